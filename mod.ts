@@ -1,0 +1,77 @@
+/**
+ * Stateful stream processing in TypeScript: write a typed {@linkcode Dataflow}, run it on worker
+ * processes, read from and write to Kafka.
+ *
+ * A flow is built from inputs, steps and outputs, and run with {@linkcode run} in this process, or
+ * on worker processes by the command line (`deno run -A cli.ts flow.ts`).
+ *
+ * ```ts
+ * import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+ *
+ * const flow = new Dataflow("wordcount");
+ * flow
+ *   .input("lines", new TestingInputConfig(["to be or not to be"]))
+ *   .flatMap((line) => line.split(" "))
+ *   .keyOn((word) => word)
+ *   .countFinal("count")
+ *   .capture(new StdOutputConfig());
+ * export default flow;
+ * ```
+ *
+ * @module
+ */
+
+// Building a flow.
+export { Dataflow, type Inferred } from "./src/dataflow/dataflow.ts";
+export type { MapAsyncOptions } from "./src/operators/map_async.ts";
+export type { Compare } from "./src/operators/compare.ts";
+export type { Epoch, Keyed, PartitionName, StepId, WorkerIndex } from "./src/core/ids.ts";
+export type { Duration } from "./src/core/duration.ts";
+
+// Running it.
+export { type FlowHandle, run, type RunOptions, type RunResult } from "./src/runtime/run.ts";
+export type { StepCounts } from "./src/runtime/counts.ts";
+export { FlowDefinitionError, ItemError, StepError, type StepFailure } from "./src/core/errors.ts";
+export { createLog, type Log, type LogFields, type LogLevel } from "./src/core/log.ts";
+export { type Clock, systemClock } from "./src/core/clock.ts";
+
+// Inputs and outputs.
+export {
+  ManualInputConfig,
+  type ManualSource,
+  type StateAndItem,
+} from "./src/connectors/manual/manual_input.ts";
+export {
+  PartitionedInputConfig,
+  type PartitionedInputOptions,
+} from "./src/connectors/manual/partitioned_input.ts";
+export {
+  type EpochItemHandler,
+  type ItemHandler,
+  ManualEpochOutputConfig,
+  ManualOutputConfig,
+} from "./src/connectors/manual/manual_output.ts";
+export { StdOutputConfig } from "./src/connectors/std/std_output.ts";
+export {
+  TestingInputConfig,
+  type TestingInputOptions,
+} from "./src/connectors/testing/testing_input.ts";
+export { TestingOutputConfig } from "./src/connectors/testing/testing_output.ts";
+
+// Bytes for keys and values.
+export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts";
+
+// The contracts behind inputs, outputs and stateful steps, for those who write their own.
+export type {
+  BuildLogic,
+  Emit,
+  InputConfig,
+  InputReader,
+  OutputConfig,
+  OutputWriter,
+  Place,
+  Positions,
+  Progress,
+  StatefulLogic,
+} from "./src/graph/contracts.ts";
+export type { FLOW_BRAND, FlowBrand } from "./src/graph/graph.ts";

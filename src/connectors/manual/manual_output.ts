@@ -1,0 +1,141 @@
+import { ItemError } from "../../core/errors.ts";
+import type { Epoch } from "../../core/ids.ts";
+import { preview } from "../../core/preview.ts";
+import { isPromiseLike } from "../../core/promises.ts";
+import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
+
+/** Takes an item; a promise is awaited before the next. */
+export type ItemHandler<T> = (item: T) => void | PromiseLike<void>;
+
+/** Takes an item with its epoch; a promise is awaited before the next. */
+export type EpochItemHandler<T> = (epoch: Epoch, item: T) => void | PromiseLike<void>;
+
+/**
+ * Items to a function of the user's.
+ *
+ * @typeParam T The items.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Dataflow, ManualOutputConfig, run, TestingInputConfig } from "millrace";
+ *
+ * let sum = 0;
+ * const output = new ManualOutputConfig<number>((workerIndex, workerCount) => {
+ *   return (item) => {
+ *     sum += item;
+ *   };
+ * });
+ * await run(new Dataflow("sum").input("in", new TestingInputConfig([1, 2, 3])).capture(output));
+ * assertEquals(sum, 6);
+ * ```
+ */
+export class ManualOutputConfig<in T> implements OutputConfig<T> {
+  readonly #builder: (workerIndex: number, workerCount: number) => ItemHandler<T>;
+
+  /**
+   * Checks that `builder` is a function; does not call it.
+   *
+   * @param builder Called once on every worker. Gives the handler, which is called for each item, one
+   * at a time. Workers call theirs at the same time, so what is behind them must allow that.
+   */
+  constructor(builder: (workerIndex: number, workerCount: number) => ItemHandler<T>) {
+    requireBuilder("ManualOutputConfig", builder);
+    this.#builder = builder;
+  }
+
+  /** Calls the builder; for the engine. */
+  async open({ workerIndex, workerCount }: Place, _: Positions): Promise<OutputWriter<T>> {
+    const handler = await this.#builder(workerIndex, workerCount);
+    requireHandler("ManualOutputConfig", handler);
+    return new HandlerWriter<T>((_epoch, item) => handler(item));
+  }
+}
+
+/** Like {@linkcode ManualOutputConfig}; the handler gets the epoch that each item belongs to, too. */
+export class ManualEpochOutputConfig<in T> implements OutputConfig<T> {
+  readonly #builder: (workerIndex: number, workerCount: number) => EpochItemHandler<T>;
+
+  /**
+   * Checks that `builder` is a function; does not call it.
+   *
+   * @param builder Called once on every worker. Gives the handler, called as `(epoch, item)`.
+   */
+  constructor(builder: (workerIndex: number, workerCount: number) => EpochItemHandler<T>) {
+    requireBuilder("ManualEpochOutputConfig", builder);
+    this.#builder = builder;
+  }
+
+  /** Calls the builder; for the engine. */
+  async open({ workerIndex, workerCount }: Place, _: Positions): Promise<OutputWriter<T>> {
+    const handler = await this.#builder(workerIndex, workerCount);
+    requireHandler("ManualEpochOutputConfig", handler);
+    return new HandlerWriter<T>(handler);
+  }
+}
+
+function requireBuilder(config: string, builder: unknown): void {
+  if (typeof builder !== "function") {
+    throw new TypeError(
+      `${config} needs a builder function; got ${Deno.inspect(builder, { depth: 0 })}`,
+    );
+  }
+}
+
+function requireHandler(config: string, handler: unknown): void {
+  if (typeof handler !== "function") {
+    throw new TypeError(
+      `the builder of ${config} must return the function that takes the items; ` +
+        `got ${preview(handler)}`,
+    );
+  }
+}
+
+/** Hands items over one by one, and awaits only where the handler gives a promise. */
+class HandlerWriter<T> implements OutputWriter<T> {
+  readonly #handler: EpochItemHandler<T>;
+
+  constructor(handler: EpochItemHandler<T>) {
+    this.#handler = handler;
+  }
+
+  write(batch: readonly T[], epoch: Epoch): void | Promise<void> {
+    const handler = this.#handler;
+    let i = 0;
+    try {
+      for (; i < batch.length; i++) {
+        const pending = handler(epoch, batch[i]);
+        if (isPromiseLike(pending)) return this.#rest(batch, i, epoch, pending);
+      }
+    } catch (cause) {
+      throw new ItemError(batch[i], { cause });
+    }
+  }
+
+  /** The rest of a batch, from an item whose promise is pending on. */
+  async #rest(
+    batch: readonly T[],
+    at: number,
+    epoch: Epoch,
+    pending: PromiseLike<void>,
+  ): Promise<void> {
+    let i = at;
+    try {
+      await pending;
+      for (i++; i < batch.length; i++) {
+        const next = this.#handler(epoch, batch[i]);
+        if (isPromiseLike(next)) await next;
+      }
+    } catch (cause) {
+      throw new ItemError(batch[i], { cause });
+    }
+  }
+
+  prepare(): Promise<Positions> {
+    return Promise.resolve(new Map());
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

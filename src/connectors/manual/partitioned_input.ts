@@ -1,0 +1,74 @@
+import type { PartitionName } from "../../core/ids.ts";
+import { preview } from "../../core/preview.ts";
+import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
+import { type ManualSource, PairReader } from "./manual_input.ts";
+import { pullerOf } from "./pull.ts";
+
+/** How to find and read the partitions of a {@linkcode PartitionedInputConfig}. */
+export interface PartitionedInputOptions<T, S> {
+  /** Names of the partitions: the same on every worker. Called once on each. */
+  partitions(): readonly PartitionName[] | Promise<readonly PartitionName[]>;
+  /**
+   * Reads one partition: an iterable or async iterable of `[state, item]`. `resumeState` is `null`
+   * where the partition has not been read before; else go on *after* the item that it came with.
+   */
+  build(partition: PartitionName, resumeState: S | null): ManualSource<T, S>;
+}
+
+/**
+ * Items from functions of the user's, by named partition: unlike with a manual input, partitions can
+ * move between workers, so that the number of workers may change between runs.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Dataflow, PartitionedInputConfig, run, TestingOutputConfig } from "millrace";
+ *
+ * const shelves: Record<string, string[]> = { a: ["apple", "avocado"], b: ["banana"] };
+ * const out: string[] = [];
+ * const input = new PartitionedInputConfig<string, number>({
+ *   partitions: () => Object.keys(shelves),
+ *   *build(shelf, resume) {
+ *     const start = resume === null ? 0 : resume + 1;
+ *     for (let i = start; i < shelves[shelf].length; i++) yield [i, shelves[shelf][i]];
+ *   },
+ * });
+ * await run(new Dataflow("shelves").input("in", input).capture(new TestingOutputConfig(out)));
+ * assertEquals(out.sort(), ["apple", "avocado", "banana"]);
+ * ```
+ */
+export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
+  readonly #options: PartitionedInputOptions<T, S>;
+
+  /** Checks that both functions are there; calls neither. */
+  constructor(options: PartitionedInputOptions<T, S>) {
+    if (typeof options?.partitions !== "function" || typeof options.build !== "function") {
+      throw new TypeError("PartitionedInputConfig needs { partitions, build }, both functions");
+    }
+    this.#options = options;
+  }
+
+  /** Reads every partition that falls to this worker; for the engine. */
+  async open(at: Place, resume: Positions): Promise<InputReader<T>> {
+    const names = await this.#options.partitions();
+    checkNames(names);
+    // Sorted, so that every worker deals them out alike whatever order they were listed in.
+    const mine = [...names].sort().filter((_, i) => i % at.workerCount === at.workerIndex);
+    const partitions = mine.map((name) => {
+      const resumeState = resume.has(name) ? resume.get(name) as S : null;
+      const source = this.#options.build(name, resumeState);
+      return [name, pullerOf(source, `build("${name}")`, at.log)] as const;
+    });
+    return new PairReader(partitions, resume);
+  }
+}
+
+function checkNames(names: unknown): asserts names is readonly PartitionName[] {
+  if (!Array.isArray(names) || names.some((name) => typeof name !== "string")) {
+    throw new TypeError(`partitions() must return an array of strings; got ${preview(names)}`);
+  }
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw new TypeError(`partitions() must return each name once; got "${twice}" twice`);
+  }
+}

@@ -1,0 +1,95 @@
+import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
+
+/** How a {@linkcode TestingInputConfig} hands its items out. */
+export interface TestingInputOptions {
+  /**
+   * Items in a batch: a positive integer. 1 shows what depends on batches.
+   *
+   * @default {1024}
+   */
+  readonly batchSize?: number;
+}
+
+/**
+ * Items from memory, for tests. Several workers share them out evenly: item `i` goes to worker
+ * `i mod workerCount`.
+ *
+ * @typeParam T The items.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ *
+ * const out: number[] = [];
+ * const input = new TestingInputConfig([1, 2, 3], { batchSize: 1 });
+ * await run(new Dataflow("copy").input("in", input).capture(new TestingOutputConfig(out)));
+ * assertEquals(out, [1, 2, 3]);
+ * ```
+ */
+export class TestingInputConfig<out T> implements InputConfig<T> {
+  readonly #items: readonly T[];
+  readonly #batchSize: number;
+
+  /** `items` is read when the flow runs, so it may still grow until then. */
+  constructor(items: readonly T[], options: TestingInputOptions = {}) {
+    const { batchSize = 1024 } = options;
+    if (!Array.isArray(items)) {
+      throw new TypeError(
+        `TestingInputConfig needs an array; got ${Deno.inspect(items, { depth: 0 })}`,
+      );
+    }
+    if (!Number.isInteger(batchSize) || batchSize < 1) {
+      throw new RangeError(`batchSize must be a positive integer; got ${batchSize}`);
+    }
+    this.#items = items;
+    this.#batchSize = batchSize;
+  }
+
+  /** Reads this worker's share; for the engine. */
+  open({ workerIndex, workerCount }: Place, resume: Positions): Promise<InputReader<T>> {
+    const share = workerCount === 1
+      ? this.#items
+      : this.#items.filter((_, i) => i % workerCount === workerIndex);
+    const partition = `${workerIndex} of ${workerCount}`;
+    const read = resume.get(partition) as number | undefined ?? 0;
+    return Promise.resolve(new ArrayReader(share, partition, read, this.#batchSize));
+  }
+}
+
+class ArrayReader<T> implements InputReader<T> {
+  readonly #items: readonly T[];
+  readonly #partition: string;
+  readonly #batchSize: number;
+  #read: number;
+
+  constructor(items: readonly T[], partition: string, read: number, batchSize: number) {
+    this.#items = items;
+    this.#partition = partition;
+    this.#read = read;
+    this.#batchSize = batchSize;
+  }
+
+  next(): T[] | null {
+    if (this.#read >= this.#items.length) return null;
+    const batch = this.#items.slice(this.#read, this.#read + this.#batchSize);
+    this.#read += batch.length;
+    return batch;
+  }
+
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  positions(): Positions {
+    return new Map([[this.#partition, this.#read]]);
+  }
+
+  progress(): { done: number; total: number; unit: "items" } {
+    return { done: this.#read, total: this.#items.length, unit: "items" };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

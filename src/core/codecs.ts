@@ -1,0 +1,101 @@
+/**
+ * Bytes from values and back, for Kafka keys and values.
+ *
+ * @module
+ */
+import { preview } from "./preview.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The `text` codec. */
+export interface TextCodec {
+  /** UTF-8 bytes of `value`. */
+  encode(value: string): Uint8Array;
+  /**
+   * The text in `bytes`; `null` (a Kafka tombstone or missing key) is an error.
+   *
+   * @throws {TypeError} If `bytes` is `null` or not UTF-8.
+   */
+  decode(bytes: Uint8Array | null): string;
+}
+
+/** The `json` codec. */
+export interface JsonCodec {
+  /**
+   * UTF-8 bytes of `value` as JSON.
+   *
+   * @throws {TypeError} If JSON has no form for `value`: `undefined`, a function, a bigint, a cycle.
+   */
+  encode(value: unknown): Uint8Array;
+  /**
+   * The value in `bytes`. `T` is what the caller takes it for; it is not checked.
+   *
+   * @throws {TypeError} If `bytes` is `null` or not UTF-8.
+   * @throws {SyntaxError} If the text is not JSON; the message shows it, shortened.
+   */
+  decode<T = unknown>(bytes: Uint8Array | null): T;
+}
+
+function decodeText(bytes: Uint8Array | null): string {
+  if (bytes === null) {
+    throw new TypeError(
+      "cannot decode null: the record has no key or is a tombstone; filter such records out first",
+    );
+  }
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new TypeError(`cannot decode bytes that are not UTF-8: ${preview(bytes)}`, { cause });
+  }
+}
+
+/**
+ * Text as UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { text } from "millrace";
+ *
+ * assertEquals(text.decode(text.encode("grüße")), "grüße");
+ * ```
+ */
+export const text: TextCodec = Object.freeze({
+  encode: (value: string): Uint8Array => encoder.encode(value),
+  decode: decodeText,
+});
+
+/**
+ * JSON as UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { json } from "millrace";
+ *
+ * interface Order {
+ *   user: string;
+ *   amount: number;
+ * }
+ * const order = json.decode<Order>(json.encode({ user: "ada", amount: 12 }));
+ * assertEquals(order.amount, 12);
+ * ```
+ */
+export const json: JsonCodec = Object.freeze({
+  encode(value: unknown): Uint8Array {
+    const written = JSON.stringify(value);
+    if (written === undefined) {
+      throw new TypeError(`cannot encode ${preview(value)}: JSON has no form for it`);
+    }
+    return encoder.encode(written);
+  },
+  decode<T>(bytes: Uint8Array | null): T {
+    const written = decodeText(bytes);
+    try {
+      return JSON.parse(written);
+    } catch (cause) {
+      throw new SyntaxError(`cannot decode ${preview(written)}: it is not JSON`, { cause });
+    }
+  },
+});

@@ -1,0 +1,56 @@
+/**
+ * Lengths of time as users write them.
+ *
+ * @module
+ */
+
+/** A length of time: `{ minutes: 5 }` (any `Temporal.DurationLike`), or milliseconds as a number. */
+export type Duration = number | Temporal.DurationLike;
+
+/**
+ * A duration in milliseconds.
+ *
+ * @param duration What the user gave.
+ * @param what What it is for, as the error names it, such as `epoch interval`.
+ * @throws {RangeError} If it is negative, not finite, or has years, months or weeks (whose length
+ * depends on the calendar).
+ */
+export function toMilliseconds(duration: Duration, what: string): number {
+  const ms = typeof duration === "number" ? duration : fromTemporal(duration, what);
+  if (!Number.isFinite(ms) || ms < 0) {
+    throw new RangeError(`${what} must be zero or more and finite; got ${ms} ms`);
+  }
+  return ms;
+}
+
+function fromTemporal(duration: Temporal.DurationLike, what: string): number {
+  try {
+    return Temporal.Duration.from(duration).total("milliseconds");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RangeError(
+      `${what} must be milliseconds or a duration such as { minutes: 5 }: ${reason}`,
+      { cause },
+    );
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/**
+ * Milliseconds from text such as `500ms`, `10s`, `1.5m` or `1h`, as command lines write it.
+ *
+ * @throws {RangeError} If the text is not a number with one of those units.
+ */
+export function parseDuration(text: string, what: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  if (match === null) {
+    throw new RangeError(`${what} must look like 500ms, 10s, 5m or 1h; got "${text}"`);
+  }
+  return Number(match[1]) * UNITS[match[2]];
+}

@@ -1,0 +1,115 @@
+/**
+ * The errors that callers may want to tell apart.
+ *
+ * @module
+ */
+import type { StepId, WorkerIndex } from "./ids.ts";
+import { preview } from "./preview.ts";
+
+/**
+ * A flow was put together wrongly: two steps with one id, a step on the root, no input, no output.
+ * Thrown where the step was written, or before anything runs.
+ */
+export class FlowDefinitionError extends Error {
+  /** Always `"FlowDefinitionError"`. */
+  override readonly name = "FlowDefinitionError";
+}
+
+/** Where and on what a step failed. */
+export interface StepFailure {
+  /** The step that failed. */
+  readonly stepId: StepId;
+  /** The worker that it failed on. */
+  readonly worker: WorkerIndex;
+  /** The item it was given, shortened to a line; absent where no single item is to blame. */
+  readonly item?: string;
+}
+
+/**
+ * A step failed while the flow ran. `cause` is what was thrown: the user's own error with its own
+ * stack, where user code threw it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { Dataflow, run, StepError, TestingInputConfig, TestingOutputConfig } from "millrace";
+ *
+ * const out: number[] = [];
+ * const flow = new Dataflow("fails")
+ *   .input("numbers", new TestingInputConfig([1, 2]))
+ *   .map(function half(n) {
+ *     if (n === 2) throw new Error("no twos");
+ *     return n / 2;
+ *   })
+ *   .capture(new TestingOutputConfig(out));
+ * const error = await assertRejects(() => run(flow)) as StepError;
+ * assertEquals(error instanceof StepError, true);
+ * assertEquals(error.stepId, "half");
+ * assertEquals(error.item, "2");
+ * ```
+ */
+export class StepError extends Error implements StepFailure {
+  /** Always `"StepError"`. */
+  override readonly name = "StepError";
+  /** The step that failed. */
+  readonly stepId: StepId;
+  /** The worker that it failed on. */
+  readonly worker: WorkerIndex;
+  /** The item it was given, shortened to a line; absent where no single item is to blame. */
+  readonly item?: string;
+
+  /** `cause` is what the step threw. */
+  constructor(failure: StepFailure, cause: unknown) {
+    const { stepId, worker, item } = failure;
+    super(
+      `step "${stepId}" failed on worker ${worker}: ${messageOf(cause)}` +
+        (item === undefined ? "" : `; item: ${item}`),
+      { cause },
+    );
+    this.stepId = stepId;
+    this.worker = worker;
+    this.item = item;
+  }
+}
+
+/**
+ * What an output or input throws to say which item its error is about: the engine shows the item and
+ * reports `cause` as the error.
+ */
+export class ItemError extends Error {
+  /** Always `"ItemError"`. */
+  override readonly name = "ItemError";
+  /** The item. */
+  readonly item: unknown;
+
+  /** `cause` is what went wrong with `item`. */
+  constructor(item: unknown, options: { readonly cause: unknown }) {
+    super(messageOf(options.cause), options);
+    this.item = item;
+  }
+}
+
+/** What was thrown, as one line: `TypeError: x is not a function`. */
+export function messageOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return `thrown: ${preview(thrown)}`;
+  return `${thrown.name}: ${thrown.message}`;
+}
+
+/** What was thrown as an `Error`, which it is not always. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown });
+}
+
+/**
+ * The frames of an error's stack that belong to the reader: not the generated loops of fused
+ * steps, nor, where the throw passed through user code, the engine's own files below it.
+ */
+export function userFrames(error: Error): string[] {
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const own = new URL("../", import.meta.url).href;
+  return frames
+    .filter((line) =>
+      !line.includes(own) && !/millrace-chain-|\beval\b|<anonymous>|\bext:|\bnode:/.test(line)
+    )
+    .map((line) => line.trim());
+}

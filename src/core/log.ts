@@ -1,0 +1,41 @@
+/**
+ * Where the engine and connectors say what they are doing.
+ *
+ * @module
+ */
+
+/** How much a line of log matters, from least to most. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** The levels, from least to most. */
+export const LOG_LEVELS: readonly LogLevel[] = Object.freeze(["debug", "info", "warn", "error"]);
+
+/** Facts that go with a line of log. Values are shown as JSON; never put a secret or an item here. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Takes lines of log. */
+export interface Log {
+  /** Details for whoever is looking for a fault. */
+  debug(message: string, fields?: LogFields): void;
+  /** A milestone: started, resumed, stopped. */
+  info(message: string, fields?: LogFields): void;
+  /** Something that works, but may not be what was meant, or that is being waited for. */
+  warn(message: string, fields?: LogFields): void;
+  /** Something that failed. */
+  error(message: string, fields?: LogFields): void;
+}
+
+/** A {@linkcode Log} that hands each line to one function. */
+export function createLog(
+  write: (level: LogLevel, message: string, fields: LogFields) => void,
+): Log {
+  return {
+    debug: (message, fields = {}) => write("debug", message, fields),
+    info: (message, fields = {}) => write("info", message, fields),
+    warn: (message, fields = {}) => write("warn", message, fields),
+    error: (message, fields = {}) => write("error", message, fields),
+  };
+}
+
+/** Takes lines and forgets them. */
+export const silentLog: Log = Object.freeze(createLog(() => {}));

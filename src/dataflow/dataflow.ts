@@ -1,0 +1,429 @@
+/**
+ * The typed builder: thin methods over the operators.
+ *
+ * @module
+ */
+import { FlowDefinitionError } from "../core/errors.ts";
+import type { Keyed, StepId } from "../core/ids.ts";
+import type { BuildLogic, InputConfig, OutputConfig } from "../graph/contracts.ts";
+import {
+  FLOW_BRAND,
+  type FlowBrand,
+  FlowDraft,
+  type FlowPosition,
+  positionOf,
+} from "../graph/graph.ts";
+import type { StepNode } from "../graph/nodes.ts";
+import { branchNodes } from "../operators/branch.ts";
+import { captureNode } from "../operators/capture.ts";
+import type { Compare } from "../operators/compare.ts";
+import { countFinalLogic } from "../operators/count_final.ts";
+import { byKeyNode, redistributeNode } from "../operators/exchange.ts";
+import { filterNode } from "../operators/filter.ts";
+import { filterMapNode } from "../operators/filter_map.ts";
+import { flatMapNode } from "../operators/flat_map.ts";
+import { flatMapValueNode } from "../operators/flat_map_value.ts";
+import { foldFinalLogic } from "../operators/fold_final.ts";
+import { inputNode } from "../operators/input.ts";
+import { inspectNode } from "../operators/inspect.ts";
+import { inspectEpochNode } from "../operators/inspect_epoch.ts";
+import { keyOnNode } from "../operators/key_on.ts";
+import { mapNode } from "../operators/map.ts";
+import { mapAsyncNode, type MapAsyncOptions } from "../operators/map_async.ts";
+import { mapValueNode } from "../operators/map_value.ts";
+import { maxFinalLogic } from "../operators/max_final.ts";
+import { mergeNode } from "../operators/merge.ts";
+import { minFinalLogic } from "../operators/min_final.ts";
+import { reduceLogic } from "../operators/reduce.ts";
+import { reduceFinalLogic } from "../operators/reduce_final.ts";
+import { statefulNode } from "../operators/stateful.ts";
+import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
+import { statefulMapLogic } from "../operators/stateful_map.ts";
+
+/**
+ * Makes TypeScript infer pairs: with it as a constraint, `map((w) => [w, 1])` gives
+ * `[string, number]` rather than `(string | number)[]`, without `as const`.
+ */
+// deno-lint-ignore ban-types -- `{}` is meant: anything but null and undefined
+export type Inferred = [unknown, unknown] | {} | null | undefined;
+
+/**
+ * A handle on a flow, standing where items of type `T` come out. Handles are immutable: each step
+ * returns a new one, and using one twice branches the flow. Any handle stands for the whole flow
+ * when it is run. Building runs nothing and opens nothing.
+ *
+ * @typeParam T The items that come out here.
+ *
+ * @example Counting words
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ *
+ * const counts: [string, number][] = [];
+ * const flow = new Dataflow("wordcount")
+ *   .input("lines", new TestingInputConfig(["to be or", "not to be"]))
+ *   .flatMap((line) => line.split(" "))
+ *   .keyOn((word) => word)
+ *   .countFinal("count")
+ *   .capture(new TestingOutputConfig(counts));
+ * await run(flow);
+ * assertEquals(new Map(counts).get("be"), 2);
+ * ```
+ */
+export class Dataflow<out T = never> {
+  /** Marks the handle and ties it to its flow; for the engine. */
+  readonly [FLOW_BRAND]: FlowBrand<T>;
+
+  /**
+   * The root of a new flow: only {@linkcode Dataflow.input} hangs off it.
+   *
+   * @param name What the flow is called in logs and snapshots.
+   */
+  constructor(name: string = "flow") {
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError(`a flow's name must be a non-empty string; got ${Deno.inspect(name)}`);
+    }
+    this[FLOW_BRAND] = Object.freeze({ draft: new FlowDraft(name), node: null });
+    Object.freeze(this);
+  }
+
+  /**
+   * Adds an input. A flow may have several; the handle it is called on does not matter.
+   *
+   * @param stepId The input's id, which names its positions in snapshots.
+   * @param config Where the items come from.
+   * @returns The stream of the input's items.
+   * @throws {FlowDefinitionError} If the id is taken.
+   *
+   * @example
+   * ```ts
+   * import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+   *
+   * const flow = new Dataflow("greeter");
+   * flow.input("names", new TestingInputConfig(["Ada", "Grace"]))
+   *   .map((name) => `hello ${name}`)
+   *   .capture(new StdOutputConfig());
+   * ```
+   */
+  input<U>(stepId: StepId, config: InputConfig<U>): Dataflow<U> {
+    return extend(this, inputNode(stepId, config));
+  }
+
+  /**
+   * One item in, one item out. `f` is synchronous; what must be awaited goes into
+   * {@linkcode Dataflow.mapAsync}.
+   */
+  map<U extends Inferred>(f: (item: T) => U): Dataflow<U> {
+    return extend(this, mapNode(nodeOf(this, "map"), f));
+  }
+
+  /** Sends on each item of the iterable that `f` gives, in order. A string is an error. */
+  flatMap<U extends Inferred>(f: (item: T) => Iterable<U>): Dataflow<U> {
+    return extend(this, flatMapNode(nodeOf(this, "flatMap"), f));
+  }
+
+  /** Keeps the items for which the type guard `p` holds, and narrows their type. */
+  filter<U extends T>(p: (item: T) => item is U): Dataflow<U>;
+  /** Keeps the items for which `p` gives `true`. Anything but `true` or `false` is an error. */
+  filter(p: (item: T) => boolean): Dataflow<T>;
+  filter(p: (item: T) => boolean): Dataflow<T> {
+    return extend(this, filterNode(nodeOf(this, "filter"), p));
+  }
+
+  /** Sends on what `f` gives, unless that is `null` or `undefined`. */
+  filterMap<U extends Inferred>(f: (item: T) => U): Dataflow<NonNullable<U>> {
+    return extend(this, filterMapNode(nodeOf(this, "filterMap"), f));
+  }
+
+  /** Calls `f` with each item, and sends the item on. */
+  inspect(f: (item: T) => unknown): Dataflow<T> {
+    return extend(this, inspectNode(nodeOf(this, "inspect"), f));
+  }
+
+  /** Calls `f` with the epoch and each item, and sends the item on. */
+  inspectEpoch(f: (epoch: number, item: T) => unknown): Dataflow<T> {
+    return extend(this, inspectEpochNode(nodeOf(this, "inspectEpoch"), f));
+  }
+
+  /**
+   * Awaits `f` for each item, several at a time, and sends on what it resolves with. A rejection
+   * ends the run with an error that shows the item. All that is pending is awaited before an epoch
+   * closes.
+   *
+   * @param f Gets the item and a signal that is aborted when the run fails or is stopped at once.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const out: string[] = [];
+   * const flow = new Dataflow("enrich")
+   *   .input("ids", new TestingInputConfig([1, 2, 3]))
+   *   .mapAsync(async (id) => await Promise.resolve(`user-${id}`), { concurrency: 2 })
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, ["user-1", "user-2", "user-3"]);
+   * ```
+   */
+  mapAsync<U extends Inferred>(
+    f: (item: T, signal: AbortSignal) => PromiseLike<U>,
+    options: MapAsyncOptions = {},
+  ): Dataflow<U> {
+    return extend(this, mapAsyncNode(nodeOf(this, "mapAsync"), f, options));
+  }
+
+  /**
+   * One stream of this and the others. Items of each stream keep their order.
+   *
+   * @throws {FlowDefinitionError} If one of the others belongs to another flow.
+   */
+  merge<U = never>(...others: Dataflow<U>[]): Dataflow<T | U> {
+    const upstreams = [nodeOf(this, "merge")];
+    for (const other of others) {
+      const [ours, theirs] = [standing(this).draft, standing(other).draft];
+      if (ours !== theirs) {
+        throw new FlowDefinitionError(
+          `cannot merge a stream of flow "${theirs.name}" into flow "${ours.name}": ` +
+            `start both with .input on the same Dataflow`,
+        );
+      }
+      upstreams.push(nodeOf(other, "merge"));
+    }
+    return extend(this, mergeNode(upstreams));
+  }
+
+  /** Parts the stream by a type guard into the items for which it holds, and the others. */
+  branch<U extends T>(
+    p: (item: T) => item is U,
+  ): [yes: Dataflow<U>, no: Dataflow<Exclude<T, U>>];
+  /** Parts the stream into the items for which `p` gives `true`, and those with `false`. */
+  branch(p: (item: T) => boolean): [yes: Dataflow<T>, no: Dataflow<T>];
+  branch(p: (item: T) => boolean): [yes: Dataflow<T>, no: Dataflow<T>] {
+    const { ask, yes, no } = branchNodes(nodeOf(this, "branch"), p);
+    const asked = extend<T>(this, ask);
+    return [extend(asked, yes), extend(asked, no)];
+  }
+
+  /** Spreads items evenly over the workers, for work that is heavy and needs no key. */
+  redistribute(): Dataflow<T> {
+    return extend(this, redistributeNode(nodeOf(this, "redistribute")));
+  }
+
+  /** Makes `[f(item), item]` of each item, for the stateful steps. The key must be a string. */
+  keyOn(f: (item: T) => string): Dataflow<Keyed<T>> {
+    return extend(this, keyOnNode(nodeOf(this, "keyOn"), f));
+  }
+
+  /** Maps the value of each pair; the key stays. */
+  mapValue<V, U extends Inferred>(
+    this: Dataflow<Keyed<V>>,
+    f: (value: V) => U,
+  ): Dataflow<Keyed<U>> {
+    return extend(this, mapValueNode(nodeOf(this, "mapValue"), f));
+  }
+
+  /** Makes a pair, with the same key, of each item of the iterable that `f` gives for the value. */
+  flatMapValue<V, U extends Inferred>(
+    this: Dataflow<Keyed<V>>,
+    f: (value: V) => Iterable<U>,
+  ): Dataflow<Keyed<U>> {
+    return extend(this, flatMapValueNode(nodeOf(this, "flatMapValue"), f));
+  }
+
+  /**
+   * The primitive under all stateful steps: one {@linkcode StatefulLogic} for each key.
+   *
+   * @param stepId Names the step's state in snapshots.
+   * @param build Makes the logic of a key, from its snapshot where there is one.
+   *
+   * @example A key's values in pairs
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const out: Keyed<[number, number]>[] = [];
+   * const input: Keyed<number>[] = [["a", 1], ["b", 5], ["a", 2]];
+   * const flow = new Dataflow("pairs")
+   *   .input("in", new TestingInputConfig(input))
+   *   .stateful<number, [number, number], number>("pairs", (resumed) => {
+   *     let first = resumed;
+   *     return {
+   *       onItem(value, emit) {
+   *         if (first === undefined) first = value;
+   *         else {
+   *           emit([first, value]);
+   *           first = undefined;
+   *         }
+   *       },
+   *       isDone: () => first === undefined,
+   *       snapshot: () => first!,
+   *     };
+   *   })
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", [1, 2]]]);
+   * ```
+   */
+  stateful<V, W, S>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    build: BuildLogic<V, W, S>,
+  ): Dataflow<Keyed<W>> {
+    const routed = extend<Keyed<V>>(this, byKeyNode(nodeOf(this, `stateful step "${stepId}"`)));
+    return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build));
+  }
+
+  /**
+   * Combines the values of each key until `isComplete` gives `true` for the accumulator; then emits
+   * it and forgets the key. The first value is the first accumulator. What is incomplete when the
+   * input ends stays in the state and is not emitted.
+   */
+  reduce<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    reducer: (acc: V, value: V) => V,
+    isComplete: (acc: V) => boolean,
+  ): Dataflow<Keyed<V>> {
+    return this.stateful(stepId, reduceLogic(reducer, isComplete));
+  }
+
+  /**
+   * One output for each value, from the state of its key. The mapper gives `[state, out]`; a `null`
+   * state forgets the key, whose next value builds anew.
+   *
+   * @param build The state of a key that has none yet.
+   *
+   * @example A running total
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const out: Keyed<number>[] = [];
+   * const flow = new Dataflow("totals")
+   *   .input("in", new TestingInputConfig<Keyed<number>>([["a", 1], ["b", 5], ["a", 2]]))
+   *   .statefulMap("total", () => 0, (total, amount) => [total + amount, total + amount])
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", 1], ["b", 5], ["a", 3]]);
+   * ```
+   */
+  statefulMap<V, W, S>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    build: (key: string) => S,
+    mapper: (state: S, value: V) => [state: S | null, out: W],
+  ): Dataflow<Keyed<W>> {
+    return this.stateful(stepId, statefulMapLogic(build, mapper));
+  }
+
+  /** Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. */
+  statefulFlatMap<V, W, S>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    build: (key: string) => S,
+    mapper: (state: S, value: V) => [state: S | null, outs: Iterable<W>],
+  ): Dataflow<Keyed<W>> {
+    return this.stateful(stepId, statefulFlatMapLogic(build, mapper));
+  }
+
+  /** Combines the values of each key, and emits one result a key when the input ends. */
+  reduceFinal<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    reducer: (acc: V, value: V) => V,
+  ): Dataflow<Keyed<V>> {
+    return this.stateful(stepId, reduceFinalLogic(reducer));
+  }
+
+  /** Folds the values of each key from `build(key)`, and emits the result when the input ends. */
+  foldFinal<V, A>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    build: (key: string) => A,
+    folder: (acc: A, value: V) => A,
+  ): Dataflow<Keyed<A>> {
+    return this.stateful(stepId, foldFinalLogic(build, folder));
+  }
+
+  /** How many values each key had, when the input ends. */
+  countFinal<V>(this: Dataflow<Keyed<V>>, stepId: StepId): Dataflow<Keyed<number>> {
+    return this.stateful(stepId, countFinalLogic());
+  }
+
+  /**
+   * The largest value of each key, when the input ends; the first of equals.
+   *
+   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   */
+  maxFinal<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    compare?: Compare<V>,
+  ): Dataflow<Keyed<V>> {
+    return this.stateful(stepId, maxFinalLogic(compare));
+  }
+
+  /**
+   * The smallest value of each key, when the input ends; the first of equals.
+   *
+   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   */
+  minFinal<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    compare?: Compare<V>,
+  ): Dataflow<Keyed<V>> {
+    return this.stateful(stepId, minFinalLogic(compare));
+  }
+
+  /** Sends the items out. Gives back the handle it was called on, so a flow may have several. */
+  capture(config: OutputConfig<T>): Dataflow<T>;
+  /** Sends the items out; `stepId` names the output in errors, counts and snapshots. */
+  capture(stepId: StepId, config: OutputConfig<T>): Dataflow<T>;
+  capture(...args: [OutputConfig<T>] | [StepId, OutputConfig<T>]): Dataflow<T> {
+    const [stepId, config] = args.length === 1 ? [undefined, args[0]] : args;
+    extend(this, captureNode(nodeOf(this, "capture"), config as OutputConfig<never>, stepId));
+    return this;
+  }
+}
+
+// Functions and not private methods: a handle may come from another copy of this module.
+
+/** Where a handle stands. */
+function standing(handle: Dataflow<unknown>): FlowPosition {
+  return positionOf(handle)!;
+}
+
+/** The node that a handle stands on; `step` is the step being added, for the error. */
+function nodeOf(handle: Dataflow<unknown>, step: string): StepNode {
+  const { draft, node } = standing(handle);
+  if (node === null) throw onRoot(step, draft.name);
+  return node;
+}
+
+/** Adds a node to the flow of a handle, and gives the handle that stands on it. */
+function extend<U>(handle: Dataflow<unknown>, node: StepNode): Dataflow<U> {
+  const { draft } = standing(handle);
+  draft.add(node);
+  return handleOn(draft, node);
+}
+
+/** A handle that stands on `node`, made without the constructor, which starts a new flow. */
+function handleOn<U>(draft: FlowDraft, node: StepNode): Dataflow<U> {
+  const handle = Object.create(Dataflow.prototype);
+  Object.defineProperty(handle, FLOW_BRAND, { value: Object.freeze({ draft, node }) });
+  return Object.freeze(handle);
+}
+
+function onRoot(step: string, flow: string): FlowDefinitionError {
+  return new FlowDefinitionError(
+    `${step} was called on the root of flow "${flow}", where no items are yet: ` +
+      `start with .input(id, config)`,
+  );
+}
+
+/** Whether a value is a handle on a flow, of this copy of the module or another. */
+export function isDataflow(value: unknown): value is Dataflow<unknown> {
+  return positionOf(value) !== null;
+}

@@ -1,0 +1,55 @@
+/**
+ * What generated loops call when a user's function gave back something that would otherwise pass
+ * silently. The loops test inline, which costs nothing measurable, and come here to throw.
+ *
+ * @module
+ */
+import { isPromiseLike } from "../core/promises.ts";
+import { preview } from "../core/preview.ts";
+
+/** The checks, by the names that generated code uses. */
+export const chainChecks = Object.freeze({
+  /** A predicate gave something other than `true` or `false`. */
+  notBoolean(step: string, got: unknown): TypeError {
+    if (isPromiseLike(got)) return gavePromise(step);
+    return new TypeError(
+      `the predicate of ${step} must return true or false; got ${preview(got)} ` +
+        `(write Boolean(…) or !! where truthiness is meant)`,
+    );
+  },
+  /** A synchronous function gave a promise. */
+  gavePromise,
+  /** A `flatMap` function gave something that cannot be iterated, or a string. */
+  notIterable(step: string, got: unknown): TypeError {
+    if (isPromiseLike(got)) return gavePromise(step);
+    const cure = typeof got === "string"
+      ? "a string would fall apart into characters, so write [text], or [...text] if you mean it"
+      : "return an array or another iterable, empty for nothing";
+    return new TypeError(
+      `the function of ${step} must return an iterable; got ${preview(got)}: ${cure}`,
+    );
+  },
+  /** A keyed step met an item that is no pair with a string key. */
+  notKeyed(step: string, got: unknown): TypeError {
+    const isPair = Array.isArray(got) && got.length === 2;
+    return new TypeError(
+      isPair
+        ? `${step} needs string keys; got the key ${preview(got[0])} in ${preview(got)}`
+        : `${step} needs [key, value] pairs; got ${preview(got)} (use keyOn or map to make pairs)`,
+    );
+  },
+  /** A `keyOn` function gave a key that is no string. */
+  badKey(step: string, got: unknown): TypeError {
+    if (isPromiseLike(got)) return gavePromise(step);
+    return new TypeError(
+      `the function of ${step} must return a string key; got ${preview(got)} (write String(…))`,
+    );
+  },
+});
+
+function gavePromise(step: string): TypeError {
+  return new TypeError(
+    `the function of ${step} returned a promise, but ${step} is synchronous: use mapAsync for ` +
+      `what must be awaited`,
+  );
+}

@@ -1,0 +1,157 @@
+/**
+ * What the engine asks of an input, an output and a stateful step. A connector in a package of its
+ * own implements these and nothing else.
+ *
+ * @module
+ */
+import type { Epoch, PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
+import type { Log } from "../core/log.ts";
+
+/** Where a step runs, and how it reaches the run that it is part of. */
+export interface Place {
+  /** The step that the input or output belongs to. */
+  readonly stepId: StepId;
+  /** This worker. */
+  readonly workerIndex: WorkerIndex;
+  /** How many workers share the work. */
+  readonly workerCount: number;
+  /** Aborted when the run fails or is stopped at once; not by a graceful stop, which closes. */
+  readonly signal: AbortSignal;
+  /** For what operators need to know. */
+  readonly log: Log;
+  /**
+   * Ends the run with `error`, as if the call in progress had thrown it. For faults that are found
+   * in the background, while no call is in progress.
+   */
+  fail(error: unknown): void;
+  /** Asks for a graceful stop of the whole run, as a first SIGINT does. */
+  stop(): void;
+}
+
+/**
+ * How far an input or output has come: for each of its partitions, the state to go on after. Kept
+ * in every snapshot, so a state is plain data: anything that structured clone keeps.
+ */
+export type Positions = ReadonlyMap<PartitionName, unknown>;
+
+/** How much of an input of known length has been read. */
+export interface Progress {
+  /** Read so far. */
+  readonly done: number;
+  /** In all, as known when the input was opened. */
+  readonly total: number;
+  /** What is counted. */
+  readonly unit: "bytes" | "records" | "items";
+}
+
+/**
+ * Where items come from. A config is plain data: building a flow opens nothing, and `open` is
+ * called once on every worker when the run starts.
+ *
+ * @typeParam T The items.
+ */
+export interface InputConfig<out T> {
+  /**
+   * Starts reading this worker's share.
+   *
+   * @param at Where this runs.
+   * @param resume For each partition that has one, the state to go on after. Empty on a first run.
+   */
+  open(at: Place, resume: Positions): Promise<InputReader<T>>;
+}
+
+/**
+ * Reads one worker's share of one input. Calls are never concurrent, except that `close` may come
+ * while `ready` is pending.
+ *
+ * `next` never waits, so that what it hands out and what `positions` says cannot come apart; the
+ * waiting is done by `ready`.
+ */
+export interface InputReader<out T> {
+  /**
+   * The next items, some hundreds to some thousands: `[]` where there are none yet, `null` at the
+   * end. The array belongs to the caller.
+   */
+  next(): T[] | null;
+  /**
+   * Resolves when `next` may have something again; called after it gave `[]`. A rejection ends the
+   * run. May stay pending for ever; then `close` comes.
+   */
+  ready(): Promise<void>;
+  /** For each partition of this share, the state to go on after, given all that `next` handed out. */
+  positions(): Positions;
+  /** How much has been read, where the end is known. */
+  progress?(): Progress | null;
+  /** Frees what is held. Called once, also after an error. */
+  close(): Promise<void>;
+}
+
+/**
+ * Where items go. Like an {@linkcode InputConfig} it is plain data until the run opens it.
+ *
+ * @typeParam T The items it takes.
+ */
+export interface OutputConfig<in T> {
+  /**
+   * Starts writing.
+   *
+   * @param at Where this runs.
+   * @param resume What {@linkcode OutputWriter.prepare} gave for the last committed epoch.
+   */
+  open(at: Place, resume: Positions): Promise<OutputWriter<T>>;
+}
+
+/**
+ * Writes one worker's share of one output. Calls are never concurrent: the next one comes when the
+ * promise of the last has resolved.
+ */
+export interface OutputWriter<in T> {
+  /** Takes items of an epoch. A promise pushes back: no more come until it resolves. */
+  write(batch: readonly T[], epoch: Epoch): void | Promise<void>;
+  /**
+   * Ends an epoch: resolves once all that was written in it is durable, or is handed over in the
+   * positions to be stored with the snapshot.
+   */
+  prepare(epoch: Epoch): Promise<Positions>;
+  /** The snapshot of the epoch has been committed: make its output visible. */
+  commit?(epoch: Epoch): Promise<void>;
+  /** Frees what is held. Called once, also after an error; then what is not yet durable is dropped. */
+  close(): Promise<void>;
+}
+
+/** Sends an item on from a stateful step, with the key it belongs to. */
+export type Emit<W> = (value: W) => void;
+
+/**
+ * The state of one key and what it does: the primitive under every stateful step. An error thrown
+ * by any of its methods ends the run.
+ *
+ * @typeParam V The values that come in.
+ * @typeParam W The values that go out.
+ * @typeParam S What a snapshot holds: plain data, anything that structured clone keeps.
+ */
+export interface StatefulLogic<V, W, S> {
+  /** A value of this key has come. */
+  onItem(value: V, emit: Emit<W>): void;
+  /** The time that `notifyAt` gave has come. */
+  onNotify?(emit: Emit<W>): void;
+  /** The input has ended: the last chance to emit. Not called when the run is stopped. */
+  onEnd?(emit: Emit<W>): void;
+  /** When to be notified next, if at all. Asked after values came and after each notification. */
+  notifyAt?(): Date | null;
+  /** Whether the key can be forgotten. Asked after each value and notification. */
+  isDone?(): boolean;
+  /** The state as plain data, to build from after a restart. Called at epoch ends. */
+  snapshot(): S;
+}
+
+/**
+ * Makes the logic of a key when its first value comes.
+ *
+ * @param resumeState What {@linkcode StatefulLogic.snapshot} gave, after a restart; else `undefined`.
+ * @param key The key.
+ */
+export type BuildLogic<V, W, S> = (
+  resumeState: S | undefined,
+  key: string,
+) => StatefulLogic<V, W, S>;

@@ -1,0 +1,140 @@
+/**
+ * A flow while it is written, and the checked graph that comes of it.
+ *
+ * @module
+ */
+import { FlowDefinitionError } from "../core/errors.ts";
+import type { StepId } from "../core/ids.ts";
+import { freezeNode, type StepNode } from "./nodes.ts";
+
+/**
+ * Marks a handle on a flow. A registered symbol and never `instanceof`: the flow file and the
+ * command line may have loaded two copies of this module.
+ */
+export const FLOW_BRAND: unique symbol = Symbol.for("millrace.dataflow");
+
+/** What every handle carries. */
+export interface FlowBrand<out T> {
+  /** The flow that the handle belongs to; for the engine. */
+  readonly draft: object;
+  /** The step whose items the handle stands for, `null` at the root; for the engine. */
+  readonly node: object | null;
+  /** Never there: ties the type of the items to the handle. */
+  readonly items?: T;
+}
+
+/** Where a handle stands: its brand, as the engine sees it. */
+export interface FlowPosition {
+  /** The flow. */
+  readonly draft: FlowDraft;
+  /** The step; `null` at the root. */
+  readonly node: StepNode | null;
+}
+
+/** The steps of a flow so far. Handles share one; it only grows. */
+export class FlowDraft {
+  /** The flow's name. */
+  readonly name: string;
+  readonly #nodes: StepNode[] = [];
+  readonly #given = new Set<StepId>();
+
+  /** A flow without steps. */
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** The steps in the order they were written, which is a topological one. */
+  get nodes(): readonly StepNode[] {
+    return this.#nodes;
+  }
+
+  /**
+   * Adds a step.
+   *
+   * @throws {FlowDefinitionError} If its id is taken or not a non-empty string.
+   */
+  add<N extends StepNode>(node: N): N {
+    if ("given" in node.name) {
+      const id: unknown = node.name.given;
+      if (typeof id !== "string" || id === "") {
+        throw new FlowDefinitionError(
+          `a step id must be a non-empty string; got ${Deno.inspect(id)}`,
+        );
+      }
+      if (this.#given.has(id)) {
+        throw new FlowDefinitionError(
+          `step id "${id}" is used twice in flow "${this.name}": ids name the steps' state, ` +
+            `so give each step one of its own`,
+        );
+      }
+      this.#given.add(id);
+    }
+    this.#nodes.push(freezeNode(node));
+    return node;
+  }
+}
+
+/** A flow that passed all checks: what a worker runs. */
+export interface FlowGraph {
+  /** The flow's name. */
+  readonly name: string;
+  /** All steps, each after those upstream of it. */
+  readonly nodes: readonly StepNode[];
+  /** Each step's unique id. */
+  readonly ids: ReadonlyMap<StepNode, StepId>;
+}
+
+/** Where a handle stands, or `null` where the value is no handle. */
+export function positionOf(value: unknown): FlowPosition | null {
+  if (typeof value !== "object" || value === null) return null;
+  // A brand made by another copy of this module has the same shape: the brand's contract.
+  return (value as { [FLOW_BRAND]?: FlowPosition })[FLOW_BRAND] ?? null;
+}
+
+/**
+ * Checks a flow and freezes it.
+ *
+ * @param flow Any handle on the flow.
+ * @throws {TypeError} If it is no handle on a flow.
+ * @throws {FlowDefinitionError} If the flow has no input or no output.
+ */
+export function graphOf(flow: unknown): FlowGraph {
+  const position = positionOf(flow);
+  if (position === null) {
+    throw new TypeError(`expected a Dataflow; got ${Deno.inspect(flow, { depth: 0 })}`);
+  }
+  const { name, nodes } = position.draft;
+  if (!nodes.some((node) => node.kind === "input")) {
+    throw new FlowDefinitionError(`flow "${name}" has no input: start it with .input(id, config)`);
+  }
+  if (!nodes.some((node) => node.kind === "capture")) {
+    throw new FlowDefinitionError(
+      `flow "${name}" has no output: end it with .capture(config), or nothing it computes is seen`,
+    );
+  }
+  return Object.freeze({ name, nodes: Object.freeze([...nodes]), ids: nameSteps(nodes) });
+}
+
+/** Gives every step an id: the given ones first, so that no hint can take a user's name. */
+function nameSteps(nodes: readonly StepNode[]): ReadonlyMap<StepNode, StepId> {
+  const taken = new Set<StepId>();
+  for (const { name } of nodes) if ("given" in name) taken.add(name.given);
+  const ids = new Map<StepNode, StepId>();
+  for (const node of nodes) {
+    const id = "given" in node.name ? node.name.given : freeName(node.name, taken);
+    taken.add(id);
+    ids.set(node, id);
+  }
+  return ids;
+}
+
+function freeName(
+  { hint, numbered }: { hint: string; numbered: boolean },
+  taken: ReadonlySet<StepId>,
+): StepId {
+  if (!numbered && !taken.has(hint)) return hint;
+  for (let n = numbered ? 1 : 2;; n++) {
+    const id = `${hint}-${n}`;
+    if (!taken.has(id)) return id;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A flow as data: frozen nodes, each with its kind and the nodes upstream of it. Nothing here runs.
+ *
+ * The engine knows only these kinds; every step that users write is composed from them.
+ *
+ * @module
+ */
+import type { StepId } from "../core/ids.ts";
+import type { BuildLogic, InputConfig, OutputConfig } from "./contracts.ts";
+
+/** How a step is called: by the user, or, where only a hint is known, by the graph's check. */
+export type StepName =
+  | { readonly given: StepId } // must be unique
+  | { readonly hint: string; readonly numbered: boolean }; // made unique: `map-1`, or `parse`
+
+interface Step {
+  readonly name: StepName;
+  readonly upstreams: readonly StepNode[];
+}
+
+/** Where items come in. */
+export interface InputNode extends Step {
+  readonly kind: "input";
+  readonly config: InputConfig<unknown>;
+}
+
+/** A synchronous stateless step, which is fused with its neighbours into one generated loop. */
+export interface ChainNode extends Step {
+  readonly kind: "chain";
+  readonly op: ChainOp;
+  /** The user's function. */
+  readonly fn: (...args: never[]) => unknown;
+}
+
+/** A step that awaits a promise for each item. */
+export interface AsyncNode extends Step {
+  readonly kind: "async";
+  readonly fn: (item: never, signal: AbortSignal) => PromiseLike<unknown>;
+  /** How many promises may be pending at once on a worker. */
+  readonly concurrency: number;
+  /** Whether results leave in the order of their items. */
+  readonly ordered: boolean;
+}
+
+/** Several streams as one. */
+export interface MergeNode extends Step {
+  readonly kind: "merge";
+}
+
+/** Items change workers here: to their key's owner, or spread evenly. */
+export interface ExchangeNode extends Step {
+  readonly kind: "exchange";
+  readonly route: "key" | "spread";
+}
+
+/** State for each key. */
+export interface StatefulNode extends Step {
+  readonly kind: "stateful";
+  readonly build: BuildLogic<never, unknown, unknown>;
+}
+
+/** Where items go out. */
+export interface CaptureNode extends Step {
+  readonly kind: "capture";
+  readonly config: OutputConfig<never>;
+}
+
+/** Any step. */
+export type StepNode =
+  | InputNode
+  | ChainNode
+  | AsyncNode
+  | MergeNode
+  | ExchangeNode
+  | StatefulNode
+  | CaptureNode;
+
+/**
+ * How a synchronous step turns an item into the next, as source text, so that a whole chain of
+ * steps becomes one loop (see `runtime/chain.ts`).
+ */
+export interface ChainOp {
+  /** What the step is called in the API, such as `flatMap`. */
+  readonly name: string;
+  /** Whether a different number of items may leave than came. */
+  readonly changesCount: boolean;
+  /** Whether one item may become many, so that the loop must be able to pause between items. */
+  readonly expands: boolean;
+  /** Writes the source of the step, with that of all that comes after it inside. */
+  readonly source: (code: ChainCode) => string;
+}
+
+/** The names and pieces that a {@linkcode ChainOp} builds its source from. */
+export interface ChainCode {
+  /** The variable that holds the incoming item. */
+  readonly item: string;
+  /** The user's function. */
+  readonly fn: string;
+  /** A variable of this step's own, for its result. */
+  readonly result: string;
+  /** Another variable of this step's own, for an outgoing item that is not its result. */
+  readonly output: string;
+  /** The result variable of the step before. */
+  readonly upstreamResult: string;
+  /** The current epoch. */
+  readonly epoch: string;
+  /** Notes that this step is at work again, after what comes next has run in the middle of it. */
+  readonly enter: string;
+  /** The checks that generated code calls when something is wrong; see `chain_checks.ts`. */
+  readonly checks: string;
+  /** The source of all that comes after, given the variable that holds the outgoing item. */
+  next(variable: string): string;
+}
+
+/** Freezes a node and its lists; the one way to make one. */
+export function freezeNode<N extends StepNode>(node: N): N {
+  Object.freeze(node.name);
+  Object.freeze(node.upstreams);
+  return Object.freeze(node);
+}

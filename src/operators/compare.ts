@@ -1,0 +1,31 @@
+/**
+ * Which of two values is the larger.
+ *
+ * @module
+ */
+import { preview } from "../core/preview.ts";
+
+/** Negative where `a` is the smaller, positive where it is the larger, zero where they are equal. */
+export type Compare<V> = (a: V, b: V) => number;
+
+/**
+ * The order of numbers, bigints, strings (by UTF-16 code unit), booleans and dates.
+ *
+ * @throws {TypeError} If the values have no such order, such as objects or `NaN`: then a `compare`
+ * must be given.
+ */
+export function compareNaturally(a: unknown, b: unknown): number {
+  const x = a instanceof Date ? a.getTime() : a;
+  const y = b instanceof Date ? b.getTime() : b;
+  const comparable = typeof x === typeof y &&
+    (typeof x === "number" || typeof x === "bigint" || typeof x === "string" ||
+      typeof x === "boolean");
+  if (comparable) {
+    if (x < y!) return -1;
+    if (x > y!) return 1;
+    if (x === y) return 0;
+  }
+  throw new TypeError(
+    `${preview(a)} and ${preview(b)} have no natural order: give a compare function`,
+  );
+}

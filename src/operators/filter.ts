@@ -1,0 +1,20 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/**
+ * Keeps the items for which `p(item)` is `true`. Anything but `true` or `false` is an error:
+ * truthiness hides bugs.
+ */
+export function filterNode(upstream: StepNode, p: (item: never) => boolean): ChainNode {
+  return { kind: "chain", name: nameAfter("filter", p), upstreams: [upstream], op: filter, fn: p };
+}
+
+const filter: ChainOp = {
+  name: "filter",
+  changesCount: true,
+  expands: false,
+  source: ({ item, fn, result, checks, next }) => `
+    const ${result} = ${fn}(${item});
+    if (${result} === true) { ${next(item)} }
+    else if (${result} !== false) throw ${checks}.notBoolean("filter", ${result});`,
+};

@@ -1,0 +1,21 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** Sends on `f(item)`, unless it is `null` or `undefined`. */
+export function filterMapNode(upstream: StepNode, f: (item: never) => unknown): ChainNode {
+  const name = nameAfter("filterMap", f);
+  return { kind: "chain", name, upstreams: [upstream], op: filterMap, fn: f };
+}
+
+const filterMap: ChainOp = {
+  name: "filterMap",
+  changesCount: true,
+  expands: false,
+  source: ({ item, fn, result, checks, next }) => `
+    const ${result} = ${fn}(${item});
+    if (${result} !== null && ${result} !== undefined) {
+      if (typeof ${result} === "object" && typeof ${result}.then === "function")
+        throw ${checks}.gavePromise("filterMap");
+      ${next(result)}
+    }`,
+};

@@ -1,0 +1,20 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** Sends on each item of the iterable `f(item)`, in order. A string is refused: see the check. */
+export function flatMapNode(upstream: StepNode, f: (item: never) => Iterable<unknown>): ChainNode {
+  const name = nameAfter("flatMap", f);
+  return { kind: "chain", name, upstreams: [upstream], op: flatMap, fn: f };
+}
+
+const flatMap: ChainOp = {
+  name: "flatMap",
+  changesCount: true,
+  expands: true,
+  source: ({ item, fn, result, output, enter, checks, next }) => `
+    const ${result} = ${fn}(${item});
+    if (typeof ${result} !== "object" || ${result} === null ||
+        typeof ${result}[Symbol.iterator] !== "function")
+      throw ${checks}.notIterable("flatMap", ${result});
+    for (const ${output} of ${result}) { ${next(output)} ${enter} }`,
+};

@@ -1,0 +1,29 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** `[key, value]` becomes one `[key, each]` for each of the iterable `f(value)`, in order. */
+export function flatMapValueNode(
+  upstream: StepNode,
+  f: (value: never) => Iterable<unknown>,
+): ChainNode {
+  const name = nameAfter("flatMapValue", f);
+  return { kind: "chain", name, upstreams: [upstream], op: flatMapValue, fn: f };
+}
+
+const flatMapValue: ChainOp = {
+  name: "flatMapValue",
+  changesCount: true,
+  expands: true,
+  source: ({ item, fn, result, output, enter, checks, next }) => `
+    if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
+      throw ${checks}.notKeyed("flatMapValue", ${item});
+    const ${result} = ${fn}(${item}[1]);
+    if (typeof ${result} !== "object" || ${result} === null ||
+        typeof ${result}[Symbol.iterator] !== "function")
+      throw ${checks}.notIterable("flatMapValue", ${result});
+    for (const ${result}_value of ${result}) {
+      const ${output} = [${item}[0], ${result}_value];
+      ${next(output)}
+      ${enter}
+    }`,
+};

@@ -1,0 +1,38 @@
+import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import { requireSync } from "./results.ts";
+import { startState } from "./stateful_map.ts";
+import { requireFunction } from "./user_function.ts";
+
+/** Folds the values of a key from `build(key)`, and emits the result when the input ends. */
+export function foldFinalLogic<V, A>(
+  build: (key: string) => A,
+  folder: (acc: A, value: V) => A,
+): BuildLogic<V, A, A> {
+  requireFunction("foldFinal's build", build);
+  requireFunction("foldFinal's folder", folder);
+  return (resume, key) => new FoldFinal(folder, startState(build, resume, key));
+}
+
+class FoldFinal<V, A> implements StatefulLogic<V, A, A> {
+  readonly #folder: (acc: A, value: V) => A;
+  #acc: A;
+
+  constructor(folder: (acc: A, value: V) => A, acc: A) {
+    this.#folder = folder;
+    this.#acc = acc;
+  }
+
+  onItem(value: V): void {
+    const acc = this.#folder(this.#acc, value);
+    requireSync("the folder", acc);
+    this.#acc = acc;
+  }
+
+  onEnd(emit: Emit<A>): void {
+    emit(this.#acc);
+  }
+
+  snapshot(): A {
+    return this.#acc;
+  }
+}

@@ -1,0 +1,19 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** Calls `f(item)` and sends the item on as it was. */
+export function inspectNode(upstream: StepNode, f: (item: never) => unknown): ChainNode {
+  const name = nameAfter("inspect", f);
+  return { kind: "chain", name, upstreams: [upstream], op: inspect, fn: f };
+}
+
+const inspect: ChainOp = {
+  name: "inspect",
+  changesCount: false,
+  expands: false,
+  source: ({ item, fn, result, checks, next }) => `
+    const ${result} = ${fn}(${item});
+    if (typeof ${result} === "object" && ${result} !== null &&
+        typeof ${result}.then === "function") throw ${checks}.gavePromise("inspect");
+    ${next(item)}`,
+};

@@ -1,0 +1,22 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** Calls `f(epoch, item)` with the epoch that the item belongs to, and sends the item on. */
+export function inspectEpochNode(
+  upstream: StepNode,
+  f: (epoch: number, item: never) => unknown,
+): ChainNode {
+  const name = nameAfter("inspectEpoch", f);
+  return { kind: "chain", name, upstreams: [upstream], op: inspectEpoch, fn: f };
+}
+
+const inspectEpoch: ChainOp = {
+  name: "inspectEpoch",
+  changesCount: false,
+  expands: false,
+  source: ({ item, fn, result, epoch, checks, next }) => `
+    const ${result} = ${fn}(${epoch}, ${item});
+    if (typeof ${result} === "object" && ${result} !== null &&
+        typeof ${result}.then === "function") throw ${checks}.gavePromise("inspectEpoch");
+    ${next(item)}`,
+};

@@ -1,0 +1,18 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** Makes `[f(item), item]` of each item; the key must be a string. */
+export function keyOnNode(upstream: StepNode, f: (item: never) => string): ChainNode {
+  return { kind: "chain", name: nameAfter("keyOn", f), upstreams: [upstream], op: keyOn, fn: f };
+}
+
+const keyOn: ChainOp = {
+  name: "keyOn",
+  changesCount: false,
+  expands: false,
+  source: ({ item, fn, result, output, checks, next }) => `
+    const ${result} = ${fn}(${item});
+    if (typeof ${result} !== "string") throw ${checks}.badKey("keyOn", ${result});
+    const ${output} = [${result}, ${item}];
+    ${next(output)}`,
+};

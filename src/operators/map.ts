@@ -1,0 +1,18 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+import { nameAfter } from "./user_function.ts";
+
+/** One item in, one item out: `f(item)`. `null` and `undefined` are items like any other. */
+export function mapNode(upstream: StepNode, f: (item: never) => unknown): ChainNode {
+  return { kind: "chain", name: nameAfter("map", f), upstreams: [upstream], op: map, fn: f };
+}
+
+const map: ChainOp = {
+  name: "map",
+  changesCount: false,
+  expands: false,
+  source: ({ item, fn, result, checks, next }) => `
+    const ${result} = ${fn}(${item});
+    if (typeof ${result} === "object" && ${result} !== null &&
+        typeof ${result}.then === "function") throw ${checks}.gavePromise("map");
+    ${next(result)}`,
+};

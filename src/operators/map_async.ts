@@ -1,0 +1,33 @@
+import type { AsyncNode, StepNode } from "../graph/nodes.ts";
+import { nameAfterAny } from "./user_function.ts";
+
+/** How `mapAsync` runs. */
+export interface MapAsyncOptions {
+  /**
+   * How many promises may be pending at once on each worker: a positive integer.
+   *
+   * @default {16}
+   */
+  readonly concurrency?: number;
+  /**
+   * Whether results leave in the order of their items. `false` sends each on as it is ready, so that
+   * one slow item does not hold up the others.
+   *
+   * @default {true}
+   */
+  readonly ordered?: boolean;
+}
+
+/** Awaits `f(item, signal)` for each item. */
+export function mapAsyncNode(
+  upstream: StepNode,
+  f: (item: never, signal: AbortSignal) => PromiseLike<unknown>,
+  options: MapAsyncOptions,
+): AsyncNode {
+  const { concurrency = 16, ordered = true } = options;
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new RangeError(`mapAsync's concurrency must be a positive integer; got ${concurrency}`);
+  }
+  const name = nameAfterAny("mapAsync", f);
+  return { kind: "async", name, upstreams: [upstream], fn: f, concurrency, ordered };
+}

@@ -1,0 +1,56 @@
+import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import { badResult, requireSync } from "./results.ts";
+import { requireFunction } from "./user_function.ts";
+
+/**
+ * Combines the values of a key until `isComplete(acc)`, then emits the accumulator and forgets the
+ * key. The first value is the first accumulator; `isComplete` is asked after every value, the first
+ * one too. What is incomplete at the input's end is kept, not emitted.
+ */
+export function reduceLogic<V>(
+  reducer: (acc: V, value: V) => V,
+  isComplete: (acc: V) => boolean,
+): BuildLogic<V, V, [V]> {
+  requireFunction("reduce's reducer", reducer);
+  requireFunction("reduce's isComplete", isComplete);
+  return (resume) => new Reduce(reducer, isComplete, resume);
+}
+
+class Reduce<V> implements StatefulLogic<V, V, [V]> {
+  readonly #reducer: (acc: V, value: V) => V;
+  readonly #isComplete: (acc: V) => boolean;
+  #acc: [V] | undefined; // boxed, since undefined may be a value
+  #done = false;
+
+  constructor(
+    reducer: (acc: V, value: V) => V,
+    isComplete: (acc: V) => boolean,
+    resume: [V] | undefined,
+  ) {
+    this.#reducer = reducer;
+    this.#isComplete = isComplete;
+    this.#acc = resume;
+  }
+
+  onItem(value: V, emit: Emit<V>): void {
+    if (this.#acc === undefined) this.#acc = [value];
+    else {
+      const acc = this.#reducer(this.#acc[0], value);
+      requireSync("the reducer", acc);
+      this.#acc[0] = acc;
+    }
+    const complete = this.#isComplete(this.#acc[0]);
+    if (complete === true) {
+      this.#done = true;
+      emit(this.#acc[0]);
+    } else if (complete !== false) badResult("isComplete", "true or false", complete);
+  }
+
+  isDone(): boolean {
+    return this.#done;
+  }
+
+  snapshot(): [V] {
+    return this.#acc!;
+  }
+}

@@ -1,0 +1,37 @@
+import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import { requireSync } from "./results.ts";
+import { requireFunction } from "./user_function.ts";
+
+/** Combines the values of a key, the first of which starts, and emits the result at the end. */
+export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogic<V, V, [V]> {
+  requireFunction("reduceFinal's reducer", reducer);
+  return (resume) => new ReduceFinal(reducer, resume);
+}
+
+class ReduceFinal<V> implements StatefulLogic<V, V, [V]> {
+  readonly #reducer: (acc: V, value: V) => V;
+  #acc: [V] | undefined; // boxed, since undefined may be a value
+
+  constructor(reducer: (acc: V, value: V) => V, resume: [V] | undefined) {
+    this.#reducer = reducer;
+    this.#acc = resume;
+  }
+
+  onItem(value: V): void {
+    if (this.#acc === undefined) {
+      this.#acc = [value];
+      return;
+    }
+    const acc = this.#reducer(this.#acc[0], value);
+    requireSync("the reducer", acc);
+    this.#acc[0] = acc;
+  }
+
+  onEnd(emit: Emit<V>): void {
+    emit(this.#acc![0]);
+  }
+
+  snapshot(): [V] {
+    return this.#acc!;
+  }
+}

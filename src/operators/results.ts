@@ -1,0 +1,23 @@
+/**
+ * Checks on what users' functions give back to stateful steps.
+ *
+ * @module
+ */
+import { preview } from "../core/preview.ts";
+import { isPromiseLike } from "../core/promises.ts";
+
+/** Throws a `TypeError` if `got` is a promise; `what` is the function, such as `the reducer`. */
+export function requireSync(what: string, got: unknown): void {
+  if (isPromiseLike(got)) {
+    throw new TypeError(
+      `${what} returned a promise, but stateful steps are synchronous: ` +
+        `await in a mapAsync before this step`,
+    );
+  }
+}
+
+/** Throws a `TypeError` that shows what `what` gave and what it must give. */
+export function badResult(what: string, must: string, got: unknown): never {
+  requireSync(what, got);
+  throw new TypeError(`${what} must return ${must}; got ${preview(got)}`);
+}

@@ -1,0 +1,51 @@
+import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import { badResult, requireSync } from "./results.ts";
+import { requireFunction } from "./user_function.ts";
+
+/**
+ * One output for each value: `mapper(state, value)` gives `[state, out]`. A `null` state forgets
+ * the key, whose next value builds anew. The mapper may change its state in place and return it.
+ */
+export function statefulMapLogic<V, W, S>(
+  build: (key: string) => S,
+  mapper: (state: S, value: V) => [state: S | null, out: W],
+): BuildLogic<V, W, S> {
+  requireFunction("statefulMap's build", build);
+  requireFunction("statefulMap's mapper", mapper);
+  return (resume, key) => new StatefulMap(mapper, startState(build, resume, key));
+}
+
+/** The state to start with: the one resumed, or a new one. */
+export function startState<S>(build: (key: string) => S, resume: S | undefined, key: string): S {
+  if (resume !== undefined) return resume;
+  const state = build(key);
+  requireSync("build", state);
+  return state;
+}
+
+class StatefulMap<V, W, S> implements StatefulLogic<V, W, S> {
+  readonly #mapper: (state: S, value: V) => [S | null, W];
+  #state: S | null;
+
+  constructor(mapper: (state: S, value: V) => [S | null, W], state: S) {
+    this.#mapper = mapper;
+    this.#state = state;
+  }
+
+  onItem(value: V, emit: Emit<W>): void {
+    const result = this.#mapper(this.#state!, value);
+    if (!Array.isArray(result) || result.length !== 2) {
+      badResult("statefulMap's mapper", "a pair [state, out]", result);
+    }
+    this.#state = result[0];
+    emit(result[1]);
+  }
+
+  isDone(): boolean {
+    return this.#state === null;
+  }
+
+  snapshot(): S {
+    return this.#state!;
+  }
+}

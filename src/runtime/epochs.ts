@@ -1,0 +1,97 @@
+/**
+ * Closes epochs: one at a time, for all workers together.
+ *
+ * ```text
+ *   open ──interval──▶ closing ──all workers have closed it──▶ open (the next epoch)
+ *                         └──all workers have ended──▶ ended
+ * ```
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Epoch, WorkerIndex } from "../core/ids.ts";
+
+/** What the coordinator of epochs has done to the workers. */
+export interface EpochActions {
+  /** The epoch is to end: sources send its barrier after their current batch. */
+  closeEpoch(epoch: Epoch): void;
+  /** All workers have closed the epoch: outputs may make it visible. */
+  commitEpoch(epoch: Epoch): void;
+}
+
+/** Decides when epochs end. Knows workers by their index only. */
+export class EpochCoordinator {
+  readonly #actions: EpochActions;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #open: Set<WorkerIndex>; // workers that have not closed the current epoch yet
+  readonly #running: Set<WorkerIndex>; // workers that have not ended
+  #epoch: Epoch;
+  #closing = false;
+  #cancel: () => void = () => {};
+
+  /** `epoch` is the one that the run starts in. */
+  constructor(
+    actions: EpochActions,
+    options: { workers: number; intervalMs: number; clock: Clock; epoch: Epoch },
+  ) {
+    this.#actions = actions;
+    this.#clock = options.clock;
+    this.#intervalMs = options.intervalMs;
+    this.#epoch = options.epoch;
+    this.#running = new Set(Array.from({ length: options.workers }, (_, index) => index));
+    this.#open = new Set(this.#running);
+  }
+
+  /** The current epoch: nothing after it has begun. */
+  get epoch(): Epoch {
+    return this.#epoch;
+  }
+
+  /** Starts the first epoch's time. */
+  start(): void {
+    const begun = this.#clock.now();
+    const due = begun + this.#intervalMs;
+    const wake = () => {
+      if (this.#clock.now() >= due) this.#close();
+      else this.#cancel = this.#clock.wakeAt(due, wake); // sleeps may end early
+    };
+    this.#cancel = this.#clock.wakeAt(due, wake);
+  }
+
+  /** Ends no more epochs. */
+  stop(): void {
+    this.#cancel();
+  }
+
+  /** A worker has closed an epoch: all it read in it is out and durable. */
+  closed(worker: WorkerIndex, epoch: Epoch): void {
+    if (epoch !== this.#epoch || !this.#closing) {
+      throw new Error(`worker ${worker} closed epoch ${epoch} in epoch ${this.#epoch}`);
+    }
+    this.#open.delete(worker);
+    this.#advance();
+  }
+
+  /** A worker has come to the end of its inputs: it counts as closing every epoch to come. */
+  ended(worker: WorkerIndex): void {
+    this.#running.delete(worker);
+    this.#open.delete(worker);
+    if (this.#running.size === 0) this.stop();
+    else if (this.#closing) this.#advance();
+  }
+
+  #close(): void {
+    this.#closing = true;
+    this.#actions.closeEpoch(this.#epoch);
+  }
+
+  #advance(): void {
+    if (this.#open.size > 0 || this.#running.size === 0) return;
+    const epoch = this.#epoch++;
+    this.#closing = false;
+    for (const worker of this.#running) this.#open.add(worker);
+    this.#actions.commitEpoch(epoch);
+    this.start();
+  }
+}

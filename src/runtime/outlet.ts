@@ -1,0 +1,89 @@
+/**
+ * The sending side of a stage: its fused loop and the channels behind it.
+ *
+ * @module
+ */
+import type { Epoch } from "../core/ids.ts";
+import type { Chain } from "./chain.ts";
+import type { Channel, Control } from "./channel.ts";
+import type { Pace } from "./pace.ts";
+
+/** What {@linkcode Outlet.pump} found. */
+export type OutletState =
+  /** Nothing is left over and there is room: the stage may produce. */
+  | "ready"
+  /** It worked on what was left over; ask again. */
+  | "worked"
+  /** A channel is full. */
+  | "blocked";
+
+/** Runs batches through a stage's loop and into its channels, as far as those have room. */
+export class Outlet {
+  readonly #chain: Chain | null;
+  readonly #channels: readonly Channel[];
+  readonly #outs: unknown[][];
+  readonly #onEmit: (items: number) => void;
+  readonly #pace: Pace;
+  #batch: readonly unknown[] = [];
+  #from = 0;
+  #epoch: Epoch = 0;
+
+  /**
+   * @param chain The stage's loop; `null` where batches pass as they are.
+   * @param channels One for each port.
+   * @param pace How much to do at once.
+   * @param onEmit Told how many items each batch has.
+   */
+  constructor(
+    chain: Chain | null,
+    channels: readonly Channel[],
+    pace: Pace,
+    onEmit: (items: number) => void,
+  ) {
+    this.#chain = chain;
+    this.#channels = channels;
+    this.#outs = channels.map(() => []);
+    this.#pace = pace;
+    this.#onEmit = onEmit;
+  }
+
+  /** Works on what is left over, if there is room, and says where things stand. */
+  pump(): OutletState {
+    for (const channel of this.#channels) if (channel.full) return "blocked";
+    if (this.#from >= this.#batch.length) return "ready";
+    this.#advance();
+    return "worked";
+  }
+
+  /** Sends a batch. Only when ready. */
+  emit(batch: readonly unknown[], epoch: Epoch): void {
+    if (batch.length === 0) return;
+    this.#onEmit(batch.length);
+    if (this.#chain === null) {
+      this.#channels[0].push(batch);
+      return;
+    }
+    this.#batch = batch;
+    this.#from = 0;
+    this.#epoch = epoch;
+    this.#advance();
+  }
+
+  /** Sends a control message behind all data. Only when ready. */
+  control(message: Control): void {
+    for (const channel of this.#channels) channel.push(message);
+  }
+
+  #advance(): void {
+    const to = Math.min(this.#batch.length, this.#from + this.#pace.items);
+    this.#from = this.#chain!(this.#batch, this.#from, to, this.#epoch, this.#outs);
+    if (this.#from >= this.#batch.length) {
+      this.#batch = [];
+      this.#from = 0;
+    }
+    for (let port = 0; port < this.#channels.length; port++) {
+      const items = this.#outs[port];
+      if (items.length > 0) this.#channels[port].push(items);
+    }
+  }
+}

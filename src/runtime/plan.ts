@@ -1,0 +1,115 @@
+/**
+ * Cuts a graph into stages: what runs as one task on a worker.
+ *
+ * A stage is a *head* that produces items (an input, the results of `mapAsync` or of a stateful step,
+ * several streams coming together) and the tree of synchronous steps behind it, up to the next heads
+ * and outputs, which are the stage's *ports*. Only what must queue is cut: where the streams of a
+ * merge come from one stage, the merge stays inside it, and order is kept across it.
+ *
+ * @module
+ */
+import type { StepId } from "../core/ids.ts";
+import type { FlowGraph } from "../graph/graph.ts";
+import type {
+  AsyncNode,
+  CaptureNode,
+  InputNode,
+  MergeNode,
+  StatefulNode,
+  StepNode,
+} from "../graph/nodes.ts";
+
+/** A node that starts a stage. */
+export type HeadNode = InputNode | AsyncNode | StatefulNode | MergeNode;
+
+/** A node that a stage hands items over to. */
+export type PortNode = Exclude<HeadNode, InputNode> | CaptureNode;
+
+/** One stage. */
+export interface StagePlan {
+  /** What produces its items. */
+  readonly head: HeadNode;
+  /** Where its items go, each target once. */
+  readonly ports: readonly PortNode[];
+}
+
+/** How a worker runs a flow. */
+export interface Plan {
+  /** The flow. */
+  readonly graph: FlowGraph;
+  /** Upstream stages before downstream ones. */
+  readonly stages: readonly StagePlan[];
+  /** The outputs. */
+  readonly captures: readonly CaptureNode[];
+  /** The steps that read each step. */
+  readonly consumers: ReadonlyMap<StepNode, readonly StepNode[]>;
+  /** The head of the stage that each step but the outputs runs in. */
+  readonly stageOf: ReadonlyMap<StepNode, HeadNode>;
+}
+
+/** Plans one worker of a run with a single worker, where exchanges are not needed. */
+export function planSingleWorker(graph: FlowGraph): Plan {
+  const consumers = consumersOf(graph.nodes);
+  const stageOf = assignStages(graph.nodes);
+  const heads = graph.nodes.filter((node): node is HeadNode => stageOf.get(node) === node);
+  const stages = heads.map((head) => ({ head, ports: portsOf(head, consumers, stageOf) }));
+  const captures = graph.nodes.filter((node) => node.kind === "capture");
+  return { graph, stages, captures, consumers, stageOf };
+}
+
+/** The id of a step of the plan. */
+export function idOf(plan: Plan, node: StepNode): StepId {
+  return plan.graph.ids.get(node)!;
+}
+
+function consumersOf(nodes: readonly StepNode[]): Map<StepNode, StepNode[]> {
+  const consumers = new Map<StepNode, StepNode[]>(nodes.map((node) => [node, []]));
+  for (const node of nodes) {
+    for (const upstream of new Set(node.upstreams)) consumers.get(upstream)!.push(node);
+  }
+  return consumers;
+}
+
+function assignStages(nodes: readonly StepNode[]): Map<StepNode, HeadNode> {
+  const stageOf = new Map<StepNode, HeadNode>();
+  for (const node of nodes) {
+    switch (node.kind) {
+      case "input":
+      case "async":
+      case "stateful":
+        stageOf.set(node, node);
+        break;
+      case "chain":
+      case "exchange":
+        stageOf.set(node, stageOf.get(node.upstreams[0])!);
+        break;
+      case "merge": {
+        const [first, ...others] = new Set(node.upstreams.map((from) => stageOf.get(from)!));
+        stageOf.set(node, others.length === 0 ? first : node);
+        break;
+      }
+      case "capture":
+        break;
+    }
+  }
+  return stageOf;
+}
+
+function portsOf(
+  head: HeadNode,
+  consumers: ReadonlyMap<StepNode, readonly StepNode[]>,
+  stageOf: ReadonlyMap<StepNode, HeadNode>,
+): PortNode[] {
+  const ports = new Set<PortNode>();
+  const seen = new Set<StepNode>();
+  const visit = (node: StepNode): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    for (const consumer of consumers.get(node)!) {
+      if (stageOf.get(consumer) === head) visit(consumer);
+      else ports.add(consumer as PortNode);
+    }
+  };
+  visit(head);
+  return [...ports];
+}

@@ -1,0 +1,119 @@
+/**
+ * Runs a flow in this process.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../core/clock.ts";
+import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { type Log, silentLog } from "../core/log.ts";
+import { type FLOW_BRAND, type FlowBrand, type FlowGraph, graphOf } from "../graph/graph.ts";
+import type { StepCounts } from "./counts.ts";
+import { EpochCoordinator } from "./epochs.ts";
+import { Worker } from "./worker.ts";
+
+/** The length of an epoch where none is given. */
+export const DEFAULT_EPOCH_MS = 10_000;
+
+/** How a flow runs. */
+export interface RunOptions {
+  /** Epochs, the units of recovery. Their length never changes a result. */
+  readonly epoch?: {
+    /**
+     * How long an epoch lasts, at least.
+     *
+     * @default {{ seconds: 10 }}
+     */
+    readonly interval: Duration;
+  };
+  /** Aborting it stops the run gracefully: what has been read is worked off, and `run` resolves. */
+  readonly signal?: AbortSignal;
+  /**
+   * Takes the engine's and the connectors' lines of log.
+   *
+   * @default {silent}
+   */
+  readonly log?: Log;
+  /**
+   * The time that epochs and `notifyAt` go by; for tests.
+   *
+   * @default {the system's}
+   */
+  readonly clock?: Clock;
+}
+
+/** What came of a run. */
+export interface RunResult {
+  /** Items in and out of each step, in the order the steps were written. */
+  readonly steps: readonly StepCounts[];
+  /** Whether it was stopped before its inputs ended. */
+  readonly stopped: boolean;
+}
+
+/** Anything that stands for a flow: any handle on it. */
+export interface FlowHandle {
+  /** Marks the handle. */
+  readonly [FLOW_BRAND]: FlowBrand<unknown>;
+}
+
+/**
+ * Runs a flow in this process, as one worker.
+ *
+ * @param flow Any handle on the flow.
+ * @returns Counts for each step, once the inputs have ended or a graceful stop is done, and every
+ * output has made all durable.
+ * @throws {StepError} If a step fails.
+ * @throws {FlowDefinitionError} If the flow has no input or no output.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ *
+ * const out: number[] = [];
+ * const flow = new Dataflow("evens")
+ *   .input("numbers", new TestingInputConfig([1, 2, 3, 4]))
+ *   .filter((n) => n % 2 === 0)
+ *   .capture("out", new TestingOutputConfig(out));
+ * const { steps } = await run(flow);
+ * assertEquals(out, [2, 4]);
+ * assertEquals(steps[1], { stepId: "filter-1", kind: "filter", in: 4, out: 2 });
+ * ```
+ */
+export function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
+  const intervalMs = options.epoch === undefined
+    ? DEFAULT_EPOCH_MS
+    : toMilliseconds(options.epoch.interval, "the epoch interval");
+  return runGraph(graphOf(flow), { ...options, intervalMs });
+}
+
+/** {@linkcode run}, for a graph that has been checked. */
+async function runGraph(
+  graph: FlowGraph,
+  options: RunOptions & { intervalMs: number },
+): Promise<RunResult> {
+  const { signal, log = silentLog, clock = systemClock, intervalMs } = options;
+  const epoch = 0;
+  const worker = new Worker(graph, { index: 0, count: 1, epoch, clock, log }, {
+    epochClosed: (epoch) => epochs.closed(0, epoch),
+    stopRequested: () => worker.stop(),
+  });
+  const epochs = new EpochCoordinator({
+    closeEpoch: (epoch) => worker.closeEpoch(epoch),
+    commitEpoch: (epoch) => void worker.commit(epoch).catch((error) => worker.fail(error)),
+  }, { workers: 1, intervalMs, clock, epoch });
+  const stop = () => worker.stop();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    if (signal?.aborted) worker.stop();
+    await worker.open();
+    epochs.start();
+    await worker.run();
+    epochs.ended(0);
+    await worker.commit(epochs.epoch);
+    return { steps: worker.counts(), stopped: worker.stopped };
+  } finally {
+    epochs.stop();
+    signal?.removeEventListener("abort", stop);
+    await worker.close();
+  }
+}

@@ -1,0 +1,148 @@
+import type { Epoch, StepId } from "../../core/ids.ts";
+import { ItemError } from "../../core/errors.ts";
+import { isPromiseLike } from "../../core/promises.ts";
+import { preview } from "../../core/preview.ts";
+import type { AsyncNode } from "../../graph/nodes.ts";
+import { type Channel, type Control, isBatch } from "../channel.ts";
+import type { Outlet } from "../outlet.ts";
+import { stepError } from "../step_error.ts";
+import type { Task, TaskHost } from "./task.ts";
+
+/** An item that is being worked on, or whose result waits for those before it. */
+interface Slot {
+  done: boolean;
+  result: unknown;
+}
+
+/**
+ * Awaits a promise for each item, `concurrency` at a time. In order, a result waits for those before
+ * it, and counts as one of the `concurrency` while it does, so that one slow item bounds memory too.
+ */
+export class AsyncTask implements Task {
+  readonly stepId: StepId;
+  readonly #node: AsyncNode;
+  readonly #input: Channel;
+  readonly #outlet: Outlet;
+  readonly #host: TaskHost;
+  readonly #slots: Slot[] = []; // in the order of their items
+  #batch: readonly unknown[] = [];
+  #at = 0;
+  #control: Control | null = null; // held back until all slots are empty
+  #epoch: Epoch;
+  #ended = false;
+
+  /** `epoch` is the one that the run starts in. */
+  constructor(
+    stepId: StepId,
+    node: AsyncNode,
+    input: Channel,
+    outlet: Outlet,
+    host: TaskHost,
+    epoch: Epoch,
+  ) {
+    this.stepId = stepId;
+    this.#node = node;
+    this.#input = input;
+    this.#outlet = outlet;
+    this.#host = host;
+    this.#epoch = epoch;
+  }
+
+  run(): boolean {
+    if (this.#ended) return false;
+    const state = this.#outlet.pump();
+    const emitted = state === "ready" && this.#emit();
+    const started = this.#start();
+    return state === "worked" || emitted || started || this.#forward();
+  }
+
+  wakeTime(): number {
+    return Infinity;
+  }
+
+  /** Starts as many items as there are slots for. */
+  #start(): boolean {
+    let started = false;
+    while (this.#slots.length < this.#node.concurrency && this.#refill()) {
+      this.#call(this.#batch[this.#at++]);
+      started = true;
+    }
+    return started;
+  }
+
+  #refill(): boolean {
+    while (this.#at >= this.#batch.length) {
+      if (this.#control !== null) return false;
+      const message = this.#input.take();
+      if (message === undefined) return false;
+      if (isBatch(message)) {
+        this.#batch = message;
+        this.#at = 0;
+      } else this.#control = message;
+    }
+    return true;
+  }
+
+  #call(item: unknown): void {
+    const slot: Slot = { done: false, result: undefined };
+    const failed = (thrown: unknown) =>
+      stepError(this, this.#host, new ItemError(item, { cause: thrown }));
+    let promise: unknown;
+    try {
+      promise = this.#node.fn(item as never, this.#host.signal);
+      if (!isPromiseLike(promise)) {
+        throw new TypeError(
+          `the function of mapAsync must return a promise; got ${preview(promise)} ` +
+            `(use map for what need not be awaited)`,
+        );
+      }
+    } catch (thrown) {
+      throw failed(thrown);
+    }
+    this.#slots.push(slot);
+    promise.then(
+      (result) => {
+        slot.done = true;
+        slot.result = result;
+        this.#host.wake();
+      },
+      (thrown) => this.#host.fail(failed(thrown)),
+    );
+  }
+
+  /** Sends on what is done: in order, up to the first item that is not. */
+  #emit(): boolean {
+    const slots = this.#slots;
+    const results: unknown[] = [];
+    if (this.#node.ordered) {
+      while (slots.length > 0 && slots[0].done) results.push(slots.shift()!.result);
+    } else {
+      let kept = 0;
+      for (const slot of slots) {
+        if (slot.done) results.push(slot.result);
+        else slots[kept++] = slot;
+      }
+      slots.length = kept;
+    }
+    this.#outlet.emit(results, this.#epoch);
+    return results.length > 0;
+  }
+
+  /** Lets the end of the epoch pass once nothing is pending and all results are out. */
+  #forward(): boolean {
+    const control = this.#control;
+    if (control === null || this.#slots.length > 0 || this.#outlet.pump() !== "ready") {
+      return false;
+    }
+    this.#control = null;
+    this.#outlet.control(control);
+    if (control.kind === "barrier") {
+      this.#epoch = control.epoch + 1;
+      this.#host.passed(this);
+    } else {
+      this.#ended = true;
+      this.#host.ended(this, control.stopped);
+    }
+    return true;
+  }
+}

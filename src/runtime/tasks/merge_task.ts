@@ -1,0 +1,73 @@
+import type { Epoch, StepId } from "../../core/ids.ts";
+import { EpochAlignment } from "../alignment.ts";
+import { type Channel, isBatch } from "../channel.ts";
+import type { Outlet } from "../outlet.ts";
+import type { Task, TaskHost } from "./task.ts";
+
+/** Brings several channels together, and lets an epoch end when it has ended in all of them. */
+export class MergeTask implements Task {
+  readonly stepId: StepId;
+  readonly #inputs: readonly Channel[];
+  readonly #outlet: Outlet;
+  readonly #host: TaskHost;
+  readonly #alignment: EpochAlignment;
+  #next = 0; // the channel to look at first, so that each has its turn
+  #stopped = false;
+  #ended = false;
+
+  /** `epoch` is the one that the run starts in. */
+  constructor(
+    stepId: StepId,
+    inputs: readonly Channel[],
+    outlet: Outlet,
+    host: TaskHost,
+    epoch: Epoch,
+  ) {
+    this.stepId = stepId;
+    this.#inputs = inputs;
+    this.#outlet = outlet;
+    this.#host = host;
+    this.#alignment = new EpochAlignment(inputs.length, epoch);
+  }
+
+  run(): boolean {
+    if (this.#ended) return false;
+    const state = this.#outlet.pump();
+    if (state !== "ready") return state === "worked";
+    for (let looked = 0; looked < this.#inputs.length; looked++) {
+      const index = this.#next;
+      this.#next = (index + 1) % this.#inputs.length;
+      if (this.#alignment.isHeld(index)) continue;
+      const message = this.#inputs[index].take();
+      if (message === undefined) continue;
+      if (isBatch(message)) {
+        this.#outlet.emit(message, this.#alignment.epoch);
+        return true;
+      }
+      if (message.kind === "barrier") this.#alignment.barrier(index, message.epoch);
+      else {
+        this.#stopped ||= message.stopped;
+        this.#alignment.end(index);
+      }
+      this.#forward();
+      return true;
+    }
+    return false;
+  }
+
+  wakeTime(): number {
+    return Infinity;
+  }
+
+  #forward(): void {
+    const state = this.#alignment.settle();
+    if (state.kind === "aligned") {
+      this.#outlet.control({ kind: "barrier", epoch: state.epoch });
+      this.#host.passed(this);
+    } else if (state.kind === "ended") {
+      this.#outlet.control({ kind: "end", stopped: this.#stopped });
+      this.#ended = true;
+      this.#host.ended(this, this.#stopped);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import type { Epoch, StepId } from "../../core/ids.ts";
+import type { OutputWriter } from "../../graph/contracts.ts";
+import { type Channel, type Control, isBatch } from "../channel.ts";
+import { stepError } from "../step_error.ts";
+import type { Task, TaskHost } from "./task.ts";
+
+/** Writes an output. One call at a time: what comes meanwhile waits in the channel. */
+export class SinkTask implements Task {
+  readonly stepId: StepId;
+  readonly #writer: OutputWriter<unknown>;
+  readonly #input: Channel;
+  readonly #host: TaskHost;
+  readonly #onWrite: (items: number) => void;
+  readonly #commits: Epoch[] = []; // epochs to be made visible, once no call is in progress
+  #epoch: Epoch;
+  #busy = false;
+  #ended = false;
+  #prepared: Epoch = -1; // the last epoch that the output was asked to prepare
+  #idle: (() => void)[] = []; // called when no call is in progress any more
+
+  /** `epoch` is the one that the run starts in; `onWrite` is told how many items were written. */
+  constructor(
+    stepId: StepId,
+    writer: OutputWriter<unknown>,
+    input: Channel,
+    host: TaskHost,
+    options: { epoch: Epoch; onWrite: (items: number) => void },
+  ) {
+    this.stepId = stepId;
+    this.#writer = writer;
+    this.#input = input;
+    this.#host = host;
+    this.#epoch = options.epoch;
+    this.#onWrite = options.onWrite;
+  }
+
+  /** The snapshot of an epoch has been committed. Resolves when the output has followed. */
+  async commit(epoch: Epoch): Promise<void> {
+    if (this.#writer.commit === undefined || epoch > this.#prepared) return;
+    this.#commits.push(epoch);
+    this.#host.wake();
+    while (this.#commits.length > 0 || this.#busy) {
+      if (!this.#busy) this.run();
+      else await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  run(): boolean {
+    if (this.#busy) return false;
+    const epoch = this.#commits.shift();
+    if (epoch !== undefined) {
+      this.#call(() => this.#writer.commit!(epoch), () => {});
+      return true;
+    }
+    const message = this.#ended ? undefined : this.#input.take();
+    if (message === undefined) return false;
+    if (isBatch(message)) {
+      this.#onWrite(message.length);
+      this.#call(() => this.#writer.write(message, this.#epoch), () => {});
+    } else this.#prepare(message);
+    return true;
+  }
+
+  wakeTime(): number {
+    return Infinity;
+  }
+
+  #prepare(control: Control): void {
+    const epoch = this.#prepared = this.#epoch++;
+    if (control.kind === "end") this.#ended = true;
+    this.#call(() => this.#writer.prepare(epoch), () => {
+      if (control.kind === "end") this.#host.ended(this, control.stopped);
+      else this.#host.passed(this);
+    });
+  }
+
+  /** Calls the writer; waits only where it gives a promise. */
+  #call(call: () => unknown, then: () => void): void {
+    let pending: unknown;
+    try {
+      pending = call();
+    } catch (thrown) {
+      throw stepError(this, this.#host, thrown);
+    }
+    if (!(pending instanceof Promise)) {
+      then();
+      return;
+    }
+    this.#busy = true;
+    pending.then(
+      () => {
+        this.#busy = false;
+        then();
+        for (const idle of this.#idle.splice(0)) idle();
+        this.#host.wake();
+      },
+      (thrown) => this.#host.fail(stepError(this, this.#host, thrown)),
+    );
+  }
+}

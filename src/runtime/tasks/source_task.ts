@@ -1,0 +1,111 @@
+import type { Epoch, StepId } from "../../core/ids.ts";
+import type { InputReader } from "../../graph/contracts.ts";
+import { stepError } from "../step_error.ts";
+import type { Outlet } from "../outlet.ts";
+import type { Task, TaskHost } from "./task.ts";
+
+/** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
+const LONGEST_PAUSE_MS = 10;
+
+/** Reads an input. Asks it for a batch whenever there is room behind, so a slow output slows it. */
+export class SourceTask implements Task {
+  readonly stepId: StepId;
+  readonly #reader: InputReader<unknown>;
+  readonly #outlet: Outlet;
+  readonly #host: TaskHost;
+  #epoch: Epoch;
+  #closeEpoch = false; // the end of the epoch is due, before the next batch
+  #stop = false;
+  #ended = false;
+  #waiting = false;
+  #empty = 0; // times in a row that the input had nothing
+  #resumeAt = -Infinity;
+
+  /** `epoch` is the one that the run starts in. */
+  constructor(
+    stepId: StepId,
+    reader: InputReader<unknown>,
+    outlet: Outlet,
+    host: TaskHost,
+    epoch: Epoch,
+  ) {
+    this.stepId = stepId;
+    this.#reader = reader;
+    this.#outlet = outlet;
+    this.#host = host;
+    this.#epoch = epoch;
+  }
+
+  /** Ends the current epoch behind what has been read so far. */
+  closeEpoch(): void {
+    this.#closeEpoch = true;
+  }
+
+  /** Reads no more. */
+  stop(): void {
+    this.#stop = true;
+  }
+
+  run(): boolean {
+    if (this.#ended) return false;
+    const state = this.#outlet.pump();
+    if (state !== "ready") return state === "worked";
+    if (this.#stop) return this.#end(true);
+    if (this.#closeEpoch) return this.#barrier();
+    if (this.#waiting || this.#isPausing()) return false;
+    const batch = this.#next();
+    if (batch === null) return this.#end(false);
+    if (batch.length === 0) {
+      this.#wait();
+      return false;
+    }
+    this.#empty = 0;
+    this.#outlet.emit(batch, this.#epoch);
+    return true;
+  }
+
+  wakeTime(): number {
+    return this.#ended || this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
+  }
+
+  #isPausing(): boolean {
+    return this.#empty > 0 && this.#host.now() < this.#resumeAt;
+  }
+
+  #next(): unknown[] | null {
+    try {
+      return this.#reader.next();
+    } catch (thrown) {
+      throw stepError(this, this.#host, thrown);
+    }
+  }
+
+  #barrier(): boolean {
+    this.#outlet.control({ kind: "barrier", epoch: this.#epoch });
+    this.#closeEpoch = false;
+    this.#epoch++;
+    this.#host.passed(this);
+    return true;
+  }
+
+  #end(stopped: boolean): boolean {
+    this.#outlet.control({ kind: "end", stopped });
+    this.#ended = true;
+    this.#host.ended(this, stopped);
+    return true;
+  }
+
+  /** Sleeps until the input is ready; longer each time that it says so and has nothing. */
+  #wait(): void {
+    this.#waiting = true;
+    const pause = Math.min(this.#empty++, LONGEST_PAUSE_MS);
+    this.#reader.ready().then(
+      () => {
+        this.#waiting = false;
+        this.#resumeAt = this.#host.now() + pause;
+        this.#host.wake();
+      },
+      (thrown) => this.#host.fail(stepError(this, this.#host, thrown)),
+    );
+  }
+}

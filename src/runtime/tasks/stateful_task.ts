@@ -1,0 +1,116 @@
+import type { Epoch, StepId } from "../../core/ids.ts";
+import { ItemError } from "../../core/errors.ts";
+import type { StatefulNode } from "../../graph/nodes.ts";
+import { type Channel, isBatch } from "../channel.ts";
+import { createKeyedState, type KeyedState } from "../keyed_state.ts";
+import type { Outlet } from "../outlet.ts";
+import { stepError } from "../step_error.ts";
+import type { Task, TaskHost } from "./task.ts";
+
+/**
+ * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs; those that
+ * are due come before the next batch.
+ */
+export class StatefulTask implements Task {
+  readonly stepId: StepId;
+  readonly #state: KeyedState;
+  readonly #input: Channel;
+  readonly #outlet: Outlet;
+  readonly #host: TaskHost;
+  #batch: readonly unknown[] = [];
+  #at = 0;
+  #epoch: Epoch;
+  #phase: "running" | "ending" | "ended" = "running";
+
+  /** `epoch` is the one that the run starts in. */
+  constructor(
+    stepId: StepId,
+    node: StatefulNode,
+    input: Channel,
+    outlet: Outlet,
+    host: TaskHost,
+    epoch: Epoch,
+  ) {
+    this.stepId = stepId;
+    this.#state = createKeyedState(node);
+    this.#input = input;
+    this.#outlet = outlet;
+    this.#host = host;
+    this.#epoch = epoch;
+  }
+
+  run(): boolean {
+    if (this.#phase === "ended") return false;
+    const state = this.#outlet.pump();
+    if (state !== "ready") return state === "worked";
+    if (this.#phase === "ending") return this.#endKeys();
+    if (this.#at < this.#batch.length) return this.#items();
+    if (this.#state.nextDue < Infinity && this.#notify()) return true;
+    const message = this.#input.take();
+    if (message === undefined) return false;
+    if (isBatch(message)) {
+      this.#batch = message;
+      this.#at = 0;
+      return this.#items();
+    }
+    if (message.kind === "barrier") {
+      this.#outlet.control(message);
+      this.#epoch = message.epoch + 1;
+      this.#host.passed(this);
+    } else if (message.stopped) this.#end(true);
+    else this.#phase = "ending";
+    return true;
+  }
+
+  wakeTime(): number {
+    return this.#phase === "running" ? this.#state.nextDue : Infinity;
+  }
+
+  #items(): boolean {
+    const to = Math.min(this.#batch.length, this.#at + this.#host.pace.items);
+    this.#at = this.#guard(() => this.#state.items(this.#batch, this.#at, to));
+    if (this.#at >= this.#batch.length) {
+      this.#batch = [];
+      this.#at = 0;
+    }
+    this.#send();
+    return true;
+  }
+
+  #notify(): boolean {
+    const notified = this.#guard(() => this.#state.notify(this.#host.now()));
+    this.#send();
+    return notified;
+  }
+
+  /** Ends some keys; the end itself comes once all that they emitted is out. */
+  #endKeys(): boolean {
+    const all = this.#guard(() => this.#state.end());
+    const sent = this.#send();
+    if (all && !sent) this.#end(false);
+    return true;
+  }
+
+  #end(stopped: boolean): void {
+    this.#outlet.control({ kind: "end", stopped });
+    this.#phase = "ended";
+    this.#host.ended(this, stopped);
+  }
+
+  /** Sends on what was emitted. Says whether that was anything. */
+  #send(): boolean {
+    const pairs = this.#state.take();
+    this.#outlet.emit(pairs, this.#epoch);
+    return pairs.length > 0;
+  }
+
+  #guard<R>(work: () => R): R {
+    try {
+      return work();
+    } catch (thrown) {
+      const { item } = this.#state;
+      const failed = item === undefined ? thrown : new ItemError(item, { cause: thrown });
+      throw stepError(this, this.#host, failed);
+    }
+  }
+}

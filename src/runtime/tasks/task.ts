@@ -1,0 +1,37 @@
+/**
+ * What the worker's loop runs.
+ *
+ * @module
+ */
+import type { StepId, WorkerIndex } from "../../core/ids.ts";
+import type { Pace } from "../pace.ts";
+
+/** A piece of a flow that the worker's loop runs a step at a time. */
+export interface Task {
+  /** The step it stands for. */
+  readonly stepId: StepId;
+  /** Does one piece of work, and says whether there was any. Never waits: what waits wakes later. */
+  run(): boolean;
+  /** When it has something to do by the clock, in milliseconds since the epoch; else infinity. */
+  wakeTime(): number;
+}
+
+/** What a task tells the worker that runs it. */
+export interface TaskHost {
+  /** The worker's index. */
+  readonly workerIndex: WorkerIndex;
+  /** Aborted when the run fails or is stopped at once. */
+  readonly signal: AbortSignal;
+  /** How much a task may do at once. */
+  readonly pace: Pace;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Something that a task waited for has happened: run the tasks. */
+  wake(): void;
+  /** Ends the run with an error of a step. */
+  fail(error: unknown): void;
+  /** A task has done all its part of the epoch that is being closed. */
+  passed(task: Task): void;
+  /** A task has done all its part of the run. */
+  ended(task: Task, stopped: boolean): void;
+}

@@ -1,0 +1,365 @@
+/**
+ * One worker: its share of a flow, and the loop that runs it.
+ *
+ * The loop is cooperative. It runs tasks, those downstream first, until none has work or some
+ * milliseconds are over; then it lets the event loop have its turn, or sleeps until something wakes
+ * it: an input that is ready, an output that has written, a timer.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { Clock } from "../core/clock.ts";
+import { messageOf, StepError } from "../core/errors.ts";
+import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
+import type { Log } from "../core/log.ts";
+import { within } from "../core/promises.ts";
+import { preview } from "../core/preview.ts";
+import type { InputReader, OutputWriter, Place, Progress } from "../graph/contracts.ts";
+import type { FlowGraph } from "../graph/graph.ts";
+import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
+import { type Chain, compileChain, isPassThrough } from "./chain.ts";
+import { Channel } from "./channel.ts";
+import { FlowCounter, type StepCounts } from "./counts.ts";
+import { Outlet } from "./outlet.ts";
+import { Pace } from "./pace.ts";
+import { idOf, type Plan, planSingleWorker, type PortNode, type StagePlan } from "./plan.ts";
+import { stepError } from "./step_error.ts";
+import { AsyncTask } from "./tasks/async_task.ts";
+import { MergeTask } from "./tasks/merge_task.ts";
+import { SinkTask } from "./tasks/sink_task.ts";
+import { SourceTask } from "./tasks/source_task.ts";
+import { StatefulTask } from "./tasks/stateful_task.ts";
+import type { Task, TaskHost } from "./tasks/task.ts";
+
+/** How long the loop goes on before the event loop gets its turn. */
+const TURN_MS = 4;
+
+/** How long inputs and outputs get to close before the worker goes on without them. */
+const CLOSE_MS = 5_000;
+
+interface Closable {
+  close(): Promise<void>;
+}
+
+/** What a worker tells whoever coordinates it. */
+export interface WorkerEvents {
+  /** All of the epoch is out and durable. */
+  epochClosed(epoch: Epoch): void;
+  /** A step asks for a graceful stop of the whole run. */
+  stopRequested(): void;
+}
+
+/** Where and how a worker runs. */
+export interface WorkerOptions {
+  /** Which worker this is. */
+  readonly index: WorkerIndex;
+  /** Of how many. */
+  readonly count: number;
+  /** The first epoch. */
+  readonly epoch: Epoch;
+  /** The time. */
+  readonly clock: Clock;
+  /** For the engine's own lines. */
+  readonly log: Log;
+}
+
+/** Runs one worker's share of a flow: `open`, `run`, then always `close`. */
+export class Worker implements TaskHost {
+  readonly workerIndex: WorkerIndex;
+  readonly pace: Pace = new Pace();
+  readonly #graph: FlowGraph;
+  readonly #plan: Plan;
+  readonly #options: WorkerOptions;
+  readonly #events: WorkerEvents;
+  readonly #counter: FlowCounter;
+  readonly #abort = new AbortController();
+  readonly #readers = new Map<InputNode, InputReader<unknown>>();
+  readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
+  readonly #sources: SourceTask[] = [];
+  readonly #sinks: SinkTask[] = [];
+  readonly #passed = new Set<Task>(); // tasks that have done their part of the closing epoch
+  readonly #ended = new Set<Task>();
+  #tasks: Task[] = []; // downstream before upstream
+  #failure: { error: unknown } | null = null;
+  #closing: Epoch | null = null; // the epoch that is being closed
+  #stopping = false;
+  #stopped = false;
+  #woken = false;
+  #wake: () => void = () => {};
+
+  /** Plans the flow; opens nothing yet. */
+  constructor(graph: FlowGraph, options: WorkerOptions, events: WorkerEvents) {
+    this.workerIndex = options.index;
+    this.#graph = graph;
+    this.#plan = planSingleWorker(graph);
+    this.#options = options;
+    this.#events = events;
+    this.#counter = new FlowCounter(graph);
+  }
+
+  /** Aborted when the run fails or is stopped at once. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Whether the run came to its end by {@linkcode Worker.stop} rather than by its inputs' end. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Items in and out of each step so far. */
+  counts(): StepCounts[] {
+    return this.#counter.read();
+  }
+
+  /** How much has been read, where every input knows its end and all count the same. */
+  progress(): Progress | null {
+    let sum: Progress | undefined;
+    for (const reader of this.#readers.values()) {
+      const progress = reader.progress?.() ?? null;
+      if (progress === null || (sum !== undefined && sum.unit !== progress.unit)) return null;
+      const { done, total } = sum ?? { done: 0, total: 0 };
+      sum = { ...progress, done: done + progress.done, total: total + progress.total };
+    }
+    return sum ?? null;
+  }
+
+  /**
+   * Opens the outputs, then the inputs.
+   *
+   * @throws {StepError} If one cannot be opened. What is open by then is closed by `close`.
+   */
+  async open(): Promise<void> {
+    for (const node of this.#plan.captures) {
+      const open = () => node.config.open(this.#place(node), new Map());
+      this.#writers.set(node, await this.#guard(node, open) as OutputWriter<unknown>);
+    }
+    for (const node of this.#graph.nodes) {
+      if (node.kind !== "input") continue;
+      const open = () => node.config.open(this.#place(node), new Map());
+      this.#readers.set(node, await this.#guard(node, open));
+    }
+    this.#build();
+  }
+
+  /**
+   * Runs until all inputs have ended, or until a graceful stop, and everything is out and durable.
+   *
+   * @throws {StepError} If a step fails.
+   */
+  async run(): Promise<void> {
+    while (this.#ended.size < this.#tasks.length) {
+      this.#woken = false;
+      const worked = this.#turn();
+      this.#throwFailure();
+      if (worked) await new Promise<void>((resolve) => setImmediate(resolve));
+      else if (this.#ended.size < this.#tasks.length) await this.#sleep();
+      this.#throwFailure();
+    }
+  }
+
+  /** Has the sources end the current epoch. */
+  closeEpoch(epoch: Epoch): void {
+    this.#closing = epoch;
+    this.#passed.clear();
+    for (const source of this.#sources) source.closeEpoch();
+    this.wake();
+  }
+
+  /** The epoch has been committed: outputs make it visible. */
+  async commit(epoch: Epoch): Promise<void> {
+    await Promise.race([
+      Promise.all(this.#sinks.map((sink) => sink.commit(epoch))),
+      this.#aborted(),
+    ]);
+    this.#throwFailure();
+  }
+
+  /** Stops reading; what has been read is worked off, and state stays as it is. */
+  stop(): void {
+    this.#stopping = true;
+    for (const source of this.#sources) source.stop();
+    this.wake();
+  }
+
+  /** Closes all inputs and outputs. What does not close in time is left behind, with a warning. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    const open: [StepNode, Closable][] = [...this.#readers, ...this.#writers];
+    await Promise.all(open.map(([node, closable]) => this.#close(node, closable)));
+  }
+
+  async #close(node: StepNode, closable: Closable): Promise<void> {
+    const { log } = this.#options;
+    const stepId = idOf(this.#plan, node);
+    try {
+      if (await within(closable.close(), CLOSE_MS)) return;
+      log.warn(`step "${stepId}" did not close within ${CLOSE_MS / 1000} s`);
+    } catch (thrown) {
+      log.warn(`step "${stepId}" failed to close: ${messageOf(thrown)}`);
+    }
+  }
+
+  now(): number {
+    return this.#options.clock.now();
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    if (this.#failure === null) {
+      this.#failure = { error };
+      this.#abort.abort();
+    }
+    this.wake();
+  }
+
+  passed(task: Task): void {
+    this.#passed.add(task);
+    this.#reportEpoch();
+  }
+
+  ended(task: Task, stopped: boolean): void {
+    this.#ended.add(task);
+    this.#stopped ||= stopped;
+    this.#reportEpoch();
+  }
+
+  #reportEpoch(): void {
+    if (this.#closing === null) return;
+    if (this.#tasks.some((task) => !this.#passed.has(task) && !this.#ended.has(task))) return;
+    const epoch = this.#closing;
+    this.#closing = null;
+    this.#events.epochClosed(epoch);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** Runs tasks until none has work or the turn is over. Says whether there may be more. */
+  #turn(): boolean {
+    let now = performance.now();
+    const until = now + TURN_MS;
+    let worked: boolean;
+    try {
+      do {
+        worked = false;
+        for (const task of this.#tasks) if (task.run()) worked = true;
+        const started = now;
+        now = performance.now();
+        this.pace.took(now - started);
+      } while (worked && this.#failure === null && now < until);
+    } catch (thrown) {
+      this.fail(thrown);
+      return false;
+    }
+    return worked;
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#woken) return;
+    const at = this.#tasks.reduce((first, task) => Math.min(first, task.wakeTime()), Infinity);
+    await new Promise<void>((resolve) => {
+      const cancel = at < Infinity ? this.#options.clock.wakeAt(at, () => this.wake()) : () => {};
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+  }
+
+  #aborted(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.signal.aborted) resolve();
+      else this.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  #place(node: StepNode): Place {
+    const stepId = idOf(this.#plan, node);
+    return {
+      stepId,
+      workerIndex: this.workerIndex,
+      workerCount: this.#options.count,
+      signal: this.signal,
+      log: this.#options.log,
+      fail: (error) => this.fail(stepError({ stepId }, this, error)),
+      stop: () => {
+        if (!this.#stopping) this.#events.stopRequested();
+      },
+    };
+  }
+
+  async #guard<R>(node: StepNode, open: () => Promise<R>): Promise<R> {
+    try {
+      return await open();
+    } catch (thrown) {
+      throw stepError({ stepId: idOf(this.#plan, node) }, this, thrown);
+    }
+  }
+
+  /** Makes the tasks and the channels between them. */
+  #build(): void {
+    const inputs = new Map<PortNode, Channel[]>();
+    const upstreamFirst: Task[] = [];
+    for (const stage of this.#plan.stages) {
+      const channels = stage.ports.map((port) => {
+        const channel = new Channel();
+        inputs.set(port, [...inputs.get(port) ?? [], channel]);
+        return channel;
+      });
+      const { head } = stage;
+      const outlet = new Outlet(this.#chain(stage), channels, this.pace, (items) => {
+        this.#counter.add(head, items);
+      });
+      upstreamFirst.push(this.#stageTask(stage, inputs, outlet));
+    }
+    for (const node of this.#plan.captures) {
+      const sink = new SinkTask(
+        idOf(this.#plan, node),
+        this.#writers.get(node)!,
+        inputs.get(node)![0],
+        this,
+        { epoch: this.#options.epoch, onWrite: (items) => this.#counter.add(node, items) },
+      );
+      this.#sinks.push(sink);
+      upstreamFirst.push(sink);
+    }
+    this.#tasks = upstreamFirst.reverse();
+    if (this.#stopping) this.stop();
+  }
+
+  #stageTask({ head }: StagePlan, inputs: Map<PortNode, Channel[]>, outlet: Outlet): Task {
+    const id: StepId = idOf(this.#plan, head);
+    const { epoch } = this.#options;
+    switch (head.kind) {
+      case "input": {
+        const source = new SourceTask(id, this.#readers.get(head)!, outlet, this, epoch);
+        this.#sources.push(source);
+        return source;
+      }
+      case "merge":
+        return new MergeTask(id, inputs.get(head)!, outlet, this, epoch);
+      case "async":
+        return new AsyncTask(id, head, inputs.get(head)![0], outlet, this, epoch);
+      case "stateful":
+        return new StatefulTask(id, head, inputs.get(head)![0], outlet, this, epoch);
+    }
+  }
+
+  #chain(stage: StagePlan): Chain | null {
+    if (isPassThrough(this.#plan, stage)) return null;
+    return compileChain(
+      this.#plan,
+      stage,
+      this.#counter,
+      (stepId, item, thrown) =>
+        new StepError({ stepId, worker: this.workerIndex, item: preview(item) }, thrown),
+    );
+  }
+}

@@ -1,0 +1,32 @@
+/** How the helpers for Kafka set up KafkaJS. */
+import { Kafka, logLevel } from "kafkajs";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+
+/** What the repair below needs of KafkaJS 2.2.4's queue of requests on a connection. */
+interface RequestQueueInternals {
+  pending: unknown[];
+  scheduleCheckPendingRequests(): void;
+}
+
+/**
+ * KafkaJS sets a timer after every answer, also with nothing pending, for a time before 1970: it
+ * fires at once and sets the next one, some thousand times a second on each open connection, and
+ * Deno prints a TimeoutNegativeWarning in the middle of the test output. (tulios/kafkajs#1751)
+ */
+const queue = RequestQueue.prototype as RequestQueueInternals;
+const schedule = queue.scheduleCheckPendingRequests;
+queue.scheduleCheckPendingRequests = function (): void {
+  if (this.pending.length > 0) schedule.call(this);
+};
+
+/** A client that prints nothing, and that is quick to try again: the broker is on this machine. */
+export function kafkaClient(brokers: string[]): Kafka {
+  return new Kafka({
+    brokers,
+    clientId: "millrace-tests",
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 10_000,
+    requestTimeout: 5_000,
+    retry: { initialRetryTime: 10, maxRetryTime: 250, retries: 20 },
+  });
+}

@@ -1,0 +1,133 @@
+import { assertEquals } from "@std/assert";
+import { findCycles, findProblems, type Import, readInfo } from "../../tools/check_imports.ts";
+
+/** `"core/ids.ts > graph/graph.ts"`: both in `src` unless the path says otherwise. */
+function imports(...arrows: string[]): Import[] {
+  const inSrc = (path: string) =>
+    /^(\w+:|\.\/|mod\.ts$|cli\.ts$)/.test(path) ? path : `src/${path}`;
+  return arrows.map((arrow) => {
+    const [from, to] = arrow.split(" > ").map(inSrc);
+    return { from, to, line: 3 };
+  });
+}
+
+function problems(...arrows: string[]): string[] {
+  const edges = imports(...arrows);
+  return findProblems([...new Set(edges.map(({ from }) => from))], edges);
+}
+
+Deno.test("findProblems() finds none when all imports point the right way", () => {
+  assertEquals(
+    problems(
+      "graph/graph.ts > core/ids.ts",
+      "graph/graph.ts > graph/nodes.ts",
+      "operators/map.ts > windows/tumbling.ts",
+      "dataflow/dataflow.ts > operators/map.ts",
+      "connectors/kafka/source.ts > connectors/kafka/fetch.ts",
+      "connectors/kafka/source.ts > graph/contracts.ts",
+      "connectors/kafka/client.ts > npm:kafkajs@2.2.4",
+      "recovery/sqlite/store.ts > node:sqlite",
+      "runtime/worker.ts > recovery/store.ts",
+      "cli/run.ts > runtime/worker.ts",
+    ),
+    [],
+  );
+});
+
+Deno.test("findProblems() names file, line and rule of an import that points the wrong way", () => {
+  assertEquals(problems("core/ids.ts > graph/nodes.ts"), [
+    "src/core/ids.ts:3: imports src/graph/nodes.ts, but core may import nothing of ours besides itself",
+  ]);
+  assertEquals(problems("windows/session.ts > graph/nodes.ts"), [
+    "src/windows/session.ts:3: imports src/graph/nodes.ts, but windows may import only core besides itself",
+  ]);
+  assertEquals(problems("runtime/worker.ts > connectors/std/output.ts").length, 1);
+});
+
+Deno.test("findProblems() keeps connectors apart from each other", () => {
+  assertEquals(problems("connectors/files/csv.ts > connectors/std/lines.ts"), [
+    "src/connectors/files/csv.ts:3: imports src/connectors/std/lines.ts, " +
+    "but connectors/files may import only core, graph besides itself",
+  ]);
+  assertEquals(problems("connectors/files/csv.ts > connectors/shared.ts").length, 1);
+});
+
+Deno.test("findProblems() keeps src apart from the entry points and from what is outside", () => {
+  assertEquals(problems("cli/run.ts > mod.ts", "cli/run.ts > cli.ts", "cli/run.ts > ./x.ts"), [
+    "src/cli/run.ts:3: imports mod.ts, but src must do without it",
+    "src/cli/run.ts:3: imports cli.ts, but src must do without it",
+    "src/cli/run.ts:3: imports ./x.ts, but src must do without it",
+  ]);
+});
+
+Deno.test("findProblems() leaves KafkaJS to the Kafka connector, deep imports of it too", () => {
+  const message = "imports kafkajs, which only src/connectors/kafka may";
+  assertEquals(
+    problems(
+      "recovery/kafka/store.ts > npm:kafkajs@2.2.4",
+      "connectors/std/input.ts > npm:/kafkajs@2.2.4/src/index.js",
+      "recovery/kafka/store.ts > npm:kafkajs-snappy@1.1.0",
+    ),
+    [`src/recovery/kafka/store.ts:3: ${message}`, `src/connectors/std/input.ts:3: ${message}`],
+  );
+});
+
+Deno.test("findProblems() refuses folders that are not in the table, and files in none", () => {
+  const unknown = "not in a folder that the table in tools/check_imports.ts knows";
+  assertEquals(problems("utils/array.ts > core/ids.ts", "loose.ts > core/ids.ts"), [
+    `src/utils/array.ts: ${unknown}`,
+    `src/loose.ts: ${unknown}`,
+  ]);
+});
+
+Deno.test("findProblems() prints a circle of files within one folder", () => {
+  assertEquals(
+    problems(
+      "core/start.ts > core/a.ts",
+      "core/a.ts > core/b.ts",
+      "core/b.ts > core/c.ts",
+      "core/c.ts > core/a.ts",
+    ),
+    ["src/core/a.ts → src/core/b.ts → src/core/c.ts → src/core/a.ts: imports in a circle"],
+  );
+});
+
+Deno.test("findCycles() tells a circle from two ways to the same file", () => {
+  assertEquals(findCycles(imports("a > b", "a > c", "b > d", "c > d")), []);
+  assertEquals(findCycles(imports("a > a")), [["src/a", "src/a"]]);
+  assertEquals(findCycles(imports("a > b", "b > a", "c > d", "d > c", "d > c")).length, 2);
+});
+
+Deno.test("readInfo() takes code and type imports of src, and what Deno could not read", () => {
+  const at = (line: number) => ({ span: { start: { line } } });
+  const file = (path: string) => `file:///repo/${path}`;
+  const info = {
+    modules: [
+      {
+        specifier: file("src/core/a.ts"),
+        dependencies: [
+          { code: { specifier: file("src/core/b.ts"), ...at(0) } },
+          { type: { specifier: file("src/x.ts"), ...at(1) } },
+          { code: { specifier: "npm:kafkajs@2.2.4", ...at(2) } },
+          { code: { error: "not in the import map", ...at(3) } },
+        ],
+      },
+      { specifier: file("src/core/b.ts"), error: "SyntaxError: Expected ';'\n  |" },
+      {
+        specifier: file("mod.ts"),
+        dependencies: [{ code: { specifier: file("src/core/a.ts"), ...at(0) } }],
+      },
+    ],
+  };
+  assertEquals(readInfo(new URL("file:///repo/"), info), {
+    imports: [
+      { from: "src/core/a.ts", to: "src/core/b.ts", line: 1 },
+      { from: "src/core/a.ts", to: "src/x.ts", line: 2 },
+      { from: "src/core/a.ts", to: "npm:kafkajs@2.2.4", line: 3 },
+    ],
+    broken: [
+      "src/core/a.ts:4: not in the import map",
+      "src/core/b.ts: SyntaxError: Expected ';'",
+    ],
+  });
+});

@@ -1,0 +1,179 @@
+/**
+ * Fails when an import in `src` points the wrong way, or round in a circle.
+ *
+ * A file is understood by reading what it imports, and that only works as long as the imports lead
+ * away from where one started. Types count like code: a type, too, has to be read to be understood.
+ *
+ * What imports what is Deno's own answer (`deno info`), as any search of ours in the text would
+ * stumble over the imports in doc examples.
+ */
+
+/** What the files of a folder in `src` may import of ours, besides each other. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  graph: ["core"],
+  windows: ["core"],
+  operators: ["core", "graph", "windows"],
+  dataflow: ["core", "graph", "windows", "operators"],
+  connectors: ["core", "graph"],
+  recovery: ["core", "graph"],
+  observe: ["core", "graph"],
+  runtime: ["core", "graph", "operators", "recovery", "observe"],
+  cli: ["core", "graph", "runtime", "recovery", "dataflow", "observe"],
+};
+
+/** The one folder whose files may import KafkaJS: users without Kafka must never have to load it. */
+const KAFKA_FOLDER = "connectors/kafka";
+
+/** One import; `from` and `to` are paths from the root of the repository. */
+export interface Import {
+  from: string;
+  /** Not a path where it leads out of the repository: `npm:…`, `node:…`. */
+  to: string;
+  /** Counted from 1. */
+  line: number;
+}
+
+/** Everything that is wrong, one line each, in the order of the files. */
+export function findProblems(files: readonly string[], imports: readonly Import[]): string[] {
+  return [
+    ...files.flatMap((file) => unknownFolder(file) ?? []),
+    ...imports.flatMap((each) => wrongDirection(each) ?? []),
+    ...findCycles(imports).map((cycle) => `${cycle.join(" → ")}: imports in a circle`),
+  ];
+}
+
+function unknownFolder(file: string): string | undefined {
+  const layer = layerOf(file);
+  if (layer !== undefined && Object.hasOwn(LAYERS, layer)) return undefined;
+  return `${file}: not in a folder that the table in tools/check_imports.ts knows`;
+}
+
+/** What is wrong with this import taken by itself, if anything. */
+export function wrongDirection({ from, to, line }: Import): string | undefined {
+  const place = `${from}:${line}`;
+  const folder = folderOf(from);
+  if (/^(npm:\/?)?kafkajs(@|\/|$)/.test(to)) {
+    if (folder === KAFKA_FOLDER) return undefined;
+    return `${place}: imports kafkajs, which only src/${KAFKA_FOLDER} may`;
+  }
+  if (/^(npm|node|jsr|data|https?):/.test(to)) return undefined;
+  if (!to.startsWith("src/")) return `${place}: imports ${to}, but src must do without it`;
+  if (folderOf(to) === folder) return undefined;
+
+  const allowed = LAYERS[layerOf(from) ?? ""];
+  // A file in no known folder is a problem of its own; what it may import, nobody can say.
+  if (allowed === undefined || allowed.includes(folderOf(to) ?? "")) return undefined;
+  const rest = allowed.length === 0 ? "nothing of ours" : `only ${allowed.join(", ")}`;
+  return `${place}: imports ${to}, but ${folder} may import ${rest} besides itself`;
+}
+
+/** `core` for `src/core/ids.ts`; nothing for files that lie in `src` itself or outside of it. */
+function layerOf(file: string): string | undefined {
+  const [top, layer, ...rest] = file.split("/");
+  return top === "src" && rest.length > 0 ? layer : undefined;
+}
+
+/** The layer, but each connector by itself: `connectors/kafka` is not the folder of its siblings. */
+function folderOf(file: string): string | undefined {
+  const layer = layerOf(file);
+  const [, , connector, ...rest] = file.split("/");
+  return layer === "connectors" && rest.length > 0 ? `connectors/${connector}` : layer;
+}
+
+/**
+ * Circles of files, each from its first file back to it. One for every import that closes a circle,
+ * so a large knot shows some of its circles; none are found only where there are none.
+ */
+export function findCycles(imports: readonly Import[]): string[][] {
+  const targets = new Map<string, Set<string>>();
+  for (const { from, to } of imports) {
+    targets.set(from, (targets.get(from) ?? new Set()).add(to));
+  }
+
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  function visit(file: string): void {
+    const start = path.indexOf(file);
+    if (start >= 0) cycles.push([...path.slice(start), file]);
+    if (start >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const target of targets.get(file) ?? []) visit(target);
+    path.pop();
+    done.add(file);
+  }
+  for (const file of targets.keys()) visit(file);
+  return cycles;
+}
+
+/** The part of `deno info --json` that is used here. */
+interface DenoInfo {
+  modules: {
+    specifier: string;
+    error?: string;
+    dependencies?: { code?: Resolved; type?: Resolved }[];
+  }[];
+}
+
+interface Resolved {
+  specifier?: string;
+  error?: string;
+  span: { start: { line: number } };
+}
+
+/** The imports of all files, and those files that Deno cannot read or resolve. */
+export function readInfo(root: URL, info: DenoInfo): { imports: Import[]; broken: string[] } {
+  const fromRoot = (url: string) => url.startsWith(root.href) ? url.slice(root.href.length) : url;
+  const imports: Import[] = [];
+  const broken: string[] = [];
+  for (const { specifier, error, dependencies = [] } of info.modules) {
+    const from = fromRoot(specifier);
+    // mod.ts and cli.ts may import all of src, so what they import is of no interest.
+    if (!from.startsWith("src/")) continue;
+    if (error !== undefined) broken.push(`${from}: ${error.split("\n")[0]}`);
+    for (const { code, type } of dependencies) {
+      for (const target of [code, type]) {
+        if (target === undefined) continue;
+        const line = target.span.start.line + 1;
+        if (target.specifier !== undefined) {
+          imports.push({ from, to: fromRoot(target.specifier), line });
+        } else {
+          broken.push(`${from}:${line}: ${target.error}`);
+        }
+      }
+    }
+  }
+  return { imports, broken };
+}
+
+async function listFiles(root: URL, folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(new URL(folder, root))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) files.push(...await listFiles(root, path));
+    else if (/\.[mc]?[jt]sx?$/.test(entry.name)) files.push(path);
+  }
+  return files.sort();
+}
+
+/** One run for all files: a module that imports each of them, in a URL and on no disk. */
+async function denoInfo(root: URL, files: readonly string[]): Promise<DenoInfo> {
+  const entry = files.map((file) => `import ${JSON.stringify(new URL(file, root).href)};`).join("");
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-lock", `data:text/typescript,${encodeURIComponent(entry)}`],
+    cwd: root,
+  }).output();
+  if (!success) throw new Error(`deno info failed: ${new TextDecoder().decode(stderr)}`);
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+if (import.meta.main) {
+  const root = new URL("../", import.meta.url);
+  const files = await listFiles(root, "src");
+  const { imports, broken } = readInfo(root, await denoInfo(root, files));
+  const problems = [...broken, ...findProblems(files, imports)];
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) Deno.exit(1);
+  console.log(`imports: ${files.length} files, all pointing the right way`);
+}
