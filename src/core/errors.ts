@@ -15,6 +15,12 @@ export class FlowDefinitionError extends Error {
   override readonly name = "FlowDefinitionError";
 }
 
+/** The command was wrong rather than the flow: no such file, no such export, a bad option. */
+export class UsageError extends Error {
+  /** Always `"UsageError"`. */
+  override readonly name = "UsageError";
+}
+
 /** Where and on what a step failed. */
 export interface StepFailure {
   /** The step that failed. */

@@ -1,0 +1,198 @@
+/**
+ * The command line, as data.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli";
+import { parseDuration } from "../core/duration.ts";
+import { UsageError } from "../core/errors.ts";
+import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
+
+/** How lines of log look. */
+export type LogFormat = "text" | "json";
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | ({ readonly kind: "run" } & RunCommand);
+
+/** A run that the command line asks for. */
+export interface RunCommand {
+  /** The flow: a path or URL, and `:name` where not the default export is meant. */
+  readonly flow: string;
+  /** What comes after `--`. */
+  readonly flowArgs: readonly string[];
+  readonly workers: number;
+  readonly epochMs: number | undefined;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+interface Option {
+  readonly name: string;
+  readonly alias?: string;
+  /** What its value is called in the help. */
+  readonly value: string;
+  readonly about: string;
+}
+
+const OPTIONS: readonly Option[] = [
+  { name: "workers", alias: "w", value: "N", about: "worker processes (this version runs one)" },
+  {
+    name: "epoch-interval",
+    value: "TIME",
+    about: "length of an epoch: 500ms, 10s, 5m (default 10s)",
+  },
+  { name: "log-level", value: "LEVEL", about: "debug, info, warn (the default) or error" },
+  { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
+];
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const options = OPTIONS.map(({ name, alias, value, about }) => {
+    const names = `${alias === undefined ? "    " : `-${alias}, `}--${name} ${value}`;
+    return `  ${names.padEnd(30)}${about}`;
+  });
+  return `Runs a dataflow.
+
+Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
+
+FLOW is a file or URL whose default export is a Dataflow, or a function that makes one.
+flow.ts:name picks another export. What follows -- is in the flow's Deno.args.
+
+Options:
+${options.join("\n")}
+  -h, --help                    this text
+  -V, --version                 the versions of Millrace and Deno
+
+Each option can be given as an environment variable too: ${envName("log-level")} for --log-level.
+
+SIGINT and SIGTERM stop gracefully: what has been read is worked off. A second one stops at once.
+Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong command line.
+`;
+}
+
+function envName(option: string): string {
+  return `MILLRACE_${option.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @param args The arguments.
+ * @param env Looks up an environment variable.
+ * @throws {UsageError} If it is wrong; says how to put it right.
+ */
+export function parseCommand(
+  args: readonly string[],
+  env: (name: string) => string | undefined,
+): Command {
+  const parsed = parse(args);
+  if (parsed.help) return { kind: "help" };
+  if (parsed.version) return { kind: "version" };
+  const [flow, ...surplus] = parsed._.map(String);
+  if (flow === undefined) {
+    throw new UsageError("which flow? Give its file: deno run -A cli.ts flow.ts (see --help)");
+  }
+  if (surplus.length > 0) {
+    throw new UsageError(
+      `one flow at a time: got ${flow} and ${surplus.join(" ")} ` +
+        `(arguments of the flow go after --, as in ${flow} -- ${surplus.join(" ")})`,
+    );
+  }
+  const valueOf = (name: string): Given | undefined => {
+    const value = parsed[name] as string | undefined;
+    if (value !== undefined) return { value, from: `--${name}` };
+    const fromEnv = env(envName(name));
+    return fromEnv === undefined ? undefined : { value: fromEnv, from: envName(name) };
+  };
+  return {
+    kind: "run",
+    flow,
+    flowArgs: parsed["--"],
+    workers: parseWorkers(valueOf("workers")),
+    epochMs: parseEpoch(valueOf("epoch-interval")),
+    logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "warn"),
+    logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
+  };
+}
+
+/** The parts that are taken of what `parseArgs` gives. */
+interface Parsed {
+  readonly _: readonly (string | number)[];
+  readonly "--": readonly string[];
+  readonly help: boolean;
+  readonly version: boolean;
+  readonly [option: string]: unknown;
+}
+
+function parse(args: readonly string[]): Parsed {
+  const names = OPTIONS.map(({ name }) => name);
+  const alias: Record<string, string> = { h: "help", V: "version" };
+  for (const { name, alias: short } of OPTIONS) if (short !== undefined) alias[short] = name;
+  const parsed: unknown = parseArgs([...args], {
+    string: [...names, "_"],
+    boolean: ["help", "version"],
+    alias,
+    "--": true,
+    unknown: (arg: string, key?: string) => {
+      if (key === undefined) return true; // no option but the flow
+      throw new UsageError(`unknown option ${arg}${didYouMean(key, names)} (see --help)`);
+    },
+  });
+  for (const { name, alias: short, value } of OPTIONS) {
+    const given = (parsed as Parsed)[name];
+    if (given === "") {
+      const names = short === undefined ? `--${name}` : `-${short} (--${name})`;
+      throw new UsageError(`option ${names} needs a value: --${name} ${value}`);
+    }
+  }
+  return parsed as Parsed;
+}
+
+/** A hint at the option that was meant, where one starts alike. */
+function didYouMean(given: string, names: readonly string[]): string {
+  const near = names.find((name) => given.length > 1 && name.startsWith(given.slice(0, 3)));
+  return near === undefined ? "" : `: did you mean --${near}?`;
+}
+
+/** An option's value, and where it was given. */
+interface Given {
+  readonly value: string;
+  readonly from: string;
+}
+
+function parseWorkers(given: Given | undefined): number {
+  if (given === undefined) return 1;
+  const workers = /^\d+$/.test(given.value) ? Number(given.value) : NaN;
+  if (!Number.isSafeInteger(workers) || workers < 1) {
+    throw new UsageError(`${given.from} must be a whole number from 1 on; got "${given.value}"`);
+  }
+  if (workers > 1) {
+    throw new UsageError(`this version runs one worker: ${given.from} must be 1; got ${workers}`);
+  }
+  return workers;
+}
+
+function parseEpoch(given: Given | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  try {
+    return parseDuration(given.value, given.from);
+  } catch (cause) {
+    throw new UsageError((cause as RangeError).message, { cause });
+  }
+}
+
+function oneOf<const V extends string>(
+  given: Given | undefined,
+  values: readonly V[],
+  fallback: V,
+): V {
+  if (given === undefined) return fallback;
+  const value = values.find((value) => value === given.value);
+  if (value === undefined) {
+    throw new UsageError(`${given.from} must be ${values.join(" or ")}; got "${given.value}"`);
+  }
+  return value;
+}

@@ -1,0 +1,56 @@
+/**
+ * Which module and export the command line means.
+ *
+ * @module
+ */
+import { pathToFileURL } from "node:url";
+import { UsageError } from "../core/errors.ts";
+
+/** A flow's module and export. */
+export interface FlowLocation {
+  /** The module, as an absolute URL. */
+  readonly moduleUrl: string;
+  /** The export; `null` for the default one. */
+  readonly exportName: string | null;
+}
+
+/** A scheme that modules are loaded by. */
+const URL_LIKE = /^(https?:\/\/|file:\/\/|jsr:|npm:|data:)/;
+
+/**
+ * Finds the flow that an argument such as `flow.ts`, `flow.ts:name` or a URL stands for.
+ *
+ * @throws {UsageError} If it stands for a file that does not exist, or a folder.
+ */
+export function locateFlow(argument: string): FlowLocation {
+  const named = /^(.+):([A-Za-z_$][\w$]*)$/.exec(argument);
+  if (URL_LIKE.test(argument)) {
+    // `https://host/flow.ts:name`, but not the scheme's own colon or a port, which is no identifier.
+    return named === null
+      ? { moduleUrl: argument, exportName: null }
+      : { moduleUrl: named[1], exportName: named[2] };
+  }
+  if (isFile(argument)) return { moduleUrl: fileUrl(argument), exportName: null };
+  const path = named === null ? argument : named[1];
+  if (!isFile(path)) {
+    throw new UsageError(`no such file: ${path} (looked in ${Deno.cwd()})`);
+  }
+  return { moduleUrl: fileUrl(path), exportName: named![2] };
+}
+
+function isFile(path: string): boolean {
+  try {
+    const { isDirectory } = Deno.statSync(path);
+    if (isDirectory) throw new UsageError(`${path} is a folder: give the flow's file`);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+function fileUrl(path: string): string {
+  return pathToFileURL(path).href;
+}

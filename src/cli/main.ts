@@ -1,0 +1,128 @@
+/**
+ * The command line.
+ *
+ * @module
+ */
+import { UsageError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
+import { helpText, parseCommand, type RunCommand } from "./arguments.ts";
+import { locateFlow } from "./flow_location.ts";
+import { createLogWriter } from "./log_writer.ts";
+import { reportError } from "./report.ts";
+import { StatusLine } from "./status_line.ts";
+
+/** The exit code: 0 for an ended input or graceful stop, 1 for a failed flow, 2 for a wrong usage. */
+export type ExitCode = 0 | 1 | 2;
+
+/**
+ * Does what the arguments ask for.
+ *
+ * @returns The exit code.
+ */
+export async function main(args: readonly string[]): Promise<ExitCode> {
+  try {
+    const command = parseCommand(args, (name) => Deno.env.get(name));
+    switch (command.kind) {
+      case "help":
+        print(Deno.stdout, helpText());
+        return 0;
+      case "version":
+        print(Deno.stdout, `millrace ${VERSION} (deno ${Deno.version.deno})\n`);
+        return 0;
+      case "run":
+        await runFlow(command);
+        return 0;
+    }
+  } catch (error) {
+    if (error instanceof UsageError) {
+      print(Deno.stderr, `error: ${error.message}\n`);
+      return 2;
+    }
+    print(Deno.stderr, reportError(error, { workers: 1, cwd: Deno.cwd() }) + "\n");
+    return 1;
+  }
+}
+
+async function runFlow(command: RunCommand): Promise<void> {
+  const { flow, flowArgs, workers, epochMs, logLevel, logFormat } = command;
+  const { moduleUrl, exportName } = locateFlow(flow);
+  const status = Deno.stderr.isTerminal() ? terminalStatus() : null;
+  const log = createLogWriter(
+    { least: logLevel, format: logFormat, now: () => new Date() },
+    (line) => printAround(status, line),
+  );
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const release = onStopSignals(() => {
+    if (stop.signal.aborted) kill.abort();
+    else stop.abort();
+  });
+  const options: ClusterOptions = {
+    workers,
+    args: flowArgs,
+    signal: stop.signal,
+    killSignal: kill.signal,
+    log,
+    logLevel,
+    ...exportName === null ? {} : { exportName },
+    ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },
+    ...status === null ? {} : {
+      onStatus: (now) => status.update(now),
+      taps: {
+        stderr: (bytes) => status.print(bytes, (bytes) => writeAll(Deno.stderr, bytes)),
+        ...Deno.stdout.isTerminal()
+          ? { stdout: (bytes) => status.print(bytes, (bytes) => writeAll(Deno.stdout, bytes)) }
+          : {},
+      },
+    },
+  };
+  try {
+    await spawnCluster(moduleUrl, options);
+  } finally {
+    release();
+    status?.clear();
+  }
+}
+
+function terminalStatus(): StatusLine {
+  return new StatusLine((text) => print(Deno.stderr, text), {
+    columns: () => Deno.consoleSize().columns,
+    now: () => performance.now(),
+  });
+}
+
+function printAround(status: StatusLine | null, line: string): void {
+  const bytes = new TextEncoder().encode(line);
+  if (status === null) writeAll(Deno.stderr, bytes);
+  else status.print(bytes, (bytes) => writeAll(Deno.stderr, bytes));
+}
+
+/** Calls `onSignal` for each signal that asks to stop; gives back what takes the listeners away. */
+function onStopSignals(onSignal: () => void): () => void {
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  return () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+  };
+}
+
+interface SyncWriter {
+  writeSync(bytes: Uint8Array): number;
+}
+
+function print(to: SyncWriter, text: string): void {
+  writeAll(to, new TextEncoder().encode(text));
+}
+
+function writeAll(to: SyncWriter, bytes: Uint8Array): void {
+  let rest = bytes;
+  try {
+    while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
+  } catch (error) {
+    // Whoever read this has gone; there is nobody left to tell.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The line at the bottom of the terminal that says how far a run has come.
+ *
+ * @module
+ */
+import type { RunStatus } from "../runtime/process/cluster.ts";
+import type { Progress } from "../graph/contracts.ts";
+
+const CLEAR_LINE = "\r\x1b[K";
+const BAR_CELLS = 20;
+
+/** Draws the status below whatever else is printed. */
+export class StatusLine {
+  readonly #write: (text: string) => void;
+  readonly #columns: () => number;
+  readonly #now: () => number;
+  readonly #started: number;
+  #last: { at: number; items: number } | null = null;
+  #rate = 0;
+  #line = "";
+  #atLineStart = true; // whether the cursor is where a line may be drawn
+
+  /** `now` gives milliseconds; `columns` the width of the terminal. */
+  constructor(
+    write: (text: string) => void,
+    options: { columns: () => number; now: () => number },
+  ) {
+    this.#write = write;
+    this.#columns = options.columns;
+    this.#now = options.now;
+    this.#started = options.now();
+  }
+
+  /** Shows how far the run is now. */
+  update(status: RunStatus): void {
+    const { items, out } = totals(status);
+    const at = this.#now();
+    if (this.#last !== null && at > this.#last.at) {
+      const rate = (items - this.#last.items) * 1000 / (at - this.#last.at);
+      // Smoothed over about a second: what can be read, and still follows.
+      this.#rate = this.#rate === 0 ? rate : this.#rate * 0.75 + rate * 0.25;
+    }
+    this.#last = { at, items };
+    const seconds = (at - this.#started) / 1000;
+    this.#line = renderStatus(
+      { items, out, rate: this.#rate, seconds, progress: status.progress },
+      this.#columns(),
+    );
+    if (this.#atLineStart) this.#write(CLEAR_LINE + this.#line);
+  }
+
+  /** Prints something above the line. */
+  print(bytes: Uint8Array, write: (bytes: Uint8Array) => void): void {
+    if (bytes.length === 0) return;
+    if (this.#atLineStart && this.#line !== "") this.#write(CLEAR_LINE);
+    write(bytes);
+    this.#atLineStart = bytes[bytes.length - 1] === 0x0a;
+    if (this.#atLineStart) this.#write(this.#line);
+  }
+
+  /** Takes the line away. */
+  clear(): void {
+    if (this.#atLineStart && this.#line !== "") this.#write(CLEAR_LINE);
+    this.#line = "";
+  }
+}
+
+/** What the line shows. */
+export interface StatusNumbers {
+  /** Items in, over all inputs. */
+  readonly items: number;
+  /** Items out, over all outputs. */
+  readonly out: number;
+  /** Items in, a second. */
+  readonly rate: number;
+  /** Since the start. */
+  readonly seconds: number;
+  /** Of the inputs, where their lengths are known. */
+  readonly progress: Progress | null;
+}
+
+/** The line, no wider than the terminal. */
+export function renderStatus(numbers: StatusNumbers, columns: number): string {
+  const { items, out, rate, seconds, progress } = numbers;
+  const parts = [`${short(items)} in`, `${short(out)} out`, `${short(rate)}/s`, clock(seconds)];
+  if (progress !== null) parts.unshift(bar(progress));
+  return parts.join("  ").slice(0, Math.max(0, columns - 1));
+}
+
+function totals({ steps }: RunStatus): { items: number; out: number } {
+  let items = 0;
+  let out = 0;
+  for (const step of steps) {
+    if (step.kind === "input") items += step.out;
+    if (step.kind === "capture") out += step.in;
+  }
+  return { items, out };
+}
+
+function bar({ done, total }: Progress): string {
+  const share = total === 0 ? 1 : Math.min(1, done / total);
+  const cells = Math.floor(share * BAR_CELLS);
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  return `[${"#".repeat(cells)}${"-".repeat(BAR_CELLS - cells)}]${percent}`;
+}
+
+function short(n: number): string {
+  if (n < 1_000) return n.toFixed(0);
+  if (n < 1_000_000) return `${(n / 1_000).toFixed(1)}k`;
+  if (n < 1_000_000_000) return `${(n / 1_000_000).toFixed(1)}M`;
+  return `${(n / 1_000_000_000).toFixed(1)}G`;
+}
+
+function clock(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  const rest = Math.floor(seconds % 60);
+  return `${String(minutes).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
+}

@@ -1,0 +1,2 @@
+/** This version of the module. */
+export const VERSION = "0.1.0";

@@ -1,0 +1,103 @@
+/**
+ * One end of the control connection between the coordinator and a worker.
+ *
+ * @module
+ */
+import { decodeMessages, encodeMessage, type ToCoordinator, type ToWorker } from "./protocol.ts";
+
+/** Sends and receives messages, in order. */
+export class ControlLink<
+  In extends ToWorker | ToCoordinator,
+  Out extends ToWorker | ToCoordinator,
+> {
+  readonly #conn: Deno.Conn;
+  readonly #messages: AsyncGenerator<In, void>;
+  readonly #drained: PromiseWithResolvers<void> = Promise.withResolvers();
+  #sending: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  /** Takes the connection over. */
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+    this.#messages = decodeMessages<In>(readAll(conn));
+  }
+
+  /** Sends a message. What cannot be sent is dropped: the other end has gone, as reading shows. */
+  send(message: Out): void {
+    const bytes = encodeMessage(message);
+    this.#sending = this.#sending.then(() => this.#write(bytes)).catch(() => {
+      this.#closed = true;
+    });
+  }
+
+  /** Resolves when all that was sent is on its way. */
+  flushed(): Promise<void> {
+    return this.#sending;
+  }
+
+  /** The next message; `undefined` once the other end has closed. */
+  async receive(): Promise<In | undefined> {
+    const { value, done } = await this.#messages.next();
+    if (!done) return value;
+    this.#drained.resolve();
+    return undefined;
+  }
+
+  /** What the other end sends, until it closes. */
+  async *messages(): AsyncGenerator<In, void> {
+    for (let message; (message = await this.receive()) !== undefined;) yield message;
+  }
+
+  /** Resolves when the last message has been received, or this end has been closed. */
+  drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#closed = true;
+    this.#drained.resolve();
+    try {
+      this.#conn.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error; // else it is closed already
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0 && !this.#closed) rest = rest.subarray(await this.#conn.write(rest));
+  }
+}
+
+/** Bytes until the other end closes, or this one does. */
+async function* readAll(conn: Deno.Conn): AsyncGenerator<Uint8Array, void> {
+  const buffer = new Uint8Array(64 << 10);
+  for (;;) {
+    let read: number | null;
+    try {
+      read = await conn.read(buffer);
+    } catch (error) {
+      const closed = error instanceof Deno.errors.BadResource ||
+        error instanceof Deno.errors.Interrupted ||
+        error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+      if (closed) return;
+      throw error;
+    }
+    if (read === null) return;
+    yield buffer.slice(0, read);
+  }
+}
+
+/** Where a coordinator listens: a socket in a folder that only its user can enter. */
+export interface ControlAddress {
+  /** A path, or a port on this machine where there are no Unix domain sockets. */
+  readonly unix?: string;
+  readonly port?: number;
+}
+
+/** Connects to a coordinator. */
+export function connectTo({ unix, port }: ControlAddress): Promise<Deno.Conn> {
+  if (unix !== undefined) return Deno.connect({ transport: "unix", path: unix });
+  return Deno.connect({ hostname: "127.0.0.1", port: port! });
+}

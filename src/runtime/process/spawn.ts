@@ -1,0 +1,70 @@
+/**
+ * Starting worker processes.
+ *
+ * @module
+ */
+import type { ControlAddress } from "./control_link.ts";
+
+/** The environment variable that tells a worker where its coordinator is. Removed once read. */
+export const WORKER_ENV = "MILLRACE_WORKER";
+
+/** What that variable holds, as JSON. */
+export interface WorkerBootstrap {
+  readonly address: ControlAddress;
+  /** Shows that the worker is the coordinator's own. */
+  readonly token: string;
+}
+
+/** Takes what a worker prints. */
+export interface OutputTaps {
+  /** Absent: the worker writes to our standard output itself. */
+  readonly stdout?: (bytes: Uint8Array) => void;
+  /** Absent: the worker writes to our standard error itself. */
+  readonly stderr?: (bytes: Uint8Array) => void;
+}
+
+/** A worker process. */
+export interface WorkerChild {
+  /** Resolves when it has exited and all that it printed has been taken. */
+  readonly exited: Promise<Deno.CommandStatus>;
+  /** Ends it at once. */
+  kill(): void;
+}
+
+/** Starts a worker process; `args` are the flow's. */
+export function spawnWorker(
+  bootstrap: WorkerBootstrap,
+  args: readonly string[],
+  taps: OutputTaps,
+): WorkerChild {
+  const entry = import.meta.resolve("./worker_main.ts");
+  const child = new Deno.Command(Deno.execPath(), {
+    // The lock file is the entry's, that is ours; what a flow imports is no business of it.
+    args: ["run", "-A", "--quiet", "--no-lock", entry, ...args],
+    env: { [WORKER_ENV]: JSON.stringify(bootstrap) },
+    stdin: "inherit",
+    stdout: taps.stdout === undefined ? "inherit" : "piped",
+    stderr: taps.stderr === undefined ? "inherit" : "piped",
+  }).spawn();
+  const drained = [
+    taps.stdout === undefined ? undefined : drain(child.stdout, taps.stdout),
+    taps.stderr === undefined ? undefined : drain(child.stderr, taps.stderr),
+  ];
+  return {
+    exited: Promise.all([child.status, ...drained]).then(([status]) => status),
+    kill: () => {
+      try {
+        child.kill("SIGKILL");
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // else it has exited already
+      }
+    },
+  };
+}
+
+async function drain(
+  stream: ReadableStream<Uint8Array>,
+  take: (bytes: Uint8Array) => void,
+): Promise<void> {
+  for await (const bytes of stream) take(bytes);
+}
