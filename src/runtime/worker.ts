@@ -148,12 +148,17 @@ export class Worker implements TaskHost {
    * @throws {StepError} If a step fails.
    */
   async run(): Promise<void> {
+    let yielded = performance.now();
     while (this.#ended.size < this.#tasks.length) {
       this.#woken = false;
       const worked = this.#turn();
       this.#throwFailure();
-      if (worked) await new Promise<void>((resolve) => setImmediate(resolve));
-      else if (this.#ended.size < this.#tasks.length) await this.#sleep();
+      // An output whose promises are resolved at once wakes the loop without the event loop having
+      // had its turn, so being able to sleep is not enough.
+      if (worked || performance.now() - yielded > TURN_MS) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        yielded = performance.now();
+      } else if (this.#ended.size < this.#tasks.length) await this.#sleep();
       this.#throwFailure();
     }
   }
