@@ -30,6 +30,12 @@ export type { Duration } from "./src/core/duration.ts";
 
 // Running it.
 export { type FlowHandle, run, type RunOptions, type RunResult } from "./src/runtime/run.ts";
+export {
+  type ClusterOptions,
+  type RunStatus,
+  spawnCluster,
+} from "./src/runtime/process/cluster.ts";
+export type { OutputTaps } from "./src/runtime/process/spawn.ts";
 export type { StepCounts } from "./src/runtime/counts.ts";
 export { FlowDefinitionError, ItemError, StepError, type StepFailure } from "./src/core/errors.ts";
 export { createLog, type Log, type LogFields, type LogLevel } from "./src/core/log.ts";
@@ -57,6 +63,24 @@ export {
   type TestingInputOptions,
 } from "./src/connectors/testing/testing_input.ts";
 export { TestingOutputConfig } from "./src/connectors/testing/testing_output.ts";
+
+// Kafka.
+export {
+  KafkaInputConfig,
+  type KafkaInputOptions,
+  type KafkaItem,
+  KafkaMessageInputConfig,
+  type StartingOffset,
+} from "./src/connectors/kafka/kafka_input.ts";
+export type { KafkaMessage } from "./src/connectors/kafka/message.ts";
+export {
+  type KafkaData,
+  KafkaOutputConfig,
+  type KafkaOutputItem,
+  type KafkaOutputOptions,
+  type KafkaRecord,
+} from "./src/connectors/kafka/kafka_output.ts";
+export type { KafkaProperties } from "./src/connectors/kafka/properties.ts";
 
 // Bytes for keys and values.
 export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts";

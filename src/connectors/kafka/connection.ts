@@ -1,0 +1,216 @@
+/**
+ * A connection to a Kafka cluster that comes back: what both connectors share.
+ *
+ * @module
+ */
+import type { Log } from "../../core/log.ts";
+import { type Cluster, createCluster, type KafkaBroker } from "./kafkajs.ts";
+import type { Brokers } from "./options.ts";
+import type { ConnectionSettings } from "./properties.ts";
+
+/** How long the first connection may take, in milliseconds. */
+const FIRST_CONNECTION_MS = 10_000;
+
+const SHORTEST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** The partitions of a topic, and the broker that leads each. */
+export interface TopicLeaders {
+  /** By partition. */
+  readonly leaders: ReadonlyMap<number, number>;
+}
+
+/** Errors after which trying again is no use. */
+const FATAL_TYPES: ReadonlySet<string> = new Set([
+  "TOPIC_AUTHORIZATION_FAILED",
+  "CLUSTER_AUTHORIZATION_FAILED",
+  "GROUP_AUTHORIZATION_FAILED",
+  "UNSUPPORTED_SASL_MECHANISM",
+  "INVALID_TOPIC_EXCEPTION",
+  "UNSUPPORTED_VERSION",
+]);
+
+/** Whether an error of KafkaJS will be the same the next time. */
+export function isFatal(error: unknown): boolean {
+  const { name, type } = error as { name?: string; type?: string };
+  return name === "KafkaJSSASLAuthenticationError" || name === "KafkaJSNotImplemented" ||
+    (type !== undefined && FATAL_TYPES.has(type));
+}
+
+/** What kind of error KafkaJS reports, such as `UNKNOWN_TOPIC_OR_PARTITION`; else its name. */
+export function kindOf(error: unknown): string {
+  const { name, type } = error as { name?: string; type?: string };
+  return type ?? name ?? "unknown";
+}
+
+/**
+ * Holds a cluster, and makes a new one after an error: a cluster of KafkaJS that has met one may stay
+ * in a state that it does not find out of.
+ */
+export class KafkaConnection {
+  readonly #brokers: Brokers;
+  readonly #topic: string;
+  readonly #settings: ConnectionSettings;
+  readonly #log: Log;
+  readonly #signal: AbortSignal;
+  #cluster: Cluster | null = null;
+  #closing: Promise<unknown>[] = [];
+  #failures = 0; // in a row
+  #waiting = false;
+
+  /** Connects to nothing yet. `signal` ends all waiting. */
+  constructor(
+    brokers: Brokers,
+    topic: string,
+    settings: ConnectionSettings,
+    options: { log: Log; signal: AbortSignal },
+  ) {
+    this.#brokers = brokers;
+    this.#topic = topic;
+    this.#settings = settings;
+    this.#log = options.log;
+    this.#signal = options.signal;
+  }
+
+  /**
+   * Connects for the first time, and makes sure that the topic is there.
+   *
+   * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
+   */
+  async open(): Promise<void> {
+    const deadline = performance.now() + FIRST_CONNECTION_MS;
+    for (;;) {
+      try {
+        await this.cluster();
+        return;
+      } catch (error) {
+        await this.drop();
+        const kind = kindOf(error);
+        if (kind === "UNKNOWN_TOPIC_OR_PARTITION") throw this.#noTopic(error);
+        if (isFatal(error)) throw this.#refused(error);
+        if (performance.now() >= deadline || this.#signal.aborted) throw this.#unreachable(error);
+        await this.pause(error);
+      }
+    }
+  }
+
+  /** The cluster, connected and with the topic's metadata. Throws what KafkaJS does. */
+  async cluster(): Promise<Cluster> {
+    if (this.#cluster !== null) return this.#cluster;
+    const cluster = await createCluster(this.#brokers, this.#settings, this.#log);
+    this.#cluster = cluster;
+    await cluster.connect();
+    await cluster.addMultipleTargetTopics([this.#topic]);
+    return cluster;
+  }
+
+  /** The topic's partitions by number, with the broker that leads each. Fresh after an error. */
+  async leaders(): Promise<ReadonlyMap<number, number>> {
+    const cluster = await this.cluster();
+    await cluster.refreshMetadataIfNecessary();
+    const partitions = cluster.findTopicPartitionMetadata(this.#topic);
+    return new Map(partitions.map(({ partitionId, leader }) => [partitionId, leader]));
+  }
+
+  /** A broker of the cluster, connected. */
+  async broker(nodeId: number): Promise<KafkaBroker> {
+    const cluster = await this.cluster();
+    return await cluster.findBroker({ nodeId: String(nodeId) }) as KafkaBroker;
+  }
+
+  /** A broker that any request without a leader can go to. */
+  async anyBroker(): Promise<KafkaBroker> {
+    const cluster = await this.cluster();
+    return await cluster.findControllerBroker() as KafkaBroker;
+  }
+
+  /** A request has gone well. */
+  succeeded(): void {
+    if (this.#waiting) this.#log.warn("broker is back", { topic: this.#topic });
+    this.#waiting = false;
+    this.#failures = 0;
+  }
+
+  /**
+   * Waits after an error, longer each time, and says once that it does. The wait is spread by chance,
+   * so that workers do not come back all at once.
+   */
+  async pause(error: unknown): Promise<void> {
+    if (!this.#waiting) {
+      this.#waiting = true;
+      this.#log.warn("waiting for broker", {
+        brokers: this.#brokers.join(","),
+        topic: this.#topic,
+        error: messageOfKafka(error),
+      });
+    }
+    const longest = Math.min(SHORTEST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
+    await sleep(longest * (0.5 + Math.random() / 2), this.#signal);
+  }
+
+  /** Drops the cluster: the next call makes a new one. Does not wait for the old one's end. */
+  drop(): Promise<void> {
+    const cluster = this.#cluster;
+    this.#cluster = null;
+    if (cluster !== null) this.#closing.push(disconnect(cluster, this.#log));
+    return Promise.resolve();
+  }
+
+  /** Closes all connections. */
+  async close(): Promise<void> {
+    await this.drop();
+    await Promise.all(this.#closing);
+  }
+
+  #noTopic(cause: unknown): Error {
+    return new Error(
+      `topic "${this.#topic}" does not exist on ${this.#brokers.join(", ")}: create it first, or ` +
+        `check its name`,
+      { cause },
+    );
+  }
+
+  #refused(cause: unknown): Error {
+    return new Error(
+      `${this.#brokers.join(", ")} refused the connection: ${messageOfKafka(cause)} ` +
+        `(check the sasl.… and security.protocol properties, and the rights on topic "${this.#topic}")`,
+      { cause },
+    );
+  }
+
+  #unreachable(cause: unknown): Error {
+    return new Error(
+      `no Kafka broker in reach at ${this.#brokers.join(", ")} within ` +
+        `${FIRST_CONNECTION_MS / 1000} s: ${messageOfKafka(cause)} (is it running, and is the ` +
+        `address right?)`,
+      { cause },
+    );
+  }
+}
+
+/** What KafkaJS says, without its class names and its advice to report a bug. */
+export function messageOfKafka(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function disconnect(cluster: Cluster, log: Log): Promise<void> {
+  try {
+    await cluster.disconnect();
+  } catch (error) {
+    log.debug(`kafka connection did not close cleanly: ${messageOfKafka(error)}`);
+  }
+}
+
+/** Sleeps, unless or until the signal is aborted. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,160 @@
+import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
+import { type Brokers, checkBrokers, checkKeys, checkTopic } from "./options.ts";
+import {
+  type ConnectionSettings,
+  type KafkaProperties,
+  readInputProperties,
+} from "./properties.ts";
+import type { KafkaMessage } from "./message.ts";
+
+/** Where to start in partitions that have no stored position. */
+export type StartingOffset =
+  /** At the oldest record that the broker has. */
+  | "beginning"
+  /** After the newest. */
+  | "end"
+  /** At the first record of that time or later; after the newest where there is none. */
+  | { readonly timestamp: Date };
+
+/** How to read a topic. */
+export interface KafkaInputOptions {
+  /** Bootstrap brokers, such as `["localhost:9092"]`. */
+  readonly brokers: readonly string[];
+  /** The topic. It must exist. */
+  readonly topic: string;
+  /**
+   * Whether to go on waiting for records. `false` reads to where each partition ended when the flow
+   * started, and then ends.
+   *
+   * @default {true}
+   */
+  readonly tail?: boolean;
+  /**
+   * Where to start in partitions that have no stored position.
+   *
+   * @default {"beginning"}
+   */
+  readonly startingOffset?: StartingOffset;
+  /**
+   * librdkafka's property names and values: `client.id`, `security.protocol`, and the `ssl.…` and
+   * `sasl.…` ones. One without an equivalent is an error that names it, never ignored.
+   */
+  readonly additionalProperties?: KafkaProperties;
+}
+
+/** A Kafka record's key and value, as bytes. A missing key, or a tombstone's value, is `null`. */
+export type KafkaItem = [key: Uint8Array | null, value: Uint8Array | null];
+
+/** What both inputs hold: checked options, and nothing that is connected. */
+export interface KafkaInputSettings {
+  readonly brokers: Brokers;
+  readonly topic: string;
+  readonly tail: boolean;
+  /** `beginning`, `end`, or milliseconds since the Unix epoch. */
+  readonly start: "beginning" | "end" | number;
+  readonly connection: ConnectionSettings;
+}
+
+/**
+ * Records of a Kafka topic, as `[key, value]`. Partitions are shared out over the workers, partition
+ * `p` to worker `p mod workerCount`, without a consumer group; order within a partition is kept.
+ * Records of aborted transactions are left out. While no broker is in reach the flow waits, and goes
+ * on exactly where it was.
+ *
+ * @example
+ * ```ts
+ * import { Dataflow, KafkaInputConfig, StdOutputConfig, text } from "millrace";
+ *
+ * const flow = new Dataflow("tail");
+ * flow
+ *   .input("lines", new KafkaInputConfig({ brokers: ["localhost:9092"], topic: "lines" }))
+ *   .map(([, value]) => text.decode(value))
+ *   .capture(new StdOutputConfig());
+ * export default flow;
+ * ```
+ */
+export class KafkaInputConfig implements InputConfig<KafkaItem> {
+  readonly #settings: KafkaInputSettings;
+
+  /**
+   * Checks the options; connects to nothing.
+   *
+   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   */
+  constructor(options: KafkaInputOptions) {
+    this.#settings = checkInput("KafkaInputConfig", options);
+  }
+
+  /** Starts reading; for the engine. */
+  async open(at: Place, resume: Positions): Promise<InputReader<KafkaItem>> {
+    const { openKafkaReader } = await import("./source.ts");
+    return await openKafkaReader(this.#settings, at, resume, (record) => [
+      record.key,
+      record.value,
+    ]);
+  }
+}
+
+/**
+ * The same as {@linkcode KafkaInputConfig}, with everything that Kafka knows about a record: headers,
+ * timestamp, topic, partition and offset.
+ *
+ * @example
+ * ```ts
+ * import { Dataflow, KafkaMessageInputConfig, StdOutputConfig, text } from "millrace";
+ *
+ * const input = new KafkaMessageInputConfig({ brokers: ["localhost:9092"], topic: "orders" });
+ * const flow = new Dataflow("traces");
+ * flow
+ *   .input("orders", input)
+ *   .map(({ headers, offset }) => `${offset}: ${text.decode(headers.trace?.[0] ?? null)}`)
+ *   .capture(new StdOutputConfig());
+ * export default flow;
+ * ```
+ */
+export class KafkaMessageInputConfig implements InputConfig<KafkaMessage> {
+  readonly #settings: KafkaInputSettings;
+
+  /**
+   * Checks the options; connects to nothing.
+   *
+   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   */
+  constructor(options: KafkaInputOptions) {
+    this.#settings = checkInput("KafkaMessageInputConfig", options);
+  }
+
+  /** Starts reading; for the engine. */
+  async open(at: Place, resume: Positions): Promise<InputReader<KafkaMessage>> {
+    const { openKafkaReader } = await import("./source.ts");
+    const { toMessage } = await import("./message.ts");
+    return await openKafkaReader(this.#settings, at, resume, toMessage);
+  }
+}
+
+const OPTIONS = ["brokers", "topic", "tail", "startingOffset", "additionalProperties"];
+
+function checkInput(config: string, options: KafkaInputOptions): KafkaInputSettings {
+  checkKeys(config, options, OPTIONS);
+  const { tail = true, startingOffset = "beginning" } = options;
+  if (typeof tail !== "boolean") {
+    throw new TypeError(`${config} needs tail as true or false; got ${Deno.inspect(tail)}`);
+  }
+  return Object.freeze({
+    brokers: checkBrokers(config, options.brokers),
+    topic: checkTopic(config, options.topic),
+    tail,
+    start: checkStart(config, startingOffset),
+    connection: readInputProperties(options.additionalProperties),
+  });
+}
+
+function checkStart(config: string, start: unknown): KafkaInputSettings["start"] {
+  if (start === "beginning" || start === "end") return start;
+  const timestamp = (start as { timestamp?: unknown } | null)?.timestamp;
+  if (timestamp instanceof Date && !Number.isNaN(timestamp.getTime())) return timestamp.getTime();
+  throw new TypeError(
+    `${config} needs startingOffset as "beginning", "end" or { timestamp: a valid Date }; ` +
+      `got ${Deno.inspect(start)}`,
+  );
+}

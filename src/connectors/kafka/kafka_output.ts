@@ -1,0 +1,90 @@
+import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
+import { type Brokers, checkBrokers, checkKeys, checkTopic } from "./options.ts";
+import { type KafkaProperties, type OutputSettings, readOutputProperties } from "./properties.ts";
+
+/** How to write to a topic. */
+export interface KafkaOutputOptions {
+  /** Bootstrap brokers, such as `["localhost:9092"]`. */
+  readonly brokers: readonly string[];
+  /** The topic. It must exist. */
+  readonly topic: string;
+  /**
+   * librdkafka's property names and values: `client.id`, `acks`, `compression.type`, `linger.ms`,
+   * `security.protocol`, and the `ssl.…` and `sasl.…` ones. One without an equivalent is an error that
+   * names it, never ignored.
+   */
+  readonly additionalProperties?: KafkaProperties;
+}
+
+/** A key or payload: bytes, text as UTF-8, or `null` for none. */
+export type KafkaData = Uint8Array | string | null;
+
+/** A record with more than a key and a payload. A `KafkaMessage` as it was read is one. */
+export interface KafkaRecord {
+  /** The key. */
+  readonly key?: KafkaData;
+  /** The payload; `null` is a tombstone. */
+  readonly value: KafkaData;
+  /** Header values by name. */
+  readonly headers?: Readonly<
+    Record<string, Uint8Array | string | readonly (Uint8Array | string)[]>
+  >;
+  /** When it was made, in milliseconds since the Unix epoch; now, where it is not given. */
+  readonly timestamp?: number;
+  /** The partition; by the key, where it is not given. */
+  readonly partition?: number;
+  /** Must be the output's topic, if given at all: this version writes one topic an output. */
+  readonly topic?: string;
+}
+
+/** What a {@linkcode KafkaOutputConfig} takes. */
+export type KafkaOutputItem = readonly [key: KafkaData, payload: KafkaData] | KafkaRecord;
+
+/** What the config holds: checked options, and nothing that is connected. */
+export interface KafkaOutputSettings {
+  readonly brokers: Brokers;
+  readonly topic: string;
+  readonly output: OutputSettings;
+}
+
+/**
+ * Records to a Kafka topic: `[key, payload]`, or objects with headers, timestamp or partition. Each is
+ * acknowledged by all in-sync replicas before the epoch that it belongs to counts as done; retries
+ * neither repeat nor reorder records within a run (idempotent writes, one request at a time). Keys go to
+ * the partitions that Kafka's Java producer would choose.
+ *
+ * @example
+ * ```ts
+ * import { Dataflow, json, KafkaOutputConfig, TestingInputConfig } from "millrace";
+ *
+ * const flow = new Dataflow("totals");
+ * flow
+ *   .input("in", new TestingInputConfig([{ user: "ada", total: 3 }]))
+ *   .map(({ user, total }) => [user, json.encode(total)])
+ *   .capture(new KafkaOutputConfig({ brokers: ["localhost:9092"], topic: "totals" }));
+ * export default flow;
+ * ```
+ */
+export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
+  readonly #settings: KafkaOutputSettings;
+
+  /**
+   * Checks the options; connects to nothing.
+   *
+   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   */
+  constructor(options: KafkaOutputOptions) {
+    checkKeys("KafkaOutputConfig", options, ["brokers", "topic", "additionalProperties"]);
+    this.#settings = Object.freeze({
+      brokers: checkBrokers("KafkaOutputConfig", options.brokers),
+      topic: checkTopic("KafkaOutputConfig", options.topic),
+      output: readOutputProperties(options.additionalProperties),
+    });
+  }
+
+  /** Starts writing; for the engine. */
+  async open(at: Place): Promise<OutputWriter<KafkaOutputItem>> {
+    const { openKafkaWriter } = await import("./sink.ts");
+    return await openKafkaWriter(this.#settings, at);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The one door to KafkaJS: what of it we use, quiet and with our settings.
+ *
+ * KafkaJS has no manual assignment of partitions, and its producer hides which partition of a request
+ * failed. Both of our connectors therefore speak to its typed `Cluster` and `Broker` themselves, which
+ * bring connections, TLS, SASL, metadata and the protocol's encoding. The cluster is handed to a
+ * partition assigner's factory, which `kafka.consumer()` calls at once, before any connection.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import {
+  type Broker,
+  type Cluster,
+  CompressionTypes,
+  Kafka,
+  type KafkaConfig,
+  logLevel,
+  type Message,
+} from "kafkajs";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import type { Log } from "../../core/log.ts";
+import type { Brokers } from "./options.ts";
+import type { Acks, ConnectionSettings } from "./properties.ts";
+
+export { Buffer, type Cluster, type Message };
+
+/** A broker, with the calls that KafkaJS has but does not declare. */
+export interface KafkaBroker extends Broker {
+  /** Asks for a producer id, for idempotent writes. */
+  initProducerId(request: { transactionTimeout: number }): Promise<ProducerIdentity>;
+}
+
+/** What an idempotent producer is known by. */
+export interface ProducerIdentity {
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
+/** A record as it was fetched. */
+export interface FetchedRecord {
+  readonly offset: string;
+  readonly timestamp: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Record<string, unknown>;
+  readonly isControlRecord: boolean;
+  readonly batchContext: {
+    readonly firstOffset: string;
+    readonly lastOffsetDelta: number;
+    readonly producerId: string;
+    readonly inTransaction: boolean;
+  };
+}
+
+/** What was fetched from one partition. */
+export interface FetchedPartition {
+  readonly partition: number;
+  readonly highWatermark: string;
+  readonly lastStableOffset: string;
+  readonly abortedTransactions: readonly { producerId: string; firstOffset: string }[];
+  readonly messages: readonly FetchedRecord[];
+}
+
+/** What `Broker.fetch` resolves with. */
+export interface FetchResponse {
+  readonly responses: readonly { topicName: string; partitions: readonly FetchedPartition[] }[];
+}
+
+/** Each level of acknowledgement as the protocol has it. */
+export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
+
+/** Each compression as the protocol has it. */
+export const COMPRESSION = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP } as const;
+
+quietTimers();
+
+/**
+ * Every response has KafkaJS set a timer with a negative delay, which prints a warning and, while the
+ * connection is open, comes again each millisecond. The timer is only needed while the broker
+ * throttles or requests wait.
+ */
+function quietTimers(): void {
+  interface Queue {
+    throttledUntil: number;
+    pending: readonly unknown[];
+  }
+  const prototype = (RequestQueue as unknown as { prototype: Record<string, unknown> }).prototype;
+  const original = prototype.scheduleCheckPendingRequests as (this: Queue) => void;
+  prototype.scheduleCheckPendingRequests = function (this: Queue): void {
+    if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
+  };
+}
+
+/** A connection to a Kafka cluster, not connected yet. */
+export async function createCluster(
+  brokers: Brokers,
+  settings: ConnectionSettings,
+  log: Log,
+): Promise<Cluster> {
+  const kafka = new Kafka({
+    brokers: [...brokers],
+    clientId: settings.clientId,
+    connectionTimeout: 10_000, // KafkaJS's 1 s is short for TLS and hosted brokers
+    authenticationTimeout: 10_000,
+    requestTimeout: 30_000,
+    // Connectors retry themselves: they know what is being waited for, and for how long.
+    retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 100 },
+    logLevel: logLevel.INFO,
+    logCreator: () => ({ namespace, log: { message } }) => {
+      log.debug(`kafkajs: ${message}`, { namespace });
+    },
+    ...await securityOf(settings),
+  });
+  let cluster: Cluster | undefined;
+  kafka.consumer({
+    groupId: "unused", // no group is ever joined
+    allowAutoTopicCreation: false,
+    metadataMaxAge: 30_000,
+    partitionAssigners: [({ cluster: ours }) => {
+      cluster = ours;
+      return {
+        name: "none",
+        version: 0,
+        protocol: () => ({ name: "none", metadata: Buffer.alloc(0) }),
+        assign: () => Promise.resolve([]),
+      };
+    }],
+  });
+  if (cluster === undefined) throw new Error("KafkaJS did not hand out its cluster");
+  return cluster;
+}
+
+async function securityOf(settings: ConnectionSettings): Promise<Partial<KafkaConfig>> {
+  const { ssl, sasl } = settings;
+  const config: Partial<KafkaConfig> = {};
+  if (ssl !== null) {
+    config.ssl = {
+      rejectUnauthorized: ssl.verify,
+      ...await pem("ca", ssl.ca),
+      ...await pem("cert", ssl.cert),
+      ...await pem("key", ssl.key),
+      ...ssl.keyPassword === undefined ? {} : { passphrase: ssl.keyPassword },
+    };
+  }
+  if (sasl !== null) config.sasl = { ...sasl } as KafkaConfig["sasl"];
+  return config;
+}
+
+async function pem(
+  name: string,
+  source: { path: string } | { pem: string } | undefined,
+): Promise<Record<string, string>> {
+  if (source === undefined) return {};
+  return { [name]: "pem" in source ? source.pem : await Deno.readTextFile(source.path) };
+}

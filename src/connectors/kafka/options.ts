@@ -1,0 +1,58 @@
+/**
+ * Checks of what the Kafka configs are given, at construction: nothing is connected to.
+ *
+ * @module
+ */
+
+/** Bootstrap brokers, each as `host:port`. */
+export type Brokers = readonly string[];
+
+/**
+ * Checks a list of brokers.
+ *
+ * @throws {TypeError} If it is no list of `host:port`.
+ */
+export function checkBrokers(config: string, brokers: unknown): Brokers {
+  if (!Array.isArray(brokers) || brokers.length === 0) {
+    throw new TypeError(
+      `${config} needs brokers as a list such as ["localhost:9092"]; got ${Deno.inspect(brokers)}`,
+    );
+  }
+  for (const broker of brokers) {
+    if (typeof broker !== "string" || !/^[^\s:/]+:\d{1,5}$/.test(broker)) {
+      const ipv6 = typeof broker === "string" && broker.includes("[");
+      throw new TypeError(
+        `${config} needs each broker as "host:port"; got ${Deno.inspect(broker)}` +
+          (ipv6 ? " (IPv6 literals are not supported: give a host name)" : ""),
+      );
+    }
+  }
+  return Object.freeze([...brokers]);
+}
+
+/**
+ * Checks a topic's name.
+ *
+ * @throws {TypeError} If Kafka would not allow it.
+ */
+export function checkTopic(config: string, topic: unknown): string {
+  if (typeof topic !== "string" || !/^[\w.-]{1,249}$/.test(topic)) {
+    throw new TypeError(
+      `${config} needs a topic of letters, digits, ".", "_" and "-"; got ${Deno.inspect(topic)}`,
+    );
+  }
+  return topic;
+}
+
+/**
+ * Refuses options that are not known: a typo must not be a silent default.
+ *
+ * @throws {TypeError} If there is one.
+ */
+export function checkKeys(config: string, options: object, known: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new TypeError(`${config} has no option "${key}"; it takes ${known.join(", ")}`);
+    }
+  }
+}
