@@ -11,14 +11,11 @@ import type { ConnectionSettings } from "./properties.ts";
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
 
+/** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
+const QUIET_MS = 1_000;
+
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
-
-/** The partitions of a topic, and the broker that leads each. */
-export interface TopicLeaders {
-  /** By partition. */
-  readonly leaders: ReadonlyMap<number, number>;
-}
 
 /** Errors after which trying again is no use. */
 const FATAL_TYPES: ReadonlySet<string> = new Set([
@@ -56,7 +53,8 @@ export class KafkaConnection {
   #cluster: Cluster | null = null;
   #closing: Promise<unknown>[] = [];
   #failures = 0; // in a row
-  #waiting = false;
+  #failingSince = 0;
+  #announced = false;
 
   /** Connects to nothing yet. `signal` ends all waiting. */
   constructor(
@@ -126,18 +124,20 @@ export class KafkaConnection {
 
   /** A request has gone well. */
   succeeded(): void {
-    if (this.#waiting) this.#log.warn("broker is back", { topic: this.#topic });
-    this.#waiting = false;
+    if (this.#announced) this.#log.warn("broker is back", { topic: this.#topic });
+    this.#announced = false;
     this.#failures = 0;
   }
 
   /**
-   * Waits after an error, longer each time, and says once that it does. The wait is spread by chance,
-   * so that workers do not come back all at once.
+   * Waits after an error, longer each time, and says so, once, if it takes more than a moment. The wait
+   * is spread by chance, so that workers do not come back all at once.
    */
   async pause(error: unknown): Promise<void> {
-    if (!this.#waiting) {
-      this.#waiting = true;
+    if (this.#failures === 0) this.#failingSince = performance.now();
+    const failingFor = performance.now() - this.#failingSince;
+    if (!this.#announced && failingFor >= QUIET_MS) {
+      this.#announced = true;
       this.#log.warn("waiting for broker", {
         brokers: this.#brokers.join(","),
         topic: this.#topic,

@@ -1,0 +1,11 @@
+/** Runs all benches, each in a process of its own: `deno task bench [NAME...]`. */
+const ALL = ["chain", "keyed_count", "startup", "idle", "memory", "kafka_copy"];
+
+const names = Deno.args.length > 0 ? Deno.args : ALL;
+console.log(`deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`);
+for (const name of names) {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", new URL(`./${name}.ts`, import.meta.url).href],
+  }).spawn().status;
+  if (!success) Deno.exit(1);
+}

@@ -1,0 +1,24 @@
+/**
+ * Counts words from one Kafka topic into another, as they come.
+ *
+ *     deno run -A cli.ts examples/kafka_wordcount.ts -- localhost:9092 lines counts
+ *
+ * Write lines to the topic `lines` and read `counts`: a record for each word, with the word as its key
+ * and how often it has been seen as its value.
+ */
+import { Dataflow, KafkaInputConfig, KafkaOutputConfig, text } from "millrace";
+
+/** A flow from the topic `from` to the topic `to`. `once`: end where `from` ends now. */
+export default function wordcount(args: readonly string[]): Dataflow<unknown> {
+  const [broker = "localhost:9092", from = "lines", to = "counts", once] = args;
+  const brokers = [broker];
+  const tail = once !== "once";
+  return new Dataflow("kafka-wordcount")
+    .input("lines", new KafkaInputConfig({ brokers, topic: from, tail }))
+    .map(([, value]) => text.decode(value))
+    .flatMap((line) => line.toLowerCase().match(/\p{L}+/gu) ?? [])
+    .map((word) => [word, 1])
+    .statefulMap("count", () => 0, (seen, more) => [seen + more, seen + more])
+    .mapValue(String)
+    .capture("counts", new KafkaOutputConfig({ brokers, topic: to }));
+}

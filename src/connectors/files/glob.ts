@@ -1,0 +1,131 @@
+/**
+ * Patterns for paths: `*` and `?` stand for any characters and any one character of a name, `[a-z]`
+ * and `[!a-z]` for one that is and one that is not in a set, `**` for any folders, also none, and
+ * `{a,b}` for each of its choices. Names with a dot in front only match where the pattern has the
+ * dot, and `**` does not follow links, which may lead round in a circle.
+ *
+ * There is a glob in `node:fs`, but it passes over folders that it may not read without a word, and
+ * what is in them would be lost; and with Deno it asks for access to the environment.
+ *
+ * @module
+ */
+
+/** A name as it is, a pattern for names, or any number of folders. */
+type Segment = string | RegExp | typeof FOLDERS;
+
+const FOLDERS = Symbol("**");
+
+/** Whether a path has any of the characters that make it a pattern. */
+export function isPattern(path: string): boolean {
+  return /[*?[{]/.test(path);
+}
+
+/**
+ * What there is that matches, sorted, without folders (but with links, wherever they lead). Paths
+ * begin as the pattern does.
+ *
+ * @throws {Error} If a folder on the way cannot be read, or if a set is none, such as `[z-a]`.
+ */
+export async function glob(pattern: string): Promise<string[]> {
+  const found = new Set<string>();
+  for (const choice of expandBraces(pattern)) {
+    await walk(choice.startsWith("/") ? "/" : "", parse(choice), found);
+  }
+  return [...found].sort();
+}
+
+async function walk(
+  folder: string,
+  segments: readonly Segment[],
+  found: Set<string>,
+): Promise<void> {
+  const [first, ...rest] = segments;
+  if (typeof first === "string") {
+    const path = folder + first;
+    if (rest.length > 0) await walk(`${path}/`, rest, found);
+    else if (await isThere(path)) found.add(path);
+    return;
+  }
+  if (first === FOLDERS) await walk(folder, rest, found);
+  for (const entry of await entriesOf(folder)) {
+    const path = folder + entry.name;
+    if (first === FOLDERS) {
+      if (entry.isDirectory && !entry.name.startsWith(".")) await walk(`${path}/`, segments, found);
+    } else if (first.test(entry.name)) {
+      if (rest.length === 0 && !entry.isDirectory) found.add(path);
+      else if (rest.length > 0 && !entry.isFile) await walk(`${path}/`, rest, found);
+    }
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return !(await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function entriesOf(folder: string): Promise<Deno.DirEntry[]> {
+  try {
+    return await Array.fromAsync(Deno.readDir(folder === "" ? "." : folder));
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/** Whether an error says that there is nothing at a path. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+}
+
+/** `a{b,c{d,e}}` as `ab`, `acd`, `ace`. Braces without a comma or a partner stand for themselves. */
+function expandBraces(pattern: string): string[] {
+  for (let open = pattern.indexOf("{"); open !== -1; open = pattern.indexOf("{", open + 1)) {
+    const cuts = cutsOfBrace(pattern, open);
+    if (cuts === null || cuts.length < 3) continue;
+    const before = pattern.slice(0, open);
+    const after = pattern.slice(cuts[cuts.length - 1] + 1);
+    return cuts.slice(1).flatMap((cut, i) =>
+      expandBraces(before + pattern.slice(cuts[i] + 1, cut) + after)
+    );
+  }
+  return [pattern];
+}
+
+/** Where a brace opens, has its commas, and closes. */
+function cutsOfBrace(pattern: string, open: number): number[] | null {
+  const cuts = [open];
+  let depth = 0;
+  for (let i = open + 1; i < pattern.length; i++) {
+    const char = pattern[i];
+    if (char === "{") depth++;
+    else if (char === "," && depth === 0) cuts.push(i);
+    else if (char === "}" && depth-- === 0) return [...cuts, i];
+  }
+  return null;
+}
+
+function parse(pattern: string): Segment[] {
+  const segments = pattern.split("/").filter((segment) => segment !== "").map((segment) => {
+    if (segment === "**") return FOLDERS;
+    return /[*?[]/.test(segment) ? nameMatcher(segment) : segment;
+  });
+  return segments.at(-1) === FOLDERS ? [...segments, nameMatcher("*")] : segments;
+}
+
+function nameMatcher(segment: string): RegExp {
+  const source = segment.replaceAll(
+    /\*+|\?|\[([!^]?)(\][^\]]*|[^\]]+)\]|[^*?[]+|\[/g,
+    (part, not: string | undefined, set: string | undefined) => {
+      if (part.startsWith("*")) return ".*";
+      if (part === "?") return ".";
+      if (set === undefined) return part.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+      return `[${not === "" ? "" : "^"}${set.replaceAll(/[\\\]^[]/g, "\\$&")}]`;
+    },
+  );
+  const hidden = segment.startsWith(".") ? "" : "(?!\\.)";
+  return new RegExp(`^${hidden}${source}$`, "su");
+}

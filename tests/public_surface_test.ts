@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import * as millrace from "millrace";
+import { VERSION } from "../src/core/version.ts";
+
+Deno.test("mod.ts exports just these values", () => {
+  assertEquals(Object.keys(millrace).sort(), [
+    "Dataflow",
+    "FileInputConfig",
+    "FileOutputConfig",
+    "FlowDefinitionError",
+    "ItemError",
+    "KafkaInputConfig",
+    "KafkaMessageInputConfig",
+    "KafkaOutputConfig",
+    "ManualEpochOutputConfig",
+    "ManualInputConfig",
+    "ManualOutputConfig",
+    "PartitionedInputConfig",
+    "StdOutputConfig",
+    "StepError",
+    "TestingInputConfig",
+    "TestingOutputConfig",
+    "UsageError",
+    "createLog",
+    "json",
+    "run",
+    "spawnCluster",
+    "systemClock",
+    "text",
+  ]);
+});
+
+Deno.test("the version in the code is the one that is published", async () => {
+  const config = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  assertEquals(VERSION, config.version);
+});
