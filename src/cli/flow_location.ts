@@ -25,8 +25,8 @@ const URL_LIKE = /^(https?:\/\/|file:\/\/|jsr:|npm:|data:)/;
 export function locateFlow(argument: string): FlowLocation {
   const named = /^(.+):([A-Za-z_$][\w$]*)$/.exec(argument);
   if (URL_LIKE.test(argument)) {
-    // `https://host/flow.ts:name`, but not the scheme's own colon or a port, which is no identifier.
-    return named === null
+    // `https://host/flow.ts:name`, but not a port, which is no identifier, or `npm:package`.
+    return named === null || !URL_LIKE.test(named[1])
       ? { moduleUrl: argument, exportName: null }
       : { moduleUrl: named[1], exportName: named[2] };
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fstatSync } from "node:fs";
 import { UsageError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
@@ -47,7 +48,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
 async function runFlow(command: RunCommand): Promise<void> {
   const { flow, flowArgs, workers, epochMs, logLevel, logFormat } = command;
   const { moduleUrl, exportName } = locateFlow(flow);
-  const status = Deno.stderr.isTerminal() ? terminalStatus() : null;
+  const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
   const log = createLogWriter(
     { least: logLevel, format: logFormat, now: () => new Date() },
     (line) => printAround(status, line),
@@ -57,6 +58,7 @@ async function runFlow(command: RunCommand): Promise<void> {
   const release = onStopSignals(() => {
     if (stop.signal.aborted) kill.abort();
     else stop.abort();
+    status?.stopping();
   });
   const options: ClusterOptions = {
     workers,
@@ -83,6 +85,11 @@ async function runFlow(command: RunCommand): Promise<void> {
     release();
     status?.clear();
   }
+}
+
+/** As in `| head`, whose reader may print to the same terminal, in the midst of our status line. */
+function stdoutIsPiped(): boolean {
+  return fstatSync(1).isFIFO();
 }
 
 function terminalStatus(): StatusLine {

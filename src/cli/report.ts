@@ -3,10 +3,15 @@
  *
  * @module
  */
+import { sep } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { messageOf, StepError, toError, userFrames } from "../core/errors.ts";
 
 /** The most frames of a stack that are shown. */
 const MOST_FRAMES = 8;
+
+/** Classes that say nothing after `error:`. */
+const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError"];
 
 /**
  * An error as a few lines: which step, on which worker, what was thrown with the user's own stack,
@@ -16,30 +21,49 @@ const MOST_FRAMES = 8;
  * @param options `workers`: how many there were. `cwd`: what paths are shown relative to.
  */
 export function reportError(thrown: unknown, options: { workers: number; cwd: string }): string {
+  const { workers, cwd } = options;
   if (!(thrown instanceof StepError)) {
-    const lines = describe(toError(thrown), options.cwd);
-    return [`error: ${lines[0]}`, ...lines.slice(1).map((line) => `  ${line}`)].join("\n");
+    const error = toError(thrown);
+    const plain = PLAIN_ERRORS.includes(error.name) && error.message !== "";
+    return render(plain ? error.message : messageOf(error), detailsOf(error), cwd);
   }
   const { stepId, worker, item, cause } = thrown;
-  const where = options.workers === 1 ? "" : ` on worker ${worker} of ${options.workers}`;
-  const lines = [`step "${stepId}" failed${where}`];
-  lines.push(...describe(cause, options.cwd).map((line) => `  ${line}`));
-  if (item !== undefined) lines.push(`  item: ${item}`);
-  return `error: ${lines.join("\n")}`;
+  const where = workers === 1 ? "" : ` on worker ${worker} of ${workers}`;
+  const details = [messageOf(cause), ...detailsOf(cause)];
+  if (item !== undefined) details.push(`item: ${item}`);
+  return render(`step "${stepId}" failed${where}`, details, cwd);
 }
 
-function describe(thrown: unknown, cwd: string): string[] {
-  if (!(thrown instanceof Error)) return [messageOf(thrown)];
-  const frames = userFrames(thrown).slice(0, MOST_FRAMES).map((frame) => `  ${frame}`);
-  const lines = [messageOf(thrown), ...frames];
-  if (thrown.cause instanceof Error) {
-    const [first, ...rest] = describe(thrown.cause, cwd);
-    lines.push(`caused by ${first}`, ...rest);
-  }
-  return lines.map((line) => shorten(line, cwd));
+/** All but the first line is indented, also where a message has several lines. */
+function render(headline: string, details: readonly string[], cwd: string): string {
+  const text = [`error: ${headline}`, ...details].join("\n").replaceAll("\n", "\n  ");
+  return shortenPaths(stripVTControlCharacters(text), cwd);
 }
 
-/** Paths below the current folder, as the user would type them. */
-function shorten(line: string, cwd: string): string {
-  return line.replaceAll(`file://${encodeURI(cwd)}/`, "").replaceAll("file:///", "/");
+/** Where an error was thrown, and what caused it. */
+function detailsOf(thrown: unknown): string[] {
+  if (!(thrown instanceof Error)) return [];
+  const details = framesOf(thrown).map((frame) => `  ${frame}`);
+  const { cause } = thrown;
+  if (cause instanceof Error) details.push(`caused by ${messageOf(cause)}`, ...detailsOf(cause));
+  return details;
+}
+
+/** The user's frames, without lines of the message that look like some. */
+function framesOf(error: Error): string[] {
+  const inMessage = new Set(error.message.split("\n").map((line) => line.trim()));
+  return userFrames(error).filter((frame) => !inMessage.has(frame)).slice(0, MOST_FRAMES);
+}
+
+/** Files as paths, and those below the current folder as the user would type them. */
+function shortenPaths(text: string, cwd: string): string {
+  const folder = cwd.endsWith(sep) ? cwd : cwd + sep;
+  return text.replaceAll(/file:\/\/(\/\S+)/g, (url, encoded: string) => {
+    try {
+      const path = decodeURIComponent(encoded);
+      return path.startsWith(folder) ? path.slice(folder.length) : path;
+    } catch {
+      return url;
+    }
+  });
 }

@@ -8,6 +8,10 @@ import type { Progress } from "../graph/contracts.ts";
 
 const CLEAR_LINE = "\r\x1b[K";
 const BAR_CELLS = 20;
+const STOPPING = "stopping (^C again: at once)";
+
+/** Columns that stay free: the terminal shows a ^C where the cursor is, and a line must not wrap. */
+const SPARE_COLUMNS = 3;
 
 /** Draws the status below whatever else is printed. */
 export class StatusLine {
@@ -17,6 +21,8 @@ export class StatusLine {
   readonly #started: number;
   #last: { at: number; items: number } | null = null;
   #rate = 0;
+  #numbers: StatusNumbers | null = null;
+  #stopping = false;
   #line = "";
   #atLineStart = true; // whether the cursor is where a line may be drawn
 
@@ -42,10 +48,21 @@ export class StatusLine {
     }
     this.#last = { at, items };
     const seconds = (at - this.#started) / 1000;
-    this.#line = renderStatus(
-      { items, out, rate: this.#rate, seconds, progress: status.progress },
-      this.#columns(),
-    );
+    this.#numbers = { items, out, rate: this.#rate, seconds, progress: status.progress };
+    this.#draw();
+  }
+
+  /** Shows from now on that the run is about to stop. */
+  stopping(): void {
+    this.#stopping = true;
+    this.#draw();
+  }
+
+  #draw(): void {
+    const parts: string[] = [];
+    if (this.#stopping) parts.push(STOPPING);
+    if (this.#numbers !== null) parts.push(renderStatus(this.#numbers));
+    this.#line = parts.join("  ").slice(0, Math.max(0, this.#columns() - SPARE_COLUMNS));
     if (this.#atLineStart) this.#write(CLEAR_LINE + this.#line);
   }
 
@@ -79,12 +96,12 @@ export interface StatusNumbers {
   readonly progress: Progress | null;
 }
 
-/** The line, no wider than the terminal. */
-export function renderStatus(numbers: StatusNumbers, columns: number): string {
+/** The numbers as text. */
+export function renderStatus(numbers: StatusNumbers): string {
   const { items, out, rate, seconds, progress } = numbers;
   const parts = [`${short(items)} in`, `${short(out)} out`, `${short(rate)}/s`, clock(seconds)];
   if (progress !== null) parts.unshift(bar(progress));
-  return parts.join("  ").slice(0, Math.max(0, columns - 1));
+  return parts.join("  ");
 }
 
 function totals({ steps }: RunStatus): { items: number; out: number } {
@@ -105,14 +122,15 @@ function bar({ done, total }: Progress): string {
 }
 
 function short(n: number): string {
-  if (n < 1_000) return n.toFixed(0);
-  if (n < 1_000_000) return `${(n / 1_000).toFixed(1)}k`;
-  if (n < 1_000_000_000) return `${(n / 1_000_000).toFixed(1)}M`;
+  // The bounds are where rounding to one digit would give 1000.0 of the smaller unit.
+  if (n < 999.5) return n.toFixed(0);
+  if (n < 999_950) return `${(n / 1_000).toFixed(1)}k`;
+  if (n < 999_950_000) return `${(n / 1_000_000).toFixed(1)}M`;
   return `${(n / 1_000_000_000).toFixed(1)}G`;
 }
 
 function clock(seconds: number): string {
-  const minutes = Math.floor(seconds / 60);
-  const rest = Math.floor(seconds % 60);
-  return `${String(minutes).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
+  const two = (n: number) => String(Math.floor(n)).padStart(2, "0");
+  const rest = `${two(seconds / 60 % 60)}:${two(seconds % 60)}`;
+  return seconds < 3_600 ? rest : `${Math.floor(seconds / 3_600)}:${rest}`;
 }

@@ -115,7 +115,7 @@ export function userFrames(error: Error): string[] {
   const own = new URL("../", import.meta.url).href;
   return frames
     .filter((line) =>
-      !line.includes(own) && !/millrace-chain-|\beval\b|<anonymous>|\bext:|\bnode:/.test(line)
+      !line.includes(own) && !/millrace-chain-|\beval at\b|<anonymous>|\bext:|\bnode:/.test(line)
     )
     .map((line) => line.trim());
 }

@@ -33,7 +33,7 @@ export function preview(value: unknown): string {
 export function toLine(value: unknown): string {
   if (typeof value === "string") return value;
   try {
-    return plainJson(value) ?? String(value);
+    return plainJson(value) ?? preview(value);
   } catch {
     return spelledOut(value);
   }
@@ -66,6 +66,7 @@ function spelledOut(value: unknown): string {
       if (inner instanceof Map) return [...inner].map(([k, v]) => [plain(k), plain(v)]);
       if (inner instanceof Set) return [...inner].map(plain);
       if (inner instanceof Uint8Array) return inner.toBase64();
+      if ("toJSON" in inner && typeof inner.toJSON === "function") return plain(inner.toJSON());
       if (inner instanceof Error) return `${inner.name}: ${inner.message}`;
       if (Array.isArray(inner)) return inner.map(plain);
       return Object.fromEntries(Object.entries(inner).map(([k, v]) => [k, plain(v)]));
@@ -74,7 +75,7 @@ function spelledOut(value: unknown): string {
     }
   };
   try {
-    return JSON.stringify(plain(value)) ?? String(value);
+    return JSON.stringify(plain(value)) ?? preview(value);
   } catch {
     return preview(value);
   }

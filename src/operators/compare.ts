@@ -4,6 +4,19 @@
  * @module
  */
 import { preview } from "../core/preview.ts";
+import { badResult } from "./results.ts";
+
+/**
+ * What a user's compare function gave.
+ *
+ * @throws {TypeError} If it is no number: `a > b` gives a boolean, and would find nothing.
+ */
+export function comparison(what: string, got: number): number {
+  if (typeof got !== "number" || Number.isNaN(got)) {
+    badResult(`${what}'s compare`, "a number such as a - b", got);
+  }
+  return got;
+}
 
 /** Negative where `a` is the smaller, positive where it is the larger, zero where they are equal. */
 export type Compare<V> = (a: V, b: V) => number;

@@ -1,4 +1,5 @@
-import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import type { BuildLogic, Emit } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { requireSync } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { requireFunction } from "./user_function.ts";
@@ -13,26 +14,27 @@ export function foldFinalLogic<V, A>(
   return (resume, key) => new FoldFinal(folder, startState(build, resume, key));
 }
 
-class FoldFinal<V, A> implements StatefulLogic<V, A, A> {
+class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
   readonly #folder: (acc: A, value: V) => A;
   #acc: A;
 
   constructor(folder: (acc: A, value: V) => A, acc: A) {
+    super();
     this.#folder = folder;
     this.#acc = acc;
   }
 
-  onItem(value: V): void {
+  override onItem(value: V): void {
     const acc = this.#folder(this.#acc, value);
     requireSync("the folder", acc);
     this.#acc = acc;
   }
 
-  onEnd(emit: Emit<A>): void {
+  override onEnd(emit: Emit<A>): void {
     emit(this.#acc);
   }
 
-  snapshot(): A {
+  override snapshot(): A {
     return this.#acc;
   }
 }

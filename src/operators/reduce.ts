@@ -1,4 +1,5 @@
-import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import type { BuildLogic, Emit } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { badResult, requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
@@ -16,7 +17,7 @@ export function reduceLogic<V>(
   return (resume) => new Reduce(reducer, isComplete, resume);
 }
 
-class Reduce<V> implements StatefulLogic<V, V, [V]> {
+class Reduce<V> extends KeyedLogic<V, V, [V]> {
   readonly #reducer: (acc: V, value: V) => V;
   readonly #isComplete: (acc: V) => boolean;
   #acc: [V] | undefined; // boxed, since undefined may be a value
@@ -27,12 +28,13 @@ class Reduce<V> implements StatefulLogic<V, V, [V]> {
     isComplete: (acc: V) => boolean,
     resume: [V] | undefined,
   ) {
+    super();
     this.#reducer = reducer;
     this.#isComplete = isComplete;
     this.#acc = resume;
   }
 
-  onItem(value: V, emit: Emit<V>): void {
+  override onItem(value: V, emit: Emit<V>): void {
     if (this.#acc === undefined) this.#acc = [value];
     else {
       const acc = this.#reducer(this.#acc[0], value);
@@ -46,11 +48,11 @@ class Reduce<V> implements StatefulLogic<V, V, [V]> {
     } else if (complete !== false) badResult("isComplete", "true or false", complete);
   }
 
-  isDone(): boolean {
+  override isDone(): boolean {
     return this.#done;
   }
 
-  snapshot(): [V] {
+  override snapshot(): [V] {
     return this.#acc!;
   }
 }

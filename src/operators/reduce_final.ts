@@ -1,4 +1,5 @@
-import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import type { BuildLogic, Emit } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
@@ -8,16 +9,17 @@ export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogi
   return (resume) => new ReduceFinal(reducer, resume);
 }
 
-class ReduceFinal<V> implements StatefulLogic<V, V, [V]> {
+class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
   readonly #reducer: (acc: V, value: V) => V;
   #acc: [V] | undefined; // boxed, since undefined may be a value
 
   constructor(reducer: (acc: V, value: V) => V, resume: [V] | undefined) {
+    super();
     this.#reducer = reducer;
     this.#acc = resume;
   }
 
-  onItem(value: V): void {
+  override onItem(value: V): void {
     if (this.#acc === undefined) {
       this.#acc = [value];
       return;
@@ -27,11 +29,11 @@ class ReduceFinal<V> implements StatefulLogic<V, V, [V]> {
     this.#acc[0] = acc;
   }
 
-  onEnd(emit: Emit<V>): void {
+  override onEnd(emit: Emit<V>): void {
     emit(this.#acc![0]);
   }
 
-  snapshot(): [V] {
+  override snapshot(): [V] {
     return this.#acc!;
   }
 }

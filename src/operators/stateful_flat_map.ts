@@ -1,4 +1,5 @@
-import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import type { BuildLogic, Emit } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { badResult } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { requireFunction } from "./user_function.ts";
@@ -13,16 +14,17 @@ export function statefulFlatMapLogic<V, W, S>(
   return (resume, key) => new StatefulFlatMap(mapper, startState(build, resume, key));
 }
 
-class StatefulFlatMap<V, W, S> implements StatefulLogic<V, W, S> {
+class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
   readonly #mapper: (state: S, value: V) => [S | null, Iterable<W>];
   #state: S | null;
 
   constructor(mapper: (state: S, value: V) => [S | null, Iterable<W>], state: S) {
+    super();
     this.#mapper = mapper;
     this.#state = state;
   }
 
-  onItem(value: V, emit: Emit<W>): void {
+  override onItem(value: V, emit: Emit<W>): void {
     const result = this.#mapper(this.#state!, value);
     if (!Array.isArray(result) || result.length !== 2) {
       badResult("statefulFlatMap's mapper", "a pair [state, outs]", result);
@@ -35,11 +37,11 @@ class StatefulFlatMap<V, W, S> implements StatefulLogic<V, W, S> {
     for (const out of outs) emit(out);
   }
 
-  isDone(): boolean {
+  override isDone(): boolean {
     return this.#state === null;
   }
 
-  snapshot(): S {
+  override snapshot(): S {
     return this.#state!;
   }
 }

@@ -1,4 +1,5 @@
-import type { BuildLogic, Emit, StatefulLogic } from "../graph/contracts.ts";
+import type { BuildLogic, Emit } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { badResult, requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
@@ -23,16 +24,17 @@ export function startState<S>(build: (key: string) => S, resume: S | undefined, 
   return state;
 }
 
-class StatefulMap<V, W, S> implements StatefulLogic<V, W, S> {
+class StatefulMap<V, W, S> extends KeyedLogic<V, W, S> {
   readonly #mapper: (state: S, value: V) => [S | null, W];
   #state: S | null;
 
   constructor(mapper: (state: S, value: V) => [S | null, W], state: S) {
+    super();
     this.#mapper = mapper;
     this.#state = state;
   }
 
-  onItem(value: V, emit: Emit<W>): void {
+  override onItem(value: V, emit: Emit<W>): void {
     const result = this.#mapper(this.#state!, value);
     if (!Array.isArray(result) || result.length !== 2) {
       badResult("statefulMap's mapper", "a pair [state, out]", result);
@@ -41,11 +43,11 @@ class StatefulMap<V, W, S> implements StatefulLogic<V, W, S> {
     emit(result[1]);
   }
 
-  isDone(): boolean {
+  override isDone(): boolean {
     return this.#state === null;
   }
 
-  snapshot(): S {
+  override snapshot(): S {
     return this.#state!;
   }
 }

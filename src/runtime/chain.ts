@@ -120,7 +120,9 @@ return function chain(batch, from, to, epoch, outs) {
     }
   return i;
 }
-//# sourceURL=millrace-chain-${++loops}-${encodeURIComponent(idOf(this.#plan, this.#stage.head))}`;
+//# sourceURL=millrace-chain-${++loops}-${
+      encodeURIComponent(idOf(this.#plan, this.#stage.head).toWellFormed())
+    }`;
   }
 
   /** The source of all that reads `node`, whose item is in `variable`. */

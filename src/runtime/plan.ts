@@ -65,7 +65,7 @@ export function idOf(plan: Plan, node: StepNode): StepId {
 function consumersOf(nodes: readonly StepNode[]): Map<StepNode, StepNode[]> {
   const consumers = new Map<StepNode, StepNode[]>(nodes.map((node) => [node, []]));
   for (const node of nodes) {
-    for (const upstream of new Set(node.upstreams)) consumers.get(upstream)!.push(node);
+    for (const upstream of node.upstreams) consumers.get(upstream)!.push(node);
   }
   return consumers;
 }

@@ -39,7 +39,7 @@ export class Timers<E extends Timed> {
       const { at, entry } = this.#pop();
       if (at !== entry.queued) continue; // it was queued again, for earlier
       entry.queued = Infinity;
-      if (entry.due <= now) {
+      if (entry.due <= at) {
         entry.due = Infinity;
         return entry;
       }

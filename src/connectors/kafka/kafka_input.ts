@@ -152,7 +152,9 @@ function checkInput(config: string, options: KafkaInputOptions): KafkaInputSetti
 function checkStart(config: string, start: unknown): KafkaInputSettings["start"] {
   if (start === "beginning" || start === "end") return start;
   const timestamp = (start as { timestamp?: unknown } | null)?.timestamp;
-  if (timestamp instanceof Date && !Number.isNaN(timestamp.getTime())) return timestamp.getTime();
+  if (timestamp instanceof Date && !Number.isNaN(timestamp.getTime())) {
+    return Math.max(timestamp.getTime(), 0); // Kafka takes -1 for the end, and others for more
+  }
   throw new TypeError(
     `${config} needs startingOffset as "beginning", "end" or { timestamp: a valid Date }; ` +
       `got ${Deno.inspect(start)}`,

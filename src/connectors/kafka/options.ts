@@ -19,7 +19,7 @@ export function checkBrokers(config: string, brokers: unknown): Brokers {
     );
   }
   for (const broker of brokers) {
-    if (typeof broker !== "string" || !/^[^\s:/]+:\d{1,5}$/.test(broker)) {
+    if (typeof broker !== "string" || !/^[^\s:/,]+:\d{1,5}$/.test(broker) || !hasPort(broker)) {
       const ipv6 = typeof broker === "string" && broker.includes("[");
       throw new TypeError(
         `${config} needs each broker as "host:port"; got ${Deno.inspect(broker)}` +
@@ -30,13 +30,18 @@ export function checkBrokers(config: string, brokers: unknown): Brokers {
   return Object.freeze([...brokers]);
 }
 
+function hasPort(broker: string): boolean {
+  const port = Number(broker.slice(broker.indexOf(":") + 1));
+  return port >= 1 && port <= 65_535;
+}
+
 /**
  * Checks a topic's name.
  *
  * @throws {TypeError} If Kafka would not allow it.
  */
 export function checkTopic(config: string, topic: unknown): string {
-  if (typeof topic !== "string" || !/^[\w.-]{1,249}$/.test(topic)) {
+  if (typeof topic !== "string" || !/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic)) {
     throw new TypeError(
       `${config} needs a topic of letters, digits, ".", "_" and "-"; got ${Deno.inspect(topic)}`,
     );

@@ -126,6 +126,10 @@ export function readOutputProperties(properties: KafkaProperties = {}): OutputSe
 }
 
 function checkedValues(side: Side, properties: KafkaProperties): Map<string, string> {
+  // A `Map` has no own properties: all that is in it would be ignored.
+  if (typeof properties !== "object" || properties === null || Symbol.iterator in properties) {
+    throw new TypeError("additionalProperties must be an object such as { acks: 1 }");
+  }
   const values = new Map<string, string>();
   for (const [given, raw] of Object.entries(properties)) {
     const name = Object.hasOwn(ALIASES, given) ? ALIASES[given] : given;
@@ -193,6 +197,9 @@ function sslOf(values: ReadonlyMap<string, string>): SslSettings {
     throw new TypeError(`"ssl.certificate.…" and "ssl.key.…" are only of use together`);
   }
   const keyPassword = values.get("ssl.key.password");
+  if (keyPassword !== undefined && key === undefined) {
+    throw new TypeError(`"ssl.key.password" is only of use with "ssl.key.…"`);
+  }
   return {
     verify: values.get("enable.ssl.certificate.verification") !== "false",
     ...ca === undefined ? {} : { ca },

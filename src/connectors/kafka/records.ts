@@ -120,7 +120,8 @@ function toHeaders(
   headers: KafkaRecord["headers"],
 ): { values: Record<string, Buffer[]>; bytes: number } | null {
   if (headers === undefined) return null;
-  if (typeof headers !== "object" || headers === null) {
+  // A `Map` or `Headers` has no own properties: what is in it would be lost.
+  if (typeof headers !== "object" || headers === null || Symbol.iterator in headers) {
     throw new TypeError(`a record's headers must be an object; got ${preview(headers)}`);
   }
   const values: Record<string, Buffer[]> = Object.create(null);

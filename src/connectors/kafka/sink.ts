@@ -24,6 +24,9 @@ const BATCH_BYTES = 900_000;
 /** The most records of a batch. */
 const BATCH_RECORDS = 10_000;
 
+/** So many waiting for one partition, and records without a key go to the next. */
+const KEYLESS_RECORDS = 1_000;
+
 /** Bytes that may wait before the flow is pushed back. */
 const MOST_WAITING_BYTES = 16 << 20;
 
@@ -97,7 +100,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       const record = toRecord(item, topic, partitioning);
       const queue = this.#queues.get(record.partition);
       if (queue === undefined) this.#queues.set(record.partition, [record]);
-      else queue.push(record);
+      else if (queue.push(record) >= KEYLESS_RECORDS && record.partition === partitioning.keyless) {
+        this.#nextKeyless();
+      }
       this.#waitingBytes += record.bytes;
       this.#waitingRecords++;
     }
@@ -119,12 +124,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     await this.#sendingDone;
   }
 
-  /** Sends at once, or when the linger time is over. */
+  /** Sends at once, or when the linger time is over or a batch is full. */
   #schedule(): void {
     const { lingerMs } = this.#settings.output;
-    if (this.#sending || this.#lingering !== undefined || this.#waitingRecords === 0) return;
+    if (this.#sending || this.#waitingRecords === 0) return;
     if (lingerMs === 0 || this.#waitingBytes >= BATCH_BYTES) this.#flush();
-    else this.#lingering = setTimeout(() => this.#flush(), lingerMs);
+    else this.#lingering ??= setTimeout(() => this.#flush(), lingerMs);
   }
 
   #flush(): void {
@@ -175,9 +180,13 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       const records = count === queue.length ? queue : queue.splice(0, count);
       round.push({ partition, firstSequence: this.#sequences.get(partition) ?? 0, records });
     }
-    const { count } = this.#partitioning;
-    this.#partitioning.keyless = (this.#partitioning.keyless + 1) % count;
+    this.#nextKeyless();
     return round;
+  }
+
+  #nextKeyless(): void {
+    const { keyless, count } = this.#partitioning;
+    this.#partitioning.keyless = (keyless + 1) % count;
   }
 
   /** Tries a round until all of it has been acknowledged. */
@@ -194,7 +203,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     }
   }
 
-  /** One request to each leader. Partitions that were acknowledged are missing no more. */
+  /** A request to each leader. Partitions that were acknowledged are missing no more. */
   async #send(missing: Map<number, Batch>): Promise<void> {
     const leaders = await this.#connection.leaders();
     const identity = await this.#identify();
@@ -205,9 +214,13 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       }
       return leader;
     });
-    const results = await Promise.allSettled(
-      [...byLeader].map(([leader, batches]) => this.#sendTo(leader, batches, identity, missing)),
+    // Without sequence numbers, what has arrived must not go again because of another batch's error:
+    // then each has a request of its own.
+    const requests = [...byLeader].flatMap(([leader, batches]) =>
+      (identity === null ? batches.map((batch) => [batch]) : [batches])
+        .map((together) => this.#sendTo(leader, together, identity, missing))
     );
+    const results = await Promise.allSettled(requests);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 

@@ -105,7 +105,7 @@ export class PairReader<T> implements InputReader<T> {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#all.map(([, puller]) => puller.close()));
+    await Promise.all(this.#all.map(async ([, puller]) => await puller.close()));
   }
 
   #take(name: PartitionName, puller: Puller, items: T[]): boolean {

@@ -132,6 +132,7 @@ class Cluster {
   readonly #epochs: EpochCoordinator;
   readonly #count: number;
   readonly #done: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
   #workers: WorkerState[] = [];
   #stopping = false;
   #stopped = false;
@@ -139,6 +140,7 @@ class Cluster {
   constructor(moduleUrl: string, count: number, intervalMs: number, options: ClusterOptions) {
     this.#moduleUrl = moduleUrl;
     this.#options = options;
+    this.#done.promise.catch(() => {}); // it may be rejected before `run` comes to await it
     this.#log = options.log ?? silentLog;
     this.#count = count;
     this.#epochs = new EpochCoordinator({
@@ -150,9 +152,13 @@ class Cluster {
   async run(): Promise<RunResult> {
     const { signal, killSignal } = this.#options;
     const stop = () => this.#stop();
-    const kill = () => this.#done.reject(new Error("the run was stopped at once"));
+    const kill = () => {
+      this.#done.reject(new Error("the run was stopped at once"));
+      this.#killed.resolve();
+    };
     signal?.addEventListener("abort", stop, { once: true });
     killSignal?.addEventListener("abort", kill, { once: true });
+    if (killSignal?.aborted) kill();
     const listener = await ControlListener.open();
     try {
       this.#spawn(listener);
@@ -161,7 +167,7 @@ class Cluster {
       await this.#leave();
       return { steps: sumCounts(this.#workers.map(({ steps }) => steps)), stopped: this.#stopped };
     } catch (error) {
-      if (!killSignal?.aborted) await this.#leave();
+      await this.#leave();
       throw error;
     } finally {
       this.#epochs.stop();
@@ -284,7 +290,7 @@ class Cluster {
     const how = signal === null ? `with code ${code}` : `by ${signal}`;
     const why = signal === "SIGKILL" || signal === "SIGABRT" || signal === "SIGTRAP"
       ? " (out of memory?)"
-      : signal === null && code === 0
+      : signal === null && state.link !== null
       ? " (does the flow call Deno.exit?)"
       : "";
     // What it said last may still be on its way through the socket.
@@ -296,7 +302,8 @@ class Cluster {
 
   /** Lets the workers leave by themselves, which they do when done and after a failure. */
   async #leave(): Promise<void> {
-    await within(Promise.all(this.#workers.map(({ child }) => child.exited)), LEAVE_MS);
+    const left = Promise.all(this.#workers.map(({ child }) => child.exited));
+    await within(Promise.race([left, this.#killed.promise]), LEAVE_MS);
   }
 
   #status(): RunStatus {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stripVTControlCharacters } from "node:util";
 import { StepError, toError, UsageError } from "../../core/errors.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { ErrorData, Failure } from "./protocol.ts";
@@ -39,11 +40,29 @@ function revive(data: ErrorData, cause: Error | undefined, usage: boolean): Erro
 }
 
 function causesOf(thrown: unknown): ErrorData[] {
-  const causes: ErrorData[] = [];
-  for (let at = thrown; at !== undefined && causes.length < MOST_CAUSES;) {
-    const { name, message, stack = "", cause } = toError(at);
-    causes.push({ name: String(name), message: String(message), stack: String(stack) });
-    at = cause;
+  const chain = new Set<unknown>([thrown]); // a set, for a chain may be a circle
+  for (const at of chain) {
+    const cause = at instanceof Error ? at.cause : null; // what is no error has no cause
+    if (cause !== undefined && cause !== null && chain.size < MOST_CAUSES) chain.add(cause);
   }
-  return causes;
+  return [...chain].map((at) => toData(toError(at)));
+}
+
+function toData(error: Error): ErrorData {
+  const { name, message, stack = "" } = error;
+  const data = { name: String(name), message: String(message), stack: String(stack) };
+  return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" ? tidied(data) : data;
+}
+
+/**
+ * Deno reports whatever keeps a module from loading as a `TypeError`, in whose message stand the
+ * real class, colours (whether or not anybody sees them), and the place, which the stack has again.
+ */
+function tidied({ message, stack }: ErrorData): ErrorData {
+  const isFrame = (line: string) => /^\s+at /.test(line);
+  const lines = stripVTControlCharacters(message).split("\n");
+  const frames = new Set(stripVTControlCharacters(stack).split("\n").filter(isFrame));
+  const all = lines.filter((line) => !isFrame(line)).join("\n");
+  const [, name = "Error", text = all] = /^(\w*Error): (.*)$/s.exec(all) ?? [];
+  return { name, message: text, stack: [`${name}: ${text}`, ...frames].join("\n") };
 }

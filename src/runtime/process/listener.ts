@@ -22,7 +22,8 @@ export class ControlListener {
   readonly #listener: Deno.Listener;
   readonly #folder: string | null;
   readonly #expected = new Map<string, WorkerIndex>();
-  #closed = false;
+  readonly #strangers = new Set<Link>(); // who has connected, and not shown a token yet
+  #closed: Promise<void> | null = null;
 
   private constructor(listener: Deno.Listener, address: ControlAddress, folder: string | null) {
     this.#listener = listener;
@@ -55,7 +56,7 @@ export class ControlListener {
     onError: (error: unknown) => void,
   ): void {
     void this.#accept(onWorker, onError).catch((error) => {
-      if (!this.#closed) onError(error);
+      if (this.#closed === null) onError(error);
     });
   }
 
@@ -70,7 +71,10 @@ export class ControlListener {
   }
 
   async #greet(link: Link, onWorker: (worker: WorkerIndex, link: Link) => void): Promise<void> {
-    const hello = await link.receive();
+    this.#strangers.add(link);
+    // Whatever a stranger sends, it is no fault of the run's.
+    const hello = await link.receive().catch(() => undefined);
+    this.#strangers.delete(link);
     const worker = hello?.kind === "hello" ? this.#match(hello.token) : undefined;
     if (hello?.kind !== "hello" || worker === undefined) {
       link.close();
@@ -98,11 +102,20 @@ export class ControlListener {
     return undefined;
   }
 
-  /** Stops listening and removes the folder. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  /** Stops listening, removes the folder, and turns those away who have not said who they are. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#listener.close();
-    if (this.#folder !== null) await Deno.remove(this.#folder, { recursive: true });
+    for (const stranger of this.#strangers) stranger.close();
+    if (this.#folder === null) return;
+    try {
+      await Deno.remove(this.#folder, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // else it was tidied away already
+    }
   }
 }

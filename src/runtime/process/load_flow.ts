@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../../core/errors.ts";
+import { preview } from "../../core/preview.ts";
 import { type FlowGraph, graphOf, positionOf } from "../../graph/graph.ts";
 
 /**
@@ -27,9 +28,7 @@ export async function loadFlow(
   if (typeof flow === "function") flow = await flow(args);
   if (positionOf(flow) === null) {
     const what = typeof module[name] === "function" ? `what ${name}() returned` : `export ${name}`;
-    throw new UsageError(
-      `${what} is no Dataflow but ${Deno.inspect(flow, { depth: 0 })}` + hint(module),
-    );
+    throw new UsageError(`${what} is no Dataflow but ${preview(flow)}${hint(module)}`);
   }
   return graphOf(flow);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { within } from "../../core/promises.ts";
 import type { ControlAddress } from "./control_link.ts";
 
 /** The environment variable that tells a worker where its coordinator is. Removed once read. */
@@ -22,6 +23,9 @@ export interface OutputTaps {
   /** Absent: the worker writes to our standard error itself. */
   readonly stderr?: (bytes: Uint8Array) => void;
 }
+
+/** How long what a worker printed last may take to come. */
+const DRAIN_MS = 1_000;
 
 /** A worker process. */
 export interface WorkerChild {
@@ -46,12 +50,15 @@ export function spawnWorker(
     stdout: taps.stdout === undefined ? "inherit" : "piped",
     stderr: taps.stderr === undefined ? "inherit" : "piped",
   }).spawn();
-  const drained = [
-    taps.stdout === undefined ? undefined : drain(child.stdout, taps.stdout),
-    taps.stderr === undefined ? undefined : drain(child.stderr, taps.stderr),
-  ];
+  const drains = [
+    taps.stdout === undefined ? null : new Drain(child.stdout, taps.stdout),
+    taps.stderr === undefined ? null : new Drain(child.stderr, taps.stderr),
+  ].filter((drain) => drain !== null);
   return {
-    exited: Promise.all([child.status, ...drained]).then(([status]) => status),
+    exited: child.status.then(async (status) => {
+      await Promise.all(drains.map((drain) => drain.finish()));
+      return status;
+    }),
     kill: () => {
       try {
         child.kill("SIGKILL");
@@ -62,9 +69,26 @@ export function spawnWorker(
   };
 }
 
-async function drain(
-  stream: ReadableStream<Uint8Array>,
-  take: (bytes: Uint8Array) => void,
-): Promise<void> {
-  for await (const bytes of stream) take(bytes);
+/** Hands on what a worker prints. */
+class Drain {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #drained: Promise<void>;
+
+  constructor(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void) {
+    this.#reader = stream.getReader();
+    this.#drained = this.#drain(take);
+  }
+
+  /** Waits for the rest, but not for what processes that the flow left behind print ever after. */
+  async finish(): Promise<void> {
+    if (!await within(this.#drained, DRAIN_MS)) await this.#reader.cancel();
+  }
+
+  async #drain(take: (bytes: Uint8Array) => void): Promise<void> {
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      if (done) return;
+      take(value);
+    }
+  }
 }

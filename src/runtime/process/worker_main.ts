@@ -30,15 +30,20 @@ class WorkerProcess {
     this.#link = link;
   }
 
-  /** Follows the coordinator. Returns when it has gone or all is done. */
+  /**
+   * Follows the coordinator. Returns when it has gone or all is done.
+   *
+   * It waits for nothing but messages: a flow file that never finishes loading, or an output that
+   * never commits, must not keep it from seeing that the coordinator has gone.
+   */
   async follow(): Promise<void> {
     for await (const message of this.#link.messages()) {
       switch (message.kind) {
         case "load":
-          await this.#guard(() => this.#onLoad(message));
+          void this.#guard(() => this.#onLoad(message));
           break;
         case "run":
-          void this.#guard(() => this.#onRun(message)); // and goes on listening meanwhile
+          void this.#guard(() => this.#onRun(message));
           break;
         case "closeEpoch":
           this.#worker?.closeEpoch(message.epoch);
@@ -51,8 +56,8 @@ class WorkerProcess {
           this.#worker?.stop();
           break;
         case "finish":
-          await this.#guard(() => this.#onFinish(message));
-          return;
+          void this.#guard(() => this.#onFinish(message));
+          break;
       }
     }
   }
@@ -86,6 +91,7 @@ class WorkerProcess {
     await this.#close();
     this.#link.send({ kind: "finished", steps: worker.counts() });
     await this.#link.flushed();
+    this.#link.close(); // the last message: nothing more comes either
   }
 
   #sendStatus(worker: Worker): void {
@@ -129,9 +135,11 @@ async function main(): Promise<void> {
   const { address, token }: WorkerBootstrap = JSON.parse(bootstrap);
   const link: Link = new ControlLink(await connectTo(address));
   const process = new WorkerProcess(link);
-  // A terminal sends its signals to all processes; only the coordinator acts on them, once.
-  for (const signal of ["SIGINT", "SIGHUP"] as const) {
-    if (Deno.build.os !== "windows") Deno.addSignalListener(signal, () => {});
+  if (Deno.build.os !== "windows") {
+    // A terminal sends its signals to all processes; only the coordinator acts on them, once.
+    for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
+    // So does a service manager with its own; but who sends it to a worker alone means a stop too.
+    Deno.addSignalListener("SIGTERM", () => link.send({ kind: "stopRequested" }));
   }
   // What user code lets slip (a promise nobody awaits, a throwing timer) fails the run, readably.
   addEventListener("unhandledrejection", (event) => {

@@ -8,8 +8,7 @@ import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /**
- * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs; those that
- * are due come before the next batch.
+ * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs.
  */
 export class StatefulTask implements Task {
   readonly stepId: StepId;
@@ -20,6 +19,7 @@ export class StatefulTask implements Task {
   #batch: readonly unknown[] = [];
   #at = 0;
   #epoch: Epoch;
+  #notifyNext = false;
   #phase: "running" | "ending" | "ended" = "running";
 
   /** `epoch` is the one that the run starts in. */
@@ -45,9 +45,11 @@ export class StatefulTask implements Task {
     if (state !== "ready") return state === "worked";
     if (this.#phase === "ending") return this.#endKeys();
     if (this.#at < this.#batch.length) return this.#items();
-    if (this.#state.nextDue < Infinity && this.#notify()) return true;
+    // In turns: a key that wants to be notified for ever must not hold up the items, nor they it.
+    this.#notifyNext = !this.#notifyNext;
+    if (this.#notifyNext && this.#notify()) return true;
     const message = this.#input.take();
-    if (message === undefined) return false;
+    if (message === undefined) return this.#notify();
     if (isBatch(message)) {
       this.#batch = message;
       this.#at = 0;
@@ -78,6 +80,7 @@ export class StatefulTask implements Task {
   }
 
   #notify(): boolean {
+    if (this.#state.nextDue === Infinity) return false;
     const notified = this.#guard(() => this.#state.notify(this.#host.now()));
     this.#send();
     return notified;

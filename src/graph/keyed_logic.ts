@@ -1,0 +1,90 @@
+/**
+ * The engine's record of one key, and the base of our own stateful steps.
+ *
+ * @module
+ */
+import type { Emit, StatefulLogic } from "./contracts.ts";
+
+/** When a key is to be notified. */
+export interface KeyTimer {
+  /** Whose it is. */
+  readonly owner: KeyedLogic;
+  /** When it is due, in milliseconds since the Unix epoch; infinity for never. */
+  due: number;
+  /** The earliest time it stands in the queue with; infinity for not at all. */
+  queued: number;
+}
+
+/**
+ * One key: its state and what the engine notes about it, in one object. With many keys most of the time
+ * goes into waiting for memory, so a logic of ours *is* the engine's record, and only a user's is held
+ * by one (measured: 8 ns of 58 an item, at 1,000 keys).
+ */
+export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
+  implements StatefulLogic<V, W, S> {
+  /** The key; set by the engine. */
+  key = "";
+  /** Whether `notifyAt` can give a time. */
+  readonly timed: boolean;
+  /** Whether values came since `notifyAt` was last asked; for the engine. */
+  touched = false;
+  /** The timer, once there has been one; for the engine. */
+  timer: KeyTimer | null = null;
+
+  /** `timed`: whether `notifyAt` can give a time. */
+  constructor(timed = false) {
+    this.timed = timed;
+  }
+
+  abstract onItem(value: V, emit: Emit<W>): void;
+
+  onNotify(_emit: Emit<W>): void {}
+
+  onEnd(_emit: Emit<W>): void {}
+
+  notifyAt(): Date | null {
+    return null;
+  }
+
+  isDone(): boolean {
+    return false;
+  }
+
+  abstract snapshot(): S;
+}
+
+/** Holds a logic that is no record itself. */
+export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
+  readonly #logic: StatefulLogic<V, W, S>;
+  readonly #ends: boolean; // whether it has `isDone`
+
+  constructor(logic: StatefulLogic<V, W, S>) {
+    super(logic.notifyAt !== undefined);
+    this.#logic = logic;
+    this.#ends = logic.isDone !== undefined;
+  }
+
+  override onItem(value: V, emit: Emit<W>): void {
+    return this.#logic.onItem(value, emit);
+  }
+
+  override onNotify(emit: Emit<W>): void {
+    return this.#logic.onNotify?.(emit);
+  }
+
+  override onEnd(emit: Emit<W>): void {
+    return this.#logic.onEnd?.(emit);
+  }
+
+  override notifyAt(): Date | null {
+    return this.#logic.notifyAt!();
+  }
+
+  override isDone(): boolean {
+    return this.#ends && this.#logic.isDone!();
+  }
+
+  override snapshot(): S {
+    return this.#logic.snapshot();
+  }
+}
