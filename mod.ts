@@ -64,6 +64,10 @@ export {
 } from "./src/connectors/testing/testing_input.ts";
 export { TestingOutputConfig } from "./src/connectors/testing/testing_output.ts";
 
+// Files.
+export { FileInputConfig, type FileInputOptions } from "./src/connectors/files/file_input.ts";
+export { FileOutputConfig, type FileOutputOptions } from "./src/connectors/files/file_output.ts";
+
 // Kafka.
 export {
   KafkaInputConfig,
@@ -73,13 +77,12 @@ export {
   type StartingOffset,
 } from "./src/connectors/kafka/kafka_input.ts";
 export type { KafkaMessage } from "./src/connectors/kafka/message.ts";
-export {
-  type KafkaData,
-  KafkaOutputConfig,
-  type KafkaOutputItem,
-  type KafkaOutputOptions,
-  type KafkaRecord,
-} from "./src/connectors/kafka/kafka_output.ts";
+export { KafkaOutputConfig, type KafkaOutputOptions } from "./src/connectors/kafka/kafka_output.ts";
+export type {
+  KafkaData,
+  KafkaOutputItem,
+  KafkaRecord,
+} from "./src/connectors/kafka/output_item.ts";
 export type { KafkaProperties } from "./src/connectors/kafka/properties.ts";
 
 // Bytes for keys and values.

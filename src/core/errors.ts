@@ -95,6 +95,11 @@ export class ItemError extends Error {
   }
 }
 
+/** Whether an error is an {@linkcode ItemError}, of this copy of the module or another. */
+export function isItemError(error: unknown): error is ItemError {
+  return error instanceof Error && error.name === "ItemError" && "item" in error;
+}
+
 /** What was thrown, as one line: `TypeError: x is not a function`. */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `thrown: ${preview(thrown)}`;

@@ -41,8 +41,9 @@ export function toLine(value: unknown): string {
 
 /** Plain JSON where it tells the whole truth; throws where {@linkcode spelledOut} is needed. */
 function plainJson(value: unknown): string | undefined {
-  return JSON.stringify(value, (_key, inner) => {
-    if (typeof inner === "object" && inner !== null && hasNoJsonForm(inner)) {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, inner) {
+    const raw = this[key]; // `inner` is what a `toJSON` made of it, such as that of Node's buffers
+    if (typeof raw === "object" && raw !== null && hasNoJsonForm(raw)) {
       throw new TypeError("no JSON form");
     }
     return inner;

@@ -189,9 +189,15 @@ export class Worker implements TaskHost {
 
   /** Closes all inputs and outputs. What does not close in time is left behind, with a warning. */
   async close(): Promise<void> {
-    this.#abort.abort();
-    const open: [StepNode, Closable][] = [...this.#readers, ...this.#writers];
-    await Promise.all(open.map(([node, closable]) => this.#close(node, closable)));
+    await Promise.all([
+      ...[...this.#readers].map(([node, reader]) => this.#close(node, reader)),
+      ...[...this.#writers].map(async ([node, writer]) => {
+        const stepId = idOf(this.#plan, node);
+        const sink = this.#sinks.find((sink) => sink.stepId === stepId);
+        if (sink !== undefined) await within(sink.idle(), CLOSE_MS); // its calls never overlap
+        await this.#close(node, writer);
+      }),
+    ]);
   }
 
   async #close(node: StepNode, closable: Closable): Promise<void> {
@@ -304,7 +310,9 @@ export class Worker implements TaskHost {
     try {
       return await open();
     } catch (thrown) {
-      throw stepError({ stepId: idOf(this.#plan, node) }, this, thrown);
+      const error = stepError({ stepId: idOf(this.#plan, node) }, this, thrown);
+      this.fail(error);
+      throw error;
     }
   }
 

@@ -1,10 +1,7 @@
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { type Brokers, checkBrokers, checkKeys, checkTopic } from "./options.ts";
-import {
-  type ConnectionSettings,
-  type KafkaProperties,
-  readInputProperties,
-} from "./properties.ts";
+import { checkBrokers, checkKeys, checkTopic } from "./options.ts";
+import { type KafkaProperties, readInputProperties } from "./properties.ts";
+import type { KafkaInputSettings } from "./settings.ts";
 import type { KafkaMessage } from "./message.ts";
 
 /** Where to start in partitions that have no stored position. */
@@ -44,16 +41,6 @@ export interface KafkaInputOptions {
 
 /** A Kafka record's key and value, as bytes. A missing key, or a tombstone's value, is `null`. */
 export type KafkaItem = [key: Uint8Array | null, value: Uint8Array | null];
-
-/** What both inputs hold: checked options, and nothing that is connected. */
-export interface KafkaInputSettings {
-  readonly brokers: Brokers;
-  readonly topic: string;
-  readonly tail: boolean;
-  /** `beginning`, `end`, or milliseconds since the Unix epoch. */
-  readonly start: "beginning" | "end" | number;
-  readonly connection: ConnectionSettings;
-}
 
 /**
  * Records of a Kafka topic, as `[key, value]`. Partitions are shared out over the workers, partition

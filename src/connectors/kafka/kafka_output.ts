@@ -1,6 +1,8 @@
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
-import { type Brokers, checkBrokers, checkKeys, checkTopic } from "./options.ts";
-import { type KafkaProperties, type OutputSettings, readOutputProperties } from "./properties.ts";
+import { checkBrokers, checkKeys, checkTopic } from "./options.ts";
+import type { KafkaOutputItem } from "./output_item.ts";
+import { type KafkaProperties, readOutputProperties } from "./properties.ts";
+import type { KafkaOutputSettings } from "./settings.ts";
 
 /** How to write to a topic. */
 export interface KafkaOutputOptions {
@@ -14,37 +16,6 @@ export interface KafkaOutputOptions {
    * names it, never ignored.
    */
   readonly additionalProperties?: KafkaProperties;
-}
-
-/** A key or payload: bytes, text as UTF-8, or `null` for none. */
-export type KafkaData = Uint8Array | string | null;
-
-/** A record with more than a key and a payload. A `KafkaMessage` as it was read is one. */
-export interface KafkaRecord {
-  /** The key. */
-  readonly key?: KafkaData;
-  /** The payload; `null` is a tombstone. */
-  readonly value: KafkaData;
-  /** Header values by name. */
-  readonly headers?: Readonly<
-    Record<string, Uint8Array | string | readonly (Uint8Array | string)[]>
-  >;
-  /** When it was made, in milliseconds since the Unix epoch; now, where it is not given. */
-  readonly timestamp?: number;
-  /** The partition; by the key, where it is not given. */
-  readonly partition?: number;
-  /** Must be the output's topic, if given at all: this version writes one topic an output. */
-  readonly topic?: string;
-}
-
-/** What a {@linkcode KafkaOutputConfig} takes. */
-export type KafkaOutputItem = readonly [key: KafkaData, payload: KafkaData] | KafkaRecord;
-
-/** What the config holds: checked options, and nothing that is connected. */
-export interface KafkaOutputSettings {
-  readonly brokers: Brokers;
-  readonly topic: string;
-  readonly output: OutputSettings;
 }
 
 /**

@@ -6,7 +6,7 @@
 import { ItemError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
 import { Buffer, type Message } from "./kafkajs.ts";
-import type { KafkaData, KafkaOutputItem, KafkaRecord } from "./kafka_output.ts";
+import type { KafkaData, KafkaOutputItem, KafkaRecord } from "./output_item.ts";
 import { partitionOfKey } from "./partitioner.ts";
 
 /** A record that is ready to be sent. */

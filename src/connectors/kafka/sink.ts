@@ -14,9 +14,10 @@
 import { ItemError } from "../../core/errors.ts";
 import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
-import type { KafkaOutputItem, KafkaOutputSettings } from "./kafka_output.ts";
+import type { KafkaOutputItem } from "./output_item.ts";
 import { ACKS, COMPRESSION, type ProducerIdentity } from "./kafkajs.ts";
 import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
+import type { KafkaOutputSettings } from "./settings.ts";
 
 /** The most bytes of a batch of several records: below what brokers take by default (1 MiB). */
 const BATCH_BYTES = 900_000;
@@ -89,6 +90,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#settings = settings;
     this.#connection = connection;
     this.#at = at;
+    at.signal.addEventListener("abort", () => this.#fail(at.signal.reason), { once: true });
     this.#partitioning = { count: partitions, keyless: Math.floor(Math.random() * partitions) };
   }
 
@@ -341,7 +343,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 
   #fail(error: unknown): void {
-    this.#failure = { error };
+    this.#failure ??= { error };
     this.#at.fail(error);
     this.#wake();
   }

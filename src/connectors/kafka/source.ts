@@ -9,7 +9,7 @@
 import type { InputReader, Place, Positions, Progress } from "../../graph/contracts.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import type { FetchedPartition, FetchedRecord, FetchResponse } from "./kafkajs.ts";
-import type { KafkaInputSettings } from "./kafka_input.ts";
+import type { KafkaInputSettings } from "./settings.ts";
 import { committedRecords } from "./transactions.ts";
 
 /** Makes an item of a record. */

@@ -41,8 +41,14 @@ export class SinkTask implements Task {
     this.#host.wake();
     while (this.#commits.length > 0 || this.#busy) {
       if (!this.#busy) this.run();
-      else await new Promise<void>((resolve) => this.#idle.push(resolve));
+      else await this.idle();
     }
+  }
+
+  /** Resolves when the call in progress, if any, is over, well or not. */
+  idle(): Promise<void> {
+    if (!this.#busy) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   run(): boolean {
@@ -91,10 +97,15 @@ export class SinkTask implements Task {
       () => {
         this.#busy = false;
         then();
-        for (const idle of this.#idle.splice(0)) idle();
         this.#host.wake();
       },
-      (thrown) => this.#host.fail(stepError(this, this.#host, thrown)),
-    );
+      (thrown) => {
+        this.#busy = false;
+        this.#ended = true;
+        this.#host.fail(stepError(this, this.#host, thrown));
+      },
+    ).finally(() => {
+      for (const idle of this.#idle.splice(0)) idle();
+    });
   }
 }

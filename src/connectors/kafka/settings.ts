@@ -1,0 +1,24 @@
+/**
+ * What the Kafka configs hold once their options are checked: nothing that is connected.
+ *
+ * @module
+ */
+import type { Brokers } from "./options.ts";
+import type { ConnectionSettings, OutputSettings } from "./properties.ts";
+
+/** What both inputs hold. */
+export interface KafkaInputSettings {
+  readonly brokers: Brokers;
+  readonly topic: string;
+  readonly tail: boolean;
+  /** `beginning`, `end`, or milliseconds since the Unix epoch. */
+  readonly start: "beginning" | "end" | number;
+  readonly connection: ConnectionSettings;
+}
+
+/** What the output holds. */
+export interface KafkaOutputSettings {
+  readonly brokers: Brokers;
+  readonly topic: string;
+  readonly output: OutputSettings;
+}
