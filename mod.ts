@@ -37,7 +37,13 @@ export {
 } from "./src/runtime/process/cluster.ts";
 export type { OutputTaps } from "./src/runtime/process/spawn.ts";
 export type { StepCounts } from "./src/runtime/counts.ts";
-export { FlowDefinitionError, ItemError, StepError, type StepFailure } from "./src/core/errors.ts";
+export {
+  FlowDefinitionError,
+  ItemError,
+  StepError,
+  type StepFailure,
+  UsageError,
+} from "./src/core/errors.ts";
 export { createLog, type Log, type LogFields, type LogLevel } from "./src/core/log.ts";
 export { type Clock, systemClock } from "./src/core/clock.ts";
 

@@ -55,7 +55,9 @@ export interface InputConfig<out T> {
    * Starts reading this worker's share.
    *
    * @param at Where this runs.
-   * @param resume For each partition that has one, the state to go on after. Empty on a first run.
+   * @param resume For each partition that has one, the state to go on after: all partitions of the
+   * step, those that other workers had too, since the number of workers may have changed. Empty on a
+   * first run.
    */
   open(at: Place, resume: Positions): Promise<InputReader<T>>;
 }
@@ -78,7 +80,10 @@ export interface InputReader<out T> {
    * run. May stay pending for ever; then `close` comes.
    */
   ready(): Promise<void>;
-  /** For each partition of this share, the state to go on after, given all that `next` handed out. */
+  /**
+   * For each partition of this share, the state to go on after, given all that `next` handed out. A
+   * partition that is not there may be forgotten.
+   */
   positions(): Positions;
   /** How much has been read, where the end is known. */
   progress?(): Progress | null;
@@ -96,7 +101,8 @@ export interface OutputConfig<in T> {
    * Starts writing.
    *
    * @param at Where this runs.
-   * @param resume What {@linkcode OutputWriter.prepare} gave for the last committed epoch.
+   * @param resume What {@linkcode OutputWriter.prepare} gave for the last committed epoch, on all
+   * workers together. Empty on a first run.
    */
   open(at: Place, resume: Positions): Promise<OutputWriter<T>>;
 }
