@@ -5,20 +5,19 @@ import { batchOutput, residentMiB } from "./support.ts";
 
 const GENERATED = 10_000_000;
 const MESSAGES = 2_000_000;
-const EACH = 1_000_000;
 
-/** Counts items, and prints the resident memory at each million. */
-function watch(): (items: number) => void {
+/** Counts items, and prints the resident memory each time that many more have come. */
+function watch(each: number): (items: number) => void {
   let seen = 0;
   return (items) => {
-    const before = Math.floor(seen / EACH);
+    const before = Math.floor(seen / each);
     seen += items;
-    if (Math.floor(seen / EACH) > before) console.log(`  ${seen} items: ${residentMiB()} MiB`);
+    if (Math.floor(seen / each) > before) console.log(`  ${seen} items: ${residentMiB()} MiB`);
   };
 }
 
 console.log(`\nmemory: ${GENERATED} items from an async generator, four steps`);
-const generated = watch();
+const generated = watch(1_000_000);
 await run(
   new Dataflow("generated")
     .input(
@@ -50,7 +49,7 @@ for (let at = 0; at < MESSAGES; at += CHUNK) {
 }
 
 console.log(`\nmemory: ${MESSAGES} Kafka messages of 100 bytes into an output of 1 ms a batch`);
-const fetched = watch();
+const fetched = watch(200_000);
 await run(
   new Dataflow("slow")
     .input("in", new KafkaInputConfig({ brokers, topic, tail: false }))

@@ -5,7 +5,7 @@
  */
 import { sep } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { messageOf, StepError, toError, userFrames } from "../core/errors.ts";
+import { messageOf, StepError, userFrames } from "../core/errors.ts";
 
 /** The most frames of a stack that are shown. */
 const MOST_FRAMES = 8;
@@ -23,9 +23,9 @@ const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError"];
 export function reportError(thrown: unknown, options: { workers: number; cwd: string }): string {
   const { workers, cwd } = options;
   if (!(thrown instanceof StepError)) {
-    const error = toError(thrown);
-    const plain = PLAIN_ERRORS.includes(error.name) && error.message !== "";
-    return render(plain ? error.message : messageOf(error), detailsOf(error), cwd);
+    const isPlain = thrown instanceof Error && PLAIN_ERRORS.includes(thrown.name) &&
+      thrown.message !== "";
+    return render(isPlain ? thrown.message : messageOf(thrown), detailsOf(thrown), cwd);
   }
   const { stepId, worker, item, cause } = thrown;
   const where = workers === 1 ? "" : ` on worker ${worker} of ${workers}`;

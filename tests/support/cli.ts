@@ -33,6 +33,18 @@ export function flowFile(name: string): string {
   return `tests/e2e/flows/${name}`;
 }
 
+/** A folder with files, gone after the test. */
+export async function folderOf(
+  files: Readonly<Record<string, string>>,
+): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir();
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.mkdir(`${path}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    await Deno.writeTextFile(`${path}/${name}`, text);
+  }
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
 /** Runs the command line to its end, and checks that nothing of it is left. */
 export async function runCli(
   args: readonly string[],

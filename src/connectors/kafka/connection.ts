@@ -71,20 +71,23 @@ export class KafkaConnection {
   }
 
   /**
-   * Connects for the first time, and makes sure that the topic is there.
+   * Connects for the first time, makes sure that the topic is there, and asks for what is needed to
+   * begin, all of it again where that fails.
    *
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
-  async open(): Promise<void> {
+  async open<R>(ask: () => Promise<R>): Promise<R> {
     const deadline = performance.now() + FIRST_CONNECTION_MS;
     for (;;) {
+      let found = false; // a leader may not know yet of a topic that is there
       try {
         await this.cluster();
-        return;
+        found = true;
+        return await ask();
       } catch (error) {
         await this.drop();
-        const kind = kindOf(error);
-        if (kind === "UNKNOWN_TOPIC_OR_PARTITION") throw this.#noTopic(error);
+        const missing = !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+        if (missing) throw this.#noTopic(error);
         if (isFatal(error)) throw this.#refused(error);
         if (performance.now() >= deadline || this.#signal.aborted) throw this.#unreachable(error);
         await this.pause(error);

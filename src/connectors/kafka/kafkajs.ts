@@ -9,24 +9,36 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import {
-  type Broker,
-  type Cluster,
-  CompressionTypes,
-  Kafka,
-  type KafkaConfig,
-  logLevel,
-  type Message,
-} from "kafkajs";
+import { type Broker, type Cluster, Kafka, type KafkaConfig, logLevel } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
 import type { Acks, ConnectionSettings } from "./properties.ts";
 
-export { Buffer, type Cluster, type Message };
+export { Buffer, type Cluster };
 
-/** A broker, with the calls that KafkaJS has but does not declare. */
+/** A broker, with what KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {
+  /** The versions of each request that it knows, by the request's key. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
+  /** Its connections. */
+  readonly connectionPool: {
+    /** Sends a request, and gives what `parse` made of the response. */
+    send(protocol: {
+      request: {
+        apiKey: number;
+        apiVersion: number;
+        apiName: string;
+        expectResponse: () => boolean;
+        encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+      };
+      response: {
+        decode: (payload: Buffer) => Promise<unknown>;
+        parse: (decoded: unknown) => Promise<unknown>;
+      };
+    }): Promise<unknown>;
+  };
   /** Asks for a producer id, for idempotent writes. */
   initProducerId(request: { transactionTimeout: number }): Promise<ProducerIdentity>;
 }
@@ -70,8 +82,10 @@ export interface FetchResponse {
 /** Each level of acknowledgement as the protocol has it. */
 export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
 
-/** Each compression as the protocol has it. */
-export const COMPRESSION = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP } as const;
+/** The error that a code of the protocol stands for. */
+export function errorOfCode(code: number): Error & { readonly type: string } {
+  return createErrorFromCode(code);
+}
 
 quietTimers();
 

@@ -7,7 +7,10 @@
 /** A key or payload: bytes, text as UTF-8, or `null` for none. */
 export type KafkaData = Uint8Array | string | null;
 
-/** A record with more than a key and a payload. A `KafkaMessage` as it was read is one. */
+/**
+ * A record with more than a key and a payload. A `KafkaMessage` as it was read (known by its `offset`) is
+ * one: its topic and partition say where it came from, and do not count.
+ */
 export interface KafkaRecord {
   /** The key. */
   readonly key?: KafkaData;
@@ -17,7 +20,7 @@ export interface KafkaRecord {
   readonly headers?: Readonly<
     Record<string, Uint8Array | string | readonly (Uint8Array | string)[]>
   >;
-  /** When it was made, in milliseconds since the Unix epoch; now, where it is not given. */
+  /** When it was made, in whole milliseconds since the Unix epoch; now, where it is not given. */
   readonly timestamp?: number;
   /** The partition; by the key, where it is not given. */
   readonly partition?: number;

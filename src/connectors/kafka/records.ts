@@ -5,13 +5,13 @@
  */
 import { ItemError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
-import { Buffer, type Message } from "./kafkajs.ts";
+import { Buffer } from "./kafkajs.ts";
 import type { KafkaData, KafkaOutputItem, KafkaRecord } from "./output_item.ts";
 import { partitionOfKey } from "./partitioner.ts";
+import type { WireRecord } from "./record_batch.ts";
 
 /** A record that is ready to be sent. */
-export interface OutgoingRecord {
-  readonly message: Message;
+export interface OutgoingRecord extends WireRecord {
   readonly partition: number;
   /** About what it takes on the wire. */
   readonly bytes: number;
@@ -22,8 +22,15 @@ export interface OutgoingRecord {
 /** What a record takes on the wire beside its key, value and headers, at most. */
 const OVERHEAD = 32;
 
-/** Where records without key and partition go. */
+/** What a header takes beside its name and value, at most. */
+const HEADER_OVERHEAD = 10;
+
+const NO_HEADERS: WireRecord["headers"] = Object.freeze([]);
+
+/** What records are given that do not say it themselves. */
 export interface Partitioning {
+  /** The time, in milliseconds since the Unix epoch. */
+  readonly now: number;
   /** How many partitions the topic has. */
   readonly count: number;
   /** Where records without a key go for now, so that they travel in large batches. */
@@ -58,7 +65,7 @@ function pairToRecord(
   const value = toBytes("payload", item[1]);
   const partition = choose(key, partitioning);
   const bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
-  return { message: { key, value }, partition, bytes, item };
+  return { key, value, headers: NO_HEADERS, timestamp: partitioning.now, partition, bytes, item };
 }
 
 function objectToRecord(
@@ -67,25 +74,25 @@ function objectToRecord(
   partitioning: Partitioning,
 ): OutgoingRecord {
   if (typeof item !== "object" || item === null || !("value" in item)) throw notARecord(item);
-  if (item.topic !== undefined && item.topic !== topic) {
+  const asRead = "offset" in item; // then its topic and partition say where it came from
+  if (!asRead && item.topic !== undefined && item.topic !== topic) {
     throw new TypeError(
       `a record's topic must be the output's, "${topic}"; got ${preview(item.topic)} ` +
-        `(use one KafkaOutputConfig for each topic, behind a branch; and leave out the topic of ` +
-        `records that were read from another)`,
+        `(use one KafkaOutputConfig for each topic, behind a branch)`,
     );
   }
   const key = toBytes("key", item.key ?? null);
   const value = toBytes("value", item.value);
-  const headers = toHeaders(item.headers);
-  const partition = item.partition === undefined
+  const headers = item.headers === undefined ? NO_HEADERS : toHeaders(item.headers);
+  const partition = asRead || item.partition === undefined
     ? choose(key, partitioning)
     : checkPartition(item.partition, partitioning.count);
-  const headerBytes = headers === null ? 0 : headers.bytes;
-  const message: Message = { key, value };
-  if (headers !== null) message.headers = headers.values;
-  if (item.timestamp !== undefined) message.timestamp = toTimestamp(item.timestamp);
-  const bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0) + headerBytes;
-  return { message, partition, bytes, item };
+  const timestamp = item.timestamp === undefined
+    ? partitioning.now
+    : checkTimestamp(item.timestamp);
+  let bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, data] of headers) bytes += name.length + data.length + HEADER_OVERHEAD;
+  return { key, value, headers, timestamp, partition, bytes, item };
 }
 
 function notARecord(item: unknown): TypeError {
@@ -96,60 +103,47 @@ function notARecord(item: unknown): TypeError {
   );
 }
 
-function choose(key: Buffer | null, { count, keyless }: Partitioning): number {
+function choose(key: Uint8Array | null, { count, keyless }: Partitioning): number {
   return key === null ? keyless : partitionOfKey(key, count);
 }
 
-function toBytes(what: string, data: unknown): Buffer | null {
+function toBytes(what: string, data: unknown): Uint8Array | null {
   if (data === null) return null;
   if (typeof data === "string") return Buffer.from(data);
-  if (data instanceof Uint8Array) return asBuffer(data);
+  if (data instanceof Uint8Array) return data;
   throw new TypeError(
     `a record's ${what} must be bytes, text or null; got ${preview(data)} ` +
       `(use json.encode or text.encode)`,
   );
 }
 
-/** The same bytes, not a copy, as the kind that KafkaJS asks for. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  if (Buffer.isBuffer(bytes)) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function toHeaders(
-  headers: KafkaRecord["headers"],
-): { values: Record<string, Buffer[]>; bytes: number } | null {
-  if (headers === undefined) return null;
+function toHeaders(headers: NonNullable<KafkaRecord["headers"]>): WireRecord["headers"] {
   // A `Map` or `Headers` has no own properties: what is in it would be lost.
   if (typeof headers !== "object" || headers === null || Symbol.iterator in headers) {
     throw new TypeError(`a record's headers must be an object; got ${preview(headers)}`);
   }
-  const values: Record<string, Buffer[]> = Object.create(null);
-  let bytes = 0;
+  const wire: [name: Uint8Array, value: Uint8Array][] = [];
   for (const [name, given] of Object.entries(headers)) {
-    const list: readonly unknown[] = Array.isArray(given) ? given : [given];
-    values[name] = list.map((value) => {
+    const values: readonly unknown[] = Array.isArray(given) ? given : [given];
+    const nameBytes = Buffer.from(name);
+    for (const value of values) {
       const data = toBytes(`header "${name}"`, value);
       if (data === null) throw new TypeError(`a record's header "${name}" must not be null`);
-      bytes += data.length + name.length * 3 + 10;
-      return data;
-    });
+      wire.push([nameBytes, data]);
+    }
   }
-  return { values, bytes };
+  return wire;
 }
 
-/** KafkaJS sorts timestamps as text, which is right for 13 digits only: the years 2001 to 2286. */
-function toTimestamp(timestamp: unknown): string {
-  if (
-    typeof timestamp !== "number" || !Number.isInteger(timestamp) ||
-    timestamp < 1e12 || timestamp >= 1e13
-  ) {
+function checkTimestamp(timestamp: unknown): number {
+  if (!Number.isSafeInteger(timestamp) || (timestamp as number) < 0) {
     throw new TypeError(
-      `a record's timestamp must be milliseconds since the Unix epoch, in the years 2001 to 2286; ` +
-        `got ${preview(timestamp)}`,
+      `a record's timestamp must be whole milliseconds since the Unix epoch; got ${
+        preview(timestamp)
+      }`,
     );
   }
-  return String(timestamp);
+  return timestamp as number;
 }
 
 function checkPartition(partition: unknown, count: number): number {

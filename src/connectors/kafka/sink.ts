@@ -11,11 +11,13 @@
  *
  * @module
  */
-import { ItemError } from "../../core/errors.ts";
+import { isItemError, ItemError } from "../../core/errors.ts";
 import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
-import { ACKS, COMPRESSION, type ProducerIdentity } from "./kafkajs.ts";
+import { ACKS, type ProducerIdentity } from "./kafkajs.ts";
+import { type PartitionBatch, produce } from "./produce.ts";
+import { encodeRecordBatch } from "./record_batch.ts";
 import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
 
@@ -42,10 +44,14 @@ const SEQUENCES = 2 ** 31;
 
 /** A batch of one partition, as it is sent, again and again if need be. */
 interface Batch {
-  readonly partition: number;
   readonly firstSequence: number;
   readonly records: readonly OutgoingRecord[];
+  /** What goes over the wire, once it has been made. */
+  encoded?: Uint8Array;
 }
+
+/** The batches of each partition that have not been acknowledged, in the order they must be written. */
+type Unacknowledged = Map<number, Batch[]>;
 
 /** Connects, and makes sure that the topic is there. */
 export async function openKafkaWriter(
@@ -55,8 +61,7 @@ export async function openKafkaWriter(
   const { brokers, topic, output } = settings;
   const connection = new KafkaConnection(brokers, topic, output, at);
   try {
-    await connection.open();
-    const count = (await connection.leaders()).size;
+    const count = await connection.open(async () => (await connection.leaders()).size);
     return new KafkaWriter(settings, connection, count, at);
   } catch (error) {
     await connection.close();
@@ -70,7 +75,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #at: Place;
   readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
   readonly #sequences = new Map<number, number>(); // the next one of each partition
-  readonly #partitioning: { count: number; keyless: number };
+  readonly #partitions: number;
+  #keyless: number; // the partition that records without a key go to for now
   #identity: ProducerIdentity | null = null;
   #waitingBytes = 0; // in the queues and on the way
   #waitingRecords = 0;
@@ -91,19 +97,24 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#connection = connection;
     this.#at = at;
     at.signal.addEventListener("abort", () => this.#fail(at.signal.reason), { once: true });
-    this.#partitioning = { count: partitions, keyless: Math.floor(Math.random() * partitions) };
+    this.#partitions = partitions;
+    this.#keyless = Math.floor(Math.random() * partitions);
   }
 
   write(batch: readonly KafkaOutputItem[]): void | Promise<void> {
     this.#throwFailure();
     const { topic } = this.#settings;
-    const partitioning: Partitioning = this.#partitioning;
+    const partitioning = {
+      now: Date.now(),
+      count: this.#partitions,
+      keyless: this.#keyless,
+    } satisfies Partitioning;
     for (const item of batch) {
       const record = toRecord(item, topic, partitioning);
       const queue = this.#queues.get(record.partition);
       if (queue === undefined) this.#queues.set(record.partition, [record]);
       else if (queue.push(record) >= KEYLESS_RECORDS && record.partition === partitioning.keyless) {
-        this.#nextKeyless();
+        partitioning.keyless = this.#nextKeyless();
       }
       this.#waitingBytes += record.bytes;
       this.#waitingRecords++;
@@ -147,8 +158,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     try {
       while (this.#waitingRecords > 0 && !this.#closed) {
         const round = this.#takeRound();
+        const batches = [...round].map(([partition, [batch]]) => ({ partition, ...batch }));
         await this.#deliver(round);
-        this.#acknowledged(round);
+        this.#acknowledged(batches);
       }
     } catch (error) {
       this.#fail(error);
@@ -157,9 +169,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#sending = false;
   }
 
-  #acknowledged(round: readonly Batch[]): void {
+  #acknowledged(batches: readonly (Batch & { partition: number })[]): void {
     if (this.#closed) return;
-    for (const { partition, firstSequence, records } of round) {
+    for (const { partition, firstSequence, records } of batches) {
       this.#sequences.set(partition, (firstSequence + records.length) % SEQUENCES);
       for (const { bytes } of records) this.#waitingBytes -= bytes;
       this.#waitingRecords -= records.length;
@@ -168,8 +180,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 
   /** A batch of each partition that has records. */
-  #takeRound(): Batch[] {
-    const round: Batch[] = [];
+  #takeRound(): Unacknowledged {
+    const round: Unacknowledged = new Map();
     for (const [partition, queue] of this.#queues) {
       let count = 0;
       let bytes = 0;
@@ -178,85 +190,104 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
         if (count > 0 && bytes > BATCH_BYTES) break;
         count++;
       }
-      if (count === queue.length) this.#queues.delete(partition);
-      const records = count === queue.length ? queue : queue.splice(0, count);
-      round.push({ partition, firstSequence: this.#sequences.get(partition) ?? 0, records });
+      const all = count === queue.length;
+      if (all) this.#queues.delete(partition);
+      const records = all ? queue : queue.splice(0, count);
+      round.set(partition, [{ firstSequence: this.#sequences.get(partition) ?? 0, records }]);
     }
     this.#nextKeyless();
     return round;
   }
 
-  #nextKeyless(): void {
-    const { keyless, count } = this.#partitioning;
-    this.#partitioning.keyless = (keyless + 1) % count;
+  #nextKeyless(): number {
+    return this.#keyless = (this.#keyless + 1) % this.#partitions;
   }
 
   /** Tries a round until all of it has been acknowledged. */
-  async #deliver(round: Batch[]): Promise<void> {
+  async #deliver(round: Unacknowledged): Promise<void> {
     const deadline = performance.now() + DELIVERY_MS;
-    const missing = new Map(round.map((batch) => [batch.partition, batch]));
-    while (missing.size > 0 && !this.#closed) {
+    while (round.size > 0 && !this.#closed) {
+      let problem: unknown;
       try {
-        await this.#send(missing);
-        this.#connection.succeeded();
+        problem = await this.#send(round);
       } catch (error) {
-        await this.#recover(error, missing, deadline);
+        problem = error;
       }
+      if (problem === undefined) this.#connection.succeeded();
+      else await this.#recover(problem, round, deadline);
     }
   }
 
-  /** A request to each leader. Partitions that were acknowledged are missing no more. */
-  async #send(missing: Map<number, Batch>): Promise<void> {
+  /**
+   * One request to each leader, with the first batch of each partition. What is acknowledged leaves the
+   * round. Gives an error that may be over the next time, if there was one.
+   */
+  async #send(round: Unacknowledged): Promise<unknown> {
     const leaders = await this.#connection.leaders();
     const identity = await this.#identify();
-    const byLeader = Map.groupBy(missing.values(), ({ partition }) => {
+    const byLeader = Map.groupBy(round.keys(), (partition) => {
       const leader = leaders.get(partition);
       if (leader === undefined || leader < 0) {
         throw new Error(`partition ${partition} has no leader at the moment`);
       }
       return leader;
     });
-    // Without sequence numbers, what has arrived must not go again because of another batch's error:
-    // then each has a request of its own.
-    const requests = [...byLeader].flatMap(([leader, batches]) =>
-      (identity === null ? batches.map((batch) => [batch]) : [batches])
-        .map((together) => this.#sendTo(leader, together, identity, missing))
+    const results = await Promise.allSettled(
+      [...byLeader].map(([leader, partitions]) => {
+        const batches = partitions.map((partition) => ({
+          partition,
+          batch: this.#encode(round.get(partition)![0], identity),
+        }));
+        return this.#sendTo(leader, batches, round);
+      }),
     );
-    const results = await Promise.allSettled(requests);
     for (const result of results) if (result.status === "rejected") throw result.reason;
+    return results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
+      .find((problem) => problem !== undefined);
   }
 
   async #sendTo(
     leader: number,
-    batches: readonly Batch[],
-    identity: ProducerIdentity | null,
-    missing: Map<number, Batch>,
-  ): Promise<void> {
+    batches: readonly PartitionBatch[],
+    round: Unacknowledged,
+  ): Promise<unknown> {
     const { topic, output } = this.#settings;
     const broker = await this.#connection.broker(leader);
-    const request = {
-      acks: ACKS[output.acks],
-      timeout: ACK_MS,
-      compression: COMPRESSION[output.compression],
-      ...identity,
-      topicData: [{
-        topic,
-        partitions: batches.map(({ partition, firstSequence, records }) => ({
-          partition,
-          firstSequence,
-          messages: records.map(({ message }) => message),
-        })),
-      }],
-    };
-    // KafkaJS declares the producer's id as a number; it is a 64-bit one, which it keeps as text.
-    const { topics }: ProduceResponse = await broker.produce(
-      request as unknown as Parameters<typeof broker.produce>[0],
-    );
-    for (const { partitions } of topics) {
-      for (const { partition, errorCode } of partitions) {
-        if (errorCode === 0) missing.delete(partition);
-      }
+    const options = { topic, acks: ACKS[output.acks], timeoutMs: ACK_MS };
+    let problem: unknown;
+    for (const { partition, error } of await produce(broker, batches, options)) {
+      // A sequence number that the broker has had: it was written before, and its answer lost.
+      if (error === undefined || error.type === "DUPLICATE_SEQUENCE_NUMBER") {
+        const batches = round.get(partition)!;
+        batches.shift();
+        if (batches.length === 0) round.delete(partition);
+      } else if (TOO_LARGE.has(error.type)) this.#split(round.get(partition)!, error);
+      else problem = error;
     }
+    return problem;
+  }
+
+  #encode(batch: Batch, identity: ProducerIdentity | null): Uint8Array {
+    batch.encoded ??= encodeRecordBatch(batch.records, {
+      compression: this.#settings.output.compression,
+      producerId: BigInt(identity?.producerId ?? -1),
+      producerEpoch: identity?.producerEpoch ?? -1,
+      baseSequence: identity === null ? -1 : batch.firstSequence,
+    });
+    return batch.encoded;
+  }
+
+  /** The topic takes less than the first of these batches, and nothing of it has been written. */
+  #split(batches: Batch[], error: unknown): void {
+    const { firstSequence, records } = batches[0];
+    if (records.length === 1) throw this.#tooLarge(records[0], error);
+    const half = records.length >> 1;
+    batches.splice(
+      0,
+      1,
+      { firstSequence, records: records.slice(0, half) },
+      { firstSequence: (firstSequence + half) % SEQUENCES, records: records.slice(half) },
+    );
   }
 
   /** The id under which the broker knows our sequence numbers; none where not all replicas answer. */
@@ -272,19 +303,21 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     return this.#identity;
   }
 
-  /** After an error: splits what is too large, or waits for the next try; or the end of the run. */
-  async #recover(error: unknown, missing: Map<number, Batch>, deadline: number): Promise<void> {
+  /** After an error: waits for the next try; or the end of the run. */
+  async #recover(error: unknown, round: Unacknowledged, deadline: number): Promise<void> {
     if (this.#closed) return;
+    if (isItemError(error)) throw error;
     const { topic } = this.#settings;
-    const kind = kindOf(error);
-    if (NEEDS_PARTS.has(kind)) return await this.#deliverSingly(missing, deadline);
-    if (isFatal(error) || NEVER_AGAIN.has(kind)) {
+    if (isFatal(error) || NEVER_AGAIN.has(kindOf(error))) {
       throw new Error(`cannot write to topic "${topic}": ${messageOfKafka(error)}`, {
         cause: error,
       });
     }
     if (performance.now() >= deadline) {
-      const records = [...missing.values()].reduce((sum, { records }) => sum + records.length, 0);
+      let records = 0;
+      for (const batches of round.values()) {
+        for (const batch of batches) records += batch.records.length;
+      }
       throw new Error(
         `${records} records for topic "${topic}" were not acknowledged within ` +
           `${DELIVERY_MS / 1000} s: ${messageOfKafka(error)}`,
@@ -295,45 +328,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     await this.#connection.pause(error);
   }
 
-  /**
-   * Something is wrong with one partition's batch, and the broker's answer, as KafkaJS passes it on,
-   * does not say which: each is sent by itself. What the broker has already is not written again.
-   */
-  async #deliverSingly(missing: Map<number, Batch>, deadline: number): Promise<void> {
-    for (const batch of [...missing.values()]) {
-      await this.#deliverAlone(batch, deadline);
-      missing.delete(batch.partition);
-    }
-  }
-
-  /** One batch; if the topic takes less, in halves, down to the record that is too large by itself. */
-  async #deliverAlone(batch: Batch, deadline: number): Promise<void> {
-    const { partition, firstSequence, records } = batch;
-    const alone = new Map([[partition, batch]]);
-    while (alone.size > 0 && !this.#closed) {
-      try {
-        await this.#send(alone);
-      } catch (error) {
-        const kind = kindOf(error);
-        if (kind === "DUPLICATE_SEQUENCE_NUMBER") return; // the broker has had it before
-        if (!NEEDS_PARTS.has(kind)) await this.#recover(error, alone, deadline);
-        else if (records.length === 1) throw this.#tooLarge(records[0], error);
-        else {
-          const half = records.length >> 1;
-          await this.#deliverAlone({ ...batch, records: records.slice(0, half) }, deadline);
-          const second = (firstSequence + half) % SEQUENCES;
-          return await this.#deliverAlone(
-            { partition, firstSequence: second, records: records.slice(half) },
-            deadline,
-          );
-        }
-      }
-    }
-  }
-
-  #tooLarge({ item, bytes, message }: OutgoingRecord, cause: unknown): ItemError {
+  #tooLarge({ item, bytes, value }: OutgoingRecord, cause: unknown): ItemError {
     const { topic } = this.#settings;
-    const size = message.value === null ? bytes : message.value.length;
+    const size = value?.length ?? bytes;
     const error = new Error(
       `a record with a payload of ${size} bytes is larger than topic "${topic}" takes: raise its ` +
         `max.message.bytes, or make the record smaller`,
@@ -370,19 +367,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 }
 
-/** What `Broker.produce` resolves with. */
-interface ProduceResponse {
-  readonly topics: readonly {
-    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
-  }[];
-}
-
-/** Errors of one batch, after which each is sent by itself. */
-const NEEDS_PARTS: ReadonlySet<string> = new Set([
-  "MESSAGE_TOO_LARGE",
-  "RECORD_LIST_TOO_LARGE",
-  "DUPLICATE_SEQUENCE_NUMBER",
-]);
+/** What the broker says of a batch that is larger than its topic takes. */
+const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 
 /** Errors after which the sequence of records is broken: going on could lose or repeat some. */
 const NEVER_AGAIN: ReadonlySet<string> = new Set([

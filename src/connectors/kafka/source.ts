@@ -70,8 +70,8 @@ export async function openKafkaReader<T>(
   const { brokers, topic, connection: properties } = settings;
   const connection = new KafkaConnection(brokers, topic, properties, { log, signal });
   try {
-    await connection.open();
-    const partitions = await startingPositions(settings, at, resume, connection);
+    const offsets = await connection.open(() => fetchOffsets(settings, at, connection));
+    const partitions = startingPositions(settings, resume, offsets);
     const reader = new KafkaReader(settings, connection, partitions, toItem, at);
     reader.start();
     return reader;
@@ -81,13 +81,23 @@ export async function openKafkaReader<T>(
   }
 }
 
-/** Where each partition of this worker starts and ends. Positions are always numbers. */
-async function startingPositions(
-  { topic, tail, start }: KafkaInputSettings,
+/** What the broker says of a partition when reading begins. */
+interface PartitionOffsets {
+  readonly partition: number;
+  /** Of its oldest record. */
+  readonly first: bigint;
+  /** After its newest record that is not in an open transaction. */
+  readonly last: bigint;
+  /** Where to start without a stored position; -1 where there is no record as late as the timestamp. */
+  readonly start: bigint;
+}
+
+/** Asks about each partition of this worker. */
+async function fetchOffsets(
+  { topic, start }: KafkaInputSettings,
   { workerIndex, workerCount }: Place,
-  resume: Positions,
   connection: KafkaConnection,
-): Promise<PartitionState[]> {
+): Promise<PartitionOffsets[]> {
   const cluster = await connection.cluster();
   const mine = [...(await connection.leaders()).keys()]
     .filter((partition) => partition % workerCount === workerIndex)
@@ -111,17 +121,29 @@ async function startingPositions(
     : start === "beginning"
     ? low
     : high;
-  return mine.map((partition) => {
+  return mine.map((partition) => ({
+    partition,
+    first: low.get(partition)!,
+    last: high.get(partition)!,
+    start: started.get(partition)!,
+  }));
+}
+
+/** Where each partition starts and ends. Positions are always numbers. */
+function startingPositions(
+  { topic, tail }: KafkaInputSettings,
+  resume: Positions,
+  offsets: readonly PartitionOffsets[],
+): PartitionState[] {
+  return offsets.map(({ partition, first, last, start }) => {
     const stored = resume.get(String(partition)) as bigint | undefined;
-    const [first, last] = [low.get(partition)!, high.get(partition)!];
     if (stored !== undefined && (stored < first || stored > last)) {
       throw new Error(
         `the stored position ${stored} of topic "${topic}", partition ${partition} is not on the ` +
           `broker any more, which has ${first} to ${last}: records in between are lost`,
       );
     }
-    const found = stored ?? started.get(partition)!;
-    const from = found < 0n ? last : found; // -1: no record as late as the timestamp
+    const from = stored ?? (start < 0n ? last : start);
     return {
       partition,
       start: from,

@@ -109,8 +109,8 @@ export async function* decodeMessages<M extends ToWorker | ToCoordinator>(
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of chunks) {
-    rest += decoder.decode(chunk, { stream: true });
-    const lines = rest.split("\n");
+    const lines = decoder.decode(chunk, { stream: true }).split("\n");
+    lines[0] = rest + lines[0]; // what was there before has no end of line, and is not searched again
     rest = lines.pop()!;
     if (rest.length > LONGEST_LINE) throw new Error("a control message is too long");
     for (const line of lines) yield parseMessage(line) as M;

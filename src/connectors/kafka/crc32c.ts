@@ -1,0 +1,43 @@
+/**
+ * CRC-32C (Castagnoli), Kafka's checksum of a record batch.
+ *
+ * Eight table look-ups take in eight bytes at a time (Kounavis and Berry 2005, "A Systematic Approach to
+ * Building High Performance Software-Based CRC Generators"): several times as fast as one at a time.
+ *
+ * @module
+ */
+
+const POLYNOMIAL = 0x82f63b78; // reversed
+const SLICES = 8;
+
+const TABLES: readonly Int32Array[] = makeTables();
+
+function makeTables(): Int32Array[] {
+  const tables = Array.from({ length: SLICES }, () => new Int32Array(256));
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+    tables[0][byte] = crc;
+  }
+  for (let byte = 0; byte < 256; byte++) {
+    for (let slice = 1; slice < SLICES; slice++) {
+      const before = tables[slice - 1][byte];
+      tables[slice][byte] = (before >>> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
+
+/** The checksum of `bytes` from `start` up to `end`, as an unsigned 32-bit integer. */
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES;
+  let crc = -1;
+  let i = start;
+  for (; i + 8 <= end; i += 8) {
+    crc ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+    crc = t7[crc & 0xff] ^ t6[(crc >>> 8) & 0xff] ^ t5[(crc >>> 16) & 0xff] ^ t4[crc >>> 24] ^
+      t3[bytes[i + 4]] ^ t2[bytes[i + 5]] ^ t1[bytes[i + 6]] ^ t0[bytes[i + 7]];
+  }
+  for (; i < end; i++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[i]) & 0xff];
+  return ~crc >>> 0;
+}

@@ -1,0 +1,118 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { LineWriter } from "../../../src/connectors/std/std_output.ts";
+import type { Place } from "../../../src/graph/contracts.ts";
+
+const project = new URL("../../../", import.meta.url);
+
+/** Starts a process of its own that runs `body`, with the module's names at hand. */
+async function spawn(body: string): Promise<Deno.ChildProcess> {
+  const script = `
+    import { Dataflow, ManualInputConfig, run, StdOutputConfig, TestingInputConfig } from "millrace";
+    ${body}`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--quiet", "--ext=ts", "-"],
+    cwd: project,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stdin = child.stdin.getWriter();
+  await stdin.write(new TextEncoder().encode(script));
+  await stdin.close();
+  return child;
+}
+
+Deno.test("StdOutputConfig prints each item on a line of its own", async () => {
+  const { code, stdout, stderr } = await (await spawn(`
+    const items = ["plain", "", "grüße", { to: "world" }, 12n, undefined, new Map([["a", 1]])];
+    await run(new Dataflow("std").input("in", new TestingInputConfig(items))
+      .capture(new StdOutputConfig()));
+  `)).output();
+  const text = new TextDecoder();
+  assertEquals(text.decode(stderr), "");
+  assertEquals(code, 0);
+  assertEquals(
+    text.decode(stdout),
+    `plain\n\ngrüße\n{"to":"world"}\n12\nundefined\n[["a",1]]\n`,
+  );
+});
+
+Deno.test("StdOutputConfig prints every line when there are many and the reader is slow", async () => {
+  const child = await spawn(`
+    const items = Array.from({ length: 200_000 }, (_, i) => "line " + i);
+    await run(new Dataflow("std").input("in", new TestingInputConfig(items))
+      .capture(new StdOutputConfig()));
+  `);
+  let text = "";
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) text += chunk;
+  const { code } = await child.status;
+  await child.stderr.cancel();
+  assertEquals(code, 0);
+  const lines = text.split("\n");
+  assertEquals(lines.length, 200_001);
+  assertEquals([lines[0], lines[199_999], lines[200_000]], ["line 0", "line 199999", ""]);
+});
+
+Deno.test("StdOutputConfig ends an endless run quietly when the reader has gone", async () => {
+  const child = await spawn(`
+    const endless = new ManualInputConfig(function* () {
+      for (let n = 0;; n++) yield [null, "line " + n];
+    });
+    await run(new Dataflow("std").input("in", endless).capture(new StdOutputConfig()));
+  `);
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  assert(new TextDecoder().decode(value).startsWith("line 0\n"));
+  await reader.cancel(); // what head -1 does
+  let errors = "";
+  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) errors += chunk;
+  assertEquals([(await child.status).code, errors], [0, ""]);
+});
+
+// The writer alone.
+
+/** A place that notes what it is asked for. */
+function place(): { at: Place; stops: () => number } {
+  let stops = 0;
+  return { at: { stop: () => stops++ } as unknown as Place, stops: () => stops };
+}
+
+Deno.test("LineWriter writes a batch in one call", async () => {
+  const written: string[] = [];
+  const writer = new LineWriter(place().at, (bytes) => {
+    written.push(new TextDecoder().decode(bytes));
+    return Promise.resolve(bytes.length);
+  });
+  await writer.write(["a", 1, { b: 2 }]);
+  assertEquals(written, [`a\n1\n{"b":2}\n`]);
+});
+
+Deno.test("LineWriter writes the rest when a write takes only a part of the bytes", async () => {
+  let written = "";
+  const writer = new LineWriter(place().at, (bytes) => {
+    const part = bytes.subarray(0, 3);
+    written += new TextDecoder().decode(part);
+    return Promise.resolve(part.length);
+  });
+  await writer.write(["abcdef", "ghi"]);
+  assertEquals(written, "abcdef\nghi\n");
+});
+
+Deno.test("LineWriter asks for a stop once when the pipe is broken, and drops what still comes", async () => {
+  const { at, stops } = place();
+  let writes = 0;
+  const writer = new LineWriter(at, () => {
+    writes++;
+    return Promise.reject(new Deno.errors.BrokenPipe("broken"));
+  });
+  await writer.write(["a"]);
+  await writer.write(["b"]);
+  assertEquals([writes, stops()], [1, 1]);
+});
+
+Deno.test("LineWriter rejects when writing fails for another reason", async () => {
+  const { at, stops } = place();
+  const writer = new LineWriter(at, () => Promise.reject(new Error("disk full")));
+  await assertRejects(() => writer.write(["a"]), Error, "disk full");
+  assertEquals(stops(), 0);
+});

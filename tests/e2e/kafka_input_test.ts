@@ -1,0 +1,661 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Partitioners } from "kafkajs";
+import { Buffer } from "node:buffer";
+import { promisify } from "node:util";
+import { zstdCompress } from "node:zlib";
+import {
+  Dataflow,
+  type InputConfig,
+  KafkaInputConfig,
+  type KafkaInputOptions,
+  type KafkaItem,
+  KafkaMessageInputConfig,
+  ManualOutputConfig,
+  type PartitionName,
+  run,
+  StepError,
+} from "millrace";
+import { createTopic, kafkaBrokers, type NewRecord, produce, readAll } from "../support/kafka.ts";
+import { kafkaClient } from "../support/kafka_client.ts";
+import {
+  asText,
+  collect,
+  follow,
+  readFrom,
+  within,
+  withTransactions,
+} from "../support/kafka_reading.ts";
+import { testPlace } from "../support/place.ts";
+
+type Text = [key: string | null, value: string | null];
+
+const NOTHING_STORED: ReadonlyMap<PartitionName, unknown> = new Map();
+
+const asTexts = (items: readonly KafkaItem[]): Text[] =>
+  items.map(([key, value]) => [asText(key), asText(value)]);
+
+const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
+
+/** A new topic with the records in it. */
+async function topicWith(
+  records: readonly NewRecord[],
+  partitions = 1,
+): Promise<{ brokers: string[]; topic: string }> {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { partitions });
+  await produce(brokers, topic, records);
+  return { brokers, topic };
+}
+
+/** Values `from 0` to `from 3` and so on, all to one partition. */
+const numbered = (name: string, count: number, partition = 0): NewRecord[] =>
+  Array.from({ length: count }, (_, n) => ({ value: `${name} ${n}`, partition }));
+
+const toEnd = (options: KafkaInputOptions) => new KafkaInputConfig({ tail: false, ...options });
+
+Deno.test("KafkaInputConfig gives keys and values as bytes, and null where there are none", async () => {
+  const odd = new Uint8Array([0, 255, 128, 10]);
+  const at = await topicWith([
+    { key: "k", value: "v" },
+    { key: null, value: "no key" },
+    { key: "tombstone", value: null },
+    { key: null, value: null },
+    { key: "", value: "" },
+    { key: odd, value: odd },
+  ]);
+  const items = await within(collect(toEnd(at)), "the run ended");
+  assertEquals(items.map((item) => item.map((bytes) => bytes && [...bytes])), [
+    [[107], [118]],
+    [null, [..."no key"].map((c) => c.charCodeAt(0))],
+    [[..."tombstone"].map((c) => c.charCodeAt(0)), null],
+    [null, null],
+    [[], []],
+    [[...odd], [...odd]],
+  ]);
+  assert(items[0][0] instanceof Uint8Array);
+});
+
+Deno.test("KafkaInputConfig reads all partitions, in order within each", async () => {
+  const records = Array.from({ length: 20_000 }, (_, n) => ({ value: `${n}`, partition: n % 5 }));
+  const at = await topicWith(records, 5);
+  const values = valuesOf(await within(collect(toEnd(at)), "the run ended")).map(Number);
+  assertEquals(values.length, 20_000);
+  for (const partition of [0, 1, 2, 3, 4]) {
+    assertEquals(
+      values.filter((n) => n % 5 === partition),
+      Array.from({ length: 4_000 }, (_, n) => n * 5 + partition),
+    );
+  }
+});
+
+Deno.test("KafkaInputConfig ends exactly where the topic ended when tail is false", async () => {
+  const before = Array.from({ length: 3_000 }, (_, n) => ({ value: `${n}`.padEnd(1_000) }));
+  const { brokers, topic } = await topicWith(before);
+  const producer = kafkaClient(brokers).producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  let next = before.length;
+  let writing = true;
+  const writeOn = async () => {
+    while (writing) {
+      const messages = Array.from({ length: 20 }, () => ({ value: `${next++}`.padEnd(1_000) }));
+      await producer.send({ topic, messages });
+    }
+  };
+  let total = -1;
+  /** Notes how much there is to read when the reading starts. */
+  const input: InputConfig<KafkaItem> = {
+    async open(at, resume) {
+      const reader = await toEnd({ brokers, topic }).open(at, resume);
+      total = reader.progress!()!.total;
+      return reader;
+    },
+  };
+  const writer = writeOn();
+  try {
+    const values = valuesOf(await within(collect(input), "the run ended")).map(Number);
+    assertEquals(values, Array.from({ length: total }, (_, n) => n));
+  } finally {
+    writing = false;
+    await writer;
+    await producer.disconnect();
+  }
+  assert(total >= before.length);
+  assert(next > total, "the other producer wrote nothing after the start");
+});
+
+Deno.test("KafkaInputConfig ends at once on an empty topic when tail is false", async () => {
+  const at = await topicWith([], 3);
+  assertEquals(await within(collect(toEnd(at)), "the run ended"), []);
+});
+
+Deno.test("KafkaInputConfig does not wait for empty partitions when tail is false", async () => {
+  const at = await topicWith([{ value: "only", partition: 2 }], 4);
+  assertEquals(valuesOf(await within(collect(toEnd(at)), "the run ended")), ["only"]);
+});
+
+Deno.test("KafkaInputConfig reads nothing of what is there when it starts at the end", async () => {
+  const at = await topicWith(numbered("before", 5));
+  const input = toEnd({ ...at, startingOffset: "end" });
+  assertEquals(await within(collect(input), "the run ended"), []);
+});
+
+Deno.test("KafkaInputConfig reads what comes later when it starts at the end, and stops gracefully", async () => {
+  const at = await topicWith(numbered("before", 5));
+  let opened = () => {};
+  const open = new Promise<void>((resolve) => opened = resolve);
+  const input: InputConfig<KafkaItem> = {
+    async open(place, resume) {
+      const config = new KafkaInputConfig({ ...at, startingOffset: "end" });
+      const reader = await config.open(place, resume);
+      opened();
+      return reader;
+    },
+  };
+  await using flow = follow(input);
+  await within(open, "the input was open");
+  await produce(at.brokers, at.topic, numbered("after", 5));
+  await flow.until(5);
+  const { stopped } = await within(flow.stop(), "the run had stopped");
+  assertEquals(stopped, true);
+  assertEquals(valuesOf(flow.items), numbered("after", 5).map(({ value }) => value));
+});
+
+const MORNING = Date.UTC(2026, 0, 2, 6);
+const MINUTE = 60_000;
+
+for (
+  const [what, timestamp, expected] of [
+    ["between two records", MORNING + 1.5 * MINUTE, ["2", "3"]],
+    ["of a record", MORNING + 2 * MINUTE, ["2", "3"]],
+    ["before all records", MORNING - 1, ["0", "1", "2", "3"]],
+    ["before 1970", -1, ["0", "1", "2", "3"]],
+    ["later than all", MORNING + 9 * MINUTE, []],
+  ] as const
+) {
+  Deno.test(`KafkaInputConfig starts at the first record from a time ${what} on`, async () => {
+    const at = await topicWith(
+      [0, 1, 2, 3].map((n) => ({ value: `${n}`, timestamp: MORNING + n * MINUTE })),
+      2,
+    );
+    // Each partition by itself: the other one, without any record, is at its end.
+    const input = toEnd({ ...at, startingOffset: { timestamp: new Date(timestamp) } });
+    const values = valuesOf(await within(collect(input), "the run ended"));
+    assertEquals(values.toSorted(), expected);
+  });
+}
+
+Deno.test("KafkaInputConfig reads from a time later than all records only what comes then", async () => {
+  const at = await topicWith(numbered("before", 3));
+  const config = new KafkaInputConfig({
+    ...at,
+    startingOffset: { timestamp: new Date(Date.now() + 60 * MINUTE) },
+  });
+  const reader = await config.open(testPlace(), NOTHING_STORED);
+  try {
+    assertEquals(reader.positions(), new Map([["0", 3n]]));
+    await produce(at.brokers, at.topic, numbered("after", 2));
+    assertEquals(valuesOf(await readFrom(reader, 2)), ["after 0", "after 1"]);
+  } finally {
+    await reader.close();
+  }
+});
+
+Deno.test("KafkaInputConfig goes on waiting for records when tail is true", async () => {
+  const at = await topicWith(numbered("first", 3, 1), 2);
+  await using flow = follow(new KafkaInputConfig(at));
+  await flow.until(3);
+  for (const round of ["second", "third"]) {
+    const before = flow.items.length;
+    await produce(at.brokers, at.topic, [...numbered(round, 2, 0), ...numbered(round, 2, 1)]);
+    await flow.until(before + 4);
+  }
+  const { stopped, steps } = await within(flow.stop(), "the run had stopped");
+  assertEquals(stopped, true);
+  assertEquals(steps[0].out, 11);
+  assertEquals(valuesOf(flow.items).slice(0, 3), ["first 0", "first 1", "first 2"]);
+});
+
+Deno.test("KafkaInputConfig stops gracefully in the middle, with all that it read written", async () => {
+  const at = await topicWith(numbered("n", 20_000));
+  const stopping = new AbortController();
+  const items: KafkaItem[] = [];
+  const flow = new Dataflow("stops").input("in", toEnd(at)).capture(
+    new ManualOutputConfig<KafkaItem>(() => (item) => {
+      items.push(item);
+      if (items.length === 100) stopping.abort();
+    }),
+  );
+  const { steps, stopped } = await within(run(flow, { signal: stopping.signal }), "it stopped");
+  assertEquals(stopped, true);
+  assert(items.length >= 100 && items.length < 20_000);
+  assertEquals(steps[0].out, items.length);
+  assertEquals(valuesOf(items), numbered("n", items.length).map(({ value }) => value));
+});
+
+Deno.test("KafkaInputConfig leaves out aborted transactions, interleaved ones too, and ends", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const zeros = Buffer.alloc(4); // the key of an abort's marker
+  await withTransactions(brokers, 2, async ([a, b]) => {
+    const send = (value: string, key = zeros) => ({
+      topic,
+      messages: [{ key, value, partition: 0 }],
+    });
+    for (const round of [1, 2]) {
+      const first = await a.transaction();
+      const second = await b.transaction();
+      await first.send(send(`aborted ${round}`));
+      await second.send(send(`aborted too ${round}`));
+      await first.send(send(`aborted ${round}`, Buffer.from("k")));
+      await second.abort();
+      await first.send(send(`aborted ${round}`));
+      await first.abort();
+    }
+    const aborted = await a.transaction();
+    const kept = await b.transaction();
+    await aborted.send(send("aborted 3"));
+    await kept.send(send("kept 1"));
+    await aborted.send(send("aborted 3"));
+    await kept.send(send("kept 2"));
+    await kept.commit();
+    await aborted.send(send("aborted 3"));
+    await aborted.abort();
+    // Aborting and committing return before the broker has written the markers.
+    assertEquals((await readAll(brokers, topic)).map((r) => r.value), ["kept 1", "kept 2"]);
+
+    const items = await within(collect(toEnd({ brokers, topic })), "the run ended");
+    assertEquals(asTexts(items), [["\0\0\0\0", "kept 1"], ["\0\0\0\0", "kept 2"]]);
+  });
+});
+
+Deno.test("KafkaInputConfig ends where nothing but aborted records and markers is left", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { partitions: 2 });
+  await withTransactions(brokers, 1, async ([producer]) => {
+    const send = (value: string, partition: number) => ({
+      topic,
+      messages: [{ value, partition }],
+    });
+    const kept = await producer.transaction();
+    await kept.send(send("kept", 0));
+    await kept.commit();
+    const aborted = await producer.transaction();
+    await aborted.send(send("aborted", 0));
+    await aborted.send(send("aborted", 1));
+    await aborted.abort();
+    assertEquals((await readAll(brokers, topic)).map((r) => r.value), ["kept"]);
+  });
+  const reader = await toEnd({ brokers, topic }).open(testPlace(), NOTHING_STORED);
+  try {
+    assertEquals(valuesOf(await readFrom(reader)), ["kept"]);
+    // Behind the markers: 0 kept, 1 marker, 2 aborted, 3 marker; 0 aborted, 1 marker.
+    assertEquals(reader.positions(), new Map([["0", 4n], ["1", 2n]]));
+    assertEquals(reader.progress!(), { done: 6, total: 6, unit: "records" });
+  } finally {
+    await reader.close();
+  }
+});
+
+Deno.test("KafkaInputConfig does not read an open transaction, nor wait for it when tail is false", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  await produce(brokers, topic, [{ value: "plain" }]);
+  await withTransactions(brokers, 1, async ([producer]) => {
+    const open = await producer.transaction();
+    await open.send({ topic, messages: [{ value: "open", partition: 0 }] });
+    await produce(brokers, topic, [{ value: "behind the open one" }]);
+    assertEquals(valuesOf(await within(collect(toEnd({ brokers, topic })), "it ended")), ["plain"]);
+
+    await using flow = follow(new KafkaInputConfig({ brokers, topic }));
+    await flow.until(1);
+    await open.commit();
+    await flow.until(3);
+    assertEquals(valuesOf(flow.items), ["plain", "open", "behind the open one"]);
+  });
+});
+
+Deno.test("KafkaInputConfig begins at the oldest record that the broker still has", async () => {
+  const { brokers, topic } = await topicWith([...numbered("n", 10), ...numbered("m", 3, 1)], 2);
+  await deleteRecords(brokers, topic, [{ partition: 0, offset: "6" }, {
+    partition: 1,
+    offset: "3",
+  }]);
+  const values = valuesOf(await within(collect(toEnd({ brokers, topic })), "the run ended"));
+  assertEquals(values, ["n 6", "n 7", "n 8", "n 9"]);
+});
+
+Deno.test("KafkaInputConfig steps over the gaps of compaction, and goes on from within them", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, {
+    config: {
+      "cleanup.policy": "compact",
+      "segment.ms": "100",
+      "min.cleanable.dirty.ratio": "0.01",
+      "max.compaction.lag.ms": "100",
+    },
+  });
+  await hurryCleaner(brokers);
+  const key = (n: number) => `k${n}`;
+  await produce(
+    brokers,
+    topic,
+    [0, 1, 2, 3, 4, 5].map((n) => ({ key: key(n), value: `old ${n}` })),
+  );
+  // The first and the last record of the batch, and one in between, until they are gone. Each round
+  // also closes a segment, as only closed ones are compacted.
+  const gone = new Set(["old 0", "old 3", "old 5"]);
+  let records = await readAll(brokers, topic);
+  const deadline = performance.now() + 30_000;
+  while (records.some(({ value }) => gone.has(value!))) {
+    assert(performance.now() < deadline, "the broker does not compact the topic");
+    await produce(brokers, topic, [0, 3, 5].map((n) => ({ key: key(n), value: `new ${n}` })));
+    records = await readAll(brokers, topic);
+  }
+  const offsets = records.map(({ offset }) => BigInt(offset));
+  assertEquals(offsets.slice(0, 3), [1n, 2n, 4n]);
+
+  const config = new KafkaMessageInputConfig({ brokers, topic, tail: false });
+  for (let from = 0n; from <= 7n; from++) {
+    const reader = await config.open(testPlace(), new Map([["0", from]]));
+    try {
+      const read = (await readFrom(reader)).map(({ offset }) => offset);
+      // The broker may have compacted more meanwhile, but of what is new.
+      assertEquals(
+        read.filter((offset) => offset < 6n),
+        [1n, 2n, 4n].filter((offset) => offset >= from),
+      );
+      assertEquals(read.every((offset) => offset >= from), true);
+      assertEquals(read.length, new Set(read).size);
+      assertEquals(read.at(-1), offsets.at(-1));
+    } finally {
+      await reader.close();
+    }
+  }
+});
+
+/** Has a broker of our own look each moment, and not every 15 s, for something to compact. */
+async function hurryCleaner(brokers: string[]): Promise<void> {
+  if (Deno.env.get("KAFKA_BROKERS")) return; // its settings are not ours to change
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    const cluster = await admin.describeCluster();
+    const configEntries = [{ name: "log.cleaner.backoff.ms", value: "100" }];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: cluster.brokers.map(({ nodeId }) => ({
+        type: ConfigResourceTypes.BROKER,
+        name: String(nodeId),
+        configEntries,
+      })),
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+Deno.test("KafkaInputConfig fails where records are deleted before it has read them", async () => {
+  const large = Array.from({ length: 40 }, (_, n) => ({ value: `${n}`.padEnd(800_000) }));
+  const { brokers, topic } = await topicWith(large);
+  const reader = await toEnd({ brokers, topic }).open(testPlace(), NOTHING_STORED);
+  try {
+    // It reads ahead for some 16 MB, and the rest goes away meanwhile.
+    await within(reader.ready(), "it had fetched something");
+    await deleteRecords(brokers, topic, [{ partition: 0, offset: "39" }]);
+    const error = await assertRejects(() => readFrom(reader), Error) as Error;
+    assertStringIncludes(
+      error.message,
+      `of topic "${topic}", partition 0 is not on the broker any`,
+    );
+    assertStringIncludes(error.message, "its records were deleted before they were read");
+  } finally {
+    await reader.close();
+  }
+});
+
+async function deleteRecords(
+  brokers: string[],
+  topic: string,
+  partitions: { partition: number; offset: string }[],
+): Promise<void> {
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    await admin.fetchTopicOffsets(topic); // else KafkaJS does not know the topic's leaders
+    await admin.deleteTopicRecords({ topic, partitions });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+Deno.test("KafkaInputConfig reads large records among small ones", async () => {
+  const sizes = [10, 900_000, 20, 30, 900_000, 900_000, 0, 40];
+  const at = await topicWith(sizes.map((size, n) => ({ key: `${n}`, value: "x".repeat(size) })));
+  const items = await within(collect(toEnd(at)), "the run ended");
+  assertEquals(
+    items.map(([key, value]) => [asText(key), value?.length]),
+    sizes.map((size, n) => [`${n}`, size]),
+  );
+});
+
+Deno.test("KafkaInputConfig gives partition p to worker p mod the worker count", async () => {
+  const records = [0, 1, 2, 3, 4].flatMap((partition) => numbered(`p${partition}`, 3, partition));
+  const at = await topicWith(records, 5);
+  const shares: string[][] = [];
+  for (const workerIndex of [0, 1, 2]) {
+    const reader = await toEnd(at).open(testPlace({ workerIndex, workerCount: 3 }), NOTHING_STORED);
+    try {
+      const values = valuesOf(await readFrom(reader));
+      assertEquals(values.length, new Set(values).size);
+      shares.push([...new Set(values.map((value) => value!.slice(0, 2)))].toSorted());
+      assertEquals(values.length, shares[workerIndex].length * 3);
+      const mine = shares[workerIndex].map((name) => [name.slice(1), 3n] as const);
+      assertEquals(new Map(reader.positions()), new Map(mine));
+    } finally {
+      await reader.close();
+    }
+  }
+  assertEquals(shares, [["p0", "p3"], ["p1", "p4"], ["p2"]]);
+});
+
+for (const tail of [false, true]) {
+  Deno.test(`KafkaInputConfig is at its end at once on a worker without partitions, with tail ${tail}`, async () => {
+    const at = await topicWith(numbered("n", 3), 2);
+    const place = testPlace({ workerIndex: 2, workerCount: 3 });
+    const reader = await new KafkaInputConfig({ ...at, tail }).open(place, NOTHING_STORED);
+    try {
+      assertEquals(await readFrom(reader), []);
+      assertEquals(reader.next(), null);
+      assertEquals(reader.positions(), new Map());
+    } finally {
+      await reader.close();
+    }
+  });
+}
+
+Deno.test("KafkaInputConfig reads exactly the rest from each of its positions", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { partitions: 3 });
+  await produce(brokers, topic, [...numbered("a", 9_000, 0), ...numbered("b", 500, 1)]);
+  await withTransactions(brokers, 1, async ([producer]) => {
+    for (const value of ["kept 1", "aborted", "kept 2", "aborted"]) {
+      const transaction = await producer.transaction();
+      const messages = [0, 1, 2].map((partition) => ({ value, partition }));
+      await transaction.send({ topic, messages });
+      await (value === "aborted" ? transaction.abort() : transaction.commit());
+    }
+  });
+  const expected = await readAll(brokers, topic);
+  const byPartition = (records: readonly { partition: number; value: string | null }[]) =>
+    [0, 1, 2].map((p) => records.filter((r) => r.partition === p).map((r) => r.value));
+
+  const config = new KafkaMessageInputConfig({ brokers, topic, tail: false });
+  type Read = { partition: number; value: string | null };
+  const readOn = async (
+    stored: ReadonlyMap<PartitionName, unknown>,
+    after?: (read: Read[], positions: ReadonlyMap<PartitionName, unknown>) => void,
+  ) => {
+    const read: Read[] = [];
+    const reader = await config.open(testPlace(), stored);
+    try {
+      for (;;) {
+        const batch = reader.next();
+        if (batch === null) return read;
+        for (const { partition, value } of batch) read.push({ partition, value: asText(value) });
+        after?.([...read], reader.positions());
+        if (batch.length === 0) await within(reader.ready(), "the reader was ready");
+      }
+    } finally {
+      await reader.close();
+    }
+  };
+  const stops: [read: Read[], positions: ReadonlyMap<PartitionName, unknown>][] = [];
+  const all = await readOn(NOTHING_STORED, (read, positions) => stops.push([read, positions]));
+  assertEquals(byPartition(all), byPartition(expected));
+  assert(stops.length >= 4, "there is no position in the middle");
+  assert(
+    stops.some(([, positions]) => ![0n, 9_000n, 9_008n].includes(positions.get("0") as bigint)),
+  );
+  for (const [read, positions] of stops) {
+    assertEquals([...positions.keys()], ["0", "1", "2"]);
+    assertEquals([...positions.values()].every((position) => typeof position === "bigint"), true);
+    const rest = await readOn(structuredClone(positions));
+    assertEquals(byPartition([...read, ...rest]), byPartition(expected));
+  }
+});
+
+Deno.test("KafkaInputConfig goes on from stored positions wherever it would start without", async () => {
+  const at = await topicWith([...numbered("a", 5, 0), ...numbered("b", 5, 1)], 2);
+  for (const startingOffset of ["end", { timestamp: new Date(0) }] as const) {
+    const config = toEnd({ ...at, startingOffset });
+    const reader = await config.open(testPlace(), new Map([["0", 3n]]));
+    try {
+      const rest = startingOffset === "end" ? [] : numbered("b", 5).map(({ value }) => value);
+      assertEquals(valuesOf(await readFrom(reader)).toSorted(), ["a 3", "a 4", ...rest]);
+    } finally {
+      await reader.close();
+    }
+  }
+});
+
+Deno.test("KafkaInputConfig refuses a stored position that the broker does not have", async () => {
+  const { brokers, topic } = await topicWith(numbered("n", 10, 1), 2);
+  await deleteRecords(brokers, topic, [{ partition: 1, offset: "4" }]);
+  for (const stored of [3n, 11n]) {
+    const error = await assertRejects(
+      () => toEnd({ brokers, topic }).open(testPlace(), new Map([["1", stored]])),
+      Error,
+    ) as Error;
+    assertEquals(
+      error.message,
+      `the stored position ${stored} of topic "${topic}", partition 1 is not on the broker any ` +
+        `more, which has 4 to 10: records in between are lost`,
+    );
+  }
+  for (const [stored, count] of [[4n, 6], [10n, 0]] as const) {
+    const reader = await toEnd({ brokers, topic }).open(testPlace(), new Map([["1", stored]]));
+    try {
+      assertEquals((await readFrom(reader)).length, count);
+    } finally {
+      await reader.close();
+    }
+  }
+});
+
+Deno.test("KafkaMessageInputConfig gives headers, timestamp, topic, partition and offset", async () => {
+  const timestamp = Date.UTC(2026, 0, 2);
+  const headers = {
+    trace: "1",
+    list: ["a", "", "ü"],
+    constructor: "c",
+    toString: ["t", "t2"],
+    ...JSON.parse('{ "__proto__": "p" }'),
+  };
+  const { brokers, topic } = await topicWith([
+    { key: "k", value: "v", timestamp, headers, partition: 1 },
+    { key: null, value: null, timestamp: timestamp + 1, partition: 1 },
+  ], 2);
+  const config = new KafkaMessageInputConfig({ brokers, topic, tail: false });
+  const [first, second, ...others] = await within(collect(config), "the run ended");
+  assertEquals(others, []);
+  assertEquals(
+    Object.entries(first.headers).map(([name, values]) => [name, values.map(asText)]),
+    [
+      ["trace", ["1"]],
+      ["list", ["a", "", "ü"]],
+      ["constructor", ["c"]],
+      ["toString", ["t", "t2"]],
+      ["__proto__", ["p"]],
+    ],
+  );
+  assertEquals(Object.getPrototypeOf(first.headers), null);
+  assertEquals(
+    [first, second].map(({ headers: _, key, value, ...rest }) => ({
+      key: asText(key),
+      value: asText(value),
+      ...rest,
+    })),
+    [
+      { key: "k", value: "v", timestamp, topic, partition: 1, offset: 0n },
+      { key: null, value: null, timestamp: timestamp + 1, topic, partition: 1, offset: 1n },
+    ],
+  );
+  assertEquals(Object.keys(second.headers), []);
+});
+
+/** Sends records in one compressed batch. */
+async function produceCompressed(
+  brokers: string[],
+  topic: string,
+  values: readonly string[],
+  compression: CompressionTypes,
+): Promise<void> {
+  const producer = kafkaClient(brokers).producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  try {
+    const messages = values.map((value) => ({ value, partition: 0 }));
+    await producer.send({ topic, messages, compression });
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+Deno.test("KafkaInputConfig reads what was compressed with gzip", async () => {
+  const at = await topicWith([{ value: "plain" }]);
+  const values = Array.from({ length: 1_000 }, (_, n) => `${n}`.padEnd(100));
+  await produceCompressed(at.brokers, at.topic, values, CompressionTypes.GZIP);
+  assertEquals(valuesOf(await within(collect(toEnd(at)), "the run ended")), ["plain", ...values]);
+});
+
+Deno.test("KafkaInputConfig fails on a compression that it cannot read, and names it", async () => {
+  const at = await topicWith([]);
+  const codecs = CompressionCodecs as Record<number, unknown>;
+  const before = codecs[CompressionTypes.ZSTD];
+  codecs[CompressionTypes.ZSTD] = () => ({
+    compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
+  });
+  try {
+    await produceCompressed(at.brokers, at.topic, ["v"], CompressionTypes.ZSTD);
+  } finally {
+    codecs[CompressionTypes.ZSTD] = before;
+  }
+  const error = await within(assertRejects(() => collect(toEnd(at)), StepError), "it failed");
+  assertStringIncludes((error as Error).message, `step "in" failed on worker 0: `);
+  assertStringIncludes((error as Error).message, `cannot read topic "${at.topic}": `);
+  assertStringIncludes((error as Error).message, "ZSTD compression");
+});
+
+Deno.test("KafkaInputConfig fails where there is no such topic, and names it and the brokers", async () => {
+  const brokers = await kafkaBrokers();
+  const input = toEnd({ brokers, topic: "not-there" });
+  const error = await within(assertRejects(() => collect(input), StepError), "it failed");
+  assertStringIncludes(
+    (error as Error).message,
+    `topic "not-there" does not exist on ${brokers[0]}: create it first, or check its name`,
+  );
+  assertEquals((error as StepError).stepId, "in");
+});

@@ -1,0 +1,390 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  Dataflow,
+  KafkaMessageInputConfig,
+  KafkaOutputConfig,
+  type KafkaOutputItem,
+  type KafkaProperties,
+  run,
+  StepError,
+  TestingInputConfig,
+} from "millrace";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
+import { asText, collect, within } from "../support/kafka_reading.ts";
+import { testPlace } from "../support/place.ts";
+import { Random } from "../support/random.ts";
+
+interface WriteOptions {
+  readonly partitions?: number;
+  /** The topic's settings. */
+  readonly config?: Record<string, string>;
+  /** The output's. */
+  readonly additionalProperties?: KafkaProperties;
+}
+
+/** Runs a flow that writes the items to a new topic. */
+async function write(
+  items: readonly KafkaOutputItem[],
+  { partitions, config, additionalProperties }: WriteOptions = {},
+): Promise<{ brokers: string[]; topic: string }> {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { partitions, config });
+  await writeTo(topic, items, { brokers, additionalProperties });
+  return { brokers, topic };
+}
+
+async function writeTo(
+  topic: string,
+  items: readonly KafkaOutputItem[],
+  options: { brokers: string[]; additionalProperties?: KafkaProperties },
+): Promise<void> {
+  const flow = new Dataflow("write")
+    .input("in", new TestingInputConfig([...items]))
+    .capture("to-kafka", new KafkaOutputConfig({ topic, ...options }));
+  await within(run(flow), "the run ended");
+}
+
+/** The error of a run that writes the items. */
+async function failureOf(writing: Promise<unknown>): Promise<StepError> {
+  const error = await within(assertRejects(() => writing, StepError), "the run failed");
+  assertEquals((error as StepError).stepId, "to-kafka");
+  return error as StepError;
+}
+
+/** The topic, read back at once. */
+async function written({ brokers, topic }: { brokers: string[]; topic: string }) {
+  return (await readAll(brokers, topic)).map(({ key, value }) => [key, value]);
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("KafkaOutputConfig writes pairs and objects, text and bytes, null keys and tombstones", async () => {
+  const at = await write([
+    ["text", "grüße"],
+    [bytes("bytes"), bytes("v")],
+    [null, "no key"],
+    ["tombstone", null],
+    [null, null],
+    ["", ""],
+    { key: "object", value: "v" },
+    { value: bytes("no key") },
+    { key: bytes("gone"), value: null },
+  ]);
+  assertEquals(await written(at), [
+    ["text", "grüße"],
+    ["bytes", "v"],
+    [null, "no key"],
+    ["tombstone", null],
+    [null, null],
+    ["", ""],
+    ["object", "v"],
+    [null, "no key"],
+    ["gone", null],
+  ]);
+});
+
+Deno.test("KafkaOutputConfig writes bytes that are no text as they are", async () => {
+  const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const at = await write([[all, all.subarray(100)]]);
+  const [message] = await collect(new KafkaMessageInputConfig({ ...at, tail: false }));
+  assertEquals([...message.key!], [...all]);
+  assertEquals([...message.value!], [...all.subarray(100)]);
+});
+
+Deno.test("KafkaOutputConfig writes headers: several values of a name, and any name", async () => {
+  const odd = JSON.parse('{ "__proto__": "p", "constructor": "c", "toString": ["t", "t2"] }');
+  const at = await write([
+    { value: "1", headers: { one: "1", bytes: bytes("2"), list: ["a", bytes("b"), ""], none: [] } },
+    { value: "2", headers: odd },
+    { value: "3", headers: {} },
+    { value: "4" },
+  ]);
+  const messages = await collect(new KafkaMessageInputConfig({ ...at, tail: false }));
+  assertEquals(
+    messages.map(({ headers }) =>
+      Object.entries(headers).map(([name, values]) => [name, values.map(asText)])
+    ),
+    [
+      [["one", ["1"]], ["bytes", ["2"]], ["list", ["a", "b", ""]]],
+      [["__proto__", ["p"]], ["constructor", ["c"]], ["toString", ["t", "t2"]]],
+      [],
+      [],
+    ],
+  );
+});
+
+Deno.test("KafkaOutputConfig writes a record's own timestamp, and otherwise the time of writing", async () => {
+  const start = Date.now();
+  const [early, late] = [1e12, 4_000_000_000_000];
+  // In one batch, in no order, with the broker's clock in between.
+  const config = { "message.timestamp.after.max.ms": "9223372036854775807" };
+  const at = await write([
+    { value: "late", timestamp: late },
+    { value: "now" },
+    { value: "early", timestamp: early },
+    ["pair", "now too"],
+  ], { config });
+  const messages = await collect(new KafkaMessageInputConfig({ ...at, tail: false }));
+  const end = Date.now();
+  const times = messages.map(({ timestamp }) => timestamp);
+  assertEquals([times[0], times[2]], [late, early]);
+  for (const now of [times[1], times[3]]) assert(now >= start && now <= end, `${now}`);
+});
+
+Deno.test("KafkaOutputConfig writes to the partition that a record names, whatever its key", async () => {
+  const at = await write(
+    [0, 1, 2, 3].flatMap((partition) => [
+      { key: "same", value: `${partition}`, partition },
+      { value: `${partition} without key`, partition },
+    ]),
+    { partitions: 4 },
+  );
+  assertEquals(
+    (await readAll(at.brokers, at.topic)).map(({ partition, value }) => [partition, value]),
+    [0, 1, 2, 3].flatMap((p) => [[p, `${p}`], [p, `${p} without key`]]),
+  );
+});
+
+Deno.test("KafkaOutputConfig puts a key where KafkaJS's producer puts it", async () => {
+  const random = new Random(17);
+  const keys = Array.from(
+    { length: 300 },
+    (_, n) => Uint8Array.from({ length: 1 + n % 20 }, () => random.below(256)),
+  );
+  const at = await write(keys.map((key) => [key, key.toHex()]), { partitions: 7 });
+  const theirs = await createTopic(at.brokers, { partitions: 7 });
+  await produce(at.brokers, theirs, keys.map((key) => ({ key, value: key.toHex() })));
+  const places = async (topic: string) =>
+    (await readAll(at.brokers, topic)).map(({ partition, value }) => `${value} in ${partition}`);
+  const expected = await places(theirs);
+  assertEquals(expected.length, 300);
+  assertEquals(await places(at.topic), expected);
+});
+
+Deno.test("KafkaOutputConfig spreads records without a key over all partitions", async () => {
+  const items = Array.from({ length: 60_000 }, (_, n): KafkaOutputItem => [null, `${n}`]);
+  const at = await write(items, { partitions: 3 });
+  const records = await readAll(at.brokers, at.topic);
+  assertEquals(records.length, 60_000);
+  assertEquals(new Set(records.map(({ value }) => value)).size, 60_000);
+  assertEquals(new Set(records.map(({ partition }) => partition)).size, 3);
+});
+
+Deno.test("KafkaOutputConfig writes 100,000 records exactly once, each key's in order", async () => {
+  const items = Array.from({ length: 100_000 }, (_, n): KafkaOutputItem => [
+    `key ${n % 97}`,
+    `${n}`,
+  ]);
+  // Read back as soon as `run` resolves: all had been acknowledged by then.
+  const at = await write(items, { partitions: 4 });
+  const records = await readAll(at.brokers, at.topic);
+  assertEquals(records.length, 100_000);
+  assertEquals(new Set(records.map(({ partition }) => partition)).size, 4);
+  const byKey = Map.groupBy(records, ({ key }) => key);
+  assertEquals(byKey.size, 97);
+  for (let k = 0; k < 97; k++) {
+    assertEquals(
+      byKey.get(`key ${k}`)!.map(({ value }) => Number(value)),
+      items.flatMap((_, n) => n % 97 === k ? [n] : []),
+    );
+    assertEquals(new Set(byKey.get(`key ${k}`)!.map(({ partition }) => partition)).size, 1);
+  }
+});
+
+Deno.test("KafkaOutputConfig has every record acknowledged when prepare() resolves", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const additionalProperties = { "linger.ms": 900_000 };
+  const config = new KafkaOutputConfig({ brokers, topic, additionalProperties });
+  const writer = await config.open(testPlace());
+  try {
+    for (let epoch = 0; epoch < 5; epoch++) {
+      await writer.write([["k", `${epoch}`], ["k", `${epoch} too`]], epoch);
+      assertEquals(await writer.prepare(epoch), new Map());
+      const values = (await readAll(brokers, topic)).map(({ value }) => value);
+      assertEquals(values.length, 2 * (epoch + 1));
+      assertEquals(values.slice(-2), [`${epoch}`, `${epoch} too`]);
+    }
+    await writer.prepare(5); // nothing was written: nothing to wait for
+  } finally {
+    await writer.close();
+  }
+});
+
+Deno.test("KafkaOutputConfig waits for more records only as long as linger.ms says", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const additionalProperties = { "linger.ms": 50 };
+  const config = new KafkaOutputConfig({ brokers, topic, additionalProperties });
+  const writer = await config.open(testPlace());
+  try {
+    await writer.write([["k", "lingers"]], 0);
+    assertEquals(await readAll(brokers, topic), []);
+    const deadline = performance.now() + 10_000;
+    let records = await readAll(brokers, topic);
+    while (records.length === 0 && performance.now() < deadline) {
+      records = await readAll(brokers, topic);
+    }
+    assertEquals(records.map(({ value }) => value), ["lingers"]);
+  } finally {
+    await writer.close();
+  }
+});
+
+Deno.test("KafkaOutputConfig does not let full batches linger", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const additionalProperties = { "linger.ms": 900_000 };
+  const config = new KafkaOutputConfig({ brokers, topic, additionalProperties });
+  const writer = await config.open(testPlace());
+  const value = "x".repeat(100_000);
+  try {
+    // 40 MB in all: more than may wait, so that writing ends only if sending has begun.
+    for (let n = 0; n < 400; n++) {
+      await within(Promise.resolve(writer.write([[`${n}`, value]], 0)), `record ${n} was taken`);
+    }
+    await writer.prepare(0);
+  } finally {
+    await writer.close();
+  }
+  const keys = (await readAll(brokers, topic)).map(({ key }) => Number(key));
+  assertEquals(keys, Array.from({ length: 400 }, (_, n) => n));
+});
+
+for (
+  const additionalProperties of [
+    { acks: 1 },
+    { "compression.type": "gzip" },
+    { "linger.ms": 20, "client.id": "writer" },
+    { acks: "1", "compression.codec": "gzip", "queue.buffering.max.ms": 1 },
+  ] as KafkaProperties[]
+) {
+  Deno.test(`KafkaOutputConfig writes all, in order, with ${JSON.stringify(additionalProperties)}`, async () => {
+    const items = Array.from({ length: 5_000 }, (_, n): KafkaOutputItem => ["k", `${n}`]);
+    const at = await write(items, { additionalProperties });
+    assertEquals(await written(at), items.map((item) => item as [string, string]));
+  });
+}
+
+Deno.test("KafkaOutputConfig compresses with compression.type gzip", async () => {
+  const value = "x".repeat(3_000_000); // over the broker's limit, unless compressed
+  const additionalProperties = { "compression.type": "gzip" };
+  const at = await write([["k", value]], { additionalProperties });
+  assertEquals(await written(at), [["k", value]]);
+});
+
+for (const acks of ["all", "1"]) {
+  Deno.test(`KafkaOutputConfig splits batches for a topic of small ones, with acks ${acks}: all arrive once, in order`, async () => {
+    const value = "x".repeat(100);
+    // Partition 0 gets batches that fit, 1 and 2 get some that do not, in the same requests.
+    const items = Array.from({ length: 3_000 }, (_, n): KafkaOutputItem => ({
+      value: `${n} ${value}`,
+      partition: n % 300 === 0 ? 0 : 1 + n % 2,
+    }));
+    const config = { "max.message.bytes": "2000" };
+    const at = await write(items, { partitions: 3, config, additionalProperties: { acks } });
+    const records = await readAll(at.brokers, at.topic);
+    for (const partition of [0, 1, 2]) {
+      assertEquals(
+        records.filter((r) => r.partition === partition).map((r) => parseInt(r.value!)),
+        items.flatMap((item, n) => "partition" in item && item.partition === partition ? [n] : []),
+      );
+    }
+  });
+}
+
+Deno.test("KafkaOutputConfig names step, topic, size and item of a record that is too large", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { config: { "max.message.bytes": "2000" } });
+  const items: KafkaOutputItem[] = [
+    ["k", "small"],
+    ["the large one", "x".repeat(5_000)],
+    ["k", "small too"],
+  ];
+  const { message, item, cause } = await failureOf(writeTo(topic, items, { brokers }));
+  assertStringIncludes(message, `step "to-kafka" failed on worker 0: `);
+  assertStringIncludes(
+    message,
+    `a record with a payload of 5000 bytes is larger than topic "${topic}" takes: raise its ` +
+      `max.message.bytes, or make the record smaller`,
+  );
+  assertStringIncludes(item!, '[ "the large one", "xxx');
+  assertEquals(message.length < 600, true);
+  assertStringIncludes(((cause as Error).cause as Error).message, "larger than the max");
+});
+
+Deno.test("KafkaOutputConfig names the item that is no record", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const wrong = { key: "k", value: { amount: 1 } } as unknown as KafkaOutputItem;
+  const { message, item } = await failureOf(writeTo(topic, [["k", "v"], wrong], { brokers }));
+  assertStringIncludes(message, "a record's value must be bytes, text or null");
+  assertEquals(item, '{ key: "k", value: { amount: 1 } }');
+});
+
+Deno.test("KafkaOutputConfig refuses a record of another topic", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const { message, item } = await failureOf(
+    writeTo(topic, [{ value: "v", topic }, { value: "v", topic: "other" }], { brokers }),
+  );
+  assertStringIncludes(message, `a record's topic must be the output's, "${topic}"; got "other"`);
+  assertEquals(item, '{ value: "v", topic: "other" }');
+});
+
+Deno.test("KafkaOutputConfig refuses a partition that the topic has not", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { partitions: 2 });
+  const { message } = await failureOf(writeTo(topic, [{ value: "v", partition: 2 }], { brokers }));
+  assertStringIncludes(message, "a record's partition must be a whole number from 0 to 1; got 2");
+});
+
+Deno.test("KafkaOutputConfig fails where there is no such topic, and names it and the brokers", async () => {
+  const brokers = await kafkaBrokers();
+  const { message } = await failureOf(writeTo("not-there", [["k", "v"]], { brokers }));
+  assertStringIncludes(
+    message,
+    `topic "not-there" does not exist on ${brokers[0]}: create it first, or check its name`,
+  );
+});
+
+Deno.test("KafkaOutputConfig says what is wrong when there is no broker, within its time-out", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const broker = `127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const start = performance.now();
+  const { message } = await failureOf(writeTo("t", [["k", "v"]], { brokers: [broker] }));
+  assert(performance.now() - start < 14_000);
+  assertStringIncludes(message, `no Kafka broker in reach at ${broker} within 10 s: `);
+  assertStringIncludes(message, "(is it running, and is the address right?)");
+});
+
+Deno.test("KafkaOutputConfig copies the records of KafkaMessageInputConfig, with all but their place", async () => {
+  const brokers = await kafkaBrokers();
+  const timestamp = Date.UTC(2026, 0, 2);
+  const from = await createTopic(brokers, { partitions: 2 });
+  const to = await createTopic(brokers, { partitions: 2 });
+  await produce(brokers, from, [
+    { key: "k", value: "v", timestamp, headers: { trace: "1", list: ["a", "b"] }, partition: 1 },
+    { key: null, value: null, timestamp: timestamp + 1, partition: 0 },
+    { key: "k", value: "", timestamp: timestamp + 2, partition: 0 },
+  ]);
+  const flow = new Dataflow("copy")
+    .input("in", new KafkaMessageInputConfig({ brokers, topic: from, tail: false }))
+    .capture(new KafkaOutputConfig({ brokers, topic: to }));
+  await within(run(flow), "the run ended");
+
+  const all = async (topic: string) => {
+    const messages = await collect(new KafkaMessageInputConfig({ brokers, topic, tail: false }));
+    return messages.map(({ key, value, headers, timestamp }) => ({
+      key: asText(key),
+      value: asText(value),
+      headers: Object.entries(headers).map(([name, values]) => [name, values.map(asText)]),
+      timestamp,
+    })).toSorted((a, b) => a.timestamp - b.timestamp);
+  };
+  const copied = await all(to);
+  assertEquals(copied, await all(from));
+  assertEquals(copied.length, 3);
+  assertEquals(copied[0].headers, [["trace", ["1"]], ["list", ["a", "b"]]]);
+});

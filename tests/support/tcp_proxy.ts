@@ -1,0 +1,196 @@
+/**
+ * A proxy before a Kafka broker, for faults of the network: it loses requests and answers, cuts
+ * connections and refuses new ones, and counts, so that a test can prove that its fault has happened.
+ *
+ * Clients leave for the address that the broker gives in its metadata; so the proxy looks into each
+ * message, and puts its own port in the place of the broker's.
+ */
+
+/** Kinds of requests, by their numbers in Kafka's protocol. */
+export const API = {
+  produce: 0,
+  fetch: 1,
+  listOffsets: 2,
+  metadata: 3,
+  initProducerId: 22,
+} as const;
+
+/** A fault that happens once: to the `nth` request of a kind, counted from 1 since the start. */
+export interface Fault {
+  readonly api: keyof typeof API;
+  readonly nth: number;
+  /**
+   * What is lost before the connection is cut: the request, so that the broker never sees it; the
+   * answer to what the broker has done; or the second half of the answer.
+   */
+  readonly lose: "request" | "response" | "half a response";
+}
+
+/** One client's connection, and the proxy's own to the broker. */
+interface Link {
+  readonly client: Deno.TcpConn;
+  readonly broker: Deno.TcpConn;
+  /** Kind, version and fault of each request on its way, by correlation id. */
+  readonly pending: Map<number, { api: number; version: number; fault?: Fault }>;
+}
+
+const HOST = "127.0.0.1";
+
+/** The proxy; it listens until it is disposed of. */
+export class TcpProxy implements AsyncDisposable {
+  /** Where it listens, as a client's broker. */
+  readonly address: string;
+  /** While true, connections are closed as they come. */
+  refusing = false;
+  /** How many connections it has refused. */
+  refused = 0;
+  /** How many connections it has cut, faults included. */
+  cuts = 0;
+  /** Faults that have happened. */
+  readonly fired: Fault[] = [];
+  /** Bytes that have come from the broker. */
+  received = 0;
+  readonly #listener: Deno.TcpListener;
+  readonly #target: { hostname: string; port: number };
+  readonly #links = new Set<Link>();
+  readonly #work: Promise<void>[] = [];
+  readonly #requests = new Map<number, number>();
+  #faults: Fault[] = [];
+
+  /** Starts a proxy before `broker`, `host:port`, that does what `faults` say. */
+  constructor(broker: string, faults: readonly Fault[] = []) {
+    const [hostname, port] = broker.split(":");
+    this.#target = { hostname, port: Number(port) };
+    this.#faults = [...faults];
+    this.#listener = Deno.listen({ hostname: HOST, port: 0 });
+    this.address = `${HOST}:${this.#listener.addr.port}`;
+    this.#work.push(this.#accept());
+  }
+
+  /** How many requests of a kind have come. */
+  requests(api: keyof typeof API): number {
+    return this.#requests.get(API[api]) ?? 0;
+  }
+
+  /** Cuts all connections. */
+  cutAll(): void {
+    for (const link of this.#links) this.#cut(link);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const link of this.#links) close(link);
+    await Promise.all(this.#work);
+  }
+
+  async #accept(): Promise<void> {
+    for await (const client of this.#listener) {
+      if (this.refusing) {
+        this.refused++;
+        client.close();
+      } else this.#work.push(this.#serve(client));
+    }
+  }
+
+  async #serve(client: Deno.TcpConn): Promise<void> {
+    const broker = await Deno.connect(this.#target);
+    const link: Link = { client, broker, pending: new Map() };
+    this.#links.add(link);
+    // Whichever ends, by an end of file or by a cut, ends the other.
+    await Promise.allSettled(
+      [this.#toBroker(link), this.#toClient(link)].map((side) => side.finally(() => close(link))),
+    );
+    this.#links.delete(link);
+  }
+
+  #cut(link: Link): void {
+    this.cuts++;
+    close(link);
+  }
+
+  async #toBroker(link: Link): Promise<void> {
+    for (;;) {
+      const message = await readMessage(link.client);
+      if (message === null) return;
+      const view = new DataView(message.buffer);
+      const [api, version, id] = [view.getInt16(4), view.getInt16(6), view.getInt32(8)];
+      const nth = (this.#requests.get(api) ?? 0) + 1;
+      this.#requests.set(api, nth);
+      const fault = this.#faults.find((fault) => API[fault.api] === api && fault.nth === nth);
+      if (fault?.lose === "request") return this.#fire(link, fault);
+      link.pending.set(id, { api, version, fault });
+      await writeAll(link.broker, message);
+    }
+  }
+
+  async #toClient(link: Link): Promise<void> {
+    for (;;) {
+      const message = await readMessage(link.broker);
+      if (message === null) return;
+      this.received += message.length;
+      const id = new DataView(message.buffer).getInt32(4);
+      const { api, version, fault } = link.pending.get(id)!;
+      link.pending.delete(id);
+      if (fault !== undefined) {
+        const half = fault.lose === "response" ? 0 : message.length >> 1;
+        await writeAll(link.client, message.subarray(0, half));
+        return this.#fire(link, fault);
+      }
+      if (api === API.metadata) this.#redirect(message, version);
+      await writeAll(link.client, message);
+    }
+  }
+
+  #fire(link: Link, fault: Fault): void {
+    this.fired.push(fault);
+    this.#cut(link);
+  }
+
+  /** Puts our port in the place of every broker's: length, correlation id, throttle time, brokers. */
+  #redirect(message: Uint8Array<ArrayBuffer>, version: number): void {
+    if (version > 8) throw new Error(`metadata version ${version} has another form`);
+    const view = new DataView(message.buffer);
+    let at = version >= 3 ? 12 : 8;
+    const brokers = view.getInt32(at);
+    at += 4;
+    for (let i = 0; i < brokers; i++) {
+      at += 4; // the node's id
+      at += 2 + view.getInt16(at);
+      view.setInt32(at, this.#listener.addr.port);
+      at += 4;
+      at += 2 + Math.max(view.getInt16(at), 0); // the rack, with -1 for none
+    }
+  }
+}
+
+function close({ client, broker }: Link): void {
+  for (const side of [client, broker]) {
+    try {
+      side.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error; // closed before
+    }
+  }
+}
+
+/** A message with the four bytes of its length; `null` where the connection has ended. */
+async function readMessage(from: Deno.TcpConn): Promise<Uint8Array<ArrayBuffer> | null> {
+  const length = new Uint8Array(4);
+  if (!await readFull(from, length)) return null;
+  const message = new Uint8Array(4 + new DataView(length.buffer).getInt32(0));
+  message.set(length);
+  return await readFull(from, message.subarray(4)) ? message : null;
+}
+
+async function readFull(from: Deno.TcpConn, into: Uint8Array): Promise<boolean> {
+  for (let at = 0; at < into.length;) {
+    const count = await from.read(into.subarray(at));
+    if (count === null) return false;
+    at += count;
+  }
+  return true;
+}
+
+async function writeAll(to: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
