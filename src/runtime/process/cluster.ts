@@ -93,7 +93,7 @@ const LEAVE_MS = 10_000;
  * @throws {RangeError} If more workers are asked for than this version runs.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * import { spawnCluster } from "millrace";
  *
  * const { steps } = await spawnCluster(import.meta.resolve("./flow.ts"));

@@ -1,0 +1,139 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { type Command, helpText, parseCommand } from "../../src/cli/arguments.ts";
+import { UsageError } from "../../src/core/errors.ts";
+
+function parse(args: readonly string[], env: Readonly<Record<string, string>> = {}): Command {
+  return parseCommand(args, (name) => env[name]);
+}
+
+/** A run of `flow.ts` with nothing asked for. */
+const PLAIN = {
+  kind: "run",
+  flow: "flow.ts",
+  flowArgs: [],
+  workers: 1,
+  epochMs: undefined,
+  logLevel: "warn",
+  logFormat: "text",
+} as const;
+
+Deno.test("parseCommand() takes a flow alone, with one worker and a quiet log", () => {
+  assertEquals(parse(["flow.ts"]), PLAIN);
+});
+
+Deno.test("parseCommand() takes options before and after the flow, in every spelling", () => {
+  const expected = { ...PLAIN, epochMs: 1_500, logLevel: "debug", logFormat: "json" };
+  const spellings = [
+    [
+      "-w",
+      "1",
+      "--epoch-interval",
+      "1.5s",
+      "--log-level",
+      "debug",
+      "--log-format",
+      "json",
+      "flow.ts",
+    ],
+    ["flow.ts", "-w1", "--epoch-interval=1500ms", "--log-level=debug", "--log-format=json"],
+    [
+      "--workers=1",
+      "flow.ts",
+      "--log-format",
+      "json",
+      "--epoch-interval=1.5s",
+      "--log-level=debug",
+    ],
+  ];
+  for (const args of spellings) assertEquals(parse(args) as unknown, expected);
+});
+
+Deno.test("parseCommand() leaves alone what stands after --", () => {
+  const flowArgs = ["-w", "2", "--help", "--", "", "flow2.ts"];
+  assertEquals(parse(["flow.ts", "--", ...flowArgs]), { ...PLAIN, flowArgs });
+});
+
+Deno.test("parseCommand() keeps a flow's name as it is, also when it looks like a number", () => {
+  assertEquals(parse(["007"]), { ...PLAIN, flow: "007" });
+  assertEquals(parse(["flow.ts:name"]), { ...PLAIN, flow: "flow.ts:name" });
+});
+
+Deno.test("parseCommand() takes from the environment what is not given as an option", () => {
+  const env = {
+    MILLRACE_WORKERS: "1",
+    MILLRACE_EPOCH_INTERVAL: "2m",
+    MILLRACE_LOG_LEVEL: "error",
+    MILLRACE_LOG_FORMAT: "json",
+  };
+  const given = { ...PLAIN, epochMs: 120_000, logLevel: "error", logFormat: "json" };
+  assertEquals(parse(["flow.ts"], env) as unknown, given);
+  assertEquals(
+    parse(["flow.ts", "--log-level=info"], env) as unknown,
+    { ...given, logLevel: "info" },
+  );
+});
+
+Deno.test("parseCommand() prefers help to everything, then the version", () => {
+  assertEquals(parse(["--help"]), { kind: "help" });
+  assertEquals(parse(["-h", "flow.ts", "-w", "7"]), { kind: "help" });
+  assertEquals(parse(["--version", "-h"]), { kind: "help" });
+  assertEquals(parse(["-V"]), { kind: "version" });
+});
+
+Deno.test("parseCommand() names the option or variable that a bad value came from", () => {
+  const cases: [args: string[], env: Record<string, string>, message: string][] = [
+    [["-w", "1.5"], {}, `--workers must be a whole number from 1 on; got "1.5"`],
+    [["-w", "1e3"], {}, `--workers must be a whole number from 1 on; got "1e3"`],
+    [[], { MILLRACE_WORKERS: "0" }, `MILLRACE_WORKERS must be a whole number from 1 on; got "0"`],
+    [["-w", "3"], {}, "this version runs one worker: --workers must be 1; got 3"],
+    [
+      [],
+      { MILLRACE_EPOCH_INTERVAL: "soon" },
+      `MILLRACE_EPOCH_INTERVAL must look like 500ms, 10s, 5m or 1h; got "soon"`,
+    ],
+    [
+      ["--epoch-interval=-1s"],
+      {},
+      `--epoch-interval must look like 500ms, 10s, 5m or 1h; got "-1s"`,
+    ],
+    [["--log-level=INFO"], {}, `--log-level must be debug or info or warn or error; got "INFO"`],
+    [[], { MILLRACE_LOG_FORMAT: "" }, `MILLRACE_LOG_FORMAT must be text or json; got ""`],
+  ];
+  for (const [args, env, message] of cases) {
+    const error = assertThrows(() => parse(["flow.ts", ...args], env), UsageError) as UsageError;
+    assertEquals(error.message, message);
+  }
+});
+
+Deno.test("parseCommand() refuses an option without a value, wherever it stands", () => {
+  const message = "option -w (--workers) needs a value: --workers N";
+  for (const args of [["-w"], ["flow.ts", "--workers"], ["flow.ts", "-w", "--log-level=info"]]) {
+    assertThrows(() => parse(args), UsageError, message);
+  }
+});
+
+Deno.test("parseCommand() refuses what it does not know, with a hint where one is near", () => {
+  assertThrows(() => parse(["flow.ts", "--log"]), UsageError, "did you mean --log-level?");
+  assertThrows(() => parse(["flow.ts", "--recover=x"]), UsageError, "unknown option --recover=x (");
+  assertThrows(() => parse(["flow.ts", "--no-workers"]), UsageError, "unknown option --no-workers");
+  assertThrows(() => parse(["flow.ts", "-q"]), UsageError, "unknown option -q (see --help)");
+});
+
+Deno.test("parseCommand() wants one flow", () => {
+  assertThrows(() => parse([]), UsageError, "which flow?");
+  assertThrows(() => parse(["--", "flow.ts"]), UsageError, "which flow?");
+  assertThrows(() => parse(["a.ts", "b", "c"]), UsageError, "got a.ts and b c (");
+});
+
+Deno.test("helpText() explains every option that parseCommand() takes", () => {
+  const options = [
+    "--workers N",
+    "--epoch-interval TIME",
+    "--log-level LEVEL",
+    "--log-format FORMAT",
+  ];
+  for (const option of [...options, "--help", "--version"]) {
+    assertStringIncludes(helpText(), option);
+  }
+  for (const line of helpText().split("\n")) assertEquals(line.length <= 100, true, line);
+});

@@ -1,0 +1,72 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { locateFlow } from "../../src/cli/flow_location.ts";
+import { UsageError } from "../../src/core/errors.ts";
+import { folderOf } from "../support/cli.ts";
+
+const HERE = new URL(import.meta.url).href;
+const PATH = import.meta.filename!;
+
+Deno.test("locateFlow() gives a file's URL, and the export after the colon", () => {
+  assertEquals(locateFlow(PATH), { moduleUrl: HERE, exportName: null });
+  assertEquals(locateFlow(`${PATH}:orders`), { moduleUrl: HERE, exportName: "orders" });
+  assertEquals(locateFlow(`${PATH}:$2_b`), { moduleUrl: HERE, exportName: "$2_b" });
+});
+
+Deno.test("locateFlow() finds relative paths from the current folder", () => {
+  const folder = import.meta.dirname!;
+  const relative = [
+    ...Deno.cwd().split("/").slice(1).map(() => ".."),
+    ...folder.split("/").slice(1),
+  ];
+  const file = "flow_location_test.ts";
+  assertEquals(locateFlow([...relative, file].join("/")).moduleUrl, HERE);
+});
+
+Deno.test("locateFlow() takes a file by its own name before it splits one at a colon", async () => {
+  await using folder = await folderOf({ "a:b": "", "a": "" });
+  assertEquals(locateFlow(`${folder.path}/a:b`).exportName, null);
+  assertEquals(locateFlow(`${folder.path}/a:c`).exportName, "c");
+});
+
+Deno.test("locateFlow() makes a proper URL of a path with spaces, # and %", async () => {
+  await using folder = await folderOf({ "my flows/#1 100%.ts": "" });
+  const { moduleUrl } = locateFlow(`${folder.path}/my flows/#1 100%.ts`);
+  assertEquals(moduleUrl.endsWith("/my%20flows/%231%20100%25.ts"), true, moduleUrl);
+  assertEquals((await Deno.stat(new URL(moduleUrl))).isFile, true);
+});
+
+Deno.test("locateFlow() takes URLs, and tells an export from a port and a package's name", () => {
+  const cases: Record<string, [moduleUrl: string, exportName: string | null]> = {
+    "https://example.com/flow.ts": ["https://example.com/flow.ts", null],
+    "https://example.com/flow.ts:orders": ["https://example.com/flow.ts", "orders"],
+    "http://localhost:8000": ["http://localhost:8000", null],
+    "http://localhost:8000/flow.ts:orders": ["http://localhost:8000/flow.ts", "orders"],
+    "file:///flows/flow.ts:orders": ["file:///flows/flow.ts", "orders"],
+    "jsr:@scope/flows@1.2.3": ["jsr:@scope/flows@1.2.3", null],
+    "jsr:@scope/flows:orders": ["jsr:@scope/flows", "orders"],
+    "npm:flows": ["npm:flows", null],
+    "npm:flows@1.0.0": ["npm:flows@1.0.0", null],
+    "npm:flows:orders": ["npm:flows", "orders"],
+  };
+  for (const [argument, [moduleUrl, exportName]] of Object.entries(cases)) {
+    assertEquals(locateFlow(argument), { moduleUrl, exportName });
+  }
+});
+
+Deno.test("locateFlow() refuses what is not there, and says where it looked", () => {
+  const looked = `(looked in ${Deno.cwd()})`;
+  for (const argument of ["nowhere.ts", "nowhere.ts:orders", "-"]) {
+    const file = argument.split(":")[0];
+    const error = assertThrows(() => locateFlow(argument), UsageError) as UsageError;
+    assertEquals(error.message, `no such file: ${file} ${looked}`);
+  }
+  assertThrows(() => locateFlow(`${PATH}/flow.ts`), UsageError, "no such file: "); // below a file
+  assertThrows(() => locateFlow(`${PATH}:no-name`), UsageError, "no such file: ");
+});
+
+Deno.test("locateFlow() refuses a folder", () => {
+  const folder = import.meta.dirname!;
+  const message = `${folder} is a folder: give the flow's file`;
+  assertThrows(() => locateFlow(folder), UsageError, message);
+  assertThrows(() => locateFlow(`${folder}:orders`), UsageError, message);
+});

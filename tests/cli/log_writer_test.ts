@@ -1,0 +1,40 @@
+import { assertEquals } from "@std/assert";
+import { createLogWriter } from "../../src/cli/log_writer.ts";
+import { LOG_LEVELS, type LogLevel } from "../../src/core/log.ts";
+
+function writer(least: LogLevel, format: "text" | "json") {
+  const lines: string[] = [];
+  const now = () => new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 67));
+  return { lines, log: createLogWriter({ least, format, now }, (line) => lines.push(line)) };
+}
+
+Deno.test("createLogWriter() writes the time, the level, the message and the facts as a line", () => {
+  const { lines, log } = writer("debug", "text");
+  log.info("flow loaded", { flow: "my flow", steps: 3, resumed: false, epoch: null });
+  log.error("gone");
+  assertEquals(lines, [
+    `2026-01-02T03:04:05.067Z info  flow loaded flow="my flow" steps=3 resumed=false epoch=null\n`,
+    "2026-01-02T03:04:05.067Z error gone\n",
+  ]);
+});
+
+Deno.test("createLogWriter() writes an object a line as JSON, whatever the message has in it", () => {
+  const { lines, log } = writer("debug", "json");
+  log.warn(`two\nlines and a "quote"`, { topic: "a\nb", lag: 7 });
+  assertEquals(lines.map((line) => line.indexOf("\n")), [lines[0].length - 1]);
+  assertEquals(JSON.parse(lines[0]), {
+    time: "2026-01-02T03:04:05.067Z",
+    level: "warn",
+    message: `two\nlines and a "quote"`,
+    topic: "a\nb",
+    lag: 7,
+  });
+});
+
+Deno.test("createLogWriter() leaves out what matters less than asked for", () => {
+  for (const [at, least] of LOG_LEVELS.entries()) {
+    const { lines, log } = writer(least, "json");
+    for (const level of LOG_LEVELS) log[level]("said");
+    assertEquals(lines.map((line) => JSON.parse(line).level), LOG_LEVELS.slice(at));
+  }
+});

@@ -1,0 +1,113 @@
+import { assertEquals } from "@std/assert";
+import { reportError } from "../../src/cli/report.ts";
+import { FlowDefinitionError, StepError } from "../../src/core/errors.ts";
+
+const ENGINE = new URL("../../src/runtime/worker.ts", import.meta.url).href;
+
+/** An error with a stack of its own. */
+function errorWith<E extends Error>(error: E, ...frames: string[]): E {
+  error.stack = [`${error.name}: ${error.message}`, ...frames.map((f) => `    at ${f}`)].join("\n");
+  return error;
+}
+
+function report(thrown: unknown, cwd = "/home/me", workers = 1): string[] {
+  return reportError(thrown, { workers, cwd }).split("\n");
+}
+
+Deno.test("reportError() shows a failed step with the error, the user's frames and the item", () => {
+  const cause = errorWith(
+    new TypeError("no amount"),
+    "sum (file:///home/me/flow.ts:3:4)",
+    "file:///srv/lib.ts:9:1",
+    `Worker.run (${ENGINE}:1:2)`,
+  );
+  const failure = { stepId: "per-minute", worker: 1, item: "{ id: 7 }" };
+  assertEquals(report(new StepError(failure, cause)), [
+    `error: step "per-minute" failed`,
+    "  TypeError: no amount",
+    "    at sum (flow.ts:3:4)",
+    "    at /srv/lib.ts:9:1",
+    "  item: { id: 7 }",
+  ]);
+});
+
+Deno.test("reportError() says which worker it was where there are several", () => {
+  const error = new StepError({ stepId: "sum", worker: 1 }, errorWith(new Error("no")));
+  assertEquals(report(error, "/", 3), [
+    `error: step "sum" failed on worker 1 of 3`,
+    "  Error: no",
+  ]);
+});
+
+Deno.test("reportError() shows what caused an error, and what caused that", () => {
+  const innermost = errorWith(new RangeError("port 0"), "file:///home/me/net.ts:1:1");
+  const inner = errorWith(new Error("no route", { cause: innermost }), "file:///home/me/db.ts:2:2");
+  const cause = errorWith(new Error("not saved", { cause: inner }), "file:///home/me/flow.ts:3:3");
+  assertEquals(report(new StepError({ stepId: "save", worker: 0, item: "1" }, cause)), [
+    `error: step "save" failed`,
+    "  Error: not saved",
+    "    at flow.ts:3:3",
+    "  caused by Error: no route",
+    "    at db.ts:2:2",
+    "  caused by RangeError: port 0",
+    "    at net.ts:1:1",
+    "  item: 1",
+  ]);
+});
+
+Deno.test("reportError() names the class of an error only where that says something", () => {
+  assertEquals(report(errorWith(new Error("gone"))), ["error: gone"]);
+  assertEquals(report(errorWith(new FlowDefinitionError("no input"))), ["error: no input"]);
+  assertEquals(report(errorWith(new TypeError("no pair"))), ["error: TypeError: no pair"]);
+  assertEquals(report(errorWith(new Error(""))), ["error: Error: "]);
+});
+
+Deno.test("reportError() shows what was thrown and is no error", () => {
+  assertEquals(report("text"), [`error: thrown: "text"`]);
+  assertEquals(report(undefined), ["error: thrown: undefined"]);
+  assertEquals(report(new StepError({ stepId: "s", worker: 0 }, 7)), [
+    `error: step "s" failed`,
+    "  thrown: 7",
+  ]);
+});
+
+Deno.test("reportError() indents a message of several lines, and takes none of it for frames", () => {
+  const error = errorWith(
+    new Error("bad query:\n  select *\n    at line 2"),
+    "file:///home/me/flow.ts:1:1",
+  );
+  assertEquals(report(error), [
+    "error: bad query:",
+    "    select *",
+    "      at line 2",
+    "    at flow.ts:1:1",
+  ]);
+});
+
+Deno.test("reportError() takes colours out", () => {
+  assertEquals(report(errorWith(new Error("\x1b[31mred\x1b[0m"))), ["error: red"]);
+});
+
+Deno.test("reportError() shows paths as the user would type them", () => {
+  const error = errorWith(
+    new Error("see file:///home/me/my%20flows/100%25.json"),
+    "f (file:///home/me/my%20flows/a%231.ts:1:2)",
+    "file:///home/meg/flow.ts:3:4",
+    "file:///home/me/%E0%A4%A.ts:5:6",
+    "https://example.com/flow.ts:7:8",
+  );
+  assertEquals(report(error), [
+    "error: see my flows/100%.json",
+    "    at f (my flows/a#1.ts:1:2)",
+    "    at /home/meg/flow.ts:3:4",
+    "    at file:///home/me/%E0%A4%A.ts:5:6",
+    "    at https://example.com/flow.ts:7:8",
+  ]);
+  assertEquals(report(error, "/home/me/my flows")[1], "    at f (a#1.ts:1:2)");
+  assertEquals(report(error, "/")[2], "    at home/meg/flow.ts:3:4");
+});
+
+Deno.test("reportError() shows no more than eight frames", () => {
+  const frames = Array.from({ length: 20 }, (_, i) => `file:///home/me/flow.ts:${i}:1`);
+  assertEquals(report(errorWith(new Error("deep"), ...frames)).length, 9);
+});

@@ -1,0 +1,27 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { isPromiseLike, within } from "../../src/core/promises.ts";
+
+Deno.test("within() says true when the work is done in time", async () => {
+  assertEquals(await within(Promise.resolve("done"), 10_000), true);
+});
+
+Deno.test("within() says false when the work takes longer", async () => {
+  assertEquals(await within(new Promise(() => {}), 1), false);
+});
+
+Deno.test("within() rejects when the work does in time, and leaves no timer", async () => {
+  await assertRejects(() => within(Promise.reject(new Error("broken")), 10_000), Error, "broken");
+});
+
+Deno.test("within() bears that the work rejects after its time", async () => {
+  const work = Promise.withResolvers<void>();
+  assertEquals(await within(work.promise, 1), false);
+  work.reject(new Error("late"));
+  await new Promise((resolve) => setTimeout(resolve, 0)); // an unhandled rejection would end the test
+});
+
+Deno.test("isPromiseLike() knows promises and thenables from everything else", () => {
+  assertEquals([Promise.resolve(), { then() {} }].map(isPromiseLike), [true, true]);
+  const others = [null, undefined, 1, "then", {}, { then: 1 }, () => {}];
+  assertEquals(others.map(isPromiseLike), others.map(() => false));
+});

@@ -1,0 +1,175 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { type CliOptions, type CliResult, flowFile, folderOf, runCli } from "../support/cli.ts";
+
+/** What a failed run says on stderr. Whatever it is, it has no frames of the engine's. */
+async function failed(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const result = await runCli(args, options);
+  assertEquals(result.code, 1);
+  assertMatch(result.stderr, /^error: /);
+  for (const engine of [/\/src\//, /worker_main/, /millrace-chain/, /\bnode:/, /\bext:/]) {
+    assertEquals(engine.exec(result.stderr), null, result.stderr);
+  }
+  return result;
+}
+
+/** The same, for a flow that is in a file of its own, from whose folder it is started. */
+async function failedText(name: string, files: Record<string, string>): Promise<string> {
+  await using folder = await folderOf(files);
+  const { stdout, stderr } = await failed([name], { cwd: folder.path });
+  assertEquals(stdout, "");
+  return stderr;
+}
+
+/** Where some code of a fixture stands, as an error says it. */
+function placeOf(file: string, code: string): string {
+  const lines = Deno.readTextFileSync(`${import.meta.dirname}/flows/${file}`).split("\n");
+  const line = lines.findIndex((line) => line.includes(code));
+  return `${flowFile(file)}:${line + 1}:${lines[line].indexOf(code) + 1}`;
+}
+
+Deno.test("a file that does not compile is shown with the line and the place, once", async () => {
+  const text = await failedText("broken.ts", { "broken.ts": "const a = 1;\nconst b = ;\n" });
+  assertEquals(
+    text,
+    `error: SyntaxError: Expression expected
+    |
+  2 | const b = ;
+    |           ~
+    at broken.ts:2:11
+`,
+  );
+});
+
+Deno.test("a module that is not there is named, with the import that wants it", async () => {
+  const text = await failedText("my flow.ts", {
+    "my flow.ts": `import "./helper.ts";\n`,
+    "helper.ts": `// helps\nimport { help } from "./nowhere.ts";\nexport default help;\n`,
+  });
+  assertEquals(text, `error: Module not found "nowhere.ts".\n    at helper.ts:2:22\n`);
+});
+
+Deno.test("a package that nobody declared is named, with the import that wants it", async () => {
+  const text = await failedText("flow.ts", { "flow.ts": `import "left-pad";\n` });
+  assertMatch(text, /^error: Import "left-pad" not a dependency[^\n]*\n {4}hint: [^\n]*\n/);
+  assertEquals(text.split("\n").slice(2), ["    at flow.ts:1:8", ""]);
+});
+
+Deno.test("an export that an imported module does not have is named, with the place", async () => {
+  const text = await failedText("flow.ts", {
+    "flow.ts": `import { Dataflaw } from "millrace";\nexport default Dataflaw;\n`,
+  });
+  assertMatch(text, /^error: SyntaxError: [^\n]* 'Dataflaw' at flow\.ts:1:10\n$/);
+});
+
+Deno.test("a file that throws while it loads is shown with the user's own stack", async () => {
+  const text = await failedText("a flow.ts", {
+    "a flow.ts": `function fail(): never {\n  throw new RangeError("too far");\n}\nfail();\n`,
+  });
+  assertEquals(
+    text,
+    "error: RangeError: too far\n    at fail (a flow.ts:2:9)\n    at a flow.ts:4:1\n",
+  );
+});
+
+Deno.test("a file that throws what is no error is shown with what it threw, once", async () => {
+  const text = await failedText("flow.ts", { "flow.ts": `throw { code: 7 };\n` });
+  assertEquals(text, "error: thrown: { code: 7 }\n");
+});
+
+Deno.test("a flow that was put together wrongly is shown with the line that did it", async () => {
+  const twins = await failed([`${flowFile("incomplete.ts")}:sameIdTwice`]);
+  assertMatch(twins.stderr, /^error: step id "in" is used twice in flow "twins": [^\n]+\n/);
+  assertEquals(twins.stderr.split("\n").slice(1), [
+    `    at sameIdTwice (${placeOf("incomplete.ts", `capture("in"`)})`,
+    "",
+  ]);
+  const half = await failed([`${flowFile("incomplete.ts")}:withoutOutput`]);
+  assertMatch(half.stderr, /^error: flow "half" has no output: [^\n]+\n$/);
+});
+
+Deno.test("an exception in a step is shown with the step, the item and the user's stack", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:inMap`]);
+  assertEquals(
+    stderr,
+    `error: step "check" failed
+  RangeError: ten is too many
+    at check (${placeOf("failing.ts", "new RangeError")})
+  caused by Error: nine is the most
+    at check (${placeOf("failing.ts", `new Error("nine`)})
+  item: 10
+`,
+  );
+});
+
+Deno.test("a rejection in mapAsync is shown with the step, the item and the place", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:inMapAsync`]);
+  const [headline, message, frame, item, ...rest] = stderr.split("\n");
+  assertEquals(
+    [headline, message, item, rest],
+    [`error: step "mapAsync-1" failed`, "  Error: the service is away", "  item: 10", [""]],
+  );
+  assertMatch(frame, new RegExp(`^ {4}at .*${placeOf("failing.ts", `new Error("the service`)}`));
+});
+
+Deno.test("a predicate that returns 1 is told what it should return", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:inFilter`]);
+  assertEquals(
+    stderr,
+    `error: step "filter-1" failed
+  TypeError: the predicate of filter must return true or false; got 1 (write Boolean(…) or !! where truthiness is meant)
+  item: 1
+`,
+  );
+});
+
+Deno.test("an input that yields no pair is told what it should yield", async () => {
+  const { stdout, stderr } = await failed([`${flowFile("failing.ts")}:inInput`]);
+  assertEquals(stdout, "");
+  assertEquals(
+    stderr,
+    `error: step "no-pairs" failed
+  TypeError: a manual input must yield [state, item] pairs; got "no pair" (yield [null, item] where there is no state to go on after)
+`,
+  );
+});
+
+Deno.test("an exception in an output is shown with the step, the item and the place", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:inOutput`]);
+  assertEquals(
+    stderr,
+    `error: step "disk" failed
+  Error: the disk is full
+    at ${placeOf("failing.ts", `new Error("the disk`)}
+  item: 3
+`,
+  );
+});
+
+Deno.test("what a step throws that is no error is shown once", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:throwsText`]);
+  assertEquals(stderr, `error: step "map-1" failed\n  Error: thrown: "just text"\n  item: 3\n`);
+});
+
+Deno.test("a rejection that nobody awaits ends the run, and is shown with its place", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:besideIt`]);
+  const place = placeOf("failing.ts", `new Error("nobody`);
+  assertEquals(stderr, `error: nobody waits for this\n    at besideIt (${place})\n`);
+});
+
+Deno.test("an exception in a timer ends the run, and is shown with its place", async () => {
+  const { stderr } = await failed([`${flowFile("failing.ts")}:inATimer`]);
+  const [headline, frame, ...rest] = stderr.split("\n");
+  assertEquals([headline, rest], ["error: the timer broke", [""]]);
+  assertMatch(frame, new RegExp(`^ {4}at .*${placeOf("failing.ts", `new Error("the timer`)}`));
+});
+
+Deno.test("a flow that calls Deno.exit fails the run, whatever the code", async () => {
+  const withCode = async (name: string) =>
+    (await failed([`${flowFile("failing.ts")}:${name}`])).stderr;
+  const why = "while it ran (does the flow call Deno.exit?)";
+  assertEquals(await withCode("leaves"), `error: worker 0 ended with code 3 ${why}\n`);
+  assertEquals(
+    await withCode("leavesAsIfAllWereWell"),
+    `error: worker 0 ended with code 0 ${why}\n`,
+  );
+});

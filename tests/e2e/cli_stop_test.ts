@@ -1,0 +1,105 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { type CliProcess, type CliResult, flowFile, startCli } from "../support/cli.ts";
+
+const endless = (name: string) => `${flowFile("endless.ts")}:${name}`;
+
+/** The pid that the worker prints. */
+async function workerOf(cli: CliProcess): Promise<number> {
+  return Number((await cli.stdout.line(/^pid (\d+)$/))[1]);
+}
+
+/** Fails unless the flow `counts` was stopped gracefully: all that it had read was written. */
+function assertGraceful({ code, stdout, stderr }: CliResult): void {
+  const [pid, ...written] = stdout.trimEnd().split("\n");
+  assert(/^pid \d+$/.test(pid));
+  const gap = written.findIndex((line, i) => line !== String(i + 1));
+  assertEquals(gap, -1);
+  assertEquals({ code, stderr }, { code: 0, stderr: `closed after ${written.length}\n` });
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.test(`${signal} stops gracefully: what was read is written, and inputs are closed`, async () => {
+    await using cli = startCli([endless("counts")]);
+    await cli.stdout.line(/^1$/);
+    cli.kill(signal);
+    assertGraceful(await cli.finished());
+  });
+
+  Deno.test(`${signal} stops gracefully when the workers get it too`, async () => {
+    await using cli = startCli([endless("counts")]);
+    const worker = await workerOf(cli);
+    await cli.stdout.line(/^1$/);
+    Deno.kill(worker, signal); // first, so that a worker that it kills is seen to
+    cli.kill(signal);
+    assertGraceful(await cli.finished());
+  });
+}
+
+Deno.test("SIGTERM to a worker alone stops the run gracefully", async () => {
+  await using cli = startCli([endless("counts")]);
+  const worker = await workerOf(cli);
+  await cli.stdout.line(/^1$/);
+  Deno.kill(worker, "SIGTERM");
+  assertGraceful(await cli.finished());
+});
+
+Deno.test("SIGINT stops a flow whose input waits for ever", async () => {
+  await using cli = startCli([endless("idles")]);
+  await workerOf(cli);
+  cli.kill("SIGINT");
+  const { code, stderr } = await cli.finished();
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+});
+
+/** Sends a signal, and another when the first has been seen: the run is over at once. */
+async function stopTwice(cli: CliProcess, signal: Deno.Signal): Promise<void> {
+  cli.kill(signal);
+  await cli.stderr.line(/ stopping$/);
+  cli.kill(signal);
+  const { code, stderr } = await cli.finished();
+  assertEquals(code, 1);
+  assert(stderr.endsWith("\nerror: the run was stopped at once\n"), stderr);
+}
+
+const stuck = ["hangs", "spins", "loads"].map(endless);
+
+for (const flow of [...stuck, flowFile("never_loads.ts")]) {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.test(`a second ${signal} ends at once a flow that is stuck: ${flow}`, async () => {
+      await using cli = startCli([flow, "--log-level=info"]);
+      await workerOf(cli);
+      await stopTwice(cli, signal);
+    });
+  }
+}
+
+Deno.test("a worker that is killed fails the run, which says so", async () => {
+  await using cli = startCli([endless("idles")], { deadlineMs: 10_000 });
+  Deno.kill(await workerOf(cli), "SIGKILL");
+  const { code, stderr } = await cli.finished();
+  assertEquals(
+    { code, stderr },
+    { code: 1, stderr: "error: worker 0 ended by SIGKILL while it ran (out of memory?)\n" },
+  );
+});
+
+for (const flow of [endless("idles"), endless("counts"), endless("hangs"), endless("loads")]) {
+  Deno.test(`workers end by themselves when the command line is killed: ${flow}`, async () => {
+    await using cli = startCli([flow]);
+    await workerOf(cli);
+    const killed = performance.now();
+    cli.kill("SIGKILL");
+    const { code, stderr } = await cli.finished(); // which waits for the worker, too
+    assertEquals({ code, stderr }, { code: 137, stderr: "" });
+    assertLess(performance.now() - killed, 5_000);
+  });
+}
+
+Deno.test("a run whose output nobody reads any more ends quietly, as in `| head -1`", async () => {
+  await using cli = startCli([endless("counts")]);
+  await cli.stdout.line(/^1$/);
+  await cli.stdout.close();
+  const { code, stderr } = await cli.finished();
+  assertEquals(code, 0);
+  assert(/^closed after \d+\n$/.test(stderr), stderr);
+});

@@ -1,0 +1,225 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import settings from "../../deno.json" with { type: "json" };
+import { type CliOptions, flowFile, folderOf, runCli } from "../support/cli.ts";
+
+/** What a run prints that goes well: nothing on stderr. */
+async function printed(args: readonly string[], options: CliOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await runCli(args, options);
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  return stdout;
+}
+
+Deno.test("cli.ts runs the first example, and is quiet but for its output", async () => {
+  const counts = ["to: 4", "be: 2", "or: 2", "the: 3", "and: 2", "of: 2"];
+  assertEquals(await printed(["examples/wordcount.ts"]), counts.join("\n") + "\n");
+});
+
+Deno.test("cli.ts runs the export that stands after the colon", async () => {
+  assertEquals(await printed([flowFile("numbers.ts")]), "2\n4\n6\n");
+  assertEquals(await printed([`${flowFile("numbers.ts")}:letters`]), "a\nb\n");
+});
+
+Deno.test("cli.ts calls an export that is a function with what stands after --", async () => {
+  const file = flowFile("arguments.ts");
+  assertEquals(
+    await printed([`${file}:called`, "--", "one", "-w", "--help"]),
+    "called with one\ncalled with -w\ncalled with --help\n",
+  );
+  assertEquals(await printed([`${file}:awaited`, "--", "two"]), "called with two\n");
+});
+
+Deno.test("cli.ts gives the flow what stands after -- as Deno.args", async () => {
+  assertEquals(
+    await printed([flowFile("arguments.ts"), "--", "a b", "--version", "--", "c"]),
+    "a b\n--version\n--\nc\n",
+  );
+});
+
+Deno.test("cli.ts ends with the flow, whatever timers it left, and keeps its secrets from it", async () => {
+  const flow = `${flowFile("arguments.ts")}:environment`;
+  const env = { MILLRACE_LOG_LEVEL: "error" };
+  assertEquals(await printed([flow], { env }), "MILLRACE_LOG_LEVEL\nMILLRACE_TEST_RUN\n");
+});
+
+Deno.test("cli.ts takes a file:// URL as well as a path", async () => {
+  const url = new URL("flows/numbers.ts", import.meta.url).href;
+  assertEquals(await printed([`${url}:letters`]), "a\nb\n");
+});
+
+Deno.test("cli.ts hands its standard input to the flow", async () => {
+  const stdin = "to be\nor not\n".repeat(20_000);
+  assertEquals(await printed([flowFile("stdin.ts")], { stdin }), stdin.toUpperCase());
+});
+
+Deno.test("cli.ts loses nothing of 200,000 lines of output", async () => {
+  const numbers = Array.from({ length: 200_000 }, (_, i) => `${i + 1}\n`).join("");
+  const stdout = await printed([flowFile("many.ts")]);
+  assertEquals(stdout.length, numbers.length);
+  assertEquals(stdout === numbers, true); // no diff of a megabyte
+});
+
+Deno.test("cli.ts runs a flow of another folder from a folder with a space in its name", async () => {
+  const flow = `
+    import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+    export default new Dataflow("elsewhere")
+      .input("in", new TestingInputConfig([Deno.cwd()]))
+      .map((cwd) => cwd.slice(cwd.lastIndexOf("/") + 1))
+      .capture(new StdOutputConfig());`;
+  await using folder = await folderOf({ "my flows/a #1 flow.ts": flow, "the cwd/.keep": "" });
+  const cwd = `${folder.path}/the cwd`;
+  assertEquals(await printed(["../my flows/a #1 flow.ts"], { cwd }), "the cwd\n");
+  assertEquals(await printed([`${folder.path}/my flows/a #1 flow.ts`], { cwd }), "the cwd\n");
+});
+
+Deno.test("--help and -h show the options, their environment variables and the exit codes", async () => {
+  const help = await printed(["--help"]);
+  assertEquals(await printed(["-h"]), help);
+  for (const option of ["-w, --workers N", "    --log-level LEVEL", "-h, --help"]) {
+    assertStringIncludes(help, `\n  ${option} `);
+  }
+  assertStringIncludes(help, "MILLRACE_LOG_LEVEL");
+  assertStringIncludes(help, "Exit codes: 0 ");
+});
+
+Deno.test("--version and -V show the versions of Millrace and Deno", async () => {
+  const line = `millrace ${settings.version} (deno ${Deno.version.deno})\n`;
+  assertEquals(await printed(["--version"]), line);
+  assertEquals(await printed(["-V"]), line);
+});
+
+Deno.test("--help wins over a wrong command line that it could explain", async () => {
+  assertMatch(await printed(["a.ts", "b.ts", "--help"]), /^Usage: /m);
+});
+
+/** What a wrong command line is told: one line on stderr, nothing on stdout, exit code 2. */
+async function refused(args: readonly string[], options: CliOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await runCli(args, options);
+  assertEquals({ code, stdout }, { code: 2, stdout: "" });
+  assertMatch(stderr, /^error: [^\n]+\n$/);
+  return stderr.slice("error: ".length, -1);
+}
+
+Deno.test("cli.ts asks for a flow when there is none", async () => {
+  const which = "which flow? Give its file: deno run -A cli.ts flow.ts (see --help)";
+  assertEquals(await refused([]), which);
+  assertEquals(await refused(["--", "numbers.ts"]), which);
+});
+
+Deno.test("cli.ts refuses two flows, and says where arguments go", async () => {
+  assertEquals(
+    await refused(["a.ts", "b"]),
+    "one flow at a time: got a.ts and b (arguments of the flow go after --, as in a.ts -- b)",
+  );
+});
+
+Deno.test("cli.ts refuses a file that is not there, and a folder", async () => {
+  const cwd = await Deno.realPath(`${import.meta.dirname}/../..`);
+  assertEquals(await refused(["nowhere.ts"]), `no such file: nowhere.ts (looked in ${cwd})`);
+  assertEquals(await refused(["nowhere.ts:flow"]), `no such file: nowhere.ts (looked in ${cwd})`);
+  assertEquals(await refused(["tests"]), "tests is a folder: give the flow's file");
+});
+
+Deno.test("cli.ts refuses options that it does not know, and points at the one that was meant", async () => {
+  assertEquals(await refused(["a.ts", "--fast"]), "unknown option --fast (see --help)");
+  assertEquals(await refused(["a.ts", "-x"]), "unknown option -x (see --help)");
+  assertEquals(
+    await refused(["a.ts", "--epoch=1s"]),
+    "unknown option --epoch=1s: did you mean --epoch-interval? (see --help)",
+  );
+});
+
+Deno.test("cli.ts refuses options without a value, and values that are none", async () => {
+  const flow = flowFile("numbers.ts");
+  const cases = {
+    "-w": "option -w (--workers) needs a value: --workers N",
+    "--workers=": "option -w (--workers) needs a value: --workers N",
+    "--epoch-interval": "option --epoch-interval needs a value: --epoch-interval TIME",
+    "--workers=0": `--workers must be a whole number from 1 on; got "0"`,
+    "-w=many": `--workers must be a whole number from 1 on; got "many"`,
+    "-w2": "this version runs one worker: --workers must be 1; got 2",
+    "--epoch-interval=10": `--epoch-interval must look like 500ms, 10s, 5m or 1h; got "10"`,
+    "--log-level=loud": `--log-level must be debug or info or warn or error; got "loud"`,
+    "--log-format=xml": `--log-format must be text or json; got "xml"`,
+  };
+  for (const [option, message] of Object.entries(cases)) {
+    assertEquals(await refused([flow, option]), message);
+  }
+});
+
+Deno.test("cli.ts takes options from MILLRACE_… variables, and names them where they are wrong", async () => {
+  const flow = flowFile("numbers.ts");
+  assertEquals(
+    await refused([flow], { env: { MILLRACE_WORKERS: "2" } }),
+    "this version runs one worker: MILLRACE_WORKERS must be 1; got 2",
+  );
+  const env = { MILLRACE_WORKERS: "no", MILLRACE_LOG_LEVEL: "info", MILLRACE_LOG_FORMAT: "json" };
+  const { code, stdout, stderr } = await runCli([flow, "-w", "1"], { env });
+  assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" }); // the option outdid the variable
+  assertEquals(JSON.parse(stderr.split("\n")[0]).level, "info");
+});
+
+Deno.test("cli.ts refuses an export that is not there, and lists those that are", async () => {
+  assertEquals(
+    await refused([`${flowFile("only_named.ts")}:third`]),
+    "only_named.ts has no export third (it exports first, second)",
+  );
+});
+
+Deno.test("cli.ts lists the flows of a file that has no default one", async () => {
+  assertEquals(
+    await refused([flowFile("only_named.ts")]),
+    "only_named.ts has no default export; say which flow: only_named.ts:first or only_named.ts:second",
+  );
+});
+
+Deno.test("cli.ts says how to export a flow when a file has none", async () => {
+  await using folder = await folderOf({
+    "none.ts": "export {};",
+    "other.ts": "export const n = 1;",
+  });
+  const expected = "exports no flow: end it with `export default flow;`";
+  assertEquals(
+    await refused([`${folder.path}/none.ts`]),
+    `none.ts ${expected} (it exports nothing)`,
+  );
+  assertEquals(await refused([`${folder.path}/other.ts`]), `other.ts ${expected} (it exports n)`);
+});
+
+Deno.test("cli.ts shows an export that is no flow, on one line", async () => {
+  const [left, right] = ["l", "r"].map((letter) => `"${letter.repeat(60)}"`);
+  const exports = "(it exports default, letters, makesNoFlow, notAFlow)";
+  assertEquals(
+    await refused([`${flowFile("numbers.ts")}:notAFlow`]),
+    `export notAFlow is no Dataflow but { left: ${left}, right: ${right} } ${exports}`,
+  );
+  assertEquals(
+    await refused([`${flowFile("numbers.ts")}:makesNoFlow`]),
+    `what makesNoFlow() returned is no Dataflow but "flow" ${exports}`,
+  );
+});
+
+Deno.test("--log-level info tells on stderr how the run went", async () => {
+  const { code, stdout, stderr } = await runCli([flowFile("numbers.ts"), "--log-level", "info"]);
+  assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" });
+  const lines = stderr.trimEnd().split("\n");
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /;
+  for (const line of lines) assertMatch(line, time);
+  assertEquals(lines.map((line) => line.replace(time, "")), [
+    `info  flow loaded flow="numbers" steps=3`,
+    `info  flow running workers=1`,
+    `info  flow finished stopped=false`,
+  ]);
+});
+
+Deno.test("--log-format json makes each line of log an object", async () => {
+  const args = [flowFile("numbers.ts"), "--log-level=info", "--log-format=json"];
+  const { code, stdout, stderr } = await runCli(args);
+  assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" });
+  const lines = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(lines.map(({ time: _, ...line }) => line), [
+    { level: "info", message: "flow loaded", flow: "numbers", steps: 3 },
+    { level: "info", message: "flow running", workers: 1 },
+    { level: "info", message: "flow finished", stopped: false },
+  ]);
+  for (const { time } of lines) assertEquals(new Date(time).toISOString(), time);
+});

@@ -1,0 +1,25 @@
+/** Flows that print what they were given. */
+import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+
+function printing(lines: readonly string[]): Dataflow<string> {
+  return new Dataflow("printing")
+    .input("lines", new TestingInputConfig(lines))
+    .capture(new StdOutputConfig());
+}
+
+export function called(args: readonly string[]): Dataflow<string> {
+  return printing(args.map((arg) => `called with ${arg}`));
+}
+
+export async function awaited(args: readonly string[]): Promise<Dataflow<string>> {
+  return called(await Promise.resolve(args));
+}
+
+/** Leaves a timer running, and prints what of the environment is the engine's. */
+export function environment(): Dataflow<string> {
+  setInterval(() => {}, 60_000);
+  const names = Object.keys(Deno.env.toObject()).sort();
+  return printing(names.filter((name) => name.startsWith("MILLRACE_")));
+}
+
+export default printing(Deno.args);

@@ -1,0 +1,51 @@
+/** Flows that run until they are stopped. Each says on stdout which process its worker is. */
+import { Dataflow, ManualInputConfig, ManualOutputConfig, StdOutputConfig } from "millrace";
+
+/** 1, 2, 3 and so on; says on stderr how far it came. */
+const counting = new ManualInputConfig<number>(function* () {
+  let n = 0;
+  try {
+    for (;;) yield [null, ++n];
+  } finally {
+    console.error(`closed after ${n}`);
+  }
+});
+
+export function counts(): Dataflow<number> {
+  console.log(`pid ${Deno.pid}`);
+  return new Dataflow("counts").input("counting", counting).capture(new StdOutputConfig());
+}
+
+export function idles(): Dataflow<string> {
+  const input = new ManualInputConfig<string>(async function* () {
+    yield [null, `pid ${Deno.pid}`];
+    await new Promise(() => {});
+  });
+  return new Dataflow("idles").input("silence", input).capture(new StdOutputConfig());
+}
+
+/** Its output never gets done with the first item. */
+export function hangs(): Dataflow<number> {
+  const output = new ManualOutputConfig<number>(() => () => {
+    console.log(`pid ${Deno.pid}`);
+    return new Promise(() => {});
+  });
+  return new Dataflow("hangs").input("counting", counting).capture(output);
+}
+
+/** Never lets go of the event loop. */
+export function spins(): Dataflow<number> {
+  return new Dataflow("spins")
+    .input("counting", counting)
+    .inspect(() => {
+      console.log(`pid ${Deno.pid}`);
+      for (;;);
+    })
+    .capture(new StdOutputConfig());
+}
+
+/** Never comes to be a flow. */
+export function loads(): Promise<Dataflow<number>> {
+  console.log(`pid ${Deno.pid}`);
+  return new Promise(() => {});
+}

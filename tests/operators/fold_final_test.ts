@@ -1,0 +1,41 @@
+import { assertEquals } from "@std/assert";
+import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+
+Deno.test("foldFinal folds the values of a key from what build gives for it", async () => {
+  const out = await collect(
+    pairs(["b", 1], ["a", 5], ["b", 2]),
+    (s) => s.foldFinal("text", (key) => `${key}:`, (acc, n) => `${acc}${n}`),
+  );
+  assertEquals(out, [["b", "b:12"], ["a", "a:5"]]);
+});
+
+Deno.test("foldFinal lets the folder change the accumulator in place and return it", async () => {
+  const out = await collect(
+    pairs(["a", 5], ["b", 1], ["a", 6]),
+    (s) =>
+      s.foldFinal("list", (): number[] => [], (list, n) => {
+        list.push(n);
+        return list;
+      }),
+  );
+  assertEquals(out, [["a", [5, 6]], ["b", [1]]]);
+});
+
+Deno.test("foldFinal points to mapAsync when folder or build returns a promise", async () => {
+  const folder = await failure(
+    pairs(["a", 7]),
+    (s) => s.foldFinal("list", () => 0, mistaken(async () => await Promise.resolve(1))),
+  );
+  assertEquals([folder.stepId, folder.item], ["list", `[ "a", 7 ]`]);
+  assertEquals(folder.error.startsWith("TypeError: the folder returned a promise"), true);
+  const build = await failure(
+    pairs(["a", 7]),
+    (s) =>
+      s.foldFinal(
+        "list",
+        mistaken<() => number>(async () => await Promise.resolve(1)),
+        (acc) => acc,
+      ),
+  );
+  assertEquals(build.error.startsWith("TypeError: build returned a promise"), true);
+});

@@ -1,0 +1,419 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  Dataflow,
+  type Keyed,
+  ManualEpochOutputConfig,
+  run,
+  TestingInputConfig,
+  TestingOutputConfig,
+} from "../../mod.ts";
+import { EpochCoordinator } from "../../src/runtime/epochs.ts";
+import { eventually, idle } from "../support/eventually.ts";
+import { HandInput } from "../support/hand_input.ts";
+import { RecordingOutput } from "../support/recording_output.ts";
+import { TestClock } from "../support/test_clock.ts";
+
+/** A coordinator of workers that are played by the test, and what it did. */
+function coordinate(workers: number, epoch = 0) {
+  const clock = new TestClock(5_000);
+  const did: string[] = [];
+  const epochs = new EpochCoordinator({
+    closeEpoch: (epoch) => did.push(`close ${epoch}`),
+    commitEpoch: (epoch) => did.push(`commit ${epoch}`),
+  }, { workers, intervalMs: 100, clock, epoch });
+  return { clock, did, epochs };
+}
+
+Deno.test("EpochCoordinator closes the epoch when its interval is over, and not before", () => {
+  const { clock, did, epochs } = coordinate(1);
+  epochs.start();
+  clock.advance(99);
+  assertEquals(did, []);
+  clock.advance(1);
+  assertEquals(did, ["close 0"]);
+});
+
+Deno.test("EpochCoordinator commits when all workers have closed the epoch, in any order", () => {
+  for (const order of [[0, 1, 2], [2, 0, 1], [1, 2, 0]]) {
+    const { clock, did, epochs } = coordinate(3, 7);
+    epochs.start();
+    clock.advance(100);
+    epochs.closed(order[0], 7);
+    epochs.closed(order[1], 7);
+    assertEquals([epochs.epoch, did], [7, ["close 7"]]);
+    epochs.closed(order[2], 7);
+    assertEquals([epochs.epoch, did], [8, ["close 7", "commit 7"]]);
+  }
+});
+
+Deno.test("EpochCoordinator closes no epoch while the one before is closing", () => {
+  const { clock, did, epochs } = coordinate(2);
+  epochs.start();
+  clock.advance(100);
+  epochs.closed(0, 0);
+  clock.advance(10_000);
+  assertEquals(did, ["close 0"]);
+  epochs.closed(1, 0);
+  clock.advance(99);
+  assertEquals(did, ["close 0", "commit 0"]);
+  clock.advance(1);
+  assertEquals(did, ["close 0", "commit 0", "close 1"]);
+});
+
+Deno.test("EpochCoordinator does not wait for a worker that has ended", () => {
+  const { clock, did, epochs } = coordinate(2);
+  epochs.start();
+  epochs.ended(1);
+  clock.advance(100);
+  epochs.closed(0, 0);
+  clock.advance(100);
+  epochs.closed(0, 1);
+  assertEquals(did, ["close 0", "commit 0", "close 1", "commit 1"]);
+});
+
+Deno.test("EpochCoordinator goes on when the worker it waits for ends", () => {
+  const { clock, did, epochs } = coordinate(2);
+  epochs.start();
+  clock.advance(100);
+  epochs.closed(0, 0);
+  epochs.ended(1);
+  assertEquals([epochs.epoch, did], [1, ["close 0", "commit 0"]]);
+});
+
+Deno.test("EpochCoordinator closes no more epochs when all workers have ended", () => {
+  const { clock, did, epochs } = coordinate(2);
+  epochs.start();
+  epochs.ended(0);
+  epochs.ended(1);
+  clock.advance(1_000);
+  assertEquals([did, clock.sleeps], [[], []]);
+});
+
+Deno.test("EpochCoordinator commits nothing when the last worker ends while the epoch closes", () => {
+  const { clock, did, epochs } = coordinate(2);
+  epochs.start();
+  clock.advance(100);
+  epochs.ended(0);
+  epochs.ended(1);
+  clock.advance(1_000);
+  assertEquals([epochs.epoch, did], [0, ["close 0"]]);
+});
+
+Deno.test("EpochCoordinator refuses the end of an epoch that it is not closing", () => {
+  const { clock, epochs } = coordinate(1);
+  epochs.start();
+  assertThrows(() => epochs.closed(0, 0), Error, "worker 0 closed epoch 0 in epoch 0");
+  clock.advance(100);
+  assertThrows(() => epochs.closed(0, 1), Error, "worker 0 closed epoch 1 in epoch 0");
+});
+
+Deno.test("EpochCoordinator closes nothing when it was stopped", () => {
+  const { clock, did, epochs } = coordinate(1);
+  epochs.start();
+  epochs.stop();
+  clock.advance(1_000);
+  assertEquals([did, clock.sleeps], [[], []]);
+});
+
+Deno.test("EpochCoordinator sleeps on when a sleep ends early", () => {
+  const clock = new TestClock();
+  const did: string[] = [];
+  const wakeEarly = {
+    now: () => clock.now(),
+    wakeAt: (at: number, wake: () => void) => clock.wakeAt(Math.min(at, clock.at + 10), wake),
+  };
+  const epochs = new EpochCoordinator({
+    closeEpoch: (epoch) => did.push(`close ${epoch}`),
+    commitEpoch: () => {},
+  }, { workers: 1, intervalMs: 25, clock: wakeEarly, epoch: 0 });
+  epochs.start();
+  clock.advance(24);
+  assertEquals(did, []);
+  clock.advance(1);
+  assertEquals(did, ["close 0"]);
+});
+
+// Epochs of a run.
+
+/** Moves on by one epoch, and waits until the output has made it visible. */
+async function nextEpoch<T>(clock: TestClock, output: RecordingOutput<T>): Promise<void> {
+  const commits = () => output.only("commit").length;
+  const before = commits();
+  await eventually(() => clock.sleeps.length > 0, "the epoch's time runs");
+  clock.advance(1_000);
+  await eventually(() => commits() > before, "the epoch is committed");
+}
+
+const epoch = { interval: { seconds: 1 } };
+
+Deno.test("an output gets write, prepare and commit of each epoch in turn", async () => {
+  const clock = new TestClock();
+  const input = new HandInput<string>();
+  const output = new RecordingOutput<string>();
+  const running = run(new Dataflow("epochs").input("in", input).capture(output), { clock, epoch });
+  input.push("a", "b");
+  await eventually(() => output.items.length === 2, "the items are out");
+  await nextEpoch(clock, output);
+  await nextEpoch(clock, output); // an epoch without items
+  input.push("c");
+  await eventually(() => output.items.length === 3, "the item is out");
+  await nextEpoch(clock, output);
+  input.push("d");
+  input.end();
+  await running;
+  assertEquals(output.calls, [
+    "write 0: a,b",
+    "prepare 0",
+    "commit 0",
+    "prepare 1",
+    "commit 1",
+    "write 2: c",
+    "prepare 2",
+    "commit 2",
+    "write 3: d",
+    "prepare 3",
+    "commit 3",
+    "close",
+  ]);
+  assertEquals(output.concurrent, []);
+});
+
+Deno.test("an output gets the next epoch's items only when its slow commit is over", async () => {
+  const clock = new TestClock();
+  const input = new HandInput<string>();
+  const committed = Promise.withResolvers<void>();
+  const output = new RecordingOutput<string>({
+    commit: (epoch) => epoch === 0 ? committed.promise : undefined,
+  });
+  const running = run(new Dataflow("epochs").input("in", input).capture(output), { clock, epoch });
+  await eventually(() => input.waiting, "the input waits");
+  clock.advance(1_000);
+  await eventually(() => output.only("commit").length === 1, "epoch 0 is being committed");
+  input.push("a");
+  await idle();
+  clock.advance(1_000);
+  await idle();
+  assertEquals(output.calls, ["prepare 0", "commit 0"]);
+  committed.resolve();
+  input.end();
+  await running;
+  assertEquals(output.concurrent, []);
+  assertEquals(output.calls.slice(2), [
+    "write 1: a",
+    "prepare 1",
+    "commit 1",
+    "prepare 2",
+    "commit 2",
+    "close",
+  ]);
+});
+
+Deno.test("no epoch begins while an output has not prepared the one before", async () => {
+  const clock = new TestClock();
+  const input = new HandInput<string>();
+  const prepared = Promise.withResolvers<void>();
+  const [slow, quick] = [
+    new RecordingOutput<string>({ prepare: (epoch) => epoch === 0 ? prepared.promise : undefined }),
+    new RecordingOutput<string>(),
+  ];
+  const flow = new Dataflow("epochs").input("in", input).capture(slow).capture(quick);
+  const running = run(flow, { clock, epoch });
+  await eventually(() => input.waiting, "the input waits");
+  clock.advance(1_000);
+  await eventually(() => quick.only("prepare").length === 1, "the barrier has come through");
+  clock.advance(1_000_000);
+  await idle();
+  assertEquals(quick.only("prepare", "commit"), ["prepare 0"]);
+  prepared.resolve();
+  await eventually(() => quick.only("commit").length === 1, "epoch 0 is committed");
+  input.end();
+  await running;
+  assertEquals(quick.only("prepare", "commit"), ["prepare 0", "commit 0", "prepare 1", "commit 1"]);
+});
+
+Deno.test("ManualEpochOutputConfig and inspectEpoch see each item's epoch at every stage", async () => {
+  const clock = new TestClock();
+  const input = new HandInput<string>();
+  const seen: string[] = [];
+  const output = new RecordingOutput<unknown>();
+  const flow = new Dataflow("epochs");
+  flow.input("in", input)
+    .inspectEpoch((epoch, item) => seen.push(`input ${epoch} ${item}`))
+    .mapAsync((item) => Promise.resolve(item))
+    .inspectEpoch((epoch, item) => seen.push(`async ${epoch} ${item}`))
+    .keyOn(() => "all")
+    .statefulMap("same", () => 0, (state, item) => [state, item])
+    .inspectEpoch((epoch, [, item]) => seen.push(`stateful ${epoch} ${item}`))
+    .capture(
+      new ManualEpochOutputConfig<Keyed<string>>(() => (epoch, [, item]) => {
+        seen.push(`output ${epoch} ${item}`);
+      }),
+    )
+    .capture(output);
+  const running = run(flow, { clock, epoch });
+  for (const item of ["a", "b", "c"]) {
+    input.push(item);
+    await eventually(
+      () => seen.at(-1) === `output ${item.charCodeAt(0) - 97} ${item}`,
+      "it is out",
+    );
+    await nextEpoch(clock, output);
+  }
+  input.end();
+  await running;
+  assertEquals(
+    seen,
+    ["a", "b", "c"].flatMap((item, epoch) =>
+      ["input", "async", "stateful", "output"].map((stage) => `${stage} ${epoch} ${item}`)
+    ),
+  );
+});
+
+Deno.test("epochs go on when one of two independent inputs has ended early", async () => {
+  const clock = new TestClock();
+  const [early, late] = [new HandInput<string>(), new HandInput<string>()];
+  const [first, second] = [new RecordingOutput<string>(), new RecordingOutput<string>()];
+  const flow = new Dataflow("two");
+  flow.input("early", early).capture(first);
+  flow.input("late", late).capture(second);
+  const running = run(flow, { clock, epoch });
+  early.push("a");
+  early.end();
+  await eventually(() => first.only("prepare").length === 1, "the early pipeline has ended");
+  await nextEpoch(clock, second);
+  late.push("b");
+  await eventually(() => second.items.length === 1, "the late item is out");
+  await nextEpoch(clock, second);
+  late.end();
+  await running;
+  assertEquals(first.calls, ["write 0: a", "prepare 0", "commit 0", "close"]);
+  assertEquals(second.calls, [
+    "prepare 0",
+    "commit 0",
+    "write 1: b",
+    "prepare 1",
+    "commit 1",
+    "prepare 2",
+    "commit 2",
+    "close",
+  ]);
+});
+
+Deno.test("epochs go on through a merge when one of its inputs has ended", async () => {
+  const clock = new TestClock();
+  const [early, late] = [new HandInput<string>(), new HandInput<string>()];
+  const output = new RecordingOutput<string>();
+  const flow = new Dataflow("merge");
+  flow.input("early", early).merge(flow.input("late", late)).capture(output);
+  const running = run(flow, { clock, epoch });
+  early.push("a");
+  early.end();
+  await eventually(() => output.items.length === 1, "the early item is out");
+  await nextEpoch(clock, output);
+  late.push("b");
+  await eventually(() => output.items.length === 2, "the late item is out");
+  await nextEpoch(clock, output);
+  late.end();
+  await running;
+  assertEquals(output.items, [[0, "a"], [1, "b"]]);
+});
+
+Deno.test("an epoch ends for all inputs at a merge before items of the next one pass", async () => {
+  const clock = new TestClock();
+  const [left, right] = [new HandInput<string>(), new HandInput<string>()];
+  const release = Promise.withResolvers<void>();
+  const output = new RecordingOutput<string>();
+  const flow = new Dataflow("aligned");
+  const held = flow.input("left", left).mapAsync(async (item) => {
+    await release.promise;
+    return item;
+  });
+  held.merge(flow.input("right", right)).capture(output);
+  const running = run(flow, { clock, epoch });
+  left.push("left of 0");
+  right.push("right of 0");
+  await eventually(() => output.items.length === 1, "the right item is out");
+  clock.advance(1_000);
+  right.push("right of 1"); // overtakes the left side's barrier, and must wait for it
+  await idle();
+  assertEquals(output.items, [[0, "right of 0"]]);
+  release.resolve();
+  await eventually(() => output.items.length === 3, "all items are out");
+  left.end();
+  right.end();
+  await running;
+  assertEquals(output.items, [[0, "right of 0"], [0, "left of 0"], [1, "right of 1"]]);
+});
+
+Deno.test("mapAsync has finished all items of an epoch when the epoch closes", async () => {
+  for (const ordered of [true, false]) {
+    const clock = new TestClock();
+    const input = new HandInput<number>();
+    const pending = [1, 2, 3].map(() => Promise.withResolvers<void>());
+    const output = new RecordingOutput<number>();
+    const flow = new Dataflow("async")
+      .input("in", input)
+      .mapAsync(async (n) => {
+        await pending[n].promise;
+        return n;
+      }, { ordered })
+      .capture(output);
+    const running = run(flow, { clock, epoch });
+    input.push(0, 1, 2);
+    await eventually(() => input.waiting, "the items are in flight");
+    clock.advance(1_000);
+    pending[1].resolve();
+    pending[2].resolve();
+    await idle();
+    assertEquals(output.only("prepare"), []);
+    pending[0].resolve();
+    await eventually(() => output.only("commit").length === 1, "the epoch is committed");
+    assertEquals(output.items.map(([epoch]) => epoch), [0, 0, 0]);
+    assertEquals(output.calls.at(-2), "prepare 0");
+    input.end();
+    await running;
+  }
+});
+
+Deno.test("an epoch closes while the input has nothing to read and while it never pauses", async () => {
+  const clock = new TestClock();
+  const busy = new RecordingOutput<number>();
+  let read = 0;
+  const endless = {
+    open: () =>
+      Promise.resolve({
+        next: () => {
+          if (busy.only("commit").length >= 3) return null;
+          return Array.from({ length: 1_000 }, () => read++);
+        },
+        ready: () => Promise.resolve(),
+        positions: () => new Map(),
+        close: () => Promise.resolve(),
+      }),
+  };
+  const running = run(new Dataflow("busy").input("in", endless).capture(busy), { clock, epoch });
+  for (let n = 0; n < 3; n++) await nextEpoch(clock, busy);
+  await running;
+  assertEquals(busy.only("commit"), ["commit 0", "commit 1", "commit 2", "commit 3"]);
+  assertEquals(busy.items.length, read);
+  assertEquals(busy.items.every(([, item], index) => item === index), true);
+});
+
+Deno.test("an epoch of any length gives the same result", async () => {
+  const items = Array.from({ length: 3_000 }, (_, i): Keyed<number> => [`${i % 7}`, i]);
+  const results = await Promise.all([0, 1, 10_000].map(async (interval) => {
+    const out: Keyed<number>[] = [];
+    await run(
+      new Dataflow("sums")
+        .input("in", new TestingInputConfig(items, { batchSize: 10 }))
+        .mapAsync((item) => Promise.resolve(item), { concurrency: 3 })
+        .statefulMap("sum", () => 0, (sum, n) => [sum + n, sum + n])
+        .capture(new TestingOutputConfig(out)),
+      { epoch: { interval } },
+    );
+    return out;
+  }));
+  assertEquals(results[0].length, 3_000);
+  assertEquals(results[1], results[0]);
+  assertEquals(results[2], results[0]);
+});

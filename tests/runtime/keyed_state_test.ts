@@ -1,0 +1,335 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import type { BuildLogic, Emit } from "../../src/graph/contracts.ts";
+import type { StatefulNode } from "../../src/graph/nodes.ts";
+import { createKeyedState, type KeyedState } from "../../src/runtime/keyed_state.ts";
+import { Random } from "../support/random.ts";
+
+/** The state of a step with `build`. */
+function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
+  const node: StatefulNode = {
+    kind: "stateful",
+    name: { given: "step" },
+    upstreams: [],
+    build: build as unknown as StatefulNode["build"],
+  };
+  return createKeyedState(node);
+}
+
+const snapshot = () => null;
+
+/** Hands a whole batch over; what was emitted. */
+function feed(state: KeyedState, batch: unknown[]): unknown[] {
+  const emitted: unknown[] = [];
+  for (let at = 0; at < batch.length;) {
+    at = state.items(batch, at, batch.length);
+    emitted.push(...state.take());
+  }
+  return emitted;
+}
+
+Deno.test("keyed state builds a key's logic once, and emits with the key", () => {
+  const built: string[] = [];
+  const state = stateOf<number, number, null>((resumed, key) => {
+    built.push(`${key} ${resumed}`);
+    let sum = 0;
+    return { onItem: (value, emit) => emit(sum += value), snapshot };
+  });
+  assertEquals(feed(state, [["a", 1], ["b", 10], ["a", 2]]), [["a", 1], ["b", 10], ["a", 3]]);
+  assertEquals(feed(state, [["b", 1]]), [["b", 11]]);
+  assertEquals(built, ["a undefined", "b undefined"]);
+});
+
+Deno.test("keyed state has keys with any name", () => {
+  const names = ["", "__proto__", "constructor", "toString", "\ud800", "a\nb"];
+  const state = stateOf<number, number, null>(() => {
+    let sum = 0;
+    return { onItem: (value, emit) => emit(sum += value), snapshot };
+  });
+  feed(state, names.map((name) => [name, 1]));
+  assertEquals(feed(state, names.map((name) => [name, 1])), names.map((name) => [name, 2]));
+});
+
+Deno.test("keyed state builds a key anew when isDone() held, also within a batch", () => {
+  let built = 0;
+  const state = stateOf<number, string, null>(() => {
+    const nth = ++built;
+    let done = false;
+    return {
+      onItem(value, emit) {
+        emit(`${nth}:${value}`);
+        done = value === 0;
+      },
+      isDone: () => done,
+      snapshot,
+    };
+  });
+  assertEquals(
+    feed(state, [["a", 1], ["a", 0], ["a", 2], ["a", 3]]).map((pair) =>
+      (pair as [string, string])[1]
+    ),
+    ["1:1", "1:0", "2:2", "2:3"],
+  );
+});
+
+/** Logic that wants to be notified at the time that its last value was. */
+const alarm: BuildLogic<number, string, null> = () => {
+  let at: number | null = null;
+  return {
+    onItem: (value) => {
+      at = value;
+    },
+    onNotify: (emit) => {
+      emit(`rang for ${at}`);
+      at = null;
+    },
+    notifyAt: () => at === null ? null : new Date(at),
+    isDone: () => at === -1,
+    snapshot,
+  };
+};
+
+Deno.test("keyed state notifies the keys that are due, earliest first, and each once", () => {
+  const state = stateOf(alarm);
+  feed(state, [["c", 30], ["a", 10], ["b", 20]]);
+  assertEquals(state.nextDue, 10);
+  assertEquals(state.notify(9), false);
+  assertEquals(state.notify(20), true);
+  assertEquals(state.take(), [["a", "rang for 10"], ["b", "rang for 20"]]);
+  assertEquals([state.notify(29), state.nextDue], [false, 30]);
+});
+
+Deno.test("keyed state asks notifyAt() once after a batch, for the last of its values", () => {
+  let asked = 0;
+  const state = stateOf<number, string, null>((resumed, key) => {
+    const logic = alarm(resumed, key);
+    return {
+      ...logic,
+      notifyAt: () => {
+        asked++;
+        return logic.notifyAt!();
+      },
+    };
+  });
+  feed(state, [["a", 10], ["a", 99], ["a", 50]]);
+  assertEquals([asked, state.notify(49), state.notify(50)], [1, false, true]);
+  assertEquals(state.take(), [["a", "rang for 50"]]);
+});
+
+Deno.test("keyed state does not notify a key that was forgotten, nor its successor too early", () => {
+  const state = stateOf(alarm);
+  feed(state, [["a", 10]]);
+  feed(state, [["a", -1], ["b", -1]]);
+  assertEquals(state.notify(100), false);
+  feed(state, [["a", 110], ["a", -1], ["a", 120]]);
+  assertEquals(state.notify(119), false);
+  assertEquals(state.notify(120), true);
+  assertEquals(state.take(), [["a", "rang for 120"]]);
+});
+
+Deno.test("keyed state notifies a key again when it still wants to be at a time that has come", () => {
+  let left = 3;
+  const state = stateOf<number, number, null>(() => ({
+    onItem: () => {},
+    onNotify: (emit) => emit(left--),
+    notifyAt: () => left > 0 ? new Date(10 - left) : null,
+    snapshot,
+  }));
+  feed(state, [["a", 1]]);
+  const emitted: unknown[] = [];
+  while (state.notify(10)) emitted.push(...state.take());
+  assertEquals(emitted, [["a", 3], ["a", 2], ["a", 1]]);
+});
+
+Deno.test("keyed state gives others their turn when a key wants to be notified for ever", () => {
+  let notified = 0;
+  const state = stateOf<number, number, null>(() => ({
+    onItem: () => {},
+    onNotify: () => {
+      if (++notified > 10_000) throw new Error("notified ten thousand times in one call");
+    },
+    notifyAt: () => new Date(0),
+    snapshot,
+  }));
+  feed(state, [["a", 1]]);
+  state.notify(10);
+  assertEquals(notified > 0, true);
+});
+
+Deno.test("keyed state ends each living key once, in the order in which they came", () => {
+  const state = stateOf<number, string, null>(() => {
+    let last = 0;
+    return {
+      onItem: (value) => {
+        last = value;
+      },
+      onEnd: (emit: Emit<string>) => emit(`last ${last}`),
+      isDone: () => last === 0,
+      snapshot,
+    };
+  });
+  feed(state, [["b", 1], ["a", 2], ["gone", 0], ["b", 3]]);
+  assertEquals(state.end(), true);
+  assertEquals(state.take(), [["b", "last 3"], ["a", "last 2"]]);
+  assertEquals([state.end(), state.take()], [true, []]);
+});
+
+Deno.test("keyed state pauses when it has emitted thousands, and loses nothing", () => {
+  const repeated = (count: number) => (emit: Emit<number>) => {
+    for (let i = 0; i < count; i++) emit(i);
+  };
+  const state = stateOf<number, number, null>(() => ({
+    onItem: (count, emit) => repeated(count)(emit),
+    onEnd: repeated(1_000),
+    onNotify: repeated(1_000),
+    notifyAt: () => new Date(5),
+    snapshot,
+  }));
+  const batch = Array.from({ length: 10 }, (_, key) => [`${key}`, 1_000]);
+  const at = state.items(batch, 0, 10);
+  assertEquals([at, state.take().length], [5, 5_000]);
+  assertEquals(feed(state, batch.slice(5)).length, 5_000);
+  state.notify(5);
+  assertEquals(state.take().length, 5_000);
+  const ended: number[] = [];
+  for (let all = false; !all;) {
+    all = state.end();
+    ended.push(state.take().length);
+  }
+  assertEquals(ended.reduce((sum, count) => sum + count, 0), 10_000);
+  assertEquals(Math.max(...ended) <= 5_000, true);
+});
+
+Deno.test("keyed state shows the item that an error came of", () => {
+  const state = stateOf<number, number, null>(() => ({
+    onItem(value) {
+      if (value === 2) throw new Error("two");
+    },
+    snapshot,
+  }));
+  assertThrows(() => feed(state, [["a", 1], ["b", 2], ["c", 3]]), Error, "two");
+  assertEquals(state.item, ["b", 2]);
+});
+
+Deno.test("keyed state shows no item when the error did not come of one", () => {
+  const state = stateOf<number, number, null>(() => ({
+    onItem: () => {},
+    onNotify() {
+      throw new Error("in onNotify");
+    },
+    onEnd() {
+      throw new Error("in onEnd");
+    },
+    notifyAt: () => new Date(0),
+    snapshot,
+  }));
+  feed(state, [["a", 1]]);
+  assertThrows(() => state.notify(0), Error, "in onNotify");
+  assertThrows(() => state.end(), Error, "in onEnd");
+  assertEquals(state.item, undefined);
+});
+
+Deno.test("keyed state refuses items that are no pairs with a string key", () => {
+  const state = stateOf<number, number, null>(() => ({ onItem: () => {}, snapshot }));
+  const refusals: [unknown, string][] = [
+    ["ab", `needs [key, value] pairs; got "ab"`],
+    [["a"], `needs [key, value] pairs; got [ "a" ]`],
+    [["a", 1, 2], `needs [key, value] pairs; got [ "a", 1, 2 ]`],
+    [undefined, "needs [key, value] pairs; got undefined"],
+    [{ 0: "a", 1: 2, length: 2 }, "needs [key, value] pairs"],
+    [[7, 1], "needs string keys; got the key 7 in [ 7, 1 ]"],
+    [[null, 1], "needs string keys; got the key null"],
+  ];
+  for (const [item, message] of refusals) {
+    assertThrows(() => feed(state, [item]), TypeError, message);
+    assertEquals(state.item, item);
+  }
+});
+
+Deno.test("keyed state refuses logic without onItem", () => {
+  for (const logic of [undefined, null, {}, Promise.resolve({}), { onItem: 1 }]) {
+    const state = stateOf((() => logic) as unknown as BuildLogic<number, number, null>);
+    assertThrows(
+      () => feed(state, [["a", 1]]),
+      TypeError,
+      "build must return an object with onItem and snapshot; got",
+    );
+  }
+});
+
+Deno.test("keyed state refuses promises from onItem, onNotify, onEnd and isDone", () => {
+  const later = (() => Promise.resolve()) as unknown as () => void;
+  const notifyAt = () => new Date(0);
+  const onItem = () => {};
+  const refused = (logic: object, call: (state: KeyedState) => unknown) => {
+    const state = stateOf((() => logic) as unknown as BuildLogic<number, number, null>);
+    assertThrows(
+      () => {
+        feed(state, [["a", 1]]);
+        call(state);
+      },
+      TypeError,
+      "returned a promise, but stateful steps are synchronous",
+    );
+  };
+  refused({ onItem: later }, () => {});
+  refused({ onItem, notifyAt, onNotify: later }, (state) => state.notify(1));
+  refused({ onItem, onEnd: later }, (state) => state.end());
+  refused({ onItem, isDone: later }, () => {});
+});
+
+Deno.test("keyed state lets methods return what is no promise", () => {
+  const seen: number[] = [];
+  const state = stateOf<number, number, null>(() => ({
+    onItem: (value) => seen.push(value) as unknown as void,
+    snapshot,
+  }));
+  feed(state, [["a", 1], ["a", 2]]);
+  assertEquals(seen, [1, 2]);
+});
+
+Deno.test("keyed state refuses a notifyAt() that is no valid date, and names the key", () => {
+  for (const at of [5, "soon", new Date(NaN), Promise.resolve(null)]) {
+    const state = stateOf(
+      (() => ({ onItem: () => {}, notifyAt: () => at, snapshot })) as unknown as BuildLogic<
+        number,
+        number,
+        null
+      >,
+    );
+    const error = assertThrows(() => feed(state, [["user-1", 1]]), TypeError);
+    assertEquals(
+      /notifyAt must return a valid Date or null; got .* for key "user-1"/.test(
+        (error as Error).message,
+      ),
+      true,
+    );
+  }
+});
+
+Deno.test("keyed state agrees with a map when values come at random", () => {
+  for (let seed = 0; seed < 30; seed++) {
+    const random = new Random(seed);
+    const model = new Map<string, number>();
+    const state = stateOf<number, number, null>(() => {
+      let sum = 0;
+      return {
+        onItem: (value, emit) => emit(sum += value),
+        isDone: () => sum % 5 === 0,
+        snapshot,
+      };
+    });
+    for (let round = 0; round < 20; round++) {
+      const batch = Array.from({ length: random.below(50) }, (): [string, number] => [
+        `${random.below(6)}`,
+        random.below(10),
+      ]);
+      const expected = batch.map(([key, value]) => {
+        const sum = (model.get(key) ?? 0) + value;
+        if (sum % 5 === 0) model.delete(key);
+        else model.set(key, sum);
+        return [key, sum];
+      });
+      assertEquals(feed(state, batch), expected);
+    }
+  }
+});

@@ -1,0 +1,110 @@
+import { assertEquals } from "@std/assert";
+import type { Chain } from "../../src/runtime/chain.ts";
+import { Channel, isBatch } from "../../src/runtime/channel.ts";
+import { Outlet } from "../../src/runtime/outlet.ts";
+import { Pace } from "../../src/runtime/pace.ts";
+
+/** A chain that sends each number to one port, and its negative to another. */
+const both: Chain = (batch, from, to, epoch, outs) => {
+  outs[0] = batch.slice(from, to).map((n) => `${n}@${epoch}`);
+  outs[1] = batch.slice(from, to).map((n) => -(n as number));
+  return to;
+};
+
+/** Takes all that is in a channel. */
+function drain(channel: Channel): unknown[] {
+  const messages: unknown[] = [];
+  while (!channel.empty) messages.push(channel.take());
+  return messages;
+}
+
+const fill = (channel: Channel): void => channel.push(new Array(8192).fill(0));
+
+Deno.test("Outlet hands batches on as they are when there is no chain", () => {
+  const channel = new Channel();
+  let counted = 0;
+  const outlet = new Outlet(null, [channel], new Pace(), (items) => counted += items);
+  const batch = [1, 2, 3];
+  outlet.emit(batch, 0);
+  assertEquals(channel.take() === batch, true);
+  assertEquals([outlet.pump(), counted], ["ready", 3]);
+});
+
+Deno.test("Outlet runs batches through the chain and sends what comes out to each port", () => {
+  const channels = [new Channel(), new Channel()];
+  const outlet = new Outlet(both, channels, new Pace(), () => {});
+  outlet.emit([1, 2], 7);
+  outlet.emit([3], 8);
+  assertEquals(channels.map(drain), [[["1@7", "2@7"], ["3@8"]], [[-1, -2], [-3]]]);
+});
+
+Deno.test("Outlet works off what is left over when the batch is longer than the pace", () => {
+  const channels = [new Channel(), new Channel()];
+  const pace = new Pace();
+  pace.items = 2;
+  let counted = 0;
+  const outlet = new Outlet(both, channels, pace, (items) => counted += items);
+  outlet.emit([1, 2, 3, 4, 5], 3);
+  assertEquals(drain(channels[0]), [["1@3", "2@3"]]);
+  assertEquals(outlet.pump(), "worked");
+  assertEquals(outlet.pump(), "worked");
+  assertEquals(outlet.pump(), "ready");
+  assertEquals(drain(channels[0]), [["3@3", "4@3"], ["5@3"]]);
+  assertEquals(counted, 5);
+});
+
+Deno.test("Outlet goes on from where the chain paused", () => {
+  const channel = new Channel();
+  const oneByOne: Chain = (batch, from, _to, _epoch, outs) => {
+    outs[0] = [batch[from]];
+    return from + 1;
+  };
+  const outlet = new Outlet(oneByOne, [channel], new Pace(), () => {});
+  outlet.emit(["a", "b", "c"], 0);
+  while (outlet.pump() === "worked");
+  assertEquals(drain(channel), [["a"], ["b"], ["c"]]);
+});
+
+Deno.test("Outlet is blocked when one of its channels is full, and keeps what is left over", () => {
+  const channels = [new Channel(), new Channel()];
+  const pace = new Pace();
+  pace.items = 2;
+  const outlet = new Outlet(both, channels, pace, () => {});
+  outlet.emit([1, 2, 3], 0);
+  fill(channels[1]);
+  assertEquals(outlet.pump(), "blocked");
+  assertEquals(drain(channels[0]), [["1@0", "2@0"]]);
+  drain(channels[1]);
+  assertEquals([outlet.pump(), outlet.pump()], ["worked", "ready"]);
+  assertEquals(drain(channels[0]), [["3@0"]]);
+});
+
+Deno.test("Outlet queues nothing where the chain lets nothing through", () => {
+  const channel = new Channel();
+  const nothing: Chain = (_batch, _from, to, _epoch, outs) => {
+    outs[0] = [];
+    return to;
+  };
+  const outlet = new Outlet(nothing, [channel], new Pace(), () => {});
+  outlet.emit([1, 2], 0);
+  assertEquals(channel.empty, true);
+});
+
+Deno.test("Outlet counts nothing and queues nothing when the batch is empty", () => {
+  const channel = new Channel();
+  let calls = 0;
+  const outlet = new Outlet(null, [channel], new Pace(), () => calls++);
+  outlet.emit([], 0);
+  assertEquals([channel.empty, calls], [true, 0]);
+});
+
+Deno.test("Outlet sends control messages to every port behind the data", () => {
+  const channels = [new Channel(), new Channel()];
+  const outlet = new Outlet(both, channels, new Pace(), () => {});
+  outlet.emit([1], 0);
+  outlet.control({ kind: "barrier", epoch: 0 });
+  for (const channel of channels) {
+    assertEquals(isBatch(channel.take()!), true);
+    assertEquals(channel.take(), { kind: "barrier", epoch: 0 });
+  }
+});

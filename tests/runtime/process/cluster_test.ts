@@ -1,0 +1,168 @@
+import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
+import { StepError, UsageError } from "../../../src/core/errors.ts";
+import { createLog } from "../../../src/core/log.ts";
+import { type ClusterOptions, spawnCluster } from "../../../src/runtime/process/cluster.ts";
+import type { RunResult } from "../../../src/runtime/run.ts";
+
+/** What a flow prints. */
+class Printed {
+  stdout = "";
+  stderr = "";
+  #more = Promise.withResolvers<void>();
+  readonly taps = {
+    stdout: (bytes: Uint8Array) => {
+      this.stdout += new TextDecoder().decode(bytes);
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
+    },
+    stderr: (bytes: Uint8Array) => void (this.stderr += new TextDecoder().decode(bytes)),
+  };
+
+  /** Waits for something on stdout. */
+  async match(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stdout);
+      if (match !== null) return match;
+      await this.#more.promise;
+    }
+  }
+}
+
+/** Runs a flow of the end-to-end tests. */
+function spawn(
+  flow: string,
+  options: ClusterOptions = {},
+  printed: Printed = new Printed(),
+): Promise<RunResult> {
+  const url = new URL(`../../e2e/flows/${flow}`, import.meta.url);
+  return spawnCluster(url, { taps: printed.taps, ...options });
+}
+
+Deno.test("spawnCluster() runs a flow and resolves with the counts of its steps", async () => {
+  const printed = new Printed();
+  assertEquals(await spawn("numbers.ts", {}, printed), {
+    steps: [
+      { stepId: "in", kind: "input", in: 0, out: 3 },
+      { stepId: "map-1", kind: "map", in: 3, out: 3 },
+      { stepId: "capture-1", kind: "capture", in: 3, out: 0 },
+    ],
+    stopped: false,
+  });
+  assertEquals([printed.stdout, printed.stderr], ["2\n4\n6\n", ""]);
+});
+
+Deno.test("spawnCluster() runs the export it is told to, with arguments", async () => {
+  const printed = new Printed();
+  await spawn("arguments.ts", { exportName: "awaited", args: ["one", "--two"] }, printed);
+  assertEquals(printed.stdout, "called with one\ncalled with --two\n");
+});
+
+Deno.test("spawnCluster() hands all that a flow prints to its taps", async () => {
+  const printed = new Printed();
+  await spawn("many.ts", {}, printed);
+  const lines = Array.from({ length: 200_000 }, (_, i) => `${i + 1}\n`).join("");
+  assertEquals(printed.stdout.length, lines.length);
+  assertEquals(printed.stdout === lines, true);
+});
+
+Deno.test("spawnCluster() stops gracefully when its signal is aborted", async () => {
+  const printed = new Printed();
+  const stop = new AbortController();
+  const running = spawn("endless.ts", { exportName: "counts", signal: stop.signal }, printed);
+  await printed.match(/^1$/m);
+  stop.abort();
+  const { steps, stopped } = await running;
+  assertEquals(stopped, true);
+  assertEquals(printed.stderr, `closed after ${steps[0].out}\n`);
+  assertEquals(steps[1].in, steps[0].out);
+});
+
+Deno.test("spawnCluster() stops a flow at its start when its signal was aborted before", async () => {
+  const options = { exportName: "counts", signal: AbortSignal.abort() };
+  const { steps, stopped } = await spawn("endless.ts", options);
+  assertEquals([stopped, steps[0].out], [true, 0]);
+});
+
+Deno.test("spawnCluster() kills the workers when its killSignal is aborted", async () => {
+  const printed = new Printed();
+  const kill = new AbortController();
+  const running = spawn("endless.ts", { exportName: "hangs", killSignal: kill.signal }, printed);
+  const pid = Number((await printed.match(/^pid (\d+)$/m))[1]);
+  kill.abort();
+  await assertRejects(() => running, Error, "the run was stopped at once");
+  assertThrows(() => Deno.kill(pid, "SIGCONT"), Deno.errors.NotFound); // there is no such process
+});
+
+Deno.test("spawnCluster() runs nothing when its killSignal was aborted before", async () => {
+  const printed = new Printed();
+  const options = { exportName: "hangs", killSignal: AbortSignal.abort() };
+  await assertRejects(() => spawn("endless.ts", options, printed), Error, "stopped at once");
+  assertEquals(printed.stdout, "");
+});
+
+Deno.test("spawnCluster() refuses more workers than this version runs", async () => {
+  for (const workers of [0, 2, 1.5]) {
+    const message = `this version runs one worker; got workers: ${workers}`;
+    await assertRejects(() => spawn("numbers.ts", { workers }), RangeError, message);
+  }
+});
+
+Deno.test("spawnCluster() refuses what is no absolute URL, and an epoch that is no length", async () => {
+  await assertRejects(() => spawnCluster("flow.ts"), TypeError, "Invalid URL");
+  const epoch = { interval: -1 };
+  await assertRejects(() => spawn("numbers.ts", { epoch }), RangeError, "the epoch interval");
+});
+
+Deno.test("spawnCluster() rejects with the step's error as the worker had it", async () => {
+  const running = spawn("failing.ts", { exportName: "inMap" });
+  const error = await assertRejects(() => running, StepError) as StepError;
+  const { stepId, worker, item } = error;
+  assertEquals({ stepId, worker, item }, { stepId: "check", worker: 0, item: "10" });
+  const cause = error.cause as Error;
+  assertEquals([cause.name, cause.message], ["RangeError", "ten is too many"]);
+  const frame = /^ {4}at check \(file:\/\/\/.*\/flows\/failing\.ts:\d+:\d+\)$/m;
+  assert(frame.test(cause.stack!), cause.stack);
+  assertEquals((cause.cause as Error).message, "nine is the most");
+});
+
+Deno.test("spawnCluster() rejects with a UsageError when there is no such export", async () => {
+  const running = spawn("numbers.ts", { exportName: "nothing" });
+  await assertRejects(() => running, UsageError, "numbers.ts has no export nothing");
+});
+
+Deno.test("spawnCluster() tells how far the run is, where it is asked to", async () => {
+  const printed = new Printed();
+  const stop = new AbortController();
+  const items: number[] = [];
+  await spawn("endless.ts", {
+    exportName: "counts",
+    signal: stop.signal,
+    onStatus: ({ steps, progress }) => {
+      items.push(steps[0].out);
+      assertEquals(progress, null);
+      if (items.length === 2) stop.abort();
+    },
+  }, printed);
+  assert(items.length >= 2 && items[0] > 0 && items[1] > items[0], items.join());
+});
+
+Deno.test("spawnCluster() hands on the lines of log that matter enough", async () => {
+  const lines: string[] = [];
+  const log = createLog((level, message, fields) => {
+    lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  });
+  await spawn("numbers.ts", { log });
+  assertEquals(lines, [
+    `info flow loaded {"flow":"numbers","steps":3}`,
+    `info flow running {"workers":1}`,
+    `info flow finished {"stopped":false}`,
+  ]);
+});
+
+Deno.test("spawnCluster() does not wait for processes that the flow has left behind", async () => {
+  const printed = new Printed();
+  const started = performance.now();
+  await spawn("leaves_child.ts", {}, printed);
+  assertLess(performance.now() - started, 10_000); // the other one stays for 20 s
+  Deno.kill(Number(printed.stdout), "SIGKILL");
+});

@@ -1,0 +1,239 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Dataflow, type Keyed, run, StepError, TestingInputConfig } from "../../../mod.ts";
+import type { BuildLogic, InputConfig } from "../../../src/graph/contracts.ts";
+import { eventually, idle } from "../../support/eventually.ts";
+import { HandInput } from "../../support/hand_input.ts";
+import { RecordingOutput } from "../../support/recording_output.ts";
+import { TestClock } from "../../support/test_clock.ts";
+
+const snapshot = () => null;
+
+/** Emits what it got, some time after it came. */
+function delayed(clock: TestClock, ms: number): BuildLogic<string, string, null> {
+  return () => {
+    const waiting: { at: number; value: string }[] = [];
+    return {
+      onItem: (value) => {
+        waiting.push({ at: clock.at + ms, value });
+      },
+      onNotify: (emit) => {
+        while (waiting.length > 0 && waiting[0].at <= clock.at) emit(waiting.shift()!.value);
+      },
+      notifyAt: () => waiting.length === 0 ? null : new Date(waiting[0].at),
+      isDone: () => waiting.length === 0,
+      snapshot,
+    };
+  };
+}
+
+/** A run in which a stateful step delays what a test feeds. */
+function runDelayed(ms: number) {
+  const clock = new TestClock(1_700_000_000_000);
+  const input = new HandInput<Keyed<string>>();
+  const output = new RecordingOutput<Keyed<string>>();
+  const flow = new Dataflow("timers").input("in", input)
+    .stateful("delay", delayed(clock, ms))
+    .capture(output);
+  const stop = new AbortController();
+  const running = run(flow, {
+    clock,
+    epoch: { interval: { hours: 24 } },
+    signal: stop.signal,
+  });
+  const out = () => output.items.map(([, [key, value]]) => `${key}:${value}`);
+  return { clock, input, out, running, stop };
+}
+
+Deno.test("notifyAt fires by the clock alone when no new items come", async () => {
+  const { clock, input, out, running } = runDelayed(1_000);
+  input.push(["a", "x"]);
+  await eventually(() => input.waiting && clock.sleeps.length === 2, "the timer is set");
+  clock.advance(999);
+  await idle();
+  assertEquals(out(), []);
+  clock.advance(1);
+  await eventually(() => out().length === 1, "the timer has fired");
+  input.end();
+  await running;
+  assertEquals(out(), ["a:x"]);
+});
+
+Deno.test("notifyAt fires for each key at its own time", async () => {
+  const { clock, input, out, running } = runDelayed(1_000);
+  for (const key of ["a", "b", "c"]) {
+    input.push([key, "x"]);
+    await eventually(() => input.waiting, "the item is read");
+    await idle();
+    clock.advance(100);
+  }
+  await idle();
+  clock.advance(700); // 1000 after the first
+  await eventually(() => out().length === 1, "the first has fired");
+  clock.advance(100);
+  await eventually(() => out().length === 2, "the second has fired");
+  assertEquals(out(), ["a:x", "b:x"]);
+  clock.advance(100);
+  await eventually(() => out().length === 3, "the third has fired");
+  input.end();
+  await running;
+  assertEquals(out(), ["a:x", "b:x", "c:x"]);
+});
+
+Deno.test("notifyAt fires before the next items when both are there", async () => {
+  const { clock, input, out, running } = runDelayed(1_000);
+  const seen: string[] = [];
+  input.push(["a", "1"]);
+  await eventually(() => input.waiting, "the item is read");
+  await idle();
+  clock.advance(1_000);
+  input.push(["a", "2"]);
+  await eventually(() => out().length === 1, "the first has fired");
+  seen.push(...out());
+  clock.advance(1_000);
+  await eventually(() => out().length === 2, "the second has fired");
+  input.end();
+  await running;
+  assertEquals([seen, out()], [["a:1"], ["a:1", "a:2"]]);
+});
+
+Deno.test("notifyAt fires while items never stop coming", async () => {
+  const clock = new TestClock();
+  const output = new RecordingOutput<Keyed<string>>();
+  let batches = 0;
+  const endless: InputConfig<Keyed<string>> = {
+    open: () =>
+      Promise.resolve({
+        next: () => {
+          if (output.items.length > 0) return null;
+          return batches++ === 0 ? [["timed", "x"]] : [["busy", "x"]];
+        },
+        ready: () => Promise.resolve(),
+        positions: () => new Map(),
+        close: () => Promise.resolve(),
+      }),
+  };
+  const flow = new Dataflow("busy").input("in", endless)
+    .stateful("delay", delayed(clock, 1_000))
+    .filter(([key]) => key === "timed")
+    .capture(output);
+  const running = run(flow, { clock });
+  await eventually(() => batches > 100, "it reads on and on");
+  assertEquals(output.items, []);
+  clock.advance(1_000);
+  await running;
+  assertEquals(output.items, [[0, ["timed", "x"]]]);
+});
+
+Deno.test("notifyAt does not fire at the end of the input or at a stop", async () => {
+  for (const end of ["end", "stop"]) {
+    const { clock, input, out, running, stop } = runDelayed(1_000);
+    input.push(["a", "x"]);
+    await eventually(() => input.waiting, "the item is read");
+    await idle();
+    clock.advance(999);
+    if (end === "end") input.end();
+    else stop.abort();
+    assertEquals((await running).stopped, end === "stop");
+    assertEquals([out(), clock.sleeps], [[], []]);
+  }
+});
+
+Deno.test("a timer of years is borne, and ends with the run", async () => {
+  const year = 365 * 24 * 3_600_000;
+  const { clock, input, out, running } = runDelayed(10 * year);
+  input.push(["a", "x"]);
+  await eventually(() => input.waiting, "the item is read");
+  clock.advance(10 * year - 1);
+  await idle();
+  assertEquals(out(), []);
+  input.end();
+  await running;
+});
+
+Deno.test("isDone forgets a key after an item, also within a batch of any size", async () => {
+  for (const batchSize of [1, 2, 1024]) {
+    const output = new RecordingOutput<Keyed<string>>();
+    let built = 0;
+    const items: Keyed<number>[] = [["a", 1], ["a", 2], ["b", 1], ["a", 1], ["b", 2], ["a", 2]];
+    await run(
+      new Dataflow("done")
+        .input("in", new TestingInputConfig(items, { batchSize }))
+        .stateful<number, string, null>("pairs", () => {
+          const nth = ++built;
+          let count = 0;
+          return {
+            onItem: (value, emit) => {
+              count++;
+              emit(`${nth}:${value}`);
+            },
+            onEnd: (emit) => emit("never"),
+            isDone: () => count === 2,
+            snapshot,
+          };
+        })
+        .capture(output),
+    );
+    assertEquals(
+      output.items.map(([, pair]) => pair),
+      [["a", "1:1"], ["a", "1:2"], ["b", "2:1"], ["a", "3:1"], ["b", "2:2"], ["a", "3:2"]],
+    );
+  }
+});
+
+Deno.test("isDone forgets a key after a notification", async () => {
+  const { clock, input, out, running } = runDelayed(10);
+  for (const value of ["1", "2"]) {
+    input.push(["a", value]);
+    await eventually(() => input.waiting, "the item is read");
+    await idle();
+    clock.advance(10);
+    await eventually(() => out().at(-1) === `a:${value}`, "the timer has fired");
+  }
+  input.end();
+  await running;
+  assertEquals(out(), ["a:1", "a:2"]);
+});
+
+Deno.test("a stateful step's error names the step and the item, or no item where none is to blame", async () => {
+  const broken = new Error("broken");
+  const fail = (): never => {
+    throw broken;
+  };
+  const onItem = () => {};
+  const cases: [BuildLogic<number, string, null>, string | undefined][] = [
+    [fail, `[ "a", 1 ]`],
+    [() => ({ onItem: fail, snapshot }), `[ "a", 1 ]`],
+    [() => ({ onItem, isDone: fail, snapshot }), `[ "a", 1 ]`],
+    [() => ({ onItem, onEnd: fail, snapshot }), undefined],
+    [() => ({ onItem, notifyAt: () => new Date(0), onNotify: fail, snapshot }), undefined],
+  ];
+  for (const [build, item] of cases) {
+    const flow = new Dataflow("broken")
+      .input("in", new TestingInputConfig<Keyed<number>>([["a", 1]], { batchSize: 1 }))
+      .stateful("step", build)
+      .capture(new RecordingOutput());
+    const error = await assertRejects(() => run(flow), StepError) as StepError;
+    assertEquals([error.stepId, error.cause, error.item], ["step", broken, item]);
+  }
+});
+
+Deno.test("a stateful step sends on all that it emits when one item becomes a hundred thousand", async () => {
+  const output = new RecordingOutput<Keyed<number>>();
+  const expand = (emit: (n: number) => void) => {
+    for (let i = 0; i < 100_000; i++) emit(i);
+  };
+  await run(
+    new Dataflow("wide")
+      .input("in", new TestingInputConfig<Keyed<number>>([["a", 1], ["b", 2]]))
+      .stateful<number, number, null>(
+        "expand",
+        () => ({ onItem: (_, emit) => expand(emit), onEnd: expand, snapshot }),
+      )
+      .map((pair) => pair)
+      .capture(output),
+  );
+  const keys = output.items.map(([, [key]]) => key);
+  assertEquals(keys.length, 400_000);
+  const times = (key: string) => new Array(100_000).fill(key);
+  assertEquals(keys.join(""), ["a", "b", "a", "b"].flatMap(times).join(""));
+});

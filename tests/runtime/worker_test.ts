@@ -1,0 +1,77 @@
+import { assertEquals } from "@std/assert";
+import { Dataflow, type InputConfig, type Progress, TestingInputConfig } from "../../mod.ts";
+import { silentLog } from "../../src/core/log.ts";
+import { graphOf } from "../../src/graph/graph.ts";
+import { Worker } from "../../src/runtime/worker.ts";
+import { RecordingOutput } from "../support/recording_output.ts";
+import { TestClock } from "../support/test_clock.ts";
+
+/** An input that has ended and tells this progress, or none. */
+function ended(progress?: Progress | null): InputConfig<number> {
+  return {
+    open: () =>
+      Promise.resolve({
+        next: () => null,
+        ready: () => Promise.resolve(),
+        positions: () => new Map(),
+        close: () => Promise.resolve(),
+        ...progress === undefined ? {} : { progress: () => progress },
+      }),
+  };
+}
+
+/** A worker, not yet open, with these inputs. */
+function workerOf(inputs: InputConfig<number>[]): Worker {
+  const flow = new Dataflow("worker");
+  inputs.forEach((input, index) =>
+    flow.input(`in-${index}`, input).capture(`out-${index}`, new RecordingOutput())
+  );
+  const options = { index: 0, count: 1, epoch: 0, clock: new TestClock(), log: silentLog };
+  return new Worker(graphOf(flow), options, { epochClosed() {}, stopRequested() {} });
+}
+
+/** The progress that a worker with these inputs tells once it is open. */
+async function progressOf(...inputs: InputConfig<number>[]): Promise<Progress | null> {
+  const worker = workerOf(inputs);
+  await worker.open();
+  const progress = worker.progress();
+  await worker.close();
+  return progress;
+}
+
+Deno.test("Worker adds up the progress of its inputs when they count the same", async () => {
+  assertEquals(
+    await progressOf(
+      ended({ done: 1, total: 10, unit: "bytes" }),
+      ended({ done: 2, total: 5, unit: "bytes" }),
+    ),
+    { done: 3, total: 15, unit: "bytes" },
+  );
+  const items = new TestingInputConfig([1, 2, 3]);
+  assertEquals(await progressOf(items), { done: 0, total: 3, unit: "items" });
+});
+
+Deno.test("Worker tells no progress when one input has none, or they count differently", async () => {
+  const bytes = ended({ done: 1, total: 10, unit: "bytes" });
+  assertEquals(await progressOf(bytes, ended()), null);
+  assertEquals(await progressOf(ended(null), bytes), null);
+  assertEquals(await progressOf(bytes, ended({ done: 1, total: 2, unit: "items" })), null);
+});
+
+Deno.test("Worker counts what it has read so far while it runs, and all when it has run", async () => {
+  const worker = workerOf([new TestingInputConfig([1, 2, 3])]);
+  await worker.open();
+  assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 0], [0, 0]]);
+  await worker.run();
+  assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 3], [3, 0]]);
+  await worker.close();
+});
+
+Deno.test("Worker reads nothing when it was stopped before it was open", async () => {
+  const worker = workerOf([new TestingInputConfig([1, 2, 3])]);
+  worker.stop();
+  await worker.open();
+  await worker.run();
+  assertEquals([worker.stopped, worker.counts()[0].out], [true, 0]);
+  await worker.close();
+});
