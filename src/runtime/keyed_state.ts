@@ -62,9 +62,16 @@ export function createKeyedState(node: StatefulNode): KeyedState {
     return logic;
   }
 
-  function forget(logic: KeyedLogic): void {
+  /** Forgets a key whose `isDone` did not give `false`; throws unless that was `true`. */
+  function leave(logic: KeyedLogic, done: unknown): void {
+    if (done !== true) refuseDone(done);
     keys.delete(logic.key);
     if (logic.timer !== null) logic.timer.due = Infinity; // the heap drops it when its time comes
+  }
+
+  function touch(logic: KeyedLogic): void {
+    logic.touched = true;
+    touched.push(logic);
   }
 
   function askTimer(logic: KeyedLogic): void {
@@ -112,11 +119,9 @@ export function createKeyedState(node: StatefulNode): KeyedState {
         const logic = keys.get(pair[0]) ?? add(pair[0]);
         const result: unknown = logic.onItem(pair[1], emit);
         if (result !== undefined) refusePromise(result);
-        if (isDone(logic)) forget(logic);
-        else if (logic.timed && !logic.touched) {
-          logic.touched = true;
-          touched.push(logic);
-        }
+        const done: unknown = logic.isDone();
+        if (done !== false) leave(logic, done);
+        else if (logic.timed && !logic.touched) touch(logic);
       }
       const next = at;
       at = -1;
@@ -134,7 +139,8 @@ export function createKeyedState(node: StatefulNode): KeyedState {
         key = logic.key;
         const result: unknown = logic.onNotify(emit);
         if (result !== undefined) refusePromise(result);
-        if (isDone(logic)) forget(logic);
+        const done: unknown = logic.isDone();
+        if (done !== false) leave(logic, done);
         else askTimer(logic);
       }
       return notified > 0;
@@ -165,10 +171,7 @@ export function createKeyedState(node: StatefulNode): KeyedState {
   };
 }
 
-function isDone(logic: KeyedLogic): boolean {
-  const done: unknown = logic.isDone();
-  if (done === true) return true;
-  if (done === false) return false;
+function refuseDone(done: unknown): never {
   refusePromise(done);
   throw new TypeError(`isDone must return true or false; got ${preview(done)}`);
 }
