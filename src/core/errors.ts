@@ -111,6 +111,10 @@ export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown });
 }
 
+// A function without a name is `<anonymous>` too, but its place is a file: that one is the reader's.
+const NOT_THE_READERS =
+  /millrace-chain-|\beval at\b|at <anonymous>|\(<anonymous>\)$|\bext:|\bnode:/;
+
 /**
  * The frames of an error's stack that belong to the reader: not the generated loops of fused
  * steps, nor, where the throw passed through user code, the engine's own files below it.
@@ -119,8 +123,6 @@ export function userFrames(error: Error): string[] {
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
   const own = new URL("../", import.meta.url).href;
   return frames
-    .filter((line) =>
-      !line.includes(own) && !/millrace-chain-|\beval at\b|<anonymous>|\bext:|\bnode:/.test(line)
-    )
+    .filter((line) => !line.includes(own) && !NOT_THE_READERS.test(line))
     .map((line) => line.trim());
 }

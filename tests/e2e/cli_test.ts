@@ -37,8 +37,8 @@ Deno.test("cli.ts gives the flow what stands after -- as Deno.args", async () =>
 
 Deno.test("cli.ts ends with the flow, whatever timers it left, and keeps its secrets from it", async () => {
   const flow = `${flowFile("arguments.ts")}:environment`;
-  const env = { MILLRACE_LOG_LEVEL: "error" };
-  assertEquals(await printed([flow], { env }), "MILLRACE_LOG_LEVEL\nMILLRACE_TEST_RUN\n");
+  const options = { env: { MILLRACE_LOG_LEVEL: "error" }, deadlineMs: 8_000 };
+  assertEquals(await printed([flow], options), "MILLRACE_LOG_LEVEL\nMILLRACE_TEST_RUN\n");
 });
 
 Deno.test("cli.ts takes a file:// URL as well as a path", async () => {

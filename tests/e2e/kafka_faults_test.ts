@@ -23,7 +23,12 @@ function recordingLog() {
 }
 
 const an = (lose: Fault["lose"]) =>
-  ({ request: "a request", response: "an answer", "half a response": "half an answer" })[lose];
+  ({
+    request: "a request",
+    response: "an answer",
+    "half a response": "half an answer",
+    success: "word of success for one partition",
+  })[lose];
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
 
@@ -166,7 +171,7 @@ const inTurn = (values: readonly string[]): KafkaOutputItem[] =>
 const byPartition = (values: readonly string[]) =>
   [0, 1, 2].map((p) => values.filter((_, n) => n % 3 === p));
 
-for (const lose of ["request", "response", "half a response"] as const) {
+for (const lose of ["request", "response", "half a response", "success"] as const) {
   Deno.test(`KafkaOutputConfig writes each record once, in order, when writes lose ${an(lose)}`, async () => {
     const values = padded(12_000);
     const faults = [1, 2, 4, 6].map((nth): Fault => ({ api: "produce", nth, lose }));

@@ -15,6 +15,7 @@ import {
   run,
   StepError,
 } from "millrace";
+import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, type NewRecord, produce, readAll } from "../support/kafka.ts";
 import { kafkaClient } from "../support/kafka_client.ts";
 import {
@@ -26,6 +27,7 @@ import {
   withTransactions,
 } from "../support/kafka_reading.ts";
 import { testPlace } from "../support/place.ts";
+import { TcpProxy } from "../support/tcp_proxy.ts";
 
 type Text = [key: string | null, value: string | null];
 
@@ -293,6 +295,31 @@ Deno.test("KafkaInputConfig ends where nothing but aborted records and markers i
     // Behind the markers: 0 kept, 1 marker, 2 aborted, 3 marker; 0 aborted, 1 marker.
     assertEquals(reader.positions(), new Map([["0", 4n], ["1", 2n]]));
     assertEquals(reader.progress!(), { done: 6, total: 6, unit: "records" });
+  } finally {
+    await reader.close();
+  }
+});
+
+Deno.test("KafkaInputConfig counts no record as read because aborted ones behind it were skipped", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  // Too large to be fetched together.
+  await produce(brokers, topic, [{ value: "kept".padEnd(900_000) }]);
+  await withTransactions(brokers, 1, async ([producer]) => {
+    const aborted = await producer.transaction();
+    await aborted.send({ topic, messages: [{ value: "a".repeat(900_000), partition: 0 }] });
+    await aborted.abort();
+    assertEquals((await readAll(brokers, topic)).length, 1);
+  });
+  await using proxy = new TcpProxy(brokers[0]);
+  const config = new KafkaInputConfig({ brokers: [proxy.address], topic });
+  const reader = await config.open(testPlace(), NOTHING_STORED);
+  try {
+    // It asks for what comes after the aborted record: it has seen it.
+    await eventually(() => proxy.requests("fetch") >= 3, "it had fetched both");
+    assertEquals(reader.positions(), new Map([["0", 0n]]));
+    assertEquals((await readFrom(reader, 1)).length, 1);
+    assert(reader.positions().get("0") as bigint >= 1n);
   } finally {
     await reader.close();
   }
@@ -658,4 +685,29 @@ Deno.test("KafkaInputConfig fails where there is no such topic, and names it and
     `topic "not-there" does not exist on ${brokers[0]}: create it first, or check its name`,
   );
   assertEquals((error as StepError).stepId, "in");
+});
+
+Deno.test("KafkaInputConfig ends the run when its topic is deleted while it is read", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  await produce(brokers, topic, [{ value: "one" }]);
+  const seen: unknown[] = [];
+  const first = Promise.withResolvers<void>();
+  const flow = new Dataflow("deleted")
+    .input("in", new KafkaInputConfig({ brokers, topic }))
+    .capture(
+      new ManualOutputConfig(() => (item) => {
+        seen.push(item);
+        first.resolve();
+      }),
+    );
+  const running = run(flow);
+  await first.promise;
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+  const error = await assertRejects(() => running, StepError) as StepError;
+  assertStringIncludes(error.message, `topic "${topic}" has been deleted while it was being read`);
+  assertEquals(seen.length, 1);
 });

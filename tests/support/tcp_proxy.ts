@@ -21,9 +21,10 @@ export interface Fault {
   readonly nth: number;
   /**
    * What is lost before the connection is cut: the request, so that the broker never sees it; the
-   * answer to what the broker has done; or the second half of the answer.
+   * answer to what the broker has done; or the second half of the answer. Or that a write succeeded:
+   * then nothing is cut, and the client is told that the first partition has another leader.
    */
-  readonly lose: "request" | "response" | "half a response";
+  readonly lose: "request" | "response" | "half a response" | "success";
 }
 
 /** One client's connection, and the proxy's own to the broker. */
@@ -33,6 +34,8 @@ interface Link {
   /** Kind, version and fault of each request on its way, by correlation id. */
   readonly pending: Map<number, { api: number; version: number; fault?: Fault }>;
 }
+
+const NOT_LEADER_OR_FOLLOWER = 6;
 
 const HOST = "127.0.0.1";
 
@@ -131,7 +134,10 @@ export class TcpProxy implements AsyncDisposable {
       const id = new DataView(message.buffer).getInt32(4);
       const { api, version, fault } = link.pending.get(id)!;
       link.pending.delete(id);
-      if (fault !== undefined) {
+      if (fault?.lose === "success") {
+        this.fired.push(fault);
+        denyFirst(message);
+      } else if (fault !== undefined) {
         const half = fault.lose === "response" ? 0 : message.length >> 1;
         await writeAll(link.client, message.subarray(0, half));
         return this.#fire(link, fault);
@@ -161,6 +167,13 @@ export class TcpProxy implements AsyncDisposable {
       at += 2 + Math.max(view.getInt16(at), 0); // the rack, with -1 for none
     }
   }
+}
+
+/** Puts an error in a Produce response: behind length, correlation id, topic count and name, … */
+function denyFirst(message: Uint8Array<ArrayBuffer>): void {
+  const view = new DataView(message.buffer);
+  const partition = 12 + 2 + view.getInt16(12) + 4;
+  view.setInt16(partition + 4, NOT_LEADER_OR_FOLLOWER);
 }
 
 function close({ client, broker }: Link): void {

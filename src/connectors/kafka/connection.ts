@@ -30,7 +30,9 @@ const FATAL_TYPES: ReadonlySet<string> = new Set([
 /** Whether an error of KafkaJS will be the same the next time. */
 export function isFatal(error: unknown): boolean {
   const { name, type } = error as { name?: string; type?: string };
-  return name === "KafkaJSSASLAuthenticationError" || name === "KafkaJSNotImplemented" ||
+  // A RangeError: KafkaJS overflows the stack on a batch of more than some 125,000 records.
+  return error instanceof RangeError || name === "KafkaJSSASLAuthenticationError" ||
+    name === "KafkaJSNotImplemented" ||
     (type !== undefined && FATAL_TYPES.has(type));
 }
 

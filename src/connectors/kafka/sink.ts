@@ -85,6 +85,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #failure: { error: unknown } | null = null;
   #closed = false;
+  /** The run has failed elsewhere: whoever waits for room waits no longer. */
+  readonly #onAbort = () => this.#fail(this.#at.signal.reason);
   #waiters: { below: number; done: PromiseWithResolvers<void> }[] = [];
 
   constructor(
@@ -96,7 +98,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#settings = settings;
     this.#connection = connection;
     this.#at = at;
-    at.signal.addEventListener("abort", () => this.#fail(at.signal.reason), { once: true });
+    at.signal.addEventListener("abort", this.#onAbort);
     this.#partitions = partitions;
     this.#keyless = Math.floor(Math.random() * partitions);
   }
@@ -132,6 +134,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#at.signal.removeEventListener("abort", this.#onAbort);
     clearTimeout(this.#lingering);
     await this.#connection.close(); // first: it ends what a round may be waiting for
     await this.#sendingDone;

@@ -33,6 +33,9 @@ const FETCH_WAIT_MS = 250;
 /** How far a fetch of nothing but empty batches widens the next one before it steps over them. */
 const LARGEST_PARTITION_BYTES = 50 << 20;
 
+/** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
+const DELETED_MS = 10_000;
+
 /** `read_committed`, as the protocol has it. */
 const READ_COMMITTED = 1;
 
@@ -168,6 +171,7 @@ class KafkaReader<T> implements InputReader<T> {
   #fetching: Promise<void> = Promise.resolve();
   #closed = false;
   #ended = false;
+  #unknownSince: number | null = null; // when the brokers began not to know the topic
   #failure: { error: unknown } | null = null;
   #onReady: (() => void) | null = null;
   #onRoom: (() => void) | null = null;
@@ -266,6 +270,7 @@ class KafkaReader<T> implements InputReader<T> {
       try {
         await this.#fetchRound(open);
         this.#connection.succeeded();
+        this.#unknownSince = null;
       } catch (error) {
         await this.#recover(error);
       }
@@ -370,6 +375,14 @@ class KafkaReader<T> implements InputReader<T> {
         { cause: error },
       );
     }
+    if (kind === "UNKNOWN_TOPIC_OR_PARTITION") {
+      this.#unknownSince ??= performance.now();
+      if (performance.now() - this.#unknownSince >= DELETED_MS) {
+        throw new Error(`topic "${topic}" has been deleted while it was being read`, {
+          cause: error,
+        });
+      }
+    } else this.#unknownSince = null;
     if (isFatal(error)) {
       throw new Error(`cannot read topic "${topic}": ${messageOfKafka(error)}`, { cause: error });
     }

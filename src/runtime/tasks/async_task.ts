@@ -89,7 +89,8 @@ export class AsyncTask implements Task {
       stepError(this, this.#host, new ItemError(item, { cause: thrown }));
     let promise: unknown;
     try {
-      promise = this.#node.fn(item as never, this.#host.signal);
+      const { fn } = this.#node; // called bare, so that stacks do not show it as a method of ours
+      promise = fn(item as never, this.#host.signal);
       if (!isPromiseLike(promise)) {
         throw new TypeError(
           `the function of mapAsync must return a promise; got ${preview(promise)} ` +

@@ -103,6 +103,20 @@ Deno.test("an import that is not found gives an Error, without colours, with the
   assert(error.stack!.startsWith(`Error: ${error.message}\n    at ${url}:1:8\n`), error.stack);
 });
 
+Deno.test("colours of the loader's, which it uses or not as the environment says, are taken out", () => {
+  const place = "    at \x1b[36mfile:///flow.ts\x1b[0m:\x1b[33m1\x1b[0m";
+  const raw = Object.assign(new TypeError(`No such \x1b[1mthing\x1b[0m\n${place}`), {
+    code: "ERR_MODULE_NOT_FOUND",
+  });
+  raw.stack = `TypeError: ${raw.message}\n    at file:///flow.ts:1\n    at file:///main.ts:2:3`;
+  const { message, stack } = sent(raw);
+  assertEquals(message, "No such thing");
+  assertEquals(
+    stack,
+    "Error: No such thing\n    at file:///flow.ts:1\n    at file:///main.ts:2:3",
+  );
+});
+
 Deno.test("an import in a step that is not found keeps the step's own frames", async () => {
   const thrown = await assertRejects(() => import("./nowhere" + ".ts")) as Error;
   assertEquals(sent(thrown).stack!.includes(import.meta.url), true);
