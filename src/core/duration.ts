@@ -52,5 +52,5 @@ export function parseDuration(text: string, what: string): number {
   if (match === null) {
     throw new RangeError(`${what} must look like 500ms, 10s, 5m or 1h; got "${text}"`);
   }
-  return Number(match[1]) * UNITS[match[2]];
+  return toMilliseconds(Number(match[1]) * UNITS[match[2]], what);
 }

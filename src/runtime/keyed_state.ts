@@ -15,8 +15,8 @@ import { Timers } from "./timers.ts";
 export interface KeyedState {
   /** When the next key may be due, in milliseconds since the Unix epoch; infinity for never. */
   readonly nextDue: number;
-  /** The item that was being worked on, for an error to show. */
-  readonly item: unknown;
+  /** The item, or else the key, that was being worked on, for an error to show. */
+  readonly at: { readonly item: unknown } | { readonly key: string } | null;
   /** Hands items `from` up to `to` to their keys' logic, and gives the index to go on from. */
   items(batch: readonly unknown[], from: number, to: number): number;
   /** Notifies keys that are due at `now`. Says whether there were any. */
@@ -41,7 +41,7 @@ export function createKeyedState(node: StatefulNode): KeyedState {
   // take note of it, for every item (measured: a quarter of the whole loop).
   let current: readonly unknown[] = [];
   let at = -1;
-  let key = "";
+  let key: string | null = null;
   let out: unknown[] = [];
   let emitted = 0;
   const emit = (value: unknown): void => {
@@ -103,8 +103,9 @@ export function createKeyedState(node: StatefulNode): KeyedState {
       return timers.next;
     },
 
-    get item(): unknown {
-      return at < 0 ? undefined : current[at];
+    get at(): KeyedState["at"] {
+      if (at >= 0) return { item: current[at] };
+      return key === null ? null : { key };
     },
 
     items(batch: readonly unknown[], from: number, to: number): number {
@@ -143,6 +144,7 @@ export function createKeyedState(node: StatefulNode): KeyedState {
         if (done !== false) leave(logic, done);
         else askTimer(logic);
       }
+      key = null;
       return notified > 0;
     },
 

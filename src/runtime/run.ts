@@ -79,11 +79,11 @@ export interface FlowHandle {
  * assertEquals(steps[1], { stepId: "filter-1", kind: "filter", in: 4, out: 2 });
  * ```
  */
-export function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
+export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
   const intervalMs = options.epoch === undefined
     ? DEFAULT_EPOCH_MS
     : toMilliseconds(options.epoch.interval, "the epoch interval");
-  return runGraph(graphOf(flow), { ...options, intervalMs });
+  return await runGraph(graphOf(flow), { ...options, intervalMs });
 }
 
 /** {@linkcode run}, for a graph that has been checked. */

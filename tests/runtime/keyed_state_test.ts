@@ -207,10 +207,10 @@ Deno.test("keyed state shows the item that an error came of", () => {
     snapshot,
   }));
   assertThrows(() => feed(state, [["a", 1], ["b", 2], ["c", 3]]), Error, "two");
-  assertEquals(state.item, ["b", 2]);
+  assertEquals(state.at, { item: ["b", 2] });
 });
 
-Deno.test("keyed state shows no item when the error did not come of one", () => {
+Deno.test("keyed state shows the key when the error did not come of an item", () => {
   const state = stateOf<number, number, null>(() => ({
     onItem: () => {},
     onNotify() {
@@ -224,8 +224,9 @@ Deno.test("keyed state shows no item when the error did not come of one", () => 
   }));
   feed(state, [["a", 1]]);
   assertThrows(() => state.notify(0), Error, "in onNotify");
+  assertEquals(state.at, { key: "a" });
   assertThrows(() => state.end(), Error, "in onEnd");
-  assertEquals(state.item, undefined);
+  assertEquals(state.at, { key: "a" });
 });
 
 Deno.test("keyed state refuses items that are no pairs with a string key", () => {
@@ -241,7 +242,7 @@ Deno.test("keyed state refuses items that are no pairs with a string key", () =>
   ];
   for (const [item, message] of refusals) {
     assertThrows(() => feed(state, [item]), TypeError, message);
-    assertEquals(state.item, item);
+    assertEquals(state.at, { item });
   }
 });
 

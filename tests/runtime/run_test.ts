@@ -209,6 +209,31 @@ Deno.test("onEnd is not called when only one of the inputs had ended before the 
   assertEquals(out, [["a", "item 1"]]);
 });
 
+Deno.test("onEnd is not called when the end of an input arrives behind the stop of another", async () => {
+  const [ended, endless] = [new HandInput<Keyed<number>>(), new HandInput<Keyed<number>>()];
+  const release = Promise.withResolvers<void>();
+  const out: Keyed<string>[] = [];
+  const stop = new AbortController();
+  const flow = new Dataflow("late end");
+  const held = flow.input("ended", ended).mapAsync(async (pair): Promise<Keyed<number>> => {
+    await release.promise;
+    return pair;
+  });
+  held.merge(flow.input("endless", endless))
+    .stateful("tell", (_: null | undefined, key) => new Telltale(key))
+    .capture(new TestingOutputConfig(out));
+  const running = run(flow, { signal: stop.signal });
+  ended.push(["a", 1]);
+  ended.end();
+  await eventually(() => endless.waiting, "both inputs are read");
+  await idle();
+  stop.abort();
+  await idle();
+  release.resolve();
+  assertEquals((await running).stopped, true);
+  assertEquals(out, [["a", "item 1"]]);
+});
+
 Deno.test("run() writes all it has read when it is stopped, and closes the generator", async () => {
   const stop = new AbortController();
   const read: number[] = [];

@@ -99,7 +99,7 @@ export class SourceTask implements Task {
   #wait(): void {
     this.#waiting = true;
     const pause = Math.min(this.#empty++, LONGEST_PAUSE_MS);
-    this.#reader.ready().then(
+    Promise.try(() => this.#reader.ready()).then(
       () => {
         this.#waiting = false;
         this.#resumeAt = this.#host.now() + pause;

@@ -111,8 +111,10 @@ export class StatefulTask implements Task {
     try {
       return work();
     } catch (thrown) {
-      const { item } = this.#state;
-      const failed = item === undefined ? thrown : new ItemError(item, { cause: thrown });
+      const { at } = this.#state;
+      const failed = at === null
+        ? thrown
+        : new ItemError("item" in at ? at.item : { key: at.key }, { cause: thrown });
       throw stepError(this, this.#host, failed);
     }
   }

@@ -1,6 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type Keyed, run, StepError, TestingInputConfig } from "../../../mod.ts";
-import type { BuildLogic, InputConfig } from "../../../src/graph/contracts.ts";
+import type { BuildLogic, Emit, InputConfig } from "../../../src/graph/contracts.ts";
+import type { Chain } from "../../../src/runtime/chain.ts";
+import { Channel } from "../../../src/runtime/channel.ts";
+import { Outlet } from "../../../src/runtime/outlet.ts";
+import { Pace } from "../../../src/runtime/pace.ts";
+import { StatefulTask } from "../../../src/runtime/tasks/stateful_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/hand_input.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
@@ -79,21 +84,43 @@ Deno.test("notifyAt fires for each key at its own time", async () => {
   assertEquals(out(), ["a:x", "b:x", "c:x"]);
 });
 
-Deno.test("notifyAt fires before the next items when both are there", async () => {
+Deno.test("notifyAt fires again at the time of an item that came after it fired", async () => {
   const { clock, input, out, running } = runDelayed(1_000);
-  const seen: string[] = [];
-  input.push(["a", "1"]);
-  await eventually(() => input.waiting, "the item is read");
-  await idle();
-  clock.advance(1_000);
-  input.push(["a", "2"]);
-  await eventually(() => out().length === 1, "the first has fired");
-  seen.push(...out());
-  clock.advance(1_000);
-  await eventually(() => out().length === 2, "the second has fired");
+  for (const value of ["1", "2"]) {
+    input.push(["a", value]);
+    await eventually(() => input.waiting, "the item is read");
+    await idle();
+    clock.advance(999);
+    await idle();
+    assertEquals(out().includes(`a:${value}`), false);
+    clock.advance(1);
+    await eventually(() => out().includes(`a:${value}`), "the timer has fired");
+  }
   input.end();
   await running;
-  assertEquals([seen, out()], [["a:1"], ["a:1", "a:2"]]);
+  assertEquals(out(), ["a:1", "a:2"]);
+});
+
+Deno.test("a key that wants to be notified for ever holds up neither items nor the end", async () => {
+  const clock = new TestClock(1_000);
+  const output = new RecordingOutput<Keyed<string>>();
+  let notified = 0;
+  const items: Keyed<string>[] = [["greedy", "x"], ["a", "1"], ["a", "2"]];
+  await run(
+    new Dataflow("greedy")
+      .input("in", new TestingInputConfig(items, { batchSize: 1 }))
+      .stateful<string, string, null>("step", (_, key) => ({
+        onItem: (value, emit) => emit(value),
+        onNotify: () => notified++,
+        onEnd: (emit) => emit("end"),
+        notifyAt: () => key === "greedy" ? new Date(0) : null,
+        snapshot,
+      }))
+      .capture(output),
+    { clock },
+  );
+  assertEquals(notified > 0, true);
+  assertEquals(output.items.map(([, pair]) => pair), [...items, ["greedy", "end"], ["a", "end"]]);
 });
 
 Deno.test("notifyAt fires while items never stop coming", async () => {
@@ -194,18 +221,18 @@ Deno.test("isDone forgets a key after a notification", async () => {
   assertEquals(out(), ["a:1", "a:2"]);
 });
 
-Deno.test("a stateful step's error names the step and the item, or no item where none is to blame", async () => {
+Deno.test("a stateful step's error names the step and the item, or the key where no item is to blame", async () => {
   const broken = new Error("broken");
   const fail = (): never => {
     throw broken;
   };
   const onItem = () => {};
-  const cases: [BuildLogic<number, string, null>, string | undefined][] = [
+  const cases: [BuildLogic<number, string, null>, string][] = [
     [fail, `[ "a", 1 ]`],
     [() => ({ onItem: fail, snapshot }), `[ "a", 1 ]`],
     [() => ({ onItem, isDone: fail, snapshot }), `[ "a", 1 ]`],
-    [() => ({ onItem, onEnd: fail, snapshot }), undefined],
-    [() => ({ onItem, notifyAt: () => new Date(0), onNotify: fail, snapshot }), undefined],
+    [() => ({ onItem, onEnd: fail, snapshot }), `{ key: "a" }`],
+    [() => ({ onItem, notifyAt: () => new Date(0), onNotify: fail, snapshot }), `{ key: "a" }`],
   ];
   for (const [build, item] of cases) {
     const flow = new Dataflow("broken")
@@ -236,4 +263,47 @@ Deno.test("a stateful step sends on all that it emits when one item becomes a hu
   assertEquals(keys.length, 400_000);
   const times = (key: string) => new Array(100_000).fill(key);
   assertEquals(keys.join(""), ["a", "b", "a", "b"].flatMap(times).join(""));
+});
+
+Deno.test("a stateful step sends its last items before the end when they take several pieces", () => {
+  const node = {
+    kind: "stateful" as const,
+    name: { given: "step" },
+    upstreams: [],
+    build: () => ({
+      onItem: () => {},
+      onEnd: (emit: Emit<string>) => ["x", "y", "z"].forEach(emit),
+      snapshot,
+    }),
+  };
+  const [input, output] = [new Channel(), new Channel()];
+  const pace = new Pace();
+  pace.items = 2;
+  const chain: Chain = (batch, from, to, _epoch, outs) => {
+    outs[0] = batch.slice(from, to);
+    return to;
+  };
+  const ends: boolean[] = [];
+  const host = {
+    workerIndex: 0,
+    signal: new AbortController().signal,
+    pace,
+    now: () => 0,
+    wake: () => {},
+    fail: (error: unknown) => {
+      throw error;
+    },
+    passed: () => {},
+    ended: (_: unknown, stopped: boolean) => ends.push(stopped),
+  };
+  const outlet = new Outlet(chain, [output], pace, () => {});
+  const task = new StatefulTask("step", node, input, outlet, host, 0);
+  input.push([["a", 1], ["b", 2]]);
+  input.push({ kind: "end", stopped: false });
+  while (task.run());
+  const messages: unknown[] = [];
+  while (!output.empty) messages.push(output.take());
+  assertEquals(messages.slice(0, -1).flat().length, 6);
+  assertEquals(messages.at(-1), { kind: "end", stopped: false });
+  assertEquals(ends, [false]);
 });
