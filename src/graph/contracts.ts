@@ -85,6 +85,11 @@ export interface InputReader<out T> {
    * partition that is not there may be forgotten.
    */
   positions(): Positions;
+  /**
+   * An epoch has been committed, at whose end the positions were these: for inputs that tell others how
+   * far they are. What it rejects with ends the run.
+   */
+  committed?(positions: Positions): Promise<void>;
   /** How much has been read, where the end is known. */
   progress?(): Progress | null;
   /** Frees what is held. Called once, also after an error. */

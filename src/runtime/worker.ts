@@ -171,10 +171,10 @@ export class Worker implements TaskHost {
     this.wake();
   }
 
-  /** The epoch has been committed: outputs make it visible. */
+  /** The epoch has been committed: outputs make it visible, inputs tell how far they are. */
   async commit(epoch: Epoch): Promise<void> {
     await Promise.race([
-      Promise.all(this.#sinks.map((sink) => sink.commit(epoch))),
+      Promise.all([...this.#sinks, ...this.#sources].map((task) => task.commit(epoch))),
       this.#aborted(),
     ]);
     this.#throwFailure();

@@ -1,8 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Partitioners } from "kafkajs";
+import { CompressionTypes, ConfigResourceTypes, Partitioners } from "kafkajs";
 import { Buffer } from "node:buffer";
-import { promisify } from "node:util";
-import { zstdCompress } from "node:zlib";
 import {
   Dataflow,
   type InputConfig,
@@ -196,7 +194,7 @@ Deno.test("KafkaInputConfig reads from a time later than all records only what c
   });
   const reader = await config.open(testPlace(), NOTHING_STORED);
   try {
-    assertEquals(reader.positions(), new Map([["0", 3n]]));
+    assertEquals(reader.positions(), new Map([[`${at.topic}-0`, 3n]]));
     await produce(at.brokers, at.topic, numbered("after", 2));
     assertEquals(valuesOf(await readFrom(reader, 2)), ["after 0", "after 1"]);
   } finally {
@@ -293,7 +291,7 @@ Deno.test("KafkaInputConfig ends where nothing but aborted records and markers i
   try {
     assertEquals(valuesOf(await readFrom(reader)), ["kept"]);
     // Behind the markers: 0 kept, 1 marker, 2 aborted, 3 marker; 0 aborted, 1 marker.
-    assertEquals(reader.positions(), new Map([["0", 4n], ["1", 2n]]));
+    assertEquals(reader.positions(), new Map([[`${topic}-0`, 4n], [`${topic}-1`, 2n]]));
     assertEquals(reader.progress!(), { done: 6, total: 6, unit: "records" });
   } finally {
     await reader.close();
@@ -317,9 +315,9 @@ Deno.test("KafkaInputConfig counts no record as read because aborted ones behind
   try {
     // It asks for what comes after the aborted record: it has seen it.
     await eventually(() => proxy.requests("fetch") >= 3, "it had fetched both");
-    assertEquals(reader.positions(), new Map([["0", 0n]]));
+    assertEquals(reader.positions(), new Map([[`${topic}-0`, 0n]]));
     assertEquals((await readFrom(reader, 1)).length, 1);
-    assert(reader.positions().get("0") as bigint >= 1n);
+    assert(reader.positions().get(`${topic}-0`) as bigint >= 1n);
   } finally {
     await reader.close();
   }
@@ -385,7 +383,7 @@ Deno.test("KafkaInputConfig steps over the gaps of compaction, and goes on from 
 
   const config = new KafkaMessageInputConfig({ brokers, topic, tail: false });
   for (let from = 0n; from <= 7n; from++) {
-    const reader = await config.open(testPlace(), new Map([["0", from]]));
+    const reader = await config.open(testPlace(), new Map([[`${topic}-0`, from]]));
     try {
       const read = (await readFrom(reader)).map(({ offset }) => offset);
       // The broker may have compacted more meanwhile, but of what is new.
@@ -436,7 +434,7 @@ Deno.test("KafkaInputConfig fails where records are deleted before it has read t
       error.message,
       `of topic "${topic}", partition 0 is not on the broker any`,
     );
-    assertStringIncludes(error.message, "its records were deleted before they were read");
+    assertStringIncludes(error.message, "records were deleted before they were read");
   } finally {
     await reader.close();
   }
@@ -478,7 +476,7 @@ Deno.test("KafkaInputConfig gives partition p to worker p mod the worker count",
       assertEquals(values.length, new Set(values).size);
       shares.push([...new Set(values.map((value) => value!.slice(0, 2)))].toSorted());
       assertEquals(values.length, shares[workerIndex].length * 3);
-      const mine = shares[workerIndex].map((name) => [name.slice(1), 3n] as const);
+      const mine = shares[workerIndex].map((name) => [`${at.topic}-${name.slice(1)}`, 3n] as const);
       assertEquals(new Map(reader.positions()), new Map(mine));
     } finally {
       await reader.close();
@@ -543,10 +541,12 @@ Deno.test("KafkaInputConfig reads exactly the rest from each of its positions", 
   assertEquals(byPartition(all), byPartition(expected));
   assert(stops.length >= 4, "there is no position in the middle");
   assert(
-    stops.some(([, positions]) => ![0n, 9_000n, 9_008n].includes(positions.get("0") as bigint)),
+    stops.some(([, positions]) =>
+      ![0n, 9_000n, 9_008n].includes(positions.get(`${topic}-0`) as bigint)
+    ),
   );
   for (const [read, positions] of stops) {
-    assertEquals([...positions.keys()], ["0", "1", "2"]);
+    assertEquals([...positions.keys()], [0, 1, 2].map((n) => `${topic}-${n}`));
     assertEquals([...positions.values()].every((position) => typeof position === "bigint"), true);
     const rest = await readOn(structuredClone(positions));
     assertEquals(byPartition([...read, ...rest]), byPartition(expected));
@@ -557,7 +557,7 @@ Deno.test("KafkaInputConfig goes on from stored positions wherever it would star
   const at = await topicWith([...numbered("a", 5, 0), ...numbered("b", 5, 1)], 2);
   for (const startingOffset of ["end", { timestamp: new Date(0) }] as const) {
     const config = toEnd({ ...at, startingOffset });
-    const reader = await config.open(testPlace(), new Map([["0", 3n]]));
+    const reader = await config.open(testPlace(), new Map([[`${at.topic}-0`, 3n]]));
     try {
       const rest = startingOffset === "end" ? [] : numbered("b", 5).map(({ value }) => value);
       assertEquals(valuesOf(await readFrom(reader)).toSorted(), ["a 3", "a 4", ...rest]);
@@ -572,17 +572,21 @@ Deno.test("KafkaInputConfig refuses a stored position that the broker does not h
   await deleteRecords(brokers, topic, [{ partition: 1, offset: "4" }]);
   for (const stored of [3n, 11n]) {
     const error = await assertRejects(
-      () => toEnd({ brokers, topic }).open(testPlace(), new Map([["1", stored]])),
+      () => toEnd({ brokers, topic }).open(testPlace(), new Map([[`${topic}-1`, stored]])),
       Error,
     ) as Error;
     assertEquals(
       error.message,
       `the stored position ${stored} of topic "${topic}", partition 1 is not on the broker any ` +
-        `more, which has 4 to 10: records in between are lost`,
+        `more, which has 4 to 10: records in between are lost (to go on all the same, set the ` +
+        `property "auto.offset.reset" to earliest or latest)`,
     );
   }
   for (const [stored, count] of [[4n, 6], [10n, 0]] as const) {
-    const reader = await toEnd({ brokers, topic }).open(testPlace(), new Map([["1", stored]]));
+    const reader = await toEnd({ brokers, topic }).open(
+      testPlace(),
+      new Map([[`${topic}-1`, stored]]),
+    );
     try {
       assertEquals((await readFrom(reader)).length, count);
     } finally {
@@ -656,24 +660,6 @@ Deno.test("KafkaInputConfig reads what was compressed with gzip", async () => {
   const values = Array.from({ length: 1_000 }, (_, n) => `${n}`.padEnd(100));
   await produceCompressed(at.brokers, at.topic, values, CompressionTypes.GZIP);
   assertEquals(valuesOf(await within(collect(toEnd(at)), "the run ended")), ["plain", ...values]);
-});
-
-Deno.test("KafkaInputConfig fails on a compression that it cannot read, and names it", async () => {
-  const at = await topicWith([]);
-  const codecs = CompressionCodecs as Record<number, unknown>;
-  const before = codecs[CompressionTypes.ZSTD];
-  codecs[CompressionTypes.ZSTD] = () => ({
-    compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
-  });
-  try {
-    await produceCompressed(at.brokers, at.topic, ["v"], CompressionTypes.ZSTD);
-  } finally {
-    codecs[CompressionTypes.ZSTD] = before;
-  }
-  const error = await within(assertRejects(() => collect(toEnd(at)), StepError), "it failed");
-  assertStringIncludes((error as Error).message, `step "in" failed on worker 0: `);
-  assertStringIncludes((error as Error).message, `cannot read topic "${at.topic}": `);
-  assertStringIncludes((error as Error).message, "ZSTD compression");
 });
 
 Deno.test("KafkaInputConfig fails where there is no such topic, and names it and the brokers", async () => {

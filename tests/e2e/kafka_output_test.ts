@@ -194,7 +194,7 @@ Deno.test("KafkaOutputConfig writes 100,000 records exactly once, each key's in 
 Deno.test("KafkaOutputConfig has every record acknowledged when prepare() resolves", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
-  const additionalProperties = { "linger.ms": 900_000 };
+  const additionalProperties = { "linger.ms": 100_000 };
   const config = new KafkaOutputConfig({ brokers, topic, additionalProperties });
   const writer = await config.open(testPlace());
   try {
@@ -234,7 +234,7 @@ Deno.test("KafkaOutputConfig waits for more records only as long as linger.ms sa
 Deno.test("KafkaOutputConfig does not let full batches linger", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
-  const additionalProperties = { "linger.ms": 900_000 };
+  const additionalProperties = { "linger.ms": 100_000 };
   const config = new KafkaOutputConfig({ brokers, topic, additionalProperties });
   const writer = await config.open(testPlace());
   const value = "x".repeat(100_000);

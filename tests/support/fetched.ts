@@ -1,40 +1,45 @@
 import { Buffer } from "node:buffer";
-import type { FetchedRecord } from "../../src/connectors/kafka/kafkajs.ts";
+import { readBatches, type StoredBatch } from "../../src/connectors/kafka/batches.ts";
+import { encodeRecordBatch, type WireRecord } from "../../src/connectors/kafka/record_batch.ts";
 
-/** What a test says of a record; the rest is that of a plain one. */
-export interface FetchedOverrides {
-  readonly key?: Buffer | null;
-  readonly value?: Buffer | null;
-  readonly isControlRecord?: boolean;
-  /** The transactional producer; without it, the record is in no transaction. */
+/** What a test says of a batch; the rest is that of a plain one. */
+export interface BatchOverrides {
+  readonly key?: Uint8Array | null;
+  readonly value?: Uint8Array | null;
+  readonly isControl?: boolean;
+  /** The transactional producer; without it, the batch is in no transaction. */
   readonly producerId?: string;
 }
 
-/** A record as KafkaJS's fetch gives it, alone in its batch. */
-export function fetchedRecord(offset: bigint, overrides: FetchedOverrides = {}): FetchedRecord {
-  const { key = null, value = Buffer.from(`at ${offset}`), producerId } = overrides;
-  return {
-    offset: String(offset),
-    timestamp: "1700000000000",
-    key,
-    value,
-    headers: {},
-    isControlRecord: overrides.isControlRecord ?? false,
-    batchContext: {
-      firstOffset: String(offset),
-      lastOffsetDelta: 0,
-      producerId: producerId ?? "-1",
-      inTransaction: producerId !== undefined,
-    },
-  };
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+
+/** Records as the broker stores them, in one batch. */
+export function storedBytes(
+  offset: bigint,
+  records: readonly WireRecord[],
+  { producerId, isControl = false }: BatchOverrides = {},
+): Buffer {
+  const bytes = encodeRecordBatch(records, {
+    producerId: BigInt(producerId ?? -1),
+    producerEpoch: 0,
+    baseSequence: 0,
+  });
+  bytes.writeBigInt64BE(offset, 0);
+  const attributes = (producerId === undefined ? 0 : TRANSACTIONAL) | (isControl ? CONTROL : 0);
+  bytes.writeInt16BE(attributes, 21);
+  return bytes;
+}
+
+/** A batch of one record. */
+export function storedBatch(offset: bigint, overrides: BatchOverrides = {}): StoredBatch {
+  const { key = null, value = Buffer.from(`at ${offset}`) } = overrides;
+  const record = { key, value, headers: [], timestamp: 1_700_000_000_000 };
+  return readBatches(storedBytes(offset, [record], overrides), false)[0];
 }
 
 /** The marker with which a transaction ends: its key is two int16, the version and the type. */
-export function marker(
-  offset: bigint,
-  producerId: string,
-  type: "abort" | "commit",
-): FetchedRecord {
+export function marker(offset: bigint, producerId: string, type: "abort" | "commit"): StoredBatch {
   const key = Buffer.from([0, 0, 0, type === "abort" ? 0 : 1]);
-  return fetchedRecord(offset, { key, producerId, isControlRecord: true });
+  return storedBatch(offset, { key, producerId, isControl: true });
 }

@@ -6,16 +6,17 @@
 import type { Log } from "../../core/log.ts";
 import { type Cluster, createCluster, type KafkaBroker } from "./kafkajs.ts";
 import type { Brokers } from "./options.ts";
+import { positionName, type TopicPartition } from "./topic_partition.ts";
 import type { ConnectionSettings } from "./properties.ts";
+
+/** Whether records of open and aborted transactions are read. */
+export type Isolation = "read_committed" | "read_uncommitted";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
 
 /** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
 const QUIET_MS = 1_000;
-
-const SHORTEST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
 
 /** Errors after which trying again is no use. */
 const FATAL_TYPES: ReadonlySet<string> = new Set([
@@ -48,7 +49,8 @@ export function kindOf(error: unknown): string {
  */
 export class KafkaConnection {
   readonly #brokers: Brokers;
-  readonly #topic: string;
+  readonly #topics: readonly string[];
+  readonly #isolation: Isolation;
   readonly #settings: ConnectionSettings;
   readonly #log: Log;
   readonly #signal: AbortSignal;
@@ -61,12 +63,13 @@ export class KafkaConnection {
   /** Connects to nothing yet. `signal` ends all waiting. */
   constructor(
     brokers: Brokers,
-    topic: string,
+    topics: readonly string[],
     settings: ConnectionSettings,
-    options: { log: Log; signal: AbortSignal },
+    options: { log: Log; signal: AbortSignal; isolation?: Isolation },
   ) {
     this.#brokers = brokers;
-    this.#topic = topic;
+    this.#topics = topics;
+    this.#isolation = options.isolation ?? "read_committed";
     this.#settings = settings;
     this.#log = options.log;
     this.#signal = options.signal;
@@ -100,18 +103,18 @@ export class KafkaConnection {
   /** The cluster, connected and with the topic's metadata. Throws what KafkaJS does. */
   async cluster(): Promise<Cluster> {
     if (this.#cluster !== null) return this.#cluster;
-    const cluster = await createCluster(this.#brokers, this.#settings, this.#log);
+    const cluster = await createCluster(this.#brokers, this.#settings, this.#isolation, this.#log);
     this.#cluster = cluster;
     await cluster.connect();
-    await cluster.addMultipleTargetTopics([this.#topic]);
+    await cluster.addMultipleTargetTopics([...this.#topics]);
     return cluster;
   }
 
-  /** The topic's partitions by number, with the broker that leads each. Fresh after an error. */
-  async leaders(): Promise<ReadonlyMap<number, number>> {
+  /** A topic's partitions by number, with the broker that leads each. Fresh after an error. */
+  async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     const cluster = await this.cluster();
     await cluster.refreshMetadataIfNecessary();
-    const partitions = cluster.findTopicPartitionMetadata(this.#topic);
+    const partitions = cluster.findTopicPartitionMetadata(topic);
     return new Map(partitions.map(({ partitionId, leader }) => [partitionId, leader]));
   }
 
@@ -127,9 +130,46 @@ export class KafkaConnection {
     return await cluster.findControllerBroker() as KafkaBroker;
   }
 
+  /** Offsets of partitions, by the name of their position. */
+  async offsets(
+    partitions: readonly TopicPartition[],
+    which: { fromBeginning: boolean } | { fromTimestamp: number },
+  ): Promise<Map<string, number>> {
+    const cluster = await this.cluster();
+    const request = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, asked]) => ({
+      topic,
+      partitions: asked.map(({ partition }) => ({ partition })),
+      ...which,
+    }));
+    const found = await cluster.fetchTopicsOffset(
+      request as Parameters<typeof cluster.fetchTopicsOffset>[0],
+    );
+    return new Map(
+      found.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) =>
+          [positionName({ topic, partition }), Number(offset)] as const
+        )
+      ),
+    );
+  }
+
+  /** Commits positions to a consumer group, without being a member: for tools that show lag. */
+  async commitGroup(
+    groupId: string,
+    offsets: readonly (TopicPartition & { offset: bigint })[],
+  ): Promise<void> {
+    const cluster = await this.cluster();
+    const coordinator = await cluster.findGroupCoordinator({ groupId });
+    const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, committed]) => ({
+      topic,
+      partitions: committed.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+    }));
+    await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
+  }
+
   /** A request has gone well. */
   succeeded(): void {
-    if (this.#announced) this.#log.warn("broker is back", { topic: this.#topic });
+    if (this.#announced) this.#log.warn("broker is back", { topics: this.#topics.join(",") });
     this.#announced = false;
     this.#failures = 0;
   }
@@ -145,11 +185,12 @@ export class KafkaConnection {
       this.#announced = true;
       this.#log.warn("waiting for broker", {
         brokers: this.#brokers.join(","),
-        topic: this.#topic,
+        topics: this.#topics.join(","),
         error: messageOfKafka(error),
       });
     }
-    const longest = Math.min(SHORTEST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
+    const { retryBackoffMs, retryBackoffMaxMs } = this.#settings;
+    const longest = Math.min(retryBackoffMs * 2 ** this.#failures++, retryBackoffMaxMs);
     await sleep(longest * (0.5 + Math.random() / 2), this.#signal);
   }
 
@@ -167,9 +208,13 @@ export class KafkaConnection {
     await Promise.all(this.#closing);
   }
 
+  #names(): string {
+    return this.#topics.map((topic) => `"${topic}"`).join(" or ");
+  }
+
   #noTopic(cause: unknown): Error {
     return new Error(
-      `topic "${this.#topic}" does not exist on ${this.#brokers.join(", ")}: create it first, or ` +
+      `topic ${this.#names()} does not exist on ${this.#brokers.join(", ")}: create it first, or ` +
         `check its name`,
       { cause },
     );
@@ -178,7 +223,7 @@ export class KafkaConnection {
   #refused(cause: unknown): Error {
     return new Error(
       `${this.#brokers.join(", ")} refused the connection: ${messageOfKafka(cause)} ` +
-        `(check the sasl.… and security.protocol properties, and the rights on topic "${this.#topic}")`,
+        `(check the sasl.… and security.protocol properties, and the rights on topic ${this.#names()})`,
       { cause },
     );
   }

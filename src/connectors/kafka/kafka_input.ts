@@ -1,5 +1,5 @@
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { checkBrokers, checkKeys, checkTopic } from "./options.ts";
+import { checkBrokers, checkKeys, checkTopics } from "./options.ts";
 import { type KafkaProperties, readInputProperties } from "./properties.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import type { KafkaMessage } from "./message.ts";
@@ -17,8 +17,8 @@ export type StartingOffset =
 export interface KafkaInputOptions {
   /** Bootstrap brokers, such as `["localhost:9092"]`. */
   readonly brokers: readonly string[];
-  /** The topic. It must exist. */
-  readonly topic: string;
+  /** The topic, or several. They must exist. */
+  readonly topic: string | readonly string[];
   /**
    * Whether to go on waiting for records. `false` reads to where each partition ended when the flow
    * started, and then ends.
@@ -33,8 +33,8 @@ export interface KafkaInputOptions {
    */
   readonly startingOffset?: StartingOffset;
   /**
-   * librdkafka's property names and values: `client.id`, `security.protocol`, and the `ssl.…` and
-   * `sasl.…` ones. One without an equivalent is an error that names it, never ignored.
+   * librdkafka's property names and values, such as `client.id` or `security.protocol`. One without an
+   * equivalent is an error that names it, never ignored. `docs/kafka_properties.md` lists all.
    */
   readonly additionalProperties?: KafkaProperties;
 }
@@ -129,10 +129,10 @@ function checkInput(config: string, options: KafkaInputOptions): KafkaInputSetti
   }
   return Object.freeze({
     brokers: checkBrokers(config, options.brokers),
-    topic: checkTopic(config, options.topic),
+    topics: checkTopics(config, options.topic),
     tail,
     start: checkStart(config, startingOffset),
-    connection: readInputProperties(options.additionalProperties),
+    input: readInputProperties(options.additionalProperties),
   });
 }
 

@@ -11,9 +11,8 @@ export interface KafkaOutputOptions {
   /** The topic. It must exist. */
   readonly topic: string;
   /**
-   * librdkafka's property names and values: `client.id`, `acks`, `compression.type`, `linger.ms`,
-   * `security.protocol`, and the `ssl.…` and `sasl.…` ones. One without an equivalent is an error that
-   * names it, never ignored.
+   * librdkafka's property names and values, such as `client.id` or `security.protocol`. One without an
+   * equivalent is an error that names it, never ignored. `docs/kafka_properties.md` lists all.
    */
   readonly additionalProperties?: KafkaProperties;
 }

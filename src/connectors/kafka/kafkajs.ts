@@ -9,7 +9,16 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { type Broker, type Cluster, Kafka, type KafkaConfig, logLevel } from "kafkajs";
+import net, { isIP } from "node:net";
+import tls from "node:tls";
+import {
+  type Broker,
+  type Cluster,
+  type ISocketFactory,
+  Kafka,
+  type KafkaConfig,
+  logLevel,
+} from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
@@ -49,36 +58,6 @@ export interface ProducerIdentity {
   readonly producerEpoch: number;
 }
 
-/** A record as it was fetched. */
-export interface FetchedRecord {
-  readonly offset: string;
-  readonly timestamp: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Record<string, unknown>;
-  readonly isControlRecord: boolean;
-  readonly batchContext: {
-    readonly firstOffset: string;
-    readonly lastOffsetDelta: number;
-    readonly producerId: string;
-    readonly inTransaction: boolean;
-  };
-}
-
-/** What was fetched from one partition. */
-export interface FetchedPartition {
-  readonly partition: number;
-  readonly highWatermark: string;
-  readonly lastStableOffset: string;
-  readonly abortedTransactions: readonly { producerId: string; firstOffset: string }[];
-  readonly messages: readonly FetchedRecord[];
-}
-
-/** What `Broker.fetch` resolves with. */
-export interface FetchResponse {
-  readonly responses: readonly { topicName: string; partitions: readonly FetchedPartition[] }[];
-}
-
 /** Each level of acknowledgement as the protocol has it. */
 export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
 
@@ -110,14 +89,16 @@ function quietTimers(): void {
 export async function createCluster(
   brokers: Brokers,
   settings: ConnectionSettings,
+  isolation: "read_committed" | "read_uncommitted",
   log: Log,
 ): Promise<Cluster> {
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId: settings.clientId,
-    connectionTimeout: 10_000, // KafkaJS's 1 s is short for TLS and hosted brokers
-    authenticationTimeout: 10_000,
-    requestTimeout: 30_000,
+    connectionTimeout: settings.connectionTimeoutMs,
+    authenticationTimeout: settings.connectionTimeoutMs,
+    requestTimeout: settings.requestTimeoutMs,
+    socketFactory: socketFactory(settings),
     // Connectors retry themselves: they know what is being waited for, and for how long.
     retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 100 },
     logLevel: logLevel.INFO,
@@ -129,8 +110,9 @@ export async function createCluster(
   let cluster: Cluster | undefined;
   kafka.consumer({
     groupId: "unused", // no group is ever joined
+    readUncommitted: isolation === "read_uncommitted", // says where topics end
     allowAutoTopicCreation: false,
-    metadataMaxAge: 30_000,
+    metadataMaxAge: settings.metadataMaxAgeMs,
     partitionAssigners: [({ cluster: ours }) => {
       cluster = ours;
       return {
@@ -157,8 +139,29 @@ async function securityOf(settings: ConnectionSettings): Promise<Partial<KafkaCo
       ...ssl.keyPassword === undefined ? {} : { passphrase: ssl.keyPassword },
     };
   }
-  if (sasl !== null) config.sasl = { ...sasl } as KafkaConfig["sasl"];
+  if (sasl?.mechanism === "oauthbearer") {
+    const { token } = sasl;
+    config.sasl = {
+      mechanism: "oauthbearer",
+      oauthBearerProvider: async () => ({ value: await token() }),
+    };
+  } else if (sasl !== null) config.sasl = { ...sasl } as KafkaConfig["sasl"];
   return config;
+}
+
+/** KafkaJS's own, with the settings that it has no names for. */
+function socketFactory({ noDelay, addressFamily }: ConnectionSettings): ISocketFactory {
+  const KEEP_ALIVE_MS = 60_000;
+  return ({ host, port, ssl, onConnect }) => {
+    const where = { host, port, family: addressFamily };
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const socket = ssl
+      ? tls.connect({ ...where, ...servername, ...ssl }, onConnect)
+      : net.connect(where, onConnect);
+    socket.setNoDelay(noDelay);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    return socket;
+  };
 }
 
 async function pem(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FetchedRecord } from "./kafkajs.ts";
+import type { StoredRecord } from "./batches.ts";
 
 /** A Kafka record as {@linkcode KafkaMessageInputConfig} gives it. */
 export interface KafkaMessage {
@@ -23,28 +23,14 @@ export interface KafkaMessage {
   readonly offset: bigint;
 }
 
-/** A fetched record as users see it. */
-export function toMessage(record: FetchedRecord, topic: string, partition: number): KafkaMessage {
-  return {
-    key: record.key,
-    value: record.value,
-    headers: toHeaders(record.headers),
-    timestamp: Number(record.timestamp),
-    topic,
-    partition,
-    offset: BigInt(record.offset),
-  };
-}
-
-/**
- * KafkaJS collects headers in an object with a prototype, where a header called `constructor` meets a
- * function; only bytes are kept.
- */
-function toHeaders(headers: Record<string, unknown>): Record<string, Uint8Array[]> {
-  const clean: Record<string, Uint8Array[]> = Object.create(null);
-  for (const [name, value] of Object.entries(headers)) {
-    const values = Array.isArray(value) ? value : [value];
-    clean[name] = values.filter((each): each is Uint8Array => each instanceof Uint8Array);
+/** A record as users see it. */
+export function toMessage(record: StoredRecord, topic: string, partition: number): KafkaMessage {
+  const { key, value, timestamp, offset } = record;
+  const headers: Record<string, Uint8Array[]> = Object.create(null);
+  for (const [name, data] of record.headers) {
+    const values = headers[name] ??= [];
+    if (data !== null) values.push(data);
   }
-  return clean;
+  return { key, value, headers, timestamp, topic, partition, offset: BigInt(offset) };
 }
+toMessage.withHeaders = true as const;

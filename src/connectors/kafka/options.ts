@@ -50,6 +50,20 @@ export function checkTopic(config: string, topic: unknown): string {
 }
 
 /**
+ * Checks the name of a topic, or of each of several.
+ *
+ * @throws {TypeError} If Kafka would not allow one, or one is there twice.
+ */
+export function checkTopics(config: string, topics: unknown): readonly string[] {
+  if (!Array.isArray(topics)) return Object.freeze([checkTopic(config, topics)]);
+  if (topics.length === 0) throw new TypeError(`${config} needs at least one topic; got []`);
+  for (const topic of topics) checkTopic(config, topic);
+  const twice = topics.find((topic, i) => topics.indexOf(topic) !== i);
+  if (twice !== undefined) throw new TypeError(`${config} has the topic "${twice}" twice`);
+  return Object.freeze([...topics]);
+}
+
+/**
  * Refuses options that are not known: a typo must not be a silent default.
  *
  * @throws {TypeError} If there is one.

@@ -1,9 +1,51 @@
 /**
- * Which partition a record goes to: Kafka's own rule, so that a key lands where Java's and KafkaJS's
- * producers put it.
+ * Which partition a record goes to: librdkafka's partitioners, by its names. `murmur2_random` is Kafka's
+ * own rule, which puts a key where Java's and KafkaJS's producers put it.
  *
  * @module
  */
+import { crc32 } from "node:zlib";
+
+/** librdkafka's name of a partitioner. */
+export type PartitionerName =
+  /** By murmur2; records without a key go anywhere. Java's default, and ours. */
+  | "murmur2_random"
+  /** By murmur2; records without a key go where an empty key goes. */
+  | "murmur2"
+  /** By CRC-32; records without a key, or with an empty one, go anywhere. librdkafka's default. */
+  | "consistent_random"
+  /** By CRC-32; records without a key, or with an empty one, go to partition 0. */
+  | "consistent"
+  /** By FNV-1a, as Sarama; records without a key go anywhere. */
+  | "fnv1a_random"
+  /** By FNV-1a, as Sarama; records without a key go where an empty key goes. */
+  | "fnv1a"
+  /** Each record anywhere, whatever its key. */
+  | "random";
+
+/** Chooses one of `count` partitions; `null` leaves it to the caller, as any of them will do. */
+export type Partitioner = (key: Uint8Array | null, count: number) => number | null;
+
+const NO_KEY = new Uint8Array();
+
+/**
+ * `rd_kafka_msg_partitioner_*` of librdkafka, and the choice that it makes before it asks them: with a
+ * sticky partition, `random` too is only asked about records that have a key.
+ */
+const PARTITIONERS: Readonly<Record<PartitionerName, Partitioner>> = {
+  murmur2_random: (key, count) => key === null ? null : partitionOfKey(key, count),
+  murmur2: (key, count) => partitionOfKey(key ?? NO_KEY, count),
+  consistent_random: (key, count) => key === null || key.length === 0 ? null : crc32(key) % count,
+  consistent: (key, count) => crc32(key ?? NO_KEY) % count,
+  fnv1a_random: (key, count) => key === null ? null : fnv1a(key) % count,
+  fnv1a: (key, count) => fnv1a(key ?? NO_KEY) % count,
+  random: (key, count) => key === null ? null : Math.floor(Math.random() * count),
+};
+
+/** The partitioner of that name. */
+export function partitionerOf(name: PartitionerName): Partitioner {
+  return PARTITIONERS[name];
+}
 
 /** The partition of a key among `count`: murmur2, as Kafka's `DefaultPartitioner`. */
 export function partitionOfKey(key: Uint8Array, count: number): number {
@@ -34,4 +76,17 @@ export function murmur2(bytes: Uint8Array): number {
   if (rest >= 1) h = Math.imul(h ^ bytes[i], M);
   h = Math.imul(h ^ (h >>> 13), M);
   return h ^ (h >>> 15);
+}
+
+const FNV_PRIME = 0x01000193;
+const FNV_OFFSET = 0x811c9dc5;
+
+/**
+ * librdkafka's variant of 32-bit FNV-1a, from 0 to 2³¹: the hash as a signed number, without its sign.
+ * (`rd_fnv1a`, which follows Sarama's `NewHashPartitioner`.)
+ */
+export function fnv1a(bytes: Uint8Array): number {
+  let h = FNV_OFFSET | 0;
+  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
+  return Math.abs(h);
 }

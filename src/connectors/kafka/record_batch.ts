@@ -16,7 +16,8 @@
  *
  * @module
  */
-import { gzipSync } from "node:zlib";
+import { CODEC_BITS, compress } from "./compression.ts";
+import type { Codec } from "./codec.ts";
 import { crc32c } from "./crc32c.ts";
 import { Buffer } from "./kafkajs.ts";
 
@@ -32,7 +33,6 @@ export interface WireRecord {
 
 /** What a batch says about itself. */
 export interface BatchHeader {
-  readonly compression: "none" | "gzip";
   /** -1 where the producer has no id. */
   readonly producerId: bigint;
   readonly producerEpoch: number;
@@ -46,12 +46,10 @@ const HEADER = 61;
 const RECORD_OVERHEAD = 40;
 const HEADER_OVERHEAD = 10;
 
-const COMPRESSION_BITS = { none: 0, gzip: 1 } as const;
-
 /** Encodes a batch of at least one record. */
 export function encodeRecordBatch(records: readonly WireRecord[], header: BatchHeader): Buffer {
   const baseTimestamp = records[0].timestamp;
-  let buffer: Buffer = Buffer.allocUnsafe(mostBytes(records));
+  const buffer: Buffer = Buffer.allocUnsafe(mostBytes(records));
   let end = HEADER;
   let maxTimestamp = baseTimestamp;
   for (let i = 0; i < records.length; i++) {
@@ -59,16 +57,10 @@ export function encodeRecordBatch(records: readonly WireRecord[], header: BatchH
     if (timestamp > maxTimestamp) maxTimestamp = timestamp;
     end = writeRecord(buffer, end, records[i], i, timestamp - baseTimestamp);
   }
-  if (header.compression === "gzip") {
-    const packed = gzipSync(buffer.subarray(HEADER, end));
-    buffer = Buffer.concat([buffer.subarray(0, HEADER), packed]);
-    end = buffer.length;
-  }
   buffer.writeBigInt64BE(0n, 0);
-  buffer.writeInt32BE(end - 12, 8);
   buffer.writeInt32BE(0, 12);
   buffer.writeInt8(2, 16);
-  buffer.writeInt16BE(COMPRESSION_BITS[header.compression], 21);
+  buffer.writeInt16BE(0, 21); // neither compressed nor in a transaction
   buffer.writeInt32BE(records.length - 1, 23);
   buffer.writeBigInt64BE(BigInt(baseTimestamp), 27);
   buffer.writeBigInt64BE(BigInt(maxTimestamp), 35);
@@ -76,8 +68,22 @@ export function encodeRecordBatch(records: readonly WireRecord[], header: BatchH
   buffer.writeInt16BE(header.producerEpoch, 51);
   buffer.writeInt32BE(header.baseSequence, 53);
   buffer.writeInt32BE(records.length, 57);
-  buffer.writeUInt32BE(crc32c(buffer, 21, end), 17);
-  return buffer.subarray(0, end);
+  return seal(buffer.subarray(0, end));
+}
+
+/** The same batch with its records compressed. */
+export async function compressBatch(batch: Buffer, codec: Codec, level?: number): Promise<Buffer> {
+  const packed = await compress(codec, batch.subarray(HEADER), level);
+  const buffer: Buffer = Buffer.concat([batch.subarray(0, HEADER), packed]);
+  buffer.writeInt16BE(CODEC_BITS[codec], 21);
+  return seal(buffer);
+}
+
+/** Writes what depends on all of the batch: its length and its checksum. */
+function seal(batch: Buffer): Buffer {
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeUInt32BE(crc32c(batch, 21), 17);
+  return batch;
 }
 
 function mostBytes(records: readonly WireRecord[]): number {

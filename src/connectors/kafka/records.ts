@@ -7,7 +7,6 @@ import { ItemError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
 import { Buffer } from "./kafkajs.ts";
 import type { KafkaData, KafkaOutputItem, KafkaRecord } from "./output_item.ts";
-import { partitionOfKey } from "./partitioner.ts";
 import type { WireRecord } from "./record_batch.ts";
 
 /** A record that is ready to be sent. */
@@ -31,6 +30,8 @@ const NO_HEADERS: WireRecord["headers"] = Object.freeze([]);
 export interface Partitioning {
   /** The time, in milliseconds since the Unix epoch. */
   readonly now: number;
+  /** Where a record with that key goes; `null` for wherever keyless ones go. */
+  readonly partitionOf: (key: Uint8Array | null, count: number) => number | null;
   /** How many partitions the topic has. */
   readonly count: number;
   /** Where records without a key go for now, so that they travel in large batches. */
@@ -103,8 +104,8 @@ function notARecord(item: unknown): TypeError {
   );
 }
 
-function choose(key: Uint8Array | null, { count, keyless }: Partitioning): number {
-  return key === null ? keyless : partitionOfKey(key, count);
+function choose(key: Uint8Array | null, { partitionOf, count, keyless }: Partitioning): number {
+  return partitionOf(key, count) ?? keyless;
 }
 
 function toBytes(what: string, data: unknown): Uint8Array | null {

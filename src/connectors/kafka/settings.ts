@@ -4,16 +4,16 @@
  * @module
  */
 import type { Brokers } from "./options.ts";
-import type { ConnectionSettings, OutputSettings } from "./properties.ts";
+import type { InputSettings, OutputSettings } from "./properties.ts";
 
 /** What both inputs hold. */
 export interface KafkaInputSettings {
   readonly brokers: Brokers;
-  readonly topic: string;
+  readonly topics: readonly string[];
   readonly tail: boolean;
   /** `beginning`, `end`, or milliseconds since the Unix epoch. */
   readonly start: "beginning" | "end" | number;
-  readonly connection: ConnectionSettings;
+  readonly input: InputSettings;
 }
 
 /** What the output holds. */

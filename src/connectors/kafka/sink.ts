@@ -16,28 +16,14 @@ import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
 import { ACKS, type ProducerIdentity } from "./kafkajs.ts";
+import { partitionerOf } from "./partitioner.ts";
 import { type PartitionBatch, produce } from "./produce.ts";
-import { encodeRecordBatch } from "./record_batch.ts";
+import { compressBatch, encodeRecordBatch } from "./record_batch.ts";
 import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
 
-/** The most bytes of a batch of several records: below what brokers take by default (1 MiB). */
-const BATCH_BYTES = 900_000;
-
-/** The most records of a batch. */
-const BATCH_RECORDS = 10_000;
-
 /** So many waiting for one partition, and records without a key go to the next. */
 const KEYLESS_RECORDS = 1_000;
-
-/** Bytes that may wait before the flow is pushed back. */
-const MOST_WAITING_BYTES = 16 << 20;
-
-/** How long a round may take, with all its tries, before the run fails. */
-const DELIVERY_MS = 120_000;
-
-/** How long the broker may wait for the replicas. */
-const ACK_MS = 30_000;
 
 /** Sequence numbers wrap around here. */
 const SEQUENCES = 2 ** 31;
@@ -59,9 +45,9 @@ export async function openKafkaWriter(
   at: Place,
 ): Promise<OutputWriter<KafkaOutputItem>> {
   const { brokers, topic, output } = settings;
-  const connection = new KafkaConnection(brokers, topic, output, at);
+  const connection = new KafkaConnection(brokers, [topic], output, at);
   try {
-    const count = await connection.open(async () => (await connection.leaders()).size);
+    const count = await connection.open(async () => (await connection.leaders(topic)).size);
     return new KafkaWriter(settings, connection, count, at);
   } catch (error) {
     await connection.close();
@@ -76,6 +62,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
   readonly #sequences = new Map<number, number>(); // the next one of each partition
   readonly #partitions: number;
+  readonly #partitionOf: Partitioning["partitionOf"];
   #keyless: number; // the partition that records without a key go to for now
   #identity: ProducerIdentity | null = null;
   #waitingBytes = 0; // in the queues and on the way
@@ -83,11 +70,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #sending = false;
   #sendingDone: Promise<void> = Promise.resolve();
   #lingering: ReturnType<typeof setTimeout> | undefined;
+  #retries = 0; // of the current round, in a row
   #failure: { error: unknown } | null = null;
   #closed = false;
   /** The run has failed elsewhere: whoever waits for room waits no longer. */
   readonly #onAbort = () => this.#fail(this.#at.signal.reason);
-  #waiters: { below: number; done: PromiseWithResolvers<void> }[] = [];
+  #waiters: { bytes: number; records: number; done: PromiseWithResolvers<void> }[] = [];
 
   constructor(
     settings: KafkaOutputSettings,
@@ -100,6 +88,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#at = at;
     at.signal.addEventListener("abort", this.#onAbort);
     this.#partitions = partitions;
+    this.#partitionOf = partitionerOf(settings.output.partitioner);
     this.#keyless = Math.floor(Math.random() * partitions);
   }
 
@@ -108,11 +97,14 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     const { topic } = this.#settings;
     const partitioning = {
       now: Date.now(),
+      partitionOf: this.#partitionOf,
       count: this.#partitions,
       keyless: this.#keyless,
     } satisfies Partitioning;
+    const largest = this.#settings.output.messageMaxBytes ?? Infinity;
     for (const item of batch) {
       const record = toRecord(item, topic, partitioning);
+      if (record.bytes > largest) throw this.#tooLarge(record);
       const queue = this.#queues.get(record.partition);
       if (queue === undefined) this.#queues.set(record.partition, [record]);
       else if (queue.push(record) >= KEYLESS_RECORDS && record.partition === partitioning.keyless) {
@@ -122,13 +114,16 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       this.#waitingRecords++;
     }
     this.#schedule();
-    if (this.#waitingBytes >= MOST_WAITING_BYTES) return this.#until(MOST_WAITING_BYTES >> 1);
+    const { queuedMaxBytes, queuedMaxRecords } = this.#settings.output;
+    if (this.#waitingBytes >= queuedMaxBytes || this.#waitingRecords >= queuedMaxRecords) {
+      return this.#until(queuedMaxBytes / 2, queuedMaxRecords / 2);
+    }
   }
 
   async prepare(): Promise<Positions> {
     this.#throwFailure();
     this.#flush();
-    await this.#until(0);
+    await this.#until(0, 0);
     return new Map();
   }
 
@@ -142,9 +137,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   /** Sends at once, or when the linger time is over or a batch is full. */
   #schedule(): void {
-    const { lingerMs } = this.#settings.output;
+    const { lingerMs, batchBytes } = this.#settings.output;
     if (this.#sending || this.#waitingRecords === 0) return;
-    if (lingerMs === 0 || this.#waitingBytes >= BATCH_BYTES) this.#flush();
+    if (lingerMs === 0 || this.#waitingBytes >= batchBytes) this.#flush();
     else this.#lingering ??= setTimeout(() => this.#flush(), lingerMs);
   }
 
@@ -184,13 +179,14 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   /** A batch of each partition that has records. */
   #takeRound(): Unacknowledged {
+    const { batchBytes, batchRecords } = this.#settings.output;
     const round: Unacknowledged = new Map();
     for (const [partition, queue] of this.#queues) {
       let count = 0;
       let bytes = 0;
-      while (count < queue.length && count < BATCH_RECORDS) {
+      while (count < queue.length && count < batchRecords) {
         bytes += queue[count].bytes;
-        if (count > 0 && bytes > BATCH_BYTES) break;
+        if (count > 0 && bytes > batchBytes) break;
         count++;
       }
       const all = count === queue.length;
@@ -208,7 +204,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   /** Tries a round until all of it has been acknowledged. */
   async #deliver(round: Unacknowledged): Promise<void> {
-    const deadline = performance.now() + DELIVERY_MS;
+    const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
     while (round.size > 0 && !this.#closed) {
       let problem: unknown;
       try {
@@ -216,8 +212,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       } catch (error) {
         problem = error;
       }
-      if (problem === undefined) this.#connection.succeeded();
-      else await this.#recover(problem, round, deadline);
+      if (problem === undefined) {
+        this.#connection.succeeded();
+        this.#retries = 0;
+      } else await this.#recover(problem, round, deadline);
     }
   }
 
@@ -226,7 +224,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
    * round. Gives an error that may be over the next time, if there was one.
    */
   async #send(round: Unacknowledged): Promise<unknown> {
-    const leaders = await this.#connection.leaders();
+    const leaders = await this.#connection.leaders(this.#settings.topic);
     const identity = await this.#identify();
     const byLeader = Map.groupBy(round.keys(), (partition) => {
       const leader = leaders.get(partition);
@@ -236,12 +234,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       return leader;
     });
     const results = await Promise.allSettled(
-      [...byLeader].map(([leader, partitions]) => {
-        const batches = partitions.map((partition) => ({
+      [...byLeader].map(async ([leader, partitions]) => {
+        const batches = await Promise.all(partitions.map(async (partition) => ({
           partition,
-          batch: this.#encode(round.get(partition)![0], identity),
-        }));
-        return this.#sendTo(leader, batches, round);
+          batch: await this.#encode(round.get(partition)![0], identity),
+        })));
+        return await this.#sendTo(leader, batches, round);
       }),
     );
     for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -256,7 +254,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   ): Promise<unknown> {
     const { topic, output } = this.#settings;
     const broker = await this.#connection.broker(leader);
-    const options = { topic, acks: ACKS[output.acks], timeoutMs: ACK_MS };
+    const options = { topic, acks: ACKS[output.acks], timeoutMs: output.ackTimeoutMs };
     let problem: unknown;
     for (const { partition, error } of await produce(broker, batches, options)) {
       // A sequence number that the broker has had: it was written before, and its answer lost.
@@ -270,14 +268,17 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     return problem;
   }
 
-  #encode(batch: Batch, identity: ProducerIdentity | null): Uint8Array {
-    batch.encoded ??= encodeRecordBatch(batch.records, {
-      compression: this.#settings.output.compression,
+  async #encode(batch: Batch, identity: ProducerIdentity | null): Promise<Uint8Array> {
+    if (batch.encoded !== undefined) return batch.encoded;
+    const { compression, compressionLevel } = this.#settings.output;
+    const plain = encodeRecordBatch(batch.records, {
       producerId: BigInt(identity?.producerId ?? -1),
       producerEpoch: identity?.producerEpoch ?? -1,
       baseSequence: identity === null ? -1 : batch.firstSequence,
     });
-    return batch.encoded;
+    return batch.encoded = compression === "none"
+      ? plain
+      : await compressBatch(plain, compression, compressionLevel);
   }
 
   /** The topic takes less than the first of these batches, and nothing of it has been written. */
@@ -293,9 +294,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     );
   }
 
-  /** The id under which the broker knows our sequence numbers; none where not all replicas answer. */
+  /** The id under which the broker knows our sequence numbers, where writes are idempotent. */
   async #identify(): Promise<ProducerIdentity | null> {
-    if (this.#settings.output.acks !== "all") return null;
+    if (!this.#settings.output.idempotent) return null;
     if (this.#identity === null) {
       const broker = await this.#connection.anyBroker();
       const { producerId, producerEpoch } = await broker.initProducerId({
@@ -316,14 +317,15 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
         cause: error,
       });
     }
-    if (performance.now() >= deadline) {
+    const { deliveryTimeoutMs, maxRetries } = this.#settings.output;
+    if (performance.now() >= deadline || ++this.#retries > maxRetries) {
       let records = 0;
       for (const batches of round.values()) {
         for (const batch of batches) records += batch.records.length;
       }
       throw new Error(
         `${records} records for topic "${topic}" were not acknowledged within ` +
-          `${DELIVERY_MS / 1000} s: ${messageOfKafka(error)}`,
+          `${deliveryTimeoutMs / 1000} s and ${this.#retries} tries: ${messageOfKafka(error)}`,
         { cause: error },
       );
     }
@@ -331,12 +333,13 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     await this.#connection.pause(error);
   }
 
-  #tooLarge({ item, bytes, value }: OutgoingRecord, cause: unknown): ItemError {
+  #tooLarge({ item, bytes, value }: OutgoingRecord, cause?: unknown): ItemError {
     const { topic } = this.#settings;
     const size = value?.length ?? bytes;
     const error = new Error(
-      `a record with a payload of ${size} bytes is larger than topic "${topic}" takes: raise its ` +
-        `max.message.bytes, or make the record smaller`,
+      `a record with a payload of ${size} bytes is larger than ` +
+        (cause === undefined ? `"message.max.bytes" allows` : `topic "${topic}" takes`) +
+        `: raise its max.message.bytes, or make the record smaller`,
       { cause },
     );
     return new ItemError(item, { cause: error });
@@ -352,18 +355,18 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** Resolves when at most `below` bytes wait. */
-  #until(below: number): Promise<void> {
+  /** Resolves when no more than so many bytes and records wait. */
+  #until(bytes: number, records: number): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#waiters.push({ below, done });
+    this.#waiters.push({ bytes, records, done });
     this.#wake();
     return done.promise;
   }
 
   #wake(): void {
-    this.#waiters = this.#waiters.filter(({ below, done }) => {
+    this.#waiters = this.#waiters.filter(({ bytes, records, done }) => {
       if (this.#failure !== null) done.reject(this.#failure.error);
-      else if (this.#waitingBytes > below) return true;
+      else if (this.#waitingBytes > bytes || this.#waitingRecords > records) return true;
       else done.resolve();
       return false;
     });

@@ -1,64 +1,57 @@
 /**
- * Reads the partitions of a topic that fall to this worker.
+ * Reads the partitions of the topics that fall to this worker.
  *
- * One fetch is always on its way or decoded ahead of the flow, so that network, decoding and the flow
- * overlap; when enough is waiting, no more is asked for.
+ * One fetch is always on its way or waits for the flow, so that network, unpacking and the flow overlap;
+ * when enough is waiting, no more is asked for. Records become objects only when the flow asks for them.
  *
  * @module
  */
 import type { InputReader, Place, Positions, Progress } from "../../graph/contracts.ts";
+import { readBatches, RecordCursor, type StoredBatch, type StoredRecord } from "./batches.ts";
+import { type Codec, codecOf, decompress } from "./compression.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
-import type { FetchedPartition, FetchedRecord, FetchResponse } from "./kafkajs.ts";
+import { type FetchedPartition, fetchRecords } from "./fetch.ts";
+import { errorOfCode } from "./kafkajs.ts";
 import type { KafkaInputSettings } from "./settings.ts";
-import { committedRecords } from "./transactions.ts";
+import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
+import { positionName } from "./topic_partition.ts";
+import { committedBatches } from "./transactions.ts";
 
 /** Makes an item of a record. */
-export type ToItem<T> = (record: FetchedRecord, topic: string, partition: number) => T;
+export interface ToItem<T> {
+  (record: StoredRecord, topic: string, partition: number): T;
+  /** Whether it looks at headers. */
+  readonly withHeaders?: true;
+}
 
 /** The most items in a batch. */
 const BATCH = 4096;
 
-/** Fetched bytes that may wait for the flow before no more is asked for. */
-const MOST_WAITING_BYTES = 16 << 20;
+/** How far a fetch of less than one batch widens the next one. */
+const LARGEST_PARTITION_BYTES = 64 << 20;
 
-/** The most bytes of a partition in one fetch; a larger record still comes, alone. */
-const PARTITION_BYTES = 1 << 20;
-
-/** The most bytes in one fetch. */
-const FETCH_BYTES = 16 << 20;
-
-/** How long the broker may hold a fetch while there is nothing new: also how long closing may take. */
-const FETCH_WAIT_MS = 250;
-
-/** How far a fetch of nothing but empty batches widens the next one before it steps over them. */
-const LARGEST_PARTITION_BYTES = 50 << 20;
+/** What a batch may unpack to: Kafka itself sets no bound, and a few bytes can claim gigabytes. */
+const LARGEST_UNPACKED = 256 << 20;
 
 /** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
 const DELETED_MS = 10_000;
 
-/** `read_committed`, as the protocol has it. */
-const READ_COMMITTED = 1;
+const OFFSET_OUT_OF_RANGE = 1;
 
-/** Where the fetcher is in one partition, and where it stops. */
-interface PartitionState {
-  readonly partition: number;
-  readonly start: bigint;
-  /** The next offset to ask for. */
-  fetched: bigint;
-  /** The offset after what `next` handed out. */
-  handedOut: bigint;
-  /** Where to end; `null` for never. */
-  readonly end: bigint | null;
-  /** How many bytes to ask for. */
-  maxBytes: number;
+/** A batch that waits for the flow, unpacked. */
+interface WaitingBatch {
+  readonly batch: StoredBatch;
+  readonly bytes: Uint8Array;
 }
 
-/** Records of one partition that wait for the flow. */
+/** What was fetched of one partition, and waits for the flow. */
 interface Block {
   readonly state: PartitionState;
-  readonly records: readonly FetchedRecord[];
-  /** The position when all of them have been handed out. */
-  readonly next: bigint;
+  readonly batches: readonly WaitingBatch[];
+  /** Records before it were asked for by nobody: a broker answers with whole batches. */
+  readonly from: number;
+  /** The position when all of it has been handed out; records from there on are not wanted. */
+  readonly next: number;
   readonly bytes: number;
 }
 
@@ -69,13 +62,19 @@ export async function openKafkaReader<T>(
   resume: Positions,
   toItem: ToItem<T>,
 ): Promise<InputReader<T>> {
-  const { log, signal } = at;
-  const { brokers, topic, connection: properties } = settings;
-  const connection = new KafkaConnection(brokers, topic, properties, { log, signal });
+  const { brokers, topics, input } = settings;
+  const connection = new KafkaConnection(brokers, topics, input, {
+    log: at.log,
+    signal: at.signal,
+    isolation: input.isolation,
+  });
   try {
-    const offsets = await connection.open(() => fetchOffsets(settings, at, connection));
-    const partitions = startingPositions(settings, resume, offsets);
-    const reader = new KafkaReader(settings, connection, partitions, toItem, at);
+    const offsets = await connection.open(async () => {
+      const mine = await partitionsOf(settings, at, connection);
+      return await fetchOffsets(mine, settings.start, connection);
+    });
+    const states = startingStates(settings, resume, offsets);
+    const reader = new KafkaReader(settings, connection, states, toItem, at);
     reader.start();
     return reader;
   } catch (error) {
@@ -84,94 +83,22 @@ export async function openKafkaReader<T>(
   }
 }
 
-/** What the broker says of a partition when reading begins. */
-interface PartitionOffsets {
-  readonly partition: number;
-  /** Of its oldest record. */
-  readonly first: bigint;
-  /** After its newest record that is not in an open transaction. */
-  readonly last: bigint;
-  /** Where to start without a stored position; -1 where there is no record as late as the timestamp. */
-  readonly start: bigint;
-}
-
-/** Asks about each partition of this worker. */
-async function fetchOffsets(
-  { topic, start }: KafkaInputSettings,
-  { workerIndex, workerCount }: Place,
-  connection: KafkaConnection,
-): Promise<PartitionOffsets[]> {
-  const cluster = await connection.cluster();
-  const mine = [...(await connection.leaders()).keys()]
-    .filter((partition) => partition % workerCount === workerIndex)
-    .sort((a, b) => a - b);
-  if (mine.length === 0) return [];
-  const partitions = mine.map((partition) => ({ partition }));
-  type Which = { fromBeginning: boolean } | { fromTimestamp: number };
-  const offsets = async (which: Which): Promise<Map<number, bigint>> => {
-    const request = [{ topic, partitions, ...which }];
-    const [found] = await cluster.fetchTopicsOffset(
-      request as Parameters<typeof cluster.fetchTopicsOffset>[0],
-    );
-    return new Map(found.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
-  };
-  const [low, high] = [
-    await offsets({ fromBeginning: true }),
-    await offsets({ fromBeginning: false }),
-  ];
-  const started = typeof start === "number"
-    ? await offsets({ fromTimestamp: start })
-    : start === "beginning"
-    ? low
-    : high;
-  return mine.map((partition) => ({
-    partition,
-    first: low.get(partition)!,
-    last: high.get(partition)!,
-    start: started.get(partition)!,
-  }));
-}
-
-/** Where each partition starts and ends. Positions are always numbers. */
-function startingPositions(
-  { topic, tail }: KafkaInputSettings,
-  resume: Positions,
-  offsets: readonly PartitionOffsets[],
-): PartitionState[] {
-  return offsets.map(({ partition, first, last, start }) => {
-    const stored = resume.get(String(partition)) as bigint | undefined;
-    if (stored !== undefined && (stored < first || stored > last)) {
-      throw new Error(
-        `the stored position ${stored} of topic "${topic}", partition ${partition} is not on the ` +
-          `broker any more, which has ${first} to ${last}: records in between are lost`,
-      );
-    }
-    const from = stored ?? (start < 0n ? last : start);
-    return {
-      partition,
-      start: from,
-      fetched: from,
-      handedOut: from,
-      end: tail ? null : last,
-      maxBytes: PARTITION_BYTES,
-    };
-  });
-}
-
 /** Hands out records, and fetches more in the background. */
 class KafkaReader<T> implements InputReader<T> {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
-  readonly #partitions: readonly PartitionState[];
+  readonly #states: PartitionState[];
   readonly #toItem: ToItem<T>;
   readonly #at: Place;
   readonly #blocks: Block[] = [];
-  #taken = 0; // records of the first block that have been handed out
+  #batch = 0; // of the first block: the next batch to read
+  #cursor: RecordCursor | null = null; // in the batch before that
   #waitingBytes = 0;
+  #rounds = 0;
   #fetching: Promise<void> = Promise.resolve();
   #closed = false;
   #ended = false;
-  #unknownSince: number | null = null; // when the brokers began not to know the topic
+  #unknownSince: number | null = null; // when the brokers began not to know a topic
   #failure: { error: unknown } | null = null;
   #onReady: (() => void) | null = null;
   #onRoom: (() => void) | null = null;
@@ -179,13 +106,13 @@ class KafkaReader<T> implements InputReader<T> {
   constructor(
     settings: KafkaInputSettings,
     connection: KafkaConnection,
-    partitions: readonly PartitionState[],
+    states: PartitionState[],
     toItem: ToItem<T>,
     at: Place,
   ) {
     this.#settings = settings;
     this.#connection = connection;
-    this.#partitions = partitions;
+    this.#states = states;
     this.#toItem = toItem;
     this.#at = at;
   }
@@ -197,29 +124,14 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   next(): T[] | null {
-    const block = this.#blocks[0];
-    if (block === undefined) {
-      if (this.#failure !== null) throw this.#failure.error;
-      return this.#ended ? null : [];
+    const items: T[] = [];
+    while (items.length < BATCH && this.#blocks.length > 0) {
+      const block = this.#blocks[0];
+      this.#readable(block.state, () => this.#read(block, items));
     }
-    const { state, records } = block;
-    const { topic } = this.#settings;
-    const to = Math.min(this.#taken + BATCH, records.length);
-    const items: T[] = new Array(to - this.#taken);
-    for (let i = this.#taken; i < to; i++) {
-      items[i - this.#taken] = this.#toItem(records[i], topic, state.partition);
-    }
-    if (to === records.length) {
-      state.handedOut = block.next;
-      this.#blocks.shift();
-      this.#taken = 0;
-      this.#waitingBytes -= block.bytes;
-      this.#onRoom?.();
-    } else {
-      state.handedOut = BigInt(records[to].offset);
-      this.#taken = to;
-    }
-    return items;
+    if (items.length > 0 || this.#blocks.length > 0) return items;
+    if (this.#failure !== null) throw this.#failure.error;
+    return this.#ended ? null : [];
   }
 
   ready(): Promise<void> {
@@ -228,21 +140,37 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   positions(): Positions {
-    return new Map(
-      this.#partitions.map(({ partition, handedOut }) => [String(partition), handedOut]),
-    );
+    return new Map(this.#states.map(({ name, handedOut }) => [name, BigInt(handedOut)]));
   }
 
   progress(): Progress | null {
-    let done = 0n;
-    let total = 0n;
-    for (const { start, end, handedOut } of this.#partitions) {
+    let done = 0;
+    let total = 0;
+    for (const { start, end, handedOut } of this.#states) {
       if (end === null) return null;
-      if (end <= start) continue;
-      total += end - start;
-      done += (handedOut < end ? handedOut : end) - start;
+      total += Math.max(end - start, 0);
+      done += Math.max(Math.min(handedOut, end) - start, 0);
     }
-    return { done: Number(done), total: Number(total), unit: "records" };
+    return { done, total, unit: "records" };
+  }
+
+  async committed(positions: Positions): Promise<void> {
+    const { groupId } = this.#settings.input;
+    if (groupId === null || this.#states.length === 0) return;
+    try {
+      const offsets = this.#states.map(({ topic, partition, name }) => ({
+        topic,
+        partition,
+        offset: positions.get(name) as bigint,
+      }));
+      await this.#connection.commitGroup(groupId, offsets);
+    } catch (error) {
+      // Only lag tools read these positions; the next epoch tries again.
+      this.#at.log.warn("positions were not committed to the group", {
+        group: groupId,
+        error: messageOfKafka(error),
+      });
+    }
   }
 
   async close(): Promise<void> {
@@ -250,6 +178,34 @@ class KafkaReader<T> implements InputReader<T> {
     this.#onRoom?.();
     await this.#fetching;
     await this.#connection.close();
+  }
+
+  /** Records of the first block into `items`, until there are enough or it is done. */
+  #read(block: Block, items: T[]): void {
+    const { state, batches, from, next } = block;
+    const { topic, partition } = state;
+    const toItem = this.#toItem;
+    while (items.length < BATCH) {
+      if (this.#cursor === null || this.#cursor.done) {
+        if (this.#batch === batches.length) return this.#finish(block);
+        const { batch, bytes } = batches[this.#batch++];
+        this.#cursor = new RecordCursor(batch, bytes, toItem.withHeaders === true);
+        continue;
+      }
+      const record = this.#cursor.read();
+      if (record.offset < from || record.offset >= next) continue;
+      items.push(toItem(record, topic, partition));
+      state.handedOut = record.offset + 1;
+    }
+  }
+
+  #finish(block: Block): void {
+    block.state.handedOut = block.next;
+    this.#blocks.shift();
+    this.#batch = 0;
+    this.#cursor = null;
+    this.#waitingBytes -= block.bytes;
+    this.#onRoom?.();
   }
 
   #wakeReader(): void {
@@ -260,14 +216,15 @@ class KafkaReader<T> implements InputReader<T> {
   /** Fetches until all partitions are at their end, or the reader is closed. */
   async #fetchAll(): Promise<void> {
     for (;;) {
-      const open = this.#partitions.filter(({ fetched, end }) => end === null || fetched < end);
-      if (open.length === 0) {
+      const open = this.#states.filter(({ fetched, end }) => end === null || fetched < end);
+      if (open.length === 0 && (!this.#settings.tail || this.#states.length === 0)) {
         this.#ended = true;
         return;
       }
-      if (this.#waitingBytes >= MOST_WAITING_BYTES) await this.#room();
+      if (this.#isFull()) await this.#room();
       if (this.#closed || this.#at.signal.aborted) return;
       try {
+        await this.#findPartitions();
         await this.#fetchRound(open);
         this.#connection.succeeded();
         this.#unknownSince = null;
@@ -277,132 +234,183 @@ class KafkaReader<T> implements InputReader<T> {
     }
   }
 
+  #isFull(): boolean {
+    return this.#waitingBytes >= this.#settings.input.queuedMaxBytes;
+  }
+
   #room(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onRoom = () => {
-        if (this.#waitingBytes >= MOST_WAITING_BYTES && !this.#closed) return;
+        if (this.#isFull() && !this.#closed) return;
         this.#onRoom = null;
         resolve();
       };
     });
   }
 
+  /** Partitions that were added to a topic are read from their first record. */
+  async #findPartitions(): Promise<void> {
+    if (!this.#settings.tail) return;
+    const all = await partitionsOf(this.#settings, this.#at, this.#connection);
+    if (all.length <= this.#states.length) return;
+    const known = new Set(this.#states.map(({ name }) => name));
+    const added = all.filter((partition) => !known.has(positionName(partition)));
+    const offsets = await fetchOffsets(added, "beginning", this.#connection);
+    const states = startingStates(this.#settings, new Map(), offsets);
+    for (const { topic, partition } of states) {
+      this.#at.log.info("new partition", { topic, partition });
+    }
+    this.#states.push(...states);
+  }
+
   /** One fetch from each broker, for all the partitions that it leads: they wait side by side. */
   async #fetchRound(open: readonly PartitionState[]): Promise<void> {
-    const leaders = await this.#connection.leaders();
-    const byLeader = Map.groupBy(open, ({ partition }) => {
-      const leader = leaders.get(partition);
+    // Each partition comes first in its turn: the broker fills its answer from the front.
+    const shift = this.#rounds++ % open.length;
+    const turned = [...open.slice(shift), ...open.slice(0, shift)];
+    const byLeader = new Map<number, PartitionState[]>();
+    for (const state of turned) {
+      const leader = (await this.#connection.leaders(state.topic)).get(state.partition);
       if (leader === undefined || leader < 0) {
-        throw new Error(`partition ${partition} has no leader at the moment`);
+        throw new Error(`topic "${state.topic}", partition ${state.partition} has no leader now`);
       }
-      return leader;
-    });
+      const states = byLeader.get(leader);
+      if (states === undefined) byLeader.set(leader, [state]);
+      else states.push(state);
+    }
     await Promise.all([...byLeader].map(([leader, states]) => this.#fetchFrom(leader, states)));
   }
 
   async #fetchFrom(leader: number, states: readonly PartitionState[]): Promise<void> {
+    const { input } = this.#settings;
     const broker = await this.#connection.broker(leader);
-    const { topic } = this.#settings;
-    const response: FetchResponse = await broker.fetch({
-      maxWaitTime: FETCH_WAIT_MS,
-      minBytes: 1,
-      maxBytes: FETCH_BYTES,
-      isolationLevel: READ_COMMITTED,
-      topics: [{
-        topic,
-        partitions: states.map(({ partition, fetched, maxBytes }) => ({
-          partition,
-          fetchOffset: String(fetched),
-          maxBytes,
-        })),
-      }],
+    const asked = states.map(({ topic, partition, fetched, maxBytes }) => ({
+      topic,
+      partition,
+      offset: fetched,
+      maxBytes,
+    }));
+    const answers = await fetchRecords(broker, asked, {
+      maxWaitMs: input.fetchWaitMs,
+      minBytes: input.fetchMinBytes,
+      maxBytes: input.fetchMaxBytes,
+      isolation: input.isolation,
     });
-    const byPartition = new Map(states.map((state) => [state.partition, state]));
-    for (const { topicName, partitions } of response.responses) {
-      if (topicName !== topic) continue;
-      for (const fetched of partitions) this.#take(fetched, byPartition.get(fetched.partition)!);
+    const byName = new Map(states.map((state) => [state.name, state]));
+    let problem: unknown;
+    for (const answer of answers) {
+      const state = byName.get(positionName(answer));
+      if (state === undefined) continue;
+      if (answer.errorCode === 0) await this.#take(answer, state);
+      else if (answer.errorCode === OFFSET_OUT_OF_RANGE) await this.#reset(state);
+      else problem = errorOfCode(answer.errorCode);
     }
+    if (problem !== undefined) throw problem;
   }
 
   /** Keeps what was fetched of a partition for the flow. */
-  #take(fetched: FetchedPartition, state: PartitionState): void {
-    const { messages } = fetched;
-    const from = state.fetched;
-    if (messages.length === 0) {
-      this.#stepOverEmpty(fetched, state);
+  async #take({ records, aborted }: FetchedPartition, state: PartitionState): Promise<void> {
+    const { input } = this.#settings;
+    const batches = this.#readable(state, () => readBatches(records, input.checkCrcs));
+    if (batches.length === 0) {
+      if (records.length > 0) {
+        state.maxBytes = Math.min(state.maxBytes * 2, LARGEST_PARTITION_BYTES);
+      }
       return;
     }
-    const { firstOffset, lastOffsetDelta } = messages[messages.length - 1].batchContext;
-    const after = BigInt(firstOffset) + BigInt(lastOffsetDelta) + 1n;
-    const { end } = state;
+    const after = batches[batches.length - 1].lastOffset + 1;
+    const { end, fetched: from } = state;
     const next = end !== null && after > end ? end : after;
-    const records = between(committedRecords(fetched), from, next);
-    state.fetched = next;
-    state.maxBytes = PARTITION_BYTES;
-    if (records.length === 0) {
-      if (this.#blocks.every((block) => block.state !== state)) state.handedOut = next;
-      this.#wakeReader();
-      return;
+    const readable = input.isolation === "read_committed"
+      ? committedBatches(batches, aborted)
+      : batches.filter(({ isControl }) => !isControl);
+    const waiting: WaitingBatch[] = [];
+    let bytes = 0;
+    for (const batch of readable) {
+      if (batch.lastOffset < from || batch.baseOffset >= next || batch.count === 0) continue;
+      const codec = this.#readable(state, () => codecOf(batch.attributes));
+      const unpacked = codec === "none" ? batch.records : await this.#unpack(state, batch, codec);
+      waiting.push({ batch, bytes: unpacked });
+      bytes += unpacked.length;
     }
-    const bytes = records.reduce(
-      (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0) + 64,
-      0,
-    );
-    this.#blocks.push({ state, records, next, bytes });
+    state.fetched = next;
+    state.maxBytes = input.partitionMaxBytes;
+    this.#blocks.push({ state, batches: waiting, from, next, bytes });
     this.#waitingBytes += bytes;
     this.#wakeReader();
   }
 
-  /** Compaction leaves batches without records: nothing comes, though more is there. */
-  #stepOverEmpty({ lastStableOffset }: FetchedPartition, state: PartitionState): void {
-    if (BigInt(lastStableOffset) <= state.fetched) return; // there is nothing more yet
-    if (state.maxBytes < LARGEST_PARTITION_BYTES) state.maxBytes *= 2;
-    else state.fetched += 1n;
+  async #unpack(state: PartitionState, batch: StoredBatch, codec: Codec): Promise<Uint8Array> {
+    try {
+      return await decompress(codec, batch.records, LARGEST_UNPACKED);
+    } catch (error) {
+      throw unreadable(state, batch.baseOffset, error);
+    }
+  }
+
+  #readable<R>(state: PartitionState, read: () => R): R {
+    try {
+      return read();
+    } catch (error) {
+      throw unreadable(state, state.handedOut, error);
+    }
+  }
+
+  /** What a partition is at has been deleted from it: as `auto.offset.reset` says. */
+  async #reset(state: PartitionState): Promise<void> {
+    const { topic, partition } = state;
+    const [{ first, last }] = await fetchOffsets([state], "beginning", this.#connection);
+    const { offsetReset } = this.#settings.input;
+    if (offsetReset === "error") {
+      throw new Unrecoverable(
+        `position ${state.fetched} of topic "${topic}", partition ${partition} is not on the broker ` +
+          `any more, which has ${first} to ${last}: records were deleted before they were read (to ` +
+          `go on all the same, set the property "auto.offset.reset" to earliest or latest)`,
+      );
+    }
+    const to = offsetReset === "beginning" ? first : last;
+    this.#at.log.warn("position lost: records were deleted before they were read", {
+      topic,
+      partition,
+      position: state.fetched,
+      goesOnAt: to,
+    });
+    state.fetched = to;
   }
 
   /** After an error: a new connection, and on from the same positions; or the end of the run. */
   async #recover(error: unknown): Promise<void> {
     if (this.#closed) return;
-    const kind = kindOf(error);
-    const { topic } = this.#settings;
-    if (kind === "OFFSET_OUT_OF_RANGE" || kind === "KafkaJSOffsetOutOfRange") {
-      const { partition } = error as { partition?: number };
-      const state = this.#partitions.find((state) => state.partition === partition);
-      throw new Error(
-        `position ${state?.fetched} of topic "${topic}", partition ${partition} is not on the broker ` +
-          `any more: its records were deleted before they were read`,
-        { cause: error },
-      );
-    }
-    if (kind === "UNKNOWN_TOPIC_OR_PARTITION") {
+    if (error instanceof Unrecoverable) throw error;
+    const topics = this.#settings.topics.map((topic) => `"${topic}"`).join(", ");
+    if (kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION") {
       this.#unknownSince ??= performance.now();
       if (performance.now() - this.#unknownSince >= DELETED_MS) {
-        throw new Error(`topic "${topic}" has been deleted while it was being read`, {
+        throw new Error(`topic ${topics} has been deleted while it was being read`, {
           cause: error,
         });
       }
     } else this.#unknownSince = null;
     if (isFatal(error)) {
-      throw new Error(`cannot read topic "${topic}": ${messageOfKafka(error)}`, { cause: error });
+      throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
     }
     await this.#connection.drop();
     await this.#connection.pause(error);
   }
 }
 
-/**
- * The records with offsets from `from` up to `to`. A broker answers with whole batches, which may begin
- * before what was asked for; mostly there is nothing to cut.
- */
-function between(
-  records: readonly FetchedRecord[],
-  from: bigint,
-  to: bigint,
-): readonly FetchedRecord[] {
-  let first = 0;
-  let last = records.length;
-  while (first < last && BigInt(records[first].offset) < from) first++;
-  while (last > first && BigInt(records[last - 1].offset) >= to) last--;
-  return first === 0 && last === records.length ? records : records.slice(first, last);
+/** Ends the run: going on would skip records. */
+class Unrecoverable extends Error {}
+
+function unreadable(
+  { topic, partition }: PartitionState,
+  offset: number,
+  cause: unknown,
+): Unrecoverable {
+  return new Unrecoverable(
+    `topic "${topic}", partition ${partition} cannot be read from offset ${offset} on: ` +
+      messageOfKafka(cause),
+    { cause },
+  );
 }

@@ -1,5 +1,5 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
-import type { InputReader } from "../../graph/contracts.ts";
+import type { InputReader, Positions } from "../../graph/contracts.ts";
 import { stepError } from "../step_error.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -14,6 +14,7 @@ export class SourceTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   #epoch: Epoch;
+  #closed: { epoch: Epoch; positions: Positions } | null = null; // the epoch that was closed last
   #closeEpoch = false; // the end of the epoch is due, before the next batch
   #stop = false;
   #ended = false;
@@ -80,7 +81,18 @@ export class SourceTask implements Task {
     }
   }
 
+  /** An epoch has been committed. Resolves when the input has been told. */
+  async commit(epoch: Epoch): Promise<void> {
+    if (this.#reader.committed === undefined || this.#closed?.epoch !== epoch) return;
+    try {
+      await this.#reader.committed(this.#closed.positions);
+    } catch (thrown) {
+      throw stepError(this, this.#host, thrown);
+    }
+  }
+
   #barrier(): boolean {
+    this.#notePositions();
     this.#outlet.control({ kind: "barrier", epoch: this.#epoch });
     this.#closeEpoch = false;
     this.#epoch++;
@@ -89,10 +101,16 @@ export class SourceTask implements Task {
   }
 
   #end(stopped: boolean): boolean {
+    this.#notePositions();
     this.#outlet.control({ kind: "end", stopped });
     this.#ended = true;
     this.#host.ended(this, stopped);
     return true;
+  }
+
+  #notePositions(): void {
+    if (this.#reader.committed === undefined) return;
+    this.#closed = { epoch: this.#epoch, positions: this.#reader.positions() };
   }
 
   /** Sleeps until the input is ready; longer each time that it says so and has nothing. */

@@ -1,11 +1,12 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { ItemError, type KafkaOutputItem } from "millrace";
-import { partitionOfKey } from "../../../src/connectors/kafka/partitioner.ts";
+import { partitionerOf, partitionOfKey } from "../../../src/connectors/kafka/partitioner.ts";
 import { type OutgoingRecord, toRecord } from "../../../src/connectors/kafka/records.ts";
 
 const NOW = 1_700_000_000_000;
-const PARTITIONING = { now: NOW, count: 8, keyless: 5 };
+const partitionOf = partitionerOf("murmur2_random");
+const PARTITIONING = { now: NOW, partitionOf, count: 8, keyless: 5 };
 
 const make = (item: unknown): OutgoingRecord =>
   toRecord(item as KafkaOutputItem, "orders", PARTITIONING);

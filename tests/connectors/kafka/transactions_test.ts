@@ -1,48 +1,38 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import type { FetchedPartition, FetchedRecord } from "../../../src/connectors/kafka/kafkajs.ts";
-import { committedRecords } from "../../../src/connectors/kafka/transactions.ts";
-import { fetchedRecord, marker } from "../../support/fetched.ts";
+import type { StoredBatch } from "../../../src/connectors/kafka/batches.ts";
+import { committedBatches } from "../../../src/connectors/kafka/transactions.ts";
+import { marker, storedBatch } from "../../support/fetched.ts";
 
 type Aborted = readonly [producerId: string, firstOffset: number];
 
-function fetched(messages: readonly FetchedRecord[], ...aborted: Aborted[]): FetchedPartition {
-  return {
-    partition: 0,
-    highWatermark: "100",
-    lastStableOffset: "100",
-    abortedTransactions: aborted.map(([producerId, firstOffset]) => ({
-      producerId,
-      firstOffset: String(firstOffset),
-    })),
-    messages,
-  };
+function keptOffsets(batches: readonly StoredBatch[], ...aborted: Aborted[]): number[] {
+  const transactions = aborted.map(([producerId, firstOffset]) => ({
+    producerId: BigInt(producerId),
+    firstOffset,
+  }));
+  return committedBatches(batches, transactions).map(({ baseOffset }) => baseOffset);
 }
 
-function keptOffsets(messages: readonly FetchedRecord[], ...aborted: Aborted[]): number[] {
-  return committedRecords(fetched(messages, ...aborted)).map(({ offset }) => Number(offset));
-}
+const data = (offset: number, producerId?: string) => storedBatch(BigInt(offset), { producerId });
 
-const data = (offset: number, producerId?: string) => fetchedRecord(BigInt(offset), { producerId });
-
-Deno.test("committedRecords() keeps all, without a copy, where there are no transactions", () => {
-  const messages = [data(0), data(1), data(2)];
-  assertStrictEquals(committedRecords(fetched(messages)), messages);
+Deno.test("committedBatches() keeps all where there are no transactions", () => {
+  assertEquals(keptOffsets([data(0), data(1), data(2)]), [0, 1, 2]);
 });
 
-Deno.test("committedRecords() gives nothing for nothing", () => {
+Deno.test("committedBatches() gives nothing for nothing", () => {
   assertEquals(keptOffsets([]), []);
   assertEquals(keptOffsets([], ["1", 0]), []);
 });
 
-Deno.test("committedRecords() leaves out markers where nothing was aborted", () => {
+Deno.test("committedBatches() leaves out markers where nothing was aborted", () => {
   assertEquals(
     keptOffsets([data(0, "1"), data(1, "1"), marker(2n, "1", "commit"), data(3)]),
     [0, 1, 3],
   );
 });
 
-Deno.test("committedRecords() leaves out an aborted transaction with its marker", () => {
+Deno.test("committedBatches() leaves out an aborted transaction with its marker", () => {
   assertEquals(
     keptOffsets(
       [data(0), data(1, "1"), data(2, "1"), marker(3n, "1", "abort"), data(4)],
@@ -52,7 +42,7 @@ Deno.test("committedRecords() leaves out an aborted transaction with its marker"
   );
 });
 
-Deno.test("committedRecords() keeps what is between the records of an aborted transaction", () => {
+Deno.test("committedBatches() keeps what is between the records of an aborted transaction", () => {
   assertEquals(
     keptOffsets(
       [data(0, "1"), data(1), data(2, "2"), data(3, "1"), marker(4n, "1", "abort"), data(5, "2")],
@@ -62,7 +52,7 @@ Deno.test("committedRecords() keeps what is between the records of an aborted tr
   );
 });
 
-Deno.test("committedRecords() takes aborted transactions in the order of their begins, not of their ends", () => {
+Deno.test("committedBatches() takes aborted transactions in the order of their begins, not of their ends", () => {
   // The broker lists them by their ends: "2" first.
   const messages = [
     data(0, "1"),
@@ -77,7 +67,7 @@ Deno.test("committedRecords() takes aborted transactions in the order of their b
   assertEquals(keptOffsets(messages, ["2", 1], ["1", 0]), [7]);
 });
 
-Deno.test("committedRecords() compares begins as numbers, not as text", () => {
+Deno.test("committedBatches() compares begins as numbers, not as text", () => {
   const messages = [
     data(9, "1"),
     data(10, "2"),
@@ -87,14 +77,14 @@ Deno.test("committedRecords() compares begins as numbers, not as text", () => {
   assertEquals(keptOffsets(messages, ["2", 10], ["1", 9]), []);
 });
 
-Deno.test("committedRecords() leaves out a transaction that began before the fetch", () => {
+Deno.test("committedBatches() leaves out a transaction that began before the fetch", () => {
   assertEquals(
     keptOffsets([data(50, "1"), data(51), marker(52n, "1", "abort"), data(53, "1")], ["1", 3]),
     [51, 53],
   );
 });
 
-Deno.test("committedRecords() opens all transactions that begin in a gap of the offsets", () => {
+Deno.test("committedBatches() opens all transactions that begin in a gap of the offsets", () => {
   // Compaction has taken the first records of both.
   assertEquals(
     keptOffsets(
@@ -106,7 +96,7 @@ Deno.test("committedRecords() opens all transactions that begin in a gap of the 
   );
 });
 
-Deno.test("committedRecords() keeps a producer's committed transaction between two aborted ones", () => {
+Deno.test("committedBatches() keeps a producer's committed transaction between two aborted ones", () => {
   const messages = [
     data(0, "1"),
     marker(1n, "1", "abort"),
@@ -121,9 +111,9 @@ Deno.test("committedRecords() keeps a producer's committed transaction between t
 });
 
 for (const [name, key] of [["abort", [0, 0, 0, 0]], ["commit", [0, 0, 0, 1]]] as const) {
-  Deno.test(`committedRecords() takes no data record for a marker whose key is that of ${name}`, () => {
+  Deno.test(`committedBatches() takes no data record for a marker whose key is that of ${name}`, () => {
     const odd = (offset: bigint, producerId?: string) =>
-      fetchedRecord(offset, { key: Buffer.from(key), producerId });
+      storedBatch(offset, { key: Buffer.from(key), producerId });
     assertEquals(
       keptOffsets(
         [odd(0n, "1"), odd(1n, "1"), odd(2n), data(3, "1"), marker(4n, "1", "abort"), odd(5n, "1")],
@@ -134,24 +124,7 @@ for (const [name, key] of [["abort", [0, 0, 0, 0]], ["commit", [0, 0, 0, 1]]] as
   });
 }
 
-Deno.test("committedRecords() keeps an aborted producer's records outside of transactions", () => {
-  const plain = {
-    ...data(1, "1"),
-    batchContext: { ...data(1, "1").batchContext, inTransaction: false },
-  };
+Deno.test("committedBatches() keeps an aborted producer's records outside of transactions", () => {
+  const plain = { ...data(1, "1"), isTransactional: false };
   assertEquals(keptOffsets([data(0, "1"), plain, marker(2n, "1", "abort")], ["1", 0]), [1]);
-});
-
-Deno.test("committedRecords() is not misled by offsets beyond 2^53", () => {
-  const base = 2n ** 53n;
-  const messages = [
-    fetchedRecord(base, { producerId: "2" }),
-    fetchedRecord(base + 1n, { producerId: "1" }),
-    marker(base + 2n, "1", "abort"),
-  ];
-  const partition: FetchedPartition = {
-    ...fetched(messages),
-    abortedTransactions: [{ producerId: "1", firstOffset: String(base + 1n) }],
-  };
-  assertEquals(committedRecords(partition).map(({ offset }) => offset), [String(base)]);
 });

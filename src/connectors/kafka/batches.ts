@@ -1,0 +1,188 @@
+/**
+ * Record batches as they come from the broker: found, then read record by record.
+ *
+ * Reading is put off until the flow asks for the records: what waits is bytes, not objects. (KafkaJS
+ * decodes each record into several objects at once, and overflows the stack on batches of more than some
+ * 125,000 records.) For the format see `record_batch.ts`.
+ *
+ * @module
+ */
+import type { Buffer } from "./kafkajs.ts";
+import { crc32c } from "./crc32c.ts";
+
+/** A batch, without its records having been looked at. */
+export interface StoredBatch {
+  readonly baseOffset: number;
+  /** Of its last record; those at the end may have been compacted away. */
+  readonly lastOffset: number;
+  /** Its lowest three bits say how the records are compressed. */
+  readonly attributes: number;
+  readonly isTransactional: boolean;
+  /** Whether it holds a marker that ends a transaction, and no data. */
+  readonly isControl: boolean;
+  readonly producerId: bigint;
+  readonly baseTimestamp: number;
+  /** The time that the broker wrote it, where that is what the topic keeps; else `null`. */
+  readonly appendTimestamp: number | null;
+  readonly count: number;
+  /** The records, as they are stored. */
+  readonly records: Buffer;
+}
+
+/** A record that has been read. */
+export interface StoredRecord {
+  readonly offset: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** Names with their values, in order; empty unless they were asked for. */
+  readonly headers: readonly (readonly [name: string, value: Uint8Array | null])[];
+}
+
+/** Bytes of a batch up to its length, and up to its records. */
+const LENGTH_END = 12;
+const HEADER = 61;
+
+const APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+
+/**
+ * The whole batches in what was fetched. The last one may have been cut off by the size asked for.
+ *
+ * @param verify Whether to compute each batch's checksum.
+ * @throws {Error} If a batch is of a format before Kafka 0.11, or its checksum is wrong.
+ */
+export function readBatches(bytes: Buffer, verify: boolean): StoredBatch[] {
+  const batches: StoredBatch[] = [];
+  for (let at = 0; at + HEADER <= bytes.length;) {
+    const end = at + LENGTH_END + bytes.readInt32BE(at + 8);
+    if (end > bytes.length) break;
+    const magic = bytes[at + 16];
+    if (magic !== 2) {
+      throw new Error(
+        `records of message format ${magic} cannot be read: Kafka writes format 2 since 0.11`,
+      );
+    }
+    const baseOffset = Number(bytes.readBigInt64BE(at));
+    if (verify && crc32c(bytes, at + 21, end) !== bytes.readUInt32BE(at + 17)) {
+      throw new Error(`the batch at offset ${baseOffset} is damaged: its checksum is wrong`);
+    }
+    const attributes = bytes.readInt16BE(at + 21);
+    batches.push({
+      baseOffset,
+      lastOffset: baseOffset + bytes.readInt32BE(at + 23),
+      attributes,
+      isTransactional: (attributes & TRANSACTIONAL) !== 0,
+      isControl: (attributes & CONTROL) !== 0,
+      producerId: bytes.readBigInt64BE(at + 43),
+      baseTimestamp: Number(bytes.readBigInt64BE(at + 27)),
+      appendTimestamp: (attributes & APPEND_TIME) !== 0
+        ? Number(bytes.readBigInt64BE(at + 35))
+        : null,
+      count: bytes.readInt32BE(at + 57),
+      records: bytes.subarray(at + HEADER, end),
+    });
+    at = end;
+  }
+  return batches;
+}
+
+/** The type of the marker in a control batch: whether it aborts its transaction. */
+export function isAbortMarker(batch: StoredBatch): boolean {
+  const { key } = new RecordCursor(batch, batch.records, false).read();
+  return key !== null && key.length >= 4 && key[2] === 0 && key[3] === 0;
+}
+
+/** Reads the records of one batch, in order. */
+export class RecordCursor {
+  readonly #batch: StoredBatch;
+  readonly #bytes: Uint8Array;
+  readonly #withHeaders: boolean;
+  #at = 0;
+  #read = 0;
+
+  /** `bytes` are the batch's records, unpacked. */
+  constructor(batch: StoredBatch, bytes: Uint8Array, withHeaders: boolean) {
+    this.#batch = batch;
+    this.#bytes = bytes;
+    this.#withHeaders = withHeaders;
+  }
+
+  /** Whether all have been read. */
+  get done(): boolean {
+    return this.#read >= this.#batch.count;
+  }
+
+  /**
+   * The next record.
+   *
+   * @throws {Error} If the bytes are no record.
+   */
+  read(): StoredRecord {
+    const { baseOffset, baseTimestamp, appendTimestamp } = this.#batch;
+    const length = this.#varint();
+    const end = this.#at + length;
+    if (length < 0 || end > this.#bytes.length) throw this.#damaged();
+    this.#at++; // attributes: none are in use
+    const timestamp = baseTimestamp + this.#varint();
+    const offset = baseOffset + this.#varint();
+    const key = this.#data(end);
+    const value = this.#data(end);
+    const headers = this.#withHeaders ? this.#headers(end) : NO_HEADERS;
+    this.#at = end;
+    this.#read++;
+    return { offset, timestamp: appendTimestamp ?? timestamp, key, value, headers };
+  }
+
+  #headers(end: number): StoredRecord["headers"] {
+    const count = this.#varint();
+    if (count <= 0) return NO_HEADERS;
+    const headers: [name: string, value: Uint8Array | null][] = [];
+    for (let i = 0; i < count; i++) {
+      const name = this.#data(end);
+      if (name === null) throw this.#damaged();
+      headers.push([utf8.decode(name), this.#data(end)]);
+    }
+    return headers;
+  }
+
+  #data(end: number): Uint8Array | null {
+    const length = this.#varint();
+    if (length < 0) return null;
+    const start = this.#at;
+    if (start + length > end) throw this.#damaged();
+    this.#at = start + length;
+    const bytes = this.#bytes;
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
+  }
+
+  /** A zigzag varint of up to 64 bits, as far as numbers are exact. */
+  #varint(): number {
+    const bytes = this.#bytes;
+    let byte = bytes[this.#at++];
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    let value = byte & 0x7f;
+    for (let factor = 0x80;; factor *= 0x80) {
+      if (this.#at >= bytes.length || factor > LARGEST_FACTOR) throw this.#damaged();
+      byte = bytes[this.#at++];
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) break;
+    }
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  #damaged(): Error {
+    return new Error(
+      `the batch at offset ${this.#batch.baseOffset} is damaged: it holds no records`,
+    );
+  }
+}
+
+/** Of the tenth byte of a varint of 64 bits. */
+const LARGEST_FACTOR = 2 ** 63;
+
+const NO_HEADERS: StoredRecord["headers"] = Object.freeze([]);
+
+const utf8 = new TextDecoder();

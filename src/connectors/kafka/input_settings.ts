@@ -1,0 +1,59 @@
+/**
+ * How to read, out of the properties.
+ *
+ * @module
+ */
+import { type ConnectionSettings, connectionSettings } from "./connection_settings.ts";
+import { givenToInput, type KafkaProperties } from "./given_properties.ts";
+
+/** How to read. */
+export interface InputSettings extends ConnectionSettings {
+  /** Whether records of open and aborted transactions are left out. */
+  readonly isolation: "read_committed" | "read_uncommitted";
+  /** Where to go on if a position is not on the broker any more. */
+  readonly offsetReset: "error" | "beginning" | "end";
+  /** Under which group the broker is told how far we are. */
+  readonly groupId: string | null;
+  /** How long the broker may wait for {@linkcode fetchMinBytes}, in milliseconds. */
+  readonly fetchWaitMs: number;
+  /** How much to wait for. */
+  readonly fetchMinBytes: number;
+  /** The most in one answer. */
+  readonly fetchMaxBytes: number;
+  /** The most of a partition in one answer; a larger record still comes, alone. */
+  readonly partitionMaxBytes: number;
+  /** How much may wait for the flow before no more is asked for. */
+  readonly queuedMaxBytes: number;
+  /** Whether the checksums of what is read are checked. */
+  readonly checkCrcs: boolean;
+}
+
+/**
+ * Reads the properties of an input.
+ *
+ * @throws {TypeError} If one is not known, not for inputs, has a bad value, or contradicts another.
+ * Names it and the cure.
+ */
+export function readInputProperties(properties: KafkaProperties = {}): InputSettings {
+  const given = givenToInput(properties);
+  const connection = connectionSettings(given);
+  const fetchWaitMs = given.get("fetch.wait.max.ms");
+  if (fetchWaitMs >= connection.requestTimeoutMs) {
+    throw new TypeError(
+      `Kafka property "fetch.wait.max.ms" is ${fetchWaitMs}: it must be less than ` +
+        `"socket.timeout.ms", ${connection.requestTimeoutMs}, or no answer comes in time`,
+    );
+  }
+  return {
+    ...connection,
+    isolation: given.get("isolation.level"),
+    offsetReset: given.get("auto.offset.reset"),
+    groupId: given.get("group.id") ?? null,
+    fetchWaitMs,
+    fetchMinBytes: given.get("fetch.min.bytes"),
+    fetchMaxBytes: given.get("fetch.max.bytes"),
+    partitionMaxBytes: given.get("max.partition.fetch.bytes"),
+    queuedMaxBytes: given.get("queued.max.messages.kbytes"),
+    checkCrcs: given.get("check.crcs"),
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * Where reading a partition starts and ends.
+ *
+ * @module
+ */
+import type { Place, Positions } from "../../graph/contracts.ts";
+import type { KafkaConnection } from "./connection.ts";
+import type { KafkaInputSettings } from "./settings.ts";
+import { positionName, type TopicPartition } from "./topic_partition.ts";
+
+/** What the broker says of a partition when reading begins. */
+export interface PartitionOffsets extends TopicPartition {
+  /** Of its oldest record. */
+  readonly first: number;
+  /** After its newest record that may be read. */
+  readonly last: number;
+  /** Where to start without a stored position; -1 where there is no record as late as the timestamp. */
+  readonly start: number;
+}
+
+/** How far reading a partition has come. */
+export interface PartitionState extends TopicPartition {
+  /** What its position is called. */
+  readonly name: string;
+  readonly start: number;
+  /** The next offset to ask for. */
+  fetched: number;
+  /** The offset after what has been handed out. */
+  handedOut: number;
+  /** Where to end; `null` for never. */
+  readonly end: number | null;
+  /** How many bytes to ask for. */
+  maxBytes: number;
+}
+
+/** The partitions that are this worker's: number `p` goes to worker `p mod workerCount`. */
+export async function partitionsOf(
+  { topics }: KafkaInputSettings,
+  { workerIndex, workerCount }: Place,
+  connection: KafkaConnection,
+): Promise<TopicPartition[]> {
+  const mine: TopicPartition[] = [];
+  for (const topic of topics) {
+    const partitions = [...(await connection.leaders(topic)).keys()].sort((a, b) => a - b);
+    for (const partition of partitions) {
+      if (partition % workerCount === workerIndex) mine.push({ topic, partition });
+    }
+  }
+  return mine;
+}
+
+/** Asks the brokers about partitions. */
+export async function fetchOffsets(
+  partitions: readonly TopicPartition[],
+  start: KafkaInputSettings["start"],
+  connection: KafkaConnection,
+): Promise<PartitionOffsets[]> {
+  if (partitions.length === 0) return [];
+  const low = await connection.offsets(partitions, { fromBeginning: true });
+  const high = await connection.offsets(partitions, { fromBeginning: false });
+  const started = start === "beginning"
+    ? low
+    : start === "end"
+    ? high
+    : await connection.offsets(partitions, { fromTimestamp: start });
+  return partitions.map((partition) => {
+    const name = positionName(partition);
+    const [first, last, from] = [low.get(name)!, high.get(name)!, started.get(name)!];
+    return { ...partition, first, last, start: from };
+  });
+}
+
+/**
+ * Where each partition starts and ends. Positions are always numbers.
+ *
+ * @throws {Error} If a stored position is not on the broker, and nothing was said of what to do then.
+ */
+export function startingStates(
+  { tail, input }: KafkaInputSettings,
+  resume: Positions,
+  offsets: readonly PartitionOffsets[],
+): PartitionState[] {
+  return offsets.map(({ topic, partition, first, last, start }) => {
+    const name = positionName({ topic, partition });
+    const stored = resume.get(name) as bigint | undefined;
+    let from = start < 0 ? last : start;
+    if (stored !== undefined) {
+      from = Number(stored);
+      if (from < first || from > last) {
+        const { offsetReset } = input;
+        if (offsetReset === "error") throw outOfRange(topic, partition, from, first, last);
+        from = offsetReset === "beginning" ? first : last;
+      }
+    }
+    return {
+      topic,
+      partition,
+      name,
+      start: from,
+      fetched: from,
+      handedOut: from,
+      end: tail ? null : last,
+      maxBytes: input.partitionMaxBytes,
+    };
+  });
+}
+
+function outOfRange(
+  topic: string,
+  partition: number,
+  stored: number,
+  first: number,
+  last: number,
+): Error {
+  return new Error(
+    `the stored position ${stored} of topic "${topic}", partition ${partition} is not on the ` +
+      `broker any more, which has ${first} to ${last}: records in between are lost (to go on ` +
+      `all the same, set the property "auto.offset.reset" to earliest or latest)`,
+  );
+}
