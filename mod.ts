@@ -22,7 +22,8 @@
  */
 
 // Building a flow.
-export { Dataflow, type Inferred } from "./src/dataflow/dataflow.ts";
+export { Dataflow } from "./src/dataflow/dataflow.ts";
+export type { Inferred } from "./src/core/inferred.ts";
 export type { MapAsyncOptions } from "./src/operators/map_async.ts";
 export type { Compare } from "./src/operators/compare.ts";
 export type { Epoch, Keyed, PartitionName, StepId, WorkerIndex } from "./src/core/ids.ts";

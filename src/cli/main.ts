@@ -94,7 +94,8 @@ function stdoutIsPiped(): boolean {
 
 function terminalStatus(): StatusLine {
   return new StatusLine((text) => print(Deno.stderr, text), {
-    columns: () => Deno.consoleSize().columns,
+    // Some pseudo-terminals say 0.
+    columns: () => Deno.consoleSize().columns || 80,
     now: () => performance.now(),
   });
 }

@@ -27,10 +27,11 @@ export function reportError(thrown: unknown, options: { workers: number; cwd: st
       thrown.message !== "";
     return render(isPlain ? thrown.message : messageOf(thrown), detailsOf(thrown), cwd);
   }
-  const { stepId, worker, item, cause } = thrown;
+  const { stepId, worker, item, origin, cause } = thrown;
   const where = workers === 1 ? "" : ` on worker ${worker} of ${workers}`;
   const details = [messageOf(cause), ...detailsOf(cause)];
   if (item !== undefined) details.push(`item: ${item}`);
+  if (origin !== undefined) details.push(`from: ${origin}`);
   return render(`step "${stepId}" failed${where}`, details, cwd);
 }
 
@@ -45,8 +46,11 @@ function detailsOf(thrown: unknown): string[] {
   if (!(thrown instanceof Error)) return [];
   const details = framesOf(thrown).map((frame) => `  ${frame}`);
   const { cause } = thrown;
-  if (cause instanceof Error) details.push(`caused by ${messageOf(cause)}`, ...detailsOf(cause));
-  return details;
+  if (!(cause instanceof Error)) return details;
+  const inner = detailsOf(cause);
+  // What has been said already, and comes from no line of the reader's, is not said again.
+  const isNews = inner.length > 0 || !thrown.message.includes(cause.message);
+  return isNews ? [...details, `caused by ${messageOf(cause)}`, ...inner] : details;
 }
 
 /** The user's frames, without lines of the message that look like some. */

@@ -29,6 +29,8 @@ export interface StepFailure {
   readonly worker: WorkerIndex;
   /** The item it was given, shortened to a line; absent where no single item is to blame. */
   readonly item?: string;
+  /** Where the item came from, as the input says it; absent where that is not known any more. */
+  readonly origin?: string;
 }
 
 /**
@@ -63,18 +65,22 @@ export class StepError extends Error implements StepFailure {
   readonly worker: WorkerIndex;
   /** The item it was given, shortened to a line; absent where no single item is to blame. */
   readonly item?: string;
+  /** Where the item came from, as the input says it; absent where that is not known any more. */
+  readonly origin?: string;
 
   /** `cause` is what the step threw. */
   constructor(failure: StepFailure, cause: unknown) {
-    const { stepId, worker, item } = failure;
+    const { stepId, worker, item, origin } = failure;
     super(
       `step "${stepId}" failed on worker ${worker}: ${messageOf(cause)}` +
-        (item === undefined ? "" : `; item: ${item}`),
+        (item === undefined ? "" : `; item: ${item}`) +
+        (origin === undefined ? "" : `; from ${origin}`),
       { cause },
     );
     this.stepId = stepId;
     this.worker = worker;
     this.item = item;
+    this.origin = origin;
   }
 }
 

@@ -10,7 +10,7 @@ const PREVIEW_LENGTH = 200;
 export function preview(value: unknown): string {
   let text: string;
   try {
-    text = Deno.inspect(value, {
+    text = Deno.inspect(withReadableBytes(value, 3), {
       depth: 4,
       iterableLimit: 16,
       strAbbreviateSize: PREVIEW_LENGTH,
@@ -23,6 +23,56 @@ export function preview(value: unknown): string {
     text = `[${typeof value} that cannot be shown]`;
   }
   return text.length <= PREVIEW_LENGTH ? text : text.slice(0, PREVIEW_LENGTH - 1) + "…";
+}
+
+/** Looks like its text when it is inspected. */
+class Shown {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  [Symbol.for("Deno.customInspect")](): string {
+    return this.#text;
+  }
+}
+
+const MOST_BYTES = 60;
+
+/** Bytes are mostly text or JSON, and are shown as such: as numbers nobody recognises them. */
+function withReadableBytes(value: unknown, depth: number): unknown {
+  if (value instanceof Uint8Array) return new Shown(showBytes(value));
+  if (depth === 0 || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    return value.length > 16 ? value : value.map((each) => withReadableBytes(each, depth - 1));
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  const properties = Object.getOwnPropertyDescriptors(value);
+  // Whoever has getters or an inspector of its own is left to look as it wants to.
+  if (Object.getOwnPropertySymbols(value).length > 0) return value;
+  if (Object.values(properties).some((property) => !("value" in property))) return value;
+  for (const property of Object.values(properties)) {
+    property.value = withReadableBytes(property.value, depth - 1);
+  }
+  return Object.create(prototype, properties);
+}
+
+function showBytes(bytes: Uint8Array): string {
+  const more = bytes.length > MOST_BYTES ? ` … (${bytes.length} bytes)` : "";
+  const start = bytes.subarray(0, MOST_BYTES);
+  try {
+    // A character that is cut in two at the end must not make bytes of the text.
+    const utf8 = new TextDecoder("utf-8", { fatal: true });
+    const text = utf8.decode(start, { stream: more !== "" });
+    if (!/\p{Cc}/u.test(text.replaceAll(/[\n\r\t]/g, ""))) {
+      return `bytes ${JSON.stringify(text)}${more}`;
+    }
+  } catch {
+    // It is no text.
+  }
+  return `bytes 0x${start.toHex()}${more}`;
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 import { FlowDefinitionError } from "../core/errors.ts";
+import type { Inferred } from "../core/inferred.ts";
 import type { Keyed, StepId } from "../core/ids.ts";
 import type { BuildLogic, InputConfig, OutputConfig } from "../graph/contracts.ts";
 import {
@@ -39,13 +40,6 @@ import { reduceFinalLogic } from "../operators/reduce_final.ts";
 import { statefulNode } from "../operators/stateful.ts";
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
-
-/**
- * Makes TypeScript infer pairs: with it as a constraint, `map((w) => [w, 1])` gives
- * `[string, number]` rather than `(string | number)[]`, without `as const`.
- */
-// deno-lint-ignore ban-types -- `{}` is meant: anything but null and undefined
-export type Inferred = [unknown, unknown] | {} | null | undefined;
 
 /**
  * A handle on a flow, standing where items of type `T` come out. Handles are immutable: each step

@@ -90,6 +90,11 @@ export interface InputReader<out T> {
    * far they are. What it rejects with ends the run.
    */
   committed?(positions: Positions): Promise<void>;
+  /**
+   * Where an item of the batch that `next` gave last came from, in words such as
+   * `topic "orders", partition 3, offset 17`, for an error to show.
+   */
+  locate?(item: unknown): string | null;
   /** How much has been read, where the end is known. */
   progress?(): Progress | null;
   /** Frees what is held. Called once, also after an error. */

@@ -27,8 +27,8 @@ export type Chain = (
   outs: unknown[][],
 ) => number;
 
-/** Makes the error of a step out of what it threw and the item that it had. */
-export type FailStep = (stepId: StepId, item: unknown, thrown: unknown) => Error;
+/** Makes the error of a step out of what it threw, its item, and the item that came into the loop. */
+export type FailStep = (stepId: StepId, item: unknown, thrown: unknown, head: unknown) => Error;
 
 /** Where a stage's loop keeps its counts: items that left each step, by the step's number. */
 export interface StepCounter {
@@ -58,8 +58,8 @@ export function compileChain(
   const writer = new ChainWriter(plan, stage, counter);
   const body = writer.write();
   const steps = writer.steps;
-  const fail = (step: number, item: unknown, thrown: unknown): Error =>
-    failStep(idOf(plan, steps[step]), item, thrown);
+  const fail = (step: number, item: unknown, thrown: unknown, head: unknown): Error =>
+    failStep(idOf(plan, steps[step]), item, thrown, head);
   const make = new Function(
     "checks",
     "fail",
@@ -110,7 +110,7 @@ return function chain(batch, from, to, epoch, outs) {
       ${expands && outs.length > 0 ? `if (${pause}) { i++; break; }` : ""}
     }
   } catch (thrown) {
-    throw fail(step, item, thrown);
+    throw fail(step, item, thrown, batch[i]);
   }
   ${outs.map((out, port) => `${out}.length = k${port}; outs[${port}] = ${out};`).join(" ")}
   ${

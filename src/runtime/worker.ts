@@ -367,12 +367,12 @@ export class Worker implements TaskHost {
 
   #chain(stage: StagePlan): Chain | null {
     if (isPassThrough(this.#plan, stage)) return null;
-    return compileChain(
-      this.#plan,
-      stage,
-      this.#counter,
-      (stepId, item, thrown) =>
-        new StepError({ stepId, worker: this.workerIndex, item: preview(item) }, thrown),
-    );
+    const { head } = stage;
+    const reader = head.kind === "input" ? this.#readers.get(head) : undefined;
+    return compileChain(this.#plan, stage, this.#counter, (stepId, item, thrown, from) => {
+      const origin = reader?.locate?.(from) ?? undefined;
+      const where = { stepId, worker: this.workerIndex, item: preview(item) };
+      return new StepError(origin === undefined ? where : { ...where, origin }, thrown);
+    });
   }
 }

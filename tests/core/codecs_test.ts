@@ -24,7 +24,7 @@ Deno.test("text and json refuse bytes that are not UTF-8, and show them", () => 
     const error = assertThrows(() => decode(bytes(0x22, 0xff, 0x22)), TypeError) as Error;
     assertEquals(
       error.message,
-      "cannot decode bytes that are not UTF-8: Uint8Array(3) [ 34, 255, 34 ]",
+      "cannot decode bytes that are not UTF-8: bytes 0x22ff22",
     );
     assertInstanceOf(error.cause, TypeError);
   }

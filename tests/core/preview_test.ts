@@ -177,3 +177,15 @@ Deno.test("toLine() keeps a key called __proto__", () => {
 Deno.test("toLine() falls back on a preview when an object cannot be read", () => {
   assertStringIncludes(toLine(throwing), "secret");
 });
+
+Deno.test("preview() shows bytes as the text they are, and as digits where they are none", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  assertEquals(preview([null, bytes('{"a":1}')]), `[ null, bytes "{\\"a\\":1}" ]`);
+  assertEquals(preview({ key: bytes("grüße") }), `{ key: bytes "grüße" }`);
+  assertEquals(preview(new Uint8Array([0, 255])), "bytes 0x00ff");
+  assertEquals(preview(new Uint8Array([0])), "bytes 0x00");
+  assertEquals(preview(bytes("")), `bytes ""`);
+  // A long text is cut, not in the middle of a character.
+  assertEquals(preview(bytes("ü".repeat(100))), `bytes "${"ü".repeat(30)}" … (200 bytes)`);
+  assertEquals(preview(bytes("x" + "ü".repeat(100))), `bytes "x${"ü".repeat(29)}" … (201 bytes)`);
+});

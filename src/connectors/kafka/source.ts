@@ -91,6 +91,12 @@ class KafkaReader<T> implements InputReader<T> {
   readonly #toItem: ToItem<T>;
   readonly #at: Place;
   readonly #blocks: Block[] = [];
+  /** What was handed out last, for errors to say where an item came from. */
+  #last: { items: T[]; offsets: number[]; states: PartitionState[] } = {
+    items: [],
+    offsets: [],
+    states: [],
+  };
   #batch = 0; // of the first block: the next batch to read
   #cursor: RecordCursor | null = null; // in the batch before that
   #waitingBytes = 0;
@@ -125,6 +131,7 @@ class KafkaReader<T> implements InputReader<T> {
 
   next(): T[] | null {
     const items: T[] = [];
+    this.#last = { items, offsets: [], states: [] };
     while (items.length < BATCH && this.#blocks.length > 0) {
       const block = this.#blocks[0];
       this.#readable(block.state, () => this.#read(block, items));
@@ -132,6 +139,14 @@ class KafkaReader<T> implements InputReader<T> {
     if (items.length > 0 || this.#blocks.length > 0) return items;
     if (this.#failure !== null) throw this.#failure.error;
     return this.#ended ? null : [];
+  }
+
+  locate(item: unknown): string | null {
+    const { items, offsets, states } = this.#last;
+    const at = items.indexOf(item as T);
+    if (at < 0) return null;
+    const { topic, partition } = states[at];
+    return `topic "${topic}", partition ${partition}, offset ${offsets[at]}`;
   }
 
   ready(): Promise<void> {
@@ -185,6 +200,7 @@ class KafkaReader<T> implements InputReader<T> {
     const { state, batches, from, next } = block;
     const { topic, partition } = state;
     const toItem = this.#toItem;
+    const { offsets, states } = this.#last;
     while (items.length < BATCH) {
       if (this.#cursor === null || this.#cursor.done) {
         if (this.#batch === batches.length) return this.#finish(block);
@@ -195,6 +211,8 @@ class KafkaReader<T> implements InputReader<T> {
       const record = this.#cursor.read();
       if (record.offset < from || record.offset >= next) continue;
       items.push(toItem(record, topic, partition));
+      offsets.push(record.offset);
+      states.push(state);
       state.handedOut = record.offset + 1;
     }
   }

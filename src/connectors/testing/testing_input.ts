@@ -1,3 +1,4 @@
+import type { Inferred } from "../../core/inferred.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 
 /** How a {@linkcode TestingInputConfig} hands its items out. */
@@ -27,7 +28,7 @@ export interface TestingInputOptions {
  * assertEquals(out, [1, 2, 3]);
  * ```
  */
-export class TestingInputConfig<out T> implements InputConfig<T> {
+export class TestingInputConfig<out T extends Inferred> implements InputConfig<T> {
   readonly #items: readonly T[];
   readonly #batchSize: number;
 

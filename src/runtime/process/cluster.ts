@@ -20,6 +20,7 @@ import { fromFailure } from "./failure.ts";
 import { ControlListener } from "./listener.ts";
 import type { ToCoordinator, ToWorker } from "./protocol.ts";
 import { type OutputTaps, spawnWorker, type WorkerChild } from "./spawn.ts";
+import { configFlags } from "./worker_config.ts";
 
 /** How far a run has come. */
 export interface RunStatus {
@@ -159,9 +160,10 @@ class Cluster {
     signal?.addEventListener("abort", stop, { once: true });
     killSignal?.addEventListener("abort", kill, { once: true });
     if (killSignal?.aborted) kill();
+    const flags = await configFlags(this.#moduleUrl);
     const listener = await ControlListener.open();
     try {
-      this.#spawn(listener);
+      this.#spawn(listener, flags);
       if (signal?.aborted) this.#stop();
       await this.#done.promise;
       await this.#leave();
@@ -182,12 +184,12 @@ class Cluster {
     }
   }
 
-  #spawn(listener: ControlListener): void {
+  #spawn(listener: ControlListener, flags: readonly string[]): void {
     const { args = [], taps = {} } = this.#options;
     const { address } = listener;
     for (let index = 0; index < this.#count; index++) {
       const token = listener.expect(index);
-      const child = spawnWorker({ address, token }, args, taps);
+      const child = spawnWorker({ address, token }, { flags, args }, taps);
       const state: WorkerState = {
         index,
         child,

@@ -15,8 +15,8 @@ const MOST_CAUSES = 8;
 export function toFailure(thrown: unknown): Failure {
   const usage = thrown instanceof UsageError;
   if (thrown instanceof StepError) {
-    const { stepId, item } = thrown;
-    return { usage, step: { stepId, item }, causes: causesOf(thrown.cause) };
+    const { stepId, item, origin } = thrown;
+    return { usage, step: { stepId, item, origin }, causes: causesOf(thrown.cause) };
   }
   return { usage, step: null, causes: causesOf(thrown) };
 }

@@ -28,7 +28,12 @@ export async function loadFlow(
   if (typeof flow === "function") flow = await flow(args);
   if (positionOf(flow) === null) {
     const what = typeof module[name] === "function" ? `what ${name}() returned` : `export ${name}`;
-    throw new UsageError(`${what} is no Dataflow but ${preview(flow)}${hint(module)}`);
+    const cure = flow === undefined && typeof module[name] === "function"
+      ? ": does it return the flow?"
+      : name === "default" && Object.keys(module).length === 1
+      ? ""
+      : hint(module);
+    throw new UsageError(`${what} is no Dataflow but ${preview(flow)}${cure}`);
   }
   return graphOf(flow);
 }

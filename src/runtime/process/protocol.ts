@@ -78,7 +78,11 @@ export interface Failure {
   /** Whether the command was wrong rather than the flow. */
   readonly usage: boolean;
   /** The step and item, where a step failed. */
-  readonly step: { readonly stepId: StepId; readonly item?: string } | null;
+  readonly step: {
+    readonly stepId: StepId;
+    readonly item?: string;
+    readonly origin?: string;
+  } | null;
   /** What was thrown, outermost first. */
   readonly causes: readonly ErrorData[];
 }

@@ -35,16 +35,16 @@ export interface WorkerChild {
   kill(): void;
 }
 
-/** Starts a worker process; `args` are the flow's. */
+/** Starts a worker process; `flags` are Deno's, `args` the flow's. */
 export function spawnWorker(
   bootstrap: WorkerBootstrap,
-  args: readonly string[],
+  { flags, args }: { flags: readonly string[]; args: readonly string[] },
   taps: OutputTaps,
 ): WorkerChild {
   const entry = import.meta.resolve("./worker_main.ts");
   const child = new Deno.Command(Deno.execPath(), {
     // The lock file is the entry's, that is ours; what a flow imports is no business of it.
-    args: ["run", "-A", "--quiet", "--no-lock", entry, ...args],
+    args: ["run", "-A", "--quiet", "--no-lock", ...flags, entry, ...args],
     env: { [WORKER_ENV]: JSON.stringify(bootstrap) },
     stdin: "inherit",
     stdout: taps.stdout === undefined ? "inherit" : "piped",

@@ -1,0 +1,12 @@
+/**
+ * How item types are inferred.
+ *
+ * @module
+ */
+
+/**
+ * Makes TypeScript infer pairs: with it as a constraint, `map((w) => [w, 1])` gives
+ * `[string, number]` rather than `(string | number)[]`, without `as const`.
+ */
+// deno-lint-ignore ban-types -- `{}` is meant: anything but null and undefined
+export type Inferred = [unknown, unknown] | {} | null | undefined;
