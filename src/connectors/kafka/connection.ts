@@ -8,6 +8,7 @@ import { type Cluster, createCluster, type KafkaBroker } from "./kafkajs.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import type { ConnectionSettings } from "./properties.ts";
+import { hintOf, refusalOf } from "./security.ts";
 
 /** Whether records of open and aborted transactions are read. */
 export type Isolation = "read_committed" | "read_uncommitted";
@@ -33,6 +34,7 @@ export function isFatal(error: unknown): boolean {
   const { name, type } = error as { name?: string; type?: string };
   // A RangeError: KafkaJS overflows the stack on a batch of more than some 125,000 records.
   return error instanceof RangeError || name === "KafkaJSSASLAuthenticationError" ||
+    name === "KafkaSecurityError" ||
     name === "KafkaJSNotImplemented" ||
     (type !== undefined && FATAL_TYPES.has(type));
 }
@@ -59,6 +61,8 @@ export class KafkaConnection {
   #failures = 0; // in a row
   #failingSince = 0;
   #announced = false;
+  #attempts = 0;
+  #socketError: Error | null = null; // the first of an attempt; KafkaJS may report a later one
 
   /** Connects to nothing yet. `signal` ends all waiting. */
   constructor(
@@ -93,17 +97,34 @@ export class KafkaConnection {
         await this.drop();
         const missing = !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
         if (missing) throw this.#noTopic(error);
-        if (isFatal(error)) throw this.#refused(error);
+        const refusal = this.#refusalOf(error);
+        if (refusal !== null) throw this.#refused(refusal, error);
         if (performance.now() >= deadline || this.#signal.aborted) throw this.#unreachable(error);
-        await this.pause(error);
+        await this.pause(error, deadline);
+        this.#socketError = null;
       }
     }
+  }
+
+  /** Each attempt begins with another broker: KafkaJS does not come to the third of three. */
+  #nextBrokers(): Brokers {
+    const first = this.#attempts++ % this.#brokers.length;
+    return [...this.#brokers.slice(first), ...this.#brokers.slice(0, first)];
+  }
+
+  #refusalOf(error: unknown): string | null {
+    return refusalOf(error, this.#settings) ??
+      (this.#socketError === null ? null : refusalOf(this.#socketError, this.#settings)) ??
+      (isFatal(error) ? messageOfKafka(error) : null);
   }
 
   /** The cluster, connected and with the topic's metadata. Throws what KafkaJS does. */
   async cluster(): Promise<Cluster> {
     if (this.#cluster !== null) return this.#cluster;
-    const cluster = await createCluster(this.#brokers, this.#settings, this.#isolation, this.#log);
+    const cluster = await createCluster(this.#nextBrokers(), this.#settings, this.#isolation, {
+      log: this.#log,
+      onSocketError: (error) => this.#socketError ??= error,
+    });
     this.#cluster = cluster;
     await cluster.connect();
     await cluster.addMultipleTargetTopics([...this.#topics]);
@@ -178,7 +199,7 @@ export class KafkaConnection {
    * Waits after an error, longer each time, and says so, once, if it takes more than a moment. The wait
    * is spread by chance, so that workers do not come back all at once.
    */
-  async pause(error: unknown): Promise<void> {
+  async pause(error: unknown, deadline = Infinity): Promise<void> {
     if (this.#failures === 0) this.#failingSince = performance.now();
     const failingFor = performance.now() - this.#failingSince;
     if (!this.#announced && failingFor >= QUIET_MS) {
@@ -191,7 +212,8 @@ export class KafkaConnection {
     }
     const { retryBackoffMs, retryBackoffMaxMs } = this.#settings;
     const longest = Math.min(retryBackoffMs * 2 ** this.#failures++, retryBackoffMaxMs);
-    await sleep(longest * (0.5 + Math.random() / 2), this.#signal);
+    const ms = Math.min(longest * (0.5 + Math.random() / 2), deadline - performance.now());
+    await sleep(ms, this.#signal);
   }
 
   /** Drops the cluster: the next call makes a new one. Does not wait for the old one's end. */
@@ -220,19 +242,17 @@ export class KafkaConnection {
     );
   }
 
-  #refused(cause: unknown): Error {
-    return new Error(
-      `${this.#brokers.join(", ")} refused the connection: ${messageOfKafka(cause)} ` +
-        `(check the sasl.… and security.protocol properties, and the rights on topic ${this.#names()})`,
-      { cause },
-    );
+  #refused(reason: string, cause: unknown): Error {
+    const of = this.#brokers.join(", ");
+    return new Error(`cannot connect to ${of} for topic ${this.#names()}: ${reason}`, { cause });
   }
 
   #unreachable(cause: unknown): Error {
     return new Error(
       `no Kafka broker in reach at ${this.#brokers.join(", ")} within ` +
-        `${FIRST_CONNECTION_MS / 1000} s: ${messageOfKafka(cause)} (is it running, and is the ` +
-        `address right?)`,
+        `${FIRST_CONNECTION_MS / 1000} s: ${messageOfKafka(cause)} (${
+          hintOf(cause, this.#settings)
+        })`,
       { cause },
     );
   }

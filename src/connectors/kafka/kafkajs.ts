@@ -11,19 +11,13 @@
 import { Buffer } from "node:buffer";
 import net, { isIP } from "node:net";
 import tls from "node:tls";
-import {
-  type Broker,
-  type Cluster,
-  type ISocketFactory,
-  Kafka,
-  type KafkaConfig,
-  logLevel,
-} from "kafkajs";
+import { type Broker, type Cluster, type ISocketFactory, Kafka, logLevel } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
 import type { Acks, ConnectionSettings } from "./properties.ts";
+import { securityOf } from "./security.ts";
 
 export { Buffer, type Cluster };
 
@@ -90,7 +84,7 @@ export async function createCluster(
   brokers: Brokers,
   settings: ConnectionSettings,
   isolation: "read_committed" | "read_uncommitted",
-  log: Log,
+  { log, onSocketError }: { log: Log; onSocketError: (error: Error) => void },
 ): Promise<Cluster> {
   const kafka = new Kafka({
     brokers: [...brokers],
@@ -98,7 +92,7 @@ export async function createCluster(
     connectionTimeout: settings.connectionTimeoutMs,
     authenticationTimeout: settings.connectionTimeoutMs,
     requestTimeout: settings.requestTimeoutMs,
-    socketFactory: socketFactory(settings),
+    socketFactory: socketFactory(settings, onSocketError),
     // Connectors retry themselves: they know what is being waited for, and for how long.
     retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 100 },
     logLevel: logLevel.INFO,
@@ -127,30 +121,11 @@ export async function createCluster(
   return cluster;
 }
 
-async function securityOf(settings: ConnectionSettings): Promise<Partial<KafkaConfig>> {
-  const { ssl, sasl } = settings;
-  const config: Partial<KafkaConfig> = {};
-  if (ssl !== null) {
-    config.ssl = {
-      rejectUnauthorized: ssl.verify,
-      ...await pem("ca", ssl.ca),
-      ...await pem("cert", ssl.cert),
-      ...await pem("key", ssl.key),
-      ...ssl.keyPassword === undefined ? {} : { passphrase: ssl.keyPassword },
-    };
-  }
-  if (sasl?.mechanism === "oauthbearer") {
-    const { token } = sasl;
-    config.sasl = {
-      mechanism: "oauthbearer",
-      oauthBearerProvider: async () => ({ value: await token() }),
-    };
-  } else if (sasl !== null) config.sasl = { ...sasl } as KafkaConfig["sasl"];
-  return config;
-}
-
 /** KafkaJS's own, with the settings that it has no names for. */
-function socketFactory({ noDelay, addressFamily }: ConnectionSettings): ISocketFactory {
+function socketFactory(
+  { noDelay, addressFamily }: ConnectionSettings,
+  onError: (error: Error) => void,
+): ISocketFactory {
   const KEEP_ALIVE_MS = 60_000;
   return ({ host, port, ssl, onConnect }) => {
     const where = { host, port, family: addressFamily };
@@ -160,14 +135,7 @@ function socketFactory({ noDelay, addressFamily }: ConnectionSettings): ISocketF
       : net.connect(where, onConnect);
     socket.setNoDelay(noDelay);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on("error", onError);
     return socket;
   };
-}
-
-async function pem(
-  name: string,
-  source: { path: string } | { pem: string } | undefined,
-): Promise<Record<string, string>> {
-  if (source === undefined) return {};
-  return { [name]: "pem" in source ? source.pem : await Deno.readTextFile(source.path) };
 }

@@ -297,7 +297,12 @@ class KafkaReader<T> implements InputReader<T> {
       if (states === undefined) byLeader.set(leader, [state]);
       else states.push(state);
     }
-    await Promise.all([...byLeader].map(([leader, states]) => this.#fetchFrom(leader, states)));
+    // All have to be over before an error begins the next round: two fetches of a partition side by side
+    // would both hand out what comes.
+    const fetches = await Promise.allSettled(
+      [...byLeader].map(([leader, states]) => this.#fetchFrom(leader, states)),
+    );
+    for (const fetch of fetches) if (fetch.status === "rejected") throw fetch.reason;
   }
 
   async #fetchFrom(leader: number, states: readonly PartitionState[]): Promise<void> {

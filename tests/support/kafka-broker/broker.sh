@@ -1,5 +1,5 @@
 #!/bin/sh
-# broker.sh FOLDER PARENT PORT CONTROLLER_PORT
+# broker.sh FOLDER PARENT PORT CONTROLLER_PORT [SETUP PORT...]
 #
 # Runs one Apache Kafka in FOLDER for as long as the process PARENT lives, then kills it and removes
 # FOLDER. The test process cannot see to that itself: it may be SIGKILLed, and a child or a pipe it
@@ -7,8 +7,13 @@
 #
 # Answers by a file in FOLDER, renamed into place so that nobody reads half of it:
 # `ready` holds host:port, `failed` holds the reason.
+#
+# SETUP is a script beside this one that makes a broker of another kind. It is given FOLDER and all
+# ports, and writes the settings that come on top into FOLDER/more.properties, and arguments for the
+# formatting of the storage, one a line, into FOLDER/format.arguments.
 set -u
 folder=$1 parent=$2 port=$3 controller=$4
+shift 4
 here=$(dirname "$0")
 version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/pom.xml")
 jars=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/millrace-tests/kafka-$version
@@ -101,6 +106,17 @@ share.coordinator.state.topic.min.isr=1
 log.retention.ms=-1
 P
 
+if [ $# -gt 0 ]; then
+  setup=$1
+  shift
+  run setup.log sh "$here/$setup" "$folder" "$port" "$controller" "$@" || fail "$setup failed:" setup.log
+  cat "$folder/more.properties" >>"$folder/server.properties" # of two settings, the later counts
+fi
+set --
+if [ -e "$folder/format.arguments" ]; then
+  while IFS= read -r argument; do set -- "$@" "$argument"; done <"$folder/format.arguments"
+fi
+
 # Quick to start and small rather than fast; and no /tmp/hsperfdata_*, which a killed JVM leaves behind.
 # exec, as the process in $child has to be the JVM and not a shell around it.
 exec_java() {
@@ -108,7 +124,7 @@ exec_java() {
     -Djava.io.tmpdir="$folder" -Dlog4j2.configurationFile="$here/log4j2.properties" -cp "$jars/*" "$@"
 }
 
-run format.log exec_java kafka.tools.StorageTool format -t bWlsbHJhY2UtdGVzdHMtMQ -c "$folder/server.properties" ||
+run format.log exec_java kafka.tools.StorageTool format -t bWlsbHJhY2UtdGVzdHMtMQ -c "$folder/server.properties" "$@" ||
   fail "Kafka could not format its storage:" format.log
 
 exec_java kafka.Kafka "$folder/server.properties" >"$folder/broker.log" 2>&1 &

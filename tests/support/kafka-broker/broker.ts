@@ -27,9 +27,31 @@ async function findBrokers(): Promise<string[]> {
   const named = Deno.env.get("KAFKA_BROKERS");
   if (named) return named.split(",").map((broker) => broker.trim());
 
-  const folder = `${tmpdir()}/millrace-kafka-${Deno.pid}-${processStart()}`;
-  if (makeFolder(folder)) await startWatchdog(folder);
-  return [await answer(folder)];
+  return [(await brokerOfThisRun("kafka")).address];
+}
+
+/** A kind of broker of which there is one in a run. */
+export interface RunningBroker {
+  /** Where its plain listener is, as host:port. */
+  readonly address: string;
+  /** Where its files are, until the test process ends. */
+  readonly folder: string;
+}
+
+/**
+ * Starts a broker for the whole run, unless another test file has, and waits until it answers.
+ *
+ * @param kind Its name among the brokers of a run.
+ * @param setup The script that makes it another than the plain one, and how many ports that one needs
+ * besides those of the plain broker.
+ */
+export async function brokerOfThisRun(
+  kind: string,
+  setup?: { script: string; ports: number },
+): Promise<RunningBroker> {
+  const folder = `${tmpdir()}/millrace-${kind}-${Deno.pid}-${processStart()}`;
+  if (makeFolder(folder)) await startWatchdog(folder, setup);
+  return { address: await answer(folder), folder };
 }
 
 /** Sets this process apart from an earlier one of the same id, should its folder still be there. */
@@ -59,9 +81,13 @@ function makeFolder(folder: string): boolean {
  * It is detached, in a session of its own, so that Ctrl-C or a kill of the whole process group does
  * not take it down before it has cleaned up. (Deno 2.9 heeds `detached` in `spawn`, not in `output`.)
  */
-async function startWatchdog(folder: string): Promise<void> {
-  const [port, controllerPort] = freePorts(2);
+async function startWatchdog(
+  folder: string,
+  setup?: { script: string; ports: number },
+): Promise<void> {
+  const [port, controllerPort, ...more] = freePorts(2 + (setup?.ports ?? 0));
   const script = [`${import.meta.dirname}/broker.sh`, folder, Deno.pid, port, controllerPort];
+  if (setup !== undefined) script.push(setup.script, ...more);
   try {
     await new Deno.Command("sh", {
       args: ["-c", 'sh "$@" &', "sh", ...script.map(String)],
