@@ -264,8 +264,7 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     build: BuildLogic<V, W, S>,
   ): Dataflow<Keyed<W>> {
-    const routed = extend<Keyed<V>>(this, byKeyNode(nodeOf(this, `stateful step "${stepId}"`)));
-    return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build));
+    return keyed(this, stepId, build, false);
   }
 
   /**
@@ -308,7 +307,7 @@ export class Dataflow<out T = never> {
     build: (key: string) => S,
     mapper: (state: S, value: V) => [state: S | null, out: W],
   ): Dataflow<Keyed<W>> {
-    return this.stateful(stepId, statefulMapLogic(build, mapper));
+    return keyed(this, stepId, statefulMapLogic(build, mapper), true);
   }
 
   /** Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. */
@@ -401,6 +400,17 @@ function extend<U>(handle: Dataflow<unknown>, node: StepNode): Dataflow<U> {
   const { draft } = standing(handle);
   draft.add(node);
   return handleOn(draft, node);
+}
+
+/** Adds a stateful step, behind the exchange that brings each item to the owner of its key. */
+function keyed<V, W, S>(
+  handle: Dataflow<Keyed<V>>,
+  stepId: StepId,
+  build: BuildLogic<V, W, S>,
+  single: boolean,
+): Dataflow<Keyed<W>> {
+  const routed = extend<Keyed<V>>(handle, byKeyNode(nodeOf(handle, `stateful step "${stepId}"`)));
+  return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build, single));
 }
 
 /** A handle that stands on `node`, made without the constructor, which starts a new flow. */

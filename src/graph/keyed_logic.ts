@@ -53,6 +53,17 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   abstract snapshot(): S;
 }
 
+/** A logic with exactly one output for each value, and nothing to do at any other time. */
+export abstract class SingleLogic<V = unknown, W = unknown, S = unknown>
+  extends KeyedLogic<V, W, S> {
+  /** The output for a value. */
+  abstract one(value: V): W;
+
+  override onItem(value: V, emit: Emit<W>): void {
+    emit(this.one(value));
+  }
+}
+
 /** Holds a logic that is no record itself. */
 export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
   readonly #logic: StatefulLogic<V, W, S>;

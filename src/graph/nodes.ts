@@ -57,6 +57,11 @@ export interface ExchangeNode extends Step {
 export interface StatefulNode extends Step {
   readonly kind: "stateful";
   readonly build: BuildLogic<never, unknown, unknown>;
+  /**
+   * Whether `build` makes {@linkcode SingleLogic}: one output for each value, and nothing at any other
+   * time. Such a step can be fused like a stateless one, where its items need not change workers.
+   */
+  readonly single: boolean;
 }
 
 /** Where items go out. */

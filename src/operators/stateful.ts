@@ -7,9 +7,16 @@ export function statefulNode<V, W, S>(
   upstream: StepNode,
   stepId: string,
   build: BuildLogic<V, W, S>,
+  single = false,
 ): StatefulNode {
   requireFunction(`stateful step "${stepId}"`, build);
   // Nodes hold logic of all types side by side; the builder's signature has checked this one.
   const anyBuild = build as unknown as StatefulNode["build"];
-  return { kind: "stateful", name: { given: stepId }, upstreams: [upstream], build: anyBuild };
+  return {
+    kind: "stateful",
+    name: { given: stepId },
+    upstreams: [upstream],
+    build: anyBuild,
+    single,
+  };
 }

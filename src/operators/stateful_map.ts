@@ -1,5 +1,5 @@
-import type { BuildLogic, Emit } from "../graph/contracts.ts";
-import { KeyedLogic } from "../graph/keyed_logic.ts";
+import type { BuildLogic } from "../graph/contracts.ts";
+import { SingleLogic } from "../graph/keyed_logic.ts";
 import { badResult, requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
@@ -24,7 +24,7 @@ export function startState<S>(build: (key: string) => S, resume: S | undefined, 
   return state;
 }
 
-class StatefulMap<V, W, S> extends KeyedLogic<V, W, S> {
+class StatefulMap<V, W, S> extends SingleLogic<V, W, S> {
   readonly #mapper: (state: S, value: V) => [S | null, W];
   #state: S | null;
 
@@ -34,13 +34,13 @@ class StatefulMap<V, W, S> extends KeyedLogic<V, W, S> {
     this.#state = state;
   }
 
-  override onItem(value: V, emit: Emit<W>): void {
+  override one(value: V): W {
     const result = this.#mapper(this.#state!, value);
     if (!Array.isArray(result) || result.length !== 2) {
       badResult("statefulMap's mapper", "a pair [state, out]", result);
     }
     this.#state = result[0];
-    emit(result[1]);
+    return result[1];
   }
 
   override isDone(): boolean {

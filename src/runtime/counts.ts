@@ -67,9 +67,10 @@ function isCounted(node: StepNode): boolean {
   switch (node.kind) {
     case "input":
     case "async":
-    case "stateful":
     case "capture":
       return true;
+    case "stateful":
+      return !node.single;
     case "chain":
       return node.op.changesCount;
     case "merge":

@@ -4,11 +4,11 @@
  * @module
  */
 import { preview } from "../core/preview.ts";
-import { isPromiseLike } from "../core/promises.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
-import { HeldLogic, KeyedLogic, type KeyTimer } from "../graph/keyed_logic.ts";
+import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
 import type { StatefulNode } from "../graph/nodes.ts";
 import { PAUSE_AT } from "./chain.ts";
+import { createKeyTable, refusePromise } from "./keyed_table.ts";
 import { Timers } from "./timers.ts";
 
 /** The keys of one stateful step. Each method works until it has enough to send on first. */
@@ -32,7 +32,7 @@ export interface KeyedState {
  * for every item, and writes to locals measurably faster than to fields.
  */
 export function createKeyedState(node: StatefulNode): KeyedState {
-  const keys = new Map<string, KeyedLogic>();
+  const { keys, add, leave } = createKeyTable(node);
   const timers = new Timers<KeyTimer>();
   const touched: KeyedLogic[] = [];
   let ending: Iterator<KeyedLogic> | null = null;
@@ -48,26 +48,6 @@ export function createKeyedState(node: StatefulNode): KeyedState {
     const owner = at < 0 ? key : (current[at] as [string, unknown])[0];
     out[emitted++] = [owner, value];
   };
-
-  function add(key: string): KeyedLogic {
-    const built: unknown = node.build(undefined, key);
-    if (typeof (built as KeyedLogic | null)?.onItem !== "function") {
-      throw new TypeError(
-        `build must return an object with onItem and snapshot; got ${preview(built)}`,
-      );
-    }
-    const logic = built instanceof KeyedLogic ? built : new HeldLogic(built as KeyedLogic);
-    logic.key = key;
-    keys.set(key, logic);
-    return logic;
-  }
-
-  /** Forgets a key whose `isDone` did not give `false`; throws unless that was `true`. */
-  function leave(logic: KeyedLogic, done: unknown): void {
-    if (done !== true) refuseDone(done);
-    keys.delete(logic.key);
-    if (logic.timer !== null) logic.timer.due = Infinity; // the heap drops it when its time comes
-  }
 
   function touch(logic: KeyedLogic): void {
     logic.touched = true;
@@ -171,19 +151,4 @@ export function createKeyedState(node: StatefulNode): KeyedState {
       return pairs;
     },
   };
-}
-
-function refuseDone(done: unknown): never {
-  refusePromise(done);
-  throw new TypeError(`isDone must return true or false; got ${preview(done)}`);
-}
-
-/** Methods may return what they like (`onItem: (v) => list.push(v)`), but not a promise. */
-function refusePromise(result: unknown): void {
-  if (isPromiseLike(result)) {
-    throw new TypeError(
-      "a stateful step's method returned a promise, but stateful steps are synchronous: " +
-        "await in a mapAsync before this step",
-    );
-  }
 }

@@ -2,7 +2,8 @@
  * Cuts a graph into stages: what runs as one task on a worker.
  *
  * A stage is a *head* that produces items (an input, the results of `mapAsync` or of a stateful step,
- * several streams coming together) and the tree of synchronous steps behind it, up to the next heads
+ * several streams coming together) and the tree of synchronous steps behind it, with those stateful ones
+ * that give one output for each value, up to the next heads
  * and outputs, which are the stage's *ports*. Only what must queue is cut: where the streams of a
  * merge come from one stage, the merge stays inside it, and order is kept across it.
  *
@@ -76,8 +77,10 @@ function assignStages(nodes: readonly StepNode[]): Map<StepNode, HeadNode> {
     switch (node.kind) {
       case "input":
       case "async":
-      case "stateful":
         stageOf.set(node, node);
+        break;
+      case "stateful":
+        stageOf.set(node, node.single ? stageOf.get(node.upstreams[0])! : node);
         break;
       case "chain":
       case "exchange":

@@ -11,6 +11,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     name: { given: "step" },
     upstreams: [],
     build: build as unknown as StatefulNode["build"],
+    single: false,
   };
   return createKeyedState(node);
 }

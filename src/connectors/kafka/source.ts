@@ -37,6 +37,7 @@ const LARGEST_UNPACKED = 256 << 20;
 const DELETED_MS = 10_000;
 
 const OFFSET_OUT_OF_RANGE = 1;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 /** A batch that waits for the flow, unpacked. */
 interface WaitingBatch {
@@ -290,7 +291,8 @@ class KafkaReader<T> implements InputReader<T> {
     const byLeader = new Map<number, PartitionState[]>();
     for (const state of turned) {
       const leader = (await this.#connection.leaders(state.topic)).get(state.partition);
-      if (leader === undefined || leader < 0) {
+      if (leader === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
+      if (leader < 0) {
         throw new Error(`topic "${state.topic}", partition ${state.partition} has no leader now`);
       }
       const states = byLeader.get(leader);

@@ -269,6 +269,7 @@ Deno.test("a stateful step sends its last items before the end when they take se
   const node = {
     kind: "stateful" as const,
     name: { given: "step" },
+    single: false,
     upstreams: [],
     build: () => ({
       onItem: () => {},
