@@ -1,5 +1,15 @@
 /** Runs all benches, each in a process of its own: `deno task bench [NAME...]`. */
-const ALL = ["chain", "keyed_count", "startup", "idle", "memory", "kafka_copy"];
+const ALL = [
+  "chain",
+  "keyed_count",
+  "startup",
+  "idle",
+  "kafka_count",
+  "kafka_orders",
+  "kafka_copy",
+  "kafka_latency",
+  "memory",
+];
 
 const names = Deno.args.length > 0 ? Deno.args : ALL;
 console.log(`deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`);
