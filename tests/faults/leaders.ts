@@ -1,0 +1,58 @@
+import type { KafkaCluster } from "../support/kafka_cluster.ts";
+import type { Random } from "../support/random.ts";
+
+const PATIENCE_MS = 30_000;
+
+/**
+ * Gives some of the topics' partitions, by chance but at least one, another leader, by taking them from
+ * the broker that leads them; after that, both brokers have them again.
+ */
+export async function moveLeaders(
+  cluster: KafkaCluster,
+  topics: readonly string[],
+  random: Random,
+): Promise<void> {
+  for (const topic of topics) {
+    const before = await cluster.leaders(topic);
+    const first = random.below(before.length);
+    const moved = before.map((_, p) => p).filter((p) => p === first || random.below(2) === 0);
+    const assign = (replicasOf: (leader: number) => number[]) =>
+      cluster.admin((admin) =>
+        admin.alterPartitionReassignments({
+          topics: [{
+            topic,
+            partitionAssignment: moved.map((partition) => ({
+              partition,
+              replicas: replicasOf(1 - before[partition]).map((broker) => cluster.ids[broker]),
+            })),
+          }],
+        })
+      );
+    await cluster.whole([topic]);
+    await assign((leader) => [leader]);
+    for (const deadline = performance.now() + PATIENCE_MS;;) {
+      const now = await cluster.leaders(topic);
+      if (moved.every((p) => now[p] === 1 - before[p])) break;
+      if (performance.now() > deadline) throw new Error(`leaders of ${topic} did not move: ${now}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await assign((leader) => [leader, 1 - leader]);
+  }
+}
+
+/** Makes a topic again that has been deleted: its name is free only a moment later. */
+export async function recreate(
+  cluster: KafkaCluster,
+  name: string,
+  partitions = 2,
+): Promise<void> {
+  for (const deadline = performance.now() + PATIENCE_MS;;) {
+    try {
+      await cluster.createTopic({ name, partitions });
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
