@@ -1,103 +1,67 @@
-/** Kafka to Kafka, 100-byte messages in 4 partitions, beside a loop on bare KafkaJS. */
-import { Kafka, logLevel, Partitioners } from "kafkajs";
+/** Kafka to Kafka, 100-byte records in 4 partitions, beside a loop on bare KafkaJS. */
 import { Dataflow, KafkaMessageInputConfig, KafkaOutputConfig, run } from "millrace";
-import { createTopic, kafkaBrokers, produce, readAll } from "../tests/support/kafka.ts";
-import { median, rateOf } from "./support.ts";
+import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka.ts";
+import {
+  compareKafka,
+  consumeBare,
+  fullTopic,
+  sendBare,
+  withBareProducer,
+} from "./kafka_support.ts";
 
-const MESSAGES = 500_000;
+const COUNT = Number(Deno.args[0] ?? 500_000);
+const BYTES = Number(Deno.args[1] ?? 100);
 const PARTITIONS = 4;
-const ROUNDS = 3;
-const CHUNK = 800; // KafkaJS's best: it groups the messages of a send in quadratic time
-const IN_FLIGHT = 16;
 
 const brokers = await kafkaBrokers();
-const from = await createTopic(brokers, { partitions: PARTITIONS });
-for (let at = 0; at < MESSAGES; at += 100_000) {
-  const records = Array.from({ length: 100_000 }, (_, i) => ({
-    key: `key-${(at + i) % 1000}`,
-    value: String(at + i).padStart(100, "x"),
-    partition: i % PARTITIONS,
-  }));
-  await produce(brokers, from, records);
-}
+const from = await fullTopic(brokers, {
+  count: COUNT,
+  partitions: PARTITIONS,
+  record: (i) => ({ key: `key-${i % 1000}`, value: String(i).padStart(BYTES, "x") }),
+});
 
-async function millrace(to: string): Promise<void> {
-  const flow = new Dataflow("copy")
-    .input("in", new KafkaMessageInputConfig({ brokers, topic: from, tail: false }))
-    .map(({ key, value, partition }) => ({ key, value, partition }))
-    .capture(new KafkaOutputConfig({ brokers, topic: to }));
-  await run(flow);
-}
+const checked = new Set<string>();
 
-async function bareKafkaJs(to: string): Promise<void> {
-  const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
-  const consumer = kafka.consumer({
-    groupId: `bench-${crypto.randomUUID()}`,
-    maxBytesPerPartition: 4 << 20,
-    maxBytes: 16 << 20,
-    maxWaitTimeInMs: 100,
-  });
-  await Promise.all([producer.connect(), consumer.connect()]);
-  await consumer.subscribe({ topic: from, fromBeginning: true });
-  const done = Promise.withResolvers<void>();
-  let acknowledged = 0;
-  await consumer.run({
-    eachBatchAutoResolve: false,
-    partitionsConsumedConcurrently: PARTITIONS,
-    eachBatch: async ({ batch, resolveOffset }) => {
-      const { messages, partition } = batch;
-      const flight: Promise<unknown>[] = [];
-      for (let i = 0; i < messages.length; i += CHUNK) {
-        const chunk = messages.slice(i, i + CHUNK).map(({ key, value }) => ({
-          key,
-          value,
-          partition,
-        }));
-        flight.push(producer.send({ topic: to, acks: -1, messages: chunk }));
-        if (flight.length >= IN_FLIGHT) await flight.shift();
-      }
-      await Promise.all(flight);
-      resolveOffset(batch.lastOffset());
-      acknowledged += messages.length;
-      if (acknowledged >= MESSAGES) done.resolve();
-    },
-  });
-  await done.promise;
-  await consumer.disconnect();
-  await producer.disconnect();
-}
-
-const contestants = { "bare KafkaJS loop": bareKafkaJs, millrace };
-const times: Record<string, number[]> = {};
-for (let round = 0; round <= ROUNDS; round++) {
-  for (const [name, copy] of Object.entries(contestants)) {
-    const to = await createTopic(brokers, { partitions: PARTITIONS });
-    const started = performance.now();
-    await copy(to);
-    const took = performance.now() - started;
-    if (round > 0) (times[name] ??= []).push(took);
-    else if (name === "millrace") await checkCopy(to);
-  }
-}
-
-/** The same bytes in the same order in each partition. */
-async function checkCopy(to: string): Promise<void> {
-  const [source, copy] = [await readAll(brokers, from), await readAll(brokers, to)];
-  const same = source.length === MESSAGES && copy.length === MESSAGES &&
+/** Has a new topic written, and looks once for each way of writing at what has come. */
+async function copyInto(name: string, copy: (to: string) => Promise<void>): Promise<void> {
+  const to = await createTopic(brokers, { partitions: PARTITIONS });
+  await copy(to);
+  if (checked.has(name)) return;
+  checked.add(name);
+  const [source, target] = [await readAll(brokers, from), await readAll(brokers, to)];
+  const same = source.length === COUNT && target.length === COUNT &&
     source.every(({ partition, key, value }, i) =>
-      copy[i].partition === partition && copy[i].key === key && copy[i].value === value
+      target[i].partition === partition && target[i].key === key && target[i].value === value
     );
-  if (!same) throw new Error(`the copy differs: ${source.length} and ${copy.length} records`);
-  console.log(`\nKafka to Kafka: ${copy.length} records, same bytes and order in each partition`);
+  if (name === "millrace" && !same) {
+    throw new Error(`the copy differs: ${source.length} and ${target.length} records`);
+  }
+  console.log(`${name}: ${same ? "same" : "not the same"} bytes and order in each partition`);
 }
 
-const first = median(times["bare KafkaJS loop"]);
-for (const [name, all] of Object.entries(times)) {
-  const took = median(all);
-  console.log(
-    `  ${name.padEnd(34)}${`${rateOf(MESSAGES / took * 1000)} messages/s`.padStart(20)}  ratio ${
-      (first / took).toFixed(2)
-    }  (${Math.min(...all).toFixed(0)}-${Math.max(...all).toFixed(0)} ms, ${ROUNDS} rounds)`,
-  );
-}
+const title = `Kafka to Kafka, ${BYTES}-byte values`;
+await compareKafka(title, { count: COUNT, bytes: BYTES, rounds: 3 }, {
+  "bare KafkaJS loop": () =>
+    copyInto(
+      "bare KafkaJS loop",
+      (to) =>
+        withBareProducer(brokers, (producer) =>
+          consumeBare(brokers, { topic: from, count: COUNT }, async ({ batch }) => {
+            const { messages, partition } = batch;
+            await sendBare(
+              producer,
+              to,
+              messages.map(({ key, value }) => ({ key, value, partition })),
+            );
+            return messages.length;
+          })),
+    ),
+  millrace: () =>
+    copyInto("millrace", async (to) => {
+      const flow = new Dataflow("copy")
+        .input("in", new KafkaMessageInputConfig({ brokers, topic: from, tail: false }))
+        .map(({ key, value, partition }) => ({ key, value, partition }))
+        .capture(new KafkaOutputConfig({ brokers, topic: to }));
+      await run(flow);
+    }),
+});
