@@ -36,7 +36,8 @@ export class Network implements AsyncDisposable {
   weather: Weather = {};
   /** Bytes of answers until the next connection is reset, in the middle of one; `null` for never. */
   resetAfter: number | null = null;
-  /** How many connections it has refused, and how many it has reset. */
+  /** How many connections it has taken, how many it has refused, and how many it has reset. */
+  accepted = 0;
   refused = 0;
   resets = 0;
   /** How many pieces it has forwarded, and how many came while it was a black hole. */
@@ -83,8 +84,9 @@ export class Network implements AsyncDisposable {
     for (const wake of this.#wake.splice(0)) wake();
   }
 
-  /** Fine weather, and no reset to come. */
+  /** Fine weather, no black hole, and no reset to come. */
   clear(): void {
+    this.lift();
     this.weather = {};
     this.resetAfter = null;
   }
@@ -111,6 +113,7 @@ export class Network implements AsyncDisposable {
       client.resetAndDestroy();
       return;
     }
+    this.accepted++;
     const broker = net.connect(this.#broker);
     const link = { client, broker };
     this.#links.add(link);
