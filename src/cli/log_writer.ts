@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createLog, type Log, LOG_LEVELS, type LogFields, type LogLevel } from "../core/log.ts";
+import { createLog, isAtLeast, type Log, type LogFields, type LogLevel } from "../core/log.ts";
 import type { LogFormat } from "./arguments.ts";
 
 /** A log that formats lines from `least` up and hands them to `write`. */
@@ -13,7 +13,7 @@ export function createLogWriter(
 ): Log {
   const { least, format, now } = options;
   return createLog((level, message, fields) => {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;
+    if (!isAtLeast(level, least)) return;
     const line = format === "json"
       ? JSON.stringify({ time: now().toISOString(), level, message, ...fields })
       : textLine(now(), level, message, fields);

@@ -10,6 +10,11 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 /** The levels, from least to most. */
 export const LOG_LEVELS: readonly LogLevel[] = Object.freeze(["debug", "info", "warn", "error"]);
 
+/** Whether a level matters at least as much as another. */
+export function isAtLeast(level: LogLevel, least: LogLevel): boolean {
+  return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least);
+}
+
 /** Facts that go with a line of log. Values are shown as JSON; never put a secret or an item here. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 

@@ -12,7 +12,7 @@ import { EpochCoordinator } from "./epochs.ts";
 import { Worker } from "./worker.ts";
 
 /** The length of an epoch where none is given. */
-export const DEFAULT_EPOCH_MS = 10_000;
+const DEFAULT_EPOCH_MS = 10_000;
 
 /** How a flow runs. */
 export interface RunOptions {
@@ -80,10 +80,15 @@ export interface FlowHandle {
  * ```
  */
 export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
-  const intervalMs = options.epoch === undefined
-    ? DEFAULT_EPOCH_MS
-    : toMilliseconds(options.epoch.interval, "the epoch interval");
+  const intervalMs = epochMilliseconds(options.epoch);
   return await runGraph(graphOf(flow), { ...options, intervalMs });
+}
+
+/** The length of an epoch, in milliseconds, of the option of that name. */
+export function epochMilliseconds(epoch: RunOptions["epoch"]): number {
+  return epoch === undefined
+    ? DEFAULT_EPOCH_MS
+    : toMilliseconds(epoch.interval, "the epoch interval");
 }
 
 /** {@linkcode run}, for a graph that has been checked. */

@@ -7,14 +7,14 @@
  * @module
  */
 import { systemClock } from "../../core/clock.ts";
-import { type Duration, toMilliseconds } from "../../core/duration.ts";
+import type { Duration } from "../../core/duration.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
 import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
 import type { Progress } from "../../graph/contracts.ts";
 import type { StepCounts } from "../counts.ts";
 import { EpochCoordinator } from "../epochs.ts";
-import { DEFAULT_EPOCH_MS, type RunResult } from "../run.ts";
+import { epochMilliseconds, type RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
 import { ControlListener } from "./listener.ts";
@@ -109,9 +109,7 @@ export async function spawnCluster(
   if (workers !== 1) {
     throw new RangeError(`this version runs one worker; got workers: ${workers}`);
   }
-  const intervalMs = epoch === undefined
-    ? DEFAULT_EPOCH_MS
-    : toMilliseconds(epoch.interval, "the epoch interval");
+  const intervalMs = epochMilliseconds(epoch);
   const cluster = new Cluster(new URL(moduleUrl).href, workers, intervalMs, options);
   return await cluster.run();
 }

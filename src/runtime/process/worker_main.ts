@@ -5,7 +5,7 @@
  * @module
  */
 import { systemClock } from "../../core/clock.ts";
-import { createLog, LOG_LEVELS, type LogLevel } from "../../core/log.ts";
+import { createLog, isAtLeast, type LogLevel } from "../../core/log.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import { Worker } from "../worker.ts";
 import { connectTo, ControlLink } from "./control_link.ts";
@@ -100,7 +100,7 @@ class WorkerProcess {
 
   #log(least: LogLevel): ReturnType<typeof createLog> {
     return createLog((level, message, fields) => {
-      if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;
+      if (!isAtLeast(level, least)) return;
       this.#link.send({ kind: "log", level, message, fields });
     });
   }
