@@ -7,11 +7,8 @@ import type { Log } from "../../core/log.ts";
 import { type Cluster, createCluster, type KafkaBroker } from "./kafkajs.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
-import type { ConnectionSettings } from "./properties.ts";
+import type { ConnectionSettings, Isolation } from "./properties.ts";
 import { hintOf, refusalOf } from "./security.ts";
-
-/** Whether records of open and aborted transactions are read. */
-export type Isolation = "read_committed" | "read_uncommitted";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
@@ -32,7 +29,7 @@ const FATAL_TYPES: ReadonlySet<string> = new Set([
 /** Whether an error of KafkaJS will be the same the next time. */
 export function isFatal(error: unknown): boolean {
   const { name, type } = error as { name?: string; type?: string };
-  // A RangeError: KafkaJS overflows the stack on a batch of more than some 125,000 records.
+  // A RangeError: a response that ends too early for what it says it holds.
   return error instanceof RangeError || name === "KafkaJSSASLAuthenticationError" ||
     name === "KafkaSecurityError" ||
     name === "KafkaJSNotImplemented" ||
@@ -94,7 +91,7 @@ export class KafkaConnection {
         found = true;
         return await ask();
       } catch (error) {
-        await this.drop();
+        this.drop();
         const missing = !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
         if (missing) throw this.#noTopic(error);
         const refusal = this.#refusalOf(error);
@@ -217,16 +214,15 @@ export class KafkaConnection {
   }
 
   /** Drops the cluster: the next call makes a new one. Does not wait for the old one's end. */
-  drop(): Promise<void> {
+  drop(): void {
     const cluster = this.#cluster;
     this.#cluster = null;
     if (cluster !== null) this.#closing.push(disconnect(cluster, this.#log));
-    return Promise.resolve();
   }
 
   /** Closes all connections. */
   async close(): Promise<void> {
-    await this.drop();
+    this.drop();
     await Promise.all(this.#closing);
   }
 
@@ -272,7 +268,7 @@ async function disconnect(cluster: Cluster, log: Log): Promise<void> {
 }
 
 /** Sleeps, unless or until the signal is aborted. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = () => {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Buffer, type KafkaBroker } from "./kafkajs.ts";
+import { Buffer, type KafkaBroker, sendRequest } from "./kafkajs.ts";
+import type { Isolation } from "./properties.ts";
 
 /** What to ask of a partition. */
 export interface PartitionFetch {
@@ -34,7 +35,7 @@ export interface FetchOptions {
   readonly maxWaitMs: number;
   readonly minBytes: number;
   readonly maxBytes: number;
-  readonly isolation: "read_committed" | "read_uncommitted";
+  readonly isolation: Isolation;
 }
 
 const API_KEY = 1;
@@ -49,24 +50,15 @@ export async function fetchRecords(
   partitions: readonly PartitionFetch[],
   options: FetchOptions,
 ): Promise<FetchedPartition[]> {
-  const version = Math.min(NEWEST, broker.versions[API_KEY].maxVersion);
-  if (version < OLDEST) throw new Error("the broker is older than Kafka 0.11, which we need");
-  const body = encodeRequest(partitions, options, version);
-  const response = await broker.connectionPool.send({
-    request: {
-      apiKey: API_KEY,
-      apiVersion: version,
-      apiName: "Fetch",
-      expectResponse: () => true,
-      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
-      encode: () => Promise.resolve({ buf: body, buffer: body }),
-    },
-    response: {
-      decode: (payload) => Promise.resolve(decodeResponse(payload, version)),
-      parse: (response) => Promise.resolve(response),
-    },
+  const response = await sendRequest(broker, {
+    apiKey: API_KEY,
+    apiName: "Fetch",
+    oldest: OLDEST,
+    newest: NEWEST,
+    encode: (version) => encodeRequest(partitions, options, version),
+    decode: decodeResponse,
   });
-  return (response as FetchResponse).partitions;
+  return response.partitions;
 }
 
 function encodeRequest(

@@ -6,10 +6,13 @@
 import { type ConnectionSettings, connectionSettings } from "./connection_settings.ts";
 import { givenToInput, type KafkaProperties } from "./given_properties.ts";
 
+/** Whether records of open and aborted transactions are left out. */
+export type Isolation = "read_committed" | "read_uncommitted";
+
 /** How to read. */
 export interface InputSettings extends ConnectionSettings {
   /** Whether records of open and aborted transactions are left out. */
-  readonly isolation: "read_committed" | "read_uncommitted";
+  readonly isolation: Isolation;
   /** Where to go on if a position is not on the broker any more. */
   readonly offsetReset: "error" | "beginning" | "end";
   /** Under which group the broker is told how far we are. */

@@ -16,7 +16,7 @@ import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
-import type { Acks, ConnectionSettings } from "./properties.ts";
+import type { Acks, ConnectionSettings, Isolation } from "./properties.ts";
 import { securityOf } from "./security.ts";
 
 export { Buffer, type Cluster };
@@ -60,6 +60,47 @@ export function errorOfCode(code: number): Error & { readonly type: string } {
   return createErrorFromCode(code);
 }
 
+/** A request of the protocol, and how to read what comes back. */
+export interface Request<R> {
+  readonly apiKey: number;
+  readonly apiName: string;
+  /** The versions that we write and read; the newest that the broker knows is taken. */
+  readonly oldest: number;
+  readonly newest: number;
+  readonly encode: (version: number) => Buffer;
+  /** KafkaJS looks for `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
+  readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
+}
+
+/**
+ * Sends a request with our own encoding over KafkaJS's connection.
+ *
+ * @throws {Error} If the broker knows none of the versions, or does not answer.
+ */
+export async function sendRequest<R>(
+  broker: KafkaBroker,
+  { apiKey, apiName, oldest, newest, encode, decode }: Request<R>,
+): Promise<R> {
+  const version = Math.min(newest, broker.versions[apiKey].maxVersion);
+  if (version < oldest) throw new Error("the broker is older than Kafka 0.11, which we need");
+  const body = encode(version);
+  const response = await broker.connectionPool.send({
+    request: {
+      apiKey,
+      apiVersion: version,
+      apiName,
+      expectResponse: () => true,
+      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
+      encode: () => Promise.resolve({ buf: body, buffer: body }),
+    },
+    response: {
+      decode: (payload) => Promise.resolve(decode(payload, version)),
+      parse: (response) => Promise.resolve(response),
+    },
+  });
+  return response as R;
+}
+
 quietTimers();
 
 /**
@@ -83,7 +124,7 @@ function quietTimers(): void {
 export async function createCluster(
   brokers: Brokers,
   settings: ConnectionSettings,
-  isolation: "read_committed" | "read_uncommitted",
+  isolation: Isolation,
   { log, onSocketError }: { log: Log; onSocketError: (error: Error) => void },
 ): Promise<Cluster> {
   const kafka = new Kafka({

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Buffer, errorOfCode, type KafkaBroker } from "./kafkajs.ts";
+import { Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafkajs.ts";
 
 /** A batch for one partition, encoded. */
 export interface PartitionBatch {
@@ -41,24 +41,15 @@ export async function produce(
   batches: readonly PartitionBatch[],
   options: ProduceOptions,
 ): Promise<PartitionResult[]> {
-  const version = Math.min(NEWEST, broker.versions[API_KEY].maxVersion);
-  if (version < OLDEST) throw new Error("the broker is older than Kafka 0.11, which we need");
-  const body = encodeRequest(batches, options);
-  const response = await broker.connectionPool.send({
-    request: {
-      apiKey: API_KEY,
-      apiVersion: version,
-      apiName: "Produce",
-      expectResponse: () => true,
-      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
-      encode: () => Promise.resolve({ buf: body, buffer: body }),
-    },
-    response: {
-      decode: (payload: Buffer) => Promise.resolve(decodeResponse(payload, version)),
-      parse: (response) => Promise.resolve(response),
-    },
+  const { results } = await sendRequest(broker, {
+    apiKey: API_KEY,
+    apiName: "Produce",
+    oldest: OLDEST,
+    newest: NEWEST,
+    encode: () => encodeRequest(batches, options),
+    decode: decodeResponse,
   });
-  return (response as ProduceResponse).results;
+  return results;
 }
 
 function encodeRequest(

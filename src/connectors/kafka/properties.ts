@@ -14,5 +14,5 @@ export type {
   SslSettings,
 } from "./connection_settings.ts";
 export type { KafkaProperties } from "./given_properties.ts";
-export { type InputSettings, readInputProperties } from "./input_settings.ts";
+export { type InputSettings, type Isolation, readInputProperties } from "./input_settings.ts";
 export { type Acks, type OutputSettings, readOutputProperties } from "./output_settings.ts";

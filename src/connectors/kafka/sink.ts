@@ -329,7 +329,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
         { cause: error },
       );
     }
-    await this.#connection.drop();
+    this.#connection.drop();
     await this.#connection.pause(error);
   }
 

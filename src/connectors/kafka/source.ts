@@ -420,7 +420,7 @@ class KafkaReader<T> implements InputReader<T> {
     if (isFatal(error)) {
       throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
     }
-    await this.#connection.drop();
+    this.#connection.drop();
     await this.#connection.pause(error);
   }
 }
