@@ -15,6 +15,8 @@ export interface Place {
   readonly workerIndex: WorkerIndex;
   /** How many workers share the work. */
   readonly workerCount: number;
+  /** What {@linkcode InputConfig.plan} gave, the same on all workers; `undefined` without one. */
+  readonly plan?: unknown;
   /** Aborted when the run fails or is stopped at once; not by a graceful stop, which closes. */
   readonly signal: AbortSignal;
   /** For what operators need to know. */
@@ -51,6 +53,15 @@ export interface Progress {
  * @typeParam T The items.
  */
 export interface InputConfig<out T> {
+  /**
+   * Decides, once for all workers, how the input is shared out: workers that each look at a folder, or
+   * ask a server, may see different things. Called on one worker before the first `open`.
+   *
+   * @param at Where this runs.
+   * @param resume As for `open`.
+   * @returns What `open` finds as {@linkcode Place.plan} on every worker: anything that JSON keeps.
+   */
+  plan?(at: Place, resume: Positions): Promise<unknown>;
   /**
    * Starts reading this worker's share.
    *
@@ -97,6 +108,8 @@ export interface InputReader<out T> {
   locate?(item: unknown): string | null;
   /** How much has been read, where the end is known. */
   progress?(): Progress | null;
+  /** What the input cannot go on without at the moment, such as `broker`, for people to see. */
+  waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */
   close(): Promise<void>;
 }
@@ -131,6 +144,8 @@ export interface OutputWriter<in T> {
   prepare(epoch: Epoch): Promise<Positions>;
   /** The snapshot of the epoch has been committed: make its output visible. */
   commit?(epoch: Epoch): Promise<void>;
+  /** What the output cannot go on without at the moment, such as `broker`, for people to see. */
+  waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error; then what is not yet durable is dropped. */
   close(): Promise<void>;
 }

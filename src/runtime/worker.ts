@@ -136,7 +136,11 @@ export class Worker implements TaskHost {
     }
     for (const node of this.#graph.nodes) {
       if (node.kind !== "input") continue;
-      const open = () => node.config.open(this.#place(node), new Map());
+      const open = async () => {
+        const at = this.#place(node);
+        const plan = await node.config.plan?.(at, new Map());
+        return await node.config.open({ ...at, plan }, new Map());
+      };
       this.#readers.set(node, await this.#guard(node, open));
     }
     this.#build();
