@@ -1,0 +1,170 @@
+/**
+ * Values as bytes: how items travel between worker processes, and how snapshots keep state.
+ *
+ * What `structuredClone` keeps arrives as it was: primitives, plain objects and arrays, Map, Set, Date,
+ * RegExp, binary data, errors, boxed primitives, cycles. What it would change silently is refused
+ * instead: class instances. Where there is a choice:
+ *
+ * - An object without prototype becomes a plain object, Node's Buffer a Uint8Array.
+ * - Binary data is copied, and without the rest of the buffer that it is a view on. A resizable
+ *   buffer becomes one of fixed length.
+ * - An object that is used in several places stays one object in values with cycles, nested more than
+ *   64 deep, with holes in arrays, or of more than 65,536 objects; in others it becomes a copy in each
+ *   place. Between values, nothing stays shared.
+ * - Named properties of arrays are kept for matches of regular expressions (and beside holes), and
+ *   otherwise left out, as are symbol keys and whatever is added to Map, Date and the like: to look
+ *   for them in each array takes longer than to write it.
+ * - An error keeps message, stack, cause, and as its type the built-in one of its name.
+ *
+ * The bytes are the same on all machines; `value_format.ts` describes them.
+ *
+ * @module
+ */
+import { VERSION } from "./value_format.ts";
+import { writeGraph } from "./value_graph_writer.ts";
+import { ValueReader } from "./value_reader.ts";
+import { ValueWriter } from "./value_writer.ts";
+
+export { UnencodableError } from "./unencodable.ts";
+
+/** A buffer of more bytes is handed over rather than copied, or given up. */
+const LARGE_BUFFER = 1 << 20;
+
+/** Encodes values one after the other into one buffer. Reusable. */
+export class BatchEncoder {
+  readonly #writer = new ValueWriter();
+  #count = 0;
+
+  /** An encoder without values. */
+  constructor() {
+    begin(this.#writer);
+  }
+
+  /**
+   * Appends a value. If that fails, what was written before stays.
+   *
+   * @throws {UnencodableError} If something in the value cannot be encoded.
+   * @throws Whatever a getter of the value throws.
+   */
+  write(value: unknown): void {
+    writeValue(this.#writer, value);
+    this.#count++;
+  }
+
+  /** Values written since the last `take`. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes written since the last `take`, without the batch's first one. */
+  get bytes(): number {
+    return this.#writer.at - 1;
+  }
+
+  /** The batch, for {@linkcode decodeBatch}. The encoder starts anew and does not touch it again. */
+  take(): Uint8Array {
+    const batch = takeBytes(this.#writer);
+    begin(this.#writer);
+    this.#count = 0;
+    return batch;
+  }
+}
+
+/**
+ * All values of a batch.
+ *
+ * @throws {Error} If the bytes are corrupt, cut off, or of another version.
+ */
+export function decodeBatch(bytes: Uint8Array): unknown[] {
+  const reader = new ValueReader(checked(bytes), 1);
+  const values: unknown[] = [];
+  try {
+    while (!reader.done) values.push(reader.value());
+  } catch (cause) {
+    throw corrupt(reader, cause);
+  }
+  return values;
+}
+
+/**
+ * One value by itself, for {@linkcode decodeValue}.
+ *
+ * @throws {UnencodableError} If something in the value cannot be encoded.
+ * @throws Whatever a getter of the value throws.
+ */
+export function encodeValue(value: unknown): Uint8Array {
+  // A getter of the value may come by here again.
+  const writer = idle ?? new ValueWriter();
+  idle = undefined;
+  begin(writer);
+  try {
+    writeValue(writer, value);
+    return takeBytes(writer);
+  } finally {
+    idle = writer;
+  }
+}
+
+let idle: ValueWriter | undefined;
+
+/**
+ * The value that {@linkcode encodeValue} was given.
+ *
+ * @throws {Error} If the bytes are corrupt, cut off, more than one value, or of another version.
+ */
+export function decodeValue(bytes: Uint8Array): unknown {
+  const reader = new ValueReader(checked(bytes), 1);
+  try {
+    const value = reader.value();
+    if (!reader.done) throw new Error("there is more behind the value");
+    return value;
+  } catch (cause) {
+    throw corrupt(reader, cause);
+  }
+}
+
+function begin(writer: ValueWriter): void {
+  writer.restart();
+  writer.byte(VERSION);
+}
+
+function writeValue(writer: ValueWriter, value: unknown): void {
+  const { at, shapes } = writer;
+  try {
+    writer.tree(value);
+  } catch {
+    // A graph takes everything that can be encoded, and tells what is wrong with the rest.
+    writer.rewind(at, shapes);
+    try {
+      writeGraph(writer, value);
+    } catch (error) {
+      writer.rewind(at, shapes);
+      throw error;
+    }
+  }
+}
+
+function takeBytes(writer: ValueWriter): Uint8Array {
+  const { bytes, at } = writer;
+  if (bytes.length <= LARGE_BUFFER) return bytes.slice(0, at);
+  writer.replaceBuffer();
+  // Whoever gets a batch may keep it, and should not keep an empty buffer with it.
+  return at * 2 > bytes.length ? bytes.subarray(0, at) : bytes.slice(0, at);
+}
+
+/** The bytes, if they are of this version. */
+function checked(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] !== VERSION) {
+    const version = bytes.length === 0 ? "there are none" : `they are of version ${bytes[0]}`;
+    throw new Error(`cannot decode bytes: ${version}, and version ${VERSION} was expected`);
+  }
+  // Node's Buffer slices without copying.
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function corrupt(reader: ValueReader, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Error(`cannot decode bytes: ${reason}, at byte ${reader.at}`, { cause });
+}

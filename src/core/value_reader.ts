@@ -1,0 +1,426 @@
+/**
+ * Reads values; see `value_format.ts` for the bytes.
+ *
+ * Nothing is allocated by a length that the bytes only claim, and nothing that is read refers to
+ * the bytes, so that a value that is kept does not keep the rest of the batch.
+ *
+ * @module
+ */
+import {
+  ARRAY,
+  ASCII,
+  BIGINT,
+  BIGINT64,
+  BINARY,
+  BINARY_KINDS,
+  BOXED,
+  BYTES,
+  DATE,
+  ERROR,
+  ERRORS,
+  FALSE,
+  FLOAT64,
+  GRAPH,
+  INT16,
+  INT32,
+  INT8,
+  KEYED_ARRAY,
+  LONG_ARRAY,
+  LONG_SHAPE,
+  MAP,
+  MOST_DEPTH,
+  NEW_SHAPE,
+  NOTHING,
+  NULL,
+  OBJECT,
+  REFERENCE,
+  REGEXP,
+  SET,
+  SHAPE,
+  TRUE,
+  UNDEFINED,
+  UTF16,
+  UTF8,
+} from "./value_format.ts";
+import { type Shape, ShapeTable } from "./value_shapes.ts";
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const float = new Float64Array(1);
+const floatBytes = new Uint8Array(float.buffer);
+const bigInt = new BigInt64Array(float.buffer);
+
+/** Strings up to this many characters are made of their character codes, longer ones decoded. */
+const FROM_CODES = 32;
+const readShort: ((bytes: Uint8Array, at: number) => string)[] = Array.from(
+  { length: FROM_CODES + 1 },
+  (_, length) => {
+    const codes = Array.from({ length }, (_, i) => `bytes[at + ${i}]`).join(", ");
+    return new Function("bytes", "at", `return String.fromCharCode(${codes});`) as (
+      bytes: Uint8Array,
+      at: number,
+    ) => string;
+  },
+);
+
+/** The shapes that were read lately, with the functions that were generated for them. */
+const shapes = new ShapeTable();
+
+/** In place of a part that an error does not have. */
+const nothing = Symbol("nothing");
+
+/** Reads values one after the other. Throws an `Error` where bytes are corrupt, whatever they are. */
+export class ValueReader {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  #at: number;
+  #depth = 0;
+  readonly #shapes: Shape[] = []; // of this batch, by number
+  #nodes: object[] | undefined; // of the graph that is being read, by number
+  #tags: number[] = []; // of those nodes
+
+  /** Reads `bytes` from index `at` on. */
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = bytes.length;
+  }
+
+  /** Index of the next byte. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Whether all has been read. */
+  get done(): boolean {
+    return this.#at >= this.#end;
+  }
+
+  /** The next value. */
+  value(): unknown {
+    const tag = this.#bytes[this.#at++];
+    if (tag < ASCII) return tag;
+    if (tag < ARRAY) return this.#ascii(tag - ASCII);
+    // Behind the end there is no tag, and all comparisons with it are false.
+    return tag >= UNDEFINED && tag < BYTES ? this.#scalar(tag) : this.#object(tag);
+  }
+
+  #ascii(length: number): string {
+    const at = this.#take(length);
+    if (length <= FROM_CODES) return readShort[length](this.#bytes, at);
+    return decoder.decode(this.#bytes.subarray(at, at + length));
+  }
+
+  #scalar(tag: number): unknown {
+    const bytes = this.#bytes;
+    switch (tag) {
+      case FLOAT64:
+        return this.#float64();
+      case INT16: {
+        const at = this.#take(2);
+        return (bytes[at] | bytes[at + 1] << 8) << 16 >> 16;
+      }
+      case INT32: {
+        const at = this.#take(4);
+        return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+      }
+      case INT8:
+        return bytes[this.#take(1)] << 24 >> 24;
+      case UNDEFINED:
+        return undefined;
+      case NULL:
+        return null;
+      case FALSE:
+        return false;
+      case TRUE:
+        return true;
+      case BIGINT64:
+        this.#eight();
+        return bigInt[0];
+      case BIGINT:
+        return this.#bigInt();
+      case UTF8: {
+        const length = this.#length();
+        const at = this.#take(length);
+        return decoder.decode(bytes.subarray(at, at + length));
+      }
+      case UTF16:
+        return this.#utf16();
+      default:
+        throw unknownTag(tag);
+    }
+  }
+
+  #object(tag: number): unknown {
+    if (this.#nodes !== undefined) return this.#inGraph(tag, this.#nodes);
+    if (this.#depth > MOST_DEPTH + 1) throw new Error("nested too deeply");
+    this.#depth++;
+    const object = this.#inTree(tag);
+    this.#depth--;
+    return object;
+  }
+
+  #inTree(tag: number): unknown {
+    switch (tag) {
+      case ARRAY:
+        return [];
+      case ARRAY + 1:
+        return [this.value()];
+      case ARRAY + 2:
+        return [this.value(), this.value()];
+      case ARRAY + 3:
+        return [this.value(), this.value(), this.value()];
+      case LONG_SHAPE:
+        return this.#shaped(this.#varint());
+      case NEW_SHAPE:
+        return this.#newShape();
+      case GRAPH:
+        return this.#graph();
+    }
+    if (tag < SHAPE) return this.#fillArray([], tag - ARRAY);
+    if (tag < UNDEFINED) return this.#shaped(tag - SHAPE);
+    const container = this.#begin(tag);
+    return container === undefined ? this.#leaf(tag) : this.#fill(container, tag);
+  }
+
+  #shaped(number: number): Record<string, unknown> {
+    const shape = this.#shapes[number];
+    if (shape === undefined) throw new Error(`there is no shape ${number}`);
+    const { read } = shape;
+    if (read !== undefined) return read(this);
+    const object = {};
+    for (const key of shape.keys) setOwn(object, key, this.value());
+    return object;
+  }
+
+  #newShape(): Record<string, unknown> {
+    const count = this.#length();
+    const keys: string[] = [];
+    for (let i = 0; i < count; i++) keys.push(this.#key());
+    this.#shapes.push(shapes.find(keys));
+    return this.#shaped(this.#shapes.length - 1);
+  }
+
+  /** An empty container for what has this tag; `undefined` if it is none. */
+  #begin(tag: number): object | undefined {
+    switch (tag) {
+      case LONG_ARRAY:
+      case KEYED_ARRAY:
+        return [];
+      case OBJECT:
+        return {};
+      case MAP:
+        return new Map();
+      case SET:
+        return new Set();
+      case ERROR:
+        return makeError(this.#bytes[this.#take(1)]);
+      default:
+        return undefined;
+    }
+  }
+
+  /** Reads what is in a container, and gives it back. */
+  #fill(container: object, tag: number): object {
+    switch (tag) {
+      case LONG_ARRAY:
+        return this.#fillArray(container as unknown[], this.#length());
+      case KEYED_ARRAY:
+        return this.#fillKeyedArray(container as unknown[]);
+      case OBJECT: {
+        const count = this.#length();
+        for (let i = 0; i < count; i++) setOwn(container, this.#key(), this.value());
+        return container;
+      }
+      case MAP: {
+        const count = this.#length();
+        const map = container as Map<unknown, unknown>;
+        for (let i = 0; i < count; i++) map.set(this.value(), this.value());
+        return map;
+      }
+      case SET: {
+        const count = this.#length();
+        const set = container as Set<unknown>;
+        for (let i = 0; i < count; i++) set.add(this.value());
+        return set;
+      }
+      default: // an Error
+        this.#fillHidden(container, "message");
+        this.#fillHidden(container, "stack");
+        this.#fillHidden(container, "cause");
+        return container;
+    }
+  }
+
+  #fillArray(array: unknown[], length: number): unknown[] {
+    for (let i = 0; i < length; i++) array.push(this.value());
+    return array;
+  }
+
+  #fillKeyedArray(array: unknown[]): unknown[] {
+    const length = this.#varint();
+    const count = this.#length();
+    // An element far behind all others makes V8 keep a table, which is as large as what is in it.
+    if (length > 4 * count + 16) array[2 ** 32 - 2] = undefined;
+    array.length = length;
+    for (let i = 0; i < count; i++) {
+      const key = this.#key();
+      if (key === "length") throw new Error("an array's length among its properties");
+      setOwn(array, key, this.value());
+    }
+    return array;
+  }
+
+  #fillHidden(error: object, key: string): void {
+    const value = this.#bytes[this.#at] === NOTHING ? nothing : this.value();
+    if (value === nothing) this.#at++;
+    else Object.defineProperty(error, key, { value, writable: true, configurable: true });
+  }
+
+  #leaf(tag: number): object {
+    switch (tag) {
+      case BYTES:
+        return this.#copy(this.#length());
+      case DATE:
+        return new Date(this.#float64());
+      case BINARY:
+        return this.#binary();
+      case REGEXP:
+        return new RegExp(this.#key(), this.#key());
+      case BOXED: {
+        const primitive = this.value();
+        if (typeof primitive === "object" || primitive === undefined) throw unknownTag(tag);
+        return Object(primitive);
+      }
+      default:
+        throw unknownTag(tag);
+    }
+  }
+
+  #binary(): object {
+    const kind = BINARY_KINDS[this.#bytes[this.#take(1)]];
+    if (kind === undefined) throw new Error("unknown kind of binary data");
+    const { buffer } = this.#copy(this.#length());
+    return kind === ArrayBuffer ? buffer : new (kind as Int8ArrayConstructor)(buffer);
+  }
+
+  #copy(length: number): Uint8Array<ArrayBuffer> {
+    const at = this.#take(length);
+    return this.#bytes.slice(at, at + length) as Uint8Array<ArrayBuffer>;
+  }
+
+  #graph(): unknown {
+    if (this.#depth > 1) throw new Error("a graph inside another value");
+    const nodes: object[] = this.#nodes = [];
+    this.#tags = [];
+    const root = this.value();
+    for (let i = 0; i < nodes.length; i++) {
+      if (this.#tags[i] !== 0) this.#fill(nodes[i], this.#tags[i]);
+    }
+    this.#nodes = undefined;
+    return root;
+  }
+
+  #inGraph(tag: number, nodes: object[]): object {
+    if (tag === REFERENCE) {
+      const node = nodes[this.#varint()];
+      if (node === undefined) throw new Error("a reference to nothing");
+      return node;
+    }
+    const container = this.#begin(tag);
+    const node = container ?? this.#leaf(tag);
+    nodes.push(node);
+    this.#tags.push(container === undefined ? 0 : tag);
+    return node;
+  }
+
+  #key(): string {
+    const key = this.value();
+    if (typeof key !== "string") throw new Error("a key that is no string");
+    return key;
+  }
+
+  /** Moves over this many bytes, which must be there; where they begin. */
+  #take(length: number): number {
+    const at = this.#at;
+    if (at + length > this.#end) throw new Error("they end too early");
+    this.#at = at + length;
+    return at;
+  }
+
+  #varint(): number {
+    let value = 0, unit = 1, byte;
+    do {
+      byte = this.#bytes[this.#take(1)];
+      value += (byte & 0x7f) * unit;
+      unit *= 128;
+    } while (byte > 0x7f && unit <= 2 ** 28);
+    if (byte > 0x7f) throw new Error("a length that is too long");
+    return value;
+  }
+
+  /** A length of what takes a byte each at least, and must therefore be there. */
+  #length(): number {
+    const length = this.#varint();
+    if (length > this.#end - this.#at) throw new Error("they end too early");
+    return length;
+  }
+
+  #float64(): number {
+    this.#eight();
+    return float[0];
+  }
+
+  /** Reads eight bytes into the scratch array. */
+  #eight(): void {
+    const at = this.#take(8);
+    const bytes = this.#bytes;
+    for (let i = 0; i < 8; i++) floatBytes[i] = bytes[at + i];
+  }
+
+  #bigInt(): bigint {
+    const head = this.#varint();
+    const magnitude = this.#copy(Math.floor(head / 2)).reverse();
+    const value = BigInt("0x0" + magnitude.toHex());
+    return head % 2 === 1 ? -value : value;
+  }
+
+  #utf16(): string {
+    const length = this.#length();
+    const at = this.#take(length * 2);
+    const parts: string[] = [];
+    for (let i = 0; i < length; i += 4096) {
+      const units: number[] = [];
+      for (let j = i; j < Math.min(length, i + 4096); j++) {
+        units.push(this.#bytes[at + j * 2] | this.#bytes[at + j * 2 + 1] << 8);
+      }
+      parts.push(String.fromCharCode(...units));
+    }
+    return parts.join("");
+  }
+}
+
+function unknownTag(tag: number | undefined): Error {
+  return new Error(tag === undefined ? "they end too early" : `unknown tag 0x${tag.toString(16)}`);
+}
+
+function makeError(type: number): Error {
+  const constructor = ERRORS[type];
+  if (constructor === undefined) throw new Error("unknown type of error");
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0; // it gets the stack that it had
+  try {
+    return new constructor();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** Assigns, without running into the setter of `__proto__`. */
+function setOwn(object: object, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    const all = { value, writable: true, enumerable: true, configurable: true };
+    Object.defineProperty(object, key, all);
+  } else {
+    (object as Record<string, unknown>)[key] = value;
+  }
+}
