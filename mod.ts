@@ -31,11 +31,8 @@ export type { Duration } from "./src/core/duration.ts";
 
 // Running it.
 export { type FlowHandle, run, type RunOptions, type RunResult } from "./src/runtime/run.ts";
-export {
-  type ClusterOptions,
-  type RunStatus,
-  spawnCluster,
-} from "./src/runtime/process/cluster.ts";
+export { type ClusterOptions, spawnCluster } from "./src/runtime/process/cluster.ts";
+export type { RunStatus, WorkerItems } from "./src/runtime/process/run_status.ts";
 export type { OutputTaps } from "./src/runtime/process/spawn.ts";
 export type { StepCounts } from "./src/runtime/counts.ts";
 export {

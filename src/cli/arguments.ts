@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli";
 import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
+import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
 
 /** How lines of log look. */
@@ -25,6 +26,9 @@ export interface RunCommand {
   readonly flowArgs: readonly string[];
   readonly workers: number;
   readonly epochMs: number | undefined;
+  readonly restarts: number;
+  /** `undefined`: all permissions. */
+  readonly workerFlags: readonly string[] | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -38,11 +42,17 @@ interface Option {
 }
 
 const OPTIONS: readonly Option[] = [
-  { name: "workers", alias: "w", value: "N", about: "worker processes (this version runs one)" },
+  { name: "workers", alias: "w", value: "N", about: "worker processes (default 1)" },
   {
     name: "epoch-interval",
     value: "TIME",
     about: "length of an epoch: 500ms, 10s, 5m (default 10s)",
+  },
+  { name: "restart", value: "N", about: "start a failed run again, N times in a row at most" },
+  {
+    name: "worker-flags",
+    value: "FLAGS",
+    about: 'Deno\'s flags for workers instead of -A: "--allow-net --allow-env"',
   },
   { name: "log-level", value: "LEVEL", about: "debug, info, warn (the default) or error" },
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
@@ -111,8 +121,10 @@ export function parseCommand(
     kind: "run",
     flow,
     flowArgs: parsed["--"],
-    workers: parseWorkers(valueOf("workers")),
+    workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
     epochMs: parseEpoch(valueOf("epoch-interval")),
+    restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
+    workerFlags: parseFlags(valueOf("worker-flags")),
     logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "warn"),
     logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
   };
@@ -163,16 +175,32 @@ interface Given {
   readonly from: string;
 }
 
-function parseWorkers(given: Given | undefined): number {
-  if (given === undefined) return 1;
-  const workers = /^\d+$/.test(given.value) ? Number(given.value) : NaN;
-  if (!Number.isSafeInteger(workers) || workers < 1) {
-    throw new UsageError(`${given.from} must be a whole number from 1 on; got "${given.value}"`);
+function parseCount(
+  given: Given | undefined,
+  { fallback, least, most }: { fallback: number; least: number; most: number },
+): number {
+  if (given === undefined) return fallback;
+  const count = /^\d+$/.test(given.value) ? Number(given.value) : NaN;
+  if (!(count >= least && count <= most)) {
+    throw new UsageError(
+      `${given.from} must be a whole number from ${least} to ${most}; got "${given.value}"`,
+    );
   }
-  if (workers > 1) {
-    throw new UsageError(`this version runs one worker: ${given.from} must be 1; got ${workers}`);
+  return count;
+}
+
+/** Flags with spaces between them; quotes hold together what has spaces in it. */
+function parseFlags(given: Given | undefined): readonly string[] | undefined {
+  if (given === undefined) return undefined;
+  const flags = given.value.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  const stray = flags.find((flag) => !/^["']?-/.test(flag));
+  if (flags.length === 0 || stray !== undefined) {
+    throw new UsageError(
+      `${given.from} must be flags of deno run, such as "--allow-net --allow-env"; got ` +
+        `${stray ?? "none"}`,
+    );
   }
-  return workers;
+  return flags.map((flag) => flag.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
 function parseEpoch(given: Given | undefined): number | undefined {

@@ -22,6 +22,7 @@ export type ExitCode = 0 | 1 | 2;
  * @returns The exit code.
  */
 export async function main(args: readonly string[]): Promise<ExitCode> {
+  let workers = 1;
   try {
     const command = parseCommand(args, (name) => Deno.env.get(name));
     switch (command.kind) {
@@ -32,6 +33,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
         print(Deno.stdout, `millrace ${VERSION} (deno ${Deno.version.deno})\n`);
         return 0;
       case "run":
+        workers = command.workers;
         await runFlow(command);
         return 0;
     }
@@ -40,13 +42,13 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
       print(Deno.stderr, `error: ${error.message}\n`);
       return 2;
     }
-    print(Deno.stderr, reportError(error, { workers: 1, cwd: Deno.cwd() }) + "\n");
+    print(Deno.stderr, reportError(error, { workers, cwd: Deno.cwd() }) + "\n");
     return 1;
   }
 }
 
 async function runFlow(command: RunCommand): Promise<void> {
-  const { flow, flowArgs, workers, epochMs, logLevel, logFormat } = command;
+  const { flow, flowArgs, workers, epochMs, restarts, workerFlags, logLevel, logFormat } = command;
   const { moduleUrl, exportName } = locateFlow(flow);
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
   const log = createLogWriter(
@@ -62,11 +64,13 @@ async function runFlow(command: RunCommand): Promise<void> {
   });
   const options: ClusterOptions = {
     workers,
+    restarts,
     args: flowArgs,
     signal: stop.signal,
     killSignal: kill.signal,
     log,
     logLevel,
+    ...workerFlags === undefined ? {} : { workerFlags },
     ...exportName === null ? {} : { exportName },
     ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },
     ...status === null ? {} : {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunStatus } from "../runtime/process/cluster.ts";
+import type { RunStatus } from "../runtime/process/run_status.ts";
 import type { Progress } from "../graph/contracts.ts";
 
 const CLEAR_LINE = "\r\x1b[K";
@@ -19,8 +19,8 @@ export class StatusLine {
   readonly #columns: () => number;
   readonly #now: () => number;
   readonly #started: number;
-  #last: { at: number; items: number } | null = null;
-  #rate = 0;
+  #last: { at: number; items: readonly number[] } | null = null;
+  #rates: number[] = []; // of each worker
   #numbers: StatusNumbers | null = null;
   #stopping = false;
   #line = "";
@@ -41,14 +41,19 @@ export class StatusLine {
   update(status: RunStatus): void {
     const { items, out } = totals(status);
     const at = this.#now();
+    const now = status.workers.map((worker) => worker.in);
     if (this.#last !== null && at > this.#last.at) {
-      const rate = (items - this.#last.items) * 1000 / (at - this.#last.at);
-      // Smoothed over about a second: what can be read, and still follows.
-      this.#rate = this.#rate === 0 ? rate : this.#rate * 0.75 + rate * 0.25;
+      const { at: before, items: last } = this.#last;
+      this.#rates = now.map((items, worker) => {
+        // After a restart it counts from zero again.
+        const since = Math.max(0, items - (last[worker] ?? 0));
+        return smoothed(this.#rates[worker] ?? 0, since * 1000 / (at - before));
+      });
     }
-    this.#last = { at, items };
+    this.#last = { at, items: now };
+    const { progress, waitingFor } = status;
     const seconds = (at - this.#started) / 1000;
-    this.#numbers = { items, out, rate: this.#rate, seconds, progress: status.progress };
+    this.#numbers = { items, out, rates: this.#rates, seconds, progress, waitingFor };
     this.#draw();
   }
 
@@ -88,28 +93,38 @@ export interface StatusNumbers {
   readonly items: number;
   /** Items out, over all outputs. */
   readonly out: number;
-  /** Items in, a second. */
-  readonly rate: number;
+  /** Items in on each worker, a second. */
+  readonly rates: readonly number[];
   /** Since the start. */
   readonly seconds: number;
   /** Of the inputs, where their lengths are known. */
   readonly progress: Progress | null;
+  /** What inputs and outputs cannot go on without. */
+  readonly waitingFor: readonly string[];
 }
 
 /** The numbers as text. */
 export function renderStatus(numbers: StatusNumbers): string {
-  const { items, out, rate, seconds, progress } = numbers;
-  const parts = [`${short(items)} in`, `${short(out)} out`, `${short(rate)}/s`, clock(seconds)];
+  const { items, out, rates, seconds, progress, waitingFor } = numbers;
+  const rate = short(rates.reduce((sum, each) => sum + each, 0));
+  const each = rates.length > 1 ? ` (${rates.map(short).join(" + ")})` : "";
+  const parts = [`${short(items)} in`, `${short(out)} out`, `${rate}/s${each}`, clock(seconds)];
   if (progress !== null) parts.unshift(bar(progress));
+  if (waitingFor.length > 0) parts.unshift(`waiting for ${waitingFor.join(" and ")}`);
   return parts.join("  ");
 }
 
-function totals({ steps }: RunStatus): { items: number; out: number } {
+/** Over about a second: what can be read, and still follows. */
+function smoothed(before: number, now: number): number {
+  return before === 0 ? now : before * 0.75 + now * 0.25;
+}
+
+function totals({ workers }: RunStatus): { items: number; out: number } {
   let items = 0;
   let out = 0;
-  for (const step of steps) {
-    if (step.kind === "input") items += step.out;
-    if (step.kind === "capture") out += step.in;
+  for (const worker of workers) {
+    items += worker.in;
+    out += worker.out;
   }
   return { items, out };
 }

@@ -138,3 +138,13 @@ function freeName(
     if (!taken.has(id)) return id;
   }
 }
+
+/** Each step as a line of text, by which two workers can tell whether they have the same graph. */
+export function describeSteps({ nodes, ids }: FlowGraph): string[] {
+  return nodes.map((node) => {
+    const kind = node.kind === "chain" ? node.op.name : node.kind;
+    const from = node.upstreams.map((upstream) => ids.get(upstream)!);
+    return [`${kind} ${JSON.stringify(ids.get(node)!)}`, ...from.map((id) => JSON.stringify(id))]
+      .join(" < ");
+  });
+}

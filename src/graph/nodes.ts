@@ -91,6 +91,8 @@ export interface ChainOp {
   readonly changesCount: boolean;
   /** Whether one item may become many, so that the loop must be able to pause between items. */
   readonly expands: boolean;
+  /** Whether items that leave have the key of the one that came, where that had one. */
+  readonly keepsKey: boolean;
   /** Writes the source of the step, with that of all that comes after it inside. */
   readonly source: (code: ChainCode) => string;
 }

@@ -29,6 +29,7 @@ const question: ChainOp = {
   name: "branch",
   changesCount: false,
   expands: false,
+  keepsKey: true,
   source: ({ item, fn, result, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (${result} !== true && ${result} !== false)
@@ -40,6 +41,7 @@ const yes: ChainOp = {
   name: "branch",
   changesCount: true,
   expands: false,
+  keepsKey: true,
   source: ({ item, upstreamResult, next }) => `if (${upstreamResult}) { ${next(item)} }`,
 };
 
@@ -47,5 +49,6 @@ const no: ChainOp = {
   name: "branch",
   changesCount: true,
   expands: false,
+  keepsKey: true,
   source: ({ item, upstreamResult, next }) => `if (!${upstreamResult}) { ${next(item)} }`,
 };

@@ -13,6 +13,7 @@ const filter: ChainOp = {
   name: "filter",
   changesCount: true,
   expands: false,
+  keepsKey: true,
   source: ({ item, fn, result, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (${result} === true) { ${next(item)} }

@@ -11,6 +11,7 @@ const filterMap: ChainOp = {
   name: "filterMap",
   changesCount: true,
   expands: false,
+  keepsKey: false,
   source: ({ item, fn, result, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (${result} !== null && ${result} !== undefined) {

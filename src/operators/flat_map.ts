@@ -11,6 +11,7 @@ const flatMap: ChainOp = {
   name: "flatMap",
   changesCount: true,
   expands: true,
+  keepsKey: false,
   source: ({ item, fn, result, output, enter, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (typeof ${result} !== "object" || ${result} === null ||

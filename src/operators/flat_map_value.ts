@@ -14,6 +14,7 @@ const flatMapValue: ChainOp = {
   name: "flatMapValue",
   changesCount: true,
   expands: true,
+  keepsKey: true,
   source: ({ item, fn, result, output, enter, checks, next }) => `
     if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
       throw ${checks}.notKeyed("flatMapValue", ${item});

@@ -11,6 +11,7 @@ const inspect: ChainOp = {
   name: "inspect",
   changesCount: false,
   expands: false,
+  keepsKey: true,
   source: ({ item, fn, result, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (typeof ${result} === "object" && ${result} !== null &&

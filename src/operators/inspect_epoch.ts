@@ -14,6 +14,7 @@ const inspectEpoch: ChainOp = {
   name: "inspectEpoch",
   changesCount: false,
   expands: false,
+  keepsKey: true,
   source: ({ item, fn, result, epoch, checks, next }) => `
     const ${result} = ${fn}(${epoch}, ${item});
     if (typeof ${result} === "object" && ${result} !== null &&

@@ -10,6 +10,7 @@ const keyOn: ChainOp = {
   name: "keyOn",
   changesCount: false,
   expands: false,
+  keepsKey: false,
   source: ({ item, fn, result, output, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (typeof ${result} !== "string") throw ${checks}.badKey("keyOn", ${result});

@@ -10,6 +10,7 @@ const map: ChainOp = {
   name: "map",
   changesCount: false,
   expands: false,
+  keepsKey: false,
   source: ({ item, fn, result, checks, next }) => `
     const ${result} = ${fn}(${item});
     if (typeof ${result} === "object" && ${result} !== null &&

@@ -11,6 +11,7 @@ const mapValue: ChainOp = {
   name: "mapValue",
   changesCount: false,
   expands: false,
+  keepsKey: true,
   source: ({ item, fn, result, output, checks, next }) => `
     if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
       throw ${checks}.notKeyed("mapValue", ${item});

@@ -20,15 +20,28 @@ export function isBatch(message: Message): message is readonly unknown[] {
   return Array.isArray(message);
 }
 
+/** Where a stage sends to. It asks first whether there is room; a batch over the bound is taken. */
+export interface Outgoing {
+  /** Whether the sender must wait. */
+  readonly full: boolean;
+  /** Takes a message over. */
+  push(message: Message): void;
+}
+
+/** Where a task receives from. */
+export interface Incoming {
+  /** Takes the oldest message. */
+  take(): Message | undefined;
+}
+
 /** Items that a channel holds before it is full. */
 const CAPACITY = 8192;
 
-/** A queue that says when it is full. Whoever sends asks first; a batch over the bound is taken. */
-export class Channel {
+/** A queue within a worker that says when it is full. */
+export class Channel implements Outgoing, Incoming {
   readonly #queue: Message[] = [];
   #items = 0;
 
-  /** Whether the sender must wait. */
   get full(): boolean {
     return this.#items >= CAPACITY;
   }
@@ -38,13 +51,11 @@ export class Channel {
     return this.#queue.length === 0;
   }
 
-  /** Queues a message. */
   push(message: Message): void {
     if (isBatch(message)) this.#items += message.length;
     this.#queue.push(message);
   }
 
-  /** Takes the oldest message. */
   take(): Message | undefined {
     const message = this.#queue.shift();
     if (message !== undefined && isBatch(message)) this.#items -= message.length;

@@ -7,6 +7,7 @@ import type { StepId } from "../core/ids.ts";
 import type { FlowGraph } from "../graph/graph.ts";
 import type { StepNode } from "../graph/nodes.ts";
 import type { StepCounter } from "./chain.ts";
+import type { Plan } from "./plan.ts";
 
 /** How many items went into a step and came out of it. An input takes none, an output gives none. */
 export interface StepCounts {
@@ -27,11 +28,13 @@ export interface StepCounts {
 export class FlowCounter implements StepCounter {
   readonly out: Float64Array;
   readonly #graph: FlowGraph;
+  readonly #stageOf: Plan["stageOf"]; // says where items come from other workers
   readonly #numbers: ReadonlyMap<StepNode, number>;
 
   /** Starts at zero. */
-  constructor(graph: FlowGraph) {
+  constructor({ graph, stageOf }: Pick<Plan, "graph" | "stageOf">) {
     this.#graph = graph;
+    this.#stageOf = stageOf;
     this.#numbers = new Map(graph.nodes.map((node, number) => [node, number]));
     this.out = new Float64Array(graph.nodes.length);
   }
@@ -51,7 +54,8 @@ export class FlowCounter implements StepCounter {
     const counts = this.#graph.nodes.map((node) => {
       const into = node.upstreams.reduce((sum, upstream) => sum + outs.get(upstream)!, 0);
       const counted = this.out[this.numberOf(node)];
-      const out = isCounted(node) ? counted : into;
+      const moved = node.kind === "exchange" && this.#stageOf.get(node) === node;
+      const out = moved || isCounted(node) ? counted : into;
       outs.set(node, out);
       const stepId = this.#graph.ids.get(node)!;
       const kind = node.kind === "chain" ? node.op.name : node.kind;

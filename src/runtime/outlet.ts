@@ -5,7 +5,7 @@
  */
 import type { Epoch } from "../core/ids.ts";
 import type { Chain } from "./chain.ts";
-import type { Channel, Control } from "./channel.ts";
+import type { Control, Outgoing } from "./channel.ts";
 import type { Pace } from "./pace.ts";
 
 /** What {@linkcode Outlet.pump} found. */
@@ -20,7 +20,7 @@ export type OutletState =
 /** Runs batches through a stage's loop and into its channels, as far as those have room. */
 export class Outlet {
   readonly #chain: Chain | null;
-  readonly #channels: readonly Channel[];
+  readonly #channels: readonly Outgoing[];
   readonly #outs: unknown[][];
   readonly #onEmit: (items: number) => void;
   readonly #pace: Pace;
@@ -36,7 +36,7 @@ export class Outlet {
    */
   constructor(
     chain: Chain | null,
-    channels: readonly Channel[],
+    channels: readonly Outgoing[],
     pace: Pace,
     onEmit: (items: number) => void,
   ) {

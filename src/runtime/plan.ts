@@ -2,7 +2,7 @@
  * Cuts a graph into stages: what runs as one task on a worker.
  *
  * A stage is a *head* that produces items (an input, the results of `mapAsync` or of a stateful step,
- * several streams coming together) and the tree of synchronous steps behind it, with those stateful ones
+ * several streams coming together, what comes from other workers) and the tree of synchronous steps behind it, with those stateful ones
  * that give one output for each value, up to the next heads
  * and outputs, which are the stage's *ports*. Only what must queue is cut: where the streams of a
  * merge come from one stage, the merge stays inside it, and order is kept across it.
@@ -14,6 +14,7 @@ import type { FlowGraph } from "../graph/graph.ts";
 import type {
   AsyncNode,
   CaptureNode,
+  ExchangeNode,
   InputNode,
   MergeNode,
   StatefulNode,
@@ -21,7 +22,7 @@ import type {
 } from "../graph/nodes.ts";
 
 /** A node that starts a stage. */
-export type HeadNode = InputNode | AsyncNode | StatefulNode | MergeNode;
+export type HeadNode = InputNode | AsyncNode | StatefulNode | MergeNode | ExchangeNode;
 
 /** A node that a stage hands items over to. */
 export type PortNode = Exclude<HeadNode, InputNode> | CaptureNode;
@@ -48,10 +49,14 @@ export interface Plan {
   readonly stageOf: ReadonlyMap<StepNode, HeadNode>;
 }
 
-/** Plans one worker of a run with a single worker, where exchanges are not needed. */
-export function planSingleWorker(graph: FlowGraph): Plan {
+/**
+ * Plans each worker of a run with so many. A single one needs no exchanges, and nobody needs one where
+ * items are on their key's worker already: one stateful step after the other, with nothing in between
+ * that could change keys.
+ */
+export function planFlow(graph: FlowGraph, workerCount: number): Plan {
   const consumers = consumersOf(graph.nodes);
-  const stageOf = assignStages(graph.nodes);
+  const stageOf = assignStages(graph.nodes, workerCount);
   const heads = graph.nodes.filter((node): node is HeadNode => stageOf.get(node) === node);
   const stages = heads.map((head) => ({ head, ports: portsOf(head, consumers, stageOf) }));
   const captures = graph.nodes.filter((node) => node.kind === "capture");
@@ -71,7 +76,7 @@ function consumersOf(nodes: readonly StepNode[]): Map<StepNode, StepNode[]> {
   return consumers;
 }
 
-function assignStages(nodes: readonly StepNode[]): Map<StepNode, HeadNode> {
+function assignStages(nodes: readonly StepNode[], workerCount: number): Map<StepNode, HeadNode> {
   const stageOf = new Map<StepNode, HeadNode>();
   for (const node of nodes) {
     switch (node.kind) {
@@ -83,8 +88,10 @@ function assignStages(nodes: readonly StepNode[]): Map<StepNode, HeadNode> {
         stageOf.set(node, node.single ? stageOf.get(node.upstreams[0])! : node);
         break;
       case "chain":
-      case "exchange":
         stageOf.set(node, stageOf.get(node.upstreams[0])!);
+        break;
+      case "exchange":
+        stageOf.set(node, moves(node, workerCount) ? node : stageOf.get(node.upstreams[0])!);
         break;
       case "merge": {
         const [first, ...others] = new Set(node.upstreams.map((from) => stageOf.get(from)!));
@@ -96,6 +103,27 @@ function assignStages(nodes: readonly StepNode[]): Map<StepNode, HeadNode> {
     }
   }
   return stageOf;
+}
+
+/** Whether items change workers at an exchange. */
+function moves({ route, upstreams }: ExchangeNode, workerCount: number): boolean {
+  return workerCount > 1 && !(route === "key" && isWithOwner(upstreams[0]));
+}
+
+/** Whether every item that leaves a step is on the worker that owns its key. */
+function isWithOwner(node: StepNode): boolean {
+  switch (node.kind) {
+    case "stateful":
+      return true;
+    case "exchange":
+      return node.route === "key";
+    case "chain":
+      return node.op.keepsKey && isWithOwner(node.upstreams[0]);
+    case "merge":
+      return node.upstreams.every(isWithOwner);
+    default:
+      return false;
+  }
 }
 
 function portsOf(

@@ -98,7 +98,7 @@ async function runGraph(
 ): Promise<RunResult> {
   const { signal, log = silentLog, clock = systemClock, intervalMs } = options;
   const epoch = 0;
-  const worker = new Worker(graph, { index: 0, count: 1, epoch, clock, log }, {
+  const worker = new Worker(graph, { index: 0, count: 1, clock, log }, {
     epochClosed: (epoch) => epochs.closed(0, epoch),
     stopRequested: () => worker.stop(),
   });
@@ -110,7 +110,7 @@ async function runGraph(
   signal?.addEventListener("abort", stop, { once: true });
   try {
     if (signal?.aborted) worker.stop();
-    await worker.open();
+    await worker.open({ epoch, plans: await worker.plan(), mesh: null });
     epochs.start();
     await worker.run();
     epochs.ended(0);

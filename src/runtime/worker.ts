@@ -9,26 +9,19 @@
  */
 import { setImmediate } from "node:timers";
 import type { Clock } from "../core/clock.ts";
-import { messageOf, StepError } from "../core/errors.ts";
+import { messageOf } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { within } from "../core/promises.ts";
-import { preview } from "../core/preview.ts";
 import type { InputReader, OutputWriter, Place, Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
 import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
-import { type Chain, compileChain, isPassThrough } from "./chain.ts";
-import { Channel } from "./channel.ts";
+import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
-import { Outlet } from "./outlet.ts";
+import type { Mesh } from "./exchange/mesh.ts";
 import { Pace } from "./pace.ts";
-import { idOf, type Plan, planSingleWorker, type PortNode, type StagePlan } from "./plan.ts";
+import { idOf, type Plan, planFlow } from "./plan.ts";
 import { stepError } from "./step_error.ts";
-import { AsyncTask } from "./tasks/async_task.ts";
-import { MergeTask } from "./tasks/merge_task.ts";
-import { SinkTask } from "./tasks/sink_task.ts";
-import { SourceTask } from "./tasks/source_task.ts";
-import { StatefulTask } from "./tasks/stateful_task.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
 
 /** How long the loop goes on before the event loop gets its turn. */
@@ -40,6 +33,9 @@ const CLOSE_MS = 5_000;
 interface Closable {
   close(): Promise<void>;
 }
+
+/** How the inputs that plan it are shared out, by step. */
+export type InputPlans = Readonly<Record<StepId, unknown>>;
 
 /** What a worker tells whoever coordinates it. */
 export interface WorkerEvents {
@@ -55,12 +51,20 @@ export interface WorkerOptions {
   readonly index: WorkerIndex;
   /** Of how many. */
   readonly count: number;
-  /** The first epoch. */
-  readonly epoch: Epoch;
   /** The time. */
   readonly clock: Clock;
   /** For the engine's own lines. */
   readonly log: Log;
+}
+
+/** What a worker starts with. */
+export interface WorkerStart {
+  /** The first epoch. */
+  readonly epoch: Epoch;
+  /** What {@linkcode Worker.plan} gave on one worker. */
+  readonly plans: InputPlans;
+  /** Reaches the other workers; `null` where there are none. */
+  readonly mesh: Mesh | null;
 }
 
 /** Runs one worker's share of a flow: `open`, `run`, then always `close`. */
@@ -75,11 +79,10 @@ export class Worker implements TaskHost {
   readonly #abort = new AbortController();
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
   readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
-  readonly #sources: SourceTask[] = [];
-  readonly #sinks: SinkTask[] = [];
   readonly #passed = new Set<Task>(); // tasks that have done their part of the closing epoch
   readonly #ended = new Set<Task>();
-  #tasks: Task[] = []; // downstream before upstream
+  #mesh: Mesh | null = null;
+  #tasks: Tasks = { all: [], sources: [], sinks: [] };
   #failure: { error: unknown } | null = null;
   #closing: Epoch | null = null; // the epoch that is being closed
   #stopping = false;
@@ -91,10 +94,10 @@ export class Worker implements TaskHost {
   constructor(graph: FlowGraph, options: WorkerOptions, events: WorkerEvents) {
     this.workerIndex = options.index;
     this.#graph = graph;
-    this.#plan = planSingleWorker(graph);
+    this.#plan = planFlow(graph, options.count);
     this.#options = options;
     this.#events = events;
-    this.#counter = new FlowCounter(graph);
+    this.#counter = new FlowCounter(this.#plan);
   }
 
   /** Aborted when the run fails or is stopped at once. */
@@ -124,26 +127,57 @@ export class Worker implements TaskHost {
     return sum ?? null;
   }
 
+  /** What the inputs and outputs cannot go on without at the moment, each once. */
+  waitingFor(): string[] {
+    const all = [...this.#readers.values(), ...this.#writers.values()]
+      .map((each) => each.waitingFor?.() ?? null);
+    return [...new Set(all.filter((what) => what !== null))];
+  }
+
+  /**
+   * Has the inputs plan how they are shared out; on one worker, for all.
+   *
+   * @throws {StepError} If one cannot.
+   */
+  async plan(): Promise<InputPlans> {
+    const plans: Record<StepId, unknown> = Object.create(null);
+    for (const node of this.#inputNodes()) {
+      const { config } = node;
+      if (config.plan === undefined) continue;
+      const plan = () => config.plan!(this.#place(node), new Map());
+      plans[idOf(this.#plan, node)] = await this.#guard(node, plan);
+    }
+    return plans;
+  }
+
   /**
    * Opens the outputs, then the inputs.
    *
    * @throws {StepError} If one cannot be opened. What is open by then is closed by `close`.
    */
-  async open(): Promise<void> {
+  async open({ epoch, plans, mesh }: WorkerStart): Promise<void> {
+    this.#mesh = mesh;
     for (const node of this.#plan.captures) {
       const open = () => node.config.open(this.#place(node), new Map());
       this.#writers.set(node, await this.#guard(node, open) as OutputWriter<unknown>);
     }
-    for (const node of this.#graph.nodes) {
-      if (node.kind !== "input") continue;
-      const open = async () => {
-        const at = this.#place(node);
-        const plan = await node.config.plan?.(at, new Map());
-        return await node.config.open({ ...at, plan }, new Map());
-      };
+    for (const node of this.#inputNodes()) {
+      const plan = plans[idOf(this.#plan, node)];
+      const open = () => node.config.open({ ...this.#place(node), plan }, new Map());
       this.#readers.set(node, await this.#guard(node, open));
     }
-    this.#build();
+    this.#tasks = assemble({
+      plan: this.#plan,
+      readers: this.#readers,
+      writers: this.#writers,
+      counter: this.#counter,
+      host: this,
+      workerCount: this.#options.count,
+      mesh,
+      epoch,
+    });
+    mesh?.start(this);
+    if (this.#stopping) this.stop();
   }
 
   /**
@@ -153,7 +187,7 @@ export class Worker implements TaskHost {
    */
   async run(): Promise<void> {
     let yielded = performance.now();
-    while (this.#ended.size < this.#tasks.length) {
+    while (this.#ended.size < this.#tasks.all.length) {
       this.#woken = false;
       const worked = this.#turn();
       this.#throwFailure();
@@ -162,7 +196,7 @@ export class Worker implements TaskHost {
       if (worked || performance.now() - yielded > TURN_MS) {
         await new Promise<void>((resolve) => setImmediate(resolve));
         yielded = performance.now();
-      } else if (this.#ended.size < this.#tasks.length) await this.#sleep();
+      } else if (this.#ended.size < this.#tasks.all.length) await this.#sleep();
       this.#throwFailure();
     }
   }
@@ -171,14 +205,14 @@ export class Worker implements TaskHost {
   closeEpoch(epoch: Epoch): void {
     this.#closing = epoch;
     this.#passed.clear();
-    for (const source of this.#sources) source.closeEpoch();
+    for (const source of this.#tasks.sources) source.closeEpoch();
     this.wake();
   }
 
   /** The epoch has been committed: outputs make it visible, inputs tell how far they are. */
   async commit(epoch: Epoch): Promise<void> {
     await Promise.race([
-      Promise.all([...this.#sinks, ...this.#sources].map((task) => task.commit(epoch))),
+      Promise.all([...this.#tasks.sinks, ...this.#tasks.sources].map((task) => task.commit(epoch))),
       this.#aborted(),
     ]);
     this.#throwFailure();
@@ -187,21 +221,22 @@ export class Worker implements TaskHost {
   /** Stops reading; what has been read is worked off, and state stays as it is. */
   stop(): void {
     this.#stopping = true;
-    for (const source of this.#sources) source.stop();
+    for (const source of this.#tasks.sources) source.stop();
     this.wake();
   }
 
-  /** Closes all inputs and outputs. What does not close in time is left behind, with a warning. */
+  /** Closes all inputs, outputs and channels. What does not close in time is left behind, with a warning. */
   async close(): Promise<void> {
     await Promise.all([
       ...[...this.#readers].map(([node, reader]) => this.#close(node, reader)),
       ...[...this.#writers].map(async ([node, writer]) => {
         const stepId = idOf(this.#plan, node);
-        const sink = this.#sinks.find((sink) => sink.stepId === stepId);
+        const sink = this.#tasks.sinks.find((sink) => sink.stepId === stepId);
         if (sink !== undefined) await within(sink.idle(), CLOSE_MS); // its calls never overlap
         await this.#close(node, writer);
       }),
     ]);
+    this.#mesh?.close();
   }
 
   async #close(node: StepNode, closable: Closable): Promise<void> {
@@ -245,7 +280,7 @@ export class Worker implements TaskHost {
 
   #reportEpoch(): void {
     if (this.#closing === null) return;
-    if (this.#tasks.some((task) => !this.#passed.has(task) && !this.#ended.has(task))) return;
+    if (this.#tasks.all.some((task) => !this.#passed.has(task) && !this.#ended.has(task))) return;
     const epoch = this.#closing;
     this.#closing = null;
     this.#events.epochClosed(epoch);
@@ -263,7 +298,7 @@ export class Worker implements TaskHost {
     try {
       do {
         worked = false;
-        for (const task of this.#tasks) if (task.run()) worked = true;
+        for (const task of this.#tasks.all) if (task.run()) worked = true;
         const started = now;
         now = performance.now();
         this.pace.took(now - started);
@@ -272,12 +307,13 @@ export class Worker implements TaskHost {
       this.fail(thrown);
       return false;
     }
+    this.#mesh?.flush();
     return worked;
   }
 
   async #sleep(): Promise<void> {
     if (this.#woken) return;
-    const at = this.#tasks.reduce((first, task) => Math.min(first, task.wakeTime()), Infinity);
+    const at = this.#tasks.all.reduce((first, task) => Math.min(first, task.wakeTime()), Infinity);
     await new Promise<void>((resolve) => {
       const cancel = at < Infinity ? this.#options.clock.wakeAt(at, () => this.wake()) : () => {};
       this.#wake = () => {
@@ -293,6 +329,10 @@ export class Worker implements TaskHost {
       if (this.signal.aborted) resolve();
       else this.signal.addEventListener("abort", () => resolve(), { once: true });
     });
+  }
+
+  #inputNodes(): InputNode[] {
+    return this.#graph.nodes.filter((node) => node.kind === "input");
   }
 
   #place(node: StepNode): Place {
@@ -318,65 +358,5 @@ export class Worker implements TaskHost {
       this.fail(error);
       throw error;
     }
-  }
-
-  /** Makes the tasks and the channels between them. */
-  #build(): void {
-    const inputs = new Map<PortNode, Channel[]>();
-    const upstreamFirst: Task[] = [];
-    for (const stage of this.#plan.stages) {
-      const channels = stage.ports.map((port) => {
-        const channel = new Channel();
-        inputs.set(port, [...inputs.get(port) ?? [], channel]);
-        return channel;
-      });
-      const { head } = stage;
-      const outlet = new Outlet(this.#chain(stage), channels, this.pace, (items) => {
-        this.#counter.add(head, items);
-      });
-      upstreamFirst.push(this.#stageTask(stage, inputs, outlet));
-    }
-    for (const node of this.#plan.captures) {
-      const sink = new SinkTask(
-        idOf(this.#plan, node),
-        this.#writers.get(node)!,
-        inputs.get(node)![0],
-        this,
-        { epoch: this.#options.epoch, onWrite: (items) => this.#counter.add(node, items) },
-      );
-      this.#sinks.push(sink);
-      upstreamFirst.push(sink);
-    }
-    this.#tasks = upstreamFirst.reverse();
-    if (this.#stopping) this.stop();
-  }
-
-  #stageTask({ head }: StagePlan, inputs: Map<PortNode, Channel[]>, outlet: Outlet): Task {
-    const id: StepId = idOf(this.#plan, head);
-    const { epoch } = this.#options;
-    switch (head.kind) {
-      case "input": {
-        const source = new SourceTask(id, this.#readers.get(head)!, outlet, this, epoch);
-        this.#sources.push(source);
-        return source;
-      }
-      case "merge":
-        return new MergeTask(id, inputs.get(head)!, outlet, this, epoch);
-      case "async":
-        return new AsyncTask(id, head, inputs.get(head)![0], outlet, this, epoch);
-      case "stateful":
-        return new StatefulTask(id, head, inputs.get(head)![0], outlet, this, epoch);
-    }
-  }
-
-  #chain(stage: StagePlan): Chain | null {
-    if (isPassThrough(this.#plan, stage)) return null;
-    const { head } = stage;
-    const reader = head.kind === "input" ? this.#readers.get(head) : undefined;
-    return compileChain(this.#plan, stage, this.#counter, (stepId, item, thrown, from) => {
-      const origin = reader?.locate?.(from) ?? undefined;
-      const where = { stepId, worker: this.workerIndex, item: preview(item) };
-      return new StepError(origin === undefined ? where : { ...where, origin }, thrown);
-    });
   }
 }

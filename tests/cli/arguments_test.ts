@@ -13,6 +13,8 @@ const PLAIN = {
   flowArgs: [],
   workers: 1,
   epochMs: undefined,
+  restarts: 0,
+  workerFlags: undefined,
   logLevel: "warn",
   logFormat: "text",
 } as const;
@@ -46,6 +48,22 @@ Deno.test("parseCommand() takes options before and after the flow, in every spel
     ],
   ];
   for (const args of spellings) assertEquals(parse(args) as unknown, expected);
+});
+
+Deno.test("parseCommand() takes workers, restarts and the workers' flags", () => {
+  assertEquals(parse(["flow.ts", "-w", "4", "--restart=3"]), {
+    ...PLAIN,
+    workers: 4,
+    restarts: 3,
+  });
+  const flagsOf = (text: string) =>
+    (parse(["flow.ts", `--worker-flags=${text}`]) as { workerFlags?: readonly string[] })
+      .workerFlags;
+  assertEquals(flagsOf("--allow-net=a:1,b:2  -E"), ["--allow-net=a:1,b:2", "-E"]);
+  assertEquals(flagsOf(`--allow-read="my files",'x y' "--allow-env"`), [
+    "--allow-read=my files,x y",
+    "--allow-env",
+  ]);
 });
 
 Deno.test("parseCommand() leaves alone what stands after --", () => {
@@ -82,10 +100,20 @@ Deno.test("parseCommand() prefers help to everything, then the version", () => {
 
 Deno.test("parseCommand() names the option or variable that a bad value came from", () => {
   const cases: [args: string[], env: Record<string, string>, message: string][] = [
-    [["-w", "1.5"], {}, `--workers must be a whole number from 1 on; got "1.5"`],
-    [["-w", "1e3"], {}, `--workers must be a whole number from 1 on; got "1e3"`],
-    [[], { MILLRACE_WORKERS: "0" }, `MILLRACE_WORKERS must be a whole number from 1 on; got "0"`],
-    [["-w", "3"], {}, "this version runs one worker: --workers must be 1; got 3"],
+    [["-w", "1.5"], {}, `--workers must be a whole number from 1 to 1024; got "1.5"`],
+    [["-w", "1e3"], {}, `--workers must be a whole number from 1 to 1024; got "1e3"`],
+    [
+      [],
+      { MILLRACE_WORKERS: "0" },
+      `MILLRACE_WORKERS must be a whole number from 1 to 1024; got "0"`,
+    ],
+    [["-w", "1025"], {}, `--workers must be a whole number from 1 to 1024; got "1025"`],
+    [["--restart=-1"], {}, `--restart must be a whole number from 0 to 1000000; got "-1"`],
+    [
+      ["--worker-flags=--allow-net b"],
+      {},
+      `--worker-flags must be flags of deno run, such as "--allow-net --allow-env"; got b`,
+    ],
     [
       [],
       { MILLRACE_EPOCH_INTERVAL: "soon" },
@@ -129,6 +157,8 @@ Deno.test("helpText() explains every option that parseCommand() takes", () => {
   const options = [
     "--workers N",
     "--epoch-interval TIME",
+    "--restart N",
+    "--worker-flags FLAGS",
     "--log-level LEVEL",
     "--log-format FORMAT",
   ];

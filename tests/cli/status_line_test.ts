@@ -1,14 +1,24 @@
 import { assertEquals } from "@std/assert";
 import { renderStatus, StatusLine, type StatusNumbers } from "../../src/cli/status_line.ts";
 
-const NUMBERS: StatusNumbers = { items: 0, out: 0, rate: 0, seconds: 0, progress: null };
+const NUMBERS: StatusNumbers = {
+  items: 0,
+  out: 0,
+  rates: [0],
+  seconds: 0,
+  progress: null,
+  waitingFor: [],
+};
 
 function render(numbers: Partial<StatusNumbers>): string {
   return renderStatus({ ...NUMBERS, ...numbers });
 }
 
 Deno.test("renderStatus() shows items in and out, the rate and the time", () => {
-  assertEquals(render({ items: 12, out: 3, rate: 4.4, seconds: 65 }), "12 in  3 out  4/s  01:05");
+  assertEquals(
+    render({ items: 12, out: 3, rates: [4.4], seconds: 65 }),
+    "12 in  3 out  4/s  01:05",
+  );
 });
 
 Deno.test("renderStatus() shortens large numbers, and never to 1000 of a unit", () => {
@@ -17,7 +27,7 @@ Deno.test("renderStatus() shortens large numbers, and never to 1000 of a unit", 
     [999, 1_000, 999_949, 999_950, 999_949_999, 999_950_000, 12_345_678_901].map(shown),
     ["999", "1.0k", "999.9k", "1.0M", "999.9M", "1.0G", "12.3G"],
   );
-  assertEquals(render({ rate: 999.7 }), "0 in  0 out  1.0k/s  00:00");
+  assertEquals(render({ rates: [999.7] }), "0 in  0 out  1.0k/s  00:00");
 });
 
 Deno.test("renderStatus() counts hours once there are any", () => {
@@ -28,6 +38,17 @@ Deno.test("renderStatus() counts hours once there are any", () => {
     "1:00:00",
     "100:01:01",
   ]);
+});
+
+Deno.test("renderStatus() shows the rate of each worker where there are several", () => {
+  assertEquals(render({ rates: [1_200, 800] }), "0 in  0 out  2.0k/s (1.2k + 800)  00:00");
+});
+
+Deno.test("renderStatus() begins with what is waited for", () => {
+  assertEquals(
+    render({ waitingFor: ["broker", "disk"] }),
+    "waiting for broker and disk  0 in  0 out  0/s  00:00",
+  );
 });
 
 Deno.test("renderStatus() draws a bar where the inputs know their lengths", () => {
@@ -46,6 +67,7 @@ class Screen {
   shown = "";
   columns = 80;
   time = 0;
+  waitingFor: string[] = [];
   readonly line = new StatusLine((text) => this.#show(text), {
     columns: () => this.columns,
     now: () => this.time,
@@ -65,6 +87,8 @@ class Screen {
         { stepId: "out", kind: "capture", in: out, out: 0 },
       ],
       progress: null,
+      waitingFor: this.waitingFor,
+      workers: [{ worker: 0, in: items, out }],
     });
   }
 
@@ -87,6 +111,25 @@ Deno.test("StatusLine draws in place of what it drew before", () => {
   screen.time = 1_000;
   screen.update(11, 9);
   assertEquals(screen.take(), "<11 in  9 out  10/s  00:01");
+});
+
+Deno.test("StatusLine shows what is waited for, for as long as it is", () => {
+  const screen = new Screen();
+  screen.waitingFor = ["broker"];
+  screen.update(1);
+  assertEquals(screen.take(), "<waiting for broker  1 in  1 out  0/s  00:00");
+  screen.waitingFor = [];
+  screen.update(1);
+  assertEquals(screen.take(), "<1 in  1 out  0/s  00:00");
+});
+
+Deno.test("StatusLine shows no negative rate after a restart", () => {
+  const screen = new Screen();
+  screen.update(100);
+  screen.time = 1_000;
+  screen.take();
+  screen.update(10);
+  assertEquals(screen.take(), "<10 in  10 out  0/s  00:01");
 });
 
 Deno.test("StatusLine smooths the rate", () => {

@@ -134,9 +134,8 @@ Deno.test("cli.ts refuses options without a value, and values that are none", as
     "-w": "option -w (--workers) needs a value: --workers N",
     "--workers=": "option -w (--workers) needs a value: --workers N",
     "--epoch-interval": "option --epoch-interval needs a value: --epoch-interval TIME",
-    "--workers=0": `--workers must be a whole number from 1 on; got "0"`,
-    "-w=many": `--workers must be a whole number from 1 on; got "many"`,
-    "-w2": "this version runs one worker: --workers must be 1; got 2",
+    "--workers=0": `--workers must be a whole number from 1 to 1024; got "0"`,
+    "-w=many": `--workers must be a whole number from 1 to 1024; got "many"`,
     "--epoch-interval=10": `--epoch-interval must look like 500ms, 10s, 5m or 1h; got "10"`,
     "--log-level=loud": `--log-level must be debug or info or warn or error; got "loud"`,
     "--log-format=xml": `--log-format must be text or json; got "xml"`,
@@ -149,8 +148,8 @@ Deno.test("cli.ts refuses options without a value, and values that are none", as
 Deno.test("cli.ts takes options from MILLRACE_… variables, and names them where they are wrong", async () => {
   const flow = flowFile("numbers.ts");
   assertEquals(
-    await refused([flow], { env: { MILLRACE_WORKERS: "2" } }),
-    "this version runs one worker: MILLRACE_WORKERS must be 1; got 2",
+    await refused([flow], { env: { MILLRACE_WORKERS: "2.5" } }),
+    `MILLRACE_WORKERS must be a whole number from 1 to 1024; got "2.5"`,
   );
   const env = { MILLRACE_WORKERS: "no", MILLRACE_LOG_LEVEL: "info", MILLRACE_LOG_FORMAT: "json" };
   const { code, stdout, stderr } = await runCli([flow, "-w", "1"], { env });

@@ -3,7 +3,7 @@ import { Dataflow, TestingInputConfig } from "../../mod.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { compileChain, isPassThrough, PAUSE_AT } from "../../src/runtime/chain.ts";
 import { FlowCounter } from "../../src/runtime/counts.ts";
-import { idOf, planSingleWorker } from "../../src/runtime/plan.ts";
+import { idOf, planFlow } from "../../src/runtime/plan.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
 
 /** What a chain throws here: which step failed, on which item, with what. */
@@ -18,9 +18,9 @@ function chainOf(build: (numbers: Dataflow<number>) => unknown) {
   const numbers = new Dataflow("chain").input("in", new TestingInputConfig<number>([]));
   build(numbers);
   const graph = graphOf(numbers);
-  const plan = planSingleWorker(graph);
+  const plan = planFlow(graph, 1);
   const [stage] = plan.stages;
-  const counter = new FlowCounter(graph);
+  const counter = new FlowCounter(plan);
   const chain = compileChain(
     plan,
     stage,
@@ -359,8 +359,8 @@ Deno.test("a chain is compiled when an id has characters that mean something in 
     const flow = new Dataflow("f").input(id, new TestingInputConfig([1])).map((n) => n + 1)
       .capture(sink());
     const graph = graphOf(flow);
-    const plan = planSingleWorker(graph);
-    const chain = compileChain(plan, plan.stages[0], new FlowCounter(graph), () => new Error());
+    const plan = planFlow(graph, 1);
+    const chain = compileChain(plan, plan.stages[0], new FlowCounter(plan), () => new Error());
     const outs: unknown[][] = [[]];
     chain([1], 0, 1, 0, outs);
     assertEquals(outs, [[2]], id);

@@ -88,16 +88,3 @@ async function* readAll(conn: Deno.Conn): AsyncGenerator<Uint8Array, void> {
     yield buffer.slice(0, read);
   }
 }
-
-/** Where a coordinator listens: a socket in a folder that only its user can enter. */
-export interface ControlAddress {
-  /** A path, or a port on this machine where there are no Unix domain sockets. */
-  readonly unix?: string;
-  readonly port?: number;
-}
-
-/** Connects to a coordinator. */
-export function connectTo({ unix, port }: ControlAddress): Promise<Deno.Conn> {
-  if (unix !== undefined) return Deno.connect({ transport: "unix", path: unix });
-  return Deno.connect({ hostname: "127.0.0.1", port: port! });
-}

@@ -5,49 +5,35 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import type { WorkerIndex } from "../../core/ids.ts";
-import { type ControlAddress, ControlLink } from "./control_link.ts";
+import { ControlLink } from "./control_link.ts";
 import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
+import { listen, type SocketAddress } from "./socket_folder.ts";
 
 type Link = ControlLink<ToCoordinator, ToWorker>;
 
-/**
- * Listens on a Unix domain socket in a folder that only this user can enter (on a port of the
- * loopback interface where there are no such sockets). A worker has to show the token it was given.
- * The folder is gone as soon as all workers have come, so that nothing is left of it even if the
- * coordinator is killed later.
- */
+/** What the control socket is called in the run's folder. */
+export const CONTROL_SOCKET = "control";
+
+/** Makes what a worker shows that it is the coordinator's own. */
+export function createControlToken(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toHex();
+}
+
+/** Listens until all workers have come, each of which has to show the token it was given. */
 export class ControlListener {
   /** Where it listens. */
-  readonly address: ControlAddress;
+  readonly address: SocketAddress;
   readonly #listener: Deno.Listener;
-  readonly #folder: string | null;
-  readonly #expected = new Map<string, WorkerIndex>();
+  readonly #expected: Map<string, WorkerIndex>;
   readonly #strangers = new Set<Link>(); // who has connected, and not shown a token yet
-  #closed: Promise<void> | null = null;
+  #closed = false;
 
-  private constructor(listener: Deno.Listener, address: ControlAddress, folder: string | null) {
+  /** Starts listening in the run's folder; `tokens` are those of the workers, by their index. */
+  constructor(folder: string | null, tokens: readonly string[]) {
+    const { listener, address } = listen(folder, CONTROL_SOCKET);
     this.#listener = listener;
     this.address = address;
-    this.#folder = folder;
-  }
-
-  /** Starts listening. */
-  static async open(): Promise<ControlListener> {
-    if (Deno.build.os === "windows") {
-      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      return new ControlListener(listener, { port: listener.addr.port }, null);
-    }
-    const folder = await Deno.makeTempDir({ prefix: "millrace-" }); // mode 0700
-    const unix = `${folder}/control`;
-    const listener = Deno.listen({ transport: "unix", path: unix });
-    return new ControlListener(listener, { unix }, folder);
-  }
-
-  /** Makes the token by which a worker will be known. */
-  expect(worker: WorkerIndex): string {
-    const token = crypto.getRandomValues(new Uint8Array(32)).toHex();
-    this.#expected.set(token, worker);
-    return token;
+    this.#expected = new Map(tokens.map((token, worker) => [token, worker]));
   }
 
   /** Takes connections until all expected workers have come. Strangers are turned away. */
@@ -56,7 +42,7 @@ export class ControlListener {
     onError: (error: unknown) => void,
   ): void {
     void this.#accept(onWorker, onError).catch((error) => {
-      if (this.#closed === null) onError(error);
+      if (!this.#closed) onError(error);
     });
   }
 
@@ -88,7 +74,7 @@ export class ControlListener {
       );
     }
     this.#expected.delete(hello.token);
-    if (this.#expected.size === 0) await this.close();
+    if (this.#expected.size === 0) this.close();
     onWorker(worker, link);
   }
 
@@ -102,20 +88,11 @@ export class ControlListener {
     return undefined;
   }
 
-  /** Stops listening, removes the folder, and turns those away who have not said who they are. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  async #close(): Promise<void> {
+  /** Stops listening, and turns those away who have not said who they are. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#listener.close();
     for (const stranger of this.#strangers) stranger.close();
-    if (this.#folder === null) return;
-    try {
-      await Deno.remove(this.#folder, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // else it was tidied away already
-    }
   }
 }

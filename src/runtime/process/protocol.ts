@@ -8,8 +8,11 @@
  *     ── hello ──────────────────────▶       version and token are checked first
  *     ◀───────────────────────── load ──
  *     ── loaded ─────────────────────▶       all workers must have the same steps
- *     ◀────────────────────────── run ──
- *     ── running ────────────────────▶
+ *     ◀───────────────────────── plan ──     worker 0 only: how inputs are shared out
+ *     ── planned ────────────────────▶
+ *     ◀───────────────────────── open ──
+ *     ── opened ─────────────────────▶       connected to the others; inputs and outputs are open
+ *     ◀────────────────────────── run ──     all are: nobody reads before
  *     ◀─ closeEpoch, commitEpoch, stop ─
  *     ── epochClosed, status, log ───▶
  *     ── ended ──────────────────────▶       its inputs have ended, all is durable
@@ -17,7 +20,8 @@
  *     ── finished ───────────────────▶
  * ```
  *
- * A `failed` may come from a worker at any time, and is the last thing it says.
+ * A `failed` may come from a worker at any time, and is the last thing it says; `abort` to the others
+ * follows. Each `ping` is answered with a `pong`, unless a step is at work.
  *
  * @module
  */
@@ -25,9 +29,11 @@ import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Progress } from "../../graph/contracts.ts";
 import type { StepCounts } from "../counts.ts";
+import type { InputPlans } from "../worker.ts";
+import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -40,29 +46,43 @@ export type ToWorker =
     readonly exportName: string | null;
     readonly logLevel: LogLevel;
   }
+  | { readonly kind: "plan" }
+  | {
+    readonly kind: "open";
+    readonly epoch: Epoch;
+    readonly plans: InputPlans;
+    /** How to reach the other workers; `null` where there are none. */
+    readonly mesh: MeshAddresses | null;
+  }
   | {
     readonly kind: "run";
-    readonly epoch: Epoch;
-    /** How often to send `status`, in milliseconds; `null` for never. */
-    readonly statusMs: number | null;
+    /** How often to send `status`, in milliseconds. */
+    readonly statusMs: number;
   }
   | { readonly kind: "closeEpoch"; readonly epoch: Epoch }
   | { readonly kind: "commitEpoch"; readonly epoch: Epoch }
   | { readonly kind: "stop" }
-  | { readonly kind: "finish"; readonly epoch: Epoch };
+  | { readonly kind: "finish"; readonly epoch: Epoch }
+  | { readonly kind: "abort" }
+  | { readonly kind: "ping" };
 
 /** From a worker to the coordinator. */
 export type ToCoordinator =
   | { readonly kind: "hello"; readonly version: number; readonly token: string }
-  | { readonly kind: "loaded"; readonly flow: string; readonly steps: readonly StepId[] }
-  | { readonly kind: "running" }
+  | {
+    readonly kind: "loaded";
+    readonly flow: string;
+    /** Each step with what is upstream of it, as text. */
+    readonly steps: readonly string[];
+    /** Where the worker waits for the others; `null` where there are none. */
+    readonly mesh: SocketAddress | null;
+  }
+  | { readonly kind: "planned"; readonly plans: InputPlans }
+  | { readonly kind: "opened" }
   | { readonly kind: "epochClosed"; readonly epoch: Epoch }
   | { readonly kind: "stopRequested" }
-  | {
-    readonly kind: "status";
-    readonly steps: readonly StepCounts[];
-    readonly progress: Progress | null;
-  }
+  | ({ readonly kind: "status" } & WorkerStatus)
+  | { readonly kind: "pong" }
   | {
     readonly kind: "log";
     readonly level: LogLevel;
@@ -72,6 +92,22 @@ export type ToCoordinator =
   | { readonly kind: "ended"; readonly stopped: boolean }
   | { readonly kind: "finished"; readonly steps: readonly StepCounts[] }
   | { readonly kind: "failed"; readonly failure: Failure };
+
+/** How far a worker has come. */
+export interface WorkerStatus {
+  /** Items in and out of each step. */
+  readonly steps: readonly StepCounts[];
+  /** How much of its share of the inputs it has read, where that is known. */
+  readonly progress: Progress | null;
+  /** What its inputs and outputs cannot go on without at the moment, such as `broker`. */
+  readonly waitingFor: readonly string[];
+}
+
+/** Where the workers wait for one another, by their index, and what they know each other by. */
+export interface MeshAddresses {
+  readonly addresses: readonly SocketAddress[];
+  readonly token: string;
+}
 
 /** An error, as it travels. */
 export interface Failure {

@@ -4,16 +4,20 @@
  * @module
  */
 import { within } from "../../core/promises.ts";
-import type { ControlAddress } from "./control_link.ts";
+import type { SocketAddress } from "./socket_folder.ts";
 
 /** The environment variable that tells a worker where its coordinator is. Removed once read. */
 export const WORKER_ENV = "MILLRACE_WORKER";
 
 /** What that variable holds, as JSON. */
 export interface WorkerBootstrap {
-  readonly address: ControlAddress;
+  readonly address: SocketAddress;
+  /** Where the run's sockets are, until all processes have met. */
+  readonly folder: string | null;
   /** Shows that the worker is the coordinator's own. */
   readonly token: string;
+  /** The coordinator's process. */
+  readonly coordinatorPid: number;
 }
 
 /** Takes what a worker prints. */
@@ -29,22 +33,32 @@ const DRAIN_MS = 1_000;
 
 /** A worker process. */
 export interface WorkerChild {
+  /** Its number. */
+  readonly pid: number;
   /** Resolves when it has exited and all that it printed has been taken. */
   readonly exited: Promise<Deno.CommandStatus>;
   /** Ends it at once. */
   kill(): void;
 }
 
-/** Starts a worker process; `flags` are Deno's, `args` the flow's. */
+/** What a worker process is started with. */
+export interface SpawnOptions {
+  /** Deno's flags. */
+  readonly flags: readonly string[];
+  /** The flow's arguments. */
+  readonly args: readonly string[];
+  readonly taps: OutputTaps;
+}
+
+/** Starts a worker process. */
 export function spawnWorker(
   bootstrap: WorkerBootstrap,
-  { flags, args }: { flags: readonly string[]; args: readonly string[] },
-  taps: OutputTaps,
+  { flags, args, taps }: SpawnOptions,
 ): WorkerChild {
   const entry = import.meta.resolve("./worker_main.ts");
   const child = new Deno.Command(Deno.execPath(), {
     // The lock file is the entry's, that is ours; what a flow imports is no business of it.
-    args: ["run", "-A", "--quiet", "--no-lock", ...flags, entry, ...args],
+    args: ["run", "--quiet", "--no-lock", ...flags, entry, ...args],
     env: { [WORKER_ENV]: JSON.stringify(bootstrap) },
     stdin: "inherit",
     stdout: taps.stdout === undefined ? "inherit" : "piped",
@@ -55,6 +69,7 @@ export function spawnWorker(
     taps.stderr === undefined ? null : new Drain(child.stderr, taps.stderr),
   ].filter((drain) => drain !== null);
   return {
+    pid: child.pid,
     exited: child.status.then(async (status) => {
       await Promise.all(drains.map((drain) => drain.finish()));
       return status;

@@ -35,7 +35,7 @@ export interface ConfigFile {
 const NAMES = ["deno.json", "deno.jsonc"];
 
 /** Our own root, with a slash at its end. */
-const OUR_ROOT = new URL("../../../", import.meta.url).href;
+export const OUR_ROOT = new URL("../../../", import.meta.url).href;
 
 /** The flags for a worker that loads `moduleUrl`. */
 export async function configFlags(moduleUrl: string): Promise<string[]> {

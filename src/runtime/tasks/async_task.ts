@@ -3,7 +3,7 @@ import { ItemError } from "../../core/errors.ts";
 import { isPromiseLike } from "../../core/promises.ts";
 import { preview } from "../../core/preview.ts";
 import type { AsyncNode } from "../../graph/nodes.ts";
-import { type Channel, type Control, isBatch } from "../channel.ts";
+import { type Control, type Incoming, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -21,7 +21,7 @@ interface Slot {
 export class AsyncTask implements Task {
   readonly stepId: StepId;
   readonly #node: AsyncNode;
-  readonly #input: Channel;
+  readonly #input: Incoming;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #slots: Slot[] = []; // in the order of their items
@@ -35,7 +35,7 @@ export class AsyncTask implements Task {
   constructor(
     stepId: StepId,
     node: AsyncNode,
-    input: Channel,
+    input: Incoming,
     outlet: Outlet,
     host: TaskHost,
     epoch: Epoch,

@@ -1,13 +1,13 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { EpochAlignment } from "../alignment.ts";
-import { type Channel, isBatch } from "../channel.ts";
+import { type Incoming, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /** Brings several channels together, and lets an epoch end when it has ended in all of them. */
 export class MergeTask implements Task {
   readonly stepId: StepId;
-  readonly #inputs: readonly Channel[];
+  readonly #inputs: readonly Incoming[];
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #alignment: EpochAlignment;
@@ -18,7 +18,7 @@ export class MergeTask implements Task {
   /** `epoch` is the one that the run starts in. */
   constructor(
     stepId: StepId,
-    inputs: readonly Channel[],
+    inputs: readonly Incoming[],
     outlet: Outlet,
     host: TaskHost,
     epoch: Epoch,

@@ -1,6 +1,6 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { OutputWriter } from "../../graph/contracts.ts";
-import { type Channel, type Control, isBatch } from "../channel.ts";
+import { type Control, type Incoming, isBatch } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -8,7 +8,7 @@ import type { Task, TaskHost } from "./task.ts";
 export class SinkTask implements Task {
   readonly stepId: StepId;
   readonly #writer: OutputWriter<unknown>;
-  readonly #input: Channel;
+  readonly #input: Incoming;
   readonly #host: TaskHost;
   readonly #onWrite: (items: number) => void;
   readonly #commits: Epoch[] = []; // epochs to be made visible, once no call is in progress
@@ -22,7 +22,7 @@ export class SinkTask implements Task {
   constructor(
     stepId: StepId,
     writer: OutputWriter<unknown>,
-    input: Channel,
+    input: Incoming,
     host: TaskHost,
     options: { epoch: Epoch; onWrite: (items: number) => void },
   ) {

@@ -1,7 +1,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { ItemError } from "../../core/errors.ts";
 import type { StatefulNode } from "../../graph/nodes.ts";
-import { type Channel, isBatch } from "../channel.ts";
+import { type Incoming, isBatch } from "../channel.ts";
 import { createKeyedState, type KeyedState } from "../keyed_state.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
@@ -13,7 +13,7 @@ import type { Task, TaskHost } from "./task.ts";
 export class StatefulTask implements Task {
   readonly stepId: StepId;
   readonly #state: KeyedState;
-  readonly #input: Channel;
+  readonly #input: Incoming;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   #batch: readonly unknown[] = [];
@@ -26,7 +26,7 @@ export class StatefulTask implements Task {
   constructor(
     stepId: StepId,
     node: StatefulNode,
-    input: Channel,
+    input: Incoming,
     outlet: Outlet,
     host: TaskHost,
     epoch: Epoch,

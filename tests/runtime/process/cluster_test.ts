@@ -100,9 +100,9 @@ Deno.test("spawnCluster() runs nothing when its killSignal was aborted before", 
   assertEquals(printed.stdout, "");
 });
 
-Deno.test("spawnCluster() refuses more workers than this version runs", async () => {
-  for (const workers of [0, 2, 1.5]) {
-    const message = `this version runs one worker; got workers: ${workers}`;
+Deno.test("spawnCluster() refuses a number of workers that is none", async () => {
+  for (const workers of [0, 1025, 1.5]) {
+    const message = `workers must be a whole number from 1 to 1024; got ${workers}`;
     await assertRejects(() => spawn("numbers.ts", { workers }), RangeError, message);
   }
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { connectTo, ControlLink } from "../../../src/runtime/process/control_link.ts";
+import { ControlLink } from "../../../src/runtime/process/control_link.ts";
+import { connectTo } from "../../../src/runtime/process/socket_folder.ts";
 import type { ToCoordinator, ToWorker } from "../../../src/runtime/process/protocol.ts";
 
 interface Pair extends AsyncDisposable {
@@ -51,12 +52,12 @@ Deno.test("ControlLink hands over a message larger than any buffer between", asy
 Deno.test("ControlLink ends its messages when the other end closes, after what it sent last", async () => {
   await using pair = await connected();
   const { coordinator, worker } = pair;
-  worker.send({ kind: "running" });
+  worker.send({ kind: "opened" });
   worker.send({ kind: "ended", stopped: false });
   await worker.flushed();
   worker.close();
   assertEquals(await Array.fromAsync(coordinator.messages()), [
-    { kind: "running" },
+    { kind: "opened" },
     { kind: "ended", stopped: false },
   ]);
   assertEquals(await coordinator.receive(), undefined);
@@ -68,7 +69,7 @@ Deno.test("ControlLink is not drained before its last message has been received"
   const { coordinator, worker } = pair;
   let isDrained = false;
   void coordinator.drained().then(() => isDrained = true);
-  worker.send({ kind: "running" });
+  worker.send({ kind: "opened" });
   await worker.flushed();
   worker.close();
   await coordinator.receive();

@@ -1,11 +1,17 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { connectTo, ControlLink } from "../../../src/runtime/process/control_link.ts";
-import { ControlListener } from "../../../src/runtime/process/listener.ts";
+import { ControlLink } from "../../../src/runtime/process/control_link.ts";
+import { ControlListener, createControlToken } from "../../../src/runtime/process/listener.ts";
 import {
   PROTOCOL_VERSION,
   type ToCoordinator,
   type ToWorker,
 } from "../../../src/runtime/process/protocol.ts";
+import {
+  chooseFolder,
+  connectTo,
+  makeFolder,
+  removeFolder,
+} from "../../../src/runtime/process/socket_folder.ts";
 
 type WorkerLink = ControlLink<ToWorker, ToCoordinator>;
 
@@ -14,17 +20,21 @@ class Reception implements AsyncDisposable {
   readonly listener: ControlListener;
   readonly arrived: number[] = [];
   readonly errors: unknown[] = [];
+  readonly #folder: string;
   readonly #links: { close(): void }[] = [];
   #change = Promise.withResolvers<void>();
 
-  private constructor(listener: ControlListener) {
+  private constructor(folder: string, listener: ControlListener) {
+    this.#folder = folder;
     this.listener = listener;
   }
 
   /** A listener, and the tokens of so many workers. */
   static async open(workers: number): Promise<[Reception, tokens: string[]]> {
-    const reception = new Reception(await ControlListener.open());
-    const tokens = Array.from({ length: workers }, (_, i) => reception.listener.expect(i));
+    const folder = chooseFolder()!;
+    await makeFolder(folder);
+    const tokens = Array.from({ length: workers }, createControlToken);
+    const reception = new Reception(folder, new ControlListener(folder, tokens));
     reception.listener.accept((worker, link) => {
       reception.#links.push(link);
       reception.arrived.push(worker);
@@ -34,10 +44,6 @@ class Reception implements AsyncDisposable {
       reception.#changed();
     });
     return [reception, tokens];
-  }
-
-  get folder(): string {
-    return this.listener.address.unix!.replace(/\/[^/]*$/, "");
   }
 
   /** Connects, and may say something. */
@@ -59,26 +65,15 @@ class Reception implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.listener.close();
+    this.listener.close();
     for (const link of this.#links) link.close();
+    await removeFolder(this.#folder);
   }
 }
 
 function hello(token: string, version = PROTOCOL_VERSION): ToCoordinator {
   return { kind: "hello", version, token };
 }
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-Deno.test("ControlListener listens in a folder that only its user can enter", async () => {
-  const [reception] = await Reception.open(1);
-  await using _ = reception;
-  const { mode, uid } = await Deno.stat(reception.folder);
-  assertEquals((mode! & 0o777).toString(8), "700");
-  assertEquals(uid, Deno.uid());
-});
 
 Deno.test("ControlListener makes another token for each worker, too long to be guessed", async () => {
   const [reception, tokens] = await Reception.open(3);
@@ -95,22 +90,13 @@ Deno.test("ControlListener knows workers by their tokens, whichever comes first"
   assertEquals([reception.arrived, reception.errors], [[1, 0], []]);
 });
 
-Deno.test("ControlListener removes its folder once the last worker has come, and not before", async () => {
-  const [reception, tokens] = await Reception.open(2);
-  await using _ = reception;
-  await Promise.all([reception.next(), reception.connect(hello(tokens[0]))]);
-  assertEquals(await exists(reception.folder), true);
-  await Promise.all([reception.next(), reception.connect(hello(tokens[1]))]);
-  assertEquals(await exists(reception.folder), false);
-});
-
 /** What a stranger may do. Each is turned away. */
 const STRANGERS: Record<string, (reception: Reception, token: string) => Promise<WorkerLink>> = {
   "shows a wrong token": (reception) => reception.connect(hello("0".repeat(64))),
   "shows half a token": (reception, token) => reception.connect(hello(token.slice(0, 32))),
   "shows no text for a token": (reception) => reception.connect(hello({} as string)),
   "says something else first": (reception, token) =>
-    reception.connect({ kind: "running" }, hello(token)),
+    reception.connect({ kind: "opened" }, hello(token)),
   "sends no message": async (reception) => {
     const link = await reception.connect();
     link.send("GET / HTTP/1.1" as never); // which makes a line of JSON, but no object
@@ -172,20 +158,11 @@ Deno.test("ControlListener reports a worker of another version, and names both",
   );
 });
 
-Deno.test("ControlListener that is closed removes its folder, takes nobody, and is no error", async () => {
+Deno.test("ControlListener that is closed takes nobody, and is no error", async () => {
   const [reception, [token]] = await Reception.open(1);
   await using _ = reception;
-  const closed = reception.listener.close();
-  assertEquals(reception.listener.close(), closed); // twice is as good as once
-  await closed;
-  assertEquals(await exists(reception.folder), false);
+  reception.listener.close();
+  reception.listener.close(); // twice is as good as once
   await assertRejects(() => reception.connect(hello(token)));
   assertEquals([reception.arrived, reception.errors], [[], []]);
-});
-
-Deno.test("ControlListener closes also when something has removed its folder already", async () => {
-  const [reception] = await Reception.open(1);
-  await using _ = reception;
-  await Deno.remove(reception.folder, { recursive: true });
-  await reception.listener.close();
 });

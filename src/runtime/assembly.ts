@@ -1,0 +1,154 @@
+/**
+ * Makes the tasks of a worker, and the channels between them, out of a plan.
+ *
+ * @module
+ */
+import { StepError } from "../core/errors.ts";
+import type { Epoch, StepId } from "../core/ids.ts";
+import { preview } from "../core/preview.ts";
+import type { InputReader, OutputWriter } from "../graph/contracts.ts";
+import type { CaptureNode, ExchangeNode, InputNode } from "../graph/nodes.ts";
+import { type Chain, compileChain, isPassThrough } from "./chain.ts";
+import { Channel, type Incoming, type Outgoing } from "./channel.ts";
+import type { FlowCounter } from "./counts.ts";
+import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
+import { Router } from "./exchange/router.ts";
+import { Outlet } from "./outlet.ts";
+import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
+import { AsyncTask } from "./tasks/async_task.ts";
+import { MergeTask } from "./tasks/merge_task.ts";
+import { SinkTask } from "./tasks/sink_task.ts";
+import { SourceTask } from "./tasks/source_task.ts";
+import { StatefulTask } from "./tasks/stateful_task.ts";
+import type { Task, TaskHost } from "./tasks/task.ts";
+
+/** What the tasks of a worker are made of. */
+export interface Parts {
+  readonly plan: Plan;
+  readonly readers: ReadonlyMap<InputNode, InputReader<unknown>>;
+  readonly writers: ReadonlyMap<CaptureNode, OutputWriter<unknown>>;
+  readonly counter: FlowCounter;
+  readonly host: TaskHost;
+  /** How many workers there are. */
+  readonly workerCount: number;
+  /** To the other workers; `null` where there are none. */
+  readonly mesh: Mesh | null;
+  /** The one that the run starts in. */
+  readonly epoch: Epoch;
+}
+
+/** The tasks of a worker. */
+export interface Tasks {
+  /** All of them, those downstream first: so what is there goes out before more comes in. */
+  readonly all: readonly Task[];
+  readonly sources: readonly SourceTask[];
+  readonly sinks: readonly SinkTask[];
+}
+
+/** Makes the tasks of a worker. */
+export function assemble(parts: Parts): Tasks {
+  return new Assembly(parts).make();
+}
+
+class Assembly {
+  readonly #parts: Parts;
+  readonly #exchanges: readonly ExchangeNode[];
+  readonly #inputs = new Map<PortNode, Incoming[]>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#exchanges = parts.plan.stages.map(({ head }) => head)
+      .filter((head) => head.kind === "exchange");
+  }
+
+  make(): Tasks {
+    const { plan } = this.#parts;
+    const upstreamFirst: Task[] = [];
+    const sources: SourceTask[] = [];
+    for (const stage of plan.stages) {
+      const task = this.#stageTask(stage);
+      if (task instanceof SourceTask) sources.push(task);
+      upstreamFirst.push(task);
+    }
+    const sinks = plan.captures.map((node) => this.#sink(node));
+    return { all: [...upstreamFirst, ...sinks].reverse(), sources, sinks };
+  }
+
+  #stageTask(stage: StagePlan): Task {
+    const { plan, readers, host, epoch } = this.#parts;
+    const { head } = stage;
+    const id: StepId = idOf(plan, head);
+    const inputs = this.#inputs.get(head as PortNode) ?? [];
+    const outlet = this.#outlet(stage);
+    switch (head.kind) {
+      case "input":
+        return new SourceTask(id, readers.get(head)!, outlet, host, epoch);
+      case "merge":
+      case "exchange":
+        return new MergeTask(id, inputs, outlet, host, epoch);
+      case "async":
+        return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
+      case "stateful":
+        return new StatefulTask(id, head, inputs[0], outlet, host, epoch);
+    }
+  }
+
+  #sink(node: CaptureNode): SinkTask {
+    const { plan, writers, counter, host, epoch } = this.#parts;
+    const [input] = this.#inputs.get(node)!;
+    const onWrite = (items: number) => counter.add(node, items);
+    return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, { epoch, onWrite });
+  }
+
+  #outlet(stage: StagePlan): Outlet {
+    const { counter, host } = this.#parts;
+    const ports = stage.ports.map((port) =>
+      port.kind === "exchange" ? this.#router(port) : this.#channel(port)
+    );
+    return new Outlet(this.#chain(stage), ports, host.pace, (items) => {
+      counter.add(stage.head, items);
+    });
+  }
+
+  #channel(port: PortNode): Outgoing {
+    const channel = new Channel();
+    this.#inputs.set(port, [...this.#inputs.get(port) ?? [], channel]);
+    return channel;
+  }
+
+  /** The channels of an exchange: out to all workers, and in from all. */
+  #router(node: ExchangeNode): Outgoing {
+    const { plan, host, workerCount } = this.#parts;
+    const mesh = this.#parts.mesh!;
+    const exchange = this.#exchanges.indexOf(node);
+    const localIndex = host.workerIndex;
+    const local = new Channel();
+    const remote: (RemoteSender | undefined)[] = [];
+    const incoming: Incoming[] = [];
+    for (let worker = 0; worker < workerCount; worker++) {
+      const isLocal = worker === localIndex;
+      remote.push(isLocal ? undefined : mesh.sender(exchange, worker));
+      incoming.push(isLocal ? local : mesh.receiver(exchange, worker));
+    }
+    this.#inputs.set(node, incoming);
+    // The exchange before a stateful step is no step that the user wrote: errors name the latter.
+    const stepId = idOf(plan, node.route === "key" ? plan.consumers.get(node)![0] : node);
+    return new Router(node.route, { local, localIndex, remote }, (item, thrown) => {
+      return thrown instanceof StepError
+        ? thrown
+        : new StepError({ stepId, worker: localIndex, item: preview(item) }, thrown);
+    });
+  }
+
+  #chain(stage: StagePlan): Chain | null {
+    const { plan, readers, counter, host } = this.#parts;
+    if (isPassThrough(plan, stage)) return null;
+    const { head } = stage;
+    const reader = head.kind === "input" ? readers.get(head) : undefined;
+    return compileChain(plan, stage, counter, (stepId, item, thrown, from) => {
+      const origin = reader?.locate?.(from) ?? undefined;
+      const where = { stepId, worker: host.workerIndex, item: preview(item) };
+      return new StepError(origin === undefined ? where : { ...where, origin }, thrown);
+    });
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Frames in a stream of bytes: each behind its length, 4 bytes, big-endian.
+ *
+ * @module
+ */
+import { LONGEST_FRAME } from "./frames.ts";
+
+/** What comes before each frame. */
+const LENGTH_BYTES = 4;
+
+/** Cuts a stream into frames, each with memory of its own. */
+export class FrameSplitter {
+  readonly #take: (frame: Uint8Array) => void;
+  readonly #length = new Uint8Array(LENGTH_BYTES);
+  #lengthFilled = 0;
+  #frame: Uint8Array | null = null;
+  #filled = 0;
+
+  /** `take` gets each frame as soon as it is whole. */
+  constructor(take: (frame: Uint8Array) => void) {
+    this.#take = take;
+  }
+
+  /** Whether the stream may end here. */
+  get atBoundary(): boolean {
+    return this.#frame === null && this.#lengthFilled === 0;
+  }
+
+  /**
+   * Takes the next bytes.
+   *
+   * @throws {Error} If a frame would be longer than any of ours.
+   */
+  push(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#frame === null) {
+        while (this.#lengthFilled < LENGTH_BYTES && at < bytes.length) {
+          this.#length[this.#lengthFilled++] = bytes[at++];
+        }
+        if (this.#lengthFilled < LENGTH_BYTES) return;
+        this.#begin();
+      }
+      const frame = this.#frame!;
+      const part = bytes.subarray(at, at + frame.length - this.#filled);
+      frame.set(part, this.#filled);
+      at += part.length;
+      this.#filled += part.length;
+      if (this.#filled === frame.length) this.#end(frame);
+    }
+  }
+
+  #begin(): void {
+    const length = new DataView(this.#length.buffer).getUint32(0);
+    if (length === 0 || length > LONGEST_FRAME) {
+      throw new Error(`a frame of ${length} bytes is none of ours`);
+    }
+    this.#frame = new Uint8Array(length);
+    this.#filled = 0;
+  }
+
+  #end(frame: Uint8Array): void {
+    this.#frame = null;
+    this.#lengthFilled = 0;
+    this.#take(frame);
+  }
+}
+
+/** Frames as they go over the wire, in one piece. */
+export function joinFrames(frames: readonly Uint8Array[]): Uint8Array {
+  const bytes = frames.reduce((sum, frame) => sum + LENGTH_BYTES + frame.length, 0);
+  const joined = new Uint8Array(bytes);
+  const view = new DataView(joined.buffer);
+  let at = 0;
+  for (const frame of frames) {
+    view.setUint32(at, frame.length);
+    joined.set(frame, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + frame.length;
+  }
+  return joined;
+}

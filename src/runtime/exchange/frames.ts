@@ -1,0 +1,106 @@
+/**
+ * What workers say to one another, as frames of bytes.
+ *
+ * ```text
+ *   kind      1 byte    1 batch, 2 barrier, 3 end, 4 credit
+ *   exchange  2 bytes   which of the flow's exchanges, big-endian like all numbers here
+ *   batch:    4 bytes   how many items, then the items as `core/value_codec.ts` writes them
+ *   barrier:  8 bytes   the epoch that ends
+ *   end:      1 byte    1 where the run is being stopped
+ *   credit:   4 bytes   how many more batches of this exchange have been worked off
+ * ```
+ *
+ * @module
+ */
+import type { Epoch } from "../../core/ids.ts";
+
+/** The most bytes that a frame may have. A longer one is not ours, or holds an item that is too large. */
+export const LONGEST_FRAME = 256 << 20;
+
+/** What comes before the items of a batch. */
+export const BATCH_HEADER = 7;
+
+/** A frame, read. */
+export type Frame =
+  | {
+    readonly kind: "batch";
+    readonly exchange: number;
+    readonly count: number;
+    readonly items: Uint8Array;
+  }
+  | { readonly kind: "barrier"; readonly exchange: number; readonly epoch: Epoch }
+  | { readonly kind: "end"; readonly exchange: number; readonly stopped: boolean }
+  | { readonly kind: "credit"; readonly exchange: number; readonly batches: number };
+
+/** A frame as bytes. */
+export function encodeFrame(frame: Frame): Uint8Array {
+  switch (frame.kind) {
+    case "batch": {
+      const bytes = start(1, frame.exchange, BATCH_HEADER + frame.items.length);
+      viewOf(bytes).setUint32(3, frame.count);
+      bytes.set(frame.items, BATCH_HEADER);
+      return bytes;
+    }
+    case "barrier": {
+      const bytes = start(2, frame.exchange, 11);
+      viewOf(bytes).setBigUint64(3, BigInt(frame.epoch));
+      return bytes;
+    }
+    case "end": {
+      const bytes = start(3, frame.exchange, 4);
+      bytes[3] = frame.stopped ? 1 : 0;
+      return bytes;
+    }
+    case "credit": {
+      const bytes = start(4, frame.exchange, 7);
+      viewOf(bytes).setUint32(3, frame.batches);
+      return bytes;
+    }
+  }
+}
+
+/**
+ * Bytes as a frame. The items of a batch are a view on them.
+ *
+ * @throws {Error} If they are none.
+ */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  if (bytes.length < 4) throw broken();
+  const view = viewOf(bytes);
+  const exchange = view.getUint16(1);
+  switch (bytes[0]) {
+    case 1:
+      if (bytes.length < BATCH_HEADER) break;
+      return {
+        kind: "batch",
+        exchange,
+        count: view.getUint32(3),
+        items: bytes.subarray(BATCH_HEADER),
+      };
+    case 2:
+      if (bytes.length !== 11) break;
+      return { kind: "barrier", exchange, epoch: Number(view.getBigUint64(3)) };
+    case 3:
+      if (bytes.length !== 4 || bytes[3] > 1) break;
+      return { kind: "end", exchange, stopped: bytes[3] === 1 };
+    case 4:
+      if (bytes.length !== 7) break;
+      return { kind: "credit", exchange, batches: view.getUint32(3) };
+  }
+  throw broken();
+}
+
+function start(kind: number, exchange: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  bytes[0] = kind;
+  viewOf(bytes).setUint16(1, exchange);
+  return bytes;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function broken(): Error {
+  return new Error("a frame from another worker cannot be read");
+}

@@ -1,0 +1,190 @@
+/**
+ * The channels of a worker from and to all others.
+ *
+ * Each is bounded by credits: a sender may have so many items and bytes on their way that the receiver
+ * has not taken out of its channel yet, and not more. So whoever reads the transport never has to stop
+ * because one channel is full, and no channel can hold up another that shares its socket (as in Apache
+ * Flink: Kruber, Nowojski, "A Deep-Dive into Flink's Network Stack", 2019).
+ *
+ * @module
+ */
+import type { WorkerIndex } from "../../core/ids.ts";
+import { decodeBatch } from "../../core/value_codec.ts";
+import type { Control, Incoming, Message } from "../channel.ts";
+import { decodeFrame, encodeFrame } from "./frames.ts";
+import type { Transport } from "./transport.ts";
+
+/** How much of a channel may be on its way, or wait for the receiver. A batch over it is taken. */
+export interface CreditWindow {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+const DEFAULT_WINDOW: CreditWindow = { items: 16_384, bytes: 4 << 20 };
+
+/** How a mesh reports to its worker. */
+export interface MeshHost {
+  /** Something has come: run the tasks. */
+  wake(): void;
+  /** Ends the run. */
+  fail(error: unknown): void;
+}
+
+/** The remote channels of one worker. */
+export class Mesh {
+  readonly #transport: Transport;
+  readonly #window: CreditWindow;
+  readonly #senders = new Map<string, RemoteSender>();
+  readonly #receivers = new Map<string, RemoteReceiver>();
+  readonly #owing = new Set<RemoteReceiver>();
+
+  constructor(transport: Transport, window: CreditWindow = DEFAULT_WINDOW) {
+    this.#transport = transport;
+    this.#window = window;
+  }
+
+  /** The end of an exchange's channel to a peer. */
+  sender(exchange: number, to: WorkerIndex): RemoteSender {
+    const sender = new RemoteSender(exchange, this.#window, (frame) => {
+      this.#transport.send(to, frame);
+    });
+    this.#senders.set(nameOf(exchange, to), sender);
+    return sender;
+  }
+
+  /** The end of an exchange's channel from a peer. */
+  receiver(exchange: number, from: WorkerIndex): Incoming {
+    const receiver = new RemoteReceiver(exchange, from, () => this.#owing.add(receiver));
+    this.#receivers.set(nameOf(exchange, from), receiver);
+    return receiver;
+  }
+
+  /** Begins to take what comes, once all channels are made. */
+  start(host: MeshHost): void {
+    this.#transport.receive((from, bytes) => {
+      try {
+        this.#take(from, bytes);
+      } catch (error) {
+        host.fail(error);
+      }
+      host.wake();
+    });
+  }
+
+  /** Sends what has gathered: frames, and credits for what has been worked off. */
+  flush(): void {
+    for (const receiver of this.#owing) {
+      this.#transport.send(receiver.from, receiver.takeCredit());
+    }
+    this.#owing.clear();
+    this.#transport.flush();
+  }
+
+  /** Closes the transport. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  #take(from: WorkerIndex, bytes: Uint8Array): void {
+    const frame = decodeFrame(bytes);
+    const channels = frame.kind === "credit" ? this.#senders : this.#receivers;
+    const channel = channels.get(nameOf(frame.exchange, from));
+    if (channel === undefined) {
+      throw new Error(`worker ${from} sent to exchange ${frame.exchange}, which is not there`);
+    }
+    if (frame.kind === "credit") (channel as RemoteSender).credit(frame.batches);
+    else if (frame.kind === "batch") {
+      (channel as RemoteReceiver).put({ count: frame.count, items: frame.items });
+    } else (channel as RemoteReceiver).put(frame);
+  }
+}
+
+/** Sends one exchange's share of a peer. */
+export class RemoteSender {
+  readonly #exchange: number;
+  readonly #window: CreditWindow;
+  readonly #send: (frame: Uint8Array) => void;
+  readonly #onTheWay: { items: number; bytes: number }[] = []; // batches without credit, oldest first
+  #items = 0;
+  #bytes = 0;
+
+  constructor(exchange: number, window: CreditWindow, send: (frame: Uint8Array) => void) {
+    this.#exchange = exchange;
+    this.#window = window;
+    this.#send = send;
+  }
+
+  /** Whether the peer has to take something first. */
+  get full(): boolean {
+    return this.#items >= this.#window.items || this.#bytes >= this.#window.bytes;
+  }
+
+  /** Sends `count` items that have been encoded. */
+  batch(count: number, items: Uint8Array): void {
+    this.#onTheWay.push({ items: count, bytes: items.length });
+    this.#items += count;
+    this.#bytes += items.length;
+    this.#send(encodeFrame({ kind: "batch", exchange: this.#exchange, count, items }));
+  }
+
+  /** Sends what travels beside the items. */
+  control(message: Control): void {
+    this.#send(encodeFrame({ ...message, exchange: this.#exchange }));
+  }
+
+  /** The peer has taken so many more batches. */
+  credit(batches: number): void {
+    for (const { items, bytes } of this.#onTheWay.splice(0, batches)) {
+      this.#items -= items;
+      this.#bytes -= bytes;
+    }
+  }
+}
+
+/** A batch that has not been decoded: that is done when its turn comes. */
+interface EncodedBatch {
+  readonly count: number;
+  readonly items: Uint8Array;
+}
+
+/** Receives one exchange's share from a peer. */
+class RemoteReceiver implements Incoming {
+  readonly from: WorkerIndex;
+  readonly #exchange: number;
+  readonly #onTaken: () => void;
+  readonly #queue: (EncodedBatch | Control)[] = [];
+  #owed = 0; // batches that the peer has no credit for yet
+
+  constructor(exchange: number, from: WorkerIndex, onTaken: () => void) {
+    this.#exchange = exchange;
+    this.from = from;
+    this.#onTaken = onTaken;
+  }
+
+  put(message: EncodedBatch | Control): void {
+    this.#queue.push(message);
+  }
+
+  take(): Message | undefined {
+    const message = this.#queue.shift();
+    if (message === undefined || "kind" in message) return message;
+    this.#owed++;
+    this.#onTaken();
+    const items = decodeBatch(message.items);
+    if (items.length !== message.count) {
+      throw new Error(`worker ${this.from} sent ${items.length} items as ${message.count}`);
+    }
+    return items;
+  }
+
+  /** A frame with the credit that the peer is owed. */
+  takeCredit(): Uint8Array {
+    const batches = this.#owed;
+    this.#owed = 0;
+    return encodeFrame({ kind: "credit", exchange: this.#exchange, batches });
+  }
+}
+
+function nameOf(exchange: number, peer: WorkerIndex): string {
+  return `${exchange}/${peer}`;
+}

@@ -1,0 +1,122 @@
+/**
+ * The sending side of an exchange: which worker each item goes to.
+ *
+ * @module
+ */
+import type { WorkerIndex } from "../../core/ids.ts";
+import { keyGroupOf, ownersOf } from "../../core/key_groups.ts";
+import { BatchEncoder } from "../../core/value_codec.ts";
+import { chainChecks } from "../../graph/chain_checks.ts";
+import type { ExchangeNode } from "../../graph/nodes.ts";
+import { type Channel, isBatch, type Message, type Outgoing } from "../channel.ts";
+import { BATCH_HEADER, LONGEST_FRAME } from "./frames.ts";
+import type { RemoteSender } from "./mesh.ts";
+
+/** A batch of so many bytes is sent, though there is more: a frame must fit into memory a few times. */
+const BATCH_BYTES = 1 << 20;
+
+/** The ends of an exchange's channels: this worker's own, and those to the others. */
+export interface RouterTargets {
+  /** For what stays here, and is never encoded. */
+  readonly local: Channel;
+  readonly localIndex: WorkerIndex;
+  /** By worker; nothing at this one's own index. */
+  readonly remote: readonly (RemoteSender | undefined)[];
+}
+
+/** Makes an error of the step that the items go to. */
+export type FailItem = (item: unknown, thrown: unknown) => Error;
+
+/**
+ * Deals items out over the workers.
+ *
+ * It is full when any of its targets is: what the others could take is not known before it has been
+ * read.
+ */
+export class Router implements Outgoing {
+  readonly #targets: RouterTargets;
+  readonly #fail: FailItem;
+  readonly #deal: (batch: readonly unknown[]) => unknown[][];
+  readonly #encoder = new BatchEncoder();
+
+  constructor(route: ExchangeNode["route"], targets: RouterTargets, fail: FailItem) {
+    const { remote } = targets;
+    this.#targets = targets;
+    this.#fail = fail;
+    this.#deal = route === "key" ? dealByKey(remote.length, fail) : dealEvenly(remote.length);
+  }
+
+  get full(): boolean {
+    const { local, remote } = this.#targets;
+    return local.full || remote.some((sender) => sender?.full);
+  }
+
+  push(message: Message): void {
+    const { local, localIndex, remote } = this.#targets;
+    if (!isBatch(message)) {
+      local.push(message);
+      for (const sender of remote) sender?.control(message);
+      return;
+    }
+    this.#deal(message).forEach((items, worker) => {
+      if (items.length === 0) return;
+      if (worker === localIndex) local.push(items);
+      else this.#send(remote[worker]!, items);
+    });
+  }
+
+  #send(sender: RemoteSender, items: readonly unknown[]): void {
+    const encoder = this.#encoder;
+    for (const item of items) {
+      try {
+        encoder.write(item);
+      } catch (thrown) {
+        throw this.#fail(item, thrown);
+      }
+      if (encoder.bytes < BATCH_BYTES) continue;
+      if (encoder.bytes > LONGEST_FRAME - BATCH_HEADER) throw this.#fail(item, tooLarge());
+      sender.batch(encoder.count, encoder.take());
+    }
+    if (encoder.count > 0) sender.batch(encoder.count, encoder.take());
+  }
+}
+
+function tooLarge(): Error {
+  return new RangeError(
+    `the item is too large to be sent to another worker: its encoded form has more than ` +
+      `${LONGEST_FRAME >> 20} MiB; make items smaller before this step`,
+  );
+}
+
+/** Each item to the owner of its key. */
+function dealByKey(
+  workers: number,
+  fail: FailItem,
+): (batch: readonly unknown[]) => unknown[][] {
+  const owners = ownersOf(workers);
+  return (batch) => {
+    const shares: unknown[][] = Array.from({ length: workers }, () => []);
+    for (const pair of batch) {
+      if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
+        throw fail(pair, chainChecks.notKeyed("a stateful step", pair));
+      }
+      shares[owners[keyGroupOf(pair[0])]].push(pair);
+    }
+    return shares;
+  };
+}
+
+/** Each batch in equal shares, the larger ones to each worker in turn. */
+function dealEvenly(workers: number): (batch: readonly unknown[]) => unknown[][] {
+  let first = 0;
+  return (batch) => {
+    const shares: unknown[][] = Array.from({ length: workers }, () => []);
+    for (let turn = 0, from = 0; turn < workers; turn++) {
+      const to = Math.ceil(batch.length * (turn + 1) / workers);
+      shares[(first + turn) % workers] = batch.slice(from, to);
+      from = to;
+    }
+    first = (first + batch.length) % workers;
+    return shares;
+  };
+}

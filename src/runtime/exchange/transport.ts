@@ -1,0 +1,23 @@
+/**
+ * How frames of bytes get from one worker to another.
+ *
+ * Between processes that is a mesh of sockets; tests join workers of one process in memory.
+ *
+ * @module
+ */
+import type { WorkerIndex } from "../../core/ids.ts";
+
+/** Reaches the other workers. What is sent to one arrives whole and in order. */
+export interface Transport {
+  /**
+   * Takes over a frame for a peer. Never waits: how much can be on its way is bounded by whoever
+   * sends (see `mesh.ts`).
+   */
+  send(to: WorkerIndex, frame: Uint8Array): void;
+  /** Has what was sent go out now. Called at the end of each turn of the worker's loop. */
+  flush(): void;
+  /** Sets who takes the frames that come. Called once; frames that came before wait for it. */
+  receive(take: (from: WorkerIndex, frame: Uint8Array) => void): void;
+  /** Frees what is held. What has not gone out is dropped. */
+  close(): void;
+}

@@ -1,0 +1,323 @@
+/**
+ * Starts worker processes, follows them through a run, and sees to it that nothing is left of them.
+ *
+ * It touches no item and never loads the flow file: user code runs in workers only, so that it cannot
+ * block whoever watches it.
+ *
+ * @module
+ */
+import { systemClock } from "../../core/clock.ts";
+import type { WorkerIndex } from "../../core/ids.ts";
+import type { Log, LogLevel } from "../../core/log.ts";
+import { within } from "../../core/promises.ts";
+import { EpochCoordinator } from "../epochs.ts";
+import type { RunResult } from "../run.ts";
+import type { ControlLink } from "./control_link.ts";
+import { fromFailure } from "./failure.ts";
+import { CONTROL_SOCKET, ControlListener, createControlToken } from "./listener.ts";
+import { Liveness, stateOfProcess } from "./liveness.ts";
+import { createMeshToken } from "./mesh_listener.ts";
+import type { MeshAddresses, ToCoordinator, ToWorker, WorkerStatus } from "./protocol.ts";
+import { type RunStatus, runStatusOf, sumCounts } from "./run_status.ts";
+import { chooseFolder, makeFolder, removeFolder, type SocketAddress } from "./socket_folder.ts";
+import { type OutputTaps, spawnWorker, type WorkerChild } from "./spawn.ts";
+
+/** What a coordinator runs, and how. */
+export interface Job {
+  readonly moduleUrl: string;
+  readonly exportName: string | null;
+  readonly args: readonly string[];
+  readonly workers: number;
+  /** Deno's flags for the workers, given the run's folder. */
+  readonly flags: (folder: string | null) => readonly string[];
+  readonly intervalMs: number;
+  readonly log: Log;
+  readonly logLevel: LogLevel;
+  /** How often workers say how far they are, in milliseconds. */
+  readonly statusMs: number;
+  readonly onStatus: (status: RunStatus) => void;
+  readonly taps: OutputTaps;
+}
+
+/** How long workers that are done get to leave by themselves, in milliseconds. */
+const LEAVE_MS = 10_000;
+
+/** The same after a failure: the whole is to be over within ten seconds. */
+const ABORT_MS = 4_000;
+
+type Phase = "starting" | "loaded" | "opened" | "ended" | "finished";
+
+/** What the coordinator knows about a worker. */
+interface WorkerState {
+  readonly index: WorkerIndex;
+  readonly child: WorkerChild;
+  link: ControlLink<ToCoordinator, ToWorker> | null;
+  phase: Phase;
+  /** Its steps, and where it waits for the others. */
+  loaded: Extract<ToCoordinator, { kind: "loaded" }> | null;
+  status: WorkerStatus | null;
+}
+
+/** One run on worker processes. */
+export class Coordinator {
+  readonly #job: Job;
+  readonly #log: Log;
+  readonly #epochs: EpochCoordinator;
+  readonly #liveness: Liveness;
+  readonly #done: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #workers: WorkerState[] = [];
+  #folder: string | null = null;
+  #stopping = false;
+  #stopped = false;
+  #hasLoaded = false;
+
+  /** Starts nothing yet. */
+  constructor(job: Job) {
+    this.#job = job;
+    this.#log = job.log;
+    this.#done.promise.catch(() => {}); // it may be rejected before `run` comes to await it
+    this.#epochs = new EpochCoordinator({
+      closeEpoch: (epoch) => this.#broadcast({ kind: "closeEpoch", epoch }),
+      commitEpoch: (epoch) => this.#broadcast({ kind: "commitEpoch", epoch }),
+    }, { workers: job.workers, intervalMs: job.intervalMs, clock: systemClock, epoch: 0 });
+    this.#liveness = new Liveness(job.workers, {
+      ping: (worker) => this.#workers[worker].link?.send({ kind: "ping" }),
+      stateOf: (worker) => stateOfProcess(this.#workers[worker].child.pid),
+      onStopped: (worker) => this.#onFrozen(this.#workers[worker]),
+    }, { clock: systemClock, log: job.log });
+  }
+
+  /**
+   * Runs the job.
+   *
+   * @throws {Error} What made it fail.
+   */
+  async run(): Promise<RunResult> {
+    let listener: ControlListener | null = null;
+    try {
+      listener = await this.#spawn();
+      this.#liveness.start();
+      await this.#done.promise;
+      await this.#leave(LEAVE_MS);
+      const steps = sumCounts(this.#workers.map(({ status }) => status?.steps ?? []));
+      return { steps, stopped: this.#stopped };
+    } catch (error) {
+      this.#broadcast({ kind: "abort" });
+      await this.#leave(ABORT_MS);
+      throw error;
+    } finally {
+      this.#epochs.stop();
+      this.#liveness.stop();
+      for (const { child, link } of this.#workers) {
+        child.kill();
+        link?.close();
+      }
+      await Promise.all(this.#workers.map(({ child }) => child.exited));
+      listener?.close();
+      await removeFolder(this.#folder);
+    }
+  }
+
+  /** Whether all workers could load the flow. */
+  get hasLoaded(): boolean {
+    return this.#hasLoaded;
+  }
+
+  /** Stops the run gracefully. */
+  stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#log.info("stopping");
+    this.#broadcast({ kind: "stop" });
+  }
+
+  /** Stops the run at once: it fails. */
+  kill(): void {
+    this.#done.reject(new Error("the run was stopped at once"));
+    this.#killed.resolve();
+  }
+
+  /**
+   * Starts the workers, and only then makes the folder where they find us: whenever this process is
+   * killed, there is a worker that removes it, or nothing to be removed.
+   */
+  async #spawn(): Promise<ControlListener> {
+    const { workers, flags, args, taps } = this.#job;
+    const folder = this.#folder = chooseFolder();
+    const tokens = Array.from({ length: workers }, createControlToken);
+    const early = folder === null ? new ControlListener(null, tokens) : null;
+    const address = early?.address ?? { unix: `${folder}/${CONTROL_SOCKET}` };
+    const options = { flags: flags(folder), args, taps };
+    for (const [index, token] of tokens.entries()) {
+      const bootstrap = { address, folder, token, coordinatorPid: Deno.pid };
+      const child = spawnWorker(bootstrap, options);
+      const state: WorkerState = {
+        index,
+        child,
+        link: null,
+        phase: "starting",
+        loaded: null,
+        status: null,
+      };
+      this.#workers.push(state);
+      void child.exited.then((status) => this.#onExit(state, status));
+    }
+    await makeFolder(folder);
+    const listener = early ?? new ControlListener(folder, tokens);
+    listener.accept((index, link) => {
+      const state = this.#workers[index];
+      state.link = link;
+      void this.#follow(state, link).catch((error) => this.#done.reject(error));
+    }, (error) => this.#done.reject(error));
+    return listener;
+  }
+
+  async #follow(state: WorkerState, link: ControlLink<ToCoordinator, ToWorker>): Promise<void> {
+    const { moduleUrl, exportName, logLevel, workers: count } = this.#job;
+    link.send({ kind: "load", index: state.index, count, moduleUrl, exportName, logLevel });
+    for await (const message of link.messages()) {
+      this.#liveness.heard(state.index);
+      this.#onMessage(state, message);
+    }
+  }
+
+  #onMessage(state: WorkerState, message: ToCoordinator): void {
+    const { index } = state;
+    switch (message.kind) {
+      case "loaded":
+        state.loaded = message;
+        this.#enter(state, "loaded", () => this.#onLoaded());
+        break;
+      case "planned":
+        this.#broadcast({ kind: "open", epoch: 0, plans: message.plans, mesh: this.#mesh() });
+        break;
+      case "opened":
+        this.#enter(state, "opened", () => this.#onOpened());
+        break;
+      case "epochClosed":
+        this.#epochs.closed(index, message.epoch);
+        break;
+      case "stopRequested":
+        this.stop();
+        break;
+      case "status":
+        state.status = message;
+        this.#job.onStatus(runStatusOf(this.#workers.map(({ status }) => status)));
+        break;
+      case "log":
+        this.#logOf(state, message);
+        break;
+      case "ended":
+        this.#stopped ||= message.stopped;
+        this.#epochs.ended(index);
+        this.#enter(state, "ended", () => {
+          this.#broadcast({ kind: "finish", epoch: this.#epochs.epoch });
+        });
+        break;
+      case "finished":
+        state.status = { steps: message.steps, progress: null, waitingFor: [] };
+        this.#enter(state, "finished", () => {
+          this.#log.info("flow finished", { stopped: this.#stopped });
+          this.#done.resolve();
+        });
+        break;
+      case "failed":
+        this.#done.reject(fromFailure(message.failure, index));
+        break;
+      case "hello": // the listener has had it
+      case "pong":
+        break;
+    }
+  }
+
+  #logOf({ index }: WorkerState, line: Extract<ToCoordinator, { kind: "log" }>): void {
+    const { level, message, fields } = line;
+    this.#log[level](message, this.#job.workers === 1 ? fields : { worker: index, ...fields });
+  }
+
+  /** A worker has come to a phase; `all` is called when the last one has. */
+  #enter(state: WorkerState, phase: Phase, all: () => void): void {
+    state.phase = phase;
+    if (this.#workers.every((worker) => worker.phase === phase)) all();
+  }
+
+  #onLoaded(): void {
+    const [{ loaded: first }, ...others] = this.#workers;
+    for (const { index, loaded } of others) {
+      const difference = differenceOf(first!.steps, loaded!.steps);
+      if (difference !== null) {
+        this.#done.reject(
+          new Error(
+            `worker ${index} has another flow than worker 0: ${difference}. The flow must be the same ` +
+              `on every worker, so it must not depend on time, chance, or the worker`,
+          ),
+        );
+        return;
+      }
+    }
+    this.#hasLoaded = true;
+    this.#log.info("flow loaded", { flow: first!.flow, steps: first!.steps.length });
+    this.#workers[0].link!.send({ kind: "plan" });
+  }
+
+  #mesh(): MeshAddresses | null {
+    if (this.#job.workers === 1) return null;
+    const addresses = this.#workers.map(({ loaded }): SocketAddress => loaded!.mesh!);
+    return { addresses, token: createMeshToken() };
+  }
+
+  #onOpened(): void {
+    void removeFolder(this.#folder).catch((error) => this.#done.reject(error)); // all have met
+    this.#log.info("flow running", { workers: this.#job.workers });
+    if (this.#stopping) this.#broadcast({ kind: "stop" }); // before anything is read
+    this.#broadcast({ kind: "run", statusMs: this.#job.statusMs });
+    this.#epochs.start();
+  }
+
+  #onFrozen({ index, child }: WorkerState): void {
+    child.kill(); // it cannot leave by itself
+    this.#done.reject(
+      new Error(
+        `worker ${index} (process ${child.pid}) does not answer: its process has been stopped, as by ` +
+          `SIGSTOP or a debugger`,
+      ),
+    );
+  }
+
+  /** A worker that leaves before it has finished, and has not said why, has been killed or has quit. */
+  #onExit(state: WorkerState, { code, signal }: Deno.CommandStatus): void {
+    if (state.phase === "finished") return;
+    const how = signal === null ? `with code ${code}` : `by ${signal}`;
+    const why = signal === "SIGKILL" || signal === "SIGABRT" || signal === "SIGTRAP"
+      ? " (out of memory?)"
+      : signal === null && state.link !== null
+      ? " (does the flow call Deno.exit?)"
+      : "";
+    // What it said last may still be on its way through the socket.
+    const last = state.link === null ? Promise.resolve() : state.link.drained();
+    void last.then(() =>
+      this.#done.reject(new Error(`worker ${state.index} ended ${how} while it ran${why}`))
+    );
+  }
+
+  /** Lets the workers leave by themselves, which they do when done and after a failure. */
+  async #leave(ms: number): Promise<void> {
+    const left = Promise.all(this.#workers.map(({ child }) => child.exited));
+    await within(Promise.race([left, this.#killed.promise]), ms);
+  }
+
+  #broadcast(message: ToWorker): void {
+    for (const { link } of this.#workers) link?.send(message);
+  }
+}
+
+/** The first step that differs, in words; `null` where none does. */
+function differenceOf(first: readonly string[], other: readonly string[]): string | null {
+  for (let i = 0; i < Math.max(first.length, other.length); i++) {
+    if (first[i] !== other[i]) {
+      return `step ${i + 1} is ${other[i] ?? "not there"} and not ${first[i] ?? "nothing"}`;
+    }
+  }
+  return null;
+}

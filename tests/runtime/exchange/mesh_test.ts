@@ -1,0 +1,89 @@
+import { assertEquals } from "@std/assert";
+import { encodeFrame, type Frame } from "../../../src/runtime/exchange/frames.ts";
+import { Mesh } from "../../../src/runtime/exchange/mesh.ts";
+import type { Transport } from "../../../src/runtime/exchange/transport.ts";
+import { BatchEncoder } from "../../../src/core/value_codec.ts";
+
+/** A transport that notes what is sent, and lets a test deliver. */
+class HandTransport implements Transport {
+  readonly sent: [to: number, frame: Uint8Array][] = [];
+  deliver: (from: number, frame: Uint8Array) => void = () => {};
+  send = (to: number, frame: Uint8Array): void => void this.sent.push([to, frame]);
+  receive = (take: (from: number, frame: Uint8Array) => void): void => void (this.deliver = take);
+  flush(): void {}
+  close(): void {}
+}
+
+function encoded(...items: unknown[]): Uint8Array {
+  const encoder = new BatchEncoder();
+  for (const item of items) encoder.write(item);
+  return encoder.take();
+}
+
+function batch(exchange: number, ...items: unknown[]): Uint8Array {
+  const frame: Frame = { kind: "batch", exchange, count: items.length, items: encoded(...items) };
+  return encodeFrame(frame);
+}
+
+function started(mesh: Mesh): { errors: unknown[] } {
+  const errors: unknown[] = [];
+  mesh.start({ wake() {}, fail: (error) => void errors.push(error) });
+  return { errors };
+}
+
+Deno.test("a sender is full when its window is, in items or in bytes, until there is credit", () => {
+  const transport = new HandTransport();
+  const mesh = new Mesh(transport, { items: 3, bytes: 100 });
+  const sender = mesh.sender(7, 1);
+  started(mesh);
+  sender.batch(2, new Uint8Array(10));
+  assertEquals(sender.full, false);
+  sender.batch(1, new Uint8Array(10));
+  assertEquals(sender.full, true);
+  transport.deliver(1, encodeFrame({ kind: "credit", exchange: 7, batches: 1 }));
+  assertEquals(sender.full, false);
+  sender.batch(1, new Uint8Array(200));
+  assertEquals(sender.full, true);
+  transport.deliver(1, encodeFrame({ kind: "credit", exchange: 7, batches: 2 }));
+  assertEquals(sender.full, false);
+});
+
+Deno.test("a receiver gives credit for what has been taken, not for what has come", () => {
+  const transport = new HandTransport();
+  const mesh = new Mesh(transport);
+  const receiver = mesh.receiver(2, 1);
+  started(mesh);
+  transport.deliver(1, batch(2, "a", ["b", 1]));
+  transport.deliver(1, batch(2, "c"));
+  transport.deliver(1, encodeFrame({ kind: "barrier", exchange: 2, epoch: 5 }));
+  mesh.flush();
+  assertEquals(transport.sent, []);
+  assertEquals(receiver.take(), ["a", ["b", 1]]);
+  assertEquals(receiver.take(), ["c"]);
+  assertEquals((receiver.take() as { kind: string }).kind, "barrier");
+  assertEquals(receiver.take(), undefined);
+  mesh.flush();
+  mesh.flush();
+  assertEquals(transport.sent, [[1, encodeFrame({ kind: "credit", exchange: 2, batches: 2 })]]);
+});
+
+Deno.test("channels of several exchanges and peers do not mix", () => {
+  const transport = new HandTransport();
+  const mesh = new Mesh(transport);
+  const names = [[0, 1], [0, 2], [1, 1]] as const;
+  const receivers = names.map(([exchange, from]) => mesh.receiver(exchange, from));
+  started(mesh);
+  for (const [exchange, from] of names) transport.deliver(from, batch(exchange, exchange, from));
+  assertEquals(receivers.map((receiver) => receiver.take()), [[0, 1], [0, 2], [1, 1]]);
+});
+
+Deno.test("a frame for an exchange that is not there, or that cannot be read, fails the run", () => {
+  const transport = new HandTransport();
+  const { errors } = started(new Mesh(transport));
+  transport.deliver(3, batch(9, 1));
+  transport.deliver(3, new Uint8Array([77]));
+  assertEquals(errors.map(String), [
+    "Error: worker 3 sent to exchange 9, which is not there",
+    "Error: a frame from another worker cannot be read",
+  ]);
+});
