@@ -110,7 +110,7 @@ export class CliProcess implements AsyncDisposable {
     const { code } = await this.#inTime(this.#child.status);
     await this.#inTime(Promise.all([this.stdout.ended, this.stderr.ended]));
     const result = { code, stdout: this.stdout.text, stderr: this.stderr.text };
-    assertEquals(this.#processes(), [], `processes are left\n${show(result)}`);
+    assertEquals(this.processes(), [], `processes are left\n${show(result)}`);
     const files = [...Deno.readDirSync(this.#tmp)].map(({ name }) => name);
     assertEquals(files, [], `temporary files are left\n${show(result)}`);
     return result;
@@ -118,7 +118,7 @@ export class CliProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
-    for (const pid of this.#processes()) kill(pid);
+    for (const pid of this.processes()) kill(pid);
     await Promise.all([this.#child.status, this.stdout.ended, this.stderr.ended]);
     await Deno.remove(this.#tmp, { recursive: true });
   }
@@ -132,7 +132,7 @@ export class CliProcess implements AsyncDisposable {
   }
 
   /** Its processes that are there now. Only Linux shows the environment of others. */
-  #processes(): number[] {
+  processes(): number[] {
     if (Deno.build.os !== "linux") return [];
     const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name));
     return pids.filter((pid) => pid > 0 && environOf(pid).includes(`${MARK}=${this.#mark}`));

@@ -30,10 +30,16 @@ const FATAL_TYPES: ReadonlySet<string> = new Set([
 export function isFatal(error: unknown): boolean {
   const { name, type } = error as { name?: string; type?: string };
   // A RangeError: a response that ends too early for what it says it holds.
-  return error instanceof RangeError || name === "KafkaJSSASLAuthenticationError" ||
+  return error instanceof RangeError || isDenied(error) ||
+    name === "KafkaJSSASLAuthenticationError" ||
     name === "KafkaSecurityError" ||
     name === "KafkaJSNotImplemented" ||
     (type !== undefined && FATAL_TYPES.has(type));
+}
+
+/** Whether a permission is missing. KafkaJS keeps of such an error only what it says. */
+function isDenied(error: unknown): boolean {
+  return error instanceof Error && /\bRequires \w+ access to "/.test(error.message);
 }
 
 /** What kind of error KafkaJS reports, such as `UNKNOWN_TOPIC_OR_PARTITION`; else its name. */
