@@ -243,31 +243,38 @@ export class ValueWriter {
   #anyString(value: string): void {
     const { length } = value;
     if (!value.isWellFormed()) {
-      this.bytes[this.at++] = UTF16;
-      this.varint(length);
-      if (this.at + length * 2 > this.#limit) this.#grow(length * 2);
-      const { bytes } = this;
-      for (let i = 0; i < length; i++) {
-        const unit = value.charCodeAt(i);
-        bytes[this.at++] = unit;
-        bytes[this.at++] = unit >> 8;
-      }
+      this.#utf16(value);
       return;
     }
     if (this.at + length * 3 > this.#limit) this.#grow(length * 3);
+    const { bytes, at } = this;
     // How many bytes it takes is known afterwards: the length's varint is as long as it may get.
     const varintBytes = length * 3 < 1 << 7 ? 1 : length * 3 < 1 << 14 ? 2 : 5;
-    const start = this.at + 1 + varintBytes;
-    const { bytes } = this;
-    const { written } = encoder.encodeInto(value, bytes.subarray(start));
-    bytes[this.at++] = UTF8;
+    const start = at + 1 + varintBytes;
+    const written = length <= SHORT
+      ? writeUtf8(value, bytes, start)
+      : encoder.encodeInto(value, bytes.subarray(start)).written;
+    bytes[at] = UTF8;
     let rest = written;
     for (let i = 1; i < varintBytes; i++) {
-      bytes[this.at++] = rest % 128 + 128;
+      bytes[at + i] = rest % 128 + 128;
       rest = Math.floor(rest / 128);
     }
-    bytes[this.at] = rest;
+    bytes[start - 1] = rest;
     this.at = start + written;
+  }
+
+  #utf16(value: string): void {
+    const { length } = value;
+    this.bytes[this.at++] = UTF16;
+    this.varint(length);
+    if (this.at + length * 2 > this.#limit) this.#grow(length * 2);
+    const { bytes } = this;
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      bytes[this.at++] = unit;
+      bytes[this.at++] = unit >> 8;
+    }
   }
 
   /** Writes bytes as they are. */
@@ -499,6 +506,31 @@ export class ValueWriter {
     this.bytes = grown;
     this.#limit = length - ROOM;
   }
+}
+
+/** Writes well-formed text at `start`; how many bytes it took. A short one's is faster than Deno's. */
+function writeUtf8(text: string, bytes: Uint8Array, start: number): number {
+  let at = start;
+  for (let i = 0; i < text.length; i++) {
+    let code = text.charCodeAt(i);
+    if (code < 0x80) {
+      bytes[at++] = code;
+    } else if (code < 0x800) {
+      bytes[at++] = 0xc0 | code >> 6;
+      bytes[at++] = 0x80 | code & 0x3f;
+    } else if (code < 0xd800 || code > 0xdfff) {
+      bytes[at++] = 0xe0 | code >> 12;
+      bytes[at++] = 0x80 | code >> 6 & 0x3f;
+      bytes[at++] = 0x80 | code & 0x3f;
+    } else {
+      code = text.codePointAt(i++)!; // a surrogate and the one that follows
+      bytes[at++] = 0xf0 | code >> 18;
+      bytes[at++] = 0x80 | code >> 12 & 0x3f;
+      bytes[at++] = 0x80 | code >> 6 & 0x3f;
+      bytes[at++] = 0x80 | code & 0x3f;
+    }
+  }
+  return at - start;
 }
 
 /** What an error keeps. */
