@@ -1,8 +1,9 @@
 /**
  * Reads values; see `value_format.ts` for the bytes.
  *
- * Nothing is allocated by a length that the bytes only claim, and nothing that is read refers to
- * the bytes, so that a value that is kept does not keep the rest of the batch.
+ * Arrays and the like grow as their elements are read, so that no memory is taken for a length that
+ * the bytes only claim; nesting is limited by the stack, and writers stay far from its end. Nothing
+ * that is read refers to the bytes, so that a value that is kept does not keep the rest of the batch.
  *
  * @module
  */
@@ -28,7 +29,6 @@ import {
   LONG_ARRAY,
   LONG_SHAPE,
   MAP,
-  MOST_DEPTH,
   NEW_SHAPE,
   NOTHING,
   NULL,
@@ -74,7 +74,6 @@ export class ValueReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
   #at: number;
-  #depth = 0;
   readonly #shapes: Shape[] = []; // of this batch, by number
   #nodes: object[] | undefined; // of the graph that is being read, by number
   #tags: number[] = []; // of those nodes
@@ -140,7 +139,7 @@ export class ValueReader {
       case BIGINT:
         return this.#bigInt();
       case UTF8: {
-        const length = this.#length();
+        const length = this.#varint();
         const at = this.#take(length);
         return decoder.decode(bytes.subarray(at, at + length));
       }
@@ -153,14 +152,6 @@ export class ValueReader {
 
   #object(tag: number): unknown {
     if (this.#nodes !== undefined) return this.#inGraph(tag, this.#nodes);
-    if (this.#depth > MOST_DEPTH + 1) throw new Error("nested too deeply");
-    this.#depth++;
-    const object = this.#inTree(tag);
-    this.#depth--;
-    return object;
-  }
-
-  #inTree(tag: number): unknown {
     switch (tag) {
       case ARRAY:
         return [];
@@ -194,7 +185,7 @@ export class ValueReader {
   }
 
   #newShape(): Record<string, unknown> {
-    const count = this.#length();
+    const count = this.#varint();
     const keys: string[] = [];
     for (let i = 0; i < count; i++) keys.push(this.#key());
     this.#shapes.push(shapes.find(keys));
@@ -224,22 +215,22 @@ export class ValueReader {
   #fill(container: object, tag: number): object {
     switch (tag) {
       case LONG_ARRAY:
-        return this.#fillArray(container as unknown[], this.#length());
+        return this.#fillArray(container as unknown[], this.#varint());
       case KEYED_ARRAY:
         return this.#fillKeyedArray(container as unknown[]);
       case OBJECT: {
-        const count = this.#length();
+        const count = this.#varint();
         for (let i = 0; i < count; i++) setOwn(container, this.#key(), this.value());
         return container;
       }
       case MAP: {
-        const count = this.#length();
+        const count = this.#varint();
         const map = container as Map<unknown, unknown>;
         for (let i = 0; i < count; i++) map.set(this.value(), this.value());
         return map;
       }
       case SET: {
-        const count = this.#length();
+        const count = this.#varint();
         const set = container as Set<unknown>;
         for (let i = 0; i < count; i++) set.add(this.value());
         return set;
@@ -259,7 +250,7 @@ export class ValueReader {
 
   #fillKeyedArray(array: unknown[]): unknown[] {
     const length = this.#varint();
-    const count = this.#length();
+    const count = this.#varint();
     // An element far behind all others makes V8 keep a table, which is as large as what is in it.
     if (length > 4 * count + 16) array[2 ** 32 - 2] = undefined;
     array.length = length;
@@ -280,7 +271,7 @@ export class ValueReader {
   #leaf(tag: number): object {
     switch (tag) {
       case BYTES:
-        return this.#copy(this.#length());
+        return this.#copy(this.#varint());
       case DATE:
         return new Date(this.#float64());
       case BINARY:
@@ -300,7 +291,7 @@ export class ValueReader {
   #binary(): object {
     const kind = BINARY_KINDS[this.#bytes[this.#take(1)]];
     if (kind === undefined) throw new Error("unknown kind of binary data");
-    const { buffer } = this.#copy(this.#length());
+    const { buffer } = this.#copy(this.#varint());
     return kind === ArrayBuffer ? buffer : new (kind as Int8ArrayConstructor)(buffer);
   }
 
@@ -310,7 +301,6 @@ export class ValueReader {
   }
 
   #graph(): unknown {
-    if (this.#depth > 1) throw new Error("a graph inside another value");
     const nodes: object[] = this.#nodes = [];
     this.#tags = [];
     const root = this.value();
@@ -359,13 +349,6 @@ export class ValueReader {
     return value;
   }
 
-  /** A length of what takes a byte each at least, and must therefore be there. */
-  #length(): number {
-    const length = this.#varint();
-    if (length > this.#end - this.#at) throw new Error("they end too early");
-    return length;
-  }
-
   #float64(): number {
     this.#eight();
     return float[0];
@@ -386,7 +369,7 @@ export class ValueReader {
   }
 
   #utf16(): string {
-    const length = this.#length();
+    const length = this.#varint();
     const at = this.#take(length * 2);
     const parts: string[] = [];
     for (let i = 0; i < length; i += 4096) {
@@ -416,7 +399,7 @@ function makeError(type: number): Error {
   }
 }
 
-/** Assigns, without running into the setter of `__proto__`. */
+/** Assigns, without running into the setter of `__proto__` (which Deno has behind a flag only). */
 function setOwn(object: object, key: string, value: unknown): void {
   if (key === "__proto__") {
     const all = { value, writable: true, enumerable: true, configurable: true };
