@@ -42,7 +42,7 @@ const kept: readonly [name: string, value: unknown][] = [
   ["bigints", [0n, -1n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), -(2n ** 63n) - 1n]],
   ["a large bigint", -(3n ** 10_000n)],
   ["strings of all short lengths", Array.from({ length: 200 }, (_, i) => "x".repeat(i))],
-  ["non-ASCII strings", Array.from({ length: 80 }, (_, i) => "x".repeat(i) + "ÿ€😀")],
+  ["non-ASCII strings", Array.from({ length: 80 }, (_, i) => "x".repeat(i) + "ÿ€😀𠮷\u{10ffff}")],
   ["a string that starts with a byte order mark", "\ufeffx" + "€".repeat(70)],
   ["a long string", "aÿ€😀".repeat(50_000)],
   ["lone surrogates", ["\ud800", "a\udc00b", "\udc00\ud800", "x".repeat(9000) + "\udfff"]],
@@ -343,6 +343,13 @@ Deno.test("batches larger than the buffer that is kept arrive, and the next one 
   }
 });
 
+Deno.test("a small batch does not keep the buffer that a failed write made large", () => {
+  const encoder = new BatchEncoder();
+  encoder.write(1);
+  assertThrows(() => encoder.write([new Uint8Array(3 << 20), () => {}]), UnencodableError);
+  assertEquals(encoder.take().buffer.byteLength, 2);
+});
+
 Deno.test("equal objects have their keys written once a batch", () => {
   const one = batchOf([{ category: 1, position: 2 }]).length;
   const many = batchOf(Array.from({ length: 100 }, () => ({ category: 1, position: 2 }))).length;
@@ -386,22 +393,50 @@ Deno.test("each value cut off anywhere is refused", () => {
 });
 
 Deno.test("no memory is taken for lengths that are only claimed", () => {
-  const huge = [0xff, 0xff, 0xff, 0x7f]; // 2 ** 28 − 1
   const before = Deno.memoryUsage();
-  for (let tag = 0xe0; tag <= 0xff; tag++) {
-    // An array of 40 such claims; kept arrays with holes are valid whatever their length.
-    const claims = Array.from({ length: 40 }, () => [tag, ...huge, 0]).flat();
-    for (const bytes of [[1, 0xee, 40, ...claims], [1, 0xf6, tag - 0xe0, ...huge]]) {
-      try {
-        decodeValue(new Uint8Array(bytes));
-      } catch (error) {
-        assertStringIncludes((error as Error).message, "cannot decode bytes");
+  for (const huge of [[0xff, 0xff, 0xff, 0x07], [0xff, 0xff, 0xff, 0x7f]]) { // 2 ** 24 − 1, 2 ** 28 − 1
+    for (let tag = 0xe0; tag <= 0xff; tag++) {
+      // An array of 40 such claims; those of arrays with holes are valid whatever their length.
+      const claims = Array.from({ length: 40 }, () => [tag, ...huge, 0]).flat();
+      for (const bytes of [[1, 0xee, 40, ...claims], [1, 0xf6, tag - 0xe0, ...huge]]) {
+        try {
+          decodeValue(new Uint8Array(bytes));
+        } catch (error) {
+          assertStringIncludes((error as Error).message, "cannot decode bytes");
+        }
       }
     }
   }
   const after = Deno.memoryUsage();
   assert(after.heapUsed + after.external - before.heapUsed - before.external < 100 << 20);
 });
+
+const corrupt: readonly [name: string, bytes: number[], message: string][] = [
+  ["a key that is no string", [0xf2, 1, 5, 5], "a key that is no string"],
+  ["an array's length as a property", [0xef, 1, 1, 0x86, ...bytesOf("length"), 5], "length among"],
+  ["a shape that is not there", [0xd0], "no shape 0"],
+  ["a reference to nothing", [0xfa, 0xfb, 0], "a reference to nothing"],
+  ["a reference outside a graph", [0xfb, 0], "unknown tag 0xfb"],
+  ["a short array in a graph", [0xfa, 0xc0], "unknown tag 0xc0"],
+  ["an unknown tag", [0xff], "unknown tag 0xff"],
+  ["an unknown kind of binary data", [0xf6, 99, 0], "unknown kind"],
+  ["half an element", [0xf6, 4, 1, 0], "multiple of 2"],
+  ["an unknown type of error", [0xf9, 99], "unknown type"],
+  ["a regular expression that is none", [0xf7, 0x81, 0x28, 0x80], "regular expression"],
+  ["a boxed object", [0xf8, 0xc0], "unknown tag 0xf8"],
+  ["a varint without end", [0xeb, 0xff, 0xff, 0xff, 0xff, 0xff, 0], "too long"],
+];
+
+for (const [name, bytes, message] of corrupt) {
+  Deno.test(`corrupt bytes are refused: ${name}`, () => {
+    const error = assertThrows(() => decodeValue(new Uint8Array([1, ...bytes])), Error, message);
+    assert((error as Error).message.startsWith("cannot decode bytes: "));
+  });
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
 
 Deno.test("bytes that claim endless nesting are refused", () => {
   const nesting = new Uint8Array(1 << 20).fill(0xc1);
