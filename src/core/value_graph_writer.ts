@@ -18,7 +18,8 @@ import {
   REFERENCE,
   SET,
 } from "./value_format.ts";
-import { type ErrorParts, errorParts, isMatch, type ValueWriter } from "./value_writer.ts";
+import { type ErrorParts, errorParts, isMatch } from "./value_kinds.ts";
+import type { ValueWriter } from "./value_writer.ts";
 
 /** An object with others in it, and how it was come by. */
 interface Node {
