@@ -1,21 +1,16 @@
 /**
  * Reads the partitions of the topics that fall to this worker.
  *
- * One fetch is always on its way or waits for the flow, so that network, unpacking and the flow overlap;
- * when enough is waiting, no more is asked for. Records become objects only when the flow asks for them.
+ * What has been fetched waits as bytes: records become objects only when the flow asks for them.
  *
  * @module
  */
 import type { InputReader, Place, Positions, Progress } from "../../graph/contracts.ts";
-import { readBatches, RecordCursor, type StoredBatch, type StoredRecord } from "./batches.ts";
-import { type Codec, codecOf, decompress } from "./compression.ts";
-import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
-import { type FetchedPartition, fetchRecords } from "./fetch.ts";
-import { errorOfCode } from "./kafkajs.ts";
+import { RecordCursor, type StoredRecord } from "./batches.ts";
+import { KafkaConnection, messageOfKafka } from "./connection.ts";
+import { type Block, Fetcher, readable } from "./fetcher.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
-import { positionName } from "./topic_partition.ts";
-import { committedBatches } from "./transactions.ts";
 
 /** Makes an item of a record. */
 export interface ToItem<T> {
@@ -26,35 +21,6 @@ export interface ToItem<T> {
 
 /** The most items in a batch. */
 const BATCH = 4096;
-
-/** How far a fetch of less than one batch widens the next one. */
-const LARGEST_PARTITION_BYTES = 64 << 20;
-
-/** What a batch may unpack to: Kafka itself sets no bound, and a few bytes can claim gigabytes. */
-const LARGEST_UNPACKED = 256 << 20;
-
-/** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
-const DELETED_MS = 10_000;
-
-const OFFSET_OUT_OF_RANGE = 1;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
-
-/** A batch that waits for the flow, unpacked. */
-interface WaitingBatch {
-  readonly batch: StoredBatch;
-  readonly bytes: Uint8Array;
-}
-
-/** What was fetched of one partition, and waits for the flow. */
-interface Block {
-  readonly state: PartitionState;
-  readonly batches: readonly WaitingBatch[];
-  /** Records before it were asked for by nobody: a broker answers with whole batches. */
-  readonly from: number;
-  /** The position when all of it has been handed out; records from there on are not wanted. */
-  readonly next: number;
-  readonly bytes: number;
-}
 
 /** Starts reading this worker's partitions. */
 export async function openKafkaReader<T>(
@@ -75,23 +41,21 @@ export async function openKafkaReader<T>(
       return await fetchOffsets(mine, settings.start, connection);
     });
     const states = startingStates(settings, resume, offsets);
-    const reader = new KafkaReader(settings, connection, states, toItem, at);
-    reader.start();
-    return reader;
+    return new KafkaReader(settings, connection, states, toItem, at);
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
-/** Hands out records, and fetches more in the background. */
+/** Hands out what the fetcher brings, record by record. */
 class KafkaReader<T> implements InputReader<T> {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
   readonly #states: PartitionState[];
   readonly #toItem: ToItem<T>;
   readonly #at: Place;
-  readonly #blocks: Block[] = [];
+  readonly #fetcher: Fetcher;
   /** What was handed out last, for errors to say where an item came from. */
   #last: { items: T[]; offsets: number[]; states: PartitionState[] } = {
     items: [],
@@ -100,15 +64,6 @@ class KafkaReader<T> implements InputReader<T> {
   };
   #batch = 0; // of the first block: the next batch to read
   #cursor: RecordCursor | null = null; // in the batch before that
-  #waitingBytes = 0;
-  #rounds = 0;
-  #fetching: Promise<void> = Promise.resolve();
-  #closed = false;
-  #ended = false;
-  #unknownSince: number | null = null; // when the brokers began not to know a topic
-  #failure: { error: unknown } | null = null;
-  #onReady: (() => void) | null = null;
-  #onRoom: (() => void) | null = null;
 
   constructor(
     settings: KafkaInputSettings,
@@ -122,24 +77,20 @@ class KafkaReader<T> implements InputReader<T> {
     this.#states = states;
     this.#toItem = toItem;
     this.#at = at;
-  }
-
-  start(): void {
-    this.#fetching = this.#fetchAll().catch((error) => {
-      this.#failure = { error };
-    }).finally(() => this.#wakeReader());
+    this.#fetcher = new Fetcher(settings, connection, states, at);
+    this.#fetcher.start();
   }
 
   next(): T[] | null {
     const items: T[] = [];
     this.#last = { items, offsets: [], states: [] };
-    while (items.length < BATCH && this.#blocks.length > 0) {
-      const block = this.#blocks[0];
-      this.#readable(block.state, () => this.#read(block, items));
+    while (items.length < BATCH) {
+      const block = this.#fetcher.first;
+      if (block === null) break;
+      readable(block.state, () => this.#read(block, items));
     }
-    if (items.length > 0 || this.#blocks.length > 0) return items;
-    if (this.#failure !== null) throw this.#failure.error;
-    return this.#ended ? null : [];
+    if (items.length > 0 || this.#fetcher.first !== null) return items;
+    return this.#fetcher.ended ? null : [];
   }
 
   locate(item: unknown): string | null {
@@ -151,8 +102,7 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   ready(): Promise<void> {
-    if (this.#blocks.length > 0 || this.#ended || this.#failure !== null) return Promise.resolve();
-    return new Promise((resolve) => this.#onReady = resolve);
+    return this.#fetcher.arrival();
   }
 
   positions(): Positions {
@@ -190,9 +140,7 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#onRoom?.();
-    await this.#fetching;
+    await this.#fetcher.close();
     await this.#connection.close();
   }
 
@@ -220,222 +168,8 @@ class KafkaReader<T> implements InputReader<T> {
 
   #finish(block: Block): void {
     block.state.handedOut = block.next;
-    this.#blocks.shift();
     this.#batch = 0;
     this.#cursor = null;
-    this.#waitingBytes -= block.bytes;
-    this.#onRoom?.();
+    this.#fetcher.taken();
   }
-
-  #wakeReader(): void {
-    this.#onReady?.();
-    this.#onReady = null;
-  }
-
-  /** Fetches until all partitions are at their end, or the reader is closed. */
-  async #fetchAll(): Promise<void> {
-    for (;;) {
-      const open = this.#states.filter(({ fetched, end }) => end === null || fetched < end);
-      if (open.length === 0 && (!this.#settings.tail || this.#states.length === 0)) {
-        this.#ended = true;
-        return;
-      }
-      if (this.#isFull()) await this.#room();
-      if (this.#closed || this.#at.signal.aborted) return;
-      try {
-        await this.#findPartitions();
-        await this.#fetchRound(open);
-        this.#connection.succeeded();
-        this.#unknownSince = null;
-      } catch (error) {
-        await this.#recover(error);
-      }
-    }
-  }
-
-  #isFull(): boolean {
-    return this.#waitingBytes >= this.#settings.input.queuedMaxBytes;
-  }
-
-  #room(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onRoom = () => {
-        if (this.#isFull() && !this.#closed) return;
-        this.#onRoom = null;
-        resolve();
-      };
-    });
-  }
-
-  /** Partitions that were added to a topic are read from their first record. */
-  async #findPartitions(): Promise<void> {
-    if (!this.#settings.tail) return;
-    const all = await partitionsOf(this.#settings, this.#at, this.#connection);
-    if (all.length <= this.#states.length) return;
-    const known = new Set(this.#states.map(({ name }) => name));
-    const added = all.filter((partition) => !known.has(positionName(partition)));
-    const offsets = await fetchOffsets(added, "beginning", this.#connection);
-    const states = startingStates(this.#settings, new Map(), offsets);
-    for (const { topic, partition } of states) {
-      this.#at.log.info("new partition", { topic, partition });
-    }
-    this.#states.push(...states);
-  }
-
-  /** One fetch from each broker, for all the partitions that it leads: they wait side by side. */
-  async #fetchRound(open: readonly PartitionState[]): Promise<void> {
-    // Each partition comes first in its turn: the broker fills its answer from the front.
-    const shift = this.#rounds++ % open.length;
-    const turned = [...open.slice(shift), ...open.slice(0, shift)];
-    const byLeader = new Map<number, PartitionState[]>();
-    for (const state of turned) {
-      const leader = (await this.#connection.leaders(state.topic)).get(state.partition);
-      if (leader === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
-      if (leader < 0) {
-        throw new Error(`topic "${state.topic}", partition ${state.partition} has no leader now`);
-      }
-      const states = byLeader.get(leader);
-      if (states === undefined) byLeader.set(leader, [state]);
-      else states.push(state);
-    }
-    // All have to be over before an error begins the next round: two fetches of a partition side by side
-    // would both hand out what comes.
-    const fetches = await Promise.allSettled(
-      [...byLeader].map(([leader, states]) => this.#fetchFrom(leader, states)),
-    );
-    for (const fetch of fetches) if (fetch.status === "rejected") throw fetch.reason;
-  }
-
-  async #fetchFrom(leader: number, states: readonly PartitionState[]): Promise<void> {
-    const { input } = this.#settings;
-    const broker = await this.#connection.broker(leader);
-    const asked = states.map(({ topic, partition, fetched, maxBytes }) => ({
-      topic,
-      partition,
-      offset: fetched,
-      maxBytes,
-    }));
-    const answers = await fetchRecords(broker, asked, {
-      maxWaitMs: input.fetchWaitMs,
-      minBytes: input.fetchMinBytes,
-      maxBytes: input.fetchMaxBytes,
-      isolation: input.isolation,
-    });
-    const byName = new Map(states.map((state) => [state.name, state]));
-    let problem: unknown;
-    for (const answer of answers) {
-      const state = byName.get(positionName(answer));
-      if (state === undefined) continue;
-      if (answer.errorCode === 0) await this.#take(answer, state);
-      else if (answer.errorCode === OFFSET_OUT_OF_RANGE) await this.#reset(state);
-      else problem = errorOfCode(answer.errorCode);
-    }
-    if (problem !== undefined) throw problem;
-  }
-
-  /** Keeps what was fetched of a partition for the flow. */
-  async #take({ records, aborted }: FetchedPartition, state: PartitionState): Promise<void> {
-    const { input } = this.#settings;
-    const batches = this.#readable(state, () => readBatches(records, input.checkCrcs));
-    if (batches.length === 0) {
-      if (records.length > 0) {
-        state.maxBytes = Math.min(state.maxBytes * 2, LARGEST_PARTITION_BYTES);
-      }
-      return;
-    }
-    const after = batches[batches.length - 1].lastOffset + 1;
-    const { end, fetched: from } = state;
-    const next = end !== null && after > end ? end : after;
-    const readable = input.isolation === "read_committed"
-      ? committedBatches(batches, aborted)
-      : batches.filter(({ isControl }) => !isControl);
-    const waiting: WaitingBatch[] = [];
-    let bytes = 0;
-    for (const batch of readable) {
-      if (batch.lastOffset < from || batch.baseOffset >= next || batch.count === 0) continue;
-      const codec = this.#readable(state, () => codecOf(batch.attributes));
-      const unpacked = codec === "none" ? batch.records : await this.#unpack(state, batch, codec);
-      waiting.push({ batch, bytes: unpacked });
-      bytes += unpacked.length;
-    }
-    state.fetched = next;
-    state.maxBytes = input.partitionMaxBytes;
-    this.#blocks.push({ state, batches: waiting, from, next, bytes });
-    this.#waitingBytes += bytes;
-    this.#wakeReader();
-  }
-
-  async #unpack(state: PartitionState, batch: StoredBatch, codec: Codec): Promise<Uint8Array> {
-    try {
-      return await decompress(codec, batch.records, LARGEST_UNPACKED);
-    } catch (error) {
-      throw unreadable(state, batch.baseOffset, error);
-    }
-  }
-
-  #readable<R>(state: PartitionState, read: () => R): R {
-    try {
-      return read();
-    } catch (error) {
-      throw unreadable(state, state.handedOut, error);
-    }
-  }
-
-  /** What a partition is at has been deleted from it: as `auto.offset.reset` says. */
-  async #reset(state: PartitionState): Promise<void> {
-    const { topic, partition } = state;
-    const [{ first, last }] = await fetchOffsets([state], "beginning", this.#connection);
-    const { offsetReset } = this.#settings.input;
-    if (offsetReset === "error") {
-      throw new Unrecoverable(
-        `position ${state.fetched} of topic "${topic}", partition ${partition} is not on the broker ` +
-          `any more, which has ${first} to ${last}: records were deleted before they were read (to ` +
-          `go on all the same, set the property "auto.offset.reset" to earliest or latest)`,
-      );
-    }
-    const to = offsetReset === "beginning" ? first : last;
-    this.#at.log.warn("position lost: records were deleted before they were read", {
-      topic,
-      partition,
-      position: state.fetched,
-      goesOnAt: to,
-    });
-    state.fetched = to;
-  }
-
-  /** After an error: a new connection, and on from the same positions; or the end of the run. */
-  async #recover(error: unknown): Promise<void> {
-    if (this.#closed) return;
-    if (error instanceof Unrecoverable) throw error;
-    const topics = this.#settings.topics.map((topic) => `"${topic}"`).join(", ");
-    if (kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION") {
-      this.#unknownSince ??= performance.now();
-      if (performance.now() - this.#unknownSince >= DELETED_MS) {
-        throw new Error(`topic ${topics} has been deleted while it was being read`, {
-          cause: error,
-        });
-      }
-    } else this.#unknownSince = null;
-    if (isFatal(error)) {
-      throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
-    }
-    this.#connection.drop();
-    await this.#connection.pause(error);
-  }
-}
-
-/** Ends the run: going on would skip records. */
-class Unrecoverable extends Error {}
-
-function unreadable(
-  { topic, partition }: PartitionState,
-  offset: number,
-  cause: unknown,
-): Unrecoverable {
-  return new Unrecoverable(
-    `topic "${topic}", partition ${partition} cannot be read from offset ${offset} on: ` +
-      messageOfKafka(cause),
-    { cause },
-  );
 }
