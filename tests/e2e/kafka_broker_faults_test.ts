@@ -20,10 +20,13 @@ import { moveLeaders, recreate } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
 import { Resumed } from "../faults/resumed.ts";
 import { compareWithJava } from "../faults/transaction_log.ts";
+import { eventually } from "../support/eventually.ts";
 import { produce, readAll } from "../support/kafka.ts";
 import { KafkaCluster } from "../support/kafka_cluster.ts";
 import { asText, collect, follow, within } from "../support/kafka_reading.ts";
+import { testPlace } from "../support/place.ts";
 import { Random } from "../support/random.ts";
+import { recordingLog } from "../support/recording_log.ts";
 
 /** Requests time out several times in five seconds. */
 const IMPATIENT = { "socket.timeout.ms": 1_000, "socket.connection.setup.timeout.ms": 1_000 };
@@ -43,11 +46,15 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
     await t.step(
       `${how}: it waits until the broker is back, and counts each record once`,
       async () => {
-        await countWhile(cluster, {}, async ({ log, inputTopic, outputTopic, readOn, until }) => {
+        await countWhile(cluster, {}, async (counting) => {
+          const { log, inputTopic, outputTopic, readOn, until } = counting;
+          assertEquals(counting.inputWaitsFor, null);
           await cluster[how](0);
           await until(() => waits(log, inputTopic).length > 0, "it said that it waits");
+          assertEquals(counting.inputWaitsFor, "broker");
           await cluster.start(0);
           await until(() => waits(log, inputTopic).length > 1, "it said that the broker is back");
+          assertEquals(counting.inputWaitsFor, null);
           await readOn(1_000);
           assertEquals(waits(log, inputTopic), ["waiting for broker", "broker is back"]);
           const ofOutput = waits(log, outputTopic);
@@ -81,6 +88,26 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
     using _ = cluster.pause(0);
     const { stopped } = await within(flow.stop(), "the flow had stopped");
     assertEquals(stopped, true);
+  });
+
+  await t.step("killed: an output waits for it while it has something to write", async () => {
+    const topic = await cluster.createTopic();
+    const { log, warnings } = recordingLog();
+    const writer = await new KafkaOutputConfig({ brokers, topic }).open(testPlace({ log }));
+    try {
+      await cluster.kill(0);
+      assertEquals(writer.waitingFor!(), null);
+      writer.write([[null, "held back"]], 0);
+      await eventually(() => warnings.length > 0, "it said that it waits");
+      assertEquals(writer.waitingFor!(), "broker");
+      await cluster.start(0);
+      await within(writer.prepare(0), "the epoch was prepared");
+      assertEquals(writer.waitingFor!(), null);
+      assertEquals((await readAll(brokers, topic)).map(({ value }) => value), ["held back"]);
+      assertEquals(warnings, ["waiting for broker", "broker is back"]);
+    } finally {
+      await writer.close();
+    }
   });
 
   await t.step("not there yet: the flow starts when it comes", async () => {

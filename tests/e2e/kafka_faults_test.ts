@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import {
-  createLog,
   Dataflow,
   KafkaInputConfig,
   type KafkaItem,
@@ -13,14 +12,8 @@ import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
 import { asText, collect, follow, readFrom, within } from "../support/kafka_reading.ts";
 import { testPlace } from "../support/place.ts";
+import { recordingLog } from "../support/recording_log.ts";
 import { type Fault, TcpProxy } from "../support/tcp_proxy.ts";
-
-/** A log, and the warnings among its lines. */
-function recordingLog() {
-  const warnings: string[] = [];
-  const log = createLog((level, message) => level === "warn" && warnings.push(message));
-  return { warnings, log };
-}
 
 const an = (lose: Fault["lose"]) =>
   ({
@@ -207,6 +200,25 @@ Deno.test("KafkaOutputConfig starts although the broker's first answers are lost
   assertEquals(values, [["a"], ["b"], ["c"]]);
 });
 
+Deno.test("KafkaOutputConfig waits for the broker to begin with, and no longer once it has begun", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  await using proxy = new TcpProxy(brokers[0]);
+  proxy.refusing = true;
+  const { log, warnings } = recordingLog();
+  const config = new KafkaOutputConfig({ brokers: [proxy.address], topic });
+  const opening = config.open(testPlace({ log }));
+  await eventually(() => warnings.length > 0, "it said that it waits");
+  proxy.refusing = false;
+  const writer = await within(opening, "the output was open");
+  try {
+    assertEquals(writer.waitingFor!(), null);
+    assertEquals(warnings, ["waiting for broker", "broker is back"]);
+  } finally {
+    await writer.close();
+  }
+});
+
 Deno.test("KafkaOutputConfig holds records back while the broker is away, and delivers them after", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
@@ -220,10 +232,12 @@ Deno.test("KafkaOutputConfig holds records back while the broker is away, and de
     await writer.write([[null, "during"]], 1);
     let prepared = false;
     const preparing = writer.prepare(1).then(() => prepared = true);
-    await eventually(() => proxy.refused >= 3, "it tried to connect again");
+    await eventually(() => writer.waitingFor!() === "broker", "it said that it waits");
+    assert(proxy.refused >= 3);
     assertEquals(prepared, false);
     proxy.refusing = false;
     await within(preparing, "the epoch was prepared");
+    assertEquals(writer.waitingFor!(), null);
     assertEquals((await readAll(brokers, topic)).map((r) => r.value), ["before", "during"]);
   } finally {
     await writer.close();

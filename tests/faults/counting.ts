@@ -9,7 +9,10 @@ import { type CompressionTypes, Partitioners } from "kafkajs";
 import {
   createLog,
   Dataflow,
+  type InputConfig,
+  type InputReader,
   KafkaInputConfig,
+  type KafkaItem,
   KafkaOutputConfig,
   type KafkaProperties,
   type LogFields,
@@ -54,6 +57,8 @@ export interface Counting {
   readonly log: readonly LogLine[];
   /** How many records the flow has read. */
   readonly read: number;
+  /** What the input says that it waits for. */
+  readonly inputWaitsFor: string | null;
   /** Waits until the flow has read so many records more. */
   readOn(count: number): Promise<void>;
   /** Waits for something; an error after `ms`, or when the flow has failed. */
@@ -86,11 +91,17 @@ export async function countWhile(
   const log: LogLine[] = [];
   let read = 0;
   let ended: { error: unknown } | null = null;
+  const kafka = new KafkaInputConfig({
+    brokers,
+    topic: from,
+    additionalProperties: inputProperties,
+  });
+  let reader: InputReader<KafkaItem> | null = null;
+  const input: InputConfig<KafkaItem> = {
+    open: async (at, resume) => reader = await kafka.open(at, resume),
+  };
   const flow = new Dataflow("counting")
-    .input(
-      "in",
-      new KafkaInputConfig({ brokers, topic: from, additionalProperties: inputProperties }),
-    )
+    .input("in", input)
     .map(([key, value]) => {
       read++;
       return [text.decode(key), text.decode(value)];
@@ -126,6 +137,9 @@ export async function countWhile(
       get read() {
         return read;
       },
+      get inputWaitsFor() {
+        return reader!.waitingFor!();
+      },
       readOn: (count) => {
         const goal = read + count;
         return until(() => read >= goal, `${count} records more had been read`);
@@ -135,10 +149,10 @@ export async function countWhile(
     await counting.readOn(1_000);
     await faults(counting);
     await producer.stop();
-    const input = await readAll(cluster.brokers, from);
+    const written = await readAll(cluster.brokers, from);
     await until(
-      () => read >= input.length,
-      `all ${input.length} records had been read`,
+      () => read >= written.length,
+      `all ${written.length} records had been read`,
       patienceMs,
     );
     stopping.abort();
@@ -146,8 +160,8 @@ export async function countWhile(
       if (ended === null) throw error;
     });
     if (ended!.error instanceof Error) throw ended!.error;
-    assertCounted(input, await readAll(cluster.brokers, to));
-    return { records: input.length, log };
+    assertCounted(written, await readAll(cluster.brokers, to));
+    return { records: written.length, log };
   } finally {
     stopping.abort();
     await producer.stop();

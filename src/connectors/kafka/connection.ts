@@ -95,7 +95,9 @@ export class KafkaConnection {
       try {
         await this.cluster();
         found = true;
-        return await ask();
+        const answer = await ask();
+        this.succeeded(); // an output may have nothing to send for long, and would go on waiting
+        return answer;
       } catch (error) {
         this.drop();
         const missing = !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
@@ -189,6 +191,11 @@ export class KafkaConnection {
       partitions: committed.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
     }));
     await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
+  }
+
+  /** `"broker"` from the line that says so on, until it is back. */
+  get waitingFor(): "broker" | null {
+    return this.#announced ? "broker" : null;
   }
 
   /** A request has gone well. */

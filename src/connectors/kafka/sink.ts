@@ -127,6 +127,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     return new Map();
   }
 
+  waitingFor(): string | null {
+    return this.#connection.waitingFor;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#at.signal.removeEventListener("abort", this.#onAbort);

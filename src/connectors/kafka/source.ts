@@ -120,6 +120,10 @@ class KafkaReader<T> implements InputReader<T> {
     return { done, total, unit: "records" };
   }
 
+  waitingFor(): string | null {
+    return this.#connection.waitingFor;
+  }
+
   async committed(positions: Positions): Promise<void> {
     const { groupId } = this.#settings.input;
     if (groupId === null || this.#states.length === 0) return;
