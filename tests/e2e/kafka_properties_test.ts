@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
+  createLog,
   Dataflow,
   KafkaInputConfig,
   KafkaMessageInputConfig,
@@ -9,6 +10,7 @@ import {
   TestingInputConfig,
 } from "millrace";
 import { partitionerOf } from "../../src/connectors/kafka/partitioner.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
 import { kafkaClient } from "../support/kafka_client.ts";
 import {
@@ -123,6 +125,39 @@ Deno.test("KafkaInputConfig commits its positions to group.id after each epoch, 
   );
   // Partition, committed position, end, lag.
   assertEquals(rows.toSorted(([a], [b]) => a - b), [[0, 5, 5, 0], [1, 5, 8, 3]]);
+});
+
+Deno.test("KafkaInputConfig commits an epoch to group.id that ended before a partition was found", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  await produce(brokers, topic, values(3));
+  const groupId = `group-${crypto.randomUUID()}`;
+  const lines: string[] = [];
+  const log = createLog((_, message) => lines.push(message));
+  const additionalProperties = {
+    "group.id": groupId,
+    "topic.metadata.refresh.interval.ms": 500,
+  };
+  const config = new KafkaInputConfig({ brokers, topic, additionalProperties });
+  const reader = await config.open(testPlace({ log }), new Map());
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    await readFrom(reader, 3);
+    const positions = reader.positions();
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+    await eventually(() => lines.includes("new partition"), "the partition was found");
+    await reader.committed!(positions);
+    const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    assertEquals(
+      partitions.filter(({ offset }) => offset !== "-1")
+        .map(({ partition, offset }) => [partition, offset]),
+      [[0, "3"]],
+    );
+  } finally {
+    await admin.disconnect();
+    await reader.close();
+  }
 });
 
 for (const name of ["murmur2_random", "consistent", "fnv1a", "random"] as const) {

@@ -16,6 +16,17 @@ const FIRST_CONNECTION_MS = 10_000;
 /** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
 const QUIET_MS = 1_000;
 
+/** How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile. */
+const COORDINATOR_MS = 3_000;
+const COORDINATOR_PAUSE_MS = 50;
+
+/** What is said of a group that has just come to a broker: the first one of a cluster, for example. */
+const NOT_YET_COORDINATED: ReadonlySet<string> = new Set([
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "GROUP_LOAD_IN_PROGRESS",
+  "NOT_COORDINATOR_FOR_GROUP",
+]);
+
 /** Errors after which trying again is no use. */
 const FATAL_TYPES: ReadonlySet<string> = new Set([
   "TOPIC_AUTHORIZATION_FAILED",
@@ -184,13 +195,22 @@ export class KafkaConnection {
     groupId: string,
     offsets: readonly (TopicPartition & { offset: bigint })[],
   ): Promise<void> {
-    const cluster = await this.cluster();
-    const coordinator = await cluster.findGroupCoordinator({ groupId });
     const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, committed]) => ({
       topic,
       partitions: committed.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
     }));
-    await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
+    for (const deadline = performance.now() + COORDINATOR_MS;;) {
+      try {
+        const cluster = await this.cluster();
+        const coordinator = await cluster.findGroupCoordinator({ groupId });
+        await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
+        return;
+      } catch (error) {
+        const late = performance.now() >= deadline || this.#signal.aborted;
+        if (late || !NOT_YET_COORDINATED.has(kindOf(error))) throw error;
+        await sleep(COORDINATOR_PAUSE_MS, this.#signal);
+      }
+    }
   }
 
   /** `"broker"` from the line that says so on, until it is back. */

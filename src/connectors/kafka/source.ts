@@ -128,11 +128,10 @@ class KafkaReader<T> implements InputReader<T> {
     const { groupId } = this.#settings.input;
     if (groupId === null || this.#states.length === 0) return;
     try {
-      const offsets = this.#states.map(({ topic, partition, name }) => ({
-        topic,
-        partition,
-        offset: positions.get(name) as bigint,
-      }));
+      const offsets = this.#states.flatMap(({ topic, partition, name }) => {
+        const offset = positions.get(name) as bigint | undefined;
+        return offset === undefined ? [] : { topic, partition, offset }; // found since the epoch ended
+      });
       await this.#connection.commitGroup(groupId, offsets);
     } catch (error) {
       // Only lag tools read these positions; the next epoch tries again.
