@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { CompressionTypes } from "kafkajs";
 import {
   Dataflow,
   json,
@@ -15,8 +14,8 @@ import {
 } from "millrace";
 import { blockOutput } from "../faults/blocked.ts";
 import { produceBomb } from "../faults/bomb.ts";
-import { countWhile, errorsIn, waits } from "../faults/counting.ts";
-import { moveLeaders, recreate } from "../faults/leaders.ts";
+import { countWhile, waits } from "../faults/counting.ts";
+import { recreate } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
 import { Resumed } from "../faults/resumed.ts";
 import { compareWithJava } from "../faults/transaction_log.ts";
@@ -41,6 +40,22 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
   });
   network.connect(cluster.behind[0]);
   const { brokers } = cluster;
+
+  await t.step("the first positions of a new cluster's first group are committed", async () => {
+    const topic = await cluster.createTopic();
+    await produce(brokers, topic, [{ value: "one" }]);
+    const { log, warnings } = recordingLog();
+    const groupId = "the first";
+    const additionalProperties = { "group.id": groupId };
+    await collect(new KafkaInputConfig({ brokers, topic, tail: false, additionalProperties }), {
+      log,
+    });
+    assertEquals(warnings, []);
+    const [{ partitions: [{ offset }] }] = await cluster.admin((admin) =>
+      admin.fetchOffsets({ groupId, topics: [topic] })
+    );
+    assertEquals(offset, "1");
+  });
 
   for (const how of ["kill", "stop"] as const) {
     await t.step(
@@ -78,6 +93,26 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
       await readOn(1_000);
       assertEquals(waits(log, inputTopic), ["waiting for broker", "broker is back"]);
     });
+  });
+
+  await t.step("partitions are added: their records are counted once, too", async () => {
+    const options = { inputProperties: { "topic.metadata.refresh.interval.ms": 500 } };
+    const { log } = await countWhile(cluster, options, async ({ inputTopic, readOn }) => {
+      await cluster.admin((admin) =>
+        admin.createPartitions({ topicPartitions: [{ topic: inputTopic, count: 6 }] })
+      );
+      for (let part = 0; part < 3; part++) {
+        const records = Array.from({ length: 300 }, (_, n) => ({
+          key: `added ${n % 6}`,
+          value: `${part} ${n}`,
+          partition: 4 + n % 2,
+        }));
+        await produce(brokers, inputTopic, records);
+        await readOn(1_000);
+      }
+    });
+    const found = log.filter(({ message }) => message === "new partition");
+    assertEquals(found.map(({ fields }) => fields.partition), [4, 5]);
   });
 
   await t.step("paused: a flow that only reads stops gracefully all the same", async () => {
@@ -301,52 +336,4 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
       await blockOutput(cluster, 5_000);
     },
   );
-});
-
-Deno.test("Kafka with two brokers, to which things happen", async (t) => {
-  const random = new Random(18);
-  await using first = await Network.listen(random);
-  await using second = await Network.listen(random);
-  const through = [first.port, second.port];
-  await using cluster = await KafkaCluster.start({ brokers: 2, through });
-  first.connect(cluster.behind[0]);
-  second.connect(cluster.behind[1]);
-
-  await t.step("leaders move, then one is killed: each record is counted once", async () => {
-    const options = { compression: CompressionTypes.GZIP, valueBytes: 200 };
-    await countWhile(cluster, options, async ({ log, inputTopic, outputTopic, readOn }) => {
-      for (let move = 0; move < 4; move++) {
-        await moveLeaders(cluster, [inputTopic, outputTopic], random);
-        await readOn(500);
-      }
-      await cluster.whole([inputTopic, outputTopic]);
-      const errors = errorsIn(log);
-      await cluster.kill(0);
-      await readOn(1_000); // from the other
-      assertEquals(new Set(await cluster.leaders(inputTopic)), new Set([1]));
-      assert(errorsIn(log) > errors, "nothing was noticed of the kill");
-      await cluster.start(0);
-      await cluster.whole([inputTopic, outputTopic]);
-    });
-  });
-
-  await t.step("one is out of reach: nothing of the other is read twice meanwhile", async () => {
-    const options = {
-      flowBrokers: [second.address],
-      inputProperties: { "retry.backoff.ms": 10, "retry.backoff.max.ms": 20 },
-      // Fetches must wait for records, and those take a moment to unpack.
-      compression: CompressionTypes.GZIP,
-      perSend: 500,
-      pauseMs: 220,
-      valueBytes: 1_000,
-    };
-    await countWhile(cluster, options, async ({ readOn }) => {
-      first.refusing = true;
-      first.resetAll();
-      await readOn(3_000);
-      assert(first.refused > 10, `it tried ${first.refused} times`);
-      first.refusing = false;
-      await readOn(3_000);
-    });
-  });
 });

@@ -9,13 +9,14 @@ import { type CompressionTypes, Partitioners } from "kafkajs";
 import {
   createLog,
   Dataflow,
-  type InputConfig,
   type InputReader,
   KafkaInputConfig,
   type KafkaItem,
   KafkaOutputConfig,
+  type KafkaOutputItem,
   type KafkaProperties,
   type LogFields,
+  type OutputWriter,
   run,
   text,
 } from "millrace";
@@ -31,6 +32,8 @@ export interface CountingOptions {
   readonly partitions?: number;
   readonly inputProperties?: KafkaProperties;
   readonly outputProperties?: KafkaProperties;
+  /** Settings of the output topic. */
+  readonly outputConfig?: Readonly<Record<string, string>>;
   /** How the producer compresses. */
   readonly compression?: CompressionTypes;
   /** How many records the producer writes at a time. */
@@ -57,8 +60,9 @@ export interface Counting {
   readonly log: readonly LogLine[];
   /** How many records the flow has read. */
   readonly read: number;
-  /** What the input says that it waits for. */
+  /** What the input and the output say that they wait for. */
   readonly inputWaitsFor: string | null;
+  readonly outputWaitsFor: string | null;
   /** Waits until the flow has read so many records more. */
   readOn(count: number): Promise<void>;
   /** Waits for something; an error after `ms`, or when the flow has failed. */
@@ -87,29 +91,32 @@ export async function countWhile(
   const { partitions = 4, inputProperties, outputProperties, patienceMs = 30_000 } = options;
   const brokers = options.flowBrokers ?? cluster.brokers;
   const from = await cluster.createTopic({ partitions });
-  const to = await cluster.createTopic({ partitions });
+  const to = await cluster.createTopic({ partitions, config: { ...options.outputConfig } });
   const log: LogLine[] = [];
   let read = 0;
   let ended: { error: unknown } | null = null;
-  const kafka = new KafkaInputConfig({
+  let reader: InputReader<KafkaItem> | null = null;
+  let writer: OutputWriter<KafkaOutputItem> | null = null;
+  const input = new KafkaInputConfig({
     brokers,
     topic: from,
     additionalProperties: inputProperties,
   });
-  let reader: InputReader<KafkaItem> | null = null;
-  const input: InputConfig<KafkaItem> = {
-    open: async (at, resume) => reader = await kafka.open(at, resume),
-  };
+  const output = new KafkaOutputConfig({
+    brokers,
+    topic: to,
+    additionalProperties: outputProperties,
+  });
   const flow = new Dataflow("counting")
-    .input("in", input)
+    .input<KafkaItem>("in", {
+      open: async (at, resume) => reader = await input.open(at, resume),
+    })
     .map(([key, value]) => {
       read++;
       return [text.decode(key), text.decode(value)];
     })
     .statefulMap("count", () => 0, (count, value) => [count + 1, `${count + 1} ${value.trim()}`])
-    .capture(
-      new KafkaOutputConfig({ brokers, topic: to, additionalProperties: outputProperties }),
-    );
+    .capture({ open: async (at) => writer = await output.open(at) });
   const stopping = new AbortController();
   const running = run(flow, {
     epoch: { interval: { seconds: 1 } },
@@ -139,6 +146,9 @@ export async function countWhile(
       },
       get inputWaitsFor() {
         return reader!.waitingFor!();
+      },
+      get outputWaitsFor() {
+        return writer!.waitingFor!();
       },
       readOn: (count) => {
         const goal = read + count;
