@@ -1,7 +1,7 @@
 /**
- * The faults of `tests/e2e/kafka_broker_faults_test.ts` and `kafka_two_brokers_test.ts`, longer, by chance:
- * `deno task test:faults`, some twenty minutes. `FAULT_SEED` gives the first of the seeds, `FAULT_SEEDS`
- * how many there are; the first one is printed.
+ * The faults of `tests/e2e/kafka_broker_faults_test.ts` and `kafka_two_brokers_test.ts` for longer and
+ * by chance: `deno task test:faults`, some twenty minutes. `FAULT_SEED` gives the first of the seeds,
+ * `FAULT_SEEDS` how many there are; the first one is printed.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CompressionTypes } from "kafkajs";

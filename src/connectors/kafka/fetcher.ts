@@ -100,7 +100,7 @@ export class Fetcher {
    *
    * @throws What fetching ended with, if it has failed.
    */
-  get ended(): boolean {
+  isOver(): boolean {
     if (this.#failure !== null) throw this.#failure.error;
     return this.#ended;
   }

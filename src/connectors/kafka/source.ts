@@ -90,7 +90,7 @@ class KafkaReader<T> implements InputReader<T> {
       readable(block.state, () => this.#read(block, items));
     }
     if (items.length > 0 || this.#fetcher.first !== null) return items;
-    return this.#fetcher.ended ? null : [];
+    return this.#fetcher.isOver() ? null : [];
   }
 
   locate(item: unknown): string | null {
