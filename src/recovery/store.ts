@@ -1,0 +1,103 @@
+/**
+ * What a run needs of a place that survives it: the contract of recovery stores.
+ *
+ * A store holds one state only, that at the end of the last committed epoch: all that an epoch changes is
+ * written at once, or not at all. So there are no old versions to clean up, and nothing to choose from
+ * when a run resumes.
+ *
+ * @module
+ */
+import type { Epoch, PartitionName, StepId } from "../core/ids.ts";
+
+/** Whose position it is: an input's or an output's. One step may not be both. */
+export type PositionRole = "input" | "output";
+
+/** How far a partition of an input or output has come. */
+export interface StoredPosition {
+  readonly step: StepId;
+  readonly role: PositionRole;
+  readonly partition: PartitionName;
+  /** As `core/value_codec.ts` encodes it. */
+  readonly state: Uint8Array;
+}
+
+/** What has become of a key in an epoch. */
+export interface StateChange {
+  readonly step: StepId;
+  /** Any string, also one that is not well-formed Unicode. */
+  readonly key: string;
+  /** Its state, encoded; `null` where the key has been forgotten. */
+  readonly state: Uint8Array | null;
+}
+
+/** All that an epoch has changed. */
+export interface EpochChanges {
+  /** The keys that changed, each at most once. */
+  readonly state: Iterable<StateChange>;
+  /** All positions as they are now. They take the place of those that were stored. */
+  readonly positions: readonly StoredPosition[];
+}
+
+/** Where to go on. */
+export interface ResumePoint {
+  /** The last committed epoch. */
+  readonly epoch: Epoch;
+  readonly positions: readonly StoredPosition[];
+}
+
+/** What is stored of a step. */
+export interface StoredStep {
+  readonly step: StepId;
+  /** How many keys have state. */
+  readonly keys: number;
+  /** How large their states are together, in bytes. */
+  readonly bytes: number;
+}
+
+/** Key groups `from` up to, but not with, `to`. */
+export interface KeyGroupRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A key and its state, encoded. */
+export type StoredKey = readonly [key: string, state: Uint8Array];
+
+/** A store that has been opened for one run, which nobody else can open until it is closed. */
+export interface RecoveryStore {
+  /** Where to go on; `null` where nothing has been committed. */
+  resume(): Promise<ResumePoint | null>;
+  /** The steps that have keyed state, also those that the flow no longer has. */
+  steps(): Promise<readonly StoredStep[]>;
+  /** The keys of a step that are in some key groups, in chunks of some thousands. */
+  load(step: StepId, groups: KeyGroupRange): AsyncIterable<readonly StoredKey[]>;
+  /**
+   * Writes an epoch: all of it, or, if it rejects or the process dies, nothing.
+   *
+   * @param epoch Later than the last one that was committed.
+   */
+  commit(epoch: Epoch, changes: EpochChanges): Promise<void>;
+  /** Frees the store. Once closed, another run can open it. */
+  close(): Promise<void>;
+}
+
+/** Where a flow's state is kept. Plain data until a run opens it. */
+export interface RecoveryConfig {
+  /**
+   * Opens the store for a run of a flow.
+   *
+   * @param flow The flow's name: a store belongs to one flow.
+   * @throws {RecoveryError} If it cannot be used; nothing in it has been changed then.
+   */
+  open(flow: string): Promise<RecoveryStore>;
+  /** Drops all that is stored, whatever state it is in, after making sure that no run uses it. */
+  drop(): Promise<void>;
+  /** What the store is called, for people: a path, or topics. */
+  readonly name: string;
+}
+
+/** A recovery store that cannot be used: says why, and what to do. */
+export class RecoveryError extends Error {
+  /** Always `"RecoveryError"`. */
+  override readonly name = "RecoveryError";
+}
