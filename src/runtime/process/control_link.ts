@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { decodeMessages, encodeMessage, type ToCoordinator, type ToWorker } from "./protocol.ts";
+import { FrameSplitter, joinFrames } from "../exchange/frame_stream.ts";
+import { decodeMessage, encodeMessage, type ToCoordinator, type ToWorker } from "./protocol.ts";
 
 /** Sends and receives messages, in order. */
 export class ControlLink<
@@ -19,12 +20,12 @@ export class ControlLink<
   /** Takes the connection over. */
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
-    this.#messages = decodeMessages<In>(readAll(conn));
+    this.#messages = readMessages<In>(conn);
   }
 
   /** Sends a message. What cannot be sent is dropped: the other end has gone, as reading shows. */
   send(message: Out): void {
-    const bytes = encodeMessage(message);
+    const bytes = joinFrames([encodeMessage(message)]);
     this.#sending = this.#sending.then(() => this.#write(bytes)).catch(() => {
       this.#closed = true;
     });
@@ -70,9 +71,13 @@ export class ControlLink<
   }
 }
 
-/** Bytes until the other end closes, or this one does. */
-async function* readAll(conn: Deno.Conn): AsyncGenerator<Uint8Array, void> {
+/** Messages until the other end closes, or this one does. */
+async function* readMessages<M extends ToWorker | ToCoordinator>(
+  conn: Deno.Conn,
+): AsyncGenerator<M, void> {
   const buffer = new Uint8Array(64 << 10);
+  let messages: M[] = [];
+  const splitter = new FrameSplitter((frame) => messages.push(decodeMessage<M>(frame)));
   for (;;) {
     let read: number | null;
     try {
@@ -85,6 +90,9 @@ async function* readAll(conn: Deno.Conn): AsyncGenerator<Uint8Array, void> {
       throw error;
     }
     if (read === null) return;
-    yield buffer.slice(0, read);
+    splitter.push(buffer.subarray(0, read));
+    const whole = messages;
+    messages = [];
+    yield* whole;
   }
 }

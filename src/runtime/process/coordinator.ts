@@ -14,9 +14,9 @@ import { EpochCoordinator } from "../epochs.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
-import { CONTROL_SOCKET, ControlListener, createControlToken } from "./listener.ts";
+import { createToken } from "./hello.ts";
+import { CONTROL_SOCKET, ControlListener } from "./listener.ts";
 import { Liveness, stateOfProcess } from "./liveness.ts";
-import { createMeshToken } from "./mesh_listener.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker, WorkerStatus } from "./protocol.ts";
 import { type RunStatus, runStatusOf, sumCounts } from "./run_status.ts";
 import { chooseFolder, makeFolder, removeFolder, type SocketAddress } from "./socket_folder.ts";
@@ -145,12 +145,12 @@ export class Coordinator {
   async #spawn(): Promise<ControlListener> {
     const { workers, flags, args, taps } = this.#job;
     const folder = this.#folder = chooseFolder();
-    const tokens = Array.from({ length: workers }, createControlToken);
+    const tokens = Array.from({ length: workers }, createToken);
     const early = folder === null ? new ControlListener(null, tokens) : null;
     const address = early?.address ?? { unix: `${folder}/${CONTROL_SOCKET}` };
     const options = { flags: flags(folder), args, taps };
     for (const [index, token] of tokens.entries()) {
-      const bootstrap = { address, folder, token, coordinatorPid: Deno.pid };
+      const bootstrap = { index, address, folder, token, coordinatorPid: Deno.pid };
       const child = spawnWorker(bootstrap, options);
       const state: WorkerState = {
         index,
@@ -225,7 +225,6 @@ export class Coordinator {
       case "failed":
         this.#done.reject(fromFailure(message.failure, index));
         break;
-      case "hello": // the listener has had it
       case "pong":
         break;
     }
@@ -264,7 +263,7 @@ export class Coordinator {
   #mesh(): MeshAddresses | null {
     if (this.#job.workers === 1) return null;
     const addresses = this.#workers.map(({ loaded }): SocketAddress => loaded!.mesh!);
-    return { addresses, token: createMeshToken() };
+    return { addresses, token: createToken() };
   }
 
   #onOpened(): void {

@@ -1,7 +1,8 @@
 /**
  * What the coordinator and its workers say to one another: the whole control protocol.
  *
- * Messages travel over a local socket, each as a line of JSON. Items never do.
+ * Messages travel over a local socket, as `core/value_codec.ts` writes them, each behind its length
+ * (`exchange/frame_stream.ts`). Items never do. `hello` is no message but bytes (`hello.ts`).
  *
  * ```text
  *   worker                          coordinator
@@ -25,6 +26,7 @@
  *
  * @module
  */
+import { decodeValue, encodeValue } from "../../core/value_codec.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Progress } from "../../graph/contracts.ts";
@@ -33,7 +35,7 @@ import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -68,7 +70,6 @@ export type ToWorker =
 
 /** From a worker to the coordinator. */
 export type ToCoordinator =
-  | { readonly kind: "hello"; readonly version: number; readonly token: string }
   | {
     readonly kind: "loaded";
     readonly flow: string;
@@ -130,42 +131,18 @@ export interface ErrorData {
   readonly stack: string;
 }
 
-/** The longest line that is taken. A longer one is not ours. */
-const LONGEST_LINE = 16 << 20;
-
-/** A message as bytes: a line of JSON. */
-export function encodeMessage(message: ToWorker | ToCoordinator): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(message) + "\n");
+/** A message as bytes. */
+export function encodeMessage(message: ToWorker | ToCoordinator): Uint8Array {
+  return encodeValue(message);
 }
 
 /**
- * Messages out of bytes, as they come.
+ * Bytes as a message.
  *
- * @throws {Error} If a line is too long or no message; what was sent is not shown.
+ * @throws {Error} If they are none.
  */
-export async function* decodeMessages<M extends ToWorker | ToCoordinator>(
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<M, void> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of chunks) {
-    const lines = decoder.decode(chunk, { stream: true }).split("\n");
-    lines[0] = rest + lines[0]; // what was there before has no end of line, and is not searched again
-    rest = lines.pop()!;
-    if (rest.length > LONGEST_LINE) throw new Error("a control message is too long");
-    for (const line of lines) yield parseMessage(line) as M;
-  }
-}
-
-function parseMessage(line: string): unknown {
-  let message: unknown;
-  try {
-    message = JSON.parse(line);
-  } catch {
-    throw new Error("a control message is not JSON"); // and is not quoted: a stranger sent it
-  }
-  if (typeof (message as { kind?: unknown } | null)?.kind !== "string") {
-    throw new Error("a control message has no kind");
-  }
+export function decodeMessage<M extends ToWorker | ToCoordinator>(bytes: Uint8Array): M {
+  const message = decodeValue(bytes) as M | null;
+  if (typeof message?.kind !== "string") throw new Error("a control message has no kind");
   return message;
 }

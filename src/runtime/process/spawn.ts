@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
@@ -11,6 +12,7 @@ export const WORKER_ENV = "MILLRACE_WORKER";
 
 /** What that variable holds, as JSON. */
 export interface WorkerBootstrap {
+  readonly index: WorkerIndex;
   readonly address: SocketAddress;
   /** Where the run's sockets are, until all processes have met. */
   readonly folder: string | null;

@@ -5,6 +5,7 @@
  */
 import { connectTo, removeFolder, type SocketAddress } from "./socket_folder.ts";
 import { ControlLink } from "./control_link.ts";
+import { sendHello } from "./hello.ts";
 import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
 import { WORKER_ENV, type WorkerBootstrap } from "./spawn.ts";
 import { watchCoordinator } from "./watchdog.ts";
@@ -37,14 +38,14 @@ async function main(): Promise<void> {
   const bootstrap = Deno.env.get(WORKER_ENV);
   if (bootstrap === undefined) throw new Error("a worker is started by spawnCluster only");
   Deno.env.delete(WORKER_ENV); // it holds a secret that the flow has no use for
-  const { address, folder, token, coordinatorPid }: WorkerBootstrap = JSON.parse(bootstrap);
+  const { index, address, folder, token, coordinatorPid }: WorkerBootstrap = JSON.parse(bootstrap);
   const conn = await connect(address, coordinatorPid);
   if (conn !== null) {
     const link = new ControlLink<ToWorker, ToCoordinator>(conn);
     const process = new WorkerProcess(link, folder);
     followSignals(link);
     failOnUncaught(process);
-    link.send({ kind: "hello", version: PROTOCOL_VERSION, token });
+    await sendHello(conn, { version: PROTOCOL_VERSION, token, worker: index });
     watchCoordinator(coordinatorPid, folder);
     await process.follow();
   }

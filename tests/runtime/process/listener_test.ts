@@ -1,19 +1,13 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { ControlLink } from "../../../src/runtime/process/control_link.ts";
-import { ControlListener, createControlToken } from "../../../src/runtime/process/listener.ts";
-import {
-  PROTOCOL_VERSION,
-  type ToCoordinator,
-  type ToWorker,
-} from "../../../src/runtime/process/protocol.ts";
+import { createToken, sendHello } from "../../../src/runtime/process/hello.ts";
+import { ControlListener } from "../../../src/runtime/process/listener.ts";
+import { PROTOCOL_VERSION } from "../../../src/runtime/process/protocol.ts";
 import {
   chooseFolder,
   connectTo,
   makeFolder,
   removeFolder,
 } from "../../../src/runtime/process/socket_folder.ts";
-
-type WorkerLink = ControlLink<ToWorker, ToCoordinator>;
 
 /** A listener that notes who comes. Everything is closed after the test. */
 class Reception implements AsyncDisposable {
@@ -33,7 +27,7 @@ class Reception implements AsyncDisposable {
   static async open(workers: number): Promise<[Reception, tokens: string[]]> {
     const folder = chooseFolder()!;
     await makeFolder(folder);
-    const tokens = Array.from({ length: workers }, createControlToken);
+    const tokens = Array.from({ length: workers }, createToken);
     const reception = new Reception(folder, new ControlListener(folder, tokens));
     reception.listener.accept((worker, link) => {
       reception.#links.push(link);
@@ -46,12 +40,13 @@ class Reception implements AsyncDisposable {
     return [reception, tokens];
   }
 
-  /** Connects, and may say something. */
-  async connect(...said: ToCoordinator[]): Promise<WorkerLink> {
-    const link: WorkerLink = new ControlLink(await connectTo(this.listener.address));
-    this.#links.push(link);
-    for (const message of said) link.send(message);
-    return link;
+  /** Connects, and sends something, or shows a token. */
+  async connect(said: Uint8Array | { token: string; version?: number }): Promise<Deno.Conn> {
+    const conn = await connectTo(this.listener.address);
+    this.#links.push({ close: () => closeOnce(conn) });
+    if (said instanceof Uint8Array) await conn.write(said);
+    else await sendHello(conn, { version: PROTOCOL_VERSION, worker: 0, ...said });
+    return conn;
   }
 
   /** Resolves when another worker has come, or an error. */
@@ -71,8 +66,17 @@ class Reception implements AsyncDisposable {
   }
 }
 
-function hello(token: string, version = PROTOCOL_VERSION): ToCoordinator {
-  return { kind: "hello", version, token };
+function closeOnce(conn: Deno.Conn): void {
+  try {
+    conn.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error; // else it is closed already
+  }
+}
+
+/** Whether the other end hangs up without a word. */
+async function isTurnedAway(conn: Deno.Conn): Promise<boolean> {
+  return await conn.read(new Uint8Array(1)).catch(() => null) === null;
 }
 
 Deno.test("ControlListener makes another token for each worker, too long to be guessed", async () => {
@@ -85,70 +89,61 @@ Deno.test("ControlListener makes another token for each worker, too long to be g
 Deno.test("ControlListener knows workers by their tokens, whichever comes first", async () => {
   const [reception, tokens] = await Reception.open(2);
   await using _ = reception;
-  await Promise.all([reception.next(), reception.connect(hello(tokens[1]))]);
-  await Promise.all([reception.next(), reception.connect(hello(tokens[0]))]);
+  await Promise.all([reception.next(), reception.connect({ token: tokens[1] })]);
+  await Promise.all([reception.next(), reception.connect({ token: tokens[0] })]);
   assertEquals([reception.arrived, reception.errors], [[1, 0], []]);
 });
 
 /** What a stranger may do. Each is turned away. */
-const STRANGERS: Record<string, (reception: Reception, token: string) => Promise<WorkerLink>> = {
-  "shows a wrong token": (reception) => reception.connect(hello("0".repeat(64))),
-  "shows half a token": (reception, token) => reception.connect(hello(token.slice(0, 32))),
-  "shows no text for a token": (reception) => reception.connect(hello({} as string)),
-  "says something else first": (reception, token) =>
-    reception.connect({ kind: "opened" }, hello(token)),
-  "sends no message": async (reception) => {
-    const link = await reception.connect();
-    link.send("GET / HTTP/1.1" as never); // which makes a line of JSON, but no object
-    return link;
-  },
-  "sends a line that is too long": (reception) => reception.connect(hello("0".repeat(17 << 20))),
+const STRANGERS: Record<string, Uint8Array | { token: string }> = {
+  "shows a wrong token": { token: "0".repeat(64) },
+  "says something else": new TextEncoder().encode("GET / HTTP/1.1\r\nHost: localhost:8080\r\n\r\n"),
+  "sends garbage": new Uint8Array(38).fill(0xff),
+  "sends a lot of it": new Uint8Array(1 << 16),
 };
 
-for (const [does, come] of Object.entries(STRANGERS)) {
+for (const [does, said] of Object.entries(STRANGERS)) {
   Deno.test(`ControlListener turns away who ${does}, and goes on waiting for the worker`, async () => {
     const [reception, [token]] = await Reception.open(1);
     await using _ = reception;
-    const stranger = await come(reception, token);
-    assertEquals(await stranger.receive(), undefined); // its connection is closed
+    assertEquals(await isTurnedAway(await reception.connect(said)), true);
     assertEquals([reception.arrived, reception.errors], [[], []]);
-    await Promise.all([reception.next(), reception.connect(hello(token))]);
+    await Promise.all([reception.next(), reception.connect({ token })]);
     assertEquals([reception.arrived, reception.errors], [[0], []]);
   });
 }
 
-Deno.test("ControlListener turns away garbage, and goes on waiting for the worker", async () => {
+Deno.test("ControlListener turns away who hangs up in the middle of the token", async () => {
   const [reception, [token]] = await Reception.open(1);
   await using _ = reception;
-  using stranger = await connectTo(reception.listener.address);
-  await stranger.write(new Uint8Array([0xff, 0x00, 0x7b, 0x0a, 0x0a]));
-  assertEquals(await stranger.read(new Uint8Array(1)).catch(() => null), null);
-  await Promise.all([reception.next(), reception.connect(hello(token))]);
+  const stranger = await reception.connect(new TextEncoder().encode("MRX"));
+  stranger.close();
+  await Promise.all([reception.next(), reception.connect({ token })]);
   assertEquals([reception.arrived, reception.errors], [[0], []]);
 });
 
 Deno.test("ControlListener takes a token once", async () => {
   const [reception, tokens] = await Reception.open(2);
   await using _ = reception;
-  await Promise.all([reception.next(), reception.connect(hello(tokens[0]))]);
-  const second = await reception.connect(hello(tokens[0]));
-  assertEquals(await second.receive(), undefined);
+  await Promise.all([reception.next(), reception.connect({ token: tokens[0] })]);
+  const second = await reception.connect({ token: tokens[0] });
+  assertEquals(await isTurnedAway(second), true);
   assertEquals([reception.arrived, reception.errors], [[0], []]);
 });
 
 Deno.test("ControlListener is not held up by who says nothing, and hangs up when it closes", async () => {
   const [reception, [token]] = await Reception.open(1);
   await using _ = reception;
-  const silent = await reception.connect();
-  await Promise.all([reception.next(), reception.connect(hello(token))]);
+  const silent = await reception.connect(new Uint8Array());
+  await Promise.all([reception.next(), reception.connect({ token: token })]);
   assertEquals(reception.arrived, [0]);
-  assertEquals(await silent.receive(), undefined);
+  assertEquals(await isTurnedAway(silent), true);
 });
 
 Deno.test("ControlListener reports a worker of another version, and names both", async () => {
   const [reception, [token]] = await Reception.open(1);
   await using _ = reception;
-  await Promise.all([reception.next(), reception.connect(hello(token, 99))]);
+  await Promise.all([reception.next(), reception.connect({ token, version: 99 })]);
   assertEquals(reception.arrived, []);
   assertMatch(
     String(reception.errors),
@@ -163,6 +158,6 @@ Deno.test("ControlListener that is closed takes nobody, and is no error", async 
   await using _ = reception;
   reception.listener.close();
   reception.listener.close(); // twice is as good as once
-  await assertRejects(() => reception.connect(hello(token)));
+  await assertRejects(() => reception.connect({ token: token }));
   assertEquals([reception.arrived, reception.errors], [[], []]);
 });
