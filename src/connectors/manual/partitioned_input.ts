@@ -6,7 +6,7 @@ import { pullerOf } from "./pull.ts";
 
 /** How to find and read the partitions of a {@linkcode PartitionedInputConfig}. */
 export interface PartitionedInputOptions<T, S> {
-  /** Names of the partitions: the same on every worker. Called once on each. */
+  /** Names of the partitions. Called once, on one worker, which deals them out to all. */
   partitions(): readonly PartitionName[] | Promise<readonly PartitionName[]>;
   /**
    * Reads one partition: an iterable or async iterable of `[state, item]`. `resumeState` is `null`
@@ -48,16 +48,28 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
     this.#options = options;
   }
 
-  /** Reads every partition that falls to this worker; for the engine. */
-  async open(at: Place, resume: Positions): Promise<InputReader<T>> {
+  /**
+   * Asks for the names of the partitions and deals them out; for the engine.
+   *
+   * @throws {TypeError} If they are no names, or one comes twice.
+   */
+  async plan({ workerCount }: Place): Promise<unknown> {
     const names = await this.#options.partitions();
     checkNames(names);
-    // Sorted, so that every worker deals them out alike whatever order they were listed in.
-    const mine = [...names].sort().filter((_, i) => i % at.workerCount === at.workerIndex);
-    const partitions = mine.map((name) => {
+    const shares: PartitionName[][] = Array.from({ length: workerCount }, () => []);
+    // Sorted, so that a partition stays on its worker whatever order they were listed in.
+    for (const [i, name] of [...names].sort().entries()) shares[i % workerCount].push(name);
+    return shares;
+  }
+
+  /** Reads the partitions that fall to this worker; for the engine. */
+  // deno-lint-ignore require-await -- what `build` throws becomes a rejection
+  async open({ plan, workerIndex, log }: Place, resume: Positions): Promise<InputReader<T>> {
+    const shares = plan as readonly (readonly PartitionName[])[];
+    const partitions = shares[workerIndex].map((name) => {
       const resumeState = resume.has(name) ? resume.get(name) as S : null;
       const source = this.#options.build(name, resumeState);
-      return [name, pullerOf(source, `build("${name}")`, at.log)] as const;
+      return [name, pullerOf(source, `build("${name}")`, log)] as const;
     });
     return new PairReader(partitions, resume);
   }

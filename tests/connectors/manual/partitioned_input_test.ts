@@ -2,16 +2,14 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   createLog,
   Dataflow,
-  type InputConfig,
   PartitionedInputConfig,
   type PartitionedInputOptions,
   run,
   StepError,
 } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
+import { openOnAll } from "../../support/open_input.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
-
-type Place = Parameters<InputConfig<string>["open"]>[0];
 
 /** An input whose partitions have two items each, and what it was asked to build. */
 function shelves(names: readonly string[]) {
@@ -26,18 +24,19 @@ function shelves(names: readonly string[]) {
   return { input, built };
 }
 
-/** All that one worker of several reads, and its last positions. */
+/** All that each of several workers reads, and its last positions. */
 async function readAll(
   input: PartitionedInputConfig<string, number>,
-  workerIndex: number,
   workerCount: number,
   resume: ReadonlyMap<string, unknown> = new Map(),
 ) {
-  const reader = await input.open({ workerIndex, workerCount } as Place, resume);
-  const items: string[] = [];
-  for (let batch = reader.next(); batch !== null; batch = reader.next()) items.push(...batch);
-  await reader.close();
-  return { items, positions: Object.fromEntries(reader.positions()) };
+  const readers = await openOnAll(input, workerCount, resume);
+  return await Promise.all(readers.map(async (reader) => {
+    const items: string[] = [];
+    for (let batch = reader.next(); batch !== null; batch = reader.next()) items.push(...batch);
+    await reader.close();
+    return { items, positions: Object.fromEntries(reader.positions()) };
+  }));
 }
 
 Deno.test("PartitionedInputConfig reads all partitions when there is one worker", async () => {
@@ -47,32 +46,66 @@ Deno.test("PartitionedInputConfig reads all partitions when there is one worker"
   assertEquals(output.items.map(([, item]) => item).toSorted(), ["a1", "a2", "b1", "b2"]);
 });
 
-Deno.test("PartitionedInputConfig deals every partition to one worker, whatever the order of names", async () => {
+Deno.test("PartitionedInputConfig deals the partitions out evenly, whatever the order of names", async () => {
   for (const names of [["a", "b", "c", "d", "e"], ["e", "c", "a", "d", "b"]]) {
-    const shares = await Promise.all([0, 1, 2].map(async (worker) => {
-      const { input, built } = shelves(names);
-      await readAll(input, worker, 3);
-      return built.map(([name]) => name);
-    }));
-    assertEquals(shares, [["a", "d"], ["b", "e"], ["c"]]);
+    const shares = await readAll(shelves(names).input, 3);
+    assertEquals(shares.map(({ items }) => items.toSorted()), [
+      ["a1", "a2", "d1", "d2"],
+      ["b1", "b2", "e1", "e2"],
+      ["c1", "c2"],
+    ]);
   }
+});
+
+Deno.test("PartitionedInputConfig asks for the names once, however many workers there are", async () => {
+  let asked = 0;
+  const input = new PartitionedInputConfig<string, number>({
+    partitions: () => ++asked === 1 ? ["a", "b"] : ["b", "c"],
+    build: (partition) => [[1, partition]],
+  });
+  const shares = await readAll(input, 3);
+  assertEquals(shares.map(({ items }) => items), [["a"], ["b"], []]);
+  assertEquals(asked, 1);
 });
 
 Deno.test("PartitionedInputConfig ends at once on a worker without partitions", async () => {
   const { input, built } = shelves(["a"]);
-  assertEquals(await readAll(input, 1, 2), { items: [], positions: {} });
-  assertEquals(built, []);
+  const shares = await readAll(input, 2);
+  assertEquals(shares[1], { items: [], positions: {} });
+  assertEquals(built, [["a", null]]);
 });
 
 Deno.test("PartitionedInputConfig keeps a position for each of its partitions", async () => {
-  const { input } = shelves(["a", "b", "c"]);
-  assertEquals((await readAll(input, 0, 2)).positions, { a: 2, c: 2 });
+  const shares = await readAll(shelves(["a", "b", "c"]).input, 2);
+  assertEquals(shares.map(({ positions }) => positions), [{ a: 2, c: 2 }, { b: 2 }]);
 });
 
 Deno.test("PartitionedInputConfig resumes each partition from its own state, and null where there is none", async () => {
   const { input, built } = shelves(["a", "b"]);
-  await readAll(input, 0, 1, new Map([["b", 7], ["another's", 8]]));
+  await readAll(input, 1, new Map([["b", 7], ["another's", 8]]));
   assertEquals(built, [["a", null], ["b", 7]]);
+});
+
+Deno.test("PartitionedInputConfig moves states with their partitions when the number of workers changes", async () => {
+  const counting = () =>
+    new PartitionedInputConfig<string, number>({
+      partitions: () => ["a", "b", "c", "d", "e"],
+      *build(partition, resume) {
+        for (let i = (resume ?? 0) + 1; i <= 4; i++) yield [i, `${partition}${i}`];
+      },
+    });
+  const items: string[] = [];
+  let resume = new Map<string, unknown>();
+  for (const workerCount of [2, 5, 3]) {
+    const readers = await openOnAll(counting(), workerCount, resume);
+    for (const reader of readers) items.push(...reader.next() ?? []); // an item of each partition
+    resume = new Map(readers.flatMap((reader) => [...reader.positions()]));
+    for (const reader of readers) await reader.close();
+  }
+  for (const { items: rest } of await readAll(counting(), 1, resume)) items.push(...rest);
+  const all = ["a", "b", "c", "d", "e"].flatMap((name) => [1, 2, 3, 4].map((i) => name + i));
+  assertEquals(resume, new Map(["a", "d", "b", "e", "c"].map((name) => [name, 3])));
+  assertEquals(items.toSorted(), all);
 });
 
 Deno.test("PartitionedInputConfig keeps the positions of partitions that have nothing new", async () => {
@@ -80,7 +113,7 @@ Deno.test("PartitionedInputConfig keeps the positions of partitions that have no
     partitions: () => ["a", "b"],
     build: (partition) => partition === "a" ? [[1, "a1"]] : [],
   });
-  const { positions } = await readAll(input, 0, 1, new Map([["a", 0], ["b", 7]]));
+  const [{ positions }] = await readAll(input, 1, new Map([["a", 0], ["b", 7]]));
   assertEquals(positions, { a: 1, b: 7 });
 });
 
@@ -89,7 +122,7 @@ Deno.test("PartitionedInputConfig waits for names that come as a promise", async
     partitions: async () => await Promise.resolve(["a"]),
     build: () => [[1, "x"]],
   });
-  assertEquals((await readAll(input, 0, 1)).items, ["x"]);
+  assertEquals((await readAll(input, 1))[0].items, ["x"]);
 });
 
 Deno.test("PartitionedInputConfig reads on from one partition while another waits", async () => {
