@@ -1,9 +1,10 @@
 import type { Log } from "../../core/log.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { isGzip, tooShort } from "./chunks.ts";
 import { findFiles, type FoundFile } from "./find_files.ts";
 import { LinesReader } from "./lines_reader.ts";
 import { pathOption } from "./path_option.ts";
+import { type Range, readParts, unreadRanges } from "./ranges.ts";
+import { shareOut } from "./share_out.ts";
 
 /** What a {@linkcode FileInputConfig} reads. */
 export interface FileInputOptions {
@@ -23,10 +24,15 @@ export interface FileInputOptions {
  * A line ends with `\n` or `\r\n`, the last one also with the file. What is not UTF-8, and a line of
  * more than 64 MiB, is an error that says where it is.
  *
- * The workers share the files out: file `i` goes to worker `i mod workerCount`. A snapshot has the
- * offset of each file that was begun (of the unpacked one, which has to be unpacked again up to
- * there), under its path. A file that has grown by then is read on from there, so it should have
- * ended with a whole line.
+ * Several workers share the bytes out, so that each has about as many: a large file is read by
+ * several at once, each line by the one in whose range of the file it begins. A gzip file cannot be
+ * cut, and is read by one. Within a range the order of lines is kept; one worker reads everything in
+ * order.
+ *
+ * A snapshot has which bytes of which files have been read, in whole lines: a run that goes on from
+ * it shares out what is left, over as many workers as there are then. (Of a gzip file these are the
+ * unpacked bytes; it has to be unpacked again up to there.) A file that has grown by then is read on
+ * from where it ended, so it should have ended with a whole line.
  *
  * @example
  * ```ts
@@ -52,33 +58,29 @@ export class FileInputConfig implements InputConfig<string> {
   }
 
   /**
-   * Finds the files and begins to read this worker's; for the engine.
+   * Finds the files, and shares out what is left to read of them; for the engine.
    *
    * @throws {Error} If there is no such file, or if one is shorter than it was when it was read.
    */
-  async open(
-    { workerIndex, workerCount, log }: Place,
-    resume: Positions,
-  ): Promise<InputReader<string>> {
+  async plan({ workerCount, log }: Place, resume: Positions): Promise<unknown> {
     const files = await findFiles(this.#path);
-    if (workerIndex === 0) warnOfGone(files, resume, log);
-    const mine = files.filter((_, i) => i % workerCount === workerIndex);
-    for (const file of mine) checkLength(file, resume);
-    return new LinesReader(mine, resume);
+    const read = readParts(resume);
+    warnOfGone(files, read.keys(), log);
+    return shareOut(files.flatMap((file) => unreadRanges(file, read.get(file.path))), workerCount);
+  }
+
+  /** Begins to read this worker's share; for the engine. */
+  open({ plan, workerIndex }: Place): Promise<InputReader<string>> {
+    const shares = plan as readonly (readonly Range[])[];
+    return Promise.resolve(new LinesReader(shares[workerIndex]));
   }
 }
 
-function warnOfGone(files: readonly FoundFile[], resume: Positions, log: Log): void {
+function warnOfGone(files: readonly FoundFile[], read: Iterable<string>, log: Log): void {
   const there = new Set(files.map(({ path }) => path));
-  const gone = [...resume.keys()].filter((path) => !there.has(path));
+  const gone = [...read].filter((path) => !there.has(path));
   if (gone.length === 0) return;
   log.warn(`files that were read before are gone, or match no more: "${gone[0]}"`, {
     files: gone.length,
   });
-}
-
-/** At once, rather than when its turn comes; how long a packed file is, only unpacking can tell. */
-function checkLength({ path, size }: FoundFile, resume: Positions): void {
-  const offset = resume.get(path) as number | undefined ?? 0;
-  if (!isGzip(path) && size < offset) throw tooShort(path, size, offset);
 }

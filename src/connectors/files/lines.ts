@@ -21,23 +21,42 @@ const LF = 10;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Which lines to take out of chunks. */
+export interface Stretch {
+  /** The file that the chunks are from. */
+  readonly path: string;
+  /** Where in it the chunks begin. */
+  readonly offset: number;
+  /** Whether that may be within a line, or at its end: then the first one is not taken. */
+  readonly inLine: boolean;
+  /** Lines that begin here or behind are not taken: `null` takes all. */
+  readonly to: number | null;
+}
+
 /**
  * Cuts chunks at line ends.
  *
- * @param from The file, and where in it the chunks begin.
  * @param longest The most bytes that a line may have: no less than a chunk.
  * @throws {RangeError} If a line is longer. It would have to fit into memory.
  */
 export async function* blocksOf(
   chunks: AsyncIterable<Uint8Array>,
-  from: { readonly path: string; readonly offset: number },
+  { path, offset, inLine, to }: Stretch,
   longest: number,
 ): AsyncGenerator<Block> {
-  const { path } = from;
-  let start = from.offset;
+  const stop = to ?? Infinity;
+  let start = offset;
+  let skipping = inLine;
   let held: Uint8Array[] = []; // the beginning of a line
   let heldBytes = 0;
-  for await (const chunk of chunks) {
+  for await (let chunk of chunks) {
+    if (skipping) {
+      const skipped = chunk.indexOf(LF) + 1 || chunk.length;
+      start += skipped;
+      skipping = chunk[skipped - 1] !== LF;
+      chunk = chunk.subarray(skipped);
+    }
+    if (start >= stop) return;
     const lineEnd = chunk.indexOf(LF);
     if (heldBytes + (lineEnd === -1 ? chunk.length : lineEnd) > longest) {
       throw new RangeError(
@@ -48,8 +67,9 @@ export async function* blocksOf(
     const rest = chunk.subarray(end);
     if (end > 0) {
       const bytes = concat([...held, chunk.subarray(0, end)]);
-      yield* withoutMark({ path, start, bytes });
+      yield* withoutMark({ path, start, bytes: linesBefore(bytes, stop - start) });
       start += bytes.length;
+      if (start >= stop) return;
       held = [];
       heldBytes = 0;
     }
@@ -57,6 +77,11 @@ export async function* blocksOf(
     heldBytes += rest.length;
   }
   if (heldBytes > 0) yield* withoutMark({ path, start, bytes: concat(held) });
+}
+
+/** Of bytes that end with a line end, the lines that begin before `stop`. */
+function linesBefore(bytes: Uint8Array, stop: number): Uint8Array {
+  return stop >= bytes.length ? bytes : bytes.subarray(0, bytes.indexOf(LF, stop - 1) + 1);
 }
 
 /** The block, if there is anything left of it. */

@@ -1,8 +1,8 @@
 import type { PartitionName } from "../../core/ids.ts";
 import type { InputReader, Positions, Progress } from "../../graph/contracts.ts";
 import { chunksOf, isGzip, type Tally } from "./chunks.ts";
-import type { FoundFile } from "./find_files.ts";
 import { batchEnd, type Block, blocksOf, linesIn } from "./lines.ts";
+import { positionOf, type Range } from "./ranges.ts";
 
 /** Sizes in bytes, which tests make small. */
 export interface ReadSizes {
@@ -23,19 +23,21 @@ const SIZES: ReadSizes = {
   line: 64 * 1024 * 1024,
 };
 
-/** A block, and which of the stored bytes it came from, counted over all files. */
+/** A block, and which of the stored bytes it came from, counted over all ranges. */
 interface Ahead {
   readonly block: Block;
+  /** Where the part begins that has been read when the block has. */
+  readonly since: number;
   readonly readFrom: number;
   readonly readTo: number;
 }
 
-/** Reads the lines of files, one file after another, in the background and ahead of the flow. */
+/** Reads lines of files, one range after another, in the background and ahead of the flow. */
 export class LinesReader implements InputReader<string> {
-  readonly #files: readonly FoundFile[];
+  readonly #ranges: readonly Range[];
   readonly #sizes: ReadSizes;
-  readonly #positions: Map<PartitionName, number>;
-  readonly #read: Tally = { bytes: 0 };
+  readonly #positions: Map<PartitionName, unknown>;
+  readonly #total: number;
   readonly #ahead: Ahead[] = [];
   readonly #reading: Promise<void>;
   #aheadBytes = 0;
@@ -49,19 +51,17 @@ export class LinesReader implements InputReader<string> {
   /**
    * Begins to read.
    *
-   * @param files In the order to read them.
-   * @param resume For each file that was read before, the offset to go on at.
+   * @param ranges In the order to read them.
    * @param sizes How much to do at once.
    */
-  constructor(files: readonly FoundFile[], resume: Positions, sizes: ReadSizes = SIZES) {
-    this.#files = files;
+  constructor(ranges: readonly Range[], sizes: ReadSizes = SIZES) {
+    this.#ranges = ranges;
     this.#sizes = sizes;
-    this.#positions = new Map(
-      files.filter(({ path }) => resume.has(path)).map(({ path }) => [
-        path,
-        resume.get(path) as number,
-      ]),
-    );
+    this.#total = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#positions = new Map();
+    for (const { path, since, from } of ranges) {
+      if (since !== null && since < from) this.#setPosition(path, since, from);
+    }
     this.#reading = this.#readAhead();
   }
 
@@ -71,11 +71,11 @@ export class LinesReader implements InputReader<string> {
       if (typeof this.#state === "object") throw this.#state.thrown;
       return this.#state === "ended" ? null : [];
     }
-    const { path, start, bytes } = first.block;
+    const { block: { path, start, bytes }, since } = first;
     const from = this.#from;
     const to = batchEnd(bytes, from, this.#sizes.batch);
     const lines = linesIn({ path, start: start + from, bytes: bytes.subarray(from, to) });
-    this.#positions.set(path, start + to);
+    this.#setPosition(path, since, start + to);
     this.#from = to;
     if (to === bytes.length) this.#drop(first);
     return lines;
@@ -91,9 +91,7 @@ export class LinesReader implements InputReader<string> {
   }
 
   progress(): Progress {
-    const total = this.#files.reduce((sum, { size }) => sum + size, 0);
-    // A file may have grown since it was found.
-    return { done: Math.min(this.#done(), total), total, unit: "bytes" };
+    return { done: this.#done(), total: this.#total, unit: "bytes" };
   }
 
   async close(): Promise<void> {
@@ -105,7 +103,7 @@ export class LinesReader implements InputReader<string> {
   /** Bytes read of what the flow has taken: not of what is ahead, which may take it long. */
   #done(): number {
     const first = this.#ahead.at(0);
-    if (first === undefined) return this.#state === "ended" ? this.#read.bytes : this.#taken;
+    if (first === undefined) return this.#state === "ended" ? this.#total : this.#taken;
     const { block, readFrom, readTo } = first;
     return Math.floor(readFrom + (readTo - readFrom) * this.#from / block.bytes.length);
   }
@@ -118,10 +116,17 @@ export class LinesReader implements InputReader<string> {
     this.#wakeReading();
   }
 
+  #setPosition(path: string, from: number, to: number): void {
+    const [name, state] = positionOf(path, from, to);
+    this.#positions.set(name, state);
+  }
+
   async #readAhead(): Promise<void> {
     try {
-      for (const { path } of this.#files) {
-        if (!this.#closed) await this.#readFile(path);
+      let before = 0;
+      for (const range of this.#ranges) {
+        if (!this.#closed) await this.#readRange(range, before);
+        before += range.bytes;
       }
       this.#state = "ended";
     } catch (thrown) {
@@ -130,14 +135,23 @@ export class LinesReader implements InputReader<string> {
     this.#wakeFlow();
   }
 
-  async #readFile(path: string): Promise<void> {
-    const offset = this.#positions.get(path) ?? 0;
-    if (!isGzip(path)) this.#read.bytes += offset; // what is skipped has been read before
-    let readFrom = this.#read.bytes;
-    const chunks = chunksOf(path, { offset, chunkBytes: this.#sizes.chunk, tally: this.#read });
-    for await (const block of blocksOf(chunks, { path, offset }, this.#sizes.line)) {
-      const readTo = this.#read.bytes;
-      this.#ahead.push({ block, readFrom, readTo });
+  /** `before` is how many bytes the ranges before it have. */
+  async #readRange(range: Range, before: number): Promise<void> {
+    const { path, from, to } = range;
+    const inLine = range.since === null;
+    const offset = inLine ? from - 1 : from; // if a line ends there, the next one begins at `from`
+    const read: Tally = { bytes: 0 };
+    const chunks = chunksOf(path, { offset, chunkBytes: this.#sizes.chunk, tally: read });
+    // A file may have grown since it was found, and a line end behind the range.
+    const counted = (bytes: number) => before + Math.min(Math.max(0, bytes), range.bytes);
+    const origin = range.since ?? from;
+    let since = range.since;
+    let readFrom = counted(isGzip(path) ? 0 : from - origin); // up to there it was read before
+    for await (const block of blocksOf(chunks, { path, offset, inLine, to }, this.#sizes.line)) {
+      since ??= block.start;
+      const end = block.start + block.bytes.length;
+      const readTo = counted(isGzip(path) ? read.bytes : end - origin);
+      this.#ahead.push({ block, since, readFrom, readTo });
       this.#aheadBytes += block.bytes.length;
       readFrom = readTo;
       this.#wakeFlow();

@@ -5,7 +5,9 @@ import { Dataflow, run, StepError, TestingOutputConfig } from "millrace";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
 import { findFiles } from "../../../src/connectors/files/find_files.ts";
 import { LinesReader, type ReadSizes } from "../../../src/connectors/files/lines_reader.ts";
+import { type Range, readParts, unreadRanges } from "../../../src/connectors/files/ranges.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
+import { openAlone } from "../../support/open_input.ts";
 import { testPlace } from "../../support/place.ts";
 import { Random } from "../../support/random.ts";
 import { tempFolder } from "./temp_folder.ts";
@@ -28,20 +30,18 @@ async function drain(reader: InputReader<string>): Promise<[lines: string[], aft
   }
 }
 
-async function linesOf(
-  path: string | URL,
-  { resume = FIRST_RUN, ...place }: {
-    resume?: Positions;
-    workerIndex?: number;
-    workerCount?: number;
-  } = {},
-): Promise<string[]> {
-  const reader = await new FileInputConfig({ path }).open(testPlace(place), resume);
-  return (await drain(reader)).flatMap(([lines]) => lines);
+async function linesOf(path: string | URL, resume = FIRST_RUN): Promise<string[]> {
+  return allLines(await drain(await openAlone(new FileInputConfig({ path }), resume)));
+}
+
+/** What the only worker has to read. */
+async function rangesOf(path: string, resume = FIRST_RUN): Promise<Range[]> {
+  const parts = readParts(resume);
+  return (await findFiles(path)).flatMap((file) => unreadRanges(file, parts.get(file.path)));
 }
 
 async function drainTiny(path: string, resume = FIRST_RUN, sizes = TINY) {
-  return await drain(new LinesReader(await findFiles(path), resume, sizes));
+  return await drain(new LinesReader(await rangesOf(path, resume), sizes));
 }
 
 function allLines(batches: [string[], Positions][]): string[] {
@@ -151,7 +151,7 @@ Deno.test("a file input stores offsets in bytes under the paths of the files", a
   await using folder = await tempFolder();
   const plain = await folder.write("a.txt", "grüße\nzwei");
   const packed = await folder.write("b.gz", gzipSync("eins\n"));
-  const reader = await new FileInputConfig({ path: folder.at("*") }).open(testPlace(), FIRST_RUN);
+  const reader = await openAlone(new FileInputConfig({ path: folder.at("*") }));
   const batches = await drain(reader);
   assertEquals(batches.at(-1)?.[1], new Map([[plain, 12], [packed, 5]]));
 });
@@ -160,11 +160,11 @@ Deno.test("a file input reads what a file has grown by since the snapshot", asyn
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\n");
   const [[, after]] = await drain(
-    await new FileInputConfig({ path }).open(testPlace(), FIRST_RUN),
+    await openAlone(new FileInputConfig({ path })),
   );
-  assertEquals(await linesOf(path, { resume: after }), []);
+  assertEquals(await linesOf(path, after), []);
   await Deno.writeTextFile(path, "two\n", { append: true });
-  assertEquals(await linesOf(path, { resume: after }), ["two"]);
+  assertEquals(await linesOf(path, after), ["two"]);
 });
 
 Deno.test("a file input unpacks a gzip file that consists of several", async () => {
@@ -193,30 +193,11 @@ Deno.test("a file input takes a path literally where there is such a file", asyn
   assertEquals(await linesOf(path), ["matching"]);
 });
 
-Deno.test("file inputs of several workers share the files out", async () => {
-  await using folder = await tempFolder();
-  for (const name of ["a", "b", "c"]) await folder.write(name, `${name}\n`);
-  const share = (workerIndex: number, workerCount: number) =>
-    linesOf(folder.at("*"), { workerIndex, workerCount });
-  assertEquals(await share(0, 2), ["a", "c"]);
-  assertEquals(await share(1, 2), ["b"]);
-  assertEquals(await share(4, 5), []);
-});
-
-Deno.test("a file input without files is at its end at once", async () => {
-  await using folder = await tempFolder();
-  const path = await folder.write("in.txt", "one\n");
-  const place = testPlace({ workerIndex: 1, workerCount: 2 });
-  const reader = await new FileInputConfig({ path }).open(place, FIRST_RUN);
-  assertEquals(reader.next(), null);
-  await reader.close();
-});
-
 Deno.test("a file input hands out no more than some thousand lines at once", async () => {
   await using folder = await tempFolder();
   const text = Array.from({ length: 50_000 }, (_, i) => `line number ${i} of many\n`).join("");
   const path = await folder.write("in.txt", text);
-  const batches = await drain(await new FileInputConfig({ path }).open(testPlace(), FIRST_RUN));
+  const batches = await drain(await openAlone(new FileInputConfig({ path })));
   assertEquals(allLines(batches), expectedLines(text));
   assertEquals(Math.max(...batches.map(([lines]) => lines.length)) < 5_000, true);
 });
@@ -225,7 +206,7 @@ Deno.test("a file input reads no further ahead than it may", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "0123456\n".repeat(1000));
   const sizes = { chunk: 64, ahead: 128, batch: 64, line: 100 };
-  const reader = new LinesReader(await findFiles(path), FIRST_RUN, sizes);
+  const reader = new LinesReader(await rangesOf(path), sizes);
   await reader.ready();
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 10));
   let lines = 0;
@@ -270,7 +251,7 @@ Deno.test("a file input fails on what is not UTF-8, and says where", async () =>
 Deno.test("a file input hands out what comes before what it fails on", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "a\nb\n" + "x".repeat(200));
-  const reader = new LinesReader(await findFiles(path), FIRST_RUN, TINY);
+  const reader = new LinesReader(await rangesOf(path), TINY);
   await reader.ready();
   assertEquals(reader.next(), ["a", "b"]);
   await reader.ready();
@@ -299,9 +280,9 @@ Deno.test("a file input fails on a file that is shorter than what was read of it
   const plain = await folder.write("in.txt", "one\n");
   const packed = await folder.write("in.gz", gzipSync("one\n"));
   for (const path of [plain, packed]) {
-    assertEquals(await linesOf(path, { resume: new Map([[path, 4]]) }), []);
+    assertEquals(await linesOf(path, new Map([[path, 4]])), []);
     await assertRejects(
-      () => linesOf(path, { resume: new Map([[path, 5]]) }),
+      () => linesOf(path, new Map([[path, 5]])),
       RangeError,
       `"${path}" has 4 bytes, but was read up to byte 5`,
     );
@@ -322,7 +303,7 @@ Deno.test("a file input warns of files that were read before and are gone", asyn
   const path = await folder.write("a.txt", "one\ntwo\n");
   const place = testPlace();
   const resume = new Map([[path, 4], ["b.txt", 7]]);
-  const reader = await new FileInputConfig({ path }).open(place, resume);
+  const reader = await openAlone(new FileInputConfig({ path }), resume, place);
   assertEquals(allLines(await drain(reader)), ["two"]);
   assertEquals(place.logged, [
     'warn: files that were read before are gone, or match no more: "b.txt"',
@@ -337,7 +318,7 @@ Deno.test("the progress of a file input grows with what is handed out, up to the
   await folder.write("b.gz", packed);
   await folder.write("c.txt", "\uFEFF");
   const total = 3 + text.length + packed.length + 3;
-  const reader = new LinesReader(await findFiles(folder.at("*")), FIRST_RUN, TINY);
+  const reader = new LinesReader(await rangesOf(folder.at("*")), TINY);
   assertEquals(reader.progress(), { done: 0, total, unit: "bytes" });
   const seen: number[] = [];
   for (let batch = reader.next(); batch !== null; batch = reader.next()) {
@@ -354,7 +335,7 @@ Deno.test("the progress of a file input counts what was read before the snapshot
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\n");
   const resume = new Map([[path, 4]]);
-  const reader = await new FileInputConfig({ path }).open(testPlace(), resume);
+  const reader = await openAlone(new FileInputConfig({ path }), resume);
   await reader.ready();
   assertEquals(reader.progress?.(), { done: 4, total: 8, unit: "bytes" });
   await reader.close();
@@ -372,8 +353,7 @@ Deno.test("a file input can be closed at any time, and leaves nothing open", asy
     for (const [batches, idleMs] of [[0, 0], [0, 30], [1, 0], [1, 30], [12, 0], [12, 30]]) {
       // The sanitizers see what is left at the end of each step.
       await t.step(`${path}, ${batches} batches, ${idleMs} ms later`, async () => {
-        const reader = await new FileInputConfig({ path: folder.at(path) })
-          .open(testPlace(), FIRST_RUN);
+        const reader = await openAlone(new FileInputConfig({ path: folder.at(path) }));
         for (let i = 0; i < batches; i++) {
           await reader.ready();
           if (path !== "c.gz") reader.next();
@@ -388,7 +368,7 @@ Deno.test("a file input can be closed at any time, and leaves nothing open", asy
 Deno.test("a file input can be closed while ready is pending", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.gz", gzipSync("some line\n".repeat(100_000)));
-  const reader = await new FileInputConfig({ path }).open(testPlace(), FIRST_RUN);
+  const reader = await openAlone(new FileInputConfig({ path }));
   const ready = reader.ready();
   await reader.close();
   await ready;
