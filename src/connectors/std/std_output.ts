@@ -6,6 +6,11 @@ import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts
  * which here also has forms for bigint, `Map`, `Set`, bytes and cycles, and never throws. When what
  * reads the output has gone (`| head`), the run stops quietly.
  *
+ * Several workers have one standard output together. Into a pipe, only writes of up to 4096 bytes are
+ * sure not to be torn by those of others: so each worker then writes whole lines, as many at once as
+ * have room in that. A longer line is written at once all the same, but may come out with lines of
+ * other workers in it.
+ *
  * @example
  * ```ts
  * import { Dataflow, run, StdOutputConfig, TestingInputConfig } from "millrace";
@@ -23,7 +28,12 @@ export class StdOutputConfig implements OutputConfig<unknown> {
   }
 }
 
-/** Writes lines, one call for each batch. */
+/** What Linux takes into a pipe in one piece (`PIPE_BUF`). */
+const WHOLE_BYTES = 4096;
+
+const LF = 10;
+
+/** Writes lines: one call for each batch, or where several workers write, for some lines. */
 export class LineWriter implements OutputWriter<unknown> {
   readonly #at: Place;
   readonly #writeSome: (bytes: Uint8Array) => Promise<number>;
@@ -40,9 +50,10 @@ export class LineWriter implements OutputWriter<unknown> {
     if (this.#closed) return;
     let lines = "";
     for (const item of batch) lines += toLine(item) + "\n";
-    let rest = this.#encoder.encode(lines);
+    const bytes = this.#encoder.encode(lines);
     try {
-      while (rest.length > 0) rest = rest.subarray(await this.#writeSome(rest));
+      if (this.#at.workerCount === 1) await this.#writeAll(bytes);
+      else for (const piece of piecesOf(bytes)) await this.#writeAll(piece);
     } catch (thrown) {
       if (!(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
       this.#closed = true;
@@ -56,5 +67,20 @@ export class LineWriter implements OutputWriter<unknown> {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) rest = rest.subarray(await this.#writeSome(rest));
+  }
+}
+
+/** Cuts what ends with a line end behind lines, so that as few pieces as can be are too long. */
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let from = 0, to; from < bytes.length; from = to) {
+    const most = from + WHOLE_BYTES;
+    to = most >= bytes.length ? bytes.length : bytes.lastIndexOf(LF, most - 1) + 1;
+    if (to <= from) to = bytes.indexOf(LF, most) + 1; // the line is longer
+    yield bytes.subarray(from, to);
   }
 }

@@ -69,12 +69,57 @@ Deno.test("StdOutputConfig ends an endless run quietly when the reader has gone"
   assertEquals([(await child.status).code, errors], [0, ""]);
 });
 
+/** What several processes print that have one pipe as their standard output. */
+async function printedTogether(workers: number, script: string): Promise<string[]> {
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", 'for i in $(seq 0 $1); do "$0" eval --ext=ts "$2" $i & done; wait']
+      .concat(Deno.execPath(), String(workers - 1), script),
+    cwd: project,
+  }).output();
+  const text = new TextDecoder();
+  assertEquals([code, text.decode(stderr)], [0, ""]);
+  return text.decode(stdout).split("\n");
+}
+
+Deno.test("StdOutputConfig of several workers prints every line whole", async () => {
+  const workers = 3;
+  const lines = 20_000;
+  const printed = await printedTogether(
+    workers,
+    `
+    import { StdOutputConfig } from "millrace";
+    import { Random } from "./tests/support/random.ts";
+    import { testPlace } from "./tests/support/place.ts";
+    const workerIndex = Number(Deno.args[0]);
+    const at = testPlace({ workerIndex, workerCount: ${workers} });
+    const writer = await new StdOutputConfig().open(at, new Map());
+    const random = new Random(workerIndex);
+    for (let n = 0; n < ${lines};) {
+      const batch = [];
+      for (let size = random.below(100); size > 0 && n < ${lines}; size--, n++) {
+        // A few lines are long: else most would be whole by chance.
+        const length = random.below(random.pick([20, 200, 4000]));
+        batch.push([workerIndex, n, length, "x".repeat(length)].join(" "));
+      }
+      await writer.write(batch, 0);
+    }`,
+  );
+  assertEquals(printed.pop(), "");
+  const next = Array(workers).fill(0);
+  for (const line of printed) {
+    const [worker, n, length, xs] = line.split(" ");
+    assertEquals(line.replace(/x*$/, ""), `${worker} ${next[Number(worker)]++} ${length} `);
+    assertEquals([n, xs], [String(next[Number(worker)] - 1), "x".repeat(Number(length))]);
+  }
+  assertEquals(next, Array(workers).fill(lines));
+});
+
 // The writer alone.
 
 /** A place that notes what it is asked for. */
-function place(): { at: Place; stops: () => number } {
+function place(workerCount = 1): { at: Place; stops: () => number } {
   let stops = 0;
-  return { at: { stop: () => stops++ } as unknown as Place, stops: () => stops };
+  return { at: { workerCount, stop: () => stops++ } as unknown as Place, stops: () => stops };
 }
 
 Deno.test("LineWriter writes a batch in one call", async () => {
@@ -85,6 +130,31 @@ Deno.test("LineWriter writes a batch in one call", async () => {
   });
   await writer.write(["a", 1, { b: 2 }]);
   assertEquals(written, [`a\n1\n{"b":2}\n`]);
+});
+
+Deno.test("LineWriter of several workers writes whole lines of up to 4096 bytes at once", async () => {
+  const line = (bytes: number) => "x".repeat(bytes - 1);
+  const cases: [lines: string[], written: number[]][] = [
+    [["a", "b"], [4]],
+    [[line(4096)], [4096]],
+    [[line(4096), line(4096)], [4096, 4096]],
+    [[line(2048), line(2048), line(1)], [4096, 1]],
+    [[line(2048), line(2049)], [2048, 2049]],
+    [[line(10), line(4097), line(10)], [10, 4097, 10]],
+    [[line(10_000), line(4000), line(90), line(9)], [10_000, 4090, 9]],
+    [["ü".repeat(1500), "ü".repeat(1500)], [3001, 3001]],
+    [[], []],
+  ];
+  for (const [lines, expected] of cases) {
+    const written: string[] = [];
+    const writer = new LineWriter(place(2).at, (bytes) => {
+      written.push(new TextDecoder().decode(bytes));
+      return Promise.resolve(bytes.length);
+    });
+    await writer.write(lines);
+    assertEquals(written.map((text) => new TextEncoder().encode(text).length), expected);
+    assertEquals(written.join(""), lines.map((text) => text + "\n").join(""));
+  }
 });
 
 Deno.test("LineWriter writes the rest when a write takes only a part of the bytes", async () => {
