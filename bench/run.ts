@@ -2,6 +2,7 @@
 const ALL = [
   "chain",
   "keyed_count",
+  "codec",
   "startup",
   "idle",
   "kafka_count",

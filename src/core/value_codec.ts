@@ -6,8 +6,9 @@
  * instead: class instances. Where there is a choice:
  *
  * - An object without prototype becomes a plain object, Node's Buffer a Uint8Array.
- * - Binary data is copied, and without the rest of the buffer that it is a view on. A resizable
- *   buffer becomes one of fixed length.
+ * - Binary data is copied, without the rest of the buffer that it is a view on, and never refers to
+ *   the encoded bytes. Uint8Arrays of up to 512 bytes share buffers of 8 KiB, as those of Node do: mind
+ *   `byteOffset`, and do not transfer their buffers. A resizable buffer becomes one of fixed length.
  * - An object that is used in several places stays one object in values with cycles, nested more than
  *   64 deep, with holes in arrays, or of more than 65,536 objects; in others it becomes a copy in each
  *   place. Between values, nothing stays shared.

@@ -66,6 +66,16 @@ const readShort: ((bytes: Uint8Array, at: number) => string)[] = Array.from(
 /** The shapes that were read lately, with the functions that were generated for them. */
 const shapes = new ShapeTable();
 
+/**
+ * Short Uint8Arrays are cut from buffers of this many bytes: one of its own for each would take V8
+ * several times as long to make and to collect.
+ */
+const SLAB_BYTES = 8192;
+/** Up to this many bytes are short. */
+const MOST_IN_SLAB = 512;
+let slab = new Uint8Array(SLAB_BYTES);
+let slabUsed = 0;
+
 /** In place of a part that an error does not have. */
 const nothing = Symbol("nothing");
 
@@ -271,7 +281,7 @@ export class ValueReader {
   #leaf(tag: number): object {
     switch (tag) {
       case BYTES:
-        return this.#copy(this.#varint());
+        return this.#uint8Array(this.#varint());
       case DATE:
         return new Date(this.#float64());
       case BINARY:
@@ -293,6 +303,19 @@ export class ValueReader {
     if (kind === undefined) throw new Error("unknown kind of binary data");
     const { buffer } = this.#copy(this.#varint());
     return kind === ArrayBuffer ? buffer : new (kind as Int8ArrayConstructor)(buffer);
+  }
+
+  #uint8Array(length: number): Uint8Array {
+    if (length > MOST_IN_SLAB) return this.#copy(length);
+    const at = this.#take(length);
+    if (slabUsed + length > slab.length) { // which is 0 when its buffer was transferred
+      slab = new Uint8Array(SLAB_BYTES);
+      slabUsed = 0;
+    }
+    const to = slab, from = this.#bytes, start = slabUsed;
+    for (let i = 0; i < length; i++) to[start + i] = from[at + i];
+    slabUsed = start + length + 7 & ~7; // other typed arrays may be made of the same place
+    return new Uint8Array(to.buffer, start, length);
   }
 
   #copy(length: number): Uint8Array<ArrayBuffer> {

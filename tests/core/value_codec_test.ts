@@ -174,14 +174,33 @@ Deno.test("Node's Buffer becomes a Uint8Array, and may hold the encoded bytes to
   assertEquals(decoded, new Uint8Array([1, 2, 3]));
 });
 
-Deno.test("bytes are copied, without the buffer they are a view on", () => {
-  const bytes = encodeValue([
-    new Uint8Array(1000).subarray(10, 13),
+Deno.test("binary data is copied, without the buffer that it is a view on", () => {
+  const encoded = encodeValue([
+    new Uint8Array(3000).subarray(10, 1010),
     new DataView(new ArrayBuffer(8), 2, 3),
   ]);
-  const [array, view] = decodeValue(bytes) as [Uint8Array, DataView];
-  assertEquals([array.length, array.buffer.byteLength], [3, 3]);
+  const [array, view] = decodeValue(encoded) as [Uint8Array, DataView];
+  assertEquals([array.length, array.buffer.byteLength], [1000, 1000]);
   assertEquals([view.byteLength, view.buffer.byteLength], [3, 3]);
+});
+
+Deno.test("short byte arrays share a small buffer, and no byte of it", () => {
+  const lengths = Array.from({ length: 600 }, (_, i) => i);
+  const encoded = batchOf(lengths.map((length) => new Uint8Array(length).fill(length)));
+  const [decoded, others] = [decodeBatch(encoded), decodeBatch(encoded)] as Uint8Array[][];
+  for (const array of others) array.fill(255);
+  encoded.fill(255);
+  for (const [length, array] of decoded.entries()) {
+    assertEquals(array, new Uint8Array(length).fill(length));
+    assert(array.buffer.byteLength <= 8192 && array.buffer !== encoded.buffer);
+    assertEquals(array.byteOffset % 8, 0);
+  }
+});
+
+Deno.test("bytes go on arriving after the buffer of some was transferred", () => {
+  const [array] = again([new Uint8Array([1])]);
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  assertEquals(again(new Uint8Array([1, 2])), new Uint8Array([1, 2]));
 });
 
 Deno.test("getters are evaluated, symbol keys and hidden properties left out", () => {
