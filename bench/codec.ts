@@ -1,7 +1,7 @@
 /**
  * The codec between workers, in batches of 1,000 items, beside JSON, `node:v8`, and msgpackr without
- * its native part. The others keep less: JSON and msgpackr turn class instances into plain objects,
- * and lose -0 (JSON) or lone surrogates (msgpackr).
+ * its native part. The others keep less: all three make plain objects of class instances, and JSON and
+ * msgpackr lose -0 and holes in arrays, msgpackr lone surrogates and functions, without a word.
  */
 import { deserialize, serialize } from "node:v8";
 import { Packr } from "npm:msgpackr@1.11.5";

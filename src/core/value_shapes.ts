@@ -4,8 +4,8 @@
  *
  * A function is generated for a shape that comes often. In it each property has a place of its own in
  * the source, which V8 remembers where to find it, and the reader makes objects by one literal, which
- * gives them one hidden class. Measured with five fields, the generated functions are about twice as
- * fast as loops over the keys (`bench/codec.ts`).
+ * gives them one hidden class. Measured with five fields, beside loops over the keys: 1.3 times as fast
+ * to write, 1.6 times to read.
  *
  * @module
  */

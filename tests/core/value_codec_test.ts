@@ -168,10 +168,11 @@ Deno.test("Node's Buffer becomes a Uint8Array, and may hold the encoded bytes to
   const value = again([Buffer.from("abc")])[0];
   assertEquals(Object.getPrototypeOf(value), Uint8Array.prototype);
   assertEquals([...value], [97, 98, 99]);
-  const pooled = Buffer.from(encodeValue(new Uint8Array([1, 2, 3])));
-  const decoded = decodeValue(pooled) as Uint8Array;
-  pooled.fill(0);
-  assertEquals(decoded, new Uint8Array([1, 2, 3]));
+  const encoded = Buffer.from(encodeValue(new Uint8Array(1000).fill(7)));
+  const decoded = decodeValue(encoded) as Uint8Array;
+  assertEquals(Object.getPrototypeOf(decoded), Uint8Array.prototype);
+  encoded.fill(0);
+  assertEquals(decoded, new Uint8Array(1000).fill(7));
 });
 
 Deno.test("binary data is copied, without the buffer that it is a view on", () => {
