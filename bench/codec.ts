@@ -1,10 +1,14 @@
 /**
- * The codec between workers, in batches of 1,000 items, beside JSON, `node:v8`, and msgpackr without
- * its native part. The others keep less: all three make plain objects of class instances, and JSON and
- * msgpackr lose -0 and holes in arrays, msgpackr lone surrogates and functions, without a word.
+ * The codec between workers, in batches of 1,000 items, beside JSON, `node:v8`, and, where asked for,
+ * msgpackr without its native part. The others keep less: all three make plain objects of class
+ * instances, and JSON and msgpackr lose -0 and holes in arrays, msgpackr lone surrogates and functions,
+ * without a word.
+ *
+ * ```sh
+ * deno run -A --no-lock bench/codec.ts --msgpackr   # fetches it, and leaves deno.lock as it is
+ * ```
  */
 import { deserialize, serialize } from "node:v8";
-import { Packr } from "npm:msgpackr@1.11.5";
 import { BatchEncoder, decodeBatch } from "../src/core/value_codec.ts";
 import { compare } from "./support.ts";
 
@@ -18,10 +22,9 @@ interface Codec {
 }
 
 const encoder = new BatchEncoder();
-const packr = new Packr({ useRecords: true, moreTypes: true });
 const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 
-const codecs: readonly Codec[] = [
+const codecs: Codec[] = [
   {
     name: "millrace",
     encode: (items) => {
@@ -36,12 +39,19 @@ const codecs: readonly Codec[] = [
     decode: (bytes) => JSON.parse(text.decoder.decode(bytes)),
   },
   { name: "node:v8", encode: serialize, decode: deserialize },
-  {
+];
+
+if (Deno.args.includes("--msgpackr")) {
+  Deno.env.set("MSGPACKR_NATIVE_ACCELERATION_DISABLED", "true"); // it is read as the module loads
+  const specifier = "npm:msgpackr@1.11.5"; // a variable, so that nobody has to fetch it to check types
+  const { Packr } = await import(specifier);
+  const packr = new Packr({ useRecords: true, moreTypes: true });
+  codecs.push({
     name: "msgpackr",
     encode: (items) => packr.pack(items),
     decode: (bytes) => packr.unpack(bytes),
-  },
-];
+  });
+}
 
 const key = (i: number) => `key-${String(i * 7919 % 1_000_000).padStart(6, "0")}`;
 const items = (make: (i: number) => unknown) => Array.from({ length: ITEMS }, (_, i) => make(i));
@@ -70,7 +80,7 @@ const kinds: readonly [title: string, items: unknown[], json: boolean][] = [
   ["texts of 200 characters", items((i) => key(i).repeat(20)), true],
 ];
 
-const only = Deno.args[0];
+const only = Deno.args.find((arg) => !arg.startsWith("--"));
 for (const [title, batch, json] of kinds) {
   if (only !== undefined && !title.includes(only)) continue;
   const able = codecs.filter(({ name }) => json || name !== "JSON");
