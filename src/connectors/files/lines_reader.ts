@@ -128,7 +128,7 @@ export class LinesReader implements InputReader<string> {
         if (!this.#closed) await this.#readRange(range, before);
         before += range.bytes;
       }
-      this.#state = "ended";
+      if (!this.#closed) this.#state = "ended";
     } catch (thrown) {
       this.#state = { thrown };
     }

@@ -373,6 +373,16 @@ Deno.test("progress grows up to the worker's share, also with what was read befo
   }
 });
 
+Deno.test("progress is not complete when a reader is closed before its end", async () => {
+  await using folder = await tempFolder();
+  await folder.write("a.txt", "\uFEFF");
+  await folder.write("b.txt", "one\n");
+  const [share] = await plan(folder.at("*"), FIRST_RUN, 1);
+  const reader = new LinesReader(share);
+  await reader.close();
+  assertEquals(reader.progress(), { done: 0, total: 7, unit: "bytes" });
+});
+
 Deno.test("a range reads what a file has grown by, and only the last one does", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\nthree\nfour\n");
