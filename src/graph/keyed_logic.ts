@@ -30,6 +30,11 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   touched = false;
   /** The timer, once there has been one; for the engine. */
   timer: KeyTimer | null = null;
+  /**
+   * Whether it is noted that the state has changed since the last snapshot, or nobody asks; for the
+   * engine, which looks at every item.
+   */
+  dirty = true;
 
   /** `timed`: whether `notifyAt` can give a time. */
   constructor(timed = false) {
@@ -41,6 +46,11 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   onNotify(_emit: Emit<W>): void {}
 
   onEnd(_emit: Emit<W>): void {}
+
+  /** Whether the input's end means anything to it. */
+  get mindsEnd(): boolean {
+    return this.onEnd !== KeyedLogic.prototype.onEnd;
+  }
 
   notifyAt(): Date | null {
     return null;
@@ -85,6 +95,10 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
 
   override onEnd(emit: Emit<W>): void {
     return this.#logic.onEnd?.(emit);
+  }
+
+  override get mindsEnd(): boolean {
+    return this.#logic.onEnd !== undefined;
   }
 
   override notifyAt(): Date | null {

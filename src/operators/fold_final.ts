@@ -17,6 +17,7 @@ export function foldFinalLogic<V, A>(
 class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
   readonly #folder: (acc: A, value: V) => A;
   #acc: A;
+  #done = false;
 
   constructor(folder: (acc: A, value: V) => A, acc: A) {
     super();
@@ -31,7 +32,12 @@ class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
   }
 
   override onEnd(emit: Emit<A>): void {
+    this.#done = true; // the next run begins anew
     emit(this.#acc);
+  }
+
+  override isDone(): boolean {
+    return this.#done;
   }
 
   override snapshot(): A {

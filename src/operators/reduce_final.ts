@@ -12,6 +12,7 @@ export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogi
 class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
   readonly #reducer: (acc: V, value: V) => V;
   #acc: [V] | undefined; // boxed, since undefined may be a value
+  #done = false;
 
   constructor(reducer: (acc: V, value: V) => V, resume: [V] | undefined) {
     super();
@@ -30,7 +31,12 @@ class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
   }
 
   override onEnd(emit: Emit<V>): void {
+    this.#done = true; // the next run begins anew
     emit(this.#acc![0]);
+  }
+
+  override isDone(): boolean {
+    return this.#done;
   }
 
   override snapshot(): [V] {

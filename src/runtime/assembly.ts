@@ -7,12 +7,13 @@ import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
 import type { InputReader, OutputWriter } from "../graph/contracts.ts";
-import type { CaptureNode, ExchangeNode, InputNode } from "../graph/nodes.ts";
+import type { CaptureNode, ExchangeNode, InputNode, StatefulNode } from "../graph/nodes.ts";
 import { type Chain, compileChain, isPassThrough } from "./chain.ts";
 import { Channel, type Incoming, type Outgoing } from "./channel.ts";
 import type { FlowCounter } from "./counts.ts";
 import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
 import { Router } from "./exchange/router.ts";
+import { createKeyTable, type KeyTable } from "./keyed_table.ts";
 import { Outlet } from "./outlet.ts";
 import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
 import { AsyncTask } from "./tasks/async_task.ts";
@@ -43,6 +44,14 @@ export interface Tasks {
   readonly all: readonly Task[];
   readonly sources: readonly SourceTask[];
   readonly sinks: readonly SinkTask[];
+  /** The stateful steps. */
+  readonly keyed: ReadonlyMap<StepId, KeyedStep>;
+}
+
+/** A stateful step, as far as a snapshot's state is put back into it. */
+export interface KeyedStep {
+  /** Makes a key out of what a snapshot has of it. */
+  restore(key: string, state: unknown): void;
 }
 
 /** Makes the tasks of a worker. */
@@ -54,6 +63,7 @@ class Assembly {
   readonly #parts: Parts;
   readonly #exchanges: readonly ExchangeNode[];
   readonly #inputs = new Map<PortNode, Incoming[]>();
+  readonly #keyed = new Map<StepId, KeyedStep>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -71,7 +81,7 @@ class Assembly {
       upstreamFirst.push(task);
     }
     const sinks = plan.captures.map((node) => this.#sink(node));
-    return { all: [...upstreamFirst, ...sinks].reverse(), sources, sinks };
+    return { all: [...upstreamFirst, ...sinks].reverse(), sources, sinks, keyed: this.#keyed };
   }
 
   #stageTask(stage: StagePlan): Task {
@@ -88,8 +98,11 @@ class Assembly {
         return new MergeTask(id, inputs, outlet, host, epoch);
       case "async":
         return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
-      case "stateful":
-        return new StatefulTask(id, head, inputs[0], outlet, host, epoch);
+      case "stateful": {
+        const task = new StatefulTask(id, head, inputs[0], outlet, host, epoch);
+        this.#keyed.set(id, task);
+        return task;
+      }
     }
   }
 
@@ -105,8 +118,12 @@ class Assembly {
     const ports = stage.ports.map((port) =>
       port.kind === "exchange" ? this.#router(port) : this.#channel(port)
     );
-    return new Outlet(this.#chain(stage), ports, host.pace, (items) => {
-      counter.add(stage.head, items);
+    const fused = new Map<StepId, KeyTable>();
+    return new Outlet(this.#chain(stage, fused), ports, host.pace, {
+      emit: (items) => counter.add(stage.head, items),
+      epochEnd: (epoch) => {
+        for (const [id, table] of fused) host.journal?.state(epoch, id, table.takeChanges());
+      },
     });
   }
 
@@ -140,12 +157,20 @@ class Assembly {
     });
   }
 
-  #chain(stage: StagePlan): Chain | null {
+  /** The loop of a stage. The keys of stateful steps in it are put into `fused`. */
+  #chain(stage: StagePlan, fused: Map<StepId, KeyTable>): Chain | null {
     const { plan, readers, counter, host } = this.#parts;
     if (isPassThrough(plan, stage)) return null;
     const { head } = stage;
     const reader = head.kind === "input" ? readers.get(head) : undefined;
-    return compileChain(plan, stage, counter, (stepId, item, thrown, from) => {
+    const tableOf = (node: StatefulNode): KeyTable => {
+      const id = idOf(plan, node);
+      const table = createKeyTable(node, host.journal !== null);
+      fused.set(id, table);
+      this.#keyed.set(id, table);
+      return table;
+    };
+    return compileChain(plan, stage, counter, tableOf, (stepId, item, thrown, from) => {
       const origin = reader?.locate?.(from) ?? undefined;
       const where = { stepId, worker: host.workerIndex, item: preview(item) };
       return new StepError(origin === undefined ? where : { ...where, origin }, thrown);

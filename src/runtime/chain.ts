@@ -14,7 +14,7 @@ import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId } from "../core/ids.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
 import type { ChainNode, StatefulNode, StepNode } from "../graph/nodes.ts";
-import { createKeyTable } from "./keyed_table.ts";
+import type { KeyTable } from "./keyed_table.ts";
 import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
 
 /**
@@ -50,18 +50,18 @@ let loops = 0;
 /** Past this many items in one of its arrays, a loop in which an item may become many pauses. */
 export const PAUSE_AT = 4096;
 
-/** Generates and compiles the loop of a stage. */
+/** Generates and compiles the loop of a stage. `tableOf` makes the keys of a stateful step in it. */
 export function compileChain(
   plan: Plan,
   stage: StagePlan,
   counter: StepCounter,
+  tableOf: (node: StatefulNode) => KeyTable,
   failStep: FailStep,
 ): Chain {
   const writer = new ChainWriter(plan, stage, counter);
   const body = writer.write();
   const steps = writer.steps;
-  const of = (node: ChainNode | StatefulNode) =>
-    node.kind === "chain" ? node.fn : createKeyTable(node);
+  const of = (node: ChainNode | StatefulNode) => node.kind === "chain" ? node.fn : tableOf(node);
   const fail = (step: number, item: unknown, thrown: unknown, head: unknown): unknown =>
     thrown instanceof StepError // made in the loop already
       ? thrown
@@ -199,6 +199,7 @@ return function chain(batch, from, to, epoch, outs) {
     ${value} = ${pair}[1];
     let ${logic} = ${table}.keys.get(${key});
     if (${logic} === undefined) ${logic} = ${table}.add(${key});
+    else if (${logic}.dirty === false) ${table}.touch(${logic});
     const ${out} = [${key}, ${logic}.one(${value})];
     const ${done} = ${logic}.isDone();
     if (${done} !== false) ${table}.leave(${logic}, ${done});

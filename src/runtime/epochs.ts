@@ -2,7 +2,8 @@
  * Closes epochs: one at a time, for all workers together.
  *
  * ```text
- *   open ──interval──▶ closing ──all workers have closed it──▶ open (the next epoch)
+ *   open ──interval──▶ closing ──all workers have closed it──▶ open (the next epoch), whose time
+ *                         │                                     begins when this one is committed
  *                         └──all workers have ended──▶ ended
  * ```
  *
@@ -15,8 +16,11 @@ import type { Epoch, WorkerIndex } from "../core/ids.ts";
 export interface EpochActions {
   /** The epoch is to end: sources send its barrier after their current batch. */
   closeEpoch(epoch: Epoch): void;
-  /** All workers have closed the epoch: outputs may make it visible. */
-  commitEpoch(epoch: Epoch): void;
+  /**
+   * All workers have closed the epoch: it is to be committed, and outputs may make it visible then. The
+   * next one is not closed before the promise resolves; it must not reject.
+   */
+  commitEpoch(epoch: Epoch): void | Promise<void>;
 }
 
 /** Decides when epochs end. Knows workers by their index only. */
@@ -28,6 +32,7 @@ export class EpochCoordinator {
   readonly #running: Set<WorkerIndex>; // workers that have not ended
   #epoch: Epoch;
   #closing = false;
+  #stopped = false;
   #cancel: () => void = () => {};
 
   /** `epoch` is the one that the run starts in. */
@@ -61,6 +66,7 @@ export class EpochCoordinator {
 
   /** Ends no more epochs. */
   stop(): void {
+    this.#stopped = true;
     this.#cancel();
   }
 
@@ -91,7 +97,12 @@ export class EpochCoordinator {
     const epoch = this.#epoch++;
     this.#closing = false;
     for (const worker of this.#running) this.#open.add(worker);
-    this.#actions.commitEpoch(epoch);
-    this.start();
+    const committing = this.#actions.commitEpoch(epoch);
+    if (committing === undefined) this.start();
+    else {
+      void committing.then(() => {
+        if (this.#running.size > 0 && !this.#stopped) this.start();
+      });
+    }
   }
 }

@@ -8,7 +8,7 @@ import { chainChecks } from "../graph/chain_checks.ts";
 import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
 import type { StatefulNode } from "../graph/nodes.ts";
 import { PAUSE_AT } from "./chain.ts";
-import { createKeyTable, refusePromise } from "./keyed_table.ts";
+import { createKeyTable, type KeyTable, refusePromise } from "./keyed_table.ts";
 import { Timers } from "./timers.ts";
 
 /** The keys of one stateful step. Each method works until it has enough to send on first. */
@@ -23,16 +23,20 @@ export interface KeyedState {
   notify(now: number): boolean;
   /** Gives keys their `onEnd`. Says whether that was all of them. */
   end(): boolean;
+  /** Makes a key out of what a snapshot has of it, with its timer. */
+  restore(key: string, state: unknown): void;
+  /** The keys that have changed since this was last asked. */
+  takeChanges: KeyTable["takeChanges"];
   /** What was emitted since it was last taken: `[key, value]` pairs. */
   take(): unknown[];
 }
 
 /**
- * Makes the state of a step, as closures over local variables and not as a class: `emit` is called
+ * Makes the state of a step (`tracked`: whether anybody will ask what has changed), as closures over local variables and not as a class: `emit` is called
  * for every item, and writes to locals measurably faster than to fields.
  */
-export function createKeyedState(node: StatefulNode): KeyedState {
-  const { keys, add, leave } = createKeyTable(node);
+export function createKeyedState(node: StatefulNode, tracked: boolean): KeyedState {
+  const { keys, add, touch: change, leave, restore, takeChanges } = createKeyTable(node, tracked);
   const timers = new Timers<KeyTimer>();
   const touched: KeyedLogic[] = [];
   let ending: Iterator<KeyedLogic> | null = null;
@@ -97,7 +101,9 @@ export function createKeyedState(node: StatefulNode): KeyedState {
         if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
           throw chainChecks.notKeyed("a stateful step", pair);
         }
-        const logic = keys.get(pair[0]) ?? add(pair[0]);
+        let logic = keys.get(pair[0]);
+        if (logic === undefined) logic = add(pair[0]);
+        else if (logic.dirty === false) change(logic);
         const result: unknown = logic.onItem(pair[1], emit);
         if (result !== undefined) refusePromise(result);
         const done: unknown = logic.isDone();
@@ -118,6 +124,7 @@ export function createKeyedState(node: StatefulNode): KeyedState {
         if (logic === undefined) break;
         notified++;
         key = logic.key;
+        if (logic.dirty === false) change(logic);
         const result: unknown = logic.onNotify(emit);
         if (result !== undefined) refusePromise(result);
         const done: unknown = logic.isDone();
@@ -132,16 +139,25 @@ export function createKeyedState(node: StatefulNode): KeyedState {
       ending ??= keys.values();
       while (emitted <= PAUSE_AT) {
         const next = ending.next();
-        if (next.done) {
-          keys.clear();
-          return true;
-        }
-        key = next.value.key;
-        const result: unknown = next.value.onEnd(emit);
+        if (next.done) return true;
+        const logic = next.value;
+        if (!logic.mindsEnd) continue;
+        key = logic.key;
+        if (logic.dirty === false) change(logic);
+        const result: unknown = logic.onEnd(emit);
         if (result !== undefined) refusePromise(result);
+        const done: unknown = logic.isDone();
+        if (done !== false) leave(logic, done);
       }
       return false;
     },
+
+    restore(key: string, state: unknown): void {
+      const logic = restore(key, state);
+      if (logic.timed) askTimer(logic);
+    },
+
+    takeChanges,
 
     take(): unknown[] {
       const pairs = out;

@@ -13,31 +13,70 @@ export interface KeyTable {
   readonly keys: Map<string, KeyedLogic>;
   /** Makes the logic of a key that has none. */
   add(key: string): KeyedLogic;
+  /** Makes the logic of a key out of what a snapshot has of it. */
+  restore(key: string, state: unknown): KeyedLogic;
+  /** Notes that a key is not what the last snapshot has of it. Where `dirty` says so, it is noted. */
+  touch(logic: KeyedLogic): void;
   /** Forgets a key whose `isDone` did not give `false`; throws unless that was `true`. */
   leave(logic: KeyedLogic, done: unknown): void;
+  /** The keys that have changed since this was last asked: their logic, or `null` where forgotten. */
+  takeChanges(): Iterable<readonly [key: string, logic: KeyedLogic | null]>;
 }
 
-/** Makes the table of a step, without keys. */
-export function createKeyTable(node: StatefulNode): KeyTable {
+/** Makes the table of a step, without keys. `tracked`: whether anybody will ask what has changed. */
+export function createKeyTable(node: StatefulNode, tracked: boolean): KeyTable {
   const keys = new Map<string, KeyedLogic>();
+  let touched: KeyedLogic[] = [];
+  let forgotten = new Set<string>();
+
+  function build(key: string, state: unknown): KeyedLogic {
+    const built: unknown = node.build(state as undefined, key);
+    if (typeof (built as KeyedLogic | null)?.onItem !== "function") {
+      throw new TypeError(
+        `build must return an object with onItem and snapshot; got ${preview(built)}`,
+      );
+    }
+    const logic = built instanceof KeyedLogic ? built : new HeldLogic(built as KeyedLogic);
+    logic.key = key;
+    keys.set(key, logic);
+    return logic;
+  }
+
+  function touch(logic: KeyedLogic): void {
+    logic.dirty = true;
+    touched.push(logic);
+  }
+
   return {
     keys,
+    touch,
     add(key: string): KeyedLogic {
-      const built: unknown = node.build(undefined, key);
-      if (typeof (built as KeyedLogic | null)?.onItem !== "function") {
-        throw new TypeError(
-          `build must return an object with onItem and snapshot; got ${preview(built)}`,
-        );
-      }
-      const logic = built instanceof KeyedLogic ? built : new HeldLogic(built as KeyedLogic);
-      logic.key = key;
-      keys.set(key, logic);
+      const logic = build(key, undefined);
+      if (tracked) touch(logic);
+      return logic;
+    },
+    restore(key: string, state: unknown): KeyedLogic {
+      const logic = build(key, state);
+      logic.dirty = !tracked;
       return logic;
     },
     leave(logic: KeyedLogic, done: unknown): void {
       if (done !== true) refuseDone(done);
       keys.delete(logic.key);
+      if (tracked) forgotten.add(logic.key);
       if (logic.timer !== null) logic.timer.due = Infinity; // the heap drops it when its time comes
+    },
+    *takeChanges(): Iterable<readonly [string, KeyedLogic | null]> {
+      const changed = touched;
+      const gone = forgotten;
+      touched = [];
+      forgotten = new Set();
+      for (const logic of changed) {
+        if (keys.get(logic.key) !== logic) continue; // forgotten since
+        logic.dirty = false;
+        yield [logic.key, logic];
+      }
+      for (const key of gone) if (!keys.has(key)) yield [key, null]; // else it has come again
     },
   };
 }

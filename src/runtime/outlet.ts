@@ -23,6 +23,7 @@ export class Outlet {
   readonly #channels: readonly Outgoing[];
   readonly #outs: unknown[][];
   readonly #onEmit: (items: number) => void;
+  readonly #onEpochEnd: (epoch: Epoch) => void;
   readonly #pace: Pace;
   #batch: readonly unknown[] = [];
   #from = 0;
@@ -32,19 +33,20 @@ export class Outlet {
    * @param chain The stage's loop; `null` where batches pass as they are.
    * @param channels One for each port.
    * @param pace How much to do at once.
-   * @param onEmit Told how many items each batch has.
+   * @param on `emit` is told how many items each batch has, `epochEnd` that all of an epoch is through.
    */
   constructor(
     chain: Chain | null,
     channels: readonly Outgoing[],
     pace: Pace,
-    onEmit: (items: number) => void,
+    on: { emit: (items: number) => void; epochEnd: (epoch: Epoch) => void },
   ) {
     this.#chain = chain;
     this.#channels = channels;
     this.#outs = channels.map(() => []);
     this.#pace = pace;
-    this.#onEmit = onEmit;
+    this.#onEmit = on.emit;
+    this.#onEpochEnd = on.epochEnd;
   }
 
   /** Works on what is left over, if there is room, and says where things stand. */
@@ -69,8 +71,9 @@ export class Outlet {
     this.#advance();
   }
 
-  /** Sends a control message behind all data. Only when ready. */
-  control(message: Control): void {
+  /** Sends a control message, which ends an epoch, behind all its data. Only when ready. */
+  control(message: Control, epoch: Epoch): void {
+    this.#onEpochEnd(epoch);
     for (const channel of this.#channels) channel.push(message);
   }
 

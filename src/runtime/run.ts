@@ -5,10 +5,13 @@
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type Duration, toMilliseconds } from "../core/duration.ts";
+import type { Epoch } from "../core/ids.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { type FLOW_BRAND, type FlowBrand, type FlowGraph, graphOf } from "../graph/graph.ts";
+import type { RecoveryConfig } from "../recovery/store.ts";
 import type { StepCounts } from "./counts.ts";
 import { EpochCoordinator } from "./epochs.ts";
+import { RunRecovery } from "./run_recovery.ts";
 import { Worker } from "./worker.ts";
 
 /** The length of an epoch where none is given. */
@@ -25,6 +28,12 @@ export interface RunOptions {
      */
     readonly interval: Duration;
   };
+  /**
+   * Where the flow's state is kept, so that a run goes on after the last snapshot of the one before.
+   *
+   * @default {nowhere}
+   */
+  readonly recovery?: RecoveryConfig;
   /** Aborting it stops the run gracefully: what has been read is worked off, and `run` resolves. */
   readonly signal?: AbortSignal;
   /**
@@ -97,28 +106,47 @@ async function runGraph(
   options: RunOptions & { intervalMs: number },
 ): Promise<RunResult> {
   const { signal, log = silentLog, clock = systemClock, intervalMs } = options;
-  const epoch = 0;
+  const recovery = await RunRecovery.open(options.recovery ?? null, graph.name, log);
   const worker = new Worker(graph, { index: 0, count: 1, clock, log }, {
-    epochClosed: (epoch) => epochs.closed(0, epoch),
+    stateChanged: (chunk) => recovery.stateChanged(chunk),
+    epochClosed: (epoch, positions) => {
+      recovery.moved(0, epoch, positions);
+      epochs.closed(0, epoch);
+    },
     stopRequested: () => worker.stop(),
   });
+  let committing = Promise.resolve();
+  const commit = async (epoch: Epoch) => {
+    await recovery.commit(epoch);
+    await worker.commit(epoch);
+  };
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => worker.closeEpoch(epoch),
-    commitEpoch: (epoch) => void worker.commit(epoch).catch((error) => worker.fail(error)),
-  }, { workers: 1, intervalMs, clock, epoch });
+    commitEpoch: (epoch) => committing = commit(epoch).catch((error) => worker.fail(error)),
+  }, { workers: 1, intervalMs, clock, epoch: recovery.epoch });
   const stop = () => worker.stop();
   signal?.addEventListener("abort", stop, { once: true });
   try {
     if (signal?.aborted) worker.stop();
-    await worker.open({ epoch, plans: await worker.plan(), mesh: null });
+    const { positions, isOn: snapshots, epoch } = recovery;
+    await recovery.checkSteps(worker.keyedSteps, [...graph.ids.values()], log);
+    const plans = await worker.plan(positions);
+    await worker.open({ epoch, plans, positions, snapshots, mesh: null });
+    for await (const { step, keys } of recovery.state(worker.keyedSteps, 1)) {
+      worker.restore(step, keys);
+    }
     epochs.start();
     await worker.run();
     epochs.ended(0);
-    await worker.commit(epochs.epoch);
+    await committing;
+    const last = worker.finalPositions();
+    recovery.moved(0, last.epoch, last.positions);
+    await commit(last.epoch);
     return { steps: worker.counts(), stopped: worker.stopped };
   } finally {
     epochs.stop();
     signal?.removeEventListener("abort", stop);
     await worker.close();
+    await recovery.close();
   }
 }

@@ -9,15 +9,18 @@
  */
 import { setImmediate } from "node:timers";
 import type { Clock } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
+import { ItemError, messageOf } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
+import { decodeValue } from "../core/value_codec.ts";
 import { within } from "../core/promises.ts";
-import type { InputReader, OutputWriter, Place, Progress } from "../graph/contracts.ts";
+import type { InputReader, OutputWriter, Place, Positions, Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
 import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
+import type { PositionRole, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
+import { Journal, type StateChunk } from "./journal.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import { Pace } from "./pace.ts";
 import { idOf, type Plan, planFlow } from "./plan.ts";
@@ -39,8 +42,10 @@ export type InputPlans = Readonly<Record<StepId, unknown>>;
 
 /** What a worker tells whoever coordinates it. */
 export interface WorkerEvents {
-  /** All of the epoch is out and durable. */
-  epochClosed(epoch: Epoch): void;
+  /** Keys have changed in an epoch that is about to be closed. */
+  stateChanged(chunk: StateChunk): void;
+  /** All of the epoch is out and durable; inputs and outputs are where `positions` says. */
+  epochClosed(epoch: Epoch, positions: readonly StoredPosition[]): void;
   /** A step asks for a graceful stop of the whole run. */
   stopRequested(): void;
 }
@@ -63,6 +68,10 @@ export interface WorkerStart {
   readonly epoch: Epoch;
   /** What {@linkcode Worker.plan} gave on one worker. */
   readonly plans: InputPlans;
+  /** Where inputs and outputs were at the last snapshot, on all workers together. */
+  readonly positions: readonly StoredPosition[];
+  /** Whether snapshots are taken. */
+  readonly snapshots: boolean;
   /** Reaches the other workers; `null` where there are none. */
   readonly mesh: Mesh | null;
 }
@@ -82,7 +91,9 @@ export class Worker implements TaskHost {
   readonly #passed = new Set<Task>(); // tasks that have done their part of the closing epoch
   readonly #ended = new Set<Task>();
   #mesh: Mesh | null = null;
-  #tasks: Tasks = { all: [], sources: [], sinks: [] };
+  #journal: Journal | null = null;
+  #epoch: Epoch = 0; // the first that has not been reported closed
+  #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map() };
   #failure: { error: unknown } | null = null;
   #closing: Epoch | null = null; // the epoch that is being closed
   #stopping = false;
@@ -137,14 +148,16 @@ export class Worker implements TaskHost {
   /**
    * Has the inputs plan how they are shared out; on one worker, for all.
    *
+   * @param positions Where inputs were at the last snapshot.
    * @throws {StepError} If one cannot.
    */
-  async plan(): Promise<InputPlans> {
+  async plan(positions: readonly StoredPosition[]): Promise<InputPlans> {
     const plans: Record<StepId, unknown> = Object.create(null);
     for (const node of this.#inputNodes()) {
       const { config } = node;
       if (config.plan === undefined) continue;
-      const plan = () => config.plan!(this.#place(node), new Map());
+      const resume = this.#resumeOf(node, "input", positions);
+      const plan = () => config.plan!(this.#place(node), resume);
       plans[idOf(this.#plan, node)] = await this.#guard(node, plan);
     }
     return plans;
@@ -155,15 +168,21 @@ export class Worker implements TaskHost {
    *
    * @throws {StepError} If one cannot be opened. What is open by then is closed by `close`.
    */
-  async open({ epoch, plans, mesh }: WorkerStart): Promise<void> {
+  async open({ epoch, plans, positions, snapshots, mesh }: WorkerStart): Promise<void> {
     this.#mesh = mesh;
+    this.#epoch = epoch;
+    if (snapshots) {
+      this.#journal = new Journal(this.workerIndex, (chunk) => this.#events.stateChanged(chunk));
+    }
     for (const node of this.#plan.captures) {
-      const open = () => node.config.open(this.#place(node), new Map());
+      const resume = this.#resumeOf(node, "output", positions);
+      const open = () => node.config.open(this.#place(node), resume);
       this.#writers.set(node, await this.#guard(node, open) as OutputWriter<unknown>);
     }
     for (const node of this.#inputNodes()) {
       const plan = plans[idOf(this.#plan, node)];
-      const open = () => node.config.open({ ...this.#place(node), plan }, new Map());
+      const resume = this.#resumeOf(node, "input", positions);
+      const open = () => node.config.open({ ...this.#place(node), plan }, resume);
       this.#readers.set(node, await this.#guard(node, open));
     }
     this.#tasks = assemble({
@@ -178,6 +197,33 @@ export class Worker implements TaskHost {
     });
     mesh?.start(this);
     if (this.#stopping) this.stop();
+  }
+
+  /**
+   * Puts back keys of a step, as a snapshot has them. Before `run`.
+   *
+   * @throws {StepError} If the step makes nothing of them.
+   */
+  restore(step: StepId, keys: Iterable<StoredKey>): void {
+    const table = this.#tasks.keyed.get(step)!;
+    for (const [key, state] of keys) {
+      try {
+        table.restore(key, decodeValue(state));
+      } catch (thrown) {
+        throw stepError({ stepId: step }, this, new ItemError({ key }, { cause: thrown }));
+      }
+    }
+  }
+
+  /** The steps that have keyed state. */
+  get keyedSteps(): StepId[] {
+    return this.#graph.nodes.filter((node) => node.kind === "stateful")
+      .map((node) => idOf(this.#plan, node));
+  }
+
+  /** The epoch that this worker is in, and where its inputs and outputs are now. */
+  finalPositions(): { epoch: Epoch; positions: readonly StoredPosition[] } {
+    return { epoch: this.#epoch, positions: this.#journal?.positionsAt(this.#epoch) ?? [] };
   }
 
   /**
@@ -250,6 +296,10 @@ export class Worker implements TaskHost {
     }
   }
 
+  get journal(): Journal | null {
+    return this.#journal;
+  }
+
   now(): number {
     return this.#options.clock.now();
   }
@@ -283,7 +333,8 @@ export class Worker implements TaskHost {
     if (this.#tasks.all.some((task) => !this.#passed.has(task) && !this.#ended.has(task))) return;
     const epoch = this.#closing;
     this.#closing = null;
-    this.#events.epochClosed(epoch);
+    this.#epoch = epoch + 1;
+    this.#events.epochClosed(epoch, this.#journal?.positionsAt(epoch) ?? []);
   }
 
   #throwFailure(): void {
@@ -333,6 +384,16 @@ export class Worker implements TaskHost {
 
   #inputNodes(): InputNode[] {
     return this.#graph.nodes.filter((node) => node.kind === "input");
+  }
+
+  #resumeOf(
+    node: StepNode,
+    role: PositionRole,
+    positions: readonly StoredPosition[],
+  ): Positions {
+    const stepId = idOf(this.#plan, node);
+    const mine = positions.filter((at) => at.step === stepId && at.role === role);
+    return new Map(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
   }
 
   #place(node: StepNode): Place {

@@ -2,6 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { compileChain, isPassThrough, PAUSE_AT } from "../../src/runtime/chain.ts";
+import { createKeyTable } from "../../src/runtime/keyed_table.ts";
+import type { StatefulNode } from "../../src/graph/nodes.ts";
 import { FlowCounter } from "../../src/runtime/counts.ts";
 import { idOf, planFlow } from "../../src/runtime/plan.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
@@ -12,6 +14,8 @@ class Failed extends Error {
     super(`${step} failed`);
   }
 }
+
+const tableOf = (node: StatefulNode) => createKeyTable(node, false);
 
 /** The loop of the one input of a flow that `build` makes. Each capture is a port. */
 function chainOf(build: (numbers: Dataflow<number>) => unknown) {
@@ -25,6 +29,7 @@ function chainOf(build: (numbers: Dataflow<number>) => unknown) {
     plan,
     stage,
     counter,
+    tableOf,
     (step, item, thrown) => new Failed(step, item, thrown),
   );
   const ports = stage.ports.map((port) => idOf(plan, port));
@@ -360,7 +365,13 @@ Deno.test("a chain is compiled when an id has characters that mean something in 
       .capture(sink());
     const graph = graphOf(flow);
     const plan = planFlow(graph, 1);
-    const chain = compileChain(plan, plan.stages[0], new FlowCounter(plan), () => new Error());
+    const chain = compileChain(
+      plan,
+      plan.stages[0],
+      new FlowCounter(plan),
+      tableOf,
+      () => new Error(),
+    );
     const outs: unknown[][] = [[]];
     chain([1], 0, 1, 0, outs);
     assertEquals(outs, [[2]], id);

@@ -19,7 +19,7 @@ function coordinate(workers: number, epoch = 0) {
   const did: string[] = [];
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => did.push(`close ${epoch}`),
-    commitEpoch: (epoch) => did.push(`commit ${epoch}`),
+    commitEpoch: (epoch) => void did.push(`commit ${epoch}`),
   }, { workers, intervalMs: 100, clock, epoch });
   return { clock, did, epochs };
 }

@@ -13,7 +13,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     build: build as unknown as StatefulNode["build"],
     single: false,
   };
-  return createKeyedState(node);
+  return createKeyedState(node, false);
 }
 
 const snapshot = () => null;

@@ -20,10 +20,15 @@ function drain(channel: Channel): unknown[] {
 
 const fill = (channel: Channel): void => channel.push(new Array(8192).fill(0));
 
+/** What an outlet tells. */
+function told(emit: (items: number) => void = () => {}) {
+  return { emit, epochEnd: () => {} };
+}
+
 Deno.test("Outlet hands batches on as they are when there is no chain", () => {
   const channel = new Channel();
   let counted = 0;
-  const outlet = new Outlet(null, [channel], new Pace(), (items) => counted += items);
+  const outlet = new Outlet(null, [channel], new Pace(), told((items) => counted += items));
   const batch = [1, 2, 3];
   outlet.emit(batch, 0);
   assertEquals(channel.take() === batch, true);
@@ -32,7 +37,7 @@ Deno.test("Outlet hands batches on as they are when there is no chain", () => {
 
 Deno.test("Outlet runs batches through the chain and sends what comes out to each port", () => {
   const channels = [new Channel(), new Channel()];
-  const outlet = new Outlet(both, channels, new Pace(), () => {});
+  const outlet = new Outlet(both, channels, new Pace(), told());
   outlet.emit([1, 2], 7);
   outlet.emit([3], 8);
   assertEquals(channels.map(drain), [[["1@7", "2@7"], ["3@8"]], [[-1, -2], [-3]]]);
@@ -43,7 +48,7 @@ Deno.test("Outlet works off what is left over when the batch is longer than the 
   const pace = new Pace();
   pace.items = 2;
   let counted = 0;
-  const outlet = new Outlet(both, channels, pace, (items) => counted += items);
+  const outlet = new Outlet(both, channels, pace, told((items) => counted += items));
   outlet.emit([1, 2, 3, 4, 5], 3);
   assertEquals(drain(channels[0]), [["1@3", "2@3"]]);
   assertEquals(outlet.pump(), "worked");
@@ -59,7 +64,7 @@ Deno.test("Outlet goes on from where the chain paused", () => {
     outs[0] = [batch[from]];
     return from + 1;
   };
-  const outlet = new Outlet(oneByOne, [channel], new Pace(), () => {});
+  const outlet = new Outlet(oneByOne, [channel], new Pace(), told());
   outlet.emit(["a", "b", "c"], 0);
   while (outlet.pump() === "worked");
   assertEquals(drain(channel), [["a"], ["b"], ["c"]]);
@@ -69,7 +74,7 @@ Deno.test("Outlet is blocked when one of its channels is full, and keeps what is
   const channels = [new Channel(), new Channel()];
   const pace = new Pace();
   pace.items = 2;
-  const outlet = new Outlet(both, channels, pace, () => {});
+  const outlet = new Outlet(both, channels, pace, told());
   outlet.emit([1, 2, 3], 0);
   fill(channels[1]);
   assertEquals(outlet.pump(), "blocked");
@@ -85,7 +90,7 @@ Deno.test("Outlet queues nothing where the chain lets nothing through", () => {
     outs[0] = [];
     return to;
   };
-  const outlet = new Outlet(nothing, [channel], new Pace(), () => {});
+  const outlet = new Outlet(nothing, [channel], new Pace(), told());
   outlet.emit([1, 2], 0);
   assertEquals(channel.empty, true);
 });
@@ -93,16 +98,21 @@ Deno.test("Outlet queues nothing where the chain lets nothing through", () => {
 Deno.test("Outlet counts nothing and queues nothing when the batch is empty", () => {
   const channel = new Channel();
   let calls = 0;
-  const outlet = new Outlet(null, [channel], new Pace(), () => calls++);
+  const outlet = new Outlet(null, [channel], new Pace(), told(() => calls++));
   outlet.emit([], 0);
   assertEquals([channel.empty, calls], [true, 0]);
 });
 
 Deno.test("Outlet sends control messages to every port behind the data", () => {
   const channels = [new Channel(), new Channel()];
-  const outlet = new Outlet(both, channels, new Pace(), () => {});
+  const ended: [epoch: number, waiting: boolean][] = [];
+  const outlet = new Outlet(both, channels, new Pace(), {
+    emit: () => {},
+    epochEnd: (epoch) => ended.push([epoch, channels[0].empty]),
+  });
   outlet.emit([1], 0);
-  outlet.control({ kind: "barrier", epoch: 0 });
+  outlet.control({ kind: "barrier", epoch: 0 }, 0);
+  assertEquals(ended, [[0, false]]); // told when the items are through
   for (const channel of channels) {
     assertEquals(isBatch(channel.take()!), true);
     assertEquals(channel.take(), { kind: "barrier", epoch: 0 });

@@ -68,6 +68,7 @@ export async function runWorkers(
   const fail = (error: unknown) => workers.forEach((worker) => worker.fail(error));
   const workers = Array.from({ length: count }, (_, index) => {
     return new Worker(graph, { index, count, clock, log: silentLog }, {
+      stateChanged() {},
       epochClosed: (epoch) => epochs.closed(index, epoch),
       stopRequested: () => workers.forEach((worker) => worker.stop()),
     });
@@ -77,10 +78,10 @@ export async function runWorkers(
     commitEpoch: (epoch) => workers.forEach((worker) => void worker.commit(epoch).catch(fail)),
   }, { workers: count, intervalMs: epochMs, clock, epoch: 0 });
   try {
-    const plans = await workers[0].plan();
+    const plans = await workers[0].plan([]);
     for (const [index, worker] of workers.entries()) {
       const mesh = count === 1 ? null : new Mesh(network.transport(index), window);
-      await worker.open({ epoch: 0, plans, mesh });
+      await worker.open({ epoch: 0, plans, mesh, positions: [], snapshots: false });
     }
     onWorkers?.(workers, network);
     epochs.start();

@@ -7,6 +7,7 @@ import type { Duration } from "../../core/duration.ts";
 import { messageOf } from "../../core/errors.ts";
 import { KEY_GROUPS } from "../../core/key_groups.ts";
 import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
+import type { RecoveryConfig } from "../../recovery/store.ts";
 import { epochMilliseconds, type RunResult } from "../run.ts";
 import { Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
@@ -53,6 +54,13 @@ export interface ClusterOptions {
    * docs/security.md.
    */
   readonly workerFlags?: readonly string[];
+  /**
+   * Where the flow's state is kept, so that a run goes on after the last snapshot of the one before, with
+   * as many workers as it has.
+   *
+   * @default {nowhere}
+   */
+  readonly recovery?: RecoveryConfig;
   /** Aborting it stops the run gracefully. */
   readonly signal?: AbortSignal;
   /** Aborting it kills the workers: the run rejects. */
@@ -154,6 +162,7 @@ async function jobOf(moduleUrl: string, options: ClusterOptions): Promise<Job> {
       onStatus?.(status);
     },
     taps,
+    recovery: options.recovery ?? null,
   };
 }
 

@@ -7,10 +7,13 @@
  * @module
  */
 import { systemClock } from "../../core/clock.ts";
-import type { WorkerIndex } from "../../core/ids.ts";
+import type { Epoch, WorkerIndex } from "../../core/ids.ts";
 import type { Log, LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
+import type { RecoveryConfig } from "../../recovery/store.ts";
 import { EpochCoordinator } from "../epochs.ts";
+import { RunRecovery } from "../run_recovery.ts";
+import type { InputPlans } from "../worker.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
@@ -36,6 +39,7 @@ export interface Job {
   /** How often workers say how far they are, in milliseconds. */
   readonly statusMs: number;
   readonly onStatus: (status: RunStatus) => void;
+  readonly recovery: RecoveryConfig | null;
   readonly taps: OutputTaps;
 }
 
@@ -62,7 +66,10 @@ interface WorkerState {
 export class Coordinator {
   readonly #job: Job;
   readonly #log: Log;
-  readonly #epochs: EpochCoordinator;
+  #epochs: EpochCoordinator | null = null; // once it is known which epoch begins
+  #recovery: RunRecovery | null = null;
+  #committing: Promise<void> = Promise.resolve();
+  #lastEpoch: Epoch = 0;
   readonly #liveness: Liveness;
   readonly #done: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -77,10 +84,6 @@ export class Coordinator {
     this.#job = job;
     this.#log = job.log;
     this.#done.promise.catch(() => {}); // it may be rejected before `run` comes to await it
-    this.#epochs = new EpochCoordinator({
-      closeEpoch: (epoch) => this.#broadcast({ kind: "closeEpoch", epoch }),
-      commitEpoch: (epoch) => this.#broadcast({ kind: "commitEpoch", epoch }),
-    }, { workers: job.workers, intervalMs: job.intervalMs, clock: systemClock, epoch: 0 });
     this.#liveness = new Liveness(job.workers, {
       ping: (worker) => this.#workers[worker].link?.send({ kind: "ping" }),
       stateOf: (worker) => stateOfProcess(this.#workers[worker].child.pid),
@@ -107,7 +110,7 @@ export class Coordinator {
       await this.#leave(ABORT_MS);
       throw error;
     } finally {
-      this.#epochs.stop();
+      this.#epochs?.stop();
       this.#liveness.stop();
       for (const { child, link } of this.#workers) {
         child.kill();
@@ -116,6 +119,8 @@ export class Coordinator {
       await Promise.all(this.#workers.map(({ child }) => child.exited));
       listener?.close();
       await removeFolder(this.#folder);
+      await this.#committing; // the store is not to be closed in the middle of it
+      await this.#recovery?.close();
     }
   }
 
@@ -187,16 +192,20 @@ export class Coordinator {
     switch (message.kind) {
       case "loaded":
         state.loaded = message;
-        this.#enter(state, "loaded", () => this.#onLoaded());
+        this.#enter(state, "loaded", () => this.#guard(this.#onLoaded()));
         break;
       case "planned":
-        this.#broadcast({ kind: "open", epoch: 0, plans: message.plans, mesh: this.#mesh() });
+        this.#open(message.plans);
         break;
       case "opened":
-        this.#enter(state, "opened", () => this.#onOpened());
+        this.#enter(state, "opened", () => this.#guard(this.#onOpened()));
+        break;
+      case "stateChanged":
+        this.#recovery!.stateChanged(message.chunk);
         break;
       case "epochClosed":
-        this.#epochs.closed(index, message.epoch);
+        this.#recovery!.moved(index, message.epoch, message.positions);
+        this.#epochs!.closed(index, message.epoch);
         break;
       case "stopRequested":
         this.stop();
@@ -210,10 +219,10 @@ export class Coordinator {
         break;
       case "ended":
         this.#stopped ||= message.stopped;
-        this.#epochs.ended(index);
-        this.#enter(state, "ended", () => {
-          this.#broadcast({ kind: "finish", epoch: this.#epochs.epoch });
-        });
+        this.#lastEpoch = Math.max(this.#lastEpoch, message.epoch);
+        this.#recovery!.moved(index, message.epoch, message.positions);
+        this.#epochs!.ended(index);
+        this.#enter(state, "ended", () => this.#guard(this.#finish()));
         break;
       case "finished":
         state.status = { steps: message.steps, progress: null, waitingFor: [] };
@@ -241,7 +250,12 @@ export class Coordinator {
     if (this.#workers.every((worker) => worker.phase === phase)) all();
   }
 
-  #onLoaded(): void {
+  /** What goes wrong in some work ends the run. */
+  #guard(work: Promise<void>): void {
+    work.catch((error) => this.#done.reject(error));
+  }
+
+  async #onLoaded(): Promise<void> {
     const [{ loaded: first }, ...others] = this.#workers;
     for (const { index, loaded } of others) {
       const difference = differenceOf(first!.steps, loaded!.steps);
@@ -257,7 +271,20 @@ export class Coordinator {
     }
     this.#hasLoaded = true;
     this.#log.info("flow loaded", { flow: first!.flow, steps: first!.steps.length });
-    this.#workers[0].link!.send({ kind: "plan" });
+    const recovery = await RunRecovery.open(this.#job.recovery, first!.flow, this.#log);
+    this.#recovery = recovery;
+    await recovery.checkSteps(first!.keyed, first!.all, this.#log);
+    const { workers, intervalMs } = this.#job;
+    this.#epochs = new EpochCoordinator({
+      closeEpoch: (epoch) => this.#broadcast({ kind: "closeEpoch", epoch }),
+      commitEpoch: (epoch) => this.#commit(epoch),
+    }, { workers, intervalMs, clock: systemClock, epoch: recovery.epoch });
+    this.#workers[0].link!.send({ kind: "plan", positions: recovery.positions });
+  }
+
+  #open(plans: InputPlans): void {
+    const { epoch, positions, isOn: snapshots } = this.#recovery!;
+    this.#broadcast({ kind: "open", epoch, plans, positions, snapshots, mesh: this.#mesh() });
   }
 
   #mesh(): MeshAddresses | null {
@@ -266,12 +293,35 @@ export class Coordinator {
     return { addresses, token: createToken() };
   }
 
-  #onOpened(): void {
-    void removeFolder(this.#folder).catch((error) => this.#done.reject(error)); // all have met
+  async #onOpened(): Promise<void> {
+    await removeFolder(this.#folder); // all have met
+    const { keyed } = this.#workers[0].loaded!;
+    for await (const chunk of this.#recovery!.state(keyed, this.#job.workers)) {
+      const { link } = this.#workers[chunk.worker];
+      link!.send({ kind: "state", step: chunk.step, keys: chunk.keys });
+      await link!.flushed(); // no more than a chunk waits in memory
+    }
     this.#log.info("flow running", { workers: this.#job.workers });
     if (this.#stopping) this.#broadcast({ kind: "stop" }); // before anything is read
     this.#broadcast({ kind: "run", statusMs: this.#job.statusMs });
-    this.#epochs.start();
+    this.#epochs!.start();
+  }
+
+  /** Writes an epoch that all workers have closed, and has their outputs make it visible. */
+  #commit(epoch: Epoch): Promise<void> {
+    this.#committing = this.#recovery!.commit(epoch).then(
+      () => this.#broadcast({ kind: "commitEpoch", epoch }),
+      (error) => this.#done.reject(error),
+    );
+    return this.#committing;
+  }
+
+  /** All workers are at their end: what they ended with is written, and they may leave. */
+  async #finish(): Promise<void> {
+    await this.#committing;
+    const epoch = this.#lastEpoch;
+    await (this.#committing = this.#recovery!.commit(epoch));
+    this.#broadcast({ kind: "finish", epoch });
   }
 
   #onFrozen({ index, child }: WorkerState): void {

@@ -13,9 +13,11 @@
  *     ── planned ────────────────────▶
  *     ◀───────────────────────── open ──
  *     ── opened ─────────────────────▶       connected to the others; inputs and outputs are open
+ *     ◀──────────────────────── state ──     keys of the last snapshot, in chunks
  *     ◀────────────────────────── run ──     all are: nobody reads before
  *     ◀─ closeEpoch, commitEpoch, stop ─
- *     ── epochClosed, status, log ───▶
+ *     ── stateChanged, epochClosed ──▶       the snapshot, and that all before it is durable
+ *     ── status, log ────────────────▶
  *     ── ended ──────────────────────▶       its inputs have ended, all is durable
  *     ◀─────────────────────── finish ──     all have: outputs make the last epoch visible
  *     ── finished ───────────────────▶
@@ -30,12 +32,14 @@ import { decodeValue, encodeValue } from "../../core/value_codec.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Progress } from "../../graph/contracts.ts";
+import type { StoredKey, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
+import type { StateChunk } from "../journal.ts";
 import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -48,14 +52,19 @@ export type ToWorker =
     readonly exportName: string | null;
     readonly logLevel: LogLevel;
   }
-  | { readonly kind: "plan" }
+  | { readonly kind: "plan"; readonly positions: readonly StoredPosition[] }
   | {
     readonly kind: "open";
     readonly epoch: Epoch;
     readonly plans: InputPlans;
+    /** Where inputs and outputs were at the last snapshot. */
+    readonly positions: readonly StoredPosition[];
+    /** Whether snapshots are taken. */
+    readonly snapshots: boolean;
     /** How to reach the other workers; `null` where there are none. */
     readonly mesh: MeshAddresses | null;
   }
+  | { readonly kind: "state"; readonly step: StepId; readonly keys: readonly StoredKey[] }
   | {
     readonly kind: "run";
     /** How often to send `status`, in milliseconds. */
@@ -75,12 +84,20 @@ export type ToCoordinator =
     readonly flow: string;
     /** Each step with what is upstream of it, as text. */
     readonly steps: readonly string[];
+    /** The steps with keyed state, and all steps. */
+    readonly keyed: readonly StepId[];
+    readonly all: readonly StepId[];
     /** Where the worker waits for the others; `null` where there are none. */
     readonly mesh: SocketAddress | null;
   }
   | { readonly kind: "planned"; readonly plans: InputPlans }
   | { readonly kind: "opened" }
-  | { readonly kind: "epochClosed"; readonly epoch: Epoch }
+  | { readonly kind: "stateChanged"; readonly chunk: StateChunk }
+  | {
+    readonly kind: "epochClosed";
+    readonly epoch: Epoch;
+    readonly positions: readonly StoredPosition[];
+  }
   | { readonly kind: "stopRequested" }
   | ({ readonly kind: "status" } & WorkerStatus)
   | { readonly kind: "pong" }
@@ -90,7 +107,13 @@ export type ToCoordinator =
     readonly message: string;
     readonly fields: LogFields;
   }
-  | { readonly kind: "ended"; readonly stopped: boolean }
+  | {
+    readonly kind: "ended";
+    readonly stopped: boolean;
+    /** The last epoch that anything belongs to. */
+    readonly epoch: Epoch;
+    readonly positions: readonly StoredPosition[];
+  }
   | { readonly kind: "finished"; readonly steps: readonly StepCounts[] }
   | { readonly kind: "failed"; readonly failure: Failure };
 

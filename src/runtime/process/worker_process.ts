@@ -54,10 +54,13 @@ export class WorkerProcess {
           void this.#guard(() => this.#onLoad(message));
           break;
         case "plan":
-          void this.#guard(() => this.#onPlan());
+          void this.#guard(() => this.#onPlan(message));
           break;
         case "open":
           void this.#guard(() => this.#onOpen(message));
+          break;
+        case "state":
+          void this.#guard(() => Promise.try(() => this.#onState(message)));
           break;
         case "run":
           void this.#guard(() => this.#onRun(message));
@@ -89,22 +92,30 @@ export class WorkerProcess {
     const graph: FlowGraph = await loadFlow(moduleUrl, exportName, Deno.args);
     const log = this.#log(logLevel);
     this.#worker = new Worker(graph, { index, count, clock: systemClock, log }, {
-      epochClosed: (epoch) => this.#link.send({ kind: "epochClosed", epoch }),
+      stateChanged: (chunk) => this.#link.send({ kind: "stateChanged", chunk }),
+      epochClosed: (epoch, positions) => this.#link.send({ kind: "epochClosed", epoch, positions }),
       stopRequested: () => this.#link.send({ kind: "stopRequested" }),
     });
     if (this.#stopped) this.#worker.stop();
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);
     const mesh = this.#listener?.address ?? null;
-    this.#link.send({ kind: "loaded", flow: graph.name, steps: describeSteps(graph), mesh });
+    this.#link.send({
+      kind: "loaded",
+      flow: graph.name,
+      steps: describeSteps(graph),
+      keyed: this.#worker.keyedSteps,
+      all: [...graph.ids.values()],
+      mesh,
+    });
   }
 
-  async #onPlan(): Promise<void> {
-    this.#link.send({ kind: "planned", plans: await this.#worker!.plan() });
+  async #onPlan({ positions }: Of<"plan">): Promise<void> {
+    this.#link.send({ kind: "planned", plans: await this.#worker!.plan(positions) });
   }
 
-  async #onOpen({ epoch, plans, mesh }: Of<"open">): Promise<void> {
-    const start = { epoch, plans, mesh: mesh === null ? null : await this.#join(mesh) };
-    await this.#worker!.open(start);
+  async #onOpen({ mesh: addresses, ...start }: Of<"open">): Promise<void> {
+    const mesh = addresses === null ? null : await this.#join(addresses);
+    await this.#worker!.open({ ...start, mesh });
     this.#link.send({ kind: "opened" });
   }
 
@@ -120,6 +131,10 @@ export class WorkerProcess {
     );
   }
 
+  #onState({ step, keys }: Of<"state">): void {
+    this.#worker!.restore(step, keys);
+  }
+
   async #onRun({ statusMs }: Of<"run">): Promise<void> {
     const worker = this.#worker!;
     this.#status = setInterval(
@@ -128,7 +143,7 @@ export class WorkerProcess {
     );
     await worker.run();
     this.#ended = true;
-    this.#link.send({ kind: "ended", stopped: worker.stopped });
+    this.#link.send({ kind: "ended", stopped: worker.stopped, ...worker.finalPositions() });
   }
 
   async #onFinish({ epoch }: Of<"finish">): Promise<void> {

@@ -136,7 +136,7 @@ export class AsyncTask implements Task {
       return false;
     }
     this.#control = null;
-    this.#outlet.control(control);
+    this.#outlet.control(control, this.#epoch);
     if (control.kind === "barrier") {
       this.#epoch = control.epoch + 1;
       this.#host.passed(this);

@@ -62,10 +62,10 @@ export class MergeTask implements Task {
   #forward(): void {
     const state = this.#alignment.settle();
     if (state.kind === "aligned") {
-      this.#outlet.control({ kind: "barrier", epoch: state.epoch });
+      this.#outlet.control({ kind: "barrier", epoch: state.epoch }, state.epoch);
       this.#host.passed(this);
     } else if (state.kind === "ended") {
-      this.#outlet.control({ kind: "end", stopped: this.#stopped });
+      this.#outlet.control({ kind: "end", stopped: this.#stopped }, this.#alignment.epoch);
       this.#ended = true;
       this.#host.ended(this, this.#stopped);
     }

@@ -1,5 +1,5 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
-import type { OutputWriter } from "../../graph/contracts.ts";
+import type { OutputWriter, Positions } from "../../graph/contracts.ts";
 import { type Control, type Incoming, isBatch } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -15,7 +15,7 @@ export class SinkTask implements Task {
   #epoch: Epoch;
   #busy = false;
   #ended = false;
-  #prepared: Epoch = -1; // the last epoch that the output was asked to prepare
+  readonly #prepared: Epoch[] = []; // epochs whose snapshot has not been committed yet
   #idle: (() => void)[] = []; // called when no call is in progress any more
 
   /** `epoch` is the one that the run starts in; `onWrite` is told how many items were written. */
@@ -36,8 +36,10 @@ export class SinkTask implements Task {
 
   /** The snapshot of an epoch has been committed. Resolves when the output has followed. */
   async commit(epoch: Epoch): Promise<void> {
-    if (this.#writer.commit === undefined || epoch > this.#prepared) return;
-    this.#commits.push(epoch);
+    if (this.#writer.commit === undefined) return;
+    while (this.#prepared.length > 0 && this.#prepared[0] <= epoch) {
+      this.#commits.push(this.#prepared.shift()!);
+    }
     this.#host.wake();
     while (this.#commits.length > 0 || this.#busy) {
       if (!this.#busy) this.run();
@@ -72,16 +74,18 @@ export class SinkTask implements Task {
   }
 
   #prepare(control: Control): void {
-    const epoch = this.#prepared = this.#epoch++;
+    const epoch = this.#epoch++;
     if (control.kind === "end") this.#ended = true;
-    this.#call(() => this.#writer.prepare(epoch), () => {
+    this.#call(() => this.#writer.prepare(epoch), (positions) => {
+      if (this.#writer.commit !== undefined) this.#prepared.push(epoch);
+      this.#host.journal?.positions(epoch, this.stepId, "output", positions as Positions);
       if (control.kind === "end") this.#host.ended(this, control.stopped);
       else this.#host.passed(this);
     });
   }
 
   /** Calls the writer; waits only where it gives a promise. */
-  #call(call: () => unknown, then: () => void): void {
+  #call(call: () => unknown, then: (result: unknown) => void): void {
     let pending: unknown;
     try {
       pending = call();
@@ -89,14 +93,18 @@ export class SinkTask implements Task {
       throw stepError(this, this.#host, thrown);
     }
     if (!(pending instanceof Promise)) {
-      then();
+      then(pending);
       return;
     }
     this.#busy = true;
     pending.then(
-      () => {
+      (result) => {
         this.#busy = false;
-        then();
+        try {
+          then(result);
+        } catch (thrown) {
+          this.#host.fail(stepError(this, this.#host, thrown));
+        }
         this.#host.wake();
       },
       (thrown) => {

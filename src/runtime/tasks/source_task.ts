@@ -93,7 +93,7 @@ export class SourceTask implements Task {
 
   #barrier(): boolean {
     this.#notePositions();
-    this.#outlet.control({ kind: "barrier", epoch: this.#epoch });
+    this.#outlet.control({ kind: "barrier", epoch: this.#epoch }, this.#epoch);
     this.#closeEpoch = false;
     this.#epoch++;
     this.#host.passed(this);
@@ -102,15 +102,18 @@ export class SourceTask implements Task {
 
   #end(stopped: boolean): boolean {
     this.#notePositions();
-    this.#outlet.control({ kind: "end", stopped });
+    this.#outlet.control({ kind: "end", stopped }, this.#epoch);
     this.#ended = true;
     this.#host.ended(this, stopped);
     return true;
   }
 
   #notePositions(): void {
-    if (this.#reader.committed === undefined) return;
-    this.#closed = { epoch: this.#epoch, positions: this.#reader.positions() };
+    const { journal } = this.#host;
+    if (this.#reader.committed === undefined && journal === null) return;
+    const positions = this.#reader.positions();
+    this.#closed = { epoch: this.#epoch, positions };
+    journal?.positions(this.#epoch, this.stepId, "input", positions);
   }
 
   /** Sleeps until the input is ready; longer each time that it says so and has nothing. */

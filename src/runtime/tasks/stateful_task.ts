@@ -1,7 +1,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { ItemError } from "../../core/errors.ts";
 import type { StatefulNode } from "../../graph/nodes.ts";
-import { type Incoming, isBatch } from "../channel.ts";
+import { type Control, type Incoming, isBatch } from "../channel.ts";
 import { createKeyedState, type KeyedState } from "../keyed_state.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
@@ -32,11 +32,16 @@ export class StatefulTask implements Task {
     epoch: Epoch,
   ) {
     this.stepId = stepId;
-    this.#state = createKeyedState(node);
+    this.#state = createKeyedState(node, host.journal !== null);
     this.#input = input;
     this.#outlet = outlet;
     this.#host = host;
     this.#epoch = epoch;
+  }
+
+  /** Makes a key out of what a snapshot has of it. */
+  restore(key: string, state: unknown): void {
+    this.#state.restore(key, state);
   }
 
   run(): boolean {
@@ -56,7 +61,7 @@ export class StatefulTask implements Task {
       return this.#items();
     }
     if (message.kind === "barrier") {
-      this.#outlet.control(message);
+      this.#pass(message);
       this.#epoch = message.epoch + 1;
       this.#host.passed(this);
     } else if (message.stopped) this.#end(true);
@@ -95,9 +100,15 @@ export class StatefulTask implements Task {
   }
 
   #end(stopped: boolean): void {
-    this.#outlet.control({ kind: "end", stopped });
+    this.#pass({ kind: "end", stopped });
     this.#phase = "ended";
     this.#host.ended(this, stopped);
+  }
+
+  /** Ends the epoch here: what it has changed is handed over before the next can change more. */
+  #pass(message: Control): void {
+    this.#host.journal?.state(this.#epoch, this.stepId, this.#state.takeChanges());
+    this.#outlet.control(message, this.#epoch);
   }
 
   /** Sends on what was emitted. Says whether that was anything. */

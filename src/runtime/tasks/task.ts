@@ -4,6 +4,7 @@
  * @module
  */
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
+import type { Journal } from "../journal.ts";
 import type { Pace } from "../pace.ts";
 
 /** A piece of a flow that the worker's loop runs a step at a time. */
@@ -22,6 +23,8 @@ export interface TaskHost {
   readonly workerIndex: WorkerIndex;
   /** Aborted when the run fails or is stopped at once. */
   readonly signal: AbortSignal;
+  /** Takes each task's part of a snapshot; `null` where there are none. */
+  readonly journal: Journal | null;
   /** How much a task may do at once. */
   readonly pace: Pace;
   /** Milliseconds since the Unix epoch. */

@@ -32,11 +32,11 @@ Deno.test("ControlLink hands messages over in order, both ways", async () => {
   const { coordinator, worker } = pair;
   for (let epoch = 0; epoch < 100; epoch++) {
     coordinator.send({ kind: "closeEpoch", epoch });
-    worker.send({ kind: "epochClosed", epoch });
+    worker.send({ kind: "epochClosed", epoch, positions: [] });
   }
   for (let epoch = 0; epoch < 100; epoch++) {
     assertEquals(await worker.receive(), { kind: "closeEpoch", epoch });
-    assertEquals(await coordinator.receive(), { kind: "epochClosed", epoch });
+    assertEquals(await coordinator.receive(), { kind: "epochClosed", epoch, positions: [] });
   }
 });
 
@@ -53,12 +53,12 @@ Deno.test("ControlLink ends its messages when the other end closes, after what i
   await using pair = await connected();
   const { coordinator, worker } = pair;
   worker.send({ kind: "opened" });
-  worker.send({ kind: "ended", stopped: false });
+  worker.send({ kind: "ended", stopped: false, epoch: 1, positions: [] });
   await worker.flushed();
   worker.close();
   assertEquals(await Array.fromAsync(coordinator.messages()), [
     { kind: "opened" },
-    { kind: "ended", stopped: false },
+    { kind: "ended", stopped: false, epoch: 1, positions: [] },
   ]);
   assertEquals(await coordinator.receive(), undefined);
   await coordinator.drained();

@@ -10,6 +10,9 @@ import {
 type Message = ToWorker | ToCoordinator;
 
 const STEPS = [{ stepId: "in", kind: "input", in: 0, out: 3 }] as const;
+const POSITIONS = [
+  { step: "in", role: "input", partition: "t-0", state: new Uint8Array([1]) },
+] as const;
 const ERROR = {
   name: "TypeError",
   message: "two\nlines",
@@ -26,11 +29,14 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     exportName: null,
     logLevel: "info",
   },
-  plan: { kind: "plan" },
+  plan: { kind: "plan", positions: POSITIONS },
+  state: { kind: "state", step: "count", keys: [["k", new Uint8Array([1])]] },
   open: {
     kind: "open",
     epoch: 7,
     plans: { in: { files: ["a.txt"] } },
+    positions: POSITIONS,
+    snapshots: true,
     mesh: { addresses: [{ unix: "/tmp/x/worker-0" }, { port: 7 }], token: "0f" },
   },
   run: { kind: "run", statusMs: 250 },
@@ -40,11 +46,22 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   commitEpoch: { kind: "commitEpoch", epoch: 7 },
   stop: { kind: "stop" },
   finish: { kind: "finish", epoch: 8 },
-  loaded: { kind: "loaded", flow: "größe \u2028\r", steps: ["in", "map-1"], mesh: null },
+  loaded: {
+    kind: "loaded",
+    flow: "größe \u2028\r",
+    steps: ["in", "map-1"],
+    keyed: [],
+    all: ["in"],
+    mesh: null,
+  },
   planned: { kind: "planned", plans: {} },
   opened: { kind: "opened" },
   pong: { kind: "pong" },
-  epochClosed: { kind: "epochClosed", epoch: 7 },
+  stateChanged: {
+    kind: "stateChanged",
+    chunk: { epoch: 7, step: "count", keys: ["a", "b"], states: [new Uint8Array([1, 2]), null] },
+  },
+  epochClosed: { kind: "epochClosed", epoch: 7, positions: POSITIONS },
   stopRequested: { kind: "stopRequested" },
   status: {
     kind: "status",
@@ -53,7 +70,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     waitingFor: ["broker"],
   },
   log: { kind: "log", level: "warn", message: "a\nb", fields: { lag: 3, topic: null } },
-  ended: { kind: "ended", stopped: true },
+  ended: { kind: "ended", stopped: true, epoch: 8, positions: [] },
   finished: { kind: "finished", steps: STEPS },
   failed: {
     kind: "failed",

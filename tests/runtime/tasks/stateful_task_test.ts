@@ -288,6 +288,7 @@ Deno.test("a stateful step sends its last items before the end when they take se
   const host = {
     workerIndex: 0,
     signal: new AbortController().signal,
+    journal: null,
     pace,
     now: () => 0,
     wake: () => {},
@@ -297,7 +298,7 @@ Deno.test("a stateful step sends its last items before the end when they take se
     passed: () => {},
     ended: (_: unknown, stopped: boolean) => ends.push(stopped),
   };
-  const outlet = new Outlet(chain, [output], pace, () => {});
+  const outlet = new Outlet(chain, [output], pace, { emit: () => {}, epochEnd: () => {} });
   const task = new StatefulTask("step", node, input, outlet, host, 0);
   input.push([["a", 1], ["b", 2]]);
   input.push({ kind: "end", stopped: false });
