@@ -64,7 +64,7 @@ class PeerLink {
   flush(): void {
     if (this.#writing || this.#closed || this.#queue.length === 0) return;
     this.#writing = true;
-    void this.#write().catch((error) => this.#lose(error)).finally(() => this.#writing = false);
+    void this.#write().catch((error) => this.#lose(error));
   }
 
   receive(take: (frame: Uint8Array) => void): void {
@@ -81,9 +81,14 @@ class PeerLink {
   }
 
   async #write(): Promise<void> {
-    while (this.#queue.length > 0 && !this.#closed) {
-      let rest = joinFrames(this.#takeSome());
-      while (rest.length > 0 && !this.#closed) rest = rest.subarray(await this.#conn.write(rest));
+    try {
+      while (this.#queue.length > 0 && !this.#closed) {
+        let rest = joinFrames(this.#takeSome());
+        while (rest.length > 0 && !this.#closed) rest = rest.subarray(await this.#conn.write(rest));
+      }
+    } finally {
+      // At once and not in a `then`: what is flushed a microtask later would stay behind.
+      this.#writing = false;
     }
   }
 

@@ -166,6 +166,34 @@ Deno.test("SocketTransport reaches each of its peers by its index", async () => 
   for (const transport of [hub, ...peers.map(({ transport }) => transport)]) transport.close();
 });
 
+Deno.test("SocketTransport writes what is sent at the very moment when a write ends", async () => {
+  // The loop of a worker may have its turn between any two of the microtasks that follow a write.
+  for (let hops = 0; hops < 12; hops++) {
+    const written: Uint8Array[] = [];
+    let finish = (): void => {};
+    const conn = {
+      write: (bytes: Uint8Array) => {
+        written.push(bytes);
+        return new Promise<number>((resolve) => finish = () => resolve(bytes.length));
+      },
+      close() {},
+    };
+    const transport = new SocketTransport(
+      new Map([[PEER, conn as unknown as Deno.Conn]]),
+      () => {},
+    );
+    transport.send(PEER, Uint8Array.of(1));
+    transport.flush();
+    finish();
+    for (let hop = 0; hop < hops; hop++) await Promise.resolve();
+    transport.send(PEER, Uint8Array.of(2));
+    transport.flush();
+    await idle(1);
+    assertEquals(written.length, 2, `the second frame stays behind after ${hops} microtasks`);
+    transport.close();
+  }
+});
+
 Deno.test("SocketTransport reports a peer that closes, once, after all that it sent", async () => {
   using ends = await pair();
   const { left, right } = ends;
