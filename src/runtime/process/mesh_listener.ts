@@ -47,11 +47,13 @@ export class MeshListener {
    *
    * @param addresses Where each of them listens.
    * @param token By which they know each other.
+   * @param ms How long they may take, in milliseconds.
    * @throws {Error} If one does not come in time.
    */
   async join(
     addresses: readonly SocketAddress[],
     token: string,
+    ms: number = JOIN_MS,
   ): Promise<ReadonlyMap<WorkerIndex, Deno.Conn>> {
     const expected = new Set<WorkerIndex>();
     for (let peer = this.#index + 1; peer < addresses.length; peer++) expected.add(peer);
@@ -62,12 +64,12 @@ export class MeshListener {
       ),
     ]);
     try {
-      if (!await within(joining, JOIN_MS)) {
+      if (!await within(joining, ms)) {
         const missing = addresses.keys()
           .filter((peer) => peer !== this.#index && !this.#conns.has(peer)).toArray();
         throw new Error(
           `worker ${this.#index} found no connection to worker ${missing.join(", ")} within ` +
-            `${JOIN_MS / 1000} s`,
+            `${ms / 1000} s`,
         );
       }
       this.#joined = true;
