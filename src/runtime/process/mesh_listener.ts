@@ -27,6 +27,7 @@ export class MeshListener {
   readonly #index: WorkerIndex;
   readonly #listener: Deno.Listener;
   readonly #conns = new Map<WorkerIndex, Deno.Conn>();
+  readonly #strangers = new Set<Deno.Conn>(); // who has connected, and not said who they are yet
   #joined = false;
   #closed = false;
 
@@ -79,11 +80,15 @@ export class MeshListener {
     }
   }
 
-  /** Stops listening, and closes the connections if they have not been given out. */
+  /**
+   * Stops listening, turns those away who have not said who they are, and closes the connections if they
+   * have not been given out.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
+    for (const stranger of this.#strangers) stranger.close();
     if (!this.#joined) { for (const conn of this.#conns.values()) conn.close(); }
   }
 
@@ -98,16 +103,21 @@ export class MeshListener {
     const all = Promise.withResolvers<void>();
     if (expected.size === 0) return;
     const greet = async (conn: Deno.Conn): Promise<void> => {
-      const hello = await readHello(conn);
+      this.#strangers.add(conn);
+      // Whatever a stranger sends, it is no fault of the run's.
+      const hello = await readHello(conn).catch(() => null);
+      if (this.#closed) return; // and with it the connection
+      this.#strangers.delete(conn);
       const isOurs = hello?.version === MESH_VERSION && isToken(hello.token, token);
-      if (!isOurs || this.#closed || !expected.delete(hello.worker)) return conn.close();
+      if (!isOurs || !expected.delete(hello.worker)) return conn.close();
       this.#conns.set(hello.worker, conn);
       if (expected.size === 0) all.resolve();
     };
     const accept = async (): Promise<void> => {
-      while (!this.#closed) {
+      for (;;) {
         const conn = await this.#listener.accept();
-        void greet(conn).catch(() => conn.close()); // a stranger, whose end is no fault of the run's
+        if (this.#closed) return conn.close();
+        void greet(conn);
       }
     };
     accept().catch((error) => {

@@ -150,6 +150,16 @@ for (const [does, say] of Object.entries(STRANGERS)) {
   });
 }
 
+for (const bytes of [0, 1, 4, 37]) {
+  Deno.test(`MeshListener is not held up by who says ${bytes} bytes of a hello, and hangs up when done`, async () => {
+    await using run = await Run.of(2);
+    const joining = run.join(0);
+    const silent = await run.connect(0, hello(run.token, 1).subarray(0, bytes));
+    await assertMesh(await Promise.all([joining, run.join(1)]));
+    assertEquals(await isClosed(silent), true);
+  });
+}
+
 Deno.test("MeshListener bears who leaves in the middle of a hello", async () => {
   await using run = await Run.of(2);
   const joining = run.join(0);
@@ -193,6 +203,19 @@ Deno.test("MeshListener fails when another worker does not listen, and lets the 
   await assertRejects(() => run.join(2), Deno.errors.NotFound);
   assertEquals(await isClosed(came), true);
   await assertRejects(() => run.connect(2)); // nobody listens there any more
+});
+
+Deno.test("MeshListener that is closed takes nobody, and hangs up on who had come", async () => {
+  await using run = await Run.of(3);
+  const joining = assertRejects(() => run.join(0, 50), Error, "found no connection to worker");
+  const [came, silent] = [await run.connect(0, hello(run.token, 1)), await run.connect(0)];
+  const late = await run.connect(0, hello("0".repeat(64), 1));
+  assertEquals(await isClosed(late), true); // so the others have been accepted
+  run.listeners[0].close();
+  run.listeners[0].close(); // twice is as good as once
+  assertEquals([await isClosed(came), await isClosed(silent)], [true, true]);
+  await assertRejects(() => run.connect(0));
+  await joining;
 });
 
 Deno.test("MeshListener leaves its connections open when it is closed after all have joined", async () => {
