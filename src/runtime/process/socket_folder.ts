@@ -17,7 +17,7 @@ export interface SocketAddress {
   readonly port?: number;
 }
 
-/** The longest path that a socket may have on all systems, less what comes behind the folder's. */
+/** The longest path that a socket may have on all systems, in bytes, less what comes behind the folder's. */
 const LONGEST_FOLDER = 80;
 
 /** A folder's name that nobody has; `null` where sockets need none. */
@@ -25,7 +25,7 @@ export function chooseFolder(): string | null {
   if (Deno.build.os === "windows") return null;
   const name = `millrace-${crypto.getRandomValues(new Uint8Array(12)).toHex()}`;
   const folder = `${tmpdir()}/${name}`;
-  return folder.length <= LONGEST_FOLDER ? folder : `/tmp/${name}`;
+  return new TextEncoder().encode(folder).length <= LONGEST_FOLDER ? folder : `/tmp/${name}`;
 }
 
 /** Makes the folder, for this user only. */

@@ -47,6 +47,11 @@ Deno.test("chooseFolder() gives one in /tmp where the temporary folder's path is
   assertMatch(chosenIn(`${longest}x`), /^\/tmp\/millrace-[0-9a-f]{24}$/);
 });
 
+Deno.test("chooseFolder() counts bytes, as sockets do", () => {
+  assertMatch(chosenIn(`/tmp/${"ü".repeat(20)}`), /^\/tmp\/ü+\/millrace-/);
+  assertMatch(chosenIn(`/tmp/${"ü".repeat(21)}`), /^\/tmp\/millrace-/);
+});
+
 Deno.test("chooseFolder() leaves room for the longest name of a socket", async () => {
   const tmp = await Deno.makeTempDir({ dir: "/tmp" });
   const inside = `${tmp}/${"x".repeat(46 - tmp.length - 1)}`;
