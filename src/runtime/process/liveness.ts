@@ -91,35 +91,24 @@ export class Liveness {
   }
 }
 
-/** Looks at a process: under Linux in `/proc`, else with `ps`, where there is one. */
+/**
+ * Looks at a process: under Linux in `/proc`, else with `ps`. Nothing is known where that cannot be done,
+ * or when the process goes meanwhile.
+ */
 export async function stateOfProcess(pid: number): Promise<ProcessState> {
-  const letter = Deno.build.os === "linux" ? await stateInProc(pid) : await stateByPs(pid);
-  if (letter === null) return "unknown";
+  const look = Deno.build.os === "linux" ? letterInProc : letterByPs;
+  const letter = await look(pid).catch(() => "");
+  if (letter === "") return "unknown";
   return letter.toUpperCase() === "T" ? "stopped" : "running";
 }
 
-async function stateInProc(pid: number): Promise<string | null> {
-  try {
-    const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-    return stat.charAt(stat.lastIndexOf(")") + 2); // the name before may hold anything
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      return null;
-    }
-    throw error;
-  }
+async function letterInProc(pid: number): Promise<string> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  return stat.charAt(stat.lastIndexOf(")") + 2); // the name before may hold anything
 }
 
-async function stateByPs(pid: number): Promise<string | null> {
-  if (Deno.build.os === "windows") return null;
-  try {
-    const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] })
-      .output();
-    return new TextDecoder().decode(stdout).trim().charAt(0) || null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      return null;
-    }
-    throw error;
-  }
+async function letterByPs(pid: number): Promise<string> {
+  const args = ["-o", "stat=", "-p", String(pid)];
+  const { stdout } = await new Deno.Command("ps", { args }).output();
+  return new TextDecoder().decode(stdout).trim().charAt(0);
 }

@@ -222,3 +222,15 @@ Deno.test("stateOfProcess() is not misled by what a process is called", async ()
   await child.status;
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("stateOfProcess() knows nothing of a process that goes while it is looked at", async () => {
+  const { readTextFile } = Deno;
+  // What Linux says when the file has been opened before.
+  const gone = () => Promise.reject(new Error("No such process (os error 3)"));
+  Reflect.set(Deno, "readTextFile", gone);
+  try {
+    assertEquals(await stateOfProcess(1), Deno.build.os === "linux" ? "unknown" : "running");
+  } finally {
+    Reflect.set(Deno, "readTextFile", readTextFile);
+  }
+});
