@@ -36,7 +36,8 @@ interface Need {
  */
 export function permissionFlags(given: readonly string[] | null, run: RunFacts): string[] {
   if (given === null) return ["-A"];
-  const has = (...flags: string[]) => flags.some((flag) => given.includes(flag));
+  const single = given.flatMap(separate);
+  const has = (...flags: string[]) => flags.some((flag) => single.includes(flag));
   const flags = [...given];
   if (!has("-A", "--allow-all")) {
     for (const { flag, short, values } of needsOf(run)) {
@@ -48,6 +49,14 @@ export function permissionFlags(given: readonly string[] | null, run: RunFacts):
   }
   // There is nobody to ask: what is not allowed is an error.
   return has("--no-prompt") ? flags : [...flags, "--no-prompt"];
+}
+
+/** Short flags may be written in one, as in `-RW`; only the last one can have values. */
+function separate(flag: string): string[] {
+  const short = /^-([A-Za-z]+)(=.*)?$/s.exec(flag);
+  if (short === null) return [flag];
+  const [, letters, values = ""] = short;
+  return [...letters].map((letter, i) => `-${letter}${i === letters.length - 1 ? values : ""}`);
 }
 
 /** Deno parts the values of a flag at commas, and has no way to write one. */

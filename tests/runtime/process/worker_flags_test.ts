@@ -51,6 +51,15 @@ Deno.test("permissionFlags() adds nothing to a permission without a list, which 
   for (const [given, needs] of cases) assertEquals(added([given]), [...needs, "--no-prompt"]);
 });
 
+Deno.test("permissionFlags() understands short flags in one", () => {
+  const { env, read, write, net } = NEEDS;
+  assertEquals(added(["-RW"]), [env, net, "--no-prompt"]);
+  assertEquals(added(["-qNE"]), [read, write, "--no-prompt"]);
+  assertEquals(added(["-qA"]), ["--no-prompt"]);
+  assertEquals(added(["-ER=/data"]), [read, write, net, "--no-prompt"]);
+  assertEquals(added(["-R=/data/EWN"]), [env, read, write, net, "--no-prompt"]);
+});
+
 Deno.test("permissionFlags() does not take a flag that denies for one that allows", () => {
   const { env, read, write, net } = NEEDS;
   assertEquals(added(["--deny-read"]), [env, read, write, net, "--no-prompt"]);
