@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Dataflow, FlowDefinitionError, TestingInputConfig } from "../../mod.ts";
-import { FLOW_BRAND, graphOf, positionOf } from "../../src/graph/graph.ts";
+import { describeSteps, FLOW_BRAND, graphOf, positionOf } from "../../src/graph/graph.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
 
 const input = () => new TestingInputConfig([1, 2, 3]);
@@ -163,4 +163,67 @@ Deno.test("positionOf() knows a handle by its brand alone", () => {
   assertStrictEquals(positionOf(copied), numbers[FLOW_BRAND]);
   assertStrictEquals(FLOW_BRAND, Symbol.for("millrace.dataflow"));
   assertEquals([null, {}, 1].map(positionOf), [null, null, null]);
+});
+
+/** A flow with steps of every kind, as text. */
+function described(name: string, second: (n: number) => number): string[] {
+  const flow = new Dataflow(name);
+  const numbers = flow.input("in", input()).map((n) => n).map(second);
+  const [large, small] = numbers.branch(function isLarge(n) {
+    return n > 1;
+  });
+  large.merge(small, numbers)
+    .redistribute()
+    .mapAsync(async function fetched(n) {
+      return await Promise.resolve(n);
+    })
+    .keyOn(String)
+    .countFinal('the "count"')
+    .capture(sink());
+  return describeSteps(graphOf(flow));
+}
+
+Deno.test("describeSteps() gives a line for each step: what it is, its id and what it reads", () => {
+  assertEquals(
+    described("f", function twice(n) {
+      return n * 2;
+    }),
+    [
+      `input "in"`,
+      `map "map-1" < "in"`,
+      `map "twice" < "map-1"`,
+      `branch "isLarge" < "twice"`,
+      `branch "yes" < "isLarge"`,
+      `branch "no" < "isLarge"`,
+      `merge "merge-1" < "yes" < "no" < "twice"`,
+      `exchange "redistribute-1" < "merge-1"`,
+      `async "fetched" < "redistribute-1"`,
+      `keyOn "String" < "fetched"`,
+      `exchange "by-key-1" < "String"`,
+      `stateful "the \\"count\\"" < "by-key-1"`,
+      `capture "capture-1" < "the \\"count\\""`,
+    ],
+  );
+});
+
+Deno.test("describeSteps() gives the same for a flow that is written again, and differs with a step", () => {
+  function half(n: number) {
+    return n / 2;
+  }
+  assertEquals(described("f", half), described("f", half));
+  const other = described("f", (n) => n);
+  assertEquals(
+    described("f", half).map((line, i) => line === other[i]).indexOf(false),
+    2,
+  );
+  const streams = (flip: boolean) => {
+    const flow = new Dataflow("f");
+    const [a, b] = [flow.input("a", input()), flow.input("b", input())];
+    (flip ? b.merge(a) : a.merge(b)).capture(sink());
+    return describeSteps(graphOf(flow))[2];
+  };
+  assertEquals([streams(false), streams(true)], [
+    `merge "merge-1" < "a" < "b"`,
+    `merge "merge-1" < "b" < "a"`,
+  ]);
 });
