@@ -1,4 +1,7 @@
-/** Runs all benches, each in a process of its own: `deno task bench [NAME...]`. */
+/**
+ * Runs all benches, each in a process of its own: `deno task bench [NAME...]`. `kafka_memory`, which takes
+ * twenty minutes, only by its name.
+ */
 const ALL = [
   "chain",
   "keyed_count",
