@@ -116,13 +116,12 @@ async function runGraph(
     stopRequested: () => worker.stop(),
   });
   let committing = Promise.resolve();
-  const commit = async (epoch: Epoch) => {
-    await recovery.commit(epoch);
-    await worker.commit(epoch);
-  };
+  const fail = (error: unknown) => worker.fail(error);
+  const commit = (epoch: Epoch): Promise<void> =>
+    committing = recovery.commit(epoch).then(() => void worker.commit(epoch).catch(fail), fail);
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => worker.closeEpoch(epoch),
-    commitEpoch: (epoch) => committing = commit(epoch).catch((error) => worker.fail(error)),
+    commitEpoch: commit,
   }, { workers: 1, intervalMs, clock, epoch: recovery.epoch });
   const stop = () => worker.stop();
   signal?.addEventListener("abort", stop, { once: true });
@@ -141,7 +140,8 @@ async function runGraph(
     await committing;
     const last = worker.finalPositions();
     recovery.moved(0, last.epoch, last.positions);
-    await commit(last.epoch);
+    await recovery.commit(last.epoch);
+    await worker.commit(last.epoch);
     return { steps: worker.counts(), stopped: worker.stopped };
   } finally {
     epochs.stop();

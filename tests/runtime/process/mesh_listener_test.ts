@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { createMeshToken, MeshListener } from "../../../src/runtime/process/mesh_listener.ts";
+import { createToken } from "../../../src/runtime/process/hello.ts";
+import { MeshListener } from "../../../src/runtime/process/mesh_listener.ts";
 import {
   chooseFolder,
   connectTo,
@@ -12,7 +13,7 @@ type Conns = ReadonlyMap<number, Deno.Conn>;
 
 /** The listeners of a run in a folder of its own. All is closed after the test. */
 class Run implements AsyncDisposable {
-  readonly token = createMeshToken();
+  readonly token = createToken();
   readonly listeners: MeshListener[];
   readonly addresses: SocketAddress[];
   readonly #folder: string;
@@ -119,7 +120,7 @@ Deno.test("MeshListener leaves what a worker says behind its hello to whoever re
 });
 
 Deno.test("MeshListener makes another token for each run, too long to be guessed", () => {
-  const tokens = Array.from({ length: 3 }, createMeshToken);
+  const tokens = Array.from({ length: 3 }, createToken);
   assertEquals(new Set(tokens).size, 3);
   for (const token of tokens) assertMatch(token, /^[0-9a-f]{64}$/);
 });
