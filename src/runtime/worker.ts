@@ -1,13 +1,8 @@
 /**
- * One worker: its share of a flow, and the loop that runs it.
- *
- * The loop is cooperative. It runs tasks, those downstream first, until none has work or some
- * milliseconds are over; then it lets the event loop have its turn, or sleeps until something wakes
- * it: an input that is ready, an output that has written, a timer.
+ * One worker: its share of a flow, from opening it to closing it, and the epochs in between.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Clock } from "../core/clock.ts";
 import { ItemError, messageOf } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
@@ -22,13 +17,11 @@ import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
 import { Journal, type StateChunk } from "./journal.ts";
 import type { Mesh } from "./exchange/mesh.ts";
-import { Pace } from "./pace.ts";
+import type { Pace } from "./pace.ts";
 import { idOf, type Plan, planFlow } from "./plan.ts";
 import { stepError } from "./step_error.ts";
+import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
-
-/** How long the loop goes on before the event loop gets its turn. */
-const TURN_MS = 4;
 
 /** How long inputs and outputs get to close before the worker goes on without them. */
 const CLOSE_MS = 5_000;
@@ -79,12 +72,12 @@ export interface WorkerStart {
 /** Runs one worker's share of a flow: `open`, `run`, then always `close`. */
 export class Worker implements TaskHost {
   readonly workerIndex: WorkerIndex;
-  readonly pace: Pace = new Pace();
   readonly #graph: FlowGraph;
   readonly #plan: Plan;
   readonly #options: WorkerOptions;
   readonly #events: WorkerEvents;
   readonly #counter: FlowCounter;
+  readonly #loop: TaskLoop;
   readonly #abort = new AbortController();
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
   readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
@@ -94,12 +87,9 @@ export class Worker implements TaskHost {
   #journal: Journal | null = null;
   #epoch: Epoch = 0; // the first that has not been reported closed
   #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map() };
-  #failure: { error: unknown } | null = null;
   #closing: Epoch | null = null; // the epoch that is being closed
   #stopping = false;
   #stopped = false;
-  #woken = false;
-  #wake: () => void = () => {};
 
   /** Plans the flow; opens nothing yet. */
   constructor(graph: FlowGraph, options: WorkerOptions, events: WorkerEvents) {
@@ -108,6 +98,7 @@ export class Worker implements TaskHost {
     this.#plan = planFlow(graph, options.count);
     this.#options = options;
     this.#events = events;
+    this.#loop = new TaskLoop(options.clock);
     this.#counter = new FlowCounter(this.#plan);
   }
 
@@ -232,18 +223,12 @@ export class Worker implements TaskHost {
    * @throws {StepError} If a step fails.
    */
   async run(): Promise<void> {
-    let yielded = performance.now();
-    while (this.#ended.size < this.#tasks.all.length) {
-      this.#woken = false;
-      const worked = this.#turn();
-      this.#throwFailure();
-      // An output whose promises are resolved at once wakes the loop without the event loop having
-      // had its turn, so being able to sleep is not enough.
-      if (worked || performance.now() - yielded > TURN_MS) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        yielded = performance.now();
-      } else if (this.#ended.size < this.#tasks.all.length) await this.#sleep();
-      this.#throwFailure();
+    const { all } = this.#tasks;
+    try {
+      await this.#loop.run(all, () => this.#ended.size === all.length, () => this.#mesh?.flush());
+    } catch (thrown) {
+      this.fail(thrown);
+      throw thrown;
     }
   }
 
@@ -261,7 +246,7 @@ export class Worker implements TaskHost {
       Promise.all([...this.#tasks.sinks, ...this.#tasks.sources].map((task) => task.commit(epoch))),
       this.#aborted(),
     ]);
-    this.#throwFailure();
+    this.#loop.throwFailure();
   }
 
   /** Stops reading; what has been read is worked off, and state stays as it is. */
@@ -296,6 +281,10 @@ export class Worker implements TaskHost {
     }
   }
 
+  get pace(): Pace {
+    return this.#loop.pace;
+  }
+
   get journal(): Journal | null {
     return this.#journal;
   }
@@ -305,16 +294,11 @@ export class Worker implements TaskHost {
   }
 
   wake(): void {
-    this.#woken = true;
-    this.#wake();
+    this.#loop.wake();
   }
 
   fail(error: unknown): void {
-    if (this.#failure === null) {
-      this.#failure = { error };
-      this.#abort.abort();
-    }
-    this.wake();
+    if (this.#loop.fail(error)) this.#abort.abort();
   }
 
   passed(task: Task): void {
@@ -335,44 +319,6 @@ export class Worker implements TaskHost {
     this.#closing = null;
     this.#epoch = epoch + 1;
     this.#events.epochClosed(epoch, this.#journal?.positionsAt(epoch) ?? []);
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== null) throw this.#failure.error;
-  }
-
-  /** Runs tasks until none has work or the turn is over. Says whether there may be more. */
-  #turn(): boolean {
-    let now = performance.now();
-    const until = now + TURN_MS;
-    let worked: boolean;
-    try {
-      do {
-        worked = false;
-        for (const task of this.#tasks.all) if (task.run()) worked = true;
-        const started = now;
-        now = performance.now();
-        this.pace.took(now - started);
-      } while (worked && this.#failure === null && now < until);
-    } catch (thrown) {
-      this.fail(thrown);
-      return false;
-    }
-    this.#mesh?.flush();
-    return worked;
-  }
-
-  async #sleep(): Promise<void> {
-    if (this.#woken) return;
-    const at = this.#tasks.all.reduce((first, task) => Math.min(first, task.wakeTime()), Infinity);
-    await new Promise<void>((resolve) => {
-      const cancel = at < Infinity ? this.#options.clock.wakeAt(at, () => this.wake()) : () => {};
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
-    this.#wake = () => {};
   }
 
   #aborted(): Promise<void> {

@@ -1,0 +1,101 @@
+/**
+ * The loop that runs a worker's tasks.
+ *
+ * It is cooperative: it runs tasks, those downstream first, until none has work or some milliseconds are
+ * over; then it lets the event loop have its turn, or sleeps until something wakes it: an input that is
+ * ready, an output that has written, a frame of another worker, a timer.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { Clock } from "../core/clock.ts";
+import { Pace } from "./pace.ts";
+import type { Task } from "./tasks/task.ts";
+
+/** How long the loop goes on before the event loop gets its turn. */
+const TURN_MS = 4;
+
+/** Runs tasks. */
+export class TaskLoop {
+  /** How much a task may do at once. */
+  readonly pace: Pace = new Pace();
+  readonly #clock: Clock;
+  #failure: { error: unknown } | null = null;
+  #woken = false;
+  #wake: () => void = () => {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs until `isDone`.
+   *
+   * @param tasks Those downstream first.
+   * @param flush Called at the end of each turn.
+   * @throws What a task throws, or `fail` was given.
+   */
+  async run(tasks: readonly Task[], isDone: () => boolean, flush: () => void): Promise<void> {
+    let yielded = performance.now();
+    while (!isDone()) {
+      this.#woken = false;
+      const worked = this.#turn(tasks);
+      this.throwFailure();
+      flush();
+      // An output whose promises are resolved at once wakes the loop without the event loop having
+      // had its turn, so being able to sleep is not enough.
+      if (worked || performance.now() - yielded > TURN_MS) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        yielded = performance.now();
+      } else if (!isDone()) await this.#sleep(tasks);
+      this.throwFailure();
+    }
+  }
+
+  /** Something that a task waited for has happened. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  /** Ends the loop with an error. Says whether it is the first. */
+  fail(error: unknown): boolean {
+    const isFirst = this.#failure === null;
+    this.#failure ??= { error };
+    this.wake();
+    return isFirst;
+  }
+
+  /** Throws what `fail` was given first, if it was. */
+  throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** Runs tasks until none has work or the turn is over. Says whether there may be more. */
+  #turn(tasks: readonly Task[]): boolean {
+    let now = performance.now();
+    const until = now + TURN_MS;
+    let worked: boolean;
+    do {
+      worked = false;
+      for (const task of tasks) if (task.run()) worked = true;
+      const started = now;
+      now = performance.now();
+      this.pace.took(now - started);
+    } while (worked && this.#failure === null && now < until);
+    return worked;
+  }
+
+  async #sleep(tasks: readonly Task[]): Promise<void> {
+    if (this.#woken) return;
+    const at = tasks.reduce((first, task) => Math.min(first, task.wakeTime()), Infinity);
+    await new Promise<void>((resolve) => {
+      const cancel = at < Infinity ? this.#clock.wakeAt(at, () => this.wake()) : () => {};
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+  }
+}
