@@ -3,6 +3,8 @@ import type { WorkerIndex } from "../../src/core/ids.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import type { StepCounts } from "../../src/runtime/counts.ts";
+import type { RecoveryConfig } from "../../src/recovery/store.ts";
+import { RunRecovery } from "../../src/runtime/run_recovery.ts";
 import { EpochCoordinator } from "../../src/runtime/epochs.ts";
 import { type CreditWindow, Mesh } from "../../src/runtime/exchange/mesh.ts";
 import type { Transport } from "../../src/runtime/exchange/transport.ts";
@@ -53,6 +55,7 @@ export interface WorkersOptions {
   readonly epochMs?: number;
   readonly window?: CreditWindow;
   readonly clock?: Clock;
+  readonly recovery?: RecoveryConfig;
   /** Told once the workers are there. */
   readonly onWorkers?: (workers: readonly Worker[], network: MemoryNetwork) => void;
 }
@@ -61,27 +64,42 @@ export interface WorkersOptions {
 export async function runWorkers(
   flow: FlowHandle,
   count: number,
-  { epochMs = 10_000, window, clock = systemClock, onWorkers }: WorkersOptions = {},
+  { epochMs = 10_000, window, clock = systemClock, recovery: store, onWorkers }: WorkersOptions =
+    {},
 ): Promise<{ counts: StepCounts[][]; stopped: boolean[] }> {
   const graph = graphOf(flow);
   const network = new MemoryNetwork();
+  const recovery = await RunRecovery.open(store ?? null, graph.name, silentLog);
+  let committing = Promise.resolve();
+  let last = 0;
   const fail = (error: unknown) => workers.forEach((worker) => worker.fail(error));
   const workers = Array.from({ length: count }, (_, index) => {
     return new Worker(graph, { index, count, clock, log: silentLog }, {
-      stateChanged() {},
-      epochClosed: (epoch) => epochs.closed(index, epoch),
+      stateChanged: (chunk) => recovery.stateChanged(chunk),
+      epochClosed: (epoch, positions) => {
+        recovery.moved(index, epoch, positions);
+        epochs.closed(index, epoch);
+      },
       stopRequested: () => workers.forEach((worker) => worker.stop()),
     });
   });
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => workers.forEach((worker) => worker.closeEpoch(epoch)),
-    commitEpoch: (epoch) => workers.forEach((worker) => void worker.commit(epoch).catch(fail)),
-  }, { workers: count, intervalMs: epochMs, clock, epoch: 0 });
+    commitEpoch: (epoch) =>
+      committing = recovery.commit(epoch).then(
+        () => workers.forEach((worker) => void worker.commit(epoch).catch(fail)),
+        fail,
+      ),
+  }, { workers: count, intervalMs: epochMs, clock, epoch: recovery.epoch });
   try {
-    const plans = await workers[0].plan([]);
+    const { epoch, positions, isOn: snapshots } = recovery;
+    const plans = await workers[0].plan(positions);
     for (const [index, worker] of workers.entries()) {
       const mesh = count === 1 ? null : new Mesh(network.transport(index), window);
-      await worker.open({ epoch: 0, plans, mesh, positions: [], snapshots: false });
+      await worker.open({ epoch, plans, mesh, positions, snapshots });
+    }
+    for await (const { worker, step, keys } of recovery.state(workers[0].keyedSteps, count)) {
+      workers[worker].restore(step, keys);
     }
     onWorkers?.(workers, network);
     epochs.start();
@@ -92,15 +110,22 @@ export async function runWorkers(
         fail(error);
         throw error;
       }
+      const final = worker.finalPositions();
+      last = Math.max(last, final.epoch);
+      recovery.moved(index, final.epoch, final.positions);
       epochs.ended(index);
     }));
-    await Promise.all(workers.map((worker) => worker.commit(epochs.epoch)));
+    await committing;
+    await recovery.commit(last);
+    await Promise.all(workers.map((worker) => worker.commit(last)));
     return {
       counts: workers.map((worker) => worker.counts()),
       stopped: workers.map(({ stopped }) => stopped),
     };
   } finally {
     epochs.stop();
+    await committing;
     await Promise.all(workers.map((worker) => worker.close()));
+    await recovery.close();
   }
 }

@@ -1,0 +1,174 @@
+/** Runs that end anywhere and go on: in this process, with the store in memory. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Dataflow, type InputConfig, type OutputConfig, run, StepError } from "../../mod.ts";
+import { createLog } from "../../src/core/log.ts";
+import { decodeValue } from "../../src/core/value_codec.ts";
+import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
+import { eventually } from "../support/eventually.ts";
+import { HandInput } from "../support/hand_input.ts";
+import { Random } from "../support/random.ts";
+import { ExactOutput, numbers } from "../support/resumable.ts";
+import { TestClock } from "../support/test_clock.ts";
+
+Deno.test("a run that fails anywhere, again and again, comes to the same end as one that does not", async () => {
+  let resumes = 0;
+  for (let seed = 0; seed < 40; seed++) {
+    const random = new Random(seed);
+    const count = 200 + random.below(2_000);
+    const batchSize = 1 + random.below(60);
+    const build = (input: InputConfig<number>, output: OutputConfig<unknown>) => {
+      const pairs = new Dataflow("resumed").input("in", input).keyOn((n) => `k${n % 13}`);
+      const counted = pairs.statefulMap("running", () => 0, (seen: number, n) => {
+        // Every eleventh value forgets the key.
+        return n % 11 === 10 ? [null, n] : [seen + 1, n * 1_000 + seen];
+      });
+      const reduced = pairs.reduce("sums", (a, b) => a + b, (sum) => sum % 7 === 0);
+      const folded = pairs.foldFinal("lists", (): number[] => [], (list, n) => {
+        if (n % 5 === 0) list.push(n); // in place
+        return list;
+      });
+      return counted.merge(reduced, folded.map(([key, list]) => [key, list.length]))
+        .capture("out", output);
+    };
+    const expected = new ExactOutput<unknown>();
+    await run(build(numbers(count, batchSize), expected));
+    const recovery = new MemoryRecoveryConfig();
+    const output = new ExactOutput<unknown>();
+    let failures = 0;
+    for (let done = false; !done;) {
+      const failAfter = failures < 12 ? batchSize + random.below(count) : Infinity;
+      const flow = build(numbers(count, batchSize, { failAfter }), output);
+      try {
+        await run(flow, { recovery, epoch: { interval: 0 } });
+        done = true;
+      } catch (error) {
+        assertEquals((error as StepError).stepId, "in");
+        failures++;
+      }
+    }
+    if (failures > 0 && recovery.point!.epoch > failures) resumes++;
+    const sorted = (items: unknown[]) => items.map((item) => JSON.stringify(item)).sort();
+    assertEquals(
+      sorted(output.items),
+      sorted(expected.items),
+      `seed ${seed}, ${failures} failures`,
+    );
+  }
+  assert(resumes > 10, `only ${resumes} runs went on after a snapshot in their middle`);
+});
+
+Deno.test("a snapshot has the keys that changed, and nothing of the epoch after", async () => {
+  const clock = new TestClock();
+  const input = new HandInput<[string, number]>();
+  const recovery = new MemoryRecoveryConfig();
+  const flow = new Dataflow("snapshots")
+    .input("in", input)
+    .foldFinal("lists", (): number[] => [], (list, n) => {
+      list.push(n);
+      return list;
+    })
+    .capture(new ExactOutput());
+  const stop = new AbortController();
+  const running = run(flow, { recovery, clock, epoch: { interval: 1_000 }, signal: stop.signal });
+  const stored = () =>
+    Object.fromEntries(
+      [...recovery.state.get("lists") ?? []].map(([key, state]) => [key, decodeValue(state)]),
+    );
+  await eventually(() => input.waiting, "the input waits");
+  input.push(["a", 1], ["b", 2]);
+  await eventually(() => input.waiting, "the items are read");
+  clock.advance(1_000);
+  await eventually(() => recovery.point?.epoch === 0, "epoch 0 is committed");
+  input.push(["a", 3]);
+  await eventually(() => input.waiting, "the next item is read");
+  assertEquals(stored(), { a: [1], b: [2] });
+  clock.advance(1_000);
+  await eventually(() => recovery.point?.epoch === 1, "epoch 1 is committed");
+  assertEquals(stored(), { a: [1, 3], b: [2] });
+  stop.abort();
+  await running;
+  assertEquals([recovery.point?.epoch, stored()], [2, { a: [1, 3], b: [2] }]);
+});
+
+Deno.test("keys are forgotten in the store too, and the final steps' at the input's end", async () => {
+  const recovery = new MemoryRecoveryConfig();
+  const pairs = new Dataflow("forgotten").input("in", numbers(10, 3)).keyOn((n) => `k${n}`);
+  const flow = pairs
+    .statefulMap("half", () => 0, (_, n) => [n % 2 === 0 ? null : n, n])
+    .countFinal("count")
+    .capture(new ExactOutput());
+  await run(flow, { recovery });
+  const keys = (step: string) => [...recovery.state.get(step)?.keys() ?? []].sort();
+  assertEquals([keys("half"), keys("count")], [["k1", "k3", "k5", "k7", "k9"], []]);
+});
+
+Deno.test("timers go on after a resume, by the clock", async () => {
+  const clock = new TestClock(1_000);
+  const recovery = new MemoryRecoveryConfig();
+  const flow = (input: InputConfig<[string, number]>, out: OutputConfig<unknown>) =>
+    new Dataflow("timers").input("in", input)
+      .stateful<number, string, { due: number }>("alarm", (resumed) => {
+        let due = resumed?.due ?? 0;
+        return {
+          onItem: (at) => void (due = at),
+          onNotify: (emit) => {
+            emit(`rang at ${due}`);
+            due = 0;
+          },
+          notifyAt: () => due === 0 ? null : new Date(due),
+          snapshot: () => ({ due }),
+        };
+      })
+      .capture(out);
+  const first = new HandInput<[string, number]>();
+  const stop = new AbortController();
+  const running = run(flow(first, new ExactOutput()), { recovery, clock, signal: stop.signal });
+  await eventually(() => first.waiting, "the input waits");
+  first.push(["a", 5_000]);
+  await eventually(() => first.waiting, "the item is read");
+  stop.abort();
+  await running;
+  const second = new HandInput<[string, number]>();
+  const out = new ExactOutput<unknown>();
+  const resumed = run(flow(second, out), { recovery, clock });
+  await eventually(() => second.waiting, "the input waits again");
+  clock.advance(4_000);
+  await eventually(() => out.items.length > 0, "the alarm rings");
+  assertEquals(out.items, [["a", "rang at 5000"]]);
+  second.end();
+  await resumed;
+});
+
+Deno.test("steps that are gone are warned of and kept; when they are back, they go on", async () => {
+  const recovery = new MemoryRecoveryConfig();
+  const logged: string[] = [];
+  const log = createLog((level, message, fields) =>
+    logged.push(`${level}: ${message} ${JSON.stringify(fields)}`)
+  );
+  const flow = (input: string, step: string, count: number, out: OutputConfig<unknown>) =>
+    new Dataflow("renamed").input(input, numbers(count, 10)).keyOn(() => "k")
+      .statefulMap(step, () => 0, (seen: number) => [seen + 1, seen + 1]).capture("out", out);
+  await run(flow("in", "count", 10, new ExactOutput()), { recovery, log });
+  await run(flow("numbers", "tally", 5, new ExactOutput()), { recovery, log });
+  assertEquals(logged.filter((line) => line.startsWith("warn")), [
+    `warn: the flow has no such stateful step any more: was it renamed? Its state is kept ` +
+    `{"step":"count","keys":1}`,
+    `warn: the flow has no such input or output any more: was it renamed? Its position is kept ` +
+    `{"step":"in"}`,
+  ]);
+  const out = new ExactOutput<[string, number]>();
+  await run(flow("in", "count", 12, out), { recovery });
+  assertEquals(out.items.slice(-2), [["k", 11], ["k", 12]]);
+});
+
+Deno.test("a snapshot that cannot be taken ends the run, with the step and the key", async () => {
+  class Cart {}
+  const flow = new Dataflow("instances").input("in", numbers(3, 1)).keyOn((n) => `k${n}`)
+    .statefulMap("carts", () => new Cart(), (cart, n) => [cart, n])
+    .capture(new ExactOutput());
+  const recovery = new MemoryRecoveryConfig();
+  const error = await assertRejects(() => run(flow, { recovery }), StepError) as StepError;
+  assertEquals([error.stepId, error.item], ["carts", `{ key: "k0" }`]);
+  assertEquals((error.cause as Error).message.includes("class instance Cart"), true);
+  assertEquals(recovery.point, null);
+});
