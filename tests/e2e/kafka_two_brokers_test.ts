@@ -34,15 +34,25 @@ Deno.test("Kafka with two brokers, to which things happen", async (t) => {
   });
 
   await t.step("one is killed that every write needs: the output waits for it", async () => {
-    const outputConfig = { "min.insync.replicas": "2" };
-    await countWhile(cluster, { outputConfig, pauseMs: 50 }, async (counting) => {
-      const { log, outputTopic, readOn, until } = counting;
+    const options = {
+      outputConfig: { "min.insync.replicas": "2" },
+      // The other broker does not answer a write that it has, and that waits for the one killed.
+      outputProperties: { "request.timeout.ms": 1_000 },
+      pauseMs: 50,
+    };
+    await countWhile(cluster, options, async (counting) => {
+      const { log, inputTopic, outputTopic, readOn, until } = counting;
       const ends = async () =>
         (await cluster.admin((admin) => admin.fetchTopicOffsets(outputTopic)))
           .map(({ partition, high }) => [partition, high]).toSorted();
+      await cluster.whole([inputTopic, outputTopic]);
       await cluster.kill(0);
       await until(() => counting.outputWaitsFor === "broker", "the output waits");
-      const moved = async () => (await cluster.leaders(outputTopic)).every((by) => by === 1);
+      const moved = () =>
+        cluster.leaders(outputTopic).then(
+          (leaders) => leaders.every((by) => by === 1),
+          () => false, // some have no leader for a moment
+        );
       await until(moved, "the other leads all"); // alone: from now on it takes nothing
       const before = await ends();
       await readOn(500); // by the other
