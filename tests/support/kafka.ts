@@ -7,9 +7,10 @@
 import { Buffer } from "node:buffer";
 import { type Admin, type ITopicConfig, type Message, Partitioners } from "kafkajs";
 import { kafkaClient } from "./kafka_client.ts";
+import { isNotYetLed } from "./not_yet_led.ts";
 
 export { kafkaBrokers } from "./kafka-broker/broker.ts";
-export { readAll, type TopicRecord } from "./kafka_read_all.ts";
+export { EmptiedBatchError, readAll, type TopicRecord } from "./kafka_read_all.ts";
 
 /** Settings of a new topic; what is not given is the broker's default. */
 export interface TopicOptions {
@@ -87,16 +88,6 @@ async function untilLed(admin: Admin, topic: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
-}
-
-const NOT_YET_LED: ReadonlySet<unknown> = new Set([
-  "UNKNOWN_TOPIC_OR_PARTITION",
-  "LEADER_NOT_AVAILABLE",
-  "NOT_LEADER_FOR_PARTITION",
-]);
-
-function isNotYetLed(error: unknown): boolean {
-  return error instanceof Error && "type" in error && NOT_YET_LED.has(error.type);
 }
 
 /**

@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import type { Cluster, IHeaders } from "kafkajs";
 import { kafkaClient } from "./kafka_client.ts";
+import { isNotYetLed } from "./not_yet_led.ts";
 
 /** A record as read back, its bytes as UTF-8. */
 export interface TopicRecord {
@@ -41,7 +42,7 @@ export async function readAll(
   await cluster.connect();
   try {
     await cluster.addMultipleTargetTopics([topic]);
-    const partitions = await openPartitions(cluster, topic);
+    const partitions = await openWhenLed(cluster, topic);
     await readToEnd(cluster, topic, partitions, options.openTransactionMs ?? 2_000);
     return partitions.flatMap(({ partition, messages }) =>
       committed(messages).map((message) => toRecord(partition, message))
@@ -109,6 +110,19 @@ function bareCluster(brokers: string[]): Cluster {
   return cluster;
 }
 
+/** A broker that was frozen, or has just come back, leads its partitions a moment later. */
+async function openWhenLed(cluster: Cluster, topic: string): Promise<PartitionRead[]> {
+  for (const deadline = Date.now() + 10_000;;) {
+    try {
+      return await openPartitions(cluster, topic);
+    } catch (error) {
+      if (Date.now() > deadline || !isNotYetLed(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await cluster.refreshMetadata();
+    }
+  }
+}
+
 async function openPartitions(cluster: Cluster, topic: string): Promise<PartitionRead[]> {
   const partitions = cluster.findTopicPartitionMetadata(topic)
     .map(({ partitionId }) => ({ partition: partitionId }))
@@ -153,10 +167,14 @@ async function readToEnd(
 }
 
 /** KafkaJS shows nothing of a batch that compaction has emptied, so there is no way around one. */
+export class EmptiedBatchError extends Error {}
+
 function assertAllStableRead(topic: string, partitions: readonly PartitionRead[]): void {
   for (const { partition, position, stable } of partitions) {
     if (position < stable) {
-      throw new Error(`${topic}, partition ${partition}: cannot read on at offset ${position}`);
+      throw new EmptiedBatchError(
+        `${topic}, partition ${partition}: cannot read on at offset ${position}`,
+      );
     }
   }
 }
