@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { CompressionTypes } from "kafkajs";
-import { countWhile, errorsIn, waits } from "../faults/counting.ts";
+import { countWhile, errorsIn } from "../faults/counting.ts";
 import { moveLeaders } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
 import { KafkaCluster } from "../support/kafka_cluster.ts";
@@ -30,37 +30,6 @@ Deno.test("Kafka with two brokers, to which things happen", async (t) => {
       assert(errorsIn(log) > errors, "nothing was noticed of the kill");
       await cluster.start(0);
       await cluster.whole([inputTopic, outputTopic]);
-    });
-  });
-
-  await t.step("one is killed that every write needs: the output waits for it", async () => {
-    const options = {
-      outputConfig: { "min.insync.replicas": "2" },
-      // The other broker does not answer a write that it has, and that waits for the one killed.
-      outputProperties: { "request.timeout.ms": 1_000 },
-      pauseMs: 50,
-    };
-    await countWhile(cluster, options, async (counting) => {
-      const { log, inputTopic, outputTopic, readOn, until } = counting;
-      const ends = async () =>
-        (await cluster.admin((admin) => admin.fetchTopicOffsets(outputTopic)))
-          .map(({ partition, high }) => [partition, high]).toSorted();
-      await cluster.whole([inputTopic, outputTopic]);
-      await cluster.kill(0);
-      await until(() => counting.outputWaitsFor === "broker", "the output waits");
-      const moved = () =>
-        cluster.leaders(outputTopic).then(
-          (leaders) => leaders.every((by) => by === 1),
-          () => false, // some have no leader for a moment
-        );
-      await until(moved, "the other leads all"); // alone: from now on it takes nothing
-      const before = await ends();
-      await readOn(500); // by the other
-      assertEquals(await ends(), before);
-      assertEquals(counting.outputWaitsFor, "broker");
-      await cluster.start(0);
-      await until(() => counting.outputWaitsFor === null, "the output goes on");
-      assertEquals(waits(log, outputTopic), ["waiting for broker", "broker is back"]);
     });
   });
 
