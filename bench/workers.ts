@@ -3,7 +3,7 @@ import { runTimed, type Timed } from "./cluster_support.ts";
 import { median, rateOf } from "./support.ts";
 
 const ROUNDS = 5;
-const LINES = 2_000_000;
+const LINES = 1_000_000;
 const ROWS = 5_000_000;
 
 const folder = await Deno.makeTempDir();
@@ -88,12 +88,20 @@ function print(title: string, count: number, times: ReadonlyMap<string, readonly
 try {
   const orders = await write("orders.jsonl", LINES, (i) =>
     JSON.stringify({
-      id: i,
+      id: `0192f3a4-${i}`,
       user: `user-${i * 7919 % 1_000}`,
-      amount: i % 997 / 4,
+      created: "2026-11-25T02:03:04.567Z",
       currency: "EUR",
-      lines: [{ sku: `sku-${i % 513}`, count: i % 5 + 1 }, { sku: `sku-${i % 77}`, count: 1 }],
-      shipping: { city: "Zürich", express: i % 3 === 0 },
+      amount: i % 997 / 4,
+      lines: [0, 1, 2].map((j) => ({
+        sku: `sku-${(i + j * 77) % 513}`,
+        title: "A thing with a name of some length",
+        count: i % 5 + 1,
+        price: { net: i % 89 / 4, tax: 0.19 },
+      })),
+      shipping: { name: "Ada Lovelace", street: "12 St James's Square", city: "London" },
+      tags: ["web", "returning", "newsletter"],
+      express: i % 3 === 0,
     }));
   const counted = ({ workers }: Timed) =>
     JSON.stringify(
