@@ -32,7 +32,10 @@ export interface StateChange {
 
 /** All that an epoch has changed. */
 export interface EpochChanges {
-  /** The keys that changed, each at most once. */
+  /**
+   * The keys that changed, each at most once. They are taken over many turns of the event loop, so
+   * what is behind them must not change until `commit` is done.
+   */
   readonly state: Iterable<StateChange>;
   /** All positions as they are now. They take the place of those that were stored. */
   readonly positions: readonly StoredPosition[];
@@ -63,18 +66,28 @@ export interface KeyGroupRange {
 /** A key and its state, encoded. */
 export type StoredKey = readonly [key: string, state: Uint8Array];
 
-/** A store that has been opened for one run, which nobody else can open until it is closed. */
+/**
+ * A store that has been opened for one run, which nobody else can open until it is closed. Does one
+ * thing after the other: what is asked for while an epoch is written waits until it is.
+ */
 export interface RecoveryStore {
   /** Where to go on; `null` where nothing has been committed. */
   resume(): Promise<ResumePoint | null>;
   /** The steps that have keyed state, also those that the flow no longer has. */
   steps(): Promise<readonly StoredStep[]>;
-  /** The keys of a step that are in some key groups, in chunks of some thousands. */
+  /**
+   * The keys of a step that are in some key groups, in chunks of some thousands at most. To be read
+   * before the first commit: of a commit in between, some keys would be of before, some of after it.
+   */
   load(step: StepId, groups: KeyGroupRange): AsyncIterable<readonly StoredKey[]>;
   /**
    * Writes an epoch: all of it, or, if it rejects or the process dies, nothing.
    *
    * @param epoch Later than the last one that was committed.
+   * @throws {RangeError} If it is not.
+   * @throws {RecoveryError} If the store fails. If it cannot say in what state it is then, it refuses
+   * all else until it has been opened anew.
+   * @throws What `changes.state` throws, as it is.
    */
   commit(epoch: Epoch, changes: EpochChanges): Promise<void>;
   /** Frees the store. Once closed, another run can open it. */

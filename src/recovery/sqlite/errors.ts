@@ -1,0 +1,55 @@
+/**
+ * SQLite's errors as errors that say which store, and what to do.
+ *
+ * @module
+ */
+import { RecoveryError } from "../store.ts";
+
+const LOCKED = "another program has locked it: see which one has it open (`fuser FILE`)";
+const DAMAGED =
+  "it is damaged: bring back a copy of it, or delete it to begin anew without state and positions";
+const READ_ONLY = "it cannot be written: see who may write the file and its folder";
+
+/** What to do, by SQLite's primary result codes (https://sqlite.org/rescode.html). */
+const ADVICE: Readonly<Record<number, string>> = {
+  5: LOCKED,
+  6: LOCKED,
+  8: READ_ONLY,
+  10: "the disk cannot be read or written: see the system's log",
+  11: DAMAGED,
+  13: "the disk is full: make room, then start again; what was committed before is still there",
+  14: "it cannot be opened: see who may read and write the file and its folder",
+  18: "a key's state is larger than SQLite allows, which is 1 GB",
+  23: "it cannot be opened: see who may read and write the file and its folder",
+  26: "it is not a SQLite database: choose another path for the store",
+};
+
+/** After these, nothing that the connection says can be relied on. */
+const FATAL: readonly number[] = [10, 11, 26];
+
+/** A store that cannot be used. */
+export function refuse(path: string, reason: string, cause?: unknown): RecoveryError {
+  return new RecoveryError(`recovery store ${path}: ${reason}`, { cause });
+}
+
+/** An error of SQLite as one that says what to do; other errors, such as users' own, as they are. */
+export function explain(path: string, error: unknown): unknown {
+  const code = resultCode(error);
+  if (code === undefined) return error;
+  const { message } = error as Error;
+  return refuse(path, `${ADVICE[code] ?? "SQLite failed"} (SQLite says: ${message})`, error);
+}
+
+/** Whether the store has to be opened anew after that. */
+export function isFatal(error: unknown): boolean {
+  return FATAL.includes(resultCode(error) ?? -1);
+}
+
+/** SQLite's primary result code; nothing where it was not SQLite that failed. */
+function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  if (code !== "ERR_SQLITE_ERROR") return undefined;
+  // Deno gives no number when it is a database that could not be opened.
+  return typeof errcode === "number" ? errcode & 0xff : 14;
+}

@@ -1,0 +1,36 @@
+/**
+ * One run at a time: a lock that the system frees when its holder dies, however it dies.
+ *
+ * It is a file of its own (`PATH-lock`, always empty), so that others can read the store meanwhile.
+ * And the store itself must not be opened beside SQLite: closing it, a POSIX system drops all locks
+ * that the process has on it, SQLite's too (https://sqlite.org/howtocorrupt.html, 2.2).
+ *
+ * @module
+ */
+import { refuse } from "./errors.ts";
+
+/**
+ * Takes the lock. Disposing it gives it back; the file stays, since whoever waits for it may have it
+ * open already.
+ *
+ * @throws {RecoveryError} At once, if another run holds it.
+ */
+export async function lockStore(path: string): Promise<Disposable> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(`${path}-lock`, { write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    throw refuse(path, `its lock ${path}-lock cannot be made: ${(error as Error).message}`, error);
+  }
+  try {
+    if (await file.tryLock(true)) return file;
+  } catch (error) {
+    file.close();
+    throw refuse(path, `${path}-lock cannot be locked: ${(error as Error).message}`, error);
+  }
+  file.close();
+  throw refuse(
+    path,
+    "another run uses it: wait until that one has ended, or give each run a store of its own",
+  );
+}

@@ -1,0 +1,129 @@
+/**
+ * Opens the file of a store: a new one gets its tables, one that is not ours stays as it is.
+ *
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { explain, refuse } from "./errors.ts";
+import { makeFile, statOf } from "./place.ts";
+import { APPLICATION_ID, CREATE_TABLES, SCHEMA_VERSION } from "./schema.ts";
+import { fromStored, type StoredText, toStored } from "./stored_text.ts";
+
+/** Building a flow must not load SQLite, nor warn where the runtime has none. */
+export function loadSqlite(): Promise<typeof import("node:sqlite")> {
+  return import("node:sqlite");
+}
+
+/** How long to wait for a program that reads or changes the file; the event loop waits as well. */
+const BUSY_MS = 250;
+
+/**
+ * Up to this size all of a file is checked when it is opened. Larger ones show what is wrong with
+ * them when their keys are loaded, which reads all of it as well.
+ */
+const CHECK_UP_TO_BYTES = 64 << 20;
+
+/**
+ * Opens the store of a flow for writing. Whoever calls this holds its lock.
+ *
+ * @throws {RecoveryError} If it cannot be used.
+ */
+export async function openForRun(path: string, flow: string): Promise<DatabaseSync> {
+  const { DatabaseSync } = await loadSqlite();
+  await makeFile(path);
+  try {
+    // A connection that may write leaves traces, such as an emptied WAL, also in files of others.
+    const check = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+    let isNew: boolean;
+    try {
+      isNew = !checkHeader(check, path, flow);
+      if (!isNew && ((await statOf(path))?.size ?? 0) <= CHECK_UP_TO_BYTES) checkPages(check, path);
+    } finally {
+      check.close();
+    }
+    const db = new DatabaseSync(path, { timeout: BUSY_MS });
+    try {
+      if (isNew) create(db, flow);
+      tune(db);
+      makeSureOfWriting(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    return db;
+  } catch (error) {
+    throw explain(path, error);
+  }
+}
+
+/**
+ * Makes sure that the file is a store, and that of this flow.
+ *
+ * @returns Whether there is a store; otherwise the file is empty.
+ * @throws {RecoveryError} If it is something else.
+ */
+export function checkHeader(db: DatabaseSync, path: string, flow?: string): boolean {
+  const pragma = (name: string) => db.prepare(`PRAGMA ${name}`).get()![name] as number;
+  const application = pragma("application_id");
+  const version = pragma("user_version");
+  if (application !== APPLICATION_ID) {
+    const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()!;
+    if (application === 0 && version === 0 && tables === 0) return false;
+    throw refuse(
+      path,
+      "it is a database of another application: choose another path for the store",
+    );
+  }
+  if (version !== SCHEMA_VERSION) {
+    const need = version > SCHEMA_VERSION ? "a newer" : "another";
+    throw refuse(
+      path,
+      `its format has version ${version}, and this Millrace reads version ${SCHEMA_VERSION}: ` +
+        `run it with ${need} one, or choose another path`,
+    );
+  }
+  const stored = db.prepare("SELECT flow FROM meta").get()?.flow as StoredText | undefined;
+  if (stored === undefined) throw refuse(path, "it names no flow, so it is damaged: delete it");
+  const owner = fromStored(stored);
+  if (flow !== undefined && owner !== flow) {
+    throw refuse(
+      path,
+      `it belongs to the flow ${JSON.stringify(owner)}, and this is ${JSON.stringify(flow)}: ` +
+        "give each flow a store of its own",
+    );
+  }
+  return true;
+}
+
+function checkPages(db: DatabaseSync, path: string): void {
+  const { quick_check: found } = db.prepare("PRAGMA quick_check(1)").get()!;
+  if (found === "ok") return;
+  throw refuse(
+    path,
+    "it is damaged: bring back a copy of it, or delete it to begin anew without state and " +
+      `positions (SQLite found: ${String(found).replaceAll("\n", " ")})`,
+  );
+}
+
+function create(db: DatabaseSync, flow: string): void {
+  // Both are settled with the first page. Pages that have become free can be given back this way,
+  // at the price of one page in a thousand.
+  db.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE");
+  db.exec(CREATE_TABLES);
+  db.prepare("INSERT INTO meta (id, flow) VALUES (1, ?)").run(toStored(flow));
+  db.exec("COMMIT");
+}
+
+function tune(db: DatabaseSync): void {
+  db.exec("PRAGMA journal_mode = WAL");
+  db.exec("PRAGMA synchronous = FULL");
+  // The store looks after the WAL by itself, when an epoch has been committed.
+  db.exec("PRAGMA wal_autocheckpoint = 0");
+  db.exec("PRAGMA cache_size = -16384");
+}
+
+/** Opened for writing, SQLite takes a file that can only be read all the same. */
+function makeSureOfWriting(db: DatabaseSync): void {
+  db.prepare("BEGIN IMMEDIATE").run();
+  db.prepare("ROLLBACK").run();
+}

@@ -1,0 +1,69 @@
+/**
+ * Where the file is, and what has to be there before SQLite may see it.
+ *
+ * @module
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import { refuse } from "./errors.ts";
+
+/**
+ * The file's real path. Two names of one file would have two locks, and SQLite gives some names, such
+ * as `:memory:`, a meaning of their own, which it does not with a whole path.
+ *
+ * @param make Whether to make the folder, not the ones above it: a path that is wrong further up is
+ * more likely a mistake, or a disk that is not there.
+ * @throws {RecoveryError} If that is no place for a store.
+ */
+export async function findPlace(
+  path: string,
+  { make }: { readonly make: boolean },
+): Promise<string> {
+  try {
+    const info = await statOf(path);
+    if (info !== undefined && !info.isFile) {
+      throw refuse(path, "it is not a file, but a store is one");
+    }
+    if (info !== undefined) return await Deno.realPath(path);
+    const folder = dirname(resolve(path));
+    if (make && await statOf(folder) === undefined) await makeFolder(path, folder);
+    return join(await Deno.realPath(folder), basename(path));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw refuse(path, `it cannot be reached: ${(error as Error).message}`, error);
+  }
+}
+
+/** What is at a path, if anything. */
+export async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Makes the file, empty, if there is none; only its owner may read it. */
+export async function makeFile(path: string): Promise<void> {
+  try {
+    (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw refuse(path, `it cannot be made: ${(error as Error).message}`, error);
+  }
+}
+
+async function makeFolder(path: string, folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw refuse(path, `the folder ${dirname(folder)} does not exist: make it first`, error);
+  }
+}
+
+/** Of the file system, and not one of ours. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && Object.values(Deno.errors).some((type) => error instanceof type);
+}

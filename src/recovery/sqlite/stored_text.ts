@@ -1,0 +1,42 @@
+/**
+ * Any string of JavaScript as a value of SQLite, no two alike: see `schema.ts`.
+ *
+ * @module
+ */
+
+/** As it is stored. */
+export type StoredText = string | Uint8Array;
+
+/** A string as it is stored. */
+export function toStored(text: string): StoredText {
+  // SQLite's own functions, and Deno's reading, end a TEXT at its first NUL.
+  if (text.isWellFormed() && !text.includes("\0")) return text;
+  return toUtf16(text);
+}
+
+/** The string that was stored. */
+export function fromStored(stored: StoredText): string {
+  if (typeof stored === "string") return stored;
+  const parts: string[] = [];
+  for (let at = 0; at < stored.length; at += 2 * UNITS_AT_ONCE) {
+    const units: number[] = [];
+    const end = Math.min(at + 2 * UNITS_AT_ONCE, stored.length);
+    for (let i = at; i < end; i += 2) units.push(stored[i] << 8 | stored[i + 1]);
+    parts.push(String.fromCharCode(...units));
+  }
+  return parts.join("");
+}
+
+/** A string's UTF-16 code units, big-endian. */
+export function toUtf16(text: string): Uint8Array {
+  const bytes = new Uint8Array(2 * text.length);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    bytes[2 * i] = unit >> 8;
+    bytes[2 * i + 1] = unit;
+  }
+  return bytes;
+}
+
+/** The stack has room for that many arguments. */
+const UNITS_AT_ONCE = 4096;
