@@ -89,6 +89,22 @@ export type {
 } from "./src/connectors/kafka/output_item.ts";
 export type { KafkaProperties } from "./src/connectors/kafka/properties.ts";
 
+// Recovery.
+export { SqliteRecoveryConfig } from "./src/recovery/sqlite/sqlite_recovery.ts";
+export {
+  type EpochChanges,
+  type KeyGroupRange,
+  type PositionRole,
+  type RecoveryConfig,
+  RecoveryError,
+  type RecoveryStore,
+  type ResumePoint,
+  type StateChange,
+  type StoredKey,
+  type StoredPosition,
+  type StoredStep,
+} from "./src/recovery/store.ts";
+
 // Bytes for keys and values.
 export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts";
 

@@ -16,6 +16,8 @@ Deno.test("mod.ts exports just these values", () => {
     "ManualInputConfig",
     "ManualOutputConfig",
     "PartitionedInputConfig",
+    "RecoveryError",
+    "SqliteRecoveryConfig",
     "StdOutputConfig",
     "StepError",
     "TestingInputConfig",

@@ -14,10 +14,9 @@ const PAGES_AT_ONCE = 1000;
  * keys come and go keeps what it will need again.
  */
 export function giveBackPages(db: DatabaseSync): void {
-  const { freelist_count: free } = db.prepare("PRAGMA freelist_count").get()!;
-  const { page_count: pages } = db.prepare("PRAGMA page_count").get()!;
-  if (Number(free) * 2 < Number(pages)) return;
-  db.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
+  if (pragma(db, "freelist_count") * 2 < pragma(db, "page_count")) return;
+  // One step a page: `exec` would take one only.
+  db.prepare(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`).all();
 }
 
 /**
@@ -26,14 +25,20 @@ export function giveBackPages(db: DatabaseSync): void {
  * of it, and an epoch, which may be all of it. Others who read for long make the WAL wait, and grow.
  */
 export async function moveWal(db: DatabaseSync, path: string): Promise<void> {
-  const [file, wal] = await Promise.all([statOf(path), statOf(`${path}-wal`)]);
-  if (file === undefined || wal === undefined || wal.size * 2 < file.size) return;
+  const wal = await statOf(`${path}-wal`);
+  // The file itself may still have pages that have been given back.
+  const bytes = pragma(db, "page_count") * pragma(db, "page_size");
+  if (wal === undefined || wal.size * 2 < bytes) return;
   // Who reads is not waited for: next time will do.
-  const { timeout } = db.prepare("PRAGMA busy_timeout").get()!;
+  const timeout = pragma(db, "busy_timeout", "timeout");
   db.exec("PRAGMA busy_timeout = 0");
   try {
     db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
   } finally {
     db.exec(`PRAGMA busy_timeout = ${timeout}`);
   }
+}
+
+function pragma(db: DatabaseSync, name: string, column = name): number {
+  return db.prepare(`PRAGMA ${name}`).get()![column] as number;
 }

@@ -9,7 +9,7 @@ import { KEY_GROUPS, keyGroupOf } from "../../core/key_groups.ts";
 import type { StoredKey, StoredPosition, StoredStep } from "../store.ts";
 import { explain, refuse } from "./errors.ts";
 import { checkHeader, loadSqlite } from "./open.ts";
-import { findPlace, statOf } from "./place.ts";
+import { findFile } from "./place.ts";
 import { readPositions, readSteps } from "./store.ts";
 import { fromStored, type StoredText, toStored, toUtf16 } from "./stored_text.ts";
 
@@ -73,8 +73,8 @@ export class SqliteInspector implements Disposable {
    * @throws {RecoveryError} If there is none, or it cannot be read.
    */
   static async open(path: string): Promise<SqliteInspector> {
-    const place = await findPlace(path, { make: false });
-    if (await statOf(place) === undefined) throw refuse(place, "there is no such file");
+    const place = await findFile(path);
+    if (place === undefined) throw refuse(path, "there is no such file");
     const { DatabaseSync } = await loadSqlite();
     try {
       const db = new DatabaseSync(place, { readOnly: true, timeout: 1000 });

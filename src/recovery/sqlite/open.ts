@@ -106,9 +106,11 @@ function checkPages(db: DatabaseSync, path: string): void {
 }
 
 function create(db: DatabaseSync, flow: string): void {
-  // Both are settled with the first page. Pages that have become free can be given back this way,
-  // at the price of one page in a thousand.
-  db.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE");
+  // These are settled with the first page. The vacuum makes that free pages can be given back, at the
+  // price of one page in a thousand. Pages of 8 KiB are a tenth faster than those of 4 KiB.
+  db.exec(
+    "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE",
+  );
   db.exec(CREATE_TABLES);
   db.prepare("INSERT INTO meta (id, flow) VALUES (1, ?)").run(toStored(flow));
   db.exec("COMMIT");
@@ -116,9 +118,12 @@ function create(db: DatabaseSync, flow: string): void {
 
 function tune(db: DatabaseSync): void {
   db.exec("PRAGMA journal_mode = WAL");
+  // An epoch survives a loss of power. NORMAL would save the 0.3 ms that the disk takes to say so.
   db.exec("PRAGMA synchronous = FULL");
   // The store looks after the WAL by itself, when an epoch has been committed.
   db.exec("PRAGMA wal_autocheckpoint = 0");
+  // In KiB. With rows sorted, more hardly helps; and what is not in the cache at the end of an epoch
+  // need not be written then, while the event loop waits.
   db.exec("PRAGMA cache_size = -16384");
 }
 

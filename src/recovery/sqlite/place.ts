@@ -4,32 +4,41 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "node:path";
+import { RecoveryError } from "../store.ts";
 import { refuse } from "./errors.ts";
 
 /**
- * The file's real path. Two names of one file would have two locks, and SQLite gives some names, such
- * as `:memory:`, a meaning of their own, which it does not with a whole path.
+ * The file's real path, if there is one. Two names of one file would have two locks, and SQLite gives
+ * some names, such as `:memory:`, a meaning of their own, which it does not with a whole path.
  *
- * @param make Whether to make the folder, not the ones above it: a path that is wrong further up is
- * more likely a mistake, or a disk that is not there.
- * @throws {RecoveryError} If that is no place for a store.
+ * @throws {RecoveryError} If something else is there, or it cannot be seen.
  */
-export async function findPlace(
-  path: string,
-  { make }: { readonly make: boolean },
-): Promise<string> {
+export async function findFile(path: string): Promise<string | undefined> {
   try {
     const info = await statOf(path);
-    if (info !== undefined && !info.isFile) {
-      throw refuse(path, "it is not a file, but a store is one");
-    }
-    if (info !== undefined) return await Deno.realPath(path);
+    if (info === undefined) return undefined;
+    if (!info.isFile) throw refuse(path, "it is not a file: give the path of one");
+    return await Deno.realPath(path);
+  } catch (error) {
+    throw explainPlace(path, error);
+  }
+}
+
+/**
+ * The file's real path, also where there is none yet. Its folder is made, but not the ones above it: a
+ * path that is wrong further up is more likely a mistake, or a disk that is not there.
+ *
+ * @throws {RecoveryError} If that is no place for a store.
+ */
+export async function makePlace(path: string): Promise<string> {
+  const found = await findFile(path);
+  if (found !== undefined) return found;
+  try {
     const folder = dirname(resolve(path));
-    if (make && await statOf(folder) === undefined) await makeFolder(path, folder);
+    if (await statOf(folder) === undefined) await makeFolder(path, folder);
     return join(await Deno.realPath(folder), basename(path));
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw refuse(path, `it cannot be reached: ${(error as Error).message}`, error);
+    throw explainPlace(path, error);
   }
 }
 
@@ -63,7 +72,7 @@ async function makeFolder(path: string, folder: string): Promise<void> {
   }
 }
 
-/** Of the file system, and not one of ours. */
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && Object.values(Deno.errors).some((type) => error instanceof type);
+function explainPlace(path: string, error: unknown): unknown {
+  if (error instanceof RecoveryError) return error;
+  return refuse(path, `it cannot be reached: ${(error as Error).message}`, error);
 }

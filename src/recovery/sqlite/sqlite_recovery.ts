@@ -8,7 +8,7 @@ import { preview } from "../../core/preview.ts";
 import type { RecoveryConfig, RecoveryStore } from "../store.ts";
 import { refuse } from "./errors.ts";
 import { lockStore } from "./lock_file.ts";
-import { findPlace, statOf } from "./place.ts";
+import { findFile, makePlace } from "./place.ts";
 import { SqliteStore } from "./store.ts";
 
 /**
@@ -57,7 +57,7 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
    * @throws {RecoveryError} If it cannot be used; it is left as it is then.
    */
   async open(flow: string): Promise<RecoveryStore> {
-    return await SqliteStore.open(await findPlace(this.#path, { make: true }), flow);
+    return await SqliteStore.open(await makePlace(this.#path), flow);
   }
 
   /**
@@ -66,12 +66,11 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
    * @throws {RecoveryError} If a run uses it, or it cannot be deleted.
    */
   async drop(): Promise<void> {
-    const path = await findPlace(this.#path, { make: false });
-    // Without it, there is nothing to drop, and no folder may be there for the lock either.
-    if (await statOf(path) === undefined) return;
+    const path = await findFile(this.#path);
+    if (path === undefined) return;
     using _lock = await lockStore(path);
-    // The file last: a WAL without one would be taken for that of the next.
-    for (const file of [`${path}-wal`, `${path}-shm`, path]) {
+    // The file first: without it, nothing else means anything.
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) {
       try {
         await Deno.remove(file);
       } catch (error) {

@@ -59,7 +59,7 @@ export class SqliteStore implements RecoveryStore {
   /**
    * Opens a store, under its lock.
    *
-   * @param path As `findPlace` gives it.
+   * @param path As `makePlace` gives it.
    * @param maxPages As with a disk that is full at that size: for tests.
    * @throws {RecoveryError} If it cannot be used.
    */

@@ -1,0 +1,374 @@
+/** What every recovery store has to do, whatever it is made of. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { KEY_GROUPS, keyGroupOf } from "../../src/core/key_groups.ts";
+import {
+  type KeyGroupRange,
+  type RecoveryConfig,
+  RecoveryError,
+  type RecoveryStore,
+  type StateChange,
+  type StoredPosition,
+} from "../../src/recovery/store.ts";
+
+/** A place without a store, which is gone after the test. */
+export interface TestPlace extends AsyncDisposable {
+  /** Another config each time, for the same store. */
+  config(): RecoveryConfig;
+}
+
+const ALL: KeyGroupRange = { from: 0, to: KEY_GROUPS };
+
+const bytes = (...values: number[]) => new Uint8Array(values);
+
+function put(key: string, state: Uint8Array, step = "count"): StateChange {
+  return { step, key, state };
+}
+
+function forget(key: string, step = "count"): StateChange {
+  return { step, key, state: null };
+}
+
+function position(partition: string, state: Uint8Array, more = {}): StoredPosition {
+  return { step: "in", role: "input", partition, state, ...more };
+}
+
+/** Positions in an order of their own: a store keeps none. */
+function sorted(positions: readonly StoredPosition[] = []): StoredPosition[] {
+  const id = ({ step, role, partition }: StoredPosition) => JSON.stringify([step, role, partition]);
+  return positions.toSorted((a, b) => id(a) < id(b) ? -1 : 1);
+}
+
+/** All keys of a step, each exactly once. */
+export async function loadAll(
+  store: RecoveryStore,
+  step = "count",
+  groups: KeyGroupRange = ALL,
+): Promise<Map<string, Uint8Array>> {
+  const keys = new Map<string, Uint8Array>();
+  for await (const chunk of store.load(step, groups)) {
+    assert(chunk.length > 0 && chunk.length < 10_000, "a chunk has some thousands of keys at most");
+    for (const [key, state] of chunk) {
+      assert(!keys.has(key), `${JSON.stringify(key)} came twice`);
+      keys.set(key, state);
+    }
+  }
+  return keys;
+}
+
+/** Registers the tests. `place` gives one that is empty. */
+export function testRecoveryStore(name: string, place: () => Promise<TestPlace>): void {
+  const test = (what: string, run: (config: () => RecoveryConfig) => Promise<void>) =>
+    Deno.test(`${name}: ${what}`, async () => {
+      await using at = await place();
+      await run(() => at.config());
+    });
+
+  /** Opens the store, and closes it again. */
+  async function within<T>(
+    config: RecoveryConfig,
+    work: (store: RecoveryStore) => Promise<T>,
+    flow = "flow",
+  ): Promise<T> {
+    const store = await config.open(flow);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  const commit = (config: RecoveryConfig, epoch: number, ...state: StateChange[]) =>
+    within(config, (store) => store.commit(epoch, { state, positions: [] }));
+
+  const stored = (config: RecoveryConfig, step?: string) =>
+    within(config, (store) => loadAll(store, step));
+
+  test("a first run has nowhere to go on", async (config) => {
+    await within(config(), async (store) => {
+      assertEquals(await store.resume(), null);
+      assertEquals(await store.steps(), []);
+      assertEquals(await loadAll(store), new Map());
+    });
+    // Having been open changes nothing.
+    await within(config(), async (store) => assertEquals(await store.resume(), null));
+  });
+
+  test("resume gives the last epoch, and all positions as they were", async (config) => {
+    const positions = [
+      position("orders/0", bytes(1, 2, 3)),
+      position("orders/1", bytes()),
+      position("", bytes(0)),
+      position("\ud800", bytes(1)),
+      position("\udfff", bytes(2)),
+      position("orders/0", bytes(9), { step: "in 2" }),
+      position("orders/0", bytes(255), { step: "out", role: "output" }),
+    ];
+    await within(config(), async (store) => {
+      await store.commit(0, { state: [], positions });
+      assertEquals(sorted((await store.resume())?.positions), sorted(positions));
+      await store.commit(7, { state: [], positions });
+    });
+    const resume = await within(config(), (store) => store.resume());
+    assertEquals(resume?.epoch, 7);
+    assertEquals(sorted(resume?.positions), sorted(positions));
+  });
+
+  test("positions take the place of all that were there", async (config) => {
+    await within(config(), async (store) => {
+      const before = [position("a", bytes(1)), position("b", bytes(1))];
+      await store.commit(1, { state: [], positions: before });
+      const after = [position("b", bytes(2)), position("c", bytes(2))];
+      await store.commit(2, { state: [], positions: after });
+      assertEquals(sorted((await store.resume())?.positions), after);
+      await store.commit(3, { state: [], positions: [] });
+      assertEquals((await store.resume())?.positions, []);
+    });
+  });
+
+  test("keys come, change, go and come back", async (config) => {
+    await commit(config(), 0, put("a", bytes(1)), put("b", bytes()), put("c", bytes(3)));
+    const first = await stored(config());
+    assertEquals(["a", "b", "c"].map((key) => first.get(key)), [bytes(1), bytes(), bytes(3)]);
+    assertEquals(first.size, 3);
+    await commit(config(), 1, put("a", bytes(2, 2)), forget("b"), forget("never there"));
+    assertEquals((await stored(config())).get("a"), bytes(2, 2));
+    assertEquals([...(await stored(config())).keys()].sort(), ["a", "c"]);
+    await commit(config(), 2, put("b", bytes(4)), forget("c"));
+    assertEquals([...(await stored(config())).keys()].sort(), ["a", "b"]);
+    assertEquals((await stored(config())).get("b"), bytes(4));
+  });
+
+  test("states are kept that are parts of larger buffers, or large", async (config) => {
+    const large = new Uint8Array(3 << 20).map((_, i) => i * 31);
+    const states = [bytes(9, 1, 2, 9).subarray(1, 3), large, large.subarray(5, 70_000)];
+    await commit(config(), 0, ...states.map((state, i) => put(String(i), state)));
+    const found = await stored(config());
+    for (const [i, state] of states.entries()) {
+      const kept = found.get(String(i))!;
+      assert(kept.length === state.length && kept.every((byte, at) => byte === state[at]));
+    }
+  });
+
+  const oddNames = [
+    "",
+    "\0",
+    "a",
+    "a\0",
+    "a\0b",
+    "\ud800",
+    "\udc00",
+    "\udc00\ud800",
+    "\ud83d\ude00",
+    "\ud83d",
+    "\ufffd",
+    "a\ud800",
+    "\x00a",
+    "å",
+    "a\u030a",
+    "\u{10ffff}",
+    "'; DROP TABLE state; --",
+    "__proto__",
+    "1",
+    "x".repeat(100_000),
+    "\ud800".repeat(100_000),
+  ];
+
+  test("any string is a key, and no two are the same", async (config) => {
+    const state = oddNames.map((key, i) => put(key, bytes(i)));
+    await commit(config(), 0, ...state);
+    let found = await stored(config());
+    assertEquals(found.size, oddNames.length);
+    for (const [i, key] of oddNames.entries()) assertEquals(found.get(key), bytes(i));
+    await commit(config(), 1, ...oddNames.slice(1).map((key) => forget(key)));
+    found = await stored(config());
+    assertEquals([...found.keys()], [oddNames[0]]);
+  });
+
+  test("any string is a step, and a flow", async (config) => {
+    const state = oddNames.map((step, i) => put("key", bytes(i), step));
+    await commit(config(), 0, ...state);
+    const steps = await within(config(), (store) => store.steps());
+    assertEquals(steps.map(({ step }) => step).sort(), oddNames.toSorted());
+    for (const [i, step] of oddNames.entries()) {
+      assertEquals(await stored(config(), step), new Map([["key", bytes(i)]]));
+    }
+    await config().drop();
+    await within(config(), () => Promise.resolve(), "\ud800");
+    await assertRejects(() => config().open("\ud801"), RecoveryError);
+    await within(config(), () => Promise.resolve(), "\ud800");
+  });
+
+  test("load gives exactly the keys in the key groups that were asked for", async (config) => {
+    const keys = Array.from({ length: 20_000 }, (_, i) => `key ${i}`);
+    await commit(config(), 0, ...keys.map((key) => put(key, bytes(1))), put("x", bytes(), "other"));
+    await within(config(), async (store) => {
+      for (const [from, to] of [[0, 1], [0, 341], [341, 682], [682, 1024], [1023, 1024], [5, 5]]) {
+        const found = await loadAll(store, "count", { from, to });
+        const expected = keys.filter((key) => keyGroupOf(key) >= from && keyGroupOf(key) < to);
+        assertEquals([...found.keys()].sort(), expected.sort());
+      }
+      assertEquals((await loadAll(store)).size, keys.length);
+      assertEquals(await loadAll(store, "no such step"), new Map());
+    });
+  });
+
+  test("an epoch may be large", async (config) => {
+    const count = 100_000;
+    const keyOf = (i: number) => `key-${i * 7919 % count}`;
+    await within(config(), async (store) => {
+      const all = Array.from({ length: count }, (_, i) => put(keyOf(i), bytes(i, i >> 8, i >> 16)));
+      await store.commit(0, { state: all, positions: [] });
+      function* half(): Generator<StateChange> {
+        for (let i = 0; i < count; i += 2) {
+          yield i % 4 === 0 ? forget(keyOf(i)) : put(keyOf(i), bytes(7));
+        }
+      }
+      await store.commit(1, { state: half(), positions: [] });
+      const found = await loadAll(store);
+      assertEquals(found.size, count * 3 / 4);
+      for (let i = 0; i < count; i++) {
+        const state = found.get(keyOf(i));
+        if (i % 4 === 0) assert(state === undefined);
+        else if (i % 4 === 2) assert(state?.length === 1 && state[0] === 7);
+        else assert(state?.length === 3 && state[0] === (i & 255) && state[2] === i >> 16);
+      }
+    });
+  });
+
+  test("what is asked for while an epoch is written waits for it", async (config) => {
+    await within(config(), async (store) => {
+      const state = Array.from({ length: 50_000 }, (_, i) => put(String(i), bytes(1)));
+      const committed = store.commit(3, { state, positions: [position("p", bytes(1))] });
+      const [resume, steps, keys] = await Promise.all([
+        store.resume(),
+        store.steps(),
+        loadAll(store),
+        committed,
+      ]);
+      assertEquals(resume, { epoch: 3, positions: [position("p", bytes(1))] });
+      assertEquals(steps, [{ step: "count", keys: state.length, bytes: state.length }]);
+      assertEquals(keys.size, state.length);
+    });
+  });
+
+  test("a commit whose changes throw in the middle leaves nothing", async (config) => {
+    const before = [position("p", bytes(1))];
+    await within(config(), async (store) => {
+      await store.commit(1, { state: [put("a", bytes(1))], positions: before });
+      const thrown = new Error("user code");
+      function* failing(): Generator<StateChange> {
+        yield put("a", bytes(2));
+        for (let i = 0; i < 30_000; i++) yield put(`new ${i}`, bytes(2), "new step");
+        throw thrown;
+      }
+      const error = await assertRejects(() =>
+        store.commit(2, { state: failing(), positions: [position("q", bytes(2))] })
+      );
+      assert(error === thrown, "the error is the one that was thrown");
+      assertEquals(await store.resume(), { epoch: 1, positions: before });
+      assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
+      assertEquals(await loadAll(store, "new step"), new Map());
+      // And goes on, with the same epoch and the same new step.
+      await store.commit(2, { state: [put("b", bytes(5), "new step")], positions: before });
+    });
+    await within(config(), async (store) => {
+      assertEquals(await store.resume(), { epoch: 2, positions: before });
+      assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
+      assertEquals(await loadAll(store, "new step"), new Map([["b", bytes(5)]]));
+    });
+  });
+
+  test("epochs that do not go up are refused", async (config) => {
+    await within(config(), async (store) => {
+      for (const epoch of [-1, 0.5, NaN, Infinity]) {
+        await assertRejects(() => store.commit(epoch, { state: [], positions: [] }), RangeError);
+      }
+      await store.commit(5, { state: [], positions: [] });
+    });
+    await within(config(), async (store) => {
+      for (const epoch of [5, 4, 0]) {
+        const state = [put("a", bytes(1))];
+        await assertRejects(() => store.commit(epoch, { state, positions: [] }), RangeError);
+      }
+      assertEquals(await loadAll(store), new Map());
+      await store.commit(6, { state: [], positions: [] });
+      assertEquals((await store.resume())?.epoch, 6);
+    });
+  });
+
+  test("steps counts keys and bytes, and no step whose keys are gone", async (config) => {
+    await commit(
+      config(),
+      0,
+      put("a", bytes(1, 2)),
+      put("b", bytes(1)),
+      put("a", bytes(1, 2, 3), "sum"),
+      put("a", bytes(1), "gone"),
+    );
+    await commit(config(), 1, forget("a", "gone"), put("b", bytes(1, 2, 3)));
+    const steps = await within(config(), (store) => store.steps());
+    assertEquals(steps.toSorted((a, b) => a.step < b.step ? -1 : 1), [
+      { step: "count", keys: 2, bytes: 5 },
+      { step: "sum", keys: 1, bytes: 3 },
+    ]);
+  });
+
+  test("one run at a time", async (config) => {
+    const first = await config().open("flow");
+    try {
+      for (let i = 0; i < 2; i++) {
+        const error = await assertRejects(() => config().open("flow"), RecoveryError);
+        assert(error.message.includes("another run uses it"), error.message);
+      }
+      await first.commit(0, { state: [], positions: [] });
+    } finally {
+      await first.close();
+    }
+    await within(config(), async (store) => assertEquals((await store.resume())?.epoch, 0));
+  });
+
+  test("a store belongs to one flow", async (config) => {
+    await commit(config(), 0, put("a", bytes(1)));
+    const error = await assertRejects(() => config().open("other"), RecoveryError);
+    assert(/"flow".*"other"/.test(error.message), error.message);
+    assertEquals(await stored(config()), new Map([["a", bytes(1)]]));
+  });
+
+  test("drop empties, also for another flow, and also what is not there", async (config) => {
+    await config().drop();
+    await commit(config(), 3, put("a", bytes(1)));
+    await config().drop();
+    await config().drop();
+    await within(config(), async (store) => {
+      assertEquals(await store.resume(), null);
+      assertEquals(await store.steps(), []);
+      assertEquals(await loadAll(store), new Map());
+      await store.commit(0, { state: [], positions: [] });
+    }, "other");
+  });
+
+  test("drop is refused while a run uses the store", async (config) => {
+    await within(config(), async (store) => {
+      await store.commit(1, { state: [put("a", bytes(1))], positions: [] });
+      const error = await assertRejects(() => config().drop(), RecoveryError);
+      assert(error.message.includes("another run uses it"), error.message);
+      assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
+      await store.commit(2, { state: [], positions: [] });
+    });
+    assertEquals(await stored(config()), new Map([["a", bytes(1)]]));
+  });
+
+  test("closing twice is fine, and closes nobody else's", async (config) => {
+    const first = await config().open("flow");
+    await Promise.all([first.close(), first.close()]);
+    await within(config(), async (store) => {
+      await first.close();
+      await assertRejects(() => config().open("flow"), RecoveryError);
+      await store.commit(0, { state: [], positions: [] });
+    });
+    await assertRejects(() => first.commit(9, { state: [], positions: [] }), RecoveryError);
+    await assertRejects(() => first.resume(), RecoveryError);
+    await assertRejects(() => first.steps(), RecoveryError);
+    await assertRejects(() => loadAll(first), RecoveryError);
+  });
+}
