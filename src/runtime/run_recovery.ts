@@ -144,9 +144,22 @@ export class RunRecovery {
   }
 }
 
-function* changesOf(chunks: readonly StateChunk[]): Iterable<StateChange> {
+/** The changes in chunks, each key once. Only at the end of a run are there chunks of two epochs. */
+function changesOf(chunks: readonly StateChunk[]): Iterable<StateChange> {
+  const isOneEpoch = chunks.every(({ epoch }) => epoch === chunks[0].epoch);
+  return isOneEpoch ? each(chunks) : newest(chunks.toSorted((a, b) => a.epoch - b.epoch));
+}
+
+function* each(chunks: readonly StateChunk[]): Iterable<StateChange> {
   for (const { step, keys, states } of chunks) {
     for (let i = 0; i < keys.length; i++) yield { step, key: keys[i], state: states[i] };
+  }
+}
+
+function* newest(chunks: readonly StateChunk[]): Iterable<StateChange> {
+  for (const [step, ofStep] of Map.groupBy(chunks, ({ step }) => step)) {
+    const changes = new Map([...each(ofStep)].map(({ key, state }) => [key, state]));
+    for (const [key, state] of changes) yield { step, key, state };
   }
 }
 

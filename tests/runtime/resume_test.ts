@@ -2,12 +2,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run, StepError } from "../../mod.ts";
 import { createLog } from "../../src/core/log.ts";
-import { decodeValue } from "../../src/core/value_codec.ts";
-import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { eventually } from "../support/eventually.ts";
 import { HandInput } from "../support/hand_input.ts";
 import { Random } from "../support/random.ts";
 import { ExactOutput, numbers } from "../support/resumable.ts";
+import { WatchedRecovery } from "../support/watched_recovery.ts";
 import { TestClock } from "../support/test_clock.ts";
 
 Deno.test("a run that fails anywhere, again and again, comes to the same end as one that does not", async () => {
@@ -32,7 +31,7 @@ Deno.test("a run that fails anywhere, again and again, comes to the same end as 
     };
     const expected = new ExactOutput<unknown>();
     await run(build(numbers(count, batchSize), expected));
-    const recovery = new MemoryRecoveryConfig();
+    const recovery = new WatchedRecovery();
     const output = new ExactOutput<unknown>();
     let failures = 0;
     for (let done = false; !done;) {
@@ -46,7 +45,7 @@ Deno.test("a run that fails anywhere, again and again, comes to the same end as 
         failures++;
       }
     }
-    if (failures > 0 && recovery.point!.epoch > failures) resumes++;
+    if (failures > 0 && recovery.epoch! > failures) resumes++;
     const sorted = (items: unknown[]) => items.map((item) => JSON.stringify(item)).sort();
     assertEquals(
       sorted(output.items),
@@ -60,7 +59,7 @@ Deno.test("a run that fails anywhere, again and again, comes to the same end as 
 Deno.test("a snapshot has the keys that changed, and nothing of the epoch after", async () => {
   const clock = new TestClock();
   const input = new HandInput<[string, number]>();
-  const recovery = new MemoryRecoveryConfig();
+  const recovery = new WatchedRecovery();
   const flow = new Dataflow("snapshots")
     .input("in", input)
     .foldFinal("lists", (): number[] => [], (list, n) => {
@@ -70,41 +69,38 @@ Deno.test("a snapshot has the keys that changed, and nothing of the epoch after"
     .capture(new ExactOutput());
   const stop = new AbortController();
   const running = run(flow, { recovery, clock, epoch: { interval: 1_000 }, signal: stop.signal });
-  const stored = () =>
-    Object.fromEntries(
-      [...recovery.state.get("lists") ?? []].map(([key, state]) => [key, decodeValue(state)]),
-    );
+  const stored = () => recovery.stateOf("lists");
   await eventually(() => input.waiting, "the input waits");
   input.push(["a", 1], ["b", 2]);
   await eventually(() => input.waiting, "the items are read");
   clock.advance(1_000);
-  await eventually(() => recovery.point?.epoch === 0, "epoch 0 is committed");
+  await eventually(() => recovery.epoch === 0, "epoch 0 is committed");
   input.push(["a", 3]);
   await eventually(() => input.waiting, "the next item is read");
   assertEquals(stored(), { a: [1], b: [2] });
   clock.advance(1_000);
-  await eventually(() => recovery.point?.epoch === 1, "epoch 1 is committed");
+  await eventually(() => recovery.epoch === 1, "epoch 1 is committed");
   assertEquals(stored(), { a: [1, 3], b: [2] });
   stop.abort();
   await running;
-  assertEquals([recovery.point?.epoch, stored()], [2, { a: [1, 3], b: [2] }]);
+  assertEquals([recovery.epoch, stored()], [2, { a: [1, 3], b: [2] }]);
 });
 
 Deno.test("keys are forgotten in the store too, and the final steps' at the input's end", async () => {
-  const recovery = new MemoryRecoveryConfig();
+  const recovery = new WatchedRecovery();
   const pairs = new Dataflow("forgotten").input("in", numbers(10, 3)).keyOn((n) => `k${n}`);
   const flow = pairs
     .statefulMap("half", () => 0, (_, n) => [n % 2 === 0 ? null : n, n])
     .countFinal("count")
     .capture(new ExactOutput());
   await run(flow, { recovery });
-  const keys = (step: string) => [...recovery.state.get(step)?.keys() ?? []].sort();
+  const keys = (step: string) => Object.keys(recovery.stateOf(step)).sort();
   assertEquals([keys("half"), keys("count")], [["k1", "k3", "k5", "k7", "k9"], []]);
 });
 
 Deno.test("timers go on after a resume, by the clock", async () => {
   const clock = new TestClock(1_000);
-  const recovery = new MemoryRecoveryConfig();
+  const recovery = new WatchedRecovery();
   const flow = (input: InputConfig<[string, number]>, out: OutputConfig<unknown>) =>
     new Dataflow("timers").input("in", input)
       .stateful<number, string, { due: number }>("alarm", (resumed) => {
@@ -140,7 +136,7 @@ Deno.test("timers go on after a resume, by the clock", async () => {
 });
 
 Deno.test("steps that are gone are warned of and kept; when they are back, they go on", async () => {
-  const recovery = new MemoryRecoveryConfig();
+  const recovery = new WatchedRecovery();
   const logged: string[] = [];
   const log = createLog((level, message, fields) =>
     logged.push(`${level}: ${message} ${JSON.stringify(fields)}`)
@@ -166,9 +162,9 @@ Deno.test("a snapshot that cannot be taken ends the run, with the step and the k
   const flow = new Dataflow("instances").input("in", numbers(3, 1)).keyOn((n) => `k${n}`)
     .statefulMap("carts", () => new Cart(), (cart, n) => [cart, n])
     .capture(new ExactOutput());
-  const recovery = new MemoryRecoveryConfig();
+  const recovery = new WatchedRecovery();
   const error = await assertRejects(() => run(flow, { recovery }), StepError) as StepError;
   assertEquals([error.stepId, error.item], ["carts", `{ key: "k0" }`]);
   assertEquals((error.cause as Error).message.includes("class instance Cart"), true);
-  assertEquals(recovery.point, null);
+  assertEquals(recovery.epoch, null);
 });

@@ -2,9 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run } from "../../mod.ts";
 import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";
-import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { Random } from "../support/random.ts";
 import { ExactOutput, numbers } from "../support/resumable.ts";
+import { WatchedRecovery } from "../support/watched_recovery.ts";
 import { runWorkers } from "../support/workers.ts";
 
 /** Keyed state, two exchanges, a merge and mapAsync: what comes out depends on no order of workers. */
@@ -33,7 +33,7 @@ Deno.test("a run with 1, 3, 2 and 1 workers, each of which fails, comes to the s
     const batchSize = 1 + random.below(40);
     const expected = new ExactOutput<unknown>();
     await run(build(numbers(count, batchSize), expected));
-    const recovery = new MemoryRecoveryConfig();
+    const recovery = new WatchedRecovery();
     const output = new ExactOutput<unknown>();
     const parts = 5;
     for (const workers of [1, 3, 2, 1]) {
@@ -42,7 +42,7 @@ Deno.test("a run with 1, 3, 2 and 1 workers, each of which fails, comes to the s
       await runWorkers(flow, workers, { recovery, epochMs: 0 }).catch((error) =>
         assertEquals(error.stepId, "in")
       );
-      if (recovery.point !== null) resumes++;
+      if (recovery.epoch !== null) resumes++;
     }
     await runWorkers(build(numbers(count, batchSize, { parts }), output), 2, { recovery });
     assertEquals(sorted(output.items), sorted(expected.items), `seed ${seed}`);
@@ -51,7 +51,7 @@ Deno.test("a run with 1, 3, 2 and 1 workers, each of which fails, comes to the s
 });
 
 Deno.test("state comes back to the worker that owns its key", async () => {
-  const recovery = new MemoryRecoveryConfig();
+  const recovery = new WatchedRecovery();
   const flow = (count: number, output: OutputConfig<unknown>) =>
     new Dataflow("owners").input("in", numbers(count, 10, { parts: 4 }))
       .keyOn((n) => `k${n % 50}`)
