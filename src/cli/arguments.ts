@@ -16,7 +16,8 @@ export type LogFormat = "text" | "json";
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | ({ readonly kind: "run" } & RunCommand);
+  | ({ readonly kind: "run" } & RunCommand)
+  | ({ readonly kind: "state" } & StateCommand);
 
 /** A run that the command line asks for. */
 export interface RunCommand {
@@ -27,10 +28,31 @@ export interface RunCommand {
   readonly workers: number;
   readonly epochMs: number | undefined;
   readonly restarts: number;
+  /** Where state is kept; `null` for nowhere. */
+  readonly recovery: RecoveryCommand | null;
   /** `undefined`: all permissions. */
   readonly workerFlags: readonly string[] | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+}
+
+/** What is to become of state. */
+export interface RecoveryCommand {
+  readonly path: string;
+  /** Drop what is there. */
+  readonly fromScratch: boolean;
+  /** Do not ask before. */
+  readonly yes: boolean;
+}
+
+/** What is to be shown of a recovery store. */
+export interface StateCommand {
+  /** The store. */
+  readonly path: string;
+  /** One step; `null` for an overview. */
+  readonly step: string | null;
+  /** One key of it; `null` for those that there are. */
+  readonly key: string | null;
 }
 
 interface Option {
@@ -48,6 +70,7 @@ const OPTIONS: readonly Option[] = [
     value: "TIME",
     about: "length of an epoch: 500ms, 10s, 5m (default 10s)",
   },
+  { name: "recovery", value: "PATH", about: "keep state in this file, and go on from it" },
   { name: "restart", value: "N", about: "start a failed run again, N times in a row at most" },
   {
     name: "worker-flags",
@@ -71,8 +94,14 @@ Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
 FLOW is a file or URL whose default export is a Dataflow, or a function that makes one.
 flow.ts:name picks another export. What follows -- is in the flow's Deno.args.
 
+       deno run -A cli.ts state PATH [STEP [KEY]]
+
+shows what a recovery store holds, also while a run uses it.
+
 Options:
 ${options.join("\n")}
+      --from-scratch            with --recovery: drop what is stored, after asking
+      --yes                     do not ask
   -h, --help                    this text
   -V, --version                 the versions of Millrace and Deno
 
@@ -102,6 +131,7 @@ export function parseCommand(
   if (parsed.help) return { kind: "help" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
+  if (flow === "state") return parseState(surplus);
   if (flow === undefined) {
     throw new UsageError("which flow? Give its file: deno run -A cli.ts flow.ts (see --help)");
   }
@@ -123,6 +153,7 @@ export function parseCommand(
     flowArgs: parsed["--"],
     workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
     epochMs: parseEpoch(valueOf("epoch-interval")),
+    recovery: parseRecovery(valueOf("recovery"), parsed),
     restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
     workerFlags: parseFlags(valueOf("worker-flags")),
     logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "warn"),
@@ -130,12 +161,16 @@ export function parseCommand(
   };
 }
 
+const SWITCHES = ["from-scratch", "yes"] as const;
+
 /** The parts that are taken of what `parseArgs` gives. */
 interface Parsed {
   readonly _: readonly (string | number)[];
   readonly "--": readonly string[];
   readonly help: boolean;
   readonly version: boolean;
+  readonly "from-scratch": boolean;
+  readonly yes: boolean;
   readonly [option: string]: unknown;
 }
 
@@ -145,12 +180,14 @@ function parse(args: readonly string[]): Parsed {
   for (const { name, alias: short } of OPTIONS) if (short !== undefined) alias[short] = name;
   const parsed: unknown = parseArgs([...args], {
     string: [...names, "_"],
-    boolean: ["help", "version"],
+    boolean: ["help", "version", ...SWITCHES],
     alias,
     "--": true,
     unknown: (arg: string, key?: string) => {
       if (key === undefined) return true; // no option but the flow
-      throw new UsageError(`unknown option ${arg}${didYouMean(key, names)} (see --help)`);
+      throw new UsageError(
+        `unknown option ${arg}${didYouMean(key, [...names, ...SWITCHES])} (see --help)`,
+      );
     },
   });
   for (const { name, alias: short, value } of OPTIONS) {
@@ -201,6 +238,23 @@ function parseFlags(given: Given | undefined): readonly string[] | undefined {
     );
   }
   return flags.map((flag) => flag.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+}
+
+function parseRecovery(given: Given | undefined, parsed: Parsed): RecoveryCommand | null {
+  const { "from-scratch": fromScratch, yes } = parsed;
+  if (given !== undefined) return { path: given.value, fromScratch, yes };
+  if (fromScratch) {
+    throw new UsageError("--from-scratch needs --recovery PATH: drop the state where?");
+  }
+  return null;
+}
+
+function parseState(given: readonly string[]): Command {
+  const [path, step = null, key = null] = given;
+  if (path === undefined || given.length > 3) {
+    throw new UsageError("state needs the path of a recovery store, and takes a step and a key");
+  }
+  return { kind: "state", path, step, key };
 }
 
 function parseEpoch(given: Given | undefined): number | undefined {

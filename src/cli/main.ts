@@ -10,7 +10,9 @@ import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts
 import { helpText, parseCommand, type RunCommand } from "./arguments.ts";
 import { locateFlow } from "./flow_location.ts";
 import { createLogWriter } from "./log_writer.ts";
+import { recoveryOf } from "./recovery.ts";
 import { reportError } from "./report.ts";
+import { describeState } from "./state.ts";
 import { StatusLine } from "./status_line.ts";
 
 /** The exit code: 0 for an ended input or graceful stop, 1 for a failed flow, 2 for a wrong usage. */
@@ -32,6 +34,9 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
       case "version":
         print(Deno.stdout, `millrace ${VERSION} (deno ${Deno.version.deno})\n`);
         return 0;
+      case "state":
+        print(Deno.stdout, await describeState(command));
+        return 0;
       case "run":
         workers = command.workers;
         await runFlow(command);
@@ -49,6 +54,9 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
 
 async function runFlow(command: RunCommand): Promise<void> {
   const { flow, flowArgs, workers, epochMs, restarts, workerFlags, logLevel, logFormat } = command;
+  const recovery = command.recovery === null
+    ? null
+    : await recoveryOf(command.recovery, Deno.stdin.isTerminal() ? (text) => confirm(text) : null);
   const { moduleUrl, exportName } = locateFlow(flow);
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
   const log = createLogWriter(
@@ -70,6 +78,7 @@ async function runFlow(command: RunCommand): Promise<void> {
     killSignal: kill.signal,
     log,
     logLevel,
+    ...recovery === null ? {} : { recovery },
     ...workerFlags === undefined ? {} : { workerFlags },
     ...exportName === null ? {} : { exportName },
     ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },

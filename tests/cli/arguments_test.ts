@@ -13,6 +13,7 @@ const PLAIN = {
   flowArgs: [],
   workers: 1,
   epochMs: undefined,
+  recovery: null,
   restarts: 0,
   workerFlags: undefined,
   logLevel: "warn",
@@ -64,6 +65,35 @@ Deno.test("parseCommand() takes workers, restarts and the workers' flags", () =>
     "--allow-read=my files,x y",
     "--allow-env",
   ]);
+});
+
+Deno.test("parseCommand() takes where state is kept, and whether it is dropped", () => {
+  const recoveryOf = (...args: string[]) =>
+    (parse(["flow.ts", ...args]) as { recovery?: unknown }).recovery;
+  assertEquals(recoveryOf("--recovery", "state.db"), {
+    path: "state.db",
+    fromScratch: false,
+    yes: false,
+  });
+  assertEquals(recoveryOf("--recovery=state.db", "--from-scratch", "--yes"), {
+    path: "state.db",
+    fromScratch: true,
+    yes: true,
+  });
+  const message = "--from-scratch needs --recovery PATH: drop the state where?";
+  assertThrows(() => parse(["flow.ts", "--from-scratch"]), UsageError, message);
+});
+
+Deno.test("parseCommand() takes what to show of a store", () => {
+  assertEquals(parse(["state", "s.db"]), { kind: "state", path: "s.db", step: null, key: null });
+  assertEquals(parse(["state", "s.db", "count", "7"]), {
+    kind: "state",
+    path: "s.db",
+    step: "count",
+    key: "7",
+  });
+  assertThrows(() => parse(["state"]), UsageError, "state needs the path of a recovery store");
+  assertThrows(() => parse(["state", "a", "b", "c", "d"]), UsageError, "state needs the path");
 });
 
 Deno.test("parseCommand() leaves alone what stands after --", () => {
@@ -142,7 +172,7 @@ Deno.test("parseCommand() refuses an option without a value, wherever it stands"
 
 Deno.test("parseCommand() refuses what it does not know, with a hint where one is near", () => {
   assertThrows(() => parse(["flow.ts", "--log"]), UsageError, "did you mean --log-level?");
-  assertThrows(() => parse(["flow.ts", "--recover=x"]), UsageError, "unknown option --recover=x (");
+  assertThrows(() => parse(["flow.ts", "--recover=x"]), UsageError, "did you mean --recovery?");
   assertThrows(() => parse(["flow.ts", "--no-workers"]), UsageError, "unknown option --no-workers");
   assertThrows(() => parse(["flow.ts", "-q"]), UsageError, "unknown option -q (see --help)");
 });
@@ -157,6 +187,10 @@ Deno.test("helpText() explains every option that parseCommand() takes", () => {
   const options = [
     "--workers N",
     "--epoch-interval TIME",
+    "--recovery PATH",
+    "--from-scratch",
+    "--yes",
+    "state PATH [STEP [KEY]]",
     "--restart N",
     "--worker-flags FLAGS",
     "--log-level LEVEL",

@@ -1,0 +1,79 @@
+/**
+ * What a recovery store holds, as text.
+ *
+ * @module
+ */
+import { UsageError } from "../core/errors.ts";
+import { preview } from "../core/preview.ts";
+import { decodeValue } from "../core/value_codec.ts";
+import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
+import type { StateCommand } from "./arguments.ts";
+
+/** So many keys of a step are listed. */
+const MOST_KEYS = 100;
+
+/**
+ * Shows a store, a step of it, or one key's value. Reads only, also while a run uses it.
+ *
+ * @throws {UsageError} If there is no such step or key.
+ * @throws {RecoveryError} If the store cannot be read.
+ */
+export async function describeState({ path, step, key }: StateCommand): Promise<string> {
+  using store = await SqliteInspector.open(path);
+  if (step === null) return overview(store);
+  const steps = store.steps();
+  const found = steps.find((each) => each.step === step);
+  if (found === undefined) {
+    const names = steps.map((each) => each.step).join(", ");
+    throw new UsageError(
+      `${path} has no state of a step "${step}"; it has ${names === "" ? "none" : names}`,
+    );
+  }
+  if (key === null) return listing(store, step, found.keys);
+  const state = store.get(step, key);
+  if (state === undefined) throw new UsageError(`step "${step}" has no key "${key}" in ${path}`);
+  return Deno.inspect(decodeValue(state), { depth: 100, strAbbreviateSize: Infinity }) + "\n";
+}
+
+function overview(store: SqliteInspector): string {
+  const { flow, epoch, committedAt } = store;
+  const lines = [
+    `flow      ${flow}`,
+    epoch === null
+      ? "epoch     none has been committed"
+      : `epoch     ${epoch}, committed ${committedAt?.toISOString() ?? "at an unknown time"}`,
+  ];
+  const steps = store.steps();
+  lines.push(
+    "",
+    table([
+      ["step", "keys", "bytes"],
+      ...steps.map(({ step, keys, bytes }) => [step, String(keys), String(bytes)]),
+    ]),
+  );
+  const positions = store.positions();
+  if (positions.length > 0) {
+    lines.push(
+      "",
+      table([
+        ["input or output", "partition", "position"],
+        ...positions.map((at) => [at.step, at.partition, preview(decodeValue(at.state))]),
+      ]),
+    );
+  }
+  return lines.join("\n") + "\n";
+}
+
+function listing(store: SqliteInspector, step: string, count: number): string {
+  const keys = store.keys(step, { limit: MOST_KEYS });
+  const rows = keys.map(([key, state]) => [key, preview(decodeValue(state))]);
+  const rest = count > keys.length ? `\n… and ${count - keys.length} more` : "";
+  return `${table([["key", "state"], ...rows])}${rest}\n`;
+}
+
+/** Columns of text, two spaces apart. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd())
+    .join("\n");
+}
