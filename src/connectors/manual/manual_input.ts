@@ -1,5 +1,6 @@
 import type { PartitionName } from "../../core/ids.ts";
 import { preview } from "../../core/preview.ts";
+import { partitionOf, requireSameWorkers } from "./per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { type Puller, pullerOf } from "./pull.ts";
 
@@ -64,7 +65,8 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
   /** Calls the builder; for the engine. */
   async open(at: Place, resume: Positions): Promise<InputReader<T>> {
     const { workerIndex, workerCount } = at;
-    const partition = String(workerIndex);
+    requireSameWorkers(resume, workerCount);
+    const partition = partitionOf(workerIndex, workerCount);
     const resumeState = resume.has(partition) ? resume.get(partition) as S : null;
     // A builder may be async by mistake or on purpose: a promise of an iterable is as clear.
     const source = await this.#builder(workerIndex, workerCount, resumeState);

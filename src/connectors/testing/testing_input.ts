@@ -1,4 +1,5 @@
 import type { Inferred } from "../../core/inferred.ts";
+import { partitionOf, requireSameWorkers } from "../manual/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 
 /** How a {@linkcode TestingInputConfig} hands its items out. */
@@ -52,7 +53,8 @@ export class TestingInputConfig<out T extends Inferred> implements InputConfig<T
     const share = workerCount === 1
       ? this.#items
       : this.#items.filter((_, i) => i % workerCount === workerIndex);
-    const partition = `${workerIndex} of ${workerCount}`;
+    requireSameWorkers(resume, workerCount);
+    const partition = partitionOf(workerIndex, workerCount);
     const read = resume.get(partition) as number | undefined ?? 0;
     return Promise.resolve(new ArrayReader(share, partition, read, this.#batchSize));
   }

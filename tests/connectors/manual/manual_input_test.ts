@@ -263,10 +263,10 @@ Deno.test("ManualInputConfig's position is the state of the last item handed out
   assertEquals(seen.flatMap(({ items }) => items), ["a", "b", "c"]);
   for (const { items, positions } of seen) {
     if (items.length > 0) {
-      assertEquals(positions, { 2: { at: { a: 10, b: 20, c: 30 }[items.at(-1)!] } });
+      assertEquals(positions, { "2 of 3": { at: { a: 10, b: 20, c: 30 }[items.at(-1)!] } });
     }
   }
-  assertEquals(seen.at(-1)!.positions, { 2: { at: 30 } });
+  assertEquals(seen.at(-1)!.positions, { "2 of 3": { at: 30 } });
 });
 
 Deno.test("ManualInputConfig gives the builder its own worker's position, also when that is undefined", async () => {
@@ -275,19 +275,30 @@ Deno.test("ManualInputConfig gives the builder its own worker's position, also w
     given.push(args);
     return [];
   });
-  await positionsOf(input, new Map([["1", "another's"], ["2", "its own"]]));
-  await positionsOf(input, new Map([["2", undefined]]));
-  await positionsOf(input, new Map([["1", "another's"]]));
+  await positionsOf(input, new Map([["1 of 3", "another's"], ["2 of 3", "its own"]]));
+  await positionsOf(input, new Map([["2 of 3", undefined]]));
+  await positionsOf(input, new Map([["1 of 3", "another's"]]));
   assertEquals(given, [[2, 3, "its own"], [2, 3, undefined], [2, 3, null]]);
 });
 
 Deno.test("ManualInputConfig keeps the position it resumed from until it hands something out", async () => {
   const reader = await new ManualInputConfig<string, number>(() => [[8, "a"]]).open(
     { workerIndex: 0, workerCount: 1 } as Parameters<InputConfig<string>["open"]>[0],
-    new Map([["0", 7]]),
+    new Map([["0 of 1", 7]]),
   );
-  assertEquals([...reader.positions()], [["0", 7]]);
+  assertEquals([...reader.positions()], [["0 of 1", 7]]);
   reader.next();
-  assertEquals([...reader.positions()], [["0", 8]]);
+  assertEquals([...reader.positions()], [["0 of 1", 8]]);
   await reader.close();
+});
+
+Deno.test("ManualInputConfig refuses the positions of another number of workers, and says what to do", async () => {
+  const input = new ManualInputConfig<string, number>(() => [[8, "a"]]);
+  const error = await assertRejects(() => positionsOf(input, new Map([["0 of 2", 7]]))) as Error;
+  assertEquals(
+    error.message,
+    "the snapshot has the state of this input on 2 workers, which cannot be shared out over 3: run it " +
+      "with 2 again (-w 2), name its partitions with a PartitionedInputConfig, or start anew " +
+      "(--from-scratch)",
+  );
 });
