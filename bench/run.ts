@@ -13,6 +13,7 @@ const ALL = [
   "kafka_copy",
   "kafka_latency",
   "memory",
+  "recovery_store",
 ];
 
 const names = Deno.args.length > 0 ? Deno.args : ALL;

@@ -14,8 +14,11 @@ export type PositionRole = "input" | "output";
 
 /** How far a partition of an input or output has come. */
 export interface StoredPosition {
+  /** The step that has the partition. */
   readonly step: StepId;
+  /** Whether the step is an input or an output. */
   readonly role: PositionRole;
+  /** The partition's name: unique within the step. */
   readonly partition: PartitionName;
   /** As `core/value_codec.ts` encodes it. */
   readonly state: Uint8Array;
@@ -23,6 +26,7 @@ export interface StoredPosition {
 
 /** What has become of a key in an epoch. */
 export interface StateChange {
+  /** The step whose key it is. */
   readonly step: StepId;
   /** Any string, also one that is not well-formed Unicode. */
   readonly key: string;
@@ -45,11 +49,13 @@ export interface EpochChanges {
 export interface ResumePoint {
   /** The last committed epoch. */
   readonly epoch: Epoch;
+  /** All positions at its end, in no order. */
   readonly positions: readonly StoredPosition[];
 }
 
 /** What is stored of a step. */
 export interface StoredStep {
+  /** The step, which the flow may not have any more. */
   readonly step: StepId;
   /** How many keys have state. */
   readonly keys: number;
@@ -59,7 +65,9 @@ export interface StoredStep {
 
 /** Key groups `from` up to, but not with, `to`. */
 export interface KeyGroupRange {
+  /** The first group. */
   readonly from: number;
+  /** The one after the last. */
   readonly to: number;
 }
 

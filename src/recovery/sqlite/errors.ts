@@ -15,7 +15,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   5: LOCKED,
   6: LOCKED,
   8: READ_ONLY,
-  10: "the disk cannot be read or written: see the system's log",
+  10: "the disk cannot be read or written: see whether it is full, and the system's log",
   11: DAMAGED,
   13: "the disk is full: make room, then start again; what was committed before is still there",
   14: "it cannot be opened: see who may read and write the file and its folder",

@@ -39,6 +39,8 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
   readonly #path: string;
 
   /**
+   * Opens nothing yet.
+   *
    * @param path The file, as a path or a `file:` URL.
    * @throws {TypeError} If it is neither.
    */

@@ -6,6 +6,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Epoch, PartitionName, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
+import { preview } from "../../core/preview.ts";
 import type {
   EpochChanges,
   KeyGroupRange,
@@ -24,7 +25,7 @@ import { openForRun } from "./open.ts";
 import { StateWriter, Turns } from "./state_writer.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 
-/** Rows read at once, and about how many bytes of state they may have. */
+/** About how many rows are read at once, and how many bytes of state they may have. */
 const CHUNK_ROWS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
@@ -47,8 +48,7 @@ export class SqliteStore implements RecoveryStore {
     this.#lock = lock;
     this.#writer = new StateWriter(db, (step) => this.#numberOf(step));
     this.#load = db.prepare(
-      "SELECT key, state FROM state WHERE step = ? AND (key_group, key) > (?, ?) " +
-        "AND key_group < ? ORDER BY key_group, key LIMIT ?",
+      "SELECT key, state FROM state WHERE step = ? AND key_group >= ? AND key_group < ?",
     );
     // Objects would take longer. Deno's types do not know it yet.
     (this.#load as StatementSync & { setReturnArrays(on: boolean): void }).setReturnArrays(true);
@@ -92,36 +92,16 @@ export class SqliteStore implements RecoveryStore {
 
   async *load(step: StepId, { from, to }: KeyGroupRange): AsyncGenerator<readonly StoredKey[]> {
     const turns = new Turns();
-    // Before all keys of a group: no key is larger than NULL, and no comparison with it is true.
-    let group = from - 1;
-    let last: StoredText | null = null;
-    let limit = 256;
-    while (true) {
-      const rows: [StoredText, Uint8Array][] = await this.#alone(() => {
-        const number = this.#steps.get(step);
-        return number === undefined ? [] : this.#load.all(
-          number,
-          group,
-          last,
-          to,
-          limit,
-        ) as unknown as [StoredText, Uint8Array][];
-      });
-      if (rows.length === 0) return;
-      last = rows[rows.length - 1][0];
-      let bytes = 0;
-      for (const row of rows) {
-        bytes += row[1].length;
-        if (typeof row[0] !== "string") row[0] = fromStored(row[0]);
-      }
-      const keys = rows as unknown as StoredKey[];
-      group = keyGroupOf(keys[keys.length - 1][0]);
-      // Keys come in the order of a hash, so those that follow are about as large.
-      limit = Math.max(
-        1,
-        Math.min(CHUNK_ROWS, Math.floor(CHUNK_BYTES * rows.length / (bytes + 1))),
-      );
-      yield keys;
+    let width = 1;
+    for (let group = from; group < to;) {
+      const next = Math.min(group + width, to);
+      const keys = await this.#alone(() => this.#read(step, { from: group, to: next }));
+      // Groups come from a hash, so the next ones are about as large.
+      const bytes = keys.reduce((sum, [, state]) => sum + state.length, 1);
+      const fitting = Math.min(CHUNK_ROWS / (keys.length + 1), CHUNK_BYTES / bytes);
+      width = Math.max(1, Math.floor((next - group) * Math.min(8, fitting)));
+      group = next;
+      if (keys.length > 0) yield keys;
       if (turns.due) await turns.take();
     }
   }
@@ -177,6 +157,30 @@ export class SqliteStore implements RecoveryStore {
     });
     this.#busy = done.catch(() => {});
     return done;
+  }
+
+  /**
+   * Reads whole key groups, so that each is read once, whatever their keys are: SQLite does not see
+   * all damage, and some would lead a search for "the next key" round in a circle.
+   */
+  #read(step: StepId, groups: KeyGroupRange): StoredKey[] {
+    const number = this.#steps.get(step);
+    if (number === undefined) return [];
+    const rows = this.#load.all(number, groups.from, groups.to);
+    const keys = rows as unknown as [StoredText, Uint8Array][];
+    for (const row of keys) {
+      const key = row[0] = fromStored(row[0]);
+      const group = keyGroupOf(key);
+      if (group >= groups.from && group < groups.to) continue;
+      throw refuse(
+        this.#path,
+        `it is damaged: ${
+          preview(key)
+        } is not a key of group ${groups.from}: bring back a copy of ` +
+          "it, or delete it to begin anew without state and positions",
+      );
+    }
+    return keys as StoredKey[];
   }
 
   #rollBack(error: unknown): void {

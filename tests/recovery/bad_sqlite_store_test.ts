@@ -1,0 +1,278 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import process from "node:process";
+import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
+import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
+import { SqliteStore } from "../../src/recovery/sqlite/store.ts";
+import { RecoveryError, type StateChange } from "../../src/recovery/store.ts";
+import { tempFolder } from "../connectors/files/temp_folder.ts";
+import { loadAll } from "../conformance/recovery_store.ts";
+import { Random } from "../support/random.ts";
+
+const PAGE = 8192;
+
+function* keys(count: number, state: Uint8Array): Generator<StateChange> {
+  for (let i = 0; i < count; i++) yield { step: "count", key: `key ${i}`, state };
+}
+
+/** A store with so many keys, closed. */
+async function makeStore(path: string, count = 3000): Promise<void> {
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  await store.commit(4, { state: keys(count, new Uint8Array(20)), positions: [] });
+  await store.close();
+}
+
+/** The error with which a store is refused. The file is the same afterwards. */
+async function refusal(path: string): Promise<string> {
+  const before = await Deno.readFile(path);
+  const { message } = await assertRejects(
+    () => new SqliteRecoveryConfig(path).open("flow"),
+    RecoveryError,
+  );
+  assertEquals(await Deno.readFile(path), before);
+  assert(message.startsWith(`recovery store ${path}: `), message);
+  return message.slice(`recovery store ${path}: `.length);
+}
+
+Deno.test("an empty file is a new store", async () => {
+  await using folder = await tempFolder();
+  const path = await folder.write("store.db", "");
+  await makeStore(path);
+  assertEquals(new TextDecoder().decode((await Deno.readFile(path)).slice(0, 13)), "SQLite format");
+});
+
+Deno.test("a WAL that was left behind without its file is none of a new store's", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  await store.commit(0, { state: keys(100, new Uint8Array(1)), positions: [] });
+  await store.commit(1, { state: keys(1, new Uint8Array(1)), positions: [] });
+  const wal = await Deno.readFile(`${path}-wal`);
+  assert(wal.length > 0);
+  await store.close();
+  await Deno.remove(path);
+  await Deno.writeFile(`${path}-wal`, wal);
+  const next = await new SqliteRecoveryConfig(path).open("flow");
+  assertEquals(await next.resume(), null);
+  await next.close();
+});
+
+Deno.test("a file that is no SQLite database is refused, and stays", async () => {
+  await using folder = await tempFolder();
+  for (const text of ["x", "notes of mine\n".repeat(1000)]) {
+    const message = await refusal(await folder.write("notes.txt", text));
+    assert(message.includes("it is not a SQLite database: choose another path"), message);
+  }
+});
+
+Deno.test("a store that has been cut off is refused, and stays", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  await makeStore(path);
+  const { size } = await Deno.stat(path);
+  for (const length of [size - PAGE, size - 100, PAGE * 3, PAGE, 5000]) {
+    await Deno.truncate(path, length);
+    const message = await refusal(path);
+    assert(message.includes("it is damaged: bring back a copy of it, or delete it"), message);
+  }
+});
+
+Deno.test("a store with a page of garbage is refused, and stays", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  await makeStore(path);
+  const good = await Deno.readFile(path);
+  assert(good.length > 10 * PAGE);
+  for (let page = 1; page < good.length / PAGE; page++) {
+    const bad = good.slice();
+    bad.fill(0xa5, page * PAGE, (page + 1) * PAGE);
+    await Deno.writeFile(path, bad);
+    const message = await refusal(path);
+    assert(message.includes("it is damaged: bring back a copy of it"), `page ${page}: ${message}`);
+  }
+});
+
+Deno.test("flipped bytes never show as another error than a RecoveryError", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  await makeStore(path);
+  const good = await Deno.readFile(path);
+  const random = new Random(3);
+  let refused = 0;
+  for (let round = 0; round < 100; round++) {
+    const bad = good.slice();
+    // Some in the header, where a byte does most.
+    const at = random.below(round % 2 === 0 ? 200 : bad.length);
+    bad[at] ^= 1 + random.below(255);
+    await Deno.writeFile(path, bad);
+    try {
+      const store = await new SqliteRecoveryConfig(path).open("flow");
+      try {
+        await store.resume();
+        await store.steps();
+        // SQLite does not see all damage: a key may then come twice. But it must come to an end.
+        let rows = 0;
+        for await (const chunk of store.load("count", { from: 0, to: 1024 })) rows += chunk.length;
+        assert(rows < 10_000);
+      } finally {
+        await store.close();
+      }
+    } catch (error) {
+      assert(error instanceof RecoveryError, `byte ${at}: ${Deno.inspect(error)}`);
+      refused++;
+    }
+  }
+  assert(refused > 10, `${refused} were refused`);
+});
+
+Deno.test("damage that shows when keys are loaded is a RecoveryError, and the end", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  await makeStore(path, 30_000);
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  const { size } = await Deno.stat(path);
+  const bad = await Deno.readFile(path);
+  // The first page is still right, and cached.
+  await Deno.writeFile(path, bad.fill(0xa5, PAGE, size));
+  const error = await assertRejects(() => loadAll(store), RecoveryError);
+  assert(error.message.includes("it is damaged: bring back a copy of it"), error.message);
+  const next = await assertRejects(
+    () => store.commit(5, { state: [], positions: [] }),
+    RecoveryError,
+  );
+  assert(next.message.includes("it failed before: open it anew"), next.message);
+  await store.close();
+});
+
+Deno.test("a key that is not where it belongs is damage", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  await makeStore(path);
+  const db = new DatabaseSync(path);
+  db.exec("UPDATE state SET key = 'other' WHERE key = 'key 7'");
+  db.close();
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  const error = await assertRejects(() => loadAll(store), RecoveryError);
+  assert(/it is damaged: "other" is not a key of group/.test(error.message), error.message);
+  await store.close();
+});
+
+Deno.test("databases of other applications are refused, and stay", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("other.db");
+  for (
+    const sql of [
+      "CREATE TABLE mine (a)",
+      "PRAGMA application_id = 7",
+      "PRAGMA user_version = 1",
+      "PRAGMA journal_mode = WAL; CREATE TABLE mine (a)",
+    ]
+  ) {
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    const message = await refusal(path);
+    assert(message.includes("a database of another application: choose another path"), message);
+    await assertRejects(() => SqliteInspector.open(path), RecoveryError, "another application");
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("a store of another version is refused, and stays", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  await makeStore(path);
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA user_version = 2");
+  db.close();
+  const message = await refusal(path);
+  assert(/has version 2.* reads version 1: run it with a newer one/.test(message), message);
+});
+
+Deno.test("a folder is no store, and the folder above a store's must exist", async () => {
+  await using folder = await tempFolder();
+  const open = (path: string) =>
+    assertRejects(() => new SqliteRecoveryConfig(path).open("flow"), RecoveryError);
+  assert((await open(folder.at("."))).message.includes("it is not a file"));
+  const above = folder.at("no");
+  assert(
+    (await open(`${above}/such/store.db`)).message.includes(`the folder ${above} does not exist`),
+  );
+  const file = await folder.write("file", "");
+  assert((await open(`${file}/store.db`)).message.includes("it cannot be reached"));
+  await assertRejects(() => new SqliteRecoveryConfig(folder.at(".")).drop(), RecoveryError);
+});
+
+Deno.test("what may not be written or read is a RecoveryError that says so", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("in/store.db");
+  await makeStore(path);
+  const before = await Deno.readFile(path);
+  const inside = folder.at("in");
+  const root = Deno.uid() === 0;
+  const nobody = 65534;
+  const modes: [file: number, folder: number, text: RegExp][] = [
+    [0o444, 0o755, /it cannot be written: see who may write the file and its folder/],
+    [0o000, 0o755, /it cannot be opened: see who may read and write the file and its folder/],
+    [0o444, 0o555, /its lock .* cannot be made: Permission denied/],
+    [0o644, 0o000, /it cannot be reached: Permission denied/],
+  ];
+  for (const [file, mode, text] of modes) {
+    if (mode === 0o555) await Deno.remove(`${path}-lock`);
+    await Deno.chmod(path, file);
+    if (root) {
+      for (const each of [folder.at("."), inside, path]) await Deno.chown(each, nobody, nobody);
+    }
+    for (const left of [`${path}-lock`]) {
+      if (root) await Deno.chown(left, nobody, nobody).catch(() => {});
+    }
+    await Deno.chmod(inside, mode);
+    // What root may do, no mode forbids.
+    if (root) process.seteuid!(nobody);
+    try {
+      const { message } = await assertRejects(
+        () => new SqliteRecoveryConfig(path).open("flow"),
+        RecoveryError,
+      );
+      assert(text.test(message), message);
+    } finally {
+      if (root) process.seteuid!(0);
+      await Deno.chmod(inside, 0o700);
+    }
+    assertEquals(await Deno.readFile(path), before);
+  }
+});
+
+Deno.test("a full disk fails the commit and leaves the epoch before", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  const old = new Uint8Array([1]);
+  const store = await SqliteStore.open(path, "flow", 20);
+  await store.commit(0, { state: keys(100, old), positions: [] });
+  for (let i = 0; i < 2; i++) {
+    const { message } = await assertRejects(
+      () => store.commit(1, { state: keys(100_000, new Uint8Array(100)), positions: [] }),
+      RecoveryError,
+    );
+    assert(message.includes("the disk is full: make room"), message);
+  }
+  assertEquals((await store.resume())?.epoch, 0);
+  // What fits can be committed.
+  await store.commit(1, { state: [{ step: "count", key: "new", state: old }], positions: [] });
+  await store.close();
+
+  const next = await new SqliteRecoveryConfig(path).open("flow");
+  assertEquals((await next.resume())?.epoch, 1);
+  const found = await loadAll(next);
+  await next.close();
+  assertEquals(found.size, 101);
+  for (const state of found.values()) assertEquals(state, old);
+});
+
+Deno.test("a config takes a path or a file: URL, and nothing else", () => {
+  assertEquals(new SqliteRecoveryConfig(new URL("file:///a%20b/c.db")).name, "/a b/c.db");
+  for (const path of ["", "a\0b", 7, undefined, new URL("https://example.org/a")]) {
+    const error = assertThrows(() => new SqliteRecoveryConfig(path as string), TypeError);
+    assert(error.message.startsWith("SqliteRecoveryConfig needs a path, or a file: URL; got "));
+  }
+});

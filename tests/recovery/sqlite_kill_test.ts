@@ -1,0 +1,57 @@
+import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
+import { tempFolder } from "../connectors/files/temp_folder.ts";
+import { loadAll } from "../conformance/recovery_store.ts";
+import { Random } from "../support/random.ts";
+
+const KEYS = 20_000;
+const CHILD = fileURLToPath(new URL("./kill_child.ts", import.meta.url));
+
+/** Starts the child, kills it some time after it has opened the store, and gives all that it said. */
+async function killAfter(path: string, ms: number): Promise<string[]> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", CHILD, path, String(KEYS)],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let said = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    if (said === "") setTimeout(() => child.kill("SIGKILL"), ms);
+    said += text;
+  }
+  assertEquals((await child.status).signal, "SIGKILL");
+  // A line that is not whole says nothing.
+  return said.split("\n").slice(0, -1);
+}
+
+Deno.test("a SQLite store is at a whole epoch after kill -9 at any moment", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  const random = new Random(20);
+  let last = -1;
+  let went = 0;
+  for (let round = 0; round < 20; round++) {
+    const [opened, ...committed] = await killAfter(path, random.below(250));
+    assertEquals(opened, "open");
+    const store = await new SqliteRecoveryConfig(path).open("killed");
+    const resume = await store.resume();
+    const found = await loadAll(store);
+    await store.close();
+
+    const epoch = resume?.epoch ?? -1;
+    const said = Number(committed.at(-1) ?? last);
+    assert(epoch === said || epoch === said + 1, `epoch ${epoch}, where ${said} was committed`);
+    if (epoch > last) went++;
+    last = epoch;
+    if (resume === null) continue;
+    const decode = (state: Uint8Array) => new TextDecoder().decode(state);
+    assertEquals(resume.positions.map(({ state }) => decode(state)), [String(epoch)]);
+    for (let i = 0; i < KEYS; i++) {
+      const state = found.get(`key ${i}`);
+      const expected = (i + epoch) % 3 === 0 ? undefined : String(epoch);
+      assertEquals(state && decode(state), expected, `key ${i} in round ${round}`);
+    }
+  }
+  assert(went > 5, `epochs went on in ${went} rounds only`);
+});
