@@ -39,7 +39,7 @@ function overview(store: SqliteInspector): string {
   const { flow, epoch, committedAt } = store;
   const lines = [
     `flow      ${flow}`,
-    epoch === null
+    epoch === null || epoch < 0
       ? "epoch     none has been committed"
       : `epoch     ${epoch}, committed ${committedAt?.toISOString() ?? "at an unknown time"}`,
   ];

@@ -47,7 +47,7 @@ export interface EpochChanges {
 
 /** Where to go on. */
 export interface ResumePoint {
-  /** The last committed epoch. */
+  /** The last committed epoch; -1 where a run has begun, and committed none. */
   readonly epoch: Epoch;
   /** All positions at its end, in no order. */
   readonly positions: readonly StoredPosition[];
@@ -91,8 +91,9 @@ export interface RecoveryStore {
   /**
    * Writes an epoch: all of it, or, if it rejects or the process dies, nothing.
    *
-   * @param epoch Later than the last one that was committed.
-   * @throws {RangeError} If it is not.
+   * @param epoch Not before the last one that was committed. The same one again, or -1 before the first,
+   * is the beginning of a run: it has positions, and no changes.
+   * @throws {RangeError} If it is before.
    * @throws {RecoveryError} If the store fails. If it cannot say in what state it is then, it refuses
    * all else until it has been opened anew.
    * @throws What `changes.state` throws, as it is.

@@ -134,6 +134,9 @@ async function runGraph(
     for await (const { step, keys } of recovery.state(worker.keyedSteps, 1)) {
       worker.restore(step, keys);
     }
+    recovery.moved(0, epoch - 1, worker.positionsAt(epoch - 1));
+    await recovery.commit(epoch - 1);
+    await worker.commit(epoch - 1);
     epochs.start();
     await worker.run();
     epochs.ended(0);

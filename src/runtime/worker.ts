@@ -186,6 +186,7 @@ export class Worker implements TaskHost {
       mesh,
       epoch,
     });
+    if (snapshots) await this.#begin(epoch - 1);
     mesh?.start(this);
     if (this.#stopping) this.stop();
   }
@@ -212,9 +213,29 @@ export class Worker implements TaskHost {
       .map((node) => idOf(this.#plan, node));
   }
 
+  /**
+   * Where inputs and outputs are at the beginning, to be stored before anything is read or written: so
+   * whatever a run leaves behind, the next one knows of it, and where this one began.
+   */
+  async #begin(epoch: Epoch): Promise<void> {
+    for (const source of this.#tasks.sources) source.begin(epoch);
+    for (const sink of this.#tasks.sinks) {
+      try {
+        await sink.begin(epoch);
+      } catch (thrown) {
+        throw stepError(sink, this, thrown);
+      }
+    }
+  }
+
+  /** Where inputs and outputs are at the end of an epoch. */
+  positionsAt(epoch: Epoch): readonly StoredPosition[] {
+    return this.#journal?.positionsAt(epoch) ?? [];
+  }
+
   /** The epoch that this worker is in, and where its inputs and outputs are now. */
   finalPositions(): { epoch: Epoch; positions: readonly StoredPosition[] } {
-    return { epoch: this.#epoch, positions: this.#journal?.positionsAt(this.#epoch) ?? [] };
+    return { epoch: this.#epoch, positions: this.positionsAt(this.#epoch) };
   }
 
   /**
@@ -318,7 +339,7 @@ export class Worker implements TaskHost {
     const epoch = this.#closing;
     this.#closing = null;
     this.#epoch = epoch + 1;
-    this.#events.epochClosed(epoch, this.#journal?.positionsAt(epoch) ?? []);
+    this.#events.epochClosed(epoch, this.positionsAt(epoch));
   }
 
   #aborted(): Promise<void> {

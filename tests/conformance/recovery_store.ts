@@ -278,21 +278,39 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
   });
 
-  test("epochs that do not go up are refused", async (config) => {
+  test("epochs that go down are refused", async (config) => {
     await within(config(), async (store) => {
-      for (const epoch of [-1, 0.5, NaN, Infinity]) {
+      for (const epoch of [-2, 0.5, NaN, Infinity]) {
         await assertRejects(() => store.commit(epoch, { state: [], positions: [] }), RangeError);
       }
       await store.commit(5, { state: [], positions: [] });
     });
     await within(config(), async (store) => {
-      for (const epoch of [5, 4, 0]) {
+      for (const epoch of [4, 0, -1]) {
         const state = [put("a", bytes(1))];
         await assertRejects(() => store.commit(epoch, { state, positions: [] }), RangeError);
       }
       assertEquals(await loadAll(store), new Map());
       await store.commit(6, { state: [], positions: [] });
       assertEquals((await store.resume())?.epoch, 6);
+    });
+  });
+
+  test("a run's beginning takes the place of positions, and the epoch stays", async (config) => {
+    const at = (
+      partition: string,
+    ) => [{ step: "in", role: "input" as const, partition, state: bytes(1) }];
+    await within(config(), async (store) => {
+      await store.commit(-1, { state: [], positions: at("a") });
+    });
+    await within(config(), async (store) => {
+      assertEquals(await store.resume(), { epoch: -1, positions: at("a") });
+      await store.commit(0, { state: [put("k", bytes(7))], positions: at("a") });
+      await store.commit(0, { state: [], positions: at("b") });
+    });
+    await within(config(), async (store) => {
+      assertEquals(await store.resume(), { epoch: 0, positions: at("b") });
+      assertEquals((await store.steps()).map(({ keys }) => keys), [1]);
     });
   });
 

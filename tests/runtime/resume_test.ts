@@ -166,5 +166,5 @@ Deno.test("a snapshot that cannot be taken ends the run, with the step and the k
   const error = await assertRejects(() => run(flow, { recovery }), StepError) as StepError;
   assertEquals([error.stepId, error.item], ["carts", `{ key: "k0" }`]);
   assertEquals((error.cause as Error).message.includes("class instance Cart"), true);
-  assertEquals(recovery.epoch, null);
+  assertEquals(recovery.epoch, -1);
 });

@@ -101,6 +101,10 @@ export async function runWorkers(
     for await (const { worker, step, keys } of recovery.state(workers[0].keyedSteps, count)) {
       workers[worker].restore(step, keys);
     }
+    for (const [index, worker] of workers.entries()) {
+      recovery.moved(index, epoch - 1, worker.positionsAt(epoch - 1));
+    }
+    await recovery.commit(epoch - 1);
     onWorkers?.(workers, network);
     epochs.start();
     await Promise.all(workers.map(async (worker, index) => {

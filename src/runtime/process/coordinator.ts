@@ -198,6 +198,7 @@ export class Coordinator {
         this.#open(message.plans);
         break;
       case "opened":
+        this.#recovery!.moved(index, this.#recovery!.epoch - 1, message.positions);
         this.#enter(state, "opened", () => this.#guard(this.#onOpened()));
         break;
       case "stateChanged":
@@ -301,6 +302,8 @@ export class Coordinator {
       link!.send({ kind: "state", step: chunk.step, keys: chunk.keys });
       await link!.flushed(); // no more than a chunk waits in memory
     }
+    // Before anything is read or written: whatever a run leaves behind, the next one knows of it.
+    await this.#commit(this.#recovery!.epoch - 1);
     this.#log.info("flow running", { workers: this.#job.workers });
     if (this.#stopping) this.#broadcast({ kind: "stop" }); // before anything is read
     this.#broadcast({ kind: "run", statusMs: this.#job.statusMs });

@@ -91,7 +91,7 @@ export type ToCoordinator =
     readonly mesh: SocketAddress | null;
   }
   | { readonly kind: "planned"; readonly plans: InputPlans }
-  | { readonly kind: "opened" }
+  | { readonly kind: "opened"; readonly positions: readonly StoredPosition[] }
   | { readonly kind: "stateChanged"; readonly chunk: StateChunk }
   | {
     readonly kind: "epochClosed";

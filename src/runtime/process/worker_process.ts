@@ -116,7 +116,8 @@ export class WorkerProcess {
   async #onOpen({ mesh: addresses, ...start }: Of<"open">): Promise<void> {
     const mesh = addresses === null ? null : await this.#join(addresses);
     await this.#worker!.open({ ...start, mesh });
-    this.#link.send({ kind: "opened" });
+    const positions = this.#worker!.positionsAt(start.epoch - 1);
+    this.#link.send({ kind: "opened", positions });
   }
 
   async #join({ addresses, token }: MeshAddresses): Promise<Mesh> {

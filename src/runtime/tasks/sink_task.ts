@@ -34,6 +34,13 @@ export class SinkTask implements Task {
     this.#onWrite = options.onWrite;
   }
 
+  /** Notes where the output is before a run's first epoch, which is made durable as an epoch is. */
+  async begin(epoch: Epoch): Promise<void> {
+    const positions = await this.#writer.prepare(epoch);
+    if (this.#writer.commit !== undefined) this.#prepared.push(epoch);
+    this.#host.journal?.positions(epoch, this.stepId, "output", positions);
+  }
+
   /** The snapshot of an epoch has been committed. Resolves when the output has followed. */
   async commit(epoch: Epoch): Promise<void> {
     if (this.#writer.commit === undefined) return;

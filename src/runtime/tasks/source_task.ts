@@ -37,6 +37,11 @@ export class SourceTask implements Task {
     this.#epoch = epoch;
   }
 
+  /** Notes where the input is before a run's first epoch. */
+  begin(epoch: Epoch): void {
+    this.#host.journal?.positions(epoch, this.stepId, "input", this.#reader.positions());
+  }
+
   /** Ends the current epoch behind what has been read so far. */
   closeEpoch(): void {
     this.#closeEpoch = true;

@@ -52,12 +52,12 @@ Deno.test("ControlLink hands over a message larger than any buffer between", asy
 Deno.test("ControlLink ends its messages when the other end closes, after what it sent last", async () => {
   await using pair = await connected();
   const { coordinator, worker } = pair;
-  worker.send({ kind: "opened" });
+  worker.send({ kind: "opened", positions: [] });
   worker.send({ kind: "ended", stopped: false, epoch: 1, positions: [] });
   await worker.flushed();
   worker.close();
   assertEquals(await Array.fromAsync(coordinator.messages()), [
-    { kind: "opened" },
+    { kind: "opened", positions: [] },
     { kind: "ended", stopped: false, epoch: 1, positions: [] },
   ]);
   assertEquals(await coordinator.receive(), undefined);
@@ -69,7 +69,7 @@ Deno.test("ControlLink is not drained before its last message has been received"
   const { coordinator, worker } = pair;
   let isDrained = false;
   void coordinator.drained().then(() => isDrained = true);
-  worker.send({ kind: "opened" });
+  worker.send({ kind: "opened", positions: [] });
   await worker.flushed();
   worker.close();
   await coordinator.receive();

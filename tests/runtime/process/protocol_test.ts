@@ -55,7 +55,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     mesh: null,
   },
   planned: { kind: "planned", plans: {} },
-  opened: { kind: "opened" },
+  opened: { kind: "opened", positions: POSITIONS },
   pong: { kind: "pong" },
   stateChanged: {
     kind: "stateChanged",

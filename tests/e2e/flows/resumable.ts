@@ -1,0 +1,25 @@
+/** Flows that are killed and go on. What comes out does not depend on when, or how often. */
+import { Dataflow, FileOutputConfig, PartitionedInputConfig } from "millrace";
+
+/** Lines of numbers from several partitions into a file: keyed state, an exchange, a merge. */
+export function numbers([path, count = "3000"]: readonly string[]): Dataflow<unknown> {
+  const partitions = ["a", "b", "c", "d"];
+  const input = new PartitionedInputConfig<number, number>({
+    partitions: () => partitions,
+    build: async function* (partition, resume) {
+      for (let i = (resume ?? -1) + 1; i < Number(count) / partitions.length; i++) {
+        if (i % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        yield [i, i * partitions.length + partitions.indexOf(partition)];
+      }
+    },
+  });
+  const source = new Dataflow("numbers").input("in", input);
+  const [even, odd] = source.branch((n) => n % 2 === 0);
+  return even.redistribute().map((n) => n).merge(odd)
+    .keyOn((n) => `k${n % 23}`)
+    .statefulMap("sums", () => 0, (sum: number, n) => [sum + n, n])
+    .keyOn(([, n]) => `m${n % 5}`)
+    .statefulMap("counts", () => 0, (seen: number, [, n]) => [seen + 1, n])
+    .map(([key, n]) => `${key} ${n}`)
+    .capture("out", new FileOutputConfig({ path }));
+}

@@ -1,0 +1,164 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { decodeValue } from "../../src/core/value_codec.ts";
+import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
+import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
+import { Random } from "../support/random.ts";
+
+const SEEDS = Number(Deno.env.get("RECOVERY_SEEDS") ?? 3);
+const FIRST = Number(Deno.env.get("RECOVERY_SEED") ?? Math.floor(Math.random() * 1_000_000));
+const KILLS = 12;
+const COUNT = 12_000;
+
+const flow = `${flowFile("resumable.ts")}:numbers`;
+
+/** The lines in the files of all workers, sorted: which worker writes what depends on their number. */
+async function linesIn(folder: string): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith("out")) continue;
+    lines.push(...(await Deno.readTextFile(`${folder}/${name}`)).trimEnd().split("\n"));
+  }
+  return lines.filter((line) => line !== "").sort();
+}
+
+/** The state of all keys. */
+async function stateIn(path: string): Promise<Record<string, unknown>> {
+  using store = await SqliteInspector.open(path);
+  return Object.fromEntries(
+    store.steps().map(({ step }) => [
+      step,
+      store.keys(step, { limit: 1_000 }).map(([key, state]) => [key, decodeValue(state)]),
+    ]),
+  );
+}
+
+function args(folder: string, workers: number): string[] {
+  return [
+    flow,
+    `-w${workers}`,
+    `--recovery=${folder}/state.db`,
+    "--epoch-interval=20ms",
+    "--",
+    `${folder}/out.txt`,
+    `${COUNT}`,
+  ];
+}
+
+/** The same, with a log that says when the flow is running. */
+function loud([flow, ...rest]: string[]): string[] {
+  return [flow, "--log-level=info", ...rest];
+}
+
+for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+  Deno.test(`killed ${KILLS} times at random, a flow ends as if nothing had happened: RECOVERY_SEED=${seed}`, async () => {
+    await using undisturbed = await folderOf({});
+    assertEquals((await runCli(args(undisturbed.path, 1))).code, 0);
+    const expected = await linesIn(undisturbed.path);
+    assertEquals(expected.length, COUNT);
+
+    await using folder = await folderOf({});
+    const random = new Random(seed);
+    let fired = 0;
+    let epochs = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      await using cli = startCli(args(folder.path, 1 + random.below(3)));
+      const fault = Promise.withResolvers<boolean>();
+      setTimeout(() => {
+        const pids = cli.processes();
+        if (pids.length > 0) Deno.kill(random.pick(pids), "SIGKILL");
+        fault.resolve(pids.length > 0);
+      }, random.below(700));
+      const isFired = await fault.promise;
+      const { code } = await cli.finished();
+      if (isFired && code !== 0) fired++;
+      if (code !== 0) {
+        using store = await SqliteInspector.open(`${folder.path}/state.db`).catch(() => null);
+        if ((store?.epoch ?? 0) > epochs) epochs = store!.epoch!;
+      }
+    }
+    const { code, stderr } = await runCli(args(folder.path, 2));
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    assertEquals(await linesIn(folder.path), expected);
+    assertEquals(
+      await stateIn(`${folder.path}/state.db`),
+      await stateIn(`${undisturbed.path}/state.db`),
+    );
+    assert(fired >= KILLS / 2, `only ${fired} of ${KILLS} kills came while a run was on`);
+    assert(epochs > 0, "no killed run had committed an epoch");
+  });
+}
+
+Deno.test("a flow that is stopped goes on where it was, with 1, 3, 2 and 1 workers", async () => {
+  await using undisturbed = await folderOf({});
+  await runCli(args(undisturbed.path, 1));
+  await using folder = await folderOf({});
+  for (const workers of [1, 3, 2, 1]) {
+    await using cli = startCli([
+      ...args(folder.path, workers).slice(0, 4),
+      "--log-level=info",
+      ...args(folder.path, workers).slice(4),
+    ]);
+    await cli.stderr.line(/flow running/);
+    cli.kill("SIGTERM");
+    assertEquals((await cli.finished()).code, 0);
+  }
+  assertEquals((await runCli(args(folder.path, 2))).code, 0);
+  assertEquals(await linesIn(folder.path), await linesIn(undisturbed.path));
+});
+
+Deno.test("a finished run that is started again has nothing to do, and reads what is new", async () => {
+  await using folder = await folderOf({ "in.txt": "a\nb\n" });
+  await Deno.writeTextFile(
+    `${folder.path}/flow.ts`,
+    `import { Dataflow, FileInputConfig, StdOutputConfig } from "millrace";
+export default new Dataflow("lines")
+  .input("in", new FileInputConfig({ path: "${folder.path}/in.txt" }))
+  .keyOn(() => "all")
+  .statefulMap("count", () => 0, (seen: number, line) => [seen + 1, line + (seen + 1)])
+  .capture(new StdOutputConfig());`,
+  );
+  const run = () => runCli([`${folder.path}/flow.ts`, `--recovery=${folder.path}/state.db`]);
+  assertEquals((await run()).stdout, `["all","a1"]\n["all","b2"]\n`);
+  assertEquals((await run()).stdout, "");
+  await Deno.writeTextFile(`${folder.path}/in.txt`, "c\n", { append: true });
+  assertEquals((await run()).stdout, `["all","c3"]\n`);
+});
+
+Deno.test("two runs on one store: the second is refused, and the first goes on", async () => {
+  await using folder = await folderOf({});
+  await using first = startCli([
+    ...args(folder.path, 1).slice(0, 4),
+    "--log-level=info",
+    ...args(folder.path, 1).slice(4),
+  ]);
+  await first.stderr.line(/flow running/);
+  const second = await runCli(args(folder.path, 1));
+  assertEquals(second.code, 1);
+  assertMatch(second.stderr, /^error: .*another run uses it/m);
+  assertEquals((await first.finished()).code, 0);
+});
+
+Deno.test("state shows a store while a run uses it: an overview, a step's keys, one value", async () => {
+  await using folder = await folderOf({});
+  const state = (...rest: string[]) => runCli(["state", `${folder.path}/state.db`, ...rest]);
+  await using running = startCli(loud(args(folder.path, 2)));
+  await running.stderr.line(/flow running/);
+  const during = await state();
+  assertEquals({ code: during.code, stderr: during.stderr }, { code: 0, stderr: "" });
+  assertMatch(during.stdout, /^flow {6}numbers\nepoch {5}/);
+  assertEquals((await running.finished()).code, 0);
+
+  const { stdout: overview } = await state();
+  assertMatch(overview, /^flow {6}numbers\nepoch {5}\d+, committed 20/);
+  assertMatch(overview, /^counts +5 +\d+$/m);
+  assertMatch(overview, new RegExp(`^in +a +${COUNT / 4 - 1}$`, "m"));
+  const each = COUNT / 5;
+  const { stdout: keys } = await state("counts");
+  assert(keys.startsWith(`key  state\nm0   ${each}\nm1   ${each}\n`), keys);
+  assertEquals((await state("counts", "m3")).stdout, `${each}\n`);
+  const { code, stderr } = await state("count");
+  assertEquals([code, stderr], [
+    2,
+    `error: ${folder.path}/state.db has no state of a step "count"; it has counts, sums\n`,
+  ]);
+});
