@@ -259,6 +259,9 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
       function* failing(): Generator<StateChange> {
         yield put("a", bytes(2));
         for (let i = 0; i < 30_000; i++) yield put(`new ${i}`, bytes(2), "new step");
+        // So much that a store has to write some of it before it has seen all.
+        const large = new Uint8Array(500_000);
+        for (let i = 0; i < 100; i++) yield put(`large ${i}`, large, "new step");
         throw thrown;
       }
       const error = await assertRejects(() =>

@@ -1,6 +1,6 @@
 import type { PartitionName } from "../../core/ids.ts";
 import { preview } from "../../core/preview.ts";
-import { partitionOf, requireSameWorkers } from "./per_worker.ts";
+import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { type Puller, pullerOf } from "./pull.ts";
 

@@ -1,5 +1,5 @@
 import type { Inferred } from "../../core/inferred.ts";
-import { partitionOf, requireSameWorkers } from "../manual/per_worker.ts";
+import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 
 /** How a {@linkcode TestingInputConfig} hands its items out. */

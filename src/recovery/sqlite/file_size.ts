@@ -12,7 +12,7 @@ const PAGES_AT_ONCE = 500;
 /**
  * Gives back pages, within the transaction that is open, where more than a quarter of the file is
  * free: with keys that come and go, some are needed again. Pages are merged when two thirds of them are
- * empty, so a file from which most keys have gone ends at about five times of what is left.
+ * empty, so a file from which most keys have gone ends at about three times of what is left.
  */
 export function giveBackPages(db: DatabaseSync): void {
   if (pragma(db, "freelist_count") * 4 < pragma(db, "page_count")) return;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { PartitionName, WorkerIndex } from "../../core/ids.ts";
-import type { Positions } from "../../graph/contracts.ts";
+import type { PartitionName, WorkerIndex } from "../core/ids.ts";
+import type { Positions } from "./contracts.ts";
 
 /** What the partition of a worker is called: it means something beside as many others only. */
 export function partitionOf(worker: WorkerIndex, workerCount: number): PartitionName {
