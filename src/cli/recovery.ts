@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
+import { exists } from "../core/exists.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
@@ -22,7 +23,7 @@ export async function recoveryOf(
   confirm: Confirm,
 ): Promise<RecoveryConfig> {
   const config = new SqliteRecoveryConfig(path);
-  if (!fromScratch || !await isThere(path)) return config;
+  if (!fromScratch || !await exists(path)) return config;
   if (!yes) {
     if (confirm === null) {
       throw new UsageError(
@@ -35,14 +36,4 @@ export async function recoveryOf(
   }
   await config.drop();
   return config;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -21,11 +21,6 @@ export class FrameSplitter {
     this.#take = take;
   }
 
-  /** Whether the stream may end here. */
-  get atBoundary(): boolean {
-    return this.#frame === null && this.#lengthFilled === 0;
-  }
-
   /**
    * Takes the next bytes.
    *

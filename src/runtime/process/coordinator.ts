@@ -119,7 +119,7 @@ export class Coordinator {
       await Promise.all(this.#workers.map(({ child }) => child.exited));
       listener?.close();
       await removeFolder(this.#folder);
-      await this.#committing; // the store is not to be closed in the middle of it
+      await this.#committing.catch(() => {}); // not to close in the middle; whoever waited knows
       await this.#recovery?.close();
     }
   }

@@ -9,6 +9,7 @@
  * @module
  */
 import { tmpdir } from "node:os";
+import { exists } from "../../core/exists.ts";
 
 /** Where a process listens. */
 export interface SocketAddress {
@@ -42,20 +43,10 @@ export async function removeFolder(folder: string | null): Promise<void> {
       return;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) {
-        if (!await isThere(folder)) return;
+        if (!await exists(folder)) return;
       } else if (tries === 3) throw error;
       // else: several workers may be at it, and one found something gone that it had just seen
     }
-  }
-}
-
-async function isThere(folder: string): Promise<boolean> {
-  try {
-    await Deno.lstat(folder);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 
