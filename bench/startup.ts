@@ -1,25 +1,36 @@
-/** The command line from start to exit. */
+/** The command line from start to exit, and from start to the first item out of four workers. */
 import { median } from "./support.ts";
 
 const RUNS = 11;
 
 const cli = new URL("../cli.ts", import.meta.url).href;
-const flow = new URL("../examples/wordcount.ts", import.meta.url);
-const times: number[] = [];
-for (let i = 0; i <= RUNS; i++) {
+const flow = new URL("../examples/wordcount.ts", import.meta.url).pathname;
+
+/** Runs the example; when the first byte came out, and when it had exited, in milliseconds. */
+async function start(workers: number): Promise<{ first: number; exit: number }> {
   const started = performance.now();
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", cli, flow.pathname],
-    stdout: "null",
-  }).output();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", cli, flow, "-w", String(workers)],
+    stdout: "piped",
+  }).spawn();
+  let first = NaN;
+  for await (const _ of child.stdout) {
+    if (Number.isNaN(first)) first = performance.now() - started;
+  }
+  const { success } = await child.status;
   if (!success) throw new Error("the example failed");
-  if (i > 0) times.push(performance.now() - started);
+  return { first, exit: performance.now() - started };
 }
-console.log(
-  `\nstart to exit of the command line, examples/wordcount.ts, once cached (${RUNS} runs)`,
-);
-console.log(
-  `  median ${median(times).toFixed(0)} ms, from ${Math.min(...times).toFixed(0)} to ${
-    Math.max(...times).toFixed(0)
-  } ms`,
-);
+
+console.log(`\nstart of the command line, examples/wordcount.ts, once cached (${RUNS} runs)`);
+for (const workers of [1, 4]) {
+  await start(workers);
+  const times = [];
+  for (let i = 0; i < RUNS; i++) times.push(await start(workers));
+  const shown = (all: number[]) =>
+    `${median(all).toFixed(0)} ms (${Math.min(...all).toFixed(0)}-${Math.max(...all).toFixed(0)})`;
+  console.log(
+    `  ${workers} worker${workers === 1 ? " " : "s"}: first item out ` +
+      `${shown(times.map(({ first }) => first))}, exit ${shown(times.map(({ exit }) => exit))}`,
+  );
+}
