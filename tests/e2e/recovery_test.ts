@@ -106,6 +106,23 @@ Deno.test("a flow that is stopped goes on where it was, with 1, 3, 2 and 1 worke
   assertEquals(await linesIn(folder.path), await linesIn(undisturbed.path));
 });
 
+Deno.test("--restart goes on from the last snapshot by itself", async () => {
+  await using undisturbed = await folderOf({});
+  await runCli(args(undisturbed.path, 2));
+  await using folder = await folderOf({});
+  const [flow, ...rest] = args(folder.path, 2);
+  const marker = `${folder.path}/marker`;
+  const { code, stderr } = await runCli([flow, "--restart=2", ...rest, marker]);
+  assertEquals(code, 0);
+  assertMatch(stderr, /error the run failed and is started again error="StepError: .*failed once/);
+  assertEquals(stderr.trimEnd().split("\n").length, 1);
+  assertEquals(await linesIn(folder.path), await linesIn(undisturbed.path));
+  assertEquals(
+    await stateIn(`${folder.path}/state.db`),
+    await stateIn(`${undisturbed.path}/state.db`),
+  );
+});
+
 Deno.test("a finished run that is started again has nothing to do, and reads what is new", async () => {
   await using folder = await folderOf({ "in.txt": "a\nb\n" });
   await Deno.writeTextFile(

@@ -1,8 +1,13 @@
 /** Flows that are killed and go on. What comes out does not depend on when, or how often. */
 import { Dataflow, FileOutputConfig, PartitionedInputConfig } from "millrace";
 
-/** Lines of numbers from several partitions into a file: keyed state, an exchange, a merge. */
-export function numbers([path, count = "3000"]: readonly string[]): Dataflow<unknown> {
+/**
+ * Lines of numbers from several partitions into a file: keyed state, an exchange, a merge. With a
+ * marker, it fails once, half-way.
+ */
+export function numbers(
+  [path, count = "3000", marker]: readonly string[],
+): Dataflow<unknown> {
   const partitions = ["a", "b", "c", "d"];
   const input = new PartitionedInputConfig<number, number>({
     partitions: () => partitions,
@@ -15,11 +20,23 @@ export function numbers([path, count = "3000"]: readonly string[]): Dataflow<unk
   });
   const source = new Dataflow("numbers").input("in", input);
   const [even, odd] = source.branch((n) => n % 2 === 0);
-  return even.redistribute().map((n) => n).merge(odd)
+  return even.redistribute().map((n) => failOnce(n, Number(count) / 2, marker)).merge(odd)
     .keyOn((n) => `k${n % 23}`)
     .statefulMap("sums", () => 0, (sum: number, n) => [sum + n, n])
     .keyOn(([, n]) => `m${n % 5}`)
     .statefulMap("counts", () => 0, (seen: number, [, n]) => [seen + 1, n])
     .map(([key, n]) => `${key} ${n}`)
     .capture("out", new FileOutputConfig({ path }));
+}
+
+/** Throws at `at`, unless a file says that it has been thrown already. */
+function failOnce(n: number, at: number, marker: string | undefined): number {
+  if (n !== at || marker === undefined) return n;
+  try {
+    Deno.writeTextFileSync(marker, "failed", { createNew: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return n;
+    throw error;
+  }
+  throw new Error("failed once");
 }
