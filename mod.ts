@@ -90,6 +90,10 @@ export type {
 export type { KafkaProperties } from "./src/connectors/kafka/properties.ts";
 
 // Recovery.
+export {
+  KafkaRecoveryConfig,
+  type KafkaRecoveryOptions,
+} from "./src/connectors/kafka_recovery/kafka_recovery.ts";
 export { SqliteRecoveryConfig } from "./src/recovery/sqlite/sqlite_recovery.ts";
 export {
   type EpochChanges,

@@ -12,6 +12,7 @@ Deno.test("mod.ts exports just these values", () => {
     "KafkaInputConfig",
     "KafkaMessageInputConfig",
     "KafkaOutputConfig",
+    "KafkaRecoveryConfig",
     "ManualEpochOutputConfig",
     "ManualInputConfig",
     "ManualOutputConfig",

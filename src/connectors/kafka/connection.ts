@@ -32,6 +32,7 @@ const FATAL_TYPES: ReadonlySet<string> = new Set([
   "TOPIC_AUTHORIZATION_FAILED",
   "CLUSTER_AUTHORIZATION_FAILED",
   "GROUP_AUTHORIZATION_FAILED",
+  "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
   "UNSUPPORTED_SASL_MECHANISM",
   "INVALID_TOPIC_EXCEPTION",
   "UNSUPPORTED_VERSION",
@@ -273,7 +274,8 @@ export class KafkaConnection {
 
   #refused(reason: string, cause: unknown): Error {
     const of = this.#brokers.join(", ");
-    return new Error(`cannot connect to ${of} for topic ${this.#names()}: ${reason}`, { cause });
+    const what = this.#topics.length === 0 ? "" : ` for topic ${this.#names()}`;
+    return new Error(`cannot connect to ${of}${what}: ${reason}`, { cause });
   }
 
   #unreachable(cause: unknown): Error {

@@ -23,16 +23,21 @@ export type KafkaProperties = Readonly<
   >
 >;
 
-/** Which side properties are for. */
-export type Side = "input" | "output";
+/** What properties are for. */
+export type Side = "input" | "output" | "recovery";
 
 const SIDES = {
   input: { ...CONNECTION, ...INPUT },
   output: { ...CONNECTION, ...OUTPUT },
+  recovery: CONNECTION,
 };
 
 /** The main name of each name. */
-const NAMES = { input: mainNames(SIDES.input), output: mainNames(SIDES.output) };
+const NAMES = {
+  input: mainNames(SIDES.input),
+  output: mainNames(SIDES.output),
+  recovery: mainNames(SIDES.recovery),
+};
 
 function mainNames(table: Properties): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
@@ -97,6 +102,11 @@ export function givenToOutput(properties: KafkaProperties): GivenProperties<type
   return new GivenProperties(SIDES.output, check("output", properties));
 }
 
+/** The same for a recovery store, which takes those of the connection alone. */
+export function givenToRecovery(properties: KafkaProperties): GivenProperties<typeof CONNECTION> {
+  return new GivenProperties(SIDES.recovery, check("recovery", properties));
+}
+
 function check(side: Side, properties: KafkaProperties): Map<string, Given> {
   // A `Map` has no own properties: all that is in it would be ignored.
   if (typeof properties !== "object" || properties === null || Symbol.iterator in properties) {
@@ -121,9 +131,10 @@ function check(side: Side, properties: KafkaProperties): Map<string, Given> {
 }
 
 function notTaken(side: Side, name: string): TypeError {
-  const other = side === "input" ? "output" : "input";
-  if (NAMES[other].has(name)) {
-    return new TypeError(`Kafka property "${name}" is for ${other}s; this is an ${side}`);
+  const other = (["input", "output"] as const).find((each) => NAMES[each].has(name));
+  if (other !== undefined) {
+    const here = side === "recovery" ? "a recovery store" : `an ${side}`;
+    return new TypeError(`Kafka property "${name}" is for ${other}s; this is ${here}`);
   }
   const refusal = REFUSED.find(({ names }) => names.includes(name));
   if (refusal !== undefined) {

@@ -42,8 +42,69 @@ export interface KafkaBroker extends Broker {
       };
     }): Promise<unknown>;
   };
-  /** Asks for a producer id, for idempotent writes. */
-  initProducerId(request: { transactionTimeout: number }): Promise<ProducerIdentity>;
+  /** Asks for a producer id, for idempotent writes, and with an id of ours for transactions. */
+  initProducerId(
+    request: { transactionalId?: string; transactionTimeout: number },
+  ): Promise<ProducerIdentity>;
+  /** Makes a partition's writes part of a transaction. */
+  addPartitionsToTxn(
+    request: ProducerIdentity & {
+      transactionalId: string;
+      topics: { topic: string; partitions: number[] }[];
+    },
+  ): Promise<unknown>;
+  /** Ends a transaction: `true` commits it. */
+  endTxn(
+    request: ProducerIdentity & { transactionalId: string; transactionResult: boolean },
+  ): Promise<unknown>;
+  /** Joins a group. Answers when all of its members have. */
+  joinGroup(request: {
+    groupId: string;
+    sessionTimeout: number;
+    rebalanceTimeout: number;
+    memberId: string;
+    protocolType: string;
+    groupProtocols: { name: string; metadata: Buffer }[];
+  }): Promise<{ generationId: number; leaderId: string; memberId: string }>;
+  /** Says, as a group's leader, what each member gets. */
+  syncGroup(request: {
+    groupId: string;
+    generationId: number;
+    memberId: string;
+    groupAssignment: { memberId: string; memberAssignment: Buffer }[];
+  }): Promise<{ memberAssignment: Buffer }>;
+  /** Says to a group that a member is there. */
+  heartbeat(
+    request: { groupId: string; groupGenerationId: number; memberId: string },
+  ): Promise<{ throttleTime: number; errorCode: number }>;
+  /** Leaves a group. */
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<void>;
+  /** Makes topics. */
+  createTopics(request: {
+    topics: {
+      topic: string;
+      numPartitions: number;
+      replicationFactor: number;
+      configEntries: { name: string; value: string }[];
+    }[];
+  }): Promise<unknown>;
+  /** Deletes topics. */
+  deleteTopics(request: { topics: string[] }): Promise<unknown>;
+  /** The settings of topics. */
+  describeConfigs(
+    request: { resources: { type: number; name: string; configNames: string[] }[] },
+  ): Promise<
+    { resources: { configEntries: { configName: string; configValue: string | null }[] }[] }
+  >;
+}
+
+/** The broker that keeps a transactional id's transactions. KafkaJS finds it, but does not declare it. */
+export async function transactionCoordinator(
+  cluster: Cluster,
+  transactionalId: string,
+): Promise<KafkaBroker> {
+  const request = { groupId: transactionalId, coordinatorType: 1 };
+  return await cluster.findGroupCoordinator(request) as KafkaBroker;
 }
 
 /** What an idempotent producer is known by. */

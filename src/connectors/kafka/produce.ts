@@ -27,6 +27,8 @@ export interface ProduceOptions {
   readonly acks: number;
   /** How long the broker may wait for replicas, in milliseconds. */
   readonly timeoutMs: number;
+  /** Whose transaction the batches are part of; absent where they are of none. */
+  readonly transactionalId?: string;
 }
 
 const API_KEY = 0;
@@ -54,13 +56,18 @@ export async function produce(
 
 function encodeRequest(
   batches: readonly PartitionBatch[],
-  { topic, acks, timeoutMs }: ProduceOptions,
+  { topic, acks, timeoutMs, transactionalId }: ProduceOptions,
 ): Buffer {
   const name = Buffer.from(topic);
-  const size = 2 + 2 + 4 + 4 + 2 + name.length + 4 +
+  const id = transactionalId === undefined ? null : Buffer.from(transactionalId);
+  const size = 2 + (id?.length ?? 0) + 2 + 4 + 4 + 2 + name.length + 4 +
     batches.reduce((sum, { batch }) => sum + 8 + batch.length, 0);
   const buffer: Buffer = Buffer.allocUnsafe(size);
-  let at = buffer.writeInt16BE(-1, 0); // no transactional id
+  let at = buffer.writeInt16BE(id?.length ?? -1, 0);
+  if (id !== null) {
+    buffer.set(id, at);
+    at += id.length;
+  }
   at = buffer.writeInt16BE(acks, at);
   at = buffer.writeInt32BE(timeoutMs, at);
   at = buffer.writeInt32BE(1, at); // topics

@@ -37,10 +37,15 @@ export interface BatchHeader {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly baseSequence: number;
+  /** Whether it belongs to the transaction that its producer has open. */
+  readonly transactional?: boolean;
 }
 
 /** Bytes before the records. */
 const HEADER = 61;
+
+/** The attribute of a batch that is part of a transaction. */
+const TRANSACTIONAL = 0x10;
 
 /** The most that the fixed parts of a record take: two lengths, a delta of 64 bits, and so on. */
 const RECORD_OVERHEAD = 40;
@@ -60,7 +65,7 @@ export function encodeRecordBatch(records: readonly WireRecord[], header: BatchH
   buffer.writeBigInt64BE(0n, 0);
   buffer.writeInt32BE(0, 12);
   buffer.writeInt8(2, 16);
-  buffer.writeInt16BE(0, 21); // neither compressed nor in a transaction
+  buffer.writeInt16BE(header.transactional ? TRANSACTIONAL : 0, 21); // not compressed
   buffer.writeInt32BE(records.length - 1, 23);
   buffer.writeBigInt64BE(BigInt(baseTimestamp), 27);
   buffer.writeBigInt64BE(BigInt(maxTimestamp), 35);
@@ -75,7 +80,7 @@ export function encodeRecordBatch(records: readonly WireRecord[], header: BatchH
 export async function compressBatch(batch: Buffer, codec: Codec, level?: number): Promise<Buffer> {
   const packed = await compress(codec, batch.subarray(HEADER), level);
   const buffer: Buffer = Buffer.concat([batch.subarray(0, HEADER), packed]);
-  buffer.writeInt16BE(CODEC_BITS[codec], 21);
+  buffer.writeInt16BE(buffer.readInt16BE(21) | CODEC_BITS[codec], 21);
   return seal(buffer);
 }
 

@@ -1,0 +1,164 @@
+/**
+ * One run at a time: a consumer group whose leader holds the store.
+ *
+ * Joining a group makes all of its members join again. A holder that is alive does, and stays the
+ * leader: who came later sees that within a second, and leaves. One that has died does not, and is taken out by
+ * the broker when its session has ended; then the one that waits is the leader. The broker decides, so no two
+ * can hold it. A holder that could not speak to the broker for so long may have lost it; its writes
+ * are refused then, as the next run has a newer epoch of the transactional id (`transaction.ts`).
+ *
+ * @module
+ */
+import { silentLog } from "../../core/log.ts";
+import { KafkaConnection, kindOf } from "../kafka/connection.ts";
+import { Buffer, type KafkaBroker } from "../kafka/kafkajs.ts";
+import { explain, IN_USE, type KafkaPlace, refuse } from "./place.ts";
+
+/** How long a holder may be silent: most brokers allow no less than 6 s. */
+const SESSION_MS = 10_000;
+
+/** How often a holder speaks: so fast is another one refused. */
+const HEARTBEAT_MS = 500;
+
+/** What the broker says of a member that it does not have, or that is behind. */
+const NOT_A_MEMBER: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION"]);
+
+/** A store's lock. It has a connection of its own: the answer to joining holds up what is behind it. */
+export class RunLock {
+  readonly #place: KafkaPlace;
+  readonly #ended = new AbortController();
+  readonly #connection: KafkaConnection;
+  #member = "";
+  #generation = -1;
+  #isLost = false;
+  #beating: Promise<void> = Promise.resolve();
+
+  private constructor(place: KafkaPlace) {
+    this.#place = place;
+    this.#connection = new KafkaConnection(place.brokers, [], place.settings, {
+      log: silentLog,
+      signal: this.#ended.signal,
+    });
+  }
+
+  /**
+   * Takes the lock. Waits for the session of a holder that has died.
+   *
+   * @throws {RecoveryError} If another run holds it, or the broker is not in reach or refuses us.
+   */
+  static async take(place: KafkaPlace): Promise<RunLock> {
+    const lock = new RunLock(place);
+    try {
+      if (!await lock.#connection.open(() => lock.#join())) throw refuse(place, IN_USE);
+      lock.#beating = lock.#beat();
+      return lock;
+    } catch (error) {
+      await lock.#connection.close();
+      throw explain(place, error);
+    }
+  }
+
+  /** A connection for what has no place elsewhere: topics are made and dropped over it. */
+  get connection(): KafkaConnection {
+    return this.#connection;
+  }
+
+  /** Whether another run has taken it. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Gives it back. */
+  async release(): Promise<void> {
+    this.#ended.abort();
+    await this.#beating;
+    if (!this.#isLost) await this.#leave();
+    await this.#connection.close();
+  }
+
+  /** Joins, and gives whether the lock is ours. */
+  async #join(): Promise<boolean> {
+    const groupId = this.#place.id;
+    const coordinator = await this.#coordinator();
+    const { memberId, leaderId, generationId } = await coordinator.joinGroup({
+      groupId,
+      sessionTimeout: SESSION_MS,
+      rebalanceTimeout: SESSION_MS,
+      memberId: this.#member,
+      protocolType: "millrace",
+      groupProtocols: [{ name: "lock", metadata: Buffer.alloc(0) }],
+    });
+    this.#member = memberId;
+    this.#generation = generationId;
+    if (leaderId !== memberId) {
+      await this.#leave();
+      return false;
+    }
+    const groupAssignment = [{ memberId, memberAssignment: Buffer.from("held") }];
+    await coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment });
+    return true;
+  }
+
+  async #beat(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!this.#isLost) {
+      await sleep(HEARTBEAT_MS, signal);
+      if (signal.aborted) return;
+      try {
+        const coordinator = await this.#coordinator();
+        await coordinator.heartbeat({
+          groupId: this.#place.id,
+          groupGenerationId: this.#generation,
+          memberId: this.#member,
+        });
+      } catch (error) {
+        await this.#rejoin(error);
+      }
+    }
+  }
+
+  /** After a heartbeat that failed: another one has joined, or we were away for too long. */
+  async #rejoin(error: unknown): Promise<void> {
+    let kind = kindOf(error);
+    // Each time round another one may have joined meanwhile.
+    while (!this.#ended.signal.aborted) {
+      if (NOT_A_MEMBER.has(kind)) this.#member = "";
+      else if (kind !== "REBALANCE_IN_PROGRESS") return this.#connection.drop(); // the next one, anew
+      try {
+        this.#isLost = !await this.#join();
+        return;
+      } catch (error) {
+        kind = kindOf(error);
+      }
+    }
+  }
+
+  async #coordinator(): Promise<KafkaBroker> {
+    const cluster = await this.#connection.cluster();
+    return await cluster.findGroupCoordinator({ groupId: this.#place.id }) as KafkaBroker;
+  }
+
+  /** Whoever cannot leave is taken out when its session ends. */
+  async #leave(): Promise<void> {
+    try {
+      const coordinator = await this.#coordinator();
+      await coordinator.leaveGroup({ groupId: this.#place.id, memberId: this.#member });
+    } catch {
+      this.#connection.drop();
+    }
+  }
+}
+
+/** Sleeps, unless or until the signal is aborted. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,64 @@
+/**
+ * What is on the topics.
+ *
+ * ```text
+ *   PREFIX-state   key ["STEP","KEY"]                         value  the state's bytes; none: forgotten
+ *   PREFIX-meta    key ["flow"]                               value  {"format":1,"flow":…,"partitions":…}
+ *                  key ["epoch"]                              value  {"epoch":…,"committedAt":…}
+ *                  key ["position","ROLE","STEP","PARTITION"] value  the position's bytes; none: gone
+ * ```
+ *
+ * Keys are JSON as `JSON.stringify` writes it, which has an escape for what is not well-formed: no two
+ * keys are alike. A key of `PREFIX-state` is in the partition `floor(group * partitions / KEY_GROUPS)`, so
+ * that a range of key groups is in a range of partitions.
+ *
+ * @module
+ */
+import type { Epoch } from "../../core/ids.ts";
+import { KEY_GROUPS } from "../../core/key_groups.ts";
+import type { PositionRole, StoredPosition } from "../../recovery/store.ts";
+import { Buffer } from "../kafka/kafkajs.ts";
+
+/** The format that is written, and the only one that is read. */
+export const FORMAT = 1;
+
+/** The keys of the two records of which there is one. */
+export const FLOW_KEY = '["flow"]';
+export const EPOCH_KEY = '["epoch"]';
+
+/** Whose store it is. */
+export interface StoreHead {
+  readonly format: number;
+  readonly flow: string;
+  /** How many partitions the topic for state had when it was made. */
+  readonly partitions: number;
+}
+
+/** The last epoch. */
+export interface StoredEpoch {
+  readonly epoch: Epoch;
+  /** When, in milliseconds since the Unix epoch. */
+  readonly committedAt: number;
+}
+
+/** The key of a key's record. */
+export function stateKey(step: string, key: string): Buffer {
+  return Buffer.from(JSON.stringify([step, key]));
+}
+
+/** The key of a position's record. */
+export function positionKey({ role, step, partition }: StoredPosition): string {
+  return JSON.stringify(["position", role, step, partition]);
+}
+
+/** A position out of its record; `null` where it is none. */
+export function readPosition(key: string, state: Uint8Array): StoredPosition | null {
+  const [kind, role, step, partition] = JSON.parse(key) as string[];
+  if (kind !== "position") return null;
+  return { role: role as PositionRole, step, partition, state };
+}
+
+/** Where the keys of a group are. */
+export function partitionOf(group: number, partitions: number): number {
+  return Math.floor(group * partitions / KEY_GROUPS);
+}

@@ -1,0 +1,184 @@
+/**
+ * Writes in transactions, one after the other.
+ *
+ * Asking for a producer id under a transactional id ends what another producer has open under it, and
+ * from then on its writes are refused: so only the last run that has opened a store can commit.
+ *
+ * @module
+ */
+import { isFatal, type KafkaConnection, kindOf } from "../kafka/connection.ts";
+import {
+  type KafkaBroker,
+  type ProducerIdentity,
+  transactionCoordinator,
+} from "../kafka/kafkajs.ts";
+import { produce } from "../kafka/produce.ts";
+import { encodeRecordBatch, type WireRecord } from "../kafka/record_batch.ts";
+
+/** How long a transaction may take; the broker ends it then. */
+const TRANSACTION_MS = 300_000;
+
+/** How long the broker may be away. */
+const PATIENCE_MS = 120_000;
+
+/** How long replicas may take. */
+const ACK_MS = 30_000;
+
+/** Between two looks at whether the transaction before has been worked off. */
+const BUSY_MS = 10;
+
+/** After these, the same again is no use. */
+const FINAL: ReadonlySet<string> = new Set([
+  "INVALID_PRODUCER_EPOCH",
+  "INVALID_PRODUCER_ID_MAPPING",
+  "INVALID_TXN_STATE",
+  "INVALID_TRANSACTION_TIMEOUT",
+  "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "POLICY_VIOLATION",
+]);
+
+/** Records by partition. */
+export type Records = ReadonlyMap<number, readonly WireRecord[]>;
+
+/** Sequence numbers begin anew after these many. */
+const SEQUENCES = 2 ** 31;
+
+/** A producer with a transactional id. */
+export class TransactionalProducer {
+  readonly #connection: KafkaConnection;
+  readonly #id: string;
+  readonly #sequences = new Map<string, number>();
+  readonly #added = new Set<string>();
+  #identity: ProducerIdentity = { producerId: "-1", producerEpoch: -1 };
+  #coordinator: KafkaBroker | null = null;
+  #hasFailed = false;
+
+  private constructor(connection: KafkaConnection, id: string) {
+    this.#connection = connection;
+    this.#id = id;
+  }
+
+  /** Takes over the transactional id. Returns when nothing is open under it any more. */
+  static async begin(connection: KafkaConnection, id: string): Promise<TransactionalProducer> {
+    const producer = new TransactionalProducer(connection, id);
+    producer.#identity = await producer.#persist(async () => {
+      const coordinator = await producer.#findCoordinator();
+      return await coordinator.initProducerId({
+        transactionalId: id,
+        transactionTimeout: TRANSACTION_MS,
+      });
+    });
+    return producer;
+  }
+
+  /** Whether something could not be done: then nobody knows what has been written. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** Writes records, as part of the transaction. One call at a time. */
+  async send(topic: string, records: Records): Promise<void> {
+    if (records.size === 0) return;
+    await this.#add(topic, [...records.keys()]);
+    const waiting = new Map<number, Uint8Array>();
+    for (const [partition, each] of records) {
+      const name = `${topic}-${partition}`;
+      const baseSequence = this.#sequences.get(name) ?? 0;
+      this.#sequences.set(name, (baseSequence + each.length) % SEQUENCES);
+      waiting.set(
+        partition,
+        encodeRecordBatch(each, {
+          producerId: BigInt(this.#identity.producerId),
+          producerEpoch: this.#identity.producerEpoch,
+          baseSequence,
+          transactional: true,
+        }),
+      );
+    }
+    await this.#persist(() => this.#sendAll(topic, waiting));
+  }
+
+  /** Ends the transaction. Nothing is to be done where nothing has been written. */
+  async end(how: "commit" | "abort"): Promise<void> {
+    if (this.#added.size === 0) return;
+    await this.#persist(async () => {
+      const coordinator = await this.#findCoordinator();
+      await coordinator.endTxn({
+        transactionalId: this.#id,
+        ...this.#identity,
+        transactionResult: how === "commit",
+      });
+    });
+    this.#added.clear();
+  }
+
+  async #add(topic: string, partitions: readonly number[]): Promise<void> {
+    const added = partitions.filter((partition) => !this.#added.has(`${topic}-${partition}`));
+    if (added.length === 0) return;
+    await this.#persist(async () => {
+      const coordinator = await this.#findCoordinator();
+      await coordinator.addPartitionsToTxn({
+        transactionalId: this.#id,
+        ...this.#identity,
+        topics: [{ topic, partitions: added }],
+      });
+    });
+    for (const partition of added) this.#added.add(`${topic}-${partition}`);
+  }
+
+  /** What has been acknowledged is taken out of `waiting`; sent again, the broker knows it. */
+  async #sendAll(topic: string, waiting: Map<number, Uint8Array>): Promise<void> {
+    const leaders = await this.#connection.leaders(topic);
+    const byLeader = Map.groupBy(waiting, ([partition]) => leaders.get(partition) ?? -1);
+    const sent = await Promise.allSettled([...byLeader].map(async ([leader, batches]) => {
+      const broker = await this.#connection.broker(leader);
+      const results = await produce(
+        broker,
+        batches.map(([partition, batch]) => ({ partition, batch })),
+        { topic, acks: -1, timeoutMs: ACK_MS, transactionalId: this.#id },
+      );
+      let problem: unknown;
+      for (const { partition, error } of results) {
+        if (error === undefined || error.type === "DUPLICATE_SEQUENCE_NUMBER") {
+          waiting.delete(partition);
+        } else problem = error;
+      }
+      if (problem !== undefined) throw problem;
+    }));
+    for (const each of sent) if (each.status === "rejected") throw each.reason;
+  }
+
+  async #findCoordinator(): Promise<KafkaBroker> {
+    return this.#coordinator ??= await transactionCoordinator(
+      await this.#connection.cluster(),
+      this.#id,
+    );
+  }
+
+  /** Again and again, while the broker may come back. */
+  async #persist<T>(work: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        const done = await work();
+        this.#connection.succeeded();
+        return done;
+      } catch (error) {
+        const kind = kindOf(error);
+        if (isFatal(error) || FINAL.has(kind) || performance.now() >= deadline) {
+          this.#hasFailed = true;
+          throw error;
+        }
+        if (kind === "CONCURRENT_TRANSACTIONS") {
+          await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+          continue;
+        }
+        this.#coordinator = null;
+        this.#connection.drop();
+        await this.#connection.pause(error, deadline);
+      }
+    }
+  }
+}
