@@ -70,7 +70,11 @@ const OPTIONS: readonly Option[] = [
     value: "TIME",
     about: "length of an epoch: 500ms, 10s, 5m (default 10s)",
   },
-  { name: "recovery", value: "PATH", about: "keep state in this file, and go on from it" },
+  {
+    name: "recovery",
+    value: "PATH",
+    about: "keep state in a file, or at kafka://HOST:PORT/PREFIX",
+  },
   { name: "restart", value: "N", about: "start a failed run again, N times in a row at most" },
   {
     name: "worker-flags",
@@ -96,7 +100,7 @@ flow.ts:name picks another export. What follows -- is in the flow's Deno.args.
 
        deno run -A cli.ts state PATH [STEP [KEY]]
 
-shows what a recovery store holds, also while a run uses it.
+shows what a recovery store in a file holds, also while a run uses it.
 
 Options:
 ${options.join("\n")}

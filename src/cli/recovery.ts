@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { exists } from "../core/exists.ts";
+import { KafkaRecoveryConfig } from "../connectors/kafka_recovery/kafka_recovery.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
@@ -15,15 +16,16 @@ export type Confirm = ((question: string) => boolean) | null;
 /**
  * The store, emptied where that was asked for.
  *
- * @throws {UsageError} If it is to be emptied and nobody is there to say yes, or somebody says no.
+ * @throws {UsageError} If it names no store; if it is to be emptied and nobody is there to say yes, or somebody says no.
  * @throws {RecoveryError} If a run uses it.
  */
 export async function recoveryOf(
   { path, fromScratch, yes }: RecoveryCommand,
   confirm: Confirm,
 ): Promise<RecoveryConfig> {
-  const config = new SqliteRecoveryConfig(path);
-  if (!fromScratch || !await exists(path)) return config;
+  const config = configOf(path);
+  // Whether there is something on Kafka, only the broker could say.
+  if (!fromScratch || !(isOnKafka(path) || await exists(path))) return config;
   if (!yes) {
     if (confirm === null) {
       throw new UsageError(
@@ -36,4 +38,24 @@ export async function recoveryOf(
   }
   await config.drop();
   return config;
+}
+
+/** Whether a store is on Kafka, or meant to be. */
+export function isOnKafka(path: string): boolean {
+  return /^kafka:/i.test(path);
+}
+
+function configOf(path: string): RecoveryConfig {
+  if (!isOnKafka(path)) return new SqliteRecoveryConfig(path);
+  const [, brokers, topicPrefix] = /^kafka:\/\/([^/?#]*)\/([^/?#]*)$/i.exec(path) ?? [];
+  // What is in front of an @ may be a password.
+  const shown = path.replace(/\/\/[^/]*@/, "//***@");
+  const wanted = `a store on Kafka is kafka://HOST:PORT,HOST:PORT/PREFIX; got ${shown}`;
+  if (brokers === undefined) throw new UsageError(wanted);
+  try {
+    return new KafkaRecoveryConfig({ brokers: brokers.split(","), topicPrefix });
+  } catch (cause) {
+    const why = shown === path ? ` (${(cause as TypeError).message})` : "";
+    throw new UsageError(`${wanted}${why}`, { cause });
+  }
 }

@@ -8,6 +8,7 @@ import { preview } from "../core/preview.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import type { StateCommand } from "./arguments.ts";
+import { isOnKafka } from "./recovery.ts";
 
 /** So many keys of a step are listed. */
 const MOST_KEYS = 100;
@@ -15,10 +16,15 @@ const MOST_KEYS = 100;
 /**
  * Shows a store, a step of it, or one key's value. Reads only, also while a run uses it.
  *
- * @throws {UsageError} If there is no such step or key.
+ * @throws {UsageError} If there is no such step or key, or the store is not in a file.
  * @throws {RecoveryError} If the store cannot be read.
  */
 export async function describeState({ path, step, key }: StateCommand): Promise<string> {
+  if (isOnKafka(path)) {
+    throw new UsageError(
+      `state shows stores in files only; ${path} is on Kafka: read its topics with a Kafka tool`,
+    );
+  }
   using store = await SqliteInspector.open(path);
   if (step === null) return overview(store);
   const steps = store.steps();

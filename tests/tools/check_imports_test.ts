@@ -52,6 +52,20 @@ Deno.test("findProblems() keeps connectors apart from each other", () => {
   assertEquals(problems("connectors/files/csv.ts > connectors/shared.ts").length, 1);
 });
 
+Deno.test("findProblems() lets the Kafka recovery store import what it is made of, and no more", () => {
+  assertEquals(
+    problems(
+      "connectors/kafka_recovery/store.ts > connectors/kafka/connection.ts",
+      "connectors/kafka_recovery/store.ts > recovery/store.ts",
+      "cli/recovery.ts > connectors/kafka_recovery/kafka_recovery.ts",
+    ),
+    [],
+  );
+  assertEquals(problems("connectors/kafka_recovery/store.ts > runtime/run.ts").length, 1);
+  assertEquals(problems("connectors/kafka/sink.ts > recovery/store.ts").length, 1);
+  assertEquals(problems("cli/recovery.ts > connectors/kafka/sink.ts").length, 1);
+});
+
 Deno.test("findProblems() keeps src apart from the entry points and from what is outside", () => {
   assertEquals(problems("cli/run.ts > mod.ts", "cli/run.ts > cli.ts", "cli/run.ts > ./x.ts"), [
     "src/cli/run.ts:3: imports mod.ts, but src must do without it",
