@@ -1,6 +1,19 @@
-import { KafkaRecoveryConfig } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
-import { testRecoveryStore } from "../conformance/recovery_store.ts";
-import { kafkaBrokers } from "../support/kafka.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  KafkaRecoveryConfig,
+  type KafkaRecoveryOptions,
+} from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
+import { RecoveryError } from "../../src/recovery/store.ts";
+import { loadAll, testRecoveryStore } from "../conformance/recovery_store.ts";
+import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
+import { kafkaClient } from "../support/kafka_client.ts";
 
 testRecoveryStore("a store on Kafka", async () => {
   const brokers = await kafkaBrokers();
@@ -8,3 +21,146 @@ testRecoveryStore("a store on Kafka", async () => {
   const config = () => new KafkaRecoveryConfig({ brokers, topicPrefix });
   return { config, [Symbol.asyncDispose]: () => config().drop() };
 });
+
+/** A store of its own, gone after the test. */
+async function newStore(): Promise<
+  AsyncDisposable & { config: KafkaRecoveryConfig; prefix: string }
+> {
+  const brokers = await kafkaBrokers();
+  const prefix = `store-${crypto.randomUUID()}`;
+  const config = new KafkaRecoveryConfig({ brokers, topicPrefix: prefix });
+  return { config, prefix, [Symbol.asyncDispose]: () => config.drop() };
+}
+
+const bytes = (...values: number[]) => new Uint8Array(values);
+
+Deno.test("a run that has lost the store on Kafka cannot commit any more", async () => {
+  await using at = await newStore();
+  const store = await at.config.open("flow");
+  try {
+    await store.commit(0, { state: [{ step: "s", key: "k", state: bytes(1) }], positions: [] });
+    // What the next run does first, after a lock that was lost without a word.
+    const next = kafkaClient(await kafkaBrokers()).producer({
+      transactionalId: `${at.prefix}-recovery`,
+      maxInFlightRequests: 1,
+    });
+    await next.connect();
+    const transaction = await next.transaction();
+    await transaction.abort();
+    await next.disconnect();
+    const changes = { state: [{ step: "s", key: "k", state: bytes(2) }], positions: [] };
+    const error = await assertRejects(() => store.commit(1, changes), RecoveryError);
+    assertStringIncludes(error.message, "another run has taken it over");
+    await assertRejects(() => store.resume(), RecoveryError, "it failed before");
+  } finally {
+    await store.close();
+  }
+  const again = await at.config.open("flow");
+  try {
+    assertEquals((await again.resume())?.epoch, 0);
+    assertEquals(await loadAll(again, "s"), new Map([["k", bytes(1)]]));
+  } finally {
+    await again.close();
+  }
+});
+
+Deno.test("a state that is larger than the topic takes is an error that says so", async () => {
+  await using at = await newStore();
+  const store = await at.config.open("flow");
+  try {
+    const state = [{ step: "s", key: "k", state: new Uint8Array(9 << 20) }];
+    const error = await assertRejects(
+      () => store.commit(0, { state, positions: [] }),
+      RecoveryError,
+    );
+    assertStringIncludes(error.message, "max.message.bytes");
+  } finally {
+    await store.close();
+  }
+});
+
+Deno.test("a store on Kafka refuses topics that are not its own or not compacted", async () => {
+  const brokers = await kafkaBrokers();
+  const compact = { "cleanup.policy": "compact" };
+  {
+    await using at = await newStore();
+    await createTopic(brokers, { name: `${at.prefix}-state` });
+    await assertRejects(() => at.config.open("flow"), RecoveryError, "cleanup.policy=delete");
+  }
+  {
+    await using at = await newStore();
+    await createTopic(brokers, { name: `${at.prefix}-meta`, config: compact });
+    await assertRejects(() => at.config.open("flow"), RecoveryError, "is missing");
+  }
+  {
+    await using at = await newStore();
+    const name = await createTopic(brokers, { name: `${at.prefix}-state`, config: compact });
+    await produce(brokers, name, [{ key: '["step","key"]', value: "1" }]);
+    await assertRejects(() => at.config.open("flow"), RecoveryError, "does not say whose");
+    await produce(brokers, name, [{ key: "hello", value: "1" }]);
+    await assertRejects(() => at.config.open("flow"), RecoveryError, "that no store writes");
+  }
+});
+
+Deno.test("a store on Kafka says that no broker is in reach", async () => {
+  const config = new KafkaRecoveryConfig({ brokers: ["127.0.0.1:1"], topicPrefix: "p" });
+  const error = await assertRejects(() => config.open("flow"), RecoveryError);
+  assertStringIncludes(error.message, "recovery store kafka://127.0.0.1:1/p: no Kafka broker");
+});
+
+Deno.test("KafkaRecoveryConfig checks its options", () => {
+  const make = (options: unknown) => new KafkaRecoveryConfig(options as KafkaRecoveryOptions);
+  const brokers = ["a:1"];
+  for (const topicPrefix of ["", "a/b", "x".repeat(240), 1, undefined]) {
+    assertThrows(() => make({ brokers, topicPrefix }), TypeError, "topicPrefix");
+  }
+  assertThrows(() => make({ brokers: [], topicPrefix: "p" }), TypeError, "brokers");
+  const withAcks = { brokers, topicPrefix: "p", additionalProperties: { acks: 1 } };
+  assertThrows(() => make(withAcks), TypeError, '"acks" is for outputs; this is a recovery store');
+});
+
+Deno.test("killed and started again, a flow goes on exactly from its store on Kafka", async () => {
+  await using at = await newStore();
+  await using folder = await folderOf({});
+  const args = (workers: number) => [
+    `${flowFile("resumable.ts")}:numbers`,
+    `-w${workers}`,
+    `--recovery=${at.config.name}`,
+    "--epoch-interval=50ms",
+    "--",
+    `${folder.path}/out.txt`,
+    "12000",
+  ];
+  {
+    await using cli = startCli(args(2));
+    // Killed when some epochs have been committed.
+    for (let i = 0; i < 400 && await linesOut(folder.path) < 1_000; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    Deno.kill(cli.processes()[0], "SIGKILL");
+    await cli.finished();
+  }
+  const before = await linesOut(folder.path);
+  assert(before > 0 && before < 12_000, `${before} lines before it was killed`);
+  // Waits for the lock of the run that was killed.
+  const { code, stderr } = await runCli(args(3), { deadlineMs: 60_000 });
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const lines = await allLines(folder.path);
+  assertEquals(lines.length, 12_000);
+  assertEquals(new Set(lines).size, 12_000);
+});
+
+async function allLines(folder: string): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith("out")) continue;
+    lines.push(
+      ...(await Deno.readTextFile(`${folder}/${name}`)).split("\n").filter((l) => l !== ""),
+    );
+  }
+  return lines;
+}
+
+async function linesOut(folder: string): Promise<number> {
+  return (await allLines(folder)).length;
+}
