@@ -44,3 +44,12 @@ Deno.test("state shows stores in files only", async () => {
   const command = { path: "kafka://a:9092/orders", step: null, key: null };
   await assertRejects(() => describeState(command), UsageError, "stores in files only");
 });
+
+Deno.test("recoveryOf() does not repeat a password that somebody put into the address", async () => {
+  const path = "kafka://me:secret@localhost:9092/orders";
+  const error = await assertRejects(
+    () => recoveryOf({ path, fromScratch: false, yes: false }, null),
+    UsageError,
+  ) as UsageError;
+  assertEquals(error.message.includes("secret"), false);
+});
