@@ -182,7 +182,7 @@ function parse(args: readonly string[]): Parsed {
   const names = OPTIONS.map(({ name }) => name);
   const alias: Record<string, string> = { h: "help", V: "version" };
   for (const { name, alias: short } of OPTIONS) if (short !== undefined) alias[short] = name;
-  const parsed: unknown = parseArgs([...args], {
+  const parsed: unknown = parseArgs(joinFlags(args), {
     string: [...names, "_"],
     boolean: ["help", "version", ...SWITCHES],
     alias,
@@ -202,6 +202,14 @@ function parse(args: readonly string[]): Parsed {
     }
   }
   return parsed as Parsed;
+}
+
+/** The workers' flags begin like options of ours: as one argument with their name they are not taken so. */
+function joinFlags(args: readonly string[]): string[] {
+  const at = args.indexOf("--worker-flags");
+  const end = args.indexOf("--");
+  if (at < 0 || at + 1 >= args.length || (end >= 0 && at > end - 2)) return [...args];
+  return [...args.slice(0, at), `${args[at]}=${args[at + 1]}`, ...args.slice(at + 2)];
 }
 
 /** A hint at the option that was meant, where one starts alike. */

@@ -7,7 +7,7 @@ import { fstatSync } from "node:fs";
 import { UsageError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
-import { helpText, parseCommand, type RunCommand } from "./arguments.ts";
+import { helpText, type LogFormat, parseCommand, type RunCommand } from "./arguments.ts";
 import { locateFlow } from "./flow_location.ts";
 import { createLogWriter } from "./log_writer.ts";
 import { recoveryOf } from "./recovery.ts";
@@ -25,6 +25,7 @@ export type ExitCode = 0 | 1 | 2;
  */
 export async function main(args: readonly string[]): Promise<ExitCode> {
   let workers = 1;
+  let logFormat: LogFormat = "text";
   try {
     const command = parseCommand(args, (name) => Deno.env.get(name));
     switch (command.kind) {
@@ -38,17 +39,22 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
         print(Deno.stdout, await describeState(command));
         return 0;
       case "run":
-        workers = command.workers;
+        ({ workers, logFormat } = command);
         await runFlow(command);
         return 0;
     }
   } catch (error) {
-    if (error instanceof UsageError) {
-      print(Deno.stderr, `error: ${error.message}\n`);
-      return 2;
+    const isUsage = error instanceof UsageError;
+    const text = isUsage
+      ? `error: ${error.message}`
+      : reportError(error, { workers, cwd: Deno.cwd() });
+    if (logFormat === "text") print(Deno.stderr, text + "\n");
+    else {
+      const write = (line: string) => print(Deno.stderr, line);
+      createLogWriter({ least: "error", format: logFormat, now: () => new Date() }, write)
+        .error(text.replace(/^error: /, ""));
     }
-    print(Deno.stderr, reportError(error, { workers, cwd: Deno.cwd() }) + "\n");
-    return 1;
+    return isUsage ? 2 : 1;
   }
 }
 

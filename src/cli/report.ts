@@ -11,7 +11,7 @@ import { messageOf, StepError, userFrames } from "../core/errors.ts";
 const MOST_FRAMES = 8;
 
 /** Classes that say nothing after `error:`. */
-const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError"];
+const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError", "RecoveryError"];
 
 /**
  * An error as a few lines: which step, on which worker, what was thrown with the user's own stack,

@@ -127,8 +127,8 @@ const NOT_THE_READERS =
  */
 export function userFrames(error: Error): string[] {
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const own = new URL("../", import.meta.url).href;
+  const own = ["../", "../../cli.ts"].map((path) => new URL(path, import.meta.url).href);
   return frames
-    .filter((line) => !line.includes(own) && !NOT_THE_READERS.test(line))
+    .filter((line) => !own.some((place) => line.includes(place)) && !NOT_THE_READERS.test(line))
     .map((line) => line.trim());
 }

@@ -67,6 +67,19 @@ Deno.test("parseCommand() takes workers, restarts and the workers' flags", () =>
   ]);
 });
 
+Deno.test("parseCommand() takes the workers' flags as an argument of their own too", () => {
+  const parsed = parse(["flow.ts", "--worker-flags", "--allow-net -E", "-w2", "--", "-x"]);
+  assertEquals(parsed, {
+    ...PLAIN,
+    workers: 2,
+    workerFlags: ["--allow-net", "-E"],
+    flowArgs: ["-x"],
+  });
+  const flowArgs = ["--worker-flags", "--allow-net"];
+  assertEquals(parse(["flow.ts", "--", ...flowArgs]), { ...PLAIN, flowArgs });
+  assertThrows(() => parse(["flow.ts", "--worker-flags"]), UsageError, "needs a value");
+});
+
 Deno.test("parseCommand() takes where state is kept, and whether it is dropped", () => {
   const recoveryOf = (...args: string[]) =>
     (parse(["flow.ts", ...args]) as { recovery?: unknown }).recovery;

@@ -41,6 +41,25 @@ Deno.test("a flow in a project of its own uses that project's deno.json, comment
   );
 });
 
+Deno.test("a flow in a project that says where Millrace is runs with it, by any name", async () => {
+  const root = new URL("../../", import.meta.url).pathname;
+  for (
+    const [name, to] of [["millrace", `${root}mod.ts`], [
+      "@millrace/millrace",
+      `file://${root}mod.ts`,
+    ]]
+  ) {
+    const imports = { [name]: to, "@my/lib": "./lib.ts" };
+    const files = { "deno.json": JSON.stringify({ imports }), "lib.ts": LIB };
+    await withProject({ ...files, "own.ts": FLOW.replace("millrace", name) }, async (folder) => {
+      for (const workers of [1, 2]) {
+        const { code, stdout, stderr } = await runCli(["own.ts", `-w${workers}`], { cwd: folder });
+        assertEquals({ code, stdout, stderr }, { code: 0, stdout: "HEY!\n", stderr: "" });
+      }
+    });
+  }
+});
+
 Deno.test("a flow in a project of its own can read Kafka, whose packages are ours", async () => {
   const flow = FLOW.replace("TestingInputConfig }", "KafkaInputConfig }").replace(
     `new TestingInputConfig(["hey"])`,

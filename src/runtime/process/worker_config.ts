@@ -42,15 +42,24 @@ export async function configFlags(moduleUrl: string): Promise<string[]> {
   if (!moduleUrl.startsWith("file:")) return [];
   const [nearest, ...above] = await configsAbove(moduleUrl);
   if (nearest === undefined || new URL("./", nearest.url).href === OUR_ROOT) return [];
-  const flags = ["--config", fileURLToPath(nearest.url)];
-  if (!OUR_ROOT.startsWith("file:")) return flags;
+  const config = ["--config", fileURLToPath(nearest.url)];
+  if (!OUR_ROOT.startsWith("file:")) return config;
   const root = above.find(({ workspace }) => workspace !== undefined);
   const theirs = await Promise.all((root === undefined ? [nearest] : [root, nearest]).map(mapOf));
   const [ours] = await configsAbove(OUR_ROOT);
-  if (ours === undefined) return flags;
+  if (ours === undefined) return config;
   const map = mergeMaps(theirs, await mapOf(ours));
   const json = new TextEncoder().encode(JSON.stringify(map)).toBase64();
+  // Deno 2.9 panics when a configuration names files of another project and an import map is given
+  // as text. The map has all names of the configuration; what else is in that is gone then.
+  const flags = theirs.some(namesUs) ? ["--no-config"] : config;
   return [...flags, "--import-map", `data:application/json;base64,${json}`];
+}
+
+/** Whether a name stands for a file of ours. */
+function namesUs({ imports, scopes }: ImportMap): boolean {
+  return [imports, ...Object.values(scopes)]
+    .some((names) => Object.values(names).some((to) => to.startsWith(OUR_ROOT)));
 }
 
 /**
