@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly stdin?: string;
   /** Where it runs; the project's root by default. */
   readonly cwd?: string;
+  /** The script to run instead of the command line, from the project's root. */
+  readonly script?: string;
   /** After so long it is killed, and whatever was waited for fails. */
   readonly deadlineMs?: number;
 }
@@ -70,10 +72,10 @@ export class CliProcess implements AsyncDisposable {
   readonly #timer: ReturnType<typeof setTimeout>;
 
   constructor(args: readonly string[], options: CliOptions) {
-    const { env = {}, stdin, cwd = ROOT, deadlineMs = 20_000 } = options;
+    const { env = {}, stdin, cwd = ROOT, script = "cli.ts", deadlineMs = 20_000 } = options;
     this.#tmp = Deno.makeTempDirSync();
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `${ROOT}/cli.ts`, ...args],
+      args: ["run", "-A", `${ROOT}/${script}`, ...args],
       clearEnv: true,
       env: { ...ownEnv(), TMPDIR: this.#tmp, [MARK]: this.#mark, ...env },
       cwd,
