@@ -1,27 +1,25 @@
-/** Kafka → upper case → Kafka, for a comparison with other systems; prints one line of JSON. */
-import { Dataflow, KafkaInputConfig, KafkaOutputConfig, run, text } from "millrace";
+/**
+ * Kafka → upper case → Kafka, for a comparison with other systems, on so many workers as the first
+ * argument says; prints one line of JSON. `PEERS_N`, `PEERS_BROKER`, `PEERS_IN` and `PEERS_OUT` say how
+ * many records there are, and where.
+ */
+import { spawnCluster } from "millrace";
 
-const env = (name: string): string => Deno.env.get(name)!;
-const records = Number(env("PEERS_N"));
-const brokers = [env("PEERS_BROKER")];
-
-let startMs = 0; // the clock at the first record; the stop is the broker's time of the last one
-const flow = new Dataflow("upper-case")
-  .input("in", new KafkaInputConfig({ brokers, topic: env("PEERS_IN"), tail: false }))
-  .map(([key, value]) => {
-    startMs ||= Date.now();
-    return [key, text.encode(text.decode(value).toUpperCase())];
-  })
-  .capture(new KafkaOutputConfig({ brokers, topic: env("PEERS_OUT") }));
-await run(flow);
+const workers = Number(Deno.args[0] ?? 1);
+let printed = "";
+const decoder = new TextDecoder();
+await spawnCluster(import.meta.resolve("./w6_flow.ts"), {
+  workers,
+  taps: { stdout: (bytes) => void (printed += decoder.decode(bytes, { stream: true })) },
+});
 console.log(JSON.stringify({
   workload: "W6",
-  system: "millrace",
+  system: workers === 1 ? "millrace" : `millrace-w${workers}`,
   version: "0.1.0",
-  workers: 1,
-  records,
-  seconds: null,
+  workers,
+  records: Number(Deno.env.get("PEERS_N")),
+  seconds: null, // the stop is the broker's time of the last record
   per_second: null,
   check: null,
-  start_ms: startMs,
+  start_ms: Math.min(...printed.trim().split("\n").map(Number)),
 }));

@@ -1,0 +1,18 @@
+/** Kafka → upper case → Kafka, as a flow for worker processes: each prints when its first record came. */
+import { Dataflow, KafkaInputConfig, KafkaOutputConfig, text } from "millrace";
+
+const env = (name: string): string => Deno.env.get(name)!;
+const brokers = [env("PEERS_BROKER")];
+
+let started = false;
+
+export default new Dataflow("upper-case")
+  .input("in", new KafkaInputConfig({ brokers, topic: env("PEERS_IN"), tail: false }))
+  .map(([key, value]) => {
+    if (!started) {
+      started = true;
+      console.log(Date.now());
+    }
+    return [key, text.encode(text.decode(value).toUpperCase())];
+  })
+  .capture(new KafkaOutputConfig({ brokers, topic: env("PEERS_OUT") }));
