@@ -10,21 +10,24 @@
 import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
-import { encodeValue } from "../core/value_codec.ts";
+import { encodeValue, ValueColumn } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
 import type { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { PositionRole, StoredPosition } from "../recovery/store.ts";
 
-/** Keys in a chunk, at most. */
+/** Keys in a chunk, at most, and about how many bytes of state. */
 const CHUNK_KEYS = 4096;
+const CHUNK_BYTES = 8 << 20;
 
 /** Keys of a step that an epoch has changed, as columns: many small objects would cost more. */
 export interface StateChunk {
   readonly epoch: Epoch;
   readonly step: StepId;
   readonly keys: readonly string[];
-  /** The state of each, encoded; `null` where the key has been forgotten. */
-  readonly states: readonly (Uint8Array | null)[];
+  /** Their states, each encoded by itself, one behind the other. */
+  readonly states: Uint8Array;
+  /** How many bytes the state of each key has; -1 where the key has been forgotten. */
+  readonly lengths: Int32Array;
 }
 
 /** Collects the parts. */
@@ -50,17 +53,23 @@ export class Journal {
     step: StepId,
     changes: Iterable<readonly [key: string, logic: KeyedLogic | null]>,
   ): void {
+    const column = new ValueColumn();
     let keys: string[] = [];
-    let states: (Uint8Array | null)[] = [];
+    const lengths = new Int32Array(CHUNK_KEYS);
+    let bytes = 0;
     const flush = () => {
-      if (keys.length > 0) this.#send({ epoch, step, keys, states });
+      if (keys.length === 0) return;
+      const states = column.take();
+      this.#send({ epoch, step, keys, states, lengths: lengths.slice(0, keys.length) });
       keys = [];
-      states = [];
+      bytes = 0;
     };
     for (const [key, logic] of changes) {
+      const length = logic === null ? -1 : this.#encode(column, step, key, logic);
+      lengths[keys.length] = length;
       keys.push(key);
-      states.push(logic === null ? null : this.#encode(step, key, logic));
-      if (keys.length === CHUNK_KEYS) flush();
+      bytes += length;
+      if (keys.length === CHUNK_KEYS || bytes > CHUNK_BYTES) flush();
     }
     flush();
   }
@@ -85,8 +94,12 @@ export class Journal {
     return [...this.#latest.values()].flat();
   }
 
-  #encode(step: StepId, key: string, logic: KeyedLogic): Uint8Array {
-    return this.#guard(step, { key }, () => encodeValue(logic.snapshot()));
+  #encode(column: ValueColumn, step: StepId, key: string, logic: KeyedLogic): number {
+    try {
+      return column.write(logic.snapshot());
+    } catch (thrown) {
+      throw new StepError({ stepId: step, worker: this.#worker, item: preview({ key }) }, thrown);
+    }
   }
 
   #guard<R>(stepId: StepId, item: unknown, work: () => R): R {

@@ -72,7 +72,8 @@ export function createKeyTable(node: StatefulNode, tracked: boolean): KeyTable {
       touched = [];
       forgotten = new Set();
       for (const logic of changed) {
-        if (keys.get(logic.key) !== logic) continue; // forgotten since
+        // Forgotten since? To look up each key would take longer than to encode its state.
+        if (gone.size > 0 && gone.has(logic.key) && keys.get(logic.key) !== logic) continue;
         logic.dirty = false;
         yield [logic.key, logic];
       }

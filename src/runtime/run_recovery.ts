@@ -14,6 +14,7 @@ import type {
   StateChange,
   StoredKey,
   StoredPosition,
+  StoredStep,
 } from "../recovery/store.ts";
 import type { StateChunk } from "./journal.ts";
 
@@ -33,6 +34,7 @@ export class RunRecovery {
   readonly #store: RecoveryStore | null;
   readonly #changes: StateChunk[] = []; // not committed yet, in the order they came
   readonly #latest = new Map<WorkerIndex, readonly StoredPosition[]>();
+  #stored: Promise<readonly StoredStep[]> | null = null; // before the first commit; all is read for it
   #orphans: readonly StoredPosition[] = []; // of steps that the flow does not have
   #noted: { worker: WorkerIndex; epoch: Epoch; positions: readonly StoredPosition[] }[] = [];
 
@@ -77,7 +79,7 @@ export class RunRecovery {
    * @param all All of its steps.
    */
   async checkSteps(keyed: readonly StepId[], all: readonly StepId[], log: Log): Promise<void> {
-    const stored = await this.#store?.steps() ?? [];
+    const stored = await this.#steps();
     const known = new Set(keyed);
     for (const { step, keys } of stored) {
       if (known.has(step)) continue;
@@ -101,13 +103,17 @@ export class RunRecovery {
   /** The stored keys of steps, each with the worker that owns it. */
   async *state(steps: readonly StepId[], workerCount: number): AsyncGenerator<RestoredChunk, void> {
     if (this.#store === null) return;
-    const stored = new Set((await this.#store.steps()).map(({ step }) => step));
+    const stored = new Set((await this.#steps()).map(({ step }) => step));
     for (const step of steps) {
       if (!stored.has(step)) continue;
       for (const [worker, groups] of groupsOf(workerCount).entries()) {
         for await (const keys of this.#store.load(step, groups)) yield { worker, step, keys };
       }
     }
+  }
+
+  #steps(): Promise<readonly StoredStep[]> {
+    return this.#stored ??= this.#store?.steps() ?? Promise.resolve([]);
   }
 
   /** Takes keys that have changed. */
@@ -151,8 +157,12 @@ function changesOf(chunks: readonly StateChunk[]): Iterable<StateChange> {
 }
 
 function* each(chunks: readonly StateChunk[]): Iterable<StateChange> {
-  for (const { step, keys, states } of chunks) {
-    for (let i = 0; i < keys.length; i++) yield { step, key: keys[i], state: states[i] };
+  for (const { step, keys, states, lengths } of chunks) {
+    let at = 0;
+    for (let i = 0; i < keys.length; i++) {
+      const state = lengths[i] < 0 ? null : states.subarray(at, at += lengths[i]);
+      yield { step, key: keys[i], state };
+    }
   }
 }
 

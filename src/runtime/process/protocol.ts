@@ -39,7 +39,7 @@ import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** From the coordinator to a worker. */
 export type ToWorker =

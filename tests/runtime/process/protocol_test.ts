@@ -59,7 +59,13 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   pong: { kind: "pong" },
   stateChanged: {
     kind: "stateChanged",
-    chunk: { epoch: 7, step: "count", keys: ["a", "b"], states: [new Uint8Array([1, 2]), null] },
+    chunk: {
+      epoch: 7,
+      step: "count",
+      keys: ["a", "b"],
+      states: new Uint8Array([1, 2]),
+      lengths: new Int32Array([2, -1]),
+    },
   },
   epochClosed: { kind: "epochClosed", epoch: 7, positions: POSITIONS },
   stopRequested: { kind: "stopRequested" },
