@@ -1,5 +1,5 @@
 /** Runs the flows of `flows/` on worker processes, by the clock that they keep themselves. */
-import { spawnCluster } from "millrace";
+import { type ClusterOptions, spawnCluster } from "millrace";
 
 /** What the workers of a run have printed. */
 export interface Timed {
@@ -12,7 +12,7 @@ export interface Timed {
 /** Runs a flow whose output is a `timedOutput`. */
 export async function runTimed(
   flow: string,
-  options: { workers: number; args: readonly string[] },
+  options: Pick<ClusterOptions, "workers" | "args" | "recovery" | "epoch">,
 ): Promise<Timed> {
   let printed = "";
   const decoder = new TextDecoder();

@@ -14,6 +14,7 @@ const ALL = [
   "kafka_latency",
   "memory",
   "recovery_store",
+  "recovery",
 ];
 
 const names = Deno.args.length > 0 ? Deno.args : ALL;
