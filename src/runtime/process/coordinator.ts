@@ -348,9 +348,10 @@ export class Coordinator {
       : "";
     // What it said last may still be on its way through the socket.
     const last = state.link === null ? Promise.resolve() : state.link.drained();
-    void last.then(() =>
-      this.#done.reject(new Error(`worker ${state.index} ended ${how} while it ran${why}`))
-    );
+    void last.then(() => {
+      if (state.phase === "finished") return; // which was what it said
+      this.#done.reject(new Error(`worker ${state.index} ended ${how} while it ran${why}`));
+    });
   }
 
   /** Lets the workers leave by themselves, which they do when done and after a failure. */

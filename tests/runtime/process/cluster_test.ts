@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { StepError, UsageError } from "../../../src/core/errors.ts";
 import { createLog } from "../../../src/core/log.ts";
+import { MemoryRecoveryConfig } from "../../../src/recovery/memory_store.ts";
+import type { RecoveryConfig } from "../../../src/recovery/store.ts";
 import { type ClusterOptions, spawnCluster } from "../../../src/runtime/process/cluster.ts";
 import type { RunResult } from "../../../src/runtime/run.ts";
 
@@ -165,4 +167,35 @@ Deno.test("spawnCluster() does not wait for processes that the flow has left beh
   await spawn("leaves_child.ts", {}, printed);
   assertLess(performance.now() - started, 10_000); // the other one stays for 20 s
   Deno.kill(Number(printed.stdout), "SIGKILL");
+});
+
+/** After the last epoch was stored, the process is busy, until workers have finished and exited. */
+function busyAtTheEnd(): RecoveryConfig {
+  const inner = new MemoryRecoveryConfig();
+  return {
+    name: "busy",
+    drop: () => inner.drop(),
+    open: async (flow) => {
+      const store = await inner.open(flow);
+      return {
+        resume: () => store.resume(),
+        steps: () => store.steps(),
+        load: (step, groups) => store.load(step, groups),
+        close: () => store.close(),
+        commit: async (epoch, changes) => {
+          await store.commit(epoch, changes);
+          if (epoch < 0) return;
+          setTimeout(() => {
+            for (const until = performance.now() + 600; performance.now() < until;);
+          }, 5);
+        },
+      };
+    },
+  };
+}
+
+Deno.test("spawnCluster() takes no worker for lost that has finished and exited before it was heard", async () => {
+  const recovery = busyAtTheEnd();
+  const { stopped } = await spawn("slow_to_close.ts", { workers: 6, recovery });
+  assertEquals(stopped, false);
 });
