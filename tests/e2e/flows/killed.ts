@@ -41,7 +41,7 @@ export interface Fired {
   readonly pid: number;
 }
 
-const COUNT = 8_000;
+const COUNT = 16_000;
 const PARTITIONS = ["a", "b", "c", "d"];
 
 /** Dies at a point. */
