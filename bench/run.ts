@@ -13,6 +13,8 @@ const ALL = [
   "kafka_copy",
   "kafka_latency",
   "memory",
+  "exchange",
+  "workers",
   "recovery_store",
   "recovery",
 ];

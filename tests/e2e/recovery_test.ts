@@ -7,7 +7,7 @@ import { Random } from "../support/random.ts";
 const SEEDS = Number(Deno.env.get("RECOVERY_SEEDS") ?? 3);
 const FIRST = Number(Deno.env.get("RECOVERY_SEED") ?? Math.floor(Math.random() * 1_000_000));
 const KILLS = 12;
-const COUNT = 12_000;
+const COUNT = 60_000;
 
 const flow = `${flowFile("resumable.ts")}:numbers`;
 
