@@ -32,7 +32,7 @@ export class RunRecovery {
   /** Where inputs and outputs were then. */
   readonly positions: readonly StoredPosition[];
   readonly #store: RecoveryStore | null;
-  readonly #changes: StateChunk[] = []; // not committed yet, in the order they came
+  #changes: StateChunk[] = []; // not committed yet, in the order they came
   readonly #latest = new Map<WorkerIndex, readonly StoredPosition[]>();
   #stored: Promise<readonly StoredStep[]> | null = null; // before the first commit; all is read for it
   #orphans: readonly StoredPosition[] = []; // of steps that the flow does not have
@@ -134,7 +134,7 @@ export class RunRecovery {
   async commit(epoch: Epoch): Promise<void> {
     if (this.#store === null) return;
     const [chunks, later] = parted(this.#changes, (chunk) => chunk.epoch <= epoch);
-    this.#changes.splice(0, this.#changes.length, ...later);
+    this.#changes = later;
     for (const { worker, epoch: of, positions } of this.#noted) {
       if (of <= epoch) this.#latest.set(worker, positions);
     }

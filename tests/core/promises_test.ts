@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { isPromiseLike, within } from "../../src/core/promises.ts";
+import { isPromiseLike, sleep, within } from "../../src/core/promises.ts";
 
 Deno.test("within() says true when the work is done in time", async () => {
   assertEquals(await within(Promise.resolve("done"), 10_000), true);
@@ -24,4 +24,13 @@ Deno.test("isPromiseLike() knows promises and thenables from everything else", (
   assertEquals([Promise.resolve(), { then() {} }].map(isPromiseLike), [true, true]);
   const others = [null, undefined, 1, "then", {}, { then: 1 }, () => {}];
   assertEquals(others.map(isPromiseLike), others.map(() => false));
+});
+
+Deno.test("sleep() ends at once when its signal is aborted, before or meanwhile", async () => {
+  await sleep(60_000, AbortSignal.abort());
+  const abort = new AbortController();
+  const sleeping = sleep(60_000, abort.signal);
+  abort.abort();
+  await sleeping;
+  await sleep(1, new AbortController().signal);
 });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
 import { type Cluster, createCluster, type KafkaBroker } from "./kafkajs.ts";
 import type { Brokers } from "./options.ts";
@@ -300,18 +301,4 @@ async function disconnect(cluster: Cluster, log: Log): Promise<void> {
   } catch (error) {
     log.debug(`kafka connection did not close cleanly: ${messageOfKafka(error)}`);
   }
-}
-
-/** Sleeps, unless or until the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { sleep } from "../../core/promises.ts";
 import { silentLog } from "../../core/log.ts";
 import { KafkaConnection, kindOf } from "../kafka/connection.ts";
 import { Buffer, type KafkaBroker } from "../kafka/kafkajs.ts";
@@ -147,18 +148,4 @@ export class RunLock {
       this.#connection.drop();
     }
   }
-}
-
-/** Sleeps, unless or until the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }
