@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Clock } from "../core/clock.ts";
+import { eventLoopTurn } from "../core/event_loop.ts";
 import { Pace } from "./pace.ts";
 import type { Task } from "./tasks/task.ts";
 
@@ -45,7 +45,7 @@ export class TaskLoop {
       // An output whose promises are resolved at once wakes the loop without the event loop having
       // had its turn, so being able to sleep is not enough.
       if (worked || performance.now() - yielded > TURN_MS) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await eventLoopTurn();
         yielded = performance.now();
       } else if (!isDone()) await this.#sleep(tasks);
       this.throwFailure();

@@ -8,7 +8,7 @@
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { setImmediate } from "node:timers";
+import { eventLoopTurn } from "../../core/event_loop.ts";
 import { KEY_GROUPS, keyGroupOf } from "../../core/key_groups.ts";
 import type { StepId } from "../../core/ids.ts";
 import type { StateChange } from "../store.ts";
@@ -38,7 +38,7 @@ export class Turns {
 
   /** Lets the event loop have its turn. */
   async take(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await eventLoopTurn();
     this.#since = performance.now();
   }
 }
