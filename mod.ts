@@ -124,5 +124,6 @@ export type {
   Positions,
   Progress,
   StatefulLogic,
+  StepTime,
 } from "./src/graph/contracts.ts";
 export type { FLOW_BRAND, FlowBrand } from "./src/graph/graph.ts";

@@ -176,13 +176,27 @@ export interface StatefulLogic<V, W, S> {
   snapshot(): S;
 }
 
+/** Time as a stateful step sees it: that of the run's clock, which a test may hold in its hands. */
+export interface StepTime {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /**
+   * For how long nothing could be read from any input behind the step, and nothing was on its way to
+   * it, in milliseconds since the run began. It stands still while there is something: so a backlog, a
+   * slow output or the time between two runs are no reason to call an item late.
+   */
+  quiet(): number;
+}
+
 /**
  * Makes the logic of a key when its first value comes.
  *
  * @param resumeState What {@linkcode StatefulLogic.snapshot} gave, after a restart; else `undefined`.
  * @param key The key.
+ * @param time What to ask for the time.
  */
 export type BuildLogic<V, W, S> = (
   resumeState: S | undefined,
   key: string,
+  time: StepTime,
 ) => StatefulLogic<V, W, S>;

@@ -165,7 +165,10 @@ class Assembly {
     const reader = head.kind === "input" ? readers.get(head) : undefined;
     const tableOf = (node: StatefulNode): KeyTable => {
       const id = idOf(plan, node);
-      const table = createKeyTable(node, host.journal !== null);
+      const table = createKeyTable(node, host.journal !== null, {
+        now: () => host.now(),
+        quiet: () => 0, // a fused step has no timers, so it is not told
+      });
       fused.set(id, table);
       this.#keyed.set(id, table);
       return table;

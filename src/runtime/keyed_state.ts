@@ -5,6 +5,7 @@
  */
 import { preview } from "../core/preview.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
+import type { StepTime } from "../graph/contracts.ts";
 import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
 import type { StatefulNode } from "../graph/nodes.ts";
 import { PAUSE_AT } from "./chain.ts";
@@ -35,8 +36,16 @@ export interface KeyedState {
  * Makes the state of a step (`tracked`: whether anybody will ask what has changed), as closures over local variables and not as a class: `emit` is called
  * for every item, and writes to locals measurably faster than to fields.
  */
-export function createKeyedState(node: StatefulNode, tracked: boolean): KeyedState {
-  const { keys, add, touch: change, leave, restore, takeChanges } = createKeyTable(node, tracked);
+export function createKeyedState(
+  node: StatefulNode,
+  tracked: boolean,
+  time: StepTime,
+): KeyedState {
+  const { keys, add, touch: change, leave, restore, takeChanges } = createKeyTable(
+    node,
+    tracked,
+    time,
+  );
   const timers = new Timers<KeyTimer>();
   const touched: KeyedLogic[] = [];
   let ending: Iterator<KeyedLogic> | null = null;

@@ -6,6 +6,7 @@
 import { preview } from "../core/preview.ts";
 import { isPromiseLike } from "../core/promises.ts";
 import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
+import type { StepTime } from "../graph/contracts.ts";
 import type { StatefulNode } from "../graph/nodes.ts";
 
 /** The keys of a stateful step with their logic. */
@@ -24,13 +25,13 @@ export interface KeyTable {
 }
 
 /** Makes the table of a step, without keys. `tracked`: whether anybody will ask what has changed. */
-export function createKeyTable(node: StatefulNode, tracked: boolean): KeyTable {
+export function createKeyTable(node: StatefulNode, tracked: boolean, time: StepTime): KeyTable {
   const keys = new Map<string, KeyedLogic>();
   let touched: KeyedLogic[] = [];
   let forgotten = new Set<string>();
 
   function build(key: string, state: unknown): KeyedLogic {
-    const built: unknown = node.build(state as undefined, key);
+    const built: unknown = node.build(state as undefined, key, time);
     if (typeof (built as KeyedLogic | null)?.onItem !== "function") {
       throw new TypeError(
         `build must return an object with onItem and snapshot; got ${preview(built)}`,

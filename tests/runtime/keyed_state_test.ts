@@ -13,7 +13,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     build: build as unknown as StatefulNode["build"],
     single: false,
   };
-  return createKeyedState(node, false);
+  return createKeyedState(node, false, { now: () => 0, quiet: () => 0 });
 }
 
 const snapshot = () => null;
@@ -101,8 +101,8 @@ Deno.test("keyed state notifies the keys that are due, earliest first, and each 
 
 Deno.test("keyed state asks notifyAt() once after a batch, for the last of its values", () => {
   let asked = 0;
-  const state = stateOf<number, string, null>((resumed, key) => {
-    const logic = alarm(resumed, key);
+  const state = stateOf<number, string, null>((resumed, key, time) => {
+    const logic = alarm(resumed, key, time);
     return {
       ...logic,
       notifyAt: () => {

@@ -32,7 +32,10 @@ export class StatefulTask implements Task {
     epoch: Epoch,
   ) {
     this.stepId = stepId;
-    this.#state = createKeyedState(node, host.journal !== null);
+    this.#state = createKeyedState(node, host.journal !== null, {
+      now: () => host.now(),
+      quiet: () => 0,
+    });
     this.#input = input;
     this.#outlet = outlet;
     this.#host = host;
