@@ -22,12 +22,32 @@
  */
 
 // Building a flow.
-export { Dataflow } from "./src/dataflow/dataflow.ts";
+export { Dataflow, type WindowedDataflow } from "./src/dataflow/dataflow.ts";
 export type { Inferred } from "./src/core/inferred.ts";
 export type { MapAsyncOptions } from "./src/operators/map_async.ts";
 export type { Compare } from "./src/operators/compare.ts";
 export type { Epoch, Keyed, PartitionName, StepId, WorkerIndex } from "./src/core/ids.ts";
 export type { Duration } from "./src/core/duration.ts";
+
+// Time and windows.
+export {
+  EventClockConfig,
+  type EventClockOptions,
+  SystemClockConfig,
+  type WindowClock,
+} from "./src/windows/clocks.ts";
+export {
+  SessionWindowConfig,
+  type SessionWindowOptions,
+  SlidingWindowConfig,
+  type SlidingWindowOptions,
+  TumblingWindowConfig,
+  type TumblingWindowOptions,
+  type Windower,
+  type WindowSpan,
+} from "./src/windows/windowers.ts";
+export type { InstantLike } from "./src/windows/instants.ts";
+export type { WindowMetadata } from "./src/operators/windows/window_parts.ts";
 
 // Running it.
 export { type FlowHandle, run, type RunOptions, type RunResult } from "./src/runtime/run.ts";

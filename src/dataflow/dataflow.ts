@@ -17,7 +17,7 @@ import {
 import type { StepNode } from "../graph/nodes.ts";
 import { branchNodes } from "../operators/branch.ts";
 import { captureNode } from "../operators/capture.ts";
-import type { Compare } from "../operators/compare.ts";
+import { type Compare, compareNaturally } from "../operators/compare.ts";
 import { countFinalLogic } from "../operators/count_final.ts";
 import { byKeyNode, redistributeNode } from "../operators/exchange.ts";
 import { filterNode } from "../operators/filter.ts";
@@ -37,9 +37,25 @@ import { mergeNode } from "../operators/merge.ts";
 import { minFinalLogic } from "../operators/min_final.ts";
 import { reduceLogic } from "../operators/reduce.ts";
 import { reduceFinalLogic } from "../operators/reduce_final.ts";
-import { statefulNode } from "../operators/stateful.ts";
+import { beginNode, type StatefulKind, statefulNode } from "../operators/stateful.ts";
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
+import {
+  collectFold,
+  countFold,
+  customFold,
+  extremeFold,
+  reduceFold,
+} from "../operators/windows/window_folds.ts";
+import { windowLogic, type WindowStep } from "../operators/windows/window_logic.ts";
+import {
+  lateNode,
+  resultsNode,
+  type WindowMetadata,
+  windowsNode,
+} from "../operators/windows/window_parts.ts";
+import type { WindowClock } from "../windows/clocks.ts";
+import type { Windower } from "../windows/windowers.ts";
 
 /**
  * A handle on a flow, standing where items of type `T` come out. Handles are immutable: each step
@@ -264,7 +280,7 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     build: BuildLogic<V, W, S>,
   ): Dataflow<Keyed<W>> {
-    return keyed(this, stepId, build, false);
+    return keyed(this, stepId, build);
   }
 
   /**
@@ -307,7 +323,7 @@ export class Dataflow<out T = never> {
     build: (key: string) => S,
     mapper: (state: S, value: V) => [state: S | null, out: W],
   ): Dataflow<Keyed<W>> {
-    return keyed(this, stepId, statefulMapLogic(build, mapper), true);
+    return keyed(this, stepId, statefulMapLogic(build, mapper), { single: true });
   }
 
   /** Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. */
@@ -370,6 +386,140 @@ export class Dataflow<out T = never> {
     return this.stateful(stepId, minFinalLogic(compare));
   }
 
+  /**
+   * Combines the values of each window from its first one, and emits the result when it closes.
+   *
+   * @param clock Where the time of values comes from.
+   * @param windower Which windows there are.
+   * @param reducer Combines two values; also the results of two sessions that become one.
+   *
+   * @example Sums of five minutes
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, EventClockConfig, type Keyed, run, TestingInputConfig, TestingOutputConfig, TumblingWindowConfig } from "millrace";
+   *
+   * const sales: Keyed<{ at: string; sum: number }>[] = [
+   *   ["shop", { at: "2026-01-01T10:00:00Z", sum: 5 }],
+   *   ["shop", { at: "2026-01-01T10:04:59Z", sum: 7 }],
+   *   ["shop", { at: "2026-01-01T10:05:00Z", sum: 1 }],
+   *   ["shop", { at: "2026-01-01T10:04:00Z", sum: 100 }],
+   * ];
+   * const clock = new EventClockConfig({ getTime: ({ at }: { at: string }) => new Date(at), wait: 0 });
+   * const windower = new TumblingWindowConfig({ length: { minutes: 5 } });
+   * const sums: Keyed<number>[] = [];
+   * const late: Keyed<number>[] = [];
+   * const flow = new Dataflow("sales").input("sales", new TestingInputConfig(sales));
+   * const perWindow = flow
+   *   .reduceWindow("sums", clock, windower, (a, b) => ({ ...a, sum: a.sum + b.sum }));
+   * perWindow.mapValue(({ sum }) => sum).capture(new TestingOutputConfig(sums));
+   * perWindow.late.mapValue(({ sum }) => sum).capture(new TestingOutputConfig(late));
+   * await run(flow);
+   * assertEquals(sums, [["shop", 12], ["shop", 1]]);
+   * assertEquals(late, [["shop", 100]]);
+   * ```
+   */
+  reduceWindow<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+    reducer: (acc: V, value: V) => V,
+  ): WindowedDataflow<V, V> {
+    return windowed(this, stepId, { clock, windower, fold: reduceFold(reducer) });
+  }
+
+  /**
+   * Folds the values of each window from `build()`, and emits the accumulator when it closes. Only the
+   * accumulator is kept, not the values.
+   *
+   * @param merger The accumulator of two windows that become one, the earlier one first: needed where
+   * windows do, as sessions.
+   */
+  foldWindow<V, A>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower & { readonly overlap: "never" | "may" },
+    build: () => A,
+    folder: (acc: A, value: V) => A,
+    merger?: (earlier: A, later: A) => A,
+  ): WindowedDataflow<A, V>;
+  /** The same for windows that become one, as sessions. */
+  foldWindow<V, A>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+    build: () => A,
+    folder: (acc: A, value: V) => A,
+    merger: (earlier: A, later: A) => A,
+  ): WindowedDataflow<A, V>;
+  foldWindow<V, A>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+    build: () => A,
+    folder: (acc: A, value: V) => A,
+    merger?: (earlier: A, later: A) => A,
+  ): WindowedDataflow<A, V> {
+    const fold = customFold(windower, build, folder, merger);
+    return windowed(this, stepId, { clock, windower, fold });
+  }
+
+  /**
+   * The values of each window, by their time; those of equal times in the order they came. All of them
+   * are kept until the window closes.
+   */
+  collectWindow<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+  ): WindowedDataflow<V[], V> {
+    return windowed(this, stepId, { clock, windower, fold: collectFold<V>() });
+  }
+
+  /** How many values each window had. */
+  countWindow<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+  ): WindowedDataflow<number, V> {
+    return windowed(this, stepId, { clock, windower, fold: countFold });
+  }
+
+  /**
+   * The largest value of each window; the first of equals.
+   *
+   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   */
+  maxWindow<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+    compare: Compare<V> = compareNaturally,
+  ): WindowedDataflow<V, V> {
+    return windowed(this, stepId, { clock, windower, fold: extremeFold("maxWindow", compare) });
+  }
+
+  /**
+   * The smallest value of each window; the first of equals.
+   *
+   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   */
+  minWindow<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V>>,
+    windower: Windower,
+    compare: Compare<V> = compareNaturally,
+  ): WindowedDataflow<V, V> {
+    return windowed(this, stepId, { clock, windower, fold: extremeFold("minWindow", compare) });
+  }
+
   /** Sends the items out. Gives back the handle it was called on, so a flow may have several. */
   capture(config: OutputConfig<T>): Dataflow<T>;
   /** Sends the items out; `stepId` names the output in errors, counts and snapshots. */
@@ -379,6 +529,19 @@ export class Dataflow<out T = never> {
     extend(this, captureNode(nodeOf(this, "capture"), config as OutputConfig<never>, stepId));
     return this;
   }
+}
+
+/**
+ * The results of a window step: a stream like any other, with two more beside it.
+ *
+ * @typeParam R The results.
+ * @typeParam V The values that go into the windows.
+ */
+export interface WindowedDataflow<out R, out V = unknown> extends Dataflow<Keyed<R>> {
+  /** The values that came when all their windows had closed. They are counted, wherever they go. */
+  readonly late: Dataflow<Keyed<V>>;
+  /** The results, each with its window. */
+  readonly windows: Dataflow<Keyed<[window: WindowMetadata, result: R]>>;
 }
 
 // Functions and not private methods: a handle may come from another copy of this module.
@@ -407,15 +570,44 @@ function keyed<V, W, S>(
   handle: Dataflow<Keyed<V>>,
   stepId: StepId,
   build: BuildLogic<V, W, S>,
-  single: boolean,
+  kind: StatefulKind = {},
 ): Dataflow<Keyed<W>> {
   const routed = extend<Keyed<V>>(handle, byKeyNode(nodeOf(handle, `stateful step "${stepId}"`)));
-  return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build, single));
+  return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build, kind));
+}
+
+/** Adds a window step. */
+function windowed<V, A, R>(
+  handle: Dataflow<Keyed<V>>,
+  stepId: StepId,
+  step: WindowStep<V, A, R>,
+): WindowedDataflow<R, V> {
+  const routed = extend<Keyed<V>>(handle, byKeyNode(nodeOf(handle, `window step "${stepId}"`)));
+  const from = nodeOf(routed, "window step");
+  const logic = beginNode(from, stepId, windowLogic(step), { quiet: step.clock.kind === "event" });
+  const events = extend<Keyed<unknown>>(routed, logic);
+  const late = extend<Keyed<V>>(events, lateNode(logic, stepId));
+  const node = resultsNode(logic, stepId);
+  const { draft } = standing(events);
+  draft.add(node);
+  let windows: Dataflow<Keyed<[WindowMetadata, R]>> | undefined;
+  return handleOn<Keyed<R>>(draft, node, {
+    late: { value: late, enumerable: true },
+    // Made when it is asked for: nobody pays for what is seldom needed.
+    windows: {
+      get: () => windows ??= extend(events, windowsNode(logic, stepId)),
+      enumerable: true,
+    },
+  }) as WindowedDataflow<R, V>;
 }
 
 /** A handle that stands on `node`, made without the constructor, which starts a new flow. */
-function handleOn<U>(draft: FlowDraft, node: StepNode): Dataflow<U> {
-  const handle = Object.create(Dataflow.prototype);
+function handleOn<U>(
+  draft: FlowDraft,
+  node: StepNode,
+  more: PropertyDescriptorMap = {},
+): Dataflow<U> {
+  const handle = Object.create(Dataflow.prototype, more);
   Object.defineProperty(handle, FLOW_BRAND, { value: Object.freeze({ draft, node }) });
   return Object.freeze(handle);
 }

@@ -108,6 +108,12 @@ export interface InputReader<out T> {
   locate?(item: unknown): string | null;
   /** How much has been read, where the end is known. */
   progress?(): Progress | null;
+  /**
+   * Asked when `next` gave `[]`: whether there is nothing to read, rather than something that has not
+   * arrived yet. While no input has anything to read, time goes on for event-time windows. Without it,
+   * an input that gives `[]` counts as idle. When it becomes so later, `ready` resolves.
+   */
+  idle?(): boolean;
   /** What the input cannot go on without at the moment, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */

@@ -9,10 +9,12 @@ import type { Emit, StatefulLogic } from "./contracts.ts";
 export interface KeyTimer {
   /** Whose it is. */
   readonly owner: KeyedLogic;
-  /** When it is due, in milliseconds since the Unix epoch; infinity for never. */
+  /** When it is due, in milliseconds; infinity for never. */
   due: number;
-  /** The earliest time it stands in the queue with; infinity for not at all. */
+  /** The time it stands in the queue with. */
   queued: number;
+  /** Where it stands in the queue; -1 for nowhere. */
+  index: number;
 }
 
 /**
@@ -30,6 +32,8 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   touched = false;
   /** The timer, once there has been one; for the engine. */
   timer: KeyTimer | null = null;
+  /** The same for `quietUntil`. */
+  quietTimer: KeyTimer | null = null;
   /**
    * Whether it is noted that the state has changed since the last snapshot, or nobody asks; for the
    * engine, which looks at every item.
@@ -54,6 +58,14 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
 
   notifyAt(): Date | null {
     return null;
+  }
+
+  /**
+   * When to be notified by `onNotify`, of the time that `StepTime.quiet` gives; infinity for never. Asked
+   * of steps that are `quiet`, instead of after each batch, when they become so.
+   */
+  quietUntil(): number {
+    return Infinity;
   }
 
   isDone(): boolean {

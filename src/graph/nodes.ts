@@ -6,7 +6,7 @@
  * @module
  */
 import type { StepId } from "../core/ids.ts";
-import type { BuildLogic, InputConfig, OutputConfig } from "./contracts.ts";
+import type { InputConfig, OutputConfig, StatefulLogic, StepTime } from "./contracts.ts";
 
 /** How a step is called: by the user, or, where only a hint is known, by the graph's check. */
 export type StepName =
@@ -53,15 +53,22 @@ export interface ExchangeNode extends Step {
   readonly route: "key" | "spread";
 }
 
+/** Begins a stateful step on a worker: gives what makes the logic of its keys there. */
+export type BeginStep = (
+  time: StepTime,
+) => (resumeState: unknown, key: string) => StatefulLogic<never, unknown, unknown>;
+
 /** State for each key. */
 export interface StatefulNode extends Step {
   readonly kind: "stateful";
-  readonly build: BuildLogic<never, unknown, unknown>;
+  readonly begin: BeginStep;
   /**
-   * Whether `build` makes {@linkcode SingleLogic}: one output for each value, and nothing at any other
+   * Whether it makes {@linkcode SingleLogic}: one output for each value, and nothing at any other
    * time. Such a step can be fused like a stateless one, where its items need not change workers.
    */
   readonly single: boolean;
+  /** Whether its logic asks for `StepTime.quiet` and has `quietUntil`. */
+  readonly quiet: boolean;
 }
 
 /** Where items go out. */

@@ -1,22 +1,30 @@
 import type { BuildLogic } from "../graph/contracts.ts";
-import type { StatefulNode, StepNode } from "../graph/nodes.ts";
+import type { BeginStep, StatefulNode, StepNode } from "../graph/nodes.ts";
 import { requireFunction } from "./user_function.ts";
+
+/** How the engine treats a stateful step; see {@linkcode StatefulNode}. */
+export type StatefulKind = Partial<Pick<StatefulNode, "single" | "quiet">>;
 
 /** State for each key, built by `build`: the one primitive that all stateful steps share. */
 export function statefulNode<V, W, S>(
   upstream: StepNode,
   stepId: string,
   build: BuildLogic<V, W, S>,
-  single = false,
+  kind: StatefulKind = {},
 ): StatefulNode {
   requireFunction(`stateful step "${stepId}"`, build);
   // Nodes hold logic of all types side by side; the builder's signature has checked this one.
-  const anyBuild = build as unknown as StatefulNode["build"];
-  return {
-    kind: "stateful",
-    name: { given: stepId },
-    upstreams: [upstream],
-    build: anyBuild,
-    single,
-  };
+  const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
+  return beginNode(upstream, stepId, (time) => (state, key) => anyBuild(state, key, time), kind);
+}
+
+/** The same for a step whose keys share something on each worker. */
+export function beginNode(
+  upstream: StepNode,
+  stepId: string,
+  begin: BeginStep,
+  { single = false, quiet = false }: StatefulKind = {},
+): StatefulNode {
+  const name = { given: stepId };
+  return { kind: "stateful", name, upstreams: [upstream], begin, single, quiet };
 }

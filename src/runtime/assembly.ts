@@ -90,9 +90,10 @@ class Assembly {
     const id: StepId = idOf(plan, head);
     const inputs = this.#inputs.get(head as PortNode) ?? [];
     const outlet = this.#outlet(stage);
+    const tellsActivity = plan.graph.nodes.some((node) => node.kind === "stateful" && node.quiet);
     switch (head.kind) {
       case "input":
-        return new SourceTask(id, readers.get(head)!, outlet, host, epoch);
+        return new SourceTask(id, readers.get(head)!, outlet, host, { epoch, tellsActivity });
       case "merge":
       case "exchange":
         return new MergeTask(id, inputs, outlet, host, epoch);

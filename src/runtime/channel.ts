@@ -10,7 +10,36 @@ export type Control =
   /** The end of an epoch: all before it belongs to the epoch. */
   | { readonly kind: "barrier"; readonly epoch: Epoch }
   /** Nothing follows: the input has ended, or the run is being stopped with its state kept. */
-  | { readonly kind: "end"; readonly stopped: boolean };
+  | { readonly kind: "end"; readonly stopped: boolean }
+  | Activity;
+
+/**
+ * Whether the inputs behind a channel have anything to read. A batch says by itself that they have, so
+ * `active` is only sent where they read and nothing comes of it here.
+ */
+export type Activity = { readonly kind: "idle" } | { readonly kind: "active" };
+
+/** Whether a message is one of activity. */
+export function isActivity(message: Control): message is Activity {
+  return message.kind === "idle" || message.kind === "active";
+}
+
+/** Keeps activity off a channel that would say nothing new. */
+export class ActivityFilter {
+  #idle = false;
+
+  /** Whether the message has to be sent. */
+  passes(message: Message): boolean {
+    const isIdle = !isBatch(message) && message.kind === "idle";
+    const isNews = isIdle !== this.#idle;
+    if (isBatch(message)) this.#idle = false;
+    else if (isActivity(message)) {
+      this.#idle = isIdle;
+      return isNews;
+    }
+    return true;
+  }
+}
 
 /** A batch of items (not to be changed: others may hold it), or a control message. */
 export type Message = readonly unknown[] | Control;
@@ -40,6 +69,7 @@ const CAPACITY = 8192;
 /** A queue within a worker that says when it is full. */
 export class Channel implements Outgoing, Incoming {
   readonly #queue: Message[] = [];
+  readonly #activity = new ActivityFilter();
   #items = 0;
 
   get full(): boolean {
@@ -52,6 +82,7 @@ export class Channel implements Outgoing, Incoming {
   }
 
   push(message: Message): void {
+    if (!this.#activity.passes(message)) return;
     if (isBatch(message)) this.#items += message.length;
     this.#queue.push(message);
   }

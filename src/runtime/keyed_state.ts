@@ -20,8 +20,14 @@ export interface KeyedState {
   readonly at: { readonly item: unknown } | { readonly key: string } | null;
   /** Hands items `from` up to `to` to their keys' logic, and gives the index to go on from. */
   items(batch: readonly unknown[], from: number, to: number): number;
+  /** The same of the time that counts while the step is quiet, once `becomeQuiet` has nothing to do. */
+  readonly nextQuiet: number;
   /** Notifies keys that are due at `now`. Says whether there were any. */
   notify(now: number): boolean;
+  /** Notifies keys that are due when it has been quiet for so long. Says whether there were any. */
+  notifyQuiet(quiet: number): boolean;
+  /** Asks some keys of a `quiet` step when they are due. Says whether there were any to ask. */
+  becomeQuiet(): boolean;
   /** Gives keys their `onEnd`. Says whether that was all of them. */
   end(): boolean;
   /** Makes a key out of what a snapshot has of it, with its timer. */
@@ -41,12 +47,13 @@ export function createKeyedState(
   tracked: boolean,
   time: StepTime,
 ): KeyedState {
-  const { keys, add, touch: change, leave, restore, takeChanges } = createKeyTable(
+  const { keys, add, touch: change, leave: forget, restore, takeChanges } = createKeyTable(
     node,
     tracked,
     time,
   );
   const timers = new Timers<KeyTimer>();
+  const quietTimers = new Timers<KeyTimer>();
   const touched: KeyedLogic[] = [];
   let ending: Iterator<KeyedLogic> | null = null;
   // Whose logic is at work: the key of item `at` of `current`, or, where `at` is -1, `key`. An index,
@@ -67,12 +74,27 @@ export function createKeyedState(
     touched.push(logic);
   }
 
+  function leave(logic: KeyedLogic, done: unknown): void {
+    forget(logic, done);
+    if (logic.timer !== null) timers.remove(logic.timer);
+    if (logic.quietTimer !== null) quietTimers.remove(logic.quietTimer);
+  }
+
+  function timerOf(logic: KeyedLogic): KeyTimer {
+    return { owner: logic, due: Infinity, queued: Infinity, index: -1 };
+  }
+
   function askTimer(logic: KeyedLogic): void {
+    if (node.quiet) {
+      const at = logic.quietUntil();
+      if (logic.quietTimer !== null) quietTimers.schedule(logic.quietTimer, at);
+      else if (at < Infinity) quietTimers.schedule(logic.quietTimer = timerOf(logic), at);
+    }
     const at: unknown = logic.notifyAt();
     if (at === null || at === undefined) {
       if (logic.timer !== null) timers.schedule(logic.timer, Infinity);
     } else if (at instanceof Date && !Number.isNaN(at.getTime())) {
-      logic.timer ??= { owner: logic, due: Infinity, queued: Infinity };
+      logic.timer ??= timerOf(logic);
       timers.schedule(logic.timer, at.getTime());
     } else {
       throw new TypeError(
@@ -83,17 +105,41 @@ export function createKeyedState(
     }
   }
 
-  function askTimers(): void {
-    for (const logic of touched) {
+  /** Asks those whose values came when they want to be notified. Says whether that was any. */
+  function askTimers(): boolean {
+    if (touched.length === 0) return false;
+    for (const logic of touched.splice(Math.max(0, touched.length - PAUSE_AT))) {
       logic.touched = false;
       if (keys.get(logic.key) === logic) askTimer(logic);
     }
-    touched.length = 0;
+    return true;
+  }
+
+  function notify(queue: Timers<KeyTimer>, now: number): boolean {
+    let notified = 0; // bounded too: a key may want to be notified for ever
+    while (emitted <= PAUSE_AT && notified < PAUSE_AT) {
+      const logic = queue.takeDue(now)?.owner;
+      if (logic === undefined) break;
+      notified++;
+      key = logic.key;
+      if (logic.dirty === false) change(logic);
+      const result: unknown = logic.onNotify(emit);
+      if (result !== undefined) refusePromise(result);
+      const done: unknown = logic.isDone();
+      if (done !== false) leave(logic, done);
+      else askTimer(logic);
+    }
+    key = null;
+    return notified > 0;
   }
 
   return {
     get nextDue(): number {
       return timers.next;
+    },
+
+    get nextQuiet(): number {
+      return quietTimers.next;
     },
 
     get at(): KeyedState["at"] {
@@ -122,26 +168,18 @@ export function createKeyedState(
       const next = at;
       at = -1;
       current = [];
-      if (touched.length > 0) askTimers();
+      while (!node.quiet && touched.length > 0) askTimers();
       return next;
     },
 
+    becomeQuiet: askTimers,
+
     notify(now: number): boolean {
-      let notified = 0; // bounded too: a key may want to be notified for ever
-      while (emitted <= PAUSE_AT && notified < PAUSE_AT) {
-        const logic = timers.takeDue(now)?.owner;
-        if (logic === undefined) break;
-        notified++;
-        key = logic.key;
-        if (logic.dirty === false) change(logic);
-        const result: unknown = logic.onNotify(emit);
-        if (result !== undefined) refusePromise(result);
-        const done: unknown = logic.isDone();
-        if (done !== false) leave(logic, done);
-        else askTimer(logic);
-      }
-      key = null;
-      return notified > 0;
+      return notify(timers, now);
+    },
+
+    notifyQuiet(quiet: number): boolean {
+      return notify(quietTimers, quiet);
     },
 
     end(): boolean {
@@ -163,7 +201,9 @@ export function createKeyedState(
 
     restore(key: string, state: unknown): void {
       const logic = restore(key, state);
-      if (logic.timed) askTimer(logic);
+      if (!logic.timed) return;
+      if (node.quiet) touch(logic);
+      else askTimer(logic);
     },
 
     takeChanges,

@@ -26,12 +26,13 @@ export interface KeyTable {
 
 /** Makes the table of a step, without keys. `tracked`: whether anybody will ask what has changed. */
 export function createKeyTable(node: StatefulNode, tracked: boolean, time: StepTime): KeyTable {
+  const make = node.begin(time);
   const keys = new Map<string, KeyedLogic>();
   let touched: KeyedLogic[] = [];
   let forgotten = new Set<string>();
 
   function build(key: string, state: unknown): KeyedLogic {
-    const built: unknown = node.build(state as undefined, key, time);
+    const built: unknown = make(state, key);
     if (typeof (built as KeyedLogic | null)?.onItem !== "function") {
       throw new TypeError(
         `build must return an object with onItem and snapshot; got ${preview(built)}`,
@@ -65,7 +66,6 @@ export function createKeyTable(node: StatefulNode, tracked: boolean, time: StepT
       if (done !== true) refuseDone(done);
       keys.delete(logic.key);
       if (tracked) forgotten.add(logic.key);
-      if (logic.timer !== null) logic.timer.due = Infinity; // the heap drops it when its time comes
     },
     *takeChanges(): Iterable<readonly [string, KeyedLogic | null]> {
       const changed = touched;

@@ -5,7 +5,7 @@
  */
 import type { Epoch } from "../core/ids.ts";
 import type { Chain } from "./chain.ts";
-import type { Control, Outgoing } from "./channel.ts";
+import type { Activity, Control, Outgoing } from "./channel.ts";
 import type { Pace } from "./pace.ts";
 
 /** What {@linkcode Outlet.pump} found. */
@@ -72,8 +72,13 @@ export class Outlet {
   }
 
   /** Sends a control message, which ends an epoch, behind all its data. Only when ready. */
-  control(message: Control, epoch: Epoch): void {
+  control(message: Exclude<Control, Activity>, epoch: Epoch): void {
     this.#onEpochEnd(epoch);
+    for (const channel of this.#channels) channel.push(message);
+  }
+
+  /** Sends whether there is anything to read. Only when ready. */
+  activity(message: Activity): void {
     for (const channel of this.#channels) channel.push(message);
   }
 

@@ -6,75 +6,99 @@
 
 /** Something with a time at which it is due. */
 export interface Timed {
-  /** When it is due, in milliseconds since the Unix epoch; infinity for never. */
+  /** When it is due, in milliseconds; infinity for never. */
   due: number;
-  /** For {@linkcode Timers}: the earliest time it stands in the queue with; infinity for not at all. */
+  /** For {@linkcode Timers}: the time it stands in the queue with. */
   queued: number;
+  /** For {@linkcode Timers}: where it stands in the queue; -1 for nowhere. */
+  index: number;
 }
 
 /**
- * A binary heap by time. Moving an entry later costs nothing until its old time has come: keys whose
- * timer moves on with every item (a session window's, say) would fill the heap otherwise.
+ * A binary heap by time, in which each entry stands once and knows where. Moving one later costs nothing
+ * until its old time has come: keys whose timer moves on with every item (that of a session, say) are
+ * moved down once and not each time.
  */
 export class Timers<E extends Timed> {
-  readonly #heap: { at: number; entry: E }[] = [];
+  readonly #heap: E[] = [];
 
   /** When the next entry may be due; infinity where none is queued. */
   get next(): number {
-    return this.#heap.length === 0 ? Infinity : this.#heap[0].at;
+    return this.#heap.length === 0 ? Infinity : this.#heap[0].queued;
   }
 
   /** Sets when an entry is due: infinity for never. */
   schedule(entry: E, due: number): void {
     entry.due = due;
-    if (due < entry.queued) {
-      entry.queued = due;
-      this.#push({ at: due, entry });
-    }
+    if (entry.index === -1) {
+      if (due === Infinity) return;
+      entry.index = this.#heap.length;
+      this.#heap.push(entry);
+    } else if (due >= entry.queued) return;
+    entry.queued = due;
+    this.#up(entry);
+  }
+
+  /** Takes an entry out of the queue. */
+  remove(entry: E): void {
+    entry.due = Infinity;
+    const { index } = entry;
+    if (index === -1) return;
+    entry.index = -1;
+    const last = this.#heap.pop()!;
+    if (last === entry) return;
+    last.index = index;
+    this.#heap[index] = last;
+    this.#up(last);
+    this.#down(last);
   }
 
   /** Takes an entry that is due at `now`, earliest first; it is due no more. */
   takeDue(now: number): E | undefined {
-    while (this.#heap.length > 0 && this.#heap[0].at <= now) {
-      const { at, entry } = this.#pop();
-      if (at !== entry.queued) continue; // it was queued again, for earlier
-      entry.queued = Infinity;
-      if (entry.due <= at) {
-        entry.due = Infinity;
-        return entry;
+    while (this.#heap.length > 0 && this.#heap[0].queued <= now) {
+      const entry = this.#heap[0];
+      if (entry.due <= entry.queued || entry.due === Infinity) {
+        const { due } = entry;
+        this.remove(entry);
+        if (due < Infinity) return entry;
+      } else { // it had moved on
+        entry.queued = entry.due;
+        this.#down(entry);
       }
-      if (entry.due < Infinity) this.schedule(entry, entry.due); // it had moved on
     }
     return undefined;
   }
 
-  #push(node: { at: number; entry: E }): void {
+  #up(entry: E): void {
     const heap = this.#heap;
-    let index = heap.push(node) - 1;
+    const { queued } = entry;
+    let index = entry.index;
     while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (heap[parent].at <= node.at) break;
-      heap[index] = heap[parent];
-      index = parent;
+      const parent = heap[(index - 1) >> 1];
+      if (parent.queued <= queued) break;
+      heap[index] = parent;
+      const above = parent.index;
+      parent.index = index;
+      index = above;
     }
-    heap[index] = node;
+    heap[index] = entry;
+    entry.index = index;
   }
 
-  #pop(): { at: number; entry: E } {
+  #down(entry: E): void {
     const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop()!;
-    if (heap.length === 0) return top;
-    let index = 0;
+    const { queued } = entry;
+    let index = entry.index;
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++;
-      if (heap[child].at >= last.at) break;
+      if (child + 1 < heap.length && heap[child + 1].queued < heap[child].queued) child++;
+      if (heap[child].queued >= queued) break;
       heap[index] = heap[child];
+      heap[index].index = index;
       index = child;
     }
-    heap[index] = last;
-    return top;
+    heap[index] = entry;
+    entry.index = index;
   }
 }

@@ -6,12 +6,14 @@ import { Random } from "../support/random.ts";
 
 /** The state of a step with `build`. */
 function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
+  const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
   const node: StatefulNode = {
     kind: "stateful",
     name: { given: "step" },
     upstreams: [],
-    build: build as unknown as StatefulNode["build"],
+    begin: (time) => (state, key) => anyBuild(state, key, time),
     single: false,
+    quiet: false,
   };
   return createKeyedState(node, false, { now: () => 0, quiet: () => 0 });
 }

@@ -6,7 +6,7 @@ interface Entry extends Timed {
   readonly name: string;
 }
 
-const entry = (name: string): Entry => ({ name, due: Infinity, queued: Infinity });
+const entry = (name: string): Entry => ({ name, due: Infinity, queued: Infinity, index: -1 });
 
 /** The names of all that are due, in the order in which they are taken. */
 function takeAll(timers: Timers<Entry>, now: number): string[] {

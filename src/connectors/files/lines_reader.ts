@@ -81,6 +81,10 @@ export class LinesReader implements InputReader<string> {
     return lines;
   }
 
+  idle(): boolean {
+    return false; // what is to be read is there from the beginning
+  }
+
   ready(): Promise<void> {
     if (this.#ahead.length > 0 || this.#state !== "reading") return Promise.resolve();
     return new Promise((resolve) => this.#wakeFlow = resolve);

@@ -21,6 +21,8 @@ export interface FetchedPartition {
   readonly partition: number;
   /** The protocol's code; 0 where all is well. */
   readonly errorCode: number;
+  /** After the last record that all replicas have, those in open transactions among them. */
+  readonly highWatermark: number;
   /** After the last record that is not in an open transaction. */
   readonly lastStableOffset: number;
   /** Transactions that were aborted, among those whose records came. */
@@ -120,7 +122,8 @@ function decodeResponse(payload: Buffer, version: number): FetchResponse {
     for (let count = int32(); count > 0; count--) {
       const partition = int32();
       const errorCode = payload.readInt16BE(at);
-      at += 2 + 8; // and the high watermark, which open transactions count in
+      at += 2;
+      const highWatermark = Number(int64());
       const lastStableOffset = Number(int64());
       if (version >= 5) at += 8; // where the log starts
       const aborted: { producerId: bigint; firstOffset: number }[] = [];
@@ -131,7 +134,15 @@ function decodeResponse(payload: Buffer, version: number): FetchResponse {
       const size = Math.max(int32(), 0);
       const records = payload.subarray(at, at + size);
       at += size;
-      partitions.push({ topic, partition, errorCode, lastStableOffset, aborted, records });
+      partitions.push({
+        topic,
+        partition,
+        errorCode,
+        highWatermark,
+        lastStableOffset,
+        aborted,
+        records,
+      });
     }
   }
   return { partitions, clientSideThrottleTime: version >= 8 ? throttle : 0 };

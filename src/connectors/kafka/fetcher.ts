@@ -58,6 +58,7 @@ export class Fetcher {
   #fetching: Promise<void> = Promise.resolve();
   #closed = false;
   #ended = false;
+  #toldIdle = false;
   #unknownSince: number | null = null; // when the brokers began not to know a topic
   #failure: { error: unknown } | null = null;
   #onArrival: (() => void) | null = null;
@@ -105,7 +106,12 @@ export class Fetcher {
     return this.#ended;
   }
 
-  /** Resolves when something waits, or nothing will come any more. */
+  /** Whether the brokers had no more records when they answered last. */
+  get idle(): boolean {
+    return this.#blocks.length === 0 && this.#states.every(({ caughtUp }) => caughtUp);
+  }
+
+  /** Resolves when something waits, nothing will come any more, or there is nothing to read. */
   arrival(): Promise<void> {
     if (this.#blocks.length > 0 || this.#ended || this.#failure !== null) return Promise.resolve();
     return new Promise((resolve) => this.#onArrival = resolve);
@@ -138,6 +144,8 @@ export class Fetcher {
         await this.#fetchRound(open);
         this.#connection.succeeded();
         this.#unknownSince = null;
+        if (this.idle && !this.#toldIdle) this.#wakeReader();
+        this.#toldIdle = this.idle;
       } catch (error) {
         await this.#recover(error);
       }
@@ -226,13 +234,18 @@ export class Fetcher {
   }
 
   /** Keeps what was fetched of a partition for the flow. */
-  async #take({ records, aborted }: FetchedPartition, state: PartitionState): Promise<void> {
+  async #take(answer: FetchedPartition, state: PartitionState): Promise<void> {
+    const { records, aborted } = answer;
     const { input } = this.#settings;
+    const last = input.isolation === "read_committed"
+      ? answer.lastStableOffset
+      : answer.highWatermark;
     const batches = readable(state, () => readBatches(records, input.checkCrcs));
     if (batches.length === 0) {
       if (records.length > 0) {
         state.maxBytes = Math.min(state.maxBytes * 2, LARGEST_PARTITION_BYTES);
       }
+      state.caughtUp = state.fetched >= last;
       return;
     }
     const after = batches[batches.length - 1].lastOffset + 1;
@@ -251,6 +264,7 @@ export class Fetcher {
       bytes += unpacked.length;
     }
     state.fetched = next;
+    state.caughtUp = next >= last;
     state.maxBytes = input.partitionMaxBytes;
     this.#blocks.push({ state, batches: waiting, from, next, bytes });
     this.#waitingBytes += bytes;
@@ -303,6 +317,7 @@ export class Fetcher {
     if (isFatal(error)) {
       throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
     }
+    for (const state of this.#states) state.caughtUp = false; // who knows what is there by now
     this.#connection.drop();
     await this.#connection.pause(error);
   }

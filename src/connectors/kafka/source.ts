@@ -101,6 +101,10 @@ class KafkaReader<T> implements InputReader<T> {
     return `topic "${topic}", partition ${partition}, offset ${offsets[at]}`;
   }
 
+  idle(): boolean {
+    return this.#fetcher.idle;
+  }
+
   ready(): Promise<void> {
     return this.#fetcher.arrival();
   }

@@ -27,6 +27,8 @@ export interface PartitionState extends TopicPartition {
   fetched: number;
   /** The offset after what has been handed out. */
   handedOut: number;
+  /** Whether the broker had no more when it answered last. */
+  caughtUp: boolean;
   /** Where to end; `null` for never. */
   readonly end: number | null;
   /** How many bytes to ask for. */
@@ -99,6 +101,7 @@ export function startingStates(
       start: from,
       fetched: from,
       handedOut: from,
+      caughtUp: false,
       end: tail ? null : last,
       maxBytes: input.partitionMaxBytes,
     };

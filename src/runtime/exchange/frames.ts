@@ -2,12 +2,13 @@
  * What workers say to one another, as frames of bytes.
  *
  * ```text
- *   kind      1 byte    1 batch, 2 barrier, 3 end, 4 credit
+ *   kind      1 byte    1 batch, 2 barrier, 3 end, 4 credit, 5 idle, 6 active
  *   exchange  2 bytes   which of the flow's exchanges, big-endian like all numbers here
  *   batch:    4 bytes   how many items, then the items as `core/value_codec.ts` writes them
  *   barrier:  8 bytes   the epoch that ends
  *   end:      1 byte    1 where the run is being stopped
  *   credit:   4 bytes   how many more batches of this exchange have been worked off
+ *   idle, active: nothing more
  * ```
  *
  * @module
@@ -30,7 +31,8 @@ export type Frame =
   }
   | { readonly kind: "barrier"; readonly exchange: number; readonly epoch: Epoch }
   | { readonly kind: "end"; readonly exchange: number; readonly stopped: boolean }
-  | { readonly kind: "credit"; readonly exchange: number; readonly batches: number };
+  | { readonly kind: "credit"; readonly exchange: number; readonly batches: number }
+  | { readonly kind: "idle" | "active"; readonly exchange: number };
 
 /** A frame as bytes. */
 export function encodeFrame(frame: Frame): Uint8Array {
@@ -56,6 +58,10 @@ export function encodeFrame(frame: Frame): Uint8Array {
       viewOf(bytes).setUint32(3, frame.batches);
       return bytes;
     }
+    case "idle":
+      return start(5, frame.exchange, 3);
+    case "active":
+      return start(6, frame.exchange, 3);
   }
 }
 
@@ -65,7 +71,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
  * @throws {Error} If they are none.
  */
 export function decodeFrame(bytes: Uint8Array): Frame {
-  if (bytes.length < 4) throw broken();
+  if (bytes.length < 3) throw broken();
   const view = viewOf(bytes);
   const exchange = view.getUint16(1);
   switch (bytes[0]) {
@@ -86,6 +92,10 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     case 4:
       if (bytes.length !== 7) break;
       return { kind: "credit", exchange, batches: view.getUint32(3) };
+    case 5:
+    case 6:
+      if (bytes.length !== 3) break;
+      return { kind: bytes[0] === 5 ? "idle" : "active", exchange };
   }
   throw broken();
 }

@@ -10,7 +10,7 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
-import type { Control, Incoming, Message } from "../channel.ts";
+import { ActivityFilter, type Control, type Incoming, type Message } from "../channel.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import type { Transport } from "./transport.ts";
 
@@ -104,6 +104,7 @@ export class RemoteSender {
   readonly #exchange: number;
   readonly #window: CreditWindow;
   readonly #send: (frame: Uint8Array) => void;
+  readonly #activity = new ActivityFilter();
   readonly #onTheWay: { items: number; bytes: number }[] = []; // batches without credit, oldest first
   #items = 0;
   #bytes = 0;
@@ -121,6 +122,7 @@ export class RemoteSender {
 
   /** Sends `count` items that have been encoded. */
   batch(count: number, items: Uint8Array): void {
+    this.#activity.passes([]);
     this.#onTheWay.push({ items: count, bytes: items.length });
     this.#items += count;
     this.#bytes += items.length;
@@ -129,6 +131,7 @@ export class RemoteSender {
 
   /** Sends what travels beside the items. */
   control(message: Control): void {
+    if (!this.#activity.passes(message)) return;
     this.#send(encodeFrame({ ...message, exchange: this.#exchange }));
   }
 

@@ -3,7 +3,7 @@ import { ItemError } from "../../core/errors.ts";
 import { isPromiseLike } from "../../core/promises.ts";
 import { preview } from "../../core/preview.ts";
 import type { AsyncNode } from "../../graph/nodes.ts";
-import { type Control, type Incoming, isBatch } from "../channel.ts";
+import { type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -136,6 +136,10 @@ export class AsyncTask implements Task {
       return false;
     }
     this.#control = null;
+    if (isActivity(control)) {
+      this.#outlet.activity(control);
+      return true;
+    }
     this.#outlet.control(control, this.#epoch);
     if (control.kind === "barrier") {
       this.#epoch = control.epoch + 1;

@@ -1,6 +1,6 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { EpochAlignment } from "../alignment.ts";
-import { type Incoming, isBatch } from "../channel.ts";
+import { type Incoming, isActivity, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -11,6 +11,7 @@ export class MergeTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #alignment: EpochAlignment;
+  readonly #idle: boolean[];
   #next = 0; // the channel to look at first, so that each has its turn
   #stopped = false;
   #ended = false;
@@ -27,6 +28,7 @@ export class MergeTask implements Task {
     this.#inputs = inputs;
     this.#outlet = outlet;
     this.#host = host;
+    this.#idle = inputs.map(() => false);
     this.#alignment = new EpochAlignment(inputs.length, epoch);
   }
 
@@ -41,13 +43,21 @@ export class MergeTask implements Task {
       const message = this.#inputs[index].take();
       if (message === undefined) continue;
       if (isBatch(message)) {
+        this.#idle[index] = false;
         this.#outlet.emit(message, this.#alignment.epoch);
+        return true;
+      }
+      if (isActivity(message)) {
+        this.#idle[index] = message.kind === "idle";
+        if (message.kind === "active") this.#outlet.activity(message);
+        this.#announceIdle();
         return true;
       }
       if (message.kind === "barrier") this.#alignment.barrier(index, message.epoch);
       else {
         this.#stopped ||= message.stopped;
         this.#alignment.end(index);
+        this.#idle[index] = true;
       }
       this.#forward();
       return true;
@@ -59,6 +69,11 @@ export class MergeTask implements Task {
     return Infinity;
   }
 
+  /** Nothing comes of any input. */
+  #announceIdle(): void {
+    if (this.#idle.every((idle) => idle)) this.#outlet.activity({ kind: "idle" });
+  }
+
   #forward(): void {
     const state = this.#alignment.settle();
     if (state.kind === "aligned") {
@@ -68,6 +83,8 @@ export class MergeTask implements Task {
       this.#outlet.control({ kind: "end", stopped: this.#stopped }, this.#alignment.epoch);
       this.#ended = true;
       this.#host.ended(this, this.#stopped);
+      return;
     }
+    this.#announceIdle();
   }
 }

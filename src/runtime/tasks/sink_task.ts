@@ -1,6 +1,6 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { OutputWriter, Positions } from "../../graph/contracts.ts";
-import { type Control, type Incoming, isBatch } from "../channel.ts";
+import { type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -72,7 +72,7 @@ export class SinkTask implements Task {
     if (isBatch(message)) {
       this.#onWrite(message.length);
       this.#call(() => this.#writer.write(message, this.#epoch), () => {});
-    } else this.#prepare(message);
+    } else if (!isActivity(message)) this.#prepare(message);
     return true;
   }
 

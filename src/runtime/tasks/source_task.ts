@@ -7,12 +7,16 @@ import type { Task, TaskHost } from "./task.ts";
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
 
+/** After how long of reading it is said that there is something to read, where batches do not. */
+const ACTIVE_AFTER_MS = 10;
+
 /** Reads an input. Asks it for a batch whenever there is room behind, so a slow output slows it. */
 export class SourceTask implements Task {
   readonly stepId: StepId;
   readonly #reader: InputReader<unknown>;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
+  readonly #tellsActivity: boolean;
   #epoch: Epoch;
   #closed: { epoch: Epoch; positions: Positions } | null = null; // the epoch that was closed last
   #closeEpoch = false; // the end of the epoch is due, before the next batch
@@ -21,20 +25,25 @@ export class SourceTask implements Task {
   #waiting = false;
   #empty = 0; // times in a row that the input had nothing
   #resumeAt = -Infinity;
+  #activeSince: number | null = -Infinity; // since when it reads, while it has not said so
 
-  /** `epoch` is the one that the run starts in. */
+  /**
+   * `epoch` is the one that the run starts in; `tellsActivity`: whether any step behind needs to know
+   * when there is nothing to read.
+   */
   constructor(
     stepId: StepId,
     reader: InputReader<unknown>,
     outlet: Outlet,
     host: TaskHost,
-    epoch: Epoch,
+    { epoch, tellsActivity }: { epoch: Epoch; tellsActivity: boolean },
   ) {
     this.stepId = stepId;
     this.#reader = reader;
     this.#outlet = outlet;
     this.#host = host;
     this.#epoch = epoch;
+    this.#tellsActivity = tellsActivity;
   }
 
   /** Notes where the input is before a run's first epoch. */
@@ -62,16 +71,36 @@ export class SourceTask implements Task {
     const batch = this.#next();
     if (batch === null) return this.#end(false);
     if (batch.length === 0) {
+      this.#tellIdle();
       this.#wait();
       return false;
     }
     this.#empty = 0;
+    if (this.#tellsActivity) this.#tellActive();
     this.#outlet.emit(batch, this.#epoch);
     return true;
   }
 
   wakeTime(): number {
     return this.#ended || this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
+  }
+
+  #tellIdle(): void {
+    if (!this.#tellsActivity || !(this.#reader.idle?.() ?? true)) return;
+    this.#outlet.activity({ kind: "idle" });
+    this.#activeSince = null;
+  }
+
+  /**
+   * A batch says so by itself where it goes. Only if more follow is it said to those too that none of it
+   * reached: else each single record would be told to all workers.
+   */
+  #tellActive(): void {
+    this.#activeSince ??= this.#host.now();
+    if (this.#activeSince === -Infinity) return;
+    if (this.#host.now() - this.#activeSince < ACTIVE_AFTER_MS) return;
+    this.#outlet.activity({ kind: "active" });
+    this.#activeSince = -Infinity;
   }
 
   #isPausing(): boolean {

@@ -1,14 +1,16 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { ItemError } from "../../core/errors.ts";
 import type { StatefulNode } from "../../graph/nodes.ts";
-import { type Control, type Incoming, isBatch } from "../channel.ts";
+import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import { createKeyedState, type KeyedState } from "../keyed_state.ts";
 import type { Outlet } from "../outlet.ts";
+import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /**
- * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs.
+ * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs; for steps that are
+ * `quiet`, on a clock that stands still while anything is to be read.
  */
 export class StatefulTask implements Task {
   readonly stepId: StepId;
@@ -16,6 +18,10 @@ export class StatefulTask implements Task {
   readonly #input: Incoming;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
+  readonly #isQuiet: boolean;
+  readonly #quiet = new QuietTime();
+  #idle = false; // whether nothing comes of the inputs
+  #toldIdle = false;
   #batch: readonly unknown[] = [];
   #at = 0;
   #epoch: Epoch;
@@ -34,8 +40,9 @@ export class StatefulTask implements Task {
     this.stepId = stepId;
     this.#state = createKeyedState(node, host.journal !== null, {
       now: () => host.now(),
-      quiet: () => 0,
+      quiet: () => this.#quiet.ms,
     });
+    this.#isQuiet = node.quiet;
     this.#input = input;
     this.#outlet = outlet;
     this.#host = host;
@@ -49,21 +56,34 @@ export class StatefulTask implements Task {
 
   run(): boolean {
     if (this.#phase === "ended") return false;
+    if (this.#quiet.since !== null) this.#quiet.look(this.#host.now());
     const state = this.#outlet.pump();
-    if (state !== "ready") return state === "worked";
+    if (state !== "ready") {
+      this.#quiet.stop();
+      return state === "worked";
+    }
     if (this.#phase === "ending") return this.#endKeys();
     if (this.#at < this.#batch.length) return this.#items();
     // In turns: a key that wants to be notified for ever must not hold up the items, nor they it.
     this.#notifyNext = !this.#notifyNext;
     if (this.#notifyNext && this.#notify()) return true;
     const message = this.#input.take();
-    if (message === undefined) return this.#notify();
+    if (message === undefined) return this.#nothing();
     if (isBatch(message)) {
+      this.#idle = false;
+      this.#quiet.stop();
       this.#batch = message;
       this.#at = 0;
       return this.#items();
     }
-    if (message.kind === "barrier") {
+    if (isActivity(message)) {
+      this.#idle = message.kind === "idle";
+      if (this.#idle) this.#toldIdle = false;
+      else {
+        this.#quiet.stop();
+        this.#outlet.activity(message);
+      }
+    } else if (message.kind === "barrier") {
       this.#pass(message);
       this.#epoch = message.epoch + 1;
       this.#host.passed(this);
@@ -73,7 +93,24 @@ export class StatefulTask implements Task {
   }
 
   wakeTime(): number {
-    return this.#phase === "running" ? this.#state.nextDue : Infinity;
+    if (this.#phase !== "running") return Infinity;
+    const { since, ms } = this.#quiet;
+    if (since === null) return this.#state.nextDue;
+    const quiet = since + Math.min(this.#state.nextQuiet - ms, LOOK_EVERY_MS);
+    return Math.min(this.#state.nextDue, quiet);
+  }
+
+  /** There is no message: time may go on. */
+  #nothing(): boolean {
+    if (this.#idle) {
+      if (!this.#toldIdle) this.#outlet.activity({ kind: "idle" });
+      this.#toldIdle = true;
+      if (this.#isQuiet) {
+        if (this.#state.becomeQuiet()) return true;
+        this.#quiet.start(this.#host.now());
+      }
+    }
+    return this.#notify();
   }
 
   #items(): boolean {
@@ -88,8 +125,15 @@ export class StatefulTask implements Task {
   }
 
   #notify(): boolean {
-    if (this.#state.nextDue === Infinity) return false;
-    const notified = this.#guard(() => this.#state.notify(this.#host.now()));
+    const { nextDue, nextQuiet } = this.#state;
+    let notified = false;
+    if (nextDue < Infinity) {
+      notified = this.#guard(() => this.#state.notify(this.#host.now()));
+    }
+    const quiet = this.#quiet.ms;
+    if (this.#quiet.since !== null && nextQuiet <= quiet) {
+      if (this.#guard(() => this.#state.notifyQuiet(quiet))) notified = true;
+    }
     this.#send();
     return notified;
   }
@@ -109,7 +153,7 @@ export class StatefulTask implements Task {
   }
 
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
-  #pass(message: Control): void {
+  #pass(message: Exclude<Control, Activity>): void {
     this.#host.journal?.state(this.#epoch, this.stepId, this.#state.takeChanges());
     this.#outlet.control(message, this.#epoch);
   }
@@ -117,6 +161,7 @@ export class StatefulTask implements Task {
   /** Sends on what was emitted. Says whether that was anything. */
   #send(): boolean {
     const pairs = this.#state.take();
+    if (pairs.length > 0) this.#toldIdle = false;
     this.#outlet.emit(pairs, this.#epoch);
     return pairs.length > 0;
   }

@@ -270,8 +270,9 @@ Deno.test("a stateful step sends its last items before the end when they take se
     kind: "stateful" as const,
     name: { given: "step" },
     single: false,
+    quiet: false,
     upstreams: [],
-    build: () => ({
+    begin: () => () => ({
       onItem: () => {},
       onEnd: (emit: Emit<string>) => ["x", "y", "z"].forEach(emit),
       snapshot,

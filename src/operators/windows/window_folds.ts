@@ -1,0 +1,101 @@
+/**
+ * What the window steps make of the values of a window.
+ *
+ * @module
+ */
+import type { WindowFold } from "../../windows/window_fold.ts";
+import type { Windower } from "../../windows/windowers.ts";
+import { type Compare, comparison } from "../compare.ts";
+import { requireSync } from "../results.ts";
+import { requireFunction } from "../user_function.ts";
+
+/** The first value is the first accumulator, and the result is the last. */
+export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V, V> {
+  requireFunction("reduceWindow's reducer", reducer);
+  const reduce = (acc: V, value: V): V => {
+    const reduced = reducer(acc, value);
+    requireSync("the reducer", reduced);
+    return reduced;
+  };
+  return { first: (value) => value, add: reduce, merge: reduce, results: (acc) => [acc] };
+}
+
+/** Folds from `build()`. */
+export function customFold<V, A>(
+  windower: Windower,
+  build: () => A,
+  folder: (acc: A, value: V) => A,
+  merger?: (earlier: A, later: A) => A,
+): WindowFold<V, A, A> {
+  requireFunction("foldWindow's build", build);
+  requireFunction("foldWindow's folder", folder);
+  if (merger !== undefined) requireFunction("foldWindow's merger", merger);
+  else if (windower?.overlap === "merge") {
+    throw new TypeError(
+      "foldWindow over sessions must be given a merger (earlier, later) => acc as its last argument: " +
+        "two sessions become one when an item joins them",
+    );
+  }
+  const add = (acc: A, value: V): A => {
+    const folded = folder(acc, value);
+    requireSync("the folder", folded);
+    return folded;
+  };
+  return {
+    first: (value) => add(build(), value),
+    add,
+    merge: (earlier, later) => {
+      const merged = merger!(earlier, later);
+      requireSync("the merger", merged);
+      return merged;
+    },
+    results: (acc) => [acc],
+  };
+}
+
+/** How many values. */
+export const countFold: WindowFold<unknown, number, number> = {
+  first: () => 1,
+  add: (count) => count + 1,
+  merge: (earlier, later) => earlier + later,
+  results: (count) => [count],
+};
+
+/** The one value that is the most in the direction of `sign`; the first of equals. */
+export function extremeFold<V>(
+  step: "maxWindow" | "minWindow",
+  compare: Compare<V>,
+): WindowFold<V, V, V> {
+  requireFunction(`${step}'s compare`, compare);
+  const sign = step === "maxWindow" ? 1 : -1;
+  const better = (best: V, value: V): V =>
+    comparison(step, compare(value, best)) * sign > 0 ? value : best;
+  return { first: (value) => value, add: better, merge: better, results: (best) => [best] };
+}
+
+/** Values in the order they came, each with its time in milliseconds since the Unix epoch. */
+interface Collected<V> {
+  values: V[];
+  times: number[];
+}
+
+/** All values by their time; of equal times, in the order they came. */
+export function collectFold<V>(): WindowFold<V, Collected<V>, V[]> {
+  return {
+    first: (value, time) => ({ values: [value], times: [time] }),
+    add: (acc, value, time) => {
+      acc.values.push(value);
+      acc.times.push(time);
+      return acc;
+    },
+    merge: (earlier, later) => ({
+      values: earlier.values.concat(later.values),
+      times: earlier.times.concat(later.times),
+    }),
+    results: ({ values, times }) => {
+      if (times.every((time, i) => i === 0 || times[i - 1] <= time)) return [values];
+      const order = Array.from(times.keys()).sort((a, b) => times[a] - times[b]);
+      return [order.map((i) => values[i])];
+    },
+  };
+}

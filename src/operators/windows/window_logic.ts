@@ -1,0 +1,228 @@
+/**
+ * The state of one key of a window step: its open windows and its watermark.
+ *
+ * @module
+ */
+import { preview } from "../../core/preview.ts";
+import type { Emit, StepTime } from "../../graph/contracts.ts";
+import { KeyedLogic } from "../../graph/keyed_logic.ts";
+import type { BeginStep } from "../../graph/nodes.ts";
+import type { WindowClock } from "../../windows/clocks.ts";
+import { type Assign, assignBy, type OpenWindow } from "../../windows/open_windows.ts";
+import type { WindowFold } from "../../windows/window_fold.ts";
+import type { Windower } from "../../windows/windowers.ts";
+
+/** What a window step emits: the result of a window, or a value that was late. */
+export interface WindowEvent {
+  readonly late: boolean;
+  /** The result, or the late value. */
+  readonly value: unknown;
+  /** The window's, in milliseconds since the Unix epoch. */
+  readonly openAt: number;
+  readonly closeAt: number;
+}
+
+/**
+ * A key in a snapshot: its watermark, then each open window's beginning, end and accumulator.
+ * Milliseconds since the Unix epoch; a key of a system clock has no watermark.
+ */
+type Snapshot = [watermark: number | null, ...windows: unknown[]];
+
+/** What a window step is made of. */
+export interface WindowStep<V, A, R> {
+  readonly clock: WindowClock<V>;
+  readonly windower: Windower;
+  readonly fold: WindowFold<V, A, R>;
+}
+
+/** Makes the logic of the keys of a window step. */
+export function windowLogic<V, A, R>(step: WindowStep<V, A, R>): BeginStep {
+  requireClock(step.clock);
+  requireWindower(step.windower);
+  return (time) => {
+    const shared = {
+      ...step,
+      time,
+      assign: assignBy(step.windower, step.fold),
+      forgotten: -Infinity,
+    };
+    return (resumed, _key) =>
+      step.clock.kind === "event"
+        ? new EventWindows<V, A, R>(shared, resumed as Snapshot | undefined)
+        : new SystemWindows<V, A, R>(shared, resumed as Snapshot | undefined);
+  };
+}
+
+/** What all keys of a step on a worker share. */
+interface Shared<V, A, R> extends WindowStep<V, A, R> {
+  readonly time: StepTime;
+  readonly assign: Assign<V, A>;
+  /** The largest watermark, or time, that has been forgotten with its key; milliseconds. */
+  forgotten: number;
+}
+
+abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
+  protected readonly shared: Shared<V, A, R>;
+  protected readonly windows: OpenWindow<A>[] = []; // by end, then by beginning
+
+  constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
+    super(true);
+    this.shared = shared;
+    if (resumed === undefined) return;
+    for (let i = 1; i < resumed.length; i += 3) {
+      const [openAt, closeAt, acc] = resumed.slice(i, i + 3) as [number, number, A];
+      this.windows.push({ openAt, closeAt, acc });
+    }
+  }
+
+  /** Where time has come to, in milliseconds since the Unix epoch. */
+  protected abstract watermark(): number;
+
+  protected take(value: V, time: number, watermark: number, emit: Emit<WindowEvent>): void {
+    const { windows, shared } = this;
+    if (windows.length > 0 && windows[0].closeAt <= watermark) this.close(watermark, emit);
+    const { early } = shared.fold;
+    const onAdded = early === undefined ? null : (window: OpenWindow<A>) => {
+      this.#emit(early.call(shared.fold, window.acc), window, emit);
+    };
+    if (shared.assign(windows, value, time, watermark, onAdded)) {
+      emit({ late: true, value, openAt: 0, closeAt: 0 });
+    }
+  }
+
+  /** Closes what is due, in order. */
+  protected close(watermark: number, emit: Emit<WindowEvent>): void {
+    const { windows } = this;
+    let due = 0;
+    for (; due < windows.length && windows[due].closeAt <= watermark; due++) {
+      const window = windows[due];
+      this.#emit(this.shared.fold.results(window.acc), window, emit);
+    }
+    if (due === windows.length) windows.length = 0;
+    else if (due > 0) windows.splice(0, due);
+  }
+
+  #emit(results: readonly R[], window: OpenWindow<A>, emit: Emit<WindowEvent>): void {
+    const { openAt, closeAt } = window;
+    for (let i = 0; i < results.length; i++) {
+      emit({ late: false, value: results[i], openAt, closeAt });
+    }
+  }
+
+  override snapshot(): Snapshot {
+    const snapshot: Snapshot = [null];
+    for (const { openAt, closeAt, acc } of this.windows) snapshot.push(openAt, closeAt, acc);
+    return snapshot;
+  }
+}
+
+/** The time that values say. */
+class EventWindows<V, A, R> extends Windows<V, A, R> {
+  /** The watermark, less the time that the step has been quiet for: it changes with values only. */
+  #lead: number;
+  #forgetAt: number | null = null; // by the system's time
+  #done = false;
+
+  constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
+    super(shared, resumed);
+    this.#lead = (resumed?.[0] ?? shared.forgotten) - shared.time.quiet();
+  }
+
+  protected override watermark(): number {
+    return this.#lead + this.shared.time.quiet();
+  }
+
+  override onItem(value: V, emit: Emit<WindowEvent>): void {
+    const { clock } = this.shared;
+    const quiet = this.shared.time.quiet();
+    const time = clock.timeOf(value);
+    const lead = time - clock.waitMs - quiet;
+    if (lead > this.#lead) this.#lead = lead;
+    this.#forgetAt = null;
+    this.take(value, time, this.#lead + quiet, emit);
+  }
+
+  override onNotify(emit: Emit<WindowEvent>): void {
+    this.close(this.watermark(), emit);
+    if (this.#forgetAt === null || this.windows.length > 0) return;
+    if (this.shared.time.now() < this.#forgetAt) return;
+    this.shared.forgotten = Math.max(this.shared.forgotten, this.watermark());
+    this.#done = true;
+  }
+
+  /** Once the windows have closed, values that come for them in the next run are late. */
+  override onEnd(emit: Emit<WindowEvent>): void {
+    const last = this.windows.at(-1)?.closeAt ?? -Infinity;
+    this.close(Infinity, emit);
+    this.#lead = Math.max(this.#lead, last - this.shared.time.quiet());
+  }
+
+  override quietUntil(): number {
+    return this.windows.length === 0 ? Infinity : this.windows[0].closeAt - this.#lead;
+  }
+
+  override notifyAt(): Date | null {
+    if (this.windows.length > 0) return null;
+    this.#forgetAt ??= this.shared.time.now() + this.shared.clock.retentionMs;
+    return new Date(Math.min(this.#forgetAt, 8.64e15));
+  }
+
+  override isDone(): boolean {
+    return this.#done;
+  }
+
+  override snapshot(): Snapshot {
+    const snapshot = super.snapshot();
+    snapshot[0] = this.watermark();
+    return snapshot;
+  }
+}
+
+/** The time at which values get here. */
+class SystemWindows<V, A, R> extends Windows<V, A, R> {
+  /** The system's clock may be set back; time does not go back. */
+  protected override watermark(): number {
+    const { shared } = this;
+    return shared.forgotten = Math.max(shared.forgotten, shared.time.now());
+  }
+
+  override onItem(value: V, emit: Emit<WindowEvent>): void {
+    const now = this.watermark();
+    this.take(value, now, now, emit);
+  }
+
+  override onNotify(emit: Emit<WindowEvent>): void {
+    this.close(this.watermark(), emit);
+  }
+
+  override onEnd(emit: Emit<WindowEvent>): void {
+    this.close(Infinity, emit);
+  }
+
+  override notifyAt(): Date | null {
+    return this.windows.length === 0 ? null : new Date(this.windows[0].closeAt);
+  }
+
+  override isDone(): boolean {
+    return this.windows.length === 0;
+  }
+}
+
+function requireClock(clock: WindowClock<never>): void {
+  const kind: unknown = clock?.kind;
+  if (kind === "system" || (kind === "event" && typeof clock.timeOf === "function")) return;
+  throw new TypeError(
+    `a window step must be given a clock (new EventClockConfig({ getTime, wait }) or ` +
+      `new SystemClockConfig()); got ${preview(clock)}`,
+  );
+}
+
+function requireWindower(windower: Windower): void {
+  const overlap: unknown = windower?.overlap;
+  const known = overlap === "never" || overlap === "may" || overlap === "merge";
+  if (known && typeof windower.windowsAt === "function") return;
+  throw new TypeError(
+    `a window step must be given a windower, such as new TumblingWindowConfig({ length }); got ` +
+      preview(windower),
+  );
+}

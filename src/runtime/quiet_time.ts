@@ -1,0 +1,47 @@
+/**
+ * For how long a step has had nothing to do and nothing to wait for.
+ *
+ * @module
+ */
+
+/**
+ * The most that one look may add, in milliseconds. Whoever counts looks once a minute at least; when the
+ * process stood still in between, what came meanwhile may be waiting unseen.
+ */
+const LONGEST_MS = 65_000;
+
+/** How long to sleep at most while it counts, in milliseconds. */
+export const LOOK_EVERY_MS = 60_000;
+
+/** Counts while it is told to. */
+export class QuietTime {
+  #ms = 0;
+  #since: number | null = null;
+
+  /** What has been counted up to the last look, in milliseconds. */
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** When it looked last, while it counts; else `null`. */
+  get since(): number | null {
+    return this.#since;
+  }
+
+  /** Adds the time since the last look, if it counts. */
+  look(now: number): void {
+    if (this.#since === null) return;
+    this.#ms += Math.min(Math.max(now - this.#since, 0), LONGEST_MS);
+    this.#since = now;
+  }
+
+  /** Counts from now on. */
+  start(now: number): void {
+    this.#since ??= now;
+  }
+
+  /** Counts no more. */
+  stop(): void {
+    this.#since = null;
+  }
+}

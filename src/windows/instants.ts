@@ -1,0 +1,32 @@
+/**
+ * Points in time as users give them.
+ *
+ * @module
+ */
+import { preview } from "../core/preview.ts";
+
+/** A point in time: a date, milliseconds since the Unix epoch, or an instant. */
+export type InstantLike = Date | number | Temporal.Instant;
+
+/** What `Date` can say: 100 million days on either side of the Unix epoch, in milliseconds. */
+const FARTHEST_MS = 8.64e15;
+
+/**
+ * Milliseconds since the Unix epoch. What an instant has beyond a millisecond is cut off.
+ *
+ * @param got What the user gave.
+ * @param what What gave it, for the error.
+ * @throws {TypeError} If it is no point in time that a date can hold.
+ */
+export function toEpochMilliseconds(got: unknown, what: string): number {
+  const ms = typeof got === "number"
+    ? got
+    : got instanceof Date
+    ? got.getTime()
+    : (got as Temporal.Instant | null | undefined)?.epochMilliseconds;
+  if (typeof ms === "number" && ms >= -FARTHEST_MS && ms <= FARTHEST_MS) return ms;
+  throw new TypeError(
+    `${what} must give a valid Date, milliseconds since the Unix epoch or a Temporal.Instant; got ` +
+      preview(got),
+  );
+}

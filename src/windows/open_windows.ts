@@ -1,0 +1,156 @@
+/**
+ * The open windows of one key.
+ *
+ * @module
+ */
+import type { WindowFold } from "./window_fold.ts";
+import type { Windower, WindowSpan } from "./windowers.ts";
+
+/** A window with what has come of its values so far. */
+export interface OpenWindow<A> {
+  openAt: number;
+  closeAt: number;
+  acc: A;
+}
+
+/** Puts a value into the open windows that it belongs to. `windows` is sorted by end, then by beginning. */
+export type Assign<V, A> = (
+  windows: OpenWindow<A>[],
+  value: V,
+  time: number,
+  watermark: number,
+  /** Told each window that has the value now. */
+  onAdded: ((window: OpenWindow<A>) => void) | null,
+) => boolean;
+
+/**
+ * How values get into windows: the function says whether a value was late for all of its windows, that
+ * is, whether they have closed.
+ */
+export function assignBy<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+  switch (windower.overlap) {
+    case "never":
+      return assignToOne(windower, fold);
+    case "may":
+      return assignToAll(windower, fold);
+    case "merge":
+      return assignToMerged(windower, fold);
+  }
+}
+
+/** Windows that never overlap: most often the value belongs to the one that is open already. */
+function assignToOne<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+  return (windows, value, time, watermark, onAdded) => {
+    const last = windows.length - 1;
+    let at = last;
+    if (last >= 0 && time < windows[last].openAt) at = firstAfter(windows, time);
+    if (at >= 0 && time >= windows[at].openAt && time < windows[at].closeAt) {
+      const window = windows[at];
+      window.acc = fold.add(window.acc, value, time);
+      onAdded?.(window);
+      return false;
+    }
+    const [{ openAt, closeAt }] = spansAt(windower, time);
+    if (closeAt <= watermark) return true;
+    const window = { openAt, closeAt, acc: fold.first(value, time) };
+    insert(windows, window);
+    onAdded?.(window);
+    return false;
+  };
+}
+
+function assignToAll<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+  return (windows, value, time, watermark, onAdded) => {
+    let isLate = true;
+    let at = -1;
+    for (const { openAt, closeAt } of spansAt(windower, time)) {
+      if (closeAt <= watermark) continue;
+      isLate = false;
+      if (at === -1) at = firstAfter(windows, closeAt - 1);
+      while (at < windows.length && isBefore(windows[at], openAt, closeAt)) at++;
+      let window = windows[at];
+      if (window !== undefined && window.openAt === openAt && window.closeAt === closeAt) {
+        window.acc = fold.add(window.acc, value, time);
+      } else {
+        window = { openAt, closeAt, acc: fold.first(value, time) };
+        if (at === windows.length) windows.push(window);
+        else windows.splice(at, 0, window);
+      }
+      at++;
+      onAdded?.(window);
+    }
+    return isLate;
+  };
+}
+
+function assignToMerged<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+  return (windows, value, time, watermark, onAdded) => {
+    const [span] = spansAt(windower, time);
+    let { openAt, closeAt } = span;
+    // Open windows do not overlap here, so they are sorted by beginning as well.
+    const from = firstAfter(windows, openAt);
+    let to = from;
+    while (to < windows.length && windows[to].openAt < closeAt) to++;
+    if (to === from && closeAt <= watermark) return true;
+    let acc: A | undefined;
+    for (let at = from; at < to; at++) {
+      const window = windows[at];
+      openAt = Math.min(openAt, window.openAt);
+      closeAt = Math.max(closeAt, window.closeAt);
+      acc = at === from ? window.acc : fold.merge(acc!, window.acc);
+    }
+    if (to === from + 1) { // most often
+      const window = windows[from];
+      window.openAt = openAt;
+      window.closeAt = closeAt;
+      window.acc = fold.add(window.acc, value, time);
+      onAdded?.(window);
+      return false;
+    }
+    acc = to === from ? fold.first(value, time) : fold.add(acc!, value, time);
+    const window = { openAt, closeAt, acc };
+    windows.splice(from, to - from, window);
+    onAdded?.(window);
+    return false;
+  };
+}
+
+/** Windows that a windower gave, once they are sure to be ones. */
+function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
+  const spans = windower.windowsAt(time);
+  let before = -Infinity;
+  for (let i = 0; i < spans.length; i++) {
+    const { openAt, closeAt } = spans[i];
+    if (!(openAt <= time && time < closeAt && closeAt >= before)) break;
+    before = closeAt;
+    if (i === spans.length - 1 && (i === 0 || windower.overlap === "may")) return spans;
+  }
+  const must = windower.overlap === "may" ? "windows" : "the one window";
+  throw new TypeError(
+    `windowsAt(${time}) of a windower whose windows overlap "${windower.overlap}" must give ${must} ` +
+      `with openAt <= time < closeAt, the one that closes first first; got ${Deno.inspect(spans)}`,
+  );
+}
+
+/** The index of the first window that ends after `time`. */
+function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): number {
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (windows[middle].closeAt <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function insert<A>(windows: OpenWindow<A>[], window: OpenWindow<A>): void {
+  let at = windows.length;
+  while (at > 0 && !isBefore(windows[at - 1], window.openAt, window.closeAt)) at--;
+  if (at === windows.length) windows.push(window);
+  else windows.splice(at, 0, window);
+}
+
+function isBefore(window: OpenWindow<unknown>, openAt: number, closeAt: number): boolean {
+  return window.closeAt < closeAt || (window.closeAt === closeAt && window.openAt < openAt);
+}

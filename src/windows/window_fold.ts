@@ -1,0 +1,25 @@
+/**
+ * What a window makes of its values.
+ *
+ * @module
+ */
+
+/**
+ * Combines the values of one window.
+ *
+ * @typeParam V The values.
+ * @typeParam A The accumulator: plain data, which goes into snapshots. It may be changed in place.
+ * @typeParam R The result.
+ */
+export interface WindowFold<V, A, R> {
+  /** The accumulator of a window's first value; `time` is in milliseconds since the Unix epoch. */
+  first(value: V, time: number): A;
+  /** Takes one more value. */
+  add(acc: A, value: V, time: number): A;
+  /** The accumulator of two windows that become one, the earlier one first. */
+  merge(earlier: A, later: A): A;
+  /** What comes of the window when it closes: a list of results, most often one. */
+  results(acc: A): readonly R[];
+  /** Asked after each value, where it is there: results that need not wait until the window closes. */
+  early?(acc: A): readonly R[];
+}

@@ -1,0 +1,205 @@
+/**
+ * Which windows an item belongs to.
+ *
+ * @module
+ */
+import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { type InstantLike, toEpochMilliseconds } from "./instants.ts";
+
+/** A stretch of time, from `openAt` up to and without `closeAt`, in milliseconds since the Unix epoch. */
+export interface WindowSpan {
+  /** Where it begins. */
+  readonly openAt: number;
+  /** Where it ends. */
+  readonly closeAt: number;
+}
+
+/**
+ * Cuts time into windows. It has no state: what is open is the engine's business.
+ *
+ * @example Days as they are in Berlin, of 23 to 25 hours
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { Windower } from "millrace";
+ *
+ * const berlinDays: Windower = {
+ *   overlap: "never",
+ *   windowsAt(time) {
+ *     const day = Temporal.Instant.fromEpochMilliseconds(time)
+ *       .toZonedDateTimeISO("Europe/Berlin").startOfDay();
+ *     const next = day.add({ days: 1 });
+ *     return [{ openAt: day.epochMilliseconds, closeAt: next.epochMilliseconds }];
+ *   },
+ * };
+ * const [day] = berlinDays.windowsAt(Date.parse("2026-03-29T12:00:00Z"));
+ * assertEquals((day.closeAt - day.openAt) / 3_600_000, 23);
+ * ```
+ */
+export interface Windower {
+  /**
+   * Whether two windows of a key may cover the same time: `never` (an item is in one window), `may` (it
+   * is in all that cover it), or `merge` (windows that do become one, as sessions).
+   */
+  readonly overlap: "never" | "may" | "merge";
+  /**
+   * The windows that cover `time`, in milliseconds since the Unix epoch: by where they end, the earliest
+   * first. For the same time always the same.
+   */
+  windowsAt(time: number): readonly WindowSpan[];
+}
+
+/** What a {@linkcode TumblingWindowConfig} is made of. */
+export interface TumblingWindowOptions {
+  /** How long a window is: whole milliseconds, at least one. */
+  readonly length: Duration;
+  /** Where one of the windows begins; the Unix epoch by default, so that all machines cut alike. */
+  readonly alignTo?: InstantLike;
+}
+
+/**
+ * Windows of one length, one behind the other.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { TumblingWindowConfig } from "millrace";
+ *
+ * const minutes = new TumblingWindowConfig({ length: { minutes: 1 } });
+ * assertEquals(minutes.windowsAt(90_000), [{ openAt: 60_000, closeAt: 120_000 }]);
+ * assertEquals(minutes.windowsAt(-1), [{ openAt: -60_000, closeAt: 0 }]);
+ * ```
+ */
+export class TumblingWindowConfig implements Windower {
+  readonly overlap = "never";
+  readonly #length: number;
+  readonly #alignTo: number;
+
+  /**
+   * Makes the windower.
+   *
+   * @throws {RangeError} If the length is not a whole number of milliseconds above zero.
+   * @throws {TypeError} If `alignTo` is no point in time.
+   */
+  constructor({ length, alignTo = 0 }: TumblingWindowOptions) {
+    this.#length = positive(length, "TumblingWindowConfig's length");
+    this.#alignTo = toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo");
+    Object.freeze(this);
+  }
+
+  /** The window that covers `time`, in milliseconds since the Unix epoch. */
+  windowsAt(time: number): WindowSpan[] {
+    const openAt = startAt(time, this.#length, this.#alignTo);
+    return [{ openAt, closeAt: openAt + this.#length }];
+  }
+}
+
+/** What a {@linkcode SlidingWindowConfig} is made of. */
+export interface SlidingWindowOptions {
+  /** How long a window is: whole milliseconds, at least one. */
+  readonly length: Duration;
+  /** From the beginning of one window to that of the next; no longer than `length`. */
+  readonly offset: Duration;
+  /** Where one of the windows begins; the Unix epoch by default, so that all machines cut alike. */
+  readonly alignTo?: InstantLike;
+}
+
+/**
+ * Windows of one length that begin `offset` apart, so that each item is in about `length / offset` of them.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SlidingWindowConfig } from "millrace";
+ *
+ * const windower = new SlidingWindowConfig({ length: 10, offset: 5 });
+ * assertEquals(windower.windowsAt(12), [{ openAt: 5, closeAt: 15 }, { openAt: 10, closeAt: 20 }]);
+ * ```
+ */
+export class SlidingWindowConfig implements Windower {
+  readonly overlap = "may";
+  readonly #length: number;
+  readonly #offset: number;
+  readonly #alignTo: number;
+
+  /**
+   * Makes the windower.
+   *
+   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or the offset is
+   * longer than the length: then there would be times that no window covers.
+   * @throws {TypeError} If `alignTo` is no point in time.
+   */
+  constructor({ length, offset, alignTo = 0 }: SlidingWindowOptions) {
+    this.#length = positive(length, "SlidingWindowConfig's length");
+    this.#offset = positive(offset, "SlidingWindowConfig's offset");
+    if (this.#offset > this.#length) {
+      throw new RangeError(
+        `SlidingWindowConfig's offset must not be longer than its length, or some items would be in ` +
+          `no window; got an offset of ${this.#offset} ms and a length of ${this.#length} ms`,
+      );
+    }
+    this.#alignTo = toEpochMilliseconds(alignTo, "SlidingWindowConfig's alignTo");
+    Object.freeze(this);
+  }
+
+  /** The windows that cover `time`, in milliseconds since the Unix epoch. */
+  windowsAt(time: number): WindowSpan[] {
+    const last = startAt(time, this.#offset, this.#alignTo);
+    const count = Math.ceil((this.#length - (time - last)) / this.#offset);
+    const spans = new Array<WindowSpan>(count);
+    let openAt = last - (count - 1) * this.#offset;
+    for (let i = 0; i < count; i++, openAt += this.#offset) {
+      spans[i] = { openAt, closeAt: openAt + this.#length };
+    }
+    return spans;
+  }
+}
+
+/** What a {@linkcode SessionWindowConfig} is made of. */
+export interface SessionWindowOptions {
+  /** How long no item must come for a session to be over: whole milliseconds, at least one. */
+  readonly gap: Duration;
+}
+
+/**
+ * Windows from an item up to `gap` after the last one that followed it in time. Two sessions become one
+ * when an item joins them.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SessionWindowConfig } from "millrace";
+ *
+ * const windower = new SessionWindowConfig({ gap: { minutes: 30 } });
+ * assertEquals(windower.windowsAt(0), [{ openAt: 0, closeAt: 1_800_000 }]);
+ * ```
+ */
+export class SessionWindowConfig implements Windower {
+  readonly overlap = "merge";
+  readonly #gap: number;
+
+  /**
+   * Makes the windower.
+   *
+   * @throws {RangeError} If the gap is not a whole number of milliseconds above zero.
+   */
+  constructor({ gap }: SessionWindowOptions) {
+    this.#gap = positive(gap, "SessionWindowConfig's gap");
+    Object.freeze(this);
+  }
+
+  /** The session of an item by itself at `time`, in milliseconds since the Unix epoch. */
+  windowsAt(time: number): WindowSpan[] {
+    return [{ openAt: time, closeAt: time + this.#gap }];
+  }
+}
+
+/** Where the last of the windows begins that begin no later than `time`, `every` so many milliseconds. */
+function startAt(time: number, every: number, alignTo: number): number {
+  return alignTo + Math.floor((time - alignTo) / every) * every;
+}
+
+function positive(duration: Duration, what: string): number {
+  const ms = toMilliseconds(duration, what);
+  if (ms >= 1 && Number.isInteger(ms)) return ms;
+  throw new RangeError(`${what} must be a whole number of milliseconds above zero; got ${ms} ms`);
+}
