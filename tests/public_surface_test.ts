@@ -5,6 +5,7 @@ import { VERSION } from "../src/core/version.ts";
 Deno.test("mod.ts exports just these values", () => {
   assertEquals(Object.keys(millrace).sort(), [
     "Dataflow",
+    "EventClockConfig",
     "FileInputConfig",
     "FileOutputConfig",
     "FlowDefinitionError",
@@ -18,11 +19,15 @@ Deno.test("mod.ts exports just these values", () => {
     "ManualOutputConfig",
     "PartitionedInputConfig",
     "RecoveryError",
+    "SessionWindowConfig",
+    "SlidingWindowConfig",
     "SqliteRecoveryConfig",
     "StdOutputConfig",
     "StepError",
+    "SystemClockConfig",
     "TestingInputConfig",
     "TestingOutputConfig",
+    "TumblingWindowConfig",
     "UsageError",
     "createLog",
     "json",
