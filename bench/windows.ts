@@ -42,14 +42,12 @@ function byHand(items: readonly Item[]): string {
   };
   for (const [key, { at, value }] of items) {
     const start = Math.floor(at / MINUTE) * MINUTE;
-    const window = open.get(key);
-    if (window === undefined) open.set(key, { start, values: [value] });
-    else if (window.start === start) window.values.push(value);
-    else {
-      close(window.values);
-      window.start = start;
-      window.values = [value];
+    let window = open.get(key);
+    if (window === undefined || window.start !== start) {
+      if (window !== undefined) close(window.values);
+      open.set(key, window = { start, values: [] });
     }
+    window.values.push(value);
   }
   for (const { values } of open.values()) close(values);
   return `${lists} ${sum}`;

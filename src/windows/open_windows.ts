@@ -8,9 +8,37 @@ import type { Windower, WindowSpan } from "./windowers.ts";
 
 /** A window with what has come of its values so far. */
 export interface OpenWindow<A> {
-  openAt: number;
-  closeAt: number;
+  /** Not to be changed: results that have gone out may hold it. */
+  span: WindowSpan;
   acc: A;
+}
+
+/** How many windows a pool keeps at most: more than close within a batch are of no use. */
+const POOLED = 1_024;
+
+/**
+ * Windows that have closed, to be used again. With many keys most of the time would go into collecting
+ * them, as they live just long enough to be moved to where garbage is dear (measured with 100,000 keys
+ * and a window for each item: a third of the time).
+ */
+export class WindowPool<A> {
+  readonly #free: OpenWindow<A>[] = [];
+
+  /** A window. */
+  open(span: WindowSpan, acc: A): OpenWindow<A> {
+    const window = this.#free.pop();
+    if (window === undefined) return { span, acc };
+    window.span = span;
+    window.acc = acc;
+    return window;
+  }
+
+  /** Takes a window back that nobody holds any more. */
+  free(window: OpenWindow<A>): void {
+    if (this.#free.length === POOLED) return;
+    window.acc = undefined as A;
+    this.#free.push(window);
+  }
 }
 
 /** Puts a value into the open windows that it belongs to. `windows` is sorted by end, then by beginning. */
@@ -27,52 +55,65 @@ export type Assign<V, A> = (
  * How values get into windows: the function says whether a value was late for all of its windows, that
  * is, whether they have closed.
  */
-export function assignBy<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+export function assignBy<V, A>(
+  windower: Windower,
+  fold: WindowFold<V, A, unknown>,
+  pool: WindowPool<A>,
+): Assign<V, A> {
   switch (windower.overlap) {
     case "never":
-      return assignToOne(windower, fold);
+      return assignToOne(windower, fold, pool);
     case "may":
-      return assignToAll(windower, fold);
+      return assignToAll(windower, fold, pool);
     case "merge":
-      return assignToMerged(windower, fold);
+      return assignToMerged(windower, fold, pool);
   }
 }
 
 /** Windows that never overlap: most often the value belongs to the one that is open already. */
-function assignToOne<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+function assignToOne<V, A>(
+  windower: Windower,
+  fold: WindowFold<V, A, unknown>,
+  pool: WindowPool<A>,
+): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
     const last = windows.length - 1;
     let at = last;
-    if (last >= 0 && time < windows[last].openAt) at = firstAfter(windows, time);
-    if (at >= 0 && time >= windows[at].openAt && time < windows[at].closeAt) {
+    if (last >= 0 && time < windows[last].span.openAt) at = firstAfter(windows, time);
+    if (at >= 0 && covers(windows[at].span, time)) {
       const window = windows[at];
       window.acc = fold.add(window.acc, value, time);
       onAdded?.(window);
       return false;
     }
-    const [{ openAt, closeAt }] = spansAt(windower, time);
-    if (closeAt <= watermark) return true;
-    const window = { openAt, closeAt, acc: fold.first(value, time) };
+    const span = spansAt(windower, time)[0];
+    if (span.closeAt <= watermark) return true;
+    const window = pool.open(span, fold.first(value, time));
     insert(windows, window);
     onAdded?.(window);
     return false;
   };
 }
 
-function assignToAll<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+function assignToAll<V, A>(
+  windower: Windower,
+  fold: WindowFold<V, A, unknown>,
+  pool: WindowPool<A>,
+): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
     let isLate = true;
     let at = -1;
-    for (const { openAt, closeAt } of spansAt(windower, time)) {
+    for (const span of spansAt(windower, time)) {
+      const { openAt, closeAt } = span;
       if (closeAt <= watermark) continue;
       isLate = false;
       if (at === -1) at = firstAfter(windows, closeAt - 1);
-      while (at < windows.length && isBefore(windows[at], openAt, closeAt)) at++;
-      let window = windows[at];
-      if (window !== undefined && window.openAt === openAt && window.closeAt === closeAt) {
+      while (at < windows.length && isBefore(windows[at].span, span)) at++;
+      let window = at < windows.length ? windows[at] : undefined;
+      if (window?.span.openAt === openAt && window.span.closeAt === closeAt) {
         window.acc = fold.add(window.acc, value, time);
       } else {
-        window = { openAt, closeAt, acc: fold.first(value, time) };
+        window = pool.open(span, fold.first(value, time));
         if (at === windows.length) windows.push(window);
         else windows.splice(at, 0, window);
       }
@@ -83,32 +124,34 @@ function assignToAll<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>):
   };
 }
 
-function assignToMerged<V, A>(windower: Windower, fold: WindowFold<V, A, unknown>): Assign<V, A> {
+function assignToMerged<V, A>(
+  windower: Windower,
+  fold: WindowFold<V, A, unknown>,
+  pool: WindowPool<A>,
+): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
-    const [span] = spansAt(windower, time);
-    let { openAt, closeAt } = span;
+    let { openAt, closeAt } = spansAt(windower, time)[0];
     // Open windows do not overlap here, so they are sorted by beginning as well.
     const from = firstAfter(windows, openAt);
     let to = from;
-    while (to < windows.length && windows[to].openAt < closeAt) to++;
+    while (to < windows.length && windows[to].span.openAt < closeAt) to++;
     if (to === from && closeAt <= watermark) return true;
     let acc: A | undefined;
     for (let at = from; at < to; at++) {
       const window = windows[at];
-      openAt = Math.min(openAt, window.openAt);
-      closeAt = Math.max(closeAt, window.closeAt);
+      openAt = Math.min(openAt, window.span.openAt);
+      closeAt = Math.max(closeAt, window.span.closeAt);
       acc = at === from ? window.acc : fold.merge(acc!, window.acc);
     }
     if (to === from + 1) { // most often
       const window = windows[from];
-      window.openAt = openAt;
-      window.closeAt = closeAt;
+      window.span = { openAt, closeAt };
       window.acc = fold.add(window.acc, value, time);
       onAdded?.(window);
       return false;
     }
     acc = to === from ? fold.first(value, time) : fold.add(acc!, value, time);
-    const window = { openAt, closeAt, acc };
+    const window = pool.open({ openAt, closeAt }, acc);
     windows.splice(from, to - from, window);
     onAdded?.(window);
     return false;
@@ -138,7 +181,7 @@ function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): numb
   let high = windows.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (windows[middle].closeAt <= time) low = middle + 1;
+    if (windows[middle].span.closeAt <= time) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -146,11 +189,15 @@ function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): numb
 
 function insert<A>(windows: OpenWindow<A>[], window: OpenWindow<A>): void {
   let at = windows.length;
-  while (at > 0 && !isBefore(windows[at - 1], window.openAt, window.closeAt)) at--;
+  while (at > 0 && !isBefore(windows[at - 1].span, window.span)) at--;
   if (at === windows.length) windows.push(window);
   else windows.splice(at, 0, window);
 }
 
-function isBefore(window: OpenWindow<unknown>, openAt: number, closeAt: number): boolean {
-  return window.closeAt < closeAt || (window.closeAt === closeAt && window.openAt < openAt);
+function isBefore(a: WindowSpan, b: WindowSpan): boolean {
+  return a.closeAt < b.closeAt || (a.closeAt === b.closeAt && a.openAt < b.openAt);
+}
+
+function covers({ openAt, closeAt }: WindowSpan, time: number): boolean {
+  return openAt <= time && time < closeAt;
 }

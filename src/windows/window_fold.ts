@@ -18,8 +18,8 @@ export interface WindowFold<V, A, R> {
   add(acc: A, value: V, time: number): A;
   /** The accumulator of two windows that become one, the earlier one first. */
   merge(earlier: A, later: A): A;
-  /** What comes of the window when it closes: a list of results, most often one. */
-  results(acc: A): readonly R[];
+  /** What comes of the window when it closes. Without it, nothing does. */
+  result?(acc: A): R;
   /** Asked after each value, where it is there: results that need not wait until the window closes. */
   early?(acc: A): readonly R[];
 }

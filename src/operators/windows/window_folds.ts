@@ -17,7 +17,7 @@ export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V
     requireSync("the reducer", reduced);
     return reduced;
   };
-  return { first: (value) => value, add: reduce, merge: reduce, results: (acc) => [acc] };
+  return { first: (value) => value, add: reduce, merge: reduce, result: (acc) => acc };
 }
 
 /** Folds from `build()`. */
@@ -49,7 +49,7 @@ export function customFold<V, A>(
       requireSync("the merger", merged);
       return merged;
     },
-    results: (acc) => [acc],
+    result: (acc) => acc,
   };
 }
 
@@ -58,7 +58,7 @@ export const countFold: WindowFold<unknown, number, number> = {
   first: () => 1,
   add: (count) => count + 1,
   merge: (earlier, later) => earlier + later,
-  results: (count) => [count],
+  result: (count) => count,
 };
 
 /** The one value that is the most in the direction of `sign`; the first of equals. */
@@ -70,7 +70,7 @@ export function extremeFold<V>(
   const sign = step === "maxWindow" ? 1 : -1;
   const better = (best: V, value: V): V =>
     comparison(step, compare(value, best)) * sign > 0 ? value : best;
-  return { first: (value) => value, add: better, merge: better, results: (best) => [best] };
+  return { first: (value) => value, add: better, merge: better, result: (best) => best };
 }
 
 /** Values in the order they came, each with its time in milliseconds since the Unix epoch. */
@@ -92,10 +92,10 @@ export function collectFold<V>(): WindowFold<V, Collected<V>, V[]> {
       values: earlier.values.concat(later.values),
       times: earlier.times.concat(later.times),
     }),
-    results: ({ values, times }) => {
-      if (times.every((time, i) => i === 0 || times[i - 1] <= time)) return [values];
+    result: ({ values, times }) => {
+      if (times.every((time, i) => i === 0 || times[i - 1] <= time)) return values;
       const order = Array.from(times.keys()).sort((a, b) => times[a] - times[b]);
-      return [order.map((i) => values[i])];
+      return order.map((i) => values[i]);
     },
   };
 }

@@ -8,18 +8,17 @@ import type { Emit, StepTime } from "../../graph/contracts.ts";
 import { KeyedLogic } from "../../graph/keyed_logic.ts";
 import type { BeginStep } from "../../graph/nodes.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
-import { type Assign, assignBy, type OpenWindow } from "../../windows/open_windows.ts";
+import { type Assign, assignBy, type OpenWindow, WindowPool } from "../../windows/open_windows.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
-import type { Windower } from "../../windows/windowers.ts";
+import type { Windower, WindowSpan } from "../../windows/windowers.ts";
 
 /** What a window step emits: the result of a window, or a value that was late. */
 export interface WindowEvent {
   readonly late: boolean;
   /** The result, or the late value. */
   readonly value: unknown;
-  /** The window's, in milliseconds since the Unix epoch. */
-  readonly openAt: number;
-  readonly closeAt: number;
+  /** The window of a result. */
+  readonly span: WindowSpan | null;
 }
 
 /**
@@ -40,12 +39,9 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>): BeginStep {
   requireClock(step.clock);
   requireWindower(step.windower);
   return (time) => {
-    const shared = {
-      ...step,
-      time,
-      assign: assignBy(step.windower, step.fold),
-      forgotten: -Infinity,
-    };
+    const pool = new WindowPool<A>();
+    const assign = assignBy(step.windower, step.fold, pool);
+    const shared = { ...step, time, assign, pool, forgotten: -Infinity };
     return (resumed, _key) =>
       step.clock.kind === "event"
         ? new EventWindows<V, A, R>(shared, resumed as Snapshot | undefined)
@@ -57,21 +53,27 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>): BeginStep {
 interface Shared<V, A, R> extends WindowStep<V, A, R> {
   readonly time: StepTime;
   readonly assign: Assign<V, A>;
+  readonly pool: WindowPool<A>;
   /** The largest watermark, or time, that has been forgotten with its key; milliseconds. */
   forgotten: number;
 }
 
 abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
   protected readonly shared: Shared<V, A, R>;
-  protected readonly windows: OpenWindow<A>[] = []; // by end, then by beginning
+  /**
+   * By end, then by beginning. Made for two: an array that grows from nothing makes room for 17, and
+   * gives it up when it is emptied.
+   */
+  protected readonly windows: OpenWindow<A>[] = new Array(2);
 
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
     super(true);
     this.shared = shared;
+    this.windows.length = 0;
     if (resumed === undefined) return;
     for (let i = 1; i < resumed.length; i += 3) {
       const [openAt, closeAt, acc] = resumed.slice(i, i + 3) as [number, number, A];
-      this.windows.push({ openAt, closeAt, acc });
+      this.windows.push({ span: { openAt, closeAt }, acc });
     }
   }
 
@@ -80,38 +82,33 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
 
   protected take(value: V, time: number, watermark: number, emit: Emit<WindowEvent>): void {
     const { windows, shared } = this;
-    if (windows.length > 0 && windows[0].closeAt <= watermark) this.close(watermark, emit);
+    if (windows.length > 0 && windows[0].span.closeAt <= watermark) this.close(watermark, emit);
     const { early } = shared.fold;
-    const onAdded = early === undefined ? null : (window: OpenWindow<A>) => {
-      this.#emit(early.call(shared.fold, window.acc), window, emit);
+    const onAdded = early === undefined ? null : ({ acc, span }: OpenWindow<A>) => {
+      for (const value of early(acc)) emit({ late: false, value, span });
     };
     if (shared.assign(windows, value, time, watermark, onAdded)) {
-      emit({ late: true, value, openAt: 0, closeAt: 0 });
+      emit({ late: true, value, span: null });
     }
   }
 
   /** Closes what is due, in order. */
   protected close(watermark: number, emit: Emit<WindowEvent>): void {
-    const { windows } = this;
+    const { windows, shared: { fold, pool } } = this;
     let due = 0;
-    for (; due < windows.length && windows[due].closeAt <= watermark; due++) {
+    for (; due < windows.length && windows[due].span.closeAt <= watermark; due++) {
       const window = windows[due];
-      this.#emit(this.shared.fold.results(window.acc), window, emit);
+      const { span, acc } = window;
+      if (fold.result !== undefined) emit({ late: false, value: fold.result(acc), span });
+      pool.free(window);
     }
     if (due === windows.length) windows.length = 0;
     else if (due > 0) windows.splice(0, due);
   }
 
-  #emit(results: readonly R[], window: OpenWindow<A>, emit: Emit<WindowEvent>): void {
-    const { openAt, closeAt } = window;
-    for (let i = 0; i < results.length; i++) {
-      emit({ late: false, value: results[i], openAt, closeAt });
-    }
-  }
-
   override snapshot(): Snapshot {
     const snapshot: Snapshot = [null];
-    for (const { openAt, closeAt, acc } of this.windows) snapshot.push(openAt, closeAt, acc);
+    for (const { span, acc } of this.windows) snapshot.push(span.openAt, span.closeAt, acc);
     return snapshot;
   }
 }
@@ -152,13 +149,13 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   /** Once the windows have closed, values that come for them in the next run are late. */
   override onEnd(emit: Emit<WindowEvent>): void {
-    const last = this.windows.at(-1)?.closeAt ?? -Infinity;
+    const last = this.windows.at(-1)?.span.closeAt ?? -Infinity;
     this.close(Infinity, emit);
     this.#lead = Math.max(this.#lead, last - this.shared.time.quiet());
   }
 
   override quietUntil(): number {
-    return this.windows.length === 0 ? Infinity : this.windows[0].closeAt - this.#lead;
+    return this.windows.length === 0 ? Infinity : this.windows[0].span.closeAt - this.#lead;
   }
 
   override notifyAt(): Date | null {
@@ -200,7 +197,7 @@ class SystemWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   override notifyAt(): Date | null {
-    return this.windows.length === 0 ? null : new Date(this.windows[0].closeAt);
+    return this.windows.length === 0 ? null : new Date(this.windows[0].span.closeAt);
   }
 
   override isDone(): boolean {

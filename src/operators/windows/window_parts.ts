@@ -28,8 +28,8 @@ export function resultsNode(upstream: StepNode, stepId: string): ChainNode {
 
 /** The stream of results with their windows. */
 export function windowsNode(upstream: StepNode, stepId: string): ChainNode {
-  return partNode(upstream, `${stepId}.windows`, false, ({ value, openAt, closeAt }) => {
-    const [open, close] = [new Date(openAt), new Date(closeAt)];
+  return partNode(upstream, `${stepId}.windows`, false, ({ value, span }) => {
+    const [open, close] = [new Date(span!.openAt), new Date(span!.closeAt)];
     const id = `${open.toISOString()}/${close.toISOString()}`;
     return [{ id, openAt: open, closeAt: close } satisfies WindowMetadata, value];
   });
