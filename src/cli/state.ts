@@ -62,7 +62,7 @@ function overview(store: SqliteInspector): string {
     lines.push(
       "",
       table([
-        ["input or output", "partition", "position"],
+        ["step", "partition", "position"],
         ...positions.map((at) => [at.step, at.partition, preview(decodeValue(at.state))]),
       ]),
     );

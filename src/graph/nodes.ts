@@ -53,9 +53,18 @@ export interface ExchangeNode extends Step {
   readonly route: "key" | "spread";
 }
 
+/** Time as the logic of a step of ours sees it. */
+export interface StepScope extends StepTime {
+  /**
+   * The largest watermark that was forgotten with its key, in milliseconds since the Unix epoch: what is
+   * older than it may have been counted already. Part of snapshots.
+   */
+  forgotten: number;
+}
+
 /** Begins a stateful step on a worker: gives what makes the logic of its keys there. */
 export type BeginStep = (
-  time: StepTime,
+  scope: StepScope,
 ) => (resumeState: unknown, key: string) => StatefulLogic<never, unknown, unknown>;
 
 /** State for each key. */

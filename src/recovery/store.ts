@@ -9,14 +9,14 @@
  */
 import type { Epoch, PartitionName, StepId } from "../core/ids.ts";
 
-/** Whose position it is: an input's or an output's. One step may not be both. */
-export type PositionRole = "input" | "output";
+/** Whose position it is: an input's, an output's, or that of time in a stateful step. */
+export type PositionRole = "input" | "output" | "time";
 
-/** How far a partition of an input or output has come. */
+/** How far a partition of an input or output has come, or the time of a step's keys on a worker. */
 export interface StoredPosition {
   /** The step that has the partition. */
   readonly step: StepId;
-  /** Whether the step is an input or an output. */
+  /** What the step is. */
   readonly role: PositionRole;
   /** The partition's name: unique within the step. */
   readonly partition: PartitionName;

@@ -46,6 +46,8 @@ export interface Tasks {
   readonly sinks: readonly SinkTask[];
   /** The stateful steps. */
   readonly keyed: ReadonlyMap<StepId, KeyedStep>;
+  /** Those of them whose time is part of snapshots. */
+  readonly timed: readonly StatefulTask[];
 }
 
 /** A stateful step, as far as a snapshot's state is put back into it. */
@@ -64,6 +66,7 @@ class Assembly {
   readonly #exchanges: readonly ExchangeNode[];
   readonly #inputs = new Map<PortNode, Incoming[]>();
   readonly #keyed = new Map<StepId, KeyedStep>();
+  readonly #timed: StatefulTask[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -81,7 +84,8 @@ class Assembly {
       upstreamFirst.push(task);
     }
     const sinks = plan.captures.map((node) => this.#sink(node));
-    return { all: [...upstreamFirst, ...sinks].reverse(), sources, sinks, keyed: this.#keyed };
+    const all = [...upstreamFirst, ...sinks].reverse();
+    return { all, sources, sinks, keyed: this.#keyed, timed: this.#timed };
   }
 
   #stageTask(stage: StagePlan): Task {
@@ -102,6 +106,7 @@ class Assembly {
       case "stateful": {
         const task = new StatefulTask(id, head, inputs[0], outlet, host, epoch);
         this.#keyed.set(id, task);
+        if (head.quiet) this.#timed.push(task);
         return task;
       }
     }
@@ -169,6 +174,7 @@ class Assembly {
       const table = createKeyTable(node, host.journal !== null, {
         now: () => host.now(),
         quiet: () => 0, // a fused step has no timers, so it is not told
+        forgotten: -Infinity,
       });
       fused.set(id, table);
       this.#keyed.set(id, table);

@@ -5,9 +5,8 @@
  */
 import { preview } from "../core/preview.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
-import type { StepTime } from "../graph/contracts.ts";
 import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
-import type { StatefulNode } from "../graph/nodes.ts";
+import type { StatefulNode, StepScope } from "../graph/nodes.ts";
 import { PAUSE_AT } from "./chain.ts";
 import { createKeyTable, type KeyTable, refusePromise } from "./keyed_table.ts";
 import { Timers } from "./timers.ts";
@@ -45,12 +44,12 @@ export interface KeyedState {
 export function createKeyedState(
   node: StatefulNode,
   tracked: boolean,
-  time: StepTime,
+  scope: StepScope,
 ): KeyedState {
   const { keys, add, touch: change, leave: forget, restore, takeChanges } = createKeyTable(
     node,
     tracked,
-    time,
+    scope,
   );
   const timers = new Timers<KeyTimer>();
   const quietTimers = new Timers<KeyTimer>();

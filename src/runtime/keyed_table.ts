@@ -6,8 +6,7 @@
 import { preview } from "../core/preview.ts";
 import { isPromiseLike } from "../core/promises.ts";
 import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
-import type { StepTime } from "../graph/contracts.ts";
-import type { StatefulNode } from "../graph/nodes.ts";
+import type { StatefulNode, StepScope } from "../graph/nodes.ts";
 
 /** The keys of a stateful step with their logic. */
 export interface KeyTable {
@@ -25,8 +24,8 @@ export interface KeyTable {
 }
 
 /** Makes the table of a step, without keys. `tracked`: whether anybody will ask what has changed. */
-export function createKeyTable(node: StatefulNode, tracked: boolean, time: StepTime): KeyTable {
-  const make = node.begin(time);
+export function createKeyTable(node: StatefulNode, tracked: boolean, scope: StepScope): KeyTable {
+  const make = node.begin(scope);
   const keys = new Map<string, KeyedLogic>();
   let touched: KeyedLogic[] = [];
   let forgotten = new Set<string>();

@@ -86,7 +86,7 @@ export class Worker implements TaskHost {
   #mesh: Mesh | null = null;
   #journal: Journal | null = null;
   #epoch: Epoch = 0; // the first that has not been reported closed
-  #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map() };
+  #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), timed: [] };
   #closing: Epoch | null = null; // the epoch that is being closed
   #stopping = false;
   #stopped = false;
@@ -186,7 +186,7 @@ export class Worker implements TaskHost {
       mesh,
       epoch,
     });
-    if (snapshots) await this.#begin(epoch - 1);
+    if (snapshots) await this.#begin(epoch - 1, positions);
     mesh?.start(this);
     if (this.#stopping) this.stop();
   }
@@ -217,7 +217,10 @@ export class Worker implements TaskHost {
    * Where inputs and outputs are at the beginning, to be stored before anything is read or written: so
    * whatever a run leaves behind, the next one knows of it, and where this one began.
    */
-  async #begin(epoch: Epoch): Promise<void> {
+  async #begin(epoch: Epoch, resume: readonly StoredPosition[]): Promise<void> {
+    for (const task of this.#tasks.timed) {
+      task.begin(epoch, positionsOf(task.stepId, "time", resume));
+    }
     for (const source of this.#tasks.sources) source.begin(epoch);
     for (const sink of this.#tasks.sinks) {
       try {
@@ -358,9 +361,7 @@ export class Worker implements TaskHost {
     role: PositionRole,
     positions: readonly StoredPosition[],
   ): Positions {
-    const stepId = idOf(this.#plan, node);
-    const mine = positions.filter((at) => at.step === stepId && at.role === role);
-    return new Map(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
+    return positionsOf(idOf(this.#plan, node), role, positions);
   }
 
   #place(node: StepNode): Place {
@@ -387,4 +388,14 @@ export class Worker implements TaskHost {
       throw error;
     }
   }
+}
+
+/** The positions of one step. */
+function positionsOf(
+  stepId: StepId,
+  role: PositionRole,
+  positions: readonly StoredPosition[],
+): Positions {
+  const mine = positions.filter((at) => at.step === stepId && at.role === role);
+  return new Map(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
 }

@@ -15,7 +15,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     single: false,
     quiet: false,
   };
-  return createKeyedState(node, false, { now: () => 0, quiet: () => 0 });
+  return createKeyedState(node, false, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
 }
 
 const snapshot = () => null;

@@ -4,9 +4,9 @@
  * @module
  */
 import { preview } from "../../core/preview.ts";
-import type { Emit, StepTime } from "../../graph/contracts.ts";
+import type { Emit } from "../../graph/contracts.ts";
 import { KeyedLogic } from "../../graph/keyed_logic.ts";
-import type { BeginStep } from "../../graph/nodes.ts";
+import type { BeginStep, StepScope } from "../../graph/nodes.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
 import { type Assign, assignBy, type OpenWindow, WindowPool } from "../../windows/open_windows.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
@@ -38,10 +38,10 @@ export interface WindowStep<V, A, R> {
 export function windowLogic<V, A, R>(step: WindowStep<V, A, R>): BeginStep {
   requireClock(step.clock);
   requireWindower(step.windower);
-  return (time) => {
+  return (scope) => {
     const pool = new WindowPool<A>();
     const assign = assignBy(step.windower, step.fold, pool);
-    const shared = { ...step, time, assign, pool, forgotten: -Infinity };
+    const shared = { ...step, time: scope, assign, pool };
     return (resumed, _key) =>
       step.clock.kind === "event"
         ? new EventWindows<V, A, R>(shared, resumed as Snapshot | undefined)
@@ -51,11 +51,9 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>): BeginStep {
 
 /** What all keys of a step on a worker share. */
 interface Shared<V, A, R> extends WindowStep<V, A, R> {
-  readonly time: StepTime;
+  readonly time: StepScope;
   readonly assign: Assign<V, A>;
   readonly pool: WindowPool<A>;
-  /** The largest watermark, or time, that has been forgotten with its key; milliseconds. */
-  forgotten: number;
 }
 
 abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
@@ -122,7 +120,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
     super(shared, resumed);
-    this.#lead = (resumed?.[0] ?? shared.forgotten) - shared.time.quiet();
+    this.#lead = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
   }
 
   protected override watermark(): number {
@@ -143,7 +141,8 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
     this.close(this.watermark(), emit);
     if (this.#forgetAt === null || this.windows.length > 0) return;
     if (this.shared.time.now() < this.#forgetAt) return;
-    this.shared.forgotten = Math.max(this.shared.forgotten, this.watermark());
+    const { time } = this.shared;
+    time.forgotten = Math.max(time.forgotten, this.watermark());
     this.#done = true;
   }
 
@@ -180,7 +179,7 @@ class SystemWindows<V, A, R> extends Windows<V, A, R> {
   /** The system's clock may be set back; time does not go back. */
   protected override watermark(): number {
     const { shared } = this;
-    return shared.forgotten = Math.max(shared.forgotten, shared.time.now());
+    return shared.time.forgotten = Math.max(shared.time.forgotten, shared.time.now());
   }
 
   override onItem(value: V, emit: Emit<WindowEvent>): void {

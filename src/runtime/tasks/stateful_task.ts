@@ -1,6 +1,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { ItemError } from "../../core/errors.ts";
-import type { StatefulNode } from "../../graph/nodes.ts";
+import type { Positions } from "../../graph/contracts.ts";
+import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import { createKeyedState, type KeyedState } from "../keyed_state.ts";
 import type { Outlet } from "../outlet.ts";
@@ -20,6 +21,7 @@ export class StatefulTask implements Task {
   readonly #host: TaskHost;
   readonly #isQuiet: boolean;
   readonly #quiet = new QuietTime();
+  readonly #scope: StepScope;
   #idle = false; // whether nothing comes of the inputs
   #toldIdle = false;
   #batch: readonly unknown[] = [];
@@ -38,15 +40,19 @@ export class StatefulTask implements Task {
     epoch: Epoch,
   ) {
     this.stepId = stepId;
-    this.#state = createKeyedState(node, host.journal !== null, {
-      now: () => host.now(),
-      quiet: () => this.#quiet.ms,
-    });
+    this.#scope = { now: () => host.now(), quiet: () => this.#quiet.ms, forgotten: -Infinity };
+    this.#state = createKeyedState(node, host.journal !== null, this.#scope);
     this.#isQuiet = node.quiet;
     this.#input = input;
     this.#outlet = outlet;
     this.#host = host;
     this.#epoch = epoch;
+  }
+
+  /** Notes, before a run's first epoch, which time was forgotten in earlier ones, on any worker. */
+  begin(epoch: Epoch, resume: Positions): void {
+    this.#scope.forgotten = Math.max(-Infinity, ...resume.values() as Iterable<number>);
+    this.#noteTime(epoch);
   }
 
   /** Makes a key out of what a snapshot has of it. */
@@ -154,8 +160,16 @@ export class StatefulTask implements Task {
 
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
   #pass(message: Exclude<Control, Activity>): void {
+    if (this.#isQuiet) this.#noteTime(this.#epoch);
     this.#host.journal?.state(this.#epoch, this.stepId, this.#state.takeChanges());
     this.#outlet.control(message, this.#epoch);
+  }
+
+  #noteTime(epoch: Epoch): void {
+    const { journal, workerIndex } = this.#host;
+    const { forgotten } = this.#scope;
+    if (forgotten === -Infinity) return;
+    journal?.positions(epoch, this.stepId, "time", new Map([[`worker ${workerIndex}`, forgotten]]));
   }
 
   /** Sends on what was emitted. Says whether that was anything. */
