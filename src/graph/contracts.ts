@@ -111,7 +111,7 @@ export interface InputReader<out T> {
   /**
    * Asked when `next` gave `[]`: whether there is nothing to read, rather than something that has not
    * arrived yet. While no input has anything to read, time goes on for event-time windows. Without it,
-   * an input that gives `[]` counts as idle. When it becomes so later, `ready` resolves.
+   * an input that gives `[]` counts as idle. When that changes, `ready` resolves.
    */
   idle?(): boolean;
   /** What the input cannot go on without at the moment, such as `broker`, for people to see. */

@@ -26,6 +26,9 @@ const LARGEST_UNPACKED = 256 << 20;
 /** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
 const DELETED_MS = 10_000;
 
+/** How much longer an answer may take than the broker was asked to wait, in milliseconds. */
+const SILENT_MS = 1_000;
+
 const OFFSET_OUT_OF_RANGE = 1;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
@@ -111,7 +114,7 @@ export class Fetcher {
     return this.#blocks.length === 0 && this.#states.every(({ caughtUp }) => caughtUp);
   }
 
-  /** Resolves when something waits, nothing will come any more, or there is nothing to read. */
+  /** Resolves when something waits, nothing will come any more, or `idle` is not what it was. */
   arrival(): Promise<void> {
     if (this.#blocks.length > 0 || this.#ended || this.#failure !== null) return Promise.resolve();
     return new Promise((resolve) => this.#onArrival = resolve);
@@ -141,11 +144,10 @@ export class Fetcher {
       if (this.#closed || this.#at.signal.aborted) return;
       try {
         await this.#findPartitions();
-        await this.#fetchRound(open);
+        await this.#inTime(this.#fetchRound(open));
         this.#connection.succeeded();
         this.#unknownSince = null;
-        if (this.idle && !this.#toldIdle) this.#wakeReader();
-        this.#toldIdle = this.idle;
+        this.#tellIdle();
       } catch (error) {
         await this.#recover(error);
       }
@@ -180,6 +182,28 @@ export class Fetcher {
       this.#at.log.info("new partition", { topic, partition });
     }
     this.#states.push(...states);
+  }
+
+  /** Resolves with the round; when it takes longer than brokers may wait, nobody knows what is there. */
+  async #inTime(round: Promise<void>): Promise<void> {
+    const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
+    try {
+      await round;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #loseSight(): void {
+    for (const state of this.#states) state.caughtUp = false;
+    this.#tellIdle();
+  }
+
+  /** Has the reader ask again where it has become idle, or is it no more. */
+  #tellIdle(): void {
+    if (this.idle === this.#toldIdle) return;
+    this.#toldIdle = !this.#toldIdle;
+    this.#wakeReader();
   }
 
   /** One fetch from each broker, for all the partitions that it leads: they wait side by side. */
@@ -317,7 +341,7 @@ export class Fetcher {
     if (isFatal(error)) {
       throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
     }
-    for (const state of this.#states) state.caughtUp = false; // who knows what is there by now
+    this.#loseSight();
     this.#connection.drop();
     await this.#connection.pause(error);
   }

@@ -85,10 +85,18 @@ export class SourceTask implements Task {
     return this.#ended || this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
   }
 
+  /** The input has nothing: whether it will stay like that for now, it knows. */
   #tellIdle(): void {
-    if (!this.#tellsActivity || !(this.#reader.idle?.() ?? true)) return;
-    this.#outlet.activity({ kind: "idle" });
-    this.#activeSince = null;
+    if (!this.#tellsActivity) return;
+    if (this.#reader.idle?.() ?? true) {
+      this.#outlet.activity({ kind: "idle" });
+      this.#activeSince = null;
+    } else if (this.#activeSince === null) this.#sayActive();
+  }
+
+  #sayActive(): void {
+    this.#outlet.activity({ kind: "active" });
+    this.#activeSince = -Infinity;
   }
 
   /**
@@ -99,8 +107,7 @@ export class SourceTask implements Task {
     this.#activeSince ??= this.#host.now();
     if (this.#activeSince === -Infinity) return;
     if (this.#host.now() - this.#activeSince < ACTIVE_AFTER_MS) return;
-    this.#outlet.activity({ kind: "active" });
-    this.#activeSince = -Infinity;
+    this.#sayActive();
   }
 
   #isPausing(): boolean {
