@@ -26,6 +26,18 @@ export { Dataflow, type WindowedDataflow } from "./src/dataflow/dataflow.ts";
 export type { Inferred } from "./src/core/inferred.ts";
 export type { MapAsyncOptions } from "./src/operators/map_async.ts";
 export type { Compare } from "./src/operators/compare.ts";
+export type { StateOptions } from "./src/operators/ttl.ts";
+export type {
+  JoinMode,
+  JoinOptions,
+  JoinRow,
+  JoinSide,
+  JoinSides,
+  JoinValue,
+  JoinValues,
+} from "./src/operators/join_options.ts";
+export type { DedupeOptions } from "./src/operators/dedupe.ts";
+export type { CollectOptions } from "./src/operators/collect.ts";
 export type { Epoch, Keyed, PartitionName, StepId, WorkerIndex } from "./src/core/ids.ts";
 export type { Duration } from "./src/core/duration.ts";
 

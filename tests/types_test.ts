@@ -350,3 +350,79 @@ check("run takes a flow's handle of any type, and nothing else", () => {
   // @ts-expect-error: no flow
   void (() => run(new TestingInputConfig([1])));
 });
+
+declare const names: Dataflow<Keyed<string>>;
+declare const flags: Dataflow<Keyed<boolean>>;
+
+check("join types its rows by side, the stream that it is called on first", () => {
+  items<Keyed<[number, string]>>()(amounts.join("j", names));
+  items<Keyed<[number, string]>>()(amounts.join("j", [names]));
+  items<Keyed<[number, string, boolean]>>()(amounts.join("j", [names, flags]));
+  items<Keyed<[number, string]>>()(amounts.join("j", names, { mode: "complete" }));
+  items<Keyed<[number, string]>>()(amounts.join("j", names, { ttl: { days: 1 } }));
+  items<Keyed<[number, string, boolean]>>()(amounts.join("j", [names, flags], { mode: "product" }));
+  items<Keyed<[Shape, Shape]>>()(
+    shapes.keyOn(({ kind }) => kind).join("j", shapes.keyOn(({ kind }) => kind)),
+  );
+  items<Keyed<[number, [number, string]]>>()(amounts.join("j", amounts.join("k", names)));
+});
+
+check("join says where a value may be missing", () => {
+  items<Keyed<[number | undefined, string | undefined]>>()(
+    amounts.join("j", names, { mode: "final" }),
+  );
+  items<Keyed<[number | undefined, string | undefined, boolean | undefined]>>()(
+    amounts.join("j", [names, flags], { mode: "running", ttl: 5_000 }),
+  );
+  const mode = "final" as "final" | "complete";
+  items<Keyed<[number | undefined, string | undefined]>>()(amounts.join("j", names, { mode }));
+});
+
+check("join takes an array of as many streams as there are", () => {
+  const several: Dataflow<Keyed<string>>[] = [names, names];
+  items<Keyed<[number, ...string[]]>>()(amounts.join("j", several));
+  const frozen = [names, flags] as const;
+  items<Keyed<[number, string, boolean]>>()(amounts.join("j", frozen));
+});
+
+check("join refuses streams without keys, and modes that are none", () => {
+  // @ts-expect-error: no keys
+  numbers.join("j", names);
+  // @ts-expect-error: no keys
+  amounts.join("j", words);
+  // @ts-expect-error: no keys
+  amounts.join("j", [names, words]);
+  // @ts-expect-error: no stream
+  amounts.join("j", 5);
+  // @ts-expect-error: there is no such mode
+  amounts.join("j", names, { mode: "outer" });
+  // @ts-expect-error: there is no such option
+  amounts.join("j", names, { tll: 5 });
+});
+
+check("dedupe keeps the type, and collect gives arrays; both need keys and their options", () => {
+  items<Keyed<number>>()(amounts.dedupe("d", { ttl: { hours: 1 } }));
+  items<Keyed<number[]>>()(amounts.collect("c", { maxSize: 10, timeout: { seconds: 1 } }));
+  // @ts-expect-error: no keys
+  numbers.dedupe("d", { ttl: 5 });
+  // @ts-expect-error: no keys
+  numbers.collect("c", { maxSize: 10, timeout: 5 });
+  // @ts-expect-error: a ttl is needed
+  amounts.dedupe("d");
+  // @ts-expect-error: a timeout is needed
+  amounts.collect("c", { maxSize: 10 });
+});
+
+check("stateful steps take a ttl, and infer as they do without", () => {
+  items<Keyed<string>>()(
+    amounts.statefulMap("s", () => 0, (sum, n) => [sum + n, `${sum}`], { ttl: { days: 1 } }),
+  );
+  items<Keyed<string>>()(
+    amounts.statefulFlatMap("s", () => 0, (sum, n) => [sum + n, ["a"]], { ttl: 1_000 }),
+  );
+  items<Keyed<number>>()(
+    amounts.reduce("s", (a, b) => a + b, (sum) => sum > 10, { ttl: { minutes: 1 } }),
+  );
+  // @ts-expect-error: there is no such option
+  amounts.reduce("s", (a, b) => a + b, (sum) => sum > 10, { timeout: 5 });
+});

@@ -18,7 +18,9 @@ import type { StepNode } from "../graph/nodes.ts";
 import { branchNodes } from "../operators/branch.ts";
 import { captureNode } from "../operators/capture.ts";
 import { type Compare, compareNaturally } from "../operators/compare.ts";
+import { collectLogic, type CollectOptions } from "../operators/collect.ts";
 import { countFinalLogic } from "../operators/count_final.ts";
+import { dedupeLogic, type DedupeOptions } from "../operators/dedupe.ts";
 import { byKeyNode, redistributeNode } from "../operators/exchange.ts";
 import { filterNode } from "../operators/filter.ts";
 import { filterMapNode } from "../operators/filter_map.ts";
@@ -28,6 +30,15 @@ import { foldFinalLogic } from "../operators/fold_final.ts";
 import { inputNode } from "../operators/input.ts";
 import { inspectNode } from "../operators/inspect.ts";
 import { inspectEpochNode } from "../operators/inspect_epoch.ts";
+import { joinLogic } from "../operators/join.ts";
+import {
+  type JoinMode,
+  type JoinOptions,
+  type JoinRow,
+  type JoinSides,
+  joinSides,
+} from "../operators/join_options.ts";
+import { joinSideNode } from "../operators/join_side.ts";
 import { keyOnNode } from "../operators/key_on.ts";
 import { mapNode } from "../operators/map.ts";
 import { mapAsyncNode, type MapAsyncOptions } from "../operators/map_async.ts";
@@ -40,6 +51,7 @@ import { reduceFinalLogic } from "../operators/reduce_final.ts";
 import { beginNode, type StatefulKind, statefulNode } from "../operators/stateful.ts";
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
+import { type StateOptions, withTtl } from "../operators/ttl.ts";
 import {
   collectFold,
   countFold,
@@ -191,13 +203,7 @@ export class Dataflow<out T = never> {
   merge<U = never>(...others: Dataflow<U>[]): Dataflow<T | U> {
     const upstreams = [nodeOf(this, "merge")];
     for (const other of others) {
-      const [ours, theirs] = [standing(this).draft, standing(other).draft];
-      if (ours !== theirs) {
-        throw new FlowDefinitionError(
-          `cannot merge a stream of flow "${theirs.name}" into flow "${ours.name}": ` +
-            `start both with .input on the same Dataflow`,
-        );
-      }
+      requireSameFlow(this, other, "merge");
       upstreams.push(nodeOf(other, "merge"));
     }
     return extend(this, mergeNode(upstreams));
@@ -246,6 +252,7 @@ export class Dataflow<out T = never> {
    *
    * @param stepId Names the step's state in snapshots.
    * @param build Makes the logic of a key, from its snapshot where there is one.
+   * @param options Whether keys are forgotten after a time without values.
    *
    * @example A key's values in pairs
    * ```ts
@@ -279,22 +286,26 @@ export class Dataflow<out T = never> {
     this: Dataflow<Keyed<V>>,
     stepId: StepId,
     build: BuildLogic<V, W, S>,
+    options: StateOptions = {},
   ): Dataflow<Keyed<W>> {
-    return keyed(this, stepId, build);
+    return keyed(this, stepId, withTtl(`stateful step "${stepId}"`, build, options));
   }
 
   /**
    * Combines the values of each key until `isComplete` gives `true` for the accumulator; then emits
    * it and forgets the key. The first value is the first accumulator. What is incomplete when the
    * input ends stays in the state and is not emitted.
+   *
+   * @param options Whether keys are forgotten, and not emitted, after a time without values.
    */
   reduce<V>(
     this: Dataflow<Keyed<V>>,
     stepId: StepId,
     reducer: (acc: V, value: V) => V,
     isComplete: (acc: V) => boolean,
+    options: StateOptions = {},
   ): Dataflow<Keyed<V>> {
-    return this.stateful(stepId, reduceLogic(reducer, isComplete));
+    return this.stateful(stepId, reduceLogic(reducer, isComplete), options);
   }
 
   /**
@@ -302,6 +313,8 @@ export class Dataflow<out T = never> {
    * state forgets the key, whose next value builds anew.
    *
    * @param build The state of a key that has none yet.
+   * @param options Whether keys are forgotten after a time without values. Without one, the step costs
+   * less: it has no timers.
    *
    * @example A running total
    * ```ts
@@ -322,8 +335,10 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     build: (key: string) => S,
     mapper: (state: S, value: V) => [state: S | null, out: W],
+    options: StateOptions = {},
   ): Dataflow<Keyed<W>> {
-    return keyed(this, stepId, statefulMapLogic(build, mapper), { single: true });
+    const logic = withTtl(`stateful step "${stepId}"`, statefulMapLogic(build, mapper), options);
+    return keyed(this, stepId, logic, { single: options.ttl === undefined });
   }
 
   /** Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. */
@@ -332,8 +347,9 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     build: (key: string) => S,
     mapper: (state: S, value: V) => [state: S | null, outs: Iterable<W>],
+    options: StateOptions = {},
   ): Dataflow<Keyed<W>> {
-    return this.stateful(stepId, statefulFlatMapLogic(build, mapper));
+    return this.stateful(stepId, statefulFlatMapLogic(build, mapper), options);
   }
 
   /** Combines the values of each key, and emits one result a key when the input ends. */
@@ -384,6 +400,137 @@ export class Dataflow<out T = never> {
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
     return this.stateful(stepId, minFinalLogic(compare));
+  }
+
+  /**
+   * Joins this stream with others by key. Across streams there is no order of time: the newest value of
+   * a side is the last that has arrived. Except in mode `"final"`, what is there of a key when the input
+   * ends stays in the state, and goes on in the next run.
+   *
+   * @param stepId Names the step's state in snapshots.
+   * @param sides One keyed stream, or an array of them.
+   * @param options When there are rows, and which; and whether keys are forgotten after a time without
+   * values. A key that is forgotten gives no row, in mode `"final"` either.
+   * @returns Rows: the value of this stream, then that of each side.
+   * @throws {TypeError} If there are no sides, one is no stream, or there is no such mode.
+   * @throws {FlowDefinitionError} If a side belongs to another flow.
+   *
+   * @example Orders that have been paid
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const flow = new Dataflow("shop");
+   * const orders = flow.input(
+   *   "orders",
+   *   new TestingInputConfig<Keyed<string>>([["17", "apples"], ["18", "pears"]]),
+   * );
+   * const payments = flow.input("payments", new TestingInputConfig<Keyed<number>>([["17", 4.5]]));
+   * const out: Keyed<[string, number]>[] = [];
+   * orders.join("paid", payments, { ttl: { days: 7 } }).capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["17", ["apples", 4.5]]]);
+   * ```
+   *
+   * @example All that is known of each user, at the end
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const flow = new Dataflow("users");
+   * const input = <V>(id: string, ...items: Keyed<V>[]) =>
+   *   flow.input(id, new TestingInputConfig(items));
+   * const names = input("names", ["u1", "Ada"], ["u2", "Grace"]);
+   * const ages = input("ages", ["u1", 36]);
+   * const cities = input("cities", ["u2", "New York"]);
+   * const out: Keyed<[string | undefined, number | undefined, string | undefined]>[] = [];
+   * names.join("known", [ages, cities], { mode: "final" }).capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(new Map(out).get("u1"), ["Ada", 36, undefined]);
+   * assertEquals(new Map(out).get("u2"), ["Grace", undefined, "New York"]);
+   * ```
+   */
+  join<V, S extends JoinSides, M extends JoinMode = "complete">(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    sides: S,
+    options: JoinOptions<M> = {},
+  ): Dataflow<Keyed<JoinRow<V, S, M>>> {
+    const streams = [this, ...joinSides(stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
+    const logic = joinLogic<JoinRow<V, S, M>>(stepId, streams.length, options);
+    const nodes = streams.map((stream) => {
+      requireSameFlow(this, stream, "join");
+      return nodeOf(stream, `join "${stepId}"`);
+    });
+    const sided = nodes.map((node, side) =>
+      nodeOf(extend(this, joinSideNode(node, stepId, side)), "join")
+    );
+    const merge = mergeNode(sided, { hint: `${stepId}-sides`, numbered: false });
+    return keyed(extend<Keyed<[number, unknown]>>(this, merge), stepId, logic);
+  }
+
+  /**
+   * Lets the first value of each key through, and drops those that come later, until the ttl has passed
+   * since: then the next one is let through. Duplicates that come soon after one another are removed so,
+   * with memory for the keys of one ttl.
+   *
+   * @param stepId Names the step's state in snapshots.
+   * @param options For how long a key is remembered.
+   * @throws {TypeError} If there is no ttl.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const out: [string, string][] = [];
+   * const flow = new Dataflow("once")
+   *   .input("ids", new TestingInputConfig(["a", "b", "a"]))
+   *   .keyOn((id) => id)
+   *   .dedupe("once", { ttl: { hours: 1 } })
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", "a"], ["b", "b"]]);
+   * ```
+   */
+  dedupe<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    options: DedupeOptions,
+  ): Dataflow<Keyed<V>> {
+    return this.stateful(stepId, dedupeLogic(stepId, options));
+  }
+
+  /**
+   * Gathers the values of each key into batches: one is emitted when it is full, when the timeout has
+   * passed since its first value came, or when the input ends. When the run is stopped, a batch that is
+   * not full stays in the state, with its time.
+   *
+   * @param stepId Names the step's state in snapshots.
+   * @param options When a batch is full, and for how long it waits.
+   * @throws {RangeError} If the size or the timeout is not more than zero.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const out: Keyed<number[]>[] = [];
+   * const input: Keyed<number>[] = [["a", 1], ["b", 5], ["a", 2], ["a", 3]];
+   * const flow = new Dataflow("batches")
+   *   .input("in", new TestingInputConfig(input))
+   *   .collect("two", { maxSize: 2, timeout: { seconds: 10 } })
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", [1, 2]], ["b", [5]], ["a", [3]]]);
+   * ```
+   */
+  collect<V>(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    options: CollectOptions,
+  ): Dataflow<Keyed<V[]>> {
+    return this.stateful(stepId, collectLogic<V>(stepId, options));
   }
 
   /**
@@ -556,6 +703,21 @@ function nodeOf(handle: Dataflow<unknown>, step: string): StepNode {
   const { draft, node } = standing(handle);
   if (node === null) throw onRoot(step, draft.name);
   return node;
+}
+
+/** Throws unless both handles are of one flow; `verb` is what was to be done with the other. */
+function requireSameFlow(
+  handle: Dataflow<unknown>,
+  other: Dataflow<unknown>,
+  verb: string,
+): void {
+  const [ours, theirs] = [standing(handle).draft, standing(other).draft];
+  if (ours !== theirs) {
+    throw new FlowDefinitionError(
+      `cannot ${verb} a stream of flow "${theirs.name}" into flow "${ours.name}": ` +
+        `start both with .input on the same Dataflow`,
+    );
+  }
 }
 
 /** Adds a node to the flow of a handle, and gives the handle that stands on it. */

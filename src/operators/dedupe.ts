@@ -1,0 +1,58 @@
+import type { Duration } from "../core/duration.ts";
+import type { BuildLogic, Emit, StepTime } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
+import { dateAt, positiveMilliseconds, requireOptions } from "./step_options.ts";
+
+/** How long `dedupe` remembers. */
+export interface DedupeOptions {
+  /**
+   * For how long a key's values are dropped after one was let through: more than zero, by the run's clock.
+   * A key takes up memory for as long.
+   */
+  readonly ttl: Duration;
+}
+
+/** Lets the first value of a key through, and drops the others until its ttl has passed. */
+export function dedupeLogic<V>(stepId: string, options: DedupeOptions): BuildLogic<V, V, number> {
+  const step = `dedupe "${stepId}"`;
+  if (options === undefined || (options as Partial<DedupeOptions> | null)?.ttl === undefined) {
+    throw new TypeError(
+      `${step} needs a ttl such as { ttl: { hours: 1 } }: without one it would have to remember ` +
+        `every key for ever`,
+    );
+  }
+  requireOptions(step, options, ["ttl"]);
+  const ttl = positiveMilliseconds(options.ttl, `ttl of ${step}`);
+  return (resume, _key, time) => new Dedupe(ttl, time, resume);
+}
+
+class Dedupe<V> extends KeyedLogic<V, V, number> {
+  readonly #ttl: number;
+  readonly #time: StepTime;
+  #passed: number; // when a value was let through
+
+  constructor(ttl: number, time: StepTime, passed = -Infinity) {
+    super(true);
+    this.#ttl = ttl;
+    this.#time = time;
+    this.#passed = passed;
+  }
+
+  override onItem(value: V, emit: Emit<V>): void {
+    if (!this.isDone()) return;
+    this.#passed = this.#time.now();
+    emit(value);
+  }
+
+  override notifyAt(): Date {
+    return dateAt(this.#passed + this.#ttl);
+  }
+
+  override isDone(): boolean {
+    return this.#time.now() >= this.#passed + this.#ttl;
+  }
+
+  override snapshot(): number {
+    return this.#passed;
+  }
+}

@@ -1,0 +1,113 @@
+import type { BuildLogic, Emit } from "../graph/contracts.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
+import { joinMode, type JoinOptions } from "./join_options.ts";
+import { withTtl } from "./ttl.ts";
+
+/** What comes in: a value, and which of the streams it is of. */
+type Sided = readonly [side: number, value: unknown];
+
+/**
+ * The values of each side that are still needed, oldest first: all in a product, at most the newest in
+ * the other modes. A list there too, since `undefined` may be a value. Every mode can go on from the state of
+ * another.
+ */
+type Values = unknown[][];
+
+/** Joins the values of a key from `count` streams, which come as {@linkcode Sided}. */
+export function joinLogic<R>(
+  stepId: string,
+  count: number,
+  options: JoinOptions,
+): BuildLogic<Sided, R, unknown> {
+  const step = `join "${stepId}"`;
+  const Logic = MODES[joinMode(step, options)];
+  const build: BuildLogic<Sided, unknown[], Values> = (resume) => {
+    if (resume !== undefined && resume.length !== count) {
+      throw new TypeError(
+        `the snapshot is of a join of ${resume.length} streams, and ${step} has ${count}: ` +
+          `whose values are whose cannot be told, so give the step another id to start anew`,
+      );
+    }
+    return new Logic(resume ?? Array.from({ length: count }, () => []));
+  };
+  // A row has the types that the builder's signature gives it.
+  return withTtl(step, build, { ttl: options.ttl }) as BuildLogic<Sided, R, unknown>;
+}
+
+/** What all modes have in common. */
+abstract class Join extends KeyedLogic<Sided, unknown[], Values> {
+  protected readonly values: Values;
+
+  constructor(values: Values) {
+    super();
+    this.values = values;
+  }
+
+  override snapshot(): Values {
+    return this.values;
+  }
+
+  /** Keeps a value as the newest of its side. */
+  protected renew([side, value]: Sided): void {
+    this.values[side] = [value];
+  }
+
+  /** The newest values, `undefined` where a side has none. */
+  protected row(): unknown[] {
+    return this.values.map((values) => values.at(-1));
+  }
+}
+
+class Complete extends Join {
+  #done = false;
+
+  override onItem(item: Sided, emit: Emit<unknown[]>): void {
+    this.renew(item);
+    this.#done = this.values.every((values) => values.length > 0);
+    if (this.#done) emit(this.row());
+  }
+
+  override isDone(): boolean {
+    return this.#done;
+  }
+}
+
+class Final extends Join {
+  #done = false;
+
+  override onItem(item: Sided): void {
+    this.renew(item);
+  }
+
+  override onEnd(emit: Emit<unknown[]>): void {
+    this.#done = true; // the next run begins anew
+    emit(this.row());
+  }
+
+  override isDone(): boolean {
+    return this.#done;
+  }
+}
+
+class Running extends Join {
+  override onItem(item: Sided, emit: Emit<unknown[]>): void {
+    this.renew(item);
+    emit(this.row());
+  }
+}
+
+class Product extends Join {
+  override onItem([side, value]: Sided, emit: Emit<unknown[]>): void {
+    const lists = this.values.with(side, [value]);
+    if (lists.every((list) => list.length > 0)) combine(lists, [], emit);
+    this.values[side].push(value);
+  }
+}
+
+/** Emits every row that begins with `start` and goes on with one value of each further list. */
+function combine(lists: Values, start: unknown[], emit: Emit<unknown[]>): void {
+  if (start.length === lists.length) return emit(start);
+  for (const value of lists[start.length]) combine(lists, [...start, value], emit);
+}
+
+const MODES = { complete: Complete, final: Final, running: Running, product: Product };

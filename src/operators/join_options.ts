@@ -1,0 +1,95 @@
+/**
+ * What a join is given: its sides, its mode, and the rows that come of them.
+ *
+ * @module
+ */
+import type { Keyed } from "../core/ids.ts";
+import { preview } from "../core/preview.ts";
+import { type FLOW_BRAND, type FlowBrand, positionOf } from "../graph/graph.ts";
+import { requireOptions } from "./step_options.ts";
+import type { StateOptions } from "./ttl.ts";
+
+/**
+ * When a join gives rows, and which.
+ *
+ * - `"complete"`: one row once every side has a value, with the newest of each; then the key is forgotten.
+ * - `"final"`: one row a key when the input ends, with the newest value of each side; `undefined` where a
+ *   side has none.
+ * - `"running"`: a row at every value, with the newest of each side so far; `undefined` where a side has
+ *   none.
+ * - `"product"`: every combination of values once, at the last value that it needs. Each key keeps all its
+ *   values.
+ */
+export type JoinMode = "complete" | "final" | "running" | "product";
+
+/** How a join works. */
+export interface JoinOptions<M extends JoinMode = JoinMode> extends StateOptions {
+  /**
+   * When there are rows, and which.
+   *
+   * @default {"complete"}
+   */
+  readonly mode?: M;
+}
+
+/** A keyed stream, as a side of a join: any handle on one. */
+export interface JoinSide<out V = unknown> {
+  /** Marks the handle. */
+  readonly [FLOW_BRAND]: FlowBrand<Keyed<V>>;
+}
+
+/** What a stream is joined with: one other stream, or several. */
+export type JoinSides = JoinSide | readonly [JoinSide, ...JoinSide[]] | readonly JoinSide[];
+
+/** A value in a row of a join: where a side may have none, it may be `undefined`. */
+export type JoinValue<V, M extends JoinMode> = M extends "complete" | "product" ? V : V | undefined;
+
+/** The values of a join's sides in a row, in a tuple. */
+export type JoinValues<S extends JoinSides, M extends JoinMode> = S extends JoinSide<infer A>
+  ? [JoinValue<A, M>]
+  : S extends readonly JoinSide[]
+    ? { -readonly [I in keyof S]: S[I] extends JoinSide<infer A> ? JoinValue<A, M> : never }
+  : never;
+
+/** A row of a join: the value of the stream that it was called on, and one of each side. */
+export type JoinRow<V, S extends JoinSides, M extends JoinMode> = [
+  JoinValue<V, M>,
+  ...JoinValues<S, M>,
+];
+
+const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
+
+/**
+ * The streams that a join is given, as a list.
+ *
+ * @throws {TypeError} If there are none, or if one is no stream.
+ */
+export function joinSides(stepId: string, sides: JoinSides): readonly JoinSide[] {
+  const list: readonly JoinSide[] = Array.isArray(sides) ? sides : [sides];
+  const example = `such as orders.join("${stepId}", [payments, refunds])`;
+  if (list.length === 0) {
+    throw new TypeError(`join "${stepId}" needs a keyed stream to join with, ${example}`);
+  }
+  for (const side of list) {
+    if (positionOf(side) === null) {
+      throw new TypeError(
+        `join "${stepId}" needs a keyed stream, or an array of them, ${example}; got ` +
+          preview(side),
+      );
+    }
+  }
+  return list;
+}
+
+/** The mode that the options give; throws a `TypeError` where they are no options of a join. */
+export function joinMode(step: string, options: JoinOptions): JoinMode {
+  requireOptions(step, options, ["mode", "ttl"]);
+  const { mode = "complete" } = options;
+  if (!MODES.includes(mode)) {
+    throw new TypeError(
+      `mode of ${step} must be one of ${MODES.map((each) => `"${each}"`).join(", ")}; ` +
+        `got ${preview(mode)}`,
+    );
+  }
+  return mode;
+}

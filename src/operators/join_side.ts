@@ -1,0 +1,20 @@
+import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
+
+/** `[key, value]` becomes `[key, [side, value]]`, so that the streams of a join can travel as one. */
+export function joinSideNode(upstream: StepNode, stepId: string, side: number): ChainNode {
+  const name = { hint: `${stepId}-side-${side + 1}`, numbered: false };
+  const fn = (value: never): [number, unknown] => [side, value];
+  return { kind: "chain", name, upstreams: [upstream], op: joinSide, fn };
+}
+
+const joinSide: ChainOp = {
+  name: "join",
+  changesCount: false,
+  expands: false,
+  keepsKey: true,
+  source: ({ item, fn, output, checks, next }) => `
+    if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
+      throw ${checks}.notKeyed("join", ${item});
+    const ${output} = [${item}[0], ${fn}(${item}[1])];
+    ${next(output)}`,
+};

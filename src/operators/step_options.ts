@@ -1,0 +1,32 @@
+/**
+ * Checks on the options of stateful steps, before anything runs.
+ *
+ * @module
+ */
+import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { preview } from "../core/preview.ts";
+
+/** Throws a `TypeError` unless `options` is an object with no other options than those `known`. */
+export function requireOptions(step: string, options: unknown, known: readonly string[]): void {
+  const has = `it has: ${known.join(", ")}`;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${step} takes its options as an object (${has}); got ${preview(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new TypeError(`${step} has no option "${unknown}"; ${has}`);
+}
+
+/** A length of time that is not zero, in milliseconds; `what` is for, such as `ttl of join "paid"`. */
+export function positiveMilliseconds(duration: Duration, what: string): number {
+  const ms = toMilliseconds(duration, what);
+  if (ms === 0) throw new RangeError(`${what} must be more than zero; got 0 ms`);
+  return ms;
+}
+
+/** The last moment that a `Date` can show. */
+const LAST_DATE = 8.64e15;
+
+/** A `Date` that is not before `ms`, so that whoever is notified then is not too early. */
+export function dateAt(ms: number): Date {
+  return new Date(Math.min(Math.ceil(ms), LAST_DATE));
+}

@@ -1,0 +1,181 @@
+import type { Duration } from "../core/duration.ts";
+import { preview } from "../core/preview.ts";
+import type { BuildLogic, Emit, StatefulLogic, StepTime } from "../graph/contracts.ts";
+import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
+import { requireSync } from "./results.ts";
+import { dateAt, positiveMilliseconds, requireOptions } from "./step_options.ts";
+import { requireFunction } from "./user_function.ts";
+
+/** How long a stateful step keeps what it knows. */
+export interface StateOptions {
+  /**
+   * A key that no value came for in this time is forgotten, and nothing is emitted for it: its next value
+   * builds anew. It is the time of the run's clock, and goes on between two runs. Without one, keys stay
+   * until their step is done with them.
+   *
+   * @default {for ever}
+   */
+  readonly ttl?: Duration;
+}
+
+const TOUCHED = "millrace:touched";
+
+/**
+ * What a snapshot holds of a key with a ttl: the step's own state, and when the last value came, in
+ * milliseconds since the Unix epoch. The name of the property tells it from the state of a step without
+ * ttl, so that a flow may be given one, or lose it, between two runs. It would mistake only a state of the user's
+ * that has these two properties and no other, a number in the first.
+ */
+interface Touched<S> {
+  readonly [TOUCHED]: number;
+  readonly state: S;
+}
+
+/**
+ * `build`, with keys that are forgotten when no value came for the ttl; where there is none, with keys
+ * that can go on from a snapshot with one.
+ *
+ * @param step The step, as errors name it.
+ */
+export function withTtl<V, W, S>(
+  step: string,
+  build: BuildLogic<V, W, S>,
+  options: StateOptions,
+): BuildLogic<V, W, unknown> {
+  requireFunction(step, build);
+  requireOptions(step, options, ["ttl"]);
+  if (options.ttl === undefined) {
+    return (resume, key, time) => build(stateOf<S>(resume), key, time);
+  }
+  const ttl = positiveMilliseconds(options.ttl, `ttl of ${step}`);
+  return (resume, key, time) => new Expiring(build, ttl, time, key, resume);
+}
+
+function isTouched(resume: unknown): resume is Touched<unknown> {
+  if (typeof resume !== "object" || resume === null || !(TOUCHED in resume)) return false;
+  return typeof resume[TOUCHED] === "number" && "state" in resume &&
+    Object.keys(resume).length === 2;
+}
+
+/** The step's own state in a snapshot that was taken with or without a ttl. */
+function stateOf<S>(resume: unknown): S | undefined {
+  return (isTouched(resume) ? resume.state : resume) as S | undefined;
+}
+
+/** Holds the logic of a key, and lets go of it when it is due. */
+class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
+  readonly #build: BuildLogic<V, W, S>;
+  readonly #ttl: number;
+  readonly #time: StepTime;
+  #logic: KeyedLogic<V, W, S>;
+  #touched: number;
+  #stored: boolean; // whether snapshots can have the time
+  #expired = false;
+
+  constructor(
+    build: BuildLogic<V, W, S>,
+    ttl: number,
+    time: StepTime,
+    key: string,
+    resume: unknown,
+  ) {
+    super(true);
+    this.#build = build;
+    this.#ttl = ttl;
+    this.#time = time;
+    this.key = key;
+    this.#logic = this.#begin(stateOf<S>(resume));
+    // A snapshot without ttl does not say when the last value came. The time begins now, and has to be
+    // noted: the snapshot would say nothing after the next restart either, and the key stay for ever.
+    this.#stored = resume === undefined || isTouched(resume);
+    this.#touched = isTouched(resume) ? resume[TOUCHED] : time.now();
+  }
+
+  override onItem(value: V, emit: Emit<W>): void {
+    const now = this.#time.now();
+    // The value may be ahead of the timer.
+    if (now >= this.#expiry) {
+      this.#settle(emit);
+      this.#logic = this.#begin(undefined);
+    }
+    this.#touched = now;
+    this.#stored = true;
+    return this.#logic.onItem(value, emit);
+  }
+
+  override onNotify(emit: Emit<W>): void {
+    this.#stored = true; // who has been notified is in the next snapshot
+    const now = this.#time.now();
+    if (now >= this.#expiry) this.#expire(emit);
+    else if (now >= this.#due()) return this.#logic.onNotify(emit);
+  }
+
+  override onEnd(emit: Emit<W>): void {
+    if (this.#time.now() >= this.#expiry) this.#expire(emit);
+    else return this.#logic.onEnd(emit);
+  }
+
+  override get mindsEnd(): boolean {
+    return this.#logic.mindsEnd;
+  }
+
+  override notifyAt(): Date | null {
+    if (!this.#stored) return dateAt(this.#touched); // at once
+    if (!this.#logic.timed) return dateAt(this.#expiry);
+    const due: unknown = this.#logic.notifyAt();
+    if (due === null || due === undefined) return dateAt(this.#expiry);
+    if (due instanceof Date && due.getTime() > this.#expiry) return dateAt(this.#expiry);
+    return due as Date; // or what the engine has to refuse
+  }
+
+  override isDone(): boolean {
+    return this.#expired || this.#logic.isDone();
+  }
+
+  override snapshot(): Touched<S> {
+    return { [TOUCHED]: this.#touched, state: this.#logic.snapshot() };
+  }
+
+  get #expiry(): number {
+    return this.#touched + this.#ttl;
+  }
+
+  /** When the logic itself wants to be notified. */
+  #due(): number {
+    const due: unknown = this.#logic.timed ? this.#logic.notifyAt() : null;
+    return due instanceof Date ? due.getTime() : Infinity;
+  }
+
+  #begin(state: S | undefined): KeyedLogic<V, W, S> {
+    const built: unknown = this.#build(state, this.key, this.#time);
+    if (typeof (built as StatefulLogic<V, W, S> | null)?.onItem !== "function") {
+      throw new TypeError(
+        `build must return an object with onItem and snapshot; got ${preview(built)}`,
+      );
+    }
+    if (!(built instanceof KeyedLogic)) return new HeldLogic(built as StatefulLogic<V, W, S>);
+    built.key = this.key;
+    return built;
+  }
+
+  #expire(emit: Emit<W>): void {
+    this.#settle(emit);
+    this.#expired = true;
+  }
+
+  /**
+   * Gives the logic the notifications that were due before the key was, in case both come late, as after
+   * a restart. Only as long as they move on in time: one that is always due would never end.
+   */
+  #settle(emit: Emit<W>): void {
+    let last = -Infinity;
+    for (
+      let due = this.#due();
+      due > last && due <= this.#expiry && !this.#logic.isDone();
+      due = this.#due()
+    ) {
+      last = due;
+      requireSync("onNotify", this.#logic.onNotify(emit));
+    }
+  }
+}
