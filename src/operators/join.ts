@@ -24,8 +24,8 @@ export function joinLogic<R>(
   const build: BuildLogic<Sided, unknown[], Values> = (resume) => {
     if (resume !== undefined && resume.length !== count) {
       throw new TypeError(
-        `the snapshot is of a join of ${resume.length} streams, and ${step} has ${count}: ` +
-          `whose values are whose cannot be told, so give the step another id to start anew`,
+        `the snapshot is of a join of ${resume.length} streams, and there are ${count} now: whose ` +
+          `values are whose cannot be told, so give the step another id to start anew`,
       );
     }
     return new Logic(resume ?? Array.from({ length: count }, () => []));

@@ -239,6 +239,37 @@ Deno.test("a logic's notification that was due before its key comes first when b
   assertEquals(recovery.stateOf("alarm"), {});
 });
 
+Deno.test("a logic from a snapshot without a ttl is not notified before it is due", () => {
+  const driver = new LogicDriver(withTtl("step", alarm(4_000), {}));
+  driver.item("a", 1);
+  driver.restart(withTtl("step", alarm(4_000), { ttl }));
+  driver.now += 3_999;
+  driver.notify();
+  assertEquals(driver.out, []);
+  driver.now += 1;
+  driver.notify();
+  assertEquals(driver.out, [["a", "rang at 4000"]]);
+});
+
+Deno.test("a logic that is done before its key is due is asked no more", () => {
+  const once: BuildLogic<number, string, number> = (_resumed, _key, time) => {
+    let left = 2;
+    const start = time.now();
+    return {
+      onItem: () => {},
+      onNotify: (emit) => emit(`${--left} left`),
+      notifyAt: () => new Date(start + 2_000 - left),
+      isDone: () => left === 0,
+      snapshot: () => left,
+    };
+  };
+  const driver = new LogicDriver(withTtl("step", once, { ttl }));
+  driver.item("a", 1);
+  driver.now += 60_000;
+  driver.notify();
+  assertEquals(driver.out, [["a", "1 left"], ["a", "0 left"]]);
+});
+
 Deno.test("a value that comes before a late timer finds its key forgotten all the same", () => {
   const driver = new LogicDriver(withTtl("step", alarm(4_000), { ttl }));
   driver.item("a", 1);

@@ -17,7 +17,7 @@ export interface RunByHand<V, W> {
   end(): Promise<void>;
 }
 
-/** Starts a run of `steps`. Its epochs last until it ends. */
+/** Starts a run of `steps`, whose epochs last until it ends. Rejects where it fails to start. */
 export async function runByHand<V, W>(
   steps: (items: Dataflow<Keyed<V>>) => Dataflow<Keyed<W>>,
   { clock = new TestClock(1_000_000), recovery }: { clock?: TestClock; recovery?: RecoveryConfig } =
@@ -30,7 +30,10 @@ export async function runByHand<V, W>(
     steps(new Dataflow("by-hand").input("in", input)).capture("out", new TestingOutputConfig(out)),
     { clock, recovery, signal: stopping.signal, epoch: { interval: { days: 10_000 } } },
   );
-  await eventually(() => input.waiting, "the input waits");
+  let failed = false;
+  running.catch(() => failed = true);
+  await eventually(() => input.waiting || failed, "the input waits");
+  if (failed) await running;
   await idle(5);
   return {
     out,
