@@ -33,8 +33,10 @@ export type {
   JoinRow,
   JoinSide,
   JoinSides,
+  JoinSideValue,
   JoinValue,
   JoinValues,
+  JoinWindowOptions,
 } from "./src/operators/join_options.ts";
 export type { DedupeOptions } from "./src/operators/dedupe.ts";
 export type { CollectOptions } from "./src/operators/collect.ts";

@@ -33,10 +33,13 @@ import { inspectEpochNode } from "../operators/inspect_epoch.ts";
 import { joinLogic } from "../operators/join.ts";
 import {
   type JoinMode,
+  joinMode,
   type JoinOptions,
   type JoinRow,
   type JoinSides,
   joinSides,
+  type JoinSideValue,
+  type JoinWindowOptions,
 } from "../operators/join_options.ts";
 import { joinSideNode } from "../operators/join_side.ts";
 import { keyOnNode } from "../operators/key_on.ts";
@@ -52,6 +55,7 @@ import { beginNode, type StatefulKind, statefulNode } from "../operators/statefu
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
 import { type StateOptions, withTtl } from "../operators/ttl.ts";
+import { joinFold, type Sided, sidedClock } from "../operators/windows/join_fold.ts";
 import {
   collectFold,
   countFold,
@@ -458,15 +462,7 @@ export class Dataflow<out T = never> {
   ): Dataflow<Keyed<JoinRow<V, S, M>>> {
     const streams = [this, ...joinSides(stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
     const logic = joinLogic<JoinRow<V, S, M>>(stepId, streams.length, options);
-    const nodes = streams.map((stream) => {
-      requireSameFlow(this, stream, "join");
-      return nodeOf(stream, `join "${stepId}"`);
-    });
-    const sided = nodes.map((node, side) =>
-      nodeOf(extend(this, joinSideNode(node, stepId, side)), "join")
-    );
-    const merge = mergeNode(sided, { hint: `${stepId}-sides`, numbered: false });
-    return keyed(extend<Keyed<[number, unknown]>>(this, merge), stepId, logic);
+    return keyed(sideBySide(streams, stepId), stepId, logic);
   }
 
   /**
@@ -667,6 +663,61 @@ export class Dataflow<out T = never> {
     return windowed(this, stepId, { clock, windower, fold: extremeFold("minWindow", compare) });
   }
 
+  /**
+   * Joins this stream with others by key and window. A value of any side that comes when its windows have
+   * closed is late.
+   *
+   * @param clock Knows the time of the values of all sides.
+   * @param sides One keyed stream, or an array of them.
+   * @param options When there are rows, and which.
+   * @returns Rows: the value of this stream, then that of each side.
+   * @throws {TypeError} If there are no sides, one is no stream, or there is no such mode.
+   * @throws {FlowDefinitionError} If a side belongs to another flow.
+   *
+   * @example Orders, and whether they were paid within the hour
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, EventClockConfig, type Keyed, run, SessionWindowConfig, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * interface Order { at: number; goods: string }
+   * interface Payment { at: number; sum: number }
+   * const HOUR = 3_600_000;
+   * const flow = new Dataflow("shop");
+   * const orders = flow.input("orders", new TestingInputConfig<Keyed<Order>>([
+   *   ["17", { at: 0, goods: "apples" }],
+   *   ["18", { at: 0, goods: "pears" }],
+   * ]));
+   * const payments = flow.input("payments", new TestingInputConfig<Keyed<Payment>>([
+   *   ["17", { at: HOUR / 2, sum: 4.5 }],
+   * ]));
+   * const out: [string, string, number | undefined][] = [];
+   * const clock = new EventClockConfig<Order | Payment>({ getTime: ({ at }) => at, wait: HOUR });
+   * orders.joinWindow("paid", clock, new SessionWindowConfig({ gap: HOUR }), payments)
+   *   .map(([id, [order, payment]]) => [id, order!.goods, payment?.sum] as [string, string, number | undefined])
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out.sort(), [["17", "apples", 4.5], ["18", "pears", undefined]]);
+   * ```
+   */
+  joinWindow<V, S extends JoinSides, M extends JoinMode = "final">(
+    this: Dataflow<Keyed<V>>,
+    stepId: StepId,
+    clock: WindowClock<NoInfer<V | JoinSideValue<S>>>,
+    windower: Windower,
+    sides: S,
+    options: JoinWindowOptions<M> = {},
+  ): WindowedDataflow<JoinRow<V, S, M>, V | JoinSideValue<S>> {
+    const streams = [this, ...joinSides(stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
+    const mode = joinMode(`joinWindow "${stepId}"`, options, "final", ["mode"]);
+    const fold = joinFold(mode, streams.length);
+    const step = { clock: sidedClock(clock), windower, fold };
+    const rows = windowed(sideBySide(streams, stepId), stepId, step, (late) => late[1]);
+    return rows as WindowedDataflow<unknown> as WindowedDataflow<
+      JoinRow<V, S, M>,
+      V | JoinSideValue<S>
+    >;
+  }
+
   /** Sends the items out. Gives back the handle it was called on, so a flow may have several. */
   capture(config: OutputConfig<T>): Dataflow<T>;
   /** Sends the items out; `stepId` names the output in errors, counts and snapshots. */
@@ -738,17 +789,37 @@ function keyed<V, W, S>(
   return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build, kind));
 }
 
-/** Adds a window step. */
+/** Adds what brings the streams of a join together: each value with the number of its side. */
+function sideBySide(
+  streams: readonly Dataflow<Keyed<unknown>>[],
+  stepId: StepId,
+): Dataflow<Keyed<Sided>> {
+  const [first] = streams;
+  const nodes = streams.map((stream) => {
+    requireSameFlow(first, stream, "join");
+    return nodeOf(stream, `join "${stepId}"`);
+  });
+  const sided = nodes.map((node, side) =>
+    nodeOf(extend(first, joinSideNode(node, stepId, side)), "join")
+  );
+  return extend(first, mergeNode(sided, { hint: `${stepId}-sides`, numbered: false }));
+}
+
+/** Adds a window step. `lateValue`: what a late value is to users. */
 function windowed<V, A, R>(
   handle: Dataflow<Keyed<V>>,
   stepId: StepId,
   step: WindowStep<V, A, R>,
+  lateValue: (late: V) => unknown = (late) => late,
 ): WindowedDataflow<R, V> {
   const routed = extend<Keyed<V>>(handle, byKeyNode(nodeOf(handle, `window step "${stepId}"`)));
   const from = nodeOf(routed, "window step");
   const logic = beginNode(from, stepId, windowLogic(step), { quiet: step.clock.kind === "event" });
   const events = extend<Keyed<unknown>>(routed, logic);
-  const late = extend<Keyed<V>>(events, lateNode(logic, stepId));
+  const late = extend<Keyed<V>>(
+    events,
+    lateNode(logic, stepId, lateValue as (late: unknown) => unknown),
+  );
   const node = resultsNode(logic, stepId);
   const { draft } = standing(events);
   draft.add(node);

@@ -20,7 +20,7 @@ export function joinLogic<R>(
   options: JoinOptions,
 ): BuildLogic<Sided, R, unknown> {
   const step = `join "${stepId}"`;
-  const Logic = MODES[joinMode(step, options)];
+  const Logic = MODES[joinMode(step, options, "complete", ["mode", "ttl"])];
   const build: BuildLogic<Sided, unknown[], Values> = (resume) => {
     if (resume !== undefined && resume.length !== count) {
       throw new TypeError(
@@ -105,7 +105,7 @@ class Product extends Join {
 }
 
 /** Emits every row that begins with `start` and goes on with one value of each further list. */
-function combine(lists: Values, start: unknown[], emit: Emit<unknown[]>): void {
+export function combine(lists: Values, start: unknown[], emit: Emit<unknown[]>): void {
   if (start.length === lists.length) return emit(start);
   for (const value of lists[start.length]) combine(lists, [...start, value], emit);
 }

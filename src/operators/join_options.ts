@@ -32,6 +32,22 @@ export interface JoinOptions<M extends JoinMode = JoinMode> extends StateOptions
   readonly mode?: M;
 }
 
+/** How a join within windows works. */
+export interface JoinWindowOptions<M extends JoinMode = JoinMode> {
+  /**
+   * When there are rows, and which; what goes for a key there, goes for a window here. `"final"` rows come
+   * when the window closes, others as soon as they can. After a `"complete"` row the window begins anew.
+   *
+   * @default {"final"}
+   */
+  readonly mode?: M;
+}
+
+/** The type of the values of a join's sides. */
+export type JoinSideValue<S extends JoinSides> = S extends JoinSide<infer A> ? A
+  : S extends readonly JoinSide<infer A>[] ? A
+  : never;
+
 /** A keyed stream, as a side of a join: any handle on one. */
 export interface JoinSide<out V = unknown> {
   /** Marks the handle. */
@@ -81,10 +97,19 @@ export function joinSides(stepId: string, sides: JoinSides): readonly JoinSide[]
   return list;
 }
 
-/** The mode that the options give; throws a `TypeError` where they are no options of a join. */
-export function joinMode(step: string, options: JoinOptions): JoinMode {
-  requireOptions(step, options, ["mode", "ttl"]);
-  const { mode = "complete" } = options;
+/**
+ * The mode that the options give, or else the `usual` one.
+ *
+ * @throws {TypeError} If they are no options of a join, or have others than those `known`.
+ */
+export function joinMode(
+  step: string,
+  options: JoinOptions,
+  usual: JoinMode,
+  known: readonly string[],
+): JoinMode {
+  requireOptions(step, options, known);
+  const { mode = usual } = options;
   if (!MODES.includes(mode)) {
     throw new TypeError(
       `mode of ${step} must be one of ${MODES.map((each) => `"${each}"`).join(", ")}; ` +

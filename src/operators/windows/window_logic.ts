@@ -204,7 +204,8 @@ class SystemWindows<V, A, R> extends Windows<V, A, R> {
   }
 }
 
-function requireClock(clock: WindowClock<never>): void {
+/** Throws a `TypeError` unless it is a clock. */
+export function requireClock(clock: WindowClock<never>): void {
   const kind: unknown = clock?.kind;
   if (kind === "system" || (kind === "event" && typeof clock.timeOf === "function")) return;
   throw new TypeError(

@@ -16,9 +16,13 @@ export interface WindowMetadata {
   readonly closeAt: Date;
 }
 
-/** The stream of late values. */
-export function lateNode(upstream: StepNode, stepId: string): ChainNode {
-  return partNode(upstream, `${stepId}.late`, true, (event) => event.value);
+/** The stream of late values, as the step has them or as `valueOf` says. */
+export function lateNode(
+  upstream: StepNode,
+  stepId: string,
+  valueOf: (late: unknown) => unknown,
+): ChainNode {
+  return partNode(upstream, `${stepId}.late`, true, (event) => valueOf(event.value));
 }
 
 /** The stream of results. */
