@@ -22,6 +22,7 @@ import { idOf, type Plan, planFlow } from "./plan.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
+import { UnseenLate } from "./unseen_late.ts";
 
 /** How long inputs and outputs get to close before the worker goes on without them. */
 const CLOSE_MS = 5_000;
@@ -77,6 +78,7 @@ export class Worker implements TaskHost {
   readonly #options: WorkerOptions;
   readonly #events: WorkerEvents;
   readonly #counter: FlowCounter;
+  readonly #unseenLate: UnseenLate;
   readonly #loop: TaskLoop;
   readonly #abort = new AbortController();
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
@@ -100,6 +102,7 @@ export class Worker implements TaskHost {
     this.#events = events;
     this.#loop = new TaskLoop(options.clock);
     this.#counter = new FlowCounter(this.#plan);
+    this.#unseenLate = new UnseenLate(this.#plan, this.#counter, options.log);
   }
 
   /** Aborted when the run fails or is stopped at once. */
@@ -254,6 +257,7 @@ export class Worker implements TaskHost {
       this.fail(thrown);
       throw thrown;
     }
+    this.#unseenLate.tell(true);
   }
 
   /** Has the sources end the current epoch. */
@@ -342,6 +346,7 @@ export class Worker implements TaskHost {
     const epoch = this.#closing;
     this.#closing = null;
     this.#epoch = epoch + 1;
+    this.#unseenLate.tell(false);
     this.#events.epochClosed(epoch, this.positionsAt(epoch));
   }
 
