@@ -9,6 +9,41 @@ Deno.test("examples/wordcount.ts prints the words that come more than once", asy
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
 
+const WINDOW_EXAMPLES: Record<string, string[]> = {
+  "examples/anomaly.ts": [
+    "12:12:30 fridge: 9.7 °C (mean 4.0, deviation 0.50)",
+    "12:16:40 boiler: 86.3 °C (mean 80.0, deviation 0.50)",
+    "12:16:50 boiler: 85.9 °C (mean 80.0, deviation 0.50)",
+    "12:25:00 fridge: 9.4 °C (mean 4.0, deviation 0.50)",
+  ],
+  "examples/sessions.ts": [
+    "ada 09:00-09:12 pages: 3, minutes: 12.5",
+    "ada 09:13: /shoes/43 came too late",
+    "ada 11:00-11:00 pages: 2, minutes: 0.8",
+    "bob 09:05-09:21 pages: 3, minutes: 16.0",
+    "bob 09:51-09:51 pages: 1, minutes: 0.0",
+    "eve 09:30-09:30 pages: 1, minutes: 0.0",
+  ],
+  "examples/join_orders.ts": [
+    "order 16: 8 paid, for what?",
+    "order 17: apples, 4.5 paid",
+    "order 18: pears, not paid",
+    "order 19: plums, 3 paid",
+    "order 20: 6 paid, for what?",
+    "order 20: figs, not paid",
+  ],
+};
+
+for (const [example, lines] of Object.entries(WINDOW_EXAMPLES)) {
+  for (const workers of ["1", "2"]) {
+    Deno.test(`${example} prints the same with ${workers} worker(s)`, async () => {
+      const { code, stdout, stderr } = await runCli([example, "-w", workers]);
+      assertEquals(stdout.trim().split("\n").sort(), lines);
+      assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    });
+  }
+}
+
 Deno.test("examples/kafka_wordcount.ts writes a running count for each word", async () => {
   const brokers = await kafkaBrokers();
   const lines = await createTopic(brokers, { partitions: 3 });
