@@ -22,7 +22,7 @@
  */
 
 // Building a flow.
-export { Dataflow, type WindowedDataflow } from "./src/dataflow/dataflow.ts";
+export { Dataflow, type MergerOf, type WindowedDataflow } from "./src/dataflow/dataflow.ts";
 export type { Inferred } from "./src/core/inferred.ts";
 export type { MapAsyncOptions } from "./src/operators/map_async.ts";
 export type { Compare } from "./src/operators/compare.ts";

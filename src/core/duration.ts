@@ -4,6 +4,8 @@
  * @module
  */
 
+import { preview } from "./preview.ts";
+
 /** A length of time: `{ minutes: 5 }` (any `Temporal.DurationLike`), or milliseconds as a number. */
 export type Duration = number | Temporal.DurationLike;
 
@@ -27,9 +29,9 @@ function fromTemporal(duration: Temporal.DurationLike, what: string): number {
   try {
     return Temporal.Duration.from(duration).total("milliseconds");
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new RangeError(
-      `${what} must be milliseconds or a duration such as { minutes: 5 }: ${reason}`,
+      `${what} must be milliseconds or a duration such as { minutes: 5 }: ` +
+        `days and shorter units, whole numbers of them; got ${preview(duration)}`,
       { cause },
     );
   }

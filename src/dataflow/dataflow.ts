@@ -578,35 +578,16 @@ export class Dataflow<out T = never> {
    * @param merger The accumulator of two windows that become one, the earlier one first: needed where
    * windows do, as sessions.
    */
-  foldWindow<V, A>(
+  foldWindow<V, A, W extends Windower>(
     this: Dataflow<Keyed<V>>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
-    windower: Windower & { readonly overlap: "never" | "may" },
+    windower: W,
     build: () => A,
     folder: (acc: A, value: V) => A,
-    merger?: (earlier: A, later: A) => A,
-  ): WindowedDataflow<A, V>;
-  /** The same for windows that become one, as sessions. */
-  foldWindow<V, A>(
-    this: Dataflow<Keyed<V>>,
-    stepId: StepId,
-    clock: WindowClock<NoInfer<V>>,
-    windower: Windower,
-    build: () => A,
-    folder: (acc: A, value: V) => A,
-    merger: (earlier: A, later: A) => A,
-  ): WindowedDataflow<A, V>;
-  foldWindow<V, A>(
-    this: Dataflow<Keyed<V>>,
-    stepId: StepId,
-    clock: WindowClock<NoInfer<V>>,
-    windower: Windower,
-    build: () => A,
-    folder: (acc: A, value: V) => A,
-    merger?: (earlier: A, later: A) => A,
+    ...merger: MergerOf<W, A>
   ): WindowedDataflow<A, V> {
-    const fold = customFold(windower, build, folder, merger);
+    const fold = customFold(windower, build, folder, merger[0]);
     return windowed(this, stepId, { clock, windower, fold });
   }
 
@@ -728,6 +709,11 @@ export class Dataflow<out T = never> {
     return this;
   }
 }
+
+/** The last argument of `foldWindow`, which windows that become one cannot do without. */
+export type MergerOf<W extends Windower, A> = W["overlap"] extends "never" | "may"
+  ? [merger?: (earlier: A, later: A) => A]
+  : [merger: (earlier: A, later: A) => A];
 
 /**
  * The results of a window step: a stream like any other, with two more beside it.

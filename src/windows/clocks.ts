@@ -140,6 +140,6 @@ export class EventClockConfig<V> implements WindowClock<V> {
    * @throws {TypeError} If `getTime` gives no time.
    */
   timeOf(value: V): number {
-    return toEpochMilliseconds(this.#getTime(value), "getTime");
+    return toEpochMilliseconds(this.#getTime(value), "getTime must give");
   }
 }

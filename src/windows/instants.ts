@@ -15,7 +15,7 @@ const FARTHEST_MS = 8.64e15;
  * Milliseconds since the Unix epoch. What an instant has beyond a millisecond is cut off.
  *
  * @param got What the user gave.
- * @param what What gave it, for the error.
+ * @param what What gave it, for the error, such as `getTime must give`.
  * @throws {TypeError} If it is no point in time that a date can hold.
  */
 export function toEpochMilliseconds(got: unknown, what: string): number {
@@ -26,7 +26,7 @@ export function toEpochMilliseconds(got: unknown, what: string): number {
     : (got as Temporal.Instant | null | undefined)?.epochMilliseconds;
   if (typeof ms === "number" && ms >= -FARTHEST_MS && ms <= FARTHEST_MS) return ms;
   throw new TypeError(
-    `${what} must give a valid Date, milliseconds since the Unix epoch or a Temporal.Instant; got ` +
+    `${what} a valid Date, milliseconds since the Unix epoch or a Temporal.Instant; got ` +
       preview(got),
   );
 }

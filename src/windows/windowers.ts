@@ -82,7 +82,7 @@ export class TumblingWindowConfig implements Windower {
    */
   constructor({ length, alignTo = 0 }: TumblingWindowOptions) {
     this.#length = positive(length, "TumblingWindowConfig's length");
-    this.#alignTo = toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo");
+    this.#alignTo = toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo must be");
     Object.freeze(this);
   }
 
@@ -137,7 +137,7 @@ export class SlidingWindowConfig implements Windower {
           `no window; got an offset of ${this.#offset} ms and a length of ${this.#length} ms`,
       );
     }
-    this.#alignTo = toEpochMilliseconds(alignTo, "SlidingWindowConfig's alignTo");
+    this.#alignTo = toEpochMilliseconds(alignTo, "SlidingWindowConfig's alignTo must be");
     Object.freeze(this);
   }
 

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { preview } from "../../src/core/preview.ts";
 import { type Duration, parseDuration, toMilliseconds } from "../../src/core/duration.ts";
 
 Deno.test("toMilliseconds() takes a number as milliseconds", () => {
@@ -36,7 +37,8 @@ Deno.test("toMilliseconds() refuses months and weeks, whose length depends on th
     assertThrows(
       () => toMilliseconds(duration, "wait"),
       RangeError,
-      "wait must be milliseconds or a duration such as { minutes: 5 }: ",
+      "wait must be milliseconds or a duration such as { minutes: 5 }: days and shorter units, whole " +
+        `numbers of them; got ${preview(duration)}`,
     );
   }
 });
