@@ -1,8 +1,9 @@
+import { requireOptions } from "../core/options.ts";
 import type { Duration } from "../core/duration.ts";
 import { preview } from "../core/preview.ts";
 import type { BuildLogic, Emit, StepTime } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
-import { dateAt, positiveMilliseconds, requireOptions } from "./step_options.ts";
+import { dateAt, positiveMilliseconds } from "./step_options.ts";
 
 /** How large a batch of `collect` gets, and how old. */
 export interface CollectOptions {

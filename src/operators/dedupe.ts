@@ -1,7 +1,8 @@
+import { requireOptions } from "../core/options.ts";
 import type { Duration } from "../core/duration.ts";
 import type { BuildLogic, Emit, StepTime } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
-import { dateAt, positiveMilliseconds, requireOptions } from "./step_options.ts";
+import { dateAt, positiveMilliseconds } from "./step_options.ts";
 
 /** How long `dedupe` remembers. */
 export interface DedupeOptions {

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { requireOptions } from "../core/options.ts";
 import type { Keyed } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
 import { type FLOW_BRAND, type FlowBrand, positionOf } from "../graph/graph.ts";
-import { requireOptions } from "./step_options.ts";
 import type { StateOptions } from "./ttl.ts";
 
 /**

@@ -4,17 +4,6 @@
  * @module
  */
 import { type Duration, toMilliseconds } from "../core/duration.ts";
-import { preview } from "../core/preview.ts";
-
-/** Throws a `TypeError` unless `options` is an object with no other options than those `known`. */
-export function requireOptions(step: string, options: unknown, known: readonly string[]): void {
-  const has = `it has: ${known.join(", ")}`;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`${step} takes its options as an object (${has}); got ${preview(options)}`);
-  }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new TypeError(`${step} has no option "${unknown}"; ${has}`);
-}
 
 /** A length of time that is not zero, in milliseconds; `what` is for, such as `ttl of join "paid"`. */
 export function positiveMilliseconds(duration: Duration, what: string): number {

@@ -1,9 +1,10 @@
+import { requireOptions } from "../core/options.ts";
 import type { Duration } from "../core/duration.ts";
 import { preview } from "../core/preview.ts";
 import type { BuildLogic, Emit, StatefulLogic, StepTime } from "../graph/contracts.ts";
 import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
 import { requireSync } from "./results.ts";
-import { dateAt, positiveMilliseconds, requireOptions } from "./step_options.ts";
+import { dateAt, positiveMilliseconds } from "./step_options.ts";
 import { requireFunction } from "./user_function.ts";
 
 /** How long a stateful step keeps what it knows. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { requireOptions } from "../core/options.ts";
 import { preview } from "../core/preview.ts";
 import { type InstantLike, toEpochMilliseconds } from "./instants.ts";
 
@@ -121,10 +122,12 @@ export class EventClockConfig<V> implements WindowClock<V> {
   /**
    * Makes the clock.
    *
-   * @throws {TypeError} If `getTime` is no function.
+   * @throws {TypeError} If `getTime` is no function, or there is an option of another name.
    * @throws {RangeError} If a duration is negative or none.
    */
-  constructor({ getTime, wait, retention = { days: 1 } }: EventClockOptions<V>) {
+  constructor(options: EventClockOptions<V>) {
+    requireOptions("EventClockConfig", options, ["getTime", "wait", "retention"]);
+    const { getTime, wait, retention = { days: 1 } } = options;
     if (typeof getTime !== "function") {
       throw new TypeError(`EventClockConfig needs a function as getTime; got ${preview(getTime)}`);
     }

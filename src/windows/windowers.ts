@@ -4,6 +4,7 @@
  * @module
  */
 import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { requireOptions } from "../core/options.ts";
 import { type InstantLike, toEpochMilliseconds } from "./instants.ts";
 
 /** A stretch of time, from `openAt` up to and without `closeAt`, in milliseconds since the Unix epoch. */
@@ -80,7 +81,9 @@ export class TumblingWindowConfig implements Windower {
    * @throws {RangeError} If the length is not a whole number of milliseconds above zero.
    * @throws {TypeError} If `alignTo` is no point in time.
    */
-  constructor({ length, alignTo = 0 }: TumblingWindowOptions) {
+  constructor(options: TumblingWindowOptions) {
+    requireOptions("TumblingWindowConfig", options, ["length", "alignTo"]);
+    const { length, alignTo = 0 } = options;
     this.#length = positive(length, "TumblingWindowConfig's length");
     this.#alignTo = toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo must be");
     Object.freeze(this);
@@ -128,7 +131,9 @@ export class SlidingWindowConfig implements Windower {
    * longer than the length: then there would be times that no window covers.
    * @throws {TypeError} If `alignTo` is no point in time.
    */
-  constructor({ length, offset, alignTo = 0 }: SlidingWindowOptions) {
+  constructor(options: SlidingWindowOptions) {
+    requireOptions("SlidingWindowConfig", options, ["length", "offset", "alignTo"]);
+    const { length, offset, alignTo = 0 } = options;
     this.#length = positive(length, "SlidingWindowConfig's length");
     this.#offset = positive(offset, "SlidingWindowConfig's offset");
     if (this.#offset > this.#length) {
@@ -182,7 +187,9 @@ export class SessionWindowConfig implements Windower {
    *
    * @throws {RangeError} If the gap is not a whole number of milliseconds above zero.
    */
-  constructor({ gap }: SessionWindowOptions) {
+  constructor(options: SessionWindowOptions) {
+    requireOptions("SessionWindowConfig", options, ["gap"]);
+    const { gap } = options;
     this.#gap = positive(gap, "SessionWindowConfig's gap");
     Object.freeze(this);
   }

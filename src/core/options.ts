@@ -1,0 +1,16 @@
+/**
+ * Checks on objects of options.
+ *
+ * @module
+ */
+import { preview } from "./preview.ts";
+
+/** Throws a `TypeError` unless `options` is an object with no other options than those `known`. */
+export function requireOptions(what: string, options: unknown, known: readonly string[]): void {
+  const has = `it has: ${known.join(", ")}`;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${what} takes its options as an object (${has}); got ${preview(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new TypeError(`${what} has no option "${unknown}"; ${has}`);
+}
