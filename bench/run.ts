@@ -15,6 +15,7 @@ const ALL = [
   "memory",
   "exchange",
   "workers",
+  "nexmark",
   "recovery_store",
   "recovery",
 ];

@@ -1,15 +1,13 @@
 /** Query 1, currency conversion: what is each bid in euros? */
 import { Dataflow } from "millrace";
-import { type Bid, isBid } from "./model.ts";
+import { isBid } from "./model.ts";
+import { EUROS, type Q1Result } from "./queries.ts";
 import { events, results } from "./stream.ts";
-
-/** What a dollar is worth. */
-export const EUROS = 0.908;
 
 export default new Dataflow("nexmark-1")
   .input("events", events())
   .filter(isBid)
-  .map(({ auction, bidder, price, dateTime, extra }): Omit<Bid, "kind"> => ({
+  .map(({ auction, bidder, price, dateTime, extra }): Q1Result => ({
     auction,
     bidder,
     price: price * EUROS,

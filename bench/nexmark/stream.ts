@@ -2,7 +2,7 @@
 import type { InputConfig, OutputConfig } from "millrace";
 import { timedInput, timedOutput } from "../flows/timed.ts";
 import { Digest } from "./digest.ts";
-import { eventAt, shuffled } from "./generator.ts";
+import { eventAt, EVENTS_PER_MS, shuffled } from "./generator.ts";
 import type { Event } from "./model.ts";
 
 /** What a flow is told as its arguments: how many events, and `check` where results are to be compared. */
@@ -14,10 +14,19 @@ const CHUNK = 1_000;
 export const GROUP = 500;
 
 /**
- * How long windows wait for events, in milliseconds. Events come 50 ms out of order, but one worker may be
- * ahead of another by some 100,000 events, which are 10 s.
+ * How long windows wait for events, in milliseconds. Events come 50 ms out of order, but nothing keeps
+ * workers side by side: one that has less to do with its keys reads ahead, with two workers by up to a tenth
+ * of all events in 1 M to 16 M, with four by up to a seventh.
  */
-export const WAIT = 20_000;
+export const WAIT = Math.max(10_000, Math.ceil(0.3 * count / EVENTS_PER_MS));
+/**
+ * The same for windows of what came out of windows. What a key holds at the input's end it lets go at once,
+ * and one key may hold twice as much as another.
+ */
+export const WAIT_FOR_WINDOWS = 2 * WAIT + 10_000;
+
+/** So many keys share what has no key of its own, or none that always has values. */
+export const SHARDS = 16;
 
 /** The events. The chunks go round: the first is worker 0's, the second is worker 1's, and so on. */
 export function events(): InputConfig<Event> {
