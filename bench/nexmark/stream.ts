@@ -1,29 +1,35 @@
 /** What the flows of all queries share: where events come from, how late they may be, where results go. */
 import type { InputConfig, OutputConfig } from "millrace";
 import { timedInput, timedOutput } from "../flows/timed.ts";
+import { Abreast } from "./abreast.ts";
 import { Digest } from "./digest.ts";
-import { eventAt, EVENTS_PER_MS, shuffled } from "./generator.ts";
+import { eventAt, shuffled } from "./generator.ts";
 import type { Event } from "./model.ts";
 
-/** What a flow is told as its arguments: how many events, and `check` where results are to be compared. */
-const [count, mode] = [Number(Deno.args[0]), Deno.args[1]];
+/**
+ * What a flow is told as its arguments: how many events, `check` where results are to be compared, and a file
+ * through which workers keep abreast.
+ */
+const [count, mode, places] = [Number(Deno.args[0]), Deno.args[1], Deno.args[2]];
 
 /** So many events in a row are one worker's. */
 const CHUNK = 1_000;
 /** So many events in a row come out of order. */
 export const GROUP = 500;
+/** So many events a worker may be ahead of the last one, looked at each so many events. */
+const AHEAD = 50_000;
+const LOOK_EVERY = 10_000;
 
 /**
- * How long windows wait for events, in milliseconds. Events come 50 ms out of order, but nothing keeps
- * workers side by side: one that has less to do with its keys reads ahead, with two workers by up to a tenth
- * of all events in 1 M to 16 M, with four by up to a seventh.
+ * How long windows wait for events, in milliseconds. Events come 50 ms out of order; a worker is up to 6 s
+ * ahead in what it reads, and some more are on their way between workers.
  */
-export const WAIT = Math.max(10_000, Math.ceil(0.3 * count / EVENTS_PER_MS));
+export const WAIT = 20_000;
 /**
  * The same for windows of what came out of windows. What a key holds at the input's end it lets go at once,
- * and one key may hold twice as much as another.
+ * and one key may hold as much as it waits for, when another holds nothing.
  */
-export const WAIT_FOR_WINDOWS = 2 * WAIT + 10_000;
+export const WAIT_FOR_WINDOWS = 2 * WAIT;
 
 /** So many keys share what has no key of its own, or none that always has values. */
 export const SHARDS = 16;
@@ -31,9 +37,20 @@ export const SHARDS = 16;
 /** The events. The chunks go round: the first is worker 0's, the second is worker 1's, and so on. */
 export function events(): InputConfig<Event> {
   return timedInput((worker, workers) => {
+    const abreast = workers > 1 ? new Abreast(places, worker, workers) : null;
     let next = worker * CHUNK;
+    let look = next; // where to look how far the others are
     return () => {
-      if (next >= count) return null;
+      if (next >= count) {
+        abreast?.tell(Infinity);
+        abreast?.close();
+        return null;
+      }
+      if (abreast !== null && next >= look) {
+        abreast.tell(next);
+        if (next > abreast.last() + AHEAD) return [];
+        look = next + LOOK_EVERY;
+      }
       const batch: Event[] = new Array(Math.min(CHUNK, count - next));
       for (let i = 0; i < batch.length; i++) batch[i] = eventAt(shuffled(next + i, GROUP));
       next += workers * CHUNK;

@@ -1,0 +1,47 @@
+/**
+ * Query 7, highest bid: what are the highest bids of each window?
+ *
+ * First of a share of the bids each, so that all workers have a part in it, then of all.
+ */
+import { Dataflow, EventClockConfig, TumblingWindowConfig } from "millrace";
+import { type Bid, isBid } from "./model.ts";
+import { HIGHEST_LENGTH, type Q7Result } from "./queries.ts";
+import { events, noneLate, results, SHARDS, WAIT, WAIT_FOR_WINDOWS } from "./stream.ts";
+
+/** The highest bids of two lists, in each of which all are as high. */
+function highest(a: Bid[], b: Bid[]): Bid[] {
+  if (a[0].price !== b[0].price) return a[0].price > b[0].price ? a : b;
+  return [...a, ...b];
+}
+
+const getTime = ([{ dateTime }]: Bid[]): number => dateTime;
+const windows = new TumblingWindowConfig({ length: HIGHEST_LENGTH });
+
+const shares = new Dataflow("nexmark-7")
+  .input("events", events())
+  .filter(isBid)
+  .map((bid) => [String(bid.dateTime % SHARDS), [bid]])
+  .reduceWindow("of-share", new EventClockConfig({ getTime, wait: WAIT }), windows, highest);
+shares.late.capture(noneLate());
+
+const all = shares
+  .map(([, bids]) => ["all", bids])
+  .reduceWindow(
+    "of-all",
+    new EventClockConfig({ getTime, wait: WAIT_FOR_WINDOWS }),
+    windows,
+    highest,
+  );
+all.late.capture(noneLate());
+
+export default all
+  .flatMap(([, bids]) =>
+    bids.map(({ auction, bidder, price, dateTime, extra }): Q7Result => ({
+      auction,
+      bidder,
+      price,
+      dateTime,
+      extra,
+    }))
+  )
+  .capture(results());
