@@ -12,11 +12,11 @@ import { median, rateOf } from "./support.ts";
 
 const ROUNDS = 3;
 const WORKERS = [1, 2];
-const EVENTS = Number(Deno.env.get("NEXMARK_EVENTS") ?? 1_000_000);
+const EVENTS = Number(Deno.env.get("NEXMARK_EVENTS") ?? 2_000_000);
 const QUERIES = Deno.env.get("NEXMARK_QUERIES")?.split(",") ?? [...BATCHES.keys()];
 
 /** Those without windows are timed over so many times as many events, else they would be done too soon. */
-const LONGER = 10;
+const LONGER = 5;
 const WITHOUT_WINDOWS = ["1", "2", "3"];
 
 /** How long making events takes that nobody keeps, in milliseconds. */
