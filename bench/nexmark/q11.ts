@@ -5,7 +5,7 @@ import { type Q11Result, SESSION_GAP } from "./queries.ts";
 import { events, noneLate, results, WAIT } from "./stream.ts";
 
 const sessions = new Dataflow("nexmark-11")
-  .input("events", events())
+  .input("events", events({ timely: true }))
   .filter(isBid)
   .map(({ bidder, dateTime }) => [String(bidder), dateTime])
   .countWindow(

@@ -36,7 +36,7 @@ function hotter(a: Hottest, b: Hottest): Hottest {
 }
 
 const counts = new Dataflow("nexmark-5")
-  .input("events", events())
+  .input("events", events({ timely: true }))
   .filter(isBid)
   .map(({ auction, dateTime }) => [String(auction % SHARDS), { auction, dateTime }])
   .foldWindow(

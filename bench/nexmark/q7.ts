@@ -18,7 +18,7 @@ const getTime = ([{ dateTime }]: Bid[]): number => dateTime;
 const windows = new TumblingWindowConfig({ length: HIGHEST_LENGTH });
 
 const shares = new Dataflow("nexmark-7")
-  .input("events", events())
+  .input("events", events({ timely: true }))
   .filter(isBid)
   .map((bid) => [String(bid.dateTime % SHARDS), [bid]])
   .reduceWindow("of-share", new EventClockConfig({ getTime, wait: WAIT }), windows, highest);

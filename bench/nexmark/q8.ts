@@ -16,7 +16,7 @@ interface Deeds {
   sold: boolean;
 }
 
-const all = new Dataflow("nexmark-8").input("events", events());
+const all = new Dataflow("nexmark-8").input("events", events({ timely: true }));
 
 const people = all
   .filter(isPerson)

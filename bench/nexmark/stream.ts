@@ -34,10 +34,14 @@ export const WAIT_FOR_WINDOWS = 2 * WAIT;
 /** So many keys share what has no key of its own, or none that always has values. */
 export const SHARDS = 16;
 
-/** The events. The chunks go round: the first is worker 0's, the second is worker 1's, and so on. */
-export function events(): InputConfig<Event> {
+/**
+ * The events. The chunks go round: the first is worker 0's, the second is worker 1's, and so on.
+ *
+ * @param timely Whether workers read side by side, for queries with windows.
+ */
+export function events({ timely = false } = {}): InputConfig<Event> {
   return timedInput((worker, workers) => {
-    const abreast = workers > 1 ? new Abreast(places, worker, workers) : null;
+    const abreast = timely && workers > 1 ? new Abreast(places, worker, workers) : null;
     let next = worker * CHUNK;
     let look = next; // where to look how far the others are
     return () => {
