@@ -17,14 +17,14 @@ const CHUNK = 1_000;
 /** So many events in a row come out of order. */
 export const GROUP = 500;
 /** So many events a worker may be ahead of the last one, looked at each so many events. */
-const AHEAD = 50_000;
+const AHEAD = 100_000;
 const LOOK_EVERY = 10_000;
 
 /**
- * How long windows wait for events, in milliseconds. Events come 50 ms out of order; a worker is up to 6 s
+ * How long windows wait for events, in milliseconds. Events come 50 ms out of order; a worker is up to 11 s
  * ahead in what it reads, and some more are on their way between workers.
  */
-export const WAIT = 20_000;
+export const WAIT = 30_000;
 /**
  * The same for windows of what came out of windows. What a key holds at the input's end it lets go at once,
  * and one key may hold as much as it waits for, when another holds nothing.
