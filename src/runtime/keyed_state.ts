@@ -201,8 +201,9 @@ export function createKeyedState(
     restore(key: string, state: unknown): void {
       const logic = restore(key, state);
       if (!logic.timed) return;
-      if (node.quiet) touch(logic);
-      else askTimer(logic);
+      if (!node.quiet) askTimer(logic);
+      else if (logic.isDone()) leave(logic, true); // its time came between two runs
+      else touch(logic);
     },
 
     takeChanges,

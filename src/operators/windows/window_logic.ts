@@ -22,8 +22,9 @@ export interface WindowEvent {
 }
 
 /**
- * A key in a snapshot: its watermark, then each open window's beginning, end and accumulator.
- * Milliseconds since the Unix epoch; a key of a system clock has no watermark.
+ * A key in a snapshot: its watermark, then each open window's beginning, end and accumulator; or, where
+ * none is open, when the key is to be forgotten by the system's time. All of it in milliseconds since the
+ * Unix epoch; a key of a system clock has no watermark.
  */
 type Snapshot = [watermark: number | null, ...windows: unknown[]];
 
@@ -69,7 +70,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     this.shared = shared;
     this.windows.length = 0;
     if (resumed === undefined) return;
-    for (let i = 1; i < resumed.length; i += 3) {
+    for (let i = 1; i + 2 < resumed.length; i += 3) {
       const [openAt, closeAt, acc] = resumed.slice(i, i + 3) as [number, number, A];
       this.windows.push({ span: { openAt, closeAt }, acc });
     }
@@ -121,6 +122,10 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
     super(shared, resumed);
     this.#lead = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
+    if (resumed?.length === 2) {
+      this.#forgetAt = resumed[1] as number;
+      this.#forgetIfDue();
+    }
   }
 
   protected override watermark(): number {
@@ -139,9 +144,12 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   override onNotify(emit: Emit<WindowEvent>): void {
     this.close(this.watermark(), emit);
-    if (this.#forgetAt === null || this.windows.length > 0) return;
-    if (this.shared.time.now() < this.#forgetAt) return;
+    if (this.windows.length === 0) this.#forgetIfDue();
+  }
+
+  #forgetIfDue(): void {
     const { time } = this.shared;
+    if (this.#forgetAt === null || time.now() < this.#forgetAt) return;
     time.forgotten = Math.max(time.forgotten, this.watermark());
     this.#done = true;
   }
@@ -151,6 +159,11 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
     const last = this.windows.at(-1)?.span.closeAt ?? -Infinity;
     this.close(Infinity, emit);
     this.#lead = Math.max(this.#lead, last - this.shared.time.quiet());
+    this.#planToForget();
+  }
+
+  #planToForget(): number {
+    return this.#forgetAt ??= this.shared.time.now() + this.shared.clock.retentionMs;
   }
 
   override quietUntil(): number {
@@ -159,8 +172,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   override notifyAt(): Date | null {
     if (this.windows.length > 0) return null;
-    this.#forgetAt ??= this.shared.time.now() + this.shared.clock.retentionMs;
-    return new Date(Math.min(this.#forgetAt, 8.64e15));
+    return new Date(Math.min(this.#planToForget(), 8.64e15));
   }
 
   override isDone(): boolean {
@@ -170,6 +182,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   override snapshot(): Snapshot {
     const snapshot = super.snapshot();
     snapshot[0] = this.watermark();
+    if (this.windows.length === 0) snapshot.push(this.#planToForget());
     return snapshot;
   }
 }
