@@ -23,6 +23,26 @@ async function write(name: string, count: number, line: (i: number) => string): 
   return path;
 }
 
+/** An order with so many goods, as JSON. */
+function orderOf(i: number, goods: number): string {
+  return JSON.stringify({
+    id: `0192f3a4-${i}`,
+    user: `user-${i * 7919 % 1_000}`,
+    created: "2026-11-25T02:03:04.567Z",
+    currency: "EUR",
+    amount: i % 997 / 4,
+    lines: Array.from({ length: goods }, (_, j) => ({
+      sku: `sku-${(i + j * 77) % 513}`,
+      title: "A thing with a name of some length",
+      count: i % 5 + 1,
+      price: { net: i % 89 / 4, tax: 0.19 },
+    })),
+    shipping: { name: "Ada Lovelace", street: "12 St James's Square", city: "London" },
+    tags: ["web", "returning", "newsletter"],
+    express: i % 3 === 0,
+  });
+}
+
 /** The rows again, by a loop over the file in blocks. */
 async function loopOverRows(path: string): Promise<{ ms: number; results: string[] }> {
   const started = performance.now();
@@ -86,38 +106,29 @@ function print(title: string, count: number, times: ReadonlyMap<string, readonly
 }
 
 try {
-  const orders = await write("orders.jsonl", LINES, (i) =>
-    JSON.stringify({
-      id: `0192f3a4-${i}`,
-      user: `user-${i * 7919 % 1_000}`,
-      created: "2026-11-25T02:03:04.567Z",
-      currency: "EUR",
-      amount: i % 997 / 4,
-      lines: [0, 1, 2].map((j) => ({
-        sku: `sku-${(i + j * 77) % 513}`,
-        title: "A thing with a name of some length",
-        count: i % 5 + 1,
-        price: { net: i % 89 / 4, tax: 0.19 },
-      })),
-      shipping: { name: "Ada Lovelace", street: "12 St James's Square", city: "London" },
-      tags: ["web", "returning", "newsletter"],
-      express: i % 3 === 0,
-    }));
   const counted = ({ workers }: Timed) =>
     JSON.stringify(
       [0, 0].map((_, i) =>
         workers.reduce((sum, worker) => sum + Number(worker[["users", "orders"][i]]), 0)
       ),
     );
-  const parse = async (workers: number) => {
-    const timed = await runTimed("json_lines.ts", { workers, args: [orders] });
-    return { ms: timed.ms, found: counted(timed) };
-  };
-  print(
-    `${LINES.toLocaleString("en")} lines of JSON, parsed and counted by user`,
-    LINES,
-    await inTurns({ "1 worker": () => parse(1), "2 workers": () => parse(2) }),
-  );
+  for (const [goods, count] of [[3, LINES], [9, LINES / 2]]) {
+    const orders = await write(`orders-${goods}.jsonl`, count, (i) => orderOf(i, goods));
+    const bytes = (await Deno.stat(orders)).size / count;
+    const parse = async (workers: number) => {
+      const timed = await runTimed("json_lines.ts", { workers, args: [orders] });
+      return { ms: timed.ms, found: counted(timed) };
+    };
+    print(
+      `${count.toLocaleString("en")} lines of JSON of ${
+        bytes.toFixed(0)
+      } bytes, parsed and counted by ` +
+        "user",
+      count,
+      await inTurns({ "1 worker": () => parse(1), "2 workers": () => parse(2) }),
+    );
+    await Deno.remove(orders);
+  }
 
   const rows = await write(
     "rows.txt",
