@@ -32,6 +32,7 @@ import { inspectNode } from "../operators/inspect.ts";
 import { inspectEpochNode } from "../operators/inspect_epoch.ts";
 import { joinLogic } from "../operators/join.ts";
 import {
+  type JoinMethod,
   type JoinMode,
   joinMode,
   type JoinOptions,
@@ -460,9 +461,9 @@ export class Dataflow<out T = never> {
     sides: S,
     options: JoinOptions<M> = {},
   ): Dataflow<Keyed<JoinRow<V, S, M>>> {
-    const streams = [this, ...joinSides(stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
+    const streams = joinStreams("join", stepId, this, sides);
     const logic = joinLogic<JoinRow<V, S, M>>(stepId, streams.length, options);
-    return keyed(sideBySide(streams, stepId), stepId, logic);
+    return keyed(sideBySide("join", streams, stepId), stepId, logic);
   }
 
   /**
@@ -688,11 +689,16 @@ export class Dataflow<out T = never> {
     sides: S,
     options: JoinWindowOptions<M> = {},
   ): WindowedDataflow<JoinRow<V, S, M>, V | JoinSideValue<S>> {
-    const streams = [this, ...joinSides(stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
+    const streams = joinStreams("joinWindow", stepId, this, sides);
     const mode = joinMode(`joinWindow "${stepId}"`, options, "final", ["mode"]);
     const fold = joinFold(mode, streams.length);
     const step = { clock: sidedClock(clock), windower, fold };
-    const rows = windowed(sideBySide(streams, stepId), stepId, step, (late) => late[1]);
+    const rows = windowed(
+      sideBySide("joinWindow", streams, stepId),
+      stepId,
+      step,
+      (late) => late[1],
+    );
     return rows as WindowedDataflow<unknown> as WindowedDataflow<
       JoinRow<V, S, M>,
       V | JoinSideValue<S>
@@ -775,15 +781,26 @@ function keyed<V, W, S>(
   return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build, kind));
 }
 
+/** The streams of a join, the one that it is called on first. */
+function joinStreams(
+  method: JoinMethod,
+  stepId: StepId,
+  first: Dataflow<Keyed<unknown>>,
+  sides: JoinSides,
+): readonly Dataflow<Keyed<unknown>>[] {
+  return [first, ...joinSides(method, stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
+}
+
 /** Adds what brings the streams of a join together: each value with the number of its side. */
 function sideBySide(
+  method: JoinMethod,
   streams: readonly Dataflow<Keyed<unknown>>[],
   stepId: StepId,
 ): Dataflow<Keyed<Sided>> {
   const [first] = streams;
   const nodes = streams.map((stream) => {
     requireSameFlow(first, stream, "join");
-    return nodeOf(stream, `join "${stepId}"`);
+    return nodeOf(stream, `${method} "${stepId}"`);
   });
   const sided = nodes.map((node, side) =>
     nodeOf(extend(first, joinSideNode(node, stepId, side)), "join")

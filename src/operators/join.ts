@@ -22,16 +22,20 @@ export function joinLogic<R>(
   const step = `join "${stepId}"`;
   const Logic = MODES[joinMode(step, options, "complete", ["mode", "ttl"])];
   const build: BuildLogic<Sided, unknown[], Values> = (resume) => {
-    if (resume !== undefined && resume.length !== count) {
-      throw new TypeError(
-        `the snapshot is of a join of ${resume.length} streams, and there are ${count} now: whose ` +
-          `values are whose cannot be told, so give the step another id to start anew`,
-      );
-    }
+    if (resume !== undefined) requireStreams(resume, count);
     return new Logic(resume ?? Array.from({ length: count }, () => []));
   };
   // A row has the types that the builder's signature gives it.
   return withTtl(step, build, { ttl: options.ttl }) as BuildLogic<Sided, R, unknown>;
+}
+
+/** Throws a `TypeError` unless the values in a snapshot are of `count` streams. */
+export function requireStreams({ length }: Values, count: number): void {
+  if (length === count) return;
+  throw new TypeError(
+    `the snapshot is of a join of ${length} streams, and there are ${count} now: whose values are ` +
+      `whose cannot be told, so give the step another id to start anew`,
+  );
 }
 
 /** What all modes have in common. */

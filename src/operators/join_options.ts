@@ -75,22 +75,30 @@ export type JoinRow<V, S extends JoinSides, M extends JoinMode> = [
 
 const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
 
+/** What a join is called by. */
+export type JoinMethod = "join" | "joinWindow";
+
 /**
  * The streams that a join is given, as a list.
  *
  * @throws {TypeError} If there are none, or if one is no stream.
  */
-export function joinSides(stepId: string, sides: JoinSides): readonly JoinSide[] {
+export function joinSides(
+  method: JoinMethod,
+  stepId: string,
+  sides: JoinSides,
+): readonly JoinSide[] {
   const list: readonly JoinSide[] = Array.isArray(sides) ? sides : [sides];
-  const example = `such as orders.join("${stepId}", [payments, refunds])`;
+  const step = `${method} "${stepId}"`;
+  const before = method === "join" ? "" : "clock, windower, ";
+  const example = `such as orders.${method}("${stepId}", ${before}[payments, refunds])`;
   if (list.length === 0) {
-    throw new TypeError(`join "${stepId}" needs a keyed stream to join with, ${example}`);
+    throw new TypeError(`${step} needs a keyed stream to join with, ${example}`);
   }
   for (const side of list) {
     if (positionOf(side) === null) {
       throw new TypeError(
-        `join "${stepId}" needs a keyed stream, or an array of them, ${example}; got ` +
-          preview(side),
+        `${step} needs a keyed stream, or an array of them, ${example}; got ${preview(side)}`,
       );
     }
   }

@@ -20,6 +20,8 @@ export interface WindowFold<V, A, R> {
   merge(earlier: A, later: A): A;
   /** What comes of the window when it closes. Without it, nothing does. */
   result?(acc: A): R;
+  /** Throws where an accumulator in a snapshot cannot be gone on with. Without it, all can. */
+  check?(acc: A): void;
   /** Asked after each value, where it is there: results that need not wait until the window closes. */
   early?(acc: A): readonly R[];
 }

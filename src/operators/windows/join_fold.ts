@@ -4,7 +4,7 @@
  * @module
  */
 import type { WindowFold } from "../../windows/window_fold.ts";
-import { combine } from "../join.ts";
+import { combine, requireStreams } from "../join.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
 import type { JoinMode } from "../join_options.ts";
 import { requireClock } from "./window_logic.ts";
@@ -67,6 +67,7 @@ export function joinFold(
     first: (value: Sided) => add(Array.from({ length: count }, () => []), value),
     add,
     merge,
+    check: (values: Values) => requireStreams(values, count),
   };
   if (mode === "final") return { ...fold, result: newest };
   return {

@@ -72,6 +72,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     if (resumed === undefined) return;
     for (let i = 1; i + 2 < resumed.length; i += 3) {
       const [openAt, closeAt, acc] = resumed.slice(i, i + 3) as [number, number, A];
+      shared.fold.check?.(acc);
       this.windows.push({ span: { openAt, closeAt }, acc });
     }
   }
