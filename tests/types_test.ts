@@ -6,6 +6,7 @@
  */
 import {
   type Dataflow,
+  EventClockConfig,
   json,
   type Keyed,
   ManualEpochOutputConfig,
@@ -16,8 +17,11 @@ import {
   run,
   type StatefulLogic,
   StdOutputConfig,
+  SystemClockConfig,
   TestingInputConfig,
   TestingOutputConfig,
+  TumblingWindowConfig,
+  type WindowMetadata,
 } from "../mod.ts";
 
 /** `true` where two types are the same, `any` and `never` told apart. */
@@ -398,6 +402,94 @@ check("join refuses streams without keys, and modes that are none", () => {
   amounts.join("j", names, { mode: "outer" });
   // @ts-expect-error: there is no such option
   amounts.join("j", names, { tll: 5 });
+});
+
+const anyClock = new SystemClockConfig();
+const numberClock = new EventClockConfig({ getTime: (n: number) => n, wait: 0 });
+const bothClock = new EventClockConfig({ getTime: (_: number | string) => 0, wait: 0 });
+const days = new TumblingWindowConfig({ length: { days: 1 } });
+
+check("joinWindow types its rows by side and mode; it is final unless it is given one", () => {
+  items<Keyed<[number | undefined, string | undefined]>>()(
+    amounts.joinWindow("j", bothClock, days, names),
+  );
+  items<Keyed<[number | undefined, string | undefined]>>()(
+    amounts.joinWindow("j", bothClock, days, [names], {}),
+  );
+  items<Keyed<[number | undefined, string | undefined, boolean | undefined]>>()(
+    amounts.joinWindow("j", anyClock, days, [names, flags], { mode: "running" }),
+  );
+  items<Keyed<[number, string]>>()(
+    amounts.joinWindow("j", bothClock, days, names, { mode: "complete" }),
+  );
+  items<Keyed<[number, string, boolean]>>()(
+    amounts.joinWindow("j", anyClock, days, [names, flags], { mode: "product" }),
+  );
+  const mode = "final" as "final" | "complete";
+  items<Keyed<[number | undefined, string | undefined]>>()(
+    amounts.joinWindow("j", anyClock, days, names, { mode }),
+  );
+  const several: Dataflow<Keyed<string>>[] = [names, names];
+  items<Keyed<[number, ...string[]]>>()(
+    amounts.joinWindow("j", anyClock, days, several, { mode: "product" }),
+  );
+  items<Keyed<[Shape, Shape]>>()(
+    shapes.keyOn(({ kind }) => kind).joinWindow(
+      "j",
+      anyClock,
+      days,
+      shapes.keyOn(({ kind }) => kind),
+      { mode: "complete" },
+    ),
+  );
+});
+
+check("joinWindow has late values of any side, and rows with their windows", () => {
+  const rows = amounts.joinWindow("j", anyClock, days, [names, flags], { mode: "product" });
+  items<Keyed<number | string | boolean>>()(rows.late);
+  items<Keyed<[window: WindowMetadata, row: [number, string, boolean]]>>()(rows.windows);
+  items<Keyed<number | string>>()(amounts.joinWindow("j", bothClock, days, names).late);
+  items<Keyed<[window: WindowMetadata, row: [number | undefined, string | undefined]]>>()(
+    amounts.joinWindow("j", bothClock, days, names).windows,
+  );
+  // The rows of one join are a side of another.
+  items<Keyed<[number, [number, string, boolean]]>>()(
+    amounts.joinWindow("k", anyClock, days, rows, { mode: "complete" }),
+  );
+});
+
+check("joinWindow needs keys, a clock of all sides, a windower, and knows its options", () => {
+  items<Keyed<[number, number]>>()(
+    amounts.joinWindow("j", numberClock, days, amounts, { mode: "complete" }),
+  );
+  // @ts-expect-error: the clock does not know the time of names
+  amounts.joinWindow("j", numberClock, days, names);
+  // @ts-expect-error: nor of the names among the sides
+  amounts.joinWindow("j", numberClock, days, [amounts, names]);
+  // @ts-expect-error: nor of the stream that it is called on
+  names.joinWindow("j", numberClock, days, amounts);
+  // @ts-expect-error: no keys
+  numbers.joinWindow("j", anyClock, days, names);
+  // @ts-expect-error: no keys
+  amounts.joinWindow("j", anyClock, days, words);
+  // @ts-expect-error: no keys
+  amounts.joinWindow("j", anyClock, days, [names, words]);
+  // @ts-expect-error: no windower
+  amounts.joinWindow("j", anyClock, names);
+  // @ts-expect-error: no sides
+  amounts.joinWindow("j", anyClock, days);
+  // @ts-expect-error: there is no such mode
+  amounts.joinWindow("j", anyClock, days, names, { mode: "outer" });
+  // @ts-expect-error: windows end by themselves: there is no ttl
+  amounts.joinWindow("j", anyClock, days, names, { ttl: 5 });
+});
+
+check("window steps need a clock that knows all of the values", () => {
+  const mixed = amounts.mapValue((n): number | string => n);
+  items<Keyed<number>>()(mixed.countWindow("w", bothClock, days));
+  items<Keyed<number>>()(amounts.countWindow("w", bothClock, days));
+  // @ts-expect-error: the clock does not know the time of text
+  mixed.countWindow("w", numberClock, days);
 });
 
 check("dedupe keeps the type, and collect gives arrays; both need keys and their options", () => {

@@ -21,8 +21,11 @@ export interface WindowClock<in V> {
    * time while no input has anything to read. It never goes back.
    */
   readonly kind: "system" | "event";
-  /** The time of a value, in milliseconds since the Unix epoch; not asked of a `system` clock. */
-  timeOf(value: V): number;
+  /**
+   * The time of a value, in milliseconds since the Unix epoch; not asked of a `system` clock. A property,
+   * and no method: of methods the compiler would take one that does not know all values.
+   */
+  readonly timeOf: (value: V) => number;
   /** How long to wait for items that are out of order, in milliseconds. */
   readonly waitMs: number;
   /**

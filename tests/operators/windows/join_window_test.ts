@@ -5,7 +5,6 @@ import {
   EventClockConfig,
   FlowDefinitionError,
   type JoinMode,
-  type JoinSides,
   type JoinWindowOptions,
   type Keyed,
   run,
@@ -478,7 +477,7 @@ Deno.test("joinWindow refuses a mode that is none, and other options: there is n
 Deno.test("joinWindow refuses sides that are none, with an example", () => {
   const stream = items();
   const join = (sides: unknown) =>
-    stream.joinWindow("paid", clockOf(0), tens, mistaken<JoinSides>(sides));
+    stream.joinWindow("paid", clockOf(0), tens, mistaken<typeof stream>(sides));
   assertThrows(
     () => join([]),
     TypeError,
