@@ -16,7 +16,7 @@ const auctions = all
 
 const sellers = people.joinWindow(
   "sellers",
-  new EventClockConfig({ getTime: ({ dateTime }) => dateTime, wait: WAIT }),
+  new EventClockConfig({ getTime: ({ dateTime }: { dateTime: number }) => dateTime, wait: WAIT }),
   new TumblingWindowConfig({ length: NEW_LENGTH }),
   auctions,
   { mode: "complete" },
