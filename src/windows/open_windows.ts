@@ -107,7 +107,8 @@ function assignToAll<V, A>(
       const { openAt, closeAt } = span;
       if (closeAt <= watermark) continue;
       isLate = false;
-      if (at === -1) at = firstAfter(windows, closeAt - 1);
+      // Of spans that end together, any may come first.
+      if (at === -1 || !isBefore(windows[at - 1].span, span)) at = placeOf(windows, span);
       while (at < windows.length && isBefore(windows[at].span, span)) at++;
       let window = at < windows.length ? windows[at] : undefined;
       if (window?.span.openAt === openAt && window.span.closeAt === closeAt) {
@@ -161,18 +162,34 @@ function assignToMerged<V, A>(
 /** Windows that a windower gave, once they are sure to be ones. */
 function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
   const spans = windower.windowsAt(time);
-  let before = -Infinity;
-  for (let i = 0; i < spans.length; i++) {
+  let before: WindowSpan | null = null;
+  for (let i = 0; i < spans?.length; i++) {
     const { openAt, closeAt } = spans[i];
-    if (!(openAt <= time && time < closeAt && closeAt >= before)) break;
-    before = closeAt;
+    if (!(openAt <= time && time < closeAt)) break;
+    if (before !== null && !(closeAt >= before.closeAt)) break;
+    if (closeAt === before?.closeAt && openAt === before.openAt) break;
+    before = spans[i];
     if (i === spans.length - 1 && (i === 0 || windower.overlap === "may")) return spans;
   }
   const must = windower.overlap === "may" ? "windows" : "the one window";
   throw new TypeError(
     `windowsAt(${time}) of a windower whose windows overlap "${windower.overlap}" must give ${must} ` +
-      `with openAt <= time < closeAt, the one that closes first first; got ${Deno.inspect(spans)}`,
+      `with openAt <= time < closeAt, the one that closes first first and each once; got ${
+        Deno.inspect(spans)
+      }`,
   );
+}
+
+/** The index of the first window that is not before one of that beginning and end. */
+function placeOf(windows: readonly OpenWindow<unknown>[], span: WindowSpan): number {
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(windows[middle].span, span)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The index of the first window that ends after `time`. */

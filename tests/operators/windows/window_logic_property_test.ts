@@ -1,0 +1,120 @@
+/** The windows of single keys, with quiet time and restarts anywhere, against what windows mean. */
+import { assertEquals } from "@std/assert";
+import { EventClockConfig } from "../../../mod.ts";
+import { decodeValue, encodeValue } from "../../../src/core/value_codec.ts";
+import type { KeyedLogic } from "../../../src/graph/keyed_logic.ts";
+import { collectFold, customFold } from "../../../src/operators/windows/window_folds.ts";
+import {
+  type WindowEvent,
+  windowLogic,
+  type WindowStep,
+} from "../../../src/operators/windows/window_logic.ts";
+import { Random } from "../../support/random.ts";
+import { randomTimes, WINDOWER_KINDS } from "../../support/window_cases.ts";
+import { type ModelEvent, modelFold, modelOf } from "../../support/window_model.ts";
+
+const CASES = 2_500;
+
+type Value = { readonly id: number; readonly time: number };
+
+/** What a key of a window step makes of events; it is restarted before each event in `restarts`. */
+function outputsOf<A, R>(
+  events: readonly ModelEvent[],
+  restarts: ReadonlySet<number>,
+  step: WindowStep<Value, A, R>,
+): unknown[] {
+  let quiet = 0;
+  const begin = () => {
+    quiet = 0;
+    return windowLogic(step)({ now: () => 0, quiet: () => quiet });
+  };
+  let logic = begin()(undefined, "key") as KeyedLogic;
+  const outputs: unknown[] = [];
+  let after = 0;
+  const emit = (event: unknown) => {
+    const { late, value, openAt, closeAt } = event as WindowEvent;
+    outputs.push(
+      late ? { after, late: (value as Value).id } : { after, openAt, closeAt, value },
+    );
+  };
+  for (const event of events) {
+    if (restarts.has(after)) {
+      const snapshot = decodeValue(encodeValue(logic.snapshot()));
+      logic = begin()(snapshot, "key") as KeyedLogic;
+    }
+    if ("quiet" in event) {
+      quiet += event.quiet;
+      while (logic.quietUntil() <= quiet) logic.onNotify(emit);
+    } else logic.onItem(event, emit);
+    after++;
+  }
+  logic.onEnd(emit);
+  return outputs;
+}
+
+for (const [kind, make] of Object.entries(WINDOWER_KINDS)) {
+  Deno.test(`${CASES} random keys with ${kind} windows come to what windows mean`, () => {
+    let [windows, late] = [0, 0];
+    for (let seed = 0; seed < CASES; seed++) {
+      const random = new Random(seed);
+      const { name, windower, model } = make(random);
+      const wait = random.pick([0, 0, 1, 5, 20, 100]);
+      const quietEvery = random.pick([Infinity, 3, 10]);
+      const events: ModelEvent[] = [];
+      for (const [id, time] of randomTimes(random, 1 + random.below(40)).entries()) {
+        events.push({ id, time });
+        if (quietEvery < Infinity && random.below(quietEvery) === 0) {
+          events.push({ quiet: random.below(50) });
+        }
+      }
+      const timeOf = new Map(
+        events.flatMap((event) => "id" in event ? [[event.id, event.time]] : []),
+      );
+      const restarts = new Set(
+        Array.from({ length: random.below(4) }, () => random.below(events.length)),
+      );
+      const clock = new EventClockConfig<Value>({ getTime: ({ time }) => time, wait });
+      const expected = modelOf(events, model, wait);
+      windows += expected.filter((output) => "ids" in output).length;
+      late += expected.filter((output) => "late" in output).length;
+      const about = `seed ${seed}: ${name}, wait ${wait}, restarts ${[...restarts]}, ` +
+        JSON.stringify(events);
+      const collected = outputsOf(events, restarts, {
+        clock,
+        windower,
+        fold: collectFold<Value>(),
+      });
+      assertEquals(
+        collected,
+        expected.map((output) => {
+          if ("late" in output) return output;
+          const { after, openAt, closeAt, ids } = output;
+          return {
+            after,
+            openAt,
+            closeAt,
+            value: ids.map((id) => ({ id, time: timeOf.get(id)! })),
+          };
+        }),
+        about,
+      );
+      const { build, folder, merger } = modelFold;
+      const folded = outputsOf(events, restarts, {
+        clock,
+        windower,
+        fold: customFold<Value, string>(windower, build, (acc, { id }) => folder(acc, id), merger),
+      });
+      assertEquals(
+        folded,
+        expected.map((output) => {
+          if ("late" in output) return output;
+          const { after, openAt, closeAt, fold } = output;
+          return { after, openAt, closeAt, value: fold };
+        }),
+        about,
+      );
+    }
+    // Else they were no test.
+    assertEquals([windows > CASES, late > CASES / 5], [true, true], `${windows}, ${late}`);
+  });
+}
