@@ -28,6 +28,8 @@ export class Outlet {
   #batch: readonly unknown[] = [];
   #from = 0;
   #epoch: Epoch = 0;
+  #idle = false; // whether there is nothing to read, as it was told last
+  #someIdle = false; // whether one of the channels may have been told so, and nothing else since
 
   /**
    * @param chain The stage's loop; `null` where batches pass as they are.
@@ -51,7 +53,17 @@ export class Outlet {
 
   /** Works on what is left over, if there is room, and says where things stand. */
   pump(): OutletState {
-    for (const channel of this.#channels) if (channel.full) return "blocked";
+    for (const channel of this.#channels) {
+      if (!channel.full) continue;
+      if (!this.#someIdle) return "blocked";
+      this.#someIdle = false;
+      this.#tell({ kind: "active" });
+      return "worked"; // so that those behind the others look at it before the worker sleeps
+    }
+    if (this.#idle && !this.#someIdle) { // told otherwise while blocked
+      this.activity({ kind: "idle" });
+      return "worked";
+    }
     if (this.#from >= this.#batch.length) return "ready";
     this.#advance();
     return "worked";
@@ -60,6 +72,7 @@ export class Outlet {
   /** Sends a batch. Only when ready. */
   emit(batch: readonly unknown[], epoch: Epoch): void {
     if (batch.length === 0) return;
+    this.#idle = false;
     this.#onEmit(batch.length);
     if (this.#chain === null) {
       this.#channels[0].push(batch);
@@ -77,8 +90,16 @@ export class Outlet {
     for (const channel of this.#channels) channel.push(message);
   }
 
-  /** Sends whether there is anything to read. Only when ready. */
+  /**
+   * Sends whether there is anything to read. While one channel is full, nobody behind the others can know,
+   * since nothing is read: they are told that there is.
+   */
   activity(message: Activity): void {
+    this.#idle = this.#someIdle = message.kind === "idle";
+    this.#tell(message);
+  }
+
+  #tell(message: Activity): void {
     for (const channel of this.#channels) channel.push(message);
   }
 

@@ -10,6 +10,9 @@
  */
 const LONGEST_MS = 65_000;
 
+/** The same for a look at which the worker had not slept since the last. */
+const LONGEST_BUSY_MS = 10;
+
 /** How long to sleep at most while it counts, in milliseconds. */
 export const LOOK_EVERY_MS = 60_000;
 
@@ -28,10 +31,14 @@ export class QuietTime {
     return this.#since;
   }
 
-  /** Adds the time since the last look, if it counts. */
-  look(now: number): void {
+  /**
+   * Adds the time since the last look, if it counts. `busy`: whether the worker has not slept since; then
+   * what took long may have been work on what is on its way here.
+   */
+  look(now: number, busy = false): void {
     if (this.#since === null) return;
-    this.#ms += Math.min(Math.max(now - this.#since, 0), LONGEST_MS);
+    const longest = busy ? LONGEST_BUSY_MS : LONGEST_MS;
+    this.#ms += Math.min(Math.max(now - this.#since, 0), longest);
     this.#since = now;
   }
 

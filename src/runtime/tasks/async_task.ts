@@ -53,6 +53,8 @@ export class AsyncTask implements Task {
     const state = this.#outlet.pump();
     const emitted = state === "ready" && this.#emit();
     const started = this.#start();
+    // What is being worked on is on its way to those behind: it is not quiet there.
+    if (started) this.#outlet.activity({ kind: "active" });
     return state === "worked" || emitted || started || this.#forward();
   }
 

@@ -64,16 +64,22 @@ export class SourceTask implements Task {
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
-    if (state !== "ready") return state === "worked";
+    if (state !== "ready") {
+      if (this.#isReading) this.#sendActive();
+      return state === "worked";
+    }
     if (this.#stop) return this.#end(true);
     if (this.#closeEpoch) return this.#barrier();
-    if (this.#waiting || this.#isPausing()) return false;
+    if (this.#waiting || this.#isPausing()) {
+      return this.#isReading && this.#tellActive();
+    }
     const batch = this.#next();
     if (batch === null) return this.#end(false);
     if (batch.length === 0) {
-      this.#tellIdle();
       this.#wait();
-      return false;
+      if (!this.#tellsActivity) return false;
+      // Where it is not idle, what there is has not arrived yet.
+      return this.#reader.idle?.() ?? true ? this.#tellIdle() : this.#tellActive();
     }
     this.#empty = 0;
     if (this.#tellsActivity) this.#tellActive();
@@ -82,32 +88,40 @@ export class SourceTask implements Task {
   }
 
   wakeTime(): number {
-    return this.#ended || this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
+    if (this.#ended) return Infinity;
+    const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
+    const isToTell = this.#isReading && this.#empty > 0;
+    return isToTell ? Math.min(resume, this.#activeSince! + ACTIVE_AFTER_MS) : resume;
   }
 
-  /** The input has nothing: whether it will stay like that for now, it knows. */
-  #tellIdle(): void {
-    if (!this.#tellsActivity) return;
-    if (this.#reader.idle?.() ?? true) {
-      this.#outlet.activity({ kind: "idle" });
-      this.#activeSince = null;
-    } else if (this.#activeSince === null) this.#sayActive();
+  /** Whether it has begun to read, and not told so. */
+  get #isReading(): boolean {
+    return this.#activeSince !== null && this.#activeSince > -Infinity;
   }
 
-  #sayActive(): void {
-    this.#outlet.activity({ kind: "active" });
-    this.#activeSince = -Infinity;
+  /** Says whether it told: then those behind are to look at it before the worker sleeps. */
+  #tellIdle(): boolean {
+    if (this.#activeSince === null) return false;
+    this.#outlet.activity({ kind: "idle" });
+    this.#activeSince = null;
+    return true;
   }
 
   /**
    * A batch says so by itself where it goes. Only if more follow is it said to those too that none of it
    * reached: else each single record would be told to all workers.
    */
-  #tellActive(): void {
+  #tellActive(): boolean {
     this.#activeSince ??= this.#host.now();
-    if (this.#activeSince === -Infinity) return;
-    if (this.#host.now() - this.#activeSince < ACTIVE_AFTER_MS) return;
-    this.#sayActive();
+    if (this.#activeSince === -Infinity) return false;
+    if (this.#host.now() - this.#activeSince < ACTIVE_AFTER_MS) return false;
+    this.#sendActive();
+    return true;
+  }
+
+  #sendActive(): void {
+    this.#outlet.activity({ kind: "active" });
+    this.#activeSince = -Infinity;
   }
 
   #isPausing(): boolean {

@@ -24,6 +24,7 @@ export class StatefulTask implements Task {
   readonly #scope: StepScope;
   #idle = false; // whether nothing comes of the inputs
   #toldIdle = false;
+  #slept = false; // whether the worker may have slept since the last turn
   #batch: readonly unknown[] = [];
   #at = 0;
   #epoch: Epoch;
@@ -62,7 +63,8 @@ export class StatefulTask implements Task {
 
   run(): boolean {
     if (this.#phase === "ended") return false;
-    if (this.#quiet.since !== null) this.#quiet.look(this.#host.now());
+    if (this.#quiet.since !== null) this.#quiet.look(this.#host.now(), !this.#slept);
+    this.#slept = false;
     const state = this.#outlet.pump();
     if (state !== "ready") {
       this.#quiet.stop();
@@ -99,6 +101,7 @@ export class StatefulTask implements Task {
   }
 
   wakeTime(): number {
+    this.#slept = true; // it is asked before each sleep
     if (this.#phase !== "running") return Infinity;
     const { since, ms } = this.#quiet;
     if (since === null) return this.#state.nextDue;
@@ -109,8 +112,11 @@ export class StatefulTask implements Task {
   /** There is no message: time may go on. */
   #nothing(): boolean {
     if (this.#idle) {
-      if (!this.#toldIdle) this.#outlet.activity({ kind: "idle" });
-      this.#toldIdle = true;
+      if (!this.#toldIdle) {
+        this.#toldIdle = true;
+        this.#outlet.activity({ kind: "idle" });
+        return true; // so that those behind look at it before the worker sleeps
+      }
       if (this.#isQuiet) {
         if (this.#state.becomeQuiet()) return true;
         this.#quiet.start(this.#host.now());

@@ -26,15 +26,15 @@ function outputsOf<A, R>(
   let quiet = 0;
   const begin = () => {
     quiet = 0;
-    return windowLogic(step)({ now: () => 0, quiet: () => quiet });
+    return windowLogic(step)({ now: () => 0, quiet: () => quiet, forgotten: -Infinity });
   };
   let logic = begin()(undefined, "key") as KeyedLogic;
   const outputs: unknown[] = [];
   let after = 0;
   const emit = (event: unknown) => {
-    const { late, value, openAt, closeAt } = event as WindowEvent;
+    const { late, value, span } = event as WindowEvent;
     outputs.push(
-      late ? { after, late: (value as Value).id } : { after, openAt, closeAt, value },
+      late ? { after, late: (value as Value).id } : { after, ...span, value },
     );
   };
   for (const event of events) {

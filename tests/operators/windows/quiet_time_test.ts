@@ -1,0 +1,397 @@
+/** Windows of inputs that are quiet: on a clock that the test holds in its hands. */
+import { assert, assertEquals } from "@std/assert";
+import {
+  Dataflow,
+  EventClockConfig,
+  type Keyed,
+  type RecoveryConfig,
+  type StepCounts,
+  TumblingWindowConfig,
+} from "../../../mod.ts";
+import type { Worker } from "../../../src/runtime/worker.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
+import { TestClock } from "../../support/test_clock.ts";
+import { runWorkers } from "../../support/workers.ts";
+
+const NOW = 1_700_000_000_000;
+const HOUR = 3_600_000;
+
+/** How much later than it is due a window may close. */
+const SOON_MS = 100;
+
+/** So much later than an input is read again it is said so at the latest. */
+const TOLD_AFTER_MS = 10;
+
+type Item = { readonly key: string; readonly time: number };
+type Items = Dataflow<Item>;
+
+const second = new TumblingWindowConfig({ length: { seconds: 1 } });
+const eventClock = (wait = 0, retention?: number) =>
+  new EventClockConfig<Item>({ getTime: ({ time }) => time, wait, retention });
+
+const item = (time: number, key = "a"): Item => ({ key, time });
+
+interface Options {
+  readonly workers?: number;
+  readonly clock?: TestClock;
+  readonly recovery?: RecoveryConfig;
+  readonly wait?: number;
+  readonly retention?: number;
+  readonly input?: FedInput<Item>;
+  /** What stands between the input and the windows. */
+  readonly before?: (items: Items, flow: Items) => Items;
+}
+
+/** A run that counts the items of each second, with epochs of a minute. */
+function start(
+  {
+    workers = 1,
+    clock = new TestClock(NOW),
+    recovery,
+    wait = 0,
+    retention,
+    input = new FedInput(),
+    before = (items) => items,
+  }: Options = {},
+) {
+  const counts = new TimedOutput<Keyed<number>>(clock);
+  const late = new TimedOutput<Keyed<Item>>(clock);
+  const source = new Dataflow("quiet").input("in", input);
+  const windows = before(source, source).keyOn(({ key }) => key)
+    .countWindow("count", eventClock(wait, retention), second);
+  windows.late.capture("late", late);
+  windows.capture("counts", counts);
+  let all: readonly Worker[] = [];
+  const outputs = [counts, late];
+  const running = runWorkers(windows, workers, {
+    clock,
+    recovery,
+    epochMs: 60_000,
+    onWorkers: (workers) => all = workers,
+  });
+  return {
+    clock,
+    input,
+    counts,
+    late,
+    source,
+    /** When what came out, since the beginning. */
+    closed: () => counts.seen.map(({ at, item: [key, count] }) => [key, count, at - NOW]),
+    lateTimes: () => late.items.map(([, { time }]) => time),
+    pass: (ms: number, stepMs?: number) => pass(clock, ms, stepMs),
+    async end(): Promise<StepCounts[]> {
+      input.end();
+      await pass(clock, 50); // an input that was woken for nothing is asked again some ms later
+      return (await running).counts.flat();
+    },
+    async stop(): Promise<void> {
+      for (const worker of all) worker.stop();
+      await running;
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const output of outputs) output.unblock();
+      for (const worker of all) worker.stop();
+      await running.catch(() => {});
+    },
+  };
+}
+
+/** That one window closed when it was due, or soon after. */
+function assertClosed(closed: unknown[][], due: number, count = 1): void {
+  assertEquals(closed.map(([, count]) => count), [count], `${Deno.inspect(closed)}`);
+  const at = closed[0][2] as number;
+  assert(at >= due && at <= due + SOON_MS, `closed at ${at}, which was due at ${due}`);
+}
+
+for (const workers of [1, 2]) {
+  const on = `${workers} worker${workers === 1 ? "" : "s"}`;
+
+  Deno.test(`a window of a quiet input closes when it is due, with epochs of a minute, on ${on}`, async () => {
+    await using run = start({ workers });
+    await run.pass(500);
+    run.input.push(item(10_300));
+    await run.pass(690);
+    assertEquals(run.closed(), []);
+    await run.pass(1_000);
+    assertClosed(run.closed(), 500 + 700);
+    await run.end();
+  });
+
+  Deno.test(`the wait of the clock is waited for too, hours of it, on ${on}`, async () => {
+    await using run = start({ workers, wait: 2 * HOUR });
+    run.input.push(item(10_300));
+    await run.pass(2 * HOUR + 600);
+    assertEquals(run.closed(), []);
+    await run.pass(500);
+    assertClosed(run.closed(), 2 * HOUR + 700);
+    await run.end();
+  });
+
+  Deno.test(`each key closes at its own time, on ${on}`, async () => {
+    await using run = start({ workers });
+    const due = new Map(Array.from({ length: 50 }, (_, n) => [`k${n}`, 1_000 - n * 17]));
+    for (const [key, ms] of due) run.input.push(item(9_000 - ms, key));
+    await run.pass(3_000);
+    assertEquals(run.counts.seen.length, 50);
+    for (const [key, , at] of run.closed() as [string, number, number][]) {
+      const late = at - due.get(key)!;
+      assert(late >= 0 && late <= SOON_MS, `${key} closed ${late} ms after it was due`);
+    }
+    await run.end();
+  });
+
+  Deno.test(`a window closes when it is due behind a merge, and behind an input that has ended, on ${on}`, async () => {
+    const other = new FedInput<Item>();
+    await using run = start({
+      workers,
+      before: (items, flow) => items.merge(flow.input("other", other)),
+    });
+    run.input.push(item(10_300));
+    await run.pass(2_000);
+    assertClosed(run.closed(), 700);
+    other.push(item(20_400));
+    other.end();
+    await run.pass(2_000);
+    assertEquals(run.closed().length, 2);
+    assertClosed(run.closed().slice(1), 2_000 + 600);
+    await run.end();
+  });
+
+  Deno.test(`a window closes when it is due behind mapAsync, on ${on}`, async () => {
+    await using run = start({
+      workers,
+      before: (items) =>
+        items.mapAsync(async (item) => {
+          await Promise.resolve();
+          return item;
+        }),
+    });
+    run.input.push(item(10_300));
+    await run.pass(2_000);
+    assertClosed(run.closed(), 700);
+    await run.end();
+  });
+
+  Deno.test(`a window closes when it is due behind redistribute, on ${on}`, async () => {
+    await using run = start({ workers, before: (items) => items.redistribute() });
+    run.input.push(item(10_300));
+    await run.pass(2_000);
+    assertClosed(run.closed(), 700);
+    await run.end();
+  });
+
+  Deno.test(`a window closes when it is due behind another stateful step, on ${on}`, async () => {
+    await using run = start({
+      workers,
+      before: (items) =>
+        items.keyOn(({ key }) => key)
+          .statefulMap("seen", () => 0, (seen: number, item) => [seen + 1, item])
+          .map(([, item]) => item),
+    });
+    run.input.push(item(10_300));
+    await run.pass(2_000);
+    assertClosed(run.closed(), 700);
+    await run.end();
+  });
+
+  Deno.test(`items that a filter drops do not hold a window up for long when they are few, on ${on}`, async () => {
+    await using run = start({ workers, before: (items) => items.filter(({ key }) => key === "a") });
+    run.input.push(item(10_000));
+    for (let n = 0; n < 20; n++) {
+      await run.pass(100);
+      run.input.push(item(0, "dropped"));
+    }
+    assertClosed(run.closed(), 1_000);
+    await run.end();
+  });
+
+  Deno.test(`two window steps in a row close when they are due, on ${on}`, async () => {
+    const clock = new TestClock(NOW);
+    const input = new FedInput<Item>();
+    const out = new TimedOutput<Keyed<number>>(clock);
+    const flow = new Dataflow("twice").input("in", input)
+      .keyOn(({ key }) => key)
+      .reduceWindow("first", eventClock(), second, (a) => a)
+      .map(([, item]): Keyed<Item> => ["all", item])
+      .countWindow("second", eventClock(), second)
+      .capture("out", out);
+    const running = runWorkers(flow, workers, { clock, epochMs: 60_000 });
+    input.push(item(10_300, "a"), item(10_400, "b"));
+    await pass(clock, 5_000);
+    // The first step's come at 700 and 600; the second's window is due 600 after that of "b" at least.
+    assertEquals(out.items, [["all", 2]]);
+    const at = out.seen[0].at - NOW;
+    assert(at >= 1_200 && at <= 1_300 + SOON_MS, `closed at ${at}`);
+    input.end();
+    await running;
+  });
+
+  Deno.test(`time stands still while an input has something to read, though all of it is dropped, on ${on}`, async () => {
+    await using run = start({ workers, before: (items) => items.filter(({ key }) => key === "a") });
+    run.input.push(item(10_300));
+    await run.pass(100);
+    run.input.filler = () => [item(0, "dropped")];
+    run.input.wake();
+    await run.pass(50, 5);
+    await run.pass(10 * 60_000);
+    assertEquals(run.closed(), []);
+    run.input.push(item(10_600));
+    run.input.filler = null;
+    await run.pass(200);
+    assertEquals([run.closed(), run.lateTimes()], [[], []]);
+    await run.pass(1_000);
+    assertEquals([run.counts.items, run.lateTimes()], [[["a", 2]], []]);
+    await run.end();
+  });
+
+  Deno.test(`time stands still while a second input is busy, on ${on}`, async () => {
+    const other = new FedInput<Item>();
+    await using run = start({
+      workers,
+      before: (items, flow) =>
+        items.merge(flow.input("other", other).filter(({ key }) => key === "a")),
+    });
+    run.input.push(item(10_300));
+    await run.pass(100);
+    other.filler = () => [item(0, "dropped")];
+    other.wake();
+    await run.pass(50, 5);
+    await run.pass(10 * 60_000);
+    assertEquals(run.closed(), []);
+    other.filler = null;
+    await run.pass(1_000);
+    assertEquals(run.counts.items, [["a", 1]]);
+    other.end();
+    await run.end();
+  });
+
+  Deno.test(`time stands still while an input gives nothing and says that it is not idle, on ${on}`, async () => {
+    await using run = start({ workers });
+    run.input.idle = false;
+    run.input.push(item(10_300));
+    await run.pass(HOUR);
+    assertEquals(run.closed(), []);
+    run.input.idle = true;
+    run.input.wake();
+    await run.pass(1_000);
+    assertClosed(run.closed(), HOUR + 700);
+    await run.end();
+  });
+
+  Deno.test(`time stands still when an input that was idle is so no more, on ${on}`, async () => {
+    await using run = start({ workers });
+    run.input.push(item(10_300));
+    await run.pass(300);
+    run.input.idle = false;
+    run.input.wake();
+    await run.pass(HOUR);
+    assertEquals(run.closed(), []);
+    run.input.idle = true;
+    run.input.wake();
+    await run.pass(1_000);
+    assertClosed(run.closed(), HOUR + 700 - TOLD_AFTER_MS);
+    await run.end();
+  });
+
+  Deno.test(`time stands still while mapAsync works on an item, on ${on}`, async () => {
+    const pending: (() => void)[] = [];
+    await using run = start({
+      workers,
+      before: (items) =>
+        items.mapAsync(async (item) => {
+          if (item.time === 10_600) await new Promise<void>((resolve) => pending.push(resolve));
+          return item;
+        }),
+    });
+    run.input.push(item(10_300));
+    await run.pass(100);
+    run.input.push(item(10_600));
+    await run.pass(HOUR);
+    assertEquals(run.closed(), []);
+    for (const done of pending) done();
+    await run.pass(2_000);
+    assertEquals([run.counts.items, run.lateTimes()], [[["a", 2]], []]);
+    await run.end();
+  });
+}
+
+/** More items than a channel, and the one behind it, take. */
+const FLOOD = 30_000;
+
+Deno.test("time stands still while the output of the windows is blocked", async () => {
+  await using run = start();
+  const flood = Array.from({ length: FLOOD }, (_, n) => item(500, `k${n}`));
+  run.counts.block();
+  run.input.push(...flood, item(10_300));
+  await eventually(() => run.clock.sleeps.includes(NOW + 500), "the flood is in its windows");
+  await run.pass(1_500); // all of the flood is due after 500, and blocks the output
+  run.input.push(item(10_600));
+  await run.pass(HOUR);
+  run.counts.unblock();
+  await run.pass(100);
+  run.input.push(item(10_700));
+  await run.pass(5_000);
+  assertEquals(run.lateTimes(), []);
+  assertEquals(run.counts.items.filter(([key]) => key === "a"), [["a", 3]]);
+  await run.end();
+});
+
+Deno.test("time stands still for one branch while the output of another is blocked and holds up the input", async () => {
+  const clock = new TestClock(NOW);
+  const other = new TimedOutput<Item>(clock);
+  await using run = start({
+    clock,
+    before: (items) => {
+      const [windows, rest] = items.branch(({ key }) => key === "a");
+      rest.capture("other", other);
+      return windows;
+    },
+  });
+  run.input.push(item(10_300));
+  await run.pass(100);
+  other.block();
+  for (let n = 0; n < 30; n++) {
+    run.input.push(...Array.from({ length: 1_000 }, () => item(0, "other")));
+    await run.pass(0);
+  }
+  run.input.push(item(10_600)); // behind what blocks
+  await run.pass(HOUR);
+  assertEquals(run.closed(), []);
+  other.unblock();
+  await run.pass(100);
+  assertEquals(run.lateTimes(), []);
+  await run.pass(2_000);
+  assertEquals(run.counts.items, [["a", 2]]);
+  await run.end();
+});
+
+Deno.test("time stands still for a window step while what is for it waits in a merge that is blocked", async () => {
+  const clock = new TestClock(NOW);
+  const other = new TimedOutput<Item>(clock);
+  const second = new FedInput<Item>();
+  await using run = start({
+    clock,
+    before: (items, flow) => {
+      const [windows, rest] = items.merge(flow.input("second", second))
+        .branch(({ key }) => key === "a");
+      rest.capture("other", other);
+      return windows;
+    },
+  });
+  run.input.push(item(10_300));
+  await run.pass(100);
+  other.block();
+  for (let n = 0; n < 12; n++) { // fills the output's channel, and no more than a part of the merge's
+    run.input.push(...Array.from({ length: 1_000 }, () => item(0, "other")));
+    await run.pass(0);
+  }
+  run.input.push(item(10_600));
+  await run.pass(HOUR);
+  assertEquals(run.closed(), []);
+  other.unblock();
+  await run.pass(2_000);
+  assertEquals([run.counts.items, run.lateTimes()], [[["a", 2]], []]);
+  second.end();
+  await run.end();
+});
