@@ -7,7 +7,7 @@ import type { TestClock } from "./test_clock.ts";
 const STEP_MS = 60_000;
 
 /** Turns of the event loop after which all is done that can be done, also between workers. */
-const TURNS = 8;
+const TURNS = 5;
 
 /**
  * Moves a clock on by `ms`, and stops wherever somebody wants to be woken, so that whoever is woken sees

@@ -1,108 +1,22 @@
 /** Windows of inputs that are quiet: on a clock that the test holds in its hands. */
 import { assert, assertEquals } from "@std/assert";
-import {
-  Dataflow,
-  EventClockConfig,
-  type Keyed,
-  type RecoveryConfig,
-  type StepCounts,
-  TumblingWindowConfig,
-} from "../../../mod.ts";
-import type { Worker } from "../../../src/runtime/worker.ts";
+import { Dataflow, type Keyed } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
 import { TestClock } from "../../support/test_clock.ts";
+import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
+import {
+  assertClosed,
+  eventClock,
+  type Item,
+  item,
+  LONG,
+  NOW,
+  second,
+  SOON_MS,
+  start,
+  TOLD_AFTER_MS,
+} from "../../support/window_runs.ts";
 import { runWorkers } from "../../support/workers.ts";
-
-const NOW = 1_700_000_000_000;
-const HOUR = 3_600_000;
-
-/** How much later than it is due a window may close. */
-const SOON_MS = 100;
-
-/** So much later than an input is read again it is said so at the latest. */
-const TOLD_AFTER_MS = 10;
-
-type Item = { readonly key: string; readonly time: number };
-type Items = Dataflow<Item>;
-
-const second = new TumblingWindowConfig({ length: { seconds: 1 } });
-const eventClock = (wait = 0, retention?: number) =>
-  new EventClockConfig<Item>({ getTime: ({ time }) => time, wait, retention });
-
-const item = (time: number, key = "a"): Item => ({ key, time });
-
-interface Options {
-  readonly workers?: number;
-  readonly clock?: TestClock;
-  readonly recovery?: RecoveryConfig;
-  readonly wait?: number;
-  readonly retention?: number;
-  readonly input?: FedInput<Item>;
-  /** What stands between the input and the windows. */
-  readonly before?: (items: Items, flow: Items) => Items;
-}
-
-/** A run that counts the items of each second, with epochs of a minute. */
-function start(
-  {
-    workers = 1,
-    clock = new TestClock(NOW),
-    recovery,
-    wait = 0,
-    retention,
-    input = new FedInput(),
-    before = (items) => items,
-  }: Options = {},
-) {
-  const counts = new TimedOutput<Keyed<number>>(clock);
-  const late = new TimedOutput<Keyed<Item>>(clock);
-  const source = new Dataflow("quiet").input("in", input);
-  const windows = before(source, source).keyOn(({ key }) => key)
-    .countWindow("count", eventClock(wait, retention), second);
-  windows.late.capture("late", late);
-  windows.capture("counts", counts);
-  let all: readonly Worker[] = [];
-  const outputs = [counts, late];
-  const running = runWorkers(windows, workers, {
-    clock,
-    recovery,
-    epochMs: 60_000,
-    onWorkers: (workers) => all = workers,
-  });
-  return {
-    clock,
-    input,
-    counts,
-    late,
-    source,
-    /** When what came out, since the beginning. */
-    closed: () => counts.seen.map(({ at, item: [key, count] }) => [key, count, at - NOW]),
-    lateTimes: () => late.items.map(([, { time }]) => time),
-    pass: (ms: number, stepMs?: number) => pass(clock, ms, stepMs),
-    async end(): Promise<StepCounts[]> {
-      input.end();
-      await pass(clock, 50); // an input that was woken for nothing is asked again some ms later
-      return (await running).counts.flat();
-    },
-    async stop(): Promise<void> {
-      for (const worker of all) worker.stop();
-      await running;
-    },
-    async [Symbol.asyncDispose](): Promise<void> {
-      for (const output of outputs) output.unblock();
-      for (const worker of all) worker.stop();
-      await running.catch(() => {});
-    },
-  };
-}
-
-/** That one window closed when it was due, or soon after. */
-function assertClosed(closed: unknown[][], due: number, count = 1): void {
-  assertEquals(closed.map(([, count]) => count), [count], `${Deno.inspect(closed)}`);
-  const at = closed[0][2] as number;
-  assert(at >= due && at <= due + SOON_MS, `closed at ${at}, which was due at ${due}`);
-}
 
 for (const workers of [1, 2]) {
   const on = `${workers} worker${workers === 1 ? "" : "s"}`;
@@ -118,13 +32,13 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 
-  Deno.test(`the wait of the clock is waited for too, hours of it, on ${on}`, async () => {
-    await using run = start({ workers, wait: 2 * HOUR });
+  Deno.test(`the wait of the clock is waited for too, all of it, on ${on}`, async () => {
+    await using run = start({ workers, wait: 2 * LONG });
     run.input.push(item(10_300));
-    await run.pass(2 * HOUR + 600);
+    await run.pass(2 * LONG + 600);
     assertEquals(run.closed(), []);
     await run.pass(500);
-    assertClosed(run.closed(), 2 * HOUR + 700);
+    assertClosed(run.closed(), 2 * LONG + 700);
     await run.end();
   });
 
@@ -234,7 +148,7 @@ for (const workers of [1, 2]) {
     run.input.filler = () => [item(0, "dropped")];
     run.input.wake();
     await run.pass(50, 5);
-    await run.pass(10 * 60_000);
+    await run.pass(LONG);
     assertEquals(run.closed(), []);
     run.input.push(item(10_600));
     run.input.filler = null;
@@ -257,7 +171,7 @@ for (const workers of [1, 2]) {
     other.filler = () => [item(0, "dropped")];
     other.wake();
     await run.pass(50, 5);
-    await run.pass(10 * 60_000);
+    await run.pass(LONG);
     assertEquals(run.closed(), []);
     other.filler = null;
     await run.pass(1_000);
@@ -270,12 +184,12 @@ for (const workers of [1, 2]) {
     await using run = start({ workers });
     run.input.idle = false;
     run.input.push(item(10_300));
-    await run.pass(HOUR);
+    await run.pass(LONG);
     assertEquals(run.closed(), []);
     run.input.idle = true;
     run.input.wake();
     await run.pass(1_000);
-    assertClosed(run.closed(), HOUR + 700);
+    assertClosed(run.closed(), LONG + 700);
     await run.end();
   });
 
@@ -285,12 +199,12 @@ for (const workers of [1, 2]) {
     await run.pass(300);
     run.input.idle = false;
     run.input.wake();
-    await run.pass(HOUR);
+    await run.pass(LONG);
     assertEquals(run.closed(), []);
     run.input.idle = true;
     run.input.wake();
     await run.pass(1_000);
-    assertClosed(run.closed(), HOUR + 700 - TOLD_AFTER_MS);
+    assertClosed(run.closed(), LONG + 700 - TOLD_AFTER_MS);
     await run.end();
   });
 
@@ -307,7 +221,7 @@ for (const workers of [1, 2]) {
     run.input.push(item(10_300));
     await run.pass(100);
     run.input.push(item(10_600));
-    await run.pass(HOUR);
+    await run.pass(LONG);
     assertEquals(run.closed(), []);
     for (const done of pending) done();
     await run.pass(2_000);
@@ -315,6 +229,24 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 }
+
+Deno.test("time stands still while a step before the windows takes long for an item, and holds up the worker", async () => {
+  const clock = new TestClock(NOW);
+  await using run = start({
+    clock,
+    before: (items) =>
+      items.map((item) => {
+        if (item.time === 10_600) clock.advance(5_000);
+        return item;
+      }),
+  });
+  run.input.push(item(10_300));
+  await run.pass(100);
+  run.input.push(item(10_600));
+  await run.pass(5_000);
+  assertEquals([run.counts.items, run.lateTimes()], [[["a", 2]], []]);
+  await run.end();
+});
 
 /** More items than a channel, and the one behind it, take. */
 const FLOOD = 30_000;
@@ -327,7 +259,7 @@ Deno.test("time stands still while the output of the windows is blocked", async 
   await eventually(() => run.clock.sleeps.includes(NOW + 500), "the flood is in its windows");
   await run.pass(1_500); // all of the flood is due after 500, and blocks the output
   run.input.push(item(10_600));
-  await run.pass(HOUR);
+  await run.pass(LONG);
   run.counts.unblock();
   await run.pass(100);
   run.input.push(item(10_700));
@@ -356,7 +288,7 @@ Deno.test("time stands still for one branch while the output of another is block
     await run.pass(0);
   }
   run.input.push(item(10_600)); // behind what blocks
-  await run.pass(HOUR);
+  await run.pass(LONG);
   assertEquals(run.closed(), []);
   other.unblock();
   await run.pass(100);
@@ -387,7 +319,7 @@ Deno.test("time stands still for a window step while what is for it waits in a m
     await run.pass(0);
   }
   run.input.push(item(10_600));
-  await run.pass(HOUR);
+  await run.pass(LONG);
   assertEquals(run.closed(), []);
   other.unblock();
   await run.pass(2_000);
