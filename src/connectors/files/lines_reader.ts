@@ -19,7 +19,7 @@ export interface ReadSizes {
 const SIZES: ReadSizes = {
   chunk: 256 * 1024,
   ahead: 512 * 1024,
-  batch: 256 * 1024,
+  batch: 64 * 1024,
   line: 64 * 1024 * 1024,
 };
 
