@@ -164,8 +164,8 @@ function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
   const spans = windower.windowsAt(time);
   let before: WindowSpan | null = null;
   for (let i = 0; i < spans?.length; i++) {
+    if (!(spans[i]?.openAt <= time && time < spans[i].closeAt)) break;
     const { openAt, closeAt } = spans[i];
-    if (!(openAt <= time && time < closeAt)) break;
     if (before !== null && !(closeAt >= before.closeAt)) break;
     if (closeAt === before?.closeAt && openAt === before.openAt) break;
     before = spans[i];

@@ -85,7 +85,9 @@ export class TumblingWindowConfig implements Windower {
     requireOptions("TumblingWindowConfig", options, ["length", "alignTo"]);
     const { length, alignTo = 0 } = options;
     this.#length = positive(length, "TumblingWindowConfig's length");
-    this.#alignTo = toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo must be");
+    this.#alignTo = Math.floor(
+      toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo must be"),
+    );
     Object.freeze(this);
   }
 
@@ -142,14 +144,16 @@ export class SlidingWindowConfig implements Windower {
           `no window; got an offset of ${this.#offset} ms and a length of ${this.#length} ms`,
       );
     }
-    this.#alignTo = toEpochMilliseconds(alignTo, "SlidingWindowConfig's alignTo must be");
+    this.#alignTo = Math.floor(
+      toEpochMilliseconds(alignTo, "SlidingWindowConfig's alignTo must be"),
+    );
     Object.freeze(this);
   }
 
   /** The windows that cover `time`, in milliseconds since the Unix epoch. */
   windowsAt(time: number): WindowSpan[] {
     const last = startAt(time, this.#offset, this.#alignTo);
-    const count = Math.ceil((this.#length - (time - last)) / this.#offset);
+    const count = Math.ceil((this.#length - (Math.floor(time) - last)) / this.#offset);
     const spans = new Array<WindowSpan>(count);
     let openAt = last - (count - 1) * this.#offset;
     for (let i = 0; i < count; i++, openAt += this.#offset) {
@@ -200,9 +204,12 @@ export class SessionWindowConfig implements Windower {
   }
 }
 
-/** Where the last of the windows begins that begin no later than `time`, `every` so many milliseconds. */
+/**
+ * Where the last of the windows begins that begin no later than `time`, `every` so many milliseconds.
+ * Reckoned in whole milliseconds, as windows begin and end at such: with fractions, numbers are rounded.
+ */
 function startAt(time: number, every: number, alignTo: number): number {
-  return alignTo + Math.floor((time - alignTo) / every) * every;
+  return alignTo + Math.floor((Math.floor(time) - alignTo) / every) * every;
 }
 
 function positive(duration: Duration, what: string): number {
