@@ -118,3 +118,33 @@ Deno.test("Outlet sends control messages to every port behind the data", () => {
     assertEquals(channel.take(), { kind: "barrier", epoch: 0 });
   }
 });
+
+Deno.test("Outlet tells that there is something to read while it is blocked, to those who heard otherwise", () => {
+  const channels = [new Channel(), new Channel()];
+  const outlet = new Outlet(both, channels, new Pace(), told());
+  outlet.activity({ kind: "idle" });
+  assertEquals(channels.map(drain), [[{ kind: "idle" }], [{ kind: "idle" }]]);
+  fill(channels[0]);
+  assertEquals([outlet.pump(), outlet.pump()], ["worked", "blocked"]);
+  assertEquals(drain(channels[1]), [{ kind: "active" }]);
+  drain(channels[0]);
+  assertEquals([outlet.pump(), outlet.pump()], ["worked", "ready"]);
+  assertEquals(channels.map(drain), [[{ kind: "idle" }], [{ kind: "idle" }]]);
+});
+
+Deno.test("Outlet does not tell that there is nothing to read again when a batch has come since", () => {
+  const channels = [new Channel(), new Channel()];
+  const onlyFirst: Chain = (batch, from, to, _epoch, outs) => {
+    outs[0] = batch.slice(from, to);
+    return to;
+  };
+  const outlet = new Outlet(onlyFirst, channels, new Pace(), told());
+  outlet.activity({ kind: "idle" });
+  outlet.emit([1], 0);
+  fill(channels[0]);
+  while (outlet.pump() === "worked");
+  assertEquals(drain(channels[1]), [{ kind: "idle" }, { kind: "active" }]);
+  drain(channels[0]);
+  assertEquals(outlet.pump(), "ready");
+  assertEquals(channels.map(drain), [[], []]);
+});

@@ -79,6 +79,20 @@ Deno.test("Timers queues an entry once when it moves later ten thousand times", 
   assertEquals(timers.next, 10_000);
 });
 
+Deno.test("Timers never gives what was taken out, and gives it again once it is set anew", () => {
+  const timers = new Timers<Entry>();
+  const [a, b, c] = ["a", "b", "c"].map(entry);
+  for (const [i, each] of [a, b, c].entries()) timers.schedule(each, 10 * i);
+  timers.remove(a);
+  timers.remove(a); // it is gone
+  timers.remove(entry("never there"));
+  assertEquals([timers.next, a.index, a.due], [10, -1, Infinity]);
+  timers.remove(c);
+  assertEquals([takeAll(timers, 100), timers.next], [["b"], Infinity]);
+  timers.schedule(a, 5);
+  assertEquals(takeAll(timers, 5), ["a"]);
+});
+
 Deno.test("Timers agrees with a sorted list when entries move at random", () => {
   for (let seed = 0; seed < 100; seed++) {
     const random = new Random(seed);
@@ -87,6 +101,12 @@ Deno.test("Timers agrees with a sorted list when entries move at random", () => 
     const model = new Map<string, number>(); // when each is due
     let now = 0;
     for (let round = 0; round < 200; round++) {
+      if (random.below(8) === 0) {
+        const removed = random.pick(entries);
+        timers.remove(removed);
+        model.delete(removed.name);
+        continue;
+      }
       if (random.below(3) > 0) {
         const moved = random.pick(entries);
         const due = random.below(5) === 0 ? Infinity : now + random.below(60) - 10;

@@ -9,6 +9,8 @@ const FRAMES: readonly Frame[] = [
   { kind: "end", exchange: 2, stopped: true },
   { kind: "end", exchange: 2, stopped: false },
   { kind: "credit", exchange: 3, batches: 70_000 },
+  { kind: "idle", exchange: 4 },
+  { kind: "active", exchange: 65_535 },
 ];
 
 Deno.test("decodeFrame() gives every frame back", () => {

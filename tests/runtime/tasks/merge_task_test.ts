@@ -1,0 +1,71 @@
+import { assertEquals } from "@std/assert";
+import { Channel, type Message } from "../../../src/runtime/channel.ts";
+import { MergeTask } from "../../../src/runtime/tasks/merge_task.ts";
+import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
+
+const idle = { kind: "idle" } as const;
+const active = { kind: "active" } as const;
+const barrier = { kind: "barrier", epoch: 0 } as const;
+const end = { kind: "end", stopped: false } as const;
+
+/** A merge of two channels. */
+function merge() {
+  const inputs = [new Channel(), new Channel()];
+  const output = new Channel();
+  const task = new MergeTask("merge", inputs, plainOutlet(output), taskHost(), 0);
+  return {
+    output,
+    /** What comes out when a message comes in. */
+    put(input: number, ...messages: Message[]): unknown[] {
+      for (const message of messages) inputs[input].push(message);
+      while (task.run());
+      return drain(output);
+    },
+  };
+}
+
+Deno.test("a merge is idle when all of its inputs are", () => {
+  const { put } = merge();
+  assertEquals(put(0, idle), []);
+  assertEquals(put(1, idle), ["idle"]);
+  assertEquals(put(0, active), ["active"]);
+  assertEquals(put(1, active), []); // nothing new
+  assertEquals(put(1, idle), []);
+  assertEquals(put(0, idle), ["idle"]);
+});
+
+Deno.test("a merge is not idle from a batch on until the input that had it is idle again", () => {
+  const { put } = merge();
+  put(0, idle);
+  put(1, idle);
+  assertEquals(put(0, [1]), [[1]]);
+  assertEquals(put(1, active), []);
+  assertEquals(put(0, idle), []);
+  assertEquals(put(1, idle), ["idle"]);
+});
+
+Deno.test("an input that has ended is idle for a merge", () => {
+  const { put } = merge();
+  put(0, idle);
+  assertEquals(put(1, [1], end), [[1], "idle"]);
+  assertEquals(put(0, [2], idle), [[2], "idle"]);
+  assertEquals(put(0, end), ["end"]);
+});
+
+Deno.test("an input that waits for a barrier of another does not make a merge idle before its turn", () => {
+  const { put } = merge();
+  put(0, idle);
+  assertEquals(put(0, barrier, [1], idle), []);
+  assertEquals(put(1, [2], idle), [[2], "idle"]); // what waits is behind the barrier
+  assertEquals(put(1, barrier), ["barrier", [1], "idle"]);
+});
+
+Deno.test("a merge that is blocked says that it is not idle, and that it is once it is no more", () => {
+  const { put, output } = merge();
+  put(0, idle);
+  put(1, idle);
+  output.push(new Array(8192).fill(0));
+  output.push(idle);
+  assertEquals(put(0), [new Array(8192).fill(0), "idle", "active"]);
+  assertEquals(put(0), ["idle"]);
+});

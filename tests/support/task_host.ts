@@ -1,0 +1,36 @@
+import type { Channel } from "../../src/runtime/channel.ts";
+import { Outlet } from "../../src/runtime/outlet.ts";
+import { Pace } from "../../src/runtime/pace.ts";
+import type { TaskHost } from "../../src/runtime/tasks/task.ts";
+
+/** A worker without anything, for a task by itself. */
+export function taskHost(now: () => number = () => 0): TaskHost {
+  return {
+    workerIndex: 0,
+    signal: new AbortController().signal,
+    journal: null,
+    pace: new Pace(),
+    now,
+    wake: () => {},
+    fail: (error) => {
+      throw error;
+    },
+    passed: () => {},
+    ended: () => {},
+  };
+}
+
+/** An outlet that hands batches on as they are. */
+export function plainOutlet(channel: Channel): Outlet {
+  return new Outlet(null, [channel], new Pace(), { emit: () => {}, epochEnd: () => {} });
+}
+
+/** Takes all that is in a channel: batches as they are, the others by their kind. */
+export function drain(channel: Channel): unknown[] {
+  const messages: unknown[] = [];
+  while (!channel.empty) {
+    const message = channel.take()!;
+    messages.push("kind" in message ? message.kind : message);
+  }
+  return messages;
+}
