@@ -3,17 +3,10 @@
  *
  * @module
  */
-import { FlowDefinitionError } from "../core/errors.ts";
 import type { Inferred } from "../core/inferred.ts";
 import type { Keyed, StepId } from "../core/ids.ts";
 import type { BuildLogic, InputConfig, OutputConfig } from "../graph/contracts.ts";
-import {
-  FLOW_BRAND,
-  type FlowBrand,
-  FlowDraft,
-  type FlowPosition,
-  positionOf,
-} from "../graph/graph.ts";
+import { FLOW_BRAND, type FlowBrand, FlowDraft, positionOf } from "../graph/graph.ts";
 import type { StepNode } from "../graph/nodes.ts";
 import { branchNodes } from "../operators/branch.ts";
 import { captureNode } from "../operators/capture.ts";
@@ -21,7 +14,7 @@ import { type Compare, compareNaturally } from "../operators/compare.ts";
 import { collectLogic, type CollectOptions } from "../operators/collect.ts";
 import { countFinalLogic } from "../operators/count_final.ts";
 import { dedupeLogic, type DedupeOptions } from "../operators/dedupe.ts";
-import { byKeyNode, redistributeNode } from "../operators/exchange.ts";
+import { redistributeNode } from "../operators/exchange.ts";
 import { filterNode } from "../operators/filter.ts";
 import { filterMapNode } from "../operators/filter_map.ts";
 import { flatMapNode } from "../operators/flat_map.ts";
@@ -38,11 +31,9 @@ import {
   type JoinOptions,
   type JoinRow,
   type JoinSides,
-  joinSides,
   type JoinSideValue,
   type JoinWindowOptions,
 } from "../operators/join_options.ts";
-import { joinSideNode } from "../operators/join_side.ts";
 import { keyOnNode } from "../operators/key_on.ts";
 import { mapNode } from "../operators/map.ts";
 import { mapAsyncNode, type MapAsyncOptions } from "../operators/map_async.ts";
@@ -52,7 +43,7 @@ import { mergeNode } from "../operators/merge.ts";
 import { minFinalLogic } from "../operators/min_final.ts";
 import { reduceLogic } from "../operators/reduce.ts";
 import { reduceFinalLogic } from "../operators/reduce_final.ts";
-import { beginNode, type StatefulKind, statefulNode } from "../operators/stateful.ts";
+import type { StatefulKind } from "../operators/stateful.ts";
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
 import { type StateOptions, withTtl } from "../operators/ttl.ts";
@@ -64,15 +55,20 @@ import {
   extremeFold,
   reduceFold,
 } from "../operators/windows/window_folds.ts";
-import { windowLogic, type WindowStep } from "../operators/windows/window_logic.ts";
-import {
-  lateNode,
-  resultsNode,
-  type WindowMetadata,
-  windowsNode,
-} from "../operators/windows/window_parts.ts";
+import type { WindowStep } from "../operators/windows/window_logic.ts";
+import type { WindowMetadata } from "../operators/windows/window_parts.ts";
 import type { WindowClock } from "../windows/clocks.ts";
 import type { Windower } from "../windows/windowers.ts";
+import {
+  addKeyed,
+  addSides,
+  addWindowStep,
+  type Handle,
+  joinStreams,
+  nodeOf,
+  requireSameFlow,
+  standing,
+} from "./compose.ts";
 
 /**
  * A handle on a flow, standing where items of type `T` come out. Handles are immutable: each step
@@ -692,7 +688,7 @@ export class Dataflow<out T = never> {
     const streams = joinStreams("joinWindow", stepId, this, sides);
     const mode = joinMode(`joinWindow "${stepId}"`, options, "final", ["mode"]);
     const fold = joinFold(mode, streams.length);
-    const step = { clock: sidedClock(clock), windower, fold };
+    const step = { clock: sidedClock(`joinWindow "${stepId}"`, clock), windower, fold };
     const rows = windowed(
       sideBySide("joinWindow", streams, stepId),
       stepId,
@@ -736,33 +732,6 @@ export interface WindowedDataflow<out R, out V = unknown> extends Dataflow<Keyed
 
 // Functions and not private methods: a handle may come from another copy of this module.
 
-/** Where a handle stands. */
-function standing(handle: Dataflow<unknown>): FlowPosition {
-  return positionOf(handle)!;
-}
-
-/** The node that a handle stands on; `step` is the step being added, for the error. */
-function nodeOf(handle: Dataflow<unknown>, step: string): StepNode {
-  const { draft, node } = standing(handle);
-  if (node === null) throw onRoot(step, draft.name);
-  return node;
-}
-
-/** Throws unless both handles are of one flow; `verb` is what was to be done with the other. */
-function requireSameFlow(
-  handle: Dataflow<unknown>,
-  other: Dataflow<unknown>,
-  verb: string,
-): void {
-  const [ours, theirs] = [standing(handle).draft, standing(other).draft];
-  if (ours !== theirs) {
-    throw new FlowDefinitionError(
-      `cannot ${verb} a stream of flow "${theirs.name}" into flow "${ours.name}": ` +
-        `start both with .input on the same Dataflow`,
-    );
-  }
-}
-
 /** Adds a node to the flow of a handle, and gives the handle that stands on it. */
 function extend<U>(handle: Dataflow<unknown>, node: StepNode): Dataflow<U> {
   const { draft } = standing(handle);
@@ -770,70 +739,38 @@ function extend<U>(handle: Dataflow<unknown>, node: StepNode): Dataflow<U> {
   return handleOn(draft, node);
 }
 
-/** Adds a stateful step, behind the exchange that brings each item to the owner of its key. */
+/** The handle on what brings the streams of a join together. */
+function sideBySide(
+  method: JoinMethod,
+  streams: readonly Handle[],
+  stepId: StepId,
+): Dataflow<Keyed<Sided>> {
+  return handleOn(standing(streams[0]).draft, addSides(method, streams, stepId));
+}
+
+/** The handle on a stateful step that is added. */
 function keyed<V, W, S>(
   handle: Dataflow<Keyed<V>>,
   stepId: StepId,
   build: BuildLogic<V, W, S>,
   kind: StatefulKind = {},
 ): Dataflow<Keyed<W>> {
-  const routed = extend<Keyed<V>>(handle, byKeyNode(nodeOf(handle, `stateful step "${stepId}"`)));
-  return extend(routed, statefulNode(nodeOf(routed, "stateful"), stepId, build, kind));
+  return handleOn(standing(handle).draft, addKeyed(handle, stepId, build, kind));
 }
 
-/** The streams of a join, the one that it is called on first. */
-function joinStreams(
-  method: JoinMethod,
-  stepId: StepId,
-  first: Dataflow<Keyed<unknown>>,
-  sides: JoinSides,
-): readonly Dataflow<Keyed<unknown>>[] {
-  return [first, ...joinSides(method, stepId, sides) as readonly Dataflow<Keyed<unknown>>[]];
-}
-
-/** Adds what brings the streams of a join together: each value with the number of its side. */
-function sideBySide(
-  method: JoinMethod,
-  streams: readonly Dataflow<Keyed<unknown>>[],
-  stepId: StepId,
-): Dataflow<Keyed<Sided>> {
-  const [first] = streams;
-  const nodes = streams.map((stream) => {
-    requireSameFlow(first, stream, "join");
-    return nodeOf(stream, `${method} "${stepId}"`);
-  });
-  const sided = nodes.map((node, side) =>
-    nodeOf(extend(first, joinSideNode(node, stepId, side)), "join")
-  );
-  return extend(first, mergeNode(sided, { hint: `${stepId}-sides`, numbered: false }));
-}
-
-/** Adds a window step. `lateValue`: what a late value is to users. */
+/** The handle on a window step that is added. `lateValue`: what a late value is to users. */
 function windowed<V, A, R>(
   handle: Dataflow<Keyed<V>>,
   stepId: StepId,
   step: WindowStep<V, A, R>,
   lateValue: (late: V) => unknown = (late) => late,
 ): WindowedDataflow<R, V> {
-  const routed = extend<Keyed<V>>(handle, byKeyNode(nodeOf(handle, `window step "${stepId}"`)));
-  const from = nodeOf(routed, "window step");
-  const logic = beginNode(from, stepId, windowLogic(step), { quiet: step.clock.kind === "event" });
-  const events = extend<Keyed<unknown>>(routed, logic);
-  const late = extend<Keyed<V>>(
-    events,
-    lateNode(logic, stepId, lateValue as (late: unknown) => unknown),
-  );
-  const node = resultsNode(logic, stepId);
-  const { draft } = standing(events);
-  draft.add(node);
-  let windows: Dataflow<Keyed<[WindowMetadata, R]>> | undefined;
-  return handleOn<Keyed<R>>(draft, node, {
-    late: { value: late, enumerable: true },
-    // Made when it is asked for: nobody pays for what is seldom needed.
-    windows: {
-      get: () => windows ??= extend(events, windowsNode(logic, stepId)),
-      enumerable: true,
-    },
+  const { draft } = standing(handle);
+  const { results, late, addWindows } = addWindowStep(handle, stepId, step, lateValue);
+  let windows: Dataflow<unknown> | undefined;
+  return handleOn<Keyed<R>>(draft, results, {
+    late: { value: handleOn(draft, late), enumerable: true },
+    windows: { get: () => windows ??= handleOn(draft, addWindows()), enumerable: true },
   }) as WindowedDataflow<R, V>;
 }
 
@@ -846,13 +783,6 @@ function handleOn<U>(
   const handle = Object.create(Dataflow.prototype, more);
   Object.defineProperty(handle, FLOW_BRAND, { value: Object.freeze({ draft, node }) });
   return Object.freeze(handle);
-}
-
-function onRoot(step: string, flow: string): FlowDefinitionError {
-  return new FlowDefinitionError(
-    `${step} was called on the root of flow "${flow}", where no items are yet: ` +
-      `start with .input(id, config)`,
-  );
 }
 
 /** Whether a value is a handle on a flow, of this copy of the module or another. */

@@ -17,6 +17,11 @@ export interface Place {
   readonly workerCount: number;
   /** What {@linkcode InputConfig.plan} gave, the same on all workers; `undefined` without one. */
   readonly plan?: unknown;
+  /**
+   * Whether a step of the flow goes by the time of its values. Then what is in order should stay so: of what
+   * several workers read, some may be hours ahead, and the rest come late.
+   */
+  readonly byTime?: boolean;
   /** Aborted when the run fails or is stopped at once; not by a graceful stop, which closes. */
   readonly signal: AbortSignal;
   /** For what operators need to know. */

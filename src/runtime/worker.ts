@@ -375,6 +375,7 @@ export class Worker implements TaskHost {
       stepId,
       workerIndex: this.workerIndex,
       workerCount: this.#options.count,
+      byTime: this.#graph.nodes.some((node) => node.kind === "stateful" && node.quiet),
       signal: this.signal,
       log: this.#options.log,
       fail: (error) => this.fail(stepError({ stepId }, this, error)),

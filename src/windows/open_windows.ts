@@ -174,7 +174,7 @@ function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
   const must = windower.overlap === "may" ? "windows" : "the one window";
   throw new TypeError(
     `windowsAt(${time}) of a windower whose windows overlap "${windower.overlap}" must give ${must} ` +
-      `with openAt <= time < closeAt, the one that closes first first and each once; got ${
+      `with openAt <= time < closeAt, in the order of their ends and each once; got ${
         Deno.inspect(spans)
       }`,
   );

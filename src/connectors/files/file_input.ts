@@ -1,3 +1,4 @@
+import { preview } from "../../core/preview.ts";
 import type { Log } from "../../core/log.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { findFiles, type FoundFile } from "./find_files.ts";
@@ -15,6 +16,13 @@ export interface FileInputOptions {
    * the name could be a pattern. Relative paths start at the folder that the process runs in.
    */
   readonly path: string | URL;
+  /**
+   * Whether one worker reads everything, in order, where there are several. By default it does if a step of
+   * the flow goes by the time of its values (`EventClockConfig`): what another worker reads at the same
+   * time may be hours ahead of it, and then the lines that are behind are late. `false`: workers share the
+   * bytes out, and the clock's `wait` has to cover how far they are apart.
+   */
+  readonly inOrder?: boolean;
 }
 
 /**
@@ -27,7 +35,7 @@ export interface FileInputOptions {
  * Several workers share the bytes out, so that each has about as many: a large file is read by
  * several at once, each line by the one in whose range of the file it begins. A gzip file cannot be
  * cut, and is read by one. Within a range the order of lines is kept; one worker reads everything in
- * order.
+ * order, and where windows go by the time of lines, one worker is what reads: see `inOrder`.
  *
  * A snapshot has which bytes of which files have been read, in whole lines: a run that goes on from
  * it shares out what is left, over as many workers as there are then. (Of a gzip file these are the
@@ -51,10 +59,18 @@ export interface FileInputOptions {
  */
 export class FileInputConfig implements InputConfig<string> {
   readonly #path: string;
+  readonly #inOrder: boolean | undefined;
 
   /** Checks the options; looks for no file yet. */
   constructor(options: FileInputOptions) {
-    this.#path = pathOption("FileInputConfig", options);
+    this.#path = pathOption("FileInputConfig", options, ["inOrder"]);
+    const { inOrder } = options;
+    if (inOrder !== undefined && typeof inOrder !== "boolean") {
+      throw new TypeError(
+        `FileInputConfig's inOrder must be true or false; got ${preview(inOrder)}`,
+      );
+    }
+    this.#inOrder = inOrder;
   }
 
   /**
@@ -62,11 +78,20 @@ export class FileInputConfig implements InputConfig<string> {
    *
    * @throws {Error} If there is no such file, or if one is shorter than it was when it was read.
    */
-  async plan({ workerCount, log }: Place, resume: Positions): Promise<unknown> {
+  async plan({ workerCount, byTime = false, log }: Place, resume: Positions): Promise<unknown> {
     const files = await findFiles(this.#path);
     const read = readParts(resume);
     warnOfGone(files, read.keys(), log);
-    return shareOut(files.flatMap((file) => unreadRanges(file, read.get(file.path))), workerCount);
+    const ranges = files.flatMap((file) => unreadRanges(file, read.get(file.path)));
+    if (workerCount === 1 || !(this.#inOrder ?? byTime)) return shareOut(ranges, workerCount);
+    if (this.#inOrder === undefined) {
+      log.info(
+        "one worker reads all lines, in order, as windows go by their time (inOrder: false shares them " +
+          "out)",
+        { path: this.#path },
+      );
+    }
+    return [ranges, ...Array.from({ length: workerCount - 1 }, () => [])];
   }
 
   /** Begins to read this worker's share; for the engine. */

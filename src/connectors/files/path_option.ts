@@ -5,15 +5,21 @@ import { preview } from "../../core/preview.ts";
  * The `path` of a config's options, as a path of this system.
  *
  * @param config The config's name, for errors.
+ * @param others What other options it has.
  * @throws {TypeError} If `path` is neither a text nor a `file:` URL, or if there are other options.
  */
-export function pathOption(config: string, options: unknown): string {
+export function pathOption(
+  config: string,
+  options: unknown,
+  others: readonly string[] = [],
+): string {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`${config} needs { path }; got ${preview(options)}`);
   }
-  const unknown = Object.keys(options).find((key) => key !== "path");
+  const known = ["path", ...others];
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    throw new TypeError(`${config} has no option "${unknown}"; it has: path`);
+    throw new TypeError(`${config} has no option "${unknown}"; it has: ${known.join(", ")}`);
   }
   const { path } = options as { path?: unknown };
   if (path instanceof URL) return toPath(config, path);

@@ -13,8 +13,8 @@ import { requireClock } from "./window_logic.ts";
 export type Sided = readonly [side: number, value: unknown];
 
 /** The clock of the values of all sides, once they have the numbers of their sides with them. */
-export function sidedClock(clock: WindowClock<never>): WindowClock<Sided> {
-  requireClock(clock);
+export function sidedClock(name: string, clock: WindowClock<never>): WindowClock<Sided> {
+  requireClock(name, clock);
   const { kind, waitMs, retentionMs } = clock;
   return { kind, waitMs, retentionMs, timeOf: ([, value]) => clock.timeOf(value as never) };
 }

@@ -36,9 +36,9 @@ export interface WindowStep<V, A, R> {
 }
 
 /** Makes the logic of the keys of a window step. */
-export function windowLogic<V, A, R>(step: WindowStep<V, A, R>): BeginStep {
-  requireClock(step.clock);
-  requireWindower(step.windower);
+export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window step"): BeginStep {
+  requireClock(name, step.clock);
+  requireWindower(name, step.windower);
   return (scope) => {
     const pool = new WindowPool<A>();
     const assign = assignBy(step.windower, step.fold, pool);
@@ -118,6 +118,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   /** The watermark, less the time that the step has been quiet for: it changes with values only. */
   #lead: number;
   #forgetAt: number | null = null; // by the system's time
+  #closedTo = -Infinity; // where time was when the last window had closed
   #done = false;
 
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
@@ -125,6 +126,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
     this.#lead = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
     if (resumed?.length === 2) {
       this.#forgetAt = resumed[1] as number;
+      this.#closedTo = resumed[0] as number;
       this.#forgetIfDue();
     }
   }
@@ -149,9 +151,11 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   #forgetIfDue(): void {
-    const { time } = this.shared;
+    const { time, clock } = this.shared;
     if (this.#forgetAt === null || time.now() < this.#forgetAt) return;
-    time.forgotten = Math.max(time.forgotten, this.watermark());
+    // One value with a time far in the future must not make all that is to come late.
+    const since = this.#forgetAt - clock.retentionMs;
+    time.forgotten = Math.max(time.forgotten, Math.min(this.#closedTo, since));
     this.#done = true;
   }
 
@@ -164,6 +168,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   #planToForget(): number {
+    if (this.#forgetAt === null) this.#closedTo = this.watermark();
     return this.#forgetAt ??= this.shared.time.now() + this.shared.clock.retentionMs;
   }
 
@@ -219,21 +224,21 @@ class SystemWindows<V, A, R> extends Windows<V, A, R> {
 }
 
 /** Throws a `TypeError` unless it is a clock. */
-export function requireClock(clock: WindowClock<never>): void {
+export function requireClock(name: string, clock: WindowClock<never>): void {
   const kind: unknown = clock?.kind;
   if (kind === "system" || (kind === "event" && typeof clock.timeOf === "function")) return;
   throw new TypeError(
-    `a window step must be given a clock (new EventClockConfig({ getTime, wait }) or ` +
+    `${name} must be given a clock (new EventClockConfig({ getTime, wait }) or ` +
       `new SystemClockConfig()); got ${preview(clock)}`,
   );
 }
 
-function requireWindower(windower: Windower): void {
+function requireWindower(name: string, windower: Windower): void {
   const overlap: unknown = windower?.overlap;
   const known = overlap === "never" || overlap === "may" || overlap === "merge";
   if (known && typeof windower.windowsAt === "function") return;
   throw new TypeError(
-    `a window step must be given a windower, such as new TumblingWindowConfig({ length }); got ` +
+    `${name} must be given a windower, such as new TumblingWindowConfig({ length }); got ` +
       preview(windower),
   );
 }

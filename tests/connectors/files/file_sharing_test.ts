@@ -7,6 +7,7 @@ import { LinesReader, type ReadSizes } from "../../../src/connectors/files/lines
 import { type Range, readParts, unreadRanges } from "../../../src/connectors/files/ranges.ts";
 import { shareOut } from "../../../src/connectors/files/share_out.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
+import { folderOf } from "../../support/cli.ts";
 import { openOnAll } from "../../support/open_input.ts";
 import { testPlace } from "../../support/place.ts";
 import { Random } from "../../support/random.ts";
@@ -436,4 +437,20 @@ Deno.test("what is wrong with files is found once, when their reading is planned
   assertEquals(await planThree(folder, "in.txt", gone), [
     'warn: files that were read before are gone, or match no more: "b.txt"',
   ]);
+});
+
+Deno.test("FileInputConfig.plan gives all to one worker where windows go by time, unless it is told not to", async () => {
+  await using folder = await folderOf({ "a.txt": "a\n".repeat(200_000), "b.txt": "b\n" });
+  const path = `${folder.path}/*.txt`;
+  const bytesOf = async (inOrder: boolean | undefined, byTime: boolean) => {
+    const config = new FileInputConfig(inOrder === undefined ? { path } : { path, inOrder });
+    const place = testPlace({ workerCount: 2, byTime });
+    const shares = await config.plan(place, new Map()) as { path: string }[][];
+    return shares.map((share) => share.map((range) => range.path.slice(-5)));
+  };
+  const [inOrder, shared] = [[["a.txt", "b.txt"], []], [["a.txt"], ["a.txt", "b.txt"]]];
+  assertEquals(await bytesOf(undefined, true), inOrder);
+  assertEquals(await bytesOf(true, false), inOrder);
+  assertEquals(await bytesOf(undefined, false), shared);
+  assertEquals(await bytesOf(false, true), shared);
 });

@@ -220,7 +220,7 @@ function comparable(mode: JoinMode, outcomes: readonly Outcome[]): unknown[] {
 /** Makes the logic of keys, as a worker does when it starts. */
 function logicOf(join: Join): BuildLogic<Sided, WindowEvent, unknown> {
   const begin = windowLogic({
-    clock: sidedClock(clockOf(join)),
+    clock: sidedClock("join", clockOf(join)),
     windower: windowerOf(join.windows),
     fold: joinFold(join.mode, join.count) as never,
   });

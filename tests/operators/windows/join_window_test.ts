@@ -511,7 +511,7 @@ Deno.test("joinWindow refuses what is no clock or no windower", () => {
     assertThrows(
       () => stream.joinWindow("paid", mistaken<WindowClock<Timed>>(clock), tens, stream),
       TypeError,
-      `a window step must be given a clock (new EventClockConfig({ getTime, wait }) or ` +
+      `joinWindow "paid" must be given a clock (new EventClockConfig({ getTime, wait }) or ` +
         `new SystemClockConfig()); got `,
     );
   }
@@ -519,7 +519,7 @@ Deno.test("joinWindow refuses what is no clock or no windower", () => {
     assertThrows(
       () => stream.joinWindow("paid", clockOf(0), mistaken<Windower>(windower), stream),
       TypeError,
-      `a window step must be given a windower, such as new TumblingWindowConfig({ length }); got `,
+      `window step "paid" must be given a windower, such as new TumblingWindowConfig({ length }); got `,
     );
   }
 });

@@ -155,3 +155,42 @@ Deno.test("a key is remembered for its retention after each item that comes for 
   assertEquals(run.clock.at > NOW, true);
   await run.end();
 });
+
+Deno.test("an item of a key that was forgotten is late after a restart too, with other workers as well", async () => {
+  const recovery = new WatchedRecovery();
+  await using first = start({ recovery, retention: 120_000, input: fed(item(10_300)) });
+  await first.pass(240_000);
+  assertEquals(recovery.stateOf("count"), {});
+  await first.stop();
+  const input = fed(item(10_300), item(10_400), item(20_000, "b"));
+  await using run = start({ workers: 2, recovery, clock: first.clock, input });
+  await run.pass(0);
+  await run.end();
+  assertEquals([run.counts.items, run.lateTimes()], [[["b", 1]], [10_400]]);
+});
+
+Deno.test("a key whose time was far in the future makes no other key late when it is forgotten", async () => {
+  const recovery = new WatchedRecovery();
+  const input = fed(item(NOW + 10 * 365 * 86_400_000, "mad"));
+  await using run = start({ recovery, retention: 120_000, input });
+  await run.pass(240_000);
+  assertEquals(recovery.stateOf("count"), {});
+  run.input.push(item(run.clock.at, "b"));
+  await run.pass(0);
+  await run.end();
+  assertEquals(run.lateTimes(), []);
+  assertEquals(run.counts.items, [["mad", 1], ["b", 1]]);
+});
+
+Deno.test("a key's retention goes on between two runs", async () => {
+  const recovery = new WatchedRecovery();
+  await using first = start({ recovery, retention: 120_000, input: fed(item(10_300)) });
+  await first.pass(1_000);
+  await first.end();
+  assertEquals(Object.keys(recovery.stateOf("count")), ["a"]);
+  first.clock.advance(120_000);
+  await using run = start({ recovery, retention: 120_000, clock: first.clock, input: fed() });
+  await run.pass(0);
+  await run.end();
+  assertEquals(recovery.stateOf("count"), {});
+});
