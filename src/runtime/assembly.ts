@@ -128,7 +128,7 @@ class Assembly {
     return new Outlet(this.#chain(stage, fused), ports, host.pace, {
       emit: (items) => counter.add(stage.head, items),
       epochEnd: (epoch) => {
-        for (const [id, table] of fused) host.journal?.state(epoch, id, table.takeChanges());
+        for (const [id, table] of fused) host.journal?.state(epoch, id, table.takeChanges);
       },
     });
   }

@@ -14,6 +14,7 @@ import { encodeValue, ValueColumn } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
 import type { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { PositionRole, StoredPosition } from "../recovery/store.ts";
+import type { KeyTable } from "./keyed_table.ts";
 
 /** Keys in a chunk, at most, and about how many bytes of state. */
 const CHUNK_KEYS = 4096;
@@ -51,7 +52,7 @@ export class Journal {
   state(
     epoch: Epoch,
     step: StepId,
-    changes: Iterable<readonly [key: string, logic: KeyedLogic | null]>,
+    takeChanges: KeyTable["takeChanges"],
   ): void {
     const column = new ValueColumn();
     let keys: string[] = [];
@@ -64,13 +65,13 @@ export class Journal {
       keys = [];
       bytes = 0;
     };
-    for (const [key, logic] of changes) {
+    takeChanges((key, logic) => {
       const length = logic === null ? -1 : this.#encode(column, step, key, logic);
       lengths[keys.length] = length;
       keys.push(key);
       bytes += length;
       if (keys.length === CHUNK_KEYS || bytes > CHUNK_BYTES) flush();
-    }
+    });
     flush();
   }
 

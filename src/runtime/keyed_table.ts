@@ -8,6 +8,12 @@ import { isPromiseLike } from "../core/promises.ts";
 import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../graph/nodes.ts";
 
+/**
+ * Takes a key that has changed, with its logic, or `null` where it has been forgotten. A function, as
+ * iterating took a fifth longer, with a million keys.
+ */
+export type TakeChange = (key: string, logic: KeyedLogic | null) => void;
+
 /** The keys of a stateful step with their logic. */
 export interface KeyTable {
   readonly keys: Map<string, KeyedLogic>;
@@ -19,8 +25,8 @@ export interface KeyTable {
   touch(logic: KeyedLogic): void;
   /** Forgets a key whose `isDone` did not give `false`; throws unless that was `true`. */
   leave(logic: KeyedLogic, done: unknown): void;
-  /** The keys that have changed since this was last asked: their logic, or `null` where forgotten. */
-  takeChanges(): Iterable<readonly [key: string, logic: KeyedLogic | null]>;
+  /** Gives the keys that have changed since this was last called. */
+  takeChanges(each: TakeChange): void;
 }
 
 /** Makes the table of a step, without keys. `tracked`: whether anybody will ask what has changed. */
@@ -66,7 +72,7 @@ export function createKeyTable(node: StatefulNode, tracked: boolean, scope: Step
       keys.delete(logic.key);
       if (tracked) forgotten.add(logic.key);
     },
-    *takeChanges(): Iterable<readonly [string, KeyedLogic | null]> {
+    takeChanges(each: TakeChange): void {
       const changed = touched;
       const gone = forgotten;
       touched = [];
@@ -75,9 +81,9 @@ export function createKeyTable(node: StatefulNode, tracked: boolean, scope: Step
         // Forgotten since? To look up each key would take longer than to encode its state.
         if (gone.size > 0 && gone.has(logic.key) && keys.get(logic.key) !== logic) continue;
         logic.dirty = false;
-        yield [logic.key, logic];
+        each(logic.key, logic);
       }
-      for (const key of gone) if (!keys.has(key)) yield [key, null]; // else it has come again
+      for (const key of gone) if (!keys.has(key)) each(key, null); // else it has come again
     },
   };
 }

@@ -167,7 +167,7 @@ export class StatefulTask implements Task {
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
   #pass(message: Exclude<Control, Activity>): void {
     if (this.#isQuiet) this.#noteTime(this.#epoch);
-    this.#host.journal?.state(this.#epoch, this.stepId, this.#state.takeChanges());
+    this.#host.journal?.state(this.#epoch, this.stepId, this.#state.takeChanges);
     this.#outlet.control(message, this.#epoch);
   }
 
