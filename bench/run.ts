@@ -15,6 +15,8 @@ const ALL = [
   "memory",
   "exchange",
   "workers",
+  "windows",
+  "window_memory",
   "nexmark",
   "recovery_store",
   "recovery",
