@@ -13,34 +13,6 @@ export interface OpenWindow<A> {
   acc: A;
 }
 
-/** How many windows a pool keeps at most: more than close within a batch are of no use. */
-const POOLED = 1_024;
-
-/**
- * Windows that have closed, to be used again. With many keys most of the time would go into collecting
- * them, as they live just long enough to be moved to where garbage is dear (measured with 100,000 keys
- * and a window for each item: a third of the time).
- */
-export class WindowPool<A> {
-  readonly #free: OpenWindow<A>[] = [];
-
-  /** A window. */
-  open(span: WindowSpan, acc: A): OpenWindow<A> {
-    const window = this.#free.pop();
-    if (window === undefined) return { span, acc };
-    window.span = span;
-    window.acc = acc;
-    return window;
-  }
-
-  /** Takes a window back that nobody holds any more. */
-  free(window: OpenWindow<A>): void {
-    if (this.#free.length === POOLED) return;
-    window.acc = undefined as A;
-    this.#free.push(window);
-  }
-}
-
 /** Puts a value into the open windows that it belongs to. `windows` is sorted by end, then by beginning. */
 export type Assign<V, A> = (
   windows: OpenWindow<A>[],
@@ -58,15 +30,14 @@ export type Assign<V, A> = (
 export function assignBy<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
-  pool: WindowPool<A>,
 ): Assign<V, A> {
   switch (windower.overlap) {
     case "never":
-      return assignToOne(windower, fold, pool);
+      return assignToOne(windower, fold);
     case "may":
-      return assignToAll(windower, fold, pool);
+      return assignToAll(windower, fold);
     case "merge":
-      return assignToMerged(windower, fold, pool);
+      return assignToMerged(windower, fold);
   }
 }
 
@@ -74,7 +45,6 @@ export function assignBy<V, A>(
 function assignToOne<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
-  pool: WindowPool<A>,
 ): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
     const last = windows.length - 1;
@@ -88,7 +58,7 @@ function assignToOne<V, A>(
     }
     const span = spansAt(windower, time)[0];
     if (span.closeAt <= watermark) return true;
-    const window = pool.open(span, fold.first(value, time));
+    const window = { span, acc: fold.first(value, time) };
     insert(windows, window);
     onAdded?.(window);
     return false;
@@ -98,7 +68,6 @@ function assignToOne<V, A>(
 function assignToAll<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
-  pool: WindowPool<A>,
 ): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
     let isLate = true;
@@ -114,7 +83,7 @@ function assignToAll<V, A>(
       if (window?.span.openAt === openAt && window.span.closeAt === closeAt) {
         window.acc = fold.add(window.acc, value, time);
       } else {
-        window = pool.open(span, fold.first(value, time));
+        window = { span, acc: fold.first(value, time) };
         if (at === windows.length) windows.push(window);
         else windows.splice(at, 0, window);
       }
@@ -128,7 +97,6 @@ function assignToAll<V, A>(
 function assignToMerged<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
-  pool: WindowPool<A>,
 ): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
     let { openAt, closeAt } = spansAt(windower, time)[0];
@@ -152,7 +120,7 @@ function assignToMerged<V, A>(
       return false;
     }
     acc = to === from ? fold.first(value, time) : fold.add(acc!, value, time);
-    const window = pool.open({ openAt, closeAt }, acc);
+    const window = { span: { openAt, closeAt }, acc };
     windows.splice(from, to - from, window);
     onAdded?.(window);
     return false;

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Windower, WindowSpan } from "../../mod.ts";
-import { assignBy, type OpenWindow, WindowPool } from "../../src/windows/open_windows.ts";
+import { assignBy, type OpenWindow } from "../../src/windows/open_windows.ts";
 import type { WindowFold } from "../../src/windows/window_fold.ts";
 
 const join: WindowFold<string, string, string> = {
@@ -25,7 +25,7 @@ function windower(overlap: Windower["overlap"], ...spans: [number, number][]): W
 /** Assigns "x" at a time; what is open then, which windows were told, and whether it was late. */
 function assign(by: Windower, windows: OpenWindow<string>[], time: number, watermark = -Infinity) {
   const told: string[] = [];
-  const late = assignBy(by, join, new WindowPool<string>())(
+  const late = assignBy(by, join)(
     windows,
     "x",
     time,

@@ -8,7 +8,7 @@ import type { Emit } from "../../graph/contracts.ts";
 import { KeyedLogic } from "../../graph/keyed_logic.ts";
 import type { BeginStep, StepScope } from "../../graph/nodes.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
-import { type Assign, assignBy, type OpenWindow, WindowPool } from "../../windows/open_windows.ts";
+import { type Assign, assignBy, type OpenWindow } from "../../windows/open_windows.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower, WindowSpan } from "../../windows/windowers.ts";
 
@@ -40,9 +40,8 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window
   requireClock(name, step.clock);
   requireWindower(name, step.windower);
   return (scope) => {
-    const pool = new WindowPool<A>();
-    const assign = assignBy(step.windower, step.fold, pool);
-    const shared = { ...step, time: scope, assign, pool };
+    const assign = assignBy(step.windower, step.fold);
+    const shared = { ...step, time: scope, assign };
     return (resumed, _key) =>
       step.clock.kind === "event"
         ? new EventWindows<V, A, R>(shared, resumed as Snapshot | undefined)
@@ -54,7 +53,6 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window
 interface Shared<V, A, R> extends WindowStep<V, A, R> {
   readonly time: StepScope;
   readonly assign: Assign<V, A>;
-  readonly pool: WindowPool<A>;
 }
 
 abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
@@ -94,13 +92,11 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
 
   /** Closes what is due, in order. */
   protected close(watermark: number, emit: Emit<WindowEvent>): void {
-    const { windows, shared: { fold, pool } } = this;
+    const { windows, shared: { fold } } = this;
     let due = 0;
     for (; due < windows.length && windows[due].span.closeAt <= watermark; due++) {
-      const window = windows[due];
-      const { span, acc } = window;
+      const { span, acc } = windows[due];
       if (fold.result !== undefined) emit({ late: false, value: fold.result(acc), span });
-      pool.free(window);
     }
     if (due === windows.length) windows.length = 0;
     else if (due > 0) windows.splice(0, due);
