@@ -23,7 +23,7 @@ import { foldFinalLogic } from "../operators/fold_final.ts";
 import { inputNode } from "../operators/input.ts";
 import { inspectNode } from "../operators/inspect.ts";
 import { inspectEpochNode } from "../operators/inspect_epoch.ts";
-import { joinLogic } from "../operators/join.ts";
+import { joinLogic, type Sided } from "../operators/join.ts";
 import {
   type JoinMethod,
   type JoinMode,
@@ -47,7 +47,7 @@ import type { StatefulKind } from "../operators/stateful.ts";
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
 import { type StateOptions, withTtl } from "../operators/ttl.ts";
-import { joinFold, type Sided, sidedClock } from "../operators/windows/join_fold.ts";
+import { joinFold, sidedClock } from "../operators/windows/join_fold.ts";
 import {
   collectFold,
   countFold,

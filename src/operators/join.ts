@@ -4,14 +4,14 @@ import { joinMode, type JoinOptions } from "./join_options.ts";
 import { withTtl } from "./ttl.ts";
 
 /** What comes in: a value, and which of the streams it is of. */
-type Sided = readonly [side: number, value: unknown];
+export type Sided = readonly [side: number, value: unknown];
 
 /**
  * The values of each side that are still needed, oldest first: all in a product, at most the newest in
  * the other modes. A list there too, since `undefined` may be a value. Every mode can go on from the state of
  * another.
  */
-type Values = unknown[][];
+export type SideValues = unknown[][];
 
 /** Joins the values of a key from `count` streams, which come as {@linkcode Sided}. */
 export function joinLogic<R>(
@@ -21,7 +21,7 @@ export function joinLogic<R>(
 ): BuildLogic<Sided, R, unknown> {
   const step = `join "${stepId}"`;
   const Logic = MODES[joinMode(step, options, "complete", ["mode", "ttl"])];
-  const build: BuildLogic<Sided, unknown[], Values> = (resume) => {
+  const build: BuildLogic<Sided, unknown[], SideValues> = (resume) => {
     if (resume !== undefined) requireStreams(resume, count);
     return new Logic(resume ?? Array.from({ length: count }, () => []));
   };
@@ -30,7 +30,7 @@ export function joinLogic<R>(
 }
 
 /** Throws a `TypeError` unless the values in a snapshot are of `count` streams. */
-export function requireStreams({ length }: Values, count: number): void {
+export function requireStreams({ length }: SideValues, count: number): void {
   if (length === count) return;
   throw new TypeError(
     `the snapshot is of a join of ${length} streams, and there are ${count} now: whose values are ` +
@@ -39,15 +39,15 @@ export function requireStreams({ length }: Values, count: number): void {
 }
 
 /** What all modes have in common. */
-abstract class Join extends KeyedLogic<Sided, unknown[], Values> {
-  protected readonly values: Values;
+abstract class Join extends KeyedLogic<Sided, unknown[], SideValues> {
+  protected readonly values: SideValues;
 
-  constructor(values: Values) {
+  constructor(values: SideValues) {
     super();
     this.values = values;
   }
 
-  override snapshot(): Values {
+  override snapshot(): SideValues {
     return this.values;
   }
 
@@ -109,7 +109,7 @@ class Product extends Join {
 }
 
 /** Emits every row that begins with `start` and goes on with one value of each further list. */
-export function combine(lists: Values, start: unknown[], emit: Emit<unknown[]>): void {
+export function combine(lists: SideValues, start: unknown[], emit: Emit<unknown[]>): void {
   if (start.length === lists.length) return emit(start);
   for (const value of lists[start.length]) combine(lists, [...start, value], emit);
 }

@@ -15,7 +15,7 @@ import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
 import { Router } from "./exchange/router.ts";
 import { createKeyTable, type KeyTable } from "./keyed_table.ts";
 import { Outlet } from "./outlet.ts";
-import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
+import { goesByTime, idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
 import { AsyncTask } from "./tasks/async_task.ts";
 import { MergeTask } from "./tasks/merge_task.ts";
 import { SinkTask } from "./tasks/sink_task.ts";
@@ -94,7 +94,7 @@ class Assembly {
     const id: StepId = idOf(plan, head);
     const inputs = this.#inputs.get(head as PortNode) ?? [];
     const outlet = this.#outlet(stage);
-    const tellsActivity = plan.graph.nodes.some((node) => node.kind === "stateful" && node.quiet);
+    const tellsActivity = goesByTime(plan.graph);
     switch (head.kind) {
       case "input":
         return new SourceTask(id, readers.get(head)!, outlet, host, { epoch, tellsActivity });

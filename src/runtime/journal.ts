@@ -10,7 +10,7 @@
 import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
-import { encodeValue, ValueColumn } from "../core/value_codec.ts";
+import { decodeValue, encodeValue, ValueColumn } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
 import type { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { PositionRole, StoredPosition } from "../recovery/store.ts";
@@ -110,4 +110,14 @@ export class Journal {
       throw new StepError({ stepId, worker: this.#worker, item: preview(item) }, thrown);
     }
   }
+}
+
+/** The positions of one step, out of those that are stored. */
+export function positionsOf(
+  stepId: StepId,
+  role: PositionRole,
+  positions: readonly StoredPosition[],
+): Positions {
+  const mine = positions.filter((at) => at.step === stepId && at.role === role);
+  return new Map(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
 }

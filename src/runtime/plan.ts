@@ -63,6 +63,11 @@ export function planFlow(graph: FlowGraph, workerCount: number): Plan {
   return { graph, stages, captures, consumers, stageOf };
 }
 
+/** Whether a step of the flow goes by the time of its values. */
+export function goesByTime({ nodes }: FlowGraph): boolean {
+  return nodes.some((node) => node.kind === "stateful" && node.quiet);
+}
+
 /** The id of a step of the plan. */
 export function idOf(plan: Plan, node: StepNode): StepId {
   return plan.graph.ids.get(node)!;

@@ -15,10 +15,10 @@ import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
 import type { PositionRole, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
-import { Journal, type StateChunk } from "./journal.ts";
+import { Journal, positionsOf, type StateChunk } from "./journal.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
-import { idOf, type Plan, planFlow } from "./plan.ts";
+import { goesByTime, idOf, type Plan, planFlow } from "./plan.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
@@ -375,7 +375,7 @@ export class Worker implements TaskHost {
       stepId,
       workerIndex: this.workerIndex,
       workerCount: this.#options.count,
-      byTime: this.#graph.nodes.some((node) => node.kind === "stateful" && node.quiet),
+      byTime: goesByTime(this.#graph),
       signal: this.signal,
       log: this.#options.log,
       fail: (error) => this.fail(stepError({ stepId }, this, error)),
@@ -394,14 +394,4 @@ export class Worker implements TaskHost {
       throw error;
     }
   }
-}
-
-/** The positions of one step. */
-function positionsOf(
-  stepId: StepId,
-  role: PositionRole,
-  positions: readonly StoredPosition[],
-): Positions {
-  const mine = positions.filter((at) => at.step === stepId && at.role === role);
-  return new Map(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { requireOptions } from "../../core/options.ts";
 import { preview } from "../../core/preview.ts";
 
 /**
@@ -16,11 +17,7 @@ export function pathOption(
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`${config} needs { path }; got ${preview(options)}`);
   }
-  const known = ["path", ...others];
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined) {
-    throw new TypeError(`${config} has no option "${unknown}"; it has: ${known.join(", ")}`);
-  }
+  requireOptions(config, options, ["path", ...others]);
   const { path } = options as { path?: unknown };
   if (path instanceof URL) return toPath(config, path);
   if (typeof path !== "string" || path === "") {

@@ -4,13 +4,10 @@
  * @module
  */
 import type { WindowFold } from "../../windows/window_fold.ts";
-import { combine, requireStreams } from "../join.ts";
+import { combine, requireStreams, type Sided, type SideValues } from "../join.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
 import type { JoinMode } from "../join_options.ts";
 import { requireClock } from "./window_logic.ts";
-
-/** A value, and which of the streams it is of. */
-export type Sided = readonly [side: number, value: unknown];
 
 /** The clock of the values of all sides, once they have the numbers of their sides with them. */
 export function sidedClock(name: string, clock: WindowClock<never>): WindowClock<Sided> {
@@ -19,21 +16,18 @@ export function sidedClock(name: string, clock: WindowClock<never>): WindowClock
   return { kind, waitMs, retentionMs, timeOf: ([, value]) => clock.timeOf(value as never) };
 }
 
-/** The values of each side, oldest first: all in a product, at most the newest in the other modes. */
-type Values = unknown[][];
-
 /** The fold of a join of `count` streams. */
 export function joinFold(
   mode: JoinMode,
   count: number,
-): WindowFold<Sided, Values, unknown[]> {
+): WindowFold<Sided, SideValues, unknown[]> {
   // What the last value gave: it is asked for at once, and is no part of the accumulator.
   let rows: unknown[][] = [];
   const emit = (row: unknown[]) => void rows.push(row);
-  const hasAll = (values: Values) => values.every((side) => side.length > 0);
-  const newest = (values: Values) => values.map((side) => side.at(-1));
+  const hasAll = (values: SideValues) => values.every((side) => side.length > 0);
+  const newest = (values: SideValues) => values.map((side) => side.at(-1));
 
-  const add = (values: Values, [side, value]: Sided): Values => {
+  const add = (values: SideValues, [side, value]: Sided): SideValues => {
     if (mode === "product") {
       const lists = values.with(side, [value]);
       if (hasAll(lists)) combine(lists, [], emit);
@@ -46,12 +40,12 @@ export function joinFold(
     emit(newest(values));
     return values.map(() => []);
   };
-  const merge = (earlier: Values, later: Values): Values => {
+  const merge = (earlier: SideValues, later: SideValues): SideValues => {
     if (mode !== "product") {
       return later.map((side, i) => side.length > 0 ? side : earlier[i]);
     }
     // Each combination once: those within one of the windows have gone out already.
-    const choose = (lists: Values, from: Values[], side: number): void => {
+    const choose = (lists: SideValues, from: SideValues[], side: number): void => {
       if (side < count) {
         for (const window of [earlier, later]) {
           choose([...lists, window[side]], [...from, window], side + 1);
@@ -67,7 +61,7 @@ export function joinFold(
     first: (value: Sided) => add(Array.from({ length: count }, () => []), value),
     add,
     merge,
-    check: (values: Values) => requireStreams(values, count),
+    check: (values: SideValues) => requireStreams(values, count),
   };
   if (mode === "final") return { ...fold, result: newest };
   return {

@@ -9,7 +9,8 @@
  *            milliseconds since 1970 (both NULL where nothing has been committed)
  * step       a number for the name of each step, also of those that have nothing stored any more
  * state      each key's state, as core/value_codec.ts encodes it; key_group as core/key_groups.ts says
- * position   how far each partition of an input or output has come, encoded like state
+ * position   how far each partition of an input or output has come, or the time in a step, encoded like
+ *            state
  * ```
  *
  * Names and keys are TEXT; those that SQLite's TEXT cannot keep, as they hold a NUL or are not
