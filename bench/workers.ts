@@ -115,8 +115,8 @@ try {
   for (const [goods, count] of [[3, LINES], [9, LINES / 2]]) {
     const orders = await write(`orders-${goods}.jsonl`, count, (i) => orderOf(i, goods));
     const bytes = (await Deno.stat(orders)).size / count;
-    const parse = async (workers: number) => {
-      const timed = await runTimed("json_lines.ts", { workers, args: [orders] });
+    const parse = async (workers: number, ...mode: string[]) => {
+      const timed = await runTimed("json_lines.ts", { workers, args: [orders, ...mode] });
       return { ms: timed.ms, found: counted(timed) };
     };
     print(
@@ -125,7 +125,11 @@ try {
       } bytes, parsed and counted by ` +
         "user",
       count,
-      await inTurns({ "1 worker": () => parse(1), "2 workers": () => parse(2) }),
+      await inTurns({
+        "1 worker": () => parse(1),
+        "2 workers": () => parse(2),
+        "2, each value moves": () => parse(2, "each"),
+      }),
     );
     await Deno.remove(orders);
   }

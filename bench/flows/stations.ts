@@ -29,6 +29,12 @@ export default new Dataflow("stations")
       stats.count++;
       return stats;
     },
+    (a, b) => ({
+      min: Math.min(a.min, b.min),
+      max: Math.max(a.max, b.max),
+      sum: a.sum + b.sum,
+      count: a.count + b.count,
+    }),
   )
   .capture(timedOutput((batch) => {
     for (const [station, { min, max, sum, count }] of batch) {

@@ -12,14 +12,15 @@ import { branchNodes } from "../operators/branch.ts";
 import { captureNode } from "../operators/capture.ts";
 import { type Compare, compareNaturally } from "../operators/compare.ts";
 import { collectLogic, type CollectOptions } from "../operators/collect.ts";
-import { countFinalLogic } from "../operators/count_final.ts";
+import { countFinalCombiner, countFinalLogic } from "../operators/count_final.ts";
 import { dedupeLogic, type DedupeOptions } from "../operators/dedupe.ts";
 import { redistributeNode } from "../operators/exchange.ts";
+import { extremeFinal } from "../operators/extreme_final.ts";
 import { filterNode } from "../operators/filter.ts";
 import { filterMapNode } from "../operators/filter_map.ts";
 import { flatMapNode } from "../operators/flat_map.ts";
 import { flatMapValueNode } from "../operators/flat_map_value.ts";
-import { foldFinalLogic } from "../operators/fold_final.ts";
+import { foldFinalCombiner, foldFinalLogic } from "../operators/fold_final.ts";
 import { inputNode } from "../operators/input.ts";
 import { inspectNode } from "../operators/inspect.ts";
 import { inspectEpochNode } from "../operators/inspect_epoch.ts";
@@ -38,9 +39,7 @@ import { keyOnNode } from "../operators/key_on.ts";
 import { mapNode } from "../operators/map.ts";
 import { mapAsyncNode, type MapAsyncOptions } from "../operators/map_async.ts";
 import { mapValueNode } from "../operators/map_value.ts";
-import { maxFinalLogic } from "../operators/max_final.ts";
 import { mergeNode } from "../operators/merge.ts";
-import { minFinalLogic } from "../operators/min_final.ts";
 import { reduceLogic } from "../operators/reduce.ts";
 import { reduceFinalLogic } from "../operators/reduce_final.ts";
 import type { StatefulKind } from "../operators/stateful.ts";
@@ -353,7 +352,10 @@ export class Dataflow<out T = never> {
     return this.stateful(stepId, statefulFlatMapLogic(build, mapper), options);
   }
 
-  /** Combines the values of each key, and emits one result a key when the input ends. */
+  /**
+   * Combines the values of each key, and emits one result a key when the input ends. Each value goes to
+   * its key's worker: {@linkcode Dataflow.foldFinal} with a merger combines them before.
+   */
   reduceFinal<V>(
     this: Dataflow<Keyed<V>>,
     stepId: StepId,
@@ -362,19 +364,48 @@ export class Dataflow<out T = never> {
     return this.stateful(stepId, reduceFinalLogic(reducer));
   }
 
-  /** Folds the values of each key from `build(key)`, and emits the result when the input ends. */
+  /**
+   * Folds the values of each key from `build(key)`, and emits the result when the input ends.
+   *
+   * @param merger One accumulator out of two of a key, each folded from a part of its values in no
+   * certain order. With it, several workers fold the values where they are, and only accumulators
+   * change workers: with few keys, that is several times less work. Accumulators must then be of what
+   * can be sent: no class instances, no functions.
+   *
+   * @example The mean of each key, from sums that can be merged
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const means: Keyed<number>[] = [];
+   * const flow = new Dataflow("means")
+   *   .input("in", new TestingInputConfig<Keyed<number>>([["a", 1], ["b", 5], ["a", 2]]))
+   *   .foldFinal(
+   *     "sums",
+   *     () => ({ sum: 0, count: 0 }),
+   *     ({ sum, count }, value) => ({ sum: sum + value, count: count + 1 }),
+   *     (a, b) => ({ sum: a.sum + b.sum, count: a.count + b.count }),
+   *   )
+   *   .mapValue(({ sum, count }) => sum / count)
+   *   .capture(new TestingOutputConfig(means));
+   * await run(flow);
+   * assertEquals(means, [["a", 1.5], ["b", 5]]);
+   * ```
+   */
   foldFinal<V, A>(
     this: Dataflow<Keyed<V>>,
     stepId: StepId,
     build: (key: string) => A,
     folder: (acc: A, value: V) => A,
+    merger?: (a: A, b: A) => A,
   ): Dataflow<Keyed<A>> {
-    return this.stateful(stepId, foldFinalLogic(build, folder));
+    const combiner = foldFinalCombiner(build, folder, merger);
+    return keyed(this, stepId, foldFinalLogic(build, folder), { combiner });
   }
 
   /** How many values each key had, when the input ends. */
   countFinal<V>(this: Dataflow<Keyed<V>>, stepId: StepId): Dataflow<Keyed<number>> {
-    return this.stateful(stepId, countFinalLogic());
+    return keyed(this, stepId, countFinalLogic(), { combiner: countFinalCombiner() });
   }
 
   /**
@@ -387,7 +418,8 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
-    return this.stateful(stepId, maxFinalLogic(compare));
+    const { logic, combiner } = extremeFinal("maxFinal", compare);
+    return keyed(this, stepId, logic, { combiner });
   }
 
   /**
@@ -400,7 +432,8 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
-    return this.stateful(stepId, minFinalLogic(compare));
+    const { logic, combiner } = extremeFinal("minFinal", compare);
+    return keyed(this, stepId, logic, { combiner });
   }
 
   /**

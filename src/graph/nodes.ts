@@ -67,10 +67,26 @@ export type BeginStep = (
   scope: StepScope,
 ) => (resumeState: unknown, key: string) => StatefulLogic<never, unknown, unknown>;
 
+/**
+ * How a step's values are combined on the worker where they are, so that what changes workers is one
+ * partial result for many values of a key (the combiner function of Dean, Ghemawat, "MapReduce:
+ * Simplified Data Processing on Large Clusters", 2004). Each function throws what the user's throw.
+ */
+export interface Combiner {
+  /** The partial result of one value. */
+  start(key: string, value: unknown): unknown;
+  /** The partial result with one more value of the key. */
+  add(partial: unknown, value: unknown): unknown;
+  /** The step over partial results instead of values. Its snapshots are those of the step itself. */
+  readonly begin: BeginStep;
+}
+
 /** State for each key. */
 export interface StatefulNode extends Step {
   readonly kind: "stateful";
   readonly begin: BeginStep;
+  /** How values are combined before they change workers; `null` where each of them has to be seen. */
+  readonly combiner: Combiner | null;
   /**
    * Whether it makes {@linkcode SingleLogic}: one output for each value, and nothing at any other
    * time. Such a step can be fused like a stateless one, where its items need not change workers.

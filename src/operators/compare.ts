@@ -5,6 +5,7 @@
  */
 import { preview } from "../core/preview.ts";
 import { badResult } from "./results.ts";
+import { requireFunction } from "./user_function.ts";
 
 /**
  * What a user's compare function gave.
@@ -16,6 +17,20 @@ export function comparison(what: string, got: number): number {
     badResult(`${what}'s compare`, "a number such as a - b", got);
   }
   return got;
+}
+
+/**
+ * A reducer to the largest or smallest value, as the step's name says: the first of equals.
+ *
+ * @throws {TypeError} If `compare` is no function.
+ */
+export function extremeOf<V>(
+  step: `${"max" | "min"}${"Final" | "Window"}`,
+  compare: Compare<V>,
+): (best: V, value: V) => V {
+  requireFunction(`${step}'s compare`, compare);
+  const sign = step.startsWith("max") ? 1 : -1;
+  return (best, value) => comparison(step, compare(value, best)) * sign > 0 ? value : best;
 }
 
 /** Negative where `a` is the smaller, positive where it is the larger, zero where they are equal. */

@@ -1,7 +1,18 @@
 import type { BuildLogic } from "../graph/contracts.ts";
-import { foldFinalLogic } from "./fold_final.ts";
+import type { Combiner } from "../graph/nodes.ts";
+import { foldFinalLogic, mergeFinalLogic } from "./fold_final.ts";
+import { beginWith } from "./stateful.ts";
 
 /** How many values each key had, when the input ends. */
 export function countFinalLogic(): BuildLogic<unknown, number, number> {
   return foldFinalLogic(() => 0, (count: number) => count + 1);
+}
+
+/** Counts values where they are, and adds the counts. */
+export function countFinalCombiner(): Combiner {
+  return {
+    start: () => 1,
+    add: (count) => count as number + 1,
+    begin: beginWith(mergeFinalLogic((a: number, b: number) => a + b)),
+  };
 }

@@ -1,7 +1,9 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
+import type { Combiner } from "../graph/nodes.ts";
 import { requireSync } from "./results.ts";
 import { startState } from "./stateful_map.ts";
+import { beginWith } from "./stateful.ts";
 import { requireFunction } from "./user_function.ts";
 
 /** Folds the values of a key from `build(key)`, and emits the result when the input ends. */
@@ -12,6 +14,40 @@ export function foldFinalLogic<V, A>(
   requireFunction("foldFinal's build", build);
   requireFunction("foldFinal's folder", folder);
   return (resume, key) => new FoldFinal(folder, startState(build, resume, key));
+}
+
+/** Folds values where they are, and merges what comes of it; `null` where there is no merger. */
+export function foldFinalCombiner<V, A>(
+  build: (key: string) => A,
+  folder: (acc: A, value: V) => A,
+  merger: ((a: A, b: A) => A) | undefined,
+): Combiner | null {
+  if (merger === undefined) return null;
+  requireFunction("foldFinal's merger", merger);
+  const fold = (acc: A, value: V): A => {
+    const folded = folder(acc, value);
+    requireSync("the folder", folded);
+    return folded;
+  };
+  return {
+    start: (key, value) => fold(startState(build, undefined, key), value as V),
+    add: (acc, value) => fold(acc as A, value as V),
+    begin: beginWith(mergeFinalLogic(merger)),
+  };
+}
+
+/**
+ * Merges accumulators, the first of which starts. Snapshots are those of a fold, where `undefined` is no
+ * accumulator either.
+ */
+export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, A> {
+  const merge = (acc: A | undefined, more: A): A => {
+    if (acc === undefined) return more;
+    const merged = merger(acc, more);
+    requireSync("the merger", merged);
+    return merged;
+  };
+  return (resume) => new FoldFinal<A, A | undefined>(merge, resume) as FoldFinal<A, A>;
 }
 
 class FoldFinal<V, A> extends KeyedLogic<V, A, A> {

@@ -3,7 +3,7 @@ import type { BeginStep, StatefulNode, StepNode } from "../graph/nodes.ts";
 import { requireFunction } from "./user_function.ts";
 
 /** How the engine treats a stateful step; see {@linkcode StatefulNode}. */
-export type StatefulKind = Partial<Pick<StatefulNode, "single" | "quiet">>;
+export type StatefulKind = Partial<Pick<StatefulNode, "single" | "quiet" | "combiner">>;
 
 /** State for each key, built by `build`: the one primitive that all stateful steps share. */
 export function statefulNode<V, W, S>(
@@ -13,9 +13,14 @@ export function statefulNode<V, W, S>(
   kind: StatefulKind = {},
 ): StatefulNode {
   requireFunction(`stateful step "${stepId}"`, build);
+  return beginNode(upstream, stepId, beginWith(build), kind);
+}
+
+/** Begins a step whose keys share nothing. */
+export function beginWith<V, W, S>(build: BuildLogic<V, W, S>): BeginStep {
   // Nodes hold logic of all types side by side; the builder's signature has checked this one.
   const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
-  return beginNode(upstream, stepId, (time) => (state, key) => anyBuild(state, key, time), kind);
+  return (time) => (state, key) => anyBuild(state, key, time);
 }
 
 /** The same for a step whose keys share something on each worker. */
@@ -23,8 +28,8 @@ export function beginNode(
   upstream: StepNode,
   stepId: string,
   begin: BeginStep,
-  { single = false, quiet = false }: StatefulKind = {},
+  { single = false, quiet = false, combiner = null }: StatefulKind = {},
 ): StatefulNode {
   const name = { given: stepId };
-  return { kind: "stateful", name, upstreams: [upstream], begin, single, quiet };
+  return { kind: "stateful", name, upstreams: [upstream], begin, single, quiet, combiner };
 }

@@ -11,11 +11,19 @@ import type { CaptureNode, ExchangeNode, InputNode, StatefulNode } from "../grap
 import { type Chain, compileChain, isPassThrough } from "./chain.ts";
 import { Channel, type Incoming, type Outgoing } from "./channel.ts";
 import type { FlowCounter } from "./counts.ts";
+import { Combining } from "./exchange/combining.ts";
 import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
 import { Router } from "./exchange/router.ts";
 import { createKeyTable, type KeyTable } from "./keyed_table.ts";
 import { Outlet } from "./outlet.ts";
-import { goesByTime, idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
+import {
+  combinerBehind,
+  goesByTime,
+  idOf,
+  type Plan,
+  type PortNode,
+  type StagePlan,
+} from "./plan.ts";
 import { AsyncTask } from "./tasks/async_task.ts";
 import { MergeTask } from "./tasks/merge_task.ts";
 import { SinkTask } from "./tasks/sink_task.ts";
@@ -104,7 +112,10 @@ class Assembly {
       case "async":
         return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
       case "stateful": {
-        const task = new StatefulTask(id, head, inputs[0], outlet, host, epoch);
+        const [exchange] = head.upstreams;
+        const combiner = exchange.kind === "exchange" ? combinerBehind(plan, exchange) : null;
+        const node = combiner === null ? head : { ...head, begin: combiner.begin };
+        const task = new StatefulTask(id, node, inputs[0], outlet, host, epoch);
         this.#keyed.set(id, task);
         if (head.quiet) this.#timed.push(task);
         return task;
@@ -156,11 +167,13 @@ class Assembly {
     this.#inputs.set(node, incoming);
     // The exchange before a stateful step is no step that the user wrote: errors name the latter.
     const stepId = idOf(plan, node.route === "key" ? plan.consumers.get(node)![0] : node);
-    return new Router(node.route, { local, localIndex, remote }, (item, thrown) => {
-      return thrown instanceof StepError
+    const fail = (item: unknown, thrown: unknown): StepError =>
+      thrown instanceof StepError
         ? thrown
         : new StepError({ stepId, worker: localIndex, item: preview(item) }, thrown);
-    });
+    const router = new Router(node.route, { local, localIndex, remote }, fail);
+    const combiner = combinerBehind(plan, node);
+    return combiner === null ? router : new Combining(combiner, router, fail);
   }
 
   /** The loop of a stage. The keys of stateful steps in it are put into `fused`. */

@@ -4,10 +4,9 @@
  * @module
  */
 import type { StepId } from "../core/ids.ts";
-import type { FlowGraph } from "../graph/graph.ts";
 import type { StepNode } from "../graph/nodes.ts";
 import type { StepCounter } from "./chain.ts";
-import type { Plan } from "./plan.ts";
+import { combinerBehind, type Plan } from "./plan.ts";
 
 /** How many items went into a step and came out of it. An input takes none, an output gives none. */
 export interface StepCounts {
@@ -27,16 +26,15 @@ export interface StepCounts {
  */
 export class FlowCounter implements StepCounter {
   readonly out: Float64Array;
-  readonly #graph: FlowGraph;
-  readonly #stageOf: Plan["stageOf"]; // says where items come from other workers
+  readonly #plan: Plan;
   readonly #numbers: ReadonlyMap<StepNode, number>;
 
   /** Starts at zero. */
-  constructor({ graph, stageOf }: Pick<Plan, "graph" | "stageOf">) {
-    this.#graph = graph;
-    this.#stageOf = stageOf;
-    this.#numbers = new Map(graph.nodes.map((node, number) => [node, number]));
-    this.out = new Float64Array(graph.nodes.length);
+  constructor(plan: Plan) {
+    const { nodes } = plan.graph;
+    this.#plan = plan;
+    this.#numbers = new Map(nodes.map((node, number) => [node, number]));
+    this.out = new Float64Array(nodes.length);
   }
 
   numberOf(node: StepNode): number {
@@ -50,20 +48,26 @@ export class FlowCounter implements StepCounter {
 
   /** All counts, in the order of the steps. */
   read(): StepCounts[] {
+    const { nodes, ids } = this.#plan.graph;
     const outs = new Map<StepNode, number>();
-    const counts = this.#graph.nodes.map((node) => {
+    const counts = nodes.map((node) => {
       const into = node.upstreams.reduce((sum, upstream) => sum + outs.get(upstream)!, 0);
       const counted = this.out[this.numberOf(node)];
-      const moved = node.kind === "exchange" && this.#stageOf.get(node) === node;
-      const out = moved || isCounted(node) ? counted : into;
+      const out = this.#isMoved(node) || isCounted(node) ? counted : into;
       outs.set(node, out);
-      const stepId = this.#graph.ids.get(node)!;
+      const stepId = ids.get(node)!;
       const kind = node.kind === "chain" ? node.op.name : node.kind;
       if (node.kind === "capture") return { stepId, kind, in: counted, out: 0 };
       return { stepId, kind, in: into, out };
     });
     // The exchange before a stateful step is no step that the user wrote.
-    return counts.filter((_, i) => !isHidden(this.#graph.nodes[i]));
+    return counts.filter((_, i) => !isHidden(nodes[i]));
+  }
+
+  /** Whether what leaves a step came from other workers. What is combined before counts where it went in. */
+  #isMoved(node: StepNode): boolean {
+    if (node.kind !== "exchange" || this.#plan.stageOf.get(node) !== node) return false;
+    return combinerBehind(this.#plan, node) === null;
   }
 }
 

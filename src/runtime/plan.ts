@@ -14,6 +14,7 @@ import type { FlowGraph } from "../graph/graph.ts";
 import type {
   AsyncNode,
   CaptureNode,
+  Combiner,
   ExchangeNode,
   InputNode,
   MergeNode,
@@ -66,6 +67,13 @@ export function planFlow(graph: FlowGraph, workerCount: number): Plan {
 /** Whether a step of the flow goes by the time of its values. */
 export function goesByTime({ nodes }: FlowGraph): boolean {
   return nodes.some((node) => node.kind === "stateful" && node.quiet);
+}
+
+/** How values are combined before an exchange; `null` where each of them changes workers. */
+export function combinerBehind(plan: Plan, exchange: ExchangeNode): Combiner | null {
+  if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers
+  const [consumer] = plan.consumers.get(exchange)!;
+  return exchange.route === "key" && consumer.kind === "stateful" ? consumer.combiner : null;
 }
 
 /** The id of a step of the plan. */

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { Dataflow, TestingInputConfig } from "../../mod.ts";
 import { collect, failure, mistaken, pairs } from "../support/collect.ts";
 
 Deno.test("foldFinal folds the values of a key from what build gives for it", async () => {
@@ -38,4 +39,17 @@ Deno.test("foldFinal points to mapAsync when folder or build returns a promise",
       ),
   );
   assertEquals(build.error.startsWith("TypeError: build returned a promise"), true);
+});
+
+Deno.test("foldFinal merges nothing with one worker, and refuses a merger that is no function", async () => {
+  const merged: unknown[] = [];
+  const out = await collect(
+    pairs(["a", 5], ["b", 1], ["a", 6]),
+    (s) => s.foldFinal("sum", () => 0, (sum, n) => sum + n, (a, b) => merged.push(a, b)),
+  );
+  assertEquals([out, merged], [[["a", 11], ["b", 1]], []]);
+  const build = () =>
+    new Dataflow("refused").input("in", new TestingInputConfig(pairs(["a", 1])))
+      .foldFinal("sum", () => 0, (sum, n) => sum + n, mistaken<(a: number) => number>(7));
+  assertThrows(build, TypeError, "foldFinal's merger must be given a function; got 7");
 });

@@ -66,6 +66,20 @@ function build(
     keyed.map(([key, event]): Keyed<Event> => [`${key}/${event.n % 4}`, event])
       .dedupe("dedupe", { ttl }),
   );
+  capture("out-count-final", keyed.countFinal("count-final"));
+  capture("out-max-final", keyed.mapValue(({ at }) => at).maxFinal("max-final"));
+  const byAt = (a: Event, b: Event) => a.at - b.at;
+  capture("out-min-final", keyed.minFinal("min-final", byAt));
+  const listed = keyed.foldFinal(
+    "list-final",
+    (): number[] => [],
+    (list, { n }) => {
+      list.push(n); // in place: neither a snapshot nor what changes workers may see it later
+      return list;
+    },
+    (earlier, later) => [...earlier, ...later],
+  );
+  capture("out-list-final", listed);
   const tumbling = keyed.countWindow("tumbling", clock, new TumblingWindowConfig({ length: 50 }));
   capture("out-tumbling", tumbling.windows);
   capture("out-tumbling-late", tumbling.late);

@@ -14,6 +14,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     begin: (time) => (state, key) => anyBuild(state, key, time),
     single: false,
     quiet: false,
+    combiner: null,
   };
   return createKeyedState(node, false, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
 }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Dataflow, type Keyed, TestingInputConfig } from "../../mod.ts";
 import { graphOf } from "../../src/graph/graph.ts";
-import { idOf, planFlow } from "../../src/runtime/plan.ts";
+import { combinerBehind, idOf, planFlow } from "../../src/runtime/plan.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
 
 const input = () => new TestingInputConfig<number>([]);
@@ -231,4 +231,20 @@ Deno.test("planFlow() exchanges a merge when one of its streams is not with its 
     "by-key-2": ["both"],
     both: ["out"],
   });
+});
+
+Deno.test("combinerBehind() is there for what combines and crosses, and for nothing else", () => {
+  const flow = new Dataflow("plan");
+  const keyed = flow.input("in", input()).redistribute().keyOn((n) => `${n}`);
+  const counted = keyed.countFinal("count");
+  counted.maxFinal("stays").capture("out", sink());
+  keyed.reduceFinal("reduce", (a) => a).capture("out-2", sink());
+  const combined = (workers: number) => {
+    const plan = planFlow(graphOf(flow), workers);
+    return plan.graph.nodes.filter((node) => node.kind === "exchange")
+      .filter((node) => combinerBehind(plan, node) !== null)
+      .map((node) => plan.consumers.get(node)!.map((step) => idOf(plan, step)));
+  };
+  assertEquals(combined(2), [["count"]]);
+  assertEquals(combined(1), []);
 });

@@ -53,15 +53,27 @@ function numbers(count: (worker: number) => number, batchSize = 100): InputConfi
   };
 }
 
-for (const workers of [1, 2, 3, 5]) {
-  Deno.test(`keyed counts are exact, and each key is on one worker, with ${workers}`, async () => {
+/** Counting by key: each value changes workers, or only what they come to does. */
+const counting = {
+  "one by one": (pairs: Dataflow<[string, number]>) =>
+    pairs.foldFinal("count", () => 0, (count: number) => count + 1),
+  combined: (pairs: Dataflow<[string, number]>) => pairs.countFinal("count"),
+  "combined by a merger": (pairs: Dataflow<[string, number]>) =>
+    pairs.foldFinal("count", () => 0, (count: number) => count + 1, (a, b) => a + b),
+};
+
+for (
+  const [how, workers] of Object.keys(counting).flatMap((how) =>
+    [1, 2, 3, 5].map((n) => [how, n] as const)
+  )
+) {
+  Deno.test(`keyed counts are exact, and each key is on one worker, with ${workers}, ${how}`, async () => {
     const noted: { worker: number; item: [string, number] }[] = [];
     const items = Array.from({ length: 10_000 }, (_, i) => i);
-    const flow = new Dataflow("counts")
+    const pairs = new Dataflow("counts")
       .input("in", new TestingInputConfig(items))
-      .keyOn((n) => `key-${n % 97}`)
-      .countFinal("count")
-      .capture(noting(noted));
+      .keyOn((n) => `key-${n % 97}`);
+    const flow = counting[how as keyof typeof counting](pairs).capture(noting(noted));
     const { counts } = await runWorkers(flow, workers, { epochMs: 1 });
     const expected = Array.from({ length: 97 }, (_, k): [string, number] => [
       `key-${k}`,
@@ -80,6 +92,10 @@ for (const workers of [1, 2, 3, 5]) {
       97,
     ]);
     counts.forEach((steps, worker) => {
+      if (how !== "one by one") {
+        assertEquals(steps[2].in, steps[1].out, `what worker ${worker} combined`);
+        return;
+      }
       const keys = noted.filter((note) => note.worker === worker).map(({ item: [key] }) => key);
       const into = items.filter((n) => keys.includes(`key-${n % 97}`)).length;
       assertEquals(steps[2].in, into, `what came into the count on worker ${worker}`);
@@ -223,12 +239,53 @@ Deno.test("an item that cannot be sent names the step it goes to, the item and w
   const flow = new Dataflow("instances")
     .input("in", numbers(() => 10))
     .map((n) => [`k${n}`, { order: new Order() }])
-    .countFinal("per-key")
+    .reduceFinal("per-key", (_, newest) => newest)
     .capture(noting([]));
   const error = await assertRejects(() => runWorkers(flow, 2), StepError) as StepError;
   assertEquals(error.stepId, "per-key");
   assert(/Order/.test((error.cause as Error).message), String(error.cause));
   assert(/order: Order/.test(error.item!), error.item);
+});
+
+Deno.test("where values are combined they need not be sent; a partial result that cannot be is named", async () => {
+  class Sum {
+    total = 7;
+  }
+  const keyed = () =>
+    new Dataflow("instances").input("in", numbers(() => 10))
+      .map((n): [string, Sum] => [`k${n}`, new Sum()]);
+  await runWorkers(keyed().countFinal("count").capture(noting([])), 2);
+  const flow = keyed().foldFinal("sum", () => new Sum(), (sum) => sum, (sum) => sum)
+    .capture(noting([]));
+  const error = await assertRejects(() => runWorkers(flow, 2), StepError) as StepError;
+  assertEquals(error.stepId, "sum");
+  assert(/class instance Sum/.test((error.cause as Error).message), String(error.cause));
+});
+
+Deno.test("an error of a folder or merger names the step, whichever worker it is on", async () => {
+  const keyed = () => new Dataflow("errors").input("in", numbers(() => 10)).keyOn(() => "one key");
+  const fails = (n: number): number => {
+    if (n % 1e6 === 7) throw new RangeError("seven is too many");
+    return n;
+  };
+  const folding = keyed().foldFinal("sum", () => 0, (_, n) => fails(n), (a) => a)
+    .capture(noting([]));
+  const folded = await assertRejects(() => runWorkers(folding, 2), StepError) as StepError;
+  assertEquals([folded.stepId, (folded.cause as Error).message], ["sum", "seven is too many"]);
+  assert(/^\[ "one key", (100000)?7 \]$/.test(folded.item!), folded.item);
+  const merging = keyed().foldFinal("merged", () => 0, (sum, n) => sum + n, () => fails(7))
+    .capture(noting([]));
+  const merged = await assertRejects(() => runWorkers(merging, 2), StepError) as StepError;
+  assertEquals([merged.stepId, (merged.cause as Error).message], ["merged", "seven is too many"]);
+  const promising = keyed().foldFinal(
+    "promised",
+    () => 0,
+    (sum, n) => sum + n,
+    (async () => await 1) as never,
+  )
+    .capture(noting([]));
+  const promised = await assertRejects(() => runWorkers(promising, 2), StepError) as StepError;
+  assert(/^the merger returned a promise/.test((promised.cause as Error).message));
 });
 
 Deno.test("a stop keeps state on all workers, also on those whose input had ended", async () => {

@@ -5,7 +5,7 @@
  */
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
-import { type Compare, comparison } from "../compare.ts";
+import { type Compare, extremeOf } from "../compare.ts";
 import { requireSync } from "../results.ts";
 import { requireFunction } from "../user_function.ts";
 
@@ -66,10 +66,7 @@ export function extremeFold<V>(
   step: "maxWindow" | "minWindow",
   compare: Compare<V>,
 ): WindowFold<V, V, V> {
-  requireFunction(`${step}'s compare`, compare);
-  const sign = step === "maxWindow" ? 1 : -1;
-  const better = (best: V, value: V): V =>
-    comparison(step, compare(value, best)) * sign > 0 ? value : best;
+  const better = extremeOf(step, compare);
   return { first: (value) => value, add: better, merge: better, result: (best) => best };
 }
 

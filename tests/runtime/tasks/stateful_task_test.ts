@@ -271,6 +271,7 @@ Deno.test("a stateful step sends its last items before the end when they take se
     name: { given: "step" },
     single: false,
     quiet: false,
+    combiner: null,
     upstreams: [],
     begin: () => () => ({
       onItem: () => {},

@@ -1,0 +1,104 @@
+/**
+ * Combines values before they change workers: one partial result goes instead of many values of a key.
+ *
+ * @module
+ */
+import { chainChecks } from "../../graph/chain_checks.ts";
+import type { Combiner } from "../../graph/nodes.ts";
+import { isBatch, type Message, type Outgoing } from "../channel.ts";
+import type { FailItem } from "./router.ts";
+
+/** Keys that are combined at once: as many as fit into the processor's cache. */
+const MOST_KEYS = 4096;
+
+/** Values that are combined at once: a partial result may hold all of them, and must fit into a frame. */
+const MOST_VALUES = 1 << 15;
+
+/** Fewer values a key than this are not worth it. */
+const WORTH_IT = 2;
+
+/** So many values then go as they come, before it is tried again. */
+const TRY_AGAIN = 1 << 19;
+
+/** A partial result that grows. */
+interface Growing {
+  partial: unknown;
+}
+
+/**
+ * Stands before the sending side of an exchange. All that it sends is partial results, those of one value
+ * too. It holds some back, but nothing beyond the next control message: an epoch's values are in it.
+ */
+export class Combining implements Outgoing {
+  readonly #combiner: Combiner;
+  readonly #target: Outgoing;
+  readonly #fail: FailItem;
+  #growing = new Map<string, Growing>();
+  #values = 0; // that are in `growing`
+  #direct = 0; // that are still to go as they come
+
+  constructor(combiner: Combiner, target: Outgoing, fail: FailItem) {
+    this.#combiner = combiner;
+    this.#target = target;
+    this.#fail = fail;
+  }
+
+  get full(): boolean {
+    return this.#target.full;
+  }
+
+  push(message: Message): void {
+    if (!isBatch(message)) {
+      this.#flush();
+      this.#target.push(message);
+    } else if (this.#direct > 0) {
+      this.#direct -= message.length;
+      this.#target.push(this.#each(message));
+    } else this.#combine(message);
+  }
+
+  #combine(batch: readonly unknown[]): void {
+    const combiner = this.#combiner;
+    let pair: unknown;
+    try {
+      for (pair of batch) {
+        requirePair(pair);
+        const growing = this.#growing.get(pair[0]);
+        if (growing !== undefined) growing.partial = combiner.add(growing.partial, pair[1]);
+        else this.#growing.set(pair[0], { partial: combiner.start(pair[0], pair[1]) });
+      }
+    } catch (thrown) {
+      throw this.#fail(pair, thrown);
+    }
+    this.#values += batch.length;
+    const keys = this.#growing.size;
+    if (keys < MOST_KEYS && this.#values < MOST_VALUES) return;
+    if (this.#values < keys * WORTH_IT) this.#direct = TRY_AGAIN;
+    this.#flush();
+  }
+
+  #each(batch: readonly unknown[]): unknown[] {
+    return batch.map((pair) => {
+      try {
+        requirePair(pair);
+        return [pair[0], this.#combiner.start(pair[0], pair[1])];
+      } catch (thrown) {
+        throw this.#fail(pair, thrown);
+      }
+    });
+  }
+
+  #flush(): void {
+    if (this.#growing.size === 0) return;
+    const partials = Array.from(this.#growing, ([key, { partial }]) => [key, partial]);
+    this.#growing = new Map();
+    this.#values = 0;
+    this.#target.push(partials);
+  }
+}
+
+function requirePair(pair: unknown): asserts pair is [string, unknown] {
+  if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
+    throw chainChecks.notKeyed("a stateful step", pair);
+  }
+}
