@@ -131,13 +131,12 @@ export {
 export { SqliteRecoveryConfig } from "./src/recovery/sqlite/sqlite_recovery.ts";
 export {
   type EpochChanges,
-  type KeyGroupRange,
   type PositionRole,
   type RecoveryConfig,
   RecoveryError,
   type RecoveryStore,
   type ResumePoint,
-  type StateChange,
+  type StateChunk,
   type StoredKey,
   type StoredPosition,
   type StoredStep,

@@ -7,18 +7,39 @@
 import { DatabaseSync } from "node:sqlite";
 import { keyGroupOf } from "../src/core/key_groups.ts";
 import { SqliteRecoveryConfig } from "../src/recovery/sqlite/sqlite_recovery.ts";
-import type { RecoveryStore, StateChange } from "../src/recovery/store.ts";
+import type { RecoveryStore, StateChunk } from "../src/recovery/store.ts";
 import { rateOf } from "./support.ts";
 
 const KEYS = Number(Deno.args[0] ?? 1_000_000);
-const ALL = { from: 0, to: 1024 };
 const folder = await Deno.makeTempDir();
-const state = new Uint8Array(10).fill(7);
 const keyOf = (i: number) => `key-${String(i).padStart(8, "0")}`;
 
-/** In no order: as many keys have come. */
-function* changes(count: number, step = 7919, of = KEYS): Generator<StateChange> {
-  for (let i = 0; i < count; i++) yield { step: "count", key: keyOf(i * step % of), state };
+/**
+ * Changes of so many keys, every `step`th of all and around: as they come, in chunks as workers send them.
+ * `spells`: those of new keys. `length`: of the states; -1 forgets the keys.
+ */
+function* changes(
+  count: number,
+  { step = 7919, of = KEYS, spells = false, length = 10 } = {},
+): Generator<StateChunk> {
+  const CHUNK = 4096;
+  for (let from = 0; from < count; from += CHUNK) {
+    const ids = Float64Array.from(
+      { length: Math.min(CHUNK, count - from) },
+      (_, i) => (from + i) * step % of,
+    );
+    const keys = spells ? Array.from(ids, keyOf) : null;
+    const lengths = new Int32Array(ids.length).fill(length);
+    const states = new Uint8Array(ids.length * Math.max(0, length)).fill(7);
+    yield { step: "count", ids, keys, states, lengths };
+  }
+}
+
+/** Forgets the keys from one on. */
+function* forgetting(first: number): Generator<StateChunk> {
+  for (const { ids, ...chunk } of changes(KEYS - first, { step: 1, length: -1 })) {
+    yield { ...chunk, ids: ids.map((id) => id + first) };
+  }
 }
 
 /** How long the event loop had to wait at most, in milliseconds. */
@@ -73,8 +94,8 @@ async function withStore(
 console.log(`\n${KEYS.toLocaleString("en")} keys of 12 characters, states of 10 bytes`);
 await withStore("large", async (store, path) => {
   let epoch = 0;
-  const commit = (state: Iterable<StateChange>) => store.commit(epoch++, { state, positions: [] });
-  await timed("commit of all keys, new", KEYS, () => commit(changes(KEYS)));
+  const commit = (state: Iterable<StateChunk>) => store.commit(epoch++, { state, positions: [] });
+  await timed("commit of all keys, new", KEYS, () => commit(changes(KEYS, { spells: true })));
   await timed("commit of all keys, again", KEYS, () => commit(changes(KEYS)));
   await timed("commit of all keys, again", KEYS, () => commit(changes(KEYS)));
   const some = Math.ceil(KEYS / 100);
@@ -84,7 +105,7 @@ await withStore("large", async (store, path) => {
   await timed("steps()", KEYS, () => store.steps());
   let rows = 0;
   await timed("load of all keys", KEYS, async () => {
-    for await (const chunk of store.load("count", ALL)) rows += chunk.length;
+    for await (const chunk of store.load("count")) rows += chunk.length;
   });
   if (rows !== KEYS) throw new Error(`${rows} keys were loaded`);
 });
@@ -93,18 +114,20 @@ await withStore("large", async (store, path) => {
   const few = KEYS / 10;
   await timed("forgetting nine keys of ten", KEYS - few, () =>
     store.commit(100, {
-      state: changes(KEYS).filter(({ key }) => Number(key.slice(4)) >= few)
-        .map((change) => ({ ...change, state: null })),
+      state: forgetting(few),
       positions: [],
     }));
   console.log(`  size then: ${await sizes(path)}`);
   for (let epoch = 101; epoch < 110; epoch++) {
-    await store.commit(epoch, { state: changes(10, 1, few), positions: [] });
+    await store.commit(epoch, { state: changes(10, { step: 1 }), positions: [] });
   }
   console.log(`  and 9 small epochs later: ${await sizes(path)}`);
 });
 await withStore("tenth", async (store, path) => {
-  await store.commit(0, { state: changes(KEYS / 10, 1, KEYS / 10), positions: [] });
+  await store.commit(0, {
+    state: changes(KEYS / 10, { of: KEYS / 10, spells: true }),
+    positions: [],
+  });
   console.log(`  what is left, as a snapshot: ${await sizes(path)}`);
 });
 
@@ -118,7 +141,11 @@ await withStore("tenth", async (store, path) => {
   await timed("one statement a row, unsorted, keys as bytes", KEYS, () => {
     db.exec("BEGIN");
     const put = db.prepare("REPLACE INTO state VALUES (1, ?, ?, ?)");
-    for (const { key, state } of changes(KEYS)) put.run(keyGroupOf(key), utf8.encode(key), state);
+    const state = new Uint8Array(10).fill(7);
+    for (let i = 0; i < KEYS; i++) {
+      const key = keyOf(i * 7919 % KEYS);
+      put.run(keyGroupOf(key), utf8.encode(key), state);
+    }
     db.exec("COMMIT");
     return Promise.resolve();
   });
@@ -127,12 +154,12 @@ await withStore("tenth", async (store, path) => {
 
 console.log("\n10,000 keys, 1,000 epochs that change all of them");
 await withStore("epochs", async (store, path) => {
-  await store.commit(0, { state: changes(10_000, 1, 10_000), positions: [] });
+  await store.commit(0, { state: changes(10_000, { of: 10_000, spells: true }), positions: [] });
   const first = await sizes(path);
   let most = 0;
   await timed("commits", 10_000_000, async () => {
     for (let epoch = 1; epoch <= 1000; epoch++) {
-      await store.commit(epoch, { state: changes(10_000, 1, 10_000), positions: [] });
+      await store.commit(epoch, { state: changes(10_000, { of: 10_000 }), positions: [] });
       const { size } = await Deno.stat(path);
       const wal = await Deno.stat(`${path}-wal`);
       most = Math.max(most, size + wal.size);

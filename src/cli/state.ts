@@ -71,8 +71,8 @@ function overview(store: SqliteInspector): string {
 }
 
 function listing(store: SqliteInspector, step: string, count: number): string {
-  const keys = store.keys(step, { limit: MOST_KEYS });
-  const rows = keys.map(([key, state]) => [key, preview(decodeValue(state))]);
+  const keys = store.keys(step, MOST_KEYS);
+  const rows = keys.map(({ key, state }) => [key, preview(decodeValue(state))]);
   const rest = count > keys.length ? `\n… and ${count - keys.length} more` : "";
   return `${table([["key", "state"], ...rows])}${rest}\n`;
 }

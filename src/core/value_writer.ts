@@ -58,9 +58,8 @@ export class ValueWriter extends PrimitiveWriter {
     return this.#defined.length;
   }
 
-  /** Begins a batch, or a value by itself, at the buffer's start: shapes are to be written anew. */
-  restart(): void {
-    this.at = 0;
+  /** Begins a batch, or a value by itself: shapes are to be written anew. */
+  startBatch(): void {
     this.#batch++;
     this.#defined.length = 0;
   }

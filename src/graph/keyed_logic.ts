@@ -26,6 +26,10 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   implements StatefulLogic<V, W, S> {
   /** The key; set by the engine. */
   key = "";
+  /** Its number in snapshots; -1 where it has none, or has been forgotten. For the engine. */
+  id = -1;
+  /** Whether a snapshot has the key; for the engine. */
+  isStored = false;
   /** Whether `notifyAt` can give a time. */
   readonly timed: boolean;
   /** Whether values came since `notifyAt` was last asked; for the engine. */

@@ -4,16 +4,15 @@
  * @module
  */
 import type { Epoch, StepId } from "../core/ids.ts";
-import { keyGroupOf } from "../core/key_groups.ts";
 import { nextEpoch } from "./next_epoch.ts";
+import { eachChange } from "./state_chunk.ts";
 import {
   type EpochChanges,
-  type KeyGroupRange,
   type RecoveryConfig,
   RecoveryError,
   type RecoveryStore,
   type ResumePoint,
-  type StateChange,
+  type StateChunk,
   type StoredKey,
   type StoredPosition,
   type StoredStep,
@@ -26,7 +25,7 @@ class Content {
   flow: string | undefined;
   epoch: Epoch | null = null;
   positions: readonly StoredPosition[] = [];
-  readonly state = new Map<StepId, Map<string, Uint8Array>>();
+  readonly state = new Map<StepId, Map<number, StoredKey>>();
   inUse = false;
 }
 
@@ -44,7 +43,7 @@ class Content {
  * await first.close();
  *
  * const second = await recovery.open("orders");
- * assertEquals(await second.resume(), { epoch: 0, positions: [] });
+ * assertEquals(await second.resume(), { epoch: 0, positions: [], nextId: 0 });
  * await second.close();
  * ```
  */
@@ -95,6 +94,7 @@ export class MemoryRecoveryConfig implements RecoveryConfig {
 }
 
 class MemoryStore implements RecoveryStore {
+  readonly byKey = false;
   readonly #content: Content;
   #closed = false;
 
@@ -103,9 +103,12 @@ class MemoryStore implements RecoveryStore {
   }
 
   resume(): Promise<ResumePoint | null> {
-    return this.#open(({ epoch, positions }) =>
-      epoch === null ? null : { epoch, positions: positions.map(copyOf) }
-    );
+    return this.#open(({ epoch, positions, state }) => {
+      if (epoch === null) return null;
+      const last = state.values().flatMap((keys) => keys.keys())
+        .reduce((most, id) => Math.max(most, id), -1);
+      return { epoch, positions: positions.map(copyOf), nextId: last + 1 };
+    });
   }
 
   steps(): Promise<readonly StoredStep[]> {
@@ -113,20 +116,15 @@ class MemoryStore implements RecoveryStore {
       Array.from(state, ([step, keys]) => ({
         step,
         keys: keys.size,
-        bytes: keys.values().reduce((sum, { length }) => sum + length, 0),
+        bytes: keys.values().reduce((sum, { state }) => sum + state.length, 0),
       }))
     );
   }
 
-  async *load(step: StepId, { from, to }: KeyGroupRange): AsyncGenerator<readonly StoredKey[]> {
-    const keys = await this.#open(({ state }) =>
-      [...state.get(step) ?? []].filter(([key]) => {
-        const group = keyGroupOf(key);
-        return group >= from && group < to;
-      })
-    );
+  async *load(step: StepId): AsyncGenerator<readonly StoredKey[]> {
+    const keys = await this.#open(({ state }) => [...state.get(step)?.values() ?? []]);
     for (let at = 0; at < keys.length; at += CHUNK) {
-      yield keys.slice(at, at + CHUNK).map(([key, state]) => [key, state.slice()]);
+      yield keys.slice(at, at + CHUNK).map((each) => ({ ...each, state: each.state.slice() }));
     }
   }
 
@@ -134,9 +132,9 @@ class MemoryStore implements RecoveryStore {
     return this.#open((content) => {
       const next = nextEpoch(content.epoch, epoch);
       // Copied before anything is changed: this runs code of others, which may throw.
-      const changes = Array.from(state, (change) => ({ ...change, state: copy(change.state) }));
+      const changes = Array.from(state, (chunk) => ({ ...chunk, states: chunk.states.slice() }));
       content.positions = positions.map(copyOf);
-      for (const change of changes) apply(content, change);
+      for (const chunk of changes) apply(content, chunk);
       content.epoch = next;
     });
   }
@@ -155,18 +153,22 @@ class MemoryStore implements RecoveryStore {
   }
 }
 
-function apply(content: Content, { step, key, state }: StateChange): void {
-  const keys = content.state.get(step) ?? new Map<string, Uint8Array>();
-  if (state === null) keys.delete(key);
-  else keys.set(key, state);
+function apply(content: Content, chunk: StateChunk): void {
+  const { step } = chunk;
+  const keys = content.state.get(step) ?? new Map<number, StoredKey>();
+  for (const { id, key, state } of eachChange(chunk)) {
+    if (state === null) keys.delete(id);
+    else keys.set(id, { id, key: key ?? spelled(keys.get(id)), state });
+  }
   if (keys.size === 0) content.state.delete(step);
   else content.state.set(step, keys);
 }
 
-function copyOf(position: StoredPosition): StoredPosition {
-  return { ...position, state: position.state.slice() };
+function spelled(stored: StoredKey | undefined): string {
+  if (stored === undefined) throw new Error("a change has no key, nor has its id");
+  return stored.key;
 }
 
-function copy(state: Uint8Array | null): Uint8Array | null {
-  return state === null ? null : state.slice();
+function copyOf(position: StoredPosition): StoredPosition {
+  return { ...position, state: position.state.slice() };
 }

@@ -24,23 +24,37 @@ export interface StoredPosition {
   readonly state: Uint8Array;
 }
 
-/** What has become of a key in an epoch. */
-export interface StateChange {
-  /** The step whose key it is. */
+/**
+ * What has become of keys of a step in an epoch, as columns: a million small objects would cost more than
+ * all else. Each key has an id, so that only its first snapshot has to spell it.
+ */
+export interface StateChunk {
+  /** The step whose keys they are. */
   readonly step: StepId;
-  /** Any string, also one that is not well-formed Unicode. */
-  readonly key: string;
-  /** Its state, encoded; `null` where the key has been forgotten. */
-  readonly state: Uint8Array | null;
+  /**
+   * The keys' ids. A key keeps its id for as long as it has state, in later runs too; that of a key that
+   * was forgotten may be given to another. Integers from 0, in no order.
+   */
+  readonly ids: Float64Array;
+  /**
+   * The keys: any strings, also such that are not well-formed Unicode. `null` where the store has the keys
+   * of all of these ids, or they have been forgotten.
+   */
+  readonly keys: readonly string[] | null;
+  /** Their states, each encoded by itself, one behind the other. */
+  readonly states: Uint8Array;
+  /** How many bytes the state of each key has; -1 where the key has been forgotten. */
+  readonly lengths: Int32Array;
 }
 
 /** All that an epoch has changed. */
 export interface EpochChanges {
   /**
-   * The keys that changed, each at most once. They are taken over many turns of the event loop, so
-   * what is behind them must not change until `commit` is done.
+   * The keys that changed. What comes later takes the place of what was said of the same id, or key, before.
+   * They are taken over many turns of the event loop, so what is behind them must not change until
+   * `commit` is done.
    */
-  readonly state: Iterable<StateChange>;
+  readonly state: Iterable<StateChunk>;
   /** All positions as they are now. They take the place of those that were stored. */
   readonly positions: readonly StoredPosition[];
 }
@@ -51,6 +65,8 @@ export interface ResumePoint {
   readonly epoch: Epoch;
   /** All positions at its end, in no order. */
   readonly positions: readonly StoredPosition[];
+  /** All ids of keys are below it. */
+  readonly nextId: number;
 }
 
 /** What is stored of a step. */
@@ -63,31 +79,32 @@ export interface StoredStep {
   readonly bytes: number;
 }
 
-/** Key groups `from` up to, but not with, `to`. */
-export interface KeyGroupRange {
-  /** The first group. */
-  readonly from: number;
-  /** The one after the last. */
-  readonly to: number;
-}
-
 /** A key and its state, encoded. */
-export type StoredKey = readonly [key: string, state: Uint8Array];
+export interface StoredKey {
+  /** Its id; of a store that keeps none, any. */
+  readonly id: number;
+  /** The key. */
+  readonly key: string;
+  /** Its state. */
+  readonly state: Uint8Array;
+}
 
 /**
  * A store that has been opened for one run, which nobody else can open until it is closed. Does one
  * thing after the other: what is asked for while an epoch is written waits until it is.
  */
 export interface RecoveryStore {
+  /** Whether it keeps no ids, so that changes must always spell their keys. */
+  readonly byKey: boolean;
   /** Where to go on; `null` where nothing has been committed. */
   resume(): Promise<ResumePoint | null>;
   /** The steps that have keyed state, also those that the flow no longer has. */
   steps(): Promise<readonly StoredStep[]>;
   /**
-   * The keys of a step that are in some key groups, in chunks of some thousands at most. To be read
-   * before the first commit: of a commit in between, some keys would be of before, some of after it.
+   * The keys of a step, in chunks of some thousands at most. To be read before the first commit: of a
+   * commit in between, some keys would be of before, some of after it.
    */
-  load(step: StepId, groups: KeyGroupRange): AsyncIterable<readonly StoredKey[]>;
+  load(step: StepId): AsyncIterable<readonly StoredKey[]>;
   /**
    * Writes an epoch: all of it, or, if it rejects or the process dies, nothing.
    *

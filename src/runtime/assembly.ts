@@ -61,7 +61,7 @@ export interface Tasks {
 /** A stateful step, as far as a snapshot's state is put back into it. */
 export interface KeyedStep {
   /** Makes a key out of what a snapshot has of it. */
-  restore(key: string, state: unknown): void;
+  restore(key: string, id: number, state: unknown): void;
 }
 
 /** Makes the tasks of a worker. */
@@ -139,7 +139,7 @@ class Assembly {
     return new Outlet(this.#chain(stage, fused), ports, host.pace, {
       emit: (items) => counter.add(stage.head, items),
       epochEnd: (epoch) => {
-        for (const [id, table] of fused) host.journal?.state(epoch, id, table.takeChanges);
+        for (const [id, table] of fused) host.journal?.state(epoch, id, table);
       },
     });
   }
@@ -184,7 +184,7 @@ class Assembly {
     const reader = head.kind === "input" ? readers.get(head) : undefined;
     const tableOf = (node: StatefulNode): KeyTable => {
       const id = idOf(plan, node);
-      const table = createKeyTable(node, host.journal !== null, {
+      const table = createKeyTable(node, host.journal?.ids() ?? null, {
         now: () => host.now(),
         quiet: () => 0, // a fused step has no timers, so it is not told
         forgotten: -Infinity,

@@ -10,38 +10,42 @@
 import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
-import { decodeValue, encodeValue, ValueColumn } from "../core/value_codec.ts";
+import { decodeValue, encodeValue } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
-import type { KeyedLogic } from "../graph/keyed_logic.ts";
-import type { PositionRole, StoredPosition } from "../recovery/store.ts";
-import type { KeyTable } from "./keyed_table.ts";
+import type { PositionRole, StateChunk, StoredPosition } from "../recovery/store.ts";
+import { ChunkWriter } from "./chunk_writer.ts";
+import { KeyIds, type KeyNumbering } from "./key_ids.ts";
+import type { KeyChanges } from "./keyed_table.ts";
 
-/** Keys in a chunk, at most, and about how many bytes of state. */
-const CHUNK_KEYS = 4096;
-const CHUNK_BYTES = 8 << 20;
-
-/** Keys of a step that an epoch has changed, as columns: many small objects would cost more. */
-export interface StateChunk {
-  readonly epoch: Epoch;
-  readonly step: StepId;
-  readonly keys: readonly string[];
-  /** Their states, each encoded by itself, one behind the other. */
-  readonly states: Uint8Array;
-  /** How many bytes the state of each key has; -1 where the key has been forgotten. */
-  readonly lengths: Int32Array;
+/** Which worker it is, of how many. */
+export interface WorkerNumber {
+  readonly index: WorkerIndex;
+  readonly count: number;
 }
 
 /** Collects the parts. */
 export class Journal {
-  readonly #worker: WorkerIndex;
-  readonly #send: (chunk: StateChunk) => void;
+  readonly #worker: WorkerNumber;
+  readonly #numbering: KeyNumbering;
+  readonly #send: (epoch: Epoch, chunk: StateChunk) => void;
   readonly #latest = new Map<string, StoredPosition[]>(); // by role and step
   #noted: { epoch: Epoch; name: string; positions: StoredPosition[] }[] = [];
 
   /** `send` gets the changed keys, chunk by chunk. */
-  constructor(worker: WorkerIndex, send: (chunk: StateChunk) => void) {
+  constructor(
+    worker: WorkerNumber,
+    numbering: KeyNumbering,
+    send: (epoch: Epoch, chunk: StateChunk) => void,
+  ) {
     this.#worker = worker;
+    this.#numbering = numbering;
     this.#send = send;
+  }
+
+  /** What numbers the keys of a step on this worker. */
+  ids(): KeyIds {
+    const { index, count } = this.#worker;
+    return new KeyIds(this.#numbering.firstId + index, count);
   }
 
   /**
@@ -49,30 +53,26 @@ export class Journal {
    *
    * @throws {StepError} If a snapshot cannot be taken or encoded.
    */
-  state(
-    epoch: Epoch,
-    step: StepId,
-    takeChanges: KeyTable["takeChanges"],
-  ): void {
-    const column = new ValueColumn();
-    let keys: string[] = [];
-    const lengths = new Int32Array(CHUNK_KEYS);
-    let bytes = 0;
-    const flush = () => {
-      if (keys.length === 0) return;
-      const states = column.take();
-      this.#send({ epoch, step, keys, states, lengths: lengths.slice(0, keys.length) });
-      keys = [];
-      bytes = 0;
-    };
-    takeChanges((key, logic) => {
-      const length = logic === null ? -1 : this.#encode(column, step, key, logic);
-      lengths[keys.length] = length;
-      keys.push(key);
-      bytes += length;
-      if (keys.length === CHUNK_KEYS || bytes > CHUNK_BYTES) flush();
+  state(epoch: Epoch, step: StepId, changes: KeyChanges): void {
+    const send = (chunk: StateChunk) => this.#send(epoch, chunk);
+    const { byKey } = this.#numbering;
+    const named = new ChunkWriter(step, true, send);
+    const numbered = new ChunkWriter(step, false, send);
+    // Before anything else: their numbers may be those of other keys by now.
+    const gone = byKey ? named : numbered;
+    for (const { id, key } of changes.takeForgotten()) gone.forget(id, key);
+    gone.flush();
+    changes.takeChanged((logic) => {
+      const chunk = byKey || !logic.isStored ? named : numbered;
+      try {
+        chunk.write(logic.id, logic.key, logic.snapshot());
+      } catch (thrown) {
+        const item = preview({ key: logic.key });
+        throw new StepError({ stepId: step, worker: this.#worker.index, item }, thrown);
+      }
     });
-    flush();
+    named.flush();
+    numbered.flush();
   }
 
   /** Takes how far an input or output has come by the end of an epoch. */
@@ -95,19 +95,11 @@ export class Journal {
     return [...this.#latest.values()].flat();
   }
 
-  #encode(column: ValueColumn, step: StepId, key: string, logic: KeyedLogic): number {
-    try {
-      return column.write(logic.snapshot());
-    } catch (thrown) {
-      throw new StepError({ stepId: step, worker: this.#worker, item: preview({ key }) }, thrown);
-    }
-  }
-
   #guard<R>(stepId: StepId, item: unknown, work: () => R): R {
     try {
       return work();
     } catch (thrown) {
-      throw new StepError({ stepId, worker: this.#worker, item: preview(item) }, thrown);
+      throw new StepError({ stepId, worker: this.#worker.index, item: preview(item) }, thrown);
     }
   }
 }

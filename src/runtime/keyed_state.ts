@@ -8,11 +8,12 @@ import { chainChecks } from "../graph/chain_checks.ts";
 import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../graph/nodes.ts";
 import { PAUSE_AT } from "./chain.ts";
-import { createKeyTable, type KeyTable, refusePromise } from "./keyed_table.ts";
+import type { KeyIds } from "./key_ids.ts";
+import { createKeyTable, type KeyChanges, refusePromise } from "./keyed_table.ts";
 import { Timers } from "./timers.ts";
 
 /** The keys of one stateful step. Each method works until it has enough to send on first. */
-export interface KeyedState {
+export interface KeyedState extends KeyChanges {
   /** When the next key may be due, in milliseconds since the Unix epoch; infinity for never. */
   readonly nextDue: number;
   /** The item, or else the key, that was being worked on, for an error to show. */
@@ -30,27 +31,22 @@ export interface KeyedState {
   /** Gives keys their `onEnd`. Says whether that was all of them. */
   end(): boolean;
   /** Makes a key out of what a snapshot has of it, with its timer. */
-  restore(key: string, state: unknown): void;
-  /** The keys that have changed since this was last asked. */
-  takeChanges: KeyTable["takeChanges"];
+  restore(key: string, id: number, state: unknown): void;
   /** What was emitted since it was last taken: `[key, value]` pairs. */
   take(): unknown[];
 }
 
 /**
- * Makes the state of a step (`tracked`: whether anybody will ask what has changed), as closures over local variables and not as a class: `emit` is called
+ * Makes the state of a step (`ids` number its keys, where snapshots are taken), as closures over local variables and not as a class: `emit` is called
  * for every item, and writes to locals measurably faster than to fields.
  */
 export function createKeyedState(
   node: StatefulNode,
-  tracked: boolean,
+  ids: KeyIds | null,
   scope: StepScope,
 ): KeyedState {
-  const { keys, add, touch: change, leave: forget, restore, takeChanges } = createKeyTable(
-    node,
-    tracked,
-    scope,
-  );
+  const table = createKeyTable(node, ids, scope);
+  const { keys, add, touch: change, leave: forget, takeForgotten, takeChanged } = table;
   const timers = new Timers<KeyTimer>();
   const quietTimers = new Timers<KeyTimer>();
   const touched: KeyedLogic[] = [];
@@ -198,15 +194,17 @@ export function createKeyedState(
       return false;
     },
 
-    restore(key: string, state: unknown): void {
-      const logic = restore(key, state);
+    restore(key: string, id: number, state: unknown): void {
+      const logic = table.restore(key, id, state);
       if (!logic.timed) return;
       if (!node.quiet) askTimer(logic);
       else if (logic.isDone()) leave(logic, true); // its time came between two runs
       else touch(logic);
     },
 
-    takeChanges,
+    takeForgotten,
+
+    takeChanged,
 
     take(): unknown[] {
       const pairs = out;

@@ -5,36 +5,47 @@
  */
 import { preview } from "../core/preview.ts";
 import { isPromiseLike } from "../core/promises.ts";
+import type { KeyIds } from "./key_ids.ts";
 import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../graph/nodes.ts";
 
-/**
- * Takes a key that has changed, with its logic, or `null` where it has been forgotten. A function, as
- * iterating took a fifth longer, with a million keys.
- */
-export type TakeChange = (key: string, logic: KeyedLogic | null) => void;
+/** What has become of the keys of a step since this was last asked: to be taken in this order. */
+export interface KeyChanges {
+  /** Gives the keys that a snapshot has and that have been forgotten. */
+  takeForgotten(): readonly ForgottenKey[];
+  /** Gives the keys that have changed. With a function, as iterating took a fifth longer. */
+  takeChanged(each: (logic: KeyedLogic) => void): void;
+}
+
+/** A key that has been forgotten, whose number may be another's already. */
+export interface ForgottenKey {
+  readonly id: number;
+  readonly key: string;
+}
 
 /** The keys of a stateful step with their logic. */
-export interface KeyTable {
+export interface KeyTable extends KeyChanges {
   readonly keys: Map<string, KeyedLogic>;
   /** Makes the logic of a key that has none. */
   add(key: string): KeyedLogic;
   /** Makes the logic of a key out of what a snapshot has of it. */
-  restore(key: string, state: unknown): KeyedLogic;
+  restore(key: string, id: number, state: unknown): KeyedLogic;
   /** Notes that a key is not what the last snapshot has of it. Where `dirty` says so, it is noted. */
   touch(logic: KeyedLogic): void;
   /** Forgets a key whose `isDone` did not give `false`; throws unless that was `true`. */
   leave(logic: KeyedLogic, done: unknown): void;
-  /** Gives the keys that have changed since this was last called. */
-  takeChanges(each: TakeChange): void;
 }
 
-/** Makes the table of a step, without keys. `tracked`: whether anybody will ask what has changed. */
-export function createKeyTable(node: StatefulNode, tracked: boolean, scope: StepScope): KeyTable {
+/** Makes the table of a step, without keys. `ids` number them; `null` where no snapshots are taken. */
+export function createKeyTable(
+  node: StatefulNode,
+  ids: KeyIds | null,
+  scope: StepScope,
+): KeyTable {
   const make = node.begin(scope);
   const keys = new Map<string, KeyedLogic>();
   let touched: KeyedLogic[] = [];
-  let forgotten = new Set<string>();
+  let forgotten: ForgottenKey[] = [];
 
   function build(key: string, state: unknown): KeyedLogic {
     const built: unknown = make(state, key);
@@ -59,31 +70,41 @@ export function createKeyTable(node: StatefulNode, tracked: boolean, scope: Step
     touch,
     add(key: string): KeyedLogic {
       const logic = build(key, undefined);
-      if (tracked) touch(logic);
+      if (ids !== null) {
+        logic.id = ids.take();
+        touch(logic);
+      }
       return logic;
     },
-    restore(key: string, state: unknown): KeyedLogic {
+    restore(key: string, id: number, state: unknown): KeyedLogic {
       const logic = build(key, state);
-      logic.dirty = !tracked;
+      logic.id = id;
+      logic.isStored = true;
+      logic.dirty = false;
       return logic;
     },
     leave(logic: KeyedLogic, done: unknown): void {
       if (done !== true) refuseDone(done);
       keys.delete(logic.key);
-      if (tracked) forgotten.add(logic.key);
+      if (ids === null) return;
+      if (logic.isStored) forgotten.push({ id: logic.id, key: logic.key });
+      ids.release(logic.id);
+      logic.id = -1;
     },
-    takeChanges(each: TakeChange): void {
-      const changed = touched;
+    takeForgotten(): readonly ForgottenKey[] {
       const gone = forgotten;
+      forgotten = [];
+      return gone;
+    },
+    takeChanged(each: (logic: KeyedLogic) => void): void {
+      const changed = touched;
       touched = [];
-      forgotten = new Set();
       for (const logic of changed) {
-        // Forgotten since? To look up each key would take longer than to encode its state.
-        if (gone.size > 0 && gone.has(logic.key) && keys.get(logic.key) !== logic) continue;
+        if (logic.id < 0) continue; // forgotten since
         logic.dirty = false;
-        each(logic.key, logic);
+        each(logic);
+        logic.isStored = true;
       }
-      for (const key of gone) if (!keys.has(key)) each(key, null); // else it has come again
     },
   };
 }

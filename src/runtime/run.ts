@@ -108,7 +108,7 @@ async function runGraph(
   const { signal, log = silentLog, clock = systemClock, intervalMs } = options;
   const recovery = await RunRecovery.open(options.recovery ?? null, graph.name, log);
   const worker = new Worker(graph, { index: 0, count: 1, clock, log }, {
-    stateChanged: (chunk) => recovery.stateChanged(chunk),
+    stateChanged: (epoch, chunk) => recovery.stateChanged(epoch, chunk),
     epochClosed: (epoch, positions) => {
       recovery.moved(0, epoch, positions);
       epochs.closed(0, epoch);
@@ -127,7 +127,7 @@ async function runGraph(
   signal?.addEventListener("abort", stop, { once: true });
   try {
     if (signal?.aborted) worker.stop();
-    const { positions, isOn: snapshots, epoch } = recovery;
+    const { positions, numbering: snapshots, epoch } = recovery;
     await recovery.checkSteps(worker.keyedSteps, [...graph.ids.values()], log);
     const plans = await worker.plan(positions);
     await worker.open({ epoch, plans, positions, snapshots, mesh: null });

@@ -4,19 +4,18 @@
  * @module
  */
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
-import { KEY_GROUPS, ownersOf } from "../core/key_groups.ts";
+import { keyGroupOf, ownersOf } from "../core/key_groups.ts";
 import type { Log } from "../core/log.ts";
 import type {
-  EpochChanges,
-  KeyGroupRange,
   RecoveryConfig,
   RecoveryStore,
-  StateChange,
+  ResumePoint,
+  StateChunk,
   StoredKey,
   StoredPosition,
   StoredStep,
 } from "../recovery/store.ts";
-import type { StateChunk } from "./journal.ts";
+import type { KeyNumbering } from "./key_ids.ts";
 
 /** Keys of a step that a worker gets back. */
 export interface RestoredChunk {
@@ -31,44 +30,39 @@ export class RunRecovery {
   readonly epoch: Epoch;
   /** Where inputs and outputs were then. */
   readonly positions: readonly StoredPosition[];
+  /** How keys are numbered in snapshots; `null` where none are taken. */
+  readonly numbering: KeyNumbering | null;
   readonly #store: RecoveryStore | null;
-  #changes: StateChunk[] = []; // not committed yet, in the order they came
+  #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
   readonly #latest = new Map<WorkerIndex, readonly StoredPosition[]>();
   #stored: Promise<readonly StoredStep[]> | null = null; // before the first commit; all is read for it
   #orphans: readonly StoredPosition[] = []; // of steps that the flow does not have
   #noted: { worker: WorkerIndex; epoch: Epoch; positions: readonly StoredPosition[] }[] = [];
 
-  private constructor(
-    store: RecoveryStore | null,
-    from: { epoch: Epoch; positions: readonly StoredPosition[] },
-  ) {
+  private constructor(store: RecoveryStore | null, from: ResumePoint | null) {
     this.#store = store;
-    this.epoch = from.epoch;
-    this.positions = from.positions;
+    this.epoch = from === null ? 0 : from.epoch + 1;
+    this.positions = from?.positions ?? [];
+    this.numbering = store && { firstId: from?.nextId ?? 0, byKey: store.byKey };
   }
 
   /** Opens the store of a flow; `null` for none. */
   static async open(config: RecoveryConfig | null, flow: string, log: Log): Promise<RunRecovery> {
-    if (config === null) return new RunRecovery(null, { epoch: 0, positions: [] });
+    if (config === null) return new RunRecovery(null, null);
     const store = await config.open(flow);
     try {
       const point = await store.resume();
       if (point === null) {
         log.info("nothing to resume: a first run", { recovery: config.name });
-        return new RunRecovery(store, { epoch: 0, positions: [] });
+      } else {
+        const { epoch } = point;
+        log.info("resuming after the last snapshot", { recovery: config.name, epoch });
       }
-      const { epoch, positions } = point;
-      log.info("resuming after the last snapshot", { recovery: config.name, epoch });
-      return new RunRecovery(store, { epoch: epoch + 1, positions });
+      return new RunRecovery(store, point);
     } catch (error) {
       await store.close();
       throw error;
     }
-  }
-
-  /** Whether snapshots are taken. */
-  get isOn(): boolean {
-    return this.#store !== null;
   }
 
   /**
@@ -104,10 +98,15 @@ export class RunRecovery {
   async *state(steps: readonly StepId[], workerCount: number): AsyncGenerator<RestoredChunk, void> {
     if (this.#store === null) return;
     const stored = new Set((await this.#steps()).map(({ step }) => step));
+    const owners = ownersOf(workerCount);
     for (const step of steps) {
       if (!stored.has(step)) continue;
-      for (const [worker, groups] of groupsOf(workerCount).entries()) {
-        for await (const keys of this.#store.load(step, groups)) yield { worker, step, keys };
+      for await (const chunk of this.#store.load(step)) {
+        const shares = Array.from({ length: workerCount }, (): StoredKey[] => []);
+        for (const each of chunk) shares[owners[keyGroupOf(each.key)]].push(each);
+        for (const [worker, keys] of shares.entries()) {
+          if (keys.length > 0) yield { worker, step, keys };
+        }
       }
     }
   }
@@ -117,8 +116,8 @@ export class RunRecovery {
   }
 
   /** Takes keys that have changed. */
-  stateChanged(chunk: StateChunk): void {
-    this.#changes.push(chunk);
+  stateChanged(epoch: Epoch, chunk: StateChunk): void {
+    this.#changes.push({ epoch, chunk });
   }
 
   /** Takes where a worker's inputs and outputs are at the end of an epoch. */
@@ -133,54 +132,22 @@ export class RunRecovery {
    */
   async commit(epoch: Epoch): Promise<void> {
     if (this.#store === null) return;
-    const [chunks, later] = parted(this.#changes, (chunk) => chunk.epoch <= epoch);
+    const [now, later] = parted(this.#changes, (change) => change.epoch <= epoch);
     this.#changes = later;
+    // Only at the end of a run are there those of two epochs.
+    const state = now.sort((a, b) => a.epoch - b.epoch).map(({ chunk }) => chunk);
     for (const { worker, epoch: of, positions } of this.#noted) {
       if (of <= epoch) this.#latest.set(worker, positions);
     }
     this.#noted = this.#noted.filter(({ epoch: of }) => of > epoch);
     const positions = [...this.#orphans, ...[...this.#latest.values()].flat()];
-    const changes: EpochChanges = { state: changesOf(chunks), positions };
-    await this.#store.commit(epoch, changes);
+    await this.#store.commit(epoch, { state, positions });
   }
 
   /** Frees the store. */
   async close(): Promise<void> {
     await this.#store?.close();
   }
-}
-
-/** The changes in chunks, each key once. Only at the end of a run are there chunks of two epochs. */
-function changesOf(chunks: readonly StateChunk[]): Iterable<StateChange> {
-  const isOneEpoch = chunks.every(({ epoch }) => epoch === chunks[0].epoch);
-  return isOneEpoch ? each(chunks) : newest(chunks.toSorted((a, b) => a.epoch - b.epoch));
-}
-
-function* each(chunks: readonly StateChunk[]): Iterable<StateChange> {
-  for (const { step, keys, states, lengths } of chunks) {
-    let at = 0;
-    for (let i = 0; i < keys.length; i++) {
-      const state = lengths[i] < 0 ? null : states.subarray(at, at += lengths[i]);
-      yield { step, key: keys[i], state };
-    }
-  }
-}
-
-function* newest(chunks: readonly StateChunk[]): Iterable<StateChange> {
-  for (const [step, ofStep] of Map.groupBy(chunks, ({ step }) => step)) {
-    const changes = new Map([...each(ofStep)].map(({ key, state }) => [key, state]));
-    for (const [key, state] of changes) yield { step, key, state };
-  }
-}
-
-/** The key groups of each worker: a range. */
-function groupsOf(workerCount: number): KeyGroupRange[] {
-  const owners = ownersOf(workerCount);
-  return Array.from({ length: workerCount }, (_, worker) => {
-    const from = owners.indexOf(worker);
-    const next = owners.indexOf(worker + 1);
-    return { from, to: next === -1 ? KEY_GROUPS : next };
-  });
 }
 
 function parted<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {

@@ -12,10 +12,11 @@ import { within } from "../core/promises.ts";
 import type { InputReader, OutputWriter, Place, Positions, Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
 import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
-import type { PositionRole, StoredKey, StoredPosition } from "../recovery/store.ts";
+import type { PositionRole, StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
-import { Journal, positionsOf, type StateChunk } from "./journal.ts";
+import { Journal, positionsOf } from "./journal.ts";
+import type { KeyNumbering } from "./key_ids.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
 import { goesByTime, idOf, type Plan, planFlow } from "./plan.ts";
@@ -37,7 +38,7 @@ export type InputPlans = Readonly<Record<StepId, unknown>>;
 /** What a worker tells whoever coordinates it. */
 export interface WorkerEvents {
   /** Keys have changed in an epoch that is about to be closed. */
-  stateChanged(chunk: StateChunk): void;
+  stateChanged(epoch: Epoch, chunk: StateChunk): void;
   /** All of the epoch is out and durable; inputs and outputs are where `positions` says. */
   epochClosed(epoch: Epoch, positions: readonly StoredPosition[]): void;
   /** A step asks for a graceful stop of the whole run. */
@@ -64,8 +65,8 @@ export interface WorkerStart {
   readonly plans: InputPlans;
   /** Where inputs and outputs were at the last snapshot, on all workers together. */
   readonly positions: readonly StoredPosition[];
-  /** Whether snapshots are taken. */
-  readonly snapshots: boolean;
+  /** How keys are numbered in snapshots; `null` where none are taken. */
+  readonly snapshots: KeyNumbering | null;
   /** Reaches the other workers; `null` where there are none. */
   readonly mesh: Mesh | null;
 }
@@ -165,8 +166,10 @@ export class Worker implements TaskHost {
   async open({ epoch, plans, positions, snapshots, mesh }: WorkerStart): Promise<void> {
     this.#mesh = mesh;
     this.#epoch = epoch;
-    if (snapshots) {
-      this.#journal = new Journal(this.workerIndex, (chunk) => this.#events.stateChanged(chunk));
+    if (snapshots !== null) {
+      this.#journal = new Journal(this.#options, snapshots, (epoch, chunk) => {
+        this.#events.stateChanged(epoch, chunk);
+      });
     }
     for (const node of this.#plan.captures) {
       const resume = this.#resumeOf(node, "output", positions);
@@ -189,7 +192,7 @@ export class Worker implements TaskHost {
       mesh,
       epoch,
     });
-    if (snapshots) await this.#begin(epoch - 1, positions);
+    if (snapshots !== null) await this.#begin(epoch - 1, positions);
     mesh?.start(this);
     if (this.#stopping) this.stop();
   }
@@ -201,9 +204,9 @@ export class Worker implements TaskHost {
    */
   restore(step: StepId, keys: Iterable<StoredKey>): void {
     const table = this.#tasks.keyed.get(step)!;
-    for (const [key, state] of keys) {
+    for (const { id, key, state } of keys) {
       try {
-        table.restore(key, decodeValue(state));
+        table.restore(key, id, decodeValue(state));
       } catch (thrown) {
         throw stepError({ stepId: step }, this, new ItemError({ key }, { cause: thrown }));
       }

@@ -1,14 +1,14 @@
 /** What every recovery store has to do, whatever it is made of. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { KEY_GROUPS, keyGroupOf } from "../../src/core/key_groups.ts";
 import {
-  type KeyGroupRange,
   type RecoveryConfig,
   RecoveryError,
   type RecoveryStore,
-  type StateChange,
+  type ResumePoint,
   type StoredPosition,
 } from "../../src/recovery/store.ts";
+
+import { chunks, idOf, type KeyChange } from "../support/state_chunks.ts";
 
 /** A place without a store, which is gone after the test. */
 export interface TestPlace extends AsyncDisposable {
@@ -16,15 +16,13 @@ export interface TestPlace extends AsyncDisposable {
   config(): RecoveryConfig;
 }
 
-const ALL: KeyGroupRange = { from: 0, to: KEY_GROUPS };
-
 const bytes = (...values: number[]) => new Uint8Array(values);
 
-function put(key: string, state: Uint8Array, step = "count"): StateChange {
+function put(key: string, state: Uint8Array, step = "count"): KeyChange {
   return { step, key, state };
 }
 
-function forget(key: string, step = "count"): StateChange {
+function forget(key: string, step = "count"): KeyChange {
   return { step, key, state: null };
 }
 
@@ -38,16 +36,20 @@ function sorted(positions: readonly StoredPosition[] = []): StoredPosition[] {
   return positions.toSorted((a, b) => id(a) < id(b) ? -1 : 1);
 }
 
+/** A resume point without the ids. */
+function at(point: ResumePoint | null) {
+  return point && { epoch: point.epoch, positions: point.positions };
+}
+
 /** All keys of a step, each exactly once. */
 export async function loadAll(
   store: RecoveryStore,
   step = "count",
-  groups: KeyGroupRange = ALL,
 ): Promise<Map<string, Uint8Array>> {
   const keys = new Map<string, Uint8Array>();
-  for await (const chunk of store.load(step, groups)) {
+  for await (const chunk of store.load(step)) {
     assert(chunk.length > 0 && chunk.length < 10_000, "a chunk has some thousands of keys at most");
-    for (const [key, state] of chunk) {
+    for (const { key, state } of chunk) {
       assert(!keys.has(key), `${JSON.stringify(key)} came twice`);
       keys.set(key, state);
     }
@@ -77,8 +79,8 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     }
   }
 
-  const commit = (config: RecoveryConfig, epoch: number, ...state: StateChange[]) =>
-    within(config, (store) => store.commit(epoch, { state, positions: [] }));
+  const commit = (config: RecoveryConfig, epoch: number, ...state: KeyChange[]) =>
+    within(config, (store) => store.commit(epoch, { state: chunks(state), positions: [] }));
 
   const stored = (config: RecoveryConfig, step?: string) =>
     within(config, (store) => loadAll(store, step));
@@ -198,18 +200,74 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     await within(config(), () => Promise.resolve(), "\ud800");
   });
 
-  test("load gives exactly the keys in the key groups that were asked for", async (config) => {
+  test("load gives all keys of a step, and of no other", async (config) => {
     const keys = Array.from({ length: 20_000 }, (_, i) => `key ${i}`);
     await commit(config(), 0, ...keys.map((key) => put(key, bytes(1))), put("x", bytes(), "other"));
     await within(config(), async (store) => {
-      for (const [from, to] of [[0, 1], [0, 341], [341, 682], [682, 1024], [1023, 1024], [5, 5]]) {
-        const found = await loadAll(store, "count", { from, to });
-        const expected = keys.filter((key) => keyGroupOf(key) >= from && keyGroupOf(key) < to);
-        assertEquals([...found.keys()].sort(), expected.sort());
-      }
-      assertEquals((await loadAll(store)).size, keys.length);
+      assertEquals([...(await loadAll(store)).keys()].sort(), keys.toSorted());
+      assertEquals(await loadAll(store, "other"), new Map([["x", bytes()]]));
       assertEquals(await loadAll(store, "no such step"), new Map());
     });
+  });
+
+  test("keys are spelled once, unless a store keeps no ids", async (config) => {
+    const keys = Array.from({ length: 1_000 }, (_, i) => `key ${i}`);
+    await commit(config(), 0, ...keys.map((key) => put(key, bytes(0))));
+    await within(config(), async (store) => {
+      for (let epoch = 1; epoch < 4; epoch++) {
+        const some = keys.filter((_, i) => i % (epoch + 1) === 0);
+        const changed = some.map((key) => put(key, bytes(epoch)));
+        await store.commit(epoch, { state: chunks(changed, store.byKey), positions: [] });
+      }
+      const gone = keys.filter((_, i) => i % 5 === 1).map((key) => forget(key));
+      await store.commit(4, { state: chunks(gone, store.byKey), positions: [] });
+    });
+    const expected = keys.map((key, i) =>
+      [key, bytes([3, 2, 1].find((n) => i % (n + 1) === 0) ?? 0)] as const
+    )
+      .filter((_, i) => i % 5 !== 1);
+    assertEquals(await stored(config()), new Map(expected));
+  });
+
+  test("an id may be given to another key, in the same epoch too", async (config) => {
+    const named = (key: string, state: number | null, id: number) => ({
+      step: "count",
+      ids: Float64Array.of(id),
+      keys: [key],
+      states: bytes(...state === null ? [] : [state]),
+      lengths: Int32Array.of(state === null ? -1 : 1),
+    });
+    await within(config(), async (store) => {
+      await store.commit(0, { state: [named("a", 1, 0), named("b", 2, 1)], positions: [] });
+      const state = [named("a", null, 0), named("b", null, 1), named("c", 3, 0), named("a", 4, 1)];
+      await store.commit(1, { state, positions: [] });
+      await store.commit(2, {
+        state: [named("c", null, 0), named("d", 5, 0), named("d", 6, 0)],
+        positions: [],
+      });
+      assertEquals(await store.steps(), [{ step: "count", keys: 2, bytes: 2 }]);
+    });
+    await within(config(), async (store) => {
+      const found = (await Array.fromAsync(store.load("count"))).flat();
+      const byKey = found.map(({ key, state }) => [key, state] as const);
+      assertEquals(new Map(byKey), new Map([["d", bytes(6)], ["a", bytes(4)]]));
+      if (!store.byKey) assertEquals(found.map(({ id }) => id).sort(), [0, 1]);
+    });
+  });
+
+  test("new ids begin after all that are stored", async (config) => {
+    await commit(
+      config(),
+      0,
+      put("a", bytes(1)),
+      ...Array.from({ length: 300 }, (_, i) => put(`${i}`, bytes(1), "other")),
+    );
+    const { nextId } = (await within(config(), (store) => store.resume()))!;
+    const last = idOf("other", "299");
+    await within(
+      config(),
+      (store) => Promise.resolve(assert(store.byKey || nextId > last, `${nextId}`)),
+    );
   });
 
   test("an epoch may be large", async (config) => {
@@ -217,13 +275,13 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     const keyOf = (i: number) => `key-${i * 7919 % count}`;
     await within(config(), async (store) => {
       const all = Array.from({ length: count }, (_, i) => put(keyOf(i), bytes(i, i >> 8, i >> 16)));
-      await store.commit(0, { state: all, positions: [] });
-      function* half(): Generator<StateChange> {
+      await store.commit(0, { state: chunks(all), positions: [] });
+      function* half(): Generator<KeyChange> {
         for (let i = 0; i < count; i += 2) {
           yield i % 4 === 0 ? forget(keyOf(i)) : put(keyOf(i), bytes(7));
         }
       }
-      await store.commit(1, { state: half(), positions: [] });
+      await store.commit(1, { state: chunks(half()), positions: [] });
       const found = await loadAll(store);
       assertEquals(found.size, count * 3 / 4);
       for (let i = 0; i < count; i++) {
@@ -238,14 +296,17 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
   test("what is asked for while an epoch is written waits for it", async (config) => {
     await within(config(), async (store) => {
       const state = Array.from({ length: 50_000 }, (_, i) => put(String(i), bytes(1)));
-      const committed = store.commit(3, { state, positions: [position("p", bytes(1))] });
+      const committed = store.commit(3, {
+        state: chunks(state),
+        positions: [position("p", bytes(1))],
+      });
       const [resume, steps, keys] = await Promise.all([
         store.resume(),
         store.steps(),
         loadAll(store),
         committed,
       ]);
-      assertEquals(resume, { epoch: 3, positions: [position("p", bytes(1))] });
+      assertEquals(at(resume), { epoch: 3, positions: [position("p", bytes(1))] });
       assertEquals(steps, [{ step: "count", keys: state.length, bytes: state.length }]);
       assertEquals(keys.size, state.length);
     });
@@ -254,9 +315,9 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
   test("a commit whose changes throw in the middle leaves nothing", async (config) => {
     const before = [position("p", bytes(1))];
     await within(config(), async (store) => {
-      await store.commit(1, { state: [put("a", bytes(1))], positions: before });
+      await store.commit(1, { state: chunks([put("a", bytes(1))]), positions: before });
       const thrown = new Error("user code");
-      function* failing(): Generator<StateChange> {
+      function* failing(): Generator<KeyChange> {
         yield put("a", bytes(2));
         for (let i = 0; i < 30_000; i++) yield put(`new ${i}`, bytes(2), "new step");
         // So much that a store has to write some of it before it has seen all.
@@ -265,17 +326,17 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
         throw thrown;
       }
       const error = await assertRejects(() =>
-        store.commit(2, { state: failing(), positions: [position("q", bytes(2))] })
+        store.commit(2, { state: chunks(failing()), positions: [position("q", bytes(2))] })
       );
       assert(error === thrown, "the error is the one that was thrown");
-      assertEquals(await store.resume(), { epoch: 1, positions: before });
+      assertEquals(at(await store.resume()), { epoch: 1, positions: before });
       assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
       assertEquals(await loadAll(store, "new step"), new Map());
       // And goes on, with the same epoch and the same new step.
-      await store.commit(2, { state: [put("b", bytes(5), "new step")], positions: before });
+      await store.commit(2, { state: chunks([put("b", bytes(5), "new step")]), positions: before });
     });
     await within(config(), async (store) => {
-      assertEquals(await store.resume(), { epoch: 2, positions: before });
+      assertEquals(at(await store.resume()), { epoch: 2, positions: before });
       assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
       assertEquals(await loadAll(store, "new step"), new Map([["b", bytes(5)]]));
     });
@@ -290,7 +351,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
     await within(config(), async (store) => {
       for (const epoch of [4, 0, -1]) {
-        const state = [put("a", bytes(1))];
+        const state = chunks([put("a", bytes(1))]);
         await assertRejects(() => store.commit(epoch, { state, positions: [] }), RangeError);
       }
       assertEquals(await loadAll(store), new Map());
@@ -300,19 +361,19 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
   });
 
   test("a run's beginning takes the place of positions, and the epoch stays", async (config) => {
-    const at = (
+    const input = (
       partition: string,
     ) => [{ step: "in", role: "input" as const, partition, state: bytes(1) }];
     await within(config(), async (store) => {
-      await store.commit(-1, { state: [], positions: at("a") });
+      await store.commit(-1, { state: [], positions: input("a") });
     });
     await within(config(), async (store) => {
-      assertEquals(await store.resume(), { epoch: -1, positions: at("a") });
-      await store.commit(0, { state: [put("k", bytes(7))], positions: at("a") });
-      await store.commit(0, { state: [], positions: at("b") });
+      assertEquals(at(await store.resume()), { epoch: -1, positions: input("a") });
+      await store.commit(0, { state: chunks([put("k", bytes(7))]), positions: input("a") });
+      await store.commit(0, { state: [], positions: input("b") });
     });
     await within(config(), async (store) => {
-      assertEquals(await store.resume(), { epoch: 0, positions: at("b") });
+      assertEquals(at(await store.resume()), { epoch: 0, positions: input("b") });
       assertEquals((await store.steps()).map(({ keys }) => keys), [1]);
     });
   });
@@ -370,7 +431,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
 
   test("drop is refused while a run uses the store", async (config) => {
     await within(config(), async (store) => {
-      await store.commit(1, { state: [put("a", bytes(1))], positions: [] });
+      await store.commit(1, { state: chunks([put("a", bytes(1))]), positions: [] });
       const error = await assertRejects(() => config().drop(), RecoveryError);
       assert(error.message.includes("another run uses it"), error.message);
       assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));

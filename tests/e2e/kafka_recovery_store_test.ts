@@ -13,6 +13,7 @@ import { RecoveryError } from "../../src/recovery/store.ts";
 import { loadAll, testRecoveryStore } from "../conformance/recovery_store.ts";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
+import { chunks } from "../support/state_chunks.ts";
 import { kafkaClient } from "../support/kafka_client.ts";
 
 testRecoveryStore("a store on Kafka", async () => {
@@ -38,7 +39,10 @@ Deno.test("a run that has lost the store on Kafka cannot commit any more", async
   await using at = await newStore();
   const store = await at.config.open("flow");
   try {
-    await store.commit(0, { state: [{ step: "s", key: "k", state: bytes(1) }], positions: [] });
+    await store.commit(0, {
+      state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
+      positions: [],
+    });
     // What the next run does first, after a lock that was lost without a word.
     const next = kafkaClient(await kafkaBrokers()).producer({
       transactionalId: `${at.prefix}-recovery`,
@@ -48,7 +52,7 @@ Deno.test("a run that has lost the store on Kafka cannot commit any more", async
     const transaction = await next.transaction();
     await transaction.abort();
     await next.disconnect();
-    const changes = { state: [{ step: "s", key: "k", state: bytes(2) }], positions: [] };
+    const changes = { state: chunks([{ step: "s", key: "k", state: bytes(2) }]), positions: [] };
     const error = await assertRejects(() => store.commit(1, changes), RecoveryError);
     assertStringIncludes(error.message, "another run has taken it over");
     await assertRejects(() => store.resume(), RecoveryError, "it failed before");
@@ -68,7 +72,7 @@ Deno.test("a state that is larger than the topic takes is an error that says so"
   await using at = await newStore();
   const store = await at.config.open("flow");
   try {
-    const state = [{ step: "s", key: "k", state: new Uint8Array(9 << 20) }];
+    const state = chunks([{ step: "s", key: "k", state: new Uint8Array(9 << 20) }]);
     const error = await assertRejects(
       () => store.commit(0, { state, positions: [] }),
       RecoveryError,

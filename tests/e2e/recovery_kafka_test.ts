@@ -30,8 +30,8 @@ function countsOf(records: number): Record<string, number> {
 
 async function storedCounts(path: string): Promise<Record<string, number>> {
   using store = await SqliteInspector.open(path);
-  const keys = store.keys("count", { limit: KEYS + 1 });
-  return Object.fromEntries(keys.map(([key, state]) => [key, decodeValue(state) as number]));
+  const keys = store.keys("count", KEYS + 1);
+  return Object.fromEntries(keys.map(({ key, state }) => [key, decodeValue(state) as number]));
 }
 
 async function storedEpoch(path: string): Promise<number> {

@@ -60,7 +60,7 @@ async function ending(folder: string): Promise<Ending> {
   const state = Object.fromEntries(
     store.steps().map(({ step }) => [
       step,
-      store.keys(step, { limit: 1_000 }).map(([key, state]) => [key, decodeValue(state)]),
+      store.keys(step, 1_000).map(({ key, state }) => [key, decodeValue(state)]),
     ]),
   );
   return { out: await linesIn(folder, "out"), shown: await linesIn(folder, "shown"), state };

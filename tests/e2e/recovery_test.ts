@@ -27,7 +27,7 @@ async function stateIn(path: string): Promise<Record<string, unknown>> {
   return Object.fromEntries(
     store.steps().map(({ step }) => [
       step,
-      store.keys(step, { limit: 1_000 }).map(([key, state]) => [key, decodeValue(state)]),
+      store.keys(step, 1_000).map(({ key, state }) => [key, decodeValue(state)]),
     ]),
   );
 }

@@ -4,21 +4,22 @@ import process from "node:process";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
 import { SqliteStore } from "../../src/recovery/sqlite/store.ts";
-import { RecoveryError, type StateChange } from "../../src/recovery/store.ts";
+import { RecoveryError } from "../../src/recovery/store.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
 import { loadAll } from "../conformance/recovery_store.ts";
+import { chunks, idOf, type KeyChange } from "../support/state_chunks.ts";
 import { Random } from "../support/random.ts";
 
 const PAGE = 8192;
 
-function* keys(count: number, state: Uint8Array): Generator<StateChange> {
+function* keys(count: number, state: Uint8Array): Generator<KeyChange> {
   for (let i = 0; i < count; i++) yield { step: "count", key: `key ${i}`, state };
 }
 
 /** A store with so many keys, closed. */
 async function makeStore(path: string, count = 3000): Promise<void> {
   const store = await new SqliteRecoveryConfig(path).open("flow");
-  await store.commit(4, { state: keys(count, new Uint8Array(20)), positions: [] });
+  await store.commit(4, { state: chunks(keys(count, new Uint8Array(20).fill(7))), positions: [] });
   await store.close();
 }
 
@@ -45,8 +46,8 @@ Deno.test("a WAL that was left behind without its file is none of a new store's"
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const store = await new SqliteRecoveryConfig(path).open("flow");
-  await store.commit(0, { state: keys(100, new Uint8Array(1)), positions: [] });
-  await store.commit(1, { state: keys(1, new Uint8Array(1)), positions: [] });
+  await store.commit(0, { state: chunks(keys(100, new Uint8Array(1))), positions: [] });
+  await store.commit(1, { state: chunks(keys(1, new Uint8Array(1))), positions: [] });
   const wal = await Deno.readFile(`${path}-wal`);
   assert(wal.length > 0);
   await store.close();
@@ -69,12 +70,22 @@ Deno.test("a store that has been cut off is refused, and stays", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   await makeStore(path);
-  const { size } = await Deno.stat(path);
-  for (const length of [size - PAGE, size - 100, PAGE * 3, PAGE, 5000]) {
-    await Deno.truncate(path, length);
+  const good = await Deno.readFile(path);
+  const size = good.length;
+  for (const length of [size - PAGE, PAGE * 3, PAGE, 5000]) {
+    await Deno.writeFile(path, good.subarray(0, length));
     const message = await refusal(path);
     assert(message.includes("it is damaged: bring back a copy of it, or delete it"), message);
   }
+  // Of less than a page SQLite sees nothing.
+  await Deno.writeFile(path, good.subarray(0, size - 100));
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  await assertRejects(
+    () => loadAll(store),
+    RecoveryError,
+    "it is damaged: bring back a copy of it",
+  );
+  await store.close();
 });
 
 Deno.test("a store with a page of garbage is refused, and stays", async () => {
@@ -112,7 +123,7 @@ Deno.test("flipped bytes never show as another error than a RecoveryError", asyn
         await store.steps();
         // SQLite does not see all damage: a key may then come twice. But it must come to an end.
         let rows = 0;
-        for await (const chunk of store.load("count", { from: 0, to: 1024 })) rows += chunk.length;
+        for await (const chunk of store.load("count")) rows += chunk.length;
         assert(rows < 10_000);
       } finally {
         await store.close();
@@ -144,17 +155,53 @@ Deno.test("damage that shows when keys are loaded is a RecoveryError, and the en
   await store.close();
 });
 
-Deno.test("a key that is not where it belongs is damage", async () => {
-  await using folder = await tempFolder();
-  const path = folder.at("store.db");
-  await makeStore(path);
-  const db = new DatabaseSync(path);
-  db.exec("UPDATE state SET key = 'other' WHERE key = 'key 7'");
-  db.close();
-  const store = await new SqliteRecoveryConfig(path).open("flow");
-  const error = await assertRejects(() => loadAll(store), RecoveryError);
-  assert(/it is damaged: "other" is not a key of group/.test(error.message), error.message);
-  await store.close();
+Deno.test("damage that SQLite does not see is a RecoveryError too, when keys are loaded or changed", async () => {
+  const large = "UPDATE large_state SET state = x'00' WHERE place % 1048576 = 3000";
+  const kinds: [sql: string, says: RegExp, change?: boolean][] = [
+    [
+      "UPDATE state_block SET states = x'00' WHERE place % 1000000 = (SELECT place % 1000000 + 3 FROM state_block LIMIT 1)",
+      /is not what was written/,
+    ],
+    [
+      "UPDATE key_block SET keys = '[]' WHERE place % 1000000 = (SELECT place % 1000000 + 3 FROM state_block LIMIT 1)",
+      /keys is not what was written/,
+    ],
+    [
+      "DELETE FROM key_block WHERE place % 1000000 = (SELECT place % 1000000 + 3 FROM state_block LIMIT 1)",
+      /a block of keys is missing/,
+    ],
+    [
+      "DELETE FROM state_block WHERE place % 1000000 = (SELECT place % 1000000 + 3 FROM state_block LIMIT 1)",
+      /2873 of 3001 keys of "count" are there/,
+      false,
+    ],
+    ["DELETE FROM large_state", /a state is missing/, false],
+    [large, /a state is missing/, false],
+  ];
+  for (const [sql, says, seenByCommit] of kinds) {
+    await using folder = await tempFolder();
+    const path = folder.at("store.db");
+    await makeStore(path);
+    let store = await new SqliteRecoveryConfig(path).open("flow");
+    const more = [{ step: "count", key: "large", state: new Uint8Array(200) }];
+    await store.commit(5, { state: chunks(more), positions: [] });
+    await store.close();
+    const db = new DatabaseSync(path);
+    db.exec(sql.replace("3000", String(idOf("count", "large"))));
+    db.close();
+    store = await new SqliteRecoveryConfig(path).open("flow");
+    const error = await assertRejects(() => loadAll(store), RecoveryError);
+    assert(/it is damaged: bring back a copy of it/.test(error.message), error.message);
+    assert(says.test(error.message), error.message);
+    // It says nothing any more that could be relied on.
+    await assertRejects(() => store.resume(), RecoveryError, "it failed before");
+    await store.close();
+    if (seenByCommit === false) continue;
+    store = await new SqliteRecoveryConfig(path).open("flow");
+    const state = chunks(keys(3000, new Uint8Array(1)));
+    await assertRejects(() => store.commit(6, { state, positions: [] }), RecoveryError, "damaged");
+    await store.close();
+  }
 });
 
 Deno.test("databases of other applications are refused, and stay", async () => {
@@ -183,10 +230,10 @@ Deno.test("a store of another version is refused, and stays", async () => {
   const path = folder.at("store.db");
   await makeStore(path);
   const db = new DatabaseSync(path);
-  db.exec("PRAGMA user_version = 2");
+  db.exec("PRAGMA user_version = 3");
   db.close();
   const message = await refusal(path);
-  assert(/has version 2.* reads version 1: run it with a newer one/.test(message), message);
+  assert(/has version 3.* reads version 2: run it with a newer one/.test(message), message);
 });
 
 Deno.test("a folder is no store, and the folder above a store's must exist", async () => {
@@ -248,17 +295,20 @@ Deno.test("a full disk fails the commit and leaves the epoch before", async () =
   const path = folder.at("store.db");
   const old = new Uint8Array([1]);
   const store = await SqliteStore.open(path, "flow", 20);
-  await store.commit(0, { state: keys(100, old), positions: [] });
+  await store.commit(0, { state: chunks(keys(100, old)), positions: [] });
   for (let i = 0; i < 2; i++) {
     const { message } = await assertRejects(
-      () => store.commit(1, { state: keys(100_000, new Uint8Array(100)), positions: [] }),
+      () => store.commit(1, { state: chunks(keys(100_000, new Uint8Array(100))), positions: [] }),
       RecoveryError,
     );
     assert(message.includes("the disk is full: make room"), message);
   }
   assertEquals((await store.resume())?.epoch, 0);
   // What fits can be committed.
-  await store.commit(1, { state: [{ step: "count", key: "new", state: old }], positions: [] });
+  await store.commit(1, {
+    state: chunks([{ step: "count", key: "new", state: old }]),
+    positions: [],
+  });
   await store.close();
 
   const next = await new SqliteRecoveryConfig(path).open("flow");

@@ -1,4 +1,5 @@
 /** Commits epoch after epoch, each into all keys, until it is killed: `kill_child.ts PATH KEYS`. */
+import { chunks } from "../support/state_chunks.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
 
 const [path, keys] = Deno.args;
@@ -10,10 +11,10 @@ for (;; epoch++) {
   // Some keys come and go, so that pages are freed and given back too.
   const gone = (i: number) => (i + epoch) % 3 === 0;
   await store.commit(epoch, {
-    state: Array.from(
+    state: chunks(Array.from(
       { length: Number(keys) },
       (_, i) => ({ step: "count", key: `key ${i}`, state: gone(i) ? null : number }),
-    ),
+    )),
     positions: [{ step: "in", role: "input", partition: "p", state: number }],
   });
   console.log(epoch);

@@ -1,15 +1,19 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { RecoveryError, type StateChange } from "../../src/recovery/store.ts";
+import { RecoveryError, type StateChunk } from "../../src/recovery/store.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
 import { loadAll } from "../conformance/recovery_store.ts";
+import { chunks, type KeyChange } from "../support/state_chunks.ts";
 
 const state = new Uint8Array(10);
 
-function* changes(count: number, of: Uint8Array | null = state, from = 0): Generator<StateChange> {
-  for (let i = from; i < count; i++) yield { step: "count", key: `key ${i}`, state: of };
+function* changes(count: number, of: Uint8Array | null = state, from = 0): Generator<StateChunk> {
+  const keys = function* (): Generator<KeyChange> {
+    for (let i = from; i < count; i++) yield { step: "count", key: `key ${i}`, state: of };
+  };
+  yield* chunks(keys());
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -91,24 +95,26 @@ Deno.test("others read the last epoch while the next one is written", async () =
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const store = await new SqliteRecoveryConfig(path).open("flow");
-  await store.commit(0, { state: changes(10), positions: [] });
+  await store.commit(0, { state: changes(1_000), positions: [] });
   const other = new DatabaseSync(path, { readOnly: true });
-  const count = () => other.prepare("SELECT count(*) AS keys FROM state").get()!.keys;
+  const blocks = "SELECT place FROM state_block";
+  const count =
+    () => [other.prepare("SELECT keys FROM step").get()!.keys, other.prepare(blocks).all().length];
   // A reader that stays keeps the WAL from being moved; epochs are committed all the same.
   const slow = new DatabaseSync(path, { readOnly: true });
-  const reading = slow.prepare("SELECT key FROM state").iterate();
+  const reading = slow.prepare(blocks).iterate();
   reading.next();
-  let seen: unknown;
-  function* watched(): Generator<StateChange> {
-    yield* changes(45_000);
-    // Enough that it is written, and not just gathered.
-    yield* changes(50_000, new Uint8Array(5000), 45_000);
-    seen = count();
-  }
-  await store.commit(1, { state: watched(), positions: [] });
-  assertEquals([seen, count()], [10, 50_000]);
+  const before = count();
+  const seen: unknown[] = [];
+  const timer = setInterval(() => seen.push(count()), 1);
+  await store.commit(1, { state: changes(50_000, new Uint8Array(500)), positions: [] });
+  clearInterval(timer);
+  assert(seen.length > 5, `looked ${seen.length} times`);
+  // The last look may have come after the commit.
+  for (const each of seen.slice(0, -1)) assertEquals(each, before);
+  assertEquals(count()[0], 50_000);
   await store.commit(2, { state: changes(50_001, state, 50_000), positions: [] });
-  assertEquals([[...reading].length, count()], [9, 50_001]);
+  assertEquals([[...reading].length, count()[0]], [before[1] as number - 1, 50_001]);
   slow.close();
   other.close();
   await store.close();
@@ -138,29 +144,36 @@ Deno.test("an inspector sees what has been committed, while a run has the store 
   assertEquals(inspector.epoch, 3);
 });
 
-Deno.test("an inspector finds keys by what they begin with", async () => {
+Deno.test("an inspector lists the first keys, and finds each", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const store = await new SqliteRecoveryConfig(path).open("flow");
   const keys = [
-    ...["", "a", "aa", "ab", "a\u{10ffff}", "a\u{10ffff}b", "b", "\ud7ff", "\ue000", "\ud7ffx"],
-    ...["\0", "a\0", "a\0b", "a\ud800", "\ud800", "\udfff", "\uffff", "\uffff\ud800", "\u{10ffff}"],
+    ...["", "a", "aa", "ab", 'a"b', "a\\b", "b", "\ud7ff", "\ue000", "a\u{10ffff}"],
+    ...["\0", "a\0", "a\ud800", "\ud800", "\udfff", "\uffff\ud800", "__proto__"],
+    ...Array.from({ length: 30_000 }, (_, i) => `z${i}`),
   ];
+  const stateOf = (key: string) => new Uint8Array(key === "aa" ? 9 << 20 : key === "b" ? 200 : 1);
   await store.commit(0, {
-    state: keys.map((key) => ({ step: "s", key, state })),
+    state: chunks(keys.map((key) => ({ step: "s", key, state: stateOf(key) }))),
     positions: [],
   });
   await store.close();
 
   using inspector = await SqliteInspector.open(path);
-  for (const prefix of ["", "a", "ab", "a\u{10ffff}", "\ud7ff", "\0", "a\0", "\uffff", "c"]) {
-    const found = inspector.keys("s", { prefix, limit: 100 }).map(([key]) => key);
-    assertEquals(found.toSorted(), keys.filter((key) => key.startsWith(prefix)).sort(), prefix);
+  const sorted = keys.toSorted();
+  for (const limit of [1, 4, 100, 40_000]) {
+    const found = inspector.keys("s", limit);
+    assertEquals(found.map(({ key }) => key), sorted.slice(0, limit));
+    for (const { key, state } of found) assertEquals(state.length, stateOf(key).length);
   }
-  const first = inspector.keys("s", { limit: 4 }).map(([key]) => key);
-  assertEquals(first, ["", "a", "aa", "ab"]);
-  assertEquals(inspector.keys("other", { limit: 4 }), []);
-  assertThrows(() => inspector.keys("s", { prefix: "\ud800", limit: 4 }), RangeError);
+  for (const key of [...keys.slice(0, 20), "z29999"]) {
+    assertEquals(inspector.get("s", key)?.length, stateOf(key).length, JSON.stringify(key));
+  }
+  for (const key of ["z", "z30000", "a\ud801", '"']) {
+    assertEquals(inspector.get("s", key), undefined);
+  }
+  assertEquals(inspector.keys("other", 4), []);
 });
 
 Deno.test("an inspector needs a store, and makes none", async () => {

@@ -16,7 +16,7 @@ class Failed extends Error {
 }
 
 const tableOf = (node: StatefulNode) =>
-  createKeyTable(node, false, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
+  createKeyTable(node, null, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
 
 /** The loop of the one input of a flow that `build` makes. Each capture is a port. */
 function chainOf(build: (numbers: Dataflow<number>) => unknown) {

@@ -16,7 +16,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     quiet: false,
     combiner: null,
   };
-  return createKeyedState(node, false, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
+  return createKeyedState(node, null, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
 }
 
 const snapshot = () => null;

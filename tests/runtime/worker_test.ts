@@ -37,7 +37,7 @@ function workerOf(inputs: InputConfig<number>[]): Worker {
 /** The progress that a worker with these inputs tells once it is open. */
 async function progressOf(...inputs: InputConfig<number>[]): Promise<Progress | null> {
   const worker = workerOf(inputs);
-  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: false });
+  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: null });
   const progress = worker.progress();
   await worker.close();
   return progress;
@@ -64,7 +64,7 @@ Deno.test("Worker tells no progress when one input has none, or they count diffe
 
 Deno.test("Worker counts what it has read so far while it runs, and all when it has run", async () => {
   const worker = workerOf([new TestingInputConfig([1, 2, 3])]);
-  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: false });
+  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: null });
   assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 0], [0, 0]]);
   await worker.run();
   assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 3], [3, 0]]);
@@ -74,7 +74,7 @@ Deno.test("Worker counts what it has read so far while it runs, and all when it 
 Deno.test("Worker reads nothing when it was stopped before it was open", async () => {
   const worker = workerOf([new TestingInputConfig([1, 2, 3])]);
   worker.stop();
-  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: false });
+  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: null });
   await worker.run();
   assertEquals([worker.stopped, worker.counts()[0].out], [true, 0]);
   await worker.close();

@@ -1,7 +1,8 @@
 import type { Epoch, StepId } from "../../src/core/ids.ts";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
-import type { RecoveryConfig, RecoveryStore, StateChange } from "../../src/recovery/store.ts";
+import { eachChange } from "../../src/recovery/state_chunk.ts";
+import type { RecoveryConfig, RecoveryStore, StateChunk } from "../../src/recovery/store.ts";
 
 /** Recovery in memory that shows what is stored while a run uses it. */
 export class WatchedRecovery implements RecoveryConfig {
@@ -9,11 +10,12 @@ export class WatchedRecovery implements RecoveryConfig {
   /** The last committed epoch. */
   epoch: Epoch | null = null;
   readonly #inner = new MemoryRecoveryConfig();
-  readonly #state = new Map<StepId, Map<string, unknown>>();
+  readonly #state = new Map<StepId, Map<number, { key: string; value: unknown }>>();
 
   /** The state of a step's keys. */
   stateOf(step: StepId): Record<string, unknown> {
-    return Object.fromEntries(this.#state.get(step) ?? []);
+    const keys = this.#state.get(step)?.values() ?? [];
+    return Object.fromEntries([...keys].map(({ key, value }) => [key, value]));
   }
 
   async open(flow: string): Promise<RecoveryStore> {
@@ -21,7 +23,8 @@ export class WatchedRecovery implements RecoveryConfig {
     return {
       resume: () => store.resume(),
       steps: () => store.steps(),
-      load: (step, groups) => store.load(step, groups),
+      byKey: store.byKey,
+      load: (step) => store.load(step),
       close: () => store.close(),
       commit: async (epoch, changes) => {
         const state = [...changes.state];
@@ -35,13 +38,16 @@ export class WatchedRecovery implements RecoveryConfig {
     return this.#inner.drop();
   }
 
-  #note(epoch: Epoch, changes: readonly StateChange[]): void {
+  #note(epoch: Epoch, chunks: readonly StateChunk[]): void {
     this.epoch = epoch;
-    for (const { step, key, state } of changes) {
-      const keys = this.#state.get(step) ?? new Map();
-      this.#state.set(step, keys);
-      if (state === null) keys.delete(key);
-      else keys.set(key, decodeValue(state));
+    for (const chunk of chunks) {
+      const keys = this.#state.get(chunk.step) ??
+        new Map<number, { key: string; value: unknown }>();
+      this.#state.set(chunk.step, keys);
+      for (const { id, key, state } of eachChange(chunk)) {
+        if (state === null) keys.delete(id);
+        else keys.set(id, { key: key ?? keys.get(id)!.key, value: decodeValue(state) });
+      }
     }
   }
 }

@@ -75,7 +75,7 @@ export async function runWorkers(
   const fail = (error: unknown) => workers.forEach((worker) => worker.fail(error));
   const workers = Array.from({ length: count }, (_, index) => {
     return new Worker(graph, { index, count, clock, log: silentLog }, {
-      stateChanged: (chunk) => recovery.stateChanged(chunk),
+      stateChanged: (epoch, chunk) => recovery.stateChanged(epoch, chunk),
       epochClosed: (epoch, positions) => {
         recovery.moved(index, epoch, positions);
         epochs.closed(index, epoch);
@@ -92,7 +92,7 @@ export async function runWorkers(
       ),
   }, { workers: count, intervalMs: epochMs, clock, epoch: recovery.epoch });
   try {
-    const { epoch, positions, isOn: snapshots } = recovery;
+    const { epoch, positions, numbering: snapshots } = recovery;
     const plans = await workers[0].plan(positions);
     for (const [index, worker] of workers.entries()) {
       const mesh = count === 1 ? null : new Mesh(network.transport(index), window);

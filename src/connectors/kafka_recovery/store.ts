@@ -9,13 +9,13 @@ import { silentLog } from "../../core/log.ts";
 import { nextEpoch } from "../../recovery/next_epoch.ts";
 import type {
   EpochChanges,
-  KeyGroupRange,
   RecoveryStore,
   ResumePoint,
   StoredKey,
   StoredPosition,
   StoredStep,
 } from "../../recovery/store.ts";
+import { eachChange } from "../../recovery/state_chunk.ts";
 import { KafkaConnection } from "../kafka/connection.ts";
 import { Buffer } from "../kafka/kafkajs.ts";
 import type { WireRecord } from "../kafka/record_batch.ts";
@@ -54,11 +54,12 @@ const DAMAGED =
   "bring back its topics from a copy, or drop it (--from-scratch) to begin anew without " +
   "state and positions";
 
-/** The keys of a step, by partition: a range of key groups is in some of them. */
+/** The keys of a step, by partition. */
 type StepKeys = Map<string, Uint8Array>[];
 
 /** What a run has open. One thing is done at a time; the next one waits for it. */
 export class KafkaStore implements RecoveryStore {
+  readonly byKey = true;
   readonly #place: KafkaPlace;
   readonly #lock: RunLock;
   readonly #connection: KafkaConnection;
@@ -112,6 +113,7 @@ export class KafkaStore implements RecoveryStore {
           ...each,
           state: each.state.slice(),
         })),
+        nextId: 0, // there are none
       }
     );
   }
@@ -128,17 +130,14 @@ export class KafkaStore implements RecoveryStore {
     }).filter(({ keys }) => keys > 0);
   }
 
-  async *load(step: StepId, { from, to }: KeyGroupRange): AsyncGenerator<readonly StoredKey[]> {
-    const parts = (await this.#alone(() => this.#readKeys())).get(step);
-    if (parts === undefined || from >= to) return;
-    const last = partitionOf(to - 1, this.#partitions);
+  async *load(step: StepId): AsyncGenerator<readonly StoredKey[]> {
+    const parts = (await this.#alone(() => this.#readKeys())).get(step) ?? [];
     let chunk: StoredKey[] = [];
     let bytes = 0;
-    for (let part = partitionOf(from, this.#partitions); part <= last; part++) {
-      for (const [key, state] of parts[part]) {
-        const group = keyGroupOf(key);
-        if (group < from || group >= to) continue;
-        chunk.push([key, state]);
+    let id = 0; // anything: changes come with their keys
+    for (const part of parts) {
+      for (const [key, state] of part) {
+        chunk.push({ id: id++, key, state });
         bytes += state.length;
         if (chunk.length < CHUNK_KEYS && bytes < CHUNK_BYTES) continue;
         yield chunk;
@@ -159,14 +158,13 @@ export class KafkaStore implements RecoveryStore {
       const round = new Round(this.#producer, this.#place.stateTopic);
       try {
         let isChanged = false;
-        for (const { step, key, state } of watched(changes.state)) {
+        for (const chunk of watched(changes.state)) {
           isChanged = true;
-          const sent = round.add(
-            partitionOf(keyGroupOf(key), this.#partitions),
-            stateKey(step, key),
-            state,
-          );
-          if (sent !== undefined) await sent;
+          for (const { key, state } of eachChange(chunk)) {
+            const partition = partitionOf(keyGroupOf(key!), this.#partitions);
+            const sent = round.add(partition, stateKey(chunk.step, key!), state);
+            if (sent !== undefined) await sent;
+          }
         }
         await round.flush();
         const committed: StoredEpoch = { epoch: next, committedAt: Date.now() };

@@ -4,6 +4,7 @@
  * @module
  */
 import { RecoveryError } from "../store.ts";
+import { DamageError } from "./block.ts";
 
 const LOCKED = "another program has locked it: see which one has it open (`fuser FILE`)";
 const DAMAGED =
@@ -34,6 +35,9 @@ export function refuse(path: string, reason: string, cause?: unknown): RecoveryE
 
 /** An error of SQLite as one that says what to do; other errors, such as users' own, as they are. */
 export function explain(path: string, error: unknown): unknown {
+  if (error instanceof DamageError) {
+    return refuse(path, `${DAMAGED} (${error.message})`, error);
+  }
   const code = resultCode(error);
   if (code === undefined) return error;
   const { message } = error as Error;
@@ -42,7 +46,7 @@ export function explain(path: string, error: unknown): unknown {
 
 /** Whether the store has to be opened anew after that. */
 export function isFatal(error: unknown): boolean {
-  return FATAL.includes(resultCode(error) ?? -1);
+  return error instanceof DamageError || FATAL.includes(resultCode(error) ?? -1);
 }
 
 /** SQLite's primary result code; nothing where it was not SQLite that failed. */

@@ -21,15 +21,17 @@ export function giveBackPages(db: DatabaseSync): void {
 }
 
 /**
- * Moves the WAL into the file when it has become half as large. Rows that change often are so moved
+ * Moves the WAL into the file when it has become half as large, or when that would make the file half as
+ * large, since pages have been given back. Rows that change often are so moved
  * once for several epochs, and both together stay below three times of what is stored: the file, half
  * of it, and an epoch, which may be all of it. Others who read for long make the WAL wait, and grow.
  */
 export async function moveWal(db: DatabaseSync, path: string): Promise<void> {
   const wal = await statOf(`${path}-wal`);
-  // The file itself may still have pages that have been given back.
+  const file = await statOf(path);
+  if (wal === undefined || file === undefined) return;
   const bytes = pragma(db, "page_count") * pragma(db, "page_size");
-  if (wal === undefined || wal.size * 2 < bytes) return;
+  if (wal.size * 2 < bytes && bytes * 2 > file.size) return;
   // Who reads is not waited for: next time will do.
   const timeout = pragma(db, "busy_timeout", "timeout");
   db.exec("PRAGMA busy_timeout = 0");

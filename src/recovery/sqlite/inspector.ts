@@ -5,31 +5,20 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Epoch, StepId } from "../../core/ids.ts";
-import { KEY_GROUPS, keyGroupOf } from "../../core/key_groups.ts";
 import type { StoredKey, StoredPosition, StoredStep } from "../store.ts";
+import { BLOCK_IDS } from "./block.ts";
+import { BlockReader, type BlockRow } from "./block_reader.ts";
 import { explain, refuse } from "./errors.ts";
 import { checkHeader, loadSqlite } from "./open.ts";
 import { findFile } from "./place.ts";
 import { readPositions, readSteps } from "./store.ts";
-import { fromStored, type StoredText, toStored, toUtf16 } from "./stored_text.ts";
+import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 
-/** Which keys, and how many at most. */
-export interface KeySelection {
-  /** What they begin with. */
-  readonly prefix?: string;
-  /** No more than that. */
-  readonly limit: number;
-}
+/** How many blocks are read at once. */
+const BLOCKS_AT_ONCE = 32;
 
-/** Each group by itself, so that a step's keys with a prefix are found without reading the others. */
-function findKeys(range: string): string {
-  return `
-    WITH RECURSIVE
-      groups (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM groups WHERE n < ${KEY_GROUPS - 1})
-    SELECT key, state FROM groups CROSS JOIN state
-    WHERE step = (SELECT id FROM step WHERE name = ?) AND key_group = groups.n AND ${range}
-    ORDER BY key LIMIT ?`;
-}
+/** So many keys more than were asked for are kept until they are sorted. */
+const MOST_SPARE = 10_000;
 
 /**
  * Reads a store and never writes to it. Each answer is what was last committed when it was asked for;
@@ -43,13 +32,19 @@ function findKeys(range: string): string {
  *
  * const folder = await Deno.makeTempDir();
  * const store = await new SqliteRecoveryConfig(`${folder}/orders.db`).open("orders");
- * const state = [{ step: "total", key: "ada", state: new Uint8Array([1]) }];
- * await store.commit(0, { state, positions: [] });
+ * const chunk = {
+ *   step: "total",
+ *   ids: new Float64Array([0]),
+ *   keys: ["ada"],
+ *   states: new Uint8Array([1]),
+ *   lengths: new Int32Array([1]),
+ * };
+ * await store.commit(0, { state: [chunk], positions: [] });
  *
  * using inspector = await SqliteInspector.open(`${folder}/orders.db`);
  * assertEquals(inspector.flow, "orders");
  * assertEquals(inspector.steps(), [{ step: "total", keys: 1, bytes: 1 }]);
- * assertEquals(inspector.keys("total", { limit: 10 }), [["ada", new Uint8Array([1])]]);
+ * assertEquals(inspector.keys("total", 10).map(({ key }) => key), ["ada"]);
  *
  * await store.close();
  * await Deno.remove(folder, { recursive: true });
@@ -101,7 +96,7 @@ export class SqliteInspector implements Disposable {
     return time === null ? null : new Date(time);
   }
 
-  /** The steps that have keyed state. This reads all of it. */
+  /** The steps that have keyed state. */
   steps(): readonly StoredStep[] {
     return this.#read(readSteps);
   }
@@ -111,35 +106,33 @@ export class SqliteInspector implements Disposable {
     return this.#read(readPositions);
   }
 
-  /**
-   * Keys of a step and their states: the first ones in the order of their UTF-8 bytes, and behind
-   * them those that are not well-formed Unicode or hold a NUL.
-   *
-   * @throws {RangeError} If the prefix ends in half of a character.
-   */
-  keys(step: StepId, { prefix = "", limit }: KeySelection): readonly StoredKey[] {
-    if (!prefix.isWellFormed()) throw new RangeError("a prefix must be well-formed Unicode");
+  /** Keys of a step and their states: the first ones by UTF-16 code units. This reads all of them. */
+  keys(step: StepId, limit: number): readonly StoredKey[] {
     return this.#read((db) => {
-      const rows = (from: StoredText, to?: StoredText) =>
-        to === undefined
-          ? db.prepare(findKeys("key >= ?")).all(toStored(step), from, limit)
-          : db.prepare(findKeys("key >= ? AND key < ?")).all(toStored(step), from, to, limit);
-      const texts = prefix.includes("\0") ? [] : rows(prefix, afterAll(prefix));
-      const units = toUtf16(prefix);
-      const others = rows(units, afterAllBytes(units));
-      return [...texts, ...others].slice(0, limit)
-        .map(({ key, state }) => [fromStored(key as StoredText), state as Uint8Array]);
+      let first: StoredKey[] = [];
+      for (const { reader, number, row } of blocksOf(db, step)) {
+        for (let slot = 0; slot < BLOCK_IDS;) {
+          const { keys, next } = reader.read(number, row, slot);
+          first.push(...keys);
+          slot = next;
+        }
+        if (first.length > limit + MOST_SPARE) first = firstOf(first, limit);
+      }
+      return firstOf(first, limit);
     });
   }
 
-  /** The state of a key, if it has one. */
+  /** The state of a key, if it has one. This looks through all of them. */
   get(step: StepId, key: string): Uint8Array | undefined {
-    return this.#read((db) =>
-      db.prepare(
-        "SELECT state FROM state WHERE step = (SELECT id FROM step WHERE name = ?) " +
-          "AND key_group = ? AND key = ?",
-      ).get(toStored(step), keyGroupOf(key), toStored(key))?.state as Uint8Array | undefined
-    );
+    const spelled = JSON.stringify(key);
+    return this.#read((db) => {
+      for (const { reader, number, row } of blocksOf(db, step)) {
+        if (row.keys?.includes(spelled) === false) continue;
+        const slot = reader.keysOf(row).indexOf(key);
+        if (slot >= 0) return reader.read(number, row, slot, slot + 1).keys[0]?.state;
+      }
+      return undefined;
+    });
   }
 
   /** Closes the file. */
@@ -153,31 +146,37 @@ export class SqliteInspector implements Disposable {
     );
   }
 
+  /** All that is read at once is of one epoch. */
   #read<T>(work: (db: DatabaseSync) => T): T {
     try {
-      return work(this.#db);
+      this.#db.exec("BEGIN");
+      try {
+        return work(this.#db);
+      } finally {
+        this.#db.exec("ROLLBACK");
+      }
     } catch (error) {
       throw explain(this.#path, error);
     }
   }
 }
 
-/** After all texts that begin so, and before all others that come later. */
-function afterAll(prefix: string): StoredText {
-  const points = [...prefix].map((character) => character.codePointAt(0)!);
-  while (points.at(-1) === 0x10ffff) points.pop();
-  const last = points.pop();
-  // Every BLOB comes after every text.
-  if (last === undefined) return new Uint8Array();
-  // There are no characters where the surrogates are.
-  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
+/** The blocks of a step. */
+function* blocksOf(
+  db: DatabaseSync,
+  step: StepId,
+): Generator<{ reader: BlockReader; number: number; row: BlockRow }, void> {
+  const found = db.prepare("SELECT id FROM step WHERE name = ?").get(toStored(step));
+  if (found === undefined) return;
+  const number = found.id as number;
+  const reader = new BlockReader(db);
+  let last = -1;
+  for (let rows; (rows = reader.rows(number, last, BLOCKS_AT_ONCE)).length > 0;) {
+    for (const row of rows) yield { reader, number, row };
+    last = rows.at(-1)!.block;
+  }
 }
 
-/** The same for bytes; after all of them there is nothing. */
-function afterAllBytes(prefix: Uint8Array): Uint8Array | undefined {
-  const length = prefix.findLastIndex((byte) => byte !== 0xff) + 1;
-  if (length === 0) return undefined;
-  const after = prefix.slice(0, length);
-  after[length - 1]++;
-  return after;
+function firstOf(keys: readonly StoredKey[], limit: number): StoredKey[] {
+  return keys.toSorted((a, b) => a.key < b.key ? -1 : 1).slice(0, limit);
 }

@@ -3,22 +3,32 @@
  *
  * ```text
  * PRAGMA application_id   0x4D4C5252, "MLRR"
- * PRAGMA user_version     1: the version of this schema
+ * PRAGMA user_version     2: the version of this schema
  *
- * meta       one row: the flow's name; the last committed epoch and when it was committed, in
- *            milliseconds since 1970 (both NULL where nothing has been committed)
- * step       a number for the name of each step, also of those that have nothing stored any more
- * state      each key's state, as core/value_codec.ts encodes it; key_group as core/key_groups.ts says
- * position   how far each partition of an input or output has come, or the time in a step, encoded like
- *            state
+ * meta         one row: the flow's name; the last committed epoch and when it was committed, in
+ *              milliseconds since 1970 (both NULL where nothing has been committed)
+ * step         a number for the name of each step, also of those that have nothing stored any more; how
+ *              many keys it has, and how many bytes their states take together
+ * key_block    the keys whose ids are from block * 128 up to, but not with, (block + 1) * 128: an array in
+ *              JSON, null where there is none, cut off behind the last
+ * state_block  their states, one behind the other. Before each is a byte: 0 for none, 1 for one that is in
+ *              large_state (its length follows, 4 bytes, big-endian), else its length plus 2
+ * large_state  states of more than 128 bytes, by id
+ * position     how far each partition of an input or output has come, or the time in a step
  * ```
  *
- * Names and keys are TEXT; those that SQLite's TEXT cannot keep, as they hold a NUL or are not
- * well-formed Unicode, are BLOBs of their UTF-16 code units, big-endian. So no two are stored alike.
- * TEXT because it is read by people, and loaded twice as fast as a BLOB, which is an object of its own.
+ * States are as core/value_codec.ts encodes them. Names of flows, steps and partitions are TEXT; those
+ * that SQLite's TEXT cannot keep, as they hold a NUL or are not well-formed Unicode, are BLOBs of their
+ * UTF-16 code units, big-endian. So no two are stored alike.
  *
- * The key group comes before the key: a worker's keys then lie together, and the rows of an epoch,
- * sorted by group, are written from one end of the table to the other.
+ * Keys are in blocks, and not in rows of their own, since a row takes SQLite more than a microsecond: an
+ * epoch that changes all of a million keys is written in a tenth of a second, where it took two
+ * (`bench/recovery_store.ts`), and one that changes few keys writes no more, as SQLite's pages are larger
+ * than most blocks. A key is known by its id, so its block of keys is written once.
+ *
+ * The place of a block is step * 2^40 + block, that of a large state step * 2^40 + id: with any other
+ * primary key a row of more than 2 KiB would take pages of its own. Each block has its CRC-32 (that of
+ * zlib), as SQLite has no checksums.
  *
  * @module
  */
@@ -27,18 +37,23 @@
 export const APPLICATION_ID = 0x4d4c5252;
 
 /** The version of the schema that this code writes, and the only one that it reads. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** Makes the tables, within one transaction. */
 export const CREATE_TABLES = `
   CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1), flow NOT NULL, epoch INTEGER, committed_at INTEGER
   );
-  CREATE TABLE step (id INTEGER PRIMARY KEY, name NOT NULL UNIQUE);
-  CREATE TABLE state (
-    step INTEGER NOT NULL, key_group INTEGER NOT NULL, key NOT NULL, state BLOB NOT NULL,
-    PRIMARY KEY (step, key_group, key)
-  ) WITHOUT ROWID;
+  CREATE TABLE step (
+    id INTEGER PRIMARY KEY, name NOT NULL UNIQUE, keys INTEGER NOT NULL, bytes INTEGER NOT NULL
+  );
+  CREATE TABLE key_block (
+    place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, keys TEXT NOT NULL
+  );
+  CREATE TABLE state_block (
+    place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, states BLOB NOT NULL
+  );
+  CREATE TABLE large_state (place INTEGER PRIMARY KEY, state BLOB NOT NULL);
   CREATE TABLE position (
     step INTEGER NOT NULL, role TEXT NOT NULL, partition NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (step, role, partition)

@@ -3,13 +3,10 @@
  *
  * @module
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Epoch, PartitionName, StepId } from "../../core/ids.ts";
-import { keyGroupOf } from "../../core/key_groups.ts";
-import { preview } from "../../core/preview.ts";
 import type {
   EpochChanges,
-  KeyGroupRange,
   PositionRole,
   RecoveryStore,
   ResumePoint,
@@ -18,25 +15,32 @@ import type {
   StoredStep,
 } from "../store.ts";
 import { nextEpoch } from "../next_epoch.ts";
+import { BLOCK_IDS, DamageError, numberAt, placeOf } from "./block.ts";
+import { BlockReader } from "./block_reader.ts";
+import { BlockWriter } from "./block_writer.ts";
 import { explain, isFatal, refuse } from "./errors.ts";
 import { giveBackPages, moveWal } from "./file_size.ts";
 import { lockStore } from "./lock_file.ts";
 import { openForRun } from "./open.ts";
-import { StateWriter, Turns } from "./state_writer.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
+import { Turns } from "./turns.ts";
 
-/** About how many rows are read at once, and how many bytes of state they may have. */
-const CHUNK_ROWS = 4096;
+/** How many blocks are read at once. */
+const BLOCKS_AT_ONCE = 32;
+
+/** About how many keys are handed out at once, and bytes of state. */
+const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
 /** What a run has open. One thing is done at a time; the next one waits for it. */
 export class SqliteStore implements RecoveryStore {
+  readonly byKey = false;
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #lock: Disposable;
   readonly #steps = new Map<StepId, number>();
-  readonly #writer: StateWriter;
-  readonly #load: StatementSync;
+  readonly #writer: BlockWriter;
+  readonly #reader: BlockReader;
   #epoch: Epoch | null;
   #busy: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -46,12 +50,8 @@ export class SqliteStore implements RecoveryStore {
     this.#path = path;
     this.#db = db;
     this.#lock = lock;
-    this.#writer = new StateWriter(db, (step) => this.#numberOf(step));
-    this.#load = db.prepare(
-      "SELECT key, state FROM state WHERE step = ? AND key_group >= ? AND key_group < ?",
-    );
-    // Objects would take longer. Deno's types do not know it yet.
-    (this.#load as StatementSync & { setReturnArrays(on: boolean): void }).setReturnArrays(true);
+    this.#writer = new BlockWriter(db, (step) => this.#numberOf(step));
+    this.#reader = new BlockReader(db);
     this.#epoch = db.prepare("SELECT epoch FROM meta").get()!.epoch as Epoch | null;
     this.#readSteps();
   }
@@ -82,7 +82,11 @@ export class SqliteStore implements RecoveryStore {
 
   resume(): Promise<ResumePoint | null> {
     return this.#alone(() =>
-      this.#epoch === null ? null : { epoch: this.#epoch, positions: readPositions(this.#db) }
+      this.#epoch === null ? null : {
+        epoch: this.#epoch,
+        positions: readPositions(this.#db),
+        nextId: readNextId(this.#db),
+      }
     );
   }
 
@@ -90,19 +94,47 @@ export class SqliteStore implements RecoveryStore {
     return this.#alone(() => readSteps(this.#db));
   }
 
-  async *load(step: StepId, { from, to }: KeyGroupRange): AsyncGenerator<readonly StoredKey[]> {
+  async *load(step: StepId): AsyncGenerator<readonly StoredKey[]> {
+    const number = await this.#alone(() => this.#steps.get(step));
+    if (number === undefined) return;
     const turns = new Turns();
-    let width = 1;
-    for (let group = from; group < to;) {
-      const next = Math.min(group + width, to);
-      const keys = await this.#alone(() => this.#read(step, { from: group, to: next }));
-      // Groups come from a hash, so the next ones are about as large.
-      const bytes = keys.reduce((sum, [, state]) => sum + state.length, 1);
-      const fitting = Math.min(CHUNK_ROWS / (keys.length + 1), CHUNK_BYTES / bytes);
-      width = Math.max(1, Math.floor((next - group) * Math.min(8, fitting)));
-      group = next;
-      if (keys.length > 0) yield keys;
+    let found = 0;
+    let chunk: StoredKey[] = [];
+    let bytes = 0;
+    for await (const keys of this.#blocks(number)) {
+      found += keys.length;
+      for (const key of keys) {
+        chunk.push(key);
+        bytes += key.state.length;
+      }
+      if (chunk.length >= CHUNK_KEYS || bytes >= CHUNK_BYTES) {
+        yield chunk;
+        chunk = [];
+        bytes = 0;
+      }
       if (turns.due) await turns.take();
+    }
+    if (chunk.length > 0) yield chunk;
+    await this.#alone(() => {
+      const { keys } = this.#db.prepare("SELECT keys FROM step WHERE id = ?").get(number)!;
+      if (keys !== found) throw new DamageError(`${found} of ${keys} keys of "${step}" are there`);
+    });
+  }
+
+  /** The keys of a step, those of a block at a time, or less where their states are large. */
+  async *#blocks(step: number): AsyncGenerator<readonly StoredKey[]> {
+    let last = -1;
+    for (;;) {
+      const rows = await this.#alone(() => this.#reader.rows(step, last, BLOCKS_AT_ONCE));
+      if (rows.length === 0) return;
+      for (const row of rows) {
+        for (let slot = 0; slot < BLOCK_IDS;) {
+          const { keys, next } = await this.#alone(() => this.#reader.read(step, row, slot));
+          yield keys;
+          slot = next;
+        }
+      }
+      last = rows.at(-1)!.block;
     }
   }
 
@@ -159,30 +191,6 @@ export class SqliteStore implements RecoveryStore {
     return done;
   }
 
-  /**
-   * Reads whole key groups, so that each is read once, whatever their keys are: SQLite does not see
-   * all damage, and some would lead a search for "the next key" round in a circle.
-   */
-  #read(step: StepId, groups: KeyGroupRange): StoredKey[] {
-    const number = this.#steps.get(step);
-    if (number === undefined) return [];
-    const rows = this.#load.all(number, groups.from, groups.to);
-    const keys = rows as unknown as [StoredText, Uint8Array][];
-    for (const row of keys) {
-      const key = row[0] = fromStored(row[0]);
-      const group = keyGroupOf(key);
-      if (group >= groups.from && group < groups.to) continue;
-      throw refuse(
-        this.#path,
-        `it is damaged: ${
-          preview(key)
-        } is not a key of group ${groups.from}: bring back a copy of ` +
-          "it, or delete it to begin anew without state and positions",
-      );
-    }
-    return keys as StoredKey[];
-  }
-
   #rollBack(error: unknown): void {
     try {
       // After some errors SQLite has done it by itself.
@@ -204,7 +212,9 @@ export class SqliteStore implements RecoveryStore {
   #numberOf(step: StepId): number {
     const known = this.#steps.get(step);
     if (known !== undefined) return known;
-    const { id } = this.#db.prepare("INSERT INTO step (name) VALUES (?) RETURNING id")
+    const { id } = this.#db.prepare(
+      "INSERT INTO step (name, keys, bytes) VALUES (?, 0, 0) RETURNING id",
+    )
       .get(toStored(step))!;
     this.#steps.set(step, id as number);
     return id as number;
@@ -234,13 +244,23 @@ export function readPositions(db: DatabaseSync): StoredPosition[] {
 
 /** The steps that have keys. */
 export function readSteps(db: DatabaseSync): StoredStep[] {
-  const rows = db.prepare(
-    "SELECT name, keys, bytes FROM step JOIN (SELECT step, count(*) AS keys, " +
-      "sum(length(state)) AS bytes FROM state GROUP BY step) AS kept ON kept.step = step.id",
-  ).all();
+  const rows = db.prepare("SELECT name, keys, bytes FROM step WHERE keys > 0 ORDER BY name").all();
   return rows.map(({ name, keys, bytes }) => ({
     step: fromStored(name as StoredText),
     keys: keys as number,
     bytes: bytes as number,
   }));
+}
+
+/** All ids are below it. */
+function readNextId(db: DatabaseSync): number {
+  const last = db.prepare(
+    "SELECT max(place) AS place FROM state_block WHERE place >= ? AND place < ?",
+  );
+  const steps = db.prepare("SELECT id FROM step").all();
+  const blocks = steps.map(({ id }) => {
+    const { place } = last.get(placeOf(id as number, 0), placeOf(id as number + 1, 0))!;
+    return place === null ? 0 : numberAt(place as number) + 1;
+  });
+  return Math.max(0, ...blocks) * BLOCK_IDS;
 }

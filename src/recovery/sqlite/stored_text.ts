@@ -28,7 +28,7 @@ export function fromStored(stored: StoredText): string {
 }
 
 /** A string's UTF-16 code units, big-endian. */
-export function toUtf16(text: string): Uint8Array {
+function toUtf16(text: string): Uint8Array {
   const bytes = new Uint8Array(2 * text.length);
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

@@ -202,7 +202,7 @@ export class Coordinator {
         this.#enter(state, "opened", () => this.#guard(this.#onOpened()));
         break;
       case "stateChanged":
-        this.#recovery!.stateChanged(message.chunk);
+        this.#recovery!.stateChanged(message.epoch, message.chunk);
         break;
       case "epochClosed":
         this.#recovery!.moved(index, message.epoch, message.positions);
@@ -284,7 +284,7 @@ export class Coordinator {
   }
 
   #open(plans: InputPlans): void {
-    const { epoch, positions, isOn: snapshots } = this.#recovery!;
+    const { epoch, positions, numbering: snapshots } = this.#recovery!;
     this.#broadcast({ kind: "open", epoch, plans, positions, snapshots, mesh: this.#mesh() });
   }
 

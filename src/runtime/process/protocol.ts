@@ -32,14 +32,14 @@ import { decodeValue, encodeValue } from "../../core/value_codec.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Progress } from "../../graph/contracts.ts";
-import type { StoredKey, StoredPosition } from "../../recovery/store.ts";
+import type { StateChunk, StoredKey, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
-import type { StateChunk } from "../journal.ts";
+import type { KeyNumbering } from "../key_ids.ts";
 import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -59,8 +59,8 @@ export type ToWorker =
     readonly plans: InputPlans;
     /** Where inputs and outputs were at the last snapshot. */
     readonly positions: readonly StoredPosition[];
-    /** Whether snapshots are taken. */
-    readonly snapshots: boolean;
+    /** How keys are numbered in snapshots; `null` where none are taken. */
+    readonly snapshots: KeyNumbering | null;
     /** How to reach the other workers; `null` where there are none. */
     readonly mesh: MeshAddresses | null;
   }
@@ -92,7 +92,7 @@ export type ToCoordinator =
   }
   | { readonly kind: "planned"; readonly plans: InputPlans }
   | { readonly kind: "opened"; readonly positions: readonly StoredPosition[] }
-  | { readonly kind: "stateChanged"; readonly chunk: StateChunk }
+  | { readonly kind: "stateChanged"; readonly epoch: Epoch; readonly chunk: StateChunk }
   | {
     readonly kind: "epochClosed";
     readonly epoch: Epoch;

@@ -92,7 +92,7 @@ export class WorkerProcess {
     const graph: FlowGraph = await loadFlow(moduleUrl, exportName, Deno.args);
     const log = this.#log(logLevel);
     this.#worker = new Worker(graph, { index, count, clock: systemClock, log }, {
-      stateChanged: (chunk) => this.#link.send({ kind: "stateChanged", chunk }),
+      stateChanged: (epoch, chunk) => this.#link.send({ kind: "stateChanged", epoch, chunk }),
       epochClosed: (epoch, positions) => this.#link.send({ kind: "epochClosed", epoch, positions }),
       stopRequested: () => this.#link.send({ kind: "stopRequested" }),
     });

@@ -42,7 +42,7 @@ export class StatefulTask implements Task {
   ) {
     this.stepId = stepId;
     this.#scope = { now: () => host.now(), quiet: () => this.#quiet.ms, forgotten: -Infinity };
-    this.#state = createKeyedState(node, host.journal !== null, this.#scope);
+    this.#state = createKeyedState(node, host.journal?.ids() ?? null, this.#scope);
     this.#isQuiet = node.quiet;
     this.#input = input;
     this.#outlet = outlet;
@@ -57,8 +57,8 @@ export class StatefulTask implements Task {
   }
 
   /** Makes a key out of what a snapshot has of it. */
-  restore(key: string, state: unknown): void {
-    this.#state.restore(key, state);
+  restore(key: string, id: number, state: unknown): void {
+    this.#state.restore(key, id, state);
   }
 
   run(): boolean {
@@ -167,7 +167,7 @@ export class StatefulTask implements Task {
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
   #pass(message: Exclude<Control, Activity>): void {
     if (this.#isQuiet) this.#noteTime(this.#epoch);
-    this.#host.journal?.state(this.#epoch, this.stepId, this.#state.takeChanges);
+    this.#host.journal?.state(this.#epoch, this.stepId, this.#state);
     this.#outlet.control(message, this.#epoch);
   }
 

@@ -168,8 +168,9 @@ function fatal(inner: RecoveryConfig, fault: Fault): RecoveryConfig {
         resume: () => store.resume(),
         steps: () => store.steps(),
         close: () => store.close(),
-        load: async function* (step, groups) {
-          for await (const keys of store.load(step, groups)) {
+        byKey: store.byKey,
+        load: async function* (step) {
+          for await (const keys of store.load(step)) {
             yield keys;
             fault.at("while state is loaded", null);
           }
@@ -177,10 +178,10 @@ function fatal(inner: RecoveryConfig, fault: Fault): RecoveryConfig {
         commit: async (epoch, { state, positions }) => {
           fault.at("before the transaction", epoch);
           await store.commit(epoch, {
-            state: dyingIn(state, () => fault.at("while changes are written", epoch)),
+            state: dyingIn(state, 1, () => fault.at("while changes are written", epoch)),
             positions: Object.assign([...positions], {
               [Symbol.iterator]: () =>
-                dyingIn(positions, () => fault.at("while positions are written", epoch)),
+                dyingIn(positions, 2, () => fault.at("while positions are written", epoch)),
             }),
           });
           if (!begun) fault.at("after the beginning was stored", epoch);
@@ -192,12 +193,12 @@ function fatal(inner: RecoveryConfig, fault: Fault): RecoveryConfig {
   };
 }
 
-/** The same items; `die` is called after the second. */
-function* dyingIn<T>(items: Iterable<T>, die: () => void): Generator<T, undefined> {
+/** The same items; `die` is called after so many. */
+function* dyingIn<T>(items: Iterable<T>, after: number, die: () => void): Generator<T, undefined> {
   let given = 0;
   for (const item of items) {
     yield item;
-    if (++given === 2) die();
+    if (++given === after) die();
   }
 }
 

@@ -180,7 +180,8 @@ function busyAtTheEnd(): RecoveryConfig {
       return {
         resume: () => store.resume(),
         steps: () => store.steps(),
-        load: (step, groups) => store.load(step, groups),
+        byKey: store.byKey,
+        load: (step) => store.load(step),
         close: () => store.close(),
         commit: async (epoch, changes) => {
           await store.commit(epoch, changes);

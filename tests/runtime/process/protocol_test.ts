@@ -30,13 +30,13 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     logLevel: "info",
   },
   plan: { kind: "plan", positions: POSITIONS },
-  state: { kind: "state", step: "count", keys: [["k", new Uint8Array([1])]] },
+  state: { kind: "state", step: "count", keys: [{ id: 7, key: "k", state: new Uint8Array([1]) }] },
   open: {
     kind: "open",
     epoch: 7,
     plans: { in: { files: ["a.txt"] } },
     positions: POSITIONS,
-    snapshots: true,
+    snapshots: { firstId: 128, byKey: false },
     mesh: { addresses: [{ unix: "/tmp/x/worker-0" }, { port: 7 }], token: "0f" },
   },
   run: { kind: "run", statusMs: 250 },
@@ -59,9 +59,10 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   pong: { kind: "pong" },
   stateChanged: {
     kind: "stateChanged",
+    epoch: 7,
     chunk: {
-      epoch: 7,
       step: "count",
+      ids: new Float64Array([7, 2 ** 40]),
       keys: ["a", "b"],
       states: new Uint8Array([1, 2]),
       lengths: new Int32Array([2, -1]),

@@ -1,0 +1,123 @@
+/**
+ * Reads blocks of keys and states.
+ *
+ * @module
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { StoredKey } from "../store.ts";
+import { BLOCK_IDS, DamageError, numberAt, placeOf, readKeys, StateBlock } from "./block.ts";
+
+/** About how many bytes of state are read at once. */
+const BYTES_AT_ONCE = 8 << 20;
+
+/** A block as it is stored. */
+export interface BlockRow {
+  readonly block: number;
+  readonly crc: number;
+  readonly states: Uint8Array;
+  readonly keys: string | null;
+  readonly keyCrc: number;
+}
+
+/** Reads the blocks of a step, one after the other. */
+export class BlockReader {
+  readonly #next: StatementSync;
+  readonly #large: StatementSync;
+  readonly #one: StatementSync;
+  readonly #block = new StateBlock();
+
+  constructor(db: DatabaseSync) {
+    this.#next = db.prepare(
+      "SELECT s.place, s.crc, states, keys, k.crc AS keyCrc FROM state_block AS s " +
+        "LEFT JOIN key_block AS k ON k.place = s.place " +
+        "WHERE s.place > ? AND s.place < ? ORDER BY s.place LIMIT ?",
+    );
+    this.#large = db.prepare(
+      "SELECT place, state FROM large_state WHERE place >= ? AND place < ?",
+    );
+    this.#one = db.prepare("SELECT state FROM large_state WHERE place = ?");
+  }
+
+  /**
+   * Rows of the blocks after one, at most so many.
+   *
+   * @throws {DamageError} If they do not follow: some damage would lead round in a circle.
+   */
+  rows(step: number, after: number, limit: number): BlockRow[] {
+    const rows = this.#next.all(placeOf(step, after), placeOf(step + 1, -1), limit);
+    let last = after;
+    return rows.map(({ place, ...row }) => {
+      const block = numberAt(place as number);
+      if (block <= last) throw new DamageError("its blocks are not in their order");
+      last = block;
+      return { ...row, block } as unknown as BlockRow;
+    });
+  }
+
+  /** Which keys a row has, by slot. */
+  keysOf({ keys, keyCrc }: BlockRow): (string | null)[] {
+    return readKeys(keys === null ? undefined : { crc: keyCrc, value: keys });
+  }
+
+  /**
+   * The keys of a row in the slots `from` up to, but not with, `to`; less where their states are large. And
+   * the slot to go on from.
+   *
+   * @throws {DamageError} If it is not what was written.
+   */
+  read(
+    step: number,
+    row: BlockRow,
+    from: number,
+    to: number = BLOCK_IDS,
+  ): { keys: StoredKey[]; next: number } {
+    const block = this.#block;
+    block.read({ crc: row.crc, value: row.states });
+    const spelled = this.keysOf(row);
+    const first = row.block * BLOCK_IDS;
+    const large = this.#largeOf(step, first, from, to);
+    const keys: StoredKey[] = [];
+    let bytes = 0;
+    let slot = from;
+    for (; slot < to && bytes < BYTES_AT_ONCE; slot++) {
+      const length = block.lengths[slot];
+      if (length < 0) continue;
+      const id = first + slot;
+      const key = spelled[slot];
+      if (typeof key !== "string") throw new DamageError("a state has no key");
+      const state = !block.isLarge(slot)
+        ? block.state(slot)
+        : large === null
+        ? this.#oneLarge(step, id)
+        : large.get(id);
+      if (state?.length !== length) throw new DamageError("a state is missing");
+      keys.push({ id, key, state });
+      bytes += length;
+    }
+    return { keys, next: slot };
+  }
+
+  /** The large states of the block that has been read; `null` where they are too much at once. */
+  #largeOf(
+    step: number,
+    first: number,
+    from: number,
+    to: number,
+  ): Map<number, Uint8Array> | null {
+    let bytes = 0;
+    for (let slot = from; slot < to; slot++) {
+      if (this.#block.isLarge(slot)) bytes += this.#block.lengths[slot];
+    }
+    if (bytes > BYTES_AT_ONCE) return null;
+    const rows = bytes === 0
+      ? []
+      : this.#large.all(placeOf(step, first + from), placeOf(step, first + to));
+    return new Map(
+      rows.map(({ place, state }) => [numberAt(place as number), state as Uint8Array]),
+    );
+  }
+
+  #oneLarge(step: number, id: number): Uint8Array | undefined {
+    return this.#one.get(placeOf(step, id))?.state as Uint8Array | undefined;
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Writes what an epoch has changed in the state of keys, within a transaction that is open.
+ *
+ * @module
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { StepId } from "../../core/ids.ts";
+import type { StateChunk } from "../store.ts";
+import {
+  BLOCK_IDS,
+  blockOf,
+  LARGE_STATE,
+  placeOf,
+  readKeys,
+  StateBlock,
+  type StoredBlock,
+  writeKeys,
+} from "./block.ts";
+import { Turns } from "./turns.ts";
+
+/** Changes of a block: the indices of a chunk, and of a key in it, in turns. */
+type BlockChanges = number[];
+
+/** A chunk, with where the state of each key begins. */
+interface Indexed {
+  readonly chunk: StateChunk;
+  readonly starts: Int32Array;
+}
+
+/** What an epoch adds to the keys of a step, and to the bytes of their states. */
+interface Growth {
+  keys: number;
+  bytes: number;
+}
+
+/** Writes changes of state. */
+export class BlockWriter {
+  readonly #numberOf: (step: StepId) => number;
+  readonly #getStates: StatementSync;
+  readonly #putStates: StatementSync;
+  readonly #deleteStates: StatementSync;
+  readonly #getKeys: StatementSync;
+  readonly #putKeys: StatementSync;
+  readonly #deleteKeys: StatementSync;
+  readonly #putLarge: StatementSync;
+  readonly #deleteLarge: StatementSync;
+  readonly #grow: StatementSync;
+  readonly #block = new StateBlock();
+
+  constructor(db: DatabaseSync, numberOf: (step: StepId) => number) {
+    this.#numberOf = numberOf;
+    this.#getStates = db.prepare(
+      "SELECT crc, states AS value FROM state_block WHERE place = ?",
+    );
+    this.#putStates = db.prepare("REPLACE INTO state_block VALUES (?, ?, ?)");
+    this.#deleteStates = db.prepare("DELETE FROM state_block WHERE place = ?");
+    this.#getKeys = db.prepare(
+      "SELECT crc, keys AS value FROM key_block WHERE place = ?",
+    );
+    this.#putKeys = db.prepare("REPLACE INTO key_block VALUES (?, ?, ?)");
+    this.#deleteKeys = db.prepare("DELETE FROM key_block WHERE place = ?");
+    this.#putLarge = db.prepare("REPLACE INTO large_state VALUES (?, ?)");
+    this.#deleteLarge = db.prepare("DELETE FROM large_state WHERE place = ?");
+    this.#grow = db.prepare("UPDATE step SET keys = keys + ?, bytes = bytes + ? WHERE id = ?");
+  }
+
+  /**
+   * Writes all; the event loop has its turn again and again meanwhile.
+   *
+   * @throws {DamageError} If what is there has been damaged.
+   */
+  async write(changes: Iterable<StateChunk>): Promise<void> {
+    const turns = new Turns();
+    const chunks: Indexed[] = [];
+    const steps = new Map<StepId, Map<number, BlockChanges>>();
+    for (const chunk of changes) {
+      const blocks = steps.get(chunk.step) ?? new Map<number, BlockChanges>();
+      steps.set(chunk.step, blocks);
+      sort(chunk, chunks.length, blocks);
+      chunks.push({ chunk, starts: startsOf(chunk) });
+      if (turns.due) await turns.take();
+    }
+    for (const [name, blocks] of steps) {
+      const step = this.#numberOf(name);
+      const growth = { keys: 0, bytes: 0 };
+      // From one end of the table to the other.
+      for (const block of [...blocks.keys()].sort((a, b) => a - b)) {
+        this.#write(step, block, blocks.get(block)!, chunks, growth);
+        if (turns.due) await turns.take();
+      }
+      this.#grow.run(growth.keys, growth.bytes, step);
+    }
+  }
+
+  #write(
+    step: number,
+    number: number,
+    changes: BlockChanges,
+    chunks: readonly Indexed[],
+    growth: Growth,
+  ): void {
+    const block = this.#block;
+    const place = placeOf(step, number);
+    const isNew = !this.#read(place);
+    let keys: (string | null)[] | null = null;
+    let spells = false; // whether they are others now
+    for (let at = 0; at < changes.length; at += 2) {
+      const { chunk, starts } = chunks[changes[at]];
+      const index = changes[at + 1];
+      const id = chunk.ids[index];
+      const slot = id - number * BLOCK_IDS;
+      const before = block.lengths[slot];
+      const length = chunk.lengths[index];
+      if (length < 0 && before < 0) continue; // never stored
+      const key = length < 0 ? null : chunk.keys?.[index];
+      if (key !== undefined) {
+        keys ??= isNew ? [] : this.#readKeys(place);
+        spells ||= keys[slot] !== key;
+        while (keys.length < slot) keys.push(null);
+        keys[slot] = key;
+      } else if (before < 0) throw new Error(`the key with the id ${id} has never been spelled`);
+      if (length > LARGE_STATE) {
+        this.#putLarge.run(
+          placeOf(step, id),
+          chunk.states.subarray(starts[index], starts[index] + length),
+        );
+      } else if (before > LARGE_STATE) {
+        this.#deleteLarge.run(placeOf(step, id));
+      }
+      block.put(slot, chunk.states, starts[index], length);
+      growth.keys += (length < 0 ? 0 : 1) - (before < 0 ? 0 : 1);
+      growth.bytes += Math.max(0, length) - Math.max(0, before);
+    }
+    if (block.isEmpty) {
+      this.#deleteStates.run(place);
+      this.#deleteKeys.run(place);
+      return;
+    }
+    const states = block.write();
+    this.#putStates.run(place, states.crc, states.value);
+    if (!spells) return;
+    const spelled = writeKeys(keys!);
+    this.#putKeys.run(place, spelled.crc, spelled.value);
+  }
+
+  /** Reads the states of a block. Says whether there are any. */
+  #read(place: number): boolean {
+    const stored = this.#getStates.get(place);
+    if (stored === undefined) this.#block.clear();
+    else this.#block.read(stored as unknown as StoredBlock<Uint8Array>);
+    return stored !== undefined;
+  }
+
+  #readKeys(place: number): (string | null)[] {
+    const stored = this.#getKeys.get(place);
+    return readKeys(stored as unknown as StoredBlock<string> | undefined);
+  }
+}
+
+/** Puts the changes of a chunk to those of their blocks. */
+function sort({ ids }: StateChunk, chunk: number, blocks: Map<number, BlockChanges>): void {
+  let last = -1;
+  let changes: BlockChanges = [];
+  for (let i = 0; i < ids.length; i++) {
+    const block = blockOf(ids[i]);
+    if (block !== last) {
+      last = block;
+      changes = blocks.get(block) ?? [];
+      if (changes.length === 0) blocks.set(block, changes);
+    }
+    changes.push(chunk, i);
+  }
+}
+
+function startsOf({ lengths }: StateChunk): Int32Array {
+  const starts = new Int32Array(lengths.length);
+  let at = 0;
+  for (let i = 0; i < lengths.length; i++) {
+    starts[i] = at;
+    if (lengths[i] > 0) at += lengths[i];
+  }
+  return starts;
+}
