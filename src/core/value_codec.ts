@@ -90,14 +90,15 @@ export function decodeBatch(bytes: Uint8Array): unknown[] {
 /**
  * One value by itself, for {@linkcode decodeValue}.
  *
+ * @param room So many bytes are left free before it.
  * @throws {UnencodableError} If something in the value cannot be encoded.
  * @throws Whatever a getter of the value throws.
  */
-export function encodeValue(value: unknown): Uint8Array {
+export function encodeValue(value: unknown, room = 0): Uint8Array {
   // A getter of the value may come by here again.
   const writer = idle ?? new ValueWriter();
   idle = undefined;
-  begin(writer);
+  begin(writer, room);
   try {
     writeValue(writer, value);
     return takeBytes(writer);
@@ -160,8 +161,8 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
-function begin(writer: ValueWriter): void {
-  writer.at = 0;
+function begin(writer: ValueWriter, room = 0): void {
+  writer.at = room;
   writer.startBatch();
   writer.byte(VERSION);
 }

@@ -44,7 +44,9 @@ export function createKeyTable(
 ): KeyTable {
   const make = node.begin(scope);
   const keys = new Map<string, KeyedLogic>();
-  let touched: KeyedLogic[] = [];
+  // Filled anew in each epoch: to let an array of a million grow takes longer than to fill it.
+  let touched: (KeyedLogic | null)[] = [];
+  let count = 0;
   let forgotten: ForgottenKey[] = [];
 
   function build(key: string, state: unknown): KeyedLogic {
@@ -62,7 +64,9 @@ export function createKeyTable(
 
   function touch(logic: KeyedLogic): void {
     logic.dirty = true;
-    touched.push(logic);
+    if (count === touched.length) touched.push(logic);
+    else touched[count] = logic;
+    count++;
   }
 
   return {
@@ -97,14 +101,16 @@ export function createKeyTable(
       return gone;
     },
     takeChanged(each: (logic: KeyedLogic) => void): void {
-      const changed = touched;
-      touched = [];
-      for (const logic of changed) {
+      for (let i = 0; i < count; i++) {
+        const logic = touched[i]!;
+        touched[i] = null;
         if (logic.id < 0) continue; // forgotten since
         logic.dirty = false;
         each(logic);
         logic.isStored = true;
       }
+      if (count * 4 < touched.length) touched = new Array(count).fill(null);
+      count = 0;
     },
   };
 }

@@ -5,13 +5,13 @@
  */
 import { LONGEST_FRAME } from "./frames.ts";
 
-/** What comes before each frame. */
-const LENGTH_BYTES = 4;
+/** Bytes that come before each frame. */
+export const FRAME_ROOM = 4;
 
 /** Cuts a stream into frames, each with memory of its own. */
 export class FrameSplitter {
   readonly #take: (frame: Uint8Array) => void;
-  readonly #length = new Uint8Array(LENGTH_BYTES);
+  readonly #length = new Uint8Array(FRAME_ROOM);
   #lengthFilled = 0;
   #frame: Uint8Array | null = null;
   #filled = 0;
@@ -30,10 +30,10 @@ export class FrameSplitter {
     let at = 0;
     while (at < bytes.length) {
       if (this.#frame === null) {
-        while (this.#lengthFilled < LENGTH_BYTES && at < bytes.length) {
+        while (this.#lengthFilled < FRAME_ROOM && at < bytes.length) {
           this.#length[this.#lengthFilled++] = bytes[at++];
         }
-        if (this.#lengthFilled < LENGTH_BYTES) return;
+        if (this.#lengthFilled < FRAME_ROOM) return;
         this.#begin();
       }
       const frame = this.#frame!;
@@ -61,16 +61,23 @@ export class FrameSplitter {
   }
 }
 
+/** A frame as it goes over the wire: `bytes` with {@linkcode FRAME_ROOM} before it, which is filled. */
+export function setLength(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  view.setUint32(0, bytes.length - FRAME_ROOM);
+  return bytes;
+}
+
 /** Frames as they go over the wire, in one piece. */
 export function joinFrames(frames: readonly Uint8Array[]): Uint8Array {
-  const bytes = frames.reduce((sum, frame) => sum + LENGTH_BYTES + frame.length, 0);
+  const bytes = frames.reduce((sum, frame) => sum + FRAME_ROOM + frame.length, 0);
   const joined = new Uint8Array(bytes);
   const view = new DataView(joined.buffer);
   let at = 0;
   for (const frame of frames) {
     view.setUint32(at, frame.length);
-    joined.set(frame, at + LENGTH_BYTES);
-    at += LENGTH_BYTES + frame.length;
+    joined.set(frame, at + FRAME_ROOM);
+    at += FRAME_ROOM + frame.length;
   }
   return joined;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FrameSplitter, joinFrames } from "../exchange/frame_stream.ts";
+import { FRAME_ROOM, FrameSplitter, setLength } from "../exchange/frame_stream.ts";
 import { decodeMessage, encodeMessage, type ToCoordinator, type ToWorker } from "./protocol.ts";
 
 /** Sends and receives messages, in order. */
@@ -25,7 +25,7 @@ export class ControlLink<
 
   /** Sends a message. What cannot be sent is dropped: the other end has gone, as reading shows. */
   send(message: Out): void {
-    const bytes = joinFrames([encodeMessage(message)]);
+    const bytes = setLength(encodeMessage(message, FRAME_ROOM));
     this.#sending = this.#sending.then(() => this.#write(bytes)).catch(() => {
       this.#closed = true;
     });

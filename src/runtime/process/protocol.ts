@@ -154,9 +154,9 @@ export interface ErrorData {
   readonly stack: string;
 }
 
-/** A message as bytes. */
-export function encodeMessage(message: ToWorker | ToCoordinator): Uint8Array {
-  return encodeValue(message);
+/** A message as bytes, behind so many that are free. */
+export function encodeMessage(message: ToWorker | ToCoordinator, room = 0): Uint8Array {
+  return encodeValue(message, room);
 }
 
 /**
