@@ -176,7 +176,7 @@ Deno.test("damage that SQLite does not see is a RecoveryError too, when keys are
       false,
     ],
     ["DELETE FROM large_state", /a state is missing/, false],
-    [large, /a state is missing/, false],
+    [large, /a state is not what was written/, false],
   ];
   for (const [sql, says, seenByCommit] of kinds) {
     await using folder = await tempFolder();
@@ -202,6 +202,26 @@ Deno.test("damage that SQLite does not see is a RecoveryError too, when keys are
     await assertRejects(() => store.commit(6, { state, positions: [] }), RecoveryError, "damaged");
     await store.close();
   }
+});
+
+Deno.test("a position that is not what was written is a RecoveryError", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  const position = { step: "in", role: "input", partition: "p", state: new Uint8Array(9) } as const;
+  await store.commit(0, { state: [], positions: [position] });
+  await store.close();
+  const db = new DatabaseSync(path);
+  db.exec("UPDATE position SET state = x'000000000000000001'");
+  db.close();
+  const next = await new SqliteRecoveryConfig(path).open("flow");
+  const says =
+    "it is damaged: bring back a copy of it, or delete it to begin anew without state and " +
+    "positions (a position is not what was written)";
+  await assertRejects(() => next.resume(), RecoveryError, says);
+  await next.close();
+  using inspector = await SqliteInspector.open(path);
+  assertThrows(() => inspector.positions(), RecoveryError, says);
 });
 
 Deno.test("databases of other applications are refused, and stay", async () => {

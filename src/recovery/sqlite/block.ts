@@ -15,10 +15,22 @@ const NONE = 0;
 const LARGE = 1;
 const SHORTEST = 2;
 
+const NOTHING = new Uint8Array();
+
 /** Damage that SQLite does not see. */
 export class DamageError extends Error {
   /** Always `"DamageError"`. */
   override readonly name = "DamageError";
+}
+
+/**
+ * Makes sure that bytes are those that were written with their checksum.
+ *
+ * @throws {DamageError} If they are not; `what` says what they should be.
+ */
+export function requireBytes(what: string, crc: unknown, bytes: unknown): void {
+  if (bytes instanceof Uint8Array && crc32(bytes) === crc) return;
+  throw new DamageError(`${what} is not what was written`);
 }
 
 /** The block that an id is in. */
@@ -50,11 +62,12 @@ export class StateBlock {
   /** How long the state of each id is; -1 for none. */
   readonly lengths: Int32Array = new Int32Array(BLOCK_IDS);
   readonly #from = new Int32Array(BLOCK_IDS);
-  readonly #bytes: Uint8Array[] = new Array(BLOCK_IDS);
+  readonly #bytes: Uint8Array[] = new Array(BLOCK_IDS).fill(NOTHING);
 
   /** Makes it one without states. */
   clear(): void {
     this.lengths.fill(-1);
+    this.#bytes.fill(NOTHING);
   }
 
   /**
@@ -63,9 +76,7 @@ export class StateBlock {
    * @throws {DamageError} If that is none.
    */
   read({ crc, value: bytes }: StoredBlock<Uint8Array>): void {
-    if (!(bytes instanceof Uint8Array) || crc32(bytes) !== crc) {
-      throw new DamageError("a block of states is not what was written");
-    }
+    requireBytes("a block of states", crc, bytes);
     let at = 0;
     for (let slot = 0; slot < BLOCK_IDS; slot++) {
       const kind = at < bytes.length ? bytes[at++] : NONE;

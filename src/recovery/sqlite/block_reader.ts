@@ -5,7 +5,15 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoredKey } from "../store.ts";
-import { BLOCK_IDS, DamageError, numberAt, placeOf, readKeys, StateBlock } from "./block.ts";
+import {
+  BLOCK_IDS,
+  DamageError,
+  numberAt,
+  placeOf,
+  readKeys,
+  requireBytes,
+  StateBlock,
+} from "./block.ts";
 
 /** About how many bytes of state are read at once. */
 const BYTES_AT_ONCE = 8 << 20;
@@ -33,9 +41,9 @@ export class BlockReader {
         "WHERE s.place > ? AND s.place < ? ORDER BY s.place LIMIT ?",
     );
     this.#large = db.prepare(
-      "SELECT place, state FROM large_state WHERE place >= ? AND place < ?",
+      "SELECT place, crc, state FROM large_state WHERE place >= ? AND place < ?",
     );
-    this.#one = db.prepare("SELECT state FROM large_state WHERE place = ?");
+    this.#one = db.prepare("SELECT crc, state FROM large_state WHERE place = ?");
   }
 
   /**
@@ -112,12 +120,16 @@ export class BlockReader {
     const rows = bytes === 0
       ? []
       : this.#large.all(placeOf(step, first + from), placeOf(step, first + to));
-    return new Map(
-      rows.map(({ place, state }) => [numberAt(place as number), state as Uint8Array]),
-    );
+    return new Map(rows.map((row) => [numberAt(row.place as number), largeStateOf(row)]));
   }
 
   #oneLarge(step: number, id: number): Uint8Array | undefined {
-    return this.#one.get(placeOf(step, id))?.state as Uint8Array | undefined;
+    const row = this.#one.get(placeOf(step, id));
+    return row && largeStateOf(row);
   }
+}
+
+function largeStateOf({ crc, state }: Record<string, unknown>): Uint8Array {
+  requireBytes("a state", crc, state);
+  return state as Uint8Array;
 }

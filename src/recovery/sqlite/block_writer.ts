@@ -4,6 +4,7 @@
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import type { StepId } from "../../core/ids.ts";
 import type { StateChunk } from "../store.ts";
 import {
@@ -59,7 +60,7 @@ export class BlockWriter {
     );
     this.#putKeys = db.prepare("REPLACE INTO key_block VALUES (?, ?, ?)");
     this.#deleteKeys = db.prepare("DELETE FROM key_block WHERE place = ?");
-    this.#putLarge = db.prepare("REPLACE INTO large_state VALUES (?, ?)");
+    this.#putLarge = db.prepare("REPLACE INTO large_state VALUES (?, ?, ?)");
     this.#deleteLarge = db.prepare("DELETE FROM large_state WHERE place = ?");
     this.#grow = db.prepare("UPDATE step SET keys = keys + ?, bytes = bytes + ? WHERE id = ?");
   }
@@ -90,6 +91,7 @@ export class BlockWriter {
       }
       this.#grow.run(growth.keys, growth.bytes, step);
     }
+    this.#block.clear(); // lets go of the chunks
   }
 
   #write(
@@ -120,10 +122,8 @@ export class BlockWriter {
         keys[slot] = key;
       } else if (before < 0) throw new Error(`the key with the id ${id} has never been spelled`);
       if (length > LARGE_STATE) {
-        this.#putLarge.run(
-          placeOf(step, id),
-          chunk.states.subarray(starts[index], starts[index] + length),
-        );
+        const state = chunk.states.subarray(starts[index], starts[index] + length);
+        this.#putLarge.run(placeOf(step, id), crc32(state), state);
       } else if (before > LARGE_STATE) {
         this.#deleteLarge.run(placeOf(step, id));
       }

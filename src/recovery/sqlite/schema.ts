@@ -27,8 +27,8 @@
  * than most blocks. A key is known by its id, so its block of keys is written once.
  *
  * The place of a block is step * 2^40 + block, that of a large state step * 2^40 + id: with any other
- * primary key a row of more than 2 KiB would take pages of its own. Each block has its CRC-32 (that of
- * zlib), as SQLite has no checksums.
+ * primary key a row of more than 2 KiB would take pages of its own. Blocks, large states and the states of
+ * positions have their CRC-32 (that of zlib) beside them, as SQLite has no checksums.
  *
  * @module
  */
@@ -53,9 +53,12 @@ export const CREATE_TABLES = `
   CREATE TABLE state_block (
     place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, states BLOB NOT NULL
   );
-  CREATE TABLE large_state (place INTEGER PRIMARY KEY, state BLOB NOT NULL);
+  CREATE TABLE large_state (
+    place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, state BLOB NOT NULL
+  );
   CREATE TABLE position (
-    step INTEGER NOT NULL, role TEXT NOT NULL, partition NOT NULL, state BLOB NOT NULL,
+    step INTEGER NOT NULL, role TEXT NOT NULL, partition NOT NULL, crc INTEGER NOT NULL,
+    state BLOB NOT NULL,
     PRIMARY KEY (step, role, partition)
   ) WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};

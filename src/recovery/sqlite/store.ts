@@ -4,6 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import type { Epoch, PartitionName, StepId } from "../../core/ids.ts";
 import type {
   EpochChanges,
@@ -15,7 +16,7 @@ import type {
   StoredStep,
 } from "../store.ts";
 import { nextEpoch } from "../next_epoch.ts";
-import { BLOCK_IDS, DamageError, numberAt, placeOf } from "./block.ts";
+import { BLOCK_IDS, DamageError, numberAt, placeOf, requireBytes } from "./block.ts";
 import { BlockReader } from "./block_reader.ts";
 import { BlockWriter } from "./block_writer.ts";
 import { explain, isFatal, refuse } from "./errors.ts";
@@ -222,24 +223,31 @@ export class SqliteStore implements RecoveryStore {
 
   #writePositions(positions: readonly StoredPosition[]): void {
     this.#db.prepare("DELETE FROM position").run();
-    const insert = this.#db.prepare("INSERT INTO position VALUES (?, ?, ?, ?)");
+    const insert = this.#db.prepare("INSERT INTO position VALUES (?, ?, ?, ?, ?)");
     for (const { step, role, partition, state } of positions) {
-      insert.run(this.#numberOf(step), role, toStored(partition), state);
+      insert.run(this.#numberOf(step), role, toStored(partition), crc32(state), state);
     }
   }
 }
 
-/** All positions. */
+/**
+ * All positions.
+ *
+ * @throws {DamageError} If one is not what was written.
+ */
 export function readPositions(db: DatabaseSync): StoredPosition[] {
   const rows = db.prepare(
-    "SELECT name, role, partition, state FROM position JOIN step ON step.id = position.step",
+    "SELECT name, role, partition, crc, state FROM position JOIN step ON step.id = position.step",
   ).all();
-  return rows.map(({ name, role, partition, state }) => ({
-    step: fromStored(name as StoredText),
-    role: role as PositionRole,
-    partition: fromStored(partition as StoredText) as PartitionName,
-    state: state as Uint8Array,
-  }));
+  return rows.map(({ name, role, partition, crc, state }) => {
+    requireBytes("a position", crc, state);
+    return {
+      step: fromStored(name as StoredText),
+      role: role as PositionRole,
+      partition: fromStored(partition as StoredText) as PartitionName,
+      state: state as Uint8Array,
+    };
+  });
 }
 
 /** The steps that have keys. */
