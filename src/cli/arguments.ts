@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
+import { closestString } from "@std/text";
 import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
@@ -212,10 +213,14 @@ function joinFlags(args: readonly string[]): string[] {
   return [...args.slice(0, at), `${args[at]}=${args[at + 1]}`, ...args.slice(at + 2)];
 }
 
-/** A hint at the option that was meant, where one starts alike. */
+/** A hint at the option that was meant: one that starts alike, or has nearly the same letters. */
 function didYouMean(given: string, names: readonly string[]): string {
-  const near = names.find((name) => given.length > 1 && name.startsWith(given.slice(0, 3)));
-  return near === undefined ? "" : `: did you mean --${near}?`;
+  if (given.length < 2) return "";
+  const alike = names.find((name) => name.startsWith(given.slice(0, 3)));
+  const nearest: string = closestString(given, names);
+  const strange = nearest.split("").filter((letter) => !given.includes(letter)).length;
+  const meant = alike ?? (strange * 4 < nearest.length ? nearest : undefined);
+  return meant === undefined ? "" : `: did you mean --${meant}?`;
 }
 
 /** An option's value, and where it was given. */

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { type Duration, toMilliseconds } from "../core/duration.ts";
 import type { Epoch } from "../core/ids.ts";
 import { type Log, silentLog } from "../core/log.ts";
+import { requireOptions } from "../core/options.ts";
 import { type FLOW_BRAND, type FlowBrand, type FlowGraph, graphOf } from "../graph/graph.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { StepCounts } from "./counts.ts";
@@ -72,6 +73,7 @@ export interface FlowHandle {
  * output has made all durable.
  * @throws {StepError} If a step fails.
  * @throws {FlowDefinitionError} If the flow has no input or no output.
+ * @throws {TypeError} If there is no such option.
  *
  * @example
  * ```ts
@@ -89,6 +91,7 @@ export interface FlowHandle {
  * ```
  */
 export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
+  requireOptions("run", options, ["epoch", "recovery", "signal", "log", "clock"]);
   const intervalMs = epochMilliseconds(options.epoch);
   return await runGraph(graphOf(flow), { ...options, intervalMs });
 }

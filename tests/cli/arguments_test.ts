@@ -185,6 +185,7 @@ Deno.test("parseCommand() refuses an option without a value, wherever it stands"
 
 Deno.test("parseCommand() refuses what it does not know, with a hint where one is near", () => {
   assertThrows(() => parse(["flow.ts", "--log"]), UsageError, "did you mean --log-level?");
+  assertThrows(() => parse(["flow.ts", "--wrokers=2"]), UsageError, "did you mean --workers?");
   assertThrows(() => parse(["flow.ts", "--recover=x"]), UsageError, "did you mean --recovery?");
   assertThrows(() => parse(["flow.ts", "--no-workers"]), UsageError, "unknown option --no-workers");
   assertThrows(() => parse(["flow.ts", "-q"]), UsageError, "unknown option -q (see --help)");

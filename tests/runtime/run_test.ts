@@ -7,6 +7,7 @@ import {
   ManualInputConfig,
   ManualOutputConfig,
   run,
+  type RunOptions,
   type StatefulLogic,
   StepError,
   TestingInputConfig,
@@ -91,6 +92,11 @@ Deno.test("run() refuses what is no flow, and an epoch interval that is no durat
     async () => await run(flow, { epoch: { interval: -1 } }),
     RangeError,
     "the epoch interval must be zero or more",
+  );
+  await assertRejects(
+    async () => await run(flow, { recover: null } as RunOptions),
+    TypeError,
+    'run has no option "recover"; it has: epoch, recovery,',
   );
 });
 

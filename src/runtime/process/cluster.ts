@@ -7,6 +7,7 @@ import type { Duration } from "../../core/duration.ts";
 import { messageOf } from "../../core/errors.ts";
 import { KEY_GROUPS } from "../../core/key_groups.ts";
 import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
+import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { epochMilliseconds, type RunResult } from "../run.ts";
 import { Coordinator, type Job } from "./coordinator.ts";
@@ -83,6 +84,22 @@ export interface ClusterOptions {
   readonly taps?: OutputTaps;
 }
 
+const OPTIONS: readonly (keyof ClusterOptions)[] = [
+  "workers",
+  "exportName",
+  "args",
+  "epoch",
+  "restarts",
+  "workerFlags",
+  "recovery",
+  "signal",
+  "killSignal",
+  "log",
+  "logLevel",
+  "onStatus",
+  "taps",
+];
+
 /** How often workers say how far they are, in milliseconds: where somebody looks, and else. */
 const WATCHED_MS = 250;
 const UNWATCHED_MS = 2_000;
@@ -102,6 +119,7 @@ const LASTING_MS = 60_000;
  * @throws {StepError} If a step fails.
  * @throws {UsageError} If the module has no such export, or it is no flow.
  * @throws {RangeError} If `workers` or `restarts` is no number of them.
+ * @throws {TypeError} If there is no such option.
  *
  * @example
  * ```ts ignore
@@ -115,6 +133,7 @@ export async function spawnCluster(
   moduleUrl: string | URL,
   options: ClusterOptions = {},
 ): Promise<RunResult> {
+  requireOptions("spawnCluster", options, OPTIONS);
   const { signal, killSignal, restarts = 0, log = silentLog } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
   requireInteger("restarts", restarts, 0, Number.MAX_SAFE_INTEGER);

@@ -113,6 +113,9 @@ Deno.test("spawnCluster() refuses what is no absolute URL, and an epoch that is 
   await assertRejects(() => spawnCluster("flow.ts"), TypeError, "Invalid URL");
   const epoch = { interval: -1 };
   await assertRejects(() => spawn("numbers.ts", { epoch }), RangeError, "the epoch interval");
+  const mistyped = { wrokers: 2 } as ClusterOptions;
+  const says = 'spawnCluster has no option "wrokers"; it has: workers,';
+  await assertRejects(() => spawn("numbers.ts", mistyped), TypeError, says);
 });
 
 Deno.test("spawnCluster() rejects with the step's error as the worker had it", async () => {
