@@ -1,0 +1,72 @@
+/**
+ * Gathers the records of a transaction into requests.
+ *
+ * @module
+ */
+import type { WireRecord } from "../kafka/record_batch.ts";
+import type { TransactionalProducer } from "./transaction.ts";
+
+/** A batch of a partition: topics that others have made take 1 MB. A larger record goes alone. */
+const BATCH_BYTES = 900_000;
+
+/** Of all partitions in one round of requests. */
+const ROUND_BYTES = 4 << 20;
+
+/** What a record takes beside its key and value, at most. */
+const OVERHEAD = 40;
+
+const NO_HEADERS: WireRecord["headers"] = Object.freeze([]);
+
+/** Records on their way to one topic. While a round of requests is under way, the next is filled. */
+export class Round {
+  readonly #producer: TransactionalProducer;
+  readonly #topic: string;
+  readonly #timestamp = Date.now();
+  #records = new Map<number, WireRecord[]>();
+  readonly #sizes = new Map<number, number>();
+  #bytes = 0;
+  #sending: Promise<void> = Promise.resolve();
+
+  /** `producer` begins a transaction with the first round. */
+  constructor(producer: TransactionalProducer, topic: string) {
+    this.#producer = producer;
+    this.#topic = topic;
+  }
+
+  /** Takes a record. What it gives has to be waited for. */
+  add(partition: number, key: Uint8Array, value: Uint8Array | null): Promise<void> | undefined {
+    const size = OVERHEAD + key.length + (value?.length ?? 0);
+    const before = this.#sizes.get(partition) ?? 0;
+    const isFull = (before > 0 && before + size > BATCH_BYTES) || this.#bytes >= ROUND_BYTES;
+    const sent = isFull ? this.#send() : undefined;
+    const record = { key, value, headers: NO_HEADERS, timestamp: this.#timestamp };
+    const records = this.#records.get(partition);
+    if (records === undefined) this.#records.set(partition, [record]);
+    else records.push(record);
+    this.#sizes.set(partition, (isFull ? 0 : before) + size);
+    this.#bytes += size;
+    return sent;
+  }
+
+  /** Waits until all has been written. */
+  async flush(): Promise<void> {
+    await this.#send();
+    await this.#sending;
+  }
+
+  /** Waits for what is under way, whatever comes of it. */
+  async settled(): Promise<void> {
+    await this.#sending.catch(() => {});
+  }
+
+  /** Waits for the round before, then lets go of this one. */
+  async #send(): Promise<void> {
+    const records = this.#records;
+    this.#records = new Map();
+    this.#sizes.clear();
+    this.#bytes = 0;
+    await this.#sending;
+    this.#sending = this.#producer.send(this.#topic, records);
+    this.#sending.catch(() => {}); // it is waited for later
+  }
+}
