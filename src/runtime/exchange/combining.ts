@@ -78,14 +78,18 @@ export class Combining implements Outgoing {
   }
 
   #each(batch: readonly unknown[]): unknown[] {
-    return batch.map((pair) => {
-      try {
+    const partials: unknown[] = new Array(batch.length);
+    let at = 0;
+    try {
+      for (; at < batch.length; at++) {
+        const pair = batch[at];
         requirePair(pair);
-        return [pair[0], this.#combiner.start(pair[0], pair[1])];
-      } catch (thrown) {
-        throw this.#fail(pair, thrown);
+        partials[at] = [pair[0], this.#combiner.start(pair[0], pair[1])];
       }
-    });
+    } catch (thrown) {
+      throw this.#fail(batch[at], thrown);
+    }
+    return partials;
   }
 
   #flush(): void {
