@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ItemRate } from "./item_rate.ts";
 import type { RunStatus } from "../runtime/process/run_status.ts";
 import type { Progress } from "../graph/contracts.ts";
 
@@ -19,8 +20,7 @@ export class StatusLine {
   readonly #columns: () => number;
   readonly #now: () => number;
   readonly #started: number;
-  #last: { at: number; items: readonly number[] } | null = null;
-  #rates: number[] = []; // of each worker
+  readonly #rates: ItemRate[] = []; // of each worker: they do not say how far they are at one time
   #numbers: StatusNumbers | null = null;
   #stopping = false;
   #line = "";
@@ -41,19 +41,12 @@ export class StatusLine {
   update(status: RunStatus): void {
     const { items, out } = totals(status);
     const at = this.#now();
-    const now = status.workers.map((worker) => worker.in);
-    if (this.#last !== null && at > this.#last.at) {
-      const { at: before, items: last } = this.#last;
-      this.#rates = now.map((items, worker) => {
-        // After a restart it counts from zero again.
-        const since = Math.max(0, items - (last[worker] ?? 0));
-        return smoothed(this.#rates[worker] ?? 0, since * 1000 / (at - before));
-      });
-    }
-    this.#last = { at, items: now };
+    const rates = status.workers.map((worker, i) =>
+      (this.#rates[i] ??= new ItemRate()).update(at, worker.in)
+    );
     const { progress, waitingFor } = status;
     const seconds = (at - this.#started) / 1000;
-    this.#numbers = { items, out, rates: this.#rates, seconds, progress, waitingFor };
+    this.#numbers = { items, out, rates, seconds, progress, waitingFor };
     this.#draw();
   }
 
@@ -112,11 +105,6 @@ export function renderStatus(numbers: StatusNumbers): string {
   if (progress !== null) parts.unshift(bar(progress));
   if (waitingFor.length > 0) parts.unshift(`waiting for ${waitingFor.join(" and ")}`);
   return parts.join("  ");
-}
-
-/** Over about a second: what can be read, and still follows. */
-function smoothed(before: number, now: number): number {
-  return before === 0 ? now : before * 0.75 + now * 0.25;
 }
 
 function totals({ workers }: RunStatus): { items: number; out: number } {

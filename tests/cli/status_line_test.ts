@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { renderStatus, StatusLine, type StatusNumbers } from "../../src/cli/status_line.ts";
 
 const NUMBERS: StatusNumbers = {
@@ -132,7 +132,7 @@ Deno.test("StatusLine shows no negative rate after a restart", () => {
   assertEquals(screen.take(), "<10 in  10 out  0/s  00:01");
 });
 
-Deno.test("StatusLine smooths the rate", () => {
+Deno.test("StatusLine shows the rate of the last two seconds", () => {
   const screen = new Screen();
   screen.update(0);
   const rates = [100, 100, 100, 100].map((items, i, all) => {
@@ -141,7 +141,34 @@ Deno.test("StatusLine smooths the rate", () => {
     screen.update(i === 0 ? items : all[0]); // nothing more comes
     return screen.take().split("  ")[2];
   });
-  assertEquals(rates, ["100/s", "75/s", "56/s", "42/s"]);
+  assertEquals(rates, ["100/s", "50/s", "0/s", "0/s"]);
+});
+
+Deno.test("StatusLine shows each worker's rate, also where they tell one right after the other", () => {
+  const screen = new Screen();
+  const items = [0, 0];
+  const shown: string[] = [];
+  for (let ms = 0; ms <= 4_000; ms += 250) {
+    for (const [worker, perSecond] of [1_000, 3_000].entries()) {
+      screen.time = ms + worker; // a millisecond apart
+      items[worker] = ms * perSecond / 1_000;
+      screen.take();
+      screen.line.update({
+        steps: [],
+        progress: null,
+        waitingFor: [],
+        workers: items.map((into, index) => ({ worker: index, in: into, out: 0 })),
+      });
+    }
+    shown.push(screen.take().split("  ")[2]);
+  }
+  assertEquals(shown[0], "0/s (0 + 0)");
+  for (const rates of shown.slice(1)) {
+    const [one, two] = rates.match(/[\d.]+k?(?= \+|\))/g)!
+      .map((rate) => parseFloat(rate) * (rate.endsWith("k") ? 1_000 : 1));
+    assert(one >= 800 && one <= 1_000, rates);
+    assert(two >= 2_600 && two <= 3_000, rates);
+  }
 });
 
 Deno.test("StatusLine prints above itself", () => {
