@@ -60,10 +60,10 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
 
 async function runFlow(command: RunCommand): Promise<void> {
   const { flow, flowArgs, workers, epochMs, restarts, workerFlags, logLevel, logFormat } = command;
+  const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
   const recovery = command.recovery === null
     ? null
     : await recoveryOf(command.recovery, Deno.stdin.isTerminal() ? (text) => confirm(text) : null);
-  const { moduleUrl, exportName } = locateFlow(flow);
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
   const log = createLogWriter(
     { least: logLevel, format: logFormat, now: () => new Date() },

@@ -6,6 +6,7 @@
 import { UsageError } from "../core/errors.ts";
 import { exists } from "../core/exists.ts";
 import { KafkaRecoveryConfig } from "../connectors/kafka_recovery/kafka_recovery.ts";
+import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
@@ -32,12 +33,23 @@ export async function recoveryOf(
         `--from-scratch drops all that is stored in ${path}: give --yes too, as nobody can be asked`,
       );
     }
-    if (!confirm(`Drop all that is stored in ${path}?`)) {
+    if (!confirm(`Drop all that is stored in ${path}${await whose(path)}?`)) {
       throw new UsageError("nothing was dropped, and nothing run");
     }
   }
   await config.drop();
   return config;
+}
+
+/** What is in a store, as far as it can be read. */
+async function whose(path: string): Promise<string> {
+  try {
+    using store = await SqliteInspector.open(path);
+    const time = store.committedAt === null ? "" : `, ${store.committedAt.toISOString()}`;
+    return ` (flow "${store.flow}", epoch ${store.epoch ?? "none"}${time})`;
+  } catch {
+    return ""; // it is damaged, or on Kafka: to be dropped all the same
+  }
 }
 
 /** Whether a store is on Kafka, or meant to be. */

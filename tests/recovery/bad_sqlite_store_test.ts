@@ -339,6 +339,53 @@ Deno.test("a full disk fails the commit and leaves the epoch before", async () =
   for (const state of found.values()) assertEquals(state, old);
 });
 
+Deno.test("drop deletes stores, also damaged, new, or another version's, and nothing else", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store.db");
+  const drop = () => new SqliteRecoveryConfig(path).drop();
+  const good = await (async () => {
+    await makeStore(path);
+    return await Deno.readFile(path);
+  })();
+  const newer = good.slice();
+  newer[63] = 9; // user_version
+  for (
+    const bytes of [good, good.subarray(0, 5_000), good.with(20_000, 1), newer, new Uint8Array()]
+  ) {
+    await Deno.writeFile(path, bytes);
+    await drop();
+    await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+  }
+  // Of a store that was killed at once, all may be in the WAL.
+  const store = await new SqliteRecoveryConfig(path).open("flow");
+  const [file, wal] = await Promise.all([Deno.readFile(path), Deno.readFile(`${path}-wal`)]);
+  await store.close();
+  await Deno.writeFile(path, file);
+  await Deno.writeFile(`${path}-wal`, wal);
+  await drop();
+  await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+
+  const others = [
+    "x",
+    "my precious notes\n".repeat(100),
+    "SQLite format 3\0",
+    new Uint8Array(8192),
+  ];
+  for (const bytes of others) {
+    if (typeof bytes === "string") await Deno.writeTextFile(path, bytes);
+    else await Deno.writeFile(path, bytes);
+    const before = await Deno.readFile(path);
+    await assertRejects(drop, RecoveryError, "it is no recovery store, so it is not dropped");
+    assertEquals(await Deno.readFile(path), before);
+  }
+  await Deno.remove(path);
+  const db = new DatabaseSync(path);
+  db.exec("CREATE TABLE customers (name)");
+  db.close();
+  await assertRejects(drop, RecoveryError, "it is no recovery store, so it is not dropped");
+  await Deno.remove(path);
+});
+
 Deno.test("a config takes a path or a file: URL, and nothing else", () => {
   assertEquals(new SqliteRecoveryConfig(new URL("file:///a%20b/c.db")).name, "/a b/c.db");
   for (const path of ["", "a\0b", 7, undefined, new URL("https://example.org/a")]) {

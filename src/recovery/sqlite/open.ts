@@ -62,6 +62,37 @@ export async function openForRun(path: string, flow: string): Promise<DatabaseSy
   }
 }
 
+/** Where the header of a SQLite file has the number of its application (https://sqlite.org/fileformat2.html). */
+const APPLICATION_ID_AT = 68;
+
+/**
+ * Whether a file is a store, whatever state it is in, or empty.
+ *
+ * @throws {RecoveryError} If it cannot be read.
+ */
+export async function isStore(path: string): Promise<boolean> {
+  const header = new Uint8Array(APPLICATION_ID_AT + 4);
+  let read: number | null;
+  try {
+    using file = await Deno.open(path);
+    read = await file.read(header);
+  } catch (error) {
+    throw refuse(path, `it cannot be read: ${(error as Error).message}`, error);
+  }
+  if (read === null) return true;
+  const isSqlite = new TextDecoder().decode(header.subarray(0, 15)) === "SQLite format 3";
+  if (!isSqlite || read < header.length) return false;
+  if (new DataView(header.buffer).getUint32(APPLICATION_ID_AT) === APPLICATION_ID) return true;
+  // That of a new store may still be in its WAL.
+  const { DatabaseSync } = await loadSqlite();
+  try {
+    using db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+    return db.prepare("PRAGMA application_id").get()?.application_id === APPLICATION_ID;
+  } catch {
+    return false; // neither the header nor SQLite says that it is one
+  }
+}
+
 /**
  * Makes sure that the file is a store, and that of this flow.
  *

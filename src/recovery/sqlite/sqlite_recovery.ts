@@ -8,6 +8,7 @@ import { preview } from "../../core/preview.ts";
 import type { RecoveryConfig, RecoveryStore } from "../store.ts";
 import { refuse } from "./errors.ts";
 import { lockStore } from "./lock_file.ts";
+import { isStore } from "./open.ts";
 import { findFile, makePlace } from "./place.ts";
 import { SqliteStore } from "./store.ts";
 
@@ -63,13 +64,19 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
   }
 
   /**
-   * Deletes the file.
+   * Deletes the file, also one that is damaged, of another version, or of another flow.
    *
-   * @throws {RecoveryError} If a run uses it, or it cannot be deleted.
+   * @throws {RecoveryError} If it is no recovery store, a run uses it, or it cannot be deleted.
    */
   async drop(): Promise<void> {
     const path = await findFile(this.#path);
     if (path === undefined) return;
+    if (!await isStore(path)) {
+      throw refuse(
+        path,
+        "it is no recovery store, so it is not dropped: choose another path, or delete it yourself",
+      );
+    }
     using _lock = await lockStore(path);
     // The file first: without it, nothing else means anything.
     for (const file of [path, `${path}-wal`, `${path}-shm`]) {
