@@ -204,24 +204,38 @@ Deno.test("damage that SQLite does not see is a RecoveryError too, when keys are
   }
 });
 
-Deno.test("a position that is not what was written is a RecoveryError", async () => {
-  await using folder = await tempFolder();
-  const path = folder.at("store.db");
-  const store = await new SqliteRecoveryConfig(path).open("flow");
+Deno.test("a flow, a step, an epoch or a position that is not what was written is refused, and stays", async () => {
   const position = { step: "in", role: "input", partition: "p", state: new Uint8Array(9) } as const;
-  await store.commit(0, { state: [], positions: [position] });
-  await store.close();
-  const db = new DatabaseSync(path);
-  db.exec("UPDATE position SET state = x'000000000000000001'");
-  db.close();
-  const next = await new SqliteRecoveryConfig(path).open("flow");
-  const says =
-    "it is damaged: bring back a copy of it, or delete it to begin anew without state and " +
-    "positions (a position is not what was written)";
-  await assertRejects(() => next.resume(), RecoveryError, says);
-  await next.close();
-  using inspector = await SqliteInspector.open(path);
-  assertThrows(() => inspector.positions(), RecoveryError, says);
+  for (
+    const sql of [
+      "UPDATE position SET state = x'000000000000000001'",
+      "UPDATE position SET partition = 'q'",
+      "UPDATE position SET role = 'output'",
+      "DELETE FROM position",
+      "UPDATE step SET name = 'im' WHERE name = 'in'",
+      "UPDATE step SET keys = keys - 1 WHERE name = 'count'",
+      "DELETE FROM step WHERE name = 'in'",
+      "UPDATE meta SET epoch = 3",
+      "UPDATE meta SET epoch = NULL",
+      "UPDATE meta SET flow = 'flaw'",
+      "DELETE FROM meta",
+    ]
+  ) {
+    await using folder = await tempFolder();
+    const path = folder.at("store.db");
+    const store = await new SqliteRecoveryConfig(path).open("flow");
+    const state = chunks(keys(10, new Uint8Array(1)));
+    await store.commit(0, { state, positions: [position] });
+    await store.close();
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    const message = await refusal(path);
+    const says =
+      /it is damaged: .*\(the flow, the steps or the positions are not what was written\)/;
+    assert(says.test(message), `${sql}: ${message}`);
+    await assertRejects(() => SqliteInspector.open(path), RecoveryError, "it is damaged");
+  }
 });
 
 Deno.test("databases of other applications are refused, and stay", async () => {

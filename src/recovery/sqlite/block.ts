@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { crc32 } from "node:zlib";
+import { type Checked, checkedBytes, checkedText, checksumOf, DamageError } from "./checksum.ts";
 
 /** Ids of a block. */
 export const BLOCK_IDS = 128;
@@ -16,22 +16,6 @@ const LARGE = 1;
 const SHORTEST = 2;
 
 const NOTHING = new Uint8Array();
-
-/** Damage that SQLite does not see. */
-export class DamageError extends Error {
-  /** Always `"DamageError"`. */
-  override readonly name = "DamageError";
-}
-
-/**
- * Makes sure that bytes are those that were written with their checksum.
- *
- * @throws {DamageError} If they are not; `what` says what they should be.
- */
-export function requireBytes(what: string, crc: unknown, bytes: unknown): void {
-  if (bytes instanceof Uint8Array && crc32(bytes) === crc) return;
-  throw new DamageError(`${what} is not what was written`);
-}
 
 /** The block that an id is in. */
 export function blockOf(id: number): number {
@@ -51,12 +35,6 @@ export function numberAt(place: number): number {
   return place % PLACES;
 }
 
-/** A row of a block, as it is stored. */
-export interface StoredBlock<T> {
-  readonly crc: number;
-  readonly value: T;
-}
-
 /** The states of a block, to be looked at and changed. */
 export class StateBlock {
   /** How long the state of each id is; -1 for none. */
@@ -71,12 +49,12 @@ export class StateBlock {
   }
 
   /**
-   * Makes it what is stored.
+   * Makes it what is stored at a place.
    *
    * @throws {DamageError} If that is none.
    */
-  read({ crc, value: bytes }: StoredBlock<Uint8Array>): void {
-    requireBytes("a block of states", crc, bytes);
+  read(place: number, stored: Checked): void {
+    const bytes = checkedBytes("a block of states", place, stored);
     let at = 0;
     for (let slot = 0; slot < BLOCK_IDS; slot++) {
       const kind = at < bytes.length ? bytes[at++] : NONE;
@@ -119,8 +97,8 @@ export class StateBlock {
     this.#from[slot] = from;
   }
 
-  /** As it is stored. */
-  write(): StoredBlock<Uint8Array> {
+  /** As it is stored at a place. */
+  write(place: number): Checked<Uint8Array> {
     const to = new Uint8Array(this.#size());
     let at = 0;
     for (let slot = 0; at < to.length; slot++) {
@@ -141,7 +119,7 @@ export class StateBlock {
         for (let from = this.#from[slot]; from < end; from++) to[at++] = bytes[from];
       }
     }
-    return { crc: crc32(to), value: to };
+    return { crc: checksumOf(to, place), value: to };
   }
 
   #size(): number {
@@ -156,11 +134,11 @@ export class StateBlock {
   }
 }
 
-/** Keys as they are stored. */
-export function writeKeys(keys: readonly (string | null)[]): StoredBlock<string> {
+/** Keys as they are stored at a place. */
+export function writeKeys(place: number, keys: readonly (string | null)[]): Checked<string> {
   const end = keys.findLastIndex((key) => key !== null) + 1;
   const value = JSON.stringify(keys.slice(0, end));
-  return { crc: crc32(value), value };
+  return { crc: checksumOf(value, place), value };
 }
 
 /**
@@ -168,10 +146,7 @@ export function writeKeys(keys: readonly (string | null)[]): StoredBlock<string>
  *
  * @throws {DamageError} If that is none.
  */
-export function readKeys(stored: StoredBlock<string> | undefined): (string | null)[] {
+export function readKeys(place: number, stored: Checked | undefined): (string | null)[] {
   if (stored === undefined) throw new DamageError("a block of keys is missing");
-  if (typeof stored.value !== "string" || crc32(stored.value) !== stored.crc) {
-    throw new DamageError("a block of keys is not what was written");
-  }
-  return JSON.parse(stored.value);
+  return JSON.parse(checkedText("a block of keys", place, stored));
 }

@@ -5,24 +5,18 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoredKey } from "../store.ts";
-import {
-  BLOCK_IDS,
-  DamageError,
-  numberAt,
-  placeOf,
-  readKeys,
-  requireBytes,
-  StateBlock,
-} from "./block.ts";
+import { BLOCK_IDS, numberAt, placeOf, readKeys, StateBlock } from "./block.ts";
+import { checkedBytes, DamageError } from "./checksum.ts";
 
 /** About how many bytes of state are read at once. */
 const BYTES_AT_ONCE = 8 << 20;
 
 /** A block as it is stored. */
 export interface BlockRow {
+  readonly place: number;
   readonly block: number;
   readonly crc: number;
-  readonly states: Uint8Array;
+  readonly states: unknown;
   readonly keys: string | null;
   readonly keyCrc: number;
 }
@@ -54,8 +48,8 @@ export class BlockReader {
   rows(step: number, after: number, limit: number): BlockRow[] {
     const rows = this.#next.all(placeOf(step, after), placeOf(step + 1, -1), limit);
     let last = after;
-    return rows.map(({ place, ...row }) => {
-      const block = numberAt(place as number);
+    return rows.map((row) => {
+      const block = numberAt(row.place as number);
       if (block <= last) throw new DamageError("its blocks are not in their order");
       last = block;
       return { ...row, block } as unknown as BlockRow;
@@ -63,8 +57,8 @@ export class BlockReader {
   }
 
   /** Which keys a row has, by slot. */
-  keysOf({ keys, keyCrc }: BlockRow): (string | null)[] {
-    return readKeys(keys === null ? undefined : { crc: keyCrc, value: keys });
+  keysOf({ place, keys, keyCrc }: BlockRow): (string | null)[] {
+    return readKeys(place, keys === null ? undefined : { crc: keyCrc, value: keys });
   }
 
   /**
@@ -80,7 +74,7 @@ export class BlockReader {
     to: number = BLOCK_IDS,
   ): { keys: StoredKey[]; next: number } {
     const block = this.#block;
-    block.read({ crc: row.crc, value: row.states });
+    block.read(row.place, { crc: row.crc, value: row.states });
     const spelled = this.keysOf(row);
     const first = row.block * BLOCK_IDS;
     const large = this.#largeOf(step, first, from, to);
@@ -124,12 +118,12 @@ export class BlockReader {
   }
 
   #oneLarge(step: number, id: number): Uint8Array | undefined {
-    const row = this.#one.get(placeOf(step, id));
-    return row && largeStateOf(row);
+    const place = placeOf(step, id);
+    const row = this.#one.get(place);
+    return row && largeStateOf({ ...row, place });
   }
 }
 
-function largeStateOf({ crc, state }: Record<string, unknown>): Uint8Array {
-  requireBytes("a state", crc, state);
-  return state as Uint8Array;
+function largeStateOf({ place, crc, state }: Record<string, unknown>): Uint8Array {
+  return checkedBytes("a state", place as number, { crc: crc as number, value: state });
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import type { StepId } from "../../core/ids.ts";
 import type { StateChunk } from "../store.ts";
 import {
@@ -14,9 +13,9 @@ import {
   placeOf,
   readKeys,
   StateBlock,
-  type StoredBlock,
   writeKeys,
 } from "./block.ts";
+import { type Checked, checksumOf } from "./checksum.ts";
 import { Turns } from "./turns.ts";
 
 /** Changes of a block: the indices of a chunk, and of a key in it, in turns. */
@@ -123,7 +122,8 @@ export class BlockWriter {
       } else if (before < 0) throw new Error(`the key with the id ${id} has never been spelled`);
       if (length > LARGE_STATE) {
         const state = chunk.states.subarray(starts[index], starts[index] + length);
-        this.#putLarge.run(placeOf(step, id), crc32(state), state);
+        const at = placeOf(step, id);
+        this.#putLarge.run(at, checksumOf(state, at), state);
       } else if (before > LARGE_STATE) {
         this.#deleteLarge.run(placeOf(step, id));
       }
@@ -136,10 +136,10 @@ export class BlockWriter {
       this.#deleteKeys.run(place);
       return;
     }
-    const states = block.write();
+    const states = block.write(place);
     this.#putStates.run(place, states.crc, states.value);
     if (!spells) return;
-    const spelled = writeKeys(keys!);
+    const spelled = writeKeys(place, keys!);
     this.#putKeys.run(place, spelled.crc, spelled.value);
   }
 
@@ -147,13 +147,13 @@ export class BlockWriter {
   #read(place: number): boolean {
     const stored = this.#getStates.get(place);
     if (stored === undefined) this.#block.clear();
-    else this.#block.read(stored as unknown as StoredBlock<Uint8Array>);
+    else this.#block.read(place, stored as unknown as Checked);
     return stored !== undefined;
   }
 
   #readKeys(place: number): (string | null)[] {
     const stored = this.#getKeys.get(place);
-    return readKeys(stored as unknown as StoredBlock<string> | undefined);
+    return readKeys(place, stored as unknown as Checked | undefined);
   }
 }
 

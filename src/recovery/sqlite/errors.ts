@@ -4,7 +4,7 @@
  * @module
  */
 import { RecoveryError } from "../store.ts";
-import { DamageError } from "./block.ts";
+import { DamageError } from "./checksum.ts";
 
 const LOCKED = "another program has locked it: see which one has it open (`fuser FILE`)";
 const DAMAGED =

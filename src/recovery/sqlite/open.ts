@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { explain, refuse } from "./errors.ts";
+import { checkHead, writeHeadChecksum } from "./head.ts";
 import { makeFile, statOf } from "./place.ts";
 import { APPLICATION_ID, CREATE_TABLES, SCHEMA_VERSION } from "./schema.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
@@ -119,9 +120,8 @@ export function checkHeader(db: DatabaseSync, path: string, flow?: string): bool
         `run it with ${need} one, or choose another path`,
     );
   }
-  const stored = db.prepare("SELECT flow FROM meta").get()?.flow as StoredText | undefined;
-  if (stored === undefined) throw refuse(path, "it names no flow, so it is damaged: delete it");
-  const owner = fromStored(stored);
+  checkHead(db);
+  const owner = fromStored(db.prepare("SELECT flow FROM meta").get()!.flow as StoredText);
   if (flow !== undefined && owner !== flow) {
     throw refuse(
       path,
@@ -150,6 +150,7 @@ function create(db: DatabaseSync, flow: string): void {
   );
   db.exec(CREATE_TABLES);
   db.prepare("INSERT INTO meta (id, flow) VALUES (1, ?)").run(toStored(flow));
+  writeHeadChecksum(db);
   db.exec("COMMIT");
 }
 

@@ -27,8 +27,11 @@
  * than most blocks. A key is known by its id, so its block of keys is written once.
  *
  * The place of a block is step * 2^40 + block, that of a large state step * 2^40 + id: with any other
- * primary key a row of more than 2 KiB would take pages of its own. Blocks, large states and the states of
- * positions have their CRC-32 (that of zlib) beside them, as SQLite has no checksums.
+ * primary key a row of more than 2 KiB would take pages of its own.
+ *
+ * SQLite has no checksums, so there are some here, CRC-32 as of zlib (`checksum.ts`, `head.ts`): of each
+ * block and large state, begun with its place; and in meta of all that is in meta, step and position.
+ * What they do not see is a block that is right but older, where the disk has lost a write.
  *
  * @module
  */
@@ -42,7 +45,7 @@ export const SCHEMA_VERSION = 2;
 /** Makes the tables, within one transaction. */
 export const CREATE_TABLES = `
   CREATE TABLE meta (
-    id INTEGER PRIMARY KEY CHECK (id = 1), flow NOT NULL, epoch INTEGER, committed_at INTEGER
+    id INTEGER PRIMARY KEY CHECK (id = 1), flow NOT NULL, epoch INTEGER, committed_at INTEGER, crc INTEGER
   );
   CREATE TABLE step (
     id INTEGER PRIMARY KEY, name NOT NULL UNIQUE, keys INTEGER NOT NULL, bytes INTEGER NOT NULL
@@ -57,8 +60,7 @@ export const CREATE_TABLES = `
     place INTEGER PRIMARY KEY, crc INTEGER NOT NULL, state BLOB NOT NULL
   );
   CREATE TABLE position (
-    step INTEGER NOT NULL, role TEXT NOT NULL, partition NOT NULL, crc INTEGER NOT NULL,
-    state BLOB NOT NULL,
+    step INTEGER NOT NULL, role TEXT NOT NULL, partition NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (step, role, partition)
   ) WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};

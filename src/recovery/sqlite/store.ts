@@ -4,7 +4,6 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import type { Epoch, PartitionName, StepId } from "../../core/ids.ts";
 import type {
   EpochChanges,
@@ -16,11 +15,13 @@ import type {
   StoredStep,
 } from "../store.ts";
 import { nextEpoch } from "../next_epoch.ts";
-import { BLOCK_IDS, DamageError, numberAt, placeOf, requireBytes } from "./block.ts";
+import { BLOCK_IDS, numberAt, placeOf } from "./block.ts";
 import { BlockReader } from "./block_reader.ts";
 import { BlockWriter } from "./block_writer.ts";
+import { DamageError } from "./checksum.ts";
 import { explain, isFatal, refuse } from "./errors.ts";
 import { giveBackPages, moveWal } from "./file_size.ts";
+import { writeHeadChecksum } from "./head.ts";
 import { lockStore } from "./lock_file.ts";
 import { openForRun } from "./open.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
@@ -147,6 +148,7 @@ export class SqliteStore implements RecoveryStore {
         await this.#writer.write(changes.state);
         this.#writePositions(changes.positions);
         this.#db.prepare("UPDATE meta SET epoch = ?, committed_at = ?").run(next, Date.now());
+        writeHeadChecksum(this.#db);
         giveBackPages(this.#db);
         this.#db.prepare("COMMIT").run();
       } catch (error) {
@@ -223,31 +225,24 @@ export class SqliteStore implements RecoveryStore {
 
   #writePositions(positions: readonly StoredPosition[]): void {
     this.#db.prepare("DELETE FROM position").run();
-    const insert = this.#db.prepare("INSERT INTO position VALUES (?, ?, ?, ?, ?)");
+    const insert = this.#db.prepare("INSERT INTO position VALUES (?, ?, ?, ?)");
     for (const { step, role, partition, state } of positions) {
-      insert.run(this.#numberOf(step), role, toStored(partition), crc32(state), state);
+      insert.run(this.#numberOf(step), role, toStored(partition), state);
     }
   }
 }
 
-/**
- * All positions.
- *
- * @throws {DamageError} If one is not what was written.
- */
+/** All positions. */
 export function readPositions(db: DatabaseSync): StoredPosition[] {
   const rows = db.prepare(
-    "SELECT name, role, partition, crc, state FROM position JOIN step ON step.id = position.step",
+    "SELECT name, role, partition, state FROM position JOIN step ON step.id = position.step",
   ).all();
-  return rows.map(({ name, role, partition, crc, state }) => {
-    requireBytes("a position", crc, state);
-    return {
-      step: fromStored(name as StoredText),
-      role: role as PositionRole,
-      partition: fromStored(partition as StoredText) as PartitionName,
-      state: state as Uint8Array,
-    };
-  });
+  return rows.map(({ name, role, partition, state }) => ({
+    step: fromStored(name as StoredText),
+    role: role as PositionRole,
+    partition: fromStored(partition as StoredText) as PartitionName,
+    state: state as Uint8Array,
+  }));
 }
 
 /** The steps that have keys. */
