@@ -206,9 +206,11 @@ export interface StepTime {
  * @param resumeState What {@linkcode StatefulLogic.snapshot} gave, after a restart; else `undefined`.
  * @param key The key.
  * @param time What to ask for the time.
+ * @param resumed Whether there was a snapshot: where a state may be `undefined`, `resumeState` does not say.
  */
 export type BuildLogic<V, W, S> = (
   resumeState: S | undefined,
   key: string,
   time: StepTime,
+  resumed: boolean,
 ) => StatefulLogic<V, W, S>;

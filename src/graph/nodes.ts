@@ -65,7 +65,11 @@ export interface StepScope extends StepTime {
 /** Begins a stateful step on a worker: gives what makes the logic of its keys there. */
 export type BeginStep = (
   scope: StepScope,
-) => (resumeState: unknown, key: string) => StatefulLogic<never, unknown, unknown>;
+) => (
+  resumeState: unknown,
+  key: string,
+  resumed: boolean,
+) => StatefulLogic<never, unknown, unknown>;
 
 /**
  * How a step's values are combined on the worker where they are, so that what changes workers is one

@@ -1,7 +1,7 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { Combiner } from "../graph/nodes.ts";
-import { requireSync } from "./results.ts";
+import { badResult, requireSync } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { beginWith } from "./stateful.ts";
 import { requireFunction } from "./user_function.ts";
@@ -13,7 +13,8 @@ export function foldFinalLogic<V, A>(
 ): BuildLogic<V, A, A> {
   requireFunction("foldFinal's build", build);
   requireFunction("foldFinal's folder", folder);
-  return (resume, key) => new FoldFinal(folder, startState(build, resume, key));
+  return (resume, key, _time, resumed) =>
+    new FoldFinal(folder, startState(build, resume, key, resumed));
 }
 
 /** Folds values where they are, and merges what comes of it; `null` where there is no merger. */
@@ -30,24 +31,31 @@ export function foldFinalCombiner<V, A>(
     return folded;
   };
   return {
-    start: (key, value) => fold(startState(build, undefined, key), value as V),
+    start: (key, value) => fold(startState(build, undefined, key, false), value as V),
     add: (acc, value) => fold(acc as A, value as V),
     begin: beginWith(mergeFinalLogic(merger)),
   };
 }
 
-/**
- * Merges accumulators, the first of which starts. Snapshots are those of a fold, where `undefined` is no
- * accumulator either.
- */
+/** Stands for an accumulator where there is none yet: any value may be one. */
+const NONE = Symbol("none");
+
+/** Merges accumulators, the first of which starts. Snapshots are those of a fold. */
 export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, A> {
-  const merge = (acc: A | undefined, more: A): A => {
-    if (acc === undefined) return more;
+  const merge = (acc: A | typeof NONE, more: A): A => {
+    if (acc === NONE) return more;
     const merged = merger(acc, more);
+    // One that changes its first argument is easily left without a return.
+    if (merged === undefined) {
+      badResult("foldFinal's merger", "the accumulator of both", merged);
+    }
     requireSync("the merger", merged);
     return merged;
   };
-  return (resume) => new FoldFinal<A, A | undefined>(merge, resume) as FoldFinal<A, A>;
+  return (resume, _key, _time, resumed) => {
+    const acc = resumed ? resume as A : NONE;
+    return new FoldFinal<A, A | typeof NONE>(merge, acc) as FoldFinal<A, A>;
+  };
 }
 
 class FoldFinal<V, A> extends KeyedLogic<V, A, A> {

@@ -20,7 +20,7 @@ export function statefulNode<V, W, S>(
 export function beginWith<V, W, S>(build: BuildLogic<V, W, S>): BeginStep {
   // Nodes hold logic of all types side by side; the builder's signature has checked this one.
   const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
-  return (time) => (state, key) => anyBuild(state, key, time);
+  return (time) => (state, key, resumed) => anyBuild(state, key, time, resumed);
 }
 
 /** The same for a step whose keys share something on each worker. */

@@ -11,7 +11,8 @@ export function statefulFlatMapLogic<V, W, S>(
 ): BuildLogic<V, W, S> {
   requireFunction("statefulFlatMap's build", build);
   requireFunction("statefulFlatMap's mapper", mapper);
-  return (resume, key) => new StatefulFlatMap(mapper, startState(build, resume, key));
+  return (resume, key, _time, resumed) =>
+    new StatefulFlatMap(mapper, startState(build, resume, key, resumed));
 }
 
 class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {

@@ -13,12 +13,18 @@ export function statefulMapLogic<V, W, S>(
 ): BuildLogic<V, W, S> {
   requireFunction("statefulMap's build", build);
   requireFunction("statefulMap's mapper", mapper);
-  return (resume, key) => new StatefulMap(mapper, startState(build, resume, key));
+  return (resume, key, _time, resumed) =>
+    new StatefulMap(mapper, startState(build, resume, key, resumed));
 }
 
 /** The state to start with: the one resumed, or a new one. */
-export function startState<S>(build: (key: string) => S, resume: S | undefined, key: string): S {
-  if (resume !== undefined) return resume;
+export function startState<S>(
+  build: (key: string) => S,
+  resume: S | undefined,
+  key: string,
+  resumed: boolean,
+): S {
+  if (resumed) return resume as S; // which may be undefined
   const state = build(key);
   requireSync("build", state);
   return state;

@@ -46,10 +46,10 @@ export function withTtl<V, W, S>(
   requireFunction(step, build);
   requireOptions(step, options, ["ttl"]);
   if (options.ttl === undefined) {
-    return (resume, key, time) => build(stateOf<S>(resume), key, time);
+    return (resume, key, time, resumed) => build(stateOf<S>(resume), key, time, resumed);
   }
   const ttl = positiveMilliseconds(options.ttl, `ttl of ${step}`);
-  return (resume, key, time) => new Expiring(build, ttl, time, key, resume);
+  return (resume, key, time, resumed) => new Expiring(build, ttl, time, key, resume, resumed);
 }
 
 function isTouched(resume: unknown): resume is Touched<unknown> {
@@ -79,16 +79,17 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     time: StepTime,
     key: string,
     resume: unknown,
+    resumed: boolean,
   ) {
     super(true);
     this.#build = build;
     this.#ttl = ttl;
     this.#time = time;
     this.key = key;
-    this.#logic = this.#begin(stateOf<S>(resume));
+    this.#logic = this.#begin(stateOf<S>(resume), resumed);
     // A snapshot without ttl does not say when the last value came. The time begins now, and has to be
     // noted: the snapshot would say nothing after the next restart either, and the key stay for ever.
-    this.#stored = resume === undefined || isTouched(resume);
+    this.#stored = !resumed || isTouched(resume);
     this.#touched = isTouched(resume) ? resume[TOUCHED] : time.now();
   }
 
@@ -97,7 +98,7 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     // The value may be ahead of the timer.
     if (now >= this.#expiry) {
       this.#settle(emit);
-      this.#logic = this.#begin(undefined);
+      this.#logic = this.#begin(undefined, false);
     }
     this.#touched = now;
     this.#stored = true;
@@ -147,8 +148,8 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     return due instanceof Date ? due.getTime() : Infinity;
   }
 
-  #begin(state: S | undefined): KeyedLogic<V, W, S> {
-    const built: unknown = this.#build(state, this.key, this.#time);
+  #begin(state: S | undefined, resumed: boolean): KeyedLogic<V, W, S> {
+    const built: unknown = this.#build(state, this.key, this.#time, resumed);
     if (typeof (built as StatefulLogic<V, W, S> | null)?.onItem !== "function") {
       throw new TypeError(
         `build must return an object with onItem and snapshot; got ${preview(built)}`,

@@ -49,8 +49,8 @@ export function createKeyTable(
   let count = 0;
   let forgotten: ForgottenKey[] = [];
 
-  function build(key: string, state: unknown): KeyedLogic {
-    const built: unknown = make(state, key);
+  function build(key: string, state: unknown, resumed: boolean): KeyedLogic {
+    const built: unknown = make(state, key, resumed);
     if (typeof (built as KeyedLogic | null)?.onItem !== "function") {
       throw new TypeError(
         `build must return an object with onItem and snapshot; got ${preview(built)}`,
@@ -73,7 +73,7 @@ export function createKeyTable(
     keys,
     touch,
     add(key: string): KeyedLogic {
-      const logic = build(key, undefined);
+      const logic = build(key, undefined, false);
       if (ids !== null) {
         logic.id = ids.take();
         touch(logic);
@@ -81,7 +81,7 @@ export function createKeyTable(
       return logic;
     },
     restore(key: string, id: number, state: unknown): KeyedLogic {
-      const logic = build(key, state);
+      const logic = build(key, state, true);
       logic.id = id;
       logic.isStored = true;
       logic.dirty = false;

@@ -11,7 +11,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     kind: "stateful",
     name: { given: "step" },
     upstreams: [],
-    begin: (time) => (state, key) => anyBuild(state, key, time),
+    begin: (time) => (state, key, resumed) => anyBuild(state, key, time, resumed),
     single: false,
     quiet: false,
     combiner: null,
@@ -104,8 +104,8 @@ Deno.test("keyed state notifies the keys that are due, earliest first, and each 
 
 Deno.test("keyed state asks notifyAt() once after a batch, for the last of its values", () => {
   let asked = 0;
-  const state = stateOf<number, string, null>((resumed, key, time) => {
-    const logic = alarm(resumed, key, time);
+  const state = stateOf<number, string, null>((state, key, time, resumed) => {
+    const logic = alarm(state, key, time, resumed);
     return {
       ...logic,
       notifyAt: () => {

@@ -168,3 +168,57 @@ Deno.test("a snapshot that cannot be taken ends the run, with the step and the k
   assertEquals((error.cause as Error).message.includes("class instance Cart"), true);
   assertEquals(recovery.epoch, -1);
 });
+
+Deno.test("a state that is undefined stays so after a resume", async () => {
+  /** Undefined from the fourth number on; what is `new` has not seen any. */
+  const after = (state: string | undefined, n: number) => n < 3 ? `${state}${n}` : undefined;
+  const build = (input: InputConfig<number>, outputs: Map<string, ExactOutput<unknown>>) => {
+    const capture = (id: string, stream: Dataflow<unknown>) => {
+      if (!outputs.has(id)) outputs.set(id, new ExactOutput());
+      return stream.capture(`out-${id}`, outputs.get(id)!);
+    };
+    const flow = new Dataflow("undefined");
+    const keyed = flow.input("in", input).keyOn(() => "key");
+    const fresh = (): string | undefined => "new ";
+    // What comes out is the state before.
+    const mapper = (state: string | undefined, n: number): [string | undefined, string] => [
+      after(state, n),
+      `${state}`,
+    ];
+    capture("map", keyed.statefulMap("map", fresh, mapper));
+    capture("ttl", keyed.statefulMap("ttl", fresh, mapper, { ttl: { days: 1 } }));
+    capture(
+      "flat",
+      keyed.statefulFlatMap("flat", fresh, (state, n) => [after(state, n), [`${state}`]]),
+    );
+    capture(
+      "own",
+      keyed.stateful<number, string, string | undefined>("own", (resume, _key, _time, resumed) => {
+        let state = resumed ? resume : fresh();
+        return {
+          onItem: (n: number, emit: (out: string) => void) => {
+            emit(`${state}`);
+            state = after(state, n);
+          },
+          snapshot: () => state,
+        };
+      }),
+    );
+    capture("fold", keyed.foldFinal("fold", fresh, after).mapValue(String));
+    return flow;
+  };
+  const results = (outputs: Map<string, ExactOutput<unknown>>) =>
+    [...outputs].map(([id, { items }]) => [id, ...items]);
+  const expected = new Map<string, ExactOutput<unknown>>();
+  await run(build(numbers(6, 1), expected));
+  const recovery = new WatchedRecovery();
+  const outputs = new Map<string, ExactOutput<unknown>>();
+  const options = { recovery, epoch: { interval: 0 } };
+  await assertRejects(
+    () => run(build(numbers(6, 1, { failAfter: 5 }), outputs), options),
+    StepError,
+  );
+  assertEquals(recovery.stateOf("fold"), { key: undefined });
+  await run(build(numbers(6, 1), outputs), options);
+  assertEquals(results(outputs), results(expected));
+});

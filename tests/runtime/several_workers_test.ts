@@ -288,6 +288,43 @@ Deno.test("an error of a folder or merger names the step, whichever worker it is
   assert(/^the merger returned a promise/.test((promised.cause as Error).message));
 });
 
+Deno.test("an accumulator may be undefined, and a merger that gives nothing is an error", async () => {
+  const items = Array.from({ length: 300 }, (_, i): [string, number] => [`k${i % 5}`, i]);
+  /** The first values of a key until there have been three; nothing from then on. */
+  const few = (
+    merger?: (a: number[] | undefined, b: number[] | undefined) => number[] | undefined,
+  ) => {
+    const noted: { worker: number; item: [string, unknown] }[] = [];
+    const flow = new Dataflow("few").input("in", numbers(() => items.length, 7))
+      .map((n) => items[n % 1e6])
+      .foldFinal(
+        "few",
+        (): number[] | undefined => [],
+        (acc, n) => acc === undefined || acc.length > 2 ? undefined : [...acc, n],
+        merger,
+      )
+      .capture(noting(noted));
+    return { flow, results: () => new Map(noted.map(({ item }) => item)) };
+  };
+  const expected = new Map(["k0", "k1", "k2", "k3", "k4"].map((key) => [key, undefined]));
+  const alone = few();
+  await runWorkers(alone.flow, 1);
+  assertEquals(alone.results(), expected);
+  const apart = few();
+  await runWorkers(apart.flow, 3);
+  assertEquals(apart.results(), expected);
+  const forgetful = few((a, b) => {
+    a?.push(...b ?? []);
+    return undefined;
+  });
+  const error = await assertRejects(() => runWorkers(forgetful.flow, 3), StepError) as StepError;
+  assertEquals(error.stepId, "few");
+  assertEquals(
+    (error.cause as Error).message,
+    "foldFinal's merger must return the accumulator of both; got undefined",
+  );
+});
+
 Deno.test("a stop keeps state on all workers, also on those whose input had ended", async () => {
   const ended: string[] = [];
   const reached = Promise.withResolvers<void>();

@@ -33,7 +33,7 @@ export class LogicDriver<V, W, S> {
 
   /** Hands a value to its key. */
   item(key: string, value: V): void {
-    const logic = this.#keys.get(key) ?? this.#add(key, undefined);
+    const logic = this.#keys.get(key) ?? this.#add(key, undefined, false);
     logic.onItem(value, (out) => this.out.push([key, out]));
     this.#after(key, logic);
   }
@@ -63,7 +63,7 @@ export class LogicDriver<V, W, S> {
     this.snapshot();
     this.#build = build;
     this.#keys.clear();
-    for (const [key, bytes] of this.#stored) this.#add(key, decodeValue(bytes) as S);
+    for (const [key, bytes] of this.#stored) this.#add(key, decodeValue(bytes) as S, true);
   }
 
   /** Takes a snapshot of the keys that have changed. */
@@ -76,8 +76,8 @@ export class LogicDriver<V, W, S> {
     this.#changed.clear();
   }
 
-  #add(key: string, state: S | undefined): StatefulLogic<V, W, S> {
-    const logic = this.#build(state, key, this.#time);
+  #add(key: string, state: S | undefined, resumed: boolean): StatefulLogic<V, W, S> {
+    const logic = this.#build(state, key, this.#time, resumed);
     this.#keys.set(key, logic);
     return logic;
   }

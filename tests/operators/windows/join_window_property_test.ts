@@ -225,7 +225,7 @@ function logicOf(join: Join): BuildLogic<Sided, WindowEvent, unknown> {
     fold: joinFold(join.mode, join.count) as never,
   });
   const build = begin({ now: () => 0, quiet: () => 0, forgotten: -Infinity });
-  return (resume, key) => build(resume, key) as never;
+  return (resume, key, _time, resumed) => build(resume, key, resumed) as never;
 }
 
 Deno.test(`joinWindow agrees with lists of all values in ${CASES} random cases, with restarts anywhere`, () => {

@@ -28,7 +28,7 @@ function outputsOf<A, R>(
     quiet = 0;
     return windowLogic(step)({ now: () => 0, quiet: () => quiet, forgotten: -Infinity });
   };
-  let logic = begin()(undefined, "key") as KeyedLogic;
+  let logic = begin()(undefined, "key", false) as KeyedLogic;
   const outputs: unknown[] = [];
   let after = 0;
   const emit = (event: unknown) => {
@@ -40,7 +40,7 @@ function outputsOf<A, R>(
   for (const event of events) {
     if (restarts.has(after)) {
       const snapshot = decodeValue(encodeValue(logic.snapshot()));
-      logic = begin()(snapshot, "key") as KeyedLogic;
+      logic = begin()(snapshot, "key", true) as KeyedLogic;
     }
     if ("quiet" in event) {
       quiet += event.quiet;
