@@ -13,6 +13,9 @@ import { isOnKafka } from "./recovery.ts";
 /** So many keys of a step are listed. */
 const MOST_KEYS = 100;
 
+/** Of longer keys the beginning is listed. */
+const LONGEST_KEY = 60;
+
 /**
  * Shows a store, a step of it, or one key's value. Reads only, also while a run uses it.
  *
@@ -36,7 +39,7 @@ export async function describeState({ path, step, key }: StateCommand): Promise<
     );
   }
   if (key === null) return listing(store, step, found.keys);
-  const state = store.get(step, key);
+  const state = store.get(step, key) ?? store.get(step, spelledOut(key));
   if (state === undefined) throw new UsageError(`step "${step}" has no key "${key}" in ${path}`);
   return Deno.inspect(decodeValue(state), { depth: 100, strAbbreviateSize: Infinity }) + "\n";
 }
@@ -72,9 +75,31 @@ function overview(store: SqliteInspector): string {
 
 function listing(store: SqliteInspector, step: string, count: number): string {
   const keys = store.keys(step, MOST_KEYS);
-  const rows = keys.map(({ key, state }) => [key, preview(decodeValue(state))]);
+  const rows = keys.map(({ key, state }) => [shown(key), preview(decodeValue(state))]);
   const rest = count > keys.length ? `\n… and ${count - keys.length} more` : "";
   return `${table([["key", "state"], ...rows])}${rest}\n`;
+}
+
+/** A key as it is, or, where a terminal would not show it so, in JSON. */
+function shown(key: string): string {
+  const isPlain = key.isWellFormed() && /^[^\p{C}\s"](?:[^\p{C}]*[^\p{C}\s])?$/u.test(key);
+  const text = isPlain ? key : JSON.stringify(key).replace(/\p{C}/gu, escaped);
+  return text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text;
+}
+
+function escaped(character: string): string {
+  const units = character.split("").map((unit) => unit.charCodeAt(0).toString(16).padStart(4, "0"));
+  return units.map((unit) => `\\u${unit}`).join("");
+}
+
+/** A key that was given in JSON, as the listing has strange ones. */
+function spelledOut(key: string): string {
+  if (!key.startsWith('"')) return key;
+  try {
+    return String(JSON.parse(key));
+  } catch {
+    return key; // it only begins with a quotation mark
+  }
 }
 
 /** Columns of text, two spaces apart. */

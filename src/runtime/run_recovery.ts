@@ -33,14 +33,16 @@ export class RunRecovery {
   /** How keys are numbered in snapshots; `null` where none are taken. */
   readonly numbering: KeyNumbering | null;
   readonly #store: RecoveryStore | null;
+  readonly #log: Log;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
   readonly #latest = new Map<WorkerIndex, readonly StoredPosition[]>();
   #stored: Promise<readonly StoredStep[]> | null = null; // before the first commit; all is read for it
   #orphans: readonly StoredPosition[] = []; // of steps that the flow does not have
   #noted: { worker: WorkerIndex; epoch: Epoch; positions: readonly StoredPosition[] }[] = [];
 
-  private constructor(store: RecoveryStore | null, from: ResumePoint | null) {
+  private constructor(store: RecoveryStore | null, from: ResumePoint | null, log: Log) {
     this.#store = store;
+    this.#log = log;
     this.epoch = from === null ? 0 : from.epoch + 1;
     this.positions = from?.positions ?? [];
     this.numbering = store && { firstId: from?.nextId ?? 0, byKey: store.byKey };
@@ -48,7 +50,7 @@ export class RunRecovery {
 
   /** Opens the store of a flow; `null` for none. */
   static async open(config: RecoveryConfig | null, flow: string, log: Log): Promise<RunRecovery> {
-    if (config === null) return new RunRecovery(null, null);
+    if (config === null) return new RunRecovery(null, null, log);
     const store = await config.open(flow);
     try {
       const point = await store.resume();
@@ -58,7 +60,7 @@ export class RunRecovery {
         const { epoch } = point;
         log.info("resuming after the last snapshot", { recovery: config.name, epoch });
       }
-      return new RunRecovery(store, point);
+      return new RunRecovery(store, point, log);
     } catch (error) {
       await store.close();
       throw error;
@@ -141,7 +143,11 @@ export class RunRecovery {
     }
     this.#noted = this.#noted.filter(({ epoch: of }) => of > epoch);
     const positions = [...this.#orphans, ...[...this.#latest.values()].flat()];
+    const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
+    const keys = state.reduce((sum, { ids }) => sum + ids.length, 0);
+    const ms = Math.round(performance.now() - began);
+    this.#log.debug("epoch committed", { epoch, changedKeys: keys, ms });
   }
 
   /** Frees the store. */

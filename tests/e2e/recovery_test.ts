@@ -179,3 +179,47 @@ Deno.test("state shows a store while a run uses it: an overview, a step's keys, 
     `error: ${folder.path}/state.db has no state of a step "count"; it has counts, sums\n`,
   ]);
 });
+
+Deno.test("state lists strange keys in JSON, and finds them by it", async () => {
+  await using folder = await folderOf({});
+  const store = `${folder.path}/state.db`;
+  assertEquals((await runCli([flowFile("strange_keys.ts"), "--recovery", store])).code, 0);
+  const { stdout } = await runCli(["state", store, "seen"]);
+  const keys = [
+    '""',
+    String.raw`"\u001b[31mred"`,
+    '" "',
+    String.raw`"\"quoted\""`,
+    String.raw`"a\nb"`,
+    "plain",
+    "two words",
+    `${"x".repeat(60)}…`,
+    String.raw`"\ud800"`,
+  ];
+  const lines = [["key", "state"], ...keys.map((key) => [key, "1"])];
+  assertEquals(stdout, lines.map(([key, value]) => `${key.padEnd(61)}  ${value}\n`).join(""));
+  for (const key of ["plain", "", "a\nb", '"a\\nb"', '"\\ud800"', '"quoted"', '"\\"quoted\\""']) {
+    assertEquals((await runCli(["state", store, "seen", key])).stdout, "1\n", key);
+  }
+});
+
+Deno.test("--from-scratch drops a store, and nothing else, nor before the flow has been found", async () => {
+  await using folder = await folderOf({ "notes.txt": "my precious notes\n" });
+  const fromScratch = (flow: string, store: string) =>
+    runCli([flow, `--recovery=${folder.path}/${store}`, "--from-scratch", "--yes"]);
+  const first = await runCli(args(folder.path, 1));
+  assertEquals(first.code, 0);
+  const epochOf = async () =>
+    (await runCli(["state", `${folder.path}/state.db`])).stdout.split("\n")[1];
+  const epoch = await epochOf();
+  const lost = await fromScratch("nosuch.ts", "state.db");
+  assertEquals([lost.code, await epochOf()], [2, epoch]);
+  const foreign = await fromScratch(flowFile("strange_keys.ts"), "notes.txt");
+  assertEquals(foreign.code, 1);
+  assertMatch(foreign.stderr, /notes\.txt: it is no recovery store, so it is not dropped/);
+  assertEquals(await Deno.readTextFile(`${folder.path}/notes.txt`), "my precious notes\n");
+  // The store is another flow's, which is refused unless it is dropped.
+  const other = await fromScratch(flowFile("strange_keys.ts"), "state.db");
+  assertEquals([other.code, other.stderr], [0, ""]);
+  assertMatch((await runCli(["state", `${folder.path}/state.db`])).stdout, /^flow +strange$/m);
+});
