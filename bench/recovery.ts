@@ -14,9 +14,16 @@ const ITEMS = Number(Deno.env.get("ITEMS") ?? 50_000_000);
 const MANY_KEYS = 5_000_000;
 const SECONDS = 15;
 
+interface Stretch {
+  readonly ms: number;
+  readonly items: number;
+}
+
 interface Facts {
   readonly taken: number;
   readonly first: number;
+  readonly written: Stretch;
+  readonly between: Stretch;
   readonly gaps: { readonly any: number; readonly atBarrier: readonly number[] };
 }
 
@@ -50,6 +57,7 @@ async function cost(): Promise<void> {
   ]);
   const times = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
   const pauses = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
+  const costs = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
   const epochs = new Map<string, number>();
   for (let round = 0; round < ROUNDS; round++) {
     // Each is first, second and last as often as the others.
@@ -59,6 +67,7 @@ async function cost(): Promise<void> {
       if (facts.taken !== ITEMS) throw new Error(`${name}: ${facts.taken} items came out`);
       times.get(name)!.push(ms);
       pauses.get(name)!.push(...facts.gaps.atBarrier);
+      if (seconds !== null) costs.get(name)!.push(costWithin(facts));
       epochs.set(name, facts.gaps.atBarrier.length);
     }
   }
@@ -79,7 +88,22 @@ async function cost(): Promise<void> {
           pauses.get(name)!.length > 0 ? ms(pauses.get(name)!) : "-"
         }`,
     );
+    const within = costs.get(name)!.filter((cost) => !Number.isNaN(cost));
+    if (within.length === 0) continue;
+    console.log(
+      `${" ".repeat(18)}within each run, beside the time when no epoch is written: ` +
+        `${median(within).toFixed(3)} (${within.map((cost) => cost.toFixed(3)).join(" ")})`,
+    );
   }
+}
+
+/**
+ * How long the items of a run have taken, from the first committed epoch on, as a ratio to the rate between
+ * epochs: other work on the machine changes from run to run, but less within one.
+ */
+function costWithin({ written, between }: Facts): number {
+  const rate = between.items / between.ms;
+  return (written.ms + between.ms) / ((written.items + between.items) / rate);
 }
 
 async function pause(): Promise<void> {

@@ -11,6 +11,30 @@ const CHANGING = 1_000;
 
 /** The longest times from one batch to the next, in milliseconds. */
 const gaps = { any: 0, atBarrier: [] as number[] };
+/** Milliseconds, and items handed out in them. */
+class Stretch {
+  ms = 0;
+  items = 0;
+}
+
+/** From the first committed epoch on: from an epoch's end until it was committed, and else. */
+const written = new Stretch();
+const between = new Stretch();
+let stretch: Stretch | null = null; // what is going on
+let since = { at: 0, given: 0 }; // when it began
+let given = 0;
+
+/** Ends a stretch, and begins another. */
+function begins(next: Stretch): void {
+  const now = performance.now();
+  if (stretch !== null) {
+    stretch.ms += now - since.at;
+    stretch.items += given - since.given;
+  }
+  if (stretch !== null || next === between) stretch = next;
+  since = { at: now, given };
+}
+
 let first = 0; // when the first item came out
 let taken = 0;
 
@@ -88,14 +112,18 @@ function reader(): InputReader<[string, number]> {
       if (barrier > 0) gaps.atBarrier.push(now - barrier);
       barrier = 0;
       last = now;
-      return feed.next();
+      const batch = feed.next();
+      given += batch?.length ?? 0;
+      return batch;
     },
     ready: () => new Promise((resolve) => setTimeout(resolve, 1)),
     positions: () => {
       barrier = last > 0 ? performance.now() : 0;
+      begins(written);
       return new Map();
     },
     committed: () => {
+      if (last > 0) begins(between);
       feed.committed?.();
       return Promise.resolve();
     },
@@ -109,6 +137,6 @@ const flow = new Dataflow("running-count")
   .capture(timedOutput((batch) => {
     if (first === 0) first = Date.now();
     taken += batch.length;
-  }, () => ({ taken, first, gaps })));
+  }, () => ({ taken, first, gaps, written, between })));
 
 export default flow;
