@@ -43,12 +43,13 @@ export async function recoveryOf(
 
 /** What is in a store, as far as it can be read. */
 async function whose(path: string): Promise<string> {
+  if (isOnKafka(path)) return "";
   try {
     using store = await SqliteInspector.open(path);
     const time = store.committedAt === null ? "" : `, ${store.committedAt.toISOString()}`;
     return ` (flow "${store.flow}", epoch ${store.epoch ?? "none"}${time})`;
   } catch {
-    return ""; // it is damaged, or on Kafka: to be dropped all the same
+    return ""; // it is damaged: to be dropped all the same
   }
 }
 

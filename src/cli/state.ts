@@ -39,7 +39,9 @@ export async function describeState({ path, step, key }: StateCommand): Promise<
     );
   }
   if (key === null) return listing(store, step, found.keys);
-  const state = store.get(step, key) ?? store.get(step, spelledOut(key));
+  let state = store.get(step, key);
+  const spelled = spelledOut(key);
+  if (state === undefined && spelled !== key) state = store.get(step, spelled);
   if (state === undefined) throw new UsageError(`step "${step}" has no key "${key}" in ${path}`);
   return Deno.inspect(decodeValue(state), { depth: 100, strAbbreviateSize: Infinity }) + "\n";
 }

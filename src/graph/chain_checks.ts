@@ -47,6 +47,11 @@ export const chainChecks = Object.freeze({
   },
 });
 
+/** Whether an item is a pair with a string key. */
+export function isKeyed(item: unknown): item is [string, unknown] {
+  return Array.isArray(item) && item.length === 2 && typeof item[0] === "string";
+}
+
 function gavePromise(step: string): TypeError {
   return new TypeError(
     `the function of ${step} returned a promise, but ${step} is synchronous: use mapAsync for ` +

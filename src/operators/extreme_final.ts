@@ -1,7 +1,8 @@
 import type { BuildLogic } from "../graph/contracts.ts";
 import type { Combiner } from "../graph/nodes.ts";
 import { type Compare, compareNaturally, extremeOf } from "./compare.ts";
-import { reduceFinalCombiner, reduceFinalLogic } from "./reduce_final.ts";
+import { reduceFinalLogic } from "./reduce_final.ts";
+import { beginWith } from "./stateful.ts";
 
 /** The largest or smallest value of each key, when the input ends; the first of equals. */
 export function extremeFinal<V>(
@@ -9,5 +10,11 @@ export function extremeFinal<V>(
   compare: Compare<V> = compareNaturally,
 ): { logic: BuildLogic<V, V, [V]>; combiner: Combiner } {
   const better = extremeOf(step, compare);
-  return { logic: reduceFinalLogic(better), combiner: reduceFinalCombiner(better) };
+  const logic = reduceFinalLogic(better);
+  const combiner: Combiner = {
+    start: (_key, value) => value,
+    add: (best, value) => better(best as V, value as V),
+    begin: beginWith(logic), // the best of some values is a value
+  };
+  return { logic, combiner };
 }

@@ -1,23 +1,12 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
-import type { Combiner } from "../graph/nodes.ts";
 import { requireSync } from "./results.ts";
-import { beginWith } from "./stateful.ts";
 import { requireFunction } from "./user_function.ts";
 
 /** Combines the values of a key, the first of which starts, and emits the result at the end. */
 export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogic<V, V, [V]> {
   requireFunction("reduceFinal's reducer", reducer);
   return (resume) => new ReduceFinal(reducer, resume);
-}
-
-/** Reduces values where they are, and then what they come to: only where that makes no difference. */
-export function reduceFinalCombiner<V>(reducer: (acc: V, value: V) => V): Combiner {
-  return {
-    start: (_key, value) => value,
-    add: (acc, value) => reducer(acc as V, value as V),
-    begin: beginWith(reduceFinalLogic(reducer)),
-  };
 }
 
 class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {

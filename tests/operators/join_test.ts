@@ -14,6 +14,7 @@ import {
 import { joinLogic } from "../../src/operators/join.ts";
 import { runByHand } from "../support/by_hand.ts";
 import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { partsOf } from "../support/join_parts.ts";
 import { byKey, LogicDriver } from "../support/logic_driver.ts";
 import { Random } from "../support/random.ts";
 import { ExactOutput, numbers } from "../support/resumable.ts";
@@ -31,14 +32,7 @@ function joinParts(
   count: number,
   options: JoinOptions,
 ): Dataflow<Keyed<unknown[]>> {
-  const parts: Dataflow<Keyed<unknown>>[] = [];
-  let rest = items;
-  for (let side = 0; side < count; side++) {
-    const [part, others] = rest.branch(([, [of]]) => of === side);
-    parts.push(part.mapValue(([, value]) => value));
-    rest = others;
-  }
-  const [first, ...others] = parts;
+  const [first, ...others] = partsOf(items, count);
   return first.join("join", others, options);
 }
 

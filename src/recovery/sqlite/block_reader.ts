@@ -8,7 +8,8 @@ import type { StoredKey } from "../store.ts";
 import { BLOCK_IDS, numberAt, placeOf, readKeys, StateBlock } from "./block.ts";
 import { checkedBytes, DamageError } from "./checksum.ts";
 
-/** About how many bytes of state are read at once. */
+/** How many blocks are read at once, and about how many bytes of state. */
+const BLOCKS_AT_ONCE = 32;
 const BYTES_AT_ONCE = 8 << 20;
 
 /** A block as it is stored. */
@@ -41,12 +42,12 @@ export class BlockReader {
   }
 
   /**
-   * Rows of the blocks after one, at most so many.
+   * The rows of some blocks after one; none where it is the last.
    *
    * @throws {DamageError} If they do not follow: some damage would lead round in a circle.
    */
-  rows(step: number, after: number, limit: number): BlockRow[] {
-    const rows = this.#next.all(placeOf(step, after), placeOf(step + 1, -1), limit);
+  rows(step: number, after: number): BlockRow[] {
+    const rows = this.#next.all(placeOf(step, after), placeOf(step + 1, -1), BLOCKS_AT_ONCE);
     let last = after;
     return rows.map((row) => {
       const block = numberAt(row.place as number);

@@ -15,7 +15,7 @@ const ROWS = [
 
 /** Writes the checksum of what is in the tables now, within the transaction that is open. */
 export function writeHeadChecksum(db: DatabaseSync): void {
-  db.prepare("UPDATE meta SET crc = ?").run(checksumOf(db));
+  db.prepare("UPDATE meta SET crc = ?").run(headChecksum(db));
 }
 
 /**
@@ -26,14 +26,14 @@ export function writeHeadChecksum(db: DatabaseSync): void {
 export function checkHead(db: DatabaseSync): void {
   db.exec("BEGIN"); // all of one epoch
   try {
-    if (db.prepare("SELECT crc FROM meta").get()?.crc === checksumOf(db)) return;
+    if (db.prepare("SELECT crc FROM meta").get()?.crc === headChecksum(db)) return;
     throw new DamageError("the flow, the steps or the positions are not what was written");
   } finally {
     db.exec("ROLLBACK");
   }
 }
 
-function checksumOf(db: DatabaseSync): number {
+function headChecksum(db: DatabaseSync): number {
   let crc = 0;
   for (const rows of ROWS) {
     for (const row of db.prepare(rows).all()) {

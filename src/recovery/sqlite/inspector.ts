@@ -14,9 +14,6 @@ import { findFile } from "./place.ts";
 import { readPositions, readSteps } from "./store.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 
-/** How many blocks are read at once. */
-const BLOCKS_AT_ONCE = 32;
-
 /** So many keys more than were asked for are kept until they are sorted. */
 const MOST_SPARE = 10_000;
 
@@ -171,7 +168,7 @@ function* blocksOf(
   const number = found.id as number;
   const reader = new BlockReader(db);
   let last = -1;
-  for (let rows; (rows = reader.rows(number, last, BLOCKS_AT_ONCE)).length > 0;) {
+  for (let rows; (rows = reader.rows(number, last)).length > 0;) {
     for (const row of rows) yield { reader, number, row };
     last = rows.at(-1)!.block;
   }

@@ -27,9 +27,6 @@ import { openForRun } from "./open.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 import { Turns } from "./turns.ts";
 
-/** How many blocks are read at once. */
-const BLOCKS_AT_ONCE = 32;
-
 /** About how many keys are handed out at once, and bytes of state. */
 const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
@@ -127,7 +124,7 @@ export class SqliteStore implements RecoveryStore {
   async *#blocks(step: number): AsyncGenerator<readonly StoredKey[]> {
     let last = -1;
     for (;;) {
-      const rows = await this.#alone(() => this.#reader.rows(step, last, BLOCKS_AT_ONCE));
+      const rows = await this.#alone(() => this.#reader.rows(step, last));
       if (rows.length === 0) return;
       for (const row of rows) {
         for (let slot = 0; slot < BLOCK_IDS;) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chainChecks } from "../../graph/chain_checks.ts";
+import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { Combiner } from "../../graph/nodes.ts";
 import { isBatch, type Message, type Outgoing } from "../channel.ts";
 import type { FailItem } from "./router.ts";
@@ -62,7 +62,7 @@ export class Combining implements Outgoing {
     let pair: unknown;
     try {
       for (pair of batch) {
-        requirePair(pair);
+        if (!isKeyed(pair)) throw chainChecks.notKeyed("a stateful step", pair);
         const growing = this.#growing.get(pair[0]);
         if (growing !== undefined) growing.partial = combiner.add(growing.partial, pair[1]);
         else this.#growing.set(pair[0], { partial: combiner.start(pair[0], pair[1]) });
@@ -83,7 +83,7 @@ export class Combining implements Outgoing {
     try {
       for (; at < batch.length; at++) {
         const pair = batch[at];
-        requirePair(pair);
+        if (!isKeyed(pair)) throw chainChecks.notKeyed("a stateful step", pair);
         partials[at] = [pair[0], this.#combiner.start(pair[0], pair[1])];
       }
     } catch (thrown) {
@@ -98,11 +98,5 @@ export class Combining implements Outgoing {
     this.#growing = new Map();
     this.#values = 0;
     this.#target.push(partials);
-  }
-}
-
-function requirePair(pair: unknown): asserts pair is [string, unknown] {
-  if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
-    throw chainChecks.notKeyed("a stateful step", pair);
   }
 }

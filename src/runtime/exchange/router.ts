@@ -6,7 +6,7 @@
 import type { WorkerIndex } from "../../core/ids.ts";
 import { keyGroupOf, ownersOf } from "../../core/key_groups.ts";
 import { BatchEncoder } from "../../core/value_codec.ts";
-import { chainChecks } from "../../graph/chain_checks.ts";
+import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { ExchangeNode } from "../../graph/nodes.ts";
 import { type Channel, isBatch, type Message, type Outgoing } from "../channel.ts";
 import { BATCH_HEADER, LONGEST_FRAME } from "./frames.ts";
@@ -97,9 +97,7 @@ function dealByKey(
   return (batch) => {
     const shares: unknown[][] = Array.from({ length: workers }, () => []);
     for (const pair of batch) {
-      if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
-        throw fail(pair, chainChecks.notKeyed("a stateful step", pair));
-      }
+      if (!isKeyed(pair)) throw fail(pair, chainChecks.notKeyed("a stateful step", pair));
       shares[owners[keyGroupOf(pair[0])]].push(pair);
     }
     return shares;
