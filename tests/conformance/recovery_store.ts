@@ -1,13 +1,16 @@
 /** What every recovery store has to do, whatever it is made of. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type RecoveryConfig, RecoveryError, type ResumePoint } from "../../src/recovery/store.ts";
 import {
-  type RecoveryConfig,
-  RecoveryError,
-  type RecoveryStore,
-  type ResumePoint,
-  type StoredPosition,
-} from "../../src/recovery/store.ts";
-
+  commit,
+  forget,
+  loadAll,
+  position,
+  put,
+  sorted,
+  stored,
+  within,
+} from "../support/recovery_stores.ts";
 import { chunks, idOf, type KeyChange } from "../support/state_chunks.ts";
 
 /** A place without a store, which is gone after the test. */
@@ -18,43 +21,9 @@ export interface TestPlace extends AsyncDisposable {
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 
-function put(key: string, state: Uint8Array, step = "count"): KeyChange {
-  return { step, key, state };
-}
-
-function forget(key: string, step = "count"): KeyChange {
-  return { step, key, state: null };
-}
-
-function position(partition: string, state: Uint8Array, more = {}): StoredPosition {
-  return { step: "in", role: "input", partition, state, ...more };
-}
-
-/** Positions in an order of their own: a store keeps none. */
-function sorted(positions: readonly StoredPosition[] = []): StoredPosition[] {
-  const id = ({ step, role, partition }: StoredPosition) => JSON.stringify([step, role, partition]);
-  return positions.toSorted((a, b) => id(a) < id(b) ? -1 : 1);
-}
-
 /** A resume point without the ids. */
 function at(point: ResumePoint | null) {
   return point && { epoch: point.epoch, positions: point.positions };
-}
-
-/** All keys of a step, each exactly once. */
-export async function loadAll(
-  store: RecoveryStore,
-  step = "count",
-): Promise<Map<string, Uint8Array>> {
-  const keys = new Map<string, Uint8Array>();
-  for await (const chunk of store.load(step)) {
-    assert(chunk.length > 0 && chunk.length < 10_000, "a chunk has some thousands of keys at most");
-    for (const { key, state } of chunk) {
-      assert(!keys.has(key), `${JSON.stringify(key)} came twice`);
-      keys.set(key, state);
-    }
-  }
-  return keys;
 }
 
 /** Registers the tests. `place` gives one that is empty. */
@@ -64,26 +33,6 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
       await using at = await place();
       await run(() => at.config());
     });
-
-  /** Opens the store, and closes it again. */
-  async function within<T>(
-    config: RecoveryConfig,
-    work: (store: RecoveryStore) => Promise<T>,
-    flow = "flow",
-  ): Promise<T> {
-    const store = await config.open(flow);
-    try {
-      return await work(store);
-    } finally {
-      await store.close();
-    }
-  }
-
-  const commit = (config: RecoveryConfig, epoch: number, ...state: KeyChange[]) =>
-    within(config, (store) => store.commit(epoch, { state: chunks(state), positions: [] }));
-
-  const stored = (config: RecoveryConfig, step?: string) =>
-    within(config, (store) => loadAll(store, step));
 
   test("a first run has nowhere to go on", async (config) => {
     await within(config(), async (store) => {

@@ -10,7 +10,8 @@ import {
   type KafkaRecoveryOptions,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
-import { loadAll, testRecoveryStore } from "../conformance/recovery_store.ts";
+import { testRecoveryStore } from "../conformance/recovery_store.ts";
+import { loadAll } from "../support/recovery_stores.ts";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
 import { chunks } from "../support/state_chunks.ts";

@@ -6,7 +6,7 @@ import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.
 import { SqliteStore } from "../../src/recovery/sqlite/store.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../conformance/recovery_store.ts";
+import { loadAll } from "../support/recovery_stores.ts";
 import { keys, makeStore, refusal } from "../support/sqlite_store.ts";
 import { chunks } from "../support/state_chunks.ts";
 

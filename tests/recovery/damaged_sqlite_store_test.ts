@@ -4,7 +4,7 @@ import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../conformance/recovery_store.ts";
+import { loadAll } from "../support/recovery_stores.ts";
 import { Random } from "../support/random.ts";
 import { keys, makeStore, refusal } from "../support/sqlite_store.ts";
 import { chunks, idOf } from "../support/state_chunks.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../conformance/recovery_store.ts";
+import { loadAll } from "../support/recovery_stores.ts";
 import { Random } from "../support/random.ts";
 
 const KEYS = 20_000;
