@@ -1,6 +1,6 @@
 /** What every recovery store has to do, whatever it is made of. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type RecoveryConfig, RecoveryError, type ResumePoint } from "../../src/recovery/store.ts";
+import { type RecoveryConfig, RecoveryError } from "../../src/recovery/store.ts";
 import {
   commit,
   forget,
@@ -10,6 +10,7 @@ import {
   sorted,
   stored,
   within,
+  withoutIds,
 } from "../support/recovery_stores.ts";
 import { chunks, idOf, type KeyChange } from "../support/state_chunks.ts";
 
@@ -20,11 +21,6 @@ export interface TestPlace extends AsyncDisposable {
 }
 
 const bytes = (...values: number[]) => new Uint8Array(values);
-
-/** A resume point without the ids. */
-function at(point: ResumePoint | null) {
-  return point && { epoch: point.epoch, positions: point.positions };
-}
 
 /** Registers the tests. `place` gives one that is empty. */
 export function testRecoveryStore(name: string, place: () => Promise<TestPlace>): void {
@@ -255,7 +251,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
         loadAll(store),
         committed,
       ]);
-      assertEquals(at(resume), { epoch: 3, positions: [position("p", bytes(1))] });
+      assertEquals(withoutIds(resume), { epoch: 3, positions: [position("p", bytes(1))] });
       assertEquals(steps, [{ step: "count", keys: state.length, bytes: state.length }]);
       assertEquals(keys.size, state.length);
     });
@@ -278,14 +274,14 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
         store.commit(2, { state: chunks(failing()), positions: [position("q", bytes(2))] })
       );
       assert(error === thrown, "the error is the one that was thrown");
-      assertEquals(at(await store.resume()), { epoch: 1, positions: before });
+      assertEquals(withoutIds(await store.resume()), { epoch: 1, positions: before });
       assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
       assertEquals(await loadAll(store, "new step"), new Map());
       // And goes on, with the same epoch and the same new step.
       await store.commit(2, { state: chunks([put("b", bytes(5), "new step")]), positions: before });
     });
     await within(config(), async (store) => {
-      assertEquals(at(await store.resume()), { epoch: 2, positions: before });
+      assertEquals(withoutIds(await store.resume()), { epoch: 2, positions: before });
       assertEquals(await loadAll(store), new Map([["a", bytes(1)]]));
       assertEquals(await loadAll(store, "new step"), new Map([["b", bytes(5)]]));
     });
@@ -317,12 +313,12 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
       await store.commit(-1, { state: [], positions: input("a") });
     });
     await within(config(), async (store) => {
-      assertEquals(at(await store.resume()), { epoch: -1, positions: input("a") });
+      assertEquals(withoutIds(await store.resume()), { epoch: -1, positions: input("a") });
       await store.commit(0, { state: chunks([put("k", bytes(7))]), positions: input("a") });
       await store.commit(0, { state: [], positions: input("b") });
     });
     await within(config(), async (store) => {
-      assertEquals(at(await store.resume()), { epoch: 0, positions: input("b") });
+      assertEquals(withoutIds(await store.resume()), { epoch: 0, positions: input("b") });
       assertEquals((await store.steps()).map(({ keys }) => keys), [1]);
     });
   });

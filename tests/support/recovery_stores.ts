@@ -1,5 +1,10 @@
 import { assert } from "@std/assert";
-import type { RecoveryConfig, RecoveryStore, StoredPosition } from "../../src/recovery/store.ts";
+import type {
+  RecoveryConfig,
+  RecoveryStore,
+  ResumePoint,
+  StoredPosition,
+} from "../../src/recovery/store.ts";
 import { chunks, type KeyChange } from "./state_chunks.ts";
 
 /** A key that gets a state. */
@@ -21,6 +26,11 @@ export function position(partition: string, state: Uint8Array, more = {}): Store
 export function sorted(positions: readonly StoredPosition[] = []): StoredPosition[] {
   const id = ({ step, role, partition }: StoredPosition) => JSON.stringify([step, role, partition]);
   return positions.toSorted((a, b) => id(a) < id(b) ? -1 : 1);
+}
+
+/** A resume point without the ids. */
+export function withoutIds(point: ResumePoint | null) {
+  return point && { epoch: point.epoch, positions: point.positions };
 }
 
 /** All keys of a step, each exactly once. */

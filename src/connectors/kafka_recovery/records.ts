@@ -62,3 +62,15 @@ export function readPosition(key: string, state: Uint8Array): StoredPosition | n
 export function partitionOf(group: number, partitions: number): number {
   return Math.floor(group * partitions / KEY_GROUPS);
 }
+
+/** What has to be written of positions: those that are new or others, and none for those that are gone. */
+export function* movedPositions(
+  before: ReadonlyMap<string, StoredPosition>,
+  after: ReadonlyMap<string, StoredPosition>,
+): Generator<[string, Uint8Array | null]> {
+  for (const [key, { state }] of after) {
+    const old = before.get(key)?.state;
+    if (old === undefined || Buffer.compare(old, state) !== 0) yield [key, state];
+  }
+  for (const key of before.keys()) if (!after.has(key)) yield [key, null];
+}

@@ -25,6 +25,7 @@ import {
   EPOCH_KEY,
   FLOW_KEY,
   FORMAT,
+  movedPositions,
   partitionOf,
   positionKey,
   readPosition,
@@ -387,18 +388,6 @@ export async function dropStore(place: KafkaPlace): Promise<void> {
   } finally {
     await lock.release();
   }
-}
-
-/** What has to be written of positions: those that are new or others, and none for those that are gone. */
-function* movedPositions(
-  before: ReadonlyMap<string, StoredPosition>,
-  after: ReadonlyMap<string, StoredPosition>,
-): Generator<[string, Uint8Array | null]> {
-  for (const [key, { state }] of after) {
-    const old = before.get(key)?.state;
-    if (old === undefined || Buffer.compare(old, state) !== 0) yield [key, state];
-  }
-  for (const key of before.keys()) if (!after.has(key)) yield [key, null];
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
