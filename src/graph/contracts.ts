@@ -151,7 +151,8 @@ export interface OutputWriter<in T> {
   /**
    * Ends an epoch: resolves once all that was written in it is durable, or is handed over in the
    * positions to be stored with the snapshot: all that `commit` has not made visible yet, of earlier epochs
-   * too. The last epoch of a run can be prepared before the one before it has been committed.
+   * too. An epoch can be prepared before the one before it has been committed: at the end of a run, and
+   * on a worker whose inputs have ended.
    */
   prepare(epoch: Epoch): Promise<Positions>;
   /** The snapshot of the epoch has been committed: make its output visible. */

@@ -84,13 +84,13 @@ export class Worker implements TaskHost {
   readonly #abort = new AbortController();
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
   readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
-  readonly #passed = new Set<Task>(); // tasks that have done their part of the closing epoch
+  readonly #next = new Map<Task, Epoch>(); // the first epoch that a task has not passed yet
   readonly #ended = new Set<Task>();
   #mesh: Mesh | null = null;
   #journal: Journal | null = null;
   #epoch: Epoch = 0; // the first that has not been reported closed
+  #reached: Epoch = 0; // the first that no task has passed yet
   #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), timed: [] };
-  #closing: Epoch | null = null; // the epoch that is being closed
   #stopping = false;
   #stopped = false;
 
@@ -165,7 +165,7 @@ export class Worker implements TaskHost {
    */
   async open({ epoch, plans, positions, snapshots, mesh }: WorkerStart): Promise<void> {
     this.#mesh = mesh;
-    this.#epoch = epoch;
+    this.#epoch = this.#reached = epoch;
     if (snapshots !== null) {
       this.#journal = new Journal(this.#options, snapshots, (epoch, chunk) => {
         this.#events.stateChanged(epoch, chunk);
@@ -192,6 +192,7 @@ export class Worker implements TaskHost {
       mesh,
       epoch,
     });
+    for (const task of this.#tasks.all) this.#next.set(task, epoch);
     if (snapshots !== null) await this.#begin(epoch - 1, positions);
     mesh?.start(this);
     if (this.#stopping) this.stop();
@@ -263,11 +264,12 @@ export class Worker implements TaskHost {
     this.#unseenLate.tell(true);
   }
 
-  /** Has the sources end the current epoch. */
+  /**
+   * Has the sources end an epoch. Other workers may have been told before this one: then their
+   * barriers are here already, and tasks that are downstream of those only may have passed.
+   */
   closeEpoch(epoch: Epoch): void {
-    this.#closing = epoch;
-    this.#passed.clear();
-    for (const source of this.#tasks.sources) source.closeEpoch();
+    for (const source of this.#tasks.sources) source.closeEpoch(epoch);
     this.wake();
   }
 
@@ -333,24 +335,30 @@ export class Worker implements TaskHost {
   }
 
   passed(task: Task): void {
-    this.#passed.add(task);
-    this.#reportEpoch();
+    const next = this.#next.get(task)! + 1; // tasks pass every epoch, one by one
+    this.#next.set(task, next);
+    this.#reached = Math.max(this.#reached, next);
+    this.#reportEpochs();
   }
 
   ended(task: Task, stopped: boolean): void {
     this.#ended.add(task);
     this.#stopped ||= stopped;
-    this.#reportEpoch();
+    this.#reportEpochs();
   }
 
-  #reportEpoch(): void {
-    if (this.#closing === null) return;
-    if (this.#tasks.all.some((task) => !this.#passed.has(task) && !this.#ended.has(task))) return;
-    const epoch = this.#closing;
-    this.#closing = null;
-    this.#epoch = epoch + 1;
-    this.#unseenLate.tell(false);
-    this.#events.epochClosed(epoch, this.positionsAt(epoch));
+  /**
+   * Reports the epochs that some task has passed and that are over for all. That does not depend on
+   * when this worker is told to close them. The epoch that the last tasks end in is not one of them:
+   * it goes with the report of the run's end.
+   */
+  #reportEpochs(): void {
+    const isOver = (task: Task) => this.#ended.has(task) || this.#next.get(task)! > this.#epoch;
+    while (this.#epoch < this.#reached && this.#tasks.all.every(isOver)) {
+      const epoch = this.#epoch++;
+      this.#unseenLate.tell(false);
+      this.#events.epochClosed(epoch, this.positionsAt(epoch));
+    }
   }
 
   #aborted(): Promise<void> {

@@ -2,20 +2,34 @@ import type { Epoch, StepId } from "../../src/core/ids.ts";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { eachChange } from "../../src/recovery/state_chunk.ts";
-import type { RecoveryConfig, RecoveryStore, StateChunk } from "../../src/recovery/store.ts";
+import type {
+  RecoveryConfig,
+  RecoveryStore,
+  StateChunk,
+  StoredPosition,
+} from "../../src/recovery/store.ts";
 
 /** Recovery in memory that shows what is stored while a run uses it. */
 export class WatchedRecovery implements RecoveryConfig {
   readonly name = "watched";
   /** The last committed epoch. */
   epoch: Epoch | null = null;
+  /** Called after each commit. */
+  onCommit: () => void = () => {};
   readonly #inner = new MemoryRecoveryConfig();
   readonly #state = new Map<StepId, Map<number, { key: string; value: unknown }>>();
+  #positions: readonly StoredPosition[] = [];
 
   /** The state of a step's keys. */
   stateOf(step: StepId): Record<string, unknown> {
     const keys = this.#state.get(step)?.values() ?? [];
     return Object.fromEntries([...keys].map(({ key, value }) => [key, value]));
+  }
+
+  /** The positions of an input or output, by partition. */
+  positionsOf(step: StepId): Record<string, unknown> {
+    const mine = this.#positions.filter((each) => each.step === step && each.role !== "time");
+    return Object.fromEntries(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
   }
 
   async open(flow: string): Promise<RecoveryStore> {
@@ -29,7 +43,9 @@ export class WatchedRecovery implements RecoveryConfig {
       commit: async (epoch, changes) => {
         const state = [...changes.state];
         await store.commit(epoch, { ...changes, state });
+        this.#positions = changes.positions;
         this.#note(epoch, state);
+        this.onCommit();
       },
     };
   }

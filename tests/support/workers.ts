@@ -18,11 +18,23 @@ export interface SentFrame {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Delivers a message: calls `arrive` now or later. Messages of one route arrive in the order in which
+ * they were sent, as through a socket.
+ */
+export type Post = (route: string, arrive: () => void) => void;
+
 /** Joins workers of this process: frames arrive in a later turn of the event loop, as from a socket. */
 export class MemoryNetwork {
   /** All frames that were sent. */
   readonly sent: SentFrame[] = [];
   readonly #takers = new Map<WorkerIndex, (from: WorkerIndex, frame: Uint8Array) => void>();
+  readonly #post: Post | null;
+
+  /** `post` delivers frames one by one; without it, they arrive in the next turn. */
+  constructor(post: Post | null = null) {
+    this.#post = post;
+  }
 
   /** The transport of one worker. */
   transport(from: WorkerIndex): Transport {
@@ -37,6 +49,12 @@ export class MemoryNetwork {
       flush: () => {
         const frames = waiting;
         waiting = [];
+        if (this.#post !== null) {
+          for (const { to, bytes } of frames) {
+            this.#post(`worker ${from} to worker ${to}`, () => this.#takers.get(to)!(from, bytes));
+          }
+          return;
+        }
         if (frames.length === 0) return;
         const timer = setTimeout(() => {
           timers.delete(timer);
@@ -56,6 +74,8 @@ export interface WorkersOptions {
   readonly window?: CreditWindow;
   readonly clock?: Clock;
   readonly recovery?: RecoveryConfig;
+  /** Delivers what the workers, and their coordinator, say to one another. */
+  readonly post?: Post;
   /** Told once the workers are there. */
   readonly onWorkers?: (workers: readonly Worker[], network: MemoryNetwork) => void;
 }
@@ -64,30 +84,46 @@ export interface WorkersOptions {
 export async function runWorkers(
   flow: FlowHandle,
   count: number,
-  { epochMs = 10_000, window, clock = systemClock, recovery: store, onWorkers }: WorkersOptions =
-    {},
+  options: WorkersOptions = {},
 ): Promise<{ counts: StepCounts[][]; stopped: boolean[] }> {
+  const { epochMs = 10_000, window, clock = systemClock, post, onWorkers } = options;
   const graph = graphOf(flow);
-  const network = new MemoryNetwork();
-  const recovery = await RunRecovery.open(store ?? null, graph.name, silentLog);
+  const network = new MemoryNetwork(post);
+  const recovery = await RunRecovery.open(options.recovery ?? null, graph.name, silentLog);
   let committing = Promise.resolve();
   let last = 0;
   const fail = (error: unknown) => workers.forEach((worker) => worker.fail(error));
+  const toWorker = (index: WorkerIndex, arrive: () => void) =>
+    post === undefined ? arrive() : post(`coordinator to worker ${index}`, arrive);
+  const toAll = (arrive: (worker: Worker, index: WorkerIndex) => void) =>
+    workers.forEach((worker, index) => toWorker(index, () => arrive(worker, index)));
+  const fromWorker = (index: WorkerIndex, arrive: () => void) => {
+    const guarded = () => {
+      try {
+        arrive();
+      } catch (error) {
+        fail(error);
+      }
+    };
+    if (post === undefined) guarded();
+    else post(`worker ${index} to coordinator`, guarded);
+  };
   const workers = Array.from({ length: count }, (_, index) => {
     return new Worker(graph, { index, count, clock, log: silentLog }, {
-      stateChanged: (epoch, chunk) => recovery.stateChanged(epoch, chunk),
-      epochClosed: (epoch, positions) => {
-        recovery.moved(index, epoch, positions);
-        epochs.closed(index, epoch);
-      },
-      stopRequested: () => workers.forEach((worker) => worker.stop()),
+      stateChanged: (epoch, chunk) => fromWorker(index, () => recovery.stateChanged(epoch, chunk)),
+      epochClosed: (epoch, positions) =>
+        fromWorker(index, () => {
+          recovery.moved(index, epoch, positions);
+          epochs.closed(index, epoch);
+        }),
+      stopRequested: () => fromWorker(index, () => toAll((worker) => worker.stop())),
     });
   });
   const epochs = new EpochCoordinator({
-    closeEpoch: (epoch) => workers.forEach((worker) => worker.closeEpoch(epoch)),
+    closeEpoch: (epoch) => toAll((worker) => worker.closeEpoch(epoch)),
     commitEpoch: (epoch) =>
       committing = recovery.commit(epoch).then(
-        () => workers.forEach((worker) => void worker.commit(epoch).catch(fail)),
+        () => toAll((worker) => void worker.commit(epoch).catch(fail)),
         fail,
       ),
   }, { workers: count, intervalMs: epochMs, clock, epoch: recovery.epoch });
@@ -105,9 +141,11 @@ export async function runWorkers(
       recovery.moved(index, epoch - 1, worker.positionsAt(epoch - 1));
     }
     await recovery.commit(epoch - 1);
+    toAll((worker) => void worker.commit(epoch - 1).catch(fail));
     onWorkers?.(workers, network);
     epochs.start();
     await Promise.all(workers.map(async (worker, index) => {
+      await new Promise<void>((begin) => toWorker(index, begin));
       try {
         await worker.run();
       } catch (error) {
@@ -115,13 +153,24 @@ export async function runWorkers(
         throw error;
       }
       const final = worker.finalPositions();
-      last = Math.max(last, final.epoch);
-      recovery.moved(index, final.epoch, final.positions);
-      epochs.ended(index);
+      await new Promise<void>((told) => {
+        fromWorker(index, () => {
+          last = Math.max(last, final.epoch);
+          recovery.moved(index, final.epoch, final.positions);
+          epochs.ended(index);
+          told();
+        });
+      });
     }));
     await committing;
     await recovery.commit(last);
-    await Promise.all(workers.map((worker) => worker.commit(last)));
+    await Promise.all(
+      workers.map((worker, index) =>
+        new Promise<void>((resolve, reject) =>
+          toWorker(index, () => void worker.commit(last).then(resolve, reject))
+        )
+      ),
+    );
     return {
       counts: workers.map((worker) => worker.counts()),
       stopped: workers.map(({ stopped }) => stopped),

@@ -18,8 +18,10 @@ export class SourceTask implements Task {
   readonly #host: TaskHost;
   readonly #tellsActivity: boolean;
   #epoch: Epoch;
-  #closed: { epoch: Epoch; positions: Positions } | null = null; // the epoch that was closed last
-  #closeEpoch = false; // the end of the epoch is due, before the next batch
+  #closed: { epoch: Epoch; positions: Positions }[] = []; // epochs that have not been committed yet
+  #committed: Positions | null = null; // that the input has not been told of yet
+  #telling: Promise<void> = Promise.resolve();
+  #closeThrough: Epoch = -1; // epochs up to this one are to end before the next batch
   #stop = false;
   #ended = false;
   #waiting = false;
@@ -51,9 +53,9 @@ export class SourceTask implements Task {
     this.#host.journal?.positions(epoch, this.stepId, "input", this.#reader.positions());
   }
 
-  /** Ends the current epoch behind what has been read so far. */
-  closeEpoch(): void {
-    this.#closeEpoch = true;
+  /** Ends an epoch behind what has been read so far. */
+  closeEpoch(epoch: Epoch): void {
+    this.#closeThrough = epoch;
   }
 
   /** Reads no more. */
@@ -69,7 +71,7 @@ export class SourceTask implements Task {
       return state === "worked";
     }
     if (this.#stop) return this.#end(true);
-    if (this.#closeEpoch) return this.#barrier();
+    if (this.#epoch <= this.#closeThrough) return this.#barrier();
     if (this.#waiting || this.#isPausing()) {
       return this.#isReading && this.#tellActive();
     }
@@ -136,11 +138,24 @@ export class SourceTask implements Task {
     }
   }
 
-  /** An epoch has been committed. Resolves when the input has been told. */
-  async commit(epoch: Epoch): Promise<void> {
-    if (this.#reader.committed === undefined || this.#closed?.epoch !== epoch) return;
+  /**
+   * An epoch has been committed. Resolves when the input has been told. It is told of one epoch at a
+   * time, so that older positions cannot overtake newer ones.
+   */
+  commit(epoch: Epoch): Promise<void> {
+    const committed = this.#closed.findLast((closed) => closed.epoch <= epoch);
+    if (committed === undefined) return this.#telling;
+    this.#closed = this.#closed.filter((closed) => closed.epoch > epoch);
+    this.#committed = committed.positions;
+    return this.#telling = this.#telling.then(() => this.#tellCommitted());
+  }
+
+  async #tellCommitted(): Promise<void> {
+    const positions = this.#committed;
+    this.#committed = null;
+    if (positions === null) return; // it has been told of a later epoch
     try {
-      await this.#reader.committed(this.#closed.positions);
+      await this.#reader.committed!(positions);
     } catch (thrown) {
       throw stepError(this, this.#host, thrown);
     }
@@ -149,7 +164,6 @@ export class SourceTask implements Task {
   #barrier(): boolean {
     this.#notePositions();
     this.#outlet.control({ kind: "barrier", epoch: this.#epoch }, this.#epoch);
-    this.#closeEpoch = false;
     this.#epoch++;
     this.#host.passed(this);
     return true;
@@ -165,9 +179,10 @@ export class SourceTask implements Task {
 
   #notePositions(): void {
     const { journal } = this.#host;
-    if (this.#reader.committed === undefined && journal === null) return;
+    const isTold = this.#reader.committed !== undefined;
+    if (!isTold && journal === null) return;
     const positions = this.#reader.positions();
-    this.#closed = { epoch: this.#epoch, positions };
+    if (isTold) this.#closed.push({ epoch: this.#epoch, positions });
     journal?.positions(this.#epoch, this.stepId, "input", positions);
   }
 

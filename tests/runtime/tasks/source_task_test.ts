@@ -91,3 +91,76 @@ Deno.test("a source says nothing where nobody wants to know", async () => {
   assertEquals(await run(300, "nothing", false), [false, []]);
   assertEquals(task.wakeTime(), Infinity);
 });
+
+/** A source without items, and what its input was told of committed epochs. */
+function committing(committed: (epoch: number) => Promise<void> = () => Promise.resolve()) {
+  const told: string[] = [];
+  let epoch = 0;
+  const task = new SourceTask(
+    "in",
+    {
+      next: () => [],
+      ready: () => new Promise<void>(() => {}),
+      positions: () => new Map([["end of", epoch]]),
+      committed: async (positions) => {
+        const of = positions.get("end of") as number;
+        told.push(`begins ${of}`);
+        await committed(of);
+        told.push(`ends ${of}`);
+      },
+      close: () => Promise.resolve(),
+    },
+    new Outlet(null, [new Channel()], new Pace(), { emit: () => {}, epochEnd: () => {} }),
+    taskHost(),
+    { epoch: 0, tellsActivity: false },
+  );
+  return {
+    task,
+    told,
+    /** Ends an epoch, or by `stop` the last one. */
+    close(at: number, how: "closeEpoch" | "stop" = "closeEpoch"): void {
+      epoch = at;
+      if (how === "stop") task.stop();
+      else task.closeEpoch(at);
+      task.run();
+    },
+  };
+}
+
+Deno.test("a source that ended before the epoch that is committed tells its input how far it came", async () => {
+  const { task, told, close } = committing();
+  close(0);
+  await task.commit(0);
+  close(1, "stop");
+  await task.commit(4);
+  await task.commit(5);
+  assertEquals(told, ["begins 0", "ends 0", "begins 1", "ends 1"]);
+});
+
+Deno.test("an epoch that is committed after the source has closed the next one is told of", async () => {
+  const { task, told, close } = committing();
+  close(0);
+  close(1);
+  await task.commit(0);
+  await task.commit(1);
+  assertEquals(told, ["begins 0", "ends 0", "begins 1", "ends 1"]);
+});
+
+Deno.test("an input is told of one committed epoch at a time, and not of those that are outdated", async () => {
+  const slow = Promise.withResolvers<void>();
+  const { task, told, close } = committing((epoch) =>
+    epoch === 0 ? slow.promise : Promise.resolve()
+  );
+  close(0);
+  const commits = [task.commit(0)];
+  await new Promise((done) => setTimeout(done, 0));
+  for (const epoch of [1, 2]) {
+    close(epoch);
+    commits.push(task.commit(epoch));
+  }
+  await new Promise((done) => setTimeout(done, 0));
+  assertEquals(told, ["begins 0"]);
+  slow.resolve();
+  await Promise.all(commits);
+  assertEquals(told, ["begins 0", "ends 0", "begins 2", "ends 2"]);
+});
