@@ -112,7 +112,8 @@ ${options.join("\n")}
 
 Each option can be given as an environment variable too: ${envName("log-level")} for --log-level.
 
-SIGINT and SIGTERM stop gracefully: what has been read is worked off. A second one stops at once.
+SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off. Another one, half
+a second later or more, stops at once.
 Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong command line.
 `;
 }

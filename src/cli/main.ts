@@ -5,6 +5,7 @@
  */
 import { fstatSync } from "node:fs";
 import { UsageError } from "../core/errors.ts";
+import { hasNoReader } from "../core/no_reader.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
 import { helpText, type LogFormat, parseCommand, type RunCommand } from "./arguments.ts";
@@ -14,6 +15,9 @@ import { recoveryOf } from "./recovery.ts";
 import { reportError } from "./report.ts";
 import { describeState } from "./state.ts";
 import { StatusLine } from "./status_line.ts";
+import { onStopSignals } from "./stop_signals.ts";
+
+const FALLBACK_COLUMNS = 80;
 
 /** The exit code: 0 for an ended input or graceful stop, 1 for a failed flow, 2 for a wrong usage. */
 export type ExitCode = 0 | 1 | 2;
@@ -71,10 +75,12 @@ async function runFlow(command: RunCommand): Promise<void> {
   );
   const stop = new AbortController();
   const kill = new AbortController();
-  const release = onStopSignals(() => {
-    if (stop.signal.aborted) kill.abort();
-    else stop.abort();
-    status?.stopping();
+  const release = onStopSignals({
+    stop: () => {
+      stop.abort();
+      status?.stopping();
+    },
+    stopAtOnce: () => kill.abort(),
   });
   const options: ClusterOptions = {
     workers,
@@ -113,10 +119,18 @@ function stdoutIsPiped(): boolean {
 
 function terminalStatus(): StatusLine {
   return new StatusLine((text) => print(Deno.stderr, text), {
-    // Some pseudo-terminals say 0.
-    columns: () => Deno.consoleSize().columns || 80,
+    columns: terminalColumns,
     now: () => performance.now(),
   });
+}
+
+/** The width of the terminal. Some pseudo-terminals say 0, and one that has been closed throws. */
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns || FALLBACK_COLUMNS;
+  } catch {
+    return FALLBACK_COLUMNS;
+  }
 }
 
 function printAround(status: StatusLine | null, line: string): void {
@@ -125,31 +139,25 @@ function printAround(status: StatusLine | null, line: string): void {
   else status.print(bytes, (bytes) => writeAll(Deno.stderr, bytes));
 }
 
-/** Calls `onSignal` for each signal that asks to stop; gives back what takes the listeners away. */
-function onStopSignals(onSignal: () => void): () => void {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT"]
-    : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
-  return () => {
-    for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
-  };
-}
-
-interface SyncWriter {
+/** One of our own outputs. */
+interface Output {
   writeSync(bytes: Uint8Array): number;
 }
 
-function print(to: SyncWriter, text: string): void {
+/** Asked for at the start: a terminal that has been closed says that it is none. */
+const TERMINALS: ReadonlySet<Output> = new Set<Output>(
+  [Deno.stdout, Deno.stderr].filter((output) => output.isTerminal()),
+);
+
+function print(to: Output, text: string): void {
   writeAll(to, new TextEncoder().encode(text));
 }
 
-function writeAll(to: SyncWriter, bytes: Uint8Array): void {
+function writeAll(to: Output, bytes: Uint8Array): void {
   let rest = bytes;
   try {
     while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
   } catch (error) {
-    // Whoever read this has gone; there is nobody left to tell.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (!hasNoReader(error, TERMINALS.has(to))) throw error; // else nobody is left to tell
   }
 }

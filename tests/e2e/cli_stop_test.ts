@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { type CliProcess, type CliResult, flowFile, startCli } from "../support/cli.ts";
+import { SAME_REQUEST_MS } from "../../src/cli/stop_signals.ts";
+import { exists } from "../../src/core/exists.ts";
+import { type CliProcess, type CliResult, flowFile, folderOf, startCli } from "../support/cli.ts";
+import { eventually } from "../support/eventually.ts";
 
 const endless = (name: string) => `${flowFile("endless.ts")}:${name}`;
 
@@ -51,14 +54,59 @@ Deno.test("SIGINT stops a flow whose input waits for ever", async () => {
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
 
-/** Sends a signal, and another when the first has been seen: the run is over at once. */
+/** Sends a signal, and another when that counts as a second request: the run is over at once. */
 async function stopTwice(cli: CliProcess, signal: Deno.Signal): Promise<void> {
   cli.kill(signal);
   await cli.stderr.line(/ stopping$/);
+  await new Promise((resolve) => setTimeout(resolve, SAME_REQUEST_MS));
   cli.kill(signal);
   const { code, stderr } = await cli.finished();
   assertEquals(code, 1);
   assert(stderr.endsWith("\nerror: the run was stopped at once\n"), stderr);
+}
+
+for (const [first, second] of [["SIGINT", "SIGINT"], ["SIGHUP", "SIGHUP"], ["SIGTERM", "SIGHUP"]]) {
+  Deno.test(`${first} with ${second} right behind it stops gracefully, as one does`, async () => {
+    await using cli = startCli([endless("lingers"), "--log-level=info"]);
+    await cli.stdout.line(/^begun$/);
+    cli.kill(first as Deno.Signal);
+    await cli.stderr.line(/ stopping$/);
+    cli.kill(second as Deno.Signal);
+    const { code, stdout } = await cli.finished();
+    assertEquals({ code, stdout }, { code: 0, stdout: "begun\ndone\n" });
+  });
+}
+
+Deno.test({
+  name: "a terminal that is closed stops the run gracefully, with the status line on it",
+  ignore: Deno.build.os !== "linux" || !await exists("/usr/bin/script"),
+  fn: async () => {
+    await using folder = await folderOf({ out: "" });
+    const [out, closed] = [`${folder.path}/out`, `${folder.path}/closed`];
+    const command = `${Deno.execPath()} run -A cli.ts ${endless("writes")} -- ${out} ${closed}`;
+    const terminal = new Deno.Command("/usr/bin/script", {
+      args: ["--quiet", "--flush", "--command", command, "/dev/null"],
+      cwd: `${import.meta.dirname}/../..`,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await eventually(() => Deno.statSync(out).size > 0, "something has been written");
+    terminal.kill("SIGKILL");
+    await terminal.status;
+    await eventually(() => lengthOf(closed) > 0, "the input has been closed");
+    const written = (await Deno.readTextFile(out)).trimEnd().split("\n").length;
+    assertEquals(written, Number(await Deno.readTextFile(closed)));
+  },
+});
+
+/** How long a file is; 0 where there is none. */
+function lengthOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0; // not there yet
+  }
 }
 
 const stuck = ["hangs", "spins", "loads"].map(endless);

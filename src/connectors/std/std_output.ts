@@ -1,10 +1,11 @@
+import { hasNoReader } from "../../core/no_reader.ts";
 import { toLine } from "../../core/preview.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
 
 /**
  * Each item on a line of its own on standard output: strings as they are, everything else as JSON,
  * which here also has forms for bigint, `Map`, `Set`, bytes and cycles, and never throws. When what
- * reads the output has gone (`| head`), the run stops quietly.
+ * reads the output has gone (`| head`, a closed terminal), the run stops quietly.
  *
  * Several workers have one standard output together. Into a pipe, only writes of up to 4096 bytes are
  * sure not to be torn by those of others: so each worker then writes whole lines, as many at once as
@@ -24,7 +25,8 @@ import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts
 export class StdOutputConfig implements OutputConfig<unknown> {
   /** Starts writing; for the engine. */
   open(at: Place): Promise<OutputWriter<unknown>> {
-    return Promise.resolve(new LineWriter(at, (bytes) => Deno.stdout.write(bytes)));
+    const isTerminal = Deno.stdout.isTerminal();
+    return Promise.resolve(new LineWriter(at, (bytes) => Deno.stdout.write(bytes), isTerminal));
   }
 }
 
@@ -37,13 +39,19 @@ const LF = 10;
 export class LineWriter implements OutputWriter<unknown> {
   readonly #at: Place;
   readonly #writeSome: (bytes: Uint8Array) => Promise<number>;
+  readonly #isTerminal: boolean;
   readonly #encoder = new TextEncoder();
   #closed = false; // what reads the output has gone
 
   /** `writeSome` writes a first part of the bytes, and says how many. */
-  constructor(at: Place, writeSome: (bytes: Uint8Array) => Promise<number>) {
+  constructor(
+    at: Place,
+    writeSome: (bytes: Uint8Array) => Promise<number>,
+    isTerminal: boolean = false,
+  ) {
     this.#at = at;
     this.#writeSome = writeSome;
+    this.#isTerminal = isTerminal;
   }
 
   async write(batch: readonly unknown[]): Promise<void> {
@@ -55,7 +63,7 @@ export class LineWriter implements OutputWriter<unknown> {
       if (this.#at.workerCount === 1) await this.#writeAll(bytes);
       else for (const piece of piecesOf(bytes)) await this.#writeAll(piece);
     } catch (thrown) {
-      if (!(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
+      if (!hasNoReader(thrown, this.#isTerminal)) throw thrown;
       this.#closed = true;
       this.#at.stop();
     }

@@ -168,16 +168,32 @@ Deno.test("LineWriter writes the rest when a write takes only a part of the byte
   assertEquals(written, "abcdef\nghi\n");
 });
 
-Deno.test("LineWriter asks for a stop once when the pipe is broken, and drops what still comes", async () => {
-  const { at, stops } = place();
-  let writes = 0;
-  const writer = new LineWriter(at, () => {
-    writes++;
-    return Promise.reject(new Deno.errors.BrokenPipe("broken"));
+const closedTerminal = Object.assign(new Error("Input/output error"), { code: "EIO" });
+
+for (
+  const { what, error, isTerminal } of [
+    { what: "pipe", error: new Deno.errors.BrokenPipe("broken"), isTerminal: false },
+    { what: "terminal", error: closedTerminal, isTerminal: true },
+  ]
+) {
+  Deno.test(`LineWriter asks for a stop once when the ${what} is closed, and drops what still comes`, async () => {
+    const { at, stops } = place();
+    let writes = 0;
+    const writer = new LineWriter(at, () => {
+      writes++;
+      return Promise.reject(error);
+    }, isTerminal);
+    await writer.write(["a"]);
+    await writer.write(["b"]);
+    assertEquals([writes, stops()], [1, 1]);
   });
-  await writer.write(["a"]);
-  await writer.write(["b"]);
-  assertEquals([writes, stops()], [1, 1]);
+}
+
+Deno.test("LineWriter rejects an input/output error where no terminal was: that is a bad disk", async () => {
+  const { at, stops } = place();
+  const writer = new LineWriter(at, () => Promise.reject(closedTerminal));
+  await assertRejects(() => writer.write(["a"]), Error, "Input/output error");
+  assertEquals(stops(), 0);
 });
 
 Deno.test("LineWriter rejects when writing fails for another reason", async () => {

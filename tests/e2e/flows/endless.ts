@@ -1,5 +1,11 @@
 /** Flows that run until they are stopped. Each says on stdout which process its worker is. */
-import { Dataflow, ManualInputConfig, ManualOutputConfig, StdOutputConfig } from "millrace";
+import {
+  Dataflow,
+  FileOutputConfig,
+  ManualInputConfig,
+  ManualOutputConfig,
+  StdOutputConfig,
+} from "millrace";
 
 /** 1, 2, 3 and so on; says on stderr how far it came. */
 const counting = new ManualInputConfig<number>(function* () {
@@ -22,6 +28,37 @@ export function idles(): Dataflow<string> {
     await new Promise(() => {});
   });
   return new Dataflow("idles").input("silence", input).capture(new StdOutputConfig());
+}
+
+/** Works on its only item for a while. */
+export function lingers(): Dataflow<string> {
+  const input = new ManualInputConfig<string>(async function* () {
+    yield [null, "done"];
+    await new Promise(() => {});
+  });
+  return new Dataflow("lingers")
+    .input("one", input)
+    .mapAsync(async (item) => {
+      console.log("begun");
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      return item;
+    })
+    .capture(new StdOutputConfig());
+}
+
+/** Numbers into the file `out`; how many were read, into the file `closed`. */
+export function writes([out, closed]: readonly string[]): Dataflow<string> {
+  const input = new ManualInputConfig<string>(function* () {
+    let n = 0;
+    try {
+      for (;;) yield [null, String(++n)];
+    } finally {
+      Deno.writeTextFileSync(closed, String(n));
+    }
+  });
+  return new Dataflow("writes").input("numbers", input).capture(
+    new FileOutputConfig({ path: out }),
+  );
 }
 
 /** Its output never gets done with the first item. */
