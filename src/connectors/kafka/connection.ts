@@ -5,7 +5,8 @@
  */
 import { sleep } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
-import { type Cluster, createCluster, type KafkaBroker } from "./kafkajs.ts";
+import { type Cluster, connectedBroker, createCluster, type KafkaBroker } from "./kafkajs.ts";
+import { fetchMetadata, type Metadata } from "./metadata.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import type { ConnectionSettings, Isolation } from "./properties.ts";
@@ -167,6 +168,11 @@ export class KafkaConnection {
   async anyBroker(): Promise<KafkaBroker> {
     const cluster = await this.cluster();
     return await cluster.findControllerBroker() as KafkaBroker;
+  }
+
+  /** What a broker knows of our topics now: nothing that was kept from before. */
+  async metadata(): Promise<Metadata> {
+    return await fetchMetadata(await connectedBroker(await this.cluster()), this.#topics);
   }
 
   /** Offsets of partitions, by the name of their position. */

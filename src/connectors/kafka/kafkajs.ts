@@ -18,6 +18,7 @@ import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
 import type { Acks, ConnectionSettings, Isolation } from "./properties.ts";
 import { securityOf } from "./security.ts";
+import { WireReader } from "./wire.ts";
 
 export { Buffer, type Cluster };
 
@@ -116,9 +117,31 @@ export interface ProducerIdentity {
 /** Each level of acknowledgement as the protocol has it. */
 export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
 
+/** Codes that are newer than KafkaJS. */
+const NEWER_CODES: Readonly<Record<number, { type: string; message: string }>> = {
+  100: {
+    type: "UNKNOWN_TOPIC_ID",
+    message: "This server does not host a topic of this id",
+  },
+  103: {
+    type: "INCONSISTENT_TOPIC_ID",
+    message: "The topic's id is not the one that this server has under its name",
+  },
+};
+
 /** The error that a code of the protocol stands for. */
 export function errorOfCode(code: number): Error & { readonly type: string } {
-  return createErrorFromCode(code);
+  const error: Error & { readonly type: string } = createErrorFromCode(code);
+  const newer = NEWER_CODES[code];
+  return newer === undefined ? error : Object.assign(error, newer, { code, retriable: true });
+}
+
+/** Any broker that a cluster has a connection to; else one that it can connect to. */
+export async function connectedBroker(cluster: Cluster): Promise<KafkaBroker> {
+  const { brokerPool } = cluster as Cluster & {
+    readonly brokerPool: { findConnectedBroker(): Promise<KafkaBroker> };
+  };
+  return await brokerPool.findConnectedBroker();
 }
 
 /** A request of the protocol, and how to read what comes back. */
@@ -128,10 +151,14 @@ export interface Request<R> {
   /** The versions that we write and read; the newest that the broker knows is taken. */
   readonly oldest: number;
   readonly newest: number;
+  /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
+  readonly flexibleFrom?: number;
   readonly encode: (version: number) => Buffer;
   /** KafkaJS looks for `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
   readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
 }
+
+const NO_TAGS = Buffer.of(0);
 
 /**
  * Sends a request with our own encoding over KafkaJS's connection.
@@ -140,11 +167,13 @@ export interface Request<R> {
  */
 export async function sendRequest<R>(
   broker: KafkaBroker,
-  { apiKey, apiName, oldest, newest, encode, decode }: Request<R>,
+  { apiKey, apiName, oldest, newest, flexibleFrom = Infinity, encode, decode }: Request<R>,
 ): Promise<R> {
   const version = Math.min(newest, broker.versions[apiKey].maxVersion);
   if (version < oldest) throw new Error("the broker is older than Kafka 0.11, which we need");
-  const body = encode(version);
+  const flexible = version >= flexibleFrom;
+  // KafkaJS writes headers without tagged fields, and reads them as part of what follows.
+  const body = flexible ? Buffer.concat([NO_TAGS, encode(version)]) : encode(version);
   const response = await broker.connectionPool.send({
     request: {
       apiKey,
@@ -155,11 +184,19 @@ export async function sendRequest<R>(
       encode: () => Promise.resolve({ buf: body, buffer: body }),
     },
     response: {
-      decode: (payload) => Promise.resolve(decode(payload, version)),
+      decode: (payload) =>
+        Promise.resolve(decode(flexible ? behindTags(payload) : payload, version)),
       parse: (response) => Promise.resolve(response),
     },
   });
   return response as R;
+}
+
+/** What follows on the tagged fields of a response's header. */
+function behindTags(payload: Buffer): Buffer {
+  const from = new WireReader(payload, true);
+  from.tags();
+  return from.rest();
 }
 
 quietTimers();

@@ -1,0 +1,199 @@
+/**
+ * Numbers, strings and arrays of the Kafka protocol.
+ *
+ * Newer versions of a request are *flexible* (KIP-482): lengths are varints, one more than what they
+ * count, and each structure ends with tagged fields. We write none of those, and skip what we read.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+
+/** The bytes of a topic's id. */
+const UUID = 16;
+
+/** Reads a response from front to back. A response that ends too early throws a `RangeError`. */
+export class WireReader {
+  readonly #bytes: Buffer;
+  readonly #flexible: boolean;
+  #at = 0;
+
+  /** `flexible`: how lengths are written in this version of the response. */
+  constructor(bytes: Buffer, flexible: boolean) {
+    this.#bytes = bytes;
+    this.#flexible = flexible;
+  }
+
+  boolean(): boolean {
+    return this.#bytes.readInt8(this.skip(1)) !== 0;
+  }
+
+  int16(): number {
+    return this.#bytes.readInt16BE(this.skip(2));
+  }
+
+  int32(): number {
+    return this.#bytes.readInt32BE(this.skip(4));
+  }
+
+  int64(): bigint {
+    return this.#bytes.readBigInt64BE(this.skip(8));
+  }
+
+  /** Moves on by `bytes`, and returns where it was. */
+  skip(bytes: number): number {
+    const at = this.#at;
+    this.#at += bytes;
+    return at;
+  }
+
+  /** A topic's id as Kafka prints it; `null` where a broker has none, which it says with zeros. */
+  uuid(): string | null {
+    const id = this.#take(UUID);
+    return id.every((byte) => byte === 0) ? null : id.toString("base64url");
+  }
+
+  string(): string | null {
+    const length = this.#flexible ? this.#uvarint() - 1 : this.int16();
+    return length < 0 ? null : this.#take(length).toString("utf8");
+  }
+
+  /** A view of the bytes; empty where there are none. */
+  bytes(): Buffer {
+    return this.#take(Math.max(this.#length(), 0));
+  }
+
+  array<T>(item: () => T): T[] {
+    const items: T[] = [];
+    for (let left = this.#length(); left > 0; left--) items.push(item());
+    return items;
+  }
+
+  /** The end of a structure: skips its tagged fields, where this version has them. */
+  tags(): void {
+    if (!this.#flexible) return;
+    for (let left = this.#uvarint(); left > 0; left--) {
+      this.#uvarint();
+      this.#take(this.#uvarint());
+    }
+  }
+
+  /** What has not been read yet. */
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
+  }
+
+  #length(): number {
+    return this.#flexible ? this.#uvarint() - 1 : this.int32();
+  }
+
+  #take(length: number): Buffer {
+    const at = this.skip(length);
+    if (this.#at > this.#bytes.length) throw new RangeError("a response of the broker is cut off");
+    return this.#bytes.subarray(at, this.#at);
+  }
+
+  #uvarint(): number {
+    let value = 0;
+    for (let factor = 1;; factor *= 0x80) {
+      const byte = this.#bytes.readUInt8(this.skip(1));
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+      if (factor > 2 ** 28) throw new RangeError("a response of the broker has a length too large");
+    }
+  }
+}
+
+/** Writes a request. */
+export class WireWriter {
+  readonly #flexible: boolean;
+  #bytes: Buffer;
+  #at = 0;
+
+  /**
+   * @param flexible How lengths are written in this version of the request.
+   * @param size How many bytes to expect; it grows where there are more.
+   */
+  constructor(flexible: boolean, size = 256) {
+    this.#flexible = flexible;
+    this.#bytes = Buffer.allocUnsafe(size);
+  }
+
+  /** What has been written. */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  boolean(value: boolean): void {
+    this.int8(value ? 1 : 0);
+  }
+
+  int8(value: number): void {
+    const at = this.#room(1);
+    this.#bytes.writeInt8(value, at);
+  }
+
+  int32(value: number): void {
+    const at = this.#room(4);
+    this.#bytes.writeInt32BE(value, at);
+  }
+
+  int64(value: bigint): void {
+    const at = this.#room(8);
+    this.#bytes.writeBigInt64BE(value, at);
+  }
+
+  /** A topic's id as {@linkcode WireReader.uuid} returns it; `null` is written as zeros. */
+  uuid(id: string | null): void {
+    const at = this.#room(UUID);
+    this.#bytes.fill(0, at, at + UUID);
+    if (id !== null) this.#bytes.write(id, at, UUID, "base64url");
+  }
+
+  string(text: string | null): void {
+    const length = text === null ? -1 : Buffer.byteLength(text);
+    if (this.#flexible) this.#uvarint(length + 1);
+    else {
+      const at = this.#room(2);
+      this.#bytes.writeInt16BE(length, at);
+    }
+    if (text === null) return;
+    const at = this.#room(length);
+    this.#bytes.write(text, at);
+  }
+
+  array<T>(items: readonly T[], write: (item: T) => void): void {
+    if (this.#flexible) this.#uvarint(items.length + 1);
+    else this.int32(items.length);
+    for (const item of items) write(item);
+  }
+
+  /** The end of a structure: no tagged fields, where this version has them. */
+  tags(): void {
+    if (this.#flexible) this.#uvarint(0);
+  }
+
+  #uvarint(value: number): void {
+    while (value >= 0x80) {
+      this.#byte((value & 0x7f) | 0x80);
+      value >>>= 7;
+    }
+    this.#byte(value);
+  }
+
+  #byte(value: number): void {
+    const at = this.#room(1);
+    this.#bytes[at] = value;
+  }
+
+  /** Where `bytes` more go. */
+  #room(bytes: number): number {
+    const at = this.#at;
+    this.#at += bytes;
+    if (this.#at > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#at, 2 * this.#bytes.length));
+      this.#bytes.copy(larger, 0, 0, at);
+      this.#bytes = larger;
+    }
+    return at;
+  }
+}
