@@ -20,6 +20,7 @@ import {
   asText,
   collect,
   follow,
+  offsetsOf,
   readFrom,
   within,
   withTransactions,
@@ -194,7 +195,7 @@ Deno.test("KafkaInputConfig reads from a time later than all records only what c
   });
   const reader = await config.open(testPlace(), NOTHING_STORED);
   try {
-    assertEquals(reader.positions(), new Map([[`${at.topic}-0`, 3n]]));
+    assertEquals(offsetsOf(reader.positions()), new Map([[`${at.topic}-0`, 3n]]));
     await produce(at.brokers, at.topic, numbered("after", 2));
     assertEquals(valuesOf(await readFrom(reader, 2)), ["after 0", "after 1"]);
   } finally {
@@ -291,7 +292,8 @@ Deno.test("KafkaInputConfig ends where nothing but aborted records and markers i
   try {
     assertEquals(valuesOf(await readFrom(reader)), ["kept"]);
     // Behind the markers: 0 kept, 1 marker, 2 aborted, 3 marker; 0 aborted, 1 marker.
-    assertEquals(reader.positions(), new Map([[`${topic}-0`, 4n], [`${topic}-1`, 2n]]));
+    const positions = new Map([[`${topic}-0`, 4n], [`${topic}-1`, 2n]]);
+    assertEquals(offsetsOf(reader.positions()), positions);
     assertEquals(reader.progress!(), { done: 6, total: 6, unit: "records" });
   } finally {
     await reader.close();
@@ -315,9 +317,9 @@ Deno.test("KafkaInputConfig counts no record as read because aborted ones behind
   try {
     // It asks for what comes after the aborted record: it has seen it.
     await eventually(() => proxy.requests("fetch") >= 3, "it had fetched both");
-    assertEquals(reader.positions(), new Map([[`${topic}-0`, 0n]]));
+    assertEquals(offsetsOf(reader.positions()), new Map([[`${topic}-0`, 0n]]));
     assertEquals((await readFrom(reader, 1)).length, 1);
-    assert(reader.positions().get(`${topic}-0`) as bigint >= 1n);
+    assert(offsetsOf(reader.positions()).get(`${topic}-0`)! >= 1n);
   } finally {
     await reader.close();
   }
@@ -383,7 +385,7 @@ Deno.test("KafkaInputConfig steps over the gaps of compaction, and goes on from 
 
   const config = new KafkaMessageInputConfig({ brokers, topic, tail: false });
   for (let from = 0n; from <= 7n; from++) {
-    const reader = await config.open(testPlace(), new Map([[`${topic}-0`, from]]));
+    const reader = await config.open(testPlace(), new Map([[`${topic}-0`, { offset: from }]]));
     try {
       const read = (await readFrom(reader)).map(({ offset }) => offset);
       // The broker may have compacted more meanwhile, but of what is new.
@@ -477,7 +479,7 @@ Deno.test("KafkaInputConfig gives partition p to worker p mod the worker count",
       shares.push([...new Set(values.map((value) => value!.slice(0, 2)))].toSorted());
       assertEquals(values.length, shares[workerIndex].length * 3);
       const mine = shares[workerIndex].map((name) => [`${at.topic}-${name.slice(1)}`, 3n] as const);
-      assertEquals(new Map(reader.positions()), new Map(mine));
+      assertEquals(offsetsOf(reader.positions()), new Map(mine));
     } finally {
       await reader.close();
     }
@@ -542,12 +544,12 @@ Deno.test("KafkaInputConfig reads exactly the rest from each of its positions", 
   assert(stops.length >= 4, "there is no position in the middle");
   assert(
     stops.some(([, positions]) =>
-      ![0n, 9_000n, 9_008n].includes(positions.get(`${topic}-0`) as bigint)
+      ![0n, 9_000n, 9_008n].includes(offsetsOf(positions).get(`${topic}-0`)!)
     ),
   );
   for (const [read, positions] of stops) {
     assertEquals([...positions.keys()], [0, 1, 2].map((n) => `${topic}-${n}`));
-    assertEquals([...positions.values()].every((position) => typeof position === "bigint"), true);
+    for (const offset of offsetsOf(positions).values()) assertEquals(typeof offset, "bigint");
     const rest = await readOn(structuredClone(positions));
     assertEquals(byPartition([...read, ...rest]), byPartition(expected));
   }
@@ -557,7 +559,7 @@ Deno.test("KafkaInputConfig goes on from stored positions wherever it would star
   const at = await topicWith([...numbered("a", 5, 0), ...numbered("b", 5, 1)], 2);
   for (const startingOffset of ["end", { timestamp: new Date(0) }] as const) {
     const config = toEnd({ ...at, startingOffset });
-    const reader = await config.open(testPlace(), new Map([[`${at.topic}-0`, 3n]]));
+    const reader = await config.open(testPlace(), new Map([[`${at.topic}-0`, { offset: 3n }]]));
     try {
       const rest = startingOffset === "end" ? [] : numbered("b", 5).map(({ value }) => value);
       assertEquals(valuesOf(await readFrom(reader)).toSorted(), ["a 3", "a 4", ...rest]);
@@ -572,7 +574,8 @@ Deno.test("KafkaInputConfig refuses a stored position that the broker does not h
   await deleteRecords(brokers, topic, [{ partition: 1, offset: "4" }]);
   for (const stored of [3n, 11n]) {
     const error = await assertRejects(
-      () => toEnd({ brokers, topic }).open(testPlace(), new Map([[`${topic}-1`, stored]])),
+      () =>
+        toEnd({ brokers, topic }).open(testPlace(), new Map([[`${topic}-1`, { offset: stored }]])),
       Error,
     ) as Error;
     assertEquals(
@@ -585,7 +588,7 @@ Deno.test("KafkaInputConfig refuses a stored position that the broker does not h
   for (const [stored, count] of [[4n, 6], [10n, 0]] as const) {
     const reader = await toEnd({ brokers, topic }).open(
       testPlace(),
-      new Map([[`${topic}-1`, stored]]),
+      new Map([[`${topic}-1`, { offset: stored }]]),
     );
     try {
       assertEquals((await readFrom(reader)).length, count);

@@ -74,7 +74,7 @@ for (const [reset, expected] of [["earliest", ["v4", "v5"]], ["latest", []]] as 
     await admin.disconnect();
     const additionalProperties = { "auto.offset.reset": reset };
     const config = new KafkaInputConfig({ brokers, topic, tail: false, additionalProperties });
-    const reader = await config.open(testPlace(), new Map([[`${topic}-0`, 1n]]));
+    const reader = await config.open(testPlace(), new Map([[`${topic}-0`, { offset: 1n }]]));
     try {
       assertEquals((await readFrom(reader)).map(([, value]) => asText(value)), [...expected]);
     } finally {

@@ -5,6 +5,8 @@ import {
   type InputConfig,
   type InputReader,
   ManualOutputConfig,
+  type PartitionName,
+  type Positions,
   run,
   type RunOptions,
   type RunResult,
@@ -69,6 +71,12 @@ export function follow<T>(input: InputConfig<T>, options: RunOptions = {}): Foll
       await stop().catch(() => {});
     },
   };
+}
+
+/** The offsets of an input's positions, by the names of partitions. */
+export function offsetsOf(positions: Positions): Map<PartitionName, bigint> {
+  const all = positions as ReadonlyMap<PartitionName, { offset: bigint }>;
+  return new Map(Array.from(all, ([name, { offset }]) => [name, offset]));
 }
 
 /** Reads until `next` gives `null`, or `count` items or more have come. */

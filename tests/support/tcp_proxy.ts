@@ -12,6 +12,7 @@ export const API = {
   fetch: 1,
   listOffsets: 2,
   metadata: 3,
+  apiVersions: 18,
   initProducerId: 22,
 } as const;
 
@@ -34,6 +35,9 @@ interface Link {
   /** Kind, version and fault of each request on its way, by correlation id. */
   readonly pending: Map<number, { api: number; version: number; fault?: Fault }>;
 }
+
+/** The newest versions of requests that the broker seems to have: those of an older one. */
+export type Newest = Partial<Record<keyof typeof API, number>>;
 
 const NOT_LEADER_OR_FOLLOWER = 6;
 
@@ -58,10 +62,14 @@ export class TcpProxy implements AsyncDisposable {
   readonly #links = new Set<Link>();
   readonly #work: Promise<void>[] = [];
   readonly #requests = new Map<number, number>();
+  readonly #newest: ReadonlyMap<number, number>;
   #faults: Fault[] = [];
 
   /** Starts a proxy before `broker`, `host:port`, that does what `faults` say. */
-  constructor(broker: string, faults: readonly Fault[] = []) {
+  constructor(broker: string, faults: readonly Fault[] = [], newest: Newest = {}) {
+    this.#newest = new Map(
+      Object.entries(newest).map(([api, version]) => [API[api as keyof typeof API], version]),
+    );
     const [hostname, port] = broker.split(":");
     this.#target = { hostname, port: Number(port) };
     this.#faults = [...faults];
@@ -143,6 +151,7 @@ export class TcpProxy implements AsyncDisposable {
         return this.#fire(link, fault);
       }
       if (api === API.metadata) this.#redirect(message, version);
+      if (api === API.apiVersions) this.#age(message);
       await writeAll(link.client, message);
     }
   }
@@ -154,17 +163,41 @@ export class TcpProxy implements AsyncDisposable {
 
   /** Puts our port in the place of every broker's: length, correlation id, throttle time, brokers. */
   #redirect(message: Uint8Array<ArrayBuffer>, version: number): void {
-    if (version > 8) throw new Error(`metadata version ${version} has another form`);
     const view = new DataView(message.buffer);
+    const port = this.#listener.addr.port;
     let at = version >= 3 ? 12 : 8;
-    const brokers = view.getInt32(at);
-    at += 4;
-    for (let i = 0; i < brokers; i++) {
-      at += 4; // the node's id
-      at += 2 + view.getInt16(at);
-      view.setInt32(at, this.#listener.addr.port);
+    if (version < 9) {
+      const brokers = view.getInt32(at);
       at += 4;
-      at += 2 + Math.max(view.getInt16(at), 0); // the rack, with -1 for none
+      for (let i = 0; i < brokers; i++) {
+        at += 4; // the node's id
+        at += 2 + view.getInt16(at);
+        view.setInt32(at, port);
+        at += 4;
+        at += 2 + Math.max(view.getInt16(at), 0); // the rack, with -1 for none
+      }
+      return;
+    }
+    // Flexible: each length is a byte here, and one more than it is; behind each structure is a zero.
+    at++;
+    const brokers = message[at++] - 1;
+    for (let i = 0; i < brokers; i++) {
+      at += 4;
+      at += message[at] || 1;
+      view.setInt32(at, port);
+      at += 4;
+      at += message[at] || 1;
+      at++;
+    }
+  }
+
+  /** Lowers the newest versions: behind length, correlation id and error, an array of three int16. */
+  #age(message: Uint8Array<ArrayBuffer>): void {
+    const view = new DataView(message.buffer);
+    const count = view.getInt32(10);
+    for (let at = 14; at < 14 + 6 * count; at += 6) {
+      const newest = this.#newest.get(view.getInt16(at)) ?? Infinity;
+      if (view.getInt16(at + 4) > newest) view.setInt16(at + 4, newest);
     }
   }
 }

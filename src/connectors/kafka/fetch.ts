@@ -3,12 +3,18 @@
  *
  * @module
  */
-import { Buffer, type KafkaBroker, sendRequest } from "./kafkajs.ts";
+import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafkajs.ts";
 import type { Isolation } from "./properties.ts";
+import { WireReader, WireWriter } from "./wire.ts";
 
 /** What to ask of a partition. */
 export interface PartitionFetch {
   readonly topic: string;
+  /**
+   * The id of the topic that is meant: a broker that has another one under this name refuses. `null`
+   * where it is not known, or any will do.
+   */
+  readonly topicId: string | null;
   readonly partition: number;
   readonly offset: number;
   /** The most bytes; the first batch comes whole in any case, where no other partition came first. */
@@ -44,7 +50,12 @@ const API_KEY = 1;
 
 /** Versions that we write and read. (KIP-896 keeps 4 in Kafka 4; zstd needs 10.) */
 const OLDEST = 4;
-const NEWEST = 11;
+const NEWEST = 13;
+
+const FLEXIBLE_FROM = 12;
+
+/** From this version on, topics go by their ids, and have no names. */
+const IDS_FROM = 13;
 
 /** Asks a broker for the partitions that it leads. */
 export async function fetchRecords(
@@ -52,98 +63,99 @@ export async function fetchRecords(
   partitions: readonly PartitionFetch[],
   options: FetchOptions,
 ): Promise<FetchedPartition[]> {
+  const hasIds = partitions.every(({ topicId }) => topicId !== null);
   const response = await sendRequest(broker, {
     apiKey: API_KEY,
     apiName: "Fetch",
     oldest: OLDEST,
-    newest: NEWEST,
-    encode: (version) => encodeRequest(partitions, options, version),
-    decode: decodeResponse,
+    newest: hasIds ? NEWEST : IDS_FROM - 1,
+    flexibleFrom: FLEXIBLE_FROM,
+    encode: (version) => encodeFetchRequest(partitions, options, version),
+    decode: (payload, version) => decodeFetched(payload, version, partitions),
   });
+  if (response.errorCode !== 0) throw errorOfCode(response.errorCode);
   return response.partitions;
 }
 
-function encodeRequest(
+/** The body of a request. */
+export function encodeFetchRequest(
   partitions: readonly PartitionFetch[],
   { maxWaitMs, minBytes, maxBytes, isolation }: FetchOptions,
   version: number,
 ): Buffer {
-  const topics = Map.groupBy(partitions, ({ topic }) => topic);
-  const names = [...topics.keys()].reduce((sum, topic) => sum + Buffer.byteLength(topic), 0);
-  const buffer: Buffer = Buffer.alloc(64 + names + 16 * topics.size + 32 * partitions.length);
-  let at = buffer.writeInt32BE(-1, 0); // we are no replica
-  at = buffer.writeInt32BE(maxWaitMs, at);
-  at = buffer.writeInt32BE(minBytes, at);
-  at = buffer.writeInt32BE(maxBytes, at);
-  at = buffer.writeInt8(isolation === "read_committed" ? 1 : 0, at);
+  const out = new WireWriter(version >= FLEXIBLE_FROM, 64 + 40 * partitions.length);
+  out.int32(-1); // we are no replica
+  out.int32(maxWaitMs);
+  out.int32(minBytes);
+  out.int32(maxBytes);
+  out.int8(isolation === "read_committed" ? 1 : 0);
   if (version >= 7) {
-    at = buffer.writeInt32BE(0, at); // no fetch session
-    at = buffer.writeInt32BE(-1, at);
+    out.int32(0); // no fetch session
+    out.int32(-1);
   }
-  at = buffer.writeInt32BE(topics.size, at);
-  for (const [topic, asked] of topics) {
-    at = writeString(buffer, at, topic);
-    at = buffer.writeInt32BE(asked.length, at);
-    for (const { partition, offset, maxBytes } of asked) {
-      at = buffer.writeInt32BE(partition, at);
-      if (version >= 9) at = buffer.writeInt32BE(-1, at); // we do not follow the leader's epoch
-      at = buffer.writeBigInt64BE(BigInt(offset), at);
-      if (version >= 5) at = buffer.writeBigInt64BE(-1n, at); // only replicas have a log start
-      at = buffer.writeInt32BE(maxBytes, at);
-    }
-  }
-  if (version >= 7) at = buffer.writeInt32BE(0, at); // no topics leave the session
-  if (version >= 11) at = writeString(buffer, at, ""); // no rack: leaders only
-  return buffer.subarray(0, at);
-}
-
-function writeString(buffer: Buffer, at: number, text: string): number {
-  const length = buffer.write(text, at + 2);
-  buffer.writeInt16BE(length, at);
-  return at + 2 + length;
+  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)];
+  out.array(topics, ([topic, asked]) => {
+    if (version >= IDS_FROM) out.uuid(asked[0].topicId);
+    else out.string(topic);
+    out.array(asked, ({ partition, offset, maxBytes }) => {
+      out.int32(partition);
+      if (version >= 9) out.int32(-1); // we do not follow the leader's epoch,
+      out.int64(BigInt(offset));
+      if (version >= 12) out.int32(-1); // also not for what was fetched last
+      if (version >= 5) out.int64(-1n); // only replicas have a log start
+      out.int32(maxBytes);
+      out.tags();
+    });
+    out.tags();
+  });
+  if (version >= 7) out.array([], () => {}); // no topics leave the session
+  if (version >= 11) out.string(""); // no rack: leaders only
+  out.tags();
+  return out.written;
 }
 
 interface FetchResponse {
+  /** Of the request as a whole. */
+  readonly errorCode: number;
   readonly partitions: FetchedPartition[];
   readonly clientSideThrottleTime: number;
 }
 
-function decodeResponse(payload: Buffer, version: number): FetchResponse {
-  let at = 0;
-  const int32 = (): number => payload.readInt32BE((at += 4) - 4);
-  const int64 = (): bigint => payload.readBigInt64BE((at += 8) - 8);
-  const throttle = int32();
-  if (version >= 7) at += 6; // the session's error and id
-  const partitions: FetchedPartition[] = [];
-  for (let topics = int32(); topics > 0; topics--) {
-    const length = payload.readInt16BE(at);
-    const topic = payload.toString("utf8", at + 2, at + 2 + length);
-    at += 2 + length;
-    for (let count = int32(); count > 0; count--) {
-      const partition = int32();
-      const errorCode = payload.readInt16BE(at);
-      at += 2;
-      const highWatermark = Number(int64());
-      const lastStableOffset = Number(int64());
-      if (version >= 5) at += 8; // where the log starts
-      const aborted: { producerId: bigint; firstOffset: number }[] = [];
-      for (let transactions = int32(); transactions > 0; transactions--) {
-        aborted.push({ producerId: int64(), firstOffset: Number(int64()) });
-      }
-      if (version >= 11) at += 4; // a preferred replica, which we do not read from
-      const size = Math.max(int32(), 0);
-      const records = payload.subarray(at, at + size);
-      at += size;
-      partitions.push({
-        topic,
-        partition,
-        errorCode,
-        highWatermark,
-        lastStableOffset,
-        aborted,
-        records,
-      });
-    }
-  }
-  return { partitions, clientSideThrottleTime: version >= 8 ? throttle : 0 };
+/** Reads the body of a response to a request for `asked`. */
+export function decodeFetched(
+  payload: Buffer,
+  version: number,
+  asked: readonly PartitionFetch[],
+): FetchResponse {
+  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
+  const throttle = from.int32();
+  const errorCode = version >= 7 ? from.int16() : 0;
+  if (version >= 7) from.int32(); // the session's id
+  const names = version < IDS_FROM
+    ? null
+    : new Map(asked.map(({ topic, topicId }) => [topicId, topic]));
+  const partitions = from.array(() => {
+    const topic = names === null ? from.string()! : names.get(from.uuid()) ?? "";
+    const answers = from.array(() => readPartition(from, topic, version));
+    from.tags();
+    return answers;
+  }).flat();
+  return { errorCode, partitions, clientSideThrottleTime: version >= 8 ? throttle : 0 };
+}
+
+function readPartition(from: WireReader, topic: string, version: number): FetchedPartition {
+  const partition = from.int32();
+  const errorCode = from.int16();
+  const highWatermark = Number(from.int64());
+  const lastStableOffset = Number(from.int64());
+  if (version >= 5) from.int64(); // where the log starts
+  const aborted = from.array(() => {
+    const transaction = { producerId: from.int64(), firstOffset: Number(from.int64()) };
+    from.tags();
+    return transaction;
+  });
+  if (version >= 11) from.int32(); // a preferred replica, which we do not read from
+  const records = from.bytes();
+  from.tags();
+  return { topic, partition, errorCode, highWatermark, lastStableOffset, aborted, records };
 }

@@ -12,9 +12,11 @@ import { type Codec, codecOf, decompress } from "./compression.ts";
 import { isFatal, type KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import { type FetchedPartition, fetchRecords } from "./fetch.ts";
 import { errorOfCode } from "./kafkajs.ts";
+import { allowReplaced, replacedMeanwhile, type ReplacedTopic } from "./replaced_topics.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
 import { positionName } from "./topic_partition.ts";
+import { TopicReplacedError, type TopicWatch } from "./topic_watch.ts";
 import { committedBatches } from "./transactions.ts";
 
 /** How far a fetch of less than one batch widens the next one. */
@@ -53,6 +55,7 @@ export interface Block {
 export class Fetcher {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
+  readonly #watch: TopicWatch;
   readonly #states: PartitionState[];
   readonly #at: Place;
   readonly #blocks: Block[] = [];
@@ -67,15 +70,22 @@ export class Fetcher {
   #onArrival: (() => void) | null = null;
   #onRoom: (() => void) | null = null;
 
-  /** Fetches nothing yet. Partitions that are added to a topic are added to `states`. */
+  /**
+   * Fetches nothing yet. `states` follow the topics: new partitions are added, and those of a topic that
+   * has been created again take the place of the old ones.
+   */
   constructor(
     settings: KafkaInputSettings,
-    connection: KafkaConnection,
-    states: PartitionState[],
+    { connection, watch, states }: {
+      readonly connection: KafkaConnection;
+      readonly watch: TopicWatch;
+      readonly states: PartitionState[];
+    },
     at: Place,
   ) {
     this.#settings = settings;
     this.#connection = connection;
+    this.#watch = watch;
     this.#states = states;
     this.#at = at;
   }
@@ -143,6 +153,7 @@ export class Fetcher {
       if (this.#isFull()) await this.#room();
       if (this.#closed || this.#at.signal.aborted) return;
       try {
+        if (await this.#inTime(this.#findReplaced())) continue; // with other partitions
         await this.#findPartitions();
         await this.#inTime(this.#fetchRound(open));
         this.#connection.succeeded();
@@ -169,6 +180,29 @@ export class Fetcher {
     });
   }
 
+  /** Whether a topic has been created again, and is read from where `auto.offset.reset` says. */
+  async #findReplaced(): Promise<boolean> {
+    if (!this.#watch.isDue) return false;
+    const replaced = await replacedMeanwhile(this.#states, this.#watch, this.#connection);
+    for (const topic of replaced) await this.#readAgain(topic);
+    return replaced.length > 0;
+  }
+
+  /** Reads a topic as a new one. What has been fetched of the old one is still handed out. */
+  async #readAgain(replaced: ReplacedTopic): Promise<void> {
+    const { topic } = replaced;
+    allowReplaced(replaced, this.#settings, this.#at.log);
+    this.#connection.drop(); // it may know partitions of the old one
+    const settings = { ...this.#settings, topics: [topic] };
+    const mine = await partitionsOf(settings, this.#at, this.#connection);
+    const offsets = await fetchOffsets(mine, "beginning", this.#connection);
+    const topicId = this.#watch.idOf(topic);
+    const read = () => ({ topicId, isReplaced: true });
+    const states = startingStates(settings, new Map(), offsets, read, this.#at.log);
+    const others = this.#states.filter((state) => state.topic !== topic);
+    this.#states.splice(0, this.#states.length, ...others, ...states);
+  }
+
   /** Partitions that were added to a topic are read from their first record. */
   async #findPartitions(): Promise<void> {
     if (!this.#settings.tail) return;
@@ -177,7 +211,10 @@ export class Fetcher {
     const known = new Set(this.#states.map(({ name }) => name));
     const added = all.filter((partition) => !known.has(positionName(partition)));
     const offsets = await fetchOffsets(added, "beginning", this.#connection);
-    const states = startingStates(this.#settings, new Map(), offsets);
+    const states = startingStates(this.#settings, new Map(), offsets, (topic) => ({
+      topicId: this.#watch.idOf(topic),
+      isReplaced: false,
+    }), this.#at.log);
     for (const { topic, partition } of states) {
       this.#at.log.info("new partition", { topic, partition });
     }
@@ -185,10 +222,10 @@ export class Fetcher {
   }
 
   /** Resolves with the round; when it takes longer than brokers may wait, nobody knows what is there. */
-  async #inTime(round: Promise<void>): Promise<void> {
+  async #inTime<R>(round: Promise<R>): Promise<R> {
     const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
     try {
-      await round;
+      return await round;
     } finally {
       clearTimeout(timer);
     }
@@ -233,8 +270,9 @@ export class Fetcher {
   async #fetchFrom(leader: number, states: readonly PartitionState[]): Promise<void> {
     const { input } = this.#settings;
     const broker = await this.#connection.broker(leader);
-    const asked = states.map(({ topic, partition, fetched, maxBytes }) => ({
+    const asked = states.map(({ topic, topicId, partition, fetched, maxBytes }) => ({
       topic,
+      topicId,
       partition,
       offset: fetched,
       maxBytes,
@@ -251,10 +289,18 @@ export class Fetcher {
       const state = byName.get(positionName(answer));
       if (state === undefined) continue;
       if (answer.errorCode === 0) await this.#take(answer, state);
-      else if (answer.errorCode === OFFSET_OUT_OF_RANGE) await this.#reset(state);
-      else problem = errorOfCode(answer.errorCode);
+      else if (answer.errorCode === OFFSET_OUT_OF_RANGE) {
+        await this.#checkTopics();
+        await this.#reset(state);
+      } else problem = errorOfCode(answer.errorCode);
     }
     if (problem !== undefined) throw problem;
+  }
+
+  /** Throws where a topic has been created again: the next round deals with that. */
+  async #checkTopics(): Promise<void> {
+    const replaced = await replacedMeanwhile(this.#states, this.#watch, this.#connection);
+    for (const { topic, evidence } of replaced) throw new Error(`"${topic}" changed: ${evidence}`);
   }
 
   /** Keeps what was fetched of a partition for the flow. */
@@ -328,7 +374,8 @@ export class Fetcher {
   /** After an error: a new connection, and on from the same positions; or the end of the run. */
   async #recover(error: unknown): Promise<void> {
     if (this.#closed) return;
-    if (error instanceof Unrecoverable) throw error;
+    if (error instanceof Unrecoverable || error instanceof TopicReplacedError) throw error;
+    this.#watch.doubt();
     const topics = this.#settings.topics.map((topic) => `"${topic}"`).join(", ");
     if (kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION") {
       this.#unknownSince ??= performance.now();
@@ -337,7 +384,7 @@ export class Fetcher {
           cause: error,
         });
       }
-    } else this.#unknownSince = null;
+    } else if (kindOf(error) !== "UNKNOWN_TOPIC_ID") this.#unknownSince = null;
     if (isFatal(error)) {
       throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
     }

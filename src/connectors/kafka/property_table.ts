@@ -187,7 +187,7 @@ export const INPUT = {
     default: "read_committed",
   },
   "auto.offset.reset": {
-    sets: "where to go on if a position is not on the broker any more",
+    sets: "where to go on if a position is not on the broker, or its topic is another one",
     values: choice([
       ["error", "error"],
       ["earliest", "beginning"],

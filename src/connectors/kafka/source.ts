@@ -9,8 +9,12 @@ import type { InputReader, Place, Positions, Progress } from "../../graph/contra
 import { RecordCursor, type StoredRecord } from "./batches.ts";
 import { KafkaConnection, messageOfKafka } from "./connection.ts";
 import { type Block, Fetcher, readable } from "./fetcher.ts";
+import { type KafkaPosition, storedPosition } from "./position.ts";
+import { markOf } from "./record_mark.ts";
+import { allowReplaced, replacedSince } from "./replaced_topics.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
+import { TopicWatch } from "./topic_watch.ts";
 
 /** Makes an item of a record. */
 export interface ToItem<T> {
@@ -35,17 +39,37 @@ export async function openKafkaReader<T>(
     signal: at.signal,
     isolation: input.isolation,
   });
+  const watch = new TopicWatch({
+    ask: () => connection.metadata(),
+    maxAgeMs: input.metadataMaxAgeMs,
+  });
   try {
-    const offsets = await connection.open(async () => {
+    const { offsets, replaced } = await connection.open(async () => {
+      await watch.look(); // first: a topic that is replaced from here on is noticed later
       const mine = await partitionsOf(settings, at, connection);
-      return await fetchOffsets(mine, settings.start, connection);
+      return {
+        offsets: await fetchOffsets(mine, settings.start, connection),
+        replaced: await replacedSince(resume, settings, watch, connection),
+      };
     });
-    const states = startingStates(settings, resume, offsets);
-    return new KafkaReader(settings, connection, states, toItem, at);
+    for (const topic of replaced) allowReplaced(topic, settings, at.log);
+    const others = new Set(replaced.map(({ topic }) => topic));
+    const states = startingStates(settings, resume, offsets, (topic) => ({
+      topicId: watch.idOf(topic),
+      isReplaced: others.has(topic),
+    }), at.log);
+    return new KafkaReader(settings, { connection, watch, states }, toItem, at);
   } catch (error) {
     await connection.close();
     throw error;
   }
+}
+
+/** What a reader begins with. */
+interface Opened {
+  readonly connection: KafkaConnection;
+  readonly watch: TopicWatch;
+  readonly states: PartitionState[];
 }
 
 /** Hands out what the fetcher brings, record by record. */
@@ -67,8 +91,7 @@ class KafkaReader<T> implements InputReader<T> {
 
   constructor(
     settings: KafkaInputSettings,
-    connection: KafkaConnection,
-    states: PartitionState[],
+    { connection, watch, states }: Opened,
     toItem: ToItem<T>,
     at: Place,
   ) {
@@ -77,7 +100,7 @@ class KafkaReader<T> implements InputReader<T> {
     this.#states = states;
     this.#toItem = toItem;
     this.#at = at;
-    this.#fetcher = new Fetcher(settings, connection, states, at);
+    this.#fetcher = new Fetcher(settings, { connection, watch, states }, at);
     this.#fetcher.start();
   }
 
@@ -110,7 +133,12 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   positions(): Positions {
-    return new Map(this.#states.map(({ name, handedOut }) => [name, BigInt(handedOut)]));
+    return new Map(
+      this.#states.map(({ name, handedOut, topicId, mark, last }) => [
+        name,
+        storedPosition(handedOut, topicId, mark ?? last),
+      ]),
+    );
   }
 
   progress(): Progress | null {
@@ -132,9 +160,11 @@ class KafkaReader<T> implements InputReader<T> {
     const { groupId } = this.#settings.input;
     if (groupId === null || this.#states.length === 0) return;
     try {
-      const offsets = this.#states.flatMap(({ topic, partition, name }) => {
-        const offset = positions.get(name) as bigint | undefined;
-        return offset === undefined ? [] : { topic, partition, offset }; // found since the epoch ended
+      const offsets = this.#states.flatMap(({ topic, partition, name, topicId }) => {
+        const stored = positions.get(name) as KafkaPosition | undefined;
+        // A partition, or its topic, may have been found since the epoch ended.
+        if (stored === undefined || (stored.topicId ?? null) !== topicId) return [];
+        return [{ topic, partition, offset: stored.offset }];
       });
       await this.#connection.commitGroup(groupId, offsets);
     } catch (error) {
@@ -157,9 +187,13 @@ class KafkaReader<T> implements InputReader<T> {
     const { topic, partition } = state;
     const toItem = this.#toItem;
     const { offsets, states } = this.#last;
+    let newest: StoredRecord | null = null;
     while (items.length < BATCH) {
       if (this.#cursor === null || this.#cursor.done) {
-        if (this.#batch === batches.length) return this.#finish(block);
+        if (this.#batch === batches.length) {
+          this.#finish(block);
+          break;
+        }
         const { batch, bytes } = batches[this.#batch++];
         this.#cursor = new RecordCursor(batch, bytes, toItem.withHeaders === true);
         continue;
@@ -170,6 +204,11 @@ class KafkaReader<T> implements InputReader<T> {
       offsets.push(record.offset);
       states.push(state);
       state.handedOut = record.offset + 1;
+      newest = record;
+    }
+    if (newest !== null && state.topicId === null) {
+      state.last = markOf(newest);
+      state.mark ??= state.last;
     }
   }
 

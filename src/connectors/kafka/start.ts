@@ -3,8 +3,11 @@
  *
  * @module
  */
+import type { Log } from "../../core/log.ts";
 import type { Place, Positions } from "../../graph/contracts.ts";
 import type { KafkaConnection } from "./connection.ts";
+import type { KafkaPosition } from "./position.ts";
+import type { RecordMark } from "./record_mark.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 
@@ -22,6 +25,8 @@ export interface PartitionOffsets extends TopicPartition {
 export interface PartitionState extends TopicPartition {
   /** What its position is called. */
   readonly name: string;
+  /** The id of the topic that is read; `null` where the broker has none. */
+  readonly topicId: string | null;
   readonly start: number;
   /** The next offset to ask for. */
   fetched: number;
@@ -33,6 +38,18 @@ export interface PartitionState extends TopicPartition {
   readonly end: number | null;
   /** How many bytes to ask for. */
   maxBytes: number;
+  /** Where there is no id: a record that is known to be of this topic; `null` before the first. */
+  mark: RecordMark | null;
+  /** Where there is no id: the record that was handed out last, by an earlier run where this has none. */
+  last: RecordMark | null;
+}
+
+/** What of a topic is read. */
+export interface TopicRead {
+  /** Its id; `null` where the broker has none. */
+  readonly topicId: string | null;
+  /** Whether it has been created again: stored positions are not its own. */
+  readonly isReplaced: boolean;
 }
 
 /** The partitions that are this worker's: number `p` goes to worker `p mod workerCount`. */
@@ -81,29 +98,43 @@ export function startingStates(
   { tail, input }: KafkaInputSettings,
   resume: Positions,
   offsets: readonly PartitionOffsets[],
+  topicOf: (topic: string) => TopicRead,
+  log: Log,
 ): PartitionState[] {
+  const { offsetReset } = input;
   return offsets.map(({ topic, partition, first, last, start }) => {
     const name = positionName({ topic, partition });
-    const stored = resume.get(name) as bigint | undefined;
+    const { topicId, isReplaced } = topicOf(topic);
+    const stored = isReplaced ? undefined : resume.get(name) as KafkaPosition | undefined;
     let from = start < 0 ? last : start;
-    if (stored !== undefined) {
-      from = Number(stored);
+    if (isReplaced) from = offsetReset === "end" ? last : first;
+    else if (stored !== undefined) {
+      from = Number(stored.offset);
       if (from < first || from > last) {
-        const { offsetReset } = input;
         if (offsetReset === "error") throw outOfRange(topic, partition, from, first, last);
-        from = offsetReset === "beginning" ? first : last;
+        const goesOnAt = offsetReset === "beginning" ? first : last;
+        log.warn("position lost: records were deleted before they were read", {
+          topic,
+          partition,
+          position: from,
+          goesOnAt,
+        });
+        from = goesOnAt;
       }
     }
     return {
       topic,
       partition,
       name,
+      topicId,
       start: from,
       fetched: from,
       handedOut: from,
       caughtUp: false,
       end: tail ? null : last,
       maxBytes: input.partitionMaxBytes,
+      mark: null,
+      last: stored?.record ?? null,
     };
   });
 }

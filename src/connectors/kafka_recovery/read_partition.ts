@@ -41,7 +41,7 @@ export async function* readPartition(
     const leader = (await connection.leaders(topic)).get(partition)!;
     const [answer] = await fetchRecords(
       await connection.broker(leader),
-      [{ topic, partition, offset: at, maxBytes: FETCH_BYTES }],
+      [{ topic, topicId: null, partition, offset: at, maxBytes: FETCH_BYTES }],
       { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES, isolation: "read_committed" },
     );
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode);

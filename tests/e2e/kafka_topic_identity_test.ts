@@ -1,0 +1,253 @@
+/**
+ * Topics that are deleted and created again under their names: the records of the new one are never
+ * skipped, whether the flow was stopped meanwhile or went on.
+ */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { KafkaInputConfig, type KafkaItem, type KafkaProperties, type Positions } from "millrace";
+import type { InputReader } from "../../src/graph/contracts.ts";
+import { eventually } from "../support/eventually.ts";
+import { createTopic, kafkaBrokers, type NewRecord, produce } from "../support/kafka.ts";
+import { kafkaClient } from "../support/kafka_client.ts";
+import { asText, readFrom, within } from "../support/kafka_reading.ts";
+import { testPlace } from "../support/place.ts";
+import { type Newest, TcpProxy } from "../support/tcp_proxy.ts";
+
+/** What a broker knows: topics have ids since Kafka 2.8, and fetches carry them since 3.1. */
+const BROKERS: readonly { what: string; newest: Newest }[] = [
+  { what: "a broker of today", newest: {} },
+  { what: "a broker before Kafka 3.1", newest: { fetch: 12 } },
+  { what: "a broker before Kafka 2.8", newest: { fetch: 11, metadata: 8 } },
+];
+
+const NOTHING_STORED: Positions = new Map();
+
+const CREATED_AGAIN = "has been deleted and created again under its name (";
+
+const records = (name: string, count: number, timestamp = 1): NewRecord[] =>
+  Array.from({ length: count }, (_, n) => ({ value: `${name} ${n}`, timestamp, partition: 0 }));
+
+const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
+
+/** The topic's name is free a moment after it has been deleted. */
+async function replaceTopic(topic: string, partitions = 1): Promise<void> {
+  const brokers = await kafkaBrokers();
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+    for (const deadline = Date.now() + 10_000; (await admin.listTopics()).includes(topic);) {
+      if (Date.now() > deadline) throw new Error(`topic "${topic}" was not deleted`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } finally {
+    await admin.disconnect();
+  }
+  await createTopic(brokers, { name: topic, partitions });
+}
+
+/** Reads to the end of the topic, and returns what came and the positions then. */
+async function readOnce(
+  config: KafkaInputConfig,
+  stored: Positions,
+  place = testPlace(),
+): Promise<{ values: (string | null)[]; positions: Positions }> {
+  const reader = await config.open(place, stored);
+  try {
+    return {
+      values: valuesOf(await readFrom(reader)),
+      positions: structuredClone(reader.positions()),
+    };
+  } finally {
+    await reader.close();
+  }
+}
+
+for (const { what, newest } of BROKERS) {
+  Deno.test(`a topic that was created again while the flow was stopped is noticed: ${what}`, async () => {
+    await using proxy = new TcpProxy((await kafkaBrokers())[0], [], newest);
+    const brokers = [proxy.address];
+    const input = (topic: string, additionalProperties: KafkaProperties = {}) =>
+      new KafkaInputConfig({ brokers, topic, tail: false, additionalProperties });
+    const topic = await createTopic(await kafkaBrokers());
+    await produce(await kafkaBrokers(), topic, records("old", 10));
+    const first = await readOnce(input(topic), NOTHING_STORED);
+    assertEquals(first.values.length, 10);
+    // With nothing new, the position still says of which topic it is.
+    const { values, positions } = await readOnce(input(topic), first.positions);
+    assertEquals(values, []);
+
+    // As many records as had been read, then more.
+    await replaceTopic(topic);
+    for (const count of [10, 30]) {
+      await produce(await kafkaBrokers(), topic, records("new", count === 10 ? 10 : 20));
+      const error = await assertRejects(() => readOnce(input(topic), positions), Error) as Error;
+      assertStringIncludes(error.message, `topic "${topic}" ${CREATED_AGAIN}`);
+      assertStringIncludes(error.message, `"auto.offset.reset"`);
+    }
+
+    for (const [reset, count] of [["earliest", 30], ["latest", 0]] as const) {
+      const place = testPlace();
+      const read = await readOnce(input(topic, { "auto.offset.reset": reset }), positions, place);
+      assertEquals([read.values.length, read.values[0]], [count, count > 0 ? "new 0" : undefined]);
+      assertEquals(place.logged.filter((line) => line.startsWith("warn:")), [
+        "warn: topic has been deleted and created again: it is read as a new one",
+      ]);
+      // From here on it is the topic that is read.
+      assertEquals((await readOnce(input(topic), read.positions)).values, []);
+    }
+  });
+}
+
+Deno.test("a topic of other partitions that was created again is read whole, on every worker", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers, { partitions: 3 });
+  await produce(brokers, topic, [0, 1, 2].map((partition) => ({ value: "old", partition })));
+  const input = (additionalProperties: KafkaProperties = {}) =>
+    new KafkaInputConfig({ brokers, topic, tail: false, additionalProperties });
+  const { positions } = await readOnce(input(), NOTHING_STORED);
+  await replaceTopic(topic, 2);
+  await produce(
+    brokers,
+    topic,
+    [0, 1].map((partition) => ({ value: `new ${partition}`, partition })),
+  );
+  for (const workerIndex of [0, 1]) {
+    const place = testPlace({ workerIndex, workerCount: 2 });
+    await assertRejects(() => readOnce(input(), positions, place), Error, CREATED_AGAIN);
+    const again = input({ "auto.offset.reset": "earliest" });
+    assertEquals((await readOnce(again, positions, place)).values, [`new ${workerIndex}`]);
+  }
+});
+
+Deno.test("the same records at the same offsets of a broker without topic ids are gone on with", async () => {
+  const brokers = await kafkaBrokers();
+  await using proxy = new TcpProxy(brokers[0], [], { metadata: 8 });
+  const topic = await createTopic(brokers);
+  await produce(brokers, topic, records("same", 3));
+  const input = new KafkaInputConfig({ brokers: [proxy.address], topic, tail: false });
+  const { positions } = await readOnce(input, NOTHING_STORED);
+  await replaceTopic(topic);
+  await produce(brokers, topic, records("same", 5));
+  assertEquals((await readOnce(input, positions)).values, ["same 3", "same 4"]);
+});
+
+/** A reader that holds what it may, and asks for no more until it is read from. */
+async function fullReader(
+  brokers: string[],
+  topic: string,
+  more: KafkaProperties,
+  place = testPlace(),
+): Promise<InputReader<KafkaItem>> {
+  const reader = await new KafkaInputConfig({
+    brokers,
+    topic,
+    additionalProperties: {
+      "queued.max.messages.kbytes": 1,
+      "max.partition.fetch.bytes": 1_000,
+      "fetch.wait.max.ms": 50,
+      ...more,
+    },
+  }).open(place, NOTHING_STORED);
+  await within(reader.ready(), "something had been fetched");
+  return reader;
+}
+
+/** Two batches, of which a reader with room for one asks for the second after the first. */
+async function produceTwice(topic: string, name: string): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    const value = `${name} ${i}`.padEnd(2_000, ".");
+    await produce(await kafkaBrokers(), topic, [{ value, partition: 0 }]);
+  }
+}
+
+const nameOf = (value: string | null) => value!.replace(/\.+$/, "");
+
+for (const { what, newest } of BROKERS) {
+  // Brokers that take names only are asked each time whether the topic is the same.
+  const fresh: KafkaProperties = newest.fetch === undefined
+    ? {}
+    : { "topic.metadata.refresh.interval.ms": 1 };
+
+  Deno.test(`a topic that is created again while it is read is noticed at the next fetch: ${what}`, async () => {
+    await using proxy = new TcpProxy((await kafkaBrokers())[0], [], newest);
+    const topic = await createTopic(await kafkaBrokers());
+    await produceTwice(topic, "old");
+    const reader = await fullReader([proxy.address], topic, fresh);
+    try {
+      await replaceTopic(topic);
+      await produceTwice(topic, "new");
+      const read: KafkaItem[] = [];
+      const error = await assertRejects(async () => {
+        for (;;) read.push(...await readFrom(reader, 1));
+      }, Error) as Error;
+      assertStringIncludes(error.message, CREATED_AGAIN);
+      assertEquals(valuesOf(read).map(nameOf), ["old 0"]);
+    } finally {
+      await reader.close();
+    }
+  });
+
+  Deno.test(`with auto.offset.reset it is read from its beginning: ${what}`, async () => {
+    await using proxy = new TcpProxy((await kafkaBrokers())[0], [], newest);
+    const topic = await createTopic(await kafkaBrokers());
+    await produceTwice(topic, "old");
+    const place = testPlace();
+    const earliest = { ...fresh, "auto.offset.reset": "earliest" };
+    const reader = await fullReader([proxy.address], topic, earliest, place);
+    try {
+      // Of more partitions than before, all are read.
+      await replaceTopic(topic, 2);
+      await produceTwice(topic, "new");
+      await produce(await kafkaBrokers(), topic, [{ value: "other", partition: 1 }]);
+      const read = valuesOf(await readFrom(reader, 4)).map(nameOf);
+      assertEquals(read[0], "old 0");
+      assertEquals(read.slice(1).toSorted(), ["new 0", "new 1", "other"]);
+      assertEquals(reader.positions().size, 2);
+      assertEquals(place.logged.filter((line) => line.startsWith("warn: topic")).length, 1);
+    } finally {
+      await reader.close();
+    }
+  });
+
+  Deno.test(`a topic that is created again while no broker is in reach is noticed: ${what}`, async () => {
+    await using proxy = new TcpProxy((await kafkaBrokers())[0], [], newest);
+    const topic = await createTopic(await kafkaBrokers());
+    await produce(await kafkaBrokers(), topic, records("old", 10));
+    const reader = await new KafkaInputConfig({ brokers: [proxy.address], topic })
+      .open(testPlace(), NOTHING_STORED);
+    try {
+      assertEquals((await readFrom(reader, 10)).length, 10);
+      proxy.refusing = true;
+      proxy.cutAll();
+      await eventually(() => proxy.refused > 0, "it had tried to come back");
+      await replaceTopic(topic);
+      await produce(await kafkaBrokers(), topic, records("new", 30));
+      proxy.refusing = false;
+      const error = await assertRejects(() => readFrom(reader, 1), Error) as Error;
+      assertStringIncludes(error.message, CREATED_AGAIN);
+    } finally {
+      await reader.close();
+    }
+  });
+}
+
+Deno.test("a broker that loses its connection does not make a topic another one", async () => {
+  for (const { newest } of BROKERS) {
+    await using proxy = new TcpProxy((await kafkaBrokers())[0], [], newest);
+    const topic = await createTopic(await kafkaBrokers());
+    await produce(await kafkaBrokers(), topic, records("one", 10));
+    const reader = await new KafkaInputConfig({ brokers: [proxy.address], topic })
+      .open(testPlace(), NOTHING_STORED);
+    try {
+      assertEquals((await readFrom(reader, 10)).length, 10);
+      for (const name of ["two", "three"]) {
+        proxy.cutAll();
+        await produce(await kafkaBrokers(), topic, records(name, 5));
+        assertEquals(valuesOf(await readFrom(reader, 5))[0], `${name} 0`);
+      }
+      assert(proxy.cuts > 0);
+    } finally {
+      await reader.close();
+    }
+  }
+});
