@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { closestString } from "@std/text";
+import { closestName } from "../core/closest_name.ts";
 import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
@@ -218,7 +218,7 @@ function joinFlags(args: readonly string[]): string[] {
 function didYouMean(given: string, names: readonly string[]): string {
   if (given.length < 2) return "";
   const alike = names.find((name) => name.startsWith(given.slice(0, 3)));
-  const nearest: string = closestString(given, names);
+  const nearest = closestName(given, names);
   const strange = nearest.split("").filter((letter) => !given.includes(letter)).length;
   const meant = alike ?? (strange * 4 < nearest.length ? nearest : undefined);
   return meant === undefined ? "" : `: did you mean --${meant}?`;

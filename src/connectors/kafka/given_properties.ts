@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { closestString } from "@std/text";
+import { closestName } from "../../core/closest_name.ts";
 import { CONNECTION, INPUT, OUTPUT, type Properties, type Property } from "./property_table.ts";
 import type { Values } from "./property_values.ts";
 import { REFUSED } from "./refused_properties.ts";
@@ -144,7 +144,7 @@ function notTaken(side: Side, name: string): TypeError {
   const known = [...NAMES[side].keys(), ...REFUSED.flatMap(({ names }) => names)];
   return new TypeError(
     `Kafka property "${name}" is not supported: librdkafka has none of that name (the nearest is ` +
-      `"${closestString(name, known)}")`,
+      `"${closestName(name, known)}")`,
   );
 }
 

@@ -1,0 +1,41 @@
+/**
+ * The known name that a mistyped one was probably meant to be.
+ *
+ * It is written here, not taken from a package: `mod.ts` loads it, and a flow must load in a project
+ * whose `node_modules` has none of our packages.
+ *
+ * @module
+ */
+
+/**
+ * Returns the name with the smallest edit distance to `given`; of equals, the first.
+ *
+ * @param names At least one.
+ */
+export function closestName(given: string, names: readonly string[]): string {
+  let closest = names[0];
+  let least = Infinity;
+  for (const name of names) {
+    const distance = editDistance(given, name);
+    if (distance < least) [closest, least] = [name, distance];
+  }
+  return closest;
+}
+
+/**
+ * How many characters have to be inserted, deleted or replaced to make one text of the other
+ * (Levenshtein 1965), by rows of the table of Wagner and Fischer, "The String-to-String Correction
+ * Problem", 1974.
+ */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
