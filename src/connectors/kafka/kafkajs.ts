@@ -11,8 +11,11 @@
 import { Buffer } from "node:buffer";
 import net, { isIP } from "node:net";
 import tls from "node:tls";
-import { type Broker, type Cluster, type ISocketFactory, Kafka, logLevel } from "kafkajs";
+// @ts-types="./kafkajs_types.ts"
+import { type Broker, type Cluster, Kafka, logLevel, type SocketFactory } from "kafkajs";
+// @ts-types="./kafkajs_types.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+// @ts-types="./kafkajs_types.ts"
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
@@ -207,13 +210,9 @@ quietTimers();
  * throttles or requests wait.
  */
 function quietTimers(): void {
-  interface Queue {
-    throttledUntil: number;
-    pending: readonly unknown[];
-  }
-  const prototype = (RequestQueue as unknown as { prototype: Record<string, unknown> }).prototype;
-  const original = prototype.scheduleCheckPendingRequests as (this: Queue) => void;
-  prototype.scheduleCheckPendingRequests = function (this: Queue): void {
+  const { prototype } = RequestQueue;
+  const original = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
     if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
   };
 }
@@ -264,7 +263,7 @@ export async function createCluster(
 function socketFactory(
   { noDelay, addressFamily }: ConnectionSettings,
   onError: (error: Error) => void,
-): ISocketFactory {
+): SocketFactory {
   const KEEP_ALIVE_MS = 60_000;
   return ({ host, port, ssl, onConnect }) => {
     const where = { host, port, family: addressFamily };

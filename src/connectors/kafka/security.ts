@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { KafkaConfig, Mechanism } from "kafkajs";
+import type { KafkaConfig, Mechanism } from "./kafkajs_types.ts";
 import type { ConnectionSettings, PemSource, SslSettings } from "./connection_settings.ts";
 
 /** A property that cannot work, found out when connecting: trying again is no use. */

@@ -1,0 +1,131 @@
+/**
+ * The types of what we use of KafkaJS 2.2.4, of which some has no types of its own.
+ *
+ * KafkaJS's declarations refer to `@types/node`. In a project with a `node_modules` that lacks it,
+ * `deno check` of a flow failed over them.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+
+/** Makes clients. */
+export declare class Kafka {
+  constructor(config: KafkaConfig);
+  /** Makes a consumer, which calls each partition assigner's factory before it connects. */
+  consumer(config: ConsumerConfig): unknown;
+}
+
+/** How much KafkaJS logs. */
+export declare const logLevel: { readonly INFO: number };
+
+/** How to reach a cluster. */
+export interface KafkaConfig {
+  brokers: string[];
+  clientId: string;
+  connectionTimeout: number;
+  authenticationTimeout: number;
+  requestTimeout: number;
+  socketFactory: SocketFactory;
+  retry: { retries: number; initialRetryTime: number; maxRetryTime: number };
+  logLevel: number;
+  logCreator: () => (entry: { namespace: string; log: { message: string } }) => void;
+  ssl?: ConnectionOptions;
+  sasl?: Mechanism | { mechanism: string; username: string; password: string };
+}
+
+/** Makes the sockets of a cluster's connections. */
+export type SocketFactory = (where: {
+  host: string;
+  port: number;
+  ssl: ConnectionOptions;
+  onConnect: () => void;
+}) => Socket;
+
+/** A SASL mechanism of our own. */
+export interface Mechanism {
+  mechanism: string;
+  authenticationProvider: (broker: {
+    saslAuthenticate: <R>(exchange: {
+      request: { encode: () => Buffer };
+      response: { decode: (raw: Buffer) => Buffer; parse: (data: Buffer) => R };
+    }) => Promise<R | void>;
+  }) => { authenticate(): Promise<void> };
+}
+
+/** What a consumer is made with. */
+export interface ConsumerConfig {
+  groupId: string;
+  readUncommitted: boolean;
+  allowAutoTopicCreation: boolean;
+  metadataMaxAge: number;
+  partitionAssigners: ((given: { cluster: Cluster }) => {
+    name: string;
+    version: number;
+    protocol: () => { name: string; metadata: Buffer };
+    assign: () => Promise<never[]>;
+  })[];
+}
+
+/** The connections to a cluster's brokers, and what is known about its topics. */
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addMultipleTargetTopics(topics: string[]): Promise<void>;
+  refreshMetadataIfNecessary(): Promise<void>;
+  findBroker(node: { nodeId: string }): Promise<Broker>;
+  findControllerBroker(): Promise<Broker>;
+  findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Broker>;
+  findTopicPartitionMetadata(topic: string): PartitionMetadata[];
+  fetchTopicsOffset(
+    topics: {
+      topic: string;
+      partitions: { partition: number }[];
+      fromBeginning?: boolean;
+      fromTimestamp?: number;
+    }[],
+  ): Promise<TopicOffsets[]>;
+}
+
+/** A partition, as the cluster's metadata has it. */
+export interface PartitionMetadata {
+  partitionId: number;
+  leader: number;
+}
+
+/** Offsets of a topic's partitions. */
+export interface TopicOffsets {
+  topic: string;
+  partitions: { partition: number; offset: string }[];
+}
+
+/** A connection to a broker. */
+export interface Broker {
+  metadata(topics: string[]): Promise<ClusterMetadata>;
+  offsetCommit(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+    topics: TopicOffsets[];
+  }): Promise<unknown>;
+}
+
+/** A cluster's topics. */
+export interface ClusterMetadata {
+  topicMetadata: {
+    topic: string;
+    topicErrorCode: number;
+    partitionMetadata: PartitionMetadata[];
+  }[];
+}
+
+/** Holds the requests that wait while a broker throttles. The default export of a module of it. */
+export default class RequestQueue {
+  declare throttledUntil: number;
+  declare pending: readonly unknown[];
+  declare scheduleCheckPendingRequests: () => void;
+}
+
+/** Makes the error that a code of the protocol stands for. */
+export declare function createErrorFromCode(code: number): Error & { readonly type: string };
