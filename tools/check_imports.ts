@@ -30,6 +30,13 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
 /** The one folder whose files may import KafkaJS: users without Kafka must never have to load it. */
 const KAFKA_FOLDER = "connectors/kafka";
 
+/**
+ * The folders whose files may import packages: the command, which has our own configuration, and what
+ * is loaded only when a flow opens Kafka. All else is loaded with `mod.ts` in the user's project, whose
+ * `node_modules` may have none of our packages.
+ */
+const PACKAGE_FOLDERS: readonly string[] = ["cli", KAFKA_FOLDER];
+
 /** One import; `from` and `to` are paths from the root of the repository. */
 export interface Import {
   from: string;
@@ -61,6 +68,9 @@ export function wrongDirection({ from, to, line }: Import): string | undefined {
   if (/^(npm:\/?)?kafkajs(@|\/|$)/.test(to)) {
     if (folder === KAFKA_FOLDER) return undefined;
     return `${place}: imports kafkajs, which only src/${KAFKA_FOLDER} may`;
+  }
+  if (/^(npm|jsr):/.test(to) && !PACKAGE_FOLDERS.includes(folder ?? "")) {
+    return `${place}: imports ${to}, but a flow must load in a project that lacks our packages`;
   }
   if (/^(npm|node|jsr|data|https?):/.test(to)) return undefined;
   if (!to.startsWith("src/")) return `${place}: imports ${to}, but src must do without it`;

@@ -1,5 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { type CliOptions, type CliResult, flowFile, folderOf, runCli } from "../support/cli.ts";
+import {
+  type CliOptions,
+  type CliResult,
+  FLOW_CONFIG,
+  flowFile,
+  folderOf,
+  runCli,
+} from "../support/cli.ts";
 
 /** What a failed run says on stderr. Whatever it is, it has no frames of the engine's. */
 async function failed(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
@@ -57,6 +64,7 @@ Deno.test("a package that nobody declared is named, with the import that wants i
 Deno.test("an export that an imported module does not have is named, with the place", async () => {
   const text = await failedText("flow.ts", {
     "flow.ts": `import { Dataflaw } from "millrace";\nexport default Dataflaw;\n`,
+    "deno.json": FLOW_CONFIG,
   });
   assertMatch(text, /^error: SyntaxError: [^\n]* 'Dataflaw' at flow\.ts:1:10\n$/);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import settings from "../../deno.json" with { type: "json" };
-import { type CliOptions, flowFile, folderOf, runCli } from "../support/cli.ts";
+import { type CliOptions, FLOW_CONFIG, flowFile, folderOf, runCli } from "../support/cli.ts";
 
 /** What a run prints that goes well: nothing on stderr. */
 async function printed(args: readonly string[], options: CliOptions = {}): Promise<string> {
@@ -65,7 +65,11 @@ Deno.test("cli.ts runs a flow of another folder from a folder with a space in it
       .input("in", new TestingInputConfig([Deno.cwd()]))
       .map((cwd) => cwd.slice(cwd.lastIndexOf("/") + 1))
       .capture(new StdOutputConfig());`;
-  await using folder = await folderOf({ "my flows/a #1 flow.ts": flow, "the cwd/.keep": "" });
+  await using folder = await folderOf({
+    "my flows/a #1 flow.ts": flow,
+    "my flows/deno.json": FLOW_CONFIG,
+    "the cwd/.keep": "",
+  });
   const cwd = `${folder.path}/the cwd`;
   assertEquals(await printed(["../my flows/a #1 flow.ts"], { cwd }), "the cwd\n");
   assertEquals(await printed([`${folder.path}/my flows/a #1 flow.ts`], { cwd }), "the cwd\n");

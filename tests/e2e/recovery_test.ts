@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
-import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
+import { FLOW_CONFIG, flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 import { Random } from "../support/random.ts";
 
 const SEEDS = Number(Deno.env.get("RECOVERY_SEEDS") ?? 3);
@@ -124,7 +124,7 @@ Deno.test("--restart goes on from the last snapshot by itself", async () => {
 });
 
 Deno.test("a finished run that is started again has nothing to do, and reads what is new", async () => {
-  await using folder = await folderOf({ "in.txt": "a\nb\n" });
+  await using folder = await folderOf({ "in.txt": "a\nb\n", "deno.json": FLOW_CONFIG });
   await Deno.writeTextFile(
     `${folder.path}/flow.ts`,
     `import { Dataflow, FileInputConfig, StdOutputConfig } from "millrace";

@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { type CliProcess, flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
+import {
+  type CliProcess,
+  FLOW_CONFIG,
+  flowFile,
+  folderOf,
+  runCli,
+  startCli,
+} from "../support/cli.ts";
 import { eventually } from "../support/eventually.ts";
 
 const flow = (name: string) => `${flowFile("workers.ts")}:${name}`;
@@ -126,7 +133,7 @@ Deno.test("two workers run a flow of another folder, from another folder, with s
       `import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
 export default new Dataflow("own").input("in", new TestingInputConfig([1, 2, 3, 4]))
   .keyOn((n) => String(n % 2)).countFinal("count").capture(new StdOutputConfig());`,
-    "my flows/deno.json": "{}",
+    "my flows/deno.json": FLOW_CONFIG,
     "some where/else.txt": "",
   });
   const path = `${folder.path}/my flows/count me.ts`;

@@ -30,6 +30,11 @@ export interface CliResult {
 const ROOT = `${import.meta.dirname}/../..`;
 const MARK = "MILLRACE_TEST_RUN";
 
+/** The text of a `deno.json` for a flow in a folder of its own. */
+export const FLOW_CONFIG = JSON.stringify({
+  imports: { millrace: new URL("../../mod.ts", import.meta.url).href },
+});
+
 /** The path of a flow of the end-to-end tests, from the project's root. */
 export function flowFile(name: string): string {
   return `tests/e2e/flows/${name}`;

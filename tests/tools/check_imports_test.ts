@@ -80,9 +80,26 @@ Deno.test("findProblems() leaves KafkaJS to the Kafka connector, deep imports of
     problems(
       "recovery/kafka/store.ts > npm:kafkajs@2.2.4",
       "connectors/std/input.ts > npm:/kafkajs@2.2.4/src/index.js",
-      "recovery/kafka/store.ts > npm:kafkajs-snappy@1.1.0",
+      "cli/main.ts > npm:kafkajs-snappy@1.1.0",
     ),
     [`src/recovery/kafka/store.ts:3: ${message}`, `src/connectors/std/input.ts:3: ${message}`],
+  );
+});
+
+Deno.test("findProblems() leaves packages to the command and to Kafka's connector", () => {
+  const message = "but a flow must load in a project that lacks our packages";
+  assertEquals(
+    problems(
+      "core/options.ts > npm:deno-std@1.4.0/text/closest_string.js",
+      "runtime/run.ts > jsr:@std/jsonc@1",
+      "cli/arguments.ts > npm:deno-std@1.4.0/cli/parse_args.js",
+      "connectors/kafka/lz4.ts > npm:lz4js@0.2.0",
+      "core/ids.ts > node:path",
+    ),
+    [
+      `src/core/options.ts:3: imports npm:deno-std@1.4.0/text/closest_string.js, ${message}`,
+      `src/runtime/run.ts:3: imports jsr:@std/jsonc@1, ${message}`,
+    ],
   );
 });
 

@@ -14,7 +14,6 @@ import { Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import type { RunStatus } from "./run_status.ts";
 import type { OutputTaps } from "./spawn.ts";
-import { configFlags } from "./worker_config.ts";
 import { permissionFlags } from "./worker_flags.ts";
 
 /** How a flow runs on worker processes. */
@@ -137,7 +136,7 @@ export async function spawnCluster(
   const { signal, killSignal, restarts = 0, log = silentLog } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
   requireInteger("restarts", restarts, 0, Number.MAX_SAFE_INTEGER);
-  const job = await jobOf(new URL(moduleUrl).href, options);
+  const job = jobOf(new URL(moduleUrl).href, options);
   for (let failures = 0;;) {
     const started = performance.now();
     const coordinator = new Coordinator(job);
@@ -159,19 +158,15 @@ export async function spawnCluster(
   }
 }
 
-async function jobOf(moduleUrl: string, options: ClusterOptions): Promise<Job> {
+function jobOf(moduleUrl: string, options: ClusterOptions): Job {
   const { log = silentLog, logLevel = "info", workers = 1, onStatus, taps = {} } = options;
   const progress = new ProgressLog(log, () => performance.now());
-  const config = await configFlags(moduleUrl);
   return {
     moduleUrl,
     exportName: options.exportName ?? null,
     args: options.args ?? [],
     workers,
-    flags: (folder) => [
-      ...permissionFlags(options.workerFlags ?? null, { folder, moduleUrl, workers }),
-      ...config,
-    ],
+    flags: (folder) => permissionFlags(options.workerFlags ?? null, { folder, moduleUrl, workers }),
     intervalMs: epochMilliseconds(options.epoch),
     log,
     logLevel,

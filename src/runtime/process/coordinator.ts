@@ -148,12 +148,12 @@ export class Coordinator {
    * killed, there is a worker that removes it, or nothing to be removed.
    */
   async #spawn(): Promise<ControlListener> {
-    const { workers, flags, args, taps } = this.#job;
+    const { moduleUrl, workers, flags, args, taps } = this.#job;
     const folder = this.#folder = chooseFolder();
     const tokens = Array.from({ length: workers }, createToken);
     const early = folder === null ? new ControlListener(null, tokens) : null;
     const address = early?.address ?? { unix: `${folder}/${CONTROL_SOCKET}` };
-    const options = { flags: flags(folder), args, taps };
+    const options = { moduleUrl, flags: flags(folder), args, taps };
     for (const [index, token] of tokens.entries()) {
       const bootstrap = { index, address, folder, token, coordinatorPid: Deno.pid };
       const child = spawnWorker(bootstrap, options);
@@ -350,7 +350,10 @@ export class Coordinator {
     const last = state.link === null ? Promise.resolve() : state.link.drained();
     void last.then(() => {
       if (state.phase === "finished") return; // which was what it said
-      this.#done.reject(new Error(`worker ${state.index} ended ${how} while it ran${why}`));
+      const when = state.link === null
+        ? "before it could load the flow; Deno says above why"
+        : `while it ran${why}`;
+      this.#done.reject(new Error(`worker ${state.index} ended ${how} ${when}`));
     });
   }
 

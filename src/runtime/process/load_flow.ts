@@ -3,9 +3,13 @@
  *
  * @module
  */
-import { UsageError } from "../../core/errors.ts";
+import { fileURLToPath } from "node:url";
+import { messageOf, UsageError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
 import { type FlowGraph, graphOf, positionOf } from "../../graph/graph.ts";
+
+/** What a flow's project can say our package is: the path of a clone, or the URL of a release. */
+const MOD = pathOrUrl(new URL("../../../mod.ts", import.meta.url));
 
 /**
  * Imports a module and takes the flow that it exports. An export that is a function is called with
@@ -21,7 +25,7 @@ export async function loadFlow(
   exportName: string | null,
   args: readonly string[],
 ): Promise<FlowGraph> {
-  const module: Record<string, unknown> = await import(moduleUrl);
+  const module = await importModule(moduleUrl);
   const name = exportName ?? "default";
   if (!Object.hasOwn(module, name)) throw new UsageError(missing(moduleUrl, exportName, module));
   let flow = module[name];
@@ -38,6 +42,21 @@ export async function loadFlow(
   return graphOf(flow);
 }
 
+async function importModule(moduleUrl: string): Promise<Record<string, unknown>> {
+  try {
+    return await import(moduleUrl);
+  } catch (cause) {
+    const unknown = /Import "(millrace|@millrace\/millrace)" not a dependency/
+      .exec(messageOf(cause));
+    if (unknown === null) throw cause;
+    throw new UsageError(
+      `the flow imports "${unknown[1]}", and no deno.json beside or above it says where that is: ` +
+        `add { "imports": { "${unknown[1]}": "${MOD}" } } to one`,
+      { cause },
+    );
+  }
+}
+
 function missing(url: string, name: string | null, module: Record<string, unknown>): string {
   const file = url.slice(url.lastIndexOf("/") + 1);
   if (name !== null) return `${file} has no export ${name}${hint(module)}`;
@@ -47,6 +66,10 @@ function missing(url: string, name: string | null, module: Record<string, unknow
       flows.map((key) => `${file}:${key}`).join(" or ")
     }`
     : `${file} exports no flow: end it with \`export default flow;\`${hint(module)}`;
+}
+
+function pathOrUrl(url: URL): string {
+  return url.protocol === "file:" ? fileURLToPath(url) : url.href;
 }
 
 function hint(module: Record<string, unknown>): string {

@@ -45,6 +45,8 @@ export interface WorkerChild {
 
 /** What a worker process is started with. */
 export interface SpawnOptions {
+  /** The module of the flow: the worker's main module. */
+  readonly moduleUrl: string;
   /** Deno's flags. */
   readonly flags: readonly string[];
   /** The flow's arguments. */
@@ -52,15 +54,20 @@ export interface SpawnOptions {
   readonly taps: OutputTaps;
 }
 
-/** Starts a worker process. */
+/**
+ * Starts a worker process.
+ *
+ * Deno chooses configuration, lock file and `package.json` by the main module. So the flow is the
+ * main module, as in `deno run flow.ts`, and our own module is preloaded. It imports the flow, runs
+ * it, and exits before Deno would run the flow as the main module: `import.meta.main` is false.
+ */
 export function spawnWorker(
   bootstrap: WorkerBootstrap,
-  { flags, args, taps }: SpawnOptions,
+  { moduleUrl, flags, args, taps }: SpawnOptions,
 ): WorkerChild {
-  const entry = import.meta.resolve("./worker_main.ts");
+  const preload = import.meta.resolve("./worker_main.ts");
   const child = new Deno.Command(Deno.execPath(), {
-    // The lock file is the entry's, that is ours; what a flow imports is no business of it.
-    args: ["run", "--quiet", "--no-lock", ...flags, entry, ...args],
+    args: ["run", "--quiet", ...flags, `--preload=${preload}`, moduleUrl, ...args],
     env: { [WORKER_ENV]: JSON.stringify(bootstrap) },
     stdin: "inherit",
     stdout: taps.stdout === undefined ? "inherit" : "piped",

@@ -9,7 +9,9 @@ import type { WorkerIndex } from "../../core/ids.ts";
 import { CONTROL_SOCKET } from "./listener.ts";
 import { workerSocket } from "./mesh_listener.ts";
 import { WORKER_ENV } from "./spawn.ts";
-import { OUR_ROOT } from "./worker_config.ts";
+
+/** The folder of this package, with a slash at its end. */
+const OUR_ROOT = new URL("../../../", import.meta.url).href;
 
 /** What a run is about, as far as its workers' permissions go. */
 export interface RunFacts {
