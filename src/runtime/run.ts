@@ -12,6 +12,7 @@ import { type FLOW_BRAND, type FlowBrand, type FlowGraph, graphOf } from "../gra
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { StepCounts } from "./counts.ts";
 import { EpochCoordinator } from "./epochs.ts";
+import { refuseRunWhileLoading } from "./nesting.ts";
 import { RunRecovery } from "./run_recovery.ts";
 import { Worker } from "./worker.ts";
 
@@ -74,6 +75,8 @@ export interface FlowHandle {
  * @throws {StepError} If a step fails.
  * @throws {FlowDefinitionError} If the flow has no input or no output.
  * @throws {TypeError} If there is no such option.
+ * @throws {Error} If a worker process is loading the flow's module, and the call is not under
+ * `if (import.meta.main)`: each worker would run the flow by itself too.
  *
  * @example
  * ```ts
@@ -91,6 +94,7 @@ export interface FlowHandle {
  * ```
  */
 export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
+  refuseRunWhileLoading();
   requireOptions("run", options, ["epoch", "recovery", "signal", "log", "clock"]);
   const intervalMs = epochMilliseconds(options.epoch);
   return await runGraph(graphOf(flow), { ...options, intervalMs });

@@ -9,6 +9,7 @@ import { KEY_GROUPS } from "../../core/key_groups.ts";
 import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
 import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
+import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
 import { epochMilliseconds, type RunResult } from "../run.ts";
 import { Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
@@ -119,13 +120,17 @@ const LASTING_MS = 60_000;
  * @throws {UsageError} If the module has no such export, or it is no flow.
  * @throws {RangeError} If `workers` or `restarts` is no number of them.
  * @throws {TypeError} If there is no such option.
+ * @throws {Error} If it is called in a worker, as by a flow's own module without
+ * `if (import.meta.main)`, or in a program made with `deno compile`: that would never end.
  *
  * @example
  * ```ts ignore
  * import { spawnCluster } from "millrace";
  *
- * const { steps } = await spawnCluster(import.meta.resolve("./flow.ts"), { workers: 4 });
- * console.log(steps);
+ * if (import.meta.main) {
+ *   const { steps } = await spawnCluster(import.meta.resolve("./flow.ts"), { workers: 4 });
+ *   console.log(steps);
+ * }
  * ```
  */
 export async function spawnCluster(
@@ -136,7 +141,11 @@ export async function spawnCluster(
   const { signal, killSignal, restarts = 0, log = silentLog } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
   requireInteger("restarts", restarts, 0, Number.MAX_SAFE_INTEGER);
-  const job = jobOf(new URL(moduleUrl).href, options);
+  const { href } = new URL(moduleUrl);
+  const flow = flowName(href, options.exportName ?? null);
+  const facts = spawnFacts();
+  refuseNesting(flow, facts);
+  const job = jobOf(href, [...facts.running, flow], options);
   for (let failures = 0;;) {
     const started = performance.now();
     const coordinator = new Coordinator(job);
@@ -158,7 +167,11 @@ export async function spawnCluster(
   }
 }
 
-function jobOf(moduleUrl: string, options: ClusterOptions): Job {
+function jobOf(
+  moduleUrl: string,
+  running: readonly string[],
+  options: ClusterOptions,
+): Job {
   const { log = silentLog, logLevel = "info", workers = 1, onStatus, taps = {} } = options;
   const progress = new ProgressLog(log, () => performance.now());
   return {
@@ -177,6 +190,7 @@ function jobOf(moduleUrl: string, options: ClusterOptions): Job {
     },
     taps,
     recovery: options.recovery ?? null,
+    running,
   };
 }
 

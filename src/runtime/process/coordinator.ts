@@ -40,6 +40,8 @@ export interface Job {
   readonly statusMs: number;
   readonly onStatus: (status: RunStatus) => void;
   readonly recovery: RecoveryConfig | null;
+  /** The flow, behind those that processes above this one run. */
+  readonly running: readonly string[];
   readonly taps: OutputTaps;
 }
 
@@ -148,12 +150,12 @@ export class Coordinator {
    * killed, there is a worker that removes it, or nothing to be removed.
    */
   async #spawn(): Promise<ControlListener> {
-    const { moduleUrl, workers, flags, args, taps } = this.#job;
+    const { moduleUrl, workers, flags, args, running, taps } = this.#job;
     const folder = this.#folder = chooseFolder();
     const tokens = Array.from({ length: workers }, createToken);
     const early = folder === null ? new ControlListener(null, tokens) : null;
     const address = early?.address ?? { unix: `${folder}/${CONTROL_SOCKET}` };
-    const options = { moduleUrl, flags: flags(folder), args, taps };
+    const options = { moduleUrl, flags: flags(folder), args, running, taps };
     for (const [index, token] of tokens.entries()) {
       const bootstrap = { index, address, folder, token, coordinatorPid: Deno.pid };
       const child = spawnWorker(bootstrap, options);

@@ -5,6 +5,7 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
+import { RUNNING_ENV } from "../nesting.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** The environment variable that tells a worker where its coordinator is. Removed once read. */
@@ -51,6 +52,8 @@ export interface SpawnOptions {
   readonly flags: readonly string[];
   /** The flow's arguments. */
   readonly args: readonly string[];
+  /** The flow, behind those that processes above this one run: `RUNNING_ENV`. */
+  readonly running: readonly string[];
   readonly taps: OutputTaps;
 }
 
@@ -63,12 +66,12 @@ export interface SpawnOptions {
  */
 export function spawnWorker(
   bootstrap: WorkerBootstrap,
-  { moduleUrl, flags, args, taps }: SpawnOptions,
+  { moduleUrl, flags, args, running, taps }: SpawnOptions,
 ): WorkerChild {
   const preload = import.meta.resolve("./worker_main.ts");
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...flags, `--preload=${preload}`, moduleUrl, ...args],
-    env: { [WORKER_ENV]: JSON.stringify(bootstrap) },
+    env: { [WORKER_ENV]: JSON.stringify(bootstrap), [RUNNING_ENV]: running.join("\n") },
     stdin: "inherit",
     stdout: taps.stdout === undefined ? "inherit" : "piped",
     stderr: taps.stderr === undefined ? "inherit" : "piped",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { markAsWorker } from "../nesting.ts";
 import { connectTo, removeFolder, type SocketAddress } from "./socket_folder.ts";
 import { ControlLink } from "./control_link.ts";
 import { sendHello } from "./hello.ts";
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
   const bootstrap = Deno.env.get(WORKER_ENV);
   if (bootstrap === undefined) throw new Error("a worker is started by spawnCluster only");
   Deno.env.delete(WORKER_ENV); // it holds a secret that the flow has no use for
+  markAsWorker();
   const { index, address, folder, token, coordinatorPid }: WorkerBootstrap = JSON.parse(bootstrap);
   const conn = await connect(address, coordinatorPid);
   if (conn !== null) {

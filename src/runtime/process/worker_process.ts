@@ -7,6 +7,7 @@ import { systemClock } from "../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import { describeSteps, type FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
+import { whileLoading } from "../nesting.ts";
 import { Worker } from "../worker.ts";
 import type { ControlLink } from "./control_link.ts";
 import { toFailure } from "./failure.ts";
@@ -89,7 +90,7 @@ export class WorkerProcess {
   }
 
   async #onLoad({ index, count, moduleUrl, exportName, logLevel }: Of<"load">): Promise<void> {
-    const graph: FlowGraph = await loadFlow(moduleUrl, exportName, Deno.args);
+    const graph: FlowGraph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const log = this.#log(logLevel);
     this.#worker = new Worker(graph, { index, count, clock: systemClock, log }, {
       stateChanged: (epoch, chunk) => this.#link.send({ kind: "stateChanged", epoch, chunk }),
