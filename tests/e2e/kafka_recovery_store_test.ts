@@ -5,15 +5,16 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { ConfigResourceTypes } from "kafkajs";
 import {
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { testRecoveryStore } from "../conformance/recovery_store.ts";
-import { loadAll } from "../support/recovery_stores.ts";
+import { loadAll, position } from "../support/recovery_stores.ts";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
-import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
+import { createTopic, kafkaBrokers, produce, replaceTopic } from "../support/kafka.ts";
 import { chunks } from "../support/state_chunks.ts";
 import { kafkaClient } from "../support/kafka_client.ts";
 
@@ -106,6 +107,122 @@ Deno.test("a store on Kafka refuses topics that are not its own or not compacted
     await assertRejects(() => at.config.open("flow"), RecoveryError, "that no store writes");
   }
 });
+
+/** As tools do that keep topics as they are declared. */
+async function createAgain(topic: string, partitions: number): Promise<void> {
+  await replaceTopic(topic, { partitions, config: { "cleanup.policy": "compact" } });
+}
+
+const STATE_PARTITIONS = 8;
+
+/** A store that has an epoch with some keys, and one that changed only one of them. */
+async function storeWithKeys(at: { config: KafkaRecoveryConfig }): Promise<void> {
+  const store = await at.config.open("flow");
+  try {
+    const keys = Array.from({ length: 100 }, (_, n) => `${n}`);
+    const state = chunks(keys.map((key) => ({ step: "s", key, state: bytes(1) })));
+    await store.commit(0, { state, positions: [position("in", bytes(1))] });
+    const one = chunks([{ step: "s", key: "7", state: bytes(2) }]);
+    await store.commit(1, { state: one, positions: [position("in", bytes(2))] });
+  } finally {
+    await store.close();
+  }
+}
+
+for (const which of ["state", "meta"] as const) {
+  Deno.test(`a store on Kafka refuses to go on with its topic for ${which} created again`, async () => {
+    await using at = await newStore();
+    await storeWithKeys(at);
+    await createAgain(`${at.prefix}-${which}`, which === "state" ? STATE_PARTITIONS : 1);
+    const error = await assertRejects(() => at.config.open("flow"), RecoveryError) as Error;
+    for (const said of [`"${at.prefix}-${which}"`, "deleted and created again", "--from-scratch"]) {
+      assertStringIncludes(error.message, said);
+    }
+  });
+}
+
+Deno.test("a store on Kafka that has no keys is refused too when its positions are gone", async () => {
+  await using at = await newStore();
+  const store = await at.config.open("flow");
+  await store.commit(0, { state: [], positions: [position("in", bytes(1))] });
+  await store.close();
+  await createAgain(`${at.prefix}-meta`, 1);
+  await assertRejects(() => at.config.open("flow"), RecoveryError, "does not say whose");
+});
+
+Deno.test("a store on Kafka refuses a topic for state of which records were deleted", async () => {
+  await using at = await newStore();
+  await storeWithKeys(at);
+  const topic = `${at.prefix}-state`;
+  await deleteFirstRecords(topic, [5]);
+  const error = await assertRejects(() => at.config.open("flow"), RecoveryError) as Error;
+  assertStringIncludes(error.message, `"${topic}", partition 5, has lost its first record`);
+});
+
+Deno.test("a store on Kafka goes on where partitions were added to its topic for state", async () => {
+  await using at = await newStore();
+  await storeWithKeys(at);
+  const admin = kafkaClient(await kafkaBrokers()).admin();
+  await admin.connect();
+  await admin.createPartitions({ topicPartitions: [{ topic: `${at.prefix}-state`, count: 12 }] });
+  await admin.disconnect();
+  const store = await at.config.open("flow");
+  try {
+    assertEquals((await store.resume())?.epoch, 1);
+    const keys = await loadAll(store, "s");
+    assertEquals([keys.size, keys.get("7"), keys.get("8")], [100, bytes(2), bytes(1)]);
+  } finally {
+    await store.close();
+  }
+});
+
+for (const which of ["state", "meta"] as const) {
+  Deno.test(`a run is ended when the topic for ${which} of its store is created again`, async () => {
+    await using at = await newStore();
+    const store = await at.config.open("flow");
+    try {
+      const change = () => ({
+        state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
+        positions: [],
+      });
+      await store.commit(0, change());
+      await createAgain(`${at.prefix}-${which}`, which === "state" ? STATE_PARTITIONS : 1);
+      const error = await assertRejects(() => store.commit(1, change()), RecoveryError) as Error;
+      assertStringIncludes(
+        error.message,
+        `its topic "${at.prefix}-${which}" was deleted and created`,
+      );
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+/** Moves the beginning of partitions behind their first records. */
+async function deleteFirstRecords(topic: string, partitions: readonly number[]): Promise<void> {
+  const admin = kafkaClient(await kafkaBrokers()).admin();
+  await admin.connect();
+  try {
+    const policy = async (value: string) =>
+      await admin.alterConfigs({
+        validateOnly: false,
+        resources: [{
+          type: ConfigResourceTypes.TOPIC,
+          name: topic,
+          configEntries: [{ name: "cleanup.policy", value }],
+        }],
+      });
+    await policy("delete"); // else the broker refuses; a wrong setting does the same by itself
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({
+      topic,
+      partitions: partitions.map((partition) => ({ partition, offset: "1" })),
+    });
+    await policy("compact");
+  } finally {
+    await admin.disconnect();
+  }
+}
 
 Deno.test("a store on Kafka says that no broker is in reach", async () => {
   const config = new KafkaRecoveryConfig({ brokers: ["127.0.0.1:1"], topicPrefix: "p" });

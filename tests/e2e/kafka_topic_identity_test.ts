@@ -6,8 +6,13 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { KafkaInputConfig, type KafkaItem, type KafkaProperties, type Positions } from "millrace";
 import type { InputReader } from "../../src/graph/contracts.ts";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, type NewRecord, produce } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
+import {
+  createTopic,
+  kafkaBrokers,
+  type NewRecord,
+  produce,
+  replaceTopic,
+} from "../support/kafka.ts";
 import { asText, readFrom, within } from "../support/kafka_reading.ts";
 import { testPlace } from "../support/place.ts";
 import { type Newest, TcpProxy } from "../support/tcp_proxy.ts";
@@ -27,23 +32,6 @@ const records = (name: string, count: number, timestamp = 1): NewRecord[] =>
   Array.from({ length: count }, (_, n) => ({ value: `${name} ${n}`, timestamp, partition: 0 }));
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
-
-/** The topic's name is free a moment after it has been deleted. */
-async function replaceTopic(topic: string, partitions = 1): Promise<void> {
-  const brokers = await kafkaBrokers();
-  const admin = kafkaClient(brokers).admin();
-  await admin.connect();
-  try {
-    await admin.deleteTopics({ topics: [topic] });
-    for (const deadline = Date.now() + 10_000; (await admin.listTopics()).includes(topic);) {
-      if (Date.now() > deadline) throw new Error(`topic "${topic}" was not deleted`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  } finally {
-    await admin.disconnect();
-  }
-  await createTopic(brokers, { name: topic, partitions });
-}
 
 /** Reads to the end of the topic, and returns what came and the positions then. */
 async function readOnce(
@@ -105,7 +93,7 @@ Deno.test("a topic of other partitions that was created again is read whole, on 
   const input = (additionalProperties: KafkaProperties = {}) =>
     new KafkaInputConfig({ brokers, topic, tail: false, additionalProperties });
   const { positions } = await readOnce(input(), NOTHING_STORED);
-  await replaceTopic(topic, 2);
+  await replaceTopic(topic, { partitions: 2 });
   await produce(
     brokers,
     topic,
@@ -196,7 +184,7 @@ for (const { what, newest } of BROKERS) {
     const reader = await fullReader([proxy.address], topic, earliest, place);
     try {
       // Of more partitions than before, all are read.
-      await replaceTopic(topic, 2);
+      await replaceTopic(topic, { partitions: 2 });
       await produceTwice(topic, "new");
       await produce(await kafkaBrokers(), topic, [{ value: "other", partition: 1 }]);
       const read = valuesOf(await readFrom(reader, 4)).map(nameOf);

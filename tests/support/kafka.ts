@@ -6,10 +6,11 @@
  */
 import { Buffer } from "node:buffer";
 import { type Admin, type ITopicConfig, type Message, Partitioners } from "kafkajs";
+import { kafkaBrokers } from "./kafka-broker/broker.ts";
 import { kafkaClient } from "./kafka_client.ts";
 import { isNotYetLed } from "./not_yet_led.ts";
 
-export { kafkaBrokers } from "./kafka-broker/broker.ts";
+export { kafkaBrokers };
 export { EmptiedBatchError, readAll, type TopicRecord } from "./kafka_read_all.ts";
 
 /** Settings of a new topic; what is not given is the broker's default. */
@@ -54,6 +55,26 @@ export async function createTopic(brokers: string[], options: TopicOptions = {})
     await admin.disconnect();
   }
   return topic;
+}
+
+/** Deletes a topic and creates it again under its name, which is free only a moment later. */
+export async function replaceTopic(
+  topic: string,
+  options: Omit<TopicOptions, "name"> = {},
+): Promise<void> {
+  const brokers = await kafkaBrokers();
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+    for (const deadline = Date.now() + 10_000; (await admin.listTopics()).includes(topic);) {
+      if (Date.now() > deadline) throw new Error(`topic "${topic}" was not deleted`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } finally {
+    await admin.disconnect();
+  }
+  await createTopic(brokers, { ...options, name: topic });
 }
 
 /** Writes the records, in the order given within each partition. */

@@ -27,6 +27,20 @@ export function refuse({ name }: KafkaPlace, reason: string, cause?: unknown): R
   );
 }
 
+/** What to do about a store that is damaged. */
+export const DAMAGED =
+  "bring back its topics from a copy, or drop it (--from-scratch) to begin without state " +
+  "and positions";
+
+/** An error for a record of something else on a topic. */
+export function foreign(place: KafkaPlace, topic: string, cause?: unknown): RecoveryError {
+  return refuse(
+    place,
+    `"${topic}" has a record that no store writes: does something else write to it? ${DAMAGED}`,
+    cause,
+  );
+}
+
 /** What another run's use of the store is called. */
 export const IN_USE =
   "another run uses it: wait until that one has ended (one that was killed holds " +

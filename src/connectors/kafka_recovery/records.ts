@@ -2,9 +2,11 @@
  * What is on the topics.
  *
  * ```text
- *   PREFIX-state   key ["STEP","KEY"]                         value  the state's bytes; none: forgotten
- *   PREFIX-meta    key ["flow"]                               value  {"format":1,"flow":…,"partitions":…}
- *                  key ["epoch"]                              value  {"epoch":…,"committedAt":…}
+ *   PREFIX-state   key ["store"]                              value  the store's id, in each partition
+ *                  key ["epoch"]                              value  the last epoch that wrote to it
+ *                  key ["STEP","KEY"]                         value  the state's bytes; none: forgotten
+ *   PREFIX-meta    key ["flow"]                               value  {"format":2,"flow":…,"id":…,"partitions":…}
+ *                  key ["epoch"]                              value  {"epoch":…,"committedAt":…,"written":[…]}
  *                  key ["position","ROLE","STEP","PARTITION"] value  the position's bytes; none: gone
  * ```
  *
@@ -20,16 +22,19 @@ import type { PositionRole, StoredPosition } from "../../recovery/store.ts";
 import { Buffer } from "../kafka/kafkajs.ts";
 
 /** The format that is written, and the only one that is read. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
-/** The keys of the two records of which there is one. */
+/** The keys of the records of which there is one, or one in each partition for state. */
 export const FLOW_KEY = '["flow"]';
 export const EPOCH_KEY = '["epoch"]';
+export const STORE_KEY = '["store"]';
 
 /** Whose store it is. */
 export interface StoreHead {
   readonly format: number;
   readonly flow: string;
+  /** Unlike that of any other store: it is in each partition for state, too. */
+  readonly id: string;
   /** How many partitions the topic for state had when it was made. */
   readonly partitions: number;
 }
@@ -39,6 +44,8 @@ export interface StoredEpoch {
   readonly epoch: Epoch;
   /** When, in milliseconds since the Unix epoch. */
   readonly committedAt: number;
+  /** For each partition for state, the last epoch that wrote to it; `null` where none has. */
+  readonly written: readonly (Epoch | null)[];
 }
 
 /** The key of a key's record. */
@@ -73,4 +80,12 @@ export function* movedPositions(
     if (old === undefined || Buffer.compare(old, state) !== 0) yield [key, state];
   }
   for (const key of before.keys()) if (!after.has(key)) yield [key, null];
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** The text of a key or value that must be there. */
+export function textOf(bytes: Uint8Array | null): string {
+  if (bytes === null) throw new TypeError("a record has no key or value");
+  return utf8.decode(bytes);
 }

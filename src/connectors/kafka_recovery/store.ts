@@ -18,9 +18,11 @@ import type {
 import { eachChange } from "../../recovery/state_chunk.ts";
 import { KafkaConnection } from "../kafka/connection.ts";
 import { Buffer } from "../kafka/kafkajs.ts";
+import { otherId, TopicWatch } from "../kafka/topic_watch.ts";
 import { RunLock } from "./lock.ts";
-import { explain, type KafkaPlace, refuse } from "./place.ts";
+import { DAMAGED, explain, foreign, type KafkaPlace, refuse } from "./place.ts";
 import { readPartition } from "./read_partition.ts";
+import { damageOf, readState, type StateRead } from "./read_state.ts";
 import {
   EPOCH_KEY,
   FLOW_KEY,
@@ -30,8 +32,10 @@ import {
   positionKey,
   readPosition,
   stateKey,
+  STORE_KEY,
   type StoredEpoch,
   type StoreHead,
+  textOf,
 } from "./records.ts";
 import { Round } from "./round.ts";
 import { deleteTopics, ensureTopics } from "./topics.ts";
@@ -41,13 +45,6 @@ import { TransactionalProducer } from "./transaction.ts";
 const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
-const DAMAGED =
-  "bring back its topics from a copy, or drop it (--from-scratch) to begin anew without " +
-  "state and positions";
-
-/** The keys of a step, by partition. */
-type StepKeys = Map<string, Uint8Array>[];
-
 /** What a run has open. One thing is done at a time; the next one waits for it. */
 export class KafkaStore implements RecoveryStore {
   readonly byKey = true;
@@ -56,13 +53,18 @@ export class KafkaStore implements RecoveryStore {
   readonly #connection: KafkaConnection;
   readonly #ended = new AbortController();
   #producer!: TransactionalProducer;
+  readonly #watch: TopicWatch;
+  /** The ids that the topics had when the store was opened; `null` where the broker has none. */
+  readonly #topicIds = new Map<string, string | null>();
   #partitions = 0;
   #head: StoreHead | null = null;
   #epoch: Epoch | null = null;
+  /** For each partition for state, the last epoch that wrote to it. */
+  #written: readonly (Epoch | null)[] = [];
   /** By the keys of their records. */
   #positions = new Map<string, StoredPosition>();
   /** All keys, from the first time they are asked for until some are written. */
-  #keys: Map<StepId, StepKeys> | null = null;
+  #state: StateRead | null = null;
   #busy: Promise<unknown> = Promise.resolve();
   #closed = false;
   #failure: unknown;
@@ -75,6 +77,10 @@ export class KafkaStore implements RecoveryStore {
       log: silentLog,
       signal: this.#ended.signal,
       isolation: "read_uncommitted",
+    });
+    this.#watch = new TopicWatch({
+      ask: () => this.#connection.metadata(),
+      maxAgeMs: 0, // it is asked at each commit
     });
   }
 
@@ -110,7 +116,7 @@ export class KafkaStore implements RecoveryStore {
   }
 
   async steps(): Promise<readonly StoredStep[]> {
-    const steps = await this.#alone(() => this.#readKeys());
+    const { steps } = await this.#alone(() => this.#readState());
     return Array.from(steps, ([step, parts]) => {
       let [keys, bytes] = [0, 0];
       for (const part of parts) {
@@ -122,7 +128,7 @@ export class KafkaStore implements RecoveryStore {
   }
 
   async *load(step: StepId): AsyncGenerator<readonly StoredKey[]> {
-    const parts = (await this.#alone(() => this.#readKeys())).get(step) ?? [];
+    const parts = (await this.#alone(() => this.#readState())).steps.get(step) ?? [];
     let chunk: StoredKey[] = [];
     let bytes = 0;
     let id = 0; // anything: changes come with their keys
@@ -148,24 +154,30 @@ export class KafkaStore implements RecoveryStore {
       ]));
       const round = new Round(this.#producer, this.#place.stateTopic);
       try {
-        let isChanged = false;
+        const touched = new Set<number>();
         for (const chunk of watched(changes.state)) {
-          isChanged = true;
           for (const { key, state } of eachChange(chunk)) {
             const partition = partitionOf(keyGroupOf(key!), this.#partitions);
+            touched.add(partition);
             const sent = round.add(partition, stateKey(chunk.step, key!), state);
             if (sent !== undefined) await sent;
           }
         }
+        for (const partition of touched) {
+          await round.add(partition, Buffer.from(EPOCH_KEY), Buffer.from(String(next)));
+        }
         await round.flush();
-        const committed: StoredEpoch = { epoch: next, committedAt: Date.now() };
+        const written = this.#written.map((before, p) => touched.has(p) ? next : before);
+        const committed: StoredEpoch = { epoch: next, committedAt: Date.now(), written };
         const meta = new Map([
           ...movedPositions(this.#positions, positions),
           [EPOCH_KEY, Buffer.from(JSON.stringify(committed))] as const,
         ]);
         await this.#writeMeta(meta);
+        await this.#checkTopics();
         await this.#producer.end("commit");
-        if (isChanged) this.#keys = null;
+        if (touched.size > 0) this.#state = null;
+        this.#written = written;
       } catch (error) {
         await round.settled();
         await this.#rollBack(error);
@@ -180,7 +192,7 @@ export class KafkaStore implements RecoveryStore {
     const closed = this.#busy.then(async () => {
       if (this.#closed) return;
       this.#closed = true;
-      this.#keys = null;
+      this.#state = null;
       await this.#free();
     });
     this.#busy = closed.catch(() => {});
@@ -204,14 +216,10 @@ export class KafkaStore implements RecoveryStore {
     });
     this.#partitions = partitions;
     this.#producer = await TransactionalProducer.begin(this.#connection, id);
+    await this.#producer.persist(() => this.#watch.look());
+    for (const topic of [stateTopic, metaTopic]) this.#topicIds.set(topic, this.#watch.idOf(topic));
     await this.#readMeta();
-    if (this.#head === null) {
-      await this.#checkEmpty();
-      const head: StoreHead = { format: FORMAT, flow, partitions };
-      await this.#writeMeta(new Map([[FLOW_KEY, Buffer.from(JSON.stringify(head))]]));
-      await this.#producer.end("commit");
-      return;
-    }
+    if (this.#head === null) return await this.#create(flow);
     const { format, flow: owner, partitions: made } = this.#head;
     if (format !== FORMAT) {
       throw refuse(this.#place, `it has format ${format}, and this version knows ${FORMAT}`);
@@ -225,23 +233,55 @@ export class KafkaStore implements RecoveryStore {
           "each flow a prefix of its own",
       );
     }
-    if (made !== partitions) {
+    if (partitions < made) {
       throw refuse(
         this.#place,
-        `"${stateTopic}" has ${partitions} partitions, and was made with ${made}: keys would not be ` +
-          `found; ${DAMAGED}`,
+        `"${stateTopic}" has ${partitions} partitions, and was made with ${made}: it was deleted and ` +
+          `created again; ${DAMAGED}`,
       );
     }
+    this.#partitions = made; // those that were added later stay empty
+    if (this.#epoch === null) this.#written = nothingWritten(made);
+    const { marks } = await this.#readState();
+    const damage = damageOf(marks, { id: this.#head.id, written: this.#written }, this.#place);
+    if (damage !== null) throw refuse(this.#place, `${damage}; ${DAMAGED}`);
   }
 
-  /** A store that has no head must have no keys: its other topic was deleted, or never its own. */
-  async #checkEmpty(): Promise<void> {
+  /** Gives a new store its flow, and each partition for state the store's id. */
+  async #create(flow: string): Promise<void> {
     const { stateTopic, metaTopic } = this.#place;
-    if ((await this.#readKeys()).size === 0 && this.#epoch === null) return;
-    throw refuse(
-      this.#place,
-      `there are keys on "${stateTopic}", but "${metaTopic}" does not say whose: ${DAMAGED}`,
-    );
+    const { steps, marks } = await this.#readState();
+    if (steps.size > 0 || this.#epoch !== null || marks.some(({ store }) => store !== null)) {
+      throw refuse(
+        this.#place,
+        `there are records of a store on its topics, but "${metaTopic}" does not say whose: was it ` +
+          `deleted and created again? ${DAMAGED}`,
+      );
+    }
+    const partitions = this.#partitions;
+    const head: StoreHead = { format: FORMAT, flow, id: crypto.randomUUID(), partitions };
+    const round = new Round(this.#producer, stateTopic);
+    for (let partition = 0; partition < partitions; partition++) {
+      await round.add(partition, Buffer.from(STORE_KEY), Buffer.from(head.id));
+    }
+    await round.flush();
+    await this.#writeMeta(new Map([[FLOW_KEY, Buffer.from(JSON.stringify(head))]]));
+    await this.#producer.end("commit");
+    this.#written = nothingWritten(partitions);
+  }
+
+  /** Whether what is about to be committed goes on top of what is there. */
+  async #checkTopics(): Promise<void> {
+    await this.#producer.persist(() => this.#watch.look());
+    for (const [topic, before] of this.#topicIds) {
+      const evidence = otherId(before, this.#watch.idOf(topic));
+      if (evidence === null) continue;
+      throw refuse(
+        this.#place,
+        `its topic "${topic}" was deleted and created again while a run used it (${evidence}): what it ` +
+          `kept is gone; ${DAMAGED}`,
+      );
+    }
   }
 
   async #readMeta(): Promise<void> {
@@ -251,60 +291,24 @@ export class KafkaStore implements RecoveryStore {
         try {
           if (key === FLOW_KEY) this.#head = JSON.parse(textOf(value)) as StoreHead;
           else if (key === EPOCH_KEY) {
-            this.#epoch = (JSON.parse(textOf(value)) as StoredEpoch).epoch;
+            ({ epoch: this.#epoch, written: this.#written } = JSON.parse(
+              textOf(value),
+            ) as StoredEpoch);
           } else if (value === null) this.#positions.delete(key);
           else {
             const position = readPosition(key, value.slice());
             if (position !== null) this.#positions.set(key, position);
           }
         } catch (error) {
-          throw this.#foreign(this.#place.metaTopic, error);
+          throw foreign(this.#place, this.#place.metaTopic, error);
         }
       }
     }
   }
 
   /** All keys; they are read once, and again after they have changed. */
-  async #readKeys(): Promise<Map<StepId, StepKeys>> {
-    if (this.#keys !== null) return this.#keys;
-    const steps = new Map<StepId, StepKeys>();
-    const topic = this.#place.stateTopic;
-    for (let partition = 0; partition < this.#partitions; partition++) {
-      for await (const records of readPartition(this.#connection, { topic, partition })) {
-        for (const { key: bytes, value } of records) {
-          const [step, key] = this.#parseKey(bytes, partition);
-          let parts = steps.get(step);
-          if (parts === undefined) {
-            parts = Array.from({ length: this.#partitions }, () => new Map<string, Uint8Array>());
-            steps.set(step, parts);
-          }
-          if (value === null) parts[partition].delete(key);
-          else parts[partition].set(key, value.slice()); // lets go of what was fetched
-        }
-      }
-    }
-    return this.#keys = steps;
-  }
-
-  #parseKey(bytes: Uint8Array | null, partition: number): [step: StepId, key: string] {
-    try {
-      const parsed: unknown = JSON.parse(textOf(bytes));
-      const [step, key, ...more] = parsed as [string, string];
-      if (typeof step === "string" && typeof key === "string" && more.length === 0) {
-        if (partitionOf(keyGroupOf(key), this.#partitions) === partition) return [step, key];
-      }
-    } catch (error) {
-      throw this.#foreign(this.#place.stateTopic, error);
-    }
-    throw this.#foreign(this.#place.stateTopic);
-  }
-
-  #foreign(topic: string, cause?: unknown): Error {
-    return refuse(
-      this.#place,
-      `"${topic}" has a record that no store writes: does something else write to it? ${DAMAGED}`,
-      cause,
-    );
+  async #readState(): Promise<StateRead> {
+    return this.#state ??= await readState(this.#connection, this.#place, this.#partitions);
   }
 
   #metaPartition() {
@@ -356,6 +360,10 @@ export class KafkaStore implements RecoveryStore {
   }
 }
 
+function nothingWritten(partitions: number): null[] {
+  return Array.from({ length: partitions }, () => null);
+}
+
 /** What is not the store's error, and passes through as it is. */
 class Thrown extends Error {}
 
@@ -388,11 +396,4 @@ export async function dropStore(place: KafkaPlace): Promise<void> {
   } finally {
     await lock.release();
   }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-function textOf(bytes: Uint8Array | null): string {
-  if (bytes === null) throw new TypeError("a record has no key or value");
-  return utf8.decode(bytes);
 }

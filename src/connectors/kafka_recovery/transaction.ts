@@ -63,7 +63,7 @@ export class TransactionalProducer {
   /** Takes over the transactional id. Returns when nothing is open under it any more. */
   static async begin(connection: KafkaConnection, id: string): Promise<TransactionalProducer> {
     const producer = new TransactionalProducer(connection, id);
-    producer.#identity = await producer.#persist(async () => {
+    producer.#identity = await producer.persist(async () => {
       const coordinator = await producer.#findCoordinator();
       return await coordinator.initProducerId({
         transactionalId: id,
@@ -97,13 +97,13 @@ export class TransactionalProducer {
         }),
       );
     }
-    await this.#persist(() => this.#sendAll(topic, waiting));
+    await this.persist(() => this.#sendAll(topic, waiting));
   }
 
   /** Ends the transaction. Nothing is to be done where nothing has been written. */
   async end(how: "commit" | "abort"): Promise<void> {
     if (this.#added.size === 0) return;
-    await this.#persist(async () => {
+    await this.persist(async () => {
       const coordinator = await this.#findCoordinator();
       await coordinator.endTxn({
         transactionalId: this.#id,
@@ -117,7 +117,7 @@ export class TransactionalProducer {
   async #add(topic: string, partitions: readonly number[]): Promise<void> {
     const added = partitions.filter((partition) => !this.#added.has(`${topic}-${partition}`));
     if (added.length === 0) return;
-    await this.#persist(async () => {
+    await this.persist(async () => {
       const coordinator = await this.#findCoordinator();
       await coordinator.addPartitionsToTxn({
         transactionalId: this.#id,
@@ -157,8 +157,8 @@ export class TransactionalProducer {
     );
   }
 
-  /** Again and again, while the broker may come back. */
-  async #persist<T>(work: () => Promise<T>): Promise<T> {
+  /** Does what needs a broker, again and again while it may come back. */
+  async persist<T>(work: () => Promise<T>): Promise<T> {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
       try {
