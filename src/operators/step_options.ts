@@ -4,6 +4,7 @@
  * @module
  */
 import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { nearestDate } from "../windows/instants.ts";
 
 /** A length of time that is not zero, in milliseconds; `what` is for, such as `ttl of join "paid"`. */
 export function positiveMilliseconds(duration: Duration, what: string): number {
@@ -12,10 +13,7 @@ export function positiveMilliseconds(duration: Duration, what: string): number {
   return ms;
 }
 
-/** The last moment that a `Date` can show. */
-const LAST_DATE = 8.64e15;
-
 /** A `Date` that is not before `ms`, so that whoever is notified then is not too early. */
 export function dateAt(ms: number): Date {
-  return new Date(Math.min(Math.ceil(ms), LAST_DATE));
+  return nearestDate(Math.ceil(ms));
 }

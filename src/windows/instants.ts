@@ -9,7 +9,12 @@ import { preview } from "../core/preview.ts";
 export type InstantLike = Date | number | Temporal.Instant;
 
 /** What `Date` can say: 100 million days on either side of the Unix epoch, in milliseconds. */
-const FARTHEST_MS = 8.64e15;
+export const FARTHEST_MS = 8.64e15;
+
+/** The date at `ms` since the Unix epoch, or the first or last one where that is farther than dates go. */
+export function nearestDate(ms: number): Date {
+  return new Date(Math.max(-FARTHEST_MS, Math.min(ms, FARTHEST_MS)));
+}
 
 /**
  * Milliseconds since the Unix epoch. What an instant has beyond a millisecond is cut off.
@@ -25,8 +30,9 @@ export function toEpochMilliseconds(got: unknown, what: string): number {
     ? got.getTime()
     : (got as Temporal.Instant | null | undefined)?.epochMilliseconds;
   if (typeof ms === "number" && ms >= -FARTHEST_MS && ms <= FARTHEST_MS) return ms;
+  const isTooFar = typeof ms === "number" && Number.isFinite(ms);
   throw new TypeError(
     `${what} a valid Date, milliseconds since the Unix epoch or a Temporal.Instant; got ` +
-      preview(got),
+      preview(got) + (isTooFar ? ", which is farther than dates go, 8.64e15 ms" : ""),
   );
 }

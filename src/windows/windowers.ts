@@ -73,19 +73,21 @@ export interface TumblingWindowOptions {
 export class TumblingWindowConfig implements Windower {
   readonly overlap = "never";
   readonly #length: number;
-  readonly #alignTo: number;
+  readonly #first: number;
 
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If the length is not a whole number of milliseconds above zero.
+   * @throws {RangeError} If the length is not a whole number of milliseconds above zero, or is longer than
+   * 4,000,000 days.
    * @throws {TypeError} If `alignTo` is no point in time.
    */
   constructor(options: TumblingWindowOptions) {
     requireOptions("TumblingWindowConfig", options, ["length", "alignTo"]);
     const { length, alignTo = 0 } = options;
     this.#length = positive(length, "TumblingWindowConfig's length");
-    this.#alignTo = Math.floor(
+    this.#first = firstStart(
+      this.#length,
       toEpochMilliseconds(alignTo, "TumblingWindowConfig's alignTo must be"),
     );
     Object.freeze(this);
@@ -93,7 +95,7 @@ export class TumblingWindowConfig implements Windower {
 
   /** The window that covers `time`, in milliseconds since the Unix epoch. */
   windowsAt(time: number): WindowSpan[] {
-    const openAt = startAt(time, this.#length, this.#alignTo);
+    const openAt = startAt(time, this.#length, this.#first);
     return [{ openAt, closeAt: openAt + this.#length }];
   }
 }
@@ -124,13 +126,14 @@ export class SlidingWindowConfig implements Windower {
   readonly overlap = "may";
   readonly #length: number;
   readonly #offset: number;
-  readonly #alignTo: number;
+  readonly #first: number;
 
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or the offset is
-   * longer than the length: then there would be times that no window covers.
+   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or is longer than
+   * 4,000,000 days; if the offset is longer than the length, as some times would be in no window; or if
+   * the length is more than 100,000 times the offset, as each item is in that many windows.
    * @throws {TypeError} If `alignTo` is no point in time.
    */
   constructor(options: SlidingWindowOptions) {
@@ -144,7 +147,14 @@ export class SlidingWindowConfig implements Windower {
           `no window; got an offset of ${this.#offset} ms and a length of ${this.#length} ms`,
       );
     }
-    this.#alignTo = Math.floor(
+    if (this.#length / this.#offset > MOST_WINDOWS) {
+      throw new RangeError(
+        `SlidingWindowConfig's length must be at most ${MOST_WINDOWS} times its offset, as each item is in ` +
+          `that many windows; got a length of ${this.#length} ms and an offset of ${this.#offset} ms`,
+      );
+    }
+    this.#first = firstStart(
+      this.#offset,
       toEpochMilliseconds(alignTo, "SlidingWindowConfig's alignTo must be"),
     );
     Object.freeze(this);
@@ -152,7 +162,7 @@ export class SlidingWindowConfig implements Windower {
 
   /** The windows that cover `time`, in milliseconds since the Unix epoch. */
   windowsAt(time: number): WindowSpan[] {
-    const last = startAt(time, this.#offset, this.#alignTo);
+    const last = startAt(time, this.#offset, this.#first);
     const count = Math.ceil((this.#length - (Math.floor(time) - last)) / this.#offset);
     const spans = new Array<WindowSpan>(count);
     let openAt = last - (count - 1) * this.#offset;
@@ -162,6 +172,12 @@ export class SlidingWindowConfig implements Windower {
     return spans;
   }
 }
+
+/** Windows that an item may be in. */
+const MOST_WINDOWS = 100_000;
+
+/** 4,000,000 days: with no more, all that is reckoned with times of dates stays exact. */
+const LONGEST_MS = 4e6 * 86_400_000;
 
 /** What a {@linkcode SessionWindowConfig} is made of. */
 export interface SessionWindowOptions {
@@ -189,7 +205,8 @@ export class SessionWindowConfig implements Windower {
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If the gap is not a whole number of milliseconds above zero.
+   * @throws {RangeError} If the gap is not a whole number of milliseconds above zero, or is longer than
+   * 4,000,000 days.
    */
   constructor(options: SessionWindowOptions) {
     requireOptions("SessionWindowConfig", options, ["gap"]);
@@ -204,16 +221,25 @@ export class SessionWindowConfig implements Windower {
   }
 }
 
+/** The first of the windows that begin `every` milliseconds apart, one of them at `alignTo`, from 1970 on. */
+function firstStart(every: number, alignTo: number): number {
+  const rest = Math.floor(alignTo) % every;
+  return rest < 0 ? rest + every : rest;
+}
+
 /**
- * Where the last of the windows begins that begin no later than `time`, `every` so many milliseconds.
- * Reckoned in whole milliseconds, as windows begin and end at such: with fractions, numbers are rounded.
+ * Where the last of the windows begins that begin no later than `time`. In whole milliseconds, as windows
+ * begin and end at such: with fractions, numbers are rounded.
  */
-function startAt(time: number, every: number, alignTo: number): number {
-  return alignTo + Math.floor((Math.floor(time) - alignTo) / every) * every;
+function startAt(time: number, every: number, first: number): number {
+  return first + Math.floor((Math.floor(time) - first) / every) * every;
 }
 
 function positive(duration: Duration, what: string): number {
   const ms = toMilliseconds(duration, what);
-  if (ms >= 1 && Number.isInteger(ms)) return ms;
-  throw new RangeError(`${what} must be a whole number of milliseconds above zero; got ${ms} ms`);
+  if (ms >= 1 && Number.isInteger(ms) && ms <= LONGEST_MS) return ms;
+  throw new RangeError(
+    `${what} must be a whole number of milliseconds above zero, and no longer than 4,000,000 days; ` +
+      `got ${ms} ms`,
+  );
 }

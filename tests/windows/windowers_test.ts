@@ -121,3 +121,56 @@ Deno.test("windowers refuse an alignTo that is no point in time", () => {
   assertThrows(() => new TumblingWindowConfig({ length: 1, alignTo }), TypeError, what);
   assertThrows(() => new SlidingWindowConfig({ length: 1, offset: 1, alignTo }), TypeError, what);
 });
+
+const FARTHEST = 8.64e15;
+const LONGEST = { days: 4_000_000 };
+
+Deno.test("windowers cut exactly at the farthest times, from the farthest alignTo, in the longest windows", () => {
+  for (let seed = 0; seed < 5_000; seed++) {
+    const random = new Random(seed);
+    const side = () => random.pick([-1, 1]);
+    const near = () => side() * (FARTHEST - random.pick([0, random.below(10), random.below(1e9)]));
+    const time = random.pick([near(), near(), random.below(1_000)]);
+    const alignTo = random.pick([near(), near(), 0]);
+    const length = random.pick([1, 3, 7, 1_000, 86_400_000, 3.3e14 + 1, 4e6 * 86_400_000]);
+    const offset = Math.ceil(length / (1 + random.below(4)));
+    for (
+      const [windower, every] of [
+        [new TumblingWindowConfig({ length, alignTo }), length],
+        [new SlidingWindowConfig({ length, offset, alignTo }), offset],
+      ] as const
+    ) {
+      const spans = windower.windowsAt(time);
+      // In whole numbers that are never rounded: the last beginning that is not behind the time.
+      const [t, a, e] = [time, alignTo, every].map(BigInt);
+      const last = t - ((t - a) % e + e) % e;
+      assertEquals(BigInt(spans.at(-1)!.openAt), last, `seed ${seed}`);
+      for (const { openAt, closeAt } of spans) {
+        assert(openAt <= time && time < closeAt, `seed ${seed}`);
+        assertEquals(BigInt(closeAt) - BigInt(openAt), BigInt(length), `seed ${seed}`);
+      }
+    }
+  }
+});
+
+Deno.test("windowers take lengths of 4,000,000 days, and refuse longer ones", () => {
+  const longer = { days: 4_000_000, milliseconds: 1 };
+  for (const length of [longer, 1e300]) {
+    const what = "no longer than 4,000,000 days";
+    assertThrows(() => new TumblingWindowConfig({ length }), RangeError, what);
+    assertThrows(() => new SlidingWindowConfig({ length, offset: length }), RangeError, what);
+    assertThrows(() => new SessionWindowConfig({ gap: length }), RangeError, what);
+  }
+  new TumblingWindowConfig({ length: LONGEST });
+  new SlidingWindowConfig({ length: LONGEST, offset: LONGEST });
+  new SessionWindowConfig({ gap: LONGEST });
+});
+
+Deno.test("SlidingWindowConfig refuses an offset that would put an item into more than 100,000 windows", () => {
+  assertEquals(new SlidingWindowConfig({ length: 100_000, offset: 1 }).windowsAt(5).length, 1e5);
+  assertThrows(
+    () => new SlidingWindowConfig({ length: { days: 365 }, offset: 1 }),
+    RangeError,
+    "SlidingWindowConfig's length must be at most 100000 times its offset",
+  );
+});

@@ -11,6 +11,7 @@ import type { WindowClock } from "../../windows/clocks.ts";
 import { type Assign, assignBy, type OpenWindow } from "../../windows/open_windows.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower, WindowSpan } from "../../windows/windowers.ts";
+import { dateAt } from "../step_options.ts";
 
 /** What a window step emits: the result of a window, or a value that was late. */
 export interface WindowEvent {
@@ -174,7 +175,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   override notifyAt(): Date | null {
     if (this.windows.length > 0) return null;
-    return new Date(Math.min(this.#planToForget(), 8.64e15));
+    return dateAt(this.#planToForget());
   }
 
   override isDone(): boolean {
@@ -211,7 +212,7 @@ class SystemWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   override notifyAt(): Date | null {
-    return this.windows.length === 0 ? null : new Date(this.windows[0].span.closeAt);
+    return this.windows.length === 0 ? null : dateAt(this.windows[0].span.closeAt);
   }
 
   override isDone(): boolean {

@@ -4,9 +4,10 @@
  * @module
  */
 import type { ChainNode, ChainOp, StepNode } from "../../graph/nodes.ts";
+import { nearestDate } from "../../windows/instants.ts";
 import type { WindowEvent } from "./window_logic.ts";
 
-/** Which window a result is of. */
+/** Which window a result is of. Where it begins or ends beyond the dates there are, it has the farthest one. */
 export interface WindowMetadata {
   /** Tells the windows of a key apart: its beginning and end as an ISO 8601 interval. */
   readonly id: string;
@@ -33,7 +34,7 @@ export function resultsNode(upstream: StepNode, stepId: string): ChainNode {
 /** The stream of results with their windows. */
 export function windowsNode(upstream: StepNode, stepId: string): ChainNode {
   return partNode(upstream, `${stepId}.windows`, false, ({ value, span }) => {
-    const [open, close] = [new Date(span!.openAt), new Date(span!.closeAt)];
+    const [open, close] = [nearestDate(span!.openAt), nearestDate(span!.closeAt)];
     const id = `${open.toISOString()}/${close.toISOString()}`;
     return [{ id, openAt: open, closeAt: close } satisfies WindowMetadata, value];
   });
