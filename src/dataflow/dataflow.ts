@@ -675,8 +675,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Joins this stream with others by key and window. A value of any side that comes when its windows have
-   * closed is late.
+   * Joins this stream with others by key and window. The newest value of a side is that of the latest
+   * time, in whichever order they came. A value of any side that comes when its windows have closed is late.
    *
    * @param clock Knows the time of the values of all sides.
    * @param sides One keyed stream, or an array of them.

@@ -16,54 +16,86 @@ export function sidedClock(name: string, clock: WindowClock<never>): WindowClock
   return { kind, waitMs, retentionMs, timeOf: ([, value]) => clock.timeOf(value as never) };
 }
 
+/** The values of a window's sides that are still needed. Every mode can go on from that of another. */
+interface TimedValues {
+  /** The newest of a side comes last; in a product there are others before it, in no certain order. */
+  readonly sides: SideValues;
+  /** The time of the newest of each side, in milliseconds since the Unix epoch; -Infinity without one. */
+  readonly newest: number[];
+}
+
 /** The fold of a join of `count` streams. */
 export function joinFold(
   mode: JoinMode,
   count: number,
-): WindowFold<Sided, SideValues, unknown[]> {
+): WindowFold<Sided, TimedValues, unknown[]> {
   // What the last value gave: it is asked for at once, and is no part of the accumulator.
   let rows: unknown[][] = [];
   const emit = (row: unknown[]) => void rows.push(row);
-  const hasAll = (values: SideValues) => values.every((side) => side.length > 0);
-  const newest = (values: SideValues) => values.map((side) => side.at(-1));
+  const hasAll = (sides: SideValues) => sides.every((side) => side.length > 0);
+  const newestOf = ({ sides }: TimedValues) => sides.map((side) => side.at(-1));
+  const none = (): TimedValues => ({
+    sides: Array.from({ length: count }, () => []),
+    newest: new Array(count).fill(-Infinity),
+  });
 
-  const add = (values: SideValues, [side, value]: Sided): SideValues => {
+  const add = (values: TimedValues, [side, value]: Sided, time: number): TimedValues => {
+    const { sides, newest } = values;
+    // Of equal times, the value that came later is the newer one.
+    const isNewest = time >= newest[side];
+    if (isNewest) newest[side] = time;
     if (mode === "product") {
-      const lists = values.with(side, [value]);
+      const lists = sides.with(side, [value]);
       if (hasAll(lists)) combine(lists, [], emit);
-      values[side].push(value);
+      if (isNewest) sides[side].push(value);
+      else sides[side].splice(-1, 0, value);
       return values;
     }
-    values[side] = [value];
-    if (mode === "running") emit(newest(values));
-    if (mode !== "complete" || !hasAll(values)) return values;
-    emit(newest(values));
-    return values.map(() => []);
+    if (isNewest) sides[side] = [value];
+    if (mode === "running") emit(newestOf(values));
+    if (mode !== "complete" || !hasAll(sides)) return values;
+    emit(newestOf(values));
+    return none();
   };
-  const merge = (earlier: SideValues, later: SideValues): SideValues => {
+  const merge = (earlier: TimedValues, later: TimedValues): TimedValues => {
+    const isNewer = later.newest.map((time, side) => time >= earlier.newest[side]);
+    const newest = isNewer.map((is, side) => is ? later.newest[side] : earlier.newest[side]);
     if (mode !== "product") {
-      return later.map((side, i) => side.length > 0 ? side : earlier[i]);
+      const sides = isNewer.map((is, side) => is ? later.sides[side] : earlier.sides[side]);
+      return { sides, newest };
     }
     // Each combination once: those within one of the windows have gone out already.
-    const choose = (lists: SideValues, from: SideValues[], side: number): void => {
-      if (side < count) {
+    const choose = (lists: SideValues, from: TimedValues[]): void => {
+      if (lists.length < count) {
         for (const window of [earlier, later]) {
-          choose([...lists, window[side]], [...from, window], side + 1);
+          choose([...lists, window.sides[lists.length]], [...from, window]);
         }
       } else if (from.includes(earlier) && from.includes(later) && hasAll(lists)) {
         combine(lists, [], emit);
       }
     };
-    choose([], [], 0);
-    return earlier.map((side, i) => [...side, ...later[i]]);
+    choose([], []);
+    const sides = isNewer.map((is, side) => {
+      const [before, behind] = is ? [earlier, later] : [later, earlier];
+      return [...before.sides[side], ...behind.sides[side]];
+    });
+    return { sides, newest };
+  };
+  const check = (values: TimedValues | SideValues) => {
+    requireStreams(Array.isArray(values) ? values : values.sides, count);
+    if (!Array.isArray(values)) return;
+    throw new TypeError(
+      "the snapshot of joinWindow is of an earlier version, without the times of values: " +
+        "give the step another id to start anew",
+    );
   };
   const fold = {
-    first: (value: Sided) => add(Array.from({ length: count }, () => []), value),
+    first: (value: Sided, time: number) => add(none(), value, time),
     add,
     merge,
-    check: (values: SideValues) => requireStreams(values, count),
+    check,
   };
-  if (mode === "final") return { ...fold, result: newest };
+  if (mode === "final") return { ...fold, result: newestOf };
   return {
     ...fold,
     early: () => {

@@ -7,7 +7,7 @@ import type { ChainNode, ChainOp, StepNode } from "../../graph/nodes.ts";
 import { nearestDate } from "../../windows/instants.ts";
 import type { WindowEvent } from "./window_logic.ts";
 
-/** Which window a result is of. Where it begins or ends beyond the dates there are, it has the farthest one. */
+/** Which window a result is of. One that ends beyond the last `Date`, say, has that as its end. */
 export interface WindowMetadata {
   /** Tells the windows of a key apart: its beginning and end as an ISO 8601 interval. */
   readonly id: string;

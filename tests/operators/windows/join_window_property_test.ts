@@ -99,8 +99,13 @@ function covering(windows: Exclude<Windows, { kind: "session" }>, time: number) 
   return found;
 }
 
+/** The value of the latest time on each side; of equal times the one that came last. */
 const newest = (items: readonly Sided[], count: number) =>
-  Array.from({ length: count }, (_, side) => items.findLast(([of]) => of === side)?.[1]);
+  Array.from({ length: count }, (_, side) => {
+    const own = items.filter(([of]) => of === side).map(([, value]) => value);
+    const latest = Math.max(...own.map(timeOf));
+    return own.findLast((value) => timeOf(value) === latest);
+  });
 
 const hasAll = (items: readonly Sided[], count: number) =>
   new Set(items.map(([side]) => side)).size === count;

@@ -18,6 +18,7 @@ import {
   type WindowClock,
   type Windower,
 } from "../../../mod.ts";
+import { joinFold } from "../../../src/operators/windows/join_fold.ts";
 import { runByHand } from "../../support/by_hand.ts";
 import { collect, failure, mistaken, pairs } from "../../support/collect.ts";
 import { joinParts, type Sided, type Timed } from "../../support/join_parts.ts";
@@ -74,9 +75,29 @@ Deno.test("joinWindow is final unless it is given a mode", async () => {
   assertEquals(out, [["a", [[2, "b"], undefined]]]);
 });
 
-Deno.test("joinWindow takes the value that came last for the newest, not that of the latest time", async () => {
+Deno.test("joinWindow takes the value of the latest time for the newest, whichever came last", async () => {
   const out = await joined("final", tens, 9, [0, 8, "a"], [0, 1, "b"], [1, 5, "x"]);
-  assertEquals(out.windows, ["0-10: b x"]);
+  assertEquals(out.windows, ["0-10: a x"]);
+  const equal = await joined("final", tens, 9, [0, 8, "a"], [0, 8, "b"], [1, 5, "x"]);
+  assertEquals(equal.windows, ["0-10: b x"]); // of equal times, the one that came last
+});
+
+Deno.test("joinWindow takes the same value for the newest, whether or not sessions become one", async () => {
+  const items: [number, number, string][] = [[0, 12, "at 12"], [0, 0, "at 0"], [1, 6, "x"]];
+  for (const [gap, closeAt] of [[10, 22], [15, 27]]) { // two sessions that x joins, and one
+    const windower = new SessionWindowConfig({ gap });
+    const out = await joined("final", windower, 100, ...items);
+    assertEquals(out.windows, [`0-${closeAt}: at 12 x`]);
+    const complete = await joined("complete", windower, 100, ...items);
+    assertEquals(complete.windows, [`0-${closeAt}: at 12 x`]);
+    const running = await joined("running", windower, 100, ...items);
+    assertEquals(running.windows.at(-1), `0-${closeAt}: at 12 x`);
+  }
+});
+
+Deno.test("joinWindow in mode running gives a row at a value that is older than the newest, without it", async () => {
+  const out = await joined("running", tens, 9, [0, 8, "a"], [1, 5, "x"], [0, 1, "b"], [1, 6, "y"]);
+  assertEquals(out.windows, ["0-10: a -", "0-10: a x", "0-10: a x", "0-10: a y"]);
 });
 
 Deno.test("joinWindow in mode complete gives a row once each side has a value, and begins the window anew", async () => {
@@ -208,19 +229,19 @@ Deno.test("joinWindow in mode product combines three sides over two sessions", a
 
 Deno.test("joinWindow in mode final takes the value of the later session where both have one", async () => {
   // The earlier session is the one whose value came last.
-  const out = await joined("final", sessions, 100, [0, 20, "later"], [1, 20, "x"], [
+  const out = await joined("final", sessions, 100, [0, 20, "later"], [1, 10, "x"], [
     0,
     4,
     "earlier",
   ], [1, 12, "y"]);
   assertEquals(out.windows, ["4-30: later y"]);
   const onlyEarlier = await joined("final", sessions, 100, [0, 0, "a"], [1, 14, "x"], [1, 7, "y"]);
-  assertEquals(onlyEarlier.windows, ["0-24: a y"]);
+  assertEquals(onlyEarlier.windows, ["0-24: a x"]);
 });
 
 Deno.test("joinWindow in mode running gives one row at the value that joins two sessions", async () => {
   const out = await joined("running", sessions, 100, ...merging, [1, 9, "y"]);
-  assertEquals(out.windows, ["0-10: a -", "0-13: a x", "20-30: c -", "16-30: b -", "0-30: b y"]);
+  assertEquals(out.windows, ["0-10: a -", "0-13: a x", "20-30: c -", "16-30: c -", "0-30: c y"]);
 });
 
 Deno.test("joinWindow in mode complete completes a row with the values of two sessions", async () => {
@@ -420,12 +441,21 @@ Deno.test("joinWindow takes the windows of another mode for its own", async () =
       { recovery },
     );
   const product = await start("product");
-  await product.push(["a", [0, [1, "a"]]], ["a", [0, [2, "b"]]]);
+  await product.push(["a", [0, [2, "b"]]], ["a", [0, [1, "a"]]], ["a", [0, [0, "c"]]]);
   await product.stop();
   const final = await start("final");
   await final.push(["a", [1, [3, "x"]]]);
   await final.end();
   assertEquals(final.out, [["a", [[2, "b"], [3, "x"]]]]);
+});
+
+Deno.test("joinWindow refuses windows of an earlier version, which had no times", () => {
+  const { check } = joinFold("final", 2);
+  assertThrows(
+    () => check!(mistaken([[["a"]], [[]]])),
+    TypeError,
+    "the snapshot of joinWindow is of an earlier version, without the times of values",
+  );
 });
 
 Deno.test("joinWindow refuses windows of another number of streams", async () => {
