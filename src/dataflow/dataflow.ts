@@ -409,7 +409,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The largest value of each key, when the input ends; the first of equals.
+   * The largest value of each key, when the input ends; of equals the first that came. What comes by
+   * several workers has no order.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -423,7 +424,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The smallest value of each key, when the input ends; the first of equals.
+   * The smallest value of each key, when the input ends; of equals the first that came. What comes by
+   * several workers has no order.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -564,7 +566,8 @@ export class Dataflow<out T = never> {
    *
    * @param clock Where the time of values comes from.
    * @param windower Which windows there are.
-   * @param reducer Combines two values; also the results of two sessions that become one.
+   * @param reducer Combines two values; also the results of two sessions that become one, the earlier
+   * first.
    *
    * @example Sums of five minutes
    * ```ts
@@ -645,7 +648,7 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The largest value of each window; the first of equals.
+   * The largest value of each window; of equals the first by time, and of one time the first that came.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -660,7 +663,7 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The smallest value of each window; the first of equals.
+   * The smallest value of each window; of equals the first by time, and of one time the first that came.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */

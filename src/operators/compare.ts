@@ -20,17 +20,18 @@ export function comparison(what: string, got: number): number {
 }
 
 /**
- * A reducer to the largest or smallest value, as the step's name says: the first of equals.
+ * How far `a` is ahead of `b`, by the step's name: more than zero where `a` is the larger, for a step that
+ * looks for the largest, or the smaller; zero where they are equal.
  *
  * @throws {TypeError} If `compare` is no function.
  */
-export function extremeOf<V>(
+export function leadOf<V>(
   step: `${"max" | "min"}${"Final" | "Window"}`,
   compare: Compare<V>,
-): (best: V, value: V) => V {
+): (a: V, b: V) => number {
   requireFunction(`${step}'s compare`, compare);
   const sign = step.startsWith("max") ? 1 : -1;
-  return (best, value) => comparison(step, compare(value, best)) * sign > 0 ? value : best;
+  return (a, b) => comparison(step, compare(a, b)) * sign;
 }
 
 /** Negative where `a` is the smaller, positive where it is the larger, zero where they are equal. */

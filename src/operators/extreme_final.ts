@@ -1,15 +1,16 @@
 import type { BuildLogic } from "../graph/contracts.ts";
 import type { Combiner } from "../graph/nodes.ts";
-import { type Compare, compareNaturally, extremeOf } from "./compare.ts";
+import { type Compare, compareNaturally, leadOf } from "./compare.ts";
 import { reduceFinalLogic } from "./reduce_final.ts";
 import { beginWith } from "./stateful.ts";
 
-/** The largest or smallest value of each key, when the input ends; the first of equals. */
+/** The largest or smallest value of each key, when the input ends; of equals the one that came first. */
 export function extremeFinal<V>(
   step: "maxFinal" | "minFinal",
   compare: Compare<V> = compareNaturally,
 ): { logic: BuildLogic<V, V, [V]>; combiner: Combiner } {
-  const better = extremeOf(step, compare);
+  const lead = leadOf(step, compare);
+  const better = (best: V, value: V): V => lead(value, best) > 0 ? value : best;
   const logic = reduceFinalLogic(better);
   const combiner: Combiner = {
     start: (_key, value) => value,

@@ -5,7 +5,7 @@
  */
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
-import { type Compare, extremeOf } from "../compare.ts";
+import { type Compare, leadOf } from "../compare.ts";
 import { requireSync } from "../results.ts";
 import { requireFunction } from "../user_function.ts";
 
@@ -61,13 +61,44 @@ export const countFold: WindowFold<unknown, number, number> = {
   result: (count) => count,
 };
 
-/** The one value that is the most in the direction of `sign`; the first of equals. */
+/** The best value of a window, and its time in milliseconds since the Unix epoch. */
+interface Best<V> {
+  /** Named so that it can be told from a value, which snapshots of earlier versions had in its place. */
+  [AT]: number;
+  value: V;
+}
+
+const AT = "millrace:at";
+
+/** The one value that is the most in the step's direction; of equals the first by time, then the first to come. */
 export function extremeFold<V>(
   step: "maxWindow" | "minWindow",
   compare: Compare<V>,
-): WindowFold<V, V, V> {
-  const better = extremeOf(step, compare);
-  return { first: (value) => value, add: better, merge: better, result: (best) => best };
+): WindowFold<V, Best<V>, V> {
+  const lead = leadOf(step, compare);
+  return {
+    first: (value, time) => ({ [AT]: time, value }),
+    add: (best, value, time) => {
+      const ahead = lead(value, best.value);
+      if (ahead > 0 || (ahead === 0 && time < best[AT])) {
+        best.value = value;
+        best[AT] = time;
+      }
+      return best;
+    },
+    merge: (earlier, later) => {
+      const ahead = lead(later.value, earlier.value);
+      return ahead > 0 || (ahead === 0 && later[AT] < earlier[AT]) ? later : earlier;
+    },
+    result: (best) => best.value,
+    check: (best: Best<V> | null | undefined) => {
+      if (typeof best === "object" && best !== null && typeof best[AT] === "number") return;
+      throw new TypeError(
+        `the snapshot of ${step} is of an earlier version, without the time of the best value: ` +
+          `give the step another id to start anew`,
+      );
+    },
+  };
 }
 
 /** Values in the order they came, each with its time in milliseconds since the Unix epoch. */

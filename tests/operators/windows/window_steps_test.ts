@@ -273,7 +273,9 @@ Deno.test("snapshots hold the accumulator and not the values, and a stop closes 
   assertEquals(out, []);
   assertEquals(recovery.stateOf("fold"), { a: [24, 20, 30, 499_500] });
   assertEquals(recovery.stateOf("count"), { a: [24, 15, 25, 1_000, 20, 30, 1_000] });
-  assertEquals(recovery.stateOf("max"), { a: [24, 20, 34, { t: 24, v: 999 }] });
+  assertEquals(recovery.stateOf("max"), {
+    a: [24, 20, 34, { "millrace:at": 24, value: { t: 24, v: 999 } }],
+  });
 });
 
 Deno.test("the ids of a window step's streams are its own, and two steps may not share one", async () => {
