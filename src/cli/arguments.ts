@@ -97,7 +97,8 @@ export function helpText(): string {
 Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
 
 FLOW is a file or URL whose default export is a Dataflow, or a function that makes one.
-flow.ts:name picks another export. What follows -- is in the flow's Deno.args.
+flow.ts:name picks another export. What follows -- is in the flow's Deno.args. Standard input goes
+to worker 0; for other workers it is empty.
 
        deno run -A cli.ts state PATH [STEP [KEY]]
 

@@ -46,9 +46,28 @@ Deno.test("cli.ts takes a file:// URL as well as a path", async () => {
   assertEquals(await printed([`${url}:letters`]), "a\nb\n");
 });
 
-Deno.test("cli.ts hands its standard input to the flow", async () => {
-  const stdin = "to be\nor not\n".repeat(20_000);
-  assertEquals(await printed([flowFile("stdin.ts")], { stdin }), stdin.toUpperCase());
+for (const workers of [1, 2]) {
+  Deno.test(`cli.ts hands its standard input to the flow, whole, with ${workers} workers`, async () => {
+    const stdin = "to be\nor not\n".repeat(100_000);
+    const stdout = await printed([flowFile("stdin.ts"), `-w${workers}`], { stdin });
+    assertEquals(stdout === stdin.toUpperCase(), true); // no diff of a megabyte
+  });
+}
+
+Deno.test("a file that is the standard input is shared out to three workers by its path", async () => {
+  const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i}`);
+  await using folder = await folderOf({ "lines.txt": lines.join("\n") });
+  const { stdout } = await new Deno.Command("sh", {
+    args: [
+      "-c",
+      `exec "$0" run -A cli.ts ${flowFile("stdin.ts")}:lines -w3 < ${folder.path}/lines.txt`,
+      Deno.execPath(),
+    ],
+    cwd: `${import.meta.dirname}/../..`,
+  }).output();
+  const read = new TextDecoder().decode(stdout).trimEnd().split("\n");
+  assertEquals(read.length, lines.length);
+  assertEquals(new Set(read).symmetricDifference(new Set(lines)), new Set());
 });
 
 Deno.test("cli.ts loses nothing of 200,000 lines of output", async () => {

@@ -16,7 +16,7 @@ export interface FoundFile {
  */
 export async function findFiles(path: string): Promise<FoundFile[]> {
   const info = await infoOf(path);
-  if (info?.isFile) return [{ path, size: info.size }];
+  if (info?.isFile) return [{ path: await sharedPath(path), size: info.size }];
   if (!isPattern(path)) throw notAFile(path, info);
   const files: FoundFile[] = [];
   for (const match of await glob(path)) {
@@ -25,6 +25,14 @@ export async function findFiles(path: string): Promise<FoundFile[]> {
   }
   if (files.length === 0) throw new Deno.errors.NotFound(`no file matches "${path}"`);
   return files;
+}
+
+/**
+ * The path of a file in every process. `/dev/stdin`, which may be a file (`< lines.txt`), and its like
+ * are other files in other workers.
+ */
+async function sharedPath(path: string): Promise<string> {
+  return /^\/(dev|proc)\//.test(path) ? await Deno.realPath(path) : path;
 }
 
 async function infoOf(path: string): Promise<Deno.FileInfo | null> {
@@ -44,5 +52,8 @@ function notAFile(path: string, info: Deno.FileInfo | null): Error {
     );
   }
   // Where such a thing was read to cannot be kept, so it could not be read on from after a restart.
-  return new TypeError(`"${path}" is neither a file nor a folder, but a pipe or a device`);
+  return new TypeError(
+    `"${path}" is neither a file nor a folder, but a pipe or a device: read standard input with a ` +
+      `ManualInputConfig over Deno.stdin.readable`,
+  );
 }

@@ -15,6 +15,9 @@ export type ManualSource<T, S> =
 /**
  * Items from a function of the user's.
  *
+ * The builder is called on every worker. What only one may read is for the builder to share out, by
+ * `workerIndex`. Standard input needs no care: worker 0 has it, and for the others it is empty.
+ *
  * @typeParam T The items.
  * @typeParam S The state that goes with each: plain data, kept in snapshots.
  *

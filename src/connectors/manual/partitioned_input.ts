@@ -17,7 +17,8 @@ export interface PartitionedInputOptions<T, S> {
 
 /**
  * Items from functions of the user's, by named partition: unlike with a manual input, partitions can
- * move between workers, so that the number of workers may change between runs.
+ * move between workers, so that the number of workers may change between runs. Standard input is read
+ * on worker 0 only, which always has the partition whose name sorts first.
  *
  * @example
  * ```ts

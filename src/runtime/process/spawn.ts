@@ -72,7 +72,9 @@ export function spawnWorker(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...flags, `--preload=${preload}`, moduleUrl, ...args],
     env: { [WORKER_ENV]: JSON.stringify(bootstrap), [RUNNING_ENV]: running.join("\n") },
-    stdin: "inherit",
+    // Workers that read one input at the same time would tear it apart: one has it, for the others
+    // it is empty.
+    stdin: bootstrap.index === 0 ? "inherit" : "null",
     stdout: taps.stdout === undefined ? "inherit" : "piped",
     stderr: taps.stderr === undefined ? "inherit" : "piped",
   }).spawn();

@@ -1,5 +1,5 @@
 /** Prints what it reads in capitals. */
-import { Dataflow, ManualInputConfig, StdOutputConfig } from "millrace";
+import { Dataflow, FileInputConfig, ManualInputConfig, StdOutputConfig } from "millrace";
 
 const input = new ManualInputConfig<string>(async function* () {
   let rest = "";
@@ -13,4 +13,9 @@ const input = new ManualInputConfig<string>(async function* () {
 export default new Dataflow("stdin")
   .input("stdin", input)
   .map((line) => line.toUpperCase())
+  .capture(new StdOutputConfig());
+
+/** The lines of the standard input, where that is a file. */
+export const lines: Dataflow<string> = new Dataflow("lines")
+  .input("lines", new FileInputConfig({ path: "/dev/stdin" }))
   .capture(new StdOutputConfig());
