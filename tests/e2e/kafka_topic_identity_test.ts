@@ -3,7 +3,13 @@
  * skipped, whether the flow was stopped meanwhile or went on.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { KafkaInputConfig, type KafkaItem, type KafkaProperties, type Positions } from "millrace";
+import {
+  KafkaInputConfig,
+  type KafkaItem,
+  KafkaOutputConfig,
+  type KafkaProperties,
+  type Positions,
+} from "millrace";
 import type { InputReader } from "../../src/graph/contracts.ts";
 import { eventually } from "../support/eventually.ts";
 import {
@@ -11,6 +17,7 @@ import {
   kafkaBrokers,
   type NewRecord,
   produce,
+  readAll,
   replaceTopic,
 } from "../support/kafka.ts";
 import { asText, readFrom, within } from "../support/kafka_reading.ts";
@@ -239,3 +246,65 @@ Deno.test("a broker that loses its connection does not make a topic another one"
     }
   }
 });
+
+Deno.test("an output whose topic is created again ends the run, and counts no epoch after that", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const writer = await new KafkaOutputConfig({ brokers, topic })
+    .open(testPlace());
+  try {
+    await writer.write([["key", "one"]], 0);
+    await within(writer.prepare(0), "it was written");
+    await replaceTopic(topic);
+    // The new topic takes it without a word.
+    await writer.write([["key", "two"]], 1);
+    const error = await assertRejects(() => within(writer.prepare(1), "it had ended")) as Error;
+    assertStringIncludes(error.message, `topic "${topic}" ${CREATED_AGAIN}`);
+    assertStringIncludes(error.message, "what was written before is gone");
+  } finally {
+    await writer.close();
+  }
+});
+
+Deno.test("an epoch does not count whose records went with the topic before it ended", async () => {
+  const brokers = await kafkaBrokers();
+  await using proxy = new TcpProxy(brokers[0]);
+  const topic = await createTopic(brokers);
+  const writer = await new KafkaOutputConfig({ brokers: [proxy.address], topic })
+    .open(testPlace());
+  try {
+    await writer.write([["key", "one"]], 0);
+    await untilWritten(brokers, topic, 1);
+    await replaceTopic(topic);
+    await assertRejects(() => within(writer.prepare(0), "it had ended"), Error, CREATED_AGAIN);
+  } finally {
+    await writer.close();
+  }
+});
+
+Deno.test("an output goes on over lost connections, and over ends of epochs without records", async () => {
+  const brokers = await kafkaBrokers();
+  await using proxy = new TcpProxy(brokers[0]);
+  const topic = await createTopic(brokers);
+  const writer = await new KafkaOutputConfig({ brokers: [proxy.address], topic })
+    .open(testPlace());
+  try {
+    for (let epoch = 0; epoch < 3; epoch++) {
+      proxy.cutAll();
+      await writer.write([["key", `${epoch}`]], epoch);
+      await within(writer.prepare(epoch), "it was written");
+    }
+    const asked = proxy.requests("metadata");
+    await writer.prepare(3);
+    assertEquals(proxy.requests("metadata"), asked);
+  } finally {
+    await writer.close();
+  }
+  assertEquals((await readAll(brokers, topic)).map(({ value }) => value), ["0", "1", "2"]);
+});
+
+async function untilWritten(brokers: string[], topic: string, count: number): Promise<void> {
+  for (const deadline = Date.now() + 10_000; (await readAll(brokers, topic)).length < count;) {
+    if (Date.now() > deadline) throw new Error(`${count} records were not written`);
+  }
+}

@@ -21,6 +21,7 @@ import { type PartitionBatch, produce } from "./produce.ts";
 import { compressBatch, encodeRecordBatch } from "./record_batch.ts";
 import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
+import { otherId, TopicReplacedError, TopicWatch } from "./topic_watch.ts";
 
 /** So many waiting for one partition, and records without a key go to the next. */
 const KEYLESS_RECORDS = 1_000;
@@ -46,9 +47,16 @@ export async function openKafkaWriter(
 ): Promise<OutputWriter<KafkaOutputItem>> {
   const { brokers, topic, output } = settings;
   const connection = new KafkaConnection(brokers, [topic], output, at);
+  const watch = new TopicWatch({
+    ask: () => connection.metadata(),
+    maxAgeMs: output.metadataMaxAgeMs,
+  });
   try {
-    const count = await connection.open(async () => (await connection.leaders(topic)).size);
-    return new KafkaWriter(settings, connection, count, at);
+    const count = await connection.open(async () => {
+      await watch.look();
+      return (await connection.leaders(topic)).size;
+    });
+    return new KafkaWriter(settings, { connection, watch, partitions: count }, at);
   } catch (error) {
     await connection.close();
     throw error;
@@ -58,6 +66,9 @@ export async function openKafkaWriter(
 class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #settings: KafkaOutputSettings;
   readonly #connection: KafkaConnection;
+  readonly #watch: TopicWatch;
+  /** The id that the topic had at the start; `null` where the broker has none. */
+  readonly #topicId: string | null;
   readonly #at: Place;
   readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
   readonly #sequences = new Map<number, number>(); // the next one of each partition
@@ -67,6 +78,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #identity: ProducerIdentity | null = null;
   #waitingBytes = 0; // in the queues and on the way
   #waitingRecords = 0;
+  #hasWritten = false; // since the topic was known to be the same
   #sending = false;
   #sendingDone: Promise<void> = Promise.resolve();
   #lingering: ReturnType<typeof setTimeout> | undefined;
@@ -79,12 +91,17 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   constructor(
     settings: KafkaOutputSettings,
-    connection: KafkaConnection,
-    partitions: number,
+    { connection, watch, partitions }: {
+      readonly connection: KafkaConnection;
+      readonly watch: TopicWatch;
+      readonly partitions: number;
+    },
     at: Place,
   ) {
     this.#settings = settings;
     this.#connection = connection;
+    this.#watch = watch;
+    this.#topicId = watch.idOf(settings.topic);
     this.#at = at;
     at.signal.addEventListener("abort", this.#onAbort);
     this.#partitions = partitions;
@@ -124,6 +141,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#throwFailure();
     this.#flush();
     await this.#until(0, 0);
+    await this.#confirm();
     return new Map();
   }
 
@@ -137,6 +155,38 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     clearTimeout(this.#lingering);
     await this.#connection.close(); // first: it ends what a round may be waiting for
     await this.#sendingDone;
+  }
+
+  /**
+   * Makes sure that what was acknowledged is still there: an epoch whose records went to a topic that has
+   * been deleted since must not count.
+   */
+  async #confirm(): Promise<void> {
+    const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
+    while (this.#hasWritten && !this.#closed) {
+      this.#watch.doubt();
+      try {
+        await this.#checkTopic();
+        this.#connection.succeeded();
+        this.#retries = 0;
+        this.#hasWritten = false;
+      } catch (error) {
+        await this.#recover(error, new Map(), deadline);
+      }
+    }
+  }
+
+  /** Throws where the topic has been created again. Asks only where it is time to. */
+  async #checkTopic(): Promise<void> {
+    if (!this.#watch.isDue) return;
+    await this.#watch.look();
+    const { topic } = this.#settings;
+    const evidence = otherId(this.#topicId, this.#watch.idOf(topic));
+    if (evidence === null) return;
+    const advice =
+      "what was written before is gone; started again, the flow writes to the new one, " +
+      "with a recovery store from the last epoch on";
+    throw new TopicReplacedError(topic, evidence, advice);
   }
 
   /** Sends at once, or when the linger time is over or a batch is full. */
@@ -173,6 +223,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   #acknowledged(batches: readonly (Batch & { partition: number })[]): void {
     if (this.#closed) return;
+    this.#hasWritten = true;
     for (const { partition, firstSequence, records } of batches) {
       this.#sequences.set(partition, (firstSequence + records.length) % SEQUENCES);
       for (const { bytes } of records) this.#waitingBytes -= bytes;
@@ -228,6 +279,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
    * round. Gives an error that may be over the next time, if there was one.
    */
   async #send(round: Unacknowledged): Promise<unknown> {
+    await this.#checkTopic();
     const leaders = await this.#connection.leaders(this.#settings.topic);
     const identity = await this.#identify();
     const byLeader = Map.groupBy(round.keys(), (partition) => {
@@ -314,7 +366,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   /** After an error: waits for the next try; or the end of the run. */
   async #recover(error: unknown, round: Unacknowledged, deadline: number): Promise<void> {
     if (this.#closed) return;
-    if (isItemError(error)) throw error;
+    if (isItemError(error) || error instanceof TopicReplacedError) throw error;
+    this.#watch.doubt();
     const { topic } = this.#settings;
     if (isFatal(error) || NEVER_AGAIN.has(kindOf(error))) {
       throw new Error(`cannot write to topic "${topic}": ${messageOfKafka(error)}`, {
@@ -327,9 +380,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       for (const batches of round.values()) {
         for (const batch of batches) records += batch.records.length;
       }
+      const what = records > 0
+        ? `${records} records for topic "${topic}" were not acknowledged`
+        : `topic "${topic}", which has been written to, was not found again`;
       throw new Error(
-        `${records} records for topic "${topic}" were not acknowledged within ` +
-          `${deliveryTimeoutMs / 1000} s and ${this.#retries} tries: ${messageOfKafka(error)}`,
+        `${what} within ${deliveryTimeoutMs / 1000} s and ${this.#retries} tries: ` +
+          messageOfKafka(error),
         { cause: error },
       );
     }
