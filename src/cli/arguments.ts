@@ -9,6 +9,8 @@ import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
+import type { StepChangeOptions } from "../runtime/step_changes.ts";
+import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
 
 /** How lines of log look. */
 export type LogFormat = "text" | "json";
@@ -44,6 +46,8 @@ export interface RecoveryCommand {
   readonly fromScratch: boolean;
   /** Do not ask before. */
   readonly yes: boolean;
+  /** Which steps have been renamed, and which are gone; absent where none has. */
+  readonly stepChanges?: StepChangeOptions;
 }
 
 /** What is to be shown of a recovery store. */
@@ -61,6 +65,8 @@ interface Option {
   readonly alias?: string;
   /** What its value is called in the help. */
   readonly value: string;
+  /** Whether it may be given several times; in its environment variable, with commas between. */
+  readonly isList?: boolean;
   readonly about: string;
 }
 
@@ -75,6 +81,18 @@ const OPTIONS: readonly Option[] = [
     name: "recovery",
     value: "PATH",
     about: "keep state in a file, or at kafka://HOST:PORT/PREFIX",
+  },
+  {
+    name: "rename-step",
+    value: "OLD=NEW",
+    isList: true,
+    about: "what is stored of a step goes to another; again for more",
+  },
+  {
+    name: "drop-step",
+    value: "NAME",
+    isList: true,
+    about: "drop what is stored of a step that is gone; again for more",
   },
   { name: "restart", value: "N", about: "start a failed run again, N times in a row at most" },
   {
@@ -154,13 +172,20 @@ export function parseCommand(
     const fromEnv = env(envName(name));
     return fromEnv === undefined ? undefined : { value: fromEnv, from: envName(name) };
   };
+  const listOf = (name: string): Given[] => {
+    const given = parsed[name] as readonly string[];
+    if (given.length > 0) return given.map((value) => ({ value, from: `--${name}` }));
+    const from = envName(name);
+    return env(from)?.split(",").map((value) => ({ value, from })) ?? [];
+  };
+  const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
   return {
     kind: "run",
     flow,
     flowArgs: parsed["--"],
     workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
     epochMs: parseEpoch(valueOf("epoch-interval")),
-    recovery: parseRecovery(valueOf("recovery"), parsed),
+    recovery: parseRecovery(valueOf("recovery"), parsed, stepChanges),
     restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
     workerFlags: parseFlags(valueOf("worker-flags")),
     logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "warn"),
@@ -187,6 +212,7 @@ function parse(args: readonly string[]): Parsed {
   for (const { name, alias: short } of OPTIONS) if (short !== undefined) alias[short] = name;
   const parsed: unknown = parseArgs(joinFlags(args), {
     string: [...names, "_"],
+    collect: OPTIONS.filter(({ isList }) => isList).map(({ name }) => name),
     boolean: ["help", "version", ...SWITCHES],
     alias,
     "--": true,
@@ -198,8 +224,8 @@ function parse(args: readonly string[]): Parsed {
     },
   });
   for (const { name, alias: short, value } of OPTIONS) {
-    const given = (parsed as Parsed)[name];
-    if (given === "") {
+    const given = [(parsed as Parsed)[name]].flat();
+    if (given.includes("")) {
       const names = short === undefined ? `--${name}` : `-${short} (--${name})`;
       throw new UsageError(`option ${names} needs a value: --${name} ${value}`);
     }
@@ -223,12 +249,6 @@ function didYouMean(given: string, names: readonly string[]): string {
   const strange = nearest.split("").filter((letter) => !given.includes(letter)).length;
   const meant = alike ?? (strange * 4 < nearest.length ? nearest : undefined);
   return meant === undefined ? "" : `: did you mean --${meant}?`;
-}
-
-/** An option's value, and where it was given. */
-interface Given {
-  readonly value: string;
-  readonly from: string;
 }
 
 function parseCount(
@@ -259,9 +279,20 @@ function parseFlags(given: Given | undefined): readonly string[] | undefined {
   return flags.map((flag) => flag.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }
 
-function parseRecovery(given: Given | undefined, parsed: Parsed): RecoveryCommand | null {
+function parseRecovery(
+  given: Given | undefined,
+  parsed: Parsed,
+  stepChanges: GivenStepChanges,
+): RecoveryCommand | null {
   const { "from-scratch": fromScratch, yes } = parsed;
-  if (given !== undefined) return { path: given.value, fromScratch, yes };
+  const [change] = [...stepChanges.renames, ...stepChanges.drops];
+  if (given !== undefined) {
+    const changes = change === undefined ? {} : { stepChanges: parseStepChanges(stepChanges) };
+    return { path: given.value, fromScratch, yes, ...changes };
+  }
+  if (change !== undefined) {
+    throw new UsageError(`${change.from} needs --recovery PATH: where is the step stored?`);
+  }
   if (fromScratch) {
     throw new UsageError("--from-scratch needs --recovery PATH: drop the state where?");
   }

@@ -90,7 +90,7 @@ async function runFlow(command: RunCommand): Promise<void> {
     killSignal: kill.signal,
     log,
     logLevel,
-    ...recovery === null ? {} : { recovery },
+    ...recovery === null ? {} : { recovery, ...command.recovery?.stepChanges },
     ...workerFlags === undefined ? {} : { workerFlags },
     ...exportName === null ? {} : { exportName },
     ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },

@@ -62,7 +62,7 @@ function overview(store: SqliteInspector): string {
       ...steps.map(({ step, keys, bytes }) => [step, String(keys), String(bytes)]),
     ]),
   );
-  const positions = store.positions();
+  const positions = store.positions().filter(({ role }) => role !== "gone");
   if (positions.length > 0) {
     lines.push(
       "",

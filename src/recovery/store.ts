@@ -9,8 +9,11 @@
  */
 import type { Epoch, PartitionName, StepId } from "../core/ids.ts";
 
-/** Whose position it is: an input's, an output's, or that of time in a stateful step. */
-export type PositionRole = "input" | "output" | "time";
+/**
+ * Whose position it is: an input's, an output's, or that of time in a stateful step. `"gone"` notes that
+ * what was stored of the step has been given to another one, or dropped.
+ */
+export type PositionRole = "input" | "output" | "time" | "gone";
 
 /** How far a partition of an input or output has come, or the time of a step's keys on a worker. */
 export interface StoredPosition {
@@ -109,7 +112,8 @@ export interface RecoveryStore {
    * Writes an epoch: all of it, or, if it rejects or the process dies, nothing.
    *
    * @param epoch Not before the last one that was committed. The same one again, or -1 before the first,
-   * is the beginning of a run: it has positions, and no changes.
+   * is the beginning of a run: it has positions, and changes only where the state of a step goes to
+   * another step, or is dropped.
    * @throws {RangeError} If it is before.
    * @throws {RecoveryError} If the store fails. If it cannot say in what state it is then, it refuses
    * all else until it has been opened anew.

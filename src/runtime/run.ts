@@ -14,13 +14,14 @@ import type { StepCounts } from "./counts.ts";
 import { EpochCoordinator } from "./epochs.ts";
 import { refuseRunWhileLoading } from "./nesting.ts";
 import { RunRecovery } from "./run_recovery.ts";
+import { type StepChangeOptions, type StepChanges, stepChangesOf } from "./step_changes.ts";
 import { Worker } from "./worker.ts";
 
 /** The length of an epoch where none is given. */
 const DEFAULT_EPOCH_MS = 10_000;
 
 /** How a flow runs. */
-export interface RunOptions {
+export interface RunOptions extends StepChangeOptions {
   /** Epochs, the units of recovery. Their length never changes a result. */
   readonly epoch?: {
     /**
@@ -52,6 +53,16 @@ export interface RunOptions {
   readonly clock?: Clock;
 }
 
+const OPTIONS: readonly (keyof RunOptions)[] = [
+  "epoch",
+  "recovery",
+  "renameSteps",
+  "dropSteps",
+  "signal",
+  "log",
+  "clock",
+];
+
 /** What came of a run. */
 export interface RunResult {
   /** Items in and out of each step, in the order the steps were written. */
@@ -74,6 +85,8 @@ export interface FlowHandle {
  * output has made all durable.
  * @throws {StepError} If a step fails.
  * @throws {FlowDefinitionError} If the flow has no input or no output.
+ * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
+ * the flow does not have.
  * @throws {TypeError} If there is no such option.
  * @throws {Error} If a worker process is loading the flow's module, and the call is not under
  * `if (import.meta.main)`: each worker would run the flow by itself too.
@@ -95,9 +108,10 @@ export interface FlowHandle {
  */
 export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<RunResult> {
   refuseRunWhileLoading();
-  requireOptions("run", options, ["epoch", "recovery", "signal", "log", "clock"]);
+  requireOptions("run", options, OPTIONS);
   const intervalMs = epochMilliseconds(options.epoch);
-  return await runGraph(graphOf(flow), { ...options, intervalMs });
+  const stepChanges = stepChangesOf(options);
+  return await runGraph(graphOf(flow), { ...options, intervalMs, stepChanges });
 }
 
 /** The length of an epoch, in milliseconds, of the option of that name. */
@@ -110,9 +124,9 @@ export function epochMilliseconds(epoch: RunOptions["epoch"]): number {
 /** {@linkcode run}, for a graph that has been checked. */
 async function runGraph(
   graph: FlowGraph,
-  options: RunOptions & { intervalMs: number },
+  options: RunOptions & { intervalMs: number; stepChanges: StepChanges },
 ): Promise<RunResult> {
-  const { signal, log = silentLog, clock = systemClock, intervalMs } = options;
+  const { signal, log = silentLog, clock = systemClock, intervalMs, stepChanges } = options;
   const recovery = await RunRecovery.open(options.recovery ?? null, graph.name, log);
   const worker = new Worker(graph, { index: 0, count: 1, clock, log }, {
     stateChanged: (epoch, chunk) => recovery.stateChanged(epoch, chunk),
@@ -134,11 +148,11 @@ async function runGraph(
   signal?.addEventListener("abort", stop, { once: true });
   try {
     if (signal?.aborted) worker.stop();
+    await recovery.match(worker.storedSteps, stepChanges);
     const { positions, numbering: snapshots, epoch } = recovery;
-    await recovery.checkSteps(worker.keyedSteps, [...graph.ids.values()], log);
     const plans = await worker.plan(positions);
     await worker.open({ epoch, plans, positions, snapshots, mesh: null });
-    for await (const { step, keys } of recovery.state(worker.keyedSteps, 1)) {
+    for await (const { step, keys } of recovery.state(worker.storedSteps.keyed, 1)) {
       worker.restore(step, keys);
     }
     recovery.moved(0, epoch - 1, worker.positionsAt(epoch - 1));

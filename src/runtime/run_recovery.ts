@@ -6,16 +6,18 @@
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import { keyGroupOf, ownersOf } from "../core/key_groups.ts";
 import type { Log } from "../core/log.ts";
-import type {
-  RecoveryConfig,
-  RecoveryStore,
-  ResumePoint,
-  StateChunk,
-  StoredKey,
-  StoredPosition,
-  StoredStep,
+import {
+  type RecoveryConfig,
+  RecoveryError,
+  type RecoveryStore,
+  type ResumePoint,
+  type StateChunk,
+  type StoredKey,
+  type StoredPosition,
 } from "../recovery/store.ts";
+import { forgetting, storing } from "./chunk_of_keys.ts";
 import type { KeyNumbering } from "./key_ids.ts";
+import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";
 
 /** Keys of a step that a worker gets back. */
 export interface RestoredChunk {
@@ -28,23 +30,25 @@ export interface RestoredChunk {
 export class RunRecovery {
   /** The first epoch of the run: the one after the last that was committed. */
   readonly epoch: Epoch;
-  /** Where inputs and outputs were then. */
-  readonly positions: readonly StoredPosition[];
   /** How keys are numbered in snapshots; `null` where none are taken. */
   readonly numbering: KeyNumbering | null;
   readonly #store: RecoveryStore | null;
+  readonly #hasBegun: boolean; // whether anything has ever been committed
   readonly #log: Log;
+  #positions: readonly StoredPosition[];
+  #match: StepMatch | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
   readonly #latest = new Map<WorkerIndex, readonly StoredPosition[]>();
-  #stored: Promise<readonly StoredStep[]> | null = null; // before the first commit; all is read for it
-  #orphans: readonly StoredPosition[] = []; // of steps that the flow does not have
+  #keyed: ReadonlySet<StepId> = new Set(); // the stored steps that have keys
+  #notes: readonly StoredPosition[] = []; // which steps have been renamed or dropped
   #noted: { worker: WorkerIndex; epoch: Epoch; positions: readonly StoredPosition[] }[] = [];
 
   private constructor(store: RecoveryStore | null, from: ResumePoint | null, log: Log) {
     this.#store = store;
     this.#log = log;
     this.epoch = from === null ? 0 : from.epoch + 1;
-    this.positions = from?.positions ?? [];
+    this.#positions = from?.positions ?? [];
+    this.#hasBegun = from !== null;
     this.numbering = store && { firstId: from?.nextId ?? 0, byKey: store.byKey };
   }
 
@@ -67,43 +71,50 @@ export class RunRecovery {
     }
   }
 
-  /**
-   * Says which steps the store knows and the flow does not: their state stays where it is, in case they
-   * have been renamed or taken out by mistake.
-   *
-   * @param keyed The flow's steps with keyed state.
-   * @param all All of its steps.
-   */
-  async checkSteps(keyed: readonly StepId[], all: readonly StepId[], log: Log): Promise<void> {
-    const stored = await this.#steps();
-    const known = new Set(keyed);
-    for (const { step, keys } of stored) {
-      if (known.has(step)) continue;
-      log.warn("the flow has no such stateful step any more: was it renamed? Its state is kept", {
-        step,
-        keys,
-      });
-    }
-    const steps = new Set(all);
-    this.#orphans = this.positions.filter(({ step }) => !steps.has(step));
-    for (const step of new Set(this.#orphans.map(({ step }) => step))) {
-      log.warn(
-        "the flow has no such input or output any more: was it renamed? Its position is kept",
-        {
-          step,
-        },
-      );
-    }
+  /** Where inputs and outputs were at the end of the last epoch. */
+  get positions(): readonly StoredPosition[] {
+    return this.#positions;
   }
 
-  /** The stored keys of steps, each with the worker that owns it. */
+  /**
+   * Gives what is stored to the steps of the flow: by their names, and as the user says. Before anything
+   * else is asked for.
+   *
+   * @throws {StepMatchError} If something is stored of a step that the flow does not have.
+   */
+  async match(flow: FlowSteps, changes: StepChanges): Promise<void> {
+    if (this.#store === null) {
+      if (changes.renames.size === 0 && changes.drops.size === 0) return;
+      throw new RecoveryError("steps can be renamed or dropped only with a recovery store");
+    }
+    const keyed = await this.#store.steps(); // before the first commit: all is read for it
+    this.#keyed = new Set(keyed.map(({ step }) => step));
+    const stored = this.#hasBegun ? { keyed, positions: this.#positions } : null;
+    const { renamed, dropped, notes, warnings } = this.#match = matchSteps(stored, flow, changes);
+    for (const warning of warnings) this.#log.warn(warning);
+    for (const [to, from] of renamed) this.#log.info("step renamed", { from, to });
+    for (const step of dropped) this.#log.info("step dropped", { step });
+    const names = new Map(Array.from(renamed, ([to, from]) => [from, to]));
+    this.#positions = this.#positions
+      .filter(({ step, role }) => role !== "gone" && !dropped.has(step))
+      .map((position) => ({ ...position, step: names.get(position.step) ?? position.step }));
+    this.#notes = notes;
+  }
+
+  /**
+   * The stored keys of steps, each with the worker that owns it. The first commit then moves those of
+   * steps that have been renamed, and drops what the user does not need any more.
+   */
   async *state(steps: readonly StepId[], workerCount: number): AsyncGenerator<RestoredChunk, void> {
     if (this.#store === null) return;
-    const stored = new Set((await this.#steps()).map(({ step }) => step));
+    const { renamed, dropped } = this.#match!;
+    const moved = new Set(renamed.values());
     const owners = ownersOf(workerCount);
     for (const step of steps) {
-      if (!stored.has(step)) continue;
-      for await (const chunk of this.#store.load(step)) {
+      const name = renamed.get(step) ?? step;
+      if (!this.#keyed.has(name) || (name === step && moved.has(step))) continue;
+      for await (const chunk of this.#store.load(name)) {
+        if (name !== step) this.#move(name, step, chunk);
         const shares = Array.from({ length: workerCount }, (): StoredKey[] => []);
         for (const each of chunk) shares[owners[keyGroupOf(each.key)]].push(each);
         for (const [worker, keys] of shares.entries()) {
@@ -111,10 +122,20 @@ export class RunRecovery {
         }
       }
     }
+    for (const step of dropped) {
+      if (!this.#keyed.has(step)) continue;
+      for await (const chunk of this.#store.load(step)) this.#move(step, null, chunk);
+    }
   }
 
-  #steps(): Promise<readonly StoredStep[]> {
-    return this.#stored ??= this.#store?.steps() ?? Promise.resolve([]);
+  /**
+   * Has the first commit move keys from one step to another. All that a step forgets comes before
+   * anything that is stored, as another step may take its name.
+   */
+  #move(from: StepId, to: StepId | null, keys: readonly StoredKey[]): void {
+    const epoch = this.epoch - 1;
+    this.#changes.unshift({ epoch, chunk: forgetting(from, keys) });
+    if (to !== null) this.#changes.push({ epoch, chunk: storing(to, keys) });
   }
 
   /** Takes keys that have changed. */
@@ -142,7 +163,7 @@ export class RunRecovery {
       if (of <= epoch) this.#latest.set(worker, positions);
     }
     this.#noted = this.#noted.filter(({ epoch: of }) => of > epoch);
-    const positions = [...this.#orphans, ...[...this.#latest.values()].flat()];
+    const positions = [...this.#notes, ...[...this.#latest.values()].flat()];
     const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
     const keys = state.reduce((sum, { ids }) => sum + ids.length, 0);

@@ -20,6 +20,7 @@ import type { KeyNumbering } from "./key_ids.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
 import { goesByTime, idOf, type Plan, planFlow } from "./plan.ts";
+import type { FlowSteps } from "./step_changes.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
@@ -214,10 +215,11 @@ export class Worker implements TaskHost {
     }
   }
 
-  /** The steps that have keyed state. */
-  get keyedSteps(): StepId[] {
-    return this.#graph.nodes.filter((node) => node.kind === "stateful")
-      .map((node) => idOf(this.#plan, node));
+  /** The steps that may have something stored. */
+  get storedSteps(): FlowSteps {
+    const of = (kind: StepNode["kind"]) =>
+      this.#graph.nodes.filter((node) => node.kind === kind).map((node) => idOf(this.#plan, node));
+    return { keyed: of("stateful"), inputs: of("input"), outputs: of("capture") };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { type Command, helpText, parseCommand } from "../../src/cli/arguments.ts";
+import { type Command, helpText, parseCommand, type RunCommand } from "../../src/cli/arguments.ts";
 import { UsageError } from "../../src/core/errors.ts";
 
 function parse(args: readonly string[], env: Readonly<Record<string, string>> = {}): Command {
@@ -214,4 +214,39 @@ Deno.test("helpText() explains every option that parseCommand() takes", () => {
     assertStringIncludes(helpText(), option);
   }
   for (const line of helpText().split("\n")) assertEquals(line.length <= 100, true, line);
+});
+
+const STORED = { path: "s.db", fromScratch: false, yes: false };
+
+Deno.test("parseCommand() takes steps that were renamed or are gone, any number of them", () => {
+  const changed = (args: string[], env = {}) => {
+    const { recovery } = parse(["flow.ts", "--recovery=s.db", ...args], env) as RunCommand;
+    return { ...recovery?.stepChanges };
+  };
+  assertEquals(parse(["flow.ts", "--recovery=s.db"]), { ...PLAIN, recovery: STORED });
+  assertEquals(changed(["--rename-step", "a=b", "--drop-step=c", "--rename-step=b=a"]), {
+    renameSteps: { a: "b", b: "a" },
+    dropSteps: ["c"],
+  });
+  const env = { MILLRACE_RENAME_STEP: "a=b,c d=e", MILLRACE_DROP_STEP: "f,g" };
+  assertEquals(changed([], env), { renameSteps: { a: "b", "c d": "e" }, dropSteps: ["f", "g"] });
+  assertEquals(changed(["--drop-step=h"], env).dropSteps, ["h"]);
+});
+
+Deno.test("parseCommand() refuses changes of steps that it cannot make sense of", () => {
+  const cases: [args: string[], message: string][] = [
+    [["--rename-step=a"], '--rename-step must be OLD=NEW; got "a"'],
+    [["--rename-step=a=b=c"], '--rename-step must be OLD=NEW; got "a=b=c"'],
+    [["--rename-step=a=b", "--rename-step=a=c"], 'step "a" is renamed twice'],
+    [["--rename-step=a=c", "--rename-step=b=c"], 'steps "a" and "b" cannot both be renamed to "c"'],
+    [["--rename-step=a=a"], 'step "a" is renamed to its own name'],
+    [["--rename-step=a=b", "--drop-step=a"], 'step "a" is both renamed and dropped'],
+    [["--drop-step"], "option --drop-step needs a value"],
+  ];
+  for (const [args, message] of cases) {
+    const given = () => parse(["flow.ts", "--recovery=s.db", ...args]);
+    assertStringIncludes(assertThrows(given, UsageError).message, message);
+  }
+  const without = () => parse(["flow.ts", "--drop-step=a"]);
+  assertThrows(without, UsageError, "--drop-step needs --recovery PATH");
 });

@@ -1,6 +1,7 @@
 /** What every recovery store has to do, whatever it is made of. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type RecoveryConfig, RecoveryError } from "../../src/recovery/store.ts";
+import { type RecoveryConfig, RecoveryError, type StateChunk } from "../../src/recovery/store.ts";
+import { forgetting, storing } from "../../src/runtime/chunk_of_keys.ts";
 import {
   commit,
   forget,
@@ -320,6 +321,40 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     await within(config(), async (store) => {
       assertEquals(withoutIds(await store.resume()), { epoch: 0, positions: input("b") });
       assertEquals((await store.steps()).map(({ keys }) => keys), [1]);
+    });
+  });
+
+  test("a run's beginning may give the keys of a step to another, and drop others", async (config) => {
+    const keys = Array.from({ length: 300 }, (_, i) => `key ${i}`);
+    const state = keys.flatMap((key, i) => [
+      put(key, bytes(i & 255, 1), "one"),
+      put(key, bytes(i & 255, 2), "two"),
+      put(key, bytes(3), "gone"),
+    ]);
+    await commit(config(), 4, ...state);
+    const notes = [position("", bytes(1), { step: "gone", role: "gone" })];
+    await within(config(), async (store) => {
+      // The two steps change their names, so each id goes where another key of it was.
+      const moves: StateChunk[] = [];
+      for (const [from, to] of [["one", "two"], ["two", "one"], ["gone", null]] as const) {
+        for await (const chunk of store.load(from)) {
+          moves.unshift(forgetting(from, chunk));
+          if (to !== null) moves.push(storing(to, chunk));
+        }
+      }
+      await store.commit(4, { state: moves, positions: notes });
+      assertEquals((await store.steps()).map(({ step, keys }) => [step, keys]).sort(), [
+        ["one", 300],
+        ["two", 300],
+      ]);
+    });
+    await within(config(), async (store) => {
+      assertEquals(withoutIds(await store.resume()), { epoch: 4, positions: notes });
+      for (const [step, mark] of [["one", 2], ["two", 1]] as const) {
+        const expected = new Map(keys.map((key, i) => [key, bytes(i & 255, mark)]));
+        assertEquals(await loadAll(store, step), expected);
+      }
+      assertEquals(await loadAll(store, "gone"), new Map());
     });
   });
 

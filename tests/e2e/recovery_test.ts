@@ -223,3 +223,34 @@ Deno.test("--from-scratch drops a store, and nothing else, nor before the flow h
   assertEquals([other.code, other.stderr], [0, ""]);
   assertMatch((await runCli(["state", `${folder.path}/state.db`])).stdout, /^flow +strange$/m);
 });
+
+Deno.test("a renamed step is refused over its store, and goes on with --rename-step", async () => {
+  const text = (step: string, file: string) => `
+import { Dataflow, FileInputConfig, FileOutputConfig } from "millrace";
+export default new Dataflow("renamed")
+  .input("lines", new FileInputConfig({ path: "lines.txt" }))
+  .keyOn((line) => line)
+  .statefulMap("${step}", () => 0, (n: number) => [n + 1, n + 1])
+  .map(([word, n]) => word + " " + n)
+  .capture("${file}", new FileOutputConfig({ path: "out.txt" }));
+`;
+  await using folder = await folderOf({
+    "before.ts": text("count", "out"),
+    "after.ts": text("tally", "words"),
+    "lines.txt": "a\nb\na\n",
+    "deno.json": FLOW_CONFIG,
+  });
+  const cwd = folder.path;
+  const store = "--recovery=state.db";
+  assertEquals((await runCli(["before.ts", store], { cwd })).code, 0);
+  await Deno.writeTextFile(`${cwd}/lines.txt`, "a\nb\na\na\nb\n");
+  const refused = await runCli(["after.ts", store, "--restart=3"], { cwd });
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /^error: .* stateful step "count", output "out"$/m);
+  assertMatch(refused.stderr, /nothing is stored of stateful step "tally", output "words"/);
+  assertMatch(refused.stderr, /--rename-step count=tally/);
+  const renames = ["--rename-step=count=tally", "--rename-step=out=words"];
+  const after = await runCli(["after.ts", "-w2", store, ...renames], { cwd });
+  assertEquals(after, { code: 0, stdout: "", stderr: "" });
+  assertEquals(await linesIn(cwd), ["a 1", "a 2", "a 3", "b 1", "b 2"]);
+});

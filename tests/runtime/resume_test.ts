@@ -1,7 +1,6 @@
 /** Runs that end anywhere and go on: in this process, with the store in memory. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run, StepError } from "../../mod.ts";
-import { createLog } from "../../src/core/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { HandInput } from "../support/hand_input.ts";
 import { Random } from "../support/random.ts";
@@ -133,28 +132,6 @@ Deno.test("timers go on after a resume, by the clock", async () => {
   assertEquals(out.items, [["a", "rang at 5000"]]);
   second.end();
   await resumed;
-});
-
-Deno.test("steps that are gone are warned of and kept; when they are back, they go on", async () => {
-  const recovery = new WatchedRecovery();
-  const logged: string[] = [];
-  const log = createLog((level, message, fields) =>
-    logged.push(`${level}: ${message} ${JSON.stringify(fields)}`)
-  );
-  const flow = (input: string, step: string, count: number, out: OutputConfig<unknown>) =>
-    new Dataflow("renamed").input(input, numbers(count, 10)).keyOn(() => "k")
-      .statefulMap(step, () => 0, (seen: number) => [seen + 1, seen + 1]).capture("out", out);
-  await run(flow("in", "count", 10, new ExactOutput()), { recovery, log });
-  await run(flow("numbers", "tally", 5, new ExactOutput()), { recovery, log });
-  assertEquals(logged.filter((line) => line.startsWith("warn")), [
-    `warn: the flow has no such stateful step any more: was it renamed? Its state is kept ` +
-    `{"step":"count","keys":1}`,
-    `warn: the flow has no such input or output any more: was it renamed? Its position is kept ` +
-    `{"step":"in"}`,
-  ]);
-  const out = new ExactOutput<[string, number]>();
-  await run(flow("in", "count", 12, out), { recovery });
-  assertEquals(out.items.slice(-2), [["k", 11], ["k", 12]]);
 });
 
 Deno.test("a snapshot that cannot be taken ends the run, with the step and the key", async () => {

@@ -14,6 +14,8 @@ export class WatchedRecovery implements RecoveryConfig {
   readonly name = "watched";
   /** The last committed epoch. */
   epoch: Epoch | null = null;
+  /** Called before each commit, which does not happen if it throws. */
+  beforeCommit: () => void = () => {};
   /** Called after each commit. */
   onCommit: () => void = () => {};
   readonly #inner = new MemoryRecoveryConfig();
@@ -28,7 +30,7 @@ export class WatchedRecovery implements RecoveryConfig {
 
   /** The positions of an input or output, by partition. */
   positionsOf(step: StepId): Record<string, unknown> {
-    const mine = this.#positions.filter((each) => each.step === step && each.role !== "time");
+    const mine = this.#positions.filter((each) => each.step === step && /put$/.test(each.role));
     return Object.fromEntries(mine.map(({ partition, state }) => [partition, decodeValue(state)]));
   }
 
@@ -41,6 +43,7 @@ export class WatchedRecovery implements RecoveryConfig {
       load: (step) => store.load(step),
       close: () => store.close(),
       commit: async (epoch, changes) => {
+        this.beforeCommit();
         const state = [...changes.state];
         await store.commit(epoch, { ...changes, state });
         this.#positions = changes.positions;

@@ -9,6 +9,7 @@ import { EpochCoordinator } from "../../src/runtime/epochs.ts";
 import { type CreditWindow, Mesh } from "../../src/runtime/exchange/mesh.ts";
 import type { Transport } from "../../src/runtime/exchange/transport.ts";
 import type { FlowHandle } from "../../src/runtime/run.ts";
+import { type StepChangeOptions, stepChangesOf } from "../../src/runtime/step_changes.ts";
 import { Worker } from "../../src/runtime/worker.ts";
 
 /** A frame on its way. */
@@ -69,7 +70,7 @@ export class MemoryNetwork {
 }
 
 /** How {@linkcode runWorkers} runs. */
-export interface WorkersOptions {
+export interface WorkersOptions extends StepChangeOptions {
   readonly epochMs?: number;
   readonly window?: CreditWindow;
   readonly clock?: Clock;
@@ -128,13 +129,15 @@ export async function runWorkers(
       ),
   }, { workers: count, intervalMs: epochMs, clock, epoch: recovery.epoch });
   try {
+    await recovery.match(workers[0].storedSteps, stepChangesOf(options));
     const { epoch, positions, numbering: snapshots } = recovery;
     const plans = await workers[0].plan(positions);
     for (const [index, worker] of workers.entries()) {
       const mesh = count === 1 ? null : new Mesh(network.transport(index), window);
       await worker.open({ epoch, plans, mesh, positions, snapshots });
     }
-    for await (const { worker, step, keys } of recovery.state(workers[0].keyedSteps, count)) {
+    const { keyed } = workers[0].storedSteps;
+    for await (const { worker, step, keys } of recovery.state(keyed, count)) {
       workers[worker].restore(step, keys);
     }
     for (const [index, worker] of workers.entries()) {

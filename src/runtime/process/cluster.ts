@@ -11,6 +11,7 @@ import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
 import { epochMilliseconds, type RunResult } from "../run.ts";
+import { type StepChangeOptions, stepChangesOf, StepMatchError } from "../step_changes.ts";
 import { Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import type { RunStatus } from "./run_status.ts";
@@ -18,7 +19,7 @@ import type { OutputTaps } from "./spawn.ts";
 import { permissionFlags } from "./worker_flags.ts";
 
 /** How a flow runs on worker processes. */
-export interface ClusterOptions {
+export interface ClusterOptions extends StepChangeOptions {
   /**
    * How many worker processes share the work: from 1 to 1024.
    *
@@ -44,7 +45,8 @@ export interface ClusterOptions {
   };
   /**
    * How often a run that fails is started again, with a pause of 1 s that doubles up to 30 s. A run
-   * that lasted a minute makes the count begin anew. A flow that cannot be loaded is not tried again.
+   * that lasted a minute makes the count begin anew. A flow that cannot be loaded, or does not fit what
+   * is stored, is not tried again.
    *
    * @default {0}
    */
@@ -92,6 +94,8 @@ const OPTIONS: readonly (keyof ClusterOptions)[] = [
   "restarts",
   "workerFlags",
   "recovery",
+  "renameSteps",
+  "dropSteps",
   "signal",
   "killSignal",
   "log",
@@ -119,6 +123,8 @@ const LASTING_MS = 60_000;
  * @throws {StepError} If a step fails.
  * @throws {UsageError} If the module has no such export, or it is no flow.
  * @throws {RangeError} If `workers` or `restarts` is no number of them.
+ * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
+ * the flow does not have.
  * @throws {TypeError} If there is no such option.
  * @throws {Error} If it is called in a worker, as by a flow's own module without
  * `if (import.meta.main)`, or in a program made with `deno compile`: that would never end.
@@ -154,7 +160,8 @@ export async function spawnCluster(
     } catch (error) {
       if (performance.now() - started >= LASTING_MS) failures = 0;
       const given = signal?.aborted || killSignal?.aborted;
-      if (given || failures >= restarts || !coordinator.hasLoaded) throw error;
+      const isLasting = !coordinator.hasLoaded || error instanceof StepMatchError;
+      if (given || failures >= restarts || isLasting) throw error;
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
       log.error("the run failed and is started again", {
         error: messageOf(error),
@@ -190,6 +197,7 @@ function jobOf(
     },
     taps,
     recovery: options.recovery ?? null,
+    stepChanges: stepChangesOf(options),
     running,
   };
 }

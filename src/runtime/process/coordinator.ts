@@ -13,6 +13,7 @@ import { within } from "../../core/promises.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { EpochCoordinator } from "../epochs.ts";
 import { RunRecovery } from "../run_recovery.ts";
+import type { StepChanges } from "../step_changes.ts";
 import type { InputPlans } from "../worker.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
@@ -40,6 +41,7 @@ export interface Job {
   readonly statusMs: number;
   readonly onStatus: (status: RunStatus) => void;
   readonly recovery: RecoveryConfig | null;
+  readonly stepChanges: StepChanges;
   /** The flow, behind those that processes above this one run. */
   readonly running: readonly string[];
   readonly taps: OutputTaps;
@@ -276,7 +278,7 @@ export class Coordinator {
     this.#log.info("flow loaded", { flow: first!.flow, steps: first!.steps.length });
     const recovery = await RunRecovery.open(this.#job.recovery, first!.flow, this.#log);
     this.#recovery = recovery;
-    await recovery.checkSteps(first!.keyed, first!.all, this.#log);
+    await recovery.match(first!.stored, this.#job.stepChanges);
     const { workers, intervalMs } = this.#job;
     this.#epochs = new EpochCoordinator({
       closeEpoch: (epoch) => this.#broadcast({ kind: "closeEpoch", epoch }),
@@ -298,7 +300,7 @@ export class Coordinator {
 
   async #onOpened(): Promise<void> {
     await removeFolder(this.#folder); // all have met
-    const { keyed } = this.#workers[0].loaded!;
+    const { keyed } = this.#workers[0].loaded!.stored;
     for await (const chunk of this.#recovery!.state(keyed, this.#job.workers)) {
       const { link } = this.#workers[chunk.worker];
       link!.send({ kind: "state", step: chunk.step, keys: chunk.keys });

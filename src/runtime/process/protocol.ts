@@ -35,11 +35,12 @@ import type { Progress } from "../../graph/contracts.ts";
 import type { StateChunk, StoredKey, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
 import type { KeyNumbering } from "../key_ids.ts";
+import type { FlowSteps } from "../step_changes.ts";
 import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -84,9 +85,8 @@ export type ToCoordinator =
     readonly flow: string;
     /** Each step with what is upstream of it, as text. */
     readonly steps: readonly string[];
-    /** The steps with keyed state, and all steps. */
-    readonly keyed: readonly StepId[];
-    readonly all: readonly StepId[];
+    /** The steps that may have something stored. */
+    readonly stored: FlowSteps;
     /** Where the worker waits for the others; `null` where there are none. */
     readonly mesh: SocketAddress | null;
   }

@@ -104,8 +104,7 @@ export class WorkerProcess {
       kind: "loaded",
       flow: graph.name,
       steps: describeSteps(graph),
-      keyed: this.#worker.keyedSteps,
-      all: [...graph.ids.values()],
+      stored: this.#worker.storedSteps,
       mesh,
     });
   }

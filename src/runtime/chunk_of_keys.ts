@@ -1,0 +1,29 @@
+/**
+ * Stored keys as changes of a step.
+ *
+ * @module
+ */
+import type { StepId } from "../core/ids.ts";
+import type { StateChunk, StoredKey } from "../recovery/store.ts";
+
+/** A step gets keys, with their ids and states. */
+export function storing(step: StepId, keys: readonly StoredKey[]): StateChunk {
+  const lengths = Int32Array.from(keys, ({ state }) => state.length);
+  const states = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const { state } of keys) {
+    states.set(state, at);
+    at += state.length;
+  }
+  return { step, ...named(keys), states, lengths };
+}
+
+/** A step forgets keys. */
+export function forgetting(step: StepId, keys: readonly StoredKey[]): StateChunk {
+  const lengths = new Int32Array(keys.length).fill(-1);
+  return { step, ...named(keys), states: new Uint8Array(), lengths };
+}
+
+function named(keys: readonly StoredKey[]): Pick<StateChunk, "ids" | "keys"> {
+  return { ids: Float64Array.from(keys, ({ id }) => id), keys: keys.map(({ key }) => key) };
+}
