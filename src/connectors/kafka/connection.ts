@@ -5,7 +5,13 @@
  */
 import { sleep } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
-import { type Cluster, connectedBroker, createCluster, type KafkaBroker } from "./kafkajs.ts";
+import {
+  type Cluster,
+  connectedBroker,
+  createCluster,
+  type KafkaBroker,
+  uncommitted,
+} from "./kafkajs.ts";
 import { fetchMetadata, type Metadata } from "./metadata.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
@@ -180,7 +186,20 @@ export class KafkaConnection {
     partitions: readonly TopicPartition[],
     which: { fromBeginning: boolean } | { fromTimestamp: number },
   ): Promise<Map<string, number>> {
-    const cluster = await this.cluster();
+    return await this.#offsets(await this.cluster(), partitions, which);
+  }
+
+  /** Where partitions end, counting records of open transactions too. */
+  async highWatermarks(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+    const cluster = uncommitted(await this.cluster());
+    return await this.#offsets(cluster, partitions, { fromBeginning: false });
+  }
+
+  async #offsets(
+    cluster: Cluster,
+    partitions: readonly TopicPartition[],
+    which: { fromBeginning: boolean } | { fromTimestamp: number },
+  ): Promise<Map<string, number>> {
     const request = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, asked]) => ({
       topic,
       partitions: asked.map(({ partition }) => ({ partition })),

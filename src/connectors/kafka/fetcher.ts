@@ -12,6 +12,7 @@ import { type Codec, codecOf, decompress } from "./compression.ts";
 import { isFatal, type KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import { type FetchedPartition, fetchRecords } from "./fetch.ts";
 import { errorOfCode } from "./kafkajs.ts";
+import { OpenTransactions } from "./open_transactions.ts";
 import { allowReplaced, replacedMeanwhile, type ReplacedTopic } from "./replaced_topics.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
@@ -64,8 +65,10 @@ export class Fetcher {
   #fetching: Promise<void> = Promise.resolve();
   #closed = false;
   #ended = false;
-  #toldIdle = false;
+  /** What `idle` returned last; `null` where nobody has asked. */
+  #answeredIdle: boolean | null = null;
   #unknownSince: number | null = null; // when the brokers began not to know a topic
+  readonly #openTransactions: OpenTransactions;
   #failure: { error: unknown } | null = null;
   #onArrival: (() => void) | null = null;
   #onRoom: (() => void) | null = null;
@@ -88,6 +91,7 @@ export class Fetcher {
     this.#watch = watch;
     this.#states = states;
     this.#at = at;
+    this.#openTransactions = new OpenTransactions(at.log);
   }
 
   /** Begins to fetch. */
@@ -119,14 +123,19 @@ export class Fetcher {
     return this.#ended;
   }
 
-  /** Whether the brokers had no more records when they answered last. */
-  get idle(): boolean {
-    return this.#blocks.length === 0 && this.#states.every(({ caughtUp }) => caughtUp);
+  /** Whether the brokers had no more records when they answered last, also none to be read later. */
+  idle(): boolean {
+    return this.#answeredIdle = this.#isIdle();
   }
 
-  /** Resolves when something waits, nothing will come any more, or `idle` is not what it was. */
+  /**
+   * Resolves when something waits, nothing will come any more, or `idle` would return something else
+   * than it did last.
+   */
   arrival(): Promise<void> {
-    if (this.#blocks.length > 0 || this.#ended || this.#failure !== null) return Promise.resolve();
+    if (this.#blocks.length > 0 || this.#ended || this.#failure !== null || this.#hasTurned()) {
+      return Promise.resolve();
+    }
     return new Promise((resolve) => this.#onArrival = resolve);
   }
 
@@ -145,20 +154,19 @@ export class Fetcher {
   /** Fetches until all partitions are at their end, or the reader is closed. */
   async #fetchAll(): Promise<void> {
     for (;;) {
-      const open = this.#states.filter(({ fetched, end }) => end === null || fetched < end);
-      if (open.length === 0 && (!this.#settings.tail || this.#states.length === 0)) {
+      if (this.#states.every(isAtEnd)) {
         this.#ended = true;
         return;
       }
-      if (this.#isFull()) await this.#room();
+      if (this.#isFull()) {
+        await this.#room();
+        this.#loseSight(); // brokers were not asked meanwhile
+      }
       if (this.#closed || this.#at.signal.aborted) return;
       try {
-        if (await this.#inTime(this.#findReplaced())) continue; // with other partitions
-        await this.#findPartitions();
-        await this.#inTime(this.#fetchRound(open));
+        await this.#inTime(this.#round());
         this.#connection.succeeded();
         this.#unknownSince = null;
-        this.#tellIdle();
       } catch (error) {
         await this.#recover(error);
       }
@@ -178,6 +186,12 @@ export class Fetcher {
         resolve();
       };
     });
+  }
+
+  async #round(): Promise<void> {
+    if (await this.#findReplaced()) return; // there are other partitions
+    await this.#findPartitions();
+    await this.#fetchRound(this.#states.filter((state) => !isAtEnd(state)));
   }
 
   /** Whether a topic has been created again, and is read from where `auto.offset.reset` says. */
@@ -201,6 +215,7 @@ export class Fetcher {
     const states = startingStates(settings, new Map(), offsets, read, this.#at.log);
     const others = this.#states.filter((state) => state.topic !== topic);
     this.#states.splice(0, this.#states.length, ...others, ...states);
+    this.#tellIdle();
   }
 
   /** Partitions that were added to a topic are read from their first record. */
@@ -219,6 +234,7 @@ export class Fetcher {
       this.#at.log.info("new partition", { topic, partition });
     }
     this.#states.push(...states);
+    this.#tellIdle();
   }
 
   /** Resolves with the round; when it takes longer than brokers may wait, nobody knows what is there. */
@@ -236,11 +252,19 @@ export class Fetcher {
     this.#tellIdle();
   }
 
-  /** Has the reader ask again where it has become idle, or is it no more. */
+  #isIdle(): boolean {
+    // Where reading ends somewhere, what is before that is there.
+    const isRead = (state: PartitionState) => state.end === null ? state.caughtUp : isAtEnd(state);
+    return this.#blocks.length === 0 && this.#states.every(isRead);
+  }
+
+  #hasTurned(): boolean {
+    return this.#answeredIdle !== null && this.#isIdle() !== this.#answeredIdle;
+  }
+
+  /** Has the reader ask again where `idle` would return something else. */
   #tellIdle(): void {
-    if (this.idle === this.#toldIdle) return;
-    this.#toldIdle = !this.#toldIdle;
-    this.#wakeReader();
+    if (this.#hasTurned()) this.#wakeReader();
   }
 
   /** One fetch from each broker, for all the partitions that it leads: they wait side by side. */
@@ -284,6 +308,8 @@ export class Fetcher {
       isolation: input.isolation,
     });
     const byName = new Map(states.map((state) => [state.name, state]));
+    // Unpacking takes time, and a broker that throttles for a quota answers without partitions.
+    for (const state of states) state.caughtUp = false;
     let problem: unknown;
     for (const answer of answers) {
       const state = byName.get(positionName(answer));
@@ -294,6 +320,7 @@ export class Fetcher {
         await this.#reset(state);
       } else problem = errorOfCode(answer.errorCode);
     }
+    this.#tellIdle();
     if (problem !== undefined) throw problem;
   }
 
@@ -305,17 +332,16 @@ export class Fetcher {
 
   /** Keeps what was fetched of a partition for the flow. */
   async #take(answer: FetchedPartition, state: PartitionState): Promise<void> {
-    const { records, aborted } = answer;
+    const { records, aborted, highWatermark } = answer;
     const { input } = this.#settings;
-    const last = input.isolation === "read_committed"
-      ? answer.lastStableOffset
-      : answer.highWatermark;
     const batches = readable(state, () => readBatches(records, input.checkCrcs));
     if (batches.length === 0) {
       if (records.length > 0) {
         state.maxBytes = Math.min(state.maxBytes * 2, LARGEST_PARTITION_BYTES);
-      }
-      state.caughtUp = state.fetched >= last;
+      } else this.#openTransactions.nothingCame(state, answer);
+      if (state.end !== null && highWatermark < state.end) await this.#shorten(state);
+      // Records of an open transaction cannot be read, but they are there.
+      state.caughtUp = state.fetched >= highWatermark;
       return;
     }
     const after = batches[batches.length - 1].lastOffset + 1;
@@ -334,10 +360,14 @@ export class Fetcher {
       bytes += unpacked.length;
     }
     state.fetched = next;
-    state.caughtUp = next >= last;
+    state.caughtUp = next >= highWatermark;
     state.maxBytes = input.partitionMaxBytes;
-    this.#blocks.push({ state, batches: waiting, from, next, bytes });
-    this.#waitingBytes += bytes;
+    this.#push({ state, batches: waiting, from, next, bytes });
+  }
+
+  #push(block: Block): void {
+    this.#blocks.push(block);
+    this.#waitingBytes += block.bytes;
     this.#wakeReader();
   }
 
@@ -354,13 +384,7 @@ export class Fetcher {
     const { topic, partition } = state;
     const [{ first, last }] = await fetchOffsets([state], "beginning", this.#connection);
     const { offsetReset } = this.#settings.input;
-    if (offsetReset === "error") {
-      throw new Unrecoverable(
-        `position ${state.fetched} of topic "${topic}", partition ${partition} is not on the broker ` +
-          `any more, which has ${first} to ${last}: records were deleted before they were read (to ` +
-          `go on all the same, set the property "auto.offset.reset" to earliest or latest)`,
-      );
-    }
+    if (offsetReset === "error") throw deleted(state, state.fetched, first, last);
     const to = offsetReset === "beginning" ? first : last;
     this.#at.log.warn("position lost: records were deleted before they were read", {
       topic,
@@ -369,6 +393,29 @@ export class Fetcher {
       goesOnAt: to,
     });
     state.fetched = to;
+    if (state.end !== null) state.end = Math.min(state.end, last);
+    state.caughtUp = false;
+    // The position that is stored moves too, behind what was fetched before.
+    this.#push({ state, batches: [], from: to, next: to, bytes: 0 });
+  }
+
+  /**
+   * A partition seems to end before the offset where it is to be read to. A new leader may not know for a
+   * moment how far its followers are, which it says when asked for offsets: so that is what counts.
+   */
+  async #shorten(state: PartitionState): Promise<void> {
+    const { topic, partition, end } = state;
+    await this.#checkTopics();
+    const [{ first, last }] = await fetchOffsets([state], "beginning", this.#connection);
+    if (end === null || last >= end) return;
+    if (this.#settings.input.offsetReset === "error") throw deleted(state, end - 1, first, last);
+    this.#at.log.warn("the partition is shorter than it was: records were deleted", {
+      topic,
+      partition,
+      end,
+      endsNowAt: last,
+    });
+    state.end = last;
   }
 
   /** After an error: a new connection, and on from the same positions; or the end of the run. */
@@ -394,8 +441,26 @@ export class Fetcher {
   }
 }
 
+/** Whether all of a partition that is wanted has been fetched. */
+function isAtEnd({ fetched, end }: PartitionState): boolean {
+  return end !== null && fetched >= end;
+}
+
 /** Ends the run: going on would skip records. */
 class Unrecoverable extends Error {}
+
+function deleted(
+  { topic, partition }: PartitionState,
+  position: number,
+  first: number,
+  last: number,
+): Unrecoverable {
+  return new Unrecoverable(
+    `position ${position} of topic "${topic}", partition ${partition} is not on the broker ` +
+      `any more, which has ${first} to ${last}: records were deleted before they were read (to ` +
+      `go on all the same, set the property "auto.offset.reset" to earliest or latest)`,
+  );
+}
 
 /** What `read` gives; an error of it says where the partition cannot be read. */
 export function readable<R>(state: PartitionState, read: () => R): R {

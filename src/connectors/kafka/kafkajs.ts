@@ -259,6 +259,15 @@ export async function createCluster(
   return cluster;
 }
 
+/**
+ * The same cluster, which counts records of open transactions too when it is asked where topics end.
+ * KafkaJS has that as a property of the cluster, not of the request.
+ */
+export function uncommitted(cluster: Cluster): Cluster {
+  const READ_UNCOMMITTED = 0;
+  return Object.create(cluster, { isolationLevel: { value: READ_UNCOMMITTED } });
+}
+
 /** KafkaJS's own, with the settings that it has no names for. */
 function socketFactory(
   { noDelay, addressFamily }: ConnectionSettings,

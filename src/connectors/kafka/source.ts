@@ -14,6 +14,7 @@ import { markOf } from "./record_mark.ts";
 import { allowReplaced, replacedSince } from "./replaced_topics.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
+import { forTime } from "./timed_reading.ts";
 import { TopicWatch } from "./topic_watch.ts";
 
 /** Makes an item of a record. */
@@ -28,11 +29,12 @@ const BATCH = 4096;
 
 /** Starts reading this worker's partitions. */
 export async function openKafkaReader<T>(
-  settings: KafkaInputSettings,
+  given: KafkaInputSettings,
   at: Place,
   resume: Positions,
   toItem: ToItem<T>,
 ): Promise<InputReader<T>> {
+  const settings = at.byTime === true ? forTime(given, at.log) : given;
   const { brokers, topics, input } = settings;
   const connection = new KafkaConnection(brokers, topics, input, {
     log: at.log,
@@ -125,7 +127,7 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   idle(): boolean {
-    return this.#fetcher.idle;
+    return this.#fetcher.idle();
   }
 
   ready(): Promise<void> {

@@ -17,6 +17,8 @@ export interface PartitionOffsets extends TopicPartition {
   readonly first: number;
   /** After its newest record that may be read. */
   readonly last: number;
+  /** After its newest record, which may be in an open transaction. */
+  readonly highWatermark: number;
   /** Where to start without a stored position; -1 where there is no record as late as the timestamp. */
   readonly start: number;
 }
@@ -32,10 +34,10 @@ export interface PartitionState extends TopicPartition {
   fetched: number;
   /** The offset after what has been handed out. */
   handedOut: number;
-  /** Whether the broker had no more when it answered last. */
+  /** Whether the broker had no more when it answered last, in open transactions neither. */
   caughtUp: boolean;
   /** Where to end; `null` for never. */
-  readonly end: number | null;
+  end: number | null;
   /** How many bytes to ask for. */
   maxBytes: number;
   /** Where there is no id: a record that is known to be of this topic; `null` before the first. */
@@ -77,6 +79,7 @@ export async function fetchOffsets(
   if (partitions.length === 0) return [];
   const low = await connection.offsets(partitions, { fromBeginning: true });
   const high = await connection.offsets(partitions, { fromBeginning: false });
+  const highWatermarks = await connection.highWatermarks(partitions);
   const started = start === "beginning"
     ? low
     : start === "end"
@@ -85,7 +88,7 @@ export async function fetchOffsets(
   return partitions.map((partition) => {
     const name = positionName(partition);
     const [first, last, from] = [low.get(name)!, high.get(name)!, started.get(name)!];
-    return { ...partition, first, last, start: from };
+    return { ...partition, first, last, highWatermark: highWatermarks.get(name)!, start: from };
   });
 }
 
@@ -102,7 +105,7 @@ export function startingStates(
   log: Log,
 ): PartitionState[] {
   const { offsetReset } = input;
-  return offsets.map(({ topic, partition, first, last, start }) => {
+  return offsets.map(({ topic, partition, first, last, highWatermark, start }) => {
     const name = positionName({ topic, partition });
     const { topicId, isReplaced } = topicOf(topic);
     const stored = isReplaced ? undefined : resume.get(name) as KafkaPosition | undefined;
@@ -110,8 +113,9 @@ export function startingStates(
     if (isReplaced) from = offsetReset === "end" ? last : first;
     else if (stored !== undefined) {
       from = Number(stored.offset);
-      if (from < first || from > last) {
-        if (offsetReset === "error") throw outOfRange(topic, partition, from, first, last);
+      // A run that read uncommitted may have read on into transactions that are still open.
+      if (from < first || from > highWatermark) {
+        if (offsetReset === "error") throw outOfRange(topic, partition, from, first, highWatermark);
         const goesOnAt = offsetReset === "beginning" ? first : last;
         log.warn("position lost: records were deleted before they were read", {
           topic,

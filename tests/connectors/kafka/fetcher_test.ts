@@ -1,0 +1,283 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Fetcher } from "../../../src/connectors/kafka/fetcher.ts";
+import { compressBatch } from "../../../src/connectors/kafka/record_batch.ts";
+import { eventually } from "../../support/eventually.ts";
+import { fetched, recordAt, ScriptedKafka } from "../../support/scripted_kafka.ts";
+
+const OFFSET_OUT_OF_RANGE = 1;
+
+/** Whether `ready` has resolved by the time that all that can happen has happened. */
+async function isResolved(ready: Promise<void>): Promise<boolean> {
+  let resolved = false;
+  ready.then(() => resolved = true);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  return resolved;
+}
+
+/** Takes what waits, and returns the position behind it. */
+function take(fetcher: Fetcher): number {
+  const { next } = fetcher.first!;
+  fetcher.taken();
+  return next;
+}
+
+Deno.test("a fetcher is idle when the broker has no more", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
+  assert(!fetcher.idle());
+  take(fetcher);
+  assert(!fetcher.idle()); // there is a second one
+  await kafka.answer(fetched({ highWatermark: 2, records: recordAt(1) }));
+  take(fetcher);
+  assert(fetcher.idle());
+});
+
+Deno.test("a fetcher is not idle while a transaction is open", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  const ready = fetcher.arrival();
+  await kafka.answer(fetched({ highWatermark: 1, lastStableOffset: 0 }));
+  assert(await isResolved(ready));
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 2, lastStableOffset: 1, records: recordAt(0) }));
+  take(fetcher);
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 2, lastStableOffset: 1 }));
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 2, records: recordAt(1) }));
+  take(fetcher);
+  assert(fetcher.idle());
+});
+
+Deno.test("a fetcher that reads uncommitted is idle when it has read what is in an open transaction", async () => {
+  await using kafka = new ScriptedKafka({ properties: { "isolation.level": "read_uncommitted" } });
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 1, lastStableOffset: 0, records: recordAt(0) }));
+  take(fetcher);
+  assert(fetcher.idle());
+});
+
+Deno.test("a fetcher that has nothing left but an open transaction ends without it, with tail false", async () => {
+  const partitions = [{ first: 0, last: 1, highWatermark: 2 }];
+  await using kafka = new ScriptedKafka({ partitions, tail: false });
+  const fetcher = await kafka.start();
+  await kafka.answerLast(fetched({ highWatermark: 2, lastStableOffset: 1, records: recordAt(0) }));
+  await eventually(() => fetcher.first !== null, "the record had come");
+  take(fetcher);
+  await fetcher.arrival();
+  assert(fetcher.isOver());
+});
+
+Deno.test("a fetcher is not idle before all partitions are at their ends, with tail false", async () => {
+  const partitions = [
+    { first: 0, last: 0, highWatermark: 1 }, // nothing to read, and an open transaction
+    { first: 0, last: 1, highWatermark: 1 },
+  ];
+  await using kafka = new ScriptedKafka({ partitions, tail: false });
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ partition: 1, highWatermark: 0 })); // a new leader that is behind
+  assert(!fetcher.idle());
+  await kafka.answerLast(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
+  await eventually(() => fetcher.first !== null, "the record had come");
+  take(fetcher);
+  assert(fetcher.idle());
+});
+
+Deno.test("a broker that goes away just after a record that followed a pause is noticed", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
+  take(fetcher);
+  assert(fetcher.idle());
+  const ready = fetcher.arrival();
+  await kafka.goAway();
+  assert(await isResolved(ready));
+  assert(!fetcher.idle());
+  const back = fetcher.arrival();
+  assert(!await isResolved(back));
+  kafka.back();
+  await kafka.answer(fetched({ highWatermark: 1 }));
+  assert(await isResolved(back));
+  assert(fetcher.idle());
+});
+
+Deno.test("a broker that goes away before the reader is asked is noticed, and its return", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
+  await kafka.goAway();
+  take(fetcher);
+  await isResolved(fetcher.arrival());
+  assert(!fetcher.idle());
+  kafka.back();
+  await kafka.answer(fetched({ highWatermark: 1 }));
+  // The answer has changed between `idle` and `arrival`.
+  assert(await isResolved(fetcher.arrival()));
+  assert(fetcher.idle());
+  assert(!await isResolved(fetcher.arrival()));
+});
+
+Deno.test("a broker that does not say in time what partitions there are is noticed", async () => {
+  await using kafka = new ScriptedKafka({ properties: { "fetch.wait.max.ms": 0 } });
+  const metadata = Promise.withResolvers<void>();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  kafka.metadata = metadata.promise;
+  await kafka.answerLast(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  await fetcher.arrival();
+  assert(!fetcher.idle());
+  metadata.resolve();
+});
+
+Deno.test("a reader that is never asked whether it is idle is woken by records alone", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  const ready = fetcher.arrival();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  await kafka.answer(fetched({ highWatermark: 1, lastStableOffset: 0 }));
+  assert(!await isResolved(ready));
+  await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
+  assert(await isResolved(ready));
+});
+
+Deno.test("a fetcher is not idle when a broker that throttles it answers without partitions", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  const ready = fetcher.arrival();
+  await kafka.answer();
+  assert(await isResolved(ready));
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+});
+
+Deno.test("a fetcher is not idle while it unpacks", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  await kafka.answerLast(
+    fetched({ highWatermark: 1, records: await compressBatch(recordAt(0), "gzip") }),
+  );
+  for (;;) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (fetcher.first !== null) break;
+    assert(!fetcher.idle());
+  }
+});
+
+Deno.test("a fetcher is not idle from when a partition is found until it has been read", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  const ready = fetcher.arrival();
+  kafka.partitions.push({ first: 0, last: 1, highWatermark: 1 });
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(await isResolved(ready));
+  assert(!fetcher.idle());
+  await kafka.answer(
+    fetched({ highWatermark: 0 }),
+    fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }),
+  );
+  take(fetcher);
+  assert(fetcher.idle());
+});
+
+Deno.test("a fetcher whose queue was full does not know what there is until it has asked again", async () => {
+  const partitions = [{ first: 0, last: 0, highWatermark: 0 }, {
+    first: 0,
+    last: 2_000,
+    highWatermark: 2_000,
+  }];
+  const properties = { "queued.max.messages.kbytes": 1 };
+  await using kafka = new ScriptedKafka({ partitions, properties });
+  const fetcher = await kafka.start();
+  const large = recordAt(0, 2_000);
+  await kafka.answerLast(
+    fetched({ highWatermark: 0 }),
+    fetched({ partition: 1, highWatermark: 1, records: large }),
+  );
+  await eventually(() => fetcher.first !== null, "the record had come");
+  take(fetcher);
+  await isResolved(fetcher.arrival());
+  assert(!fetcher.idle());
+});
+
+Deno.test("a position that was deleted is behind what there is: nobody is idle, and it is stored", async () => {
+  const properties = { "auto.offset.reset": "earliest" };
+  await using kafka = new ScriptedKafka({ properties });
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  kafka.partitions[0] = { first: 5, last: 7, highWatermark: 7 };
+  await kafka.answer(fetched({ highWatermark: -1, errorCode: OFFSET_OUT_OF_RANGE }));
+  assertEquals(take(fetcher), 5);
+  assert(!fetcher.idle());
+});
+
+for (const [reset, next] of [["earliest", 0], ["latest", 3]] as const) {
+  Deno.test(`a topic that became shorter than a position ends where it ends now, with tail false and ${reset}`, async () => {
+    const partitions = [{ first: 0, last: 9, highWatermark: 9 }];
+    const properties = { "auto.offset.reset": reset };
+    await using kafka = new ScriptedKafka({ partitions, tail: false, properties });
+    const fetcher = await kafka.start();
+    await kafka.answer(fetched({ highWatermark: 9, records: recordAt(5) }));
+    assertEquals(take(fetcher), 6);
+    kafka.partitions[0] = { first: 0, last: 3, highWatermark: 3 };
+    await kafka.answerLast(fetched({ highWatermark: -1, errorCode: OFFSET_OUT_OF_RANGE }));
+    await eventually(() => fetcher.first !== null, "the position had moved");
+    assertEquals(take(fetcher), next);
+    if (reset === "earliest") {
+      await kafka.answerLast(fetched({ highWatermark: 3, records: recordAt(2) }));
+      await eventually(() => fetcher.first !== null, "the rest had come");
+      assertEquals(take(fetcher), 3);
+    }
+    await fetcher.arrival();
+    assert(fetcher.isOver());
+  });
+}
+
+Deno.test("a topic that became shorter, but not than the position, ends where it ends now", async () => {
+  const partitions = [{ first: 0, last: 9, highWatermark: 9 }];
+  const properties = { "auto.offset.reset": "earliest" };
+  await using kafka = new ScriptedKafka({ partitions, tail: false, properties });
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 9, records: recordAt(2) }));
+  take(fetcher);
+  await kafka.answer(fetched({ highWatermark: 3 })); // a new leader that is behind: nothing is lost
+  assert(!fetcher.isOver());
+  kafka.partitions[0] = { first: 0, last: 3, highWatermark: 3 };
+  await kafka.answerLast(fetched({ highWatermark: 3 }));
+  await fetcher.arrival();
+  assert(fetcher.isOver());
+  assertEquals(kafka.place.logged, [
+    "warn: the partition is shorter than it was: records were deleted",
+  ]);
+});
+
+Deno.test("a topic that became shorter is an error where no property says what to do", async () => {
+  const partitions = [{ first: 0, last: 9, highWatermark: 9 }];
+  await using kafka = new ScriptedKafka({ partitions, tail: false });
+  const fetcher = await kafka.start();
+  kafka.partitions[0] = { first: 0, last: 3, highWatermark: 3 };
+  await kafka.answerLast(fetched({ highWatermark: 3 }));
+  await fetcher.arrival();
+  await assertRejects(
+    // deno-lint-ignore require-await -- so that what it throws is a rejection
+    async () => fetcher.isOver(),
+    Error,
+    'position 8 of topic "topic", partition 0 is not on the broker any more, which has 0 to 3',
+  );
+});
