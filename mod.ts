@@ -83,6 +83,7 @@ export { type Clock, systemClock } from "./src/core/clock.ts";
 // Inputs and outputs.
 export {
   ManualInputConfig,
+  type ManualInputOptions,
   type ManualSource,
   type StateAndItem,
 } from "./src/connectors/manual/manual_input.ts";

@@ -92,8 +92,9 @@ export interface InputReader<out T> {
    */
   next(): T[] | null;
   /**
-   * Resolves when `next` may have something again; called after it gave `[]`. A rejection ends the
-   * run. May stay pending for ever; then `close` comes.
+   * Resolves when `next` may have something again, or `idle` would return something else than it did
+   * last; called after `next` gave `[]`. A rejection ends the run. May stay pending for ever; then
+   * `close` comes.
    */
   ready(): Promise<void>;
   /**
@@ -114,11 +115,14 @@ export interface InputReader<out T> {
   /** How much has been read, where the end is known. */
   progress?(): Progress | null;
   /**
-   * Asked when `next` gave `[]`: whether there is nothing to read, rather than something that has not
-   * arrived yet. While no input has anything to read, time goes on for event-time windows. Without it,
-   * an input that gives `[]` counts as idle. When that changes, `ready` resolves.
+   * Asked when `next` gave `[]`, before `ready`: whether there is nothing to read, rather than something
+   * that has not arrived yet or cannot be read yet. While no input has anything to read, time goes on for
+   * event-time windows. Not asked in flows without such windows.
+   *
+   * An input that cannot know returns a number: it counts as idle once it has given nothing for so many
+   * milliseconds. Without this method it does so after 10 seconds.
    */
-  idle?(): boolean;
+  idle?(): boolean | number;
   /** What the input cannot go on without at the moment, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */

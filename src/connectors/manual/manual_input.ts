@@ -1,5 +1,8 @@
+import { type Duration, toMilliseconds } from "../../core/duration.ts";
 import type { PartitionName } from "../../core/ids.ts";
+import { requireOptions } from "../../core/options.ts";
 import { preview } from "../../core/preview.ts";
+import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { type Puller, pullerOf } from "./pull.ts";
@@ -11,6 +14,23 @@ export type StateAndItem<T, S> = readonly [state: S, item: T];
 export type ManualSource<T, S> =
   | Iterable<StateAndItem<T, S>>
   | AsyncIterable<StateAndItem<T, S>>;
+
+/** What else there is to say of a manual input. */
+export interface ManualInputOptions {
+  /**
+   * How long an asynchronous iterator gives nothing before the input counts as having nothing to read.
+   * Only then does time go on for windows by the time of values, and only from then on: see
+   * {@linkcode EventClockConfig}. What the iterator waits for may be a page of old items, and the engine
+   * cannot tell.
+   *
+   * Where waiting means that nothing has happened, as with a socket or a queue, say `0`: windows then
+   * close on time also while other keys have values. Where a page takes longer than 10 seconds, say more,
+   * or its items may be late.
+   *
+   * @default {{ seconds: 10 }}
+   */
+  readonly idleAfter?: Duration;
+}
 
 /**
  * Items from a function of the user's.
@@ -36,6 +56,7 @@ export type ManualSource<T, S> =
  * ```
  */
 export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
+  readonly #idleAfterMs: number;
   readonly #builder: (
     workerIndex: number,
     workerCount: number,
@@ -43,12 +64,15 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
   ) => ManualSource<T, S>;
 
   /**
-   * Checks that `builder` is a function; does not call it.
+   * Checks that `builder` is a function, and the options; does not call it.
    *
    * @param builder Called once on every worker. Gives an iterable or async iterable of
    * `[state, item]`. `resumeState` is `null` on a first run; else the state that was yielded with
    * the last item before the last snapshot: go on *after* that item. The iterator is closed
    * (`return()`) when the run stops. What is yielded and no pair is an error that shows it.
+   * @param options When the input counts as having nothing to read.
+   * @throws {TypeError} If there is an option that it does not have.
+   * @throws {RangeError} If `idleAfter` is not a duration.
    */
   constructor(
     builder: (
@@ -56,13 +80,16 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
       workerCount: number,
       resumeState: S | null,
     ) => ManualSource<T, S>,
+    options: ManualInputOptions = {},
   ) {
     if (typeof builder !== "function") {
       throw new TypeError(
         `ManualInputConfig needs a builder function; got ${Deno.inspect(builder, { depth: 0 })}`,
       );
     }
+    requireOptions("ManualInputConfig", options, ["idleAfter"]);
     this.#builder = builder;
+    this.#idleAfterMs = idleAfterMs("ManualInputConfig", options);
   }
 
   /** Calls the builder; for the engine. */
@@ -76,8 +103,16 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
     return new PairReader(
       [[partition, pullerOf(source, "a manual input's builder", at.log)]],
       resume,
+      this.#idleAfterMs,
     );
   }
+}
+
+/** What `idleAfter` says, in milliseconds. */
+export function idleAfterMs(config: string, { idleAfter }: ManualInputOptions): number {
+  return idleAfter === undefined
+    ? IDLE_AFTER_MS
+    : toMilliseconds(idleAfter, `idleAfter of ${config}`);
 }
 
 /** Reads one or more partitions of `[state, item]` pairs, each in turn. */
@@ -85,10 +120,16 @@ export class PairReader<T> implements InputReader<T> {
   readonly #positions: Map<PartitionName, unknown>;
   #open: (readonly [PartitionName, Puller])[];
   readonly #all: readonly (readonly [PartitionName, Puller])[];
+  readonly #idleAfterMs: number;
 
   /** `resume` holds the positions of partitions from which nothing has come yet. */
-  constructor(partitions: (readonly [PartitionName, Puller])[], resume: Positions) {
+  constructor(
+    partitions: (readonly [PartitionName, Puller])[],
+    resume: Positions,
+    idleAfterMs: number,
+  ) {
     this.#all = partitions;
+    this.#idleAfterMs = idleAfterMs;
     this.#open = [...partitions];
     this.#positions = new Map(
       partitions.filter(([name]) => resume.has(name)).map(([name]) => [name, resume.get(name)]),
@@ -99,6 +140,11 @@ export class PairReader<T> implements InputReader<T> {
     const items: T[] = [];
     this.#open = this.#open.filter(([name, puller]) => this.#take(name, puller, items));
     return items.length === 0 && this.#open.length === 0 ? null : items;
+  }
+
+  /** None of the partitions can know; where all of them give nothing, each does so for at least as long. */
+  idle(): number {
+    return this.#idleAfterMs;
   }
 
   ready(): Promise<void> {

@@ -1,11 +1,16 @@
 import type { PartitionName } from "../../core/ids.ts";
 import { preview } from "../../core/preview.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { type ManualSource, PairReader } from "./manual_input.ts";
+import {
+  idleAfterMs,
+  type ManualInputOptions,
+  type ManualSource,
+  PairReader,
+} from "./manual_input.ts";
 import { pullerOf } from "./pull.ts";
 
 /** How to find and read the partitions of a {@linkcode PartitionedInputConfig}. */
-export interface PartitionedInputOptions<T, S> {
+export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
   /** Names of the partitions. Called once, on one worker, which deals them out to all. */
   partitions(): readonly PartitionName[] | Promise<readonly PartitionName[]>;
   /**
@@ -40,13 +45,20 @@ export interface PartitionedInputOptions<T, S> {
  */
 export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
   readonly #options: PartitionedInputOptions<T, S>;
+  readonly #idleAfterMs: number;
 
-  /** Checks that both functions are there; calls neither. */
+  /**
+   * Checks that both functions are there; calls neither.
+   *
+   * @throws {TypeError} If one of them is not there.
+   * @throws {RangeError} If `idleAfter` is not a duration.
+   */
   constructor(options: PartitionedInputOptions<T, S>) {
     if (typeof options?.partitions !== "function" || typeof options.build !== "function") {
       throw new TypeError("PartitionedInputConfig needs { partitions, build }, both functions");
     }
     this.#options = options;
+    this.#idleAfterMs = idleAfterMs("PartitionedInputConfig", options);
   }
 
   /**
@@ -72,7 +84,7 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
       const source = this.#options.build(name, resumeState);
       return [name, pullerOf(source, `build("${name}")`, log)] as const;
     });
-    return new PairReader(partitions, resume);
+    return new PairReader(partitions, resume, this.#idleAfterMs);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { InputReader, Positions } from "../../graph/contracts.ts";
+import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { stepError } from "../step_error.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -26,6 +27,8 @@ export class SourceTask implements Task {
   #ended = false;
   #waiting = false;
   #empty = 0; // times in a row that the input had nothing
+  #emptySince: number | null = null; // when the input had nothing for the first of those times
+  #idleAt = Infinity; // when the input counts as idle if it goes on to have nothing
   #resumeAt = -Infinity;
   #activeSince: number | null = -Infinity; // since when it reads, while it has not said so
 
@@ -72,18 +75,22 @@ export class SourceTask implements Task {
     }
     if (this.#stop) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
+    if (this.#waiting && this.#host.now() >= this.#idleAt) return this.#tellIdle();
     if (this.#waiting || this.#isPausing()) {
       return this.#isReading && this.#tellActive();
     }
     const batch = this.#next();
     if (batch === null) return this.#end(false);
     if (batch.length === 0) {
+      if (this.#tellsActivity) this.#askIdle(); // before `ready`, which goes by the answer
       this.#wait();
       if (!this.#tellsActivity) return false;
       // Where it is not idle, what there is has not arrived yet.
-      return this.#reader.idle?.() ?? true ? this.#tellIdle() : this.#tellActive();
+      return this.#host.now() >= this.#idleAt ? this.#tellIdle() : this.#tellActive();
     }
     this.#empty = 0;
+    this.#emptySince = null;
+    this.#idleAt = Infinity;
     if (this.#tellsActivity) this.#tellActive();
     this.#outlet.emit(batch, this.#epoch);
     return true;
@@ -92,8 +99,18 @@ export class SourceTask implements Task {
   wakeTime(): number {
     if (this.#ended) return Infinity;
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
-    const isToTell = this.#isReading && this.#empty > 0;
-    return isToTell ? Math.min(resume, this.#activeSince! + ACTIVE_AFTER_MS) : resume;
+    if (this.#empty === 0 || this.#activeSince === null) return resume;
+    const tellActive = this.#isReading ? this.#activeSince + ACTIVE_AFTER_MS : Infinity;
+    const tellIdle = this.#waiting ? this.#idleAt : Infinity;
+    return Math.min(resume, tellActive, tellIdle);
+  }
+
+  /** Asks an input that has nothing whether it is idle, or when it will count as idle. */
+  #askIdle(): void {
+    const idle = this.#reader.idle?.() ?? IDLE_AFTER_MS;
+    this.#emptySince ??= this.#host.now();
+    if (typeof idle === "number") this.#idleAt = this.#emptySince + idle;
+    else this.#idleAt = idle ? -Infinity : Infinity;
   }
 
   /** Whether it has begun to read, and not told so. */

@@ -151,6 +151,19 @@ Deno.test("ManualInputConfig refuses a builder that is no function, where it is 
   }
 });
 
+Deno.test("ManualInputConfig refuses options that it does not have, and times that are none", () => {
+  assertThrows(
+    () => new ManualInputConfig(() => [], { idle: 5 } as never),
+    TypeError,
+    'ManualInputConfig has no option "idle"; it has: idleAfter',
+  );
+  assertThrows(
+    () => new ManualInputConfig(() => [], { idleAfter: -1 }),
+    RangeError,
+    "idleAfter of ManualInputConfig must be zero or more and finite; got -1 ms",
+  );
+});
+
 Deno.test("ManualInputConfig names the input when the builder or generator throws or rejects", async () => {
   const broken = new Error("no such file");
   const sources = [

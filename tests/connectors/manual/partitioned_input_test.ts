@@ -181,6 +181,14 @@ Deno.test("PartitionedInputConfig refuses options that are no functions, where i
   }
 });
 
+Deno.test("PartitionedInputConfig refuses an idleAfter that is no time, where it is written", () => {
+  assertThrows(
+    () => new PartitionedInputConfig({ partitions: () => [], build: () => [], idleAfter: NaN }),
+    RangeError,
+    "idleAfter of PartitionedInputConfig must be zero or more and finite; got NaN ms",
+  );
+});
+
 Deno.test("PartitionedInputConfig names the partition whose build returns nothing to iterate", async () => {
   const input = new PartitionedInputConfig<string>({
     partitions: () => ["a"],

@@ -6,8 +6,12 @@ import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
 import { drain, taskHost } from "../../support/task_host.ts";
 
 /** A source of which every item is dropped, and whose input a test holds in its hands. */
-function source({ tellsActivity = true }: { tellsActivity?: boolean } = {}) {
-  let [now, next, isIdle, resolve] = [0, [] as number[] | null, true, () => {}];
+function source(
+  { tellsActivity = true, answers = true }: { tellsActivity?: boolean; answers?: boolean } = {},
+) {
+  let [now, next, resolve] = [0, [] as number[] | null, () => {}];
+  let isIdle: boolean | number = true;
+  const asked: string[] = [];
   const output = new Channel();
   const dropAll = (_batch: readonly unknown[], _from: number, to: number) => to;
   const outlet = new Outlet(dropAll, [output], new Pace(), { emit: () => {}, epochEnd: () => {} });
@@ -15,8 +19,18 @@ function source({ tellsActivity = true }: { tellsActivity?: boolean } = {}) {
     "in",
     {
       next: () => next,
-      ready: () => new Promise<void>((done) => resolve = done),
-      idle: () => isIdle,
+      ready: () => {
+        asked.push("ready");
+        return new Promise<void>((done) => resolve = done);
+      },
+      ...answers
+        ? {
+          idle: () => {
+            asked.push("idle");
+            return isIdle;
+          },
+        }
+        : {},
       positions: () => new Map(),
       close: () => Promise.resolve(),
     },
@@ -27,13 +41,23 @@ function source({ tellsActivity = true }: { tellsActivity?: boolean } = {}) {
   return {
     task,
     output,
+    asked,
     /** What is sent at `at`, where the input has something or not, and whether the task worked. */
-    async run(at: number, items: "items" | "nothing", idle = true): Promise<[boolean, unknown[]]> {
+    async run(
+      at: number,
+      items: "items" | "nothing",
+      idle: boolean | number = true,
+    ): Promise<[boolean, unknown[]]> {
       now = at;
       next = items === "items" ? [1] : [];
       isIdle = idle;
       resolve();
       await new Promise((done) => setTimeout(done, 0));
+      return [task.run(), drain(output)];
+    },
+    /** The same where the input is not ready. */
+    wait(at: number): [boolean, unknown[]] {
+      now = at;
       return [task.run(), drain(output)];
     },
   };
@@ -83,13 +107,58 @@ Deno.test("a source that was never idle need not say that it reads", async () =>
   assertEquals(await run(2_000, "items"), [true, []]);
 });
 
+Deno.test("a source asks whether its input is idle before it asks when it is ready", async () => {
+  const { run, asked } = source();
+  await run(0, "nothing");
+  assertEquals(asked, ["idle", "ready"]);
+});
+
+Deno.test("a source counts as idle when its input has given nothing for as long as it asks for", async () => {
+  const { run, wait, task } = source();
+  assertEquals(await run(0, "nothing", 500), [false, []]);
+  assertEquals(task.wakeTime(), 500);
+  assertEquals(wait(499), [false, []]);
+  assertEquals(await run(499, "items"), [true, []]);
+  assertEquals(await run(600, "nothing", 500), [false, []]);
+  assertEquals(task.wakeTime(), 1_100);
+  assertEquals(await run(800, "nothing", 500), [false, []]); // woken for nothing: that is no item
+  assertEquals(wait(1_099), [false, []]);
+  assertEquals(wait(1_100), [true, ["idle"]]);
+  assertEquals(wait(2_000), [false, []]);
+  assertEquals(task.wakeTime(), Infinity);
+});
+
+Deno.test("a source that was idle says that it is so no more when its input begins to wait again", async () => {
+  const { run, wait, task } = source();
+  await run(0, "nothing", 0);
+  assertEquals(await run(100, "items"), [true, []]);
+  assertEquals(await run(101, "nothing", 500), [false, []]);
+  assertEquals(task.wakeTime(), 110);
+  assertEquals(wait(110), [true, ["active"]]);
+  assertEquals(task.wakeTime(), 601);
+  assertEquals(wait(601), [true, ["idle"]]);
+});
+
+Deno.test("an input that asks for no time is idle at once", async () => {
+  const { run } = source();
+  assertEquals(await run(0, "nothing", 0), [true, ["idle"]]);
+});
+
+Deno.test("an input that does not say whether it is idle is so after 10 seconds", async () => {
+  const { run, wait } = source({ answers: false });
+  assertEquals(await run(0, "nothing"), [false, []]);
+  assertEquals(wait(9_999), [false, []]);
+  assertEquals(wait(10_000), [true, ["idle"]]);
+});
+
 Deno.test("a source says nothing where nobody wants to know", async () => {
-  const { run, task } = source({ tellsActivity: false });
+  const { run, task, asked } = source({ tellsActivity: false });
   assertEquals(await run(0, "nothing"), [false, []]);
   assertEquals(await run(100, "items"), [true, []]);
   assertEquals(await run(200, "items"), [true, []]);
   assertEquals(await run(300, "nothing", false), [false, []]);
   assertEquals(task.wakeTime(), Infinity);
+  assertEquals(asked.includes("idle"), false);
 });
 
 /** A source without items, and what its input was told of committed epochs. */
