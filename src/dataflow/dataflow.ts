@@ -532,7 +532,8 @@ export class Dataflow<out T = never> {
   /**
    * Gathers the values of each key into batches: one is emitted when it is full, when the timeout has
    * passed since its first value came, or when the input ends. When the run is stopped, a batch that is
-   * not full stays in the state, with its time.
+   * not full stays in the state, with its time; without a recovery store, which would keep it, it is
+   * emitted.
    *
    * @param stepId Names the step's state in snapshots.
    * @param options When a batch is full, and for how long it waits.

@@ -185,6 +185,11 @@ export interface StatefulLogic<V, W, S> {
   onNotify?(emit: Emit<W>): void;
   /** The input has ended: the last chance to emit. Not called when the run is stopped. */
   onEnd?(emit: Emit<W>): void;
+  /**
+   * The run is being stopped, and no recovery store keeps the state: the last chance to emit what came in
+   * and would be lost. Not called where there is a store.
+   */
+  onStop?(emit: Emit<W>): void;
   /** When to be notified next, if at all. Asked after values came and after each notification. */
   notifyAt?(): Date | null;
   /** Whether the key can be forgotten. Asked after each value and notification. */

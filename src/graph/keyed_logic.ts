@@ -60,6 +60,13 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
     return this.onEnd !== KeyedLogic.prototype.onEnd;
   }
 
+  onStop(_emit: Emit<W>): void {}
+
+  /** Whether a stop means anything to it where nothing keeps the state. */
+  get mindsStop(): boolean {
+    return this.onStop !== KeyedLogic.prototype.onStop;
+  }
+
   notifyAt(): Date | null {
     return null;
   }
@@ -115,6 +122,14 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
 
   override get mindsEnd(): boolean {
     return this.#logic.onEnd !== undefined;
+  }
+
+  override onStop(emit: Emit<W>): void {
+    return this.#logic.onStop?.(emit);
+  }
+
+  override get mindsStop(): boolean {
+    return this.#logic.onStop !== undefined;
   }
 
   override notifyAt(): Date | null {

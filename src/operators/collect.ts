@@ -74,6 +74,10 @@ class Collect<V> extends KeyedLogic<V, V[], Batch<V>> {
     }
   }
 
+  override onStop(emit: Emit<V[]>): void {
+    this.onEnd(emit);
+  }
+
   override notifyAt(): Date {
     return dateAt(this.#batch!.since + this.#timeout);
   }

@@ -121,6 +121,15 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     return this.#logic.mindsEnd;
   }
 
+  override onStop(emit: Emit<W>): void {
+    if (this.#time.now() >= this.#expiry) this.#expire(emit);
+    else return this.#logic.onStop(emit);
+  }
+
+  override get mindsStop(): boolean {
+    return this.#logic.mindsStop;
+  }
+
   override notifyAt(): Date | null {
     if (!this.#stored) return dateAt(this.#touched); // at once
     if (!this.#logic.timed) return dateAt(this.#expiry);

@@ -28,8 +28,8 @@ export interface KeyedState extends KeyChanges {
   notifyQuiet(quiet: number): boolean;
   /** Asks some keys of a `quiet` step when they are due. Says whether there were any to ask. */
   becomeQuiet(): boolean;
-  /** Gives keys their `onEnd`. Says whether that was all of them. */
-  end(): boolean;
+  /** Gives keys their `onEnd`, or at a stop their `onStop`. Says whether that was all of them. */
+  end(stopped?: boolean): boolean;
   /** Makes a key out of what a snapshot has of it, with its timer. */
   restore(key: string, id: number, state: unknown): void;
   /** What was emitted since it was last taken: `[key, value]` pairs. */
@@ -177,16 +177,16 @@ export function createKeyedState(
       return notify(quietTimers, quiet);
     },
 
-    end(): boolean {
+    end(stopped = false): boolean {
       ending ??= keys.values();
       while (emitted <= PAUSE_AT) {
         const next = ending.next();
         if (next.done) return true;
         const logic = next.value;
-        if (!logic.mindsEnd) continue;
+        if (!(stopped ? logic.mindsStop : logic.mindsEnd)) continue;
         key = logic.key;
         if (logic.dirty === false) change(logic);
-        const result: unknown = logic.onEnd(emit);
+        const result: unknown = stopped ? logic.onStop(emit) : logic.onEnd(emit);
         if (result !== undefined) refusePromise(result);
         const done: unknown = logic.isDone();
         if (done !== false) leave(logic, done);

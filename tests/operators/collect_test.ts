@@ -1,5 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type CollectOptions, Dataflow, type Keyed, TestingInputConfig } from "../../mod.ts";
+import {
+  type CollectOptions,
+  Dataflow,
+  type Keyed,
+  run as runFlow,
+  TestingInputConfig,
+  TestingOutputConfig,
+} from "../../mod.ts";
 import { collectLogic } from "../../src/operators/collect.ts";
 import { runByHand } from "../support/by_hand.ts";
 import { collect, mistaken, pairs } from "../support/collect.ts";
@@ -52,6 +59,28 @@ Deno.test("collect measures the timeout anew after a full batch", async () => {
   await run.advance(9_000);
   assertEquals(run.out.slice(1), [["a", [4]]]);
   await run.end();
+});
+
+Deno.test("collect emits its batches at a stop where no store keeps them", async () => {
+  const run = await runByHand(threes);
+  await run.push(["a", 1], ["b", 9], ["a", 2]);
+  assertEquals(run.out, []);
+  await run.stop();
+  assertEquals(run.out, [["a", [1, 2]], ["b", [9]]]);
+});
+
+Deno.test("collect emits many batches at a stop, as far as there is room, and none twice", async () => {
+  const input = new TestingInputConfig(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, i]));
+  const out: Keyed<number[]>[] = [];
+  const stop = new AbortController();
+  let seen = 0;
+  const flow = new Dataflow("many").input("in", input)
+    .inspect(() => ++seen === 20_000 && stop.abort())
+    .collect("batches", { maxSize: 2, timeout: { hours: 1 } })
+    .capture("out", new TestingOutputConfig(out));
+  await runFlow(flow, { signal: stop.signal });
+  assertEquals(new Map(out), new Map(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, [i]])));
+  assertEquals(out.length, 20_000);
 });
 
 Deno.test("collect keeps a batch across a stop, with its time", async () => {

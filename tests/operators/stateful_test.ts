@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { StatefulLogic } from "../../mod.ts";
+import { runByHand } from "../support/by_hand.ts";
 import { collect, pairs } from "../support/collect.ts";
+import { WatchedRecovery } from "../support/watched_recovery.ts";
 
 Deno.test("stateful lets users write steps of their own: values in pairs", async () => {
   class Pairs implements StatefulLogic<number, [number, number], number> {
@@ -50,3 +52,39 @@ Deno.test("stateful steps follow one another, each with keys of its own", async 
   );
   assertEquals(out, [["odd", "a1"], ["even", "b2a4"]]);
 });
+
+/** Keeps all values, and emits them when it hears of a stop. */
+const keeping = (): StatefulLogic<number, string, number[]> => {
+  const values: number[] = [];
+  return {
+    onItem: (value) => void values.push(value),
+    onEnd: (emit) => emit(`end: ${values}`),
+    onStop: (emit) => emit(`stop: ${values}`),
+    snapshot: () => values,
+  };
+};
+
+for (const ttl of [undefined, { hours: 1 }]) {
+  const how = ttl === undefined ? "" : " with a ttl";
+  const options = ttl === undefined ? undefined : { ttl };
+
+  Deno.test(`a stateful step${how} hears of a stop where no store keeps its state`, async () => {
+    const stopped = await runByHand((s) => s.stateful("keep", keeping, options));
+    await stopped.push(["a", 1], ["a", 2]);
+    await stopped.stop();
+    assertEquals(stopped.out, [["a", "stop: 1,2"]]);
+    const ended = await runByHand((s) => s.stateful("keep", keeping, options));
+    await ended.push(["a", 1], ["a", 2]);
+    await ended.end();
+    assertEquals(ended.out, [["a", "end: 1,2"]]);
+  });
+
+  Deno.test(`a stateful step${how} hears of no stop where a store keeps its state`, async () => {
+    const recovery = new WatchedRecovery();
+    const stopped = await runByHand((s) => s.stateful("keep", keeping, options), { recovery });
+    await stopped.push(["a", 1], ["a", 2]);
+    await stopped.stop();
+    assertEquals(stopped.out, []);
+    assertEquals(Object.keys(recovery.stateOf("keep")), ["a"]);
+  });
+}

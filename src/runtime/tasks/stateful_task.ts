@@ -30,6 +30,7 @@ export class StatefulTask implements Task {
   #epoch: Epoch;
   #notifyNext = false;
   #phase: "running" | "ending" | "ended" = "running";
+  #stopped = false; // how it ends
 
   /** `epoch` is the one that the run starts in. */
   constructor(
@@ -95,8 +96,12 @@ export class StatefulTask implements Task {
       this.#pass(message);
       this.#epoch = message.epoch + 1;
       this.#host.passed(this);
-    } else if (message.stopped) this.#end(true);
-    else this.#phase = "ending";
+    } else {
+      this.#stopped = message.stopped;
+      // At a stop state stays as it is, if anything keeps it.
+      if (message.stopped && this.#host.journal !== null) this.#end();
+      else this.#phase = "ending";
+    }
     return true;
   }
 
@@ -152,13 +157,14 @@ export class StatefulTask implements Task {
 
   /** Ends some keys; the end itself comes once all that they emitted is out. */
   #endKeys(): boolean {
-    const all = this.#guard(() => this.#state.end());
+    const all = this.#guard(() => this.#state.end(this.#stopped));
     const sent = this.#send();
-    if (all && !sent) this.#end(false);
+    if (all && !sent) this.#end();
     return true;
   }
 
-  #end(stopped: boolean): void {
+  #end(): void {
+    const stopped = this.#stopped;
     this.#pass({ kind: "end", stopped });
     this.#phase = "ended";
     this.#host.ended(this, stopped);
