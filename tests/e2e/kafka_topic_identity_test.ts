@@ -303,6 +303,44 @@ Deno.test("an output goes on over lost connections, and over ends of epochs with
   assertEquals((await readAll(brokers, topic)).map(({ value }) => value), ["0", "1", "2"]);
 });
 
+Deno.test("a run that has failed does not wait for a broker to confirm what was written", async () => {
+  const brokers = await kafkaBrokers();
+  await using proxy = new TcpProxy(brokers[0]);
+  const topic = await createTopic(brokers);
+  const failing = new AbortController();
+  const writer = await new KafkaOutputConfig({ brokers: [proxy.address], topic })
+    .open(testPlace({ signal: failing.signal }));
+  try {
+    await writer.write([["key", "one"]], 0);
+    await untilWritten(brokers, topic, 1);
+    proxy.refusing = true;
+    proxy.cutAll();
+    const prepared = writer.prepare(0);
+    await eventually(() => proxy.refused > 0, "it had asked");
+    failing.abort(new Error("elsewhere"));
+    await assertRejects(() => within(prepared, "it had given up"), Error, "elsewhere");
+  } finally {
+    await writer.close();
+  }
+});
+
+for (const version of [4, 5, 6, 7, 8, 9, 10, 11, 12, 13]) {
+  Deno.test(`a real broker understands Fetch and Metadata of version ${version}`, async () => {
+    const brokers = await kafkaBrokers();
+    const newest = { fetch: version, metadata: Math.min(version, 12) };
+    await using proxy = new TcpProxy(brokers[0], [], newest);
+    const topics = [await createTopic(brokers), await createTopic(brokers)];
+    for (const topic of topics) await produce(brokers, topic, records(topic, 3));
+    const input = new KafkaInputConfig({ brokers: [proxy.address], topic: topics, tail: false });
+    const { values, positions } = await readOnce(input, NOTHING_STORED);
+    const expected = topics.flatMap((topic) => [0, 1, 2].map((n) => `${topic} ${n}`));
+    assertEquals(values.toSorted(), expected.toSorted());
+    const stored = [...positions.values()] as { topicId?: string }[];
+    const ids = new Set(stored.map(({ topicId }) => topicId));
+    assertEquals([ids.size, ids.has(undefined)], version >= 10 ? [2, false] : [1, true]);
+  });
+}
+
 async function untilWritten(brokers: string[], topic: string, count: number): Promise<void> {
   for (const deadline = Date.now() + 10_000; (await readAll(brokers, topic)).length < count;) {
     if (Date.now() > deadline) throw new Error(`${count} records were not written`);

@@ -21,7 +21,8 @@ import { type PartitionBatch, produce } from "./produce.ts";
 import { compressBatch, encodeRecordBatch } from "./record_batch.ts";
 import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
-import { otherId, TopicReplacedError, TopicWatch } from "./topic_watch.ts";
+import { TopicReplacedError } from "./topic_watch.ts";
+import { WrittenTopic } from "./written_topic.ts";
 
 /** So many waiting for one partition, and records without a key go to the next. */
 const KEYLESS_RECORDS = 1_000;
@@ -47,16 +48,13 @@ export async function openKafkaWriter(
 ): Promise<OutputWriter<KafkaOutputItem>> {
   const { brokers, topic, output } = settings;
   const connection = new KafkaConnection(brokers, [topic], output, at);
-  const watch = new TopicWatch({
-    ask: () => connection.metadata(),
-    maxAgeMs: output.metadataMaxAgeMs,
-  });
+  const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs);
   try {
     const count = await connection.open(async () => {
-      await watch.look();
+      await written.open();
       return (await connection.leaders(topic)).size;
     });
-    return new KafkaWriter(settings, { connection, watch, partitions: count }, at);
+    return new KafkaWriter(settings, { connection, written, partitions: count }, at);
   } catch (error) {
     await connection.close();
     throw error;
@@ -66,9 +64,7 @@ export async function openKafkaWriter(
 class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #settings: KafkaOutputSettings;
   readonly #connection: KafkaConnection;
-  readonly #watch: TopicWatch;
-  /** The id that the topic had at the start; `null` where the broker has none. */
-  readonly #topicId: string | null;
+  readonly #written: WrittenTopic;
   readonly #at: Place;
   readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
   readonly #sequences = new Map<number, number>(); // the next one of each partition
@@ -78,9 +74,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #identity: ProducerIdentity | null = null;
   #waitingBytes = 0; // in the queues and on the way
   #waitingRecords = 0;
-  #hasWritten = false; // since the topic was known to be the same
   #sending = false;
   #sendingDone: Promise<void> = Promise.resolve();
+  #confirming: Promise<void> = Promise.resolve();
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #retries = 0; // of the current round, in a row
   #failure: { error: unknown } | null = null;
@@ -91,17 +87,16 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   constructor(
     settings: KafkaOutputSettings,
-    { connection, watch, partitions }: {
+    { connection, written, partitions }: {
       readonly connection: KafkaConnection;
-      readonly watch: TopicWatch;
+      readonly written: WrittenTopic;
       readonly partitions: number;
     },
     at: Place,
   ) {
     this.#settings = settings;
     this.#connection = connection;
-    this.#watch = watch;
-    this.#topicId = watch.idOf(settings.topic);
+    this.#written = written;
     this.#at = at;
     at.signal.addEventListener("abort", this.#onAbort);
     this.#partitions = partitions;
@@ -155,38 +150,38 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     clearTimeout(this.#lingering);
     await this.#connection.close(); // first: it ends what a round may be waiting for
     await this.#sendingDone;
+    await this.#confirming;
   }
 
   /**
    * Makes sure that what was acknowledged is still there: an epoch whose records went to a topic that has
-   * been deleted since must not count.
+   * been deleted since must not count. Waits no longer once the run has failed.
    */
   async #confirm(): Promise<void> {
+    if (!this.#written.hasWritten) return;
+    const done = Promise.withResolvers<void>();
+    this.#waiters.push({ bytes: -1, records: -1, done }); // a failure rejects it, nothing else
+    this.#confirming = this.#askForTopic().then(done.resolve, done.reject);
+    try {
+      await done.promise;
+    } finally {
+      this.#waiters = this.#waiters.filter((waiter) => waiter.done !== done);
+    }
+  }
+
+  async #askForTopic(): Promise<void> {
     const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
-    while (this.#hasWritten && !this.#closed) {
-      this.#watch.doubt();
+    while (this.#written.hasWritten && this.#failure === null && !this.#closed) {
+      this.#written.doubt();
       try {
-        await this.#checkTopic();
+        await this.#written.check();
         this.#connection.succeeded();
         this.#retries = 0;
-        this.#hasWritten = false;
+        this.#written.hasWritten = false;
       } catch (error) {
         await this.#recover(error, new Map(), deadline);
       }
     }
-  }
-
-  /** Throws where the topic has been created again. Asks only where it is time to. */
-  async #checkTopic(): Promise<void> {
-    if (!this.#watch.isDue) return;
-    await this.#watch.look();
-    const { topic } = this.#settings;
-    const evidence = otherId(this.#topicId, this.#watch.idOf(topic));
-    if (evidence === null) return;
-    const advice =
-      "what was written before is gone; started again, the flow writes to the new one, " +
-      "with a recovery store from the last epoch on";
-    throw new TopicReplacedError(topic, evidence, advice);
   }
 
   /** Sends at once, or when the linger time is over or a batch is full. */
@@ -223,7 +218,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   #acknowledged(batches: readonly (Batch & { partition: number })[]): void {
     if (this.#closed) return;
-    this.#hasWritten = true;
+    this.#written.hasWritten = true;
     for (const { partition, firstSequence, records } of batches) {
       this.#sequences.set(partition, (firstSequence + records.length) % SEQUENCES);
       for (const { bytes } of records) this.#waitingBytes -= bytes;
@@ -279,7 +274,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
    * round. Gives an error that may be over the next time, if there was one.
    */
   async #send(round: Unacknowledged): Promise<unknown> {
-    await this.#checkTopic();
+    await this.#written.check();
     const leaders = await this.#connection.leaders(this.#settings.topic);
     const identity = await this.#identify();
     const byLeader = Map.groupBy(round.keys(), (partition) => {
@@ -367,7 +362,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   async #recover(error: unknown, round: Unacknowledged, deadline: number): Promise<void> {
     if (this.#closed) return;
     if (isItemError(error) || error instanceof TopicReplacedError) throw error;
-    this.#watch.doubt();
+    this.#written.doubt();
     const { topic } = this.#settings;
     if (isFatal(error) || NEVER_AGAIN.has(kindOf(error))) {
       throw new Error(`cannot write to topic "${topic}": ${messageOfKafka(error)}`, {
