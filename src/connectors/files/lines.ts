@@ -138,7 +138,7 @@ export function linesIn({ path, start, bytes }: Block): string[] {
 }
 
 /** Where the first line begins that cannot be decoded. */
-function firstUndecodable(bytes: Uint8Array): number {
+export function firstUndecodable(bytes: Uint8Array): number {
   let from = 0;
   while (from < bytes.length) {
     const end = batchEnd(bytes, from, 1);

@@ -1,7 +1,7 @@
 import type { PartitionName } from "../../core/ids.ts";
 import type { InputReader, Positions, Progress } from "../../graph/contracts.ts";
 import { chunksOf, isGzip, type Tally } from "./chunks.ts";
-import { batchEnd, type Block, blocksOf, linesIn } from "./lines.ts";
+import { batchEnd, type Block, blocksOf, firstUndecodable, linesIn } from "./lines.ts";
 import { positionOf, type Range } from "./ranges.ts";
 
 /** Sizes in bytes, which tests make small. */
@@ -73,8 +73,18 @@ export class LinesReader implements InputReader<string> {
     }
     const { block: { path, start, bytes }, since } = first;
     const from = this.#from;
-    const to = batchEnd(bytes, from, this.#sizes.batch);
-    const lines = linesIn({ path, start: start + from, bytes: bytes.subarray(from, to) });
+    let to = batchEnd(bytes, from, this.#sizes.batch);
+    let lines: string[];
+    const linesTo = (end: number) =>
+      linesIn({ path, start: start + from, bytes: bytes.subarray(from, end) });
+    try {
+      lines = linesTo(to);
+    } catch (thrown) {
+      const decodable = firstUndecodable(bytes.subarray(from, to));
+      if (decodable === 0) throw thrown;
+      to = from + decodable; // first the lines before the one that fails
+      lines = linesTo(to);
+    }
     this.#setPosition(path, since, start + to);
     this.#from = to;
     if (to === bytes.length) this.#drop(first);

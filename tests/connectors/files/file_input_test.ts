@@ -1,4 +1,10 @@
-import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { Dataflow, run, StepError, TestingOutputConfig } from "millrace";
@@ -257,6 +263,25 @@ Deno.test("a file input hands out what comes before what it fails on", async () 
   await reader.ready();
   assertThrows(() => reader.next(), RangeError);
   await reader.close();
+});
+
+Deno.test("a file input hands out the lines before one that is not UTF-8, whatever the batches", async () => {
+  await using folder = await tempFolder();
+  const content = new Uint8Array([...new TextEncoder().encode("a\nb\nc\n"), 0xff, 0x0a, 0x64]);
+  const path = await folder.write("in.txt", content);
+  for (const batch of [1, 4, 1024]) {
+    const reader = new LinesReader(await rangesOf(path), { ...TINY, chunk: 64, batch });
+    const lines: string[] = [];
+    const error = await assertRejects(async () => {
+      for (let next = reader.next(); next !== null; next = reader.next()) {
+        lines.push(...next);
+        await reader.ready();
+      }
+    }, TypeError) as Error;
+    assertStringIncludes(error.message, `the line at byte 6 of "${path}" is not UTF-8`);
+    assertEquals(lines, ["a", "b", "c"]);
+    await reader.close();
+  }
 });
 
 Deno.test("a file input fails on files that are not there", async () => {
