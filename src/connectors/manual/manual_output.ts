@@ -94,6 +94,7 @@ function requireHandler(config: string, handler: unknown): void {
 /** Hands items over one by one, and awaits only where the handler gives a promise. */
 class HandlerWriter<T> implements OutputWriter<T> {
   readonly #handler: EpochItemHandler<T>;
+  #closed = false;
 
   constructor(handler: EpochItemHandler<T>) {
     this.#handler = handler;
@@ -122,7 +123,8 @@ class HandlerWriter<T> implements OutputWriter<T> {
     let i = at;
     try {
       await pending;
-      for (i++; i < batch.length; i++) {
+      // A writer that does not get done in time is closed in the middle of a batch.
+      for (i++; i < batch.length && !this.#closed; i++) {
         const next = this.#handler(epoch, batch[i]);
         if (isPromiseLike(next)) await next;
       }
@@ -136,6 +138,7 @@ class HandlerWriter<T> implements OutputWriter<T> {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return Promise.resolve();
   }
 }

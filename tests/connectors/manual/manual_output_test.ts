@@ -8,6 +8,7 @@ import {
   StepError,
   TestingInputConfig,
 } from "../../../mod.ts";
+import { testPlace } from "../../support/place.ts";
 
 /** Runs `items` into an output, with batches of each size. */
 async function write<T>(items: readonly T[], output: () => OutputConfig<T>): Promise<void> {
@@ -177,5 +178,34 @@ Deno.test("manual outputs refuse a builder that returns no handler, and name the
       (error.cause as Error).message,
       `the builder of ${name} must return the function that takes the items; got undefined`,
     );
+  }
+});
+
+Deno.test("ManualOutputConfig calls its handler no more once it is closed in the middle of a batch", async () => {
+  const called: number[] = [];
+  const first = Promise.withResolvers<void>();
+  const output = new ManualOutputConfig<number>(() => (n) => {
+    called.push(n);
+    return first.promise;
+  });
+  const writer = await output.open(testPlace(), new Map());
+  const writing = writer.write([1, 2, 3], 0);
+  await writer.close();
+  first.resolve();
+  await writing;
+  assertEquals(called, [1]);
+});
+
+Deno.test("ManualOutputConfig calls its handler for what comes before an item that it fails on, and for nothing behind", async () => {
+  for (const batchSize of [1, 3, 1024]) {
+    const called: number[] = [];
+    const output = new ManualOutputConfig<number>(() => (n) => {
+      called.push(n);
+      if (n === 5) throw new Error("the disk is full");
+    });
+    const input = new TestingInputConfig([1, 2, 3, 4, 5, 6, 7], { batchSize });
+    const flow = new Dataflow("manual").input("in", input).capture("out", output);
+    const { item } = await assertRejects(() => run(flow), StepError) as StepError;
+    assertEquals([called, item], [[1, 2, 3, 4, 5], "5"]);
   }
 });
