@@ -79,8 +79,8 @@ export interface InputConfig<out T> {
 }
 
 /**
- * Reads one worker's share of one input. Calls are never concurrent, except that `close` may come
- * while `ready` is pending.
+ * Reads one worker's share of one input. Calls are never concurrent, except that `stop` and `close` may
+ * come while `ready` is pending.
  *
  * `next` never waits, so that what it hands out and what `positions` says cannot come apart; the
  * waiting is done by `ready`.
@@ -89,6 +89,9 @@ export interface InputReader<out T> {
   /**
    * The next items, some hundreds to some thousands: `[]` where there are none yet, `null` at the
    * end. The array belongs to the caller.
+   *
+   * What it throws ends the run, and it is not called again. Items that were taken from outside before the
+   * error are best returned first, and the error thrown by the next call.
    */
   next(): T[] | null;
   /**
@@ -99,9 +102,16 @@ export interface InputReader<out T> {
   ready(): Promise<void>;
   /**
    * For each partition of this share, the state to go on after, given all that `next` handed out. A
-   * partition that is not there may be forgotten.
+   * partition that is not there may be forgotten. The engine takes a copy before it calls anything else.
    */
   positions(): Positions;
+  /**
+   * The run is being stopped gracefully. For inputs that take from outside what they cannot read again, such
+   * as a queue: take no more. `next` is called until it returns `null`: it goes on to hand out what was taken
+   * before. Where `ready` is pending, it must resolve when there is something to hand out, or nothing left.
+   * Without this method, `next` is not called any more: what was read ahead is read again by the next run.
+   */
+  stop?(): void;
   /**
    * An epoch has been committed, at whose end the positions were these: for inputs that tell others how
    * far they are. What it rejects with ends the run.

@@ -12,6 +12,7 @@ import { type FLOW_BRAND, type FlowBrand, type FlowGraph, graphOf } from "../gra
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { StepCounts } from "./counts.ts";
 import { EpochCoordinator } from "./epochs.ts";
+import { InputFailure } from "./input_failure.ts";
 import { refuseRunWhileLoading } from "./nesting.ts";
 import { RunRecovery } from "./run_recovery.ts";
 import { type StepChangeOptions, type StepChanges, stepChangesOf } from "./step_changes.ts";
@@ -135,6 +136,7 @@ async function runGraph(
       epochs.closed(0, epoch);
     },
     stopRequested: () => worker.stop(),
+    inputFailed: (error) => inputFailure.occurred(error),
   });
   let committing = Promise.resolve();
   const fail = (error: unknown) => worker.fail(error);
@@ -145,6 +147,7 @@ async function runGraph(
     commitEpoch: commit,
   }, { workers: 1, intervalMs, clock, epoch: recovery.epoch });
   const stop = () => worker.stop();
+  const inputFailure = new InputFailure({ clock, log, stop, fail });
   signal?.addEventListener("abort", stop, { once: true });
   try {
     if (signal?.aborted) worker.stop();
@@ -166,8 +169,12 @@ async function runGraph(
     recovery.moved(0, last.epoch, last.positions);
     await recovery.commit(last.epoch);
     await worker.commit(last.epoch);
+    if (inputFailure.error !== null) throw inputFailure.error;
     return { steps: worker.counts(), stopped: worker.stopped };
+  } catch (error) {
+    throw inputFailure.error ?? error;
   } finally {
+    inputFailure.close();
     epochs.stop();
     signal?.removeEventListener("abort", stop);
     await worker.close();

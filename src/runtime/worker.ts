@@ -4,7 +4,7 @@
  * @module
  */
 import type { Clock } from "../core/clock.ts";
-import { ItemError, messageOf } from "../core/errors.ts";
+import { ItemError, messageOf, type StepError } from "../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { decodeValue } from "../core/value_codec.ts";
@@ -44,6 +44,11 @@ export interface WorkerEvents {
   epochClosed(epoch: Epoch, positions: readonly StoredPosition[]): void;
   /** A step asks for a graceful stop of the whole run. */
   stopRequested(): void;
+  /**
+   * An input has failed, and no snapshot keeps what was read before: the whole run is to be stopped
+   * gracefully, and then to fail with this error.
+   */
+  inputFailed(error: StepError): void;
 }
 
 /** Where and how a worker runs. */
@@ -94,6 +99,7 @@ export class Worker implements TaskHost {
   #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), timed: [] };
   #stopping = false;
   #stopped = false;
+  #inputFailed = false;
 
   /** Plans the flow; opens nothing yet. */
   constructor(graph: FlowGraph, options: WorkerOptions, events: WorkerEvents) {
@@ -293,6 +299,7 @@ export class Worker implements TaskHost {
 
   /** Closes all inputs, outputs and channels. What does not close in time is left behind, with a warning. */
   async close(): Promise<void> {
+    if (this.#inputFailed) this.#abort.abort();
     await Promise.all([
       ...[...this.#readers].map(([node, reader]) => this.#close(node, reader)),
       ...[...this.#writers].map(async ([node, writer]) => {
@@ -334,6 +341,15 @@ export class Worker implements TaskHost {
 
   fail(error: unknown): void {
     if (this.#loop.fail(error)) this.#abort.abort();
+  }
+
+  inputFailed(error: StepError): void {
+    const isOpening = this.#tasks.all.length === 0;
+    if (this.#journal !== null || isOpening) this.fail(error);
+    else {
+      this.#inputFailed = true;
+      this.#events.inputFailed(error);
+    }
   }
 
   passed(task: Task): void {
@@ -384,6 +400,9 @@ export class Worker implements TaskHost {
 
   #place(node: StepNode): Place {
     const stepId = idOf(this.#plan, node);
+    const fail = node.kind === "input"
+      ? (error: StepError) => this.inputFailed(error)
+      : (error: StepError) => this.fail(error);
     return {
       stepId,
       workerIndex: this.workerIndex,
@@ -391,7 +410,7 @@ export class Worker implements TaskHost {
       byTime: goesByTime(this.#graph),
       signal: this.signal,
       log: this.#options.log,
-      fail: (error) => this.fail(stepError({ stepId }, this, error)),
+      fail: (error) => fail(stepError({ stepId }, this, error)),
       stop: () => {
         if (!this.#stopping) this.#events.stopRequested();
       },

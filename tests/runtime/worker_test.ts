@@ -31,6 +31,7 @@ function workerOf(inputs: InputConfig<number>[]): Worker {
     stateChanged() {},
     epochClosed() {},
     stopRequested() {},
+    inputFailed() {},
   });
 }
 

@@ -15,6 +15,9 @@ export function taskHost(now: () => number = () => 0): TaskHost {
     fail: (error) => {
       throw error;
     },
+    inputFailed: (error) => {
+      throw error;
+    },
     passed: () => {},
     ended: () => {},
   };

@@ -6,6 +6,7 @@ import type { StepCounts } from "../../src/runtime/counts.ts";
 import type { RecoveryConfig } from "../../src/recovery/store.ts";
 import { RunRecovery } from "../../src/runtime/run_recovery.ts";
 import { EpochCoordinator } from "../../src/runtime/epochs.ts";
+import { InputFailure } from "../../src/runtime/input_failure.ts";
 import { type CreditWindow, Mesh } from "../../src/runtime/exchange/mesh.ts";
 import type { Transport } from "../../src/runtime/exchange/transport.ts";
 import type { FlowHandle } from "../../src/runtime/run.ts";
@@ -118,7 +119,14 @@ export async function runWorkers(
           epochs.closed(index, epoch);
         }),
       stopRequested: () => fromWorker(index, () => toAll((worker) => worker.stop())),
+      inputFailed: (error) => fromWorker(index, () => inputFailure.occurred(error)),
     });
+  });
+  const inputFailure = new InputFailure({
+    clock,
+    log: silentLog,
+    stop: () => toAll((worker) => worker.stop()),
+    fail,
   });
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => toAll((worker) => worker.closeEpoch(epoch)),
@@ -174,11 +182,13 @@ export async function runWorkers(
         )
       ),
     );
+    if (inputFailure.error !== null) throw inputFailure.error;
     return {
       counts: workers.map((worker) => worker.counts()),
       stopped: workers.map(({ stopped }) => stopped),
     };
   } finally {
+    inputFailure.close();
     epochs.stop();
     await committing;
     await Promise.all(workers.map((worker) => worker.close()));

@@ -1,13 +1,16 @@
 import { type Duration, toMilliseconds } from "../../core/duration.ts";
 import type { PartitionName } from "../../core/ids.ts";
 import { requireOptions } from "../../core/options.ts";
-import { preview } from "../../core/preview.ts";
+import { snapshotOf } from "../../core/snapshot.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { type Puller, pullerOf } from "./pull.ts";
 
-/** What manual builders yield: the item, and the state to go on after it. */
+/**
+ * What manual builders yield: the item, and the state to go on after it. The flow keeps the item itself,
+ * which must not be changed any more; of the state it takes a copy.
+ */
 export type StateAndItem<T, S> = readonly [state: S, item: T];
 
 /** What manual builders return. */
@@ -37,6 +40,19 @@ export interface ManualInputOptions {
  *
  * The builder is called on every worker. What only one may read is for the builder to share out, by
  * `workerIndex`. Standard input needs no care: worker 0 has it, and for the others it is empty.
+ *
+ * The state that is yielded with an item is copied at once: a generator may keep one object and go on
+ * changing it. An object is copied for every item, so a state should be small. The item is handed over as
+ * it is: yield a new object each time, since batches hold up to 1,024 items and an asynchronous generator
+ * is read that far ahead.
+ *
+ * A graceful stop asks the iterator for no more. All that it has yielded is worked off; where `next()` is
+ * pending, its item is waited for, for up to a second. Then the iterator is closed: a generator that has
+ * taken from a queue what it has not yielded yet can give it back in a `finally` block.
+ *
+ * What was yielded before the iterator throws is handed out first. Without a recovery store, it is also
+ * worked off, for up to five seconds, before the run fails; with one, the next run goes on after the last
+ * committed epoch.
  *
  * @typeParam T The items.
  * @typeParam S The state that goes with each: plain data, kept in snapshots.
@@ -97,7 +113,7 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
     const { workerIndex, workerCount } = at;
     requireSameWorkers(resume, workerCount);
     const partition = partitionOf(workerIndex, workerCount);
-    const resumeState = resume.has(partition) ? resume.get(partition) as S : null;
+    const resumeState = resumeStateOf<S>(resume, partition);
     // A builder may be async by mistake or on purpose: a promise of an iterable is as clear.
     const source = await this.#builder(workerIndex, workerCount, resumeState);
     return new PairReader(
@@ -115,12 +131,21 @@ export function idleAfterMs(config: string, { idleAfter }: ManualInputOptions): 
     : toMilliseconds(idleAfter, `idleAfter of ${config}`);
 }
 
+/**
+ * The state to go on after, or `null`. It is a copy: many builders go on changing the object that they get,
+ * and the position must stay what it was until an item has been handed out.
+ */
+export function resumeStateOf<S>(resume: Positions, partition: PartitionName): S | null {
+  return resume.has(partition) ? snapshotOf(resume.get(partition)) as S : null;
+}
+
 /** Reads one or more partitions of `[state, item]` pairs, each in turn. */
 export class PairReader<T> implements InputReader<T> {
   readonly #positions: Map<PartitionName, unknown>;
   #open: (readonly [PartitionName, Puller])[];
   readonly #all: readonly (readonly [PartitionName, Puller])[];
   readonly #idleAfterMs: number;
+  #failure: { thrown: unknown } | null = null; // behind what has been handed out
 
   /** `resume` holds the positions of partitions from which nothing has come yet. */
   constructor(
@@ -137,8 +162,14 @@ export class PairReader<T> implements InputReader<T> {
   }
 
   next(): T[] | null {
+    if (this.#failure !== null) throw this.#failure.thrown;
     const items: T[] = [];
-    this.#open = this.#open.filter(([name, puller]) => this.#take(name, puller, items));
+    try {
+      this.#open = this.#open.filter(([name, puller]) => this.#take(name, puller, items));
+    } catch (thrown) {
+      if (items.length === 0) throw thrown;
+      this.#failure = { thrown }; // first what came before
+    }
     return items.length === 0 && this.#open.length === 0 ? null : items;
   }
 
@@ -155,23 +186,23 @@ export class PairReader<T> implements InputReader<T> {
     return new Map(this.#positions);
   }
 
+  stop(): void {
+    for (const [, puller] of this.#all) puller.stop();
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.#all.map(async ([, puller]) => await puller.close()));
+    const closed = await Promise.allSettled(
+      this.#all.map(async ([, puller]) => await puller.close()),
+    );
+    for (const result of closed) if (result.status === "rejected") throw result.reason;
   }
 
   #take(name: PartitionName, puller: Puller, items: T[]): boolean {
-    let last: readonly unknown[] | undefined;
-    const more = puller.pull((yielded) => {
-      if (!Array.isArray(yielded) || yielded.length !== 2) {
-        throw new TypeError(
-          `a manual input must yield [state, item] pairs; got ${preview(yielded)} ` +
-            `(yield [null, item] where there is no state to go on after)`,
-        );
-      }
-      last = yielded;
-      items.push(yielded[1]);
-    });
-    if (last !== undefined) this.#positions.set(name, last[0]);
-    return more;
+    const before = items.length;
+    try {
+      return puller.pull(items);
+    } finally {
+      if (items.length > before) this.#positions.set(name, puller.state);
+    }
   }
 }

@@ -6,6 +6,7 @@ import {
   type ManualInputOptions,
   type ManualSource,
   PairReader,
+  resumeStateOf,
 } from "./manual_input.ts";
 import { pullerOf } from "./pull.ts";
 
@@ -24,6 +25,8 @@ export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
  * Items from functions of the user's, by named partition: unlike with a manual input, partitions can
  * move between workers, so that the number of workers may change between runs. Standard input is read
  * on worker 0 only, which always has the partition whose name sorts first.
+ *
+ * What {@linkcode ManualInputConfig} says of states, items, stops and errors holds for each partition.
  *
  * @example
  * ```ts
@@ -80,8 +83,7 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
   async open({ plan, workerIndex, log }: Place, resume: Positions): Promise<InputReader<T>> {
     const shares = plan as readonly (readonly PartitionName[])[];
     const partitions = shares[workerIndex].map((name) => {
-      const resumeState = resume.has(name) ? resume.get(name) as S : null;
-      const source = this.#options.build(name, resumeState);
+      const source = this.#options.build(name, resumeStateOf<S>(resume, name));
       return [name, pullerOf(source, `build("${name}")`, log)] as const;
     });
     return new PairReader(partitions, resume, this.#idleAfterMs);

@@ -3,18 +3,27 @@
  *
  * @module
  */
-import { within } from "../../core/promises.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { preview } from "../../core/preview.ts";
+import { within } from "../../core/promises.ts";
+import { snapshotOf } from "../../core/snapshot.ts";
 
-/** Takes each thing that the iterable yields; throws if it is not what was expected. */
-export type Accept = (yielded: unknown) => void;
-
-/** A batch source over a user's iterable: the part that sync and async ones share. */
+/** A source of batches over a user's iterable of `[state, item]`: the part that sync and async ones share. */
 export interface Puller {
-  /** Hands what is there to `accept`, up to a batch's worth. `false` at the end. */
-  pull(accept: Accept): boolean;
+  /**
+   * Adds the items that are there to `items`, up to a batch's worth. Returns `false` at the end.
+   *
+   * @throws What the iterable threw, or a `TypeError` if it yielded anything but a pair. The items that it
+   * yielded before have been added by then.
+   */
+  pull(items: unknown[]): boolean;
+  /** The state that was yielded with the last item that `pull` added, as it was at that moment. */
+  readonly state: unknown;
   /** Resolves when there is more. */
   ready(): Promise<void>;
+  /** Asks the iterator for no more. `pull` goes on to add what the iterator has yielded. */
+  stop(): void;
   /** Closes the iterator, so that its `finally` blocks run. */
   close(): Promise<void>;
 }
@@ -48,44 +57,84 @@ export function pullerOf(iterable: unknown, what: string, log: Log): Puller {
   );
 }
 
+function requirePair(
+  yielded: unknown,
+): asserts yielded is readonly [state: unknown, item: unknown] {
+  if (Array.isArray(yielded) && yielded.length === 2) return;
+  throw new TypeError(
+    `a manual input must yield [state, item] pairs; got ${preview(yielded)} ` +
+      `(yield [null, item] where there is no state to go on after)`,
+  );
+}
+
 /** Pulls a synchronous iterator: batches grow as long as the iterator is fast. */
 class SyncPuller implements Puller {
   readonly #iterator: Iterator<unknown>;
   #size = 1;
-  #ended = false;
+  #stopped = false;
+  #over = false; // the iterator has ended or thrown: it must not be closed
+  state: unknown;
 
   constructor(iterator: Iterator<unknown>) {
     this.#iterator = iterator;
   }
 
-  pull(accept: Accept): boolean {
+  pull(items: unknown[]): boolean {
+    if (this.#stopped) return false;
     const started = performance.now();
-    for (let taken = 1; taken <= this.#size && !this.#ended; taken++) {
-      const result = this.#iterator.next();
-      if (result.done === true) this.#ended = true;
-      else accept(result.value);
+    for (let taken = 1; taken <= this.#size && !this.#over; taken++) {
+      const result = this.#next();
+      if (result.done === true) this.#over = true;
+      else {
+        requirePair(result.value);
+        // At once, and for each item: the generator may change it before it ends or throws.
+        this.state = snapshotOf(result.value[0]);
+        items.push(result.value[1]);
+      }
       // A look at the clock costs as much as several items, so not after each.
       if (taken % LOOK_EVERY === 0 && performance.now() - started > BATCH_MS) break;
     }
     const took = performance.now() - started;
     if (took > BATCH_MS) this.#size = Math.max(1, this.#size >> 1);
     else if (this.#size < BATCH) this.#size <<= 1;
-    return !this.#ended;
+    return !this.#over;
   }
 
   ready(): Promise<void> {
     return Promise.resolve();
   }
 
+  stop(): void {
+    this.#stopped = true;
+  }
+
   close(): Promise<void> {
-    if (!this.#ended) this.#iterator.return?.();
-    this.#ended = true;
+    if (!this.#over) this.#iterator.return?.();
+    this.#over = true;
     return Promise.resolve();
+  }
+
+  #next(): IteratorResult<unknown> {
+    try {
+      return this.#iterator.next();
+    } catch (thrown) {
+      this.#over = true;
+      throw thrown;
+    }
   }
 }
 
 /** How long a pending `next` may keep an async iterator from being closed. */
 const CLOSE_MS = 1_000;
+
+/** How long a stop waits for the item that an async iterator has been asked for already. */
+const LAST_ITEM_MS = 1_000;
+
+const FAILED_AT_STOP = "an async input failed while the run was being stopped";
+
+function isGenerator(iterator: AsyncIterator<unknown>): boolean {
+  return Object.prototype.toString.call(iterator) === "[object AsyncGenerator]";
+}
 
 /**
  * Pulls an asynchronous iterator ahead of the reader, into a bounded buffer: only the iterator itself
@@ -94,64 +143,120 @@ const CLOSE_MS = 1_000;
 class AsyncPuller implements Puller {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #log: Log;
-  #buffer: unknown[] = [];
-  #state: "open" | "ended" | { thrown: unknown } = "open";
-  #pumping = false;
+  #items: unknown[] = [];
+  #states: unknown[] = []; // of the items
+  #failure: { thrown: unknown } | null = null; // behind the items
+  #over = false; // the iterator has ended or thrown: it must not be closed
+  #asking = false; // `next` is pending
+  #stopped = false;
+  #ended = false; // the reader knows that nothing more comes
   #closed = false;
+  #lastItem: ReturnType<typeof setTimeout> | null = null; // how long the last item is waited for
   #wake: (() => void) | null = null;
+  state: unknown;
 
   constructor(iterator: AsyncIterator<unknown>, log: Log) {
     this.#iterator = iterator;
     this.#log = log;
   }
 
-  pull(accept: Accept): boolean {
-    const items = this.#buffer;
-    this.#buffer = [];
-    for (const item of items) accept(item);
-    if (items.length === 0) {
-      if (typeof this.#state === "object") throw this.#state.thrown;
-      if (this.#state === "ended") return false;
+  pull(items: unknown[]): boolean {
+    if (this.#items.length > 0) {
+      for (const item of this.#items) items.push(item);
+      this.state = this.#states.at(-1);
+      this.#items = [];
+      this.#states = [];
+    } else if (this.#failure !== null) throw this.#failure.thrown;
+    else if (this.#hasNoMore) {
+      this.#ended = true;
+      return false;
     }
-    this.#pump();
+    void this.#askAhead();
     return true;
   }
 
   ready(): Promise<void> {
-    if (this.#buffer.length > 0 || this.#state !== "open") return Promise.resolve();
+    if (this.#items.length > 0 || this.#failure !== null || this.#hasNoMore) {
+      return Promise.resolve();
+    }
     return new Promise((resolve) => this.#wake = resolve);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    if (this.#asking) this.#lastItem = setTimeout(() => this.#waitNoLonger(), LAST_ITEM_MS);
+    this.#wakeReader();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#state !== "open" || this.#iterator.return === undefined) return;
-    this.#state = "ended";
-    // An async generator that hangs in an await of its own cannot be closed until that is over.
-    if (!await within(Promise.resolve(this.#iterator.return()), CLOSE_MS)) {
+    this.#waitNoLonger();
+    if (this.#over || this.#iterator.return === undefined) return;
+    this.#over = true;
+    // An async generator that hangs in an await of its own cannot be closed until that is over. After a
+    // stop it has been waited for already.
+    const ms = this.#stopped && this.#asking && isGenerator(this.#iterator) ? 0 : CLOSE_MS;
+    if (!await within(Promise.resolve(this.#iterator.return()), ms)) {
       this.#log.debug("an async input is still waiting for its next item; left behind");
     }
   }
 
-  /** Fills the buffer in the background, until it is full, the iterator ends or fails. */
-  async #pump(): Promise<void> {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#buffer.length < BATCH && this.#state === "open" && !this.#closed) {
+  /** Whether nothing comes behind the items that are there. */
+  get #hasNoMore(): boolean {
+    return this.#over || (this.#stopped && this.#lastItem === null);
+  }
+
+  /** Fills the buffer in the background, until it is full, the iterator ends or fails, or a stop. */
+  async #askAhead(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    while (
+      this.#items.length < BATCH && !this.#over && this.#failure === null && !this.#stopped &&
+      !this.#closed
+    ) {
+      try {
         const result = await this.#iterator.next();
-        if (result.done === true) this.#state = "ended";
-        else this.#buffer.push(result.value);
-        if (this.#wake !== null) {
-          this.#wake();
-          this.#wake = null;
-        }
+        if (result.done === true) this.#over = true;
+        else this.#take(result.value);
+      } catch (thrown) {
+        this.#over = true;
+        // Some inputs take part in a stop by aborting what they wait for.
+        if (!this.#stopped) this.#failure = { thrown };
+        else if (!this.#closed) this.#log.warn(`${FAILED_AT_STOP}: ${messageOf(thrown)}`);
       }
-    } catch (thrown) {
-      this.#state = { thrown };
-      this.#wake?.();
-      this.#wake = null;
-    } finally {
-      this.#pumping = false;
+      this.#wakeReader();
     }
+    this.#asking = false;
+    this.#waitNoLonger();
+  }
+
+  #take(yielded: unknown): void {
+    if (this.#ended) {
+      this.#log.warn(
+        `an async input yielded an item more than ${LAST_ITEM_MS / 1000} s after the stop of the ` +
+          `run: it is lost, unless the next run reads it again`,
+      );
+      return;
+    }
+    try {
+      requirePair(yielded);
+    } catch (thrown) {
+      this.#failure = { thrown };
+      return;
+    }
+    this.#items.push(yielded[1]);
+    this.#states.push(snapshotOf(yielded[0])); // before the iterator goes on, and may change it
+  }
+
+  #waitNoLonger(): void {
+    if (this.#lastItem !== null) clearTimeout(this.#lastItem);
+    this.#lastItem = null;
+    this.#wakeReader();
+  }
+
+  #wakeReader(): void {
+    this.#wake?.();
+    this.#wake = null;
   }
 }

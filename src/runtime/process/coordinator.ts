@@ -12,6 +12,7 @@ import type { Log, LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { EpochCoordinator } from "../epochs.ts";
+import { InputFailure } from "../input_failure.ts";
 import { RunRecovery } from "../run_recovery.ts";
 import type { StepChanges } from "../step_changes.ts";
 import type { InputPlans } from "../worker.ts";
@@ -75,6 +76,7 @@ export class Coordinator {
   #committing: Promise<void> = Promise.resolve();
   #lastEpoch: Epoch = 0;
   readonly #liveness: Liveness;
+  readonly #inputFailure: InputFailure;
   readonly #done: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #workers: WorkerState[] = [];
@@ -88,6 +90,12 @@ export class Coordinator {
     this.#job = job;
     this.#log = job.log;
     this.#done.promise.catch(() => {}); // it may be rejected before `run` comes to await it
+    this.#inputFailure = new InputFailure({
+      clock: systemClock,
+      log: job.log,
+      stop: () => this.stop(),
+      fail: (error) => this.#done.reject(error),
+    });
     this.#liveness = new Liveness(job.workers, {
       ping: (worker) => this.#workers[worker].link?.send({ kind: "ping" }),
       stateOf: (worker) => stateOfProcess(this.#workers[worker].child.pid),
@@ -112,8 +120,9 @@ export class Coordinator {
     } catch (error) {
       this.#broadcast({ kind: "abort" });
       await this.#leave(ABORT_MS);
-      throw error;
+      throw this.#inputFailure.error ?? error;
     } finally {
+      this.#inputFailure.close();
       this.#epochs?.stop();
       this.#liveness.stop();
       for (const { child, link } of this.#workers) {
@@ -215,6 +224,9 @@ export class Coordinator {
       case "stopRequested":
         this.stop();
         break;
+      case "inputFailed":
+        this.#inputFailure.occurred(fromFailure(message.failure, index));
+        break;
       case "status":
         state.status = message;
         this.#job.onStatus(runStatusOf(this.#workers.map(({ status }) => status)));
@@ -232,6 +244,8 @@ export class Coordinator {
       case "finished":
         state.status = { steps: message.steps, progress: null, waitingFor: [] };
         this.#enter(state, "finished", () => {
+          const { error } = this.#inputFailure;
+          if (error !== null) return this.#done.reject(error);
           this.#log.info("flow finished", { stopped: this.#stopped });
           this.#done.resolve();
         });

@@ -99,6 +99,8 @@ export type ToCoordinator =
     readonly positions: readonly StoredPosition[];
   }
   | { readonly kind: "stopRequested" }
+  /** The run is to be stopped gracefully, and then to fail with this. */
+  | { readonly kind: "inputFailed"; readonly failure: Failure }
   | ({ readonly kind: "status" } & WorkerStatus)
   | { readonly kind: "pong" }
   | {

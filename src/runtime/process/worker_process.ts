@@ -96,6 +96,7 @@ export class WorkerProcess {
       stateChanged: (epoch, chunk) => this.#link.send({ kind: "stateChanged", epoch, chunk }),
       epochClosed: (epoch, positions) => this.#link.send({ kind: "epochClosed", epoch, positions }),
       stopRequested: () => this.#link.send({ kind: "stopRequested" }),
+      inputFailed: (error) => this.#link.send({ kind: "inputFailed", failure: toFailure(error) }),
     });
     if (this.#stopped) this.#worker.stop();
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);

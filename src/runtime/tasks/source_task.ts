@@ -1,4 +1,5 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
+import { snapshotOf } from "../../core/snapshot.ts";
 import type { InputReader, Positions } from "../../graph/contracts.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { stepError } from "../step_error.ts";
@@ -23,7 +24,8 @@ export class SourceTask implements Task {
   #committed: Positions | null = null; // that the input has not been told of yet
   #telling: Promise<void> = Promise.resolve();
   #closeThrough: Epoch = -1; // epochs up to this one are to end before the next batch
-  #stop = false;
+  #stopping = false;
+  #failed = false; // the input has: it is not asked again
   #ended = false;
   #waiting = false;
   #empty = 0; // times in a row that the input had nothing
@@ -61,9 +63,16 @@ export class SourceTask implements Task {
     this.#closeThrough = epoch;
   }
 
-  /** Reads no more. */
+  /** Reads no more than what the input has taken from outside and cannot read again. */
   stop(): void {
-    this.#stop = true;
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (this.#failed || this.#ended) return;
+    try {
+      this.#reader.stop?.();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
   }
 
   run(): boolean {
@@ -73,14 +82,15 @@ export class SourceTask implements Task {
       if (this.#isReading) this.#sendActive();
       return state === "worked";
     }
-    if (this.#stop) return this.#end(true);
+    if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
     if (this.#waiting && this.#host.now() >= this.#idleAt) return this.#tellIdle();
-    if (this.#waiting || this.#isPausing()) {
+    if (this.#failed || this.#waiting || this.#isPausing()) {
       return this.#isReading && this.#tellActive();
     }
     const batch = this.#next();
-    if (batch === null) return this.#end(false);
+    if (batch === undefined) return true;
+    if (batch === null) return this.#end(this.#stopping);
     if (batch.length === 0) {
       if (this.#tellsActivity) this.#askIdle(); // before `ready`, which goes by the answer
       this.#wait();
@@ -147,12 +157,20 @@ export class SourceTask implements Task {
     return this.#empty > 0 && this.#host.now() < this.#resumeAt;
   }
 
-  #next(): unknown[] | null {
+  /** `undefined` where the input has failed. */
+  #next(): unknown[] | null | undefined {
     try {
       return this.#reader.next();
     } catch (thrown) {
-      throw stepError(this, this.#host, thrown);
+      this.#fail(thrown);
+      return undefined;
     }
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#host.inputFailed(stepError(this, this.#host, thrown));
   }
 
   /**
@@ -197,10 +215,12 @@ export class SourceTask implements Task {
   #notePositions(): void {
     const { journal } = this.#host;
     const isTold = this.#reader.committed !== undefined;
-    if (!isTold && journal === null) return;
+    // After an error, positions may be beyond what was handed out.
+    if (this.#failed || (!isTold && journal === null)) return;
     const positions = this.#reader.positions();
-    if (isTold) this.#closed.push({ epoch: this.#epoch, positions });
     journal?.positions(this.#epoch, this.stepId, "input", positions);
+    // The reader may go on changing what it gave.
+    if (isTold) this.#closed.push({ epoch: this.#epoch, positions: copyOf(positions) });
   }
 
   /** Sleeps until the input is ready; longer each time that it says so and has nothing. */
@@ -213,7 +233,11 @@ export class SourceTask implements Task {
         this.#resumeAt = this.#host.now() + pause;
         this.#host.wake();
       },
-      (thrown) => this.#host.fail(stepError(this, this.#host, thrown)),
+      (thrown) => this.#fail(thrown),
     );
   }
+}
+
+function copyOf(positions: Positions): Positions {
+  return new Map([...positions].map(([partition, state]) => [partition, snapshotOf(state)]));
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StepError } from "../../core/errors.ts";
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { Journal } from "../journal.ts";
 import type { Pace } from "../pace.ts";
@@ -33,6 +34,11 @@ export interface TaskHost {
   wake(): void;
   /** Ends the run with an error of a step. */
   fail(error: unknown): void;
+  /**
+   * Ends the run with an error of an input, which is not asked again: at once where the run can be resumed,
+   * else once what was read before has been worked off.
+   */
+  inputFailed(error: StepError): void;
   /** A task has done all its part of the epoch that is being closed. */
   passed(task: Task): void;
   /** A task has done all its part of the run. */

@@ -1,7 +1,7 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { pullerOf } from "../../../src/connectors/manual/pull.ts";
 import { silentLog } from "../../../src/core/log.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually, idle } from "../../support/eventually.ts";
 
 /** Runs `body` with a `performance.now` that it moves itself. */
 function withTime(body: (advance: (ms: number) => void) => void): void {
@@ -19,9 +19,9 @@ function withTime(body: (advance: (ms: number) => void) => void): void {
 function sizes(iterable: Iterable<unknown>, pulls: number): number[] {
   const puller = pullerOf(iterable, "test", silentLog);
   return Array.from({ length: pulls }, () => {
-    let taken = 0;
-    puller.pull(() => taken++);
-    return taken;
+    const items: unknown[] = [];
+    puller.pull(items);
+    return items.length;
   });
 }
 
@@ -29,7 +29,7 @@ Deno.test("pullerOf() pulls a fast generator in batches that grow to a thousand"
   withTime(() => {
     const batches = sizes(
       (function* () {
-        for (;;) yield 1;
+        for (;;) yield [null, 1];
       })(),
       14,
     );
@@ -45,7 +45,7 @@ Deno.test("pullerOf() pulls a slow generator an item at a time", () => {
       (function* () {
         for (;;) {
           advance(50);
-          yield 1;
+          yield [null, 1];
         }
       })(),
       20,
@@ -61,15 +61,15 @@ Deno.test("pullerOf() gives way soon when a fast generator becomes slow", () => 
       (function* () {
         for (;;) {
           if (made++ > 4_000) advance(10);
-          yield 1;
+          yield [null, 1];
         }
       })(),
       "test",
       silentLog,
     );
-    while (made <= 4_000) puller.pull(() => {});
+    while (made <= 4_000) puller.pull([]);
     const before = performance.now();
-    puller.pull(() => {});
+    puller.pull([]);
     const took = performance.now() - before;
     assert(took <= 16 * 10, `the worker stood still for ${took} ms`);
   });
@@ -81,14 +81,14 @@ Deno.test("pullerOf() pulls an async iterator no further than a thousand items a
     (async function* () {
       for (;;) {
         made++;
-        yield await Promise.resolve(made);
+        yield [null, await Promise.resolve(made)];
       }
     })(),
     "test",
     silentLog,
   );
   const items: unknown[] = [];
-  puller.pull((item) => items.push(item));
+  puller.pull(items);
   assertEquals(items, []);
   let before = -1;
   await eventually(() => {
@@ -97,7 +97,7 @@ Deno.test("pullerOf() pulls an async iterator no further than a thousand items a
     return still;
   }, "the buffer is full");
   assert(made <= 1025, `${made} items made ahead of the reader`);
-  puller.pull((item) => items.push(item));
+  puller.pull(items);
   assertEquals(items, Array.from({ length: 1024 }, (_, i) => i + 1));
   await puller.close();
 });
@@ -107,9 +107,9 @@ Deno.test("pullerOf() resolves ready() when the async iterator has more, has end
   const puller = pullerOf(
     (async function* () {
       await steps[0].promise;
-      yield "a";
+      yield [null, "a"];
       await steps[1].promise;
-      yield "b";
+      yield [null, "b"];
       await steps[2].promise;
       throw new Error("gone");
     })(),
@@ -117,13 +117,139 @@ Deno.test("pullerOf() resolves ready() when the async iterator has more, has end
     silentLog,
   );
   const items: unknown[] = [];
-  const accept = (item: unknown) => items.push(item);
   for (const [n, step] of steps.entries()) {
-    while (puller.pull(accept) && items.length < n);
+    while (puller.pull(items) && items.length < n);
     const ready = puller.ready();
     step.resolve();
     await ready;
   }
-  assertThrows(() => puller.pull(accept), Error, "gone");
+  assertThrows(() => puller.pull(items), Error, "gone");
   assertEquals(items, ["a", "b"]);
+});
+
+Deno.test("pullerOf() adds what a generator yielded before it throws, with the state of the last item", () => {
+  const broken = new Error("gone");
+  const puller = pullerOf(
+    (function* () {
+      for (let n = 0; n < 700; n++) yield [n, `item ${n}`];
+      throw broken;
+    })(),
+    "test",
+    silentLog,
+  );
+  const items: unknown[] = [];
+  const error = assertThrows(() => {
+    while (puller.pull(items));
+  });
+  assertStrictEquals(error, broken);
+  assertEquals(items, Array.from({ length: 700 }, (_, n) => `item ${n}`));
+  assertEquals(puller.state, 699);
+});
+
+Deno.test("pullerOf() adds what was yielded before something that is not a pair", async () => {
+  const yielded = [[1, "a"], [2, "b"], "alone", [3, "c"]];
+  const sources: (Iterable<unknown> | AsyncIterable<unknown>)[] = [
+    yielded,
+    (async function* () {
+      yield* yielded;
+    })(),
+  ];
+  for (const source of sources) {
+    const puller = pullerOf(source, "test", silentLog);
+    const items: unknown[] = [];
+    puller.pull(items); // has an async iterator asked
+    await idle();
+    assertThrows(
+      () => {
+        while (puller.pull(items));
+      },
+      TypeError,
+      `a manual input must yield [state, item] pairs; got "alone"`,
+    );
+    assertEquals([items, puller.state], [["a", "b"], 2]);
+    await puller.close();
+  }
+});
+
+/** An iterator that notes its calls, and whose `next` throws or rejects at once. */
+function failing(calls: string[]) {
+  const next = (): never => {
+    calls.push("next");
+    throw new Error("gone");
+  };
+  const close = () => {
+    calls.push("return");
+    return { done: true as const, value: undefined };
+  };
+  return {
+    sync: { [Symbol.iterator]: () => ({ next, return: close }) },
+    async: {
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.try(next),
+        return: () => Promise.resolve(close()),
+      }),
+    },
+  };
+}
+
+Deno.test("pullerOf() does not close an iterator that has thrown, which is over", async () => {
+  const calls: string[] = [];
+  const { sync, async } = failing(calls);
+  for (const source of [sync, async]) {
+    const puller = pullerOf(source, "test", silentLog);
+    const pullAll = async () => {
+      while (puller.pull([])) await puller.ready();
+    };
+    await assertRejects(pullAll, Error, "gone");
+    await puller.close();
+  }
+  assertEquals(calls, ["next", "next"]);
+});
+
+Deno.test("pullerOf() keeps a state as it was when it was yielded, whatever the generator does with it", async () => {
+  const cursor = { file: "a", at: 0, nested: { lines: [0] }, seen: new Map([["a", 0]]) };
+  const as = (at: number) => ({
+    file: "a",
+    at,
+    nested: { lines: [at] },
+    seen: new Map([["a", at]]),
+  });
+  const move = (at: number) => {
+    cursor.at = at;
+    cursor.nested.lines[0] = at;
+    cursor.seen.set("a", at);
+  };
+  const sync = pullerOf(
+    (function* () {
+      for (let n = 0; n < 3; n++) {
+        yield [cursor, n];
+        move(n + 1);
+      }
+    })(),
+    "test",
+    silentLog,
+  );
+  while (sync.pull([]));
+  assertEquals(sync.state, as(2));
+  move(0);
+  const hangs = Promise.withResolvers<void>();
+  const async = pullerOf(
+    (async function* () {
+      for (let n = 0; n < 3; n++) {
+        yield [cursor, n];
+        move(n + 1);
+      }
+      await hangs.promise;
+    })(),
+    "test",
+    silentLog,
+  );
+  async.pull([]);
+  await idle();
+  const items: unknown[] = [];
+  async.pull(items);
+  assertEquals([items, cursor.at], [[0, 1, 2], 3]);
+  assertEquals(async.state, as(2));
+  hangs.resolve();
+  await async.close();
 });

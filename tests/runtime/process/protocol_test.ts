@@ -69,6 +69,10 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   },
   epochClosed: { kind: "epochClosed", epoch: 7, positions: POSITIONS },
   stopRequested: { kind: "stopRequested" },
+  inputFailed: {
+    kind: "inputFailed",
+    failure: { usage: false, step: { stepId: "in" }, causes: [ERROR] },
+  },
   status: {
     kind: "status",
     steps: STEPS,

@@ -1,9 +1,12 @@
 import { assertEquals } from "@std/assert";
+import type { InputReader } from "../../../mod.ts";
 import { Channel } from "../../../src/runtime/channel.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
 import { Pace } from "../../../src/runtime/pace.ts";
 import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
-import { drain, taskHost } from "../../support/task_host.ts";
+import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
+import { idle } from "../../support/eventually.ts";
+import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
 
 /** A source of which every item is dropped, and whose input a test holds in its hands. */
 function source(
@@ -232,4 +235,128 @@ Deno.test("an input is told of one committed epoch at a time, and not of those t
   slow.resolve();
   await Promise.all(commits);
   assertEquals(told, ["begins 0", "ends 0", "begins 2", "ends 2"]);
+});
+
+/** A source over `reader`, and what it tells. */
+function sourceOf(reader: Partial<InputReader<unknown>>) {
+  const output = new Channel();
+  const told: string[] = [];
+  const host: TaskHost = {
+    ...taskHost(),
+    inputFailed: (error) => void told.push(`failed: ${error.cause}`),
+    ended: (_, stopped) => void told.push(stopped ? "stopped" : "ended"),
+  };
+  const task = new SourceTask(
+    "in",
+    {
+      next: () => [],
+      ready: () => Promise.resolve(),
+      positions: () => new Map(),
+      close: () => Promise.resolve(),
+      ...reader,
+    },
+    plainOutlet(output),
+    host,
+    { epoch: 0, tellsActivity: false },
+  );
+  return { task, output, told };
+}
+
+Deno.test("a source that is stopped asks its input for what it has taken, and then ends as stopped", () => {
+  const batches = [[1], [2], [3], null];
+  let stops = 0;
+  const { task, output, told } = sourceOf({
+    next: () => batches.shift()!,
+    stop: () => void stops++,
+  });
+  task.run();
+  task.stop();
+  task.stop();
+  task.run();
+  task.closeEpoch(0); // an epoch may end meanwhile
+  for (let turn = 0; turn < 4; turn++) task.run();
+  assertEquals(drain(output), [[1], [2], "barrier", [3], "end"]);
+  assertEquals([stops, told, task.run()], [1, ["stopped"], false]);
+});
+
+Deno.test("a source that is stopped waits for what its input is about to hand out", async () => {
+  let next: number[] | null = [];
+  let ready = Promise.withResolvers<void>();
+  const { task, output, told } = sourceOf({
+    next: () => next,
+    ready: () => ready.promise,
+    stop: () => {},
+  });
+  task.run();
+  task.stop();
+  assertEquals([task.run(), told], [false, []]);
+  const answer = async (batch: number[] | null): Promise<void> => {
+    next = batch;
+    ready.resolve();
+    ready = Promise.withResolvers();
+    await idle(1);
+    task.run();
+  };
+  await answer([1]);
+  await answer([]);
+  await answer(null);
+  assertEquals([drain(output), told], [[[1], "end"], ["stopped"]]);
+});
+
+Deno.test("a source that is stopped asks an input without stop() for nothing", () => {
+  let asked = 0;
+  const { task, output, told } = sourceOf({
+    next: () => {
+      asked++;
+      return [asked];
+    },
+  });
+  task.run();
+  task.stop();
+  task.run();
+  assertEquals([drain(output), told, asked], [[[1], "end"], ["stopped"], 1]);
+});
+
+Deno.test("a source does not ask an input again that has failed, and ends when it is stopped", async () => {
+  for (const how of ["next", "ready", "stop"]) {
+    let calls = 0;
+    const { task, output, told } = sourceOf({
+      next: () => {
+        calls++;
+        if (how === "next") throw new Error("gone");
+        return [];
+      },
+      ready: () => how === "ready" ? Promise.reject(new Error("gone")) : Promise.resolve(),
+      stop: () => {
+        if (how === "stop") throw new Error("gone");
+      },
+    });
+    task.run();
+    if (how === "stop") task.stop();
+    await idle(1);
+    assertEquals([told, drain(output)], [["failed: Error: gone"], []], how);
+    for (let turn = 0; turn < 3; turn++) task.run();
+    task.stop();
+    task.run();
+    assertEquals([calls, told.slice(1), drain(output)], [1, ["stopped"], ["end"]], how);
+  }
+});
+
+Deno.test("a source tells its input the positions of an epoch's end, whatever the input does with them later", async () => {
+  const position = { at: 1 };
+  const all = new Map([["all", position]]);
+  const committed: unknown[] = [];
+  const { task } = sourceOf({
+    positions: () => all,
+    committed: (positions) => {
+      committed.push([...positions]);
+      return Promise.resolve();
+    },
+  });
+  task.closeEpoch(0);
+  task.run();
+  position.at = 2;
+  all.set("more", position);
+  await task.commit(0);
+  assertEquals(committed, [[["all", { at: 1 }]]]);
 });

@@ -297,6 +297,7 @@ Deno.test("a stateful step sends its last items before the end when they take se
     fail: (error: unknown) => {
       throw error;
     },
+    inputFailed: () => {},
     passed: () => {},
     ended: (_: unknown, stopped: boolean) => ends.push(stopped),
   };
