@@ -30,6 +30,8 @@ export interface RunCommand {
   readonly flowArgs: readonly string[];
   readonly workers: number;
   readonly epochMs: number | undefined;
+  /** How long a graceful stop may take, in milliseconds; absent where nobody says. */
+  readonly stopMs?: number;
   readonly restarts: number;
   /** Where state is kept; `null` for nowhere. */
   readonly recovery: RecoveryCommand | null;
@@ -94,6 +96,11 @@ const OPTIONS: readonly Option[] = [
     isList: true,
     about: "drop what is stored of a step that is gone; again for more",
   },
+  {
+    name: "stop-timeout",
+    value: "TIME",
+    about: "how long a graceful stop may take (default 30s)",
+  },
   { name: "restart", value: "N", about: "start a failed run again, N times in a row at most" },
   {
     name: "worker-flags",
@@ -131,8 +138,8 @@ ${options.join("\n")}
 
 Each option can be given as an environment variable too: ${envName("log-level")} for --log-level.
 
-SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off. Another one, half
-a second later or more, stops at once.
+SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off, for as long as
+--stop-timeout allows. Another one, half a second later or more, stops at once.
 Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong command line.
 `;
 }
@@ -178,13 +185,15 @@ export function parseCommand(
     const from = envName(name);
     return env(from)?.split(",").map((value) => ({ value, from })) ?? [];
   };
+  const stopMs = parseTime(valueOf("stop-timeout"));
   const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
   return {
     kind: "run",
     flow,
     flowArgs: parsed["--"],
     workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
-    epochMs: parseEpoch(valueOf("epoch-interval")),
+    epochMs: parseTime(valueOf("epoch-interval")),
+    ...stopMs === undefined ? {} : { stopMs },
     recovery: parseRecovery(valueOf("recovery"), parsed, stepChanges),
     restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
     workerFlags: parseFlags(valueOf("worker-flags")),
@@ -307,7 +316,7 @@ function parseState(given: readonly string[]): Command {
   return { kind: "state", path, step, key };
 }
 
-function parseEpoch(given: Given | undefined): number | undefined {
+function parseTime(given: Given | undefined): number | undefined {
   if (given === undefined) return undefined;
   try {
     return parseDuration(given.value, given.from);

@@ -63,7 +63,8 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
 }
 
 async function runFlow(command: RunCommand): Promise<void> {
-  const { flow, flowArgs, workers, epochMs, restarts, workerFlags, logLevel, logFormat } = command;
+  const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
+    command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
   const recovery = command.recovery === null
     ? null
@@ -94,6 +95,7 @@ async function runFlow(command: RunCommand): Promise<void> {
     ...workerFlags === undefined ? {} : { workerFlags },
     ...exportName === null ? {} : { exportName },
     ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },
+    ...stopMs === undefined ? {} : { stopTimeout: stopMs },
     ...status === null ? {} : {
       onStatus: (now) => status.update(now),
       taps: {

@@ -172,7 +172,9 @@ export class Dataflow<out T = never> {
    * ends the run with an error that shows the item. All that is pending is awaited before an epoch
    * closes.
    *
-   * @param f Gets the item and a signal that is aborted when the run fails or is stopped at once.
+   * @param f Gets the item and a signal that is aborted when the run fails or is stopped at once, and when a
+   * graceful stop has nearly used up its time (`stopTimeout`). A call that rejects after that is no error:
+   * the run ends at the last committed epoch.
    *
    * @example
    * ```ts

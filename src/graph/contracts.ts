@@ -22,7 +22,10 @@ export interface Place {
    * several workers read, some may be hours ahead, and the rest come late.
    */
   readonly byTime?: boolean;
-  /** Aborted when the run fails or is stopped at once; not by a graceful stop, which closes. */
+  /**
+   * Aborted when the run fails, is stopped at once, or ends as a graceful stop took too long; not by the
+   * graceful stop itself, which closes.
+   */
   readonly signal: AbortSignal;
   /** For what operators need to know. */
   readonly log: Log;

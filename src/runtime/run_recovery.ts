@@ -35,6 +35,7 @@ export class RunRecovery {
   readonly #store: RecoveryStore | null;
   readonly #hasBegun: boolean; // whether anything has ever been committed
   readonly #log: Log;
+  #committed: Epoch;
   #positions: readonly StoredPosition[];
   #match: StepMatch | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
@@ -47,6 +48,7 @@ export class RunRecovery {
     this.#store = store;
     this.#log = log;
     this.epoch = from === null ? 0 : from.epoch + 1;
+    this.#committed = this.epoch - 1;
     this.#positions = from?.positions ?? [];
     this.#hasBegun = from !== null;
     this.numbering = store && { firstId: from?.nextId ?? 0, byKey: store.byKey };
@@ -69,6 +71,11 @@ export class RunRecovery {
       await store.close();
       throw error;
     }
+  }
+
+  /** The last epoch that was committed, in this run or before; `null` where nothing keeps any. */
+  get committed(): Epoch | null {
+    return this.#store === null ? null : this.#committed;
   }
 
   /** Where inputs and outputs were at the end of the last epoch. */
@@ -166,6 +173,7 @@ export class RunRecovery {
     const positions = [...this.#notes, ...[...this.#latest.values()].flat()];
     const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
+    this.#committed = epoch;
     const keys = state.reduce((sum, { ids }) => sum + ids.length, 0);
     const ms = Math.round(performance.now() - began);
     this.#log.debug("epoch committed", { epoch, changedKeys: keys, ms });

@@ -21,6 +21,7 @@ import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
 import { goesByTime, idOf, type Plan, planFlow } from "./plan.ts";
 import type { FlowSteps } from "./step_changes.ts";
+import type { LeftStep } from "./stop_limit.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
@@ -49,6 +50,8 @@ export interface WorkerEvents {
    * gracefully, and then to fail with this error.
    */
   inputFailed(error: StepError): void;
+  /** A step could not finish its work after {@linkcode Worker.giveUp}: the stop cannot be completed. */
+  gaveUp(): void;
 }
 
 /** Where and how a worker runs. */
@@ -88,6 +91,7 @@ export class Worker implements TaskHost {
   readonly #unseenLate: UnseenLate;
   readonly #loop: TaskLoop;
   readonly #abort = new AbortController();
+  readonly #calls = new AbortController();
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
   readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
   readonly #next = new Map<Task, Epoch>(); // the first epoch that a task has not passed yet
@@ -116,6 +120,11 @@ export class Worker implements TaskHost {
   /** Aborted when the run fails or is stopped at once. */
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** Aborted then too, and when a graceful stop has nearly used up its time. */
+  get calls(): AbortSignal {
+    return this.#calls.signal;
   }
 
   /** Whether the run came to its end by {@linkcode Worker.stop} rather than by its inputs' end. */
@@ -297,6 +306,24 @@ export class Worker implements TaskHost {
     this.wake();
   }
 
+  /** Tells what steps are waiting for to end: a graceful stop has nearly used up its time. */
+  giveUp(): void {
+    const reason = "the run is being stopped, and its time is nearly over";
+    this.#calls.abort(new DOMException(reason, "AbortError"));
+  }
+
+  /** The steps that have not come to their end, in the order they were written. */
+  get left(): LeftStep[] {
+    const order = [...this.#graph.ids.values()];
+    const left = new Map<StepId, number>();
+    for (const task of this.#tasks.all) {
+      if (this.#ended.has(task)) continue;
+      left.set(task.stepId, (left.get(task.stepId) ?? 0) + (task.inFlight ?? 0));
+    }
+    return Array.from(left, ([step, inFlight]) => ({ step, inFlight }))
+      .sort((a, b) => order.indexOf(a.step) - order.indexOf(b.step));
+  }
+
   /** Closes all inputs, outputs and channels. What does not close in time is left behind, with a warning. */
   async close(): Promise<void> {
     if (this.#inputFailed) this.#abort.abort();
@@ -340,7 +367,13 @@ export class Worker implements TaskHost {
   }
 
   fail(error: unknown): void {
-    if (this.#loop.fail(error)) this.#abort.abort();
+    if (!this.#loop.fail(error)) return;
+    this.#abort.abort();
+    this.#calls.abort();
+  }
+
+  gaveUp(): void {
+    this.#events.gaveUp();
   }
 
   inputFailed(error: StepError): void {

@@ -250,3 +250,14 @@ Deno.test("parseCommand() refuses changes of steps that it cannot make sense of"
   const without = () => parse(["flow.ts", "--drop-step=a"]);
   assertThrows(without, UsageError, "--drop-step needs --recovery PATH");
 });
+
+Deno.test("parseCommand() takes how long a stop may take, in any unit", () => {
+  assertEquals(parse(["flow.ts", "--stop-timeout=1.5s"]), { ...PLAIN, stopMs: 1_500 });
+  assertEquals(parse(["flow.ts"], { MILLRACE_STOP_TIMEOUT: "2m" }), { ...PLAIN, stopMs: 120_000 });
+  assertEquals(parse(["flow.ts", "--stop-timeout", "0s"]), { ...PLAIN, stopMs: 0 });
+  assertThrows(
+    () => parse(["flow.ts", "--stop-timeout=9"]),
+    UsageError,
+    "--stop-timeout must look",
+  );
+});

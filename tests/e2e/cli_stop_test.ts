@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { SAME_REQUEST_MS } from "../../src/cli/stop_signals.ts";
 import { exists } from "../../src/core/exists.ts";
 import { type CliProcess, type CliResult, flowFile, folderOf, startCli } from "../support/cli.ts";
@@ -119,6 +119,33 @@ for (const flow of [...stuck, flowFile("never_loads.ts")]) {
       await stopTwice(cli, signal);
     });
   }
+}
+
+for (
+  const { name, left } of [
+    { name: "hangs", left: 'step \\"capture-1\\"' },
+    { name: "spins", left: "it does not answer" },
+    { name: "loads", left: "the flow was still being loaded" },
+  ]
+) {
+  Deno.test(`--stop-timeout ends a flow that is stuck, with a store or without: ${name}`, async () => {
+    await using folder = await folderOf({});
+    const recovery = `--recovery=${folder.path}/state.db`;
+    await using kept = startCli([endless(name), "-w2", "--stop-timeout=1s", recovery]);
+    await using lost = startCli([endless(name), "-w2", "--stop-timeout=1s"]);
+    await Promise.all([kept, lost].map((cli) => workerOf(cli)));
+    kept.kill("SIGTERM");
+    lost.kill("SIGTERM");
+    const [withStore, without] = await Promise.all([kept.finished(), lost.finished()]);
+    assertEquals(withStore.code, 0);
+    assertMatch(withStore.stderr, /^\S+ warn {2}the stop took too long/m);
+    assertStringIncludes(withStore.stderr, left);
+    if (name === "loads") assertEquals(without.code, 0); // nothing had been read
+    else {
+      assertEquals(without.code, 1);
+      assertMatch(without.stderr, /^error: the stop took too long \(--stop-timeout, 1 s\): /m);
+    }
+  });
 }
 
 Deno.test("a worker that is killed fails the run, which says so", async () => {

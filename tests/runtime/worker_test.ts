@@ -32,6 +32,7 @@ function workerOf(inputs: InputConfig<number>[]): Worker {
     epochClosed() {},
     stopRequested() {},
     inputFailed() {},
+    gaveUp() {},
   });
 }
 

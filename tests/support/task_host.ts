@@ -8,6 +8,7 @@ export function taskHost(now: () => number = () => 0): TaskHost {
   return {
     workerIndex: 0,
     signal: new AbortController().signal,
+    calls: new AbortController().signal,
     journal: null,
     pace: new Pace(),
     now,
@@ -18,6 +19,7 @@ export function taskHost(now: () => number = () => 0): TaskHost {
     inputFailed: (error) => {
       throw error;
     },
+    gaveUp: () => {},
     passed: () => {},
     ended: () => {},
   };

@@ -120,6 +120,7 @@ export async function runWorkers(
         }),
       stopRequested: () => fromWorker(index, () => toAll((worker) => worker.stop())),
       inputFailed: (error) => fromWorker(index, () => inputFailure.occurred(error)),
+      gaveUp: () => {}, // nobody tells a worker to
     });
   });
   const inputFailure = new InputFailure({

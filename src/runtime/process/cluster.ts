@@ -12,6 +12,7 @@ import type { RecoveryConfig } from "../../recovery/store.ts";
 import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
 import { epochMilliseconds, type RunResult } from "../run.ts";
 import { type StepChangeOptions, stepChangesOf, StepMatchError } from "../step_changes.ts";
+import { stopMilliseconds, type StopOptions } from "../stop_limit.ts";
 import { Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import type { RunStatus } from "./run_status.ts";
@@ -19,7 +20,7 @@ import type { OutputTaps } from "./spawn.ts";
 import { permissionFlags } from "./worker_flags.ts";
 
 /** How a flow runs on worker processes. */
-export interface ClusterOptions extends StepChangeOptions {
+export interface ClusterOptions extends StepChangeOptions, StopOptions {
   /**
    * How many worker processes share the work: from 1 to 1024.
    *
@@ -64,7 +65,7 @@ export interface ClusterOptions extends StepChangeOptions {
    * @default {nowhere}
    */
   readonly recovery?: RecoveryConfig;
-  /** Aborting it stops the run gracefully. */
+  /** Aborting it stops the run gracefully, for as long as `stopTimeout` allows. */
   readonly signal?: AbortSignal;
   /** Aborting it kills the workers: the run rejects. */
   readonly killSignal?: AbortSignal;
@@ -97,6 +98,7 @@ const OPTIONS: readonly (keyof ClusterOptions)[] = [
   "renameSteps",
   "dropSteps",
   "signal",
+  "stopTimeout",
   "killSignal",
   "log",
   "logLevel",
@@ -121,6 +123,8 @@ const LASTING_MS = 60_000;
  * @returns Counts for each step, once the inputs have ended or a graceful stop is done, and every
  * output has made all durable.
  * @throws {StepError} If a step fails.
+ * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a later
+ * run go on.
  * @throws {UsageError} If the module has no such export, or it is no flow.
  * @throws {RangeError} If `workers` or `restarts` is no number of them.
  * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
@@ -159,7 +163,7 @@ export async function spawnCluster(
       return await runOnce(coordinator, options);
     } catch (error) {
       if (performance.now() - started >= LASTING_MS) failures = 0;
-      const given = signal?.aborted || killSignal?.aborted;
+      const given = coordinator.isStopping || killSignal?.aborted;
       const isLasting = !coordinator.hasLoaded || error instanceof StepMatchError;
       if (given || failures >= restarts || isLasting) throw error;
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
@@ -198,6 +202,7 @@ function jobOf(
     taps,
     recovery: options.recovery ?? null,
     stepChanges: stepChangesOf(options),
+    stopMs: stopMilliseconds(options),
     running,
   };
 }

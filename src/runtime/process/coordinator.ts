@@ -15,6 +15,14 @@ import { EpochCoordinator } from "../epochs.ts";
 import { InputFailure } from "../input_failure.ts";
 import { RunRecovery } from "../run_recovery.ts";
 import type { StepChanges } from "../step_changes.ts";
+import {
+  closeMilliseconds,
+  cutShort,
+  describeLeft,
+  type LeftStep,
+  ReadSince,
+  StopLimit,
+} from "../stop_limit.ts";
 import type { InputPlans } from "../worker.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
@@ -46,6 +54,8 @@ export interface Job {
   /** The flow, behind those that processes above this one run. */
   readonly running: readonly string[];
   readonly taps: OutputTaps;
+  /** How long a graceful stop may take, in milliseconds. */
+  readonly stopMs: number;
 }
 
 /** How long workers that are done get to leave by themselves, in milliseconds. */
@@ -53,6 +63,9 @@ const LEAVE_MS = 10_000;
 
 /** The same after a failure: the whole is to be over within ten seconds. */
 const ABORT_MS = 4_000;
+
+/** How long the recovery store may take to close when the run is stopped at once, in milliseconds. */
+const KILLED_MS = 1_000;
 
 type Phase = "starting" | "loaded" | "opened" | "ended" | "finished";
 
@@ -65,6 +78,8 @@ interface WorkerState {
   /** Its steps, and where it waits for the others. */
   loaded: Extract<ToCoordinator, { kind: "loaded" }> | null;
   status: WorkerStatus | null;
+  /** What it had not done when the run was cut short, as it says itself. */
+  left: readonly LeftStep[] | null;
 }
 
 /** One run on worker processes. */
@@ -82,8 +97,13 @@ export class Coordinator {
   readonly #workers: WorkerState[] = [];
   #folder: string | null = null;
   #stopping = false;
+  readonly #stopLimit: StopLimit;
   #stopped = false;
+  #isKilled = false;
+  #isOver = false;
   #hasLoaded = false;
+  readonly #since = new ReadSince(systemClock);
+  #cut: PromiseWithResolvers<void> | null = null; // resolves when all have said what they leave
 
   /** Starts nothing yet. */
   constructor(job: Job) {
@@ -95,6 +115,10 @@ export class Coordinator {
       log: job.log,
       stop: () => this.stop(),
       fail: (error) => this.#done.reject(error),
+    });
+    this.#stopLimit = new StopLimit(job.stopMs, systemClock, {
+      giveUp: () => this.#broadcast({ kind: "giveUp" }),
+      end: () => this.#guard(this.#cutShort()),
     });
     this.#liveness = new Liveness(job.workers, {
       ping: (worker) => this.#workers[worker].link?.send({ kind: "ping" }),
@@ -114,14 +138,17 @@ export class Coordinator {
       listener = await this.#spawn();
       this.#liveness.start();
       await this.#done.promise;
-      await this.#leave(LEAVE_MS);
+      this.#stopLimit.clear();
+      await this.#leave(this.#hurryMs ?? LEAVE_MS);
       const steps = sumCounts(this.#workers.map(({ status }) => status?.steps ?? []));
       return { steps, stopped: this.#stopped };
     } catch (error) {
+      this.#stopLimit.clear();
       this.#broadcast({ kind: "abort" });
-      await this.#leave(ABORT_MS);
+      await this.#leave(this.#hurryMs ?? ABORT_MS);
       throw this.#inputFailure.error ?? error;
     } finally {
+      this.#isOver = true;
       this.#inputFailure.close();
       this.#epochs?.stop();
       this.#liveness.stop();
@@ -132,9 +159,21 @@ export class Coordinator {
       await Promise.all(this.#workers.map(({ child }) => child.exited));
       listener?.close();
       await removeFolder(this.#folder);
-      await this.#committing.catch(() => {}); // not to close in the middle; whoever waited knows
-      await this.#recovery?.close();
+      const closed = this.#closeRecovery();
+      if (this.#hurryMs === null) await closed;
+      else await within(closed, this.#hurryMs);
     }
+  }
+
+  async #closeRecovery(): Promise<void> {
+    await this.#committing.catch(() => {}); // not to close in the middle; whoever waited knows
+    await this.#recovery?.close();
+  }
+
+  /** How long each thing that is left may take, where somebody waits for the end; else `null`. */
+  get #hurryMs(): number | null {
+    if (this.#isKilled) return KILLED_MS;
+    return this.#cut === null ? null : closeMilliseconds(this.#job.stopMs) / 2;
   }
 
   /** Whether all workers could load the flow. */
@@ -142,16 +181,23 @@ export class Coordinator {
     return this.#hasLoaded;
   }
 
+  /** Whether the run has been asked to stop, by whomever. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Stops the run gracefully. */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#stopLimit.start();
     this.#log.info("stopping");
     this.#broadcast({ kind: "stop" });
   }
 
   /** Stops the run at once: it fails. */
   kill(): void {
+    this.#isKilled = true;
     this.#done.reject(new Error("the run was stopped at once"));
     this.#killed.resolve();
   }
@@ -177,6 +223,7 @@ export class Coordinator {
         phase: "starting",
         loaded: null,
         status: null,
+        left: null,
       };
       this.#workers.push(state);
       void child.exited.then((status) => this.#onExit(state, status));
@@ -223,6 +270,13 @@ export class Coordinator {
         break;
       case "stopRequested":
         this.stop();
+        break;
+      case "gaveUp":
+        this.#guard(this.#cutShort());
+        break;
+      case "left":
+        state.left = message.steps;
+        if (this.#workers.every(({ left }) => left !== null)) this.#cut?.resolve();
         break;
       case "inputFailed":
         this.#inputFailure.occurred(fromFailure(message.failure, index));
@@ -292,10 +346,14 @@ export class Coordinator {
     this.#log.info("flow loaded", { flow: first!.flow, steps: first!.steps.length });
     const recovery = await RunRecovery.open(this.#job.recovery, first!.flow, this.#log);
     this.#recovery = recovery;
+    if (this.#isOver) return void await recovery.close(); // it took too long to open
     await recovery.match(first!.stored, this.#job.stepChanges);
     const { workers, intervalMs } = this.#job;
     this.#epochs = new EpochCoordinator({
-      closeEpoch: (epoch) => this.#broadcast({ kind: "closeEpoch", epoch }),
+      closeEpoch: (epoch) => {
+        this.#since.closeEpoch();
+        this.#broadcast({ kind: "closeEpoch", epoch });
+      },
       commitEpoch: (epoch) => this.#commit(epoch),
     }, { workers, intervalMs, clock: systemClock, epoch: recovery.epoch });
     this.#workers[0].link!.send({ kind: "plan", positions: recovery.positions });
@@ -324,6 +382,7 @@ export class Coordinator {
     await this.#commit(this.#recovery!.epoch - 1);
     this.#log.info("flow running", { workers: this.#job.workers });
     if (this.#stopping) this.#broadcast({ kind: "stop" }); // before anything is read
+    this.#since.begin();
     this.#broadcast({ kind: "run", statusMs: this.#job.statusMs });
     this.#epochs!.start();
   }
@@ -331,7 +390,10 @@ export class Coordinator {
   /** Writes an epoch that all workers have closed, and has their outputs make it visible. */
   #commit(epoch: Epoch): Promise<void> {
     this.#committing = this.#recovery!.commit(epoch).then(
-      () => this.#broadcast({ kind: "commitEpoch", epoch }),
+      () => {
+        this.#since.commitEpoch();
+        this.#broadcast({ kind: "commitEpoch", epoch });
+      },
       (error) => this.#done.reject(error),
     );
     return this.#committing;
@@ -343,6 +405,27 @@ export class Coordinator {
     const epoch = this.#lastEpoch;
     await (this.#committing = this.#recovery!.commit(epoch));
     this.#broadcast({ kind: "finish", epoch });
+  }
+
+  /**
+   * A graceful stop has used up its time, or cannot be completed: the run ends at the last committed
+   * epoch.
+   */
+  async #cutShort(): Promise<void> {
+    if (this.#cut !== null) return;
+    this.#cut = Promise.withResolvers();
+    this.#broadcast({ kind: "cutShort" });
+    // A worker in a loop without end does not answer.
+    await within(this.#cut.promise, this.#hurryMs!);
+    const left = describeLeft(
+      this.#workers.map((state) => ({ worker: state.index, left: leftOf(state) })),
+    );
+    this.#stopped = true;
+    const { stopMs } = this.#job;
+    const epoch = this.#recovery?.committed ?? null;
+    const error = cutShort({ stopMs, left, epoch, since: this.#since.at }, this.#log);
+    if (error === null) this.#done.resolve();
+    else this.#done.reject(error);
   }
 
   #onFrozen({ index, child }: WorkerState): void {
@@ -357,7 +440,7 @@ export class Coordinator {
 
   /** A worker that leaves before it has finished, and has not said why, has been killed or has quit. */
   #onExit(state: WorkerState, { code, signal }: Deno.CommandStatus): void {
-    if (state.phase === "finished") return;
+    if (state.phase === "finished" || this.#cut !== null) return;
     const how = signal === null ? `with code ${code}` : `by ${signal}`;
     const why = signal === "SIGKILL" || signal === "SIGABRT" || signal === "SIGTRAP"
       ? " (out of memory?)"
@@ -383,6 +466,21 @@ export class Coordinator {
 
   #broadcast(message: ToWorker): void {
     for (const { link } of this.#workers) link?.send(message);
+  }
+}
+
+/** What a worker has not done; in words where it does not say. */
+function leftOf({ phase, left }: WorkerState): readonly LeftStep[] | string {
+  switch (phase) {
+    case "starting":
+      return "the flow was still being loaded";
+    case "loaded":
+      return "inputs and outputs were still being opened";
+    case "opened":
+      return left ?? "it does not answer, as when a step is at work without a pause";
+    case "ended":
+    case "finished":
+      return [];
   }
 }
 

@@ -23,6 +23,15 @@
  *     ── finished ───────────────────▶
  * ```
  *
+ * A graceful stop that takes too long goes on like this:
+ *
+ * ```text
+ *     ◀─────────────────────── giveUp ──     calls of mapAsync are to end
+ *     ── gaveUp ─────────────────────▶       one has: the stop cannot be completed
+ *     ◀───────────────────── cutShort ──     the run ends without the rest
+ *     ── left ───────────────────────▶       what the rest is; the worker leaves
+ * ```
+ *
  * A `failed` may come from a worker at any time, and is the last thing it says; `abort` to the others
  * follows. Each `ping` is answered with a `pong`, unless a step is at work.
  *
@@ -36,11 +45,12 @@ import type { StateChunk, StoredKey, StoredPosition } from "../../recovery/store
 import type { StepCounts } from "../counts.ts";
 import type { KeyNumbering } from "../key_ids.ts";
 import type { FlowSteps } from "../step_changes.ts";
+import type { LeftStep } from "../stop_limit.ts";
 import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -75,6 +85,8 @@ export type ToWorker =
   | { readonly kind: "commitEpoch"; readonly epoch: Epoch }
   | { readonly kind: "stop" }
   | { readonly kind: "finish"; readonly epoch: Epoch }
+  | { readonly kind: "giveUp" }
+  | { readonly kind: "cutShort" }
   | { readonly kind: "abort" }
   | { readonly kind: "ping" };
 
@@ -99,6 +111,8 @@ export type ToCoordinator =
     readonly positions: readonly StoredPosition[];
   }
   | { readonly kind: "stopRequested" }
+  | { readonly kind: "gaveUp" }
+  | { readonly kind: "left"; readonly steps: readonly LeftStep[] }
   /** The run is to be stopped gracefully, and then to fail with this. */
   | { readonly kind: "inputFailed"; readonly failure: Failure }
   | ({ readonly kind: "status" } & WorkerStatus)

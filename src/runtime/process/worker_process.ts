@@ -79,6 +79,13 @@ export class WorkerProcess {
         case "finish":
           void this.#guard(() => this.#onFinish(message));
           break;
+        case "giveUp":
+          this.#worker?.giveUp();
+          break;
+        case "cutShort":
+          this.#link.send({ kind: "left", steps: this.#worker?.left ?? [] });
+          void this.#link.flushed().then(() => this.#leave());
+          break;
         case "abort":
           void this.#leave();
           break;
@@ -97,6 +104,7 @@ export class WorkerProcess {
       epochClosed: (epoch, positions) => this.#link.send({ kind: "epochClosed", epoch, positions }),
       stopRequested: () => this.#link.send({ kind: "stopRequested" }),
       inputFailed: (error) => this.#link.send({ kind: "inputFailed", failure: toFailure(error) }),
+      gaveUp: () => this.#link.send({ kind: "gaveUp" }),
     });
     if (this.#stopped) this.#worker.stop();
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);

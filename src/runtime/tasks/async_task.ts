@@ -30,6 +30,8 @@ export class AsyncTask implements Task {
   #control: Control | null = null; // held back until all slots are empty
   #epoch: Epoch;
   #ended = false;
+  #pending = 0; // calls that have not been settled
+  #gaveUp = false; // whether a call has heeded the signal: its item has no result
 
   /** `epoch` is the one that the run starts in. */
   constructor(
@@ -62,9 +64,14 @@ export class AsyncTask implements Task {
     return Infinity;
   }
 
+  get inFlight(): number {
+    return this.#slots.length;
+  }
+
   /** Starts as many items as there are slots for. */
   #start(): boolean {
     let started = false;
+    if (this.#gaveUp) return started;
     while (this.#slots.length < this.#node.concurrency && this.#refill()) {
       this.#call(this.#batch[this.#at++]);
       started = true;
@@ -92,7 +99,7 @@ export class AsyncTask implements Task {
     let promise: unknown;
     try {
       const { fn } = this.#node; // called bare, so that stacks do not show it as a method of ours
-      promise = fn(item as never, this.#host.signal);
+      promise = fn(item as never, this.#host.calls);
       if (!isPromiseLike(promise)) {
         throw new TypeError(
           `the function of mapAsync must return a promise; got ${preview(promise)} ` +
@@ -103,14 +110,27 @@ export class AsyncTask implements Task {
       throw failed(thrown);
     }
     this.#slots.push(slot);
+    this.#pending++;
     promise.then(
       (result) => {
         slot.done = true;
         slot.result = result;
+        this.#settled();
         this.#host.wake();
       },
-      (thrown) => this.#host.fail(failed(thrown)),
+      (thrown) => {
+        // What fails because it was told to end is no fault. Its slot stays: there is no result.
+        if (this.#host.calls.aborted && !this.#host.signal.aborted) this.#gaveUp = true;
+        else this.#host.fail(failed(thrown));
+        this.#settled();
+      },
     );
+  }
+
+  /** A call is over. Where one has given up, the others are still waited for. */
+  #settled(): void {
+    this.#pending--;
+    if (this.#gaveUp && this.#pending === 0) this.#host.gaveUp();
   }
 
   /** Sends on what is done: in order, up to the first item that is not. */

@@ -14,6 +14,8 @@ export interface Task {
   readonly stepId: StepId;
   /** Does one piece of work, and says whether there was any. Never waits: what waits wakes later. */
   run(): boolean;
+  /** How many items it works on, besides those in its channels; absent where that is not known. */
+  readonly inFlight?: number;
   /** When it has something to do by the clock, in milliseconds since the epoch; else infinity. */
   wakeTime(): number;
 }
@@ -24,6 +26,8 @@ export interface TaskHost {
   readonly workerIndex: WorkerIndex;
   /** Aborted when the run fails or is stopped at once. */
   readonly signal: AbortSignal;
+  /** For what a task awaits: aborted then too, and when a graceful stop has nearly used up its time. */
+  readonly calls: AbortSignal;
   /** Takes each task's part of a snapshot; `null` where there are none. */
   readonly journal: Journal | null;
   /** How much a task may do at once. */
@@ -39,6 +43,8 @@ export interface TaskHost {
    * else once what was read before has been worked off.
    */
   inputFailed(error: StepError): void;
+  /** After `calls` was aborted, a task cannot finish its work: the run ends without it. */
+  gaveUp(): void;
   /** A task has done all its part of the epoch that is being closed. */
   passed(task: Task): void;
   /** A task has done all its part of the run. */

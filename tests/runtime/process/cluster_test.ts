@@ -203,3 +203,59 @@ Deno.test("spawnCluster() takes no worker for lost that has finished and exited 
   const { stopped } = await spawn("slow_to_close.ts", { workers: 6, recovery });
   assertEquals(stopped, false);
 });
+
+/** A store that never gets done with the first epoch after a run's beginning. */
+function hungStore(): { recovery: RecoveryConfig; hung: Promise<void> } {
+  const inner = new MemoryRecoveryConfig();
+  const hung = Promise.withResolvers<void>();
+  const recovery: RecoveryConfig = {
+    name: "hung",
+    drop: () => inner.drop(),
+    open: async (flow) => {
+      const store = await inner.open(flow);
+      return {
+        resume: () => store.resume(),
+        steps: () => store.steps(),
+        byKey: store.byKey,
+        load: (step) => store.load(step),
+        close: () => store.close(),
+        commit: (epoch, changes) => {
+          if (epoch < 0) return store.commit(epoch, changes);
+          hung.resolve();
+          return new Promise(() => {});
+        },
+      };
+    },
+  };
+  return { recovery, hung: hung.promise };
+}
+
+Deno.test("spawnCluster() ends in time although its store never gets done with an epoch", async () => {
+  const options: ClusterOptions = { workers: 2, epoch: { interval: 1 } };
+  const stopped = hungStore();
+  const stop = new AbortController();
+  const stopTimeout = { milliseconds: 500 };
+  const { recovery } = stopped;
+  const stopping = spawn("endless.ts", {
+    ...options,
+    exportName: "counts",
+    recovery,
+    signal: stop.signal,
+    stopTimeout,
+  });
+  await stopped.hung;
+  stop.abort();
+  assertEquals((await stopping).stopped, true);
+
+  const killed = hungStore();
+  const kill = new AbortController();
+  const running = spawn("endless.ts", {
+    ...options,
+    exportName: "counts",
+    recovery: killed.recovery,
+    killSignal: kill.signal,
+  });
+  await killed.hung;
+  kill.abort();
+  await assertRejects(() => running, Error, "stopped at once");
+});

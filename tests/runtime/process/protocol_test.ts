@@ -46,6 +46,10 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   commitEpoch: { kind: "commitEpoch", epoch: 7 },
   stop: { kind: "stop" },
   finish: { kind: "finish", epoch: 8 },
+  giveUp: { kind: "giveUp" },
+  cutShort: { kind: "cutShort" },
+  gaveUp: { kind: "gaveUp" },
+  left: { kind: "left", steps: [{ step: "lookup", inFlight: 16 }] },
   loaded: {
     kind: "loaded",
     flow: "größe \u2028\r",

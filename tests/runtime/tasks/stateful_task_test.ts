@@ -298,6 +298,8 @@ Deno.test("a stateful step sends its last items before the end when they take se
       throw error;
     },
     inputFailed: () => {},
+    calls: new AbortController().signal,
+    gaveUp: () => {},
     passed: () => {},
     ended: (_: unknown, stopped: boolean) => ends.push(stopped),
   };

@@ -1,0 +1,192 @@
+/**
+ * How long a graceful stop may take.
+ *
+ * ```text
+ *   stop ───────────────────── giveUp ──────── end ──── over
+ *     what has been read         calls of       inputs and outputs
+ *     is worked off              mapAsync are   are closed
+ *                                told to end
+ * ```
+ *
+ * All of it is within the limit, as what comes behind it is a SIGKILL: Docker sends one after 10 s,
+ * Kubernetes after 30 s.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import { type Duration, toMilliseconds } from "../core/duration.ts";
+import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
+import type { Log } from "../core/log.ts";
+
+/** How long a graceful stop may take where nobody says, in milliseconds. */
+const DEFAULT_STOP_MS = 30_000;
+
+/** How long before the limit calls are told to end: a share of it, and in milliseconds at most. */
+const GIVE_UP = { share: 0.3, mostMs: 3_000 };
+
+/** How long before the limit the run ends, so that inputs and outputs can be closed. */
+const CLOSE = { share: 0.1, mostMs: 1_000 };
+
+/** What a user says about a graceful stop. */
+export interface StopOptions {
+  /**
+   * How long a graceful stop may take, from the request to the end of the run. When it is over, the run
+   * ends at the last committed epoch: with a recovery store the next run goes on from there; without one
+   * the run rejects, as what was read since is lost. In the last three seconds (or three tenths of the
+   * time, where that is less) the signal of `mapAsync` is aborted, so that calls can end early.
+   *
+   * @default {{ seconds: 30 }}
+   */
+  readonly stopTimeout?: Duration;
+}
+
+/** The limit of a graceful stop, in milliseconds. */
+export function stopMilliseconds({ stopTimeout = DEFAULT_STOP_MS }: StopOptions): number {
+  return toMilliseconds(stopTimeout, "the stop timeout");
+}
+
+/** How long inputs and outputs may take to close when a stop has come to its limit, in milliseconds. */
+export function closeMilliseconds(stopMs: number): number {
+  return Math.min(stopMs * CLOSE.share, CLOSE.mostMs);
+}
+
+/** What happens while a stop takes too long. */
+export interface StopLimitActions {
+  /** Calls that would keep the stop waiting are to end. */
+  giveUp(): void;
+  /** The run is to end: inputs and outputs have a little time left to be closed. */
+  end(): void;
+}
+
+/** Counts the time of a graceful stop. */
+export class StopLimit {
+  readonly #stopMs: number;
+  readonly #clock: Clock;
+  readonly #actions: StopLimitActions;
+  #started = false;
+  #cancels: (() => void)[] = [];
+
+  constructor(stopMs: number, clock: Clock, actions: StopLimitActions) {
+    this.#stopMs = stopMs;
+    this.#clock = clock;
+    this.#actions = actions;
+  }
+
+  /** The stop begins. Only the first call counts. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    const { giveUp, end } = this.#actions;
+    const giveUpMs = this.#stopMs - Math.min(this.#stopMs * GIVE_UP.share, GIVE_UP.mostMs);
+    this.#cancels = [
+      this.#after(giveUpMs, giveUp),
+      this.#after(this.#stopMs - closeMilliseconds(this.#stopMs), end),
+    ];
+  }
+
+  /** The run has come to its end. */
+  clear(): void {
+    this.#started = true;
+    for (const cancel of this.#cancels) cancel();
+  }
+
+  #after(ms: number, act: () => void): () => void {
+    return this.#clock.wakeAt(this.#clock.now() + ms, act);
+  }
+}
+
+/** Since when what has been read is not durable yet: for a run without a recovery store, it may be lost. */
+export class ReadSince {
+  readonly #clock: Clock;
+  #at: number | null = null;
+  #next: number | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** In milliseconds since 1970; `null` where nothing has been read at all. */
+  get at(): number | null {
+    return this.#at;
+  }
+
+  /** The inputs begin to be read. */
+  begin(): void {
+    this.#at = this.#clock.now();
+  }
+
+  /** An epoch is to be closed: what is read from now on belongs to the next one. */
+  closeEpoch(): void {
+    this.#next = this.#clock.now();
+  }
+
+  /** That epoch is durable. */
+  commitEpoch(): void {
+    this.#at = this.#next ?? this.#at;
+  }
+}
+
+/** A step that has not come to its end. */
+export interface LeftStep {
+  readonly step: StepId;
+  /** How many items it is working on, as far as that is known. */
+  readonly inFlight: number;
+}
+
+/** What a worker has not done. */
+export interface LeftOnWorker {
+  readonly worker: WorkerIndex;
+  /** Its steps; or in words why there is nothing to be said of them. */
+  readonly left: readonly LeftStep[] | string;
+}
+
+/** What was left, in words: which worker, which steps, how many items. */
+export function describeLeft(workers: readonly LeftOnWorker[]): string {
+  const busy = workers.filter(({ left }) => left.length > 0);
+  return busy.map(({ worker, left }) => {
+    const what = typeof left === "string" ? left : left.map(describeStep).join(", ");
+    return workers.length === 1 ? what : `worker ${worker}: ${what}`;
+  }).join("; ") || "nothing but to commit the last epoch";
+}
+
+function describeStep({ step, inFlight }: LeftStep): string {
+  if (inFlight === 0) return `step "${step}"`;
+  return `step "${step}" with ${inFlight} item${inFlight === 1 ? "" : "s"} in flight`;
+}
+
+/** What is known when a stop has come to its limit. */
+export interface StopOutcome {
+  readonly stopMs: number;
+  /** As {@linkcode describeLeft} puts it. */
+  readonly left: string;
+  /** The last committed epoch of the recovery store; `null` without one. */
+  readonly epoch: Epoch | null;
+  /**
+   * When the last epoch began, in milliseconds since 1970: all that was read before is durable. `null`:
+   * nothing has been read at all.
+   */
+  readonly since: number | null;
+}
+
+/**
+ * How a run ends whose stop has come to its limit.
+ *
+ * @returns The error it ends with; `null` where nothing is lost, which the log says then.
+ */
+export function cutShort({ stopMs, left, epoch, since }: StopOutcome, log: Log): Error | null {
+  if (since === null) {
+    log.warn("the stop took too long while the flow was starting: nothing had been read", { left });
+    return null;
+  }
+  if (epoch !== null) {
+    if (epoch >= 0) {
+      log.warn("the stop took too long: the run ends at the last committed epoch", { epoch, left });
+    } else log.warn("the stop took too long: the run ends where it began", { left });
+    return null;
+  }
+  return new Error(
+    `the stop took too long (--stop-timeout, ${stopMs / 1_000} s): what was read since ` +
+      `${new Date(since).toISOString()} and has not been worked off is dropped, as there is no ` +
+      `recovery store (--recovery). Left: ${left}`,
+  );
+}
