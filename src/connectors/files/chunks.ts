@@ -1,10 +1,17 @@
 /**
  * Files as chunks of bytes, unpacked where they are gzip.
  *
+ * Each chunk is read together with the bytes before it: so a file that is cut and written again
+ * while it is read is noticed, although it may be longer by then than it was.
+ *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createGunzip, type Gunzip } from "node:zlib";
 import { messageOf } from "../../core/errors.ts";
+import { cutMeanwhile, difference, replaced } from "./errors.ts";
+import { bytesBefore, crcOf, type Fingerprint, lastBytes, readAtLeast } from "./fingerprint.ts";
+import { openSame } from "./open_same.ts";
 
 /** Counts bytes that are read from files, as stored. */
 export interface Tally {
@@ -12,10 +19,22 @@ export interface Tally {
   bytes: number;
 }
 
-/** How to read a file. */
-export interface ChunkOptions {
+/** A file, and where to begin in it. */
+export interface ChunkSource {
+  /** Where it was found. */
+  readonly path: string;
+  /** Which file it has to be; `null`: any. */
+  readonly file: Fingerprint | null;
   /** The byte to begin with: of the unpacked file, where it is gzip. */
   readonly offset: number;
+  /** The CRC-32 of the bytes before `offset` that are compared; `null`: any bytes. */
+  readonly before: number | null;
+  /** How long the file is, at least, in bytes as stored: it was when the run found it. */
+  readonly size: number;
+}
+
+/** How to read a file. */
+export interface ChunkOptions {
   /** The size of a chunk, in bytes; some are smaller. */
   readonly chunkBytes: number;
   /** Told what is read. */
@@ -28,75 +47,112 @@ export function isGzip(path: string): boolean {
 }
 
 /**
- * What is in a file from a byte on. The file is open while this is iterated.
+ * What is in a file from a byte on. First come the bytes before it that are compared, which may be
+ * none, then chunks. The file is open while this is iterated.
  *
- * @throws {Error} If it cannot be read or unpacked, or if it is shorter than `offset`.
+ * @throws {Error} If it cannot be read or unpacked, is another file, or is cut while it is read.
  */
-export function chunksOf(path: string, options: ChunkOptions): AsyncIterable<Uint8Array> {
-  if (!isGzip(path)) return stored(path, options);
-  return skip(unpack(path, options), path, options.offset);
-}
-
-/** What the error says when a file has less in it than was read before. */
-export function tooShort(path: string, size: number, offset: number): RangeError {
-  return new RangeError(
-    `"${path}" has ${size} bytes, but was read up to byte ${offset} before: ` +
-      `it is not the same file any more`,
-  );
+export function chunksOf(source: ChunkSource, options: ChunkOptions): AsyncIterable<Uint8Array> {
+  if (!isGzip(source.path)) return stored(source, options);
+  return skip(unpack(source, options), source);
 }
 
 async function* stored(
-  path: string,
-  { offset, chunkBytes, tally }: ChunkOptions,
+  source: ChunkSource,
+  { chunkBytes, tally }: ChunkOptions,
 ): AsyncGenerator<Uint8Array> {
-  using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
+  const { path, offset, size } = source;
+  using file = await openSame(path, source.file);
+  let last = await bytesBefore(file, offset);
+  await requireSame(source, last, file);
+  yield last;
+  let at = offset;
   while (true) {
-    const buffer = new Uint8Array(chunkBytes);
-    const read = await file.read(buffer);
-    if (read === null) return;
-    tally.bytes += read;
-    yield buffer.subarray(0, read);
+    file.seekSync(at - last.length, Deno.SeekMode.Start);
+    const buffer = new Uint8Array(last.length + chunkBytes);
+    const read = await readAtLeast(file, buffer, last.length + 1);
+    if (Buffer.compare(buffer.subarray(0, Math.min(read, last.length)), last) !== 0) {
+      throw cutMeanwhile(path, at);
+    }
+    const chunk = buffer.subarray(last.length, read);
+    if (chunk.length === 0) {
+      if (at < size) throw cutMeanwhile(path, at);
+      return;
+    }
+    at += chunk.length;
+    tally.bytes += chunk.length;
+    yield chunk;
+    last = lastBytes(last, chunk);
   }
 }
 
+async function requireSame(
+  { path, offset, before }: ChunkSource,
+  last: Uint8Array,
+  file: Deno.FsFile,
+): Promise<void> {
+  const { size } = await file.stat();
+  if (size >= offset && (before === null || crcOf(last) === before)) return;
+  throw replaced(path, offset, difference(size, offset));
+}
+
 /** Not a `DecompressionStream`: files that consist of several gzip files are an error to that. */
-async function* unpack(path: string, options: ChunkOptions): AsyncGenerator<Uint8Array> {
+async function* unpack(source: ChunkSource, options: ChunkOptions): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip({ chunkSize: Math.max(options.chunkBytes, 64) });
-  const feeding = feed(gunzip, stored(path, { ...options, offset: 0 }));
+  const feeding = feed(gunzip, stored({ ...source, offset: 0, before: null }, options));
   try {
     for await (const chunk of gunzip) yield chunk as Uint8Array;
   } catch (cause) {
-    throw new Error(`"${path}" cannot be unpacked: ${messageOf(cause)}`, { cause });
+    throw await feeding ?? new Error(
+      `"${source.path}" cannot be unpacked: ${messageOf(cause)}`,
+      { cause },
+    );
   } finally {
     await feeding; // only then the file is closed
   }
 }
 
-async function feed(gunzip: Gunzip, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+/** Returns what went wrong with the file itself, if anything did. */
+async function feed(gunzip: Gunzip, chunks: AsyncIterable<Uint8Array>): Promise<Error | null> {
   let wake = () => {};
   gunzip.on("drain", () => wake());
   gunzip.on("close", () => wake());
   try {
     for await (const chunk of chunks) {
-      if (gunzip.destroyed) return;
+      if (gunzip.destroyed) return null;
       if (!gunzip.write(chunk)) await new Promise<void>((resolve) => wake = resolve);
     }
     gunzip.end();
+    return null;
   } catch (error) {
     gunzip.destroy(error as Error);
+    return error as Error;
   }
 }
 
 async function* skip(
   chunks: AsyncIterable<Uint8Array>,
-  path: string,
-  offset: number,
+  source: ChunkSource,
 ): AsyncGenerator<Uint8Array> {
-  let left = offset;
+  const { path, offset, before } = source;
+  let at = 0;
+  let last: Uint8Array = new Uint8Array();
+  const reached = () => {
+    const isSame = at === offset && (before === null || crcOf(last) === before);
+    if (!isSame) throw replaced(path, offset, difference(at < offset ? at : null, offset));
+    return last;
+  };
+  let isReached = false;
   for await (const chunk of chunks) {
-    if (left < chunk.length) yield chunk.subarray(left);
-    left = Math.max(0, left - chunk.length);
+    const skipped = Math.min(chunk.length, offset - at);
+    if (!isReached) {
+      last = lastBytes(last, chunk.subarray(0, skipped));
+      at += skipped;
+      if (at < offset) continue;
+      yield reached();
+      isReached = true;
+    }
+    if (skipped < chunk.length) yield chunk.subarray(skipped);
   }
-  if (left > 0) throw tooShort(path, offset - left, offset);
+  if (!isReached) yield reached();
 }

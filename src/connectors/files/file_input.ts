@@ -1,10 +1,11 @@
 import { preview } from "../../core/preview.ts";
-import type { Log } from "../../core/log.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { findFiles, type FoundFile } from "./find_files.ts";
+import { withEvidence } from "./evidence.ts";
+import { findFiles } from "./find_files.ts";
+import { filesToRead, type OnReplaced } from "./known_files.ts";
 import { LinesReader } from "./lines_reader.ts";
 import { pathOption } from "./path_option.ts";
-import { type Range, readParts, unreadRanges } from "./ranges.ts";
+import { type Range, unreadRanges } from "./ranges.ts";
 import { shareOut } from "./share_out.ts";
 
 /** What a {@linkcode FileInputConfig} reads. */
@@ -23,6 +24,14 @@ export interface FileInputOptions {
    * bytes out, and the clock's `wait` has to cover how far they are apart.
    */
   readonly inOrder?: boolean;
+  /**
+   * What to do where a run goes on after a snapshot, another file has the name of one that was read, and
+   * the old one is not found. `"fail"` ends the run, as lines of the old file may be lost. `"read"` logs a
+   * warning and reads the new file from its start: for files that are replaced as a whole.
+   *
+   * @default {"fail"}
+   */
+  readonly onReplaced?: "fail" | "read";
 }
 
 /**
@@ -40,7 +49,21 @@ export interface FileInputOptions {
  * A snapshot has which bytes of which files have been read, in whole lines: a run that goes on from
  * it shares out what is left, over as many workers as there are then. (Of a gzip file these are the
  * unpacked bytes; it has to be unpacked again up to there.) A file that has grown by then is read on
- * from where it ended, so it should have ended with a whole line.
+ * from where it ended. If it ended within a line, the rest becomes a line of its own, with a warning.
+ *
+ * A file is known by its content and its inode, not by its path alone. So files may be rotated:
+ *
+ * - A file that was renamed or moved within what the pattern finds is read on under its new name.
+ * - A file that was renamed within its folder, to a name that is not asked for, is read to its end:
+ *   `app.log` is read, and the rest of what is `app.log.1` now. The new `app.log` is read from its start.
+ * - A copy from before a file was cut (logrotate's `copytruncate`) is known by 1024 bytes of content.
+ *   With fewer it is not, and that is an error.
+ * - A file under several names that match, such as a link, is read once.
+ *
+ * Where the file of a name is another one and the old one is not found, the run ends with an error that
+ * says what to do; see `onReplaced`. It is the same where a file is shorter than it was, or has other
+ * bytes before the position, and where it is cut while it is read. What cannot be noticed is a change
+ * of bytes further up in a file, or a file whose 1024 bytes before the position are by chance the same.
  *
  * @example
  * ```ts
@@ -60,11 +83,18 @@ export interface FileInputOptions {
 export class FileInputConfig implements InputConfig<string> {
   readonly #path: string;
   readonly #inOrder: boolean | undefined;
+  readonly #onReplaced: OnReplaced;
 
   /** Checks the options; looks for no file yet. */
   constructor(options: FileInputOptions) {
-    this.#path = pathOption("FileInputConfig", options, ["inOrder"]);
-    const { inOrder } = options;
+    this.#path = pathOption("FileInputConfig", options, ["inOrder", "onReplaced"]);
+    const { inOrder, onReplaced = "fail" } = options;
+    if (onReplaced !== "fail" && onReplaced !== "read") {
+      throw new TypeError(
+        `FileInputConfig's onReplaced must be "fail" or "read"; got ${preview(onReplaced)}`,
+      );
+    }
+    this.#onReplaced = onReplaced;
     if (inOrder !== undefined && typeof inOrder !== "boolean") {
       throw new TypeError(
         `FileInputConfig's inOrder must be true or false; got ${preview(inOrder)}`,
@@ -76,14 +106,15 @@ export class FileInputConfig implements InputConfig<string> {
   /**
    * Finds the files, and shares out what is left to read of them; for the engine.
    *
-   * @throws {Error} If there is no such file, or if one is shorter than it was when it was read.
+   * @throws {Error} If there is no such file, or if one that was read before has been replaced.
    */
   async plan({ workerCount, byTime = false, log }: Place, resume: Positions): Promise<unknown> {
-    const files = await findFiles(this.#path);
-    const read = readParts(resume);
-    warnOfGone(files, read.keys(), log);
-    const ranges = files.flatMap((file) => unreadRanges(file, read.get(file.path)));
-    if (workerCount === 1 || !(this.#inOrder ?? byTime)) return shareOut(ranges, workerCount);
+    const found = await findFiles(this.#path, log);
+    const files = await filesToRead(found, resume, { onReplaced: this.#onReplaced, log });
+    const ranges = files.flatMap(unreadRanges);
+    if (workerCount === 1 || !(this.#inOrder ?? byTime)) {
+      return await withEvidence(shareOut(ranges, workerCount));
+    }
     if (this.#inOrder === undefined) {
       log.info(
         "one worker reads all lines, in order, as windows go by their time (inOrder: false shares them " +
@@ -95,17 +126,8 @@ export class FileInputConfig implements InputConfig<string> {
   }
 
   /** Begins to read this worker's share; for the engine. */
-  open({ plan, workerIndex }: Place): Promise<InputReader<string>> {
+  open({ plan, workerIndex, log }: Place): Promise<InputReader<string>> {
     const shares = plan as readonly (readonly Range[])[];
-    return Promise.resolve(new LinesReader(shares[workerIndex]));
+    return Promise.resolve(new LinesReader(shares[workerIndex], undefined, log));
   }
-}
-
-function warnOfGone(files: readonly FoundFile[], read: Iterable<string>, log: Log): void {
-  const there = new Set(files.map(({ path }) => path));
-  const gone = [...read].filter((path) => !there.has(path));
-  if (gone.length === 0) return;
-  log.warn(`files that were read before are gone, or match no more: "${gone[0]}"`, {
-    files: gone.length,
-  });
 }

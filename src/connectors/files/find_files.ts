@@ -1,4 +1,10 @@
+import type { Log } from "../../core/log.ts";
+import { chunksOf, isGzip } from "./chunks.ts";
+import { bytesBefore, crcOf, EVIDENCE_BYTES, type Fingerprint, lastBytes } from "./fingerprint.ts";
 import { glob, isMissing, isPattern } from "./glob.ts";
+
+/** How many files are looked at at once. */
+const LOOKS = 16;
 
 /** A file to read. */
 export interface FoundFile {
@@ -6,24 +12,44 @@ export interface FoundFile {
   readonly path: string;
   /** In bytes, as stored. */
   readonly size: number;
+  /** Its inode; `null` where the system has none. */
+  readonly inode: number | null;
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modified: number;
+  /** Its first bytes, unpacked: fewer where there are no more, or they cannot be unpacked. */
+  readonly head: Uint8Array;
 }
 
 /**
  * The file at `path`, or the files that match it, sorted. What is there by the very name comes before
- * what the name could match.
+ * what the name could match. A file that matches under several names is found once.
  *
  * @throws {Error} If there is none, or if the path is that of a folder.
  */
-export async function findFiles(path: string): Promise<FoundFile[]> {
+export async function findFiles(path: string, log: Log): Promise<FoundFile[]> {
   const info = await infoOf(path);
-  if (info?.isFile) return [{ path: await sharedPath(path), size: info.size }];
+  if (info?.isFile) return await lookAll([await sharedPath(path)]);
   if (!isPattern(path)) throw notAFile(path, info);
-  const files: FoundFile[] = [];
+  const paths: string[] = [];
+  const names = new Map<string, string>();
   for (const match of await glob(path)) {
-    const { isFile, size } = await Deno.stat(match);
-    if (isFile) files.push({ path: match, size });
+    const { isFile, dev, ino } = await Deno.stat(match);
+    if (!isFile) continue;
+    const id = ino === null ? match : `${dev} ${ino}`;
+    const other = names.get(id);
+    if (other === undefined) paths.push(match);
+    else log.info(`"${match}" is the same file as "${other}": it is read once`);
+    names.set(id, other ?? match);
   }
-  if (files.length === 0) throw new Deno.errors.NotFound(`no file matches "${path}"`);
+  if (paths.length === 0) throw new Deno.errors.NotFound(`no file matches "${path}"`);
+  return await lookAll(paths);
+}
+
+async function lookAll(paths: readonly string[]): Promise<FoundFile[]> {
+  const files: FoundFile[] = [];
+  for (let i = 0; i < paths.length; i += LOOKS) {
+    files.push(...await Promise.all(paths.slice(i, i + LOOKS).map(lookAt)));
+  }
   return files;
 }
 
@@ -33,6 +59,45 @@ export async function findFiles(path: string): Promise<FoundFile[]> {
  */
 async function sharedPath(path: string): Promise<string> {
   return /^\/(dev|proc)\//.test(path) ? await Deno.realPath(path) : path;
+}
+
+/**
+ * Looks at a file.
+ *
+ * @throws {Error} If it cannot be opened.
+ */
+export async function lookAt(path: string): Promise<FoundFile> {
+  using file = await Deno.open(path);
+  const { size, ino: inode, mtime } = await file.stat();
+  const head = isGzip(path)
+    ? await unpackedHead(path)
+    : await bytesBefore(file, Math.min(size, EVIDENCE_BYTES));
+  return { path, size, inode, modified: mtime?.getTime() ?? 0, head };
+}
+
+/** What is noted of a file with its positions. */
+export function fingerprintOf({ path, size, inode, modified, head }: FoundFile): Fingerprint {
+  return {
+    inode,
+    headBytes: head.length,
+    headCrc: crcOf(head),
+    packed: isGzip(path) ? { size, modified } : null,
+  };
+}
+
+async function unpackedHead(path: string): Promise<Uint8Array> {
+  let head = new Uint8Array();
+  const source = { path, file: null, offset: 0, before: null, size: 0 };
+  const options = { chunkBytes: 4 * EVIDENCE_BYTES, tally: { bytes: 0 } };
+  try {
+    for await (const chunk of chunksOf(source, options)) {
+      head = lastBytes(head, chunk.subarray(0, EVIDENCE_BYTES - head.length)).slice();
+      if (head.length === EVIDENCE_BYTES) break;
+    }
+    return head;
+  } catch {
+    return head; // the error comes again where it is read, behind the lines of the files before it
+  }
 }
 
 async function infoOf(path: string): Promise<Deno.FileInfo | null> {

@@ -7,17 +7,25 @@
  * @module
  */
 import { messageOf } from "../../core/errors.ts";
+import { lastBytes } from "./fingerprint.ts";
 
-/** Bytes that begin where a line begins and end where one ends. Never empty. */
-export interface Block {
-  /** Of the file that they are from. */
-  readonly path: string;
+/** Bytes of a file. Never empty. */
+interface Piece {
   /** Where in the file they begin. */
   readonly start: number;
   readonly bytes: Uint8Array;
+  /** The bytes before them in the file: as many as are compared, see `fingerprint.ts`. */
+  readonly before: Uint8Array;
+}
+
+/** Bytes that begin where a line begins and end where one ends. */
+export interface Block extends Piece {
+  /** The file that they are from. */
+  readonly path: string;
 }
 
 const LF = 10;
+const CR = 13;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -31,52 +39,99 @@ export interface Stretch {
   readonly inLine: boolean;
   /** Lines that begin here or behind are not taken: `null` takes all. */
   readonly to: number | null;
+  /** Called where the line before `offset` had no end when it was taken, and goes on now. */
+  readonly onTornLine: () => void;
 }
 
 /**
  * Cuts chunks at line ends.
  *
+ * @param chunks The first one is what stands before `offset`, for comparison.
  * @param longest The most bytes that a line may have: no less than a chunk.
  * @throws {RangeError} If a line is longer. It would have to fit into memory.
  */
 export async function* blocksOf(
   chunks: AsyncIterable<Uint8Array>,
-  { path, offset, inLine, to }: Stretch,
+  stretch: Stretch,
   longest: number,
 ): AsyncGenerator<Block> {
-  const stop = to ?? Infinity;
-  let start = offset;
-  let skipping = inLine;
-  let held: Uint8Array[] = []; // the beginning of a line
+  const { path } = stretch;
+  const stop = stretch.to ?? Infinity;
+  let held: Piece[] = []; // the beginning of a line
   let heldBytes = 0;
-  for await (let chunk of chunks) {
-    if (skipping) {
-      const skipped = chunk.indexOf(LF) + 1 || chunk.length;
-      start += skipped;
-      skipping = chunk[skipped - 1] !== LF;
-      chunk = chunk.subarray(skipped);
-    }
+  for await (const piece of piecesOf(chunks, stretch)) {
+    const { start, before } = held.at(0) ?? piece;
     if (start >= stop) return;
-    const lineEnd = chunk.indexOf(LF);
-    if (heldBytes + (lineEnd === -1 ? chunk.length : lineEnd) > longest) {
+    const lineEnd = piece.bytes.indexOf(LF);
+    if (heldBytes + (lineEnd === -1 ? piece.bytes.length : lineEnd) > longest) {
       throw new RangeError(
         `the line at byte ${start} of "${path}" has more than ${longest} bytes`,
       );
     }
-    const end = chunk.lastIndexOf(LF) + 1;
-    const rest = chunk.subarray(end);
+    const end = piece.bytes.lastIndexOf(LF) + 1;
     if (end > 0) {
-      const bytes = concat([...held, chunk.subarray(0, end)]);
-      yield* withoutMark({ path, start, bytes: linesBefore(bytes, stop - start) });
-      start += bytes.length;
-      if (start >= stop) return;
+      const bytes = concat([...held.map(({ bytes }) => bytes), piece.bytes.subarray(0, end)]);
+      yield* withoutMark({ path, start, before, bytes: linesBefore(bytes, stop - start) });
+      if (start + bytes.length >= stop) return;
       held = [];
       heldBytes = 0;
     }
-    held.push(rest);
-    heldBytes += rest.length;
+    const rest = behind(piece, end);
+    held.push(...rest);
+    for (const { bytes } of rest) heldBytes += bytes.length;
   }
-  if (heldBytes > 0) yield* withoutMark({ path, start, bytes: concat(held) });
+  if (heldBytes === 0) return;
+  const { start, before } = held[0];
+  yield* withoutMark({ path, start, before, bytes: concat(held.map(({ bytes }) => bytes)) });
+}
+
+/** The chunks, from where the first line begins that is to be taken. */
+async function* piecesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  { offset, inLine, onTornLine }: Stretch,
+): AsyncGenerator<Piece> {
+  let start = offset;
+  let before: Uint8Array | null = null;
+  let at: "in a line" | "behind a torn line" | "at a line" = "at a line";
+  let half: Uint8Array | null = null; // a carriage return that may be half of a line end
+  for await (const chunk of chunks) {
+    if (before === null) {
+      before = chunk;
+      if (inLine) at = "in a line";
+      else if (chunk.length > 0 && chunk[chunk.length - 1] !== LF) at = "behind a torn line";
+      continue;
+    }
+    const bytes: Uint8Array = half === null ? chunk : concat([half, chunk]);
+    half = null;
+    let skipped = 0;
+    if (at === "in a line") {
+      skipped = bytes.indexOf(LF) + 1 || bytes.length;
+      if (bytes[skipped - 1] === LF) at = "at a line";
+    } else if (at === "behind a torn line") {
+      if (bytes.length === 1 && bytes[0] === CR) {
+        half = bytes;
+        continue;
+      }
+      skipped = bytes[0] === LF ? 1 : bytes[0] === CR && bytes[1] === LF ? 2 : 0;
+      if (skipped === 0) onTornLine();
+      at = "at a line";
+    }
+    yield* behind({ start, bytes, before }, skipped);
+    start += bytes.length;
+    before = lastBytes(before, bytes);
+  }
+}
+
+/** What is in a piece behind its first bytes, if anything is. */
+function behind({ start, bytes, before }: Piece, first: number): Piece[] {
+  if (first === bytes.length) return [];
+  if (first === 0) return [{ start, bytes, before }];
+  const rest = bytes.subarray(first);
+  return [{
+    start: start + first,
+    bytes: rest,
+    before: lastBytes(before, bytes.subarray(0, first)),
+  }];
 }
 
 /** Of bytes that end with a line end, the lines that begin before `stop`. */
@@ -88,8 +143,7 @@ function linesBefore(bytes: Uint8Array, stop: number): Uint8Array {
 function withoutMark(block: Block): Block[] {
   const { path, start, bytes } = block;
   if (start !== 0 || !BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte)) return [block];
-  const rest = bytes.subarray(BYTE_ORDER_MARK.length);
-  return rest.length === 0 ? [] : [{ path, start: BYTE_ORDER_MARK.length, bytes: rest }];
+  return behind(block, BYTE_ORDER_MARK.length).map((rest) => ({ path, ...rest }));
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -117,7 +171,7 @@ export function batchEnd(bytes: Uint8Array, from: number, batchBytes: number): n
  *
  * @throws {TypeError} If a line is not UTF-8. Decoding it somehow would change what it says.
  */
-export function linesIn({ path, start, bytes }: Block): string[] {
+export function linesIn({ path, start, bytes }: Omit<Block, "before">): string[] {
   let text: string;
   try {
     text = decoder.decode(bytes);

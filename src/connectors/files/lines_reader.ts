@@ -1,8 +1,10 @@
 import type { PartitionName } from "../../core/ids.ts";
+import { type Log, silentLog } from "../../core/log.ts";
 import type { InputReader, Positions, Progress } from "../../graph/contracts.ts";
 import { chunksOf, isGzip, type Tally } from "./chunks.ts";
+import { crcOf, lastBytes } from "./fingerprint.ts";
 import { batchEnd, type Block, blocksOf, firstUndecodable, linesIn } from "./lines.ts";
-import { positionOf, type Range } from "./ranges.ts";
+import { firstByte, positionOf, type Range } from "./ranges.ts";
 
 /** Sizes in bytes, which tests make small. */
 export interface ReadSizes {
@@ -26,6 +28,8 @@ const SIZES: ReadSizes = {
 /** A block, and which of the stored bytes it came from, counted over all ranges. */
 interface Ahead {
   readonly block: Block;
+  /** The range that it is of. */
+  readonly range: Range;
   /** Where the part begins that has been read when the block has. */
   readonly since: number;
   readonly readFrom: number;
@@ -36,6 +40,7 @@ interface Ahead {
 export class LinesReader implements InputReader<string> {
   readonly #ranges: readonly Range[];
   readonly #sizes: ReadSizes;
+  readonly #log: Log;
   readonly #positions: Map<PartitionName, unknown>;
   readonly #total: number;
   readonly #ahead: Ahead[] = [];
@@ -54,13 +59,17 @@ export class LinesReader implements InputReader<string> {
    * @param ranges In the order to read them.
    * @param sizes How much to do at once.
    */
-  constructor(ranges: readonly Range[], sizes: ReadSizes = SIZES) {
+  constructor(ranges: readonly Range[], sizes: ReadSizes = SIZES, log: Log = silentLog) {
     this.#ranges = ranges;
     this.#sizes = sizes;
+    this.#log = log;
     this.#total = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#positions = new Map();
-    for (const { path, since, from } of ranges) {
-      if (since !== null && since < from) this.#setPosition(path, since, from);
+    for (const range of ranges) {
+      const { since, from, before } = range;
+      if (since !== null && since < from && before !== null) {
+        this.#setPosition(range, since, from, before);
+      }
     }
     this.#reading = this.#readAhead();
   }
@@ -71,7 +80,7 @@ export class LinesReader implements InputReader<string> {
       if (typeof this.#state === "object") throw this.#state.thrown;
       return this.#state === "ended" ? null : [];
     }
-    const { block: { path, start, bytes }, since } = first;
+    const { block: { path, start, bytes, before }, range, since } = first;
     const from = this.#from;
     let to = batchEnd(bytes, from, this.#sizes.batch);
     let lines: string[];
@@ -85,7 +94,8 @@ export class LinesReader implements InputReader<string> {
       to = from + decodable; // first the lines before the one that fails
       lines = linesTo(to);
     }
-    this.#setPosition(path, since, start + to);
+    const crc = crcOf(lastBytes(before, bytes.subarray(0, to)));
+    this.#setPosition(range, since, start + to, crc);
     this.#from = to;
     if (to === bytes.length) this.#drop(first);
     return lines;
@@ -130,8 +140,8 @@ export class LinesReader implements InputReader<string> {
     this.#wakeReading();
   }
 
-  #setPosition(path: string, from: number, to: number): void {
-    const [name, state] = positionOf(path, from, to);
+  #setPosition(range: Range, from: number, to: number, crc: number): void {
+    const [name, state] = positionOf(range, { from, to, crc });
     this.#positions.set(name, state);
   }
 
@@ -153,19 +163,25 @@ export class LinesReader implements InputReader<string> {
   async #readRange(range: Range, before: number): Promise<void> {
     const { path, from, to } = range;
     const inLine = range.since === null;
-    const offset = inLine ? from - 1 : from; // if a line ends there, the next one begins at `from`
+    const offset = firstByte(range);
     const read: Tally = { bytes: 0 };
-    const chunks = chunksOf(path, { offset, chunkBytes: this.#sizes.chunk, tally: read });
+    const chunks = chunksOf({ ...range, offset }, { chunkBytes: this.#sizes.chunk, tally: read });
+    const onTornLine = () =>
+      this.#log.warn("a line had no end when it was read, and goes on now: it becomes two", {
+        path,
+        byte: offset,
+      });
+    const stretch = { path, offset, inLine, to, onTornLine };
     // A file may have grown since it was found, and a line end behind the range.
     const counted = (bytes: number) => before + Math.min(Math.max(0, bytes), range.bytes);
     const origin = range.since ?? from;
     let since = range.since;
     let readFrom = counted(isGzip(path) ? 0 : from - origin); // up to there it was read before
-    for await (const block of blocksOf(chunks, { path, offset, inLine, to }, this.#sizes.line)) {
+    for await (const block of blocksOf(chunks, stretch, this.#sizes.line)) {
       since ??= block.start;
       const end = block.start + block.bytes.length;
       const readTo = counted(isGzip(path) ? read.bytes : end - origin);
-      this.#ahead.push({ block, since, readFrom, readTo });
+      this.#ahead.push({ block, range, since, readFrom, readTo });
       this.#aheadBytes += block.bytes.length;
       readFrom = readTo;
       this.#wakeFlow();

@@ -8,17 +8,51 @@
  */
 import type { PartitionName } from "../../core/ids.ts";
 import type { Positions } from "../../graph/contracts.ts";
-import { isGzip, tooShort } from "./chunks.ts";
-import type { FoundFile } from "./find_files.ts";
+import { isGzip } from "./chunks.ts";
+import type { Fingerprint } from "./fingerprint.ts";
 
-/** Bytes of a file that have been read: whole lines. */
+/** Bytes of a file that have been read: whole lines. A position is one of them. */
 export interface ReadPart {
-  /** The file. */
+  /** The path that the file had. */
   readonly path: string;
   /** Where they begin. */
   readonly from: number;
   /** Where they end. */
   readonly to: number;
+  /** The CRC-32 of the bytes before `to`: see `fingerprint.ts`. */
+  readonly crc: number;
+  /** Which file it is. */
+  readonly file: Fingerprint;
+  /** Whether the file was read under a name that nobody asked for, as it had been renamed. */
+  readonly isFollowed: boolean;
+}
+
+/** A file that was read before, as positions have it. */
+export interface KnownFile {
+  /** Its path then. */
+  readonly path: string;
+  /** What tells it from others. */
+  readonly file: Fingerprint;
+  /** What was read of it, sorted. */
+  readonly parts: readonly ReadPart[];
+  /** Where the last part ends. */
+  readonly end: number;
+  /** See {@linkcode ReadPart.isFollowed}. */
+  readonly isFollowed: boolean;
+}
+
+/** A file to read, and what was read of it before. */
+export interface FileToRead {
+  /** Where it is. */
+  readonly path: string;
+  /** Its length, in bytes as stored. */
+  readonly size: number;
+  /** Which file it is. */
+  readonly file: Fingerprint;
+  /** What was read of it, sorted, where parts do not touch. */
+  readonly parts: readonly ReadPart[];
+  /** See {@linkcode ReadPart.isFollowed}. */
+  readonly isFollowed: boolean;
 }
 
 /**
@@ -28,6 +62,10 @@ export interface ReadPart {
 export interface Range {
   /** The file. */
   readonly path: string;
+  /** Which file it has to be. */
+  readonly file: Fingerprint;
+  /** See {@linkcode ReadPart.isFollowed}. */
+  readonly isFollowed: boolean;
   /**
    * Where the part begins that has been read before and ends at `from`: `from` where there is none.
    * `null` where a file was cut there without looking, so that it may be in the middle of a line.
@@ -37,32 +75,55 @@ export interface Range {
   readonly from: number;
   /** Where it ends: `null` is the end of the file, wherever that is by then. */
   readonly to: number | null;
+  /** The CRC-32 of the bytes before {@linkcode firstByte}; `null` where nothing is known of them. */
+  readonly before: number | null;
   /** How many bytes it has, as stored, with those read before. */
   readonly bytes: number;
+  /** How long the whole file is, at least, in bytes as stored. */
+  readonly size: number;
 }
 
 /**
  * The entry of {@linkcode Positions} for a part. The file's own path is the name for a part from its
  * start. Of the others' names only this matters: none is the path of a file, as this one is no folder.
  */
-export function positionOf(path: string, from: number, to: number): [PartitionName, unknown] {
-  if (from === 0) return [path, to];
-  const part: ReadPart = { path, from, to };
-  return [`${path}/@${from}`, part];
+export function positionOf(
+  { path, file, isFollowed }: Pick<Range, "path" | "file" | "isFollowed">,
+  { from, to, crc }: Pick<ReadPart, "from" | "to" | "crc">,
+): [PartitionName, ReadPart] {
+  const part: ReadPart = { path, from, to, crc, file, isFollowed };
+  return [from === 0 ? path : `${path}/@${from}`, part];
 }
 
-/** What has been read of each file: sorted, and where parts touch, they are one. */
-export function readParts(positions: Positions): Map<string, ReadPart[]> {
-  const parts = [...positions].map(([name, state]) =>
-    typeof state === "number" ? { path: name, from: 0, to: state } : state as ReadPart
-  ).sort((a, b) => a.from - b.from);
-  const merged = new Map<string, ReadPart[]>();
+/**
+ * The files that positions are of.
+ *
+ * @throws {Error} If an earlier version stored one, which did not note which file it is of.
+ */
+export function knownFiles(positions: Positions): KnownFile[] {
+  const parts = [...positions].map(([name, state]) => {
+    if (typeof state === "object" && state !== null && "file" in state) return state as ReadPart;
+    throw new Error(
+      `the recovery store has a position of "${name}" in the form of an earlier version, which ` +
+        "does not say which file it is of: begin anew with --from-scratch",
+    );
+  });
+  const byPath = Map.groupBy(parts.sort((a, b) => a.from - b.from), ({ path }) => path);
+  return [...byPath].map(([path, parts]) => {
+    const { file, isFollowed } = parts.reduce((a, b) =>
+      a.file.headBytes < b.file.headBytes ? b : a
+    );
+    return { path, file, parts, end: Math.max(...parts.map(({ to }) => to)), isFollowed };
+  });
+}
+
+/** Sorted parts of one file: those that touch become one. */
+export function mergedParts(parts: readonly ReadPart[]): ReadPart[] {
+  const merged: ReadPart[] = [];
   for (const part of parts) {
-    const before = merged.get(part.path) ?? [];
-    merged.set(part.path, before);
-    const last = before.at(-1);
-    if (last === undefined || last.to < part.from) before.push(part);
-    else before[before.length - 1] = { ...last, to: Math.max(last.to, part.to) };
+    const last = merged.at(-1);
+    if (last === undefined || last.to < part.from) merged.push(part);
+    else if (last.to < part.to) merged[merged.length - 1] = { ...part, from: last.from };
   }
   return merged;
 }
@@ -70,21 +131,22 @@ export function readParts(positions: Positions): Map<string, ReadPart[]> {
 /**
  * What is left of a file, in order: at least what may come behind its end. Each range has the part
  * before it with it, so whoever reads the range keeps the position of that part.
- *
- * @param parts As {@linkcode readParts} gives them.
- * @throws {RangeError} If the file is shorter than what was read of it. How long a packed file is,
- * only unpacking can tell.
  */
-export function unreadRanges({ path, size }: FoundFile, parts: readonly ReadPart[] = []): Range[] {
-  const read = parts.at(0)?.from === 0 ? parts : [{ path, from: 0, to: 0 }, ...parts];
-  const end = read.at(-1)!.to;
-  const packed = isGzip(path);
-  if (!packed && size < end) throw tooShort(path, size, end);
+export function unreadRanges({ path, size, file, parts, isFollowed }: FileToRead): Range[] {
+  const start = { from: 0, to: 0, crc: null };
+  const read = parts.at(0)?.from === 0 ? parts : [start, ...parts];
+  const isPacked = isGzip(path);
   return read.map((part, i) => {
     const to = read.at(i + 1)?.from ?? null;
-    const bytes = packed ? size : (to ?? size) - part.from;
-    return { path, since: part.from, from: part.to, to, bytes };
+    const bytes = isPacked ? size : (to ?? size) - part.from;
+    const since = part.from;
+    return { path, file, isFollowed, since, from: part.to, to, before: part.crc, bytes, size };
   });
+}
+
+/** Where reading a range begins. If a line ends there, the next one begins at `from`. */
+export function firstByte({ since, from }: Range): number {
+  return since === null ? from - 1 : from;
 }
 
 /** How many bytes have to be gone through for a range, as stored. */
@@ -98,6 +160,6 @@ export function cutRange(range: Range, unread: number): [Range, Range] {
   const rest = unreadBytes(range) - unread;
   return [
     { ...range, to: at, bytes: range.bytes - rest },
-    { ...range, since: null, from: at, bytes: rest },
+    { ...range, since: null, from: at, before: null, bytes: rest },
   ];
 }

@@ -2,15 +2,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
-import { findFiles } from "../../../src/connectors/files/find_files.ts";
 import { LinesReader, type ReadSizes } from "../../../src/connectors/files/lines_reader.ts";
-import { type Range, readParts, unreadRanges } from "../../../src/connectors/files/ranges.ts";
+import { type Range, unreadRanges } from "../../../src/connectors/files/ranges.ts";
 import { shareOut } from "../../../src/connectors/files/share_out.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
 import { folderOf } from "../../support/cli.ts";
 import { openOnAll } from "../../support/open_input.ts";
 import { testPlace } from "../../support/place.ts";
 import { Random } from "../../support/random.ts";
+import { bytesOf, planned, readOf } from "./file_positions.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 
 const FIRST_RUN: Positions = new Map();
@@ -35,14 +35,6 @@ async function drain(reader: InputReader<string>): Promise<string[]> {
 
 async function readRanges(ranges: readonly Range[], sizes?: ReadSizes): Promise<string[]> {
   return await drain(new LinesReader(ranges, sizes));
-}
-
-/** A share for each of some workers, with ranges of any size; sent as JSON, as the engine does. */
-async function plan(path: string, resume: Positions, workers: number): Promise<Range[][]> {
-  const parts = readParts(resume);
-  const files = await findFiles(path);
-  const left = files.flatMap((file) => unreadRanges(file, parts.get(file.path)));
-  return JSON.parse(JSON.stringify(shareOut(left, workers, 1)));
 }
 
 function union(readers: readonly InputReader<string>[]): Positions {
@@ -77,8 +69,9 @@ function expectedLines(text: string): string[] {
 }
 
 /** A range that was cut out of a file without looking. */
-function cutOut(path: string, from: number, to: number | null, size: number): Range {
-  return { path, since: from === 0 ? 0 : null, from, to, bytes: (to ?? size) - from };
+async function cutOut(path: string, from: number, to: number | null, size: number): Promise<Range> {
+  const [[whole]] = await planned(path);
+  return { ...whole, since: from === 0 ? 0 : null, from, to, bytes: (to ?? size) - from };
 }
 
 function offsetsOf(shares: readonly Range[][]): [number, number | null][][] {
@@ -86,7 +79,8 @@ function offsetsOf(shares: readonly Range[][]): [number, number | null][][] {
 }
 
 function unreadOf(path: string, size: number): Range[] {
-  return unreadRanges({ path, size });
+  const file = { inode: null, headBytes: 0, headCrc: 0, packed: null };
+  return unreadRanges({ path, size, file, parts: [], isFollowed: false });
 }
 
 Deno.test("a file gives the same lines in the same order wherever it is cut in two", async () => {
@@ -111,7 +105,10 @@ Deno.test("a file gives the same lines in the same order wherever it is cut in t
     for (let cut = 1; cut <= length; cut++) {
       for (const chunk of [1, 3, 1000]) {
         const sizes = { chunk, ahead: 8, batch: 8, line: 1000 };
-        const ranges = [cutOut(path, 0, cut, length), cutOut(path, cut, null, length)];
+        const ranges = [
+          await cutOut(path, 0, cut, length),
+          await cutOut(path, cut, null, length),
+        ];
         assertEquals(
           await readRanges(ranges, sizes),
           expectedLines(text),
@@ -125,7 +122,8 @@ Deno.test("a file gives the same lines in the same order wherever it is cut in t
 Deno.test("a line belongs to the range in which its first byte is", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "ab\ncd\r\nef\n"); // lines at 0, 3 and 7
-  const owner = async (from: number, to: number) => await readRanges([cutOut(path, from, to, 10)]);
+  const owner = async (from: number, to: number) =>
+    await readRanges([await cutOut(path, from, to, 10)]);
   assertEquals(await owner(0, 3), ["ab"]);
   assertEquals(await owner(0, 4), ["ab", "cd"]);
   assertEquals(await owner(1, 3), []);
@@ -144,7 +142,7 @@ Deno.test("workers that share files out read every line once, in order within ea
     const paths = await Promise.all(texts.map((text, i) => folder.write(`${i}.txt`, text)));
     const expected = texts.map(expectedLines);
     for (const workers of WORKERS) {
-      const shares = await plan(folder.at("*"), FIRST_RUN, workers);
+      const shares = await planned(folder.at("*"), FIRST_RUN, workers);
       assertEquals(shares.length, workers);
       const lines = new Map<string, string[]>(paths.map((path) => [path, []]));
       const ranges = shares.flat().toSorted((a, b) => a.from - b.from);
@@ -203,7 +201,7 @@ Deno.test("every line is read once by runs with any number of workers that stop 
     while (true) {
       await write();
       const workers = random.pick(WORKERS);
-      const run = await readSome(await plan(folder.at("*"), resume, workers), random, 3);
+      const run = await readSome(await planned(folder.at("*"), resume, workers), random, 3);
       lines.push(...run.lines);
       resume = run.positions;
       restarts++;
@@ -216,11 +214,11 @@ Deno.test("every line is read once by runs with any number of workers that stop 
     const expected = Object.values(texts).flatMap(expectedLines);
     assertEquals(lines.toSorted(), expected.toSorted(), `round ${round}`);
     // All is read: a restart finds nothing, and knows each file by one entry.
-    const last = await readSome(await plan(folder.at("*"), resume, 5), random, Infinity);
+    const last = await readSome(await planned(folder.at("*"), resume, 5), random, Infinity);
     const read = Object.entries(texts).filter(([, text]) => expectedLines(text).length > 0)
-      .map(([name, text]) => [folder.at(name), encoder.encode(text).length] as const);
+      .map(([name, text]) => [folder.at(name), [0, encoder.encode(text).length]] as const);
     assertEquals(last.lines, []);
-    assertEquals(last.positions, new Map(read));
+    assertEquals(bytesOf(last.positions), new Map(read));
   }
   assert(restarts > 300, `${restarts} restarts`);
 });
@@ -234,12 +232,12 @@ Deno.test("positions of files do not become more with every restart", async () =
   let resume = FIRST_RUN;
   let most = 0;
   for (let restart = 0; restart < 150; restart++) {
-    const run = await readSome(await plan(path, resume, random.pick(WORKERS)), random, 2);
+    const run = await readSome(await planned(path, resume, random.pick(WORKERS)), random, 2);
     lines.push(...run.lines);
     resume = run.positions;
     most = Math.max(most, resume.size);
   }
-  const rest = await readSome(await plan(path, resume, 8), random, Infinity);
+  const rest = await readSome(await planned(path, resume, 8), random, Infinity);
   assertEquals([...lines, ...rest.lines].toSorted(), expectedLines(text).toSorted());
   assert(lines.length < 3500 && most > 5, "the test stops in the middle of much");
   assert(most <= 48, `${most} positions`);
@@ -248,21 +246,18 @@ Deno.test("positions of files do not become more with every restart", async () =
 Deno.test("a part of a file is stored with its path and its bytes, one from the start as before", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\nthree\nfour\n");
-  const [first, second] = await plan(path, FIRST_RUN, 2); // cut at 10
+  const [first, second] = await planned(path, FIRST_RUN, 2); // cut at 10
   const readers = [new LinesReader(first), new LinesReader(second)];
   assertEquals(union(readers), new Map());
   await nextBatch(readers[0]);
   await nextBatch(readers[1]);
   const positions = union(readers);
-  assertEquals(
-    positions,
-    new Map<string, unknown>([[path, 14], [`${path}/@14`, { path, from: 14, to: 19 }]]),
-  );
+  assertEquals(bytesOf(positions), new Map([[path, [0, 14]], [`${path}/@14`, [14, 19]]]));
   await Promise.all(readers.map((reader) => reader.close()));
-  const [again] = await plan(path, positions, 1);
+  const [again] = await planned(path, positions, 1);
   const reader = new LinesReader(again);
   assertEquals(await drain(reader), []);
-  assertEquals(reader.positions(), new Map([[path, 19]]));
+  assertEquals(bytesOf(reader.positions()), new Map([[path, [0, 19]]]));
 });
 
 Deno.test("files that have been read stay known while others are being read", async () => {
@@ -270,9 +265,9 @@ Deno.test("files that have been read stay known while others are being read", as
   const read = await folder.write("a.txt", "one\n");
   const packed = await folder.write("b.gz", gzipSync("two\n"));
   await folder.write("c.txt", "three\nfour\nfive\n");
-  const resume = new Map([[read, 4], [packed, 4]]);
+  const resume = await readOf([[read, 0, 4], [packed, 0, 4]]);
   for (const workers of WORKERS) {
-    const shares = await plan(folder.at("*"), resume, workers);
+    const shares = await planned(folder.at("*"), resume, workers);
     const readers = shares.map((share) => new LinesReader(share));
     assertEquals(union(readers), resume, `${workers} workers`);
     await Promise.all(readers.map((reader) => reader.close()));
@@ -355,11 +350,8 @@ Deno.test("workers of a file input read one large file together", async () => {
 Deno.test("progress grows up to the worker's share, also with what was read before", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "0123456\n".repeat(100));
-  const resume = new Map<string, unknown>([
-    [path, 80],
-    [`${path}/@400`, { path, from: 400, to: 480 }],
-  ]);
-  const shares = await plan(path, resume, 3); // 320 + 320 bytes are left, and 80 + 80 were read
+  const resume = await readOf([[path, 0, 80], [path, 400, 480]]);
+  const shares = await planned(path, resume, 3); // 320 + 320 bytes are left, and 80 + 80 were read
   const totals = shares.map((share) => share.reduce((sum, { bytes }) => sum + bytes, 0));
   assertEquals(totals.reduce((a, b) => a + b), 800);
   for (const [i, share] of shares.entries()) {
@@ -378,7 +370,7 @@ Deno.test("progress is not complete when a reader is closed before its end", asy
   await using folder = await tempFolder();
   await folder.write("a.txt", "\uFEFF");
   await folder.write("b.txt", "one\n");
-  const [share] = await plan(folder.at("*"), FIRST_RUN, 1);
+  const [share] = await planned(folder.at("*"), FIRST_RUN, 1);
   const reader = new LinesReader(share);
   await reader.close();
   assertEquals(reader.progress(), { done: 0, total: 7, unit: "bytes" });
@@ -387,7 +379,7 @@ Deno.test("progress is not complete when a reader is closed before its end", asy
 Deno.test("a range reads what a file has grown by, and only the last one does", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\nthree\nfour\n");
-  const shares = await plan(path, FIRST_RUN, 2);
+  const shares = await planned(path, FIRST_RUN, 2);
   await Deno.writeTextFile(path, "five\n", { append: true });
   assertEquals(await readRanges(shares[0]), ["one", "two", "three"]);
   assertEquals(await readRanges(shares[1]), ["four", "five"]);
@@ -396,12 +388,12 @@ Deno.test("a range reads what a file has grown by, and only the last one does", 
 Deno.test("a part that was read is not read again when a file ends within a line", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo");
-  const shares = await plan(path, FIRST_RUN, 3);
+  const shares = await planned(path, FIRST_RUN, 3);
   const readers = shares.map((share) => new LinesReader(share));
   assertEquals((await Promise.all(readers.map(drain))).flat(), ["one", "two"]);
   await Deno.writeTextFile(path, "!\nthree\n", { append: true });
   for (const workers of WORKERS) {
-    const again = await plan(path, union(readers), workers);
+    const again = await planned(path, union(readers), workers);
     const lines = [];
     for (const share of again) lines.push(...await readRanges(share));
     assertEquals(lines, ["!", "three"]);
@@ -421,22 +413,14 @@ Deno.test("what is wrong with files is found once, when their reading is planned
   await assertRejects(() => planThree(folder, "none.txt", FIRST_RUN), Error, "there is no file");
   await assertRejects(() => planThree(folder, "*.none", FIRST_RUN), Error, "no file matches");
   await assertRejects(() => planThree(folder, "", FIRST_RUN), Error, "is a folder");
-  const part = (from: number, to: number): Positions =>
-    new Map([[`${path}/@${from}`, { path, from, to }]]);
-  assertEquals(await planThree(folder, "in.txt", part(4, 8)), []);
+  const part = await readOf([[path, 4, 8]]);
+  assertEquals(await planThree(folder, "in.txt", part), []);
+  await folder.write("in.txt", "one\ntwo");
   await assertRejects(
-    () => planThree(folder, "in.txt", part(4, 9)),
-    RangeError,
-    `"${path}" has 8 bytes, but was read up to byte 9 before`,
+    () => planThree(folder, "in.txt", part),
+    Error,
+    `"${path}" is not the file that was read up to byte 8 before: it has 7 bytes now`,
   );
-  const gone = new Map<string, unknown>([
-    ["b.txt", 7],
-    ["b.txt/@9", { path: "b.txt", from: 9, to: 12 }],
-    ["c.txt/@9", { path: "c.txt", from: 9, to: 12 }],
-  ]);
-  assertEquals(await planThree(folder, "in.txt", gone), [
-    'warn: files that were read before are gone, or match no more: "b.txt"',
-  ]);
 });
 
 Deno.test("FileInputConfig.plan gives all to one worker where windows go by time, unless it is told not to", async () => {

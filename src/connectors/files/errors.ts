@@ -1,0 +1,42 @@
+/**
+ * What is said of a file that is not what it was.
+ *
+ * @module
+ */
+
+/** What to do about a file that has been replaced since it was read. */
+const CURES = "If it was rotated, give a pattern that finds the old file as well, such as " +
+  `"app.log*": then that one is read to its end. If this file is new, read it from its start with ` +
+  `onReplaced: "read". Or put the old file back`;
+
+/** Why a file is not the one that was read: what differs. */
+export function difference(size: number | null, offset: number): string {
+  return size !== null && size < offset
+    ? `it has ${size} bytes now`
+    : "the bytes before that place are others now";
+}
+
+/** A file is not the one that positions are of, and the old one was not found. */
+export function replaced(path: string, offset: number, differs: string): Error {
+  return new Error(
+    `"${path}" is not the file that was read up to byte ${offset} before: ${differs}. ` +
+      `What was not read yet may be lost. ${CURES}`,
+  );
+}
+
+/** A file was replaced after the run had found it. */
+export function replacedMeanwhile(path: string): Error {
+  return new Error(
+    `"${path}" was replaced after the run had found it, and the old file is no longer beside it. ` +
+      "Start again to go on after the last snapshot; rotate files between runs, or in one folder",
+  );
+}
+
+/** A file was cut, or written again from its start, while it was read. */
+export function cutMeanwhile(path: string, offset: number): Error {
+  return new Error(
+    `"${path}" was cut or written again while it was read, at byte ${offset}. What was not read ` +
+      "yet may be lost. Rotate it by renaming it rather than by copying and cutting (logrotate's " +
+      "copytruncate), and start again to go on after the last snapshot",
+  );
+}

@@ -1,0 +1,19 @@
+import { bytesBefore, crcOf } from "./fingerprint.ts";
+import { openSame } from "./open_same.ts";
+import { firstByte, type Range } from "./ranges.ts";
+
+/**
+ * Notes what stands before ranges that were cut out of files: another worker opens them, and has to
+ * find the same there.
+ *
+ * @throws {Error} If a file is not the one any more that was found.
+ */
+export async function withEvidence(shares: readonly (readonly Range[])[]): Promise<Range[][]> {
+  return await Promise.all(shares.map((share) => Promise.all(share.map(withBytesBefore))));
+}
+
+async function withBytesBefore(range: Range): Promise<Range> {
+  if (range.since !== null) return range;
+  using file = await openSame(range.path, range.file);
+  return { ...range, before: crcOf(await bytesBefore(file, firstByte(range))) };
+}

@@ -1,0 +1,68 @@
+/**
+ * Opens a file that was found before, by what it is and not by its name alone.
+ *
+ * @module
+ */
+import { replacedMeanwhile } from "./errors.ts";
+import { bytesBefore, crcOf, type Fingerprint } from "./fingerprint.ts";
+import { isMissing } from "./glob.ts";
+import { filesIn, foldersOf } from "./siblings.ts";
+
+/**
+ * Opens a file to read. Where another file has taken its name since it was found, it is looked for
+ * beside it, under its new name.
+ *
+ * @param file Which file it has to be; `null`: whatever is there.
+ * @throws {Error} If it is neither there nor beside it.
+ */
+export async function openSame(path: string, file: Fingerprint | null): Promise<Deno.FsFile> {
+  if (file === null) return await Deno.open(path);
+  const there = await openIfThere(path);
+  if (there !== null && await hasInode(there, file)) return there;
+  try {
+    const moved = await openMoved(path, file);
+    if (moved === null) {
+      // Some network file systems number a file anew each time.
+      if (there !== null && await looksLike(there, file)) return there;
+      throw replacedMeanwhile(path);
+    }
+    there?.close();
+    return moved;
+  } catch (error) {
+    there?.close();
+    throw error;
+  }
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/** The file under its new name, if it is beside the old one. */
+async function openMoved(path: string, file: Fingerprint): Promise<Deno.FsFile | null> {
+  const folders = await foldersOf(path);
+  for (const { path: name, info } of (await Promise.all(folders.map(filesIn))).flat()) {
+    if (info.ino !== file.inode) continue;
+    const moved = await openIfThere(name);
+    if (moved !== null && await hasInode(moved, file)) return moved;
+    moved?.close();
+  }
+  return null;
+}
+
+async function hasInode(opened: Deno.FsFile, { inode }: Fingerprint): Promise<boolean> {
+  return inode === null || (await opened.stat()).ino === inode;
+}
+
+async function looksLike(opened: Deno.FsFile, file: Fingerprint): Promise<boolean> {
+  const { size, mtime } = await opened.stat();
+  if (file.packed !== null) {
+    return size === file.packed.size && mtime?.getTime() === file.packed.modified;
+  }
+  return crcOf(await bytesBefore(opened, file.headBytes)) === file.headCrc;
+}

@@ -1,0 +1,56 @@
+import { chunksOf, isGzip } from "./chunks.ts";
+import type { FoundFile } from "./find_files.ts";
+import { bytesBefore, crcOf, lastBytes } from "./fingerprint.ts";
+import type { KnownFile } from "./ranges.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Whether the content of a file agrees with one that was read before: its first bytes, and those
+ * before the end of each part that was read. A gzip file is unpacked for it, unless nothing about it
+ * has changed.
+ *
+ * @throws {Error} If the file cannot be read.
+ */
+export async function isSameFile(file: FoundFile, known: KnownFile): Promise<boolean> {
+  const { headBytes, headCrc } = known.file;
+  if (file.head.length < headBytes || crcOf(file.head.subarray(0, headBytes)) !== headCrc) {
+    return false;
+  }
+  return isGzip(file.path) ? await unpacksAlike(file, known) : await readsAlike(file, known);
+}
+
+async function readsAlike({ path, size }: FoundFile, { parts, end }: KnownFile): Promise<boolean> {
+  if (size < end) return false;
+  using opened = await Deno.open(path);
+  for (const { to, crc } of parts) {
+    if (crcOf(await bytesBefore(opened, to)) !== crc) return false;
+  }
+  return true;
+}
+
+async function unpacksAlike(file: FoundFile, { file: was, parts }: KnownFile): Promise<boolean> {
+  const { packed } = was;
+  const isUntouched = packed !== null && file.inode === was.inode && file.size === packed.size &&
+    file.modified === packed.modified;
+  if (isUntouched) return true;
+  const source = { path: file.path, file: null, offset: 0, before: null, size: 0 };
+  const ends = parts.toSorted((a, b) => a.to - b.to);
+  let at = 0;
+  let last: Uint8Array = new Uint8Array();
+  let next = 0;
+  try {
+    for await (const chunk of chunksOf(source, { chunkBytes: CHUNK_BYTES, tally: { bytes: 0 } })) {
+      for (; next < ends.length && ends[next].to <= at + chunk.length; next++) {
+        const { to, crc } = ends[next];
+        if (crcOf(lastBytes(last, chunk.subarray(0, to - at))) !== crc) return false;
+      }
+      if (next === ends.length) return true;
+      at += chunk.length;
+      last = lastBytes(last, chunk);
+    }
+  } catch {
+    return false; // what cannot be unpacked that far is not what was
+  }
+  return false;
+}
