@@ -141,6 +141,36 @@ export default new Dataflow("lines")
   assertEquals((await run()).stdout, `["all","c3"]\n`);
 });
 
+Deno.test("a log and an output that were rotated: all lines are read, and the other file is not cut", async () => {
+  const old = Array.from({ length: 40_000 }, (_, i) => `old ${i}`);
+  const now = Array.from({ length: 60_000 }, (_, i) => `new ${i}`);
+  await using folder = await folderOf({ "app.log": old.map((line) => `${line}\n`).join("") });
+  const { path } = folder;
+  await Deno.writeTextFile(
+    `${path}/flow.ts`,
+    `import { Dataflow, FileInputConfig, FileOutputConfig } from "millrace";
+export default new Dataflow("copy")
+  .input("in", new FileInputConfig({ path: "${path}/app.log" }))
+  .capture("out", new FileOutputConfig({ path: "${path}/out.txt" }));`,
+  );
+  const run = () => runCli([`${path}/flow.ts`, "-w2", `--recovery=${path}/state.db`]);
+  assertEquals((await run()).code, 0);
+  await Deno.writeTextFile(`${path}/app.log`, "old, behind\n", { append: true });
+  await Deno.rename(`${path}/app.log`, `${path}/app.log.1`);
+  await Deno.writeTextFile(`${path}/app.log`, now.map((line) => `${line}\n`).join(""));
+  assertEquals(await run(), { code: 0, stdout: "", stderr: "" });
+  assertEquals(await linesIn(path), [...old, "old, behind", ...now].toSorted());
+
+  const other = "of another program\n".repeat(100_000);
+  await Deno.rename(`${path}/out.0.txt`, `${path}/kept.0.txt`);
+  await Deno.writeTextFile(`${path}/out.0.txt`, other);
+  const { code, stderr } = await run();
+  assertEquals(code, 1);
+  assertMatch(stderr, /step "out" failed/);
+  assertMatch(stderr, /bytes of ".*out\.0\.txt" belong to the snapshot, but its bytes before/);
+  assertEquals(await Deno.readTextFile(`${path}/out.0.txt`), other);
+});
+
 Deno.test("two runs on one store: the second is refused, and the first goes on", async () => {
   await using folder = await folderOf({});
   await using first = startCli([

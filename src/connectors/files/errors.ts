@@ -40,3 +40,20 @@ export function cutMeanwhile(path: string, offset: number): Error {
       "copytruncate), and start again to go on after the last snapshot",
   );
 }
+
+/** What an output finds is not the file that it wrote. */
+export function outputReplaced(path: string, bytes: number, differs: string): Error {
+  return new Error(
+    `${bytes} bytes of "${path}" belong to the snapshot, but ${differs}: it was replaced, changed or ` +
+      "moved since, and is left as it is. Put the old file back; or move this one away and give the " +
+      "output another path, which begins a new file; or begin anew with --from-scratch",
+  );
+}
+
+/** A file was renamed, deleted, cut or written to by others while an output writes it. */
+export function outputReplacedMeanwhile(path: string, differs: string): Error {
+  return new Error(
+    `"${path}" is being written, but ${differs}: a file must not be rotated, deleted or written by ` +
+      "others while a flow writes it. Put it back, and start again to go on after the last snapshot",
+  );
+}

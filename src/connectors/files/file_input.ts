@@ -4,6 +4,7 @@ import { withEvidence } from "./evidence.ts";
 import { findFiles } from "./find_files.ts";
 import { filesToRead, type OnReplaced } from "./known_files.ts";
 import { LinesReader } from "./lines_reader.ts";
+import { requireNotWritten } from "./open_outputs.ts";
 import { pathOption } from "./path_option.ts";
 import { type Range, unreadRanges } from "./ranges.ts";
 import { shareOut } from "./share_out.ts";
@@ -125,9 +126,17 @@ export class FileInputConfig implements InputConfig<string> {
     return [ranges, ...Array.from({ length: workerCount - 1 }, () => [])];
   }
 
-  /** Begins to read this worker's share; for the engine. */
-  open({ plan, workerIndex, log }: Place): Promise<InputReader<string>> {
+  /**
+   * Begins to read this worker's share; for the engine.
+   *
+   * @throws {Error} If an output of the flow writes one of the files.
+   */
+  async open({ plan, workerIndex, signal, log }: Place): Promise<InputReader<string>> {
     const shares = plan as readonly (readonly Range[])[];
-    return Promise.resolve(new LinesReader(shares[workerIndex], undefined, log));
+    // Of all workers: each checks the files that it writes itself.
+    for (const path of new Set(shares.flat().map(({ path }) => path))) {
+      await requireNotWritten(path, signal);
+    }
+    return new LinesReader(shares[workerIndex], undefined, log);
   }
 }

@@ -1,7 +1,7 @@
-import type { PartitionName } from "../../core/ids.ts";
+import type { Log } from "../../core/log.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { isGzip } from "./chunks.ts";
-import { cutIfLonger, type FilePosition, openWriter } from "./file_writer.ts";
+import { type FilePosition, isUnchanged, type LeftFile, openWriter } from "./file_writer.ts";
 import { pathOption } from "./path_option.ts";
 import { fileOfWorker, isFileOfAnyWorker } from "./worker_files.ts";
 
@@ -23,6 +23,12 @@ export interface FileOutputOptions {
  * A first run replaces what is in the file. A run that goes on after a snapshot first cuts off what
  * was written after that snapshot, so the file holds each line once. At the end of each epoch all
  * that was written is on the disk.
+ *
+ * The file must stay where it is, also between runs that go on: it must not be rotated, edited or
+ * written by others. If its length or the 1024 bytes before the end of the snapshot are not what was
+ * written, the run ends with an error that says what to do, and the file stays as it is. A copy that
+ * was put in its place is taken for it. While the flow runs, each epoch's end looks whether the file
+ * is still there. A file that an input of the same flow reads is refused.
  *
  * @example
  * ```ts
@@ -54,41 +60,60 @@ export class FileOutputConfig implements OutputConfig<unknown> {
   /**
    * Opens this worker's file and cuts it to where to go on; for the engine.
    *
-   * @throws {Error} If it cannot be opened, is written by another output already, or has less in it
-   * than the snapshot says.
+   * @throws {Error} If it cannot be opened, is written by another output already, or is not the file
+   * that the snapshot is of.
    */
   async open(at: Place, resume: Positions): Promise<OutputWriter<unknown>> {
     const path = fileOfWorker(this.#path, at.workerIndex, at.workerCount);
     // Of the files that are left from a run with other workers one worker has to take care.
     const left = at.workerIndex === 0 ? this.#left(at.workerCount, resume) : [];
-    const kept = await cutLeftFiles(left, resume);
-    return await openWriter(path, bytesIn(resume, path), kept);
+    return await openWriter(
+      path,
+      positionIn(resume, path),
+      await cuttable(left, at.log),
+      at.signal,
+    );
   }
 
-  #left(workerCount: number, resume: Positions): string[] {
+  #left(workerCount: number, resume: Positions): LeftFile[] {
     const used = new Set<string>();
     for (let i = 0; i < workerCount; i++) used.add(fileOfWorker(this.#path, i, workerCount));
     return [...resume.keys()]
-      .filter((file) => !used.has(file) && isFileOfAnyWorker(this.#path, file));
+      .filter((file) => !used.has(file) && isFileOfAnyWorker(this.#path, file))
+      .map((path) => ({ path, position: positionIn(resume, path)! }));
   }
 }
 
 /**
- * Cuts off what was written after the snapshot, as it will be written again, elsewhere. The positions
- * go into the next snapshots: a later run may have as many workers as the earlier one.
+ * The files that are still there, to cut off what was written after the snapshot, as it will be written
+ * again, elsewhere. Their positions go into the next snapshots: a later run may have as many workers as
+ * the earlier one.
  */
-async function cutLeftFiles(
-  files: readonly PartitionName[],
-  resume: Positions,
-): Promise<Map<PartitionName, FilePosition>> {
-  const kept = new Map<PartitionName, FilePosition>();
-  for (const file of files) {
-    const bytes = bytesIn(resume, file);
-    if (await cutIfLonger(file, bytes)) kept.set(file, { bytes });
+async function cuttable(files: readonly LeftFile[], log: Log): Promise<LeftFile[]> {
+  const there: LeftFile[] = [];
+  for (const left of files) {
+    if (await isUnchanged(left.path, left.position)) there.push(left);
+    else {
+      log.warn(
+        `"${left.path}" is not what an earlier run wrote any more: it is left as it is, and lines that ` +
+          "were written after the snapshot come again elsewhere",
+      );
+    }
   }
-  return kept;
+  return there;
 }
 
-function bytesIn(resume: Positions, file: PartitionName): number {
-  return (resume.get(file) as FilePosition | undefined)?.bytes ?? 0;
+/**
+ * How much of a file belongs to the snapshot; `null` where the snapshot does not know it.
+ *
+ * @throws {Error} If an earlier version stored it, which did not note which file it is of.
+ */
+function positionIn(resume: Positions, file: string): FilePosition | null {
+  const state = resume.get(file) as FilePosition | undefined;
+  if (state === undefined) return null;
+  if ("crc" in state) return state;
+  throw new Error(
+    `the recovery store has the length of "${file}" in the form of an earlier version, which does ` +
+      "not say which file it is of: begin anew with --from-scratch",
+  );
 }

@@ -3,69 +3,124 @@ import { ItemError } from "../../core/errors.ts";
 import type { PartitionName } from "../../core/ids.ts";
 import { toLine } from "../../core/preview.ts";
 import type { OutputWriter, Positions } from "../../graph/contracts.ts";
+import { outputReplaced, outputReplacedMeanwhile } from "./errors.ts";
+import { bytesBefore, crcOf, EVIDENCE_BYTES, lastBytes } from "./fingerprint.ts";
 import { isMissing } from "./glob.ts";
+import { claim } from "./open_outputs.ts";
 
-/** How much of a file a snapshot is sure of. */
+/** How much of a file a snapshot is sure of, and which file that is. */
 export interface FilePosition {
   /** Its length, in bytes. */
   readonly bytes: number;
+  /** The CRC-32 of its last bytes: see `fingerprint.ts`. */
+  readonly crc: number;
+  /** Its inode; `null` where the system has none. */
+  readonly inode: number | null;
 }
 
-/** The files that this process writes: two outputs on one file would write over each other. */
-const written = new Set<string>();
+/** The file of an earlier run with other workers: what was written after the snapshot is cut off. */
+export interface LeftFile {
+  readonly path: PartitionName;
+  readonly position: FilePosition;
+}
 
-const encoder = new TextEncoder();
-
-/** A file that is open for writing, at its end. */
+/** What a {@linkcode FileWriter} writes. */
 interface OpenFile {
   readonly path: string;
-  readonly realPath: string;
+  /** To cut it with. */
   readonly file: Deno.FsFile;
+  readonly claimed: Disposable;
+  readonly left: readonly LeftFile[];
+  /** Its length after it has been cut. */
   readonly bytes: number;
+  /** The last of these bytes. */
+  readonly last: Uint8Array;
+  readonly inode: number | null;
 }
 
+const NOTHING: FilePosition = { bytes: 0, crc: 0, inode: null };
+const encoder = new TextEncoder();
+
 /**
- * Opens a file and cuts it.
+ * Opens a file. It is cut only when something is written to it or an epoch ends: by then it is known
+ * that no input of the flow reads it.
  *
  * @param path The file; made where there is none.
- * @param bytes How much of it to keep.
- * @param others Positions of other files, which go into the snapshots as they are.
- * @throws {Error} If it cannot be opened, is written already, or has fewer bytes.
+ * @param position How much of it to keep; `null` where nothing is known of it, so that all is replaced.
+ * @param left Files that nobody writes any more, which are to be cut as well.
+ * @param run The signal of the run.
+ * @throws {Error} If it cannot be opened, is written already, or is not the file of the position.
  */
 export async function openWriter(
   path: string,
-  bytes: number,
-  others: ReadonlyMap<PartitionName, FilePosition>,
+  position: FilePosition | null,
+  left: readonly LeftFile[],
+  run: AbortSignal,
 ): Promise<OutputWriter<unknown>> {
+  const { bytes } = position ?? NOTHING;
   const file = await openFile(path, bytes);
-  let realPath: string | undefined;
+  let claimed: Disposable | undefined;
   try {
-    realPath = claim(path, await Deno.realPath(path));
-    const { isFile, size } = await file.stat();
-    if (!isFile) throw new TypeError(`"${path}" is not a file, but a pipe or a device`);
-    if (size < bytes) throw changed(path, `has ${size} bytes`, bytes);
-    await file.truncate(bytes);
-    await file.seek(bytes, Deno.SeekMode.Start);
-    return new FileWriter({ path, realPath, file, bytes }, others);
+    claimed = await claim(path, run);
+    const info = await file.stat();
+    if (!info.isFile) throw new TypeError(`"${path}" is not a file, but a pipe or a device`);
+    const last = await bytesBefore(file, bytes);
+    const differs = position === null ? null : difference(position, info, last);
+    if (differs !== null) throw outputReplaced(path, bytes, differs);
+    return new FileWriter({ path, file, claimed, left, bytes, last, inode: info.ino });
   } catch (error) {
     file.close();
-    if (realPath !== undefined) written.delete(realPath);
+    claimed?.[Symbol.dispose]();
     throw error;
+  }
+}
+
+/** What makes a file another one than that of a position; `null` where nothing does. */
+function difference(
+  { bytes, crc, inode }: FilePosition,
+  { size, ino }: Deno.FileInfo,
+  last: Uint8Array,
+): string | null {
+  if (size < bytes) return `it has ${size} bytes`;
+  if (bytes > 0 && crcOf(last) !== crc) return "its bytes before that place are others";
+  // A copy may have been put in its place. But with few bytes that agree, nothing is cut off others.
+  const isOther = inode !== null && ino !== inode;
+  return isOther && bytes < EVIDENCE_BYTES && size > bytes ? "it is another file" : null;
+}
+
+/** Whether a file is still there as a position has it: then it can be cut to it. */
+export async function isUnchanged(path: string, position: FilePosition): Promise<boolean> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+  try {
+    const info = await file.stat();
+    return info.isFile &&
+      difference(position, info, await bytesBefore(file, position.bytes)) === null;
+  } finally {
+    file.close();
   }
 }
 
 /** Writes lines, one call for each batch. */
 class FileWriter implements OutputWriter<unknown> {
   readonly #to: OpenFile;
-  readonly #others: ReadonlyMap<PartitionName, FilePosition>;
+  #file: Deno.FsFile;
   #bytes: number;
+  #last: Uint8Array;
+  #isCut = false;
   #synced = false; // that it was cut has to reach the disk, too
   #pending: Promise<void> = Promise.resolve();
 
-  constructor(to: OpenFile, others: ReadonlyMap<PartitionName, FilePosition>) {
+  constructor(to: OpenFile) {
     this.#to = to;
+    this.#file = to.file;
     this.#bytes = to.bytes;
-    this.#others = others;
+    this.#last = to.last;
   }
 
   write(batch: readonly unknown[]): Promise<void> {
@@ -73,57 +128,91 @@ class FileWriter implements OutputWriter<unknown> {
   }
 
   async prepare(): Promise<Positions> {
-    if (!this.#synced) await (this.#pending = this.#to.file.syncData());
-    this.#synced = true;
-    return new Map([...this.#others, [this.#to.path, { bytes: this.#bytes }]]);
+    await (this.#pending = this.#settle());
+    const { path, left, inode } = this.#to;
+    const position: FilePosition = { bytes: this.#bytes, crc: crcOf(this.#last), inode };
+    return new Map([
+      ...left.map(({ path, position }) => [path, position] as const),
+      [path, position],
+    ]);
   }
 
   async close(): Promise<void> {
     await this.#pending.catch(() => {}); // whoever made the call knows
-    this.#to.file.close();
-    written.delete(this.#to.realPath);
+    this.#file.close();
+    this.#to.claimed[Symbol.dispose]();
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
+    await this.#begin();
     this.#synced = false;
     let rest = bytes;
-    while (rest.length > 0) rest = rest.subarray(await this.#to.file.write(rest));
+    while (rest.length > 0) rest = rest.subarray(await this.#file.write(rest));
     this.#bytes += bytes.length;
+    this.#last = lastBytes(this.#last, bytes);
+  }
+
+  async #settle(): Promise<void> {
+    await this.#begin();
+    if (!this.#synced) await this.#file.syncData();
+    this.#synced = true;
+    await this.#requireThere();
+  }
+
+  /** Cuts off what was written after the snapshot, as it will be written again, and goes to the end. */
+  async #begin(): Promise<void> {
+    if (this.#isCut) return;
+    const { path, file, left, bytes } = this.#to;
+    for (const { path, position } of left) await Deno.truncate(path, position.bytes);
+    await file.truncate(bytes);
+    await this.#requireThere();
+    // Who appends leaves no hole in a file that others have cut: so its length shows that they did.
+    this.#file = await Deno.open(path, { append: true });
+    file.close();
+    this.#isCut = true;
+  }
+
+  /** Makes sure that what has been written is in the file of that name. */
+  async #requireThere(): Promise<void> {
+    const { path, inode } = this.#to;
+    const found = await statOf(path);
+    if (found === null) throw outputReplacedMeanwhile(path, "it is not there any more");
+    if (found.size !== this.#bytes) {
+      const differs = `it has ${found.size} bytes and not the ${this.#bytes} that were written`;
+      throw outputReplacedMeanwhile(path, differs);
+    }
+    if (found.ino === inode) return;
+    // Some network file systems number a file anew each time.
+    const position = { bytes: this.#bytes, crc: crcOf(this.#last), inode: null };
+    if (!await isUnchanged(path, position)) {
+      throw outputReplacedMeanwhile(path, "another file has its name now");
+    }
   }
 }
 
-function claim(path: string, realPath: string): string {
-  if (written.has(realPath)) {
-    throw new TypeError(
-      `"${path}" is written by another output already: ` +
-        `give each a file of its own, or merge the streams before the output`,
-    );
+async function statOf(path: string): Promise<Deno.FileInfo | null> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
   }
-  written.add(realPath);
-  return realPath;
 }
 
 async function openFile(path: string, bytes: number): Promise<Deno.FsFile> {
   try {
-    return await Deno.open(path, { write: true, create: bytes === 0 });
+    return await Deno.open(path, { read: true, write: true, create: bytes === 0 });
   } catch (cause) {
     if (cause instanceof Deno.errors.IsADirectory) {
       throw new Deno.errors.IsADirectory(`cannot write to "${path}": it is a folder`, { cause });
     }
     if (!isMissing(cause)) throw cause;
-    if (bytes > 0) throw changed(path, "is not there", bytes);
+    if (bytes > 0) throw outputReplaced(path, bytes, "it is not there");
     throw new Deno.errors.NotFound(
       `cannot write to "${path}": there is no folder "${dirname(path)}"`,
       { cause },
     );
   }
-}
-
-function changed(path: string, found: string, bytes: number): RangeError {
-  return new RangeError(
-    `"${path}" ${found}, but ${bytes} bytes of it belong to the snapshot: ` +
-      `it was changed or moved since; put it back, or start anew without the snapshot`,
-  );
 }
 
 function linesOf(batch: readonly unknown[]): string {
@@ -140,17 +229,4 @@ function linesOf(batch: readonly unknown[]): string {
     lines += line + "\n";
   }
   return lines;
-}
-
-/** Cuts a file to `bytes`. Says whether it has that many; where it has not, it stays as it is. */
-export async function cutIfLonger(path: string, bytes: number): Promise<boolean> {
-  try {
-    const { isFile, size } = await Deno.stat(path);
-    if (!isFile || size < bytes) return false;
-    if (size > bytes) await Deno.truncate(path, bytes);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }

@@ -3,6 +3,8 @@ import { pathToFileURL } from "node:url";
 import { Dataflow, ItemError, run, StepError, TestingInputConfig } from "millrace";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
 import { FileOutputConfig } from "../../../src/connectors/files/file_output.ts";
+import type { FilePosition } from "../../../src/connectors/files/file_writer.ts";
+import { crcOf, lastBytes } from "../../../src/connectors/files/fingerprint.ts";
 import type { OutputWriter, Positions } from "../../../src/graph/contracts.ts";
 import { testPlace } from "../../support/place.ts";
 import { tempFolder } from "./temp_folder.ts";
@@ -18,6 +20,19 @@ async function open(
   } = {},
 ): Promise<OutputWriter<unknown>> {
   return await new FileOutputConfig({ path }).open(testPlace(place), resume);
+}
+
+/** How many bytes of which files positions say that there are. */
+function bytesOf(positions: Positions): Map<string, number> {
+  const entries = [...positions] as [string, FilePosition][];
+  return new Map(entries.map(([path, { bytes }]) => [path, bytes]));
+}
+
+/** What is stored of a file that was written up to there. */
+async function writtenTo(path: string, bytes: number): Promise<Positions> {
+  const content = await Deno.readFile(path);
+  const crc = crcOf(lastBytes(new Uint8Array(), content.subarray(0, bytes)));
+  return new Map([[path, { bytes, crc, inode: (await Deno.stat(path)).ino }]]);
 }
 
 /** Writes all at once, and gives the positions. */
@@ -60,12 +75,12 @@ Deno.test("a file output has written all, and says how much, when it is prepared
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const writer = await open(path);
-  assertEquals(await writer.prepare(0), new Map([[path, { bytes: 0 }]]));
+  assertEquals(bytesOf(await writer.prepare(0)), new Map([[path, 0]]));
   await writer.write(["grüße", "zwei"], 1);
   await writer.write(["drei"], 1);
-  assertEquals(await writer.prepare(1), new Map([[path, { bytes: 18 }]]));
+  assertEquals(bytesOf(await writer.prepare(1)), new Map([[path, 18]]));
   assertEquals(await Deno.readTextFile(path), "grüße\nzwei\ndrei\n");
-  assertEquals(await writer.prepare(2), new Map([[path, { bytes: 18 }]]));
+  assertEquals(bytesOf(await writer.prepare(2)), new Map([[path, 18]]));
   await writer.close();
 });
 
@@ -81,17 +96,19 @@ Deno.test("a file output cuts off what came after the snapshot, and goes on ther
 
   const positions = await writeAll(path, ["again"], { resume });
   assertEquals(await Deno.readTextFile(path), "grüße\nagain\n");
-  assertEquals(positions, new Map([[path, { bytes: 14 }]]));
+  assertEquals(bytesOf(positions), new Map([[path, 14]]));
 });
 
 Deno.test("a file output fails where the file has less than the snapshot says", async () => {
   await using folder = await tempFolder();
-  const path = await folder.write("out.txt", "one\n");
-  const resume = new Map([[path, { bytes: 5 }]]);
-  await assertRejects(() => open(path, { resume }), RangeError, `"${path}" has 4 bytes, but 5`);
+  const path = await folder.write("out.txt", "one\n\n");
+  const resume = await writtenTo(path, 5);
+  const belong = `5 bytes of "${path}" belong to the snapshot, but it`;
+  await Deno.writeTextFile(path, "one\n");
+  await assertRejects(() => open(path, { resume }), Error, `${belong} has 4 bytes`);
   assertEquals(await Deno.readTextFile(path), "one\n");
   await Deno.remove(path);
-  await assertRejects(() => open(path, { resume }), RangeError, `"${path}" is not there, but 5`);
+  await assertRejects(() => open(path, { resume }), Error, `${belong} is not there`);
 });
 
 Deno.test("file outputs of several workers write a file each", async () => {
@@ -132,8 +149,7 @@ Deno.test("a file holds each line once also after a run with fewer workers", asy
 Deno.test("a file output leaves the files of its fellow workers alone", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
-  await folder.write("out.1.txt", "kept\n");
-  const resume = new Map([[folder.at("out.1.txt"), { bytes: 5 }]]);
+  const resume = await writtenTo(await folder.write("out.1.txt", "kept\n"), 5);
   await writeAll(path, ["more"], { resume, workerIndex: 1, workerCount: 2 });
   const positions = await writeAll(path, [], { resume, workerIndex: 0, workerCount: 2 });
   assertEquals(await Deno.readTextFile(folder.at("out.1.txt")), "kept\nmore\n");
@@ -144,8 +160,11 @@ Deno.test("a file output leaves files alone that are not its own", async () => {
   await using folder = await tempFolder();
   const names = ["other.txt", "out.x.txt", "out.1.log", "out.txt.1", "output.1.txt"];
   const resume = new Map<string, unknown>();
-  for (const name of names) resume.set(await folder.write(name, "whole\n"), { bytes: 2 });
-  resume.set(folder.at("out.7.txt"), { bytes: 2 }); // not there any more
+  for (const name of [...names, "out.7.txt"]) {
+    const [[path, position]] = await writtenTo(await folder.write(name, "whole\n"), 2);
+    resume.set(path, position);
+  }
+  await Deno.remove(folder.at("out.7.txt"));
   const path = folder.at("out.txt");
   assertEquals([...(await writeAll(path, [], { resume })).keys()], [path]);
   for (const name of names) assertEquals(await Deno.readTextFile(folder.at(name)), "whole\n", name);
