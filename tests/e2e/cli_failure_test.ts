@@ -141,6 +141,17 @@ Deno.test("an input that yields no pair is told what it should yield", async () 
   );
 });
 
+Deno.test("what a generator yielded before it throws comes out, and then the run fails", async () => {
+  for (const workers of [1, 2]) {
+    const flow = `${flowFile("failing.ts")}:inGenerator`;
+    const { stdout, stderr } = await failed([flow, `-w${workers}`]);
+    const numbers = stdout.trimEnd().split("\n").map(Number).sort((a, b) => a - b);
+    const each = Array.from({ length: 1_500 }, (_, i) => i + 1);
+    assertEquals(numbers, each.flatMap((n) => new Array(workers).fill(n)));
+    assertMatch(stderr, /^error: step "queue" failed.*\n {2}Error: the queue is gone\n/);
+  }
+});
+
 Deno.test("an exception in an output is shown with the step, the item and the place", async () => {
   const { stderr } = await failed([`${flowFile("failing.ts")}:inOutput`]);
   assertEquals(

@@ -11,7 +11,7 @@ async function workerOf(cli: CliProcess): Promise<number> {
   return Number((await cli.stdout.line(/^pid (\d+)$/))[1]);
 }
 
-/** Fails unless the flow `counts` was stopped gracefully: all that it had read was written. */
+/** Fails unless the flow `counts` or `takes` was stopped gracefully: all that it had read was written. */
 function assertGraceful({ code, stdout, stderr }: CliResult): void {
   const [pid, ...written] = stdout.trimEnd().split("\n");
   assert(/^pid \d+$/.test(pid));
@@ -37,6 +37,17 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     assertGraceful(await cli.finished());
   });
 }
+
+Deno.test("SIGTERM loses nothing of what an async generator has taken from a queue", async () => {
+  for (const store of [false, true]) {
+    await using folder = await folderOf({});
+    const recovery = store ? [`--recovery=${folder.path}/state.db`] : [];
+    await using cli = startCli([endless("takes"), ...recovery]);
+    await cli.stdout.line(/^3000$/);
+    cli.kill("SIGTERM");
+    assertGraceful(await cli.finished());
+  }
+});
 
 Deno.test("SIGTERM to a worker alone stops the run gracefully", async () => {
   await using cli = startCli([endless("counts")]);

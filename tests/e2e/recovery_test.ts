@@ -88,6 +88,34 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
   });
 }
 
+Deno.test("kill -9 loses nothing where the source goes on changing the position that it yielded", async () => {
+  await using folder = await folderOf({});
+  const count = 8_000;
+  const args = [
+    `${flowFile("resumable.ts")}:cursor`,
+    `--recovery=${folder.path}/state.db`,
+    "--epoch-interval=20ms",
+    "--",
+    `${folder.path}/out.txt`,
+    `${count}`,
+  ];
+  let committed = 0;
+  for (let kill = 0; kill < 2; kill++) {
+    await using cli = startCli(args);
+    const until = committed + 5;
+    while (committed < until) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      using store = await SqliteInspector.open(`${folder.path}/state.db`).catch(() => null);
+      committed = Math.max(committed, store?.epoch ?? 0);
+    }
+    for (const pid of cli.processes()) Deno.kill(pid, "SIGKILL");
+    assertEquals((await cli.finished()).code, 137);
+  }
+  assertEquals(await runCli(args), { code: 0, stdout: "", stderr: "" });
+  const numbers = Array.from({ length: count }, (_, n) => `${n}`).sort();
+  assertEquals(await linesIn(folder.path), numbers);
+});
+
 Deno.test("a flow that is stopped goes on where it was, with 1, 3, 2 and 1 workers", async () => {
   await using undisturbed = await folderOf({});
   await runCli(args(undisturbed.path, 1));

@@ -22,6 +22,24 @@ export function counts(): Dataflow<number> {
   return new Dataflow("counts").input("counting", counting).capture(new StdOutputConfig());
 }
 
+/** Takes numbers that nobody can take again; prints what it has taken, as `counts` does. */
+export function takes(): Dataflow<number> {
+  console.log(`pid ${Deno.pid}`);
+  const input = new ManualInputConfig<number>(async function* () {
+    let n = 0;
+    try {
+      for (;;) {
+        n++;
+        if (n % 1_000 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+        yield [null, n];
+      }
+    } finally {
+      console.error(`closed after ${n}`);
+    }
+  });
+  return new Dataflow("takes").input("queue", input).capture(new StdOutputConfig());
+}
+
 export function idles(): Dataflow<string> {
   const input = new ManualInputConfig<string>(async function* () {
     yield [null, `pid ${Deno.pid}`];

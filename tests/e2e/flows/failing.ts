@@ -37,6 +37,20 @@ export function inInput(): Dataflow<unknown> {
     .capture(new StdOutputConfig());
 }
 
+/** Fails in the middle of a batch; what came before is still behind a slow step then. */
+export function inGenerator(): Dataflow<number> {
+  const input = new ManualInputConfig<number>(function* (worker) {
+    for (let n = 1; n <= 1_500; n++) yield [null, n];
+    if (worker === 0) throw new Error("the queue is gone");
+  });
+  return new Dataflow("failing").input("queue", input)
+    .mapAsync(async (n) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      return n;
+    }, { concurrency: 100 })
+    .capture(new StdOutputConfig());
+}
+
 export function inOutput(): Dataflow<number> {
   const output = new ManualOutputConfig<number>(() => (n) => {
     if (n === 3) throw new Error("the disk is full");

@@ -1,5 +1,5 @@
 /** Flows that are killed and go on. What comes out does not depend on when, or how often. */
-import { Dataflow, FileOutputConfig, PartitionedInputConfig } from "millrace";
+import { Dataflow, FileOutputConfig, ManualInputConfig, PartitionedInputConfig } from "millrace";
 
 /**
  * Lines of numbers from several partitions into a file: keyed state, an exchange, a merge. With a
@@ -39,4 +39,19 @@ function failOnce(n: number, at: number, marker: string | undefined): number {
     throw error;
   }
   throw new Error("failed once");
+}
+
+/** Numbers up to a count into a file. The source yields one object, and changes it all the time. */
+export function cursor([path, count]: readonly string[]): Dataflow<unknown> {
+  const input = new ManualInputConfig<number, { at: number }>(
+    async function* (_index, _of, resume) {
+      const cursor = resume ?? { at: -1 };
+      while (++cursor.at < Number(count)) {
+        if (cursor.at % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        yield [cursor, cursor.at];
+      }
+    },
+  );
+  return new Dataflow("cursor").input("numbers", input).map((n) => `${n}`)
+    .capture("out", new FileOutputConfig({ path }));
 }
