@@ -37,7 +37,8 @@ export class ManualOutputConfig<in T> implements OutputConfig<T> {
    * Checks that `builder` is a function; does not call it.
    *
    * @param builder Called once on every worker. Gives the handler, which is called for each item, one
-   * at a time. Workers call theirs at the same time, so what is behind them must allow that.
+   * at a time. Workers call theirs at the same time, so what is behind them must allow that. If the
+   * handler throws or rejects, the run fails, and the handler gets nothing that comes after that item.
    */
   constructor(builder: (workerIndex: number, workerCount: number) => ItemHandler<T>) {
     requireBuilder("ManualOutputConfig", builder);

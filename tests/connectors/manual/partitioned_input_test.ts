@@ -7,7 +7,7 @@ import {
   run,
   StepError,
 } from "../../../mod.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually, idle } from "../../support/eventually.ts";
 import { openOnAll } from "../../support/open_input.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
 
@@ -221,4 +221,30 @@ Deno.test("PartitionedInputConfig closes every partition when one of them fails 
   await run(flow, { signal: stop.signal, log });
   assertEquals(closed, ["a", "b", "c"]);
   assertEquals(lines, [`warn: step "in" failed to close: Error: cannot close a`]);
+});
+
+Deno.test("PartitionedInputConfig waits until every partition has closed, also when one fails to", async () => {
+  const slow = Promise.withResolvers<void>();
+  const calls: string[] = [];
+  const input = new PartitionedInputConfig<string>({
+    partitions: () => ["a", "b"],
+    build: (partition) => ({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.resolve({ done: false as const, value: [null, partition] as const }),
+        return: async () => {
+          if (partition === "a") throw new Error("cannot close a");
+          await slow.promise;
+          calls.push("b has closed");
+          return { done: true as const, value: undefined };
+        },
+      }),
+    }),
+  });
+  const [reader] = await openOnAll(input, 1);
+  const closing = assertRejects(() => reader.close(), Error, "cannot close a")
+    .then(() => calls.push("the input has closed"));
+  await idle();
+  slow.resolve();
+  await closing;
+  assertEquals(calls, ["b has closed", "the input has closed"]);
 });
