@@ -8,6 +8,7 @@
  * @module
  */
 import { refuse } from "./errors.ts";
+import { statOf } from "./place.ts";
 
 /**
  * Takes the lock. Disposing it gives it back; the file stays, since whoever waits for it may have it
@@ -22,13 +23,18 @@ export async function lockStore(path: string): Promise<Disposable> {
   } catch (error) {
     throw refuse(path, `its lock ${path}-lock cannot be made: ${(error as Error).message}`, error);
   }
+  let isLocked: boolean;
   try {
-    if (await file.tryLock(true)) return file;
+    isLocked = await file.tryLock(true);
+    // One that was deleted in between keeps nobody out: then there is another one by now, or none.
+    const [own, there] = [await file.stat(), await statOf(`${path}-lock`)];
+    if (isLocked && own.ino === there?.ino) return file;
   } catch (error) {
     file.close();
     throw refuse(path, `${path}-lock cannot be locked: ${(error as Error).message}`, error);
   }
   file.close();
+  if (isLocked) return await lockStore(path);
   throw refuse(
     path,
     "another run uses it: wait until that one has ended, or give each run a store of its own",

@@ -22,6 +22,9 @@ import { SqliteStore } from "./store.ts";
  * belongs to one flow, and one run at a time. It must be on a disk of this machine: SQLite's WAL does
  * not work over a network.
  *
+ * If one of these files is moved, deleted or replaced while a run uses them, the run ends with a
+ * `RecoveryError` at its next epoch.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";

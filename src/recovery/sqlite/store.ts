@@ -24,6 +24,7 @@ import { giveBackPages, moveWal } from "./file_size.ts";
 import { writeHeadChecksum } from "./head.ts";
 import { lockStore } from "./lock_file.ts";
 import { openForRun } from "./open.ts";
+import { StoreFiles } from "./store_files.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 import { Turns } from "./turns.ts";
 
@@ -40,13 +41,15 @@ export class SqliteStore implements RecoveryStore {
   readonly #steps = new Map<StepId, number>();
   readonly #writer: BlockWriter;
   readonly #reader: BlockReader;
+  readonly #files: StoreFiles;
   #epoch: Epoch | null;
   #busy: Promise<unknown> = Promise.resolve();
   #closed = false;
   #failure: unknown;
 
-  private constructor(path: string, db: DatabaseSync, lock: Disposable) {
+  private constructor(path: string, db: DatabaseSync, lock: Disposable, files: StoreFiles) {
     this.#path = path;
+    this.#files = files;
     this.#db = db;
     this.#lock = lock;
     this.#writer = new BlockWriter(db, (step) => this.#numberOf(step));
@@ -68,7 +71,9 @@ export class SqliteStore implements RecoveryStore {
       const db = await openForRun(path, flow);
       try {
         if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${maxPages}`);
-        return new SqliteStore(path, db, lock);
+        const files = new StoreFiles(path);
+        await files.note();
+        return new SqliteStore(path, db, lock, files);
       } catch (error) {
         db.close();
         throw explain(path, error);
@@ -140,8 +145,10 @@ export class SqliteStore implements RecoveryStore {
   commit(epoch: Epoch, changes: EpochChanges): Promise<void> {
     return this.#alone(async () => {
       const next = nextEpoch(this.#epoch, epoch);
+      await this.#files.check();
       this.#db.prepare("BEGIN IMMEDIATE").run();
       try {
+        this.#requireAlone();
         await this.#writer.write(changes.state);
         this.#writePositions(changes.positions);
         this.#db.prepare("UPDATE meta SET epoch = ?, committed_at = ?").run(next, Date.now());
@@ -156,7 +163,19 @@ export class SqliteStore implements RecoveryStore {
       // The epoch is committed, whatever comes of this; if the disk is full or broken, the next
       // commit says so.
       await moveWal(this.#db, this.#path).catch(() => {});
+      await this.#files.note();
     });
+  }
+
+  /** A lock cannot be relied on everywhere: not on some network file systems, nor once it was deleted. */
+  #requireAlone(): void {
+    const { epoch } = this.#db.prepare("SELECT epoch FROM meta").get()!;
+    if (epoch === this.#epoch) return;
+    throw refuse(
+      this.#path,
+      `another run uses it as well: it has committed epoch ${epoch}, and this run epoch ` +
+        `${this.#epoch}. Stop one of them, and give each run a store of its own`,
+    );
   }
 
   close(): Promise<void> {
