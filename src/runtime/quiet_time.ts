@@ -1,20 +1,20 @@
 /**
- * For how long a step has had nothing to do and nothing to wait for.
+ * For how long a step has had nothing to do and nothing to wait for, or an input has given nothing.
  *
  * @module
  */
 
+/** How long to sleep at most while it counts, in milliseconds. */
+export const LOOK_EVERY_MS = 1_000;
+
 /**
- * The most that one look may add, in milliseconds. Whoever counts looks once a minute at least; when the
- * process stood still in between, what came meanwhile may be waiting unseen.
+ * The most that one look may add, in milliseconds. After a longer time, the process stood still or had much
+ * to do: what came meanwhile may be waiting unseen.
  */
-const LONGEST_MS = 65_000;
+const LONGEST_MS = LOOK_EVERY_MS + 500;
 
 /** The same for a look at which the worker had not slept since the last. */
 const LONGEST_BUSY_MS = 10;
-
-/** How long to sleep at most while it counts, in milliseconds. */
-export const LOOK_EVERY_MS = 60_000;
 
 /** Counts while it is told to. */
 export class QuietTime {
@@ -50,5 +50,11 @@ export class QuietTime {
   /** Counts no more. */
   stop(): void {
     this.#since = null;
+  }
+
+  /** Counts no more, and forgets what it has counted. */
+  reset(): void {
+    this.#since = null;
+    this.#ms = 0;
   }
 }

@@ -20,12 +20,23 @@ Deno.test("QuietTime counts from start to stop, as far as somebody looked", () =
   assertEquals(quiet.ms, 715);
 });
 
-Deno.test("QuietTime does not count what is longer than anybody who looks once a minute would leave it", () => {
+Deno.test("QuietTime counts a little only of a time that is longer than there should be between looks", () => {
   const quiet = new QuietTime();
   quiet.start(0);
-  quiet.look(65_000);
-  quiet.look(65_000 + 3_600_000);
-  assertEquals([quiet.ms, quiet.since], [130_000, 3_665_000]);
+  quiet.look(1_500);
+  quiet.look(1_500 + 3_600_000); // the process was stopped for an hour
+  assertEquals([quiet.ms, quiet.since], [3_000, 3_601_500]);
+});
+
+Deno.test("QuietTime begins again when it is reset", () => {
+  const quiet = new QuietTime();
+  quiet.start(0);
+  quiet.look(1_000);
+  quiet.reset();
+  assertEquals([quiet.ms, quiet.since], [0, null]);
+  quiet.start(5_000);
+  quiet.look(5_300);
+  assertEquals(quiet.ms, 300);
 });
 
 Deno.test("QuietTime counts a little only of what passed while the worker was busy", () => {

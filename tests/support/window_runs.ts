@@ -16,7 +16,7 @@ import { runWorkers } from "./workers.ts";
 /** When the clock begins. */
 export const NOW = 1_700_000_000_000;
 /** Long enough for any window of these to close. */
-export const LONG = 10 * 60_000;
+export const LONG = 30_000;
 
 /** How much later than it is due a window may close. */
 export const SOON_MS = 100;

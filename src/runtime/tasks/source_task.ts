@@ -4,6 +4,7 @@ import type { InputReader, Positions } from "../../graph/contracts.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { stepError } from "../step_error.ts";
 import type { Outlet } from "../outlet.ts";
+import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
@@ -29,8 +30,8 @@ export class SourceTask implements Task {
   #ended = false;
   #waiting = false;
   #empty = 0; // times in a row that the input had nothing
-  #emptySince: number | null = null; // when the input had nothing for the first of those times
-  #idleAt = Infinity; // when the input counts as idle if it goes on to have nothing
+  readonly #silence = new QuietTime(); // for how long the input has given nothing
+  #idleAfter = Infinity; // how long that has to be before the input counts as idle
   #resumeAt = -Infinity;
   #activeSince: number | null = -Infinity; // since when it reads, while it has not said so
 
@@ -84,7 +85,8 @@ export class SourceTask implements Task {
     }
     if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
-    if (this.#waiting && this.#host.now() >= this.#idleAt) return this.#tellIdle();
+    if (this.#silence.since !== null) this.#silence.look(this.#host.now());
+    if (this.#waiting && this.#isIdle) return this.#tellIdle();
     if (this.#failed || this.#waiting || this.#isPausing()) {
       return this.#isReading && this.#tellActive();
     }
@@ -96,11 +98,10 @@ export class SourceTask implements Task {
       this.#wait();
       if (!this.#tellsActivity) return false;
       // Where it is not idle, what there is has not arrived yet.
-      return this.#host.now() >= this.#idleAt ? this.#tellIdle() : this.#tellActive();
+      return this.#isIdle ? this.#tellIdle() : this.#tellActive();
     }
     this.#empty = 0;
-    this.#emptySince = null;
-    this.#idleAt = Infinity;
+    this.#silence.reset();
     if (this.#tellsActivity) this.#tellActive();
     this.#outlet.emit(batch, this.#epoch);
     return true;
@@ -111,16 +112,26 @@ export class SourceTask implements Task {
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
     if (this.#empty === 0 || this.#activeSince === null) return resume;
     const tellActive = this.#isReading ? this.#activeSince + ACTIVE_AFTER_MS : Infinity;
-    const tellIdle = this.#waiting ? this.#idleAt : Infinity;
-    return Math.min(resume, tellActive, tellIdle);
+    return Math.min(resume, tellActive, this.#nextLook);
+  }
+
+  /** When to look whether the input counts as idle. */
+  get #nextLook(): number {
+    const { since, ms } = this.#silence;
+    if (!this.#waiting || since === null || this.#idleAfter === Infinity) return Infinity;
+    return since + Math.min(this.#idleAfter - ms, LOOK_EVERY_MS);
   }
 
   /** Asks an input that has nothing whether it is idle, or when it will count as idle. */
   #askIdle(): void {
     const idle = this.#reader.idle?.() ?? IDLE_AFTER_MS;
-    this.#emptySince ??= this.#host.now();
-    if (typeof idle === "number") this.#idleAt = this.#emptySince + idle;
-    else this.#idleAt = idle ? -Infinity : Infinity;
+    this.#silence.start(this.#host.now());
+    if (typeof idle === "number") this.#idleAfter = idle;
+    else this.#idleAfter = idle ? 0 : Infinity;
+  }
+
+  get #isIdle(): boolean {
+    return this.#silence.since !== null && this.#silence.ms >= this.#idleAfter;
   }
 
   /** Whether it has begun to read, and not told so. */

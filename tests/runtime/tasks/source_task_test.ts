@@ -150,8 +150,18 @@ Deno.test("an input that asks for no time is idle at once", async () => {
 Deno.test("an input that does not say whether it is idle is so after 10 seconds", async () => {
   const { run, wait } = source({ answers: false });
   assertEquals(await run(0, "nothing"), [false, []]);
+  for (let at = 1_000; at < 10_000; at += 1_000) assertEquals(wait(at), [false, []]);
   assertEquals(wait(9_999), [false, []]);
   assertEquals(wait(10_000), [true, ["idle"]]);
+});
+
+Deno.test("an input counts as idle by the time in which the process could have read it", async () => {
+  const { run, wait, task } = source();
+  assertEquals(await run(0, "nothing", 2_000), [false, []]);
+  assertEquals(task.wakeTime(), 1_000); // it looks once a second
+  assertEquals(wait(3_600_000), [false, []]); // the process was stopped for an hour
+  assertEquals(task.wakeTime(), 3_600_500);
+  assertEquals(wait(3_600_500), [true, ["idle"]]);
 });
 
 Deno.test("a source says nothing where nobody wants to know", async () => {
