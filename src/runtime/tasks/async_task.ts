@@ -3,7 +3,7 @@ import { ItemError } from "../../core/errors.ts";
 import { isPromiseLike } from "../../core/promises.ts";
 import { preview } from "../../core/preview.ts";
 import type { AsyncNode } from "../../graph/nodes.ts";
-import { type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
+import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -27,7 +27,9 @@ export class AsyncTask implements Task {
   readonly #slots: Slot[] = []; // in the order of their items
   #batch: readonly unknown[] = [];
   #at = 0;
-  #control: Control | null = null; // held back until all slots are empty
+  #control: Exclude<Control, Activity> | null = null; // held back until all slots are empty
+  #idle = false; // whether nothing comes of the inputs
+  #toldIdle = false;
   #epoch: Epoch;
   #ended = false;
   #pending = 0; // calls that have not been settled
@@ -56,8 +58,8 @@ export class AsyncTask implements Task {
     const emitted = state === "ready" && this.#emit();
     const started = this.#start();
     // What is being worked on is on its way to those behind: it is not quiet there.
-    if (started) this.#outlet.activity({ kind: "active" });
-    return state === "worked" || emitted || started || this.#forward();
+    if (started) this.#tell({ kind: "active" });
+    return state === "worked" || emitted || started || this.#forward() || this.#tellIdle();
   }
 
   wakeTime(): number {
@@ -85,11 +87,34 @@ export class AsyncTask implements Task {
       const message = this.#input.take();
       if (message === undefined) return false;
       if (isBatch(message)) {
+        this.#idle = false;
         this.#batch = message;
         this.#at = 0;
+      } else if (isActivity(message)) {
+        // Held back like an epoch's end, it would hold up the items behind it.
+        this.#idle = message.kind === "idle";
+        if (!this.#idle) this.#tell(message);
       } else this.#control = message;
     }
     return true;
+  }
+
+  /** Says that nothing comes, once nothing is pending and all results are out. */
+  #tellIdle(): boolean {
+    if (!this.#idle || this.#toldIdle || !this.#isDone) return false;
+    this.#tell({ kind: "idle" });
+    return true; // so that those behind look at it before the worker sleeps
+  }
+
+  #tell(message: Activity): void {
+    this.#toldIdle = message.kind === "idle";
+    this.#outlet.activity(message);
+  }
+
+  /** Whether nothing is pending and all results are out. */
+  get #isDone(): boolean {
+    return this.#slots.length === 0 && this.#at >= this.#batch.length &&
+      this.#outlet.pump() === "ready";
   }
 
   #call(item: unknown): void {
@@ -154,14 +179,8 @@ export class AsyncTask implements Task {
   /** Lets the end of the epoch pass once nothing is pending and all results are out. */
   #forward(): boolean {
     const control = this.#control;
-    if (control === null || this.#slots.length > 0 || this.#outlet.pump() !== "ready") {
-      return false;
-    }
+    if (control === null || !this.#isDone) return false;
     this.#control = null;
-    if (isActivity(control)) {
-      this.#outlet.activity(control);
-      return true;
-    }
     this.#outlet.control(control, this.#epoch);
     if (control.kind === "barrier") {
       this.#epoch = control.epoch + 1;

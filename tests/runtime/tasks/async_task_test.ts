@@ -6,10 +6,14 @@ import {
   StepError,
   TestingInputConfig,
 } from "../../../mod.ts";
+import type { AsyncNode } from "../../../src/graph/nodes.ts";
+import { Channel, type Message } from "../../../src/runtime/channel.ts";
+import { AsyncTask } from "../../../src/runtime/tasks/async_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/hand_input.ts";
 import { Random } from "../../support/random.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
+import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
 
 /** A run of `mapAsync` over numbers, in which a test decides when each is done. */
 function runHeld(count: number, options: MapAsyncOptions) {
@@ -224,4 +228,68 @@ Deno.test("mapAsync gives all results, in order, when promises take turns at ran
     assertEquals(ordered ? results : results.toSorted((a, b) => a - b), items);
     assert(most <= concurrency, `${most} in flight with a concurrency of ${concurrency}`);
   }
+});
+
+/** A task by itself, whose items a test finishes. */
+function asyncTask(concurrency: number) {
+  const [input, output] = [new Channel(), new Channel()];
+  const started: unknown[] = [];
+  const results = new Map<unknown, PromiseWithResolvers<unknown>>();
+  const fn = (item: unknown) => {
+    started.push(item);
+    results.set(item, Promise.withResolvers());
+    return results.get(item)!.promise;
+  };
+  const node = { kind: "async", fn, concurrency, ordered: true } as unknown as AsyncNode;
+  const task = new AsyncTask("async", node, input, plainOutlet(output), taskHost(), 0);
+  return {
+    started,
+    /** What comes out when messages come in. */
+    put(...messages: Message[]): unknown[] {
+      for (const message of messages) input.push(message);
+      while (task.run());
+      return drain(output);
+    },
+    finish: async (item: unknown) => {
+      results.get(item)!.resolve(`r${item}`);
+      await idle();
+    },
+  };
+}
+
+const nothing = { kind: "idle" } as const;
+const barrier = { kind: "barrier", epoch: 0 } as const;
+
+Deno.test("mapAsync starts an item while the one before, after which there was nothing, is in flight", async () => {
+  const { started, put, finish } = asyncTask(4);
+  assertEquals(put(nothing), ["idle"]);
+  assertEquals(put([1], nothing, [2], nothing), ["active"]);
+  assertEquals(started, [1, 2]);
+  await finish(1);
+  assertEquals(put(), [["r1"]]);
+  await finish(2);
+  assertEquals(put(), [["r2"], "idle"]);
+  assertEquals(put(), []);
+});
+
+Deno.test("mapAsync says that there is nothing once the epoch before has ended, whichever came first", async () => {
+  for (const messages of [[nothing, barrier], [barrier, nothing]]) {
+    const { put, finish } = asyncTask(4);
+    assertEquals(put([1], ...messages), []);
+    await finish(1);
+    assertEquals(put(), [["r1"], "barrier", "idle"]);
+  }
+});
+
+Deno.test("mapAsync does not say that there is nothing while items wait for their turn", async () => {
+  const { started, put, finish } = asyncTask(1);
+  assertEquals(put([1, 2], nothing), []);
+  await finish(1);
+  assertEquals(put(), [["r1"]]);
+  assertEquals(started, [1, 2]);
+  await finish(2);
+  assertEquals(put(), [["r2"], "idle"]);
+  assertEquals(put([3], { kind: "active" }, nothing), ["active"]);
+  await finish(3);
+  assertEquals(put(), [["r3"], "idle"]);
 });
