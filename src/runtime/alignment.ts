@@ -35,6 +35,11 @@ export class EpochAlignment {
     return this.#epoch;
   }
 
+  /** Whether channels are held until all others have delivered their barrier. */
+  get isAligning(): boolean {
+    return this.#channels.includes("held");
+  }
+
   /** Whether a channel must not be read now. */
   isHeld(channel: number): boolean {
     return this.#channels[channel] !== "open";

@@ -65,8 +65,17 @@ export class Outlet {
       return "worked";
     }
     if (this.#from >= this.#batch.length) return "ready";
+    this.takesLong();
     this.#advance();
     return "worked";
+  }
+
+  /**
+   * A batch is not done in one piece of work. It says by itself that there is something to read, but only
+   * where it goes: the others are told.
+   */
+  takesLong(): void {
+    if (this.#someIdle) this.activity({ kind: "active" });
   }
 
   /** Sends a batch. Only when ready. */

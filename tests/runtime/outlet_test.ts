@@ -132,6 +132,27 @@ Deno.test("Outlet tells that there is something to read while it is blocked, to 
   assertEquals(channels.map(drain), [[{ kind: "idle" }], [{ kind: "idle" }]]);
 });
 
+Deno.test("Outlet tells that there is something to read when a batch takes long, to those it does not reach", () => {
+  const channels = [new Channel(), new Channel()];
+  const onlyFirst: Chain = (batch, from, to, _epoch, outs) => {
+    outs[0] = batch.slice(from, to);
+    return to;
+  };
+  const pace = new Pace();
+  const outlet = new Outlet(onlyFirst, channels, pace, told());
+  outlet.activity({ kind: "idle" });
+  channels.forEach(drain);
+  outlet.emit(new Array(pace.items).fill(0), 0);
+  assertEquals(outlet.pump(), "ready");
+  assertEquals(drain(channels[1]), []); // it was done at once
+  outlet.emit(new Array(2 * pace.items).fill(0), 0);
+  assertEquals(drain(channels[1]), []);
+  assertEquals(outlet.pump(), "worked");
+  assertEquals(drain(channels[1]), [{ kind: "active" }]);
+  outlet.activity({ kind: "idle" });
+  assertEquals(drain(channels[1]), [{ kind: "idle" }]);
+});
+
 Deno.test("Outlet does not tell that there is nothing to read again when a batch has come since", () => {
   const channels = [new Channel(), new Channel()];
   const onlyFirst: Chain = (batch, from, to, _epoch, outs) => {

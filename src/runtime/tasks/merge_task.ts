@@ -11,7 +11,8 @@ export class MergeTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #alignment: EpochAlignment;
-  readonly #idle: boolean[];
+  readonly #idle: boolean[]; // by channel: whether nothing comes of it, but for what waits in it
+  #toldIdle = false;
   #next = 0; // the channel to look at first, so that each has its turn
   #stopped = false;
   #ended = false;
@@ -43,14 +44,13 @@ export class MergeTask implements Task {
       const message = this.#inputs[index].take();
       if (message === undefined) continue;
       if (isBatch(message)) {
-        this.#idle[index] = false;
+        this.#idle[index] = this.#toldIdle = false;
         this.#outlet.emit(message, this.#alignment.epoch);
         return true;
       }
       if (isActivity(message)) {
         this.#idle[index] = message.kind === "idle";
-        if (message.kind === "active") this.#outlet.activity(message);
-        this.#announceIdle();
+        if (message.kind === "active") this.#tellActive();
         return true;
       }
       if (message.kind === "barrier") this.#alignment.barrier(index, message.epoch);
@@ -62,16 +62,28 @@ export class MergeTask implements Task {
       this.#forward();
       return true;
     }
-    return false;
+    return this.#tellIdle();
   }
 
   wakeTime(): number {
     return Infinity;
   }
 
-  /** Nothing comes of any input. */
-  #announceIdle(): void {
-    if (this.#idle.every((idle) => idle)) this.#outlet.activity({ kind: "idle" });
+  /**
+   * Says that nothing comes of any input. There is no message then: what comes behind a barrier would not
+   * be known before it is taken.
+   */
+  #tellIdle(): boolean {
+    if (this.#toldIdle || this.#ended || this.#alignment.isAligning) return false;
+    if (!this.#idle.every((idle) => idle)) return false;
+    this.#toldIdle = true;
+    this.#outlet.activity({ kind: "idle" });
+    return true; // so that those behind look at it before the worker sleeps
+  }
+
+  #tellActive(): void {
+    this.#toldIdle = false;
+    this.#outlet.activity({ kind: "active" });
   }
 
   #forward(): void {
@@ -83,8 +95,6 @@ export class MergeTask implements Task {
       this.#outlet.control({ kind: "end", stopped: this.#stopped }, this.#alignment.epoch);
       this.#ended = true;
       this.#host.ended(this, this.#stopped);
-      return;
-    }
-    this.#announceIdle();
+    } else if (this.#alignment.isAligning) this.#tellActive(); // something may wait in what is held
   }
 }

@@ -133,7 +133,8 @@ export class StatefulTask implements Task {
   #items(): boolean {
     const to = Math.min(this.#batch.length, this.#at + this.#host.pace.items);
     this.#at = this.#guard(() => this.#state.items(this.#batch, this.#at, to));
-    if (this.#at >= this.#batch.length) {
+    if (this.#at < this.#batch.length) this.#outlet.takesLong();
+    else {
       this.#batch = [];
       this.#at = 0;
     }

@@ -52,12 +52,38 @@ Deno.test("an input that has ended is idle for a merge", () => {
   assertEquals(put(0, end), ["end"]);
 });
 
-Deno.test("an input that waits for a barrier of another does not make a merge idle before its turn", () => {
+Deno.test("a merge is not idle while an input waits for a barrier of another: more may be behind it", () => {
   const { put } = merge();
   put(0, idle);
   assertEquals(put(0, barrier, [1], idle), []);
-  assertEquals(put(1, [2], idle), [[2], "idle"]); // what waits is behind the barrier
+  assertEquals(put(1, [2], idle), [[2]]);
   assertEquals(put(1, barrier), ["barrier", [1], "idle"]);
+});
+
+Deno.test("a merge that was idle is so no more when an input begins to wait for a barrier of another", () => {
+  const { put } = merge();
+  put(0, idle);
+  assertEquals(put(1, idle), ["idle"]);
+  assertEquals(put(0, barrier), ["active"]);
+  assertEquals(put(0, [1], idle), []); // held
+  assertEquals(put(1, [2], idle), [[2]]);
+  assertEquals(put(1, barrier), ["barrier", [1], "idle"]);
+});
+
+Deno.test("a merge is idle after a barrier when it was before it, and nothing came", () => {
+  const { put } = merge();
+  put(0, idle);
+  put(1, idle);
+  assertEquals(put(0, barrier), ["active"]);
+  assertEquals(put(1, barrier), ["barrier", "idle"]);
+});
+
+Deno.test("a merge is idle when an input ends while another waits for its barrier", () => {
+  const { put } = merge();
+  put(0, idle);
+  put(1, idle);
+  assertEquals(put(0, barrier), ["active"]);
+  assertEquals(put(1, end), ["barrier", "idle"]);
 });
 
 Deno.test("a merge that is blocked says that it is not idle, and that it is once it is no more", () => {

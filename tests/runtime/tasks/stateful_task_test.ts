@@ -2,13 +2,14 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type Keyed, run, StepError, TestingInputConfig } from "../../../mod.ts";
 import type { BuildLogic, Emit, InputConfig } from "../../../src/graph/contracts.ts";
 import type { Chain } from "../../../src/runtime/chain.ts";
-import { Channel } from "../../../src/runtime/channel.ts";
+import { Channel, type Message } from "../../../src/runtime/channel.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
 import { Pace } from "../../../src/runtime/pace.ts";
 import { StatefulTask } from "../../../src/runtime/tasks/stateful_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/hand_input.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
+import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
 import { TestClock } from "../../support/test_clock.ts";
 
 const snapshot = () => null;
@@ -313,4 +314,30 @@ Deno.test("a stateful step sends its last items before the end when they take se
   assertEquals(messages.slice(0, -1).flat().length, 6);
   assertEquals(messages.at(-1), { kind: "end", stopped: false });
   assertEquals(ends, [false]);
+});
+
+Deno.test("a stateful step that works long on values that give nothing says that there is something", () => {
+  const node = {
+    kind: "stateful" as const,
+    name: { given: "step" },
+    single: false,
+    quiet: false,
+    combiner: null,
+    upstreams: [],
+    begin: () => () => ({ onItem: () => {}, snapshot }),
+  };
+  const [input, output] = [new Channel(), new Channel()];
+  const host = taskHost();
+  const task = new StatefulTask("step", node, input, plainOutlet(output), host, 0);
+  const put = (...messages: Message[]) => {
+    for (const message of messages) input.push(message);
+    while (task.run());
+    return drain(output);
+  };
+  const values = (count: number) => Array.from({ length: count }, (_, n) => ["key", n]);
+  assertEquals(put({ kind: "idle" }), ["idle"]);
+  assertEquals(put(values(host.pace.items)), []); // done at once
+  assertEquals(put({ kind: "idle" }), []);
+  assertEquals(put(values(host.pace.items + 1)), ["active"]);
+  assertEquals(put({ kind: "idle" }), ["idle"]);
 });
