@@ -1,0 +1,114 @@
+/**
+ * About how much memory items take, so that what waits can be bounded by bytes.
+ *
+ * It is an estimate, and made to be cheap: a few items of a batch stand for all, and of each only so
+ * much is looked at. It errs on the large side, except for what JavaScript does not show.
+ *
+ * @module
+ */
+
+/** How many parts of one item are looked at. */
+const MOST_PARTS = 48;
+
+/** How many elements of an array, a map or a set are looked at; the others count as much as these. */
+const MOST_ELEMENTS = 6;
+
+/** One item of so many stands for the others of its batch. */
+const SAMPLE_EVERY = 1024;
+
+/** An object's header, and a slot that points to a value. */
+const OBJECT_BYTES = 32;
+const SLOT_BYTES = 8;
+
+/** What an object takes whose contents cannot be seen. */
+const OPAQUE_BYTES = 64;
+
+/** How many more parts may be looked at. One for all calls: an object for each costs more than the look. */
+let parts = 0;
+
+/** About how many bytes of memory a value takes. Never throws, and calls no code of the value's. */
+export function sizeOf(value: unknown): number {
+  parts = MOST_PARTS;
+  try {
+    return size(value);
+  } catch {
+    return OPAQUE_BYTES; // a proxy refused
+  }
+}
+
+/** Estimates batches; a later one by items at other places, so that no pattern hides the large ones. */
+export class BatchSizes {
+  #turn = 0;
+
+  /** About how many bytes an item of the batch takes. */
+  itemBytes(batch: readonly unknown[]): number {
+    const { length } = batch;
+    if (length === 0) return 0;
+    const samples = 1 + Math.floor(length / SAMPLE_EVERY);
+    let sum = 0;
+    this.#turn = (this.#turn + 1) % length;
+    for (let n = 0, at = this.#turn; n < samples; n++, at = (at + SAMPLE_EVERY) % length) {
+      sum += sizeOf(batch[at]);
+    }
+    return sum / samples;
+  }
+}
+
+function size(value: unknown): number {
+  switch (typeof value) {
+    case "string":
+      return OBJECT_BYTES + 2 * value.length;
+    case "bigint":
+      return OBJECT_BYTES;
+    case "object":
+      return value === null ? SLOT_BYTES : sizeOfObject(value);
+    default:
+      return SLOT_BYTES;
+  }
+}
+
+function sizeOfObject(value: object): number {
+  if (ArrayBuffer.isView(value)) return OPAQUE_BYTES + value.byteLength;
+  if (parts <= 0) return OPAQUE_BYTES;
+  if (Array.isArray(value)) return sizeOfArray(value);
+  if (value instanceof ArrayBuffer) return OPAQUE_BYTES + value.byteLength;
+  if (value instanceof Map || value instanceof Set) return sizeOfCollection(value);
+  if (value instanceof Blob) return OPAQUE_BYTES + value.size;
+  return sizeOfFields(value);
+}
+
+function sizeOfArray(array: readonly unknown[]): number {
+  const looked = Math.min(array.length, MOST_ELEMENTS);
+  let sum = 0;
+  for (let i = 0; i < looked && parts-- > 0; i++) {
+    sum += size(array[i * Math.floor(array.length / looked)]);
+  }
+  return OBJECT_BYTES + array.length * SLOT_BYTES + extended(sum, looked, array.length);
+}
+
+function sizeOfCollection(collection: Map<unknown, unknown> | Set<unknown>): number {
+  let looked = 0;
+  let sum = 0;
+  for (const [key, value] of collection.entries()) {
+    if (looked === MOST_ELEMENTS || parts-- <= 0) break;
+    looked++;
+    sum += size(key);
+    if (value !== key) sum += size(value);
+  }
+  return OPAQUE_BYTES + collection.size * 4 * SLOT_BYTES + extended(sum, looked, collection.size);
+}
+
+function sizeOfFields(object: object): number {
+  let sum = OBJECT_BYTES;
+  for (const name in object) {
+    if (parts-- <= 0) break;
+    // A getter is not called: nobody can know what it does.
+    sum += SLOT_BYTES + size(Object.getOwnPropertyDescriptor(object, name)?.value);
+  }
+  return sum;
+}
+
+/** What all of `count` elements take, of which `looked` take `sum`. */
+function extended(sum: number, looked: number, count: number): number {
+  return looked === 0 ? 0 : sum * count / looked;
+}
