@@ -90,13 +90,16 @@ export interface InputConfig<out T> {
  */
 export interface InputReader<out T> {
   /**
-   * The next items, some hundreds to some thousands: `[]` where there are none yet, `null` at the
-   * end. The array belongs to the caller.
+   * The next items: `[]` where there are none yet, `null` at the end. The array belongs to the caller.
    *
    * What it throws ends the run, and it is not called again. Items that were taken from outside before the
    * error are best returned first, and the error thrown by the next call.
+   *
+   * @param limit About how many items there is room for, at least one. It follows the pace of the steps
+   * behind. More items than that wait, and so do the end of an epoch and a stop. An input may ignore it
+   * and loses nothing. Without a limit, return some hundreds to some thousands.
    */
-  next(): T[] | null;
+  next(limit?: number): T[] | null;
   /**
    * Resolves when `next` may have something again, or `idle` would return something else than it did
    * last; called after `next` gave `[]`. A rejection ends the run. May stay pending for ever; then

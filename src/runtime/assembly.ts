@@ -125,7 +125,7 @@ class Assembly {
 
   #sink(node: CaptureNode): SinkTask {
     const { plan, writers, counter, host, epoch } = this.#parts;
-    const [input] = this.#inputs.get(node)!;
+    const [input] = this.#inputs.get(node)! as Channel[];
     const onWrite = (items: number) => counter.add(node, items);
     return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, { epoch, onWrite });
   }
@@ -145,9 +145,14 @@ class Assembly {
   }
 
   #channel(port: PortNode): Outgoing {
-    const channel = new Channel();
+    const channel = this.#newChannel();
     this.#inputs.set(port, [...this.#inputs.get(port) ?? [], channel]);
     return channel;
+  }
+
+  #newChannel(): Channel {
+    const { pace } = this.#parts.host;
+    return new Channel({ now: () => pace.now });
   }
 
   /** The channels of an exchange: out to all workers, and in from all. */
@@ -156,7 +161,7 @@ class Assembly {
     const mesh = this.#parts.mesh!;
     const exchange = this.#exchanges.indexOf(node);
     const localIndex = host.workerIndex;
-    const local = new Channel();
+    const local = this.#newChannel();
     const remote: (RemoteSender | undefined)[] = [];
     const incoming: Incoming[] = [];
     for (let worker = 0; worker < workerCount; worker++) {

@@ -19,7 +19,8 @@ import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
 
 /**
  * A stage's loop: takes a batch from index `from` up to `to`, fills `outs` with one array for each
- * port, and gives the index to go on from, which is short of `to` when the arrays have grown long.
+ * port, and gives the index to go on from, which is short of `to` when one of the arrays has `most` items
+ * or more.
  */
 export type Chain = (
   batch: readonly unknown[],
@@ -27,6 +28,7 @@ export type Chain = (
   to: number,
   epoch: Epoch,
   outs: unknown[][],
+  most: number,
 ) => number;
 
 /** Makes the error of a step out of what it threw, its item, and the item that came into the loop. */
@@ -46,9 +48,6 @@ export interface StepCounter {
  * another's inlining (measured: 200 M items/s down to 47 M). A number in the source keeps them apart.
  */
 let loops = 0;
-
-/** Past this many items in one of its arrays, a loop in which an item may become many pauses. */
-export const PAUSE_AT = 4096;
 
 /** Generates and compiles the loop of a stage. `tableOf` makes the keys of a stateful step in it. */
 export function compileChain(
@@ -104,9 +103,9 @@ class ChainWriter {
     const loop = this.#consumers(this.#stage.head, "x", "x");
     const outs = this.#stage.ports.map((_, port) => `o${port}`);
     const expands = this.steps.some((node) => node.kind === "chain" && node.op.expands);
-    const pause = outs.map((_, port) => `kept${port} > ${PAUSE_AT}`).join(" || ");
+    const pause = outs.map((_, port) => `kept${port} >= most`).join(" || ");
     return `"use strict";
-return function chain(batch, from, to, epoch, outs) {
+return function chain(batch, from, to, epoch, outs, most) {
   let item, step = 0, i = from;
   ${this.#parts.join(" ")}
   ${[...this.#counted.values()].map((name) => `let ${name} = 0;`).join(" ")}

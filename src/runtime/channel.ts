@@ -4,6 +4,8 @@
  * @module
  */
 import type { Epoch } from "../core/ids.ts";
+import { BatchSizes } from "../core/value_size.ts";
+import { QueueBound, type QueueBoundOptions } from "./queue_bound.ts";
 
 /** What travels in a channel beside the data, and in order with it. */
 export type Control =
@@ -49,31 +51,43 @@ export function isBatch(message: Message): message is readonly unknown[] {
   return Array.isArray(message);
 }
 
-/** Where a stage sends to. It asks first whether there is room; a batch over the bound is taken. */
+/** Where a stage sends to. */
 export interface Outgoing {
-  /** Whether the sender must wait. */
-  readonly full: boolean;
+  /** How many items may come now: the sender waits while it is 0. A batch of more is taken all the same. */
+  readonly room: number;
+  /**
+   * The sender has gone through `items`, and pushes next what is for here, if anything is. Where that is
+   * all that there was room for, it may have had more.
+   */
+  offered(items: number): void;
   /** Takes a message over. */
   push(message: Message): void;
 }
 
 /** Where a task receives from. */
 export interface Incoming {
-  /** Takes the oldest message. */
-  take(): Message | undefined;
+  /** Takes the oldest message; of a batch no more than `most` items, and the others stay. */
+  take(most?: number): Message | undefined;
 }
 
-/** Items that a channel holds before it is full. */
-const CAPACITY = 8192;
+/** What a channel holds at most, however fast it is emptied. */
+const MOST: QueueBoundOptions = { items: 8192, bytes: 8 << 20, now: () => 0 };
 
-/** A queue within a worker that says when it is full. */
+/** A queue within a worker that says how much room it has. */
 export class Channel implements Outgoing, Incoming {
   readonly #queue: Message[] = [];
   readonly #activity = new ActivityFilter();
-  #items = 0;
+  readonly #bound: QueueBound;
+  readonly #sizes = new BatchSizes();
+  #at = 0; // where what is left of the first batch begins
 
-  get full(): boolean {
-    return this.#items >= CAPACITY;
+  /** `most`: where it is not the usual. */
+  constructor(most: Partial<QueueBoundOptions> = {}) {
+    this.#bound = new QueueBound({ ...MOST, ...most });
+  }
+
+  get room(): number {
+    return this.#bound.room;
   }
 
   /** Whether nothing is queued. */
@@ -81,15 +95,57 @@ export class Channel implements Outgoing, Incoming {
     return this.#queue.length === 0;
   }
 
+  offered(items: number): void {
+    this.#bound.offered(items);
+  }
+
+  /** Whoever takes from here takes about so many items at once: no fewer may wait. */
+  takesAtOnce(items: number): void {
+    this.#bound.takesAtOnce(items);
+  }
+
   push(message: Message): void {
     if (!this.#activity.passes(message)) return;
-    if (isBatch(message)) this.#items += message.length;
+    if (isBatch(message)) {
+      if (message.length === 0) return;
+      this.#bound.added(message.length, this.#sizes.itemBytes(message));
+    }
     this.#queue.push(message);
   }
 
-  take(): Message | undefined {
-    const message = this.#queue.shift();
-    if (message !== undefined && isBatch(message)) this.#items -= message.length;
-    return message;
+  take(most = Infinity): Message | undefined {
+    const first = this.#queue.at(0);
+    if (first === undefined) return undefined;
+    if (!isBatch(first)) return this.#queue.shift();
+    const items = this.#takeItems(first, most);
+    this.#bound.taken(items.length);
+    return items;
+  }
+
+  /** Like `take`, but items of several batches come as one. */
+  takeJoined(most: number): Message | undefined {
+    const first = this.#queue.at(0);
+    if (first === undefined || !isBatch(first)) return this.take();
+    const parts: (readonly unknown[])[] = [];
+    let items = 0;
+    for (let next: Message | undefined = first; next !== undefined && isBatch(next);) {
+      const part = this.#takeItems(next, most - items);
+      parts.push(part);
+      items += part.length;
+      next = items < most ? this.#queue.at(0) : undefined;
+    }
+    this.#bound.taken(items);
+    return parts.length === 1 ? parts[0] : parts.flat();
+  }
+
+  #takeItems(batch: readonly unknown[], most: number): readonly unknown[] {
+    const from = this.#at;
+    if (batch.length - from > most) {
+      this.#at = from + most;
+      return batch.slice(from, this.#at);
+    }
+    this.#queue.shift();
+    this.#at = 0;
+    return from === 0 ? batch : batch.slice(from);
   }
 }

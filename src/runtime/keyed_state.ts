@@ -7,29 +7,34 @@ import { preview } from "../core/preview.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
 import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../graph/nodes.ts";
-import { PAUSE_AT } from "./chain.ts";
 import type { KeyIds } from "./key_ids.ts";
 import { createKeyTable, type KeyChanges, refusePromise } from "./keyed_table.ts";
 import { Timers } from "./timers.ts";
 
-/** The keys of one stateful step. Each method works until it has enough to send on first. */
+/** How many keys are asked for their timers at once. */
+const ASKED_AT_ONCE = 4096;
+
+/** The keys of one stateful step. Each method works until it has `most` pairs to send on, or a few more. */
 export interface KeyedState extends KeyChanges {
   /** When the next key may be due, in milliseconds since the Unix epoch; infinity for never. */
   readonly nextDue: number;
   /** The item, or else the key, that was being worked on, for an error to show. */
   readonly at: { readonly item: unknown } | { readonly key: string } | null;
   /** Hands items `from` up to `to` to their keys' logic, and gives the index to go on from. */
-  items(batch: readonly unknown[], from: number, to: number): number;
+  items(batch: readonly unknown[], from: number, to: number, most: number): number;
   /** The same of the time that counts while the step is quiet, once `becomeQuiet` has nothing to do. */
   readonly nextQuiet: number;
-  /** Notifies keys that are due at `now`. Says whether there were any. */
-  notify(now: number): boolean;
-  /** Notifies keys that are due when it has been quiet for so long. Says whether there were any. */
-  notifyQuiet(quiet: number): boolean;
+  /** Notifies up to `most` keys that are due at `now`. Says how many there were. */
+  notify(now: number, most: number): number;
+  /** Notifies up to `most` keys that are due when it has been quiet for so long. Says how many. */
+  notifyQuiet(quiet: number, most: number): number;
   /** Asks some keys of a `quiet` step when they are due. Says whether there were any to ask. */
   becomeQuiet(): boolean;
-  /** Gives keys their `onEnd`, or at a stop their `onStop`. Says whether that was all of them. */
-  end(stopped?: boolean): boolean;
+  /**
+   * Gives up to `most` keys their `onEnd`, or at a stop their `onStop`. Returns whether those were the
+   * last.
+   */
+  end(most: number, stopped?: boolean): boolean;
   /** Makes a key out of what a snapshot has of it, with its timer. */
   restore(key: string, id: number, state: unknown): void;
   /** What was emitted since it was last taken: `[key, value]` pairs. */
@@ -103,16 +108,16 @@ export function createKeyedState(
   /** Asks those whose values came when they want to be notified. Says whether that was any. */
   function askTimers(): boolean {
     if (touched.length === 0) return false;
-    for (const logic of touched.splice(Math.max(0, touched.length - PAUSE_AT))) {
+    for (const logic of touched.splice(Math.max(0, touched.length - ASKED_AT_ONCE))) {
       logic.touched = false;
       if (keys.get(logic.key) === logic) askTimer(logic);
     }
     return true;
   }
 
-  function notify(queue: Timers<KeyTimer>, now: number): boolean {
+  function notify(queue: Timers<KeyTimer>, now: number, most: number): number {
     let notified = 0; // bounded too: a key may want to be notified for ever
-    while (emitted <= PAUSE_AT && notified < PAUSE_AT) {
+    while (emitted < most && notified < most) {
       const logic = queue.takeDue(now)?.owner;
       if (logic === undefined) break;
       notified++;
@@ -125,7 +130,7 @@ export function createKeyedState(
       else askTimer(logic);
     }
     key = null;
-    return notified > 0;
+    return notified;
   }
 
   return {
@@ -142,11 +147,11 @@ export function createKeyedState(
       return key === null ? null : { key };
     },
 
-    items(batch: readonly unknown[], from: number, to: number): number {
+    items(batch: readonly unknown[], from: number, to: number, most: number): number {
       if (emitted === 0) out = new Array(to - from);
       current = batch;
       at = from;
-      for (; at < to && emitted <= PAUSE_AT; at++) {
+      for (; at < to && emitted < most; at++) {
         const pair = batch[at];
         if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
           throw chainChecks.notKeyed("a stateful step", pair);
@@ -169,21 +174,23 @@ export function createKeyedState(
 
     becomeQuiet: askTimers,
 
-    notify(now: number): boolean {
-      return notify(timers, now);
+    notify(now: number, most: number): number {
+      return notify(timers, now, most);
     },
 
-    notifyQuiet(quiet: number): boolean {
-      return notify(quietTimers, quiet);
+    notifyQuiet(quiet: number, most: number): number {
+      return notify(quietTimers, quiet, most);
     },
 
-    end(stopped = false): boolean {
+    end(most: number, stopped = false): boolean {
       ending ??= keys.values();
-      while (emitted <= PAUSE_AT) {
+      let ended = 0;
+      while (emitted < most && ended < most) {
         const next = ending.next();
         if (next.done) return true;
         const logic = next.value;
         if (!(stopped ? logic.mindsStop : logic.mindsEnd)) continue;
+        ended++;
         key = logic.key;
         if (logic.dirty === false) change(logic);
         const result: unknown = stopped ? logic.onStop(emit) : logic.onEnd(emit);

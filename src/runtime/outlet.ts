@@ -29,6 +29,7 @@ export class Outlet {
   #from = 0;
   #epoch: Epoch = 0;
   #idle = false; // whether there is nothing to read, as it was told last
+  #filledRoom = false; // whether the last items were all that there was room for
   #someIdle = false; // whether one of the channels may have been told so, and nothing else since
 
   /**
@@ -51,10 +52,17 @@ export class Outlet {
     this.#onEpochEnd = on.epochEnd;
   }
 
+  /** How many items to send at once now: as many as there is room for, and no more than the pace. */
+  get room(): number {
+    let room = this.#pace.items;
+    for (const channel of this.#channels) room = Math.min(room, channel.room);
+    return room;
+  }
+
   /** Works on what is left over, if there is room, and says where things stand. */
   pump(): OutletState {
     for (const channel of this.#channels) {
-      if (!channel.full) continue;
+      if (channel.room > 0) continue;
       if (!this.#someIdle) return "blocked";
       this.#someIdle = false;
       this.#tell({ kind: "active" });
@@ -78,12 +86,23 @@ export class Outlet {
     if (this.#someIdle) this.activity({ kind: "active" });
   }
 
+  /**
+   * A stage takes `items` now, and had room for `room`. Where the last ones filled their room too, what
+   * there is takes long, although no batch is longer than its room.
+   */
+  takes(items: number, room: number): void {
+    if (this.#filledRoom) this.takesLong();
+    this.#filledRoom = items >= room;
+  }
+
   /** Sends a batch. Only when ready. */
   emit(batch: readonly unknown[], epoch: Epoch): void {
     if (batch.length === 0) return;
     this.#idle = false;
     this.#onEmit(batch.length);
     if (this.#chain === null) {
+      this.#pace.works(batch.length);
+      this.#channels[0].offered(batch.length);
       this.#channels[0].push(batch);
       return;
     }
@@ -105,6 +124,7 @@ export class Outlet {
    */
   activity(message: Activity): void {
     this.#idle = this.#someIdle = message.kind === "idle";
+    this.#filledRoom = false;
     this.#tell(message);
   }
 
@@ -113,14 +133,19 @@ export class Outlet {
   }
 
   #advance(): void {
-    const to = Math.min(this.#batch.length, this.#from + this.#pace.items);
-    this.#from = this.#chain!(this.#batch, this.#from, to, this.#epoch, this.#outs);
+    const from = this.#from;
+    const { room } = this;
+    const to = Math.min(this.#batch.length, from + Math.max(1, room));
+    this.#from = this.#chain!(this.#batch, from, to, this.#epoch, this.#outs, room);
+    const worked = this.#from - from;
+    this.#pace.works(worked);
     if (this.#from >= this.#batch.length) {
       this.#batch = [];
       this.#from = 0;
     }
     for (let port = 0; port < this.#channels.length; port++) {
       const items = this.#outs[port];
+      this.#channels[port].offered(worked);
       if (items.length > 0) this.#channels[port].push(items);
     }
   }

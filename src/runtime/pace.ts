@@ -7,7 +7,6 @@
 /** A round of all tasks should take no longer, so that sockets, timers and signals get their turn. */
 const LONGEST_MS = 10;
 const SHORT_MS = 2;
-const SMALLEST = 1;
 const LARGEST = 1 << 20;
 
 /**
@@ -16,12 +15,29 @@ const LARGEST = 1 << 20;
  * clock a round.
  */
 export class Pace {
-  /** The most items for one piece of work. */
-  items = 64;
+  /** The most items for one piece of work. Begins with one: nobody knows how long it takes. */
+  items = 1;
+  /** When the round began, in milliseconds of the monotonic clock. */
+  now = 0;
+  #most = 0; // items that a task of this round has worked on
 
-  /** A round of all tasks took `ms`. */
+  /** A round of all tasks begins. */
+  begin(now: number): void {
+    this.now = now;
+    this.#most = 0;
+  }
+
+  /** A task works on so many items in this round. */
+  works(items: number): void {
+    if (items > this.#most) this.#most = items;
+  }
+
+  /** The round has taken `ms`. It says nothing of more items than it had. */
   took(ms: number): void {
-    if (ms > LONGEST_MS) this.items = Math.max(SMALLEST, this.items >> 1);
-    else if (ms < SHORT_MS && this.items < LARGEST) this.items <<= 1;
+    const most = this.#most;
+    if (most === 0) return;
+    if (ms > LONGEST_MS) {
+      this.items = Math.max(1, Math.floor(Math.min(this.items, most) * LONGEST_MS / ms));
+    } else if (ms < SHORT_MS && most * 2 > this.items && this.items < LARGEST) this.items <<= 1;
   }
 }

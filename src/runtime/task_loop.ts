@@ -78,10 +78,10 @@ export class TaskLoop {
     let worked: boolean;
     do {
       worked = false;
+      this.pace.begin(now);
       for (const task of tasks) if (task.run()) worked = true;
-      const started = now;
       now = performance.now();
-      this.pace.took(now - started);
+      this.pace.took(now - this.pace.now);
     } while (worked && this.#failure === null && now < until);
     return worked;
   }

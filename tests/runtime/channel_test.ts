@@ -24,23 +24,66 @@ Deno.test("Channel is empty when all has been taken, control messages too", () =
   assertEquals(channel.empty, true);
 });
 
-Deno.test("Channel is full when it holds 8192 items, and takes more all the same", () => {
+Deno.test("Channel has room until half of its limit is used, and takes more all the same", () => {
+  const channel = new Channel({ first: 8192 });
+  assertEquals(channel.room, 8192);
+  for (let n = 0; n < 4; n++) channel.push(thousand());
+  assertEquals(channel.room, 4192);
+  channel.push(thousand());
+  assertEquals(channel.room, 0);
+  channel.push(thousand());
+  channel.take();
+  assertEquals(channel.room, 0);
+  channel.take();
+  assertEquals(channel.room, 4192);
+});
+
+Deno.test("Channel has room for one item before anything is known of who takes from it", () => {
   const channel = new Channel();
-  for (let n = 0; n < 8; n++) channel.push(thousand());
-  assertEquals(channel.full, false);
-  channel.push(thousand());
-  assertEquals(channel.full, true);
-  channel.push(thousand());
+  assertEquals(channel.room, 1);
+  channel.push(["a"]);
+  assertEquals(channel.room, 0);
+});
+
+Deno.test("Channel gives no more of a batch than is asked for, and keeps the rest in order", () => {
+  const channel = new Channel();
+  channel.push([1, 2, 3, 4]);
+  channel.push([5]);
+  channel.push({ kind: "barrier", epoch: 0 });
+  assertEquals(
+    [channel.take(3), channel.take(3), channel.take(3), channel.take(3)],
+    [[1, 2, 3], [4], [5], { kind: "barrier", epoch: 0 }],
+  );
+  assertEquals(channel.take(3), undefined);
+});
+
+Deno.test("Channel joins batches for one call, but not past a control message", () => {
+  const channel = new Channel();
+  channel.push([1]);
+  channel.push([2, 3]);
+  channel.push({ kind: "barrier", epoch: 0 });
+  channel.push([4]);
+  assertEquals(
+    [channel.takeJoined(2), channel.takeJoined(9), channel.takeJoined(9), channel.takeJoined(9)],
+    [[1, 2], [3], { kind: "barrier", epoch: 0 }, [4]],
+  );
+  assertEquals(channel.takeJoined(9), undefined);
+});
+
+Deno.test("Channel is full of few items when they are large", () => {
+  const channel = new Channel({ first: 8192 });
+  channel.push([new Uint8Array(5 << 20)]);
+  assertEquals(channel.room, 1);
+  channel.push([new Uint8Array(5 << 20)]);
+  assertEquals(channel.room, 0);
   channel.take();
-  assertEquals(channel.full, true);
-  channel.take();
-  assertEquals(channel.full, false);
+  assertEquals(channel.room, 1);
 });
 
 Deno.test("Channel has room for control messages when it counts items", () => {
   const channel = new Channel();
   for (let epoch = 0; epoch < 10_000; epoch++) channel.push({ kind: "barrier", epoch });
-  assertEquals(channel.full, false);
+  assertEquals(channel.room, 1);
 });
 
 Deno.test("isBatch() tells items from control messages", () => {
@@ -92,9 +135,10 @@ Deno.test("Channel gives activity in order with the data, and each once", () => 
 });
 
 Deno.test("Channel has room for activity when it is full, and is not fuller for it", () => {
-  const channel = new Channel();
+  const channel = new Channel({ first: 8192 });
   channel.push(new Array(8192).fill(0));
   channel.push(idle);
+  assertEquals(channel.room, 0);
   channel.take();
-  assertEquals([channel.full, channel.empty, channel.take()], [false, false, idle]);
+  assertEquals([channel.room, channel.empty, channel.take()], [8192, false, idle]);
 });

@@ -25,7 +25,7 @@ const snapshot = () => null;
 function feed(state: KeyedState, batch: unknown[]): unknown[] {
   const emitted: unknown[] = [];
   for (let at = 0; at < batch.length;) {
-    at = state.items(batch, at, batch.length);
+    at = state.items(batch, at, batch.length, 4096);
     emitted.push(...state.take());
   }
   return emitted;
@@ -96,10 +96,10 @@ Deno.test("keyed state notifies the keys that are due, earliest first, and each 
   const state = stateOf(alarm);
   feed(state, [["c", 30], ["a", 10], ["b", 20]]);
   assertEquals(state.nextDue, 10);
-  assertEquals(state.notify(9), false);
-  assertEquals(state.notify(20), true);
+  assertEquals(state.notify(9, 4096), 0);
+  assertEquals(state.notify(20, 4096), 2);
   assertEquals(state.take(), [["a", "rang for 10"], ["b", "rang for 20"]]);
-  assertEquals([state.notify(29), state.nextDue], [false, 30]);
+  assertEquals([state.notify(29, 4096), state.nextDue], [0, 30]);
 });
 
 Deno.test("keyed state asks notifyAt() once after a batch, for the last of its values", () => {
@@ -115,7 +115,7 @@ Deno.test("keyed state asks notifyAt() once after a batch, for the last of its v
     };
   });
   feed(state, [["a", 10], ["a", 99], ["a", 50]]);
-  assertEquals([asked, state.notify(49), state.notify(50)], [1, false, true]);
+  assertEquals([asked, state.notify(49, 4096), state.notify(50, 4096)], [1, 0, 1]);
   assertEquals(state.take(), [["a", "rang for 50"]]);
 });
 
@@ -123,10 +123,10 @@ Deno.test("keyed state does not notify a key that was forgotten, nor its success
   const state = stateOf(alarm);
   feed(state, [["a", 10]]);
   feed(state, [["a", -1], ["b", -1]]);
-  assertEquals(state.notify(100), false);
+  assertEquals(state.notify(100, 4096), 0);
   feed(state, [["a", 110], ["a", -1], ["a", 120]]);
-  assertEquals(state.notify(119), false);
-  assertEquals(state.notify(120), true);
+  assertEquals(state.notify(119, 4096), 0);
+  assertEquals(state.notify(120, 4096), 1);
   assertEquals(state.take(), [["a", "rang for 120"]]);
 });
 
@@ -140,7 +140,7 @@ Deno.test("keyed state notifies a key again when it still wants to be at a time 
   }));
   feed(state, [["a", 1]]);
   const emitted: unknown[] = [];
-  while (state.notify(10)) emitted.push(...state.take());
+  while (state.notify(10, 4096)) emitted.push(...state.take());
   assertEquals(emitted, [["a", 3], ["a", 2], ["a", 1]]);
 });
 
@@ -155,7 +155,7 @@ Deno.test("keyed state gives others their turn when a key wants to be notified f
     snapshot,
   }));
   feed(state, [["a", 1]]);
-  state.notify(10);
+  state.notify(10, 4096);
   assertEquals(notified > 0, true);
 });
 
@@ -172,9 +172,9 @@ Deno.test("keyed state ends each living key once, in the order in which they cam
     };
   });
   feed(state, [["b", 1], ["a", 2], ["gone", 0], ["b", 3]]);
-  assertEquals(state.end(), true);
+  assertEquals(state.end(4096), true);
   assertEquals(state.take(), [["b", "last 3"], ["a", "last 2"]]);
-  assertEquals([state.end(), state.take()], [true, []]);
+  assertEquals([state.end(4096), state.take()], [true, []]);
 });
 
 Deno.test("keyed state pauses when it has emitted thousands, and loses nothing", () => {
@@ -189,14 +189,14 @@ Deno.test("keyed state pauses when it has emitted thousands, and loses nothing",
     snapshot,
   }));
   const batch = Array.from({ length: 10 }, (_, key) => [`${key}`, 1_000]);
-  const at = state.items(batch, 0, 10);
+  const at = state.items(batch, 0, 10, 4096);
   assertEquals([at, state.take().length], [5, 5_000]);
   assertEquals(feed(state, batch.slice(5)).length, 5_000);
-  state.notify(5);
+  state.notify(5, 4096);
   assertEquals(state.take().length, 5_000);
   const ended: number[] = [];
   for (let all = false; !all;) {
-    all = state.end();
+    all = state.end(4096);
     ended.push(state.take().length);
   }
   assertEquals(ended.reduce((sum, count) => sum + count, 0), 10_000);
@@ -227,9 +227,9 @@ Deno.test("keyed state shows the key when the error did not come of an item", ()
     snapshot,
   }));
   feed(state, [["a", 1]]);
-  assertThrows(() => state.notify(0), Error, "in onNotify");
+  assertThrows(() => state.notify(0, 4096), Error, "in onNotify");
   assertEquals(state.at, { key: "a" });
-  assertThrows(() => state.end(), Error, "in onEnd");
+  assertThrows(() => state.end(4096), Error, "in onEnd");
   assertEquals(state.at, { key: "a" });
 });
 
@@ -277,8 +277,8 @@ Deno.test("keyed state refuses promises from onItem, onNotify, onEnd and isDone"
     );
   };
   refused({ onItem: later }, () => {});
-  refused({ onItem, notifyAt, onNotify: later }, (state) => state.notify(1));
-  refused({ onItem, onEnd: later }, (state) => state.end());
+  refused({ onItem, notifyAt, onNotify: later }, (state) => state.notify(1, 4096));
+  refused({ onItem, onEnd: later }, (state) => state.end(4096));
   refused({ onItem, isDone: later }, () => {});
 });
 

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { Chain } from "../../src/runtime/chain.ts";
-import { Channel, isBatch } from "../../src/runtime/channel.ts";
+import { type Channel, isBatch } from "../../src/runtime/channel.ts";
 import { Outlet } from "../../src/runtime/outlet.ts";
-import { Pace } from "../../src/runtime/pace.ts";
+import { paceOf, roomyChannel } from "../support/task_host.ts";
 
 /** A chain that sends each number to one port, and its negative to another. */
 const both: Chain = (batch, from, to, epoch, outs) => {
@@ -26,9 +26,9 @@ function told(emit: (items: number) => void = () => {}) {
 }
 
 Deno.test("Outlet hands batches on as they are when there is no chain", () => {
-  const channel = new Channel();
+  const channel = roomyChannel();
   let counted = 0;
-  const outlet = new Outlet(null, [channel], new Pace(), told((items) => counted += items));
+  const outlet = new Outlet(null, [channel], paceOf(64), told((items) => counted += items));
   const batch = [1, 2, 3];
   outlet.emit(batch, 0);
   assertEquals(channel.take() === batch, true);
@@ -36,17 +36,16 @@ Deno.test("Outlet hands batches on as they are when there is no chain", () => {
 });
 
 Deno.test("Outlet runs batches through the chain and sends what comes out to each port", () => {
-  const channels = [new Channel(), new Channel()];
-  const outlet = new Outlet(both, channels, new Pace(), told());
+  const channels = [roomyChannel(), roomyChannel()];
+  const outlet = new Outlet(both, channels, paceOf(64), told());
   outlet.emit([1, 2], 7);
   outlet.emit([3], 8);
   assertEquals(channels.map(drain), [[["1@7", "2@7"], ["3@8"]], [[-1, -2], [-3]]]);
 });
 
 Deno.test("Outlet works off what is left over when the batch is longer than the pace", () => {
-  const channels = [new Channel(), new Channel()];
-  const pace = new Pace();
-  pace.items = 2;
+  const channels = [roomyChannel(), roomyChannel()];
+  const pace = paceOf(2);
   let counted = 0;
   const outlet = new Outlet(both, channels, pace, told((items) => counted += items));
   outlet.emit([1, 2, 3, 4, 5], 3);
@@ -59,21 +58,20 @@ Deno.test("Outlet works off what is left over when the batch is longer than the 
 });
 
 Deno.test("Outlet goes on from where the chain paused", () => {
-  const channel = new Channel();
+  const channel = roomyChannel();
   const oneByOne: Chain = (batch, from, _to, _epoch, outs) => {
     outs[0] = [batch[from]];
     return from + 1;
   };
-  const outlet = new Outlet(oneByOne, [channel], new Pace(), told());
+  const outlet = new Outlet(oneByOne, [channel], paceOf(64), told());
   outlet.emit(["a", "b", "c"], 0);
   while (outlet.pump() === "worked");
   assertEquals(drain(channel), [["a"], ["b"], ["c"]]);
 });
 
 Deno.test("Outlet is blocked when one of its channels is full, and keeps what is left over", () => {
-  const channels = [new Channel(), new Channel()];
-  const pace = new Pace();
-  pace.items = 2;
+  const channels = [roomyChannel(), roomyChannel()];
+  const pace = paceOf(2);
   const outlet = new Outlet(both, channels, pace, told());
   outlet.emit([1, 2, 3], 0);
   fill(channels[1]);
@@ -85,28 +83,28 @@ Deno.test("Outlet is blocked when one of its channels is full, and keeps what is
 });
 
 Deno.test("Outlet queues nothing where the chain lets nothing through", () => {
-  const channel = new Channel();
+  const channel = roomyChannel();
   const nothing: Chain = (_batch, _from, to, _epoch, outs) => {
     outs[0] = [];
     return to;
   };
-  const outlet = new Outlet(nothing, [channel], new Pace(), told());
+  const outlet = new Outlet(nothing, [channel], paceOf(64), told());
   outlet.emit([1, 2], 0);
   assertEquals(channel.empty, true);
 });
 
 Deno.test("Outlet counts nothing and queues nothing when the batch is empty", () => {
-  const channel = new Channel();
+  const channel = roomyChannel();
   let calls = 0;
-  const outlet = new Outlet(null, [channel], new Pace(), told(() => calls++));
+  const outlet = new Outlet(null, [channel], paceOf(64), told(() => calls++));
   outlet.emit([], 0);
   assertEquals([channel.empty, calls], [true, 0]);
 });
 
 Deno.test("Outlet sends control messages to every port behind the data", () => {
-  const channels = [new Channel(), new Channel()];
+  const channels = [roomyChannel(), roomyChannel()];
   const ended: [epoch: number, waiting: boolean][] = [];
-  const outlet = new Outlet(both, channels, new Pace(), {
+  const outlet = new Outlet(both, channels, paceOf(64), {
     emit: () => {},
     epochEnd: (epoch) => ended.push([epoch, channels[0].empty]),
   });
@@ -120,8 +118,8 @@ Deno.test("Outlet sends control messages to every port behind the data", () => {
 });
 
 Deno.test("Outlet tells that there is something to read while it is blocked, to those who heard otherwise", () => {
-  const channels = [new Channel(), new Channel()];
-  const outlet = new Outlet(both, channels, new Pace(), told());
+  const channels = [roomyChannel(), roomyChannel()];
+  const outlet = new Outlet(both, channels, paceOf(64), told());
   outlet.activity({ kind: "idle" });
   assertEquals(channels.map(drain), [[{ kind: "idle" }], [{ kind: "idle" }]]);
   fill(channels[0]);
@@ -133,12 +131,12 @@ Deno.test("Outlet tells that there is something to read while it is blocked, to 
 });
 
 Deno.test("Outlet tells that there is something to read when a batch takes long, to those it does not reach", () => {
-  const channels = [new Channel(), new Channel()];
+  const channels = [roomyChannel(), roomyChannel()];
   const onlyFirst: Chain = (batch, from, to, _epoch, outs) => {
     outs[0] = batch.slice(from, to);
     return to;
   };
-  const pace = new Pace();
+  const pace = paceOf(64);
   const outlet = new Outlet(onlyFirst, channels, pace, told());
   outlet.activity({ kind: "idle" });
   channels.forEach(drain);
@@ -154,12 +152,12 @@ Deno.test("Outlet tells that there is something to read when a batch takes long,
 });
 
 Deno.test("Outlet does not tell that there is nothing to read again when a batch has come since", () => {
-  const channels = [new Channel(), new Channel()];
+  const channels = [roomyChannel(), roomyChannel()];
   const onlyFirst: Chain = (batch, from, to, _epoch, outs) => {
     outs[0] = batch.slice(from, to);
     return to;
   };
-  const outlet = new Outlet(onlyFirst, channels, new Pace(), told());
+  const outlet = new Outlet(onlyFirst, channels, paceOf(64), told());
   outlet.activity({ kind: "idle" });
   outlet.emit([1], 0);
   fill(channels[0]);

@@ -224,8 +224,8 @@ Deno.test("a source stops reading when another worker does not keep up", async (
     await new Promise((resolve) => setTimeout(resolve, 0)); // a turn of the event loop
     still = read === before ? still + 1 : 0;
   }
-  // Two windows of channels and the batches in between.
-  assert(read > 10_000 && read < 200_000, `read ${read}`);
+  // Nothing is known of how fast the other worker is: it gets a few items, and no windows full.
+  assert(read > 0 && read < 1_000, `read ${read}`);
   stop.resolve();
   release.resolve();
   const { stopped } = await running;

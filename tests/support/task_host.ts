@@ -1,7 +1,19 @@
-import type { Channel } from "../../src/runtime/channel.ts";
+import { Channel } from "../../src/runtime/channel.ts";
 import { Outlet } from "../../src/runtime/outlet.ts";
 import { Pace } from "../../src/runtime/pace.ts";
 import type { TaskHost } from "../../src/runtime/tasks/task.ts";
+
+/** A pace that knows nothing yet, and lets a task do so much at once. */
+export function paceOf(items: number): Pace {
+  const pace = new Pace();
+  pace.items = items;
+  return pace;
+}
+
+/** A channel that has room from the beginning. */
+export function roomyChannel(): Channel {
+  return new Channel({ first: 8192 });
+}
 
 /** A worker without anything, for a task by itself. */
 export function taskHost(now: () => number = () => 0): TaskHost {
@@ -10,7 +22,7 @@ export function taskHost(now: () => number = () => 0): TaskHost {
     signal: new AbortController().signal,
     calls: new AbortController().signal,
     journal: null,
-    pace: new Pace(),
+    pace: paceOf(64),
     now,
     wake: () => {},
     fail: (error) => {
@@ -27,7 +39,7 @@ export function taskHost(now: () => number = () => 0): TaskHost {
 
 /** An outlet that hands batches on as they are. */
 export function plainOutlet(channel: Channel): Outlet {
-  return new Outlet(null, [channel], new Pace(), { emit: () => {}, epochEnd: () => {} });
+  return new Outlet(null, [channel], paceOf(64), { emit: () => {}, epochEnd: () => {} });
 }
 
 /** Takes all that is in a channel: batches as they are, the others by their kind. */

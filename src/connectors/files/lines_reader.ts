@@ -48,6 +48,7 @@ export class LinesReader implements InputReader<string> {
   #aheadBytes = 0;
   #taken = 0; // where the last block came from that the flow has taken whole
   #from = 0; // where the next batch begins in the first block
+  #lineBytes = 1; // of a line of the last batch
   #state: "reading" | "ended" | { thrown: unknown } = "reading";
   #closed = false;
   #wakeFlow: () => void = () => {};
@@ -74,7 +75,7 @@ export class LinesReader implements InputReader<string> {
     this.#reading = this.#readAhead();
   }
 
-  next(): string[] | null {
+  next(limit = Infinity): string[] | null {
     const first = this.#ahead.at(0);
     if (first === undefined) {
       if (typeof this.#state === "object") throw this.#state.thrown;
@@ -82,7 +83,9 @@ export class LinesReader implements InputReader<string> {
     }
     const { block: { path, start, bytes, before }, range, since } = first;
     const from = this.#from;
-    let to = batchEnd(bytes, from, this.#sizes.batch);
+    // Lines are as long as those before: to count them would cost as much as to decode them.
+    const about = Math.min(this.#sizes.batch, Math.max(1, limit * this.#lineBytes));
+    let to = batchEnd(bytes, from, about);
     let lines: string[];
     const linesTo = (end: number) =>
       linesIn({ path, start: start + from, bytes: bytes.subarray(from, end) });
@@ -94,6 +97,7 @@ export class LinesReader implements InputReader<string> {
       to = from + decodable; // first the lines before the one that fails
       lines = linesTo(to);
     }
+    this.#lineBytes = (to - from) / lines.length;
     const crc = crcOf(lastBytes(before, bytes.subarray(0, to)));
     this.#setPosition(range, since, start + to, crc);
     this.#from = to;

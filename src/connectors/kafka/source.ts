@@ -106,13 +106,14 @@ class KafkaReader<T> implements InputReader<T> {
     this.#fetcher.start();
   }
 
-  next(): T[] | null {
+  next(limit = BATCH): T[] | null {
     const items: T[] = [];
+    const most = Math.min(limit, BATCH);
     this.#last = { items, offsets: [], states: [] };
-    while (items.length < BATCH) {
+    while (items.length < most) {
       const block = this.#fetcher.first;
       if (block === null) break;
-      readable(block.state, () => this.#read(block, items));
+      readable(block.state, () => this.#read(block, items, most));
     }
     if (items.length > 0 || this.#fetcher.first !== null) return items;
     return this.#fetcher.isOver() ? null : [];
@@ -183,14 +184,14 @@ class KafkaReader<T> implements InputReader<T> {
     await this.#connection.close();
   }
 
-  /** Records of the first block into `items`, until there are enough or it is done. */
-  #read(block: Block, items: T[]): void {
+  /** Records of the first block into `items`, until there are `most` or it is done. */
+  #read(block: Block, items: T[], most: number): void {
     const { state, batches, from, next } = block;
     const { topic, partition } = state;
     const toItem = this.#toItem;
     const { offsets, states } = this.#last;
     let newest: StoredRecord | null = null;
-    while (items.length < BATCH) {
+    while (items.length < most) {
       if (this.#cursor === null || this.#cursor.done) {
         if (this.#batch === batches.length) {
           this.#finish(block);

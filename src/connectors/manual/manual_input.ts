@@ -43,8 +43,8 @@ export interface ManualInputOptions {
  *
  * The state that is yielded with an item is copied at once: a generator may keep one object and go on
  * changing it. An object is copied for every item, so a state should be small. The item is handed over as
- * it is: yield a new object each time, since batches hold up to 1,024 items and an asynchronous generator
- * is read that far ahead.
+ * it is: yield a new object each time. Batches hold up to 1,024 items, and an asynchronous generator is
+ * read that far ahead: fewer where the steps behind are slow, and no more than about 4 MiB of items.
  *
  * A graceful stop asks the iterator for no more. All that it has yielded is worked off; where `next()` is
  * pending, its item is waited for, for up to a second. Then the iterator is closed: a generator that has
@@ -161,11 +161,15 @@ export class PairReader<T> implements InputReader<T> {
     );
   }
 
-  next(): T[] | null {
+  next(limit = Infinity): T[] | null {
     if (this.#failure !== null) throw this.#failure.thrown;
     const items: T[] = [];
     try {
-      this.#open = this.#open.filter(([name, puller]) => this.#take(name, puller, items));
+      this.#open = this.#open.filter(([name, puller]) =>
+        items.length >= limit || this.#take(name, puller, items, limit - items.length)
+      );
+      // Where there is room for few items, each partition comes first in turn.
+      if (this.#open.length > 1) this.#open.push(this.#open.shift()!);
     } catch (thrown) {
       if (items.length === 0) throw thrown;
       this.#failure = { thrown }; // first what came before
@@ -197,10 +201,10 @@ export class PairReader<T> implements InputReader<T> {
     for (const result of closed) if (result.status === "rejected") throw result.reason;
   }
 
-  #take(name: PartitionName, puller: Puller, items: T[]): boolean {
+  #take(name: PartitionName, puller: Puller, items: T[], limit: number): boolean {
     const before = items.length;
     try {
-      return puller.pull(items);
+      return puller.pull(items, limit);
     } finally {
       if (items.length > before) this.#positions.set(name, puller.state);
     }

@@ -8,16 +8,18 @@ import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
 import { snapshotOf } from "../../core/snapshot.ts";
+import { sizeOf } from "../../core/value_size.ts";
 
 /** A source of batches over a user's iterable of `[state, item]`: the part that sync and async ones share. */
 export interface Puller {
   /**
-   * Adds the items that are there to `items`, up to a batch's worth. Returns `false` at the end.
+   * Adds the items that are there to `items`, up to a batch's worth and up to `limit`. Returns `false`
+   * at the end.
    *
    * @throws What the iterable threw, or a `TypeError` if it yielded anything but a pair. The items that it
    * yielded before have been added by then.
    */
-  pull(items: unknown[]): boolean;
+  pull(items: unknown[], limit?: number): boolean;
   /** The state that was yielded with the last item that `pull` added, as it was at that moment. */
   readonly state: unknown;
   /** Resolves when there is more. */
@@ -30,6 +32,12 @@ export interface Puller {
 
 /** The most items in a batch. */
 const BATCH = 1024;
+
+/** An asynchronous iterator is asked for no more once about so many bytes of items wait. */
+const AHEAD_BYTES = 4 << 20;
+
+/** One item of so many is measured, and stands for those after it. */
+const MEASURE_EVERY = 16;
 
 /** A batch should take no longer than this, so that a slow iterable's items go out soon. */
 const BATCH_MS = 1;
@@ -79,10 +87,11 @@ class SyncPuller implements Puller {
     this.#iterator = iterator;
   }
 
-  pull(items: unknown[]): boolean {
+  pull(items: unknown[], limit = BATCH): boolean {
     if (this.#stopped) return false;
     const started = performance.now();
-    for (let taken = 1; taken <= this.#size && !this.#over; taken++) {
+    const most = Math.min(limit, this.#size);
+    for (let taken = 1; taken <= most && !this.#over; taken++) {
       const result = this.#next();
       if (result.done === true) this.#over = true;
       else {
@@ -96,7 +105,7 @@ class SyncPuller implements Puller {
     }
     const took = performance.now() - started;
     if (took > BATCH_MS) this.#size = Math.max(1, this.#size >> 1);
-    else if (this.#size < BATCH) this.#size <<= 1;
+    else if (this.#size < BATCH && most === this.#size) this.#size <<= 1;
     return !this.#over;
   }
 
@@ -145,6 +154,9 @@ class AsyncPuller implements Puller {
   readonly #log: Log;
   #items: unknown[] = [];
   #states: unknown[] = []; // of the items
+  #limit = 1; // the items that there was room for when the reader asked last
+  #bytes = 0; // about, of the items
+  #itemBytes = 0; // about, of the item that was measured last
   #failure: { thrown: unknown } | null = null; // behind the items
   #over = false; // the iterator has ended or thrown: it must not be closed
   #asking = false; // `next` is pending
@@ -160,19 +172,26 @@ class AsyncPuller implements Puller {
     this.#log = log;
   }
 
-  pull(items: unknown[]): boolean {
-    if (this.#items.length > 0) {
-      for (const item of this.#items) items.push(item);
-      this.state = this.#states.at(-1);
-      this.#items = [];
-      this.#states = [];
-    } else if (this.#failure !== null) throw this.#failure.thrown;
+  pull(items: unknown[], limit = BATCH): boolean {
+    this.#limit = Math.min(limit, BATCH);
+    if (this.#items.length > 0) this.#handOut(items);
+    else if (this.#failure !== null) throw this.#failure.thrown;
     else if (this.#hasNoMore) {
       this.#ended = true;
       return false;
     }
     void this.#askAhead();
     return true;
+  }
+
+  #handOut(items: unknown[]): void {
+    const waiting = this.#items.length;
+    const taken = Math.min(this.#limit, waiting);
+    for (let i = 0; i < taken; i++) items.push(this.#items[i]);
+    this.state = this.#states[taken - 1];
+    this.#items = taken === waiting ? [] : this.#items.slice(taken);
+    this.#states = taken === waiting ? [] : this.#states.slice(taken);
+    this.#bytes -= this.#bytes * taken / waiting;
   }
 
   ready(): Promise<void> {
@@ -212,8 +231,8 @@ class AsyncPuller implements Puller {
     if (this.#asking) return;
     this.#asking = true;
     while (
-      this.#items.length < BATCH && !this.#over && this.#failure === null && !this.#stopped &&
-      !this.#closed
+      this.#items.length < this.#limit && this.#bytes < AHEAD_BYTES && !this.#over &&
+      this.#failure === null && !this.#stopped && !this.#closed
     ) {
       try {
         const result = await this.#iterator.next();
@@ -245,6 +264,8 @@ class AsyncPuller implements Puller {
       this.#failure = { thrown };
       return;
     }
+    if (this.#items.length % MEASURE_EVERY === 0) this.#itemBytes = sizeOf(yielded[1]);
+    this.#bytes += this.#itemBytes;
     this.#items.push(yielded[1]);
     this.#states.push(snapshotOf(yielded[0])); // before the iterator goes on, and may change it
   }

@@ -5,7 +5,7 @@ import type { InputConfig, InputReader, Place, Positions } from "../../graph/con
 /** How a {@linkcode TestingInputConfig} hands its items out. */
 export interface TestingInputOptions {
   /**
-   * Items in a batch: a positive integer. 1 shows what depends on batches.
+   * The most items in a batch: a positive integer. 1 shows what depends on batches.
    *
    * @default {1024}
    */
@@ -73,9 +73,9 @@ class ArrayReader<T> implements InputReader<T> {
     this.#batchSize = batchSize;
   }
 
-  next(): T[] | null {
+  next(limit = Infinity): T[] | null {
     if (this.#read >= this.#items.length) return null;
-    const batch = this.#items.slice(this.#read, this.#read + this.#batchSize);
+    const batch = this.#items.slice(this.#read, this.#read + Math.min(limit, this.#batchSize));
     this.#read += batch.length;
     return batch;
   }

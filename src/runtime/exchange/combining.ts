@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BatchSizes } from "../../core/value_size.ts";
 import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { Combiner } from "../../graph/nodes.ts";
 import { isBatch, type Message, type Outgoing } from "../channel.ts";
@@ -11,8 +12,14 @@ import type { FailItem } from "./router.ts";
 /** Keys that are combined at once: as many as fit into the processor's cache. */
 const MOST_KEYS = 4096;
 
+/** So many keys are combined even where there is room for fewer, as their merger is slow. */
+const FEW_KEYS = 64;
+
 /** Values that are combined at once: a partial result may hold all of them, and must fit into a frame. */
 const MOST_VALUES = 1 << 15;
+
+/** And about so many bytes, for the same reason. */
+const MOST_BYTES = 8 << 20;
 
 /** Fewer values a key than this are not worth it. */
 const WORTH_IT = 2;
@@ -35,6 +42,8 @@ export class Combining implements Outgoing {
   readonly #fail: FailItem;
   #growing = new Map<string, Growing>();
   #values = 0; // that are in `growing`
+  #bytes = 0; // about, of these values
+  readonly #sizes = new BatchSizes();
   #direct = 0; // that are still to go as they come
 
   constructor(combiner: Combiner, target: Outgoing, fail: FailItem) {
@@ -43,8 +52,14 @@ export class Combining implements Outgoing {
     this.#fail = fail;
   }
 
-  get full(): boolean {
-    return this.#target.full;
+  /** What is combined takes no room until it goes on. */
+  get room(): number {
+    const { room } = this.#target;
+    return room === 0 || this.#direct > 0 ? room : Infinity;
+  }
+
+  offered(items: number): void {
+    if (this.#direct > 0) this.#target.offered(items);
   }
 
   push(message: Message): void {
@@ -71,8 +86,10 @@ export class Combining implements Outgoing {
       throw this.#fail(pair, thrown);
     }
     this.#values += batch.length;
+    this.#bytes += batch.length * this.#sizes.itemBytes(batch);
     const keys = this.#growing.size;
-    if (keys < MOST_KEYS && this.#values < MOST_VALUES) return;
+    const most = Math.min(MOST_KEYS, Math.max(FEW_KEYS, this.#target.room));
+    if (keys < most && this.#values < MOST_VALUES && this.#bytes < MOST_BYTES) return;
     if (this.#values < keys * WORTH_IT) this.#direct = TRY_AGAIN;
     this.#flush();
   }
@@ -97,6 +114,8 @@ export class Combining implements Outgoing {
     const partials = Array.from(this.#growing, ([key, { partial }]) => [key, partial]);
     this.#growing = new Map();
     this.#values = 0;
+    this.#bytes = 0;
+    this.#target.offered(partials.length);
     this.#target.push(partials);
   }
 }

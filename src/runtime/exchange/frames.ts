@@ -8,6 +8,7 @@
  *   barrier:  8 bytes   the epoch that ends
  *   end:      1 byte    1 where the run is being stopped
  *   credit:   4 bytes   how many more batches of this exchange have been worked off
+ *             1 byte    1 where the receiver has since had nothing left of what had come, else 0
  *   idle, active: nothing more
  * ```
  *
@@ -31,7 +32,12 @@ export type Frame =
   }
   | { readonly kind: "barrier"; readonly exchange: number; readonly epoch: Epoch }
   | { readonly kind: "end"; readonly exchange: number; readonly stopped: boolean }
-  | { readonly kind: "credit"; readonly exchange: number; readonly batches: number }
+  | {
+    readonly kind: "credit";
+    readonly exchange: number;
+    readonly batches: number;
+    readonly emptied: boolean;
+  }
   | { readonly kind: "idle" | "active"; readonly exchange: number };
 
 /** A frame as bytes. */
@@ -54,8 +60,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return bytes;
     }
     case "credit": {
-      const bytes = start(4, frame.exchange, 7);
+      const bytes = start(4, frame.exchange, 8);
       viewOf(bytes).setUint32(3, frame.batches);
+      bytes[7] = frame.emptied ? 1 : 0;
       return bytes;
     }
     case "idle":
@@ -90,8 +97,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
       if (bytes.length !== 4 || bytes[3] > 1) break;
       return { kind: "end", exchange, stopped: bytes[3] === 1 };
     case 4:
-      if (bytes.length !== 7) break;
-      return { kind: "credit", exchange, batches: view.getUint32(3) };
+      if (bytes.length !== 8 || bytes[7] > 1) break;
+      return { kind: "credit", exchange, batches: view.getUint32(3), emptied: bytes[7] === 1 };
     case 5:
     case 6:
       if (bytes.length !== 3) break;

@@ -4,23 +4,31 @@
  * Each is bounded by credits: a sender may have so many items and bytes on their way that the receiver
  * has not taken out of its channel yet, and not more. So whoever reads the transport never has to stop
  * because one channel is full, and no channel can hold up another that shares its socket (as in Apache
- * Flink: Kruber, Nowojski, "A Deep-Dive into Flink's Network Stack", 2019).
+ * Flink: Kruber, Nowojski, "A Deep-Dive into Flink's Network Stack", 2019). How many that is follows the
+ * pace of the receiver, as with any queue (`queue_bound.ts`).
  *
  * @module
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
 import { ActivityFilter, type Control, type Incoming, type Message } from "../channel.ts";
+import { QueueBound } from "../queue_bound.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import type { Transport } from "./transport.ts";
 
-/** How much of a channel may be on its way, or wait for the receiver. A batch over it is taken. */
+/**
+ * How much of a channel may be on its way, or wait for the receiver, however fast that works it off. A
+ * batch over it is taken.
+ */
 export interface CreditWindow {
   readonly items: number;
   readonly bytes: number;
+  /** The items to begin with, before the peer's pace is known; 1 by default. */
+  readonly first?: number;
 }
 
-const DEFAULT_WINDOW: CreditWindow = { items: 16_384, bytes: 4 << 20 };
+/** Credit takes a way back and forth, so a channel begins with some. */
+const DEFAULT_WINDOW: CreditWindow = { items: 16_384, bytes: 4 << 20, first: 64 };
 
 /** How a mesh reports to its worker. */
 export interface MeshHost {
@@ -92,7 +100,7 @@ export class Mesh {
     if (channel === undefined) {
       throw new Error(`worker ${from} sent to exchange ${frame.exchange}, which is not there`);
     }
-    if (frame.kind === "credit") (channel as RemoteSender).credit(frame.batches);
+    if (frame.kind === "credit") (channel as RemoteSender).credit(frame.batches, frame.emptied);
     else if (frame.kind === "batch") {
       (channel as RemoteReceiver).put({ count: frame.count, items: frame.items });
     } else (channel as RemoteReceiver).put(frame);
@@ -102,30 +110,32 @@ export class Mesh {
 /** Sends one exchange's share of a peer. */
 export class RemoteSender {
   readonly #exchange: number;
-  readonly #window: CreditWindow;
   readonly #send: (frame: Uint8Array) => void;
   readonly #activity = new ActivityFilter();
-  readonly #onTheWay: { items: number; bytes: number }[] = []; // batches without credit, oldest first
-  #items = 0;
-  #bytes = 0;
+  readonly #bound: QueueBound;
+  readonly #onTheWay: number[] = []; // items of the batches without credit, oldest first
 
   constructor(exchange: number, window: CreditWindow, send: (frame: Uint8Array) => void) {
     this.#exchange = exchange;
-    this.#window = window;
+    this.#bound = new QueueBound({ ...window, now: () => performance.now() });
     this.#send = send;
   }
 
-  /** Whether the peer has to take something first. */
-  get full(): boolean {
-    return this.#items >= this.#window.items || this.#bytes >= this.#window.bytes;
+  /** How many items may come now; the peer has to take something first while it is 0. */
+  get room(): number {
+    return this.#bound.room;
+  }
+
+  /** The sender goes through so many items, some of which may be for the peer. */
+  offered(items: number): void {
+    this.#bound.offered(items);
   }
 
   /** Sends `count` items that have been encoded. */
   batch(count: number, items: Uint8Array): void {
     this.#activity.passes([]);
-    this.#onTheWay.push({ items: count, bytes: items.length });
-    this.#items += count;
-    this.#bytes += items.length;
+    this.#onTheWay.push(count);
+    this.#bound.added(count, items.length / count);
     this.#send(encodeFrame({ kind: "batch", exchange: this.#exchange, count, items }));
   }
 
@@ -135,12 +145,11 @@ export class RemoteSender {
     this.#send(encodeFrame({ ...message, exchange: this.#exchange }));
   }
 
-  /** The peer has taken so many more batches. */
-  credit(batches: number): void {
-    for (const { items, bytes } of this.#onTheWay.splice(0, batches)) {
-      this.#items -= items;
-      this.#bytes -= bytes;
-    }
+  /** The peer has taken so many more batches. `emptied`: whether it had nothing left meanwhile. */
+  credit(batches: number, emptied: boolean): void {
+    let items = 0;
+    for (const count of this.#onTheWay.splice(0, batches)) items += count;
+    if (items > 0) this.#bound.taken(items, emptied);
   }
 }
 
@@ -156,7 +165,11 @@ class RemoteReceiver implements Incoming {
   readonly #exchange: number;
   readonly #onTaken: () => void;
   readonly #queue: (EncodedBatch | Control)[] = [];
+  #items: readonly unknown[] = []; // of the batch that is being taken
+  #at = 0;
+  #waiting = 0; // batches in the queue
   #owed = 0; // batches that the peer has no credit for yet
+  #emptied = false; // whether nothing was left since the last credit
 
   constructor(exchange: number, from: WorkerIndex, onTaken: () => void) {
     this.#exchange = exchange;
@@ -165,26 +178,39 @@ class RemoteReceiver implements Incoming {
   }
 
   put(message: EncodedBatch | Control): void {
+    if (!("kind" in message)) this.#waiting++;
     this.#queue.push(message);
   }
 
-  take(): Message | undefined {
-    const message = this.#queue.shift();
-    if (message === undefined || "kind" in message) return message;
-    this.#owed++;
-    this.#onTaken();
-    const items = decodeBatch(message.items);
-    if (items.length !== message.count) {
-      throw new Error(`worker ${this.from} sent ${items.length} items as ${message.count}`);
+  take(most = Infinity): Message | undefined {
+    if (this.#at >= this.#items.length) {
+      const message = this.#queue.shift();
+      if (message === undefined || "kind" in message) return message;
+      this.#waiting--;
+      this.#items = decodeBatch(message.items);
+      this.#at = 0;
+      if (this.#items.length !== message.count) {
+        throw new Error(`worker ${this.from} sent ${this.#items.length} items as ${message.count}`);
+      }
     }
-    return items;
+    const from = this.#at;
+    const batch = this.#items;
+    this.#at = Math.min(batch.length, from + most);
+    if (this.#at < batch.length) return batch.slice(from, this.#at);
+    this.#items = [];
+    this.#owed++;
+    if (this.#waiting === 0) this.#emptied = true;
+    this.#onTaken();
+    return from === 0 ? batch : batch.slice(from);
   }
 
   /** A frame with the credit that the peer is owed. */
   takeCredit(): Uint8Array {
     const batches = this.#owed;
+    const emptied = this.#emptied;
     this.#owed = 0;
-    return encodeFrame({ kind: "credit", exchange: this.#exchange, batches });
+    this.#emptied = false;
+    return encodeFrame({ kind: "credit", exchange: this.#exchange, batches, emptied });
   }
 }
 

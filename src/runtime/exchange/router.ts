@@ -30,8 +30,7 @@ export type FailItem = (item: unknown, thrown: unknown) => Error;
 /**
  * Deals items out over the workers.
  *
- * It is full when any of its targets is: what the others could take is not known before it has been
- * read.
+ * It has the room of the target that has least: all that comes may be for that one.
  */
 export class Router implements Outgoing {
   readonly #targets: RouterTargets;
@@ -46,9 +45,17 @@ export class Router implements Outgoing {
     this.#deal = route === "key" ? dealByKey(remote.length, fail) : dealEvenly(remote.length);
   }
 
-  get full(): boolean {
+  get room(): number {
     const { local, remote } = this.#targets;
-    return local.full || remote.some((sender) => sender?.full);
+    let { room } = local;
+    for (const sender of remote) if (sender !== undefined) room = Math.min(room, sender.room);
+    return room;
+  }
+
+  offered(items: number): void {
+    const { local, remote } = this.#targets;
+    local.offered(items);
+    for (const sender of remote) sender?.offered(items);
   }
 
   push(message: Message): void {

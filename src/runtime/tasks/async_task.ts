@@ -25,8 +25,6 @@ export class AsyncTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #slots: Slot[] = []; // in the order of their items
-  #batch: readonly unknown[] = [];
-  #at = 0;
   #control: Exclude<Control, Activity> | null = null; // held back until all slots are empty
   #idle = false; // whether nothing comes of the inputs
   #toldIdle = false;
@@ -70,33 +68,26 @@ export class AsyncTask implements Task {
     return this.#slots.length;
   }
 
-  /** Starts as many items as there are slots for. */
+  /** Starts as many items as there are slots for, and takes no more than it starts: the others wait. */
   #start(): boolean {
     let started = false;
     if (this.#gaveUp) return started;
-    while (this.#slots.length < this.#node.concurrency && this.#refill()) {
-      this.#call(this.#batch[this.#at++]);
-      started = true;
-    }
-    return started;
-  }
-
-  #refill(): boolean {
-    while (this.#at >= this.#batch.length) {
-      if (this.#control !== null) return false;
-      const message = this.#input.take();
-      if (message === undefined) return false;
+    while (this.#control === null) {
+      const free = this.#node.concurrency - this.#slots.length;
+      if (free <= 0) break;
+      const message = this.#input.take(free);
+      if (message === undefined) break;
       if (isBatch(message)) {
         this.#idle = false;
-        this.#batch = message;
-        this.#at = 0;
+        for (const item of message) this.#call(item);
+        started = true;
       } else if (isActivity(message)) {
         // Held back like an epoch's end, it would hold up the items behind it.
         this.#idle = message.kind === "idle";
         if (!this.#idle) this.#tell(message);
       } else this.#control = message;
     }
-    return true;
+    return started;
   }
 
   /** Says that nothing comes, once nothing is pending and all results are out. */
@@ -113,8 +104,7 @@ export class AsyncTask implements Task {
 
   /** Whether nothing is pending and all results are out. */
   get #isDone(): boolean {
-    return this.#slots.length === 0 && this.#at >= this.#batch.length &&
-      this.#outlet.pump() === "ready";
+    return this.#slots.length === 0 && this.#outlet.pump() === "ready";
   }
 
   #call(item: unknown): void {
@@ -158,16 +148,19 @@ export class AsyncTask implements Task {
     if (this.#gaveUp && this.#pending === 0) this.#host.gaveUp();
   }
 
-  /** Sends on what is done: in order, up to the first item that is not. */
+  /** Sends on what is done, as far as there is room: in order, up to the first item that is not. */
   #emit(): boolean {
     const slots = this.#slots;
+    const { room } = this.#outlet;
     const results: unknown[] = [];
     if (this.#node.ordered) {
-      while (slots.length > 0 && slots[0].done) results.push(slots.shift()!.result);
+      while (results.length < room && slots.length > 0 && slots[0].done) {
+        results.push(slots.shift()!.result);
+      }
     } else {
       let kept = 0;
       for (const slot of slots) {
-        if (slot.done) results.push(slot.result);
+        if (slot.done && results.length < room) results.push(slot.result);
         else slots[kept++] = slot;
       }
       slots.length = kept;

@@ -41,9 +41,11 @@ export class MergeTask implements Task {
       const index = this.#next;
       this.#next = (index + 1) % this.#inputs.length;
       if (this.#alignment.isHeld(index)) continue;
-      const message = this.#inputs[index].take();
+      const { room } = this.#outlet;
+      const message = this.#inputs[index].take(room);
       if (message === undefined) continue;
       if (isBatch(message)) {
+        this.#outlet.takes(message.length, room);
         this.#idle[index] = this.#toldIdle = false;
         this.#outlet.emit(message, this.#alignment.epoch);
         return true;

@@ -1,18 +1,24 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { OutputWriter, Positions } from "../../graph/contracts.ts";
-import { type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
+import { CallSize } from "../call_size.ts";
+import { type Channel, type Control, isActivity, isBatch, type Message } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
-/** Writes an output. One call at a time: what comes meanwhile waits in the channel. */
+/**
+ * Writes an output. One call at a time: what comes meanwhile waits in the channel. A call that is waited
+ * for gets as many items as it can write soon, of several batches if need be.
+ */
 export class SinkTask implements Task {
   readonly stepId: StepId;
   readonly #writer: OutputWriter<unknown>;
-  readonly #input: Incoming;
+  readonly #input: Channel;
   readonly #host: TaskHost;
   readonly #onWrite: (items: number) => void;
   readonly #commits: Epoch[] = []; // epochs to be made visible, once no call is in progress
+  readonly #callSize = new CallSize();
   #epoch: Epoch;
+  #isWaitedFor = false; // whether the last call with items gave a promise
   #busy = false;
   #ended = false;
   readonly #prepared: Epoch[] = []; // epochs whose snapshot has not been committed yet
@@ -22,7 +28,7 @@ export class SinkTask implements Task {
   constructor(
     stepId: StepId,
     writer: OutputWriter<unknown>,
-    input: Incoming,
+    input: Channel,
     host: TaskHost,
     options: { epoch: Epoch; onWrite: (items: number) => void },
   ) {
@@ -67,17 +73,35 @@ export class SinkTask implements Task {
       this.#call(() => this.#writer.commit!(epoch), () => {});
       return true;
     }
-    const message = this.#ended ? undefined : this.#input.take();
+    const message = this.#ended ? undefined : this.#take();
     if (message === undefined) return false;
-    if (isBatch(message)) {
-      this.#onWrite(message.length);
-      this.#call(() => this.#writer.write(message, this.#epoch), () => {});
-    } else if (!isActivity(message)) this.#prepare(message);
+    if (isBatch(message)) this.#write(message);
+    else if (!isActivity(message)) this.#prepare(message);
     return true;
   }
 
   wakeTime(): number {
     return Infinity;
+  }
+
+  #take(): Message | undefined {
+    return this.#isWaitedFor
+      ? this.#input.takeJoined(this.#callSize.items)
+      : this.#input.take(this.#host.pace.items);
+  }
+
+  #write(batch: readonly unknown[]): void {
+    const { pace } = this.#host;
+    const items = batch.length;
+    this.#onWrite(items);
+    pace.works(items);
+    const started = performance.now();
+    this.#call(() => this.#writer.write(batch, this.#epoch), () => {
+      if (!this.#isWaitedFor) return;
+      this.#callSize.took(items, performance.now() - started);
+      this.#input.takesAtOnce(this.#callSize.items);
+    });
+    this.#isWaitedFor = this.#busy;
   }
 
   #prepare(control: Control): void {

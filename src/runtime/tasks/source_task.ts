@@ -171,7 +171,7 @@ export class SourceTask implements Task {
   /** `undefined` where the input has failed. */
   #next(): unknown[] | null | undefined {
     try {
-      return this.#reader.next();
+      return this.#reader.next(this.#outlet.room);
     } catch (thrown) {
       this.#fail(thrown);
       return undefined;

@@ -76,9 +76,11 @@ export class StatefulTask implements Task {
     // In turns: a key that wants to be notified for ever must not hold up the items, nor they it.
     this.#notifyNext = !this.#notifyNext;
     if (this.#notifyNext && this.#notify()) return true;
-    const message = this.#input.take();
+    const { room } = this.#outlet;
+    const message = this.#input.take(room);
     if (message === undefined) return this.#nothing();
     if (isBatch(message)) {
+      this.#outlet.takes(message.length, room);
       this.#idle = false;
       this.#quiet.stop();
       this.#batch = message;
@@ -131,8 +133,11 @@ export class StatefulTask implements Task {
   }
 
   #items(): boolean {
-    const to = Math.min(this.#batch.length, this.#at + this.#host.pace.items);
-    this.#at = this.#guard(() => this.#state.items(this.#batch, this.#at, to));
+    const { room } = this.#outlet;
+    const from = this.#at;
+    const to = Math.min(this.#batch.length, from + room);
+    this.#at = this.#guard(() => this.#state.items(this.#batch, from, to, room));
+    this.#host.pace.works(this.#at - from);
     if (this.#at < this.#batch.length) this.#outlet.takesLong();
     else {
       this.#batch = [];
@@ -144,21 +149,23 @@ export class StatefulTask implements Task {
 
   #notify(): boolean {
     const { nextDue, nextQuiet } = this.#state;
-    let notified = false;
+    const { room } = this.#outlet;
+    let notified = 0;
     if (nextDue < Infinity) {
-      notified = this.#guard(() => this.#state.notify(this.#host.now()));
+      notified = this.#guard(() => this.#state.notify(this.#host.now(), room));
     }
     const quiet = this.#quiet.ms;
     if (this.#quiet.since !== null && nextQuiet <= quiet) {
-      if (this.#guard(() => this.#state.notifyQuiet(quiet))) notified = true;
+      notified += this.#guard(() => this.#state.notifyQuiet(quiet, room));
     }
+    this.#host.pace.works(notified);
     this.#send();
-    return notified;
+    return notified > 0;
   }
 
   /** Ends some keys; the end itself comes once all that they emitted is out. */
   #endKeys(): boolean {
-    const all = this.#guard(() => this.#state.end(this.#stopped));
+    const all = this.#guard(() => this.#state.end(this.#outlet.room, this.#stopped));
     const sent = this.#send();
     if (all && !sent) this.#end();
     return true;

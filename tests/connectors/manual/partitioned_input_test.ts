@@ -215,8 +215,10 @@ Deno.test("PartitionedInputConfig closes every partition when one of them fails 
       }
     },
   });
-  const flow = new Dataflow("f").input("in", input).inspect(() => stop.abort())
-    .capture(new RecordingOutput());
+  const read = new Set<string>();
+  const flow = new Dataflow("f").input("in", input).inspect((partition) => {
+    if (read.add(partition).size === 3) stop.abort();
+  }).capture(new RecordingOutput());
   const log = createLog((level, message) => lines.push(`${level}: ${message}`));
   await run(flow, { signal: stop.signal, log });
   assertEquals(closed, ["a", "b", "c"]);

@@ -18,8 +18,13 @@ const fail = (item: unknown, thrown: unknown) =>
 /** A combining end, and what it has sent. */
 function combining(combiner = lists) {
   const sent: Message[] = [];
-  const target = { full: false, push: (message: Message) => void sent.push(message) };
-  return { target, sent, combining: new Combining(combiner, target, fail) };
+  const offered: number[] = [];
+  const target = {
+    room: Infinity,
+    offered: (items: number) => void offered.push(items),
+    push: (message: Message) => void sent.push(message),
+  };
+  return { target, sent, offered, combining: new Combining(combiner, target, fail) };
 }
 
 Deno.test("Combining sends a partial result of each key, in order, before a control message", () => {
@@ -45,11 +50,42 @@ Deno.test("Combining sends before it says that nothing comes: else what it sends
   assertEquals(sent, [[["a", ["a", 1]]], { kind: "idle" }, { kind: "barrier", epoch: 0 }]);
 });
 
-Deno.test("Combining is full when its target is", () => {
+Deno.test("Combining has any room for what it combines, until its target has none", () => {
   const { combining: end, target } = combining();
-  assertEquals(end.full, false);
-  target.full = true;
-  assertEquals(end.full, true);
+  target.room = 1;
+  assertEquals(end.room, Infinity);
+  target.room = 0;
+  assertEquals(end.room, 0);
+});
+
+Deno.test("Combining has the room of its target while values go by themselves", () => {
+  const { combining: end, target, offered } = combining(counts);
+  for (const batch of batches(5_000, 5_000)) end.push(batch);
+  assertEquals(offered, [5_000]);
+  target.room = 7;
+  assertEquals(end.room, 7);
+  end.offered(7);
+  assertEquals(offered, [5_000, 7]);
+});
+
+Deno.test("Combining sends fewer keys at once to a target with little room, but not single ones", () => {
+  for (const [room, keys] of [[1, 64], [200, 200], [8192, 4096]]) {
+    const { combining: end, target, sent } = combining(counts);
+    target.room = room;
+    const twice = Array.from({ length: 10_000 }, (_, i) => [`k${i >> 1}`, 1]);
+    for (let at = 0; at < 10_000; at += 2) end.push(twice.slice(at, at + 2));
+    assertEquals((sent[0] as unknown[]).length, keys);
+  }
+});
+
+Deno.test("Combining holds back no more than some MiB, since a partial result may hold all of it", () => {
+  const { combining: end, sent } = combining();
+  const large = (): [string, Uint8Array][] => [["k", new Uint8Array(3 << 20)]];
+  for (let n = 0; n < 3; n++) {
+    assertEquals(sent, []);
+    end.push(large());
+  }
+  assertEquals(sent.length, 1);
 });
 
 const counts: Combiner = { ...lists, start: () => 1, add: (count) => count as number + 1 };

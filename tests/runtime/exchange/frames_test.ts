@@ -8,7 +8,8 @@ const FRAMES: readonly Frame[] = [
   { kind: "barrier", exchange: 1, epoch: 2 ** 50 },
   { kind: "end", exchange: 2, stopped: true },
   { kind: "end", exchange: 2, stopped: false },
-  { kind: "credit", exchange: 3, batches: 70_000 },
+  { kind: "credit", exchange: 3, batches: 70_000, emptied: true },
+  { kind: "credit", exchange: 3, batches: 1, emptied: false },
   { kind: "idle", exchange: 4 },
   { kind: "active", exchange: 65_535 },
 ];
@@ -23,6 +24,7 @@ Deno.test("decodeFrame() refuses what is cut short, too long or of no kind", () 
   refuse(new Uint8Array());
   refuse(new Uint8Array([9, 0, 0, 0]));
   refuse(new Uint8Array([3, 0, 0, 2]));
+  refuse(new Uint8Array([4, 0, 0, 0, 0, 0, 1, 2]));
   for (const frame of FRAMES) {
     const bytes = encodeFrame(frame);
     if (frame.kind === "batch") refuse(bytes.subarray(0, 6));

@@ -31,21 +31,43 @@ function started(mesh: Mesh): { errors: unknown[] } {
   return { errors };
 }
 
-Deno.test("a sender is full when its window is, in items or in bytes, until there is credit", () => {
+/** Credit of the peer for batches of exchange 7. */
+function credit(batches: number, emptied = false): Uint8Array {
+  return encodeFrame({ kind: "credit", exchange: 7, batches, emptied });
+}
+
+Deno.test("a sender has room within its window, in items and in bytes, and more after credit", () => {
   const transport = new HandTransport();
-  const mesh = new Mesh(transport, { items: 3, bytes: 100 });
+  const mesh = new Mesh(transport, { items: 6, bytes: 100, first: 6 });
   const sender = mesh.sender(7, 1);
   started(mesh);
+  assertEquals(sender.room, 6);
   sender.batch(2, new Uint8Array(10));
-  assertEquals(sender.full, false);
-  sender.batch(1, new Uint8Array(10));
-  assertEquals(sender.full, true);
-  transport.deliver(1, encodeFrame({ kind: "credit", exchange: 7, batches: 1 }));
-  assertEquals(sender.full, false);
+  assertEquals(sender.room, 4);
+  sender.batch(2, new Uint8Array(10));
+  assertEquals(sender.room, 0);
+  transport.deliver(1, credit(1));
+  assertEquals(sender.room, 4);
   sender.batch(1, new Uint8Array(200));
-  assertEquals(sender.full, true);
-  transport.deliver(1, encodeFrame({ kind: "credit", exchange: 7, batches: 2 }));
-  assertEquals(sender.full, false);
+  assertEquals(sender.room, 0);
+  transport.deliver(1, credit(2));
+  assertEquals(sender.room, 1); // one as large as the last may always come into an empty window
+});
+
+Deno.test("a window grows while the peer empties it though the sender had more", () => {
+  const transport = new HandTransport();
+  const mesh = new Mesh(transport, { items: 6, bytes: 100 });
+  const sender = mesh.sender(7, 1);
+  started(mesh);
+  const rooms = [sender.room];
+  for (let round = 0; round < 4; round++) {
+    const items = sender.room;
+    sender.offered(items);
+    sender.batch(items, new Uint8Array(items));
+    transport.deliver(1, credit(1, true));
+    rooms.push(sender.room);
+  }
+  assertEquals(rooms, [1, 2, 4, 6, 6]);
 });
 
 Deno.test("a receiver gives credit for what has been taken, not for what has come", () => {
@@ -64,7 +86,10 @@ Deno.test("a receiver gives credit for what has been taken, not for what has com
   assertEquals(receiver.take(), undefined);
   mesh.flush();
   mesh.flush();
-  assertEquals(transport.sent, [[1, encodeFrame({ kind: "credit", exchange: 2, batches: 2 })]]);
+  assertEquals(transport.sent, [[
+    1,
+    encodeFrame({ kind: "credit", exchange: 2, batches: 2, emptied: true }),
+  ]]);
 });
 
 Deno.test("channels of several exchanges and peers do not mix", () => {

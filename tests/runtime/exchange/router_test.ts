@@ -25,6 +25,8 @@ function routing(
   return {
     router,
     frames,
+    /** A worker has taken a batch, and waits for the next. */
+    credit: (worker: number) => remote[worker]!.credit(1, true),
     /** The items that have gone to each worker. */
     items(): unknown[][] {
       for (let message: Message | undefined; (message = local.take()) !== undefined;) {
@@ -83,12 +85,21 @@ Deno.test("Router sends what is no batch to all, behind the items", () => {
   }
 });
 
-Deno.test("Router is full as soon as one of its targets is", () => {
-  const { router } = routing("spread", 3, { items: 2, bytes: 1 << 30 });
-  router.push([1, 2, 3]);
-  assertEquals(router.full, false);
-  router.push([1, 2, 3]);
-  assertEquals(router.full, true);
+Deno.test("Router has the room of the target that has least", () => {
+  const { router, items, credit } = routing("spread", 3);
+  const shares = (): void => {
+    router.offered(3);
+    router.push([1, 2, 3]);
+  };
+  shares();
+  assertEquals(router.room, 0);
+  items();
+  credit(1);
+  assertEquals(router.room, 0); // worker 2 has taken nothing
+  credit(2);
+  assertEquals(router.room, 2); // all took all that they had, and there was more
+  shares();
+  assertEquals(router.room, 1);
 });
 
 Deno.test("Router cuts large batches, so that a frame stays small", () => {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Channel, type Message } from "../../../src/runtime/channel.ts";
 import { MergeTask } from "../../../src/runtime/tasks/merge_task.ts";
-import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
+import { drain, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
 
 const idle = { kind: "idle" } as const;
 const active = { kind: "active" } as const;
@@ -11,7 +11,7 @@ const end = { kind: "end", stopped: false } as const;
 /** A merge of two channels. */
 function merge() {
   const inputs = [new Channel(), new Channel()];
-  const output = new Channel();
+  const output = roomyChannel();
   const task = new MergeTask("merge", inputs, plainOutlet(output), taskHost(), 0);
   return {
     output,

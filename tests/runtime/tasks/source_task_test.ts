@@ -1,12 +1,10 @@
 import { assertEquals } from "@std/assert";
 import type { InputReader } from "../../../mod.ts";
-import { Channel } from "../../../src/runtime/channel.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
-import { Pace } from "../../../src/runtime/pace.ts";
 import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
 import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
 import { idle } from "../../support/eventually.ts";
-import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
+import { drain, paceOf, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
 
 /** A source of which every item is dropped, and whose input a test holds in its hands. */
 function source(
@@ -15,9 +13,9 @@ function source(
   let [now, next, resolve] = [0, [] as number[] | null, () => {}];
   let isIdle: boolean | number = true;
   const asked: string[] = [];
-  const output = new Channel();
+  const output = roomyChannel();
   const dropAll = (_batch: readonly unknown[], _from: number, to: number) => to;
-  const outlet = new Outlet(dropAll, [output], new Pace(), { emit: () => {}, epochEnd: () => {} });
+  const outlet = new Outlet(dropAll, [output], paceOf(64), { emit: () => {}, epochEnd: () => {} });
   const task = new SourceTask(
     "in",
     {
@@ -192,7 +190,7 @@ function committing(committed: (epoch: number) => Promise<void> = () => Promise.
       },
       close: () => Promise.resolve(),
     },
-    new Outlet(null, [new Channel()], new Pace(), { emit: () => {}, epochEnd: () => {} }),
+    new Outlet(null, [roomyChannel()], paceOf(64), { emit: () => {}, epochEnd: () => {} }),
     taskHost(),
     { epoch: 0, tellsActivity: false },
   );
@@ -249,7 +247,7 @@ Deno.test("an input is told of one committed epoch at a time, and not of those t
 
 /** A source over `reader`, and what it tells. */
 function sourceOf(reader: Partial<InputReader<unknown>>) {
-  const output = new Channel();
+  const output = roomyChannel();
   const told: string[] = [];
   const host: TaskHost = {
     ...taskHost(),

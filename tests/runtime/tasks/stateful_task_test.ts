@@ -2,14 +2,13 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type Keyed, run, StepError, TestingInputConfig } from "../../../mod.ts";
 import type { BuildLogic, Emit, InputConfig } from "../../../src/graph/contracts.ts";
 import type { Chain } from "../../../src/runtime/chain.ts";
-import { Channel, type Message } from "../../../src/runtime/channel.ts";
+import type { Channel, Message } from "../../../src/runtime/channel.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
-import { Pace } from "../../../src/runtime/pace.ts";
 import { StatefulTask } from "../../../src/runtime/tasks/stateful_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/hand_input.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
-import { drain, plainOutlet, taskHost } from "../../support/task_host.ts";
+import { drain, paceOf, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
 import { TestClock } from "../../support/test_clock.ts";
 
 const snapshot = () => null;
@@ -280,9 +279,8 @@ Deno.test("a stateful step sends its last items before the end when they take se
       snapshot,
     }),
   };
-  const [input, output] = [new Channel(), new Channel()];
-  const pace = new Pace();
-  pace.items = 2;
+  const [input, output] = [roomyChannel(), roomyChannel()];
+  const pace = paceOf(2);
   const chain: Chain = (batch, from, to, _epoch, outs) => {
     outs[0] = batch.slice(from, to);
     return to;
@@ -326,7 +324,7 @@ Deno.test("a stateful step that works long on values that give nothing says that
     upstreams: [],
     begin: () => () => ({ onItem: () => {}, snapshot }),
   };
-  const [input, output] = [new Channel(), new Channel()];
+  const [input, output] = [roomyChannel(), roomyChannel()];
   const host = taskHost();
   const task = new StatefulTask("step", node, input, plainOutlet(output), host, 0);
   const put = (...messages: Message[]) => {
