@@ -7,7 +7,7 @@ import {
   TestingInputConfig,
 } from "../../../mod.ts";
 import type { AsyncNode } from "../../../src/graph/nodes.ts";
-import { Channel, type Message } from "../../../src/runtime/channel.ts";
+import type { Message } from "../../../src/runtime/channel.ts";
 import { AsyncTask } from "../../../src/runtime/tasks/async_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/hand_input.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type Keyed, run, StepError, TestingInputConfig } from "../../../mod.ts";
 import type { BuildLogic, Emit, InputConfig } from "../../../src/graph/contracts.ts";
 import type { Chain } from "../../../src/runtime/chain.ts";
-import type { Channel, Message } from "../../../src/runtime/channel.ts";
+import type { Message } from "../../../src/runtime/channel.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
 import { StatefulTask } from "../../../src/runtime/tasks/stateful_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
