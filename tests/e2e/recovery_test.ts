@@ -172,7 +172,10 @@ export default new Dataflow("lines")
 Deno.test("a log and an output that were rotated: all lines are read, and the other file is not cut", async () => {
   const old = Array.from({ length: 40_000 }, (_, i) => `old ${i}`);
   const now = Array.from({ length: 60_000 }, (_, i) => `new ${i}`);
-  await using folder = await folderOf({ "app.log": old.map((line) => `${line}\n`).join("") });
+  await using folder = await folderOf({
+    "app.log": old.map((line) => `${line}\n`).join(""),
+    "deno.json": FLOW_CONFIG,
+  });
   const { path } = folder;
   await Deno.writeTextFile(
     `${path}/flow.ts`,
