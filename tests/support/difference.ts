@@ -34,7 +34,7 @@ function inside(a: object, b: object, path: string, open: Map<unknown, unknown>)
   if (a instanceof Set) return find([...a], [...b as typeof a], `${path}.set`, open);
   if (a instanceof RegExp) return String(a) === String(b) ? undefined : path;
   // Date, boxed primitives
-  const primitive = a.valueOf?.();
+  const primitive = a.valueOf?.() ?? a; // an object without prototype has none
   if (typeof primitive !== "object") return find(primitive, b.valueOf(), `${path}.valueOf()`, open);
   const of = a instanceof Error ? Reflect.ownKeys : Object.keys;
   const keys = of(a);
