@@ -74,6 +74,11 @@ import {
  * returns a new one, and using one twice branches the flow. Any handle stands for the whole flow
  * when it is run. Building runs nothing and opens nothing.
  *
+ * Items are shared: all branches get the same object, as do windows that overlap and rows of a
+ * join. So a function must not change an item in place; it returns a new one, such as
+ * `{ ...item, total }`. The state of a stateful step is the step's own and may be changed in place;
+ * results stay what they were.
+ *
  * @typeParam T The items that come out here.
  *
  * @example Counting words
@@ -133,13 +138,17 @@ export class Dataflow<out T = never> {
 
   /**
    * One item in, one item out. `f` is synchronous; what must be awaited goes into
-   * {@linkcode Dataflow.mapAsync}.
+   * {@linkcode Dataflow.mapAsync}. It must change neither the item, which branches share, nor later
+   * on what it has returned.
    */
   map<U extends Inferred>(f: (item: T) => U): Dataflow<U> {
     return extend(this, mapNode(nodeOf(this, "map"), f));
   }
 
-  /** Sends on each item of the iterable that `f` gives, in order. A string is an error. */
+  /**
+   * Sends on each item of the iterable that `f` gives, in order. A string is an error. `f` must
+   * change neither the item, which branches share, nor later on what it has given.
+   */
   flatMap<U extends Inferred>(f: (item: T) => Iterable<U>): Dataflow<U> {
     return extend(this, flatMapNode(nodeOf(this, "flatMap"), f));
   }
@@ -152,12 +161,12 @@ export class Dataflow<out T = never> {
     return extend(this, filterNode(nodeOf(this, "filter"), p));
   }
 
-  /** Sends on what `f` gives, unless that is `null` or `undefined`. */
+  /** Sends on what `f` gives, unless that is `null` or `undefined`. It must not change the item. */
   filterMap<U extends Inferred>(f: (item: T) => U): Dataflow<NonNullable<U>> {
     return extend(this, filterMapNode(nodeOf(this, "filterMap"), f));
   }
 
-  /** Calls `f` with each item, and sends the item on. */
+  /** Calls `f` with each item, and sends the item on. It must not change the item. */
   inspect(f: (item: T) => unknown): Dataflow<T> {
     return extend(this, inspectNode(nodeOf(this, "inspect"), f));
   }
@@ -170,7 +179,7 @@ export class Dataflow<out T = never> {
   /**
    * Awaits `f` for each item, several at a time, and sends on what it resolves with. A rejection
    * ends the run with an error that shows the item. All that is pending is awaited before an epoch
-   * closes.
+   * closes. `f` must not change the item, which branches share.
    *
    * @param f Gets the item and a signal that is aborted when the run fails or is stopped at once, and when a
    * graceful stop has nearly used up its time (`stopTimeout`). A call that rejects after that is no error:
@@ -211,7 +220,11 @@ export class Dataflow<out T = never> {
     return extend(this, mergeNode(upstreams));
   }
 
-  /** Parts the stream by a type guard into the items for which it holds, and the others. */
+  /**
+   * Parts the stream by a type guard into the items for which it holds, and the others. Using one
+   * handle twice is another way to branch: then both get the same objects, which neither may
+   * change.
+   */
   branch<U extends T>(
     p: (item: T) => item is U,
   ): [yes: Dataflow<U>, no: Dataflow<Exclude<T, U>>];
@@ -233,7 +246,10 @@ export class Dataflow<out T = never> {
     return extend(this, keyOnNode(nodeOf(this, "keyOn"), f));
   }
 
-  /** Maps the value of each pair; the key stays. */
+  /**
+   * Maps the value of each pair; the key stays. `f` must not change the value, which branches
+   * share.
+   */
   mapValue<V, U extends Inferred>(
     this: Dataflow<Keyed<V>>,
     f: (value: V) => U,
@@ -241,7 +257,10 @@ export class Dataflow<out T = never> {
     return extend(this, mapValueNode(nodeOf(this, "mapValue"), f));
   }
 
-  /** Makes a pair, with the same key, of each item of the iterable that `f` gives for the value. */
+  /**
+   * Makes a pair, with the same key, of each item of the iterable that `f` gives for the value. `f`
+   * must not change the value, which branches share.
+   */
   flatMapValue<V, U extends Inferred>(
     this: Dataflow<Keyed<V>>,
     f: (value: V) => Iterable<U>,
@@ -250,7 +269,9 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The primitive under all stateful steps: one {@linkcode StatefulLogic} for each key.
+   * The primitive under all stateful steps: one {@linkcode StatefulLogic} for each key. What it
+   * emits is copied, so that it may change its state in place; only class instances stay the same
+   * object. It must not change the values that come in: others share them.
    *
    * @param stepId Names the step's state in snapshots.
    * @param build Makes the logic of a key, from its snapshot where there is one.
@@ -295,8 +316,10 @@ export class Dataflow<out T = never> {
 
   /**
    * Combines the values of each key until `isComplete` gives `true` for the accumulator; then emits
-   * it and forgets the key. The first value is the first accumulator. What is incomplete when the
-   * input ends stays in the state and is not emitted.
+   * it and forgets the key. The first value, or a copy of it, is the first accumulator. What is
+   * incomplete when the input ends stays in the state and is not emitted.
+   *
+   * @param reducer May change its first argument in place, and must not change the second.
    *
    * @param options Whether keys are forgotten, and not emitted, after a time without values.
    */
@@ -314,7 +337,13 @@ export class Dataflow<out T = never> {
    * One output for each value, from the state of its key. The mapper gives `[state, out]`; a `null`
    * state forgets the key, whose next value builds anew.
    *
-   * @param build The state of a key that has none yet.
+   * The mapper may change the state in place, and give it or a part of it out: an output with an
+   * object of the state in it is copied, so it stays what it was. A copy takes time with the size
+   * of the output: give out what is needed. Class instances are not copied. The mapper must not
+   * change the value.
+   *
+   * @param build The state of a key that has none yet; a copy of it, should it return one object
+   * for all.
    * @param options Whether keys are forgotten after a time without values. Without one, the step costs
    * less: it has no timers.
    *
@@ -343,7 +372,10 @@ export class Dataflow<out T = never> {
     return keyed(this, stepId, logic, { single: options.ttl === undefined });
   }
 
-  /** Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. */
+  /**
+   * Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. Outputs of
+   * an iterable that is no array, such as a generator, are copied in any case.
+   */
   statefulFlatMap<V, W, S>(
     this: Dataflow<Keyed<V>>,
     stepId: StepId,
@@ -357,6 +389,8 @@ export class Dataflow<out T = never> {
   /**
    * Combines the values of each key, and emits one result a key when the input ends. Each value goes to
    * its key's worker: {@linkcode Dataflow.foldFinal} with a merger combines them before.
+   *
+   * @param reducer May change its first argument in place, and must not change the second.
    */
   reduceFinal<V>(
     this: Dataflow<Keyed<V>>,
@@ -369,6 +403,8 @@ export class Dataflow<out T = never> {
   /**
    * Folds the values of each key from `build(key)`, and emits the result when the input ends.
    *
+   * @param folder May change the accumulator in place. It must not change values, nor those it has
+   * kept.
    * @param merger One accumulator out of two of a key, each folded from a part of its values in no
    * certain order. With it, several workers fold the values where they are, and only accumulators
    * change workers: with few keys, that is several times less work. Accumulators must then be of what
@@ -411,8 +447,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The largest value of each key, when the input ends; of equals the first that came. What comes by
-   * several workers has no order.
+   * The largest value of each key, when the input ends; of equals the first that came. What comes
+   * by several workers has no order.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -426,8 +462,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The smallest value of each key, when the input ends; of equals the first that came. What comes by
-   * several workers has no order.
+   * The smallest value of each key, when the input ends; of equals the first that came. What comes
+   * by several workers has no order.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -441,9 +477,10 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Joins this stream with others by key. Across streams there is no order of time: the newest value of
-   * a side is the last that has arrived. Except in mode `"final"`, what is there of a key when the input
-   * ends stays in the state, and goes on in the next run.
+   * Joins this stream with others by key. Across streams there is no order of time: the newest
+   * value of a side is the last that has arrived. Rows share the values, which later steps must not
+   * change. Except in mode `"final"`, what is there of a key when the input ends stays in the
+   * state, and goes on in the next run.
    *
    * @param stepId Names the step's state in snapshots.
    * @param sides One keyed stream, or an array of them.
@@ -569,8 +606,8 @@ export class Dataflow<out T = never> {
    *
    * @param clock Where the time of values comes from.
    * @param windower Which windows there are.
-   * @param reducer Combines two values; also the results of two sessions that become one, the earlier
-   * first.
+   * @param reducer Combines two values; also the results of two sessions that become one, the
+   * earlier first. It may change its first argument in place, and must not change the second.
    *
    * @example Sums of five minutes
    * ```ts
@@ -611,6 +648,10 @@ export class Dataflow<out T = never> {
    * Folds the values of each window from `build()`, and emits the accumulator when it closes. Only the
    * accumulator is kept, not the values.
    *
+   * @param build The accumulator of a new window; a copy of it, should it return one object for
+   * all.
+   * @param folder May change the accumulator in place, and in windows that overlap also values that
+   * it has kept there: each window has its own copy. Otherwise it must not change values.
    * @param merger The accumulator of two windows that become one, the earlier one first: needed where
    * windows do, as sessions.
    */
@@ -628,8 +669,9 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The values of each window, by their time; those of equal times in the order they came. All of them
-   * are kept until the window closes.
+   * The values of each window, by their time; those of equal times in the order they came. All of
+   * them are kept until the window closes. Windows that overlap share the values, which later steps
+   * must not change.
    */
   collectWindow<V>(
     this: Dataflow<Keyed<V>>,
@@ -651,7 +693,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The largest value of each window; of equals the first by time, and of one time the first that came.
+   * The largest value of each window; of equals the first by time, and of one time the first that
+   * came. Windows that overlap may give the same object, which later steps must not change.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -666,7 +709,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The smallest value of each window; of equals the first by time, and of one time the first that came.
+   * The smallest value of each window; of equals the first by time, and of one time the first that
+   * came. Windows that overlap may give the same object, which later steps must not change.
    *
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
@@ -681,8 +725,9 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Joins this stream with others by key and window. The newest value of a side is that of the latest
-   * time, in whichever order they came. A value of any side that comes when its windows have closed is late.
+   * Joins this stream with others by key and window. The newest value of a side is that of the
+   * latest time, in whichever order they came. Rows share the values, which later steps must not
+   * change. A value of any side that comes when its windows have closed is late.
    *
    * @param clock Knows the time of the values of all sides.
    * @param sides One keyed stream, or an array of them.
@@ -740,7 +785,10 @@ export class Dataflow<out T = never> {
     >;
   }
 
-  /** Sends the items out. Gives back the handle it was called on, so a flow may have several. */
+  /**
+   * Sends the items out. Gives back the handle it was called on, so a flow may have several.
+   * Outputs share the items, and must not change them.
+   */
   capture(config: OutputConfig<T>): Dataflow<T>;
   /** Sends the items out; `stepId` names the output in errors, counts and snapshots. */
   capture(stepId: StepId, config: OutputConfig<T>): Dataflow<T>;

@@ -183,7 +183,10 @@ export interface OutputWriter<in T> {
   close(): Promise<void>;
 }
 
-/** Sends an item on from a stateful step, with the key it belongs to. */
+/**
+ * Sends an item on from a stateful step, with the key it belongs to. What a user's logic emits is
+ * copied, so that it may go on changing it; class instances and functions stay the same object.
+ */
 export type Emit<W> = (value: W) => void;
 
 /**
@@ -227,7 +230,7 @@ export interface StepTime {
 }
 
 /**
- * Makes the logic of a key when its first value comes.
+ * Makes the logic of a key when its first value comes: an object of its own for each key.
  *
  * @param resumeState What {@linkcode StatefulLogic.snapshot} gave, after a restart; else `undefined`.
  * @param key The key.

@@ -55,6 +55,11 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
 
   onEnd(_emit: Emit<W>): void {}
 
+  /** Whether it is a user's, who may go on changing what is emitted. */
+  get isUsers(): boolean {
+    return false;
+  }
+
   /** Whether the input's end means anything to it. */
   get mindsEnd(): boolean {
     return this.onEnd !== KeyedLogic.prototype.onEnd;
@@ -118,6 +123,10 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
 
   override onEnd(emit: Emit<W>): void {
     return this.#logic.onEnd?.(emit);
+  }
+
+  override get isUsers(): boolean {
+    return true;
   }
 
   override get mindsEnd(): boolean {

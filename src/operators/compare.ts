@@ -20,8 +20,8 @@ export function comparison(what: string, got: number): number {
 }
 
 /**
- * How far `a` is ahead of `b`, by the step's name: more than zero where `a` is the larger, for a step that
- * looks for the largest, or the smaller; zero where they are equal.
+ * How far `a` is ahead of `b`, by the step's name: more than zero where `a` is the larger, for a
+ * step that looks for the largest, or the smaller; zero where they are equal.
  *
  * @throws {TypeError} If `compare` is no function.
  */

@@ -1,17 +1,20 @@
 import type { BuildLogic } from "../graph/contracts.ts";
 import type { Combiner } from "../graph/nodes.ts";
 import { type Compare, compareNaturally, leadOf } from "./compare.ts";
-import { reduceFinalLogic } from "./reduce_final.ts";
+import { chooseFinalLogic } from "./reduce_final.ts";
 import { beginWith } from "./stateful.ts";
 
-/** The largest or smallest value of each key, when the input ends; of equals the one that came first. */
+/**
+ * The largest or smallest value of each key, when the input ends; of equals the one that came
+ * first.
+ */
 export function extremeFinal<V>(
   step: "maxFinal" | "minFinal",
   compare: Compare<V> = compareNaturally,
 ): { logic: BuildLogic<V, V, [V]>; combiner: Combiner } {
   const lead = leadOf(step, compare);
   const better = (best: V, value: V): V => lead(value, best) > 0 ? value : best;
-  const logic = reduceFinalLogic(better);
+  const logic = chooseFinalLogic(better);
   const combiner: Combiner = {
     start: (_key, value) => value,
     add: (best, value) => better(best as V, value as V),

@@ -1,6 +1,7 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { Combiner } from "../graph/nodes.ts";
+import { createOwnState, type OwnState } from "./own_state.ts";
 import { badResult, requireSync } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { beginWith } from "./stateful.ts";
@@ -13,8 +14,19 @@ export function foldFinalLogic<V, A>(
 ): BuildLogic<V, A, A> {
   requireFunction("foldFinal's build", build);
   requireFunction("foldFinal's folder", folder);
+  const own = createOwnState();
+  const fold = checkedFold(folder, own);
   return (resume, key, _time, resumed) =>
-    new FoldFinal(folder, startState(build, resume, key, resumed));
+    new FoldFinal(fold, resumed ? resume as A : startState(build, key, own));
+}
+
+/** The folder, whose result is checked and kept apart from the value. */
+function checkedFold<V, A>(folder: (acc: A, value: V) => A, own: OwnState) {
+  return (acc: A, value: V): A => {
+    const folded = folder(acc, value);
+    requireSync("the folder", folded);
+    return own.keep(folded, value);
+  };
 }
 
 /** Folds values where they are, and merges what comes of it; `null` where there is no merger. */
@@ -25,13 +37,10 @@ export function foldFinalCombiner<V, A>(
 ): Combiner | null {
   if (merger === undefined) return null;
   requireFunction("foldFinal's merger", merger);
-  const fold = (acc: A, value: V): A => {
-    const folded = folder(acc, value);
-    requireSync("the folder", folded);
-    return folded;
-  };
+  const own = createOwnState();
+  const fold = checkedFold(folder, own);
   return {
-    start: (key, value) => fold(startState(build, undefined, key, false), value as V),
+    start: (key, value) => fold(startState(build, key, own), value as V),
     add: (acc, value) => fold(acc as A, value as V),
     begin: beginWith(mergeFinalLogic(merger)),
   };
@@ -70,9 +79,7 @@ class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
   }
 
   override onItem(value: V): void {
-    const acc = this.#folder(this.#acc, value);
-    requireSync("the folder", acc);
-    this.#acc = acc;
+    this.#acc = this.#folder(this.#acc, value);
   }
 
   override onEnd(emit: Emit<A>): void {

@@ -35,9 +35,10 @@ export interface JoinOptions<M extends JoinMode = JoinMode> extends StateOptions
 /** How a join within windows works. */
 export interface JoinWindowOptions<M extends JoinMode = JoinMode> {
   /**
-   * When there are rows, and which; what goes for a key there, goes for a window here. `"final"` rows come
-   * when the window closes, others as soon as they can. After a `"complete"` row the window begins anew.
-   * The newest value of a side is that of the latest time, by the clock; of equal times, the last that came.
+   * When there are rows, and which; what goes for a key there, goes for a window here. `"final"`
+   * rows come when the window closes, others as soon as they can. After a `"complete"` row the
+   * window begins anew. The newest value of a side is that of the latest time, by the clock; of
+   * equal times, the last that came.
    *
    * @default {"final"}
    */

@@ -1,12 +1,13 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
+import { createOwnState, type OwnState } from "./own_state.ts";
 import { badResult, requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**
  * Combines the values of a key until `isComplete(acc)`, then emits the accumulator and forgets the
- * key. The first value is the first accumulator; `isComplete` is asked after every value, the first
- * one too. What is incomplete at the input's end is kept, not emitted.
+ * key. The first value, or a copy of it, is the first accumulator; `isComplete` is asked after
+ * every value, the first one too. What is incomplete at the input's end is kept, not emitted.
  */
 export function reduceLogic<V>(
   reducer: (acc: V, value: V) => V,
@@ -14,34 +15,37 @@ export function reduceLogic<V>(
 ): BuildLogic<V, V, [V]> {
   requireFunction("reduce's reducer", reducer);
   requireFunction("reduce's isComplete", isComplete);
-  return (resume) => new Reduce(reducer, isComplete, resume);
+  const step: Step<V> = { reducer, isComplete, own: createOwnState() };
+  return (resume) => new Reduce(step, resume);
+}
+
+/** What all keys of a step share. */
+interface Step<V> {
+  readonly reducer: (acc: V, value: V) => V;
+  readonly isComplete: (acc: V) => boolean;
+  readonly own: OwnState;
 }
 
 class Reduce<V> extends KeyedLogic<V, V, [V]> {
-  readonly #reducer: (acc: V, value: V) => V;
-  readonly #isComplete: (acc: V) => boolean;
+  readonly #step: Step<V>;
   #acc: [V] | undefined; // boxed, since undefined may be a value
   #done = false;
 
-  constructor(
-    reducer: (acc: V, value: V) => V,
-    isComplete: (acc: V) => boolean,
-    resume: [V] | undefined,
-  ) {
+  constructor(step: Step<V>, resume: [V] | undefined) {
     super();
-    this.#reducer = reducer;
-    this.#isComplete = isComplete;
+    this.#step = step;
     this.#acc = resume;
   }
 
   override onItem(value: V, emit: Emit<V>): void {
-    if (this.#acc === undefined) this.#acc = [value];
+    const { reducer, isComplete, own } = this.#step;
+    if (this.#acc === undefined) this.#acc = [own.begin(value)];
     else {
-      const acc = this.#reducer(this.#acc[0], value);
+      const acc = reducer(this.#acc[0], value);
       requireSync("the reducer", acc);
-      this.#acc[0] = acc;
+      this.#acc[0] = own.keep(acc, value);
     }
-    const complete = this.#isComplete(this.#acc[0]);
+    const complete = isComplete(this.#acc[0]);
     if (complete === true) {
       this.#done = true;
       emit(this.#acc[0]);

@@ -1,33 +1,55 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
+import { createOwnState } from "./own_state.ts";
 import { requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
-/** Combines the values of a key, the first of which starts, and emits the result at the end. */
+/** How a step combines values. */
+interface Combine<V> {
+  /** The first accumulator. */
+  begin(value: V): V;
+  /** The next one. */
+  add(acc: V, value: V): V;
+}
+
+/**
+ * Combines the values of a key, and emits the result at the end. The first value, or a copy of it,
+ * is the first accumulator: the reducer may change that, and the value is not the step's alone.
+ */
 export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogic<V, V, [V]> {
   requireFunction("reduceFinal's reducer", reducer);
-  return (resume) => new ReduceFinal(reducer, resume);
+  const own = createOwnState();
+  const combine: Combine<V> = {
+    begin: own.begin,
+    add: (acc, value) => {
+      const reduced = reducer(acc, value);
+      requireSync("the reducer", reduced);
+      return own.keep(reduced, value);
+    },
+  };
+  return (resume) => new ReduceFinal(combine, resume);
+}
+
+/** Chooses one of the values of a key, and emits it at the end. */
+export function chooseFinalLogic<V>(choose: (best: V, value: V) => V): BuildLogic<V, V, [V]> {
+  const combine: Combine<V> = { begin: (value) => value, add: choose };
+  return (resume) => new ReduceFinal(combine, resume);
 }
 
 class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
-  readonly #reducer: (acc: V, value: V) => V;
+  readonly #combine: Combine<V>;
   #acc: [V] | undefined; // boxed, since undefined may be a value
   #done = false;
 
-  constructor(reducer: (acc: V, value: V) => V, resume: [V] | undefined) {
+  constructor(combine: Combine<V>, resume: [V] | undefined) {
     super();
-    this.#reducer = reducer;
+    this.#combine = combine;
     this.#acc = resume;
   }
 
   override onItem(value: V): void {
-    if (this.#acc === undefined) {
-      this.#acc = [value];
-      return;
-    }
-    const acc = this.#reducer(this.#acc[0], value);
-    requireSync("the reducer", acc);
-    this.#acc[0] = acc;
+    if (this.#acc === undefined) this.#acc = [this.#combine.begin(value)];
+    else this.#acc[0] = this.#combine.add(this.#acc[0], value);
   }
 
   override onEnd(emit: Emit<V>): void {

@@ -1,5 +1,6 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
+import { createOwnState, type OwnState } from "./own_state.ts";
 import { badResult } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { requireFunction } from "./user_function.ts";
@@ -11,22 +12,30 @@ export function statefulFlatMapLogic<V, W, S>(
 ): BuildLogic<V, W, S> {
   requireFunction("statefulFlatMap's build", build);
   requireFunction("statefulFlatMap's mapper", mapper);
+  const step: Step<V, W, S> = { mapper, own: createOwnState() };
   return (resume, key, _time, resumed) =>
-    new StatefulFlatMap(mapper, startState(build, resume, key, resumed));
+    new StatefulFlatMap(step, resumed ? resume as S : startState(build, key, step.own));
+}
+
+/** What all keys of a step share. */
+interface Step<V, W, S> {
+  readonly mapper: (state: S, value: V) => [S | null, Iterable<W>];
+  readonly own: OwnState;
 }
 
 class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
-  readonly #mapper: (state: S, value: V) => [S | null, Iterable<W>];
+  readonly #step: Step<V, W, S>;
   #state: S | null;
 
-  constructor(mapper: (state: S, value: V) => [S | null, Iterable<W>], state: S) {
+  constructor(step: Step<V, W, S>, state: S) {
     super();
-    this.#mapper = mapper;
+    this.#step = step;
     this.#state = state;
   }
 
   override onItem(value: V, emit: Emit<W>): void {
-    const result = this.#mapper(this.#state!, value);
+    const { mapper, own } = this.#step;
+    const result = mapper(this.#state!, value);
     if (!Array.isArray(result) || result.length !== 2) {
       badResult("statefulFlatMap's mapper", "a pair [state, outs]", result);
     }
@@ -34,8 +43,10 @@ class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
     if (typeof outs !== "object" || outs === null || !(Symbol.iterator in outs)) {
       badResult("statefulFlatMap's mapper", "its outs as an iterable that is no string", outs);
     }
-    this.#state = state;
-    for (const out of outs) emit(out);
+    this.#state = own.keep(state, value);
+    // A generator may go on changing what it yielded, whatever becomes of the state.
+    const changing = Array.isArray(outs) ? this.#state : outs;
+    for (const out of outs) emit(own.give(out, changing));
   }
 
   override isDone(): boolean {

@@ -1,11 +1,13 @@
 import type { BuildLogic } from "../graph/contracts.ts";
 import { SingleLogic } from "../graph/keyed_logic.ts";
+import { createOwnState, type OwnState } from "./own_state.ts";
 import { badResult, requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**
  * One output for each value: `mapper(state, value)` gives `[state, out]`. A `null` state forgets
- * the key, whose next value builds anew. The mapper may change its state in place and return it.
+ * the key, whose next value builds anew. The mapper may change its state in place, return it, and
+ * give it out: an output that has an object of the state in it is copied.
  */
 export function statefulMapLogic<V, W, S>(
   build: (key: string) => S,
@@ -13,40 +15,45 @@ export function statefulMapLogic<V, W, S>(
 ): BuildLogic<V, W, S> {
   requireFunction("statefulMap's build", build);
   requireFunction("statefulMap's mapper", mapper);
+  const step: Step<V, W, S> = { mapper, own: createOwnState() };
   return (resume, key, _time, resumed) =>
-    new StatefulMap(mapper, startState(build, resume, key, resumed));
+    new StatefulMap(step, resumed ? resume as S : startState(build, key, step.own));
 }
 
-/** The state to start with: the one resumed, or a new one. */
-export function startState<S>(
-  build: (key: string) => S,
-  resume: S | undefined,
-  key: string,
-  resumed: boolean,
-): S {
-  if (resumed) return resume as S; // which may be undefined
+/**
+ * The state of a key that has none yet: its own, even if `build` returns the same object for all.
+ */
+export function startState<S>(build: (key: string) => S, key: string, own: OwnState): S {
   const state = build(key);
   requireSync("build", state);
-  return state;
+  return own.begin(state);
+}
+
+/** What all keys of a step share. */
+interface Step<V, W, S> {
+  readonly mapper: (state: S, value: V) => [S | null, W];
+  readonly own: OwnState;
 }
 
 class StatefulMap<V, W, S> extends SingleLogic<V, W, S> {
-  readonly #mapper: (state: S, value: V) => [S | null, W];
+  readonly #step: Step<V, W, S>;
   #state: S | null;
 
-  constructor(mapper: (state: S, value: V) => [S | null, W], state: S) {
+  constructor(step: Step<V, W, S>, state: S) {
     super();
-    this.#mapper = mapper;
+    this.#step = step;
     this.#state = state;
   }
 
   override one(value: V): W {
-    const result = this.#mapper(this.#state!, value);
+    const { mapper, own } = this.#step;
+    const result = mapper(this.#state!, value);
     if (!Array.isArray(result) || result.length !== 2) {
       badResult("statefulMap's mapper", "a pair [state, out]", result);
     }
-    this.#state = result[0];
-    return result[1];
+    const out = result[1];
+    this.#state = own.keep(result[0], value);
+    return typeof out === "object" ? own.give(out, this.#state) : out;
   }
 
   override isDone(): boolean {
