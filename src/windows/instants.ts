@@ -11,7 +11,10 @@ export type InstantLike = Date | number | Temporal.Instant;
 /** What `Date` can say: 100 million days on either side of the Unix epoch, in milliseconds. */
 export const FARTHEST_MS = 8.64e15;
 
-/** The date at `ms` since the Unix epoch, or the first or last one where that is farther than dates go. */
+/**
+ * The date at `ms` since the Unix epoch, or the first or last one where that is farther than dates
+ * go.
+ */
 export function nearestDate(ms: number): Date {
   return new Date(Math.max(-FARTHEST_MS, Math.min(ms, FARTHEST_MS)));
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createCopier, isObject } from "../core/value_copy.ts";
 import type { WindowFold } from "./window_fold.ts";
 import type { Windower, WindowSpan } from "./windowers.ts";
 
@@ -69,7 +70,11 @@ function assignToAll<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
 ): Assign<V, A> {
+  const copyOf = createCopier();
   return (windows, value, time, watermark, onAdded) => {
+    const isCopied = fold.keeps !== undefined && isObject(value) &&
+      mayKeepPart(value, fold.fields ?? null);
+    let copy: V | undefined; // that no window has kept
     let isLate = true;
     let at = -1;
     for (const span of spansAt(windower, time)) {
@@ -81,9 +86,15 @@ function assignToAll<V, A>(
       while (at < windows.length && isBefore(windows[at].span, span)) at++;
       let window = at < windows.length ? windows[at] : undefined;
       if (window?.span.openAt === openAt && window.span.closeAt === closeAt) {
-        window.acc = fold.add(window.acc, value, time);
+        const { acc } = window;
+        if (isCopied && !isScalar(acc)) {
+          window.acc = fold.add(acc, copy ??= copyOf(value), time);
+          if (fold.keeps!(window.acc)) copy = undefined;
+        } else window.acc = fold.add(acc, value, time);
       } else {
-        window = { span, acc: fold.first(value, time) };
+        const acc = fold.first(isCopied ? copy ??= copyOf(value) : value, time);
+        if (isCopied && fold.keeps!(acc)) copy = undefined;
+        window = { span, acc };
         if (at === windows.length) windows.push(window);
         else windows.splice(at, 0, window);
       }
@@ -125,6 +136,21 @@ function assignToMerged<V, A>(
     onAdded?.(window);
     return false;
   };
+}
+
+/** Whether something that can be changed may get from the value into the accumulator. */
+function mayKeepPart(value: object, fields: readonly string[] | null): boolean {
+  if (fields === null) return true;
+  for (let i = 0; i < fields.length; i++) {
+    const field: unknown = (value as Record<string, unknown>)[fields[i]];
+    if (isObject(field) || typeof field === "function") return true;
+  }
+  return false;
+}
+
+/** Whether it is a number, text or the like: then nothing can be in it. */
+function isScalar(acc: unknown): boolean {
+  return typeof acc !== "object" && acc !== undefined;
 }
 
 /** Windows that a windower gave, once they are sure to be ones. */

@@ -18,6 +18,17 @@ export interface WindowFold<V, A, R> {
   add(acc: A, value: V, time: number): A;
   /** The accumulator of two windows that become one, the earlier one first. */
   merge(earlier: A, later: A): A;
+  /**
+   * Whether a value, or a part of one, may be in the accumulator, where a user's function may
+   * change it. Where this is there, windows that overlap get a value as a copy each. Without it,
+   * values are only read.
+   */
+  keeps?(acc: A): boolean;
+  /**
+   * The fields of values that can get into the accumulator, where that is known: of values that
+   * have only primitives there, none needs a copy. `null` where it may be anything.
+   */
+  readonly fields?: readonly string[] | null;
   /** What comes of the window when it closes. Without it, nothing does. */
   result?(acc: A): R;
   /** Throws where an accumulator in a snapshot cannot be gone on with. Without it, all can. */

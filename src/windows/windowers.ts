@@ -78,8 +78,8 @@ export class TumblingWindowConfig implements Windower {
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If the length is not a whole number of milliseconds above zero, or is longer than
-   * 4,000,000 days.
+   * @throws {RangeError} If the length is not a whole number of milliseconds above zero, or is
+   * longer than 4,000,000 days.
    * @throws {TypeError} If `alignTo` is no point in time.
    */
   constructor(options: TumblingWindowOptions) {
@@ -131,9 +131,10 @@ export class SlidingWindowConfig implements Windower {
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or is longer than
-   * 4,000,000 days; if the offset is longer than the length, as some times would be in no window; or if
-   * the length is more than 100,000 times the offset, as each item is in that many windows.
+   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or is
+   * longer than 4,000,000 days; if the offset is longer than the length, as some times would be in
+   * no window; or if the length is more than 100,000 times the offset, as each item is in that many
+   * windows.
    * @throws {TypeError} If `alignTo` is no point in time.
    */
   constructor(options: SlidingWindowOptions) {
@@ -205,8 +206,8 @@ export class SessionWindowConfig implements Windower {
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If the gap is not a whole number of milliseconds above zero, or is longer than
-   * 4,000,000 days.
+   * @throws {RangeError} If the gap is not a whole number of milliseconds above zero, or is longer
+   * than 4,000,000 days.
    */
   constructor(options: SessionWindowOptions) {
     requireOptions("SessionWindowConfig", options, ["gap"]);
@@ -221,15 +222,18 @@ export class SessionWindowConfig implements Windower {
   }
 }
 
-/** The first of the windows that begin `every` milliseconds apart, one of them at `alignTo`, from 1970 on. */
+/**
+ * The first of the windows that begin `every` milliseconds apart, one of them at `alignTo`, from
+ * 1970 on.
+ */
 function firstStart(every: number, alignTo: number): number {
   const rest = Math.floor(alignTo) % every;
   return rest < 0 ? rest + every : rest;
 }
 
 /**
- * Where the last of the windows begins that begin no later than `time`. In whole milliseconds, as windows
- * begin and end at such: with fractions, numbers are rounded.
+ * Where the last of the windows begins that begin no later than `time`. In whole milliseconds, as
+ * windows begin and end at such: with fractions, numbers are rounded.
  */
 function startAt(time: number, every: number, first: number): number {
   return first + Math.floor((Math.floor(time) - first) / every) * every;

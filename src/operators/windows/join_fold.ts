@@ -16,11 +16,18 @@ export function sidedClock(name: string, clock: WindowClock<never>): WindowClock
   return { kind, waitMs, retentionMs, timeOf: ([, value]) => clock.timeOf(value as never) };
 }
 
-/** The values of a window's sides that are still needed. Every mode can go on from that of another. */
+/**
+ * The values of a window's sides that are still needed. Every mode can go on from that of another.
+ */
 interface TimedValues {
-  /** The newest of a side comes last; in a product there are others before it, in no certain order. */
+  /**
+   * The newest of a side comes last; in a product there are others before it, in no certain order.
+   */
   readonly sides: SideValues;
-  /** The time of the newest of each side, in milliseconds since the Unix epoch; -Infinity without one. */
+  /**
+   * The time of the newest of each side, in milliseconds since the Unix epoch; -Infinity without
+   * one.
+   */
   readonly newest: number[];
 }
 

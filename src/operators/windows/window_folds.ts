@@ -3,21 +3,37 @@
  *
  * @module
  */
+import { isFlat } from "../../core/value_copy.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
 import { type Compare, leadOf } from "../compare.ts";
+import { createOwnState } from "../own_state.ts";
 import { requireSync } from "../results.ts";
 import { requireFunction } from "../user_function.ts";
+import { fieldsRead } from "./fields_read.ts";
 
-/** The first value is the first accumulator, and the result is the last. */
+/** Whether other objects may be in an accumulator. */
+function mayKeep(acc: unknown): boolean {
+  return typeof acc === "object" && acc !== null && !isFlat(acc);
+}
+
+/** The first value, or a copy of it, is the first accumulator, and the result is the last. */
 export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V, V> {
   requireFunction("reduceWindow's reducer", reducer);
+  const own = createOwnState();
   const reduce = (acc: V, value: V): V => {
     const reduced = reducer(acc, value);
     requireSync("the reducer", reduced);
     return reduced;
   };
-  return { first: (value) => value, add: reduce, merge: reduce, result: (acc) => acc };
+  return {
+    first: own.begin,
+    add: (acc, value) => own.keep(reduce(acc, value), value),
+    merge: reduce,
+    keeps: mayKeep,
+    fields: fieldsRead(reducer),
+    result: (acc) => acc,
+  };
 }
 
 /** Folds from `build()`. */
@@ -36,19 +52,22 @@ export function customFold<V, A>(
         "two sessions become one when an item joins them",
     );
   }
+  const own = createOwnState();
   const add = (acc: A, value: V): A => {
     const folded = folder(acc, value);
     requireSync("the folder", folded);
-    return folded;
+    return own.keep(folded, value);
   };
   return {
-    first: (value) => add(build(), value),
+    first: (value) => add(own.begin(build()), value),
     add,
     merge: (earlier, later) => {
       const merged = merger!(earlier, later);
       requireSync("the merger", merged);
       return merged;
     },
+    keeps: mayKeep,
+    fields: fieldsRead(folder),
     result: (acc) => acc,
   };
 }
@@ -63,14 +82,20 @@ export const countFold: WindowFold<unknown, number, number> = {
 
 /** The best value of a window, and its time in milliseconds since the Unix epoch. */
 interface Best<V> {
-  /** Named so that it can be told from a value, which snapshots of earlier versions had in its place. */
+  /**
+   * Named so that it can be told from a value, which snapshots of earlier versions had in its
+   * place.
+   */
   [AT]: number;
   value: V;
 }
 
 const AT = "millrace:at";
 
-/** The one value that is the most in the step's direction; of equals the first by time, then the first to come. */
+/**
+ * The one value that is the most in the step's direction; of equals the first by time, then the
+ * first to come.
+ */
 export function extremeFold<V>(
   step: "maxWindow" | "minWindow",
   compare: Compare<V>,

@@ -1,4 +1,7 @@
-/** What a window makes of its values in whichever order they come, and however its sessions grew together. */
+/**
+ * What a window makes of its values in whichever order they come, and however its sessions grew
+ * together.
+ */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   type BuildLogic,
@@ -72,7 +75,8 @@ function resultsOf<A, R>(
 const byRank = (a: Value, b: Value) => a.rank - b.rank;
 const byTime = (a: Value, b: Value) => a.time - b.time;
 
-// With a gap of 5 they are four sessions, with 7 all are one, which most orders put together from several.
+// With a gap of 5 they are four sessions, with 7 all are one, which most orders put together from
+// several.
 const WINDOWERS: readonly Windower[] = [
   new SessionWindowConfig({ gap: 5 }),
   new SessionWindowConfig({ gap: 7 }),
