@@ -77,6 +77,21 @@ export async function fetchRecords(
   return response.partitions;
 }
 
+/**
+ * Asks a broker for one partition. A broker that throttles for a quota answers without any; it is asked
+ * again then, which KafkaJS does no sooner than the broker wants.
+ */
+export async function fetchPartition(
+  broker: KafkaBroker,
+  partition: PartitionFetch,
+  options: FetchOptions,
+): Promise<FetchedPartition> {
+  for (;;) {
+    const answers = await fetchRecords(broker, [partition], options);
+    if (answers.length > 0) return answers[0];
+  }
+}
+
 /** The body of a request. */
 export function encodeFetchRequest(
   partitions: readonly PartitionFetch[],

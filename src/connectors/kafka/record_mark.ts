@@ -13,7 +13,7 @@ import { readBatches, RecordCursor, type StoredRecord } from "./batches.ts";
 import { codecOf, decompress } from "./compression.ts";
 import type { KafkaConnection } from "./connection.ts";
 import { crc32c } from "./crc32c.ts";
-import { fetchRecords } from "./fetch.ts";
+import { fetchPartition } from "./fetch.ts";
 import { errorOfCode } from "./kafkajs.ts";
 import type { TopicPartition } from "./topic_partition.ts";
 
@@ -44,10 +44,10 @@ export async function hasOtherRecord(
 ): Promise<boolean> {
   const leader = (await connection.leaders(topic)).get(partition);
   if (leader === undefined) return false;
-  const [answer] = await fetchRecords(
+  const answer = await fetchPartition(
     await connection.broker(leader),
     // The first batch comes whole, however little is asked for.
-    [{ topic, topicId: null, partition, offset: mark.offset, maxBytes: 1 }],
+    { topic, topicId: null, partition, offset: mark.offset, maxBytes: 1 },
     { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolation: "read_uncommitted" },
   );
   if (answer.errorCode === OFFSET_OUT_OF_RANGE) return false;

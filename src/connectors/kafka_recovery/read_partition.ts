@@ -6,7 +6,7 @@
 import { codecOf, decompress } from "../kafka/compression.ts";
 import type { KafkaConnection } from "../kafka/connection.ts";
 import { readBatches, RecordCursor, type StoredRecord } from "../kafka/batches.ts";
-import { type FetchedPartition, fetchRecords } from "../kafka/fetch.ts";
+import { fetchPartition } from "../kafka/fetch.ts";
 import { errorOfCode } from "../kafka/kafkajs.ts";
 import { positionName, type TopicPartition } from "../kafka/topic_partition.ts";
 import { committedBatches } from "../kafka/transactions.ts";
@@ -39,12 +39,11 @@ export async function* readPartition(
   let deadline = performance.now() + PATIENCE_MS;
   while (at < to) {
     const leader = (await connection.leaders(topic)).get(partition)!;
-    const [answer]: (FetchedPartition | undefined)[] = await fetchRecords(
+    const answer = await fetchPartition(
       await connection.broker(leader),
-      [{ topic, topicId: null, partition, offset: at, maxBytes: FETCH_BYTES }],
+      { topic, topicId: null, partition, offset: at, maxBytes: FETCH_BYTES },
       { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES, isolation: "read_committed" },
     );
-    if (answer === undefined) continue; // the broker throttles for a quota, and says nothing of the partition
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode);
     const batches = readBatches(answer.records, true);
     if (batches.length === 0) {
