@@ -4,27 +4,78 @@
  * @module
  */
 
-/** Tells the time and wakes sleepers. The engine asks nothing else about time. */
+/**
+ * Tells the time and wakes sleepers. The engine asks nothing else about time.
+ *
+ * @example A clock that runs ten times as fast as the machine's
+ * ```ts
+ * import { type Clock, Dataflow, run, systemClock, TestingInputConfig, TestingOutputConfig } from "millrace";
+ *
+ * const begun = Date.now();
+ * const fast: Clock = {
+ *   now: () => begun + 10 * (Date.now() - begun),
+ *   wakeAt: (at, wake) => systemClock.wakeAt(begun + (at - begun) / 10, wake),
+ * };
+ * const flow = new Dataflow("fast").input("in", new TestingInputConfig([1]))
+ *   .capture(new TestingOutputConfig([]));
+ * await run(flow, { clock: fast });
+ * ```
+ */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch. It may be set, also back. */
   now(): number;
   /**
-   * Calls `wake` once, at or soon after `at` (milliseconds since the Unix epoch).
+   * Calls `wake` once, at or soon after `at` (milliseconds since the Unix epoch). Where the clock is set
+   * back meanwhile, it wakes when the time that was left has passed.
    *
    * @returns A function that takes the call back.
    */
   wakeAt(at: number, wake: () => void): () => void;
+  /**
+   * Milliseconds since some moment, on a clock that nobody sets: how long something takes is measured
+   * with it. Where there is no such clock, it is measured with `now`.
+   */
+  elapsed?(): number;
 }
 
-// The longest delay that timers take: more wraps around to "at once".
-const LONGEST_DELAY = 2 ** 31 - 1;
+/** How often a sleeper looks whether the clock was set forward, in milliseconds. */
+const LOOK_MS = 1_000;
 
-/** The machine's clock. A sleep longer than 24 days wakes early, which sleepers must bear. */
+/** The machine's clock. */
 export const systemClock: Clock = Object.freeze({
   now: (): number => Date.now(),
+  elapsed: (): number => performance.now(),
   wakeAt(at: number, wake: () => void): () => void {
-    const delay = Math.min(Math.max(at - Date.now(), 0), LONGEST_DELAY);
-    const timer = setTimeout(wake, delay);
+    const due = performance.now() + at - Date.now();
+    let timer: ReturnType<typeof setTimeout>;
+    const sleep = (): void => {
+      const left = Math.min(due - performance.now(), at - Date.now());
+      timer = setTimeout(left > LOOK_MS ? sleep : wake, Math.min(Math.max(left, 0), LOOK_MS));
+    };
+    sleep();
     return () => clearTimeout(timer);
   },
 });
+
+/** Milliseconds since some moment, on a clock that nobody sets. */
+export function elapsedOf(clock: Clock): number {
+  return clock.elapsed?.() ?? clock.now();
+}
+
+/**
+ * Calls `wake` once, when `ms` milliseconds have passed, and not before, whatever the clock is set to.
+ *
+ * @returns A function that takes the call back.
+ */
+export function wakeAfter(clock: Clock, ms: number, wake: () => void): () => void {
+  const due = elapsedOf(clock) + ms;
+  let cancel = (): void => {};
+  const sleep = (): void => {
+    cancel = clock.wakeAt(clock.now() + due - elapsedOf(clock), () => {
+      if (elapsedOf(clock) >= due) wake();
+      else sleep(); // sleeps may end early
+    });
+  };
+  sleep();
+  return () => cancel();
+}

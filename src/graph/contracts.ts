@@ -209,7 +209,10 @@ export interface StatefulLogic<V, W, S> {
    * and would be lost. Not called where there is a store.
    */
   onStop?(emit: Emit<W>): void;
-  /** When to be notified next, if at all. Asked after values came and after each notification. */
+  /**
+   * When to be notified next, if at all, by the time that `build` is given ({@linkcode StepTime}); by the
+   * machine's clock, if the step never asks that time. Asked after values came and after each notification.
+   */
   notifyAt?(): Date | null;
   /** Whether the key can be forgotten. Asked after each value and notification. */
   isDone?(): boolean;
@@ -219,7 +222,10 @@ export interface StatefulLogic<V, W, S> {
 
 /** Time as a stateful step sees it: that of the run's clock, which a test may hold in its hands. */
 export interface StepTime {
-  /** Milliseconds since the Unix epoch. */
+  /**
+   * Milliseconds since the Unix epoch. It never goes back: where the machine's clock is set back, it goes
+   * on from where it was, a little slower, until that has caught up.
+   */
   now(): number;
   /**
    * For how long nothing could be read from any input behind the step, and nothing was on its way to

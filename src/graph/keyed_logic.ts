@@ -105,11 +105,16 @@ export abstract class SingleLogic<V = unknown, W = unknown, S = unknown>
 /** Holds a logic that is no record itself. */
 export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
   readonly #logic: StatefulLogic<V, W, S>;
+  readonly #leadNow: () => number;
+  #at = NaN; // what its `notifyAt` gave last, and how far the run's time was ahead when it was new
+  #lead = 0;
   readonly #ends: boolean; // whether it has `isDone`
 
-  constructor(logic: StatefulLogic<V, W, S>) {
+  /** `leadNow`: how far the run's time is ahead of the clock that its `notifyAt` goes by, in milliseconds. */
+  constructor(logic: StatefulLogic<V, W, S>, leadNow: () => number = () => 0) {
     super(logic.notifyAt !== undefined);
     this.#logic = logic;
+    this.#leadNow = leadNow;
     this.#ends = logic.isDone !== undefined;
   }
 
@@ -142,7 +147,14 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
   }
 
   override notifyAt(): Date | null {
-    return this.#logic.notifyAt!();
+    const at = this.#logic.notifyAt?.() ?? null;
+    if (!(at instanceof Date)) return at; // or what the engine has to refuse
+    const ms = at.getTime();
+    if (ms !== this.#at) {
+      this.#at = ms;
+      this.#lead = this.#leadNow();
+    }
+    return this.#lead === 0 ? at : new Date(ms + this.#lead);
   }
 
   override isDone(): boolean {

@@ -60,6 +60,10 @@ export interface StepScope extends StepTime {
    * older than it may have been counted already. Part of snapshots.
    */
   forgotten: number;
+  /** By how many milliseconds `now` is ahead of the machine's clock, which may have been set back. */
+  ahead(): number;
+  /** Has `now` go on from `at` at least: for state of a time that the clock is not at yet. */
+  reach(at: number): void;
 }
 
 /** Begins a stateful step on a worker: gives what makes the logic of its keys there. */

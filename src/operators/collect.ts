@@ -48,7 +48,8 @@ class Collect<V> extends KeyedLogic<V, V[], Batch<V>> {
     this.#maxSize = maxSize;
     this.#timeout = timeout;
     this.#time = time;
-    this.#batch = batch;
+    // The clock may have been set back between two runs.
+    this.#batch = batch && { ...batch, since: Math.min(batch.since, time.now()) };
   }
 
   override onItem(value: V, emit: Emit<V[]>): void {

@@ -36,7 +36,7 @@ class Dedupe<V> extends KeyedLogic<V, V, number> {
     super(true);
     this.#ttl = ttl;
     this.#time = time;
-    this.#passed = passed;
+    this.#passed = Math.min(passed, time.now()); // the clock may have been set back between two runs
   }
 
   override onItem(value: V, emit: Emit<V>): void {

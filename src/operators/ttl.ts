@@ -2,7 +2,8 @@ import { requireOptions } from "../core/options.ts";
 import type { Duration } from "../core/duration.ts";
 import { preview } from "../core/preview.ts";
 import type { BuildLogic, Emit, StatefulLogic, StepTime } from "../graph/contracts.ts";
-import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
+import { KeyedLogic } from "../graph/keyed_logic.ts";
+import { type OwnTime, ownTimes } from "./own_time.ts";
 import { requireSync } from "./results.ts";
 import { dateAt, positiveMilliseconds } from "./step_options.ts";
 import { requireFunction } from "./user_function.ts";
@@ -45,11 +46,16 @@ export function withTtl<V, W, S>(
 ): BuildLogic<V, W, unknown> {
   requireFunction(step, build);
   requireOptions(step, options, ["ttl"]);
+  const timeOf = ownTimes();
   if (options.ttl === undefined) {
-    return (resume, key, time, resumed) => build(stateOf<S>(resume), key, time, resumed);
+    return (resume, key, time, resumed) => {
+      const own = timeOf(time);
+      return own.hold(build(stateOf<S>(resume), key, own, resumed));
+    };
   }
   const ttl = positiveMilliseconds(options.ttl, `ttl of ${step}`);
-  return (resume, key, time, resumed) => new Expiring(build, ttl, time, key, resume, resumed);
+  return (resume, key, time, resumed) =>
+    new Expiring(build, ttl, timeOf(time), key, resume, resumed);
 }
 
 function isTouched(resume: unknown): resume is Touched<unknown> {
@@ -67,6 +73,7 @@ function stateOf<S>(resume: unknown): S | undefined {
 class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
   readonly #build: BuildLogic<V, W, S>;
   readonly #ttl: number;
+  readonly #ownTime: OwnTime;
   readonly #time: StepTime;
   #logic: KeyedLogic<V, W, S>;
   #touched: number;
@@ -76,7 +83,7 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
   constructor(
     build: BuildLogic<V, W, S>,
     ttl: number,
-    time: StepTime,
+    time: OwnTime,
     key: string,
     resume: unknown,
     resumed: boolean,
@@ -84,13 +91,15 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     super(true);
     this.#build = build;
     this.#ttl = ttl;
-    this.#time = time;
+    this.#ownTime = time;
+    this.#time = time.scope;
     this.key = key;
     this.#logic = this.#begin(stateOf<S>(resume), resumed);
     // A snapshot without ttl does not say when the last value came. The time begins now, and has to be
     // noted: the snapshot would say nothing after the next restart either, and the key stay for ever.
     this.#stored = !resumed || isTouched(resume);
-    this.#touched = isTouched(resume) ? resume[TOUCHED] : time.now();
+    // The clock may have been set back between two runs.
+    this.#touched = Math.min(isTouched(resume) ? resume[TOUCHED] : Infinity, this.#time.now());
   }
 
   override onItem(value: V, emit: Emit<W>): void {
@@ -162,15 +171,16 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
   }
 
   #begin(state: S | undefined, resumed: boolean): KeyedLogic<V, W, S> {
-    const built: unknown = this.#build(state, this.key, this.#time, resumed);
+    const own = this.#ownTime;
+    const built: unknown = own.hold(this.#build(state, this.key, own, resumed));
     if (typeof (built as StatefulLogic<V, W, S> | null)?.onItem !== "function") {
       throw new TypeError(
         `build must return an object with onItem and snapshot; got ${preview(built)}`,
       );
     }
-    if (!(built instanceof KeyedLogic)) return new HeldLogic(built as StatefulLogic<V, W, S>);
-    built.key = this.key;
-    return built;
+    const logic = built as KeyedLogic<V, W, S>;
+    logic.key = this.key;
+    return logic;
   }
 
   #expire(emit: Emit<W>): void {

@@ -24,6 +24,7 @@ import {
   type PortNode,
   type StagePlan,
 } from "./plan.ts";
+import { stepScope } from "./step_scope.ts";
 import { AsyncTask } from "./tasks/async_task.ts";
 import { MergeTask } from "./tasks/merge_task.ts";
 import { SinkTask } from "./tasks/sink_task.ts";
@@ -54,8 +55,8 @@ export interface Tasks {
   readonly sinks: readonly SinkTask[];
   /** The stateful steps. */
   readonly keyed: ReadonlyMap<StepId, KeyedStep>;
-  /** Those of them whose time is part of snapshots. */
-  readonly timed: readonly StatefulTask[];
+  /** Those of them that are tasks of their own, whose time may be part of snapshots. */
+  readonly stateful: readonly StatefulTask[];
 }
 
 /** A stateful step, as far as a snapshot's state is put back into it. */
@@ -74,7 +75,7 @@ class Assembly {
   readonly #exchanges: readonly ExchangeNode[];
   readonly #inputs = new Map<PortNode, Incoming[]>();
   readonly #keyed = new Map<StepId, KeyedStep>();
-  readonly #timed: StatefulTask[] = [];
+  readonly #stateful: StatefulTask[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -93,7 +94,7 @@ class Assembly {
     }
     const sinks = plan.captures.map((node) => this.#sink(node));
     const all = [...upstreamFirst, ...sinks].reverse();
-    return { all, sources, sinks, keyed: this.#keyed, timed: this.#timed };
+    return { all, sources, sinks, keyed: this.#keyed, stateful: this.#stateful };
   }
 
   #stageTask(stage: StagePlan): Task {
@@ -117,7 +118,7 @@ class Assembly {
         const node = combiner === null ? head : { ...head, begin: combiner.begin };
         const task = new StatefulTask(id, node, inputs[0], outlet, host, epoch);
         this.#keyed.set(id, task);
-        if (head.quiet) this.#timed.push(task);
+        this.#stateful.push(task);
         return task;
       }
     }
@@ -189,11 +190,9 @@ class Assembly {
     const reader = head.kind === "input" ? readers.get(head) : undefined;
     const tableOf = (node: StatefulNode): KeyTable => {
       const id = idOf(plan, node);
-      const table = createKeyTable(node, host.journal?.ids() ?? null, {
-        now: () => host.now(),
-        quiet: () => 0, // a fused step has no timers, so it is not told
-        forgotten: -Infinity,
-      });
+      // A fused step has no timers, so it is not told of quiet time.
+      const scope = stepScope(host.clock, () => 0);
+      const table = createKeyTable(node, host.journal?.ids() ?? null, scope);
       fused.set(id, table);
       this.#keyed.set(id, table);
       return table;

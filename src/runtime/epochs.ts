@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Clock } from "../core/clock.ts";
+import { type Clock, wakeAfter } from "../core/clock.ts";
 import type { Epoch, WorkerIndex } from "../core/ids.ts";
 
 /** What the coordinator of epochs has done to the workers. */
@@ -55,13 +55,7 @@ export class EpochCoordinator {
 
   /** Starts the first epoch's time. */
   start(): void {
-    const begun = this.#clock.now();
-    const due = begun + this.#intervalMs;
-    const wake = () => {
-      if (this.#clock.now() >= due) this.#close();
-      else this.#cancel = this.#clock.wakeAt(due, wake); // sleeps may end early
-    };
-    this.#cancel = this.#clock.wakeAt(due, wake);
+    this.#cancel = wakeAfter(this.#clock, this.#intervalMs, () => this.#close());
   }
 
   /** Ends no more epochs. */

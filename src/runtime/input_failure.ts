@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock } from "../core/clock.ts";
+import { type Clock, wakeAfter } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 
@@ -43,7 +43,7 @@ export class InputFailure {
     this.#error = error;
     const { clock, log } = this.#run;
     log.info("an input failed; what was read before is worked off", { error: messageOf(error) });
-    this.#cancel = clock.wakeAt(clock.now() + WORK_OFF_MS, () => this.#run.fail(error));
+    this.#cancel = wakeAfter(clock, WORK_OFF_MS, () => this.#run.fail(error));
     this.#run.stop();
   }
 

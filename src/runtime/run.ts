@@ -48,7 +48,7 @@ export interface RunOptions extends StepChangeOptions, StopOptions {
    */
   readonly log?: Log;
   /**
-   * The time that epochs and `notifyAt` go by; for tests.
+   * The time that epochs and the timers of steps go by; for tests.
    *
    * @default {the system's}
    */

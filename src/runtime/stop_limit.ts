@@ -13,7 +13,7 @@
  *
  * @module
  */
-import type { Clock } from "../core/clock.ts";
+import { type Clock, wakeAfter } from "../core/clock.ts";
 import { type Duration, toMilliseconds } from "../core/duration.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
@@ -91,7 +91,7 @@ export class StopLimit {
   }
 
   #after(ms: number, act: () => void): () => void {
-    return this.#clock.wakeAt(this.#clock.now() + ms, act);
+    return wakeAfter(this.#clock, ms, act);
   }
 }
 

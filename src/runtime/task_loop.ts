@@ -7,8 +7,8 @@
  *
  * @module
  */
-import type { Clock } from "../core/clock.ts";
 import { eventLoopTurn } from "../core/event_loop.ts";
+import type { RunClock } from "../core/run_clock.ts";
 import { Pace } from "./pace.ts";
 import type { Task } from "./tasks/task.ts";
 
@@ -19,12 +19,12 @@ const TURN_MS = 4;
 export class TaskLoop {
   /** How much a task may do at once. */
   readonly pace: Pace = new Pace();
-  readonly #clock: Clock;
+  readonly #clock: RunClock;
   #failure: { error: unknown } | null = null;
   #woken = false;
   #wake: () => void = () => {};
 
-  constructor(clock: Clock) {
+  constructor(clock: RunClock) {
     this.#clock = clock;
   }
 
@@ -73,6 +73,7 @@ export class TaskLoop {
 
   /** Runs tasks until none has work or the turn is over. Says whether there may be more. */
   #turn(tasks: readonly Task[]): boolean {
+    this.#clock.look();
     let now = performance.now();
     const until = now + TURN_MS;
     let worked: boolean;

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { ItemError, messageOf, type StepError } from "../core/errors.ts";
+import { RunClock } from "../core/run_clock.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { decodeValue } from "../core/value_codec.ts";
@@ -87,6 +88,7 @@ export class Worker implements TaskHost {
   readonly #plan: Plan;
   readonly #options: WorkerOptions;
   readonly #events: WorkerEvents;
+  readonly #clock: RunClock;
   readonly #counter: FlowCounter;
   readonly #unseenLate: UnseenLate;
   readonly #loop: TaskLoop;
@@ -100,7 +102,7 @@ export class Worker implements TaskHost {
   #journal: Journal | null = null;
   #epoch: Epoch = 0; // the first that has not been reported closed
   #reached: Epoch = 0; // the first that no task has passed yet
-  #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), timed: [] };
+  #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), stateful: [] };
   #stopping = false;
   #stopped = false;
   #inputFailed = false;
@@ -112,7 +114,14 @@ export class Worker implements TaskHost {
     this.#plan = planFlow(graph, options.count);
     this.#options = options;
     this.#events = events;
-    this.#loop = new TaskLoop(options.clock);
+    this.#clock = new RunClock(options.clock, (ms) => {
+      options.log.warn(
+        "the machine's clock was set back: time goes on from where it was, a little slower until the " +
+          "clock has caught up",
+        { seconds: Math.round(ms / 1_000) },
+      );
+    });
+    this.#loop = new TaskLoop(this.#clock);
     this.#counter = new FlowCounter(this.#plan);
     this.#unseenLate = new UnseenLate(this.#plan, this.#counter, options.log);
   }
@@ -242,7 +251,7 @@ export class Worker implements TaskHost {
    * whatever a run leaves behind, the next one knows of it, and where this one began.
    */
   async #begin(epoch: Epoch, resume: readonly StoredPosition[]): Promise<void> {
-    for (const task of this.#tasks.timed) {
+    for (const task of this.#tasks.stateful) {
       task.begin(epoch, positionsOf(task.stepId, "time", resume));
     }
     for (const source of this.#tasks.sources) source.begin(epoch);
@@ -358,8 +367,16 @@ export class Worker implements TaskHost {
     return this.#journal;
   }
 
+  get clock(): RunClock {
+    return this.#clock;
+  }
+
   now(): number {
-    return this.#options.clock.now();
+    return this.#clock.now();
+  }
+
+  elapsed(): number {
+    return this.#clock.elapsed();
   }
 
   wake(): void {

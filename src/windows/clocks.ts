@@ -36,7 +36,8 @@ export interface WindowClock<in V> {
 }
 
 /**
- * The time at which items get to the step: no item is ever late. Windows that are open when the run is
+ * The time at which items get to the step: no item is ever late. The time never goes back. Where the
+ * machine's clock is set back, it goes on from where it was, a little slower, until that has caught up. Windows that are open when the run is
  * stopped close at the start of the next one, if they are due by then.
  *
  * @example Clicks a second

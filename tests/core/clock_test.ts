@@ -1,20 +1,33 @@
 import { assert, assertEquals } from "@std/assert";
-import { systemClock } from "../../src/core/clock.ts";
+import { elapsedOf, systemClock, wakeAfter } from "../../src/core/clock.ts";
+import { SetClock } from "../support/set_clock.ts";
+import { TestClock } from "../support/test_clock.ts";
 
-/** The delay that a `setTimeout` gets while `body` runs. */
-function delayOf(body: () => void): number | undefined {
-  const original = globalThis.setTimeout;
-  let delay: number | undefined;
-  globalThis.setTimeout = ((_wake: () => void, ms?: number) => {
-    delay = ms;
-    return 0;
-  }) as unknown as typeof setTimeout;
-  try {
-    body();
-  } finally {
-    globalThis.setTimeout = original;
+/** The machine's clocks and timers, in the hands of a test. */
+class Machine implements Disposable {
+  /** By how many milliseconds `Date.now` was set forward. */
+  set = 0;
+  readonly #passing = new TestClock(5_000);
+  readonly #real = [Date.now, performance.now, setTimeout, clearTimeout] as const;
+
+  constructor() {
+    Date.now = () => 1_700_000_000_000 + this.#passing.at + this.set;
+    performance.now = () => this.#passing.at;
+    const timers: (() => void)[] = [];
+    const start = (wake: () => void, ms: number) =>
+      timers.push(this.#passing.wakeAt(this.#passing.at + ms, wake)) - 1;
+    globalThis.setTimeout = start as unknown as typeof setTimeout;
+    globalThis.clearTimeout = ((timer: number) => timers[timer]?.()) as typeof clearTimeout;
   }
-  return delay;
+
+  /** Lets time pass. */
+  pass(ms: number): void {
+    this.#passing.advance(ms);
+  }
+
+  [Symbol.dispose](): void {
+    [Date.now, performance.now, globalThis.setTimeout, globalThis.clearTimeout] = this.#real;
+  }
 }
 
 Deno.test("systemClock tells the system's time", () => {
@@ -43,8 +56,94 @@ Deno.test("systemClock does not wake when the call was taken back", async () => 
   assertEquals(woken, 0);
 });
 
-Deno.test("systemClock sleeps no longer than timers can, and never less than nothing", () => {
-  const year = 365 * 24 * 3_600_000;
-  assertEquals(delayOf(() => systemClock.wakeAt(Date.now() + year, () => {})), 2 ** 31 - 1);
-  assertEquals(delayOf(() => systemClock.wakeAt(0, () => {})), 0);
+Deno.test("systemClock wakes at the time, also after years, and not before", () => {
+  for (const ms of [1, 999, 1_000, 60_500, 2 ** 31 + 5]) {
+    using machine = new Machine();
+    let woken = 0;
+    systemClock.wakeAt(Date.now() + ms, () => woken++);
+    machine.pass(ms - 1);
+    assertEquals(woken, 0);
+    machine.pass(1);
+    assertEquals(woken, 1);
+  }
 });
+
+Deno.test("systemClock wakes when the time that was left has passed, though it was set back", () => {
+  using machine = new Machine();
+  let woken = 0;
+  systemClock.wakeAt(Date.now() + 10_000, () => woken++);
+  machine.pass(4_000);
+  machine.set = -3_600_000;
+  machine.pass(5_999);
+  assertEquals(woken, 0);
+  machine.pass(1);
+  assertEquals(woken, 1);
+});
+
+Deno.test("systemClock wakes within a second when it was set forward, as after a suspend", () => {
+  using machine = new Machine();
+  let woken = 0;
+  systemClock.wakeAt(Date.now() + 3_600_000, () => woken++);
+  machine.pass(4_500);
+  assertEquals(woken, 0);
+  machine.set = 3_600_000;
+  machine.pass(1_000);
+  assertEquals(woken, 1);
+});
+
+Deno.test("systemClock does not wake when the call was taken back after some looks", () => {
+  using machine = new Machine();
+  let woken = 0;
+  const cancel = systemClock.wakeAt(Date.now() + 10_000, () => woken++);
+  machine.pass(4_500);
+  cancel();
+  machine.pass(60_000);
+  assertEquals(woken, 0);
+});
+
+Deno.test("wakeAfter wakes when the time has passed, whatever the clock is set to", () => {
+  for (const set of [-3_600_000, 3_600_000]) {
+    using machine = new Machine();
+    let woken = 0;
+    wakeAfter(systemClock, 10_000, () => woken++);
+    machine.pass(4_000);
+    machine.set = set;
+    machine.pass(5_999);
+    assertEquals(woken, 0);
+    machine.pass(1);
+    assertEquals(woken, 1);
+  }
+});
+
+Deno.test("wakeAfter can be taken back, also when it sleeps on", () => {
+  const passing = new TestClock();
+  const clock = new SetClock(passing);
+  let woken = 0;
+  const cancel = wakeAfter(
+    { ...hastyClock(clock, passing), elapsed: () => passing.at },
+    10_000,
+    () => woken++,
+  );
+  passing.advance(5_000);
+  cancel();
+  passing.advance(10_000);
+  assertEquals([woken, passing.sleeps], [0, []]);
+});
+
+Deno.test("wakeAfter goes by a clock that has nothing else", () => {
+  const clock = new TestClock(1_000);
+  let woken = 0;
+  wakeAfter(clock, 500, () => woken++);
+  clock.advance(499);
+  assertEquals([woken, elapsedOf(clock)], [0, 1_499]);
+  clock.advance(1);
+  assertEquals(woken, 1);
+});
+
+/** A clock whose sleeps end early. */
+function hastyClock(clock: SetClock, passing: TestClock) {
+  return {
+    now: () => clock.now(),
+    wakeAt: (at: number, wake: () => void) => clock.wakeAt(Math.min(at, passing.at + 100), wake),
+  };
+}

@@ -7,6 +7,7 @@ import type { StatefulNode } from "../../src/graph/nodes.ts";
 import { FlowCounter } from "../../src/runtime/counts.ts";
 import { idOf, planFlow } from "../../src/runtime/plan.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
+import { stillScope } from "../support/step_scope.ts";
 
 /** What a chain throws here: which step failed, on which item, with what. */
 class Failed extends Error {
@@ -15,8 +16,7 @@ class Failed extends Error {
   }
 }
 
-const tableOf = (node: StatefulNode) =>
-  createKeyTable(node, null, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
+const tableOf = (node: StatefulNode) => createKeyTable(node, null, stillScope());
 
 /** The loop of the one input of a flow that `build` makes. Each capture is a port. */
 function chainOf(build: (numbers: Dataflow<number>) => unknown) {

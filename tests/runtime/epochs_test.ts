@@ -11,6 +11,7 @@ import { EpochCoordinator } from "../../src/runtime/epochs.ts";
 import { eventually, idle } from "../support/eventually.ts";
 import { HandInput } from "../support/hand_input.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
+import { SetClock } from "../support/set_clock.ts";
 import { TestClock } from "../support/test_clock.ts";
 
 /** A coordinator of workers that are played by the test, and what it did. */
@@ -131,6 +132,28 @@ Deno.test("EpochCoordinator sleeps on when a sleep ends early", () => {
   assertEquals(did, []);
   clock.advance(1);
   assertEquals(did, ["close 0"]);
+});
+
+Deno.test("EpochCoordinator closes epochs at its interval whatever the clock is set to", () => {
+  for (const set of [-3_600_000, 3_600_000]) {
+    const passing = new TestClock(5_000);
+    const clock = new SetClock(passing);
+    const did: string[] = [];
+    const epochs = new EpochCoordinator({
+      closeEpoch: (epoch) => did.push(`close ${epoch}`),
+      commitEpoch: () => {},
+    }, { workers: 1, intervalMs: 100, clock, epoch: 0 });
+    epochs.start();
+    passing.advance(50);
+    clock.set = set;
+    passing.advance(49);
+    assertEquals(did, []);
+    passing.advance(1);
+    assertEquals(did, ["close 0"]);
+    epochs.closed(0, 0);
+    passing.advance(100);
+    assertEquals(did, ["close 0", "close 1"]);
+  }
 });
 
 // Epochs of a run.

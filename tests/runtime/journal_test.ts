@@ -12,6 +12,7 @@ import { Journal } from "../../src/runtime/journal.ts";
 import { createKeyTable, type KeyTable } from "../../src/runtime/keyed_table.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
 import { Random } from "../support/random.ts";
+import { stillScope } from "../support/step_scope.ts";
 
 /** A step whose keys keep the last value that they were given. */
 const node: StatefulNode = statefulNode(
@@ -31,7 +32,7 @@ function tableOf({ index = 0, count = 1, firstId = 0, byKey = false } = {}) {
     { firstId, byKey },
     (_epoch, chunk) => sent.push(chunk),
   );
-  const scope = { now: () => 0, quiet: () => 0, forgotten: -Infinity };
+  const scope = stillScope();
   const table = createKeyTable(node, journal.ids(), scope);
   const chunks = () => {
     journal.state(0, "last", table);

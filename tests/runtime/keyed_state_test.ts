@@ -3,6 +3,7 @@ import type { BuildLogic, Emit } from "../../src/graph/contracts.ts";
 import type { StatefulNode } from "../../src/graph/nodes.ts";
 import { createKeyedState, type KeyedState } from "../../src/runtime/keyed_state.ts";
 import { Random } from "../support/random.ts";
+import { stillScope } from "../support/step_scope.ts";
 
 /** The state of a step with `build`. */
 function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
@@ -16,7 +17,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     quiet: false,
     combiner: null,
   };
-  return createKeyedState(node, null, { now: () => 0, quiet: () => 0, forgotten: -Infinity });
+  return createKeyedState(node, null, stillScope());
 }
 
 const snapshot = () => null;

@@ -1,4 +1,11 @@
-import { Dataflow, type Keyed, type RecoveryConfig, run, TestingOutputConfig } from "../../mod.ts";
+import {
+  type Clock,
+  Dataflow,
+  type Keyed,
+  type RecoveryConfig,
+  run,
+  TestingOutputConfig,
+} from "../../mod.ts";
 import { eventually, idle } from "./eventually.ts";
 import { HandInput } from "./hand_input.ts";
 import { TestClock } from "./test_clock.ts";
@@ -20,15 +27,19 @@ export interface RunByHand<V, W> {
 /** Starts a run of `steps`, whose epochs last until it ends. Rejects where it fails to start. */
 export async function runByHand<V, W>(
   steps: (items: Dataflow<Keyed<V>>) => Dataflow<Keyed<W>>,
-  { clock = new TestClock(1_000_000), recovery }: { clock?: TestClock; recovery?: RecoveryConfig } =
-    {},
+  { clock = new TestClock(1_000_000), shown = clock, recovery }: {
+    clock?: TestClock;
+    /** The clock that the run sees, where that is another one. */
+    shown?: Clock;
+    recovery?: RecoveryConfig;
+  } = {},
 ): Promise<RunByHand<V, W>> {
   const input = new HandInput<Keyed<V>>();
   const out: Keyed<W>[] = [];
   const stopping = new AbortController();
   const running = run(
     steps(new Dataflow("by-hand").input("in", input)).capture("out", new TestingOutputConfig(out)),
-    { clock, recovery, signal: stopping.signal, epoch: { interval: { days: 10_000 } } },
+    { clock: shown, recovery, signal: stopping.signal, epoch: { interval: { days: 10_000 } } },
   );
   let failed = false;
   running.catch(() => failed = true);

@@ -1,4 +1,5 @@
-import type { BuildLogic, Keyed, StatefulLogic, StepTime } from "../../mod.ts";
+import type { BuildLogic, Keyed, StatefulLogic } from "../../mod.ts";
+import type { StepScope } from "../../src/graph/nodes.ts";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 
 /**
@@ -14,7 +15,13 @@ export class LogicDriver<V, W, S> {
   readonly #keys = new Map<string, StatefulLogic<V, W, S>>();
   readonly #changed = new Set<string>();
   readonly #stored = new Map<string, Uint8Array>();
-  readonly #time: StepTime = { now: () => this.now, quiet: () => 0 };
+  readonly #time: StepScope = {
+    now: () => this.now,
+    quiet: () => 0,
+    forgotten: -Infinity,
+    ahead: () => 0,
+    reach: () => {},
+  };
 
   constructor(build: BuildLogic<V, W, S>) {
     this.#build = build;

@@ -1,3 +1,4 @@
+import { RunClock } from "../../src/core/run_clock.ts";
 import { Channel } from "../../src/runtime/channel.ts";
 import { Outlet } from "../../src/runtime/outlet.ts";
 import { Pace } from "../../src/runtime/pace.ts";
@@ -23,7 +24,9 @@ export function taskHost(now: () => number = () => 0): TaskHost {
     calls: new AbortController().signal,
     journal: null,
     pace: paceOf(64),
+    clock: new RunClock({ now, wakeAt: () => () => {} }),
     now,
+    elapsed: now,
     wake: () => {},
     fail: (error) => {
       throw error;

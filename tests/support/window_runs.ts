@@ -1,6 +1,7 @@
 /** Runs that count the items of each second, on a clock that the test holds in its hands. */
 import { assert, assertEquals } from "@std/assert";
 import {
+  type Clock,
   Dataflow,
   EventClockConfig,
   type Keyed,
@@ -36,6 +37,8 @@ export const item = (time: number, key = "a"): Item => ({ key, time });
 interface Options {
   readonly workers?: number;
   readonly clock?: TestClock;
+  /** The clock that the run sees, where that is another one. */
+  readonly shown?: Clock;
   readonly recovery?: RecoveryConfig;
   readonly wait?: number;
   readonly retention?: number;
@@ -49,6 +52,7 @@ export function start(
   {
     workers = 1,
     clock = new TestClock(NOW),
+    shown = clock,
     recovery,
     wait = 0,
     retention,
@@ -66,7 +70,7 @@ export function start(
   let all: readonly Worker[] = [];
   const outputs = [counts, late];
   const running = runWorkers(windows, workers, {
-    clock,
+    clock: shown,
     recovery,
     epochMs: 60_000,
     onWorkers: (workers) => all = workers,

@@ -122,7 +122,11 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
     super(shared, resumed);
     this.#lead = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
     if (resumed?.length === 2) {
-      this.#forgetAt = resumed[1] as number;
+      // The clock may have been set back between two runs.
+      this.#forgetAt = Math.min(
+        resumed[1] as number,
+        shared.time.now() + shared.clock.retentionMs,
+      );
       this.#closedTo = resumed[0] as number;
       this.#forgetIfDue();
     }
@@ -192,10 +196,21 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
 /** The time at which values get here. */
 class SystemWindows<V, A, R> extends Windows<V, A, R> {
-  /** The system's clock may be set back; time does not go back. */
+  constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
+    super(shared, resumed);
+    if (resumed === undefined) return;
+    // The clock may have been set back between two runs: these windows have begun, and are to end.
+    for (const { span } of this.windows) shared.time.reach(span.openAt);
+    this.watermark();
+  }
+
+  /** Time does not go back, in a later run too: a window that has closed must not open again. */
   protected override watermark(): number {
-    const { shared } = this;
-    return shared.time.forgotten = Math.max(shared.time.forgotten, shared.time.now());
+    const { time } = this.shared;
+    const now = time.now();
+    if (now >= time.forgotten) return time.forgotten = now;
+    time.reach(time.forgotten);
+    return time.forgotten;
   }
 
   override onItem(value: V, emit: Emit<WindowEvent>): void {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, wakeAfter } from "../../core/clock.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 
@@ -50,7 +50,7 @@ export class Liveness {
 
   /** Starts to ask. */
   start(): void {
-    this.#cancel = this.#clock.wakeAt(this.#clock.now() + ASK_MS, () => {
+    this.#cancel = wakeAfter(this.#clock, ASK_MS, () => {
       this.#ask();
       this.start();
     });

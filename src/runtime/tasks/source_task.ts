@@ -85,7 +85,7 @@ export class SourceTask implements Task {
     }
     if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
-    if (this.#silence.since !== null) this.#silence.look(this.#host.now());
+    if (this.#silence.since !== null) this.#silence.look(this.#host.elapsed());
     if (this.#waiting && this.#isIdle) return this.#tellIdle();
     if (this.#failed || this.#waiting || this.#isPausing()) {
       return this.#isReading && this.#tellActive();
@@ -110,9 +110,9 @@ export class SourceTask implements Task {
   wakeTime(): number {
     if (this.#ended) return Infinity;
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
-    if (this.#empty === 0 || this.#activeSince === null) return resume;
+    if (this.#empty === 0 || this.#activeSince === null) return this.#inRunTime(resume);
     const tellActive = this.#isReading ? this.#activeSince + ACTIVE_AFTER_MS : Infinity;
-    return Math.min(resume, tellActive, this.#nextLook);
+    return this.#inRunTime(Math.min(resume, tellActive, this.#nextLook));
   }
 
   /** When to look whether the input counts as idle. */
@@ -122,10 +122,14 @@ export class SourceTask implements Task {
     return since + Math.min(this.#idleAfter - ms, LOOK_EVERY_MS);
   }
 
+  #inRunTime(elapsed: number): number {
+    return this.#host.now() + elapsed - this.#host.elapsed();
+  }
+
   /** Asks an input that has nothing whether it is idle, or when it will count as idle. */
   #askIdle(): void {
     const idle = this.#reader.idle?.() ?? IDLE_AFTER_MS;
-    this.#silence.start(this.#host.now());
+    this.#silence.start(this.#host.elapsed());
     if (typeof idle === "number") this.#idleAfter = idle;
     else this.#idleAfter = idle ? 0 : Infinity;
   }
@@ -152,9 +156,9 @@ export class SourceTask implements Task {
    * reached: else each single record would be told to all workers.
    */
   #tellActive(): boolean {
-    this.#activeSince ??= this.#host.now();
+    this.#activeSince ??= this.#host.elapsed();
     if (this.#activeSince === -Infinity) return false;
-    if (this.#host.now() - this.#activeSince < ACTIVE_AFTER_MS) return false;
+    if (this.#host.elapsed() - this.#activeSince < ACTIVE_AFTER_MS) return false;
     this.#sendActive();
     return true;
   }
@@ -165,7 +169,7 @@ export class SourceTask implements Task {
   }
 
   #isPausing(): boolean {
-    return this.#empty > 0 && this.#host.now() < this.#resumeAt;
+    return this.#empty > 0 && this.#host.elapsed() < this.#resumeAt;
   }
 
   /** `undefined` where the input has failed. */
@@ -241,7 +245,7 @@ export class SourceTask implements Task {
     Promise.try(() => this.#reader.ready()).then(
       () => {
         this.#waiting = false;
-        this.#resumeAt = this.#host.now() + pause;
+        this.#resumeAt = this.#host.elapsed() + pause;
         this.#host.wake();
       },
       (thrown) => this.#fail(thrown),

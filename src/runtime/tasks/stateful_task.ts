@@ -4,6 +4,7 @@ import type { Positions } from "../../graph/contracts.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import { createKeyedState, type KeyedState } from "../keyed_state.ts";
+import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";
 import { stepError } from "../step_error.ts";
@@ -42,7 +43,7 @@ export class StatefulTask implements Task {
     epoch: Epoch,
   ) {
     this.stepId = stepId;
-    this.#scope = { now: () => host.now(), quiet: () => this.#quiet.ms, forgotten: -Infinity };
+    this.#scope = stepScope(host.clock, () => this.#quiet.ms);
     this.#state = createKeyedState(node, host.journal?.ids() ?? null, this.#scope);
     this.#isQuiet = node.quiet;
     this.#input = input;
@@ -53,7 +54,10 @@ export class StatefulTask implements Task {
 
   /** Notes, before a run's first epoch, which time was forgotten in earlier ones, on any worker. */
   begin(epoch: Epoch, resume: Positions): void {
-    this.#scope.forgotten = Math.max(-Infinity, ...resume.values() as Iterable<number>);
+    for (const [name, time] of resume as Map<string, number>) {
+      if (!name.startsWith(this.#timeName)) continue;
+      this.#scope.forgotten = Math.max(this.#scope.forgotten, time);
+    }
     this.#noteTime(epoch);
   }
 
@@ -64,7 +68,7 @@ export class StatefulTask implements Task {
 
   run(): boolean {
     if (this.#phase === "ended") return false;
-    if (this.#quiet.since !== null) this.#quiet.look(this.#host.now(), !this.#slept);
+    if (this.#quiet.since !== null) this.#quiet.look(this.#host.elapsed(), !this.#slept);
     this.#slept = false;
     const state = this.#outlet.pump();
     if (state !== "ready") {
@@ -113,7 +117,7 @@ export class StatefulTask implements Task {
     const { since, ms } = this.#quiet;
     if (since === null) return this.#state.nextDue;
     const quiet = since + Math.min(this.#state.nextQuiet - ms, LOOK_EVERY_MS);
-    return Math.min(this.#state.nextDue, quiet);
+    return Math.min(this.#state.nextDue, this.#host.now() + quiet - this.#host.elapsed());
   }
 
   /** There is no message: time may go on. */
@@ -126,7 +130,7 @@ export class StatefulTask implements Task {
       }
       if (this.#isQuiet) {
         if (this.#state.becomeQuiet()) return true;
-        this.#quiet.start(this.#host.now());
+        this.#quiet.start(this.#host.elapsed());
       }
     }
     return this.#notify();
@@ -180,7 +184,7 @@ export class StatefulTask implements Task {
 
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
   #pass(message: Exclude<Control, Activity>): void {
-    if (this.#isQuiet) this.#noteTime(this.#epoch);
+    this.#noteTime(this.#epoch);
     this.#host.journal?.state(this.#epoch, this.stepId, this.#state);
     this.#outlet.control(message, this.#epoch);
   }
@@ -189,7 +193,13 @@ export class StatefulTask implements Task {
     const { journal, workerIndex } = this.#host;
     const { forgotten } = this.#scope;
     if (forgotten === -Infinity) return;
-    journal?.positions(epoch, this.stepId, "time", new Map([[`worker ${workerIndex}`, forgotten]]));
+    const name = `${this.#timeName} ${workerIndex}`;
+    journal?.positions(epoch, this.stepId, "time", new Map([[name, forgotten]]));
+  }
+
+  /** What the step's time is stored as. That of values and that of the clock are not the same. */
+  get #timeName(): string {
+    return this.#isQuiet ? "worker" : "clock of worker";
   }
 
   /** Sends on what was emitted. Says whether that was anything. */

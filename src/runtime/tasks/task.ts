@@ -5,6 +5,7 @@
  */
 import type { StepError } from "../../core/errors.ts";
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
+import type { RunClock } from "../../core/run_clock.ts";
 import type { Journal } from "../journal.ts";
 import type { Pace } from "../pace.ts";
 
@@ -16,7 +17,7 @@ export interface Task {
   run(): boolean;
   /** How many items it works on, besides those in its channels; absent where that is not known. */
   readonly inFlight?: number;
-  /** When it has something to do by the clock, in milliseconds since the epoch; else infinity. */
+  /** When it has something to do by the run's clock, in milliseconds since the Unix epoch; else infinity. */
   wakeTime(): number;
 }
 
@@ -32,8 +33,12 @@ export interface TaskHost {
   readonly journal: Journal | null;
   /** How much a task may do at once. */
   readonly pace: Pace;
-  /** Milliseconds since the Unix epoch. */
+  /** The time of the run. */
+  readonly clock: RunClock;
+  /** Milliseconds since the Unix epoch, as the run's clock tells them: for what users see. */
   now(): number;
+  /** Milliseconds since some moment, on a clock that nobody sets: for how long something takes. */
+  elapsed(): number;
   /** Something that a task waited for has happened: run the tasks. */
   wake(): void;
   /** Ends the run with an error of a step. */

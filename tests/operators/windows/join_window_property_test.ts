@@ -24,6 +24,7 @@ import { ExactOutput, numbers } from "../../support/resumable.ts";
 import { TestClock } from "../../support/test_clock.ts";
 import { WatchedRecovery } from "../../support/watched_recovery.ts";
 import { runWorkers } from "../../support/workers.ts";
+import { stillScope } from "../../support/step_scope.ts";
 
 const CASES = 20_000;
 const ALONE = 60;
@@ -229,7 +230,7 @@ function logicOf(join: Join): BuildLogic<Sided, WindowEvent, unknown> {
     windower: windowerOf(join.windows),
     fold: joinFold(join.mode, join.count) as never,
   });
-  const build = begin({ now: () => 0, quiet: () => 0, forgotten: -Infinity });
+  const build = begin(stillScope());
   return (resume, key, _time, resumed) => build(resume, key, resumed) as never;
 }
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type Keyed } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
+import { SetClock } from "../../support/set_clock.ts";
 import { TestClock } from "../../support/test_clock.ts";
 import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
 import {
@@ -229,6 +230,22 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 }
+
+Deno.test("quiet time is what passes, whatever the clock is set to", async () => {
+  for (const set of [-3_600_000, 3_600_000]) {
+    const clock = new TestClock(NOW);
+    const shown = new SetClock(clock);
+    await using run = start({ clock, shown, wait: 120_000 });
+    run.input.push(item(10_300));
+    await run.pass(30_000, 1_000);
+    shown.set = set;
+    await run.pass(90_600, 1_000);
+    assertEquals(run.closed(), []);
+    await run.pass(500);
+    assertClosed(run.closed(), 120_700);
+    await run.end();
+  }
+});
 
 Deno.test("time stands still while a step before the windows takes long for an item, and holds up the worker", async () => {
   const clock = new TestClock(NOW);

@@ -7,9 +7,9 @@ import {
   TumblingWindowConfig,
   type Windower,
 } from "../../../mod.ts";
-import type { Clock } from "../../../src/core/clock.ts";
 import type { RecoveryConfig } from "../../../src/recovery/store.ts";
 import type { Worker } from "../../../src/runtime/worker.ts";
+import { SetClock } from "../../support/set_clock.ts";
 import { TestClock } from "../../support/test_clock.ts";
 import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
 import { WatchedRecovery } from "../../support/watched_recovery.ts";
@@ -17,24 +17,6 @@ import { runWorkers } from "../../support/workers.ts";
 
 const NOW = 1_700_000_000_000;
 const second = new TumblingWindowConfig({ length: { seconds: 1 } });
-
-/** Somebody sets it: it shows another time than the one that passes. */
-class SetClock implements Clock {
-  set = 0;
-  readonly #clock: TestClock;
-
-  constructor(clock: TestClock) {
-    this.#clock = clock;
-  }
-
-  now(): number {
-    return this.#clock.now() + this.set;
-  }
-
-  wakeAt(at: number, wake: () => void): () => void {
-    return this.#clock.wakeAt(at - this.set, wake);
-  }
-}
 
 interface Options {
   readonly workers?: number;

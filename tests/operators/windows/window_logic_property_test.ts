@@ -12,6 +12,7 @@ import {
 import { Random } from "../../support/random.ts";
 import { randomTimes, WINDOWER_KINDS } from "../../support/window_cases.ts";
 import { type ModelEvent, modelFold, modelOf } from "../../support/window_model.ts";
+import { stillScope } from "../../support/step_scope.ts";
 
 const CASES = 2_500;
 
@@ -26,7 +27,7 @@ function outputsOf<A, R>(
   let quiet = 0;
   const begin = () => {
     quiet = 0;
-    return windowLogic(step)({ now: () => 0, quiet: () => quiet, forgotten: -Infinity });
+    return windowLogic(step)(stillScope(() => quiet));
   };
   let logic = begin()(undefined, "key", false) as KeyedLogic;
   const outputs: unknown[] = [];

@@ -21,6 +21,7 @@ import type { WindowFold } from "../../../src/windows/window_fold.ts";
 import { mistaken } from "../../support/collect.ts";
 import { LogicDriver } from "../../support/logic_driver.ts";
 import { Random } from "../../support/random.ts";
+import { stillScope } from "../../support/step_scope.ts";
 
 interface Value {
   readonly time: number;
@@ -54,11 +55,7 @@ function resultsOf<A, R>(
 ): unknown[] {
   const clock = new EventClockConfig<Value>({ getTime: ({ time }) => time, wait: 1_000 });
   const begin = () => {
-    const build = windowLogic({ clock, windower, fold })({
-      now: () => 0,
-      quiet: () => 0,
-      forgotten: -Infinity,
-    });
+    const build = windowLogic({ clock, windower, fold })(stillScope());
     const logic: BuildLogic<Value, WindowEvent, unknown> = (resume, key, _time, resumed) =>
       build(resume, key, resumed) as never;
     return logic;

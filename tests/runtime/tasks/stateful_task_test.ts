@@ -287,19 +287,8 @@ Deno.test("a stateful step sends its last items before the end when they take se
   };
   const ends: boolean[] = [];
   const host = {
-    workerIndex: 0,
-    signal: new AbortController().signal,
-    journal: null,
+    ...taskHost(),
     pace,
-    now: () => 0,
-    wake: () => {},
-    fail: (error: unknown) => {
-      throw error;
-    },
-    inputFailed: () => {},
-    calls: new AbortController().signal,
-    gaveUp: () => {},
-    passed: () => {},
     ended: (_: unknown, stopped: boolean) => ends.push(stopped),
   };
   const outlet = new Outlet(chain, [output], pace, { emit: () => {}, epochEnd: () => {} });

@@ -1,0 +1,90 @@
+/**
+ * The time of a run: that of a clock, which somebody may set back, without ever going back.
+ *
+ * @module
+ */
+import { type Clock, elapsedOf } from "./clock.ts";
+
+/**
+ * How much slower the time passes while it is ahead of the clock: an hour is made up for in 16 hours,
+ * and a window of a minute takes 64 s. (`adjtime` and chrony slow a clock down likewise.)
+ */
+const SLOWER = 1 / 16;
+
+/** The two clocks may differ by so many milliseconds before one counts as set back. */
+const TOLERANCE_MS = 100;
+
+/** Tells the time of a run. */
+export class RunClock {
+  readonly #clock: Clock;
+  readonly #onSetBack: (ms: number) => void;
+  #shown: number; // what was told last
+  #aheadBy = 0; // by how much that was later than the clock, where the clock was set back
+  #seen: number; // the time at the last look, and what `elapsed` gave then
+  #seenAt: number;
+
+  /** `onSetBack` is told by how many milliseconds the time is ahead of a clock that was set back. */
+  constructor(clock: Clock, onSetBack: (ms: number) => void = () => {}) {
+    this.#clock = clock;
+    this.#onSetBack = onSetBack;
+    this.#shown = this.#seen = clock.now();
+    this.#seenAt = this.elapsed();
+  }
+
+  /**
+   * Milliseconds since the Unix epoch. The time follows the clock. Where that is set back, the time goes
+   * on by what passes, a little slower until the clock has caught up.
+   */
+  now(): number {
+    const now = this.#clock.now();
+    return this.#aheadBy > 0 || now < this.#shown ? this.look() : this.#shown = now;
+  }
+
+  /** Milliseconds since some moment, on a clock that nobody sets. */
+  elapsed(): number {
+    return elapsedOf(this.#clock);
+  }
+
+  /** By how many milliseconds the time is ahead of the clock, which is so after that was set back. */
+  ahead(): number {
+    if (this.#aheadBy > 0) this.look();
+    return this.#aheadBy;
+  }
+
+  /**
+   * Tells the time, and notes how much has passed since the last look. Called around each sleep: should
+   * the clock be set back meanwhile, this is how the length of the sleep is known.
+   */
+  look(): number {
+    const at = this.elapsed();
+    const passed = Math.max(0, at - this.#seenAt);
+    this.#seenAt = at;
+    return this.#settle(this.#seen + (this.#aheadBy > 0 ? passed * (1 - SLOWER) : passed));
+  }
+
+  /** Has the time go on from `at` at least: the run's state is from a time that the clock is not at yet. */
+  reach(at: number): void {
+    if (at > this.now()) this.#settle(at);
+  }
+
+  /** Calls `wake` once, at or before `at`; see {@linkcode Clock.wakeAt}. */
+  wakeAt(at: number, wake: () => void): () => void {
+    return this.#clock.wakeAt(this.#clock.now() + at - this.now(), wake);
+  }
+
+  /** Sets the time, given what it should be at least. */
+  #settle(expected: number): number {
+    const now = this.#clock.now();
+    const wasAhead = this.#aheadBy;
+    const aheadBy = expected - now;
+    if (aheadBy <= (wasAhead > 0 ? 0 : TOLERANCE_MS)) {
+      this.#aheadBy = 0;
+      return this.#seen = this.#shown = Math.max(this.#shown, now);
+    }
+    this.#aheadBy = aheadBy;
+    this.#seen = expected;
+    this.#shown = Math.max(this.#shown, Math.floor(expected));
+    if (aheadBy > wasAhead + TOLERANCE_MS) this.#onSetBack(aheadBy);
+    return this.#shown;
+  }
+}
