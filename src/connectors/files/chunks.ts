@@ -39,6 +39,8 @@ export interface ChunkOptions {
   readonly chunkBytes: number;
   /** Told what is read. */
   readonly tally: Tally;
+  /** Told of zeros that fill up a gzip file behind its end: how many bytes there are. */
+  readonly onPadding?: (bytes: number) => void;
 }
 
 /** Whether a file is taken for gzip. */
@@ -104,12 +106,44 @@ async function* unpack(source: ChunkSource, options: ChunkOptions): AsyncGenerat
     for await (const chunk of gunzip) yield chunk as Uint8Array;
   } catch (cause) {
     throw await feeding ?? new Error(
-      `"${source.path}" cannot be unpacked: ${messageOf(cause)}`,
+      `"${source.path}" cannot be unpacked: ${
+        messageOf(cause)
+      }. It is damaged, cut off, or no gzip ` +
+        "file: bring back a whole copy of it, or give it a name that does not end in .gz",
       { cause },
     );
   } finally {
     await feeding; // only then the file is closed
   }
+  await requirePadding(source, gunzip.bytesWritten, options);
+}
+
+/**
+ * Makes sure that nothing was left out: behind a zero, which is never the beginning of another gzip
+ * file, zlib takes the rest for padding and drops it without a word.
+ */
+async function requirePadding(
+  { path, file: same }: ChunkSource,
+  end: number,
+  { chunkBytes, onPadding }: ChunkOptions,
+): Promise<void> {
+  using file = await openSame(path, same);
+  await file.seek(end, Deno.SeekMode.Start);
+  const buffer = new Uint8Array(Math.max(chunkBytes, 64));
+  let bytes = 0;
+  for (let read; (read = await file.read(buffer)) !== null; bytes += read) {
+    const rest = buffer.subarray(0, read);
+    if (bytes === 0 && rest[0] !== 0) return; // it has grown since
+    const other = rest.findIndex((byte) => byte !== 0);
+    if (other === -1) continue;
+    throw new Error(
+      `"${path}" cannot be unpacked: what begins at byte ${end}, behind a whole gzip file, is no ` +
+        `gzip file, but there is more at byte ${
+          end + bytes + other
+        }. Bring back a whole copy of it`,
+    );
+  }
+  if (bytes > 0) onPadding?.(bytes);
 }
 
 /** Returns what went wrong with the file itself, if anything did. */

@@ -37,7 +37,8 @@ export interface FileInputOptions {
 
 /**
  * The lines of a text file, or of each file that matches a pattern, in the order of their paths.
- * Files that end in `.gz` are unpacked.
+ * Files that end in `.gz` are unpacked, also where one consists of several gzip files. Damage is an
+ * error; zeros behind the last one are padding, which is logged as a warning.
  *
  * A line ends with `\n` or `\r\n`, the last one also with the file. What is not UTF-8, and a line of
  * more than 64 MiB, is an error that says where it is.

@@ -169,7 +169,13 @@ export class LinesReader implements InputReader<string> {
     const inLine = range.since === null;
     const offset = firstByte(range);
     const read: Tally = { bytes: 0 };
-    const chunks = chunksOf({ ...range, offset }, { chunkBytes: this.#sizes.chunk, tally: read });
+    const onPadding = (bytes: number) =>
+      this.#log.warn("a gzip file is followed by zeros: they are taken for padding", {
+        path,
+        bytes,
+      });
+    const options = { chunkBytes: this.#sizes.chunk, tally: read, onPadding };
+    const chunks = chunksOf({ ...range, offset }, options);
     const onTornLine = () =>
       this.#log.warn("a line had no end when it was read, and goes on now: it becomes two", {
         path,
