@@ -119,7 +119,7 @@ export function toError(thrown: unknown): Error {
 
 // A function without a name is `<anonymous>` too, but its place is a file: that one is the reader's.
 const NOT_THE_READERS =
-  /millrace-chain-|\/kafkajs\/|\beval at\b|at <anonymous>|\(<anonymous>\)$|\bext:|\bnode:/;
+  /millrace-chain-|\/kafkajs\/|\beval at\b|at <anonymous>|\(<anonymous>\)$|at async Promise\.|\bext:|\bnode:/;
 
 /**
  * The frames of an error's stack that belong to the reader: not the generated loops of fused

@@ -1,4 +1,5 @@
 import { bytesBefore, crcOf } from "./fingerprint.ts";
+import { guarded } from "./guarded.ts";
 import { openSame } from "./open_same.ts";
 import { firstByte, type Range } from "./ranges.ts";
 
@@ -14,6 +15,8 @@ export async function withEvidence(shares: readonly (readonly Range[])[]): Promi
 
 async function withBytesBefore(range: Range): Promise<Range> {
   if (range.since !== null) return range;
-  using file = await openSame(range.path, range.file);
-  return { ...range, before: crcOf(await bytesBefore(file, firstByte(range))) };
+  return await guarded(range.path, "read", async () => {
+    using file = await openSame(range.path, range.file);
+    return { ...range, before: crcOf(await bytesBefore(file, firstByte(range))) };
+  });
 }

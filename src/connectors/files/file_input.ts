@@ -61,6 +61,8 @@ export interface FileInputOptions {
  * - A copy from before a file was cut (logrotate's `copytruncate`) is known by 1024 bytes of content.
  *   With fewer it is not, and that is an error.
  * - A file under several names that match, such as a link, is read once.
+ * - A link that leads nowhere, and a file that is removed while the files are looked at, is left out of
+ *   what a pattern finds, with a warning. A file or folder that may not be read is an error.
  *
  * Where the file of a name is another one and the old one is not found, the run ends with an error that
  * says what to do; see `onReplaced`. It is the same where a file is shorter than it was, or has other

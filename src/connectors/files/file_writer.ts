@@ -5,7 +5,7 @@ import { toLine } from "../../core/preview.ts";
 import type { OutputWriter, Positions } from "../../graph/contracts.ts";
 import { outputReplaced, outputReplacedMeanwhile } from "./errors.ts";
 import { bytesBefore, crcOf, EVIDENCE_BYTES, lastBytes } from "./fingerprint.ts";
-import { isMissing } from "./glob.ts";
+import { guarded, ifThere, isMissing } from "./guarded.ts";
 import { claim } from "./open_outputs.ts";
 
 /** How much of a file a snapshot is sure of, and which file that is. */
@@ -57,13 +57,26 @@ export async function openWriter(
   left: readonly LeftFile[],
   run: AbortSignal,
 ): Promise<OutputWriter<unknown>> {
+  return await guarded(path, "written", () => open(path, position, left, run));
+}
+
+async function open(
+  path: string,
+  position: FilePosition | null,
+  left: readonly LeftFile[],
+  run: AbortSignal,
+): Promise<OutputWriter<unknown>> {
   const { bytes } = position ?? NOTHING;
   const file = await openFile(path, bytes);
   let claimed: Disposable | undefined;
   try {
     claimed = await claim(path, run);
     const info = await file.stat();
-    if (!info.isFile) throw new TypeError(`"${path}" is not a file, but a pipe or a device`);
+    if (!info.isFile) {
+      throw new TypeError(
+        `"${path}" is not a file, but a pipe or a device: use StdOutputConfig or ManualOutputConfig`,
+      );
+    }
     const last = await bytesBefore(file, bytes);
     const differs = position === null ? null : difference(position, info, last);
     if (differs !== null) throw outputReplaced(path, bytes, differs);
@@ -90,20 +103,12 @@ function difference(
 
 /** Whether a file is still there as a position has it: then it can be cut to it. */
 export async function isUnchanged(path: string, position: FilePosition): Promise<boolean> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path);
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-  try {
+  return await ifThere(path, async () => {
+    using file = await Deno.open(path);
     const info = await file.stat();
     return info.isFile &&
       difference(position, info, await bytesBefore(file, position.bytes)) === null;
-  } finally {
-    file.close();
-  }
+  }) ?? false;
 }
 
 /** Writes lines, one call for each batch. */
@@ -124,12 +129,13 @@ class FileWriter implements OutputWriter<unknown> {
   }
 
   write(batch: readonly unknown[]): Promise<void> {
-    return this.#pending = this.#append(encoder.encode(linesOf(batch)));
+    const bytes = encoder.encode(linesOf(batch));
+    return this.#pending = guarded(this.#to.path, "written", () => this.#append(bytes));
   }
 
   async prepare(): Promise<Positions> {
-    await (this.#pending = this.#settle());
     const { path, left, inode } = this.#to;
+    await (this.#pending = guarded(path, "written", () => this.#settle()));
     const position: FilePosition = { bytes: this.#bytes, crc: crcOf(this.#last), inode };
     return new Map([
       ...left.map(({ path, position }) => [path, position] as const),
@@ -175,7 +181,7 @@ class FileWriter implements OutputWriter<unknown> {
   /** Makes sure that what has been written is in the file of that name. */
   async #requireThere(): Promise<void> {
     const { path, inode } = this.#to;
-    const found = await statOf(path);
+    const found = await ifThere(path, () => Deno.stat(path));
     if (found === null) throw outputReplacedMeanwhile(path, "it is not there any more");
     if (found.size !== this.#bytes) {
       const differs = `it has ${found.size} bytes and not the ${this.#bytes} that were written`;
@@ -190,26 +196,19 @@ class FileWriter implements OutputWriter<unknown> {
   }
 }
 
-async function statOf(path: string): Promise<Deno.FileInfo | null> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
-}
-
 async function openFile(path: string, bytes: number): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path, { read: true, write: true, create: bytes === 0 });
   } catch (cause) {
     if (cause instanceof Deno.errors.IsADirectory) {
-      throw new Deno.errors.IsADirectory(`cannot write to "${path}": it is a folder`, { cause });
+      throw new Deno.errors.IsADirectory(`"${path}" is a folder: give the path of a file`, {
+        cause,
+      });
     }
-    if (!isMissing(cause)) throw cause;
+    if (!isMissing(cause) || cause instanceof Deno.errors.FilesystemLoop) throw cause;
     if (bytes > 0) throw outputReplaced(path, bytes, "it is not there");
     throw new Deno.errors.NotFound(
-      `cannot write to "${path}": there is no folder "${dirname(path)}"`,
+      `cannot write to "${path}": there is no folder "${dirname(path)}"; make it first`,
       { cause },
     );
   }

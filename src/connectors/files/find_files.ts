@@ -1,7 +1,9 @@
+import { isAbsolute } from "node:path";
 import type { Log } from "../../core/log.ts";
 import { chunksOf, isGzip } from "./chunks.ts";
 import { bytesBefore, crcOf, EVIDENCE_BYTES, type Fingerprint, lastBytes } from "./fingerprint.ts";
-import { glob, isMissing, isPattern } from "./glob.ts";
+import { glob, isPattern } from "./glob.ts";
+import { guarded, ifThere } from "./guarded.ts";
 
 /** How many files are looked at at once. */
 const LOOKS = 16;
@@ -28,29 +30,50 @@ export interface FoundFile {
  */
 export async function findFiles(path: string, log: Log): Promise<FoundFile[]> {
   const info = await infoOf(path);
-  if (info?.isFile) return await lookAll([await sharedPath(path)]);
-  if (!isPattern(path)) throw notAFile(path, info);
+  if (info?.isFile) return [await lookAt(await sharedPath(path))];
+  if (!isPattern(path)) throw await notAFile(path, info);
   const paths: string[] = [];
   const names = new Map<string, string>();
   for (const match of await glob(path)) {
-    const { isFile, dev, ino } = await Deno.stat(match);
-    if (!isFile) continue;
-    const id = ino === null ? match : `${dev} ${ino}`;
+    const info = await infoOf(match);
+    if (info === null) await warnOfMissing(match, log);
+    if (!info?.isFile) continue;
+    const id = info.ino === null ? match : `${info.dev} ${info.ino}`;
     const other = names.get(id);
     if (other === undefined) paths.push(match);
     else log.info(`"${match}" is the same file as "${other}": it is read once`);
     names.set(id, other ?? match);
   }
-  if (paths.length === 0) throw new Deno.errors.NotFound(`no file matches "${path}"`);
-  return await lookAll(paths);
-}
-
-async function lookAll(paths: readonly string[]): Promise<FoundFile[]> {
   const files: FoundFile[] = [];
   for (let i = 0; i < paths.length; i += LOOKS) {
-    files.push(...await Promise.all(paths.slice(i, i + LOOKS).map(lookAt)));
+    const some = paths.slice(i, i + LOOKS);
+    const looks = await Promise.all(some.map(async (path) => {
+      const file = await ifThere(path, () => look(path));
+      if (file === null) await warnOfMissing(path, log);
+      return file;
+    }));
+    files.push(...looks.filter((file) => file !== null));
   }
-  return files;
+  if (files.length > 0) return files;
+  throw new Deno.errors.NotFound(`no file matches "${path}"${whereLooked(path)}`);
+}
+
+/** A link that leads nowhere, or a file that was removed since it was listed, holds up no others. */
+async function warnOfMissing(path: string, log: Log): Promise<void> {
+  log.warn(`"${path}" is left out: ${await linkedNowhere(path) ?? "it is not there any more"}`);
+}
+
+/** What is wrong with a path at which nothing is, if it is that of a link. */
+async function linkedNowhere(path: string): Promise<string | null> {
+  const info = await ifThere(path, () => Deno.lstat(path));
+  if (!info?.isSymlink) return null;
+  const target = await ifThere(path, () => Deno.readLink(path));
+  return `it is a link to "${target}", and that is not there`;
+}
+
+/** Where a relative path begins. */
+function whereLooked(path: string): string {
+  return isAbsolute(path) ? "" : ` (looked in ${Deno.cwd()})`;
 }
 
 /**
@@ -67,6 +90,10 @@ async function sharedPath(path: string): Promise<string> {
  * @throws {Error} If it cannot be opened.
  */
 export async function lookAt(path: string): Promise<FoundFile> {
+  return await guarded(path, "read", () => look(path));
+}
+
+async function look(path: string): Promise<FoundFile> {
   using file = await Deno.open(path);
   const { size, ino: inode, mtime } = await file.stat();
   const head = isGzip(path)
@@ -100,17 +127,16 @@ async function unpackedHead(path: string): Promise<Uint8Array> {
   }
 }
 
-async function infoOf(path: string): Promise<Deno.FileInfo | null> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
+function infoOf(path: string): Promise<Deno.FileInfo | null> {
+  return ifThere(path, () => Deno.stat(path));
 }
 
-function notAFile(path: string, info: Deno.FileInfo | null): Error {
-  if (info === null) return new Deno.errors.NotFound(`there is no file "${path}"`);
+async function notAFile(path: string, info: Deno.FileInfo | null): Promise<Error> {
+  if (info === null) {
+    const link = await linkedNowhere(path);
+    const why = link === null ? whereLooked(path) : `: ${link}`;
+    return new Deno.errors.NotFound(`there is no file "${path}"${why}`);
+  }
   if (info.isDirectory) {
     return new Deno.errors.IsADirectory(
       `"${path}" is a folder; give the path of a file, or a pattern such as "${path}/*"`,

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { ifThere } from "./guarded.ts";
 
 /** A name as it is, a pattern for names, or any number of folders. */
 type Segment = string | RegExp | typeof FOLDERS;
@@ -59,26 +60,14 @@ async function walk(
 }
 
 async function isThere(path: string): Promise<boolean> {
-  try {
-    return !(await Deno.stat(path)).isDirectory;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+  // A link is there wherever it leads, as in a folder that is listed.
+  const info = await ifThere(path, () => Deno.lstat(path));
+  return info !== null && !info.isDirectory;
 }
 
 async function entriesOf(folder: string): Promise<Deno.DirEntry[]> {
-  try {
-    return await Array.fromAsync(Deno.readDir(folder === "" ? "." : folder));
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-}
-
-/** Whether an error says that there is nothing at a path. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+  const path = folder === "" ? "." : folder;
+  return await ifThere(path, () => Array.fromAsync(Deno.readDir(path))) ?? [];
 }
 
 /** `a{b,c{d,e}}` as `ab`, `acd`, `ace`. Braces without a comma or a partner stand for themselves. */
@@ -127,5 +116,12 @@ function nameMatcher(segment: string): RegExp {
     },
   );
   const hidden = segment.startsWith(".") ? "" : "(?!\\.)";
-  return new RegExp(`^${hidden}${source}$`, "su");
+  try {
+    return new RegExp(`^${hidden}${source}$`, "su");
+  } catch (cause) {
+    throw new SyntaxError(
+      `"${segment}" is no pattern for names: in a set such as [a-z], no range may end before it begins`,
+      { cause },
+    );
+  }
 }

@@ -65,7 +65,7 @@ export async function* blocksOf(
     const lineEnd = piece.bytes.indexOf(LF);
     if (heldBytes + (lineEnd === -1 ? piece.bytes.length : lineEnd) > longest) {
       throw new RangeError(
-        `the line at byte ${start} of "${path}" has more than ${longest} bytes`,
+        `the line at byte ${start} of "${path}" has more than ${longest} bytes: is it a text file?`,
       );
     }
     const end = piece.bytes.lastIndexOf(LF) + 1;
@@ -177,9 +177,13 @@ export function linesIn({ path, start, bytes }: Omit<Block, "before">): string[]
     text = decoder.decode(bytes);
   } catch (cause) {
     const at = start + firstUndecodable(bytes);
-    throw new TypeError(`the line at byte ${at} of "${path}" is not UTF-8: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new TypeError(
+      `the line at byte ${at} of "${path}" is not UTF-8: ${
+        messageOf(cause)
+      }; convert the file first, ` +
+        "for instance with `iconv -f ISO-8859-1 -t UTF-8`",
+      { cause },
+    );
   }
   const lines = text.split("\n");
   if (text.includes("\r\n")) {

@@ -3,6 +3,7 @@ import { type Log, silentLog } from "../../core/log.ts";
 import type { InputReader, Positions, Progress } from "../../graph/contracts.ts";
 import { chunksOf, isGzip, type Tally } from "./chunks.ts";
 import { crcOf, lastBytes } from "./fingerprint.ts";
+import { guarded } from "./guarded.ts";
 import { batchEnd, type Block, blocksOf, firstUndecodable, linesIn } from "./lines.ts";
 import { firstByte, positionOf, type Range } from "./ranges.ts";
 
@@ -153,7 +154,7 @@ export class LinesReader implements InputReader<string> {
     try {
       let before = 0;
       for (const range of this.#ranges) {
-        if (!this.#closed) await this.#readRange(range, before);
+        if (!this.#closed) await guarded(range.path, "read", () => this.#readRange(range, before));
         before += range.bytes;
       }
       if (!this.#closed) this.#state = "ended";

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { isMissing } from "./glob.ts";
+import { ifThere } from "./guarded.ts";
 
 /** The run of each file that is being written, by what the file is. */
 const written = new Map<string, AbortSignal>();
@@ -37,10 +37,7 @@ export async function claim(path: string, run: AbortSignal): Promise<Disposable>
  */
 export async function requireNotWritten(path: string, run: AbortSignal): Promise<void> {
   if (written.size === 0) return;
-  const id = await idOf(path).catch((error) => {
-    if (isMissing(error)) return null; // it was renamed since it was found
-    throw error;
-  });
+  const id = await ifThere(path, () => idOf(path)); // it may have been renamed since it was found
   if (id === null || written.get(id) !== run) return;
   throw new TypeError(
     `"${path}" is written by an output of this flow, which would read its own lines: ` +

@@ -5,7 +5,7 @@
  */
 import { replacedMeanwhile } from "./errors.ts";
 import { bytesBefore, crcOf, type Fingerprint } from "./fingerprint.ts";
-import { isMissing } from "./glob.ts";
+import { ifThere } from "./guarded.ts";
 import { filesIn, foldersOf } from "./siblings.ts";
 
 /**
@@ -17,7 +17,7 @@ import { filesIn, foldersOf } from "./siblings.ts";
  */
 export async function openSame(path: string, file: Fingerprint | null): Promise<Deno.FsFile> {
   if (file === null) return await Deno.open(path);
-  const there = await openIfThere(path);
+  const there = await ifThere(path, () => Deno.open(path));
   if (there !== null && await hasInode(there, file)) return there;
   try {
     const moved = await openMoved(path, file);
@@ -34,21 +34,12 @@ export async function openSame(path: string, file: Fingerprint | null): Promise<
   }
 }
 
-async function openIfThere(path: string): Promise<Deno.FsFile | null> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
-}
-
 /** The file under its new name, if it is beside the old one. */
 async function openMoved(path: string, file: Fingerprint): Promise<Deno.FsFile | null> {
   const folders = await foldersOf(path);
   for (const { path: name, info } of (await Promise.all(folders.map(filesIn))).flat()) {
     if (info.ino !== file.inode) continue;
-    const moved = await openIfThere(name);
+    const moved = await ifThere(name, () => Deno.open(name));
     if (moved !== null && await hasInode(moved, file)) return moved;
     moved?.close();
   }

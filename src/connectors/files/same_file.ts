@@ -1,6 +1,7 @@
 import { chunksOf, isGzip } from "./chunks.ts";
 import type { FoundFile } from "./find_files.ts";
 import { bytesBefore, crcOf, lastBytes } from "./fingerprint.ts";
+import { guarded } from "./guarded.ts";
 import type { KnownFile } from "./ranges.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -22,11 +23,13 @@ export async function isSameFile(file: FoundFile, known: KnownFile): Promise<boo
 
 async function readsAlike({ path, size }: FoundFile, { parts, end }: KnownFile): Promise<boolean> {
   if (size < end) return false;
-  using opened = await Deno.open(path);
-  for (const { to, crc } of parts) {
-    if (crcOf(await bytesBefore(opened, to)) !== crc) return false;
-  }
-  return true;
+  return await guarded(path, "read", async () => {
+    using opened = await Deno.open(path);
+    for (const { to, crc } of parts) {
+      if (crcOf(await bytesBefore(opened, to)) !== crc) return false;
+    }
+    return true;
+  });
 }
 
 async function unpacksAlike(file: FoundFile, { file: was, parts }: KnownFile): Promise<boolean> {

@@ -5,10 +5,12 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { Dataflow, run, StepError, TestingOutputConfig } from "millrace";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
+import { FileOutputConfig } from "../../../src/connectors/files/file_output.ts";
 import { LinesReader, type ReadSizes } from "../../../src/connectors/files/lines_reader.ts";
 import type { Range } from "../../../src/connectors/files/ranges.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
@@ -297,6 +299,88 @@ Deno.test("a file input fails on files that are not there", async () => {
   for (const [path, message] of cases) {
     await assertRejects(() => linesOf(folder.at(path)), Error, message);
   }
+});
+
+Deno.test("a file input leaves out what leads nowhere, and says so", async () => {
+  await using folder = await tempFolder();
+  await folder.write("a.log", "one\n");
+  await folder.write("sub/last.log", "two\n");
+  await Deno.symlink("gone", folder.at("latest.log"));
+  await Deno.symlink("round.log", folder.at("round.log"));
+  await Deno.symlink("gone", folder.at("sub.log"));
+  await Deno.mkdir(folder.at("other"));
+  await Deno.symlink("../gone", folder.at("other/last.log"));
+  await Deno.symlink("circle", folder.at("circle"));
+  const linesAndLog = async (pattern: string): Promise<[string[], string[]]> => {
+    const place = testPlace();
+    const config = new FileInputConfig({ path: folder.at(pattern) });
+    const lines = allLines(await drain(await openAlone(config, FIRST_RUN, place)));
+    return [lines, place.logged];
+  };
+  const leftOut = (name: string, target: string) =>
+    `warn: "${folder.at(name)}" is left out: it is a link to "${target}", and that is not there`;
+  assertEquals(await linesAndLog("*.log"), [["one"], [
+    leftOut("latest.log", "gone"),
+    leftOut("round.log", "round.log"),
+    leftOut("sub.log", "gone"),
+  ]]);
+  assertEquals(await linesAndLog("*/last.log"), [["two"], [leftOut("other/last.log", "../gone")]]);
+  for (const name of ["latest.log", "round.log"]) {
+    const message = `there is no file "${folder.at(name)}": it is a link to "`;
+    await assertRejects(() => linesOf(folder.at(name)), Deno.errors.NotFound, message);
+  }
+  await assertRejects(() => linesOf(folder.at("l*.log")), Deno.errors.NotFound, "no file matches");
+});
+
+Deno.test("a file input leaves out a file that is removed while the files are looked at", async () => {
+  await using folder = await tempFolder();
+  await folder.write("a.log", "one\n");
+  const path = await folder.write("b.log", "two\n");
+  const place = testPlace();
+  const { open } = Deno;
+  Deno.open = async (of, options) => {
+    if (of === path) await Deno.remove(path);
+    return await open(of, options);
+  };
+  try {
+    const config = new FileInputConfig({ path: folder.at("*.log") });
+    assertEquals(allLines(await drain(await openAlone(config, FIRST_RUN, place))), ["one"]);
+  } finally {
+    Deno.open = open;
+  }
+  assertEquals(place.logged, [`warn: "${path}" is left out: it is not there any more`]);
+});
+
+Deno.test("what the system refuses is an error that names the file and what to do", async () => {
+  await using folder = await tempFolder();
+  const read = await folder.write("read.txt", "one\n");
+  await folder.write("locked/in.txt", "one\n");
+  await Deno.chmod(read, 0);
+  await Deno.chmod(folder.at("locked"), 0);
+  const output = (path: string) => new FileOutputConfig({ path }).open(testPlace(), FIRST_RUN);
+  const may = "the user of this process may not; \`ls -ld\` shows who may (Permission denied";
+  const cases: [work: () => Promise<unknown>, message: string][] = [
+    [() => linesOf(read), `"${read}" cannot be read: ${may}`],
+    [() => linesOf(folder.at("*.txt")), `"${read}" cannot be read: ${may}`],
+    [() => linesOf(folder.at("*/*.txt")), `"${folder.at("locked/")}" cannot be read: ${may}`],
+    [() => output(read), `"${read}" cannot be written: ${may}`],
+    [() => output(folder.at("out.txt")), `"${folder.at("out.txt")}" cannot be written: ${may}`],
+  ];
+  const root = Deno.uid() === 0;
+  await Deno.chmod(folder.at("."), 0o555);
+  if (root) process.seteuid!(65534); // what root may do, no mode forbids
+  try {
+    for (const [work, message] of cases) await assertRejects(work, Error, message);
+  } finally {
+    if (root) process.seteuid!(0);
+    await Deno.chmod(folder.at("."), 0o755);
+    await Deno.chmod(folder.at("locked"), 0o755);
+  }
+  if (Deno.build.os === "linux") {
+    const failed = "cannot be read: the disk or network drive failed";
+    await assertRejects(() => linesOf("/proc/self/mem"), Error, failed);
+  }
+  await assertRejects(() => linesOf(folder.at("[z-a]*")), SyntaxError, '"[z-a]*" is no pattern');
 });
 
 Deno.test("a file input fails on a file that is not gzip, or not all of it", async () => {

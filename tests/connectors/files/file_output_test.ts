@@ -205,12 +205,30 @@ Deno.test("a file output fails where it cannot write", async () => {
   const cases: [string, string][] = [
     [folder.at("missing/out.txt"), `there is no folder "${folder.at("missing")}"`],
     [folder.at("folder/file/out.txt"), `there is no folder "${folder.at("folder/file")}"`],
-    [folder.at("folder"), `cannot write to "${folder.at("folder")}": it is a folder`],
+    [folder.at("folder"), `"${folder.at("folder")}" is a folder: give the path of a file`],
     ["/dev/null", '"/dev/null" is not a file'],
   ];
   for (const [path, message] of cases) await assertRejects(() => open(path), Error, message);
   await writeAll(folder.at("folder/file"), []); // a failure keeps no file claimed
   await assertRejects(() => open("/dev/null"), Error, "is not a file");
+});
+
+Deno.test("a file output on a full disk says which file, and what to do", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("out.txt");
+  const { write } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.write = () => {
+    const error = new Error("No space left on device (os error 28)");
+    return Promise.reject(Object.assign(error, { code: "ENOSPC" }));
+  };
+  try {
+    const writer = await open(path);
+    const message = `"${path}" cannot be written: the disk is full: make room (No space left`;
+    await assertRejects(async () => await writer.write(["one"], 0), Error, message);
+    await writer.close();
+  } finally {
+    Deno.FsFile.prototype.write = write;
+  }
 });
 
 Deno.test("a file output that is closed while it works waits for that", async () => {

@@ -1,0 +1,45 @@
+/**
+ * What the operating system refuses, in words that say what to do about it.
+ *
+ * @module
+ */
+import { messageOf } from "./errors.ts";
+
+/** What an error means, by its code (errno). */
+const MEANING: Readonly<Record<string, string>> = {
+  EACCES: "the user of this process may not; `ls -ld` shows who may",
+  EPERM: "the user of this process may not; `ls -ld` shows who may",
+  EROFS: "its file system is read-only",
+  ENOENT: "it is not there",
+  ENOTDIR: "a part of its path is a file and no folder",
+  EISDIR: "it is a folder",
+  ELOOP: "it is a link that leads round in a circle",
+  ENAMETOOLONG: "its name is too long",
+  ENOSPC: "the disk is full: make room",
+  EDQUOT: "the user's quota of the disk is used up: make room",
+  EFBIG: "it would be larger than the file system or `ulimit -f` allows",
+  EMFILE: "this process has too many files open: raise its limit (`ulimit -n`)",
+  ENFILE: "too many files are open on this machine",
+  EAGAIN: "the system has no room for it now: see the limits of this user (`ulimit -a`)",
+  ENOMEM: "the machine has no memory left for it",
+  EIO: "the disk or network drive failed: see the system's log",
+  ESTALE: "the network drive does not know it any more: mount it again",
+};
+
+/** Whether an error is the operating system's, or Deno's of what a process may do. */
+export function isSystemError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof Deno.errors.NotCapable) return true;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code);
+}
+
+/** Why something failed: what that means, and in parentheses the words of the system. */
+export function systemReason(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${error.message} (with --worker-flags, give it there)`;
+  }
+  if (!isSystemError(error)) return messageOf(error);
+  const meaning = MEANING[(error as { code?: string }).code ?? ""];
+  return meaning === undefined ? error.message : `${meaning} (${error.message})`;
+}
