@@ -192,3 +192,20 @@ Deno.test("a flow that calls Deno.exit fails the run, whatever the code", async 
     `error: worker 0 ended with code 0 ${why}\n`,
   );
 });
+
+Deno.test("a run goes on without a folder for temporary files that is there, and says so", async () => {
+  await using folder = await folderOf({ "in.txt": "one\n", "deno.json": FLOW_CONFIG });
+  await Deno.symlink("gone", `${folder.path}/latest.txt`);
+  await Deno.writeTextFile(
+    `${folder.path}/flow.ts`,
+    `import { Dataflow, FileInputConfig, StdOutputConfig } from "millrace";
+export default new Dataflow("copy").input("in", new FileInputConfig({ path: "${folder.path}/*.txt" }))
+  .capture(new StdOutputConfig());`,
+  );
+  const { code, stdout, stderr } = await runCli([`${folder.path}/flow.ts`], {
+    env: { TMPDIR: "/nonexistent" },
+  });
+  assertEquals([code, stdout], [0, "one\n"]);
+  assertMatch(stderr, /warn +no temporary folder can be made in \/nonexistent: .* Set TMPDIR to/);
+  assertMatch(stderr, /warn +".*latest\.txt" is left out: it is a link to "gone"/);
+});

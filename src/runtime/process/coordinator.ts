@@ -208,7 +208,7 @@ export class Coordinator {
    */
   async #spawn(): Promise<ControlListener> {
     const { moduleUrl, workers, flags, args, running, taps } = this.#job;
-    const folder = this.#folder = chooseFolder();
+    const folder = this.#folder = chooseFolder(this.#log);
     const tokens = Array.from({ length: workers }, createToken);
     const early = folder === null ? new ControlListener(null, tokens) : null;
     const address = early?.address ?? { unix: `${folder}/${CONTROL_SOCKET}` };

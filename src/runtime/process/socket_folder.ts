@@ -10,6 +10,8 @@
  */
 import { tmpdir } from "node:os";
 import { exists } from "../../core/exists.ts";
+import type { Log } from "../../core/log.ts";
+import { systemReason } from "../../core/system_error.ts";
 
 /** Where a process listens. */
 export interface SocketAddress {
@@ -21,17 +23,58 @@ export interface SocketAddress {
 /** The longest path that a socket may have on all systems, in bytes, less what comes behind the folder's. */
 const LONGEST_FOLDER = 80;
 
-/** A folder's name that nobody has; `null` where sockets need none. */
-export function chooseFolder(): string | null {
+/**
+ * A folder's name that nobody has; `null` where sockets need none. It is among the temporary files, or
+ * in `/tmp` where it cannot be made there, or its path would be too long for a socket.
+ *
+ * @throws {Error} If it could not be made in either.
+ */
+export function chooseFolder(log: Log): string | null {
   if (Deno.build.os === "windows") return null;
   const name = `millrace-${crypto.getRandomValues(new Uint8Array(12)).toHex()}`;
-  const folder = `${tmpdir()}/${name}`;
-  return new TextEncoder().encode(folder).length <= LONGEST_FOLDER ? folder : `/tmp/${name}`;
+  const refused: string[] = [];
+  for (const parent of new Set([tmpdir(), "/tmp"])) {
+    const folder = `${parent}/${name}`;
+    if (new TextEncoder().encode(folder).length > LONGEST_FOLDER) continue;
+    const reason = whyNot(folder);
+    if (reason === null) {
+      if (refused.length > 0) {
+        log.warn(`${refused[0]}; ${parent} is used. Set TMPDIR to a folder that may be written`);
+      }
+      return folder;
+    }
+    refused.push(`no temporary folder can be made in ${parent}: ${reason}`);
+  }
+  throw new Error(
+    `${
+      refused.join("; ")
+    }. Set TMPDIR to a folder that is there and may be written: the processes of ` +
+      "a run meet in it",
+  );
+}
+
+/** Why a folder cannot be made; `null` where it can. To ask is not enough: a disk may be read-only. */
+function whyNot(folder: string): string | null {
+  try {
+    Deno.mkdirSync(folder, { mode: 0o700 });
+    Deno.removeSync(folder);
+    return null;
+  } catch (error) {
+    return systemReason(error);
+  }
 }
 
 /** Makes the folder, for this user only. */
 export async function makeFolder(folder: string | null): Promise<void> {
-  if (folder !== null) await Deno.mkdir(folder, { mode: 0o700 });
+  if (folder === null) return;
+  try {
+    await Deno.mkdir(folder, { mode: 0o700 });
+  } catch (cause) {
+    const reason = systemReason(cause);
+    throw new Error(`${folder}, where the processes of the run meet, cannot be made: ${reason}`, {
+      cause,
+    });
+  }
 }
 
 /** Removes the folder and what is in it, if it is still there. */

@@ -5,6 +5,7 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
+import { isSystemError, systemReason } from "../../core/system_error.ts";
 import { RUNNING_ENV } from "../nesting.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
@@ -69,7 +70,7 @@ export function spawnWorker(
   { moduleUrl, flags, args, running, taps }: SpawnOptions,
 ): WorkerChild {
   const preload = import.meta.resolve("./worker_main.ts");
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = started(bootstrap.index, {
     args: ["run", "--quiet", ...flags, `--preload=${preload}`, moduleUrl, ...args],
     env: { [WORKER_ENV]: JSON.stringify(bootstrap), [RUNNING_ENV]: running.join("\n") },
     // Workers that read one input at the same time would tear it apart: one has it, for the others
@@ -77,7 +78,7 @@ export function spawnWorker(
     stdin: bootstrap.index === 0 ? "inherit" : "null",
     stdout: taps.stdout === undefined ? "inherit" : "piped",
     stderr: taps.stderr === undefined ? "inherit" : "piped",
-  }).spawn();
+  });
   const drains = [
     taps.stdout === undefined ? null : new Drain(child.stdout, taps.stdout),
     taps.stderr === undefined ? null : new Drain(child.stderr, taps.stderr),
@@ -96,6 +97,18 @@ export function spawnWorker(
       }
     },
   };
+}
+
+function started(worker: WorkerIndex, options: Deno.CommandOptions): Deno.ChildProcess {
+  const deno = Deno.execPath();
+  try {
+    return new Deno.Command(deno, options).spawn();
+  } catch (cause) {
+    // What Deno does not allow, it says itself.
+    if (!isSystemError(cause) || cause instanceof Deno.errors.NotCapable) throw cause;
+    const reason = systemReason(cause);
+    throw new Error(`worker ${worker} cannot be started with ${deno}: ${reason}`, { cause });
+  }
 }
 
 /** Hands on what a worker prints. */

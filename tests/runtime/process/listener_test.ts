@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { silentLog } from "../../../src/core/log.ts";
 import { createToken, sendHello } from "../../../src/runtime/process/hello.ts";
 import { ControlListener } from "../../../src/runtime/process/listener.ts";
 import { PROTOCOL_VERSION } from "../../../src/runtime/process/protocol.ts";
@@ -25,7 +26,7 @@ class Reception implements AsyncDisposable {
 
   /** A listener, and the tokens of so many workers. */
   static async open(workers: number): Promise<[Reception, tokens: string[]]> {
-    const folder = chooseFolder()!;
+    const folder = chooseFolder(silentLog)!;
     await makeFolder(folder);
     const tokens = Array.from({ length: workers }, createToken);
     const reception = new Reception(folder, new ControlListener(folder, tokens));

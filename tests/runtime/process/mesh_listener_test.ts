@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { silentLog } from "../../../src/core/log.ts";
 import { createToken } from "../../../src/runtime/process/hello.ts";
 import { MeshListener } from "../../../src/runtime/process/mesh_listener.ts";
 import {
@@ -26,7 +27,7 @@ class Run implements AsyncDisposable {
   }
 
   static async of(workers: number): Promise<Run> {
-    const folder = chooseFolder()!;
+    const folder = chooseFolder(silentLog)!;
     await makeFolder(folder);
     return new Run(folder, workers);
   }

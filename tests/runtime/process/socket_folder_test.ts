@@ -1,4 +1,12 @@
-import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { createLog, silentLog } from "../../../src/core/log.ts";
 import {
   chooseFolder,
   connectTo,
@@ -8,11 +16,11 @@ import {
 } from "../../../src/runtime/process/socket_folder.ts";
 
 /** What {@linkcode chooseFolder} gives where temporary files belong in `tmp`. */
-function chosenIn(tmp: string): string {
+function chosenIn(tmp: string, log = silentLog): string {
   const before = Deno.env.get("TMPDIR");
   Deno.env.set("TMPDIR", tmp);
   try {
-    return chooseFolder()!;
+    return chooseFolder(log)!;
   } finally {
     if (before === undefined) Deno.env.delete("TMPDIR");
     else Deno.env.set("TMPDIR", before);
@@ -25,7 +33,7 @@ function exists(path: string): Promise<boolean> {
 
 /** A folder with files and folders in it, as a run leaves none, but whoever has failed may. */
 async function filled(): Promise<string> {
-  const folder = chooseFolder()!;
+  const folder = chooseFolder(silentLog)!;
   await makeFolder(folder);
   for (let i = 0; i < 20; i++) {
     await Deno.mkdir(`${folder}/${i}/deep`, { recursive: true });
@@ -34,22 +42,82 @@ async function filled(): Promise<string> {
   return folder;
 }
 
+/** A folder of this name in `/tmp`, while something is done with it. */
+async function withFolder(name: string, work: (path: string) => void): Promise<void> {
+  const path = `/tmp/${name}`;
+  await Deno.mkdir(path);
+  try {
+    work(path);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+/** A name that nobody has, filled up to so many characters. */
+function newName(length: number, filler = "x"): string {
+  return crypto.getRandomValues(new Uint8Array(6)).toHex().padEnd(length, filler);
+}
+
 Deno.test("chooseFolder() gives another name in the temporary folder each time, and makes nothing", async () => {
-  const folders = [chosenIn("/tmp/here"), chosenIn("/tmp/here/")];
-  for (const folder of folders) assertMatch(folder, /^\/tmp\/here\/millrace-[0-9a-f]{24}$/);
-  assertNotEquals(folders[0], folders[1]);
+  await withFolder(newName(12), (path) => {
+    const folders = [chosenIn(path), chosenIn(`${path}/`)];
+    for (const folder of folders) assertMatch(folder, /^\/tmp\/\w+\/millrace-[0-9a-f]{24}$/);
+    assertNotEquals(folders[0], folders[1]);
+    assertEquals([...Deno.readDirSync(path)], []);
+  });
   assertEquals(await exists(chosenIn("/tmp")), false);
 });
 
-Deno.test("chooseFolder() gives one in /tmp where the temporary folder's path is too long for sockets", () => {
-  const longest = `/tmp/${"x".repeat(41)}`;
-  assertMatch(chosenIn(longest), /^\/tmp\/x+\/millrace-[0-9a-f]{24}$/);
-  assertMatch(chosenIn(`${longest}x`), /^\/tmp\/millrace-[0-9a-f]{24}$/);
+Deno.test("chooseFolder() gives one in /tmp where the temporary folder's path is too long for sockets", async () => {
+  await withFolder(newName(41), (path) => {
+    assertMatch(chosenIn(path), /^\/tmp\/\w+\/millrace-[0-9a-f]{24}$/);
+  });
+  await withFolder(newName(42), (path) => {
+    assertMatch(chosenIn(path), /^\/tmp\/millrace-[0-9a-f]{24}$/);
+  });
 });
 
-Deno.test("chooseFolder() counts bytes, as sockets do", () => {
-  assertMatch(chosenIn(`/tmp/${"ü".repeat(20)}`), /^\/tmp\/ü+\/millrace-/);
-  assertMatch(chosenIn(`/tmp/${"ü".repeat(21)}`), /^\/tmp\/millrace-/);
+Deno.test("chooseFolder() counts bytes, as sockets do", async () => {
+  await withFolder(newName(26, "ü"), (path) => {
+    assertMatch(chosenIn(path), /^\/tmp\/[^/]+ü\/millrace-/);
+  });
+  await withFolder(newName(27, "ü"), (path) => {
+    assertMatch(chosenIn(path), /^\/tmp\/millrace-/);
+  });
+});
+
+Deno.test("chooseFolder() gives one in /tmp where none can be made in the temporary folder, and says so", () => {
+  const cases: [tmp: string, reason: string][] = [
+    ["/nonexistent", "it is not there"],
+    ["/dev/null", "a part of its path is a file"],
+    ["/proc", "it is not there"],
+  ];
+  for (const [tmp, reason] of cases) {
+    const logged: string[] = [];
+    const log = createLog((level, message) => logged.push(`${level}: ${message}`));
+    assertMatch(chosenIn(tmp, log), /^\/tmp\/millrace-[0-9a-f]{24}$/);
+    assertEquals(logged.length, 1);
+    assertStringIncludes(logged[0], `warn: no temporary folder can be made in ${tmp}: ${reason}`);
+    assertStringIncludes(logged[0], "/tmp is used. Set TMPDIR to a folder that may be written");
+  }
+});
+
+Deno.test("chooseFolder() says what to set where none can be made anywhere", () => {
+  const { mkdirSync } = Deno;
+  Deno.mkdirSync = (path) => {
+    const error = new Error(`Read-only file system (os error 30): mkdir '${path}'`);
+    throw Object.assign(error, { code: "EROFS" });
+  };
+  try {
+    const { message } = assertThrows(() => chosenIn("/nonexistent"), Error);
+    for (
+      const part of ["/nonexistent: its file system is read-only", "in /tmp:", "Set TMPDIR to"]
+    ) {
+      assertStringIncludes(message, part);
+    }
+  } finally {
+    Deno.mkdirSync = mkdirSync;
+  }
 });
 
 Deno.test("chooseFolder() leaves room for the longest name of a socket", async () => {
@@ -67,10 +135,11 @@ Deno.test("chooseFolder() leaves room for the longest name of a socket", async (
 });
 
 Deno.test("makeFolder() makes a folder that only its user can enter, and takes none that is there", async () => {
-  const folder = chooseFolder()!;
+  const folder = chooseFolder(silentLog)!;
   await makeFolder(folder);
   assertEquals((await Deno.lstat(folder)).mode! & 0o777, 0o700);
-  await assertRejects(() => makeFolder(folder), Deno.errors.AlreadyExists);
+  const { message } = await assertRejects(() => makeFolder(folder), Error);
+  assertStringIncludes(message, `${folder}, where the processes of the run meet, cannot be made`);
   await removeFolder(folder);
 });
 
@@ -89,7 +158,7 @@ Deno.test("removeFolder() removes all that is in it, and may be called again", a
 
 Deno.test("removeFolder() does not follow a link to somewhere else", async () => {
   const other = await filled();
-  const folder = chooseFolder()!;
+  const folder = chooseFolder(silentLog)!;
   await makeFolder(folder);
   await Deno.symlink(other, `${folder}/link`);
   await removeFolder(folder);
