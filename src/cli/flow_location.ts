@@ -5,6 +5,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { UsageError } from "../core/errors.ts";
+import { isSystemError, systemReason } from "../core/system_error.ts";
 
 /** A flow's module and export. */
 export interface FlowLocation {
@@ -47,7 +48,8 @@ function isFile(path: string): boolean {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    throw error;
+    if (!isSystemError(error)) throw error;
+    throw new UsageError(`${path} cannot be read: ${systemReason(error)}`, { cause: error });
   }
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Epoch, PartitionName, StepId } from "../core/ids.ts";
+import type { Log } from "../core/log.ts";
 
 /**
  * Whose position it is: an input's, an output's, or that of time in a stateful step. `"gone"` notes that
@@ -130,9 +131,10 @@ export interface RecoveryConfig {
    * Opens the store for a run of a flow.
    *
    * @param flow The flow's name: a store belongs to one flow.
+   * @param log Told what may not have been meant, such as a folder that had to be made.
    * @throws {RecoveryError} If it cannot be used; nothing in it has been changed then.
    */
-  open(flow: string): Promise<RecoveryStore>;
+  open(flow: string, log?: Log): Promise<RecoveryStore>;
   /** Drops all that is stored, whatever state it is in, after making sure that no run uses it. */
   drop(): Promise<void>;
   /** What the store is called, for people: a path, or topics. */

@@ -57,7 +57,7 @@ export class RunRecovery {
   /** Opens the store of a flow; `null` for none. */
   static async open(config: RecoveryConfig | null, flow: string, log: Log): Promise<RunRecovery> {
     if (config === null) return new RunRecovery(null, null, log);
-    const store = await config.open(flow);
+    const store = await config.open(flow, log);
     try {
       const point = await store.resume();
       if (point === null) {

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import process from "node:process";
 import { locateFlow } from "../../src/cli/flow_location.ts";
 import { UsageError } from "../../src/core/errors.ts";
 import { folderOf } from "../support/cli.ts";
@@ -69,4 +70,20 @@ Deno.test("locateFlow() refuses a folder", () => {
   const message = `${folder} is a folder: give the flow's file`;
   assertThrows(() => locateFlow(folder), UsageError, message);
   assertThrows(() => locateFlow(`${folder}:orders`), UsageError, message);
+});
+
+Deno.test("locateFlow() says who may not read a flow", async () => {
+  await using folder = await folderOf({ "locked/flow.ts": "" });
+  const locked = `${folder.path}/locked`;
+  await Deno.chmod(folder.path, 0o755);
+  await Deno.chmod(locked, 0);
+  const root = Deno.uid() === 0;
+  if (root) process.seteuid!(65534); // what root may do, no mode forbids
+  try {
+    const message = `${locked}/flow.ts cannot be read: the user of this process may not`;
+    assertThrows(() => locateFlow(`${locked}/flow.ts`), UsageError, message);
+  } finally {
+    if (root) process.seteuid!(0);
+    await Deno.chmod(locked, 0o755);
+  }
 });

@@ -85,6 +85,10 @@ Deno.test("a folder is no store, and the folder above a store's must exist", asy
   const file = await folder.write("file", "");
   assert((await open(`${file}/store.db`)).message.includes("it cannot be reached"));
   await assertRejects(() => new SqliteRecoveryConfig(folder.at(".")).drop(), RecoveryError);
+  await Deno.symlink("gone", folder.at("link"));
+  assert(
+    (await open(folder.at("link"))).message.includes(`it is a link to "gone", and that is not`),
+  );
 });
 
 Deno.test("what may not be written or read is a RecoveryError that says so", async () => {
@@ -98,8 +102,8 @@ Deno.test("what may not be written or read is a RecoveryError that says so", asy
   const modes: [file: number, folder: number, text: RegExp][] = [
     [0o444, 0o755, /it cannot be written: see who may write the file and its folder/],
     [0o000, 0o755, /it cannot be opened: see who may read and write the file and its folder/],
-    [0o444, 0o555, /its lock .* cannot be made: Permission denied/],
-    [0o644, 0o000, /it cannot be reached: Permission denied/],
+    [0o444, 0o555, /its lock .* cannot be made: the user of this process may not/],
+    [0o644, 0o000, /it cannot be reached: the user of this process may not/],
   ];
   for (const [file, mode, text] of modes) {
     if (mode === 0o555) await Deno.remove(`${path}-lock`);

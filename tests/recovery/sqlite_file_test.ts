@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, equal } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { createLog } from "../../src/core/log.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
 import { RecoveryError, type StateChunk } from "../../src/recovery/store.ts";
@@ -24,7 +25,13 @@ async function sizeOf(path: string): Promise<number> {
 Deno.test("only their owner may read a store's folder and files", async () => {
   await using folder = await tempFolder();
   const path = folder.at("made/store.db");
-  const store = await new SqliteRecoveryConfig(path).open("flow");
+  const logged: string[] = [];
+  const log = createLog((level, message, fields) =>
+    logged.push(`${level}: ${message}: ${fields.folder}`)
+  );
+  const store = await new SqliteRecoveryConfig(path).open("flow", log);
+  const made = "warn: the folder of the recovery store was not there, and has been made";
+  assertEquals(logged, [`${made}: ${folder.at("made")}`]);
   await store.commit(0, { state: changes(10), positions: [] });
   const modeOf = async (of: string) => (await Deno.stat(of)).mode! & 0o777;
   assertEquals(await modeOf(folder.at("made")), 0o700);

@@ -66,12 +66,14 @@ export class SqliteInspector implements Disposable {
    */
   static async open(path: string): Promise<SqliteInspector> {
     const place = await findFile(path);
-    if (place === undefined) throw refuse(path, "there is no such file");
+    if (place === undefined) {
+      throw refuse(path, `there is no such file (looked in ${Deno.cwd()})`);
+    }
     const { DatabaseSync } = await loadSqlite();
     try {
       const db = new DatabaseSync(place, { readOnly: true, timeout: 1000 });
       try {
-        if (!checkHeader(db, place)) throw refuse(place, "it is empty");
+        if (!checkHeader(db, place)) throw refuse(place, "it is empty: no run has used it yet");
         return new SqliteInspector(place, db);
       } catch (error) {
         db.close();

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { systemReason } from "../../core/system_error.ts";
 import { refuse } from "./errors.ts";
 import { statOf } from "./place.ts";
 
@@ -21,7 +22,7 @@ export async function lockStore(path: string): Promise<Disposable> {
   try {
     file = await Deno.open(`${path}-lock`, { write: true, create: true, mode: 0o600 });
   } catch (error) {
-    throw refuse(path, `its lock ${path}-lock cannot be made: ${(error as Error).message}`, error);
+    throw refuse(path, `its lock ${path}-lock cannot be made: ${systemReason(error)}`, error);
   }
   let isLocked: boolean;
   try {
@@ -31,7 +32,7 @@ export async function lockStore(path: string): Promise<Disposable> {
     if (isLocked && own.ino === there?.ino) return file;
   } catch (error) {
     file.close();
-    throw refuse(path, `${path}-lock cannot be locked: ${(error as Error).message}`, error);
+    throw refuse(path, `${path}-lock cannot be locked: ${systemReason(error)}`, error);
   }
   file.close();
   if (isLocked) return await lockStore(path);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
+import { systemReason } from "../../core/system_error.ts";
 import { explain, refuse } from "./errors.ts";
 import { checkHead, writeHeadChecksum } from "./head.ts";
 import { makeFile, statOf } from "./place.ts";
@@ -78,7 +79,7 @@ export async function isStore(path: string): Promise<boolean> {
     using file = await Deno.open(path);
     read = await file.read(header);
   } catch (error) {
-    throw refuse(path, `it cannot be read: ${(error as Error).message}`, error);
+    throw refuse(path, `it cannot be read: ${systemReason(error)}`, error);
   }
   if (read === null) return true;
   const isSqlite = new TextDecoder().decode(header.subarray(0, 15)) === "SQLite format 3";

@@ -4,6 +4,9 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "node:path";
+import { exists } from "../../core/exists.ts";
+import type { Log } from "../../core/log.ts";
+import { systemReason } from "../../core/system_error.ts";
 import { RecoveryError } from "../store.ts";
 import { refuse } from "./errors.ts";
 
@@ -25,17 +28,24 @@ export async function findFile(path: string): Promise<string | undefined> {
 }
 
 /**
- * The file's real path, also where there is none yet. Its folder is made, but not the ones above it: a
- * path that is wrong further up is more likely a mistake, or a disk that is not there.
+ * The file's real path, also where there is none yet. Its folder is made, with a warning, but not the
+ * ones above it: a path that is wrong further up is more likely a mistake, or a disk that is not there.
  *
  * @throws {RecoveryError} If that is no place for a store.
  */
-export async function makePlace(path: string): Promise<string> {
+export async function makePlace(path: string, log: Log): Promise<string> {
   const found = await findFile(path);
   if (found !== undefined) return found;
   try {
+    if (await exists(path)) {
+      const target = await Deno.readLink(path);
+      throw refuse(path, `it is a link to "${target}", and that is not there: give another path`);
+    }
     const folder = dirname(resolve(path));
-    if (await statOf(folder) === undefined) await makeFolder(path, folder);
+    if (await statOf(folder) === undefined) {
+      await makeFolder(path, folder);
+      log.warn("the folder of the recovery store was not there, and has been made", { folder });
+    }
     return join(await Deno.realPath(folder), basename(path));
   } catch (error) {
     throw explainPlace(path, error);
@@ -58,7 +68,7 @@ export async function makeFile(path: string): Promise<void> {
     (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
-    throw refuse(path, `it cannot be made: ${(error as Error).message}`, error);
+    throw refuse(path, `it cannot be made: ${systemReason(error)}`, error);
   }
 }
 
@@ -74,5 +84,5 @@ async function makeFolder(path: string, folder: string): Promise<void> {
 
 function explainPlace(path: string, error: unknown): unknown {
   if (error instanceof RecoveryError) return error;
-  return refuse(path, `it cannot be reached: ${(error as Error).message}`, error);
+  return refuse(path, `it cannot be reached: ${systemReason(error)}`, error);
 }

@@ -4,7 +4,9 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { type Log, silentLog } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
+import { systemReason } from "../../core/system_error.ts";
 import type { RecoveryConfig, RecoveryStore } from "../store.ts";
 import { refuse } from "./errors.ts";
 import { lockStore } from "./lock_file.ts";
@@ -58,12 +60,13 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
   }
 
   /**
-   * Opens the file for a run of a flow, or makes it.
+   * Opens the file for a run of a flow, or makes it. If its folder has to be made too, the log says so:
+   * another folder may have been meant, with the state in it.
    *
    * @throws {RecoveryError} If it cannot be used; it is left as it is then.
    */
-  async open(flow: string): Promise<RecoveryStore> {
-    return await SqliteStore.open(await makePlace(this.#path), flow);
+  async open(flow: string, log: Log = silentLog): Promise<RecoveryStore> {
+    return await SqliteStore.open(await makePlace(this.#path, log), flow);
   }
 
   /**
@@ -87,7 +90,7 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
         await Deno.remove(file);
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
-        throw refuse(path, `${file} cannot be deleted: ${(error as Error).message}`, error);
+        throw refuse(path, `${file} cannot be deleted: ${systemReason(error)}`, error);
       }
     }
   }
