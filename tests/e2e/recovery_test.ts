@@ -61,13 +61,17 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     let fired = 0;
     let epochs = 0;
     for (let kill = 0; kill < KILLS; kill++) {
-      await using cli = startCli(args(folder.path, 1 + random.below(3)));
+      const given = args(folder.path, 1 + random.below(3));
+      // Every second kill waits until the flow runs: on a busy machine it takes long to start.
+      const waits = kill % 2 === 0;
+      await using cli = startCli(waits ? loud(given) : given);
+      if (waits) await cli.stderr.line(/flow running/);
       const fault = Promise.withResolvers<boolean>();
       setTimeout(() => {
         const pids = cli.processes();
         if (pids.length > 0) Deno.kill(random.pick(pids), "SIGKILL");
         fault.resolve(pids.length > 0);
-      }, random.below(700));
+      }, random.below(waits ? 300 : 700));
       const isFired = await fault.promise;
       const { code } = await cli.finished();
       if (isFired && code !== 0) fired++;
