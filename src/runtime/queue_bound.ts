@@ -60,7 +60,10 @@ export class QueueBound {
 
   /** The producer goes through `items` for this queue: if that is all there is room for, it may have more. */
   offered(items: number): void {
-    if (items >= this.room) this.#hadMore = true;
+    if (items < this.room) return;
+    // Nothing came of what was offered before: a filter lets little through, and the consumer waits.
+    if (this.#hadMore && this.#items === 0) this.#grow();
+    this.#hadMore = true;
   }
 
   /** The consumer takes so many at once: no fewer may wait for it. */
@@ -91,11 +94,13 @@ export class QueueBound {
     if (!emptied) this.#stayed = true;
     if (this.#busyMs >= QUEUE_MS) this.#measure();
     if (!emptied) return;
-    if (this.#hadMore) {
-      const { items: most } = this.#most;
-      this.#limit = Math.max(this.#limit, Math.min(this.#limit * 2, most, this.#worked));
-    }
+    if (this.#hadMore) this.#grow();
     this.#hadMore = false;
+  }
+
+  #grow(): void {
+    const { items: most } = this.#most;
+    this.#limit = Math.max(this.#limit, Math.min(this.#limit * 2, most, this.#worked));
   }
 
   /**

@@ -61,7 +61,7 @@ Deno.test("QueueBound grows where the producer drops most of what it goes throug
     bound.added(1, 8);
     bound.taken(1);
   }
-  assertEquals(bound.room, 4);
+  assertEquals(bound.room, 16); // twice for what was taken, twice where nothing came
 });
 
 Deno.test("QueueBound does not grow while the consumer leaves something", () => {
@@ -191,4 +191,14 @@ Deno.test("QueueBound takes the consumer's word for what it left, where that is 
   bound.taken(1, true);
   bound.taken(1);
   assertEquals(bound.room, 2);
+});
+
+Deno.test("QueueBound lets a producer go through more at once when nothing comes of what it offers", () => {
+  const { bound } = queue({ items: 100 });
+  const rooms: number[] = [];
+  for (let n = 0; n < 9; n++) {
+    rooms.push(bound.room);
+    bound.offered(bound.room); // a filter lets nothing through
+  }
+  assertEquals(rooms, [1, 1, 2, 4, 8, 16, 32, 64, 100]);
 });
