@@ -11,6 +11,12 @@ import type { StateChunk } from "../recovery/store.ts";
 const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
+/**
+ * The most bytes that one key's state may have. A chunk must fit into a frame to the coordinator, and
+ * into a frame to a worker when it is brought back.
+ */
+export const LONGEST_STATE = 240 << 20;
+
 /** Fills columns, and sends them whenever they have become long. */
 export class ChunkWriter {
   readonly #step: StepId;
@@ -22,8 +28,16 @@ export class ChunkWriter {
   #count = 0;
   #bytes = 0;
 
-  /** `spells`: whether the chunks have their keys. */
-  constructor(step: StepId, spells: boolean, send: (chunk: StateChunk) => void) {
+  readonly #longest: number;
+
+  /** `spells`: whether the chunks have their keys; `longest`: the most bytes of a state, for tests. */
+  constructor(
+    step: StepId,
+    spells: boolean,
+    send: (chunk: StateChunk) => void,
+    longest: number = LONGEST_STATE,
+  ) {
+    this.#longest = longest;
     this.#step = step;
     this.#keys = spells ? [] : null;
     this.#send = send;
@@ -33,9 +47,13 @@ export class ChunkWriter {
    * Takes a key's state.
    *
    * @throws {UnencodableError} If it cannot be encoded.
+   * @throws {RangeError} If it is too large to be stored.
    */
   write(id: number, key: string, state: unknown): void {
     const length = this.#states.write(state);
+    if (length > this.#longest) {
+      throw tooLarge("the state of the key", length, this.#longest);
+    }
     this.#bytes += length;
     this.#add(id, key, length);
   }
@@ -66,4 +84,15 @@ export class ChunkWriter {
     this.#lengths[this.#count++] = length;
     if (this.#count === CHUNK_KEYS || this.#bytes > CHUNK_BYTES) this.flush();
   }
+}
+
+/** The error of a state or a position that takes too many bytes to be stored. */
+export function tooLarge(what: string, bytes: number, longest: number): RangeError {
+  return new RangeError(
+    `${what} takes ${Math.ceil(bytes / 2 ** 20)} MiB, and no more than ` +
+      `${
+        Math.floor(longest / 2 ** 20)
+      } MiB can be stored: keep less in one key, or share it out over ` +
+      `several`,
+  );
 }

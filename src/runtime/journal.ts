@@ -13,7 +13,7 @@ import { preview } from "../core/preview.ts";
 import { decodeValue, encodeValue } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
 import type { PositionRole, StateChunk, StoredPosition } from "../recovery/store.ts";
-import { ChunkWriter } from "./chunk_writer.ts";
+import { ChunkWriter, LONGEST_STATE, tooLarge } from "./chunk_writer.ts";
 import { KeyIds, type KeyNumbering } from "./key_ids.ts";
 import type { KeyChanges } from "./keyed_table.ts";
 
@@ -31,12 +31,19 @@ export class Journal {
   readonly #latest = new Map<string, StoredPosition[]>(); // by role and step
   #noted: { epoch: Epoch; name: string; positions: StoredPosition[] }[] = [];
 
-  /** `send` gets the changed keys, chunk by chunk. */
+  readonly #longest: number;
+
+  /**
+   * `send` gets the changed keys, chunk by chunk. `longest`: the most bytes of a state or a position,
+   * for tests.
+   */
   constructor(
     worker: WorkerNumber,
     numbering: KeyNumbering,
     send: (epoch: Epoch, chunk: StateChunk) => void,
+    longest: number = LONGEST_STATE,
   ) {
+    this.#longest = longest;
     this.#worker = worker;
     this.#numbering = numbering;
     this.#send = send;
@@ -56,8 +63,8 @@ export class Journal {
   state(epoch: Epoch, step: StepId, changes: KeyChanges): void {
     const send = (chunk: StateChunk) => this.#send(epoch, chunk);
     const { byKey } = this.#numbering;
-    const named = new ChunkWriter(step, true, send);
-    const numbered = new ChunkWriter(step, false, send);
+    const named = new ChunkWriter(step, true, send, this.#longest);
+    const numbered = new ChunkWriter(step, false, send, this.#longest);
     // Before anything else: their numbers may be those of other keys by now.
     const gone = byKey ? named : numbered;
     for (const { id, key } of changes.takeForgotten()) gone.forget(id, key);
@@ -81,9 +88,15 @@ export class Journal {
       step,
       role,
       partition,
-      state: this.#guard(step, partition, () => encodeValue(state)),
+      state: this.#guard(step, partition, () => this.#encodePosition(state)),
     }));
     this.#noted.push({ epoch, name: `${role} ${step}`, positions: stored });
+  }
+
+  #encodePosition(state: unknown): Uint8Array {
+    const bytes = encodeValue(state);
+    if (bytes.length > this.#longest) throw tooLarge("the position", bytes.length, this.#longest);
+    return bytes;
   }
 
   /** All positions of this worker at the end of an epoch. */

@@ -19,6 +19,9 @@ import { forgetting, storing } from "./chunk_of_keys.ts";
 import type { KeyNumbering } from "./key_ids.ts";
 import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";
 
+/** About how many bytes of state are given back to a worker at once. */
+const PART_BYTES = 8 << 20;
+
 /** Keys of a step that a worker gets back. */
 export interface RestoredChunk {
   readonly worker: WorkerIndex;
@@ -125,7 +128,7 @@ export class RunRecovery {
         const shares = Array.from({ length: workerCount }, (): StoredKey[] => []);
         for (const each of chunk) shares[owners[keyGroupOf(each.key)]].push(each);
         for (const [worker, keys] of shares.entries()) {
-          if (keys.length > 0) yield { worker, step, keys };
+          for (const part of partsOf(keys)) yield { worker, step, keys: part };
         }
       }
     }
@@ -187,4 +190,19 @@ export class RunRecovery {
 
 function parted<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
   return [items.filter(first), items.filter((item) => !first(item))];
+}
+
+/** Keys in parts of about {@linkcode PART_BYTES}: a part must fit into a frame to a worker. */
+function* partsOf(keys: readonly StoredKey[]): Generator<readonly StoredKey[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [i, { state }] of keys.entries()) {
+    if (i > from && bytes + state.length > PART_BYTES) {
+      yield keys.slice(from, i);
+      from = i;
+      bytes = 0;
+    }
+    bytes += state.length;
+  }
+  if (from < keys.length) yield keys.slice(from);
 }
