@@ -21,7 +21,15 @@ export interface EpochActions {
    * next one is not closed before the promise resolves; it must not reject.
    */
   commitEpoch(epoch: Epoch): void | Promise<void>;
+  /** Workers have been closing the epoch for `ms`, which is long: operators need to know why. */
+  stillClosing(epoch: Epoch, workers: readonly WorkerIndex[], ms: number): void;
 }
+
+/** An epoch that has been closing for this many intervals is warned of, then after twice as many. */
+const SLOW_INTERVALS = 10;
+
+/** The least time before that, in milliseconds: epochs may be very short. */
+const SLOW_MS = 5_000;
 
 /** Decides when epochs end. Knows workers by their index only. */
 export class EpochCoordinator {
@@ -34,6 +42,7 @@ export class EpochCoordinator {
   #closing = false;
   #stopped = false;
   #cancel: () => void = () => {};
+  #cancelWarning: () => void = () => {};
 
   /** `epoch` is the one that the run starts in. */
   constructor(
@@ -62,6 +71,7 @@ export class EpochCoordinator {
   stop(): void {
     this.#stopped = true;
     this.#cancel();
+    this.#cancelWarning();
   }
 
   /** A worker has closed an epoch: all it read in it is out and durable. */
@@ -83,13 +93,24 @@ export class EpochCoordinator {
 
   #close(): void {
     this.#closing = true;
+    const slowMs = Math.max(SLOW_MS, SLOW_INTERVALS * this.#intervalMs);
+    this.#warnAfter(slowMs, slowMs);
     this.#actions.closeEpoch(this.#epoch);
+  }
+
+  /** Warns after `ms`, of an epoch that will then have been closing for `inAll`. */
+  #warnAfter(ms: number, inAll: number): void {
+    this.#cancelWarning = wakeAfter(this.#clock, ms, () => {
+      this.#actions.stillClosing(this.#epoch, [...this.#open], inAll);
+      this.#warnAfter(inAll, 2 * inAll);
+    });
   }
 
   #advance(): void {
     if (this.#open.size > 0 || this.#running.size === 0) return;
     const epoch = this.#epoch++;
     this.#closing = false;
+    this.#cancelWarning();
     for (const worker of this.#running) this.#open.add(worker);
     const committing = this.#actions.commitEpoch(epoch);
     if (committing === undefined) this.start();

@@ -162,6 +162,7 @@ export class LocalRun {
         worker.closeEpoch(epoch);
       },
       commitEpoch: commit,
+      stillClosing: (epoch, _workers, ms) => worker.stillClosing(epoch, ms),
     }, { workers: 1, intervalMs, clock, epoch: recovery.epoch });
   }
 

@@ -308,6 +308,23 @@ export class Worker implements TaskHost {
     this.#loop.throwFailure();
   }
 
+  /**
+   * Says which steps hold up the end of an epoch that has been closing for `ms`. The first is the one
+   * to look at: those after it wait for it.
+   */
+  stillClosing(epoch: Epoch, ms: number): void {
+    const steps = this.#inOrder(
+      this.#tasks.all.filter((task) => !this.#ended.has(task) && this.#next.get(task)! <= epoch),
+    ).map(({ step }) => step);
+    if (steps.length === 0) return; // it has come to its end meanwhile
+    this.#options.log.warn("an epoch is still closing", {
+      epoch,
+      step: steps[0],
+      ...steps.length === 1 ? {} : { stepsBehind: steps.slice(1).join() },
+      seconds: ms / 1000,
+    });
+  }
+
   /** Stops reading; what has been read is worked off, and state stays as it is. */
   stop(): void {
     this.#stopping = true;
@@ -323,10 +340,14 @@ export class Worker implements TaskHost {
 
   /** The steps that have not come to their end, in the order they were written. */
   get left(): LeftStep[] {
+    return this.#inOrder(this.#tasks.all.filter((task) => !this.#ended.has(task)));
+  }
+
+  /** The steps of tasks, in the order they were written. */
+  #inOrder(tasks: readonly Task[]): LeftStep[] {
     const order = [...this.#graph.ids.values()];
     const left = new Map<StepId, number>();
-    for (const task of this.#tasks.all) {
-      if (this.#ended.has(task)) continue;
+    for (const task of tasks) {
       left.set(task.stepId, (left.get(task.stepId) ?? 0) + (task.inFlight ?? 0));
     }
     return Array.from(left, ([step, inFlight]) => ({ step, inFlight }))

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  createLog,
   Dataflow,
   type Keyed,
   ManualEpochOutputConfig,
@@ -15,15 +16,76 @@ import { SetClock } from "../support/set_clock.ts";
 import { TestClock } from "../support/test_clock.ts";
 
 /** A coordinator of workers that are played by the test, and what it did. */
-function coordinate(workers: number, epoch = 0) {
+function coordinate(workers: number, epoch = 0, intervalMs = 100) {
   const clock = new TestClock(5_000);
   const did: string[] = [];
+  const slow: unknown[] = [];
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => did.push(`close ${epoch}`),
     commitEpoch: (epoch) => void did.push(`commit ${epoch}`),
-  }, { workers, intervalMs: 100, clock, epoch });
-  return { clock, did, epochs };
+    stillClosing: (epoch, workers, ms) => slow.push({ epoch, workers, ms }),
+  }, { workers, intervalMs, clock, epoch });
+  return { clock, did, slow, epochs };
 }
+
+Deno.test("EpochCoordinator tells of an epoch that has been closing for ten intervals, then of twice as many", () => {
+  const { clock, slow, epochs } = coordinate(3, 7, 1_000);
+  epochs.start();
+  clock.advance(1_000);
+  epochs.closed(1, 7);
+  clock.advance(9_999);
+  assertEquals(slow, []);
+  clock.advance(1);
+  assertEquals(slow.splice(0), [{ epoch: 7, workers: [0, 2], ms: 10_000 }]);
+  epochs.closed(0, 7);
+  clock.advance(9_999);
+  assertEquals(slow, []);
+  clock.advance(1);
+  assertEquals(slow.splice(0), [{ epoch: 7, workers: [2], ms: 20_000 }]);
+  epochs.closed(2, 7);
+  clock.advance(500); // the next epoch is open
+  epochs.stop();
+  clock.advance(100_000);
+  assertEquals(slow, []);
+});
+
+Deno.test("EpochCoordinator does not tell of short epochs that take less than five seconds to close", () => {
+  const { clock, slow, epochs } = coordinate(1);
+  epochs.start();
+  clock.advance(100 + 4_999);
+  assertEquals(slow, []);
+  clock.advance(1);
+  assertEquals(slow, [{ epoch: 0, workers: [0], ms: 5_000 }]);
+  epochs.stop();
+});
+
+Deno.test("an epoch that does not close is warned of with the step that holds it up", async () => {
+  const clock = new TestClock();
+  const input = new HandInput<string>();
+  const lines: unknown[] = [];
+  const log = createLog((level, message, fields) => {
+    if (level === "warn") lines.push([message, fields]);
+  });
+  const gate = Promise.withResolvers<void>();
+  const flow = new Dataflow("slow").input("in", input)
+    .mapAsync(async function lookUp(item) {
+      await gate.promise;
+      return item;
+    })
+    .capture("out", new RecordingOutput());
+  const running = run(flow, { clock, epoch, log });
+  input.push("a");
+  await eventually(() => input.waiting && clock.sleeps.length > 0, "the item is being looked up");
+  clock.advance(1_000);
+  await idle();
+  clock.advance(10_000);
+  await idle();
+  const fields = { epoch: 0, step: "lookUp", stepsBehind: "out", seconds: 10 };
+  assertEquals(lines, [["an epoch is still closing", fields]]);
+  gate.resolve();
+  input.end();
+  await running;
+});
 
 Deno.test("EpochCoordinator closes the epoch when its interval is over, and not before", () => {
   const { clock, did, epochs } = coordinate(1);
@@ -126,6 +188,7 @@ Deno.test("EpochCoordinator sleeps on when a sleep ends early", () => {
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => did.push(`close ${epoch}`),
     commitEpoch: () => {},
+    stillClosing: () => {},
   }, { workers: 1, intervalMs: 25, clock: wakeEarly, epoch: 0 });
   epochs.start();
   clock.advance(24);
@@ -142,6 +205,7 @@ Deno.test("EpochCoordinator closes epochs at its interval whatever the clock is 
     const epochs = new EpochCoordinator({
       closeEpoch: (epoch) => did.push(`close ${epoch}`),
       commitEpoch: () => {},
+      stillClosing: () => {},
     }, { workers: 1, intervalMs: 100, clock, epoch: 0 });
     epochs.start();
     passing.advance(50);

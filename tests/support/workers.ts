@@ -131,6 +131,10 @@ export async function runWorkers(
   });
   const epochs = new EpochCoordinator({
     closeEpoch: (epoch) => toAll((worker) => worker.closeEpoch(epoch)),
+    stillClosing: (epoch, slow, ms) =>
+      toAll((worker, index) => {
+        if (slow.includes(index)) worker.stillClosing(epoch, ms);
+      }),
     commitEpoch: (epoch) =>
       committing = recovery.commit(epoch).then(
         () => toAll((worker) => void worker.commit(epoch).catch(fail)),

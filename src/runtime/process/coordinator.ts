@@ -354,6 +354,11 @@ export class Coordinator {
         this.#since.closeEpoch();
         this.#broadcast({ kind: "closeEpoch", epoch });
       },
+      stillClosing: (epoch, workers, ms) => {
+        for (const worker of workers) {
+          this.#workers[worker].link?.send({ kind: "stillClosing", epoch, ms });
+        }
+      },
       commitEpoch: (epoch) => this.#commit(epoch),
     }, { workers, intervalMs, clock: systemClock, epoch: recovery.epoch });
     this.#workers[0].link!.send({ kind: "plan", positions: recovery.positions });

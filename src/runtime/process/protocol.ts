@@ -50,7 +50,7 @@ import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 8;
+export const PROTOCOL_VERSION = 9;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -83,6 +83,8 @@ export type ToWorker =
   }
   | { readonly kind: "closeEpoch"; readonly epoch: Epoch }
   | { readonly kind: "commitEpoch"; readonly epoch: Epoch }
+  /** The worker is to log which steps hold up the end of an epoch. */
+  | { readonly kind: "stillClosing"; readonly epoch: Epoch; readonly ms: number }
   | { readonly kind: "stop" }
   | { readonly kind: "finish"; readonly epoch: Epoch }
   | { readonly kind: "giveUp" }

@@ -66,6 +66,9 @@ export class WorkerProcess {
         case "run":
           void this.#guard(() => this.#onRun(message));
           break;
+        case "stillClosing":
+          this.#worker?.stillClosing(message.epoch, message.ms);
+          break;
         case "closeEpoch":
           this.#worker?.closeEpoch(message.epoch);
           break;

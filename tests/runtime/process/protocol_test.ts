@@ -44,6 +44,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   ping: { kind: "ping" },
   closeEpoch: { kind: "closeEpoch", epoch: 7 },
   commitEpoch: { kind: "commitEpoch", epoch: 7 },
+  stillClosing: { kind: "stillClosing", epoch: 7, ms: 10_000 },
   stop: { kind: "stop" },
   finish: { kind: "finish", epoch: 8 },
   giveUp: { kind: "giveUp" },
