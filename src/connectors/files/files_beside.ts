@@ -35,6 +35,11 @@ export class FilesBeside {
     });
   }
 
+  /** Notes that a file has been found, so that it is not found for another one. */
+  take(file: FoundFile): void {
+    this.#paths.add(file.path);
+  }
+
   async #firstSame(
     known: KnownFile,
     isCandidate: (sibling: Sibling) => boolean | Promise<boolean>,

@@ -133,12 +133,13 @@ class Matching {
     const file = await this.#beside.sameInode(known) ??
       (isReplaced || known.isFollowed ? await this.#beside.sameContent(known) : null);
     if (file === null) return;
-    // Who writes to it may not have noticed yet that it was renamed: so it is looked at once more.
+    // A program may still write to it for a moment after the renaming: so it is looked at once more.
     if (isReplaced || file.size > known.end) this.#follow(known, file);
   }
 
   #follow(known: KnownFile, file: FoundFile): void {
     this.followed.set(known, file);
+    this.#beside.take(file);
     this.#left.delete(known);
   }
 

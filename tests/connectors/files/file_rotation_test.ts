@@ -250,6 +250,16 @@ for (const workers of [1, 3]) {
   });
 }
 
+Deno.test("two files with the same content are not both looked for in one copy", async () => {
+  await using folder = await tempFolder();
+  for (const name of ["a.log", "b.log"]) await folder.write(name, log("old"));
+  const { positions } = await run(folder.at("*.log"));
+  await folder.write("copy", `${log("old")}old, behind\n`);
+  for (const name of ["a.log", "b.log"]) await folder.write(name, log("new"));
+  const message = await refusal(folder.at("*.log"), positions);
+  assertStringIncludes(message, `"${folder.at("b.log")}" is not the file that was read`);
+});
+
 Deno.test("a log of which too little was read to know its copy is an error", async () => {
   await using folder = await tempFolder();
   for (const pattern of ["app.log", "app.log*"]) {
