@@ -7,11 +7,11 @@ import { messageOf } from "./errors.ts";
 
 /** What an error means, by its code (errno). */
 const MEANING: Readonly<Record<string, string>> = {
-  EACCES: "the user of this process may not; `ls -ld` shows who may",
-  EPERM: "the user of this process may not; `ls -ld` shows who may",
+  EACCES: "this user lacks permission; `ls -ld` shows who has it",
+  EPERM: "this user lacks permission; `ls -ld` shows who has it",
   EROFS: "its file system is read-only",
   ENOENT: "it is not there",
-  ENOTDIR: "a part of its path is a file and no folder",
+  ENOTDIR: "a part of its path is a file, not a folder",
   EISDIR: "it is a folder",
   ELOOP: "it is a link that leads round in a circle",
   ENAMETOOLONG: "its name is too long",
@@ -20,7 +20,7 @@ const MEANING: Readonly<Record<string, string>> = {
   EFBIG: "it would be larger than the file system or `ulimit -f` allows",
   EMFILE: "this process has too many files open: raise its limit (`ulimit -n`)",
   ENFILE: "too many files are open on this machine",
-  EAGAIN: "the system has no room for it now: see the limits of this user (`ulimit -a`)",
+  EAGAIN: "a limit of this user is reached (`ulimit -a`)",
   ENOMEM: "the machine has no memory left for it",
   EIO: "the disk or network drive failed: see the system's log",
   ESTALE: "the network drive does not know it any more: mount it again",

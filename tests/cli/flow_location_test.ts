@@ -80,7 +80,7 @@ Deno.test("locateFlow() says who may not read a flow", async () => {
   const root = Deno.uid() === 0;
   if (root) process.seteuid!(65534); // what root may do, no mode forbids
   try {
-    const message = `${locked}/flow.ts cannot be read: the user of this process may not`;
+    const message = `${locked}/flow.ts cannot be read: this user lacks permission`;
     assertThrows(() => locateFlow(`${locked}/flow.ts`), UsageError, message);
   } finally {
     if (root) process.seteuid!(0);

@@ -17,7 +17,7 @@ Deno.test("systemReason() says what an error of the system means, and in its wor
     "it is not there (No such file or directory (os error 2): stat '/nonexistent')",
   );
   const below = await thrownBy(() => Deno.open("/dev/null/file"));
-  assertEquals(systemReason(below).split(" (")[0], "a part of its path is a file and no folder");
+  assertEquals(systemReason(below).split(" (")[0], "a part of its path is a file, not a folder");
   const unknown = Object.assign(new Error("Something (os error 999)"), { code: "EODD" });
   assertEquals(systemReason(unknown), "Something (os error 999)");
   const denied = new Deno.errors.NotCapable("Requires read access");

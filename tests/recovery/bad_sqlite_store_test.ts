@@ -102,8 +102,8 @@ Deno.test("what may not be written or read is a RecoveryError that says so", asy
   const modes: [file: number, folder: number, text: RegExp][] = [
     [0o444, 0o755, /it cannot be written: see who may write the file and its folder/],
     [0o000, 0o755, /it cannot be opened: see who may read and write the file and its folder/],
-    [0o444, 0o555, /its lock .* cannot be made: the user of this process may not/],
-    [0o644, 0o000, /it cannot be reached: the user of this process may not/],
+    [0o444, 0o555, /its lock .* cannot be made: this user lacks permission/],
+    [0o644, 0o000, /it cannot be reached: this user lacks permission/],
   ];
   for (const [file, mode, text] of modes) {
     if (mode === 0o555) await Deno.remove(`${path}-lock`);

@@ -106,10 +106,8 @@ async function* unpack(source: ChunkSource, options: ChunkOptions): AsyncGenerat
     for await (const chunk of gunzip) yield chunk as Uint8Array;
   } catch (cause) {
     throw await feeding ?? new Error(
-      `"${source.path}" cannot be unpacked: ${
-        messageOf(cause)
-      }. It is damaged, cut off, or no gzip ` +
-        "file: bring back a whole copy of it, or give it a name that does not end in .gz",
+      `"${source.path}" cannot be unpacked: ${messageOf(cause)}. It is damaged, cut off, or not ` +
+        "gzip: bring back a whole copy of it, or give it a name that does not end in .gz",
       { cause },
     );
   } finally {
@@ -137,8 +135,8 @@ async function requirePadding(
     const other = rest.findIndex((byte) => byte !== 0);
     if (other === -1) continue;
     throw new Error(
-      `"${path}" cannot be unpacked: what begins at byte ${end}, behind a whole gzip file, is no ` +
-        `gzip file, but there is more at byte ${
+      `"${path}" cannot be unpacked: what begins at byte ${end}, behind a whole gzip file, is ` +
+        `not a gzip file, and there is more at byte ${
           end + bytes + other
         }. Bring back a whole copy of it`,
     );

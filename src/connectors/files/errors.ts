@@ -46,7 +46,7 @@ export function outputReplaced(path: string, bytes: number, differs: string): Er
   return new Error(
     `${bytes} bytes of "${path}" belong to the snapshot, but ${differs}: it was replaced, changed or ` +
       "moved since, and is left as it is. Put the old file back; or move this one away and give the " +
-      "output another path, which begins a new file; or begin anew with --from-scratch",
+      "output another path, which begins a new file; or drop the snapshot with --from-scratch",
   );
 }
 

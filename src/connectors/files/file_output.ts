@@ -114,6 +114,6 @@ function positionIn(resume: Positions, file: string): FilePosition | null {
   if ("crc" in state) return state;
   throw new Error(
     `the recovery store has the length of "${file}" in the form of an earlier version, which does ` +
-      "not say which file it is of: begin anew with --from-scratch",
+      "not say which file it is of: drop the store with --from-scratch",
   );
 }

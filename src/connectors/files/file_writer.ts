@@ -47,7 +47,7 @@ const encoder = new TextEncoder();
  *
  * @param path The file; made where there is none.
  * @param position How much of it to keep; `null` where nothing is known of it, so that all is replaced.
- * @param left Files that nobody writes any more, which are to be cut as well.
+ * @param left Files of earlier runs, which are cut as well.
  * @param run The signal of the run.
  * @throws {Error} If it cannot be opened, is written already, or is not the file of the position.
  */
@@ -172,7 +172,7 @@ class FileWriter implements OutputWriter<unknown> {
     for (const { path, position } of left) await Deno.truncate(path, position.bytes);
     await file.truncate(bytes);
     await this.#requireThere();
-    // Who appends leaves no hole in a file that others have cut: so its length shows that they did.
+    // Appending leaves no hole where others have cut the file, so its length shows that they did.
     this.#file = await Deno.open(path, { append: true });
     file.close();
     this.#isCut = true;
@@ -188,7 +188,7 @@ class FileWriter implements OutputWriter<unknown> {
       throw outputReplacedMeanwhile(path, differs);
     }
     if (found.ino === inode) return;
-    // Some network file systems number a file anew each time.
+    // Some network file systems give a file another number each time.
     const position = { bytes: this.#bytes, crc: crcOf(this.#last), inode: null };
     if (!await isUnchanged(path, position)) {
       throw outputReplacedMeanwhile(path, "another file has its name now");

@@ -120,7 +120,7 @@ function nameMatcher(segment: string): RegExp {
     return new RegExp(`^${hidden}${source}$`, "su");
   } catch (cause) {
     throw new SyntaxError(
-      `"${segment}" is no pattern for names: in a set such as [a-z], no range may end before it begins`,
+      `"${segment}" is not a valid pattern: in a set such as [a-z], a range must not end before it begins`,
       { cause },
     );
   }

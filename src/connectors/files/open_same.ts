@@ -22,7 +22,7 @@ export async function openSame(path: string, file: Fingerprint | null): Promise<
   try {
     const moved = await openMoved(path, file);
     if (moved === null) {
-      // Some network file systems number a file anew each time.
+      // Some network file systems give a file another number each time.
       if (there !== null && await looksLike(there, file)) return there;
       throw replacedMeanwhile(path);
     }

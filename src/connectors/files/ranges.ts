@@ -23,7 +23,7 @@ export interface ReadPart {
   readonly crc: number;
   /** Which file it is. */
   readonly file: Fingerprint;
-  /** Whether the file was read under a name that nobody asked for, as it had been renamed. */
+  /** Whether the path does not match what was asked for: the file was found by its identity. */
   readonly isFollowed: boolean;
 }
 
@@ -105,7 +105,7 @@ export function knownFiles(positions: Positions): KnownFile[] {
     if (typeof state === "object" && state !== null && "file" in state) return state as ReadPart;
     throw new Error(
       `the recovery store has a position of "${name}" in the form of an earlier version, which ` +
-        "does not say which file it is of: begin anew with --from-scratch",
+        "does not say which file it is of: drop the store with --from-scratch",
     );
   });
   const byPath = Map.groupBy(parts.sort((a, b) => a.from - b.from), ({ path }) => path);

@@ -27,7 +27,7 @@ export async function lockStore(path: string): Promise<Disposable> {
   let isLocked: boolean;
   try {
     isLocked = await file.tryLock(true);
-    // One that was deleted in between keeps nobody out: then there is another one by now, or none.
+    // A lock file that was deleted in between does not exclude other runs: they make another one.
     const [own, there] = [await file.stat(), await statOf(`${path}-lock`)];
     if (isLocked && own.ino === there?.ino) return file;
   } catch (error) {

@@ -24,7 +24,7 @@ export interface SocketAddress {
 const LONGEST_FOLDER = 80;
 
 /**
- * A folder's name that nobody has; `null` where sockets need none. It is among the temporary files, or
+ * A folder's name that is not taken; `null` where sockets need none. It is among the temporary files, or
  * in `/tmp` where it cannot be made there, or its path would be too long for a socket.
  *
  * @throws {Error} If it could not be made in either.

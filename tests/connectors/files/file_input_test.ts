@@ -358,7 +358,7 @@ Deno.test("what the system refuses is an error that names the file and what to d
   await Deno.chmod(read, 0);
   await Deno.chmod(folder.at("locked"), 0);
   const output = (path: string) => new FileOutputConfig({ path }).open(testPlace(), FIRST_RUN);
-  const may = "the user of this process may not; \`ls -ld\` shows who may (Permission denied";
+  const may = "this user lacks permission; `ls -ld` shows who has it (Permission denied";
   const cases: [work: () => Promise<unknown>, message: string][] = [
     [() => linesOf(read), `"${read}" cannot be read: ${may}`],
     [() => linesOf(folder.at("*.txt")), `"${read}" cannot be read: ${may}`],
@@ -380,7 +380,11 @@ Deno.test("what the system refuses is an error that names the file and what to d
     const failed = "cannot be read: the disk or network drive failed";
     await assertRejects(() => linesOf("/proc/self/mem"), Error, failed);
   }
-  await assertRejects(() => linesOf(folder.at("[z-a]*")), SyntaxError, '"[z-a]*" is no pattern');
+  await assertRejects(
+    () => linesOf(folder.at("[z-a]*")),
+    SyntaxError,
+    '"[z-a]*" is not a valid pattern',
+  );
 });
 
 Deno.test("a file input fails on a file that is not gzip, or not all of it", async () => {
