@@ -17,7 +17,7 @@
  *   wakeAt: (at, wake) => systemClock.wakeAt(begun + (at - begun) / 10, wake),
  * };
  * const flow = new Dataflow("fast").input("in", new TestingInputConfig([1]))
- *   .capture(new TestingOutputConfig([]));
+ *   .capture(new TestingOutputConfig<number>([]));
  * await run(flow, { clock: fast });
  * ```
  */
