@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { sleep } from "../../core/promises.ts";
+import { sleep, within } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
 import {
+  type Broker,
   type Cluster,
   connectedBroker,
   createCluster,
@@ -27,6 +28,9 @@ const QUIET_MS = 1_000;
 /** How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile. */
 const COORDINATOR_MS = 3_000;
 const COORDINATOR_PAUSE_MS = 50;
+
+/** How long a connection that is being made may hold up the close, in milliseconds. */
+const CONNECTING_MS = 500;
 
 /** What is said of a group that has just come to a broker: the first one of a cluster, for example. */
 const NOT_YET_COORDINATED: ReadonlySet<string> = new Set([
@@ -80,6 +84,7 @@ export class KafkaConnection {
   readonly #log: Log;
   readonly #signal: AbortSignal;
   #cluster: Cluster | null = null;
+  readonly #pending = new Set<Promise<unknown>>(); // connections that are being made
   #closing: Promise<unknown>[] = [];
   #failures = 0; // in a row
   #failingSince = 0;
@@ -151,9 +156,22 @@ export class KafkaConnection {
       onSocketError: (error) => this.#socketError ??= error,
     });
     this.#cluster = cluster;
-    await cluster.connect();
+    await this.#connecting(cluster.connect());
     await cluster.addMultipleTargetTopics([...this.#topics]);
+    await this.#requireCurrent(cluster, cluster);
     return cluster;
+  }
+
+  /**
+   * Disconnects what was connected while its cluster was dropped: the cluster does not know it any more,
+   * and the timers of its connection would keep the process alive.
+   *
+   * @throws {Error} If the cluster was dropped.
+   */
+  async #requireCurrent(cluster: Cluster, connected: Cluster | Broker): Promise<void> {
+    if (this.#cluster === cluster) return;
+    await disconnect(connected, this.#log);
+    throw new Error("the connection was closed while it was being made");
   }
 
   /** A topic's partitions by number, with the broker that leads each. Fresh after an error. */
@@ -167,13 +185,18 @@ export class KafkaConnection {
   /** A broker of the cluster, connected. */
   async broker(nodeId: number): Promise<KafkaBroker> {
     const cluster = await this.cluster();
-    return await cluster.findBroker({ nodeId: String(nodeId) }) as KafkaBroker;
+    const finding = cluster.findBroker({ nodeId: String(nodeId) });
+    const broker = await this.#connecting(finding) as KafkaBroker;
+    await this.#requireCurrent(cluster, broker);
+    return broker;
   }
 
   /** A broker that any request without a leader can go to. */
   async anyBroker(): Promise<KafkaBroker> {
     const cluster = await this.cluster();
-    return await cluster.findControllerBroker() as KafkaBroker;
+    const broker = await this.#connecting(cluster.findControllerBroker()) as KafkaBroker;
+    await this.#requireCurrent(cluster, broker);
+    return broker;
   }
 
   /** What a broker knows of our topics now: nothing that was kept from before. */
@@ -280,8 +303,20 @@ export class KafkaConnection {
     if (cluster !== null) this.#closing.push(disconnect(cluster, this.#log));
   }
 
-  /** Closes all connections. */
+  /** Notes a connection that is being made. */
+  #connecting<R>(connection: Promise<R>): Promise<R> {
+    this.#pending.add(connection);
+    const over = () => void this.#pending.delete(connection);
+    connection.then(over, over);
+    return connection;
+  }
+
+  /**
+   * Closes all connections. Those that are being made come first, for a moment: one that KafkaJS is told
+   * to close before it is there leaves a timer behind.
+   */
   async close(): Promise<void> {
+    await within(Promise.allSettled(this.#pending), CONNECTING_MS);
     this.drop();
     await Promise.all(this.#closing);
   }
@@ -320,9 +355,9 @@ export function messageOfKafka(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function disconnect(cluster: Cluster, log: Log): Promise<void> {
+async function disconnect(connected: Cluster | Broker, log: Log): Promise<void> {
   try {
-    await cluster.disconnect();
+    await connected.disconnect();
   } catch (error) {
     log.debug(`kafka connection did not close cleanly: ${messageOfKafka(error)}`);
   }

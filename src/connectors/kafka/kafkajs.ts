@@ -23,7 +23,7 @@ import type { Acks, ConnectionSettings, Isolation } from "./properties.ts";
 import { securityOf } from "./security.ts";
 import { WireReader } from "./wire.ts";
 
-export { Buffer, type Cluster };
+export { type Broker, Buffer, type Cluster };
 
 /** A broker, with what KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {

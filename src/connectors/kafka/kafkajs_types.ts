@@ -102,6 +102,7 @@ export interface TopicOffsets {
 
 /** A connection to a broker. */
 export interface Broker {
+  disconnect(): Promise<void>;
   metadata(topics: string[]): Promise<ClusterMetadata>;
   offsetCommit(request: {
     groupId: string;
