@@ -36,6 +36,8 @@ Deno.test("Kafka with two brokers, to which things happen", async (t) => {
   await t.step("one is out of reach: nothing of the other is read twice meanwhile", async () => {
     const options = {
       flowBrokers: [second.address],
+      // The end of an epoch would wait for the broker, and hold up the input.
+      epochMs: 60_000,
       inputProperties: { "retry.backoff.ms": 10, "retry.backoff.max.ms": 20 },
       // Fetches must wait for records, and those take a moment to unpack.
       compression: CompressionTypes.GZIP,

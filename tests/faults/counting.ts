@@ -30,6 +30,8 @@ export interface CountingOptions {
   readonly flowBrokers?: readonly string[];
   /** @default {4} */
   readonly partitions?: number;
+  /** How long an epoch lasts, in milliseconds; a second by default. */
+  readonly epochMs?: number;
   readonly inputProperties?: KafkaProperties;
   readonly outputProperties?: KafkaProperties;
   /** Settings of the output topic. */
@@ -119,7 +121,7 @@ export async function countWhile(
     .capture({ open: async (at) => writer = await output.open(at) });
   const stopping = new AbortController();
   const running = run(flow, {
-    epoch: { interval: { seconds: 1 } },
+    epoch: { interval: options.epochMs ?? 1_000 },
     signal: stopping.signal,
     log: createLog((level, message, fields) => log.push({ level, message, fields })),
   }).catch((error) => error).then((error) => ended = { error });
