@@ -146,8 +146,7 @@ Deno.test("what a generator yielded before it throws comes out, and then the run
     const flow = `${flowFile("failing.ts")}:inGenerator`;
     const { stdout, stderr } = await failed([flow, `-w${workers}`]);
     const numbers = stdout.trimEnd().split("\n").map(Number).sort((a, b) => a - b);
-    const each = Array.from({ length: 1_500 }, (_, i) => i + 1);
-    assertEquals(numbers, each.flatMap((n) => new Array(workers).fill(n)));
+    assertEquals(numbers, Array.from({ length: 1_500 }, (_, i) => i + 1));
     assertMatch(stderr, /^error: step "queue" failed.*\n {2}Error: the queue is gone\n/);
   }
 });

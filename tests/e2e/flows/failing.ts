@@ -40,8 +40,9 @@ export function inInput(): Dataflow<unknown> {
 /** Fails in the middle of a batch; what came before is still behind a slow step then. */
 export function inGenerator(): Dataflow<number> {
   const input = new ManualInputConfig<number>(function* (worker) {
+    if (worker > 0) return;
     for (let n = 1; n <= 1_500; n++) yield [null, n];
-    if (worker === 0) throw new Error("the queue is gone");
+    throw new Error("the queue is gone");
   });
   return new Dataflow("failing").input("queue", input)
     .mapAsync(async (n) => {
