@@ -143,14 +143,19 @@ export class KafkaCluster implements AsyncDisposable {
     return topic;
   }
 
-  /** A broker that has just come back may not know yet which one is the controller. */
+  /**
+   * A broker that has just come back may not know yet which one is the controller, and the controller may
+   * not count it yet: then there are too few brokers for the copies.
+   */
   async #created(options: TopicOptions): Promise<string> {
     for (const deadline = Date.now() + PATIENCE_MS;;) {
       try {
         return await createTopic(this.brokers, options);
       } catch (error) {
-        const unknown = (error as Error).name === "KafkaJSBrokerNotFound";
-        if (!unknown || Date.now() > deadline) throw error;
+        const { name, errors = [] } = error as Error & { errors?: { type: string }[] };
+        const early = name === "KafkaJSBrokerNotFound" ||
+          errors.some(({ type }) => type === "INVALID_REPLICATION_FACTOR");
+        if (!early || Date.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
