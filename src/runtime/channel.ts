@@ -66,7 +66,10 @@ export interface Outgoing {
 
 /** Where a task receives from. */
 export interface Incoming {
-  /** Takes the oldest message; of a batch no more than `most` items, and the others stay. */
+  /**
+   * Takes the oldest message. Of a batch it takes no more than `most` items, and the others stay. A
+   * channel within a worker joins batches up to `most`.
+   */
   take(most?: number): Message | undefined;
 }
 
@@ -113,29 +116,30 @@ export class Channel implements Outgoing, Incoming {
     this.#queue.push(message);
   }
 
-  take(most = Infinity): Message | undefined {
+  /**
+   * Without `most`, a batch comes as it was put in. With it, batches are joined: a consumer that took
+   * them one by one would leave some each time, and so never be given larger ones.
+   */
+  take(most?: number): Message | undefined {
     const first = this.#queue.at(0);
     if (first === undefined) return undefined;
     if (!isBatch(first)) return this.#queue.shift();
-    const items = this.#takeItems(first, most);
-    this.#bound.taken(items.length);
-    return items;
+    const items = this.#takeItems(first, most ?? Infinity);
+    const next = this.#queue.at(0);
+    const joins = most !== undefined && items.length < most && next !== undefined && isBatch(next);
+    const taken = joins ? this.#join(items, most) : items;
+    this.#bound.taken(taken.length);
+    return taken;
   }
 
-  /** Like `take`, but items of several batches come as one. */
-  takeJoined(most: number): Message | undefined {
-    const first = this.#queue.at(0);
-    if (first === undefined || !isBatch(first)) return this.take();
-    const parts: (readonly unknown[])[] = [];
-    let items = 0;
-    for (let next: Message | undefined = first; next !== undefined && isBatch(next);) {
-      const part = this.#takeItems(next, most - items);
-      parts.push(part);
-      items += part.length;
-      next = items < most ? this.#queue.at(0) : undefined;
+  #join(first: readonly unknown[], most: number): readonly unknown[] {
+    const joined = [...first];
+    while (joined.length < most) {
+      const next = this.#queue.at(0);
+      if (next === undefined || !isBatch(next)) break;
+      for (const item of this.#takeItems(next, most - joined.length)) joined.push(item);
     }
-    this.#bound.taken(items);
-    return parts.length === 1 ? parts[0] : parts.flat();
+    return joined;
   }
 
   #takeItems(batch: readonly unknown[], most: number): readonly unknown[] {

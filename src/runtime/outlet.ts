@@ -95,21 +95,27 @@ export class Outlet {
     this.#filledRoom = items >= room;
   }
 
-  /** Sends a batch. Only when ready. */
-  emit(batch: readonly unknown[], epoch: Epoch): void {
-    if (batch.length === 0) return;
+  /**
+   * Sends a batch. Only when ready. `through`: how many items the stage has gone through for it. Many of
+   * them may give nothing, and yet a stage that filled its room with them may want more.
+   */
+  emit(batch: readonly unknown[], epoch: Epoch, through: number = batch.length): void {
+    if (batch.length === 0) {
+      for (const channel of this.#channels) channel.offered(through);
+      return;
+    }
     this.#idle = false;
     this.#onEmit(batch.length);
     if (this.#chain === null) {
       this.#pace.works(batch.length);
-      this.#channels[0].offered(batch.length);
+      this.#channels[0].offered(Math.max(batch.length, through));
       this.#channels[0].push(batch);
       return;
     }
     this.#batch = batch;
     this.#from = 0;
     this.#epoch = epoch;
-    this.#advance();
+    this.#advance(through);
   }
 
   /** Sends a control message, which ends an epoch, behind all its data. Only when ready. */
@@ -132,7 +138,7 @@ export class Outlet {
     for (const channel of this.#channels) channel.push(message);
   }
 
-  #advance(): void {
+  #advance(through = 0): void {
     const from = this.#from;
     const { room } = this;
     const to = Math.min(this.#batch.length, from + Math.max(1, room));
@@ -145,7 +151,7 @@ export class Outlet {
     }
     for (let port = 0; port < this.#channels.length; port++) {
       const items = this.#outs[port];
-      this.#channels[port].offered(worked);
+      this.#channels[port].offered(Math.max(worked, through));
       if (items.length > 0) this.#channels[port].push(items);
     }
   }

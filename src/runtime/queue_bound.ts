@@ -111,6 +111,10 @@ export class QueueBound {
     const worked = Math.floor(this.#taken * QUEUE_MS / this.#busyMs);
     this.#worked = this.#stayed || worked >= this.#limit ? Math.max(1, worked) : Infinity;
     this.#limit = Math.min(this.#limit, Math.max(this.#worked, this.#least));
+    // It may take few at once and yet be fast: what it works off in the time may wait.
+    if (this.#stayed && this.#hadMore) {
+      this.#limit = Math.max(this.#limit, Math.min(this.#worked, this.#most.items));
+    }
     this.#taken = 0;
     this.#busyMs = 0;
     this.#stayed = false;

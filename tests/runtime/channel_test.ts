@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import { ActivityFilter, Channel, isActivity, isBatch } from "../../src/runtime/channel.ts";
 
 const thousand = (): number[] => Array.from({ length: 1_000 }, (_, i) => i);
@@ -52,22 +52,32 @@ Deno.test("Channel gives no more of a batch than is asked for, and keeps the res
   channel.push({ kind: "barrier", epoch: 0 });
   assertEquals(
     [channel.take(3), channel.take(3), channel.take(3), channel.take(3)],
-    [[1, 2, 3], [4], [5], { kind: "barrier", epoch: 0 }],
+    [[1, 2, 3], [4, 5], { kind: "barrier", epoch: 0 }, undefined],
   );
-  assertEquals(channel.take(3), undefined);
 });
 
-Deno.test("Channel joins batches for one call, but not past a control message", () => {
+Deno.test("Channel joins batches up to what is asked for, but not past a control message", () => {
   const channel = new Channel();
   channel.push([1]);
   channel.push([2, 3]);
   channel.push({ kind: "barrier", epoch: 0 });
   channel.push([4]);
   assertEquals(
-    [channel.takeJoined(2), channel.takeJoined(9), channel.takeJoined(9), channel.takeJoined(9)],
+    [channel.take(2), channel.take(9), channel.take(9), channel.take(9)],
     [[1, 2], [3], { kind: "barrier", epoch: 0 }, [4]],
   );
-  assertEquals(channel.takeJoined(9), undefined);
+  assertEquals(channel.take(9), undefined);
+});
+
+Deno.test("Channel gives a batch as it was put in where it is all that is asked for, or nothing is said", () => {
+  const [first, second] = [[1, 2], [3]];
+  const channel = new Channel();
+  channel.push(first);
+  channel.push(second);
+  assertStrictEquals(channel.take(2), first);
+  channel.push(first);
+  assertStrictEquals(channel.take(), second);
+  assertStrictEquals(channel.take(9), first);
 });
 
 Deno.test("Channel is full of few items when they are large", () => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Chain } from "../../src/runtime/chain.ts";
-import { type Channel, isBatch } from "../../src/runtime/channel.ts";
+import { Channel, isBatch } from "../../src/runtime/channel.ts";
 import { Outlet } from "../../src/runtime/outlet.ts";
 import { paceOf, roomyChannel } from "../support/task_host.ts";
 
@@ -166,4 +166,18 @@ Deno.test("Outlet does not tell that there is nothing to read again when a batch
   drain(channels[0]);
   assertEquals(outlet.pump(), "ready");
   assertEquals(channels.map(drain), [[], []]);
+});
+
+Deno.test("Outlet has room for more at once when little or nothing comes of what filled its room", () => {
+  for (const given of [[], ["one"]]) {
+    const channel = new Channel();
+    const outlet = new Outlet(null, [channel], paceOf(1_000), told());
+    const rooms: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      rooms.push(outlet.room);
+      outlet.emit(given, 0, outlet.room);
+      drain(channel);
+    }
+    assertEquals(rooms.at(-1)! >= 8, true, `${given}: ${rooms}`);
+  }
 });

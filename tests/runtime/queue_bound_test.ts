@@ -202,3 +202,17 @@ Deno.test("QueueBound lets a producer go through more at once when nothing comes
   }
   assertEquals(rooms, [1, 1, 2, 4, 8, 16, 32, 64, 100]);
 });
+
+Deno.test("QueueBound learns from the pace that a consumer is fast, though it leaves something each time", () => {
+  const { fill, pass, take, waiting } = queue({ items: 5_000 });
+  fill();
+  take(1);
+  for (let ms = 0; ms < 300; ms++) { // it takes one each time, ten in a millisecond
+    for (let n = 0; n < 10; n++) {
+      fill();
+      take(1);
+    }
+    pass(1);
+  }
+  assert(waiting() > 400 && waiting() <= 5_000, `${waiting()} wait`);
+});

@@ -85,9 +85,7 @@ export class SinkTask implements Task {
   }
 
   #take(): Message | undefined {
-    return this.#isWaitedFor
-      ? this.#input.takeJoined(this.#callSize.items)
-      : this.#input.take(this.#host.pace.items);
+    return this.#input.take(this.#isWaitedFor ? this.#callSize.items : this.#host.pace.items);
   }
 
   #write(batch: readonly unknown[]): void {

@@ -141,13 +141,14 @@ export class StatefulTask implements Task {
     const from = this.#at;
     const to = Math.min(this.#batch.length, from + room);
     this.#at = this.#guard(() => this.#state.items(this.#batch, from, to, room));
-    this.#host.pace.works(this.#at - from);
+    const worked = this.#at - from;
+    this.#host.pace.works(worked);
     if (this.#at < this.#batch.length) this.#outlet.takesLong();
     else {
       this.#batch = [];
       this.#at = 0;
     }
-    this.#send();
+    this.#send(worked);
     return true;
   }
 
@@ -202,11 +203,11 @@ export class StatefulTask implements Task {
     return this.#isQuiet ? "worker" : "clock of worker";
   }
 
-  /** Sends on what was emitted. Says whether that was anything. */
-  #send(): boolean {
+  /** Sends on what was emitted for a number of values. Returns whether that was anything. */
+  #send(values = 0): boolean {
     const pairs = this.#state.take();
     if (pairs.length > 0) this.#toldIdle = false;
-    this.#outlet.emit(pairs, this.#epoch);
+    this.#outlet.emit(pairs, this.#epoch, values);
     return pairs.length > 0;
   }
 

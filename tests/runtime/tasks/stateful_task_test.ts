@@ -1,9 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type Keyed, run, StepError, TestingInputConfig } from "../../../mod.ts";
 import type { BuildLogic, Emit, InputConfig } from "../../../src/graph/contracts.ts";
 import type { Chain } from "../../../src/runtime/chain.ts";
-import type { Message } from "../../../src/runtime/channel.ts";
+import { Channel, type Message } from "../../../src/runtime/channel.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
+import { Pace } from "../../../src/runtime/pace.ts";
 import { StatefulTask } from "../../../src/runtime/tasks/stateful_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/hand_input.ts";
@@ -327,4 +328,33 @@ Deno.test("a stateful step that works long on values that give nothing says that
   assertEquals(put({ kind: "idle" }), []);
   assertEquals(put(values(host.pace.items + 1)), ["active"]);
   assertEquals(put({ kind: "idle" }), ["idle"]);
+});
+
+Deno.test("a stateful step is given more values at once while it works them off fast", () => {
+  const node = {
+    kind: "stateful" as const,
+    name: { given: "step" },
+    single: false,
+    quiet: false,
+    combiner: null,
+    upstreams: [],
+    begin: () => () => ({ onItem: () => {}, snapshot }),
+  };
+  const [input, output] = [new Channel(), new Channel()];
+  const host = { ...taskHost(), pace: new Pace() };
+  const outlet = new Outlet(null, [output], host.pace, { emit: () => {}, epochEnd: () => {} });
+  const task = new StatefulTask("step", node, input, outlet, host, 0);
+  let given = 0;
+  for (let round = 0; round < 60; round++) {
+    host.pace.begin(0);
+    task.run();
+    const { room } = input;
+    if (room > 0) {
+      input.offered(room);
+      input.push(new Array(room).fill(["key", round]));
+      given += room;
+    }
+    host.pace.took(0);
+  }
+  assert(given > 10_000, `${given} values in 60 rounds`);
 });
