@@ -185,23 +185,27 @@ export class KafkaConnection {
   /** A broker of the cluster, connected. */
   async broker(nodeId: number): Promise<KafkaBroker> {
     const cluster = await this.cluster();
-    const finding = cluster.findBroker({ nodeId: String(nodeId) });
-    const broker = await this.#connecting(finding) as KafkaBroker;
-    await this.#requireCurrent(cluster, broker);
-    return broker;
+    return await this.#connected(cluster, cluster.findBroker({ nodeId: String(nodeId) }));
   }
 
   /** A broker that any request without a leader can go to. */
   async anyBroker(): Promise<KafkaBroker> {
     const cluster = await this.cluster();
-    const broker = await this.#connecting(cluster.findControllerBroker()) as KafkaBroker;
+    return await this.#connected(cluster, cluster.findControllerBroker());
+  }
+
+  /** A broker of a cluster, once it is connected, and only if the cluster has not been dropped. */
+  async #connected(cluster: Cluster, finding: Promise<Broker>): Promise<KafkaBroker> {
+    const broker = await this.#connecting(finding);
     await this.#requireCurrent(cluster, broker);
-    return broker;
+    return broker as KafkaBroker;
   }
 
   /** What a broker knows of our topics now: nothing that was kept from before. */
   async metadata(): Promise<Metadata> {
-    return await fetchMetadata(await connectedBroker(await this.cluster()), this.#topics);
+    const cluster = await this.cluster();
+    const broker = await this.#connected(cluster, connectedBroker(cluster));
+    return await fetchMetadata(broker, this.#topics);
   }
 
   /** Offsets of partitions, by the name of their position. */
@@ -228,9 +232,8 @@ export class KafkaConnection {
       partitions: asked.map(({ partition }) => ({ partition })),
       ...which,
     }));
-    const found = await cluster.fetchTopicsOffset(
-      request as Parameters<typeof cluster.fetchTopicsOffset>[0],
-    );
+    const asking = request as Parameters<typeof cluster.fetchTopicsOffset>[0];
+    const found = await this.#connecting(cluster.fetchTopicsOffset(asking)); // from the leaders
     return new Map(
       found.flatMap(({ topic, partitions }) =>
         partitions.map(({ partition, offset }) =>
@@ -252,7 +255,8 @@ export class KafkaConnection {
     for (const deadline = performance.now() + COORDINATOR_MS;;) {
       try {
         const cluster = await this.cluster();
-        const coordinator = await cluster.findGroupCoordinator({ groupId });
+        const finding = cluster.findGroupCoordinator({ groupId });
+        const coordinator = await this.#connected(cluster, finding);
         await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
         return;
       } catch (error) {
