@@ -105,6 +105,12 @@ export async function compress(
 }
 
 /**
+ * The most bytes that a batch may unpack to. Kafka itself sets no bound, and a few bytes can claim
+ * gigabytes.
+ */
+export const LARGEST_UNPACKED = 256 << 20;
+
+/**
  * Decompresses records, to `maxBytes` at most. The bytes must stay as they are until it is done.
  *
  * No codec compresses nothing to no bytes: where `bytes` is empty, something was cut off. What a codec

@@ -8,7 +8,7 @@
  */
 import type { Place } from "../../graph/contracts.ts";
 import { readBatches, type StoredBatch } from "./batches.ts";
-import { type Codec, codecOf, decompress } from "./compression.ts";
+import { type Codec, codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
 import { isFatal, type KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import { type FetchedPartition, fetchRecords } from "./fetch.ts";
 import { errorOfCode } from "./kafkajs.ts";
@@ -22,9 +22,6 @@ import { committedBatches } from "./transactions.ts";
 
 /** How far a fetch of less than one batch widens the next one. */
 const LARGEST_PARTITION_BYTES = 64 << 20;
-
-/** What a batch may unpack to: Kafka itself sets no bound, and a few bytes can claim gigabytes. */
-const LARGEST_UNPACKED = 256 << 20;
 
 /** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
 const DELETED_MS = 10_000;

@@ -10,7 +10,7 @@
  */
 import { Buffer } from "node:buffer";
 import { readBatches, RecordCursor, type StoredRecord } from "./batches.ts";
-import { codecOf, decompress } from "./compression.ts";
+import { codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
 import type { KafkaConnection } from "./connection.ts";
 import { crc32c } from "./crc32c.ts";
 import { fetchPartition } from "./fetch.ts";
@@ -34,7 +34,6 @@ export function markOf({ offset, timestamp, key, value }: StoredRecord): RecordM
 }
 
 const OFFSET_OUT_OF_RANGE = 1;
-const LARGEST_UNPACKED = 256 << 20;
 
 /** Whether a partition has another record at a mark's offset. */
 export async function hasOtherRecord(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { codecOf, decompress } from "../kafka/compression.ts";
+import { codecOf, decompress, LARGEST_UNPACKED } from "../kafka/compression.ts";
 import type { KafkaConnection } from "../kafka/connection.ts";
 import { readBatches, RecordCursor, type StoredRecord } from "../kafka/batches.ts";
 import { fetchPartition } from "../kafka/fetch.ts";
@@ -16,8 +16,6 @@ const WAIT_MS = 100;
 
 /** How long to wait for a transaction to be worked off by the broker. */
 const PATIENCE_MS = 30_000;
-
-const LARGEST_UNPACKED = 256 << 20;
 
 /**
  * The records, in order, some at a time. They are views on what was fetched.
