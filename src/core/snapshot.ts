@@ -1,5 +1,8 @@
 /**
- * What plain data is now, for values that their owner may change later.
+ * What plain data is now, for values that are stored later, when their owner may have changed them.
+ *
+ * A copy is what the value codec would bring back. `value_copy.ts` copies what is given out to users:
+ * there a class instance stays the object that it is, and here the whole value is left uncopied.
  *
  * @module
  */
