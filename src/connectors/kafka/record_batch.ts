@@ -44,6 +44,12 @@ export interface BatchHeader {
 /** Bytes before the records. */
 const HEADER = 61;
 
+/**
+ * What a producer says of the epoch of its partition's leader, which the leader writes over: it does not
+ * know it. Apache Kafka never looks; other brokers refuse anything else as a corrupt batch.
+ */
+const NO_LEADER_EPOCH = -1;
+
 /** The attribute of a batch that is part of a transaction. */
 const TRANSACTIONAL = 0x10;
 
@@ -63,7 +69,7 @@ export function encodeRecordBatch(records: readonly WireRecord[], header: BatchH
     end = writeRecord(buffer, end, records[i], i, timestamp - baseTimestamp);
   }
   buffer.writeBigInt64BE(0n, 0);
-  buffer.writeInt32BE(0, 12);
+  buffer.writeInt32BE(NO_LEADER_EPOCH, 12);
   buffer.writeInt8(2, 16);
   buffer.writeInt16BE(header.transactional ? TRANSACTIONAL : 0, 21); // not compressed
   buffer.writeInt32BE(records.length - 1, 23);

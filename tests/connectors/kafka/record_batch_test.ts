@@ -18,7 +18,10 @@ const HEADER: BatchHeader = {
   baseSequence: 0,
 };
 
-/** What KafkaJS's own encoder makes of the same records. */
+/**
+ * What KafkaJS's own encoder makes of the same records, but for the epoch of the partition's leader: it
+ * writes 0, and a producer does not know it (-1). The checksum does not cover it.
+ */
 async function kafkaJsBatch(
   records: readonly WireRecord[],
   { producerId, producerEpoch, baseSequence }: BatchHeader,
@@ -44,6 +47,7 @@ async function kafkaJsBatch(
     producerEpoch,
     firstSequence: baseSequence,
   });
+  batch.buffer.writeInt32BE(-1, 12);
   return batch.buffer;
 }
 
@@ -68,6 +72,48 @@ function randomRecord(random: Random): WireRecord {
     timestamp: 1_700_000_000_000 + between(random, -100_000_000_000, 100_000_000_000),
   };
 }
+
+Deno.test("a batch is written byte for byte as the protocol's documentation has it", async () => {
+  const record: WireRecord = {
+    key: Buffer.from("k"),
+    value: Buffer.from("v"),
+    headers: [],
+    timestamp: 0x0102_0304_0506,
+  };
+  const plain = encodeRecordBatch([record], {
+    producerId: 7n,
+    producerEpoch: 8,
+    baseSequence: 9,
+    transactional: true,
+  });
+  assertEquals(
+    plain.toString("hex").replace(/^(.{34}).{8}/, "$1........"), // the checksum has tests of its own
+    [
+      "0000000000000000", // base offset
+      "0000003a", // length: 58 bytes follow
+      "ffffffff", // partition leader epoch: -1, which only a broker knows
+      "02", // magic
+      "........", // checksum
+      "0010", // attributes: part of a transaction
+      "00000000", // last offset delta
+      "0000010203040506", // base timestamp
+      "0000010203040506", // max timestamp
+      "0000000000000007", // producer id
+      "0008", // producer epoch
+      "00000009", // base sequence
+      "00000001", // count
+      "10", // the record: 8 bytes follow
+      "00", // its attributes
+      "00", // timestamp delta
+      "00", // offset delta
+      "026b", // key
+      "0276", // value
+      "00", // headers
+    ].join(""),
+  );
+  const packed = await compressBatch(plain, "gzip");
+  assertEquals(packed.readInt32BE(12), -1, "the epoch of a compressed batch");
+});
 
 Deno.test("encodeRecordBatch() gives byte for byte what KafkaJS's own encoder gives", async () => {
   const random = new Random(7);
