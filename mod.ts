@@ -117,7 +117,7 @@ export {
   KafkaMessageInputConfig,
   type StartingOffset,
 } from "./src/connectors/kafka/kafka_input.ts";
-export type { KafkaMessage } from "./src/connectors/kafka/message.ts";
+export type { KafkaHeader, KafkaMessage } from "./src/connectors/kafka/message.ts";
 export { KafkaOutputConfig, type KafkaOutputOptions } from "./src/connectors/kafka/kafka_output.ts";
 export type {
   KafkaData,

@@ -163,6 +163,7 @@ export class RecordCursor {
     const bytes = this.#bytes;
     let byte = bytes[this.#at++];
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    const isPositive = (byte & 1) === 0; // the sum of all may not be exact
     let value = byte & 0x7f;
     for (let factor = 0x80;; factor *= 0x80) {
       if (this.#at >= bytes.length || factor > LARGEST_FACTOR) throw this.#damaged();
@@ -170,7 +171,7 @@ export class RecordCursor {
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) break;
     }
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    return isPositive ? value / 2 : -(value + 1) / 2;
   }
 
   #damaged(): Error {
@@ -185,4 +186,5 @@ const LARGEST_FACTOR = 2 ** 63;
 
 const NO_HEADERS: StoredRecord["headers"] = Object.freeze([]);
 
-const utf8 = new TextDecoder();
+/** A name may begin with the mark of the byte order: it is part of it. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -5,15 +5,24 @@
  */
 import type { StoredRecord } from "./batches.ts";
 
+/** A header of a Kafka record; its value is `null` where it has none. */
+export type KafkaHeader = readonly [name: string, value: Uint8Array | null];
+
 /** A Kafka record as {@linkcode KafkaMessageInputConfig} gives it. */
 export interface KafkaMessage {
   /** The key; `null` where there is none. */
   readonly key: Uint8Array | null;
   /** The value; `null` for a tombstone. */
   readonly value: Uint8Array | null;
-  /** Values by header name, in order; a header may repeat. Has no prototype, so any name is safe. */
+  /**
+   * Values by header name, in order; a header may repeat, and has an empty array where it has no value.
+   * Has no prototype, so any name is safe.
+   */
   readonly headers: Record<string, Uint8Array[]>;
-  /** When it was written, in milliseconds since the Unix epoch. */
+  /**
+   * When it was written, in milliseconds since the Unix epoch; -1 where it has no time, as records of
+   * clients before Kafka 0.10 do. Exact up to 2⁵³, which is the year 287396.
+   */
   readonly timestamp: number;
   /** The topic. */
   readonly topic: string;
@@ -21,6 +30,22 @@ export interface KafkaMessage {
   readonly partition: number;
   /** Its place in the partition. */
   readonly offset: bigint;
+  /**
+   * All headers as the record has them: in order, each that repeats in its place, those without a value
+   * too. Names are UTF-8.
+   *
+   * @example
+   * ```ts
+   * import { Dataflow, KafkaMessageInputConfig, StdOutputConfig, text } from "millrace";
+   *
+   * const input = new KafkaMessageInputConfig({ brokers: ["localhost:9092"], topic: "orders" });
+   * export default new Dataflow("headers")
+   *   .input("orders", input)
+   *   .flatMap(({ rawHeaders }) => rawHeaders.map(([name, value]) => `${name}: ${text.decode(value)}`))
+   *   .capture(new StdOutputConfig());
+   * ```
+   */
+  readonly rawHeaders: readonly KafkaHeader[];
 }
 
 /** A record as users see it. */
@@ -31,6 +56,7 @@ export function toMessage(record: StoredRecord, topic: string, partition: number
     const values = headers[name] ??= [];
     if (data !== null) values.push(data);
   }
-  return { key, value, headers, timestamp, topic, partition, offset: BigInt(offset) };
+  const rawHeaders = record.headers;
+  return { key, value, headers, timestamp, topic, partition, offset: BigInt(offset), rawHeaders };
 }
 toMessage.withHeaders = true as const;

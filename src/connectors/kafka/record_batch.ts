@@ -25,9 +25,9 @@ import { Buffer } from "./kafkajs.ts";
 export interface WireRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
-  /** Names as UTF-8, each with a value. */
-  readonly headers: readonly (readonly [name: Uint8Array, value: Uint8Array])[];
-  /** Milliseconds since the Unix epoch. */
+  /** Names as UTF-8, in order; a value is `null` where there is none. */
+  readonly headers: readonly (readonly [name: Uint8Array, value: Uint8Array | null])[];
+  /** Milliseconds since the Unix epoch, which may be before it; -1 for none. */
   readonly timestamp: number;
 }
 
@@ -66,7 +66,7 @@ export function encodeRecordBatch(records: readonly WireRecord[], header: BatchH
   for (let i = 0; i < records.length; i++) {
     const { timestamp } = records[i];
     if (timestamp > maxTimestamp) maxTimestamp = timestamp;
-    end = writeRecord(buffer, end, records[i], i, timestamp - baseTimestamp);
+    end = writeRecord(buffer, end, records[i], i, timeDelta(timestamp, baseTimestamp));
   }
   buffer.writeBigInt64BE(0n, 0);
   buffer.writeInt32BE(NO_LEADER_EPOCH, 12);
@@ -101,7 +101,9 @@ function mostBytes(records: readonly WireRecord[]): number {
   let bytes = HEADER;
   for (const { key, value, headers } of records) {
     bytes += RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
-    for (const [name, data] of headers) bytes += HEADER_OVERHEAD + name.length + data.length;
+    for (const [name, data] of headers) {
+      bytes += HEADER_OVERHEAD + name.length + (data?.length ?? 0);
+    }
   }
   return bytes;
 }
@@ -112,14 +114,14 @@ function writeRecord(
   start: number,
   { key, value, headers }: WireRecord,
   offsetDelta: number,
-  timestampDelta: number,
+  timestampDelta: number | bigint,
 ): number {
-  let size = 1 + sizeOfVarint(timestampDelta) + sizeOfVarint(offsetDelta) +
+  let size = 1 + sizeOfDelta(timestampDelta) + sizeOfVarint(offsetDelta) +
     sizeOfBytes(key) + sizeOfBytes(value) + sizeOfVarint(headers.length);
   for (const [name, data] of headers) size += sizeOfBytes(name) + sizeOfBytes(data);
   let at = writeVarint(buffer, start, size);
   buffer[at++] = 0; // attributes: none are in use
-  at = writeVarint(buffer, at, timestampDelta);
+  at = writeDelta(buffer, at, timestampDelta);
   at = writeVarint(buffer, at, offsetDelta);
   at = writeBytes(buffer, at, key);
   at = writeBytes(buffer, at, value);
@@ -140,6 +142,36 @@ function writeBytes(buffer: Buffer, at: number, bytes: Uint8Array | null): numbe
   const start = writeVarint(buffer, at, bytes.length);
   buffer.set(bytes, start);
   return start + bytes.length;
+}
+
+/** Up to which a number can be doubled, and is exact. */
+const MOST_EXACT = 2 ** 52;
+
+/** A difference of times: a number, or a bigint where a number would not be exact. */
+function timeDelta(timestamp: number, base: number): number | bigint {
+  const delta = timestamp - base;
+  if (Math.abs(delta) <= MOST_EXACT) return delta;
+  return BigInt.asIntN(64, BigInt(timestamp) - BigInt(base));
+}
+
+function sizeOfDelta(delta: number | bigint): number {
+  if (typeof delta === "number") return sizeOfVarint(delta);
+  let size = 1;
+  for (let rest = wideZigzag(delta); rest >= 0x80n; rest >>= 7n) size++;
+  return size;
+}
+
+function writeDelta(buffer: Buffer, start: number, delta: number | bigint): number {
+  if (typeof delta === "number") return writeVarint(buffer, start, delta);
+  let at = start;
+  let rest = wideZigzag(delta);
+  for (; rest >= 0x80n; rest >>= 7n) buffer[at++] = Number(rest & 0x7fn) | 0x80;
+  buffer[at++] = Number(rest);
+  return at;
+}
+
+function wideZigzag(value: bigint): bigint {
+  return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
 }
 
 /** Zigzag turns small negative numbers into small positive ones: 0, -1, 1, -2 … into 0, 1, 2, 3 … . */

@@ -5,9 +5,10 @@
  */
 import { ItemError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
-import { Buffer } from "./kafkajs.ts";
+import { NO_HEADERS, wireHeaders } from "./headers.ts";
 import type { KafkaData, KafkaOutputItem, KafkaRecord } from "./output_item.ts";
 import type { WireRecord } from "./record_batch.ts";
+import { toBytes } from "./to_bytes.ts";
 
 /** A record that is ready to be sent. */
 export interface OutgoingRecord extends WireRecord {
@@ -24,7 +25,8 @@ const OVERHEAD = 32;
 /** What a header takes beside its name and value, at most. */
 const HEADER_OVERHEAD = 10;
 
-const NO_HEADERS: WireRecord["headers"] = Object.freeze([]);
+/** The latest time that is a `number` and fits the 64 bits of a record's. */
+const LATEST = 2 ** 63 - 1024;
 
 /** What records are given that do not say it themselves. */
 export interface Partitioning {
@@ -84,15 +86,17 @@ function objectToRecord(
   }
   const key = toBytes("key", item.key ?? null);
   const value = toBytes("value", item.value);
-  const headers = item.headers === undefined ? NO_HEADERS : toHeaders(item.headers);
+  const headers = wireHeaders(item);
   const partition = asRead || item.partition === undefined
     ? choose(key, partitioning)
     : checkPartition(item.partition, partitioning.count);
   const timestamp = item.timestamp === undefined
     ? partitioning.now
-    : checkTimestamp(item.timestamp);
+    : checkTimestamp(item.timestamp, asRead);
   let bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, data] of headers) bytes += name.length + data.length + HEADER_OVERHEAD;
+  for (const [name, data] of headers) {
+    bytes += name.length + (data?.length ?? 0) + HEADER_OVERHEAD;
+  }
   return { key, value, headers, timestamp, partition, bytes, item };
 }
 
@@ -108,43 +112,17 @@ function choose(key: Uint8Array | null, { partitionOf, count, keyless }: Partiti
   return partitionOf(key, count) ?? keyless;
 }
 
-function toBytes(what: string, data: unknown): Uint8Array | null {
-  if (data === null) return null;
-  if (typeof data === "string") return Buffer.from(data);
-  if (data instanceof Uint8Array) return data;
+/** Whatever was read is written. What a flow makes is exact, or a mistake such as nanoseconds. */
+function checkTimestamp(timestamp: unknown, asRead: boolean): number {
+  if (Number.isSafeInteger(timestamp)) return timestamp as number;
+  if (asRead && Number.isInteger(timestamp)) {
+    return Math.max(-(2 ** 63), Math.min(timestamp as number, LATEST));
+  }
   throw new TypeError(
-    `a record's ${what} must be bytes, text or null; got ${preview(data)} ` +
-      `(use json.encode or text.encode)`,
+    `a record's timestamp must be whole milliseconds since the Unix epoch, or -1 for none; got ${
+      preview(timestamp)
+    }`,
   );
-}
-
-function toHeaders(headers: NonNullable<KafkaRecord["headers"]>): WireRecord["headers"] {
-  // A `Map` or `Headers` has no own properties: what is in it would be lost.
-  if (typeof headers !== "object" || headers === null || Symbol.iterator in headers) {
-    throw new TypeError(`a record's headers must be an object; got ${preview(headers)}`);
-  }
-  const wire: [name: Uint8Array, value: Uint8Array][] = [];
-  for (const [name, given] of Object.entries(headers)) {
-    const values: readonly unknown[] = Array.isArray(given) ? given : [given];
-    const nameBytes = Buffer.from(name);
-    for (const value of values) {
-      const data = toBytes(`header "${name}"`, value);
-      if (data === null) throw new TypeError(`a record's header "${name}" must not be null`);
-      wire.push([nameBytes, data]);
-    }
-  }
-  return wire;
-}
-
-function checkTimestamp(timestamp: unknown): number {
-  if (!Number.isSafeInteger(timestamp) || (timestamp as number) < 0) {
-    throw new TypeError(
-      `a record's timestamp must be whole milliseconds since the Unix epoch; got ${
-        preview(timestamp)
-      }`,
-    );
-  }
-  return timestamp as number;
 }
 
 function checkPartition(partition: unknown, count: number): number {

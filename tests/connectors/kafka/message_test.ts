@@ -26,6 +26,7 @@ Deno.test("toMessage() gives key, value, timestamp, topic, partition and offset"
     key,
     value,
     headers: Object.create(null),
+    rawHeaders: [],
     timestamp: 1_700_000_000_123,
     topic: "orders",
     partition: 3,

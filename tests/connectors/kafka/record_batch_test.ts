@@ -34,7 +34,7 @@ async function kafkaJsBatch(
         key,
         value,
         headers: Object.fromEntries(
-          headers.map(([name, data]) => [new TextDecoder().decode(name), Buffer.from(data)]),
+          headers.map(([name, data]) => [new TextDecoder().decode(name), Buffer.from(data!)]),
         ),
         offsetDelta,
         timestampDelta: timestamp - firstTimestamp,

@@ -1,0 +1,13 @@
+/** Copies messages by way of other workers and of a state, which holds them for a store. */
+import { Dataflow, type KafkaMessage, KafkaMessageInputConfig, KafkaOutputConfig } from "millrace";
+import { text } from "millrace";
+
+export default function copied([broker, from, to]: readonly string[]): Dataflow<unknown> {
+  const brokers = [broker];
+  return new Dataflow("kafka-copied")
+    .input("in", new KafkaMessageInputConfig({ brokers, topic: from, tail: false }))
+    .keyOn(({ key }) => text.decode(key))
+    .statefulMap("kept", () => [], (kept: KafkaMessage[], message) => [kept, message])
+    .map(([, message]) => message)
+    .capture("out", new KafkaOutputConfig({ brokers, topic: to }));
+}
