@@ -8,7 +8,7 @@ import {
   run,
   TestingInputConfig,
 } from "millrace";
-import { eventually } from "../support/eventually.ts";
+import { eventually, idle } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
 import { asText, collect, follow, readFrom, within } from "../support/kafka_reading.ts";
 import { testPlace } from "../support/place.ts";
@@ -242,4 +242,29 @@ Deno.test("KafkaOutputConfig holds records back while the broker is away, and de
   } finally {
     await writer.close();
   }
+});
+
+Deno.test("KafkaOutputConfig takes little while it does not know how fast the broker is", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  await using proxy = new TcpProxy(brokers[0]);
+  const gate = Promise.withResolvers<void>();
+  proxy.mayProduce = gate.promise;
+  const values = padded(20_000); // 20 MB
+  let taken = 0;
+  const flow = new Dataflow("slow")
+    .input("in", new TestingInputConfig(values))
+    .map((value) => {
+      taken++;
+      return [null, value];
+    })
+    .capture(new KafkaOutputConfig({ brokers: [proxy.address], topic }));
+  const running = run(flow);
+  await eventually(() => proxy.requests("produce") > 0, "it writes");
+  for (let before = -1; before !== taken; await idle()) before = taken;
+  const ahead = taken;
+  gate.resolve();
+  await within(running, "the run ended");
+  assert(ahead < 3_000, `${ahead} kB were taken before any was acknowledged`);
+  assertEquals((await readAll(brokers, topic)).length, values.length);
 });

@@ -49,6 +49,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly address: string;
   /** While true, connections are closed as they come. */
   refusing = false;
+  /** Requests to produce wait for it before the broker sees them. */
+  mayProduce: Promise<void> = Promise.resolve();
   /** How many connections it has refused. */
   refused = 0;
   /** How many connections it has cut, faults included. */
@@ -129,6 +131,7 @@ export class TcpProxy implements AsyncDisposable {
       this.#requests.set(api, nth);
       const fault = this.#faults.find((fault) => API[fault.api] === api && fault.nth === nth);
       if (fault?.lose === "request") return this.#fire(link, fault);
+      if (api === API.produce) await this.mayProduce;
       link.pending.set(id, { api, version, fault });
       await writeAll(link.broker, message);
     }

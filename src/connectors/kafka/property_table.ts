@@ -283,7 +283,7 @@ export const OUTPUT = {
     default: "10000",
   },
   "queue.buffering.max.kbytes": {
-    sets: "how much may wait before the flow is pushed back",
+    sets: "how much may wait before the flow is pushed back; less, where that takes over a second",
     values: kibibytes(1, MOST),
     default: String(16 << 10),
   },

@@ -13,6 +13,7 @@
  */
 import { isItemError, ItemError } from "../../core/errors.ts";
 import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
+import { AckRate } from "./ack_rate.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
 import { ACKS, type ProducerIdentity } from "./kafkajs.ts";
@@ -74,6 +75,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #identity: ProducerIdentity | null = null;
   #waitingBytes = 0; // in the queues and on the way
   #waitingRecords = 0;
+  readonly #ackRate: AckRate;
   #sending = false;
   #sendingDone: Promise<void> = Promise.resolve();
   #confirming: Promise<void> = Promise.resolve();
@@ -101,6 +103,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     at.signal.addEventListener("abort", this.#onAbort);
     this.#partitions = partitions;
     this.#partitionOf = partitionerOf(settings.output.partitioner);
+    const { batchBytes, queuedMaxBytes } = settings.output;
+    this.#ackRate = new AckRate(batchBytes, queuedMaxBytes);
     this.#keyless = Math.floor(Math.random() * partitions);
   }
 
@@ -126,9 +130,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       this.#waitingRecords++;
     }
     this.#schedule();
-    const { queuedMaxBytes, queuedMaxRecords } = this.#settings.output;
-    if (this.#waitingBytes >= queuedMaxBytes || this.#waitingRecords >= queuedMaxRecords) {
-      return this.#until(queuedMaxBytes / 2, queuedMaxRecords / 2);
+    const { queuedMaxRecords } = this.#settings.output;
+    const { ahead } = this.#ackRate;
+    if (this.#waitingBytes >= ahead || this.#waitingRecords >= queuedMaxRecords) {
+      return this.#until(ahead / 2, queuedMaxRecords / 2);
     }
   }
 
@@ -206,8 +211,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       while (this.#waitingRecords > 0 && !this.#closed) {
         const round = this.#takeRound();
         const batches = [...round].map(([partition, [batch]]) => ({ partition, ...batch }));
+        const begun = performance.now();
         await this.#deliver(round);
-        this.#acknowledged(batches);
+        this.#acknowledged(batches, performance.now() - begun);
       }
     } catch (error) {
       this.#fail(error);
@@ -216,14 +222,16 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#sending = false;
   }
 
-  #acknowledged(batches: readonly (Batch & { partition: number })[]): void {
+  #acknowledged(batches: readonly (Batch & { partition: number })[], ms: number): void {
     if (this.#closed) return;
     this.#written.hasWritten = true;
+    const before = this.#waitingBytes;
     for (const { partition, firstSequence, records } of batches) {
       this.#sequences.set(partition, (firstSequence + records.length) % SEQUENCES);
       for (const { bytes } of records) this.#waitingBytes -= bytes;
       this.#waitingRecords -= records.length;
     }
+    this.#ackRate.acknowledged(before - this.#waitingBytes, ms);
     this.#wake();
   }
 

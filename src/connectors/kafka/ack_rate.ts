@@ -1,0 +1,37 @@
+/**
+ * How much may wait for brokers that acknowledge slowly.
+ *
+ * The end of an epoch waits until everything before it has been acknowledged. So what waits is bounded
+ * by the time that takes, too: a second. Rounds that take their time whatever is in them still grow, as
+ * long as they take less than half of that: a second then sees more than twice what one of them had.
+ *
+ * @module
+ */
+
+/** What waits should be acknowledged in this time. */
+const AHEAD_MS = 1_000;
+
+/** Measures how fast records are acknowledged. */
+export class AckRate {
+  readonly #least: number;
+  readonly #most: number;
+  #bytesPerMs: number | null = null;
+
+  /** `least` and `most` bytes that may wait, whatever the rate. */
+  constructor(least: number, most: number) {
+    this.#least = Math.min(least, most);
+    this.#most = most;
+  }
+
+  /** The bytes that may wait. Before the first acknowledgement few: nobody knows how long it takes. */
+  get ahead(): number {
+    const ahead = (this.#bytesPerMs ?? 0) * AHEAD_MS;
+    return Math.min(this.#most, Math.max(this.#least, ahead));
+  }
+
+  /** A round of `bytes` was acknowledged `ms` after it was begun. */
+  acknowledged(bytes: number, ms: number): void {
+    const rate = bytes / Math.max(ms, 0.1);
+    this.#bytesPerMs = this.#bytesPerMs === null ? rate : (this.#bytesPerMs + rate) / 2;
+  }
+}
