@@ -9,7 +9,7 @@ import { preview } from "../core/preview.ts";
 import type { InputReader, OutputWriter } from "../graph/contracts.ts";
 import type { CaptureNode, ExchangeNode, InputNode, StatefulNode } from "../graph/nodes.ts";
 import { type Chain, compileChain, isPassThrough } from "./chain.ts";
-import { Channel, type Incoming, type Outgoing } from "./channel.ts";
+import { Channel, CHANNEL_BYTES, type Incoming, type Outgoing } from "./channel.ts";
 import type { FlowCounter } from "./counts.ts";
 import { Combining } from "./exchange/combining.ts";
 import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
@@ -31,6 +31,9 @@ import { SinkTask } from "./tasks/sink_task.ts";
 import { SourceTask } from "./tasks/source_task.ts";
 import { StatefulTask } from "./tasks/stateful_task.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
+
+/** The bytes that all channels of a worker hold together, and that are on their way from it to others. */
+const WAITING_BYTES = 64 << 20;
 
 /** What the tasks of a worker are made of. */
 export interface Parts {
@@ -152,8 +155,10 @@ class Assembly {
   }
 
   #newChannel(): Channel {
-    const { pace } = this.#parts.host;
-    return new Channel({ now: () => pace.now });
+    const { plan, host: { pace } } = this.#parts;
+    const channels = plan.stages.reduce((sum, { ports }) => sum + ports.length, 0);
+    const bytes = Math.min(CHANNEL_BYTES, WAITING_BYTES / channels);
+    return new Channel({ bytes, now: () => pace.now });
   }
 
   /** The channels of an exchange: out to all workers, and in from all. */
@@ -163,11 +168,12 @@ class Assembly {
     const exchange = this.#exchanges.indexOf(node);
     const localIndex = host.workerIndex;
     const local = this.#newChannel();
+    const remoteBytes = WAITING_BYTES / (this.#exchanges.length * (workerCount - 1));
     const remote: (RemoteSender | undefined)[] = [];
     const incoming: Incoming[] = [];
     for (let worker = 0; worker < workerCount; worker++) {
       const isLocal = worker === localIndex;
-      remote.push(isLocal ? undefined : mesh.sender(exchange, worker));
+      remote.push(isLocal ? undefined : mesh.sender(exchange, worker, remoteBytes));
       incoming.push(isLocal ? local : mesh.receiver(exchange, worker));
     }
     this.#inputs.set(node, incoming);

@@ -718,3 +718,40 @@ Deno.test("large items that wait behind mapAsync take a bounded number of bytes"
   });
   assert(taken * 4 <= 64, `${taken * 4} MiB were taken for one call`);
 });
+
+Deno.test("large items that wait in many channels take a bounded number of bytes together", async () => {
+  const MERGES = 24;
+  const MIB = 1 << 20;
+  let taken = 0;
+  const gate = Promise.withResolvers<void>();
+  const stop = new AbortController();
+  const root = new Dataflow("long");
+  let flow: Dataflow<number | Uint8Array> = root.input(
+    "in",
+    new ManualInputConfig<number | Uint8Array>(function* () {
+      for (let n = 0; n < 100_000; n++) yield [null, n]; // channels grow
+      for (;;) {
+        taken++;
+        yield [null, new Uint8Array(MIB)];
+      }
+    }),
+  );
+  for (let n = 0; n < MERGES; n++) {
+    flow = flow.merge(root.input(`empty-${n}`, new TestingInputConfig<number>([])));
+  }
+  const output = new RecordingOutput<number>();
+  const running = run(
+    flow.mapAsync(async (item) => {
+      if (typeof item !== "number") await gate.promise;
+      return 1;
+    }, { concurrency: 1_000 }).capture(output),
+    { signal: stop.signal },
+  );
+  await eventually(() => taken > 0, "the large items come");
+  for (let before = -1; before !== taken; await idle()) before = taken;
+  stop.abort();
+  gate.resolve();
+  await running;
+  // Beside those in flight, 64 in all channels, and in each a part of one more.
+  assert(taken <= 1_000 + 64 + 2 * MERGES, `${taken - 1_000} MiB wait`);
+});

@@ -204,7 +204,7 @@ export class PairReader<T> implements InputReader<T> {
   #take(name: PartitionName, puller: Puller, items: T[], limit: number): boolean {
     const before = items.length;
     try {
-      return puller.pull(items, limit);
+      return puller.pull(items, limit, 1 / this.#all.length);
     } finally {
       if (items.length > before) this.#positions.set(name, puller.state);
     }

@@ -14,12 +14,13 @@ import { sizeOf } from "../../core/value_size.ts";
 export interface Puller {
   /**
    * Adds the items that are there to `items`, up to a batch's worth and up to `limit`. Returns `false`
-   * at the end.
+   * at the end. An asynchronous iterator is read ahead for the next time: by `share` of `limit`, and of the
+   * bytes that a step may hold, where it is one of several.
    *
    * @throws What the iterable threw, or a `TypeError` if it yielded anything but a pair. The items that it
    * yielded before have been added by then.
    */
-  pull(items: unknown[], limit?: number): boolean;
+  pull(items: unknown[], limit?: number, share?: number): boolean;
   /** The state that was yielded with the last item that `pull` added, as it was at that moment. */
   readonly state: unknown;
   /** Resolves when there is more. */
@@ -33,7 +34,7 @@ export interface Puller {
 /** The most items in a batch. */
 const BATCH = 1024;
 
-/** An asynchronous iterator is asked for no more once about so many bytes of items wait. */
+/** The asynchronous iterators of a step are asked for no more once their items take about these bytes. */
 const AHEAD_BYTES = 4 << 20;
 
 /** One item of so many is measured, and stands for those after it. */
@@ -154,7 +155,8 @@ class AsyncPuller implements Puller {
   readonly #log: Log;
   #items: unknown[] = [];
   #states: unknown[] = []; // of the items
-  #limit = 1; // the items that there was room for when the reader asked last
+  #ahead = 1; // the items that may wait
+  #aheadBytes = AHEAD_BYTES;
   #bytes = 0; // about, of the items
   #itemBytes = 0; // about, of the item that was measured last
   #failure: { thrown: unknown } | null = null; // behind the items
@@ -172,9 +174,10 @@ class AsyncPuller implements Puller {
     this.#log = log;
   }
 
-  pull(items: unknown[], limit = BATCH): boolean {
-    this.#limit = Math.min(limit, BATCH);
-    if (this.#items.length > 0) this.#handOut(items);
+  pull(items: unknown[], limit = BATCH, share = 1): boolean {
+    this.#ahead = Math.ceil(Math.min(limit, BATCH) * share);
+    this.#aheadBytes = AHEAD_BYTES * share;
+    if (this.#items.length > 0) this.#handOut(items, limit);
     else if (this.#failure !== null) throw this.#failure.thrown;
     else if (this.#hasNoMore) {
       this.#ended = true;
@@ -184,9 +187,9 @@ class AsyncPuller implements Puller {
     return true;
   }
 
-  #handOut(items: unknown[]): void {
+  #handOut(items: unknown[], limit: number): void {
     const waiting = this.#items.length;
-    const taken = Math.min(this.#limit, waiting);
+    const taken = Math.min(limit, waiting);
     for (let i = 0; i < taken; i++) items.push(this.#items[i]);
     this.state = this.#states[taken - 1];
     this.#items = taken === waiting ? [] : this.#items.slice(taken);
@@ -231,7 +234,7 @@ class AsyncPuller implements Puller {
     if (this.#asking) return;
     this.#asking = true;
     while (
-      this.#items.length < this.#limit && this.#bytes < AHEAD_BYTES && !this.#over &&
+      this.#items.length < this.#ahead && this.#bytes < this.#aheadBytes && !this.#over &&
       this.#failure === null && !this.#stopped && !this.#closed
     ) {
       try {

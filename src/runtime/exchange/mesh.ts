@@ -51,9 +51,10 @@ export class Mesh {
     this.#window = window;
   }
 
-  /** The end of an exchange's channel to a peer. */
-  sender(exchange: number, to: WorkerIndex): RemoteSender {
-    const sender = new RemoteSender(exchange, this.#window, (frame) => {
+  /** The end of an exchange's channel to a peer, on which at most `bytes` are on their way. */
+  sender(exchange: number, to: WorkerIndex, bytes = Infinity): RemoteSender {
+    const window = { ...this.#window, bytes: Math.min(bytes, this.#window.bytes) };
+    const sender = new RemoteSender(exchange, window, (frame) => {
       this.#transport.send(to, frame);
     });
     this.#senders.set(nameOf(exchange, to), sender);

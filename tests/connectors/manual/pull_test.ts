@@ -102,6 +102,31 @@ Deno.test("pullerOf() pulls an async iterator no further than a thousand items a
   await puller.close();
 });
 
+Deno.test("pullerOf() reads an async iterator ahead by what the reader has room for, and by bytes", async () => {
+  const ahead = async (item: unknown, limit: number, share: number): Promise<number> => {
+    let made = 0;
+    const puller = pullerOf(
+      (async function* () {
+        for (;;) {
+          made++;
+          yield [null, await Promise.resolve(item)];
+        }
+      })(),
+      "test",
+      silentLog,
+    );
+    puller.pull([], limit, share);
+    for (let before = -1; before !== made; await idle()) before = made;
+    await puller.close();
+    return made;
+  };
+  assertEquals(await ahead(1, 16, 1), 16);
+  assertEquals(await ahead(1, 16, 1 / 8), 2);
+  assertEquals(await ahead(1, 1, 1 / 8), 1);
+  assertEquals(await ahead(new Uint8Array(1 << 20), 16, 1), 4);
+  assertEquals(await ahead(new Uint8Array(1 << 20), 16, 1 / 4), 1);
+});
+
 Deno.test("pullerOf() resolves ready() when the async iterator has more, has ended or has failed", async () => {
   const steps = [0, 1, 2].map(() => Promise.withResolvers<void>());
   const puller = pullerOf(
