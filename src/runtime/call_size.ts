@@ -27,10 +27,16 @@ export class CallSize {
   #singleMs: number | null = null; // of a call with one item, smoothed
   #calls = 0; // since that was measured
   #measuresSingle = false;
+  #isGrowing = true;
 
   /** The most items for the next call. */
   get items(): number {
     return this.#measuresSingle ? 1 : this.#size;
+  }
+
+  /** The items that should wait meanwhile: as many as the call after the next may get. */
+  get ahead(): number {
+    return this.#isGrowing ? Math.min(this.#size * 2, LARGEST) : this.#size;
   }
 
   /** A call with a number of items took `ms`. */
@@ -50,6 +56,7 @@ export class CallSize {
   #noteCall(ms: number): void {
     const size = this.#size;
     this.#calls++;
+    this.#isGrowing = false;
     const callMs = this.#callMs = smoothed(this.#callMs, ms);
     if (callMs <= QUEUE_MS / 2) this.#set(size * 2);
     else if (callMs <= QUEUE_MS) return;
@@ -65,6 +72,7 @@ export class CallSize {
 
   #set(size: number): void {
     if (size === 1) this.#calls = 1;
+    this.#isGrowing = size > this.#size;
     this.#size = Math.min(size, LARGEST);
     this.#callMs = null;
   }

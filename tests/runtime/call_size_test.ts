@@ -50,6 +50,18 @@ Deno.test("CallSize follows an output that changes, both ways", () => {
   assertEquals(after.at(-1), 4);
 });
 
+Deno.test("CallSize has the next size wait while it grows", () => {
+  const size = new CallSize();
+  assertEquals([size.items, size.ahead], [1, 2]);
+  size.took(1, 20);
+  assertEquals([size.items, size.ahead], [2, 4]);
+  size.took(2, 40);
+  size.took(4, 80);
+  assertEquals([size.items, size.ahead], [4, 4]);
+  for (let n = 0; n < 20; n++) size.took(size.items, 1);
+  assertEquals([size.items, size.ahead], [8192, 8192]);
+});
+
 Deno.test("CallSize learns nothing from calls with fewer items than it allows", () => {
   const size = new CallSize();
   sizes(4, () => 1, size);

@@ -97,7 +97,7 @@ export class SinkTask implements Task {
     this.#call(() => this.#writer.write(batch, this.#epoch), () => {
       if (!this.#isWaitedFor) return;
       this.#callSize.took(items, performance.now() - started);
-      this.#input.takesAtOnce(this.#callSize.items);
+      this.#input.takesAtOnce(this.#callSize.ahead);
     });
     this.#isWaitedFor = this.#busy;
   }

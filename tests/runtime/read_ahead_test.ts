@@ -1,0 +1,83 @@
+/** How many items have been read and not been worked off, where a step is slow on a clock of the test's own. */
+import { assert, assertEquals } from "@std/assert";
+import { Dataflow, ManualInputConfig, ManualOutputConfig } from "../../mod.ts";
+import { RecordingOutput } from "../support/recording_output.ts";
+import { runWorkers } from "../support/workers.ts";
+
+/** An item of a slow step takes this on the clock, in milliseconds. */
+const ITEM_MS = 20;
+const ITEMS = 600;
+
+/** What a flow reads, and what of it is worked off. */
+class Backlog {
+  #ms = 0;
+  #read = 0;
+  #done = 0;
+  /** The most that was read and not worked off, since the first items: these are read to learn the pace. */
+  most = 0;
+
+  /** Runs a flow whose slow step calls `work`, while the monotonic clock shows what was worked. */
+  async run(
+    workers: number,
+    build: (numbers: Dataflow<number>) => Dataflow<unknown>,
+  ): Promise<void> {
+    const original = performance.now;
+    performance.now = () => this.#ms;
+    try {
+      const input = new ManualInputConfig<number>((worker) => this.#numbers(worker));
+      await runWorkers(build(new Dataflow("slow").input("in", input)), workers);
+    } finally {
+      performance.now = original;
+    }
+    assertEquals(this.#done, ITEMS);
+  }
+
+  /** The slow step is done with an item. */
+  readonly work = <T>(item: T): T => {
+    this.#ms += ITEM_MS;
+    this.#done++;
+    if (this.#done > ITEMS / 4) this.most = Math.max(this.most, this.#read - this.#done);
+    return item;
+  };
+
+  /** The numbers are read on one worker. */
+  *#numbers(worker: number): Generator<[null, number]> {
+    for (; worker === 0 && this.#read < ITEMS; this.#read++) yield [null, this.#read];
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+const flows: Record<string, (numbers: Dataflow<number>, backlog: Backlog) => Dataflow<unknown>> = {
+  "a synchronous step": (numbers, { work }) =>
+    numbers.redistribute().map(work).capture(new RecordingOutput()),
+  "a stateful step": (numbers, { work }) =>
+    numbers.keyOn((n) => `${n % 10}`).stateful<number, null, null>("slow", () => ({
+      onItem: (n) => void work(n),
+      snapshot: () => null,
+    })).capture(new RecordingOutput()),
+  "a synchronous output": (numbers, { work }) =>
+    numbers.redistribute().capture(new ManualOutputConfig(() => (n) => void work(n))),
+  "an output that is awaited": (numbers, { work }) =>
+    numbers.redistribute().capture(
+      new ManualOutputConfig(() => async (n) => {
+        await turn();
+        work(n);
+      }),
+    ),
+  "mapAsync": (numbers, { work }) =>
+    numbers.redistribute().mapAsync(async (n) => {
+      await turn();
+      return work(n);
+    }, { concurrency: 1 }).capture(new RecordingOutput()),
+};
+
+for (const [name, build] of Object.entries(flows)) {
+  for (const workers of [1, 2, 3]) {
+    Deno.test(`${name} that takes 20 ms an item has less than a second before it, on ${workers} workers`, async () => {
+      const backlog = new Backlog();
+      await backlog.run(workers, (numbers) => build(numbers, backlog));
+      assert(backlog.most * ITEM_MS < 1_000, `${backlog.most} items waited`);
+    });
+  }
+}
