@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { closestName } from "../core/closest_name.ts";
+import { closestName, editDistance } from "../core/closest_name.ts";
 import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
@@ -62,17 +62,19 @@ export interface StateCommand {
   readonly key: string | null;
 }
 
-interface Option {
+/** An option, which is an environment variable too. */
+export interface Option {
   readonly name: string;
   readonly alias?: string;
-  /** What its value is called in the help. */
-  readonly value: string;
+  /** What its value is called in the help; `null` for a switch, which is on or off. */
+  readonly value: string | null;
   /** Whether it may be given several times; in its environment variable, with commas between. */
   readonly isList?: boolean;
   readonly about: string;
 }
 
-const OPTIONS: readonly Option[] = [
+/** All options but `--help` and `--version`. */
+export const OPTIONS: readonly Option[] = [
   { name: "workers", alias: "w", value: "N", about: "worker processes (default 1)" },
   {
     name: "epoch-interval",
@@ -84,6 +86,12 @@ const OPTIONS: readonly Option[] = [
     value: "PATH",
     about: "keep state in a file, or at kafka://HOST:PORT/PREFIX",
   },
+  {
+    name: "from-scratch",
+    value: null,
+    about: "with --recovery: drop what is stored, after asking",
+  },
+  { name: "yes", value: null, about: "do not ask" },
   {
     name: "rename-step",
     value: "OLD=NEW",
@@ -107,15 +115,18 @@ const OPTIONS: readonly Option[] = [
     value: "FLAGS",
     about: 'Deno\'s flags for workers instead of -A: "--allow-net --allow-env"',
   },
-  { name: "log-level", value: "LEVEL", about: "debug, info, warn (the default) or error" },
+  { name: "log-level", value: "LEVEL", about: "debug, info, warn or error" },
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
 ];
+
+/** A variable with more mistakes than these is somebody else's. */
+const MOST_TYPOS = 2;
 
 /** The text of `--help`. */
 export function helpText(): string {
   const options = OPTIONS.map(({ name, alias, value, about }) => {
-    const names = `${alias === undefined ? "    " : `-${alias}, `}--${name} ${value}`;
-    return `  ${names.padEnd(30)}${about}`;
+    const names = `${alias === undefined ? "    " : `-${alias}, `}--${name}`;
+    return `  ${`${names} ${value ?? ""}`.padEnd(30)}${about}`;
   });
   return `Runs a dataflow.
 
@@ -131,12 +142,14 @@ shows what a recovery store in a file holds, also while a run uses it.
 
 Options:
 ${options.join("\n")}
-      --from-scratch            with --recovery: drop what is stored, after asking
-      --yes                     do not ask
   -h, --help                    this text
   -V, --version                 the versions of Millrace and Deno
 
-Each option can be given as an environment variable too: ${envName("log-level")} for --log-level.
+Each option but the last two can be given as an environment variable too, such as
+${
+    envName("log-level")
+  } for --log-level. It is 1 or true, or 0 or false, for an option without a value.
+The log level is warn on a terminal, which has a line of status, and info elsewhere.
 
 SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off, for as long as
 --stop-timeout allows. Another one, half a second later or more, stops at once.
@@ -144,8 +157,25 @@ Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong c
 `;
 }
 
-function envName(option: string): string {
+/** The environment variable of an option. */
+export function envName(option: string): string {
   return `MILLRACE_${option.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/**
+ * The environment variables that were probably meant to be options, each with the right name.
+ *
+ * Others may begin with `MILLRACE_` as well: Kubernetes sets some for a service of that name.
+ *
+ * @param names The names of all environment variables.
+ */
+export function mistypedVariables(
+  names: readonly string[],
+): readonly { readonly variable: string; readonly meant: string }[] {
+  const known = OPTIONS.map(({ name }) => envName(name));
+  return names.filter((name) => name.startsWith("MILLRACE_") && !known.includes(name))
+    .map((variable) => ({ variable, meant: closestName(variable, known) }))
+    .filter(({ variable, meant }) => editDistance(variable, meant) <= MOST_TYPOS);
 }
 
 /**
@@ -153,17 +183,25 @@ function envName(option: string): string {
  *
  * @param args The arguments.
  * @param env Looks up an environment variable.
+ * @param facts `onTerminal`: whether the log goes to a terminal.
  * @throws {UsageError} If it is wrong; says how to put it right.
  */
 export function parseCommand(
   args: readonly string[],
   env: (name: string) => string | undefined,
+  { onTerminal }: { readonly onTerminal: boolean },
 ): Command {
   const parsed = parse(args);
   if (parsed.help) return { kind: "help" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
-  if (flow === "state") return parseState(surplus);
+  if (flow === "state") {
+    const stray = OPTIONS.find(({ name }) =>
+      [parsed[name]].flat().some((value) => value !== undefined && value !== false)
+    );
+    if (stray !== undefined) throw new UsageError(`state takes no option --${stray.name}`);
+    return parseState(surplus);
+  }
   if (flow === undefined) {
     throw new UsageError("which flow? Give its file: deno run -A cli.ts flow.ts (see --help)");
   }
@@ -173,12 +211,16 @@ export function parseCommand(
         `(arguments of the flow go after --, as in ${flow} -- ${surplus.join(" ")})`,
     );
   }
+  const variableOf = (name: string): Given | undefined => {
+    const value = env(envName(name));
+    return value === undefined ? undefined : { value, from: envName(name) };
+  };
   const valueOf = (name: string): Given | undefined => {
     const value = parsed[name] as string | undefined;
-    if (value !== undefined) return { value, from: `--${name}` };
-    const fromEnv = env(envName(name));
-    return fromEnv === undefined ? undefined : { value: fromEnv, from: envName(name) };
+    return value === undefined ? variableOf(name) : { value, from: `--${name}` };
   };
+  const switchOf = (name: string): Switch =>
+    parseSwitch(givenSwitch(args, name) ?? variableOf(name));
   const listOf = (name: string): Given[] => {
     const given = parsed[name] as readonly string[];
     if (given.length > 0) return given.map((value) => ({ value, from: `--${name}` }));
@@ -194,15 +236,17 @@ export function parseCommand(
     workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
     epochMs: parseTime(valueOf("epoch-interval")),
     ...stopMs === undefined ? {} : { stopMs },
-    recovery: parseRecovery(valueOf("recovery"), parsed, stepChanges),
+    recovery: parseRecovery(
+      valueOf("recovery"),
+      { fromScratch: switchOf("from-scratch"), yes: switchOf("yes") },
+      stepChanges,
+    ),
     restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
     workerFlags: parseFlags(valueOf("worker-flags")),
-    logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "warn"),
+    logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, onTerminal ? "warn" : "info"),
     logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
   };
 }
-
-const SWITCHES = ["from-scratch", "yes"] as const;
 
 /** The parts that are taken of what `parseArgs` gives. */
 interface Parsed {
@@ -210,8 +254,6 @@ interface Parsed {
   readonly "--": readonly string[];
   readonly help: boolean;
   readonly version: boolean;
-  readonly "from-scratch": boolean;
-  readonly yes: boolean;
   readonly [option: string]: unknown;
 }
 
@@ -219,20 +261,20 @@ function parse(args: readonly string[]): Parsed {
   const names = OPTIONS.map(({ name }) => name);
   const alias: Record<string, string> = { h: "help", V: "version" };
   for (const { name, alias: short } of OPTIONS) if (short !== undefined) alias[short] = name;
+  const withValue = OPTIONS.filter(({ value }) => value !== null);
+  const switches = OPTIONS.filter(({ value }) => value === null).map(({ name }) => name);
   const parsed: unknown = parseArgs(joinFlags(args), {
-    string: [...names, "_"],
+    string: [...withValue.map(({ name }) => name), "_"],
     collect: OPTIONS.filter(({ isList }) => isList).map(({ name }) => name),
-    boolean: ["help", "version", ...SWITCHES],
+    boolean: ["help", "version", ...switches],
     alias,
     "--": true,
     unknown: (arg: string, key?: string) => {
       if (key === undefined) return true; // no option but the flow
-      throw new UsageError(
-        `unknown option ${arg}${didYouMean(key, [...names, ...SWITCHES])} (see --help)`,
-      );
+      throw new UsageError(`unknown option ${arg}${didYouMean(key, names)} (see --help)`);
     },
   });
-  for (const { name, alias: short, value } of OPTIONS) {
+  for (const { name, alias: short, value } of withValue) {
     const given = [(parsed as Parsed)[name]].flat();
     if (given.includes("")) {
       const names = short === undefined ? `--${name}` : `-${short} (--${name})`;
@@ -248,6 +290,34 @@ function joinFlags(args: readonly string[]): string[] {
   const end = args.indexOf("--");
   if (at < 0 || at + 1 >= args.length || (end >= 0 && at > end - 2)) return [...args];
   return [...args.slice(0, at), `${args[at]}=${args[at + 1]}`, ...args.slice(at + 2)];
+}
+
+/**
+ * A switch as the command line has it; `undefined` where it is not there. `parseArgs` cannot tell
+ * that from one that is off.
+ */
+function givenSwitch(args: readonly string[], name: string): Given | undefined {
+  const end = args.indexOf("--");
+  const own = joinFlags(end < 0 ? args : args.slice(0, end));
+  const last = own.findLast((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+  if (last === undefined) return undefined;
+  const from = `--${name}`;
+  return { value: last === from ? "true" : last.slice(from.length + 1), from };
+}
+
+/** A switch, and where it was given. */
+interface Switch {
+  readonly isOn: boolean;
+  /** `null` where it was not given. */
+  readonly from: string | null;
+}
+
+function parseSwitch(given: Given | undefined): Switch {
+  if (given === undefined) return { isOn: false, from: null };
+  const { value, from } = given;
+  if (value === "1" || value === "true") return { isOn: true, from };
+  if (value === "0" || value === "false") return { isOn: false, from };
+  throw new UsageError(`${from} must be 1 or true, or 0 or false; got "${value}"`);
 }
 
 /** A hint at the option that was meant: one that starts alike, or has nearly the same letters. */
@@ -290,10 +360,12 @@ function parseFlags(given: Given | undefined): readonly string[] | undefined {
 
 function parseRecovery(
   given: Given | undefined,
-  parsed: Parsed,
+  { fromScratch: { isOn: fromScratch, from }, yes: { isOn: yes } }: Record<
+    "fromScratch" | "yes",
+    Switch
+  >,
   stepChanges: GivenStepChanges,
 ): RecoveryCommand | null {
-  const { "from-scratch": fromScratch, yes } = parsed;
   const [change] = [...stepChanges.renames, ...stepChanges.drops];
   if (given !== undefined) {
     const changes = change === undefined ? {} : { stepChanges: parseStepChanges(stepChanges) };
@@ -303,7 +375,7 @@ function parseRecovery(
     throw new UsageError(`${change.from} needs --recovery PATH: where is the step stored?`);
   }
   if (fromScratch) {
-    throw new UsageError("--from-scratch needs --recovery PATH: drop the state where?");
+    throw new UsageError(`${from} needs --recovery PATH: drop the state where?`);
   }
   return null;
 }

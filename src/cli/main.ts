@@ -8,7 +8,13 @@ import { UsageError } from "../core/errors.ts";
 import { hasNoReader } from "../core/no_reader.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
-import { helpText, type LogFormat, parseCommand, type RunCommand } from "./arguments.ts";
+import {
+  helpText,
+  type LogFormat,
+  mistypedVariables,
+  parseCommand,
+  type RunCommand,
+} from "./arguments.ts";
 import { locateFlow } from "./flow_location.ts";
 import { createLogWriter } from "./log_writer.ts";
 import { recoveryOf } from "./recovery.ts";
@@ -31,7 +37,9 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   let workers = 1;
   let logFormat: LogFormat = "text";
   try {
-    const command = parseCommand(args, (name) => Deno.env.get(name));
+    const command = parseCommand(args, (name) => Deno.env.get(name), {
+      onTerminal: Deno.stderr.isTerminal(),
+    });
     switch (command.kind) {
       case "help":
         print(Deno.stdout, helpText());
@@ -74,6 +82,9 @@ async function runFlow(command: RunCommand): Promise<void> {
     { least: logLevel, format: logFormat, now: () => new Date() },
     (line) => printAround(status, line),
   );
+  for (const { variable, meant } of mistypedVariables(Object.keys(Deno.env.toObject()))) {
+    log.warn(`the environment variable ${variable} is no option: did you mean ${meant}?`);
+  }
   const stop = new AbortController();
   const kill = new AbortController();
   const release = onStopSignals({

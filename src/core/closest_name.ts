@@ -27,7 +27,7 @@ export function closestName(given: string, names: readonly string[]): string {
  * (Levenshtein 1965), by rows of the table of Wagner and Fischer, "The String-to-String Correction
  * Problem", 1974.
  */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

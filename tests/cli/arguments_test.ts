@@ -1,9 +1,17 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { type Command, helpText, parseCommand, type RunCommand } from "../../src/cli/arguments.ts";
+import { assertEquals, assertNotEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  type Command,
+  envName,
+  helpText,
+  mistypedVariables,
+  OPTIONS,
+  parseCommand,
+  type RunCommand,
+} from "../../src/cli/arguments.ts";
 import { UsageError } from "../../src/core/errors.ts";
 
 function parse(args: readonly string[], env: Readonly<Record<string, string>> = {}): Command {
-  return parseCommand(args, (name) => env[name]);
+  return parseCommand(args, (name) => env[name], { onTerminal: true });
 }
 
 /** A run of `flow.ts` with nothing asked for. */
@@ -97,6 +105,81 @@ Deno.test("parseCommand() takes where state is kept, and whether it is dropped",
   assertThrows(() => parse(["flow.ts", "--from-scratch"]), UsageError, message);
 });
 
+/** A value of each option, other than what holds without it. */
+const VALUES: Readonly<Record<string, string>> = {
+  "workers": "3",
+  "epoch-interval": "3s",
+  "recovery": "other.db",
+  "from-scratch": "true",
+  "yes": "true",
+  "rename-step": "a=b",
+  "drop-step": "c",
+  "stop-timeout": "3s",
+  "restart": "3",
+  "worker-flags": "--allow-net",
+  "log-level": "error",
+  "log-format": "json",
+};
+
+Deno.test("every option works as an environment variable as it does on the command line", () => {
+  assertEquals(OPTIONS.map(({ name }) => name).toSorted(), Object.keys(VALUES).toSorted());
+  const base = { MILLRACE_RECOVERY: "s.db" }; // which some options need
+  const without = parse(["flow.ts"], base);
+  for (const { name, value: hasValue } of OPTIONS) {
+    const value = VALUES[name];
+    const given = parse(["flow.ts", hasValue === null ? `--${name}` : `--${name}=${value}`], base);
+    assertNotEquals(given, without, name);
+    assertEquals(parse(["flow.ts"], { ...base, [envName(name)]: value }), given, name);
+  }
+});
+
+Deno.test("an option without a value is on or off, and anything else is an error", () => {
+  const isDropped = (args: string[], env: Record<string, string> = {}) =>
+    (parse(["flow.ts", "--recovery=s.db", ...args], env) as RunCommand).recovery!.fromScratch;
+  for (const on of ["1", "true"]) {
+    assertEquals(isDropped([`--from-scratch=${on}`]), true);
+    assertEquals(isDropped([], { MILLRACE_FROM_SCRATCH: on }), true);
+  }
+  for (const off of ["0", "false"]) {
+    assertEquals(isDropped([`--from-scratch=${off}`], { MILLRACE_FROM_SCRATCH: "1" }), false);
+    assertEquals(isDropped([], { MILLRACE_FROM_SCRATCH: off }), false);
+    assertEquals(isDropped(["--from-scratch"], { MILLRACE_FROM_SCRATCH: off }), true);
+  }
+  assertEquals(isDropped(["--", "--from-scratch"]), false); // it is the flow's
+  assertEquals(isDropped(["--worker-flags", "--from-scratch"]), false); // it is Deno's
+  for (const wrong of ["yes", "", "TRUE", "2"]) {
+    const message = `must be 1 or true, or 0 or false; got "${wrong}"`;
+    const option = () => isDropped([`--yes=${wrong}`]);
+    assertThrows(option, UsageError, `--yes ${message}`);
+    const variable = () => isDropped([], { MILLRACE_YES: wrong });
+    assertThrows(variable, UsageError, `MILLRACE_YES ${message}`);
+  }
+  const nowhere = () => parse(["flow.ts"], { MILLRACE_FROM_SCRATCH: "1" });
+  assertThrows(nowhere, UsageError, "MILLRACE_FROM_SCRATCH needs --recovery PATH");
+});
+
+Deno.test("mistypedVariables() finds what was meant to be an option, and nobody else's", () => {
+  const names = [
+    "MILLRACE_WORKER",
+    "MILLRACE_LOGLEVEL",
+    "MILLRACE_YES",
+    "MILLRACE_PORT",
+    "WORKERS",
+  ];
+  assertEquals(mistypedVariables([...names, "MILLRACE_SERVICE_HOST"]), [
+    { variable: "MILLRACE_WORKER", meant: "MILLRACE_WORKERS" },
+    { variable: "MILLRACE_LOGLEVEL", meant: "MILLRACE_LOG_LEVEL" },
+  ]);
+});
+
+Deno.test("parseCommand() has milestones logged where no terminal shows a status", () => {
+  const levelOf = (args: string[], onTerminal: boolean) =>
+    (parseCommand(["flow.ts", ...args], () => undefined, { onTerminal }) as RunCommand).logLevel;
+  assertEquals(levelOf([], true), "warn");
+  assertEquals(levelOf([], false), "info");
+  assertEquals(levelOf(["--log-level=warn"], false), "warn");
+});
+
 Deno.test("parseCommand() takes what to show of a store", () => {
   assertEquals(parse(["state", "s.db"]), { kind: "state", path: "s.db", step: null, key: null });
   assertEquals(parse(["state", "s.db", "count", "7"]), {
@@ -107,6 +190,10 @@ Deno.test("parseCommand() takes what to show of a store", () => {
   });
   assertThrows(() => parse(["state"]), UsageError, "state needs the path of a recovery store");
   assertThrows(() => parse(["state", "a", "b", "c", "d"]), UsageError, "state needs the path");
+  for (const option of ["--yes", "--workers=2", "--drop-step=a"]) {
+    const name = option.replace(/=.*/, "");
+    assertThrows(() => parse(["state", "s.db", option]), UsageError, `takes no option ${name}`);
+  }
 });
 
 Deno.test("parseCommand() leaves alone what stands after --", () => {

@@ -220,8 +220,8 @@ Deno.test("cli.ts shows an export that is no flow, on one line", async () => {
   );
 });
 
-Deno.test("--log-level info tells on stderr how the run went", async () => {
-  const { code, stdout, stderr } = await runCli([flowFile("numbers.ts"), "--log-level", "info"]);
+Deno.test("without a terminal, the log tells on stderr how the run went", async () => {
+  const { code, stdout, stderr } = await runCli([flowFile("numbers.ts")], { ownLog: true });
   assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" });
   const lines = stderr.trimEnd().split("\n");
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /;

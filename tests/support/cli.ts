@@ -10,6 +10,8 @@ import { assertEquals } from "@std/assert";
 export interface CliOptions {
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it logs as it does by itself without a terminal; else as on a terminal. */
+  readonly ownLog?: boolean;
   /** What it reads; without, its standard input is empty. */
   readonly stdin?: string;
   /** Where it runs; the project's root by default. */
@@ -78,11 +80,12 @@ export class CliProcess implements AsyncDisposable {
 
   constructor(args: readonly string[], options: CliOptions) {
     const { env = {}, stdin, cwd = ROOT, script = "cli.ts", deadlineMs = 20_000 } = options;
+    const log: Record<string, string> = options.ownLog ? {} : { MILLRACE_LOG_LEVEL: "warn" };
     this.#tmp = Deno.makeTempDirSync();
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", `${ROOT}/${script}`, ...args],
       clearEnv: true,
-      env: { ...ownEnv(), TMPDIR: this.#tmp, [MARK]: this.#mark, ...env },
+      env: { ...ownEnv(), TMPDIR: this.#tmp, [MARK]: this.#mark, ...log, ...env },
       cwd,
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
