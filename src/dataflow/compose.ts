@@ -11,7 +11,7 @@ import type { StepNode } from "../graph/nodes.ts";
 import { byKeyNode } from "../operators/exchange.ts";
 import { type JoinMethod, type JoinSides, joinSides } from "../operators/join_options.ts";
 import { joinSideNode } from "../operators/join_side.ts";
-import { mergeNode } from "../operators/merge.ts";
+import { sidesNode } from "../operators/merge.ts";
 import { beginNode, type StatefulKind, statefulNode } from "../operators/stateful.ts";
 import { windowLogic, type WindowStep } from "../operators/windows/window_logic.ts";
 import { lateNode, resultsNode, windowsNode } from "../operators/windows/window_parts.ts";
@@ -82,7 +82,7 @@ export function addSides(
     return nodeOf(stream, `${method} "${stepId}"`);
   });
   const sided = nodes.map((node, side) => draft.add(joinSideNode(node, stepId, side)));
-  return draft.add(mergeNode(sided, { hint: `${stepId}-sides`, numbered: false }));
+  return draft.add(sidesNode(sided, stepId));
 }
 
 /** The streams of a window step. */

@@ -223,7 +223,7 @@ export class Dataflow<out T = never> {
   /**
    * Parts the stream by a type guard into the items for which it holds, and the others. Using one
    * handle twice is another way to branch: then both get the same objects, which neither may
-   * change.
+   * change. For one of the two streams alone, use {@linkcode Dataflow.filter}.
    */
   branch<U extends T>(
     p: (item: T) => item is U,
@@ -788,6 +788,10 @@ export class Dataflow<out T = never> {
   /**
    * Sends the items out. Gives back the handle it was called on, so a flow may have several.
    * Outputs share the items, and must not change them.
+   *
+   * A stream that nothing reads is warned of when the flow runs, as its items are lost: each stream
+   * ends with a `capture` or an `inspect`. A window step's `late` values are warned of only if there
+   * are some.
    */
   capture(config: OutputConfig<T>): Dataflow<T>;
   /** Sends the items out; `stepId` names the output in errors, counts and snapshots. */

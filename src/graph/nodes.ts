@@ -13,9 +13,17 @@ export type StepName =
   | { readonly given: StepId } // must be unique
   | { readonly hint: string; readonly numbered: boolean }; // made unique: `map-1`, or `parse`
 
+/**
+ * The nodes that a step may have beside its own: the way to the owners of its keys, a side of a
+ * join, what was late for a window or came of one, the two answers of a branch.
+ */
+export type StepPart = "route" | "side" | "late" | "result" | "yes" | "no";
+
 interface Step {
   readonly name: StepName;
   readonly upstreams: readonly StepNode[];
+  /** What the node is to a step that has several; absent on the one that stands for the step. */
+  readonly part?: StepPart;
 }
 
 /** Where items come in. */

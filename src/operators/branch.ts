@@ -15,12 +15,13 @@ export interface BranchNodes {
 export function branchNodes(upstream: StepNode, p: (item: never) => boolean): BranchNodes {
   const name = nameAfter("branch", p);
   const ask: ChainNode = { kind: "chain", name, upstreams: [upstream], op: question, fn: p };
-  const answer = (hint: string, op: ChainOp): ChainNode => ({
+  const answer = (part: "yes" | "no", op: ChainOp): ChainNode => ({
     kind: "chain",
-    name: { hint, numbered: false },
+    name: { hint: part, numbered: false },
     upstreams: [ask],
     op,
     fn: p,
+    part,
   });
   return { ask, yes: answer("yes", yes), no: answer("no", no) };
 }

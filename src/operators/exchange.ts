@@ -13,5 +13,6 @@ export function byKeyNode(upstream: StepNode): ExchangeNode {
     name: { hint: "by-key", numbered: true },
     upstreams: [upstream],
     route: "key",
+    part: "route",
   };
 }

@@ -4,7 +4,7 @@ import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 export function joinSideNode(upstream: StepNode, stepId: string, side: number): ChainNode {
   const name = { hint: `${stepId}-side-${side + 1}`, numbered: false };
   const fn = (value: never): [number, unknown] => [side, value];
-  return { kind: "chain", name, upstreams: [upstream], op: joinSide, fn };
+  return { kind: "chain", name, upstreams: [upstream], op: joinSide, fn, part: "side" };
 }
 
 const joinSide: ChainOp = {

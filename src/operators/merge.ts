@@ -7,3 +7,9 @@ export function mergeNode(
 ): MergeNode {
   return { kind: "merge", name, upstreams };
 }
+
+/** The streams of a join as one. */
+export function sidesNode(upstreams: readonly StepNode[], stepId: string): MergeNode {
+  const name = { hint: `${stepId}-sides`, numbered: false };
+  return { kind: "merge", name, upstreams, part: "side" };
+}

@@ -27,6 +27,7 @@ import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
 import { UnseenLate } from "./unseen_late.ts";
+import { warnOfUnread } from "./unread.ts";
 
 /** How long inputs and outputs get to close before the worker goes on without them. */
 const CLOSE_MS = 5_000;
@@ -124,6 +125,7 @@ export class Worker implements TaskHost {
     this.#loop = new TaskLoop(this.#clock);
     this.#counter = new FlowCounter(this.#plan);
     this.#unseenLate = new UnseenLate(this.#plan, this.#counter, options.log);
+    if (options.index === 0) warnOfUnread(graph, options.log);
   }
 
   /** Aborted when the run fails or is stopped at once. */

@@ -74,7 +74,7 @@ Deno.test("a flow that is another one on every worker is refused", async () => {
   assertEquals(code, 1);
   assertMatch(
     stderr,
-    /^error: worker 1 has another flow than worker 0: step 1 is input "numbers-\d+" and not input "n/,
+    /^error: worker 1 has another flow than worker 0: it has input "numbers-\d+" in place of input "n/,
   );
 });
 

@@ -47,7 +47,14 @@ function partNode(
   fn: (event: WindowEvent) => unknown,
 ): ChainNode {
   const op = late ? lateOnly : resultsOnly;
-  return { kind: "chain", name: { given: stepId }, upstreams: [upstream], op, fn };
+  return {
+    kind: "chain",
+    name: { given: stepId },
+    upstreams: [upstream],
+    op,
+    fn,
+    part: late ? "late" : "result",
+  };
 }
 
 const lateOnly = partOp("late", "true");

@@ -343,7 +343,7 @@ export class Coordinator {
       }
     }
     this.#hasLoaded = true;
-    this.#log.info("flow loaded", { flow: first!.flow, steps: first!.steps.length });
+    this.#log.info("flow loaded", { flow: first!.flow, steps: first!.written });
     const recovery = await RunRecovery.open(this.#job.recovery, first!.flow, this.#log);
     this.#recovery = recovery;
     if (this.#isOver) return void await recovery.close(); // it took too long to open
@@ -493,7 +493,7 @@ function leftOf({ phase, left }: WorkerState): readonly LeftStep[] | string {
 function differenceOf(first: readonly string[], other: readonly string[]): string | null {
   for (let i = 0; i < Math.max(first.length, other.length); i++) {
     if (first[i] !== other[i]) {
-      return `step ${i + 1} is ${other[i] ?? "not there"} and not ${first[i] ?? "nothing"}`;
+      return `it has ${other[i] ?? "no step"} in place of ${first[i] ?? "none"}`;
     }
   }
   return null;

@@ -50,7 +50,7 @@ import type { InputPlans } from "../worker.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 9;
+export const PROTOCOL_VERSION = 10;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -97,6 +97,8 @@ export type ToCoordinator =
   | {
     readonly kind: "loaded";
     readonly flow: string;
+    /** How many steps the user wrote. */
+    readonly written: number;
     /** Each step with what is upstream of it, as text. */
     readonly steps: readonly string[];
     /** The steps that may have something stored. */

@@ -6,6 +6,7 @@
 import { systemClock } from "../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import { describeSteps, type FlowGraph } from "../../graph/graph.ts";
+import { countSteps } from "../../graph/written_steps.ts";
 import { Mesh } from "../exchange/mesh.ts";
 import { whileLoading } from "../nesting.ts";
 import { Worker } from "../worker.ts";
@@ -115,6 +116,7 @@ export class WorkerProcess {
     this.#link.send({
       kind: "loaded",
       flow: graph.name,
+      written: countSteps(graph),
       steps: describeSteps(graph),
       stored: this.#worker.storedSteps,
       mesh,

@@ -54,6 +54,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   loaded: {
     kind: "loaded",
     flow: "größe \u2028\r",
+    written: 1,
     steps: ["in", "map-1"],
     stored: { keyed: [], inputs: ["in"], outputs: [] },
     mesh: null,

@@ -1,0 +1,50 @@
+/**
+ * The steps of a flow as the user wrote them: some are made of several nodes.
+ *
+ * @module
+ */
+import type { StepId } from "../core/ids.ts";
+import type { FlowGraph } from "./graph.ts";
+import type { StepNode } from "./nodes.ts";
+
+/** How many steps the user wrote. */
+export function countSteps({ nodes }: FlowGraph): number {
+  return nodes.filter((node) => node.part === undefined).length;
+}
+
+/** A stream that no step reads. */
+export interface UnreadStream {
+  /** The step whose results they are. */
+  readonly step: StepId;
+  /** Which of the two streams of a `branch`; `null` for a step with one. */
+  readonly side: "yes" | "no" | null;
+}
+
+/**
+ * The streams that nothing reads, so that what is computed for them is lost: most often a `capture`
+ * was forgotten.
+ *
+ * `inspect` is there for what it does, so it may come last. Late values are counted and warned of
+ * when there are some.
+ */
+export function unreadStreams({ nodes, ids }: FlowGraph): readonly UnreadStream[] {
+  const read = new Set(nodes.flatMap(({ upstreams }) => upstreams));
+  const unread: UnreadStream[] = [];
+  for (const node of nodes) {
+    if (read.has(node) || node.kind === "capture" || isInspect(node)) continue;
+    const { part, upstreams: [whole] } = node;
+    if (part === undefined) unread.push({ step: ids.get(node)!, side: null });
+    else if (part === "yes" || part === "no") unread.push({ step: ids.get(whole)!, side: part });
+    else if (part === "result") {
+      // A window step may have two streams of results: with their windows, and without.
+      const all = nodes.filter((other) => other.part === part && other.upstreams[0] === whole);
+      const isTold = all[0] !== node || all.some((other) => read.has(other));
+      if (!isTold) unread.push({ step: ids.get(whole)!, side: null });
+    }
+  }
+  return unread;
+}
+
+function isInspect(node: StepNode): boolean {
+  return node.kind === "chain" && (node.op.name === "inspect" || node.op.name === "inspectEpoch");
+}
