@@ -5,10 +5,16 @@
  */
 import { sep } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { messageOf, StepError, userFrames } from "../core/errors.ts";
+import { innerErrors, messageOf, StepError, userFrames } from "../core/errors.ts";
 
 /** The most frames of a stack that are shown. */
 const MOST_FRAMES = 8;
+
+/** The most errors of an `AggregateError` that are shown. */
+const MOST_INNER = 5;
+
+/** How deep causes are followed: they may go in a circle. */
+const MOST_CAUSES = 8;
 
 /** Classes that say nothing after `error:`. */
 const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError", "RecoveryError"];
@@ -41,16 +47,30 @@ function render(headline: string, details: readonly string[], cwd: string): stri
   return shortenPaths(stripVTControlCharacters(text), cwd);
 }
 
-/** Where an error was thrown, and what caused it. */
-function detailsOf(thrown: unknown): string[] {
-  if (!(thrown instanceof Error)) return [];
+/** Where an error was thrown, the errors in it, and what caused it. */
+function detailsOf(thrown: unknown, depth = 0): string[] {
+  if (!(thrown instanceof Error) || depth >= MOST_CAUSES) return [];
   const details = framesOf(thrown).map((frame) => `  ${frame}`);
+  const errors = innerErrors(thrown);
+  for (const [i, error] of errors.slice(0, MOST_INNER).entries()) {
+    const inner = detailsOf(error, depth + 1);
+    if (!isNews(error, thrown, inner)) continue;
+    details.push(`error ${i + 1} of ${errors.length}: ${messageOf(error)}`);
+    details.push(...inner.map((line) => `  ${line}`));
+  }
+  if (errors.length > MOST_INNER) details.push(`… and ${errors.length - MOST_INNER} more errors`);
   const { cause } = thrown;
-  if (!(cause instanceof Error)) return details;
-  const inner = detailsOf(cause);
-  // What has been said already, and comes from no line of the reader's, is not said again.
-  const isNews = inner.length > 0 || !thrown.message.includes(cause.message);
-  return isNews ? [...details, `caused by ${messageOf(cause)}`, ...inner] : details;
+  if (cause === undefined || cause === null) return details;
+  const inner = detailsOf(cause, depth + 1);
+  return isNews(cause, thrown, inner)
+    ? [...details, `caused by ${messageOf(cause)}`, ...inner]
+    : details;
+}
+
+/** What has been said already, and comes from no line of the reader's, is not said again. */
+function isNews(inner: unknown, outer: Error, details: readonly string[]): boolean {
+  const words = inner instanceof Error ? inner.message : messageOf(inner);
+  return details.length > 0 || !messageOf(outer).includes(words);
 }
 
 /** The user's frames, without lines of the message that look like some. */

@@ -106,10 +106,37 @@ export function isItemError(error: unknown): error is ItemError {
   return error instanceof Error && error.name === "ItemError" && "item" in error;
 }
 
-/** What was thrown, as one line: `TypeError: x is not a function`. */
+/**
+ * What was thrown, as one line: `TypeError: x is not a function`. An error that has no words of its
+ * own, as those of failed connections, has the words of the errors in it.
+ */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `thrown: ${preview(thrown)}`;
-  return `${thrown.name}: ${thrown.message}`;
+  const { name, message } = thrown;
+  const inner = message === "" ? innerErrors(thrown) : [];
+  if (inner.length === 0) return `${name}: ${message}`;
+  const first = inner.slice(0, MOST_INNER_MESSAGES);
+  const rest = inner.length > first.length ? `; and ${inner.length - first.length} more` : "";
+  return `${name}: ${first.map(withoutInner).join("; ")}${rest}`;
+}
+
+/** How many errors of one {@linkcode messageOf} quotes. */
+const MOST_INNER_MESSAGES = 3;
+
+/** As `messageOf` has it; an error may have itself in it. */
+function withoutInner(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : messageOf(thrown);
+}
+
+/** The errors in an `AggregateError`, one like it, or a `SuppressedError`; none of other errors. */
+export function innerErrors(error: Error): readonly unknown[] {
+  const { errors, error: last, suppressed } = error as {
+    errors?: unknown;
+    error?: unknown;
+    suppressed?: unknown;
+  };
+  if (Array.isArray(errors)) return errors;
+  return error.name === "SuppressedError" ? [last, suppressed] : [];
 }
 
 /** What was thrown as an `Error`, which it is not always. */

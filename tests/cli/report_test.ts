@@ -62,6 +62,11 @@ Deno.test("reportError() names the class of an error only where that says someth
   assertEquals(report(errorWith(new Error(""))), ["error: Error: "]);
 });
 
+Deno.test("reportError() shows a cause that is no error", () => {
+  const error = errorWith(new Error("not saved", { cause: { code: 7 } }));
+  assertEquals(report(error), ["error: not saved", "  caused by thrown: { code: 7 }"]);
+});
+
 Deno.test("reportError() shows what was thrown and is no error", () => {
   assertEquals(report("text"), [`error: thrown: "text"`]);
   assertEquals(report(undefined), ["error: thrown: undefined"]);
@@ -110,4 +115,41 @@ Deno.test("reportError() shows paths as the user would type them", () => {
 Deno.test("reportError() shows no more than eight frames", () => {
   const frames = Array.from({ length: 20 }, (_, i) => `file:///home/me/flow.ts:${i}:1`);
   assertEquals(report(errorWith(new Error("deep"), ...frames)).length, 9);
+});
+
+Deno.test("reportError() shows the errors in an AggregateError, and what caused them", () => {
+  const route = errorWith(new Error("no route"), "file:///home/me/net.ts:1:1");
+  const first = errorWith(new Error("not saved", { cause: route }), "file:///home/me/db.ts:2:2");
+  const second = errorWith(new RangeError("port 0"));
+  const all = new AggregateError([first, second, "text"], "no copy was saved");
+  const cause = errorWith(all, "file:///home/me/flow.ts:3:3");
+  assertEquals(report(new StepError({ stepId: "save", worker: 0, item: "1" }, cause)), [
+    `error: step "save" failed`,
+    "  AggregateError: no copy was saved",
+    "    at flow.ts:3:3",
+    "  error 1 of 3: Error: not saved",
+    "      at db.ts:2:2",
+    "    caused by Error: no route",
+    "      at net.ts:1:1",
+    "  error 2 of 3: RangeError: port 0",
+    `  error 3 of 3: thrown: "text"`,
+    "  item: 1",
+  ]);
+});
+
+Deno.test("reportError() shows no more than five errors of one, and none that it has quoted", () => {
+  const many = Array.from({ length: 7 }, (_, i) => errorWith(new Error(`e${i}`)));
+  assertEquals(report(errorWith(new AggregateError(many, "all failed"))).slice(-2), [
+    "  error 5 of 7: Error: e4",
+    "  … and 2 more errors",
+  ]);
+  const nameless = new AggregateError([errorWith(new Error("::1")), errorWith(new Error("127"))]);
+  assertEquals(report(errorWith(nameless)), ["error: AggregateError: Error: ::1; Error: 127"]);
+});
+
+Deno.test("reportError() follows errors that have themselves in them, to an end", () => {
+  const error = errorWith(new AggregateError([], "round"));
+  error.errors.push(error);
+  error.cause = error;
+  assertEquals(report(error), ["error: AggregateError: round"]);
 });

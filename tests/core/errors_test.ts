@@ -56,6 +56,18 @@ Deno.test("messageOf() gives a subclass's own name", () => {
   assertEquals(messageOf(new Broken("in two")), "Broken: in two");
 });
 
+Deno.test("messageOf() gives the words of the errors in one that has none itself", () => {
+  const errors = ["a", "b", "c", "d"].map((words) => new RangeError(words));
+  assertEquals(messageOf(new AggregateError(errors.slice(0, 2), "both")), "AggregateError: both");
+  assertEquals(
+    messageOf(new AggregateError(errors)),
+    "AggregateError: RangeError: a; RangeError: b; RangeError: c; and 1 more",
+  );
+  const own = new AggregateError([]);
+  own.errors.push(own);
+  assertEquals(messageOf(own), "AggregateError: AggregateError: ");
+});
+
 Deno.test("toError() leaves errors as they are, and wraps what is none", () => {
   const error = new TypeError("x");
   assertStrictEquals(toError(error), error);

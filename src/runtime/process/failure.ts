@@ -4,11 +4,14 @@
  * @module
  */
 import { stripVTControlCharacters } from "node:util";
-import { StepError, toError, UsageError } from "../../core/errors.ts";
+import { innerErrors, StepError, toError, UsageError } from "../../core/errors.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { ErrorData, Failure } from "./protocol.ts";
 
-/** How deep a chain of causes is followed. */
+/** How many errors are sent: causes, and what is in them. */
+const MOST_ERRORS = 32;
+
+/** How deep causes are followed. */
 const MOST_CAUSES = 8;
 
 /** An error as data. */
@@ -16,39 +19,46 @@ export function toFailure(thrown: unknown): Failure {
   const usage = thrown instanceof UsageError;
   if (thrown instanceof StepError) {
     const { stepId, item, origin } = thrown;
-    return { usage, step: { stepId, item, origin }, causes: causesOf(thrown.cause) };
+    return { usage, step: { stepId, item, origin }, error: dataOf(thrown.cause) };
   }
-  return { usage, step: null, causes: causesOf(thrown) };
+  return { usage, step: null, error: dataOf(thrown) };
 }
 
 /** The error again, as the worker had it. */
-export function fromFailure({ usage, step, causes }: Failure, worker: WorkerIndex): Error {
-  const cause = causes.reduceRight<Error | undefined>(
-    (inner, data) => revive(data, inner, usage),
-    undefined,
-  ) ?? new Error("unknown error");
+export function fromFailure({ usage, step, error }: Failure, worker: WorkerIndex): Error {
+  if (usage) return new UsageError(error.message);
+  const cause = revive(error);
   return step === null ? cause : new StepError({ ...step, worker }, cause);
 }
 
-function revive(data: ErrorData, cause: Error | undefined, usage: boolean): Error {
-  const { name, message, stack } = data;
-  if (usage) return new UsageError(message);
-  const error = new Error(message, cause === undefined ? undefined : { cause });
+function revive({ name, message, stack, cause, errors }: ErrorData): Error {
+  const options = cause === null ? {} : { cause: revive(cause) };
+  const error = errors.length === 0
+    ? new Error(message, options)
+    : new AggregateError(errors.map(revive), message, options);
   error.name = name;
   error.stack = stack;
   return error;
 }
 
-function causesOf(thrown: unknown): ErrorData[] {
-  const chain = new Set<unknown>([thrown]); // a set, for a chain may be a circle
-  for (const at of chain) {
-    const cause = at instanceof Error ? at.cause : null; // what is no error has no cause
-    if (cause !== undefined && cause !== null && chain.size < MOST_CAUSES) chain.add(cause);
-  }
-  return [...chain].map((at) => toData(toError(at)));
+/** An error with its causes and what is in it; each once, as they may go in a circle. */
+function dataOf(thrown: unknown): ErrorData {
+  const seen = new Set<unknown>();
+  const visit = (at: unknown, depth: number): ErrorData | null => {
+    if (seen.has(at) || seen.size >= MOST_ERRORS || depth >= MOST_CAUSES) return null;
+    seen.add(at);
+    const data = toData(toError(at));
+    if (!(at instanceof Error)) return { ...data, cause: null, errors: [] };
+    const cause = at.cause === undefined || at.cause === null ? null : visit(at.cause, depth + 1);
+    const errors = innerErrors(at).map((inner) => visit(inner, depth + 1));
+    return { ...data, cause, errors: errors.filter((inner) => inner !== null) };
+  };
+  return visit(thrown, 0)!;
 }
 
-function toData(error: Error): ErrorData {
+type Words = Pick<ErrorData, "name" | "message" | "stack">;
+
+function toData(error: Error): Words {
   const { name, message, stack = "" } = error;
   const data = { name: String(name), message: String(message), stack: String(stack) };
   return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" ? tidied(data) : data;
@@ -58,7 +68,7 @@ function toData(error: Error): ErrorData {
  * Deno reports whatever keeps a module from loading as a `TypeError`, in whose message stand the
  * real class, colours (whether or not anybody sees them), and the place, which the stack has again.
  */
-function tidied({ message, stack }: ErrorData): ErrorData {
+function tidied({ message, stack }: Words): Words {
   const isFrame = (line: string) => /^\s+at /.test(line);
   const lines = stripVTControlCharacters(message).split("\n");
   const frames = new Set(stripVTControlCharacters(stack).split("\n").filter(isFrame));

@@ -163,15 +163,19 @@ export interface Failure {
     readonly item?: string;
     readonly origin?: string;
   } | null;
-  /** What was thrown, outermost first. */
-  readonly causes: readonly ErrorData[];
+  /** What was thrown. */
+  readonly error: ErrorData;
 }
 
-/** One error of a chain of causes. */
+/** An error with those that it is made of. */
 export interface ErrorData {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
+  /** What caused it; `null` where nothing is known. */
+  readonly cause: ErrorData | null;
+  /** The errors in an `AggregateError`. */
+  readonly errors: readonly ErrorData[];
 }
 
 /** A message as bytes, behind so many that are free. */

@@ -73,6 +73,30 @@ Deno.test("causes that go in a circle come back once each, and a long chain cut 
   assertEquals(chainOf(sent(long)).length, 8);
 });
 
+Deno.test("the errors in an AggregateError come back with it, each with its own cause", () => {
+  const refused = new Error("refused", { cause: new Error("no route") });
+  const cause = new Error("why all");
+  const error = sent(new AggregateError([refused, "text"], "both failed", { cause }));
+  assertInstanceOf(error, AggregateError);
+  assertEquals((error as AggregateError).errors.map(chainOf), [
+    ["Error: refused", "Error: no route"],
+    [`Error: thrown: "text"`],
+  ]);
+  assertEquals(chainOf(error), ["AggregateError: both failed", "Error: why all"]);
+  const { errors } = sent(
+    new SuppressedError(new Error("second"), new Error("first"), "closing"),
+  ) as AggregateError;
+  assertEquals((errors as Error[]).map(chainOf), [["Error: second"], ["Error: first"]]);
+});
+
+Deno.test("an AggregateError with itself in it, or with many errors, comes back with some", () => {
+  const own = new AggregateError([], "own");
+  own.errors.push(own, new Error("other"));
+  assertEquals((sent(own) as AggregateError).errors.map(chainOf), [["Error: other"]]);
+  const many = Array.from({ length: 1_000 }, (_, i) => new Error(String(i)));
+  assertEquals((sent(new AggregateError(many)) as AggregateError).errors.length, 31);
+});
+
 /** What comes of an error of Deno's loader when a module with this text is imported. */
 async function loadError(text: string): Promise<{ raw: Error; error: Error; url: string }> {
   const path = await Deno.makeTempFile({ suffix: ".ts" });

@@ -17,6 +17,8 @@ const ERROR = {
   name: "TypeError",
   message: "two\nlines",
   stack: "TypeError: two\nlines\n    at x",
+  cause: null,
+  errors: [],
 };
 
 /** One of each message. A kind that is missing here, or is too many, does not compile. */
@@ -77,7 +79,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   stopRequested: { kind: "stopRequested" },
   inputFailed: {
     kind: "inputFailed",
-    failure: { usage: false, step: { stepId: "in" }, causes: [ERROR] },
+    failure: { usage: false, step: { stepId: "in" }, error: ERROR },
   },
   status: {
     kind: "status",
@@ -90,7 +92,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   finished: { kind: "finished", steps: STEPS },
   failed: {
     kind: "failed",
-    failure: { usage: false, step: { stepId: "in", item: "1" }, causes: [ERROR] },
+    failure: { usage: false, step: { stepId: "in", item: "1" }, error: ERROR },
   },
 };
 
