@@ -67,7 +67,11 @@ export type { WindowMetadata } from "./src/operators/windows/window_parts.ts";
 export { type FlowHandle, run, type RunOptions, type RunResult } from "./src/runtime/run.ts";
 export type { StepChangeOptions } from "./src/runtime/step_changes.ts";
 export type { StopOptions } from "./src/runtime/stop_limit.ts";
-export { type ClusterOptions, spawnCluster } from "./src/runtime/process/cluster.ts";
+export {
+  type ClusterOptions,
+  type ClusterResult,
+  spawnCluster,
+} from "./src/runtime/process/cluster.ts";
 export type { RunStatus, WorkerItems } from "./src/runtime/process/run_status.ts";
 export type { OutputTaps } from "./src/runtime/process/spawn.ts";
 export type { StepCounts } from "./src/runtime/counts.ts";

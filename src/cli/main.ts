@@ -25,15 +25,13 @@ import { onStopSignals } from "./stop_signals.ts";
 
 const FALLBACK_COLUMNS = 80;
 
-/** The exit code: 0 for an ended input or graceful stop, 1 for a failed flow, 2 for a wrong usage. */
-export type ExitCode = 0 | 1 | 2;
-
 /**
  * Does what the arguments ask for.
  *
- * @returns The exit code.
+ * @returns The exit code: for an ended input or a graceful stop 0, or what the flow has set; 1 for a
+ * failed flow; 2 for a wrong usage.
  */
-export async function main(args: readonly string[]): Promise<ExitCode> {
+export async function main(args: readonly string[]): Promise<number> {
   let workers = 1;
   let logFormat: LogFormat = "text";
   try {
@@ -52,8 +50,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
         return 0;
       case "run":
         ({ workers, logFormat } = command);
-        await runFlow(command);
-        return 0;
+        return await runFlow(command);
     }
   } catch (error) {
     const isUsage = error instanceof UsageError;
@@ -70,7 +67,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-async function runFlow(command: RunCommand): Promise<void> {
+async function runFlow(command: RunCommand): Promise<number> {
   const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
     command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
@@ -118,7 +115,8 @@ async function runFlow(command: RunCommand): Promise<void> {
     },
   };
   try {
-    await spawnCluster(moduleUrl, options);
+    const { exitCode } = await spawnCluster(moduleUrl, options);
+    return exitCode;
   } finally {
     release();
     status?.clear();

@@ -41,6 +41,19 @@ Deno.test("cli.ts ends with the flow, whatever timers it left, and keeps its sec
   assertEquals(await printed([flow], options), "MILLRACE_LOG_LEVEL\nMILLRACE_TEST_RUN\n");
 });
 
+Deno.test("cli.ts ends with the exit code that the flow has set, on whichever worker", async () => {
+  const flow = `${flowFile("arguments.ts")}:withExitCode`;
+  const codes = [["process", "7", 1], ["deno", "3", 1], ["deno", "4", 2], [
+    "deno",
+    "0",
+    1,
+  ]] as const;
+  for (const [by, code, workers] of codes) {
+    const result = await runCli([flow, `-w${workers}`, "--", by, code]);
+    assertEquals(result, { code: Number(code), stdout: `${code}\n`, stderr: "" });
+  }
+});
+
 Deno.test("cli.ts takes a file:// URL as well as a path", async () => {
   const url = new URL("flows/numbers.ts", import.meta.url).href;
   assertEquals(await printed([`${url}:letters`]), "a\nb\n");

@@ -10,14 +10,16 @@ import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
 import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
-import { epochMilliseconds, type RunResult } from "../run.ts";
+import { epochMilliseconds } from "../run.ts";
 import { type StepChangeOptions, stepChangesOf, StepMatchError } from "../step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "../stop_limit.ts";
-import { Coordinator, type Job } from "./coordinator.ts";
+import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import type { RunStatus } from "./run_status.ts";
 import type { OutputTaps } from "./spawn.ts";
 import { permissionFlags } from "./worker_flags.ts";
+
+export type { ClusterResult };
 
 /** How a flow runs on worker processes. */
 export interface ClusterOptions extends StepChangeOptions, StopOptions {
@@ -121,7 +123,7 @@ const LASTING_MS = 60_000;
  *
  * @param moduleUrl The module that exports the flow: an absolute URL.
  * @returns Counts for each step, once the inputs have ended or a graceful stop is done, and every
- * output has made all durable.
+ * output has made all durable; and the exit code that the flow has set, if any.
  * @throws {StepError} If a step fails.
  * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a later
  * run go on.
@@ -146,7 +148,7 @@ const LASTING_MS = 60_000;
 export async function spawnCluster(
   moduleUrl: string | URL,
   options: ClusterOptions = {},
-): Promise<RunResult> {
+): Promise<ClusterResult> {
   requireOptions("spawnCluster", options, OPTIONS);
   const { signal, killSignal, restarts = 0, log = silentLog } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
@@ -210,7 +212,7 @@ function jobOf(
 async function runOnce(
   coordinator: Coordinator,
   { signal, killSignal }: ClusterOptions,
-): Promise<RunResult> {
+): Promise<ClusterResult> {
   const stop = () => coordinator.stop();
   const kill = () => coordinator.kill();
   signal?.addEventListener("abort", stop, { once: true });

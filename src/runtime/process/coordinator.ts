@@ -35,6 +35,15 @@ import { type RunStatus, runStatusOf, sumCounts } from "./run_status.ts";
 import { chooseFolder, makeFolder, removeFolder, type SocketAddress } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker, type WorkerChild } from "./spawn.ts";
 
+/** What came of a run on worker processes. */
+export interface ClusterResult extends RunResult {
+  /**
+   * What the flow has set as `Deno.exitCode` or `process.exitCode`: that of the first worker where it
+   * is not 0, else 0.
+   */
+  readonly exitCode: number;
+}
+
 /** What a coordinator runs, and how. */
 export interface Job {
   readonly moduleUrl: string;
@@ -80,6 +89,8 @@ interface WorkerState {
   status: WorkerStatus | null;
   /** What it had not done when the run was cut short, as it says itself. */
   left: readonly LeftStep[] | null;
+  /** What its process exited with once it had finished: the flow may have set a code. */
+  exitCode: number;
 }
 
 /** One run on worker processes. */
@@ -132,7 +143,7 @@ export class Coordinator {
    *
    * @throws {Error} What made it fail.
    */
-  async run(): Promise<RunResult> {
+  async run(): Promise<ClusterResult> {
     let listener: ControlListener | null = null;
     try {
       listener = await this.#spawn();
@@ -141,7 +152,8 @@ export class Coordinator {
       this.#stopLimit.clear();
       await this.#leave(this.#hurryMs ?? LEAVE_MS);
       const steps = sumCounts(this.#workers.map(({ status }) => status?.steps ?? []));
-      return { steps, stopped: this.#stopped };
+      const exitCode = this.#workers.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+      return { steps, stopped: this.#stopped, exitCode };
     } catch (error) {
       this.#stopLimit.clear();
       this.#broadcast({ kind: "abort" });
@@ -224,6 +236,7 @@ export class Coordinator {
         loaded: null,
         status: null,
         left: null,
+        exitCode: 0,
       };
       this.#workers.push(state);
       void child.exited.then((status) => this.#onExit(state, status));
@@ -445,6 +458,7 @@ export class Coordinator {
 
   /** A worker that leaves before it has finished, and has not said why, has been killed or has quit. */
   #onExit(state: WorkerState, { code, signal }: Deno.CommandStatus): void {
+    if (state.phase === "finished" && signal === null) state.exitCode = code;
     if (state.phase === "finished" || this.#cut !== null) return;
     const how = signal === null ? `with code ${code}` : `by ${signal}`;
     const why = signal === "SIGKILL" || signal === "SIGABRT" || signal === "SIGTRAP"

@@ -53,7 +53,9 @@ async function main(): Promise<void> {
   }
   // Done, or the coordinator has gone, and perhaps before the folder could be removed.
   await removeFolder(folder);
-  Deno.exit(0); // whatever the flow left running; without a coordinator there is nobody to serve
+  // Whatever the flow left running; without a coordinator there is nobody to serve. The code is the
+  // one that the flow has set as Deno.exitCode or process.exitCode, else 0.
+  Deno.exit();
 }
 
 function followSignals(link: ControlLink<ToWorker, ToCoordinator>): void {

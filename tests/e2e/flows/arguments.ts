@@ -1,4 +1,5 @@
 /** Flows that print what they were given. */
+import process from "node:process";
 import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
 
 function printing(lines: readonly string[]): Dataflow<string> {
@@ -23,3 +24,14 @@ export function environment(): Dataflow<string> {
 }
 
 export default printing(Deno.args);
+
+/** Sets an exit code while it runs, as Deno's or as Node's: on the worker that has the items. */
+export function withExitCode([by, code]: readonly string[]): Dataflow<string> {
+  return new Dataflow("with-exit-code")
+    .input("lines", new TestingInputConfig([code]))
+    .inspect((code) => {
+      if (by === "process") process.exitCode = Number(code);
+      else Deno.exitCode = Number(code);
+    })
+    .capture(new StdOutputConfig());
+}

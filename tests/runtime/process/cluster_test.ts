@@ -49,6 +49,7 @@ Deno.test("spawnCluster() runs a flow and resolves with the counts of its steps"
       { stepId: "capture-1", kind: "capture", in: 3, out: 0 },
     ],
     stopped: false,
+    exitCode: 0,
   });
   assertEquals([printed.stdout, printed.stderr], ["2\n4\n6\n", ""]);
 });
