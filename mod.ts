@@ -22,9 +22,15 @@
  */
 
 // Building a flow.
-export { Dataflow, type MergerOf, type WindowedDataflow } from "./src/dataflow/dataflow.ts";
+export {
+  Dataflow,
+  type MergerOf,
+  type OnlyKeyed,
+  type WindowedDataflow,
+} from "./src/dataflow/dataflow.ts";
 export type { Inferred } from "./src/core/inferred.ts";
 export type { MapAsyncOptions } from "./src/operators/map_async.ts";
+export type { StepOptions } from "./src/operators/user_function.ts";
 export type { Compare } from "./src/operators/compare.ts";
 export type { StateOptions } from "./src/operators/ttl.ts";
 export type {

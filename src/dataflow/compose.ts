@@ -5,6 +5,7 @@
  */
 import { FlowDefinitionError } from "../core/errors.ts";
 import type { StepId } from "../core/ids.ts";
+import { preview } from "../core/preview.ts";
 import type { BuildLogic } from "../graph/contracts.ts";
 import { type FLOW_BRAND, type FlowBrand, type FlowPosition, positionOf } from "../graph/graph.ts";
 import type { StepNode } from "../graph/nodes.ts";
@@ -46,6 +47,19 @@ export function requireSameFlow(handle: Handle, other: Handle, verb: string): vo
         `start both with .input on the same Dataflow`,
     );
   }
+}
+
+/** The nodes of the streams that are merged into one. */
+export function mergedNodes(handle: Handle, others: readonly unknown[]): StepNode[] {
+  return others.map((other) => {
+    if (positionOf(other) === null) {
+      throw new FlowDefinitionError(
+        `merge takes streams, and options such as { id: "all" } last; got ${preview(other)}`,
+      );
+    }
+    requireSameFlow(handle, other as Handle, "merge");
+    return nodeOf(other as Handle, "merge");
+  });
 }
 
 /** Adds a stateful step, behind the exchange that brings each item to the owner of its key. */

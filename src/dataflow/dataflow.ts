@@ -46,6 +46,7 @@ import type { StatefulKind } from "../operators/stateful.ts";
 import { statefulFlatMapLogic } from "../operators/stateful_flat_map.ts";
 import { statefulMapLogic } from "../operators/stateful_map.ts";
 import { type StateOptions, withTtl } from "../operators/ttl.ts";
+import type { StepOptions } from "../operators/user_function.ts";
 import { joinFold, sidedClock } from "../operators/windows/join_fold.ts";
 import {
   collectFold,
@@ -64,8 +65,8 @@ import {
   addWindowStep,
   type Handle,
   joinStreams,
+  mergedNodes,
   nodeOf,
-  requireSameFlow,
   standing,
 } from "./compose.ts";
 
@@ -140,40 +141,65 @@ export class Dataflow<out T = never> {
    * One item in, one item out. `f` is synchronous; what must be awaited goes into
    * {@linkcode Dataflow.mapAsync}. It must change neither the item, which branches share, nor later
    * on what it has returned.
+   *
+   * @param options `id` names the step in errors, counts and the log, as with all stateless steps.
+   * @throws {FlowDefinitionError} If the id is taken.
+   *
+   * @example A step that errors name
+   * ```ts
+   * import { assertEquals, assertRejects } from "@std/assert";
+   * import { Dataflow, run, StepError, TestingInputConfig, TestingOutputConfig } from "millrace";
+   *
+   * const flow = new Dataflow("numbers")
+   *   .input("texts", new TestingInputConfig(["1", "x"]))
+   *   .map((text) => BigInt(text), { id: "parse" })
+   *   .capture(new TestingOutputConfig<bigint>([]));
+   * const error = await assertRejects(() => run(flow), StepError);
+   * assertEquals(error.stepId, "parse");
+   * ```
    */
-  map<U extends Inferred>(f: (item: T) => U): Dataflow<U> {
-    return extend(this, mapNode(nodeOf(this, "map"), f));
+  map<U extends Inferred>(f: (item: T) => U, options: StepOptions = {}): Dataflow<U> {
+    return extend(this, mapNode(nodeOf(this, "map"), f, options));
   }
 
   /**
    * Sends on each item of the iterable that `f` gives, in order. A string is an error. `f` must
    * change neither the item, which branches share, nor later on what it has given.
    */
-  flatMap<U extends Inferred>(f: (item: T) => Iterable<U>): Dataflow<U> {
-    return extend(this, flatMapNode(nodeOf(this, "flatMap"), f));
+  flatMap<U extends Inferred>(
+    f: (item: T) => Iterable<U>,
+    options: StepOptions = {},
+  ): Dataflow<U> {
+    return extend(this, flatMapNode(nodeOf(this, "flatMap"), f, options));
   }
 
   /** Keeps the items for which the type guard `p` holds, and narrows their type. */
-  filter<U extends T>(p: (item: T) => item is U): Dataflow<U>;
+  filter<U extends T>(p: (item: T) => item is U, options?: StepOptions): Dataflow<U>;
   /** Keeps the items for which `p` gives `true`. Anything but `true` or `false` is an error. */
-  filter(p: (item: T) => boolean): Dataflow<T>;
-  filter(p: (item: T) => boolean): Dataflow<T> {
-    return extend(this, filterNode(nodeOf(this, "filter"), p));
+  filter(p: (item: T) => boolean, options?: StepOptions): Dataflow<T>;
+  filter(p: (item: T) => boolean, options: StepOptions = {}): Dataflow<T> {
+    return extend(this, filterNode(nodeOf(this, "filter"), p, options));
   }
 
   /** Sends on what `f` gives, unless that is `null` or `undefined`. It must not change the item. */
-  filterMap<U extends Inferred>(f: (item: T) => U): Dataflow<NonNullable<U>> {
-    return extend(this, filterMapNode(nodeOf(this, "filterMap"), f));
+  filterMap<U extends Inferred>(
+    f: (item: T) => U,
+    options: StepOptions = {},
+  ): Dataflow<NonNullable<U>> {
+    return extend(this, filterMapNode(nodeOf(this, "filterMap"), f, options));
   }
 
   /** Calls `f` with each item, and sends the item on. It must not change the item. */
-  inspect(f: (item: T) => unknown): Dataflow<T> {
-    return extend(this, inspectNode(nodeOf(this, "inspect"), f));
+  inspect(f: (item: T) => unknown, options: StepOptions = {}): Dataflow<T> {
+    return extend(this, inspectNode(nodeOf(this, "inspect"), f, options));
   }
 
   /** Calls `f` with the epoch and each item, and sends the item on. */
-  inspectEpoch(f: (epoch: number, item: T) => unknown): Dataflow<T> {
-    return extend(this, inspectEpochNode(nodeOf(this, "inspectEpoch"), f));
+  inspectEpoch(
+    f: (epoch: number, item: T) => unknown,
+    options: StepOptions = {},
+  ): Dataflow<T> {
+    return extend(this, inspectEpochNode(nodeOf(this, "inspectEpoch"), f, options));
   }
 
   /**
@@ -184,6 +210,8 @@ export class Dataflow<out T = never> {
    * @param f Gets the item and a signal that is aborted when the run fails or is stopped at once, and when a
    * graceful stop has nearly used up its time (`stopTimeout`). A call that rejects after that is no error:
    * the run ends at the last committed epoch.
+   * @param options How many calls there may be at once, whether results keep their order, and the
+   * step's id.
    *
    * @example
    * ```ts
@@ -211,13 +239,15 @@ export class Dataflow<out T = never> {
    *
    * @throws {FlowDefinitionError} If one of the others belongs to another flow.
    */
-  merge<U = never>(...others: Dataflow<U>[]): Dataflow<T | U> {
-    const upstreams = [nodeOf(this, "merge")];
-    for (const other of others) {
-      requireSameFlow(this, other, "merge");
-      upstreams.push(nodeOf(other, "merge"));
-    }
-    return extend(this, mergeNode(upstreams));
+  merge<U = never>(...others: [...Dataflow<U>[], options: StepOptions]): Dataflow<T | U>;
+  /** One stream of this and the others. Items of each stream keep their order. */
+  merge<U = never>(...others: Dataflow<U>[]): Dataflow<T | U>;
+  merge<U = never>(...others: (Dataflow<U> | StepOptions)[]): Dataflow<T | U> {
+    const last = others.at(-1);
+    const options = last === undefined || positionOf(last) !== null ? {} : last as StepOptions;
+    const streams = options === last ? others.slice(0, -1) : others;
+    const upstreams = [nodeOf(this, "merge"), ...mergedNodes(this, streams)];
+    return extend(this, mergeNode(upstreams, options));
   }
 
   /**
@@ -227,23 +257,30 @@ export class Dataflow<out T = never> {
    */
   branch<U extends T>(
     p: (item: T) => item is U,
+    options?: StepOptions,
   ): [yes: Dataflow<U>, no: Dataflow<Exclude<T, U>>];
   /** Parts the stream into the items for which `p` gives `true`, and those with `false`. */
-  branch(p: (item: T) => boolean): [yes: Dataflow<T>, no: Dataflow<T>];
-  branch(p: (item: T) => boolean): [yes: Dataflow<T>, no: Dataflow<T>] {
-    const { ask, yes, no } = branchNodes(nodeOf(this, "branch"), p);
+  branch(
+    p: (item: T) => boolean,
+    options?: StepOptions,
+  ): [yes: Dataflow<T>, no: Dataflow<T>];
+  branch(
+    p: (item: T) => boolean,
+    options: StepOptions = {},
+  ): [yes: Dataflow<T>, no: Dataflow<T>] {
+    const { ask, yes, no } = branchNodes(nodeOf(this, "branch"), p, options);
     const asked = extend<T>(this, ask);
     return [extend(asked, yes), extend(asked, no)];
   }
 
   /** Spreads items evenly over the workers, for work that is heavy and needs no key. */
-  redistribute(): Dataflow<T> {
-    return extend(this, redistributeNode(nodeOf(this, "redistribute")));
+  redistribute(options: StepOptions = {}): Dataflow<T> {
+    return extend(this, redistributeNode(nodeOf(this, "redistribute"), options));
   }
 
   /** Makes `[f(item), item]` of each item, for the stateful steps. The key must be a string. */
-  keyOn(f: (item: T) => string): Dataflow<Keyed<T>> {
-    return extend(this, keyOnNode(nodeOf(this, "keyOn"), f));
+  keyOn(f: (item: T) => string, options: StepOptions = {}): Dataflow<Keyed<T>> {
+    return extend(this, keyOnNode(nodeOf(this, "keyOn"), f, options));
   }
 
   /**
@@ -251,10 +288,11 @@ export class Dataflow<out T = never> {
    * share.
    */
   mapValue<V, U extends Inferred>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     f: (value: V) => U,
+    options: StepOptions = {},
   ): Dataflow<Keyed<U>> {
-    return extend(this, mapValueNode(nodeOf(this, "mapValue"), f));
+    return extend(this, mapValueNode(nodeOf(this, "mapValue"), f, options));
   }
 
   /**
@@ -262,10 +300,11 @@ export class Dataflow<out T = never> {
    * must not change the value, which branches share.
    */
   flatMapValue<V, U extends Inferred>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     f: (value: V) => Iterable<U>,
+    options: StepOptions = {},
   ): Dataflow<Keyed<U>> {
-    return extend(this, flatMapValueNode(nodeOf(this, "flatMapValue"), f));
+    return extend(this, flatMapValueNode(nodeOf(this, "flatMapValue"), f, options));
   }
 
   /**
@@ -306,7 +345,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   stateful<V, W, S>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     build: BuildLogic<V, W, S>,
     options: StateOptions = {},
@@ -324,7 +363,7 @@ export class Dataflow<out T = never> {
    * @param options Whether keys are forgotten, and not emitted, after a time without values.
    */
   reduce<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     reducer: (acc: V, value: V) => V,
     isComplete: (acc: V) => boolean,
@@ -362,7 +401,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   statefulMap<V, W, S>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     build: (key: string) => S,
     mapper: (state: S, value: V) => [state: S | null, out: W],
@@ -377,7 +416,7 @@ export class Dataflow<out T = never> {
    * an iterable that is no array, such as a generator, are copied in any case.
    */
   statefulFlatMap<V, W, S>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     build: (key: string) => S,
     mapper: (state: S, value: V) => [state: S | null, outs: Iterable<W>],
@@ -393,7 +432,7 @@ export class Dataflow<out T = never> {
    * @param reducer May change its first argument in place, and must not change the second.
    */
   reduceFinal<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     reducer: (acc: V, value: V) => V,
   ): Dataflow<Keyed<V>> {
@@ -431,7 +470,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   foldFinal<V, A>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     build: (key: string) => A,
     folder: (acc: A, value: V) => A,
@@ -442,7 +481,7 @@ export class Dataflow<out T = never> {
   }
 
   /** How many values each key had, when the input ends. */
-  countFinal<V>(this: Dataflow<Keyed<V>>, stepId: StepId): Dataflow<Keyed<number>> {
+  countFinal<V>(this: Dataflow<Keyed<V>> & OnlyKeyed<T>, stepId: StepId): Dataflow<Keyed<number>> {
     return keyed(this, stepId, countFinalLogic(), { combiner: countFinalCombiner() });
   }
 
@@ -453,7 +492,7 @@ export class Dataflow<out T = never> {
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
   maxFinal<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
@@ -468,7 +507,7 @@ export class Dataflow<out T = never> {
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
   minFinal<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
@@ -526,7 +565,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   join<V, S extends JoinSides, M extends JoinMode = "complete">(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     sides: S,
     options: JoinOptions<M> = {},
@@ -561,7 +600,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   dedupe<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     options: DedupeOptions,
   ): Dataflow<Keyed<V>> {
@@ -594,7 +633,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   collect<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     options: CollectOptions,
   ): Dataflow<Keyed<V[]>> {
@@ -635,7 +674,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   reduceWindow<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
     windower: Windower,
@@ -656,7 +695,7 @@ export class Dataflow<out T = never> {
    * windows do, as sessions.
    */
   foldWindow<V, A, W extends Windower>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
     windower: W,
@@ -674,7 +713,7 @@ export class Dataflow<out T = never> {
    * must not change.
    */
   collectWindow<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
     windower: Windower,
@@ -684,7 +723,7 @@ export class Dataflow<out T = never> {
 
   /** How many values each window had. */
   countWindow<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
     windower: Windower,
@@ -699,7 +738,7 @@ export class Dataflow<out T = never> {
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
   maxWindow<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
     windower: Windower,
@@ -715,7 +754,7 @@ export class Dataflow<out T = never> {
    * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
    */
   minWindow<V>(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V>>,
     windower: Windower,
@@ -762,7 +801,7 @@ export class Dataflow<out T = never> {
    * ```
    */
   joinWindow<V, S extends JoinSides, M extends JoinMode = "final">(
-    this: Dataflow<Keyed<V>>,
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
     clock: WindowClock<NoInfer<V | JoinSideValue<S>>>,
     windower: Windower,
@@ -802,6 +841,15 @@ export class Dataflow<out T = never> {
     return this;
   }
 }
+
+/**
+ * Says what to do in the compiler's error where a stream without keys is given to a step that needs
+ * them: nothing has this property. Of a stream with keys it asks nothing.
+ *
+ * @typeParam T The items of the stream.
+ */
+export type OnlyKeyed<T> = [T] extends [Keyed<unknown>] ? unknown
+  : { readonly "this step needs [key, value] pairs: call keyOn(...) before it"?: never };
 
 /** The last argument of `foldWindow`, which windows that become one cannot do without. */
 export type MergerOf<W extends Windower, A> = W["overlap"] extends "never" | "may"

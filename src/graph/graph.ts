@@ -5,6 +5,7 @@
  */
 import { FlowDefinitionError } from "../core/errors.ts";
 import type { StepId } from "../core/ids.ts";
+import { preview } from "../core/preview.ts";
 import { freezeNode, type StepNode } from "./nodes.ts";
 
 /**
@@ -58,13 +59,13 @@ export class FlowDraft {
       const id: unknown = node.name.given;
       if (typeof id !== "string" || id === "") {
         throw new FlowDefinitionError(
-          `a step id must be a non-empty string; got ${Deno.inspect(id)}`,
+          `a step id must be a non-empty string; got ${preview(id)} in ${kindOf(node)}`,
         );
       }
       if (this.#given.has(id)) {
         throw new FlowDefinitionError(
-          `step id "${id}" is used twice in flow "${this.name}": ids name the steps' state, ` +
-            `so give each step one of its own`,
+          `step id "${id}" is used twice in flow "${this.name}": give each step one of its own, as ` +
+            `state and errors are known by it`,
         );
       }
       this.#given.add(id);
@@ -139,10 +140,15 @@ function freeName(
   }
 }
 
+/** What kind of step a node is, such as `map` or `stateful`. */
+export function kindOf(node: StepNode): string {
+  return node.kind === "chain" ? node.op.name : node.kind;
+}
+
 /** Each step as a line of text, by which two workers can tell whether they have the same graph. */
 export function describeSteps({ nodes, ids }: FlowGraph): string[] {
   return nodes.map((node) => {
-    const kind = node.kind === "chain" ? node.op.name : node.kind;
+    const kind = kindOf(node);
     const from = node.upstreams.map((upstream) => ids.get(upstream)!);
     return [`${kind} ${JSON.stringify(ids.get(node)!)}`, ...from.map((id) => JSON.stringify(id))]
       .join(" < ");

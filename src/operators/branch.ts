@@ -1,5 +1,5 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** The three nodes of a branch: the question, asked once an item, and its two answers. */
 export interface BranchNodes {
@@ -12,12 +12,18 @@ export interface BranchNodes {
 }
 
 /** Parts items by `p(item)`, which must be `true` or `false`. */
-export function branchNodes(upstream: StepNode, p: (item: never) => boolean): BranchNodes {
-  const name = nameAfter("branch", p);
+export function branchNodes(
+  upstream: StepNode,
+  p: (item: never) => boolean,
+  options: StepOptions = {},
+): BranchNodes {
+  const name = nameAfter("branch", p, options);
   const ask: ChainNode = { kind: "chain", name, upstreams: [upstream], op: question, fn: p };
   const answer = (part: "yes" | "no", op: ChainOp): ChainNode => ({
     kind: "chain",
-    name: { hint: part, numbered: false },
+    name: options.id === undefined
+      ? { hint: part, numbered: false }
+      : { given: `${options.id}.${part}` },
     upstreams: [ask],
     op,
     fn: p,

@@ -1,8 +1,9 @@
 import type { ExchangeNode, StepNode } from "../graph/nodes.ts";
+import { nameOf, type StepOptions } from "./user_function.ts";
 
 /** Spreads items evenly over the workers. */
-export function redistributeNode(upstream: StepNode): ExchangeNode {
-  const name = { hint: "redistribute", numbered: true };
+export function redistributeNode(upstream: StepNode, options: StepOptions = {}): ExchangeNode {
+  const name = nameOf("redistribute", options);
   return { kind: "exchange", name, upstreams: [upstream], route: "spread" };
 }
 

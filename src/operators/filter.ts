@@ -1,12 +1,22 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /**
  * Keeps the items for which `p(item)` is `true`. Anything but `true` or `false` is an error:
  * truthiness hides bugs.
  */
-export function filterNode(upstream: StepNode, p: (item: never) => boolean): ChainNode {
-  return { kind: "chain", name: nameAfter("filter", p), upstreams: [upstream], op: filter, fn: p };
+export function filterNode(
+  upstream: StepNode,
+  p: (item: never) => boolean,
+  options: StepOptions = {},
+): ChainNode {
+  return {
+    kind: "chain",
+    name: nameAfter("filter", p, options),
+    upstreams: [upstream],
+    op: filter,
+    fn: p,
+  };
 }
 
 const filter: ChainOp = {

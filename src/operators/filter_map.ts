@@ -1,9 +1,13 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** Sends on `f(item)`, unless it is `null` or `undefined`. */
-export function filterMapNode(upstream: StepNode, f: (item: never) => unknown): ChainNode {
-  const name = nameAfter("filterMap", f);
+export function filterMapNode(
+  upstream: StepNode,
+  f: (item: never) => unknown,
+  options: StepOptions = {},
+): ChainNode {
+  const name = nameAfter("filterMap", f, options);
   return { kind: "chain", name, upstreams: [upstream], op: filterMap, fn: f };
 }
 

@@ -1,9 +1,13 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** Sends on each item of the iterable `f(item)`, in order. A string is refused: see the check. */
-export function flatMapNode(upstream: StepNode, f: (item: never) => Iterable<unknown>): ChainNode {
-  const name = nameAfter("flatMap", f);
+export function flatMapNode(
+  upstream: StepNode,
+  f: (item: never) => Iterable<unknown>,
+  options: StepOptions = {},
+): ChainNode {
+  const name = nameAfter("flatMap", f, options);
   return { kind: "chain", name, upstreams: [upstream], op: flatMap, fn: f };
 }
 

@@ -1,12 +1,13 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** `[key, value]` becomes one `[key, each]` for each of the iterable `f(value)`, in order. */
 export function flatMapValueNode(
   upstream: StepNode,
   f: (value: never) => Iterable<unknown>,
+  options: StepOptions = {},
 ): ChainNode {
-  const name = nameAfter("flatMapValue", f);
+  const name = nameAfter("flatMapValue", f, options);
   return { kind: "chain", name, upstreams: [upstream], op: flatMapValue, fn: f };
 }
 

@@ -1,9 +1,13 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** Calls `f(item)` and sends the item on as it was. */
-export function inspectNode(upstream: StepNode, f: (item: never) => unknown): ChainNode {
-  const name = nameAfter("inspect", f);
+export function inspectNode(
+  upstream: StepNode,
+  f: (item: never) => unknown,
+  options: StepOptions = {},
+): ChainNode {
+  const name = nameAfter("inspect", f, options);
   return { kind: "chain", name, upstreams: [upstream], op: inspect, fn: f };
 }
 

@@ -1,12 +1,13 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** Calls `f(epoch, item)` with the epoch that the item belongs to, and sends the item on. */
 export function inspectEpochNode(
   upstream: StepNode,
   f: (epoch: number, item: never) => unknown,
+  options: StepOptions = {},
 ): ChainNode {
-  const name = nameAfter("inspectEpoch", f);
+  const name = nameAfter("inspectEpoch", f, options);
   return { kind: "chain", name, upstreams: [upstream], op: inspectEpoch, fn: f };
 }
 

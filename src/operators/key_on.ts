@@ -1,9 +1,19 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** Makes `[f(item), item]` of each item; the key must be a string. */
-export function keyOnNode(upstream: StepNode, f: (item: never) => string): ChainNode {
-  return { kind: "chain", name: nameAfter("keyOn", f), upstreams: [upstream], op: keyOn, fn: f };
+export function keyOnNode(
+  upstream: StepNode,
+  f: (item: never) => string,
+  options: StepOptions = {},
+): ChainNode {
+  return {
+    kind: "chain",
+    name: nameAfter("keyOn", f, options),
+    upstreams: [upstream],
+    op: keyOn,
+    fn: f,
+  };
 }
 
 const keyOn: ChainOp = {

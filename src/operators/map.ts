@@ -1,9 +1,19 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** One item in, one item out: `f(item)`. `null` and `undefined` are items like any other. */
-export function mapNode(upstream: StepNode, f: (item: never) => unknown): ChainNode {
-  return { kind: "chain", name: nameAfter("map", f), upstreams: [upstream], op: map, fn: f };
+export function mapNode(
+  upstream: StepNode,
+  f: (item: never) => unknown,
+  options: StepOptions = {},
+): ChainNode {
+  return {
+    kind: "chain",
+    name: nameAfter("map", f, options),
+    upstreams: [upstream],
+    op: map,
+    fn: f,
+  };
 }
 
 const map: ChainOp = {

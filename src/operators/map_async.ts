@@ -1,8 +1,9 @@
+import { preview } from "../core/preview.ts";
 import type { AsyncNode, StepNode } from "../graph/nodes.ts";
-import { nameAfterAny } from "./user_function.ts";
+import { nameAfterAny, type StepOptions } from "./user_function.ts";
 
-/** How `mapAsync` runs. */
-export interface MapAsyncOptions {
+/** How `mapAsync` runs, and what it is called. */
+export interface MapAsyncOptions extends StepOptions {
   /**
    * How many promises may be pending at once on each worker: a positive integer.
    *
@@ -24,10 +25,15 @@ export function mapAsyncNode(
   f: (item: never, signal: AbortSignal) => PromiseLike<unknown>,
   options: MapAsyncOptions,
 ): AsyncNode {
+  const name = nameAfterAny("mapAsync", f, options, ["id", "concurrency", "ordered"]);
   const { concurrency = 16, ordered = true } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new RangeError(`mapAsync's concurrency must be a positive integer; got ${concurrency}`);
+    throw new RangeError(
+      `mapAsync's concurrency must be a positive integer; got ${preview(concurrency)}`,
+    );
   }
-  const name = nameAfterAny("mapAsync", f);
+  if (typeof ordered !== "boolean") {
+    throw new TypeError(`mapAsync's ordered must be true or false; got ${preview(ordered)}`);
+  }
   return { kind: "async", name, upstreams: [upstream], fn: f, concurrency, ordered };
 }

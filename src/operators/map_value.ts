@@ -1,9 +1,13 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
-import { nameAfter } from "./user_function.ts";
+import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /** `[key, value]` becomes `[key, f(value)]`. */
-export function mapValueNode(upstream: StepNode, f: (value: never) => unknown): ChainNode {
-  const name = nameAfter("mapValue", f);
+export function mapValueNode(
+  upstream: StepNode,
+  f: (value: never) => unknown,
+  options: StepOptions = {},
+): ChainNode {
+  const name = nameAfter("mapValue", f, options);
   return { kind: "chain", name, upstreams: [upstream], op: mapValue, fn: f };
 }
 

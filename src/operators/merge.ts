@@ -1,11 +1,12 @@
-import type { MergeNode, StepName, StepNode } from "../graph/nodes.ts";
+import type { MergeNode, StepNode } from "../graph/nodes.ts";
+import { nameOf, type StepOptions } from "./user_function.ts";
 
 /** Several streams as one. Each stream's items keep their order; between streams there is none. */
 export function mergeNode(
   upstreams: readonly StepNode[],
-  name: StepName = { hint: "merge", numbered: true },
+  options: StepOptions = {},
 ): MergeNode {
-  return { kind: "merge", name, upstreams };
+  return { kind: "merge", name: nameOf("merge", options), upstreams };
 }
 
 /** The streams of a join as one. */

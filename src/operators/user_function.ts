@@ -3,27 +3,56 @@
  *
  * @module
  */
+import { requireOptions } from "../core/options.ts";
+import type { StepId } from "../core/ids.ts";
 import type { StepName } from "../graph/nodes.ts";
 
+/** What any stateless step takes as its last argument. */
+export interface StepOptions {
+  /**
+   * Names the step in errors, counts and the log: unique within the flow. Without one, the step has
+   * the name of its function, or else `map-1`, `map-2` and so on.
+   */
+  readonly id?: StepId;
+}
+
 /**
- * A step's name taken from its function: `parse` for `map(parse)`, else `map-1`, `map-2` … .
+ * A step's name: its id, or `parse` for `map(parse)`, else `map-1`, `map-2` … .
  *
- * @throws {TypeError} If `fn` is no function, or an `async` one, where `step` is synchronous.
+ * @throws {TypeError} If `fn` is no function, or an `async` one, where `step` is synchronous; or if
+ * there is no such option.
  */
-export function nameAfter(step: string, fn: unknown): StepName {
+export function nameAfter(step: string, fn: unknown, options: StepOptions): StepName {
   requireFunction(step, fn);
   if (fn.constructor.name === "AsyncFunction") {
     throw new TypeError(
       `${step} is synchronous but was given an async function: use mapAsync for what must be awaited`,
     );
   }
-  return nameAfterAny(step, fn);
+  return nameAfterAny(step, fn, options);
 }
 
 /** The same for a step that awaits, where an `async` function is welcome. */
-export function nameAfterAny(step: string, fn: unknown): StepName {
+export function nameAfterAny(
+  step: string,
+  fn: unknown,
+  options: StepOptions,
+  known: readonly string[] = ["id"],
+): StepName {
   requireFunction(step, fn);
+  const name = givenName(step, options, known);
+  if (name !== null) return name;
   return fn.name === "" ? { hint: step, numbered: true } : { hint: fn.name, numbered: false };
+}
+
+/** The name of a step without a function. */
+export function nameOf(step: string, options: StepOptions): StepName {
+  return givenName(step, options, ["id"]) ?? { hint: step, numbered: true };
+}
+
+function givenName(step: string, options: StepOptions, known: readonly string[]): StepName | null {
+  requireOptions(step, options, known);
+  return options.id === undefined ? null : { given: options.id };
 }
 
 /** Throws a `TypeError` unless `fn` is a function; `what` says which, such as `reduce's reducer`. */

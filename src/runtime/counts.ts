@@ -4,6 +4,7 @@
  * @module
  */
 import type { StepId } from "../core/ids.ts";
+import { kindOf } from "../graph/graph.ts";
 import type { StepNode } from "../graph/nodes.ts";
 import type { StepCounter } from "./chain.ts";
 import { combinerBehind, type Plan } from "./plan.ts";
@@ -56,7 +57,7 @@ export class FlowCounter implements StepCounter {
       const out = this.#isMoved(node) || isCounted(node) ? counted : into;
       outs.set(node, out);
       const stepId = ids.get(node)!;
-      const kind = node.kind === "chain" ? node.op.name : node.kind;
+      const kind = kindOf(node);
       if (node.kind === "capture") return { stepId, kind, in: counted, out: 0 };
       return { stepId, kind, in: into, out };
     });
