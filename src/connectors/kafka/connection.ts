@@ -5,10 +5,12 @@
  */
 import { sleep, within } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
+import { type Coordinated, findCoordinator } from "./find_coordinator.ts";
 import {
   type Broker,
   type Cluster,
   connectedBroker,
+  controllerBroker,
   createCluster,
   type KafkaBroker,
   uncommitted,
@@ -17,6 +19,7 @@ import { fetchMetadata, type Metadata } from "./metadata.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import type { ConnectionSettings, Isolation } from "./properties.ts";
+import { missingRequest } from "./request_versions.ts";
 import { hintOf, refusalOf } from "./security.ts";
 
 /** How long the first connection may take, in milliseconds. */
@@ -37,6 +40,18 @@ const NOT_YET_COORDINATED: ReadonlySet<string> = new Set([
   "GROUP_COORDINATOR_NOT_AVAILABLE",
   "GROUP_LOAD_IN_PROGRESS",
   "NOT_COORDINATOR_FOR_GROUP",
+  "KafkaJSBrokerNotFound", // the coordinator, in metadata that is older than it
+]);
+
+/** What KafkaJS throws for a request that the broker does not have. */
+const MISSING_REQUEST = "KafkaJSServerDoesNotSupportApiKey";
+
+/** Errors that say nothing without the request that they answer. */
+const VAGUE_TYPES: ReadonlySet<string> = new Set([
+  "UNKNOWN",
+  "INVALID_REQUEST",
+  "UNSUPPORTED_VERSION",
+  "KAFKAJS_UNKNOWN_ERROR_CODE",
 ]);
 
 /** Errors after which trying again is no use. */
@@ -58,6 +73,8 @@ export function isFatal(error: unknown): boolean {
     name === "KafkaJSSASLAuthenticationError" ||
     name === "KafkaSecurityError" ||
     name === "KafkaJSNotImplemented" ||
+    name === "UnsupportedRequestError" ||
+    name === MISSING_REQUEST ||
     (type !== undefined && FATAL_TYPES.has(type));
 }
 
@@ -111,9 +128,11 @@ export class KafkaConnection {
    * Connects for the first time, makes sure that the topic is there, and asks for what is needed to
    * begin, all of it again where that fails.
    *
+   * @param options.mustExist Whether a topic that is not there is an error at once. A broker that has
+   * just been told of a new topic may not know it yet.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
-  async open<R>(ask: () => Promise<R>): Promise<R> {
+  async open<R>(ask: () => Promise<R>, { mustExist = true } = {}): Promise<R> {
     const deadline = performance.now() + FIRST_CONNECTION_MS;
     for (;;) {
       let found = false; // a leader may not know yet of a topic that is there
@@ -125,7 +144,7 @@ export class KafkaConnection {
         return answer;
       } catch (error) {
         this.drop();
-        const missing = !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+        const missing = mustExist && !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
         if (missing) throw this.#noTopic(error);
         const refusal = this.#refusalOf(error);
         if (refusal !== null) throw this.#refused(refusal, error);
@@ -191,7 +210,24 @@ export class KafkaConnection {
   /** A broker that any request without a leader can go to. */
   async anyBroker(): Promise<KafkaBroker> {
     const cluster = await this.cluster();
-    return await this.#connected(cluster, cluster.findControllerBroker());
+    return await this.#connected(cluster, connectedBroker(cluster));
+  }
+
+  /** The broker that makes and deletes topics: nothing else needs it. */
+  async controller(): Promise<KafkaBroker> {
+    const cluster = await this.cluster();
+    return await this.#connected(cluster, controllerBroker(cluster));
+  }
+
+  /** The broker that keeps a consumer group, or a transactional id. */
+  async coordinator(of: Coordinated): Promise<KafkaBroker> {
+    const nodeId = String(await findCoordinator(await this.anyBroker(), of));
+    const cluster = await this.cluster();
+    const finding = cluster.findBroker({ nodeId }).catch((error) => {
+      if (kindOf(error) !== "KafkaJSBrokerNotFound") throw error;
+      return cluster.findBroker({ nodeId }); // with newer metadata, which the first call asked for
+    });
+    return await this.#connected(cluster, finding);
   }
 
   /** A broker of a cluster, once it is connected, and only if the cluster has not been dropped. */
@@ -203,9 +239,7 @@ export class KafkaConnection {
 
   /** What a broker knows of our topics now: nothing that was kept from before. */
   async metadata(): Promise<Metadata> {
-    const cluster = await this.cluster();
-    const broker = await this.#connected(cluster, connectedBroker(cluster));
-    return await fetchMetadata(broker, this.#topics);
+    return await fetchMetadata(await this.anyBroker(), this.#topics);
   }
 
   /** Offsets of partitions, by the name of their position. */
@@ -254,9 +288,7 @@ export class KafkaConnection {
     }));
     for (const deadline = performance.now() + COORDINATOR_MS;;) {
       try {
-        const cluster = await this.cluster();
-        const finding = cluster.findGroupCoordinator({ groupId });
-        const coordinator = await this.#connected(cluster, finding);
+        const coordinator = await this.coordinator({ kind: "group", id: groupId });
         await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
         return;
       } catch (error) {
@@ -356,7 +388,11 @@ export class KafkaConnection {
 
 /** What KafkaJS says, without its class names and its advice to report a bug. */
 export function messageOfKafka(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const { name, message, type, apiName } = error as Error & { type?: string; apiName?: string };
+  if (apiName === undefined) return message;
+  if (name === MISSING_REQUEST) return missingRequest(apiName).message;
+  return VAGUE_TYPES.has(type ?? "") ? `${apiName}: ${message}` : message;
 }
 
 async function disconnect(connected: Cluster | Broker, log: Log): Promise<void> {

@@ -13,6 +13,8 @@ import net, { isIP } from "node:net";
 import tls from "node:tls";
 // @ts-types="./kafkajs_types.ts"
 import { type Broker, type Cluster, Kafka, logLevel, type SocketFactory } from "kafkajs";
+// @ts-types="./connection_pool_types.ts"
+import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 // @ts-types="./kafkajs_types.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 // @ts-types="./kafkajs_types.ts"
@@ -20,6 +22,12 @@ import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
 import type { Acks, ConnectionSettings, Isolation } from "./properties.ts";
+import {
+  type BrokerVersions,
+  type KnownVersions,
+  requireTaken,
+  versionFor,
+} from "./request_versions.ts";
 import { securityOf } from "./security.ts";
 import { WireReader } from "./wire.ts";
 
@@ -27,39 +35,21 @@ export { type Broker, Buffer, type Cluster };
 
 /** A broker, with what KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {
+  /** Its number in the cluster; `null` as long as that is not known. */
+  readonly nodeId: number | null;
   /** The versions of each request that it knows, by the request's key. */
-  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
+  readonly versions: BrokerVersions;
   /** Its connections. */
-  readonly connectionPool: {
-    /** Sends a request, and gives what `parse` made of the response. */
-    send(protocol: {
-      request: {
-        apiKey: number;
-        apiVersion: number;
-        apiName: string;
-        expectResponse: () => boolean;
-        encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
-      };
-      response: {
-        decode: (payload: Buffer) => Promise<unknown>;
-        parse: (decoded: unknown) => Promise<unknown>;
-      };
-    }): Promise<unknown>;
-  };
-  /** Asks for a producer id, for idempotent writes, and with an id of ours for transactions. */
-  initProducerId(
-    request: { transactionalId?: string; transactionTimeout: number },
-  ): Promise<ProducerIdentity>;
+  readonly connectionPool: Pick<ConnectionPool, "send">;
   /** Makes a partition's writes part of a transaction. */
   addPartitionsToTxn(
-    request: ProducerIdentity & {
-      transactionalId: string;
+    request: Transaction & {
       topics: { topic: string; partitions: number[] }[];
     },
   ): Promise<unknown>;
   /** Ends a transaction: `true` commits it. */
   endTxn(
-    request: ProducerIdentity & { transactionalId: string; transactionResult: boolean },
+    request: Transaction & { transactionResult: boolean },
   ): Promise<unknown>;
   /** Joins a group. Answers when all of its members have. */
   joinGroup(request: {
@@ -89,8 +79,10 @@ export interface KafkaBroker extends Broker {
       topic: string;
       numPartitions: number;
       replicationFactor: number;
-      configEntries: { name: string; value: string }[];
+      configEntries: ConfigEntry[];
     }[];
+    /** Whether the topics are only looked at, and not made. */
+    validateOnly?: boolean;
   }): Promise<unknown>;
   /** Deletes topics. */
   deleteTopics(request: { topics: string[] }): Promise<unknown>;
@@ -102,17 +94,15 @@ export interface KafkaBroker extends Broker {
   >;
 }
 
-/** The broker that keeps a transactional id's transactions. KafkaJS finds it, but does not declare it. */
-export async function transactionCoordinator(
-  cluster: Cluster,
-  transactionalId: string,
-): Promise<KafkaBroker> {
-  const request = { groupId: transactionalId, coordinatorType: 1 };
-  return await cluster.findGroupCoordinator(request) as KafkaBroker;
+/** A setting of a topic. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
 }
 
-/** What an idempotent producer is known by. */
-export interface ProducerIdentity {
+/** Whose transaction a request is about, as KafkaJS takes it. */
+interface Transaction {
+  readonly transactionalId: string;
   readonly producerId: string;
   readonly producerEpoch: number;
 }
@@ -122,6 +112,10 @@ export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
 
 /** Codes that are newer than KafkaJS. */
 const NEWER_CODES: Readonly<Record<number, { type: string; message: string }>> = {
+  90: {
+    type: "PRODUCER_FENCED",
+    message: "There is a newer producer with the same transactional id",
+  },
   100: {
     type: "UNKNOWN_TOPIC_ID",
     message: "This server does not host a topic of this id",
@@ -132,28 +126,36 @@ const NEWER_CODES: Readonly<Record<number, { type: string; message: string }>> =
   },
 };
 
-/** The error that a code of the protocol stands for. */
-export function errorOfCode(code: number): Error & { readonly type: string } {
-  const error: Error & { readonly type: string } = createErrorFromCode(code);
+/** What a code of the protocol stands for, and where it is known, in answer to which request it came. */
+export type ProtocolError = Error & { readonly type: string; readonly apiName?: string };
+
+/** The error that a code of the protocol stands for. `apiName` is the request that it answers. */
+export function errorOfCode(code: number, apiName?: string): ProtocolError {
+  const error = createErrorFromCode(code);
+  if (apiName !== undefined) Object.assign(error, { apiName });
   const newer = NEWER_CODES[code];
   return newer === undefined ? error : Object.assign(error, newer, { code, retriable: true });
 }
 
 /** Any broker that a cluster has a connection to; else one that it can connect to. */
 export async function connectedBroker(cluster: Cluster): Promise<KafkaBroker> {
-  const { brokerPool } = cluster as Cluster & {
-    readonly brokerPool: { findConnectedBroker(): Promise<KafkaBroker> };
-  };
-  return await brokerPool.findConnectedBroker();
+  return await cluster.brokerPool.findConnectedBroker() as KafkaBroker;
 }
 
-/** A request of the protocol, and how to read what comes back. */
-export interface Request<R> {
-  readonly apiKey: number;
-  readonly apiName: string;
-  /** The versions that we write and read; the newest that the broker knows is taken. */
-  readonly oldest: number;
-  readonly newest: number;
+/**
+ * The broker that makes and deletes topics. Any other where the metadata does not say which one it is,
+ * or names one that it does not list: newer brokers pass such requests on.
+ */
+export async function controllerBroker(cluster: Cluster): Promise<KafkaBroker> {
+  const { metadata } = cluster.brokerPool;
+  const listed = metadata?.brokers.some(({ nodeId }) => nodeId === metadata.controllerId) ?? false;
+  return listed ? await cluster.findControllerBroker() as KafkaBroker : connectedBroker(cluster);
+}
+
+/**
+ * A request of the protocol, in the versions that we write and read, and how to read what comes back.
+ */
+export interface Request<R> extends KnownVersions {
   /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
   readonly flexibleFrom?: number;
   readonly encode: (version: number) => Buffer;
@@ -166,14 +168,11 @@ const NO_TAGS = Buffer.of(0);
 /**
  * Sends a request with our own encoding over KafkaJS's connection.
  *
- * @throws {Error} If the broker knows none of the versions, or does not answer.
+ * @throws {Error} If the broker takes none of the versions, or does not answer.
  */
-export async function sendRequest<R>(
-  broker: KafkaBroker,
-  { apiKey, apiName, oldest, newest, flexibleFrom = Infinity, encode, decode }: Request<R>,
-): Promise<R> {
-  const version = Math.min(newest, broker.versions[apiKey].maxVersion);
-  if (version < oldest) throw new Error("the broker is older than Kafka 0.11, which we need");
+export async function sendRequest<R>(broker: KafkaBroker, request: Request<R>): Promise<R> {
+  const { apiKey, apiName, flexibleFrom = Infinity, encode, decode } = request;
+  const version = versionFor(request, broker.versions);
   const flexible = version >= flexibleFrom;
   // KafkaJS writes headers without tagged fields, and reads them as part of what follows.
   const body = flexible ? Buffer.concat([NO_TAGS, encode(version)]) : encode(version);
@@ -203,6 +202,26 @@ function behindTags(payload: Buffer): Buffer {
 }
 
 quietTimers();
+checkRequests();
+
+/**
+ * KafkaJS picks the newest version of a request that both sides know by the broker's newest alone, and
+ * its errors do not say which request they answer. All requests go through here, our own too.
+ */
+function checkRequests(): void {
+  const { prototype } = ConnectionPool;
+  const original = prototype.send;
+  prototype.send = async function (this: ConnectionPool, protocol) {
+    const { apiKey, apiName, apiVersion } = protocol.request;
+    const taken = this.pool[0].versions?.[apiKey];
+    if (taken !== undefined) requireTaken(apiName, apiVersion, taken);
+    try {
+      return await original.call(this, protocol);
+    } catch (error) {
+      throw error instanceof Error ? Object.assign(error, { apiName }) : error;
+    }
+  };
+}
 
 /**
  * Every response has KafkaJS set a timer with a negative delay, which prints a warning and, while the

@@ -70,13 +70,13 @@ export interface ConsumerConfig {
 
 /** The connections to a cluster's brokers, and what is known about its topics. */
 export interface Cluster {
+  readonly brokerPool: BrokerPool;
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addMultipleTargetTopics(topics: string[]): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
   findBroker(node: { nodeId: string }): Promise<Broker>;
   findControllerBroker(): Promise<Broker>;
-  findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): PartitionMetadata[];
   fetchTopicsOffset(
     topics: {
@@ -86,6 +86,16 @@ export interface Cluster {
       fromTimestamp?: number;
     }[],
   ): Promise<TopicOffsets[]>;
+}
+
+/** What a cluster knows of its brokers. */
+export interface BrokerPool {
+  /** `null` until a broker has been asked. */
+  readonly metadata: {
+    readonly controllerId: number;
+    readonly brokers: readonly { readonly nodeId: number }[];
+  } | null;
+  findConnectedBroker(): Promise<Broker>;
 }
 
 /** A partition, as the cluster's metadata has it. */

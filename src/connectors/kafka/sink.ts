@@ -16,11 +16,13 @@ import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { AckRate } from "./ack_rate.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
-import { ACKS, type ProducerIdentity } from "./kafkajs.ts";
+import { initProducerId, type ProducerIdentity } from "./init_producer_id.ts";
+import { ACKS } from "./kafkajs.ts";
 import { partitionerOf } from "./partitioner.ts";
 import { type PartitionBatch, produce } from "./produce.ts";
 import { compressBatch, encodeRecordBatch } from "./record_batch.ts";
 import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
+import { requireCodec } from "./request_versions.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
 import { TopicReplacedError } from "./topic_watch.ts";
 import { WrittenTopic } from "./written_topic.ts";
@@ -55,6 +57,7 @@ export async function openKafkaWriter(
       await written.open();
       return (await connection.leaders(topic)).size;
     });
+    requireCodec(output.compression, (await connection.anyBroker()).versions);
     return new KafkaWriter(settings, { connection, written, partitions: count }, at);
   } catch (error) {
     await connection.close();
@@ -313,6 +316,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   ): Promise<unknown> {
     const { topic, output } = this.#settings;
     const broker = await this.#connection.broker(leader);
+    requireCodec(output.compression, broker.versions); // it may be older than the one at the start
     const options = { topic, acks: ACKS[output.acks], timeoutMs: output.ackTimeoutMs };
     let problem: unknown;
     for (const { partition, error } of await produce(broker, batches, options)) {
@@ -331,7 +335,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     if (batch.encoded !== undefined) return batch.encoded;
     const { compression, compressionLevel } = this.#settings.output;
     const plain = encodeRecordBatch(batch.records, {
-      producerId: BigInt(identity?.producerId ?? -1),
+      producerId: identity?.producerId ?? -1n,
       producerEpoch: identity?.producerEpoch ?? -1,
       baseSequence: identity === null ? -1 : batch.firstSequence,
     });
@@ -356,14 +360,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   /** The id under which the broker knows our sequence numbers, where writes are idempotent. */
   async #identify(): Promise<ProducerIdentity | null> {
     if (!this.#settings.output.idempotent) return null;
-    if (this.#identity === null) {
-      const broker = await this.#connection.anyBroker();
-      const { producerId, producerEpoch } = await broker.initProducerId({
-        transactionTimeout: 60_000,
-      });
-      this.#identity = { producerId, producerEpoch };
-    }
-    return this.#identity;
+    return this.#identity ??= await initProducerId(await this.#connection.anyBroker(), {
+      transactionalId: null,
+      transactionTimeoutMs: 60_000,
+    });
   }
 
   /** After an error: waits for the next try; or the end of the run. */

@@ -132,6 +132,11 @@ export class WireWriter {
     this.#bytes.writeInt8(value, at);
   }
 
+  int16(value: number): void {
+    const at = this.#room(2);
+    this.#bytes.writeInt16BE(value, at);
+  }
+
   int32(value: number): void {
     const at = this.#room(4);
     this.#bytes.writeInt32BE(value, at);
@@ -152,10 +157,7 @@ export class WireWriter {
   string(text: string | null): void {
     const length = text === null ? -1 : Buffer.byteLength(text);
     if (this.#flexible) this.#uvarint(length + 1);
-    else {
-      const at = this.#room(2);
-      this.#bytes.writeInt16BE(length, at);
-    }
+    else this.int16(length);
     if (text === null) return;
     const at = this.#room(length);
     this.#bytes.write(text, at);

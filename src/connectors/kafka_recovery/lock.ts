@@ -135,8 +135,7 @@ export class RunLock {
   }
 
   async #coordinator(): Promise<KafkaBroker> {
-    const cluster = await this.#connection.cluster();
-    return await cluster.findGroupCoordinator({ groupId: this.#place.id }) as KafkaBroker;
+    return await this.#connection.coordinator({ kind: "group", id: this.#place.id });
   }
 
   /** Whoever cannot leave is taken out when its session ends. */

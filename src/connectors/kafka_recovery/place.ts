@@ -5,6 +5,7 @@
  */
 import { RecoveryError } from "../../recovery/store.ts";
 import type { ConnectionSettings } from "../kafka/connection_settings.ts";
+import { messageOfKafka } from "../kafka/connection.ts";
 import type { Brokers } from "../kafka/options.ts";
 
 /** Where a store is. */
@@ -48,9 +49,8 @@ export const IN_USE =
 
 /** What to do, by the kind of error. */
 const ADVICE: Readonly<Record<string, (place: KafkaPlace) => string>> = {
-  INVALID_PRODUCER_EPOCH: () =>
-    "another run has taken it over, or an epoch took more than five minutes to write: what was " +
-    "committed is there; start again where no other run goes on",
+  INVALID_PRODUCER_EPOCH: takenOver,
+  PRODUCER_FENCED: takenOver,
   MESSAGE_TOO_LARGE: tooLarge,
   RECORD_LIST_TOO_LARGE: tooLarge,
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ({ id }) =>
@@ -63,6 +63,11 @@ const ADVICE: Readonly<Record<string, (place: KafkaPlace) => string>> = {
   CLUSTER_AUTHORIZATION_FAILED: () => "no permission to make topics: allow Create, or make them",
 };
 
+function takenOver(): string {
+  return "another run has taken it over, or an epoch took more than five minutes to write: what was " +
+    "committed is there; start again where no other run goes on";
+}
+
 function tooLarge({ stateTopic }: KafkaPlace): string {
   return `a key's state is larger than the topic takes: raise max.message.bytes of "${stateTopic}", ` +
     "or keep less state for each key";
@@ -73,6 +78,6 @@ export function explain(place: KafkaPlace, error: unknown): RecoveryError {
   if (error instanceof RecoveryError) return error;
   const { type, cause } = error as { type?: string; cause?: { type?: string } };
   const advice = ADVICE[type ?? cause?.type ?? ""];
-  const reason = advice?.(place) ?? (error instanceof Error ? error.message : String(error));
+  const reason = advice?.(place) ?? messageOfKafka(error);
   return refuse(place, reason, error);
 }

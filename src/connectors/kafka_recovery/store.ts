@@ -95,6 +95,7 @@ export class KafkaStore implements RecoveryStore {
     try {
       await ensureTopics(lock.connection, place);
       await store.#begin(flow);
+      store.#producer.opened();
       return store;
     } catch (error) {
       await store.#free();
@@ -213,7 +214,7 @@ export class KafkaStore implements RecoveryStore {
         fromBeginning: false,
       });
       return count;
-    });
+    }, { mustExist: false });
     this.#partitions = partitions;
     this.#producer = await TransactionalProducer.begin(this.#connection, id);
     await this.#producer.persist(() => this.#watch.look());

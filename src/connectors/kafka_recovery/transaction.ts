@@ -7,11 +7,8 @@
  * @module
  */
 import { isFatal, type KafkaConnection, kindOf } from "../kafka/connection.ts";
-import {
-  type KafkaBroker,
-  type ProducerIdentity,
-  transactionCoordinator,
-} from "../kafka/kafkajs.ts";
+import { initProducerId, type ProducerIdentity } from "../kafka/init_producer_id.ts";
+import type { KafkaBroker } from "../kafka/kafkajs.ts";
 import { produce } from "../kafka/produce.ts";
 import { encodeRecordBatch, type WireRecord } from "../kafka/record_batch.ts";
 
@@ -20,6 +17,9 @@ const TRANSACTION_MS = 300_000;
 
 /** How long the broker may be away. */
 const PATIENCE_MS = 120_000;
+
+/** How long it may be away while a store is opened, as anywhere where a run begins. */
+const OPENING_MS = 10_000;
 
 /** How long replicas may take. */
 const ACK_MS = 30_000;
@@ -30,6 +30,7 @@ const BUSY_MS = 10;
 /** After these, the same again is no use. */
 const FINAL: ReadonlySet<string> = new Set([
   "INVALID_PRODUCER_EPOCH",
+  "PRODUCER_FENCED",
   "INVALID_PRODUCER_ID_MAPPING",
   "INVALID_TXN_STATE",
   "INVALID_TRANSACTION_TIMEOUT",
@@ -51,9 +52,10 @@ export class TransactionalProducer {
   readonly #id: string;
   readonly #sequences = new Map<string, number>();
   readonly #added = new Set<string>();
-  #identity: ProducerIdentity = { producerId: "-1", producerEpoch: -1 };
+  #identity: ProducerIdentity = { producerId: -1n, producerEpoch: -1 };
   #coordinator: KafkaBroker | null = null;
   #hasFailed = false;
+  #patienceMs = OPENING_MS;
 
   private constructor(connection: KafkaConnection, id: string) {
     this.#connection = connection;
@@ -64,13 +66,17 @@ export class TransactionalProducer {
   static async begin(connection: KafkaConnection, id: string): Promise<TransactionalProducer> {
     const producer = new TransactionalProducer(connection, id);
     producer.#identity = await producer.persist(async () => {
-      const coordinator = await producer.#findCoordinator();
-      return await coordinator.initProducerId({
+      return await initProducerId(await producer.#findCoordinator(), {
         transactionalId: id,
-        transactionTimeout: TRANSACTION_MS,
+        transactionTimeoutMs: TRANSACTION_MS,
       });
     });
     return producer;
+  }
+
+  /** The store is open, and a run goes on: from now on the broker may be away for longer. */
+  opened(): void {
+    this.#patienceMs = PATIENCE_MS;
   }
 
   /** Whether something could not be done: then nobody knows what has been written. */
@@ -90,8 +96,7 @@ export class TransactionalProducer {
       waiting.set(
         partition,
         encodeRecordBatch(each, {
-          producerId: BigInt(this.#identity.producerId),
-          producerEpoch: this.#identity.producerEpoch,
+          ...this.#identity,
           baseSequence,
           transactional: true,
         }),
@@ -106,8 +111,7 @@ export class TransactionalProducer {
     await this.persist(async () => {
       const coordinator = await this.#findCoordinator();
       await coordinator.endTxn({
-        transactionalId: this.#id,
-        ...this.#identity,
+        ...this.#transaction(),
         transactionResult: how === "commit",
       });
     });
@@ -120,8 +124,7 @@ export class TransactionalProducer {
     await this.persist(async () => {
       const coordinator = await this.#findCoordinator();
       await coordinator.addPartitionsToTxn({
-        transactionalId: this.#id,
-        ...this.#identity,
+        ...this.#transaction(),
         topics: [{ topic, partitions: added }],
       });
     });
@@ -150,16 +153,23 @@ export class TransactionalProducer {
     for (const each of sent) if (each.status === "rejected") throw each.reason;
   }
 
+  /** Whose transaction it is, as KafkaJS takes it. */
+  #transaction() {
+    const { producerId, producerEpoch } = this.#identity;
+    return { transactionalId: this.#id, producerId: String(producerId), producerEpoch };
+  }
+
   async #findCoordinator(): Promise<KafkaBroker> {
-    return this.#coordinator ??= await transactionCoordinator(
-      await this.#connection.cluster(),
-      this.#id,
-    );
+    return this.#coordinator ??= await this.#connection.coordinator({
+      kind: "transaction",
+      id: this.#id,
+    });
   }
 
   /** Does what needs a broker, again and again while it may come back. */
   async persist<T>(work: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + PATIENCE_MS;
+    const start = performance.now();
+    const deadline = start + this.#patienceMs;
     for (;;) {
       try {
         const done = await work();
@@ -167,11 +177,14 @@ export class TransactionalProducer {
         return done;
       } catch (error) {
         const kind = kindOf(error);
-        if (isFatal(error) || FINAL.has(kind) || performance.now() >= deadline) {
+        // A broker that is busy with the transaction before is there, and answers.
+        const isBusy = kind === "CONCURRENT_TRANSACTIONS";
+        const end = isBusy ? start + PATIENCE_MS : deadline;
+        if (isFatal(error) || FINAL.has(kind) || performance.now() >= end) {
           this.#hasFailed = true;
           throw error;
         }
-        if (kind === "CONCURRENT_TRANSACTIONS") {
+        if (isBusy) {
           await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
           continue;
         }

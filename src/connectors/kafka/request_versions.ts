@@ -1,0 +1,113 @@
+/**
+ * Which version of a request to send, and what it means that there is none.
+ *
+ * @module
+ */
+
+/** The versions of a request that a broker takes. */
+export interface VersionRange {
+  /** Absent where nothing is known of it. */
+  readonly minVersion?: number;
+  readonly maxVersion: number;
+}
+
+/** The versions of each request that a broker takes, by the request's key. */
+export type BrokerVersions = Readonly<Record<number, VersionRange | undefined>>;
+
+/** What we can write and read of a request. */
+export interface KnownVersions {
+  readonly apiKey: number;
+  readonly apiName: string;
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+const STATE_IN_A_FILE = "keep state in a file instead (--recovery PATH)";
+const TRANSACTIONS = `a store on Kafka needs transactions: ${STATE_IN_A_FILE}`;
+const GROUPS = `a store on Kafka needs consumer groups: ${STATE_IN_A_FILE}`;
+
+/** What to do without a request. Both our names and those of KafkaJS. */
+const CURES: Readonly<Record<string, string>> = {
+  InitProducerId: `for an output, set "enable.idempotence" to false (a retry may then repeat ` +
+    `records); ${TRANSACTIONS}`,
+  AddPartitionsToTxn: TRANSACTIONS,
+  EndTxn: TRANSACTIONS,
+  CreateTopics: "make the topics with the broker's own tools",
+  DeleteTopics: "delete the topics with the broker's own tools",
+  DescribeConfigs: `a store on Kafka needs it to check its topics: ${STATE_IN_A_FILE}`,
+  FindCoordinator: `leave out "group.id"; ${GROUPS}`,
+  OffsetCommit: `leave out "group.id"`,
+  JoinGroup: GROUPS,
+  SyncGroup: GROUPS,
+  Heartbeat: GROUPS,
+  LeaveGroup: GROUPS,
+};
+
+/** A broker does not take a request as we write it. Trying again is no use. */
+export class UnsupportedRequestError extends Error {
+  override readonly name = "UnsupportedRequestError";
+}
+
+/** The error for a request that a broker does not have. */
+export function missingRequest(apiName: string): UnsupportedRequestError {
+  const cure = CURES[apiName];
+  return new UnsupportedRequestError(
+    `the broker does not have the request ${apiName}` + (cure === undefined ? "" : `: ${cure}`),
+  );
+}
+
+/**
+ * The newest version that both sides know.
+ *
+ * @throws {UnsupportedRequestError} If there is none.
+ */
+export function versionFor(
+  { apiKey, apiName, oldest, newest }: KnownVersions,
+  versions: BrokerVersions,
+): number {
+  const taken = versions[apiKey];
+  if (taken === undefined) throw missingRequest(apiName);
+  const version = Math.min(newest, taken.maxVersion);
+  if (version < oldest) {
+    throw new UnsupportedRequestError(
+      `the broker is too old: it takes the request ${apiName} up to version ${taken.maxVersion}, ` +
+        `and we need ${oldest} (Kafka 0.11 or newer has it)`,
+    );
+  }
+  requireTaken(apiName, version, taken);
+  return version;
+}
+
+/**
+ * Makes sure that a broker has not dropped a version.
+ *
+ * @throws {UnsupportedRequestError} If it has.
+ */
+export function requireTaken(
+  apiName: string,
+  version: number,
+  { minVersion = 0 }: VersionRange,
+): void {
+  if (version >= minVersion) return;
+  throw new UnsupportedRequestError(
+    `the broker takes the request ${apiName} from version ${minVersion} on, and this Millrace ` +
+      `knows it up to ${version}: use a newer Millrace, or an older broker`,
+  );
+}
+
+/** The first version of Produce that takes zstd. */
+const ZSTD_FROM = 7;
+
+/**
+ * Makes sure that a broker takes a codec.
+ *
+ * @throws {UnsupportedRequestError} If it does not.
+ */
+export function requireCodec(codec: string, versions: BrokerVersions): void {
+  const newest = versions[0]?.maxVersion ?? ZSTD_FROM;
+  if (codec !== "zstd" || newest >= ZSTD_FROM) return;
+  throw new UnsupportedRequestError(
+    `"compression.type": zstd needs Kafka 2.1 or newer, and the broker is older (it takes the ` +
+      `request Produce up to version ${newest}, and zstd needs ${ZSTD_FROM}): use lz4, snappy or gzip`,
+  );
+}

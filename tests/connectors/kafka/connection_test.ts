@@ -1,0 +1,136 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { KafkaConnection, messageOfKafka } from "../../../src/connectors/kafka/connection.ts";
+import { fetchMetadata } from "../../../src/connectors/kafka/metadata.ts";
+import { readInputProperties } from "../../../src/connectors/kafka/properties.ts";
+import { WireWriter } from "../../../src/connectors/kafka/wire.ts";
+import {
+  coordinatorAnswer,
+  FAKE_TOPIC,
+  FakeBroker,
+  type FakeBrokerOptions,
+} from "../../support/fake_broker.ts";
+import { testPlace } from "../../support/place.ts";
+
+/** A connection to a broker of the test's. */
+async function connected(
+  options: FakeBrokerOptions,
+  use: (connection: KafkaConnection, broker: FakeBroker) => Promise<void>,
+): Promise<void> {
+  await using broker = new FakeBroker(options);
+  const connection = new KafkaConnection(
+    broker.brokers,
+    [FAKE_TOPIC],
+    readInputProperties(),
+    testPlace(),
+  );
+  try {
+    await use(connection, broker);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** OffsetCommit's answer: all is well. */
+function committed() {
+  const out = new WireWriter(false);
+  out.int32(0);
+  out.array([FAKE_TOPIC], (topic) => {
+    out.string(topic);
+    out.array([0], (partition) => {
+      out.int32(partition);
+      out.int16(0);
+    });
+  });
+  return out.written;
+}
+
+const OFFSETS = [{ topic: FAKE_TOPIC, partition: 0, offset: 5n }];
+
+for (const [what, code] of [["no coordinator yet", 15], ["one that is loading", 14]] as const) {
+  Deno.test(`positions of the first group of a cluster are committed, with ${what}`, async () => {
+    let asked = 0;
+    let port = 0;
+    await connected({
+      versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
+      answers: {
+        FindCoordinator: () => coordinatorAnswer(++asked <= 3 ? code : 0, port),
+        OffsetCommit: committed,
+      },
+    }, async (connection, broker) => {
+      port = broker.port;
+      await connection.commitGroup("group", OFFSETS);
+      assertEquals(broker.asked("FindCoordinator").length, 4);
+      assertEquals(broker.asked("OffsetCommit"), [5]);
+    });
+  });
+}
+
+Deno.test("a coordinator that refuses a group says so, and is not asked again", async () => {
+  await connected({
+    versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
+    answers: { FindCoordinator: () => coordinatorAnswer(30, 0) },
+  }, async (connection, broker) => {
+    const error = await assertRejects(() => connection.commitGroup("group", OFFSETS), Error);
+    assertEquals((error as { type?: string }).type, "GROUP_AUTHORIZATION_FAILED");
+    assertEquals(broker.asked("FindCoordinator").length, 1);
+  });
+});
+
+Deno.test("a request that the broker does not have is a final error with its name", async () => {
+  // One of our own, and one of KafkaJS's.
+  for (
+    const versions of [{}, { FindCoordinator: [0, 2] }] satisfies FakeBrokerOptions["versions"][]
+  ) {
+    let port = 0;
+    await connected({
+      versions,
+      answers: { FindCoordinator: () => coordinatorAnswer(0, port) },
+    }, async (connection, broker) => {
+      port = broker.port;
+      const missing = "FindCoordinator" in versions ? "OffsetCommit" : "FindCoordinator";
+      const error = await assertRejects(
+        () => connection.open(() => connection.commitGroup("group", OFFSETS)),
+        Error,
+        `the broker does not have the request ${missing}`,
+      );
+      assertStringIncludes(error.message, `leave out "group.id"`);
+    });
+  }
+});
+
+Deno.test("a broker that has dropped the versions of a request that we know is refused", async () => {
+  await connected({ versions: { Metadata: [0, 6], ListOffsets: [4, 9] } }, async (connection) => {
+    await assertRejects(
+      () =>
+        connection.open(() =>
+          connection.offsets([{ topic: FAKE_TOPIC, partition: 0 }], { fromBeginning: true })
+        ),
+      Error,
+      "the broker takes the request ListOffsets from version 4 on, and this Millrace knows it up to 3",
+    );
+  });
+});
+
+Deno.test("an error that says nothing is told with the request that it answers", async () => {
+  await connected({
+    versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
+    answers: { FindCoordinator: () => coordinatorAnswer(-1, 0) },
+  }, async (connection) => {
+    const error = await assertRejects(() => connection.commitGroup("group", OFFSETS));
+    assertEquals(
+      messageOfKafka(error),
+      "FindCoordinator: The server experienced an unexpected error when processing the request",
+    );
+  });
+});
+
+Deno.test("a controller that the metadata does not list is not needed", async () => {
+  for (const controllerId of [0, -1]) {
+    await connected({ controllerId }, async (connection) => {
+      for (const broker of [await connection.anyBroker(), await connection.controller()]) {
+        const { controllerId: told } = await fetchMetadata(broker, [FAKE_TOPIC]);
+        assertEquals(told, controllerId);
+      }
+    });
+  }
+});

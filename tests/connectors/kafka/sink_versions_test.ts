@@ -1,0 +1,104 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { readOutputProperties } from "../../../src/connectors/kafka/output_settings.ts";
+import { openKafkaWriter } from "../../../src/connectors/kafka/sink.ts";
+import type { KafkaProperties } from "../../../src/connectors/kafka/properties.ts";
+import {
+  FAKE_TOPIC,
+  FakeBroker,
+  type FakeBrokerOptions,
+  producedAnswer,
+  producerIdAnswer,
+} from "../../support/fake_broker.ts";
+import { testPlace } from "../../support/place.ts";
+
+/** Writes one record to a broker of the test's, and waits until it is acknowledged. */
+async function writeTo(broker: FakeBroker, properties: KafkaProperties = {}): Promise<void> {
+  const settings = {
+    brokers: broker.brokers,
+    topic: FAKE_TOPIC,
+    output: readOutputProperties(properties),
+  };
+  const writer = await openKafkaWriter(settings, testPlace());
+  try {
+    await writer.write([["key", "value"]], 0);
+    await writer.prepare(0);
+  } finally {
+    await writer.close();
+  }
+}
+
+function options(more: FakeBrokerOptions = {}): FakeBrokerOptions {
+  return {
+    ...more,
+    versions: { Produce: [0, 7], InitProducerId: [0, 1], ...more.versions },
+    answers: {
+      Produce: ({ version }) => producedAnswer(version),
+      InitProducerId: ({ version }) => producerIdAnswer(version),
+      ...more.answers,
+    },
+  };
+}
+
+Deno.test("idempotent writes do not need the controller", async () => {
+  for (const controllerId of [0, -1]) {
+    await using broker = new FakeBroker(options({ controllerId }));
+    await writeTo(broker);
+    assertEquals(broker.asked("Produce"), [7]);
+  }
+});
+
+Deno.test("InitProducerId is asked in the newest version that both sides know", async () => {
+  for (const [first, last, asked] of [[0, 0, 0], [0, 1, 1], [3, 4, 4], [0, 6, 4]] as const) {
+    await using broker = new FakeBroker(options({ versions: { InitProducerId: [first, last] } }));
+    await writeTo(broker);
+    assertEquals(broker.asked("InitProducerId"), [asked]);
+  }
+});
+
+Deno.test("zstd is refused on a broker before Kafka 2.1 before any record is written", async () => {
+  await using broker = new FakeBroker(options({ versions: { Produce: [0, 6] } }));
+  const properties = { "compression.type": "zstd" } as const;
+  await assertRejects(
+    () => writeTo(broker, properties),
+    Error,
+    `"compression.type": zstd needs Kafka 2.1 or newer`,
+  );
+  assertEquals(broker.asked("Produce"), []);
+  await writeTo(broker, { "compression.type": "lz4" });
+  assertEquals(broker.asked("Produce"), [6]);
+});
+
+Deno.test("a broker without idempotent writes ends the run at once and says what to set", async () => {
+  const { InitProducerId: _, ...versions } = options().versions!;
+  await using broker = new FakeBroker({ ...options(), versions });
+  const error = await assertRejects(
+    () => writeTo(broker),
+    Error,
+    "the broker does not have the request InitProducerId",
+  );
+  assertStringIncludes(error.message, `set "enable.idempotence" to false`);
+  await writeTo(broker, { "enable.idempotence": false });
+  assertEquals(broker.asked("Produce"), [7]);
+});
+
+Deno.test("a broker that fails at InitProducerId is reported with the request and what to set", async () => {
+  await using broker = new FakeBroker(
+    options({ answers: { InitProducerId: ({ version }) => producerIdAnswer(version, -1) } }),
+  );
+  const error = await assertRejects(
+    () => writeTo(broker, { "message.timeout.ms": 300, "retry.backoff.ms": 20 }),
+    Error,
+    "InitProducerId: The server experienced an unexpected error",
+  );
+  assertStringIncludes(error.message, `set "enable.idempotence" to false`);
+});
+
+Deno.test("a broker that has dropped our versions of Produce is refused, and not asked", async () => {
+  await using broker = new FakeBroker(options({ versions: { Produce: [8, 13] } }));
+  await assertRejects(
+    () => writeTo(broker),
+    Error,
+    "the broker takes the request Produce from version 8 on, and this Millrace knows it up to 7",
+  );
+  assertEquals(broker.asked("Produce"), []);
+});

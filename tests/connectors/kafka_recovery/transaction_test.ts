@@ -1,0 +1,88 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { KafkaConnection } from "../../../src/connectors/kafka/connection.ts";
+import { errorOfCode, type KafkaBroker } from "../../../src/connectors/kafka/kafkajs.ts";
+import { TransactionalProducer } from "../../../src/connectors/kafka_recovery/transaction.ts";
+
+/** A coordinator that answers each InitProducerId with the next of these codes, the last one for ever. */
+function coordinator(codes: number[], asked: number[]): KafkaBroker {
+  return {
+    versions: { 22: { minVersion: 0, maxVersion: 4 } },
+    connectionPool: {
+      send: () => {
+        const errorCode = codes.length > 1 ? codes.shift()! : codes[0];
+        asked.push(errorCode);
+        return Promise.resolve({ errorCode, producerId: 7n, producerEpoch: 1 });
+      },
+    },
+  } as unknown as KafkaBroker;
+}
+
+/** A connection of which each pause is a second by a clock of the test's. */
+function connectionTo(broker: KafkaBroker, clock: { ms: number }): KafkaConnection {
+  return {
+    coordinator: () => Promise.resolve(broker),
+    succeeded: () => {},
+    drop: () => {},
+    pause: () => Promise.resolve(void (clock.ms += 1_000)),
+  } as unknown as KafkaConnection;
+}
+
+/** Runs with a clock that only moves where the test moves it. */
+async function onClock<T>(work: (clock: { ms: number }) => Promise<T>): Promise<T> {
+  const clock = { ms: 0 };
+  const { now } = performance;
+  performance.now = () => clock.ms;
+  try {
+    return await work(clock);
+  } finally {
+    performance.now = now;
+  }
+}
+
+const UNKNOWN = -1;
+const FENCED = 90;
+const LOADING = 14;
+
+Deno.test("a coordinator that always fails is given up after 10 s, with the request and the cure", async () => {
+  await onClock(async (clock) => {
+    const connection = connectionTo(coordinator([UNKNOWN], []), clock);
+    const { message } = await assertRejects(
+      () => TransactionalProducer.begin(connection, "id"),
+      Error,
+    );
+    assertStringIncludes(message, "if the broker has no transactions, keep state in a file");
+    assertEquals(clock.ms, 10_000);
+  });
+});
+
+Deno.test("a coordinator that is loading is asked again", async () => {
+  await onClock(async (clock) => {
+    const asked: number[] = [];
+    const connection = connectionTo(coordinator([LOADING, LOADING, 0], asked), clock);
+    const producer = await TransactionalProducer.begin(connection, "id");
+    assertEquals(asked, [LOADING, LOADING, 0]);
+    assertEquals(producer.hasFailed, false);
+  });
+});
+
+Deno.test("a newer producer is final, in the words of newer versions too", async () => {
+  await onClock(async (clock) => {
+    const connection = connectionTo(coordinator([FENCED], []), clock);
+    const error = await assertRejects(() => TransactionalProducer.begin(connection, "id"), Error);
+    assertEquals((error as { type?: string }).type, "PRODUCER_FENCED");
+    assertEquals(clock.ms, 0);
+  });
+});
+
+Deno.test("once a store is open, a broker may be away for two minutes", async () => {
+  await onClock(async (clock) => {
+    const producer = await TransactionalProducer.begin(
+      connectionTo(coordinator([0], []), clock),
+      "id",
+    );
+    producer.opened();
+    const away = () => Promise.reject(errorOfCode(LOADING));
+    await assertRejects(() => producer.persist(away));
+    assertEquals(clock.ms, 120_000);
+  });
+});
