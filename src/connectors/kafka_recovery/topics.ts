@@ -3,25 +3,49 @@
  *
  * @module
  */
-import type { KafkaConnection } from "../kafka/connection.ts";
-import { kindOf } from "../kafka/connection.ts";
+import { type KafkaConnection, kindOf } from "../kafka/connection.ts";
+import type { ConfigEntry, KafkaBroker } from "../kafka/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
 import { type KafkaPlace, refuse } from "./place.ts";
 
 /** So many partitions has a new topic for state: written and read side by side. */
 const PARTITIONS = 8;
 
-/** What a topic needs of the protocol's kinds of resources. */
+/** How the protocol numbers kinds of resources. */
 const TOPIC_RESOURCE = 2;
+const BROKER_RESOURCE = 4;
 
-/** What a new topic is given. Its newest segment is never compacted, so it must not become large. */
-const CONFIG: readonly { name: string; value: string }[] = [
-  { name: "cleanup.policy", value: "compact" },
-  { name: "segment.bytes", value: String(64 << 20) },
-  { name: "max.message.bytes", value: String(8 << 20) },
+const COMPACT: readonly ConfigEntry[] = [{ name: "cleanup.policy", value: "compact" }];
+const LARGE_RECORDS = [...COMPACT, { name: "max.message.bytes", value: String(8 << 20) }];
+
+/**
+ * What a new topic is given: all of it, or as much as the broker lets us set. Its newest segment is
+ * never compacted, so it should not become large; only compaction is a must.
+ */
+const CONFIGS: readonly (readonly ConfigEntry[])[] = [
+  [...LARGE_RECORDS, { name: "segment.bytes", value: String(64 << 20) }],
+  LARGE_RECORDS,
+  COMPACT,
 ];
 
+/** What a broker says of settings that are not for us to choose. */
+const FIXED_SETTINGS: ReadonlySet<string> = new Set(["INVALID_CONFIG", "POLICY_VIOLATION"]);
+
+const MAY_NOT_CREATE: ReadonlySet<string> = new Set([
+  "TOPIC_AUTHORIZATION_FAILED",
+  "CLUSTER_AUTHORIZATION_FAILED",
+]);
+
+/** Asks for as many replicas as the broker gives by default; Kafka before 2.4 does not know it. */
+const DEFAULT_FACTOR = -1;
+
+/** How long a topic may take until it is gone. */
 const GONE_MS = 10_000;
+
+/** How long a broker may list a topic that is gone. */
+const STALE_MS = 1_000;
+
+const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
 
 /**
  * Makes sure that the topics are there and keep what they are given.
@@ -31,12 +55,16 @@ const GONE_MS = 10_000;
  */
 export async function ensureTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
   const { stateTopic, metaTopic } = place;
+  const made = new Set<string>(); // what this call makes is nothing that is left of a store
   await asking(connection, async () => {
-    const [hasState, hasMeta] = [
-      await isThere(connection, stateTopic),
-      await isThere(connection, metaTopic),
-    ];
-    if (hasMeta && !hasState) {
+    let [hasState, hasMeta] = [false, false];
+    for (const deadline = performance.now() + STALE_MS;;) {
+      hasState = await isThere(connection, stateTopic);
+      hasMeta = await isThere(connection, metaTopic);
+      if (hasState || !hasMeta || made.has(metaTopic) || performance.now() >= deadline) break;
+      await pause(); // both may just have been deleted, and only one be known to be gone
+    }
+    if (hasMeta && !hasState && !made.has(metaTopic)) {
       throw refuse(
         place,
         `its topic "${stateTopic}" is missing, and "${metaTopic}" is there: was it deleted? Delete ` +
@@ -44,8 +72,11 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
       );
     }
     // Not both at once: where there is the second, there must have been the first.
-    if (!hasState) await create(connection, place, stateTopic, PARTITIONS);
-    if (!hasMeta) await create(connection, place, metaTopic, 1);
+    for (const [topic, isThere] of [[stateTopic, hasState], [metaTopic, hasMeta]] as const) {
+      if (isThere) continue;
+      made.add(topic); // first: an answer may get lost
+      await create(connection, place, topic);
+    }
     for (const topic of [stateTopic, metaTopic]) await checkPolicy(connection, place, topic);
   });
 }
@@ -58,7 +89,8 @@ export async function deleteTopics(connection: KafkaConnection, place: KafkaPlac
       if (await isThere(connection, topic)) topics.push(topic);
     }
     if (topics.length === 0) return;
-    const broker = await connection.anyBroker();
+    for (const topic of topics) await requireCreatable(connection, place, topic);
+    const broker = await connection.controller();
     try {
       await broker.deleteTopics({ topics });
     } catch (error) {
@@ -77,7 +109,7 @@ export async function deleteTopics(connection: KafkaConnection, place: KafkaPlac
       if (performance.now() >= deadline) {
         throw refuse(place, `its topics are not gone ${GONE_MS / 1000} s after they were deleted`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause();
     }
   });
 }
@@ -96,8 +128,9 @@ async function asking(connection: KafkaConnection, ask: () => Promise<void>): Pr
   if (refusal !== null) throw refusal;
 }
 
+/** Asks the broker that makes topics: it is the first to know them. */
 async function isThere(connection: KafkaConnection, topic: string): Promise<boolean> {
-  const broker = await connection.anyBroker();
+  const broker = await connection.controller();
   try {
     await broker.metadata([topic]);
     return true;
@@ -107,40 +140,132 @@ async function isThere(connection: KafkaConnection, topic: string): Promise<bool
   }
 }
 
-async function create(
-  connection: KafkaConnection,
-  place: KafkaPlace,
-  topic: string,
-  partitions: number,
-): Promise<void> {
-  const broker = await connection.anyBroker();
-  try {
-    await broker.createTopics({
-      topics: [{
-        topic,
-        numPartitions: partitions,
-        replicationFactor: -1, // the broker's default
-        configEntries: [...CONFIG],
-      }],
-    });
-  } catch (error) {
-    // KafkaJS has an error for each topic in one for all.
-    const { errors: [first] = [error] } = error as { errors?: unknown[] };
-    const kind = kindOf(first);
-    if (kind === "TOPIC_ALREADY_EXISTS") return;
-    if (kind === "NOT_CONTROLLER" || kind === "REQUEST_TIMED_OUT") throw first;
-    if (!Array.isArray((error as { errors?: unknown[] }).errors)) throw error;
-    throw refuse(
-      place,
-      `its topic "${topic}" cannot be made (${kind}: ${
-        (first as Error).message
-      }): allow Create, or ` +
-        `make it with cleanup.policy=compact and ${partitions} partition${
-          partitions > 1 ? "s" : ""
-        }`,
-      first,
-    );
+async function create(connection: KafkaConnection, place: KafkaPlace, topic: string) {
+  for (const deadline = performance.now() + GONE_MS;;) {
+    const refusal = await tryToCreate(connection, topic, partitionsOf(place, topic));
+    if (refusal === null) return;
+    const { kind } = refusal;
+    if (kind !== "TOPIC_ALREADY_EXISTS") throw cannotCreate(place, topic, refusal);
+    // A topic that is being deleted cannot be seen any more, and its name is not free yet.
+    if (await isThere(connection, topic)) return;
+    if (performance.now() >= deadline) {
+      throw refuse(
+        place,
+        `its topic "${topic}" is being deleted, and is not gone after ${GONE_MS / 1000} s: wait ` +
+          "until the cluster has deleted it, or give the store another prefix",
+        refusal.error,
+      );
+    }
+    await pause();
   }
+}
+
+/**
+ * Makes sure that a topic, once it is deleted, could be made again: one that was made by hand would be
+ * lost otherwise.
+ */
+async function requireCreatable(connection: KafkaConnection, place: KafkaPlace, topic: string) {
+  const partitions = partitionsOf(place, topic);
+  // The broker looks at permissions first, then whether there is such a topic, then at the settings.
+  const itself = await tryToCreate(connection, topic, partitions, { validateOnly: true });
+  const another = `${topic}.check`;
+  const other = await tryToCreate(connection, another, partitions, { validateOnly: true });
+  const refusal = itself !== null && itself.kind !== "TOPIC_ALREADY_EXISTS" ? itself : other;
+  if (refusal === null || refusal.kind === "TOPIC_ALREADY_EXISTS") return;
+  if (refusal === other && MAY_NOT_CREATE.has(refusal.kind)) return; // the permission is for one name
+  throw refuse(
+    place,
+    `its topic "${topic}" is not deleted, as it could not be made again ${
+      why(refusal)
+    }: delete it ` +
+      `by hand, and make it with ${settingsOf(partitions)}`,
+    refusal.error,
+  );
+}
+
+/** Why a topic is not made. */
+interface Refusal {
+  readonly kind: string;
+  readonly error: unknown;
+}
+
+/**
+ * Makes a topic, with fewer settings where the broker does not let us choose them.
+ *
+ * @returns `null` once it is made; else why it is not.
+ * @throws {Error} If the broker may make it the next time.
+ */
+async function tryToCreate(
+  connection: KafkaConnection,
+  topic: string,
+  numPartitions: number,
+  { validateOnly = false } = {},
+): Promise<Refusal | null> {
+  const broker = await connection.controller();
+  let replicationFactor = DEFAULT_FACTOR;
+  for (let settings = 0;;) {
+    const configEntries = [...CONFIGS[settings]];
+    const topics = [{ topic, numPartitions, replicationFactor, configEntries }];
+    try {
+      await broker.createTopics({ topics, validateOnly });
+      return null;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      const { kind } = refusal;
+      if (FIXED_SETTINGS.has(kind) && settings < CONFIGS.length - 1) settings++;
+      else if (kind === "INVALID_REPLICATION_FACTOR" && replicationFactor === DEFAULT_FACTOR) {
+        const factor = await defaultFactor(broker);
+        if (factor === null) return refusal;
+        replicationFactor = factor;
+      } else return refusal;
+    }
+  }
+}
+
+/** What a broker says of a topic that it does not make. Throws what may be over the next time. */
+function refusalOf(error: unknown): Refusal {
+  // KafkaJS has an error for each topic in one for all.
+  const { errors } = error as { errors?: unknown[] };
+  if (errors === undefined) throw error;
+  const [first] = errors;
+  const kind = kindOf(first);
+  if (kind === "NOT_CONTROLLER" || kind === "REQUEST_TIMED_OUT") throw first;
+  return { kind, error: first };
+}
+
+/** How many replicas the broker gives a topic where nothing is said of it; `null` if it does not say. */
+async function defaultFactor(broker: KafkaBroker): Promise<number | null> {
+  const name = "default.replication.factor";
+  const { resources: [{ configEntries }] } = await broker.describeConfigs({
+    resources: [{ type: BROKER_RESOURCE, name: String(broker.nodeId), configNames: [name] }],
+  });
+  const value = configEntries.find(({ configName }) => configName === name)?.configValue;
+  return value === undefined || value === null ? null : Number(value);
+}
+
+function cannotCreate(place: KafkaPlace, topic: string, refusal: Refusal): RecoveryError {
+  return refuse(
+    place,
+    `its topic "${topic}" cannot be made ${why(refusal)}: allow Create, or make it with ` +
+      settingsOf(partitionsOf(place, topic)),
+    refusal.error,
+  );
+}
+
+function why({ kind, error }: Refusal): string {
+  const hint = kind === "INVALID_REPLICATION_FACTOR"
+    ? "; Kafka before 2.4 needs a number of replicas, which it takes from its setting " +
+      "default.replication.factor if it may be read"
+    : "";
+  return `(${kind}: ${(error as Error).message}${hint})`;
+}
+
+function settingsOf(partitions: number): string {
+  return `cleanup.policy=compact and ${partitions} partition${partitions > 1 ? "s" : ""}`;
+}
+
+function partitionsOf({ stateTopic }: KafkaPlace, topic: string): number {
+  return topic === stateTopic ? PARTITIONS : 1;
 }
 
 async function checkPolicy(

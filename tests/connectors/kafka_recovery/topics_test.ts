@@ -1,0 +1,150 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { connectionSettings } from "../../../src/connectors/kafka/connection_settings.ts";
+import { givenToRecovery } from "../../../src/connectors/kafka/given_properties.ts";
+import type { KafkaPlace } from "../../../src/connectors/kafka_recovery/place.ts";
+import { deleteTopics, ensureTopics } from "../../../src/connectors/kafka_recovery/topics.ts";
+import { RecoveryError } from "../../../src/recovery/store.ts";
+import { type AskedTopic, type Code, FakeTopics } from "../../support/fake_topics.ts";
+
+const PLACE: KafkaPlace = {
+  brokers: ["none:1"],
+  settings: connectionSettings(givenToRecovery({})),
+  stateTopic: "p-state",
+  metaTopic: "p-meta",
+  id: "p-recovery",
+  name: "kafka://none:1/p",
+};
+
+const { stateTopic, metaTopic } = PLACE;
+
+/** The names of a topic's settings. */
+const settings = ({ configEntries }: AskedTopic) => configEntries.map(({ name }) => name);
+
+/** Topics that somebody has made by hand. */
+function madeByHand(fake: FakeTopics): void {
+  for (const topic of [stateTopic, metaTopic]) {
+    fake.topics.set(topic, {
+      topic,
+      numPartitions: topic === stateTopic ? 32 : 1,
+      replicationFactor: 3,
+      configEntries: [{ name: "cleanup.policy", value: "compact" }],
+    });
+  }
+}
+
+Deno.test("a new store's topics get all settings", async () => {
+  const fake = new FakeTopics();
+  await ensureTopics(fake.connection, PLACE);
+  const made = [...fake.topics.values()];
+  assertEquals(made.map(({ topic, numPartitions }) => [topic, numPartitions]), [
+    [stateTopic, 8],
+    [metaTopic, 1],
+  ]);
+  for (const each of made) {
+    assertEquals(each.replicationFactor, -1, "the broker's default");
+    assertEquals(settings(each), ["cleanup.policy", "max.message.bytes", "segment.bytes"]);
+  }
+});
+
+for (const first of [stateTopic, metaTopic]) {
+  Deno.test(`a store opens right after it was dropped, while ${first} is being deleted`, async () => {
+    const fake = new FakeTopics();
+    fake.beingDeleted.set(first, 3);
+    await ensureTopics(fake.connection, PLACE);
+    assertEquals([...fake.topics.keys()].sort(), [metaTopic, stateTopic]);
+    await ensureTopics(fake.connection, PLACE);
+  });
+
+  Deno.test(`a store opens right after it was dropped, while ${first} can be seen still`, async () => {
+    const fake = new FakeTopics();
+    fake.stale.set(first, 1);
+    await ensureTopics(fake.connection, PLACE);
+    assertEquals([...fake.topics.keys()].sort(), [metaTopic, stateTopic]);
+    await ensureTopics(fake.connection, PLACE);
+  });
+}
+
+Deno.test("a topic for positions without one for state is still refused", async () => {
+  const fake = new FakeTopics();
+  madeByHand(fake);
+  fake.topics.delete(stateTopic);
+  await assertRejects(() => ensureTopics(fake.connection, PLACE), RecoveryError, "is missing");
+  assertEquals([...fake.topics.keys()], [metaTopic]);
+});
+
+for (const code of ["INVALID_CONFIG", "POLICY_VIOLATION"] satisfies Code[]) {
+  Deno.test(`settings that the broker does not take are left out (${code})`, async () => {
+    const refused = (...names: string[]) => (asked: AskedTopic) =>
+      settings(asked).some((name) => names.includes(name)) ? code : null;
+    for (
+      const [names, left] of [
+        [["segment.bytes"], ["cleanup.policy", "max.message.bytes"]],
+        [["segment.bytes", "max.message.bytes"], ["cleanup.policy"]],
+      ]
+    ) {
+      const fake = new FakeTopics();
+      fake.refuse = refused(...names);
+      await ensureTopics(fake.connection, PLACE);
+      assertEquals([...fake.topics.values()].map(settings), [left, left]);
+    }
+    const fake = new FakeTopics();
+    fake.refuse = refused("cleanup.policy");
+    const { message } = await assertRejects(
+      () => ensureTopics(fake.connection, PLACE),
+      RecoveryError,
+    );
+    assertStringIncludes(message, `"${stateTopic}" cannot be made (${code}`);
+    assertStringIncludes(message, "make it with cleanup.policy=compact and 8 partitions");
+  });
+}
+
+const beforeKafka24 = ({ replicationFactor }: AskedTopic) =>
+  replicationFactor < 1 ? "INVALID_REPLICATION_FACTOR" : null;
+
+Deno.test("Kafka before 2.4 is told how many replicas: its own default", async () => {
+  const fake = new FakeTopics();
+  fake.refuse = beforeKafka24;
+  fake.brokerSettings.set("default.replication.factor", "3");
+  await ensureTopics(fake.connection, PLACE);
+  assertEquals([...fake.topics.values()].map((each) => each.replicationFactor), [3, 3]);
+});
+
+Deno.test("where the default number of replicas cannot be read, the error says what to do", async () => {
+  const fake = new FakeTopics();
+  fake.refuse = beforeKafka24;
+  const { message } = await assertRejects(
+    () => ensureTopics(fake.connection, PLACE),
+    RecoveryError,
+  );
+  assertStringIncludes(message, "Kafka before 2.4 needs a number of replicas");
+  assertStringIncludes(message, "make it with cleanup.policy=compact and 8 partitions");
+});
+
+Deno.test("topics that could not be made again are not deleted", async () => {
+  const reasons: ((asked: AskedTopic) => Code | null)[] = [
+    beforeKafka24,
+    () => "POLICY_VIOLATION",
+    () => "TOPIC_AUTHORIZATION_FAILED",
+  ];
+  for (const refuse of reasons) {
+    const fake = new FakeTopics();
+    madeByHand(fake);
+    fake.refuse = refuse;
+    const { message } = await assertRejects(
+      () => deleteTopics(fake.connection, PLACE),
+      RecoveryError,
+    );
+    assertStringIncludes(message, `"${stateTopic}" is not deleted, as it could not be made again`);
+    assertEquals(fake.deleted, []);
+  }
+});
+
+Deno.test("topics that can be made again are deleted, with a permission for their names only", async () => {
+  const fake = new FakeTopics();
+  madeByHand(fake);
+  fake.refuse = ({ topic }) =>
+    topic === stateTopic || topic === metaTopic ? null : "TOPIC_AUTHORIZATION_FAILED";
+  await deleteTopics(fake.connection, PLACE);
+  assertEquals(fake.deleted, [stateTopic, metaTopic]);
+  await ensureTopics(fake.connection, PLACE);
+});
