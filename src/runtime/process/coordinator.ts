@@ -27,12 +27,12 @@ import type { InputPlans } from "../worker.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
-import { createToken } from "./hello.ts";
-import { CONTROL_SOCKET, ControlListener } from "./listener.ts";
+import { createKey } from "./handshake.ts";
+import { ControlListener } from "./listener.ts";
 import { Liveness, stateOfProcess } from "./liveness.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker, WorkerStatus } from "./protocol.ts";
 import { type RunStatus, runStatusOf, sumCounts } from "./run_status.ts";
-import { chooseFolder, makeFolder, removeFolder, type SocketAddress } from "./socket_folder.ts";
+import { makeFolder, removeFolder, type RunFolder, type SocketAddress } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker, type WorkerChild } from "./spawn.ts";
 
 /** What came of a run on worker processes. */
@@ -106,7 +106,8 @@ export class Coordinator {
   readonly #done: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #workers: WorkerState[] = [];
-  #folder: string | null = null;
+  #folder: RunFolder | null = null;
+  #listener: ControlListener | null = null;
   #stopping = false;
   readonly #stopLimit: StopLimit;
   #stopped = false;
@@ -144,9 +145,8 @@ export class Coordinator {
    * @throws {Error} What made it fail.
    */
   async run(): Promise<ClusterResult> {
-    let listener: ControlListener | null = null;
     try {
-      listener = await this.#spawn();
+      this.#spawn();
       this.#liveness.start();
       await this.#done.promise;
       this.#stopLimit.clear();
@@ -169,7 +169,7 @@ export class Coordinator {
         link?.close();
       }
       await Promise.all(this.#workers.map(({ child }) => child.exited));
-      listener?.close();
+      this.#listener?.close();
       await removeFolder(this.#folder);
       const closed = this.#closeRecovery();
       if (this.#hurryMs === null) await closed;
@@ -215,18 +215,24 @@ export class Coordinator {
   }
 
   /**
-   * Starts the workers, and only then makes the folder where they find us: whenever this process is
-   * killed, there is a worker that removes it, or nothing to be removed.
+   * Makes the folder where workers find us and listens there, and only then starts them: what is
+   * named in their arguments is ours already. If this process is killed right between, an empty
+   * folder is left; afterwards there is a worker that removes it.
    */
-  async #spawn(): Promise<ControlListener> {
+  #spawn(): void {
     const { moduleUrl, workers, flags, args, running, taps } = this.#job;
-    const folder = this.#folder = chooseFolder(this.#log);
-    const tokens = Array.from({ length: workers }, createToken);
-    const early = folder === null ? new ControlListener(null, tokens) : null;
-    const address = early?.address ?? { unix: `${folder}/${CONTROL_SOCKET}` };
-    const options = { moduleUrl, flags: flags(folder), args, running, taps };
-    for (const [index, token] of tokens.entries()) {
-      const bootstrap = { index, address, folder, token, coordinatorPid: Deno.pid };
+    const keys = Array.from({ length: workers }, createKey);
+    const folder = this.#folder = makeFolder(this.#log);
+    const listener = this.#listener = new ControlListener(folder, keys);
+    listener.accept((index, link) => {
+      const state = this.#workers[index];
+      state.link = link;
+      void this.#follow(state, link).catch((error) => this.#done.reject(error));
+    }, (error) => this.#done.reject(error));
+    const { address } = listener;
+    const options = { moduleUrl, flags: flags(folder?.path ?? null), args, running, taps };
+    for (const [index, key] of keys.entries()) {
+      const bootstrap = { index, address, folder, key, coordinatorPid: Deno.pid };
       const child = spawnWorker(bootstrap, options);
       const state: WorkerState = {
         index,
@@ -241,14 +247,6 @@ export class Coordinator {
       this.#workers.push(state);
       void child.exited.then((status) => this.#onExit(state, status));
     }
-    await makeFolder(folder);
-    const listener = early ?? new ControlListener(folder, tokens);
-    listener.accept((index, link) => {
-      const state = this.#workers[index];
-      state.link = link;
-      void this.#follow(state, link).catch((error) => this.#done.reject(error));
-    }, (error) => this.#done.reject(error));
-    return listener;
   }
 
   async #follow(state: WorkerState, link: ControlLink<ToCoordinator, ToWorker>): Promise<void> {
@@ -385,7 +383,7 @@ export class Coordinator {
   #mesh(): MeshAddresses | null {
     if (this.#job.workers === 1) return null;
     const addresses = this.#workers.map(({ loaded }): SocketAddress => loaded!.mesh!);
-    return { addresses, token: createToken() };
+    return { addresses, key: createKey() };
   }
 
   async #onOpened(): Promise<void> {

@@ -5,30 +5,32 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { ControlLink } from "./control_link.ts";
-import { isToken, readHello } from "./hello.ts";
+import { challenge, COORDINATOR } from "./handshake.ts";
 import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
-import { listen, type SocketAddress } from "./socket_folder.ts";
+import { listen, type RunFolder, type SocketAddress } from "./socket_folder.ts";
 
 type Link = ControlLink<ToCoordinator, ToWorker>;
 
 /** What the control socket is called in the run's folder. */
 export const CONTROL_SOCKET = "control";
 
-/** Listens until all workers have come, each of which has to show the token it was given. */
+/** Listens until all workers have come, each of which has to prove that it has the key it was given. */
 export class ControlListener {
   /** Where it listens. */
   readonly address: SocketAddress;
   readonly #listener: Deno.Listener;
-  readonly #expected: Map<string, WorkerIndex>;
-  readonly #strangers = new Set<Deno.Conn>(); // who has connected, and not shown a token yet
+  readonly #expected: Map<WorkerIndex, string>; // the keys of those that have not come yet
+  readonly #strangers = new Set<Deno.Conn>(); // who has connected, and not proved anything yet
+  #coming: number;
   #closed = false;
 
-  /** Starts listening in the run's folder; `tokens` are those of the workers, by their index. */
-  constructor(folder: string | null, tokens: readonly string[]) {
+  /** Starts listening in the run's folder; `keys` are those of the workers, by their index. */
+  constructor(folder: RunFolder | null, keys: readonly string[]) {
     const { listener, address } = listen(folder, CONTROL_SOCKET);
     this.#listener = listener;
     this.address = address;
-    this.#expected = new Map(tokens.map((token, worker) => [token, worker]));
+    this.#expected = new Map(keys.entries());
+    this.#coming = keys.length;
   }
 
   /** Takes connections until all expected workers have come. Strangers are turned away. */
@@ -57,27 +59,32 @@ export class ControlListener {
   ): Promise<void> {
     this.#strangers.add(conn);
     // Whatever a stranger does, it is no fault of the run's.
-    const hello = await readHello(conn).catch(() => null);
-    if (!this.#strangers.delete(conn)) return; // it has been turned away meanwhile
-    const found = this.#expected.entries()
-      .find(([token]) => hello !== null && isToken(hello.token, token));
-    if (found === undefined) return conn.close();
-    const [token, worker] = found;
-    if (hello!.version !== PROTOCOL_VERSION) {
-      conn.close();
+    const claim = await challenge(conn, COORDINATOR).catch(() => null);
+    if (this.#closed) return; // it has been turned away meanwhile
+    const key = claim === null ? undefined : this.#expected.get(claim.worker);
+    if (claim === null || key === undefined || !claim.isProved(key)) return this.#turnAway(conn);
+    const { worker, version } = claim;
+    if (version !== PROTOCOL_VERSION) {
+      this.#turnAway(conn);
       throw new Error(
-        `worker ${worker} speaks version ${
-          hello!.version
-        } of the control protocol, the coordinator ` +
+        `worker ${worker} speaks version ${version} of the control protocol, the coordinator ` +
           `version ${PROTOCOL_VERSION}: run both from one version of the module`,
       );
     }
-    this.#expected.delete(token);
-    if (this.#expected.size === 0) this.close();
+    this.#expected.delete(worker);
+    // It may have gone meanwhile, which shows when it is read from.
+    await claim.answer(key).catch(() => {});
+    if (!this.#strangers.delete(conn)) return; // the run is over meanwhile
+    if (--this.#coming === 0) this.close();
     onWorker(worker, new ControlLink(conn));
   }
 
-  /** Stops listening, and turns those away who have not said who they are. */
+  #turnAway(conn: Deno.Conn): void {
+    this.#strangers.delete(conn);
+    conn.close();
+  }
+
+  /** Stops listening, and turns those away who have not proved who they are. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

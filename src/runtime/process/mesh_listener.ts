@@ -6,11 +6,11 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
-import { isToken, readHello, sendHello } from "./hello.ts";
-import { connectTo, listen, type SocketAddress } from "./socket_folder.ts";
+import { challenge, introduce } from "./handshake.ts";
+import { connectTo, listen, type RunFolder, type SocketAddress } from "./socket_folder.ts";
 
 /** Of the frames that workers send each other. Goes up with every change to them. */
-const MESH_VERSION = 1;
+export const MESH_VERSION = 1;
 
 /** How long the workers may take to connect, in milliseconds. */
 const JOIN_MS = 10_000;
@@ -27,7 +27,7 @@ export class MeshListener {
   readonly #index: WorkerIndex;
   readonly #listener: Deno.Listener;
   readonly #conns = new Map<WorkerIndex, Deno.Conn>();
-  readonly #strangers = new Set<Deno.Conn>(); // who has connected, and not said who they are yet
+  readonly #strangers = new Set<Deno.Conn>(); // either end of which has not proved who it is yet
   #joined = false;
   #closed = false;
 
@@ -38,7 +38,7 @@ export class MeshListener {
   }
 
   /** Starts listening, in the run's folder. */
-  static open(folder: string | null, index: WorkerIndex): MeshListener {
+  static open(folder: RunFolder | null, index: WorkerIndex): MeshListener {
     const { listener, address } = listen(folder, workerSocket(index));
     return new MeshListener(index, listener, address);
   }
@@ -47,22 +47,20 @@ export class MeshListener {
    * Connects to all workers. Closes the listener once they are there.
    *
    * @param addresses Where each of them listens.
-   * @param token By which they know each other.
+   * @param key By which they know each other.
    * @param ms How long they may take, in milliseconds.
    * @throws {Error} If one does not come in time.
    */
   async join(
     addresses: readonly SocketAddress[],
-    token: string,
+    key: string,
     ms: number = JOIN_MS,
   ): Promise<ReadonlyMap<WorkerIndex, Deno.Conn>> {
     const expected = new Set<WorkerIndex>();
     for (let peer = this.#index + 1; peer < addresses.length; peer++) expected.add(peer);
     const joining = Promise.all([
-      this.#accept(token, expected),
-      ...addresses.slice(0, this.#index).map((address, peer) =>
-        this.#connect(peer, address, token)
-      ),
+      this.#accept(key, expected),
+      ...addresses.slice(0, this.#index).map((address, peer) => this.#connect(peer, address, key)),
     ]);
     try {
       if (!await within(joining, ms)) {
@@ -81,7 +79,7 @@ export class MeshListener {
   }
 
   /**
-   * Stops listening, turns those away who have not said who they are, and closes the connections if they
+   * Stops listening, turns those away who have not proved who they are, and closes the connections if they
    * have not been given out.
    */
   close(): void {
@@ -89,29 +87,36 @@ export class MeshListener {
     this.#closed = true;
     this.#listener.close();
     for (const stranger of this.#strangers) stranger.close();
+    this.#strangers.clear();
     if (!this.#joined) { for (const conn of this.#conns.values()) conn.close(); }
   }
 
-  async #connect(peer: WorkerIndex, address: SocketAddress, token: string): Promise<void> {
+  async #connect(peer: WorkerIndex, address: SocketAddress, key: string): Promise<void> {
     const conn = await connectTo(address);
     if (this.#closed) return conn.close();
+    this.#strangers.add(conn);
+    const who = { version: MESH_VERSION, listener: peer, worker: this.#index };
+    if (!await introduce(conn, key, who)) throw new Error(`worker ${peer} hung up on this one`);
+    if (!this.#strangers.delete(conn)) return; // it has been closed meanwhile
     this.#conns.set(peer, conn);
-    await sendHello(conn, { version: MESH_VERSION, token, worker: this.#index });
   }
 
-  async #accept(token: string, expected: Set<WorkerIndex>): Promise<void> {
+  async #accept(key: string, expected: Set<WorkerIndex>): Promise<void> {
     const all = Promise.withResolvers<void>();
-    if (expected.size === 0) return;
+    let coming = expected.size;
+    if (coming === 0) return;
     const greet = async (conn: Deno.Conn): Promise<void> => {
       this.#strangers.add(conn);
       // Whatever a stranger sends, it is no fault of the run's.
-      const hello = await readHello(conn).catch(() => null);
+      const claim = await challenge(conn, this.#index).catch(() => null);
       if (this.#closed) return; // and with it the connection
       this.#strangers.delete(conn);
-      const isOurs = hello?.version === MESH_VERSION && isToken(hello.token, token);
-      if (!isOurs || !expected.delete(hello.worker)) return conn.close();
-      this.#conns.set(hello.worker, conn);
-      if (expected.size === 0) all.resolve();
+      const isOurs = claim?.version === MESH_VERSION && claim.isProved(key);
+      if (!isOurs || !expected.delete(claim.worker)) return conn.close();
+      this.#conns.set(claim.worker, conn);
+      // It may have gone meanwhile, which shows when it is read from.
+      await claim.answer(key).catch(() => {});
+      if (--coming === 0) all.resolve();
     };
     const accept = async (): Promise<void> => {
       for (;;) {

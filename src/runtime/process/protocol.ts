@@ -2,11 +2,11 @@
  * What the coordinator and its workers say to one another: the whole control protocol.
  *
  * Messages travel over a local socket, as `core/value_codec.ts` writes them, each behind its length
- * (`exchange/frame_stream.ts`). Items never do. `hello` is no message but bytes (`hello.ts`).
+ * (`exchange/frame_stream.ts`). Items never do. The handshake is no message but bytes (`handshake.ts`).
  *
  * ```text
  *   worker                          coordinator
- *     ── hello ──────────────────────▶       version and token are checked first
+ *     ◀───────────── handshake ──────▶       each proves to the other who it is, first of all
  *     ◀───────────────────────── load ──
  *     ── loaded ─────────────────────▶       all workers must have the same steps
  *     ◀───────────────────────── plan ──     worker 0 only: how inputs are shared out
@@ -150,7 +150,7 @@ export interface WorkerStatus {
 /** Where the workers wait for one another, by their index, and what they know each other by. */
 export interface MeshAddresses {
   readonly addresses: readonly SocketAddress[];
-  readonly token: string;
+  readonly key: string;
 }
 
 /** An error, as it travels. */

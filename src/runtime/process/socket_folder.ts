@@ -2,9 +2,9 @@
  * Where the processes of a run find one another: Unix domain sockets in a folder that only their user can
  * enter, or, on Windows, ports of the loopback interface.
  *
- * The folder is gone as soon as all have met. Its name is chosen before the first worker is started and
- * it is made afterwards, so that at any moment somebody is left who removes it: a worker whose
- * coordinator has gone does it too.
+ * The folder is made before the first worker is started, so that nobody else can make it: its name
+ * stands in the workers' arguments where they have permissions of their own, and anybody may look at
+ * those. It is gone as soon as all have met. A worker whose coordinator has gone before removes it too.
  *
  * @module
  */
@@ -23,27 +23,37 @@ export interface SocketAddress {
 /** The longest path that a socket may have on all systems, in bytes, less what comes behind the folder's. */
 const LONGEST_FOLDER = 80;
 
+/** A run's folder. */
+export interface RunFolder {
+  readonly path: string;
+  /** The user who has made it; `null` where the system does not say. */
+  readonly owner: number | null;
+}
+
 /**
- * A folder's name that is not taken; `null` where sockets need none. It is among the temporary files, or
- * in `/tmp` where it cannot be made there, or its path would be too long for a socket.
+ * Makes a folder that only this user can enter; `null` where sockets need none. It is among the
+ * temporary files, or in `/tmp` where it cannot be made there, or its path would be too long for a
+ * socket.
  *
  * @throws {Error} If it could not be made in either.
  */
-export function chooseFolder(log: Log): string | null {
+export function makeFolder(log: Log): RunFolder | null {
   if (Deno.build.os === "windows") return null;
   const name = `millrace-${crypto.getRandomValues(new Uint8Array(12)).toHex()}`;
   const refused: string[] = [];
   for (const parent of new Set([tmpdir(), "/tmp"])) {
-    const folder = `${parent}/${name}`;
-    if (new TextEncoder().encode(folder).length > LONGEST_FOLDER) continue;
-    const reason = whyNot(folder);
-    if (reason === null) {
+    const path = `${parent}/${name}`;
+    if (new TextEncoder().encode(path).length > LONGEST_FOLDER) continue;
+    try {
+      Deno.mkdirSync(path, { mode: 0o700 }); // which fails if there is anything of that name
+      const owner = ownerOf(path);
       if (refused.length > 0) {
         log.warn(`${refused[0]}; ${parent} is used. Set TMPDIR to a folder that may be written`);
       }
-      return folder;
+      return { path, owner };
+    } catch (error) {
+      refused.push(`no temporary folder can be made in ${parent}: ${systemReason(error)}`);
     }
-    refused.push(`no temporary folder can be made in ${parent}: ${reason}`);
   }
   throw new Error(
     `${
@@ -53,40 +63,38 @@ export function chooseFolder(log: Log): string | null {
   );
 }
 
-/** Why a folder cannot be made; `null` where it can. To ask is not enough: a disk may be read-only. */
-function whyNot(folder: string): string | null {
-  try {
-    Deno.mkdirSync(folder, { mode: 0o700 });
-    Deno.removeSync(folder);
-    return null;
-  } catch (error) {
-    return systemReason(error);
+/**
+ * Who has the folder that has just been made.
+ *
+ * @throws {Error} If that is somebody else, as where everybody may rename what others have made, or
+ * if others can enter it, as on file systems without permissions.
+ */
+function ownerOf(path: string): number | null {
+  const { isDirectory, mode, uid } = Deno.lstatSync(path);
+  const mayAsk = Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted";
+  if (!isDirectory || (mayAsk && uid !== Deno.uid())) {
+    throw new Error("somebody else has put something in its place");
   }
+  if (((mode ?? 0) & 0o077) === 0) return uid;
+  Deno.removeSync(path);
+  throw new Error("its file system lets everybody enter");
 }
 
-/** Makes the folder, for this user only. */
-export async function makeFolder(folder: string | null): Promise<void> {
-  if (folder === null) return;
-  try {
-    await Deno.mkdir(folder, { mode: 0o700 });
-  } catch (cause) {
-    const reason = systemReason(cause);
-    throw new Error(`${folder}, where the processes of the run meet, cannot be made: ${reason}`, {
-      cause,
-    });
-  }
-}
-
-/** Removes the folder and what is in it, if it is still there. */
-export async function removeFolder(folder: string | null): Promise<void> {
+/**
+ * Removes a run's folder and what is in it, if it is still there. When it has been removed, others may
+ * make one of its name: that is theirs.
+ */
+export async function removeFolder(folder: RunFolder | null): Promise<void> {
   if (folder === null) return;
   for (let tries = 0;; tries++) {
     try {
-      await Deno.remove(folder, { recursive: true });
+      const { uid } = await Deno.lstat(folder.path);
+      if (uid !== folder.owner) return;
+      await Deno.remove(folder.path, { recursive: true });
       return;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) {
-        if (!await exists(folder)) return;
+        if (!await exists(folder.path)) return;
       } else if (tries === 3) throw error;
       // else: several workers may be at it, and one found something gone that it had just seen
     }
@@ -95,14 +103,14 @@ export async function removeFolder(folder: string | null): Promise<void> {
 
 /** Listens on a socket of the folder. */
 export function listen(
-  folder: string | null,
+  folder: RunFolder | null,
   name: string,
 ): { listener: Deno.Listener; address: SocketAddress } {
   if (folder === null) {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     return { listener, address: { port: listener.addr.port } };
   }
-  const unix = `${folder}/${name}`;
+  const unix = `${folder.path}/${name}`;
   return { listener: Deno.listen({ transport: "unix", path: unix }), address: { unix } };
 }
 

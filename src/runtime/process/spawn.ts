@@ -7,7 +7,7 @@ import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
 import { isSystemError, systemReason } from "../../core/system_error.ts";
 import { RUNNING_ENV } from "../nesting.ts";
-import type { SocketAddress } from "./socket_folder.ts";
+import type { RunFolder, SocketAddress } from "./socket_folder.ts";
 
 /** The environment variable that tells a worker where its coordinator is. Removed once read. */
 export const WORKER_ENV = "MILLRACE_WORKER";
@@ -17,9 +17,9 @@ export interface WorkerBootstrap {
   readonly index: WorkerIndex;
   readonly address: SocketAddress;
   /** Where the run's sockets are, until all processes have met. */
-  readonly folder: string | null;
-  /** Shows that the worker is the coordinator's own. */
-  readonly token: string;
+  readonly folder: RunFolder | null;
+  /** By which the worker and the coordinator know each other. */
+  readonly key: string;
   /** The coordinator's process. */
   readonly coordinatorPid: number;
 }

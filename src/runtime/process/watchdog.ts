@@ -7,17 +7,22 @@
  * @module
  */
 
+import type { RunFolder } from "./socket_folder.ts";
+
 /** How often to look, in milliseconds. */
 const LOOK_MS = 500;
 
 /** What the thread runs: text, since a module of its own would have to be found and allowed to be read. */
-function source(coordinatorPid: number, folder: string | null): string {
+function source(coordinatorPid: number, folder: RunFolder | null): string {
   return `
     import process from "node:process";
     setInterval(() => {
       if (Deno.ppid === ${coordinatorPid}) return;
       try {
-        if (${folder !== null}) Deno.removeSync(${JSON.stringify(folder)}, { recursive: true });
+        const folder = ${JSON.stringify(folder)};
+        if (folder !== null && Deno.lstatSync(folder.path).uid === folder.owner) {
+          Deno.removeSync(folder.path, { recursive: true });
+        }
       } catch {
         // It is gone, or another worker is at it.
       }
@@ -27,7 +32,7 @@ function source(coordinatorPid: number, folder: string | null): string {
 }
 
 /** Starts to look after the parent process; not on Windows, where children do not see it go. */
-export function watchCoordinator(coordinatorPid: number, folder: string | null): void {
+export function watchCoordinator(coordinatorPid: number, folder: RunFolder | null): void {
   if (Deno.build.os === "windows") return;
   const code = `data:text/javascript,${encodeURIComponent(source(coordinatorPid, folder))}`;
   new Worker(code, { type: "module" });

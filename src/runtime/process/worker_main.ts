@@ -4,34 +4,27 @@
  * @module
  */
 import { markAsWorker } from "../nesting.ts";
-import { connectTo, removeFolder, type SocketAddress } from "./socket_folder.ts";
 import { ControlLink } from "./control_link.ts";
-import { sendHello } from "./hello.ts";
+import { COORDINATOR, introduce } from "./handshake.ts";
 import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
+import { connectTo, removeFolder } from "./socket_folder.ts";
 import { WORKER_ENV, type WorkerBootstrap } from "./spawn.ts";
 import { watchCoordinator } from "./watchdog.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
-/** How long the coordinator may take to listen, in milliseconds: it starts its workers before. */
-const CONNECT_MS = 10_000;
-const RETRY_MS = 5;
-
-/** Connects to the coordinator; `null` if that has gone. */
+/** Connects to the coordinator, which listens since before this process; `null` if that has gone. */
 async function connect(
-  address: SocketAddress,
-  coordinatorPid: number,
+  { address, key, index, coordinatorPid }: WorkerBootstrap,
 ): Promise<Deno.Conn | null> {
-  const until = performance.now() + CONNECT_MS;
-  for (;;) {
-    try {
-      return await connectTo(address);
-    } catch (error) {
-      const isEarly = error instanceof Deno.errors.NotFound ||
-        error instanceof Deno.errors.ConnectionRefused;
-      if (!isEarly || performance.now() > until) throw error;
-      if (Deno.build.os !== "windows" && Deno.ppid !== coordinatorPid) return null;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
+  try {
+    const conn = await connectTo(address);
+    const who = { version: PROTOCOL_VERSION, listener: COORDINATOR, worker: index };
+    return await introduce(conn, key, who) ? conn : null;
+  } catch (error) {
+    const isClosed = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.ConnectionRefused;
+    if (isClosed && Deno.build.os !== "windows" && Deno.ppid !== coordinatorPid) return null;
+    throw error;
   }
 }
 
@@ -40,14 +33,14 @@ async function main(): Promise<void> {
   if (bootstrap === undefined) throw new Error("a worker is started by spawnCluster only");
   Deno.env.delete(WORKER_ENV); // it holds a secret that the flow has no use for
   markAsWorker();
-  const { index, address, folder, token, coordinatorPid }: WorkerBootstrap = JSON.parse(bootstrap);
-  const conn = await connect(address, coordinatorPid);
+  const given: WorkerBootstrap = JSON.parse(bootstrap);
+  const { folder, coordinatorPid } = given;
+  const conn = await connect(given);
   if (conn !== null) {
     const link = new ControlLink<ToWorker, ToCoordinator>(conn);
     const process = new WorkerProcess(link, folder);
     followSignals(link);
     failOnUncaught(process);
-    await sendHello(conn, { version: PROTOCOL_VERSION, token, worker: index });
     watchCoordinator(coordinatorPid, folder);
     await process.follow();
   }

@@ -15,6 +15,7 @@ import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
 import { MeshListener } from "./mesh_listener.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker, WorkerStatus } from "./protocol.ts";
+import type { RunFolder } from "./socket_folder.ts";
 import { SocketTransport } from "./socket_transport.ts";
 
 type Link = ControlLink<ToWorker, ToCoordinator>;
@@ -29,7 +30,7 @@ const LOST_MS = 3_000;
 /** The worker of this process, from `load` to `finished`. */
 export class WorkerProcess {
   readonly #link: Link;
-  readonly #folder: string | null;
+  readonly #folder: RunFolder | null;
   #worker: Worker | null = null;
   #listener: MeshListener | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
@@ -38,7 +39,7 @@ export class WorkerProcess {
   #leaving = false;
 
   /** `folder` is where the run's sockets are. */
-  constructor(link: Link, folder: string | null) {
+  constructor(link: Link, folder: RunFolder | null) {
     this.#link = link;
     this.#folder = folder;
   }
@@ -134,8 +135,8 @@ export class WorkerProcess {
     this.#link.send({ kind: "opened", positions });
   }
 
-  async #join({ addresses, token }: MeshAddresses): Promise<Mesh> {
-    const conns = await this.#listener!.join(addresses, token);
+  async #join({ addresses, key }: MeshAddresses): Promise<Mesh> {
+    const conns = await this.#listener!.join(addresses, key);
     return new Mesh(
       new SocketTransport(conns, (peer, cause) => {
         setTimeout(() => {

@@ -260,3 +260,47 @@ Deno.test("spawnCluster() ends in time although its store never gets done with a
   kill.abort();
   await assertRejects(() => running, Error, "stopped at once");
 });
+
+/** What a worker is started with, and what is in its folder's place by then. */
+interface Started {
+  readonly args: readonly string[];
+  readonly folder: string;
+  readonly mode: number;
+}
+
+/** Runs a flow on two workers, and notes what each of them is started with. */
+async function startedWith(workerFlags?: readonly string[]): Promise<Started[]> {
+  const started: Started[] = [];
+  const { Command } = Deno;
+  Deno.Command = class extends Command {
+    constructor(path: string | URL, options: Deno.CommandOptions) {
+      super(path, options);
+      const { folder } = JSON.parse(options.env!.MILLRACE_WORKER);
+      const { mode } = Deno.lstatSync(folder.path);
+      started.push({ args: options.args!, folder: folder.path, mode: mode! & 0o777 });
+    }
+  };
+  try {
+    await spawn("numbers.ts", { workers: 2, workerFlags });
+  } finally {
+    Deno.Command = Command;
+  }
+  return started;
+}
+
+Deno.test("spawnCluster() has made the workers' folder, for its user only, before it starts the first", async () => {
+  const started = await startedWith();
+  assertEquals(started.map(({ mode }) => mode), [0o700, 0o700]);
+  for (const { args, folder } of started) {
+    assertEquals(args.filter((arg) => arg.includes(folder.split("/").at(-1)!)), []);
+  }
+});
+
+Deno.test("spawnCluster() names the folder to others only where Deno has no other way to allow it", async () => {
+  for (const { args, folder, mode } of await startedWith(["--no-prompt"])) {
+    assertEquals(mode, 0o700);
+    const naming = args.filter((arg) => arg.includes(folder)).map((arg) => arg.split("=")[0]);
+    assertEquals(naming, ["--allow-read", "--allow-write", "--allow-net"]);
+    assertEquals(args.filter((arg) => /[0-9a-f]{64}/.test(arg)), []); // no key
+  }
+});

@@ -39,7 +39,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     plans: { in: { files: ["a.txt"] } },
     positions: POSITIONS,
     snapshots: { firstId: 128, byKey: false },
-    mesh: { addresses: [{ unix: "/tmp/x/worker-0" }, { port: 7 }], token: "0f" },
+    mesh: { addresses: [{ unix: "/tmp/x/worker-0" }, { port: 7 }], key: "0f" },
   },
   run: { kind: "run", statusMs: 250 },
   abort: { kind: "abort" },

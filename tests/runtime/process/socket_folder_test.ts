@@ -8,19 +8,19 @@ import {
 } from "@std/assert";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import {
-  chooseFolder,
   connectTo,
   listen,
   makeFolder,
   removeFolder,
+  type RunFolder,
 } from "../../../src/runtime/process/socket_folder.ts";
 
-/** What {@linkcode chooseFolder} gives where temporary files belong in `tmp`. */
-function chosenIn(tmp: string, log = silentLog): string {
+/** What {@linkcode makeFolder} makes where temporary files belong in `tmp`. */
+function madeIn(tmp: string, log = silentLog): RunFolder {
   const before = Deno.env.get("TMPDIR");
   Deno.env.set("TMPDIR", tmp);
   try {
-    return chooseFolder(log)!;
+    return makeFolder(log)!;
   } finally {
     if (before === undefined) Deno.env.delete("TMPDIR");
     else Deno.env.set("TMPDIR", before);
@@ -32,22 +32,21 @@ function exists(path: string): Promise<boolean> {
 }
 
 /** A folder with files and folders in it, as a run leaves none, but whoever has failed may. */
-async function filled(): Promise<string> {
-  const folder = chooseFolder(silentLog)!;
-  await makeFolder(folder);
+async function filled(): Promise<RunFolder> {
+  const folder = makeFolder(silentLog)!;
   for (let i = 0; i < 20; i++) {
-    await Deno.mkdir(`${folder}/${i}/deep`, { recursive: true });
-    await Deno.writeTextFile(`${folder}/${i}/deep/file`, "x");
+    await Deno.mkdir(`${folder.path}/${i}/deep`, { recursive: true });
+    await Deno.writeTextFile(`${folder.path}/${i}/deep/file`, "x");
   }
   return folder;
 }
 
 /** A folder of this name in `/tmp`, while something is done with it. */
-async function withFolder(name: string, work: (path: string) => void): Promise<void> {
+async function withFolder(name: string, work: (path: string) => unknown): Promise<void> {
   const path = `/tmp/${name}`;
   await Deno.mkdir(path);
   try {
-    work(path);
+    await work(path);
   } finally {
     await Deno.remove(path, { recursive: true });
   }
@@ -58,35 +57,82 @@ function newName(length: number, filler = "x"): string {
   return crypto.getRandomValues(new Uint8Array(6)).toHex().padEnd(length, filler);
 }
 
-Deno.test("chooseFolder() gives another name in the temporary folder each time, and makes nothing", async () => {
+Deno.test("makeFolder() makes another one in the temporary folder each time, for this user only", async () => {
   await withFolder(newName(12), (path) => {
-    const folders = [chosenIn(path), chosenIn(`${path}/`)];
-    for (const folder of folders) assertMatch(folder, /^\/tmp\/\w+\/millrace-[0-9a-f]{24}$/);
-    assertNotEquals(folders[0], folders[1]);
-    assertEquals([...Deno.readDirSync(path)], []);
+    const folders = [madeIn(path), madeIn(`${path}/`)];
+    for (const folder of folders) {
+      assertMatch(folder.path, /^\/tmp\/\w+\/+millrace-[0-9a-f]{24}$/);
+      const { mode, uid, isDirectory } = Deno.lstatSync(folder.path);
+      assertEquals([isDirectory, mode! & 0o777, uid], [true, 0o700, Deno.uid()]);
+      assertEquals(folder.owner, Deno.uid());
+    }
+    assertNotEquals(folders[0].path, folders[1].path);
+    assertEquals([...Deno.readDirSync(path)].length, 2);
   });
-  assertEquals(await exists(chosenIn("/tmp")), false);
 });
 
-Deno.test("chooseFolder() gives one in /tmp where the temporary folder's path is too long for sockets", async () => {
+/** What a stranger does with a folder of this name before it is made, or as soon as it is there. */
+const STRANGERS: Record<
+  string,
+  { before?: (path: string) => void; after?: (path: string) => void }
+> = {
+  "made it first": { before: (path) => Deno.mkdirSync(path) },
+  "put a link there first": { before: (path) => Deno.symlinkSync("/tmp", path) },
+  "put a link in its place": {
+    after: (path) => {
+      Deno.removeSync(path);
+      Deno.symlinkSync("/tmp", path);
+    },
+  },
+  "has let everybody enter": { after: (path) => Deno.chmodSync(path, 0o777) },
+};
+
+for (const [does, { before, after }] of Object.entries(STRANGERS)) {
+  Deno.test(`makeFolder() takes none where somebody ${does}`, async () => {
+    await withFolder(newName(12), async (tmp) => {
+      const { mkdirSync } = Deno;
+      Deno.mkdirSync = (path, options) => {
+        if (!String(path).startsWith(tmp)) return mkdirSync(path, options);
+        before?.(String(path));
+        mkdirSync(path, options);
+        after?.(String(path));
+      };
+      try {
+        const logged: string[] = [];
+        const folder = madeIn(tmp, createLog((_level, message) => logged.push(message)));
+        assertMatch(folder.path, /^\/tmp\/millrace-[0-9a-f]{24}$/);
+        assertStringIncludes(logged.join(), `no temporary folder can be made in ${tmp}: `);
+        await removeFolder(folder);
+      } finally {
+        Deno.mkdirSync = mkdirSync;
+      }
+    });
+  });
+}
+
+Deno.test("makeFolder() gives one in /tmp where the temporary folder's path is too long for sockets", async () => {
   await withFolder(newName(41), (path) => {
-    assertMatch(chosenIn(path), /^\/tmp\/\w+\/millrace-[0-9a-f]{24}$/);
+    assertMatch(madeIn(path).path, /^\/tmp\/\w+\/millrace-[0-9a-f]{24}$/);
   });
-  await withFolder(newName(42), (path) => {
-    assertMatch(chosenIn(path), /^\/tmp\/millrace-[0-9a-f]{24}$/);
+  await withFolder(newName(42), async (path) => {
+    const folder = madeIn(path);
+    await removeFolder(folder);
+    assertMatch(folder.path, /^\/tmp\/millrace-[0-9a-f]{24}$/);
   });
 });
 
-Deno.test("chooseFolder() counts bytes, as sockets do", async () => {
+Deno.test("makeFolder() counts bytes, as sockets do", async () => {
   await withFolder(newName(26, "ü"), (path) => {
-    assertMatch(chosenIn(path), /^\/tmp\/[^/]+ü\/millrace-/);
+    assertMatch(madeIn(path).path, /^\/tmp\/[^/]+ü\/millrace-/);
   });
-  await withFolder(newName(27, "ü"), (path) => {
-    assertMatch(chosenIn(path), /^\/tmp\/millrace-/);
+  await withFolder(newName(27, "ü"), async (path) => {
+    const folder = madeIn(path);
+    await removeFolder(folder);
+    assertMatch(folder.path, /^\/tmp\/millrace-/);
   });
 });
 
-Deno.test("chooseFolder() gives one in /tmp where none can be made in the temporary folder, and says so", () => {
+Deno.test("makeFolder() gives one in /tmp where none can be made in the temporary folder, and says so", async () => {
   const cases: [tmp: string, reason: string][] = [
     ["/nonexistent", "it is not there"],
     ["/dev/null", "a part of its path is a file"],
@@ -95,21 +141,23 @@ Deno.test("chooseFolder() gives one in /tmp where none can be made in the tempor
   for (const [tmp, reason] of cases) {
     const logged: string[] = [];
     const log = createLog((level, message) => logged.push(`${level}: ${message}`));
-    assertMatch(chosenIn(tmp, log), /^\/tmp\/millrace-[0-9a-f]{24}$/);
+    const folder = madeIn(tmp, log);
+    await removeFolder(folder);
+    assertMatch(folder.path, /^\/tmp\/millrace-[0-9a-f]{24}$/);
     assertEquals(logged.length, 1);
     assertStringIncludes(logged[0], `warn: no temporary folder can be made in ${tmp}: ${reason}`);
     assertStringIncludes(logged[0], "/tmp is used. Set TMPDIR to a folder that may be written");
   }
 });
 
-Deno.test("chooseFolder() says what to set where none can be made anywhere", () => {
+Deno.test("makeFolder() says what to set where none can be made anywhere", () => {
   const { mkdirSync } = Deno;
   Deno.mkdirSync = (path) => {
     const error = new Error(`Read-only file system (os error 30): mkdir '${path}'`);
     throw Object.assign(error, { code: "EROFS" });
   };
   try {
-    const { message } = assertThrows(() => chosenIn("/nonexistent"), Error);
+    const { message } = assertThrows(() => madeIn("/nonexistent"), Error);
     for (
       const part of ["/nonexistent: its file system is read-only", "in /tmp:", "Set TMPDIR to"]
     ) {
@@ -120,13 +168,12 @@ Deno.test("chooseFolder() says what to set where none can be made anywhere", () 
   }
 });
 
-Deno.test("chooseFolder() leaves room for the longest name of a socket", async () => {
+Deno.test("makeFolder() leaves room for the longest name of a socket", async () => {
   const tmp = await Deno.makeTempDir({ dir: "/tmp" });
   const inside = `${tmp}/${"x".repeat(46 - tmp.length - 1)}`;
   await Deno.mkdir(inside);
-  const folder = chosenIn(inside);
-  assertEquals([folder.startsWith(inside), folder.length], [true, 80]);
-  await makeFolder(folder);
+  const folder = madeIn(inside);
+  assertEquals([folder.path.startsWith(inside), folder.path.length], [true, 80]);
   const { listener, address } = listen(folder, "worker-1023");
   const [conn] = await Promise.all([connectTo(address), listener.accept().then((c) => c.close())]);
   conn.close();
@@ -134,35 +181,34 @@ Deno.test("chooseFolder() leaves room for the longest name of a socket", async (
   await Deno.remove(tmp, { recursive: true });
 });
 
-Deno.test("makeFolder() makes a folder that only its user can enter, and takes none that is there", async () => {
-  const folder = chooseFolder(silentLog)!;
-  await makeFolder(folder);
-  assertEquals((await Deno.lstat(folder)).mode! & 0o777, 0o700);
-  const { message } = await assertRejects(() => makeFolder(folder), Error);
-  assertStringIncludes(message, `${folder}, where the processes of the run meet, cannot be made`);
-  await removeFolder(folder);
+Deno.test("removeFolder() does nothing where sockets need no folder", async () => {
+  await removeFolder(null);
 });
 
-Deno.test("makeFolder() and removeFolder() do nothing where sockets need no folder", async () => {
-  await makeFolder(null);
-  await removeFolder(null);
+Deno.test("removeFolder() leaves a folder alone that somebody else has made in its place", async () => {
+  const folder = await filled();
+  await removeFolder({ ...folder, owner: folder.owner! + 1 });
+  assertEquals(await exists(`${folder.path}/19/deep/file`), true);
+  await removeFolder(folder);
 });
 
 Deno.test("removeFolder() removes all that is in it, and may be called again", async () => {
   const folder = await filled();
   using _ = listen(folder, "worker-0").listener;
   await removeFolder(folder);
-  assertEquals(await exists(folder), false);
+  assertEquals(await exists(folder.path), false);
   await removeFolder(folder);
 });
 
 Deno.test("removeFolder() does not follow a link to somewhere else", async () => {
   const other = await filled();
-  const folder = chooseFolder(silentLog)!;
-  await makeFolder(folder);
-  await Deno.symlink(other, `${folder}/link`);
+  const folder = makeFolder(silentLog)!;
+  await Deno.symlink(other.path, `${folder.path}/link`);
   await removeFolder(folder);
-  assertEquals([await exists(folder), await exists(`${other}/19/deep/file`)], [false, true]);
+  assertEquals([await exists(folder.path), await exists(`${other.path}/19/deep/file`)], [
+    false,
+    true,
+  ]);
   await removeFolder(other);
 });
 
@@ -170,12 +216,15 @@ Deno.test("removeFolder() is no error when several are at it", async () => {
   for (let round = 0; round < 20; round++) {
     const folder = await filled();
     await Promise.all(Array.from({ length: 8 }, () => removeFolder(folder)));
-    assertEquals(await exists(folder), false);
+    assertEquals(await exists(folder.path), false);
   }
 });
 
 Deno.test("removeFolder() says when a folder cannot be removed", async () => {
   const file = await Deno.makeTempFile();
-  await assertRejects(() => removeFolder(`${file}/folder`), Deno.errors.NotADirectory);
+  await assertRejects(
+    () => removeFolder({ path: `${file}/folder`, owner: Deno.uid() }),
+    Deno.errors.NotADirectory,
+  );
   await Deno.remove(file);
 });

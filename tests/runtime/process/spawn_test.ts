@@ -5,7 +5,7 @@ Deno.test("a worker that cannot be started is an error that says with what, and 
   const { execPath } = Deno;
   Deno.execPath = () => "/nonexistent/deno"; // as after an update of Deno
   try {
-    const bootstrap = { index: 3, address: {}, folder: null, token: "", coordinatorPid: Deno.pid };
+    const bootstrap = { index: 3, address: {}, folder: null, key: "", coordinatorPid: Deno.pid };
     const options = { moduleUrl: "file:///flow.ts", flags: [], args: [], running: [], taps: {} };
     assertThrows(
       () => spawnWorker(bootstrap, options),
