@@ -1,9 +1,10 @@
 /**
- * Lines of log on standard error.
+ * Lines of log on standard error. A line of log is one line, whatever it says.
  *
  * @module
  */
 import { createLog, isAtLeast, type Log, type LogFields, type LogLevel } from "../core/log.ts";
+import { oneLine } from "../core/safe_text.ts";
 import type { LogFormat } from "./arguments.ts";
 
 /** A log that formats lines from `least` up and hands them to `write`. */
@@ -15,13 +16,24 @@ export function createLogWriter(
   return createLog((level, message, fields) => {
     if (!isAtLeast(level, least)) return;
     const line = format === "json"
-      ? JSON.stringify({ time: now().toISOString(), level, message, ...fields })
+      ? jsonLine(now(), level, message, fields)
       : textLine(now(), level, message, fields);
-    write(line + "\n");
+    write(oneLine(line) + "\n");
   });
 }
 
+/** A field that has the name of one of ours goes by another, so that it cannot replace it. */
+function jsonLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
+  const own = { time: time.toISOString(), level, message };
+  const others = Object.entries(fields)
+    .map(([key, value]) => [Object.hasOwn(own, key) ? `field_${key}` : key, value]);
+  return JSON.stringify(Object.fromEntries([...Object.entries(own), ...others]));
+}
+
 function textLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
-  const facts = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
+  const facts = Object.entries(fields).map(([key, value]) => {
+    const name = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
+    return ` ${name}=${JSON.stringify(value)}`;
+  });
   return `${time.toISOString()} ${level.padEnd(5)} ${message}${facts.join("")}`;
 }

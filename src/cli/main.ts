@@ -6,6 +6,7 @@
 import { fstatSync } from "node:fs";
 import { UsageError } from "../core/errors.ts";
 import { hasNoReader } from "../core/no_reader.ts";
+import { oneLine } from "../core/safe_text.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
 import {
@@ -18,7 +19,7 @@ import {
 import { locateFlow } from "./flow_location.ts";
 import { createLogWriter } from "./log_writer.ts";
 import { recoveryOf } from "./recovery.ts";
-import { reportError } from "./report.ts";
+import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
 import { StatusLine } from "./status_line.ts";
 import { onStopSignals } from "./stop_signals.ts";
@@ -54,9 +55,7 @@ export async function main(args: readonly string[]): Promise<number> {
     }
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    const text = isUsage
-      ? `error: ${error.message}`
-      : reportError(error, { workers, cwd: Deno.cwd() });
+    const text = isUsage ? reportUsage(error) : reportError(error, { workers, cwd: Deno.cwd() });
     if (logFormat === "text") print(Deno.stderr, text + "\n");
     else {
       const write = (line: string) => print(Deno.stderr, line);
@@ -71,9 +70,10 @@ async function runFlow(command: RunCommand): Promise<number> {
   const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
     command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
-  const recovery = command.recovery === null
-    ? null
-    : await recoveryOf(command.recovery, Deno.stdin.isTerminal() ? (text) => confirm(text) : null);
+  const recovery = command.recovery === null ? null : await recoveryOf(
+    command.recovery,
+    Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null,
+  );
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
   const log = createLogWriter(
     { least: logLevel, format: logFormat, now: () => new Date() },

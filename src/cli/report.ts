@@ -6,6 +6,7 @@
 import { sep } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { innerErrors, messageOf, StepError, userFrames } from "../core/errors.ts";
+import { oneLine, safeLines } from "../core/safe_text.ts";
 
 /** The most frames of a stack that are shown. */
 const MOST_FRAMES = 8;
@@ -36,15 +37,24 @@ export function reportError(thrown: unknown, options: { workers: number; cwd: st
   const { stepId, worker, item, origin, cause } = thrown;
   const where = workers === 1 ? "" : ` on worker ${worker} of ${workers}`;
   const details = [messageOf(cause), ...detailsOf(cause)];
-  if (item !== undefined) details.push(`item: ${item}`);
-  if (origin !== undefined) details.push(`from: ${origin}`);
-  return render(`step "${stepId}" failed${where}`, details, cwd);
+  if (item !== undefined) details.push(`item: ${oneLine(item)}`);
+  if (origin !== undefined) details.push(`from: ${oneLine(origin)}`);
+  return render(`step "${oneLine(stepId)}" failed${where}`, details, cwd);
+}
+
+/** The same for a command that is wrong rather than the flow: there is only what it says. */
+export function reportUsage({ message }: Error): string {
+  return safe(`error: ${message}`);
 }
 
 /** All but the first line is indented, also where a message has several lines. */
 function render(headline: string, details: readonly string[], cwd: string): string {
-  const text = [`error: ${headline}`, ...details].join("\n").replaceAll("\n", "\n  ");
-  return shortenPaths(stripVTControlCharacters(text), cwd);
+  return shortenPaths(safe([`error: ${headline}`, ...details].join("\n")), cwd);
+}
+
+/** Colours are taken out, as most messages that have some are those of Deno. */
+function safe(text: string): string {
+  return safeLines(stripVTControlCharacters(text), "  ");
 }
 
 /** Where an error was thrown, the errors in it, and what caused it. */
@@ -84,7 +94,7 @@ function shortenPaths(text: string, cwd: string): string {
   const folder = cwd.endsWith(sep) ? cwd : cwd + sep;
   return text.replaceAll(/file:\/\/(\/\S+)/g, (url, encoded: string) => {
     try {
-      const path = decodeURIComponent(encoded);
+      const path = oneLine(decodeURIComponent(encoded));
       return path.startsWith(folder) ? path.slice(folder.length) : path;
     } catch {
       return url;

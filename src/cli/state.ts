@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { preview } from "../core/preview.ts";
+import { oneLine, safeLines } from "../core/safe_text.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import type { StateCommand } from "./arguments.ts";
@@ -43,13 +44,14 @@ export async function describeState({ path, step, key }: StateCommand): Promise<
   const spelled = spelledOut(key);
   if (state === undefined && spelled !== key) state = store.get(step, spelled);
   if (state === undefined) throw new UsageError(`step "${step}" has no key "${key}" in ${path}`);
-  return Deno.inspect(decodeValue(state), { depth: 100, strAbbreviateSize: Infinity }) + "\n";
+  const shown = Deno.inspect(decodeValue(state), { depth: 100, strAbbreviateSize: Infinity });
+  return safeLines(shown) + "\n";
 }
 
 function overview(store: SqliteInspector): string {
   const { flow, epoch, committedAt } = store;
   const lines = [
-    `flow      ${flow}`,
+    `flow      ${spelled(flow)}`,
     epoch === null || epoch < 0
       ? "epoch     none has been committed"
       : `epoch     ${epoch}, committed ${committedAt?.toISOString() ?? "at an unknown time"}`,
@@ -59,7 +61,7 @@ function overview(store: SqliteInspector): string {
     "",
     table([
       ["step", "keys", "bytes"],
-      ...steps.map(({ step, keys, bytes }) => [step, String(keys), String(bytes)]),
+      ...steps.map(({ step, keys, bytes }) => [spelled(step), String(keys), String(bytes)]),
     ]),
   );
   const positions = store.positions().filter(({ role }) => role !== "gone");
@@ -68,7 +70,9 @@ function overview(store: SqliteInspector): string {
       "",
       table([
         ["step", "partition", "position"],
-        ...positions.map((at) => [at.step, at.partition, preview(decodeValue(at.state))]),
+        ...positions.map((
+          at,
+        ) => [spelled(at.step), spelled(at.partition), preview(decodeValue(at.state))]),
       ]),
     );
   }
@@ -82,11 +86,16 @@ function listing(store: SqliteInspector, step: string, count: number): string {
   return `${table([["key", "state"], ...rows])}${rest}\n`;
 }
 
-/** A key as it is, or, where a terminal would not show it so, in JSON. */
+/** A key, or its beginning, as {@linkcode spelled} has it. */
 function shown(key: string): string {
-  const isPlain = key.isWellFormed() && /^[^\p{C}\s"](?:[^\p{C}]*[^\p{C}\s])?$/u.test(key);
-  const text = isPlain ? key : JSON.stringify(key).replace(/\p{C}/gu, escaped);
-  return text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text;
+  const text = spelled(key);
+  return oneLine(text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text);
+}
+
+/** A name as it is, or, where a terminal would not show it so, in JSON. */
+function spelled(name: string): string {
+  const isPlain = oneLine(name) === name && /^[^\p{C}\s"](?:[^\p{C}]*[^\p{C}\s])?$/u.test(name);
+  return isPlain ? name : oneLine(JSON.stringify(name).replace(/\p{C}/gu, escaped));
 }
 
 function escaped(character: string): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { oneLine } from "../core/safe_text.ts";
 import { ItemRate } from "./item_rate.ts";
 import type { RunStatus } from "../runtime/process/run_status.ts";
 import type { Progress } from "../graph/contracts.ts";
@@ -103,7 +104,7 @@ export function renderStatus(numbers: StatusNumbers): string {
   const each = rates.length > 1 ? ` (${rates.map(short).join(" + ")})` : "";
   const parts = [`${short(items)} in`, `${short(out)} out`, `${rate}/s${each}`, clock(seconds)];
   if (progress !== null) parts.unshift(bar(progress));
-  if (waitingFor.length > 0) parts.unshift(`waiting for ${waitingFor.join(" and ")}`);
+  if (waitingFor.length > 0) parts.unshift(`waiting for ${waitingFor.map(oneLine).join(" and ")}`);
   return parts.join("  ");
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { oneLine } from "./safe_text.ts";
+
 const PREVIEW_LENGTH = 200;
 
 /** A value on one line, at most 200 characters, for an error to show. Never throws. */
@@ -22,6 +24,7 @@ export function preview(value: unknown): string {
     // report matters more than how its item looks.
     text = `[${typeof value} that cannot be shown]`;
   }
+  text = oneLine(text); // names of classes and functions, and what inspectors return, may hold anything
   return text.length <= PREVIEW_LENGTH ? text : text.slice(0, PREVIEW_LENGTH - 1) + "…";
 }
 

@@ -38,3 +38,38 @@ Deno.test("createLogWriter() leaves out what matters less than asked for", () =>
     assertEquals(lines.map((line) => JSON.parse(line).level), LOG_LEVELS.slice(at));
   }
 });
+
+const HOSTILE = "a\r\n2026-01-02T03:04:05.067Z error forged\x1b[2J\u009b2J\u202e\x7f\u2028";
+
+for (const format of ["text", "json"] as const) {
+  Deno.test(`createLogWriter() writes one line of ${format}, whatever names and messages hold`, () => {
+    const { lines, log } = writer("debug", format);
+    log.info(HOSTILE, { flow: HOSTILE, [HOSTILE]: 1 });
+    assertEquals(lines.length, 1);
+    assertEquals(/^[^\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+\n$/u.test(lines[0]), true, lines[0]);
+    if (format === "json") {
+      const { message, flow, [HOSTILE]: one } = JSON.parse(lines[0]);
+      assertEquals([message, flow, one], [HOSTILE, HOSTILE, 1]); // nothing is lost
+    }
+  });
+}
+
+Deno.test("createLogWriter() lets no field replace the time, the level or the message", () => {
+  const { lines, log } = writer("debug", "json");
+  log.error("real", { time: "never", level: "debug", message: "forged", __proto__: null, n: 1 });
+  assertEquals(JSON.parse(lines[0]), {
+    time: "2026-01-02T03:04:05.067Z",
+    level: "error",
+    message: "real",
+    field_time: "never",
+    field_level: "debug",
+    field_message: "forged",
+    n: 1,
+  });
+});
+
+Deno.test("createLogWriter() shows a field's name as JSON in text where it might be taken for more", () => {
+  const { lines, log } = writer("debug", "text");
+  log.info("said", { "a=1 level": "x", "": "y" });
+  assertEquals(lines, [`2026-01-02T03:04:05.067Z info  said "a=1 level"="x" ""="y"\n`]);
+});

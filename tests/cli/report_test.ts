@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { reportError } from "../../src/cli/report.ts";
-import { FlowDefinitionError, StepError } from "../../src/core/errors.ts";
+import { reportError, reportUsage } from "../../src/cli/report.ts";
+import { FlowDefinitionError, StepError, UsageError } from "../../src/core/errors.ts";
 
 const ENGINE = new URL("../../src/runtime/worker.ts", import.meta.url).href;
 
@@ -152,4 +152,31 @@ Deno.test("reportError() follows errors that have themselves in them, to an end"
   error.errors.push(error);
   error.cause = error;
   assertEquals(report(error), ["error: AggregateError: round"]);
+});
+
+Deno.test("reportError() shows names, items and places on one line each, and begins no line of its own", () => {
+  const forged = "x\n2026-01-02T03:04:05.067Z error forged\r\x1b]0;title\x07\u009b2J";
+  const shown = "x\\n2026-01-02T03:04:05.067Z error forged\\r";
+  const cause = errorWith(new Error(`first\r\nsecond\rthird\x9b2J`));
+  cause.stack = "";
+  const error = new StepError({ stepId: forged, worker: 0, item: forged, origin: forged }, cause);
+  const lines = report(error);
+  assertEquals(lines.length, 5);
+  assertEquals(lines[0].startsWith(`error: step "${shown}`), true, lines[0]);
+  assertEquals(lines.slice(1, 3), ["  Error: first", "  second\\rthird"]);
+  assertEquals([lines[3].startsWith(`  item: ${shown}`), lines[4].startsWith(`  from: ${shown}`)], [
+    true,
+    true,
+  ]);
+  assertEquals(/[\p{Cc}]/u.test(lines.join("")), false);
+});
+
+Deno.test("reportError() makes no line ends or escapes of those that a file's URL has in it", () => {
+  const error = errorWith(new Error("no"), "f (file:///home/me/a%0A%1b[2J.ts:1:2)");
+  assertEquals(report(error), ["error: no", "    at f (a\\n\\u001b[2J.ts:1:2)"]);
+});
+
+Deno.test("reportUsage() indents what follows, and shows what a terminal would act upon", () => {
+  const error = new UsageError("no such flow: a\nerror: forged\r\x1b[2Jb");
+  assertEquals(reportUsage(error), "error: no such flow: a\n  error: forged\\rb");
 });

@@ -51,6 +51,11 @@ Deno.test("renderStatus() begins with what is waited for", () => {
   );
 });
 
+Deno.test("renderStatus() shows what a terminal would act upon", () => {
+  const [first] = render({ waitingFor: ["a\n\x1b[2J"] }).split("  ");
+  assertEquals(first, "waiting for a\\n\\u001b[2J");
+});
+
 Deno.test("renderStatus() draws a bar where the inputs know their lengths", () => {
   const bar = (done: number, total: number) =>
     render({ progress: { done, total, unit: "items" } }).split("  ")[0];

@@ -325,7 +325,8 @@ export class Coordinator {
 
   #logOf({ index }: WorkerState, line: Extract<ToCoordinator, { kind: "log" }>): void {
     const { level, message, fields } = line;
-    this.#log[level](message, this.#job.workers === 1 ? fields : { worker: index, ...fields });
+    const { worker: _, ...others } = fields; // which it is, is not for it to say
+    this.#log[level](message, this.#job.workers === 1 ? fields : { worker: index, ...others });
   }
 
   /** A worker has come to a phase; `all` is called when the last one has. */
