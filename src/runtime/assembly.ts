@@ -111,8 +111,9 @@ class Assembly {
       case "input":
         return new SourceTask(id, readers.get(head)!, outlet, host, { epoch, tellsActivity });
       case "merge":
-      case "exchange":
         return new MergeTask(id, inputs, outlet, host, epoch);
+      case "exchange":
+        return new MergeTask(this.#shownId(head), inputs, outlet, host, epoch);
       case "async":
         return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
       case "stateful": {
@@ -177,8 +178,7 @@ class Assembly {
       incoming.push(isLocal ? local : mesh.receiver(exchange, worker));
     }
     this.#inputs.set(node, incoming);
-    // The exchange before a stateful step is no step that the user wrote: errors name the latter.
-    const stepId = idOf(plan, node.route === "key" ? plan.consumers.get(node)![0] : node);
+    const stepId = this.#shownId(node);
     const fail = (item: unknown, thrown: unknown): StepError =>
       thrown instanceof StepError
         ? thrown
@@ -186,6 +186,12 @@ class Assembly {
     const router = new Router(node.route, { local, localIndex, remote }, fail);
     const combiner = combinerBehind(plan, node);
     return combiner === null ? router : new Combining(combiner, router, fail);
+  }
+
+  /** The exchange before a stateful step is no step that the user wrote: people see the latter. */
+  #shownId(node: ExchangeNode): StepId {
+    const { plan } = this.#parts;
+    return idOf(plan, node.route === "key" ? plan.consumers.get(node)![0] : node);
   }
 
   /** The loop of a stage. The keys of stateful steps in it are put into `fused`. */

@@ -311,18 +311,24 @@ export class Worker implements TaskHost {
   }
 
   /**
-   * Says which steps hold up the end of an epoch that has been closing for `ms`. The first is the one
-   * to look at: those after it wait for it.
+   * Says which step holds up the end of an epoch that has been closing for `ms`, and which others wait.
+   * Those before it may have no room, and those behind it have not come to the end of the epoch.
    */
   stillClosing(epoch: Epoch, ms: number): void {
-    const steps = this.#inOrder(
-      this.#tasks.all.filter((task) => !this.#ended.has(task) && this.#next.get(task)! <= epoch),
-    ).map(({ step }) => step);
-    if (steps.length === 0) return; // it has come to its end meanwhile
-    this.#options.log.warn("an epoch is still closing", {
+    const open = this.#tasks.all.filter((task) =>
+      !this.#ended.has(task) && this.#next.get(task)! <= epoch
+    );
+    if (open.length === 0) return; // it has come to its end meanwhile
+    const first = open.at(-1)!;
+    const { stepId: step, isBusy } = open.find((task) => task.isBusy) ?? first;
+    const waiting = this.#inOrder(open).map((each) => each.step).filter((each) => each !== step);
+    const message = isBusy === false
+      ? "an epoch is still closing: this worker waits for others"
+      : "an epoch is still closing";
+    this.#options.log.warn(message, {
       epoch,
-      step: steps[0],
-      ...steps.length === 1 ? {} : { stepsBehind: steps.slice(1).join() },
+      step,
+      ...waiting.length === 0 ? {} : { stepsWaiting: waiting.join() },
       seconds: ms / 1000,
     });
   }

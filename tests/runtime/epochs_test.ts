@@ -4,16 +4,19 @@ import {
   Dataflow,
   type Keyed,
   ManualEpochOutputConfig,
+  ManualOutputConfig,
   run,
   TestingInputConfig,
   TestingOutputConfig,
 } from "../../mod.ts";
 import { EpochCoordinator } from "../../src/runtime/epochs.ts";
 import { eventually, idle } from "../support/eventually.ts";
+import { GatedInput } from "../support/gated_input.ts";
 import { HandInput } from "../support/hand_input.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
 import { SetClock } from "../support/set_clock.ts";
 import { TestClock } from "../support/test_clock.ts";
+import { runWorkers } from "../support/workers.ts";
 
 /** A coordinator of workers that are played by the test, and what it did. */
 function coordinate(workers: number, epoch = 0, intervalMs = 100) {
@@ -80,10 +83,89 @@ Deno.test("an epoch that does not close is warned of with the step that holds it
   await idle();
   clock.advance(10_000);
   await idle();
-  const fields = { epoch: 0, step: "lookUp", stepsBehind: "out", seconds: 10 };
+  const fields = { epoch: 0, step: "lookUp", stepsWaiting: "out", seconds: 10 };
   assertEquals(lines, [["an epoch is still closing", fields]]);
   gate.resolve();
   input.end();
+  await running;
+});
+
+Deno.test("of an epoch that does not close, the step that works is named, not those that wait", async () => {
+  const clock = new TestClock();
+  const lines: unknown[] = [];
+  const log = createLog((level, message, fields) => {
+    if (level === "warn") lines.push([message, fields]);
+  });
+  const gate = Promise.withResolvers<void>();
+  let isOpen = false;
+  let read = 0;
+  const endless = {
+    open: () =>
+      Promise.resolve({
+        next: () => isOpen ? null : Array.from({ length: 1_000 }, () => read++),
+        ready: () => Promise.resolve(),
+        positions: () => new Map(),
+        close: () => Promise.resolve(),
+      }),
+  };
+  const flow = new Dataflow("slow")
+    .input("in", endless)
+    .keyOn(() => "k")
+    .statefulFlatMap("twice", () => 0, (n: number, value) => [n, [value, value]])
+    .capture("out", new ManualOutputConfig<Keyed<number>>(() => () => gate.promise));
+  const running = run(flow, { clock, epoch, log });
+  let before = 0;
+  let turns = 0;
+  await eventually(() => {
+    turns = read > 0 && read === before ? turns + 1 : 0;
+    before = read;
+    return turns === 20;
+  }, "all channels are full");
+  await idle();
+  clock.advance(1_000);
+  await idle();
+  clock.advance(10_000);
+  await idle();
+  const fields = { epoch: 0, step: "out", stepsWaiting: "in,twice", seconds: 10 };
+  assertEquals(lines, [["an epoch is still closing", fields]]);
+  isOpen = true;
+  gate.resolve();
+  await running;
+});
+
+Deno.test("of an epoch that does not close, a worker that waits for another one says so", async () => {
+  const clock = new TestClock();
+  const lines: unknown[] = [];
+  const log = createLog((level, message, { epoch, step }) => {
+    if (level === "warn") lines.push([message, epoch, step]);
+  });
+  const gate = Promise.withResolvers<void>();
+  const looked = Promise.withResolvers<void>();
+  const input = new GatedInput(2);
+  input.allow(0, 1);
+  const flow = new Dataflow("slow").input("in", input)
+    .mapAsync(async function lookUp(item) {
+      looked.resolve();
+      await gate.promise;
+      return item;
+    })
+    .keyOn((n) => `${n}`)
+    .statefulMap("count", () => 0, (count: number) => [count + 1, count + 1])
+    .capture("out", new RecordingOutput());
+  const running = runWorkers(flow, 2, { clock, epochMs: 1_000, log });
+  await looked.promise;
+  await idle();
+  clock.advance(1_000);
+  await idle();
+  clock.advance(10_000);
+  await idle();
+  assertEquals(lines, [
+    ["an epoch is still closing", 0, "lookUp"],
+    ["an epoch is still closing: this worker waits for others", 0, "count"],
+  ]);
+  gate.resolve();
+  input.end(0);
+  input.end(1);
   await running;
 });
 

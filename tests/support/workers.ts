@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import type { WorkerIndex } from "../../src/core/ids.ts";
-import { silentLog } from "../../src/core/log.ts";
+import { type Log, silentLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import type { StepCounts } from "../../src/runtime/counts.ts";
 import type { RecoveryConfig } from "../../src/recovery/store.ts";
@@ -76,6 +76,7 @@ export interface WorkersOptions extends StepChangeOptions {
   readonly window?: CreditWindow;
   readonly clock?: Clock;
   readonly recovery?: RecoveryConfig;
+  readonly log?: Log;
   /** Delivers what the workers, and their coordinator, say to one another. */
   readonly post?: Post;
   /** Told once the workers are there. */
@@ -88,7 +89,8 @@ export async function runWorkers(
   count: number,
   options: WorkersOptions = {},
 ): Promise<{ counts: StepCounts[][]; stopped: boolean[] }> {
-  const { epochMs = 10_000, window, clock = systemClock, post, onWorkers } = options;
+  const { epochMs = 10_000, window, clock = systemClock, post, onWorkers, log = silentLog } =
+    options;
   const graph = graphOf(flow);
   const network = new MemoryNetwork(post);
   const recovery = await RunRecovery.open(options.recovery ?? null, graph.name, silentLog);
@@ -111,7 +113,7 @@ export async function runWorkers(
     else post(`worker ${index} to coordinator`, guarded);
   };
   const workers = Array.from({ length: count }, (_, index) => {
-    return new Worker(graph, { index, count, clock, log: silentLog }, {
+    return new Worker(graph, { index, count, clock, log }, {
       stateChanged: (epoch, chunk) => fromWorker(index, () => recovery.stateChanged(epoch, chunk)),
       epochClosed: (epoch, positions) =>
         fromWorker(index, () => {
@@ -125,7 +127,7 @@ export async function runWorkers(
   });
   const inputFailure = new InputFailure({
     clock,
-    log: silentLog,
+    log,
     stop: () => toAll((worker) => worker.stop()),
     fail,
   });

@@ -64,6 +64,10 @@ export class AsyncTask implements Task {
     return Infinity;
   }
 
+  get isBusy(): boolean {
+    return this.#slots.length > 0;
+  }
+
   get inFlight(): number {
     return this.#slots.length;
   }

@@ -33,6 +33,11 @@ export class MergeTask implements Task {
     this.#alignment = new EpochAlignment(inputs.length, epoch);
   }
 
+  /** It only waits: for a channel that has not come to the end of the epoch, or for room. */
+  get isBusy(): boolean {
+    return false;
+  }
+
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();

@@ -66,6 +66,10 @@ export class SinkTask implements Task {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
   run(): boolean {
     if (this.#busy) return false;
     const epoch = this.#commits.shift();

@@ -30,6 +30,7 @@ export class StatefulTask implements Task {
   #at = 0;
   #epoch: Epoch;
   #notifyNext = false;
+  #starved = true; // whether its channel was empty when it looked last
   #phase: "running" | "ending" | "ended" = "running";
   #stopped = false; // how it ends
 
@@ -66,6 +67,10 @@ export class StatefulTask implements Task {
     this.#state.restore(key, id, state);
   }
 
+  get isBusy(): boolean {
+    return !this.#starved;
+  }
+
   run(): boolean {
     if (this.#phase === "ended") return false;
     if (this.#quiet.since !== null) this.#quiet.look(this.#host.elapsed(), !this.#slept);
@@ -82,6 +87,7 @@ export class StatefulTask implements Task {
     if (this.#notifyNext && this.#notify()) return true;
     const { room } = this.#outlet;
     const message = this.#input.take(room);
+    this.#starved = message === undefined;
     if (message === undefined) return this.#nothing();
     if (isBatch(message)) {
       this.#outlet.takes(message.length, room);

@@ -17,6 +17,11 @@ export interface Task {
   run(): boolean;
   /** How many items it works on, besides those in its channels; absent where that is not known. */
   readonly inFlight?: number;
+  /**
+   * Whether it works on something, or waits for something outside of the flow. One that is not waits for
+   * other tasks. Absent where that is not known.
+   */
+  readonly isBusy?: boolean;
   /** When it has something to do by the run's clock, in milliseconds since the Unix epoch; else infinity. */
   wakeTime(): number;
 }
