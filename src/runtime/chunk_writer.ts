@@ -79,11 +79,19 @@ export class ChunkWriter {
   }
 
   #add(id: number, key: string, length: number): void {
-    this.#keys?.push(key);
+    if (this.#keys !== null) {
+      this.#keys.push(key);
+      this.#bytes += bytesOfKey(key);
+    }
     this.#ids[this.#count] = id;
     this.#lengths[this.#count++] = length;
     if (this.#count === CHUNK_KEYS || this.#bytes > CHUNK_BYTES) this.flush();
   }
+}
+
+/** The most bytes that a key takes. */
+export function bytesOfKey(key: string): number {
+  return key.length * 3;
 }
 
 /** The error of a state or a position that takes too many bytes to be stored. */

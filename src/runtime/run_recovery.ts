@@ -15,6 +15,7 @@ import {
   type StoredKey,
   type StoredPosition,
 } from "../recovery/store.ts";
+import { bytesOfKey } from "./chunk_writer.ts";
 import { forgetting, storing } from "./chunk_of_keys.ts";
 import type { KeyNumbering } from "./key_ids.ts";
 import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";
@@ -196,13 +197,14 @@ function parted<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]]
 function* partsOf(keys: readonly StoredKey[]): Generator<readonly StoredKey[]> {
   let from = 0;
   let bytes = 0;
-  for (const [i, { state }] of keys.entries()) {
-    if (i > from && bytes + state.length > PART_BYTES) {
+  for (const [i, { key, state }] of keys.entries()) {
+    const length = state.length + bytesOfKey(key);
+    if (i > from && bytes + length > PART_BYTES) {
       yield keys.slice(from, i);
       from = i;
       bytes = 0;
     }
-    bytes += state.length;
+    bytes += length;
   }
   if (from < keys.length) yield keys.slice(from);
 }

@@ -45,3 +45,11 @@ Deno.test("Journal names step and partition of a position that cannot be stored"
   const error = assertThrows(() => journal.positions(0, "in", "input", positions), StepError);
   assertEquals([error.stepId, error.item], ["in", `"worker 0"`]);
 });
+
+Deno.test("ChunkWriter counts the keys that it spells: a chunk of long ones stays small", () => {
+  const chunks: StateChunk[] = [];
+  const writer = new ChunkWriter("step", true, (chunk) => chunks.push(chunk));
+  for (let id = 0; id < 100; id++) writer.write(id, `${id}${"k".repeat(1 << 20)}`, null);
+  writer.flush();
+  assertEquals(chunks.map(({ keys }) => keys!.length), [...Array(33).fill(3), 1]);
+});

@@ -16,8 +16,11 @@
  */
 import type { Epoch } from "../../core/ids.ts";
 
-/** The most bytes that a frame may have. A longer one is not ours, or holds an item that is too large. */
-export const LONGEST_FRAME = 256 << 20;
+/** The most bytes that an item may have. */
+export const LONGEST_ITEM = 256 << 20;
+
+/** The most bytes that a frame may have: a longer one is not ours. Smaller items may go with a large one. */
+export const LONGEST_FRAME = LONGEST_ITEM + (16 << 20);
 
 /** What comes before the items of a batch. */
 export const BATCH_HEADER = 7;

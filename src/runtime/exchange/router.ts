@@ -9,7 +9,7 @@ import { BatchEncoder } from "../../core/value_codec.ts";
 import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { ExchangeNode } from "../../graph/nodes.ts";
 import { type Channel, isBatch, type Message, type Outgoing } from "../channel.ts";
-import { BATCH_HEADER, LONGEST_FRAME } from "./frames.ts";
+import { LONGEST_ITEM } from "./frames.ts";
 import type { RemoteSender } from "./mesh.ts";
 
 /** A batch of so many bytes is sent, though there is more: a frame must fit into memory a few times. */
@@ -37,8 +37,16 @@ export class Router implements Outgoing {
   readonly #fail: FailItem;
   readonly #deal: (batch: readonly unknown[]) => unknown[][];
   readonly #encoder = new BatchEncoder();
+  readonly #longest: number;
 
-  constructor(route: ExchangeNode["route"], targets: RouterTargets, fail: FailItem) {
+  /** `longest`: the most bytes that an item may have, for tests. */
+  constructor(
+    route: ExchangeNode["route"],
+    targets: RouterTargets,
+    fail: FailItem,
+    longest: number = LONGEST_ITEM,
+  ) {
+    this.#longest = longest;
     const { remote } = targets;
     this.#targets = targets;
     this.#fail = fail;
@@ -74,24 +82,33 @@ export class Router implements Outgoing {
 
   #send(sender: RemoteSender, items: readonly unknown[]): void {
     const encoder = this.#encoder;
+    let before = 0;
     for (const item of items) {
       try {
         encoder.write(item);
       } catch (thrown) {
         throw this.#fail(item, thrown);
       }
-      if (encoder.bytes < BATCH_BYTES) continue;
-      if (encoder.bytes > LONGEST_FRAME - BATCH_HEADER) throw this.#fail(item, tooLarge());
+      const { bytes } = encoder;
+      if (bytes - before > this.#longest) {
+        throw this.#fail(item, tooLarge(bytes - before, this.#longest));
+      }
+      before = bytes;
+      if (bytes < BATCH_BYTES) continue;
+      before = 0;
       sender.batch(encoder.count, encoder.take());
     }
     if (encoder.count > 0) sender.batch(encoder.count, encoder.take());
   }
 }
 
-function tooLarge(): Error {
+function tooLarge(bytes: number, longest: number): Error {
   return new RangeError(
-    `the item is too large to be sent to another worker: its encoded form has more than ` +
-      `${LONGEST_FRAME >> 20} MiB; make items smaller before this step`,
+    `the item takes ${Math.ceil(bytes / 2 ** 20)} MiB, and no more than ` +
+      `${
+        Math.floor(longest / 2 ** 20)
+      } MiB can be sent to another worker: make items smaller before ` +
+      `this step`,
   );
 }
 

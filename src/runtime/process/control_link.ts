@@ -4,6 +4,8 @@
  * @module
  */
 import { FRAME_ROOM, FrameSplitter, setLength } from "../exchange/frame_stream.ts";
+import { LONGEST_FRAME } from "../exchange/frames.ts";
+import { messageTooLarge } from "./message_size.ts";
 import { decodeMessage, encodeMessage, type ToCoordinator, type ToWorker } from "./protocol.ts";
 
 /** Sends and receives messages, in order. */
@@ -15,17 +17,26 @@ export class ControlLink<
   readonly #messages: AsyncGenerator<In, void>;
   readonly #drained: PromiseWithResolvers<void> = Promise.withResolvers();
   #sending: Promise<void> = Promise.resolve();
+  readonly #longest: number;
   #closed = false;
 
-  /** Takes the connection over. */
-  constructor(conn: Deno.Conn) {
+  /** Takes the connection over. `longest`: the most bytes that a message may have, for tests. */
+  constructor(conn: Deno.Conn, longest: number = LONGEST_FRAME) {
     this.#conn = conn;
+    this.#longest = longest;
     this.#messages = readMessages<In>(conn);
   }
 
-  /** Sends a message. What cannot be sent is dropped: the other end has gone, as reading shows. */
+  /**
+   * Sends a message. What cannot be sent is dropped: the other end has gone, as reading shows.
+   *
+   * @throws {RangeError} If the message is larger than the other end would take.
+   */
   send(message: Out): void {
-    const bytes = setLength(encodeMessage(message, FRAME_ROOM));
+    const bytes = encodeMessage(message, FRAME_ROOM);
+    const length = bytes.length - FRAME_ROOM;
+    if (length > this.#longest) throw messageTooLarge(message, length, this.#longest);
+    setLength(bytes);
     this.#sending = this.#sending.then(() => this.#write(bytes)).catch(() => {
       this.#closed = true;
     });

@@ -8,6 +8,9 @@ import { innerErrors, StepError, toError, UsageError } from "../../core/errors.t
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { ErrorData, Failure } from "./protocol.ts";
 
+/** Longer texts are cut: an error must reach the user, whatever stands in it. */
+const LONGEST_TEXT = 1 << 18;
+
 /** How many errors are sent: causes, and what is in them. */
 const MOST_ERRORS = 32;
 
@@ -60,8 +63,13 @@ type Words = Pick<ErrorData, "name" | "message" | "stack">;
 
 function toData(error: Error): Words {
   const { name, message, stack = "" } = error;
-  const data = { name: String(name), message: String(message), stack: String(stack) };
+  const data = { name: cut(name), message: cut(message), stack: cut(stack) };
   return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" ? tidied(data) : data;
+}
+
+function cut(text: unknown): string {
+  const all = String(text);
+  return all.length > LONGEST_TEXT ? `${all.slice(0, LONGEST_TEXT)}…` : all;
 }
 
 /**

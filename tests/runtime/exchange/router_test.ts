@@ -1,9 +1,9 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { keyGroupOf, ownersOf } from "../../../src/core/key_groups.ts";
 import { decodeBatch } from "../../../src/core/value_codec.ts";
 import { Channel, type Message } from "../../../src/runtime/channel.ts";
 import { decodeFrame } from "../../../src/runtime/exchange/frames.ts";
-import { RemoteSender } from "../../../src/runtime/exchange/mesh.ts";
+import { type CreditWindow, RemoteSender } from "../../../src/runtime/exchange/mesh.ts";
 import { Router } from "../../../src/runtime/exchange/router.ts";
 import type { ExchangeNode } from "../../../src/graph/nodes.ts";
 
@@ -11,7 +11,10 @@ import type { ExchangeNode } from "../../../src/graph/nodes.ts";
 function routing(
   route: ExchangeNode["route"],
   workers: number,
-  window = { items: 1000, bytes: 1 << 30 },
+  { window = { items: 1000, bytes: 1 << 30 }, longest }: {
+    window?: CreditWindow;
+    longest?: number;
+  } = {},
 ) {
   const local = new Channel();
   const frames: ReturnType<typeof decodeFrame>[][] = Array.from({ length: workers }, () => []);
@@ -20,7 +23,7 @@ function routing(
   );
   const fail = (item: unknown, thrown: unknown) =>
     new Error(`${Deno.inspect(item)}: ${(thrown as Error).message}`);
-  const router = new Router(route, { local, localIndex: 0, remote }, fail);
+  const router = new Router(route, { local, localIndex: 0, remote }, fail, longest);
   const localItems: unknown[] = [];
   return {
     router,
@@ -108,6 +111,19 @@ Deno.test("Router cuts large batches, so that a frame stays small", () => {
   router.push(Array.from({ length: 40 }, (_, i) => `${i}${text}`));
   assertEquals(frames[1].length, 5);
   assertEquals(items()[1].length, 20);
+});
+
+Deno.test("Router refuses an item that is too large by itself, and not for what goes with it", () => {
+  const { router, frames } = routing("spread", 2, { longest: 2 << 20 });
+  const [most, more] = [(1 << 20) - 100, (2 << 20) - 100].map((length) => "x".repeat(length));
+  router.push([most, more, most, more]); // each worker gets two that are longer together
+  assertEquals(frames[1].length, 1);
+  const large = "x".repeat((2 << 20) + 1);
+  const error = assertThrows(() => router.push([["k", large], ["k", large]]), Error);
+  assertStringIncludes(
+    error.message,
+    "the item takes 3 MiB, and no more than 2 MiB can be sent to another worker: make items smaller",
+  );
 });
 
 Deno.test("Router refuses what cannot be sent, and names the item and what it is", () => {

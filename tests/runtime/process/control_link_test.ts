@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ControlLink } from "../../../src/runtime/process/control_link.ts";
+import { storing } from "../../../src/runtime/chunk_of_keys.ts";
 import { connectTo } from "../../../src/runtime/process/socket_folder.ts";
 import type { ToCoordinator, ToWorker } from "../../../src/runtime/process/protocol.ts";
 
@@ -9,13 +10,13 @@ interface Pair extends AsyncDisposable {
 }
 
 /** Both ends of a connection, closed after the test. */
-async function connected(): Promise<Pair> {
+async function connected(longest?: number): Promise<Pair> {
   const folder = await Deno.makeTempDir();
   const unix = `${folder}/control`;
   using listener = Deno.listen({ transport: "unix", path: unix });
   const [accepted, connection] = await Promise.all([listener.accept(), connectTo({ unix })]);
-  const coordinator = new ControlLink<ToCoordinator, ToWorker>(accepted);
-  const worker = new ControlLink<ToWorker, ToCoordinator>(connection);
+  const coordinator = new ControlLink<ToCoordinator, ToWorker>(accepted, longest);
+  const worker = new ControlLink<ToWorker, ToCoordinator>(connection, longest);
   return {
     coordinator,
     worker,
@@ -47,6 +48,67 @@ Deno.test("ControlLink hands over a message larger than any buffer between", asy
   worker.send({ kind: "log", level: "info", message, fields: {} });
   const received = await coordinator.receive() as { message: string };
   assertEquals(received.message === message, true);
+});
+
+Deno.test("ControlLink refuses to send what is too large, and names step and key", async () => {
+  await using pair = await connected(2 << 20);
+  const { coordinator, worker } = pair;
+  const [small, large] = [10, 3 << 20].map((length) => new Uint8Array(length));
+  const limit = "and no more than 2 MiB can be sent between the coordinator and a worker:";
+  const takes = "with its state takes 4 MiB";
+  const long = "k".repeat(3 << 20);
+  for (
+    const [keys, which, cure] of [
+      [[["ada", small], ["bob", large]], `"bob" ${takes}`, "have the step keep less in one key"],
+      [[["ada", small], [long, small]], `… ${takes}`, "give items shorter keys"],
+    ] as const
+  ) {
+    const stored = keys.map(([key, state], id) => ({ id, key, state }));
+    const restoring = assertThrows(
+      () => coordinator.send({ kind: "state", step: "count", keys: stored }),
+      RangeError,
+      `${limit} resume the flow in one process, with run(), and ${cure}`,
+    );
+    const chunk = storing("count", stored);
+    const changing = assertThrows(
+      () => worker.send({ kind: "stateChanged", epoch: 1, chunk }),
+      RangeError,
+      `${limit} ${cure}`,
+    );
+    for (const { message } of [restoring, changing]) {
+      assertStringIncludes(message, 'step "count": the key "');
+      assertStringIncludes(message, which);
+    }
+  }
+  const numbered = { ...storing("count", [{ id: 1, key: "ada", state: large }]), keys: null };
+  assertThrows(
+    () => worker.send({ kind: "stateChanged", epoch: 1, chunk: numbered }),
+    RangeError,
+    `step "count": a key ${takes}, ${limit} have the step keep less in one key`,
+  );
+  const of = { step: "in", role: "input" as const };
+  assertThrows(
+    () =>
+      worker.send({
+        kind: "epochClosed",
+        epoch: 1,
+        positions: [{ ...of, partition: "a", state: large }, {
+          ...of,
+          partition: "b",
+          state: small,
+        }],
+      }),
+    RangeError,
+    `that of partition "a" of step "in" is the largest, takes 4 MiB, ${limit} have the input yield`,
+  );
+  const message = "x".repeat(3 << 20);
+  assertThrows(
+    () => worker.send({ kind: "log", level: "info", message, fields: {} }),
+    RangeError,
+    `the message "log" takes 4 MiB, ${limit}`,
+  );
+  worker.send({ kind: "pong" });
+  assertEquals(await coordinator.receive(), { kind: "pong" });
 });
 
 Deno.test("ControlLink ends its messages when the other end closes, after what it sent last", async () => {

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { StepError, UsageError } from "../../../src/core/errors.ts";
+import { LONGEST_FRAME } from "../../../src/runtime/exchange/frames.ts";
 import { fromFailure, toFailure } from "../../../src/runtime/process/failure.ts";
+import { encodeMessage } from "../../../src/runtime/process/protocol.ts";
 
 /** An error after its way from a worker to the coordinator. */
 function sent(thrown: unknown): Error {
@@ -144,4 +146,12 @@ Deno.test("colours of the loader's, which it uses or not as the environment says
 Deno.test("an import in a step that is not found keeps the step's own frames", async () => {
   const thrown = await assertRejects(() => import("./nowhere" + ".ts")) as Error;
   assertEquals(sent(thrown).stack!.includes(import.meta.url), true);
+});
+
+Deno.test("an error with an endless text still reaches the user, cut", () => {
+  const error = sent(new RangeError("x".repeat(5 << 20)));
+  assertEquals([error.name, error.message.length], ["RangeError", (1 << 18) + 1]);
+  const many = new AggregateError(Array.from({ length: 40 }, () => new Error("€".repeat(1 << 20))));
+  const { length } = encodeMessage({ kind: "failed", failure: toFailure(many) });
+  assertEquals(length < LONGEST_FRAME, true);
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { joinFrames } from "../../../src/runtime/exchange/frame_stream.ts";
+import { LONGEST_FRAME } from "../../../src/runtime/exchange/frames.ts";
 import { SocketTransport } from "../../../src/runtime/process/socket_transport.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 
@@ -252,7 +253,7 @@ Deno.test("SocketTransport takes frames whose bytes come in odd pieces", async (
   assertEquals(end.lost, []);
 });
 
-for (const claim of [0, (256 << 20) + 1, 0xffff_ffff]) {
+for (const claim of [0, LONGEST_FRAME + 1, 0xffff_ffff]) {
   Deno.test(`SocketTransport gives up a peer whose frame claims to have ${claim} bytes`, async () => {
     using peer = await byHand();
     const { end, hand } = peer;
