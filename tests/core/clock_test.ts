@@ -1,34 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { elapsedOf, systemClock, wakeAfter } from "../../src/core/clock.ts";
+import { Machine } from "../support/machine.ts";
 import { SetClock } from "../support/set_clock.ts";
 import { TestClock } from "../support/test_clock.ts";
-
-/** The machine's clocks and timers, in the hands of a test. */
-class Machine implements Disposable {
-  /** By how many milliseconds `Date.now` was set forward. */
-  set = 0;
-  readonly #passing = new TestClock(5_000);
-  readonly #real = [Date.now, performance.now, setTimeout, clearTimeout] as const;
-
-  constructor() {
-    Date.now = () => 1_700_000_000_000 + this.#passing.at + this.set;
-    performance.now = () => this.#passing.at;
-    const timers: (() => void)[] = [];
-    const start = (wake: () => void, ms: number) =>
-      timers.push(this.#passing.wakeAt(this.#passing.at + ms, wake)) - 1;
-    globalThis.setTimeout = start as unknown as typeof setTimeout;
-    globalThis.clearTimeout = ((timer: number) => timers[timer]?.()) as typeof clearTimeout;
-  }
-
-  /** Lets time pass. */
-  pass(ms: number): void {
-    this.#passing.advance(ms);
-  }
-
-  [Symbol.dispose](): void {
-    [Date.now, performance.now, globalThis.setTimeout, globalThis.clearTimeout] = this.#real;
-  }
-}
 
 Deno.test("systemClock tells the system's time", () => {
   const before = Date.now();

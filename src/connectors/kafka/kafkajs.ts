@@ -22,6 +22,7 @@ import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Brokers } from "./options.ts";
 import type { Acks, ConnectionSettings, Isolation } from "./properties.ts";
+import { useMonotonicTime } from "./request_timers.ts";
 import {
   type BrokerVersions,
   type KnownVersions,
@@ -201,7 +202,7 @@ function behindTags(payload: Buffer): Buffer {
   return from.rest();
 }
 
-quietTimers();
+useMonotonicTime(RequestQueue.prototype);
 checkRequests();
 
 /**
@@ -220,19 +221,6 @@ function checkRequests(): void {
     } catch (error) {
       throw error instanceof Error ? Object.assign(error, { apiName }) : error;
     }
-  };
-}
-
-/**
- * Every response has KafkaJS set a timer with a negative delay, which prints a warning and, while the
- * connection is open, comes again each millisecond. The timer is only needed while the broker
- * throttles or requests wait.
- */
-function quietTimers(): void {
-  const { prototype } = RequestQueue;
-  const original = prototype.scheduleCheckPendingRequests;
-  prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
-    if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
   };
 }
 

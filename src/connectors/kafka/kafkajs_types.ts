@@ -131,11 +131,37 @@ export interface ClusterMetadata {
   }[];
 }
 
-/** Holds the requests that wait while a broker throttles. The default export of a module of it. */
+/** A request in a queue of a connection. */
+export interface SocketRequest {
+  /** In milliseconds. */
+  readonly requestTimeout: number;
+  /** Rejects it. */
+  timeoutRequest(): void;
+}
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/**
+ * Holds the requests of a connection that are under way, or wait while a broker throttles. The default
+ * export of a module of it.
+ */
 export default class RequestQueue {
+  declare readonly maxInFlightRequests: number | null;
+  declare readonly requestTimeout: number;
+  declare readonly enforceRequestTimeout: boolean;
+  declare readonly isConnected: () => boolean;
+  declare readonly inflight: ReadonlyMap<number, SocketRequest>;
+  declare readonly pending: readonly SocketRequest[];
   declare throttledUntil: number;
-  declare pending: readonly unknown[];
+  declare throttleCheckTimeoutId: Timer | null;
+  declare requestTimeoutIntervalId: Timer | undefined;
+  declare scheduleRequestTimeoutCheck: () => void;
+  declare maybeThrottle: (ms: number | null) => void;
+  declare sendSocketRequest: (request: SocketRequest) => void;
+  declare canSendSocketRequestImmediately: () => boolean;
+  declare checkPendingRequests: () => void;
   declare scheduleCheckPendingRequests: () => void;
+  declare destroy: () => void;
 }
 
 /** Makes the error that a code of the protocol stands for. */
