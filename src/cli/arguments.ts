@@ -10,6 +10,7 @@ import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
 import type { StepChangeOptions } from "../runtime/step_changes.ts";
+import { requireStopTime } from "../runtime/stop_limit.ts";
 import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
 
 /** How lines of log look. */
@@ -107,7 +108,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "stop-timeout",
     value: "TIME",
-    about: "how long a graceful stop may take (default 30s)",
+    about: "how long a graceful stop may take, more than 0 (default 30s)",
   },
   { name: "restart", value: "N", about: "start a failed run again, N times in a row at most" },
   {
@@ -228,7 +229,7 @@ export function parseCommand(
     const from = envName(name);
     return env(from)?.split(",").map((value) => ({ value, from })) ?? [];
   };
-  const stopMs = parseTime(valueOf("stop-timeout"));
+  const stopMs = parseTime(valueOf("stop-timeout"), requireStopTime);
   const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
   return {
     kind: "run",
@@ -389,10 +390,13 @@ function parseState(given: readonly string[]): Command {
   return { kind: "state", path, step, key };
 }
 
-function parseTime(given: Given | undefined): number | undefined {
+function parseTime(
+  given: Given | undefined,
+  check = (ms: number, _what: string): number => ms,
+): number | undefined {
   if (given === undefined) return undefined;
   try {
-    return parseDuration(given.value, given.from);
+    return check(parseDuration(given.value, given.from), given.from);
   } catch (cause) {
     throw new UsageError((cause as RangeError).message, { cause });
   }

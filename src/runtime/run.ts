@@ -24,7 +24,7 @@ export interface RunOptions extends StepChangeOptions, StopOptions {
   /** Epochs, the units of recovery. Their length never changes a result. */
   readonly epoch?: {
     /**
-     * How long an epoch lasts, at least.
+     * How long an epoch lasts, at least. Zero: each is closed as soon as the one before is committed.
      *
      * @default {{ seconds: 10 }}
      */
@@ -84,6 +84,7 @@ export interface FlowHandle {
  * @throws {FlowDefinitionError} If the flow has no input or no output.
  * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
  * the flow does not have.
+ * @throws {RangeError} If the epoch interval is negative, or `stopTimeout` is not more than zero.
  * @throws {TypeError} If there is no such option.
  * @throws {Error} If a worker process is loading the flow's module, and the call is not under
  * `if (import.meta.main)`: each worker would run the flow by itself too.

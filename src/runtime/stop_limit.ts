@@ -35,14 +35,36 @@ export interface StopOptions {
    * the run rejects, as what was read since is lost. In the last three seconds (or three tenths of the
    * time, where that is less) the signal of `mapAsync` is aborted, so that calls can end early.
    *
+   * It must be more than zero.
+   *
    * @default {{ seconds: 30 }}
    */
   readonly stopTimeout?: Duration;
 }
 
-/** The limit of a graceful stop, in milliseconds. */
+/**
+ * The limit of a graceful stop, in milliseconds.
+ *
+ * @throws {RangeError} If it is not more than zero.
+ */
 export function stopMilliseconds({ stopTimeout = DEFAULT_STOP_MS }: StopOptions): number {
-  return toMilliseconds(stopTimeout, "the stop timeout");
+  const what = "the stop timeout";
+  return requireStopTime(toMilliseconds(stopTimeout, what), what);
+}
+
+/**
+ * Makes sure that a graceful stop may take some time. With none, every stop would be cut short before
+ * outputs are closed; and zero means "no limit" to other programs.
+ *
+ * @param what Where it was given, as the error names it.
+ * @throws {RangeError} If it is zero.
+ */
+export function requireStopTime(ms: number, what: string): number {
+  if (ms > 0) return ms;
+  throw new RangeError(
+    `${what} must be more than zero; got ${ms} ms: for a stop that ends soon give a short time, ` +
+      `such as a second; for one that takes as long as it needs a long time, such as a day`,
+  );
 }
 
 /** How long inputs and outputs may take to close when a stop has come to its limit, in milliseconds. */

@@ -341,10 +341,17 @@ Deno.test("parseCommand() refuses changes of steps that it cannot make sense of"
 Deno.test("parseCommand() takes how long a stop may take, in any unit", () => {
   assertEquals(parse(["flow.ts", "--stop-timeout=1.5s"]), { ...PLAIN, stopMs: 1_500 });
   assertEquals(parse(["flow.ts"], { MILLRACE_STOP_TIMEOUT: "2m" }), { ...PLAIN, stopMs: 120_000 });
-  assertEquals(parse(["flow.ts", "--stop-timeout", "0s"]), { ...PLAIN, stopMs: 0 });
+  assertEquals(parse(["flow.ts", "--stop-timeout", "1ms"]), { ...PLAIN, stopMs: 1 });
   assertThrows(
     () => parse(["flow.ts", "--stop-timeout=9"]),
     UsageError,
     "--stop-timeout must look",
   );
+  const cure = "must be more than zero; got 0 ms: for a stop that ends soon give a short time";
+  for (const zero of ["0s", "0ms", "0.0h"]) {
+    const given = () => parse(["flow.ts", "--stop-timeout", zero]);
+    assertThrows(given, UsageError, `--stop-timeout ${cure}`);
+    const inherited = () => parse(["flow.ts"], { MILLRACE_STOP_TIMEOUT: zero });
+    assertThrows(inherited, UsageError, `MILLRACE_STOP_TIMEOUT ${cure}`);
+  }
 });

@@ -84,7 +84,7 @@ Deno.test("run() rejects before it opens anything when the flow has no output", 
   assertEquals(input.calls, []);
 });
 
-Deno.test("run() refuses what is no flow, and an epoch interval that is no duration", async () => {
+Deno.test("run() refuses what is no flow, and lengths of time that are none", async () => {
   await assertRejects(async () => await run({} as Dataflow), TypeError, "expected a Dataflow");
   const flow = new Dataflow("f").input("in", new TestingInputConfig([1]))
     .capture(new TestingOutputConfig<number>([]));
@@ -92,6 +92,11 @@ Deno.test("run() refuses what is no flow, and an epoch interval that is no durat
     async () => await run(flow, { epoch: { interval: -1 } }),
     RangeError,
     "the epoch interval must be zero or more",
+  );
+  await assertRejects(
+    async () => await run(flow, { stopTimeout: 0 }),
+    RangeError,
+    "the stop timeout must be more than zero; got 0 ms",
   );
   await assertRejects(
     async () => await run(flow, { recover: null } as RunOptions),

@@ -57,7 +57,13 @@ Deno.test("StopLimit does nothing to a run that is over, and leaves no timers", 
 Deno.test("stopMilliseconds() is half a minute unless somebody says", () => {
   assertEquals(stopMilliseconds({}), 30_000);
   assertEquals(stopMilliseconds({ stopTimeout: { minutes: 2 } }), 120_000);
-  assertEquals(stopMilliseconds({ stopTimeout: 0 }), 0);
+  for (const stopTimeout of [0, { seconds: 0 }]) {
+    assertThrows(
+      () => stopMilliseconds({ stopTimeout }),
+      RangeError,
+      "the stop timeout must be more than zero; got 0 ms: for a stop that ends soon give",
+    );
+  }
   assertThrows(() => stopMilliseconds({ stopTimeout: -1 }), RangeError, "the stop timeout must be");
 });
 

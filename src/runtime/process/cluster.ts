@@ -128,7 +128,8 @@ const LASTING_MS = 60_000;
  * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a later
  * run go on.
  * @throws {UsageError} If the module has no such export, or it is no flow.
- * @throws {RangeError} If `workers` or `restarts` is no number of them.
+ * @throws {RangeError} If `workers` or `restarts` is no number of them, the epoch interval is negative,
+ * or `stopTimeout` is not more than zero.
  * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
  * the flow does not have.
  * @throws {TypeError} If there is no such option.

@@ -110,10 +110,13 @@ Deno.test("spawnCluster() refuses a number of workers that is none", async () =>
   }
 });
 
-Deno.test("spawnCluster() refuses what is no absolute URL, and an epoch that is no length", async () => {
+Deno.test("spawnCluster() refuses what is no absolute URL, and lengths of time that are none", async () => {
   await assertRejects(() => spawnCluster("flow.ts"), TypeError, "Invalid URL");
   const epoch = { interval: -1 };
   await assertRejects(() => spawn("numbers.ts", { epoch }), RangeError, "the epoch interval");
+  const stopTimeout = { seconds: 0 };
+  const zero = "the stop timeout must be more than zero; got 0 ms";
+  await assertRejects(() => spawn("numbers.ts", { stopTimeout }), RangeError, zero);
   const mistyped = { wrokers: 2 } as ClusterOptions;
   const says = 'spawnCluster has no option "wrokers"; it has: workers,';
   await assertRejects(() => spawn("numbers.ts", mistyped), TypeError, says);
