@@ -30,6 +30,8 @@ export interface RunCommand {
   /** What comes after `--`. */
   readonly flowArgs: readonly string[];
   readonly workers: number;
+  /** Whether the flow's types are checked before it runs. */
+  readonly check: boolean;
   readonly epochMs: number | undefined;
   /** How long a graceful stop may take, in milliseconds; absent where nobody says. */
   readonly stopMs?: number;
@@ -116,6 +118,7 @@ export const OPTIONS: readonly Option[] = [
     value: "FLAGS",
     about: 'Deno\'s flags for workers instead of -A: "--allow-net --allow-env"',
   },
+  { name: "check", value: null, about: "check the types of the flow before it runs" },
   { name: "log-level", value: "LEVEL", about: "debug, info, warn or error" },
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
 ];
@@ -236,6 +239,7 @@ export function parseCommand(
     flow,
     flowArgs: parsed["--"],
     workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
+    check: switchOf("check").isOn,
     epochMs: parseTime(valueOf("epoch-interval")),
     ...stopMs === undefined ? {} : { stopMs },
     recovery: parseRecovery(

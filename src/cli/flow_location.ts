@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { basename, dirname } from "node:path";
 import { pathToFileURL } from "node:url";
+import { likelyName } from "../core/closest_name.ts";
 import { UsageError } from "../core/errors.ts";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 
@@ -34,7 +36,7 @@ export function locateFlow(argument: string): FlowLocation {
   if (isFile(argument)) return { moduleUrl: fileUrl(argument), exportName: null };
   const path = named === null ? argument : named[1];
   if (!isFile(path)) {
-    throw new UsageError(`no such file: ${path} (looked in ${Deno.cwd()})`);
+    throw new UsageError(`no such file: ${path} (looked in ${Deno.cwd()})${didYouMean(path)}`);
   }
   return { moduleUrl: fileUrl(path), exportName: named![2] };
 }
@@ -50,6 +52,21 @@ function isFile(path: string): boolean {
     }
     if (!isSystemError(error)) throw error;
     throw new UsageError(`${path} cannot be read: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+/** A hint at a file of a similar name in the same folder. */
+function didYouMean(path: string): string {
+  const folder = dirname(path);
+  try {
+    const files = [...Deno.readDirSync(folder)].filter(({ isDirectory }) => !isDirectory);
+    const meant = likelyName(basename(path), files.map(({ name }) => name));
+    return meant === undefined
+      ? ""
+      : `: did you mean ${folder === "." ? "" : `${folder}/`}${meant}?`;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return ""; // the folder is not there either, or cannot be read
   }
 }
 

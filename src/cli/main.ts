@@ -23,6 +23,7 @@ import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
 import { StatusLine } from "./status_line.ts";
 import { onStopSignals } from "./stop_signals.ts";
+import { checkTypes } from "./type_check.ts";
 
 const FALLBACK_COLUMNS = 80;
 
@@ -70,6 +71,9 @@ async function runFlow(command: RunCommand): Promise<number> {
   const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
     command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
+  if (command.check) {
+    await checkTypes({ moduleUrl, workerFlags: workerFlags ?? [], cwd: Deno.cwd() });
+  }
   const recovery = command.recovery === null ? null : await recoveryOf(
     command.recovery,
     Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null,

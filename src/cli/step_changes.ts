@@ -34,7 +34,9 @@ export function parseStepChanges(
         `${from} must be OLD=NEW; got "${value}" (for a name with = in it, run the flow from code)`,
       );
     }
-    if (Object.hasOwn(renameSteps, old)) throw new UsageError(`step "${old}" is renamed twice`);
+    if (Object.hasOwn(renameSteps, old)) {
+      throw new UsageError(`step "${old}" is renamed twice: give one of the two options`);
+    }
     renameSteps[old] = next;
   }
   const changes = { renameSteps, dropSteps: drops.map(({ value }) => value) };

@@ -23,6 +23,22 @@ export function closestName(given: string, names: readonly string[]): string {
 }
 
 /**
+ * Returns the name that a mistyped one was probably meant to be: one that begins alike, or with few
+ * other characters; `undefined` where none is near.
+ */
+export function likelyName(given: string, names: readonly string[]): string | undefined {
+  if (names.length === 0 || given.length < 2) return undefined;
+  const [typed, known] = [given.toLowerCase(), names.map((name) => name.toLowerCase())];
+  const alike = known.findIndex((name) =>
+    name.length >= 3 && typed.length >= 3 && (name.startsWith(typed) || typed.startsWith(name))
+  );
+  if (alike >= 0) return names[alike];
+  const closest = closestName(typed, known);
+  const most = Math.max(1, Math.min(3, Math.floor(closest.length / 2)));
+  return editDistance(typed, closest) <= most ? names[known.indexOf(closest)] : undefined;
+}
+
+/**
  * How many characters have to be inserted, deleted or replaced to make one text of the other
  * (Levenshtein 1965), by rows of the table of Wagner and Fischer, "The String-to-String Correction
  * Problem", 1974.

@@ -86,7 +86,11 @@ export const json: JsonCodec = Object.freeze({
   encode(value: unknown): Uint8Array {
     const written = JSON.stringify(value);
     if (written === undefined) {
-      throw new TypeError(`cannot encode ${preview(value)}: JSON has no form for it`);
+      throw new TypeError(
+        `cannot encode ${
+          preview(value)
+        }: JSON has no form for it, so make a string or a plain object of it first`,
+      );
     }
     return encoder.encode(written);
   },

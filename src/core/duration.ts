@@ -14,10 +14,15 @@ export type Duration = number | Temporal.DurationLike;
  *
  * @param duration What the user gave.
  * @param what What it is for, as the error names it, such as `epoch interval`.
- * @throws {RangeError} If it is negative, not finite, or has years, months or weeks (whose length
+ * @throws {RangeError} If it is not there, negative, not finite, or has years, months or weeks (whose length
  * depends on the calendar).
  */
 export function toMilliseconds(duration: Duration, what: string): number {
+  if (duration === undefined) {
+    throw new RangeError(
+      `${what} must be milliseconds or a duration such as { minutes: 5 }: it is missing`,
+    );
+  }
   const ms = typeof duration === "number" ? duration : fromTemporal(duration, what);
   if (!Number.isFinite(ms) || ms < 0) {
     throw new RangeError(`${what} must be zero or more and finite; got ${ms} ms`);

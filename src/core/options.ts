@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { likelyName } from "./closest_name.ts";
 import { preview } from "./preview.ts";
 
 /** Throws a `TypeError` unless `options` is an object with no other options than those `known`. */
@@ -12,5 +13,8 @@ export function requireOptions(what: string, options: unknown, known: readonly s
     throw new TypeError(`${what} takes its options as an object (${has}); got ${preview(options)}`);
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new TypeError(`${what} has no option "${unknown}"; ${has}`);
+  if (unknown === undefined) return;
+  const meant = likelyName(unknown, known);
+  const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
+  throw new TypeError(`${what} has no option "${unknown}"; ${has}${hint}`);
 }

@@ -102,7 +102,9 @@ export function positionOf(value: unknown): FlowPosition | null {
 export function graphOf(flow: unknown): FlowGraph {
   const position = positionOf(flow);
   if (position === null) {
-    throw new TypeError(`expected a Dataflow; got ${Deno.inspect(flow, { depth: 0 })}`);
+    throw new TypeError(
+      `expected a Dataflow, such as what .capture(config) returns; got ${preview(flow)}`,
+    );
   }
   const { name, nodes } = position.draft;
   if (!nodes.some((node) => node.kind === "input")) {

@@ -128,7 +128,7 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
 
 /** The length of an epoch, in milliseconds, of the option of that name. */
 export function epochMilliseconds(epoch: RunOptions["epoch"]): number {
-  return epoch === undefined
-    ? DEFAULT_EPOCH_MS
-    : toMilliseconds(epoch.interval, "the epoch interval");
+  if (epoch === undefined) return DEFAULT_EPOCH_MS;
+  requireOptions("epoch", epoch, ["interval"]);
+  return toMilliseconds(epoch.interval, "the epoch interval");
 }

@@ -99,13 +99,19 @@ export function stepChangesOf(
     if (typeof to !== "string") {
       throw new TypeError(`renameSteps must have step ids as values; got ${preview(to)}`);
     }
-    if (from === to) throw new TypeError(`step "${from}" is renamed to its own name`);
+    if (from === to) {
+      throw new TypeError(`step "${from}" is renamed to its own name: leave that out`);
+    }
     const other = taken.get(to);
     if (other !== undefined) {
-      throw new TypeError(`steps "${other}" and "${from}" cannot both be renamed to "${to}"`);
+      throw new TypeError(
+        `steps "${other}" and "${from}" cannot both be renamed to "${to}": give each another name`,
+      );
     }
     taken.set(to, from);
-    if (drops.has(from)) throw new TypeError(`step "${from}" is both renamed and dropped`);
+    if (drops.has(from)) {
+      throw new TypeError(`step "${from}" is both renamed and dropped: do one of the two`);
+    }
   }
   return { renames, drops };
 }

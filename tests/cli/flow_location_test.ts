@@ -87,3 +87,15 @@ Deno.test("locateFlow() says who may not read a flow", async () => {
     await Deno.chmod(locked, 0o755);
   }
 });
+
+Deno.test("locateFlow() points at the file that was probably meant", async () => {
+  await using folder = await folderOf({ "flows/orders.ts": "", "flows/orders.d/x.ts": "" });
+  const path = `${folder.path}/flows/order.ts`;
+  assertThrows(
+    () => locateFlow(path),
+    UsageError,
+    `: did you mean ${folder.path}/flows/orders.ts?`,
+  );
+  const other = assertThrows(() => locateFlow(`${folder.path}/flows/payments.ts`), UsageError);
+  assertEquals((other as UsageError).message.includes("did you mean"), false);
+});

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { closestName } from "../../src/core/closest_name.ts";
+import { closestName, likelyName } from "../../src/core/closest_name.ts";
 
 Deno.test("closestName() returns the name with the fewest edits, whatever the kind of edit", () => {
   const names = ["acks", "linger.ms", "batch.size", "group.id"];
@@ -12,4 +12,25 @@ Deno.test("closestName() returns the name with the fewest edits, whatever the ki
 Deno.test("closestName() returns the first of names that are equally near", () => {
   assertEquals(closestName("b", ["aa", "cc"]), "aa");
   assertEquals(closestName("", ["one", "two"]), "one");
+});
+
+Deno.test("likelyName() gives the name that was meant, and none where nothing is near", () => {
+  const names = ["workers", "log-level", "startingOffset", "ttl", "maxSize"];
+  const cases: Record<string, string | undefined> = {
+    wrokers: "workers",
+    log: "log-level",
+    STARTING_OFFSET: "startingOffset",
+    startingoffset: "startingOffset",
+    tll: "ttl",
+    tool: undefined,
+    tt: "ttl",
+    max: "maxSize",
+    maxSizes: "maxSize",
+    q: undefined,
+    recovery: undefined,
+  };
+  for (const [given, meant] of Object.entries(cases)) {
+    assertEquals(likelyName(given, names), meant, given);
+  }
+  assertEquals(likelyName("any", []), undefined);
 });

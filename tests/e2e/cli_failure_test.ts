@@ -34,6 +34,29 @@ function placeOf(file: string, code: string): string {
   return `${flowFile(file)}:${line + 1}:${lines[line].indexOf(code) + 1}`;
 }
 
+Deno.test("--check shows the errors of a flow's types, and runs nothing of it", async () => {
+  const flow = `import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+console.log("loaded");
+const orders = [{ amount: 1 }];
+export default new Dataflow("f")
+  .input("in", new TestingInputConfig(orders))
+  .map((order) => order.amuont)
+  .capture(new StdOutputConfig());
+`;
+  await using folder = await folderOf({ "flow.ts": flow, "deno.json": FLOW_CONFIG });
+  const { stdout, stderr } = await failed(["flow.ts", "--check"], { cwd: folder.path });
+  assertEquals(stdout, "");
+  assertMatch(
+    stderr,
+    /^error: the flow was not run, as Deno refuses its types:\n {2}TS\d+ \[ERROR\]/,
+  );
+  assertMatch(stderr, /did you mean 'amount'\?\n/i);
+  assertMatch(stderr, / at flow\.ts:6:25\n/);
+  await Deno.writeTextFile(`${folder.path}/flow.ts`, flow.replace("amuont", "amount"));
+  const right = await runCli(["flow.ts"], { cwd: folder.path, env: { MILLRACE_CHECK: "1" } });
+  assertEquals(right, { code: 0, stdout: "loaded\n1\n", stderr: "" });
+});
+
 Deno.test("a file that does not compile is shown with the line and the place, once", async () => {
   const text = await failedText("broken.ts", { "broken.ts": "const a = 1;\nconst b = ;\n" });
   assertEquals(

@@ -225,11 +225,11 @@ Deno.test("cli.ts shows an export that is no flow, on one line", async () => {
   const exports = "(it exports default, letters, makesNoFlow, notAFlow)";
   assertEquals(
     await refused([`${flowFile("numbers.ts")}:notAFlow`]),
-    `export notAFlow is no Dataflow but { left: ${left}, right: ${right} } ${exports}`,
+    `export notAFlow is not a Dataflow but { left: ${left}, right: ${right} } ${exports}`,
   );
   assertEquals(
     await refused([`${flowFile("numbers.ts")}:makesNoFlow`]),
-    `what makesNoFlow() returned is no Dataflow but "flow" ${exports}`,
+    `what makesNoFlow() returned is not a Dataflow but "flow" ${exports}`,
   );
 });
 

@@ -64,7 +64,11 @@ Deno.test("graphOf() refuses a flow that has no input or no output, and what is 
     `flow "f" has no output`,
   );
   for (const value of [null, undefined, 1, "flow", {}, () => {}]) {
-    assertThrows(() => graphOf(value), TypeError, "expected a Dataflow; got");
+    assertThrows(
+      () => graphOf(value),
+      TypeError,
+      "expected a Dataflow, such as what .capture(config) returns; got",
+    );
   }
 });
 

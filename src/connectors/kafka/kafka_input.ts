@@ -1,5 +1,6 @@
+import { requireOptions } from "../../core/options.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { checkBrokers, checkKeys, checkTopics } from "./options.ts";
+import { checkBrokers, checkTopics } from "./options.ts";
 import { type KafkaProperties, readInputProperties } from "./properties.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import type { KafkaMessage } from "./message.ts";
@@ -122,7 +123,7 @@ export class KafkaMessageInputConfig implements InputConfig<KafkaMessage> {
 const OPTIONS = ["brokers", "topic", "tail", "startingOffset", "additionalProperties"];
 
 function checkInput(config: string, options: KafkaInputOptions): KafkaInputSettings {
-  checkKeys(config, options, OPTIONS);
+  requireOptions(config, options, OPTIONS);
   const { tail = true, startingOffset = "beginning" } = options;
   if (typeof tail !== "boolean") {
     throw new TypeError(`${config} needs tail as true or false; got ${Deno.inspect(tail)}`);

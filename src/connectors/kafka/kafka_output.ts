@@ -1,5 +1,6 @@
+import { requireOptions } from "../../core/options.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
-import { checkBrokers, checkKeys, checkTopic } from "./options.ts";
+import { checkBrokers, checkTopic } from "./options.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
 import { type KafkaProperties, readOutputProperties } from "./properties.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
@@ -44,7 +45,7 @@ export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
    * @throws {TypeError} If an option is wrong. Names it and the cure.
    */
   constructor(options: KafkaOutputOptions) {
-    checkKeys("KafkaOutputConfig", options, ["brokers", "topic", "additionalProperties"]);
+    requireOptions("KafkaOutputConfig", options, ["brokers", "topic", "additionalProperties"]);
     this.#settings = Object.freeze({
       brokers: checkBrokers("KafkaOutputConfig", options.brokers),
       topic: checkTopic("KafkaOutputConfig", options.topic),

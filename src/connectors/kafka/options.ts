@@ -62,16 +62,3 @@ export function checkTopics(config: string, topics: unknown): readonly string[] 
   if (twice !== undefined) throw new TypeError(`${config} has the topic "${twice}" twice`);
   return Object.freeze([...topics]);
 }
-
-/**
- * Refuses options that are not known: a typo must not be a silent default.
- *
- * @throws {TypeError} If there is one.
- */
-export function checkKeys(config: string, options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      throw new TypeError(`${config} has no option "${key}"; it takes ${known.join(", ")}`);
-    }
-  }
-}

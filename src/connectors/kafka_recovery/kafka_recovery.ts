@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig, RecoveryStore } from "../../recovery/store.ts";
 import { connectionSettings } from "../kafka/connection_settings.ts";
 import { givenToRecovery, type KafkaProperties } from "../kafka/given_properties.ts";
-import { checkBrokers, checkKeys } from "../kafka/options.ts";
+import { checkBrokers } from "../kafka/options.ts";
 import type { KafkaPlace } from "./place.ts";
 
 /** Where a flow's state is kept on Kafka. */
@@ -56,7 +57,7 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
    */
   constructor(options: KafkaRecoveryOptions) {
     const config = "KafkaRecoveryConfig";
-    checkKeys(config, options, ["brokers", "topicPrefix", "additionalProperties"]);
+    requireOptions(config, options, ["brokers", "topicPrefix", "additionalProperties"]);
     const brokers = checkBrokers(config, options.brokers);
     const prefix = checkPrefix(config, options.topicPrefix);
     this.#place = Object.freeze({

@@ -1,3 +1,4 @@
+import { requireOptions } from "../../core/options.ts";
 import type { PartitionName } from "../../core/ids.ts";
 import { preview } from "../../core/preview.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
@@ -53,10 +54,11 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
   /**
    * Checks that both functions are there; calls neither.
    *
-   * @throws {TypeError} If one of them is not there.
+   * @throws {TypeError} If one of them is not there, or there is an option of another name.
    * @throws {RangeError} If `idleAfter` is not a duration.
    */
   constructor(options: PartitionedInputOptions<T, S>) {
+    requireOptions("PartitionedInputConfig", options ?? {}, ["partitions", "build", "idleAfter"]);
     if (typeof options?.partitions !== "function" || typeof options.build !== "function") {
       throw new TypeError("PartitionedInputConfig needs { partitions, build }, both functions");
     }

@@ -1,3 +1,4 @@
+import { requireOptions } from "../../core/options.ts";
 import type { Inferred } from "../../core/inferred.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
@@ -35,6 +36,7 @@ export class TestingInputConfig<out T extends Inferred> implements InputConfig<T
 
   /** `items` is read when the flow runs, so it may still grow until then. */
   constructor(items: readonly T[], options: TestingInputOptions = {}) {
+    requireOptions("TestingInputConfig", options, ["batchSize"]);
     const { batchSize = 1024 } = options;
     if (!Array.isArray(items)) {
       throw new TypeError(

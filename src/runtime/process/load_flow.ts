@@ -18,7 +18,7 @@ const MOD = pathOrUrl(new URL("../../../mod.ts", import.meta.url));
  * @param moduleUrl The module.
  * @param exportName Which export; `null` for the default one.
  * @param args The arguments of the flow.
- * @throws {UsageError} If there is no such export, or it is no flow.
+ * @throws {UsageError} If there is no such export, or it is not a flow.
  */
 export async function loadFlow(
   moduleUrl: string,
@@ -35,9 +35,9 @@ export async function loadFlow(
     const cure = flow === undefined && typeof module[name] === "function"
       ? ": does it return the flow?"
       : name === "default" && Object.keys(module).length === 1
-      ? ""
+      ? ": export the flow instead"
       : hint(module);
-    throw new UsageError(`${what} is no Dataflow but ${preview(flow)}${cure}`);
+    throw new UsageError(`${what} is not a Dataflow but ${preview(flow)}${cure}`);
   }
   return graphOf(flow);
 }

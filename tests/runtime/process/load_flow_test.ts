@@ -41,7 +41,7 @@ Deno.test("loadFlow() shows an export that is no flow on one line", async () => 
   assertEquals((await refusal("numbers.ts", "notAFlow")).includes("\n"), false);
   assertEquals(
     await refusal("numbers.ts", "makesNoFlow"),
-    `what makesNoFlow() returned is no Dataflow but "flow" ` +
+    `what makesNoFlow() returned is not a Dataflow but "flow" ` +
       "(it exports default, letters, makesNoFlow, notAFlow)",
   );
 });
