@@ -142,7 +142,7 @@ to worker 0; for other workers it is empty.
 
        deno run -A cli.ts state PATH [STEP [KEY]]
 
-shows what a recovery store in a file holds, also while a run uses it.
+shows what a recovery store holds, in a file or on Kafka, also while a run uses it.
 
 Options:
 ${options.join("\n")}

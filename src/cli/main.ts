@@ -84,7 +84,7 @@ async function runFlow(command: RunCommand): Promise<number> {
     (line) => printAround(status, line),
   );
   for (const { variable, meant } of mistypedVariables(Object.keys(Deno.env.toObject()))) {
-    log.warn(`the environment variable ${variable} is no option: did you mean ${meant}?`);
+    log.warn(`the environment variable ${variable} is not an option: did you mean ${meant}?`);
   }
   const stop = new AbortController();
   const kill = new AbortController();

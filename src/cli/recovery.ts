@@ -5,7 +5,12 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { exists } from "../core/exists.ts";
-import { KafkaRecoveryConfig } from "../connectors/kafka_recovery/kafka_recovery.ts";
+import {
+  kafkaPlace,
+  KafkaRecoveryConfig,
+  type KafkaRecoveryOptions,
+} from "../connectors/kafka_recovery/kafka_recovery.ts";
+import type { StoreInspector } from "../recovery/inspector.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
@@ -59,14 +64,33 @@ export function isOnKafka(path: string): boolean {
 }
 
 function configOf(path: string): RecoveryConfig {
-  if (!isOnKafka(path)) return new SqliteRecoveryConfig(path);
+  return isOnKafka(path)
+    ? onKafka(path, (options) => new KafkaRecoveryConfig(options))
+    : new SqliteRecoveryConfig(path);
+}
+
+/**
+ * Opens a store to look into it.
+ *
+ * @throws {UsageError} If the path is not one of a store.
+ * @throws {RecoveryError} If there is none, or it cannot be read.
+ */
+export async function inspectorOf(path: string): Promise<StoreInspector> {
+  if (!isOnKafka(path)) return await SqliteInspector.open(path);
+  const place = onKafka(path, kafkaPlace);
+  const { KafkaInspector } = await import("../connectors/kafka_recovery/inspector.ts");
+  return await KafkaInspector.open(place);
+}
+
+/** What `make` makes of the brokers and the prefix in the path of a store on Kafka. */
+function onKafka<T>(path: string, make: (options: KafkaRecoveryOptions) => T): T {
   const [, brokers, topicPrefix] = /^kafka:\/\/([^/?#]*)\/([^/?#]*)$/i.exec(path) ?? [];
   // What is in front of an @ may be a password.
   const shown = path.replace(/\/\/[^/]*@/, "//***@");
   const wanted = `a store on Kafka is kafka://HOST:PORT,HOST:PORT/PREFIX; got ${shown}`;
   if (brokers === undefined) throw new UsageError(wanted);
   try {
-    return new KafkaRecoveryConfig({ brokers: brokers.split(","), topicPrefix });
+    return make({ brokers: brokers.split(","), topicPrefix });
   } catch (cause) {
     const why = shown === path ? ` (${(cause as TypeError).message})` : "";
     throw new UsageError(`${wanted}${why}`, { cause });

@@ -4,12 +4,16 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
+import { likelyName } from "../core/closest_name.ts";
 import { preview } from "../core/preview.ts";
 import { oneLine, safeLines } from "../core/safe_text.ts";
 import { decodeValue } from "../core/value_codec.ts";
-import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
+import type { StateKind } from "../graph/nodes.ts";
+import type { StoreInspector } from "../recovery/inspector.ts";
+import { isNote } from "../recovery/store.ts";
 import type { StateCommand } from "./arguments.ts";
-import { isOnKafka } from "./recovery.ts";
+import { inspectorOf } from "./recovery.ts";
+import { stateText, timeOf } from "./state_text.ts";
 
 /** So many keys of a step are listed. */
 const MOST_KEYS = 100;
@@ -20,35 +24,37 @@ const LONGEST_KEY = 60;
 /**
  * Shows a store, a step of it, or one key's value. Reads only, also while a run uses it.
  *
- * @throws {UsageError} If there is no such step or key, or the store is not in a file.
+ * @throws {UsageError} If there is no such step or key.
  * @throws {RecoveryError} If the store cannot be read.
  */
 export async function describeState({ path, step, key }: StateCommand): Promise<string> {
-  if (isOnKafka(path)) {
-    throw new UsageError(
-      `state shows stores in files only; ${path} is on Kafka: read its topics with a Kafka tool`,
-    );
-  }
-  using store = await SqliteInspector.open(path);
+  using store = await inspectorOf(path);
   if (step === null) return overview(store);
   const steps = store.steps();
   const found = steps.find((each) => each.step === step);
   if (found === undefined) {
-    const names = steps.map((each) => each.step).join(", ");
+    const names = steps.map((each) => each.step);
+    const meant = likelyName(step, names);
+    const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
     throw new UsageError(
-      `${path} has no state of a step "${step}"; it has ${names === "" ? "none" : names}`,
+      `${path} has no state of a step "${step}"; it has ${names.join(", ") || "none"}${hint}`,
     );
   }
-  if (key === null) return listing(store, step, found.keys);
+  const kind = kindOf(store, step);
+  if (key === null) return listing(store, step, kind, found.keys);
   let state = store.get(step, key);
   const spelled = spelledOut(key);
   if (state === undefined && spelled !== key) state = store.get(step, spelled);
-  if (state === undefined) throw new UsageError(`step "${step}" has no key "${key}" in ${path}`);
-  const shown = Deno.inspect(decodeValue(state), { depth: 100, strAbbreviateSize: Infinity });
-  return safeLines(shown) + "\n";
+  if (state === undefined) {
+    throw new UsageError(
+      `step "${step}" has no key "${key}" in ${path}: without a key, the state command lists them`,
+    );
+  }
+  const { whole } = stateText(kind, decodeValue(state));
+  return safeLines(Deno.inspect(whole, { depth: 100, strAbbreviateSize: Infinity })) + "\n";
 }
 
-function overview(store: SqliteInspector): string {
+function overview(store: StoreInspector): string {
   const { flow, epoch, committedAt } = store;
   const lines = [
     `flow      ${spelled(flow)}`,
@@ -64,24 +70,40 @@ function overview(store: SqliteInspector): string {
       ...steps.map(({ step, keys, bytes }) => [spelled(step), String(keys), String(bytes)]),
     ]),
   );
-  const positions = store.positions().filter(({ role }) => role !== "gone");
+  const positions = store.positions().filter((position) => !isNote(position));
   if (positions.length > 0) {
     lines.push(
       "",
       table([
         ["step", "partition", "position"],
-        ...positions.map((
-          at,
-        ) => [spelled(at.step), spelled(at.partition), preview(decodeValue(at.state))]),
+        ...positions.map(({ step, partition, role, state }) => {
+          const position = decodeValue(state);
+          const value = preview(role === "time" ? timeOf(position) : position);
+          return [spelled(step), spelled(partition), value];
+        }),
       ]),
     );
   }
   return lines.join("\n") + "\n";
 }
 
-function listing(store: SqliteInspector, step: string, count: number): string {
+/** What the state of a step is, as the last run noted it. */
+function kindOf(store: StoreInspector, step: string): StateKind | null {
+  const note = store.positions().find((each) => each.role === "kind" && each.step === step);
+  return note === undefined ? null : decodeValue(note.state) as StateKind;
+}
+
+function listing(
+  store: StoreInspector,
+  step: string,
+  kind: StateKind | null,
+  count: number,
+): string {
   const keys = store.keys(step, MOST_KEYS);
-  const rows = keys.map(({ key, state }) => [shown(key), preview(decodeValue(state))]);
+  const rows = keys.map(({ key, state }) => [
+    shown(key),
+    stateText(kind, decodeValue(state)).line,
+  ]);
   const rest = count > keys.length ? `\n… and ${count - keys.length} more` : "";
   return `${table([["key", "state"], ...rows])}${rest}\n`;
 }

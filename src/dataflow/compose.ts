@@ -116,7 +116,10 @@ export function addWindowStep<V, A, R>(
 ): WindowNodes {
   const { draft } = standing(handle);
   const routed = addRoute(handle, `window step "${stepId}"`);
-  const kind: StatefulKind = { quiet: step.clock?.kind === "event" };
+  const kind: StatefulKind = {
+    quiet: step.clock?.kind === "event",
+    stateKind: step.fold.stateKind ?? "windows",
+  };
   const logic = draft.add(
     beginNode(routed, stepId, windowLogic(step, `window step "${stepId}"`), kind),
   );

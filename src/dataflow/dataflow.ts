@@ -604,7 +604,8 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     options: DedupeOptions,
   ): Dataflow<Keyed<V>> {
-    return this.stateful(stepId, dedupeLogic(stepId, options));
+    const logic = withTtl(`stateful step "${stepId}"`, dedupeLogic<V>(stepId, options), {});
+    return keyed(this, stepId, logic, { stateKind: "passed" });
   }
 
   /**
@@ -637,7 +638,8 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     options: CollectOptions,
   ): Dataflow<Keyed<V[]>> {
-    return this.stateful(stepId, collectLogic<V>(stepId, options));
+    const logic = withTtl(`stateful step "${stepId}"`, collectLogic<V>(stepId, options), {});
+    return keyed(this, stepId, logic, { stateKind: "batch" });
   }
 
   /**

@@ -97,6 +97,13 @@ export interface Combiner {
   readonly begin: BeginStep;
 }
 
+/**
+ * What a step of ours keeps for a key, so that the state can be shown: open windows, with any
+ * accumulator, with values and their times, or with the sides of a join; a batch with its time; or
+ * when a value was let through.
+ */
+export type StateKind = "windows" | "collected" | "joined" | "batch" | "passed";
+
 /** State for each key. */
 export interface StatefulNode extends Step {
   readonly kind: "stateful";
@@ -110,6 +117,8 @@ export interface StatefulNode extends Step {
   readonly single: boolean;
   /** Whether its logic asks for `StepTime.quiet` and has `quietUntil`. */
   readonly quiet: boolean;
+  /** What the state is; absent where it is what the user's functions keep. */
+  readonly stateKind?: StateKind;
 }
 
 /** Where items go out. */

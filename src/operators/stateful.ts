@@ -3,7 +3,9 @@ import type { BeginStep, StatefulNode, StepNode } from "../graph/nodes.ts";
 import { requireFunction } from "./user_function.ts";
 
 /** How the engine treats a stateful step; see {@linkcode StatefulNode}. */
-export type StatefulKind = Partial<Pick<StatefulNode, "single" | "quiet" | "combiner">>;
+export type StatefulKind = Partial<
+  Pick<StatefulNode, "single" | "quiet" | "combiner" | "stateKind">
+>;
 
 /** State for each key, built by `build`: the one primitive that all stateful steps share. */
 export function statefulNode<V, W, S>(
@@ -28,8 +30,17 @@ export function beginNode(
   upstream: StepNode,
   stepId: string,
   begin: BeginStep,
-  { single = false, quiet = false, combiner = null }: StatefulKind = {},
+  { single = false, quiet = false, combiner = null, stateKind }: StatefulKind = {},
 ): StatefulNode {
   const name = { given: stepId };
-  return { kind: "stateful", name, upstreams: [upstream], begin, single, quiet, combiner };
+  return {
+    kind: "stateful",
+    name,
+    upstreams: [upstream],
+    begin,
+    single,
+    quiet,
+    combiner,
+    ...(stateKind === undefined ? {} : { stateKind }),
+  };
 }

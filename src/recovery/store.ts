@@ -12,9 +12,15 @@ import type { Log } from "../core/log.ts";
 
 /**
  * Whose position it is: an input's, an output's, or that of time in a stateful step. `"gone"` notes that
- * what was stored of the step has been given to another one, or dropped.
+ * what was stored of the step has been given to another one, or dropped. `"kind"` says what the state
+ * of the step is, for people who look into the store.
  */
-export type PositionRole = "input" | "output" | "time" | "gone";
+export type PositionRole = "input" | "output" | "time" | "gone" | "kind";
+
+/** Whether a position is only a note about a step, which a run does not go on from. */
+export function isNote({ role }: { readonly role: PositionRole }): boolean {
+  return role === "gone" || role === "kind";
+}
 
 /** How far a partition of an input or output has come, or the time of a step's keys on a worker. */
 export interface StoredPosition {

@@ -7,6 +7,7 @@ import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import { keyGroupOf, ownersOf } from "../core/key_groups.ts";
 import type { Log } from "../core/log.ts";
 import {
+  isNote,
   type RecoveryConfig,
   RecoveryError,
   type RecoveryStore,
@@ -107,7 +108,7 @@ export class RunRecovery {
     for (const step of dropped) this.#log.info("step dropped", { step });
     const names = new Map(Array.from(renamed, ([to, from]) => [from, to]));
     this.#positions = this.#positions
-      .filter(({ step, role }) => role !== "gone" && !dropped.has(step))
+      .filter((position) => !isNote(position) && !dropped.has(position.step))
       .map((position) => ({ ...position, step: names.get(position.step) ?? position.step }));
     this.#notes = notes;
   }

@@ -9,6 +9,7 @@
  * @module
  */
 import type { StepId } from "../core/ids.ts";
+import type { StateKind } from "../graph/nodes.ts";
 import { preview } from "../core/preview.ts";
 import { decodeValue, encodeValue } from "../core/value_codec.ts";
 import { RecoveryError, type StoredPosition, type StoredStep } from "../recovery/store.ts";
@@ -42,6 +43,8 @@ export interface StepChanges {
 export interface FlowSteps {
   /** Those with keyed state. */
   readonly keyed: readonly StepId[];
+  /** What the state of those is that keep something of ours. */
+  readonly kinds?: Readonly<Record<StepId, StateKind>>;
   readonly inputs: readonly StepId[];
   readonly outputs: readonly StepId[];
 }
@@ -58,7 +61,7 @@ export interface StepMatch {
   readonly renamed: ReadonlyMap<StepId, StepId>;
   /** The steps to be dropped now. */
   readonly dropped: ReadonlySet<StepId>;
-  /** Notes of all that has been renamed and dropped, now or before. */
+  /** Notes of all that has been renamed and dropped, now or before, and of what states are. */
   readonly notes: readonly StoredPosition[];
   /** What the user may want to know. */
   readonly warnings: readonly string[];
@@ -74,6 +77,7 @@ const KINDS: Readonly<Record<StoredPosition["role"], Kind | null>> = {
   output: "output",
   time: "stateful step",
   gone: null,
+  kind: null,
 };
 
 /**
@@ -176,7 +180,8 @@ export function matchSteps(
   if (problems.length > 0) throw new StepMatchError(problems.join("\n"));
   const left = [...there.keys()].filter((step) => !dropped.has(step) && !moved.has(step));
   refuseUnmatched(left, there, inFlow, new Set([...left, ...renamed.keys()]));
-  return { renamed, dropped, notes: notesOf(renames, drops), warnings };
+  const notes = [...notesOf(renames, drops), ...kindNotes(flow)];
+  return { renamed, dropped, notes, warnings };
 }
 
 /** Refuses to leave anything behind that is stored. */
@@ -234,6 +239,16 @@ function kindsOf({ keyed, inputs, outputs }: FlowSteps): Map<StepId, Kind> {
     ...inputs.map((step) => [step, "input"] as const),
     ...outputs.map((step) => [step, "output"] as const),
   ]);
+}
+
+/** Notes of what the state of each step is, for people who look into the store. */
+function kindNotes({ kinds = {} }: FlowSteps): StoredPosition[] {
+  return Object.entries(kinds).map(([step, kind]) => ({
+    step,
+    role: "kind",
+    partition: "",
+    state: encodeValue(kind),
+  }));
 }
 
 /** What tells the next run that it need not do it again. */

@@ -12,7 +12,7 @@ import { decodeValue } from "../core/value_codec.ts";
 import { within } from "../core/promises.ts";
 import type { InputReader, OutputWriter, Place, Positions, Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
-import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
+import type { CaptureNode, InputNode, StateKind, StepNode } from "../graph/nodes.ts";
 import type { PositionRole, StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
@@ -245,7 +245,17 @@ export class Worker implements TaskHost {
   get storedSteps(): FlowSteps {
     const of = (kind: StepNode["kind"]) =>
       this.#graph.nodes.filter((node) => node.kind === kind).map((node) => idOf(this.#plan, node));
-    return { keyed: of("stateful"), inputs: of("input"), outputs: of("capture") };
+    const kinds: Record<StepId, StateKind> = Object.create(null);
+    for (const node of this.#graph.nodes) {
+      if (node.kind !== "stateful" || node.stateKind === undefined) continue;
+      kinds[idOf(this.#plan, node)] = node.stateKind;
+    }
+    return {
+      keyed: of("stateful"),
+      kinds: { ...kinds },
+      inputs: of("input"),
+      outputs: of("capture"),
+    };
   }
 
   /**

@@ -12,6 +12,8 @@
  * @typeParam R The result.
  */
 export interface WindowFold<V, A, R> {
+  /** What the accumulator has beside values, where a store's contents are shown: their times. */
+  readonly stateKind?: "collected" | "joined";
   /** The accumulator of a window's first value; `time` is in milliseconds since the Unix epoch. */
   first(value: V, time: number): A;
   /** Takes one more value. */

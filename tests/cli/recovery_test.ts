@@ -40,9 +40,10 @@ Deno.test("recoveryOf() does not drop a store on Kafka unasked", async () => {
   await assertRejects(() => recoveryOf(command, () => false), UsageError, "nothing was dropped");
 });
 
-Deno.test("state shows stores in files only", async () => {
-  const command = { path: "kafka://a:9092/orders", step: null, key: null };
-  await assertRejects(() => describeState(command), UsageError, "stores in files only");
+Deno.test("state refuses an address that is not one of a store on Kafka", async () => {
+  const command = { path: "kafka://a:9092", step: null, key: null };
+  const message = "a store on Kafka is kafka://HOST:PORT,HOST:PORT/PREFIX; got kafka://a:9092";
+  await assertRejects(() => describeState(command), UsageError, message);
 });
 
 Deno.test("recoveryOf() does not repeat a password that somebody put into the address", async () => {

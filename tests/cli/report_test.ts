@@ -62,7 +62,7 @@ Deno.test("reportError() names the class of an error only where that says someth
   assertEquals(report(errorWith(new Error(""))), ["error: Error: "]);
 });
 
-Deno.test("reportError() shows a cause that is no error", () => {
+Deno.test("reportError() shows a cause that is not an Error", () => {
   const error = errorWith(new Error("not saved", { cause: { code: 7 } }));
   assertEquals(report(error), ["error: not saved", "  caused by thrown: { code: 7 }"]);
 });

@@ -15,7 +15,7 @@ function refusal(make: () => unknown): string {
   return error.message;
 }
 
-Deno.test("requireOptions() refuses what is no object, and an option of another name", () => {
+Deno.test("requireOptions() refuses what is not an object, and an option of another name", () => {
   requireOptions("X", { a: 1 }, ["a", "b"]);
   assertEquals(
     refusal(() => requireOptions("X", "a", ["a", "b"])),

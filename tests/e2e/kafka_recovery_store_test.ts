@@ -1,15 +1,19 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { ConfigResourceTypes } from "kafkajs";
+import { KafkaInspector } from "../../src/connectors/kafka_recovery/inspector.ts";
 import {
+  kafkaPlace,
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
+import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { testRecoveryStore } from "../conformance/recovery_store.ts";
 import { loadAll, position } from "../support/recovery_stores.ts";
@@ -270,6 +274,46 @@ Deno.test("killed and started again, a flow goes on exactly from its store on Ka
   const lines = await allLines(folder.path);
   assertEquals(lines.length, 12_000);
   assertEquals(new Set(lines).size, 12_000);
+});
+
+Deno.test("state shows a store on Kafka while a run uses it, always as it was at one epoch", async () => {
+  await using at = await newStore();
+  const state = (...rest: string[]) => runCli(["state", at.config.name, ...rest]);
+  const missing = await state();
+  assertEquals([missing.code, missing.stdout], [1, ""]);
+  assertStringIncludes(missing.stderr, `there is no topic "${at.prefix}-meta": no run has used it`);
+  const store = await at.config.open("orders");
+  try {
+    const commit = (epoch: number) => {
+      const state = encodeValue(epoch);
+      const keys = Array.from({ length: 20 }, (_, i) => ({ step: "total", key: `k${i}`, state }));
+      return store.commit(epoch, { state: chunks(keys), positions: [position("p", state)] });
+    };
+    await commit(0);
+    const overview = await state();
+    assertEquals([overview.code, overview.stderr], [0, ""]);
+    assertMatch(overview.stdout, /^flow {6}orders\nepoch {5}0, committed 20/);
+    assertMatch(overview.stdout, /^total +20 +\d+$/m);
+    assertMatch(overview.stdout, /^in +p +0$/m);
+    assertEquals((await state("total", "k7")).stdout, "0\n");
+    const place = kafkaPlace({ brokers: await kafkaBrokers(), topicPrefix: at.prefix });
+    const seen = new Set<unknown>();
+    let epoch = 0;
+    while (seen.size < 3) {
+      const opened = KafkaInspector.open(place);
+      let isOpen = false;
+      void opened.finally(() => isOpen = true).catch(() => {}); // it is awaited below
+      // Some of what the inspector reads is of the epochs that are committed meanwhile.
+      for (let i = 0; i < 4 && !isOpen; i++) await commit(++epoch);
+      using inspector = await opened;
+      const epochs = inspector.keys("total", 100).map((each) => decodeValue(each.state));
+      assertEquals(new Set(epochs), new Set([inspector.epoch]));
+      assertEquals(inspector.positions().map((each) => decodeValue(each.state)), [inspector.epoch]);
+      seen.add(inspector.epoch);
+    }
+  } finally {
+    await store.close();
+  }
 });
 
 async function allLines(folder: string): Promise<string[]> {

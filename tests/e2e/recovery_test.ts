@@ -241,7 +241,7 @@ Deno.test("state shows a store while a run uses it: an overview, a step's keys, 
   const { code, stderr } = await state("count");
   assertEquals([code, stderr], [
     2,
-    `error: ${folder.path}/state.db has no state of a step "count"; it has counts, sums\n`,
+    `error: ${folder.path}/state.db has no state of a step "count"; it has counts, sums. Did you mean counts?\n`,
   ]);
 });
 

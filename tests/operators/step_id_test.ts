@@ -70,7 +70,7 @@ for (const [name, add] of Object.entries({ ...FAILING, ...PLAIN })) {
     }
     const mistyped = { ID: "x" } as StepOptions;
     assertThrows(() => add(stream, mistyped), TypeError, `${name} has no option "ID"`);
-    if (name === "merge") return; // what is no object there is taken for a stream
+    if (name === "merge") return; // what is not an object is taken for a stream
     const text = "x" as unknown as StepOptions;
     assertThrows(() => add(stream, text), TypeError, `${name} takes its options as an object`);
   });
@@ -99,7 +99,7 @@ Deno.test("no step that names itself gets an id that was given to another", asyn
   assertEquals(steps.map(({ stepId }) => stepId), ["in", "map-2", "map-1", "capture-1"]);
 });
 
-Deno.test("merge says what it takes where one of the others is no stream", () => {
+Deno.test("merge says what it takes where one of the others is not a stream", () => {
   const stream = source();
   const others = ["x", null] as unknown as Stream[];
   for (const other of others) {

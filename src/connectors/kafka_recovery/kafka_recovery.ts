@@ -56,18 +56,7 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
    * @throws {TypeError} If an option is wrong. Names it and the cure.
    */
   constructor(options: KafkaRecoveryOptions) {
-    const config = "KafkaRecoveryConfig";
-    requireOptions(config, options, ["brokers", "topicPrefix", "additionalProperties"]);
-    const brokers = checkBrokers(config, options.brokers);
-    const prefix = checkPrefix(config, options.topicPrefix);
-    this.#place = Object.freeze({
-      brokers,
-      settings: connectionSettings(givenToRecovery(options.additionalProperties ?? {})),
-      stateTopic: `${prefix}-state`,
-      metaTopic: `${prefix}-meta`,
-      id: `${prefix}-recovery`,
-      name: `kafka://${brokers.join(",")}/${prefix}`,
-    });
+    this.#place = kafkaPlace(options);
   }
 
   /** The brokers and the prefix, as the command line takes them: `kafka://localhost:9092/orders`. */
@@ -94,6 +83,26 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
     const { dropStore } = await import("./store.ts");
     await dropStore(this.#place);
   }
+}
+
+/**
+ * Where the options say that a store is.
+ *
+ * @throws {TypeError} If an option is wrong.
+ */
+export function kafkaPlace(options: KafkaRecoveryOptions): KafkaPlace {
+  const config = "KafkaRecoveryConfig";
+  requireOptions(config, options, ["brokers", "topicPrefix", "additionalProperties"]);
+  const brokers = checkBrokers(config, options.brokers);
+  const prefix = checkPrefix(config, options.topicPrefix);
+  return Object.freeze({
+    brokers,
+    settings: connectionSettings(givenToRecovery(options.additionalProperties ?? {})),
+    stateTopic: `${prefix}-state`,
+    metaTopic: `${prefix}-meta`,
+    id: `${prefix}-recovery`,
+    name: `kafka://${brokers.join(",")}/${prefix}`,
+  });
 }
 
 /** Leaves room for what is put behind it: a topic's name has 249 characters at most. */

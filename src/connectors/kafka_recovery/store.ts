@@ -20,8 +20,8 @@ import { KafkaConnection } from "../kafka/connection.ts";
 import { Buffer } from "../kafka/kafkajs.ts";
 import { otherId, TopicWatch } from "../kafka/topic_watch.ts";
 import { RunLock } from "./lock.ts";
-import { DAMAGED, explain, foreign, type KafkaPlace, refuse } from "./place.ts";
-import { readPartition } from "./read_partition.ts";
+import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
+import { readMeta } from "./read_meta.ts";
 import { damageOf, readState, type StateRead } from "./read_state.ts";
 import {
   EPOCH_KEY,
@@ -30,12 +30,10 @@ import {
   movedPositions,
   partitionOf,
   positionKey,
-  readPosition,
   stateKey,
   STORE_KEY,
   type StoredEpoch,
   type StoreHead,
-  textOf,
 } from "./records.ts";
 import { Round } from "./round.ts";
 import { deleteTopics, ensureTopics } from "./topics.ts";
@@ -286,34 +284,15 @@ export class KafkaStore implements RecoveryStore {
   }
 
   async #readMeta(): Promise<void> {
-    for await (const records of readPartition(this.#connection, this.#metaPartition())) {
-      for (const { key: bytes, value } of records) {
-        const key = textOf(bytes);
-        try {
-          if (key === FLOW_KEY) this.#head = JSON.parse(textOf(value)) as StoreHead;
-          else if (key === EPOCH_KEY) {
-            ({ epoch: this.#epoch, written: this.#written } = JSON.parse(
-              textOf(value),
-            ) as StoredEpoch);
-          } else if (value === null) this.#positions.delete(key);
-          else {
-            const position = readPosition(key, value.slice());
-            if (position !== null) this.#positions.set(key, position);
-          }
-        } catch (error) {
-          throw foreign(this.#place, this.#place.metaTopic, error);
-        }
-      }
-    }
+    const { head, epoch, positions } = await readMeta(this.#connection, this.#place);
+    this.#head = head;
+    if (epoch !== null) ({ epoch: this.#epoch, written: this.#written } = epoch);
+    this.#positions = positions;
   }
 
   /** All keys; they are read once, and again after they have changed. */
   async #readState(): Promise<StateRead> {
     return this.#state ??= await readState(this.#connection, this.#place, this.#partitions);
-  }
-
-  #metaPartition() {
-    return { topic: this.#place.metaTopic, partition: 0 };
   }
 
   async #writeMeta(records: ReadonlyMap<string, Uint8Array | null>): Promise<void> {

@@ -81,6 +81,20 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
   });
 }
 
+/**
+ * Makes sure that a store is there, and makes nothing.
+ *
+ * @throws {RecoveryError} If it is not.
+ */
+export async function requireTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
+  await asking(connection, async () => {
+    for (const topic of [place.metaTopic, place.stateTopic]) {
+      if (await isThere(connection, topic)) continue;
+      throw refuse(place, `there is no topic "${topic}": no run has used it yet`);
+    }
+  });
+}
+
 /** Deletes what there is of the topics, and waits until the broker knows that they are gone. */
 export async function deleteTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
   await asking(connection, async () => {

@@ -97,6 +97,7 @@ export function joinFold(
     );
   };
   const fold = {
+    stateKind: "joined" as const,
     first: (value: Sided, time: number) => add(none(), value, time),
     add,
     merge,

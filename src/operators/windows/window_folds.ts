@@ -135,6 +135,7 @@ interface Collected<V> {
 /** All values by their time; of equal times, in the order they came. */
 export function collectFold<V>(): WindowFold<V, Collected<V>, V[]> {
   return {
+    stateKind: "collected",
     first: (value, time) => ({ values: [value], times: [time] }),
     add: (acc, value, time) => {
       acc.values.push(value);

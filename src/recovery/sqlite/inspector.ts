@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Epoch, StepId } from "../../core/ids.ts";
+import { firstKeys, type StoreInspector } from "../inspector.ts";
 import type { StoredKey, StoredPosition, StoredStep } from "../store.ts";
 import { BLOCK_IDS } from "./block.ts";
 import { BlockReader, type BlockRow } from "./block_reader.ts";
@@ -47,7 +48,7 @@ const MOST_SPARE = 10_000;
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export class SqliteInspector implements Disposable {
+export class SqliteInspector implements StoreInspector {
   readonly #path: string;
   readonly #db: DatabaseSync;
   /** The flow that the store belongs to. */
@@ -115,9 +116,9 @@ export class SqliteInspector implements Disposable {
           first.push(...keys);
           slot = next;
         }
-        if (first.length > limit + MOST_SPARE) first = firstOf(first, limit);
+        if (first.length > limit + MOST_SPARE) first = [...firstKeys(first, limit)];
       }
-      return firstOf(first, limit);
+      return firstKeys(first, limit);
     });
   }
 
@@ -174,8 +175,4 @@ function* blocksOf(
     for (const row of rows) yield { reader, number, row };
     last = rows.at(-1)!.block;
   }
-}
-
-function firstOf(keys: readonly StoredKey[], limit: number): StoredKey[] {
-  return keys.toSorted((a, b) => a.key < b.key ? -1 : 1).slice(0, limit);
 }

@@ -14,7 +14,8 @@
  * state_block  their states, one behind the other. Before each is a byte: 0 for none, 1 for one that is in
  *              large_state (its length follows, 4 bytes, big-endian), else its length plus 2
  * large_state  states of more than 128 bytes, by id
- * position     how far each partition of an input or output has come, or the time in a step
+ * position     how far each partition of an input or output has come, or the time in a step;
+ *              and notes: what the state of a step is, and which steps were renamed or dropped
  * ```
  *
  * States are as core/value_codec.ts encodes them. Names of flows, steps and partitions are TEXT; those

@@ -1,0 +1,127 @@
+/**
+ * A look into a store on Kafka, also while a run uses it.
+ *
+ * @module
+ */
+import type { Epoch, StepId } from "../../core/ids.ts";
+import { silentLog } from "../../core/log.ts";
+import { firstKeys, type StoreInspector } from "../../recovery/inspector.ts";
+import {
+  RecoveryError,
+  type StoredKey,
+  type StoredPosition,
+  type StoredStep,
+} from "../../recovery/store.ts";
+import { KafkaConnection } from "../kafka/connection.ts";
+import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
+import { type MetaRead, readMeta } from "./read_meta.ts";
+import { damageOf, readState, type StateRead } from "./read_state.ts";
+import { FORMAT } from "./records.ts";
+import { requireTopics } from "./topics.ts";
+
+/** For how long a store is read again when a run writes to it meanwhile, in milliseconds. */
+const PATIENCE_MS = 15_000;
+
+/** Has read a whole store: without its lock, so that the run that uses it does not notice. */
+export class KafkaInspector implements StoreInspector {
+  readonly flow: string;
+  readonly epoch: Epoch | null;
+  readonly committedAt: Date | null;
+  readonly #positions: readonly StoredPosition[];
+  readonly #steps: StateRead["steps"];
+
+  /** Shows what was read. */
+  constructor({ head, epoch, positions }: MetaRead, { steps }: StateRead) {
+    this.flow = head!.flow;
+    this.epoch = epoch?.epoch ?? null;
+    this.committedAt = epoch === null ? null : new Date(epoch.committedAt);
+    this.#positions = [...positions.values()];
+    this.#steps = steps;
+  }
+
+  /**
+   * Reads a store.
+   *
+   * @throws {RecoveryError} If there is none, it cannot be read, or a part of it is lost.
+   */
+  static async open(place: KafkaPlace): Promise<KafkaInspector> {
+    const ended = new AbortController();
+    const connect = (topics: readonly string[]) =>
+      new KafkaConnection(place.brokers, topics, place.settings, {
+        log: silentLog,
+        signal: ended.signal,
+        isolation: "read_uncommitted",
+      });
+    const opened: KafkaConnection[] = [];
+    try {
+      const first = connect([]);
+      opened.push(first);
+      await requireTopics(first, place);
+      const connection = connect([place.stateTopic, place.metaTopic]);
+      opened.push(connection);
+      // What is wrong with the store is final; a broker may be ready the next time.
+      const read = await connection.open(() => readWhole(connection, place).catch(final));
+      if (read instanceof RecoveryError) throw read;
+      return read;
+    } catch (error) {
+      throw explain(place, error);
+    } finally {
+      ended.abort();
+      for (const connection of opened) await connection.close();
+    }
+  }
+
+  steps(): readonly StoredStep[] {
+    return Array.from(this.#steps, ([step, parts]) => {
+      const states = parts.flatMap((part) => [...part.values()]);
+      const bytes = states.reduce((sum, { length }) => sum + length, 0);
+      return { step, keys: states.length, bytes };
+    }).filter(({ keys }) => keys > 0);
+  }
+
+  positions(): readonly StoredPosition[] {
+    return this.#positions;
+  }
+
+  keys(step: StepId, limit: number): readonly StoredKey[] {
+    const parts = this.#steps.get(step) ?? [];
+    const keys = parts.flatMap((part) =>
+      Array.from(part, ([key, state]) => ({ id: 0, key, state }))
+    );
+    return firstKeys(keys, limit);
+  }
+
+  get(step: StepId, key: string): Uint8Array | undefined {
+    for (const part of this.#steps.get(step) ?? []) {
+      const state = part.get(key);
+      if (state !== undefined) return state;
+    }
+    return undefined;
+  }
+
+  /** Nothing is held. */
+  [Symbol.dispose](): void {}
+}
+
+/** Both topics, as they were at the end of one epoch. */
+async function readWhole(connection: KafkaConnection, place: KafkaPlace): Promise<KafkaInspector> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const meta = await readMeta(connection, place);
+    const { head, epoch } = meta;
+    if (head === null) throw refuse(place, "it is empty: no run has used it yet");
+    if (head.format !== FORMAT) {
+      throw refuse(place, `it has format ${head.format}, and this version knows ${FORMAT}`);
+    }
+    const state = await readState(connection, place, head.partitions);
+    const damage = damageOf(state.marks, { id: head.id, written: epoch?.written ?? [] }, place);
+    if (damage === null) return new KafkaInspector(meta, state);
+    // A run may have committed an epoch in between: then the next reading finds both of one epoch.
+    if (performance.now() >= deadline) throw refuse(place, `${damage}; ${DAMAGED}`);
+  }
+}
+
+function final(error: unknown): RecoveryError {
+  if (error instanceof RecoveryError) return error;
+  throw error;
+}

@@ -1,0 +1,56 @@
+/**
+ * Reads the topic with the positions.
+ *
+ * @module
+ */
+import type { StoredPosition } from "../../recovery/store.ts";
+import type { KafkaConnection } from "../kafka/connection.ts";
+import { foreign, type KafkaPlace } from "./place.ts";
+import { readPartition } from "./read_partition.ts";
+import {
+  EPOCH_KEY,
+  FLOW_KEY,
+  readPosition,
+  type StoredEpoch,
+  type StoreHead,
+  textOf,
+} from "./records.ts";
+
+/** What is on the topic. */
+export interface MetaRead {
+  /** Whose store it is; `null` where it does not say. */
+  readonly head: StoreHead | null;
+  /** The last epoch; `null` where none has been committed. */
+  readonly epoch: StoredEpoch | null;
+  /** By the keys of their records. */
+  readonly positions: Map<string, StoredPosition>;
+}
+
+/**
+ * Reads it, to its end.
+ *
+ * @throws {RecoveryError} If there is a record that no store writes.
+ */
+export async function readMeta(connection: KafkaConnection, place: KafkaPlace): Promise<MetaRead> {
+  const topic = place.metaTopic;
+  const positions = new Map<string, StoredPosition>();
+  let head: StoreHead | null = null;
+  let epoch: StoredEpoch | null = null;
+  for await (const records of readPartition(connection, { topic, partition: 0 })) {
+    for (const { key: bytes, value } of records) {
+      const key = textOf(bytes);
+      try {
+        if (key === FLOW_KEY) head = JSON.parse(textOf(value)) as StoreHead;
+        else if (key === EPOCH_KEY) epoch = JSON.parse(textOf(value)) as StoredEpoch;
+        else if (value === null) positions.delete(key);
+        else {
+          const position = readPosition(key, value.slice());
+          if (position !== null) positions.set(key, position);
+        }
+      } catch (error) {
+        throw foreign(place, topic, error);
+      }
+    }
+  }
+  return { head, epoch, positions };
+}
