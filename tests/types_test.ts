@@ -175,6 +175,16 @@ check("mapAsync infers what the promise resolves with, pairs too, and gives a si
   words.mapAsync((word) => word);
   // @ts-expect-error: there is no such option
   words.mapAsync((word) => Promise.resolve(word), { concurency: 2 });
+  items<string>()(words.mapAsync((word) => Promise.resolve(word), { id: "fetch", ordered: true }));
+  items<[string, number]>()(words.map((word) => [word, 1], { id: "pairs" }));
+  items<string>()(maybe.filter((word) => typeof word === "string", { id: "known" }));
+  items<string | number>()(words.merge(numbers, { id: "all" }));
+  // @ts-expect-error: an id stands in an object
+  words.map((word) => word, "parse");
+  // @ts-expect-error: there is no such option
+  words.map((word) => word, { name: "parse" });
+  // @ts-expect-error: a number is not a stream
+  words.merge(7);
 });
 
 check("keyOn makes pairs of a string key and the item", () => {

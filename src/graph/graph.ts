@@ -111,8 +111,10 @@ export function graphOf(flow: unknown): FlowGraph {
     throw new FlowDefinitionError(`flow "${name}" has no input: start it with .input(id, config)`);
   }
   if (!nodes.some((node) => node.kind === "capture")) {
+    const last = nameSteps(nodes).get(nodes.findLast(({ part }) => part === undefined)!);
     throw new FlowDefinitionError(
-      `flow "${name}" has no output: end it with .capture(config), or nothing it computes is seen`,
+      `flow "${name}" has no output: put .capture(config) behind step "${last}", or nothing that it ` +
+        "computes is seen",
     );
   }
   return Object.freeze({ name, nodes: Object.freeze([...nodes]), ids: nameSteps(nodes) });
