@@ -1,0 +1,136 @@
+/** What checks of a broker have in common. */
+import { assertEquals } from "@std/assert";
+import {
+  Dataflow,
+  type KafkaMessage,
+  KafkaMessageInputConfig,
+  KafkaOutputConfig,
+  type KafkaRecord,
+  run,
+  TestingInputConfig,
+} from "millrace";
+import type { Admin } from "kafkajs";
+import { collect } from "../support/kafka_reading.ts";
+import { kafkaClient } from "../support/kafka_client.ts";
+
+/** What not every broker has. */
+export type Capability = "zstd" | "transactions" | "new partitions";
+
+/** A broker under test. */
+export interface Target {
+  readonly name: string;
+  readonly brokers: string[];
+  /** What it lacks, with the reason. */
+  readonly lacks: Partial<Record<Capability, string>>;
+}
+
+/** One thing that has to work. */
+export interface Check {
+  readonly name: string;
+  /** Skipped on a broker that lacks this. */
+  readonly needs?: Capability;
+  /** Only for a broker that lacks this: how we say so. */
+  readonly without?: Capability;
+  readonly run: (brokers: string[]) => Promise<void>;
+}
+
+/** Properties of an input or an output. */
+export type Properties = Record<string, string | number | boolean>;
+
+export const PARTITIONS = 3;
+
+/** Creates a topic, and returns its name. One replica: Kafka before 2.4 has to be told. */
+export async function newTopic(
+  brokers: string[],
+  config: Record<string, string> = {},
+  { topic = `test-${crypto.randomUUID()}`, partitions = PARTITIONS } = {},
+): Promise<string> {
+  await withAdmin(brokers, async (admin) => {
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+    await admin.createTopics({
+      topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+    });
+  });
+  return topic;
+}
+
+export async function withAdmin<R>(
+  brokers: string[],
+  use: (admin: Admin) => Promise<R>,
+): Promise<R> {
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    return await use(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** A record that says all of itself. */
+export interface TestRecord extends KafkaRecord {
+  readonly headers: Record<string, string | string[]>;
+  readonly timestamp: number;
+  readonly partition: number;
+}
+
+/** Records for all partitions, with all that a record can have. */
+export function records(count: number, name = "value"): TestRecord[] {
+  return Array.from({ length: count }, (_, n): TestRecord => ({
+    key: n % 5 === 0 ? null : `key ${n}`,
+    value: n % 7 === 0 ? null : `${name} ${n} ${"grüße ".repeat(n % 20)}`,
+    headers: n % 3 === 0 ? { one: "1", two: ["2", "zwei"] } : {},
+    timestamp: 1_700_000_000_000 + n * 1_000,
+    partition: n % PARTITIONS,
+  }));
+}
+
+/** Writes records with an output of ours. */
+export async function write(
+  brokers: string[],
+  topic: string,
+  items: readonly KafkaRecord[],
+  additionalProperties: Properties = {},
+): Promise<void> {
+  const output = new KafkaOutputConfig({ brokers, topic, additionalProperties });
+  const flow = new Dataflow("write").input("in", new TestingInputConfig(items)).capture(output);
+  await run(flow);
+}
+
+/** Reads all that there is with an input of ours. */
+export async function read(
+  brokers: string[],
+  topic: string,
+  options: Partial<ConstructorParameters<typeof KafkaMessageInputConfig>[0]> = {},
+): Promise<KafkaMessage[]> {
+  return await collect(new KafkaMessageInputConfig({ brokers, topic, tail: false, ...options }));
+}
+
+const decoder = new TextDecoder();
+const asText = (bytes: Uint8Array | null) => bytes === null ? null : decoder.decode(bytes);
+
+/** Whether what was read is what was written, in order within each partition. */
+export function assertSame(
+  messages: readonly KafkaMessage[],
+  written: readonly TestRecord[],
+): void {
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const read = messages.filter((message) => message.partition === partition);
+    assertEquals(
+      read.map(({ key, value, headers, timestamp }) => ({
+        key: asText(key),
+        value: asText(value),
+        headers: Object.entries(headers).map(([name, values]) => [name, values.map(asText)]),
+        timestamp,
+      })),
+      written.filter((record) => record.partition === partition)
+        .map(({ key, value, headers, timestamp }) => ({
+          key,
+          value,
+          headers: Object.entries(headers).map(([name, values]) => [name, [values].flat()]),
+          timestamp,
+        })),
+    );
+  }
+  assertEquals(messages.length, written.length);
+}
