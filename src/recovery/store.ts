@@ -138,9 +138,10 @@ export interface RecoveryConfig {
    *
    * @param flow The flow's name: a store belongs to one flow.
    * @param log Told what may not have been meant, such as a folder that had to be made.
+   * @param signal Aborted when the run is stopped meanwhile: opening may then end with an error.
    * @throws {RecoveryError} If it cannot be used; nothing in it has been changed then.
    */
-  open(flow: string, log?: Log): Promise<RecoveryStore>;
+  open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore>;
   /** Drops all that is stored, whatever state it is in, after making sure that no run uses it. */
   drop(): Promise<void>;
   /** What the store is called, for people: a path, or topics. */

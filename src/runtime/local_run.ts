@@ -19,7 +19,10 @@ import { Worker } from "./worker.ts";
 
 /** What came of a run. */
 export interface RunResult {
-  /** Items in and out of each step, in the order the steps were written. */
+  /**
+   * Items in and out of each step, in the order the steps were written. Empty where the run was stopped
+   * before its flow had been opened.
+   */
   readonly steps: readonly StepCounts[];
   /** Whether it was stopped before its inputs ended. */
   readonly stopped: boolean;
@@ -48,7 +51,7 @@ export class LocalRun {
   #worker: Worker | null = null;
   #epochs: EpochCoordinator | null = null;
   #committing: Promise<void> = Promise.resolve();
-  #stopping = false;
+  readonly #opening = new AbortController(); // aborted by a stop before anything is read
   #isCut = false;
 
   /** Opens nothing yet. */
@@ -89,19 +92,32 @@ export class LocalRun {
 
   /** Stops the run gracefully. */
   stop(): void {
-    this.#stopping = true;
+    if (this.#since.at === null) return this.#endEarly();
     this.#stopLimit.start();
     this.#worker?.stop();
+  }
+
+  /** Nothing has been read yet: a stop need not wait for what is being opened. */
+  #endEarly(): void {
+    if (this.#isCut) return;
+    this.#isCut = true;
+    this.#opening.abort();
+    this.#fail(new Error("the run is over")); // what is being opened ends
+    this.#cut.resolve({ steps: this.#worker?.counts() ?? [], stopped: true });
   }
 
   async #whole(): Promise<RunResult> {
     const { recovery: config, log, stepChanges } = this.#settings;
     try {
-      const recovery = this.#recovery = await RunRecovery.open(config, this.#graph.name, log);
+      const recovery = this.#recovery = await RunRecovery.open(
+        config,
+        this.#graph.name,
+        log,
+        this.#opening.signal,
+      );
       if (this.#isCut) throw new Error("the run is over");
       const worker = this.#worker = this.#workerOver(recovery);
       const epochs = this.#epochs = this.#epochsOf(worker, recovery);
-      if (this.#stopping) worker.stop();
       await recovery.match(worker.storedSteps, stepChanges);
       const { positions, numbering: snapshots, epoch } = recovery;
       const plans = await worker.plan(positions);

@@ -59,10 +59,15 @@ export class RunRecovery {
     this.numbering = store && { firstId: from?.nextId ?? 0, byKey: store.byKey };
   }
 
-  /** Opens the store of a flow; `null` for none. */
-  static async open(config: RecoveryConfig | null, flow: string, log: Log): Promise<RunRecovery> {
+  /** Opens the store of a flow; `null` for none. Aborting `signal` ends what that waits for. */
+  static async open(
+    config: RecoveryConfig | null,
+    flow: string,
+    log: Log,
+    signal?: AbortSignal,
+  ): Promise<RunRecovery> {
     if (config === null) return new RunRecovery(null, null, log);
-    const store = await config.open(flow, log);
+    const store = await config.open(flow, log, signal);
     try {
       const point = await store.resume();
       if (point === null) {

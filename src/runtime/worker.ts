@@ -222,7 +222,6 @@ export class Worker implements TaskHost {
     for (const task of this.#tasks.all) this.#next.set(task, epoch);
     if (snapshots !== null) await this.#begin(epoch - 1, positions);
     mesh?.start(this);
-    if (this.#stopping) this.stop();
   }
 
   /**

@@ -72,12 +72,3 @@ Deno.test("Worker counts what it has read so far while it runs, and all when it 
   assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 3], [3, 0]]);
   await worker.close();
 });
-
-Deno.test("Worker reads nothing when it was stopped before it was open", async () => {
-  const worker = workerOf([new TestingInputConfig([1, 2, 3])]);
-  worker.stop();
-  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: null });
-  await worker.run();
-  assertEquals([worker.stopped, worker.counts()[0].out], [true, 0]);
-  await worker.close();
-});

@@ -73,6 +73,9 @@ const LEAVE_MS = 10_000;
 /** The same after a failure: the whole is to be over within ten seconds. */
 const ABORT_MS = 4_000;
 
+/** The same where a stop came before anything was read. */
+const EARLY_MS = 2_000;
+
 /** How long the recovery store may take to close when the run is stopped at once, in milliseconds. */
 const KILLED_MS = 1_000;
 
@@ -109,6 +112,8 @@ export class Coordinator {
   #folder: RunFolder | null = null;
   #listener: ControlListener | null = null;
   #stopping = false;
+  #isRunning = false; // workers have been told to read
+  readonly #opening = new AbortController(); // aborted by a stop before they have
   readonly #stopLimit: StopLimit;
   #stopped = false;
   #isKilled = false;
@@ -150,6 +155,7 @@ export class Coordinator {
       this.#liveness.start();
       await this.#done.promise;
       this.#stopLimit.clear();
+      if (!this.#isRunning) this.#endWorkers();
       await this.#leave(this.#hurryMs ?? LEAVE_MS);
       const steps = sumCounts(this.#workers.map(({ status }) => status?.steps ?? []));
       const exitCode = this.#workers.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
@@ -185,6 +191,7 @@ export class Coordinator {
   /** How long each thing that is left may take, where somebody waits for the end; else `null`. */
   get #hurryMs(): number | null {
     if (this.#isKilled) return KILLED_MS;
+    if (this.#opening.signal.aborted) return EARLY_MS;
     return this.#cut === null ? null : closeMilliseconds(this.#job.stopMs) / 2;
   }
 
@@ -202,9 +209,24 @@ export class Coordinator {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#stopLimit.start();
     this.#log.info("stopping");
+    if (!this.#isRunning) return this.#endEarly();
+    this.#stopLimit.start();
     this.#broadcast({ kind: "stop" });
+  }
+
+  /** Nothing has been read yet: a stop need not wait for what is being opened. */
+  #endEarly(): void {
+    this.#stopped = true;
+    this.#opening.abort();
+    this.#log.info("flow finished", { stopped: true });
+    this.#done.resolve();
+  }
+
+  /** Has workers leave that have not begun; one that has not connected cannot be told. */
+  #endWorkers(): void {
+    this.#broadcast({ kind: "abort" });
+    for (const { child, link } of this.#workers) if (link === null) child.kill();
   }
 
   /** Stops the run at once: it fails. */
@@ -356,7 +378,12 @@ export class Coordinator {
     }
     this.#hasLoaded = true;
     this.#log.info("flow loaded", { flow: first!.flow, steps: first!.written });
-    const recovery = await RunRecovery.open(this.#job.recovery, first!.flow, this.#log);
+    const recovery = await RunRecovery.open(
+      this.#job.recovery,
+      first!.flow,
+      this.#log,
+      this.#opening.signal,
+    );
     this.#recovery = recovery;
     if (this.#isOver) return void await recovery.close(); // it took too long to open
     await recovery.match(first!.stored, this.#job.stepChanges);
@@ -397,8 +424,9 @@ export class Coordinator {
     }
     // Before anything is read or written: whatever a run leaves behind, the next one knows of it.
     await this.#commit(this.#recovery!.epoch - 1);
+    if (this.#stopping) return;
     this.#log.info("flow running", { workers: this.#job.workers });
-    if (this.#stopping) this.#broadcast({ kind: "stop" }); // before anything is read
+    this.#isRunning = true;
     this.#since.begin();
     this.#broadcast({ kind: "run", statusMs: this.#job.statusMs });
     this.#epochs!.start();

@@ -34,7 +34,6 @@ export class WorkerProcess {
   #worker: Worker | null = null;
   #listener: MeshListener | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
-  #stopped = false;
   #ended = false;
   #leaving = false;
 
@@ -78,7 +77,6 @@ export class WorkerProcess {
           void this.#guard(() => this.#worker!.commit(message.epoch));
           break;
         case "stop":
-          this.#stopped = true;
           this.#worker?.stop();
           break;
         case "finish":
@@ -111,7 +109,6 @@ export class WorkerProcess {
       inputFailed: (error) => this.#link.send({ kind: "inputFailed", failure: toFailure(error) }),
       gaveUp: () => this.#link.send({ kind: "gaveUp" }),
     });
-    if (this.#stopped) this.#worker.stop();
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);
     const mesh = this.#listener?.address ?? null;
     this.#link.send({

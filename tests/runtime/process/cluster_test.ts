@@ -83,7 +83,7 @@ Deno.test("spawnCluster() stops gracefully when its signal is aborted", async ()
 Deno.test("spawnCluster() stops a flow at its start when its signal was aborted before", async () => {
   const options = { exportName: "counts", signal: AbortSignal.abort() };
   const { steps, stopped } = await spawn("endless.ts", options);
-  assertEquals([stopped, steps[0].out], [true, 0]);
+  assertEquals([stopped, steps], [true, []]);
 });
 
 Deno.test("spawnCluster() kills the workers when its killSignal is aborted", async () => {
