@@ -59,7 +59,7 @@ Deno.test("KafkaInputConfig starts although the broker's answer about the topic'
   const faults: Fault[] = [
     { api: "metadata", nth: 2, lose: "response" },
     { api: "listOffsets", nth: 1, lose: "response" },
-    { api: "listOffsets", nth: 3, lose: "response" },
+    { api: "listOffsets", nth: 4, lose: "response" }, // in the next attempt
   ];
   await using proxy = new TcpProxy(brokers[0], faults);
   const input = new KafkaInputConfig({ brokers: [proxy.address], topic, tail: false });

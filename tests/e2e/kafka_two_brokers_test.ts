@@ -1,10 +1,23 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CompressionTypes } from "kafkajs";
+import {
+  Dataflow,
+  KafkaInputConfig,
+  type KafkaItem,
+  KafkaOutputConfig,
+  type KafkaOutputItem,
+  run,
+  TestingInputConfig,
+} from "millrace";
 import { countWhile, errorsIn } from "../faults/counting.ts";
 import { moveLeaders } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
+import { produce } from "../support/kafka.ts";
 import { KafkaCluster } from "../support/kafka_cluster.ts";
+import { asText, follow } from "../support/kafka_reading.ts";
 import { Random } from "../support/random.ts";
+
+const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
 
 Deno.test("Kafka with two brokers, to which things happen", async (t) => {
   const random = new Random(18);
@@ -54,4 +67,52 @@ Deno.test("Kafka with two brokers, to which things happen", async (t) => {
       await readOn(3_000);
     });
   });
+
+  await t.step(
+    "one is down: a flow starts, reads what the other has, and the rest later",
+    async () => {
+      const topic = `alone-${crypto.randomUUID()}`;
+      await cluster.admin(async (admin) => {
+        const replicaAssignment = cluster.ids.map((id, partition) => ({
+          partition,
+          replicas: [id],
+        }));
+        await admin.createTopics({ topics: [{ topic, replicaAssignment }], waitForLeaders: false });
+      });
+      const { brokers } = cluster;
+      const write = (items: readonly KafkaOutputItem[]) => {
+        const input = new Dataflow("write").input("in", new TestingInputConfig([...items]));
+        return run(input.capture("out", new KafkaOutputConfig({ brokers, topic })));
+      };
+      await write([{ value: "0", partition: 0 }, { value: "1", partition: 1 }]);
+      await cluster.kill(0);
+      await using flow = follow(new KafkaInputConfig({ brokers, topic, tail: true }));
+      await flow.until(1);
+      await write([{ value: "2", partition: 1 }]);
+      await flow.until(2);
+      assertEquals(valuesOf(flow.items), ["1", "2"]);
+      await cluster.start(0);
+      await flow.until(3);
+      assertEquals(valuesOf(flow.items), ["1", "2", "0"]);
+    },
+  );
+
+  await t.step(
+    "one of two topics is deleted: the other is read on, and the error names the one",
+    async () => {
+      const [kept, deleted] = [await cluster.createTopic(), await cluster.createTopic()];
+      const { brokers } = cluster;
+      await produce(brokers, kept, [{ value: "0" }]);
+      const flow = follow(new KafkaInputConfig({ brokers, topic: [kept, deleted] }));
+      await flow.until(1);
+      await cluster.admin((admin) => admin.deleteTopics({ topics: [deleted] }));
+      for (let n = 1; n < 4; n++) {
+        await produce(brokers, kept, [{ value: `${n}` }]);
+        await flow.until(n + 1);
+      }
+      const error = await assertRejects(() => flow.until(5), Error);
+      assertStringIncludes(error.message, `topic "${deleted}" has been deleted while it was being`);
+      assert(!error.message.includes(kept));
+    },
+  );
 });

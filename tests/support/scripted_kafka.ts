@@ -2,13 +2,13 @@
 import { Buffer } from "node:buffer";
 import { Fetcher } from "../../src/connectors/kafka/fetcher.ts";
 import type { KafkaConnection } from "../../src/connectors/kafka/connection.ts";
-import type { FetchedPartition } from "../../src/connectors/kafka/fetch.ts";
+import type { FetchedPartition, FetchResponse } from "../../src/connectors/kafka/fetch.ts";
 import {
   type KafkaProperties,
   readInputProperties,
 } from "../../src/connectors/kafka/properties.ts";
 import type { KafkaInputSettings } from "../../src/connectors/kafka/settings.ts";
-import { fetchOffsets, startingStates } from "../../src/connectors/kafka/start.ts";
+import { locate, startingStates } from "../../src/connectors/kafka/start.ts";
 import { positionName, type TopicPartition } from "../../src/connectors/kafka/topic_partition.ts";
 import { TopicWatch } from "../../src/connectors/kafka/topic_watch.ts";
 import { storedBytes } from "./fetched.ts";
@@ -27,12 +27,6 @@ export interface ScriptedOptions {
   readonly properties?: KafkaProperties;
 }
 
-/** What a broker answers a fetch with. */
-interface FetchAnswer {
-  readonly errorCode: number;
-  readonly partitions: FetchedPartition[];
-}
-
 /** The topic. */
 export const TOPIC = "topic";
 
@@ -46,46 +40,61 @@ export class ScriptedKafka implements AsyncDisposable {
   readonly connection = this.#scripted();
   readonly #settings: KafkaInputSettings;
   #fetcher: Fetcher | null = null;
-  #fetch = Promise.withResolvers<PromiseWithResolvers<FetchAnswer>>();
-  #back = Promise.withResolvers<void>();
+  /** The broker that leads each partition; -1 for none. A test may change it. */
+  readonly leaders: number[] = [];
+  readonly #fetches = new Map<number, PromiseWithResolvers<PromiseWithResolvers<FetchResponse>>>();
+  readonly #unanswered = new Set<PromiseWithResolvers<FetchResponse>>();
+  #back = Promise.withResolvers<void>(); // of the broker, where it has gone away
 
   constructor({ partitions, tail = true, properties = {} }: ScriptedOptions = {}) {
     this.partitions = partitions ?? [{ first: 0, last: 0, highWatermark: 0 }];
     const input = readInputProperties(properties);
+    this.back();
     this.#settings = { brokers: ["none:1"], topics: [TOPIC], tail, start: "beginning", input };
   }
 
   /** Begins to fetch all partitions from their first records. */
   async start(): Promise<Fetcher> {
     const all = this.partitions.map((_, partition) => ({ topic: TOPIC, partition }));
-    const offsets = await fetchOffsets(all, "beginning", this.connection);
+    const { offsets } = await locate(all, "beginning", this.connection);
     const watch = new TopicWatch({
       ask: () => this.connection.metadata(),
       maxAgeMs: this.#settings.input.metadataMaxAgeMs,
     });
-    const read = () => ({ topicId: null, isReplaced: false });
-    const states = startingStates(this.#settings, new Map(), offsets, read, this.place.log);
-    const { connection } = this;
-    this.#fetcher = new Fetcher(this.#settings, { connection, watch, states }, this.place);
+    await watch.look();
+    const origin = () => ({ topicId: null, isReplaced: false, stored: undefined });
+    const states = startingStates(this.#settings, offsets, origin, this.place.log);
+    const kept = { connection: this.connection, watch, states, pending: new Map() };
+    this.#fetcher = new Fetcher(this.#settings, kept, this.place);
     this.#fetcher.start();
     return this.#fetcher;
   }
 
   /** Answers the fetch that is on its way, or comes next; resolves when the next one has come. */
   async answer(...partitions: FetchedPartition[]): Promise<void> {
-    (await this.#nextFetch()).resolve({ errorCode: 0, partitions });
-    await this.#fetch.promise;
+    await this.answerFrom(0, ...partitions);
   }
 
-  /** The same, but only the answer: for the last one. */
+  /** The same, of one of several brokers. */
+  async answerFrom(broker: number, ...partitions: FetchedPartition[]): Promise<void> {
+    (await this.#nextFetch(broker)).resolve(responseOf(partitions));
+    await this.#fetchOf(broker).promise;
+  }
+
+  /** The same as `answer`, but only the answer: for the last one. */
   async answerLast(...partitions: FetchedPartition[]): Promise<void> {
-    (await this.#nextFetch()).resolve({ errorCode: 0, partitions });
+    (await this.#nextFetch()).resolve(responseOf(partitions));
+  }
+
+  /** The next fetch from a broker, once it has come, for a test that answers it later. */
+  async fetchFrom(broker: number): Promise<PromiseWithResolvers<FetchResponse>> {
+    return await this.#nextFetch(broker);
   }
 
   /** The broker goes away; `back` brings it back. */
-  async goAway(): Promise<void> {
+  async goAway(broker = 0): Promise<void> {
     this.#back = Promise.withResolvers();
-    (await this.#nextFetch()).reject(new Error("away"));
+    (await this.#nextFetch(broker)).reject(new Error("away"));
   }
 
   back(): void {
@@ -93,46 +102,71 @@ export class ScriptedKafka implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = this.#fetcher?.close();
-    this.back();
-    this.#fetch.promise.then((fetch) => fetch.resolve({ errorCode: 0, partitions: [] }));
-    await closed;
+    await this.#fetcher?.close();
   }
 
-  async #nextFetch() {
-    const fetch = await this.#fetch.promise;
-    this.#fetch = Promise.withResolvers();
+  /** What is waited for ends. */
+  #close(): void {
+    this.back();
+    for (const fetch of this.#unanswered) fetch.reject(new Error("closed"));
+  }
+
+  async #pause(): Promise<void> {
+    await this.#back.promise;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  /** The next fetch from a broker, once it has come. */
+  #fetchOf(broker: number): PromiseWithResolvers<PromiseWithResolvers<FetchResponse>> {
+    const next = this.#fetches.get(broker) ?? Promise.withResolvers();
+    this.#fetches.set(broker, next);
+    return next;
+  }
+
+  async #nextFetch(broker = 0): Promise<PromiseWithResolvers<FetchResponse>> {
+    const fetch = await this.#fetchOf(broker).promise;
+    this.#fetches.delete(broker);
     return fetch;
   }
 
   #scripted(): KafkaConnection {
     const offsets = (asked: readonly TopicPartition[], of: keyof ScriptedPartition) =>
-      Promise.resolve(
-        new Map(asked.map((each) => [positionName(each), this.partitions[each.partition][of]])),
-      );
-    const broker = {
+      Promise.resolve({
+        found: new Map(
+          asked.map((each) => [positionName(each), this.partitions[each.partition][of]]),
+        ),
+        failed: new Map(),
+      });
+    const broker = (id: number) => ({
       versions: { 1: { maxVersion: 11 } },
       connectionPool: {
         send: () => {
-          const answer = Promise.withResolvers<FetchAnswer>();
-          this.#fetch.resolve(answer);
+          const answer = Promise.withResolvers<FetchResponse>();
+          this.#unanswered.add(answer);
+          this.#fetchOf(id).resolve(answer);
           return answer.promise;
         },
       },
-    };
+    });
     return {
       leaders: async () => {
         await this.metadata;
-        return new Map(this.partitions.map((_, partition) => [partition, 0]));
+        return new Map(this.partitions.map((_, p) => [p, this.leaders[p] ?? 0]));
       },
-      metadata: () => Promise.resolve({ topics: [{ errorCode: 0, topic: TOPIC, topicId: null }] }),
-      broker: () => Promise.resolve(broker),
-      offsets: (asked: readonly TopicPartition[], { fromBeginning }: { fromBeginning: boolean }) =>
-        offsets(asked, fromBeginning ? "first" : "last"),
-      highWatermarks: (asked: readonly TopicPartition[]) => offsets(asked, "highWatermark"),
+      metadata: async () => {
+        await this.metadata;
+        return { topics: [{ errorCode: 0, topic: TOPIC, topicId: null }] };
+      },
+      broker: (id: number) => Promise.resolve(broker(id)),
+      offsets: async (asked: readonly TopicPartition[], which: "first" | "last") =>
+        (await offsets(asked, which)).found,
+      offsetsOf: (asked: readonly TopicPartition[], which: string, isolation?: string) =>
+        offsets(asked, which === "first" ? "first" : isolation ? "highWatermark" : "last"),
       succeeded: () => {},
       drop: () => {},
-      pause: () => this.#back.promise,
+      dropBroker: () => {},
+      backoff: () => ({ over: () => {}, pause: () => this.#pause() }),
+      close: () => Promise.resolve(this.#close()),
     } as unknown as KafkaConnection;
   }
 }
@@ -150,4 +184,9 @@ export function recordAt(offset: number, bytes = 10): Buffer {
   const value = Buffer.alloc(bytes, "x");
   const record = { key: null, value, headers: [], timestamp: 1_700_000_000_000 };
   return storedBytes(BigInt(offset), [record]);
+}
+
+/** An answer to a fetch, of a broker that keeps no sessions. */
+export function responseOf(partitions: FetchedPartition[]): FetchResponse {
+  return { errorCode: 0, sessionId: 0, partitions, clientSideThrottleTime: 0 };
 }

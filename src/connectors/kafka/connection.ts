@@ -3,44 +3,36 @@
  *
  * @module
  */
-import { sleep, within } from "../../core/promises.ts";
+import { sleep } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
+import { Backoff, Outage } from "./backoff.ts";
+import { BrokerPool, UnknownBrokerError } from "./broker_pool.ts";
 import { type Coordinated, findCoordinator } from "./find_coordinator.ts";
-import {
-  type Broker,
-  type Cluster,
-  connectedBroker,
-  controllerBroker,
-  createCluster,
-  type KafkaBroker,
-  uncommitted,
-} from "./kafkajs.ts";
+import { errorOfCode, type KafkaBroker } from "./kafkajs.ts";
+import { type ListedOffsets, listOffsets, type WhichOffset } from "./list_offsets.ts";
 import { fetchMetadata, type Metadata } from "./metadata.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import type { ConnectionSettings, Isolation } from "./properties.ts";
 import { missingRequest } from "./request_versions.ts";
 import { hintOf, refusalOf } from "./security.ts";
+import { limited } from "./side_by_side.ts";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
-
-/** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
-const QUIET_MS = 1_000;
 
 /** How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile. */
 const COORDINATOR_MS = 3_000;
 const COORDINATOR_PAUSE_MS = 50;
 
-/** How long a connection that is being made may hold up the close, in milliseconds. */
-const CONNECTING_MS = 500;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 /** What is said of a group that has just come to a broker: the first one of a cluster, for example. */
 const NOT_YET_COORDINATED: ReadonlySet<string> = new Set([
   "GROUP_COORDINATOR_NOT_AVAILABLE",
   "GROUP_LOAD_IN_PROGRESS",
   "NOT_COORDINATOR_FOR_GROUP",
-  "KafkaJSBrokerNotFound", // the coordinator, in metadata that is older than it
+  "UnknownBrokerError", // the coordinator, in metadata that is older than it
 ]);
 
 /** What KafkaJS throws for a request that the broker does not have. */
@@ -89,10 +81,21 @@ export function kindOf(error: unknown): string {
   return type ?? name ?? "unknown";
 }
 
-/**
- * Holds a cluster, and makes a new one after an error: a cluster of KafkaJS that has met one may stay
- * in a state that it does not find out of.
- */
+/** What a broker said of our topics last. */
+interface View {
+  readonly at: number;
+  readonly controllerId: number;
+  readonly topics: ReadonlyMap<string, TopicView>;
+}
+
+/** A topic, by what is asked for. */
+interface TopicView {
+  readonly errorCode: number;
+  /** The broker that leads each partition; -1 for none. */
+  readonly leaders: ReadonlyMap<number, number>;
+}
+
+/** Brokers and what they know of topics, held until an error, or until it is old. */
 export class KafkaConnection {
   readonly #brokers: Brokers;
   readonly #topics: readonly string[];
@@ -100,181 +103,219 @@ export class KafkaConnection {
   readonly #settings: ConnectionSettings;
   readonly #log: Log;
   readonly #signal: AbortSignal;
-  #cluster: Cluster | null = null;
-  readonly #pending = new Set<Promise<unknown>>(); // connections that are being made
-  #closing: Promise<unknown>[] = [];
-  #failures = 0; // in a row
-  #failingSince = 0;
-  #announced = false;
-  #attempts = 0;
-  #socketError: Error | null = null; // the first of an attempt; KafkaJS may report a later one
+  readonly #pool: BrokerPool;
+  readonly #outage: Outage;
+  readonly #backoff: Backoff;
+  #view: View | null = null;
+  #looking: Promise<Metadata> | null = null;
 
   /** Connects to nothing yet. `signal` ends all waiting. */
   constructor(
     brokers: Brokers,
     topics: readonly string[],
     settings: ConnectionSettings,
-    options: { log: Log; signal: AbortSignal; isolation?: Isolation },
+    { log, signal, isolation = "read_committed" }: {
+      log: Log;
+      signal: AbortSignal;
+      isolation?: Isolation;
+    },
   ) {
     this.#brokers = brokers;
     this.#topics = topics;
-    this.#isolation = options.isolation ?? "read_committed";
+    this.#isolation = isolation;
     this.#settings = settings;
-    this.#log = options.log;
-    this.#signal = options.signal;
+    this.#log = log;
+    this.#signal = signal;
+    this.#pool = new BrokerPool(brokers, settings, {
+      log,
+      choose: (errors) => errors.find((error) => this.#refusalOf(error) !== null) ?? errors[0],
+    });
+    this.#outage = new Outage(
+      (error) => {
+        log.warn("waiting for broker", {
+          brokers: brokers.join(","),
+          topics: topics.join(","),
+          error: messageOfKafka(error),
+        });
+      },
+      () => log.warn("broker is back", { topics: topics.join(",") }),
+    );
+    this.#backoff = this.backoff();
   }
 
   /**
-   * Connects for the first time, makes sure that the topic is there, and asks for what is needed to
-   * begin, all of it again where that fails.
+   * Connects for the first time, makes sure that the topics are there, and asks for what is needed to
+   * begin, all of it again where that fails. All of that together has a limit.
    *
    * @param options.mustExist Whether a topic that is not there is an error at once. A broker that has
    * just been told of a new topic may not know it yet.
+   * @param options.limitMs The limit, in milliseconds.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
-  async open<R>(ask: () => Promise<R>, { mustExist = true } = {}): Promise<R> {
-    const deadline = performance.now() + FIRST_CONNECTION_MS;
+  async open<R>(
+    ask: () => Promise<R>,
+    { mustExist = true, limitMs = FIRST_CONNECTION_MS }: {
+      readonly mustExist?: boolean;
+      readonly limitMs?: number;
+    } = {},
+  ): Promise<R> {
+    const deadline = performance.now() + limitMs;
+    let before: unknown = null; // what went wrong last
     for (;;) {
-      let found = false; // a leader may not know yet of a topic that is there
+      const cut = new Error("the brokers do not answer");
       try {
-        await this.cluster();
-        found = true;
-        const answer = await ask();
+        const answer = await limited(this.#begin(ask), {
+          ms: Math.max(deadline - performance.now(), 0),
+          signal: this.#signal,
+          cut: () => cut,
+        });
         this.succeeded(); // an output may have nothing to send for long, and would go on waiting
         return answer;
       } catch (error) {
+        const silent = this.#pool.unanswered;
         this.drop();
-        const missing = mustExist && !found && kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
-        if (missing) throw this.#noTopic(error);
+        if (mustExist && error instanceof MissingTopicError) throw error;
         const refusal = this.#refusalOf(error);
         if (refusal !== null) throw this.#refused(refusal, error);
-        if (performance.now() >= deadline || this.#signal.aborted) throw this.#unreachable(error);
+        if (this.#signal.aborted) throw new Error("the run ended before a broker was in reach");
+        const cause = error !== cut ? error : before ?? unanswered(silent, cut);
+        if (performance.now() >= deadline) throw this.#unreachable(cause, limitMs);
+        before = cause;
         await this.pause(error, deadline);
-        this.#socketError = null;
       }
     }
   }
 
-  /** Each attempt begins with another broker: KafkaJS does not come to the third of three. */
-  #nextBrokers(): Brokers {
-    const first = this.#attempts++ % this.#brokers.length;
-    return [...this.#brokers.slice(first), ...this.#brokers.slice(0, first)];
+  async #begin<R>(ask: () => Promise<R>): Promise<R> {
+    const { topics } = await this.metadata();
+    const missing = topics.filter(({ errorCode }) =>
+      errorCode !== 0 && errorOfCode(errorCode).type === "UNKNOWN_TOPIC_OR_PARTITION"
+    );
+    if (missing.length > 0) {
+      throw new MissingTopicError(this.#brokers, missing.map(({ topic }) => topic));
+    }
+    for (const { errorCode } of topics) if (errorCode !== 0) throw errorOfCode(errorCode);
+    return await ask(); // a leader may not know yet of a topic that is there
   }
 
   #refusalOf(error: unknown): string | null {
-    return refusalOf(error, this.#settings) ??
-      (this.#socketError === null ? null : refusalOf(this.#socketError, this.#settings)) ??
-      (isFatal(error) ? messageOfKafka(error) : null);
+    return refusalOf(error, this.#settings) ?? (isFatal(error) ? messageOfKafka(error) : null);
   }
 
-  /** The cluster, connected and with the topic's metadata. Throws what KafkaJS does. */
-  async cluster(): Promise<Cluster> {
-    if (this.#cluster !== null) return this.#cluster;
-    const cluster = await createCluster(this.#nextBrokers(), this.#settings, this.#isolation, {
-      log: this.#log,
-      onSocketError: (error) => this.#socketError ??= error,
-    });
-    this.#cluster = cluster;
-    await this.#connecting(cluster.connect());
-    await cluster.addMultipleTargetTopics([...this.#topics]);
-    await this.#requireCurrent(cluster, cluster);
-    return cluster;
-  }
-
-  /**
-   * Disconnects what was connected while its cluster was dropped: the cluster does not know it any more,
-   * and the timers of its connection would keep the process alive.
-   *
-   * @throws {Error} If the cluster was dropped.
-   */
-  async #requireCurrent(cluster: Cluster, connected: Cluster | Broker): Promise<void> {
-    if (this.#cluster === cluster) return;
-    await disconnect(connected, this.#log);
-    throw new Error("the connection was closed while it was being made");
-  }
-
-  /** A topic's partitions by number, with the broker that leads each. Fresh after an error. */
+  /** A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an error. */
   async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
-    const cluster = await this.cluster();
-    await cluster.refreshMetadataIfNecessary();
-    const partitions = cluster.findTopicPartitionMetadata(topic);
-    return new Map(partitions.map(({ partitionId, leader }) => [partitionId, leader]));
+    const view = (await this.#fresh()).topics.get(topic);
+    if (view === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
+    if (view.errorCode !== 0) throw errorOfCode(view.errorCode);
+    return view.leaders;
+  }
+
+  async #fresh(): Promise<View> {
+    const oldest = performance.now() - this.#settings.metadataMaxAgeMs;
+    if (this.#view === null || this.#view.at < oldest) await this.metadata();
+    return this.#view!;
   }
 
   /** A broker of the cluster, connected. */
   async broker(nodeId: number): Promise<KafkaBroker> {
-    const cluster = await this.cluster();
-    return await this.#connected(cluster, cluster.findBroker({ nodeId: String(nodeId) }));
+    await this.#fresh();
+    try {
+      return await this.#pool.node(nodeId);
+    } catch (error) {
+      if (!(error instanceof UnknownBrokerError)) throw error;
+      await this.metadata(); // it may be new
+      return await this.#pool.node(nodeId);
+    }
   }
 
   /** A broker that any request without a leader can go to. */
   async anyBroker(): Promise<KafkaBroker> {
-    const cluster = await this.cluster();
-    return await this.#connected(cluster, connectedBroker(cluster));
+    return await this.#pool.any();
   }
 
-  /** The broker that makes and deletes topics: nothing else needs it. */
+  /**
+   * The broker that makes and deletes topics: nothing else needs it. Any other where the metadata does
+   * not say which one it is, or names one that it does not list.
+   */
   async controller(): Promise<KafkaBroker> {
-    const cluster = await this.cluster();
-    return await this.#connected(cluster, controllerBroker(cluster));
+    const { controllerId } = await this.#fresh();
+    try {
+      return await this.broker(controllerId);
+    } catch (error) {
+      if (!(error instanceof UnknownBrokerError)) throw error;
+      return await this.anyBroker(); // newer brokers pass such requests on
+    }
   }
 
   /** The broker that keeps a consumer group, or a transactional id. */
   async coordinator(of: Coordinated): Promise<KafkaBroker> {
-    const nodeId = String(await findCoordinator(await this.anyBroker(), of));
-    const cluster = await this.cluster();
-    const finding = cluster.findBroker({ nodeId }).catch((error) => {
-      if (kindOf(error) !== "KafkaJSBrokerNotFound") throw error;
-      return cluster.findBroker({ nodeId }); // with newer metadata, which the first call asked for
-    });
-    return await this.#connected(cluster, finding);
-  }
-
-  /** A broker of a cluster, once it is connected, and only if the cluster has not been dropped. */
-  async #connected(cluster: Cluster, finding: Promise<Broker>): Promise<KafkaBroker> {
-    const broker = await this.#connecting(finding);
-    await this.#requireCurrent(cluster, broker);
-    return broker as KafkaBroker;
+    return await this.broker(await findCoordinator(await this.anyBroker(), of));
   }
 
   /** What a broker knows of our topics now: nothing that was kept from before. */
-  async metadata(): Promise<Metadata> {
-    return await fetchMetadata(await this.anyBroker(), this.#topics);
+  metadata(): Promise<Metadata> {
+    return this.#looking ??= this.#look().finally(() => this.#looking = null);
   }
 
-  /** Offsets of partitions, by the name of their position. */
+  async #look(): Promise<Metadata> {
+    const metadata = await this.#pool.ask((broker) => fetchMetadata(broker, this.#topics));
+    this.#pool.learn(metadata.brokers);
+    const topics = new Map(metadata.topics.map(({ topic, errorCode, partitions }) => [topic, {
+      errorCode,
+      leaders: new Map(partitions.map(({ partition, leader }) => [partition, leader])),
+    }]));
+    this.#view = { at: performance.now(), controllerId: metadata.controllerId, topics };
+    return metadata;
+  }
+
+  /**
+   * Offsets of partitions, by the name of their position.
+   *
+   * @throws {Error} If a leader does not answer, or says that it cannot.
+   */
   async offsets(
     partitions: readonly TopicPartition[],
-    which: { fromBeginning: boolean } | { fromTimestamp: number },
+    which: WhichOffset,
+    isolation = this.#isolation,
   ): Promise<Map<string, number>> {
-    return await this.#offsets(await this.cluster(), partitions, which);
+    const { found, failed } = await this.offsetsOf(partitions, which, isolation);
+    for (const error of failed.values()) throw error;
+    return found;
   }
 
-  /** Where partitions end, counting records of open transactions too. */
-  async highWatermarks(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
-    const cluster = uncommitted(await this.cluster());
-    return await this.#offsets(cluster, partitions, { fromBeginning: false });
-  }
-
-  async #offsets(
-    cluster: Cluster,
+  /** The same, with what went wrong for each partition by itself. */
+  async offsetsOf(
     partitions: readonly TopicPartition[],
-    which: { fromBeginning: boolean } | { fromTimestamp: number },
-  ): Promise<Map<string, number>> {
-    const request = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, asked]) => ({
-      topic,
-      partitions: asked.map(({ partition }) => ({ partition })),
-      ...which,
+    which: WhichOffset,
+    isolation = this.#isolation,
+  ): Promise<ListedOffsets> {
+    const all: ListedOffsets = { found: new Map(), failed: new Map() };
+    const byLeader = new Map<number, TopicPartition[]>();
+    for (const [topic, asked] of Map.groupBy(partitions, ({ topic }) => topic)) {
+      const leaders = await this.leaders(topic);
+      for (const each of asked) {
+        const leader = leaders.get(each.partition) ?? -1;
+        const led = byLeader.get(leader);
+        if (leader < 0) all.failed.set(positionName(each), new WithoutLeaderError(each));
+        else if (led === undefined) byLeader.set(leader, [each]);
+        else led.push(each);
+      }
+    }
+    await Promise.all(Array.from(byLeader, async ([leader, led]) => {
+      try {
+        const { found, failed } = await listOffsets(
+          await this.broker(leader),
+          led,
+          which,
+          isolation,
+        );
+        for (const [name, offset] of found) all.found.set(name, offset);
+        for (const [name, error] of failed) all.failed.set(name, error);
+      } catch (error) {
+        for (const each of led) all.failed.set(positionName(each), error);
+      }
     }));
-    const asking = request as Parameters<typeof cluster.fetchTopicsOffset>[0];
-    const found = await this.#connecting(cluster.fetchTopicsOffset(asking)); // from the leaders
-    return new Map(
-      found.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, offset }) =>
-          [positionName({ topic, partition }), Number(offset)] as const
-        )
-      ),
-    );
+    return all;
   }
 
   /** Commits positions to a consumer group, without being a member: for tools that show lag. */
@@ -286,11 +327,18 @@ export class KafkaConnection {
       topic,
       partitions: committed.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
     }));
-    for (const deadline = performance.now() + COORDINATOR_MS;;) {
+    const deadline = performance.now() + COORDINATOR_MS;
+    const commit = async () => {
+      const coordinator = await this.coordinator({ kind: "group", id: groupId });
+      await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
+    };
+    for (;;) {
       try {
-        const coordinator = await this.coordinator({ kind: "group", id: groupId });
-        await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
-        return;
+        return await limited(commit(), {
+          ms: Math.max(deadline - performance.now(), 0),
+          signal: this.#signal,
+          cut: () => new Error("the group's coordinator does not answer"),
+        });
       } catch (error) {
         const late = performance.now() >= deadline || this.#signal.aborted;
         if (late || !NOT_YET_COORDINATED.has(kindOf(error))) throw error;
@@ -299,91 +347,91 @@ export class KafkaConnection {
     }
   }
 
+  /** Whether nothing is waited for any more. */
+  get isEnded(): boolean {
+    return this.#signal.aborted;
+  }
+
   /** `"broker"` from the line that says so on, until it is back. */
   get waitingFor(): "broker" | null {
-    return this.#announced ? "broker" : null;
+    return this.#outage.isOn ? "broker" : null;
+  }
+
+  /** Pauses for something that is tried by itself, such as what goes to one broker. */
+  backoff(): Backoff {
+    return new Backoff(this.#settings, this.#signal, this.#outage);
   }
 
   /** A request has gone well. */
   succeeded(): void {
-    if (this.#announced) this.#log.warn("broker is back", { topics: this.#topics.join(",") });
-    this.#announced = false;
-    this.#failures = 0;
+    this.#backoff.over();
   }
 
-  /**
-   * Waits after an error, longer each time, and says so, once, if it takes more than a moment. The wait
-   * is spread by chance, so that workers do not come back all at once.
-   */
-  async pause(error: unknown, deadline = Infinity): Promise<void> {
-    if (this.#failures === 0) this.#failingSince = performance.now();
-    const failingFor = performance.now() - this.#failingSince;
-    if (!this.#announced && failingFor >= QUIET_MS) {
-      this.#announced = true;
-      this.#log.warn("waiting for broker", {
-        brokers: this.#brokers.join(","),
-        topics: this.#topics.join(","),
-        error: messageOfKafka(error),
-      });
-    }
-    const { retryBackoffMs, retryBackoffMaxMs } = this.#settings;
-    const longest = Math.min(retryBackoffMs * 2 ** this.#failures++, retryBackoffMaxMs);
-    const ms = Math.min(longest * (0.5 + Math.random() / 2), deadline - performance.now());
-    await sleep(ms, this.#signal);
+  /** Waits after an error, longer each time, and says so, once, if it takes more than a moment. */
+  pause(error: unknown, deadline = Infinity): Promise<void> {
+    return this.#backoff.pause(error, deadline);
   }
 
-  /** Drops the cluster: the next call makes a new one. Does not wait for the old one's end. */
+  /** Drops all connections: the next call makes new ones. */
   drop(): void {
-    const cluster = this.#cluster;
-    this.#cluster = null;
-    if (cluster !== null) this.#closing.push(disconnect(cluster, this.#log));
+    this.#view = null;
+    this.#pool.drop();
   }
 
-  /** Notes a connection that is being made. */
-  #connecting<R>(connection: Promise<R>): Promise<R> {
-    this.#pending.add(connection);
-    const over = () => void this.#pending.delete(connection);
-    connection.then(over, over);
-    return connection;
+  /** Drops the connection to one broker. Who leads what is asked for again. */
+  dropBroker(nodeId: number): void {
+    this.#view = null;
+    this.#pool.dropNode(nodeId);
   }
 
-  /**
-   * Closes all connections. Those that are being made come first, for a moment: one that KafkaJS is told
-   * to close before it is there leaves a timer behind.
-   */
+  /** Closes all connections; what is under way fails. */
   async close(): Promise<void> {
-    await within(Promise.allSettled(this.#pending), CONNECTING_MS);
-    this.drop();
-    await Promise.all(this.#closing);
-  }
-
-  #names(): string {
-    return this.#topics.map((topic) => `"${topic}"`).join(" or ");
-  }
-
-  #noTopic(cause: unknown): Error {
-    return new Error(
-      `topic ${this.#names()} does not exist on ${this.#brokers.join(", ")}: create it first, or ` +
-        `check its name`,
-      { cause },
-    );
+    this.#view = null;
+    await this.#pool.close();
   }
 
   #refused(reason: string, cause: unknown): Error {
     const of = this.#brokers.join(", ");
-    const what = this.#topics.length === 0 ? "" : ` for topic ${this.#names()}`;
+    const what = this.#topics.length === 0 ? "" : ` for topic ${namesOf(this.#topics)}`;
     return new Error(`cannot connect to ${of}${what}: ${reason}`, { cause });
   }
 
-  #unreachable(cause: unknown): Error {
+  #unreachable(cause: unknown, limitMs: number): Error {
     return new Error(
-      `no Kafka broker in reach at ${this.#brokers.join(", ")} within ` +
-        `${FIRST_CONNECTION_MS / 1000} s: ${messageOfKafka(cause)} (${
-          hintOf(cause, this.#settings)
-        })`,
+      `no Kafka broker in reach at ${this.#brokers.join(", ")} within ${limitMs / 1000} s: ` +
+        `${messageOfKafka(cause)} (${hintOf(cause, this.#settings)})`,
       { cause },
     );
   }
+}
+
+/** A topic that is not there. */
+class MissingTopicError extends Error {
+  constructor(brokers: Brokers, topics: readonly string[]) {
+    const are = topics.length > 1 ? "topics" : "topic";
+    super(
+      `${are} ${namesOf(topics)} ${topics.length > 1 ? "do" : "does"} not exist on ` +
+        `${brokers.join(", ")}: create ${topics.length > 1 ? "them" : "it"} first, or check ` +
+        (topics.length > 1 ? "their names" : "its name"),
+    );
+  }
+}
+
+function namesOf(topics: readonly string[]): string {
+  return topics.map((topic) => `"${topic}"`).join(", ");
+}
+
+/** No broker leads a partition at the moment: those that could are away. */
+export class WithoutLeaderError extends Error {
+  constructor({ topic, partition }: TopicPartition) {
+    super(`topic "${topic}", partition ${partition} has no leader now`);
+  }
+}
+
+/** Why nothing came in time. */
+function unanswered(silent: readonly string[], late: Error): Error {
+  if (silent.length === 0) return late;
+  return new Error(`${silent.join(", ")} takes connections, but did not answer`);
 }
 
 /** What KafkaJS says, without its class names and its advice to report a bug. */
@@ -393,12 +441,4 @@ export function messageOfKafka(error: unknown): string {
   if (apiName === undefined) return message;
   if (name === MISSING_REQUEST) return missingRequest(apiName).message;
   return VAGUE_TYPES.has(type ?? "") ? `${apiName}: ${message}` : message;
-}
-
-async function disconnect(connected: Cluster | Broker, log: Log): Promise<void> {
-  try {
-    await connected.disconnect();
-  } catch (error) {
-    log.debug(`kafka connection did not close cleanly: ${messageOfKafka(error)}`);
-  }
 }

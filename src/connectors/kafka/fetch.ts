@@ -57,24 +57,60 @@ const FLEXIBLE_FROM = 12;
 /** From this version on, topics go by their ids, and have no names. */
 const IDS_FROM = 13;
 
+/** Whether a broker refuses a fetch from a topic that is not the one with the id that is asked for. */
+export function goesByIds({ versions }: KafkaBroker): boolean {
+  return (versions[API_KEY]?.maxVersion ?? 0) >= IDS_FROM;
+}
+
+/** A topic, by its name and its id. */
+type FetchedTopic = Pick<PartitionFetch, "topic" | "topicId">;
+
+/**
+ * What a request changes in a fetch session (KIP-227): the broker keeps which partitions are asked for,
+ * and answers with those of which there is something new to say.
+ */
+export interface SessionFetch {
+  /** 0 where a session is to begin, or there is none. */
+  readonly id: number;
+  /** Counts the requests of a session; 0 for the one that begins it, -1 for none. */
+  readonly epoch: number;
+  /** Partitions that are asked for no longer. */
+  readonly forgotten: readonly PartitionFetch[];
+  /** All topics of the session. */
+  readonly topics: readonly FetchedTopic[];
+}
+
+const NO_SESSION = { id: 0, epoch: -1, forgotten: [] } as const;
+
 /** Asks a broker for the partitions that it leads. */
 export async function fetchRecords(
   broker: KafkaBroker,
   partitions: readonly PartitionFetch[],
   options: FetchOptions,
 ): Promise<FetchedPartition[]> {
-  const hasIds = partitions.every(({ topicId }) => topicId !== null);
-  const response = await sendRequest(broker, {
+  const session = { ...NO_SESSION, topics: partitions };
+  const response = await fetchInSession(broker, partitions, options, session);
+  if (response.errorCode !== 0) throw errorOfCode(response.errorCode);
+  return response.partitions;
+}
+
+/** Asks a broker for partitions, those that a session has changed or all where there is none. */
+export async function fetchInSession(
+  broker: KafkaBroker,
+  partitions: readonly PartitionFetch[],
+  options: FetchOptions,
+  session: SessionFetch,
+): Promise<FetchResponse> {
+  const hasIds = session.topics.every(({ topicId }) => topicId !== null);
+  return await sendRequest(broker, {
     apiKey: API_KEY,
     apiName: "Fetch",
     oldest: OLDEST,
     newest: hasIds ? NEWEST : IDS_FROM - 1,
     flexibleFrom: FLEXIBLE_FROM,
-    encode: (version) => encodeFetchRequest(partitions, options, version),
-    decode: (payload, version) => decodeFetched(payload, version, partitions),
+    encode: (version) => encodeFetchRequest(partitions, options, version, session),
+    decode: (payload, version) => decodeFetched(payload, version, session.topics),
   });
-  if (response.errorCode !== 0) throw errorOfCode(response.errorCode);
-  return response.partitions;
 }
 
 /**
@@ -97,6 +133,7 @@ export function encodeFetchRequest(
   partitions: readonly PartitionFetch[],
   { maxWaitMs, minBytes, maxBytes, isolation }: FetchOptions,
   version: number,
+  { id, epoch, forgotten }: Omit<SessionFetch, "topics"> = NO_SESSION,
 ): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM, 64 + 40 * partitions.length);
   out.int32(-1); // we are no replica
@@ -105,8 +142,8 @@ export function encodeFetchRequest(
   out.int32(maxBytes);
   out.int8(isolation === "read_committed" ? 1 : 0);
   if (version >= 7) {
-    out.int32(0); // no fetch session
-    out.int32(-1);
+    out.int32(id);
+    out.int32(epoch);
   }
   const topics = [...Map.groupBy(partitions, ({ topic }) => topic)];
   out.array(topics, ([topic, asked]) => {
@@ -123,29 +160,40 @@ export function encodeFetchRequest(
     });
     out.tags();
   });
-  if (version >= 7) out.array([], () => {}); // no topics leave the session
+  if (version >= 7) {
+    out.array([...Map.groupBy(forgotten, ({ topic }) => topic)], ([topic, partitions]) => {
+      if (version >= IDS_FROM) out.uuid(partitions[0].topicId);
+      else out.string(topic);
+      out.array(partitions, ({ partition }) => out.int32(partition));
+      out.tags();
+    });
+  }
   if (version >= 11) out.string(""); // no rack: leaders only
   out.tags();
   return out.written;
 }
 
-interface FetchResponse {
+/** What came of a request. */
+export interface FetchResponse {
   /** Of the request as a whole. */
   readonly errorCode: number;
+  /** The session's id; 0 where the broker keeps none. */
+  readonly sessionId: number;
   readonly partitions: FetchedPartition[];
+  /** How long the broker throttles us, in milliseconds; then it answers without partitions. */
   readonly clientSideThrottleTime: number;
 }
 
-/** Reads the body of a response to a request for `asked`. */
+/** Reads the body of a response to a request for partitions of the topics `asked`. */
 export function decodeFetched(
   payload: Buffer,
   version: number,
-  asked: readonly PartitionFetch[],
+  asked: readonly FetchedTopic[],
 ): FetchResponse {
   const from = new WireReader(payload, version >= FLEXIBLE_FROM);
   const throttle = from.int32();
   const errorCode = version >= 7 ? from.int16() : 0;
-  if (version >= 7) from.int32(); // the session's id
+  const sessionId = version >= 7 ? from.int32() : 0;
   const names = version < IDS_FROM
     ? null
     : new Map(asked.map(({ topic, topicId }) => [topicId, topic]));
@@ -155,7 +203,8 @@ export function decodeFetched(
     from.tags();
     return answers;
   }).flat();
-  return { errorCode, partitions, clientSideThrottleTime: version >= 8 ? throttle : 0 };
+  const clientSideThrottleTime = version >= 8 ? throttle : 0;
+  return { errorCode, sessionId, partitions, clientSideThrottleTime };
 }
 
 function readPartition(from: WireReader, topic: string, version: number): FetchedPartition {

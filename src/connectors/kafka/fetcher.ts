@@ -1,36 +1,33 @@
 /**
- * Fetches a worker's partitions in the background.
+ * Fetches a worker's partitions in the background, and keeps what waits for the flow.
  *
- * One fetch is always on its way or waits for the flow, so that network, unpacking and the flow overlap;
- * when enough is waiting, no more is asked for.
+ * Each broker has rounds of its own (`broker_rounds.ts`); a keeper says which of them fetches what
+ * (`partition_keeper.ts`).
  *
  * @module
  */
 import type { Place } from "../../graph/contracts.ts";
 import { readBatches, type StoredBatch } from "./batches.ts";
+import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
 import { type Codec, codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
-import { isFatal, type KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
-import { type FetchedPartition, fetchRecords } from "./fetch.ts";
-import { errorOfCode } from "./kafkajs.ts";
+import { isFatal, type KafkaConnection, messageOfKafka } from "./connection.ts";
+import type { FetchedPartition } from "./fetch.ts";
 import { OpenTransactions } from "./open_transactions.ts";
-import { allowReplaced, replacedMeanwhile, type ReplacedTopic } from "./replaced_topics.ts";
+import {
+  cannotRead,
+  EndsEarly,
+  isAtEnd,
+  type KeeperHost,
+  type Kept,
+  PartitionKeeper,
+  Unrecoverable,
+} from "./partition_keeper.ts";
 import type { KafkaInputSettings } from "./settings.ts";
-import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
-import { positionName } from "./topic_partition.ts";
-import { TopicReplacedError, type TopicWatch } from "./topic_watch.ts";
+import type { PartitionState } from "./start.ts";
 import { committedBatches } from "./transactions.ts";
 
 /** How far a fetch of less than one batch widens the next one. */
 const LARGEST_PARTITION_BYTES = 64 << 20;
-
-/** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
-const DELETED_MS = 10_000;
-
-/** How much longer an answer may take than the broker was asked to wait, in milliseconds. */
-const SILENT_MS = 1_000;
-
-const OFFSET_OUT_OF_RANGE = 1;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 /** A batch that waits for the flow, unpacked. */
 interface WaitingBatch {
@@ -53,49 +50,40 @@ export interface Block {
 export class Fetcher {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
-  readonly #watch: TopicWatch;
-  readonly #states: PartitionState[];
+  readonly #states: readonly PartitionState[];
   readonly #at: Place;
+  readonly #keeper: PartitionKeeper;
+  readonly #rounds = new Map<number, BrokerRounds>(); // by the number of the broker
+  readonly #fetchedBy = new Map<PartitionState, BrokerRounds>();
+  /** The partitions that have records to be read, or may have. */
+  readonly #behind = new Set<PartitionState>();
   readonly #blocks: Block[] = [];
   #waitingBytes = 0;
-  #rounds = 0;
-  #fetching: Promise<void> = Promise.resolve();
   #closed = false;
-  #ended = false;
   /** What `idle` returned last; `null` where nobody has asked. */
   #answeredIdle: boolean | null = null;
-  #unknownSince: number | null = null; // when the brokers began not to know a topic
   readonly #openTransactions: OpenTransactions;
   #failure: { error: unknown } | null = null;
   #onArrival: (() => void) | null = null;
-  #onRoom: (() => void) | null = null;
+  #onRoom: (() => void)[] = [];
 
   /**
    * Fetches nothing yet. `states` follow the topics: new partitions are added, and those of a topic that
    * has been created again take the place of the old ones.
    */
-  constructor(
-    settings: KafkaInputSettings,
-    { connection, watch, states }: {
-      readonly connection: KafkaConnection;
-      readonly watch: TopicWatch;
-      readonly states: PartitionState[];
-    },
-    at: Place,
-  ) {
+  constructor(settings: KafkaInputSettings, kept: Kept, at: Place) {
     this.#settings = settings;
-    this.#connection = connection;
-    this.#watch = watch;
-    this.#states = states;
+    this.#connection = kept.connection;
+    this.#states = kept.states;
     this.#at = at;
+    this.#keeper = new PartitionKeeper(settings, kept, at, this.#keeperHost());
     this.#openTransactions = new OpenTransactions(at.log);
+    for (const state of kept.states) this.#lose(state);
   }
 
   /** Begins to fetch. */
   start(): void {
-    this.#fetching = this.#fetchAll().catch((error) => {
-      this.#failure = { error };
-    }).finally(() => this.#wakeReader());
+    if (!this.#ended) this.#keeper.start((error) => this.#fail(error));
   }
 
   /** What has waited longest, until it is {@linkcode taken}; `null` where nothing waits. */
@@ -107,7 +95,7 @@ export class Fetcher {
   taken(): void {
     const block = this.#blocks.shift()!;
     this.#waitingBytes -= block.bytes;
-    this.#onRoom?.();
+    if (!this.#isFull) this.#wakeRounds();
   }
 
   /**
@@ -122,7 +110,7 @@ export class Fetcher {
 
   /** Whether the brokers had no more records when they answered last, also none to be read later. */
   idle(): boolean {
-    return this.#answeredIdle = this.#isIdle();
+    return this.#answeredIdle = this.#isIdle;
   }
 
   /**
@@ -130,17 +118,27 @@ export class Fetcher {
    * than it did last.
    */
   arrival(): Promise<void> {
-    if (this.#blocks.length > 0 || this.#ended || this.#failure !== null || this.#hasTurned()) {
+    if (this.#blocks.length > 0 || this.#ended || this.#failure !== null || this.#hasTurned) {
       return Promise.resolve();
     }
     return new Promise((resolve) => this.#onArrival = resolve);
   }
 
-  /** Ends fetching, and waits for its end. */
+  /** Ends fetching, and the connection, which ends what is waited for. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#onRoom?.();
-    await this.#fetching;
+    this.#wakeRounds();
+    await this.#connection.close();
+    await Promise.all([
+      this.#keeper.close(),
+      ...Array.from(this.#rounds.values(), (rounds) => rounds.ended()),
+    ]);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closed) return;
+    this.#failure ??= { error };
+    this.#wakeReader();
   }
 
   #wakeReader(): void {
@@ -148,187 +146,131 @@ export class Fetcher {
     this.#onArrival = null;
   }
 
-  /** Fetches until all partitions are at their end, or the reader is closed. */
-  async #fetchAll(): Promise<void> {
-    for (;;) {
-      if (this.#states.every(isAtEnd)) {
-        this.#ended = true;
-        return;
-      }
-      if (this.#isFull()) {
-        await this.#room();
-        this.#loseSight(); // brokers were not asked meanwhile
-      }
-      if (this.#closed || this.#at.signal.aborted) return;
-      try {
-        await this.#inTime(this.#round());
-        this.#connection.succeeded();
-        this.#unknownSince = null;
-      } catch (error) {
-        await this.#recover(error);
-      }
-    }
+  #wakeRounds(): void {
+    for (const wake of this.#onRoom.splice(0)) wake();
   }
 
-  #isFull(): boolean {
+  get #isClosed(): boolean {
+    return this.#closed || this.#failure !== null || this.#at.signal.aborted;
+  }
+
+  get #isFull(): boolean {
     return this.#waitingBytes >= this.#settings.input.queuedMaxBytes;
   }
 
-  #room(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onRoom = () => {
-        if (this.#isFull() && !this.#closed) return;
-        this.#onRoom = null;
-        resolve();
-      };
-    });
+  /** Whether all partitions are at their ends, where reading has one. */
+  get #ended(): boolean {
+    return !this.#settings.tail && this.#behind.size === 0 && !this.#keeper.isTroubled;
   }
 
-  async #round(): Promise<void> {
-    if (await this.#findReplaced()) return; // there are other partitions
-    await this.#findPartitions();
-    await this.#fetchRound(this.#states.filter((state) => !isAtEnd(state)));
+  get #isIdle(): boolean {
+    return this.#blocks.length === 0 && this.#behind.size === 0 && !this.#keeper.isTroubled &&
+      this.#keeper.inSight && [...this.#rounds.values()].every(({ inSight }) => inSight);
   }
 
-  /** Whether a topic has been created again, and is read from where `auto.offset.reset` says. */
-  async #findReplaced(): Promise<boolean> {
-    if (!this.#watch.isDue) return false;
-    const replaced = await replacedMeanwhile(this.#states, this.#watch, this.#connection);
-    for (const topic of replaced) await this.#readAgain(topic);
-    return replaced.length > 0;
+  get #hasTurned(): boolean {
+    return this.#answeredIdle !== null && this.#isIdle !== this.#answeredIdle;
   }
 
-  /** Reads a topic as a new one. What has been fetched of the old one is still handed out. */
-  async #readAgain(replaced: ReplacedTopic): Promise<void> {
-    const { topic } = replaced;
-    allowReplaced(replaced, this.#settings, this.#at.log);
-    this.#connection.drop(); // it may know partitions of the old one
-    const settings = { ...this.#settings, topics: [topic] };
-    const mine = await partitionsOf(settings, this.#at, this.#connection);
-    const offsets = await fetchOffsets(mine, "beginning", this.#connection);
-    const topicId = this.#watch.idOf(topic);
-    const read = () => ({ topicId, isReplaced: true });
-    const states = startingStates(settings, new Map(), offsets, read, this.#at.log);
-    const others = this.#states.filter((state) => state.topic !== topic);
-    this.#states.splice(0, this.#states.length, ...others, ...states);
-    this.#tellIdle();
-  }
-
-  /** Partitions that were added to a topic are read from their first record. */
-  async #findPartitions(): Promise<void> {
-    if (!this.#settings.tail) return;
-    const all = await partitionsOf(this.#settings, this.#at, this.#connection);
-    if (all.length <= this.#states.length) return;
-    const known = new Set(this.#states.map(({ name }) => name));
-    const added = all.filter((partition) => !known.has(positionName(partition)));
-    const offsets = await fetchOffsets(added, "beginning", this.#connection);
-    const states = startingStates(this.#settings, new Map(), offsets, (topic) => ({
-      topicId: this.#watch.idOf(topic),
-      isReplaced: false,
-    }), this.#at.log);
-    for (const { topic, partition } of states) {
-      this.#at.log.info("new partition", { topic, partition });
-    }
-    this.#states.push(...states);
-    this.#tellIdle();
-  }
-
-  /** Resolves with the round; when it takes longer than brokers may wait, nobody knows what is there. */
-  async #inTime<R>(round: Promise<R>): Promise<R> {
-    const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
-    try {
-      return await round;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #loseSight(): void {
-    for (const state of this.#states) state.caughtUp = false;
-    this.#tellIdle();
-  }
-
-  #isIdle(): boolean {
-    // Where reading ends somewhere, what is before that is there.
-    const isRead = (state: PartitionState) => state.end === null ? state.caughtUp : isAtEnd(state);
-    return this.#blocks.length === 0 && this.#states.every(isRead);
-  }
-
-  #hasTurned(): boolean {
-    return this.#answeredIdle !== null && this.#isIdle() !== this.#answeredIdle;
-  }
-
-  /** Has the reader ask again where `idle` would return something else. */
+  /** Has the reader ask again where `idle` would return something else, or nothing will come. */
   #tellIdle(): void {
-    if (this.#hasTurned()) this.#wakeReader();
+    if (this.#hasTurned || this.#ended) this.#wakeReader();
   }
 
-  /** One fetch from each broker, for all the partitions that it leads: they wait side by side. */
-  async #fetchRound(open: readonly PartitionState[]): Promise<void> {
-    // Each partition comes first in its turn: the broker fills its answer from the front.
-    const shift = this.#rounds++ % open.length;
-    const turned = [...open.slice(shift), ...open.slice(0, shift)];
-    const byLeader = new Map<number, PartitionState[]>();
-    for (const state of turned) {
-      const leader = (await this.#connection.leaders(state.topic)).get(state.partition);
-      if (leader === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
-      if (leader < 0) {
-        throw new Error(`topic "${state.topic}", partition ${state.partition} has no leader now`);
-      }
-      const states = byLeader.get(leader);
-      if (states === undefined) byLeader.set(leader, [state]);
-      else states.push(state);
-    }
-    // All have to be over before an error begins the next round: two fetches of a partition side by side
-    // would both hand out what comes.
-    const fetches = await Promise.allSettled(
-      [...byLeader].map(([leader, states]) => this.#fetchFrom(leader, states)),
-    );
-    for (const fetch of fetches) if (fetch.status === "rejected") throw fetch.reason;
+  /** Nobody knows what a partition has. Where reading ends somewhere, what is before that is there. */
+  #lose(state: PartitionState): void {
+    if (!isAtEnd(state)) this.#behind.add(state);
   }
 
-  async #fetchFrom(leader: number, states: readonly PartitionState[]): Promise<void> {
-    const { input } = this.#settings;
-    const broker = await this.#connection.broker(leader);
-    const asked = states.map(({ topic, topicId, partition, fetched, maxBytes }) => ({
-      topic,
-      topicId,
-      partition,
-      offset: fetched,
-      maxBytes,
-    }));
-    const answers = await fetchRecords(broker, asked, {
-      maxWaitMs: input.fetchWaitMs,
-      minBytes: input.fetchMinBytes,
-      maxBytes: input.fetchMaxBytes,
-      isolation: input.isolation,
-    });
-    const byName = new Map(states.map((state) => [state.name, state]));
-    // Unpacking takes time, and a broker that throttles for a quota answers without partitions.
-    for (const state of states) state.caughtUp = false;
-    let problem: unknown;
-    for (const answer of answers) {
-      const state = byName.get(positionName(answer));
-      if (state === undefined) continue;
-      if (answer.errorCode === 0) await this.#take(answer, state);
-      else if (answer.errorCode === OFFSET_OUT_OF_RANGE) {
-        await this.#checkTopics();
-        await this.#reset(state);
-      } else problem = errorOfCode(answer.errorCode);
-    }
+  /** A partition has been fetched, and the broker had no more, in open transactions neither. */
+  #caughtUp(state: PartitionState): void {
+    if (state.end === null || isAtEnd(state)) this.#behind.delete(state);
+  }
+
+  #roundsOf(nodeId: number): BrokerRounds {
+    const known = this.#rounds.get(nodeId);
+    if (known !== undefined) return known;
+    const rounds = new BrokerRounds(nodeId, this.#settings, this.#connection, this.#roundsHost());
+    this.#rounds.set(nodeId, rounds);
+    return rounds;
+  }
+
+  #release(state: PartitionState): void {
+    this.#fetchedBy.get(state)?.remove(state);
+    this.#fetchedBy.delete(state);
+    this.#lose(state);
+  }
+
+  #keeperHost(): KeeperHost {
+    const isClosed = () => this.#isClosed;
+    return {
+      get isClosed() {
+        return isClosed();
+      },
+      assign: (state, leader) => {
+        const rounds = this.#roundsOf(leader);
+        if (this.#fetchedBy.get(state) !== rounds) this.#release(state);
+        this.#fetchedBy.set(state, rounds);
+        if (!rounds.has(state)) rounds.add(state);
+      },
+      release: (state) => this.#release(state),
+      found: (state) => this.#lose(state),
+      gone: (state) => void this.#behind.delete(state),
+      move: (state, to) => {
+        state.fetched = to;
+        if (isAtEnd(state)) this.#behind.delete(state);
+        // The position that is stored moves too, behind what was fetched before.
+        this.#push({ state, batches: [], from: to, next: to, bytes: 0 });
+      },
+      tellIdle: () => this.#tellIdle(),
+    };
+  }
+
+  #roundsHost(): RoundsHost {
+    const isClosed = () => this.#isClosed;
+    return {
+      get isClosed() {
+        return isClosed();
+      },
+      room: () => this.#room(),
+      lose: (state) => this.#lose(state),
+      take: (answer, state, isWanted) => this.#take(answer, state, isWanted),
+      hand: (state, error) => this.#hand(state, error),
+      failed: (error, states) => this.#roundFailed(error, states),
+      looked: () => this.#keeper.looked(),
+      fresh: () => this.#keeper.fresh(),
+      tellIdle: () => this.#tellIdle(),
+      fail: (error) => this.#fail(error),
+    };
+  }
+
+  async #room(): Promise<boolean> {
+    this.#openTransactions.look();
+    if (!this.#isFull || this.#isClosed) return false;
+    await new Promise<void>((resolve) => this.#onRoom.push(resolve));
+    return true;
+  }
+
+  /** A partition cannot be fetched where it was: the keeper looks after it. */
+  #hand(state: PartitionState, error: unknown): void {
+    this.#release(state);
+    this.#keeper.hand(state, error);
     this.#tellIdle();
-    if (problem !== undefined) throw problem;
   }
 
-  /** Throws where a topic has been created again: the next round deals with that. */
-  async #checkTopics(): Promise<void> {
-    const replaced = await replacedMeanwhile(this.#states, this.#watch, this.#connection);
-    for (const { topic, evidence } of replaced) throw new Error(`"${topic}" changed: ${evidence}`);
+  #roundFailed(error: unknown, states: Iterable<PartitionState>): void {
+    if (error instanceof Unrecoverable) throw error;
+    if (isFatal(error)) throw cannotRead(new Set(Array.from(states, ({ topic }) => topic)), error);
+    this.#keeper.doubt();
   }
 
   /** Keeps what was fetched of a partition for the flow. */
-  async #take(answer: FetchedPartition, state: PartitionState): Promise<void> {
+  async #take(
+    answer: FetchedPartition,
+    state: PartitionState,
+    isWanted: () => boolean,
+  ): Promise<void> {
+    this.#keeper.isFine(state);
     const { records, aborted, highWatermark } = answer;
     const { input } = this.#settings;
     const batches = readable(state, () => readBatches(records, input.checkCrcs));
@@ -336,9 +278,11 @@ export class Fetcher {
       if (records.length > 0) {
         state.maxBytes = Math.min(state.maxBytes * 2, LARGEST_PARTITION_BYTES);
       } else this.#openTransactions.nothingCame(state, answer);
-      if (state.end !== null && highWatermark < state.end) await this.#shorten(state);
+      if (state.end !== null && highWatermark < state.end) {
+        return this.#hand(state, new EndsEarly(`it ends at ${highWatermark}`));
+      }
       // Records of an open transaction cannot be read, but they are there.
-      state.caughtUp = state.fetched >= highWatermark;
+      if (state.fetched >= highWatermark) this.#caughtUp(state);
       return;
     }
     const after = batches[batches.length - 1].lastOffset + 1;
@@ -356,9 +300,12 @@ export class Fetcher {
       waiting.push({ batch, bytes: unpacked });
       bytes += unpacked.length;
     }
+    // While it was unpacked, the partition may have gone to another broker, which asked for it again.
+    if (!isWanted()) return;
     state.fetched = next;
-    state.caughtUp = next >= highWatermark;
+    if (next >= highWatermark || isAtEnd(state)) this.#caughtUp(state);
     state.maxBytes = input.partitionMaxBytes;
+    if (isAtEnd(state)) this.#fetchedBy.get(state)?.remove(state);
     this.#push({ state, batches: waiting, from, next, bytes });
   }
 
@@ -375,88 +322,6 @@ export class Fetcher {
       throw unreadable(state, batch.baseOffset, error);
     }
   }
-
-  /** What a partition is at has been deleted from it: as `auto.offset.reset` says. */
-  async #reset(state: PartitionState): Promise<void> {
-    const { topic, partition } = state;
-    const [{ first, last }] = await fetchOffsets([state], "beginning", this.#connection);
-    const { offsetReset } = this.#settings.input;
-    if (offsetReset === "error") throw deleted(state, state.fetched, first, last);
-    const to = offsetReset === "beginning" ? first : last;
-    this.#at.log.warn("position lost: records were deleted before they were read", {
-      topic,
-      partition,
-      position: state.fetched,
-      goesOnAt: to,
-    });
-    state.fetched = to;
-    if (state.end !== null) state.end = Math.min(state.end, last);
-    state.caughtUp = false;
-    // The position that is stored moves too, behind what was fetched before.
-    this.#push({ state, batches: [], from: to, next: to, bytes: 0 });
-  }
-
-  /**
-   * A partition seems to end before the offset where it is to be read to. A new leader may not know for a
-   * moment how far its followers are, which it says when asked for offsets: so that is what counts.
-   */
-  async #shorten(state: PartitionState): Promise<void> {
-    const { topic, partition, end } = state;
-    await this.#checkTopics();
-    const [{ first, last }] = await fetchOffsets([state], "beginning", this.#connection);
-    if (end === null || last >= end) return;
-    if (this.#settings.input.offsetReset === "error") throw deleted(state, end - 1, first, last);
-    this.#at.log.warn("the partition is shorter than it was: records were deleted", {
-      topic,
-      partition,
-      end,
-      endsNowAt: last,
-    });
-    state.end = last;
-  }
-
-  /** After an error: a new connection, and on from the same positions; or the end of the run. */
-  async #recover(error: unknown): Promise<void> {
-    if (this.#closed) return;
-    if (error instanceof Unrecoverable || error instanceof TopicReplacedError) throw error;
-    this.#watch.doubt();
-    const topics = this.#settings.topics.map((topic) => `"${topic}"`).join(", ");
-    if (kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION") {
-      this.#unknownSince ??= performance.now();
-      if (performance.now() - this.#unknownSince >= DELETED_MS) {
-        throw new Error(`topic ${topics} has been deleted while it was being read`, {
-          cause: error,
-        });
-      }
-    } else if (kindOf(error) !== "UNKNOWN_TOPIC_ID") this.#unknownSince = null;
-    if (isFatal(error)) {
-      throw new Error(`cannot read topic ${topics}: ${messageOfKafka(error)}`, { cause: error });
-    }
-    this.#loseSight();
-    this.#connection.drop();
-    await this.#connection.pause(error);
-  }
-}
-
-/** Whether all of a partition that is wanted has been fetched. */
-function isAtEnd({ fetched, end }: PartitionState): boolean {
-  return end !== null && fetched >= end;
-}
-
-/** Ends the run: going on would skip records. */
-class Unrecoverable extends Error {}
-
-function deleted(
-  { topic, partition }: PartitionState,
-  position: number,
-  first: number,
-  last: number,
-): Unrecoverable {
-  return new Unrecoverable(
-    `position ${position} of topic "${topic}", partition ${partition} is not on the broker ` +
-      `any more, which has ${first} to ${last}: records were deleted before they were read (to ` +
-      `go on all the same, set the property "auto.offset.reset" to earliest or latest)`,
-  );
 }
 
 /** What `read` gives; an error of it says where the partition cannot be read. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import net, { isIP } from "node:net";
+import net, { isIP, type Socket } from "node:net";
 import tls from "node:tls";
 // @ts-types="./kafkajs_types.ts"
 import { type Broker, type Cluster, Kafka, logLevel, type SocketFactory } from "kafkajs";
@@ -20,8 +20,7 @@ import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 // @ts-types="./kafkajs_types.ts"
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
-import type { Brokers } from "./options.ts";
-import type { Acks, ConnectionSettings, Isolation } from "./properties.ts";
+import type { Acks, ConnectionSettings } from "./properties.ts";
 import { useMonotonicTime } from "./request_timers.ts";
 import {
   type BrokerVersions,
@@ -32,7 +31,7 @@ import {
 import { securityOf } from "./security.ts";
 import { WireReader } from "./wire.ts";
 
-export { type Broker, Buffer, type Cluster };
+export { Buffer };
 
 /** A broker, with what KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {
@@ -138,21 +137,6 @@ export function errorOfCode(code: number, apiName?: string): ProtocolError {
   return newer === undefined ? error : Object.assign(error, newer, { code, retriable: true });
 }
 
-/** Any broker that a cluster has a connection to; else one that it can connect to. */
-export async function connectedBroker(cluster: Cluster): Promise<KafkaBroker> {
-  return await cluster.brokerPool.findConnectedBroker() as KafkaBroker;
-}
-
-/**
- * The broker that makes and deletes topics. Any other where the metadata does not say which one it is,
- * or names one that it does not list: newer brokers pass such requests on.
- */
-export async function controllerBroker(cluster: Cluster): Promise<KafkaBroker> {
-  const { metadata } = cluster.brokerPool;
-  const listed = metadata?.brokers.some(({ nodeId }) => nodeId === metadata.controllerId) ?? false;
-  return listed ? await cluster.findControllerBroker() as KafkaBroker : connectedBroker(cluster);
-}
-
 /**
  * A request of the protocol, in the versions that we write and read, and how to read what comes back.
  */
@@ -224,22 +208,22 @@ function checkRequests(): void {
   };
 }
 
-/** A connection to a Kafka cluster, not connected yet. */
-export async function createCluster(
-  brokers: Brokers,
+/**
+ * A broker, not connected yet. `onSocket` is told of each of its sockets, for those that have to end
+ * without an answer of the broker.
+ */
+export async function createBroker(
+  { host, port }: { readonly host: string; readonly port: number },
   settings: ConnectionSettings,
-  isolation: Isolation,
-  { log, onSocketError }: { log: Log; onSocketError: (error: Error) => void },
-): Promise<Cluster> {
+  { log, onSocket }: { readonly log: Log; readonly onSocket: (socket: Socket) => void },
+): Promise<KafkaBroker> {
   const kafka = new Kafka({
-    brokers: [...brokers],
+    brokers: [`${host}:${port}`],
     clientId: settings.clientId,
     connectionTimeout: settings.connectionTimeoutMs,
     authenticationTimeout: settings.connectionTimeoutMs,
     requestTimeout: settings.requestTimeoutMs,
-    socketFactory: socketFactory(settings, onSocketError),
-    // Connectors retry themselves: they know what is being waited for, and for how long.
-    retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 100 },
+    socketFactory: socketFactory(settings, onSocket),
     logLevel: logLevel.INFO,
     logCreator: () => ({ namespace, log: { message } }) => {
       log.debug(`kafkajs: ${message}`, { namespace });
@@ -249,9 +233,7 @@ export async function createCluster(
   let cluster: Cluster | undefined;
   kafka.consumer({
     groupId: "unused", // no group is ever joined
-    readUncommitted: isolation === "read_uncommitted", // says where topics end
     allowAutoTopicCreation: false,
-    metadataMaxAge: settings.metadataMaxAgeMs,
     partitionAssigners: [({ cluster: ours }) => {
       cluster = ours;
       return {
@@ -263,22 +245,15 @@ export async function createCluster(
     }],
   });
   if (cluster === undefined) throw new Error("KafkaJS did not hand out its cluster");
-  return cluster;
-}
-
-/**
- * The same cluster, which counts records of open transactions too when it is asked where topics end.
- * KafkaJS has that as a property of the cluster, not of the request.
- */
-export function uncommitted(cluster: Cluster): Cluster {
-  const READ_UNCOMMITTED = 0;
-  return Object.create(cluster, { isolationLevel: { value: READ_UNCOMMITTED } });
+  const { brokerPool } = cluster;
+  const connectionPool = await brokerPool.connectionPoolBuilder.build({ host, port });
+  return brokerPool.createBroker({ connectionPool, logger: brokerPool.rootLogger }) as KafkaBroker;
 }
 
 /** KafkaJS's own, with the settings that it has no names for. */
 function socketFactory(
   { noDelay, addressFamily }: ConnectionSettings,
-  onError: (error: Error) => void,
+  onSocket: (socket: Socket) => void,
 ): SocketFactory {
   const KEEP_ALIVE_MS = 60_000;
   return ({ host, port, ssl, onConnect }) => {
@@ -289,7 +264,7 @@ function socketFactory(
       : net.connect(where, onConnect);
     socket.setNoDelay(noDelay);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    socket.on("error", onError);
+    onSocket(socket);
     return socket;
   };
 }

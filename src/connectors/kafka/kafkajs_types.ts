@@ -28,7 +28,6 @@ export interface KafkaConfig {
   authenticationTimeout: number;
   requestTimeout: number;
   socketFactory: SocketFactory;
-  retry: { retries: number; initialRetryTime: number; maxRetryTime: number };
   logLevel: number;
   logCreator: () => (entry: { namespace: string; log: { message: string } }) => void;
   ssl?: ConnectionOptions;
@@ -57,9 +56,7 @@ export interface Mechanism {
 /** What a consumer is made with. */
 export interface ConsumerConfig {
   groupId: string;
-  readUncommitted: boolean;
   allowAutoTopicCreation: boolean;
-  metadataMaxAge: number;
   partitionAssigners: ((given: { cluster: Cluster }) => {
     name: string;
     version: number;
@@ -68,40 +65,15 @@ export interface ConsumerConfig {
   })[];
 }
 
-/** The connections to a cluster's brokers, and what is known about its topics. */
+/** The connections to a cluster's brokers. KafkaJS has, but does not declare, what we use of it. */
 export interface Cluster {
-  readonly brokerPool: BrokerPool;
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  addMultipleTargetTopics(topics: string[]): Promise<void>;
-  refreshMetadataIfNecessary(): Promise<void>;
-  findBroker(node: { nodeId: string }): Promise<Broker>;
-  findControllerBroker(): Promise<Broker>;
-  findTopicPartitionMetadata(topic: string): PartitionMetadata[];
-  fetchTopicsOffset(
-    topics: {
-      topic: string;
-      partitions: { partition: number }[];
-      fromBeginning?: boolean;
-      fromTimestamp?: number;
-    }[],
-  ): Promise<TopicOffsets[]>;
-}
-
-/** What a cluster knows of its brokers. */
-export interface BrokerPool {
-  /** `null` until a broker has been asked. */
-  readonly metadata: {
-    readonly controllerId: number;
-    readonly brokers: readonly { readonly nodeId: number }[];
-  } | null;
-  findConnectedBroker(): Promise<Broker>;
-}
-
-/** A partition, as the cluster's metadata has it. */
-export interface PartitionMetadata {
-  partitionId: number;
-  leader: number;
+  readonly brokerPool: {
+    readonly rootLogger: unknown;
+    readonly connectionPoolBuilder: {
+      build(at: { host: string; port: number }): Promise<unknown>;
+    };
+    createBroker(options: { connectionPool: unknown; logger: unknown }): Broker;
+  };
 }
 
 /** Offsets of a topic's partitions. */
@@ -112,7 +84,10 @@ export interface TopicOffsets {
 
 /** A connection to a broker. */
 export interface Broker {
+  /** Connects, asks for versions, and shows who we are. */
+  connect(): Promise<void>;
   disconnect(): Promise<void>;
+  isConnected(): boolean;
   metadata(topics: string[]): Promise<ClusterMetadata>;
   offsetCommit(request: {
     groupId: string;
@@ -127,7 +102,6 @@ export interface ClusterMetadata {
   topicMetadata: {
     topic: string;
     topicErrorCode: number;
-    partitionMetadata: PartitionMetadata[];
   }[];
 }
 

@@ -12,6 +12,7 @@ const LONG_MS = 60_000;
 
 /** An offset at which nothing came. */
 interface Wait {
+  readonly state: PartitionState;
   readonly offset: number;
   readonly since: number;
   warned: boolean;
@@ -30,23 +31,29 @@ export class OpenTransactions {
   }
 
   /** A fetch from a partition brought no records. */
-  nothingCame({ name, topic, partition, fetched }: PartitionState, answer: FetchedPartition): void {
+  nothingCame(state: PartitionState, answer: FetchedPartition): void {
+    const { name, fetched: offset } = state;
     const { highWatermark, lastStableOffset } = answer;
-    if (fetched < lastStableOffset || fetched >= highWatermark) {
-      this.#waits.delete(name);
-      return;
+    if (offset < lastStableOffset || offset >= highWatermark) this.#waits.delete(name);
+    else if (this.#waits.get(name)?.offset !== offset) {
+      this.#waits.set(name, { state, offset, since: this.#now(), warned: false });
     }
-    const wait = this.#waits.get(name);
-    if (wait?.offset !== fetched) {
-      this.#waits.set(name, { offset: fetched, since: this.#now(), warned: false });
-      return;
+    this.look();
+  }
+
+  /** Warns of what has been open for long. A broker need not answer while nothing changes. */
+  look(): void {
+    for (const [name, wait] of this.#waits) {
+      const { state: { topic, partition, fetched }, offset, since } = wait;
+      const ms = this.#now() - since;
+      if (fetched !== offset) this.#waits.delete(name);
+      else if (!wait.warned && ms >= LONG_MS) {
+        wait.warned = true;
+        this.#log.warn(
+          "a transaction has been open for long: what is behind it cannot be read until it ends",
+          { topic, partition, offset, seconds: Math.round(ms / 1000) },
+        );
+      }
     }
-    const ms = this.#now() - wait.since;
-    if (wait.warned || ms < LONG_MS) return;
-    wait.warned = true;
-    this.#log.warn(
-      "a transaction has been open for long: what is behind it cannot be read until it ends",
-      { topic, partition, offset: fetched, seconds: Math.round(ms / 1000) },
-    );
   }
 }

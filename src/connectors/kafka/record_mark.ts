@@ -42,7 +42,7 @@ export async function hasOtherRecord(
   mark: RecordMark,
 ): Promise<boolean> {
   const leader = (await connection.leaders(topic)).get(partition);
-  if (leader === undefined) return false;
+  if (leader === undefined || leader < 0) return false; // asked again when it has a leader
   const answer = await fetchPartition(
     await connection.broker(leader),
     // The first batch comes whole, however little is asked for.

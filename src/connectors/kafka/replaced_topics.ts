@@ -89,28 +89,39 @@ async function otherRecord(
 }
 
 /**
- * The topics that have been replaced while they were read. Where their ids do not say, the records do
- * that were read before the last look.
+ * The topics that have been replaced while they were read, as a watch that has just looked says. Where
+ * their ids do not say, the records do that were read before the look.
  */
 export async function replacedMeanwhile(
   states: readonly PartitionState[],
   watch: TopicWatch,
   connection: KafkaConnection,
-): Promise<ReplacedTopic[]> {
-  await watch.look();
+): Promise<{
+  readonly replaced: readonly ReplacedTopic[];
+  /** Partitions of which nobody could say. */
+  readonly unsure: ReadonlyMap<PartitionState, unknown>;
+}> {
   const replaced = new Map<string, string>();
+  const unsure = new Map<PartitionState, unknown>();
   for (const state of states) {
     const { topic, partition, topicId, mark, last } = state;
     if (topicId !== null) {
       const evidence = otherId(topicId, watch.idOf(topic));
       if (evidence !== null) replaced.set(topic, evidence);
     } else if (mark !== null) {
-      if (await hasOtherRecord(connection, state, mark)) {
-        replaced.set(topic, `partition ${partition} had another record at offset ${mark.offset}`);
-      } else state.mark = last; // which was read before: it is of the same topic
+      try {
+        if (await hasOtherRecord(connection, state, mark)) {
+          replaced.set(topic, `partition ${partition} had another record at offset ${mark.offset}`);
+        } else state.mark = last; // which was read before: it is of the same topic
+      } catch (error) {
+        unsure.set(state, error);
+      }
     }
   }
-  return Array.from(replaced, ([topic, evidence]) => ({ topic, evidence }));
+  return {
+    replaced: Array.from(replaced, ([topic, evidence]) => ({ topic, evidence })),
+    unsure,
+  };
 }
 
 /**

@@ -189,7 +189,9 @@ export function refusalOf(error: unknown, { ssl, sasl }: ConnectionSettings): st
 export function hintOf(error: unknown, { ssl, sasl }: ConnectionSettings): string {
   const { name, message } = error as { name?: string; message?: string };
   const closed = name === "KafkaJSConnectionClosedError" ||
-    /Closed connection|before secure TLS connection|ApiVersions.* timed out/.test(message ?? "");
+    /Closed connection|before secure TLS connection|ApiVersions.* timed out|did not answer/.test(
+      message ?? "",
+    );
   if (!closed) return "is it running, and is the address right?";
   const protocol = (sasl === null ? "" : "sasl_") + (ssl !== null ? "ssl" : "plaintext");
   return `is the port for "security.protocol": ` +

@@ -7,14 +7,23 @@
  */
 import type { InputReader, Place, Positions, Progress } from "../../graph/contracts.ts";
 import { RecordCursor, type StoredRecord } from "./batches.ts";
-import { KafkaConnection, messageOfKafka } from "./connection.ts";
+import { isFatal, KafkaConnection, messageOfKafka, WithoutLeaderError } from "./connection.ts";
 import { type Block, Fetcher, readable } from "./fetcher.ts";
+import type { Kept } from "./partition_keeper.ts";
 import { type KafkaPosition, storedPosition } from "./position.ts";
 import { markOf } from "./record_mark.ts";
 import { allowReplaced, replacedSince } from "./replaced_topics.ts";
 import type { KafkaInputSettings } from "./settings.ts";
-import { fetchOffsets, partitionsOf, type PartitionState, startingStates } from "./start.ts";
+import {
+  locate,
+  type Origin,
+  partitionsOf,
+  type PartitionState,
+  type PendingPartition,
+  startingStates,
+} from "./start.ts";
 import { forTime } from "./timed_reading.ts";
+import { positionName, type TopicPartition } from "./topic_partition.ts";
 import { TopicWatch } from "./topic_watch.ts";
 
 /** Makes an item of a record. */
@@ -23,6 +32,11 @@ export interface ToItem<T> {
   /** Whether it looks at headers. */
   readonly withHeaders?: true;
 }
+
+/**
+ * How long all partitions are waited for before those in reach are read, in milliseconds: leaders move.
+ */
+const WHOLE_MS = 3_000;
 
 /** The most items in a batch. */
 const BATCH = 4096;
@@ -46,39 +60,61 @@ export async function openKafkaReader<T>(
     maxAgeMs: input.metadataMaxAgeMs,
   });
   try {
-    const { offsets, replaced } = await connection.open(async () => {
-      await watch.look(); // first: a topic that is replaced from here on is noticed later
-      const mine = await partitionsOf(settings, at, connection);
-      return {
-        offsets: await fetchOffsets(mine, settings.start, connection),
-        replaced: await replacedSince(resume, settings, watch, connection),
-      };
-    });
-    for (const topic of replaced) allowReplaced(topic, settings, at.log);
-    const others = new Set(replaced.map(({ topic }) => topic));
-    const states = startingStates(settings, resume, offsets, (topic) => ({
-      topicId: watch.idOf(topic),
-      isReplaced: others.has(topic),
-    }), at.log);
-    return new KafkaReader(settings, { connection, watch, states }, toItem, at);
+    const kept = await begin(settings, at, resume, { connection, watch });
+    return new KafkaReader(settings, kept, toItem, at);
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
-/** What a reader begins with. */
-interface Opened {
-  readonly connection: KafkaConnection;
-  readonly watch: TopicWatch;
-  readonly states: PartitionState[];
+/** Finds out where to begin, in all partitions whose leaders are in reach. */
+async function begin(
+  settings: KafkaInputSettings,
+  at: Place,
+  resume: Positions,
+  { connection, watch }: Pick<Kept, "connection" | "watch">,
+): Promise<Kept> {
+  const begun = performance.now();
+  const { mine, located, replaced } = await connection.open(async () => {
+    await watch.look(); // first: a topic that is replaced from here on is noticed later
+    const mine: TopicPartition[] = [];
+    for (const topic of settings.topics) {
+      const partitions = partitionsOf(await connection.leaders(topic), at);
+      for (const partition of partitions) mine.push({ topic, partition });
+    }
+    const located = await locate(mine, settings.start, connection);
+    for (const error of located.failed.values()) {
+      // A broker that is away is no reason to wait with what others have; one that is moving is.
+      const isPart = located.offsets.length > 0 || error instanceof WithoutLeaderError;
+      if (!isPart || isFatal(error) || performance.now() - begun < WHOLE_MS) throw error;
+    }
+    return { mine, located, replaced: await replacedSince(resume, settings, watch, connection) };
+  });
+  for (const topic of replaced) allowReplaced(topic, settings, at.log);
+  const others = new Set(replaced.map(({ topic }) => topic));
+  const origins = new Map(mine.map((each): [string, Origin] => [positionName(each), {
+    topicId: watch.idOf(each.topic),
+    isReplaced: others.has(each.topic),
+    stored: resume.get(positionName(each)) as KafkaPosition | undefined,
+  }]));
+  const originOf = (name: string) => origins.get(name)!;
+  const states = startingStates(settings, located.offsets, originOf, at.log);
+  const pending = new Map<string, PendingPartition>();
+  for (const each of mine) {
+    const name = positionName(each);
+    pending.set(name, { ...each, ...originOf(name), start: settings.start });
+  }
+  for (const { name } of states) pending.delete(name);
+  return { connection, watch, states, pending };
 }
 
 /** Hands out what the fetcher brings, record by record. */
 class KafkaReader<T> implements InputReader<T> {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
-  readonly #states: PartitionState[];
+  readonly #states: readonly PartitionState[];
+  readonly #pending: ReadonlyMap<string, PendingPartition>;
   readonly #toItem: ToItem<T>;
   readonly #at: Place;
   readonly #fetcher: Fetcher;
@@ -93,16 +129,17 @@ class KafkaReader<T> implements InputReader<T> {
 
   constructor(
     settings: KafkaInputSettings,
-    { connection, watch, states }: Opened,
+    kept: Kept,
     toItem: ToItem<T>,
     at: Place,
   ) {
     this.#settings = settings;
-    this.#connection = connection;
-    this.#states = states;
+    this.#connection = kept.connection;
+    this.#states = kept.states;
+    this.#pending = kept.pending;
     this.#toItem = toItem;
     this.#at = at;
-    this.#fetcher = new Fetcher(settings, { connection, watch, states }, at);
+    this.#fetcher = new Fetcher(settings, kept, at);
     this.#fetcher.start();
   }
 
@@ -136,17 +173,21 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   positions(): Positions {
-    return new Map(
-      this.#states.map(({ name, handedOut, topicId, mark, last }) => [
-        name,
-        storedPosition(handedOut, topicId, mark ?? last),
-      ]),
-    );
+    const positions = new Map<string, KafkaPosition>();
+    for (const { name, handedOut, topicId, mark, last } of this.#states) {
+      positions.set(name, storedPosition(handedOut, topicId, mark ?? last));
+    }
+    // What is not in reach yet stays where an earlier run has read to.
+    for (const [name, { stored, isReplaced }] of this.#pending) {
+      if (stored !== undefined && !isReplaced) positions.set(name, stored);
+    }
+    return positions;
   }
 
   progress(): Progress | null {
     let done = 0;
     let total = 0;
+    if (this.#pending.size > 0) return null;
     for (const { start, end, handedOut } of this.#states) {
       if (end === null) return null;
       total += Math.max(end - start, 0);
@@ -181,7 +222,6 @@ class KafkaReader<T> implements InputReader<T> {
 
   async close(): Promise<void> {
     await this.#fetcher.close();
-    await this.#connection.close();
   }
 
   /** Records of the first block into `items`, until there are `most` or it is done. */

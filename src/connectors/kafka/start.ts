@@ -4,9 +4,11 @@
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import type { Place, Positions } from "../../graph/contracts.ts";
+import type { Place } from "../../graph/contracts.ts";
 import type { KafkaConnection } from "./connection.ts";
+import type { WhichOffset } from "./list_offsets.ts";
 import type { KafkaPosition } from "./position.ts";
+import type { Isolation } from "./properties.ts";
 import type { RecordMark } from "./record_mark.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
@@ -34,8 +36,6 @@ export interface PartitionState extends TopicPartition {
   fetched: number;
   /** The offset after what has been handed out. */
   handedOut: number;
-  /** Whether the broker had no more when it answered last, in open transactions neither. */
-  caughtUp: boolean;
   /** Where to end; `null` for never. */
   end: number | null;
   /** How many bytes to ask for. */
@@ -46,50 +46,65 @@ export interface PartitionState extends TopicPartition {
   last: RecordMark | null;
 }
 
-/** What of a topic is read. */
-export interface TopicRead {
-  /** Its id; `null` where the broker has none. */
+/** Where a partition comes from. */
+export interface Origin {
+  /** The id of its topic; `null` where the broker has none. */
   readonly topicId: string | null;
-  /** Whether it has been created again: stored positions are not its own. */
+  /** Whether the topic has been created again: a stored position is not its own. */
   readonly isReplaced: boolean;
+  /** Where an earlier run has read to. */
+  readonly stored: KafkaPosition | undefined;
 }
 
-/** The partitions that are this worker's: number `p` goes to worker `p mod workerCount`. */
-export async function partitionsOf(
-  { topics }: KafkaInputSettings,
+/** A partition of which nobody knows yet where it begins and ends: the broker that leads it is away. */
+export interface PendingPartition extends TopicPartition, Pick<Origin, "isReplaced" | "stored"> {
+  /** Where to start without a stored position. */
+  readonly start: KafkaInputSettings["start"];
+}
+
+/** The partitions of a topic that are this worker's: number `p` goes to worker `p mod workerCount`. */
+export function partitionsOf(
+  leaders: ReadonlyMap<number, number>,
   { workerIndex, workerCount }: Place,
-  connection: KafkaConnection,
-): Promise<TopicPartition[]> {
-  const mine: TopicPartition[] = [];
-  for (const topic of topics) {
-    const partitions = [...(await connection.leaders(topic)).keys()].sort((a, b) => a - b);
-    for (const partition of partitions) {
-      if (partition % workerCount === workerIndex) mine.push({ topic, partition });
-    }
-  }
-  return mine;
+): number[] {
+  return [...leaders.keys()].filter((partition) => partition % workerCount === workerIndex)
+    .sort((a, b) => a - b);
 }
 
-/** Asks the brokers about partitions. */
-export async function fetchOffsets(
+/** What brokers say of partitions. What went wrong is by the name of the partition's position. */
+export interface Located {
+  readonly offsets: PartitionOffsets[];
+  readonly failed: ReadonlyMap<string, unknown>;
+}
+
+/** Asks the brokers where partitions begin and end. */
+export async function locate(
   partitions: readonly TopicPartition[],
   start: KafkaInputSettings["start"],
   connection: KafkaConnection,
-): Promise<PartitionOffsets[]> {
-  if (partitions.length === 0) return [];
-  const low = await connection.offsets(partitions, { fromBeginning: true });
-  const high = await connection.offsets(partitions, { fromBeginning: false });
-  const highWatermarks = await connection.highWatermarks(partitions);
-  const started = start === "beginning"
-    ? low
-    : start === "end"
-    ? high
-    : await connection.offsets(partitions, { fromTimestamp: start });
-  return partitions.map((partition) => {
-    const name = positionName(partition);
-    const [first, last, from] = [low.get(name)!, high.get(name)!, started.get(name)!];
-    return { ...partition, first, last, highWatermark: highWatermarks.get(name)!, start: from };
+): Promise<Located> {
+  const failed = new Map<string, unknown>();
+  const ask = async (which: WhichOffset, isolation?: Isolation) => {
+    const listed = await connection.offsetsOf(partitions, which, isolation);
+    for (const [name, error] of listed.failed) failed.set(name, error);
+    return listed.found;
+  };
+  const [low, high, highWatermarks, from] = await Promise.all([
+    ask("first"),
+    ask("last"),
+    ask("last", "read_uncommitted"),
+    typeof start === "number" ? ask({ timestamp: start }) : null,
+  ]);
+  const started = from ?? (start === "beginning" ? low : high);
+  const offsets = partitions.flatMap(({ topic, partition }) => {
+    const name = positionName({ topic, partition });
+    const [first, last, highWatermark, start] = [low, high, highWatermarks, started]
+      .map((found) => found.get(name));
+    if (first === undefined || last === undefined) return [];
+    if (highWatermark === undefined || start === undefined) return [];
+    return [{ topic, partition, first, last, highWatermark, start }];
   });
+  return { offsets, failed };
 }
 
 /**
@@ -99,16 +114,15 @@ export async function fetchOffsets(
  */
 export function startingStates(
   { tail, input }: KafkaInputSettings,
-  resume: Positions,
   offsets: readonly PartitionOffsets[],
-  topicOf: (topic: string) => TopicRead,
+  originOf: (name: string) => Origin,
   log: Log,
 ): PartitionState[] {
   const { offsetReset } = input;
   return offsets.map(({ topic, partition, first, last, highWatermark, start }) => {
     const name = positionName({ topic, partition });
-    const { topicId, isReplaced } = topicOf(topic);
-    const stored = isReplaced ? undefined : resume.get(name) as KafkaPosition | undefined;
+    const { topicId, isReplaced, stored: before } = originOf(name);
+    const stored = isReplaced ? undefined : before;
     let from = start < 0 ? last : start;
     if (isReplaced) from = offsetReset === "end" ? last : first;
     else if (stored !== undefined) {
@@ -134,7 +148,6 @@ export function startingStates(
       start: from,
       fetched: from,
       handedOut: from,
-      caughtUp: false,
       end: tail ? null : last,
       maxBytes: input.partitionMaxBytes,
       mark: null,

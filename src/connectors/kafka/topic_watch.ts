@@ -33,7 +33,7 @@ export class TopicWatch {
   readonly #now: () => number;
   readonly #ids = new Map<string, string>();
   #dueAt = -Infinity;
-  #otherSince: number | null = null; // when another id was seen first
+  readonly #otherSince = new Map<string, number>(); // when another id was seen first, by topic
 
   /** Asks for nothing yet. */
   constructor({ ask, maxAgeMs, now = () => performance.now() }: WatchOptions) {
@@ -58,24 +58,46 @@ export class TopicWatch {
   }
 
   /**
-   * Asks for the ids.
+   * Asks for the ids of all topics.
    *
    * @throws {Error} If the broker does not answer, has no such topic, or gives another id than before
    * and may be behind: to be asked again.
    */
   async look(): Promise<void> {
+    for (const problem of (await this.lookAtEach()).values()) throw problem;
+  }
+
+  /**
+   * The same, but returns what is wrong with a topic, by its name. The others are looked at all the same.
+   *
+   * @throws {Error} If the broker does not answer.
+   */
+  async lookAtEach(): Promise<ReadonlyMap<string, Error>> {
     const { topics } = await this.#ask();
-    for (const { errorCode } of topics) if (errorCode !== 0) throw errorOfCode(errorCode);
-    let other: string | null = null;
-    for (const { topic, topicId } of topics) other ??= otherId(this.idOf(topic), topicId);
-    if (other !== null) {
-      this.#otherSince ??= this.#now();
-      if (this.#now() - this.#otherSince < CERTAIN_MS) throw new Error(`a topic changed: ${other}`);
+    const problems = new Map<string, Error>();
+    for (const { topic, topicId, errorCode } of topics) {
+      const problem = errorCode === 0
+        ? this.#otherId(topic, topicId)
+        : Object.assign(errorOfCode(errorCode), { topic });
+      if (problem !== null) problems.set(topic, problem);
+      // A broker of a cluster that is being upgraded may not say it yet.
+      else if (topicId !== null) this.#ids.set(topic, topicId);
     }
-    this.#otherSince = null;
-    // A broker of a cluster that is being upgraded may not say it yet.
-    for (const { topic, topicId } of topics) if (topicId !== null) this.#ids.set(topic, topicId);
-    this.#dueAt = this.#now() + this.#maxAgeMs;
+    if (problems.size === 0) this.#dueAt = this.#now() + this.#maxAgeMs;
+    return problems;
+  }
+
+  /** An error where a topic has another id, as long as the broker may be behind. */
+  #otherId(topic: string, topicId: string | null): Error | null {
+    const other = otherId(this.idOf(topic), topicId);
+    const now = this.#now();
+    const since = this.#otherSince.get(topic) ?? now;
+    if (other === null || now - since >= CERTAIN_MS) {
+      this.#otherSince.delete(topic);
+      return null;
+    }
+    this.#otherSince.set(topic, since);
+    return new Error(`topic "${topic}" changed: ${other}`);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Log } from "../../core/log.ts";
 import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig, RecoveryStore } from "../../recovery/store.ts";
 import { connectionSettings } from "../kafka/connection_settings.ts";
@@ -67,11 +68,12 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
   /**
    * Opens the topics for a run of a flow, or makes them.
    *
+   * @param signal Ends what is waited for when it is aborted.
    * @throws {RecoveryError} If they cannot be used. Says why, and what to do.
    */
-  async open(flow: string): Promise<RecoveryStore> {
+  async open(flow: string, _log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
     const { KafkaStore } = await import("./store.ts");
-    return await KafkaStore.open(this.#place, flow);
+    return await KafkaStore.open(this.#place, flow, signal);
   }
 
   /**

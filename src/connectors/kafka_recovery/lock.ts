@@ -18,6 +18,9 @@ import { explain, IN_USE, type KafkaPlace, refuse } from "./place.ts";
 /** How long a holder may be silent: most brokers allow no less than 6 s. */
 const SESSION_MS = 10_000;
 
+/** How long joining may take: the broker waits for a holder that has died, and some are slow. */
+const JOIN_MS = 3 * SESSION_MS;
+
 /** How often a holder speaks: so fast is another one refused. */
 const HEARTBEAT_MS = 500;
 
@@ -34,23 +37,26 @@ export class RunLock {
   #isLost = false;
   #beating: Promise<void> = Promise.resolve();
 
-  private constructor(place: KafkaPlace) {
+  private constructor(place: KafkaPlace, stop?: AbortSignal) {
+    const { signal } = this.#ended;
     this.#place = place;
     this.#connection = new KafkaConnection(place.brokers, [], place.settings, {
       log: silentLog,
-      signal: this.#ended.signal,
+      signal: stop === undefined ? signal : AbortSignal.any([signal, stop]),
     });
   }
 
   /**
-   * Takes the lock. Waits for the session of a holder that has died.
+   * Takes the lock. Waits for the session of a holder that has died, unless `stop` is aborted.
    *
    * @throws {RecoveryError} If another run holds it, or the broker is not in reach or refuses us.
    */
-  static async take(place: KafkaPlace): Promise<RunLock> {
-    const lock = new RunLock(place);
+  static async take(place: KafkaPlace, stop?: AbortSignal): Promise<RunLock> {
+    const lock = new RunLock(place, stop);
     try {
-      if (!await lock.#connection.open(() => lock.#join())) throw refuse(place, IN_USE);
+      await lock.#connection.open(() => lock.#coordinator()); // first: that has a limit of its own
+      const joined = await lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS });
+      if (!joined) throw refuse(place, IN_USE);
       lock.#beating = lock.#beat();
       return lock;
     } catch (error) {

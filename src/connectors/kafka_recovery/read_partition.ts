@@ -29,8 +29,8 @@ export async function* readPartition(
 ): AsyncGenerator<StoredRecord[]> {
   const { topic, partition } = of;
   const [start, end] = await Promise.all([
-    connection.offsets([of], { fromBeginning: true }),
-    connection.offsets([of], { fromBeginning: false }),
+    connection.offsets([of], "first"),
+    connection.offsets([of], "last"),
   ]);
   let at = start.get(positionName(of))!;
   const to = end.get(positionName(of))!;

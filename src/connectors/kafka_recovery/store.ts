@@ -83,21 +83,29 @@ export class KafkaStore implements RecoveryStore {
   }
 
   /**
-   * Opens a store, under its lock.
+   * Opens a store, under its lock. Aborting `stop` ends that.
    *
    * @throws {RecoveryError} If it cannot be used.
    */
-  static async open(place: KafkaPlace, flow: string): Promise<KafkaStore> {
-    const lock = await RunLock.take(place);
+  static async open(place: KafkaPlace, flow: string, stop?: AbortSignal): Promise<KafkaStore> {
+    const lock = await RunLock.take(place, stop);
     const store = new KafkaStore(place, lock);
+    const end = () => {
+      store.#ended.abort();
+      void store.#connection.close(); // what waits for a broker fails
+    };
+    stop?.addEventListener("abort", end);
     try {
       await ensureTopics(lock.connection, place);
+      if (stop?.aborted) end();
       await store.#begin(flow);
       store.#producer.opened();
       return store;
     } catch (error) {
       await store.#free();
       throw explain(place, error);
+    } finally {
+      stop?.removeEventListener("abort", end);
     }
   }
 
@@ -208,9 +216,7 @@ export class KafkaStore implements RecoveryStore {
         { length: count },
         (_, partition) => ({ topic: stateTopic, partition }),
       );
-      await this.#connection.offsets([...all, { topic: metaTopic, partition: 0 }], {
-        fromBeginning: false,
-      });
+      await this.#connection.offsets([...all, { topic: metaTopic, partition: 0 }], "last");
       return count;
     }, { mustExist: false });
     this.#partitions = partitions;

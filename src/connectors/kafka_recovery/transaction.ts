@@ -180,7 +180,8 @@ export class TransactionalProducer {
         // A broker that is busy with the transaction before is there, and answers.
         const isBusy = kind === "CONCURRENT_TRANSACTIONS";
         const end = isBusy ? start + PATIENCE_MS : deadline;
-        if (isFatal(error) || FINAL.has(kind) || performance.now() >= end) {
+        const isOver = performance.now() >= end || this.#connection.isEnded;
+        if (isFatal(error) || FINAL.has(kind) || isOver) {
           this.#hasFailed = true;
           throw error;
         }

@@ -99,14 +99,12 @@ Deno.test("a request that the broker does not have is a final error with its nam
 });
 
 Deno.test("a broker that has dropped the versions of a request that we know is refused", async () => {
-  await connected({ versions: { Metadata: [0, 6], ListOffsets: [4, 9] } }, async (connection) => {
+  await connected({ versions: { Metadata: [0, 6], ListOffsets: [7, 9] } }, async (connection) => {
     await assertRejects(
       () =>
-        connection.open(() =>
-          connection.offsets([{ topic: FAKE_TOPIC, partition: 0 }], { fromBeginning: true })
-        ),
+        connection.open(() => connection.offsets([{ topic: FAKE_TOPIC, partition: 0 }], "first")),
       Error,
-      "the broker takes the request ListOffsets from version 4 on, and this Millrace knows it up to 3",
+      "the broker takes the request ListOffsets from version 7 on, and this Millrace knows it up to 6",
     );
   });
 });

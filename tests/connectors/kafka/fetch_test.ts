@@ -69,7 +69,7 @@ for (const version of [4, 5, 7, 9, 11, 12, 13]) {
     out.int32(20); // throttle time
     if (version >= 7) {
       int16(0);
-      out.int32(0); // the session
+      out.int32(9); // the session
     }
     out.array(["b", "a"], (topic) => {
       if (version >= 13) out.uuid(topic === "a" ? ID_A : ID_B);
@@ -101,6 +101,7 @@ for (const version of [4, 5, 7, 9, 11, 12, 13]) {
     };
     assertEquals(decodeFetched(out.written, version, ASKED), {
       errorCode: 0,
+      sessionId: version >= 7 ? 9 : 0,
       partitions: [
         { topic: "b", errorCode: 0, ...common },
         { topic: "a", errorCode: 100, ...common },

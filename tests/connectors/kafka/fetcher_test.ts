@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Fetcher } from "../../../src/connectors/kafka/fetcher.ts";
 import { compressBatch } from "../../../src/connectors/kafka/record_batch.ts";
-import { eventually } from "../../support/eventually.ts";
-import { fetched, recordAt, ScriptedKafka } from "../../support/scripted_kafka.ts";
+import { eventually, idle } from "../../support/eventually.ts";
+import { fetched, recordAt, responseOf, ScriptedKafka } from "../../support/scripted_kafka.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
 
@@ -178,14 +178,17 @@ Deno.test("a fetcher is not idle while it unpacks", async () => {
 });
 
 Deno.test("a fetcher is not idle from when a partition is found until it has been read", async () => {
-  await using kafka = new ScriptedKafka();
+  await using kafka = new ScriptedKafka({
+    properties: { "topic.metadata.refresh.interval.ms": 1 },
+  });
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 0 }));
   assert(fetcher.idle());
   const ready = fetcher.arrival();
   kafka.partitions.push({ first: 0, last: 1, highWatermark: 1 });
+  await ready;
+  assert(!fetcher.idle());
   await kafka.answer(fetched({ highWatermark: 0 }));
-  assert(await isResolved(ready));
   assert(!fetcher.idle());
   await kafka.answer(
     fetched({ highWatermark: 0 }),
@@ -281,3 +284,79 @@ Deno.test("a topic that became shorter is an error where no property says what t
     'position 8 of topic "topic", partition 0 is not on the broker any more, which has 0 to 3',
   );
 });
+
+const NOT_LEADER = 6;
+
+/** Two partitions, each led by a broker of its own. */
+function twoBrokers(): ScriptedKafka {
+  const partitions = [0, 1].map(() => ({ first: 0, last: 9, highWatermark: 9 }));
+  const kafka = new ScriptedKafka({ partitions });
+  kafka.leaders.push(0, 1);
+  return kafka;
+}
+
+Deno.test("a broker that is away does not keep others from being read", async () => {
+  await using kafka = twoBrokers();
+  const fetcher = await kafka.start();
+  await kafka.goAway(1);
+  for (const offset of [0, 1, 2]) {
+    await kafka.answer(fetched({ highWatermark: 9, records: recordAt(offset) }));
+    assertEquals(take(fetcher), offset + 1);
+  }
+  kafka.back();
+  await kafka.answerFrom(1, fetched({ partition: 1, highWatermark: 9, records: recordAt(0) }));
+  assertEquals(fetcher.first!.state.partition, 1);
+});
+
+Deno.test("a broker that does not answer does not keep others from being read", async () => {
+  await using kafka = twoBrokers(); // the second one never does
+  const fetcher = await kafka.start();
+  for (const offset of [0, 1, 2]) {
+    await kafka.answer(fetched({ highWatermark: offset + 1, records: recordAt(offset) }));
+    assertEquals(take(fetcher), offset + 1);
+  }
+  assert(!fetcher.idle());
+});
+
+Deno.test("a partition without a leader does not keep others from being read, and is read later", async () => {
+  await using kafka = twoBrokers();
+  const fetcher = await kafka.start();
+  const moved = fetched({ partition: 1, highWatermark: -1, errorCode: NOT_LEADER });
+  const fetch = await kafka.fetchFrom(1);
+  kafka.leaders[1] = -1;
+  fetch.resolve(responseOf([moved]));
+  await kafka.answer(fetched({ highWatermark: 9, records: recordAt(0) }));
+  assertEquals(take(fetcher), 1);
+  assert(!fetcher.idle());
+  kafka.leaders[1] = 0;
+  await idle(); // until the partition has gone to its new leader
+  await kafka.answer(fetched({ highWatermark: 9 }));
+  await kafka.answer(
+    fetched({ highWatermark: 9 }),
+    fetched({ partition: 1, highWatermark: 9, records: recordAt(0) }),
+  );
+  assertEquals(take(fetcher), 1);
+});
+
+for (const late of ["before", "behind"]) {
+  Deno.test(`a partition that moves is read once, with the old leader's answer ${late} the new one's`, async () => {
+    await using kafka = new ScriptedKafka({
+      partitions: [{ first: 0, last: 9, highWatermark: 9 }],
+      properties: { "topic.metadata.refresh.interval.ms": 1 },
+    });
+    const fetcher = await kafka.start();
+    await kafka.answer(fetched({ highWatermark: 9, records: recordAt(0) }));
+    assertEquals(take(fetcher), 1);
+    kafka.leaders[0] = 1;
+    // The fetch from the old leader is on its way; the new leader is asked for the same offset.
+    const second = fetched({ highWatermark: 9, records: recordAt(1) });
+    const fetch = await kafka.fetchFrom(1);
+    if (late === "before") await kafka.answerLast(second);
+    fetch.resolve(responseOf([second]));
+    await kafka.fetchFrom(1);
+    if (late === "behind") await kafka.answerLast(second);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(take(fetcher), 2);
+    assertEquals(fetcher.first, null);
+  });
+}
