@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
+  createLog,
   Dataflow,
   KafkaMessageInputConfig,
   KafkaOutputConfig,
@@ -9,7 +10,11 @@ import {
   StepError,
   TestingInputConfig,
 } from "millrace";
+import { ItemError } from "../../src/core/errors.ts";
+import { partitionerOf } from "../../src/connectors/kafka/partitioner.ts";
+import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
+import { kafkaClient } from "../support/kafka_client.ts";
 import { asText, collect, within } from "../support/kafka_reading.ts";
 import { testPlace } from "../support/place.ts";
 import { Random } from "../support/random.ts";
@@ -387,4 +392,71 @@ Deno.test("KafkaOutputConfig copies the records of KafkaMessageInputConfig, with
   assertEquals(copied, await all(from));
   assertEquals(copied.length, 3);
   assertEquals(copied[0].headers, [["trace", ["1"]], ["list", ["a", "b"]]]);
+});
+
+Deno.test("KafkaOutputConfig uses partitions that are added while it runs, also when it was idle", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const lines: string[] = [];
+  const log = createLog((_, message) => lines.push(message));
+  const additionalProperties = { "topic.metadata.refresh.interval.ms": 100 };
+  const config = new KafkaOutputConfig({ brokers, topic, additionalProperties });
+  const writer = await config.open(testPlace({ log }));
+  const pairs = (value: string) =>
+    Array.from({ length: 40 }, (_, i): [string, string] => [`k${i}`, value]);
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    await writer.write(pairs("before"), 0);
+    await writer.prepare(0);
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] });
+    await eventually(() => lines.includes("the topic has more partitions"), "they were found");
+    await writer.write(pairs("after"), 1);
+    await writer.prepare(1);
+  } finally {
+    await admin.disconnect();
+    await writer.close();
+  }
+  const read = await readAll(brokers, topic);
+  const of = (value: string) => read.filter((record) => record.value === value);
+  assertEquals(new Set(of("before").map(({ partition }) => partition)), new Set([0]));
+  // Where Kafka's Java producer would write each of them.
+  const partitionOf = partitionerOf("murmur2_random");
+  assertEquals(
+    of("after").map(({ key, partition }) => [key, partition]).sort(),
+    pairs("").map(([key]) => [key, partitionOf(bytes(key), 4)]).sort(),
+  );
+});
+
+Deno.test("KafkaOutputConfig writes to a partition that was added just before", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const writer = await new KafkaOutputConfig({ brokers, topic }).open(testPlace());
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+    for (let count = 1; count < 3;) { // until the broker knows them
+      const { topics: [{ partitions }] } = await admin.fetchTopicMetadata({ topics: [topic] });
+      count = partitions.length;
+    }
+    await writer.write([
+      { value: "old", partition: 0 },
+      { value: "new", partition: 2 },
+      { value: "newer", partition: 1 },
+    ], 0);
+    await writer.prepare(0);
+    const none = async () => await writer.write([{ value: "none", partition: 3 }], 1);
+    const { cause } = await assertRejects(none, ItemError);
+    assertStringIncludes((cause as Error).message, "from 0 to 2; got 3");
+  } finally {
+    await admin.disconnect();
+    await writer.close();
+  }
+  const read = await readAll(brokers, topic);
+  assertEquals(read.map(({ partition, value }) => [partition, value]), [
+    [0, "old"],
+    [1, "newer"],
+    [2, "new"],
+  ]);
 });

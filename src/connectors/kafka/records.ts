@@ -125,13 +125,14 @@ function checkTimestamp(timestamp: unknown, asRead: boolean): number {
   );
 }
 
+/** A record is for a partition that is not known. It may have been added since. */
+export class UnknownPartitionError extends RangeError {}
+
 function checkPartition(partition: unknown, count: number): number {
-  if (!Number.isInteger(partition) || (partition as number) < 0 || (partition as number) >= count) {
-    throw new RangeError(
-      `a record's partition must be a whole number from 0 to ${count - 1}; got ${
-        preview(partition)
-      }`,
-    );
-  }
-  return partition as number;
+  const isNumber = Number.isInteger(partition) && (partition as number) >= 0;
+  if (isNumber && (partition as number) < count) return partition as number;
+  const message = `a record's partition must be a whole number from 0 to ${count - 1}; got ${
+    preview(partition)
+  }`;
+  throw isNumber ? new UnknownPartitionError(message) : new RangeError(message);
 }

@@ -18,12 +18,19 @@ import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.t
 import type { KafkaOutputItem } from "./output_item.ts";
 import { initProducerId, type ProducerIdentity } from "./init_producer_id.ts";
 import { ACKS } from "./kafkajs.ts";
+import { PartitionCount } from "./partition_count.ts";
 import { partitionerOf } from "./partitioner.ts";
 import { type PartitionBatch, produce } from "./produce.ts";
 import { compressBatch, encodeRecordBatch } from "./record_batch.ts";
-import { type OutgoingRecord, type Partitioning, toRecord } from "./records.ts";
+import {
+  type OutgoingRecord,
+  type Partitioning,
+  toRecord,
+  UnknownPartitionError,
+} from "./records.ts";
 import { requireCodec } from "./request_versions.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
+import { limited } from "./side_by_side.ts";
 import { TopicReplacedError } from "./topic_watch.ts";
 import { WrittenTopic } from "./written_topic.ts";
 
@@ -52,13 +59,14 @@ export async function openKafkaWriter(
   const { brokers, topic, output } = settings;
   const connection = new KafkaConnection(brokers, [topic], output, at);
   const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs);
+  const partitions = new PartitionCount(connection, topic, output.metadataMaxAgeMs, at.log);
   try {
-    const count = await connection.open(async () => {
+    await connection.open(async () => {
       await written.open();
-      return (await connection.leaders(topic)).size;
+      await partitions.open();
     });
     requireCodec(output.compression, (await connection.anyBroker()).versions);
-    return new KafkaWriter(settings, { connection, written, partitions: count }, at);
+    return new KafkaWriter(settings, { connection, written, partitions }, at);
   } catch (error) {
     await connection.close();
     throw error;
@@ -72,7 +80,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #at: Place;
   readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
   readonly #sequences = new Map<number, number>(); // the next one of each partition
-  readonly #partitions: number;
+  readonly #partitions: PartitionCount;
   readonly #partitionOf: Partitioning["partitionOf"];
   #keyless: number; // the partition that records without a key go to for now
   #identity: ProducerIdentity | null = null;
@@ -95,7 +103,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     { connection, written, partitions }: {
       readonly connection: KafkaConnection;
       readonly written: WrittenTopic;
-      readonly partitions: number;
+      readonly partitions: PartitionCount;
     },
     at: Place,
   ) {
@@ -108,31 +116,65 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#partitionOf = partitionerOf(settings.output.partitioner);
     const { batchBytes, queuedMaxBytes } = settings.output;
     this.#ackRate = new AckRate(batchBytes, queuedMaxBytes);
-    this.#keyless = Math.floor(Math.random() * partitions);
+    this.#keyless = Math.floor(Math.random() * partitions.count);
+    partitions.start();
   }
 
   write(batch: readonly KafkaOutputItem[]): void | Promise<void> {
     this.#throwFailure();
+    const queued = this.#enqueue(batch);
+    return queued < batch.length ? this.#writeOn(batch.slice(queued)) : this.#roomAhead();
+  }
+
+  /** The first record is for a partition that is not known: it may have been added just now. */
+  async #writeOn(rest: readonly KafkaOutputItem[]): Promise<void> {
+    try {
+      const { signal } = this.#at;
+      const ms = this.#settings.output.requestTimeoutMs;
+      await limited(this.#partitions.refresh(), { ms, signal, cut: () => new Error("no answer") });
+    } catch (error) {
+      this.#at.log.debug(`kafka: partitions are not known anew: ${messageOfKafka(error)}`);
+    }
+    this.#throwFailure();
+    this.#enqueue(rest.slice(0, 1), false);
+    await this.write(rest.slice(1));
+  }
+
+  /** Puts records into the queues, up to one for a partition that is not known. Returns how many. */
+  #enqueue(batch: readonly KafkaOutputItem[], mayAsk = true): number {
     const { topic } = this.#settings;
     const partitioning = {
       now: Date.now(),
       partitionOf: this.#partitionOf,
-      count: this.#partitions,
+      count: this.#partitions.count,
       keyless: this.#keyless,
     } satisfies Partitioning;
     const largest = this.#settings.output.messageMaxBytes ?? Infinity;
-    for (const item of batch) {
-      const record = toRecord(item, topic, partitioning);
-      if (record.bytes > largest) throw this.#tooLarge(record);
-      const queue = this.#queues.get(record.partition);
-      if (queue === undefined) this.#queues.set(record.partition, [record]);
-      else if (queue.push(record) >= KEYLESS_RECORDS && record.partition === partitioning.keyless) {
-        partitioning.keyless = this.#nextKeyless();
+    let queued = 0;
+    try {
+      for (const item of batch) {
+        const record = toRecord(item, topic, partitioning);
+        if (record.bytes > largest) throw this.#tooLarge(record);
+        const queue = this.#queues.get(record.partition);
+        if (queue === undefined) this.#queues.set(record.partition, [record]);
+        else if (
+          queue.push(record) >= KEYLESS_RECORDS && record.partition === partitioning.keyless
+        ) {
+          partitioning.keyless = this.#nextKeyless();
+        }
+        this.#waitingBytes += record.bytes;
+        this.#waitingRecords++;
+        queued++;
       }
-      this.#waitingBytes += record.bytes;
-      this.#waitingRecords++;
+    } catch (error) {
+      const { cause } = error as { cause?: unknown };
+      if (!mayAsk || !(cause instanceof UnknownPartitionError)) throw error;
     }
     this.#schedule();
+    return queued;
+  }
+
+  #roomAhead(): void | Promise<void> {
     const { queuedMaxRecords } = this.#settings.output;
     const { ahead } = this.#ackRate;
     if (this.#waitingBytes >= ahead || this.#waitingRecords >= queuedMaxRecords) {
@@ -156,6 +198,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#closed = true;
     this.#at.signal.removeEventListener("abort", this.#onAbort);
     clearTimeout(this.#lingering);
+    this.#partitions.close();
     await this.#connection.close(); // first: it ends what a round may be waiting for
     await this.#sendingDone;
     await this.#confirming;
@@ -260,7 +303,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 
   #nextKeyless(): number {
-    return this.#keyless = (this.#keyless + 1) % this.#partitions;
+    return this.#keyless = (this.#keyless + 1) % this.#partitions.count;
   }
 
   /** Tries a round until all of it has been acknowledged. */
@@ -288,13 +331,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     await this.#written.check();
     const leaders = await this.#connection.leaders(this.#settings.topic);
     const identity = await this.#identify();
-    const byLeader = Map.groupBy(round.keys(), (partition) => {
-      const leader = leaders.get(partition);
-      if (leader === undefined || leader < 0) {
-        throw new Error(`partition ${partition} has no leader at the moment`);
-      }
-      return leader;
-    });
+    const byLeader = Map.groupBy(round.keys(), (partition) => leaders.get(partition) ?? -1);
+    const withoutLeader = byLeader.get(-1);
+    byLeader.delete(-1); // the others need not wait
     const results = await Promise.allSettled(
       [...byLeader].map(async ([leader, partitions]) => {
         const batches = await Promise.all(partitions.map(async (partition) => ({
@@ -305,8 +344,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       }),
     );
     for (const result of results) if (result.status === "rejected") throw result.reason;
-    return results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
+    const problem = results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
       .find((problem) => problem !== undefined);
+    if (problem !== undefined || withoutLeader === undefined) return problem;
+    return new Error(`partition ${withoutLeader[0]} has no leader at the moment`);
   }
 
   async #sendTo(
