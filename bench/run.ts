@@ -8,6 +8,7 @@ const ALL = [
   "codec",
   "startup",
   "idle",
+  "kafka_idle",
   "kafka_count",
   "kafka_orders",
   "kafka_copy",
