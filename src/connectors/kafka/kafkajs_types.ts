@@ -130,7 +130,7 @@ export default class RequestQueue {
   declare throttleCheckTimeoutId: Timer | null;
   declare requestTimeoutIntervalId: Timer | undefined;
   declare scheduleRequestTimeoutCheck: () => void;
-  declare maybeThrottle: (ms: number | null) => void;
+  declare maybeThrottle: (ms: number | null | undefined) => void;
   declare sendSocketRequest: (request: SocketRequest) => void;
   declare canSendSocketRequestImmediately: () => boolean;
   declare checkPendingRequests: () => void;

@@ -48,7 +48,7 @@ export function useMonotonicTime(prototype: RequestQueue): void {
       },
 
       maybeThrottle(ms) {
-        if (ms === null || ms <= 0) return;
+        if (typeof ms !== "number" || ms <= 0) return; // those of SASL, for example, say nothing
         this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms);
       },
 

@@ -91,3 +91,14 @@ Deno.test("requests wait for those under way, and no timer runs once none waits"
   assertEquals(queue.throttleCheckTimeoutId, null);
   queue.destroy();
 });
+
+for (const ms of [undefined, null, 0, -1]) {
+  Deno.test(`a broker that says ${ms} of throttling does not throttle`, () => {
+    using _machine = new Machine();
+    const { queue, said, push } = queueOf();
+    queue.maybeThrottle(ms);
+    push(1);
+    assertEquals(said, ["1 sent"]);
+    queue.destroy();
+  });
+}
