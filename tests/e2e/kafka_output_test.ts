@@ -311,11 +311,41 @@ Deno.test("KafkaOutputConfig names step, topic, size and item of a record that i
   assertStringIncludes(
     message,
     `a record with a payload of 5000 bytes is larger than topic "${topic}" takes: raise its ` +
-      `max.message.bytes, or make the record smaller`,
+      `max.message.bytes, or make the record smaller (about 5045 bytes in all: a key of 13, `,
   );
   assertStringIncludes(item!, '[ "the large one", "xxx');
   assertEquals(message.length < 600, true);
   assertStringIncludes(((cause as Error).cause as Error).message, "larger than the max");
+});
+
+/** Many good records, and one in the middle of a batch. */
+function around(bad: KafkaOutputItem): KafkaOutputItem[] {
+  const good = (n: number) => ({ key: `k${n}`, value: `v${n}` });
+  return Array.from({ length: 1_000 }, (_, n) => n === 600 ? bad : good(n));
+}
+
+Deno.test("KafkaOutputConfig names the record without a key that a compacted topic refuses", async () => {
+  const items = around({ key: null, value: "keyless" });
+  const config = { "cleanup.policy": "compact" };
+  const { message, item } = await failureOf(write(items, { config }));
+  assertStringIncludes(message, ", partition 0 does not take a record (key null, timestamp ");
+  assertStringIncludes(message, "Compacted topic cannot accept message without key");
+  assertStringIncludes(
+    message,
+    "cleanup.policy=compact takes only records with a key: give it one",
+  );
+  assertEquals(item, '{ key: null, value: "keyless" }');
+});
+
+Deno.test("KafkaOutputConfig names the record with a time that the topic refuses", async () => {
+  const config = { "message.timestamp.after.max.ms": "3600000" };
+  const timestamp = Date.now() * 1000;
+  const items = around({ key: "bad", value: "microseconds", timestamp });
+  const { message, item } = await failureOf(write(items, { config }));
+  assertStringIncludes(message, `(key bytes "bad", timestamp ${timestamp}: `);
+  assertStringIncludes(message, `Timestamp ${timestamp} of message`);
+  assertStringIncludes(message, "timestamps are milliseconds since 1970; the topic's settings");
+  assertEquals(item, `{ key: "bad", value: "microseconds", timestamp: ${timestamp} }`);
 });
 
 Deno.test("KafkaOutputConfig names the item that is no record", async () => {

@@ -7,6 +7,7 @@
  * @module
  */
 import { Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafkajs.ts";
+import { WireReader } from "./wire.ts";
 
 /** A batch for one partition, encoded. */
 export interface PartitionBatch {
@@ -14,10 +15,21 @@ export interface PartitionBatch {
   readonly batch: Uint8Array;
 }
 
+/** A record for which the broker refuses a batch. */
+export interface RefusedRecord {
+  /** Which one of the batch, from 0. */
+  readonly index: number;
+  /** Why, in the broker's words; `null` where it does not say. */
+  readonly reason: string | null;
+}
+
 /** What came of one partition; `error` is absent where its batch has been written. */
 export interface PartitionResult {
   readonly partition: number;
+  /** Says it in the broker's words, where it has any. */
   readonly error?: Error & { readonly type: string };
+  /** The records that are to blame; empty where the broker names none (before Kafka 2.4). */
+  readonly refused: readonly RefusedRecord[];
 }
 
 /** Where a request goes and how it is acknowledged. */
@@ -33,9 +45,12 @@ export interface ProduceOptions {
 
 const API_KEY = 0;
 
-/** Versions that we write and read. They differ in the response only. (KIP-896 keeps 3 in Kafka 4.) */
+/**
+ * Versions that we write and read. They differ in the response only: 8 says which records were refused.
+ * (KIP-896 keeps 3 in Kafka 4.)
+ */
 const OLDEST = 3;
-const NEWEST = 7;
+const NEWEST = 8;
 
 /** Sends batches to the broker that leads their partitions. */
 export async function produce(
@@ -88,22 +103,28 @@ interface ProduceResponse {
   readonly clientSideThrottleTime: number;
 }
 
-/** Reads a response to a request with one topic. */
-function decodeResponse(payload: Buffer, version: number): ProduceResponse {
-  let at = 0;
-  const results: PartitionResult[] = [];
-  const topics = payload.readInt32BE(at);
-  at += 4;
-  for (let topic = 0; topic < topics; topic++) {
-    at += 2 + payload.readInt16BE(at);
-    const partitions = payload.readInt32BE(at);
-    at += 4;
-    for (let i = 0; i < partitions; i++) {
-      const partition = payload.readInt32BE(at);
-      const code = payload.readInt16BE(at + 4);
-      results.push(code === 0 ? { partition } : { partition, error: errorOfCode(code) });
-      at += 4 + 2 + 8 + 8 + (version >= 5 ? 8 : 0); // offset, append time, log start offset
-    }
-  }
-  return { results, clientSideThrottleTime: version >= 6 ? payload.readInt32BE(at) : 0 };
+/** Reads the body of a response. */
+export function decodeResponse(payload: Buffer, version: number): ProduceResponse {
+  const from = new WireReader(payload, false);
+  const results = from.array(() => {
+    from.string(); // the topic: a request has only one
+    return from.array(() => readPartition(from, version));
+  }).flat();
+  const throttle = from.int32();
+  return { results, clientSideThrottleTime: version >= 6 ? throttle : 0 };
+}
+
+function readPartition(from: WireReader, version: number): PartitionResult {
+  const partition = from.int32();
+  const code = from.int16();
+  from.int64(); // the first record's offset,
+  from.int64(); // and when it was appended
+  if (version >= 5) from.int64(); // where the log starts
+  const refused = version < 8
+    ? []
+    : from.array(() => ({ index: from.int32(), reason: from.string() }));
+  const message = version < 8 ? null : from.string();
+  if (code === 0) return { partition, refused };
+  const error = errorOfCode(code, "Produce");
+  return { partition, error: message ? Object.assign(error, { message }) : error, refused };
 }

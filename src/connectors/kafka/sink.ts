@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { isItemError, ItemError } from "../../core/errors.ts";
+import { isItemError } from "../../core/errors.ts";
 import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { AckRate } from "./ack_rate.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
@@ -28,6 +28,13 @@ import {
   toRecord,
   UnknownPartitionError,
 } from "./records.ts";
+import {
+  type Refusal,
+  REFUSED,
+  refusedRecord,
+  TOO_LARGE,
+  tooLargeRecord,
+} from "./refused_record.ts";
 import { requireCodec } from "./request_versions.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
 import { limited } from "./side_by_side.ts";
@@ -154,7 +161,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     try {
       for (const item of batch) {
         const record = toRecord(item, topic, partitioning);
-        if (record.bytes > largest) throw this.#tooLarge(record);
+        if (record.bytes > largest) throw tooLargeRecord(record, topic);
         const queue = this.#queues.get(record.partition);
         if (queue === undefined) this.#queues.set(record.partition, [record]);
         else if (
@@ -360,14 +367,16 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     requireCodec(output.compression, broker.versions); // it may be older than the one at the start
     const options = { topic, acks: ACKS[output.acks], timeoutMs: output.ackTimeoutMs };
     let problem: unknown;
-    for (const { partition, error } of await produce(broker, batches, options)) {
+    for (const { partition, error, refused } of await produce(broker, batches, options)) {
       // A sequence number that the broker has had: it was written before, and its answer lost.
       if (error === undefined || error.type === "DUPLICATE_SEQUENCE_NUMBER") {
         const batches = round.get(partition)!;
         batches.shift();
         if (batches.length === 0) round.delete(partition);
-      } else if (TOO_LARGE.has(error.type)) this.#split(round.get(partition)!, error);
-      else problem = error;
+      } else if (TOO_LARGE.has(error.type)) this.#halve(round.get(partition)!, error);
+      else if (REFUSED.has(error.type)) {
+        this.#isolate(round.get(partition)!, { topic, partition, error, refused });
+      } else problem = error;
     }
     return problem;
   }
@@ -386,16 +395,17 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 
   /** The topic takes less than the first of these batches, and nothing of it has been written. */
-  #split(batches: Batch[], error: unknown): void {
-    const { firstSequence, records } = batches[0];
-    if (records.length === 1) throw this.#tooLarge(records[0], error);
-    const half = records.length >> 1;
-    batches.splice(
-      0,
-      1,
-      { firstSequence, records: records.slice(0, half) },
-      { firstSequence: (firstSequence + half) % SEQUENCES, records: records.slice(half) },
-    );
+  #halve(batches: Batch[], error: unknown): void {
+    const { records } = batches[0];
+    if (records.length === 1) throw tooLargeRecord(records[0], this.#settings.topic, error);
+    split(batches);
+  }
+
+  /** Finds the record for which the topic refuses the first of these batches. */
+  #isolate(batches: Batch[], refusal: Refusal): void {
+    const error = refusedRecord(batches[0].records, refusal);
+    if (error !== null) throw error;
+    split(batches); // the broker does not say which one: halves show it
   }
 
   /** The id under which the broker knows our sequence numbers, where writes are idempotent. */
@@ -414,9 +424,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#written.doubt();
     const { topic } = this.#settings;
     if (isFatal(error) || NEVER_AGAIN.has(kindOf(error))) {
-      throw new Error(`cannot write to topic "${topic}": ${messageOfKafka(error)}`, {
-        cause: error,
-      });
+      const kind = kindOf(error);
+      const cure = CURES[kind] === undefined ? "" : `: ${CURES[kind]}`;
+      throw new Error(
+        `cannot write to topic "${topic}": ${messageOfKafka(error)}${cure}`,
+        { cause: error },
+      );
     }
     const { deliveryTimeoutMs, maxRetries } = this.#settings.output;
     if (performance.now() >= deadline || ++this.#retries > maxRetries) {
@@ -435,18 +448,6 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     }
     this.#connection.drop();
     await this.#connection.pause(error);
-  }
-
-  #tooLarge({ item, bytes, value }: OutgoingRecord, cause?: unknown): ItemError {
-    const { topic } = this.#settings;
-    const size = value?.length ?? bytes;
-    const error = new Error(
-      `a record with a payload of ${size} bytes is larger than ` +
-        (cause === undefined ? `"message.max.bytes" allows` : `topic "${topic}" takes`) +
-        `: raise its max.message.bytes, or make the record smaller`,
-      { cause },
-    );
-    return new ItemError(item, { cause: error });
   }
 
   #fail(error: unknown): void {
@@ -477,16 +478,37 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 }
 
-/** What the broker says of a batch that is larger than its topic takes. */
-const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+/** Makes two batches of the first one. */
+function split(batches: Batch[]): void {
+  const { firstSequence, records } = batches[0];
+  const half = records.length >> 1;
+  batches.splice(
+    0,
+    1,
+    { firstSequence, records: records.slice(0, half) },
+    { firstSequence: (firstSequence + half) % SEQUENCES, records: records.slice(half) },
+  );
+}
 
-/** Errors after which the sequence of records is broken: going on could lose or repeat some. */
+/**
+ * Errors after which the sequence of records is broken, so that going on could lose or repeat some, and
+ * those that the same batch would meet again.
+ */
 const NEVER_AGAIN: ReadonlySet<string> = new Set([
   "OUT_OF_ORDER_SEQUENCE_NUMBER",
   "UNKNOWN_PRODUCER_ID",
   "INVALID_PRODUCER_EPOCH",
-  "INVALID_RECORD",
-  "INVALID_TIMESTAMP",
+  "INVALID_PRODUCER_ID_MAPPING",
   "CORRUPT_MESSAGE",
+  "INVALID_REQUIRED_ACKS",
+  "POLICY_VIOLATION",
+  "UNSUPPORTED_COMPRESSION_TYPE",
   "UNSUPPORTED_FOR_MESSAGE_FORMAT",
 ]);
+
+/** What to do about some of them. */
+const CURES: Readonly<Partial<Record<string, string>>> = {
+  UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    `the topic is kept in a format before Kafka 0.11 (its message.format.version): raise that, or set ` +
+    `"enable.idempotence" to false and write no headers`,
+};

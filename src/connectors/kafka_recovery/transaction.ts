@@ -38,6 +38,10 @@ const FINAL: ReadonlySet<string> = new Set([
   "MESSAGE_TOO_LARGE",
   "RECORD_LIST_TOO_LARGE",
   "POLICY_VIOLATION",
+  "INVALID_RECORD",
+  "INVALID_TIMESTAMP",
+  "CORRUPT_MESSAGE",
+  "UNSUPPORTED_FOR_MESSAGE_FORMAT",
 ]);
 
 /** Records by partition. */

@@ -94,11 +94,11 @@ Deno.test("a broker that fails at InitProducerId is reported with the request an
 });
 
 Deno.test("a broker that has dropped our versions of Produce is refused, and not asked", async () => {
-  await using broker = new FakeBroker(options({ versions: { Produce: [8, 13] } }));
+  await using broker = new FakeBroker(options({ versions: { Produce: [9, 13] } }));
   await assertRejects(
     () => writeTo(broker),
     Error,
-    "the broker takes the request Produce from version 8 on, and this Millrace knows it up to 7",
+    "the broker takes the request Produce from version 9 on, and this Millrace knows it up to 8",
   );
   assertEquals(broker.asked("Produce"), []);
 });
