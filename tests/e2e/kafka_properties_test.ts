@@ -233,3 +233,36 @@ Deno.test("an output that is slow holds the Kafka input up, and no record is los
   await run(new Dataflow("slow").input("in", config).capture(slow));
   assertEquals(seen.size, 20_000);
 });
+
+Deno.test("KafkaOutputConfig and KafkaInputConfig say once that the broker throttles them", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const client = `throttled-${crypto.randomUUID()}`;
+  // Brokers count over ten seconds or more: 40 kB are 4 kB a second, and half a second too soon.
+  await javaTool("kafka.admin.ConfigCommand", [
+    ...["--bootstrap-server", brokers[0], "--alter", "--entity-type", "clients"],
+    ...["--entity-name", client, "--add-config"],
+    "producer_byte_rate=3800,consumer_byte_rate=3800",
+  ]);
+  const lines: string[] = [];
+  const log = createLog((level, message, fields) =>
+    level === "warn" && lines.push(`${message} ${JSON.stringify(fields)}`)
+  );
+  const options = { brokers, topic, additionalProperties: { "client.id": client } };
+  const records = Array.from({ length: 40 }, (_, n) => [`k${n}`, "x".repeat(1_000)] as const);
+  const output = new KafkaOutputConfig(options);
+  await within(
+    run(new Dataflow("write").input("in", new TestingInputConfig(records)).capture(output), {
+      log,
+    }),
+    "the records were written",
+  );
+  const throttled =
+    /^a broker throttles this client: a quota of it is used up \{"broker":"\S+","pauseMs":\d+\}$/;
+  assertEquals([lines.length, throttled.test(lines[0])], [1, true], lines.join("\n"));
+  const read = await within(
+    collect(new KafkaInputConfig({ ...options, tail: false }), { log }),
+    "the records were read",
+  );
+  assertEquals(read.length, 40);
+});

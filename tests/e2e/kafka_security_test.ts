@@ -20,8 +20,8 @@ import {
   TestingInputConfig,
   TestingOutputConfig,
 } from "millrace";
-import { createTopic } from "../support/kafka.ts";
-import { asText, collect, within } from "../support/kafka_reading.ts";
+import { createTopic, produce } from "../support/kafka.ts";
+import { asText, collect, follow, within } from "../support/kafka_reading.ts";
 import { type Listener, secureKafka, unsignedToken } from "../support/secure_kafka.ts";
 
 /** A way to be refused may take this long. */
@@ -266,6 +266,57 @@ for (
     );
   });
 }
+
+Deno.test("Kafka by SASL OAUTHBEARER: a round trip with a kept token that is valid for few seconds more", async () => {
+  const kept = unsignedToken("ada", 9);
+  await assertRoundTrip("SASL_PLAINTEXT", {
+    "security.protocol": "sasl_plaintext",
+    "sasl.mechanism": "OAUTHBEARER",
+    "oauthbearer_token_refresh_cb": () => kept,
+  });
+});
+
+Deno.test("Kafka by SASL OAUTHBEARER: reading goes on while short tokens are kept and end", async () => {
+  const { brokers: { PLAINTEXT, SASL_PLAINTEXT: brokers } } = await secureKafka();
+  const topic = await createTopic(PLAINTEXT);
+  let kept = "";
+  let keptUntil = 0;
+  let tokens = 0;
+  const token = () => {
+    if (Date.now() < keptUntil) return kept;
+    tokens++;
+    keptUntil = Date.now() + 2_000;
+    return kept = unsignedToken("ada", 4); // of whole seconds: valid for three or more
+  };
+  const { log, text } = keptLog();
+  const input = new KafkaInputConfig({
+    brokers,
+    topic,
+    additionalProperties: {
+      "security.protocol": "sasl_plaintext",
+      "sasl.mechanism": "OAUTHBEARER",
+      "oauthbearer_token_refresh_cb": token,
+    },
+  });
+  await using flow = follow(input, { log });
+  for (let n = 1; tokens < 3; n++) {
+    await produce(PLAINTEXT, topic, [{ value: `v${n}` }]);
+    await flow.until(n);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await flow.stop();
+  assertEquals(flow.items.map(([, value]) => asText(value)), flow.items.map((_, n) => `v${n + 1}`));
+  assert(!text().includes("waiting for broker"), text());
+});
+
+Deno.test("Kafka behind an address that nobody knows: it is named, and advertised.listeners", async () => {
+  await assertRefused(
+    "UNKNOWN_NAME",
+    {},
+    /the cluster names kafka\.unknown\.invalid:\d+ as the address of a broker, and no such host/,
+    "set the broker's advertised.listeners to a name that clients can resolve",
+  );
+});
 
 Deno.test("Kafka over TLS: a round trip with the authority as a file, and as text", async () => {
   const { files } = await secureKafka();

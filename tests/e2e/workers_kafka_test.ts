@@ -68,24 +68,26 @@ Deno.test("the Kafka example runs with the permissions that docs/security.md giv
   const lines = await createTopic(brokers, { partitions: 2 });
   const counts = await createTopic(brokers);
   await produce(brokers, lines, [{ value: "a b a" }]);
-  const run = (flags: string) =>
+  const run = (flags: string, broker = brokers[0]) =>
     runCli([
       "examples/kafka_wordcount.ts",
       "-w2",
       `--worker-flags=${flags}`,
       "--",
-      ...[brokers[0], lines, counts, "once"],
+      ...[broker, lines, counts, "once"],
     ]);
   const { code, stderr } = await run(`--allow-net=${brokers[0]} ${env}`);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertEquals([...await valuesByKey(brokers, counts)], [["a", ["1", "2"]], ["b", ["1"]]]);
+  const byName = brokers[0].replace("127.0.0.1", "localhost");
   for (
-    const [flags, missing] of [
-      [env, `Requires net access to "${brokers[0]}"`],
+    const [flags, missing, broker] of [
+      [env, `may not connect to ${brokers[0]}: give it --allow-net=${brokers[0]}, `],
+      [env, `may not connect to ${byName}: give it --allow-net=${byName}, `, byName],
       [`--allow-net=${brokers[0]}`, "Requires env access"],
     ]
   ) {
-    const refused = await run(flags);
+    const refused = await run(flags, broker);
     assertEquals(refused.code, 1);
     assertStringIncludes(refused.stderr, missing);
     assert(!refused.stderr.includes("waiting for broker"), refused.stderr); // it never comes

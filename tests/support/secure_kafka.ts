@@ -22,7 +22,9 @@ export type Listener =
   /** The same over TLS. */
   | "SASL_SSL"
   /** SASL by SCRAM-SHA-512 alone. */
-  | "ONE_MECHANISM";
+  | "ONE_MECHANISM"
+  /** Nothing, and the cluster names a host that nobody knows. */
+  | "UNKNOWN_NAME";
 
 /** Somebody with a password. */
 export interface User {
@@ -66,7 +68,7 @@ export function secureKafka(): Promise<SecureKafka> {
 }
 
 async function findSecureKafka(): Promise<SecureKafka> {
-  const { folder } = await brokerOfThisRun("secure-kafka", { script: "secure.sh", ports: 6 });
+  const { folder } = await brokerOfThisRun("secure-kafka", { script: "secure.sh", ports: 7 });
   const at = (name: string) => `${folder}/secure/${name}`;
   const [listeners, plain, scram, key] = await Promise.all(
     [`${folder}/listeners`, at("plain.password"), at("scram.password"), at("key.password")]

@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import type { Log } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
-import { createBroker, type KafkaBroker } from "./kafkajs.ts";
+import { createBroker, type KafkaBroker, type OnThrottled } from "./kafkajs.ts";
 import type { ConnectionSettings } from "./properties.ts";
 import { refusalOf } from "./security.ts";
 import { limited } from "./side_by_side.ts";
@@ -25,6 +25,7 @@ export class BrokerLink {
   readonly #at: BrokerAddress;
   readonly #settings: ConnectionSettings;
   readonly #log: Log;
+  readonly #onThrottled: OnThrottled;
   readonly #sockets = new Set<Socket>();
   readonly #closed = new AbortController();
   #broker: Promise<KafkaBroker> | null = null;
@@ -35,10 +36,15 @@ export class BrokerLink {
   isUnanswered = false;
 
   /** Connects to nothing yet. */
-  constructor(at: BrokerAddress, settings: ConnectionSettings, log: Log) {
+  constructor(
+    at: BrokerAddress,
+    settings: ConnectionSettings,
+    { log, onThrottled }: { readonly log: Log; readonly onThrottled: OnThrottled },
+  ) {
     this.#at = at;
     this.#settings = settings;
     this.#log = log;
+    this.#onThrottled = onThrottled;
   }
 
   /** Whether requests can be sent at once. */
@@ -87,6 +93,7 @@ export class BrokerLink {
       this.#broker ??= createBroker(this.#at, this.#settings, {
         log: this.#log,
         onSocket: (socket) => this.#watch(socket),
+        onThrottled: this.#onThrottled,
       });
       const broker = await this.#broker;
       await limited(broker.connect(), { ms, signal, cut: () => this.#cutOff(ms) });

@@ -5,7 +5,7 @@
  */
 import type { Log } from "../../core/log.ts";
 import { BrokerLink } from "./broker_link.ts";
-import type { KafkaBroker } from "./kafkajs.ts";
+import type { KafkaBroker, OnThrottled } from "./kafkajs.ts";
 import type { MetadataBroker } from "./metadata.ts";
 import type { Brokers } from "./options.ts";
 import type { ConnectionSettings } from "./properties.ts";
@@ -24,6 +24,7 @@ export class BrokerPool {
   readonly #bootstrap: Brokers;
   readonly #settings: ConnectionSettings;
   readonly #log: Log;
+  readonly #onThrottled: OnThrottled;
   readonly #choose: (errors: readonly unknown[]) => unknown;
   readonly #links = new Map<string, BrokerLink>();
   readonly #closing = new Set<Promise<void>>();
@@ -40,14 +41,16 @@ export class BrokerPool {
   constructor(
     bootstrap: Brokers,
     settings: ConnectionSettings,
-    { log, choose }: {
+    { log, choose, onThrottled }: {
       readonly log: Log;
+      readonly onThrottled: OnThrottled;
       readonly choose: (errors: readonly unknown[]) => unknown;
     },
   ) {
     this.#bootstrap = bootstrap;
     this.#settings = settings;
     this.#log = log;
+    this.#onThrottled = onThrottled;
     this.#choose = choose;
   }
 
@@ -148,7 +151,10 @@ export class BrokerPool {
     if (this.#isClosed) throw new Error("the connection has been closed");
     const colon = address.lastIndexOf(":"); // a host may be an IPv6 address
     const at = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
-    const link = new BrokerLink(at, this.#settings, this.#log);
+    const link = new BrokerLink(at, this.#settings, {
+      log: this.#log,
+      onThrottled: this.#onThrottled,
+    });
     this.#links.set(address, link);
     return link;
   }

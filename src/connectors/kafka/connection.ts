@@ -17,6 +17,8 @@ import type { ConnectionSettings, Isolation } from "./properties.ts";
 import { missingRequest } from "./request_versions.ts";
 import { hintOf, refusalOf } from "./security.ts";
 import { limited } from "./side_by_side.ts";
+import { Throttling } from "./throttling.ts";
+import { advertisedHint, denialOf, unknownHostHint } from "./unreachable.ts";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
@@ -61,7 +63,7 @@ const FATAL_TYPES: ReadonlySet<string> = new Set([
 export function isFatal(error: unknown): boolean {
   const { name, type } = error as { name?: string; type?: string };
   // A RangeError: a response that ends too early for what it says it holds.
-  return error instanceof RangeError || isDenied(error) ||
+  return error instanceof RangeError || denialOf(error) !== null || isDenied(error) ||
     name === "KafkaJSSASLAuthenticationError" ||
     name === "KafkaSecurityError" ||
     name === "KafkaJSNotImplemented" ||
@@ -126,16 +128,19 @@ export class KafkaConnection {
     this.#settings = settings;
     this.#log = log;
     this.#signal = signal;
+    const throttling = new Throttling(log);
     this.#pool = new BrokerPool(brokers, settings, {
       log,
+      onThrottled: (broker, ms) => throttling.asked(broker, ms),
       choose: (errors) => errors.find((error) => this.#refusalOf(error) !== null) ?? errors[0],
     });
     this.#outage = new Outage(
       (error) => {
+        const hint = unknownHostHint(error, brokers);
         log.warn("waiting for broker", {
           brokers: brokers.join(","),
           topics: topics.join(","),
-          error: messageOfKafka(error),
+          error: messageOfKafka(error) + (hint === null ? "" : ` (${hint})`),
         });
       },
       () => log.warn("broker is back", { topics: topics.join(",") }),
@@ -397,9 +402,14 @@ export class KafkaConnection {
   }
 
   #unreachable(cause: unknown, limitMs: number): Error {
+    const brokers = this.#brokers.join(", ");
+    const advertised = advertisedHint(cause, this.#brokers);
+    const what = advertised === null
+      ? `no Kafka broker in reach at ${brokers}`
+      : `a broker of the cluster at ${brokers} is not in reach`;
+    const hint = advertised ?? hintOf(cause, this.#settings);
     return new Error(
-      `no Kafka broker in reach at ${this.#brokers.join(", ")} within ${limitMs / 1000} s: ` +
-        `${messageOfKafka(cause)} (${hintOf(cause, this.#settings)})`,
+      `${what} within ${limitMs / 1000} s: ${messageOfKafka(cause)} (${hint})`,
       { cause },
     );
   }
@@ -436,6 +446,8 @@ function unanswered(silent: readonly string[], late: Error): Error {
 
 /** What KafkaJS says, without its class names and its advice to report a bug. */
 export function messageOfKafka(error: unknown): string {
+  const denial = denialOf(error);
+  if (denial !== null) return denial;
   if (!(error instanceof Error)) return String(error);
   const { name, message, type, apiName } = error as Error & { type?: string; apiName?: string };
   if (apiName === undefined) return message;

@@ -22,6 +22,7 @@ import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Acks, ConnectionSettings } from "./properties.ts";
 import { useMonotonicTime } from "./request_timers.ts";
+import { renewSessionsInTime } from "./sasl_session.ts";
 import {
   type BrokerVersions,
   type KnownVersions,
@@ -187,6 +188,8 @@ function behindTags(payload: Buffer): Buffer {
 }
 
 useMonotonicTime(RequestQueue.prototype);
+sayThrottling();
+renewSessionsInTime();
 checkRequests();
 
 /**
@@ -208,6 +211,24 @@ function checkRequests(): void {
   };
 }
 
+/** Told that a broker wants no more requests for that many milliseconds. */
+export type OnThrottled = (broker: string, ms: number) => void;
+
+/** What KafkaJS is made to log of a broker that throttles. */
+const THROTTLED = "the broker throttles";
+
+/** A broker that asks for a pause is obeyed by KafkaJS without a word. All requests go through here. */
+function sayThrottling(): void {
+  const { prototype } = RequestQueue;
+  const original = prototype.maybeThrottle;
+  prototype.maybeThrottle = function (this: RequestQueue, ms): void {
+    original.call(this, ms);
+    if (ms !== null && ms !== undefined && ms > 0) {
+      this.logger.warn(THROTTLED, { broker: this.broker, ms });
+    }
+  };
+}
+
 /**
  * A broker, not connected yet. `onSocket` is told of each of its sockets, for those that have to end
  * without an answer of the broker.
@@ -215,7 +236,11 @@ function checkRequests(): void {
 export async function createBroker(
   { host, port }: { readonly host: string; readonly port: number },
   settings: ConnectionSettings,
-  { log, onSocket }: { readonly log: Log; readonly onSocket: (socket: Socket) => void },
+  { log, onSocket, onThrottled }: {
+    readonly log: Log;
+    readonly onSocket: (socket: Socket) => void;
+    readonly onThrottled: OnThrottled;
+  },
 ): Promise<KafkaBroker> {
   const kafka = new Kafka({
     brokers: [`${host}:${port}`],
@@ -225,8 +250,9 @@ export async function createBroker(
     requestTimeout: settings.requestTimeoutMs,
     socketFactory: socketFactory(settings, onSocket),
     logLevel: logLevel.INFO,
-    logCreator: () => ({ namespace, log: { message } }) => {
-      log.debug(`kafkajs: ${message}`, { namespace });
+    logCreator: () => ({ namespace, log: { message, broker, ms } }) => {
+      if (message === THROTTLED) onThrottled(broker as string, ms as number);
+      else log.debug(`kafkajs: ${message}`, { namespace });
     },
     ...await securityOf(settings),
   });

@@ -29,7 +29,10 @@ export interface KafkaConfig {
   requestTimeout: number;
   socketFactory: SocketFactory;
   logLevel: number;
-  logCreator: () => (entry: { namespace: string; log: { message: string } }) => void;
+  logCreator: () => (entry: {
+    namespace: string;
+    log: { message: string } & Record<string, unknown>;
+  }) => void;
   ssl?: ConnectionOptions;
   sasl?: Mechanism | { mechanism: string; username: string; password: string };
 }
@@ -136,6 +139,9 @@ export default class RequestQueue {
   declare checkPendingRequests: () => void;
   declare scheduleCheckPendingRequests: () => void;
   declare destroy: () => void;
+  /** The broker's address. */
+  declare readonly broker: string;
+  declare readonly logger: { warn(message: string, extra: Record<string, unknown>): void };
 }
 
 /** Makes the error that a code of the protocol stands for. */

@@ -39,10 +39,14 @@ import { requireCodec } from "./request_versions.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
 import { limited } from "./side_by_side.ts";
 import { TopicReplacedError } from "./topic_watch.ts";
+import { unknownHostHint } from "./unreachable.ts";
 import { WrittenTopic } from "./written_topic.ts";
 
 /** So many waiting for one partition, and records without a key go to the next. */
 const KEYLESS_RECORDS = 1_000;
+
+/** How long a host that nobody knows may stay unknown before anything was written, in milliseconds. */
+const UNKNOWN_HOST_MS = 10_000;
 
 /** Sequence numbers wrap around here. */
 const SEQUENCES = 2 ** 31;
@@ -99,6 +103,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #confirming: Promise<void> = Promise.resolve();
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #retries = 0; // of the current round, in a row
+  #hasAcknowledged = false;
+  #unknownSince: number | null = null; // when a host was not known for the first time
   #failure: { error: unknown } | null = null;
   #closed = false;
   /** The run has failed elsewhere: whoever waits for room waits no longer. */
@@ -278,6 +284,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #acknowledged(batches: readonly (Batch & { partition: number })[], ms: number): void {
     if (this.#closed) return;
     this.#written.hasWritten = true;
+    this.#hasAcknowledged = true;
     const before = this.#waitingBytes;
     for (const { partition, firstSequence, records } of batches) {
       this.#sequences.set(partition, (firstSequence + records.length) % SEQUENCES);
@@ -431,6 +438,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
         { cause: error },
       );
     }
+    this.#requireKnownHost(error);
     const { deliveryTimeoutMs, maxRetries } = this.#settings.output;
     if (performance.now() >= deadline || ++this.#retries > maxRetries) {
       let records = 0;
@@ -448,6 +456,24 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     }
     this.#connection.drop();
     await this.#connection.pause(error);
+  }
+
+  /** Where the cluster has named a host that is not known, as long as nothing was written. */
+  #requireKnownHost(error: unknown): void {
+    const { brokers, topic } = this.#settings;
+    const hint = unknownHostHint(error, brokers);
+    if (hint === null || this.#hasAcknowledged) {
+      this.#unknownSince = null;
+      return;
+    }
+    const now = performance.now();
+    this.#unknownSince ??= now;
+    if (now - this.#unknownSince < UNKNOWN_HOST_MS) return;
+    throw new Error(
+      `cannot write to topic "${topic}" by way of ${brokers.join(", ")}: ` +
+        `${messageOfKafka(error)} (${hint})`,
+      { cause: error },
+    );
   }
 
   #fail(error: unknown): void {

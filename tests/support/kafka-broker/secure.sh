@@ -1,12 +1,12 @@
 #!/bin/sh
-# secure.sh FOLDER PORT CONTROLLER_PORT SSL MTLS WRONG_HOST SASL_PLAINTEXT SASL_SSL ONE_MECHANISM
+# secure.sh FOLDER PORT CONTROLLER_PORT SSL MTLS WRONG_HOST SASL_PLAINTEXT SASL_SSL ONE_MECHANISM UNKNOWN_NAME
 #
 # Makes of the plain broker in FOLDER one with a listener for each way to be secured, at the given
 # ports, and all that it takes: certificates, users, the broker's settings. broker.sh runs it before
 # it formats the storage. Tests read from FOLDER/secure (its secrets are new for each run, so that one
 # that is found in a log can only be ours), and from FOLDER/listeners which listener is where.
 set -eu
-folder=$1 port=$2 controller=$3 ssl=$4 mtls=$5 wrong_host=$6 sasl=$7 sasl_ssl=$8 one=$9
+folder=$1 port=$2 controller=$3 ssl=$4 mtls=$5 wrong_host=$6 sasl=$7 sasl_ssl=$8 one=$9 unknown=${10}
 umask 077
 mkdir "$folder/secure"
 cd "$folder/secure"
@@ -71,6 +71,7 @@ WRONG_HOST localhost:$wrong_host
 SASL_PLAINTEXT $at:$sasl
 SASL_SSL localhost:$sasl_ssl
 ONE_MECHANISM $at:$one
+UNKNOWN_NAME $at:$unknown
 L
 
 login=org.apache.kafka.common.security
@@ -88,9 +89,9 @@ P
 
 {
   cat <<P
-listeners=PLAINTEXT://$at:$port,CONTROLLER://$at:$controller,SSL://$at:$ssl,MTLS://$at:$mtls,WRONG_HOST://$at:$wrong_host,SASL_PLAINTEXT://$at:$sasl,SASL_SSL://$at:$sasl_ssl,ONE_MECHANISM://$at:$one
-advertised.listeners=$(sed 's#\(.*\) \(.*\)#\1://\2#' "$folder/listeners" | paste -sd , -)
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,MTLS:SSL,WRONG_HOST:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,ONE_MECHANISM:SASL_PLAINTEXT
+listeners=PLAINTEXT://$at:$port,CONTROLLER://$at:$controller,SSL://$at:$ssl,MTLS://$at:$mtls,WRONG_HOST://$at:$wrong_host,SASL_PLAINTEXT://$at:$sasl,SASL_SSL://$at:$sasl_ssl,ONE_MECHANISM://$at:$one,UNKNOWN_NAME://$at:$unknown
+advertised.listeners=$(sed 's#\(.*\) \(.*\)#\1://\2#; s#^UNKNOWN_NAME://.*:#UNKNOWN_NAME://kafka.unknown.invalid:#' "$folder/listeners" | paste -sd , -)
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,MTLS:SSL,WRONG_HOST:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,ONE_MECHANISM:SASL_PLAINTEXT,UNKNOWN_NAME:PLAINTEXT
 ssl.keystore.type=PEM
 ssl.keystore.location=$folder/secure/broker.keystore
 ssl.truststore.type=PEM

@@ -1,0 +1,59 @@
+/**
+ * Why an address cannot be reached, where that is no matter of waiting: the process lacks the permission,
+ * or the cluster names an address that is of no use here.
+ *
+ * @module
+ */
+import type { Brokers } from "./options.ts";
+
+/** The name service does not know the host. */
+const UNKNOWN_HOST: ReadonlySet<string | undefined> = new Set(["ENOTFOUND", "EAI_AGAIN"]);
+
+/** What an error of connecting, or one that it caused, says of where it was. */
+interface Attempt {
+  /** `host:port`. */
+  readonly broker?: string;
+  readonly code?: string;
+}
+
+function attemptOf(error: unknown): Attempt | null {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { broker, code } = each as Error & { broker?: unknown; code?: unknown };
+    if (typeof broker !== "string") continue;
+    return { broker, code: typeof code === "string" ? code : undefined };
+  }
+  return null;
+}
+
+/** What Deno says of an address, and of a host name, that the process has no permission for. */
+const DENIED = /\bRequires net access to "([^"]+)"|\bgetaddrinfo EPERM (\S+)/;
+
+/** Which permission is missing to connect; `null` where that is not what the error is about. */
+export function denialOf(error: unknown): string | null {
+  const denied = error instanceof Error ? DENIED.exec(error.message) : null;
+  if (denied === null) return null;
+  const address = attemptOf(error)?.broker ?? denied[1] ?? denied[2];
+  return `this process may not connect to ${address}: give it --allow-net=${address}, with the address ` +
+    `of every other broker that the cluster names (workers have it from --worker-flags)`;
+}
+
+/**
+ * What to look at where an address cannot be reached that none of `brokers` is: the cluster has named it.
+ * `null` where it is one of them.
+ */
+export function advertisedHint(error: unknown, brokers: Brokers): string | null {
+  const attempt = attemptOf(error);
+  if (attempt?.broker === undefined) return null;
+  const address = attempt.broker.toLowerCase();
+  if (brokers.some((broker) => broker.toLowerCase() === address)) return null;
+  const what = `the cluster names ${attempt.broker} as the address of a broker`;
+  return UNKNOWN_HOST.has(attempt.code)
+    ? `${what}, and no such host is known here: set the broker's advertised.listeners to a name that ` +
+      `clients can resolve`
+    : `${what}: is it running, and are its advertised.listeners an address that clients can reach?`;
+}
+
+/** The same, but only where waiting is of no use: a host that nobody knows. */
+export function unknownHostHint(error: unknown, brokers: Brokers): string | null {
+  return UNKNOWN_HOST.has(attemptOf(error)?.code) ? advertisedHint(error, brokers) : null;
+}
