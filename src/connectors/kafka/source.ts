@@ -7,8 +7,9 @@
  */
 import type { InputReader, Place, Positions, Progress } from "../../graph/contracts.ts";
 import { RecordCursor, type StoredRecord } from "./batches.ts";
-import { isFatal, KafkaConnection, messageOfKafka, WithoutLeaderError } from "./connection.ts";
+import { isFatal, KafkaConnection, WithoutLeaderError } from "./connection.ts";
 import { type Block, Fetcher, readable } from "./fetcher.ts";
+import { GroupPositions } from "./group_positions.ts";
 import type { Kept } from "./partition_keeper.ts";
 import { type KafkaPosition, storedPosition } from "./position.ts";
 import { markOf } from "./record_mark.ts";
@@ -111,12 +112,11 @@ async function begin(
 
 /** Hands out what the fetcher brings, record by record. */
 class KafkaReader<T> implements InputReader<T> {
-  readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
   readonly #states: readonly PartitionState[];
   readonly #pending: ReadonlyMap<string, PendingPartition>;
   readonly #toItem: ToItem<T>;
-  readonly #at: Place;
+  readonly #group: GroupPositions | null;
   readonly #fetcher: Fetcher;
   /** What was handed out last, for errors to say where an item came from. */
   #last: { items: T[]; offsets: number[]; states: PartitionState[] } = {
@@ -133,12 +133,16 @@ class KafkaReader<T> implements InputReader<T> {
     toItem: ToItem<T>,
     at: Place,
   ) {
-    this.#settings = settings;
     this.#connection = kept.connection;
     this.#states = kept.states;
     this.#pending = kept.pending;
     this.#toItem = toItem;
-    this.#at = at;
+    const { groupId } = settings.input;
+    this.#group = groupId === null ? null : new GroupPositions(
+      groupId,
+      (group, positions) => kept.connection.commitGroup(group, positions),
+      at.log,
+    );
     this.#fetcher = new Fetcher(settings, kept, at);
     this.#fetcher.start();
   }
@@ -201,23 +205,14 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   async committed(positions: Positions): Promise<void> {
-    const { groupId } = this.#settings.input;
-    if (groupId === null || this.#states.length === 0) return;
-    try {
-      const offsets = this.#states.flatMap(({ topic, partition, name, topicId }) => {
-        const stored = positions.get(name) as KafkaPosition | undefined;
-        // A partition, or its topic, may have been found since the epoch ended.
-        if (stored === undefined || (stored.topicId ?? null) !== topicId) return [];
-        return [{ topic, partition, offset: stored.offset }];
-      });
-      await this.#connection.commitGroup(groupId, offsets);
-    } catch (error) {
-      // Only lag tools read these positions; the next epoch tries again.
-      this.#at.log.warn("positions were not committed to the group", {
-        group: groupId,
-        error: messageOfKafka(error),
-      });
-    }
+    if (this.#group === null || this.#states.length === 0) return;
+    const offsets = this.#states.flatMap(({ topic, partition, name, topicId }) => {
+      const stored = positions.get(name) as KafkaPosition | undefined;
+      // A partition, or its topic, may have been found since the epoch ended.
+      if (stored === undefined || (stored.topicId ?? null) !== topicId) return [];
+      return [{ topic, partition, offset: stored.offset }];
+    });
+    await this.#group.commit(offsets);
   }
 
   async close(): Promise<void> {
