@@ -7,8 +7,17 @@
  *
  * @module
  */
-import type { Buffer } from "./kafkajs.ts";
+import { Buffer } from "./kafkajs.ts";
 import { crc32c } from "./crc32c.ts";
+import {
+  appendTimeOf,
+  asBatches,
+  compressedSet,
+  isWrapper,
+  messagesIn,
+  type OldMessage,
+  readMessage,
+} from "./message_set.ts";
 
 /** A batch, without its records having been looked at. */
 export interface StoredBatch {
@@ -27,6 +36,11 @@ export interface StoredBatch {
   readonly count: number;
   /** The records, as they are stored. */
   readonly records: Buffer;
+  /**
+   * The format, where it is one before Kafka 0.11: then the records are a set of old messages, and what
+   * is in it, and how much, is known once it is unpacked. {@linkcode unwrap} makes batches of it.
+   */
+  readonly oldFormat?: 0 | 1;
 }
 
 /** A record that has been read. */
@@ -40,8 +54,9 @@ export interface StoredRecord {
   readonly headers: readonly (readonly [name: string, value: Uint8Array | null])[];
 }
 
-/** Bytes of a batch up to its length, and up to its records. */
+/** Bytes of a batch up to its length, its format and its records. */
 const LENGTH_END = 12;
+const FORMAT_END = 17;
 const HEADER = 61;
 
 const APPEND_TIME = 0x08;
@@ -52,20 +67,26 @@ const CONTROL = 0x20;
  * The whole batches in what was fetched. The last one may have been cut off by the size asked for.
  *
  * @param verify Whether to compute each batch's checksum.
- * @throws {Error} If a batch is of a format before Kafka 0.11, or its checksum is wrong.
+ * @throws {Error} If a batch is damaged, or of a format that is newer than these.
  */
 export function readBatches(bytes: Buffer, verify: boolean): StoredBatch[] {
   const batches: StoredBatch[] = [];
-  for (let at = 0; at + HEADER <= bytes.length;) {
+  for (let at = 0; at + FORMAT_END <= bytes.length;) {
     const end = at + LENGTH_END + bytes.readInt32BE(at + 8);
     if (end > bytes.length) break;
     const magic = bytes[at + 16];
-    if (magic !== 2) {
-      throw new Error(
-        `records of message format ${magic} cannot be read: Kafka writes format 2 since 0.11`,
-      );
-    }
     const baseOffset = Number(bytes.readBigInt64BE(at));
+    if (magic < 2) {
+      batches.push(...oldBatches(readMessage(bytes, at, end, verify)));
+      at = end;
+      continue;
+    }
+    if (magic > 2) {
+      throw new Error(`records of message format ${magic} cannot be read: 2 is the newest known`);
+    }
+    if (end < at + HEADER) {
+      throw new Error(`the batch at offset ${baseOffset} is damaged: it is too short`);
+    }
     if (verify && crc32c(bytes, at + 21, end) !== bytes.readUInt32BE(at + 17)) {
       throw new Error(`the batch at offset ${baseOffset} is damaged: its checksum is wrong`);
     }
@@ -87,6 +108,49 @@ export function readBatches(bytes: Buffer, verify: boolean): StoredBatch[] {
     at = end;
   }
   return batches;
+}
+
+/** An old message as a batch; one that wraps others as a batch that is to be unwrapped. */
+function oldBatches(message: OldMessage): StoredBatch[] {
+  const appendTimestamp = appendTimeOf(message);
+  if (!isWrapper(message)) {
+    return fromBytes(asBatches([message]), appendTimestamp);
+  }
+  const set = compressedSet(message);
+  return [{
+    baseOffset: 0, // where it begins is known once it is unpacked
+    lastOffset: message.offset,
+    attributes: message.attributes,
+    isTransactional: false,
+    isControl: false,
+    producerId: -1n,
+    baseTimestamp: message.timestamp,
+    appendTimestamp,
+    count: 1, // or more
+    records: Buffer.from(set.buffer, set.byteOffset, set.length),
+    oldFormat: message.magic,
+  }];
+}
+
+/**
+ * The batches in a batch of an old format, unpacked; a batch of today's is its own.
+ *
+ * @param bytes The batch's records, unpacked.
+ * @throws {Error} If they are no set of messages.
+ */
+export function unwrap(
+  batch: StoredBatch,
+  bytes: Uint8Array,
+): { readonly batch: StoredBatch; readonly bytes: Uint8Array }[] {
+  const { oldFormat: magic, lastOffset: offset, appendTimestamp } = batch;
+  if (magic === undefined) return [{ batch, bytes }];
+  const batches = fromBytes(asBatches(messagesIn({ magic, offset }, bytes)), appendTimestamp);
+  return batches.map((each) => ({ batch: each, bytes: each.records }));
+}
+
+function fromBytes(batches: readonly Buffer[], appendTimestamp: number | null): StoredBatch[] {
+  return batches.flatMap((bytes) => readBatches(bytes, false))
+    .map((batch) => ({ ...batch, appendTimestamp }));
 }
 
 /** The type of the marker in a control batch: whether it aborts its transaction. */

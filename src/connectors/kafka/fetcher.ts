@@ -7,7 +7,7 @@
  * @module
  */
 import type { Place } from "../../graph/contracts.ts";
-import { readBatches, type StoredBatch } from "./batches.ts";
+import { readBatches, type StoredBatch, unwrap } from "./batches.ts";
 import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
 import { type Codec, codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
 import { isFatal, type KafkaConnection, messageOfKafka } from "./connection.ts";
@@ -297,8 +297,10 @@ export class Fetcher {
       if (batch.lastOffset < from || batch.baseOffset >= next || batch.count === 0) continue;
       const codec = readable(state, () => codecOf(batch.attributes));
       const unpacked = codec === "none" ? batch.records : await this.#unpack(state, batch, codec);
-      waiting.push({ batch, bytes: unpacked });
-      bytes += unpacked.length;
+      for (const each of readable(state, () => unwrap(batch, unpacked))) {
+        waiting.push(each);
+        bytes += each.bytes.length;
+      }
     }
     // While it was unpacked, the partition may have gone to another broker, which asked for it again.
     if (!isWanted()) return;

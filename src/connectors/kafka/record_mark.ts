@@ -9,7 +9,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { readBatches, RecordCursor, type StoredRecord } from "./batches.ts";
+import { readBatches, RecordCursor, type StoredRecord, unwrap } from "./batches.ts";
 import { codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
 import type { KafkaConnection } from "./connection.ts";
 import { crc32c } from "./crc32c.ts";
@@ -54,10 +54,12 @@ export async function hasOtherRecord(
   for (const batch of readBatches(answer.records, false)) {
     if (batch.lastOffset < mark.offset) continue;
     const bytes = await decompress(codecOf(batch.attributes), batch.records, LARGEST_UNPACKED);
-    const cursor = new RecordCursor(batch, bytes, false);
-    while (!cursor.done) {
-      const record = cursor.read();
-      if (record.offset === mark.offset) return markOf(record).check !== mark.check;
+    for (const unwrapped of unwrap(batch, bytes)) {
+      const cursor = new RecordCursor(unwrapped.batch, unwrapped.bytes, false);
+      while (!cursor.done) {
+        const record = cursor.read();
+        if (record.offset === mark.offset) return markOf(record).check !== mark.check;
+      }
     }
     return false;
   }

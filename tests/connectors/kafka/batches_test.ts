@@ -95,13 +95,6 @@ Deno.test("readBatches() refuses a batch with a flipped bit where checksums are 
   }
 });
 
-Deno.test("readBatches() refuses formats from before Kafka 0.11", () => {
-  const record = { key: null, value: null, headers: [], timestamp: NOW };
-  const bytes = storedBytes(0n, [record]);
-  bytes[16] = 1;
-  assertThrows(() => readBatches(bytes, false), Error, "message format 1 cannot be read");
-});
-
 Deno.test("RecordCursor ends with an error, and soon, whatever bytes it is given", () => {
   const random = new Random(12);
   const [batch] = readBatches(
