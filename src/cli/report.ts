@@ -5,6 +5,7 @@
  */
 import { sep } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { counted } from "../core/counted.ts";
 import { innerErrors, messageOf, StepError, userFrames } from "../core/errors.ts";
 import { oneLine, safeLines } from "../core/safe_text.ts";
 
@@ -68,7 +69,8 @@ function detailsOf(thrown: unknown, depth = 0): string[] {
     details.push(`error ${i + 1} of ${errors.length}: ${messageOf(error)}`);
     details.push(...inner.map((line) => `  ${line}`));
   }
-  if (errors.length > MOST_INNER) details.push(`… and ${errors.length - MOST_INNER} more errors`);
+  const more = errors.length - MOST_INNER;
+  if (more > 0) details.push(`… and ${counted(more, "more error")}`);
   const { cause } = thrown;
   if (cause === undefined || cause === null) return details;
   const inner = detailsOf(cause, depth + 1);

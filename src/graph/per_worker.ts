@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../core/counted.ts";
 import type { PartitionName, WorkerIndex } from "../core/ids.ts";
 import type { Positions } from "./contracts.ts";
 
@@ -21,9 +22,9 @@ export function requireSameWorkers(resume: Positions, workerCount: number): void
     const count = Number(partition.split(" of ")[1]);
     if (count === workerCount) continue;
     throw new Error(
-      `the snapshot has the state of this input on ${count} workers, which cannot be shared out over ` +
-        `${workerCount}: run it with ${count} again (-w ${count}), name its partitions with a ` +
-        `PartitionedInputConfig, or start anew (--from-scratch)`,
+      `the snapshot has the state of this input on ${counted(count, "worker")}, which cannot be ` +
+        `shared out over ${workerCount}: run it with ${count} again (-w ${count}), name its ` +
+        `partitions with a PartitionedInputConfig, or start anew (--from-scratch)`,
     );
   }
 }

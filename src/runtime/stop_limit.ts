@@ -14,6 +14,7 @@
  * @module
  */
 import { type Clock, wakeAfter } from "../core/clock.ts";
+import { counted } from "../core/counted.ts";
 import { type Duration, toMilliseconds } from "../core/duration.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
@@ -173,7 +174,7 @@ export function describeLeft(workers: readonly LeftOnWorker[]): string {
 
 function describeStep({ step, inFlight }: LeftStep): string {
   if (inFlight === 0) return `step "${step}"`;
-  return `step "${step}" with ${inFlight} item${inFlight === 1 ? "" : "s"} in flight`;
+  return `step "${step}" with ${counted(inFlight, "item")} in flight`;
 }
 
 /** What is known when a stop has come to its limit. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 
 /** What to do about a file that has been replaced since it was read. */
 const CURES = "If it was rotated, give a pattern that finds the old file as well, such as " +
@@ -12,7 +13,7 @@ const CURES = "If it was rotated, give a pattern that finds the old file as well
 /** Why a file is not the one that was read: what differs. */
 export function difference(size: number | null, offset: number): string {
   return size !== null && size < offset
-    ? `it has ${size} bytes now`
+    ? `it has ${counted(size, "byte")} now`
     : "the bytes before that place are others now";
 }
 
@@ -44,9 +45,9 @@ export function cutMeanwhile(path: string, offset: number): Error {
 /** What an output finds is not the file that it wrote. */
 export function outputReplaced(path: string, bytes: number, differs: string): Error {
   return new Error(
-    `${bytes} bytes of "${path}" belong to the snapshot, but ${differs}: it was replaced, changed or ` +
-      "moved since, and is left as it is. Put the old file back; or move this one away and give the " +
-      "output another path, which begins a new file; or drop the snapshot with --from-scratch",
+    `the snapshot has ${counted(bytes, "byte")} of "${path}", but ${differs}: it was replaced, ` +
+      "changed or moved since, and is left as it is. Put the old file back; or move this one away " +
+      "and give the output another path, which begins a new file; or drop the snapshot with --from-scratch",
   );
 }
 

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { counted } from "../../core/counted.ts";
 import { ItemError } from "../../core/errors.ts";
 import type { PartitionName } from "../../core/ids.ts";
 import { toLine } from "../../core/preview.ts";
@@ -94,7 +95,7 @@ function difference(
   { size, ino }: Deno.FileInfo,
   last: Uint8Array,
 ): string | null {
-  if (size < bytes) return `it has ${size} bytes`;
+  if (size < bytes) return `it has ${counted(size, "byte")}`;
   if (bytes > 0 && crcOf(last) !== crc) return "its bytes before that place are others";
   // A copy may have been put in its place. But with few bytes that agree, nothing is cut off others.
   const isOther = inode !== null && ino !== inode;
@@ -184,7 +185,8 @@ class FileWriter implements OutputWriter<unknown> {
     const found = await ifThere(path, () => Deno.stat(path));
     if (found === null) throw outputReplacedMeanwhile(path, "it is not there any more");
     if (found.size !== this.#bytes) {
-      const differs = `it has ${found.size} bytes and not the ${this.#bytes} that were written`;
+      const has = counted(found.size, "byte");
+      const differs = `it has ${has} and not the ${this.#bytes} that were written`;
       throw outputReplacedMeanwhile(path, differs);
     }
     if (found.ino === inode) return;

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import { LimitError } from "./limit_error.ts";
 import { mostGrowth, readBlock, writeBlock } from "./lz4_block.ts";
 import { MOST_BLOCK_BYTES } from "./matches.ts";
@@ -119,7 +120,9 @@ class Decoder {
     const frameStart = this.#at;
     while (this.#readBlock(flags, blockBytes, frameStart));
     if (contentBytes !== null && contentBytes !== this.#at - frameStart) {
-      throw new Error(`a frame makes ${this.#at - frameStart} bytes, but claims ${contentBytes}`);
+      throw new Error(
+        `a frame makes ${counted(this.#at - frameStart, "byte")}, but claims ${contentBytes}`,
+      );
     }
     if ((flags & CONTENT_CHECKSUM) !== 0) {
       const checksum = this.#uint32("the checksum of the content");
@@ -156,7 +159,7 @@ class Decoder {
     const size = this.#view.getUint32(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);
     if (this.#at + size > this.#maxBytes) throw new LimitError("lz4", this.#maxBytes);
     if (size > (this.#packed.length - this.#from) * MOST_EXPANSION) {
-      throw new Error(`a frame claims ${size} bytes, more than it can make`);
+      throw new Error(`a frame claims ${counted(size, "byte")}, more than it can make`);
     }
     this.#reserve(size);
     return size;
@@ -167,7 +170,9 @@ class Decoder {
     const field = this.#uint32("the size of a block");
     if (field === 0) return false;
     const size = field & ~NOT_COMPRESSED;
-    if (size > blockBytes) throw new Error(`a block has ${size} bytes, more than its frame allows`);
+    if (size > blockBytes) {
+      throw new Error(`a block has ${counted(size, "byte")}, more than its frame allows`);
+    }
     const start = this.#from;
     this.#skip(size, "a block");
     if ((flags & BLOCK_CHECKSUMS) !== 0) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import { ItemError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
 import type { KafkaMessage } from "./message.ts";
@@ -66,7 +67,7 @@ export function tooLargeRecord(record: OutgoingRecord, topic: string, cause?: un
     0,
   );
   const error = new Error(
-    `a record with a payload of ${value?.length ?? 0} bytes is larger than ` +
+    `a record with a payload of ${counted(value?.length ?? 0, "byte")} is larger than ` +
       (cause === undefined
         ? `"message.max.bytes" allows: raise it`
         : `topic "${topic}" takes: raise its max.message.bytes`) +

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import type { Log } from "../../core/log.ts";
 import type { PartitionName } from "../../core/ids.ts";
 import type { Positions } from "../../graph/contracts.ts";
@@ -72,7 +73,7 @@ export function otherTopic(
   const last = Math.max(...stored.map(({ partition }) => partition));
   // A topic never loses partitions.
   if (isSame || last < partitions) return null;
-  return `it had a partition ${last}, and has ${partitions} partitions`;
+  return `it had a partition ${last}, and has ${counted(partitions, "partition")}`;
 }
 
 async function otherRecord(

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import { isItemError } from "../../core/errors.ts";
 import type { OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { AckRate } from "./ack_rate.ts";
@@ -446,11 +447,11 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
         for (const batch of batches) records += batch.records.length;
       }
       const what = records > 0
-        ? `${records} records for topic "${topic}" were not acknowledged`
+        ? `topic "${topic}" has not acknowledged ${counted(records, "record")}`
         : `topic "${topic}", which has been written to, was not found again`;
       throw new Error(
-        `${what} within ${deliveryTimeoutMs / 1000} s and ${this.#retries} tries: ` +
-          messageOfKafka(error),
+        `${what} within ${deliveryTimeoutMs / 1000} s and ` +
+          `${counted(this.#retries, "try", "tries")}: ${messageOfKafka(error)}`,
         { cause: error },
       );
     }

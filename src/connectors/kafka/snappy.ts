@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import { copyBytes, repeatBytes } from "./copying.ts";
 import { LimitError } from "./limit_error.ts";
 import { findMatches, matches, MOST_BLOCK_BYTES } from "./matches.ts";
@@ -159,7 +160,9 @@ function blocksOf(packed: Uint8Array): Block[] {
     const length = view.getInt32(at);
     const end = at + 4 + length;
     if (length <= 0 || end > packed.length) {
-      throw new Error(`a block has ${packed.length - at - 4} bytes, but claims ${length}`);
+      throw new Error(
+        `a block has ${counted(packed.length - at - 4, "byte")}, but claims ${length}`,
+      );
     }
     blocks.push(blockAt(packed, at + 4, end));
     at = end;
@@ -179,7 +182,7 @@ function blockAt(packed: Uint8Array, start: number, end: number): Block {
     if (byte < 0x80) break;
   }
   if (size > (end - at) * MOST_EXPANSION) {
-    throw new Error(`a block claims ${size} bytes, more than its ${end - at} can make`);
+    throw new Error(`a block claims ${counted(size, "byte")}, more than its ${end - at} can make`);
   }
   return { start: at, end, size };
 }
@@ -223,7 +226,7 @@ function readBlock(packed: Uint8Array, block: Block, to: Uint8Array, blockStart:
     at += count;
   }
   if (at !== blockEnd) {
-    throw new Error(`a block makes ${at - blockStart} bytes, but claims ${block.size}`);
+    throw new Error(`a block makes ${counted(at - blockStart, "byte")}, but claims ${block.size}`);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import { silentLog } from "../../core/log.ts";
@@ -241,8 +242,10 @@ export class KafkaStore implements RecoveryStore {
     if (partitions < made) {
       throw refuse(
         this.#place,
-        `"${stateTopic}" has ${partitions} partitions, and was made with ${made}: it was deleted and ` +
-          `created again; ${DAMAGED}`,
+        `"${stateTopic}" has ${
+          counted(partitions, "partition")
+        }, and was made with ${made}: it was ` +
+          `deleted and created again; ${DAMAGED}`,
       );
     }
     this.#partitions = made; // those that were added later stay empty

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import { type KafkaConnection, kindOf } from "../kafka/connection.ts";
 import type { ConfigEntry, KafkaBroker } from "../kafka/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
@@ -275,7 +276,7 @@ function why({ kind, error }: Refusal): string {
 }
 
 function settingsOf(partitions: number): string {
-  return `cleanup.policy=compact and ${partitions} partition${partitions > 1 ? "s" : ""}`;
+  return `cleanup.policy=compact and ${counted(partitions, "partition")}`;
 }
 
 function partitionsOf({ stateTopic }: KafkaPlace, topic: string): number {

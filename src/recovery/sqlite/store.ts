@@ -4,6 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
+import { counted } from "../../core/counted.ts";
 import type { Epoch, PartitionName, StepId } from "../../core/ids.ts";
 import type {
   EpochChanges,
@@ -121,7 +122,8 @@ export class SqliteStore implements RecoveryStore {
     if (chunk.length > 0) yield chunk;
     await this.#alone(() => {
       const { keys } = this.#db.prepare("SELECT keys FROM step WHERE id = ?").get(number)!;
-      if (keys !== found) throw new DamageError(`${found} of ${keys} keys of "${step}" are there`);
+      if (keys === found) return;
+      throw new DamageError(`step "${step}" has ${counted(found, "key")} instead of ${keys}`);
     });
   }
 

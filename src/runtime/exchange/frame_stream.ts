@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import { LONGEST_FRAME } from "./frames.ts";
 
 /** Bytes that come before each frame. */
@@ -48,7 +49,7 @@ export class FrameSplitter {
   #begin(): void {
     const length = new DataView(this.#length.buffer).getUint32(0);
     if (length === 0 || length > LONGEST_FRAME) {
-      throw new Error(`a frame of ${length} bytes is none of ours`);
+      throw new Error(`a frame of ${counted(length, "byte")} is none of ours`);
     }
     this.#frame = new Uint8Array(length);
     this.#filled = 0;

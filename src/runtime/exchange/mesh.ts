@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { counted } from "../../core/counted.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
 import { ActivityFilter, type Control, type Incoming, type Message } from "../channel.ts";
@@ -191,7 +192,9 @@ class RemoteReceiver implements Incoming {
       this.#items = decodeBatch(message.items);
       this.#at = 0;
       if (this.#items.length !== message.count) {
-        throw new Error(`worker ${this.from} sent ${this.#items.length} items as ${message.count}`);
+        throw new Error(
+          `worker ${this.from} sent ${counted(this.#items.length, "item")} as ${message.count}`,
+        );
       }
     }
     const from = this.#at;

@@ -45,6 +45,7 @@ for (const lines of [few, many]) {
     const path = folder.at("out.txt");
     const others: [content: string, differs: string][] = [
       ["", "it has 0 bytes"],
+      ["x", "it has 1 byte:"],
       ["x".repeat(text.length), "its bytes before that place are others"],
       ["x".repeat(text.length) + text, "its bytes before that place are others"],
     ];

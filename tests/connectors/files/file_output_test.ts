@@ -103,7 +103,7 @@ Deno.test("a file output fails where the file has less than the snapshot says", 
   await using folder = await tempFolder();
   const path = await folder.write("out.txt", "one\n\n");
   const resume = await writtenTo(path, 5);
-  const belong = `5 bytes of "${path}" belong to the snapshot, but it`;
+  const belong = `the snapshot has 5 bytes of "${path}", but it`;
   await Deno.writeTextFile(path, "one\n");
   await assertRejects(() => open(path, { resume }), Error, `${belong} has 4 bytes`);
   assertEquals(await Deno.readTextFile(path), "one\n");

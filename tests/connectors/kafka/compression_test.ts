@@ -372,7 +372,7 @@ const FORGED: readonly [what: string, Codec, bytes: Uint8Array, message: string]
     "a raw block of Snappy that makes less than it claims",
     "snappy",
     Uint8Array.of(10, 0, 0),
-    "a block makes 1 bytes, but claims 10",
+    "a block makes 1 byte, but claims 10",
   ],
   [
     "a copy of Snappy from before the block",
@@ -396,7 +396,7 @@ const FORGED: readonly [what: string, Codec, bytes: Uint8Array, message: string]
     "a framed block of Snappy of 2 GiB",
     "snappy",
     Uint8Array.of(0x82, 83, 78, 65, 80, 80, 89, 0, 0, 0, 0, 1, 0, 0, 0, 1, 127, 255, 255, 255, 0),
-    "a block has 1 bytes, but claims 2147483647",
+    "a block has 1 byte, but claims 2147483647",
   ],
   [
     "a framed block of Snappy of less than nothing",

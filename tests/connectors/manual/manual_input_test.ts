@@ -307,11 +307,13 @@ Deno.test("ManualInputConfig keeps the position it resumed from until it hands s
 
 Deno.test("ManualInputConfig refuses the positions of another number of workers, and says what to do", async () => {
   const input = new ManualInputConfig<string, number>(() => [[8, "a"]]);
-  const error = await assertRejects(() => positionsOf(input, new Map([["0 of 2", 7]]))) as Error;
-  assertEquals(
-    error.message,
-    "the snapshot has the state of this input on 2 workers, which cannot be shared out over 3: run it " +
-      "with 2 again (-w 2), name its partitions with a PartitionedInputConfig, or start anew " +
-      "(--from-scratch)",
-  );
+  for (const [count, workers] of [[1, "1 worker"], [2, "2 workers"]] as const) {
+    const resumed = positionsOf(input, new Map([[`0 of ${count}`, 7]]));
+    assertEquals(
+      (await assertRejects(() => resumed) as Error).message,
+      `the snapshot has the state of this input on ${workers}, which cannot be shared out over 3: ` +
+        `run it with ${count} again (-w ${count}), name its partitions with a ` +
+        "PartitionedInputConfig, or start anew (--from-scratch)",
+    );
+  }
 });
