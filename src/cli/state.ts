@@ -12,6 +12,7 @@ import type { StateKind } from "../graph/nodes.ts";
 import type { StoreInspector } from "../recovery/inspector.ts";
 import { isNote } from "../recovery/store.ts";
 import type { StateCommand } from "./arguments.ts";
+import { partitionText, positionText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
 import { stateText, timeOf } from "./state_text.ts";
 
@@ -78,8 +79,9 @@ function overview(store: StoreInspector): string {
         ["step", "partition", "position"],
         ...positions.map(({ step, partition, role, state }) => {
           const position = decodeValue(state);
-          const value = preview(role === "time" ? timeOf(position) : position);
-          return [spelled(step), spelled(partition), value];
+          const name = partitionText(partition, position);
+          const value = role === "time" ? preview(timeOf(position)) : positionText(position);
+          return [spelled(step), spelled(name), value];
         }),
       ]),
     );

@@ -1,0 +1,29 @@
+/**
+ * Positions of inputs and outputs, as people read them.
+ *
+ * What tells a file or topic from another one of its name is left out: it is for the next run only.
+ * The forms are those of our connectors. A position of any other form is shown as it is.
+ *
+ * @module
+ */
+import { preview } from "../core/preview.ts";
+
+/** A position in words: `byte 120`, `bytes 120 to 250`, `offset 7`, or the value itself. */
+export function positionText(position: unknown): string {
+  if (typeof position !== "object" || position === null) return preview(position);
+  const { from, to, file, bytes, crc, offset } = position as Readonly<Record<string, unknown>>;
+  if (typeof offset === "bigint") return `offset ${offset}`;
+  if (typeof crc !== "number") return preview(position);
+  if (typeof bytes === "number") return `byte ${bytes}`;
+  if (typeof from !== "number" || typeof to !== "number" || file === undefined) {
+    return preview(position);
+  }
+  return from === 0 ? `byte ${to}` : `bytes ${from} to ${to}`;
+}
+
+/** The name of a partition; of a part of a file, the file's path. */
+export function partitionText(partition: string, position: unknown): string {
+  const at = partition.lastIndexOf("/@");
+  const isPart = at > 0 && positionText(position).startsWith("bytes ");
+  return isPart ? partition.slice(0, at) : partition;
+}
