@@ -8,7 +8,8 @@ import { counted } from "../../core/counted.ts";
 /** What to do about a file that has been replaced since it was read. */
 const CURES = "If it was rotated, give a pattern that finds the old file as well, such as " +
   `"app.log*": then that one is read to its end. If this file is new, read it from its start with ` +
-  `onReplaced: "read". Or put the old file back`;
+  `onReplaced: "read". That reads lines twice where they are in a copy which is found too, as of a ` +
+  `small log that was copied and then cut (copytruncate). Or put the old file back`;
 
 /** Why a file is not the one that was read: what differs. */
 export function difference(size: number | null, offset: number): string {

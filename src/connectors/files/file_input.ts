@@ -28,7 +28,9 @@ export interface FileInputOptions {
   /**
    * What to do where a run goes on after a snapshot, another file has the name of one that was read, and
    * the old one is not found. `"fail"` ends the run, as lines of the old file may be lost. `"read"` logs a
-   * warning and reads the new file from its start: for files that are replaced as a whole.
+   * warning and reads the new file from its start: for files that are replaced as a whole. A copy of the
+   * old file that the pattern finds is then a new file too, and its lines are read again: so it is with
+   * the copy of a small log (logrotate's `copytruncate`), of which less than 1024 bytes had been read.
    *
    * @default {"fail"}
    */
@@ -59,7 +61,7 @@ export interface FileInputOptions {
  * - A file that was renamed within its folder, to a name that is not asked for, is read to its end:
  *   `app.log` is read, and the rest of what is `app.log.1` now. The new `app.log` is read from its start.
  * - A copy from before a file was cut (logrotate's `copytruncate`) is known by 1024 bytes of content.
- *   With fewer it is not, and that is an error.
+ *   With fewer it is not, and that is an error; with `onReplaced: "read"` the copy is read again.
  * - A file under several names that match, such as a link, is read once.
  * - A link that leads nowhere, and a file that is removed while the files are looked at, is left out of
  *   what a pattern finds, with a warning. A file or folder that may not be read is an error.

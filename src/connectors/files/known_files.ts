@@ -107,7 +107,8 @@ class Matching {
       if (onReplaced === "fail") throw error;
       log.warn(
         `"${file.path}" is not the file that was read up to byte ${known.end} before: it is read ` +
-          "from its start, and what was not read of the old one is left",
+          "from its start, and what was not read of the old one is left. A copy of the old one that " +
+          "is found too is read again",
       );
     }
     if (gone.length === 0) return;

@@ -201,6 +201,23 @@ Deno.test("a file that was replaced is an error that says which, why, and what t
   }
 });
 
+Deno.test("of a small log that was copied and cut, the advice says that lines are read twice", async () => {
+  await using folder = await tempFolder();
+  const path = await folder.write("app.log", "one\ntwo\n");
+  const pattern = `${path}*`;
+  const { positions } = await run(pattern);
+  await append(path, "three\n");
+  await copyAndCut(path, folder.at("app.log.1"));
+  await append(path, "four\n");
+  assertStringIncludes(
+    await refusal(pattern, positions),
+    'onReplaced: "read". That reads lines twice where they are in a copy which is found too',
+  );
+  const read = await run(pattern, { resume: positions, onReplaced: "read" });
+  assertEquals(read.lines, ["four", "one", "two", "three"]);
+  assertStringIncludes(read.logged[0], "A copy of the old one that is found too is read again");
+});
+
 Deno.test("a file that another one has the inode of is not taken for it", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
