@@ -39,12 +39,12 @@ export class TaskLoop {
     let yielded = performance.now();
     while (!isDone()) {
       this.#woken = false;
-      const worked = this.#turn(tasks);
+      const { worked, ended } = this.#turn(tasks);
       this.throwFailure();
       flush();
       // An output whose promises are resolved at once wakes the loop without the event loop having
       // had its turn, so being able to sleep is not enough.
-      if (worked || performance.now() - yielded > TURN_MS) {
+      if (worked || ended - yielded > TURN_MS) {
         await eventLoopTurn();
         yielded = performance.now();
       } else if (!isDone()) await this.#sleep(tasks);
@@ -54,6 +54,7 @@ export class TaskLoop {
 
   /** Something that a task waited for has happened. */
   wake(): void {
+    if (this.#woken) return; // many calls may end before the loop goes on
     this.#woken = true;
     this.#wake();
   }
@@ -71,8 +72,11 @@ export class TaskLoop {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** Runs tasks until none has work or the turn is over. Says whether there may be more. */
-  #turn(tasks: readonly Task[]): boolean {
+  /**
+   * Runs tasks until none has work or the turn is over. Returns whether there may be more, and when the
+   * turn ended: another look at the clock would cost as much as several items.
+   */
+  #turn(tasks: readonly Task[]): { worked: boolean; ended: number } {
     this.#clock.look();
     let now = performance.now();
     const until = now + TURN_MS;
@@ -84,19 +88,17 @@ export class TaskLoop {
       now = performance.now();
       this.pace.took(now - this.pace.now);
     } while (worked && this.#failure === null && now < until);
-    return worked;
+    return { worked, ended: now };
   }
 
   async #sleep(tasks: readonly Task[]): Promise<void> {
     if (this.#woken) return;
     const at = tasks.reduce((first, task) => Math.min(first, task.wakeTime()), Infinity);
-    await new Promise<void>((resolve) => {
-      const cancel = at < Infinity ? this.#clock.wakeAt(at, () => this.wake()) : () => {};
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
+    const woken = Promise.withResolvers<void>();
+    this.#wake = woken.resolve; // before the clock is asked, which may wake at once
+    const cancel = at < Infinity ? this.#clock.wakeAt(at, () => this.wake()) : () => {};
+    await woken.promise;
+    cancel();
     this.#wake = () => {};
   }
 }

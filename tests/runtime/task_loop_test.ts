@@ -1,0 +1,71 @@
+import { assertEquals } from "@std/assert";
+import { RunClock } from "../../src/core/run_clock.ts";
+import { TaskLoop } from "../../src/runtime/task_loop.ts";
+import type { Task } from "../../src/runtime/tasks/task.ts";
+
+/** A task that never has work, and counts how often it is run. */
+class Waiting implements Task {
+  readonly stepId = "waiting";
+  runs = 0;
+  readonly #wakeTime: number;
+
+  constructor(wakeTime: number) {
+    this.#wakeTime = wakeTime;
+  }
+
+  run(): boolean {
+    this.runs++;
+    return false;
+  }
+
+  wakeTime(): number {
+    return this.#wakeTime;
+  }
+}
+
+const flush = (): void => {};
+
+Deno.test("TaskLoop goes on where its clock wakes before it returns", async () => {
+  const clock = new RunClock({
+    now: () => 0,
+    wakeAt: (_at, wake) => {
+      wake();
+      return () => {};
+    },
+  });
+  const task = new Waiting(0);
+  await new TaskLoop(clock).run([task], () => task.runs === 3, flush);
+  assertEquals(task.runs, 3);
+});
+
+Deno.test("TaskLoop goes through its tasks once for all that wakes it in one sleep, and again for the next", async () => {
+  let cancelled = 0;
+  const clock = new RunClock({ now: () => 0, wakeAt: () => () => cancelled++ });
+  const loop = new TaskLoop(clock);
+  const task = new Waiting(1);
+  const running = loop.run([task], () => task.runs === 3, flush);
+  for (let runs = 1; runs < 3; runs++) {
+    assertEquals([task.runs, cancelled], [runs, runs - 1]);
+    for (let n = 0; n < 3; n++) loop.wake();
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  await running;
+  assertEquals([task.runs, cancelled], [3, 2]);
+});
+
+Deno.test("TaskLoop does not sleep where it was woken while its tasks ran", async () => {
+  const loop = new TaskLoop(new RunClock({ now: () => 0, wakeAt: () => () => {} }));
+  let runs = 0;
+  const task: Task = {
+    stepId: "waking",
+    run: () => {
+      runs++;
+      loop.wake();
+      return false;
+    },
+    wakeTime: () => Infinity,
+  };
+  await loop.run([task], () => runs === 3, flush);
+  assertEquals(runs, 3);
+});
