@@ -144,15 +144,26 @@ async function requirePadding(
   if (bytes > 0) onPadding?.(bytes);
 }
 
-/** Returns what went wrong with the file itself, if anything did. */
+/**
+ * Gives chunks to zlib, one at a time, until it takes no more: what came behind could be taken for the
+ * rest of a file, and `bytesWritten` would not say where that ended. Returns what went wrong with the
+ * file itself, if anything did.
+ */
 async function feed(gunzip: Gunzip, chunks: AsyncIterable<Uint8Array>): Promise<Error | null> {
   let wake = () => {};
-  gunzip.on("drain", () => wake());
+  gunzip.on("end", () => wake());
   gunzip.on("close", () => wake());
+  let given = 0;
   try {
     for await (const chunk of chunks) {
       if (gunzip.destroyed) return null;
-      if (!gunzip.write(chunk)) await new Promise<void>((resolve) => wake = resolve);
+      given += chunk.length;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        gunzip.write(chunk, () => resolve());
+      });
+      if (gunzip.destroyed) return null;
+      if (gunzip.bytesWritten < given) break;
     }
     gunzip.end();
     return null;

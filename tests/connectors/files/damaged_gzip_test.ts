@@ -63,6 +63,18 @@ Deno.test("of several gzip files in one, no damage drops the rest without a word
   assertEquals(refused > damages.length * 3 / 2, true);
 });
 
+Deno.test("a damaged byte behind a gzip file is seen however soon the next ones are read", async () => {
+  await using folder = await tempFolder();
+  const path = await folder.write(
+    "in.gz",
+    joined(first, second).fill(0, first.length, first.length + 1),
+  );
+  for (let n = 0; n < 50; n++) { // zlib works in a thread of its own
+    const { message } = await assertRejects(() => read(path, 1), Error);
+    assertStringIncludes(message, `begins at byte ${first.length}, behind a whole gzip file`);
+  }
+});
+
 Deno.test("a gzip file whose second one has become zeros says where it is damaged", async () => {
   await using folder = await tempFolder();
   const bytes = joined(first, new Uint8Array(50), second);
