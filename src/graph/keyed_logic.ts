@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createCopier } from "../core/value_copy.ts";
 import type { Emit, StatefulLogic } from "./contracts.ts";
 
 /** When a key is to be notified. */
@@ -55,11 +56,6 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
 
   onEnd(_emit: Emit<W>): void {}
 
-  /** Whether it is a user's, who may go on changing what is emitted. */
-  get isUsers(): boolean {
-    return false;
-  }
-
   /** Whether the input's end means anything to it. */
   get mindsEnd(): boolean {
     return this.onEnd !== KeyedLogic.prototype.onEnd;
@@ -102,36 +98,54 @@ export abstract class SingleLogic<V = unknown, W = unknown, S = unknown>
   }
 }
 
-/** Holds a logic that is no record itself. */
+/** What the users' logics of a step share. */
+export class HeldStep {
+  /** How far the run's time is ahead of the clock that `notifyAt` goes by, in milliseconds. */
+  readonly leadNow: () => number;
+  readonly #copyOf = createCopier();
+  #emit: Emit<never> | null = null;
+  #emitCopy: Emit<never> | null = null;
+
+  constructor(leadNow: () => number = () => 0) {
+    this.leadNow = leadNow;
+  }
+
+  /** Emits copies: the user may go on changing what was emitted. */
+  copying<W>(emit: Emit<W>): Emit<W> {
+    if (emit !== this.#emit) {
+      this.#emit = emit;
+      const copyOf = this.#copyOf;
+      this.#emitCopy = (value: W) => emit(typeof value === "object" ? copyOf(value) : value);
+    }
+    return this.#emitCopy as Emit<W>;
+  }
+}
+
+/** Holds a user's logic. */
 export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
   readonly #logic: StatefulLogic<V, W, S>;
-  readonly #leadNow: () => number;
+  readonly #step: HeldStep;
   #at = NaN; // what its `notifyAt` gave last, and how far the run's time was ahead when it was new
   #lead = 0;
   readonly #ends: boolean; // whether it has `isDone`
 
-  /** `leadNow`: how far the run's time is ahead of the clock that its `notifyAt` goes by, in milliseconds. */
-  constructor(logic: StatefulLogic<V, W, S>, leadNow: () => number = () => 0) {
+  constructor(logic: StatefulLogic<V, W, S>, step: HeldStep) {
     super(logic.notifyAt !== undefined);
     this.#logic = logic;
-    this.#leadNow = leadNow;
+    this.#step = step;
     this.#ends = logic.isDone !== undefined;
   }
 
   override onItem(value: V, emit: Emit<W>): void {
-    return this.#logic.onItem(value, emit);
+    return this.#logic.onItem(value, this.#step.copying(emit));
   }
 
   override onNotify(emit: Emit<W>): void {
-    return this.#logic.onNotify?.(emit);
+    return this.#logic.onNotify?.(this.#step.copying(emit));
   }
 
   override onEnd(emit: Emit<W>): void {
-    return this.#logic.onEnd?.(emit);
-  }
-
-  override get isUsers(): boolean {
-    return true;
+    return this.#logic.onEnd?.(this.#step.copying(emit));
   }
 
   override get mindsEnd(): boolean {
@@ -139,7 +153,7 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
   }
 
   override onStop(emit: Emit<W>): void {
-    return this.#logic.onStop?.(emit);
+    return this.#logic.onStop?.(this.#step.copying(emit));
   }
 
   override get mindsStop(): boolean {
@@ -152,7 +166,7 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
     const ms = at.getTime();
     if (ms !== this.#at) {
       this.#at = ms;
-      this.#lead = this.#leadNow();
+      this.#lead = this.#step.leadNow();
     }
     return this.#lead === 0 ? at : new Date(ms + this.#lead);
   }

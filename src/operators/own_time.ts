@@ -4,7 +4,7 @@
  * @module
  */
 import type { StatefulLogic, StepTime } from "../graph/contracts.ts";
-import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
+import { HeldLogic, HeldStep, KeyedLogic } from "../graph/keyed_logic.ts";
 import type { StepScope } from "../graph/nodes.ts";
 
 /**
@@ -15,6 +15,7 @@ import type { StepScope } from "../graph/nodes.ts";
 export class OwnTime implements StepTime {
   /** The time itself. */
   readonly scope: StepScope;
+  readonly #held = new HeldStep(() => this.#isAsked ? 0 : this.scope.ahead());
   #isAsked = false;
 
   constructor(scope: StepScope) {
@@ -34,7 +35,7 @@ export class OwnTime implements StepTime {
   hold<V, W, S>(built: StatefulLogic<V, W, S>): StatefulLogic<V, W, S> {
     const isLogic = typeof (built as StatefulLogic<V, W, S> | null)?.onItem === "function";
     if (!isLogic || built instanceof KeyedLogic) return built; // the engine checks what it gets
-    return new HeldLogic(built, () => this.#isAsked ? 0 : this.scope.ahead());
+    return new HeldLogic(built, this.#held);
   }
 }
 

@@ -126,10 +126,6 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     else return this.#logic.onEnd(emit);
   }
 
-  override get isUsers(): boolean {
-    return this.#logic.isUsers;
-  }
-
   override get mindsEnd(): boolean {
     return this.#logic.mindsEnd;
   }

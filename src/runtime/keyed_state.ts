@@ -4,7 +4,6 @@
  * @module
  */
 import { preview } from "../core/preview.ts";
-import { createCopier } from "../core/value_copy.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
 import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../graph/nodes.ts";
@@ -69,10 +68,6 @@ export function createKeyedState(
     const owner = at < 0 ? key : (current[at] as [string, unknown])[0];
     out[emitted++] = [owner, value];
   };
-  const copyOf = createCopier();
-  // For users' logic, which may go on changing what it has emitted.
-  const emitCopy = (value: unknown): void =>
-    emit(typeof value === "object" ? copyOf(value) : value);
 
   function touch(logic: KeyedLogic): void {
     logic.touched = true;
@@ -128,7 +123,7 @@ export function createKeyedState(
       notified++;
       key = logic.key;
       if (logic.dirty === false) change(logic);
-      const result: unknown = logic.onNotify(logic.isUsers ? emitCopy : emit);
+      const result: unknown = logic.onNotify(emit);
       if (result !== undefined) refusePromise(result);
       const done: unknown = logic.isDone();
       if (done !== false) leave(logic, done);
@@ -164,7 +159,7 @@ export function createKeyedState(
         let logic = keys.get(pair[0]);
         if (logic === undefined) logic = add(pair[0]);
         else if (logic.dirty === false) change(logic);
-        const result: unknown = logic.onItem(pair[1], logic.isUsers ? emitCopy : emit);
+        const result: unknown = logic.onItem(pair[1], emit);
         if (result !== undefined) refusePromise(result);
         const done: unknown = logic.isDone();
         if (done !== false) leave(logic, done);
@@ -198,8 +193,7 @@ export function createKeyedState(
         ended++;
         key = logic.key;
         if (logic.dirty === false) change(logic);
-        const give = logic.isUsers ? emitCopy : emit;
-        const result: unknown = stopped ? logic.onStop(give) : logic.onEnd(give);
+        const result: unknown = stopped ? logic.onStop(emit) : logic.onEnd(emit);
         if (result !== undefined) refusePromise(result);
         const done: unknown = logic.isDone();
         if (done !== false) leave(logic, done);

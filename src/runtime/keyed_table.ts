@@ -6,7 +6,7 @@
 import { preview } from "../core/preview.ts";
 import { isPromiseLike } from "../core/promises.ts";
 import type { KeyIds } from "./key_ids.ts";
-import { HeldLogic, KeyedLogic } from "../graph/keyed_logic.ts";
+import { HeldLogic, HeldStep, KeyedLogic } from "../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../graph/nodes.ts";
 
 /** What has become of the keys of a step since this was last asked: to be taken in this order. */
@@ -43,6 +43,7 @@ export function createKeyTable(
   scope: StepScope,
 ): KeyTable {
   const make = node.begin(scope);
+  const held = new HeldStep();
   const keys = new Map<string, KeyedLogic>();
   // Filled anew in each epoch: to let an array of a million grow takes longer than to fill it.
   let touched: (KeyedLogic | null)[] = [];
@@ -56,7 +57,7 @@ export function createKeyTable(
         `build must return an object with onItem and snapshot; got ${preview(built)}`,
       );
     }
-    const logic = built instanceof KeyedLogic ? built : new HeldLogic(built as KeyedLogic);
+    const logic = built instanceof KeyedLogic ? built : new HeldLogic(built as KeyedLogic, held);
     logic.key = key;
     keys.set(key, logic);
     return logic;
