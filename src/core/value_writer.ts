@@ -9,7 +9,6 @@
 import { PrimitiveWriter, ROOM } from "./primitive_writer.ts";
 import {
   ARRAY,
-  BARE_OBJECT,
   BINARY,
   BOXED,
   BYTES,
@@ -100,12 +99,8 @@ export class ValueWriter extends PrimitiveWriter {
       return;
     }
     const prototype = Object.getPrototypeOf(value);
-    if (prototype === ObjectPrototype) {
+    if (prototype === ObjectPrototype || prototype === null) {
       this.#plain(value as Record<string, unknown>, depth + 1);
-    } else if (prototype === null) {
-      // Dictionaries, mostly: a shape would be of one object only.
-      const keys = Object.keys(value);
-      this.#withKeys(BARE_OBJECT, value as Record<string, unknown>, keys, depth + 1);
     } else if (prototype === Map.prototype) {
       this.#map(value as Map<unknown, unknown>, depth + 1);
     } else if (prototype === Set.prototype) {
@@ -163,7 +158,7 @@ export class ValueWriter extends PrimitiveWriter {
     if (shape === undefined || !shape.has(keys)) {
       const found = this.#find(keys);
       if (found === undefined) {
-        this.#withKeys(OBJECT, object, keys, depth);
+        this.#withKeys(object, keys, depth);
         return;
       }
       shape = this.#last.next = found;
@@ -171,7 +166,7 @@ export class ValueWriter extends PrimitiveWriter {
     this.#last = shape;
     if (shape.batch !== this.#batch) {
       if (this.#defined.length >= MOST_SHAPES) {
-        this.#withKeys(OBJECT, object, keys, depth);
+        this.#withKeys(object, keys, depth);
         return;
       }
       this.#define(shape, depth);
@@ -205,13 +200,8 @@ export class ValueWriter extends PrimitiveWriter {
     for (const key of shape.keys) this.value(key, depth);
   }
 
-  #withKeys(
-    tag: number,
-    object: Record<string, unknown>,
-    keys: readonly string[],
-    depth: number,
-  ): void {
-    this.bytes[this.at++] = tag;
+  #withKeys(object: Record<string, unknown>, keys: readonly string[], depth: number): void {
+    this.bytes[this.at++] = OBJECT;
     this.varint(keys.length);
     for (const key of keys) {
       this.value(key, depth);

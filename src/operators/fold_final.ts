@@ -25,7 +25,7 @@ function checkedFold<V, A>(folder: (acc: A, value: V) => A, own: OwnState) {
   return (acc: A, value: V): A => {
     const folded = folder(acc, value);
     requireSync("the folder", folded);
-    return own.keep(folded, value);
+    return folded as unknown === value ? own.begin(folded) : folded;
   };
 }
 

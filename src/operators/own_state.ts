@@ -9,12 +9,10 @@ import { createCopier, isFlat, isObject, mayHold } from "../core/value_copy.ts";
 /** What a step does so that nobody else has a part of its states. Each step has its own. */
 export interface OwnState {
   /**
-   * A state to begin with. What it is made from may be others' too: one object for all keys, an
-   * item.
+   * A state to begin with, or one that is the value itself. What it is made from may be others'
+   * too: one object for all keys, an item.
    */
   begin<S>(state: S): S;
-  /** The state after a value: a copy where it is the value itself, which is others' too. */
-  keep<S>(state: S, value: unknown): S;
   /** What to give out while `state` is kept: a copy where it may share an object with the state. */
   give<W>(out: W, state: unknown): W;
 }
@@ -23,9 +21,8 @@ export interface OwnState {
 export function createOwnState(): OwnState {
   const copyOf = createCopier();
   return {
-    begin: copyOf,
-    keep: (state, value) =>
-      typeof state === "object" && state as unknown === value ? copyOf(state) : state,
+    // The usual case, which is not worth a walk.
+    begin: (state) => isEmptyArray(state) ? [] as typeof state : copyOf(state),
     give: (out, state) => {
       if (!isObject(out) || !isObject(state)) return out;
       // Looking takes a fraction of the time that copying does.
@@ -33,4 +30,8 @@ export function createOwnState(): OwnState {
       return copyOf(out);
     },
   };
+}
+
+function isEmptyArray(state: unknown): boolean {
+  return Array.isArray(state) && state.length === 0 && state.constructor === Array;
 }

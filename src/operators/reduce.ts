@@ -43,7 +43,7 @@ class Reduce<V> extends KeyedLogic<V, V, [V]> {
     else {
       const acc = reducer(this.#acc[0], value);
       requireSync("the reducer", acc);
-      this.#acc[0] = own.keep(acc, value);
+      this.#acc[0] = acc as unknown === value ? own.begin(acc) : acc;
     }
     const complete = isComplete(this.#acc[0]);
     if (complete === true) {

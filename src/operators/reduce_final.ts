@@ -24,7 +24,7 @@ export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogi
     add: (acc, value) => {
       const reduced = reducer(acc, value);
       requireSync("the reducer", reduced);
-      return own.keep(reduced, value);
+      return reduced as unknown === value ? own.begin(reduced) : reduced;
     },
   };
   return (resume) => new ReduceFinal(combine, resume);

@@ -52,7 +52,7 @@ class StatefulMap<V, W, S> extends SingleLogic<V, W, S> {
       badResult("statefulMap's mapper", "a pair [state, out]", result);
     }
     const out = result[1];
-    this.#state = own.keep(result[0], value);
+    this.#state = result[0] as unknown === value ? own.begin(result[0]) : result[0];
     return typeof out === "object" ? own.give(out, this.#state) : out;
   }
 

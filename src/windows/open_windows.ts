@@ -72,8 +72,7 @@ function assignToAll<V, A>(
 ): Assign<V, A> {
   const copyOf = createCopier();
   return (windows, value, time, watermark, onAdded) => {
-    const isCopied = fold.keeps !== undefined && isObject(value) &&
-      mayKeepPart(value, fold.fields ?? null);
+    const isCopied = fold.keeps !== undefined && isObject(value);
     let copy: V | undefined; // that no window has kept
     let isLate = true;
     let at = -1;
@@ -136,16 +135,6 @@ function assignToMerged<V, A>(
     onAdded?.(window);
     return false;
   };
-}
-
-/** Whether something that can be changed may get from the value into the accumulator. */
-function mayKeepPart(value: object, fields: readonly string[] | null): boolean {
-  if (fields === null) return true;
-  for (let i = 0; i < fields.length; i++) {
-    const field: unknown = (value as Record<string, unknown>)[fields[i]];
-    if (isObject(field) || typeof field === "function") return true;
-  }
-  return false;
 }
 
 /** Whether it is a number, text or the like: then nothing can be in it. */

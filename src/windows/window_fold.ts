@@ -26,11 +26,6 @@ export interface WindowFold<V, A, R> {
    * values are only read.
    */
   keeps?(acc: A): boolean;
-  /**
-   * The fields of values that can get into the accumulator, where that is known: of values that
-   * have only primitives there, none needs a copy. `null` where it may be anything.
-   */
-  readonly fields?: readonly string[] | null;
   /** What comes of the window when it closes. Without it, nothing does. */
   result?(acc: A): R;
   /** Throws where an accumulator in a snapshot cannot be gone on with. Without it, all can. */

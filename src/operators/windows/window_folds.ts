@@ -10,7 +10,6 @@ import { type Compare, leadOf } from "../compare.ts";
 import { createOwnState } from "../own_state.ts";
 import { requireSync } from "../results.ts";
 import { requireFunction } from "../user_function.ts";
-import { fieldsRead } from "./fields_read.ts";
 
 /** Whether other objects may be in an accumulator. */
 function mayKeep(acc: unknown): boolean {
@@ -28,10 +27,12 @@ export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V
   };
   return {
     first: own.begin,
-    add: (acc, value) => own.keep(reduce(acc, value), value),
+    add: (acc, value) => {
+      const reduced = reduce(acc, value);
+      return reduced === value ? own.begin(reduced) : reduced;
+    },
     merge: reduce,
     keeps: mayKeep,
-    fields: fieldsRead(reducer),
     result: (acc) => acc,
   };
 }
@@ -56,7 +57,7 @@ export function customFold<V, A>(
   const add = (acc: A, value: V): A => {
     const folded = folder(acc, value);
     requireSync("the folder", folded);
-    return own.keep(folded, value);
+    return folded as unknown === value ? own.begin(folded) : folded;
   };
   return {
     first: (value) => add(own.begin(build()), value),
@@ -67,7 +68,6 @@ export function customFold<V, A>(
       return merged;
     },
     keeps: mayKeep,
-    fields: fieldsRead(folder),
     result: (acc) => acc,
   };
 }
