@@ -9,8 +9,14 @@ const CODES = {
   TOPIC_ALREADY_EXISTS: 36,
   INVALID_REPLICATION_FACTOR: 38,
   INVALID_CONFIG: 40,
+  INVALID_REQUEST: 42,
   POLICY_VIOLATION: 44,
 } as const;
+
+const NODE_ID = 1;
+
+/** The protocol's number for a broker as something that has settings. */
+const BROKER = 4;
 
 export type Code = keyof typeof CODES;
 
@@ -39,7 +45,6 @@ export class FakeTopics {
 
   #connection(): KafkaConnection {
     const broker = {
-      nodeId: 1,
       metadata: ([topic]: string[]) => Promise.resolve(this.#look(topic)),
       createTopics: ({ topics: [asked], validateOnly = false }: {
         topics: AskedTopic[];
@@ -59,6 +64,9 @@ export class FakeTopics {
     return {
       anyBroker: () => Promise.resolve(broker),
       controller: () => Promise.resolve(broker),
+      metadata: () => Promise.resolve({ brokers: [{ nodeId: NODE_ID }] }),
+      broker: (nodeId: number) =>
+        nodeId === NODE_ID ? Promise.resolve(broker) : Promise.reject(new Error("unknown broker")),
       // As the real one does: all again after an error, for a while.
       open: async <R>(ask: () => Promise<R>) => {
         for (let tries = 1;; tries++) {
@@ -92,7 +100,8 @@ export class FakeTopics {
   }
 
   #describe(type: number, name: string) {
-    const settings = type === 4 ? this.brokerSettings : this.#settingsOf(name);
+    if (type === BROKER && name !== String(NODE_ID)) throw errorOfCode(CODES.INVALID_REQUEST);
+    const settings = type === BROKER ? this.brokerSettings : this.#settingsOf(name);
     const configEntries = Array.from(settings, ([configName, configValue]) => ({
       configName,
       configValue,

@@ -36,8 +36,6 @@ export { Buffer };
 
 /** A broker, with what KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {
-  /** Its number in the cluster; `null` as long as that is not known. */
-  readonly nodeId: number | null;
   /** The versions of each request that it knows, by the request's key. */
   readonly versions: BrokerVersions;
   /** Its connections. */

@@ -5,7 +5,7 @@
  */
 import { counted } from "../../core/counted.ts";
 import { type KafkaConnection, kindOf } from "../kafka/connection.ts";
-import type { ConfigEntry, KafkaBroker } from "../kafka/kafkajs.ts";
+import type { ConfigEntry } from "../kafka/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
 import { type KafkaPlace, refuse } from "./place.ts";
 
@@ -229,7 +229,7 @@ async function tryToCreate(
       const { kind } = refusal;
       if (FIXED_SETTINGS.has(kind) && settings < CONFIGS.length - 1) settings++;
       else if (kind === "INVALID_REPLICATION_FACTOR" && replicationFactor === DEFAULT_FACTOR) {
-        const factor = await defaultFactor(broker);
+        const factor = await defaultFactor(connection);
         if (factor === null) return refusal;
         replicationFactor = factor;
       } else return refusal;
@@ -248,11 +248,16 @@ function refusalOf(error: unknown): Refusal {
   return { kind, error: first };
 }
 
-/** How many replicas the broker gives a topic where nothing is said of it; `null` if it does not say. */
-async function defaultFactor(broker: KafkaBroker): Promise<number | null> {
+/**
+ * How many replicas brokers give a topic where nothing is said of it; `null` if they do not say. Only a
+ * broker itself is asked for its settings, by its number.
+ */
+async function defaultFactor(connection: KafkaConnection): Promise<number | null> {
   const name = "default.replication.factor";
+  const { brokers: [{ nodeId }] } = await connection.metadata();
+  const broker = await connection.broker(nodeId);
   const { resources: [{ configEntries }] } = await broker.describeConfigs({
-    resources: [{ type: BROKER_RESOURCE, name: String(broker.nodeId), configNames: [name] }],
+    resources: [{ type: BROKER_RESOURCE, name: String(nodeId), configNames: [name] }],
   });
   const value = configEntries.find(({ configName }) => configName === name)?.configValue;
   return value === undefined || value === null ? null : Number(value);
