@@ -156,7 +156,7 @@ export class BrokerRounds {
       isolation: input.isolation,
     }, session);
     if (this.#session.isOver(answer.errorCode)) return this.#session.reset();
-    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode);
+    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
     this.#session.answered(answer.sessionId);
     if (answer.clientSideThrottleTime > 0 && answer.partitions.length === 0) {
       return this.#loseSight(); // it has not even looked
@@ -181,7 +181,7 @@ export class BrokerRounds {
         this.#session.touch(state);
       } else {
         this.#session.remove(state);
-        this.#host.hand(state, errorOfCode(answer.errorCode));
+        this.#host.hand(state, errorOfCode(answer.errorCode, "Fetch"));
       }
     }
   }

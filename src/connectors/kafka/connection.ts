@@ -45,6 +45,7 @@ const VAGUE_TYPES: ReadonlySet<string> = new Set([
   "UNKNOWN",
   "INVALID_REQUEST",
   "UNSUPPORTED_VERSION",
+  "UNSUPPORTED_COMPRESSION_TYPE",
   "KAFKAJS_UNKNOWN_ERROR_CODE",
 ]);
 
@@ -57,6 +58,7 @@ const FATAL_TYPES: ReadonlySet<string> = new Set([
   "UNSUPPORTED_SASL_MECHANISM",
   "INVALID_TOPIC_EXCEPTION",
   "UNSUPPORTED_VERSION",
+  "UNSUPPORTED_COMPRESSION_TYPE",
 ]);
 
 /** Whether an error of KafkaJS will be the same the next time. */
@@ -199,7 +201,9 @@ export class KafkaConnection {
     if (missing.length > 0) {
       throw new MissingTopicError(this.#brokers, missing.map(({ topic }) => topic));
     }
-    for (const { errorCode } of topics) if (errorCode !== 0) throw errorOfCode(errorCode);
+    for (const { errorCode } of topics) {
+      if (errorCode !== 0) throw errorOfCode(errorCode, "Metadata");
+    }
     return await ask(); // a leader may not know yet of a topic that is there
   }
 
@@ -211,7 +215,7 @@ export class KafkaConnection {
   async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     const view = (await this.#fresh()).topics.get(topic);
     if (view === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
-    if (view.errorCode !== 0) throw errorOfCode(view.errorCode);
+    if (view.errorCode !== 0) throw errorOfCode(view.errorCode, "Metadata");
     return view.leaders;
   }
 

@@ -90,7 +90,7 @@ export async function fetchRecords(
 ): Promise<FetchedPartition[]> {
   const session = { ...NO_SESSION, topics: partitions };
   const response = await fetchInSession(broker, partitions, options, session);
-  if (response.errorCode !== 0) throw errorOfCode(response.errorCode);
+  if (response.errorCode !== 0) throw errorOfCode(response.errorCode, "Fetch");
   return response.partitions;
 }
 

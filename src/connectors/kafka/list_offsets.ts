@@ -58,7 +58,7 @@ export async function listOffsets(
   for (const each of offsets) {
     const name = positionName(each);
     if (each.errorCode === 0) listed.found.set(name, each.offset);
-    else listed.failed.set(name, errorOfCode(each.errorCode));
+    else listed.failed.set(name, errorOfCode(each.errorCode, "ListOffsets"));
   }
   return listed;
 }

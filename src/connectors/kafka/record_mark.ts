@@ -50,7 +50,7 @@ export async function hasOtherRecord(
     { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolation: "read_uncommitted" },
   );
   if (answer.errorCode === OFFSET_OUT_OF_RANGE) return false;
-  if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode);
+  if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
   for (const batch of readBatches(answer.records, false)) {
     if (batch.lastOffset < mark.offset) continue;
     const bytes = await decompress(codecOf(batch.attributes), batch.records, LARGEST_UNPACKED);

@@ -78,7 +78,7 @@ export class TopicWatch {
     for (const { topic, topicId, errorCode } of topics) {
       const problem = errorCode === 0
         ? this.#otherId(topic, topicId)
-        : Object.assign(errorOfCode(errorCode), { topic });
+        : Object.assign(errorOfCode(errorCode, "Metadata"), { topic });
       if (problem !== null) problems.set(topic, problem);
       // A broker of a cluster that is being upgraded may not say it yet.
       else if (topicId !== null) this.#ids.set(topic, topicId);

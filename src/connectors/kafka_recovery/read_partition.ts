@@ -42,7 +42,7 @@ export async function* readPartition(
       { topic, topicId: null, partition, offset: at, maxBytes: FETCH_BYTES },
       { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES, isolation: "read_committed" },
     );
-    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode);
+    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
     const batches = readBatches(answer.records, true);
     if (batches.length === 0) {
       // What was between here and the end has been compacted away.

@@ -93,6 +93,19 @@ Deno.test("a broker that fails at InitProducerId is reported with the request an
   assertStringIncludes(error.message, `set "enable.idempotence" to false`);
 });
 
+Deno.test("a broker that does not take a codec ends the run at once, with the request", async () => {
+  const UNSUPPORTED_COMPRESSION_TYPE = 76;
+  await using broker = new FakeBroker(options({
+    answers: { Produce: ({ version }) => producedAnswer(version, UNSUPPORTED_COMPRESSION_TYPE) },
+  }));
+  await assertRejects(
+    () => writeTo(broker, { "compression.type": "lz4" }),
+    Error,
+    `cannot write to topic "${FAKE_TOPIC}": Produce: `,
+  );
+  assertEquals(broker.asked("Produce").length, 1);
+});
+
 Deno.test("a broker that has dropped our versions of Produce is refused, and not asked", async () => {
   await using broker = new FakeBroker(options({ versions: { Produce: [9, 13] } }));
   await assertRejects(
