@@ -650,7 +650,20 @@ Deno.test("KafkaMessageInputConfig gives headers, timestamp, topic, partition an
   );
   assertEquals(Object.getPrototypeOf(first.headers), null);
   assertEquals(
-    [first, second].map(({ headers: _, key, value, ...rest }) => ({
+    first.rawHeaders.map(([name, value]) => [name, asText(value)]),
+    [
+      ["trace", "1"],
+      ["list", "a"],
+      ["list", ""],
+      ["list", "ü"],
+      ["constructor", "c"],
+      ["toString", "t"],
+      ["toString", "t2"],
+      ["__proto__", "p"],
+    ],
+  );
+  assertEquals(
+    [first, second].map(({ headers: _, rawHeaders: __, key, value, ...rest }) => ({
       key: asText(key),
       value: asText(value),
       ...rest,
@@ -661,6 +674,7 @@ Deno.test("KafkaMessageInputConfig gives headers, timestamp, topic, partition an
     ],
   );
   assertEquals(Object.keys(second.headers), []);
+  assertEquals(second.rawHeaders, []);
 });
 
 /** Sends records in one compressed batch. */
