@@ -54,13 +54,15 @@ export class QueueBound {
   get room(): number {
     const limit = this.#limit;
     if (this.#items === 0) return Math.max(1, Math.min(limit, this.#roomInBytes()));
-    // Filled up only once half of it is gone: items that come one by one cost more.
-    return this.#items * 2 > limit ? 0 : Math.min(limit - this.#items, this.#roomInBytes());
+    return this.#hasRoomAt(this.#items) ? Math.min(limit - this.#items, this.#roomInBytes()) : 0;
   }
 
-  /** The producer goes through `items` for this queue: if that is all there is room for, it may have more. */
+  /**
+   * The producer goes through `items` for this queue. If that is all there is room for, or leaves no room
+   * for others, it may have more.
+   */
   offered(items: number): void {
-    if (items < this.room) return;
+    if (items < this.room && this.#hasRoomAt(this.#items + items)) return;
     // Nothing came of what was offered before: a filter lets little through, and the consumer waits.
     if (this.#hadMore && this.#items === 0) this.#grow();
     this.#hadMore = true;
@@ -96,6 +98,11 @@ export class QueueBound {
     if (!emptied) return;
     if (this.#hadMore) this.#grow();
     this.#hadMore = false;
+  }
+
+  /** It is filled up only once half of it is gone: items that come one by one cost more. */
+  #hasRoomAt(items: number): boolean {
+    return items * 2 <= this.#limit;
   }
 
   #grow(): void {

@@ -64,6 +64,21 @@ Deno.test("QueueBound grows where the producer drops most of what it goes throug
   assertEquals(bound.room, 16); // twice for what was taken, twice where nothing came
 });
 
+Deno.test("QueueBound grows for a producer whose batches leave no room, though none fills it", () => {
+  const { bound } = queue({ items: 100 });
+  const put: number[] = [];
+  for (let n = 0; n < 8; n++) {
+    let items = 0;
+    for (; bound.room > 0; items += 3) {
+      bound.offered(3);
+      bound.added(3, 8);
+    }
+    bound.taken(items);
+    put.push(items);
+  }
+  assertEquals(put, [3, 3, 3, 6, 9, 18, 33, 51]);
+});
+
 Deno.test("QueueBound does not grow while the consumer leaves something", () => {
   const { fill, take, waiting } = queue();
   for (let n = 0; n < 5; n++) {
