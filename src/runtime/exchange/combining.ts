@@ -90,7 +90,8 @@ export class Combining implements Outgoing {
     const keys = this.#growing.size;
     const most = Math.min(MOST_KEYS, Math.max(FEW_KEYS, this.#target.room));
     if (keys < most && this.#values < MOST_VALUES && this.#bytes < MOST_BYTES) return;
-    if (this.#values < keys * WORTH_IT) this.#direct = TRY_AGAIN;
+    // Fewer keys are sent for lack of room: that they have not come twice yet says nothing.
+    if (keys >= MOST_KEYS && this.#values < keys * WORTH_IT) this.#direct = TRY_AGAIN;
     this.#flush();
   }
 

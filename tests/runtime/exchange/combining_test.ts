@@ -78,6 +78,18 @@ Deno.test("Combining sends fewer keys at once to a target with little room, but 
   }
 });
 
+Deno.test("Combining goes on combining after it has sent few keys for lack of room", () => {
+  const { combining: end, target, sent } = combining(counts);
+  target.room = 1; // as at the beginning
+  end.push(Array.from({ length: 400 }, (_, i) => [`k${i}`, 1]));
+  assertEquals(sums(sent), { batches: 1, items: 400, values: 400 });
+  target.room = 8192;
+  for (const batch of batches(30_000, 400)) end.push(batch);
+  assertEquals(sent.length, 1);
+  end.push({ kind: "end", stopped: false });
+  assertEquals(sums(sent.slice(1, 2)), { batches: 1, items: 400, values: 30_000 });
+});
+
 Deno.test("Combining holds back no more than some MiB, since a partial result may hold all of it", () => {
   const { combining: end, sent } = combining();
   const large = (): [string, Uint8Array][] => [["k", new Uint8Array(3 << 20)]];
