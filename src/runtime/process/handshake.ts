@@ -18,7 +18,6 @@
  *
  * @module
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
 import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
 
@@ -52,7 +51,7 @@ export interface Claim {
   /** Which worker it says it is. */
   readonly worker: WorkerIndex;
   /** Whether it has proved that it knows the key. */
-  isProved(key: string): boolean;
+  isProved(key: string): Promise<boolean>;
   /** Proves to it that this process knows the key too. */
   answer(key: string): Promise<void>;
 }
@@ -66,7 +65,8 @@ export function createKey(): string {
  * The connecting side: proves itself, and makes sure that the other end is who it should be.
  *
  * @param worker Which worker this process is.
- * @param ms How long the other end may take, in milliseconds.
+ * @param options `ms`: how long the other end may take, in milliseconds. `meanwhile` is called while
+ * it is at work.
  * @returns Whether the other end has proved itself; `false` where it hung up before.
  * @throws {Error} If it gives a wrong proof, or none in time. The connection is left open.
  */
@@ -74,17 +74,18 @@ export async function introduce(
   conn: Deno.Conn,
   key: string,
   { version, listener, worker }: Purpose & { readonly worker: WorkerIndex },
-  ms: number = ANSWER_MS,
+  { ms = ANSWER_MS, meanwhile }: { readonly ms?: number; readonly meanwhile?: () => void } = {},
 ): Promise<boolean> {
   let isProved = false;
   const shaken = async () => {
     const nonce = await readBytes(conn, NONCE_BYTES);
     if (nonce === null) return;
-    const claim = claimOf(version, worker);
-    await writeBytes(conn, join(claim, proofOf("connector", key, listener, nonce, claim)));
+    const said = { listener, nonce, claim: claimOf(version, worker) };
+    await writeBytes(conn, join(said.claim, await proofOf("connector", key, said)));
+    meanwhile?.();
     const proof = await readBytes(conn, PROOF_BYTES);
     if (proof === null) return;
-    isProved = timingSafeEqual(proof, proofOf("listener", key, listener, nonce, claim));
+    isProved = await isProofOf("listener", key, said, proof);
     if (isProved) return;
     throw new Error(
       `a process that is not of this run answers in place of ${nameOf(listener)}; it has been ` +
@@ -111,30 +112,57 @@ export async function challenge(conn: Deno.Conn, listener: WorkerIndex): Promise
   if (said === null || !MAGIC.every((byte, i) => said[i] === byte)) return null;
   const claim = said.subarray(0, CLAIM_BYTES);
   const proof = said.subarray(CLAIM_BYTES);
+  const all = { listener, nonce, claim };
   return {
     version: claim[MAGIC.length],
     worker: claim[MAGIC.length + 1] << 8 | claim[MAGIC.length + 2],
-    isProved: (key) => timingSafeEqual(proof, proofOf("connector", key, listener, nonce, claim)),
-    answer: (key) => writeBytes(conn, proofOf("listener", key, listener, nonce, claim)),
+    isProved: (key) => isProofOf("connector", key, all, proof),
+    answer: async (key) => writeBytes(conn, await proofOf("listener", key, all)),
   };
 }
 
-function claimOf(version: number, worker: WorkerIndex): Uint8Array {
+function claimOf(version: number, worker: WorkerIndex): Bytes {
   const head = Uint8Array.of(...MAGIC, version, worker >> 8, worker & 255);
   return join(head, randomBytes(NONCE_BYTES));
 }
 
-/** Every part but the last has one length, so no two transcripts are the same bytes. */
-function proofOf(
-  role: "connector" | "listener",
-  key: string,
-  listener: WorkerIndex,
-  nonce: Uint8Array,
-  claim: Uint8Array,
-): Uint8Array {
-  return createHmac("sha256", Uint8Array.fromHex(key))
-    .update(role).update(Uint8Array.of(listener >> 8, listener & 255)).update(nonce).update(claim)
-    .digest();
+type Role = "connector" | "listener";
+
+/** What both have said, as far as a proof is about it. */
+interface Said {
+  readonly listener: WorkerIndex;
+  readonly nonce: Bytes;
+  readonly claim: Bytes;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+async function proofOf(role: Role, key: string, said: Said): Promise<Bytes> {
+  return new Uint8Array(
+    await crypto.subtle.sign("HMAC", await keyOf(key, "sign"), transcript(role, said)),
+  );
+}
+
+/** Takes as long where it is not. */
+async function isProofOf(role: Role, key: string, said: Said, proof: Bytes): Promise<boolean> {
+  return await crypto.subtle.verify(
+    "HMAC",
+    await keyOf(key, "verify"),
+    proof,
+    transcript(role, said),
+  );
+}
+
+/** Web Crypto, as Node's takes some milliseconds of a start to load. */
+function keyOf(key: string, usage: KeyUsage): Promise<CryptoKey> {
+  const bytes = Uint8Array.fromHex(key);
+  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, [usage]);
+}
+
+/** All parts but the first have one length, and no word is the beginning of the other. */
+function transcript(role: Role, { listener, nonce, claim }: Said): Bytes {
+  const word = new TextEncoder().encode(role);
+  return Uint8Array.of(...word, listener >> 8, listener & 255, ...nonce, ...claim);
 }
 
 function hasHungUp(error: unknown): boolean {
@@ -145,11 +173,11 @@ function nameOf(listener: WorkerIndex): string {
   return listener === COORDINATOR ? "the coordinator" : `worker ${listener}`;
 }
 
-function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+function randomBytes(length: number): Bytes {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
-function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+function join(first: Bytes, second: Bytes): Bytes {
   return Uint8Array.of(...first, ...second);
 }
 
@@ -158,7 +186,7 @@ async function writeBytes(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 }
 
 /** Exactly that many bytes: what comes behind them is for others. `null` where the end comes first. */
-async function readBytes(conn: Deno.Conn, length: number): Promise<Uint8Array | null> {
+async function readBytes(conn: Deno.Conn, length: number): Promise<Bytes | null> {
   const bytes = new Uint8Array(length);
   for (let filled = 0; filled < length;) {
     const read = await conn.read(bytes.subarray(filled));

@@ -62,7 +62,10 @@ export class ControlListener {
     const claim = await challenge(conn, COORDINATOR).catch(() => null);
     if (this.#closed) return; // it has been turned away meanwhile
     const key = claim === null ? undefined : this.#expected.get(claim.worker);
-    if (claim === null || key === undefined || !claim.isProved(key)) return this.#turnAway(conn);
+    const isOurs = claim !== null && key !== undefined && await claim.isProved(key);
+    if (this.#closed) return;
+    // Another connection may have proved the same meanwhile.
+    if (!isOurs || !this.#expected.has(claim.worker)) return this.#turnAway(conn);
     const { worker, version } = claim;
     if (version !== PROTOCOL_VERSION) {
       this.#turnAway(conn);

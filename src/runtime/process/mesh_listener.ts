@@ -109,9 +109,9 @@ export class MeshListener {
       this.#strangers.add(conn);
       // Whatever a stranger sends, it is no fault of the run's.
       const claim = await challenge(conn, this.#index).catch(() => null);
+      const isOurs = claim?.version === MESH_VERSION && await claim.isProved(key);
       if (this.#closed) return; // and with it the connection
       this.#strangers.delete(conn);
-      const isOurs = claim?.version === MESH_VERSION && claim.isProved(key);
       if (!isOurs || !expected.delete(claim.worker)) return conn.close();
       this.#conns.set(claim.worker, conn);
       // It may have gone meanwhile, which shows when it is read from.

@@ -14,12 +14,14 @@ import { WorkerProcess } from "./worker_process.ts";
 
 /** Connects to the coordinator, which listens since before this process; `null` if that has gone. */
 async function connect(
-  { address, key, index, coordinatorPid }: WorkerBootstrap,
+  { address, key, index, folder, coordinatorPid }: WorkerBootstrap,
 ): Promise<Deno.Conn | null> {
   try {
     const conn = await connectTo(address);
     const who = { version: PROTOCOL_VERSION, listener: COORDINATOR, worker: index };
-    return await introduce(conn, key, who) ? conn : null;
+    // To start to watch takes longer than the coordinator's answer.
+    const meanwhile = () => watchCoordinator(coordinatorPid, folder);
+    return await introduce(conn, key, who, { meanwhile }) ? conn : null;
   } catch (error) {
     const isClosed = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.ConnectionRefused;
@@ -34,18 +36,16 @@ async function main(): Promise<void> {
   Deno.env.delete(WORKER_ENV); // it holds a secret that the flow has no use for
   markAsWorker();
   const given: WorkerBootstrap = JSON.parse(bootstrap);
-  const { folder, coordinatorPid } = given;
   const conn = await connect(given);
   if (conn !== null) {
     const link = new ControlLink<ToWorker, ToCoordinator>(conn);
-    const process = new WorkerProcess(link, folder);
+    const process = new WorkerProcess(link, given.folder);
     followSignals(link);
     failOnUncaught(process);
-    watchCoordinator(coordinatorPid, folder);
     await process.follow();
   }
   // Done, or the coordinator has gone, and perhaps before the folder could be removed.
-  await removeFolder(folder);
+  await removeFolder(given.folder);
   // Whatever the flow left running; without a coordinator there is nobody to serve. The code is the
   // one that the flow has set as Deno.exitCode or process.exitCode, else 0.
   Deno.exit();

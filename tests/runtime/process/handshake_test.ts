@@ -49,7 +49,7 @@ Deno.test("both sides of a handshake know each other, and say nothing more", asy
   const key = createKey();
   const introduced = introduce(pair.connector, key, WHO);
   const claim = await challenge(pair.listener, 7);
-  assertEquals([claim!.version, claim!.worker, claim!.isProved(key)], [3, 258, true]);
+  assertEquals([claim!.version, claim!.worker, await claim!.isProved(key)], [3, 258, true]);
   await claim!.answer(key);
   assertEquals(await introduced, true);
   await pair.listener.write(Uint8Array.of(1));
@@ -66,7 +66,7 @@ Deno.test("a claim is not proved by another key, or for another listener", async
     const key = createKey();
     const introduced = introduce(pair.connector, key, WHO);
     const claim = await challenge(pair.listener, listener);
-    assertEquals(claim!.isProved(isSameKey ? key : createKey()), false);
+    assertEquals(await claim!.isProved(isSameKey ? key : createKey()), false);
     pair.listener.close();
     assertEquals(await introduced, false); // nobody has proved anything to it
   }
@@ -94,7 +94,7 @@ Deno.test("no byte of a claim can be changed, nor of its proof", async () => {
       const bytes = said.slice();
       if (changed >= 0) bytes[changed] ^= 1;
       await pair.connector.write(bytes);
-      assertEquals((await claiming)!.isProved(key), changed === -1, `byte ${changed}`);
+      assertEquals(await (await claiming)!.isProved(key), changed === -1, `byte ${changed}`);
     }
   } finally {
     crypto.getRandomValues = getRandomValues;
@@ -112,7 +112,7 @@ Deno.test("a claim that was heard once is worth nothing on another connection", 
   using second = await Pair.open();
   const claiming = challenge(second.listener, 7);
   await second.connector.write(heard);
-  assertEquals((await claiming)!.isProved(key), false);
+  assertEquals(await (await claiming)!.isProved(key), false);
 });
 
 Deno.test("an answer that was heard once is worth nothing on another connection", async () => {
@@ -161,7 +161,7 @@ Deno.test("neither side ever sends the key, nor the same bytes twice", async () 
 Deno.test("a handshake does not wait for ever, and names who says nothing", async () => {
   using pair = await Pair.open();
   await assertRejects(
-    () => introduce(pair.connector, createKey(), WHO, 20),
+    () => introduce(pair.connector, createKey(), WHO, { ms: 20 }),
     Error,
     "worker 7 did not prove itself within 0.02 s",
   );
