@@ -10,7 +10,8 @@ import { createCopier, isFlat, isObject, mayHold } from "../core/value_copy.ts";
 export interface OwnState {
   /**
    * A state to begin with, or one that is the value itself. What it is made from may be others'
-   * too: one object for all keys, an item.
+   * too: one object for all keys, an item. Steps compare state and value in line, before they call
+   * this: a call for each value costs 4 ns of 90.
    */
   begin<S>(state: S): S;
   /** What to give out while `state` is kept: a copy where it may share an object with the state. */

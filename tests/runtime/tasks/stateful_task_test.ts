@@ -14,6 +14,17 @@ import { TestClock } from "../../support/test_clock.ts";
 
 const snapshot = () => null;
 
+/** A step whose values give nothing. */
+const SILENT = {
+  kind: "stateful" as const,
+  name: { given: "step" },
+  single: false,
+  quiet: false,
+  combiner: null,
+  upstreams: [],
+  begin: () => () => ({ onItem: () => {}, snapshot }),
+};
+
 /** Emits what it got, some time after it came. */
 function delayed(clock: TestClock, ms: number): BuildLogic<string, string, null> {
   return () => {
@@ -305,18 +316,9 @@ Deno.test("a stateful step sends its last items before the end when they take se
 });
 
 Deno.test("a stateful step that works long on values that give nothing says that there is something", () => {
-  const node = {
-    kind: "stateful" as const,
-    name: { given: "step" },
-    single: false,
-    quiet: false,
-    combiner: null,
-    upstreams: [],
-    begin: () => () => ({ onItem: () => {}, snapshot }),
-  };
   const [input, output] = [roomyChannel(), roomyChannel()];
   const host = taskHost();
-  const task = new StatefulTask("step", node, input, plainOutlet(output), host, 0);
+  const task = new StatefulTask("step", SILENT, input, plainOutlet(output), host, 0);
   const put = (...messages: Message[]) => {
     for (const message of messages) input.push(message);
     while (task.run());
@@ -331,19 +333,10 @@ Deno.test("a stateful step that works long on values that give nothing says that
 });
 
 Deno.test("a stateful step is given more values at once while it works them off fast", () => {
-  const node = {
-    kind: "stateful" as const,
-    name: { given: "step" },
-    single: false,
-    quiet: false,
-    combiner: null,
-    upstreams: [],
-    begin: () => () => ({ onItem: () => {}, snapshot }),
-  };
   const [input, output] = [new Channel(), new Channel()];
   const host = { ...taskHost(), pace: new Pace() };
   const outlet = new Outlet(null, [output], host.pace, { emit: () => {}, epochEnd: () => {} });
-  const task = new StatefulTask("step", node, input, outlet, host, 0);
+  const task = new StatefulTask("step", SILENT, input, outlet, host, 0);
   let given = 0;
   for (let round = 0; round < 60; round++) {
     host.pace.begin(0);
