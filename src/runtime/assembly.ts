@@ -19,6 +19,7 @@ import { Outlet } from "./outlet.ts";
 import {
   combinerBehind,
   goesByTime,
+  type HeadNode,
   idOf,
   type Plan,
   type PortNode,
@@ -32,7 +33,7 @@ import { SourceTask } from "./tasks/source_task.ts";
 import { StatefulTask } from "./tasks/stateful_task.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
 
-/** The bytes that all channels of a worker hold together, and that are on their way from it to others. */
+/** All channels of a worker hold this many bytes together. As many may be on their way to others. */
 const WAITING_BYTES = 64 << 20;
 
 /** What the tasks of a worker are made of. */
@@ -76,7 +77,9 @@ export function assemble(parts: Parts): Tasks {
 class Assembly {
   readonly #parts: Parts;
   readonly #exchanges: readonly ExchangeNode[];
-  readonly #inputs = new Map<PortNode, Incoming[]>();
+  readonly #channelBytes: number;
+  readonly #inputs = new Map<HeadNode, Incoming[]>();
+  readonly #sinkInputs = new Map<CaptureNode, Channel>();
   readonly #keyed = new Map<StepId, KeyedStep>();
   readonly #stateful: StatefulTask[] = [];
 
@@ -84,6 +87,8 @@ class Assembly {
     this.#parts = parts;
     this.#exchanges = parts.plan.stages.map(({ head }) => head)
       .filter((head) => head.kind === "exchange");
+    const channels = parts.plan.stages.reduce((sum, { ports }) => sum + ports.length, 0);
+    this.#channelBytes = Math.min(CHANNEL_BYTES, WAITING_BYTES / channels);
   }
 
   make(): Tasks {
@@ -104,7 +109,7 @@ class Assembly {
     const { plan, readers, host, epoch } = this.#parts;
     const { head } = stage;
     const id: StepId = idOf(plan, head);
-    const inputs = this.#inputs.get(head as PortNode) ?? [];
+    const inputs = this.#inputs.get(head) ?? [];
     const outlet = this.#outlet(stage);
     const tellsActivity = goesByTime(plan.graph);
     switch (head.kind) {
@@ -130,7 +135,7 @@ class Assembly {
 
   #sink(node: CaptureNode): SinkTask {
     const { plan, writers, counter, host, epoch } = this.#parts;
-    const [input] = this.#inputs.get(node)! as Channel[];
+    const input = this.#sinkInputs.get(node)!;
     const onWrite = (items: number) => counter.add(node, items);
     return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, { epoch, onWrite });
   }
@@ -151,15 +156,14 @@ class Assembly {
 
   #channel(port: PortNode): Outgoing {
     const channel = this.#newChannel();
-    this.#inputs.set(port, [...this.#inputs.get(port) ?? [], channel]);
+    if (port.kind === "capture") this.#sinkInputs.set(port, channel);
+    else this.#inputs.set(port, [...this.#inputs.get(port) ?? [], channel]);
     return channel;
   }
 
   #newChannel(): Channel {
-    const { plan, host: { pace } } = this.#parts;
-    const channels = plan.stages.reduce((sum, { ports }) => sum + ports.length, 0);
-    const bytes = Math.min(CHANNEL_BYTES, WAITING_BYTES / channels);
-    return new Channel({ bytes, now: () => pace.now });
+    const { pace } = this.#parts.host;
+    return new Channel({ bytes: this.#channelBytes, now: () => pace.now });
   }
 
   /** The channels of an exchange: out to all workers, and in from all. */
