@@ -105,7 +105,7 @@ export class Channel implements Outgoing, Incoming {
     this.#bound.offered(items);
   }
 
-  /** Whoever takes from here takes about so many items at once: no fewer may wait. */
+  /** The consumer takes about this many items at once, so no fewer may wait. */
   takesAtOnce(items: number): void {
     this.#bound.takesAtOnce(items);
   }

@@ -15,7 +15,7 @@ const LARGEST = 1 << 20;
  * clock a round.
  */
 export class Pace {
-  /** The most items for one piece of work. Begins with one: nobody knows how long it takes. */
+  /** The most items for one piece of work. Begins with one: how long that takes is not known. */
   items = 1;
   /** When the round began, in milliseconds of the monotonic clock. */
   now = 0;
@@ -27,7 +27,7 @@ export class Pace {
     this.#most = 0;
   }
 
-  /** A task works on so many items in this round. */
+  /** A task works on this many items in this round. */
   works(items: number): void {
     if (items > this.#most) this.#most = items;
   }

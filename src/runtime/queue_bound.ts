@@ -4,7 +4,7 @@
  * The end of an epoch, and a stop, wait behind all that is queued. So a queue holds what its consumer
  * works off in a tenth of a second, whatever that is: it starts with one item, grows while the consumer
  * empties it though the producer had more, and shrinks to what was worked off in that time where items
- * stay behind. (Linux bounds its network queues alike: Herbert, "Byte Queue Limits", 2011; Nichols,
+ * stay behind. (Linux bounds its network queues likewise: Herbert, "Byte Queue Limits", 2011; Nichols,
  * Jacobson, "Controlling Queue Delay", 2012.) Items that are large are bounded by their bytes, too.
  *
  * @module
@@ -34,7 +34,7 @@ export class QueueBound {
   readonly #most: QueueBoundOptions;
   #items = 0;
   #bytes = 0;
-  #itemBytes = 0; // of an item of late, rather too many
+  #itemBytes = 0; // of a recent item; too many rather than too few
   #limit: number;
   #least = 1;
   #worked = Infinity; // items that are worked off in QUEUE_MS, where that is known
@@ -68,13 +68,13 @@ export class QueueBound {
     this.#hadMore = true;
   }
 
-  /** The consumer takes so many at once: no fewer may wait for it. */
+  /** The consumer takes this many at once, so no fewer may wait for it. */
   takesAtOnce(items: number): void {
     this.#least = items;
     if (this.#limit < items) this.#limit = Math.min(items, this.#most.items);
   }
 
-  /** Items were put into the queue, of about so many bytes each. */
+  /** Items were put into the queue, each of about `itemBytes`. */
   added(items: number, itemBytes: number): void {
     if (this.#items === 0) this.#since = this.#most.now();
     this.#items += items;

@@ -59,7 +59,7 @@ export class TaskLoop {
     this.#wake();
   }
 
-  /** Ends the loop with an error. Says whether it is the first. */
+  /** Ends the loop with an error. Returns whether it is the first. */
   fail(error: unknown): boolean {
     const isFirst = this.#failure === null;
     this.#failure ??= { error };

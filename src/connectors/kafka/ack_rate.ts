@@ -1,9 +1,10 @@
 /**
  * How much may wait for brokers that acknowledge slowly.
  *
- * The end of an epoch waits until everything before it has been acknowledged. So what waits is bounded
- * by the time that takes, too: a second. Rounds that take their time whatever is in them still grow, as
- * long as they take less than half of that: a second then sees more than twice what one of them had.
+ * The end of an epoch waits until everything before it has been acknowledged. So what waits is also
+ * bounded by time: it should be acknowledged within a second. A round may take equally long with any
+ * number of records. It still grows while it takes less than half a second: more than twice its bytes
+ * may wait then.
  *
  * @module
  */
@@ -23,7 +24,7 @@ export class AckRate {
     this.#most = most;
   }
 
-  /** The bytes that may wait. Before the first acknowledgement few: nobody knows how long it takes. */
+  /** The bytes that may wait: the least before the first acknowledgement, as the rate is not known. */
   get ahead(): number {
     const ahead = (this.#bytesPerMs ?? 0) * AHEAD_MS;
     return Math.min(this.#most, Math.max(this.#least, ahead));

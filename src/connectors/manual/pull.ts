@@ -37,7 +37,7 @@ const BATCH = 1024;
 /** The asynchronous iterators of a step are asked for no more once their items take about these bytes. */
 const AHEAD_BYTES = 4 << 20;
 
-/** One item of so many is measured, and stands for those after it. */
+/** One item in this many is measured, and stands for those after it. */
 const MEASURE_EVERY = 16;
 
 /** A batch should take no longer than this, so that a slow iterable's items go out soon. */

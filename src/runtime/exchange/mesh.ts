@@ -1,11 +1,11 @@
 /**
  * The channels of a worker from and to all others.
  *
- * Each is bounded by credits: a sender may have so many items and bytes on their way that the receiver
- * has not taken out of its channel yet, and not more. So whoever reads the transport never has to stop
- * because one channel is full, and no channel can hold up another that shares its socket (as in Apache
- * Flink: Kruber, Nowojski, "A Deep-Dive into Flink's Network Stack", 2019). How many that is follows the
- * pace of the receiver, as with any queue (`queue_bound.ts`).
+ * Credits bound the items and bytes that a sender has on their way and the receiver has not taken out
+ * of its channel yet. So the transport is read although a channel is full, and no channel can hold up
+ * another that shares its socket (as in Apache Flink: Kruber, Nowojski, "A Deep-Dive into Flink's
+ * Network Stack", 2019). The bound follows the pace of the receiver, as with any queue
+ * (`queue_bound.ts`).
  *
  * @module
  */
@@ -128,7 +128,7 @@ export class RemoteSender {
     return this.#bound.room;
   }
 
-  /** The sender goes through so many items, some of which may be for the peer. */
+  /** The sender goes through `items`, some of which may be for the peer. */
   offered(items: number): void {
     this.#bound.offered(items);
   }
@@ -147,7 +147,7 @@ export class RemoteSender {
     this.#send(encodeFrame({ ...message, exchange: this.#exchange }));
   }
 
-  /** The peer has taken so many more batches. `emptied`: whether it had nothing left meanwhile. */
+  /** The peer has taken `batches` more. `emptied`: whether it had nothing left meanwhile. */
   credit(batches: number, emptied: boolean): void {
     let items = 0;
     for (const count of this.#onTheWay.splice(0, batches)) items += count;
