@@ -17,6 +17,9 @@ export type OutletState =
   /** A channel is full. */
   | "blocked";
 
+/** Where more comes of items than they are, about this goes into a batch: larger ones are slower. */
+const MANY_OUTS = 2048;
+
 /** Runs batches through a stage's loop and into its channels, as far as those have room. */
 export class Outlet {
   readonly #chain: Chain | null;
@@ -30,6 +33,7 @@ export class Outlet {
   #epoch: Epoch = 0;
   #idle = false; // whether there is nothing to read, as it was told last
   #filledRoom = false; // whether the last items were all that there was room for
+  #outsOfOne = 1; // that an item has become of late, rather too many; 1 where fewer
   #someIdle = false; // whether one of the channels may have been told so, and nothing else since
 
   /**
@@ -52,9 +56,19 @@ export class Outlet {
     this.#onEpochEnd = on.epochEnd;
   }
 
-  /** How many items to send at once now: as many as there is room for, and no more than the pace. */
+  /**
+   * How many items to send at once now: as many as there is room for what becomes of them, and no more
+   * than the pace. All that are sent belong to the epoch, so its end waits for what becomes of them.
+   */
   get room(): number {
-    let room = this.#pace.items;
+    const { items } = this.#pace;
+    const outs = this.#roomForOuts();
+    const each = this.#outsOfOne;
+    return Math.min(items, each === 1 ? outs : Math.ceil(Math.min(outs, MANY_OUTS) / each));
+  }
+
+  #roomForOuts(): number {
+    let room = Infinity;
     for (const channel of this.#channels) room = Math.min(room, channel.room);
     return room;
   }
@@ -140,7 +154,7 @@ export class Outlet {
 
   #advance(through = 0): void {
     const from = this.#from;
-    const { room } = this;
+    const room = Math.min(this.#pace.items, this.#roomForOuts());
     const to = Math.min(this.#batch.length, from + Math.max(1, room));
     this.#from = this.#chain!(this.#batch, from, to, this.#epoch, this.#outs, room);
     const worked = this.#from - from;
@@ -149,10 +163,15 @@ export class Outlet {
       this.#batch = [];
       this.#from = 0;
     }
+    // Channels count what comes for them, of as many items as there was room for.
+    const offered = Math.ceil(Math.max(worked, through) * this.#outsOfOne);
+    let outs = worked;
     for (let port = 0; port < this.#channels.length; port++) {
       const items = this.#outs[port];
-      this.#channels[port].offered(Math.max(worked, through));
+      if (items.length > outs) outs = items.length;
+      this.#channels[port].offered(offered);
       if (items.length > 0) this.#channels[port].push(items);
     }
+    this.#outsOfOne = Math.max(outs / worked, this.#outsOfOne * 0.875, 1);
   }
 }

@@ -15,6 +15,14 @@ class Backlog {
   #done = 0;
   /** The most that was read and not worked off, since the first items: these are read to learn the pace. */
   most = 0;
+  readonly #inputs: number;
+  readonly #each: number;
+
+  /** Each input item becomes `each` items of the slow step. */
+  constructor(inputs = ITEMS, each = 1) {
+    this.#inputs = inputs;
+    this.#each = each;
+  }
 
   /** Runs a flow whose slow step calls `work`, while the monotonic clock shows what was worked. */
   async run(
@@ -29,20 +37,22 @@ class Backlog {
     } finally {
       performance.now = original;
     }
-    assertEquals(this.#done, ITEMS);
+    assertEquals(this.#done, this.#inputs * this.#each);
   }
 
   /** The slow step is done with an item. */
   readonly work = <T>(item: T): T => {
     this.#ms += ITEM_MS;
     this.#done++;
-    if (this.#done > ITEMS / 4) this.most = Math.max(this.most, this.#read - this.#done);
+    const all = this.#inputs * this.#each;
+    const waiting = this.#read * this.#each - this.#done;
+    if (this.#done > all / 4) this.most = Math.max(this.most, waiting);
     return item;
   };
 
   /** The numbers are read on one worker. */
   *#numbers(worker: number): Generator<[null, number]> {
-    for (; worker === 0 && this.#read < ITEMS; this.#read++) yield [null, this.#read];
+    for (; worker === 0 && this.#read < this.#inputs; this.#read++) yield [null, this.#read];
   }
 }
 
@@ -78,6 +88,19 @@ for (const [name, build] of Object.entries(flows)) {
       const backlog = new Backlog();
       await backlog.run(workers, (numbers) => build(numbers, backlog));
       assert(backlog.most * ITEM_MS < 1_000, `${backlog.most} items waited`);
+    });
+  }
+}
+
+const MANY = 100;
+
+for (const [name, build] of Object.entries(flows)) {
+  for (const workers of [1, 2]) {
+    Deno.test(`${name} behind a flatMap has an input item or two before it, on ${workers} workers`, async () => {
+      const backlog = new Backlog(12, MANY);
+      const many = (n: number) => Array.from({ length: MANY }, (_, i) => n * MANY + i);
+      await backlog.run(workers, (numbers) => build(numbers.flatMap(many), backlog));
+      assert(backlog.most <= 2 * MANY, `${backlog.most} items waited`);
     });
   }
 }
