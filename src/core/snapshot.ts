@@ -39,7 +39,9 @@ function copyOf(value: object, depth: number): unknown {
   if (depth === MAX_DEPTH) return TOO_DEEP;
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) {
-    const copy: Record<string, unknown> = { ...value };
+    const copy: Record<string, unknown> = prototype === null
+      ? Object.assign(Object.create(null), value)
+      : { ...value };
     for (const key in copy) {
       const inner = copy[key];
       if (typeof inner !== "object" || inner === null) continue;

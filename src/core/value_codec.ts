@@ -5,7 +5,7 @@
  * RegExp, binary data, errors, boxed primitives, cycles. What it would change silently is refused
  * instead: class instances. Where there is a choice:
  *
- * - An object without prototype becomes a plain object, Node's Buffer a Uint8Array.
+ * - Node's Buffer becomes a Uint8Array. An object without prototype has none afterwards.
  * - Binary data is copied, without the rest of the buffer that it is a view on, and never refers to
  *   the encoded bytes. Uint8Arrays of up to 512 bytes share buffers of 8 KiB, as those of Node do: mind
  *   `byteOffset`, and do not transfer their buffers. A resizable buffer becomes one of fixed length.
@@ -148,10 +148,13 @@ export class ValueColumn {
 /**
  * The value that {@linkcode encodeValue} was given.
  *
- * @throws {Error} If the bytes are corrupt, cut off, more than one value, or of another version.
+ * @param most The most memory that the value may take, in bytes and beside binary data, by a rough
+ * estimate: a few bytes can stand for a hundred times as many.
+ * @throws {Error} If the bytes are corrupt, cut off, more than one value, or of another version; if the
+ * value would take too much memory.
  */
-export function decodeValue(bytes: Uint8Array): unknown {
-  const reader = new ValueReader(checked(bytes), 1);
+export function decodeValue(bytes: Uint8Array, most = Infinity): unknown {
+  const reader = new ValueReader(checked(bytes), 1, most);
   try {
     const value = reader.value();
     if (!reader.done) throw new Error("there is more behind the value");

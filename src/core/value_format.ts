@@ -34,6 +34,7 @@
  * f9      Error: type (place in ERRORS), then message, stack and cause (values, or e4)
  * fa      graph: a value with cycles, or nested deeply, or large; see below
  * fb      in a graph: varint number of an object met before
+ * fc      object without prototype: as f2
  * ```
  *
  * A varint has 7 bits a byte, lowest first, the high bit set on all bytes but the last, and at most 5
@@ -41,11 +42,12 @@
  * little-endian.
  *
  * In a graph, objects are numbered from 0 on in the order in which they appear. An array (ee, ef), an
- * object (f2), a Map, a Set and an Error (with its type) appear as the tag alone. What is in them
+ * object (f2, fc), a Map, a Set and an Error (with its type) appear as the tag alone. What is in them
  * follows behind the value, in the order of their numbers and without the tag; there, further objects
  * appear. All other objects (Uint8Array, Date, ...) appear as a whole.
  *
  * What has been written must stay readable: a change to this needs a new version, and a reader of both.
+ * A new tag does not: older readers refuse it, and nothing else.
  *
  * @module
  */
@@ -85,6 +87,7 @@ export const BOXED = 0xf8;
 export const ERROR = 0xf9;
 export const GRAPH = 0xfa;
 export const REFERENCE = 0xfb;
+export const BARE_OBJECT = 0xfc;
 
 /** Up to this many array elements the tag tells. */
 export const MOST_IN_TAG = 7;

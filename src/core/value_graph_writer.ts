@@ -8,6 +8,7 @@
  */
 import { nameOfUnencodable, UnencodableError } from "./unencodable.ts";
 import {
+  BARE_OBJECT,
   ERROR,
   GRAPH,
   KEYED_ARRAY,
@@ -123,6 +124,7 @@ class GraphWriter {
         this.#properties(object);
         break;
       case OBJECT:
+      case BARE_OBJECT:
         this.#properties(object);
         break;
       case MAP: {
@@ -188,7 +190,8 @@ function containerTag(object: object, prototype: unknown): number | undefined {
     if (prototype !== Array.prototype) return undefined;
     return isMatch(object) || hasHoles(object) ? KEYED_ARRAY : LONG_ARRAY;
   }
-  if (prototype === Object.prototype || prototype === null) return OBJECT;
+  if (prototype === Object.prototype) return OBJECT;
+  if (prototype === null) return BARE_OBJECT;
   if (prototype === Map.prototype && isA(mapSize, object)) return MAP;
   if (prototype === Set.prototype && isA(setSize, object)) return SET;
   return undefined;

@@ -10,6 +10,7 @@
 import {
   ARRAY,
   ASCII,
+  BARE_OBJECT,
   BIGINT,
   BIGINT64,
   BINARY,
@@ -29,6 +30,8 @@ import {
   LONG_ARRAY,
   LONG_SHAPE,
   MAP,
+  MOST_KEYS,
+  MOST_SHAPES,
   NEW_SHAPE,
   NOTHING,
   NULL,
@@ -76,6 +79,13 @@ const MOST_IN_SLAB = 512;
 let slab = new Uint8Array(SLAB_BYTES);
 let slabUsed = 0;
 
+/** What an object takes, and each value in it, in bytes: an estimate on the large side. */
+const OBJECT_BYTES = 64;
+const SLOT_BYTES = 32;
+/** The same of a Map or a Set, and of each entry. */
+const TABLE_BYTES = 192;
+const ENTRY_BYTES = 64;
+
 /** In place of a part that an error does not have. */
 const nothing = Symbol("nothing");
 
@@ -87,12 +97,17 @@ export class ValueReader {
   readonly #shapes: Shape[] = []; // of this batch, by number
   #nodes: object[] | undefined; // of the graph that is being read, by number
   #tags: number[] = []; // of those nodes
+  #left: number; // bytes of memory that the rest may take
 
-  /** Reads `bytes` from index `at` on. */
-  constructor(bytes: Uint8Array, at: number) {
+  /**
+   * Reads `bytes` from index `at` on. `most` is how much memory the values may take, in bytes and
+   * beside binary data.
+   */
+  constructor(bytes: Uint8Array, at: number, most = Infinity) {
     this.#bytes = bytes;
     this.#at = at;
     this.#end = bytes.length;
+    this.#left = most;
   }
 
   /** Index of the next byte. */
@@ -151,6 +166,7 @@ export class ValueReader {
       case UTF8: {
         const length = this.#varint();
         const at = this.#take(length);
+        this.#charge(2 * length);
         return decoder.decode(bytes.subarray(at, at + length));
       }
       case UTF16:
@@ -161,6 +177,7 @@ export class ValueReader {
   }
 
   #object(tag: number): unknown {
+    this.#charge(OBJECT_BYTES);
     if (this.#nodes !== undefined) return this.#inGraph(tag, this.#nodes);
     switch (tag) {
       case ARRAY:
@@ -187,6 +204,7 @@ export class ValueReader {
   #shaped(number: number): Record<string, unknown> {
     const shape = this.#shapes[number];
     if (shape === undefined) throw new Error(`there is no shape ${number}`);
+    this.#charge(SLOT_BYTES * shape.keys.length);
     const { read } = shape;
     if (read !== undefined) return read(this);
     const object = {};
@@ -196,6 +214,10 @@ export class ValueReader {
 
   #newShape(): Record<string, unknown> {
     const count = this.#varint();
+    // The table of shapes keeps what it is given, so it must not be more than a writer gives.
+    if (count > MOST_KEYS || this.#shapes.length >= MOST_SHAPES) {
+      throw new Error(`a shape of ${count} keys behind ${this.#shapes.length} others`);
+    }
     const keys: string[] = [];
     for (let i = 0; i < count; i++) keys.push(this.#key());
     this.#shapes.push(shapes.find(keys));
@@ -210,6 +232,8 @@ export class ValueReader {
         return [];
       case OBJECT:
         return {};
+      case BARE_OBJECT:
+        return Object.create(null);
       case MAP:
         return new Map();
       case SET:
@@ -228,19 +252,23 @@ export class ValueReader {
         return this.#fillArray(container as unknown[], this.#varint());
       case KEYED_ARRAY:
         return this.#fillKeyedArray(container as unknown[]);
-      case OBJECT: {
+      case OBJECT:
+      case BARE_OBJECT: {
         const count = this.#varint();
+        this.#charge(ENTRY_BYTES * count);
         for (let i = 0; i < count; i++) setOwn(container, this.#key(), this.value());
         return container;
       }
       case MAP: {
         const count = this.#varint();
+        this.#charge(TABLE_BYTES + ENTRY_BYTES * count);
         const map = container as Map<unknown, unknown>;
         for (let i = 0; i < count; i++) map.set(this.value(), this.value());
         return map;
       }
       case SET: {
         const count = this.#varint();
+        this.#charge(TABLE_BYTES + ENTRY_BYTES * count);
         const set = container as Set<unknown>;
         for (let i = 0; i < count; i++) set.add(this.value());
         return set;
@@ -254,6 +282,7 @@ export class ValueReader {
   }
 
   #fillArray(array: unknown[], length: number): unknown[] {
+    this.#charge(SLOT_BYTES * length);
     for (let i = 0; i < length; i++) array.push(this.value());
     return array;
   }
@@ -261,6 +290,7 @@ export class ValueReader {
   #fillKeyedArray(array: unknown[]): unknown[] {
     const length = this.#varint();
     const count = this.#varint();
+    this.#charge(ENTRY_BYTES * count);
     // An element far behind all others makes V8 keep a table, which is as large as what is in it.
     if (length > 4 * count + 16) array[2 ** 32 - 2] = undefined;
     array.length = length;
@@ -347,6 +377,12 @@ export class ValueReader {
     return node;
   }
 
+  /** Counts memory that is about to be taken. */
+  #charge(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0) throw new Error("they take more memory than is allowed");
+  }
+
   #key(): string {
     const key = this.value();
     if (typeof key !== "string") throw new Error("a key that is no string");
@@ -386,6 +422,7 @@ export class ValueReader {
 
   #bigInt(): bigint {
     const head = this.#varint();
+    this.#charge(2 * head);
     const magnitude = this.#copy(Math.floor(head / 2)).reverse();
     const value = BigInt("0x0" + magnitude.toHex());
     return head % 2 === 1 ? -value : value;
@@ -394,6 +431,7 @@ export class ValueReader {
   #utf16(): string {
     const length = this.#varint();
     const at = this.#take(length * 2);
+    this.#charge(4 * length);
     const parts: string[] = [];
     for (let i = 0; i < length; i += 4096) {
       const units: number[] = [];

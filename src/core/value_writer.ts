@@ -9,6 +9,7 @@
 import { PrimitiveWriter, ROOM } from "./primitive_writer.ts";
 import {
   ARRAY,
+  BARE_OBJECT,
   BINARY,
   BOXED,
   BYTES,
@@ -99,8 +100,12 @@ export class ValueWriter extends PrimitiveWriter {
       return;
     }
     const prototype = Object.getPrototypeOf(value);
-    if (prototype === ObjectPrototype || prototype === null) {
+    if (prototype === ObjectPrototype) {
       this.#plain(value as Record<string, unknown>, depth + 1);
+    } else if (prototype === null) {
+      // Dictionaries, mostly: a shape would be of one object only.
+      const keys = Object.keys(value);
+      this.#withKeys(BARE_OBJECT, value as Record<string, unknown>, keys, depth + 1);
     } else if (prototype === Map.prototype) {
       this.#map(value as Map<unknown, unknown>, depth + 1);
     } else if (prototype === Set.prototype) {
@@ -158,7 +163,7 @@ export class ValueWriter extends PrimitiveWriter {
     if (shape === undefined || !shape.has(keys)) {
       const found = this.#find(keys);
       if (found === undefined) {
-        this.#withKeys(object, keys, depth);
+        this.#withKeys(OBJECT, object, keys, depth);
         return;
       }
       shape = this.#last.next = found;
@@ -166,7 +171,7 @@ export class ValueWriter extends PrimitiveWriter {
     this.#last = shape;
     if (shape.batch !== this.#batch) {
       if (this.#defined.length >= MOST_SHAPES) {
-        this.#withKeys(object, keys, depth);
+        this.#withKeys(OBJECT, object, keys, depth);
         return;
       }
       this.#define(shape, depth);
@@ -200,8 +205,13 @@ export class ValueWriter extends PrimitiveWriter {
     for (const key of shape.keys) this.value(key, depth);
   }
 
-  #withKeys(object: Record<string, unknown>, keys: readonly string[], depth: number): void {
-    this.bytes[this.at++] = OBJECT;
+  #withKeys(
+    tag: number,
+    object: Record<string, unknown>,
+    keys: readonly string[],
+    depth: number,
+  ): void {
+    this.bytes[this.at++] = tag;
     this.varint(keys.length);
     for (const key of keys) {
       this.value(key, depth);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { snapshotOf } from "../../src/core/snapshot.ts";
+import { difference } from "../support/difference.ts";
 
 const ofAProxy = Object.create({ inherited: { at: 1 } }, {
   own: { value: [1], enumerable: true },
@@ -27,6 +28,7 @@ const data: readonly unknown[] = [
 Deno.test("snapshotOf() gives what the value codec gives", () => {
   for (const value of data) {
     assertEquals(snapshotOf(value), decodeValue(encodeValue(value)), Deno.inspect(value));
+    assertEquals(difference(snapshotOf(value), decodeValue(encodeValue(value))), undefined);
   }
   assertEquals((snapshotOf("abc".match(/b/)) as RegExpMatchArray).index, 1);
 });

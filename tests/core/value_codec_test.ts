@@ -8,6 +8,7 @@ import {
   UnencodableError,
 } from "../../src/core/value_codec.ts";
 import { difference } from "../support/difference.ts";
+import { cloned } from "../support/random_value.ts";
 
 const again = <T>(value: T): T => decodeValue(encodeValue(value)) as T;
 
@@ -93,13 +94,13 @@ const kept: readonly [name: string, value: unknown][] = [
 
 for (const [name, value] of kept) {
   Deno.test(`a value by itself and in a batch arrives: ${name}`, () => {
-    const cloned = structuredClone(value);
-    assertEquals(difference(cloned, again(value)), undefined);
+    const expected = cloned(value);
+    assertEquals(difference(expected, again(value)), undefined);
     // A batch long enough for functions to be generated for its shapes.
     const values = Array(50).fill(value);
     const decoded = decodeBatch(batchOf(values));
     assertEquals(decoded.length, 50);
-    for (const each of decoded) assertEquals(difference(cloned, each), undefined);
+    for (const each of decoded) assertEquals(difference(expected, each), undefined);
   });
 }
 
@@ -158,10 +159,25 @@ Deno.test("keys of Object.prototype are own properties and nothing else", () => 
   assertEquals("polluted" in {}, false);
 });
 
-Deno.test("an object without prototype becomes a plain one", () => {
-  const value = again(Object.assign(Object.create(null), { a: 1 }));
-  assertEquals(Object.getPrototypeOf(value), Object.prototype);
-  assertEquals(value, { a: 1 });
+Deno.test("an object without prototype has none afterwards, and its keys are its own", () => {
+  const bare = (...entries: [string, unknown][]) => {
+    const object = Object.create(null);
+    for (const [key, value] of entries) object[key] = value;
+    return object;
+  };
+  const cycle = bare(["b", 1], ["a", bare()]);
+  cycle.self = [cycle];
+  const values = [
+    bare(),
+    bare(["a", 1], ["__proto__", { polluted: 1 }], ["constructor", 2], ["toString", bare()]),
+    [{ headers: bare(["h", [new Uint8Array([1])]]) }, { headers: bare() }],
+    cycle,
+  ];
+  for (const value of values) assertEquals(difference(value, again(value)), undefined);
+  const batch = Array.from({ length: 100 }, () => values).flat();
+  for (const [i, value] of decodeBatch(batchOf(batch)).entries()) {
+    assertEquals(difference(batch[i], value), undefined);
+  }
 });
 
 Deno.test("Node's Buffer becomes a Uint8Array, and may hold the encoded bytes too", () => {
@@ -491,4 +507,57 @@ Deno.test("the bytes are those of the format's description", () => {
   const error = new TypeError("no");
   error.stack = "s";
   assertEquals(hex(error), "01f905826e6f8173e4");
+});
+
+/** Few bytes that stand for much: an array of 200,000 such values. */
+const BOMBS: Record<string, number[]> = {
+  "ones": [1],
+  "empty arrays": [0xc0],
+  "empty Maps": [0xf3, 0],
+  "empty Sets": [0xf4, 0],
+  "empty objects": [0xf2, 0],
+  "objects without prototype": [0xfc, 0],
+  "dates": [0xf5, 0, 0, 0, 0, 0, 0, 0, 0],
+  "long numbers": [0xe8, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f],
+};
+
+for (const [name, bytes] of Object.entries(BOMBS)) {
+  for (const head of [[], [0xfa]]) {
+    Deno.test(`a value of ${name} is refused before it takes more memory than is allowed${head.length > 0 ? ", as a graph" : ""}`, () => {
+      const count = 200_000;
+      const length = [count & 0x7f | 0x80, count >> 7 & 0x7f | 0x80, count >> 14];
+      // In a graph, what is in a container comes behind the value.
+      const each = head.length > 0 && bytes.length === 2 ? bytes.slice(0, 1) : bytes;
+      const encoded = Uint8Array.from([
+        1,
+        ...head,
+        0xee,
+        ...length,
+        ...Array(count).fill(each).flat(),
+      ]);
+      const error = assertThrows(() => decodeValue(encoded, 1 << 20), Error);
+      assertStringIncludes(error.message, "more memory than is allowed");
+    });
+  }
+}
+
+Deno.test("an estimate of memory is no less than what a value takes, and little more than it needs", () => {
+  const positions = Array.from({ length: 1000 }, (_, i) => ({
+    step: "in",
+    role: "input",
+    partition: `topic/${i}`,
+    state: new Uint8Array(30),
+  }));
+  const bytes = encodeValue(positions);
+  assertEquals(decodeValue(bytes, 1000 * 500), positions);
+  assertThrows(() => decodeValue(bytes, 1000 * 100));
+});
+
+Deno.test("shapes that no writer makes are refused, which would fill the reader's table", () => {
+  const keys = Array.from({ length: 49 }, (_, i) => [0x82, 0x61, 0x61 + i % 26]).flat();
+  const refusal = (bytes: number[]) =>
+    assertThrows(() => decodeValue(Uint8Array.from(bytes))).message;
+  assertStringIncludes(refusal([1, 0xf1, 49, ...keys, ...Array(49).fill(0)]), "a shape of 49 keys");
+  const shapes = Array.from({ length: 257 }, () => [0xf1, 0]).flat();
+  assertStringIncludes(refusal([1, 0xee, 0x81, 0x02, ...shapes]), "behind 256 others");
 });

@@ -68,6 +68,29 @@ export function randomText(random: Random): string {
   );
 }
 
+/** What `structuredClone` makes of a value; but an object without prototype has none afterwards. */
+export function cloned(value: unknown): unknown {
+  const clone = structuredClone(value);
+  const seen = new Set<unknown>();
+  const open: [unknown, unknown][] = [[value, clone]];
+  for (let pair = open.pop(); pair !== undefined; pair = open.pop()) {
+    const [original, copy] = pair;
+    if (typeof original !== "object" || original === null || seen.has(original)) continue;
+    seen.add(original);
+    if (Object.getPrototypeOf(original) === null) Object.setPrototypeOf(copy, null);
+    const copies = partsOf(copy as object);
+    for (const [i, part] of partsOf(original).entries()) open.push([part, copies[i]]);
+  }
+  return clone;
+}
+
+function partsOf(value: object): unknown[] {
+  if (value instanceof Map || value instanceof Set) return [...value.entries()].flat();
+  if (value instanceof Error) return [value.cause];
+  if (ArrayBuffer.isView(value)) return [];
+  return Object.keys(value).map((key) => Reflect.get(value, key));
+}
+
 class Generator {
   readonly #random: Random;
   readonly #made: object[] = []; // what cycles may lead back to
