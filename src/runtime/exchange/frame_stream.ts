@@ -9,12 +9,16 @@ import { LONGEST_FRAME } from "./frames.ts";
 /** Bytes that come before each frame. */
 export const FRAME_ROOM = 4;
 
+/** A frame gets memory as its bytes come, beginning with so many: a length is only a claim. */
+const FIRST_BYTES = 1 << 20;
+
 /** Cuts a stream into frames, each with memory of its own. */
 export class FrameSplitter {
   readonly #take: (frame: Uint8Array) => void;
   readonly #length = new Uint8Array(FRAME_ROOM);
   #lengthFilled = 0;
-  #frame: Uint8Array | null = null;
+  #frame: Uint8Array | null = null; // as much of it as there is memory for yet
+  #frameLength = 0;
   #filled = 0;
 
   /** `take` gets each frame as soon as it is whole. */
@@ -37,12 +41,13 @@ export class FrameSplitter {
         if (this.#lengthFilled < FRAME_ROOM) return;
         this.#begin();
       }
-      const frame = this.#frame!;
+      let frame = this.#frame!;
+      if (this.#filled === frame.length) frame = this.#grow(frame);
       const part = bytes.subarray(at, at + frame.length - this.#filled);
       frame.set(part, this.#filled);
       at += part.length;
       this.#filled += part.length;
-      if (this.#filled === frame.length) this.#end(frame);
+      if (this.#filled === this.#frameLength) this.#end(frame);
     }
   }
 
@@ -51,8 +56,15 @@ export class FrameSplitter {
     if (length === 0 || length > LONGEST_FRAME) {
       throw new Error(`a frame of ${counted(length, "byte")} is none of ours`);
     }
-    this.#frame = new Uint8Array(length);
+    this.#frame = new Uint8Array(Math.min(length, FIRST_BYTES));
+    this.#frameLength = length;
     this.#filled = 0;
+  }
+
+  #grow(frame: Uint8Array): Uint8Array {
+    const larger = new Uint8Array(Math.min(this.#frameLength, 2 * frame.length));
+    larger.set(frame);
+    return this.#frame = larger;
   }
 
   #end(frame: Uint8Array): void {

@@ -20,11 +20,16 @@ export class ControlLink<
   readonly #longest: number;
   #closed = false;
 
-  /** Takes the connection over. `longest`: the most bytes that a message may have, for tests. */
-  constructor(conn: Deno.Conn, longest: number = LONGEST_FRAME) {
+  /**
+   * Takes the connection over.
+   *
+   * @param most How much memory a message that is received may take, in bytes and beside binary data.
+   * @param longest The most bytes that a message that is sent may have, for tests.
+   */
+  constructor(conn: Deno.Conn, most = Infinity, longest: number = LONGEST_FRAME) {
     this.#conn = conn;
     this.#longest = longest;
-    this.#messages = readMessages<In>(conn);
+    this.#messages = readMessages<In>(conn, most);
   }
 
   /**
@@ -85,10 +90,11 @@ export class ControlLink<
 /** Messages until the other end closes, or this one does. */
 async function* readMessages<M extends ToWorker | ToCoordinator>(
   conn: Deno.Conn,
+  most: number,
 ): AsyncGenerator<M, void> {
   const buffer = new Uint8Array(64 << 10);
   let messages: M[] = [];
-  const splitter = new FrameSplitter((frame) => messages.push(decodeMessage<M>(frame)));
+  const splitter = new FrameSplitter((frame) => messages.push(decodeMessage<M>(frame, most)));
   for (;;) {
     let read: number | null;
     try {

@@ -8,7 +8,8 @@
  */
 import { systemClock } from "../../core/clock.ts";
 import type { Epoch, WorkerIndex } from "../../core/ids.ts";
-import type { Log, LogLevel } from "../../core/log.ts";
+import { type Log, LOG_LEVELS, type LogLevel } from "../../core/log.ts";
+import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { EpochCoordinator } from "../epochs.ts";
@@ -66,6 +67,13 @@ export interface Job {
   /** How long a graceful stop may take, in milliseconds. */
   readonly stopMs: number;
 }
+
+/**
+ * How long a worker's last words may take to come when its process has ended, and its process to end
+ * when it has hung up, in milliseconds. A process that the flow has started may hold the worker's
+ * socket open, with half a message in it.
+ */
+const LAST_WORDS_MS = 3_000;
 
 /** How long workers that are done get to leave by themselves, in milliseconds. */
 const LEAVE_MS = 10_000;
@@ -278,6 +286,8 @@ export class Coordinator {
       this.#liveness.heard(state.index);
       this.#onMessage(state, message);
     }
+    if (state.phase === "finished" || await within(state.child.exited, LAST_WORDS_MS)) return;
+    this.#done.reject(new Error(`worker ${state.index} has hung up, and its process goes on`));
   }
 
   #onMessage(state: WorkerState, message: ToCoordinator): void {
@@ -342,11 +352,16 @@ export class Coordinator {
         break;
       case "pong":
         break;
+      default: {
+        const { kind }: { kind: string } = message satisfies never;
+        throw new Error(`worker ${index} sent a message of an unknown kind: ${preview(kind)}`);
+      }
     }
   }
 
   #logOf({ index }: WorkerState, line: Extract<ToCoordinator, { kind: "log" }>): void {
     const { level, message, fields } = line;
+    if (!LOG_LEVELS.includes(level)) throw new Error(`worker ${index} logs at no level of ours`);
     const { worker: _, ...others } = fields; // which it is, is not for it to say
     this.#log[level](message, this.#job.workers === 1 ? fields : { worker: index, ...others });
   }
@@ -495,7 +510,7 @@ export class Coordinator {
       : "";
     // What it said last may still be on its way through the socket.
     const last = state.link === null ? Promise.resolve() : state.link.drained();
-    void last.then(() => {
+    void within(last, LAST_WORDS_MS).then(() => {
       if (state.phase === "finished") return; // which was what it said
       const when = state.link === null
         ? "before it could load the flow; Deno says above why"

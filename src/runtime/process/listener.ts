@@ -6,7 +6,7 @@
 import type { WorkerIndex } from "../../core/ids.ts";
 import { ControlLink } from "./control_link.ts";
 import { challenge, COORDINATOR } from "./handshake.ts";
-import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
+import { MOST_OF_WORKER, PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
 import { listen, type RunFolder, type SocketAddress } from "./socket_folder.ts";
 
 type Link = ControlLink<ToCoordinator, ToWorker>;
@@ -79,7 +79,7 @@ export class ControlListener {
     await claim.answer(key).catch(() => {});
     if (!this.#strangers.delete(conn)) return; // the run is over meanwhile
     if (--this.#coming === 0) this.close();
-    onWorker(worker, new ControlLink(conn));
+    onWorker(worker, new ControlLink(conn, MOST_OF_WORKER));
   }
 
   #turnAway(conn: Deno.Conn): void {

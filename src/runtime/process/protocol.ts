@@ -184,12 +184,23 @@ export function encodeMessage(message: ToWorker | ToCoordinator, room = 0): Uint
 }
 
 /**
+ * The most memory that a message of a worker may take at the coordinator, in bytes and beside binary
+ * data: what there is about 500,000 files or partitions. Workers run the flow's code, which must not
+ * cost the coordinator more.
+ */
+export const MOST_OF_WORKER = 256 << 20;
+
+/**
  * Bytes as a message.
  *
- * @throws {Error} If they are none.
+ * @param most The most memory that it may take, in bytes and beside binary data.
+ * @throws {Error} If they are none, or it would take more.
  */
-export function decodeMessage<M extends ToWorker | ToCoordinator>(bytes: Uint8Array): M {
-  const message = decodeValue(bytes) as M | null;
+export function decodeMessage<M extends ToWorker | ToCoordinator>(
+  bytes: Uint8Array,
+  most = Infinity,
+): M {
+  const message = decodeValue(bytes, most) as M | null;
   if (typeof message?.kind !== "string") throw new Error("a control message has no kind");
   return message;
 }

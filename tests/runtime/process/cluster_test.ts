@@ -307,3 +307,31 @@ Deno.test("spawnCluster() names the folder to others only where Deno has no othe
     assertEquals(args.filter((arg) => /[0-9a-f]{64}/.test(arg)), []); // no key
   }
 });
+
+Deno.test("spawnCluster() does not wait for half a message that a worker has left behind", async () => {
+  const printed = new Printed();
+  const stop = new AbortController();
+  const started = performance.now();
+  const options = { exportName: "holds", signal: stop.signal, stopTimeout: { hours: 1 } };
+  const failing = assertRejects(
+    () => spawn("hostile.ts", options, printed),
+    Error,
+    "worker 0 ended with code 0 while it ran",
+  );
+  const [, left] = await printed.match(/^left (\d+)$/m);
+  stop.abort();
+  try {
+    await failing;
+    assertLess(performance.now() - started, 20_000); // and not a minute
+  } finally {
+    Deno.kill(Number(left), "SIGKILL");
+  }
+});
+
+Deno.test("spawnCluster() does not wait for a worker that has hung up and stays", async () => {
+  await assertRejects(
+    () => spawn("hostile.ts", { exportName: "hangsUp" }),
+    Error,
+    "worker 0 has hung up, and its process goes on",
+  );
+});

@@ -15,8 +15,8 @@ async function connected(longest?: number): Promise<Pair> {
   const unix = `${folder}/control`;
   using listener = Deno.listen({ transport: "unix", path: unix });
   const [accepted, connection] = await Promise.all([listener.accept(), connectTo({ unix })]);
-  const coordinator = new ControlLink<ToCoordinator, ToWorker>(accepted, longest);
-  const worker = new ControlLink<ToWorker, ToCoordinator>(connection, longest);
+  const coordinator = new ControlLink<ToCoordinator, ToWorker>(accepted, Infinity, longest);
+  const worker = new ControlLink<ToWorker, ToCoordinator>(connection, Infinity, longest);
   return {
     coordinator,
     worker,

@@ -102,6 +102,19 @@ Deno.test("decodeMessage() gives every message back", () => {
   }
 });
 
+Deno.test("decodeMessage() refuses a message that would take more memory than is allowed", () => {
+  const count = 2_000_000; // of ones, one byte each
+  const text = encodeValue({ kind: "left", steps: new Uint8Array(count).fill(1) });
+  const at = text.length - count - 4; // where the bytes begin, which become an array
+  const bomb = text.slice();
+  assertEquals(bomb[at], 0xed);
+  bomb[at] = 0xee;
+  const before = Deno.memoryUsage().heapUsed;
+  assertThrows(() => decodeMessage(bomb, 16 << 20), Error, "more memory than is allowed");
+  assertEquals(Deno.memoryUsage().heapUsed - before < 4 << 20, true);
+  assertEquals(decodeMessage<Message>(text, 16 << 20).kind, "left"); // binary data is what it is
+});
+
 Deno.test("decodeMessage() refuses what is no message", () => {
   for (const value of [null, 7, [], {}, { kind: 1 }, "stop"]) {
     const bytes = encodeValue(value);
