@@ -35,6 +35,10 @@ export interface FakeBrokerOptions {
   readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => Buffer>>;
   /** The controller of which Metadata tells; the broker itself is 1. */
   readonly controllerId?: number;
+  /** Whether it knows of its topic, when it is asked. */
+  readonly knowsTopic?: () => boolean;
+  /** The ports of all brokers of the cluster, in the order of their ids; else it is alone. */
+  readonly ports?: () => readonly number[];
 }
 
 /** The one topic that it has, with one partition. */
@@ -156,16 +160,18 @@ export class FakeBroker implements AsyncDisposable {
     const topics = from.array(() => from.string()!);
     const out = new WireWriter(false);
     out.int32(0); // no throttling
-    out.array([NODE_ID], (id) => {
-      out.int32(id);
+    const ports = this.#options.ports?.() ?? [this.port];
+    out.array([...ports.entries()], ([index, port]) => {
+      out.int32(NODE_ID + index);
       out.string("127.0.0.1");
-      out.int32(this.port);
+      out.int32(port);
       out.string(null);
     });
     out.string("fake");
     out.int32(this.#options.controllerId ?? NODE_ID);
+    const isKnown = this.#options.knowsTopic?.() ?? true;
     out.array(topics, (topic) => {
-      const isThere = topic === FAKE_TOPIC;
+      const isThere = topic === FAKE_TOPIC && isKnown;
       out.int16(isThere ? 0 : 3);
       out.string(topic);
       out.boolean(false);

@@ -23,6 +23,12 @@ import { advertisedHint, denialOf, unknownHostHint } from "./unreachable.ts";
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
 
+/**
+ * How long brokers may not know a topic before it counts as missing, in milliseconds: those of a cluster
+ * learn of a new topic one after the other.
+ */
+const MISSING_TOPIC_MS = 1_000;
+
 /** How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile. */
 const COORDINATOR_MS = 3_000;
 const COORDINATOR_PAUSE_MS = 50;
@@ -154,19 +160,20 @@ export class KafkaConnection {
    * Connects for the first time, makes sure that the topics are there, and asks for what is needed to
    * begin, all of it again where that fails. All of that together has a limit.
    *
-   * @param options.mustExist Whether a topic that is not there is an error at once. A broker that has
-   * just been told of a new topic may not know it yet.
    * @param options.limitMs The limit, in milliseconds.
+   * @param options.missingMs How long brokers may say that a topic is not there before that is an error,
+   * in milliseconds. Meanwhile they are asked in turns.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
   async open<R>(
     ask: () => Promise<R>,
-    { mustExist = true, limitMs = FIRST_CONNECTION_MS }: {
-      readonly mustExist?: boolean;
+    { limitMs = FIRST_CONNECTION_MS, missingMs = MISSING_TOPIC_MS }: {
       readonly limitMs?: number;
+      readonly missingMs?: number;
     } = {},
   ): Promise<R> {
     const deadline = performance.now() + limitMs;
+    let missingUntil = Infinity; // then a missing topic is refused; set when one is missing first
     let before: unknown = null; // what went wrong last
     for (;;) {
       const cut = new Error("the brokers do not answer");
@@ -181,14 +188,19 @@ export class KafkaConnection {
       } catch (error) {
         const silent = this.#pool.unanswered;
         this.drop();
-        if (mustExist && error instanceof MissingTopicError) throw error;
+        const isMissing = error instanceof MissingTopicError;
+        if (isMissing) {
+          const now = performance.now();
+          missingUntil = Math.min(missingUntil, now + missingMs, deadline);
+          if (now >= missingUntil) throw error;
+        }
         const refusal = this.#refusalOf(error);
         if (refusal !== null) throw this.#refused(refusal, error);
         if (this.#signal.aborted) throw new Error("the run ended before a broker was in reach");
         const cause = error !== cut ? error : before ?? unanswered(silent, cut);
         if (performance.now() >= deadline) throw this.#unreachable(cause, limitMs);
         before = cause;
-        await this.pause(error, deadline);
+        await this.pause(error, isMissing ? missingUntil : deadline);
       }
     }
   }
@@ -336,7 +348,7 @@ export class KafkaConnection {
       topic,
       partitions: committed.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
     }));
-    const deadline = performance.now() + COORDINATOR_MS;
+    const begun = performance.now();
     const commit = async () => {
       const coordinator = await this.coordinator({ kind: "group", id: groupId });
       await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
@@ -344,13 +356,13 @@ export class KafkaConnection {
     for (;;) {
       try {
         return await limited(commit(), {
-          ms: Math.max(deadline - performance.now(), 0),
+          ms: Math.max(begun + COORDINATOR_MS - performance.now(), 0),
           signal: this.#signal,
           cut: () => new Error("the group's coordinator does not answer"),
         });
       } catch (error) {
-        const late = performance.now() >= deadline || this.#signal.aborted;
-        if (late || !NOT_YET_COORDINATED.has(kindOf(error))) throw error;
+        const late = performance.now() - begun >= commitPatienceMs(error);
+        if (late || this.#signal.aborted) throw error;
         await sleep(COORDINATOR_PAUSE_MS, this.#signal);
       }
     }
@@ -417,6 +429,13 @@ export class KafkaConnection {
       { cause },
     );
   }
+}
+
+/** How long a commit to a group is tried again after an error, in milliseconds. */
+function commitPatienceMs(error: unknown): number {
+  const kind = kindOf(error);
+  if (NOT_YET_COORDINATED.has(kind)) return COORDINATOR_MS;
+  return kind === "UNKNOWN_TOPIC_OR_PARTITION" ? MISSING_TOPIC_MS : 0; // to the coordinator, it is new
 }
 
 /** A topic that is not there. */

@@ -219,7 +219,7 @@ export class KafkaStore implements RecoveryStore {
       );
       await this.#connection.offsets([...all, { topic: metaTopic, partition: 0 }], "last");
       return count;
-    }, { mustExist: false });
+    }, { missingMs: Infinity });
     this.#partitions = partitions;
     this.#producer = await TransactionalProducer.begin(this.#connection, id);
     await this.#producer.persist(() => this.#watch.look());

@@ -43,7 +43,7 @@ const DEFAULT_FACTOR = -1;
 /** How long a topic may take until it is gone. */
 const GONE_MS = 10_000;
 
-/** How long a broker may list a topic that is gone. */
+/** How long a broker may list a topic that is gone, or not know one that is new. */
 const STALE_MS = 1_000;
 
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
@@ -89,9 +89,14 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
  */
 export async function requireTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
   await asking(connection, async () => {
+    const deadline = performance.now() + STALE_MS;
     for (const topic of [place.metaTopic, place.stateTopic]) {
-      if (await isThere(connection, topic)) continue;
-      throw refuse(place, `there is no topic "${topic}": no run has used it yet`);
+      while (!await isThere(connection, topic)) {
+        if (performance.now() >= deadline) {
+          throw refuse(place, `there is no topic "${topic}": no run has used it yet`);
+        }
+        await pause(); // a run may just have made it
+      }
     }
   });
 }

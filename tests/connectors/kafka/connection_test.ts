@@ -30,15 +30,27 @@ async function connected(
   }
 }
 
-/** OffsetCommit's answer: all is well. */
-function committed() {
+/** Runs a test whose monotonic clock stands still until the test moves it. */
+async function withClock(use: (clock: { ms: number }) => Promise<void>): Promise<void> {
+  const original = performance.now;
+  const clock = { ms: 0 };
+  performance.now = () => clock.ms;
+  try {
+    await use(clock);
+  } finally {
+    performance.now = original;
+  }
+}
+
+/** OffsetCommit's answer: all is well, or an error. */
+function committed(errorCode = 0) {
   const out = new WireWriter(false);
   out.int32(0);
   out.array([FAKE_TOPIC], (topic) => {
     out.string(topic);
     out.array([0], (partition) => {
       out.int32(partition);
-      out.int16(0);
+      out.int16(errorCode);
     });
   });
   return out.written;
@@ -54,7 +66,7 @@ for (const [what, code] of [["no coordinator yet", 15], ["one that is loading", 
       versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
       answers: {
         FindCoordinator: () => coordinatorAnswer(++asked <= 3 ? code : 0, port),
-        OffsetCommit: committed,
+        OffsetCommit: () => committed(),
       },
     }, async (connection, broker) => {
       port = broker.port;
@@ -73,6 +85,98 @@ Deno.test("a coordinator that refuses a group says so, and is not asked again", 
     const error = await assertRejects(() => connection.commitGroup("group", OFFSETS), Error);
     assertEquals((error as { type?: string }).type, "GROUP_AUTHORIZATION_FAILED");
     assertEquals(broker.asked("FindCoordinator").length, 1);
+  });
+});
+
+/** How long the tests' brokers take to say what they know of a topic. */
+const ASKING_MS = 300;
+
+Deno.test("a topic that a broker learns of within a second of the first asking is there", async () => {
+  await withClock(async (clock) => {
+    let asked = 0;
+    await connected({
+      knowsTopic: () => {
+        clock.ms += ASKING_MS;
+        return ++asked > 3;
+      },
+    }, async (connection) => {
+      assertEquals(await connection.open(() => Promise.resolve("began")), "began");
+      assertEquals(asked, 4);
+    });
+  });
+});
+
+Deno.test("a topic that no broker knows for a second is refused, and not asked for again", async () => {
+  await withClock(async (clock) => {
+    await connected({
+      knowsTopic: () => {
+        clock.ms += ASKING_MS;
+        return false;
+      },
+    }, async (connection, broker) => {
+      await assertRejects(
+        () => connection.open(() => Promise.resolve()),
+        Error,
+        `topic "${FAKE_TOPIC}" does not exist on ${
+          broker.brokers[0]
+        }: create it first, or check its name`,
+      );
+      assertEquals(clock.ms, 5 * ASKING_MS); // the first answer, and a second
+      assertEquals(broker.asked("Metadata").length, 5);
+    });
+  });
+});
+
+Deno.test("a topic of which one broker does not learn is found with another", async () => {
+  let cluster: FakeBroker[] = [];
+  const ports = () => cluster.map(({ port }) => port);
+  await using behind = new FakeBroker({ knowsTopic: () => false, ports });
+  await using ahead = new FakeBroker({ ports });
+  cluster = [behind, ahead];
+  const settings = readInputProperties();
+  const connection = new KafkaConnection(behind.brokers, [FAKE_TOPIC], settings, testPlace());
+  try {
+    await connection.open(() => Promise.resolve());
+    assertEquals([behind, ahead].map((broker) => broker.asked("Metadata").length), [1, 1]);
+  } finally {
+    await connection.close();
+  }
+});
+
+Deno.test("a topic that is new to a group's coordinator is committed a moment later", async () => {
+  let port = 0;
+  let asked = 0;
+  await connected({
+    versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
+    answers: {
+      FindCoordinator: () => coordinatorAnswer(0, port),
+      OffsetCommit: () => committed(++asked <= 2 ? 3 : 0),
+    },
+  }, async (connection, broker) => {
+    port = broker.port;
+    await connection.commitGroup("group", OFFSETS);
+    assertEquals(asked, 3);
+  });
+});
+
+Deno.test("a topic that a group's coordinator does not know for a second is not committed", async () => {
+  await withClock(async (clock) => {
+    let port = 0;
+    await connected({
+      versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
+      answers: {
+        FindCoordinator: () => coordinatorAnswer(0, port),
+        OffsetCommit: () => {
+          clock.ms += ASKING_MS;
+          return committed(3);
+        },
+      },
+    }, async (connection, broker) => {
+      port = broker.port;
+      const error = await assertRejects(() => connection.commitGroup("group", OFFSETS), Error);
+      assertEquals((error as { type?: string }).type, "UNKNOWN_TOPIC_OR_PARTITION");
+      assertEquals(clock.ms, 4 * ASKING_MS);
+    });
   });
 });
 

@@ -2,7 +2,11 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connectionSettings } from "../../../src/connectors/kafka/connection_settings.ts";
 import { givenToRecovery } from "../../../src/connectors/kafka/given_properties.ts";
 import type { KafkaPlace } from "../../../src/connectors/kafka_recovery/place.ts";
-import { deleteTopics, ensureTopics } from "../../../src/connectors/kafka_recovery/topics.ts";
+import {
+  deleteTopics,
+  ensureTopics,
+  requireTopics,
+} from "../../../src/connectors/kafka_recovery/topics.ts";
 import { RecoveryError } from "../../../src/recovery/store.ts";
 import { type AskedTopic, type Code, FakeTopics } from "../../support/fake_topics.ts";
 
@@ -147,4 +151,22 @@ Deno.test("topics that can be made again are deleted, with a permission for thei
   await deleteTopics(fake.connection, PLACE);
   assertEquals(fake.deleted, [stateTopic, metaTopic]);
   await ensureTopics(fake.connection, PLACE);
+});
+
+Deno.test("a look into a store finds topics that the broker learns of a moment later", async () => {
+  const fake = new FakeTopics();
+  const found = requireTopics(fake.connection, PLACE);
+  await new Promise((resolve) => setTimeout(resolve, 0)); // it has asked once
+  madeByHand(fake);
+  await found;
+});
+
+Deno.test("a look into a store that is not there says so, and makes nothing", async () => {
+  const fake = new FakeTopics();
+  await assertRejects(
+    () => requireTopics(fake.connection, PLACE),
+    RecoveryError,
+    `there is no topic "${metaTopic}": no run has used it yet`,
+  );
+  assertEquals(fake.topics.size, 0);
 });
