@@ -115,3 +115,15 @@ Deno.test("examples/manual_polling.ts prints what has changed at the endpoint", 
   assertEquals(stdout, "hall: 21\nyard: 4\nyard: 4 -> 5\nhall: 21 -> 20\n");
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
+
+Deno.test("examples/kafka_console.ts writes lines to a topic, and prints what is on it", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  const example = "examples/kafka_console.ts";
+  const written = await runCli([`${example}:write`, "--", brokers[0], topic], {
+    stdin: "to be\nor not\n",
+  });
+  assertEquals(written, { code: 0, stdout: "", stderr: "" });
+  const read = await runCli([`${example}:read`, "--", brokers[0], topic, "once"]);
+  assertEquals(read, { code: 0, stdout: "-\tto be\n-\tor not\n", stderr: "" });
+});

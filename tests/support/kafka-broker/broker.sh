@@ -64,7 +64,7 @@ run() {
 }
 
 { command -v java && { [ -d "$jars" ] || command -v mvn; }; } >/dev/null ||
-  fail "tests against Kafka need Java 17 or newer and Maven (java and mvn on PATH), or KAFKA_BROKERS=host:port of a running broker"
+  fail "Kafka needs Java 17 or newer and Maven (java and mvn on PATH); tests can use a broker that runs already: KAFKA_BROKERS=host:port"
 
 if [ ! -d "$jars" ]; then
   mkdir -p "${jars%/*}" && download=$(mktemp -d "$jars.XXXXXX") || fail "cannot write to ${jars%/*}"

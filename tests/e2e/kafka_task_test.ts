@@ -1,0 +1,56 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { readAll } from "../support/kafka.ts";
+
+const TOOL = `${import.meta.dirname}/../../tools/kafka.ts`;
+
+Deno.test("deno task kafka runs a broker with the topics, and takes it away at ^C", async () => {
+  if (Deno.env.get("KAFKA_BROKERS")) return; // there may be no Java
+  const port = freePorts();
+  const task = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", TOOL, "lines", "counts"],
+    env: { KAFKA_PORT: String(port), NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stderr = new Response(task.stderr).text();
+  const lines = task.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let printed = "";
+  while (!printed.includes("^C")) {
+    const { value, done } = await lines.read();
+    if (done) throw new Error(`it ended early: ${printed}${await stderr}`);
+    printed += value;
+  }
+  assertMatch(printed, new RegExp(`Kafka is at localhost:${port}, with topics lines, counts;`));
+  assertEquals(await readAll([`localhost:${port}`], "counts"), []);
+
+  task.kill("SIGINT");
+  while (!(await lines.read()).done);
+  assertEquals([(await task.status).code, await stderr], [0, ""]);
+  Deno.listen({ hostname: "127.0.0.1", port }).close(); // nobody listens there any more
+});
+
+Deno.test("deno task kafka says which port is taken", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = String((listener.addr as Deno.NetAddr).port);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", TOOL],
+    env: { KAFKA_PORT: port, NO_COLOR: "1" },
+  }).output();
+  assertMatch(new TextDecoder().decode(stderr), new RegExp(`port ${port} is taken`));
+  assertEquals(code, 1);
+});
+
+/** The first of two ports that are free. */
+function freePorts(): number {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    try {
+      for (const each of [port, port + 1]) {
+        Deno.listen({ hostname: "127.0.0.1", port: each }).close();
+      }
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}

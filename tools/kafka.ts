@@ -1,0 +1,91 @@
+/**
+ * Runs an Apache Kafka of one node on this machine, to try flows on: `deno task kafka TOPIC…`.
+ *
+ * It is the broker of the tests, on port 9092 (or `KAFKA_PORT`). Maven fetches it once, Java runs it.
+ * Its data is in a folder that is removed when the task ends.
+ *
+ * @module
+ */
+import { createTopic } from "../tests/support/kafka.ts";
+
+const BROKER = `${import.meta.dirname}/../tests/support/kafka-broker/broker.sh`;
+
+/** How many partitions each topic gets: enough for two workers to have one. */
+const PARTITIONS = 2;
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
+
+async function main(topics: readonly string[]): Promise<number> {
+  const port = Number(Deno.env.get("KAFKA_PORT") ?? "9092");
+  const taken = [port, port + 1].find((each) => !isFree(each));
+  if (taken !== undefined) {
+    console.error(
+      `port ${taken} is taken: set KAFKA_PORT to a port that is free, as is the next one`,
+    );
+    return 1;
+  }
+  const folder = await Deno.makeTempDir({ prefix: "millrace-kafka-" }); // broker.sh removes it
+  const broker = new Deno.Command("sh", {
+    args: [BROKER, folder, ...[Deno.pid, port, port + 1].map(String)],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true, // ^C is for this process, which then ends the broker in order
+  }).spawn();
+  let isRunning = true;
+  const ended = broker.status.then(() => void (isRunning = false));
+  const over = Promise.race([nextSignal(), ended]);
+  console.log("starting Apache Kafka; the first time, Maven downloads it …");
+  try {
+    const answer = await Promise.race([answerIn(folder), over]);
+    if (answer?.failed) {
+      console.error(answer.text);
+      return 1;
+    }
+    if (answer !== undefined) {
+      const address = `localhost:${port}`;
+      for (const name of topics) await createTopic([address], { name, partitions: PARTITIONS });
+      const made = topics.length > 0 ? `, with topics ${topics.join(", ")}` : "";
+      console.log(`Kafka is at ${address}${made}; ^C ends it and removes its data`);
+      await over;
+    }
+    if (!isRunning) console.error("Kafka has ended by itself, or was ended from outside");
+    return isRunning ? 0 : 1;
+  } finally {
+    if (isRunning) broker.kill("SIGTERM");
+    await ended;
+  }
+}
+
+/** What `broker.sh` says once it knows: by a file of that name. */
+async function answerIn(folder: string): Promise<{ failed: boolean; text: string }> {
+  for (;;) {
+    for (const name of ["ready", "failed"]) {
+      try {
+        const text = await Deno.readTextFile(`${folder}/${name}`);
+        return { failed: name === "failed", text: text.trim() };
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function nextSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      Deno.addSignalListener(signal, resolve);
+    }
+  });
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
