@@ -13,7 +13,7 @@ import {
   PartitionedInputConfig,
   SlidingWindowConfig,
   StdOutputConfig,
-} from "millrace";
+} from "@millrace/millrace";
 
 interface Reading {
   readonly sensor: string;

@@ -14,7 +14,7 @@ import {
   SessionWindowConfig,
   StdOutputConfig,
   TestingInputConfig,
-} from "millrace";
+} from "@millrace/millrace";
 
 interface Order {
   readonly at: string;

@@ -6,7 +6,7 @@
  * Write lines to the topic `lines` and read `counts`: a record for each word, with the word as its key
  * and how often it has been seen as its value.
  */
-import { Dataflow, KafkaInputConfig, KafkaOutputConfig, text } from "millrace";
+import { Dataflow, KafkaInputConfig, KafkaOutputConfig, text } from "@millrace/millrace";
 
 /** A flow from the topic `from` to the topic `to`. `once`: end where `from` ends now. */
 export default function wordcount(args: readonly string[]): Dataflow<unknown> {

@@ -5,7 +5,7 @@
  *
  * The endpoint gives a JSON object of numbers, such as `{ "hall": 21.5, "yard": 4 }`.
  */
-import { Dataflow, ManualInputConfig, StdOutputConfig } from "millrace";
+import { Dataflow, ManualInputConfig, StdOutputConfig } from "@millrace/millrace";
 
 type Readings = Record<string, number>;
 

@@ -6,7 +6,13 @@
  * An order is `{ "user": "ada", "amount": 12.5 }`. A total is keyed by the user:
  * `{ "orders": 3, "amount": 40 }`.
  */
-import { Dataflow, json, KafkaInputConfig, KafkaOutputConfig, StdOutputConfig } from "millrace";
+import {
+  Dataflow,
+  json,
+  KafkaInputConfig,
+  KafkaOutputConfig,
+  StdOutputConfig,
+} from "@millrace/millrace";
 
 interface Order {
   readonly user: string;

@@ -10,7 +10,7 @@ import {
   FileInputConfig,
   SessionWindowConfig,
   StdOutputConfig,
-} from "millrace";
+} from "@millrace/millrace";
 
 interface Click {
   readonly user: string;

@@ -3,7 +3,7 @@
  *
  *     deno run -A cli.ts examples/wordcount.ts
  */
-import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+import { Dataflow, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
 
 const text = `
 To be, or not to be, that is the question:
