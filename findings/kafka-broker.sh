@@ -1,6 +1,7 @@
 # Runs an Apache Kafka 4.3.1 of one node on the loopback interface, for the scripts beside this file.
 #
-# They source it in an empty temporary folder. It sets `broker` (host:port) and defines `stop_broker`.
+# They source it behind workspace.sh, with lines for server.properties in `broker_settings` if they
+# need some. It sets `broker` (host:port) and defines `stop_broker`.
 # Java 17 or newer and Maven have to be on PATH.
 cat >pom.xml <<'XML'
 <project>
@@ -55,6 +56,7 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$PWD/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
+${broker_settings:-}
 P
 
 kafka_java=(java -Xmx512m -XX:-UsePerfData "-Djava.io.tmpdir=$PWD"

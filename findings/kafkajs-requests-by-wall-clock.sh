@@ -11,12 +11,8 @@
 #   clock set back an hour: no answer and no time-out after 4 s
 #   clock set forward an hour: timed out before 0.9 s
 #   throttled for 0.2 s, clock set back an hour: still throttled after 1 s
-set -euo pipefail
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-echo '{ "private": true }' >package.json
-npm install --silent --no-audit --no-fund --save-exact kafkajs@2.2.4
+. "$(dirname "$0")/workspace.sh"
+npm_package kafkajs@2.2.4
 
 # The script sets the clock that its own process sees, not that of the machine.
 cat >run.js <<'JS'
@@ -63,10 +59,4 @@ async function main() {
 }
 main();
 JS
-timeout 60 node run.js | tee output.txt
-diff - output.txt <<'OUT'
-clock left alone: timed out after about 1 s
-clock set back an hour: no answer and no time-out after 4 s
-clock set forward an hour: timed out before 0.9 s
-throttled for 0.2 s, clock set back an hour: still throttled after 1 s
-OUT
+expect_seen timeout 60 node run.js
