@@ -80,6 +80,13 @@ export function isFatal(error: unknown): boolean {
     (type !== undefined && FATAL_TYPES.has(type));
 }
 
+/** Whether a broker was reached, as the error is its answer, or of what it can answer. */
+function isAnswer(error: unknown): boolean {
+  const { name, type } = error as { name?: string; type?: string };
+  return name === "UnsupportedRequestError" || name === MISSING_REQUEST ||
+    (type !== undefined && type !== "UNSUPPORTED_SASL_MECHANISM" && FATAL_TYPES.has(type));
+}
+
 /** Whether a permission is missing. KafkaJS keeps of such an error only what it says. */
 function isDenied(error: unknown): boolean {
   return error instanceof Error && /\bRequires \w+ access to "/.test(error.message);
@@ -414,7 +421,8 @@ export class KafkaConnection {
   #refused(reason: string, cause: unknown): Error {
     const of = this.#brokers.join(", ");
     const what = this.#topics.length === 0 ? "" : ` for topic ${namesOf(this.#topics)}`;
-    return new Error(`cannot connect to ${of}${what}: ${reason}`, { cause });
+    const cannot = isAnswer(cause) ? "cannot use" : "cannot connect to";
+    return new Error(`${cannot} ${of}${what}: ${reason}`, { cause });
   }
 
   #unreachable(cause: unknown, limitMs: number): Error {

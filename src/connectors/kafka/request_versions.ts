@@ -32,7 +32,7 @@ const CURES: Readonly<Record<string, string>> = {
     `records); ${TRANSACTIONS}`,
   AddPartitionsToTxn: TRANSACTIONS,
   EndTxn: TRANSACTIONS,
-  CreateTopics: "make the topics with the broker's own tools",
+  CreateTopics: `make the store's topics with the broker's own tools, or ${STATE_IN_A_FILE}`,
   DeleteTopics: "delete the topics with the broker's own tools",
   DescribeConfigs: `a store on Kafka needs it to check its topics: ${STATE_IN_A_FILE}`,
   FindCoordinator: `leave out "group.id"; ${GROUPS}`,

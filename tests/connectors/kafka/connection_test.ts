@@ -195,7 +195,7 @@ Deno.test("a request that the broker does not have is a final error with its nam
       const error = await assertRejects(
         () => connection.open(() => connection.commitGroup("group", OFFSETS)),
         Error,
-        `the broker does not have the request ${missing}`,
+        `cannot use ${broker.brokers} for topic "topic": the broker does not have the request ${missing}`,
       );
       assertStringIncludes(error.message, `leave out "group.id"`);
     });

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   missingRequest,
   requireCodec,
@@ -45,6 +45,13 @@ Deno.test("the error for a missing request says what to do without it", () => {
   assertEquals(message.includes(`set "enable.idempotence" to false`), true, message);
   assertEquals(message.includes("--recovery PATH"), true, message);
 });
+
+// Only a store on Kafka needs these.
+for (const request of ["CreateTopics", "DescribeConfigs", "EndTxn", "JoinGroup"]) {
+  Deno.test(`the error for a missing ${request} says where else state can be`, () => {
+    assertStringIncludes(missingRequest(request).message, "keep state in a file instead");
+  });
+}
 
 Deno.test("zstd is refused on a broker whose Produce ends before version 7", () => {
   const broker = (maxVersion: number) => ({ 0: { minVersion: 0, maxVersion } });
