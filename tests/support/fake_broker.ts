@@ -31,8 +31,11 @@ export interface FakeRequest {
 export interface FakeBrokerOptions {
   /** The versions that it takes of each request, first and last; others it does not have. */
   readonly versions?: Partial<Record<ApiName, readonly [first: number, last: number]>>;
-  /** Bodies of answers. The ones to ApiVersions and Metadata are there already. */
-  readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => Buffer>>;
+  /**
+   * Bodies of answers; `null` closes the connection instead. The ones to ApiVersions and Metadata are
+   * there already.
+   */
+  readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => Buffer | null>>;
   /** The controller of which Metadata tells; the broker itself is 1. */
   readonly controllerId?: number;
   /** Whether it knows of its topic, when it is asked. */
@@ -104,6 +107,7 @@ export class FakeBroker implements AsyncDisposable {
         while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
           const end = 4 + bytes.readInt32BE(0);
           const answer = this.#answer(bytes.subarray(4, end));
+          if (answer === null) return;
           bytes = bytes.subarray(end);
           for (let sent = 0; sent < answer.length;) {
             sent += await connection.write(answer.subarray(sent));
@@ -118,7 +122,7 @@ export class FakeBroker implements AsyncDisposable {
     }
   }
 
-  #answer(frame: Buffer): Buffer {
+  #answer(frame: Buffer): Buffer | null {
     const key = frame.readInt16BE(0);
     const version = frame.readInt16BE(2);
     const api = NAMES.get(key);
@@ -128,13 +132,14 @@ export class FakeBroker implements AsyncDisposable {
     const request = { api, version, body: frame.subarray(header) };
     if (api !== "ApiVersions") this.requests.push(request);
     const body = this.#bodyFor(request);
+    if (body === null) return null;
     const out = NodeBuffer.alloc(8 + (flexible ? 1 : 0));
     out.writeInt32BE(out.length - 4 + body.length, 0);
     frame.copy(out, 4, 4, 8); // the correlation id
     return NodeBuffer.concat([out, body]);
   }
 
-  #bodyFor(request: FakeRequest): Buffer {
+  #bodyFor(request: FakeRequest): Buffer | null {
     const answer = this.#options.answers?.[request.api];
     if (answer !== undefined) return answer(request);
     if (request.api === "ApiVersions") return this.#versions(request);

@@ -14,11 +14,11 @@ import { fetchMetadata, type Metadata } from "./metadata.ts";
 import type { Brokers } from "./options.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import type { ConnectionSettings, Isolation } from "./properties.ts";
-import { missingRequest } from "./request_versions.ts";
+import { cureFor, missingRequest } from "./request_versions.ts";
 import { hintOf, refusalOf } from "./security.ts";
 import { limited } from "./side_by_side.ts";
 import { Throttling } from "./throttling.ts";
-import { advertisedHint, denialOf, unknownHostHint } from "./unreachable.ts";
+import { advertisedHint, closedAt, denialOf, unknownHostHint } from "./unreachable.ts";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
@@ -427,11 +427,14 @@ export class KafkaConnection {
 
   #unreachable(cause: unknown, limitMs: number): Error {
     const brokers = this.#brokers.join(", ");
+    const request = closedAt(cause);
     const advertised = advertisedHint(cause, this.#brokers);
-    const what = advertised === null
-      ? `no Kafka broker in reach at ${brokers}`
-      : `a broker of the cluster at ${brokers} is not in reach`;
-    const hint = advertised ?? hintOf(cause, this.#settings);
+    let what = `no Kafka broker in reach at ${brokers}`;
+    let hint = advertised ?? hintOf(cause, this.#settings);
+    if (request !== null) {
+      what = `no answer to the request ${request} from ${brokers}`;
+      hint = `does the broker take this request? ${cureFor(request) ?? "its log may say"}`;
+    } else if (advertised !== null) what = `a broker of the cluster at ${brokers} is not in reach`;
     return new Error(
       `${what} within ${limitMs / 1000} s: ${messageOfKafka(cause)} (${hint})`,
       { cause },

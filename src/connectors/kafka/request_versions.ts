@@ -48,11 +48,16 @@ export class UnsupportedRequestError extends Error {
   override readonly name = "UnsupportedRequestError";
 }
 
+/** What to do without a request; `null` where nothing goes without it. */
+export function cureFor(apiName: string): string | null {
+  return CURES[apiName] ?? null;
+}
+
 /** The error for a request that a broker does not have. */
 export function missingRequest(apiName: string): UnsupportedRequestError {
-  const cure = CURES[apiName];
+  const cure = cureFor(apiName);
   return new UnsupportedRequestError(
-    `the broker does not have the request ${apiName}` + (cure === undefined ? "" : `: ${cure}`),
+    `the broker does not have the request ${apiName}` + (cure === null ? "" : `: ${cure}`),
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * Why an address cannot be reached, where that is no matter of waiting: the process lacks the permission,
- * or the cluster names an address that is of no use here.
+ * the cluster names an address that is of no use here, or the broker ends connections at a request.
  *
  * @module
  */
@@ -56,4 +56,19 @@ export function advertisedHint(error: unknown, brokers: Brokers): string | null 
 /** The same, but only where waiting is of no use: a host that nobody knows. */
 export function unknownHostHint(error: unknown, brokers: Brokers): string | null {
   return UNKNOWN_HOST.has(attemptOf(error)?.code) ? advertisedHint(error, brokers) : null;
+}
+
+/** Requests at which a broker closes connections on a port of another protocol. */
+const FIRST_REQUESTS: ReadonlySet<string> = new Set([
+  "ApiVersions",
+  "SaslHandshake",
+  "SaslAuthenticate",
+  "Metadata",
+]);
+
+/** The request at which a broker closed a connection that it had taken; `null` if it is not that. */
+export function closedAt(error: unknown): string | null {
+  const { name, apiName } = error as { name?: string; apiName?: string };
+  if (name !== "KafkaJSConnectionClosedError" || apiName === undefined) return null;
+  return FIRST_REQUESTS.has(apiName) ? null : apiName;
 }

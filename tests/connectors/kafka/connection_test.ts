@@ -202,6 +202,31 @@ Deno.test("a request that the broker does not have is a final error with its nam
   }
 });
 
+Deno.test("a broker that closes the connection at a request is reported with that request", async () => {
+  await connected({
+    versions: { FindCoordinator: [0, 2] },
+    answers: { FindCoordinator: () => null },
+  }, async (connection, broker) => {
+    const error = await assertRejects(
+      () => connection.open(() => connection.commitGroup("group", OFFSETS), { limitMs: 300 }),
+      Error,
+      `no answer to the request FindCoordinator from ${broker.brokers} within 0.3 s: Closed connection`,
+    );
+    assertStringIncludes(error.message, `does the broker take this request? leave out "group.id"`);
+  });
+});
+
+Deno.test("a broker that closes connections at once may have another protocol on that port", async () => {
+  await connected({ answers: { Metadata: () => null } }, async (connection, broker) => {
+    const error = await assertRejects(
+      () => connection.open(() => Promise.resolve(), { limitMs: 300 }),
+      Error,
+      `no Kafka broker in reach at ${broker.brokers} within 0.3 s: Closed connection`,
+    );
+    assertStringIncludes(error.message, "security.protocol");
+  });
+});
+
 Deno.test("a broker that has dropped the versions of a request that we know is refused", async () => {
   await connected({ versions: { Metadata: [0, 6], ListOffsets: [7, 9] } }, async (connection) => {
     await assertRejects(
