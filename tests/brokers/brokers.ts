@@ -4,21 +4,24 @@
  * them only, as in `BROKERS=kfake,kafka-2.8.2`.
  */
 import { kafkaBrokers } from "../support/kafka-broker/broker.ts";
-import type { Capability, Check, Target } from "./check.ts";
+import type { Check, Lacks } from "./check.ts";
 import { CHECKS } from "./checks.ts";
 import { startKafka } from "./kafka_versions.ts";
-import type { RunningBroker } from "./kafka_versions.ts";
 import { startKfake } from "./kfake.ts";
-import { NotHere } from "./processes.ts";
+import { startLibrdkafkaMock } from "./librdkafka_mock.ts";
+import { NotHere, type RunningBroker } from "./processes.ts";
+import { startTansu } from "./tansu.ts";
 
 /** A broker that may be had. */
 interface Candidate {
   readonly name: string;
   readonly start: () => Promise<RunningBroker>;
-  readonly lacks?: Target["lacks"];
+  readonly lacks?: Lacks;
 }
 
 const BEFORE_2_1 = { zstd: "needs Kafka 2.1" };
+
+const named = Deno.env.get("BROKERS")?.split(",");
 
 const CANDIDATES: readonly Candidate[] = [
   {
@@ -56,9 +59,28 @@ const CANDIDATES: readonly Candidate[] = [
     start: startKfake,
     lacks: { transactions: "it has none" },
   },
+  {
+    name: "librdkafka-mock",
+    start: startLibrdkafkaMock,
+    lacks: {
+      transactions: "it has no CreateTopics and no DescribeConfigs",
+      "new partitions": "it cannot be asked for them",
+      times: "it answers each time with the end",
+    },
+  },
+  {
+    name: "tansu",
+    start: () => startTansu({ build: named !== undefined }),
+    lacks: {
+      ends: "it takes a partition to end behind the first record of its last batch",
+      times: "so it cannot be read up to now",
+      transactions: "it closes the connection at DescribeConfigs",
+      "new partitions": "it cannot be asked for them",
+    },
+  },
 ];
 
-const wanted = Deno.env.get("BROKERS")?.split(",") ?? CANDIDATES.map(({ name }) => name);
+const wanted = named ?? CANDIDATES.map(({ name }) => name);
 const unknown = wanted.filter((name) => !CANDIDATES.some((each) => each.name === name));
 if (unknown.length > 0) {
   throw new Error(
@@ -93,17 +115,17 @@ for (const { name, start, lacks = {} } of CANDIDATES.filter(({ name }) => wanted
         await t.step({ name: `${check.name} (${reason})`, ignore: true, fn: () => {} });
         continue;
       }
-      const passed = await t.step(check.name, () => check.run(running.brokers));
+      const passed = await t.step(check.name, () => check.run(running.brokers, lacks));
       outcome.set(check.name, passed ? "ok" : "FAILED");
     }
   });
 }
 
 /** Why a check is not for a broker; `null` where it is. */
-function leftOut({ needs, without }: Check, lacks: Target["lacks"]): string | null {
-  const missing = (capability: Capability) => lacks[capability];
-  if (needs !== undefined && missing(needs) !== undefined) return `${needs}: ${missing(needs)}`;
-  if (without !== undefined && missing(without) === undefined) return `it has ${without}`;
+function leftOut({ needs = [], without }: Check, lacks: Lacks): string | null {
+  const missing = needs.find((capability) => lacks[capability] !== undefined);
+  if (missing !== undefined) return `${missing}: ${lacks[missing]}`;
+  if (without !== undefined && lacks[without] === undefined) return `it has ${without}`;
   return null;
 }
 

@@ -10,28 +10,23 @@ import {
   TestingInputConfig,
 } from "millrace";
 import type { Admin } from "kafkajs";
-import { collect } from "../support/kafka_reading.ts";
+import { collect, follow } from "../support/kafka_reading.ts";
 import { kafkaClient } from "../support/kafka_client.ts";
 
-/** What not every broker has. */
-export type Capability = "zstd" | "transactions" | "new partitions";
+/** What not every broker has. _Ends_: it says where a partition ends, _times_: where one begins. */
+export type Capability = "zstd" | "transactions" | "new partitions" | "times" | "ends";
 
-/** A broker under test. */
-export interface Target {
-  readonly name: string;
-  readonly brokers: string[];
-  /** What it lacks, with the reason. */
-  readonly lacks: Partial<Record<Capability, string>>;
-}
+/** What a broker lacks, with the reason. */
+export type Lacks = Readonly<Partial<Record<Capability, string>>>;
 
 /** One thing that has to work. */
 export interface Check {
   readonly name: string;
-  /** Skipped on a broker that lacks this. */
-  readonly needs?: Capability;
+  /** Skipped on a broker that lacks one of these. */
+  readonly needs?: readonly Capability[];
   /** Only for a broker that lacks this: how we say so. */
   readonly without?: Capability;
-  readonly run: (brokers: string[]) => Promise<void>;
+  readonly run: (brokers: string[], lacks: Lacks) => Promise<void>;
 }
 
 /** Properties of an input or an output. */
@@ -47,11 +42,30 @@ export async function newTopic(
 ): Promise<string> {
   await withAdmin(brokers, async (admin) => {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-    await admin.createTopics({
-      topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
-    });
+    try {
+      await admin.createTopics({
+        topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+      });
+    } catch (error) {
+      if (!CREATES_NONE.has((error as Error).name)) throw error;
+      await haveCreated(brokers, topic);
+    }
   });
   return topic;
+}
+
+/** A broker does not have the request, or names a controller that it does not know. */
+const CREATES_NONE = new Set(["KafkaJSServerDoesNotSupportApiKey", "KafkaJSBrokerNotFound"]);
+
+/** Has a broker create a topic by itself, with settings of its own: at least as many partitions. */
+async function haveCreated(brokers: string[], topic: string): Promise<void> {
+  const producer = kafkaClient(brokers).producer({ allowAutoTopicCreation: true });
+  await producer.connect();
+  try {
+    await producer.send({ topic, messages: [] }); // it asks for the topic first
+  } finally {
+    await producer.disconnect();
+  }
 }
 
 export async function withAdmin<R>(
@@ -104,6 +118,19 @@ export async function read(
   options: Partial<ConstructorParameters<typeof KafkaMessageInputConfig>[0]> = {},
 ): Promise<KafkaMessage[]> {
   return await collect(new KafkaMessageInputConfig({ brokers, topic, tail: false, ...options }));
+}
+
+/** Reads all of so many records, also where a broker does not say where they end. */
+export async function readBack(
+  brokers: string[],
+  topic: string,
+  count: number,
+  lacks: Lacks,
+): Promise<readonly KafkaMessage[]> {
+  if (lacks.ends === undefined) return await read(brokers, topic);
+  await using following = follow(new KafkaMessageInputConfig({ brokers, topic }));
+  await following.until(count);
+  return following.items;
 }
 
 const decoder = new TextDecoder();

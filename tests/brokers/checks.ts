@@ -12,17 +12,27 @@ import { kafkaClient } from "../support/kafka_client.ts";
 import { follow } from "../support/kafka_reading.ts";
 import { loadAll, put } from "../support/recovery_stores.ts";
 import { chunks } from "../support/state_chunks.ts";
-import { assertSame, type Check, newTopic, read, records, withAdmin, write } from "./check.ts";
+import {
+  assertSame,
+  type Check,
+  newTopic,
+  PARTITIONS,
+  read,
+  readBack,
+  records,
+  withAdmin,
+  write,
+} from "./check.ts";
 
 const COUNT = 1_000;
 
 /** Writes with these properties, and reads back. */
 function roundTrip(properties: Record<string, string | number | boolean>): Check["run"] {
-  return async (brokers) => {
+  return async (brokers, lacks) => {
     const topic = await newTopic(brokers);
     const written = records(COUNT);
     await write(brokers, topic, written, properties);
-    assertSame(await read(brokers, topic), written);
+    assertSame(await readBack(brokers, topic, COUNT, lacks), written);
   };
 }
 
@@ -38,7 +48,7 @@ export const CHECKS: readonly Check[] = [
   })),
   {
     name: "writes and reads, zstd",
-    needs: "zstd",
+    needs: ["zstd"],
     run: roundTrip({ "compression.type": "zstd" }),
   },
   {
@@ -59,12 +69,12 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "writes large records",
-    run: async (brokers) => {
+    run: async (brokers, lacks) => {
       const topic = await newTopic(brokers);
       const value = "x".repeat(400_000);
       const written = records(9).map((record, n) => ({ ...record, value: `${n} ${value}` }));
       await write(brokers, topic, written);
-      assertSame(await read(brokers, topic), written);
+      assertSame(await readBack(brokers, topic, written.length, lacks), written);
     },
   },
   {
@@ -83,6 +93,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "reads from the end on, and goes on",
+    needs: ["ends"],
     run: async (brokers) => {
       const topic = await newTopic(brokers);
       await write(brokers, topic, records(50, "before"));
@@ -102,6 +113,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "reads from a time on",
+    needs: ["times"],
     run: async (brokers) => {
       const topic = await newTopic(brokers);
       const written = records(90);
@@ -120,7 +132,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "reads partitions that were added, at the next start",
-    needs: "new partitions",
+    needs: ["new partitions", "ends"],
     run: async (brokers) => {
       const topic = await newTopic(brokers, {}, { partitions: 2 });
       const written = records(60);
@@ -135,6 +147,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "commits positions to a group, the first one of the cluster",
+    needs: ["ends"],
     run: async (brokers) => {
       const topic = await newTopic(brokers);
       const written = records(30);
@@ -150,9 +163,9 @@ export const CHECKS: readonly Check[] = [
       );
       // kfake answers with a topic without a name before this one.
       assertEquals(
-        committed.find((each) => each.topic === topic)?.partitions.map((
-          { partition, offset },
-        ) => [partition, offset])
+        committed.find((each) => each.topic === topic)?.partitions
+          .filter(({ partition }) => partition < PARTITIONS)
+          .map(({ partition, offset }) => [partition, offset])
           .toSorted(([a], [b]) => Number(a) - Number(b)),
         [[0, "10"], [1, "10"], [2, "10"]],
       );
@@ -160,7 +173,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "reads committed transactions only, or all",
-    needs: "transactions",
+    needs: ["transactions"],
     run: async (brokers) => {
       const topic = await newTopic(brokers);
       const producer = kafkaClient(brokers).producer({
@@ -187,7 +200,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "keeps state: open, commit, open again",
-    needs: "transactions",
+    needs: ["transactions"],
     run: async (brokers) => {
       const config = newStore(brokers);
       for (let epoch = 0; epoch < 3; epoch++) {
@@ -204,7 +217,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "keeps state: one run at a time",
-    needs: "transactions",
+    needs: ["transactions"],
     run: async (brokers) => {
       const config = newStore(brokers);
       const store = await config.open("flow");
@@ -215,7 +228,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "keeps state: opened at once after it was dropped, 12 times",
-    needs: "transactions",
+    needs: ["transactions"],
     run: async (brokers) => {
       const config = newStore(brokers);
       for (let time = 0; time < 12; time++) {
@@ -229,7 +242,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "keeps state: on topics that were made by hand",
-    needs: "transactions",
+    needs: ["transactions"],
     run: async (brokers) => {
       const topicPrefix = `store-${crypto.randomUUID()}`;
       const compact = { "cleanup.policy": "compact" };
@@ -246,7 +259,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: "a flow goes on from its state",
-    needs: "transactions",
+    needs: ["transactions"],
     run: async (brokers) => {
       const topic = await newTopic(brokers);
       const recovery = newStore(brokers);

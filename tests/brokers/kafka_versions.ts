@@ -1,6 +1,13 @@
 /** Apache Kafka in older versions, as Maven has them, with ZooKeeper or by itself (KRaft). */
 import { withAdmin } from "./check.ts";
-import { cacheFolder, exists, freePort, Processes, runTool } from "./processes.ts";
+import {
+  cacheFolder,
+  exists,
+  freePort,
+  Processes,
+  type RunningBroker,
+  runTool,
+} from "./processes.ts";
 
 /** A version of Kafka. */
 export interface KafkaVersion {
@@ -19,11 +26,6 @@ const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-Us
 );
 
 const CLUSTER_ID = "bWlsbHJhY2UtdGVzdHMtMQ";
-
-/** A broker that is running. */
-export interface RunningBroker extends AsyncDisposable {
-  readonly brokers: string[];
-}
 
 /** Starts a fresh broker. */
 export async function startKafka(kafka: KafkaVersion): Promise<RunningBroker> {

@@ -1,6 +1,5 @@
 /** `kfake`, franz-go's in-memory Kafka for tests: three brokers, and stricter than Kafka in places. */
-import { cacheFolder, Processes, runTool } from "./processes.ts";
-import type { RunningBroker } from "./kafka_versions.ts";
+import { cacheFolder, type RunningBroker, runTool, startAnnounced } from "./processes.ts";
 
 const SOURCE = `${import.meta.dirname}/kfake`;
 
@@ -12,17 +11,5 @@ export async function startKfake(): Promise<RunningBroker> {
     cwd: SOURCE,
     env: { GOTOOLCHAIN: "auto" },
   });
-  const processes = await Processes.create();
-  try {
-    processes.start("kfake", program, []);
-    const listening = () => /^listening (.*)$/m.exec(processes.log("kfake"))?.[1];
-    await processes.until("kfake", () => listening() !== undefined);
-    return {
-      brokers: listening()!.split(","),
-      [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    await processes[Symbol.asyncDispose]();
-    throw error;
-  }
+  return await startAnnounced("kfake", program, []);
 }

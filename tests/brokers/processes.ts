@@ -7,6 +7,11 @@ const PATIENCE_MS = 120_000;
 /** A broker that the suite cannot have, and why. */
 export class NotHere extends Error {}
 
+/** A broker that is running. */
+export interface RunningBroker extends AsyncDisposable {
+  readonly brokers: string[];
+}
+
 /** A folder of its own, and the processes in it. */
 export class Processes implements AsyncDisposable {
   readonly folder: string;
@@ -85,6 +90,27 @@ export class Processes implements AsyncDisposable {
       await child.status;
     }
     await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** Starts brokers that say where they listen, in a line "listening HOST:PORT,…". */
+export async function startAnnounced(
+  name: string,
+  command: string,
+  args: readonly string[],
+): Promise<RunningBroker> {
+  const processes = await Processes.create();
+  try {
+    processes.start(name, command, args);
+    const listening = () => /^listening (.*)$/m.exec(processes.log(name))?.[1];
+    await processes.until(name, () => listening() !== undefined);
+    return {
+      brokers: listening()!.split(","),
+      [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await processes[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
