@@ -18,7 +18,7 @@ import { cureFor, missingRequest } from "./request_versions.ts";
 import { hintOf, refusalOf } from "./security.ts";
 import { limited } from "./side_by_side.ts";
 import { Throttling } from "./throttling.ts";
-import { advertisedHint, closedAt, denialOf, unknownHostHint } from "./unreachable.ts";
+import { advertisedHint, denialOf, failedRequest, unknownHostHint } from "./unreachable.ts";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
@@ -427,13 +427,17 @@ export class KafkaConnection {
 
   #unreachable(cause: unknown, limitMs: number): Error {
     const brokers = this.#brokers.join(", ");
-    const request = closedAt(cause);
+    const failed = failedRequest(cause);
     const advertised = advertisedHint(cause, this.#brokers);
     let what = `no Kafka broker in reach at ${brokers}`;
     let hint = advertised ?? hintOf(cause, this.#settings);
-    if (request !== null) {
-      what = `no answer to the request ${request} from ${brokers}`;
-      hint = `does the broker take this request? ${cureFor(request) ?? "its log may say"}`;
+    if (failed !== null) {
+      const { apiName, isAnswered } = failed;
+      const log = "the broker's log may say more";
+      what = isAnswered
+        ? `the request ${apiName} does not succeed at ${brokers}`
+        : `no answer to the request ${apiName} from ${brokers}`;
+      hint = isAnswered ? log : `does the broker take this request? ${cureFor(apiName) ?? log}`;
     } else if (advertised !== null) what = `a broker of the cluster at ${brokers} is not in reach`;
     return new Error(
       `${what} within ${limitMs / 1000} s: ${messageOfKafka(cause)} (${hint})`,

@@ -1,6 +1,6 @@
 /**
  * Why an address cannot be reached, where that is no matter of waiting: the process lacks the permission,
- * the cluster names an address that is of no use here, or the broker ends connections at a request.
+ * the cluster names an address that is of no use here, or a broker that is in reach fails at a request.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export function unknownHostHint(error: unknown, brokers: Brokers): string | null
   return UNKNOWN_HOST.has(attemptOf(error)?.code) ? advertisedHint(error, brokers) : null;
 }
 
-/** Requests at which a broker closes connections on a port of another protocol. */
+/** Requests that a broker does not answer on a port of another protocol. */
 const FIRST_REQUESTS: ReadonlySet<string> = new Set([
   "ApiVersions",
   "SaslHandshake",
@@ -66,9 +66,24 @@ const FIRST_REQUESTS: ReadonlySet<string> = new Set([
   "Metadata",
 ]);
 
-/** The request at which a broker closed a connection that it had taken; `null` if it is not that. */
-export function closedAt(error: unknown): string | null {
-  const { name, apiName } = error as { name?: string; apiName?: string };
-  if (name !== "KafkaJSConnectionClosedError" || apiName === undefined) return null;
-  return FIRST_REQUESTS.has(apiName) ? null : apiName;
+/** What KafkaJS throws for a request that was sent and not answered. */
+const UNANSWERED: ReadonlySet<string> = new Set([
+  "KafkaJSConnectionClosedError",
+  "KafkaJSRequestTimeoutError",
+]);
+
+/** What goes wrong at a broker that is in reach. */
+export interface FailedRequest {
+  readonly apiName: string;
+  /** Whether an error is the broker's answer, rather than none. */
+  readonly isAnswered: boolean;
+}
+
+/** The request at which a broker fails; `null` where the error does not show that it is in reach. */
+export function failedRequest(error: unknown): FailedRequest | null {
+  const { name, apiName, type } = error as { name?: string; apiName?: string; type?: string };
+  if (apiName === undefined) return null;
+  const isAnswered = type !== undefined;
+  const isSent = UNANSWERED.has(name ?? "") && !FIRST_REQUESTS.has(apiName);
+  return isAnswered || isSent ? { apiName, isAnswered } : null;
 }

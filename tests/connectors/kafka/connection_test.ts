@@ -216,6 +216,21 @@ Deno.test("a broker that closes the connection at a request is reported with tha
   });
 });
 
+Deno.test("a broker that answers with an error is not one that is not in reach", async () => {
+  const loading = 14; // COORDINATOR_LOAD_IN_PROGRESS
+  await connected({
+    versions: { FindCoordinator: [0, 2] },
+    answers: { FindCoordinator: () => coordinatorAnswer(loading, 0) },
+  }, async (connection, broker) => {
+    const ask = async () => await connection.coordinator({ kind: "transaction", id: "id" });
+    await assertRejects(
+      () => connection.open(ask, { limitMs: 300 }),
+      Error,
+      `the request FindCoordinator does not succeed at ${broker.brokers} within 0.3 s: `,
+    );
+  });
+});
+
 Deno.test("a broker that closes connections at once may have another protocol on that port", async () => {
   await connected({ answers: { Metadata: () => null } }, async (connection, broker) => {
     const error = await assertRejects(
