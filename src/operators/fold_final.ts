@@ -1,7 +1,7 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { Combiner } from "../graph/nodes.ts";
-import { createOwnState, type OwnState } from "./own_state.ts";
+import { createOwnState } from "./own_state.ts";
 import { badResult, requireSync } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { beginWith } from "./stateful.ts";
@@ -15,18 +15,12 @@ export function foldFinalLogic<V, A>(
   requireFunction("foldFinal's build", build);
   requireFunction("foldFinal's folder", folder);
   const own = createOwnState();
-  const fold = checkedFold(folder, own);
-  return (resume, key, _time, resumed) =>
-    new FoldFinal(fold, resumed ? resume as A : startState(build, key, own));
-}
-
-/** The folder, whose result is checked and kept apart from the value. */
-function checkedFold<V, A>(folder: (acc: A, value: V) => A, own: OwnState) {
-  return (acc: A, value: V): A => {
-    const folded = folder(acc, value);
-    requireSync("the folder", folded);
-    return folded as unknown === value ? own.begin(folded) : folded;
+  const step: Step<V, A> = {
+    folder,
+    keep: (acc, value) => own.keep("the folder", acc, value),
   };
+  return (resume, key, _time, resumed) =>
+    new FoldFinal(step, resumed ? resume as A : startState(build, key, own));
 }
 
 /** Folds values where they are, and merges what comes of it; `null` where there is no merger. */
@@ -38,7 +32,10 @@ export function foldFinalCombiner<V, A>(
   if (merger === undefined) return null;
   requireFunction("foldFinal's merger", merger);
   const own = createOwnState();
-  const fold = checkedFold(folder, own);
+  const fold = (acc: A, value: V): A => {
+    const folded = folder(acc, value);
+    return typeof folded === "object" ? own.keep("the folder", folded, value) : folded;
+  };
   return {
     start: (key, value) => fold(startState(build, key, own), value as V),
     add: (acc, value) => fold(acc as A, value as V),
@@ -51,35 +48,49 @@ const NONE = Symbol("none");
 
 /** Merges accumulators, the first of which starts. Snapshots are those of a fold. */
 export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, A> {
-  const merge = (acc: A | typeof NONE, more: A): A => {
-    if (acc === NONE) return more;
-    const merged = merger(acc, more);
-    // One that changes its first argument is easily left without a return.
-    if (merged === undefined) {
-      badResult("foldFinal's merger", "the accumulator of both", merged);
-    }
-    requireSync("the merger", merged);
-    return merged;
+  const step: Step<A, A | typeof NONE> = {
+    folder: (acc, more) => {
+      if (acc === NONE) return more;
+      const merged = merger(acc, more);
+      // One that changes its first argument is easily left without a return.
+      if (merged === undefined) {
+        badResult("foldFinal's merger", "the accumulator of both", merged);
+      }
+      return merged;
+    },
+    keep: (acc) => {
+      requireSync("the merger", acc);
+      return acc; // which nobody else has
+    },
   };
   return (resume, _key, _time, resumed) => {
     const acc = resumed ? resume as A : NONE;
-    return new FoldFinal<A, A | typeof NONE>(merge, acc) as FoldFinal<A, A>;
+    return new FoldFinal(step, acc) as FoldFinal<A, A>;
   };
 }
 
+/** What all keys of a step share. */
+interface Step<V, A> {
+  readonly folder: (acc: A, value: V) => A;
+  /** Checks an accumulator that is an object, and keeps it apart from the value that it is for. */
+  readonly keep: (acc: A, value: V) => A;
+}
+
 class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
-  readonly #folder: (acc: A, value: V) => A;
+  readonly #step: Step<V, A>;
   #acc: A;
   #done = false;
 
-  constructor(folder: (acc: A, value: V) => A, acc: A) {
+  constructor(step: Step<V, A>, acc: A) {
     super();
-    this.#folder = folder;
+    this.#step = step;
     this.#acc = acc;
   }
 
   override onItem(value: V): void {
-    this.#acc = this.#folder(this.#acc, value);
+    const { folder, keep } = this.#step;
+    const acc = folder(this.#acc, value);
+    this.#acc = typeof acc === "object" ? keep(acc, value) : acc;
   }
 
   override onEnd(emit: Emit<A>): void {

@@ -5,15 +5,26 @@
  * @module
  */
 import { createCopier, isFlat, isObject, mayHold } from "../core/value_copy.ts";
+import { requireSync } from "./results.ts";
 
-/** What a step does so that nobody else has a part of its states. Each step has its own. */
+/**
+ * What a step does so that nobody else has a part of its states. Each step has its own. For each
+ * value, steps look in line at the type first, and call these for objects only: a call takes 4 ns of
+ * 90, and a comparison of a state with a value, whatever those are, 3 ns of 38.
+ */
 export interface OwnState {
   /**
    * A state to begin with, or one that is the value itself. What it is made from may be others'
-   * too: one object for all keys, an item. Steps compare state and value in line, before they call
-   * this: a call for each value costs 4 ns of 90.
+   * too: one object for all keys, an item.
    */
   begin<S>(state: S): S;
+  /**
+   * A state that a user's function (`what`, such as `the folder`) returned for `value`: a copy where
+   * it is the value itself.
+   *
+   * @throws {TypeError} If it is a promise.
+   */
+  keep<S>(what: string, state: S, value: unknown): S;
   /** What to give out while `state` is kept: a copy where it may share an object with the state. */
   give<W>(out: W, state: unknown): W;
 }
@@ -21,9 +32,14 @@ export interface OwnState {
 /** Makes that of a step. */
 export function createOwnState(): OwnState {
   const copyOf = createCopier();
+  // No copy of an empty array, the usual case: that is not worth a walk.
+  const begin = <S>(state: S): S => isEmptyArray(state) ? [] as S : copyOf(state);
   return {
-    // The usual case, which is not worth a walk.
-    begin: (state) => isEmptyArray(state) ? [] as typeof state : copyOf(state),
+    begin,
+    keep: (what, state, value) => {
+      requireSync(what, state);
+      return state as unknown === value ? begin(state) : state;
+    },
     give: (out, state) => {
       if (!isObject(out) || !isObject(state)) return out;
       // Looking takes a fraction of the time that copying does.

@@ -1,7 +1,7 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { createOwnState, type OwnState } from "./own_state.ts";
-import { badResult, requireSync } from "./results.ts";
+import { badResult } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**
@@ -42,8 +42,7 @@ class Reduce<V> extends KeyedLogic<V, V, [V]> {
     if (this.#acc === undefined) this.#acc = [own.begin(value)];
     else {
       const acc = reducer(this.#acc[0], value);
-      requireSync("the reducer", acc);
-      this.#acc[0] = acc as unknown === value ? own.begin(acc) : acc;
+      this.#acc[0] = typeof acc === "object" ? own.keep("the reducer", acc, value) : acc;
     }
     const complete = isComplete(this.#acc[0]);
     if (complete === true) {

@@ -1,15 +1,16 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { createOwnState } from "./own_state.ts";
-import { requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /** How a step combines values. */
 interface Combine<V> {
   /** The first accumulator. */
-  begin(value: V): V;
+  readonly begin: (value: V) => V;
   /** The next one. */
-  add(acc: V, value: V): V;
+  readonly add: (acc: V, value: V) => V;
+  /** Checks a next one that is an object, and keeps it apart from the value that it is for. */
+  readonly keep: (acc: V, value: V) => V;
 }
 
 /**
@@ -21,18 +22,15 @@ export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogi
   const own = createOwnState();
   const combine: Combine<V> = {
     begin: own.begin,
-    add: (acc, value) => {
-      const reduced = reducer(acc, value);
-      requireSync("the reducer", reduced);
-      return reduced as unknown === value ? own.begin(reduced) : reduced;
-    },
+    add: reducer,
+    keep: (acc, value) => own.keep("the reducer", acc, value),
   };
   return (resume) => new ReduceFinal(combine, resume);
 }
 
 /** Chooses one of the values of a key, and emits it at the end. */
 export function chooseFinalLogic<V>(choose: (best: V, value: V) => V): BuildLogic<V, V, [V]> {
-  const combine: Combine<V> = { begin: (value) => value, add: choose };
+  const combine: Combine<V> = { begin: (value) => value, add: choose, keep: (acc) => acc };
   return (resume) => new ReduceFinal(combine, resume);
 }
 
@@ -48,8 +46,12 @@ class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
   }
 
   override onItem(value: V): void {
-    if (this.#acc === undefined) this.#acc = [this.#combine.begin(value)];
-    else this.#acc[0] = this.#combine.add(this.#acc[0], value);
+    const { begin, add, keep } = this.#combine;
+    if (this.#acc === undefined) this.#acc = [begin(value)];
+    else {
+      const acc = add(this.#acc[0], value);
+      this.#acc[0] = typeof acc === "object" ? keep(acc, value) : acc;
+    }
   }
 
   override onEnd(emit: Emit<V>): void {

@@ -43,7 +43,7 @@ class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
     if (typeof outs !== "object" || outs === null || !(Symbol.iterator in outs)) {
       badResult("statefulFlatMap's mapper", "its outs as an iterable that is no string", outs);
     }
-    this.#state = state as unknown === value ? own.begin(state) : state;
+    this.#state = typeof state === "object" && state === value ? own.begin(state) : state;
     // A generator may go on changing what it yielded, whatever becomes of the state.
     const changing = Array.isArray(outs) ? this.#state : outs;
     for (const out of outs) emit(own.give(out, changing));

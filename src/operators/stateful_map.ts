@@ -51,8 +51,9 @@ class StatefulMap<V, W, S> extends SingleLogic<V, W, S> {
     if (!Array.isArray(result) || result.length !== 2) {
       badResult("statefulMap's mapper", "a pair [state, out]", result);
     }
+    const state = result[0];
     const out = result[1];
-    this.#state = result[0] as unknown === value ? own.begin(result[0]) : result[0];
+    this.#state = typeof state === "object" && state === value ? own.begin(state) : state;
     return typeof out === "object" ? own.give(out, this.#state) : out;
   }
 

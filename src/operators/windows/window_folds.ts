@@ -20,18 +20,17 @@ function mayKeep(acc: unknown): boolean {
 export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V, V> {
   requireFunction("reduceWindow's reducer", reducer);
   const own = createOwnState();
-  const reduce = (acc: V, value: V): V => {
-    const reduced = reducer(acc, value);
-    requireSync("the reducer", reduced);
-    return reduced;
-  };
   return {
     first: own.begin,
     add: (acc, value) => {
-      const reduced = reduce(acc, value);
-      return reduced === value ? own.begin(reduced) : reduced;
+      const reduced = reducer(acc, value);
+      return typeof reduced === "object" ? own.keep("the reducer", reduced, value) : reduced;
     },
-    merge: reduce,
+    merge: (earlier, later) => {
+      const reduced = reducer(earlier, later);
+      requireSync("the reducer", reduced);
+      return reduced;
+    },
     keeps: mayKeep,
     result: (acc) => acc,
   };
@@ -56,8 +55,7 @@ export function customFold<V, A>(
   const own = createOwnState();
   const add = (acc: A, value: V): A => {
     const folded = folder(acc, value);
-    requireSync("the folder", folded);
-    return folded as unknown === value ? own.begin(folded) : folded;
+    return typeof folded === "object" ? own.keep("the folder", folded, value) : folded;
   };
   return {
     first: (value) => add(own.begin(build()), value),
