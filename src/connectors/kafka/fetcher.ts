@@ -7,11 +7,11 @@
  * @module
  */
 import type { Place } from "../../graph/contracts.ts";
-import { readBatches, type StoredBatch, unwrap } from "./batches.ts";
 import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
-import { type Codec, codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
-import { isFatal, type KafkaConnection, messageOfKafka } from "./connection.ts";
+import { isFatal, type KafkaConnection, kindOf, messageOfKafka } from "./connection.ts";
+import { PAST_DAMAGE } from "./damage.ts";
 import type { FetchedPartition } from "./fetch.ts";
+import { FetchedBatches } from "./fetched_batches.ts";
 import { OpenTransactions } from "./open_transactions.ts";
 import {
   cannotRead,
@@ -25,15 +25,10 @@ import {
 import type { KafkaInputSettings } from "./settings.ts";
 import type { PartitionState } from "./start.ts";
 import { committedBatches } from "./transactions.ts";
+import { WaitingBatch } from "./waiting_batch.ts";
 
-/** How far a fetch of less than one batch widens the next one. */
-const LARGEST_PARTITION_BYTES = 64 << 20;
-
-/** A batch that waits for the flow, unpacked. */
-interface WaitingBatch {
-  readonly batch: StoredBatch;
-  readonly bytes: Uint8Array;
-}
+/** How much may be unpacked before the flow asks for it, in bytes. */
+const UNPACKED_AHEAD = 32 << 20;
 
 /** What was fetched of one partition, and waits for the flow. */
 export interface Block {
@@ -43,7 +38,10 @@ export interface Block {
   readonly from: number;
   /** The position when all of it has been handed out; records from there on are not wanted. */
   readonly next: number;
+  /** What it takes, packed and unpacked. */
   readonly bytes: number;
+  /** What of that is unpacked. */
+  readonly unpackedBytes: number;
 }
 
 /** Fetches until all partitions are at their end, or it is closed. */
@@ -58,7 +56,9 @@ export class Fetcher {
   /** The partitions that have records to be read, or may have. */
   readonly #behind = new Set<PartitionState>();
   readonly #blocks: Block[] = [];
+  readonly #fetched: FetchedBatches;
   #waitingBytes = 0;
+  #unpackedBytes = 0; // among those
   #closed = false;
   /** What `idle` returned last; `null` where nobody has asked. */
   #answeredIdle: boolean | null = null;
@@ -78,6 +78,7 @@ export class Fetcher {
     this.#at = at;
     this.#keeper = new PartitionKeeper(settings, kept, at, this.#keeperHost());
     this.#openTransactions = new OpenTransactions(at.log);
+    this.#fetched = new FetchedBatches(settings.input.checkCrcs);
     for (const state of kept.states) this.#lose(state);
   }
 
@@ -95,6 +96,7 @@ export class Fetcher {
   taken(): void {
     const block = this.#blocks.shift()!;
     this.#waitingBytes -= block.bytes;
+    this.#unpackedBytes -= block.unpackedBytes;
     if (!this.#isFull) this.#wakeRounds();
   }
 
@@ -220,7 +222,7 @@ export class Fetcher {
         state.fetched = to;
         if (isAtEnd(state)) this.#behind.delete(state);
         // The position that is stored moves too, behind what was fetched before.
-        this.#push({ state, batches: [], from: to, next: to, bytes: 0 });
+        this.#push({ state, batches: [], from: to, next: to, bytes: 0, unpackedBytes: 0 });
       },
       tellIdle: () => this.#tellIdle(),
     };
@@ -253,6 +255,8 @@ export class Fetcher {
 
   /** A partition cannot be fetched where it was: the keeper looks after it. */
   #hand(state: PartitionState, error: unknown): void {
+    // The broker has found it damaged, and would again.
+    if (kindOf(error) === "CORRUPT_MESSAGE") throw unreadable(state, state.fetched, error);
     this.#release(state);
     this.#keeper.hand(state, error);
     this.#tellIdle();
@@ -273,11 +277,10 @@ export class Fetcher {
     this.#keeper.isFine(state);
     const { records, aborted, highWatermark } = answer;
     const { input } = this.#settings;
-    const batches = readable(state, () => readBatches(records, input.checkCrcs));
+    const batches = readable(state, state.fetched, () => this.#fetched.of(answer, state));
     if (batches.length === 0) {
-      if (records.length > 0) {
-        state.maxBytes = Math.min(state.maxBytes * 2, LARGEST_PARTITION_BYTES);
-      } else this.#openTransactions.nothingCame(state, answer);
+      if (records.length > 0) return; // asked for again
+      this.#openTransactions.nothingCame(state, answer);
       if (state.end !== null && highWatermark < state.end) {
         return this.#hand(state, new EndsEarly(`it ends at ${highWatermark}`));
       }
@@ -289,60 +292,58 @@ export class Fetcher {
     const { end, fetched: from } = state;
     const next = end !== null && after > end ? end : after;
     const wanted = input.isolation === "read_committed"
-      ? committedBatches(batches, aborted)
+      ? readable(state, state.fetched, () => committedBatches(batches, aborted))
       : batches.filter(({ isControl }) => !isControl);
-    const waiting: WaitingBatch[] = [];
-    let bytes = 0;
-    for (const batch of wanted) {
-      if (batch.lastOffset < from || batch.baseOffset >= next || batch.count === 0) continue;
-      const codec = readable(state, () => codecOf(batch.attributes));
-      const unpacked = codec === "none" ? batch.records : await this.#unpack(state, batch, codec);
-      for (const each of readable(state, () => unwrap(batch, unpacked))) {
-        waiting.push(each);
-        bytes += each.bytes.length;
-      }
-    }
+    const waiting = wanted
+      .filter(({ baseOffset, lastOffset }) => lastOffset >= from && baseOffset < next)
+      .map((batch) => new WaitingBatch(batch));
+    const unpackedBytes = await this.#unpackAhead(waiting);
     // While it was unpacked, the partition may have gone to another broker, which asked for it again.
     if (!isWanted()) return;
     state.fetched = next;
     if (next >= highWatermark || isAtEnd(state)) this.#caughtUp(state);
     state.maxBytes = input.partitionMaxBytes;
     if (isAtEnd(state)) this.#fetchedBy.get(state)?.remove(state);
-    this.#push({ state, batches: waiting, from, next, bytes });
+    const bytes = records.length + unpackedBytes;
+    this.#push({ state, batches: waiting, from, next, bytes, unpackedBytes });
   }
 
   #push(block: Block): void {
     this.#blocks.push(block);
     this.#waitingBytes += block.bytes;
+    this.#unpackedBytes += block.unpackedBytes;
     this.#wakeReader();
   }
 
-  async #unpack(state: PartitionState, batch: StoredBatch, codec: Codec): Promise<Uint8Array> {
-    try {
-      return await decompress(codec, batch.records, LARGEST_UNPACKED);
-    } catch (error) {
-      throw unreadable(state, batch.baseOffset, error);
+  /** Unpacks batches while there is room for that. Resolves to how many bytes they make. */
+  async #unpackAhead(batches: readonly WaitingBatch[]): Promise<number> {
+    let bytes = 0;
+    for (const batch of batches) {
+      if (!await batch.unpackAhead(UNPACKED_AHEAD - this.#unpackedBytes - bytes)) break;
+      bytes += batch.unpackedBytes;
     }
+    return bytes;
   }
 }
 
-/** What `read` gives; an error of it says where the partition cannot be read. */
-export function readable<R>(state: PartitionState, read: () => R): R {
+/** What `read` gives; an error of it says from which offset on the partition cannot be read. */
+function readable<R>(state: PartitionState, offset: number, read: () => R): R {
   try {
     return read();
   } catch (error) {
-    throw unreadable(state, state.handedOut, error);
+    throw unreadable(state, offset, error);
   }
 }
 
-function unreadable(
+/** The error for a partition that cannot be read from an offset on. */
+export function unreadable(
   { topic, partition }: PartitionState,
   offset: number,
   cause: unknown,
 ): Unrecoverable {
   return new Unrecoverable(
     `topic "${topic}", partition ${partition} cannot be read from offset ${offset} on: ` +
-      messageOfKafka(cause),
+      `${messageOfKafka(cause)}. ${PAST_DAMAGE}`,
     { cause },
   );
 }

@@ -228,7 +228,7 @@ export const INPUT = {
   "check.crcs": {
     sets: "whether the checksums of what is read are checked",
     values: flag(),
-    default: "false",
+    default: "true",
   },
   "enable.auto.commit": {
     sets: "whether reading alone commits positions",

@@ -9,13 +9,13 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { readBatches, RecordCursor, type StoredRecord, unwrap } from "./batches.ts";
-import { codecOf, decompress, LARGEST_UNPACKED } from "./compression.ts";
+import { readBatches, type StoredBatch, type StoredRecord } from "./batches.ts";
 import type { KafkaConnection } from "./connection.ts";
 import { crc32c } from "./crc32c.ts";
 import { fetchPartition } from "./fetch.ts";
 import { errorOfCode } from "./kafkajs.ts";
 import type { TopicPartition } from "./topic_partition.ts";
+import { WaitingBatch } from "./waiting_batch.ts";
 
 /** A record that was read. */
 export interface RecordMark {
@@ -51,11 +51,17 @@ export async function hasOtherRecord(
   );
   if (answer.errorCode === OFFSET_OUT_OF_RANGE) return false;
   if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
-  for (const batch of readBatches(answer.records, false)) {
+  try {
+    return hasOther(readBatches(answer.records, true), mark);
+  } catch {
+    return false; // it is damaged: no other record, and reading says so where it comes to it
+  }
+}
+
+function hasOther(batches: readonly StoredBatch[], mark: RecordMark): boolean {
+  for (const batch of batches) {
     if (batch.lastOffset < mark.offset) continue;
-    const bytes = await decompress(codecOf(batch.attributes), batch.records, LARGEST_UNPACKED);
-    for (const unwrapped of unwrap(batch, bytes)) {
-      const cursor = new RecordCursor(unwrapped.batch, unwrapped.bytes, false);
+    for (const cursor of new WaitingBatch(batch).read(false)) {
       while (!cursor.done) {
         const record = cursor.read();
         if (record.offset === mark.offset) return markOf(record).check !== mark.check;

@@ -6,9 +6,10 @@
  * @module
  */
 import type { InputReader, Place, Positions, Progress } from "../../graph/contracts.ts";
-import { RecordCursor, type StoredRecord } from "./batches.ts";
+import type { StoredRecord } from "./batches.ts";
+import type { RecordCursor } from "./record_cursor.ts";
 import { isFatal, KafkaConnection, WithoutLeaderError } from "./connection.ts";
-import { type Block, Fetcher, readable } from "./fetcher.ts";
+import { type Block, Fetcher, unreadable } from "./fetcher.ts";
 import { GroupPositions } from "./group_positions.ts";
 import type { Kept } from "./partition_keeper.ts";
 import { type KafkaPosition, storedPosition } from "./position.ts";
@@ -126,6 +127,8 @@ class KafkaReader<T> implements InputReader<T> {
   };
   #batch = 0; // of the first block: the next batch to read
   #cursor: RecordCursor | null = null; // in the batch before that
+  #cursors: RecordCursor[] = []; // in what else is in that batch
+  #failure: { error: unknown } | null = null; // to be thrown once what was read before is handed out
 
   constructor(
     settings: KafkaInputSettings,
@@ -151,10 +154,17 @@ class KafkaReader<T> implements InputReader<T> {
     const items: T[] = [];
     const most = Math.min(limit, BATCH);
     this.#last = { items, offsets: [], states: [] };
+    if (this.#failure !== null) throw this.#failure.error;
     while (items.length < most) {
       const block = this.#fetcher.first;
       if (block === null) break;
-      readable(block.state, () => this.#read(block, items, most));
+      try {
+        this.#read(block, items, most);
+      } catch (error) {
+        this.#failure = { error: unreadable(block.state, block.state.handedOut, error) };
+        if (items.length === 0) throw this.#failure.error;
+        return items;
+      }
     }
     if (items.length > 0 || this.#fetcher.first !== null) return items;
     return this.#fetcher.isOver() ? null : [];
@@ -226,27 +236,33 @@ class KafkaReader<T> implements InputReader<T> {
     const toItem = this.#toItem;
     const { offsets, states } = this.#last;
     let newest: StoredRecord | null = null;
-    while (items.length < most) {
-      if (this.#cursor === null || this.#cursor.done) {
-        if (this.#batch === batches.length) {
-          this.#finish(block);
-          break;
+    try {
+      while (items.length < most) {
+        if (this.#cursor === null || this.#cursor.done) {
+          if (this.#cursors.length === 0) {
+            if (this.#batch === batches.length) {
+              this.#finish(block);
+              break;
+            }
+            this.#cursor = null; // frees what it was in before more is unpacked
+            this.#cursors = batches[this.#batch++].read(toItem.withHeaders === true);
+          }
+          this.#cursor = this.#cursors.shift() ?? null;
+          continue;
         }
-        const { batch, bytes } = batches[this.#batch++];
-        this.#cursor = new RecordCursor(batch, bytes, toItem.withHeaders === true);
-        continue;
+        const record = this.#cursor.read();
+        if (record.offset < from || record.offset >= next) continue;
+        items.push(toItem(record, topic, partition));
+        offsets.push(record.offset);
+        states.push(state);
+        state.handedOut = record.offset + 1;
+        newest = record;
       }
-      const record = this.#cursor.read();
-      if (record.offset < from || record.offset >= next) continue;
-      items.push(toItem(record, topic, partition));
-      offsets.push(record.offset);
-      states.push(state);
-      state.handedOut = record.offset + 1;
-      newest = record;
-    }
-    if (newest !== null && state.topicId === null) {
-      state.last = markOf(newest);
-      state.mark ??= state.last;
+    } finally {
+      if (newest !== null && state.topicId === null) {
+        state.last = markOf(newest);
+        state.mark ??= state.last;
+      }
     }
   }
 

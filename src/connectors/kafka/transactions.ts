@@ -10,8 +10,9 @@
  *
  * @module
  */
-import { isAbortMarker, type StoredBatch } from "./batches.ts";
+import type { StoredBatch } from "./batches.ts";
 import type { FetchedPartition } from "./fetch.ts";
+import { RecordCursor } from "./record_cursor.ts";
 
 /** The batches of a fetch whose records may be read, in order. */
 export function committedBatches(
@@ -31,4 +32,11 @@ export function committedBatches(
     }
     return !(batch.isTransactional && open.has(batch.producerId));
   });
+}
+
+/** The type of the marker in a control batch: whether it aborts its transaction. */
+function isAbortMarker(batch: StoredBatch): boolean {
+  if (batch.count === 0) return false; // the marker has been compacted away
+  const { key } = new RecordCursor(batch, batch.records, false).read();
+  return key !== null && key.length >= 4 && key[2] === 0 && key[3] === 0;
 }

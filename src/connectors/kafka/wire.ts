@@ -7,11 +7,18 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { DamageError } from "./damage.ts";
 
 /** The bytes of a topic's id. */
 const UUID = 16;
 
-/** Reads a response from front to back. A response that ends too early throws a `RangeError`. */
+/** What stands for the length of something that is not there. */
+const NULL = -1;
+
+/**
+ * Reads a response from front to back. What it says of itself is not believed: a response that is shorter,
+ * or has lengths that cannot be, throws a {@linkcode DamageError}.
+ */
 export class WireReader {
   readonly #bytes: Buffer;
   readonly #flexible: boolean;
@@ -24,7 +31,7 @@ export class WireReader {
   }
 
   boolean(): boolean {
-    return this.#bytes.readInt8(this.skip(1)) !== 0;
+    return this.#bytes[this.skip(1)] !== 0;
   }
 
   int16(): number {
@@ -42,6 +49,9 @@ export class WireReader {
   /** Moves on by `bytes`, and returns where it was. */
   skip(bytes: number): number {
     const at = this.#at;
+    if (bytes > this.#bytes.length - at) {
+      throw new DamageError("a response of the broker is cut off");
+    }
     this.#at += bytes;
     return at;
   }
@@ -53,8 +63,8 @@ export class WireReader {
   }
 
   string(): string | null {
-    const length = this.#flexible ? this.#uvarint() - 1 : this.int16();
-    return length < 0 ? null : this.#take(length).toString("utf8");
+    const length = this.#checked(this.#flexible ? this.#uvarint() - 1 : this.int16());
+    return length === NULL ? null : this.#take(length).toString("utf8");
   }
 
   /** A view of the bytes; empty where there are none. */
@@ -64,14 +74,14 @@ export class WireReader {
 
   array<T>(item: () => T): T[] {
     const items: T[] = [];
-    for (let left = this.#length(); left > 0; left--) items.push(item());
+    for (let left = this.#count(this.#length()); left > 0; left--) items.push(item());
     return items;
   }
 
   /** The end of a structure: skips its tagged fields, where this version has them. */
   tags(): void {
     if (!this.#flexible) return;
-    for (let left = this.#uvarint(); left > 0; left--) {
+    for (let left = this.#count(this.#uvarint()); left > 0; left--) {
       this.#uvarint();
       this.#take(this.#uvarint());
     }
@@ -83,22 +93,36 @@ export class WireReader {
   }
 
   #length(): number {
-    return this.#flexible ? this.#uvarint() - 1 : this.int32();
+    return this.#checked(this.#flexible ? this.#uvarint() - 1 : this.int32());
+  }
+
+  #checked(length: number): number {
+    if (length >= NULL) return length;
+    throw new DamageError(`a response of the broker has a length of ${length}`);
+  }
+
+  /** A number of items, each of which takes a byte at least. */
+  #count(count: number): number {
+    if (count <= this.#bytes.length - this.#at) return count;
+    throw new DamageError(
+      `a response of the broker is cut off: it says that ${count} items follow`,
+    );
   }
 
   #take(length: number): Buffer {
     const at = this.skip(length);
-    if (this.#at > this.#bytes.length) throw new RangeError("a response of the broker is cut off");
     return this.#bytes.subarray(at, this.#at);
   }
 
   #uvarint(): number {
     let value = 0;
     for (let factor = 1;; factor *= 0x80) {
-      const byte = this.#bytes.readUInt8(this.skip(1));
+      const byte = this.#bytes[this.skip(1)];
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;
-      if (factor > 2 ** 28) throw new RangeError("a response of the broker has a length too large");
+      if (factor > 2 ** 28) {
+        throw new DamageError("a response of the broker has a length that is too large");
+      }
     }
   }
 }

@@ -19,6 +19,9 @@ const MAGIC = 0xfd2fb528;
 /** Frames of these 16 magics hold what is no content, and are to be skipped. */
 const SKIPPABLE = 0x184d2a50;
 
+/** Each frame is unpacked by a call of its own. Clients write a batch as one. */
+const MOST_FRAMES = 4096;
+
 const RLE_BLOCK = 1;
 const RESERVED_BLOCK = 3;
 
@@ -52,6 +55,7 @@ export function zstdFrames(packed: Uint8Array): ZstdFrame[] {
     if (magic !== MAGIC) throw new Error(`a frame begins with ${magic.toString(16)}`);
     const frame = frameAt(view, at);
     frames.push(frame);
+    if (frames.length > MOST_FRAMES) throw new Error(`there are more than ${MOST_FRAMES} frames`);
     at = frame.end;
   } while (at < packed.length);
   return frames;

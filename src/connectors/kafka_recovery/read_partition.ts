@@ -3,13 +3,16 @@
  *
  * @module
  */
-import { codecOf, decompress, LARGEST_UNPACKED } from "../kafka/compression.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { KafkaConnection } from "../kafka/connection.ts";
-import { readBatches, RecordCursor, type StoredRecord } from "../kafka/batches.ts";
-import { fetchPartition } from "../kafka/fetch.ts";
+import type { StoredBatch, StoredRecord } from "../kafka/batches.ts";
+import { type FetchedPartition, fetchPartition } from "../kafka/fetch.ts";
+import { FetchedBatches } from "../kafka/fetched_batches.ts";
 import { errorOfCode } from "../kafka/kafkajs.ts";
 import { positionName, type TopicPartition } from "../kafka/topic_partition.ts";
 import { committedBatches } from "../kafka/transactions.ts";
+import { WaitingBatch } from "../kafka/waiting_batch.ts";
+import { DAMAGED } from "./place.ts";
 
 const FETCH_BYTES = 4 << 20;
 const WAIT_MS = 100;
@@ -32,43 +35,58 @@ export async function* readPartition(
     connection.offsets([of], "first"),
     connection.offsets([of], "last"),
   ]);
-  let at = start.get(positionName(of))!;
+  const asked = { fetched: start.get(positionName(of))!, maxBytes: FETCH_BYTES };
+  const batchesOf = new FetchedBatches(true);
   const to = end.get(positionName(of))!;
   let deadline = performance.now() + PATIENCE_MS;
-  while (at < to) {
+  while (asked.fetched < to) {
     const leader = (await connection.leaders(topic)).get(partition)!;
     const answer = await fetchPartition(
       await connection.broker(leader),
-      { topic, topicId: null, partition, offset: at, maxBytes: FETCH_BYTES },
-      { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES, isolation: "read_committed" },
+      { topic, topicId: null, partition, offset: asked.fetched, maxBytes: asked.maxBytes },
+      { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes: asked.maxBytes, isolation: "read_committed" },
     );
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
-    const batches = readBatches(answer.records, true);
-    if (batches.length === 0) {
-      // What was between here and the end has been compacted away.
-      if (answer.lastStableOffset >= to) return;
-      if (performance.now() < deadline) continue;
+    let records: StoredRecord[];
+    try {
+      const batches = batchesOf.of(answer, asked);
+      if (batches.length === 0 && answer.records.length > 0) continue; // to be asked for again
+      records = recordsOf(batches, answer.aborted, asked.fetched);
+      asked.fetched = (batches.at(-1)?.lastOffset ?? asked.fetched - 1) + 1;
+      if (batches.length > 0) deadline = performance.now() + PATIENCE_MS;
+    } catch (cause) {
       throw new Error(
-        `a transaction on "${topic}", partition ${partition} has been open for long: does something ` +
-          "else write to it?",
+        `"${topic}", partition ${partition} cannot be read from offset ${asked.fetched} on: ` +
+          `${messageOf(cause)}. Its store is lost: ${DAMAGED}`,
+        { cause },
       );
     }
-    const records: StoredRecord[] = [];
-    for (const batch of committedBatches(batches, answer.aborted)) {
-      const codec = codecOf(batch.attributes);
-      const cursor = new RecordCursor(
-        batch,
-        await decompress(codec, batch.records, LARGEST_UNPACKED),
-        false,
-      );
-      // A batch is fetched whole, also where its first records have been read.
+    if (records.length > 0) yield records;
+    if (answer.records.length > 0) continue;
+    // What was between here and the end has been compacted away.
+    if (answer.lastStableOffset >= to) return;
+    if (performance.now() < deadline) continue;
+    throw new Error(
+      `a transaction on "${topic}", partition ${partition} has been open for long: does something ` +
+        "else write to it?",
+    );
+  }
+}
+
+/** The records of committed batches, from an offset on: a batch comes whole, also its first records. */
+function recordsOf(
+  batches: readonly StoredBatch[],
+  aborted: FetchedPartition["aborted"],
+  from: number,
+): StoredRecord[] {
+  const records: StoredRecord[] = [];
+  for (const batch of committedBatches(batches, aborted)) {
+    for (const cursor of new WaitingBatch(batch).read(false)) {
       while (!cursor.done) {
         const record = cursor.read();
-        if (record.offset >= at) records.push(record);
+        if (record.offset >= from) records.push(record);
       }
     }
-    at = batches[batches.length - 1].lastOffset + 1;
-    deadline = performance.now() + PATIENCE_MS;
-    if (records.length > 0) yield records;
   }
+  return records;
 }

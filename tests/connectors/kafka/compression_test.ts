@@ -7,6 +7,7 @@ import {
   codecOf,
   compress,
   decompress,
+  decompressNow,
 } from "../../../src/connectors/kafka/compression.ts";
 import { xxhash32 } from "../../../src/connectors/kafka/xxhash32.ts";
 import { Random } from "../../support/random.ts";
@@ -536,3 +537,33 @@ Deno.test("xxhash32() gives the checksums that Java's library gives", () => {
     assertEquals(xxhash32(within, 2, within.length - 2), checksum);
   }
 });
+
+Deno.test("decompress() refuses what follows on gzip, also behind a zero", async () => {
+  const packed = new Uint8Array(gzipSync(LINES));
+  for (const rest of [[0], [0, 0, 0], [0, ...packed], [1], [0x1f], [0x1f, 0x8b]]) {
+    const bytes = joined(packed, Uint8Array.from(rest));
+    await assertRejects(() => decompress("gzip", bytes, MIB), Error, "with gzip: ", `${rest}`);
+    assertThrows(() => decompressNow("gzip", bytes, MIB), Error, "with gzip: ", `${rest}`);
+  }
+});
+
+Deno.test("decompress() refuses more frames of Zstandard than can be unpacked in a moment", async () => {
+  const frame = await compress("zstd", text("x"));
+  const frames = (count: number) => joined(...Array.from({ length: count }, () => frame));
+  assertEquals((await decompress("zstd", frames(4096), MIB)).length, 4096);
+  await assertRejects(() => decompress("zstd", frames(4097), MIB), Error, "more than 4096 frames");
+});
+
+for (const [name, make] of Object.entries(BOMBS)) {
+  Deno.test(`decompressNow() stops a bomb of 1 GiB at its limit: ${name}`, async () => {
+    const codec = name.split(",")[0] as Codec;
+    const bomb = await make();
+    const start = performance.now();
+    assertThrows(
+      () => decompressNow(codec, bomb, MIB),
+      Error,
+      `larger than ${MIB} bytes, the limit`,
+    );
+    assert(performance.now() - start < 1_000, `${performance.now() - start} ms`);
+  });
+}

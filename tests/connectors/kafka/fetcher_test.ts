@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
 import type { Fetcher } from "../../../src/connectors/kafka/fetcher.ts";
 import { compressBatch } from "../../../src/connectors/kafka/record_batch.ts";
 import { eventually, idle } from "../../support/eventually.ts";
@@ -359,4 +360,107 @@ for (const late of ["before", "behind"]) {
     assertEquals(take(fetcher), 2);
     assertEquals(fetcher.first, null);
   });
+}
+
+/** Takes all that waits until fetching has failed, and returns the positions and the message. */
+async function takeAll(fetcher: Fetcher): Promise<{ positions: number[]; message: string }> {
+  const positions: number[] = [];
+  for (;;) {
+    await fetcher.arrival();
+    if (fetcher.first !== null) positions.push(take(fetcher));
+    else {
+      try {
+        fetcher.isOver();
+      } catch (error) {
+        return { positions, message: (error as Error).message };
+      }
+    }
+  }
+}
+
+const PAST_DAMAGE = "What comes before it has been handed out. To go on behind it, delete the " +
+  "partition's records up to and with it (kafka-delete-records.sh), and set the property " +
+  '"auto.offset.reset" to earliest';
+
+Deno.test("a damaged batch ends the run behind what came before it, and says how to go on", async () => {
+  const damaged = recordAt(2);
+  damaged[70] ^= 1;
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  const records = Buffer.concat([recordAt(0), recordAt(1), damaged, recordAt(3)]);
+  await kafka.answer(fetched({ highWatermark: 9, records }));
+  await kafka.answerLast(fetched({ highWatermark: 9, records: Buffer.concat([damaged]) }));
+  assertEquals(await takeAll(fetcher), {
+    positions: [2],
+    message:
+      'topic "topic", partition 0 cannot be read from offset 2 on: the batch at offset 2 is ' +
+      'damaged: its checksum is wrong (to read it as it is, set the property "check.crcs" to ' +
+      `false). ${PAST_DAMAGE}`,
+  });
+});
+
+Deno.test("a damaged batch is read as it is where checksums are not checked", async () => {
+  const damaged = recordAt(0);
+  damaged[68] ^= 1; // in its value
+  await using kafka = new ScriptedKafka({ properties: { "check.crcs": false } });
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 1, records: damaged }));
+  assertEquals(take(fetcher), 1);
+});
+
+Deno.test("what a broker finds damaged itself is not asked for again", async () => {
+  const CORRUPT_MESSAGE = 2;
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 9, records: recordAt(0) }));
+  await kafka.answerLast(fetched({ highWatermark: 9, errorCode: CORRUPT_MESSAGE }));
+  const { positions, message } = await takeAll(fetcher);
+  assertEquals(positions, [1]);
+  assert(
+    message.startsWith('topic "topic", partition 0 cannot be read from offset 1 on: '),
+    message,
+  );
+  assert(message.endsWith(PAST_DAMAGE), message);
+});
+
+Deno.test("a batch that is always cut off ends the run, and does not go on for ever", async () => {
+  const cutOff = recordAt(0);
+  cutOff.writeInt32BE(1 << 30, 8);
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  const answer = fetched({ highWatermark: 9, records: cutOff });
+  for (let maxBytes = 1; maxBytes < 64; maxBytes *= 2) await kafka.answer(answer);
+  await kafka.answerLast(answer);
+  const { message } = await takeAll(fetcher);
+  assert(message.includes("came though 67108864 were asked for"), message);
+});
+
+Deno.test("what an answer unpacks to is bounded, and counts in what may wait", async () => {
+  const MIB = 1 << 20;
+  const bombs: Buffer[] = [];
+  for (let offset = 0; offset < 64; offset++) {
+    bombs.push(stored(offset, await compressBatch(recordAt(offset, 8 * MIB), "gzip")));
+  }
+  const packed = Buffer.concat(bombs);
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answerLast(fetched({ highWatermark: 64, records: packed }));
+  await fetcher.arrival();
+  const { batches, bytes, unpackedBytes } = fetcher.first!;
+  assert(unpackedBytes > 20 * MIB && unpackedBytes <= 32 * MIB, `${unpackedBytes / MIB} MiB`);
+  assertEquals(bytes, packed.length + unpackedBytes);
+  const offsets = batches.flatMap((batch) =>
+    batch.read(false).map((cursor) => {
+      const { offset, value } = cursor.read();
+      assertEquals(value!.length, 8 * MIB);
+      return offset;
+    })
+  );
+  assertEquals(offsets, bombs.map((_, offset) => offset));
+});
+
+/** A batch as a broker stores it, which gives it its offset. */
+function stored(offset: number, batch: Buffer): Buffer {
+  batch.writeBigInt64BE(BigInt(offset), 0);
+  return batch;
 }

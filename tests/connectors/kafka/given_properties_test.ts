@@ -17,8 +17,8 @@ import { CANARY, refusal } from "../../support/refusal.ts";
 const SIDES = [["input", givenToInput], ["output", givenToOutput]] as const;
 
 Deno.test("givenToInput() gives defaults where nothing is given", () => {
-  for (const given of [givenToInput({}), givenToInput({ "check.crcs": "false" })]) {
-    assertEquals(given.get("check.crcs"), false);
+  for (const given of [givenToInput({}), givenToInput({ "check.crcs": "true" })]) {
+    assertEquals(given.get("check.crcs"), true);
     assertEquals(given.get("client.id"), "millrace");
     assertEquals(given.get("group.id"), undefined);
     assertEquals(given.givenAs("client.id"), undefined);

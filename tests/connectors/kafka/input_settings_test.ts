@@ -25,7 +25,7 @@ const DEFAULTS: InputSettings = {
   fetchMaxBytes: 16 << 20,
   partitionMaxBytes: 1 << 20,
   queuedMaxBytes: 16 << 20,
-  checkCrcs: false,
+  checkCrcs: true,
 };
 
 Deno.test("readInputProperties() reads no properties as those of no object", () => {
@@ -54,7 +54,7 @@ for (
     [{ "fetch.message.max.bytes": 1 }, { partitionMaxBytes: 1 }],
     [{ "queued.max.messages.kbytes": 1 }, { queuedMaxBytes: 1_024 }],
     [{ "queued.max.messages.kbytes": 2_097_151 }, { queuedMaxBytes: 2_097_151 * 1_024 }],
-    [{ "check.crcs": true }, { checkCrcs: true }],
+    [{ "check.crcs": false }, { checkCrcs: false }],
     [{ "enable.auto.commit": false, "enable.partition.eof": "false" }, {}],
   ] as readonly [KafkaProperties, Partial<InputSettings>][]
 ) {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { RecordCursor } from "../../../src/connectors/kafka/batches.ts";
+import { RecordCursor } from "../../../src/connectors/kafka/record_cursor.ts";
 import { hasOtherRecord, markOf } from "../../../src/connectors/kafka/record_mark.ts";
 import { storedBatch } from "../../support/fetched.ts";
 import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../support/scripted_kafka.ts";

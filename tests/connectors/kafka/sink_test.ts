@@ -8,7 +8,8 @@ import {
   TestingInputConfig,
 } from "millrace";
 import type { Buffer } from "node:buffer";
-import { readBatches, RecordCursor } from "../../../src/connectors/kafka/batches.ts";
+import { readBatches } from "../../../src/connectors/kafka/batches.ts";
+import { RecordCursor } from "../../../src/connectors/kafka/record_cursor.ts";
 import { WireReader, WireWriter } from "../../../src/connectors/kafka/wire.ts";
 import { FAKE_TOPIC, FakeBroker, type FakeRequest } from "../../support/fake_broker.ts";
 

@@ -60,3 +60,34 @@ Deno.test("WireReader does not read behind the end", () => {
   assertThrows(() => reader(2, 0, 200, 1).tags(), RangeError);
   assertThrows(() => reader(...Array(6).fill(0xff)).bytes(), RangeError, "too large");
 });
+
+Deno.test("WireReader refuses lengths that cannot be, and counts of more than there is", () => {
+  const read = {
+    string: (from: WireReader) => from.string(),
+    bytes: (from: WireReader) => from.bytes(),
+    array: (from: WireReader) => from.array(() => from.int32()),
+    "array of nothing": (from: WireReader) => from.array(() => 0),
+  };
+  for (const [what, of] of Object.entries(read)) {
+    for (const length of [-2, -12, -32_768, 9, 32_767]) {
+      const bytes = Buffer.alloc(what === "string" ? 2 + 8 : 4 + 8);
+      if (what === "string") bytes.writeInt16BE(length);
+      else bytes.writeInt32BE(length);
+      const reader = new WireReader(bytes, false);
+      assertThrows(() => of(reader), RangeError, "a response of the broker", `${what} ${length}`);
+    }
+    const flexible = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2]);
+    assertThrows(() => of(new WireReader(flexible, true)), RangeError, "a response of the broker");
+    const endless = Buffer.alloc(20, 0xff);
+    assertThrows(() => of(new WireReader(endless, true)), RangeError, "a response of the broker");
+  }
+  const tags = new WireReader(Buffer.from([0xff, 0xff, 0x7f, 0, 0]), true);
+  assertThrows(() => tags.tags(), RangeError, "a response of the broker is cut off");
+});
+
+Deno.test("WireReader says in words of its own that a response is cut off", () => {
+  for (const  of of["boolean", "int16", "int32", "int64", "uuid"] as const) {
+    const from = new WireReader(Buffer.alloc(0), false);
+    assertThrows(() => from[of](), RangeError, "a response of the broker is cut off");
+  }
+});
