@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { crc32c } from "../../../src/connectors/kafka/crc32c.ts";
+import { Random } from "../../support/random.ts";
 
 const bytes = (length: number, of: (i: number) => number) =>
   Uint8Array.from({ length }, (_, i) => of(i));
@@ -19,4 +20,40 @@ Deno.test("crc32c() of a part is that of the part alone, whatever its length and
       assertEquals(crc32c(all, start, end), crc32c(all.slice(start, end)));
     }
   }
+});
+
+/** Bit by bit, as the standard defines it. */
+function slowCrc32c(bytes: Uint8Array): number {
+  let crc = -1;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+Deno.test("crc32c() of many bytes is what it is bit by bit, whatever their number", () => {
+  const random = new Random(1);
+  const all = bytes(100_000, () => random.below(256));
+  // The lengths at which it goes another way, and some between.
+  const near = [512, 836, 900, 33_728, 34_624, 66_496].flatMap((length) =>
+    Array.from({ length: 9 }, (_, i) => length - 4 + i)
+  );
+  const some = Array.from({ length: 60 }, () => 500 + random.below(5_000));
+  for (const length of [...near, ...some, all.length - 3]) {
+    const start = random.below(all.length - length);
+    const part = all.subarray(start, start + length);
+    assertEquals(crc32c(all, start, start + length), slowCrc32c(part), `${length} bytes`);
+  }
+});
+
+Deno.test("crc32c() tells every bit of many bytes apart", () => {
+  const zeros = new Uint8Array(3_000);
+  const seen = new Set([crc32c(zeros)]);
+  for (let bit = 0; bit < 8 * zeros.length; bit++) {
+    zeros[bit >> 3] ^= 1 << (bit & 7);
+    seen.add(crc32c(zeros));
+    zeros[bit >> 3] = 0;
+  }
+  assertEquals(seen.size, 1 + 8 * zeros.length);
 });
