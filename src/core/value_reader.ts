@@ -86,6 +86,11 @@ const SLOT_BYTES = 32;
 const TABLE_BYTES = 192;
 const ENTRY_BYTES = 64;
 
+/** A value would take more memory than it may. */
+export class TooMuchMemoryError extends Error {
+  override readonly name = "TooMuchMemoryError";
+}
+
 /** In place of a part that an error does not have. */
 const nothing = Symbol("nothing");
 
@@ -380,7 +385,7 @@ export class ValueReader {
   /** Counts memory that is about to be taken. */
   #charge(bytes: number): void {
     this.#left -= bytes;
-    if (this.#left < 0) throw new Error("they take more memory than is allowed");
+    if (this.#left < 0) throw new TooMuchMemoryError("they take more memory than is allowed");
   }
 
   #key(): string {

@@ -16,6 +16,7 @@ import {
   decompressNow,
   LARGEST_UNPACKED,
 } from "./compression.ts";
+import { LimitError } from "./limit_error.ts";
 import { RecordCursor } from "./record_cursor.ts";
 
 /**
@@ -60,16 +61,34 @@ export class WaitingBatch {
    * @throws {Error} If it cannot be unpacked, is too large, or has a codec that does not exist.
    */
   read(withHeaders: boolean): RecordCursor[] {
-    const { attributes, count, records } = this.#batch;
+    const { count, records } = this.#batch;
     if (count === 0 && records.length === 0) return []; // emptied by compaction
-    const bytes = this.#ahead ?? decompressNow(codecOf(attributes), records, this.#limit);
+    const bytes = this.#ahead ?? this.#unpack();
     return unwrap(this.#batch, bytes)
       .map((each) => new RecordCursor(each.batch, each.bytes, withHeaders));
+  }
+
+  #unpack(): Uint8Array {
+    const { attributes, records } = this.#batch;
+    try {
+      return decompressNow(codecOf(attributes), records, this.#limit);
+    } catch (error) {
+      throw error instanceof LimitError ? tooLarge(this.#limit, error) : error;
+    }
   }
 
   get #limit(): number {
     return this.#batch.oldFormat === undefined ? LARGEST_UNPACKED : LARGEST_OLD;
   }
+}
+
+function tooLarge(limit: number, cause: LimitError): Error {
+  return new Error(
+    `its batch unpacks to more than ${limit >> 20} MiB, and a few bytes can claim any size. If ` +
+      "it is meant to be so large, have another client copy its records to a topic in smaller " +
+      'batches, which is a matter of the producer\'s "batch.size"',
+    { cause },
+  );
 }
 
 function isGzip(attributes: number): boolean {

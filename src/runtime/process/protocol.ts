@@ -38,6 +38,7 @@
  * @module
  */
 import { decodeValue, encodeValue } from "../../core/value_codec.ts";
+import { TooMuchMemoryError } from "../../core/value_reader.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Progress } from "../../graph/contracts.ts";
@@ -200,7 +201,24 @@ export function decodeMessage<M extends ToWorker | ToCoordinator>(
   bytes: Uint8Array,
   most = Infinity,
 ): M {
-  const message = decodeValue(bytes, most) as M | null;
+  let message: M | null;
+  try {
+    message = decodeValue(bytes, most) as M | null;
+  } catch (error) {
+    throw error instanceof Error && error.cause instanceof TooMuchMemoryError
+      ? messageTooCostly(bytes.length, most, error)
+      : error;
+  }
   if (typeof message?.kind !== "string") throw new Error("a control message has no kind");
   return message;
+}
+
+function messageTooCostly(bytes: number, most: number, cause: Error): RangeError {
+  const [sent, allowed] = [bytes, most].map((size) => Math.ceil(size / 2 ** 20));
+  return new RangeError(
+    `a worker's message of ${sent} MiB would take more than ${allowed} MiB at the coordinator. ` +
+      "Positions of very many files or partitions do: run the flow with more workers, or read " +
+      "fewer of them in one flow",
+    { cause },
+  );
 }

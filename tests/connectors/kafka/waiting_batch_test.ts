@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { readBatches } from "../../../src/connectors/kafka/batches.ts";
 import type { Codec } from "../../../src/connectors/kafka/codec.ts";
@@ -46,4 +46,13 @@ Deno.test("what cannot be unpacked ahead says so when it is read", async () => {
   const batch = new WaitingBatch(readBatches(bytes, false)[0]);
   assertEquals(await batch.unpackAhead(1 << 20), false);
   assertThrows(() => batch.read(false), Error, "cannot decompress records with gzip");
+});
+
+Deno.test("a batch that unpacks to too much is refused, and the error says what to do", () => {
+  const [batch] = readBatches(storedBytes(0n, [record]), true);
+  // An empty frame of zstd that says that it has 257 MiB.
+  const claimed = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0x10, 0x10, 1, 0, 0]);
+  const large = new WaitingBatch({ ...batch, attributes: 4, records: claimed });
+  const error = assertThrows(() => large.read(false), Error, "unpacks to more than 256 MiB");
+  assertStringIncludes(error.message, "copy its records to a topic in smaller batches");
 });
