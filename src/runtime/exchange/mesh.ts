@@ -28,8 +28,12 @@ export interface CreditWindow {
   readonly first?: number;
 }
 
-/** Credit takes a way back and forth, so a channel begins with some. */
-const DEFAULT_WINDOW: CreditWindow = { items: 16_384, bytes: 4 << 20, first: 64 };
+/**
+ * Credit takes a way back and forth, so a channel begins with some. A peer sends credit once a turn of
+ * its loop, and the window has to last until then: of fast items 16,384. It is twice that, because
+ * batches that nobody splits fill only half of a queue (`queue_bound.ts`).
+ */
+const DEFAULT_WINDOW: CreditWindow = { items: 32_768, bytes: 4 << 20, first: 64 };
 
 /** How a mesh reports to its worker. */
 export interface MeshHost {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { encodeFrame, type Frame } from "../../../src/runtime/exchange/frames.ts";
 import { Mesh } from "../../../src/runtime/exchange/mesh.ts";
 import type { Transport } from "../../../src/runtime/exchange/transport.ts";
@@ -68,6 +68,22 @@ Deno.test("a window grows while the peer empties it though the sender had more",
     rooms.push(sender.room);
   }
   assertEquals(rooms, [1, 2, 4, 6, 6]);
+});
+
+Deno.test("a window lasts for a turn of a fast peer, though batches are not split", () => {
+  const transport = new HandTransport();
+  const mesh = new Mesh(transport);
+  const sender = mesh.sender(7, 1);
+  started(mesh);
+  let batches = 0;
+  for (let turn = 0; turn < 12; turn++) {
+    for (batches = 0; sender.room > 0; batches++) {
+      sender.offered(1_000); // the other half stays on this worker
+      sender.batch(500, new Uint8Array(8_500));
+    }
+    transport.deliver(1, credit(batches, true));
+  }
+  assert(batches * 500 >= 16_384, `${batches * 500} items are on their way at most`);
 });
 
 Deno.test("a receiver gives credit for what has been taken, not for what has come", () => {
