@@ -96,7 +96,7 @@ export class QueueBound {
     if (!emptied) this.#stayed = true;
     if (this.#busyMs >= QUEUE_MS) this.#measure();
     if (!emptied) return;
-    if (this.#hadMore) this.#grow();
+    if (this.#hadMore) this.#grow(items);
     this.#hadMore = false;
   }
 
@@ -105,9 +105,11 @@ export class QueueBound {
     return items * 2 <= this.#limit;
   }
 
-  #grow(): void {
+  /** `emptied`: the items that the consumer took last. A batch that nobody splits may exceed the limit. */
+  #grow(emptied = 0): void {
     const { items: most } = this.#most;
-    this.#limit = Math.max(this.#limit, Math.min(this.#limit * 2, most, this.#worked));
+    const next = Math.max(this.#limit, emptied) * 2;
+    this.#limit = Math.max(this.#limit, Math.min(next, most, this.#worked));
   }
 
   /**

@@ -76,7 +76,26 @@ Deno.test("QueueBound grows for a producer whose batches leave no room, though n
     bound.taken(items);
     put.push(items);
   }
-  assertEquals(put, [3, 3, 3, 6, 9, 18, 33, 51]);
+  assertEquals(put, [3, 6, 9, 15, 27, 51, 51, 51]);
+});
+
+Deno.test("QueueBound grows to twice a batch above its limit that the consumer takes at once", () => {
+  const { bound } = queue();
+  bound.offered(500);
+  bound.added(500, 8);
+  bound.taken(500);
+  assertEquals(bound.room, 1_000);
+});
+
+Deno.test("QueueBound does not grow by a batch above its limit that the consumer takes in parts", () => {
+  const { bound, pass } = queue();
+  bound.offered(500);
+  bound.added(500, 8);
+  for (let n = 0; n < 500; n++) {
+    pass(10);
+    bound.taken(1);
+  }
+  assert(bound.room <= 10, `${bound.room} may come, of which 10 are worked off in time`);
 });
 
 Deno.test("QueueBound does not grow while the consumer leaves something", () => {
