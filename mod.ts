@@ -172,4 +172,4 @@ export type {
   StatefulLogic,
   StepTime,
 } from "./src/graph/contracts.ts";
-export type { FLOW_BRAND, FlowBrand } from "./src/graph/graph.ts";
+export type { FLOW_BRAND, FlowBrand, KeyedBrand } from "./src/graph/graph.ts";

@@ -7,6 +7,8 @@
 import {
   type Dataflow,
   EventClockConfig,
+  type JoinSide,
+  type JoinSides,
   json,
   type Keyed,
   ManualEpochOutputConfig,
@@ -397,6 +399,14 @@ check("join takes an array of as many streams as there are", () => {
   items<Keyed<[number, ...string[]]>>()(amounts.join("j", several));
   const frozen = [names, flags] as const;
   items<Keyed<[number, string, boolean]>>()(amounts.join("j", frozen));
+});
+
+check("join takes sides of a generic function's own types", () => {
+  void (<S extends JoinSides>(sides: S) => amounts.join("j", sides));
+  void (<S extends JoinSide>(side: S) =>
+    amounts.joinWindow("j", new SystemClockConfig(), days, side));
+  const joined = <V>(side: Dataflow<Keyed<V>>) => amounts.join("j", [names, side]);
+  items<Keyed<[number, string, boolean]>>()(joined(flags));
 });
 
 check("join refuses streams without keys, and modes that are none", () => {

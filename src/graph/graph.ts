@@ -4,7 +4,7 @@
  * @module
  */
 import { FlowDefinitionError } from "../core/errors.ts";
-import type { StepId } from "../core/ids.ts";
+import type { Keyed, StepId } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
 import { freezeNode, type StepNode } from "./nodes.ts";
 
@@ -22,6 +22,18 @@ export interface FlowBrand<out T> {
   readonly node: object | null;
   /** Never there: ties the type of the items to the handle. */
   readonly items?: T;
+  /** Never there: says what to do in the compiler's error where a join's side has no keys. */
+  readonly "a join's side needs [key, value] pairs: call keyOn(...) before it"?: T;
+}
+
+/** The same of a stream that has keys, as a step asks for it: an error names the last property. */
+export interface KeyedBrand<out V> {
+  /** The flow that the handle belongs to; for the engine. */
+  readonly draft: object;
+  /** The step whose items the handle stands for, `null` at the root; for the engine. */
+  readonly node: object | null;
+  /** Never there: as in {@linkcode FlowBrand}. */
+  readonly "a join's side needs [key, value] pairs: call keyOn(...) before it"?: Keyed<V>;
 }
 
 /** Where a handle stands: its brand, as the engine sees it. */

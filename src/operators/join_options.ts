@@ -4,9 +4,8 @@
  * @module
  */
 import { requireOptions } from "../core/options.ts";
-import type { Keyed } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
-import { type FLOW_BRAND, type FlowBrand, positionOf } from "../graph/graph.ts";
+import { type FLOW_BRAND, type KeyedBrand, positionOf } from "../graph/graph.ts";
 import type { StateOptions } from "./ttl.ts";
 
 /**
@@ -53,11 +52,19 @@ export type JoinSideValue<S extends JoinSides> = S extends JoinSide<infer A> ? A
 /** A keyed stream, as a side of a join: any handle on one. */
 export interface JoinSide<out V = unknown> {
   /** Marks the handle. */
-  readonly [FLOW_BRAND]: FlowBrand<Keyed<V>>;
+  readonly [FLOW_BRAND]: KeyedBrand<V>;
 }
 
-/** What a stream is joined with: one other stream, or several. */
-export type JoinSides = JoinSide | readonly [JoinSide, ...JoinSide[]] | readonly JoinSide[];
+/**
+ * What a stream is joined with: one other stream, or several. The compiler takes a stream that is no
+ * side for a list, so a list asks the same of a brand: then its error says what to do, too.
+ */
+export type JoinSides =
+  | JoinSide
+  | (
+    & { readonly [FLOW_BRAND]?: KeyedBrand<unknown> }
+    & (readonly [JoinSide, ...JoinSide[]] | readonly JoinSide[])
+  );
 
 /** A value in a row of a join: where a side may have none, it may be `undefined`. */
 export type JoinValue<V, M extends JoinMode> = M extends "complete" | "product" ? V : V | undefined;

@@ -53,3 +53,24 @@ Deno.test("the compiler's error of a stream without keys says keyOn, at every st
   const saying = errors.match(/this step needs \[key, value\] pairs: call keyOn\(\.\.\.\)/g);
   assertEquals(saying?.length, calls.length);
 });
+
+Deno.test("the compiler's error of a join's side without keys says keyOn", async () => {
+  const sides = ["words", "[words]", "[keyed, words]", "[words, keyed] as const", "several", "odd"];
+  const calls = sides.flatMap((side) => [
+    `keyed.join("s", ${side});`,
+    `keyed.joinWindow("s", clock, windower, ${side});`,
+  ]);
+  const errors = await checked(`
+    import { Dataflow, SystemClockConfig, TestingInputConfig, TumblingWindowConfig } from "millrace";
+    const clock = new SystemClockConfig();
+    const windower = new TumblingWindowConfig({ length: 1 });
+    const words = new Dataflow("f").input("in", new TestingInputConfig(["a"]));
+    const keyed = words.keyOn((word) => word);
+    const several = [words, words];
+    const odd = words.map((word) => [1, word]);
+    ${calls.join("\n")}
+  `);
+  assertStringIncludes(errors, `Found ${calls.length} errors.`);
+  const saying = errors.match(/a join's side needs \[key, value\] pairs: call keyOn\(\.\.\.\)/g);
+  assertEquals(saying?.length, calls.length);
+});
