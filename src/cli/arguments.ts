@@ -158,7 +158,7 @@ The log level is warn on a terminal, which has a line of status, and info elsewh
 SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off, for as long as
 --stop-timeout allows. Another one, half a second later or more, stops at once.
 Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong command line. A flow
-may set another one in place of 0, as Deno.exitCode or process.exitCode.
+may set another one in place of 0 and 1, as Deno.exitCode or process.exitCode.
 `;
 }
 

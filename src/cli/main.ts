@@ -9,6 +9,7 @@ import { hasNoReader } from "../core/no_reader.ts";
 import { oneLine } from "../core/safe_text.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
+import { exitCodeOf } from "../runtime/process/exit_code.ts";
 import {
   helpText,
   type LogFormat,
@@ -30,8 +31,8 @@ const FALLBACK_COLUMNS = 80;
 /**
  * Does what the arguments ask for.
  *
- * @returns The exit code: for an ended input or a graceful stop 0, or what the flow has set; 1 for a
- * failed flow; 2 for a wrong usage.
+ * @returns The exit code: for an ended input or a graceful stop 0, for a failed flow 1, in place of
+ * either what the flow has set; 2 for a wrong usage.
  */
 export async function main(args: readonly string[]): Promise<number> {
   let workers = 1;
@@ -63,7 +64,7 @@ export async function main(args: readonly string[]): Promise<number> {
       createLogWriter({ least: "error", format: logFormat, now: () => new Date() }, write)
         .error(text.replace(/^error: /, ""));
     }
-    return isUsage ? 2 : 1;
+    return isUsage ? 2 : exitCodeOf(error);
   }
 }
 

@@ -54,6 +54,23 @@ Deno.test("cli.ts ends with the exit code that the flow has set, on whichever wo
   }
 });
 
+Deno.test("cli.ts ends with the exit code that a failing flow has set, on whichever worker", async () => {
+  const flow = `${flowFile("arguments.ts")}:failingWithExitCode`;
+  for (
+    const [code, setBy, failing, expected] of [[7, 0, 0, 7], [7, 0, 1, 7], [7, 1, 0, 7], [
+      0,
+      0,
+      0,
+      1,
+    ]]
+  ) {
+    const args = [code, setBy, failing].map(String);
+    const result = await runCli([flow, `-w${Math.max(setBy, failing) + 1}`, "--", ...args]);
+    assertEquals([result.code, result.stdout], [expected, ""]);
+    assertStringIncludes(result.stderr, "it cannot go on");
+  }
+});
+
 Deno.test("cli.ts takes a file:// URL as well as a path", async () => {
   const url = new URL("flows/numbers.ts", import.meta.url).href;
   assertEquals(await printed([`${url}:letters`]), "a\nb\n");

@@ -27,6 +27,7 @@ import {
 import type { InputPlans } from "../worker.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
+import { FAILED, setExitCode } from "./exit_code.ts";
 import { fromFailure } from "./failure.ts";
 import { createKey } from "./handshake.ts";
 import { ControlListener } from "./listener.ts";
@@ -100,8 +101,10 @@ interface WorkerState {
   status: WorkerStatus | null;
   /** What it had not done when the run was cut short, as it says itself. */
   left: readonly LeftStep[] | null;
-  /** What its process exited with once it had finished: the flow may have set a code. */
-  exitCode: number;
+  /** Whether it has said that the flow failed. */
+  hasFailed: boolean;
+  /** What its process exited with, and whether the run had failed by then. */
+  exit: { readonly code: number; readonly isAborted: boolean } | null;
 }
 
 /** One run on worker processes. */
@@ -118,6 +121,7 @@ export class Coordinator {
   readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #workers: WorkerState[] = [];
   #folder: RunFolder | null = null;
+  #isAborted = false; // the run has failed, and workers are told
   #listener: ControlListener | null = null;
   #stopping = false;
   #isRunning = false; // workers have been told to read
@@ -166,13 +170,16 @@ export class Coordinator {
       if (!this.#isRunning) this.#endWorkers();
       await this.#leave(this.#hurryMs ?? LEAVE_MS);
       const steps = sumCounts(this.#workers.map(({ status }) => status?.steps ?? []));
-      const exitCode = this.#workers.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+      const exitCode = this.#codes().find((code) => code !== 0) ?? 0;
       return { steps, stopped: this.#stopped, exitCode };
-    } catch (error) {
+    } catch (thrown) {
       this.#stopLimit.clear();
+      this.#isAborted = true;
       this.#broadcast({ kind: "abort" });
       await this.#leave(this.#hurryMs ?? ABORT_MS);
-      throw this.#inputFailure.error ?? error;
+      const error = this.#inputFailure.error ?? thrown;
+      setExitCode(error, this.#codes().find((code) => code > FAILED) ?? FAILED);
+      throw error;
     } finally {
       this.#isOver = true;
       this.#inputFailure.close();
@@ -272,7 +279,8 @@ export class Coordinator {
         loaded: null,
         status: null,
         left: null,
-        exitCode: 0,
+        hasFailed: false,
+        exit: null,
       };
       this.#workers.push(state);
       void child.exited.then((status) => this.#onExit(state, status));
@@ -348,6 +356,7 @@ export class Coordinator {
         });
         break;
       case "failed":
+        state.hasFailed = true;
         this.#done.reject(fromFailure(message.failure, index));
         break;
       case "pong":
@@ -500,7 +509,7 @@ export class Coordinator {
 
   /** A worker that leaves before it has finished, and has not said why, has been killed or has quit. */
   #onExit(state: WorkerState, { code, signal }: Deno.CommandStatus): void {
-    if (state.phase === "finished" && signal === null) state.exitCode = code;
+    if (signal === null) state.exit = { code, isAborted: this.#isAborted };
     if (state.phase === "finished" || this.#cut !== null) return;
     const how = signal === null ? `with code ${code}` : `by ${signal}`;
     const why = signal === "SIGKILL" || signal === "SIGABRT" || signal === "SIGTRAP"
@@ -517,6 +526,13 @@ export class Coordinator {
         : `while it ran${why}`;
       this.#done.reject(new Error(`worker ${state.index} ended ${how} ${when}`));
     });
+  }
+
+  /** What workers have left with by themselves: the flow may have set it. */
+  #codes(): number[] {
+    return this.#workers.flatMap(({ phase, hasFailed, exit }) =>
+      exit !== null && (phase === "finished" || hasFailed || exit.isAborted) ? [exit.code] : []
+    );
   }
 
   /** Lets the workers leave by themselves, which they do when done and after a failure. */

@@ -11,6 +11,7 @@ import { Mesh } from "../exchange/mesh.ts";
 import { whileLoading } from "../nesting.ts";
 import { Worker } from "../worker.ts";
 import type { ControlLink } from "./control_link.ts";
+import { FAILED } from "./exit_code.ts";
 import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
 import { MeshListener } from "./mesh_listener.ts";
@@ -203,7 +204,7 @@ export class WorkerProcess {
     this.#leaving = true;
     this.#worker?.fail(new Error("the run is over")); // its loop stops
     await this.#close();
-    Deno.exit(1);
+    Deno.exit(Deno.exitCode || FAILED);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Flows that print what they were given. */
 import process from "node:process";
-import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+import { Dataflow, ManualInputConfig, StdOutputConfig, TestingInputConfig } from "millrace";
 
 function printing(lines: readonly string[]): Dataflow<string> {
   return new Dataflow("printing")
@@ -34,4 +34,19 @@ export function withExitCode([by, code]: readonly string[]): Dataflow<string> {
       else Deno.exitCode = Number(code);
     })
     .capture(new StdOutputConfig());
+}
+
+/** One worker sets an exit code before anything is read; then one fails. */
+export function failingWithExitCode(
+  [code, setBy, failing]: readonly string[],
+): Dataflow<string> {
+  const input = new ManualInputConfig<string>((worker) => {
+    if (worker === Number(setBy)) Deno.exitCode = Number(code);
+    return (async function* () {
+      if (worker === Number(failing)) throw new Error("it cannot go on");
+      await new Promise(() => {});
+      yield [null, ""] as [null, string];
+    })();
+  });
+  return new Dataflow("failing").input("in", input).capture(new StdOutputConfig());
 }
