@@ -21,8 +21,8 @@ export interface KafkaInputOptions {
   /** The topic, or several. They must exist. */
   readonly topic: string | readonly string[];
   /**
-   * Whether to go on waiting for records. `false` reads to where each partition ended when the flow
-   * started, and then ends.
+   * Whether to go on waiting for records, also on a worker without partitions: some may be added.
+   * `false` reads to where each partition ended when the flow started, and then ends.
    *
    * @default {true}
    */
