@@ -10,7 +10,7 @@ import {
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,
 } from "../connectors/kafka_recovery/kafka_recovery.ts";
-import type { StoreInspector } from "../recovery/inspector.ts";
+import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
@@ -72,14 +72,18 @@ function configOf(path: string): RecoveryConfig {
 /**
  * Opens a store to look into it.
  *
+ * @param wanted Whose states will be asked for; `null` for none.
  * @throws {UsageError} If the path is not one of a store.
  * @throws {RecoveryError} If there is none, or it cannot be read.
  */
-export async function inspectorOf(path: string): Promise<StoreInspector> {
+export async function inspectorOf(
+  path: string,
+  wanted: WantedStates | null,
+): Promise<StoreInspector> {
   if (!isOnKafka(path)) return await SqliteInspector.open(path);
   const place = onKafka(path, kafkaPlace);
   const { KafkaInspector } = await import("../connectors/kafka_recovery/inspector.ts");
-  return await KafkaInspector.open(place);
+  return await KafkaInspector.open(place, wanted);
 }
 
 /** What `make` makes of the brokers and the prefix in the path of a store on Kafka. */

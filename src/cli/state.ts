@@ -9,7 +9,7 @@ import { preview } from "../core/preview.ts";
 import { oneLine, safeLines } from "../core/safe_text.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import type { StateKind } from "../graph/nodes.ts";
-import type { StoreInspector } from "../recovery/inspector.ts";
+import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
 import { isNote } from "../recovery/store.ts";
 import type { StateCommand } from "./arguments.ts";
 import { partitionText, positionText } from "./position_text.ts";
@@ -29,7 +29,7 @@ const LONGEST_KEY = 60;
  * @throws {RecoveryError} If the store cannot be read.
  */
 export async function describeState({ path, step, key }: StateCommand): Promise<string> {
-  using store = await inspectorOf(path);
+  using store = await inspectorOf(path, wantedOf(step, key));
   if (step === null) return overview(store);
   const steps = store.steps();
   const found = steps.find((each) => each.step === step);
@@ -53,6 +53,12 @@ export async function describeState({ path, step, key }: StateCommand): Promise<
   }
   const { whole } = stateText(kind, decodeValue(state));
   return safeLines(Deno.inspect(whole, { depth: 100, strAbbreviateSize: Infinity })) + "\n";
+}
+
+/** The states that will be shown. */
+function wantedOf(step: string | null, key: string | null): WantedStates | null {
+  if (step === null) return null;
+  return key === null ? { step, first: MOST_KEYS } : { step, keys: [key, spelledOut(key)] };
 }
 
 function overview(store: StoreInspector): string {

@@ -6,6 +6,12 @@
 import type { Epoch, StepId } from "../core/ids.ts";
 import type { StoredKey, StoredPosition, StoredStep } from "./store.ts";
 
+/** Whose states will be asked for, of one step: only these are kept where a store is read whole. */
+export type WantedStates =
+  | { readonly step: StepId; readonly keys: readonly string[] }
+  /** The first keys by UTF-16 code units. */
+  | { readonly step: StepId; readonly first: number };
+
 /** Shows what a store holds. It never changes anything, and holds up no run. */
 export interface StoreInspector extends Disposable {
   /** The flow that the store belongs to. */
@@ -18,9 +24,9 @@ export interface StoreInspector extends Disposable {
   steps(): readonly StoredStep[];
   /** How far inputs and outputs have come, and notes. */
   positions(): readonly StoredPosition[];
-  /** Keys of a step and their states: the first ones by UTF-16 code units. */
+  /** Keys of a step and their states: the first ones by UTF-16 code units, of those that are wanted. */
   keys(step: StepId, limit: number): readonly StoredKey[];
-  /** The state of a key, if it has one. */
+  /** The state of a key that is wanted, if it has one. */
   get(step: StepId, key: string): Uint8Array | undefined;
 }
 

@@ -300,7 +300,7 @@ Deno.test("state shows a store on Kafka while a run uses it, always as it was at
     const seen = new Set<unknown>();
     let epoch = 0;
     while (seen.size < 3) {
-      const opened = KafkaInspector.open(place);
+      const opened = KafkaInspector.open(place, { step: "total", first: 100 });
       let isOpen = false;
       void opened.finally(() => isOpen = true).catch(() => {}); // it is awaited below
       // Some of what the inspector reads is of the epochs that are committed meanwhile.

@@ -5,7 +5,7 @@
  */
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { silentLog } from "../../core/log.ts";
-import { firstKeys, type StoreInspector } from "../../recovery/inspector.ts";
+import { firstKeys, type StoreInspector, type WantedStates } from "../../recovery/inspector.ts";
 import {
   RecoveryError,
   type StoredKey,
@@ -15,36 +15,38 @@ import {
 import { KafkaConnection } from "../kafka/connection.ts";
 import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
 import { type MetaRead, readMeta } from "./read_meta.ts";
-import { damageOf, readState, type StateRead } from "./read_state.ts";
+import { damageOf, readPartitions } from "./read_state.ts";
 import { FORMAT } from "./records.ts";
+import { ShownState } from "./shown_state.ts";
 import { requireTopics } from "./topics.ts";
 
 /** For how long a store is read again when a run writes to it meanwhile, in milliseconds. */
 const PATIENCE_MS = 15_000;
 
-/** Has read a whole store: without its lock, so that the run that uses it does not notice. */
+/** Has read through a store: without its lock, so that the run that uses it does not notice. */
 export class KafkaInspector implements StoreInspector {
   readonly flow: string;
   readonly epoch: Epoch | null;
   readonly committedAt: Date | null;
   readonly #positions: readonly StoredPosition[];
-  readonly #steps: StateRead["steps"];
+  readonly #state: ShownState;
 
   /** Shows what was read. */
-  constructor({ head, epoch, positions }: MetaRead, { steps }: StateRead) {
+  constructor({ head, epoch, positions }: MetaRead, state: ShownState) {
     this.flow = head!.flow;
     this.epoch = epoch?.epoch ?? null;
     this.committedAt = epoch === null ? null : new Date(epoch.committedAt);
     this.#positions = [...positions.values()];
-    this.#steps = steps;
+    this.#state = state;
   }
 
   /**
    * Reads a store.
    *
+   * @param wanted Whose states to keep; `null` for none.
    * @throws {RecoveryError} If there is none, it cannot be read, or a part of it is lost.
    */
-  static async open(place: KafkaPlace): Promise<KafkaInspector> {
+  static async open(place: KafkaPlace, wanted: WantedStates | null): Promise<KafkaInspector> {
     const ended = new AbortController();
     const connect = (topics: readonly string[]) =>
       new KafkaConnection(place.brokers, topics, place.settings, {
@@ -60,7 +62,7 @@ export class KafkaInspector implements StoreInspector {
       const connection = connect([place.stateTopic, place.metaTopic]);
       opened.push(connection);
       // What is wrong with the store is final; a broker may be ready the next time.
-      const read = await connection.open(() => readWhole(connection, place).catch(final));
+      const read = await connection.open(() => readWhole(connection, place, wanted).catch(final));
       if (read instanceof RecoveryError) throw read;
       return read;
     } catch (error) {
@@ -72,11 +74,7 @@ export class KafkaInspector implements StoreInspector {
   }
 
   steps(): readonly StoredStep[] {
-    return Array.from(this.#steps, ([step, parts]) => {
-      const states = parts.flatMap((part) => [...part.values()]);
-      const bytes = states.reduce((sum, { length }) => sum + length, 0);
-      return { step, keys: states.length, bytes };
-    }).filter(({ keys }) => keys > 0);
+    return this.#state.steps();
   }
 
   positions(): readonly StoredPosition[] {
@@ -84,19 +82,11 @@ export class KafkaInspector implements StoreInspector {
   }
 
   keys(step: StepId, limit: number): readonly StoredKey[] {
-    const parts = this.#steps.get(step) ?? [];
-    const keys = parts.flatMap((part) =>
-      Array.from(part, ([key, state]) => ({ id: 0, key, state }))
-    );
-    return firstKeys(keys, limit);
+    return firstKeys(this.#state.found(step), limit);
   }
 
   get(step: StepId, key: string): Uint8Array | undefined {
-    for (const part of this.#steps.get(step) ?? []) {
-      const state = part.get(key);
-      if (state !== undefined) return state;
-    }
-    return undefined;
+    return this.#state.found(step).find((each) => each.key === key)?.state;
   }
 
   /** Nothing is held. */
@@ -104,7 +94,11 @@ export class KafkaInspector implements StoreInspector {
 }
 
 /** Both topics, as they were at the end of one epoch. */
-async function readWhole(connection: KafkaConnection, place: KafkaPlace): Promise<KafkaInspector> {
+async function readWhole(
+  connection: KafkaConnection,
+  place: KafkaPlace,
+  wanted: WantedStates | null,
+): Promise<KafkaInspector> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const meta = await readMeta(connection, place);
@@ -113,7 +107,9 @@ async function readWhole(connection: KafkaConnection, place: KafkaPlace): Promis
     if (head.format !== FORMAT) {
       throw refuse(place, `it has format ${head.format}, and this version knows ${FORMAT}`);
     }
-    const state = await readState(connection, place, head.partitions);
+    const state = new ShownState(wanted);
+    const partitions = readPartitions(connection, place, head.partitions, state.keep);
+    for await (const partition of partitions) state.add(partition);
     const damage = damageOf(state.marks, { id: head.id, written: epoch?.written ?? [] }, place);
     if (damage === null) return new KafkaInspector(meta, state);
     // A run may have committed an epoch in between: then the next reading finds both of one epoch.

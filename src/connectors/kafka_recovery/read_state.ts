@@ -16,7 +16,7 @@ import { readPartition } from "./read_partition.ts";
 import { EPOCH_KEY, partitionOf, STORE_KEY, textOf } from "./records.ts";
 
 /** The keys of a step, by partition. */
-export type StepKeys = Map<string, Uint8Array>[];
+export type StepKeys = ReadonlyMap<string, Uint8Array>[];
 
 /** What a partition says of itself; `null` where it does not. */
 export interface PartitionMarks {
@@ -32,6 +32,15 @@ export interface StateRead {
   readonly marks: readonly PartitionMarks[];
 }
 
+/** One of its partitions: the keys of each step, with what is kept of their states. */
+export interface PartitionRead<V> {
+  readonly steps: ReadonlyMap<StepId, ReadonlyMap<string, V>>;
+  readonly marks: PartitionMarks;
+}
+
+/** What is kept of a key's state, of which the bytes are a view. */
+export type Keep<V> = (step: StepId, key: string, state: Uint8Array) => V;
+
 /**
  * Reads all keys of the first `partitions` partitions.
  *
@@ -42,40 +51,55 @@ export async function readState(
   place: KafkaPlace,
   partitions: number,
 ): Promise<StateRead> {
-  const topic = place.stateTopic;
   const steps = new Map<StepId, StepKeys>();
   const marks: PartitionMarks[] = [];
+  const keep: Keep<Uint8Array> = (_step, _key, state) => state.slice(); // lets go of what was fetched
+  for await (const read of readPartitions(connection, place, partitions, keep)) {
+    marks.push(read.marks);
+    for (const [step, keys] of read.steps) {
+      const parts = steps.get(step);
+      if (parts === undefined) steps.set(step, [keys]);
+      else parts.push(keys);
+    }
+  }
+  return { steps, marks };
+}
+
+/**
+ * Reads the same partition by partition.
+ *
+ * @throws {RecoveryError} If there is a record that no store writes.
+ */
+export async function* readPartitions<V>(
+  connection: KafkaConnection,
+  place: KafkaPlace,
+  partitions: number,
+  keep: Keep<V>,
+): AsyncGenerator<PartitionRead<V>> {
+  const topic = place.stateTopic;
   for (let partition = 0; partition < partitions; partition++) {
-    const mark: PartitionMarks = { store: null, epoch: null };
-    marks.push(mark);
+    const steps = new Map<StepId, Map<string, V>>();
+    const marks: PartitionMarks = { store: null, epoch: null };
     for await (const records of readPartition(connection, { topic, partition })) {
       for (const { key: bytes, value } of records) {
         try {
           const name = textOf(bytes);
-          if (name === STORE_KEY) mark.store = textOf(value);
-          else if (name === EPOCH_KEY) mark.epoch = Number(textOf(value));
+          if (name === STORE_KEY) marks.store = textOf(value);
+          else if (name === EPOCH_KEY) marks.epoch = Number(textOf(value));
           else {
             const [step, key] = parseKey(name, partition, partitions);
-            const part = partsOf(steps, step, partitions)[partition];
-            if (value === null) part.delete(key);
-            else part.set(key, value.slice()); // lets go of what was fetched
+            let keys = steps.get(step);
+            if (keys === undefined) steps.set(step, keys = new Map());
+            if (value === null) keys.delete(key);
+            else keys.set(key, keep(step, key, value));
           }
         } catch (error) {
           throw foreign(place, topic, error);
         }
       }
     }
+    yield { steps, marks };
   }
-  return { steps, marks };
-}
-
-function partsOf(steps: Map<StepId, StepKeys>, step: StepId, partitions: number): StepKeys {
-  let parts = steps.get(step);
-  if (parts === undefined) {
-    parts = Array.from({ length: partitions }, () => new Map<string, Uint8Array>());
-    steps.set(step, parts);
-  }
-  return parts;
 }
 
 function parseKey(name: string, partition: number, partitions: number): [StepId, string] {
