@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ConfigResourceTypes } from "kafkajs";
+import { KafkaConnection } from "../../src/connectors/kafka/connection.ts";
 import { KafkaInspector } from "../../src/connectors/kafka_recovery/inspector.ts";
 import {
   kafkaPlace,
@@ -313,6 +314,40 @@ Deno.test("state shows a store on Kafka while a run uses it, always as it was at
     }
   } finally {
     await store.close();
+  }
+});
+
+Deno.test("only the connection to a store on Kafka has a limit of time, not what is read of it", async () => {
+  await using at = await newStore();
+  const store = await at.config.open("orders");
+  const state = chunks([{ step: "total", key: "k", state: bytes(1) }]);
+  await store.commit(0, { state, positions: [] });
+  await store.close();
+  let opening = 0; // those that have a limit
+  const whileRead: number[] = [];
+  const wanted = {
+    first: 1,
+    get step() {
+      whileRead.push(opening);
+      return "total";
+    },
+  };
+  const { open } = KafkaConnection.prototype;
+  KafkaConnection.prototype.open = async function (ask, options) {
+    opening++;
+    try {
+      return await open.call(this, ask, options) as Awaited<ReturnType<typeof ask>>;
+    } finally {
+      opening--;
+    }
+  };
+  try {
+    const place = kafkaPlace({ brokers: await kafkaBrokers(), topicPrefix: at.prefix });
+    using inspector = await KafkaInspector.open(place, wanted);
+    assertEquals(whileRead, [0]); // once for the one key
+    assertEquals(inspector.keys("total", 1), [{ id: 0, key: "k", state: bytes(1) }]);
+  } finally {
+    KafkaConnection.prototype.open = open;
   }
 });
 

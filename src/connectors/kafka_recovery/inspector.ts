@@ -6,19 +6,14 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { silentLog } from "../../core/log.ts";
 import { firstKeys, type StoreInspector, type WantedStates } from "../../recovery/inspector.ts";
-import {
-  RecoveryError,
-  type StoredKey,
-  type StoredPosition,
-  type StoredStep,
-} from "../../recovery/store.ts";
+import type { StoredKey, StoredPosition, StoredStep } from "../../recovery/store.ts";
 import { KafkaConnection } from "../kafka/connection.ts";
 import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
 import { type MetaRead, readMeta } from "./read_meta.ts";
 import { damageOf, readPartitions } from "./read_state.ts";
 import { FORMAT } from "./records.ts";
 import { ShownState } from "./shown_state.ts";
-import { requireTopics } from "./topics.ts";
+import { reachTopics, requireTopics } from "./topics.ts";
 
 /** For how long a store is read again when a run writes to it meanwhile, in milliseconds. */
 const PATIENCE_MS = 15_000;
@@ -61,10 +56,8 @@ export class KafkaInspector implements StoreInspector {
       await requireTopics(first, place);
       const connection = connect([place.stateTopic, place.metaTopic]);
       opened.push(connection);
-      // What is wrong with the store is final; a broker may be ready the next time.
-      const read = await connection.open(() => readWhole(connection, place, wanted).catch(final));
-      if (read instanceof RecoveryError) throw read;
-      return read;
+      await reachTopics(connection, place);
+      return await readWhole(connection, place, wanted); // without a limit: a store may be large
     } catch (error) {
       throw explain(place, error);
     } finally {
@@ -115,9 +108,4 @@ async function readWhole(
     // A run may have committed an epoch in between: then the next reading finds both of one epoch.
     if (performance.now() >= deadline) throw refuse(place, `${damage}; ${DAMAGED}`);
   }
-}
-
-function final(error: unknown): RecoveryError {
-  if (error instanceof RecoveryError) return error;
-  throw error;
 }

@@ -37,7 +37,7 @@ import {
   type StoreHead,
 } from "./records.ts";
 import { Round } from "./round.ts";
-import { deleteTopics, ensureTopics } from "./topics.ts";
+import { deleteTopics, ensureTopics, reachTopics } from "./topics.ts";
 import { TransactionalProducer } from "./transaction.ts";
 
 /** How many keys are handed out at once, and bytes of state they may have. */
@@ -210,16 +210,7 @@ export class KafkaStore implements RecoveryStore {
   /** Takes over what is there; a new store is given its flow. */
   async #begin(flow: string): Promise<void> {
     const { stateTopic, metaTopic, id } = this.#place;
-    // New topics take a moment until they can be asked for.
-    const partitions = await this.#connection.open(async () => {
-      const count = (await this.#connection.leaders(stateTopic)).size;
-      const all = Array.from(
-        { length: count },
-        (_, partition) => ({ topic: stateTopic, partition }),
-      );
-      await this.#connection.offsets([...all, { topic: metaTopic, partition: 0 }], "last");
-      return count;
-    }, { missingMs: Infinity });
+    const partitions = await reachTopics(this.#connection, this.#place);
     this.#partitions = partitions;
     this.#producer = await TransactionalProducer.begin(this.#connection, id);
     await this.#producer.persist(() => this.#watch.look());

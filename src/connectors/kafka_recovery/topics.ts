@@ -101,6 +101,23 @@ export async function requireTopics(connection: KafkaConnection, place: KafkaPla
   });
 }
 
+/**
+ * Connects, and waits until the leaders of both topics can be asked: new topics take a moment.
+ *
+ * @returns How many partitions the one for state has.
+ */
+export async function reachTopics(
+  connection: KafkaConnection,
+  { stateTopic, metaTopic }: KafkaPlace,
+): Promise<number> {
+  return await connection.open(async () => {
+    const { size } = await connection.leaders(stateTopic);
+    const all = Array.from({ length: size }, (_, partition) => ({ topic: stateTopic, partition }));
+    await connection.offsets([...all, { topic: metaTopic, partition: 0 }], "last");
+    return size;
+  }, { missingMs: Infinity });
+}
+
 /** Deletes what there is of the topics, and waits until the broker knows that they are gone. */
 export async function deleteTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
   await asking(connection, async () => {
