@@ -22,6 +22,7 @@ import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Acks, ConnectionSettings } from "./properties.ts";
 import { useMonotonicTime } from "./request_timers.ts";
+import { refuseWrongLengths } from "./response_frames.ts";
 import { renewSessionsInTime } from "./sasl_session.ts";
 import {
   type BrokerVersions,
@@ -188,6 +189,7 @@ function behindTags(payload: Buffer): Buffer {
 useMonotonicTime(RequestQueue.prototype);
 sayThrottling();
 renewSessionsInTime();
+refuseWrongLengths();
 checkRequests();
 
 /**

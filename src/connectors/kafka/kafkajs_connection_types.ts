@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+
 /** A connection to a broker. */
 export default class Connection {
   /** When it was authenticated, as `process.hrtime` gives it; `null` as long as it is not. */
@@ -12,4 +15,12 @@ export default class Connection {
   declare readonly sessionLifetime: { toString(): string };
   /** Whether requests may be sent without authenticating first. */
   declare isAuthenticated: () => boolean;
+  /** Takes what has come. */
+  declare processData: (bytes: Buffer) => void;
+  /** What it does with an answer while it authenticates. */
+  declare readonly authHandlers: object | null;
+  /** What has come of an answer that is not whole. */
+  declare readonly chunks: readonly Buffer[];
+  /** The one in use; each time that it connects it makes another. */
+  declare readonly socket: Socket;
 }
