@@ -47,12 +47,13 @@ function stuckOutput(at: number): RecordingOutput<number> {
 /** Two items on their way to an output that never gets done with item `at`. */
 async function stuckRun(recovery?: RecoveryConfig, at = 1) {
   const input = new HandInput<number>();
-  const flow = new Dataflow("stuck").input("in", input).capture("out", stuckOutput(at));
+  const output = stuckOutput(at);
+  const flow = new Dataflow("stuck").input("in", input).capture("out", output);
   const stuck = started(flow, { recovery, stopTimeout: { seconds: 20 } });
   await eventually(() => input.waiting, "the input waits");
   input.push(1, 2);
-  await eventually(() => input.waiting, "the items are read");
-  return { ...stuck, input };
+  await eventually(() => output.only("write").length > 0, "items are being written");
+  return { ...stuck, input, output };
 }
 
 Deno.test("without a store, a stop that takes too long fails, and says what was dropped", async () => {
@@ -71,11 +72,11 @@ Deno.test("without a store, a stop that takes too long fails, and says what was 
 
 Deno.test("with a store, a stop that takes too long ends at the last committed epoch", async () => {
   const recovery = new WatchedRecovery();
-  const { clock, running, stop, warnings, input } = await stuckRun(recovery, 3);
+  const { clock, running, stop, warnings, input, output } = await stuckRun(recovery, 3);
   clock.advance(10_000);
   await eventually(() => recovery.epoch === 0, "the first epoch is committed");
   input.push(3);
-  await eventually(() => input.waiting, "an item of the next epoch is read");
+  await eventually(() => output.only("write 1: 3").length > 0, "the next epoch's is being written");
   stop();
   await idle();
   clock.advance(19_000);
