@@ -14,6 +14,7 @@ import { decodeValue, encodeValue } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
 import type { PositionRole, StateChunk, StoredPosition } from "../recovery/store.ts";
 import { ChunkWriter, LONGEST_STATE, tooLarge } from "./chunk_writer.ts";
+import { EpochLedger } from "./epoch_ledger.ts";
 import { KeyIds, type KeyNumbering } from "./key_ids.ts";
 import type { KeyChanges } from "./keyed_table.ts";
 
@@ -28,9 +29,7 @@ export class Journal {
   readonly #worker: WorkerNumber;
   readonly #numbering: KeyNumbering;
   readonly #send: (epoch: Epoch, chunk: StateChunk) => void;
-  readonly #latest = new Map<string, StoredPosition[]>(); // by role and step
-  #noted: { epoch: Epoch; name: string; positions: StoredPosition[] }[] = [];
-
+  readonly #positions = new EpochLedger<string, StoredPosition[]>(); // by role and step
   readonly #longest: number;
 
   /**
@@ -90,7 +89,7 @@ export class Journal {
       partition,
       state: this.#guard(step, partition, () => this.#encodePosition(state)),
     }));
-    this.#noted.push({ epoch, name: `${role} ${step}`, positions: stored });
+    this.#positions.note(epoch, `${role} ${step}`, stored);
   }
 
   #encodePosition(state: unknown): Uint8Array {
@@ -101,11 +100,7 @@ export class Journal {
 
   /** All positions of this worker at the end of an epoch. */
   positionsAt(epoch: Epoch): StoredPosition[] {
-    for (const { epoch: of, name, positions } of this.#noted) {
-      if (of <= epoch) this.#latest.set(name, positions);
-    }
-    this.#noted = this.#noted.filter(({ epoch: of }) => of > epoch);
-    return [...this.#latest.values()].flat();
+    return this.#positions.upTo(epoch).flat();
   }
 
   #guard<R>(stepId: StepId, item: unknown, work: () => R): R {

@@ -18,6 +18,7 @@ import {
 } from "../recovery/store.ts";
 import { bytesOfKey } from "./chunk_writer.ts";
 import { forgetting, storing } from "./chunk_of_keys.ts";
+import { EpochLedger } from "./epoch_ledger.ts";
 import type { KeyNumbering } from "./key_ids.ts";
 import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";
 
@@ -44,10 +45,9 @@ export class RunRecovery {
   #positions: readonly StoredPosition[];
   #match: StepMatch | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
-  readonly #latest = new Map<WorkerIndex, readonly StoredPosition[]>();
+  readonly #moved = new EpochLedger<WorkerIndex, readonly StoredPosition[]>();
   #keyed: ReadonlySet<StepId> = new Set(); // the stored steps that have keys
   #notes: readonly StoredPosition[] = []; // which steps have been renamed or dropped
-  #noted: { worker: WorkerIndex; epoch: Epoch; positions: readonly StoredPosition[] }[] = [];
 
   private constructor(store: RecoveryStore | null, from: ResumePoint | null, log: Log) {
     this.#store = store;
@@ -162,7 +162,7 @@ export class RunRecovery {
 
   /** Takes where a worker's inputs and outputs are at the end of an epoch. */
   moved(worker: WorkerIndex, epoch: Epoch, positions: readonly StoredPosition[]): void {
-    if (this.#store !== null) this.#noted.push({ worker, epoch, positions });
+    if (this.#store !== null) this.#moved.note(epoch, worker, positions);
   }
 
   /**
@@ -176,11 +176,7 @@ export class RunRecovery {
     this.#changes = later;
     // Only at the end of a run are there those of two epochs.
     const state = now.sort((a, b) => a.epoch - b.epoch).map(({ chunk }) => chunk);
-    for (const { worker, epoch: of, positions } of this.#noted) {
-      if (of <= epoch) this.#latest.set(worker, positions);
-    }
-    this.#noted = this.#noted.filter(({ epoch: of }) => of > epoch);
-    const positions = [...this.#notes, ...[...this.#latest.values()].flat()];
+    const positions = [...this.#notes, ...this.#moved.upTo(epoch).flat()];
     const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
     this.#committed = epoch;
