@@ -14,6 +14,7 @@ import { EpochCoordinator } from "./epochs.ts";
 import { InputFailure } from "./input_failure.ts";
 import { RunRecovery } from "./run_recovery.ts";
 import type { StepChanges } from "./step_changes.ts";
+import { storedStepsOf } from "./stored_steps.ts";
 import { closeMilliseconds, cutShort, describeLeft, ReadSince, StopLimit } from "./stop_limit.ts";
 import { Worker } from "./worker.ts";
 
@@ -118,11 +119,11 @@ export class LocalRun {
       if (this.#isCut) throw new Error("the run is over");
       const worker = this.#worker = this.#workerOver(recovery);
       const epochs = this.#epochs = this.#epochsOf(worker, recovery);
-      await recovery.match(worker.storedSteps, stepChanges);
+      await recovery.match(storedStepsOf(this.#graph), stepChanges);
       const { positions, numbering: snapshots, epoch } = recovery;
       const plans = await worker.plan(positions);
       await worker.open({ epoch, plans, positions, snapshots, mesh: null });
-      for await (const { step, keys } of recovery.state(worker.storedSteps.keyed, 1)) {
+      for await (const { step, keys } of recovery.state(storedStepsOf(this.#graph).keyed, 1)) {
         worker.restore(step, keys);
       }
       recovery.moved(0, epoch - 1, worker.positionsAt(epoch - 1));

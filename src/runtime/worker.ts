@@ -4,40 +4,30 @@
  * @module
  */
 import type { Clock } from "../core/clock.ts";
-import { ItemError, messageOf, type StepError } from "../core/errors.ts";
+import { ItemError, type StepError } from "../core/errors.ts";
 import { RunClock } from "../core/run_clock.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { decodeValue } from "../core/value_codec.ts";
-import { within } from "../core/promises.ts";
-import type { InputReader, OutputWriter, Place, Positions, Progress } from "../graph/contracts.ts";
+import type { Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
-import type { CaptureNode, InputNode, StateKind, StepNode } from "../graph/nodes.ts";
-import type { PositionRole, StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
+import type { StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
+import { EpochProgress } from "./epoch_progress.ts";
 import { Journal, positionsOf } from "./journal.ts";
 import type { KeyNumbering } from "./key_ids.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
-import { goesByTime, idOf, type Plan, planFlow } from "./plan.ts";
-import type { FlowSteps } from "./step_changes.ts";
+import { openSteps, warnOfOpenEpoch } from "./open_steps.ts";
+import { type Plan, planFlow } from "./plan.ts";
 import type { LeftStep } from "./stop_limit.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
 import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
-
-/** How long inputs and outputs get to close before the worker goes on without them. */
-const CLOSE_MS = 5_000;
-
-interface Closable {
-  close(): Promise<void>;
-}
-
-/** How the inputs that plan it are shared out, by step. */
-export type InputPlans = Readonly<Record<StepId, unknown>>;
+import { type InputPlans, WorkerIo } from "./worker_io.ts";
 
 /** What a worker tells whoever coordinates it. */
 export interface WorkerEvents {
@@ -95,14 +85,10 @@ export class Worker implements TaskHost {
   readonly #loop: TaskLoop;
   readonly #abort = new AbortController();
   readonly #calls = new AbortController();
-  readonly #readers = new Map<InputNode, InputReader<unknown>>();
-  readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
-  readonly #next = new Map<Task, Epoch>(); // the first epoch that a task has not passed yet
-  readonly #ended = new Set<Task>();
+  readonly #io: WorkerIo;
+  readonly #progress = new EpochProgress<Task>();
   #mesh: Mesh | null = null;
   #journal: Journal | null = null;
-  #epoch: Epoch = 0; // the first that has not been reported closed
-  #reached: Epoch = 0; // the first that no task has passed yet
   #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), stateful: [] };
   #stopping = false;
   #stopped = false;
@@ -123,6 +109,17 @@ export class Worker implements TaskHost {
       );
     });
     this.#loop = new TaskLoop(this.#clock);
+    this.#io = new WorkerIo(this.#plan, {
+      workerIndex: options.index,
+      workerCount: options.count,
+      log: options.log,
+      signal: this.signal,
+      fail: (error) => this.fail(error),
+      inputFailed: (error) => this.inputFailed(error),
+      requestStop: () => {
+        if (!this.#stopping) this.#events.stopRequested();
+      },
+    });
     this.#counter = new FlowCounter(this.#plan);
     this.#unseenLate = new UnseenLate(this.#plan, this.#counter, options.log);
     if (options.index === 0) warnOfUnread(graph, options.log);
@@ -150,21 +147,12 @@ export class Worker implements TaskHost {
 
   /** How much has been read, where every input knows its end and all count the same. */
   progress(): Progress | null {
-    let sum: Progress | undefined;
-    for (const reader of this.#readers.values()) {
-      const progress = reader.progress?.() ?? null;
-      if (progress === null || (sum !== undefined && sum.unit !== progress.unit)) return null;
-      const { done, total } = sum ?? { done: 0, total: 0 };
-      sum = { ...progress, done: done + progress.done, total: total + progress.total };
-    }
-    return sum ?? null;
+    return this.#io.progress();
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */
   waitingFor(): string[] {
-    const all = [...this.#readers.values(), ...this.#writers.values()]
-      .map((each) => each.waitingFor?.() ?? null);
-    return [...new Set(all.filter((what) => what !== null))];
+    return this.#io.waitingFor();
   }
 
   /**
@@ -173,16 +161,8 @@ export class Worker implements TaskHost {
    * @param positions Where inputs were at the last snapshot.
    * @throws {StepError} If one cannot.
    */
-  async plan(positions: readonly StoredPosition[]): Promise<InputPlans> {
-    const plans: Record<StepId, unknown> = Object.create(null);
-    for (const node of this.#inputNodes()) {
-      const { config } = node;
-      if (config.plan === undefined) continue;
-      const resume = this.#resumeOf(node, "input", positions);
-      const plan = () => config.plan!(this.#place(node), resume);
-      plans[idOf(this.#plan, node)] = await this.#guard(node, plan);
-    }
-    return plans;
+  plan(positions: readonly StoredPosition[]): Promise<InputPlans> {
+    return this.#io.plan(positions);
   }
 
   /**
@@ -192,34 +172,23 @@ export class Worker implements TaskHost {
    */
   async open({ epoch, plans, positions, snapshots, mesh }: WorkerStart): Promise<void> {
     this.#mesh = mesh;
-    this.#epoch = this.#reached = epoch;
     if (snapshots !== null) {
       this.#journal = new Journal(this.#options, snapshots, (epoch, chunk) => {
         this.#events.stateChanged(epoch, chunk);
       });
     }
-    for (const node of this.#plan.captures) {
-      const resume = this.#resumeOf(node, "output", positions);
-      const open = () => node.config.open(this.#place(node), resume);
-      this.#writers.set(node, await this.#guard(node, open) as OutputWriter<unknown>);
-    }
-    for (const node of this.#inputNodes()) {
-      const plan = plans[idOf(this.#plan, node)];
-      const resume = this.#resumeOf(node, "input", positions);
-      const open = () => node.config.open({ ...this.#place(node), plan }, resume);
-      this.#readers.set(node, await this.#guard(node, open));
-    }
+    await this.#io.open(plans, positions);
     this.#tasks = assemble({
       plan: this.#plan,
-      readers: this.#readers,
-      writers: this.#writers,
+      readers: this.#io.readers,
+      writers: this.#io.writers,
       counter: this.#counter,
       host: this,
       workerCount: this.#options.count,
       mesh,
       epoch,
     });
-    for (const task of this.#tasks.all) this.#next.set(task, epoch);
+    this.#progress.begin(this.#tasks.all, epoch);
     if (snapshots !== null) await this.#begin(epoch - 1, positions);
     mesh?.start(this);
   }
@@ -238,23 +207,6 @@ export class Worker implements TaskHost {
         throw stepError({ stepId: step }, this, new ItemError({ key }, { cause: thrown }));
       }
     }
-  }
-
-  /** The steps that may have something stored. */
-  get storedSteps(): FlowSteps {
-    const of = (kind: StepNode["kind"]) =>
-      this.#graph.nodes.filter((node) => node.kind === kind).map((node) => idOf(this.#plan, node));
-    const kinds: Record<StepId, StateKind> = Object.create(null);
-    for (const node of this.#graph.nodes) {
-      if (node.kind !== "stateful" || node.stateKind === undefined) continue;
-      kinds[idOf(this.#plan, node)] = node.stateKind;
-    }
-    return {
-      keyed: of("stateful"),
-      kinds: { ...kinds },
-      inputs: of("input"),
-      outputs: of("capture"),
-    };
   }
 
   /**
@@ -282,7 +234,8 @@ export class Worker implements TaskHost {
 
   /** The epoch that this worker is in, and where its inputs and outputs are now. */
   finalPositions(): { epoch: Epoch; positions: readonly StoredPosition[] } {
-    return { epoch: this.#epoch, positions: this.positionsAt(this.#epoch) };
+    const { epoch } = this.#progress;
+    return { epoch, positions: this.positionsAt(epoch) };
   }
 
   /**
@@ -293,7 +246,7 @@ export class Worker implements TaskHost {
   async run(): Promise<void> {
     const { all } = this.#tasks;
     try {
-      await this.#loop.run(all, () => this.#ended.size === all.length, () => this.#mesh?.flush());
+      await this.#loop.run(all, () => this.#progress.isOver, () => this.#mesh?.flush());
     } catch (thrown) {
       this.fail(thrown);
       throw thrown;
@@ -319,27 +272,10 @@ export class Worker implements TaskHost {
     this.#loop.throwFailure();
   }
 
-  /**
-   * Says which step holds up the end of an epoch that has been closing for `ms`, and which others wait.
-   * Those before it may have no room, and those behind it have not come to the end of the epoch.
-   */
+  /** Warns of the steps that hold up the end of an epoch, which has been closing for `ms`. */
   stillClosing(epoch: Epoch, ms: number): void {
-    const open = this.#tasks.all.filter((task) =>
-      !this.#ended.has(task) && this.#next.get(task)! <= epoch
-    );
-    if (open.length === 0) return; // it has come to its end meanwhile
-    const first = open.at(-1)!;
-    const { stepId: step, isBusy } = open.find((task) => task.isBusy) ?? first;
-    const waiting = this.#inOrder(open).map((each) => each.step).filter((each) => each !== step);
-    const message = isBusy === false
-      ? "an epoch is still closing: this worker waits for others"
-      : "an epoch is still closing";
-    this.#options.log.warn(message, {
-      epoch,
-      step,
-      ...waiting.length === 0 ? {} : { stepsWaiting: waiting.join() },
-      seconds: ms / 1000,
-    });
+    const { log } = this.#options;
+    warnOfOpenEpoch(log, this.#graph, this.#progress.openIn(epoch), { epoch, ms });
   }
 
   /** Stops reading; what has been read is worked off, and state stays as it is. */
@@ -357,44 +293,17 @@ export class Worker implements TaskHost {
 
   /** The steps that have not come to their end, in the order they were written. */
   get left(): LeftStep[] {
-    return this.#inOrder(this.#tasks.all.filter((task) => !this.#ended.has(task)));
-  }
-
-  /** The steps of tasks, in the order they were written. */
-  #inOrder(tasks: readonly Task[]): LeftStep[] {
-    const order = [...this.#graph.ids.values()];
-    const left = new Map<StepId, number>();
-    for (const task of tasks) {
-      left.set(task.stepId, (left.get(task.stepId) ?? 0) + (task.inFlight ?? 0));
-    }
-    return Array.from(left, ([step, inFlight]) => ({ step, inFlight }))
-      .sort((a, b) => order.indexOf(a.step) - order.indexOf(b.step));
+    return openSteps(this.#graph, this.#progress.left);
   }
 
   /** Closes all inputs, outputs and channels. What does not close in time is left behind, with a warning. */
   async close(): Promise<void> {
     if (this.#inputFailed) this.#abort.abort();
-    await Promise.all([
-      ...[...this.#readers].map(([node, reader]) => this.#close(node, reader)),
-      ...[...this.#writers].map(async ([node, writer]) => {
-        const stepId = idOf(this.#plan, node);
-        const sink = this.#tasks.sinks.find((sink) => sink.stepId === stepId);
-        if (sink !== undefined) await within(sink.idle(), CLOSE_MS); // its calls never overlap
-        await this.#close(node, writer);
-      }),
-    ]);
+    const { sinks } = this.#tasks;
+    await this.#io.close(async (output) => {
+      await sinks.find(({ stepId }) => stepId === output)?.idle();
+    });
     this.#mesh?.close();
-  }
-
-  async #close(node: StepNode, closable: Closable): Promise<void> {
-    const { log } = this.#options;
-    const stepId = idOf(this.#plan, node);
-    try {
-      if (await within(closable.close(), CLOSE_MS)) return;
-      log.warn(`step "${stepId}" did not close within ${CLOSE_MS / 1000} s`);
-    } catch (thrown) {
-      log.warn(`step "${stepId}" failed to close: ${messageOf(thrown)}`);
-    }
   }
 
   get pace(): Pace {
@@ -441,27 +350,19 @@ export class Worker implements TaskHost {
   }
 
   passed(task: Task): void {
-    const next = this.#next.get(task)! + 1; // tasks pass every epoch, one by one
-    this.#next.set(task, next);
-    this.#reached = Math.max(this.#reached, next);
+    this.#progress.passed(task);
     this.#reportEpochs();
   }
 
   ended(task: Task, stopped: boolean): void {
-    this.#ended.add(task);
+    this.#progress.ended(task);
     this.#stopped ||= stopped;
     this.#reportEpochs();
   }
 
-  /**
-   * Reports the epochs that some task has passed and that are over for all. That does not depend on
-   * when this worker is told to close them. The epoch that the last tasks end in is not one of them:
-   * it goes with the report of the run's end.
-   */
+  /** Reports the epochs that are over for all tasks, whatever this worker has been told by then. */
   #reportEpochs(): void {
-    const isOver = (task: Task) => this.#ended.has(task) || this.#next.get(task)! > this.#epoch;
-    while (this.#epoch < this.#reached && this.#tasks.all.every(isOver)) {
-      const epoch = this.#epoch++;
+    for (let epoch; (epoch = this.#progress.takeClosed()) !== null;) {
       this.#unseenLate.tell(false);
       this.#events.epochClosed(epoch, this.positionsAt(epoch));
     }
@@ -472,46 +373,5 @@ export class Worker implements TaskHost {
       if (this.signal.aborted) resolve();
       else this.signal.addEventListener("abort", () => resolve(), { once: true });
     });
-  }
-
-  #inputNodes(): InputNode[] {
-    return this.#graph.nodes.filter((node) => node.kind === "input");
-  }
-
-  #resumeOf(
-    node: StepNode,
-    role: PositionRole,
-    positions: readonly StoredPosition[],
-  ): Positions {
-    return positionsOf(idOf(this.#plan, node), role, positions);
-  }
-
-  #place(node: StepNode): Place {
-    const stepId = idOf(this.#plan, node);
-    const fail = node.kind === "input"
-      ? (error: StepError) => this.inputFailed(error)
-      : (error: StepError) => this.fail(error);
-    return {
-      stepId,
-      workerIndex: this.workerIndex,
-      workerCount: this.#options.count,
-      byTime: goesByTime(this.#graph),
-      signal: this.signal,
-      log: this.#options.log,
-      fail: (error) => fail(stepError({ stepId }, this, error)),
-      stop: () => {
-        if (!this.#stopping) this.#events.stopRequested();
-      },
-    };
-  }
-
-  async #guard<R>(node: StepNode, open: () => Promise<R>): Promise<R> {
-    try {
-      return await open();
-    } catch (thrown) {
-      const error = stepError({ stepId: idOf(this.#plan, node) }, this, thrown);
-      this.fail(error);
-      throw error;
-    }
   }
 }

@@ -11,6 +11,7 @@ import { type CreditWindow, Mesh } from "../../src/runtime/exchange/mesh.ts";
 import type { Transport } from "../../src/runtime/exchange/transport.ts";
 import type { FlowHandle } from "../../src/runtime/run.ts";
 import { type StepChangeOptions, stepChangesOf } from "../../src/runtime/step_changes.ts";
+import { storedStepsOf } from "../../src/runtime/stored_steps.ts";
 import { Worker } from "../../src/runtime/worker.ts";
 
 /** A frame on its way. */
@@ -144,14 +145,14 @@ export async function runWorkers(
       ),
   }, { workers: count, intervalMs: epochMs, clock, epoch: recovery.epoch });
   try {
-    await recovery.match(workers[0].storedSteps, stepChangesOf(options));
+    await recovery.match(storedStepsOf(graph), stepChangesOf(options));
     const { epoch, positions, numbering: snapshots } = recovery;
     const plans = await workers[0].plan(positions);
     for (const [index, worker] of workers.entries()) {
       const mesh = count === 1 ? null : new Mesh(network.transport(index), window);
       await worker.open({ epoch, plans, mesh, positions, snapshots });
     }
-    const { keyed } = workers[0].storedSteps;
+    const { keyed } = storedStepsOf(graph);
     for await (const { worker, step, keys } of recovery.state(keyed, count)) {
       workers[worker].restore(step, keys);
     }

@@ -24,7 +24,7 @@ import {
   ReadSince,
   StopLimit,
 } from "../stop_limit.ts";
-import type { InputPlans } from "../worker.ts";
+import type { InputPlans } from "../worker_io.ts";
 import type { RunResult } from "../run.ts";
 import type { ControlLink } from "./control_link.ts";
 import { FAILED, setExitCode } from "./exit_code.ts";

@@ -47,7 +47,7 @@ import type { StepCounts } from "../counts.ts";
 import type { KeyNumbering } from "../key_ids.ts";
 import type { FlowSteps } from "../step_changes.ts";
 import type { LeftStep } from "../stop_limit.ts";
-import type { InputPlans } from "../worker.ts";
+import type { InputPlans } from "../worker_io.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */

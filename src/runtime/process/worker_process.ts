@@ -9,6 +9,7 @@ import { describeSteps, type FlowGraph } from "../../graph/graph.ts";
 import { countSteps } from "../../graph/written_steps.ts";
 import { Mesh } from "../exchange/mesh.ts";
 import { whileLoading } from "../nesting.ts";
+import { storedStepsOf } from "../stored_steps.ts";
 import { Worker } from "../worker.ts";
 import type { ControlLink } from "./control_link.ts";
 import { FAILED } from "./exit_code.ts";
@@ -117,7 +118,7 @@ export class WorkerProcess {
       flow: graph.name,
       written: countSteps(graph),
       steps: describeSteps(graph),
-      stored: this.#worker.storedSteps,
+      stored: storedStepsOf(graph),
       mesh,
     });
   }
