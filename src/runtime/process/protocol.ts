@@ -1,53 +1,30 @@
 /**
- * What the coordinator and its workers say to one another: the whole control protocol.
+ * The control protocol: what the coordinator and a worker process say to one another.
  *
- * Messages travel over a local socket, as `core/value_codec.ts` writes them, each behind its length
- * (`exchange/frame_stream.ts`). Items never do. The handshake is no message but bytes (`handshake.ts`).
+ * Most of it is the conversation between a run's conductor and its workers (`../run/messages.ts`). What
+ * belongs to processes only comes around it:
  *
  * ```text
  *   worker                          coordinator
  *     ◀───────────── handshake ──────▶       each proves to the other who it is, first of all
  *     ◀───────────────────────── load ──
- *     ── loaded ─────────────────────▶       all workers must have the same steps
- *     ◀───────────────────────── plan ──     worker 0 only: how inputs are shared out
- *     ── planned ────────────────────▶
- *     ◀───────────────────────── open ──
- *     ── opened ─────────────────────▶       connected to the others; inputs and outputs are open
- *     ◀──────────────────────── state ──     keys of the last snapshot, in chunks
- *     ◀────────────────────────── run ──     all are: nobody reads before
- *     ◀─ closeEpoch, commitEpoch, stop ─
- *     ── stateChanged, epochClosed ──▶       the snapshot, and that all before it is durable
- *     ── status, log ────────────────▶
- *     ── ended ──────────────────────▶       its inputs have ended, all is durable
- *     ◀─────────────────────── finish ──     all have: outputs make the last epoch visible
- *     ── finished ───────────────────▶
+ *     ── loaded … finished ──────────▶       the conversation
+ *     ── status, log ────────────────▶       at any time
+ *     ◀───────────────────────── ping ──     answered with a pong, unless a step is at work
+ *     ◀──────────────────────── abort ──     the worker leaves at once
  * ```
  *
- * A graceful stop that takes too long goes on like this:
- *
- * ```text
- *     ◀─────────────────────── giveUp ──     calls of mapAsync are to end
- *     ── gaveUp ─────────────────────▶       one has: the stop cannot be completed
- *     ◀───────────────────── cutShort ──     the run ends without the rest
- *     ── left ───────────────────────▶       what the rest is; the worker leaves
- * ```
- *
- * A `failed` may come from a worker at any time, and is the last thing it says; `abort` to the others
- * follows. Each `ping` is answered with a `pong`, unless a step is at work.
+ * Messages travel over a local socket, as `core/value_codec.ts` writes them, each behind its length
+ * (`exchange/frame_stream.ts`). Items never do. The handshake is no message but bytes (`handshake.ts`).
  *
  * @module
  */
 import { decodeValue, encodeValue } from "../../core/value_codec.ts";
 import { TooMuchMemoryError } from "../../core/value_reader.ts";
-import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
+import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
-import type { Progress } from "../../graph/contracts.ts";
-import type { StateChunk, StoredKey, StoredPosition } from "../../recovery/store.ts";
-import type { StepCounts } from "../counts.ts";
-import type { KeyNumbering } from "../key_ids.ts";
-import type { FlowSteps } from "../step_changes.ts";
-import type { LeftStep } from "../stop_limit.ts";
-import type { InputPlans } from "../worker_io.ts";
+import type { Instruction, InstructionOf, Report, ReportOf } from "../run/messages.ts";
+import type { WorkerStatus } from "../run/worker_port.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
@@ -55,6 +32,15 @@ export const PROTOCOL_VERSION = 10;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
+  | Exclude<Instruction, { kind: "open" | "run" }>
+  | (InstructionOf<"open"> & {
+    /** How to reach the other workers; `null` where there are none. */
+    readonly mesh: MeshAddresses | null;
+  })
+  | (InstructionOf<"run"> & {
+    /** How often to send `status`, in milliseconds. */
+    readonly statusMs: number;
+  })
   | {
     readonly kind: "load";
     readonly index: WorkerIndex;
@@ -64,62 +50,18 @@ export type ToWorker =
     readonly exportName: string | null;
     readonly logLevel: LogLevel;
   }
-  | { readonly kind: "plan"; readonly positions: readonly StoredPosition[] }
-  | {
-    readonly kind: "open";
-    readonly epoch: Epoch;
-    readonly plans: InputPlans;
-    /** Where inputs and outputs were at the last snapshot. */
-    readonly positions: readonly StoredPosition[];
-    /** How keys are numbered in snapshots; `null` where none are taken. */
-    readonly snapshots: KeyNumbering | null;
-    /** How to reach the other workers; `null` where there are none. */
-    readonly mesh: MeshAddresses | null;
-  }
-  | { readonly kind: "state"; readonly step: StepId; readonly keys: readonly StoredKey[] }
-  | {
-    readonly kind: "run";
-    /** How often to send `status`, in milliseconds. */
-    readonly statusMs: number;
-  }
-  | { readonly kind: "closeEpoch"; readonly epoch: Epoch }
-  | { readonly kind: "commitEpoch"; readonly epoch: Epoch }
-  /** The worker is to log which steps hold up the end of an epoch. */
-  | { readonly kind: "stillClosing"; readonly epoch: Epoch; readonly ms: number }
-  | { readonly kind: "stop" }
-  | { readonly kind: "finish"; readonly epoch: Epoch }
-  | { readonly kind: "giveUp" }
-  | { readonly kind: "cutShort" }
   | { readonly kind: "abort" }
   | { readonly kind: "ping" };
 
-/** From a worker to the coordinator. */
+/** From a worker to the coordinator. Errors travel as data. */
 export type ToCoordinator =
-  | {
-    readonly kind: "loaded";
-    readonly flow: string;
-    /** How many steps the user wrote. */
-    readonly written: number;
-    /** Each step with what is upstream of it, as text. */
-    readonly steps: readonly string[];
-    /** The steps that may have something stored. */
-    readonly stored: FlowSteps;
+  | Exclude<Report, { kind: "loaded" | "inputFailed" | "failed" }>
+  | (ReportOf<"loaded"> & {
     /** Where the worker waits for the others; `null` where there are none. */
     readonly mesh: SocketAddress | null;
-  }
-  | { readonly kind: "planned"; readonly plans: InputPlans }
-  | { readonly kind: "opened"; readonly positions: readonly StoredPosition[] }
-  | { readonly kind: "stateChanged"; readonly epoch: Epoch; readonly chunk: StateChunk }
-  | {
-    readonly kind: "epochClosed";
-    readonly epoch: Epoch;
-    readonly positions: readonly StoredPosition[];
-  }
-  | { readonly kind: "stopRequested" }
-  | { readonly kind: "gaveUp" }
-  | { readonly kind: "left"; readonly steps: readonly LeftStep[] }
-  /** The run is to be stopped gracefully, and then to fail with this. */
+  })
   | { readonly kind: "inputFailed"; readonly failure: Failure }
+  | { readonly kind: "failed"; readonly failure: Failure }
   | ({ readonly kind: "status" } & WorkerStatus)
   | { readonly kind: "pong" }
   | {
@@ -127,26 +69,7 @@ export type ToCoordinator =
     readonly level: LogLevel;
     readonly message: string;
     readonly fields: LogFields;
-  }
-  | {
-    readonly kind: "ended";
-    readonly stopped: boolean;
-    /** The last epoch that anything belongs to. */
-    readonly epoch: Epoch;
-    readonly positions: readonly StoredPosition[];
-  }
-  | { readonly kind: "finished"; readonly steps: readonly StepCounts[] }
-  | { readonly kind: "failed"; readonly failure: Failure };
-
-/** How far a worker has come. */
-export interface WorkerStatus {
-  /** Items in and out of each step. */
-  readonly steps: readonly StepCounts[];
-  /** How much of its share of the inputs it has read, where that is known. */
-  readonly progress: Progress | null;
-  /** What its inputs and outputs cannot go on without at the moment, such as `broker`. */
-  readonly waitingFor: readonly string[];
-}
+  };
 
 /** Where the workers wait for one another, by their index, and what they know each other by. */
 export interface MeshAddresses {

@@ -6,7 +6,7 @@
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { Progress } from "../../graph/contracts.ts";
 import type { StepCounts } from "../counts.ts";
-import type { WorkerStatus } from "./protocol.ts";
+import type { WorkerStatus } from "../run/worker_port.ts";
 
 /** How far a run has come. */
 export interface RunStatus {

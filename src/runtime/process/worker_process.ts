@@ -5,18 +5,16 @@
  */
 import { systemClock } from "../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
-import { describeSteps, type FlowGraph } from "../../graph/graph.ts";
-import { countSteps } from "../../graph/written_steps.ts";
+import type { FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
 import { whileLoading } from "../nesting.ts";
-import { storedStepsOf } from "../stored_steps.ts";
-import { Worker } from "../worker.ts";
+import { type LaterReport, WorkerSession } from "../run/worker_session.ts";
 import type { ControlLink } from "./control_link.ts";
 import { FAILED } from "./exit_code.ts";
 import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
 import { MeshListener } from "./mesh_listener.ts";
-import type { MeshAddresses, ToCoordinator, ToWorker, WorkerStatus } from "./protocol.ts";
+import type { MeshAddresses, ToCoordinator, ToWorker } from "./protocol.ts";
 import type { RunFolder } from "./socket_folder.ts";
 import { SocketTransport } from "./socket_transport.ts";
 
@@ -33,8 +31,9 @@ const LOST_MS = 3_000;
 export class WorkerProcess {
   readonly #link: Link;
   readonly #folder: RunFolder | null;
-  #worker: Worker | null = null;
+  #session: WorkerSession | null = null;
   #listener: MeshListener | null = null;
+  #mesh: MeshAddresses | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
   #ended = false;
   #leaving = false;
@@ -55,41 +54,7 @@ export class WorkerProcess {
     for await (const message of this.#link.messages()) {
       switch (message.kind) {
         case "load":
-          void this.#guard(() => this.#onLoad(message));
-          break;
-        case "plan":
-          void this.#guard(() => this.#onPlan(message));
-          break;
-        case "open":
-          void this.#guard(() => this.#onOpen(message));
-          break;
-        case "state":
-          void this.#guard(() => Promise.try(() => this.#onState(message)));
-          break;
-        case "run":
-          void this.#guard(() => this.#onRun(message));
-          break;
-        case "stillClosing":
-          this.#worker?.stillClosing(message.epoch, message.ms);
-          break;
-        case "closeEpoch":
-          this.#worker?.closeEpoch(message.epoch);
-          break;
-        case "commitEpoch":
-          void this.#guard(() => this.#worker!.commit(message.epoch));
-          break;
-        case "stop":
-          this.#worker?.stop();
-          break;
-        case "finish":
-          void this.#guard(() => this.#onFinish(message));
-          break;
-        case "giveUp":
-          this.#worker?.giveUp();
-          break;
-        case "cutShort":
-          this.#link.send({ kind: "left", steps: this.#worker?.left ?? [] });
-          void this.#link.flushed().then(() => this.#leave());
+          void this.#load(message).catch((thrown) => this.fail(thrown));
           break;
         case "abort":
           void this.#leave();
@@ -97,77 +62,72 @@ export class WorkerProcess {
         case "ping":
           this.#link.send({ kind: "pong" });
           break;
+        case "open":
+          this.#mesh = message.mesh;
+          this.#session?.take(message);
+          break;
+        case "run":
+          this.#tellStatus(message);
+          this.#session?.take(message);
+          break;
+        default:
+          this.#session?.take(message);
       }
     }
   }
 
-  async #onLoad({ index, count, moduleUrl, exportName, logLevel }: Of<"load">): Promise<void> {
+  async #load({ index, count, moduleUrl, exportName, logLevel }: Of<"load">): Promise<void> {
     const graph: FlowGraph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const log = this.#log(logLevel);
-    this.#worker = new Worker(graph, { index, count, clock: systemClock, log }, {
-      stateChanged: (epoch, chunk) => this.#link.send({ kind: "stateChanged", epoch, chunk }),
-      epochClosed: (epoch, positions) => this.#link.send({ kind: "epochClosed", epoch, positions }),
-      stopRequested: () => this.#link.send({ kind: "stopRequested" }),
-      inputFailed: (error) => this.#link.send({ kind: "inputFailed", failure: toFailure(error) }),
-      gaveUp: () => this.#link.send({ kind: "gaveUp" }),
+    const session = new WorkerSession(graph, { index, count, clock: systemClock, log }, {
+      send: (report) => this.#send(report),
+      join: () => this.#join(),
     });
+    this.#session = session;
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);
-    const mesh = this.#listener?.address ?? null;
-    this.#link.send({
-      kind: "loaded",
-      flow: graph.name,
-      written: countSteps(graph),
-      steps: describeSteps(graph),
-      stored: storedStepsOf(graph),
-      mesh,
-    });
+    this.#link.send({ ...session.loaded, mesh: this.#listener?.address ?? null });
   }
 
-  async #onPlan({ positions }: Of<"plan">): Promise<void> {
-    this.#link.send({ kind: "planned", plans: await this.#worker!.plan(positions) });
-  }
-
-  async #onOpen({ mesh: addresses, ...start }: Of<"open">): Promise<void> {
-    const mesh = addresses === null ? null : await this.#join(addresses);
-    await this.#worker!.open({ ...start, mesh });
-    const positions = this.#worker!.positionsAt(start.epoch - 1);
-    this.#link.send({ kind: "opened", positions });
-  }
-
-  async #join({ addresses, key }: MeshAddresses): Promise<Mesh> {
+  async #join(): Promise<Mesh | null> {
+    if (this.#mesh === null) return null;
+    const { addresses, key } = this.#mesh;
     const conns = await this.#listener!.join(addresses, key);
     return new Mesh(
       new SocketTransport(conns, (peer, cause) => {
         setTimeout(() => {
           const error = new Error(`the connection to worker ${peer} broke`, { cause });
-          if (!this.#ended && !this.#leaving) this.#worker!.fail(error);
+          if (!this.#ended && !this.#leaving) this.#session!.worker.fail(error);
         }, LOST_MS);
       }),
     );
   }
 
-  #onState({ step, keys }: Of<"state">): void {
-    this.#worker!.restore(step, keys);
+  #tellStatus({ statusMs }: Of<"run">): void {
+    this.#status = setInterval(() => {
+      const { status, isClosing } = this.#session!;
+      if (!isClosing) this.#link.send({ kind: "status", ...status });
+    }, statusMs);
   }
 
-  async #onRun({ statusMs }: Of<"run">): Promise<void> {
-    const worker = this.#worker!;
-    this.#status = setInterval(
-      () => this.#link.send({ kind: "status", ...statusOf(worker) }),
-      statusMs,
-    );
-    await worker.run();
-    this.#ended = true;
-    this.#link.send({ kind: "ended", stopped: worker.stopped, ...worker.finalPositions() });
-  }
-
-  async #onFinish({ epoch }: Of<"finish">): Promise<void> {
-    const worker = this.#worker!;
-    await worker.commit(epoch);
-    await this.#close();
-    this.#link.send({ kind: "finished", steps: worker.counts() });
-    await this.#link.flushed();
-    this.#link.close(); // the last message: nothing more comes either
+  #send(report: LaterReport): void {
+    switch (report.kind) {
+      case "failed":
+        return void this.fail(report.error);
+      case "inputFailed":
+        return this.#link.send({ kind: "inputFailed", failure: toFailure(report.error) });
+      case "ended":
+        this.#ended = true;
+        return this.#link.send(report);
+      case "left":
+        this.#link.send(report);
+        return void this.#link.flushed().then(() => this.#leave());
+      case "finished":
+        this.#close();
+        this.#link.send(report);
+        return void this.#link.flushed().then(() => this.#link.close()); // nothing more comes either
+      default:
+        return this.#link.send(report);
+    }
   }
 
   #log(least: LogLevel): Log {
@@ -177,19 +137,9 @@ export class WorkerProcess {
     });
   }
 
-  async #close(): Promise<void> {
+  #close(): void {
     clearInterval(this.#status);
     this.#listener?.close();
-    await this.#worker?.close();
-  }
-
-  /** Does some work; if it fails, tells the coordinator why and leaves. */
-  async #guard(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (thrown) {
-      await this.fail(thrown);
-    }
   }
 
   /** Reports a failure, frees what is held and leaves. */
@@ -203,16 +153,9 @@ export class WorkerProcess {
   async #leave(): Promise<void> {
     if (this.#leaving) return;
     this.#leaving = true;
-    this.#worker?.fail(new Error("the run is over")); // its loop stops
-    await this.#close();
+    this.#session?.end();
+    this.#close();
+    await this.#session?.close();
     Deno.exit(Deno.exitCode || FAILED);
   }
-}
-
-function statusOf(worker: Worker): WorkerStatus {
-  return {
-    steps: worker.counts(),
-    progress: worker.progress(),
-    waitingFor: worker.waitingFor(),
-  };
 }

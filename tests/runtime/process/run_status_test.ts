@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { StepCounts } from "../../../src/runtime/counts.ts";
-import type { WorkerStatus } from "../../../src/runtime/process/protocol.ts";
+import type { WorkerStatus } from "../../../src/runtime/run/worker_port.ts";
 import { itemsOf, runStatusOf, sumCounts } from "../../../src/runtime/process/run_status.ts";
 
 /** The counts of a flow with two inputs, a step and two outputs. */
