@@ -27,6 +27,16 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
   "connectors/kafka_recovery": ["recovery", "connectors/kafka"],
 };
 
+/**
+ * Folders inside a layer that must do without others of it. A run is the same whatever its workers run
+ * in, and tasks and what is between workers know of neither.
+ */
+const APART: Readonly<Record<string, readonly string[]>> = {
+  "runtime/run": ["runtime/process"],
+  "runtime/tasks": ["runtime/process", "runtime/run"],
+  "runtime/exchange": ["runtime/process", "runtime/run"],
+};
+
 /** The one folder whose files may import KafkaJS: users without Kafka must never have to load it. */
 const KAFKA_FOLDER = "connectors/kafka";
 
@@ -74,6 +84,11 @@ export function wrongDirection({ from, to, line }: Import): string | undefined {
   }
   if (/^(npm|node|jsr|data|https?):/.test(to)) return undefined;
   if (!to.startsWith("src/")) return `${place}: imports ${to}, but src must do without it`;
+  const apart = APART[innerFolderOf(from) ?? ""] ?? [];
+  const target = innerFolderOf(to);
+  if (target !== undefined && apart.includes(target)) {
+    return `${place}: imports ${to}, but ${innerFolderOf(from)} must do without ${target}`;
+  }
   if (folderOf(to) === folder) return undefined;
 
   const layer = LAYERS[layerOf(from) ?? ""];
@@ -96,6 +111,12 @@ function folderOf(file: string): string | undefined {
   const layer = layerOf(file);
   const [, , connector, ...rest] = file.split("/");
   return layer === "connectors" && rest.length > 0 ? `connectors/${connector}` : layer;
+}
+
+/** `runtime/run` for `src/runtime/run/conductor.ts`; nothing for files that lie in a layer itself. */
+function innerFolderOf(file: string): string | undefined {
+  const [top, layer, inner, ...rest] = file.split("/");
+  return top === "src" && rest.length > 0 ? `${layer}/${inner}` : undefined;
 }
 
 /**

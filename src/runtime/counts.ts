@@ -72,6 +72,16 @@ export class FlowCounter implements StepCounter {
   }
 }
 
+/** The counts of all workers together. */
+export function sumCounts(workers: readonly (readonly StepCounts[])[]): StepCounts[] {
+  const [first = [], ...others] = workers;
+  return first.map((counts, i) => ({
+    ...counts,
+    in: others.reduce((sum, steps) => sum + steps[i].in, counts.in),
+    out: others.reduce((sum, steps) => sum + steps[i].out, counts.out),
+  }));
+}
+
 function isCounted(node: StepNode): boolean {
   switch (node.kind) {
     case "input":

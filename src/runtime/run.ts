@@ -9,8 +9,9 @@ import { type Log, silentLog } from "../core/log.ts";
 import { requireOptions } from "../core/options.ts";
 import { type FLOW_BRAND, type FlowBrand, graphOf } from "../graph/graph.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
-import { LocalRun, type RunResult } from "./local_run.ts";
 import { refuseRunWhileLoading } from "./nesting.ts";
+import type { RunResult } from "./run/conductor.ts";
+import { MemoryRun } from "./run/memory_run.ts";
 import { type StepChangeOptions, stepChangesOf } from "./step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "./stop_limit.ts";
 
@@ -108,7 +109,8 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
   refuseRunWhileLoading();
   requireOptions("run", options, OPTIONS);
   const { recovery = null, signal, log = silentLog, clock = systemClock } = options;
-  const running = new LocalRun(graphOf(flow), {
+  const running = new MemoryRun(graphOf(flow), {
+    workers: 1,
     recovery,
     log,
     clock,

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Dataflow, run, TestingInputConfig } from "../../mod.ts";
+import { type StepCounts, sumCounts } from "../../src/runtime/counts.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
 
 /** `id: in>out` of each step of a flow that has run. */
@@ -57,4 +58,21 @@ Deno.test("counts of a stopped run are those of what was read", async () => {
     .capture("out", out);
   const { steps } = await run(flow, { signal: stop.signal });
   assertEquals(steps.map(({ in: into, out }) => [into, out]), [[0, 1], [1, 1], [1, 0]]);
+});
+
+/** The counts of a flow with two inputs that come together. */
+function stepsOf(a: number, b: number, out: number): StepCounts[] {
+  return [
+    { stepId: "a", kind: "input", in: 0, out: a },
+    { stepId: "b", kind: "input", in: 0, out: b },
+    { stepId: "join", kind: "merge", in: a + b, out: a + b },
+    { stepId: "out", kind: "capture", in: out, out: 0 },
+  ];
+}
+
+Deno.test("sumCounts() adds up what goes in and out of each step, over all workers", () => {
+  const workers = [stepsOf(1, 2, 3), stepsOf(10, 20, 30), stepsOf(100, 200, 300)];
+  assertEquals(sumCounts(workers), stepsOf(111, 222, 333));
+  assertEquals(workers[0], stepsOf(1, 2, 3)); // and leaves them as they are
+  assertEquals([sumCounts([stepsOf(1, 2, 3)]), sumCounts([])], [stepsOf(1, 2, 3), []]);
 });

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type Keyed } from "../../mod.ts";
 import type { CreditWindow } from "../../src/runtime/exchange/mesh.ts";
-import type { Worker } from "../../src/runtime/worker.ts";
+import type { MemoryRun } from "../../src/runtime/run/memory_run.ts";
 import { eventually } from "../support/eventually.ts";
 import { GatedInput } from "../support/gated_input.ts";
 import { HeldPost, settle } from "../support/held_post.ts";
@@ -78,7 +78,8 @@ class HeldRun {
   readonly committed: number[] = [];
   readonly done: Promise<{ stopped: boolean[] }>;
   readonly #steps: readonly Steps[];
-  #workers: readonly Worker[] = [];
+  #run: MemoryRun | null = null;
+  #isHeld = false; // from the first commit on: before, nothing can come in another order
   isDone = false;
 
   constructor(workers: number, steps: readonly Steps[], window?: CreditWindow) {
@@ -87,6 +88,7 @@ class HeldRun {
     let items = new Dataflow("ordered").input("in", this.input);
     for (const { build } of steps) items = build(items);
     this.recovery.onCommit = () => {
+      this.#isHeld = true;
       this.committed.push(this.recovery.epoch!);
       this.#check();
     };
@@ -95,23 +97,21 @@ class HeldRun {
       clock: this.clock,
       recovery: this.recovery,
       window,
-      post: this.post.post,
-      onWorkers: (all) => this.#workers = all,
+      schedule: (route, arrive) => this.#isHeld ? this.post.post(route, arrive) : arrive(),
+      onRunning: (run) => this.#run = run,
     });
     this.done.then(() => this.isDone = true, () => this.isDone = true);
   }
 
   /** Waits until the workers are there, and tells none of them to run yet. */
   async start(): Promise<this> {
-    await eventually(() => this.#workers.length > 0 || this.isDone, "the workers are there");
+    await eventually(() => this.#run !== null || this.isDone, "the workers are there");
     return this;
   }
 
   /** Has the coordinator tell all to stop. */
   stop(): void {
-    this.#workers.forEach((worker, index) =>
-      this.post.post(`coordinator to worker ${index}`, () => worker.stop())
-    );
+    this.#run!.stop();
   }
 
   /** Delivers all, and ends epochs, until one more has been committed. */

@@ -10,7 +10,7 @@ import {
 } from "../../mod.ts";
 import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";
 import { decodeFrame } from "../../src/runtime/exchange/frames.ts";
-import type { MemoryNetwork } from "../support/workers.ts";
+import type { SentFrame } from "../../src/runtime/run/memory_network.ts";
 import { runWorkers } from "../support/workers.ts";
 import { Random } from "../support/random.ts";
 
@@ -139,7 +139,7 @@ Deno.test("redistribute spreads what one worker reads over all", async () => {
 });
 
 Deno.test("what stays with its key's owner is not sent: one stateful step after another", async () => {
-  let network: MemoryNetwork | undefined;
+  const sent: SentFrame[] = [];
   const flow = new Dataflow("chained")
     .input("in", numbers(() => 1_000))
     .keyOn((n) => `k${n % 10}`)
@@ -149,8 +149,8 @@ Deno.test("what stays with its key's owner is not sent: one stateful step after 
     .statefulMap("two", () => 0, (n: number) => [n + 1, n])
     .countFinal("three")
     .capture(noting([]));
-  await runWorkers(flow, 2, { onWorkers: (_, net) => network = net });
-  const exchanges = new Set(network!.sent.map(({ bytes }) => decodeFrame(bytes).exchange));
+  await runWorkers(flow, 2, { onFrame: (frame) => sent.push(frame) });
+  const exchanges = new Set(sent.map(({ bytes }) => decodeFrame(bytes).exchange));
   assertEquals([...exchanges], [0]);
 });
 
@@ -169,15 +169,12 @@ Deno.test("slow workers push back: what is on its way is bounded, and nothing st
       .map(([, n]) => [`y${n % 17}`, n])
       .statefulFlatMap("again", () => 0, (sum: number, n) => [sum + 1, [n]])
       .capture(noting(noted, pause));
-    let network: MemoryNetwork | undefined;
+    const sent: SentFrame[] = [];
     let most = 0;
     await runWorkers(flow, 3, {
       epochMs: 5,
       window: { items: 1, bytes: 1 << 20 },
-      onWorkers: (_, net) => {
-        network = net;
-        most = 0;
-      },
+      onFrame: (frame) => sent.push(frame),
     });
     assertEquals(
       noted.map(({ item: [, n] }) => n).sort((a, b) => a - b),
@@ -185,7 +182,7 @@ Deno.test("slow workers push back: what is on its way is bounded, and nothing st
     );
     // With a window of one item, a channel never has more than one batch without credit.
     const open = new Map<string, number>();
-    for (const { from, to, bytes } of network!.sent) {
+    for (const { from, to, bytes } of sent) {
       const frame = decodeFrame(bytes);
       if (frame.kind === "batch") {
         const name = `${frame.exchange} ${from} ${to}`;
@@ -218,7 +215,7 @@ Deno.test("a source stops reading when another worker does not keep up", async (
     .capture(noting<number>([], (worker) => worker === 1 ? release.promise : undefined));
   const stop = Promise.withResolvers<void>();
   const running = runWorkers(flow, 2, {
-    onWorkers: (workers) => void stop.promise.then(() => workers.forEach((w) => w.stop())),
+    onRunning: (run) => void stop.promise.then(() => run.stop()),
   });
   for (let still = 0, before = -1; still < 200; before = read) {
     await new Promise((resolve) => setTimeout(resolve, 0)); // a turn of the event loop
@@ -347,7 +344,7 @@ Deno.test("a stop keeps state on all workers, also on those whose input had ende
     }))
     .capture(noting([]));
   const { stopped } = await runWorkers(flow, 2, {
-    onWorkers: (workers) => void reached.promise.then(() => workers.forEach((w) => w.stop())),
+    onRunning: (run) => void reached.promise.then(() => run.stop()),
   });
   assertEquals([stopped, ended], [[true, true], []]);
 });

@@ -1,7 +1,7 @@
 /** Delivers the messages of a run in an order that a test chooses. */
 import { setImmediate } from "node:timers";
 import type { Random } from "./random.ts";
-import type { Post } from "./workers.ts";
+import type { Schedule } from "../../src/runtime/run/schedule.ts";
 
 /** Immediates that a worker takes for a turn of its loop, and some more. */
 const ROUNDS = 80;
@@ -12,7 +12,7 @@ export class HeldPost {
   #order: string[] = []; // routes, the one that is served first at the front
 
   /** For {@linkcode runWorkers}. */
-  readonly post: Post = (route, arrive) => {
+  readonly post: Schedule = (route, arrive) => {
     const waiting = this.#routes.get(route);
     if (waiting !== undefined) waiting.push(arrive);
     else {

@@ -9,7 +9,7 @@ import {
   type StepCounts,
   TumblingWindowConfig,
 } from "../../mod.ts";
-import type { Worker } from "../../src/runtime/worker.ts";
+import type { MemoryRun } from "../../src/runtime/run/memory_run.ts";
 import { TestClock } from "./test_clock.ts";
 import { FedInput, pass, TimedOutput } from "./virtual_time.ts";
 import { runWorkers } from "./workers.ts";
@@ -67,13 +67,13 @@ export function start(
     .countWindow("count", eventClock(wait, retention), second);
   windows.late.capture("late", late);
   windows.capture("counts", counts);
-  let all: readonly Worker[] = [];
+  let run: MemoryRun | null = null;
   const outputs = [counts, late];
   const running = runWorkers(windows, workers, {
     clock: shown,
     recovery,
     epochMs: 60_000,
-    onWorkers: (workers) => all = workers,
+    onRunning: (started) => run = started,
   });
   return {
     clock,
@@ -91,12 +91,12 @@ export function start(
       return (await running).counts.flat();
     },
     async stop(): Promise<void> {
-      for (const worker of all) worker.stop();
+      run?.stop();
       await running;
     },
     async [Symbol.asyncDispose](): Promise<void> {
       for (const output of outputs) output.unblock();
-      for (const worker of all) worker.stop();
+      run?.stop();
       await running.catch(() => {});
     },
   };

@@ -66,6 +66,24 @@ Deno.test("findProblems() lets the Kafka recovery store import what it is made o
   assertEquals(problems("cli/recovery.ts > connectors/kafka/sink.ts").length, 1);
 });
 
+Deno.test("findProblems() keeps a run apart from the processes that its workers may run in", () => {
+  assertEquals(
+    problems(
+      "runtime/process/coordinator.ts > runtime/run/conductor.ts",
+      "runtime/run.ts > runtime/run/memory_run.ts",
+      "runtime/run/worker_session.ts > runtime/worker.ts",
+      "runtime/run/memory_run.ts > runtime/exchange/mesh.ts",
+    ),
+    [],
+  );
+  assertEquals(problems("runtime/run/conductor.ts > runtime/process/protocol.ts"), [
+    "src/runtime/run/conductor.ts:3: imports src/runtime/process/protocol.ts, " +
+    "but runtime/run must do without runtime/process",
+  ]);
+  assertEquals(problems("runtime/tasks/task.ts > runtime/run/messages.ts").length, 1);
+  assertEquals(problems("runtime/exchange/mesh.ts > runtime/process/spawn.ts").length, 1);
+});
+
 Deno.test("findProblems() keeps src apart from the entry points and from what is outside", () => {
   assertEquals(problems("cli/run.ts > mod.ts", "cli/run.ts > cli.ts", "cli/run.ts > ./x.ts"), [
     "src/cli/run.ts:3: imports mod.ts, but src must do without it",

@@ -5,7 +5,7 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { Progress } from "../../graph/contracts.ts";
-import type { StepCounts } from "../counts.ts";
+import { type StepCounts, sumCounts } from "../counts.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
 
 /** How far a run has come. */
@@ -51,16 +51,6 @@ export function itemsOf(steps: readonly StepCounts[]): { in: number; out: number
     if (step.kind === "capture") sum.out += step.in;
   }
   return sum;
-}
-
-/** The counts of all workers together. */
-export function sumCounts(workers: readonly (readonly StepCounts[])[]): StepCounts[] {
-  const [first = [], ...others] = workers;
-  return first.map((counts, i) => ({
-    ...counts,
-    in: others.reduce((sum, steps) => sum + steps[i].in, counts.in),
-    out: others.reduce((sum, steps) => sum + steps[i].out, counts.out),
-  }));
 }
 
 function sumProgress(all: readonly (Progress | null)[]): Progress | null {

@@ -417,8 +417,8 @@ Deno.test("a flow with joinWindow on 1 to 3 workers, which fail and stop, comes 
           recovery,
           clock,
           epochMs: 0,
-          onWorkers: (workers) => {
-            if (stops) setTimeout(() => workers.forEach((worker) => worker.stop()), stopAfter);
+          onRunning: (run) => {
+            if (stops) setTimeout(() => run.stop(), stopAfter);
           },
         },
       ).catch((error) => assertEquals(error.stepId, "in", `${about()}: ${error}`));

@@ -8,7 +8,7 @@ import {
   type Windower,
 } from "../../../mod.ts";
 import type { RecoveryConfig } from "../../../src/recovery/store.ts";
-import type { Worker } from "../../../src/runtime/worker.ts";
+import type { MemoryRun } from "../../../src/runtime/run/memory_run.ts";
 import { SetClock } from "../../support/set_clock.ts";
 import { TestClock } from "../../support/test_clock.ts";
 import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
@@ -38,12 +38,12 @@ function start(
     .countWindow("count", new SystemClockConfig(), windower);
   windows.late.capture("late", late);
   windows.capture("counts", counts);
-  let all: readonly Worker[] = [];
+  let run: MemoryRun | null = null;
   const running = runWorkers(windows, workers, {
     clock: set,
     recovery,
     epochMs: 60_000,
-    onWorkers: (workers) => all = workers,
+    onRunning: (started) => run = started,
   });
   return {
     clock,
@@ -58,7 +58,7 @@ function start(
       await running;
     },
     async [Symbol.asyncDispose](): Promise<void> {
-      for (const worker of all) worker.stop();
+      run?.stop();
       await running.catch(() => {});
     },
   };

@@ -162,9 +162,9 @@ for (const [kind, make] of Object.entries(WINDOWER_KINDS)) {
             recovery,
             clock,
             epochMs: 0,
-            onWorkers: (all) => {
+            onRunning: (run) => {
               if (left === 0 || fails) return;
-              setTimeout(() => all.forEach((worker) => worker.stop()), stopAfter);
+              setTimeout(() => run.stop(), stopAfter);
             },
           },
         ).catch((error) => assertEquals(error.stepId, "in", about(each, seed)));

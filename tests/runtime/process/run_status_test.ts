@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { StepCounts } from "../../../src/runtime/counts.ts";
+import { itemsOf, runStatusOf } from "../../../src/runtime/process/run_status.ts";
 import type { WorkerStatus } from "../../../src/runtime/run/worker_port.ts";
-import { itemsOf, runStatusOf, sumCounts } from "../../../src/runtime/process/run_status.ts";
 
 /** The counts of a flow with two inputs, a step and two outputs. */
 function stepsOf(a: number, b: number, out: number): StepCounts[] {
@@ -20,13 +20,6 @@ function status(overrides: Partial<WorkerStatus> = {}): WorkerStatus {
 
 const progressOf = (...all: WorkerStatus["progress"][]) =>
   runStatusOf(all.map((progress) => status({ progress }))).progress;
-
-Deno.test("sumCounts() adds up what goes in and out of each step, over all workers", () => {
-  const workers = [stepsOf(1, 2, 3), stepsOf(10, 20, 30), stepsOf(100, 200, 300)];
-  assertEquals(sumCounts(workers), stepsOf(111, 222, 333));
-  assertEquals(workers[0], stepsOf(1, 2, 3)); // and leaves them as they are
-  assertEquals([sumCounts([stepsOf(1, 2, 3)]), sumCounts([])], [stepsOf(1, 2, 3), []]);
-});
 
 Deno.test("itemsOf() counts what inputs gave and outputs got, and no step between", () => {
   assertEquals(itemsOf(stepsOf(3, 4, 5)), { in: 7, out: 15 });

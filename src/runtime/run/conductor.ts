@@ -1,0 +1,478 @@
+/**
+ * The life of a run, from loading the flow to the last commit, whatever its workers run in.
+ *
+ * ```text
+ *   state       begins when                         the conductor then
+ *   ─────────   ─────────────────────────────────   ──────────────────────────────────────────────
+ *   loading     the run begins                      waits until all workers have the same flow
+ *   planning    all have loaded it                  opens the recovery store, matches its steps,
+ *                                                   has worker 0 share out the inputs
+ *   opening     the inputs are shared out           has all open their outputs and inputs
+ *   restoring   all have                            hands out stored keys, commits where all begins
+ *   running     that is committed                   ends epochs, and commits them
+ *   finishing   all workers have ended              commits the last epoch, has outputs show it
+ *   cutting     a stop has used up its time         asks what is left, but not for long
+ *   finished    all are done; or all have said      has the workers leave
+ *               what is left; or a stop came
+ *               before anything was read
+ *   failed      anything failed                     has the workers leave, and throws
+ * ```
+ *
+ * `run_states.ts` has the moves between them as a diagram, and refuses all others.
+ *
+ * What ends a run comes from several sides: steps, the recovery store, a stop and its limit, a process
+ * that is gone. The first that ends it counts. What workers say afterwards is not heard.
+ *
+ * @module
+ */
+import type { Clock } from "../../core/clock.ts";
+import type { Epoch } from "../../core/ids.ts";
+import type { Log } from "../../core/log.ts";
+import { preview } from "../../core/preview.ts";
+import { within } from "../../core/promises.ts";
+import type { RecoveryConfig } from "../../recovery/store.ts";
+import { type StepCounts, sumCounts } from "../counts.ts";
+import { EpochCoordinator } from "../epochs.ts";
+import { InputFailure } from "../input_failure.ts";
+import { RunRecovery } from "../run_recovery.ts";
+import type { StepChanges } from "../step_changes.ts";
+import {
+  closeMilliseconds,
+  cutShort,
+  describeLeft,
+  type LeftStep,
+  ReadSince,
+  StopLimit,
+} from "../stop_limit.ts";
+import type { InputPlans } from "../worker_io.ts";
+import type { Instruction, Report, ReportOf } from "./messages.ts";
+import { RunStates } from "./run_states.ts";
+import type { WorkerPort } from "./worker_port.ts";
+
+/** What came of a run. */
+export interface RunResult {
+  /**
+   * Items in and out of each step, in the order the steps were written. Empty where the run was stopped
+   * before its flow had been opened.
+   */
+  readonly steps: readonly StepCounts[];
+  /** Whether it was stopped before its inputs ended. */
+  readonly stopped: boolean;
+}
+
+/** How long workers get to leave by themselves, in milliseconds; `null` for as long as they need. */
+export interface LeaveTimes {
+  /** When all is done. */
+  readonly done: number | null;
+  /** After a failure. */
+  readonly failed: number | null;
+  /** After a stop that came before anything was read. */
+  readonly early: number;
+  /** After {@linkcode Conductor.kill}; so long the recovery store may take to close, too. */
+  readonly killed: number;
+}
+
+/** How a run is conducted. */
+export interface ConductorSettings {
+  readonly recovery: RecoveryConfig | null;
+  readonly stepChanges: StepChanges;
+  /** How long an epoch lasts, in milliseconds. */
+  readonly intervalMs: number;
+  /** How long a graceful stop may take, in milliseconds. */
+  readonly stopMs: number;
+  readonly leaveMs: LeaveTimes;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Is told how the run goes on. */
+export interface RunObserver {
+  /** All workers have loaded the same flow. */
+  loaded?(flow: ReportOf<"loaded">): void;
+  /** All workers have opened outputs and inputs, and are connected. Awaited. */
+  opened?(): Promise<void>;
+  /** Items are to move from now on. */
+  running?(): void;
+  /** The run has been asked to stop. */
+  stopping?(): void;
+  /** The run is over, and well; not told of one that is cut short. */
+  finished?(stopped: boolean): void;
+}
+
+/** What the conductor knows about a worker. */
+interface WorkerRecord {
+  readonly port: WorkerPort;
+  /** The last of its reports that the others' are waited for with. */
+  phase: "loading" | "loaded" | "opened" | "ended" | "finished";
+  loaded: ReportOf<"loaded"> | null;
+  /** What it had not done when the run was cut short, as it says itself. */
+  left: readonly LeftStep[] | null;
+}
+
+/** Conducts one run: `run`, then always `close`. */
+export class Conductor {
+  readonly #settings: ConductorSettings;
+  readonly #observer: RunObserver;
+  readonly #log: Log;
+  readonly #states = new RunStates();
+  readonly #inputFailure: InputFailure;
+  readonly #stopLimit: StopLimit;
+  readonly #since: ReadSince;
+  readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #opening = new AbortController(); // aborted when the run ends before anything is read
+  #workers: readonly WorkerRecord[] = [];
+  #recovery: RunRecovery | null = null;
+  #epochs: EpochCoordinator | null = null; // once it is known which epoch begins
+  #starting: Promise<void> = Promise.resolve(); // what the conductor itself does before it runs
+  #committing: Promise<void> = Promise.resolve();
+  #lastEpoch: Epoch = 0;
+  #cut: PromiseWithResolvers<void> | null = null; // resolves when all have said what they leave
+  #isStopping = false;
+  #stopped = false;
+  #hasRun = false;
+  #hurryMs: number | null = null; // how long each thing that is left may take, if somebody waits
+
+  /** Begins nothing yet. */
+  constructor(settings: ConductorSettings, observer: RunObserver = {}) {
+    const { clock, log, stopMs } = settings;
+    this.#settings = settings;
+    this.#observer = observer;
+    this.#log = log;
+    this.#since = new ReadSince(clock);
+    this.#over.promise.catch(() => {}); // it may be rejected before `run` comes to await it
+    this.#inputFailure = new InputFailure({
+      clock,
+      log,
+      stop: () => this.stop(),
+      fail: (error) => this.fail(error),
+    });
+    this.#stopLimit = new StopLimit(stopMs, clock, {
+      giveUp: () => this.#broadcast({ kind: "giveUp" }),
+      end: () => this.#guard(this.#cutShort()),
+    });
+  }
+
+  /** Whether the run has been asked to stop, by whomever. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** Whether the run has come to its end, well or not. */
+  get isOver(): boolean {
+    return this.#states.isOver;
+  }
+
+  /**
+   * Runs the flow on workers. Returns when they have left, or have had their time for it.
+   *
+   * @throws {Error} What made the run fail.
+   */
+  async run(ports: readonly WorkerPort[]): Promise<RunResult> {
+    this.#workers = ports.map((port) => ({ port, phase: "loading", loaded: null, left: null }));
+    for (const worker of this.#workers) {
+      if (this.isOver) worker.port.abort();
+      else worker.port.start((report) => this.#take(worker, report));
+    }
+    const { done, failed } = this.#settings.leaveMs;
+    try {
+      await this.#over.promise;
+      await this.#leave(done);
+      const known = this.#hasRun ? ports.map(({ status }) => status?.steps) : [];
+      const steps = sumCounts(known.filter((each) => each !== undefined));
+      return { steps, stopped: this.#stopped };
+    } catch (error) {
+      await this.#leave(failed);
+      throw error;
+    }
+  }
+
+  /** Frees the recovery store. Afterwards nothing of the run is left here. */
+  async close(): Promise<void> {
+    const closed = this.#closeRecovery();
+    if (this.#hurryMs === null) await closed;
+    else await within(closed, this.#hurryMs);
+  }
+
+  /** Stops the run gracefully. */
+  stop(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#observer.stopping?.();
+    if (this.isOver) return;
+    if (this.#states.isStarting) return this.#endEarly();
+    this.#stopLimit.start();
+    this.#broadcast({ kind: "stop" });
+  }
+
+  /** Stops the run at once: it fails. */
+  kill(): void {
+    this.#hurryMs = this.#settings.leaveMs.killed;
+    this.fail(new Error("the run was stopped at once"));
+    this.#killed.resolve();
+  }
+
+  /** Ends the run with an error, unless it is over already. */
+  fail(error: unknown): void {
+    if (this.isOver) return;
+    this.#end("failed");
+    this.#over.reject(this.#inputFailure.error ?? error);
+    this.#abortWorkers();
+  }
+
+  /** Nothing has been read yet: a stop need not wait for what is being opened. */
+  #endEarly(): void {
+    this.#stopped = true;
+    this.#hurryMs ??= this.#settings.leaveMs.early;
+    this.#finished();
+    this.#abortWorkers();
+  }
+
+  #take(worker: WorkerRecord, report: Report): void {
+    if (this.isOver) return;
+    try {
+      this.#onReport(worker, report);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #onReport(worker: WorkerRecord, report: Report): void {
+    const { index } = worker.port;
+    switch (report.kind) {
+      case "loaded":
+        worker.loaded = report;
+        return this.#reached(worker, "loaded", () => this.#begin(this.#plan()));
+      case "planned":
+        return this.#open(report.plans);
+      case "opened":
+        this.#recovery!.moved(index, this.#recovery!.epoch - 1, report.positions);
+        return this.#reached(worker, "opened", () => this.#begin(this.#restore()));
+      case "stateChanged":
+        return this.#recovery!.stateChanged(report.epoch, report.chunk);
+      case "epochClosed":
+        this.#recovery!.moved(index, report.epoch, report.positions);
+        return this.#epochs!.closed(index, report.epoch);
+      case "stopRequested":
+        return this.stop();
+      case "gaveUp":
+        return this.#guard(this.#cutShort());
+      case "left":
+        worker.left = report.steps;
+        return this.#answered();
+      case "inputFailed":
+        return this.#inputFailure.occurred(report.error);
+      case "ended":
+        this.#stopped ||= report.stopped;
+        this.#lastEpoch = Math.max(this.#lastEpoch, report.epoch);
+        this.#recovery!.moved(index, report.epoch, report.positions);
+        this.#epochs!.ended(index);
+        return this.#reached(worker, "ended", () => this.#guard(this.#finish()));
+      case "finished":
+        this.#reached(worker, "finished", () => {
+          const { error } = this.#inputFailure;
+          if (error === null) this.#finished();
+          else this.fail(error);
+        });
+        return this.#answered();
+      case "failed":
+        return this.fail(report.error);
+      default: {
+        const { kind }: { kind: string } = report satisfies never;
+        throw new Error(`worker ${index} sent a message of an unknown kind: ${preview(kind)}`);
+      }
+    }
+  }
+
+  /** A worker has come to a phase; `all` is called when the last one has. */
+  #reached(worker: WorkerRecord, phase: WorkerRecord["phase"], all: () => void): void {
+    worker.phase = phase;
+    if (this.#workers.every((each) => each.phase === phase)) all();
+  }
+
+  async #plan(): Promise<void> {
+    const [{ loaded: first, port }] = this.#workers;
+    this.#requireSameFlow();
+    this.#states.moveTo("planning");
+    this.#observer.loaded?.(first!);
+    const { recovery: config, stepChanges, intervalMs, clock } = this.#settings;
+    const { signal } = this.#opening;
+    const recovery = await RunRecovery.open(config, first!.flow, this.#log, signal);
+    if (this.isOver) return await recovery.close(); // it took too long to open
+    this.#recovery = recovery;
+    await recovery.match(first!.stored, stepChanges);
+    if (this.isOver) return;
+    this.#epochs = new EpochCoordinator({
+      closeEpoch: (epoch) => {
+        this.#since.closeEpoch();
+        this.#broadcast({ kind: "closeEpoch", epoch });
+      },
+      stillClosing: (epoch, workers, ms) => {
+        for (const index of workers) {
+          this.#workers[index].port.send({ kind: "stillClosing", epoch, ms });
+        }
+      },
+      commitEpoch: (epoch) => this.#commit(epoch),
+    }, { workers: this.#workers.length, intervalMs, clock, epoch: recovery.epoch });
+    port.send({ kind: "plan", positions: recovery.positions });
+  }
+
+  #requireSameFlow(): void {
+    const [{ loaded: first }, ...others] = this.#workers;
+    for (const { port, loaded } of others) {
+      const difference = differenceOf(first!.steps, loaded!.steps);
+      if (difference === null) continue;
+      throw new Error(
+        `worker ${port.index} has another flow than worker 0: ${difference}. The flow must be the ` +
+          `same on every worker, so it must not depend on time, chance, or the worker`,
+      );
+    }
+  }
+
+  #open(plans: InputPlans): void {
+    this.#states.moveTo("opening");
+    const { epoch, positions, numbering: snapshots } = this.#recovery!;
+    this.#broadcast({ kind: "open", epoch, plans, positions, snapshots });
+  }
+
+  async #restore(): Promise<void> {
+    this.#states.moveTo("restoring");
+    await this.#observer.opened?.();
+    const recovery = this.#recovery!;
+    const { keyed } = this.#workers[0].loaded!.stored;
+    for await (const { worker, step, keys } of recovery.state(keyed, this.#workers.length)) {
+      if (this.isOver) return;
+      const { port } = this.#workers[worker];
+      port.send({ kind: "state", step, keys });
+      await port.flushed(); // no more than a chunk waits in memory
+    }
+    // Before anything is read or written: whatever a run leaves behind, the next one knows of it.
+    await this.#commit(recovery.epoch - 1);
+    if (this.isOver) return;
+    this.#states.moveTo("running");
+    this.#observer.running?.();
+    this.#hasRun = true;
+    this.#since.begin();
+    this.#epochs!.start();
+    this.#broadcast({ kind: "run" });
+  }
+
+  /** Writes an epoch that all workers have closed, and has their outputs make it visible. */
+  #commit(epoch: Epoch): Promise<void> {
+    return this.#committing = this.#recovery!.commit(epoch).then(
+      () => {
+        this.#since.commitEpoch();
+        if (!this.isOver) this.#broadcast({ kind: "commitEpoch", epoch });
+      },
+      (error) => this.fail(error),
+    );
+  }
+
+  /** All workers are at their end: what they ended with is written, and they may leave. */
+  async #finish(): Promise<void> {
+    if (this.#cut !== null) return; // they leave already
+    this.#states.moveTo("finishing");
+    await this.#committing;
+    const epoch = this.#lastEpoch;
+    await (this.#committing = this.#recovery!.commit(epoch));
+    if (!this.isOver) this.#broadcast({ kind: "finish", epoch });
+  }
+
+  /**
+   * A graceful stop has used up its time, or cannot be completed: the run ends at the last committed
+   * epoch.
+   */
+  async #cutShort(): Promise<void> {
+    if (this.isOver || this.#cut !== null) return;
+    this.#states.moveTo("cutting");
+    const { stopMs } = this.#settings;
+    const hurryMs = this.#hurryMs ??= closeMilliseconds(stopMs) / 2;
+    this.#cut = Promise.withResolvers();
+    this.#broadcast({ kind: "cutShort" });
+    // A worker in a loop without end does not answer.
+    await within(this.#cut.promise, hurryMs);
+    if (this.isOver) return;
+    const left = describeLeft(
+      this.#workers.map((worker) => ({ worker: worker.port.index, left: leftOf(worker) })),
+    );
+    this.#stopped = true;
+    const epoch = this.#recovery?.committed ?? null;
+    const error = cutShort({ stopMs, left, epoch, since: this.#since.at }, this.#log);
+    if (error !== null) return this.fail(error);
+    this.#end("finished");
+    this.#over.resolve();
+  }
+
+  /** A worker may be the last one to say what it leaves. */
+  #answered(): void {
+    const hasAnswered = ({ left, phase }: WorkerRecord) => left !== null || phase === "finished";
+    if (this.#workers.every(hasAnswered)) this.#cut?.resolve();
+  }
+
+  #finished(): void {
+    this.#end("finished");
+    this.#observer.finished?.(this.#stopped);
+    this.#over.resolve();
+  }
+
+  /** The run is over: its clocks stand still. */
+  #end(state: "finished" | "failed"): void {
+    if (this.#states.isStarting) this.#opening.abort();
+    this.#states.moveTo(state);
+    this.#stopLimit.clear();
+    this.#inputFailure.close();
+    this.#epochs?.stop();
+    this.#cut?.resolve();
+  }
+
+  #abortWorkers(): void {
+    for (const { port } of this.#workers) port.abort();
+  }
+
+  #broadcast(instruction: Instruction): void {
+    for (const { port } of this.#workers) port.send(instruction);
+  }
+
+  /** Does some work; what goes wrong in it ends the run. */
+  #guard(work: Promise<void>): void {
+    work.catch((error) => this.fail(error));
+  }
+
+  /** The same, for what comes before the run. */
+  #begin(work: Promise<void>): void {
+    this.#starting = work.catch((error) => this.fail(error));
+  }
+
+  /** Lets the workers leave by themselves, which they do when done and after a failure. */
+  async #leave(ms: number | null): Promise<void> {
+    const gone = Promise.all(this.#workers.map(({ port }) => port.gone));
+    await withinOrEver(Promise.race([gone, this.#killed.promise]), this.#hurryMs ?? ms);
+  }
+
+  async #closeRecovery(): Promise<void> {
+    await withinOrEver(this.#starting, this.#settings.leaveMs.failed);
+    await this.#committing.catch(() => {}); // not to close in the middle; the run has failed by it
+    await this.#recovery?.close();
+  }
+}
+
+/** Waits for `work`, but no longer than `ms`, where that is a number. */
+async function withinOrEver(work: Promise<unknown>, ms: number | null): Promise<void> {
+  await (ms === null ? work : within(work, ms));
+}
+
+/** What a worker has not done; in words where it does not say. */
+function leftOf({ phase, left }: WorkerRecord): readonly LeftStep[] | string {
+  if (phase === "ended" || phase === "finished") return [];
+  return left ?? "it does not answer, as when a step is at work without a pause";
+}
+
+/** The first step that differs, in words; `null` where none does. */
+function differenceOf(first: readonly string[], other: readonly string[]): string | null {
+  for (let i = 0; i < Math.max(first.length, other.length); i++) {
+    if (first[i] !== other[i]) {
+      return `it has ${other[i] ?? "no step"} in place of ${first[i] ?? "none"}`;
+    }
+  }
+  return null;
+}
