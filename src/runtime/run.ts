@@ -10,8 +10,8 @@ import { requireOptions } from "../core/options.ts";
 import { type FLOW_BRAND, type FlowBrand, graphOf } from "../graph/graph.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import { refuseRunWhileLoading } from "./nesting.ts";
-import type { RunResult } from "./run/conductor.ts";
 import { MemoryRun } from "./run/memory_run.ts";
+import type { RunResult } from "./run/run_settings.ts";
 import { type StepChangeOptions, stepChangesOf } from "./step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "./stop_limit.ts";
 

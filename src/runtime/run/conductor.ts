@@ -25,17 +25,14 @@
  *
  * @module
  */
-import type { Clock } from "../../core/clock.ts";
 import type { Epoch } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
-import type { RecoveryConfig } from "../../recovery/store.ts";
-import { type StepCounts, sumCounts } from "../counts.ts";
+import { sumCounts } from "../counts.ts";
 import { EpochCoordinator } from "../epochs.ts";
 import { InputFailure } from "../input_failure.ts";
 import { RunRecovery } from "../run_recovery.ts";
-import type { StepChanges } from "../step_changes.ts";
 import {
   closeMilliseconds,
   cutShort,
@@ -46,58 +43,10 @@ import {
 } from "../stop_limit.ts";
 import type { InputPlans } from "../worker_io.ts";
 import type { Instruction, Report, ReportOf } from "./messages.ts";
+import type { ConductorSettings, RunObserver, RunResult } from "./run_settings.ts";
 import { RunStates } from "./run_states.ts";
+import { requireSameFlow } from "./same_flow.ts";
 import type { WorkerPort } from "./worker_port.ts";
-
-/** What came of a run. */
-export interface RunResult {
-  /**
-   * Items in and out of each step, in the order the steps were written. Empty where the run was stopped
-   * before its flow had been opened.
-   */
-  readonly steps: readonly StepCounts[];
-  /** Whether it was stopped before its inputs ended. */
-  readonly stopped: boolean;
-}
-
-/** How long workers get to leave by themselves, in milliseconds; `null` for as long as they need. */
-export interface LeaveTimes {
-  /** When all is done. */
-  readonly done: number | null;
-  /** After a failure. */
-  readonly failed: number | null;
-  /** After a stop that came before anything was read. */
-  readonly early: number;
-  /** After {@linkcode Conductor.kill}; so long the recovery store may take to close, too. */
-  readonly killed: number;
-}
-
-/** How a run is conducted. */
-export interface ConductorSettings {
-  readonly recovery: RecoveryConfig | null;
-  readonly stepChanges: StepChanges;
-  /** How long an epoch lasts, in milliseconds. */
-  readonly intervalMs: number;
-  /** How long a graceful stop may take, in milliseconds. */
-  readonly stopMs: number;
-  readonly leaveMs: LeaveTimes;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** Is told how the run goes on. */
-export interface RunObserver {
-  /** All workers have loaded the same flow. */
-  loaded?(flow: ReportOf<"loaded">): void;
-  /** All workers have opened outputs and inputs, and are connected. Awaited. */
-  opened?(): Promise<void>;
-  /** Items are to move from now on. */
-  running?(): void;
-  /** The run has been asked to stop. */
-  stopping?(): void;
-  /** The run is over, and well; not told of one that is cut short. */
-  finished?(stopped: boolean): void;
-}
 
 /** What the conductor knows about a worker. */
 interface WorkerRecord {
@@ -292,7 +241,12 @@ export class Conductor {
 
   async #plan(): Promise<void> {
     const [{ loaded: first, port }] = this.#workers;
-    this.#requireSameFlow();
+    requireSameFlow(
+      this.#workers.map(({ port: { index: worker }, loaded }) => ({
+        worker,
+        steps: loaded!.steps,
+      })),
+    );
     this.#states.moveTo("planning");
     this.#observer.loaded?.(first!);
     const { recovery: config, stepChanges, intervalMs, clock } = this.#settings;
@@ -315,18 +269,6 @@ export class Conductor {
       commitEpoch: (epoch) => this.#commit(epoch),
     }, { workers: this.#workers.length, intervalMs, clock, epoch: recovery.epoch });
     port.send({ kind: "plan", positions: recovery.positions });
-  }
-
-  #requireSameFlow(): void {
-    const [{ loaded: first }, ...others] = this.#workers;
-    for (const { port, loaded } of others) {
-      const difference = differenceOf(first!.steps, loaded!.steps);
-      if (difference === null) continue;
-      throw new Error(
-        `worker ${port.index} has another flow than worker 0: ${difference}. The flow must be the ` +
-          `same on every worker, so it must not depend on time, chance, or the worker`,
-      );
-    }
   }
 
   #open(plans: InputPlans): void {
@@ -465,14 +407,4 @@ async function withinOrEver(work: Promise<unknown>, ms: number | null): Promise<
 function leftOf({ phase, left }: WorkerRecord): readonly LeftStep[] | string {
   if (phase === "ended" || phase === "finished") return [];
   return left ?? "it does not answer, as when a step is at work without a pause";
-}
-
-/** The first step that differs, in words; `null` where none does. */
-function differenceOf(first: readonly string[], other: readonly string[]): string | null {
-  for (let i = 0; i < Math.max(first.length, other.length); i++) {
-    if (first[i] !== other[i]) {
-      return `it has ${other[i] ?? "no step"} in place of ${first[i] ?? "none"}`;
-    }
-  }
-  return null;
 }

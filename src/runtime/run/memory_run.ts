@@ -13,9 +13,10 @@ import type { RecoveryConfig } from "../../recovery/store.ts";
 import { type CreditWindow, Mesh } from "../exchange/mesh.ts";
 import type { StepChanges } from "../step_changes.ts";
 import { closeMilliseconds } from "../stop_limit.ts";
-import { Conductor, type RunObserver, type RunResult } from "./conductor.ts";
+import { Conductor } from "./conductor.ts";
 import { LocalWorker } from "./local_worker.ts";
 import { MemoryNetwork, type SentFrame } from "./memory_network.ts";
+import type { RunObserver, RunResult } from "./run_settings.ts";
 import { atOnce, type Schedule } from "./schedule.ts";
 
 /** How a {@linkcode MemoryRun} runs. */

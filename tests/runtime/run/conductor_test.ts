@@ -1,7 +1,8 @@
 /** The conductor alone: the test plays its workers. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { createLog } from "../../../src/core/log.ts";
-import { Conductor, type ConductorSettings } from "../../../src/runtime/run/conductor.ts";
+import { Conductor } from "../../../src/runtime/run/conductor.ts";
+import type { ConductorSettings } from "../../../src/runtime/run/run_settings.ts";
 import { stepChangesOf } from "../../../src/runtime/step_changes.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { PlayedWorker } from "../../support/played_worker.ts";
