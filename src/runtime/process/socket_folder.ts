@@ -114,6 +114,15 @@ export function listen(
   return { listener: Deno.listen({ transport: "unix", path: unix }), address: { unix } };
 }
 
+/**
+ * Whether {@linkcode connectTo} failed as nobody listens there any more. A listener that closes in the
+ * instant of the connection, as when its process is killed, resets it.
+ */
+export function hasNoListener(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused ||
+    error instanceof Deno.errors.ConnectionReset;
+}
+
 /** Connects to who listens there. */
 export async function connectTo({ unix, port }: SocketAddress): Promise<Deno.Conn> {
   if (unix !== undefined) return await Deno.connect({ transport: "unix", path: unix });

@@ -7,7 +7,7 @@ import { markAsWorker } from "../nesting.ts";
 import { ControlLink } from "./control_link.ts";
 import { COORDINATOR, introduce } from "./handshake.ts";
 import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
-import { connectTo, removeFolder } from "./socket_folder.ts";
+import { connectTo, hasNoListener, removeFolder } from "./socket_folder.ts";
 import { WORKER_ENV, type WorkerBootstrap } from "./spawn.ts";
 import { watchCoordinator } from "./watchdog.ts";
 import { WorkerProcess } from "./worker_process.ts";
@@ -23,9 +23,9 @@ async function connect(
     const meanwhile = () => watchCoordinator(coordinatorPid, folder);
     return await introduce(conn, key, who, { meanwhile }) ? conn : null;
   } catch (error) {
-    const isClosed = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.ConnectionRefused;
-    if (isClosed && Deno.build.os !== "windows" && Deno.ppid !== coordinatorPid) return null;
+    if (hasNoListener(error) && Deno.build.os !== "windows" && Deno.ppid !== coordinatorPid) {
+      return null;
+    }
     throw error;
   }
 }

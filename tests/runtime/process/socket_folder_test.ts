@@ -9,6 +9,7 @@ import {
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import {
   connectTo,
+  hasNoListener,
   listen,
   makeFolder,
   removeFolder,
@@ -227,4 +228,18 @@ Deno.test("removeFolder() says when a folder cannot be removed", async () => {
     Deno.errors.NotADirectory,
   );
   await Deno.remove(file);
+});
+
+Deno.test("hasNoListener() tells that nobody listens: not yet, not any more, or not for long enough", async () => {
+  const tmp = await Deno.makeTempDir();
+  const unix = `${tmp}/control`;
+  const refusal = () => connectTo({ unix }).then((conn) => conn.close(), (error) => error);
+  assertEquals(hasNoListener(await refusal()), true);
+  const closing = Deno.listen({ transport: "unix", path: unix });
+  const reset = refusal();
+  closing.close(); // before the connection is accepted
+  assertEquals(hasNoListener(await reset), true);
+  assertEquals(hasNoListener(await refusal()), true); // of the socket that is left
+  assertEquals(hasNoListener(new Deno.errors.PermissionDenied()), false);
+  await Deno.remove(tmp, { recursive: true });
 });
