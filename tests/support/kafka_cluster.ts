@@ -7,6 +7,7 @@
  */
 import type { Admin } from "kafkajs";
 import { kafkaBrokers } from "./kafka-broker/broker.ts";
+import { jarFolder } from "./kafka-broker/jars.ts";
 import { createTopic, type TopicOptions } from "./kafka.ts";
 import { kafkaClient } from "./kafka_client.ts";
 
@@ -59,7 +60,7 @@ export class KafkaCluster implements AsyncDisposable {
 
   /** Starts brokers, and waits until they take requests. */
   static async start(options: ClusterOptions): Promise<KafkaCluster> {
-    const jars = await jarFolder();
+    const jars = await fetchedJars();
     const folder = await Deno.makeTempDir({ prefix: "millrace-cluster-" });
     const separate = options.brokers > 1; // the controller
     const count = options.brokers + (separate ? 1 : 0);
@@ -276,12 +277,9 @@ function propertiesOf(
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 
-/** Where `broker.sh` keeps Kafka, which it fetches when there is none yet. */
-async function jarFolder(): Promise<string> {
-  const pom = await Deno.readTextFile(`${import.meta.dirname}/kafka-broker/pom.xml`);
-  const version = pom.match(/<kafka.version>(.*)<\/kafka.version>/)![1];
-  const cache = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") || "/tmp"}/.cache`;
-  const folder = `${cache}/millrace-tests/kafka-${version}`;
+/** Where Kafka is, which `broker.sh` fetches the first time. */
+async function fetchedJars(): Promise<string> {
+  const folder = jarFolder();
   if (!exists(folder)) await kafkaBrokers();
   if (exists(folder)) return folder;
   throw new Error(

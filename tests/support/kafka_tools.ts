@@ -2,8 +2,8 @@
  * Kafka's own command line tools, so that tests do not take our word, or KafkaJS's, for what is on the
  * broker. Each call is a JVM of its own and takes a second or two.
  */
-import { homedir } from "node:os";
 import { kafkaBrokers } from "./kafka-broker/broker.ts";
+import { jarFolder } from "./kafka-broker/jars.ts";
 
 /** How long a tool may take before it is killed: what hangs is to fail a test, not to hold the run up. */
 const PATIENCE_MS = 60_000;
@@ -24,7 +24,7 @@ export async function javaTool(
   args: readonly string[],
   stdin = "",
 ): Promise<ToolOutput> {
-  const jars = await jarFolder();
+  const jars = await fetchedJars();
   // The libraries of the codecs unpack their native code to where temporary files go, and leave it.
   const folder = await Deno.makeTempDir({ prefix: "millrace-tool-" });
   const patience = new AbortController();
@@ -61,13 +61,10 @@ export async function javaTool(
   }
 }
 
-/** Where `broker.sh` keeps Kafka: the tools are in the same folder as the broker. */
-async function jarFolder(): Promise<string> {
+/** Where Kafka is: the tools are in the same folder as the broker. */
+async function fetchedJars(): Promise<string> {
   await kafkaBrokers(); // which fetches it, the first time
-  const pom = await Deno.readTextFile(`${import.meta.dirname}/kafka-broker/pom.xml`);
-  const version = pom.match(/<kafka.version>(.*)<\/kafka.version>/)![1];
-  const cache = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") || homedir()}/.cache`;
-  const folder = `${cache}/millrace-tests/kafka-${version}`;
+  const folder = jarFolder();
   try {
     await Deno.stat(folder);
   } catch (cause) {
