@@ -8,6 +8,8 @@
  * stumble over the imports in doc examples.
  */
 
+import { type DenoInfo, denoInfo, listFiles } from "./deno_info.ts";
+
 /** What the files of a folder in `src` may import of ours, besides each other. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -145,21 +147,6 @@ export function findCycles(imports: readonly Import[]): string[][] {
   return cycles;
 }
 
-/** The part of `deno info --json` that is used here. */
-interface DenoInfo {
-  modules: {
-    specifier: string;
-    error?: string;
-    dependencies?: { code?: Resolved; type?: Resolved }[];
-  }[];
-}
-
-interface Resolved {
-  specifier?: string;
-  error?: string;
-  span: { start: { line: number } };
-}
-
 /** The imports of all files, and those files that Deno cannot read or resolve. */
 export function readInfo(root: URL, info: DenoInfo): { imports: Import[]; broken: string[] } {
   const fromRoot = (url: string) => url.startsWith(root.href) ? url.slice(root.href.length) : url;
@@ -183,27 +170,6 @@ export function readInfo(root: URL, info: DenoInfo): { imports: Import[]; broken
     }
   }
   return { imports, broken };
-}
-
-async function listFiles(root: URL, folder: string): Promise<string[]> {
-  const files: string[] = [];
-  for await (const entry of Deno.readDir(new URL(folder, root))) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) files.push(...await listFiles(root, path));
-    else if (/\.[mc]?[jt]sx?$/.test(entry.name)) files.push(path);
-  }
-  return files.sort();
-}
-
-/** One run for all files: a module that imports each of them, in a URL and on no disk. */
-async function denoInfo(root: URL, files: readonly string[]): Promise<DenoInfo> {
-  const entry = files.map((file) => `import ${JSON.stringify(new URL(file, root).href)};`).join("");
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--no-lock", `data:text/typescript,${encodeURIComponent(entry)}`],
-    cwd: root,
-  }).output();
-  if (!success) throw new Error(`deno info failed: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 if (import.meta.main) {
