@@ -1,12 +1,14 @@
 /**
  * Runs an Apache Kafka of one node on this machine, to try flows on: `deno task kafka TOPIC…`.
  *
- * It is the broker of the tests, on port 9092 (or `KAFKA_PORT`). Maven fetches it once, Java runs it.
+ * It is the broker of the tests, on port 9092 (or `KAFKA_PORT`). Maven fetches it once, Java runs it;
+ * where they are missing, root installs them, and others are told how.
  * Its data is in a folder that is removed when the task ends.
  *
  * @module
  */
 import { createTopic } from "../tests/support/kafka.ts";
+import { brokerPrograms, setUp } from "./set_up.ts";
 
 const BROKER = `${import.meta.dirname}/../tests/support/kafka-broker/broker.sh`;
 
@@ -22,6 +24,11 @@ async function main(topics: readonly string[]): Promise<number> {
     console.error(
       `port ${taken} is taken: set KAFKA_PORT to a port that is free, as is the next one`,
     );
+    return 1;
+  }
+  const lack = await setUp(brokerPrograms());
+  if (lack !== undefined) {
+    console.error(`Kafka needs ${lack.what}:\n  ${lack.cure}`);
     return 1;
   }
   const folder = await Deno.makeTempDir({ prefix: "millrace-kafka-" }); // broker.sh removes it

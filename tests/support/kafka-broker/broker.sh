@@ -64,7 +64,7 @@ run() {
 }
 
 { command -v java && { [ -d "$jars" ] || command -v mvn; }; } >/dev/null ||
-  fail "Kafka needs Java 17 or newer and Maven (java and mvn on PATH); tests can use a broker that runs already: KAFKA_BROKERS=host:port"
+  fail "Kafka needs Java 17 or newer and Maven (java and mvn on PATH): deno task test installs them, or says how; tests can use a broker that runs already: KAFKA_BROKERS=host:port"
 
 if [ ! -d "$jars" ]; then
   mkdir -p "${jars%/*}" && download=$(mktemp -d "$jars.XXXXXX") || fail "cannot write to ${jars%/*}"

@@ -1,0 +1,45 @@
+/**
+ * Runs the tests, and first gets what they need: `deno task test [ARGUMENT of deno test]…`.
+ *
+ * Where Java or Maven is missing and may not be installed, the tests that need no broker run. Then it
+ * fails, and names those that it left out.
+ *
+ * @module
+ */
+import { selectBrokerTests } from "./broker_tests.ts";
+import { brokerPrograms, setUp } from "./set_up.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
+
+async function main(args: readonly string[]): Promise<number> {
+  if (Deno.env.get("KAFKA_BROKERS")) return await denoTest(args); // they are elsewhere
+  const { brokerTests, otherArgs } = await selectBrokerTests(ROOT, args);
+  if (brokerTests.length === 0) return await denoTest(args);
+  const lack = await setUp([...brokerPrograms(), "openssl"]); // openssl makes certificates
+  if (lack === undefined) return await denoTest(args);
+
+  console.error(`missing: ${lack.what}. Tests that need no broker run first.`);
+  const code = otherArgs === undefined ? 1 : await denoTest(otherArgs);
+  console.error(`
+NOT RUN, as they need a broker:
+${brokerTests.map((file) => `  ${file}`).join("\n")}
+
+A broker needs ${lack.what}:
+  ${lack.cure}
+To use brokers that run already, set KAFKA_BROKERS=host:port.`);
+  return code === 0 ? 1 : code;
+}
+
+/** Runs `deno test` in our place: it has the terminal, gets the signals, and gives the exit code. */
+async function denoTest(args: readonly string[]): Promise<number> {
+  const test = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--doc", ...args],
+    cwd: ROOT,
+  }).spawn();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => test.kill(signal));
+  }
+  return (await test.status).code;
+}
