@@ -1,5 +1,6 @@
 /**
- * Fails when an import in `src` points the wrong way, or round in a circle.
+ * Fails when an import in `src` points the wrong way, or round in a circle, and when a rule is
+ * about a folder that does not exist.
  *
  * A file is understood by reading what it imports, and that only works as long as the imports lead
  * away from where one started. Types count like code: a type, too, has to be read to be understood.
@@ -18,10 +19,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   operators: ["core", "graph", "windows"],
   dataflow: ["core", "graph", "windows", "operators"],
   connectors: ["core", "graph"],
-  recovery: ["core", "graph"],
-  observe: ["core", "graph"],
-  runtime: ["core", "graph", "operators", "recovery", "observe"],
-  cli: ["core", "graph", "runtime", "recovery", "dataflow", "observe", "connectors/kafka_recovery"],
+  recovery: ["core"],
+  runtime: ["core", "graph", "operators", "recovery"],
+  cli: ["core", "graph", "runtime", "recovery", "dataflow", "connectors/kafka_recovery"],
 };
 
 /** What single folders may import besides: stores that are made of a connector. */
@@ -49,6 +49,14 @@ const KAFKA_FOLDER = "connectors/kafka";
  */
 const PACKAGE_FOLDERS: readonly string[] = ["cli", KAFKA_FOLDER];
 
+/** All folders that the tables above name, each once. */
+const NAMED_FOLDERS: readonly string[] = [
+  ...new Set([
+    ...[LAYERS, EXTRA, APART].flatMap((table) => Object.entries(table).flat(2)),
+    ...PACKAGE_FOLDERS,
+  ]),
+];
+
 /** One import; `from` and `to` are paths from the root of the repository. */
 export interface Import {
   from: string;
@@ -65,6 +73,21 @@ export function findProblems(files: readonly string[], imports: readonly Import[
     ...imports.flatMap((each) => wrongDirection(each) ?? []),
     ...findCycles(imports).map((cycle) => `${cycle.join(" → ")}: imports in a circle`),
   ];
+}
+
+/**
+ * One line for each folder that the tables name and no file is in. After a rename, a rule for the
+ * old name would otherwise hold for nothing, and nobody would notice.
+ */
+export function missingFolders(
+  files: readonly string[],
+  named: readonly string[] = NAMED_FOLDERS,
+): string[] {
+  return named.filter((folder) => !files.some((file) => file.startsWith(`src/${folder}/`)))
+    .map((folder) =>
+      `src/${folder}: has no files, but the tables in tools/check_imports.ts name it: ` +
+      "correct the name or remove it"
+    );
 }
 
 function unknownFolder(file: string): string | undefined {
@@ -176,7 +199,7 @@ if (import.meta.main) {
   const root = new URL("../", import.meta.url);
   const files = await listFiles(root, "src");
   const { imports, broken } = readInfo(root, await denoInfo(root, files));
-  const problems = [...broken, ...findProblems(files, imports)];
+  const problems = [...broken, ...missingFolders(files), ...findProblems(files, imports)];
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) Deno.exit(1);
   console.log(`imports: ${files.length} files, all pointing the right way`);

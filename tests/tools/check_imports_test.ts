@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { findCycles, findProblems, type Import, readInfo } from "../../tools/check_imports.ts";
+import {
+  findCycles,
+  findProblems,
+  type Import,
+  missingFolders,
+  readInfo,
+} from "../../tools/check_imports.ts";
 
 /** `"core/ids.ts > graph/graph.ts"`: both in `src` unless the path says otherwise. */
 function imports(...arrows: string[]): Import[] {
@@ -127,6 +133,29 @@ Deno.test("findProblems() refuses folders that are not in the table, and files i
     `src/utils/array.ts: ${unknown}`,
     `src/loose.ts: ${unknown}`,
   ]);
+});
+
+Deno.test("missingFolders() names each folder of the tables that has no files", () => {
+  const files = ["src/core/ids.ts", "src/runtime/run/conductor.ts", "src/observer/log.ts"];
+  assertEquals(missingFolders(files, ["core", "runtime", "runtime/run", "observe"]), [
+    "src/observe: has no files, but the tables in tools/check_imports.ts name it: " +
+    "correct the name or remove it",
+  ]);
+});
+
+Deno.test("missingFolders() looks for the folders of every table, once each", () => {
+  const folders = missingFolders([]).map((problem) => problem.split(":")[0]);
+  assertEquals(new Set(folders).size, folders.length);
+  // As a layer, as what a layer may import, as an exception, and as what must keep apart.
+  for (
+    const folder of [
+      "cli",
+      "connectors/kafka",
+      "connectors/kafka_recovery",
+      "runtime/run",
+      "runtime/process",
+    ]
+  ) assertEquals(folders.includes(`src/${folder}`), true, folder);
 });
 
 Deno.test("findProblems() prints a circle of files within one folder", () => {
