@@ -6,7 +6,7 @@
  * on worker processes by the command line (`deno run -A cli.ts flow.ts`).
  *
  * ```ts
- * import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+ * import { Dataflow, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
  *
  * const flow = new Dataflow("wordcount");
  * flow

@@ -9,7 +9,14 @@
  *
  * @example A clock that runs ten times as fast as the machine's
  * ```ts
- * import { type Clock, Dataflow, run, systemClock, TestingInputConfig, TestingOutputConfig } from "millrace";
+ * import {
+ *   type Clock,
+ *   Dataflow,
+ *   run,
+ *   systemClock,
+ *   TestingInputConfig,
+ *   TestingOutputConfig,
+ * } from "@millrace/millrace";
  *
  * const begun = Date.now();
  * const fast: Clock = {

@@ -56,7 +56,7 @@ function decodeText(bytes: Uint8Array | null): string {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { text } from "millrace";
+ * import { text } from "@millrace/millrace";
  *
  * assertEquals(text.decode(text.encode("grüße")), "grüße");
  * ```
@@ -72,7 +72,7 @@ export const text: TextCodec = Object.freeze({
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { json } from "millrace";
+ * import { json } from "@millrace/millrace";
  *
  * interface Order {
  *   user: string;

@@ -40,7 +40,13 @@ export interface StepFailure {
  * @example
  * ```ts
  * import { assertEquals, assertRejects } from "@std/assert";
- * import { Dataflow, run, StepError, TestingInputConfig, TestingOutputConfig } from "millrace";
+ * import {
+ *   Dataflow,
+ *   run,
+ *   StepError,
+ *   TestingInputConfig,
+ *   TestingOutputConfig,
+ * } from "@millrace/millrace";
  *
  * const out: number[] = [];
  * const flow = new Dataflow("fails")

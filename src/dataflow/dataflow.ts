@@ -85,7 +85,7 @@ import {
  * @example Counting words
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
  *
  * const counts: [string, number][] = [];
  * const flow = new Dataflow("wordcount")
@@ -125,7 +125,7 @@ export class Dataflow<out T = never> {
    *
    * @example
    * ```ts
-   * import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+   * import { Dataflow, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
    *
    * const flow = new Dataflow("greeter");
    * flow.input("names", new TestingInputConfig(["Ada", "Grace"]))
@@ -148,7 +148,13 @@ export class Dataflow<out T = never> {
    * @example A step that errors name
    * ```ts
    * import { assertEquals, assertRejects } from "@std/assert";
-   * import { Dataflow, run, StepError, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   run,
+   *   StepError,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const flow = new Dataflow("numbers")
    *   .input("texts", new TestingInputConfig(["1", "x"]))
@@ -216,7 +222,7 @@ export class Dataflow<out T = never> {
    * @example
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
    *
    * const out: string[] = [];
    * const flow = new Dataflow("enrich")
@@ -319,7 +325,13 @@ export class Dataflow<out T = never> {
    * @example A key's values in pairs
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const out: Keyed<[number, number]>[] = [];
    * const input: Keyed<number>[] = [["a", 1], ["b", 5], ["a", 2]];
@@ -389,7 +401,13 @@ export class Dataflow<out T = never> {
    * @example A running total
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const out: Keyed<number>[] = [];
    * const flow = new Dataflow("totals")
@@ -452,7 +470,13 @@ export class Dataflow<out T = never> {
    * @example The mean of each key, from sums that can be merged
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const means: Keyed<number>[] = [];
    * const flow = new Dataflow("means")
@@ -532,7 +556,13 @@ export class Dataflow<out T = never> {
    * @example Orders that have been paid
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const flow = new Dataflow("shop");
    * const orders = flow.input(
@@ -549,7 +579,13 @@ export class Dataflow<out T = never> {
    * @example All that is known of each user, at the end
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const flow = new Dataflow("users");
    * const input = <V>(id: string, ...items: Keyed<V>[]) =>
@@ -587,7 +623,7 @@ export class Dataflow<out T = never> {
    * @example
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
    *
    * const out: [string, string][] = [];
    * const flow = new Dataflow("once")
@@ -621,7 +657,13 @@ export class Dataflow<out T = never> {
    * @example
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, type Keyed, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * const out: Keyed<number[]>[] = [];
    * const input: Keyed<number>[] = [["a", 1], ["b", 5], ["a", 2], ["a", 3]];
@@ -653,7 +695,15 @@ export class Dataflow<out T = never> {
    * @example Sums of five minutes
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, EventClockConfig, type Keyed, run, TestingInputConfig, TestingOutputConfig, TumblingWindowConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   *   TumblingWindowConfig,
+   * } from "@millrace/millrace";
    *
    * const sales: Keyed<{ at: string; sum: number }>[] = [
    *   ["shop", { at: "2026-01-01T10:00:00Z", sum: 5 }],
@@ -780,7 +830,15 @@ export class Dataflow<out T = never> {
    * @example Orders, and whether they were paid within the hour
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Dataflow, EventClockConfig, type Keyed, run, SessionWindowConfig, TestingInputConfig, TestingOutputConfig } from "millrace";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   SessionWindowConfig,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
    *
    * interface Order { at: number; goods: string }
    * interface Payment { at: number; sum: number }

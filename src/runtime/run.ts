@@ -93,7 +93,7 @@ export interface FlowHandle {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
  *
  * const out: number[] = [];
  * const flow = new Dataflow("evens")

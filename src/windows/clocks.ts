@@ -43,7 +43,14 @@ export interface WindowClock<in V> {
  * @example Clicks a second
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, run, SystemClockConfig, TestingInputConfig, TestingOutputConfig, TumblingWindowConfig } from "millrace";
+ * import {
+ *   Dataflow,
+ *   run,
+ *   SystemClockConfig,
+ *   TestingInputConfig,
+ *   TestingOutputConfig,
+ *   TumblingWindowConfig,
+ * } from "@millrace/millrace";
  *
  * const counts: [string, number][] = [];
  * const flow = new Dataflow("clicks")
@@ -96,7 +103,14 @@ export interface EventClockOptions<in V> {
  * @example The largest value of each minute
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, EventClockConfig, run, TestingInputConfig, TestingOutputConfig, TumblingWindowConfig } from "millrace";
+ * import {
+ *   Dataflow,
+ *   EventClockConfig,
+ *   run,
+ *   TestingInputConfig,
+ *   TestingOutputConfig,
+ *   TumblingWindowConfig,
+ * } from "@millrace/millrace";
  *
  * const clock = new EventClockConfig({
  *   getTime: (reading: { at: string; value: number }) => Temporal.Instant.from(reading.at),

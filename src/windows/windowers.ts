@@ -21,7 +21,7 @@ export interface WindowSpan {
  * @example Days as they are in Berlin, of 23 to 25 hours
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import type { Windower } from "millrace";
+ * import type { Windower } from "@millrace/millrace";
  *
  * const berlinDays: Windower = {
  *   overlap: "never",
@@ -63,7 +63,7 @@ export interface TumblingWindowOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { TumblingWindowConfig } from "millrace";
+ * import { TumblingWindowConfig } from "@millrace/millrace";
  *
  * const minutes = new TumblingWindowConfig({ length: { minutes: 1 } });
  * assertEquals(minutes.windowsAt(90_000), [{ openAt: 60_000, closeAt: 120_000 }]);
@@ -116,7 +116,7 @@ export interface SlidingWindowOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { SlidingWindowConfig } from "millrace";
+ * import { SlidingWindowConfig } from "@millrace/millrace";
  *
  * const windower = new SlidingWindowConfig({ length: 10, offset: 5 });
  * assertEquals(windower.windowsAt(12), [{ openAt: 5, closeAt: 15 }, { openAt: 10, closeAt: 20 }]);
@@ -193,7 +193,7 @@ export interface SessionWindowOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { SessionWindowConfig } from "millrace";
+ * import { SessionWindowConfig } from "@millrace/millrace";
  *
  * const windower = new SessionWindowConfig({ gap: { minutes: 30 } });
  * assertEquals(windower.windowsAt(0), [{ openAt: 0, closeAt: 1_800_000 }]);

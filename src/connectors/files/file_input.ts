@@ -74,7 +74,7 @@ export interface FileInputOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, FileInputConfig, run, TestingOutputConfig } from "millrace";
+ * import { Dataflow, FileInputConfig, run, TestingOutputConfig } from "@millrace/millrace";
  *
  * const folder = await Deno.makeTempDir();
  * await Deno.writeTextFile(`${folder}/a.txt`, "one\ntwo\n");

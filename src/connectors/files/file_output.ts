@@ -33,7 +33,7 @@ export interface FileOutputOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, FileOutputConfig, run, TestingInputConfig } from "millrace";
+ * import { Dataflow, FileOutputConfig, run, TestingInputConfig } from "@millrace/millrace";
  *
  * const path = await Deno.makeTempFile();
  * const flow = new Dataflow("write")

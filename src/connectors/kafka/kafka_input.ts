@@ -51,7 +51,7 @@ export type KafkaItem = [key: Uint8Array | null, value: Uint8Array | null];
  *
  * @example
  * ```ts
- * import { Dataflow, KafkaInputConfig, StdOutputConfig, text } from "millrace";
+ * import { Dataflow, KafkaInputConfig, StdOutputConfig, text } from "@millrace/millrace";
  *
  * const flow = new Dataflow("tail");
  * flow
@@ -89,7 +89,7 @@ export class KafkaInputConfig implements InputConfig<KafkaItem> {
  *
  * @example
  * ```ts
- * import { Dataflow, KafkaMessageInputConfig, StdOutputConfig, text } from "millrace";
+ * import { Dataflow, KafkaMessageInputConfig, StdOutputConfig, text } from "@millrace/millrace";
  *
  * const input = new KafkaMessageInputConfig({ brokers: ["localhost:9092"], topic: "orders" });
  * const flow = new Dataflow("traces");

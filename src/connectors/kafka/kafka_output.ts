@@ -26,7 +26,7 @@ export interface KafkaOutputOptions {
  *
  * @example
  * ```ts
- * import { Dataflow, json, KafkaOutputConfig, TestingInputConfig } from "millrace";
+ * import { Dataflow, json, KafkaOutputConfig, TestingInputConfig } from "@millrace/millrace";
  *
  * const flow = new Dataflow("totals");
  * flow

@@ -36,7 +36,7 @@ export interface KafkaMessage {
    *
    * @example
    * ```ts
-   * import { Dataflow, KafkaMessageInputConfig, StdOutputConfig, text } from "millrace";
+   * import { Dataflow, KafkaMessageInputConfig, StdOutputConfig, text } from "@millrace/millrace";
    *
    * const input = new KafkaMessageInputConfig({ brokers: ["localhost:9092"], topic: "orders" });
    * export default new Dataflow("headers")

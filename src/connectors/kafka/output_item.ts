@@ -26,7 +26,7 @@ export interface KafkaRecord {
    *
    * @example
    * ```ts
-   * import type { KafkaRecord } from "millrace";
+   * import type { KafkaRecord } from "@millrace/millrace";
    *
    * const record: KafkaRecord = {
    *   value: "paid",

@@ -60,7 +60,7 @@ export interface ManualInputOptions {
  * @example Counting, and going on where it was after a restart
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, ManualInputConfig, run, TestingOutputConfig } from "millrace";
+ * import { Dataflow, ManualInputConfig, run, TestingOutputConfig } from "@millrace/millrace";
  *
  * const out: string[] = [];
  * const input = new ManualInputConfig<string, number>(function* (workerIndex, workerCount, resume) {

@@ -18,7 +18,7 @@ export type EpochItemHandler<T> = (epoch: Epoch, item: T) => void | PromiseLike<
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, ManualOutputConfig, run, TestingInputConfig } from "millrace";
+ * import { Dataflow, ManualOutputConfig, run, TestingInputConfig } from "@millrace/millrace";
  *
  * let sum = 0;
  * const output = new ManualOutputConfig<number>((workerIndex, workerCount) => {

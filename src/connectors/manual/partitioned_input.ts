@@ -32,7 +32,7 @@ export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, PartitionedInputConfig, run, TestingOutputConfig } from "millrace";
+ * import { Dataflow, PartitionedInputConfig, run, TestingOutputConfig } from "@millrace/millrace";
  *
  * const shelves: Record<string, string[]> = { a: ["apple", "avocado"], b: ["banana"] };
  * const out: string[] = [];

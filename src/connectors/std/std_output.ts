@@ -14,7 +14,7 @@ import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts
  *
  * @example
  * ```ts
- * import { Dataflow, run, StdOutputConfig, TestingInputConfig } from "millrace";
+ * import { Dataflow, run, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
  *
  * const flow = new Dataflow("hello")
  *   .input("in", new TestingInputConfig(["hello", { to: "world" }]))

@@ -22,7 +22,7 @@ export interface TestingInputOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
  *
  * const out: number[] = [];
  * const input = new TestingInputConfig([1, 2, 3], { batchSize: 1 });

@@ -8,7 +8,7 @@ import type { OutputConfig, OutputWriter } from "../../graph/contracts.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "millrace";
+ * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
  *
  * const out: string[] = [];
  * await run(

@@ -30,7 +30,7 @@ import { SqliteStore } from "./store.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { SqliteRecoveryConfig } from "millrace";
+ * import { SqliteRecoveryConfig } from "@millrace/millrace";
  *
  * const folder = await Deno.makeTempDir();
  * const recovery = new SqliteRecoveryConfig(`${folder}/orders.db`);
