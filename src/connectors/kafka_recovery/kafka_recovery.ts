@@ -37,15 +37,18 @@ export interface KafkaRecoveryOptions {
  * All keys are read into memory once, when a run begins.
  *
  * @example
- * ```ts ignore
- * import { KafkaRecoveryConfig, run } from "millrace";
- * import flow from "./orders.ts";
+ * ```ts
+ * import { type FlowHandle, KafkaRecoveryConfig, run } from "@millrace/millrace";
  *
  * const recovery = new KafkaRecoveryConfig({
  *   brokers: ["localhost:9092"],
  *   topicPrefix: "orders-flow",
  * });
- * await run(flow, { recovery }).finished;
+ *
+ * // Started again, it goes on after the last committed epoch.
+ * async function runOrders(flow: FlowHandle): Promise<void> {
+ *   await run(flow, { recovery });
+ * }
  * ```
  */
 export class KafkaRecoveryConfig implements RecoveryConfig {

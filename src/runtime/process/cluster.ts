@@ -137,8 +137,8 @@ const LASTING_MS = 60_000;
  * `if (import.meta.main)`, or in a program made with `deno compile`: that would never end.
  *
  * @example
- * ```ts ignore
- * import { spawnCluster } from "millrace";
+ * ```ts
+ * import { spawnCluster } from "@millrace/millrace";
  *
  * if (import.meta.main) {
  *   const { steps } = await spawnCluster(import.meta.resolve("./flow.ts"), { workers: 4 });
