@@ -19,6 +19,22 @@
  *
  * The bytes are the same on all machines; `value_format.ts` describes them.
  *
+ * Why own code: JSON, `node:v8` and msgpackr keep less, without an error. All three make plain
+ * objects of class instances. JSON and msgpackr lose -0 and holes in arrays, msgpackr lone
+ * surrogates and functions. Stored state needs a format that is specified here and does not change
+ * with a package.
+ *
+ * Speed on 2026-11-24, as a multiple of the other's, encode / decode (`bench/codec.ts`; msgpackr
+ * 1.11.5 without its native part):
+ *
+ * ```text
+ *                             JSON                     msgpackr    node:v8
+ *   [string, number] pairs    1.1–1.5 / 1.8–2.1        1.2 / 3.9
+ *   objects with 5 fields     1.6–1.7 / 1.8–1.9        1.4 / 1.8
+ *   nested orders             1.0 / 1.2                0.7 / 0.8
+ *   [key, 100 bytes]                                               9.9 / 2.9
+ * ```
+ *
  * @module
  */
 import { VERSION } from "./value_format.ts";

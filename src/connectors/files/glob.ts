@@ -7,6 +7,11 @@
  * There is a glob in `node:fs`, but it passes over folders that it may not read without a word, and
  * what is in them would be lost; and with Deno it asks for access to the environment.
  *
+ * Names are matched by own code too. `globToRegExp` of `@std/path` would have to be loaded in the
+ * user's project, which may have none of our packages. It also differs from `node:fs`: `*` matches
+ * a dot in front, `?` does not match a character of two code units, `[^a]` is not a negation, `{a}`
+ * is `a`, `\` is an escape, and `+(a)` repeats.
+ *
  * @module
  */
 import { ifThere } from "./guarded.ts";

@@ -11,6 +11,11 @@
  * client can read, which is not everything: blocks that do not refer to each other. What we read is all
  * of it, but for dictionaries.
  *
+ * Why own code: lz4js 0.2 checks no checksum, and takes content that is cut off, or larger than its
+ * limit, for whole. `matches.ts` says why it cannot write for Kafka either. Native packages need
+ * `--allow-ffi`. Speed is not the reason: on a megabyte of JSON lines this compresses at 1.0 to 1.5
+ * times the speed of lz4js, and decompresses at 0.7 to 1.1 times (2026-11, Deno 2.9.6).
+ *
  * @module
  */
 import { counted } from "../../core/counted.ts";

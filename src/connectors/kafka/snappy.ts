@@ -13,6 +13,12 @@
  * compressed format description"; snappy-java, `SnappyCodec`.) Neither has a checksum; Kafka's record
  * batches have one.
  *
+ * Why own code: snappyjs 0.7 does not know the frame of Java's library. The package `snappy` is
+ * native and needs `--allow-ffi`. Here, what a block claims to make is checked against a limit
+ * before memory is taken for it. Speed is not the reason: on a megabyte of JSON lines this
+ * compresses at 1.2 to 1.5 times the speed of snappyjs, and decompresses at 0.7 to 0.9 times
+ * (2026-11, Deno 2.9.6).
+ *
  * @module
  */
 import { counted } from "../../core/counted.ts";

@@ -5,6 +5,10 @@
  * off it gives what there was without an error: records would be lost silently. The sizes in headers
  * tell where a frame has to end, and what it claims to make.
  *
+ * Node has, or had, the same two faults: nodejs/node#64741 (several frames) and nodejs/node#64592
+ * (cut off). Once Deno is right in both, only the claimed sizes are still needed from here. The
+ * library fzstd is no way out: it is slow, and it only decompresses.
+ *
  * ```text
  *   frame: magic 28 b5 2f fd │ descriptor │ window? │ dictionary id? │ content size? │ blocks … │ checksum?
  *   block: 24 bits: last?, type, size │ contents
