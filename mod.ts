@@ -141,6 +141,7 @@ export {
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,
 } from "./src/connectors/kafka_recovery/kafka_recovery.ts";
+export { MemoryRecoveryConfig } from "./src/recovery/memory_store.ts";
 export { SqliteRecoveryConfig } from "./src/recovery/sqlite/sqlite_recovery.ts";
 export {
   type EpochChanges,

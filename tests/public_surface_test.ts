@@ -17,6 +17,7 @@ Deno.test("mod.ts exports just these values", () => {
     "ManualEpochOutputConfig",
     "ManualInputConfig",
     "ManualOutputConfig",
+    "MemoryRecoveryConfig",
     "PartitionedInputConfig",
     "RecoveryError",
     "SessionWindowConfig",

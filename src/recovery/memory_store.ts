@@ -30,32 +30,46 @@ class Content {
 }
 
 /**
- * Keeps state and positions in this object: a flow that is run again with it resumes.
+ * Keeps state and positions in this object, for tests of recovery: a flow that runs again with the
+ * same object resumes. It survives runs, and with `spawnCluster` the worker processes. It does not
+ * survive the process that made it.
+ *
+ * It is bound to one flow, and one run at a time, as other stores are.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { MemoryRecoveryConfig } from "./memory_store.ts";
+ * import {
+ *   Dataflow,
+ *   MemoryRecoveryConfig,
+ *   run,
+ *   TestingInputConfig,
+ *   TestingOutputConfig,
+ * } from "@millrace/millrace";
+ *
+ * const orders: [string, number][] = [["ann", 10], ["bob", 5]];
+ * const out: unknown[] = [];
+ * const flow = new Dataflow("totals")
+ *   .input("orders", new TestingInputConfig(orders))
+ *   .statefulMap("total", () => 0, (sum, amount) => [sum + amount, sum + amount])
+ *   .capture(new TestingOutputConfig(out));
  *
  * const recovery = new MemoryRecoveryConfig();
- * const first = await recovery.open("orders");
- * await first.commit(0, { state: [], positions: [] });
- * await first.close();
- *
- * const second = await recovery.open("orders");
- * assertEquals(await second.resume(), { epoch: 0, positions: [], nextId: 0 });
- * await second.close();
+ * await run(flow, { recovery });
+ * orders.push(["ann", 7]);
+ * await run(flow, { recovery }); // goes on after the second order, with all totals
+ * assertEquals(out, [["ann", 10], ["bob", 5], ["ann", 17]]);
  * ```
  */
 export class MemoryRecoveryConfig implements RecoveryConfig {
-  /** Says that it is in memory. */
+  /** Always `"in memory"`. */
   readonly name = "in memory";
   #content = new Content();
 
   /**
-   * Opens what is kept for a run of a flow.
+   * Opens the store for a run of a flow.
    *
-   * @throws {RecoveryError} If another run has it open, or it is another flow's.
+   * @throws {RecoveryError} If another run has it open, or if it belongs to another flow.
    */
   open(flow: string): Promise<RecoveryStore> {
     return Promise.resolve().then(() => {
@@ -73,7 +87,7 @@ export class MemoryRecoveryConfig implements RecoveryConfig {
   }
 
   /**
-   * Forgets all.
+   * Deletes all that is kept; the next run may be of any flow.
    *
    * @throws {RecoveryError} If a run has it open.
    */
