@@ -103,8 +103,9 @@ export class HeldStep {
   /** How far the run's time is ahead of the clock that `notifyAt` goes by, in milliseconds. */
   readonly leadNow: () => number;
   readonly #copyOf = createCopier();
-  #emit: Emit<never> | null = null;
-  #emitCopy: Emit<never> | null = null;
+  /** What `copying` was given last, and what it returned for that. */
+  emit: Emit<never> | null = null;
+  emitCopy: Emit<never> | null = null;
 
   constructor(leadNow: () => number = () => 0) {
     this.leadNow = leadNow;
@@ -112,12 +113,12 @@ export class HeldStep {
 
   /** Emits copies: the user may go on changing what was emitted. */
   copying<W>(emit: Emit<W>): Emit<W> {
-    if (emit !== this.#emit) {
-      this.#emit = emit;
+    if (emit !== this.emit) {
+      this.emit = emit;
       const copyOf = this.#copyOf;
-      this.#emitCopy = (value: W) => emit(typeof value === "object" ? copyOf(value) : value);
+      this.emitCopy = (value: W) => emit(typeof value === "object" ? copyOf(value) : value);
     }
-    return this.#emitCopy as Emit<W>;
+    return this.emitCopy as Emit<W>;
   }
 }
 
@@ -137,7 +138,10 @@ export class HeldLogic<V, W, S> extends KeyedLogic<V, W, S> {
   }
 
   override onItem(value: V, emit: Emit<W>): void {
-    return this.#logic.onItem(value, this.#step.copying(emit));
+    // In line, as the call in a usual step takes an eighth of the time of an item.
+    const step = this.#step;
+    const copying = emit === step.emit ? step.emitCopy : step.copying(emit);
+    return this.#logic.onItem(value, copying as Emit<W>);
   }
 
   override onNotify(emit: Emit<W>): void {

@@ -34,7 +34,8 @@ export function foldFinalCombiner<V, A>(
   const own = createOwnState();
   const fold = (acc: A, value: V): A => {
     const folded = folder(acc, value);
-    return typeof folded === "object" ? own.keep("the folder", folded, value) : folded;
+    if (typeof folded !== "object" || folded === acc) return folded;
+    return own.keep("the folder", folded, value);
   };
   return {
     start: (key, value) => fold(startState(build, key, own), value as V),
@@ -72,7 +73,7 @@ export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, 
 /** What all keys of a step share. */
 interface Step<V, A> {
   readonly folder: (acc: A, value: V) => A;
-  /** Checks an accumulator that is an object, and keeps it apart from the value that it is for. */
+  /** Checks an accumulator that is another object, and keeps it apart from the value that it is for. */
   readonly keep: (acc: A, value: V) => A;
 }
 
@@ -90,7 +91,7 @@ class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
   override onItem(value: V): void {
     const { folder, keep } = this.#step;
     const acc = folder(this.#acc, value);
-    this.#acc = typeof acc === "object" ? keep(acc, value) : acc;
+    this.#acc = typeof acc === "object" && acc !== this.#acc ? keep(acc, value) : acc;
   }
 
   override onEnd(emit: Emit<A>): void {

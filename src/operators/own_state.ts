@@ -9,8 +9,9 @@ import { requireSync } from "./results.ts";
 
 /**
  * What a step does so that nobody else has a part of its states. Each step has its own. For each
- * value, steps look in line at the type first, and call these for objects only: a call takes 4 ns of
- * 90, and a comparison of a state with a value, whatever those are, 3 ns of 38.
+ * value, steps look in line at the type first, and call these only for an object that is not the
+ * state as it was: a call takes 4 ns of 90, and a comparison of a state with a value, whatever those
+ * are, 3 ns of 38.
  */
 export interface OwnState {
   /**

@@ -42,7 +42,8 @@ class Reduce<V> extends KeyedLogic<V, V, [V]> {
     if (this.#acc === undefined) this.#acc = [own.begin(value)];
     else {
       const acc = reducer(this.#acc[0], value);
-      this.#acc[0] = typeof acc === "object" ? own.keep("the reducer", acc, value) : acc;
+      const isOther = typeof acc === "object" && acc !== this.#acc[0];
+      this.#acc[0] = isOther ? own.keep("the reducer", acc, value) : acc;
     }
     const complete = isComplete(this.#acc[0]);
     if (complete === true) {

@@ -9,7 +9,7 @@ interface Combine<V> {
   readonly begin: (value: V) => V;
   /** The next one. */
   readonly add: (acc: V, value: V) => V;
-  /** Checks a next one that is an object, and keeps it apart from the value that it is for. */
+  /** Checks a next one that is another object, and keeps it apart from the value that it is for. */
   readonly keep: (acc: V, value: V) => V;
 }
 
@@ -50,7 +50,7 @@ class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
     if (this.#acc === undefined) this.#acc = [begin(value)];
     else {
       const acc = add(this.#acc[0], value);
-      this.#acc[0] = typeof acc === "object" ? keep(acc, value) : acc;
+      this.#acc[0] = typeof acc === "object" && acc !== this.#acc[0] ? keep(acc, value) : acc;
     }
   }
 

@@ -24,7 +24,8 @@ export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V
     first: own.begin,
     add: (acc, value) => {
       const reduced = reducer(acc, value);
-      return typeof reduced === "object" ? own.keep("the reducer", reduced, value) : reduced;
+      if (typeof reduced !== "object" || reduced === acc) return reduced;
+      return own.keep("the reducer", reduced, value);
     },
     merge: (earlier, later) => {
       const reduced = reducer(earlier, later);
@@ -55,7 +56,8 @@ export function customFold<V, A>(
   const own = createOwnState();
   const add = (acc: A, value: V): A => {
     const folded = folder(acc, value);
-    return typeof folded === "object" ? own.keep("the folder", folded, value) : folded;
+    if (typeof folded !== "object" || folded === acc) return folded;
+    return own.keep("the folder", folded, value);
   };
   return {
     first: (value) => add(own.begin(build()), value),
