@@ -145,7 +145,7 @@ export class PairReader<T> implements InputReader<T> {
   #open: (readonly [PartitionName, Puller])[];
   readonly #all: readonly (readonly [PartitionName, Puller])[];
   readonly #idleAfterMs: number;
-  #failure: { thrown: unknown } | null = null; // behind what has been handed out
+  #failure: { thrown: unknown } | null = null; // of a partition; thrown once the others are empty
 
   /** `resume` holds the positions of partitions from which nothing has come yet. */
   constructor(
@@ -161,20 +161,20 @@ export class PairReader<T> implements InputReader<T> {
     );
   }
 
+  /**
+   * Where a partition fails, the others are asked for no more, as at a stop. What they have yielded by
+   * then is handed out before the error is thrown.
+   */
   next(limit = Infinity): T[] | null {
-    if (this.#failure !== null) throw this.#failure.thrown;
     const items: T[] = [];
-    try {
-      this.#open = this.#open.filter(([name, puller]) =>
-        items.length >= limit || this.#take(name, puller, items, limit - items.length)
-      );
-      // Where there is room for few items, each partition comes first in turn.
-      if (this.#open.length > 1) this.#open.push(this.#open.shift()!);
-    } catch (thrown) {
-      if (items.length === 0) throw thrown;
-      this.#failure = { thrown }; // first what came before
-    }
-    return items.length === 0 && this.#open.length === 0 ? null : items;
+    this.#open = this.#open.filter(([name, puller]) =>
+      items.length >= limit || this.#take(name, puller, items, limit - items.length)
+    );
+    // Where there is room for few items, each partition comes first in turn.
+    if (this.#open.length > 1) this.#open.push(this.#open.shift()!);
+    if (items.length > 0 || this.#open.length > 0) return items;
+    if (this.#failure !== null) throw this.#failure.thrown;
+    return null;
   }
 
   /** None of the partitions can know; where all of them give nothing, each does so for at least as long. */
@@ -201,10 +201,15 @@ export class PairReader<T> implements InputReader<T> {
     for (const result of closed) if (result.status === "rejected") throw result.reason;
   }
 
+  /** Returns whether the partition may have more. */
   #take(name: PartitionName, puller: Puller, items: T[], limit: number): boolean {
     const before = items.length;
     try {
       return puller.pull(items, limit, 1 / this.#all.length);
+    } catch (thrown) {
+      this.#failure ??= { thrown };
+      this.stop();
+      return false;
     } finally {
       if (items.length > before) this.#positions.set(name, puller.state);
     }

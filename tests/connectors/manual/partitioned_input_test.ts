@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   createLog,
   Dataflow,
@@ -6,6 +6,7 @@ import {
   type PartitionedInputOptions,
   run,
   StepError,
+  TestingOutputConfig,
 } from "../../../mod.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { openOnAll } from "../../support/open_input.ts";
@@ -249,4 +250,64 @@ Deno.test("PartitionedInputConfig waits until every partition has closed, also w
   slow.resolve();
   await closing;
   assertEquals(calls, ["b has closed", "the input has closed"]);
+});
+
+for (const names of [["bad", "good"], ["good", "bad"]]) {
+  Deno.test(`PartitionedInputConfig hands out what others have yielded before one fails: ${names}`, async () => {
+    const failed = Promise.withResolvers<void>();
+    let yielded = 0;
+    const input = new PartitionedInputConfig<number, number>({
+      partitions: () => names,
+      async *build(partition) {
+        if (partition === "bad") {
+          await failed.promise;
+          throw new Error("no such shelf");
+        }
+        for (let n = 1;; n++) {
+          yield [n, n];
+          yielded = n; // it has been asked for the next one
+        }
+      },
+    });
+    const [reader] = await openOnAll(input, 1);
+    const items: number[] = [];
+    items.push(...reader.next(8)!);
+    await eventually(() => yielded > 2, "items wait");
+    failed.resolve();
+    await idle();
+    const read = () => {
+      for (let batch = reader.next(2); batch !== null; batch = reader.next(2)) items.push(...batch);
+    };
+    assertThrows(read, Error, "no such shelf");
+    assert(items.length >= yielded, `${yielded} were yielded, ${items.length} handed out`);
+    assertEquals(items, items.map((_, i) => i + 1));
+    assertEquals(Object.fromEntries(reader.positions()), { good: items.length });
+    await reader.close();
+  });
+}
+
+Deno.test("PartitionedInputConfig works off what all partitions have yielded, then fails", async () => {
+  for (const broken of ["throws", "yields no pair"]) {
+    const out: number[] = [];
+    let yielded = 0;
+    const input = new PartitionedInputConfig<number, number>({
+      partitions: () => ["bad", "good"],
+      async *build(partition) {
+        for (let n = 1;; n++) {
+          await idle();
+          if (partition === "good") {
+            yield [n, n];
+            yielded = n;
+          } else if (n === 5) {
+            if (broken === "throws") throw new Error("no such shelf");
+            yield 5 as never;
+          }
+        }
+      },
+    });
+    const output = new TestingOutputConfig(out);
+    const flow = new Dataflow("shelves").input("in", input).capture(output);
+    await assertRejects(() => run(flow), StepError, 'step "in"');
+    assert(yielded > 0 && out.length >= yielded, `${yielded} were yielded, ${out.length} written`);
+  }
 });
