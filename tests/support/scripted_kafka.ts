@@ -165,7 +165,11 @@ export class ScriptedKafka implements AsyncDisposable {
       succeeded: () => {},
       drop: () => {},
       dropBroker: () => {},
-      backoff: () => ({ over: () => {}, pause: () => this.#pause() }),
+      backoff: () => ({
+        over: () => {},
+        pause: () => this.#pause(),
+        answerTo: <R>(request: Promise<R>) => request,
+      }),
       close: () => Promise.resolve(this.#close()),
     } as unknown as KafkaConnection;
   }

@@ -3,39 +3,69 @@
  *
  * @module
  */
+import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
 import { sleep } from "../../core/promises.ts";
 import type { ConnectionSettings } from "./properties.ts";
 
 /** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
 const QUIET_MS = 1_000;
 
+/** How long a broker may leave a request without an answer before a line says so, in milliseconds. */
+export const UNANSWERED_MS = 10_000;
+
+/** What is waited for: a broker that is away, or a topic that brokers which answer do not have. */
+export type WaitedFor = "broker" | "topic";
+
+function waitedFor(error: unknown): WaitedFor {
+  const { type } = error as { type?: string };
+  return type === "UNKNOWN_TOPIC_OR_PARTITION" ? "topic" : "broker";
+}
+
 /** Keeps what several {@linkcode Backoff} of one connection wait for in one line of log. */
 export class Outage {
-  readonly #begin: (error: unknown) => void;
-  readonly #end: () => void;
-  readonly #failing = new Set<Backoff>();
+  readonly #begin: (error: unknown, what: WaitedFor) => void;
+  readonly #end: (what: WaitedFor) => void;
+  readonly #failing = new Map<Backoff, WaitedFor>();
 
   /** `begin` is called when the first one has waited for more than a moment, `end` when none does. */
-  constructor(begin: (error: unknown) => void, end: () => void) {
+  constructor(
+    begin: (error: unknown, what: WaitedFor) => void,
+    end: (what: WaitedFor) => void,
+  ) {
     this.#begin = begin;
     this.#end = end;
   }
 
-  /** Whether anything is waited for. */
-  get isOn(): boolean {
-    return this.#failing.size > 0;
+  /** What is waited for, if anything. */
+  get waitingFor(): WaitedFor | null {
+    if (this.#waits("broker")) return "broker";
+    return this.#waits("topic") ? "topic" : null;
   }
 
   /** One of them has waited for more than a moment. */
   add(failing: Backoff, error: unknown): void {
-    if (this.#failing.has(failing)) return;
-    this.#failing.add(failing);
-    if (this.#failing.size === 1) this.#begin(error);
+    const what = waitedFor(error);
+    const before = this.#failing.get(failing);
+    // A broker that goes away does not show that the topic is there again.
+    if (before === what || (before === "topic" && what === "broker")) return;
+    const isNew = !this.#waits(what);
+    this.#failing.set(failing, what);
+    // That a topic is not there is an answer.
+    if (before === "broker" && !this.#waits("broker")) this.#end("broker");
+    if (isNew) this.#begin(error, what);
   }
 
   /** One of them waits no longer. */
   delete(failing: Backoff): void {
-    if (this.#failing.delete(failing) && this.#failing.size === 0) this.#end();
+    const what = this.#failing.get(failing);
+    if (what === undefined) return;
+    this.#failing.delete(failing);
+    if (!this.#waits(what)) this.#end(what);
+  }
+
+  #waits(what: WaitedFor): boolean {
+    for (const each of this.#failing.values()) if (each === what) return true;
+    return false;
   }
 }
 
@@ -44,11 +74,18 @@ export class Backoff {
   readonly #settings: ConnectionSettings;
   readonly #signal: AbortSignal;
   readonly #outage: Outage;
+  readonly #clock: Clock;
   #failures = 0; // in a row
   #failingSince = 0;
 
   /** `signal` ends all waiting. */
-  constructor(settings: ConnectionSettings, signal: AbortSignal, outage: Outage) {
+  constructor(
+    settings: ConnectionSettings,
+    signal: AbortSignal,
+    outage: Outage,
+    clock: Clock = systemClock,
+  ) {
+    this.#clock = clock;
     this.#settings = settings;
     this.#signal = signal;
     this.#outage = outage;
@@ -58,6 +95,27 @@ export class Backoff {
   over(): void {
     this.#failures = 0;
     this.#outage.delete(this);
+  }
+
+  /**
+   * Resolves as a request does. Where no answer comes for long, the log says so: the request itself goes
+   * on until `request.timeout.ms`. The next {@linkcode over} ends that, or the pauses go on with it.
+   *
+   * @param expectedMs How long the broker may take by what it is asked, in milliseconds.
+   */
+  async answerTo<R>(request: Promise<R>, expectedMs = 0): Promise<R> {
+    const ms = expectedMs + UNANSWERED_MS;
+    const cancel = wakeAfter(this.#clock, ms, () => {
+      const error = new Error(
+        `no answer for ${ms / 1000} s: is the broker in reach, or does it hang?`,
+      );
+      this.#outage.add(this, error);
+    });
+    try {
+      return await request;
+    } finally {
+      cancel();
+    }
   }
 
   /**

@@ -149,12 +149,13 @@ export class BrokerRounds {
       if (this.#session.size === 0) return;
     }
     const { asked, session, isFull } = this.#session.next(broker);
-    const answer = await fetchInSession(broker, asked, {
+    const fetching = fetchInSession(broker, asked, {
       maxWaitMs: input.fetchWaitMs,
       minBytes: input.fetchMinBytes,
       maxBytes: input.fetchMaxBytes,
       isolation: input.isolation,
     }, session);
+    const answer = await this.#backoff.answerTo(fetching, input.fetchWaitMs);
     if (this.#session.isOver(answer.errorCode)) return this.#session.reset();
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
     this.#session.answered(answer.sessionId);

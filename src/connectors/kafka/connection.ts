@@ -5,7 +5,7 @@
  */
 import { sleep } from "../../core/promises.ts";
 import type { Log } from "../../core/log.ts";
-import { Backoff, Outage } from "./backoff.ts";
+import { Backoff, Outage, type WaitedFor } from "./backoff.ts";
 import { BrokerPool, UnknownBrokerError } from "./broker_pool.ts";
 import { type Coordinated, findCoordinator } from "./find_coordinator.ts";
 import { errorOfCode, type KafkaBroker } from "./kafkajs.ts";
@@ -150,7 +150,14 @@ export class KafkaConnection {
       choose: (errors) => errors.find((error) => this.#refusalOf(error) !== null) ?? errors[0],
     });
     this.#outage = new Outage(
-      (error) => {
+      (error, what) => {
+        if (what === "topic") {
+          const { topic = topics.join(",") } = error as { topic?: string };
+          return log.warn("waiting for topic", {
+            topic,
+            error: "the brokers do not have it: was it deleted? If so, create it again",
+          });
+        }
         const hint = unknownHostHint(error, brokers);
         log.warn("waiting for broker", {
           brokers: brokers.join(","),
@@ -158,7 +165,7 @@ export class KafkaConnection {
           error: messageOfKafka(error) + (hint === null ? "" : ` (${hint})`),
         });
       },
-      () => log.warn("broker is back", { topics: topics.join(",") }),
+      (what) => log.warn(`${what} is back`, { topics: topics.join(",") }),
     );
     this.#backoff = this.backoff();
   }
@@ -380,14 +387,19 @@ export class KafkaConnection {
     return this.#signal.aborted;
   }
 
-  /** `"broker"` from the line that says so on, until it is back. */
-  get waitingFor(): "broker" | null {
-    return this.#outage.isOn ? "broker" : null;
+  /** What is waited for, from the line that says so on, until it is back. */
+  get waitingFor(): WaitedFor | null {
+    return this.#outage.waitingFor;
   }
 
   /** Pauses for something that is tried by itself, such as what goes to one broker. */
   backoff(): Backoff {
     return new Backoff(this.#settings, this.#signal, this.#outage);
+  }
+
+  /** Resolves as a request does, and says so in the log where no answer comes for long. */
+  answerTo<R>(request: Promise<R>): Promise<R> {
+    return this.#backoff.answerTo(request);
   }
 
   /** A request has gone well. */

@@ -27,10 +27,7 @@ import {
   startingStates,
 } from "./start.ts";
 import { positionName } from "./topic_partition.ts";
-import { otherId, TopicReplacedError, type TopicWatch } from "./topic_watch.ts";
-
-/** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
-const DELETED_MS = 10_000;
+import { DELETED_MS, otherId, TopicReplacedError, type TopicWatch } from "./topic_watch.ts";
 
 /** Ends the run: going on would skip records. */
 export class Unrecoverable extends Error {}

@@ -39,7 +39,7 @@ import {
 import { requireCodec } from "./request_versions.ts";
 import type { KafkaOutputSettings } from "./settings.ts";
 import { limited } from "./side_by_side.ts";
-import { TopicReplacedError } from "./topic_watch.ts";
+import { TopicDeletedError, TopicReplacedError } from "./topic_watch.ts";
 import { unknownHostHint } from "./unreachable.ts";
 import { WrittenTopic } from "./written_topic.ts";
 
@@ -239,7 +239,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     while (this.#written.hasWritten && this.#failure === null && !this.#closed) {
       this.#written.doubt();
       try {
-        await this.#written.check();
+        await this.#connection.answerTo(this.#written.check());
         this.#connection.succeeded();
         this.#retries = 0;
         this.#written.hasWritten = false;
@@ -327,7 +327,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     while (round.size > 0 && !this.#closed) {
       let problem: unknown;
       try {
-        problem = await this.#send(round);
+        problem = await this.#connection.answerTo(this.#send(round));
       } catch (error) {
         problem = error;
       }
@@ -428,7 +428,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   /** After an error: waits for the next try; or the end of the run. */
   async #recover(error: unknown, round: Unacknowledged, deadline: number): Promise<void> {
     if (this.#closed) return;
-    if (isItemError(error) || error instanceof TopicReplacedError) throw error;
+    if (isItemError(error)) throw error;
+    if (error instanceof TopicReplacedError || error instanceof TopicDeletedError) throw error;
     this.#written.doubt();
     const { topic } = this.#settings;
     if (isFatal(error) || NEVER_AGAIN.has(kindOf(error))) {
@@ -449,9 +450,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       const what = records > 0
         ? `topic "${topic}" has not acknowledged ${counted(records, "record")}`
         : `topic "${topic}", which has been written to, was not found again`;
+      const why = kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION"
+        ? "the brokers do not have the topic: was it deleted? If so, create it again, and start again"
+        : messageOfKafka(error);
       throw new Error(
         `${what} within ${deliveryTimeoutMs / 1000} s and ` +
-          `${counted(this.#retries, "try", "tries")}: ${messageOfKafka(error)}`,
+          `${counted(this.#retries, "try", "tries")}: ${why}`,
         { cause: error },
       );
     }
