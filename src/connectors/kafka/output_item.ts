@@ -10,7 +10,7 @@ export type KafkaData = Uint8Array | string | null;
 /**
  * A record with more than a key and a payload. A `KafkaMessage` as it was read (known by its
  * `offset`) is one, and is written with the same key, value, headers and timestamp. Its topic and
- * partition say where it came from, and do not count.
+ * partition say where it came from, and do not count. A field of another name is an error.
  */
 export interface KafkaRecord {
   /** The key. */

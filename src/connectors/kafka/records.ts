@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { likelyName } from "../../core/closest_name.ts";
 import { ItemError } from "../../core/errors.ts";
 import { preview } from "../../core/preview.ts";
 import { NO_HEADERS, wireHeaders } from "./headers.ts";
@@ -98,6 +99,38 @@ function objectToRecord(
     bytes += name.length + (data?.length ?? 0) + HEADER_OVERHEAD;
   }
   return { key, value, headers, timestamp, partition, bytes, item };
+}
+
+/** What a record may have. `offset` is of one that was read, and is not written. */
+const FIELDS: readonly (keyof KafkaRecord | "offset")[] = [
+  "key",
+  "value",
+  "headers",
+  "rawHeaders",
+  "timestamp",
+  "partition",
+  "topic",
+  "offset",
+];
+
+/**
+ * Refuses an item with a field that no record has: what is in a mistyped one would be lost. All items of a
+ * batch are made by the same code as a rule, so one of each batch is looked at.
+ *
+ * @throws {ItemError} If there is one; names it.
+ */
+export function requireFields(item: KafkaOutputItem): void {
+  if (typeof item !== "object" || item === null || !("value" in item)) return;
+  for (const name of Object.keys(item)) {
+    if ((FIELDS as readonly string[]).includes(name)) continue;
+    const meant = likelyName(name, FIELDS);
+    const cause = new TypeError(
+      `a record for KafkaOutputConfig has no field "${name}"; it has: ` +
+        `${FIELDS.slice(0, -1).join(", ")}` +
+        (meant === undefined ? "" : `. Did you mean "${meant}"?`),
+    );
+    throw new ItemError(item, { cause });
+  }
 }
 
 function notARecord(item: unknown): TypeError {

@@ -26,6 +26,7 @@ import { compressBatch, encodeRecordBatch } from "./record_batch.ts";
 import {
   type OutgoingRecord,
   type Partitioning,
+  requireFields,
   toRecord,
   UnknownPartitionError,
 } from "./records.ts";
@@ -166,6 +167,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     const largest = this.#settings.output.messageMaxBytes ?? Infinity;
     let queued = 0;
     try {
+      if (batch.length > 0) requireFields(batch[0]);
       for (const item of batch) {
         const record = toRecord(item, topic, partitioning);
         if (record.bytes > largest) throw tooLargeRecord(record, topic);

@@ -1,8 +1,13 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { ItemError, type KafkaOutputItem } from "millrace";
+import { toMessage } from "../../../src/connectors/kafka/message.ts";
 import { partitionerOf, partitionOfKey } from "../../../src/connectors/kafka/partitioner.ts";
-import { type OutgoingRecord, toRecord } from "../../../src/connectors/kafka/records.ts";
+import {
+  type OutgoingRecord,
+  requireFields,
+  toRecord,
+} from "../../../src/connectors/kafka/records.ts";
 
 const NOW = 1_700_000_000_000;
 const partitionOf = partitionerOf("murmur2_random");
@@ -209,4 +214,22 @@ Deno.test("toRecord() never says that a record is smaller than its key, value an
   assertEquals(make(["ü".repeat(500), null]).bytes >= 1_000, true);
   const { bytes: size } = make({ key: bytes(10), value: bytes(20), headers });
   assertEquals(size >= 10 + 20 + (7 + 100) + (7 + 50) + (1 + 7), true);
+});
+
+Deno.test("requireFields() names a mistyped field, whose data would be lost, and the one that was meant", () => {
+  const item = { value: "x", header: { a: "1" } } as unknown as KafkaOutputItem;
+  const error = assertThrows(() => requireFields(item), ItemError) as ItemError;
+  assertEquals(error.item, item);
+  assertEquals(
+    (error.cause as Error).message,
+    'a record for KafkaOutputConfig has no field "header"; it has: key, value, headers, rawHeaders, ' +
+      'timestamp, partition, topic. Did you mean "headers"?',
+  );
+});
+
+Deno.test("requireFields() takes pairs, records, and messages as they are read", () => {
+  const stored = { key: null, value: null, headers: [], timestamp: 1, offset: 7 };
+  for (const item of [["k", "v"], { value: "v", partition: 0 }, toMessage(stored, "t", 0)]) {
+    requireFields(item as KafkaOutputItem);
+  }
 });

@@ -81,3 +81,17 @@ Deno.test("a broker that does not say which record it refuses is asked with halv
   // Each once and in order, and nothing from behind the bad one before it.
   assertEquals(written, values.slice(0, 130));
 });
+
+Deno.test("a record with a mistyped field ends the run at its step, and nothing of its batch is written", async () => {
+  await using broker = new FakeBroker({ versions: { Produce: [3, 7] } });
+  const item = { value: "x", header: { a: "1" } } as unknown as KafkaOutputItem;
+  const output = new KafkaOutputConfig({
+    brokers: broker.brokers,
+    topic: FAKE_TOPIC,
+    additionalProperties: { "enable.idempotence": false },
+  });
+  const flow = new Dataflow("write").input("in", new TestingInputConfig([item])).capture(output);
+  const error = await assertRejects(() => run(flow), StepError) as StepError;
+  assertStringIncludes(error.message, 'no field "header"');
+  assertEquals(broker.requests.filter(({ api }) => api === "Produce"), []);
+});
