@@ -4,6 +4,7 @@
  * @module
  */
 
+import { likelyName } from "./closest_name.ts";
 import { preview } from "./preview.ts";
 
 /** A length of time: `{ minutes: 5 }` (any `Temporal.DurationLike`), or milliseconds as a number. */
@@ -30,7 +31,21 @@ export function toMilliseconds(duration: Duration, what: string): number {
   return ms;
 }
 
+const DURATION_UNITS = [
+  "days",
+  "hours",
+  "minutes",
+  "seconds",
+  "milliseconds",
+  "microseconds",
+  "nanoseconds",
+];
+
+/** Names that Temporal knows, but whose length depends on the calendar. */
+const CALENDAR_UNITS = ["years", "months", "weeks"];
+
 function fromTemporal(duration: Temporal.DurationLike, what: string): number {
+  if (typeof duration === "object" && duration !== null) requireUnits(duration, what);
   try {
     return Temporal.Duration.from(duration).total("milliseconds");
   } catch (cause) {
@@ -40,6 +55,19 @@ function fromTemporal(duration: Temporal.DurationLike, what: string): number {
       { cause },
     );
   }
+}
+
+/** Refuses a mistyped unit, which Temporal leaves out without a word where another one is right. */
+function requireUnits(duration: Temporal.DurationLike, what: string): void {
+  const known = [...DURATION_UNITS, ...CALENDAR_UNITS];
+  const unknown = Object.keys(duration).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const meant = likelyName(unknown, DURATION_UNITS);
+  throw new RangeError(
+    `${what} must be milliseconds or a duration such as { minutes: 5 }: it has no unit "${unknown}"; ` +
+      `the units are: ${DURATION_UNITS.join(", ")}` +
+      (meant === undefined ? "" : `. Did you mean ${meant}?`),
+  );
 }
 
 const UNITS: Readonly<Record<string, number>> = {

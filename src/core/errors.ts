@@ -120,6 +120,7 @@ export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `thrown: ${preview(thrown)}`;
   const { name, message } = thrown;
   const inner = message === "" ? innerErrors(thrown) : [];
+  if (name === "NotCapable") return `${name}: ${message} (with --worker-flags, give it there)`;
   if (inner.length === 0) return `${name}: ${message}`;
   const first = inner.slice(0, MOST_INNER_MESSAGES);
   const rest = inner.length > first.length ? `; and ${inner.length - first.length} more` : "";

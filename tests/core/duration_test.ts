@@ -53,6 +53,18 @@ Deno.test("toMilliseconds() refuses what is no duration", () => {
   }
 });
 
+Deno.test("toMilliseconds() names a unit that there is not, also beside one that there is", () => {
+  for (const wrong of [{ minute: 5 }, { hours: 1, minute: 5 }]) {
+    const { message } = assertThrows(() => toMilliseconds(wrong as Duration, "wait"), RangeError);
+    assertEquals(
+      message,
+      'wait must be milliseconds or a duration such as { minutes: 5 }: it has no unit "minute"; the ' +
+        "units are: days, hours, minutes, seconds, milliseconds, microseconds, nanoseconds. Did you " +
+        "mean minutes?",
+    );
+  }
+});
+
 Deno.test("parseDuration() reads each unit, and fractions", () => {
   assertEquals(
     ["500ms", "10s", "1.5m", "2h", "0s"].map((text) => parseDuration(text, "interval")),

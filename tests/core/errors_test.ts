@@ -121,3 +121,10 @@ Deno.test("userFrames() is empty when there is no stack", () => {
   error.stack = undefined;
   assertEquals(userFrames(error), []);
 });
+
+Deno.test("messageOf() says of a missing permission where workers get it", () => {
+  assertEquals(
+    messageOf(new Deno.errors.NotCapable('Requires env access to "NODE_ENV"')),
+    'NotCapable: Requires env access to "NODE_ENV" (with --worker-flags, give it there)',
+  );
+});

@@ -214,3 +214,16 @@ Deno.test("a config takes a path or a file: URL, and nothing else", () => {
     assert(error.message.startsWith("SqliteRecoveryConfig needs a path, or a file: URL; got "));
   }
 });
+
+Deno.test({
+  name: "a folder in which no file can be made is named, not the lock that is missing there",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const store = new SqliteRecoveryConfig("/proc/x.db");
+    const { message } = await assertRejects(() => store.open("flow"), RecoveryError);
+    assertEquals(
+      message,
+      "recovery store /proc/x.db: no file can be made in the folder /proc: give a path in another one",
+    );
+  },
+});

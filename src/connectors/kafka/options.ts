@@ -20,6 +20,11 @@ export function checkBrokers(config: string, brokers: unknown): Brokers {
   }
   for (const broker of brokers) {
     if (typeof broker !== "string" || !/^[^\s:/,]+:\d{1,5}$/.test(broker) || !hasPort(broker)) {
+      if (typeof broker === "string" && /^[^\s:/,]+:\d+$/.test(broker)) {
+        throw new TypeError(
+          `${config} needs a port from 1 to 65535 after "host:"; got ${Deno.inspect(broker)}`,
+        );
+      }
       const ipv6 = typeof broker === "string" && broker.includes("[");
       throw new TypeError(
         `${config} needs each broker as "host:port"; got ${Deno.inspect(broker)}` +

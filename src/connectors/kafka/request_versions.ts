@@ -41,6 +41,8 @@ const CURES: Readonly<Record<string, string>> = {
   SyncGroup: GROUPS,
   Heartbeat: GROUPS,
   LeaveGroup: GROUPS,
+  Metadata:
+    "is this the port of a KRaft controller? Give the port that clients use, that of a broker",
 };
 
 /** A broker does not take a request as we write it. Trying again is no use. */

@@ -9,7 +9,7 @@
  */
 import { systemReason } from "../../core/system_error.ts";
 import { refuse } from "./errors.ts";
-import { statOf } from "./place.ts";
+import { statOf, unwritable } from "./place.ts";
 
 /**
  * Takes the lock. Disposing it gives it back; the file stays, since whoever waits for it may have it
@@ -22,6 +22,7 @@ export async function lockStore(path: string): Promise<Disposable> {
   try {
     file = await Deno.open(`${path}-lock`, { write: true, create: true, mode: 0o600 });
   } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw refuse(path, unwritable(path), error);
     throw refuse(path, `its lock ${path}-lock cannot be made: ${systemReason(error)}`, error);
   }
   let isLocked: boolean;

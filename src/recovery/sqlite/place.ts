@@ -68,8 +68,14 @@ export async function makeFile(path: string): Promise<void> {
     (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
+    if (error instanceof Deno.errors.NotFound) throw refuse(path, unwritable(path), error);
     throw refuse(path, `it cannot be made: ${systemReason(error)}`, error);
   }
+}
+
+/** What is wrong with a folder that is there, but in which no file can be made, such as `/proc`. */
+export function unwritable(path: string): string {
+  return `no file can be made in the folder ${dirname(resolve(path))}: give a path in another one`;
 }
 
 async function makeFolder(path: string, folder: string): Promise<void> {

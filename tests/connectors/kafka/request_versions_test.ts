@@ -63,3 +63,11 @@ Deno.test("zstd is refused on a broker whose Produce ends before version 7", () 
     `"compression.type": zstd needs Kafka 2.1 or newer`,
   );
 });
+
+Deno.test("a broker without Metadata may be the controller of a KRaft cluster", () => {
+  assertEquals(
+    missingRequest("Metadata").message,
+    "the broker does not have the request Metadata: is this the port of a KRaft controller? Give the " +
+      "port that clients use, that of a broker",
+  );
+});
