@@ -202,6 +202,7 @@ function jobOf(
       progress.update(status);
       onStatus?.(status);
     },
+    onRunning: () => progress.begun(),
     taps,
     recovery: options.recovery ?? null,
     stepChanges: stepChangesOf(options),

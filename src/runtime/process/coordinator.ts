@@ -47,6 +47,8 @@ export interface Job {
   /** How often workers say how far they are, in milliseconds. */
   readonly statusMs: number;
   readonly onStatus: (status: RunStatus) => void;
+  /** Called when the flow begins to run. */
+  readonly onRunning: () => void;
   readonly recovery: RecoveryConfig | null;
   readonly stepChanges: StepChanges;
   /** The flow, behind those that processes above this one run. */
@@ -87,7 +89,10 @@ export class Coordinator {
         log.info("flow loaded", { flow, steps: written });
       },
       opened: () => removeFolder(this.#folder), // all have met
-      running: () => log.info("flow running", { workers }),
+      running: () => {
+        job.onRunning();
+        log.info("flow running", { workers });
+      },
       stopping: () => log.info("stopping"),
       finished: (stopped) => log.info("flow finished", { stopped }),
     });

@@ -22,6 +22,11 @@ export class ProgressLog {
     this.#last = { at: now(), workers: [] };
   }
 
+  /** The flow begins to run: what came before is start-up time. */
+  begun(): void {
+    this.#last = { at: this.#now(), workers: [] };
+  }
+
   /** Takes how far the run is, and writes if it is time. */
   update({ workers, waitingFor }: RunStatus): void {
     const at = this.#now();

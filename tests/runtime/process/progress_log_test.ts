@@ -14,6 +14,12 @@ class Progress {
     () => this.clock.now(),
   );
 
+  /** Start-up takes so long. */
+  startsFor(ms: number): void {
+    this.clock.advance(ms);
+    this.#log.begun();
+  }
+
   /** Time goes by, then workers have read so many items, and written half. Gives the lines of log. */
   after(ms: number, items: number[], waitingFor: string[] = []): string[] {
     this.clock.advance(ms);
@@ -60,5 +66,14 @@ Deno.test("ProgressLog gives no negative rate after a restart, which counts from
   ]);
   assertEquals(progress.after(10_000, [140]), [
     `info progress {"worker":0,"in":140,"out":70,"perSecond":10}`,
+  ]);
+});
+
+Deno.test("ProgressLog does not count start-up time in its first rate", () => {
+  const progress = new Progress();
+  progress.startsFor(9_000);
+  assertEquals(progress.after(9_999, [1]), []);
+  assertEquals(progress.after(1, [1_000]), [
+    `info progress {"worker":0,"in":1000,"out":500,"perSecond":100}`,
   ]);
 });
