@@ -74,9 +74,9 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
    * @param signal Ends what is waited for when it is aborted.
    * @throws {RecoveryError} If they cannot be used. Says why, and what to do.
    */
-  async open(flow: string, _log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
+  async open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
     const { KafkaStore } = await import("./store.ts");
-    return await KafkaStore.open(this.#place, flow, signal);
+    return await KafkaStore.open(this.#place, flow, signal, log);
   }
 
   /**

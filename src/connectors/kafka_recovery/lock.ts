@@ -10,7 +10,7 @@
  * @module
  */
 import { sleep } from "../../core/promises.ts";
-import { silentLog } from "../../core/log.ts";
+import { type Log, silentLog } from "../../core/log.ts";
 import { KafkaConnection, kindOf } from "../kafka/connection.ts";
 import { Buffer, type KafkaBroker } from "../kafka/kafkajs.ts";
 import { explain, IN_USE, type KafkaPlace, refuse } from "./place.ts";
@@ -21,11 +21,17 @@ const SESSION_MS = 10_000;
 /** How long joining may take: the broker waits for a holder that has died, and some are slow. */
 const JOIN_MS = 3 * SESSION_MS;
 
+/** How long joining may take before a line says what is waited for, in milliseconds. */
+const QUIET_MS = 1_000;
+
 /** How often a holder speaks: so fast is another one refused. */
 const HEARTBEAT_MS = 500;
 
 /** What the broker says of a member that it does not have, or that is behind. */
 const NOT_A_MEMBER: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION"]);
+
+const WAITS =
+  "waiting for the lock of the run before: one that was killed holds the store for 10 s";
 
 /** A store's lock. It has a connection of its own: the answer to joining holds up what is behind it. */
 export class RunLock {
@@ -47,14 +53,17 @@ export class RunLock {
   }
 
   /**
-   * Takes the lock. Waits for the session of a holder that has died, unless `stop` is aborted.
+   * Takes the lock. Waits for the session of a holder that has died, unless `stop` is aborted; `log` says
+   * so.
    *
    * @throws {RecoveryError} If another run holds it, or the broker is not in reach or refuses us.
    */
-  static async take(place: KafkaPlace, stop?: AbortSignal): Promise<RunLock> {
+  static async take(place: KafkaPlace, stop?: AbortSignal, log: Log = silentLog): Promise<RunLock> {
     const lock = new RunLock(place, stop);
+    let slow: ReturnType<typeof setTimeout> | undefined;
     try {
       await lock.#connection.open(() => lock.#coordinator()); // first: that has a limit of its own
+      slow = setTimeout(() => log.info(WAITS, { store: place.name }), QUIET_MS);
       const joined = await lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS });
       if (!joined) throw refuse(place, IN_USE);
       lock.#beating = lock.#beat();
@@ -62,6 +71,8 @@ export class RunLock {
     } catch (error) {
       await lock.#connection.close();
       throw explain(place, error);
+    } finally {
+      clearTimeout(slow);
     }
   }
 

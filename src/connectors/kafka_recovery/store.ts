@@ -6,7 +6,7 @@
 import { counted } from "../../core/counted.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
-import { silentLog } from "../../core/log.ts";
+import { type Log, silentLog } from "../../core/log.ts";
 import { nextEpoch } from "../../recovery/next_epoch.ts";
 import type {
   EpochChanges,
@@ -84,12 +84,17 @@ export class KafkaStore implements RecoveryStore {
   }
 
   /**
-   * Opens a store, under its lock. Aborting `stop` ends that.
+   * Opens a store, under its lock. Aborting `stop` ends that. A long wait for the lock is logged.
    *
    * @throws {RecoveryError} If it cannot be used.
    */
-  static async open(place: KafkaPlace, flow: string, stop?: AbortSignal): Promise<KafkaStore> {
-    const lock = await RunLock.take(place, stop);
+  static async open(
+    place: KafkaPlace,
+    flow: string,
+    stop?: AbortSignal,
+    log?: Log,
+  ): Promise<KafkaStore> {
+    const lock = await RunLock.take(place, stop, log);
     const store = new KafkaStore(place, lock);
     const end = () => {
       store.#ended.abort();
