@@ -15,6 +15,7 @@ export default function wordcount(args: readonly string[]): Dataflow<unknown> {
   const tail = once !== "once";
   return new Dataflow("kafka-wordcount")
     .input("lines", new KafkaInputConfig({ brokers, topic: from, tail }))
+    .filter(([, value]) => value !== null) // a tombstone has no text
     .map(([, value]) => text.decode(value))
     .flatMap((line) => line.toLowerCase().match(/\p{L}+/gu) ?? [])
     .map((word) => [word, 1])
