@@ -26,6 +26,8 @@ export interface OwnState {
    * @throws {TypeError} If it is a promise.
    */
   keep<S>(what: string, state: S, value: unknown): S;
+  /** A copy of something that its maker may go on changing. */
+  copy<W>(out: W): W;
   /** What to give out while `state` is kept: a copy where it may share an object with the state. */
   give<W>(out: W, state: unknown): W;
 }
@@ -41,6 +43,7 @@ export function createOwnState(): OwnState {
       requireSync(what, state);
       return state as unknown === value ? begin(state) : state;
     },
+    copy: copyOf,
     give: (out, state) => {
       if (!isObject(out) || !isObject(state)) return out;
       // Looking takes a fraction of the time that copying does.

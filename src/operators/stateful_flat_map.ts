@@ -44,9 +44,13 @@ class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
       badResult("statefulFlatMap's mapper", "its outs as an iterable that is no string", outs);
     }
     this.#state = typeof state === "object" && state === value ? own.begin(state) : state;
-    // A generator may go on changing what it yielded, whatever becomes of the state.
-    const changing = Array.isArray(outs) ? this.#state : outs;
-    for (const out of outs) emit(own.give(out, changing));
+    if (Array.isArray(outs)) {
+      const kept = this.#state;
+      for (const out of outs) emit(own.give(out, kept));
+    } else {
+      // An iterator may go on changing what it yielded, whatever becomes of the state.
+      for (const out of outs) emit(own.copy(out));
+    }
   }
 
   override isDone(): boolean {

@@ -204,6 +204,19 @@ const CASES = new Map<string, Case>([
     state.at.setTime(state.at.getTime() + n);
     return [state, [state.sums.subarray(0, 2), state.at]];
   }),
+  ["statefulFlatMap with an iterable object that changes what it has yielded", {
+    ttl: true,
+    step: (s, options) =>
+      s.statefulFlatMap("step", () => ({ n: 0 }), (state, { tags }) => [state, {
+        *[Symbol.iterator]() {
+          for (const _tag of tags) {
+            state.n++;
+            yield state;
+          }
+        },
+      }], options),
+    model: (values) => values.flatMap(({ tags }) => tags).map((_, at) => ({ n: at + 1 })),
+  }],
   ["statefulFlatMap with a generator that changes what it has yielded", {
     ttl: true,
     step: (s, options) =>
