@@ -391,7 +391,7 @@ export class Dataflow<out T = never> {
    * The mapper may change the state in place, and give it or a part of it out: an output with an
    * object of the state in it is copied, so it stays what it was. A copy takes time with the size
    * of the output: give out what is needed. Class instances are not copied. The mapper must not
-   * change the value.
+   * change the value. It must copy a part of a value that takes the place of an object as the state.
    *
    * @param build The state of a key that has none yet; a copy of it, should it return one object
    * for all.
@@ -461,7 +461,7 @@ export class Dataflow<out T = never> {
    * Folds the values of each key from `build(key)`, and emits the result when the input ends.
    *
    * @param folder May change the accumulator in place. It must not change values, nor those it has
-   * kept.
+   * kept. It must copy a part of a value that takes the place of an object as the accumulator.
    * @param merger One accumulator out of two of a key, each folded from a part of its values in no
    * certain order. With it, several workers fold the values where they are, and only accumulators
    * change workers: with few keys, that is several times less work. Accumulators must then be of what

@@ -17,7 +17,7 @@ export function foldFinalLogic<V, A>(
   const own = createOwnState();
   const step: Step<V, A> = {
     folder,
-    keep: (acc, value) => own.keep("the folder", acc, value),
+    keep: (acc, value, before) => own.keep("the folder", acc, value, before),
   };
   return (resume, key, _time, resumed) =>
     new FoldFinal(step, resumed ? resume as A : startState(build, key, own));
@@ -35,7 +35,7 @@ export function foldFinalCombiner<V, A>(
   const fold = (acc: A, value: V): A => {
     const folded = folder(acc, value);
     if (typeof folded !== "object" || folded === acc) return folded;
-    return own.keep("the folder", folded, value);
+    return own.keep("the folder", folded, value, acc);
   };
   return {
     start: (key, value) => fold(startState(build, key, own), value as V),
@@ -74,7 +74,7 @@ export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, 
 interface Step<V, A> {
   readonly folder: (acc: A, value: V) => A;
   /** Checks an accumulator that is another object, and keeps it apart from the value that it is for. */
-  readonly keep: (acc: A, value: V) => A;
+  readonly keep: (acc: A, value: V, before: A) => A;
 }
 
 class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
@@ -90,8 +90,9 @@ class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
 
   override onItem(value: V): void {
     const { folder, keep } = this.#step;
-    const acc = folder(this.#acc, value);
-    this.#acc = typeof acc === "object" && acc !== this.#acc ? keep(acc, value) : acc;
+    const before = this.#acc;
+    const acc = folder(before, value);
+    this.#acc = typeof acc === "object" && acc !== before ? keep(acc, value, before) : acc;
   }
 
   override onEnd(emit: Emit<A>): void {

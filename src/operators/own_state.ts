@@ -20,12 +20,15 @@ export interface OwnState {
    */
   begin<S>(state: S): S;
   /**
-   * A state that a user's function (`what`, such as `the folder`) returned for `value`: a copy where
-   * it is the value itself.
+   * A state that a user's function (`what`, such as `the folder`) returned for `value` and the state
+   * `before`. It is a copy where it is the value, or where a key's first object is a part of the
+   * value.
    *
    * @throws {TypeError} If it is a promise.
    */
-  keep<S>(what: string, state: S, value: unknown): S;
+  keep<S>(what: string, state: S, value: unknown, before: unknown): S;
+  /** The same without the check for promises. */
+  apart<S>(state: S, value: unknown, before: unknown): S;
   /** A copy of something that its maker may go on changing. */
   copy<W>(out: W): W;
   /** What to give out while `state` is kept: a copy where it may share an object with the state. */
@@ -37,12 +40,19 @@ export function createOwnState(): OwnState {
   const copyOf = createCopier();
   // No copy of an empty array, the usual case: that is not worth a walk.
   const begin = <S>(state: S): S => isEmptyArray(state) ? [] as S : copyOf(state);
+  const apart = <S>(state: S, value: unknown, before: unknown): S => {
+    if (state as unknown === value) return begin(state);
+    // A search for each new state would cost a function that makes one for each value over a tenth.
+    if (isObject(before) || !isObject(state) || !isObject(value)) return state;
+    return mayHold(value, state) ? begin(state) : state;
+  };
   return {
     begin,
-    keep: (what, state, value) => {
+    keep: (what, state, value, before) => {
       requireSync(what, state);
-      return state as unknown === value ? begin(state) : state;
+      return apart(state, value, before);
     },
+    apart,
     copy: copyOf,
     give: (out, state) => {
       if (!isObject(out) || !isObject(state)) return out;

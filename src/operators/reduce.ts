@@ -41,9 +41,10 @@ class Reduce<V> extends KeyedLogic<V, V, [V]> {
     const { reducer, isComplete, own } = this.#step;
     if (this.#acc === undefined) this.#acc = [own.begin(value)];
     else {
-      const acc = reducer(this.#acc[0], value);
-      const isOther = typeof acc === "object" && acc !== this.#acc[0];
-      this.#acc[0] = isOther ? own.keep("the reducer", acc, value) : acc;
+      const before = this.#acc[0];
+      const acc = reducer(before, value);
+      const isOther = typeof acc === "object" && acc !== before;
+      this.#acc[0] = isOther ? own.keep("the reducer", acc, value, before) : acc;
     }
     const complete = isComplete(this.#acc[0]);
     if (complete === true) {

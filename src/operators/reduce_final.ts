@@ -10,7 +10,7 @@ interface Combine<V> {
   /** The next one. */
   readonly add: (acc: V, value: V) => V;
   /** Checks a next one that is another object, and keeps it apart from the value that it is for. */
-  readonly keep: (acc: V, value: V) => V;
+  readonly keep: (acc: V, value: V, before: V) => V;
 }
 
 /**
@@ -23,7 +23,7 @@ export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogi
   const combine: Combine<V> = {
     begin: own.begin,
     add: reducer,
-    keep: (acc, value) => own.keep("the reducer", acc, value),
+    keep: (acc, value, before) => own.keep("the reducer", acc, value, before),
   };
   return (resume) => new ReduceFinal(combine, resume);
 }
@@ -49,8 +49,9 @@ class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
     const { begin, add, keep } = this.#combine;
     if (this.#acc === undefined) this.#acc = [begin(value)];
     else {
-      const acc = add(this.#acc[0], value);
-      this.#acc[0] = typeof acc === "object" && acc !== this.#acc[0] ? keep(acc, value) : acc;
+      const before = this.#acc[0];
+      const acc = add(before, value);
+      this.#acc[0] = typeof acc === "object" && acc !== before ? keep(acc, value, before) : acc;
     }
   }
 

@@ -43,7 +43,9 @@ class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
     if (typeof outs !== "object" || outs === null || !(Symbol.iterator in outs)) {
       badResult("statefulFlatMap's mapper", "its outs as an iterable that is no string", outs);
     }
-    this.#state = typeof state === "object" && state === value ? own.begin(state) : state;
+    const before = this.#state;
+    const isOther = typeof state === "object" && state !== before;
+    this.#state = isOther ? own.apart(state, value, before) : state;
     if (Array.isArray(outs)) {
       const kept = this.#state;
       for (const out of outs) emit(own.give(out, kept));

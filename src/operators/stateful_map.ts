@@ -53,7 +53,9 @@ class StatefulMap<V, W, S> extends SingleLogic<V, W, S> {
     }
     const state = result[0];
     const out = result[1];
-    this.#state = typeof state === "object" && state === value ? own.begin(state) : state;
+    const before = this.#state;
+    const isOther = typeof state === "object" && state !== before;
+    this.#state = isOther ? own.apart(state, value, before) : state;
     return typeof out === "object" ? own.give(out, this.#state) : out;
   }
 

@@ -72,8 +72,8 @@ function assignToAll<V, A>(
 ): Assign<V, A> {
   const copyOf = createCopier();
   return (windows, value, time, watermark, onAdded) => {
-    const isCopied = fold.keeps !== undefined && isObject(value);
-    let copy: V | undefined; // that no window has kept
+    const isCopied = fold.mayShare !== undefined && isObject(value);
+    let copy: V & object | undefined; // that no window has a part of
     let isLate = true;
     let at = -1;
     for (const span of spansAt(windower, time)) {
@@ -84,21 +84,27 @@ function assignToAll<V, A>(
       if (at === -1 || !isBefore(windows[at - 1].span, span)) at = placeOf(windows, span);
       while (at < windows.length && isBefore(windows[at].span, span)) at++;
       let window = at < windows.length ? windows[at] : undefined;
-      if (window?.span.openAt === openAt && window.span.closeAt === closeAt) {
-        const { acc } = window;
-        if (isCopied && !isScalar(acc)) {
-          window.acc = fold.add(acc, copy ??= copyOf(value), time);
-          if (fold.keeps!(window.acc)) copy = undefined;
-        } else window.acc = fold.add(acc, value, time);
-      } else {
-        const acc = fold.first(isCopied ? copy ??= copyOf(value) : value, time);
-        if (isCopied && fold.keeps!(acc)) copy = undefined;
+      const isOpen = window?.span.openAt === openAt && window.span.closeAt === closeAt;
+      let acc: A;
+      if (isCopied && (isOpen || fold.begin !== undefined)) {
+        const before = isOpen ? window!.acc : fold.begin!();
+        if (isScalar(before)) {
+          // Numbers and the like, most often: then the value needs no copy.
+          acc = fold.add(before, value, time);
+          if (isObject(acc)) acc = copyOf(acc);
+        } else {
+          acc = fold.add(before, copy ??= copyOf(value), time);
+          if (fold.mayShare!(acc, before, copy)) copy = undefined;
+        }
+      } else acc = isOpen ? fold.add(window!.acc, value, time) : fold.first(value, time);
+      if (isOpen) window!.acc = acc;
+      else {
         window = { span, acc };
         if (at === windows.length) windows.push(window);
         else windows.splice(at, 0, window);
       }
       at++;
-      onAdded?.(window);
+      onAdded?.(window!);
     }
     return isLate;
   };

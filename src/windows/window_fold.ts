@@ -21,11 +21,16 @@ export interface WindowFold<V, A, R> {
   /** The accumulator of two windows that become one, the earlier one first. */
   merge(earlier: A, later: A): A;
   /**
-   * Whether a value, or a part of one, may be in the accumulator, where a user's function may
-   * change it. Where this is there, windows that overlap get a value as a copy each. Without it,
-   * values are only read.
+   * The accumulator of a window without values, where there is one: `first` is this and `add`.
+   * Without it, the first accumulator must share nothing with the value where `mayShare` is there.
    */
-  keeps?(acc: A): boolean;
+  begin?(): A;
+  /**
+   * Whether an accumulator, returned for a value and the accumulator `before`, may share an object
+   * with the value, where a user's function may change it. Where this is there, each of the windows
+   * that overlap gets a copy of its own. Without it, values are only read.
+   */
+  mayShare?(acc: A, before: A, value: V & object): boolean;
   /** What comes of the window when it closes. Without it, nothing does. */
   result?(acc: A): R;
   /** Throws where an accumulator in a snapshot cannot be gone on with. Without it, all can. */

@@ -136,6 +136,40 @@ function addOrBegin(acc: Value, value: Value): Value {
   return value.n > acc.n ? value : add(acc, value);
 }
 
+type Tags = string[] | number | null | undefined;
+
+/**
+ * Goes on from a part of the first value, or of the second one where `start` is a number. Each value
+ * but the first adds its tags.
+ */
+function addTags(acc: Tags, { tags }: Value): Tags {
+  if (typeof acc === "number" && acc > 0) return acc - 1;
+  if (typeof acc !== "object" || acc === null) return tags;
+  acc.push(...tags);
+  return acc;
+}
+
+/** Goes on from the tags of the value that has more of them. */
+function addOrBeginTags(acc: string[], { tags }: Value): string[] {
+  if (tags.length > acc.length) return tags;
+  acc.push(...tags);
+  return acc;
+}
+
+/** `foldWindow` over sliding windows, and the same by the plainest way. */
+function foldSliding<A>(name: string, start: A, folder: (acc: A, value: Value) => A): [
+  string,
+  Case,
+] {
+  return [`foldWindow over sliding windows, ${name}`, {
+    step: (s) => s.foldWindow("step", clock, sliding, () => start, folder),
+    model: (values) =>
+      windowsOf(values, 30, 10).map((inside) =>
+        inside.reduce((acc, value) => clone(folder(acc, clone(value))), clone(start))
+      ),
+  }];
+}
+
 /** Sums by tag, of which the first value with the tag is the beginning. */
 function addByTag(sums: Map<string, Value>, value: Value): Map<string, Value> {
   const sum = sums.get(value.tags[0]);
@@ -204,6 +238,16 @@ const CASES = new Map<string, Case>([
     state.at.setTime(state.at.getTime() + n);
     return [state, [state.sums.subarray(0, 2), state.at]];
   }),
+  ...[null, undefined, 0, 2].flatMap((start) =>
+    maps(
+      `from ${start} a part of a value is the state`,
+      (): Tags => start,
+      (acc, value) => {
+        const list = addTags(acc, value)!;
+        return [list, list];
+      },
+    )
+  ),
   ["statefulFlatMap with an iterable object that changes what it has yielded", {
     ttl: true,
     step: (s, options) =>
@@ -298,6 +342,28 @@ const CASES = new Map<string, Case>([
       sums: { n: values.reduce((sum, { n }) => sum + n, 0) },
     }],
   }],
+  ...[null, undefined, 0, 2].map((start): [string, Case] => [
+    `foldFinal from ${start} to a part of a value`,
+    {
+      step: (s) => s.foldFinal("step", (): Tags => start, addTags),
+      model: (values) => [
+        clone(values).reduce<Tags>(
+          (acc, value) => addTags(acc, value),
+          start,
+        ),
+      ],
+    },
+  ]),
+  ["foldFinal from null to a part of a value, with a merger", {
+    step: (s) =>
+      s.foldFinal(
+        "step",
+        (): string[] | null => null,
+        (acc, value) => addTags(acc, value) as string[],
+        (a, b) => [...a!, ...b!],
+      ).mapValue((list) => list!.toSorted()),
+    model: (values) => [values.flatMap(({ tags }) => tags).toSorted()],
+  }],
   ["foldFinal from the first value, with a merger", {
     step: (s) =>
       s.foldFinal(
@@ -327,6 +393,21 @@ const CASES = new Map<string, Case>([
         sums: { n: inside.reduce((sum, { n }) => sum + n, 0) },
       })),
   }],
+  ...[null, undefined, 0, 2].flatMap((start) => [
+    foldSliding<Tags>(`from ${start} to a part of a value`, start, addTags),
+    foldSliding<{ list: string[] } | typeof start>(
+      `from ${start} to an object with a part of a value`,
+      start,
+      (acc, { tags }) => {
+        if (typeof acc === "number" && acc > 0) return acc - 1;
+        if (typeof acc !== "object" || acc === null) return { list: tags };
+        acc.list.push(...tags);
+        return acc;
+      },
+    ),
+  ]),
+  foldSliding("from one part of a value to another", [], addOrBeginTags),
+  foldSliding("with a new object for each value", { n: 0 }, (acc, { n }) => ({ n: acc.n + n })),
   ["foldWindow over sliding windows from the first value", {
     step: (s) =>
       s.foldWindow(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isFlat } from "../../core/value_copy.ts";
+import { isFlat, isObject, mayHold } from "../../core/value_copy.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
 import { type Compare, leadOf } from "../compare.ts";
@@ -11,9 +11,10 @@ import { createOwnState } from "../own_state.ts";
 import { requireSync } from "../results.ts";
 import { requireFunction } from "../user_function.ts";
 
-/** Whether other objects may be in an accumulator. */
-function mayKeep(acc: unknown): boolean {
-  return typeof acc === "object" && acc !== null && !isFlat(acc);
+/** Whether a value that was added to `before` may be in the accumulator, or that in the value. */
+function mayShare(acc: unknown, before: unknown, value: object): boolean {
+  if (!isObject(acc)) return false;
+  return !isFlat(acc) || (acc !== before && mayHold(value, acc));
 }
 
 /** The first value, or a copy of it, is the first accumulator, and the result is the last. */
@@ -25,14 +26,14 @@ export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V
     add: (acc, value) => {
       const reduced = reducer(acc, value);
       if (typeof reduced !== "object" || reduced === acc) return reduced;
-      return own.keep("the reducer", reduced, value);
+      return own.keep("the reducer", reduced, value, acc);
     },
     merge: (earlier, later) => {
       const reduced = reducer(earlier, later);
       requireSync("the reducer", reduced);
       return reduced;
     },
-    keeps: mayKeep,
+    mayShare,
     result: (acc) => acc,
   };
 }
@@ -57,17 +58,19 @@ export function customFold<V, A>(
   const add = (acc: A, value: V): A => {
     const folded = folder(acc, value);
     if (typeof folded !== "object" || folded === acc) return folded;
-    return own.keep("the folder", folded, value);
+    return own.keep("the folder", folded, value, acc);
   };
+  const begin = () => own.begin(build());
   return {
-    first: (value) => add(own.begin(build()), value),
+    begin,
+    first: (value) => add(begin(), value),
     add,
     merge: (earlier, later) => {
       const merged = merger!(earlier, later);
       requireSync("the merger", merged);
       return merged;
     },
-    keeps: mayKeep,
+    mayShare,
     result: (acc) => acc,
   };
 }
