@@ -1,6 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { crc32c } from "../../../src/connectors/kafka/crc32c.ts";
 import { FetchedBatches } from "../../../src/connectors/kafka/fetched_batches.ts";
+import { storedBytes } from "../../support/fetched.ts";
 import { fetched, recordAt } from "../../support/scripted_kafka.ts";
 
 const MIB = 1 << 20;
@@ -26,8 +28,6 @@ Deno.test("what comes before a damaged batch can be read, and that one is damage
   flipped[70] ^= 1;
   const others = {
     "a flipped bit": flipped,
-    "an offset again": recordAt(3),
-    "an offset that goes back": recordAt(1),
     "a negative length": withLength(recordAt(5), -12),
     "a length of nothing": withLength(recordAt(5), 0),
     "a length below that of a header": withLength(recordAt(5), 48),
@@ -42,10 +42,88 @@ Deno.test("batches that end before what was asked for are damage: it would be as
   assertThrows(
     () => offsetsOf([recordAt(3)], { from: 4 }),
     Error,
-    "the batch at offset 4 is damaged: what came for it begins at offset 3",
+    "the batch at offset 4 is damaged: what came for it ends at offset 3",
   );
+  assertThrows(() => offsetsOf([recordAt(3), recordAt(4)], { from: 4 }), Error, "damaged");
   assertThrows(() => offsetsOf([recordAt(-5)]), Error, "damaged");
 });
+
+/** A batch of ten records whose header says that it begins elsewhere; the checksum does not cover that. */
+const tenAt = (base: number, lastDelta = 9): Buffer => {
+  const records = Array.from({ length: 10 }, (_, i) => ({
+    key: null,
+    value: Buffer.from(`${i}`),
+    headers: [],
+    timestamp: 1_700_000_000_000,
+  }));
+  const batch = storedBytes(BigInt(base), records);
+  batch.writeInt32BE(lastDelta, 23);
+  batch.writeUInt32BE(crc32c(batch, 21), 17);
+  return batch;
+};
+
+for (
+  const { what, batches, before, error } of [
+    ...[-25, -10, -5, -1].map((by) => ({
+      what: `the third begins ${-by} too early`,
+      batches: [0, 10, 20 + by, 30, 40].map((at) => tenAt(at)),
+      before: [0],
+      error: `the batch at offset 10 is damaged: it ends at offset 19, but the batch behind it ` +
+        `begins at offset ${20 + by},`,
+    })),
+    ...[1, 5, 10, 15, 1000].map((by) => ({
+      what: `the third begins ${by} too late`,
+      batches: [0, 10, 20 + by, 30, 40].map((at) => tenAt(at)),
+      before: [0, 10],
+      error: `the batch at offset ${20 + by} is damaged: it ends at offset ${29 + by}, but the ` +
+        "batch behind it begins at offset 30,",
+    })),
+    ...[1, 5].map((by) => ({
+      what: `the third says that it goes ${by} further`,
+      batches: [tenAt(0), tenAt(10), tenAt(20, 9 + by), tenAt(30)],
+      before: [0, 10],
+      error: `the batch at offset 20 is damaged: it ends at offset ${29 + by}, but the batch ` +
+        "behind it begins at offset 30,",
+    })),
+    {
+      what: "a batch comes twice",
+      batches: [tenAt(0), tenAt(0), tenAt(10)],
+      before: [],
+      error: "the batch at offset 0 is damaged",
+    },
+    {
+      what: "the first begins too late",
+      batches: [tenAt(5), tenAt(10)],
+      before: [],
+      error: "the batch at offset 5 is damaged",
+    },
+    {
+      what: "the one behind the overlap is cut off",
+      batches: [tenAt(0), tenAt(15), tenAt(20).subarray(0, 30)],
+      before: [0],
+      error: "the batch at offset 15 is damaged",
+    },
+  ]
+) {
+  Deno.test(`batches that overlap are damage, and neither is read: ${what}`, () => {
+    const fetchedBatches = new FetchedBatches(true);
+    const asked = { fetched: 0, maxBytes: MIB };
+    const read = (each: Buffer[]) =>
+      fetchedBatches.of(fetched({ highWatermark: 2_000, records: Buffer.concat(each) }), asked);
+    if (before.length > 0) {
+      const certain = read(batches);
+      assertEquals(certain.map(({ baseOffset }) => baseOffset), before);
+      asked.fetched = certain.at(-1)!.lastOffset + 1;
+    }
+    assertThrows(() => read(batches.slice(before.length)), Error, error);
+    // The broker may send just one of them the next time.
+    assertThrows(
+      () => read(batches.slice(before.length).slice(0, before.length > 0 ? 1 : 2)),
+      Error,
+      error,
+    );
+  });
+}
 
 Deno.test("a batch beyond the high watermark is asked for again, and damage where that stays", () => {
   const asked = { fetched: 3, maxBytes: MIB };
