@@ -6,6 +6,7 @@
 import type { Epoch } from "../core/ids.ts";
 import type { Chain } from "./chain.ts";
 import type { Activity, Control, Outgoing } from "./channel.ts";
+import { Expansion } from "./expansion.ts";
 import type { Pace } from "./pace.ts";
 
 /** What {@linkcode Outlet.pump} found. */
@@ -16,9 +17,6 @@ export type OutletState =
   | "worked"
   /** A channel is full. */
   | "blocked";
-
-/** Where more comes of items than they are, about this goes into a batch: larger ones are slower. */
-const MANY_OUTS = 2048;
 
 /** Runs batches through a stage's loop and into its channels, as far as those have room. */
 export class Outlet {
@@ -33,7 +31,7 @@ export class Outlet {
   #epoch: Epoch = 0;
   #idle = false; // whether there is nothing to read, as it was told last
   #filledRoom = false; // whether the last items were all that there was room for
-  #outsOfOne = 1; // that an item has become of late, rather too many; 1 where fewer
+  readonly #expansion = new Expansion(); // in the loop
   #someIdle = false; // whether one of the channels may have been told so, and nothing else since
 
   /**
@@ -61,10 +59,7 @@ export class Outlet {
    * than the pace. All that are sent belong to the epoch, so its end waits for what becomes of them.
    */
   get room(): number {
-    const { items } = this.#pace;
-    const outs = this.#roomForOuts();
-    const each = this.#outsOfOne;
-    return Math.min(items, each === 1 ? outs : Math.ceil(Math.min(outs, MANY_OUTS) / each));
+    return Math.min(this.#pace.items, this.#expansion.itemsFor(this.#roomForOuts()));
   }
 
   #roomForOuts(): number {
@@ -164,7 +159,7 @@ export class Outlet {
       this.#from = 0;
     }
     // Channels count what comes for them, of as many items as there was room for.
-    const offered = Math.ceil(Math.max(worked, through) * this.#outsOfOne);
+    const offered = Math.ceil(Math.max(worked, through) * this.#expansion.each);
     let outs = worked;
     for (let port = 0; port < this.#channels.length; port++) {
       const items = this.#outs[port];
@@ -172,6 +167,6 @@ export class Outlet {
       this.#channels[port].offered(offered);
       if (items.length > 0) this.#channels[port].push(items);
     }
-    this.#outsOfOne = Math.max(outs / worked, this.#outsOfOne * 0.875, 1);
+    this.#expansion.became(worked, outs);
   }
 }

@@ -3,6 +3,7 @@ import { ItemError } from "../../core/errors.ts";
 import type { Positions } from "../../graph/contracts.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
+import { Expansion } from "../expansion.ts";
 import { createKeyedState, type KeyedState } from "../keyed_state.ts";
 import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
@@ -22,6 +23,7 @@ export class StatefulTask implements Task {
   readonly #host: TaskHost;
   readonly #isQuiet: boolean;
   readonly #quiet = new QuietTime();
+  readonly #expansion = new Expansion(); // from values to pairs; the outlet has that of its loop
   readonly #scope: StepScope;
   #idle = false; // whether nothing comes of the inputs
   #toldIdle = false;
@@ -85,7 +87,7 @@ export class StatefulTask implements Task {
     // In turns: a key that wants to be notified for ever must not hold up the items, nor they it.
     this.#notifyNext = !this.#notifyNext;
     if (this.#notifyNext && this.#notify()) return true;
-    const { room } = this.#outlet;
+    const room = this.#expansion.itemsFor(this.#outlet.room);
     const message = this.#input.take(room);
     this.#starved = message === undefined;
     if (message === undefined) return this.#nothing();
@@ -213,7 +215,8 @@ export class StatefulTask implements Task {
   #send(values = 0): boolean {
     const pairs = this.#state.take();
     if (pairs.length > 0) this.#toldIdle = false;
-    this.#outlet.emit(pairs, this.#epoch, values);
+    this.#outlet.emit(pairs, this.#epoch, Math.ceil(values * this.#expansion.each));
+    if (values > 0) this.#expansion.became(values, pairs.length);
     return pairs.length > 0;
   }
 

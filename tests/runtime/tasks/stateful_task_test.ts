@@ -351,3 +351,23 @@ Deno.test("a stateful step is given more values at once while it works them off 
   }
   assert(given > 10_000, `${given} values in 60 rounds`);
 });
+
+Deno.test("StatefulTask takes no more values than fill its room with what it emits for them", () => {
+  const [input, output] = [roomyChannel(), new Channel({ items: 150, first: 150 })];
+  const node = {
+    ...SILENT,
+    begin: (): BuildLogic<number, number, null> => () => ({
+      onItem: (n, emit) => {
+        for (let out = 0; out < 100; out++) emit(n);
+      },
+      snapshot,
+    }),
+  };
+  const task = new StatefulTask("many", node as never, input, plainOutlet(output), taskHost(), 0);
+  input.push([["key", 0]]);
+  assertEquals([task.run(), drain(output).flat().length], [true, 100]);
+  input.push(Array.from({ length: 50 }, (_, n) => ["key", n]));
+  for (let n = 0; n < 3; n++) task.run();
+  assertEquals(drain(output).flat().length, 100);
+  assertEquals((drain(input)[0] as unknown[]).length, 49);
+});
