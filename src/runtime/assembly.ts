@@ -9,7 +9,7 @@ import { preview } from "../core/preview.ts";
 import type { InputReader, OutputWriter } from "../graph/contracts.ts";
 import type { CaptureNode, ExchangeNode, InputNode, StatefulNode } from "../graph/nodes.ts";
 import { type Chain, compileChain, isPassThrough } from "./chain.ts";
-import { Channel, CHANNEL_BYTES, type Incoming, type Outgoing } from "./channel.ts";
+import { Channel, CHANNEL_BYTES, CHANNEL_ITEMS, type Incoming, type Outgoing } from "./channel.ts";
 import type { FlowCounter } from "./counts.ts";
 import { Combining } from "./exchange/combining.ts";
 import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
@@ -35,6 +35,15 @@ import type { Task, TaskHost } from "./tasks/task.ts";
 
 /** All channels of a worker hold this many bytes together. As many may be on their way to others. */
 const WAITING_BYTES = 64 << 20;
+
+/**
+ * The most that waits before a `mapAsync`, as a multiple of its `concurrency`. It is enough for calls
+ * that are fast, and soon worked off where calls begin to take long.
+ */
+const WAITING_CALLS = 8;
+
+/** The same behind a step that may drop items: in smaller batches, dropping takes twice the time. */
+const WAITING_BEHIND_DROPS = 64;
 
 /** What the tasks of a worker are made of. */
 export interface Parts {
@@ -143,7 +152,7 @@ class Assembly {
   #outlet(stage: StagePlan): Outlet {
     const { counter, host } = this.#parts;
     const ports = stage.ports.map((port) =>
-      port.kind === "exchange" ? this.#router(port) : this.#channel(port)
+      port.kind === "exchange" ? this.#router(port) : this.#channel(port, stage)
     );
     const fused = new Map<StepId, KeyTable>();
     return new Outlet(this.#chain(stage, fused), ports, host.pace, {
@@ -154,16 +163,32 @@ class Assembly {
     });
   }
 
-  #channel(port: PortNode): Outgoing {
-    const channel = this.#newChannel();
+  #channel(port: PortNode, stage: StagePlan): Outgoing {
+    const channel = this.#newChannel(this.#mostItems(port, stage));
     if (port.kind === "capture") this.#sinkInputs.set(port, channel);
     else this.#inputs.set(port, [...this.#inputs.get(port) ?? [], channel]);
     return channel;
   }
 
-  #newChannel(): Channel {
+  #newChannel(items = CHANNEL_ITEMS): Channel {
     const { pace } = this.#parts.host;
-    return new Channel({ bytes: this.#channelBytes, now: () => pace.now });
+    return new Channel({ items, bytes: this.#channelBytes, now: () => pace.now });
+  }
+
+  /** The most items of a stage that wait for a task, however fast that has been. */
+  #mostItems(port: PortNode, stage: StagePlan): number {
+    const { plan } = this.#parts;
+    if (port.kind === "merge") {
+      const merging = plan.stages.find(({ head }) => head === port)!;
+      const most = merging.ports.map((next) => this.#mostItems(next, merging));
+      return most.length === 0 ? CHANNEL_ITEMS : Math.max(...most);
+    }
+    if (port.kind !== "async") return CHANNEL_ITEMS;
+    const drops = [...plan.stageOf].some(([node, head]) =>
+      head === stage.head && node.kind === "chain" && node.op.changesCount
+    );
+    const calls = drops ? WAITING_BEHIND_DROPS : WAITING_CALLS;
+    return Math.min(CHANNEL_ITEMS, port.concurrency * calls);
   }
 
   /** The channels of an exchange: out to all workers, and in from all. */

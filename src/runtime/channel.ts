@@ -76,8 +76,10 @@ export interface Incoming {
 /** The bytes that a channel holds at most, as far as they are known. */
 export const CHANNEL_BYTES = 8 << 20;
 
-/** What a channel holds at most, however fast it is emptied. */
-const MOST: QueueBoundOptions = { items: 8192, bytes: CHANNEL_BYTES, now: () => 0 };
+/** The items that a channel holds at most, however fast it is emptied. */
+export const CHANNEL_ITEMS = 8192;
+
+const MOST: QueueBoundOptions = { items: CHANNEL_ITEMS, bytes: CHANNEL_BYTES, now: () => 0 };
 
 /** A queue within a worker that says how much room it has. */
 export class Channel implements Outgoing, Incoming {

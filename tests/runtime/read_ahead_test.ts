@@ -104,3 +104,33 @@ for (const [name, build] of Object.entries(flows)) {
     });
   }
 }
+
+Deno.test("mapAsync has a few times its concurrency before it when fast calls begin to take long", async () => {
+  for (const concurrency of [1, 16]) {
+    const fast = 40_000; // calls that take ten microseconds each
+    const inputs = fast + 20 * concurrency;
+    let read = 0;
+    let done = 0;
+    let most = 0;
+    const numbers = new ManualInputConfig<number>(function* () {
+      while (read < inputs) yield [null, read++];
+    });
+    const flow = new Dataflow("slows_down").input("in", numbers)
+      .mapAsync(async (n) => {
+        if (n >= fast) await turn();
+        done++;
+        if (n >= fast) most = Math.max(most, read - done);
+        return n;
+      }, { concurrency })
+      .capture(new RecordingOutput());
+    const original = performance.now;
+    performance.now = () => Math.min(done, fast) / 100;
+    try {
+      await runWorkers(flow, 1);
+    } finally {
+      performance.now = original;
+    }
+    assertEquals(done, inputs);
+    assert(most <= 10 * concurrency, `${most} items waited, of which ${concurrency} are called`);
+  }
+});
