@@ -119,6 +119,7 @@ function sessionsOf(values: readonly Value[], gap: number): Value[][] {
 const clock = new EventClockConfig<Value>({ getTime: ({ time }) => time, wait: 1e6 });
 const tumbling = new TumblingWindowConfig({ length: 30 });
 const sliding = new SlidingWindowConfig({ length: 30, offset: 10 });
+const long = new SlidingWindowConfig({ length: 150, offset: 50 });
 const sessions = new SessionWindowConfig({ gap: 25 });
 
 /** Adds to the first value in place. */
@@ -162,9 +163,9 @@ function foldSliding<A>(name: string, start: A, folder: (acc: A, value: Value) =
   Case,
 ] {
   return [`foldWindow over sliding windows, ${name}`, {
-    step: (s) => s.foldWindow("step", clock, sliding, () => start, folder),
+    step: (s) => s.foldWindow("step", clock, long, () => start, folder),
     model: (values) =>
-      windowsOf(values, 30, 10).map((inside) =>
+      windowsOf(values, 150, 50).map((inside) =>
         inside.reduce((acc, value) => clone(folder(acc, clone(value))), clone(start))
       ),
   }];
