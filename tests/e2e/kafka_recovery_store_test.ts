@@ -336,7 +336,7 @@ Deno.test("only the connection to a store on Kafka has a limit of time, not what
   KafkaConnection.prototype.open = async function (ask, options) {
     opening++;
     try {
-      return await open.call(this, ask, options) as Awaited<ReturnType<typeof ask>>;
+      return await Reflect.apply(open, this, [ask, options]);
     } finally {
       opening--;
     }

@@ -12,10 +12,12 @@ import {
 import { countWhile, errorsIn } from "../faults/counting.ts";
 import { moveLeaders } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
+import { eventually } from "../support/eventually.ts";
 import { produce } from "../support/kafka.ts";
 import { KafkaCluster } from "../support/kafka_cluster.ts";
 import { asText, follow } from "../support/kafka_reading.ts";
 import { Random } from "../support/random.ts";
+import { recordingLog } from "../support/recording_log.ts";
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
 
@@ -86,14 +88,24 @@ Deno.test("Kafka with two brokers, to which things happen", async (t) => {
       };
       await write([{ value: "0", partition: 0 }, { value: "1", partition: 1 }]);
       await cluster.kill(0);
-      await using flow = follow(new KafkaInputConfig({ brokers, topic, tail: true }));
+      const { log, warnings } = recordingLog();
+      const input = () => new KafkaInputConfig({ brokers, topic, tail: true });
+      await using flow = follow(input(), { log });
+      const stopped = recordingLog();
+      await using other = follow(input(), { log: stopped.log });
       await flow.until(1);
+      await other.until(1);
+      await other[Symbol.asyncDispose](); // it stops
+      assertEquals(stopped.warnings, ["waiting for broker"]);
       await write([{ value: "2", partition: 1 }]);
       await flow.until(2);
       assertEquals(valuesOf(flow.items), ["1", "2"]);
+      assertEquals(warnings, ["waiting for broker"]);
       await cluster.start(0);
       await flow.until(3);
       assertEquals(valuesOf(flow.items), ["1", "2", "0"]);
+      await eventually(() => warnings.length > 1, "it said that the broker is back");
+      assertEquals(warnings, ["waiting for broker", "broker is back"]);
     },
   );
 

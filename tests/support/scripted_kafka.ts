@@ -167,6 +167,7 @@ export class ScriptedKafka implements AsyncDisposable {
       dropBroker: () => {},
       backoff: () => ({
         over: () => {},
+        giveUp: () => {},
         pause: () => this.#pause(),
         answerTo: <R>(request: Promise<R>) => request,
       }),

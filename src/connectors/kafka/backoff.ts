@@ -55,7 +55,7 @@ export class Outage {
     if (isNew) this.#begin(error, what);
   }
 
-  /** One of them waits no longer. */
+  /** What one of them waited for is back. */
   delete(failing: Backoff): void {
     const what = this.#failing.get(failing);
     if (what === undefined) return;
@@ -66,6 +66,11 @@ export class Outage {
   #waits(what: WaitedFor): boolean {
     for (const each of this.#failing.values()) if (each === what) return true;
     return false;
+  }
+
+  /** One of them waits no longer, although what it waited for may still be away: `end` is not called. */
+  forget(failing: Backoff): void {
+    this.#failing.delete(failing);
   }
 }
 
@@ -91,10 +96,16 @@ export class Backoff {
     this.#outage = outage;
   }
 
-  /** A try has gone well, or none will follow. */
+  /** A try has gone well, or the work has gone elsewhere. */
   over(): void {
     this.#failures = 0;
     this.#outage.delete(this);
+  }
+
+  /** No try will follow, as at a stop: that does not bring back what was waited for. */
+  giveUp(): void {
+    this.#failures = 0;
+    this.#outage.forget(this);
   }
 
   /**

@@ -123,7 +123,8 @@ export class BrokerRounds {
         ]);
       }
     }
-    this.#backoff.over();
+    if (this.#host.isClosed) this.#backoff.giveUp();
+    else this.#backoff.over(); // others fetch the partitions now, or the keeper waits for them
   }
 
   /** Resolves with the round; when it takes longer than a broker may wait, nobody knows what is there. */

@@ -177,13 +177,16 @@ export class KafkaConnection {
    * @param options.limitMs The limit, in milliseconds.
    * @param options.missingMs How long brokers may say that a topic is not there before that is an error,
    * in milliseconds. Meanwhile they are asked in turns.
+   * @param options.isWhole Whether the answer leaves nothing to wait for. Where it returns false, the log
+   * does not say that the broker is back before {@linkcode succeeded} is called.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
   async open<R>(
     ask: () => Promise<R>,
-    { limitMs = FIRST_CONNECTION_MS, missingMs = MISSING_TOPIC_MS }: {
+    { limitMs = FIRST_CONNECTION_MS, missingMs = MISSING_TOPIC_MS, isWhole = () => true }: {
       readonly limitMs?: number;
       readonly missingMs?: number;
+      readonly isWhole?: (answer: R) => boolean;
     } = {},
   ): Promise<R> {
     const deadline = performance.now() + limitMs;
@@ -197,7 +200,8 @@ export class KafkaConnection {
           signal: this.#signal,
           cut: () => cut,
         });
-        this.succeeded(); // an output may have nothing to send for long, and would go on waiting
+        // An output may have nothing to send for long, and would go on waiting.
+        if (isWhole(answer)) this.succeeded();
         return answer;
       } catch (error) {
         const silent = this.#pool.unanswered;

@@ -191,13 +191,14 @@ export class PartitionKeeper {
       if (this.#isOver) break;
       if (trouble === undefined) {
         this.#backoff.over();
+        this.#connection.succeeded(); // the start may have left partitions to wait for
         await this.#due();
         continue;
       }
       this.#watch.doubt(); // what is wrong may be over by then
       await this.#backoff.pause(trouble, Infinity, this.#stop.signal);
     }
-    this.#backoff.over();
+    this.#backoff.giveUp();
   }
 
   /** Throws what ends the run; returns where another try may do better. */

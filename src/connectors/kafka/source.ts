@@ -92,7 +92,7 @@ async function begin(
       if (!isPart || isFatal(error) || performance.now() - begun < WHOLE_MS) throw error;
     }
     return { mine, located, replaced: await replacedSince(resume, settings, watch, connection) };
-  });
+  }, { isWhole: ({ located }) => located.failed.size === 0 });
   for (const topic of replaced) allowReplaced(topic, settings, at.log);
   const others = new Set(replaced.map(({ topic }) => topic));
   const origins = new Map(mine.map((each): [string, Origin] => [positionName(each), {

@@ -66,3 +66,23 @@ Deno.test("a topic that brokers do not have is waited for by its own name, after
     "topic is back",
   ]);
 });
+
+/** Two that have waited for a broker for more than a moment. */
+function waiting() {
+  const { said, outage, backoff } = noted();
+  const both = [backoff(), backoff()];
+  for (const each of both) outage.add(each, new Error("away"));
+  return { said, outage, both };
+}
+
+Deno.test("what is given up is not said to be back, before others succeed or after that", () => {
+  for (const ends of [["giveUp", "giveUp"], ["over", "giveUp"]] as const) {
+    const { said, outage, both } = waiting();
+    ends.forEach((end, i) => both[i][end]());
+    assertEquals([said, outage.waitingFor], [["waiting for broker: away"], null]);
+  }
+  const { said, both: [one, other] } = waiting();
+  one.giveUp();
+  other.over();
+  assertEquals(said, ["waiting for broker: away", "broker is back"]);
+});

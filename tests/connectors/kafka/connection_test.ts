@@ -127,6 +127,35 @@ Deno.test("a topic that no broker knows for a second is refused, and not asked f
   });
 });
 
+Deno.test("a start that leaves something to wait for does not say that the broker is back", async () => {
+  await withClock(async (clock) => {
+    for (const isWhole of [true, false]) {
+      await using broker = new FakeBroker();
+      const place = testPlace();
+      const settings = readInputProperties({ "retry.backoff.ms": 1 });
+      const connection = new KafkaConnection(broker.brokers, [FAKE_TOPIC], settings, place);
+      try {
+        let asked = 0;
+        const ask = () => {
+          clock.ms += 1_000;
+          return ++asked < 3 ? Promise.reject(new Error("away")) : Promise.resolve("some");
+        };
+        assertEquals(await connection.open(ask, { isWhole: () => isWhole }), "some");
+        const waiting = "warn: waiting for broker";
+        const back = "warn: broker is back";
+        const warnings = () => place.logged.filter((line) => line.startsWith("warn"));
+        assertEquals(warnings(), isWhole ? [waiting, back] : [waiting]);
+        assertEquals(connection.waitingFor, isWhole ? null : "broker");
+        connection.succeeded();
+        connection.succeeded();
+        assertEquals(warnings(), [waiting, back]);
+      } finally {
+        await connection.close();
+      }
+    }
+  });
+});
+
 Deno.test("a topic of which one broker does not learn is found with another", async () => {
   let cluster: FakeBroker[] = [];
   const ports = () => cluster.map(({ port }) => port);

@@ -101,3 +101,10 @@ Deno.test("records that compaction has left have gaps between their offsets", ()
   });
   assertEquals([readAll(batch), batch.lastOffset], [[7, 11, 12], 16]);
 });
+
+Deno.test("a header's name that is not UTF-8 is read with U+FFFD in it, and its value as it is", () => {
+  const [name, value] = [Buffer.from([0x61, 0xff, 0x62]), Buffer.from([0xff])];
+  const [batch] = readBatches(storedBytes(0n, [record("a", [[name, value]])]), false);
+  const { headers } = new RecordCursor(batch, batch.records, true).read();
+  assertEquals(headers.map(([name, value]) => [name, [...value!]]), [["a\uFFFDb", [0xff]]]);
+});
