@@ -29,10 +29,11 @@ export async function loadFlow(
   const name = exportName ?? "default";
   if (!Object.hasOwn(module, name)) throw new UsageError(missing(moduleUrl, exportName, module));
   let flow = module[name];
-  if (typeof flow === "function") flow = await flow(args);
+  const isCalled = typeof flow === "function" && !isClass(flow);
+  if (isCalled) flow = await (flow as (args: readonly string[]) => unknown)(args);
   if (positionOf(flow) === null) {
-    const what = typeof module[name] === "function" ? `what ${name}() returned` : `export ${name}`;
-    const cure = flow === undefined && typeof module[name] === "function"
+    const what = isCalled ? `what ${name}() returned` : `export ${name}`;
+    const cure = flow === undefined && isCalled
       ? ": does it return the flow?"
       : name === "default" && Object.keys(module).length === 1
       ? ": export the flow instead"
@@ -40,6 +41,11 @@ export async function loadFlow(
     throw new UsageError(`${what} is not a Dataflow but ${preview(flow)}${cure}`);
   }
   return graphOf(flow);
+}
+
+/** A class cannot be called. Its `prototype` cannot be replaced, which that of a function can be. */
+function isClass(value: object): boolean {
+  return Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
 }
 
 async function importModule(moduleUrl: string): Promise<Record<string, unknown>> {

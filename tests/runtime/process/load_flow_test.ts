@@ -46,6 +46,23 @@ Deno.test("loadFlow() shows an export that is no flow on one line", async () => 
   );
 });
 
+Deno.test("loadFlow() shows a class as an export that is not a flow, and does not call it", async () => {
+  const cure = "(it exports Circle, Counts, square)";
+  assertEquals(
+    await refusal("classes.ts", "Circle"),
+    `export Circle is not a Dataflow but [class Circle] ${cure}`,
+  );
+  assertEquals(
+    await refusal("classes.ts", "Counts"),
+    `export Counts is not a Dataflow but [Function: Map] ${cure}`,
+  );
+  // A function that `new` takes too is called.
+  assertEquals(
+    await refusal("classes.ts", "square"),
+    `what square() returned is not a Dataflow but 4 ${cure}`,
+  );
+});
+
 Deno.test("loadFlow() checks the flow", async () => {
   const load = () => loadFlow(flowUrl("incomplete.ts"), "withoutOutput", []);
   await assertRejects(load, FlowDefinitionError, `flow "half" has no output`);
