@@ -9,6 +9,7 @@ import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
+import { refusePermissionSets } from "../runtime/process/worker_flags.ts";
 import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
 import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
@@ -361,7 +362,9 @@ function parseFlags(given: Given | undefined): readonly string[] | undefined {
         `${stray ?? "none"}`,
     );
   }
-  return flags.map((flag) => flag.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+  const unquoted = flags.map((flag) => flag.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+  refusePermissionSets(unquoted, given.from); // here, as nothing has been dropped yet
+  return unquoted;
 }
 
 function parseRecovery(
@@ -374,6 +377,9 @@ function parseRecovery(
 ): RecoveryCommand | null {
   const [change] = [...stepChanges.renames, ...stepChanges.drops];
   if (given !== undefined) {
+    if (given.value === "") {
+      throw new UsageError(`${given.from} must be a path or kafka://HOST:PORT/PREFIX; got ""`);
+    }
     const changes = change === undefined ? {} : { stepChanges: parseStepChanges(stepChanges) };
     return { path: given.value, fromScratch, yes, ...changes };
   }
@@ -388,7 +394,7 @@ function parseRecovery(
 
 function parseState(given: readonly string[]): Command {
   const [path, step = null, key = null] = given;
-  if (path === undefined || given.length > 3) {
+  if (path === undefined || path === "" || given.length > 3) {
     throw new UsageError("state needs the path of a recovery store, and takes a step and a key");
   }
   return { kind: "state", path, step, key };

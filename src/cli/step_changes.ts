@@ -39,6 +39,9 @@ export function parseStepChanges(
     }
     renameSteps[old] = next;
   }
+  for (const { value, from } of drops) {
+    if (value === "") throw new UsageError(`${from} must be the name of a step; got ""`);
+  }
   const changes = { renameSteps, dropSteps: drops.map(({ value }) => value) };
   try {
     stepChangesOf(changes);

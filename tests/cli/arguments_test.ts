@@ -191,6 +191,7 @@ Deno.test("parseCommand() takes what to show of a store", () => {
     key: "7",
   });
   assertThrows(() => parse(["state"]), UsageError, "state needs the path of a recovery store");
+  assertThrows(() => parse(["state", ""]), UsageError, "state needs the path of a recovery store");
   assertThrows(() => parse(["state", "a", "b", "c", "d"]), UsageError, "state needs the path");
   for (const option of ["--yes", "--workers=2", "--drop-step=a"]) {
     const name = option.replace(/=.*/, "");
@@ -258,10 +259,39 @@ Deno.test("parseCommand() names the option or variable that a bad value came fro
     ],
     [["--log-level=INFO"], {}, `--log-level must be debug or info or warn or error; got "INFO"`],
     [[], { MILLRACE_LOG_FORMAT: "" }, `MILLRACE_LOG_FORMAT must be text or json; got ""`],
+    [
+      [],
+      { MILLRACE_RECOVERY: "" },
+      `MILLRACE_RECOVERY must be a path or kafka://HOST:PORT/PREFIX; got ""`,
+    ],
   ];
   for (const [args, env, message] of cases) {
     const error = assertThrows(() => parse(["flow.ts", ...args], env), UsageError) as UsageError;
     assertEquals(error.message, message);
+  }
+});
+
+Deno.test("parseCommand() refuses every empty variable, and names it", () => {
+  for (const { name } of OPTIONS) {
+    const variable = envName(name);
+    const given = () => parse(["flow.ts"], { MILLRACE_RECOVERY: "s.db", [variable]: "" });
+    assertStringIncludes(assertThrows(given, UsageError).message, variable);
+  }
+});
+
+Deno.test("parseCommand() refuses permission sets as the workers' flags, quoted too", () => {
+  for (const set of ["-P", "-P=kafka", "--permission-set", "'--permission-set=my set'"]) {
+    const plain = set.replaceAll("'", "");
+    for (
+      const [from, given] of [
+        ["--worker-flags", () => parse(["flow.ts", `--worker-flags=--quiet ${set}`])],
+        ["MILLRACE_WORKER_FLAGS", () => parse(["flow.ts"], { MILLRACE_WORKER_FLAGS: set })],
+      ] as const
+    ) {
+      const { message } = assertThrows(given, UsageError);
+      assertStringIncludes(message, `${from} cannot take ${plain}: `);
+      assertStringIncludes(message, 'give the permissions as flags, such as "--allow-net=');
+    }
   }
 });
 

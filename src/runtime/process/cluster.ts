@@ -17,7 +17,7 @@ import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import type { RunStatus } from "./run_status.ts";
 import type { OutputTaps } from "./spawn.ts";
-import { permissionFlags } from "./worker_flags.ts";
+import { permissionFlags, refusePermissionSets } from "./worker_flags.ts";
 
 export type { ClusterResult };
 
@@ -56,8 +56,8 @@ export interface ClusterOptions extends StepChangeOptions, StopOptions {
   readonly restarts?: number;
   /**
    * Deno's flags for the workers, instead of `-A`: permissions such as `--allow-net=kafka:9092`, or
-   * `--v8-flags=--max-old-space-size=4096`. What a worker itself needs is added: see
-   * docs/security.md.
+   * `--v8-flags=--max-old-space-size=4096`, but not a permission set of `deno.json`. What a worker
+   * itself needs is added: see docs/security.md.
    */
   readonly workerFlags?: readonly string[];
   /**
@@ -127,7 +127,8 @@ const LASTING_MS = 60_000;
  * @throws {StepError} If a step fails.
  * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a later
  * run go on.
- * @throws {UsageError} If the module has no such export, or it is no flow.
+ * @throws {UsageError} If the module has no such export, or it is no flow; if `workerFlags` names a
+ * permission set of `deno.json`.
  * @throws {RangeError} If `workers` or `restarts` is no number of them, the epoch interval is negative,
  * or `stopTimeout` is not more than zero.
  * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
@@ -154,6 +155,7 @@ export async function spawnCluster(
   const { signal, killSignal, restarts = 0, log = silentLog } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
   requireInteger("restarts", restarts, 0, Number.MAX_SAFE_INTEGER);
+  refusePermissionSets(options.workerFlags ?? [], "workerFlags");
   const { href } = new URL(moduleUrl);
   const flow = flowName(href, options.exportName ?? null);
   const facts = spawnFacts();

@@ -53,6 +53,22 @@ export function permissionFlags(given: readonly string[] | null, run: RunFacts):
   return has("--no-prompt") ? flags : [...flags, "--no-prompt"];
 }
 
+/**
+ * Refuses flags that name a permission set of `deno.json`: Deno takes a list such as `--allow-net=…` in
+ * the place of the set's own, and a worker needs some lists.
+ *
+ * @param from Where the flags were given.
+ * @throws {UsageError} If there is one. Names the cure.
+ */
+export function refusePermissionSets(flags: readonly string[], from: string): void {
+  const set = flags.flatMap(separate).find((flag) => /^(-P|--permission-set)(=|$)/.test(flag));
+  if (set === undefined) return;
+  throw new UsageError(
+    `${from} cannot take ${set}: what every worker needs would replace parts of that permission ` +
+      `set; give the permissions as flags, such as "--allow-net=localhost:9092 --allow-env=HOME"`,
+  );
+}
+
 /** Short flags may be written in one, as in `-RW`; only the last one can have values. */
 function separate(flag: string): string[] {
   const short = /^-([A-Za-z]+)(=.*)?$/s.exec(flag);

@@ -1,7 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../../src/core/errors.ts";
-import { permissionFlags, type RunFacts } from "../../../src/runtime/process/worker_flags.ts";
+import {
+  permissionFlags,
+  refusePermissionSets,
+  type RunFacts,
+} from "../../../src/runtime/process/worker_flags.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const RUN: RunFacts = { folder: "/tmp/run", moduleUrl: "file:///my%20flows/flow.ts", workers: 2 };
@@ -92,4 +96,20 @@ Deno.test("permissionFlags() refuses a path with a comma, unless it needs not na
   );
   assertEquals(added(["--allow-read"], run).length, 4);
   assertEquals(permissionFlags(null, run), ["-A"]);
+});
+
+Deno.test("refusePermissionSets() refuses them in every spelling, and no other flag", () => {
+  for (
+    const set of ["-P", "-P=kafka", "-qP", "-RP=kafka", "--permission-set", "--permission-set=a"]
+  ) {
+    assertThrows(
+      () => refusePermissionSets(["--no-prompt", set], "workerFlags"),
+      UsageError,
+      "workerFlags cannot take -",
+    );
+  }
+  refusePermissionSets(
+    ["-R=/P", "--allow-read=-P", "--v8-flags=-P", "-A", "--quiet"],
+    "workerFlags",
+  );
 });
