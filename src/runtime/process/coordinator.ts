@@ -18,6 +18,7 @@ import { FAILED, setExitCode } from "./exit_code.ts";
 import { createKey } from "./handshake.ts";
 import { ControlListener } from "./listener.ts";
 import { Liveness, stateOfProcess } from "./liveness.ts";
+import { LoadingLog } from "./loading_log.ts";
 import type { MeshAddresses } from "./protocol.ts";
 import { type RemoteHost, RemoteWorker, type WorkerLine } from "./remote_worker.ts";
 import { type RunStatus, runStatusOf } from "./run_status.ts";
@@ -72,6 +73,7 @@ export class Coordinator {
   readonly #log: Log;
   readonly #conductor: Conductor;
   readonly #liveness: Liveness;
+  readonly #loading: LoadingLog;
   readonly #workers: RemoteWorker[] = [];
   #folder: RunFolder | null = null;
   #listener: ControlListener | null = null;
@@ -86,6 +88,7 @@ export class Coordinator {
     this.#conductor = new Conductor({ ...job, clock: systemClock, leaveMs: LEAVE_MS }, {
       loaded: ({ flow, written }) => {
         this.#hasLoaded = true;
+        this.#loading.stop();
         log.info("flow loaded", { flow, steps: written });
       },
       opened: () => removeFolder(this.#folder), // all have met
@@ -101,6 +104,11 @@ export class Coordinator {
       stateOf: (worker) => stateOfProcess(this.#workers[worker].pid),
       onStopped: (worker) => this.#onFrozen(this.#workers[worker]),
     }, { clock: systemClock, log });
+    this.#loading = new LoadingLog(
+      job.moduleUrl,
+      () => this.#workers.filter(({ hasLoaded }) => !hasLoaded).map(({ index }) => index),
+      { clock: systemClock, log },
+    );
   }
 
   /**
@@ -112,6 +120,7 @@ export class Coordinator {
     try {
       this.#spawn();
       this.#liveness.start();
+      this.#loading.start();
       const result = await this.#conductor.run(this.#workers);
       const codes = this.#workers.map((worker) => worker.exitCode);
       return { ...result, exitCode: codes.find((code) => code !== 0) ?? 0 };
@@ -121,6 +130,7 @@ export class Coordinator {
       throw error;
     } finally {
       this.#liveness.stop();
+      this.#loading.stop();
       await Promise.all(this.#workers.map((worker) => worker.close()));
       this.#listener?.close();
       await removeFolder(this.#folder);

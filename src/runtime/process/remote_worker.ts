@@ -54,6 +54,7 @@ export class RemoteWorker implements WorkerPort {
   #address: SocketAddress | null = null;
   #exit: { readonly code: number; readonly isAborted: boolean } | null = null;
   #hasFinished = false;
+  #hasLoaded = false;
   #hasFailed = false; // and has said so
   #isAborted = false;
   #isCut = false;
@@ -94,6 +95,11 @@ export class RemoteWorker implements WorkerPort {
     if (this.#exit === null) return 0;
     const hasLeft = this.#hasFinished || this.#hasFailed || this.#exit.isAborted;
     return hasLeft ? this.#exit.code : 0;
+  }
+
+  /** Whether it has loaded the flow. */
+  get hasLoaded(): boolean {
+    return this.#hasLoaded;
   }
 
   start(take: (report: Report) => void): void {
@@ -164,6 +170,7 @@ export class RemoteWorker implements WorkerPort {
     switch (message.kind) {
       case "loaded":
         this.#address = message.mesh;
+        this.#hasLoaded = true;
         return this.#take(message);
       case "inputFailed": {
         const error = fromFailure(message.failure, this.index);

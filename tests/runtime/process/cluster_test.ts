@@ -139,6 +139,37 @@ Deno.test("spawnCluster() rejects with a UsageError when there is no such export
   await assertRejects(() => running, UsageError, "numbers.ts has no export nothing");
 });
 
+Deno.test("spawnCluster() refuses a permission set as the workers' flags", async () => {
+  const run = () => spawn("numbers.ts", { workerFlags: ["-P"] });
+  await assertRejects(run, UsageError, "workerFlags cannot take -P: ");
+});
+
+Deno.test("spawnCluster() says that a module takes long to load, and then runs the flow", async () => {
+  const folder = await Deno.makeTempDir();
+  const printed = new Printed();
+  const lines: string[] = [];
+  const said = Promise.withResolvers<void>();
+  const log = createLog((_level, message, fields) => {
+    lines.push(`${message.split(":")[0]} ${fields.workers}`);
+    if (message.includes("still loading")) said.resolve();
+  });
+  const original = performance.now;
+  try {
+    const args = [`${folder}/file`];
+    const running = spawn("loads_late.ts", { args, log, workers: 2 }, printed);
+    performance.now = () => original.call(performance) + 10_000; // as if that had passed since
+    await Promise.race([said.promise, running]);
+    await Deno.writeTextFile(args[0], "");
+    await running;
+    assertEquals(printed.stdout, "loaded\n");
+    assertEquals(lines[0], "the flow's module is still loading 0,1");
+    assertEquals(lines.filter((line) => line.includes("still loading")).length, 1);
+  } finally {
+    performance.now = original;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("spawnCluster() tells how far the run is, where it is asked to", async () => {
   const printed = new Printed();
   const stop = new AbortController();
