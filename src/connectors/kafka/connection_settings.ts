@@ -49,6 +49,8 @@ export interface ConnectionSettings {
   readonly metadataMaxAgeMs: number;
   /** Whether small packets are sent at once. */
   readonly noDelay: boolean;
+  /** The most bytes of records that one answer is asked for; absent where that is not set. */
+  readonly fetchMaxBytes?: number;
   /** Which IP addresses are used; 0 for any. */
   readonly addressFamily: 0 | 4 | 6;
 }

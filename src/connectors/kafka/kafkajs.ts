@@ -22,7 +22,7 @@ import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../core/log.ts";
 import type { Acks, ConnectionSettings } from "./properties.ts";
 import { useMonotonicTime } from "./request_timers.ts";
-import { refuseWrongLengths } from "./response_frames.ts";
+import { limitAnswers, mostAnswerBytes, refuseWrongLengths } from "./response_frames.ts";
 import { renewSessionsInTime } from "./sasl_session.ts";
 import {
   type BrokerVersions,
@@ -273,6 +273,7 @@ export async function createBroker(
   if (cluster === undefined) throw new Error("KafkaJS did not hand out its cluster");
   const { brokerPool } = cluster;
   const connectionPool = await brokerPool.connectionPoolBuilder.build({ host, port });
+  limitAnswers(connectionPool.pool, mostAnswerBytes(settings.fetchMaxBytes));
   return brokerPool.createBroker({ connectionPool, logger: brokerPool.rootLogger }) as KafkaBroker;
 }
 

@@ -15,6 +15,10 @@ export default class Connection {
   declare readonly sessionLifetime: { toString(): string };
   /** Whether requests may be sent without authenticating first. */
   declare isAuthenticated: () => boolean;
+  /** Where it goes to: `host:port`. */
+  declare readonly broker: string;
+  /** The requests that the broker takes; `null` until it has said so. */
+  declare readonly versions: object | null;
   /** Takes what has come. */
   declare processData: (bytes: Buffer) => void;
   /** What it does with an answer while it authenticates. */

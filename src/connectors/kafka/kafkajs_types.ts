@@ -73,7 +73,7 @@ export interface Cluster {
   readonly brokerPool: {
     readonly rootLogger: unknown;
     readonly connectionPoolBuilder: {
-      build(at: { host: string; port: number }): Promise<unknown>;
+      build(at: { host: string; port: number }): Promise<{ readonly pool: readonly object[] }>;
     };
     createBroker(options: { connectionPool: unknown; logger: unknown }): Broker;
   };

@@ -70,7 +70,7 @@ export const REFUSED: readonly Refusal[] = [
   },
   {
     names: ["receive.message.max.bytes"],
-    why: "KafkaJS has no limit on answers",
+    why: "the limit on answers follows from what is asked for",
     instead: 'give "fetch.max.bytes"',
   },
   {

@@ -2,19 +2,38 @@
  * Looks at the lengths of a broker's answers before KafkaJS does.
  *
  * KafkaJS trusts them: one that is negative, or leaves no room for the number of the request, throws in
- * the handler of a socket's event. There nobody can catch it, and it ends the process.
+ * the handler of a socket's event. There nobody can catch it, and it ends the process. One that is large
+ * makes KafkaJS keep all that comes, up to 2 GiB.
  *
  * @module
  */
 import type { Buffer } from "node:buffer";
 // @ts-types="./kafkajs_connection_types.ts"
 import Connection from "kafkajs/src/network/connection.js";
+import { LARGEST_UNPACKED } from "./compression.ts";
 import { DamageError } from "./damage.ts";
 
 const LENGTH_BYTES = 4;
 
 /** An answer begins with the number of the request. */
 const LEAST_LENGTH = 4;
+
+/**
+ * The most bytes of a first answer: it says which requests the broker takes, in a few hundred bytes. What
+ * listens for another protocol gives itself away here: its greeting, taken as a length, is larger.
+ */
+const MOST_FIRST_BYTES = 1 << 20;
+
+/** The most of an answer to a request for no records: what librdkafka takes unless told otherwise. */
+const MOST_OTHER_BYTES = 100_000_000;
+
+/**
+ * The most bytes that an answer can have where `fetchMaxBytes` are asked for at most. One batch may come
+ * beyond that: brokers send the first one whole, however large.
+ */
+export function mostAnswerBytes(fetchMaxBytes = 0): number {
+  return Math.max(fetchMaxBytes, MOST_OTHER_BYTES) + LARGEST_UNPACKED;
+}
 
 /** Follows where answers begin in what a connection receives. */
 export class ResponseFrames {
@@ -23,11 +42,11 @@ export class ResponseFrames {
   #left = 0; // of the answer that is being received
 
   /**
-   * Looks at the next bytes.
+   * Looks at the next bytes, of answers of `mostBytes` at most.
    *
    * @throws {DamageError} If an answer has a length that cannot be.
    */
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array, mostBytes: number): void {
     for (let at = 0; at < bytes.length;) {
       if (this.#left > 0) {
         const part = Math.min(this.#left, bytes.length - at);
@@ -40,10 +59,23 @@ export class ResponseFrames {
       if (this.#length < LEAST_LENGTH) {
         throw new DamageError(`an answer of the broker has a length of ${this.#length} bytes`);
       }
+      if (this.#length > mostBytes) {
+        throw new DamageError(
+          `an answer of the broker has a length of ${this.#length} bytes, more than the ` +
+            `${mostBytes} that it can have`,
+        );
+      }
       this.#left = this.#length;
       this.#length = this.#lengthBytes = 0;
     }
   }
+}
+
+const mostBytesOf = new WeakMap<object, number>();
+
+/** Has connections refuse an answer of more bytes than these. */
+export function limitAnswers(connections: readonly object[], mostBytes: number): void {
+  for (const connection of connections) mostBytesOf.set(connection, mostBytes);
 }
 
 /**
@@ -65,10 +97,10 @@ export function refuseWrongLengths(): void {
     try {
       // While it authenticates, what comes may be of the mechanism's own form.
       if (this.authHandlers !== null) framesOf.delete(this);
-      else framesFor(this).receive(bytes);
+      else framesFor(this).receive(bytes, mostBytes(this));
       original.call(this, bytes);
     } catch (error) {
-      this.socket.destroy(error as Error); // KafkaJS fails all requests with it
+      this.socket.destroy(located(error, this.broker)); // KafkaJS fails all requests with it
     }
   };
 
@@ -76,8 +108,23 @@ export function refuseWrongLengths(): void {
     const known = framesOf.get(connection);
     if (known !== undefined) return known;
     const frames = new ResponseFrames();
-    for (const chunk of connection.chunks) frames.receive(chunk);
+    for (const chunk of connection.chunks) frames.receive(chunk, mostBytes(connection));
     framesOf.set(connection, frames);
     return frames;
   }
+}
+
+function mostBytes(connection: Connection): number {
+  if (connection.versions === null) return MOST_FIRST_BYTES;
+  return mostBytesOf.get(connection) ?? mostAnswerBytes();
+}
+
+/** The same error with the address and what to check, where an answer is damaged. */
+function located(error: unknown, address: string): Error {
+  if (!(error instanceof DamageError)) return error as Error;
+  return new DamageError(
+    `${address}: ${error.message}: check that a Kafka broker listens there, for the ` +
+      `"security.protocol" that is set`,
+    { cause: error },
+  );
 }
