@@ -81,6 +81,12 @@ export class ScriptedKafka implements AsyncDisposable {
     await this.#fetchOf(broker).promise;
   }
 
+  /** The same, of a broker that throttles: it says for how long, and names no partition. */
+  async throttle(): Promise<void> {
+    (await this.#nextFetch()).resolve({ ...responseOf([]), clientSideThrottleTime: 1 });
+    await this.#fetchOf(0).promise;
+  }
+
   /** The same as `answer`, but only the answer: for the last one. */
   async answerLast(...partitions: FetchedPartition[]): Promise<void> {
     (await this.#nextFetch()).resolve(responseOf(partitions));

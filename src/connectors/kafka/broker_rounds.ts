@@ -14,6 +14,7 @@ import { errorOfCode } from "./kafkajs.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import type { PartitionState } from "./start.ts";
 import { positionName } from "./topic_partition.ts";
+import { missingAnswer } from "./wrong_answer.ts";
 
 /** How much longer an answer may take than the broker was asked to wait, in milliseconds. */
 export const SILENT_MS = 1_000;
@@ -168,6 +169,13 @@ export class BrokerRounds {
     this.#host.tellIdle();
   }
 
+  /** A broker that names no partition of those asked would be asked again without a pause. */
+  #requireAnAnswer(): void {
+    for (const state of this.#session.states()) {
+      if (this.#session.asked(state.name) !== null) throw missingAnswer("Fetch", state);
+    }
+  }
+
   async #take(answers: readonly FetchedPartition[], isFull: boolean): Promise<void> {
     // Unpacking takes time, in which nobody knows; and an answer may leave partitions out.
     if (isFull) { for (const state of this.#session.states()) this.#host.lose(state); }
@@ -175,6 +183,7 @@ export class BrokerRounds {
       const state = this.#session.asked(positionName(answer));
       return state === null ? [] : [{ answer, state }];
     });
+    if (isFull && came.length === 0) this.#requireAnAnswer();
     for (const { state } of came) this.#host.lose(state);
     for (const { answer, state } of came) {
       if (!this.#session.has(state)) continue;

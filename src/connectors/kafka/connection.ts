@@ -19,6 +19,7 @@ import { hintOf, refusalOf } from "./security.ts";
 import { limited } from "./side_by_side.ts";
 import { Throttling } from "./throttling.ts";
 import { advertisedHint, denialOf, failedRequest, unknownHostHint } from "./unreachable.ts";
+import { requireAnswers } from "./wrong_answer.ts";
 
 /** How long the first connection may take, in milliseconds. */
 const FIRST_CONNECTION_MS = 10_000;
@@ -369,7 +370,19 @@ export class KafkaConnection {
     const begun = performance.now();
     const commit = async () => {
       const coordinator = await this.coordinator({ kind: "group", id: groupId });
-      await coordinator.offsetCommit({ groupId, groupGenerationId: -1, memberId: "", topics });
+      const { responses } = await coordinator.offsetCommit({
+        groupId,
+        groupGenerationId: -1,
+        memberId: "",
+        topics,
+      });
+      requireAnswers(
+        "OffsetCommit",
+        offsets,
+        responses.flatMap(({ topic, partitions }) =>
+          partitions.map(({ partition }) => ({ topic, partition }))
+        ),
+      );
     };
     for (;;) {
       try {

@@ -6,6 +6,7 @@
 import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafkajs.ts";
 import type { Isolation } from "./properties.ts";
 import { WireReader, WireWriter } from "./wire.ts";
+import { requireAnswers } from "./wrong_answer.ts";
 
 /** What to ask of a partition. */
 export interface PartitionFetch {
@@ -47,6 +48,7 @@ export interface FetchOptions {
 }
 
 const API_KEY = 1;
+const API_NAME = "Fetch";
 
 /** Versions that we write and read. (KIP-896 keeps 4 in Kafka 4; zstd needs 10.) */
 const OLDEST = 4;
@@ -82,18 +84,6 @@ export interface SessionFetch {
 
 const NO_SESSION = { id: 0, epoch: -1, forgotten: [] } as const;
 
-/** Asks a broker for the partitions that it leads. */
-export async function fetchRecords(
-  broker: KafkaBroker,
-  partitions: readonly PartitionFetch[],
-  options: FetchOptions,
-): Promise<FetchedPartition[]> {
-  const session = { ...NO_SESSION, topics: partitions };
-  const response = await fetchInSession(broker, partitions, options, session);
-  if (response.errorCode !== 0) throw errorOfCode(response.errorCode, "Fetch");
-  return response.partitions;
-}
-
 /** Asks a broker for partitions, those that a session has changed or all where there is none. */
 export async function fetchInSession(
   broker: KafkaBroker,
@@ -104,7 +94,7 @@ export async function fetchInSession(
   const hasIds = session.topics.every(({ topicId }) => topicId !== null);
   return await sendRequest(broker, {
     apiKey: API_KEY,
-    apiName: "Fetch",
+    apiName: API_NAME,
     oldest: OLDEST,
     newest: hasIds ? NEWEST : IDS_FROM - 1,
     flexibleFrom: FLEXIBLE_FROM,
@@ -116,15 +106,22 @@ export async function fetchInSession(
 /**
  * Asks a broker for one partition. A broker that throttles for a quota answers without any; it is asked
  * again then, which KafkaJS does no sooner than the broker wants.
+ *
+ * @throws {WrongAnswerError} If the answer does not name the partition, or others.
  */
 export async function fetchPartition(
   broker: KafkaBroker,
   partition: PartitionFetch,
   options: FetchOptions,
 ): Promise<FetchedPartition> {
+  const session = { ...NO_SESSION, topics: [partition] };
   for (;;) {
-    const answers = await fetchRecords(broker, [partition], options);
-    if (answers.length > 0) return answers[0];
+    const answer = await fetchInSession(broker, [partition], options, session);
+    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, API_NAME);
+    const { partitions, clientSideThrottleTime } = answer;
+    if (partitions.length === 0 && clientSideThrottleTime > 0) continue;
+    requireAnswers(API_NAME, [partition], partitions);
+    return partitions[0];
   }
 }
 

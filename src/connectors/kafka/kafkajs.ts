@@ -46,7 +46,7 @@ export interface KafkaBroker extends Broker {
     request: Transaction & {
       topics: { topic: string; partitions: number[] }[];
     },
-  ): Promise<unknown>;
+  ): Promise<{ errors: { topic: string; partitionErrors: { partition: number }[] }[] }>;
   /** Ends a transaction: `true` commits it. */
   endTxn(
     request: Transaction & { transactionResult: boolean },

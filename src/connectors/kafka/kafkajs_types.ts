@@ -97,7 +97,7 @@ export interface Broker {
     groupGenerationId: number;
     memberId: string;
     topics: TopicOffsets[];
-  }): Promise<unknown>;
+  }): Promise<{ responses: { topic: string; partitions: { partition: number }[] }[] }>;
 }
 
 /** A cluster's topics. */

@@ -10,6 +10,7 @@ import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafka
 import type { Isolation } from "./properties.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import { WireReader, WireWriter } from "./wire.ts";
+import { leftOut, missingAnswer } from "./wrong_answer.ts";
 
 /** Which offset: a partition's first, the one after its last, or that of the first record of a time. */
 export type WhichOffset = "first" | "last" | { readonly timestamp: number };
@@ -27,6 +28,7 @@ interface ListedOffset extends TopicPartition {
 }
 
 const API_KEY = 2;
+const API_NAME = "ListOffsets";
 
 /** Versions that we write and read. (2 is that of Kafka 0.11.) */
 const OLDEST = 2;
@@ -38,7 +40,11 @@ const FLEXIBLE_FROM = 6;
 const FIRST = -2;
 const LAST = -1;
 
-/** Asks a broker for offsets of partitions that it leads. */
+/**
+ * Asks a broker for offsets of partitions that it leads. One that the answer leaves out has failed.
+ *
+ * @throws {WrongAnswerError} If the answer names other partitions.
+ */
 export async function listOffsets(
   broker: KafkaBroker,
   partitions: readonly TopicPartition[],
@@ -47,7 +53,7 @@ export async function listOffsets(
 ): Promise<ListedOffsets> {
   const { offsets } = await sendRequest(broker, {
     apiKey: API_KEY,
-    apiName: "ListOffsets",
+    apiName: API_NAME,
     oldest: OLDEST,
     newest: NEWEST,
     flexibleFrom: FLEXIBLE_FROM,
@@ -55,10 +61,13 @@ export async function listOffsets(
     decode: decodeListOffsets,
   });
   const listed: ListedOffsets = { found: new Map(), failed: new Map() };
+  for (const missing of leftOut(API_NAME, partitions, offsets)) {
+    listed.failed.set(positionName(missing), missingAnswer(API_NAME, missing));
+  }
   for (const each of offsets) {
     const name = positionName(each);
     if (each.errorCode === 0) listed.found.set(name, each.offset);
-    else listed.failed.set(name, errorOfCode(each.errorCode, "ListOffsets"));
+    else listed.failed.set(name, errorOfCode(each.errorCode, API_NAME));
   }
   return listed;
 }

@@ -7,7 +7,9 @@
  * @module
  */
 import { Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafkajs.ts";
+import type { TopicPartition } from "./topic_partition.ts";
 import { WireReader } from "./wire.ts";
+import { leftOut, missingAnswer } from "./wrong_answer.ts";
 
 /** A batch for one partition, encoded. */
 export interface PartitionBatch {
@@ -24,8 +26,7 @@ export interface RefusedRecord {
 }
 
 /** What came of one partition; `error` is absent where its batch has been written. */
-export interface PartitionResult {
-  readonly partition: number;
+export interface PartitionResult extends TopicPartition {
   /** Says it in the broker's words, where it has any. */
   readonly error?: Error & { readonly type: string };
   /** The records that are to blame; empty where the broker names none (before Kafka 2.4). */
@@ -44,6 +45,7 @@ export interface ProduceOptions {
 }
 
 const API_KEY = 0;
+const API_NAME = "Produce";
 
 /**
  * Versions that we write and read. They differ in the response only: 8 says which records were refused.
@@ -52,7 +54,12 @@ const API_KEY = 0;
 const OLDEST = 3;
 const NEWEST = 8;
 
-/** Sends batches to the broker that leads their partitions. */
+/**
+ * Sends batches to the broker that leads their partitions. Each of these has a result: one that the answer
+ * leaves out has an error.
+ *
+ * @throws {WrongAnswerError} If the answer names other partitions: then nothing of it counts.
+ */
 export async function produce(
   broker: KafkaBroker,
   batches: readonly PartitionBatch[],
@@ -60,12 +67,17 @@ export async function produce(
 ): Promise<PartitionResult[]> {
   const { results } = await sendRequest(broker, {
     apiKey: API_KEY,
-    apiName: "Produce",
+    apiName: API_NAME,
     oldest: OLDEST,
     newest: NEWEST,
     encode: () => encodeRequest(batches, options),
     decode: decodeResponse,
   });
+  const { topic } = options;
+  const asked = batches.map(({ partition }) => ({ topic, partition }));
+  for (const missing of leftOut(API_NAME, asked, results)) {
+    results.push({ ...missing, error: missingAnswer(API_NAME, missing), refused: [] });
+  }
   return results;
 }
 
@@ -107,14 +119,14 @@ interface ProduceResponse {
 export function decodeResponse(payload: Buffer, version: number): ProduceResponse {
   const from = new WireReader(payload, false);
   const results = from.array(() => {
-    from.string(); // the topic: a request has only one
-    return from.array(() => readPartition(from, version));
+    const topic = from.string() ?? "";
+    return from.array(() => readPartition(from, topic, version));
   }).flat();
   const throttle = from.int32();
   return { results, clientSideThrottleTime: version >= 6 ? throttle : 0 };
 }
 
-function readPartition(from: WireReader, version: number): PartitionResult {
+function readPartition(from: WireReader, topic: string, version: number): PartitionResult {
   const partition = from.int32();
   const code = from.int16();
   from.int64(); // the first record's offset,
@@ -124,7 +136,12 @@ function readPartition(from: WireReader, version: number): PartitionResult {
     ? []
     : from.array(() => ({ index: from.int32(), reason: from.string() }));
   const message = version < 8 ? null : from.string();
-  if (code === 0) return { partition, refused };
-  const error = errorOfCode(code, "Produce");
-  return { partition, error: message ? Object.assign(error, { message }) : error, refused };
+  if (code === 0) return { topic, partition, refused };
+  const error = errorOfCode(code, API_NAME);
+  return {
+    topic,
+    partition,
+    error: message ? Object.assign(error, { message }) : error,
+    refused,
+  };
 }

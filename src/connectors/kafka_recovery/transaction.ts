@@ -11,6 +11,7 @@ import { initProducerId, type ProducerIdentity } from "../kafka/init_producer_id
 import type { KafkaBroker } from "../kafka/kafkajs.ts";
 import { produce } from "../kafka/produce.ts";
 import { encodeRecordBatch, type WireRecord } from "../kafka/record_batch.ts";
+import { requireAnswers } from "../kafka/wrong_answer.ts";
 
 /** How long a transaction may take; the broker ends it then. */
 const TRANSACTION_MS = 300_000;
@@ -127,10 +128,17 @@ export class TransactionalProducer {
     if (added.length === 0) return;
     await this.persist(async () => {
       const coordinator = await this.#findCoordinator();
-      await coordinator.addPartitionsToTxn({
+      const { errors } = await coordinator.addPartitionsToTxn({
         ...this.#transaction(),
         topics: [{ topic, partitions: added }],
       });
+      requireAnswers(
+        "AddPartitionsToTxn",
+        added.map((partition) => ({ topic, partition })),
+        errors.flatMap(({ topic, partitionErrors }) =>
+          partitionErrors.map(({ partition }) => ({ topic, partition }))
+        ),
+      );
     });
     for (const partition of added) this.#added.add(`${topic}-${partition}`);
   }

@@ -156,11 +156,26 @@ Deno.test("a fetcher is not idle when a broker that throttles it answers without
   await kafka.answer(fetched({ highWatermark: 0 }));
   assert(fetcher.idle());
   const ready = fetcher.arrival();
-  await kafka.answer();
+  await kafka.throttle();
   assert(await isResolved(ready));
   assert(!fetcher.idle());
   await kafka.answer(fetched({ highWatermark: 0 }));
   assert(fetcher.idle());
+});
+
+Deno.test("a broker that answers about none of the partitions asked is asked again as after an error", async () => {
+  await using kafka = new ScriptedKafka();
+  const dropped: number[] = [];
+  Object.assign(kafka.connection, { dropBroker: (id: number) => dropped.push(id) });
+  const fetcher = await kafka.start();
+  await kafka.answer();
+  assertEquals(dropped, [0]);
+  await kafka.answer(fetched({ partition: 7, highWatermark: 0 }));
+  assertEquals(dropped, [0, 0]);
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assert(fetcher.idle());
+  assertEquals(dropped, [0, 0]);
 });
 
 Deno.test("a fetcher is not idle while it unpacks", async () => {

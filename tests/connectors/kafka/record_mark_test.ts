@@ -9,7 +9,7 @@ Deno.test("hasOtherRecord() asks again when a broker that throttles it answers w
   const mark = markOf(new RecordCursor(other, other.records, false).read());
   const kafka = new ScriptedKafka();
   const asking = hasOtherRecord(kafka.connection, { topic: TOPIC, partition: 0 }, mark);
-  await kafka.answer();
+  await kafka.throttle();
   await kafka.answerLast(fetched({ highWatermark: 9, records: recordAt(4) }));
   assertEquals(await asking, true);
 });

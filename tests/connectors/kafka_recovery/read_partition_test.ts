@@ -11,9 +11,9 @@ Deno.test("readPartition() goes on reading when a broker that throttles it answe
     }
     return offsets;
   })();
-  await kafka.answer();
+  await kafka.throttle();
   await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
-  await kafka.answer();
+  await kafka.throttle();
   await kafka.answerLast(fetched({ highWatermark: 2, records: recordAt(1) }));
   assertEquals(await reading, [0, 1]);
 });

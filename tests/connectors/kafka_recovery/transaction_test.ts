@@ -86,3 +86,32 @@ Deno.test("once a store is open, a broker may be away for two minutes", async ()
     assertEquals(clock.ms, 120_000);
   });
 });
+
+Deno.test("records count as written once the answers to both requests name their partition", async () => {
+  const TOPIC = "topic";
+  const [nothing, added] = [[], [{ topic: TOPIC, partitionErrors: [{ partition: 0 }] }]];
+  const addAnswers = [nothing, added];
+  const written = { topic: TOPIC, partition: 0, refused: [] };
+  const produceAnswers = [[], [{ ...written, topic: "elsewhere" }], [written]];
+  const broker = {
+    ...coordinator([0], []),
+    versions: { 0: { minVersion: 3, maxVersion: 8 }, 22: { minVersion: 0, maxVersion: 4 } },
+    addPartitionsToTxn: () => Promise.resolve({ errors: addAnswers.shift()! }),
+  } as KafkaBroker;
+  const { connectionPool } = broker;
+  const send: typeof connectionPool.send = (protocol) =>
+    protocol.request.apiName === "Produce"
+      ? Promise.resolve({ results: produceAnswers.shift()! })
+      : connectionPool.send(protocol);
+  await onClock(async (clock) => {
+    const connection = Object.assign(connectionTo(broker, clock), {
+      leaders: () => Promise.resolve(new Map([[0, 1]])),
+      broker: () => Promise.resolve({ ...broker, connectionPool: { send } }),
+    });
+    const producer = await TransactionalProducer.begin(connection, "id");
+    const record = { key: null, value: new Uint8Array(1), headers: [], timestamp: 0 };
+    await producer.send(TOPIC, new Map([[0, [record]]]));
+    assertEquals([addAnswers, produceAnswers], [[], []]);
+    assertEquals([producer.hasFailed, clock.ms], [false, 3_000]); // a pause for each wrong answer
+  });
+});

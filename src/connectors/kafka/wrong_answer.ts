@@ -1,0 +1,64 @@
+/**
+ * Compares the partitions that an answer names with those that were asked for.
+ *
+ * A broker, or something between it and us, may answer to less, to more or to something else. Taken as it
+ * comes, such an answer would count as an acknowledgement of records that nobody has written.
+ *
+ * @module
+ */
+import { positionName, type TopicPartition } from "./topic_partition.ts";
+
+/** An answer does not fit its request. The next one may: this is retried like a broker's error. */
+export class WrongAnswerError extends Error {
+  override readonly name = "WrongAnswerError";
+  /** What the error is called among those of the protocol. */
+  readonly type = "WRONG_ANSWER";
+}
+
+/** The error for an answer that leaves out a partition. */
+export function missingAnswer(
+  apiName: string,
+  { topic, partition }: TopicPartition,
+): WrongAnswerError {
+  return new WrongAnswerError(
+    `the broker's answer to ${apiName} does not name partition ${partition} of topic "${topic}"`,
+  );
+}
+
+/**
+ * The partitions that were asked for and that an answer leaves out.
+ *
+ * @throws {WrongAnswerError} If it names one that was not asked for, or one twice.
+ */
+export function leftOut<P extends TopicPartition>(
+  apiName: string,
+  asked: readonly P[],
+  answered: readonly TopicPartition[],
+): P[] {
+  const open = new Map(asked.map((each) => [positionName(each), each]));
+  const names = new Set(open.keys());
+  for (const each of answered) {
+    const name = positionName(each);
+    if (open.delete(name)) continue;
+    const { topic, partition } = each;
+    const why = names.has(name) ? "twice" : "which was not asked for";
+    throw new WrongAnswerError(
+      `the broker's answer to ${apiName} names partition ${partition} of topic "${topic}", ${why}`,
+    );
+  }
+  return [...open.values()];
+}
+
+/**
+ * Checks that an answer names the partitions that were asked for, each once and no other.
+ *
+ * @throws {WrongAnswerError} If it does not.
+ */
+export function requireAnswers(
+  apiName: string,
+  asked: readonly TopicPartition[],
+  answered: readonly TopicPartition[],
+): void {
+  const [missing] = leftOut(apiName, asked, answered);
+  if (missing !== undefined) throw missingAnswer(apiName, missing);
+}
