@@ -66,11 +66,7 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
       await pause(); // both may just have been deleted, and only one be known to be gone
     }
     if (hasMeta && !hasState && !made.has(metaTopic)) {
-      throw refuse(
-        place,
-        `its topic "${stateTopic}" is missing, and "${metaTopic}" is there: was it deleted? Delete ` +
-          "the other too (--from-scratch) to begin anew without state and positions",
-      );
+      throw missing(place, stateTopic, metaTopic);
     }
     // Not both at once: where there is the second, there must have been the first.
     for (const [topic, isThere] of [[stateTopic, hasState], [metaTopic, hasMeta]] as const) {
@@ -90,15 +86,25 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
 export async function requireTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
   await asking(connection, async () => {
     const deadline = performance.now() + STALE_MS;
-    for (const topic of [place.metaTopic, place.stateTopic]) {
+    const { metaTopic, stateTopic } = place;
+    for (const [topic, other] of [[metaTopic, stateTopic], [stateTopic, metaTopic]]) {
       while (!await isThere(connection, topic)) {
         if (performance.now() >= deadline) {
+          if (await isThere(connection, other)) throw missing(place, topic, other);
           throw refuse(place, `there is no topic "${topic}": no run has used it yet`);
         }
         await pause(); // a run may just have made it
       }
     }
   });
+}
+
+function missing(place: KafkaPlace, topic: string, other: string): RecoveryError {
+  return refuse(
+    place,
+    `its topic "${topic}" is missing, and "${other}" is there: was it deleted? Delete ` +
+      "the other too (--from-scratch) to begin anew without state and positions",
+  );
 }
 
 /**

@@ -170,3 +170,17 @@ Deno.test("a look into a store that is not there says so, and makes nothing", as
   );
   assertEquals(fake.topics.size, 0);
 });
+
+for (const [gone, other] of [[stateTopic, metaTopic], [metaTopic, stateTopic]]) {
+  Deno.test(`a look into a store of which only ${other} is left says what is missing`, async () => {
+    const fake = new FakeTopics();
+    madeByHand(fake);
+    fake.topics.delete(gone);
+    await assertRejects(
+      () => requireTopics(fake.connection, PLACE),
+      RecoveryError,
+      `its topic "${gone}" is missing, and "${other}" is there: was it deleted?`,
+    );
+    assertEquals([...fake.topics.keys()], [other]);
+  });
+}
