@@ -14,7 +14,14 @@ import {
   StepError,
 } from "millrace";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, type NewRecord, produce, readAll } from "../support/kafka.ts";
+import {
+  createTopic,
+  kafkaBrokers,
+  type NewRecord,
+  produce,
+  readAll,
+  replaceTopic,
+} from "../support/kafka.ts";
 import { kafkaClient } from "../support/kafka_client.ts";
 import {
   asText,
@@ -520,6 +527,78 @@ Deno.test("KafkaInputConfig reads a partition that is added, on a worker that ha
       items.push(...reader.next()!);
     }
     assertEquals(offsetsOf(reader.positions()), new Map([[`${at.topic}-2`, 1n]]));
+  } finally {
+    await admin.disconnect();
+    await reader.close();
+  }
+});
+
+Deno.test("KafkaInputConfig goes on with a topic that a run in between did not read", async () => {
+  const brokers = await kafkaBrokers();
+  const first = await createTopic(brokers, { partitions: 2 });
+  const second = await createTopic(brokers);
+  await produce(brokers, first, [...numbered("a", 60, 0), ...numbered("b", 40, 1)]);
+  const runs: [topic: string, workerCount: number, count: number, isWarned: boolean][] = [
+    [first, 2, 100, false],
+    [second, 1, 0, true],
+    [second, 2, 0, true],
+    [first, 1, 0, true],
+  ];
+  let stored = NOTHING_STORED;
+  for (const [topic, workerCount, count, isWarned] of runs) {
+    const place = testPlace({ stepId: "in", workerCount });
+    const next: [PartitionName, unknown][] = [];
+    let read = 0;
+    for (let workerIndex = 0; workerIndex < workerCount; workerIndex++) {
+      const reader = await toEnd({ brokers, topic }).open({ ...place, workerIndex }, stored);
+      read += (await readFrom(reader)).length;
+      next.push(...reader.positions());
+      await reader.close();
+    }
+    assertEquals(read, count, topic);
+    const other = topic === first ? second : first;
+    assertEquals(
+      place.logged.filter((line) => line.startsWith("warn")),
+      isWarned
+        ? [
+          `warn: the store has positions of topic "${other}", which step "in" does not read now: ` +
+          "they are kept",
+        ]
+        : [],
+    );
+    stored = new Map(next);
+    assertEquals(stored.size, next.length, "no position is kept twice");
+  }
+  assertEquals(
+    offsetsOf(stored),
+    new Map([[`${second}-0`, 0n], [`${first}-0`, 60n], [`${first}-1`, 40n]]),
+  );
+  const reading = (topic: string) => toEnd({ brokers, topic }).open(testPlace(), stored);
+  await replaceTopic(second);
+  await (await reading(first)).close(); // of a topic that is not read, nothing is asked
+  await assertRejects(() => reading(second), Error, "has been deleted and created again");
+});
+
+Deno.test("KafkaInputConfig goes on in a partition that no broker knew of at the start", async () => {
+  const at = await topicWith(numbered("n", 1));
+  const additionalProperties = { "topic.metadata.refresh.interval.ms": 100 };
+  const config = new KafkaInputConfig({ ...at, additionalProperties });
+  const ahead = await config.open(testPlace(), NOTHING_STORED);
+  await readFrom(ahead, 1);
+  const position = ahead.positions().get(`${at.topic}-0`) as object;
+  await ahead.close();
+  const name = `${at.topic}-1`;
+  const stored = new Map([[`${at.topic}-0`, position], [name, { ...position, offset: 2n }]]);
+  const reader = await config.open(testPlace(), stored);
+  const admin = kafkaClient(at.brokers).admin();
+  await admin.connect();
+  try {
+    assertEquals(offsetsOf(reader.positions()).get(name), 2n);
+    await admin.createPartitions({ topicPartitions: [{ topic: at.topic, count: 2 }] });
+    await produce(at.brokers, at.topic, numbered("p", 3, 1));
+    const items = await readFrom(reader, 1);
+    assertEquals(valuesOf(items), ["p 2"]);
+    assertEquals(offsetsOf(reader.positions()).get(name), 3n);
   } finally {
     await admin.disconnect();
     await reader.close();

@@ -64,7 +64,13 @@ export class ScriptedKafka implements AsyncDisposable {
     await watch.look();
     const origin = () => ({ topicId: null, isReplaced: false, stored: undefined });
     const states = startingStates(this.#settings, offsets, origin, this.place.log);
-    const kept = { connection: this.connection, watch, states, pending: new Map() };
+    const kept = {
+      connection: this.connection,
+      watch,
+      states,
+      pending: new Map(),
+      unread: new Map(),
+    };
     this.#fetcher = new Fetcher(this.#settings, kept, this.place);
     this.#fetcher.start();
     return this.#fetcher;

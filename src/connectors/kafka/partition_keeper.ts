@@ -16,7 +16,13 @@ import {
   messageOfKafka,
   WithoutLeaderError,
 } from "./connection.ts";
-import { allowReplaced, replacedMeanwhile, type ReplacedTopic } from "./replaced_topics.ts";
+import type { KafkaPosition } from "./position.ts";
+import {
+  allowReplaced,
+  positionsIn,
+  replacedMeanwhile,
+  type ReplacedTopic,
+} from "./replaced_topics.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import {
   locate,
@@ -57,6 +63,8 @@ export interface Kept {
   readonly states: PartitionState[];
   /** Those of which nobody knows yet where they begin, by the names of their positions. */
   readonly pending: Map<string, PendingPartition>;
+  /** Stored positions that this worker keeps without reading on from them, by their names. */
+  readonly unread: Map<string, KafkaPosition>;
 }
 
 /** A partition that could not be fetched. */
@@ -73,6 +81,7 @@ export class PartitionKeeper {
   readonly #watch: TopicWatch;
   readonly #states: PartitionState[];
   readonly #pending: Map<string, PendingPartition>;
+  readonly #unread: Map<string, KafkaPosition>;
   readonly #at: Place;
   readonly #host: KeeperHost;
   readonly #backoff: Backoff;
@@ -90,7 +99,7 @@ export class PartitionKeeper {
   /** Looks at nothing yet. */
   constructor(
     settings: KafkaInputSettings,
-    { connection, watch, states, pending }: Kept,
+    { connection, watch, states, pending, unread }: Kept,
     at: Place,
     host: KeeperHost,
   ) {
@@ -99,6 +108,7 @@ export class PartitionKeeper {
     this.#watch = watch;
     this.#states = states;
     this.#pending = pending;
+    this.#unread = unread;
     this.#at = at;
     this.#host = host;
     this.#backoff = connection.backoff();
@@ -295,11 +305,15 @@ export class PartitionKeeper {
     const others = this.#states.filter((state) => state.topic !== topic);
     this.#states.splice(0, this.#states.length, ...others);
     for (const [name, each] of this.#pending) if (each.topic === topic) this.#pending.delete(name);
+    for (const each of positionsIn(topic, this.#unread)) this.#unread.delete(positionName(each));
     this.#unknownSince.delete(topic);
     this.#replaced.add(topic);
   }
 
-  /** Partitions that were added to a topic are read from their first record. */
+  /**
+   * Partitions that were added to a topic are read from their first record. One with a stored
+   * position is not new: the broker that was asked first did not know of it yet.
+   */
   #findAdded(topic: string, leaders: ReadonlyMap<number, number>): void {
     const isReplaced = this.#replaced.delete(topic);
     const known = new Set(
@@ -315,9 +329,10 @@ export class PartitionKeeper {
         topic,
         partition,
         start: "beginning",
-        stored: undefined,
+        stored: this.#unread.get(name),
         isReplaced,
       });
+      this.#unread.delete(name); // it is the pending partition's now
     }
   }
 

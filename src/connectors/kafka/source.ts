@@ -27,6 +27,7 @@ import {
 import { forTime } from "./timed_reading.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import { TopicWatch } from "./topic_watch.ts";
+import { unreadPositions } from "./unread_positions.ts";
 
 /** Makes an item of a record. */
 export interface ToItem<T> {
@@ -108,7 +109,13 @@ async function begin(
     pending.set(name, { ...each, ...originOf(name), start: settings.start });
   }
   for (const { name } of states) pending.delete(name);
-  return { connection, watch, states, pending };
+  const { topics } = settings;
+  const unread = unreadPositions(
+    resume,
+    { topics, replaced: others, names: new Set(origins.keys()) },
+    at,
+  );
+  return { connection, watch, states, pending, unread };
 }
 
 /** Hands out what the fetcher brings, record by record. */
@@ -116,6 +123,7 @@ class KafkaReader<T> implements InputReader<T> {
   readonly #connection: KafkaConnection;
   readonly #states: readonly PartitionState[];
   readonly #pending: ReadonlyMap<string, PendingPartition>;
+  readonly #unread: ReadonlyMap<string, KafkaPosition>;
   readonly #toItem: ToItem<T>;
   readonly #group: GroupPositions | null;
   readonly #fetcher: Fetcher;
@@ -139,6 +147,7 @@ class KafkaReader<T> implements InputReader<T> {
     this.#connection = kept.connection;
     this.#states = kept.states;
     this.#pending = kept.pending;
+    this.#unread = kept.unread;
     this.#toItem = toItem;
     const { groupId } = settings.input;
     this.#group = groupId === null ? null : new GroupPositions(
@@ -187,7 +196,7 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   positions(): Positions {
-    const positions = new Map<string, KafkaPosition>();
+    const positions = new Map<string, KafkaPosition>(this.#unread);
     for (const { name, handedOut, topicId, mark, last } of this.#states) {
       positions.set(name, storedPosition(handedOut, topicId, mark ?? last));
     }
