@@ -108,7 +108,8 @@ export interface InputReader<out T> {
   ready(): Promise<void>;
   /**
    * For each partition of this share, the state to go on after, given all that `next` handed out. A
-   * partition that is not there may be forgotten. The engine takes a copy before it calls anything else.
+   * partition that is not there is forgotten: return its position as `resume` had it, on one worker, if it
+   * may come back. The engine takes a copy before it calls anything else.
    */
   positions(): Positions;
   /**

@@ -6,7 +6,7 @@ import { filesToRead, type OnReplaced } from "./known_files.ts";
 import { LinesReader } from "./lines_reader.ts";
 import { requireNotWritten } from "./open_outputs.ts";
 import { pathOption } from "./path_option.ts";
-import { type Range, unreadRanges } from "./ranges.ts";
+import { type Range, type ReadPart, unreadRanges } from "./ranges.ts";
 import { shareOut } from "./share_out.ts";
 
 /** What a {@linkcode FileInputConfig} reads. */
@@ -37,6 +37,14 @@ export interface FileInputOptions {
   readonly onReplaced?: "fail" | "read";
 }
 
+/** How an input is shared out over workers. */
+interface FilePlan {
+  /** What each worker reads. */
+  readonly shares: readonly (readonly Range[])[];
+  /** The paths of files that were read before, are still there, and are not asked for now. */
+  readonly kept: readonly string[];
+}
+
 /**
  * The lines of a text file, or of each file that matches a pattern, in the order of their paths.
  * Files that end in `.gz` are unpacked, also where one consists of several gzip files. Damage is an
@@ -62,6 +70,9 @@ export interface FileInputOptions {
  *   `app.log` is read, and the rest of what is `app.log.1` now. The new `app.log` is read from its start.
  * - A copy from before a file was cut (logrotate's `copytruncate`) is known by 1024 bytes of content.
  *   With fewer it is not, and that is an error; with `onReplaced: "read"` the copy is read again.
+ * - A file that is still there and not asked for in one run, as the path is another one, keeps its
+ *   position: a later run that asks for it goes on there. A warning says so. That of a file that is
+ *   gone is dropped.
  * - A file under several names that match, such as a link, is read once.
  * - A link that leads nowhere, and a file that is removed while the files are looked at, is left out of
  *   what a pattern finds, with a warning. A file or folder that may not be read is an error.
@@ -116,10 +127,10 @@ export class FileInputConfig implements InputConfig<string> {
    */
   async plan({ workerCount, byTime = false, log }: Place, resume: Positions): Promise<unknown> {
     const found = await findFiles(this.#path, log);
-    const files = await filesToRead(found, resume, { onReplaced: this.#onReplaced, log });
+    const { files, kept } = await filesToRead(found, resume, { onReplaced: this.#onReplaced, log });
     const ranges = files.flatMap(unreadRanges);
     if (workerCount === 1 || !(this.#inOrder ?? byTime)) {
-      return await withEvidence(shareOut(ranges, workerCount));
+      return { shares: await withEvidence(shareOut(ranges, workerCount)), kept } satisfies FilePlan;
     }
     if (this.#inOrder === undefined) {
       log.info(
@@ -128,7 +139,8 @@ export class FileInputConfig implements InputConfig<string> {
         { path: this.#path },
       );
     }
-    return [ranges, ...Array.from({ length: workerCount - 1 }, () => [])];
+    const others = Array.from({ length: workerCount - 1 }, () => []);
+    return { shares: [ranges, ...others], kept } satisfies FilePlan;
   }
 
   /**
@@ -136,12 +148,17 @@ export class FileInputConfig implements InputConfig<string> {
    *
    * @throws {Error} If an output of the flow writes one of the files.
    */
-  async open({ plan, workerIndex, signal, log }: Place): Promise<InputReader<string>> {
-    const shares = plan as readonly (readonly Range[])[];
+  async open(
+    { plan, workerIndex, signal, log }: Place,
+    resume: Positions,
+  ): Promise<InputReader<string>> {
+    const { shares, kept } = plan as FilePlan;
     // Of all workers: each checks the files that it writes itself.
     for (const path of new Set(shares.flat().map(({ path }) => path))) {
       await requireNotWritten(path, signal);
     }
-    return new LinesReader(shares[workerIndex], undefined, log);
+    const paths = new Set(workerIndex === 0 ? kept : []); // one worker keeps each position
+    const unread = [...resume].filter(([, state]) => paths.has((state as ReadPart).path));
+    return new LinesReader(shares[workerIndex], undefined, log, new Map(unread));
   }
 }

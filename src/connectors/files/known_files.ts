@@ -10,11 +10,20 @@ import { difference, replaced } from "./errors.ts";
 import { fingerprintOf, type FoundFile } from "./find_files.ts";
 import { EVIDENCE_BYTES } from "./fingerprint.ts";
 import { FilesBeside } from "./files_beside.ts";
+import { ifThere } from "./guarded.ts";
 import { type FileToRead, type KnownFile, knownFiles, mergedParts } from "./ranges.ts";
 import { isSameFile } from "./same_file.ts";
 
 /** What to do about a file that was replaced, where the old one is not found. */
 export type OnReplaced = "fail" | "read";
+
+/** What to do about files that were read before, and those that were not. */
+export interface Matched {
+  /** The files to read, in order. */
+  readonly files: FileToRead[];
+  /** The paths of files that are still there and not asked for now: their positions are kept. */
+  readonly kept: string[];
+}
 
 /**
  * Finds out which files were read before, and up to where, whatever they are called now.
@@ -25,18 +34,19 @@ export type OnReplaced = "fail" | "read";
  *
  * @param found What matches the path that the user gave.
  * @param resume What was read before.
- * @returns Those files and the renamed ones, each before the file that has its name now.
+ * @returns Those files and the renamed ones, each before the file that has its name now; and which
+ * files were read before and are not asked for now.
  * @throws {Error} If a file was replaced, and the old one is nowhere to be found.
  */
 export async function filesToRead(
   found: readonly FoundFile[],
   resume: Positions,
   { onReplaced, log }: { readonly onReplaced: OnReplaced; readonly log: Log },
-): Promise<FileToRead[]> {
+): Promise<Matched> {
   const known = knownFiles(resume);
   const matching = new Matching(found, known);
   await matching.run();
-  matching.report(onReplaced, log);
+  const kept = await matching.report(onReplaced, log);
   const { sameAs, followed } = matching;
   const toRead = (file: FoundFile, same?: KnownFile, isFollowed = false): FileToRead => ({
     path: file.path,
@@ -49,10 +59,11 @@ export async function filesToRead(
   const before = (path: string | null) =>
     [...followed].filter(([known]) => (paths.has(known.path) ? known.path : null) === path)
       .map(([known, file]) => toRead(file, known, true));
-  return [
+  const files = [
     ...before(null),
     ...found.flatMap((file) => [...before(file.path), toRead(file, sameAs.get(file))]),
   ];
+  return { files, kept };
 }
 
 class Matching {
@@ -93,13 +104,18 @@ class Matching {
     for (const known of this.#left) await this.#lookBeside(known);
   }
 
-  /** Complains of files that were read before and are not there any more. */
-  report(onReplaced: OnReplaced, log: Log): void {
+  /**
+   * Complains of files that were read before and are not there any more, or not asked for. Returns
+   * the paths of the latter.
+   */
+  async report(onReplaced: OnReplaced, log: Log): Promise<string[]> {
     const gone: KnownFile[] = [];
+    const kept: string[] = [];
     for (const known of this.#left) {
       const file = this.#newFileAt(known.path);
       if (file === null) {
-        if (!known.isFollowed) gone.push(known);
+        if (await this.#isUnasked(known)) kept.push(known.path);
+        else if (!known.isFollowed) gone.push(known);
         continue;
       }
       const size = isGzip(file.path) ? null : file.size;
@@ -111,10 +127,27 @@ class Matching {
           "is found too is read again",
       );
     }
-    if (gone.length === 0) return;
-    log.warn(`files that were read before are gone, or match no more: "${gone[0].path}"`, {
-      files: gone.length,
-    });
+    if (kept.length > 0) {
+      log.warn(
+        `files that were read before match no more: their positions are kept: "${kept[0]}"`,
+        { files: kept.length },
+      );
+    }
+    if (gone.length > 0) {
+      log.warn(`files that were read before are gone: "${gone[0].path}"`, { files: gone.length });
+    }
+    return kept;
+  }
+
+  /**
+   * Whether there is still a file of that name, which is not asked for now. One that is gone is not
+   * waited for: each rotation would leave a position for ever.
+   */
+  async #isUnasked({ path, isFollowed }: KnownFile): Promise<boolean> {
+    if (isFollowed || this.#byPath.has(path)) return false;
+    // Of a name there is one position: that of the file which is read under it.
+    if ([...this.followed.values()].some((file) => file.path === path)) return false;
+    return (await ifThere(path, () => Deno.stat(path)))?.isFile === true;
   }
 
   /** Makes pairs of files that are the same, out of those that are still without. */

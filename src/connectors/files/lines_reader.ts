@@ -60,13 +60,20 @@ export class LinesReader implements InputReader<string> {
    *
    * @param ranges In the order to read them.
    * @param sizes How much to do at once.
+   * @param log For what is odd in a file.
+   * @param unread Stored positions to keep of files that are not read now.
    */
-  constructor(ranges: readonly Range[], sizes: ReadSizes = SIZES, log: Log = silentLog) {
+  constructor(
+    ranges: readonly Range[],
+    sizes: ReadSizes = SIZES,
+    log: Log = silentLog,
+    unread: Positions = new Map(),
+  ) {
     this.#ranges = ranges;
     this.#sizes = sizes;
     this.#log = log;
     this.#total = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#positions = new Map();
+    this.#positions = new Map(unread);
     for (const range of ranges) {
       const { since, from, before } = range;
       if (since !== null && since < from && before !== null) {

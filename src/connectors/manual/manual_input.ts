@@ -147,18 +147,23 @@ export class PairReader<T> implements InputReader<T> {
   readonly #idleAfterMs: number;
   #failure: { thrown: unknown } | null = null; // of a partition; thrown once the others are empty
 
-  /** `resume` holds the positions of partitions from which nothing has come yet. */
+  /**
+   * `resume` holds the positions of partitions from which nothing has come yet, `unread` those to
+   * keep of partitions that are not read now.
+   */
   constructor(
     partitions: (readonly [PartitionName, Puller])[],
     resume: Positions,
     idleAfterMs: number,
+    unread: Positions = new Map(),
   ) {
     this.#all = partitions;
     this.#idleAfterMs = idleAfterMs;
     this.#open = [...partitions];
-    this.#positions = new Map(
-      partitions.filter(([name]) => resume.has(name)).map(([name]) => [name, resume.get(name)]),
-    );
+    this.#positions = new Map(unread);
+    for (const [name] of partitions) {
+      if (resume.has(name)) this.#positions.set(name, resume.get(name));
+    }
   }
 
   /**

@@ -27,6 +27,9 @@ export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
  * move between workers, so that the number of workers may change between runs. Standard input is read
  * on worker 0 only, which always has the partition whose name sorts first.
  *
+ * Where a run does not list a partition that was read before, its state is kept, with a warning: a
+ * later run that lists it again goes on after that state.
+ *
  * What {@linkcode ManualInputConfig} says of states, items, stops and errors holds for each partition.
  *
  * @example
@@ -82,14 +85,35 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
 
   /** Reads the partitions that fall to this worker; for the engine. */
   // deno-lint-ignore require-await -- what `build` throws becomes a rejection
-  async open({ plan, workerIndex, log }: Place, resume: Positions): Promise<InputReader<T>> {
+  async open(at: Place, resume: Positions): Promise<InputReader<T>> {
+    const { plan, workerIndex, log } = at;
     const shares = plan as readonly (readonly PartitionName[])[];
     const partitions = shares[workerIndex].map((name) => {
       const source = this.#options.build(name, resumeStateOf<S>(resume, name));
       return [name, pullerOf(source, `build("${name}")`, log)] as const;
     });
-    return new PairReader(partitions, resume, this.#idleAfterMs);
+    const unread = workerIndex === 0 ? unreadOf(resume, shares.flat(), at) : undefined;
+    return new PairReader(partitions, resume, this.#idleAfterMs, unread);
   }
+}
+
+/** The stored states of partitions that are not listed now, which one worker keeps. */
+function unreadOf(
+  resume: Positions,
+  listed: readonly PartitionName[],
+  { stepId, log }: Place,
+): Positions {
+  const names = new Set(listed);
+  const unread = new Map([...resume].filter(([name]) => !names.has(name)));
+  const [first] = unread.keys();
+  if (first !== undefined) {
+    log.warn(
+      `the store has states of partitions that step "${stepId}" does not list now: they are kept, ` +
+        `such as that of ${preview(first)}`,
+      { partitions: unread.size },
+    );
+  }
+  return unread;
 }
 
 function checkNames(names: unknown): asserts names is readonly PartitionName[] {

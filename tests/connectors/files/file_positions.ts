@@ -46,7 +46,7 @@ export async function planned(
   workerCount = 1,
 ): Promise<Range[][]> {
   const found = await findFiles(path, silentLog);
-  const files = await filesToRead(found, resume, { onReplaced: "fail", log: silentLog });
+  const { files } = await filesToRead(found, resume, { onReplaced: "fail", log: silentLog });
   const shares = shareOut(files.flatMap(unreadRanges), workerCount, 1);
   return JSON.parse(JSON.stringify(await withEvidence(shares)));
 }

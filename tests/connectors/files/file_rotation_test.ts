@@ -167,8 +167,51 @@ Deno.test("logs that move up are read on, and the oldest may go", async () => {
   const { lines, logged } = await run(folder.at("app.log*"), { resume: positions });
   assertEquals(lines, [...linesOf(log("new")), "0, behind", "1, behind"]);
   assertEquals(logged, [
-    `warn: files that were read before are gone, or match no more: "${folder.at("app.log.2")}"`,
+    `warn: files that were read before are gone: "${folder.at("app.log.2")}"`,
   ]);
+});
+
+for (const workers of [1, 2]) {
+  Deno.test(`files that are not asked for in one run keep their positions: ${workers} workers`, async () => {
+    await using folder = await tempFolder();
+    for (const name of ["a.txt", "b.txt", "c.txt"]) await folder.write(name, log(name));
+    const [a, b] = [folder.at("a.txt"), folder.at("b.txt")];
+    const first = await run(folder.at("[ac].txt"), { workers });
+    const ends = bytesOf(first.positions);
+    const second = await run(b, { workers, resume: first.positions });
+    assertEquals(second.lines, linesOf(log("b.txt")));
+    assertEquals(second.logged, [
+      `warn: files that were read before match no more: their positions are kept: "${a}"`,
+    ]);
+    for (const [name, bytes] of ends) assertEquals(bytesOf(second.positions).get(name), bytes);
+    await append(a, "a, behind\n");
+    const other = { resume: second.positions, workers: 3 - workers };
+    const third = await run(folder.at("*.txt"), other);
+    assertEquals(third.lines, ["a, behind"]);
+    assertEquals(third.logged, []);
+  });
+}
+
+Deno.test("a file that is not asked for any more, and was replaced meanwhile, is an error", async () => {
+  await using folder = await tempFolder();
+  const [a, b] = [await folder.write("a.txt", log("a")), await folder.write("b.txt", log("b"))];
+  const first = await run(a);
+  const second = await run(b, { resume: first.positions });
+  await Deno.remove(a);
+  await folder.write("a.txt", log("another"));
+  const message = `"${a}" is not the file that was read`;
+  await assertRejects(() => run(a, { resume: second.positions }), Error, message);
+});
+
+Deno.test("the position of a file that has moved away is not kept for the file that has its name", async () => {
+  await using folder = await tempFolder();
+  const [a, b] = [await folder.write("a.log", log("a")), await folder.write("b.log", log("b"))];
+  const first = await run(folder.at("*.log"));
+  await Deno.remove(a);
+  await Deno.rename(b, a);
+  const second = await run(folder.at("*.log"), { resume: first.positions });
+  assertEquals([second.lines, [...second.positions.keys()]], [[], [a]]);
+  assertEquals((await run(a, { resume: second.positions })).lines, []);
 });
 
 Deno.test("a file that was replaced is an error that says which, why, and what to do", async () => {

@@ -429,7 +429,8 @@ Deno.test("FileInputConfig.plan gives all to one worker where windows go by time
   const bytesOf = async (inOrder: boolean | undefined, byTime: boolean) => {
     const config = new FileInputConfig(inOrder === undefined ? { path } : { path, inOrder });
     const place = testPlace({ workerCount: 2, byTime });
-    const shares = await config.plan(place, new Map()) as { path: string }[][];
+    const plan = await config.plan(place, new Map());
+    const { shares } = plan as { shares: { path: string }[][] };
     return shares.map((share) => share.map((range) => range.path.slice(-5)));
   };
   const [inOrder, shared] = [[["a.txt", "b.txt"], []], [["a.txt"], ["a.txt", "b.txt"]]];

@@ -10,6 +10,7 @@ import {
 } from "../../../mod.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { openOnAll } from "../../support/open_input.ts";
+import { testPlace } from "../../support/place.ts";
 import { RecordingOutput } from "../../support/recording_output.ts";
 
 /** An input whose partitions have two items each, and what it was asked to build. */
@@ -30,8 +31,9 @@ async function readAll(
   input: PartitionedInputConfig<string, number>,
   workerCount: number,
   resume: ReadonlyMap<string, unknown> = new Map(),
+  place = testPlace(),
 ) {
-  const readers = await openOnAll(input, workerCount, resume);
+  const readers = await openOnAll(input, workerCount, resume, place);
   return await Promise.all(readers.map(async (reader) => {
     const items: string[] = [];
     for (let batch = reader.next(); batch !== null; batch = reader.next()) items.push(...batch);
@@ -311,3 +313,26 @@ Deno.test("PartitionedInputConfig works off what all partitions have yielded, th
     assert(yielded > 0 && out.length >= yielded, `${yielded} were yielded, ${out.length} written`);
   }
 });
+
+for (const workerCount of [1, 2]) {
+  Deno.test(`PartitionedInputConfig keeps states of partitions that are not listed: ${workerCount} workers`, async () => {
+    const together = (shares: { positions: Record<string, unknown> }[]) =>
+      shares.flatMap(({ positions }) => Object.entries(positions)).sort();
+    const first = together(await readAll(shelves(["a", "b", "c"]).input, workerCount));
+    assertEquals(first, [["a", 2], ["b", 2], ["c", 2]]);
+    const place = testPlace({ stepId: "in" });
+    const { input } = shelves(["b"]);
+    const second = together(await readAll(input, workerCount, new Map(first), place));
+    assertEquals(second, first);
+    assertEquals(place.logged, [
+      'warn: the store has states of partitions that step "in" does not list now: they are kept, ' +
+      'such as that of "a"',
+    ]);
+    const { input: all, built } = shelves(["a", "b", "c"]);
+    const quiet = testPlace();
+    const third = await readAll(all, 3 - workerCount, new Map(second), quiet);
+    assertEquals(together(third), first);
+    assertEquals(built.toSorted(), [["a", 2], ["b", 2], ["c", 2]]);
+    assertEquals(quiet.logged, []);
+  });
+}
