@@ -1,6 +1,7 @@
 import type { Log } from "../../core/log.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { isGzip } from "./chunks.ts";
+import { ifThere } from "./guarded.ts";
 import { type FilePosition, isUnchanged, type LeftFile, openWriter } from "./file_writer.ts";
 import { pathOption } from "./path_option.ts";
 import { fileOfWorker, isFileOfAnyWorker } from "./worker_files.ts";
@@ -27,7 +28,8 @@ export interface FileOutputOptions {
  * The file must stay where it is, also between runs that go on: it must not be rotated, edited or
  * written by others. If its length or the 1024 bytes before the end of the snapshot are not what was
  * written, the run ends with an error that says what to do, and the file stays as it is. A copy that
- * was put in its place is taken for it. While the flow runs, each epoch's end looks whether the file
+ * was put in its place is taken for it. With another path, a run leaves the old file as it is and keeps
+ * its position: a later run with the old path goes on there. While the flow runs, each epoch's end looks whether the file
  * is still there. A file that an input of the same flow reads is refused.
  *
  * @example
@@ -67,10 +69,11 @@ export class FileOutputConfig implements OutputConfig<unknown> {
     const path = fileOfWorker(this.#path, at.workerIndex, at.workerCount);
     // Of the files that are left from a run with other workers one worker has to take care.
     const left = at.workerIndex === 0 ? this.#left(at.workerCount, resume) : [];
+    const others = at.workerIndex === 0 ? await this.#others(at, resume) : [];
     return await openWriter(
       path,
       positionIn(resume, path),
-      await cuttable(left, at.log),
+      [...await cuttable(left, at.log), ...others],
       at.signal,
     );
   }
@@ -80,7 +83,27 @@ export class FileOutputConfig implements OutputConfig<unknown> {
     for (let i = 0; i < workerCount; i++) used.add(fileOfWorker(this.#path, i, workerCount));
     return [...resume.keys()]
       .filter((file) => !used.has(file) && isFileOfAnyWorker(this.#path, file))
-      .map((path) => ({ path, position: positionIn(resume, path)! }));
+      .map((path) => ({ path, position: positionIn(resume, path)!, isCut: true }));
+  }
+
+  /**
+   * Files that earlier runs wrote under another path, and that are still there. A later run that writes
+   * them again goes on in them; without their positions it would empty them.
+   */
+  async #others({ log }: Place, resume: Positions): Promise<LeftFile[]> {
+    const others: LeftFile[] = [];
+    for (const path of resume.keys()) {
+      if (isFileOfAnyWorker(this.#path, path)) continue;
+      if (!(await ifThere(path, () => Deno.stat(path)))?.isFile) continue;
+      others.push({ path, position: positionIn(resume, path)!, isCut: false });
+    }
+    if (others.length > 0) {
+      const [{ path }] = others;
+      log.info(`files that were written before are left as they are: "${path}"`, {
+        files: others.length,
+      });
+    }
+    return others;
   }
 }
 

@@ -19,10 +19,12 @@ export interface FilePosition {
   readonly inode: number | null;
 }
 
-/** The file of an earlier run with other workers: what was written after the snapshot is cut off. */
+/** A file of an earlier run, which this run does not write. */
 export interface LeftFile {
   readonly path: PartitionName;
   readonly position: FilePosition;
+  /** Whether what was written after the snapshot is cut off: where other workers wrote it. */
+  readonly isCut: boolean;
 }
 
 /** What a {@linkcode FileWriter} writes. */
@@ -48,7 +50,7 @@ const encoder = new TextEncoder();
  *
  * @param path The file; made where there is none.
  * @param position How much of it to keep; `null` where nothing is known of it, so that all is replaced.
- * @param left Files of earlier runs, which are cut as well.
+ * @param left Files of earlier runs, whose positions are kept.
  * @param run The signal of the run.
  * @throws {Error} If it cannot be opened, is written already, or is not the file of the position.
  */
@@ -170,7 +172,9 @@ class FileWriter implements OutputWriter<unknown> {
   async #begin(): Promise<void> {
     if (this.#isCut) return;
     const { path, file, left, bytes } = this.#to;
-    for (const { path, position } of left) await Deno.truncate(path, position.bytes);
+    for (const { path, position, isCut } of left) {
+      if (isCut) await Deno.truncate(path, position.bytes);
+    }
     await file.truncate(bytes);
     await this.#requireThere();
     // Appending leaves no hole where others have cut the file, so its length shows that they did.

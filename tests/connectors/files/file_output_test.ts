@@ -166,7 +166,8 @@ Deno.test("a file output leaves files alone that are not its own", async () => {
   }
   await Deno.remove(folder.at("out.7.txt"));
   const path = folder.at("out.txt");
-  assertEquals([...(await writeAll(path, [], { resume })).keys()], [path]);
+  const kept = [...(await writeAll(path, [], { resume })).keys()];
+  assertEquals(kept, [...names.map((name) => folder.at(name)), path]);
   for (const name of names) assertEquals(await Deno.readTextFile(folder.at(name)), "whole\n", name);
 });
 
@@ -309,4 +310,34 @@ Deno.test("a flow with two outputs on one file fails", async () => {
   items.capture("second", output);
   const error = await assertRejects(() => run(items), StepError, "merge the streams");
   assertEquals(error.stepId, "second");
+});
+
+for (const workerCount of [1, 2]) {
+  Deno.test(`a file output with another path keeps the position of the old file: ${workerCount} workers`, async () => {
+    await using folder = await tempFolder();
+    const [old, other] = [folder.at("out.txt"), folder.at("other.txt")];
+    const first = await writeAll(old, ["1", "2"]);
+    await Deno.writeTextFile(old, "after the snapshot\n", { append: true });
+    const second = new Map<string, unknown>();
+    for (let workerIndex = 0; workerIndex < workerCount; workerIndex++) {
+      const options = { workerIndex, workerCount, resume: first };
+      for (const [path, state] of await writeAll(other, ["x"], options)) {
+        assertEquals(second.has(path), false, "no position is kept twice");
+        second.set(path, state);
+      }
+    }
+    assertEquals(await Deno.readTextFile(old), "1\n2\nafter the snapshot\n");
+    assertEquals(second.get(old), first.get(old));
+    const third = await writeAll(old, ["3"], { resume: second });
+    assertEquals(await Deno.readTextFile(old), "1\n2\n3\n");
+    assertEquals(third.size, 1 + workerCount);
+  });
+}
+
+Deno.test("a file output forgets a file of another path that is gone", async () => {
+  await using folder = await tempFolder();
+  const first = await writeAll(folder.at("out.txt"), ["1"]);
+  await Deno.remove(folder.at("out.txt"));
+  const second = await writeAll(folder.at("other.txt"), ["x"], { resume: first });
+  assertEquals([...second.keys()], [folder.at("other.txt")]);
 });
