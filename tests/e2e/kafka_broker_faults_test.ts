@@ -283,7 +283,7 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
         error.message,
         `topic "${topic}", partition 0 cannot be read from offset 1`,
       );
-      assertStringIncludes(error.message, "larger than 268435456 bytes");
+      assertStringIncludes(error.message, "its batch unpacks to more than 256 MiB");
     }
   });
 
