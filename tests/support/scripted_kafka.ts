@@ -35,6 +35,8 @@ export class ScriptedKafka implements AsyncDisposable {
   /** What the broker says when it is asked for offsets; a test may add partitions. */
   readonly partitions: ScriptedPartition[];
   readonly place = testPlace();
+  /** The errors after which it was waited, in order. */
+  readonly pauses: unknown[] = [];
   /** When the broker answers what partitions there are. */
   metadata: Promise<void> = Promise.resolve();
   readonly connection = this.#scripted();
@@ -123,7 +125,8 @@ export class ScriptedKafka implements AsyncDisposable {
     for (const fetch of this.#unanswered) fetch.reject(new Error("closed"));
   }
 
-  async #pause(): Promise<void> {
+  async #pause(error: unknown): Promise<void> {
+    this.pauses.push(error);
     await this.#back.promise;
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
@@ -180,7 +183,7 @@ export class ScriptedKafka implements AsyncDisposable {
       backoff: () => ({
         over: () => {},
         giveUp: () => {},
-        pause: () => this.#pause(),
+        pause: (error: unknown) => this.#pause(error),
         answerTo: <R>(request: Promise<R>) => request,
       }),
       close: () => Promise.resolve(this.#close()),

@@ -6,18 +6,25 @@
  *
  * @module
  */
+import { sleep } from "../../core/promises.ts";
 import type { Backoff } from "./backoff.ts";
 import type { KafkaConnection } from "./connection.ts";
-import { type FetchedPartition, fetchInSession, goesByIds } from "./fetch.ts";
+import { type FetchedPartition, fetchInSession, goesByIds, type PartitionFetch } from "./fetch.ts";
 import { FetchSession } from "./fetch_session.ts";
 import { errorOfCode } from "./kafkajs.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import type { PartitionState } from "./start.ts";
 import { positionName } from "./topic_partition.ts";
-import { missingAnswer } from "./wrong_answer.ts";
+import { impossibleAnswer, missingAnswer } from "./wrong_answer.ts";
 
 /** How much longer an answer may take than the broker was asked to wait, in milliseconds. */
 export const SILENT_MS = 1_000;
+
+/** An answer without records. */
+interface Empty {
+  /** What is wrong where the answer says that there are records; else `null`. */
+  readonly error: Error | null;
+}
 
 /** What rounds need of the fetcher that they belong to. */
 export interface RoundsHost {
@@ -110,8 +117,9 @@ export class BrokerRounds {
       if (await this.#host.room()) this.#loseSight(); // the broker was not asked meanwhile
       if (this.#session.size === 0 || this.#host.isClosed) break;
       try {
-        await this.#inTime(this.#round());
-        this.#backoff.over();
+        const begun = performance.now();
+        const empty = await this.#inTime(this.#round());
+        await this.#pauseAfter(empty, begun + this.#settings.input.fetchWaitMs);
       } catch (error) {
         if (this.#host.isClosed) break;
         this.#session.reset();
@@ -129,13 +137,28 @@ export class BrokerRounds {
   }
 
   /** Resolves with the round; when it takes longer than a broker may wait, nobody knows what is there. */
-  async #inTime(round: Promise<void>): Promise<void> {
+  async #inTime<R>(round: Promise<R>): Promise<R> {
     const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
     try {
-      await round;
+      return await round;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Waits where nothing came before the time that the broker was to wait: else it would be asked again and
+   * again. Where it says that there are records and sends none, it is waited for as after an error.
+   */
+  async #pauseAfter(empty: Empty | null, until: number): Promise<void> {
+    const early = until - performance.now();
+    const { signal } = this.#awake;
+    if (empty !== null && empty.error !== null && early > 0) {
+      return await this.#backoff.pause(empty.error, until, signal);
+    }
+    this.#backoff.over();
+    if (empty === null || early <= 0) return;
+    await sleep(Math.min(this.#settings.input.retryBackoffMs, early), signal);
   }
 
   #loseSight(): void {
@@ -143,12 +166,13 @@ export class BrokerRounds {
     this.#host.tellIdle();
   }
 
-  async #round(): Promise<void> {
+  /** Resolves to what is odd where no records came; to `null` where some did. */
+  async #round(): Promise<Empty | null> {
     const { input } = this.#settings;
     const broker = await this.#connection.broker(this.#nodeId);
     if (!goesByIds(broker)) {
       await this.#host.fresh();
-      if (this.#session.size === 0) return;
+      if (this.#session.size === 0) return null;
     }
     const { asked, session, isFull } = this.#session.next(broker);
     const fetching = fetchInSession(broker, asked, {
@@ -158,15 +182,39 @@ export class BrokerRounds {
       isolation: input.isolation,
     }, session);
     const answer = await this.#backoff.answerTo(fetching, input.fetchWaitMs);
-    if (this.#session.isOver(answer.errorCode)) return this.#session.reset();
+    if (this.#session.isOver(answer.errorCode)) {
+      this.#session.reset();
+      return null;
+    }
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
     this.#session.answered(answer.sessionId);
     if (answer.clientSideThrottleTime > 0 && answer.partitions.length === 0) {
-      return this.#loseSight(); // it has not even looked
+      this.#loseSight(); // it has not even looked
+      return null;
     }
-    await this.#take(answer.partitions, isFull);
+    const empty = this.#emptyOf(answer.partitions);
+    await this.#take(answer.partitions, asked, isFull);
     this.#inSight = true;
     this.#host.tellIdle();
+    return empty;
+  }
+
+  /** `null` where some partition has records or an error, about which something is done. */
+  #emptyOf(answers: readonly FetchedPartition[]): Empty | null {
+    if (answers.some(({ records, errorCode }) => records.length > 0 || errorCode !== 0)) {
+      return null;
+    }
+    const isCommitted = this.#settings.input.isolation === "read_committed";
+    for (const answer of answers) {
+      const state = this.#session.asked(positionName(answer));
+      const end = isCommitted
+        ? Math.min(answer.lastStableOffset, answer.highWatermark)
+        : answer.highWatermark;
+      if (state === null || state.fetched >= end) continue;
+      const what = `has records up to offset ${end}, and sends none from ${state.fetched} on`;
+      return { error: impossibleAnswer("Fetch", state, what) };
+    }
+    return { error: null };
   }
 
   /** A broker that names no partition of those asked would be asked again without a pause. */
@@ -176,7 +224,23 @@ export class BrokerRounds {
     }
   }
 
-  async #take(answers: readonly FetchedPartition[], isFull: boolean): Promise<void> {
+  /** An answer to a request for all partitions has each of them: what it lacks has failed. */
+  #handLeftOut(asked: readonly PartitionFetch[], answers: readonly FetchedPartition[]): void {
+    const answered = new Set(answers.map(positionName));
+    for (const each of asked) {
+      const name = positionName(each);
+      const state = answered.has(name) ? null : this.#session.asked(name);
+      if (state === null) continue;
+      this.#session.remove(state);
+      this.#host.hand(state, missingAnswer("Fetch", state));
+    }
+  }
+
+  async #take(
+    answers: readonly FetchedPartition[],
+    asked: readonly PartitionFetch[],
+    isFull: boolean,
+  ): Promise<void> {
     // Unpacking takes time, in which nobody knows; and an answer may leave partitions out.
     if (isFull) { for (const state of this.#session.states()) this.#host.lose(state); }
     const came = answers.flatMap((answer) => {
@@ -184,6 +248,7 @@ export class BrokerRounds {
       return state === null ? [] : [{ answer, state }];
     });
     if (isFull && came.length === 0) this.#requireAnAnswer();
+    else if (isFull) this.#handLeftOut(asked, answers);
     for (const { state } of came) this.#host.lose(state);
     for (const { answer, state } of came) {
       if (!this.#session.has(state)) continue;

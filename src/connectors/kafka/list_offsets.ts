@@ -10,7 +10,7 @@ import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "./kafka
 import type { Isolation } from "./properties.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import { WireReader, WireWriter } from "./wire.ts";
-import { leftOut, missingAnswer } from "./wrong_answer.ts";
+import { impossibleAnswer, leftOut, missingAnswer } from "./wrong_answer.ts";
 
 /** Which offset: a partition's first, the one after its last, or that of the first record of a time. */
 export type WhichOffset = "first" | "last" | { readonly timestamp: number };
@@ -66,10 +66,16 @@ export async function listOffsets(
   }
   for (const each of offsets) {
     const name = positionName(each);
-    if (each.errorCode === 0) listed.found.set(name, each.offset);
-    else listed.failed.set(name, errorOfCode(each.errorCode, API_NAME));
+    if (each.errorCode !== 0) listed.failed.set(name, errorOfCode(each.errorCode, API_NAME));
+    else if (each.offset >= leastOffset(which)) listed.found.set(name, each.offset);
+    else listed.failed.set(name, impossibleAnswer(API_NAME, each, `is at offset ${each.offset}`));
   }
   return listed;
+}
+
+/** The least offset that can be right: -1 says that there is no record as late as the time. */
+function leastOffset(which: WhichOffset): number {
+  return typeof which === "string" ? 0 : -1;
 }
 
 /** The body of a request. */

@@ -12,6 +12,7 @@ import type { Isolation } from "./properties.ts";
 import type { RecordMark } from "./record_mark.ts";
 import type { KafkaInputSettings } from "./settings.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
+import { impossibleAnswer } from "./wrong_answer.ts";
 
 /** What the broker says of a partition when reading begins. */
 export interface PartitionOffsets extends TopicPartition {
@@ -102,6 +103,12 @@ export async function locate(
       .map((found) => found.get(name));
     if (first === undefined || last === undefined) return [];
     if (highWatermark === undefined || start === undefined) return [];
+    if (first > last) {
+      // Also where records are deleted between the two requests: the next try is right then.
+      const what = `begins at offset ${first} and ends before offset ${last}`;
+      failed.set(name, impossibleAnswer("ListOffsets", { topic, partition }, what));
+      return [];
+    }
     return [{ topic, partition, first, last, highWatermark, start }];
   });
   return { offsets, failed };

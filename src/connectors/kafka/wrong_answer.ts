@@ -25,6 +25,17 @@ export function missingAnswer(
   );
 }
 
+/** The error for an answer that says of a partition what cannot be. */
+export function impossibleAnswer(
+  apiName: string,
+  { topic, partition }: TopicPartition,
+  what: string,
+): WrongAnswerError {
+  return new WrongAnswerError(
+    `the broker's answer to ${apiName} says that partition ${partition} of topic "${topic}" ${what}`,
+  );
+}
+
 /**
  * The partitions that were asked for and that an answer leaves out.
  *

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { Fetcher } from "../../../src/connectors/kafka/fetcher.ts";
 import { compressBatch } from "../../../src/connectors/kafka/record_batch.ts";
@@ -478,4 +478,62 @@ Deno.test("what an answer unpacks to is bounded, and counts in what may wait", a
 function stored(offset: number, batch: Buffer): Buffer {
   batch.writeBigInt64BE(BigInt(offset), 0);
   return batch;
+}
+
+/** What was waited for after errors, without repeats. */
+function reasons(kafka: ScriptedKafka): string[] {
+  return [...new Set(kafka.pauses.map((error) => (error as Error).message))];
+}
+
+Deno.test("records that a broker has and does not send are waited for as after an error", async () => {
+  await using kafka = new ScriptedKafka();
+  const fetcher = await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 2 }));
+  assertEquals(reasons(kafka), [
+    'the broker\'s answer to Fetch says that partition 0 of topic "topic" has records up to offset ' +
+    "2, and sends none from 0 on",
+  ]);
+  assert(!fetcher.idle());
+  await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
+  assertEquals(take(fetcher), 1);
+  assertEquals(kafka.pauses.length, 1);
+});
+
+Deno.test("an answer without records is no error at the end, and before an open transaction", async () => {
+  await using kafka = new ScriptedKafka();
+  await kafka.start();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  await kafka.answer(fetched({ highWatermark: 2, lastStableOffset: 0 }));
+  assertEquals(reasons(kafka), []);
+});
+
+Deno.test("where the answer has no records, it is some time until the next request", async () => {
+  await using kafka = new ScriptedKafka({ properties: { "retry.backoff.ms": 50 } });
+  await kafka.start();
+  const begun = performance.now();
+  await kafka.answer(fetched({ highWatermark: 0 }));
+  assertGreaterOrEqual(performance.now() - begun, 45);
+});
+
+for (const other of [[], [fetched({ partition: 7, highWatermark: 1, records: recordAt(0) })]]) {
+  const what = other.length === 0 ? "nothing else" : "one that was not asked for";
+  Deno.test(`a partition that an answer lacks is waited for as after an error: it has ${what}`, async () => {
+    const partitions = [0, 1].map(() => ({ first: 0, last: 1, highWatermark: 1 }));
+    await using kafka = new ScriptedKafka({ partitions, tail: false });
+    const fetcher = await kafka.start();
+    await kafka.answerLast(fetched({ highWatermark: 1, records: recordAt(0) }), ...other);
+    await eventually(() => kafka.pauses.length > 0, "it was waited");
+    assertEquals(reasons(kafka), [
+      'the broker\'s answer to Fetch does not name partition 1 of topic "topic"',
+    ]);
+    await eventually(() => fetcher.first !== null, "the other had come");
+    take(fetcher);
+    assert(!fetcher.isOver());
+    await kafka.answerLast(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
+    await eventually(() => fetcher.first !== null, "it had come");
+    assertEquals(fetcher.first!.state.partition, 1);
+    take(fetcher);
+    await fetcher.arrival();
+    assert(fetcher.isOver());
+  });
 }

@@ -2,7 +2,10 @@ import { assertEquals } from "@std/assert";
 import {
   decodeListOffsets,
   encodeListOffsets,
+  listOffsets,
+  type WhichOffset,
 } from "../../../src/connectors/kafka/list_offsets.ts";
+import type { KafkaBroker } from "../../../src/connectors/kafka/kafkajs.ts";
 import { WireReader, WireWriter } from "../../../src/connectors/kafka/wire.ts";
 
 const ASKED = [
@@ -66,3 +69,35 @@ for (const version of [2, 3, 4, 5, 6]) {
     });
   });
 }
+
+/** What comes of partition 0 of a topic, where the broker answers with these offsets. */
+async function listed(which: WhichOffset, offsets: { partition: number; offset: number }[]) {
+  const answer = {
+    offsets: offsets.map((each) => ({ topic: "a", errorCode: 0, ...each })),
+    clientSideThrottleTime: 0,
+  };
+  const broker = {
+    versions: { 2: { minVersion: 2, maxVersion: 6 } },
+    connectionPool: { send: () => Promise.resolve(answer) },
+  } as unknown as KafkaBroker;
+  const asked = [{ topic: "a", partition: 0 }];
+  const { found, failed } = await listOffsets(broker, asked, which, "read_committed");
+  return {
+    found: [...found.values()],
+    failed: [...failed.values()].map((e) => (e as Error).message),
+  };
+}
+
+Deno.test("an offset below 0 is wrong, but for -1 where there is no record of a time", async () => {
+  const wrong = (offset: number) => ({
+    found: [],
+    failed: [
+      `the broker's answer to ListOffsets says that partition 0 of topic "a" is at offset ${offset}`,
+    ],
+  });
+  assertEquals(await listed("first", [{ partition: 0, offset: -1 }]), wrong(-1));
+  assertEquals(await listed("last", [{ partition: 0, offset: -5 }]), wrong(-5));
+  assertEquals(await listed({ timestamp: 5 }, [{ partition: 0, offset: -2 }]), wrong(-2));
+  const none = await listed({ timestamp: 5 }, [{ partition: 0, offset: -1 }]);
+  assertEquals(none, { found: [-1], failed: [] });
+});
