@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { Dataflow, run, TestingInputConfig } from "../../mod.ts";
-import { type StepCounts, sumCounts } from "../../src/runtime/counts.ts";
+import { sumCounts } from "../../src/runtime/counts.ts";
 import { RecordingOutput } from "../support/recording_output.ts";
+import { stepsOf } from "../support/step_counts.ts";
 
 /** `id: in>out` of each step of a flow that has run. */
 async function countsOf(build: (numbers: Dataflow<number>) => unknown): Promise<string[]> {
@@ -59,16 +60,6 @@ Deno.test("counts of a stopped run are those of what was read", async () => {
   const { steps } = await run(flow, { signal: stop.signal });
   assertEquals(steps.map(({ in: into, out }) => [into, out]), [[0, 1], [1, 1], [1, 0]]);
 });
-
-/** The counts of a flow with two inputs that come together. */
-function stepsOf(a: number, b: number, out: number): StepCounts[] {
-  return [
-    { stepId: "a", kind: "input", in: 0, out: a },
-    { stepId: "b", kind: "input", in: 0, out: b },
-    { stepId: "join", kind: "merge", in: a + b, out: a + b },
-    { stepId: "out", kind: "capture", in: out, out: 0 },
-  ];
-}
 
 Deno.test("sumCounts() adds up what goes in and out of each step, over all workers", () => {
   const workers = [stepsOf(1, 2, 3), stepsOf(10, 20, 30), stepsOf(100, 200, 300)];

@@ -1,7 +1,4 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { readOutputProperties } from "../../../src/connectors/kafka/output_settings.ts";
-import { openKafkaWriter } from "../../../src/connectors/kafka/sink.ts";
-import type { KafkaProperties } from "../../../src/connectors/kafka/properties.ts";
 import {
   FAKE_TOPIC,
   FakeBroker,
@@ -9,23 +6,7 @@ import {
   producedAnswer,
   producerIdAnswer,
 } from "../../support/fake_broker.ts";
-import { testPlace } from "../../support/place.ts";
-
-/** Writes one record to a broker of the test's, and waits until it is acknowledged. */
-async function writeTo(broker: FakeBroker, properties: KafkaProperties = {}): Promise<void> {
-  const settings = {
-    brokers: broker.brokers,
-    topic: FAKE_TOPIC,
-    output: readOutputProperties(properties),
-  };
-  const writer = await openKafkaWriter(settings, testPlace());
-  try {
-    await writer.write([["key", "value"]], 0);
-    await writer.prepare(0);
-  } finally {
-    await writer.close();
-  }
-}
+import { writeOneRecord } from "../../support/write_one_record.ts";
 
 function options(more: FakeBrokerOptions = {}): FakeBrokerOptions {
   return {
@@ -42,7 +23,7 @@ function options(more: FakeBrokerOptions = {}): FakeBrokerOptions {
 Deno.test("idempotent writes do not need the controller", async () => {
   for (const controllerId of [0, -1]) {
     await using broker = new FakeBroker(options({ controllerId }));
-    await writeTo(broker);
+    await writeOneRecord(broker);
     assertEquals(broker.asked("Produce"), [7]);
   }
 });
@@ -50,7 +31,7 @@ Deno.test("idempotent writes do not need the controller", async () => {
 Deno.test("InitProducerId is asked in the newest version that both sides know", async () => {
   for (const [first, last, asked] of [[0, 0, 0], [0, 1, 1], [3, 4, 4], [0, 6, 4]] as const) {
     await using broker = new FakeBroker(options({ versions: { InitProducerId: [first, last] } }));
-    await writeTo(broker);
+    await writeOneRecord(broker);
     assertEquals(broker.asked("InitProducerId"), [asked]);
   }
 });
@@ -59,12 +40,12 @@ Deno.test("zstd is refused on a broker before Kafka 2.1 before any record is wri
   await using broker = new FakeBroker(options({ versions: { Produce: [0, 6] } }));
   const properties = { "compression.type": "zstd" } as const;
   await assertRejects(
-    () => writeTo(broker, properties),
+    () => writeOneRecord(broker, properties),
     Error,
     `"compression.type": zstd needs Kafka 2.1 or newer`,
   );
   assertEquals(broker.asked("Produce"), []);
-  await writeTo(broker, { "compression.type": "lz4" });
+  await writeOneRecord(broker, { "compression.type": "lz4" });
   assertEquals(broker.asked("Produce"), [6]);
 });
 
@@ -72,12 +53,12 @@ Deno.test("a broker without idempotent writes ends the run at once and says what
   const { InitProducerId: _, ...versions } = options().versions!;
   await using broker = new FakeBroker({ ...options(), versions });
   const error = await assertRejects(
-    () => writeTo(broker),
+    () => writeOneRecord(broker),
     Error,
     "the broker does not have the request InitProducerId",
   );
   assertStringIncludes(error.message, `set "enable.idempotence" to false`);
-  await writeTo(broker, { "enable.idempotence": false });
+  await writeOneRecord(broker, { "enable.idempotence": false });
   assertEquals(broker.asked("Produce"), [7]);
 });
 
@@ -86,7 +67,7 @@ Deno.test("a broker that fails at InitProducerId is reported with the request an
     options({ answers: { InitProducerId: ({ version }) => producerIdAnswer(version, -1) } }),
   );
   const error = await assertRejects(
-    () => writeTo(broker, { "message.timeout.ms": 300, "retry.backoff.ms": 20 }),
+    () => writeOneRecord(broker, { "message.timeout.ms": 300, "retry.backoff.ms": 20 }),
     Error,
     "InitProducerId: The server experienced an unexpected error",
   );
@@ -99,7 +80,7 @@ Deno.test("a broker that does not take a codec ends the run at once, with the re
     answers: { Produce: ({ version }) => producedAnswer(version, UNSUPPORTED_COMPRESSION_TYPE) },
   }));
   await assertRejects(
-    () => writeTo(broker, { "compression.type": "lz4" }),
+    () => writeOneRecord(broker, { "compression.type": "lz4" }),
     Error,
     `cannot write to topic "${FAKE_TOPIC}": Produce: `,
   );
@@ -109,7 +90,7 @@ Deno.test("a broker that does not take a codec ends the run at once, with the re
 Deno.test("a broker that has dropped our versions of Produce is refused, and not asked", async () => {
   await using broker = new FakeBroker(options({ versions: { Produce: [9, 13] } }));
   await assertRejects(
-    () => writeTo(broker),
+    () => writeOneRecord(broker),
     Error,
     "the broker takes the request Produce from version 9 on, and this Millrace knows it up to 8",
   );

@@ -2,9 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from 
 import { Buffer } from "node:buffer";
 import { KafkaConnection } from "../../../src/connectors/kafka/connection.ts";
 import { fetchPartition } from "../../../src/connectors/kafka/fetch.ts";
-import { readOutputProperties } from "../../../src/connectors/kafka/output_settings.ts";
 import { readInputProperties } from "../../../src/connectors/kafka/properties.ts";
-import { openKafkaWriter } from "../../../src/connectors/kafka/sink.ts";
 import { WireWriter } from "../../../src/connectors/kafka/wire.ts";
 import {
   leftOut,
@@ -19,6 +17,7 @@ import {
   producedAnswer,
   producerIdAnswer,
 } from "../../support/fake_broker.ts";
+import { writeOneRecord } from "../../support/write_one_record.ts";
 import { testPlace } from "../../support/place.ts";
 
 /** What an answer names, instead of partition 0 of the topic. */
@@ -89,17 +88,8 @@ function brokerWith(answers: Partial<Record<ApiName, (asked: number) => Buffer>>
   return broker;
 }
 
-async function writeTo(broker: FakeBroker): Promise<void> {
-  const output = readOutputProperties({ "message.timeout.ms": 300, "retry.backoff.ms": 20 });
-  const settings = { brokers: broker.brokers, topic: FAKE_TOPIC, output };
-  const writer = await openKafkaWriter(settings, testPlace());
-  try {
-    await writer.write([["key", "value"]], 0);
-    await writer.prepare(0);
-  } finally {
-    await writer.close();
-  }
-}
+/** Its time-out is short: some of these brokers never acknowledge anything. */
+const SOON = { "message.timeout.ms": 300, "retry.backoff.ms": 20 };
 
 async function connected<T>(
   broker: FakeBroker,
@@ -119,7 +109,11 @@ const ASKED = [{ topic: FAKE_TOPIC, partition: 0 }];
 for (const [what, [named, says]] of Object.entries(WRONG)) {
   Deno.test(`an answer to Produce with ${what} acknowledges nothing, and is an error in time`, async () => {
     await using broker = brokerWith({ Produce: () => produced(named) });
-    const { message } = await assertRejects(() => writeTo(broker), Error, "within 0.3 s");
+    const { message } = await assertRejects(
+      () => writeOneRecord(broker, SOON),
+      Error,
+      "within 0.3 s",
+    );
     assertStringIncludes(message, `topic "${FAKE_TOPIC}" has not acknowledged 1 record`);
     assertStringIncludes(message, "the broker's answer to Produce ");
     assertStringIncludes(message, says);
@@ -131,7 +125,7 @@ for (const [what, [named, says]] of Object.entries(WRONG)) {
     await using broker = brokerWith({
       Produce: (asked) => asked === 1 ? produced(named) : producedAnswer(7),
     });
-    await writeTo(broker);
+    await writeOneRecord(broker, SOON);
     assertEquals(broker.asked("Produce").length, 2);
   });
 

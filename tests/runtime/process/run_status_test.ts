@@ -1,18 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { StepCounts } from "../../../src/runtime/counts.ts";
 import { itemsOf, runStatusOf } from "../../../src/runtime/process/run_status.ts";
 import type { WorkerStatus } from "../../../src/runtime/run/worker_port.ts";
-
-/** The counts of a flow with two inputs, a step and two outputs. */
-function stepsOf(a: number, b: number, out: number): StepCounts[] {
-  return [
-    { stepId: "a", kind: "input", in: 0, out: a },
-    { stepId: "b", kind: "input", in: 0, out: b },
-    { stepId: "join", kind: "merge", in: a + b, out: a + b },
-    { stepId: "out", kind: "capture", in: out, out: 0 },
-    { stepId: "copy", kind: "capture", in: 2 * out, out: 0 },
-  ];
-}
+import { stepsOf } from "../../support/step_counts.ts";
 
 function status(overrides: Partial<WorkerStatus> = {}): WorkerStatus {
   return { steps: stepsOf(0, 0, 0), progress: null, waitingFor: [], ...overrides };

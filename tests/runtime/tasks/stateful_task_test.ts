@@ -279,12 +279,7 @@ Deno.test("a stateful step sends on all that it emits when one item becomes a hu
 
 Deno.test("a stateful step sends its last items before the end when they take several pieces", () => {
   const node = {
-    kind: "stateful" as const,
-    name: { given: "step" },
-    single: false,
-    quiet: false,
-    combiner: null,
-    upstreams: [],
+    ...SILENT,
     begin: () => () => ({
       onItem: () => {},
       onEnd: (emit: Emit<string>) => ["x", "y", "z"].forEach(emit),
