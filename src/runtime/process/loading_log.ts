@@ -1,8 +1,8 @@
 /**
  * Lines of log while workers take long to load the flow.
  *
- * A top-level `await` that never resolves would be an error of `deno run`. In a worker it is none, as the
- * worker's connection to its coordinator could still wake the module. So the run would wait in silence.
+ * `deno run` ends with an error where a top-level `await` never resolves. A worker does not: its
+ * connection to the coordinator could still wake the module. So the run would wait in silence.
  *
  * @module
  */
