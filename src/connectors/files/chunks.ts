@@ -33,6 +33,17 @@ export interface ChunkSource {
   readonly size: number;
 }
 
+/** Bytes of a file, and what stands before them. */
+export interface Chunk {
+  /** Never empty. */
+  readonly bytes: Uint8Array;
+  /**
+   * The bytes before them: as many as are compared, see `fingerprint.ts`. Those of a stored file stand
+   * before `bytes` in memory too, so a line that begins here can be taken without a copy.
+   */
+  readonly before: Uint8Array;
+}
+
 /** How to read a file. */
 export interface ChunkOptions {
   /** The size of a chunk, in bytes; some are smaller. */
@@ -49,12 +60,11 @@ export function isGzip(path: string): boolean {
 }
 
 /**
- * What is in a file from a byte on. First come the bytes before it that are compared, which may be
- * none, then chunks. The file is open while this is iterated.
+ * What is in a file from a byte on. The file is open while this is iterated.
  *
  * @throws {Error} If it cannot be read or unpacked, is another file, or is cut while it is read.
  */
-export function chunksOf(source: ChunkSource, options: ChunkOptions): AsyncIterable<Uint8Array> {
+export function chunksOf(source: ChunkSource, options: ChunkOptions): AsyncIterable<Chunk> {
   if (!isGzip(source.path)) return stored(source, options);
   return skip(unpack(source, options), source);
 }
@@ -62,30 +72,58 @@ export function chunksOf(source: ChunkSource, options: ChunkOptions): AsyncItera
 async function* stored(
   source: ChunkSource,
   { chunkBytes, tally }: ChunkOptions,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Chunk> {
   const { path, offset, size } = source;
   using file = await openSame(path, source.file);
-  let last = await bytesBefore(file, offset);
-  await requireSame(source, last, file);
-  yield last;
+  let before = await bytesBefore(file, offset);
+  await requireSame(source, before, file);
   let at = offset;
-  while (true) {
-    file.seekSync(at - last.length, Deno.SeekMode.Start);
-    const buffer = new Uint8Array(last.length + chunkBytes);
-    const read = await readAtLeast(file, buffer, last.length + 1);
-    if (Buffer.compare(buffer.subarray(0, Math.min(read, last.length)), last) !== 0) {
-      throw cutMeanwhile(path, at);
+  const readNext = () => {
+    const next = chunkAt(file, path, at, before, chunkBytes);
+    next.catch(() => {}); // it is thrown where the chunk is asked for, which may be never
+    return next;
+  };
+  // The next chunk is read while the flow works on this one. If it were read only when asked for,
+  // that would be too late: a flow that has a chunk begins at once, and lets no other code run.
+  let next = readNext();
+  try {
+    while (true) {
+      const chunk = await next;
+      const { bytes } = chunk;
+      if (bytes.length === 0) {
+        if (at < size) throw cutMeanwhile(path, at);
+        return;
+      }
+      at += bytes.length;
+      tally.bytes += bytes.length;
+      before = lastBytes(before, bytes);
+      next = readNext();
+      yield chunk;
     }
-    const chunk = buffer.subarray(last.length, read);
-    if (chunk.length === 0) {
-      if (at < size) throw cutMeanwhile(path, at);
-      return;
-    }
-    at += chunk.length;
-    tally.bytes += chunk.length;
-    yield chunk;
-    last = lastBytes(last, chunk);
+  } finally {
+    await Promise.allSettled([next]); // the file is closed only then
   }
+}
+
+/**
+ * The bytes of a file from `at` on, which are none at its end.
+ *
+ * @param last What stood before them when it was read.
+ * @throws {Error} If that has changed.
+ */
+async function chunkAt(
+  file: Deno.FsFile,
+  path: string,
+  at: number,
+  last: Uint8Array,
+  chunkBytes: number,
+): Promise<Chunk> {
+  file.seekSync(at - last.length, Deno.SeekMode.Start);
+  const buffer = new Uint8Array(last.length + chunkBytes);
+  const read = await readAtLeast(file, buffer, last.length + 1);
+  const before = buffer.subarray(0, Math.min(read, last.length));
+  if (Buffer.compare(before, last) !== 0) throw cutMeanwhile(path, at);
+  return { before, bytes: buffer.subarray(last.length, read) };
 }
 
 async function requireSame(
@@ -149,18 +187,18 @@ async function requirePadding(
  * rest of a file, and `bytesWritten` would not say where that ended. Returns what went wrong with the
  * file itself, if anything did.
  */
-async function feed(gunzip: Gunzip, chunks: AsyncIterable<Uint8Array>): Promise<Error | null> {
+async function feed(gunzip: Gunzip, chunks: AsyncIterable<Chunk>): Promise<Error | null> {
   let wake = () => {};
   gunzip.on("end", () => wake());
   gunzip.on("close", () => wake());
   let given = 0;
   try {
-    for await (const chunk of chunks) {
+    for await (const { bytes } of chunks) {
       if (gunzip.destroyed) return null;
-      given += chunk.length;
+      given += bytes.length;
       await new Promise<void>((resolve) => {
         wake = resolve;
-        gunzip.write(chunk, () => resolve());
+        gunzip.write(bytes, () => resolve());
       });
       if (gunzip.destroyed) return null;
       if (gunzip.bytesWritten < given) break;
@@ -175,27 +213,22 @@ async function feed(gunzip: Gunzip, chunks: AsyncIterable<Uint8Array>): Promise<
 
 async function* skip(
   chunks: AsyncIterable<Uint8Array>,
-  source: ChunkSource,
-): AsyncGenerator<Uint8Array> {
-  const { path, offset, before } = source;
-  let at = 0;
-  let last: Uint8Array = new Uint8Array();
-  const reached = () => {
-    const isSame = at === offset && (before === null || crcOf(last) === before);
-    if (!isSame) throw replaced(path, offset, difference(at < offset ? at : null, offset));
-    return last;
-  };
-  let isReached = false;
+  { path, offset, before: crc }: ChunkSource,
+): AsyncGenerator<Chunk> {
+  let at = 0; // up to `offset`
+  let before: Uint8Array = new Uint8Array();
+  let isSame = offset === 0;
   for await (const chunk of chunks) {
     const skipped = Math.min(chunk.length, offset - at);
-    if (!isReached) {
-      last = lastBytes(last, chunk.subarray(0, skipped));
-      at += skipped;
-      if (at < offset) continue;
-      yield reached();
-      isReached = true;
-    }
-    if (skipped < chunk.length) yield chunk.subarray(skipped);
+    at += skipped;
+    if (skipped > 0) before = lastBytes(before, chunk.subarray(0, skipped));
+    if (at < offset) continue;
+    isSame ||= crc === null || crcOf(before) === crc;
+    if (!isSame) throw replaced(path, offset, difference(at, offset));
+    const bytes = chunk.subarray(skipped);
+    if (bytes.length === 0) continue;
+    yield { bytes, before };
+    before = lastBytes(before, bytes);
   }
-  if (!isReached) yield reached();
+  if (!isSame) throw replaced(path, offset, difference(at, offset));
 }

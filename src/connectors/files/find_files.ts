@@ -117,8 +117,8 @@ async function unpackedHead(path: string): Promise<Uint8Array> {
   const source = { path, file: null, offset: 0, before: null, size: 0 };
   const options = { chunkBytes: 4 * EVIDENCE_BYTES, tally: { bytes: 0 } };
   try {
-    for await (const chunk of chunksOf(source, options)) {
-      head = lastBytes(head, chunk.subarray(0, EVIDENCE_BYTES - head.length)).slice();
+    for await (const { bytes } of chunksOf(source, options)) {
+      head = lastBytes(head, bytes.subarray(0, EVIDENCE_BYTES - head.length)).slice();
       if (head.length === EVIDENCE_BYTES) break;
     }
     return head;

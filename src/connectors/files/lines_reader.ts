@@ -50,6 +50,8 @@ export class LinesReader implements InputReader<string> {
   #taken = 0; // where the last block came from that the flow has taken whole
   #from = 0; // where the next batch begins in the first block
   #lineBytes = 1; // of a line of the last batch
+  /** What the flow has up to `to`, while its position is not set. */
+  #passed: { readonly ahead: Ahead; readonly to: number } | null = null;
   #state: "reading" | "ended" | { thrown: unknown } = "reading";
   #closed = false;
   #wakeFlow: () => void = () => {};
@@ -89,7 +91,7 @@ export class LinesReader implements InputReader<string> {
       if (typeof this.#state === "object") throw this.#state.thrown;
       return this.#state === "ended" ? null : [];
     }
-    const { block: { path, start, bytes, before }, range, since } = first;
+    const { block: { path, start, bytes }, range } = first;
     const from = this.#from;
     // Lines are as long as those before: to count them would cost as much as to decode them.
     const about = Math.min(this.#sizes.batch, Math.max(1, limit * this.#lineBytes));
@@ -106,8 +108,8 @@ export class LinesReader implements InputReader<string> {
       lines = linesTo(to);
     }
     this.#lineBytes = (to - from) / lines.length;
-    const crc = crcOf(lastBytes(before, bytes.subarray(0, to)));
-    this.#setPosition(range, since, start + to, crc);
+    if (this.#passed?.ahead.range !== range) this.#notePassed();
+    this.#passed = { ahead: first, to };
     this.#from = to;
     if (to === bytes.length) this.#drop(first);
     return lines;
@@ -123,6 +125,7 @@ export class LinesReader implements InputReader<string> {
   }
 
   positions(): Positions {
+    this.#notePassed();
     return new Map(this.#positions);
   }
 
@@ -150,6 +153,15 @@ export class LinesReader implements InputReader<string> {
     this.#from = 0;
     this.#aheadBytes -= block.bytes.length;
     this.#wakeReading();
+  }
+
+  /** Sets the position of what the flow has: not with each batch, as a checksum belongs to it. */
+  #notePassed(): void {
+    if (this.#passed === null) return;
+    const { ahead: { block: { start, bytes, before }, range, since }, to } = this.#passed;
+    this.#passed = null;
+    const crc = crcOf(lastBytes(before, bytes.subarray(0, to)));
+    this.#setPosition(range, since, start + to, crc);
   }
 
   #setPosition(range: Range, from: number, to: number, crc: number): void {

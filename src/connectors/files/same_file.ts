@@ -38,22 +38,21 @@ async function unpacksAlike(file: FoundFile, { file: was, parts }: KnownFile): P
     file.modified === packed.modified;
   if (isUntouched) return true;
   const source = { path: file.path, file: null, offset: 0, before: null, size: 0 };
-  const ends = parts.toSorted((a, b) => a.to - b.to);
+  const ends = parts.filter(({ to }) => to > 0).toSorted((a, b) => a.to - b.to);
   let at = 0;
-  let last: Uint8Array = new Uint8Array();
   let next = 0;
   try {
-    for await (const chunk of chunksOf(source, { chunkBytes: CHUNK_BYTES, tally: { bytes: 0 } })) {
-      for (; next < ends.length && ends[next].to <= at + chunk.length; next++) {
+    const options = { chunkBytes: CHUNK_BYTES, tally: { bytes: 0 } };
+    for await (const { bytes, before } of chunksOf(source, options)) {
+      for (; next < ends.length && ends[next].to <= at + bytes.length; next++) {
         const { to, crc } = ends[next];
-        if (crcOf(lastBytes(last, chunk.subarray(0, to - at))) !== crc) return false;
+        if (crcOf(lastBytes(before, bytes.subarray(0, to - at))) !== crc) return false;
       }
       if (next === ends.length) return true;
-      at += chunk.length;
-      last = lastBytes(last, chunk);
+      at += bytes.length;
     }
   } catch {
     return false; // what cannot be unpacked that far is not what was
   }
-  return false;
+  return next === ends.length;
 }
