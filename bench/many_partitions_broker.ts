@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
-import { WireReader, WireWriter } from "../src/connectors/kafka/wire.ts";
+import { WireReader, WireWriter } from "../src/connectors/kafka/wire/wire.ts";
 
 const TOPIC = "many";
 const HOST = "127.0.0.1";

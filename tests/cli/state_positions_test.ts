@@ -9,7 +9,7 @@ import {
 } from "../../mod.ts";
 import { partitionText, positionText } from "../../src/cli/position_text.ts";
 import { describeState } from "../../src/cli/state.ts";
-import { storedPosition } from "../../src/connectors/kafka/position.ts";
+import { storedPosition } from "../../src/connectors/kafka/read/position.ts";
 import { readOf } from "../connectors/files/file_positions.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
 

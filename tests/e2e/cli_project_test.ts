@@ -28,7 +28,7 @@ export default new Dataflow("own").input("in", new TestingInputConfig(["hey"]))
 `;
 const LIB = `export const shout = (text: string): string => text.toUpperCase() + "!";`;
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = new URL("../..", import.meta.url).pathname;
 
 Deno.test("a flow in a project of its own uses that project's deno.json, comments and all", async () => {
   const config =

@@ -6,8 +6,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { KafkaInputConfig, KafkaOutputConfig, KafkaRecoveryConfig } from "millrace";
-import { KafkaConnection } from "../../src/connectors/kafka/connection.ts";
-import { readInputProperties } from "../../src/connectors/kafka/properties.ts";
+import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
+import { readInputProperties } from "../../src/connectors/kafka/properties/properties.ts";
 import { startCli } from "../support/cli.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";

@@ -9,7 +9,7 @@ import {
   run,
   TestingInputConfig,
 } from "millrace";
-import { partitionerOf } from "../../src/connectors/kafka/partitioner.ts";
+import { partitionerOf } from "../../src/connectors/kafka/write/partitioner.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
 import { kafkaClient } from "../support/kafka_client.ts";

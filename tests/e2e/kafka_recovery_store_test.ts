@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ConfigResourceTypes } from "kafkajs";
-import { KafkaConnection } from "../../src/connectors/kafka/connection.ts";
+import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { KafkaInspector } from "../../src/connectors/kafka_recovery/inspector.ts";
 import {
   kafkaPlace,

@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 import { createGzip } from "node:zlib";
 import { silentLog } from "../../src/core/log.ts";
-import { KafkaConnection } from "../../src/connectors/kafka/connection.ts";
-import { crc32c } from "../../src/connectors/kafka/crc32c.ts";
-import { produce } from "../../src/connectors/kafka/produce.ts";
-import { readOutputProperties } from "../../src/connectors/kafka/properties.ts";
-import { encodeRecordBatch } from "../../src/connectors/kafka/record_batch.ts";
+import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
+import { crc32c } from "../../src/connectors/kafka/wire/crc32c.ts";
+import { produce } from "../../src/connectors/kafka/wire/produce.ts";
+import { readOutputProperties } from "../../src/connectors/kafka/properties/properties.ts";
+import { encodeRecordBatch } from "../../src/connectors/kafka/wire/write_batch.ts";
 
 const CHUNK = 1 << 20;
 const HEADER = 61; // of a batch

@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { compress, decompress } from "../../src/connectors/kafka/compression.ts";
+import { compress, decompress } from "../../src/connectors/kafka/compression/compression.ts";
 import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
 
 const LIMIT = 1 << 18;

@@ -1,10 +1,10 @@
 import { assert } from "@std/assert";
 import type { Buffer } from "node:buffer";
-import { decodeFetched } from "../../src/connectors/kafka/fetch.ts";
-import { decodeListOffsets } from "../../src/connectors/kafka/list_offsets.ts";
-import { decodeMetadata } from "../../src/connectors/kafka/metadata.ts";
-import { decodeResponse } from "../../src/connectors/kafka/produce.ts";
-import { WireWriter } from "../../src/connectors/kafka/wire.ts";
+import { decodeFetched } from "../../src/connectors/kafka/wire/fetch.ts";
+import { decodeListOffsets } from "../../src/connectors/kafka/wire/list_offsets.ts";
+import { decodeMetadata } from "../../src/connectors/kafka/wire/metadata.ts";
+import { decodeResponse } from "../../src/connectors/kafka/wire/produce.ts";
+import { WireWriter } from "../../src/connectors/kafka/wire/wire.ts";
 import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
 import type { Random } from "../support/random.ts";
 

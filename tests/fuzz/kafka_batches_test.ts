@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { crc32c } from "../../src/connectors/kafka/crc32c.ts";
+import { crc32c } from "../../src/connectors/kafka/wire/crc32c.ts";
 import {
   compressBatch,
   encodeRecordBatch,
   type WireRecord,
-} from "../../src/connectors/kafka/record_batch.ts";
+} from "../../src/connectors/kafka/wire/write_batch.ts";
 import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
 import type { Random } from "../support/random.ts";
 import { readAnswer } from "../support/read_answer.ts";

@@ -4,7 +4,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { Buffer as NodeBuffer } from "node:buffer";
-import { WireReader, WireWriter } from "../../src/connectors/kafka/wire.ts";
+import { WireReader, WireWriter } from "../../src/connectors/kafka/wire/wire.ts";
 
 /** The keys of requests. */
 export const API = {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { readBatches, type StoredBatch } from "../../src/connectors/kafka/batches.ts";
-import { encodeRecordBatch, type WireRecord } from "../../src/connectors/kafka/record_batch.ts";
+import { readBatches, type StoredBatch } from "../../src/connectors/kafka/wire/read_batch.ts";
+import { encodeRecordBatch, type WireRecord } from "../../src/connectors/kafka/wire/write_batch.ts";
 
 /** What a test says of a batch; the rest is that of a plain one. */
 export interface BatchOverrides {

@@ -3,8 +3,8 @@ import {
   INPUT,
   OUTPUT,
   type Properties,
-} from "../../src/connectors/kafka/property_table.ts";
-import { REFUSED } from "../../src/connectors/kafka/refused_properties.ts";
+} from "../../src/connectors/kafka/properties/property_table.ts";
+import { REFUSED } from "../../src/connectors/kafka/properties/refused_properties.ts";
 
 /** Each table of docs/kafka_properties.md, by its heading, as the data says it must be. */
 export function tablesOfProperties(): Record<string, string[][]> {

@@ -1,8 +1,8 @@
 /** Reads what a broker sent of a partition as an input does, but all at once. */
 import type { Buffer } from "node:buffer";
-import type { StoredRecord } from "../../src/connectors/kafka/batches.ts";
-import { FetchedBatches } from "../../src/connectors/kafka/fetched_batches.ts";
-import { WaitingBatch } from "../../src/connectors/kafka/waiting_batch.ts";
+import type { StoredRecord } from "../../src/connectors/kafka/wire/read_batch.ts";
+import { FetchedBatches } from "../../src/connectors/kafka/read/fetched_batches.ts";
+import { WaitingBatch } from "../../src/connectors/kafka/read/waiting_batch.ts";
 import { fetched } from "./scripted_kafka.ts";
 
 /** What came, and why no more did. */

@@ -1,16 +1,19 @@
 /** A Kafka input's fetcher without a broker: a test answers its fetches one by one. */
 import { Buffer } from "node:buffer";
-import { Fetcher } from "../../src/connectors/kafka/fetcher.ts";
-import type { KafkaConnection } from "../../src/connectors/kafka/connection.ts";
-import type { FetchedPartition, FetchResponse } from "../../src/connectors/kafka/fetch.ts";
+import { Fetcher } from "../../src/connectors/kafka/read/fetcher.ts";
+import type { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
+import type { FetchedPartition, FetchResponse } from "../../src/connectors/kafka/wire/fetch.ts";
 import {
   type KafkaProperties,
   readInputProperties,
-} from "../../src/connectors/kafka/properties.ts";
-import type { KafkaInputSettings } from "../../src/connectors/kafka/settings.ts";
-import { locate, startingStates } from "../../src/connectors/kafka/start.ts";
-import { positionName, type TopicPartition } from "../../src/connectors/kafka/topic_partition.ts";
-import { TopicWatch } from "../../src/connectors/kafka/topic_watch.ts";
+} from "../../src/connectors/kafka/properties/properties.ts";
+import type { KafkaInputSettings } from "../../src/connectors/kafka/properties/settings.ts";
+import { locate, startingStates } from "../../src/connectors/kafka/read/start.ts";
+import {
+  positionName,
+  type TopicPartition,
+} from "../../src/connectors/kafka/wire/topic_partition.ts";
+import { TopicWatch } from "../../src/connectors/kafka/client/topic_watch.ts";
 import { storedBytes } from "./fetched.ts";
 import { testPlace } from "./place.ts";
 

@@ -9,7 +9,7 @@ export type Millrace = typeof import("../../mod.ts");
 export async function loadSecondCopy(): Promise<Millrace> {
   const dir = await Deno.makeTempDir();
   try {
-    await Deno.symlink(new URL("../../", import.meta.url), `${dir}/copy`);
+    await Deno.symlink(new URL("../..", import.meta.url), `${dir}/copy`);
     return await import(new URL(`file://${dir}/copy/mod.ts`).href);
   } finally {
     await Deno.remove(dir, { recursive: true });

@@ -1,6 +1,6 @@
-import { readOutputProperties } from "../../src/connectors/kafka/output_settings.ts";
-import type { KafkaProperties } from "../../src/connectors/kafka/properties.ts";
-import { openKafkaWriter } from "../../src/connectors/kafka/sink.ts";
+import { readOutputProperties } from "../../src/connectors/kafka/properties/output_settings.ts";
+import type { KafkaProperties } from "../../src/connectors/kafka/properties/properties.ts";
+import { openKafkaWriter } from "../../src/connectors/kafka/write/sink.ts";
 import { FAKE_TOPIC, type FakeBroker } from "./fake_broker.ts";
 import { testPlace } from "./place.ts";
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { leaveOut, reaching, selectBrokerTests, selectTests } from "../../tools/broker_tests.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../..", import.meta.url);
 
 Deno.test("selectTests() takes the tests in and at the paths, and without paths all", () => {
   const files = ["tests/a/x_test.ts", "tests/ab/y_test.ts", "tests/a/help.ts", "tests/faults/k.ts"];

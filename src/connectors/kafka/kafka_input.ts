@@ -1,8 +1,8 @@
 import { requireOptions } from "../../core/options.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { checkBrokers, checkTopics } from "./options.ts";
-import { type KafkaProperties, readInputProperties } from "./properties.ts";
-import type { KafkaInputSettings } from "./settings.ts";
+import { checkBrokers, checkTopics } from "./properties/options.ts";
+import { type KafkaProperties, readInputProperties } from "./properties/properties.ts";
+import type { KafkaInputSettings } from "./properties/settings.ts";
 import type { KafkaMessage } from "./message.ts";
 
 /** Where to start in partitions that have no stored position. */
@@ -75,7 +75,7 @@ export class KafkaInputConfig implements InputConfig<KafkaItem> {
 
   /** Starts reading; for the engine. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaItem>> {
-    const { openKafkaReader } = await import("./source.ts");
+    const { openKafkaReader } = await import("./read/source.ts");
     return await openKafkaReader(this.#settings, at, resume, (record) => [
       record.key,
       record.value,
@@ -114,7 +114,7 @@ export class KafkaMessageInputConfig implements InputConfig<KafkaMessage> {
 
   /** Starts reading; for the engine. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaMessage>> {
-    const { openKafkaReader } = await import("./source.ts");
+    const { openKafkaReader } = await import("./read/source.ts");
     const { toMessage } = await import("./message.ts");
     return await openKafkaReader(this.#settings, at, resume, toMessage);
   }

@@ -1,9 +1,9 @@
 import { requireOptions } from "../../core/options.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
-import { checkBrokers, checkTopic } from "./options.ts";
+import { checkBrokers, checkTopic } from "./properties/options.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
-import { type KafkaProperties, readOutputProperties } from "./properties.ts";
-import type { KafkaOutputSettings } from "./settings.ts";
+import { type KafkaProperties, readOutputProperties } from "./properties/properties.ts";
+import type { KafkaOutputSettings } from "./properties/settings.ts";
 
 /** How to write to a topic. */
 export interface KafkaOutputOptions {
@@ -55,7 +55,7 @@ export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
 
   /** Starts writing; for the engine. */
   async open(at: Place): Promise<OutputWriter<KafkaOutputItem>> {
-    const { openKafkaWriter } = await import("./sink.ts");
+    const { openKafkaWriter } = await import("./write/sink.ts");
     return await openKafkaWriter(this.#settings, at);
   }
 }

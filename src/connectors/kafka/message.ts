@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StoredRecord } from "./batches.ts";
+import type { StoredRecord } from "./wire/read_batch.ts";
 
 /** A header of a Kafka record; its value is `null` where it has none. */
 export type KafkaHeader = readonly [name: string, value: Uint8Array | null];

@@ -7,7 +7,7 @@ import type { Epoch, StepId } from "../../core/ids.ts";
 import { silentLog } from "../../core/log.ts";
 import { firstKeys, type StoreInspector, type WantedStates } from "../../recovery/inspector.ts";
 import type { StoredKey, StoredPosition, StoredStep } from "../../recovery/store.ts";
-import { KafkaConnection } from "../kafka/connection.ts";
+import { KafkaConnection } from "../kafka/client/connection.ts";
 import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
 import { type MetaRead, readMeta } from "./read_meta.ts";
 import { damageOf, readPartitions } from "./read_state.ts";

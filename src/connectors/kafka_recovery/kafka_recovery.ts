@@ -6,9 +6,9 @@
 import type { Log } from "../../core/log.ts";
 import { requireOptions } from "../../core/options.ts";
 import type { RecoveryConfig, RecoveryStore } from "../../recovery/store.ts";
-import { connectionSettings } from "../kafka/connection_settings.ts";
-import { givenToRecovery, type KafkaProperties } from "../kafka/given_properties.ts";
-import { checkBrokers } from "../kafka/options.ts";
+import { connectionSettings } from "../kafka/properties/connection_settings.ts";
+import { givenToRecovery, type KafkaProperties } from "../kafka/properties/given_properties.ts";
+import { checkBrokers } from "../kafka/properties/options.ts";
 import type { KafkaPlace } from "./place.ts";
 
 /** Where a flow's state is kept on Kafka. */

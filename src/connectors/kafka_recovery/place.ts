@@ -4,9 +4,9 @@
  * @module
  */
 import { RecoveryError } from "../../recovery/store.ts";
-import type { ConnectionSettings } from "../kafka/connection_settings.ts";
-import { messageOfKafka } from "../kafka/connection.ts";
-import type { Brokers } from "../kafka/options.ts";
+import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
+import { messageOfKafka } from "../kafka/client/connection.ts";
+import type { Brokers } from "../kafka/properties/options.ts";
 
 /** Where a store is. */
 export interface KafkaPlace {

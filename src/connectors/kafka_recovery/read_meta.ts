@@ -4,7 +4,7 @@
  * @module
  */
 import type { StoredPosition } from "../../recovery/store.ts";
-import type { KafkaConnection } from "../kafka/connection.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { foreign, type KafkaPlace } from "./place.ts";
 import { readPartition } from "./read_partition.ts";
 import {

@@ -4,14 +4,14 @@
  * @module
  */
 import { messageOf } from "../../core/errors.ts";
-import type { KafkaConnection } from "../kafka/connection.ts";
-import type { StoredBatch, StoredRecord } from "../kafka/batches.ts";
-import { type FetchedPartition, fetchPartition } from "../kafka/fetch.ts";
-import { FetchedBatches } from "../kafka/fetched_batches.ts";
-import { errorOfCode } from "../kafka/kafkajs.ts";
-import { positionName, type TopicPartition } from "../kafka/topic_partition.ts";
-import { committedBatches } from "../kafka/transactions.ts";
-import { WaitingBatch } from "../kafka/waiting_batch.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
+import type { StoredBatch, StoredRecord } from "../kafka/wire/read_batch.ts";
+import { type FetchedPartition, fetchPartition } from "../kafka/wire/fetch.ts";
+import { FetchedBatches } from "../kafka/read/fetched_batches.ts";
+import { errorOfCode } from "../kafka/client/kafkajs.ts";
+import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { committedBatches } from "../kafka/read/transactions.ts";
+import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
 import { DAMAGED } from "./place.ts";
 
 const FETCH_BYTES = 4 << 20;

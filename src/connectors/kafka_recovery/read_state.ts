@@ -10,7 +10,7 @@
  */
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
-import type { KafkaConnection } from "../kafka/connection.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { foreign, type KafkaPlace } from "./place.ts";
 import { readPartition } from "./read_partition.ts";
 import { EPOCH_KEY, partitionOf, STORE_KEY, textOf } from "./records.ts";

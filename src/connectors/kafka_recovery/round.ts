@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WireRecord } from "../kafka/record_batch.ts";
+import type { WireRecord } from "../kafka/wire/write_batch.ts";
 import type { TransactionalProducer } from "./transaction.ts";
 
 /** A batch of a partition: topics that others have made take 1 MB. A larger record goes alone. */

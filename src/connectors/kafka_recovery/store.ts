@@ -17,9 +17,9 @@ import type {
   StoredStep,
 } from "../../recovery/store.ts";
 import { eachChange } from "../../recovery/state_chunk.ts";
-import { KafkaConnection } from "../kafka/connection.ts";
-import { Buffer } from "../kafka/kafkajs.ts";
-import { otherId, TopicWatch } from "../kafka/topic_watch.ts";
+import { KafkaConnection } from "../kafka/client/connection.ts";
+import { Buffer } from "../kafka/client/kafkajs.ts";
+import { otherId, TopicWatch } from "../kafka/client/topic_watch.ts";
 import { RunLock } from "./lock.ts";
 import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
 import { readMeta } from "./read_meta.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { counted } from "../../core/counted.ts";
-import { type KafkaConnection, kindOf } from "../kafka/connection.ts";
-import type { ConfigEntry } from "../kafka/kafkajs.ts";
+import { type KafkaConnection, kindOf } from "../kafka/client/connection.ts";
+import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
 import { type KafkaPlace, refuse } from "./place.ts";
 

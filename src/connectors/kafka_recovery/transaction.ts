@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { isFatal, type KafkaConnection, kindOf } from "../kafka/connection.ts";
-import { initProducerId, type ProducerIdentity } from "../kafka/init_producer_id.ts";
-import type { KafkaBroker } from "../kafka/kafkajs.ts";
-import { produce } from "../kafka/produce.ts";
-import { encodeRecordBatch, type WireRecord } from "../kafka/record_batch.ts";
-import { requireAnswers } from "../kafka/wrong_answer.ts";
+import { isFatal, type KafkaConnection, kindOf } from "../kafka/client/connection.ts";
+import { initProducerId, type ProducerIdentity } from "../kafka/wire/init_producer_id.ts";
+import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
+import { produce } from "../kafka/wire/produce.ts";
+import { encodeRecordBatch, type WireRecord } from "../kafka/wire/write_batch.ts";
+import { requireAnswers } from "../kafka/wire/wrong_answer.ts";
 
 /** How long a transaction may take; the broker ends it then. */
 const TRANSACTION_MS = 300_000;

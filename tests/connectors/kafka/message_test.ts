@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import type { StoredRecord } from "../../../src/connectors/kafka/batches.ts";
+import type { StoredRecord } from "../../../src/connectors/kafka/wire/read_batch.ts";
 import { toMessage } from "../../../src/connectors/kafka/message.ts";
 
 const bytes = (text: string) => Buffer.from(text);

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { connectionSettings } from "../../../src/connectors/kafka/connection_settings.ts";
-import { givenToRecovery } from "../../../src/connectors/kafka/given_properties.ts";
+import { connectionSettings } from "../../../src/connectors/kafka/properties/connection_settings.ts";
+import { givenToRecovery } from "../../../src/connectors/kafka/properties/given_properties.ts";
 import {
   damageOf,
   type PartitionMarks,

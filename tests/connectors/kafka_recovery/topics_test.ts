@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connectionSettings } from "../../../src/connectors/kafka/connection_settings.ts";
-import { givenToRecovery } from "../../../src/connectors/kafka/given_properties.ts";
+import { connectionSettings } from "../../../src/connectors/kafka/properties/connection_settings.ts";
+import { givenToRecovery } from "../../../src/connectors/kafka/properties/given_properties.ts";
 import type { KafkaPlace } from "../../../src/connectors/kafka_recovery/place.ts";
 import {
   deleteTopics,

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { KafkaConnection } from "../../../src/connectors/kafka/connection.ts";
-import { errorOfCode, type KafkaBroker } from "../../../src/connectors/kafka/kafkajs.ts";
+import type { KafkaConnection } from "../../../src/connectors/kafka/client/connection.ts";
+import { errorOfCode, type KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
 import { TransactionalProducer } from "../../../src/connectors/kafka_recovery/transaction.ts";
 
 /** A coordinator that answers each InitProducerId with the next of these codes, the last one for ever. */

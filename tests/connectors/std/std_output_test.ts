@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { LineWriter } from "../../../src/connectors/std/std_output.ts";
 import type { Place } from "../../../src/graph/contracts.ts";
 
-const project = new URL("../../../", import.meta.url);
+const project = new URL("../../..", import.meta.url);
 
 /** Starts a process of its own that runs `body`, with the module's names at hand. */
 async function spawn(body: string): Promise<Deno.ChildProcess> {

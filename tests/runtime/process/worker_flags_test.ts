@@ -7,7 +7,7 @@ import {
   type RunFacts,
 } from "../../../src/runtime/process/worker_flags.ts";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const RUN: RunFacts = { folder: "/tmp/run", moduleUrl: "file:///my%20flows/flow.ts", workers: 2 };
 
 /** What a worker needs: its variable, the modules and the run's sockets. */

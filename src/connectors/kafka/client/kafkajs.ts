@@ -1,0 +1,297 @@
+/**
+ * The one door to KafkaJS: what of it we use, quiet and with our settings.
+ *
+ * KafkaJS has no manual assignment of partitions, and its producer hides which partition of a request
+ * failed. Both of our connectors therefore speak to its typed `Cluster` and `Broker` themselves, which
+ * bring connections, TLS, SASL, metadata and the protocol's encoding. The cluster is handed to a
+ * partition assigner's factory, which `kafka.consumer()` calls at once, before any connection.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import net, { isIP, type Socket } from "node:net";
+import tls from "node:tls";
+// @ts-types="./kafkajs_types.ts"
+import { type Broker, type Cluster, Kafka, logLevel, type SocketFactory } from "kafkajs";
+// @ts-types="./connection_pool_types.ts"
+import ConnectionPool from "kafkajs/src/network/connectionPool.js";
+// @ts-types="./kafkajs_types.ts"
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+// @ts-types="./kafkajs_types.ts"
+import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
+import type { Log } from "../../../core/log.ts";
+import type { Acks, ConnectionSettings } from "../properties/properties.ts";
+import { useMonotonicTime } from "./request_timers.ts";
+import { limitAnswers, mostAnswerBytes, refuseWrongLengths } from "./response_frames.ts";
+import { renewSessionsInTime } from "./sasl_session.ts";
+import {
+  type BrokerVersions,
+  type KnownVersions,
+  requireTaken,
+  versionFor,
+} from "../wire/request_versions.ts";
+import { securityOf } from "./security.ts";
+import { WireReader } from "../wire/wire.ts";
+
+export { Buffer };
+
+/** A broker, with what KafkaJS has but does not declare. */
+export interface KafkaBroker extends Broker {
+  /** The versions of each request that it knows, by the request's key. */
+  readonly versions: BrokerVersions;
+  /** Its connections. */
+  readonly connectionPool: Pick<ConnectionPool, "send">;
+  /** Makes a partition's writes part of a transaction. */
+  addPartitionsToTxn(
+    request: Transaction & {
+      topics: { topic: string; partitions: number[] }[];
+    },
+  ): Promise<{ errors: { topic: string; partitionErrors: { partition: number }[] }[] }>;
+  /** Ends a transaction: `true` commits it. */
+  endTxn(
+    request: Transaction & { transactionResult: boolean },
+  ): Promise<unknown>;
+  /** Joins a group. Answers when all of its members have. */
+  joinGroup(request: {
+    groupId: string;
+    sessionTimeout: number;
+    rebalanceTimeout: number;
+    memberId: string;
+    protocolType: string;
+    groupProtocols: { name: string; metadata: Buffer }[];
+  }): Promise<{ generationId: number; leaderId: string; memberId: string }>;
+  /** Says, as a group's leader, what each member gets. */
+  syncGroup(request: {
+    groupId: string;
+    generationId: number;
+    memberId: string;
+    groupAssignment: { memberId: string; memberAssignment: Buffer }[];
+  }): Promise<{ memberAssignment: Buffer }>;
+  /** Says to a group that a member is there. */
+  heartbeat(
+    request: { groupId: string; groupGenerationId: number; memberId: string },
+  ): Promise<{ throttleTime: number; errorCode: number }>;
+  /** Leaves a group. */
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<void>;
+  /** Makes topics. */
+  createTopics(request: {
+    topics: {
+      topic: string;
+      numPartitions: number;
+      replicationFactor: number;
+      configEntries: ConfigEntry[];
+    }[];
+    /** Whether the topics are only looked at, and not made. */
+    validateOnly?: boolean;
+  }): Promise<unknown>;
+  /** Deletes topics. */
+  deleteTopics(request: { topics: string[] }): Promise<unknown>;
+  /** The settings of topics. */
+  describeConfigs(
+    request: { resources: { type: number; name: string; configNames: string[] }[] },
+  ): Promise<
+    { resources: { configEntries: { configName: string; configValue: string | null }[] }[] }
+  >;
+}
+
+/** A setting of a topic. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Whose transaction a request is about, as KafkaJS takes it. */
+interface Transaction {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
+/** Each level of acknowledgement as the protocol has it. */
+export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
+
+/** Codes that are newer than KafkaJS. */
+const NEWER_CODES: Readonly<Record<number, { type: string; message: string }>> = {
+  90: {
+    type: "PRODUCER_FENCED",
+    message: "There is a newer producer with the same transactional id",
+  },
+  100: {
+    type: "UNKNOWN_TOPIC_ID",
+    message: "This server does not host a topic of this id",
+  },
+  103: {
+    type: "INCONSISTENT_TOPIC_ID",
+    message: "The topic's id is not the one that this server has under its name",
+  },
+};
+
+/** What a code of the protocol stands for, and where it is known, in answer to which request it came. */
+export type ProtocolError = Error & { readonly type: string; readonly apiName?: string };
+
+/** The error that a code of the protocol stands for. `apiName` is the request that it answers. */
+export function errorOfCode(code: number, apiName?: string): ProtocolError {
+  const error = createErrorFromCode(code);
+  if (apiName !== undefined) Object.assign(error, { apiName });
+  const newer = NEWER_CODES[code];
+  return newer === undefined ? error : Object.assign(error, newer, { code, retriable: true });
+}
+
+/**
+ * A request of the protocol, in the versions that we write and read, and how to read what comes back.
+ */
+export interface Request<R> extends KnownVersions {
+  /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
+  readonly flexibleFrom?: number;
+  readonly encode: (version: number) => Buffer;
+  /** KafkaJS looks for `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
+  readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
+}
+
+const NO_TAGS = Buffer.of(0);
+
+/**
+ * Sends a request with our own encoding over KafkaJS's connection.
+ *
+ * @throws {Error} If the broker takes none of the versions, or does not answer.
+ */
+export async function sendRequest<R>(broker: KafkaBroker, request: Request<R>): Promise<R> {
+  const { apiKey, apiName, flexibleFrom = Infinity, encode, decode } = request;
+  const version = versionFor(request, broker.versions);
+  const flexible = version >= flexibleFrom;
+  // KafkaJS writes headers without tagged fields, and reads them as part of what follows.
+  const body = flexible ? Buffer.concat([NO_TAGS, encode(version)]) : encode(version);
+  const response = await broker.connectionPool.send({
+    request: {
+      apiKey,
+      apiVersion: version,
+      apiName,
+      expectResponse: () => true,
+      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
+      encode: () => Promise.resolve({ buf: body, buffer: body }),
+    },
+    response: {
+      decode: (payload) =>
+        Promise.resolve(decode(flexible ? behindTags(payload) : payload, version)),
+      parse: (response) => Promise.resolve(response),
+    },
+  });
+  return response as R;
+}
+
+/** What follows on the tagged fields of a response's header. */
+function behindTags(payload: Buffer): Buffer {
+  const from = new WireReader(payload, true);
+  from.tags();
+  return from.rest();
+}
+
+useMonotonicTime(RequestQueue.prototype);
+sayThrottling();
+renewSessionsInTime();
+refuseWrongLengths();
+checkRequests();
+
+/**
+ * KafkaJS picks the newest version of a request that both sides know by the broker's newest alone, and
+ * its errors do not say which request they answer. All requests go through here, our own too.
+ */
+function checkRequests(): void {
+  const { prototype } = ConnectionPool;
+  const original = prototype.send;
+  prototype.send = async function (this: ConnectionPool, protocol) {
+    const { apiKey, apiName, apiVersion } = protocol.request;
+    const taken = this.pool[0].versions?.[apiKey];
+    if (taken !== undefined) requireTaken(apiName, apiVersion, taken);
+    try {
+      return await original.call(this, protocol);
+    } catch (error) {
+      throw error instanceof Error ? Object.assign(error, { apiName }) : error;
+    }
+  };
+}
+
+/** Told that a broker wants no more requests for that many milliseconds. */
+export type OnThrottled = (broker: string, ms: number) => void;
+
+/** What KafkaJS is made to log of a broker that throttles. */
+const THROTTLED = "the broker throttles";
+
+/** A broker that asks for a pause is obeyed by KafkaJS without a word. All requests go through here. */
+function sayThrottling(): void {
+  const { prototype } = RequestQueue;
+  const original = prototype.maybeThrottle;
+  prototype.maybeThrottle = function (this: RequestQueue, ms): void {
+    original.call(this, ms);
+    if (ms !== null && ms !== undefined && ms > 0) {
+      this.logger.warn(THROTTLED, { broker: this.broker, ms });
+    }
+  };
+}
+
+/**
+ * A broker, not connected yet. `onSocket` is told of each of its sockets, for those that have to end
+ * without an answer of the broker.
+ */
+export async function createBroker(
+  { host, port }: { readonly host: string; readonly port: number },
+  settings: ConnectionSettings,
+  { log, onSocket, onThrottled }: {
+    readonly log: Log;
+    readonly onSocket: (socket: Socket) => void;
+    readonly onThrottled: OnThrottled;
+  },
+): Promise<KafkaBroker> {
+  const kafka = new Kafka({
+    brokers: [`${host}:${port}`],
+    clientId: settings.clientId,
+    connectionTimeout: settings.connectionTimeoutMs,
+    authenticationTimeout: settings.connectionTimeoutMs,
+    requestTimeout: settings.requestTimeoutMs,
+    socketFactory: socketFactory(settings, onSocket),
+    logLevel: logLevel.INFO,
+    logCreator: () => ({ namespace, log: { message, broker, ms } }) => {
+      if (message === THROTTLED) onThrottled(broker as string, ms as number);
+      else log.debug(`kafkajs: ${message}`, { namespace });
+    },
+    ...await securityOf(settings),
+  });
+  let cluster: Cluster | undefined;
+  kafka.consumer({
+    groupId: "unused", // no group is ever joined
+    allowAutoTopicCreation: false,
+    partitionAssigners: [({ cluster: ours }) => {
+      cluster = ours;
+      return {
+        name: "none",
+        version: 0,
+        protocol: () => ({ name: "none", metadata: Buffer.alloc(0) }),
+        assign: () => Promise.resolve([]),
+      };
+    }],
+  });
+  if (cluster === undefined) throw new Error("KafkaJS did not hand out its cluster");
+  const { brokerPool } = cluster;
+  const connectionPool = await brokerPool.connectionPoolBuilder.build({ host, port });
+  limitAnswers(connectionPool.pool, mostAnswerBytes(settings.fetchMaxBytes));
+  return brokerPool.createBroker({ connectionPool, logger: brokerPool.rootLogger }) as KafkaBroker;
+}
+
+/** KafkaJS's own, with the settings that it has no names for. */
+function socketFactory(
+  { noDelay, addressFamily }: ConnectionSettings,
+  onSocket: (socket: Socket) => void,
+): SocketFactory {
+  const KEEP_ALIVE_MS = 60_000;
+  return ({ host, port, ssl, onConnect }) => {
+    const where = { host, port, family: addressFamily };
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const socket = ssl
+      ? tls.connect({ ...where, ...servername, ...ssl }, onConnect)
+      : net.connect(where, onConnect);
+    socket.setNoDelay(noDelay);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    onSocket(socket);
+    return socket;
+  };
+}

@@ -1,0 +1,134 @@
+/**
+ * Notices that a topic has been deleted and created again under its name.
+ *
+ * Topics have ids since Kafka 2.8, and a fetch that carries one is refused by a broker whose topic is
+ * another (Kafka 3.1). The watch says what the id is, and asks for it again after an error, and now and
+ * then for brokers that take names only.
+ *
+ * @module
+ */
+import type { Metadata } from "../wire/metadata.ts";
+import { errorOfCode } from "./kafkajs.ts";
+
+/**
+ * How long a topic must have had another id before that counts, in milliseconds. A broker that is behind
+ * may still have the id of the topic before.
+ */
+const CERTAIN_MS = 500;
+
+/** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
+export const DELETED_MS = 10_000;
+
+/** What a watch needs to know. */
+export interface WatchOptions {
+  /** Asks a broker about the topics. */
+  readonly ask: () => Promise<Metadata>;
+  /** After how long it asks again, in milliseconds. */
+  readonly maxAgeMs: number;
+  /** Milliseconds of a clock that is never set. */
+  readonly now?: () => number;
+}
+
+/** The ids of topics. */
+export class TopicWatch {
+  readonly #ask: () => Promise<Metadata>;
+  readonly #maxAgeMs: number;
+  readonly #now: () => number;
+  readonly #ids = new Map<string, string>();
+  #dueAt = -Infinity;
+  readonly #otherSince = new Map<string, number>(); // when another id was seen first, by topic
+
+  /** Asks for nothing yet. */
+  constructor({ ask, maxAgeMs, now = () => performance.now() }: WatchOptions) {
+    this.#ask = ask;
+    this.#maxAgeMs = maxAgeMs;
+    this.#now = now;
+  }
+
+  /** A topic's id; `null` where the broker has none. */
+  idOf(topic: string): string | null {
+    return this.#ids.get(topic) ?? null;
+  }
+
+  /** Whether to look again. */
+  get isDue(): boolean {
+    return this.#now() >= this.#dueAt;
+  }
+
+  /** Something has happened after which topics may not be what they were. */
+  doubt(): void {
+    this.#dueAt = -Infinity;
+  }
+
+  /**
+   * Asks for the ids of all topics.
+   *
+   * @throws {Error} If the broker does not answer, has no such topic, or gives another id than before
+   * and may be behind: to be asked again.
+   */
+  async look(): Promise<void> {
+    for (const problem of (await this.lookAtEach()).values()) throw problem;
+  }
+
+  /**
+   * The same, but returns what is wrong with a topic, by its name. The others are looked at all the same.
+   *
+   * @throws {Error} If the broker does not answer.
+   */
+  async lookAtEach(): Promise<ReadonlyMap<string, Error>> {
+    const { topics } = await this.#ask();
+    const problems = new Map<string, Error>();
+    for (const { topic, topicId, errorCode } of topics) {
+      const problem = errorCode === 0
+        ? this.#otherId(topic, topicId)
+        : Object.assign(errorOfCode(errorCode, "Metadata"), { topic });
+      if (problem !== null) problems.set(topic, problem);
+      // A broker of a cluster that is being upgraded may not say it yet.
+      else if (topicId !== null) this.#ids.set(topic, topicId);
+    }
+    if (problems.size === 0) this.#dueAt = this.#now() + this.#maxAgeMs;
+    return problems;
+  }
+
+  /** An error where a topic has another id, as long as the broker may be behind. */
+  #otherId(topic: string, topicId: string | null): Error | null {
+    const other = otherId(this.idOf(topic), topicId);
+    const now = this.#now();
+    const since = this.#otherSince.get(topic) ?? now;
+    if (other === null || now - since >= CERTAIN_MS) {
+      this.#otherSince.delete(topic);
+      return null;
+    }
+    this.#otherSince.set(topic, since);
+    return new Error(`topic "${topic}" changed: ${other}`);
+  }
+}
+
+/** What two ids say of a topic: `null` where it is the same, or one of them is not known. */
+export function otherId(before: string | null, now: string | null): string | null {
+  if (before === null || now === null || before === now) return null;
+  return `its id was ${before}, and is ${now}`;
+}
+
+/** A topic has been deleted and created again, and nothing was said of what to do then. */
+export class TopicReplacedError extends Error {
+  /** `evidence` says how it is known; `advice` what to do. */
+  constructor(topic: string, evidence: string, advice: string) {
+    super(
+      `topic "${topic}" has been deleted and created again under its name (${evidence}): ${advice}`,
+    );
+  }
+}
+
+/** A topic has been deleted while it was written to. */
+export class TopicDeletedError extends Error {
+  /** Says what to do. */
+  constructor(topic: string, cause: unknown) {
+    super(
+      `topic "${topic}" has been deleted while it was being written to: create it again, and start ` +
+        `the flow again; what was written before is gone, but with a recovery store the flow writes ` +
+        `again what came since the last epoch`,
+      { cause },
+    );
+  }
+}

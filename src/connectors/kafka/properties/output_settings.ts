@@ -1,0 +1,127 @@
+/**
+ * How to write, out of the properties.
+ *
+ * @module
+ */
+import type { Codec } from "../compression/codec.ts";
+import { type ConnectionSettings, connectionSettings } from "./connection_settings.ts";
+import { type GivenProperties, givenToOutput, type KafkaProperties } from "./given_properties.ts";
+import type { PartitionerName } from "../write/partitioner.ts";
+import type { OUTPUT } from "./property_table.ts";
+
+/** Who acknowledges a record: all in-sync replicas, or the partition's leader alone. */
+export type Acks = "all" | "leader";
+
+/** How to write. */
+export interface OutputSettings extends ConnectionSettings {
+  readonly acks: Acks;
+  /** Whether the broker knows a batch that is sent again. Only where `acks` is `all`. */
+  readonly idempotent: boolean;
+  readonly compression: Codec;
+  /** How hard `gzip` or `zstd` tries; each has its own default. */
+  readonly compressionLevel?: number;
+  /** How long a record may wait for others, in milliseconds; may be a fraction of one. */
+  readonly lingerMs: number;
+  /** The most in a batch of several records. No more than {@linkcode messageMaxBytes}. */
+  readonly batchBytes: number;
+  /** The most records in a batch. */
+  readonly batchRecords: number;
+  /** How much may wait before the flow is pushed back. */
+  readonly queuedMaxBytes: number;
+  /** How many records may wait before the flow is pushed back; `Infinity` for any number. */
+  readonly queuedMaxRecords: number;
+  /** The most in a record; `null` for what the topic takes. */
+  readonly messageMaxBytes: number | null;
+  /** How long a record may wait for its acknowledgement, in milliseconds; `Infinity` for ever. */
+  readonly deliveryTimeoutMs: number;
+  /** How long the leader may wait for the other replicas, in milliseconds. */
+  readonly ackTimeoutMs: number;
+  /** How often a batch is tried again; `Infinity` for as often as there is time. */
+  readonly maxRetries: number;
+  readonly partitioner: PartitionerName;
+}
+
+type Given = GivenProperties<typeof OUTPUT>;
+
+/**
+ * Reads the properties of an output.
+ *
+ * @throws {TypeError} If one is not known, not for outputs, has a bad value, or contradicts another.
+ * Names it and the cure.
+ */
+export function readOutputProperties(properties: KafkaProperties = {}): OutputSettings {
+  const given = givenToOutput(properties);
+  const messageMaxBytes = given.get("message.max.bytes") ?? null;
+  return {
+    ...connectionSettings(given),
+    acks: given.get("acks"),
+    idempotent: idempotenceOf(given),
+    ...compressionOf(given),
+    ...timesOf(given),
+    batchBytes: Math.min(given.get("batch.size"), messageMaxBytes ?? Infinity),
+    batchRecords: given.get("batch.num.messages"),
+    queuedMaxBytes: given.get("queue.buffering.max.kbytes"),
+    queuedMaxRecords: given.get("queue.buffering.max.messages"),
+    messageMaxBytes,
+    ackTimeoutMs: given.get("request.timeout.ms"),
+    maxRetries: given.get("message.send.max.retries") ?? Infinity,
+    partitioner: given.get("partitioner"),
+  };
+}
+
+/** The broker only keeps what it needs to know batches again where all replicas have it. */
+function idempotenceOf(given: Given): boolean {
+  const all = given.get("acks") === "all";
+  const wanted = given.get("enable.idempotence");
+  if (wanted === true && !all) {
+    throw new TypeError(
+      `Kafka property "enable.idempotence" is only of use with "${given.givenAs("acks")}": all`,
+    );
+  }
+  const retries = given.givenAs("message.send.max.retries");
+  if (wanted === true && retries !== undefined && given.get("message.send.max.retries") === 0) {
+    throw new TypeError(
+      `Kafka property "enable.idempotence" is only of use with "${retries}" of 1 or more`,
+    );
+  }
+  return wanted ?? all;
+}
+
+/** What each codec knows as levels, as far as librdkafka's range goes. */
+const LEVELS: Readonly<Partial<Record<Codec, readonly [least: number, most: number]>>> = {
+  gzip: [1, 9],
+  zstd: [1, 12],
+};
+
+function compressionOf(given: Given): { compression: Codec; compressionLevel?: number } {
+  const compression = given.get("compression.type");
+  const level = given.get("compression.level");
+  if (level === -1) return { compression };
+  const levels = LEVELS[compression];
+  if (levels === undefined) {
+    throw new TypeError(
+      `Kafka property "compression.level" has no effect on "compression.type": ${compression}; it is for ` +
+        Object.keys(LEVELS).join(" and "),
+    );
+  }
+  const [least, most] = levels;
+  if (level < least || level > most) {
+    throw new TypeError(
+      `Kafka property "compression.level" takes ${least} to ${most} for ${compression}; got ${level}`,
+    );
+  }
+  return { compression, compressionLevel: level };
+}
+
+function timesOf(given: Given): { lingerMs: number; deliveryTimeoutMs: number } {
+  const lingerMs = given.get("linger.ms");
+  const deliveryTimeoutMs = given.get("message.timeout.ms");
+  if (lingerMs >= deliveryTimeoutMs) {
+    const longer = given.givenAs("message.timeout.ms") ?? "message.timeout.ms";
+    throw new TypeError(
+      `Kafka property "${given.givenAs("linger.ms") ?? "linger.ms"}" is ${lingerMs}: it must be ` +
+        `less than "${longer}", ${deliveryTimeoutMs}`,
+    );
+  }
+  return { lingerMs, deliveryTimeoutMs };
+}

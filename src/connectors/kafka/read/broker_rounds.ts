@@ -1,0 +1,269 @@
+/**
+ * Fetches from one broker, round after round: what other brokers do makes no difference.
+ *
+ * One fetch is always on its way or waits for the flow, so that network, unpacking and the flow overlap;
+ * when enough is waiting, no more is asked for.
+ *
+ * @module
+ */
+import { sleep } from "../../../core/promises.ts";
+import type { Backoff } from "../client/backoff.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import {
+  type FetchedPartition,
+  fetchInSession,
+  goesByIds,
+  type PartitionFetch,
+} from "../wire/fetch.ts";
+import { FetchSession } from "./fetch_session.ts";
+import { errorOfCode } from "../client/kafkajs.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
+import type { PartitionState } from "./start.ts";
+import { positionName } from "../wire/topic_partition.ts";
+import { impossibleAnswer, missingAnswer } from "../wire/wrong_answer.ts";
+
+/** How much longer an answer may take than the broker was asked to wait, in milliseconds. */
+export const SILENT_MS = 1_000;
+
+/** An answer without records. */
+interface Empty {
+  /** What is wrong where the answer says that there are records; else `null`. */
+  readonly error: Error | null;
+}
+
+/** What rounds need of the fetcher that they belong to. */
+export interface RoundsHost {
+  readonly isClosed: boolean;
+  /** Resolves when there is room for more, or none is needed. Returns whether that took a while. */
+  room(): Promise<boolean>;
+  /** Nobody knows what a partition has. */
+  lose(state: PartitionState): void;
+  /** Keeps what came of a partition, as long as it `isWanted`. */
+  take(answer: FetchedPartition, state: PartitionState, isWanted: () => boolean): Promise<void>;
+  /** The broker says that a partition cannot be fetched: somebody else has to look after it. */
+  hand(state: PartitionState, error: unknown): void;
+  /** The broker cannot be asked. Throws where that ends the run. */
+  failed(error: unknown, states: Iterable<PartitionState>): void;
+  /** Resolves when partitions have been looked at anew: until then none is to be fetched again. */
+  looked(): Promise<void>;
+  /** The same where the last look is old. */
+  fresh(): Promise<void>;
+  /** What is known has changed. */
+  tellIdle(): void;
+  /** Ends the run. */
+  fail(error: unknown): void;
+}
+
+/** The rounds of one broker, for the partitions that it leads. */
+export class BrokerRounds {
+  readonly #nodeId: number;
+  readonly #settings: KafkaInputSettings;
+  readonly #connection: KafkaConnection;
+  readonly #host: RoundsHost;
+  readonly #session: FetchSession;
+  readonly #backoff: Backoff;
+  #awake = new AbortController(); // aborted when there is no more to pause for
+  #running: Promise<void> | null = null;
+  #inSight = false;
+
+  /** Asks for nothing until there is a partition. */
+  constructor(
+    nodeId: number,
+    settings: KafkaInputSettings,
+    connection: KafkaConnection,
+    host: RoundsHost,
+  ) {
+    this.#nodeId = nodeId;
+    this.#settings = settings;
+    this.#connection = connection;
+    this.#host = host;
+    // Where reading ends, each answer has to say how far each partition goes.
+    this.#session = new FetchSession(settings.tail);
+    this.#backoff = connection.backoff();
+  }
+
+  /** Whether the broker's last answer came in time, so that what is known of partitions is so. */
+  get inSight(): boolean {
+    return this.#inSight || this.#session.size === 0;
+  }
+
+  /** Whether a partition is fetched here. */
+  has(state: PartitionState): boolean {
+    return this.#session.has(state);
+  }
+
+  /** Fetches a partition from the next round on. */
+  add(state: PartitionState): void {
+    this.#session.add(state);
+    this.#running ??= this.#run().catch((error) => this.#host.fail(error))
+      .finally(() => this.#running = null);
+  }
+
+  /** Fetches a partition no longer; what is on its way of it is not taken. */
+  remove(state: PartitionState): void {
+    this.#session.remove(state);
+    if (this.#session.size === 0) this.#awake.abort();
+  }
+
+  /** What a partition is to be asked for may have changed. */
+  touch(state: PartitionState): void {
+    this.#session.touch(state);
+  }
+
+  /** Waits for the end of the round that is under way, once the host is closed. */
+  async ended(): Promise<void> {
+    this.#awake.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    this.#awake = new AbortController();
+    while (this.#session.size > 0 && !this.#host.isClosed) {
+      if (await this.#host.room()) this.#loseSight(); // the broker was not asked meanwhile
+      if (this.#session.size === 0 || this.#host.isClosed) break;
+      try {
+        const begun = performance.now();
+        const empty = await this.#inTime(this.#round());
+        await this.#pauseAfter(empty, begun + this.#settings.input.fetchWaitMs);
+      } catch (error) {
+        if (this.#host.isClosed) break;
+        this.#session.reset();
+        this.#loseSight();
+        this.#connection.dropBroker(this.#nodeId);
+        this.#host.failed(error, this.#session.states());
+        await Promise.all([
+          this.#host.looked(),
+          this.#backoff.pause(error, Infinity, this.#awake.signal),
+        ]);
+      }
+    }
+    if (this.#host.isClosed) this.#backoff.giveUp();
+    else this.#backoff.over(); // others fetch the partitions now, or the keeper waits for them
+  }
+
+  /** Resolves with the round; when it takes longer than a broker may wait, nobody knows what is there. */
+  async #inTime<R>(round: Promise<R>): Promise<R> {
+    const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
+    try {
+      return await round;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Waits where nothing came before the time that the broker was to wait: else it would be asked again and
+   * again. Where it says that there are records and sends none, it is waited for as after an error.
+   */
+  async #pauseAfter(empty: Empty | null, until: number): Promise<void> {
+    const early = until - performance.now();
+    const { signal } = this.#awake;
+    if (empty !== null && empty.error !== null && early > 0) {
+      return await this.#backoff.pause(empty.error, until, signal);
+    }
+    this.#backoff.over();
+    if (empty === null || early <= 0) return;
+    await sleep(Math.min(this.#settings.input.retryBackoffMs, early), signal);
+  }
+
+  #loseSight(): void {
+    this.#inSight = false;
+    this.#host.tellIdle();
+  }
+
+  /** Resolves to what is odd where no records came; to `null` where some did. */
+  async #round(): Promise<Empty | null> {
+    const { input } = this.#settings;
+    const broker = await this.#connection.broker(this.#nodeId);
+    if (!goesByIds(broker)) {
+      await this.#host.fresh();
+      if (this.#session.size === 0) return null;
+    }
+    const { asked, session, isFull } = this.#session.next(broker);
+    const fetching = fetchInSession(broker, asked, {
+      maxWaitMs: input.fetchWaitMs,
+      minBytes: input.fetchMinBytes,
+      maxBytes: input.fetchMaxBytes,
+      isolation: input.isolation,
+    }, session);
+    const answer = await this.#backoff.answerTo(fetching, input.fetchWaitMs);
+    if (this.#session.isOver(answer.errorCode)) {
+      this.#session.reset();
+      return null;
+    }
+    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
+    this.#session.answered(answer.sessionId);
+    if (answer.clientSideThrottleTime > 0 && answer.partitions.length === 0) {
+      this.#loseSight(); // it has not even looked
+      return null;
+    }
+    const empty = this.#emptyOf(answer.partitions);
+    await this.#take(answer.partitions, asked, isFull);
+    this.#inSight = true;
+    this.#host.tellIdle();
+    return empty;
+  }
+
+  /** `null` where some partition has records or an error, about which something is done. */
+  #emptyOf(answers: readonly FetchedPartition[]): Empty | null {
+    if (answers.some(({ records, errorCode }) => records.length > 0 || errorCode !== 0)) {
+      return null;
+    }
+    const isCommitted = this.#settings.input.isolation === "read_committed";
+    for (const answer of answers) {
+      const state = this.#session.asked(positionName(answer));
+      const end = isCommitted
+        ? Math.min(answer.lastStableOffset, answer.highWatermark)
+        : answer.highWatermark;
+      if (state === null || state.fetched >= end) continue;
+      const what = `has records up to offset ${end}, and sends none from ${state.fetched} on`;
+      return { error: impossibleAnswer("Fetch", state, what) };
+    }
+    return { error: null };
+  }
+
+  /** A broker that names no partition of those asked would be asked again without a pause. */
+  #requireAnAnswer(): void {
+    for (const state of this.#session.states()) {
+      if (this.#session.asked(state.name) !== null) throw missingAnswer("Fetch", state);
+    }
+  }
+
+  /** An answer to a request for all partitions has each of them: what it lacks has failed. */
+  #handLeftOut(asked: readonly PartitionFetch[], answers: readonly FetchedPartition[]): void {
+    const answered = new Set(answers.map(positionName));
+    for (const each of asked) {
+      const name = positionName(each);
+      const state = answered.has(name) ? null : this.#session.asked(name);
+      if (state === null) continue;
+      this.#session.remove(state);
+      this.#host.hand(state, missingAnswer("Fetch", state));
+    }
+  }
+
+  async #take(
+    answers: readonly FetchedPartition[],
+    asked: readonly PartitionFetch[],
+    isFull: boolean,
+  ): Promise<void> {
+    // Unpacking takes time, in which nobody knows; and an answer may leave partitions out.
+    if (isFull) { for (const state of this.#session.states()) this.#host.lose(state); }
+    const came = answers.flatMap((answer) => {
+      const state = this.#session.asked(positionName(answer));
+      return state === null ? [] : [{ answer, state }];
+    });
+    if (isFull && came.length === 0) this.#requireAnAnswer();
+    else if (isFull) this.#handLeftOut(asked, answers);
+    for (const { state } of came) this.#host.lose(state);
+    for (const { answer, state } of came) {
+      if (!this.#session.has(state)) continue;
+      if (answer.errorCode === 0) {
+        await this.#host.take(answer, state, () => this.#session.has(state));
+        this.#session.touch(state);
+      } else {
+        this.#session.remove(state);
+        this.#host.hand(state, errorOfCode(answer.errorCode, "Fetch"));
+      }
+    }
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The batches in what a broker sent of a partition, once it is certain that they can follow on what came
+ * before: the header of a batch has its offset and its length, and no checksum covers these.
+ *
+ * @module
+ */
+import { readBatches, type StoredBatch } from "../wire/read_batch.ts";
+import { damagedBatch, DamageError } from "../wire/damage.ts";
+import type { FetchedPartition } from "../wire/fetch.ts";
+
+/** The most that is asked for of a partition, in bytes, where less has not been one batch. */
+export const LARGEST_PARTITION_BYTES: number = 64 << 20;
+
+/**
+ * How often in a row a broker may send a batch that ends beyond where it says that the partition ends. It
+ * looks for the end first, so what is written meanwhile may come with it; the next time it is known.
+ */
+const MOST_BEYOND = 5;
+
+/** What was asked for. */
+export interface AskedPartition {
+  /** The offset from which on. */
+  readonly fetched: number;
+  /** How many bytes. */
+  maxBytes: number;
+}
+
+/** Finds the batches in one answer after another. */
+export class FetchedBatches {
+  readonly #verify: boolean;
+  readonly #beyond = new WeakMap<AskedPartition, number>();
+  /** The batches that overlap, and the offset at which they are asked for. */
+  readonly #overlaps = new WeakMap<AskedPartition, { from: number; error: DamageError }>();
+
+  /** `verify`: whether to compute checksums. */
+  constructor(verify: boolean) {
+    this.#verify = verify;
+  }
+
+  /**
+   * The whole batches that may be read, in order; none where the same is to be asked for again. `asked`
+   * asks for more then, where less than a batch came.
+   *
+   * Gaps between batches are right: compaction and markers of transactions make them. The first batch may
+   * begin before what was asked for: a position may be in the middle of a batch, and a new leader that did
+   * not have all records may have batches that begin and end elsewhere.
+   *
+   * @throws {Error} If something is damaged. The same would come again.
+   */
+  of(answer: FetchedPartition, asked: AskedPartition): StoredBatch[] {
+    const batches = readBatches(answer.records, this.#verify);
+    if (batches.length === 0) {
+      if (answer.records.length > 0) askForMore(answer, asked);
+      return batches;
+    }
+    const certain = this.#certain(batches, answer.records, asked);
+    return this.#ended(certain, answer.highWatermark, asked);
+  }
+
+  /**
+   * The batches before two that overlap: either of those may have the wrong offset. These two are an error
+   * the next time, also where the first of them comes alone then.
+   */
+  #certain(
+    batches: StoredBatch[],
+    bytes: FetchedPartition["records"],
+    asked: AskedPartition,
+  ): StoredBatch[] {
+    const known = this.#overlaps.get(asked);
+    if (known !== undefined && known.from === asked.fetched) throw known.error;
+    const spans = batches.map(spanOf);
+    checkFirst(spans[0], asked.fetched);
+    spans.push(...spansBehind(bytes, batches[batches.length - 1]));
+    const second = firstOverlap(spans);
+    if (second < 0) return batches;
+    const [one, other] = [spans[second - 1], spans[second]];
+    const error = damagedBatch(
+      one.baseOffset ?? one.lastOffset,
+      `it ends at offset ${one.lastOffset}, but the batch behind it begins at offset ` +
+        `${other.baseOffset ?? other.lastOffset}, so one of the two has a wrong offset`,
+    );
+    if (second === 1) throw error;
+    this.#overlaps.set(asked, { from: spans[second - 2].lastOffset + 1, error });
+    return batches.slice(0, second - 1);
+  }
+
+  /** Those that end below the high watermark. */
+  #ended(batches: StoredBatch[], end: number, asked: AskedPartition): StoredBatch[] {
+    const beyond = batches.findIndex(({ lastOffset }) => lastOffset >= end);
+    if (beyond !== 0) {
+      this.#beyond.delete(asked);
+      return beyond < 0 ? batches : batches.slice(0, beyond);
+    }
+    const times = (this.#beyond.get(asked) ?? 0) + 1;
+    this.#beyond.set(asked, times);
+    if (times < MOST_BEYOND) return [];
+    const [{ baseOffset, lastOffset }] = batches;
+    throw damagedBatch(
+      baseOffset,
+      `it ends at offset ${lastOffset}, and its partition before offset ${end}`,
+    );
+  }
+}
+
+function askForMore({ records }: FetchedPartition, asked: AskedPartition): void {
+  if (asked.maxBytes >= LARGEST_PARTITION_BYTES) {
+    throw new DamageError(
+      `the batch at offset ${asked.fetched} is damaged: of its ${claimedBytes(records)} bytes, ` +
+        `${records.length} came though ${asked.maxBytes} were asked for`,
+    );
+  }
+  asked.maxBytes = Math.min(asked.maxBytes * 2, LARGEST_PARTITION_BYTES);
+}
+
+/** How long the first batch says that it is. */
+function claimedBytes(records: FetchedPartition["records"]): number | string {
+  const LENGTH_END = 12;
+  return records.length < LENGTH_END ? "unknown" : LENGTH_END + records.readInt32BE(8);
+}
+
+/** Where a batch begins and ends. */
+interface Span {
+  /** `null` where that is known once it is unpacked. */
+  readonly baseOffset: number | null;
+  readonly lastOffset: number;
+}
+
+function spanOf({ baseOffset, lastOffset, oldFormat }: StoredBatch): Span {
+  return { baseOffset: oldFormat === undefined ? baseOffset : null, lastOffset };
+}
+
+/** @throws {DamageError} If the first batch cannot be the one at the offset that was asked for. */
+function checkFirst({ baseOffset, lastOffset }: Span, from: number): void {
+  if (baseOffset !== null && baseOffset < 0) {
+    throw damagedBatch(from, `what came for it begins at offset ${baseOffset}`);
+  }
+  if (lastOffset < from) throw damagedBatch(from, `what came for it ends at offset ${lastOffset}`);
+}
+
+/** Of the batches, the first that begins before the one in front of it ends; -1 where none does. */
+function firstOverlap(spans: readonly Span[]): number {
+  return spans.findIndex(({ baseOffset, lastOffset }, i) =>
+    i > 0 && (baseOffset ?? lastOffset) <= spans[i - 1].lastOffset
+  );
+}
+
+/** The bytes of a batch up to its format. */
+const FORMAT_END = 17;
+
+/**
+ * Where the batch behind the last one begins: it is damaged or cut off, but its offset may be there.
+ * Empty where it is not, or of an old format.
+ */
+function spansBehind(bytes: FetchedPartition["records"], last: StoredBatch): Span[] {
+  const { records } = last;
+  if (records.buffer !== bytes.buffer) return []; // an old message, which has been written again
+  const at = records.byteOffset + records.length - bytes.byteOffset;
+  if (at < 0 || at + FORMAT_END > bytes.length || bytes[at + FORMAT_END - 1] !== 2) return [];
+  const baseOffset = Number(bytes.readBigInt64BE(at));
+  return [{ baseOffset, lastOffset: baseOffset }];
+}

@@ -1,0 +1,59 @@
+/**
+ * Warns of transactions that stay open for long.
+ *
+ * @module
+ */
+import type { Log } from "../../../core/log.ts";
+import type { FetchedPartition } from "../wire/fetch.ts";
+import type { PartitionState } from "./start.ts";
+
+/** Kafka's default `transaction.timeout.ms`: few transactions are meant to take longer. */
+const LONG_MS = 60_000;
+
+/** An offset at which nothing came. */
+interface Wait {
+  readonly state: PartitionState;
+  readonly offset: number;
+  readonly since: number;
+  warned: boolean;
+}
+
+/** Follows the partitions that have records which cannot be read yet. */
+export class OpenTransactions {
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #waits = new Map<string, Wait>();
+
+  /** `now` returns milliseconds of a clock that never goes back. */
+  constructor(log: Log, now: () => number = () => performance.now()) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** A fetch from a partition brought no records. */
+  nothingCame(state: PartitionState, answer: FetchedPartition): void {
+    const { name, fetched: offset } = state;
+    const { highWatermark, lastStableOffset } = answer;
+    if (offset < lastStableOffset || offset >= highWatermark) this.#waits.delete(name);
+    else if (this.#waits.get(name)?.offset !== offset) {
+      this.#waits.set(name, { state, offset, since: this.#now(), warned: false });
+    }
+    this.look();
+  }
+
+  /** Warns of what has been open for long. A broker need not answer while nothing changes. */
+  look(): void {
+    for (const [name, wait] of this.#waits) {
+      const { state: { topic, partition, fetched }, offset, since } = wait;
+      const ms = this.#now() - since;
+      if (fetched !== offset) this.#waits.delete(name);
+      else if (!wait.warned && ms >= LONG_MS) {
+        wait.warned = true;
+        this.#log.warn(
+          "a transaction has been open for long: what is behind it cannot be read until it ends",
+          { topic, partition, offset, seconds: Math.round(ms / 1000) },
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Whether a partition still has the record that was read from it: the evidence that its topic is the same
+ * one, on brokers where topics have no ids.
+ *
+ * A record never changes: compaction and retention only take it away. So another record at its offset
+ * proves another topic, or a log that has lost what it had. The same record, or none, proves nothing:
+ * then reading goes on.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { readBatches, type StoredBatch, type StoredRecord } from "../wire/read_batch.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import { crc32c } from "../wire/crc32c.ts";
+import { fetchPartition } from "../wire/fetch.ts";
+import { errorOfCode } from "../client/kafkajs.ts";
+import type { TopicPartition } from "../wire/topic_partition.ts";
+import { WaitingBatch } from "./waiting_batch.ts";
+
+/** A record that was read. */
+export interface RecordMark {
+  readonly offset: number;
+  /** A checksum of its time, key and value. */
+  readonly check: number;
+}
+
+/** The mark of a record. */
+export function markOf({ offset, timestamp, key, value }: StoredRecord): RecordMark {
+  const parts = Buffer.alloc(24);
+  parts.writeDoubleBE(timestamp, 0);
+  parts.writeDoubleBE(key === null ? -1 : crc32c(key, 0, key.length), 8);
+  parts.writeDoubleBE(value === null ? -1 : crc32c(value, 0, value.length), 16);
+  return { offset, check: crc32c(parts, 0, parts.length) };
+}
+
+const OFFSET_OUT_OF_RANGE = 1;
+
+/** Whether a partition has another record at a mark's offset. */
+export async function hasOtherRecord(
+  connection: KafkaConnection,
+  { topic, partition }: TopicPartition,
+  mark: RecordMark,
+): Promise<boolean> {
+  const leader = (await connection.leaders(topic)).get(partition);
+  if (leader === undefined || leader < 0) return false; // asked again when it has a leader
+  const answer = await fetchPartition(
+    await connection.broker(leader),
+    // The first batch comes whole, however little is asked for.
+    { topic, topicId: null, partition, offset: mark.offset, maxBytes: 1 },
+    { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolation: "read_uncommitted" },
+  );
+  if (answer.errorCode === OFFSET_OUT_OF_RANGE) return false;
+  if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
+  try {
+    return hasOther(readBatches(answer.records, true), mark);
+  } catch {
+    return false; // it is damaged: no other record, and reading says so where it comes to it
+  }
+}
+
+function hasOther(batches: readonly StoredBatch[], mark: RecordMark): boolean {
+  for (const batch of batches) {
+    if (batch.lastOffset < mark.offset) continue;
+    for (const cursor of new WaitingBatch(batch).read(false)) {
+      while (!cursor.done) {
+        const record = cursor.read();
+        if (record.offset === mark.offset) return markOf(record).check !== mark.check;
+      }
+    }
+    return false;
+  }
+  return false;
+}

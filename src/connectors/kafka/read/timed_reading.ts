@@ -1,0 +1,37 @@
+/**
+ * How to read for steps that go by the time of values: their time goes on while there is nothing to read,
+ * so it has to be known soon that there is something.
+ *
+ * @module
+ */
+import type { Log } from "../../../core/log.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
+
+/**
+ * A broker that waits for more does not say that an open transaction has begun. It is asked again after so
+ * many milliseconds.
+ */
+const LONGEST_WAIT_MS = 500;
+
+/** After how long it is asked for new partitions, in milliseconds: there may be records in them. */
+const LONGEST_METADATA_AGE_MS = 10_000;
+
+/** The settings, with shorter waits. The log says which of the given ones are not followed. */
+export function forTime(settings: KafkaInputSettings, log: Log): KafkaInputSettings {
+  const { input } = settings;
+  if (input.fetchMinBytes > 1 || input.fetchWaitMs > LONGEST_WAIT_MS) {
+    log.warn(
+      "windows go by the time of records, so brokers answer at once and wait no longer than " +
+        `${LONGEST_WAIT_MS} ms: fetch.min.bytes or fetch.wait.max.ms is not followed`,
+    );
+  }
+  return {
+    ...settings,
+    input: {
+      ...input,
+      fetchMinBytes: Math.min(input.fetchMinBytes, 1),
+      fetchWaitMs: Math.min(input.fetchWaitMs, LONGEST_WAIT_MS),
+      metadataMaxAgeMs: Math.min(input.metadataMaxAgeMs, LONGEST_METADATA_AGE_MS),
+    },
+  };
+}

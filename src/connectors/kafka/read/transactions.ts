@@ -1,0 +1,42 @@
+/**
+ * Which batches of a fetch belong to aborted transactions.
+ *
+ * KafkaJS's own filter takes the broker's list of aborted transactions in the order of their ends and
+ * opens one for each record, so that with interleaved transactions aborted records come through; and it
+ * takes any data record whose key is four zero bytes for the marker of an abort. This one opens every
+ * transaction that has begun by a batch's last offset, and closes one at a control batch only. (The
+ * algorithm of Kafka's own consumer: `CompletedFetch.nextFetchedRecord`. A batch is of one producer, and
+ * so of one transaction.)
+ *
+ * @module
+ */
+import type { StoredBatch } from "../wire/read_batch.ts";
+import type { FetchedPartition } from "../wire/fetch.ts";
+import { RecordCursor } from "../wire/record_cursor.ts";
+
+/** The batches of a fetch whose records may be read, in order. */
+export function committedBatches(
+  batches: readonly StoredBatch[],
+  aborted: FetchedPartition["aborted"],
+): StoredBatch[] {
+  const begins = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const open = new Set<bigint>();
+  let next = 0;
+  return batches.filter((batch) => {
+    while (next < begins.length && begins[next].firstOffset <= batch.lastOffset) {
+      open.add(begins[next++].producerId);
+    }
+    if (batch.isControl) {
+      if (open.has(batch.producerId) && isAbortMarker(batch)) open.delete(batch.producerId);
+      return false;
+    }
+    return !(batch.isTransactional && open.has(batch.producerId));
+  });
+}
+
+/** The type of the marker in a control batch: whether it aborts its transaction. */
+function isAbortMarker(batch: StoredBatch): boolean {
+  if (batch.count === 0) return false; // the marker has been compacted away
+  const { key } = new RecordCursor(batch, batch.records, false).read();
+  return key !== null && key.length >= 4 && key[2] === 0 && key[3] === 0;
+}

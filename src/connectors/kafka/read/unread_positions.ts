@@ -1,0 +1,76 @@
+/**
+ * Stored positions of what a run does not read: they are kept, as a later run may read it again.
+ *
+ * @module
+ */
+import type { Place, Positions } from "../../../graph/contracts.ts";
+import type { KafkaPosition } from "./position.ts";
+import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
+
+/** What a run reads. */
+export interface ReadNow {
+  /** The topics that the input names. */
+  readonly topics: readonly string[];
+  /** The topics of which stored positions do not count: they have been created again. */
+  readonly replaced: ReadonlySet<string>;
+  /** The names of positions of the partitions that this worker reads. */
+  readonly names: ReadonlySet<string>;
+}
+
+/**
+ * The stored positions that this worker keeps although it does not read their partitions. Each is
+ * kept by one worker: by the one that would read the partition, or by worker 0 where the input
+ * does not name the topic. Worker 0 logs a warning about those topics.
+ */
+export function unreadPositions(
+  resume: Positions,
+  { topics, replaced, names }: ReadNow,
+  { workerIndex, workerCount, stepId, log }: Place,
+): Map<string, KafkaPosition> {
+  const unread = new Map<string, KafkaPosition>();
+  const others = new Set<string>();
+  const foreign: string[] = [];
+  for (const [name, state] of resume) {
+    const at = partitionNamed(name);
+    if (at === null || !isKafkaPosition(state)) {
+      foreign.push(name);
+      continue;
+    }
+    const { topic, partition } = at;
+    const isNamed = topics.includes(topic);
+    if (!isNamed) others.add(topic);
+    const keeper = isNamed ? partition % workerCount : 0;
+    if (keeper !== workerIndex || names.has(name) || replaced.has(topic)) continue;
+    unread.set(name, state);
+  }
+  if (workerIndex !== 0) return unread;
+  if (others.size > 0) {
+    const quoted = Array.from(others, (topic) => `"${topic}"`).join(", ");
+    log.warn(
+      `the store has positions of ${
+        others.size === 1 ? "topic" : "topics"
+      } ${quoted}, which step ` +
+        `"${stepId}" does not read now: they are kept`,
+    );
+  }
+  if (foreign.length > 0) {
+    log.warn(
+      `the store has positions of step "${stepId}" that are not of Kafka, such as "${
+        foreign[0]
+      }": ` +
+        "they are dropped",
+    );
+  }
+  return unread;
+}
+
+/** The partition that a position's name says, or `null`. */
+function partitionNamed(name: string): TopicPartition | null {
+  const dash = name.lastIndexOf("-");
+  const at = { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)) };
+  return dash > 0 && Number.isInteger(at.partition) && positionName(at) === name ? at : null;
+}
+
+function isKafkaPosition(state: unknown): state is KafkaPosition {
+  return typeof (state as KafkaPosition | null)?.offset === "bigint";
+}

@@ -1,0 +1,96 @@
+/**
+ * A batch that waits for the flow, packed if it can.
+ *
+ * What was sent to a topic decides how much it unpacks to. So a batch is unpacked when its first record
+ * is asked for, and only one at a time. Gzip is an exception, as it can be unpacked on another thread
+ * meanwhile: that is done ahead, up to a budget.
+ *
+ * @module
+ */
+import { type StoredBatch, unwrap } from "../wire/read_batch.ts";
+import {
+  CODEC_BITS,
+  CODEC_MASK,
+  codecOf,
+  decompress,
+  decompressNow,
+  LARGEST_UNPACKED,
+} from "../compression/compression.ts";
+import { LimitError } from "../compression/limit_error.ts";
+import { RecordCursor } from "../wire/record_cursor.ts";
+
+/**
+ * The most that a batch of a format before Kafka 0.11 may unpack to: it is made into batches of today's
+ * format, which takes several times as much.
+ */
+const LARGEST_OLD: number = 64 << 20;
+
+/** A batch of records. */
+export class WaitingBatch {
+  readonly #batch: StoredBatch;
+  #ahead: Uint8Array | null = null;
+
+  constructor(batch: StoredBatch) {
+    this.#batch = batch;
+  }
+
+  /** What has been unpacked already, in bytes. */
+  get unpackedBytes(): number {
+    return this.#ahead?.length ?? 0;
+  }
+
+  /**
+   * Unpacks it on another thread, where it can be, to `budget` bytes at most. Returns whether there may be
+   * room for more.
+   */
+  async unpackAhead(budget: number): Promise<boolean> {
+    const { attributes, records } = this.#batch;
+    if (!isGzip(attributes)) return true;
+    if (budget <= 0) return false;
+    try {
+      this.#ahead = await decompress("gzip", records, Math.min(budget, this.#limit));
+      return true;
+    } catch {
+      return false; // it is said when it is read: what comes before can be handed out
+    }
+  }
+
+  /**
+   * Unpacks it, and reads its records.
+   *
+   * @throws {Error} If it cannot be unpacked, is too large, or has a codec that does not exist.
+   */
+  read(withHeaders: boolean): RecordCursor[] {
+    const { count, records } = this.#batch;
+    if (count === 0 && records.length === 0) return []; // emptied by compaction
+    const bytes = this.#ahead ?? this.#unpack();
+    return unwrap(this.#batch, bytes)
+      .map((each) => new RecordCursor(each.batch, each.bytes, withHeaders));
+  }
+
+  #unpack(): Uint8Array {
+    const { attributes, records } = this.#batch;
+    try {
+      return decompressNow(codecOf(attributes), records, this.#limit);
+    } catch (error) {
+      throw error instanceof LimitError ? tooLarge(this.#limit, error) : error;
+    }
+  }
+
+  get #limit(): number {
+    return this.#batch.oldFormat === undefined ? LARGEST_UNPACKED : LARGEST_OLD;
+  }
+}
+
+function tooLarge(limit: number, cause: LimitError): Error {
+  return new Error(
+    `its batch unpacks to more than ${limit >> 20} MiB, and a few bytes can claim any size. If ` +
+      "it is meant to be so large, have another client copy its records to a topic in smaller " +
+      'batches, which is a matter of the producer\'s "batch.size"',
+    { cause },
+  );
+}
+
+function isGzip(attributes: number): boolean {
+  return (attributes & CODEC_MASK) === CODEC_BITS.gzip;
+}

@@ -1,0 +1,222 @@
+/**
+ * The Fetch request, and what came of each partition.
+ *
+ * @module
+ */
+import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import type { Isolation } from "../properties/properties.ts";
+import { WireReader, WireWriter } from "./wire.ts";
+import { requireAnswers } from "./wrong_answer.ts";
+
+/** What to ask of a partition. */
+export interface PartitionFetch {
+  readonly topic: string;
+  /**
+   * The id of the topic that is meant: a broker that has another one under this name refuses. `null`
+   * where it is not known, or any will do.
+   */
+  readonly topicId: string | null;
+  readonly partition: number;
+  readonly offset: number;
+  /** The most bytes; the first batch comes whole in any case, where no other partition came first. */
+  readonly maxBytes: number;
+}
+
+/** What came of a partition. */
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** The protocol's code; 0 where all is well. */
+  readonly errorCode: number;
+  /** After the last record that all replicas have, those in open transactions among them. */
+  readonly highWatermark: number;
+  /** After the last record that is not in an open transaction. */
+  readonly lastStableOffset: number;
+  /** Transactions that were aborted, among those whose records came. */
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[];
+  /** Batches, one behind the other; the last may be cut off. */
+  readonly records: Buffer;
+}
+
+/** How the broker answers. */
+export interface FetchOptions {
+  /** How long it may wait for `minBytes`, in milliseconds. */
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly isolation: Isolation;
+}
+
+const API_KEY = 1;
+const API_NAME = "Fetch";
+
+/** Versions that we write and read. (KIP-896 keeps 4 in Kafka 4; zstd needs 10.) */
+const OLDEST = 4;
+const NEWEST = 13;
+
+const FLEXIBLE_FROM = 12;
+
+/** From this version on, topics go by their ids, and have no names. */
+const IDS_FROM = 13;
+
+/** Whether a broker refuses a fetch from a topic that is not the one with the id that is asked for. */
+export function goesByIds({ versions }: KafkaBroker): boolean {
+  return (versions[API_KEY]?.maxVersion ?? 0) >= IDS_FROM;
+}
+
+/** A topic, by its name and its id. */
+type FetchedTopic = Pick<PartitionFetch, "topic" | "topicId">;
+
+/**
+ * What a request changes in a fetch session (KIP-227): the broker keeps which partitions are asked for,
+ * and answers with those of which there is something new to say.
+ */
+export interface SessionFetch {
+  /** 0 where a session is to begin, or there is none. */
+  readonly id: number;
+  /** Counts the requests of a session; 0 for the one that begins it, -1 for none. */
+  readonly epoch: number;
+  /** Partitions that are asked for no longer. */
+  readonly forgotten: readonly PartitionFetch[];
+  /** All topics of the session. */
+  readonly topics: readonly FetchedTopic[];
+}
+
+const NO_SESSION = { id: 0, epoch: -1, forgotten: [] } as const;
+
+/** Asks a broker for partitions, those that a session has changed or all where there is none. */
+export async function fetchInSession(
+  broker: KafkaBroker,
+  partitions: readonly PartitionFetch[],
+  options: FetchOptions,
+  session: SessionFetch,
+): Promise<FetchResponse> {
+  const hasIds = session.topics.every(({ topicId }) => topicId !== null);
+  return await sendRequest(broker, {
+    apiKey: API_KEY,
+    apiName: API_NAME,
+    oldest: OLDEST,
+    newest: hasIds ? NEWEST : IDS_FROM - 1,
+    flexibleFrom: FLEXIBLE_FROM,
+    encode: (version) => encodeFetchRequest(partitions, options, version, session),
+    decode: (payload, version) => decodeFetched(payload, version, session.topics),
+  });
+}
+
+/**
+ * Asks a broker for one partition. A broker that throttles for a quota answers without any; it is asked
+ * again then, which KafkaJS does no sooner than the broker wants.
+ *
+ * @throws {WrongAnswerError} If the answer does not name the partition, or others.
+ */
+export async function fetchPartition(
+  broker: KafkaBroker,
+  partition: PartitionFetch,
+  options: FetchOptions,
+): Promise<FetchedPartition> {
+  const session = { ...NO_SESSION, topics: [partition] };
+  for (;;) {
+    const answer = await fetchInSession(broker, [partition], options, session);
+    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, API_NAME);
+    const { partitions, clientSideThrottleTime } = answer;
+    if (partitions.length === 0 && clientSideThrottleTime > 0) continue;
+    requireAnswers(API_NAME, [partition], partitions);
+    return partitions[0];
+  }
+}
+
+/** The body of a request. */
+export function encodeFetchRequest(
+  partitions: readonly PartitionFetch[],
+  { maxWaitMs, minBytes, maxBytes, isolation }: FetchOptions,
+  version: number,
+  { id, epoch, forgotten }: Omit<SessionFetch, "topics"> = NO_SESSION,
+): Buffer {
+  const out = new WireWriter(version >= FLEXIBLE_FROM, 64 + 40 * partitions.length);
+  out.int32(-1); // we are no replica
+  out.int32(maxWaitMs);
+  out.int32(minBytes);
+  out.int32(maxBytes);
+  out.int8(isolation === "read_committed" ? 1 : 0);
+  if (version >= 7) {
+    out.int32(id);
+    out.int32(epoch);
+  }
+  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)];
+  out.array(topics, ([topic, asked]) => {
+    if (version >= IDS_FROM) out.uuid(asked[0].topicId);
+    else out.string(topic);
+    out.array(asked, ({ partition, offset, maxBytes }) => {
+      out.int32(partition);
+      if (version >= 9) out.int32(-1); // we do not follow the leader's epoch,
+      out.int64(BigInt(offset));
+      if (version >= 12) out.int32(-1); // also not for what was fetched last
+      if (version >= 5) out.int64(-1n); // only replicas have a log start
+      out.int32(maxBytes);
+      out.tags();
+    });
+    out.tags();
+  });
+  if (version >= 7) {
+    out.array([...Map.groupBy(forgotten, ({ topic }) => topic)], ([topic, partitions]) => {
+      if (version >= IDS_FROM) out.uuid(partitions[0].topicId);
+      else out.string(topic);
+      out.array(partitions, ({ partition }) => out.int32(partition));
+      out.tags();
+    });
+  }
+  if (version >= 11) out.string(""); // no rack: leaders only
+  out.tags();
+  return out.written;
+}
+
+/** What came of a request. */
+export interface FetchResponse {
+  /** Of the request as a whole. */
+  readonly errorCode: number;
+  /** The session's id; 0 where the broker keeps none. */
+  readonly sessionId: number;
+  readonly partitions: FetchedPartition[];
+  /** How long the broker throttles us, in milliseconds; then it answers without partitions. */
+  readonly clientSideThrottleTime: number;
+}
+
+/** Reads the body of a response to a request for partitions of the topics `asked`. */
+export function decodeFetched(
+  payload: Buffer,
+  version: number,
+  asked: readonly FetchedTopic[],
+): FetchResponse {
+  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
+  const throttle = from.int32();
+  const errorCode = version >= 7 ? from.int16() : 0;
+  const sessionId = version >= 7 ? from.int32() : 0;
+  const names = version < IDS_FROM
+    ? null
+    : new Map(asked.map(({ topic, topicId }) => [topicId, topic]));
+  const partitions = from.array(() => {
+    const topic = names === null ? from.string()! : names.get(from.uuid()) ?? "";
+    const answers = from.array(() => readPartition(from, topic, version));
+    from.tags();
+    return answers;
+  }).flat();
+  const clientSideThrottleTime = version >= 8 ? throttle : 0;
+  return { errorCode, sessionId, partitions, clientSideThrottleTime };
+}
+
+function readPartition(from: WireReader, topic: string, version: number): FetchedPartition {
+  const partition = from.int32();
+  const errorCode = from.int16();
+  const highWatermark = Number(from.int64());
+  const lastStableOffset = Number(from.int64());
+  if (version >= 5) from.int64(); // where the log starts
+  const aborted = from.array(() => {
+    const transaction = { producerId: from.int64(), firstOffset: Number(from.int64()) };
+    from.tags();
+    return transaction;
+  });
+  if (version >= 11) from.int32(); // a preferred replica, which we do not read from
+  const records = from.bytes();
+  from.tags();
+  return { topic, partition, errorCode, highWatermark, lastStableOffset, aborted, records };
+}

@@ -1,0 +1,89 @@
+/**
+ * The FindCoordinator request: which broker keeps a consumer group, or a transactional id.
+ *
+ * KafkaJS's own drops the broker's answer where that is an error, and says for all of them that it
+ * found none: a coordinator that is only not there yet cannot be told from a missing permission.
+ *
+ * @module
+ */
+import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import { WireReader, WireWriter } from "./wire.ts";
+
+/** What is coordinated, as the protocol numbers it. */
+const KEY_TYPES = { group: 0, transaction: 1 } as const;
+
+/** What a coordinator is asked for. */
+export interface Coordinated {
+  readonly kind: keyof typeof KEY_TYPES;
+  /** The group's id, or the transactional one. */
+  readonly id: string;
+}
+
+const API_KEY = 10;
+
+/** Versions that we write and read. (0 has groups only.) */
+const OLDEST = { group: 0, transaction: 1 };
+const NEWEST = 4;
+
+const FLEXIBLE_FROM = 3;
+
+/** From this version on, several can be asked for at once. */
+const BATCHED_FROM = 4;
+
+/**
+ * Asks a broker for the node id of a coordinator.
+ *
+ * @throws {Error} If it has none. The broker may still be about to make one.
+ */
+export async function findCoordinator(broker: KafkaBroker, of: Coordinated): Promise<number> {
+  const { errorCode, nodeId } = await sendRequest(broker, {
+    apiKey: API_KEY,
+    apiName: "FindCoordinator",
+    oldest: OLDEST[of.kind],
+    newest: NEWEST,
+    flexibleFrom: FLEXIBLE_FROM,
+    encode: (version) => encodeFindCoordinator(of, version),
+    decode: decodeFindCoordinator,
+  });
+  if (errorCode !== 0) throw errorOfCode(errorCode, "FindCoordinator");
+  return nodeId;
+}
+
+/** The body of a request. */
+export function encodeFindCoordinator({ kind, id }: Coordinated, version: number): Buffer {
+  const out = new WireWriter(version >= FLEXIBLE_FROM);
+  if (version < BATCHED_FROM) out.string(id);
+  if (version >= 1) out.int8(KEY_TYPES[kind]);
+  if (version >= BATCHED_FROM) out.array([id], (each) => out.string(each));
+  out.tags();
+  return out.written;
+}
+
+/** Reads the body of a response. */
+export function decodeFindCoordinator(
+  payload: Buffer,
+  version: number,
+): { errorCode: number; nodeId: number; clientSideThrottleTime: number } {
+  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
+  const throttle = version >= 1 ? from.int32() : 0;
+  const clientSideThrottleTime = version >= 2 ? throttle : 0;
+  if (version < BATCHED_FROM) {
+    const errorCode = from.int16();
+    if (version >= 1) from.string(); // the error in words
+    return { errorCode, nodeId: from.int32(), clientSideThrottleTime };
+  }
+  const [found] = from.array(() => {
+    from.string(); // the id
+    const nodeId = from.int32();
+    from.string(); // the coordinator's host
+    from.int32(); // and port
+    const errorCode = from.int16();
+    from.string(); // the error in words
+    from.tags();
+    return { errorCode, nodeId };
+  });
+  if (found === undefined) {
+    throw new RangeError("FindCoordinator was answered without a coordinator");
+  }
+  return { ...found, clientSideThrottleTime };
+}

@@ -1,0 +1,147 @@
+/**
+ * The Produce request, and what came of each partition.
+ *
+ * KafkaJS's own throws the error of one partition for the whole request, so that its caller cannot know
+ * which ones were written. This one goes through KafkaJS's connection with our own encoding.
+ *
+ * @module
+ */
+import { Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import type { TopicPartition } from "./topic_partition.ts";
+import { WireReader } from "./wire.ts";
+import { leftOut, missingAnswer } from "./wrong_answer.ts";
+
+/** A batch for one partition, encoded. */
+export interface PartitionBatch {
+  readonly partition: number;
+  readonly batch: Uint8Array;
+}
+
+/** A record for which the broker refuses a batch. */
+export interface RefusedRecord {
+  /** Which one of the batch, from 0. */
+  readonly index: number;
+  /** Why, in the broker's words; `null` where it does not say. */
+  readonly reason: string | null;
+}
+
+/** What came of one partition; `error` is absent where its batch has been written. */
+export interface PartitionResult extends TopicPartition {
+  /** Says it in the broker's words, where it has any. */
+  readonly error?: Error & { readonly type: string };
+  /** The records that are to blame; empty where the broker names none (before Kafka 2.4). */
+  readonly refused: readonly RefusedRecord[];
+}
+
+/** Where a request goes and how it is acknowledged. */
+export interface ProduceOptions {
+  readonly topic: string;
+  /** -1: by all in-sync replicas; 1: by the leader. */
+  readonly acks: number;
+  /** How long the broker may wait for replicas, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Whose transaction the batches are part of; absent where they are of none. */
+  readonly transactionalId?: string;
+}
+
+const API_KEY = 0;
+const API_NAME = "Produce";
+
+/**
+ * Versions that we write and read. They differ in the response only: 8 says which records were refused.
+ * (KIP-896 keeps 3 in Kafka 4.)
+ */
+const OLDEST = 3;
+const NEWEST = 8;
+
+/**
+ * Sends batches to the broker that leads their partitions. Each of these has a result: one that the answer
+ * leaves out has an error.
+ *
+ * @throws {WrongAnswerError} If the answer names other partitions: then nothing of it counts.
+ */
+export async function produce(
+  broker: KafkaBroker,
+  batches: readonly PartitionBatch[],
+  options: ProduceOptions,
+): Promise<PartitionResult[]> {
+  const { results } = await sendRequest(broker, {
+    apiKey: API_KEY,
+    apiName: API_NAME,
+    oldest: OLDEST,
+    newest: NEWEST,
+    encode: () => encodeRequest(batches, options),
+    decode: decodeResponse,
+  });
+  const { topic } = options;
+  const asked = batches.map(({ partition }) => ({ topic, partition }));
+  for (const missing of leftOut(API_NAME, asked, results)) {
+    results.push({ ...missing, error: missingAnswer(API_NAME, missing), refused: [] });
+  }
+  return results;
+}
+
+function encodeRequest(
+  batches: readonly PartitionBatch[],
+  { topic, acks, timeoutMs, transactionalId }: ProduceOptions,
+): Buffer {
+  const name = Buffer.from(topic);
+  const id = transactionalId === undefined ? null : Buffer.from(transactionalId);
+  const size = 2 + (id?.length ?? 0) + 2 + 4 + 4 + 2 + name.length + 4 +
+    batches.reduce((sum, { batch }) => sum + 8 + batch.length, 0);
+  const buffer: Buffer = Buffer.allocUnsafe(size);
+  let at = buffer.writeInt16BE(id?.length ?? -1, 0);
+  if (id !== null) {
+    buffer.set(id, at);
+    at += id.length;
+  }
+  at = buffer.writeInt16BE(acks, at);
+  at = buffer.writeInt32BE(timeoutMs, at);
+  at = buffer.writeInt32BE(1, at); // topics
+  at = buffer.writeInt16BE(name.length, at);
+  buffer.set(name, at);
+  at = buffer.writeInt32BE(batches.length, at + name.length);
+  for (const { partition, batch } of batches) {
+    at = buffer.writeInt32BE(partition, at);
+    at = buffer.writeInt32BE(batch.length, at);
+    buffer.set(batch, at);
+    at += batch.length;
+  }
+  return buffer;
+}
+
+interface ProduceResponse {
+  readonly results: PartitionResult[];
+  readonly clientSideThrottleTime: number;
+}
+
+/** Reads the body of a response. */
+export function decodeResponse(payload: Buffer, version: number): ProduceResponse {
+  const from = new WireReader(payload, false);
+  const results = from.array(() => {
+    const topic = from.string() ?? "";
+    return from.array(() => readPartition(from, topic, version));
+  }).flat();
+  const throttle = from.int32();
+  return { results, clientSideThrottleTime: version >= 6 ? throttle : 0 };
+}
+
+function readPartition(from: WireReader, topic: string, version: number): PartitionResult {
+  const partition = from.int32();
+  const code = from.int16();
+  from.int64(); // the first record's offset,
+  from.int64(); // and when it was appended
+  if (version >= 5) from.int64(); // where the log starts
+  const refused = version < 8
+    ? []
+    : from.array(() => ({ index: from.int32(), reason: from.string() }));
+  const message = version < 8 ? null : from.string();
+  if (code === 0) return { topic, partition, refused };
+  const error = errorOfCode(code, API_NAME);
+  return {
+    topic,
+    partition,
+    error: message ? Object.assign(error, { message }) : error,
+    refused,
+  };
+}

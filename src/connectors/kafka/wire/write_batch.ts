@@ -1,0 +1,199 @@
+/**
+ * A record batch, as Kafka stores and sends it (message format 2).
+ *
+ * ```text
+ *   baseOffset int64 │ batchLength int32 │ partitionLeaderEpoch int32 │ magic int8 = 2 │ crc uint32
+ *   attributes int16 │ lastOffsetDelta int32 │ baseTimestamp int64 │ maxTimestamp int64
+ *   producerId int64 │ producerEpoch int16 │ baseSequence int32 │ count int32 │ records …
+ *
+ *   record: length varint │ attributes int8 │ timestampDelta varlong │ offsetDelta varint
+ *           keyLength varint │ key │ valueLength varint │ value │ headerCount varint │ headers …
+ * ```
+ *
+ * The checksum covers everything from `attributes` on; compression covers the records. (Kafka's protocol
+ * guide, "Record Batch".) KafkaJS's encoder makes a zeroed buffer of 512 bytes for each record, which
+ * holds its producer at some 110,000 records a second; this one writes into one buffer.
+ *
+ * @module
+ */
+import { CODEC_BITS, compress } from "../compression/compression.ts";
+import type { Codec } from "../compression/codec.ts";
+import { crc32c } from "./crc32c.ts";
+import { Buffer } from "../client/kafkajs.ts";
+
+/** A record to be written. */
+export interface WireRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** Names as UTF-8, in order; a value is `null` where there is none. */
+  readonly headers: readonly (readonly [name: Uint8Array, value: Uint8Array | null])[];
+  /** Milliseconds since the Unix epoch, which may be before it; -1 for none. */
+  readonly timestamp: number;
+}
+
+/** What a batch says about itself. */
+export interface BatchHeader {
+  /** -1 where the producer has no id. */
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  /** Whether it belongs to the transaction that its producer has open. */
+  readonly transactional?: boolean;
+}
+
+/** Bytes before the records. */
+const HEADER = 61;
+
+/**
+ * What a producer says of the epoch of its partition's leader, which the leader writes over: it does not
+ * know it. Apache Kafka never looks; other brokers refuse anything else as a corrupt batch.
+ */
+const NO_LEADER_EPOCH = -1;
+
+/** The attribute of a batch that is part of a transaction. */
+const TRANSACTIONAL = 0x10;
+
+/** The most that the fixed parts of a record take: two lengths, a delta of 64 bits, and so on. */
+const RECORD_OVERHEAD = 40;
+const HEADER_OVERHEAD = 10;
+
+/** Encodes a batch of at least one record. */
+export function encodeRecordBatch(records: readonly WireRecord[], header: BatchHeader): Buffer {
+  const baseTimestamp = records[0].timestamp;
+  const buffer: Buffer = Buffer.allocUnsafe(mostBytes(records));
+  let end = HEADER;
+  let maxTimestamp = baseTimestamp;
+  for (let i = 0; i < records.length; i++) {
+    const { timestamp } = records[i];
+    if (timestamp > maxTimestamp) maxTimestamp = timestamp;
+    end = writeRecord(buffer, end, records[i], i, timeDelta(timestamp, baseTimestamp));
+  }
+  buffer.writeBigInt64BE(0n, 0);
+  buffer.writeInt32BE(NO_LEADER_EPOCH, 12);
+  buffer.writeInt8(2, 16);
+  buffer.writeInt16BE(header.transactional ? TRANSACTIONAL : 0, 21); // not compressed
+  buffer.writeInt32BE(records.length - 1, 23);
+  buffer.writeBigInt64BE(BigInt(baseTimestamp), 27);
+  buffer.writeBigInt64BE(BigInt(maxTimestamp), 35);
+  buffer.writeBigInt64BE(header.producerId, 43);
+  buffer.writeInt16BE(header.producerEpoch, 51);
+  buffer.writeInt32BE(header.baseSequence, 53);
+  buffer.writeInt32BE(records.length, 57);
+  return seal(buffer.subarray(0, end));
+}
+
+/** The same batch with its records compressed. */
+export async function compressBatch(batch: Buffer, codec: Codec, level?: number): Promise<Buffer> {
+  const packed = await compress(codec, batch.subarray(HEADER), level);
+  const buffer: Buffer = Buffer.concat([batch.subarray(0, HEADER), packed]);
+  buffer.writeInt16BE(buffer.readInt16BE(21) | CODEC_BITS[codec], 21);
+  return seal(buffer);
+}
+
+/** Writes what depends on all of the batch: its length and its checksum. */
+function seal(batch: Buffer): Buffer {
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeUInt32BE(crc32c(batch, 21), 17);
+  return batch;
+}
+
+function mostBytes(records: readonly WireRecord[]): number {
+  let bytes = HEADER;
+  for (const { key, value, headers } of records) {
+    bytes += RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+    for (const [name, data] of headers) {
+      bytes += HEADER_OVERHEAD + name.length + (data?.length ?? 0);
+    }
+  }
+  return bytes;
+}
+
+/** Writes a record at `start`, and gives where it ends. */
+function writeRecord(
+  buffer: Buffer,
+  start: number,
+  { key, value, headers }: WireRecord,
+  offsetDelta: number,
+  timestampDelta: number | bigint,
+): number {
+  let size = 1 + sizeOfDelta(timestampDelta) + sizeOfVarint(offsetDelta) +
+    sizeOfBytes(key) + sizeOfBytes(value) + sizeOfVarint(headers.length);
+  for (const [name, data] of headers) size += sizeOfBytes(name) + sizeOfBytes(data);
+  let at = writeVarint(buffer, start, size);
+  buffer[at++] = 0; // attributes: none are in use
+  at = writeDelta(buffer, at, timestampDelta);
+  at = writeVarint(buffer, at, offsetDelta);
+  at = writeBytes(buffer, at, key);
+  at = writeBytes(buffer, at, value);
+  at = writeVarint(buffer, at, headers.length);
+  for (const [name, data] of headers) at = writeBytes(buffer, writeBytes(buffer, at, name), data);
+  return at;
+}
+
+function sizeOfBytes(bytes: Uint8Array | null): number {
+  return bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length;
+}
+
+function writeBytes(buffer: Buffer, at: number, bytes: Uint8Array | null): number {
+  if (bytes === null) {
+    buffer[at] = 1; // -1 as a zigzag varint
+    return at + 1;
+  }
+  const start = writeVarint(buffer, at, bytes.length);
+  buffer.set(bytes, start);
+  return start + bytes.length;
+}
+
+/** Up to which a number can be doubled, and is exact. */
+const MOST_EXACT = 2 ** 52;
+
+/** A difference of times: a number, or a bigint where a number would not be exact. */
+function timeDelta(timestamp: number, base: number): number | bigint {
+  const delta = timestamp - base;
+  if (Math.abs(delta) <= MOST_EXACT) return delta;
+  return BigInt.asIntN(64, BigInt(timestamp) - BigInt(base));
+}
+
+function sizeOfDelta(delta: number | bigint): number {
+  if (typeof delta === "number") return sizeOfVarint(delta);
+  let size = 1;
+  for (let rest = wideZigzag(delta); rest >= 0x80n; rest >>= 7n) size++;
+  return size;
+}
+
+function writeDelta(buffer: Buffer, start: number, delta: number | bigint): number {
+  if (typeof delta === "number") return writeVarint(buffer, start, delta);
+  let at = start;
+  let rest = wideZigzag(delta);
+  for (; rest >= 0x80n; rest >>= 7n) buffer[at++] = Number(rest & 0x7fn) | 0x80;
+  buffer[at++] = Number(rest);
+  return at;
+}
+
+function wideZigzag(value: bigint): bigint {
+  return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+}
+
+/** Zigzag turns small negative numbers into small positive ones: 0, -1, 1, -2 … into 0, 1, 2, 3 … . */
+function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
+}
+
+// Arithmetic and not bits: a difference of timestamps may need more than 32 of them.
+
+function sizeOfVarint(value: number): number {
+  let size = 1;
+  for (let rest = zigzag(value); rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+  return size;
+}
+
+function writeVarint(buffer: Buffer, start: number, value: number): number {
+  let at = start;
+  let rest = zigzag(value);
+  while (rest >= 0x80) {
+    buffer[at++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  buffer[at++] = rest;
+  return at;
+}

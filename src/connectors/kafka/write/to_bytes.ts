@@ -1,0 +1,22 @@
+/**
+ * Keys, payloads and values of headers as bytes.
+ *
+ * @module
+ */
+import { preview } from "../../../core/preview.ts";
+import { Buffer } from "../client/kafkajs.ts";
+
+/**
+ * The bytes of what a user gives as `what`; text as UTF-8.
+ *
+ * @throws {TypeError} If it is neither bytes nor text nor `null`.
+ */
+export function toBytes(what: string, data: unknown): Uint8Array | null {
+  if (data === null) return null;
+  if (typeof data === "string") return Buffer.from(data);
+  if (data instanceof Uint8Array) return data;
+  throw new TypeError(
+    `a record's ${what} must be bytes, text or null; got ${preview(data)} ` +
+      `(use json.encode or text.encode)`,
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * Records out of what users capture.
+ *
+ * @module
+ */
+import { likelyName } from "../../../core/closest_name.ts";
+import { ItemError } from "../../../core/errors.ts";
+import { preview } from "../../../core/preview.ts";
+import { NO_HEADERS, wireHeaders } from "./headers.ts";
+import type { KafkaData, KafkaOutputItem, KafkaRecord } from "../output_item.ts";
+import type { WireRecord } from "../wire/write_batch.ts";
+import { toBytes } from "./to_bytes.ts";
+
+/** A record that is ready to be sent. */
+export interface OutgoingRecord extends WireRecord {
+  readonly partition: number;
+  /** About what it takes on the wire. */
+  readonly bytes: number;
+  /** What the user captured, for errors. */
+  readonly item: KafkaOutputItem;
+}
+
+/** What a record takes on the wire beside its key, value and headers, at most. */
+const OVERHEAD = 32;
+
+/** What a header takes beside its name and value, at most. */
+const HEADER_OVERHEAD = 10;
+
+/** The latest time that is a `number` and fits the 64 bits of a record's. */
+const LATEST = 2 ** 63 - 1024;
+
+/** What records are given that do not say it themselves. */
+export interface Partitioning {
+  /** The time, in milliseconds since the Unix epoch. */
+  readonly now: number;
+  /** Where a record with that key goes; `null` for wherever keyless ones go. */
+  readonly partitionOf: (key: Uint8Array | null, count: number) => number | null;
+  /** How many partitions the topic has. */
+  readonly count: number;
+  /** Where records without a key go for now, so that they travel in large batches. */
+  readonly keyless: number;
+}
+
+/**
+ * Makes a record of an item.
+ *
+ * @throws {ItemError} If it is nothing that can be one; says what is wrong.
+ */
+export function toRecord(
+  item: KafkaOutputItem,
+  topic: string,
+  partitioning: Partitioning,
+): OutgoingRecord {
+  try {
+    return Array.isArray(item)
+      ? pairToRecord(item as readonly [KafkaData, KafkaData], partitioning)
+      : objectToRecord(item as KafkaRecord, topic, partitioning);
+  } catch (cause) {
+    throw new ItemError(item, { cause });
+  }
+}
+
+function pairToRecord(
+  item: readonly [KafkaData, KafkaData],
+  partitioning: Partitioning,
+): OutgoingRecord {
+  if (item.length !== 2) throw notARecord(item);
+  const key = toBytes("key", item[0]);
+  const value = toBytes("payload", item[1]);
+  const partition = choose(key, partitioning);
+  const bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+  return { key, value, headers: NO_HEADERS, timestamp: partitioning.now, partition, bytes, item };
+}
+
+function objectToRecord(
+  item: KafkaRecord,
+  topic: string,
+  partitioning: Partitioning,
+): OutgoingRecord {
+  if (typeof item !== "object" || item === null || !("value" in item)) throw notARecord(item);
+  const asRead = "offset" in item; // then its topic and partition say where it came from
+  if (!asRead && item.topic !== undefined && item.topic !== topic) {
+    throw new TypeError(
+      `a record's topic must be the output's, "${topic}"; got ${preview(item.topic)} ` +
+        `(use one KafkaOutputConfig for each topic, behind a branch)`,
+    );
+  }
+  const key = toBytes("key", item.key ?? null);
+  const value = toBytes("value", item.value);
+  const headers = wireHeaders(item);
+  const partition = asRead || item.partition === undefined
+    ? choose(key, partitioning)
+    : checkPartition(item.partition, partitioning.count);
+  const timestamp = item.timestamp === undefined
+    ? partitioning.now
+    : checkTimestamp(item.timestamp, asRead);
+  let bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, data] of headers) {
+    bytes += name.length + (data?.length ?? 0) + HEADER_OVERHEAD;
+  }
+  return { key, value, headers, timestamp, partition, bytes, item };
+}
+
+/** What a record may have. `offset` is of one that was read, and is not written. */
+const FIELDS: readonly (keyof KafkaRecord | "offset")[] = [
+  "key",
+  "value",
+  "headers",
+  "rawHeaders",
+  "timestamp",
+  "partition",
+  "topic",
+  "offset",
+];
+
+/**
+ * Refuses an item with a field that no record has: what is in a mistyped one would be lost. All items of a
+ * batch are made by the same code as a rule, so one of each batch is looked at.
+ *
+ * @throws {ItemError} If there is one; names it.
+ */
+export function requireFields(item: KafkaOutputItem): void {
+  if (typeof item !== "object" || item === null || !("value" in item)) return;
+  for (const name of Object.keys(item)) {
+    if ((FIELDS as readonly string[]).includes(name)) continue;
+    const meant = likelyName(name, FIELDS);
+    const cause = new TypeError(
+      `a record for KafkaOutputConfig has no field "${name}"; it has: ` +
+        `${FIELDS.slice(0, -1).join(", ")}` +
+        (meant === undefined ? "" : `. Did you mean "${meant}"?`),
+    );
+    throw new ItemError(item, { cause });
+  }
+}
+
+function notARecord(item: unknown): TypeError {
+  return new TypeError(
+    `KafkaOutputConfig takes [key, payload] pairs or objects { key, value, … }; got ${
+      preview(item)
+    }`,
+  );
+}
+
+function choose(key: Uint8Array | null, { partitionOf, count, keyless }: Partitioning): number {
+  return partitionOf(key, count) ?? keyless;
+}
+
+/** Whatever was read is written. What a flow makes is exact, or a mistake such as nanoseconds. */
+function checkTimestamp(timestamp: unknown, asRead: boolean): number {
+  if (Number.isSafeInteger(timestamp)) return timestamp as number;
+  if (asRead && Number.isInteger(timestamp)) {
+    return Math.max(-(2 ** 63), Math.min(timestamp as number, LATEST));
+  }
+  throw new TypeError(
+    `a record's timestamp must be whole milliseconds since the Unix epoch, or -1 for none; got ${
+      preview(timestamp)
+    }`,
+  );
+}
+
+/** A record is for a partition that is not known. It may have been added since. */
+export class UnknownPartitionError extends RangeError {}
+
+function checkPartition(partition: unknown, count: number): number {
+  const isNumber = Number.isInteger(partition) && (partition as number) >= 0;
+  if (isNumber && (partition as number) < count) return partition as number;
+  const message = `a record's partition must be a whole number from 0 to ${count - 1}; got ${
+    preview(partition)
+  }`;
+  throw isNumber ? new UnknownPartitionError(message) : new RangeError(message);
+}

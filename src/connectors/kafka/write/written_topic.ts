@@ -1,0 +1,84 @@
+/**
+ * The topic that an output writes to: whether it is still the one that was there at the start.
+ *
+ * A broker takes the next batch of an idempotent producer for a new topic without a word, so the
+ * acknowledgements do not tell.
+ *
+ * @module
+ */
+import { type KafkaConnection, kindOf } from "../client/connection.ts";
+import {
+  DELETED_MS,
+  otherId,
+  TopicDeletedError,
+  TopicReplacedError,
+  TopicWatch,
+} from "../client/topic_watch.ts";
+
+const ADVICE =
+  "what was written before is gone; started again, the flow writes to the new one, with " +
+  "a recovery store from the last epoch on";
+
+/** A topic that is written to. */
+export class WrittenTopic {
+  readonly #topic: string;
+  readonly #watch: TopicWatch;
+  readonly #now: () => number;
+  #unknownSince: number | null = null; // when brokers began not to know it
+  #topicId: string | null = null; // at the start; `null` where the broker has none
+  /** Whether something has been written since the topic was known to be the same. */
+  hasWritten = false;
+
+  /** Asks for nothing yet. Asks again after `maxAgeMs` milliseconds. */
+  constructor(
+    connection: Pick<KafkaConnection, "metadata">,
+    topic: string,
+    maxAgeMs: number,
+    now = () => performance.now(),
+  ) {
+    this.#topic = topic;
+    this.#now = now;
+    this.#watch = new TopicWatch({ ask: () => connection.metadata(), maxAgeMs, now });
+  }
+
+  /** Asks for the first time. */
+  async open(): Promise<void> {
+    await this.#watch.look();
+    this.#topicId = this.#watch.idOf(this.#topic);
+  }
+
+  /** Something has happened after which the topic may be another one. */
+  doubt(): void {
+    this.#watch.doubt();
+  }
+
+  /**
+   * Asks again where there is doubt, or the answer is old.
+   *
+   * @throws {TopicReplacedError} If the topic has been created again.
+   * @throws {TopicDeletedError} If brokers have not known it for ten seconds.
+   * @throws {Error} If the broker does not say.
+   */
+  async check(): Promise<void> {
+    if (!this.#watch.isDue) return;
+    try {
+      await this.#watch.look();
+      this.#unknownSince = null;
+    } catch (error) {
+      this.#requireTopic(error);
+      throw error;
+    }
+    const evidence = otherId(this.#topicId, this.#watch.idOf(this.#topic));
+    if (evidence !== null) throw new TopicReplacedError(this.#topic, evidence, ADVICE);
+  }
+
+  #requireTopic(error: unknown): void {
+    if (kindOf(error) !== "UNKNOWN_TOPIC_OR_PARTITION") {
+      this.#unknownSince = null; // a broker that was away may be behind at first
+      return;
+    }
+    this.#unknownSince ??= this.#now();
+    if (this.#now() - this.#unknownSince < DELETED_MS) return;
+    throw new TopicDeletedError(this.#topic, error);
+  }
+}

@@ -1,0 +1,93 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { WireReader, WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
+
+const ID = "AAECAwQFBgcICQoLDA0ODw";
+
+for (const flexible of [false, true]) {
+  Deno.test(`WireReader reads what WireWriter wrote, flexible: ${flexible}`, () => {
+    const long = "ü".repeat(500); // its length takes two bytes, and the buffer has to grow
+    const out = new WireWriter(flexible, 1);
+    out.boolean(true);
+    out.int32(-2);
+    out.int64(2n ** 53n);
+    out.uuid(ID);
+    out.uuid(null);
+    for (const text of ["", "topic", long, null]) out.string(text);
+    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    out.array(numbers, (n) => out.int32(n));
+    out.array([], () => {});
+    out.tags();
+    out.int8(7);
+    const from = new WireReader(out.written, flexible);
+    assertEquals(from.boolean(), true);
+    assertEquals(from.int32(), -2);
+    assertEquals(from.int64(), 2n ** 53n);
+    assertEquals([from.uuid(), from.uuid()], [ID, null]);
+    assertEquals([1, 2, 3, 4].map(() => from.string()), ["", "topic", long, null]);
+    assertEquals(from.array(() => from.int32()), numbers);
+    assertEquals(from.array(() => from.int32()), []);
+    from.tags();
+    assertEquals([...from.rest()], [7]);
+  });
+}
+
+Deno.test("WireWriter writes lengths as the protocol has them", () => {
+  const written = (flexible: boolean) => {
+    const out = new WireWriter(flexible);
+    out.string("ab");
+    out.string(null);
+    out.array([3], (n) => out.int8(n));
+    out.tags();
+    return [...out.written];
+  };
+  assertEquals(written(false), [0, 2, 97, 98, 255, 255, 0, 0, 0, 1, 3]);
+  assertEquals(written(true), [3, 97, 98, 0, 2, 3, 0]);
+});
+
+Deno.test("WireReader skips tagged fields", () => {
+  const from = new WireReader(Buffer.of(2, 0, 3, 9, 9, 9, 0x81, 0x01, 0, 5), true);
+  from.tags();
+  assertEquals([...from.rest()], [5]);
+});
+
+Deno.test("WireReader does not read behind the end", () => {
+  const reader = (...bytes: number[]) => new WireReader(Buffer.from(bytes), true);
+  assertThrows(() => reader(0, 0, 0).int32(), RangeError);
+  assertThrows(() => reader(5, 97).string(), RangeError, "cut off");
+  assertThrows(() => reader(1, 2, 3).uuid(), RangeError, "cut off");
+  assertThrows(() => reader(0x80).string(), RangeError);
+  assertThrows(() => reader(2, 0, 200, 1).tags(), RangeError);
+  assertThrows(() => reader(...Array(6).fill(0xff)).bytes(), RangeError, "too large");
+});
+
+Deno.test("WireReader refuses lengths that cannot be, and counts of more than there is", () => {
+  const read = {
+    string: (from: WireReader) => from.string(),
+    bytes: (from: WireReader) => from.bytes(),
+    array: (from: WireReader) => from.array(() => from.int32()),
+    "array of nothing": (from: WireReader) => from.array(() => 0),
+  };
+  for (const [what, of] of Object.entries(read)) {
+    for (const length of [-2, -12, -32_768, 9, 32_767]) {
+      const bytes = Buffer.alloc(what === "string" ? 2 + 8 : 4 + 8);
+      if (what === "string") bytes.writeInt16BE(length);
+      else bytes.writeInt32BE(length);
+      const reader = new WireReader(bytes, false);
+      assertThrows(() => of(reader), RangeError, "a response of the broker", `${what} ${length}`);
+    }
+    const flexible = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2]);
+    assertThrows(() => of(new WireReader(flexible, true)), RangeError, "a response of the broker");
+    const endless = Buffer.alloc(20, 0xff);
+    assertThrows(() => of(new WireReader(endless, true)), RangeError, "a response of the broker");
+  }
+  const tags = new WireReader(Buffer.from([0xff, 0xff, 0x7f, 0, 0]), true);
+  assertThrows(() => tags.tags(), RangeError, "a response of the broker is cut off");
+});
+
+Deno.test("WireReader says in words of its own that a response is cut off", () => {
+  for (const  of of["boolean", "int16", "int32", "int64", "uuid"] as const) {
+    const from = new WireReader(Buffer.alloc(0), false);
+    assertThrows(() => from[of](), RangeError, "a response of the broker is cut off");
+  }
+});

@@ -1,0 +1,70 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { TopicDeletedError } from "../../../../src/connectors/kafka/client/topic_watch.ts";
+import { WrittenTopic } from "../../../../src/connectors/kafka/write/written_topic.ts";
+import { kindOf } from "../../../../src/connectors/kafka/client/connection.ts";
+
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+
+/** A topic that is written to, with a clock and a broker in the test's hands. */
+class Written {
+  now = 0;
+  errorCode = 0;
+  isAway = false;
+  readonly topic = new WrittenTopic(
+    {
+      metadata: () => {
+        if (this.isAway) return Promise.reject(new Error("away"));
+        const { errorCode } = this;
+        const topics = [{ topic: "t", topicId: "id", errorCode, partitions: [] }];
+        return Promise.resolve({ brokers: [], controllerId: -1, topics });
+      },
+    },
+    "t",
+    30_000,
+    () => this.now,
+  );
+
+  /** Asks after so many milliseconds. Returns the error; `null` for none. */
+  async checkAfter(ms: number): Promise<unknown> {
+    this.now += ms;
+    this.topic.doubt();
+    try {
+      await this.topic.check();
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
+Deno.test("a topic that brokers have not had for ten seconds is refused as deleted, with the cure", async () => {
+  const at = new Written();
+  await at.topic.open();
+  at.errorCode = UNKNOWN_TOPIC_OR_PARTITION;
+  assertEquals(kindOf(await at.checkAfter(0)), "UNKNOWN_TOPIC_OR_PARTITION");
+  assertEquals(kindOf(await at.checkAfter(9_999)), "UNKNOWN_TOPIC_OR_PARTITION");
+  await assertRejects(
+    async () => {
+      throw await at.checkAfter(1);
+    },
+    TopicDeletedError,
+    `topic "t" has been deleted while it was being written to: create it again, and start the flow again`,
+  );
+});
+
+Deno.test("a topic that comes back, or a broker that was away, begins the ten seconds again", async () => {
+  const at = new Written();
+  await at.topic.open();
+  for (const between of ["topic is back", "broker is away"] as const) {
+    at.errorCode = UNKNOWN_TOPIC_OR_PARTITION;
+    await at.checkAfter(0);
+    if (between === "topic is back") at.errorCode = 0;
+    else at.isAway = true;
+    await at.checkAfter(9_999);
+    at.errorCode = UNKNOWN_TOPIC_OR_PARTITION;
+    at.isAway = false;
+    assertEquals(kindOf(await at.checkAfter(1)), "UNKNOWN_TOPIC_OR_PARTITION");
+    at.errorCode = 0;
+    assertEquals(await at.checkAfter(1), null);
+  }
+});
