@@ -2,8 +2,8 @@
  * Stateful stream processing in TypeScript: write a typed {@linkcode Dataflow}, run it on worker
  * processes, read from and write to Kafka.
  *
- * A flow is built from inputs, steps and outputs, and run with {@linkcode run} in this process, or
- * on worker processes by the command line (`deno run -A cli.ts flow.ts`).
+ * Build a flow from inputs, steps and outputs. Run it with {@linkcode run} in this process, or on
+ * worker processes with the command line (`deno run -A cli.ts flow.ts`).
  *
  * ```ts
  * import { Dataflow, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
@@ -159,7 +159,7 @@ export {
 // Bytes for keys and values.
 export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts";
 
-// The contracts behind inputs, outputs and stateful steps, for those who write their own.
+// The contracts of inputs, outputs and stateful steps, for those who write their own.
 export type {
   BuildLogic,
   Emit,

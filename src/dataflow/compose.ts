@@ -1,5 +1,5 @@
 /**
- * Steps that are made of several nodes, and where handles stand.
+ * Steps that consist of several nodes, and access to the node of a handle.
  *
  * @module
  */
@@ -62,7 +62,7 @@ export function mergedNodes(handle: Handle, others: readonly unknown[]): StepNod
   });
 }
 
-/** Adds a stateful step, behind the exchange that brings each item to the owner of its key. */
+/** Adds a stateful step, after the exchange that brings each item to the owner of its key. */
 export function addKeyed<V, W, S>(
   handle: Handle,
   stepId: StepId,

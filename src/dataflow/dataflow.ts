@@ -71,14 +71,14 @@ import {
 } from "./compose.ts";
 
 /**
- * A handle on a flow, standing where items of type `T` come out. Handles are immutable: each step
- * returns a new one, and using one twice branches the flow. Any handle stands for the whole flow
- * when it is run. Building runs nothing and opens nothing.
+ * A handle on a flow, at the place where items of type `T` come out. Handles are immutable: each
+ * step returns a new one. Using a handle twice branches the flow. Any handle stands for the whole
+ * flow when you run it. Building a flow runs and opens nothing.
  *
- * Items are shared: all branches get the same object, as do windows that overlap and rows of a
- * join. So a function must not change an item in place; it returns a new one, such as
- * `{ ...item, total }`. The state of a stateful step is the step's own and may be changed in place;
- * results stay what they were.
+ * Items are shared: all branches get the same object, and so do overlapping windows and the rows of
+ * a join. So a function must not change an item in place. It returns a new one, such as
+ * `{ ...item, total }`. A stateful step owns its state and may change it in place; results that it
+ * has emitted stay as they were.
  *
  * @typeParam T The items that come out here.
  *
@@ -99,13 +99,13 @@ import {
  * ```
  */
 export class Dataflow<out T = never> {
-  /** Marks the handle and ties it to its flow; for the engine. */
+  /** For the engine: marks the handle and ties it to its flow. */
   readonly [FLOW_BRAND]: FlowBrand<T>;
 
   /**
-   * The root of a new flow: only {@linkcode Dataflow.input} hangs off it.
+   * Starts a new flow. Its root has no items: only {@linkcode Dataflow.input} can follow.
    *
-   * @param name What the flow is called in logs and snapshots.
+   * @param name The flow's name in logs and snapshots.
    */
   constructor(name: string = "flow") {
     if (typeof name !== "string" || name === "") {
@@ -115,8 +115,10 @@ export class Dataflow<out T = never> {
     Object.freeze(this);
   }
 
+  // Inputs and stateless steps --------------------------------------------------------------------
+
   /**
-   * Adds an input. A flow may have several; the handle it is called on does not matter.
+   * Adds an input. A flow may have several. Any handle on the flow will do, the root too.
    *
    * @param stepId The input's id, which names its positions in snapshots.
    * @param config Where the items come from.
@@ -138,11 +140,12 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * One item in, one item out. `f` is synchronous; what must be awaited goes into
-   * {@linkcode Dataflow.mapAsync}. It must change neither the item, which branches share, nor later
-   * on what it has returned.
+   * Sends on `f(item)`: one item in, one item out. `f` is synchronous; for a function that returns
+   * a promise, use {@linkcode Dataflow.mapAsync}. `f` must not change the item, which branches
+   * share. It must not change its result later either.
    *
-   * @param options `id` names the step in errors, counts and the log, as with all stateless steps.
+   * @param options `id` names the step in errors, counts and the log. All stateless steps accept
+   * it.
    * @throws {FlowDefinitionError} If the id is taken.
    *
    * @example A step that errors name
@@ -169,8 +172,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Sends on each item of the iterable that `f` gives, in order. A string is an error. `f` must
-   * change neither the item, which branches share, nor later on what it has given.
+   * Sends on each item of the iterable that `f` returns, in order. A string is an error. `f` must
+   * not change the item, which branches share. It must not change its results later either.
    */
   flatMap<U extends Inferred>(
     f: (item: T) => Iterable<U>,
@@ -179,15 +182,18 @@ export class Dataflow<out T = never> {
     return extend(this, flatMapNode(nodeOf(this, "flatMap"), f, options));
   }
 
-  /** Keeps the items for which the type guard `p` holds, and narrows their type. */
+  /** Keeps the items for which the type guard `p` is `true`, and narrows their type. */
   filter<U extends T>(p: (item: T) => item is U, options?: StepOptions): Dataflow<U>;
-  /** Keeps the items for which `p` gives `true`. Anything but `true` or `false` is an error. */
+  /**
+   * Keeps the items for which `p` returns `true`. A result other than `true` or `false` is an
+   * error.
+   */
   filter(p: (item: T) => boolean, options?: StepOptions): Dataflow<T>;
   filter(p: (item: T) => boolean, options: StepOptions = {}): Dataflow<T> {
     return extend(this, filterNode(nodeOf(this, "filter"), p, options));
   }
 
-  /** Sends on what `f` gives, unless that is `null` or `undefined`. It must not change the item. */
+  /** Sends on what `f` returns, except `null` and `undefined`. `f` must not change the item. */
   filterMap<U extends Inferred>(
     f: (item: T) => U,
     options: StepOptions = {},
@@ -195,12 +201,14 @@ export class Dataflow<out T = never> {
     return extend(this, filterMapNode(nodeOf(this, "filterMap"), f, options));
   }
 
-  /** Calls `f` with each item, and sends the item on. It must not change the item. */
+  /** Calls `f` with each item, then sends the item on. `f` must not change the item. */
   inspect(f: (item: T) => unknown, options: StepOptions = {}): Dataflow<T> {
     return extend(this, inspectNode(nodeOf(this, "inspect"), f, options));
   }
 
-  /** Calls `f` with the epoch and each item, and sends the item on. */
+  /**
+   * Calls `f` with the epoch and each item, then sends the item on. `f` must not change the item.
+   */
   inspectEpoch(
     f: (epoch: number, item: T) => unknown,
     options: StepOptions = {},
@@ -209,15 +217,15 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Awaits `f` for each item, several at a time, and sends on what it resolves with. A rejection
-   * ends the run with an error that shows the item. All that is pending is awaited before an epoch
-   * closes. `f` must not change the item, which branches share.
+   * Calls `f` for each item, several at a time, and sends on what its promises resolve with. A
+   * rejection ends the run with an error that shows the item. An epoch closes only when all its
+   * calls are settled. `f` must not change the item, which branches share.
    *
-   * @param f Gets the item and a signal that is aborted when the run fails or is stopped at once, and when a
-   * graceful stop has nearly used up its time (`stopTimeout`). A call that rejects after that is no error:
-   * the run ends at the last committed epoch.
-   * @param options How many calls there may be at once, whether results keep their order, and the
-   * step's id.
+   * @param f Accepts the item and an abort signal. The signal aborts when the run fails or stops at
+   * once, and shortly before a graceful stop reaches its limit (`stopTimeout`). A call that rejects
+   * after that does not fail the run, which ends at the last committed epoch.
+   * @param options `concurrency`: calls in flight on each worker, 16 by default. `ordered`: whether
+   * results keep the order of their items, `true` by default. `id`: the step's name.
    *
    * @example
    * ```ts
@@ -241,12 +249,12 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * One stream of this and the others. Items of each stream keep their order.
+   * Merges this stream and the others into one. Items of each stream keep their order.
    *
    * @throws {FlowDefinitionError} If one of the others belongs to another flow.
    */
   merge<U = never>(...others: [...Dataflow<U>[], options: StepOptions]): Dataflow<T | U>;
-  /** One stream of this and the others. Items of each stream keep their order. */
+  /** Merges this stream and the others into one. Items of each stream keep their order. */
   merge<U = never>(...others: Dataflow<U>[]): Dataflow<T | U>;
   merge<U = never>(...others: (Dataflow<U> | StepOptions)[]): Dataflow<T | U> {
     const last = others.at(-1);
@@ -257,15 +265,15 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Parts the stream by a type guard into the items for which it holds, and the others. Using one
-   * handle twice is another way to branch: then both get the same objects, which neither may
-   * change. For one of the two streams alone, use {@linkcode Dataflow.filter}.
+   * Splits the stream by a type guard: first the items for which it is `true`, then the others.
+   * Using one handle twice also branches: then both branches get the same objects, and neither may
+   * change them. For only one of the two streams, use {@linkcode Dataflow.filter}.
    */
   branch<U extends T>(
     p: (item: T) => item is U,
     options?: StepOptions,
   ): [yes: Dataflow<U>, no: Dataflow<Exclude<T, U>>];
-  /** Parts the stream into the items for which `p` gives `true`, and those with `false`. */
+  /** Splits the stream: first the items for which `p` returns `true`, then those with `false`. */
   branch(
     p: (item: T) => boolean,
     options?: StepOptions,
@@ -279,18 +287,20 @@ export class Dataflow<out T = never> {
     return [extend(asked, yes), extend(asked, no)];
   }
 
-  /** Spreads items evenly over the workers, for work that is heavy and needs no key. */
+  /** Spreads items evenly over the workers. Use it before heavy work that needs no key. */
   redistribute(options: StepOptions = {}): Dataflow<T> {
     return extend(this, redistributeNode(nodeOf(this, "redistribute"), options));
   }
 
-  /** Makes `[f(item), item]` of each item, for the stateful steps. The key must be a string. */
+  // Keys ------------------------------------------------------------------------------------------
+
+  /** Turns each item into `[f(item), item]`, for the keyed steps. The key must be a string. */
   keyOn(f: (item: T) => string, options: StepOptions = {}): Dataflow<Keyed<T>> {
     return extend(this, keyOnNode(nodeOf(this, "keyOn"), f, options));
   }
 
   /**
-   * Maps the value of each pair; the key stays. `f` must not change the value, which branches
+   * Turns `[key, value]` into `[key, f(value)]`. `f` must not change the value, which branches
    * share.
    */
   mapValue<V, U extends Inferred>(
@@ -302,8 +312,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Makes a pair, with the same key, of each item of the iterable that `f` gives for the value. `f`
-   * must not change the value, which branches share.
+   * Turns `[key, value]` into one pair, with the same key, for each item that `f(value)` returns.
+   * `f` must not change the value, which branches share.
    */
   flatMapValue<V, U extends Inferred>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -313,14 +323,16 @@ export class Dataflow<out T = never> {
     return extend(this, flatMapValueNode(nodeOf(this, "flatMapValue"), f, options));
   }
 
+  // Stateful steps --------------------------------------------------------------------------------
+
   /**
-   * The primitive under all stateful steps: one {@linkcode StatefulLogic} for each key. What it
-   * emits is copied, so that it may change its state in place; only class instances stay the same
-   * object. It must not change the values that come in: others share them.
+   * The primitive of all stateful steps: one {@linkcode StatefulLogic} for each key. The engine
+   * copies what the logic emits, so the logic may change its state in place. Class instances are
+   * not copied. The logic must not change its incoming values: other steps share them.
    *
    * @param stepId Names the step's state in snapshots.
-   * @param build Makes the logic of a key, from its snapshot where there is one.
-   * @param options Whether keys are forgotten after a time without values.
+   * @param build Makes the logic of a key, from its snapshot if there is one.
+   * @param options `ttl`: forget keys after this time without values.
    *
    * @example A key's values in pairs
    * ```ts
@@ -366,13 +378,14 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Combines the values of each key until `isComplete` gives `true` for the accumulator; then emits
-   * it and forgets the key. The first value, or a copy of it, is the first accumulator. What is
-   * incomplete when the input ends stays in the state and is not emitted.
+   * Combines the values of each key until `isComplete` returns `true` for the accumulator; then
+   * emits `[key, accumulator]` and forgets the key. The first value, or a copy of it, is the first
+   * accumulator. `isComplete` runs after every value, the first one too. When the input ends,
+   * incomplete accumulators stay in the state and are not emitted.
    *
-   * @param reducer May change its first argument in place, and must not change the second.
+   * @param reducer May change its first argument in place, but not its second.
    *
-   * @param options Whether keys are forgotten, and not emitted, after a time without values.
+   * @param options `ttl`: forget keys, without emitting them, after this time without values.
    */
   reduce<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -385,18 +398,19 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * One output for each value, from the state of its key. The mapper gives `[state, out]`; a `null`
-   * state forgets the key, whose next value builds anew.
+   * Emits one output for each value, from the state of its key. The mapper returns `[state, out]`.
+   * A `null` state forgets the key: `build` is called again for its next value.
    *
-   * The mapper may change the state in place, and give it or a part of it out: an output with an
-   * object of the state in it is copied, so it stays what it was. A copy takes time with the size
-   * of the output: give out what is needed. Class instances are not copied. The mapper must not
-   * change the value. It must copy a part of a value that takes the place of an object as the state.
+   * The mapper may change the state in place, and may return it or a part of it as the output. The
+   * engine copies an output that shares an object with the state, so the output stays as it was. A
+   * copy takes time in proportion to its size, so output only what is needed. Class instances are
+   * not copied. The mapper must not change the value. If a part of a value becomes the new state
+   * object, the mapper must copy it.
    *
-   * @param build The state of a key that has none yet; a copy of it, should it return one object
-   * for all.
-   * @param options Whether keys are forgotten after a time without values. Without one, the step costs
-   * less: it has no timers.
+   * @param build Returns the state of a new key. If it returns one object for all keys, each key
+   * gets a copy.
+   * @param options `ttl`: forget keys after this time without values. A step without it needs no
+   * timers and costs less.
    *
    * @example A running total
    * ```ts
@@ -430,8 +444,8 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Like {@linkcode Dataflow.statefulMap}, with any number of outputs: `[state, outs]`. Outputs of
-   * an iterable that is no array, such as a generator, are copied in any case.
+   * Like {@linkcode Dataflow.statefulMap}, with any number of outputs: the mapper returns `[state,
+   * outs]`. Outputs from a generator or another iterable that is not an array are always copied.
    */
   statefulFlatMap<V, W, S>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -444,10 +458,85 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Combines the values of each key, and emits one result a key when the input ends. Each value goes to
-   * its key's worker: {@linkcode Dataflow.foldFinal} with a merger combines them before.
+   * Sends on the first value of each key, and drops later ones until the ttl has passed. Then the
+   * next value passes. This removes duplicates that arrive close together, with memory for the keys
+   * of one ttl.
    *
-   * @param reducer May change its first argument in place, and must not change the second.
+   * @param stepId Names the step's state in snapshots.
+   * @param options `ttl`: how long a key is remembered.
+   * @throws {TypeError} If `ttl` is missing.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const out: [string, string][] = [];
+   * const flow = new Dataflow("once")
+   *   .input("ids", new TestingInputConfig(["a", "b", "a"]))
+   *   .keyOn((id) => id)
+   *   .dedupe("once", { ttl: { hours: 1 } })
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", "a"], ["b", "b"]]);
+   * ```
+   */
+  dedupe<V>(
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
+    stepId: StepId,
+    options: DedupeOptions,
+  ): Dataflow<Keyed<V>> {
+    const logic = withTtl(`stateful step "${stepId}"`, dedupeLogic<V>(stepId, options), {});
+    return keyed(this, stepId, logic, { stateKind: "passed" });
+  }
+
+  /**
+   * Gathers the values of each key into batches. A batch is emitted when it is full, when `timeout`
+   * has passed since its first value, or when the input ends. When a run is stopped, a partial
+   * batch stays in the state, with its time. Without a recovery store it is emitted instead.
+   *
+   * @param stepId Names the step's state in snapshots.
+   * @param options `maxSize`: values in a full batch. `timeout`: how long its first value waits.
+   * @throws {RangeError} If the size or the timeout is not above zero.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const out: Keyed<number[]>[] = [];
+   * const input: Keyed<number>[] = [["a", 1], ["b", 5], ["a", 2], ["a", 3]];
+   * const flow = new Dataflow("batches")
+   *   .input("in", new TestingInputConfig(input))
+   *   .collect("two", { maxSize: 2, timeout: { seconds: 10 } })
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", [1, 2]], ["b", [5]], ["a", [3]]]);
+   * ```
+   */
+  collect<V>(
+    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
+    stepId: StepId,
+    options: CollectOptions,
+  ): Dataflow<Keyed<V[]>> {
+    const logic = withTtl(`stateful step "${stepId}"`, collectLogic<V>(stepId, options), {});
+    return keyed(this, stepId, logic, { stateKind: "batch" });
+  }
+
+  // Final steps: one result a key when the input ends ---------------------------------------------
+
+  /**
+   * Combines the values of each key and emits one result a key when the input ends. Each value
+   * travels to the worker that owns its key; {@linkcode Dataflow.foldFinal} with a merger sends
+   * less.
+   *
+   * @param reducer May change its first argument in place, but not its second.
    */
   reduceFinal<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -458,14 +547,14 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Folds the values of each key from `build(key)`, and emits the result when the input ends.
+   * Folds the values of each key from `build(key)` and emits the accumulator when the input ends.
    *
-   * @param folder May change the accumulator in place. It must not change values, nor those it has
-   * kept. It must copy a part of a value that takes the place of an object as the accumulator.
-   * @param merger One accumulator out of two of a key, each folded from a part of its values in no
-   * certain order. With it, several workers fold the values where they are, and only accumulators
-   * change workers: with few keys, that is several times less work. Accumulators must then be of what
-   * can be sent: no class instances, no functions.
+   * @param folder May change the accumulator in place. It must not change values, nor values that
+   * it has kept. If a part of a value becomes the accumulator, it must copy that part.
+   * @param merger Merges two accumulators of a key. Each holds some of its values, in no certain
+   * order. With a merger, each worker folds its own values, and only accumulators change workers.
+   * With few keys, that takes several times less work. Accumulators must then be plain data: no class
+   * instances, no functions.
    *
    * @example The mean of each key, from sums that can be merged
    * ```ts
@@ -504,16 +593,16 @@ export class Dataflow<out T = never> {
     return keyed(this, stepId, foldFinalLogic(build, folder), { combiner });
   }
 
-  /** How many values each key had, when the input ends. */
+  /** Emits how many values each key had when the input ends. */
   countFinal<V>(this: Dataflow<Keyed<V>> & OnlyKeyed<T>, stepId: StepId): Dataflow<Keyed<number>> {
     return keyed(this, stepId, countFinalLogic(), { combiner: countFinalCombiner() });
   }
 
   /**
-   * The largest value of each key, when the input ends; of equals the first that came. What comes
-   * by several workers has no order.
+   * Emits the largest value of each key when the input ends. Of equal values, the first to arrive
+   * counts; values from several workers arrive in any order.
    *
-   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
    */
   maxFinal<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -525,10 +614,10 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The smallest value of each key, when the input ends; of equals the first that came. What comes
-   * by several workers has no order.
+   * Emits the smallest value of each key when the input ends. Of equal values, the first to arrive
+   * counts; values from several workers arrive in any order.
    *
-   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
    */
   minFinal<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -539,18 +628,21 @@ export class Dataflow<out T = never> {
     return keyed(this, stepId, logic, { combiner });
   }
 
+  // Joins -----------------------------------------------------------------------------------------
+
   /**
-   * Joins this stream with others by key. Across streams there is no order of time: the newest
-   * value of a side is the last that has arrived. Rows share the values, which later steps must not
-   * change. Except in mode `"final"`, what is there of a key when the input ends stays in the
-   * state, and goes on in the next run.
+   * Joins this stream with others by key. The newest value of a side is the one that arrived last:
+   * streams have no common order. Rows share the values, which later steps must not change. When
+   * the input ends, the values of a key stay in the state for the next run, except in mode
+   * `"final"`.
    *
    * @param stepId Names the step's state in snapshots.
    * @param sides One keyed stream, or an array of them.
-   * @param options When there are rows, and which; and whether keys are forgotten after a time without
-   * values. A key that is forgotten gives no row, in mode `"final"` either.
-   * @returns Rows: the value of this stream, then that of each side.
-   * @throws {TypeError} If there are no sides, one is no stream, or there is no such mode.
+   * @param options `mode`: when rows are emitted, and which (`"complete"` by default). `ttl`:
+   * forget keys after this time without values; a forgotten key emits no row, even in mode
+   * `"final"`.
+   * @returns Rows: the value of this stream, then one value for each side.
+   * @throws {TypeError} If a side is missing or not a stream, or the mode is unknown.
    * @throws {FlowDefinitionError} If a side belongs to another flow.
    *
    * @example Orders that have been paid
@@ -611,86 +703,16 @@ export class Dataflow<out T = never> {
     return keyed(sideBySide("join", streams, stepId), stepId, logic);
   }
 
-  /**
-   * Lets the first value of each key through, and drops those that come later, until the ttl has passed
-   * since: then the next one is let through. Duplicates that come soon after one another are removed so,
-   * with memory for the keys of one ttl.
-   *
-   * @param stepId Names the step's state in snapshots.
-   * @param options For how long a key is remembered.
-   * @throws {TypeError} If there is no ttl.
-   *
-   * @example
-   * ```ts
-   * import { assertEquals } from "@std/assert";
-   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
-   *
-   * const out: [string, string][] = [];
-   * const flow = new Dataflow("once")
-   *   .input("ids", new TestingInputConfig(["a", "b", "a"]))
-   *   .keyOn((id) => id)
-   *   .dedupe("once", { ttl: { hours: 1 } })
-   *   .capture(new TestingOutputConfig(out));
-   * await run(flow);
-   * assertEquals(out, [["a", "a"], ["b", "b"]]);
-   * ```
-   */
-  dedupe<V>(
-    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
-    stepId: StepId,
-    options: DedupeOptions,
-  ): Dataflow<Keyed<V>> {
-    const logic = withTtl(`stateful step "${stepId}"`, dedupeLogic<V>(stepId, options), {});
-    return keyed(this, stepId, logic, { stateKind: "passed" });
-  }
+  // Windows ---------------------------------------------------------------------------------------
 
   /**
-   * Gathers the values of each key into batches: one is emitted when it is full, when the timeout has
-   * passed since its first value came, or when the input ends. When the run is stopped, a batch that is
-   * not full stays in the state, with its time; without a recovery store, which would keep it, it is
-   * emitted.
+   * Combines the values of each window, starting from the first, and emits the result when the
+   * window closes.
    *
-   * @param stepId Names the step's state in snapshots.
-   * @param options When a batch is full, and for how long it waits.
-   * @throws {RangeError} If the size or the timeout is not more than zero.
-   *
-   * @example
-   * ```ts
-   * import { assertEquals } from "@std/assert";
-   * import {
-   *   Dataflow,
-   *   type Keyed,
-   *   run,
-   *   TestingInputConfig,
-   *   TestingOutputConfig,
-   * } from "@millrace/millrace";
-   *
-   * const out: Keyed<number[]>[] = [];
-   * const input: Keyed<number>[] = [["a", 1], ["b", 5], ["a", 2], ["a", 3]];
-   * const flow = new Dataflow("batches")
-   *   .input("in", new TestingInputConfig(input))
-   *   .collect("two", { maxSize: 2, timeout: { seconds: 10 } })
-   *   .capture(new TestingOutputConfig(out));
-   * await run(flow);
-   * assertEquals(out, [["a", [1, 2]], ["b", [5]], ["a", [3]]]);
-   * ```
-   */
-  collect<V>(
-    this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
-    stepId: StepId,
-    options: CollectOptions,
-  ): Dataflow<Keyed<V[]>> {
-    const logic = withTtl(`stateful step "${stepId}"`, collectLogic<V>(stepId, options), {});
-    return keyed(this, stepId, logic, { stateKind: "batch" });
-  }
-
-  /**
-   * Combines the values of each window from its first one, and emits the result when it closes.
-   *
-   * @param clock Where the time of values comes from.
-   * @param windower Which windows there are.
-   * @param reducer Combines two values; also the results of two sessions that become one, the
-   * earlier first. It may change its first argument in place, and must not change the second.
+   * @param clock Knows the time of values.
+   * @param windower Decides which windows a value is in.
+   * @param reducer Combines two values, or the results of two sessions that merge, the earlier one
+   * first. It may change its first argument in place, but not its second.
    *
    * @example Sums of five minutes
    * ```ts
@@ -736,15 +758,15 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Folds the values of each window from `build()`, and emits the accumulator when it closes. Only the
-   * accumulator is kept, not the values.
+   * Folds the values of each window from `build()` and emits the accumulator when the window
+   * closes. Only the accumulator is kept, not the values.
    *
-   * @param build The accumulator of a new window; a copy of it, should it return one object for
-   * all.
-   * @param folder May change the accumulator in place, and in windows that overlap also values that
-   * it has kept there: each window has its own copy. Otherwise it must not change values.
-   * @param merger The accumulator of two windows that become one, the earlier one first: needed where
-   * windows do, as sessions.
+   * @param build Returns the accumulator of a new window. If it returns one object for all windows,
+   * each window gets a copy.
+   * @param folder May change the accumulator in place, but not values. In overlapping windows it
+   * may also change values that the accumulator holds: each window has its own copy.
+   * @param merger Merges the accumulators of two windows, the earlier one first. Required for
+   * windowers that merge windows, such as sessions.
    */
   foldWindow<V, A, W extends Windower>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -760,9 +782,9 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The values of each window, by their time; those of equal times in the order they came. All of
-   * them are kept until the window closes. Windows that overlap share the values, which later steps
-   * must not change.
+   * Emits the values of each window, sorted by their time; values of equal times keep their order.
+   * All values are kept until the window closes. Overlapping windows share the values, which later
+   * steps must not change.
    */
   collectWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -773,7 +795,7 @@ export class Dataflow<out T = never> {
     return windowed(this, stepId, { clock, windower, fold: collectFold<V>() });
   }
 
-  /** How many values each window had. */
+  /** Emits how many values each window had. */
   countWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
@@ -784,10 +806,11 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The largest value of each window; of equals the first by time, and of one time the first that
-   * came. Windows that overlap may give the same object, which later steps must not change.
+   * Emits the largest value of each window. Of equal values, the earliest counts; of equal times,
+   * the first to arrive. Overlapping windows may emit the same object, which later steps must not
+   * change.
    *
-   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
    */
   maxWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -800,10 +823,11 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * The smallest value of each window; of equals the first by time, and of one time the first that
-   * came. Windows that overlap may give the same object, which later steps must not change.
+   * Emits the smallest value of each window. Of equal values, the earliest counts; of equal times,
+   * the first to arrive. Overlapping windows may emit the same object, which later steps must not
+   * change.
    *
-   * @param compare Needed for values other than numbers, bigints, strings, booleans and dates.
+   * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
    */
   minWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -816,15 +840,15 @@ export class Dataflow<out T = never> {
   }
 
   /**
-   * Joins this stream with others by key and window. The newest value of a side is that of the
-   * latest time, in whichever order they came. Rows share the values, which later steps must not
-   * change. A value of any side that comes when its windows have closed is late.
+   * Joins this stream with others by key and window. The newest value of a side is the one with the
+   * latest time, in whichever order values arrive. Rows share the values, which later steps must
+   * not change. A value of any side is late if all its windows have closed.
    *
-   * @param clock Knows the time of the values of all sides.
+   * @param clock Knows the time of the values of every side.
    * @param sides One keyed stream, or an array of them.
-   * @param options When there are rows, and which.
-   * @returns Rows: the value of this stream, then that of each side.
-   * @throws {TypeError} If there are no sides, one is no stream, or there is no such mode.
+   * @param options `mode`: when rows are emitted, and which (`"final"` by default).
+   * @returns Rows: the value of this stream, then one value for each side.
+   * @throws {TypeError} If a side is missing or not a stream, or the mode is unknown.
    * @throws {FlowDefinitionError} If a side belongs to another flow.
    *
    * @example Orders, and whether they were paid within the hour
@@ -842,6 +866,7 @@ export class Dataflow<out T = never> {
    *
    * interface Order { at: number; goods: string }
    * interface Payment { at: number; sum: number }
+   * type Row = [string, string, number | undefined];
    * const HOUR = 3_600_000;
    * const flow = new Dataflow("shop");
    * const orders = flow.input("orders", new TestingInputConfig<Keyed<Order>>([
@@ -851,10 +876,10 @@ export class Dataflow<out T = never> {
    * const payments = flow.input("payments", new TestingInputConfig<Keyed<Payment>>([
    *   ["17", { at: HOUR / 2, sum: 4.5 }],
    * ]));
-   * const out: [string, string, number | undefined][] = [];
+   * const out: Row[] = [];
    * const clock = new EventClockConfig<Order | Payment>({ getTime: ({ at }) => at, wait: HOUR });
    * orders.joinWindow("paid", clock, new SessionWindowConfig({ gap: HOUR }), payments)
-   *   .map(([id, [order, payment]]) => [id, order!.goods, payment?.sum] as [string, string, number | undefined])
+   *   .map(([id, [order, payment]]) => [id, order!.goods, payment?.sum] as Row)
    *   .capture(new TestingOutputConfig(out));
    * await run(flow);
    * assertEquals(out.sort(), [["17", "apples", 4.5], ["18", "pears", undefined]]);
@@ -884,16 +909,18 @@ export class Dataflow<out T = never> {
     >;
   }
 
+  // Outputs ---------------------------------------------------------------------------------------
+
   /**
-   * Sends the items out. Gives back the handle it was called on, so a flow may have several.
-   * Outputs share the items, and must not change them.
+   * Sends the items to an output. Returns the handle it was called on, so further steps and outputs
+   * can follow. Outputs share the items and must not change them.
    *
-   * A stream that nothing reads is warned of when the flow runs, as its items are lost: each stream
-   * ends with a `capture` or an `inspect`. A window step's `late` values are warned of only if there
-   * are some.
+   * End each stream with a `capture` or an `inspect`. A stream that nothing reads loses its items,
+   * and the run logs a warning. For a window step's `late` stream, the warning comes only if there
+   * are late values.
    */
   capture(config: OutputConfig<T>): Dataflow<T>;
-  /** Sends the items out; `stepId` names the output in errors, counts and snapshots. */
+  /** Sends the items to an output. `stepId` names it in errors, counts and snapshots. */
   capture(stepId: StepId, config: OutputConfig<T>): Dataflow<T>;
   capture(...args: [OutputConfig<T>] | [StepId, OutputConfig<T>]): Dataflow<T> {
     const [stepId, config] = args.length === 1 ? [undefined, args[0]] : args;
@@ -903,42 +930,46 @@ export class Dataflow<out T = never> {
 }
 
 /**
- * Says what to do in the compiler's error where a stream without keys is given to a step that needs
- * them: nothing has this property. Of a stream with keys it asks nothing.
+ * Makes the compiler's error name the cure when a stream without keys meets a step that needs them.
+ * No stream has the property below, so an unkeyed stream does not match. A keyed stream always
+ * matches.
  *
  * @typeParam T The items of the stream.
  */
 export type OnlyKeyed<T> = [T] extends [Keyed<unknown>] ? unknown
   : { readonly "this step needs [key, value] pairs: call keyOn(...) before it"?: never };
 
-/** The last argument of `foldWindow`, which windows that become one cannot do without. */
+/** The last argument of `foldWindow`: required for windowers that merge windows. */
 export type MergerOf<W extends Windower, A> = W["overlap"] extends "never" | "may"
   ? [merger?: (earlier: A, later: A) => A]
   : [merger: (earlier: A, later: A) => A];
 
 /**
- * The results of a window step: a stream like any other, with two more beside it.
+ * The results of a window step: a stream like any other, with two more streams as properties.
  *
- * @typeParam R The results.
- * @typeParam V The values that go into the windows.
+ * @typeParam R The result of a window.
+ * @typeParam V The values that enter the windows.
  */
 export interface WindowedDataflow<out R, out V = unknown> extends Dataflow<Keyed<R>> {
-  /** The values that came when all their windows had closed. They are counted, wherever they go. */
+  /**
+   * The values that arrived after all their windows had closed. They are counted even if nothing
+   * reads them.
+   */
   readonly late: Dataflow<Keyed<V>>;
-  /** The results, each with its window. */
+  /** The results with their windows. */
   readonly windows: Dataflow<Keyed<[window: WindowMetadata, result: R]>>;
 }
 
-// Functions and not private methods: a handle may come from another copy of this module.
+// These are functions, not private methods: a handle may come from another copy of this module.
 
-/** Adds a node to the flow of a handle, and gives the handle that stands on it. */
+/** Adds a node to a handle's flow. Returns the handle on that node. */
 function extend<U>(handle: Dataflow<unknown>, node: StepNode): Dataflow<U> {
   const { draft } = standing(handle);
   draft.add(node);
   return handleOn(draft, node);
 }
 
-/** The handle on what brings the streams of a join together. */
+/** Returns the handle on the node that brings the streams of a join together. */
 function sideBySide(
   method: JoinMethod,
   streams: readonly Handle[],
@@ -947,7 +978,7 @@ function sideBySide(
   return handleOn(standing(streams[0]).draft, addSides(method, streams, stepId));
 }
 
-/** The handle on a stateful step that is added. */
+/** Adds a stateful step. Returns the handle on it. */
 function keyed<V, W, S>(
   handle: Dataflow<Keyed<V>>,
   stepId: StepId,
@@ -957,7 +988,10 @@ function keyed<V, W, S>(
   return handleOn(standing(handle).draft, addKeyed(handle, stepId, build, kind));
 }
 
-/** The handle on a window step that is added. `lateValue`: what a late value is to users. */
+/**
+ * Adds a window step. Returns the handle on it. `lateValue` turns a late value into the user's
+ * form.
+ */
 function windowed<V, A, R>(
   handle: Dataflow<Keyed<V>>,
   stepId: StepId,
@@ -973,7 +1007,7 @@ function windowed<V, A, R>(
   }) as WindowedDataflow<R, V>;
 }
 
-/** A handle that stands on `node`, made without the constructor, which starts a new flow. */
+/** Returns a handle on `node`, made without the constructor, which would start a new flow. */
 function handleOn<U>(
   draft: FlowDraft,
   node: StepNode,
@@ -984,7 +1018,7 @@ function handleOn<U>(
   return Object.freeze(handle);
 }
 
-/** Whether a value is a handle on a flow, of this copy of the module or another. */
+/** Returns whether a value is a handle on a flow, from this copy of the module or another. */
 export function isDataflow(value: unknown): value is Dataflow<unknown> {
   return positionOf(value) !== null;
 }
