@@ -1,6 +1,6 @@
 /**
- * What generated loops call when a user's function gave back something that would otherwise pass
- * silently. The loops test inline, which costs nothing measurable, and come here to throw.
+ * Errors of generated loops, for results of users' functions that would otherwise pass silently.
+ * The loops test inline, which costs nothing measurable, and call these to throw.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { preview } from "../core/preview.ts";
 
 /** The checks, by the names that generated code uses. */
 export const chainChecks = Object.freeze({
-  /** A predicate gave something other than `true` or `false`. */
+  /** A predicate returned something other than `true` or `false`. */
   notBoolean(step: string, got: unknown): TypeError {
     if (isPromiseLike(got)) return gavePromise(step);
     return new TypeError(
@@ -17,9 +17,9 @@ export const chainChecks = Object.freeze({
         `(write Boolean(…) or !! where truthiness is meant)`,
     );
   },
-  /** A synchronous function gave a promise. */
+  /** A synchronous function returned a promise. */
   gavePromise,
-  /** A `flatMap` function gave something that cannot be iterated, or a string. */
+  /** A `flatMap` function returned a string, or something that cannot be iterated. */
   notIterable(step: string, got: unknown): TypeError {
     if (isPromiseLike(got)) return gavePromise(step);
     const cure = typeof got === "string"
@@ -29,7 +29,7 @@ export const chainChecks = Object.freeze({
       `the function of ${step} must return an iterable; got ${preview(got)}: ${cure}`,
     );
   },
-  /** A keyed step met an item that is no pair with a string key. */
+  /** A keyed step got an item that is not a pair with a string key. */
   notKeyed(step: string, got: unknown): TypeError {
     const isPair = Array.isArray(got) && got.length === 2;
     return new TypeError(
@@ -38,7 +38,7 @@ export const chainChecks = Object.freeze({
         : `${step} needs [key, value] pairs; got ${preview(got)} (use keyOn or map to make pairs)`,
     );
   },
-  /** A `keyOn` function gave a key that is no string. */
+  /** A `keyOn` function returned a key that is not a string. */
   badKey(step: string, got: unknown): TypeError {
     if (isPromiseLike(got)) return gavePromise(step);
     return new TypeError(
@@ -47,7 +47,7 @@ export const chainChecks = Object.freeze({
   },
 });
 
-/** Whether an item is a pair with a string key. */
+/** Returns whether an item is a pair with a string key. */
 export function isKeyed(item: unknown): item is [string, unknown] {
   return Array.isArray(item) && item.length === 2 && typeof item[0] === "string";
 }

@@ -1,37 +1,39 @@
 /**
- * What the engine asks of an input, an output and a stateful step. A connector in a package of its
- * own implements these and nothing else.
+ * The contracts between the engine and inputs, outputs and stateful steps. A connector in a package
+ * of its own implements these and nothing else.
  *
  * @module
  */
 import type { Epoch, PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 
-/** Where a step runs, and how it reaches the run that it is part of. */
+/** Where a step runs, and what it may ask of its run. */
 export interface Place {
-  /** The step that the input or output belongs to. */
+  /** The id of the input or output. */
   readonly stepId: StepId;
-  /** This worker. */
+  /** This worker's index, from 0. */
   readonly workerIndex: WorkerIndex;
-  /** How many workers share the work. */
+  /** How many workers the run has. */
   readonly workerCount: number;
-  /** What {@linkcode InputConfig.plan} gave, the same on all workers; `undefined` without one. */
+  /**
+   * What {@linkcode InputConfig.plan} returned, the same on all workers; `undefined` without one.
+   */
   readonly plan?: unknown;
   /**
-   * Whether a step of the flow goes by the time of its values. Then what is in order should stay so: of what
-   * several workers read, some may be hours ahead, and the rest come late.
+   * Whether any step of the flow uses event time. Inputs should then keep the order of all items:
+   * if workers read hours apart, the slower one's items are late.
    */
   readonly byTime?: boolean;
   /**
-   * Aborted when the run fails, is stopped at once, or ends as a graceful stop took too long; not by the
-   * graceful stop itself, which closes.
+   * Aborts when the run fails or stops at once, or when a graceful stop reaches its limit. A
+   * graceful stop within its limit does not abort it; it calls `close`.
    */
   readonly signal: AbortSignal;
-  /** For what operators need to know. */
+  /** Writes messages for operators. */
   readonly log: Log;
   /**
-   * Ends the run with `error`, as if the call in progress had thrown it. For faults that are found
-   * in the background, while no call is in progress.
+   * Ends the run with `error`, as if the call in progress had thrown it. For faults found in the
+   * background, while no call is in progress.
    */
   fail(error: unknown): void;
   /** Asks for a graceful stop of the whole run, as a first SIGINT does. */
@@ -39,18 +41,18 @@ export interface Place {
 }
 
 /**
- * How far an input or output has come: for each of its partitions, the state to go on after. Kept
- * in every snapshot, so a state is plain data: anything that structured clone keeps.
+ * The progress of an input or output: for each of its partitions, the state to continue after.
+ * Every snapshot holds it, so a state is plain data: anything that structured clone keeps.
  */
 export type Positions = ReadonlyMap<PartitionName, unknown>;
 
 /** How much of an input of known length has been read. */
 export interface Progress {
-  /** Read so far. */
+  /** How much has been read. */
   readonly done: number;
-  /** In all, as known when the input was opened. */
+  /** The total, as known when the input was opened. */
   readonly total: number;
-  /** What is counted. */
+  /** The unit. */
   readonly unit: "bytes" | "records" | "items";
 }
 
@@ -62,21 +64,22 @@ export interface Progress {
  */
 export interface InputConfig<out T> {
   /**
-   * Decides, once for all workers, how the input is shared out: workers that each look at a folder, or
-   * ask a server, may see different things. Called on one worker before the first `open`.
+   * Decides once, for all workers, how they share the input: workers that each list a folder or ask
+   * a server may see different things. Called on one worker before the first `open`.
    *
-   * @param at Where this runs.
+   * @param at Where this call runs.
    * @param resume As for `open`.
-   * @returns What `open` finds as {@linkcode Place.plan} on every worker: anything that JSON keeps.
+   * @returns The plan, which `open` finds as {@linkcode Place.plan} on every worker: anything that
+   * JSON keeps.
    */
   plan?(at: Place, resume: Positions): Promise<unknown>;
   /**
    * Starts reading this worker's share.
    *
-   * @param at Where this runs.
-   * @param resume For each partition that has one, the state to go on after: all partitions of the
-   * step, those that other workers had too, since the number of workers may have changed. Empty on a
-   * first run.
+   * @param at Where this call runs.
+   * @param resume The state to continue after, for each partition that has one. It holds all
+   * partitions of the step, other workers' too, as the number of workers may have changed. Empty on
+   * a first run.
    */
   open(at: Place, resume: Positions): Promise<InputReader<T>>;
 }
@@ -85,164 +88,172 @@ export interface InputConfig<out T> {
  * Reads one worker's share of one input. Calls are never concurrent, except that `stop` and `close` may
  * come while `ready` is pending.
  *
- * `next` never waits, so that what it hands out and what `positions` says cannot come apart; the
- * waiting is done by `ready`.
+ * `next` never waits; `ready` does. So the items that `next` returned and the `positions` always
+ * match.
  */
 export interface InputReader<out T> {
   /**
-   * The next items: `[]` where there are none yet, `null` at the end. The array belongs to the caller.
+   * Returns the next items: `[]` if there are none yet, `null` at the end. The array belongs to the
+   * caller.
    *
-   * What it throws ends the run, and it is not called again. Items that were taken from outside before the
-   * error are best returned first, and the error thrown by the next call.
+   * An error ends the run, and `next` is not called again. If you took items from outside before
+   * the error, return them first and throw at the next call.
    *
-   * @param limit About how many items there is room for, at least one. It follows the pace of the steps
-   * behind. More items than that wait, and so do the end of an epoch and a stop. An input may ignore it
-   * and loses nothing. Without a limit, return some hundreds to some thousands.
+   * @param limit Room for about this many items, at least one, at the pace of the steps downstream.
+   * Further items wait, and so do the end of an epoch and a stop. An input may ignore it and loses
+   * nothing. Without a limit, return some hundreds to some thousands.
    */
   next(limit?: number): T[] | null;
   /**
-   * Resolves when `next` may have something again, or `idle` would return something else than it did
-   * last; called after `next` gave `[]`. A rejection ends the run. May stay pending for ever; then
-   * `close` comes.
+   * Resolves when `next` may have items again, or when `idle` would return something else than
+   * before. Called after `next` returned `[]`. A rejection ends the run. It may stay pending for
+   * ever; then `close` comes.
    */
   ready(): Promise<void>;
   /**
-   * For each partition of this share, the state to go on after, given all that `next` handed out. A
-   * partition that is not there is forgotten: return its position as `resume` had it, on one worker, if it
-   * may come back. The engine takes a copy before it calls anything else.
+   * Returns, for each partition of this share, the state to continue after, given all that `next`
+   * returned. A partition that is missing is forgotten. If it may come back, one worker must return
+   * its position as `resume` had it. The engine copies the result before it calls anything else.
    */
   positions(): Positions;
   /**
-   * The run is being stopped gracefully. For inputs that take from outside what they cannot read again, such
-   * as a queue: take no more. `next` is called until it returns `null`: it goes on to hand out what was taken
-   * before. Where `ready` is pending, it must resolve when there is something to hand out, or nothing left.
-   * Without this method, `next` is not called any more: what was read ahead is read again by the next run.
+   * The run is stopping gracefully. Implement this if the input takes from outside what it cannot
+   * read again, such as messages of a queue: take no more. `next` returns what was taken before,
+   * and the engine calls it until it returns `null`. A pending `ready` must resolve once there is
+   * something to return, or nothing left. Without this method, `next` is not called again; the next
+   * run reads again what was read ahead.
    */
   stop?(): void;
   /**
-   * An epoch has been committed, at whose end the positions were these: for inputs that tell others how
-   * far they are. What it rejects with ends the run.
+   * An epoch has been committed, with these positions at its end. For inputs that report their
+   * progress elsewhere. A rejection ends the run.
    */
   committed?(positions: Positions): Promise<void>;
   /**
-   * Where an item of the batch that `next` gave last came from, in words such as
-   * `topic "orders", partition 3, offset 17`, for an error to show.
+   * Returns where an item of the last batch came from, such as
+   * `topic "orders", partition 3, offset 17`. Errors show it.
    */
   locate?(item: unknown): string | null;
-  /** How much has been read, where the end is known. */
+  /** Returns how much has been read, for inputs of known length. */
   progress?(): Progress | null;
   /**
-   * Asked when `next` gave `[]`, before `ready`: whether there is nothing to read, rather than something
-   * that has not arrived yet or cannot be read yet. While no input has anything to read, time goes on for
-   * event-time windows. Not asked in flows without such windows.
+   * Returns whether there is nothing to read, as opposed to items that are still on their way or
+   * cannot be read yet. Called after `next` returned `[]`, before `ready`; only in flows with
+   * event-time windows. While no input has anything to read, event time follows the system's time.
    *
-   * An input that cannot know returns a number: it counts as idle once it has given nothing for so many
-   * milliseconds. Without this method it does so after 10 seconds.
+   * An input that cannot know returns a number: it counts as idle after this many milliseconds
+   * without items. Without this method it is idle after 10 seconds.
    */
   idle?(): boolean | number;
-  /** What the input cannot go on without at the moment, such as `broker`, for people to see. */
+  /** Returns what the input is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */
   close(): Promise<void>;
 }
 
 /**
- * Where items go. Like an {@linkcode InputConfig} it is plain data until the run opens it.
+ * Where items go. A config is plain data, like an {@linkcode InputConfig}, until the run opens it.
  *
- * @typeParam T The items it takes.
+ * @typeParam T The items it accepts.
  */
 export interface OutputConfig<in T> {
   /**
-   * Starts writing.
+   * Starts writing. Called once on every worker when the run starts.
    *
-   * @param at Where this runs.
-   * @param resume What {@linkcode OutputWriter.prepare} gave for the last committed epoch, on all
-   * workers together. Empty on a first run.
+   * @param at Where this call runs.
+   * @param resume What {@linkcode OutputWriter.prepare} returned for the last committed epoch, from
+   * all workers together. Empty on a first run.
    */
   open(at: Place, resume: Positions): Promise<OutputWriter<T>>;
 }
 
 /**
- * Writes one worker's share of one output. Calls are never concurrent: the next one comes when the
- * promise of the last has resolved.
+ * Writes one worker's share of one output. Calls are never concurrent: each waits until the promise
+ * of the one before has resolved.
  */
 export interface OutputWriter<in T> {
-  /** Takes items of an epoch. A promise pushes back: no more come until it resolves. */
+  /**
+   * Writes items of an epoch. A returned promise pushes back: no more items come until it resolves.
+   */
   write(batch: readonly T[], epoch: Epoch): void | Promise<void>;
   /**
-   * Ends an epoch: resolves once all that was written in it is durable, or is handed over in the
-   * positions to be stored with the snapshot: all that `commit` has not made visible yet, of earlier epochs
-   * too. An epoch can be prepared before the one before it has been committed: at the end of a run, and
-   * on a worker whose inputs have ended.
+   * Ends an epoch. Resolves once all that was written in it is durable, or is part of the positions
+   * that go into the snapshot. The positions hold everything that `commit` has not made visible
+   * yet, of earlier epochs too. An epoch may be prepared before the previous one is committed: at the
+   * end of a run, and on a worker whose inputs have ended.
    */
   prepare(epoch: Epoch): Promise<Positions>;
-  /** The snapshot of the epoch has been committed: make its output visible. */
+  /** The snapshot of the epoch has been committed: makes the epoch's output visible. */
   commit?(epoch: Epoch): Promise<void>;
-  /** What the output cannot go on without at the moment, such as `broker`, for people to see. */
+  /** Returns what the output is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
-  /** Frees what is held. Called once, also after an error; then what is not yet durable is dropped. */
+  /** Frees what is held. Called once, also after an error; drops what is not durable yet. */
   close(): Promise<void>;
 }
 
 /**
- * Sends an item on from a stateful step, with the key it belongs to. What a user's logic emits is
- * copied, so that it may go on changing it; class instances and functions stay the same object.
+ * Emits an item from a stateful step, with its key. The engine copies what a user's logic emits, so
+ * the logic may go on changing it. Class instances and functions are not copied.
  */
 export type Emit<W> = (value: W) => void;
 
 /**
- * The state of one key and what it does: the primitive under every stateful step. An error thrown
- * by any of its methods ends the run.
+ * The state of one key and what it does: the primitive of every stateful step. An error from any of
+ * its methods ends the run.
  *
- * @typeParam V The values that come in.
- * @typeParam W The values that go out.
+ * @typeParam V The incoming values.
+ * @typeParam W The emitted values.
  * @typeParam S What a snapshot holds: plain data, anything that structured clone keeps.
  */
 export interface StatefulLogic<V, W, S> {
-  /** A value of this key has come. */
+  /** Handles a value of this key. */
   onItem(value: V, emit: Emit<W>): void;
-  /** The time that `notifyAt` gave has come. */
+  /** Called when the time that `notifyAt` returned has come. */
   onNotify?(emit: Emit<W>): void;
-  /** The input has ended: the last chance to emit. Not called when the run is stopped. */
+  /**
+   * Called when the input has ended: the last chance to emit. Not called when the run is stopped.
+   */
   onEnd?(emit: Emit<W>): void;
   /**
-   * The run is being stopped, and no recovery store keeps the state: the last chance to emit what came in
-   * and would be lost. Not called where there is a store.
+   * Called when the run is stopped and no recovery store keeps the state: the last chance to emit
+   * values that would be lost. Not called if there is a store.
    */
   onStop?(emit: Emit<W>): void;
   /**
-   * When to be notified next, if at all, by the time that `build` is given ({@linkcode StepTime}); by the
-   * machine's clock, if the step never asks that time. Asked after values came and after each notification.
+   * Returns when to call `onNotify` next, or `null`, by the time that `build` accepts
+   * ({@linkcode StepTime}). If the step never reads that time, the machine's clock counts. Called
+   * after values and after each notification.
    */
   notifyAt?(): Date | null;
-  /** Whether the key can be forgotten. Asked after each value and notification. */
+  /** Returns whether the key can be forgotten. Called after each value and notification. */
   isDone?(): boolean;
-  /** The state as plain data, to build from after a restart. Called at epoch ends. */
+  /** Returns the state as plain data, for `build` after a restart. Called at the end of epochs. */
   snapshot(): S;
 }
 
-/** Time as a stateful step sees it: that of the run's clock, which a test may hold in its hands. */
+/** Time as a stateful step sees it: that of the run's clock, which a test may control. */
 export interface StepTime {
   /**
-   * Milliseconds since the Unix epoch. It never goes back: where the machine's clock is set back, it goes
-   * on from where it was, a little slower, until that has caught up.
+   * Milliseconds since the Unix epoch. This time never goes back. If the machine's clock is set
+   * back, it continues a little slower until the machine's clock has caught up.
    */
   now(): number;
   /**
-   * For how long nothing could be read from any input behind the step, and nothing was on its way to
-   * it, in milliseconds since the run began. It stands still while there is something: so a backlog, a
-   * slow output or the time between two runs are no reason to call an item late.
+   * How long the step's inputs have had nothing to read, with nothing on its way to the step. In
+   * milliseconds since the run began. It stands still while there is something. So a backlog, a
+   * slow output or the time between two runs makes no item late.
    */
   quiet(): number;
 }
 
 /**
- * Makes the logic of a key when its first value comes: an object of its own for each key.
+ * Makes the logic of a key when its first value comes. It must return a new object for each key.
  *
- * @param resumeState What {@linkcode StatefulLogic.snapshot} gave, after a restart; else `undefined`.
+ * @param resumeState What {@linkcode StatefulLogic.snapshot} returned before a restart, else
+ * `undefined`.
  * @param key The key.
- * @param time What to ask for the time.
- * @param resumed Whether there was a snapshot: where a state may be `undefined`, `resumeState` does not say.
+ * @param time Reads the time.
+ * @param resumed Whether this key was restored. Needed because a restored state may be `undefined`.
  */
 export type BuildLogic<V, W, S> = (
   resumeState: S | undefined,

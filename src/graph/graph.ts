@@ -1,5 +1,5 @@
 /**
- * A flow while it is written, and the checked graph that comes of it.
+ * A flow while it is written, and the checked graph made from it.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { preview } from "../core/preview.ts";
 import { freezeNode, type StepNode } from "./nodes.ts";
 
 /**
- * Marks a handle on a flow. A registered symbol and never `instanceof`: the flow file and the
- * command line may have loaded two copies of this module.
+ * Marks a handle on a flow. It is a registered symbol, as `instanceof` fails when the flow file and
+ * the command line have loaded two copies of this module.
  */
 export const FLOW_BRAND: unique symbol = Symbol.for("millrace.dataflow");
 
@@ -20,19 +20,19 @@ export interface FlowBrand<out T> {
   readonly draft: object;
   /** The step whose items the handle stands for, `null` at the root; for the engine. */
   readonly node: object | null;
-  /** Never there: ties the type of the items to the handle. */
+  /** Never set: ties the type of the items to the handle. */
   readonly items?: T;
-  /** Never there: says what to do in the compiler's error where a join's side has no keys. */
+  /** Never set: its name is the compiler's error where a join's side has no keys. */
   readonly "a join's side needs [key, value] pairs: call keyOn(...) before it"?: T;
 }
 
-/** The same of a stream that has keys, as a step asks for it: an error names the last property. */
+/** The brand that a keyed step asks for: the compiler's error names the last property. */
 export interface KeyedBrand<out V> {
   /** The flow that the handle belongs to; for the engine. */
   readonly draft: object;
   /** The step whose items the handle stands for, `null` at the root; for the engine. */
   readonly node: object | null;
-  /** Never there: as in {@linkcode FlowBrand}. */
+  /** Never set: as in {@linkcode FlowBrand}. */
   readonly "a join's side needs [key, value] pairs: call keyOn(...) before it"?: Keyed<V>;
 }
 
@@ -51,12 +51,12 @@ export class FlowDraft {
   readonly #nodes: StepNode[] = [];
   readonly #given = new Set<StepId>();
 
-  /** A flow without steps. */
+  /** Creates a flow without steps. */
   constructor(name: string) {
     this.name = name;
   }
 
-  /** The steps in the order they were written, which is a topological one. */
+  /** The steps in the order they were written, which is a topological order. */
   get nodes(): readonly StepNode[] {
     return this.#nodes;
   }
@@ -97,10 +97,10 @@ export interface FlowGraph {
   readonly ids: ReadonlyMap<StepNode, StepId>;
 }
 
-/** Where a handle stands, or `null` where the value is no handle. */
+/** Returns where a handle stands, or `null` if the value is not a handle. */
 export function positionOf(value: unknown): FlowPosition | null {
   if (typeof value !== "object" || value === null) return null;
-  // A brand made by another copy of this module has the same shape: the brand's contract.
+  // A brand made by another copy of this module has the same shape: that is the brand's contract.
   return (value as { [FLOW_BRAND]?: FlowPosition })[FLOW_BRAND] ?? null;
 }
 
@@ -108,7 +108,7 @@ export function positionOf(value: unknown): FlowPosition | null {
  * Checks a flow and freezes it.
  *
  * @param flow Any handle on the flow.
- * @throws {TypeError} If it is no handle on a flow.
+ * @throws {TypeError} If it is not a handle on a flow.
  * @throws {FlowDefinitionError} If the flow has no input or no output.
  */
 export function graphOf(flow: unknown): FlowGraph {
@@ -125,14 +125,14 @@ export function graphOf(flow: unknown): FlowGraph {
   if (!nodes.some((node) => node.kind === "capture")) {
     const last = nameSteps(nodes).get(nodes.findLast(({ part }) => part === undefined)!);
     throw new FlowDefinitionError(
-      `flow "${name}" has no output: put .capture(config) behind step "${last}", or nothing that it ` +
-        "computes is seen",
+      `flow "${name}" has no output: add .capture(config) after step "${last}", or its results ` +
+        "are lost",
     );
   }
   return Object.freeze({ name, nodes: Object.freeze([...nodes]), ids: nameSteps(nodes) });
 }
 
-/** Gives every step an id: the given ones first, so that no hint can take a user's name. */
+/** Assigns every step an id: the given ones first, so that no hint takes a user's name. */
 function nameSteps(nodes: readonly StepNode[]): ReadonlyMap<StepNode, StepId> {
   const taken = new Set<StepId>();
   for (const { name } of nodes) if ("given" in name) taken.add(name.given);
@@ -156,12 +156,15 @@ function freeName(
   }
 }
 
-/** What kind of step a node is, such as `map` or `stateful`. */
+/** Returns the kind of step that a node is, such as `map` or `stateful`. */
 export function kindOf(node: StepNode): string {
   return node.kind === "chain" ? node.op.name : node.kind;
 }
 
-/** Each step as a line of text, by which two workers can tell whether they have the same graph. */
+/**
+ * Returns each step as a line of text. Two workers compare them to find out whether they have the
+ * same graph.
+ */
 export function describeSteps({ nodes, ids }: FlowGraph): string[] {
   return nodes.map((node) => {
     const kind = kindOf(node);

@@ -5,7 +5,7 @@
  */
 
 /**
- * How long an input gives nothing before it counts as idle, in milliseconds, where it does not know better.
- * What it waits for may be a page of old items, and those must not come late.
+ * How many milliseconds without items make an input idle, if the input cannot know better. What it
+ * waits for may be a page of old items, and those must not be late.
  */
 export const IDLE_AFTER_MS = 10_000;

@@ -8,21 +8,22 @@
 import type { StepId } from "../core/ids.ts";
 import type { InputConfig, OutputConfig, StatefulLogic, StepTime } from "./contracts.ts";
 
-/** How a step is called: by the user, or, where only a hint is known, by the graph's check. */
+/** A step's name: given by the user, or a hint from which the graph's check makes one. */
 export type StepName =
   | { readonly given: StepId } // must be unique
   | { readonly hint: string; readonly numbered: boolean }; // made unique: `map-1`, or `parse`
 
 /**
- * The nodes that a step may have beside its own: the way to the owners of its keys, a side of a
- * join, what was late for a window or came of one, the two answers of a branch.
+ * Nodes that a step may have besides its own. `route`: the way to the owners of its keys. `side`: a
+ * side of a join. `late` and `result`: the streams of a window step. `yes` and `no`: the two
+ * answers of a branch.
  */
 export type StepPart = "route" | "side" | "late" | "result" | "yes" | "no";
 
 interface Step {
   readonly name: StepName;
   readonly upstreams: readonly StepNode[];
-  /** What the node is to a step that has several; absent on the one that stands for the step. */
+  /** The node's role in a step that has several; absent on the node that stands for the step. */
   readonly part?: StepPart;
 }
 
@@ -32,7 +33,7 @@ export interface InputNode extends Step {
   readonly config: InputConfig<unknown>;
 }
 
-/** A synchronous stateless step, which is fused with its neighbours into one generated loop. */
+/** A synchronous stateless step, fused with its neighbours into one generated loop. */
 export interface ChainNode extends Step {
   readonly kind: "chain";
   readonly op: ChainOp;
@@ -50,31 +51,33 @@ export interface AsyncNode extends Step {
   readonly ordered: boolean;
 }
 
-/** Several streams as one. */
+/** Merges several streams into one. */
 export interface MergeNode extends Step {
   readonly kind: "merge";
 }
 
-/** Items change workers here: to their key's owner, or spread evenly. */
+/** Sends items to other workers: to the owners of their keys, or spread evenly. */
 export interface ExchangeNode extends Step {
   readonly kind: "exchange";
   readonly route: "key" | "spread";
 }
 
-/** Time as the logic of a step of ours sees it. */
+/** Time as the logic of a built-in step sees it. */
 export interface StepScope extends StepTime {
   /**
-   * The largest watermark that was forgotten with its key, in milliseconds since the Unix epoch: what is
-   * older than it may have been counted already. Part of snapshots.
+   * The largest watermark that was forgotten with its key, in milliseconds since the Unix epoch.
+   * Older values may have been counted already. Part of snapshots.
    */
   forgotten: number;
-  /** By how many milliseconds `now` is ahead of the machine's clock, which may have been set back. */
+  /**
+   * By how many milliseconds `now` is ahead of the machine's clock, which may have been set back.
+   */
   ahead(): number;
-  /** Has `now` go on from `at` at least: for state of a time that the clock is not at yet. */
+  /** Makes `now` continue from `at` at least, for restored state with times ahead of the clock. */
   reach(at: number): void;
 }
 
-/** Begins a stateful step on a worker: gives what makes the logic of its keys there. */
+/** Begins a stateful step on a worker. Returns the function that makes the logic of its keys. */
 export type BeginStep = (
   scope: StepScope,
 ) => (
@@ -84,23 +87,26 @@ export type BeginStep = (
 ) => StatefulLogic<never, unknown, unknown>;
 
 /**
- * How a step's values are combined on the worker where they are, so that what changes workers is one
- * partial result for many values of a key (the combiner function of Dean, Ghemawat, "MapReduce:
- * Simplified Data Processing on Large Clusters", 2004). Each function throws what the user's throw.
+ * Combines a step's values on the worker that has them, so that one partial result for many values
+ * of a key changes workers. This is the combiner function of Dean and Ghemawat, "MapReduce:
+ * Simplified Data Processing on Large Clusters", 2004. Errors of the user's functions pass through.
  */
 export interface Combiner {
-  /** The partial result of one value. */
+  /** Returns the partial result of one value. */
   start(key: string, value: unknown): unknown;
-  /** The partial result with one more value of the key. */
+  /** Returns the partial result with one more value of the key. */
   add(partial: unknown, value: unknown): unknown;
-  /** The step over partial results instead of values. Its snapshots are those of the step itself. */
+  /**
+   * Begins the step over partial results instead of values. Its snapshots are those of the step
+   * itself.
+   */
   readonly begin: BeginStep;
 }
 
 /**
- * What a step of ours keeps for a key, so that the state can be shown: open windows, with any
- * accumulator, with values and their times, or with the sides of a join; a batch with its time; or
- * when a value was let through.
+ * What a built-in step keeps for a key, so that tools can show the state. A window step keeps open
+ * windows, with any accumulator, with values and their times, or with the sides of a join. `batch`
+ * has its time, and `passed` is when a value was sent on.
  */
 export type StateKind = "windows" | "collected" | "joined" | "batch" | "passed";
 
@@ -108,16 +114,18 @@ export type StateKind = "windows" | "collected" | "joined" | "batch" | "passed";
 export interface StatefulNode extends Step {
   readonly kind: "stateful";
   readonly begin: BeginStep;
-  /** How values are combined before they change workers; `null` where each of them has to be seen. */
+  /**
+   * How values are combined before they change workers; `null` if the step must see each of them.
+   */
   readonly combiner: Combiner | null;
   /**
    * Whether it makes {@linkcode SingleLogic}: one output for each value, and nothing at any other
-   * time. Such a step can be fused like a stateless one, where its items need not change workers.
+   * time. If its items need not change workers, such a step is fused like a stateless one.
    */
   readonly single: boolean;
-  /** Whether its logic asks for `StepTime.quiet` and has `quietUntil`. */
+  /** Whether its logic reads `StepTime.quiet` and has `quietUntil`. */
   readonly quiet: boolean;
-  /** What the state is; absent where it is what the user's functions keep. */
+  /** What the state is; absent if users' functions make it. */
   readonly stateKind?: StateKind;
 }
 
@@ -138,19 +146,19 @@ export type StepNode =
   | CaptureNode;
 
 /**
- * How a synchronous step turns an item into the next, as source text, so that a whole chain of
- * steps becomes one loop (see `runtime/chain.ts`).
+ * How a synchronous step turns an item into the next, as source text. A chain of steps becomes one
+ * loop (see `runtime/chain.ts`).
  */
 export interface ChainOp {
   /** What the step is called in the API, such as `flatMap`. */
   readonly name: string;
-  /** Whether a different number of items may leave than came. */
+  /** Whether more or fewer items may leave than came. */
   readonly changesCount: boolean;
   /** Whether one item may become many, so that the loop must be able to pause between items. */
   readonly expands: boolean;
-  /** Whether items that leave have the key of the one that came, where that had one. */
+  /** Whether outgoing items have the key of the incoming one, if that had one. */
   readonly keepsKey: boolean;
-  /** Writes the source of the step, with that of all that comes after it inside. */
+  /** Returns the source of the step, which contains the source of all steps downstream. */
   readonly source: (code: ChainCode) => string;
 }
 
@@ -168,15 +176,17 @@ export interface ChainCode {
   readonly upstreamResult: string;
   /** The current epoch. */
   readonly epoch: string;
-  /** Notes that this step is at work again, after what comes next has run in the middle of it. */
+  /** Marks this step as the one at work again, after downstream steps ran in the middle of it. */
   readonly enter: string;
-  /** The checks that generated code calls when something is wrong; see `chain_checks.ts`. */
+  /** The checks that generated code calls when a result is wrong; see `chain_checks.ts`. */
   readonly checks: string;
-  /** The source of all that comes after, given the variable that holds the outgoing item. */
+  /**
+   * Returns the source of all steps downstream, given the variable that holds the outgoing item.
+   */
   next(variable: string): string;
 }
 
-/** Freezes a node and its lists; the one way to make one. */
+/** Freezes a node and its lists. All nodes are made here. */
 export function freezeNode<N extends StepNode>(node: N): N {
   Object.freeze(node.name);
   Object.freeze(node.upstreams);

@@ -1,5 +1,5 @@
 /**
- * Inputs with one partition for each worker, which cannot be shared out anew.
+ * Inputs with one partition for each worker, which other numbers of workers cannot share.
  *
  * @module
  */
@@ -7,15 +7,18 @@ import { counted } from "../core/counted.ts";
 import type { PartitionName, WorkerIndex } from "../core/ids.ts";
 import type { Positions } from "./contracts.ts";
 
-/** What the partition of a worker is called: it means something beside as many others only. */
+/**
+ * Returns the name of a worker's partition. It includes the number of workers, as the partition
+ * means nothing with another number.
+ */
 export function partitionOf(worker: WorkerIndex, workerCount: number): PartitionName {
   return `${worker} of ${workerCount}`;
 }
 
 /**
- * Makes sure that a run has as many workers as the one whose snapshot it resumes.
+ * Checks that a run has as many workers as the run whose snapshot it resumes.
  *
- * @throws {Error} If it has not; says what to do.
+ * @throws {Error} If it does not; the message names the cure.
  */
 export function requireSameWorkers(resume: Positions, workerCount: number): void {
   for (const partition of resume.keys()) {
@@ -24,7 +27,7 @@ export function requireSameWorkers(resume: Positions, workerCount: number): void
     throw new Error(
       `the snapshot has the state of this input on ${counted(count, "worker")}, which cannot be ` +
         `shared out over ${workerCount}: run it with ${count} again (-w ${count}), name its ` +
-        `partitions with a PartitionedInputConfig, or start anew (--from-scratch)`,
+        `partitions with a PartitionedInputConfig, or start over (--from-scratch)`,
     );
   }
 }

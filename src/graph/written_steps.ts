@@ -1,5 +1,5 @@
 /**
- * The steps of a flow as the user wrote them: some are made of several nodes.
+ * The steps of a flow as the user wrote them. Some consist of several nodes.
  *
  * @module
  */
@@ -7,25 +7,25 @@ import type { StepId } from "../core/ids.ts";
 import type { FlowGraph } from "./graph.ts";
 import type { StepNode } from "./nodes.ts";
 
-/** How many steps the user wrote. */
+/** Returns how many steps the user wrote. */
 export function countSteps({ nodes }: FlowGraph): number {
   return nodes.filter((node) => node.part === undefined).length;
 }
 
 /** A stream that no step reads. */
 export interface UnreadStream {
-  /** The step whose results they are. */
+  /** The step that emits it. */
   readonly step: StepId;
-  /** Which of the two streams of a `branch`; `null` for a step with one. */
+  /** Which stream of a `branch`; `null` for a step with one stream. */
   readonly side: "yes" | "no" | null;
 }
 
 /**
- * The streams that nothing reads, so that what is computed for them is lost: most often a `capture`
- * was forgotten.
+ * Returns the streams that nothing reads, so that their items are lost. The usual cause is a
+ * forgotten `capture`.
  *
- * `inspect` is there for what it does, so it may come last. Late values are counted and warned of
- * when there are some.
+ * `inspect` is used for its effect, so it may come last. Late values are counted, and warned of
+ * only if there are some.
  */
 export function unreadStreams({ nodes, ids }: FlowGraph): readonly UnreadStream[] {
   const read = new Set(nodes.flatMap(({ upstreams }) => upstreams));

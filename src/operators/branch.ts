@@ -1,7 +1,7 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
-/** The three nodes of a branch: the question, asked once an item, and its two answers. */
+/** The three nodes of a branch: the question, asked once for each item, and its two answers. */
 export interface BranchNodes {
   /** Asks. */
   readonly ask: ChainNode;
@@ -11,7 +11,7 @@ export interface BranchNodes {
   readonly no: ChainNode;
 }
 
-/** Parts items by `p(item)`, which must be `true` or `false`. */
+/** Splits items by `p(item)`, which must be `true` or `false`. */
 export function branchNodes(
   upstream: StepNode,
   p: (item: never) => boolean,

@@ -1,7 +1,7 @@
 import type { OutputConfig } from "../graph/contracts.ts";
 import type { CaptureNode, StepNode } from "../graph/nodes.ts";
 
-/** Items go out. Without a step id the output is called `capture-1`, `capture-2` … . */
+/** Sends items out. Without a step id the output is named `capture-1`, `capture-2` and so on. */
 export function captureNode(
   upstream: StepNode,
   config: OutputConfig<never>,

@@ -5,11 +5,14 @@ import type { BuildLogic, Emit, StepTime } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { dateAt, positiveMilliseconds } from "./step_options.ts";
 
-/** How large a batch of `collect` gets, and how old. */
+/** When a batch of `collect` is emitted. */
 export interface CollectOptions {
   /** Values in a full batch: a positive integer. */
   readonly maxSize: number;
-  /** How long the first value of a batch waits for others, at most: more than zero, by the run's clock. */
+  /**
+   * How long the first value of a batch waits for others, at most. More than zero, by the run's
+   * clock.
+   */
   readonly timeout: Duration;
 }
 

@@ -8,9 +8,9 @@ import { badResult } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**
- * What a user's compare function gave.
+ * Checks the result of a user's compare function.
  *
- * @throws {TypeError} If it is no number: `a > b` gives a boolean, and would find nothing.
+ * @throws {TypeError} If it is not a number: `a > b` returns a boolean, and would find nothing.
  */
 export function comparison(what: string, got: number): number {
   if (typeof got !== "number" || Number.isNaN(got)) {
@@ -20,10 +20,10 @@ export function comparison(what: string, got: number): number {
 }
 
 /**
- * How far `a` is ahead of `b`, by the step's name: more than zero where `a` is the larger, for a
- * step that looks for the largest, or the smaller; zero where they are equal.
+ * Returns a function that compares in the step's direction. Its result is above zero if `a` is
+ * larger (for max) or smaller (for min), and zero if they are equal.
  *
- * @throws {TypeError} If `compare` is no function.
+ * @throws {TypeError} If `compare` is not a function.
  */
 export function leadOf<V>(
   step: `${"max" | "min"}${"Final" | "Window"}`,
@@ -34,14 +34,17 @@ export function leadOf<V>(
   return (a, b) => comparison(step, compare(a, b)) * sign;
 }
 
-/** Negative where `a` is the smaller, positive where it is the larger, zero where they are equal. */
+/**
+ * Returns a negative number if `a` is smaller, a positive one if it is larger, zero if they are
+ * equal.
+ */
 export type Compare<V> = (a: V, b: V) => number;
 
 /**
- * The order of numbers, bigints, strings (by UTF-16 code unit), booleans and dates.
+ * Compares numbers, bigints, strings (by UTF-16 code unit), booleans and dates.
  *
- * @throws {TypeError} If the values have no such order, such as objects or `NaN`: then a `compare`
- * must be given.
+ * @throws {TypeError} If the values have no natural order, such as objects or `NaN`. Such steps
+ * need a `compare`.
  */
 export function compareNaturally(a: unknown, b: unknown): number {
   const x = a instanceof Date ? a.getTime() : a;

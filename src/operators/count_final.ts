@@ -3,12 +3,12 @@ import type { Combiner } from "../graph/nodes.ts";
 import { foldFinalLogic, mergeFinalLogic } from "./fold_final.ts";
 import { beginWith } from "./stateful.ts";
 
-/** How many values each key had, when the input ends. */
+/** Counts the values of each key until the input ends. */
 export function countFinalLogic(): BuildLogic<unknown, number, number> {
   return foldFinalLogic(() => 0, (count: number) => count + 1);
 }
 
-/** Counts values where they are, and adds the counts. */
+/** Counts values on each worker, then adds the counts. */
 export function countFinalCombiner(): Combiner {
   return {
     start: () => 1,

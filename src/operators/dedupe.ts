@@ -7,13 +7,13 @@ import { dateAt, positiveMilliseconds } from "./step_options.ts";
 /** How long `dedupe` remembers. */
 export interface DedupeOptions {
   /**
-   * For how long a key's values are dropped after one was let through: more than zero, by the run's clock.
-   * A key takes up memory for as long.
+   * How long a key's values are dropped after one has passed. More than zero, by the run's clock. A
+   * key uses memory for this time.
    */
   readonly ttl: Duration;
 }
 
-/** Lets the first value of a key through, and drops the others until its ttl has passed. */
+/** Sends on the first value of a key, and drops the others until its ttl has passed. */
 export function dedupeLogic<V>(stepId: string, options: DedupeOptions): BuildLogic<V, V, number> {
   const step = `dedupe "${stepId}"`;
   if (options === undefined || (options as Partial<DedupeOptions> | null)?.ttl === undefined) {
@@ -30,7 +30,7 @@ export function dedupeLogic<V>(stepId: string, options: DedupeOptions): BuildLog
 class Dedupe<V> extends KeyedLogic<V, V, number> {
   readonly #ttl: number;
   readonly #time: StepTime;
-  #passed: number; // when a value was let through
+  #passed: number; // when the last value passed
 
   constructor(ttl: number, time: StepTime, passed = -Infinity) {
     super(true);

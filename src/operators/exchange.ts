@@ -7,7 +7,9 @@ export function redistributeNode(upstream: StepNode, options: StepOptions = {}):
   return { kind: "exchange", name, upstreams: [upstream], route: "spread" };
 }
 
-/** Sends each item to the worker that owns its key: what stands before every stateful step. */
+/**
+ * Sends each item to the worker that owns its key. Every stateful step has one of these upstream.
+ */
 export function byKeyNode(upstream: StepNode): ExchangeNode {
   return {
     kind: "exchange",

@@ -5,8 +5,8 @@ import { chooseFinalLogic } from "./reduce_final.ts";
 import { beginWith } from "./stateful.ts";
 
 /**
- * The largest or smallest value of each key, when the input ends; of equals the one that came
- * first.
+ * Keeps the largest or smallest value of each key until the input ends. Of equal values, the first
+ * to arrive stays.
  */
 export function extremeFinal<V>(
   step: "maxFinal" | "minFinal",

@@ -2,7 +2,7 @@ import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
 /**
- * Keeps the items for which `p(item)` is `true`. Anything but `true` or `false` is an error:
+ * Keeps the items for which `p(item)` is `true`. A result other than `true` or `false` is an error:
  * truthiness hides bugs.
  */
 export function filterNode(

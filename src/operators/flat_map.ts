@@ -1,7 +1,7 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
-/** Sends on each item of the iterable `f(item)`, in order. A string is refused: see the check. */
+/** Sends on each item of the iterable `f(item)`, in order. A string is an error: see the check. */
 export function flatMapNode(
   upstream: StepNode,
   f: (item: never) => Iterable<unknown>,

@@ -1,7 +1,9 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
-/** `[key, value]` becomes one `[key, each]` for each of the iterable `f(value)`, in order. */
+/**
+ * Turns `[key, value]` into one `[key, each]` for each item of the iterable `f(value)`, in order.
+ */
 export function flatMapValueNode(
   upstream: StepNode,
   f: (value: never) => Iterable<unknown>,

@@ -23,7 +23,7 @@ export function foldFinalLogic<V, A>(
     new FoldFinal(step, resumed ? resume as A : startState(build, key, own));
 }
 
-/** Folds values where they are, and merges what comes of it; `null` where there is no merger. */
+/** Folds values on each worker, then merges the accumulators. Returns `null` without a merger. */
 export function foldFinalCombiner<V, A>(
   build: (key: string) => A,
   folder: (acc: A, value: V) => A,
@@ -44,16 +44,16 @@ export function foldFinalCombiner<V, A>(
   };
 }
 
-/** Stands for an accumulator where there is none yet: any value may be one. */
+/** Marks a missing accumulator, as any value may be one. */
 const NONE = Symbol("none");
 
-/** Merges accumulators, the first of which starts. Snapshots are those of a fold. */
+/** Merges accumulators, starting with the first one. Its snapshots are those of a fold. */
 export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, A> {
   const step: Step<A, A | typeof NONE> = {
     folder: (acc, more) => {
       if (acc === NONE) return more;
       const merged = merger(acc, more);
-      // One that changes its first argument is easily left without a return.
+      // A merger that changes its first argument easily lacks a `return`.
       if (merged === undefined) {
         badResult("foldFinal's merger", "the accumulator of both", merged);
       }
@@ -61,7 +61,7 @@ export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, 
     },
     keep: (acc) => {
       requireSync("the merger", acc);
-      return acc; // which nobody else has
+      return acc; // only this step has it
     },
   };
   return (resume, _key, _time, resumed) => {
@@ -73,7 +73,7 @@ export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, 
 /** What all keys of a step share. */
 interface Step<V, A> {
   readonly folder: (acc: A, value: V) => A;
-  /** Checks an accumulator that is another object, and keeps it apart from the value that it is for. */
+  /** Checks a new accumulator object, and copies what it shares with the value. */
   readonly keep: (acc: A, value: V, before: A) => A;
 }
 
@@ -96,7 +96,7 @@ class FoldFinal<V, A> extends KeyedLogic<V, A, A> {
   }
 
   override onEnd(emit: Emit<A>): void {
-    this.#done = true; // the next run begins anew
+    this.#done = true; // the next run starts over
     emit(this.#acc);
   }
 

@@ -3,13 +3,13 @@ import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { joinMode, type JoinOptions } from "./join_options.ts";
 import { withTtl } from "./ttl.ts";
 
-/** What comes in: a value, and which of the streams it is of. */
+/** An incoming value with the number of its stream. */
 export type Sided = readonly [side: number, value: unknown];
 
 /**
- * The values of each side that are still needed, oldest first: all in a product, at most the newest in
- * the other modes. A list there too, since `undefined` may be a value. Every mode can go on from the state of
- * another.
+ * The values of each side that are still needed, oldest first. A product needs all of them, the
+ * other modes only the newest. These are lists too, since `undefined` may be a value. Every mode
+ * can resume from the state of another.
  */
 export type SideValues = unknown[][];
 
@@ -25,20 +25,20 @@ export function joinLogic<R>(
     if (resume !== undefined) requireStreams(resume, count);
     return new Logic(resume ?? Array.from({ length: count }, () => []));
   };
-  // A row has the types that the builder's signature gives it.
+  // Rows have the types of the builder's signature.
   return withTtl(step, build, { ttl: options.ttl }) as BuildLogic<Sided, R, unknown>;
 }
 
-/** Throws a `TypeError` unless the values in a snapshot are of `count` streams. */
+/** Throws a `TypeError` unless a snapshot holds values of `count` streams. */
 export function requireStreams({ length }: SideValues, count: number): void {
   if (length === count) return;
   throw new TypeError(
-    `the snapshot is of a join of ${length} streams, and there are ${count} now: whose values are ` +
-      `whose cannot be told, so give the step another id to start anew`,
+    `the snapshot is of a join of ${length} streams, and there are ${count} now: values cannot be ` +
+      `matched with streams, so give the step another id to start over`,
   );
 }
 
-/** What all modes have in common. */
+/** The common part of all modes. */
 abstract class Join extends KeyedLogic<Sided, unknown[], SideValues> {
   protected readonly values: SideValues;
 
@@ -56,7 +56,7 @@ abstract class Join extends KeyedLogic<Sided, unknown[], SideValues> {
     this.values[side] = [value];
   }
 
-  /** The newest values, `undefined` where a side has none. */
+  /** Returns the newest values, `undefined` for a side without one. */
   protected row(): unknown[] {
     return this.values.map((values) => values.at(-1));
   }
@@ -84,7 +84,7 @@ class Final extends Join {
   }
 
   override onEnd(emit: Emit<unknown[]>): void {
-    this.#done = true; // the next run begins anew
+    this.#done = true; // the next run starts over
     emit(this.row());
   }
 
@@ -108,7 +108,7 @@ class Product extends Join {
   }
 }
 
-/** Emits every row that begins with `start` and goes on with one value of each further list. */
+/** Emits every row that begins with `start` and continues with one value of each further list. */
 export function combine(lists: SideValues, start: unknown[], emit: Emit<unknown[]>): void {
   if (start.length === lists.length) return emit(start);
   for (const value of lists[start.length]) combine(lists, [...start, value], emit);

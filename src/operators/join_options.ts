@@ -1,5 +1,5 @@
 /**
- * What a join is given: its sides, its mode, and the rows that come of them.
+ * The options of joins: sides, mode, and the type of their rows.
  *
  * @module
  */
@@ -9,35 +9,36 @@ import { type FLOW_BRAND, type KeyedBrand, positionOf } from "../graph/graph.ts"
 import type { StateOptions } from "./ttl.ts";
 
 /**
- * When a join gives rows, and which.
+ * When a join emits rows, and which.
  *
- * - `"complete"`: one row once every side has a value, with the newest of each; then the key is forgotten.
- * - `"final"`: one row a key when the input ends, with the newest value of each side; `undefined` where a
- *   side has none.
- * - `"running"`: a row at every value, with the newest of each side so far; `undefined` where a side has
- *   none.
- * - `"product"`: every combination of values once, at the last value that it needs. Each key keeps all its
- *   values.
+ * - `"complete"`: one row once every side has a value, with the newest of each. The key is then
+ *   forgotten.
+ * - `"final"`: one row a key when the input ends, with the newest value of each side, `undefined`
+ *   for a side without one.
+ * - `"running"`: a row at every value, with the newest of each side so far, `undefined` for a side
+ *   without one.
+ * - `"product"`: every combination of values once, when its last value arrives. Each key keeps all
+ *   its values.
  */
 export type JoinMode = "complete" | "final" | "running" | "product";
 
-/** How a join works. */
+/** Options of `join`. */
 export interface JoinOptions<M extends JoinMode = JoinMode> extends StateOptions {
   /**
-   * When there are rows, and which.
+   * When rows are emitted, and which.
    *
    * @default {"complete"}
    */
   readonly mode?: M;
 }
 
-/** How a join within windows works. */
+/** Options of `joinWindow`. */
 export interface JoinWindowOptions<M extends JoinMode = JoinMode> {
   /**
-   * When there are rows, and which; what goes for a key there, goes for a window here. `"final"`
-   * rows come when the window closes, others as soon as they can. After a `"complete"` row the
-   * window begins anew. The newest value of a side is that of the latest time, by the clock; of
-   * equal times, the last that came.
+   * When rows are emitted, and which. Each mode does for a window what it does for a key in `join`.
+   * `"final"` rows come when the window closes, others as soon as they can. After a `"complete"`
+   * row the window starts over. The newest value of a side is the one with the latest time; of
+   * equal times, the last to arrive.
    *
    * @default {"final"}
    */
@@ -49,15 +50,15 @@ export type JoinSideValue<S extends JoinSides> = S extends JoinSide<infer A> ? A
   : S extends readonly JoinSide<infer A>[] ? A
   : never;
 
-/** A keyed stream, as a side of a join: any handle on one. */
+/** A side of a join: any handle on a keyed stream. */
 export interface JoinSide<out V = unknown> {
   /** Marks the handle. */
   readonly [FLOW_BRAND]: KeyedBrand<V>;
 }
 
 /**
- * What a stream is joined with: one other stream, or several. The compiler takes a stream that is no
- * side for a list, so a list asks the same of a brand: then its error says what to do, too.
+ * What a stream is joined with: one other stream, or several. The compiler takes an unkeyed stream
+ * for a list. So the list has the brand too: then the error names the cure.
  */
 export type JoinSides =
   | JoinSide
@@ -66,17 +67,17 @@ export type JoinSides =
     & (readonly [JoinSide, ...JoinSide[]] | readonly JoinSide[])
   );
 
-/** A value in a row of a join: where a side may have none, it may be `undefined`. */
+/** A value in a row of a join: `undefined` is possible if a side may have none. */
 export type JoinValue<V, M extends JoinMode> = M extends "complete" | "product" ? V : V | undefined;
 
-/** The values of a join's sides in a row, in a tuple. */
+/** The values of a join's sides in a row, as a tuple. */
 export type JoinValues<S extends JoinSides, M extends JoinMode> = S extends JoinSide<infer A>
   ? [JoinValue<A, M>]
   : S extends readonly JoinSide[]
     ? { -readonly [I in keyof S]: S[I] extends JoinSide<infer A> ? JoinValue<A, M> : never }
   : never;
 
-/** A row of a join: the value of the stream that it was called on, and one of each side. */
+/** A row of a join: the value of the stream that `join` was called on, then one for each side. */
 export type JoinRow<V, S extends JoinSides, M extends JoinMode> = [
   JoinValue<V, M>,
   ...JoinValues<S, M>,
@@ -84,13 +85,13 @@ export type JoinRow<V, S extends JoinSides, M extends JoinMode> = [
 
 const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
 
-/** What a join is called by. */
+/** The method that a join was called with. */
 export type JoinMethod = "join" | "joinWindow";
 
 /**
- * The streams that a join is given, as a list.
+ * Returns the sides of a join as a list.
  *
- * @throws {TypeError} If there are none, or if one is no stream.
+ * @throws {TypeError} If the list is empty, or a side is not a stream.
  */
 export function joinSides(
   method: JoinMethod,
@@ -115,9 +116,9 @@ export function joinSides(
 }
 
 /**
- * The mode that the options give, or else the `usual` one.
+ * Returns the mode from the options, or else the `usual` one.
  *
- * @throws {TypeError} If they are no options of a join, or have others than those `known`.
+ * @throws {TypeError} If they are not options of a join, or have names other than those `known`.
  */
 export function joinMode(
   step: string,

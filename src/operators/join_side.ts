@@ -1,6 +1,9 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 
-/** `[key, value]` becomes `[key, [side, value]]`, so that the streams of a join can travel as one. */
+/**
+ * Turns `[key, value]` into `[key, [side, value]]`, so that the streams of a join can travel as
+ * one.
+ */
 export function joinSideNode(upstream: StepNode, stepId: string, side: number): ChainNode {
   const name = { hint: `${stepId}-side-${side + 1}`, numbered: false };
   const fn = (value: never): [number, unknown] => [side, value];

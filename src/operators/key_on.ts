@@ -1,7 +1,7 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
-/** Makes `[f(item), item]` of each item; the key must be a string. */
+/** Turns each item into `[f(item), item]`; the key must be a string. */
 export function keyOnNode(
   upstream: StepNode,
   f: (item: never) => string,

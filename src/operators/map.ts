@@ -1,7 +1,7 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
-/** One item in, one item out: `f(item)`. `null` and `undefined` are items like any other. */
+/** Sends on `f(item)` for each item. `null` and `undefined` are items like any other. */
 export function mapNode(
   upstream: StepNode,
   f: (item: never) => unknown,

@@ -2,7 +2,7 @@ import { preview } from "../core/preview.ts";
 import type { AsyncNode, StepNode } from "../graph/nodes.ts";
 import { nameAfterAny, type StepOptions } from "./user_function.ts";
 
-/** How `mapAsync` runs, and what it is called. */
+/** Options of `mapAsync`. */
 export interface MapAsyncOptions extends StepOptions {
   /**
    * How many promises may be pending at once on each worker: a positive integer.
@@ -11,8 +11,8 @@ export interface MapAsyncOptions extends StepOptions {
    */
   readonly concurrency?: number;
   /**
-   * Whether results leave in the order of their items. `false` sends each on as it is ready, so that
-   * one slow item does not hold up the others.
+   * Whether results leave in the order of their items. With `false` each leaves when it is ready,
+   * so one slow item does not hold up the others.
    *
    * @default {true}
    */

@@ -1,7 +1,7 @@
 import type { ChainNode, ChainOp, StepNode } from "../graph/nodes.ts";
 import { nameAfter, type StepOptions } from "./user_function.ts";
 
-/** `[key, value]` becomes `[key, f(value)]`. */
+/** Turns `[key, value]` into `[key, f(value)]`. */
 export function mapValueNode(
   upstream: StepNode,
   f: (value: never) => unknown,

@@ -1,7 +1,10 @@
 import type { MergeNode, StepNode } from "../graph/nodes.ts";
 import { nameOf, type StepOptions } from "./user_function.ts";
 
-/** Several streams as one. Each stream's items keep their order; between streams there is none. */
+/**
+ * Merges several streams into one. Each stream's items keep their order; the streams have no common
+ * order.
+ */
 export function mergeNode(
   upstreams: readonly StepNode[],
   options: StepOptions = {},
@@ -9,7 +12,7 @@ export function mergeNode(
   return { kind: "merge", name: nameOf("merge", options), upstreams };
 }
 
-/** The streams of a join as one. */
+/** Merges the streams of a join. */
 export function sidesNode(upstreams: readonly StepNode[], stepId: string): MergeNode {
   const name = { hint: `${stepId}-sides`, numbered: false };
   return { kind: "merge", name, upstreams, part: "side" };

@@ -1,5 +1,5 @@
 /**
- * Which clock the dates of a user's step are of.
+ * Which clock the dates of a user's step follow.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { HeldLogic, HeldStep, KeyedLogic } from "../graph/keyed_logic.ts";
 import type { StepScope } from "../graph/nodes.ts";
 
 /**
- * Time as the user's `build` is given it. A step that never asks it takes its dates from the machine's
- * clock. After that was set back, the run's time is ahead: unless the dates were moved by as much, each
- * would have passed already, and the step would be notified without end.
+ * Time as the user's `build` accepts it. A step that never reads it uses dates of the machine's
+ * clock. When that clock was set back, the run's time is ahead of it. So the dates are moved by the
+ * difference: otherwise each would have passed already, and the step would be notified without end.
  */
 export class OwnTime implements StepTime {
   /** The time itself. */
@@ -31,20 +31,21 @@ export class OwnTime implements StepTime {
     return this.scope.quiet();
   }
 
-  /** A logic of the user's as one of the engine's, whose dates are those of the run's time. */
+  /** Wraps a user's logic as one of the engine's, with dates in the run's time. */
   hold<V, W, S>(built: StatefulLogic<V, W, S>): StatefulLogic<V, W, S> {
     const isLogic = typeof (built as StatefulLogic<V, W, S> | null)?.onItem === "function";
-    if (!isLogic || built instanceof KeyedLogic) return built; // the engine checks what it gets
+    if (!isLogic || built instanceof KeyedLogic) return built; // the engine checks it
     return new HeldLogic(built, this.#held);
   }
 }
 
-/** Gives the {@linkcode OwnTime} of a step: one for each worker. */
+/** Returns a function that finds the {@linkcode OwnTime} of a step: one for each worker. */
 export function ownTimes(): (time: StepTime) => OwnTime {
   const times = new WeakMap<StepTime, OwnTime>();
   return (time) => {
     let own = times.get(time);
-    if (own === undefined) times.set(time, own = new OwnTime(time as StepScope)); // as the engine gives it
+    // the engine passes a StepScope
+    if (own === undefined) times.set(time, own = new OwnTime(time as StepScope));
     return own;
   };
 }

@@ -6,8 +6,8 @@ import { requireFunction } from "./user_function.ts";
 
 /**
  * Combines the values of a key until `isComplete(acc)`, then emits the accumulator and forgets the
- * key. The first value, or a copy of it, is the first accumulator; `isComplete` is asked after
- * every value, the first one too. What is incomplete at the input's end is kept, not emitted.
+ * key. The first value, or a copy of it, is the first accumulator. `isComplete` runs after every
+ * value, the first one too. At the input's end, incomplete accumulators are kept and not emitted.
  */
 export function reduceLogic<V>(
   reducer: (acc: V, value: V) => V,

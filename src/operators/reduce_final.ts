@@ -9,13 +9,14 @@ interface Combine<V> {
   readonly begin: (value: V) => V;
   /** The next one. */
   readonly add: (acc: V, value: V) => V;
-  /** Checks a next one that is another object, and keeps it apart from the value that it is for. */
+  /** Checks a new accumulator object, and copies what it shares with the value. */
   readonly keep: (acc: V, value: V, before: V) => V;
 }
 
 /**
- * Combines the values of a key, and emits the result at the end. The first value, or a copy of it,
- * is the first accumulator: the reducer may change that, and the value is not the step's alone.
+ * Combines the values of a key and emits the result at the end. The first value, or a copy of it,
+ * is the first accumulator. The copy is needed because the reducer may change it, and others hold
+ * the value.
  */
 export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogic<V, V, [V]> {
   requireFunction("reduceFinal's reducer", reducer);
@@ -28,7 +29,7 @@ export function reduceFinalLogic<V>(reducer: (acc: V, value: V) => V): BuildLogi
   return (resume) => new ReduceFinal(combine, resume);
 }
 
-/** Chooses one of the values of a key, and emits it at the end. */
+/** Chooses one of the values of a key and emits it at the end. */
 export function chooseFinalLogic<V>(choose: (best: V, value: V) => V): BuildLogic<V, V, [V]> {
   const combine: Combine<V> = { begin: (value) => value, add: choose, keep: (acc) => acc };
   return (resume) => new ReduceFinal(combine, resume);
@@ -56,7 +57,7 @@ class ReduceFinal<V> extends KeyedLogic<V, V, [V]> {
   }
 
   override onEnd(emit: Emit<V>): void {
-    this.#done = true; // the next run begins anew
+    this.#done = true; // the next run starts over
     emit(this.#acc![0]);
   }
 

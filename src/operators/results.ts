@@ -1,5 +1,5 @@
 /**
- * Checks on what users' functions give back to stateful steps.
+ * Checks on the results of users' functions in stateful steps.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export function requireSync(what: string, got: unknown): void {
   }
 }
 
-/** Throws a `TypeError` that shows what `what` gave and what it must give. */
+/** Throws a `TypeError` that shows what `what` returned and what it must return. */
 export function badResult(what: string, must: string, got: unknown): never {
   requireSync(what, got);
   throw new TypeError(`${what} must return ${must}; got ${preview(got)}`);

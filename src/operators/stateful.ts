@@ -7,7 +7,7 @@ export type StatefulKind = Partial<
   Pick<StatefulNode, "single" | "quiet" | "combiner" | "stateKind">
 >;
 
-/** State for each key, built by `build`: the one primitive that all stateful steps share. */
+/** Keeps state for each key, made by `build`: the primitive of all stateful steps. */
 export function statefulNode<V, W, S>(
   upstream: StepNode,
   stepId: string,
@@ -20,7 +20,7 @@ export function statefulNode<V, W, S>(
 
 /** Begins a step whose keys share nothing. */
 export function beginWith<V, W, S>(build: BuildLogic<V, W, S>): BeginStep {
-  // Nodes hold logic of all types side by side; the builder's signature has checked this one.
+  // Nodes hold logic of all types; the builder's signature has checked this one.
   const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
   return (time) => (state, key, resumed) => anyBuild(state, key, time, resumed);
 }

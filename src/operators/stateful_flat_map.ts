@@ -5,7 +5,9 @@ import { badResult } from "./results.ts";
 import { startState } from "./stateful_map.ts";
 import { requireFunction } from "./user_function.ts";
 
-/** Like `statefulMap`, with any number of outputs a value: the mapper gives `[state, outs]`. */
+/**
+ * Like `statefulMap`, with any number of outputs for a value: the mapper returns `[state, outs]`.
+ */
 export function statefulFlatMapLogic<V, W, S>(
   build: (key: string) => S,
   mapper: (state: S, value: V) => [state: S | null, outs: Iterable<W>],
@@ -41,7 +43,7 @@ class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
     }
     const [state, outs] = result;
     if (typeof outs !== "object" || outs === null || !(Symbol.iterator in outs)) {
-      badResult("statefulFlatMap's mapper", "its outs as an iterable that is no string", outs);
+      badResult("statefulFlatMap's mapper", "its outs as an iterable other than a string", outs);
     }
     const before = this.#state;
     const isOther = typeof state === "object" && state !== before;
@@ -50,7 +52,7 @@ class StatefulFlatMap<V, W, S> extends KeyedLogic<V, W, S> {
       const kept = this.#state;
       for (const out of outs) emit(own.give(out, kept));
     } else {
-      // An iterator may go on changing what it yielded, whatever becomes of the state.
+      // A generator may still change what it yielded, whatever happens to the state.
       for (const out of outs) emit(own.copy(out));
     }
   }

@@ -5,9 +5,9 @@ import { badResult, requireSync } from "./results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**
- * One output for each value: `mapper(state, value)` gives `[state, out]`. A `null` state forgets
- * the key, whose next value builds anew. The mapper may change its state in place, return it, and
- * give it out: an output that has an object of the state in it is copied.
+ * Emits one output for each value: `mapper(state, value)` returns `[state, out]`. A `null` state
+ * forgets the key: `build` is called again for its next value. The mapper may change its state in
+ * place and return it as output too. An output that shares an object with the state is copied.
  */
 export function statefulMapLogic<V, W, S>(
   build: (key: string) => S,
@@ -21,7 +21,7 @@ export function statefulMapLogic<V, W, S>(
 }
 
 /**
- * The state of a key that has none yet: its own, even if `build` returns the same object for all.
+ * Returns the state of a new key. Each key has its own, even if `build` returns one object for all.
  */
 export function startState<S>(build: (key: string) => S, key: string, own: OwnState): S {
   const state = build(key);

@@ -6,14 +6,17 @@
 import { type Duration, toMilliseconds } from "../core/duration.ts";
 import { nearestDate } from "../windows/instants.ts";
 
-/** A length of time that is not zero, in milliseconds; `what` is for, such as `ttl of join "paid"`. */
+/**
+ * Returns a length of time in milliseconds, which must not be zero. `what` names it, such as
+ * `ttl of join "paid"`.
+ */
 export function positiveMilliseconds(duration: Duration, what: string): number {
   const ms = toMilliseconds(duration, what);
   if (ms === 0) throw new RangeError(`${what} must be more than zero; got 0 ms`);
   return ms;
 }
 
-/** A `Date` that is not before `ms`, so that whoever is notified then is not too early. */
+/** Returns a `Date` that is not before `ms`, so that no notification comes too early. */
 export function dateAt(ms: number): Date {
   return nearestDate(Math.ceil(ms));
 }

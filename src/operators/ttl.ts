@@ -8,12 +8,12 @@ import { requireSync } from "./results.ts";
 import { dateAt, positiveMilliseconds } from "./step_options.ts";
 import { requireFunction } from "./user_function.ts";
 
-/** How long a stateful step keeps what it knows. */
+/** How long a stateful step keeps its keys. */
 export interface StateOptions {
   /**
-   * A key that no value came for in this time is forgotten, and nothing is emitted for it: its next value
-   * builds anew. It is the time of the run's clock, and goes on between two runs. Without one, keys stay
-   * until their step is done with them.
+   * Forgets a key after this time without a value, and emits nothing for it. Its next value starts
+   * over. The time is that of the run's clock, and also passes between two runs. Without a ttl,
+   * keys stay until their step is done with them.
    *
    * @default {for ever}
    */
@@ -23,10 +23,10 @@ export interface StateOptions {
 const TOUCHED = "millrace:touched";
 
 /**
- * What a snapshot holds of a key with a ttl: the step's own state, and when the last value came, in
- * milliseconds since the Unix epoch. The name of the property tells it from the state of a step without
- * ttl, so that a flow may be given one, or lose it, between two runs. It would mistake only a state of the user's
- * that has these two properties and no other, a number in the first.
+ * A key with a ttl in a snapshot: the step's own state, and when the last value came, in
+ * milliseconds since the Unix epoch. The marker property distinguishes it from a plain state, so a
+ * flow may add or remove the ttl between runs. A user's state with exactly these two properties
+ * would be misread.
  */
 interface Touched<S> {
   readonly [TOUCHED]: number;
@@ -34,10 +34,10 @@ interface Touched<S> {
 }
 
 /**
- * `build`, with keys that are forgotten when no value came for the ttl; where there is none, with keys
- * that can go on from a snapshot with one.
+ * Wraps `build` so that keys expire after the ttl. Without a ttl, the logic can still resume from a
+ * snapshot that has one.
  *
- * @param step The step, as errors name it.
+ * @param step The step's name in errors.
  */
 export function withTtl<V, W, S>(
   step: string,
@@ -64,12 +64,12 @@ function isTouched(resume: unknown): resume is Touched<unknown> {
     Object.keys(resume).length === 2;
 }
 
-/** The step's own state in a snapshot that was taken with or without a ttl. */
+/** Returns the step's own state from a snapshot with or without a ttl. */
 function stateOf<S>(resume: unknown): S | undefined {
   return (isTouched(resume) ? resume.state : resume) as S | undefined;
 }
 
-/** Holds the logic of a key, and lets go of it when it is due. */
+/** Holds the logic of a key, and drops it when the ttl has passed. */
 class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
   readonly #build: BuildLogic<V, W, S>;
   readonly #ttl: number;
@@ -95,8 +95,9 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     this.#time = time.scope;
     this.key = key;
     this.#logic = this.#begin(stateOf<S>(resume), resumed);
-    // A snapshot without ttl does not say when the last value came. The time begins now, and has to be
-    // noted: the snapshot would say nothing after the next restart either, and the key stay for ever.
+    // A snapshot without ttl does not hold when the last value came. So the time begins now, and
+    // the next snapshot must record it. Otherwise each restart would begin it again, and the key
+    // would stay for ever.
     this.#stored = !resumed || isTouched(resume);
     // The clock may have been set back between two runs.
     this.#touched = Math.min(isTouched(resume) ? resume[TOUCHED] : Infinity, this.#time.now());
@@ -185,8 +186,8 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
   }
 
   /**
-   * Gives the logic the notifications that were due before the key was, in case both come late, as after
-   * a restart. Only as long as they move on in time: one that is always due would never end.
+   * Delivers the notifications that were due before the key was, in case both come late, as after a
+   * restart. Stops when they do not move on in time: a logic that is always due would never end.
    */
   #settle(emit: Emit<W>): void {
     let last = -Infinity;

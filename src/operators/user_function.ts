@@ -1,5 +1,5 @@
 /**
- * What a step says about the function it was given, before anything runs.
+ * Checks on the functions and options of steps, before anything runs.
  *
  * @module
  */
@@ -7,20 +7,20 @@ import { requireOptions } from "../core/options.ts";
 import type { StepId } from "../core/ids.ts";
 import type { StepName } from "../graph/nodes.ts";
 
-/** What any stateless step takes as its last argument. */
+/** The last argument of every stateless step. */
 export interface StepOptions {
   /**
-   * Names the step in errors, counts and the log: unique within the flow. Without one, the step has
-   * the name of its function, or else `map-1`, `map-2` and so on.
+   * The step's name in errors, counts and the log: unique within the flow. By default it is the
+   * name of the function, or else `map-1`, `map-2` and so on.
    */
   readonly id?: StepId;
 }
 
 /**
- * A step's name: its id, or `parse` for `map(parse)`, else `map-1`, `map-2` … .
+ * Returns a step's name: its id, or `parse` for `map(parse)`, else `map-1`, `map-2` and so on.
  *
- * @throws {TypeError} If `fn` is no function, or an `async` one, where `step` is synchronous; or if
- * there is no such option.
+ * @throws {TypeError} If `fn` is not a function, if it is `async` and `step` is synchronous, or if
+ * an option is unknown.
  */
 export function nameAfter(step: string, fn: unknown, options: StepOptions): StepName {
   requireFunction(step, fn);
@@ -32,7 +32,7 @@ export function nameAfter(step: string, fn: unknown, options: StepOptions): Step
   return nameAfterAny(step, fn, options);
 }
 
-/** The same for a step that awaits, where an `async` function is welcome. */
+/** Does the same for a step that awaits, which accepts an `async` function. */
 export function nameAfterAny(
   step: string,
   fn: unknown,
@@ -45,7 +45,7 @@ export function nameAfterAny(
   return fn.name === "" ? { hint: step, numbered: true } : { hint: fn.name, numbered: false };
 }
 
-/** The name of a step without a function. */
+/** Returns the name of a step without a function. */
 export function nameOf(step: string, options: StepOptions): StepName {
   return givenName(step, options, ["id"]) ?? { hint: step, numbered: true };
 }
@@ -55,7 +55,7 @@ function givenName(step: string, options: StepOptions, known: readonly string[])
   return options.id === undefined ? null : { given: options.id };
 }
 
-/** Throws a `TypeError` unless `fn` is a function; `what` says which, such as `reduce's reducer`. */
+/** Throws a `TypeError` unless `fn` is a function. `what` names it, such as `reduce's reducer`. */
 export function requireFunction(
   what: string,
   fn: unknown,

@@ -1,5 +1,5 @@
 /**
- * Where a window step gets the time of its items from.
+ * Clocks: how a window step knows the time of its items.
  *
  * @module
  */
@@ -9,36 +9,39 @@ import { preview } from "../core/preview.ts";
 import { type InstantLike, toEpochMilliseconds } from "./instants.ts";
 
 /**
- * The time of items, and the watermark: how far time has come for a key, behind which an item is late.
- * Both are kept for each key by itself.
+ * Knows the time of items, and the watermark: how far time has advanced for a key. Items older than
+ * the watermark may be late. Each key has its own.
  *
- * @typeParam V The values whose time it knows.
+ * @typeParam V The values whose time the clock knows.
  */
 export interface WindowClock<in V> {
   /**
-   * `system`: an item's time, and the watermark, is when the item gets to the step. `event`: an item's
-   * time is `timeOf`; the watermark is the largest so far, less `waitMs`, and goes on with the system's
-   * time while no input has anything to read. It never goes back.
+   * `system`: an item's time is when it arrives at the step, and so is the watermark. `event`: an
+   * item's time is `timeOf(value)`, and the watermark is the largest time so far, less `waitMs`.
+   * While no input has anything to read, the watermark follows the system's time. It never goes
+   * back.
    */
   readonly kind: "system" | "event";
   /**
-   * The time of a value, in milliseconds since the Unix epoch; not asked of a `system` clock. A property,
-   * and no method: of methods the compiler would take one that does not know all values.
+   * Returns the time of a value, in milliseconds since the Unix epoch; a `system` clock is not
+   * asked. A property, not a method: methods are checked bivariantly, so TypeScript would accept a
+   * clock that cannot read every side's values.
    */
   readonly timeOf: (value: V) => number;
   /** How long to wait for items that are out of order, in milliseconds. */
   readonly waitMs: number;
   /**
-   * For how long the watermark of a key without open windows is kept, in milliseconds of the system's
+   * How long to keep the watermark of a key without open windows, in milliseconds of the system's
    * time.
    */
   readonly retentionMs: number;
 }
 
 /**
- * The time at which items get to the step: no item is ever late. The time never goes back. Where the
- * machine's clock is set back, it goes on from where it was, a little slower, until that has caught up. Windows that are open when the run is
- * stopped close at the start of the next one, if they are due by then.
+ * System time: an item's time is when it arrives at the step, so no item is ever late. The time
+ * never goes back: if the machine's clock is set back, it continues a little slower until that
+ * clock has caught up. A stop leaves windows open. The next run closes those that are due at its
+ * start.
  *
  * @example Clicks a second
  * ```ts
@@ -72,33 +75,35 @@ export class SystemClockConfig implements WindowClock<unknown> {
     Object.freeze(this);
   }
 
-  /** Not asked. */
+  /** Throws: a system clock does not know the time of values. */
   timeOf(): number {
     throw new TypeError("a system clock does not know the time of a value");
   }
 }
 
-/** What an {@linkcode EventClockConfig} is made of. */
+/** Options of {@linkcode EventClockConfig}. */
 export interface EventClockOptions<in V> {
-  /** The time of a value, without its key. A number is milliseconds since the Unix epoch. */
+  /**
+   * Returns the time of a value, without its key. A number is milliseconds since the Unix epoch.
+   */
   readonly getTime: (value: V) => InstantLike;
   /**
-   * How long to wait for items that are out of order. The longer, the fewer are late, and the later
-   * windows close.
+   * How long to wait for items that are out of order. A longer wait makes fewer items late, and
+   * closes windows later.
    */
   readonly wait: Duration;
   /**
-   * For how long a key that has no open window is remembered, so that its late items are known to be
-   * late; of the system's time, one day by default. After that, items of keys that are not known are late
-   * if they are older than what was forgotten.
+   * How long to remember a key without open windows, in the system's time, so that its late items
+   * are recognised. After that, items of unknown keys are late if they are older than the
+   * watermarks that were forgotten. One day by default.
    */
   readonly retention?: Duration;
 }
 
 /**
- * The time that values themselves say. The watermark of a key is the largest time of its values so far,
- * less `wait`; it goes on with the system's time while no input has anything to read, so that windows of
- * quiet keys close too.
+ * Event time: values carry their time. The watermark of a key is the largest time of its values so
+ * far, less `wait`. While no input has anything to read, it follows the system's time, so that
+ * windows of quiet keys close too.
  *
  * @example The largest value of each minute
  * ```ts
@@ -140,8 +145,8 @@ export class EventClockConfig<V> implements WindowClock<V> {
   /**
    * Makes the clock.
    *
-   * @throws {TypeError} If `getTime` is no function, or there is an option of another name.
-   * @throws {RangeError} If a duration is negative or none.
+   * @throws {TypeError} If `getTime` is not a function, or an option is unknown.
+   * @throws {RangeError} If a duration is negative or not finite, or `wait` is missing.
    */
   constructor(options: EventClockOptions<V>) {
     requireOptions("EventClockConfig", options, ["getTime", "wait", "retention"]);
@@ -156,11 +161,11 @@ export class EventClockConfig<V> implements WindowClock<V> {
   }
 
   /**
-   * The time of a value, in milliseconds since the Unix epoch.
+   * Returns the time of a value, in milliseconds since the Unix epoch.
    *
-   * @throws {TypeError} If `getTime` gives no time.
+   * @throws {TypeError} If `getTime` does not return a time.
    */
   timeOf(value: V): number {
-    return toEpochMilliseconds(this.#getTime(value), "getTime must give");
+    return toEpochMilliseconds(this.#getTime(value), "getTime must return");
   }
 }

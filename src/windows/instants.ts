@@ -1,5 +1,5 @@
 /**
- * Points in time as users give them.
+ * Points in time, in the forms that users may give.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { preview } from "../core/preview.ts";
 /** A point in time: a date, milliseconds since the Unix epoch, or an instant. */
 export type InstantLike = Date | number | Temporal.Instant;
 
-/** What `Date` can say: 100 million days on either side of the Unix epoch, in milliseconds. */
+/** The limits of `Date`: 100 million days on either side of the Unix epoch, in milliseconds. */
 export const FARTHEST_MS = 8.64e15;
 
 /**
- * The date at `ms` since the Unix epoch, or the first or last one where that is farther than dates
- * go.
+ * Returns the date at `ms` since the Unix epoch, or the nearest one that a `Date` can hold.
  */
 export function nearestDate(ms: number): Date {
   return new Date(Math.max(-FARTHEST_MS, Math.min(ms, FARTHEST_MS)));
 }
 
 /**
- * Milliseconds since the Unix epoch. What an instant has beyond a millisecond is cut off.
+ * Converts to milliseconds since the Unix epoch. Fractions of a millisecond of an instant are cut
+ * off.
  *
- * @param got What the user gave.
- * @param what What gave it, for the error, such as `getTime must give`.
- * @throws {TypeError} If it is no point in time that a date can hold.
+ * @param got The user's value.
+ * @param what The beginning of the error, such as `getTime must return`.
+ * @throws {TypeError} If it is not a point in time that a `Date` can hold.
  */
 export function toEpochMilliseconds(got: unknown, what: string): number {
   const ms = typeof got === "number"

@@ -7,26 +7,28 @@ import { createCopier, isObject } from "../core/value_copy.ts";
 import type { WindowFold } from "./window_fold.ts";
 import type { Windower, WindowSpan } from "./windowers.ts";
 
-/** A window with what has come of its values so far. */
+/** A window with the accumulator of its values so far. */
 export interface OpenWindow<A> {
-  /** Not to be changed: results that have gone out may hold it. */
+  /** Never changed: emitted results may hold it. */
   span: WindowSpan;
   acc: A;
 }
 
-/** Puts a value into the open windows that it belongs to. `windows` is sorted by end, then by beginning. */
+/**
+ * Puts a value into the open windows that cover it. `windows` is sorted by end, then by beginning.
+ */
 export type Assign<V, A> = (
   windows: OpenWindow<A>[],
   value: V,
   time: number,
   watermark: number,
-  /** Told each window that has the value now. */
+  /** Called with each window that holds the value now. */
   onAdded: ((window: OpenWindow<A>) => void) | null,
 ) => boolean;
 
 /**
- * How values get into windows: the function says whether a value was late for all of its windows, that
- * is, whether they have closed.
+ * Returns a function that puts values into windows. It returns `true` for a value that is late, as
+ * all its windows have closed.
  */
 export function assignBy<V, A>(
   windower: Windower,
@@ -42,7 +44,7 @@ export function assignBy<V, A>(
   }
 }
 
-/** Windows that never overlap: most often the value belongs to the one that is open already. */
+/** Windows that never overlap: the value usually belongs to the one that is open. */
 function assignToOne<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
@@ -73,14 +75,14 @@ function assignToAll<V, A>(
   const copyOf = createCopier();
   return (windows, value, time, watermark, onAdded) => {
     const isCopied = fold.mayShare !== undefined && isObject(value);
-    let copy: V & object | undefined; // that no window has a part of
+    let copy: V & object | undefined; // a copy that no window holds
     let isLate = true;
     let at = -1;
     for (const span of spansAt(windower, time)) {
       const { openAt, closeAt } = span;
       if (closeAt <= watermark) continue;
       isLate = false;
-      // Of spans that end together, any may come first.
+      // Spans that end together may come in any order.
       if (at === -1 || !isBefore(windows[at - 1].span, span)) at = placeOf(windows, span);
       while (at < windows.length && isBefore(windows[at].span, span)) at++;
       let window = at < windows.length ? windows[at] : undefined;
@@ -89,7 +91,7 @@ function assignToAll<V, A>(
       if (isCopied && (isOpen || fold.begin !== undefined)) {
         const before = isOpen ? window!.acc : fold.begin!();
         if (isScalar(before)) {
-          // Numbers and the like, most often: then the value needs no copy.
+          // The usual case, numbers and the like: the value needs no copy.
           acc = fold.add(before, value, time);
           if (isObject(acc)) acc = copyOf(acc);
         } else {
@@ -128,7 +130,7 @@ function assignToMerged<V, A>(
       closeAt = Math.max(closeAt, window.span.closeAt);
       acc = at === from ? window.acc : fold.merge(acc!, window.acc);
     }
-    if (to === from + 1) { // most often
+    if (to === from + 1) { // the usual case
       const window = windows[from];
       window.span = { openAt, closeAt };
       window.acc = fold.add(window.acc, value, time);
@@ -143,12 +145,12 @@ function assignToMerged<V, A>(
   };
 }
 
-/** Whether it is a number, text or the like: then nothing can be in it. */
+/** Returns whether it is a number, a text or the like, which holds nothing else. */
 function isScalar(acc: unknown): boolean {
   return typeof acc !== "object" && acc !== undefined;
 }
 
-/** Windows that a windower gave, once they are sure to be ones. */
+/** Checks the result of a user's windower. */
 function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
   const spans = windower.windowsAt(time);
   let before: WindowSpan | null = null;
@@ -162,14 +164,14 @@ function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
   }
   const must = windower.overlap === "may" ? "windows" : "the one window";
   throw new TypeError(
-    `windowsAt(${time}) of a windower whose windows overlap "${windower.overlap}" must give ${must} ` +
+    `windowsAt(${time}) of a windower whose windows overlap "${windower.overlap}" must return ${must} ` +
       `with openAt <= time < closeAt, in the order of their ends and each once; got ${
         Deno.inspect(spans)
       }`,
   );
 }
 
-/** The index of the first window that is not before one of that beginning and end. */
+/** Returns the index of the first window that is not before one of this beginning and end. */
 function placeOf(windows: readonly OpenWindow<unknown>[], span: WindowSpan): number {
   let low = 0;
   let high = windows.length;
@@ -181,7 +183,7 @@ function placeOf(windows: readonly OpenWindow<unknown>[], span: WindowSpan): num
   return low;
 }
 
-/** The index of the first window that ends after `time`. */
+/** Returns the index of the first window that ends after `time`. */
 function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): number {
   let low = 0;
   let high = windows.length;

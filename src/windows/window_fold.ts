@@ -1,5 +1,5 @@
 /**
- * What a window makes of its values.
+ * How a window combines its values.
  *
  * @module
  */
@@ -12,29 +12,32 @@
  * @typeParam R The result.
  */
 export interface WindowFold<V, A, R> {
-  /** What the accumulator has beside values, where a store's contents are shown: their times. */
+  /** What the accumulator holds besides values, for tools that show a store: their times. */
   readonly stateKind?: "collected" | "joined";
-  /** The accumulator of a window's first value; `time` is in milliseconds since the Unix epoch. */
+  /**
+   * Returns the accumulator of a window's first value; `time` is in milliseconds since the Unix
+   * epoch.
+   */
   first(value: V, time: number): A;
-  /** Takes one more value. */
+  /** Adds one more value. */
   add(acc: A, value: V, time: number): A;
-  /** The accumulator of two windows that become one, the earlier one first. */
+  /** Merges the accumulators of two windows, the earlier one first. */
   merge(earlier: A, later: A): A;
   /**
-   * The accumulator of a window without values, where there is one: `first` is this and `add`.
-   * Without it, the first accumulator must share nothing with the value where `mayShare` is there.
+   * Returns the accumulator of an empty window; then `first` equals this and `add`. Without it, and
+   * with `mayShare`, the first accumulator must share nothing with the value.
    */
   begin?(): A;
   /**
-   * Whether an accumulator, returned for a value and the accumulator `before`, may share an object
-   * with the value, where a user's function may change it. Where this is there, each of the windows
-   * that overlap gets a copy of its own. Without it, values are only read.
+   * Returns whether an accumulator, made from a value and the accumulator `before`, may share an
+   * object with the value. Needed where a user's function may change that object: overlapping
+   * windows then get copies of their own. Without it, values are only read.
    */
   mayShare?(acc: A, before: A, value: V & object): boolean;
-  /** What comes of the window when it closes. Without it, nothing does. */
+  /** Returns the result when the window closes. Without it, the window emits nothing then. */
   result?(acc: A): R;
-  /** Throws where an accumulator in a snapshot cannot be gone on with. Without it, all can. */
+  /** Throws if an accumulator from a snapshot cannot be resumed. Without it, all can. */
   check?(acc: A): void;
-  /** Asked after each value, where it is there: results that need not wait until the window closes. */
+  /** Returns early results; called after each value, if present. */
   early?(acc: A): readonly R[];
 }

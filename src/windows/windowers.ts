@@ -1,5 +1,5 @@
 /**
- * Which windows an item belongs to.
+ * Windowers: which windows an item belongs to.
  *
  * @module
  */
@@ -7,7 +7,10 @@ import { type Duration, toMilliseconds } from "../core/duration.ts";
 import { requireOptions } from "../core/options.ts";
 import { type InstantLike, toEpochMilliseconds } from "./instants.ts";
 
-/** A stretch of time, from `openAt` up to and without `closeAt`, in milliseconds since the Unix epoch. */
+/**
+ * A span of time from `openAt` up to, but not including, `closeAt`, in milliseconds since the Unix
+ * epoch.
+ */
 export interface WindowSpan {
   /** Where it begins. */
   readonly openAt: number;
@@ -16,9 +19,9 @@ export interface WindowSpan {
 }
 
 /**
- * Cuts time into windows. It has no state: what is open is the engine's business.
+ * Cuts time into windows. A windower has no state: the engine keeps the open windows.
  *
- * @example Days as they are in Berlin, of 23 to 25 hours
+ * @example Days in Berlin, of 23 to 25 hours
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import type { Windower } from "@millrace/millrace";
@@ -38,27 +41,27 @@ export interface WindowSpan {
  */
 export interface Windower {
   /**
-   * Whether two windows of a key may cover the same time: `never` (an item is in one window), `may` (it
-   * is in all that cover it), or `merge` (windows that do become one, as sessions).
+   * Whether two windows of a key may cover the same time. `never`: an item is in one window. `may`:
+   * it is in all windows that cover it. `merge`: windows that overlap become one, as sessions do.
    */
   readonly overlap: "never" | "may" | "merge";
   /**
-   * The windows that cover `time`, in milliseconds since the Unix epoch: by where they end, the earliest
-   * first. For the same time always the same.
+   * Returns the windows that cover `time`, in milliseconds since the Unix epoch, sorted by their
+   * end. It must return the same windows for the same time.
    */
   windowsAt(time: number): readonly WindowSpan[];
 }
 
-/** What a {@linkcode TumblingWindowConfig} is made of. */
+/** Options of {@linkcode TumblingWindowConfig}. */
 export interface TumblingWindowOptions {
-  /** How long a window is: whole milliseconds, at least one. */
+  /** The length of a window: whole milliseconds, at least one. */
   readonly length: Duration;
-  /** Where one of the windows begins; the Unix epoch by default, so that all machines cut alike. */
+  /** Where some window begins. The default is the Unix epoch, so all machines cut alike. */
   readonly alignTo?: InstantLike;
 }
 
 /**
- * Windows of one length, one behind the other.
+ * Windows of one length that follow each other without gaps.
  *
  * @example
  * ```ts
@@ -80,7 +83,7 @@ export class TumblingWindowConfig implements Windower {
    *
    * @throws {RangeError} If the length is not a whole number of milliseconds above zero, or is
    * longer than 4,000,000 days.
-   * @throws {TypeError} If `alignTo` is no point in time.
+   * @throws {TypeError} If `alignTo` is not a point in time.
    */
   constructor(options: TumblingWindowOptions) {
     requireOptions("TumblingWindowConfig", options, ["length", "alignTo"]);
@@ -93,25 +96,25 @@ export class TumblingWindowConfig implements Windower {
     Object.freeze(this);
   }
 
-  /** The window that covers `time`, in milliseconds since the Unix epoch. */
+  /** Returns the window that covers `time`, in milliseconds since the Unix epoch. */
   windowsAt(time: number): WindowSpan[] {
     const openAt = startAt(time, this.#length, this.#first);
     return [{ openAt, closeAt: openAt + this.#length }];
   }
 }
 
-/** What a {@linkcode SlidingWindowConfig} is made of. */
+/** Options of {@linkcode SlidingWindowConfig}. */
 export interface SlidingWindowOptions {
-  /** How long a window is: whole milliseconds, at least one. */
+  /** The length of a window: whole milliseconds, at least one. */
   readonly length: Duration;
-  /** From the beginning of one window to that of the next; no longer than `length`. */
+  /** From the beginning of one window to that of the next: whole milliseconds, at most `length`. */
   readonly offset: Duration;
-  /** Where one of the windows begins; the Unix epoch by default, so that all machines cut alike. */
+  /** Where some window begins. The default is the Unix epoch, so all machines cut alike. */
   readonly alignTo?: InstantLike;
 }
 
 /**
- * Windows of one length that begin `offset` apart, so that each item is in about `length / offset` of them.
+ * Windows of one length that begin `offset` apart. Each item is in about `length / offset` of them.
  *
  * @example
  * ```ts
@@ -131,11 +134,10 @@ export class SlidingWindowConfig implements Windower {
   /**
    * Makes the windower.
    *
-   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or is
-   * longer than 4,000,000 days; if the offset is longer than the length, as some times would be in
-   * no window; or if the length is more than 100,000 times the offset, as each item is in that many
-   * windows.
-   * @throws {TypeError} If `alignTo` is no point in time.
+   * @throws {RangeError} If a duration is not a whole number of milliseconds above zero, or exceeds
+   * 4,000,000 days. Also if the offset exceeds the length, as some times would be in no window.
+   * Also if the length exceeds 100,000 offsets, as each item is in that many windows.
+   * @throws {TypeError} If `alignTo` is not a point in time.
    */
   constructor(options: SlidingWindowOptions) {
     requireOptions("SlidingWindowConfig", options, ["length", "offset", "alignTo"]);
@@ -161,7 +163,7 @@ export class SlidingWindowConfig implements Windower {
     Object.freeze(this);
   }
 
-  /** The windows that cover `time`, in milliseconds since the Unix epoch. */
+  /** Returns the windows that cover `time`, in milliseconds since the Unix epoch. */
   windowsAt(time: number): WindowSpan[] {
     const last = startAt(time, this.#offset, this.#first);
     const count = Math.ceil((this.#length - (Math.floor(time) - last)) / this.#offset);
@@ -174,21 +176,21 @@ export class SlidingWindowConfig implements Windower {
   }
 }
 
-/** Windows that an item may be in. */
+/** The most windows that an item may be in. */
 const MOST_WINDOWS = 100_000;
 
-/** 4,000,000 days: with no more, all that is reckoned with times of dates stays exact. */
+/** 4,000,000 days: up to this length, sums with times of dates are exact. */
 const LONGEST_MS = 4e6 * 86_400_000;
 
-/** What a {@linkcode SessionWindowConfig} is made of. */
+/** Options of {@linkcode SessionWindowConfig}. */
 export interface SessionWindowOptions {
-  /** How long no item must come for a session to be over: whole milliseconds, at least one. */
+  /** A session ends after this time without an item: whole milliseconds, at least one. */
   readonly gap: Duration;
 }
 
 /**
- * Windows from an item up to `gap` after the last one that followed it in time. Two sessions become one
- * when an item joins them.
+ * Windows that begin at an item and end `gap` after their last item. Two sessions merge when an
+ * item joins them.
  *
  * @example
  * ```ts
@@ -216,15 +218,15 @@ export class SessionWindowConfig implements Windower {
     Object.freeze(this);
   }
 
-  /** The session of an item by itself at `time`, in milliseconds since the Unix epoch. */
+  /** Returns the session of a single item at `time`, in milliseconds since the Unix epoch. */
   windowsAt(time: number): WindowSpan[] {
     return [{ openAt: time, closeAt: time + this.#gap }];
   }
 }
 
 /**
- * The first of the windows that begin `every` milliseconds apart, one of them at `alignTo`, from
- * 1970 on.
+ * Returns the first, from 1970 on, of the windows that begin `every` milliseconds apart and at
+ * `alignTo`.
  */
 function firstStart(every: number, alignTo: number): number {
   const rest = Math.floor(alignTo) % every;
@@ -232,8 +234,8 @@ function firstStart(every: number, alignTo: number): number {
 }
 
 /**
- * Where the last of the windows begins that begin no later than `time`. In whole milliseconds, as
- * windows begin and end at such: with fractions, numbers are rounded.
+ * Returns the beginning of the last window that begins at or before `time`. It works in whole
+ * milliseconds, as windows do: fractions would be rounded.
  */
 function startAt(time: number, every: number, first: number): number {
   return first + Math.floor((Math.floor(time) - first) / every) * every;

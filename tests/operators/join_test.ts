@@ -290,8 +290,8 @@ Deno.test("join refuses a snapshot of another number of streams", async () => {
   assertEquals([error.stepId, error.item], ["join", `{ key: "a" }`]);
   assertEquals(
     (error.cause as Error).message,
-    `the snapshot is of a join of 2 streams, and there are 3 now: whose values are whose cannot be ` +
-      `told, so give the step another id to start anew`,
+    `the snapshot is of a join of 2 streams, and there are 3 now: values cannot be matched with ` +
+      `streams, so give the step another id to start over`,
   );
 });
 

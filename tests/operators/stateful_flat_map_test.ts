@@ -45,11 +45,11 @@ Deno.test("statefulFlatMap refuses a mapper that gives no pair, or outs that can
   assertEquals(await errorFor([1]), `${mapper} a pair [state, outs]; got [ 1 ]`);
   assertEquals(
     await errorFor([1, "text"]),
-    `${mapper} its outs as an iterable that is no string; got "text"`,
+    `${mapper} its outs as an iterable other than a string; got "text"`,
   );
   assertEquals(
     await errorFor([1, undefined]),
-    `${mapper} its outs as an iterable that is no string; got undefined`,
+    `${mapper} its outs as an iterable other than a string; got undefined`,
   );
   const why = "but stateful steps are synchronous: await in a mapAsync before this step";
   for (const given of [Promise.resolve([1, []]), [1, Promise.resolve([])]]) {

@@ -39,7 +39,7 @@ Deno.test("EventClockConfig shows what getTime gave where that is no time", () =
   assertThrows(
     () => clock.timeOf({ at: "yesterday" }),
     TypeError,
-    "getTime must give a valid Date",
+    "getTime must return a valid Date",
   );
   assertThrows(() => clock.timeOf({ at: "yesterday" }), TypeError, "got Invalid Date");
 });

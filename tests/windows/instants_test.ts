@@ -29,9 +29,9 @@ Deno.test("toEpochMilliseconds() refuses all else, and shows it", () => {
   ];
   for (const [got, shown] of cases) {
     assertThrows(
-      () => toEpochMilliseconds(got, "getTime must give"),
+      () => toEpochMilliseconds(got, "getTime must return"),
       TypeError,
-      `getTime must give a valid Date, milliseconds since the Unix epoch or a Temporal.Instant; got ${shown}`,
+      `getTime must return a valid Date, milliseconds since the Unix epoch or a Temporal.Instant; got ${shown}`,
     );
   }
 });

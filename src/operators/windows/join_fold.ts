@@ -1,5 +1,5 @@
 /**
- * Joins the values of a window, side by side.
+ * Joins the values of a window.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { WindowClock } from "../../windows/clocks.ts";
 import type { JoinMode } from "../join_options.ts";
 import { requireClock } from "./window_logic.ts";
 
-/** The clock of the values of all sides, once they have the numbers of their sides with them. */
+/** Returns the clock for values that carry the number of their side. */
 export function sidedClock(name: string, clock: WindowClock<never>): WindowClock<Sided> {
   requireClock(name, clock);
   const { kind, waitMs, retentionMs } = clock;
@@ -17,11 +17,12 @@ export function sidedClock(name: string, clock: WindowClock<never>): WindowClock
 }
 
 /**
- * The values of a window's sides that are still needed. Every mode can go on from that of another.
+ * The values of a window's sides that are still needed. Every mode can resume from the state of
+ * another.
  */
 interface TimedValues {
   /**
-   * The newest of a side comes last; in a product there are others before it, in no certain order.
+   * The newest of a side comes last. In a product others precede it, in no certain order.
    */
   readonly sides: SideValues;
   /**
@@ -31,12 +32,12 @@ interface TimedValues {
   readonly newest: number[];
 }
 
-/** The fold of a join of `count` streams. */
+/** Returns the fold of a join of `count` streams. */
 export function joinFold(
   mode: JoinMode,
   count: number,
 ): WindowFold<Sided, TimedValues, unknown[]> {
-  // What the last value gave: it is asked for at once, and is no part of the accumulator.
+  // The rows of the last value: read at once, and not a part of the accumulator.
   let rows: unknown[][] = [];
   const emit = (row: unknown[]) => void rows.push(row);
   const hasAll = (sides: SideValues) => sides.every((side) => side.length > 0);
@@ -48,7 +49,7 @@ export function joinFold(
 
   const add = (values: TimedValues, [side, value]: Sided, time: number): TimedValues => {
     const { sides, newest } = values;
-    // Of equal times, the value that came later is the newer one.
+    // Of equal times, the value that arrived later is the newer one.
     const isNewest = time >= newest[side];
     if (isNewest) newest[side] = time;
     if (mode === "product") {
@@ -71,7 +72,7 @@ export function joinFold(
       const sides = isNewer.map((is, side) => is ? later.sides[side] : earlier.sides[side]);
       return { sides, newest };
     }
-    // Each combination once: those within one of the windows have gone out already.
+    // Emits each combination once: those within one of the windows went out earlier.
     const choose = (lists: SideValues, from: TimedValues[]): void => {
       if (lists.length < count) {
         for (const window of [earlier, later]) {
@@ -93,7 +94,7 @@ export function joinFold(
     if (!Array.isArray(values)) return;
     throw new TypeError(
       "the snapshot of joinWindow is of an earlier version, without the times of values: " +
-        "give the step another id to start anew",
+        "give the step another id to start over",
     );
   };
   const fold = {

@@ -1,5 +1,5 @@
 /**
- * What the window steps make of the values of a window.
+ * How the window steps combine the values of a window.
  *
  * @module
  */
@@ -11,13 +11,16 @@ import { createOwnState } from "../own_state.ts";
 import { requireSync } from "../results.ts";
 import { requireFunction } from "../user_function.ts";
 
-/** Whether a value that was added to `before` may be in the accumulator, or that in the value. */
+/**
+ * Returns whether the accumulator may hold a value that was added to `before`, or the value may
+ * hold the accumulator.
+ */
 function mayShare(acc: unknown, before: unknown, value: object): boolean {
   if (!isObject(acc)) return false;
   return !isFlat(acc) || (acc !== before && mayHold(value, acc));
 }
 
-/** The first value, or a copy of it, is the first accumulator, and the result is the last. */
+/** Starts with the first value, or a copy of it; the last accumulator is the result. */
 export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V, V> {
   requireFunction("reduceWindow's reducer", reducer);
   const own = createOwnState();
@@ -75,7 +78,7 @@ export function customFold<V, A>(
   };
 }
 
-/** How many values. */
+/** Counts values. */
 export const countFold: WindowFold<unknown, number, number> = {
   first: () => 1,
   add: (count) => count + 1,
@@ -86,8 +89,7 @@ export const countFold: WindowFold<unknown, number, number> = {
 /** The best value of a window, and its time in milliseconds since the Unix epoch. */
 interface Best<V> {
   /**
-   * Named so that it can be told from a value, which snapshots of earlier versions had in its
-   * place.
+   * The name distinguishes it from a bare value, which snapshots of earlier versions held.
    */
   [AT]: number;
   value: V;
@@ -96,8 +98,8 @@ interface Best<V> {
 const AT = "millrace:at";
 
 /**
- * The one value that is the most in the step's direction; of equals the first by time, then the
- * first to come.
+ * Keeps the largest or smallest value, by the step's direction. Of equal values, the earliest
+ * stays; of equal times, the first to arrive.
  */
 export function extremeFold<V>(
   step: "maxWindow" | "minWindow",
@@ -123,19 +125,19 @@ export function extremeFold<V>(
       if (typeof best === "object" && best !== null && typeof best[AT] === "number") return;
       throw new TypeError(
         `the snapshot of ${step} is of an earlier version, without the time of the best value: ` +
-          `give the step another id to start anew`,
+          `give the step another id to start over`,
       );
     },
   };
 }
 
-/** Values in the order they came, each with its time in milliseconds since the Unix epoch. */
+/** Values in their order of arrival, each with its time in milliseconds since the Unix epoch. */
 interface Collected<V> {
   values: V[];
   times: number[];
 }
 
-/** All values by their time; of equal times, in the order they came. */
+/** Sorts all values by their time; values of equal times keep their order of arrival. */
 export function collectFold<V>(): WindowFold<V, Collected<V>, V[]> {
   return {
     stateKind: "collected",

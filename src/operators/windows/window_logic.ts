@@ -13,7 +13,7 @@ import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower, WindowSpan } from "../../windows/windowers.ts";
 import { dateAt } from "../step_options.ts";
 
-/** What a window step emits: the result of a window, or a value that was late. */
+/** What a window step emits: the result of a window, or a late value. */
 export interface WindowEvent {
   readonly late: boolean;
   /** The result, or the late value. */
@@ -23,13 +23,13 @@ export interface WindowEvent {
 }
 
 /**
- * A key in a snapshot: its watermark, then each open window's beginning, end and accumulator; or, where
- * none is open, when the key is to be forgotten by the system's time. All of it in milliseconds since the
- * Unix epoch; a key of a system clock has no watermark.
+ * A key in a snapshot: its watermark, then each open window's beginning, end and accumulator. If no
+ * window is open, it is the watermark and when to forget the key, by the system's time. All times
+ * are in milliseconds since the Unix epoch. A key of a system clock has no watermark.
  */
 type Snapshot = [watermark: number | null, ...windows: unknown[]];
 
-/** What a window step is made of. */
+/** The parts of a window step. */
 export interface WindowStep<V, A, R> {
   readonly clock: WindowClock<V>;
   readonly windower: Windower;
@@ -59,8 +59,8 @@ interface Shared<V, A, R> extends WindowStep<V, A, R> {
 abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
   protected readonly shared: Shared<V, A, R>;
   /**
-   * By end, then by beginning. Made for two: an array that grows from nothing makes room for 17, and
-   * gives it up when it is emptied.
+   * Sorted by end, then by beginning. Created with room for two: an array that grows from nothing
+   * makes room for 17, and frees it when it is emptied.
    */
   protected readonly windows: OpenWindow<A>[] = new Array(2);
 
@@ -76,7 +76,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     }
   }
 
-  /** Where time has come to, in milliseconds since the Unix epoch. */
+  /** The current time, in milliseconds since the Unix epoch. */
   protected abstract watermark(): number;
 
   protected take(value: V, time: number, watermark: number, emit: Emit<WindowEvent>): void {
@@ -91,7 +91,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     }
   }
 
-  /** Closes what is due, in order. */
+  /** Closes the windows that are due, in order. */
   protected close(watermark: number, emit: Emit<WindowEvent>): void {
     const { windows, shared: { fold } } = this;
     let due = 0;
@@ -110,12 +110,12 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
   }
 }
 
-/** The time that values say. */
+/** Event time: the time of the values. */
 class EventWindows<V, A, R> extends Windows<V, A, R> {
-  /** The watermark, less the time that the step has been quiet for: it changes with values only. */
+  /** The watermark, less how long the step has been quiet, so that only values change it. */
   #lead: number;
   #forgetAt: number | null = null; // by the system's time
-  #closedTo = -Infinity; // where time was when the last window had closed
+  #closedTo = -Infinity; // the watermark when the last window closed
   #done = false;
 
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
@@ -154,13 +154,13 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   #forgetIfDue(): void {
     const { time, clock } = this.shared;
     if (this.#forgetAt === null || time.now() < this.#forgetAt) return;
-    // One value with a time far in the future must not make all that is to come late.
+    // One value with a time far in the future must not make all later ones late.
     const since = this.#forgetAt - clock.retentionMs;
     time.forgotten = Math.max(time.forgotten, Math.min(this.#closedTo, since));
     this.#done = true;
   }
 
-  /** Once the windows have closed, values that come for them in the next run are late. */
+  /** Once the windows have closed, the next run treats values for them as late. */
   override onEnd(emit: Emit<WindowEvent>): void {
     const last = this.windows.at(-1)?.span.closeAt ?? -Infinity;
     this.close(Infinity, emit);
@@ -194,17 +194,18 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   }
 }
 
-/** The time at which values get here. */
+/** System time: when values arrive here. */
 class SystemWindows<V, A, R> extends Windows<V, A, R> {
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
     super(shared, resumed);
     if (resumed === undefined) return;
-    // The clock may have been set back between two runs: these windows have begun, and are to end.
+    // The clock may have been set back between two runs. These windows have begun, so they must
+    // end.
     for (const { span } of this.windows) shared.time.reach(span.openAt);
     this.watermark();
   }
 
-  /** Time does not go back, in a later run too: a window that has closed must not open again. */
+  /** Time does not go back, not even in a later run: a closed window must not open again. */
   protected override watermark(): number {
     const { time } = this.shared;
     const now = time.now();

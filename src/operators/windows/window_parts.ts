@@ -7,17 +7,17 @@ import type { ChainNode, ChainOp, StepNode } from "../../graph/nodes.ts";
 import { nearestDate } from "../../windows/instants.ts";
 import type { WindowEvent } from "./window_logic.ts";
 
-/** Which window a result is of. One that ends beyond the last `Date`, say, has that as its end. */
+/** The window of a result. A window that ends beyond the last `Date` has that as its end. */
 export interface WindowMetadata {
-  /** Tells the windows of a key apart: its beginning and end as an ISO 8601 interval. */
+  /** Unique among the windows of a key: beginning and end as an ISO 8601 interval. */
   readonly id: string;
-  /** Where it begins. */
+  /** Where the window begins. */
   readonly openAt: Date;
-  /** Where it ends: the first moment that it does not cover. */
+  /** Where the window ends: the first moment outside of it. */
   readonly closeAt: Date;
 }
 
-/** The stream of late values, as the step has them or as `valueOf` says. */
+/** Returns the stream of late values, converted by `valueOf`. */
 export function lateNode(
   upstream: StepNode,
   stepId: string,
@@ -26,12 +26,12 @@ export function lateNode(
   return partNode(upstream, `${stepId}.late`, true, (event) => valueOf(event.value));
 }
 
-/** The stream of results. */
+/** Returns the stream of results. */
 export function resultsNode(upstream: StepNode, stepId: string): ChainNode {
   return partNode(upstream, `${stepId}.results`, false, (event) => event.value);
 }
 
-/** The stream of results with their windows. */
+/** Returns the stream of results with their windows. */
 export function windowsNode(upstream: StepNode, stepId: string): ChainNode {
   return partNode(upstream, `${stepId}.windows`, false, ({ value, span }) => {
     const [open, close] = [nearestDate(span!.openAt), nearestDate(span!.closeAt)];

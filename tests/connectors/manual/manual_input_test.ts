@@ -313,7 +313,7 @@ Deno.test("ManualInputConfig refuses the positions of another number of workers,
       (await assertRejects(() => resumed) as Error).message,
       `the snapshot has the state of this input on ${workers}, which cannot be shared out over 3: ` +
         `run it with ${count} again (-w ${count}), name its partitions with a ` +
-        "PartitionedInputConfig, or start anew (--from-scratch)",
+        "PartitionedInputConfig, or start over (--from-scratch)",
     );
   }
 });

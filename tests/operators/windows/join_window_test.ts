@@ -472,8 +472,8 @@ Deno.test("joinWindow refuses windows of another number of streams", async () =>
   assertEquals([error.stepId, error.item], ["join", `{ key: "a" }`]);
   assertEquals(
     (error.cause as Error).message,
-    `the snapshot is of a join of 2 streams, and there are 3 now: whose values are whose cannot be ` +
-      `told, so give the step another id to start anew`,
+    `the snapshot is of a join of 2 streams, and there are 3 now: values cannot be matched with ` +
+      `streams, so give the step another id to start over`,
   );
 });
 
@@ -563,7 +563,7 @@ Deno.test("joinWindow names itself where a value has no time, and a side where i
   assertEquals(stepId, "join");
   assertEquals(
     error,
-    `TypeError: getTime must give a valid Date, milliseconds since the Unix epoch or a ` +
+    `TypeError: getTime must return a valid Date, milliseconds since the Unix epoch or a ` +
       `Temporal.Instant; got "noon"`,
   );
   const noKey = await failure(["x"], (s) => {

@@ -191,7 +191,7 @@ Deno.test("a window step's errors name the step and show the item", async () => 
     windowsAt: (t) => [{ openAt: t === 2 ? 3 : 1, closeAt: t === 2 ? 9 : 2 }],
   };
   const steps: [(s: Dataflow<Keyed<Value>>) => Dataflow<unknown>, string][] = [
-    [(s) => s.countWindow("w", invalid, tumbling), "TypeError: getTime must give a valid Date"],
+    [(s) => s.countWindow("w", invalid, tumbling), "TypeError: getTime must return a valid Date"],
     [(s) => s.countWindow("w", throwing, tumbling), "RangeError: broken"],
     [(s) => s.countWindow("w", clock, uncovering), "TypeError: windowsAt(2) of a windower"],
     [(s) => s.reduceWindow("w", clock, tumbling, (_, b) => broken(2, b)(b)), "RangeError: broken"],
