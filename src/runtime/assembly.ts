@@ -14,7 +14,7 @@ import type { FlowCounter } from "./counts.ts";
 import { Combining } from "./exchange/combining.ts";
 import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
 import { Router } from "./exchange/router.ts";
-import { createKeyTable, type KeyTable } from "./keyed_table.ts";
+import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { Outlet } from "./outlet.ts";
 import {
   combinerBehind,

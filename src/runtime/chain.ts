@@ -14,7 +14,7 @@ import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId } from "../core/ids.ts";
 import { chainChecks } from "../graph/chain_checks.ts";
 import type { ChainNode, StatefulNode, StepNode } from "../graph/nodes.ts";
-import type { KeyTable } from "./keyed_table.ts";
+import type { KeyTable } from "./keyed/key_table.ts";
 import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
 
 /**

@@ -13,10 +13,10 @@ import { preview } from "../core/preview.ts";
 import { decodeValue, encodeValue } from "../core/value_codec.ts";
 import type { Positions } from "../graph/contracts.ts";
 import type { PositionRole, StateChunk, StoredPosition } from "../recovery/store.ts";
-import { ChunkWriter, LONGEST_STATE, tooLarge } from "./chunk_writer.ts";
+import { ChunkWriter, LONGEST_STATE, tooLarge } from "./keyed/chunk_writer.ts";
 import { EpochLedger } from "./epoch_ledger.ts";
-import { KeyIds, type KeyNumbering } from "./key_ids.ts";
-import type { KeyChanges } from "./keyed_table.ts";
+import { KeyIds, type KeyNumbering } from "./keyed/key_ids.ts";
+import type { KeyChanges } from "./keyed/key_table.ts";
 
 /** Which worker it is, of how many. */
 export interface WorkerNumber {

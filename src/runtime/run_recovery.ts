@@ -16,10 +16,10 @@ import {
   type StoredKey,
   type StoredPosition,
 } from "../recovery/store.ts";
-import { bytesOfKey } from "./chunk_writer.ts";
-import { forgetting, storing } from "./chunk_of_keys.ts";
+import { bytesOfKey } from "./keyed/chunk_writer.ts";
+import { forgetting, storing } from "./keyed/chunk_of_keys.ts";
 import { EpochLedger } from "./epoch_ledger.ts";
-import type { KeyNumbering } from "./key_ids.ts";
+import type { KeyNumbering } from "./keyed/key_ids.ts";
 import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";
 
 /** About how many bytes of state are given back to a worker at once. */

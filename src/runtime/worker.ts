@@ -16,7 +16,7 @@ import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
 import { EpochProgress } from "./epoch_progress.ts";
 import { Journal, positionsOf } from "./journal.ts";
-import type { KeyNumbering } from "./key_ids.ts";
+import type { KeyNumbering } from "./keyed/key_ids.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
 import { openSteps, warnOfOpenEpoch } from "./open_steps.ts";

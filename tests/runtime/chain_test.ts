@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { compileChain, isPassThrough } from "../../src/runtime/chain.ts";
-import { createKeyTable } from "../../src/runtime/keyed_table.ts";
+import { createKeyTable } from "../../src/runtime/keyed/key_table.ts";
 import type { StatefulNode } from "../../src/graph/nodes.ts";
 import { FlowCounter } from "../../src/runtime/counts.ts";
 import { idOf, planFlow } from "../../src/runtime/plan.ts";

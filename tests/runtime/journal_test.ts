@@ -9,7 +9,7 @@ import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.
 import { eachChange } from "../../src/recovery/state_chunk.ts";
 import type { RecoveryConfig, RecoveryStore, StateChunk } from "../../src/recovery/store.ts";
 import { Journal } from "../../src/runtime/journal.ts";
-import { createKeyTable, type KeyTable } from "../../src/runtime/keyed_table.ts";
+import { createKeyTable, type KeyTable } from "../../src/runtime/keyed/key_table.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
 import { Random } from "../support/random.ts";
 import { stillScope } from "../support/step_scope.ts";

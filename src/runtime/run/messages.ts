@@ -33,7 +33,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { StateChunk, StoredKey, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
-import type { KeyNumbering } from "../key_ids.ts";
+import type { KeyNumbering } from "../keyed/key_ids.ts";
 import type { FlowSteps } from "../step_changes.ts";
 import type { LeftStep } from "../stop_limit.ts";
 import type { InputPlans } from "../worker_io.ts";

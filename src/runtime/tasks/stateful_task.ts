@@ -4,7 +4,7 @@ import type { Positions } from "../../graph/contracts.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import { Expansion } from "../expansion.ts";
-import { createKeyedState, type KeyedState } from "../keyed_state.ts";
+import { createKeyedState, type KeyedState } from "../keyed/keyed_loop.ts";
 import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";

@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { encodeValue } from "../../src/core/value_codec.ts";
-import { StepError } from "../../src/core/errors.ts";
-import type { KeyedLogic } from "../../src/graph/keyed_logic.ts";
-import type { StateChunk } from "../../src/recovery/store.ts";
-import { ChunkWriter } from "../../src/runtime/chunk_writer.ts";
-import { Journal } from "../../src/runtime/journal.ts";
+import { encodeValue } from "../../../src/core/value_codec.ts";
+import { StepError } from "../../../src/core/errors.ts";
+import type { KeyedLogic } from "../../../src/graph/keyed_logic.ts";
+import type { StateChunk } from "../../../src/recovery/store.ts";
+import { ChunkWriter } from "../../../src/runtime/keyed/chunk_writer.ts";
+import { Journal } from "../../../src/runtime/journal.ts";
 
 Deno.test("ChunkWriter refuses a state that is too large to be stored", () => {
   const chunks: StateChunk[] = [];

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { preview } from "../core/preview.ts";
-import { chainChecks } from "../graph/chain_checks.ts";
-import type { KeyedLogic, KeyTimer } from "../graph/keyed_logic.ts";
-import type { StatefulNode, StepScope } from "../graph/nodes.ts";
+import { preview } from "../../core/preview.ts";
+import { chainChecks } from "../../graph/chain_checks.ts";
+import type { KeyedLogic, KeyTimer } from "../../graph/keyed_logic.ts";
+import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import type { KeyIds } from "./key_ids.ts";
-import { createKeyTable, type KeyChanges, refusePromise } from "./keyed_table.ts";
-import { Timers } from "./timers.ts";
+import { createKeyTable, type KeyChanges, refusePromise } from "./key_table.ts";
+import { Timers } from "./key_timers.ts";
 
 /** How many keys are asked for their timers at once. */
 const ASKED_AT_ONCE = 4096;

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { preview } from "../core/preview.ts";
-import { isPromiseLike } from "../core/promises.ts";
+import { preview } from "../../core/preview.ts";
+import { isPromiseLike } from "../../core/promises.ts";
 import type { KeyIds } from "./key_ids.ts";
-import { HeldLogic, HeldStep, KeyedLogic } from "../graph/keyed_logic.ts";
-import type { StatefulNode, StepScope } from "../graph/nodes.ts";
+import { HeldLogic, HeldStep, KeyedLogic } from "../../graph/keyed_logic.ts";
+import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 
 /** What has become of the keys of a step since this was last asked: to be taken in this order. */
 export interface KeyChanges {

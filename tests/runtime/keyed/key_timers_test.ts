@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type Timed, Timers } from "../../src/runtime/timers.ts";
-import { Random } from "../support/random.ts";
+import { type Timed, Timers } from "../../../src/runtime/keyed/key_timers.ts";
+import { Random } from "../../support/random.ts";
 
 interface Entry extends Timed {
   readonly name: string;

@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import type { BuildLogic, Emit } from "../../src/graph/contracts.ts";
-import type { StatefulNode } from "../../src/graph/nodes.ts";
-import { createKeyedState, type KeyedState } from "../../src/runtime/keyed_state.ts";
-import { Random } from "../support/random.ts";
-import { stillScope } from "../support/step_scope.ts";
+import type { BuildLogic, Emit } from "../../../src/graph/contracts.ts";
+import type { StatefulNode } from "../../../src/graph/nodes.ts";
+import { createKeyedState, type KeyedState } from "../../../src/runtime/keyed/keyed_loop.ts";
+import { Random } from "../../support/random.ts";
+import { stillScope } from "../../support/step_scope.ts";
 
 /** The state of a step with `build`. */
 function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {

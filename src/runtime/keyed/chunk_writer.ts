@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { StepId } from "../core/ids.ts";
-import { ValueColumn } from "../core/value_codec.ts";
-import type { StateChunk } from "../recovery/store.ts";
+import type { StepId } from "../../core/ids.ts";
+import { ValueColumn } from "../../core/value_codec.ts";
+import type { StateChunk } from "../../recovery/store.ts";
 
 /** Keys in a chunk, at most, and about how many bytes of state. */
 const CHUNK_KEYS = 4096;
