@@ -39,20 +39,49 @@ const APART: Readonly<Record<string, readonly string[]>> = {
   "runtime/exchange": ["runtime/process", "runtime/run"],
 };
 
-/** The one folder whose files may import KafkaJS: users without Kafka must never have to load it. */
-const KAFKA_FOLDER = "connectors/kafka";
+/**
+ * The rooms of a connector that has some: what the files of each may import of their connector, besides
+ * each other. That is other rooms, and single files at the top. Files at the top may import all rooms.
+ */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  "connectors/kafka/properties": [],
+  "connectors/kafka/compression": [],
+  "connectors/kafka/wire": ["connectors/kafka/compression", "connectors/kafka/properties"],
+  "connectors/kafka/client": [
+    "connectors/kafka/compression",
+    "connectors/kafka/properties",
+    "connectors/kafka/wire",
+  ],
+  "connectors/kafka/read": [
+    "connectors/kafka/client",
+    "connectors/kafka/compression",
+    "connectors/kafka/properties",
+    "connectors/kafka/wire",
+  ],
+  "connectors/kafka/write": [
+    "connectors/kafka/client",
+    "connectors/kafka/compression",
+    "connectors/kafka/properties",
+    "connectors/kafka/wire",
+    "connectors/kafka/message.ts",
+    "connectors/kafka/output_item.ts",
+  ],
+};
+
+/** The one room whose files may import KafkaJS: users without Kafka must never have to load it. */
+const KAFKAJS_ROOM = "connectors/kafka/client";
 
 /**
  * The folders whose files may import packages: the command, which has our own configuration, and what
  * is loaded only when a flow opens Kafka. All else is loaded with `mod.ts` in the user's project, whose
  * `node_modules` may have none of our packages.
  */
-const PACKAGE_FOLDERS: readonly string[] = ["cli", KAFKA_FOLDER];
+const PACKAGE_FOLDERS: readonly string[] = ["cli", "connectors/kafka"];
 
 /** All folders that the tables above name, each once. */
 const NAMED_FOLDERS: readonly string[] = [
   ...new Set([
-    ...[LAYERS, EXTRA, APART].flatMap((table) => Object.entries(table).flat(2)),
+    ...[LAYERS, EXTRA, APART, ROOMS].flatMap((table) => Object.entries(table).flat(2)),
     ...PACKAGE_FOLDERS,
   ]),
 ];
@@ -76,24 +105,35 @@ export function findProblems(files: readonly string[], imports: readonly Import[
 }
 
 /**
- * One line for each folder that the tables name and no file is in. After a rename, a rule for the
+ * One line for each folder or file that the tables name and that is not there. After a rename, a rule for the
  * old name would otherwise hold for nothing, and nobody would notice.
  */
 export function missingFolders(
   files: readonly string[],
   named: readonly string[] = NAMED_FOLDERS,
 ): string[] {
-  return named.filter((folder) => !files.some((file) => file.startsWith(`src/${folder}/`)))
-    .map((folder) =>
-      `src/${folder}: has no files, but the tables in tools/check_imports.ts name it: ` +
+  const isThere = (name: string) =>
+    files.some((file) => file === `src/${name}` || file.startsWith(`src/${name}/`));
+  return named.filter((name) => !isThere(name))
+    .map((name) =>
+      `src/${name}: has no files, but the tables in tools/check_imports.ts name it: ` +
       "correct the name or remove it"
     );
 }
 
 function unknownFolder(file: string): string | undefined {
   const layer = layerOf(file);
-  if (layer !== undefined && Object.hasOwn(LAYERS, layer)) return undefined;
+  if (layer !== undefined && Object.hasOwn(LAYERS, layer) && !isUnknownRoom(roomOf(file))) {
+    return undefined;
+  }
   return `${file}: not in a folder that the table in tools/check_imports.ts knows`;
+}
+
+/** Whether a connector with rooms has a folder that is not one of them. */
+function isUnknownRoom(room: string | undefined): boolean {
+  if (room === undefined || Object.hasOwn(ROOMS, room)) return false;
+  const connector = room.slice(0, room.lastIndexOf("/") + 1);
+  return Object.keys(ROOMS).some((each) => each.startsWith(connector));
 }
 
 /** What is wrong with this import taken by itself, if anything. */
@@ -101,8 +141,8 @@ export function wrongDirection({ from, to, line }: Import): string | undefined {
   const place = `${from}:${line}`;
   const folder = folderOf(from);
   if (/^(npm:\/?)?kafkajs(@|\/|$)/.test(to)) {
-    if (folder === KAFKA_FOLDER) return undefined;
-    return `${place}: imports kafkajs, which only src/${KAFKA_FOLDER} may`;
+    if (roomOf(from) === KAFKAJS_ROOM) return undefined;
+    return `${place}: imports kafkajs, which only src/${KAFKAJS_ROOM} may`;
   }
   if (/^(npm|jsr):/.test(to) && !PACKAGE_FOLDERS.includes(folder ?? "")) {
     return `${place}: imports ${to}, but a flow must load in a project that lacks our packages`;
@@ -114,7 +154,7 @@ export function wrongDirection({ from, to, line }: Import): string | undefined {
   if (target !== undefined && apart.includes(target)) {
     return `${place}: imports ${to}, but ${innerFolderOf(from)} must do without ${target}`;
   }
-  if (folderOf(to) === folder) return undefined;
+  if (folderOf(to) === folder) return wrongRoom({ from, to, line });
 
   const layer = LAYERS[layerOf(from) ?? ""];
   // A file in no known folder is a problem of its own; what it may import, nobody can say.
@@ -123,6 +163,16 @@ export function wrongDirection({ from, to, line }: Import): string | undefined {
   if (allowed.includes(folderOf(to) ?? "")) return undefined;
   const rest = allowed.length === 0 ? "nothing of ours" : `only ${allowed.join(", ")}`;
   return `${place}: imports ${to}, but ${folder} may import ${rest} besides itself`;
+}
+
+/** What is wrong with an import between the rooms of one connector, if anything. */
+function wrongRoom({ from, to, line }: Import): string | undefined {
+  const room = roomOf(from);
+  const allowed = ROOMS[room ?? ""];
+  const target = roomOf(to) ?? to.slice("src/".length); // a file at the top goes by its own name
+  if (allowed === undefined || target === room || allowed.includes(target)) return undefined;
+  const rest = allowed.length === 0 ? "nothing of its connector" : `only ${allowed.join(", ")}`;
+  return `${from}:${line}: imports ${to}, but ${room} may import ${rest} besides itself`;
 }
 
 /** `core` for `src/core/ids.ts`; nothing for files that lie in `src` itself or outside of it. */
@@ -136,6 +186,13 @@ function folderOf(file: string): string | undefined {
   const layer = layerOf(file);
   const [, , connector, ...rest] = file.split("/");
   return layer === "connectors" && rest.length > 0 ? `connectors/${connector}` : layer;
+}
+
+/** `connectors/kafka/wire` for `src/connectors/kafka/wire/fetch.ts`; nothing for files higher up. */
+function roomOf(file: string): string | undefined {
+  const [top, layer, connector, room, ...rest] = file.split("/");
+  const isRoom = top === "src" && layer === "connectors" && rest.length > 0;
+  return isRoom ? `${layer}/${connector}/${room}` : undefined;
 }
 
 /** `runtime/run` for `src/runtime/run/conductor.ts`; nothing for files that lie in a layer itself. */

@@ -29,9 +29,9 @@ Deno.test("findProblems() finds none when all imports point the right way", () =
       "graph/graph.ts > graph/nodes.ts",
       "operators/map.ts > windows/tumbling.ts",
       "dataflow/dataflow.ts > operators/map.ts",
-      "connectors/kafka/source.ts > connectors/kafka/fetch.ts",
-      "connectors/kafka/source.ts > graph/contracts.ts",
-      "connectors/kafka/client.ts > npm:kafkajs@2.2.4",
+      "connectors/kafka/read/source.ts > connectors/kafka/wire/fetch.ts",
+      "connectors/kafka/read/source.ts > graph/contracts.ts",
+      "connectors/kafka/client/kafkajs.ts > npm:kafkajs@2.2.4",
       "recovery/sqlite/store.ts > node:sqlite",
       "runtime/worker.ts > recovery/store.ts",
       "cli/run.ts > runtime/worker.ts",
@@ -61,15 +61,54 @@ Deno.test("findProblems() keeps connectors apart from each other", () => {
 Deno.test("findProblems() lets the Kafka recovery store import what it is made of, and no more", () => {
   assertEquals(
     problems(
-      "connectors/kafka_recovery/store.ts > connectors/kafka/connection.ts",
+      "connectors/kafka_recovery/store.ts > connectors/kafka/client/connection.ts",
       "connectors/kafka_recovery/store.ts > recovery/store.ts",
       "cli/recovery.ts > connectors/kafka_recovery/kafka_recovery.ts",
     ),
     [],
   );
   assertEquals(problems("connectors/kafka_recovery/store.ts > runtime/run.ts").length, 1);
-  assertEquals(problems("connectors/kafka/sink.ts > recovery/store.ts").length, 1);
-  assertEquals(problems("cli/recovery.ts > connectors/kafka/sink.ts").length, 1);
+  assertEquals(problems("connectors/kafka/write/sink.ts > recovery/store.ts").length, 1);
+  assertEquals(problems("cli/recovery.ts > connectors/kafka/write/sink.ts").length, 1);
+});
+
+Deno.test("findProblems() keeps the rooms of the Kafka connector in order", () => {
+  assertEquals(
+    problems(
+      "connectors/kafka/kafka_input.ts > connectors/kafka/read/source.ts",
+      "connectors/kafka/read/fetcher.ts > connectors/kafka/client/connection.ts",
+      "connectors/kafka/write/headers.ts > connectors/kafka/output_item.ts",
+      "connectors/kafka/client/kafkajs.ts > connectors/kafka/properties/input_settings.ts",
+      "connectors/kafka/wire/write_batch.ts > connectors/kafka/compression/compression.ts",
+      "connectors/kafka_recovery/store.ts > connectors/kafka/read/waiting_batch.ts",
+    ),
+    [],
+  );
+  assertEquals(
+    problems(
+      "connectors/kafka/wire/fetch.ts > connectors/kafka/client/kafkajs.ts",
+      "connectors/kafka/compression/lz4.ts > connectors/kafka/wire/damage.ts",
+      "connectors/kafka/read/source.ts > connectors/kafka/write/sink.ts",
+      "connectors/kafka/write/sink.ts > connectors/kafka/kafka_output.ts",
+    ),
+    [
+      "src/connectors/kafka/wire/fetch.ts:3: imports src/connectors/kafka/client/kafkajs.ts, but " +
+      "connectors/kafka/wire may import only connectors/kafka/compression, " +
+      "connectors/kafka/properties besides itself",
+      "src/connectors/kafka/compression/lz4.ts:3: imports src/connectors/kafka/wire/damage.ts, but " +
+      "connectors/kafka/compression may import nothing of its connector besides itself",
+      "src/connectors/kafka/read/source.ts:3: imports src/connectors/kafka/write/sink.ts, but " +
+      "connectors/kafka/read may import only connectors/kafka/client, connectors/kafka/compression, " +
+      "connectors/kafka/properties, connectors/kafka/wire besides itself",
+      "src/connectors/kafka/write/sink.ts:3: imports src/connectors/kafka/kafka_output.ts, but " +
+      "connectors/kafka/write may import only connectors/kafka/client, connectors/kafka/compression, " +
+      "connectors/kafka/properties, connectors/kafka/wire, connectors/kafka/message.ts, " +
+      "connectors/kafka/output_item.ts besides itself",
+    ],
+  );
+  assertEquals(problems("connectors/kafka/util/x.ts > core/ids.ts"), [
+    "src/connectors/kafka/util/x.ts: not in a folder that the table in tools/check_imports.ts knows",
+  ]);
 });
 
 Deno.test("findProblems() keeps a run apart from the processes that its workers may run in", () => {
@@ -98,15 +137,20 @@ Deno.test("findProblems() keeps src apart from the entry points and from what is
   ]);
 });
 
-Deno.test("findProblems() leaves KafkaJS to the Kafka connector, deep imports of it too", () => {
-  const message = "imports kafkajs, which only src/connectors/kafka may";
+Deno.test("findProblems() leaves KafkaJS to one room of the Kafka connector, deep imports of it too", () => {
+  const message = "imports kafkajs, which only src/connectors/kafka/client may";
   assertEquals(
     problems(
       "recovery/kafka/store.ts > npm:kafkajs@2.2.4",
+      "connectors/kafka/wire/fetch.ts > npm:kafkajs@2.2.4",
       "connectors/std/input.ts > npm:/kafkajs@2.2.4/src/index.js",
       "cli/main.ts > npm:kafkajs-snappy@1.1.0",
     ),
-    [`src/recovery/kafka/store.ts:3: ${message}`, `src/connectors/std/input.ts:3: ${message}`],
+    [
+      `src/recovery/kafka/store.ts:3: ${message}`,
+      `src/connectors/kafka/wire/fetch.ts:3: ${message}`,
+      `src/connectors/std/input.ts:3: ${message}`,
+    ],
   );
 });
 
@@ -117,7 +161,7 @@ Deno.test("findProblems() leaves packages to the command and to Kafka's connecto
       "core/options.ts > npm:deno-std@1.4.0/text/closest_string.js",
       "runtime/run.ts > jsr:@std/jsonc@1",
       "cli/arguments.ts > npm:deno-std@1.4.0/cli/parse_args.js",
-      "connectors/kafka/lz4.ts > npm:lz4js@0.2.0",
+      "connectors/kafka/compression/lz4.ts > npm:lz4js@0.2.0",
       "core/ids.ts > node:path",
     ),
     [
