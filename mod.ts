@@ -134,7 +134,7 @@ export type {
   KafkaOutputItem,
   KafkaRecord,
 } from "./src/connectors/kafka/output_item.ts";
-export type { KafkaProperties } from "./src/connectors/kafka/properties/properties.ts";
+export type { KafkaProperties } from "./src/connectors/kafka/properties/given_properties.ts";
 
 // Recovery.
 export {

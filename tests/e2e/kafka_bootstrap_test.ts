@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { KafkaInputConfig, KafkaOutputConfig, KafkaRecoveryConfig } from "millrace";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
-import { readInputProperties } from "../../src/connectors/kafka/properties/properties.ts";
+import { readInputProperties } from "../../src/connectors/kafka/properties/input_settings.ts";
 import { startCli } from "../support/cli.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";

@@ -4,7 +4,7 @@ import { silentLog } from "../../src/core/log.ts";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { crc32c } from "../../src/connectors/kafka/wire/crc32c.ts";
 import { produce } from "../../src/connectors/kafka/wire/produce.ts";
-import { readOutputProperties } from "../../src/connectors/kafka/properties/properties.ts";
+import { readOutputProperties } from "../../src/connectors/kafka/properties/output_settings.ts";
 import { encodeRecordBatch } from "../../src/connectors/kafka/wire/write_batch.ts";
 
 const CHUNK = 1 << 20;

@@ -2,8 +2,7 @@
  * A Kafka broker of few lines, for what no real one does: each request is answered by the test. It
  * takes the versions that the test says, and notes what it is asked.
  */
-import type { Buffer } from "node:buffer";
-import { Buffer as NodeBuffer } from "node:buffer";
+import { type Buffer, Buffer as NodeBuffer } from "node:buffer";
 import { WireReader, WireWriter } from "../../src/connectors/kafka/wire/wire.ts";
 
 /** The keys of requests. */

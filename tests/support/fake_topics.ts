@@ -1,7 +1,7 @@
 /** A cluster of the test's own, as far as making, checking and deleting topics goes. */
 import type { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import type { ConfigEntry } from "../../src/connectors/kafka/client/kafkajs.ts";
-import { errorOfCode } from "../../src/connectors/kafka/client/kafkajs.ts";
+import { errorOfCode } from "../../src/connectors/kafka/wire/error_codes.ts";
 
 const CODES = {
   UNKNOWN_TOPIC_OR_PARTITION: 3,

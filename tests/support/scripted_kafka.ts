@@ -3,10 +3,8 @@ import { Buffer } from "node:buffer";
 import { Fetcher } from "../../src/connectors/kafka/read/fetcher.ts";
 import type { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import type { FetchedPartition, FetchResponse } from "../../src/connectors/kafka/wire/fetch.ts";
-import {
-  type KafkaProperties,
-  readInputProperties,
-} from "../../src/connectors/kafka/properties/properties.ts";
+import type { KafkaProperties } from "../../src/connectors/kafka/properties/given_properties.ts";
+import { readInputProperties } from "../../src/connectors/kafka/properties/input_settings.ts";
 import type { KafkaInputSettings } from "../../src/connectors/kafka/properties/settings.ts";
 import { locate, startingStates } from "../../src/connectors/kafka/read/start.ts";
 import {

@@ -1,5 +1,5 @@
 import { readOutputProperties } from "../../src/connectors/kafka/properties/output_settings.ts";
-import type { KafkaProperties } from "../../src/connectors/kafka/properties/properties.ts";
+import type { KafkaProperties } from "../../src/connectors/kafka/properties/given_properties.ts";
 import { openKafkaWriter } from "../../src/connectors/kafka/write/sink.ts";
 import { FAKE_TOPIC, type FakeBroker } from "./fake_broker.ts";
 import { testPlace } from "./place.ts";

@@ -1,7 +1,8 @@
 import { requireOptions } from "../../core/options.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { checkBrokers, checkTopics } from "./properties/options.ts";
-import { type KafkaProperties, readInputProperties } from "./properties/properties.ts";
+import type { KafkaProperties } from "./properties/given_properties.ts";
+import { readInputProperties } from "./properties/input_settings.ts";
 import type { KafkaInputSettings } from "./properties/settings.ts";
 import type { KafkaMessage } from "./message.ts";
 

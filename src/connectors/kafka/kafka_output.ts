@@ -2,7 +2,8 @@ import { requireOptions } from "../../core/options.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
 import { checkBrokers, checkTopic } from "./properties/options.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
-import { type KafkaProperties, readOutputProperties } from "./properties/properties.ts";
+import type { KafkaProperties } from "./properties/given_properties.ts";
+import { readOutputProperties } from "./properties/output_settings.ts";
 import type { KafkaOutputSettings } from "./properties/settings.ts";
 
 /** How to write to a topic. */

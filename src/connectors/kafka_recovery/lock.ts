@@ -12,7 +12,8 @@
 import { sleep } from "../../core/promises.ts";
 import { type Log, silentLog } from "../../core/log.ts";
 import { KafkaConnection, kindOf } from "../kafka/client/connection.ts";
-import { Buffer, type KafkaBroker } from "../kafka/client/kafkajs.ts";
+import { Buffer } from "node:buffer";
+import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { explain, IN_USE, type KafkaPlace, refuse } from "./place.ts";
 
 /** How long a holder may be silent: most brokers allow no less than 6 s. */

@@ -8,7 +8,7 @@ import type { KafkaConnection } from "../kafka/client/connection.ts";
 import type { StoredBatch, StoredRecord } from "../kafka/wire/read_batch.ts";
 import { type FetchedPartition, fetchPartition } from "../kafka/wire/fetch.ts";
 import { FetchedBatches } from "../kafka/read/fetched_batches.ts";
-import { errorOfCode } from "../kafka/client/kafkajs.ts";
+import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { committedBatches } from "../kafka/read/transactions.ts";
 import { WaitingBatch } from "../kafka/read/waiting_batch.ts";

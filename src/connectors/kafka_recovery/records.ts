@@ -19,7 +19,7 @@
 import type { Epoch } from "../../core/ids.ts";
 import { KEY_GROUPS } from "../../core/key_groups.ts";
 import type { PositionRole, StoredPosition } from "../../recovery/store.ts";
-import { Buffer } from "../kafka/client/kafkajs.ts";
+import { Buffer } from "node:buffer";
 
 /** The format that is written, and the only one that is read. */
 export const FORMAT = 2;

@@ -18,7 +18,7 @@ import type {
 } from "../../recovery/store.ts";
 import { eachChange } from "../../recovery/state_chunk.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
-import { Buffer } from "../kafka/client/kafkajs.ts";
+import { Buffer } from "node:buffer";
 import { otherId, TopicWatch } from "../kafka/client/topic_watch.ts";
 import { RunLock } from "./lock.ts";
 import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { KafkaConnection } from "../../../src/connectors/kafka/client/connection.ts";
-import { errorOfCode, type KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
+import { errorOfCode } from "../../../src/connectors/kafka/wire/error_codes.ts";
+import type { KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
 import { TransactionalProducer } from "../../../src/connectors/kafka_recovery/transaction.ts";
 
 /** A coordinator that answers each InitProducerId with the next of these codes, the last one for ever. */

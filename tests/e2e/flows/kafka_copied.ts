@@ -1,6 +1,11 @@
 /** Copies messages by way of other workers and of a state, which holds them for a store. */
-import { Dataflow, type KafkaMessage, KafkaMessageInputConfig, KafkaOutputConfig } from "millrace";
-import { text } from "millrace";
+import {
+  Dataflow,
+  type KafkaMessage,
+  KafkaMessageInputConfig,
+  KafkaOutputConfig,
+  text,
+} from "millrace";
 
 export default function copied([broker, from, to]: readonly string[]): Dataflow<unknown> {
   const brokers = [broker];

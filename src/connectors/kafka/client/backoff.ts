@@ -5,7 +5,7 @@
  */
 import { type Clock, systemClock, wakeAfter } from "../../../core/clock.ts";
 import { sleep } from "../../../core/promises.ts";
-import type { ConnectionSettings } from "../properties/properties.ts";
+import type { ConnectionSettings } from "../properties/connection_settings.ts";
 
 /** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
 const QUIET_MS = 1_000;

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import type { Log } from "../../../core/log.ts";
 import { within } from "../../../core/promises.ts";
 import { createBroker, type KafkaBroker, type OnThrottled } from "./kafkajs.ts";
-import type { ConnectionSettings } from "../properties/properties.ts";
+import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import { refusalOf } from "./security.ts";
 import { limited } from "./concurrency.ts";
 

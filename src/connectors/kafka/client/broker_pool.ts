@@ -8,7 +8,7 @@ import { BrokerLink } from "./broker_link.ts";
 import type { KafkaBroker, OnThrottled } from "./kafkajs.ts";
 import type { MetadataBroker } from "../wire/metadata.ts";
 import type { Brokers } from "../properties/options.ts";
-import type { ConnectionSettings } from "../properties/properties.ts";
+import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import { firstOf } from "./concurrency.ts";
 
 /** How long one broker is waited for before another is asked too, in milliseconds. */

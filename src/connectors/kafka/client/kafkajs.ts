@@ -17,23 +17,13 @@ import { type Broker, type Cluster, Kafka, logLevel, type SocketFactory } from "
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 // @ts-types="./kafkajs_types.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
-// @ts-types="./kafkajs_types.ts"
-import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { Log } from "../../../core/log.ts";
-import type { Acks, ConnectionSettings } from "../properties/properties.ts";
+import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import { useMonotonicTime } from "./request_timers.ts";
 import { limitAnswers, mostAnswerBytes, refuseWrongLengths } from "./response_frames.ts";
 import { renewSessionsInTime } from "./sasl_session.ts";
-import {
-  type BrokerVersions,
-  type KnownVersions,
-  requireTaken,
-  versionFor,
-} from "../wire/request_versions.ts";
+import { type BrokerVersions, requireTaken } from "../wire/request_versions.ts";
 import { securityOf } from "./security.ts";
-import { WireReader } from "../wire/wire.ts";
-
-export { Buffer };
 
 /** A broker, with what KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {
@@ -105,85 +95,6 @@ interface Transaction {
   readonly transactionalId: string;
   readonly producerId: string;
   readonly producerEpoch: number;
-}
-
-/** Each level of acknowledgement as the protocol has it. */
-export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
-
-/** Codes that are newer than KafkaJS. */
-const NEWER_CODES: Readonly<Record<number, { type: string; message: string }>> = {
-  90: {
-    type: "PRODUCER_FENCED",
-    message: "There is a newer producer with the same transactional id",
-  },
-  100: {
-    type: "UNKNOWN_TOPIC_ID",
-    message: "This server does not host a topic of this id",
-  },
-  103: {
-    type: "INCONSISTENT_TOPIC_ID",
-    message: "The topic's id is not the one that this server has under its name",
-  },
-};
-
-/** What a code of the protocol stands for, and where it is known, in answer to which request it came. */
-export type ProtocolError = Error & { readonly type: string; readonly apiName?: string };
-
-/** The error that a code of the protocol stands for. `apiName` is the request that it answers. */
-export function errorOfCode(code: number, apiName?: string): ProtocolError {
-  const error = createErrorFromCode(code);
-  if (apiName !== undefined) Object.assign(error, { apiName });
-  const newer = NEWER_CODES[code];
-  return newer === undefined ? error : Object.assign(error, newer, { code, retriable: true });
-}
-
-/**
- * A request of the protocol, in the versions that we write and read, and how to read what comes back.
- */
-export interface Request<R> extends KnownVersions {
-  /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
-  readonly flexibleFrom?: number;
-  readonly encode: (version: number) => Buffer;
-  /** KafkaJS looks for `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
-  readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
-}
-
-const NO_TAGS = Buffer.of(0);
-
-/**
- * Sends a request with our own encoding over KafkaJS's connection.
- *
- * @throws {Error} If the broker takes none of the versions, or does not answer.
- */
-export async function sendRequest<R>(broker: KafkaBroker, request: Request<R>): Promise<R> {
-  const { apiKey, apiName, flexibleFrom = Infinity, encode, decode } = request;
-  const version = versionFor(request, broker.versions);
-  const flexible = version >= flexibleFrom;
-  // KafkaJS writes headers without tagged fields, and reads them as part of what follows.
-  const body = flexible ? Buffer.concat([NO_TAGS, encode(version)]) : encode(version);
-  const response = await broker.connectionPool.send({
-    request: {
-      apiKey,
-      apiVersion: version,
-      apiName,
-      expectResponse: () => true,
-      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
-      encode: () => Promise.resolve({ buf: body, buffer: body }),
-    },
-    response: {
-      decode: (payload) =>
-        Promise.resolve(decode(flexible ? behindTags(payload) : payload, version)),
-      parse: (response) => Promise.resolve(response),
-    },
-  });
-  return response as R;
-}
-
-/** What follows on the tagged fields of a response's header. */
-function behindTags(payload: Buffer): Buffer {
-  const from = new WireReader(payload, true);
-  from.tags();
-  return from.rest();
 }
 
 useMonotonicTime(RequestQueue.prototype);

@@ -143,6 +143,3 @@ export default class RequestQueue {
   declare readonly broker: string;
   declare readonly logger: { warn(message: string, extra: Record<string, unknown>): void };
 }
-
-/** Makes the error that a code of the protocol stands for. */
-export declare function createErrorFromCode(code: number): Error & { readonly type: string };

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Metadata } from "../wire/metadata.ts";
-import { errorOfCode } from "./kafkajs.ts";
+import { errorOfCode } from "../wire/error_codes.ts";
 
 /**
  * How long a topic must have had another id before that counts, in milliseconds. A broker that is behind

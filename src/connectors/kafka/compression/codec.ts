@@ -1,2 +1,17 @@
+/**
+ * What all codecs share: their names, and the error for what would become too large.
+ *
+ * @module
+ */
+
 /** How the records of a batch are compressed. */
 export type Codec = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+
+/** Compressed records would become larger than they may. */
+export class LimitError extends Error {
+  override readonly name = "LimitError";
+
+  constructor(codec: string, maxBytes: number) {
+    super(`records compressed with ${codec} are larger than ${maxBytes} bytes, the limit`);
+  }
+}

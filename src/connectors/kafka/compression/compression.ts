@@ -20,8 +20,7 @@ import {
   zstdDecompressSync,
   type ZstdOptions,
 } from "node:zlib";
-import type { Codec } from "./codec.ts";
-import { LimitError } from "./limit_error.ts";
+import { type Codec, LimitError } from "./codec.ts";
 import { compressLz4, decompressLz4 } from "./lz4.ts";
 import { compressSnappy, decompressSnappy } from "./snappy.ts";
 import { zstdFrames } from "./zstd_frames.ts";

@@ -19,7 +19,7 @@
  * @module
  */
 import { counted } from "../../../core/counted.ts";
-import { LimitError } from "./limit_error.ts";
+import { LimitError } from "./codec.ts";
 import { mostGrowth, readBlock, writeBlock } from "./lz4_block.ts";
 import { MOST_BLOCK_BYTES } from "./lz_matches.ts";
 import { xxhash32 } from "./xxhash32.ts";

@@ -23,7 +23,7 @@
  */
 import { counted } from "../../../core/counted.ts";
 import { copyBytes, repeatBytes } from "./copy_bytes.ts";
-import { LimitError } from "./limit_error.ts";
+import { LimitError } from "./codec.ts";
 import { findMatches, matches, MOST_BLOCK_BYTES } from "./lz_matches.ts";
 
 const MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];

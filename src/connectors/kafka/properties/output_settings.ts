@@ -3,21 +3,39 @@
  *
  * @module
  */
-import type { Codec } from "../compression/codec.ts";
 import { type ConnectionSettings, connectionSettings } from "./connection_settings.ts";
 import { type GivenProperties, givenToOutput, type KafkaProperties } from "./given_properties.ts";
-import type { PartitionerName } from "../write/partitioner.ts";
 import type { OUTPUT } from "./property_table.ts";
 
 /** Who acknowledges a record: all in-sync replicas, or the partition's leader alone. */
 export type Acks = "all" | "leader";
+
+/** librdkafka's name of a codec. */
+export type CompressionType = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+
+/** librdkafka's name of a partitioner. */
+export type PartitionerName =
+  /** By murmur2; records without a key go anywhere. Java's default, and ours. */
+  | "murmur2_random"
+  /** By murmur2; records without a key go where an empty key goes. */
+  | "murmur2"
+  /** By CRC-32; records without a key, or with an empty one, go anywhere. librdkafka's default. */
+  | "consistent_random"
+  /** By CRC-32; records without a key, or with an empty one, go to partition 0. */
+  | "consistent"
+  /** By FNV-1a, as Sarama; records without a key go anywhere. */
+  | "fnv1a_random"
+  /** By FNV-1a, as Sarama; records without a key go where an empty key goes. */
+  | "fnv1a"
+  /** Each record anywhere, whatever its key. */
+  | "random";
 
 /** How to write. */
 export interface OutputSettings extends ConnectionSettings {
   readonly acks: Acks;
   /** Whether the broker knows a batch that is sent again. Only where `acks` is `all`. */
   readonly idempotent: boolean;
-  readonly compression: Codec;
+  readonly compression: CompressionType;
   /** How hard `gzip` or `zstd` tries; each has its own default. */
   readonly compressionLevel?: number;
   /** How long a record may wait for others, in milliseconds; may be a fraction of one. */
@@ -88,12 +106,12 @@ function idempotenceOf(given: Given): boolean {
 }
 
 /** What each codec knows as levels, as far as librdkafka's range goes. */
-const LEVELS: Readonly<Partial<Record<Codec, readonly [least: number, most: number]>>> = {
+const LEVELS: Readonly<Partial<Record<CompressionType, readonly [least: number, most: number]>>> = {
   gzip: [1, 9],
   zstd: [1, 12],
 };
 
-function compressionOf(given: Given): { compression: Codec; compressionLevel?: number } {
+function compressionOf(given: Given): { compression: CompressionType; compressionLevel?: number } {
   const compression = given.get("compression.type");
   const level = given.get("compression.level");
   if (level === -1) return { compression };

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Brokers } from "./options.ts";
-import type { InputSettings, OutputSettings } from "./properties.ts";
+import type { InputSettings } from "./input_settings.ts";
+import type { OutputSettings } from "./output_settings.ts";
 
 /** What both inputs hold. */
 export interface KafkaInputSettings {

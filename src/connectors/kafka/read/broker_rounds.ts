@@ -16,7 +16,7 @@ import {
   type PartitionFetch,
 } from "../wire/fetch.ts";
 import { FetchSession } from "./fetch_session.ts";
-import { errorOfCode } from "../client/kafkajs.ts";
+import { errorOfCode } from "../wire/error_codes.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import type { PartitionState } from "./start.ts";
 import { positionName } from "../wire/topic_partition.ts";

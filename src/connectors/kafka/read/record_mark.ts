@@ -13,7 +13,7 @@ import { readBatches, type StoredBatch, type StoredRecord } from "../wire/read_b
 import type { KafkaConnection } from "../client/connection.ts";
 import { crc32c } from "../wire/crc32c.ts";
 import { fetchPartition } from "../wire/fetch.ts";
-import { errorOfCode } from "../client/kafkajs.ts";
+import { errorOfCode } from "../wire/error_codes.ts";
 import type { TopicPartition } from "../wire/topic_partition.ts";
 import { WaitingBatch } from "./waiting_batch.ts";
 

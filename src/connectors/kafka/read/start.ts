@@ -8,7 +8,7 @@ import type { Place } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { WhichOffset } from "../wire/list_offsets.ts";
 import type { KafkaPosition } from "./position.ts";
-import type { Isolation } from "../properties/properties.ts";
+import type { Isolation } from "../properties/input_settings.ts";
 import type { RecordMark } from "./record_mark.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";

@@ -16,7 +16,7 @@ import {
   decompressNow,
   LARGEST_UNPACKED,
 } from "../compression/compression.ts";
-import { LimitError } from "../compression/limit_error.ts";
+import { LimitError } from "../compression/codec.ts";
 import { RecordCursor } from "../wire/record_cursor.ts";
 
 /**

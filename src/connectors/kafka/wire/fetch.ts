@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
-import type { Isolation } from "../properties/properties.ts";
+import type { Buffer } from "node:buffer";
+import { errorOfCode } from "./error_codes.ts";
+import { type RequestBroker, sendRequest } from "./request.ts";
+import type { Isolation } from "../properties/input_settings.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 import { requireAnswers } from "./wrong_answer.ts";
 
@@ -60,7 +62,7 @@ const FLEXIBLE_FROM = 12;
 const IDS_FROM = 13;
 
 /** Whether a broker refuses a fetch from a topic that is not the one with the id that is asked for. */
-export function goesByIds({ versions }: KafkaBroker): boolean {
+export function goesByIds({ versions }: RequestBroker): boolean {
   return (versions[API_KEY]?.maxVersion ?? 0) >= IDS_FROM;
 }
 
@@ -86,7 +88,7 @@ const NO_SESSION = { id: 0, epoch: -1, forgotten: [] } as const;
 
 /** Asks a broker for partitions, those that a session has changed or all where there is none. */
 export async function fetchInSession(
-  broker: KafkaBroker,
+  broker: RequestBroker,
   partitions: readonly PartitionFetch[],
   options: FetchOptions,
   session: SessionFetch,
@@ -110,7 +112,7 @@ export async function fetchInSession(
  * @throws {WrongAnswerError} If the answer does not name the partition, or others.
  */
 export async function fetchPartition(
-  broker: KafkaBroker,
+  broker: RequestBroker,
   partition: PartitionFetch,
   options: FetchOptions,
 ): Promise<FetchedPartition> {

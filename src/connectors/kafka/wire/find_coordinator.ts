@@ -6,7 +6,9 @@
  *
  * @module
  */
-import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import type { Buffer } from "node:buffer";
+import { errorOfCode } from "./error_codes.ts";
+import { type RequestBroker, sendRequest } from "./request.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
 /** What is coordinated, as the protocol numbers it. */
@@ -35,7 +37,7 @@ const BATCHED_FROM = 4;
  *
  * @throws {Error} If it has none. The broker may still be about to make one.
  */
-export async function findCoordinator(broker: KafkaBroker, of: Coordinated): Promise<number> {
+export async function findCoordinator(broker: RequestBroker, of: Coordinated): Promise<number> {
   const { errorCode, nodeId } = await sendRequest(broker, {
     apiKey: API_KEY,
     apiName: "FindCoordinator",

@@ -5,7 +5,9 @@
  *
  * @module
  */
-import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import type { Buffer } from "node:buffer";
+import { errorOfCode } from "./error_codes.ts";
+import { type RequestBroker, sendRequest } from "./request.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
 /** What an idempotent producer is known by. */
@@ -39,7 +41,7 @@ const NOT_THERE: ReadonlySet<string> = new Set(["UNKNOWN", "UNSUPPORTED_VERSION"
  * @throws {Error} If the broker gives none.
  */
 export async function initProducerId(
-  broker: KafkaBroker,
+  broker: RequestBroker,
   request: ProducerRequest,
 ): Promise<ProducerIdentity> {
   const { errorCode, producerId, producerEpoch } = await sendRequest(broker, {

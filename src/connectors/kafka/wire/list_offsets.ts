@@ -6,8 +6,10 @@
  *
  * @module
  */
-import { type Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
-import type { Isolation } from "../properties/properties.ts";
+import type { Buffer } from "node:buffer";
+import { errorOfCode } from "./error_codes.ts";
+import { type RequestBroker, sendRequest } from "./request.ts";
+import type { Isolation } from "../properties/input_settings.ts";
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 import { impossibleAnswer, leftOut, missingAnswer } from "./wrong_answer.ts";
@@ -46,7 +48,7 @@ const LAST = -1;
  * @throws {WrongAnswerError} If the answer names other partitions.
  */
 export async function listOffsets(
-  broker: KafkaBroker,
+  broker: RequestBroker,
   partitions: readonly TopicPartition[],
   which: WhichOffset,
   isolation: Isolation,

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { type Buffer, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import type { Buffer } from "node:buffer";
+import { type RequestBroker, sendRequest } from "./request.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
 /** A broker, as the cluster tells clients to reach it. */
@@ -55,7 +56,7 @@ const FLEXIBLE_FROM = 9;
 
 /** Asks a broker for topics by their names. A topic that it does not have comes with an error code. */
 export async function fetchMetadata(
-  broker: KafkaBroker,
+  broker: RequestBroker,
   topics: readonly string[],
 ): Promise<Metadata> {
   return await sendRequest(broker, {

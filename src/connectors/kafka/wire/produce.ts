@@ -6,7 +6,10 @@
  *
  * @module
  */
-import { Buffer, errorOfCode, type KafkaBroker, sendRequest } from "../client/kafkajs.ts";
+import { Buffer } from "node:buffer";
+import { errorOfCode } from "./error_codes.ts";
+import { type RequestBroker, sendRequest } from "./request.ts";
+import type { Acks } from "../properties/output_settings.ts";
 import type { TopicPartition } from "./topic_partition.ts";
 import { WireReader } from "./wire.ts";
 import { leftOut, missingAnswer } from "./wrong_answer.ts";
@@ -44,6 +47,9 @@ export interface ProduceOptions {
   readonly transactionalId?: string;
 }
 
+/** Each level of acknowledgement as the protocol has it. */
+export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
+
 const API_KEY = 0;
 const API_NAME = "Produce";
 
@@ -61,7 +67,7 @@ const NEWEST = 8;
  * @throws {WrongAnswerError} If the answer names other partitions: then nothing of it counts.
  */
 export async function produce(
-  broker: KafkaBroker,
+  broker: RequestBroker,
   batches: readonly PartitionBatch[],
   options: ProduceOptions,
 ): Promise<PartitionResult[]> {

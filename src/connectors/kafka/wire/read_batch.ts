@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Buffer } from "../client/kafkajs.ts";
+import { Buffer } from "node:buffer";
 import { crc32c } from "./crc32c.ts";
 import { damagedBatch, DamageError } from "./damage.ts";
 import {

@@ -19,7 +19,7 @@
 import { CODEC_BITS, compress } from "../compression/compression.ts";
 import type { Codec } from "../compression/codec.ts";
 import { crc32c } from "./crc32c.ts";
-import { Buffer } from "../client/kafkajs.ts";
+import { Buffer } from "node:buffer";
 
 /** A record to be written. */
 export interface WireRecord {

@@ -8,7 +8,7 @@
  * @module
  */
 import { preview } from "../../../core/preview.ts";
-import { Buffer } from "../client/kafkajs.ts";
+import { Buffer } from "node:buffer";
 import type { KafkaData, KafkaRecord } from "../output_item.ts";
 import type { WireRecord } from "../wire/write_batch.ts";
 import { toBytes } from "./to_bytes.ts";

@@ -5,23 +5,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-
-/** librdkafka's name of a partitioner. */
-export type PartitionerName =
-  /** By murmur2; records without a key go anywhere. Java's default, and ours. */
-  | "murmur2_random"
-  /** By murmur2; records without a key go where an empty key goes. */
-  | "murmur2"
-  /** By CRC-32; records without a key, or with an empty one, go anywhere. librdkafka's default. */
-  | "consistent_random"
-  /** By CRC-32; records without a key, or with an empty one, go to partition 0. */
-  | "consistent"
-  /** By FNV-1a, as Sarama; records without a key go anywhere. */
-  | "fnv1a_random"
-  /** By FNV-1a, as Sarama; records without a key go where an empty key goes. */
-  | "fnv1a"
-  /** Each record anywhere, whatever its key. */
-  | "random";
+import type { PartitionerName } from "../properties/output_settings.ts";
 
 /** Chooses one of `count` partitions; `null` leaves it to the caller, as any of them will do. */
 export type Partitioner = (key: Uint8Array | null, count: number) => number | null;

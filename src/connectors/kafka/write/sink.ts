@@ -18,10 +18,9 @@ import { AckRate } from "./ack_rate.ts";
 import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "../client/connection.ts";
 import type { KafkaOutputItem } from "../output_item.ts";
 import { initProducerId, type ProducerIdentity } from "../wire/init_producer_id.ts";
-import { ACKS } from "../client/kafkajs.ts";
+import { ACKS, type PartitionBatch, produce } from "../wire/produce.ts";
 import { PartitionCount } from "./partition_count.ts";
 import { partitionerOf } from "./partitioner.ts";
-import { type PartitionBatch, produce } from "../wire/produce.ts";
 import { compressBatch, encodeRecordBatch } from "../wire/write_batch.ts";
 import {
   type OutgoingRecord,

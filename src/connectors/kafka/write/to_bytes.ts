@@ -4,7 +4,7 @@
  * @module
  */
 import { preview } from "../../../core/preview.ts";
-import { Buffer } from "../client/kafkajs.ts";
+import { Buffer } from "node:buffer";
 
 /**
  * The bytes of what a user gives as `what`; text as UTF-8.

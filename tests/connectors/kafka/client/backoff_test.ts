@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Backoff, Outage } from "../../../../src/connectors/kafka/client/backoff.ts";
 import { connectionSettings } from "../../../../src/connectors/kafka/properties/connection_settings.ts";
 import { givenToInput } from "../../../../src/connectors/kafka/properties/given_properties.ts";
-import { errorOfCode } from "../../../../src/connectors/kafka/client/kafkajs.ts";
+import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import { TestClock } from "../../../support/test_clock.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;

@@ -4,7 +4,7 @@ import {
   messageOfKafka,
 } from "../../../../src/connectors/kafka/client/connection.ts";
 import { fetchMetadata } from "../../../../src/connectors/kafka/wire/metadata.ts";
-import { readInputProperties } from "../../../../src/connectors/kafka/properties/properties.ts";
+import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import { WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
 import {
   coordinatorAnswer,

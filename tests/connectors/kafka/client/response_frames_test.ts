@@ -7,12 +7,9 @@ import {
 } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { DamageError } from "../../../../src/connectors/kafka/wire/damage.ts";
-import {
-  createBroker,
-  type KafkaBroker,
-  sendRequest,
-} from "../../../../src/connectors/kafka/client/kafkajs.ts";
-import { readInputProperties } from "../../../../src/connectors/kafka/properties/properties.ts";
+import { createBroker, type KafkaBroker } from "../../../../src/connectors/kafka/client/kafkajs.ts";
+import { sendRequest } from "../../../../src/connectors/kafka/wire/request.ts";
+import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import {
   mostAnswerBytes,
   ResponseFrames,

@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   type InputSettings,
-  type KafkaProperties,
   readInputProperties,
-} from "../../../../src/connectors/kafka/properties/properties.ts";
+} from "../../../../src/connectors/kafka/properties/input_settings.ts";
+import type { KafkaProperties } from "../../../../src/connectors/kafka/properties/given_properties.ts";
 import { refusal } from "../../../support/refusal.ts";
 
 const DEFAULTS: InputSettings = {

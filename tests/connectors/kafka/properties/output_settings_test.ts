@@ -1,10 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { Codec } from "../../../../src/connectors/kafka/compression/codec.ts";
+import type { KafkaProperties } from "../../../../src/connectors/kafka/properties/given_properties.ts";
 import {
-  type Codec,
-  type KafkaProperties,
   type OutputSettings,
   readOutputProperties,
-} from "../../../../src/connectors/kafka/properties/properties.ts";
+} from "../../../../src/connectors/kafka/properties/output_settings.ts";
 import { refusal } from "../../../support/refusal.ts";
 
 type Expected = Omit<OutputSettings, "compression"> & { readonly compression: Codec };

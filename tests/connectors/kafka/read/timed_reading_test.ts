@@ -1,8 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  type KafkaProperties,
-  readInputProperties,
-} from "../../../../src/connectors/kafka/properties/properties.ts";
+import type { KafkaProperties } from "../../../../src/connectors/kafka/properties/given_properties.ts";
+import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import { forTime } from "../../../../src/connectors/kafka/read/timed_reading.ts";
 import { recordingLog } from "../../../support/recording_log.ts";
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from 
 import { Buffer } from "node:buffer";
 import { KafkaConnection } from "../../../../src/connectors/kafka/client/connection.ts";
 import { fetchPartition } from "../../../../src/connectors/kafka/wire/fetch.ts";
-import { readInputProperties } from "../../../../src/connectors/kafka/properties/properties.ts";
+import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import { WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
 import {
   leftOut,

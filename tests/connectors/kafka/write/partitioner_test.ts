@@ -4,10 +4,10 @@ import { Partitioners, type PartitionMetadata } from "kafkajs";
 import {
   fnv1a,
   murmur2,
-  type PartitionerName,
   partitionerOf,
   partitionOfKey,
 } from "../../../../src/connectors/kafka/write/partitioner.ts";
+import type { PartitionerName } from "../../../../src/connectors/kafka/properties/output_settings.ts";
 import { Random } from "../../../support/random.ts";
 
 // The vectors of Kafka's own `UtilsTest.testMurmur2`.

@@ -1,7 +1,7 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { ItemError, KafkaOutputItem } from "millrace";
-import { errorOfCode } from "../../../../src/connectors/kafka/client/kafkajs.ts";
+import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import type { RefusedRecord } from "../../../../src/connectors/kafka/wire/produce.ts";
 import type { OutgoingRecord } from "../../../../src/connectors/kafka/write/to_record.ts";
 import {

@@ -1,0 +1,78 @@
+/**
+ * Sends a request in our own encoding, over any connection that can carry it.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { type BrokerVersions, type KnownVersions, versionFor } from "./request_versions.ts";
+import { WireReader } from "./wire.ts";
+
+/** A request of the protocol, in the versions that we write and read, and how to read its response. */
+export interface Request<R> extends KnownVersions {
+  /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
+  readonly flexibleFrom?: number;
+  readonly encode: (version: number) => Buffer;
+  /** KafkaJS looks for `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
+  readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
+}
+
+/** A request with its response, as KafkaJS's connections send it. */
+export interface Exchange {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    readonly expectResponse: () => boolean;
+    readonly encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+  };
+  readonly response: {
+    readonly decode: (payload: Buffer) => Promise<unknown>;
+    readonly parse: (decoded: unknown) => Promise<unknown>;
+  };
+}
+
+/** What a broker must have to be sent a request: KafkaJS's brokers do. */
+export interface RequestBroker {
+  /** The versions of each request that it knows, by the request's key. */
+  readonly versions: BrokerVersions;
+  /** Its connections. */
+  readonly connectionPool: { send(exchange: Exchange): Promise<unknown> };
+}
+
+const NO_TAGS = Buffer.of(0);
+
+/**
+ * Sends a request, and returns the response as it decodes it.
+ *
+ * @throws {Error} If the broker takes none of the versions, or does not answer.
+ */
+export async function sendRequest<R>(broker: RequestBroker, request: Request<R>): Promise<R> {
+  const { apiKey, apiName, flexibleFrom = Infinity, encode, decode } = request;
+  const version = versionFor(request, broker.versions);
+  const flexible = version >= flexibleFrom;
+  // KafkaJS writes headers without tagged fields, and reads them as part of what follows.
+  const body = flexible ? Buffer.concat([NO_TAGS, encode(version)]) : encode(version);
+  const response = await broker.connectionPool.send({
+    request: {
+      apiKey,
+      apiVersion: version,
+      apiName,
+      expectResponse: () => true,
+      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
+      encode: () => Promise.resolve({ buf: body, buffer: body }),
+    },
+    response: {
+      decode: (payload) =>
+        Promise.resolve(decode(flexible ? withoutTags(payload) : payload, version)),
+      parse: (response) => Promise.resolve(response),
+    },
+  });
+  return response as R;
+}
+
+/** A response's body: what follows the tagged fields of its header. */
+function withoutTags(payload: Buffer): Buffer {
+  const from = new WireReader(payload, true);
+  from.tags();
+  return from.rest();
+}
