@@ -1,11 +1,11 @@
 /**
- * Readings of two sensors, and those among them that are more than three standard deviations from the
- * mean of the nine minutes before: sliding windows by the time of the readings.
+ * Finds unusual readings of two sensors with sliding windows by event time. A reading is unusual if
+ * it is more than three standard deviations from the mean of the nine minutes before.
  *
  *     deno run -A cli.ts examples/anomaly.ts
  *
- * Each window is ten minutes long, and one begins every minute. When it closes, the readings of its last
- * minute are judged by all that came before in it, so every reading is judged once.
+ * Each window is ten minutes long, and one begins every minute. When it closes, the readings of its
+ * last minute are compared with the earlier ones in the window. So each reading is judged once.
  */
 import {
   Dataflow,
@@ -24,7 +24,9 @@ interface Reading {
 const MINUTE = 60_000;
 const start = Date.parse("2026-01-01T12:00:00Z");
 
-/** Half an hour of readings, one every ten seconds, that look like noise but are always the same. */
+/**
+ * Half an hour of readings, one every ten seconds, that look like noise but are always the same.
+ */
 function* readings(sensor: string): Generator<Reading> {
   const [mean, faults] = sensor === "boiler" ? [80, [100, 101]] : [4, [75, 150]];
   for (let i = 0; i < 180; i++) {

@@ -1,11 +1,12 @@
 /**
- * Orders joined with their payments; after 15 minutes without the other one, what there is of the two.
+ * Joins orders with their payments. If one of the two is missing after 15 minutes, the other comes
+ * alone.
  *
  *     deno run -A cli.ts examples/join_orders.ts
  *
- * An order and its payment have the same key and fall into one session: it closes when neither came for
- * the gap. Each order has a key of its own, so no other's values move its time: the rows of those that
- * miss something come when the inputs have been quiet, or when they end, as here.
+ * An order and its payment have the same key and fall into one session. It closes after a gap
+ * without either. Each order has its own key, so values of other orders do not move its time.
+ * Incomplete rows come when the inputs have been quiet, or when they end, as here.
  */
 import {
   Dataflow,
@@ -48,7 +49,7 @@ const payments = flow.input(
   ]),
 );
 
-// The two are read side by side: `wait` says how far the time of one may be ahead of the other.
+// The two are read at the same time: `wait` is how far one may be ahead of the other.
 const clock = new EventClockConfig({
   getTime: ({ at }: Order | Payment) => new Date(at),
   wait: { hours: 1 },

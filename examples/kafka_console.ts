@@ -1,6 +1,6 @@
 /**
- * Writes lines of standard input to a Kafka topic, and prints what is on one: all that it takes to try
- * a flow.
+ * Two flows to try others with: one writes lines of standard input to a Kafka topic, one prints a
+ * topic.
  *
  *     deno run -A cli.ts examples/kafka_console.ts:write -- localhost:9092 lines
  *     deno run -A cli.ts examples/kafka_console.ts:read -- localhost:9092 counts
@@ -25,7 +25,7 @@ export function write(args: readonly string[]): Dataflow<unknown> {
     .capture(new KafkaOutputConfig({ brokers: [broker], topic }));
 }
 
-/** A flow from a topic to standard output. `once`: end where the topic ends now. */
+/** A flow from a topic to standard output. With `once`, it ends where the topic ends now. */
 export function read(args: readonly string[]): Dataflow<unknown> {
   const [broker = "localhost:9092", topic = "counts", once] = args;
   return new Dataflow("read")
@@ -34,7 +34,7 @@ export function read(args: readonly string[]): Dataflow<unknown> {
     .capture(new StdOutputConfig());
 }
 
-/** Standard input cannot be read again, so there is no state to go on after. */
+/** Standard input cannot be read again, so there is nothing to resume: the state is `null`. */
 async function* typedLines(): AsyncGenerator<[state: null, line: string]> {
   for await (const line of createInterface({ input: process.stdin })) yield [null, line];
 }

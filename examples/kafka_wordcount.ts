@@ -3,12 +3,12 @@
  *
  *     deno run -A cli.ts examples/kafka_wordcount.ts -- localhost:9092 lines counts
  *
- * Write lines to the topic `lines` and read `counts`: a record for each word, with the word as its key
- * and how often it has been seen as its value.
+ * Write lines to the topic `lines` and read `counts`. It has a record for each word: the word is
+ * the key, and how often it has been seen is the value.
  */
 import { Dataflow, KafkaInputConfig, KafkaOutputConfig, text } from "@millrace/millrace";
 
-/** A flow from the topic `from` to the topic `to`. `once`: end where `from` ends now. */
+/** A flow from the topic `from` to the topic `to`. With `once`, it ends where `from` ends now. */
 export default function wordcount(args: readonly string[]): Dataflow<unknown> {
   const [broker = "localhost:9092", from = "lines", to = "counts", once] = args;
   const brokers = [broker];

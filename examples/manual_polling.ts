@@ -3,7 +3,7 @@
  *
  *     deno run -A cli.ts examples/manual_polling.ts -- http://localhost:8000/readings 1000
  *
- * The endpoint gives a JSON object of numbers, such as `{ "hall": 21.5, "yard": 4 }`.
+ * The endpoint returns a JSON object of numbers, such as `{ "hall": 21.5, "yard": 4 }`.
  */
 import { Dataflow, ManualInputConfig, StdOutputConfig } from "@millrace/millrace";
 

@@ -1,5 +1,6 @@
 /**
- * JSON orders from Kafka, a running total for each user to Kafka, and what cannot be read to the screen.
+ * Reads JSON orders from Kafka, writes a running total for each user to Kafka, and prints what
+ * cannot be read.
  *
  *     deno run -A cli.ts examples/orders.ts -- localhost:9092 orders totals
  *
@@ -24,7 +25,7 @@ interface Total {
   readonly amount: number;
 }
 
-/** A flow from the topic `from` to the topic `to`. `once`: end where `from` ends now. */
+/** A flow from the topic `from` to the topic `to`. With `once`, it ends where `from` ends now. */
 export default function orders(args: readonly string[]): Dataflow<unknown> {
   const [broker = "localhost:9092", from = "orders", to = "totals", once] = args;
   const brokers = [broker];
@@ -47,7 +48,7 @@ export default function orders(args: readonly string[]): Dataflow<unknown> {
     .capture("totals", new KafkaOutputConfig({ brokers, topic: to }));
 }
 
-/** An order, or what is wrong with it: one bad record must not stop the others. */
+/** Returns an order, or an error for a bad record, which must not stop the others. */
 function parse(value: Uint8Array | null): Order | Error {
   try {
     const order = json.decode<Partial<Order>>(value);

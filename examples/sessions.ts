@@ -1,6 +1,7 @@
 /**
- * Clicks of a file as sessions: how many pages a user saw, and for how long, until no click came for
- * half an hour. Clicks that came when their session was over are told apart.
+ * Groups the clicks in a file into sessions, which end after half an hour without a click. Prints
+ * how many pages each user saw, and for how long. Clicks that arrive after their session has closed
+ * are late.
  *
  *     deno run -A cli.ts examples/sessions.ts
  */
@@ -33,7 +34,8 @@ const sessions = new Dataflow("sessions")
 
 sessions.windows
   .map(([user, [{ openAt, closeAt }, pages]]) => {
-    const last = new Date(closeAt.getTime() - GAP); // a session is open for the gap after its last click
+    // a session is open for the gap after its last click
+    const last = new Date(closeAt.getTime() - GAP);
     const minutes = (last.getTime() - openAt.getTime()) / 60_000;
     return `${user} ${time(openAt)}-${time(last)} pages: ${pages}, minutes: ${minutes.toFixed(1)}`;
   })

@@ -1,5 +1,5 @@
 /**
- * Counts the words of a text that is in this file.
+ * Counts the words of a text in this file.
  *
  *     deno run -A cli.ts examples/wordcount.ts
  */
