@@ -9,28 +9,29 @@ import { pathOption } from "./path_option.ts";
 import { type Range, type ReadPart, unreadRanges } from "./ranges.ts";
 import { shareOut } from "./share_out.ts";
 
-/** What a {@linkcode FileInputConfig} reads. */
+/** Options of {@linkcode FileInputConfig}. */
 export interface FileInputOptions {
   /**
-   * The path of a file, or a pattern for paths: `*` and `?` stand for any characters and any one
-   * character of a name, `[a-z]` and `[!a-z]` for one that is and one that is not in a set, `**` for
-   * any folders, `{a,b}` for each of its choices. A file that has the very name is read even where
-   * the name could be a pattern. Relative paths start at the folder that the process runs in.
+   * The path of a file, or a pattern for paths. `*` and `?` match any characters and one character
+   * of a name. `[a-z]` and `[!a-z]` match a character in a set and one outside of it. `**` matches
+   * any folders, `{a,b}` each of its choices. A file of exactly that name is read even if the name
+   * could be a pattern. Relative paths start at the folder that the process runs in.
    */
   readonly path: string | URL;
   /**
-   * Whether one worker reads everything, in order, where there are several. By default it does if a step of
-   * the flow goes by the time of its values (`EventClockConfig`): what another worker reads at the same
-   * time may be hours ahead of it, and then the lines that are behind are late. `false`: workers share the
-   * bytes out, and the clock's `wait` has to cover how far they are apart.
+   * Whether one of several workers reads everything, in order. The default is `true` if a step of
+   * the flow uses event time (`EventClockConfig`): other workers may be hours ahead, and the slower
+   * one's lines would be late. With `false`, workers share the bytes, and the clock's `wait` must
+   * cover how far they are apart.
    */
   readonly inOrder?: boolean;
   /**
-   * What to do where a run goes on after a snapshot, another file has the name of one that was read, and
-   * the old one is not found. `"fail"` ends the run, as lines of the old file may be lost. `"read"` logs a
-   * warning and reads the new file from its start: for files that are replaced as a whole. A copy of the
-   * old file that the pattern finds is then a new file too, and its lines are read again: so it is with
-   * the copy of a small log (logrotate's `copytruncate`), of which less than 1024 bytes had been read.
+   * What to do when a run resumes, another file has the name of one that was read, and the old one
+   * is not found. `"fail"` ends the run, as lines of the old file may be lost. `"read"` logs a
+   * warning and reads the new file from its start: use it for files that are replaced as a whole. A
+   * copy of the old file that the pattern finds then counts as new, and its lines are read again.
+   * This applies to copies of small logs (logrotate's `copytruncate`) of which less than 1024 bytes
+   * had been read.
    *
    * @default {"fail"}
    */
@@ -46,41 +47,42 @@ interface FilePlan {
 }
 
 /**
- * The lines of a text file, or of each file that matches a pattern, in the order of their paths.
- * Files that end in `.gz` are unpacked, also where one consists of several gzip files. Damage is an
- * error; zeros behind the last one are padding, which is logged as a warning.
+ * Reads the lines of a text file, or of each file that matches a pattern, in the order of their
+ * paths. Files that end in `.gz` are unpacked, even if one consists of several gzip files. Damage
+ * is an error. Zeros after the last one are padding, with a warning.
  *
- * A line ends with `\n` or `\r\n`, the last one also with the file. What is not UTF-8, and a line of
- * more than 64 MiB, is an error that says where it is.
+ * A line ends with `\n` or `\r\n`; the last one may end with the file. Bytes that are not UTF-8,
+ * and lines of more than 64 MiB, are errors that name the place.
  *
- * Several workers share the bytes out, so that each has about as many: a large file is read by
- * several at once, each line by the one in whose range of the file it begins. A gzip file cannot be
- * cut, and is read by one. Within a range the order of lines is kept; one worker reads everything in
- * order, and where windows go by the time of lines, one worker is what reads: see `inOrder`.
+ * Several workers share the bytes about equally. So several read a large file at once, and each
+ * line is read by the worker in whose range it begins. A gzip file cannot be cut, and is read by
+ * one. Lines keep their order within a range. One worker alone reads everything in order. If
+ * windows use event time, only one worker reads: see `inOrder`.
  *
- * A snapshot has which bytes of which files have been read, in whole lines: a run that goes on from
- * it shares out what is left, over as many workers as there are then. (Of a gzip file these are the
- * unpacked bytes; it has to be unpacked again up to there.) A file that has grown by then is read on
- * from where it ended. If it ended within a line, the rest becomes a line of its own, with a warning.
+ * A snapshot holds which bytes of which files have been read, in whole lines. A resumed run shares
+ * the rest over its workers, however many there are. (For a gzip file these are unpacked bytes; it
+ * is unpacked again up to there.) If a file has grown, reading continues where it ended. If that
+ * was within a line, the rest becomes a line of its own, with a warning.
  *
- * A file is known by its content and its inode, not by its path alone. So files may be rotated:
+ * A file is known by its content and its inode, not by its path alone, so files may be rotated:
  *
- * - A file that was renamed or moved within what the pattern finds is read on under its new name.
- * - A file that was renamed within its folder, to a name that is not asked for, is read to its end:
- *   `app.log` is read, and the rest of what is `app.log.1` now. The new `app.log` is read from its start.
- * - A copy from before a file was cut (logrotate's `copytruncate`) is known by 1024 bytes of content.
- *   With fewer it is not, and that is an error; with `onReplaced: "read"` the copy is read again.
- * - A file that is still there and not asked for in one run, as the path is another one, keeps its
- *   position: a later run that asks for it goes on there. A warning says so. That of a file that is
- *   gone is dropped.
- * - A file under several names that match, such as a link, is read once.
- * - A link that leads nowhere, and a file that is removed while the files are looked at, is left out of
- *   what a pattern finds, with a warning. A file or folder that may not be read is an error.
+ * - A file that was renamed or moved, and that the pattern still finds, is read on under its new
+ *   name.
+ * - A file that was renamed within its folder, to a name outside of the pattern, is read to its
+ *   end. For `app.log`, that is the rest of what is now `app.log.1`; the new `app.log` is read from
+ *   its start.
+ * - A copy that was made before a file was cut (logrotate's `copytruncate`) is recognised by 1024
+ *   bytes of content. With fewer it is an error; with `onReplaced: "read"` the copy is read again.
+ * - If a run has another path, files that still exist keep their positions, with a warning. A later
+ *   run that finds them continues there. The position of a deleted file is dropped.
+ * - A file under several matching names, such as a link, is read once.
+ * - A broken link, and a file that is removed while the pattern is evaluated, are left out with a
+ *   warning. A file or folder without read permission is an error.
  *
- * Where the file of a name is another one and the old one is not found, the run ends with an error that
- * says what to do; see `onReplaced`. It is the same where a file is shorter than it was, or has other
- * bytes before the position, and where it is cut while it is read. What cannot be noticed is a change
- * of bytes further up in a file, or a file whose 1024 bytes before the position are by chance the same.
+ * If another file has the name and the old one is not found, the run ends with an error that names
+ * the cure; see `onReplaced`. The same holds if a file is shorter than it was, has other bytes
+ * before the position, or is cut while it is read. Some changes cannot be noticed: bytes further up
+ * in a file, or a file with the same 1024 bytes before the position by chance.
  *
  * @example
  * ```ts
@@ -102,7 +104,7 @@ export class FileInputConfig implements InputConfig<string> {
   readonly #inOrder: boolean | undefined;
   readonly #onReplaced: OnReplaced;
 
-  /** Checks the options; looks for no file yet. */
+  /** Creates the config. Checks the options; looks for no file yet. */
   constructor(options: FileInputOptions) {
     this.#path = pathOption("FileInputConfig", options, ["inOrder", "onReplaced"]);
     const { inOrder, onReplaced = "fail" } = options;
@@ -121,9 +123,9 @@ export class FileInputConfig implements InputConfig<string> {
   }
 
   /**
-   * Finds the files, and shares out what is left to read of them; for the engine.
+   * For the engine: finds the files, and shares out what is left to read of them.
    *
-   * @throws {Error} If there is no such file, or if one that was read before has been replaced.
+   * @throws {Error} If no file is found, or one that was read before has been replaced.
    */
   async plan({ workerCount, byTime = false, log }: Place, resume: Positions): Promise<unknown> {
     const found = await findFiles(this.#path, log);
@@ -144,7 +146,7 @@ export class FileInputConfig implements InputConfig<string> {
   }
 
   /**
-   * Begins to read this worker's share; for the engine.
+   * For the engine: begins to read this worker's share.
    *
    * @throws {Error} If an output of the flow writes one of the files.
    */

@@ -6,31 +6,31 @@ import { type FilePosition, isUnchanged, type LeftFile, openWriter } from "./fil
 import { pathOption } from "./path_option.ts";
 import { fileOfWorker, isFileOfAnyWorker } from "./worker_files.ts";
 
-/** Where a {@linkcode FileOutputConfig} writes. */
+/** Options of {@linkcode FileOutputConfig}. */
 export interface FileOutputOptions {
   /**
-   * The path of the file, in a folder that exists. Several workers write a file each, with the
-   * worker's index before the extension: `out.txt` is `out.0.txt`, `out.1.txt` and so on. Relative
-   * paths start at the folder that the process runs in.
+   * The path of the file, in a folder that exists. With several workers, each writes a file of its
+   * own, with its index before the extension: `out.txt` becomes `out.0.txt`, `out.1.txt` and so on.
+   * Relative paths start at the folder that the process runs in.
    */
   readonly path: string | URL;
 }
 
 /**
- * Each item on a line of its own in a file: strings as they are, everything else as JSON, which here
- * also has forms for bigint, `Map`, `Set`, bytes and cycles. An item that would become several lines
- * is an error.
+ * Writes each item on a line of a file: strings as they are, everything else as JSON. JSON here
+ * also has forms for bigint, `Map`, `Set`, bytes and cycles. An item that would become several
+ * lines is an error.
  *
- * A first run replaces what is in the file. A run that goes on after a snapshot first cuts off what
- * was written after that snapshot, so the file holds each line once. At the end of each epoch all
- * that was written is on the disk.
+ * A first run replaces the file's content. A resumed run first cuts off what was written after its
+ * snapshot, so the file holds each line once. At the end of each epoch, everything written is on
+ * the disk.
  *
- * The file must stay where it is, also between runs that go on: it must not be rotated, edited or
- * written by others. If its length or the 1024 bytes before the end of the snapshot are not what was
- * written, the run ends with an error that says what to do, and the file stays as it is. A copy that
- * was put in its place is taken for it. With another path, a run leaves the old file as it is and keeps
- * its position: a later run with the old path goes on there. While the flow runs, each epoch's end looks whether the file
- * is still there. A file that an input of the same flow reads is refused.
+ * The file must stay where it is, also between runs that resume. Do not rotate or edit it, and let
+ * nobody else write to it. If its length or the 1024 bytes before the end of the snapshot are not
+ * what was written, the run ends with an error that names the cure. The file then stays as it is. A
+ * copy in its place counts as the file. With another path, a run leaves the old file as it is and
+ * keeps its position; a later run with the old path continues there. Each epoch ends with a check
+ * that the file still exists. A file that an input of the same flow reads is refused.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ export interface FileOutputOptions {
 export class FileOutputConfig implements OutputConfig<unknown> {
   readonly #path: string;
 
-  /** Checks the options; opens nothing yet. */
+  /** Creates the config. Checks the options; opens nothing yet. */
   constructor(options: FileOutputOptions) {
     this.#path = pathOption("FileOutputConfig", options);
     if (isGzip(this.#path)) {
@@ -60,10 +60,10 @@ export class FileOutputConfig implements OutputConfig<unknown> {
   }
 
   /**
-   * Opens this worker's file and cuts it to where to go on; for the engine.
+   * For the engine: opens this worker's file and cuts it to the snapshot.
    *
-   * @throws {Error} If it cannot be opened, is written by another output already, or is not the file
-   * that the snapshot is of.
+   * @throws {Error} If it cannot be opened, another output writes it already, or it is not the
+   * snapshot's file.
    */
   async open(at: Place, resume: Positions): Promise<OutputWriter<unknown>> {
     const path = fileOfWorker(this.#path, at.workerIndex, at.workerCount);

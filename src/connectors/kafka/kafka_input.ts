@@ -12,18 +12,18 @@ export type StartingOffset =
   | "beginning"
   /** After the newest. */
   | "end"
-  /** At the first record of that time or later; after the newest where there is none. */
+  /** At the first record of that time or later, or after the newest if there are none. */
   | { readonly timestamp: Date };
 
-/** How to read a topic. */
+/** Options of {@linkcode KafkaInputConfig} and {@linkcode KafkaMessageInputConfig}. */
 export interface KafkaInputOptions {
   /** Bootstrap brokers, such as `["localhost:9092"]`. */
   readonly brokers: readonly string[];
   /** The topic, or several. They must exist. */
   readonly topic: string | readonly string[];
   /**
-   * Whether to go on waiting for records, also on a worker without partitions: some may be added.
-   * `false` reads to where each partition ended when the flow started, and then ends.
+   * Whether to wait for more records. A worker without partitions waits too, as some may be added.
+   * With `false`, the input reads to where each partition ended when the flow started, and ends.
    *
    * @default {true}
    */
@@ -35,8 +35,8 @@ export interface KafkaInputOptions {
    */
   readonly startingOffset?: StartingOffset;
   /**
-   * librdkafka's property names and values, such as `client.id` or `security.protocol`. One without an
-   * equivalent is an error that names it, never ignored. `docs/kafka_properties.md` lists all.
+   * librdkafka's property names and values, such as `client.id` or `security.protocol`. A property
+   * without an equivalent is an error that names it. `docs/kafka_properties.md` lists all.
    */
   readonly additionalProperties?: KafkaProperties;
 }
@@ -45,10 +45,10 @@ export interface KafkaInputOptions {
 export type KafkaItem = [key: Uint8Array | null, value: Uint8Array | null];
 
 /**
- * Records of a Kafka topic, as `[key, value]`. Partitions are shared out over the workers, partition
- * `p` to worker `p mod workerCount`, without a consumer group; order within a partition is kept.
- * Records of aborted transactions are left out. While no broker is in reach the flow waits, and goes
- * on exactly where it was.
+ * Reads the records of Kafka topics, as `[key, value]`. Partition `p` goes to worker
+ * `p mod workerCount`, without a consumer group. Order within a partition is kept. Records of
+ * aborted transactions are left out. While no broker is in reach the flow waits, and then continues
+ * exactly where it was.
  *
  * @example
  * ```ts
@@ -66,15 +66,15 @@ export class KafkaInputConfig implements InputConfig<KafkaItem> {
   readonly #settings: KafkaInputSettings;
 
   /**
-   * Checks the options; connects to nothing.
+   * Creates the config. Checks the options; connects to nothing.
    *
-   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   * @throws {TypeError} If an option is wrong. The message names it and the cure.
    */
   constructor(options: KafkaInputOptions) {
     this.#settings = checkInput("KafkaInputConfig", options);
   }
 
-  /** Starts reading; for the engine. */
+  /** For the engine: starts reading. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaItem>> {
     const { openKafkaReader } = await import("./read/source.ts");
     return await openKafkaReader(this.#settings, at, resume, (record) => [
@@ -85,7 +85,7 @@ export class KafkaInputConfig implements InputConfig<KafkaItem> {
 }
 
 /**
- * The same as {@linkcode KafkaInputConfig}, with everything that Kafka knows about a record: headers,
+ * Reads records like {@linkcode KafkaInputConfig}, with all that Kafka knows about them: headers,
  * timestamp, topic, partition and offset.
  *
  * @example
@@ -105,15 +105,15 @@ export class KafkaMessageInputConfig implements InputConfig<KafkaMessage> {
   readonly #settings: KafkaInputSettings;
 
   /**
-   * Checks the options; connects to nothing.
+   * Creates the config. Checks the options; connects to nothing.
    *
-   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   * @throws {TypeError} If an option is wrong. The message names it and the cure.
    */
   constructor(options: KafkaInputOptions) {
     this.#settings = checkInput("KafkaMessageInputConfig", options);
   }
 
-  /** Starts reading; for the engine. */
+  /** For the engine: starts reading. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaMessage>> {
     const { openKafkaReader } = await import("./read/source.ts");
     const { toMessage } = await import("./message.ts");

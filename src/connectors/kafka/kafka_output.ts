@@ -6,24 +6,24 @@ import type { KafkaProperties } from "./properties/given_properties.ts";
 import { readOutputProperties } from "./properties/output_settings.ts";
 import type { KafkaOutputSettings } from "./properties/settings.ts";
 
-/** How to write to a topic. */
+/** Options of {@linkcode KafkaOutputConfig}. */
 export interface KafkaOutputOptions {
   /** Bootstrap brokers, such as `["localhost:9092"]`. */
   readonly brokers: readonly string[];
   /** The topic. It must exist. */
   readonly topic: string;
   /**
-   * librdkafka's property names and values, such as `client.id` or `security.protocol`. One without an
-   * equivalent is an error that names it, never ignored. `docs/kafka_properties.md` lists all.
+   * librdkafka's property names and values, such as `client.id` or `security.protocol`. A property
+   * without an equivalent is an error that names it. `docs/kafka_properties.md` lists all.
    */
   readonly additionalProperties?: KafkaProperties;
 }
 
 /**
- * Records to a Kafka topic: `[key, payload]`, or objects with headers, timestamp or partition. Each is
- * acknowledged by all in-sync replicas before the epoch that it belongs to counts as done; retries
- * neither repeat nor reorder records within a run (idempotent writes, one request at a time). Keys go to
- * the partitions that Kafka's Java producer would choose.
+ * Writes records to a Kafka topic: `[key, payload]`, or objects with headers, timestamp or
+ * partition. All in-sync replicas acknowledge each record before its epoch counts as done. Within a
+ * run, retries neither repeat nor reorder records (idempotent writes, one request at a time). Keys
+ * go to the partitions that Kafka's Java producer would choose.
  *
  * @example
  * ```ts
@@ -41,9 +41,9 @@ export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
   readonly #settings: KafkaOutputSettings;
 
   /**
-   * Checks the options; connects to nothing.
+   * Creates the config. Checks the options; connects to nothing.
    *
-   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   * @throws {TypeError} If an option is wrong. The message names it and the cure.
    */
   constructor(options: KafkaOutputOptions) {
     requireOptions("KafkaOutputConfig", options, ["brokers", "topic", "additionalProperties"]);
@@ -54,7 +54,7 @@ export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
     });
   }
 
-  /** Starts writing; for the engine. */
+  /** For the engine: starts writing. */
   async open(at: Place): Promise<OutputWriter<KafkaOutputItem>> {
     const { openKafkaWriter } = await import("./write/sink.ts");
     return await openKafkaWriter(this.#settings, at);

@@ -5,34 +5,34 @@
  */
 import type { StoredRecord } from "./wire/read_batch.ts";
 
-/** A header of a Kafka record; its value is `null` where it has none. */
+/** A header of a Kafka record; the value is `null` if it has none. */
 export type KafkaHeader = readonly [name: string, value: Uint8Array | null];
 
-/** A Kafka record as {@linkcode KafkaMessageInputConfig} gives it. */
+/** A Kafka record, as {@linkcode KafkaMessageInputConfig} reads it. */
 export interface KafkaMessage {
-  /** The key; `null` where there is none. */
+  /** The key, or `null` if the record has none. */
   readonly key: Uint8Array | null;
   /** The value; `null` for a tombstone. */
   readonly value: Uint8Array | null;
   /**
-   * Values by header name, in order; a header may repeat, and has an empty array where it has no value.
-   * Has no prototype, so any name is safe.
+   * Values by header name, in order. A header may repeat; a header without a value has an empty
+   * array. The object has no prototype, so any name is safe.
    */
   readonly headers: Record<string, Uint8Array[]>;
   /**
-   * When it was written, in milliseconds since the Unix epoch; -1 where it has no time, as records of
-   * clients before Kafka 0.10 do. Exact up to 2⁵³, which is the year 287396.
+   * When the record was written, in milliseconds since the Unix epoch. -1 if it has no time, as
+   * with clients before Kafka 0.10. Exact up to 2⁵³, which is the year 287396.
    */
   readonly timestamp: number;
   /** The topic. */
   readonly topic: string;
   /** The partition. */
   readonly partition: number;
-  /** Its place in the partition. */
+  /** Its offset in the partition. */
   readonly offset: bigint;
   /**
-   * All headers as the record has them: in order, each that repeats in its place, those without a value
-   * too. Names are UTF-8.
+   * All headers as the record has them, in order, with repeated names and headers without a value.
+   * Names are UTF-8.
    *
    * @example
    * ```ts

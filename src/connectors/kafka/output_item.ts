@@ -1,5 +1,5 @@
 /**
- * What users capture into Kafka.
+ * The items that a Kafka output accepts.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 export type KafkaData = Uint8Array | string | null;
 
 /**
- * A record with more than a key and a payload. A `KafkaMessage` as it was read (known by its
- * `offset`) is one, and is written with the same key, value, headers and timestamp. Its topic and
- * partition say where it came from, and do not count. A field of another name is an error.
+ * A record with more than a key and a payload. A `KafkaMessage` that was read (known by its
+ * `offset`) is one too: it is written with the same key, value, headers and timestamp. Its topic
+ * and partition name its origin, and do not count. An unknown field is an error.
  */
 export interface KafkaRecord {
   /** The key. */
@@ -20,9 +20,9 @@ export interface KafkaRecord {
   /** Header values by name; `null` for a header without a value. */
   readonly headers?: Readonly<Record<string, KafkaData | readonly KafkaData[]>>;
   /**
-   * Headers in order, where the order matters or names repeat in between. A `KafkaMessage` has
-   * this list and `headers`: then `headers` counts, and the list keeps the order of what is the same in
-   * both. To write a list of your own, leave `headers` out.
+   * Headers in order, for names that repeat or an order that matters. A `KafkaMessage` has this
+   * list and `headers`. Then `headers` counts, and the list keeps the order of unchanged headers.
+   * To write a list of your own, leave `headers` out.
    *
    * @example
    * ```ts
@@ -36,15 +36,15 @@ export interface KafkaRecord {
    */
   readonly rawHeaders?: readonly (readonly [name: string, value: KafkaData])[];
   /**
-   * When it was made, in whole milliseconds since the Unix epoch; -1 for no time at all, and now, where
-   * it is not given.
+   * When it was made, in whole milliseconds since the Unix epoch. -1 means no time; the default is
+   * now.
    */
   readonly timestamp?: number;
-  /** The partition; by the key, where it is not given. */
+  /** The partition; by default the key chooses it. */
   readonly partition?: number;
-  /** Must be the output's topic, if given at all: this version writes one topic an output. */
+  /** The output's topic, if given: each output writes one topic. */
   readonly topic?: string;
 }
 
-/** What a {@linkcode KafkaOutputConfig} takes. */
+/** What a {@linkcode KafkaOutputConfig} accepts. */
 export type KafkaOutputItem = readonly [key: KafkaData, payload: KafkaData] | KafkaRecord;

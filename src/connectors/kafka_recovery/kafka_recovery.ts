@@ -11,13 +11,13 @@ import { givenToRecovery, type KafkaProperties } from "../kafka/properties/given
 import { checkBrokers } from "../kafka/properties/options.ts";
 import type { KafkaPlace } from "./place.ts";
 
-/** Where a flow's state is kept on Kafka. */
+/** Options of {@linkcode KafkaRecoveryConfig}. */
 export interface KafkaRecoveryOptions {
   /** Bootstrap brokers, such as `["localhost:9092"]`. */
   readonly brokers: readonly string[];
   /**
-   * What the names of the topics begin with: state is on `PREFIX-state`, positions are on
-   * `PREFIX-meta`. The consumer group and the transactional id are both `PREFIX-recovery`.
+   * The prefix of the topics' names: state is on `PREFIX-state`, positions are on `PREFIX-meta`.
+   * The consumer group and the transactional id are both `PREFIX-recovery`.
    */
   readonly topicPrefix: string;
   /**
@@ -28,13 +28,13 @@ export interface KafkaRecoveryOptions {
 }
 
 /**
- * Keeps state and positions on two compacted topics of a Kafka cluster, where they survive the machine
- * that a flow runs on: another one can go on. Each epoch is one transaction.
+ * Keeps state and positions on two compacted topics of a Kafka cluster. They survive the machine
+ * that a flow runs on, so another machine can continue. Each epoch is one transaction.
  *
- * The topics are made if there are none. They belong to one flow, and one run at a time: a run that is
- * killed holds the store for ten seconds more, for which opening it waits.
+ * The topics are made if they do not exist. They belong to one flow, and one run at a time. A
+ * killed run holds the store for ten seconds more; opening waits for that.
  *
- * All keys are read into memory once, when a run begins.
+ * When a run begins, it reads all keys into memory once.
  *
  * @example
  * ```ts
@@ -55,15 +55,15 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
   readonly #place: KafkaPlace;
 
   /**
-   * Checks the options; connects to nothing.
+   * Creates the config. Checks the options; connects to nothing.
    *
-   * @throws {TypeError} If an option is wrong. Names it and the cure.
+   * @throws {TypeError} If an option is wrong. The message names it and the cure.
    */
   constructor(options: KafkaRecoveryOptions) {
     this.#place = kafkaPlace(options);
   }
 
-  /** The brokers and the prefix, as the command line takes them: `kafka://localhost:9092/orders`. */
+  /** The brokers and the prefix, as on the command line: `kafka://localhost:9092/orders`. */
   get name(): string {
     return this.#place.name;
   }
@@ -71,8 +71,8 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
   /**
    * Opens the topics for a run of a flow, or makes them.
    *
-   * @param signal Ends what is waited for when it is aborted.
-   * @throws {RecoveryError} If they cannot be used. Says why, and what to do.
+   * @param signal Ends all waiting when it aborts.
+   * @throws {RecoveryError} If they cannot be used. The message names the reason and the cure.
    */
   async open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
     const { KafkaStore } = await import("./store.ts");

@@ -8,8 +8,8 @@ import type { InputConfig, InputReader, Place, Positions } from "../../graph/con
 import { type Puller, pullerOf } from "./pull.ts";
 
 /**
- * What manual builders yield: the item, and the state to go on after it. The flow keeps the item itself,
- * which must not be changed any more; of the state it takes a copy.
+ * What manual builders yield: the state to continue after, and the item. The flow keeps the item
+ * itself, so it must not change any more. The flow copies the state.
  */
 export type StateAndItem<T, S> = readonly [state: S, item: T];
 
@@ -18,17 +18,16 @@ export type ManualSource<T, S> =
   | Iterable<StateAndItem<T, S>>
   | AsyncIterable<StateAndItem<T, S>>;
 
-/** What else there is to say of a manual input. */
+/** Options of {@linkcode ManualInputConfig}. */
 export interface ManualInputOptions {
   /**
-   * How long an asynchronous iterator gives nothing before the input counts as having nothing to read.
-   * Only then does time go on for windows by the time of values, and only from then on: see
-   * {@linkcode EventClockConfig}. What the iterator waits for may be a page of old items, and the engine
-   * cannot tell.
+   * How long an asynchronous iterator yields nothing before the input counts as idle. Event time
+   * advances only while inputs are idle, and only from then on: see {@linkcode EventClockConfig}.
+   * The iterator may be waiting for a page of old items, and the engine cannot tell.
    *
-   * Where waiting means that nothing has happened, as with a socket or a queue, say `0`: windows then
-   * close on time also while other keys have values. Where a page takes longer than 10 seconds, say more,
-   * or its items may be late.
+   * Use `0` if waiting means that nothing has happened, as with a socket or a queue. Windows then
+   * also close on time while other keys have values. If a page takes longer than 10 seconds, use
+   * more, or its items may be late.
    *
    * @default {{ seconds: 10 }}
    */
@@ -36,28 +35,28 @@ export interface ManualInputOptions {
 }
 
 /**
- * Items from a function of the user's.
+ * Reads items from your own function.
  *
- * The builder is called on every worker. What only one may read is for the builder to share out, by
- * `workerIndex`. Standard input needs no care: worker 0 has it, and for the others it is empty.
+ * The builder is called on every worker, and shares the work out by `workerIndex`. Standard input
+ * needs no care: worker 0 has it, and for the others it is empty.
  *
- * The state that is yielded with an item is copied at once: a generator may keep one object and go on
- * changing it. An object is copied for every item, so a state should be small. The item is handed over as
- * it is: yield a new object each time. Batches hold up to 1,024 items, and an asynchronous generator is
- * read that far ahead: fewer where the steps behind are slow, and no more than about 4 MiB of items.
+ * The state of each item is copied at once, so a generator may keep one object and go on changing
+ * it. Keep states small, as each item costs a copy. Items are not copied: yield a new object each
+ * time. Batches hold up to 1,024 items, and an asynchronous generator is read that far ahead. Fewer
+ * are read if the steps downstream are slow, and at most about 4 MiB of items.
  *
- * A graceful stop asks the iterator for no more. All that it has yielded is worked off; where `next()` is
- * pending, its item is waited for, for up to a second. Then the iterator is closed: a generator that has
- * taken from a queue what it has not yielded yet can give it back in a `finally` block.
+ * A graceful stop asks the iterator for no more, and works off all that it has yielded. A pending
+ * `next()` has up to one second for its item. Then the iterator is closed, so a generator can
+ * return to a queue, in a `finally` block, what it took but did not yield.
  *
- * What was yielded before the iterator throws is handed out first. Without a recovery store, it is also
- * worked off, for up to five seconds, before the run fails; with one, the next run goes on after the last
- * committed epoch.
+ * If the iterator throws, the items that it yielded before still enter the flow. Without a recovery
+ * store, they are also worked off, for up to five seconds, before the run fails. With a store, the
+ * next run continues after the last committed epoch.
  *
  * @typeParam T The items.
- * @typeParam S The state that goes with each: plain data, kept in snapshots.
+ * @typeParam S The state of each item: plain data, kept in snapshots.
  *
- * @example Counting, and going on where it was after a restart
+ * @example Counting, and continuing after a restart
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { Dataflow, ManualInputConfig, run, TestingOutputConfig } from "@millrace/millrace";
@@ -80,14 +79,14 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
   ) => ManualSource<T, S>;
 
   /**
-   * Checks that `builder` is a function, and the options; does not call it.
+   * Creates the config. Checks that `builder` is a function, and the options; does not call it.
    *
-   * @param builder Called once on every worker. Gives an iterable or async iterable of
-   * `[state, item]`. `resumeState` is `null` on a first run; else the state that was yielded with
-   * the last item before the last snapshot: go on *after* that item. The iterator is closed
-   * (`return()`) when the run stops. What is yielded and no pair is an error that shows it.
-   * @param options When the input counts as having nothing to read.
-   * @throws {TypeError} If there is an option that it does not have.
+   * @param builder Called once on every worker. Returns an iterable or async iterable of
+   * `[state, item]`. `resumeState` is `null` on a first run. Otherwise it is the state of the last
+   * item before the last snapshot: continue *after* that item. The iterator is closed (`return()`)
+   * when the run stops. Anything but a pair is an error that shows it.
+   * @param options `idleAfter`: when the input counts as idle.
+   * @throws {TypeError} If `builder` is not a function, or an option is unknown.
    * @throws {RangeError} If `idleAfter` is not a duration.
    */
   constructor(
@@ -108,7 +107,7 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
     this.#idleAfterMs = idleAfterMs("ManualInputConfig", options);
   }
 
-  /** Calls the builder; for the engine. */
+  /** For the engine: calls the builder. */
   async open(at: Place, resume: Positions): Promise<InputReader<T>> {
     const { workerIndex, workerCount } = at;
     requireSameWorkers(resume, workerCount);

@@ -4,14 +4,14 @@ import { preview } from "../../core/preview.ts";
 import { isPromiseLike } from "../../core/promises.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 
-/** Takes an item; a promise is awaited before the next. */
+/** Handles an item. A promise is awaited before the next call. */
 export type ItemHandler<T> = (item: T) => void | PromiseLike<void>;
 
-/** Takes an item with its epoch; a promise is awaited before the next. */
+/** Handles an item and its epoch. A promise is awaited before the next call. */
 export type EpochItemHandler<T> = (epoch: Epoch, item: T) => void | PromiseLike<void>;
 
 /**
- * Items to a function of the user's.
+ * Passes items to your own function.
  *
  * @typeParam T The items.
  *
@@ -34,18 +34,19 @@ export class ManualOutputConfig<in T> implements OutputConfig<T> {
   readonly #builder: (workerIndex: number, workerCount: number) => ItemHandler<T>;
 
   /**
-   * Checks that `builder` is a function; does not call it.
+   * Creates the config. Checks that `builder` is a function; does not call it.
    *
-   * @param builder Called once on every worker. Gives the handler, which is called for each item, one
-   * at a time. Workers call theirs at the same time, so what is behind them must allow that. If the
-   * handler throws or rejects, the run fails, and the handler gets nothing that comes after that item.
+   * @param builder Called once on every worker. Returns the handler, which is called for each item,
+   * one at a time. Workers call their handlers at the same time, so the system downstream must
+   * allow that. If the handler throws or rejects, the run fails, and the handler gets no later
+   * items.
    */
   constructor(builder: (workerIndex: number, workerCount: number) => ItemHandler<T>) {
     requireBuilder("ManualOutputConfig", builder);
     this.#builder = builder;
   }
 
-  /** Calls the builder; for the engine. */
+  /** For the engine: calls the builder. */
   async open({ workerIndex, workerCount }: Place, _: Positions): Promise<OutputWriter<T>> {
     const handler = await this.#builder(workerIndex, workerCount);
     requireHandler("ManualOutputConfig", handler);
@@ -53,21 +54,21 @@ export class ManualOutputConfig<in T> implements OutputConfig<T> {
   }
 }
 
-/** Like {@linkcode ManualOutputConfig}; the handler gets the epoch that each item belongs to, too. */
+/** Like {@linkcode ManualOutputConfig}, with a handler that also gets the epoch of each item. */
 export class ManualEpochOutputConfig<in T> implements OutputConfig<T> {
   readonly #builder: (workerIndex: number, workerCount: number) => EpochItemHandler<T>;
 
   /**
-   * Checks that `builder` is a function; does not call it.
+   * Creates the config. Checks that `builder` is a function; does not call it.
    *
-   * @param builder Called once on every worker. Gives the handler, called as `(epoch, item)`.
+   * @param builder Called once on every worker. Returns the handler, called as `(epoch, item)`.
    */
   constructor(builder: (workerIndex: number, workerCount: number) => EpochItemHandler<T>) {
     requireBuilder("ManualEpochOutputConfig", builder);
     this.#builder = builder;
   }
 
-  /** Calls the builder; for the engine. */
+  /** For the engine: calls the builder. */
   async open({ workerIndex, workerCount }: Place, _: Positions): Promise<OutputWriter<T>> {
     const handler = await this.#builder(workerIndex, workerCount);
     requireHandler("ManualEpochOutputConfig", handler);

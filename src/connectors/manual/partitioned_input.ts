@@ -11,26 +11,29 @@ import {
 } from "./manual_input.ts";
 import { pullerOf } from "./pull.ts";
 
-/** How to find and read the partitions of a {@linkcode PartitionedInputConfig}. */
+/** Options of {@linkcode PartitionedInputConfig}: how to find and read the partitions. */
 export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
-  /** Names of the partitions. Called once, on one worker, which deals them out to all. */
+  /**
+   * Returns the names of the partitions. Called once, on one worker, which shares them out to all.
+   */
   partitions(): readonly PartitionName[] | Promise<readonly PartitionName[]>;
   /**
-   * Reads one partition: an iterable or async iterable of `[state, item]`. `resumeState` is `null`
-   * where the partition has not been read before; else go on *after* the item that it came with.
+   * Reads one partition: returns an iterable or async iterable of `[state, item]`. `resumeState` is
+   * `null` if the partition has not been read before. Otherwise continue *after* the item of that
+   * state.
    */
   build(partition: PartitionName, resumeState: S | null): ManualSource<T, S>;
 }
 
 /**
- * Items from functions of the user's, by named partition: unlike with a manual input, partitions can
- * move between workers, so that the number of workers may change between runs. Standard input is read
- * on worker 0 only, which always has the partition whose name sorts first.
+ * Reads items from your own functions, by named partition. Unlike with a manual input, partitions
+ * can move between workers, so the number of workers may change between runs. Standard input is
+ * read on worker 0 only, which always has the partition whose name sorts first.
  *
- * Where a run does not list a partition that was read before, its state is kept, with a warning: a
- * later run that lists it again goes on after that state.
+ * If a run does not list a partition that was read before, its state is kept, with a warning. A
+ * later run that lists it again continues after that state.
  *
- * What {@linkcode ManualInputConfig} says of states, items, stops and errors holds for each partition.
+ * States, items, stops and errors of each partition are as in {@linkcode ManualInputConfig}.
  *
  * @example
  * ```ts
@@ -55,9 +58,9 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
   readonly #idleAfterMs: number;
 
   /**
-   * Checks that both functions are there; calls neither.
+   * Creates the config. Checks that both functions are given; calls neither.
    *
-   * @throws {TypeError} If one of them is not there, or there is an option of another name.
+   * @throws {TypeError} If a function is missing, or an option is unknown.
    * @throws {RangeError} If `idleAfter` is not a duration.
    */
   constructor(options: PartitionedInputOptions<T, S>) {
@@ -70,9 +73,9 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
   }
 
   /**
-   * Asks for the names of the partitions and deals them out; for the engine.
+   * For the engine: asks for the names of the partitions and shares them out.
    *
-   * @throws {TypeError} If they are no names, or one comes twice.
+   * @throws {TypeError} If they are not names, or a name comes twice.
    */
   async plan({ workerCount }: Place): Promise<unknown> {
     const names = await this.#options.partitions();
@@ -83,7 +86,7 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
     return shares;
   }
 
-  /** Reads the partitions that fall to this worker; for the engine. */
+  /** For the engine: reads the partitions of this worker. */
   // deno-lint-ignore require-await -- what `build` throws becomes a rejection
   async open(at: Place, resume: Positions): Promise<InputReader<T>> {
     const { plan, workerIndex, log } = at;

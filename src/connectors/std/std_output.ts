@@ -3,14 +3,13 @@ import { toLine } from "../../core/preview.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
 
 /**
- * Each item on a line of its own on standard output: strings as they are, everything else as JSON,
- * which here also has forms for bigint, `Map`, `Set`, bytes and cycles, and never throws. When what
- * reads the output has gone (`| head`, a closed terminal), the run stops quietly.
+ * Prints each item on a line of standard output: strings as they are, everything else as JSON. JSON
+ * here also has forms for bigint, `Map`, `Set`, bytes and cycles, and never throws. If the reader
+ * has gone (`| head`, a closed terminal), the run stops quietly.
  *
- * Several workers have one standard output together. Into a pipe, only writes of up to 4096 bytes are
- * sure not to be torn by those of others: so each worker then writes whole lines, as many at once as
- * have room in that. A longer line is written at once all the same, but may come out with lines of
- * other workers in it.
+ * Several workers share one standard output. A pipe keeps only writes of up to 4096 bytes whole. So
+ * each worker writes whole lines, as many at once as fit. A longer line is written at once too, but
+ * other workers' lines may come out in the middle of it.
  *
  * @example
  * ```ts
@@ -23,7 +22,7 @@ import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts
  * ```
  */
 export class StdOutputConfig implements OutputConfig<unknown> {
-  /** Starts writing; for the engine. */
+  /** For the engine: starts writing. */
   open(at: Place): Promise<OutputWriter<unknown>> {
     const isTerminal = Deno.stdout.isTerminal();
     return Promise.resolve(new LineWriter(at, (bytes) => Deno.stdout.write(bytes), isTerminal));

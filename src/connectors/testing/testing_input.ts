@@ -3,10 +3,10 @@ import type { Inferred } from "../../core/inferred.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 
-/** How a {@linkcode TestingInputConfig} hands its items out. */
+/** Options of {@linkcode TestingInputConfig}. */
 export interface TestingInputOptions {
   /**
-   * The most items in a batch: a positive integer. 1 shows what depends on batches.
+   * The most items in a batch: a positive integer. With 1, a test shows what depends on batches.
    *
    * @default {1024}
    */
@@ -14,7 +14,7 @@ export interface TestingInputOptions {
 }
 
 /**
- * Items from memory, for tests. Several workers share them out evenly: item `i` goes to worker
+ * Reads items from memory, for tests. Several workers share them evenly: item `i` goes to worker
  * `i mod workerCount`.
  *
  * @typeParam T The items.
@@ -34,7 +34,7 @@ export class TestingInputConfig<out T extends Inferred> implements InputConfig<T
   readonly #items: readonly T[];
   readonly #batchSize: number;
 
-  /** `items` is read when the flow runs, so it may still grow until then. */
+  /** Creates the config. `items` is read when the flow runs, so it may still grow until then. */
   constructor(items: readonly T[], options: TestingInputOptions = {}) {
     requireOptions("TestingInputConfig", options, ["batchSize"]);
     const { batchSize = 1024 } = options;
@@ -50,7 +50,7 @@ export class TestingInputConfig<out T extends Inferred> implements InputConfig<T
     this.#batchSize = batchSize;
   }
 
-  /** Reads this worker's share; for the engine. */
+  /** For the engine: reads this worker's share. */
   open({ workerIndex, workerCount }: Place, resume: Positions): Promise<InputReader<T>> {
     const share = workerCount === 1
       ? this.#items

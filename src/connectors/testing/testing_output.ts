@@ -1,7 +1,7 @@
 import type { OutputConfig, OutputWriter } from "../../graph/contracts.ts";
 
 /**
- * Items into an array, for tests with `run`, which shares memory with the flow.
+ * Adds items to an array, for tests with `run`, which shares memory with the flow.
  *
  * @typeParam T The items.
  *
@@ -23,7 +23,7 @@ import type { OutputConfig, OutputWriter } from "../../graph/contracts.ts";
 export class TestingOutputConfig<in T> implements OutputConfig<T> {
   readonly #add: (items: readonly T[]) => void;
 
-  /** Items are added to the end of `array`. */
+  /** Creates the config. Items are added to the end of `array`. */
   constructor(array: T[]) {
     if (!Array.isArray(array)) {
       throw new TypeError(
@@ -35,7 +35,7 @@ export class TestingOutputConfig<in T> implements OutputConfig<T> {
     };
   }
 
-  /** Starts writing; for the engine. */
+  /** For the engine: starts writing. */
   open(): Promise<OutputWriter<T>> {
     return Promise.resolve({
       write: (batch: readonly T[]) => this.#add(batch),
