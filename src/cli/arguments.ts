@@ -83,7 +83,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "epoch-interval",
     value: "TIME",
-    about: "length of an epoch: 500ms, 10s, 5m (default 10s)",
+    about: "least length of an epoch: 500ms, 10s, 5m (default 10s)",
   },
   {
     name: "recovery",
@@ -100,13 +100,13 @@ export const OPTIONS: readonly Option[] = [
     name: "rename-step",
     value: "OLD=NEW",
     isList: true,
-    about: "what is stored of a step goes to another; again for more",
+    about: "move what is stored of OLD to NEW; repeatable",
   },
   {
     name: "drop-step",
     value: "NAME",
     isList: true,
-    about: "drop what is stored of a step that is gone; again for more",
+    about: "drop what is stored of a step that is gone; repeatable",
   },
   {
     name: "stop-timeout",
@@ -138,7 +138,7 @@ export function helpText(): string {
 Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
 
 FLOW is a file or URL whose default export is a Dataflow, or a function that makes one.
-flow.ts:name picks another export. What follows -- is in the flow's Deno.args. Standard input goes
+flow.ts:name picks another export. Arguments after -- are the flow's Deno.args. Standard input goes
 to worker 0; for other workers it is empty.
 
        deno run -A cli.ts state PATH [STEP [KEY]]

@@ -9,11 +9,11 @@ import type { StepNode } from "../graph/nodes.ts";
 import type { StepCounter } from "./chain.ts";
 import { combinerBehind, type Plan } from "./plan.ts";
 
-/** How many items went into a step and came out of it. An input takes none, an output gives none. */
+/** How many items entered a step and left it. An input has none in, an output none out. */
 export interface StepCounts {
   /** The step. */
   readonly stepId: StepId;
-  /** What it is: `input`, `map`, `stateful`, `capture` … . */
+  /** The kind of step: `input`, `map`, `stateful`, `capture` and so on. */
   readonly kind: string;
   /** Items in. */
   readonly in: number;
@@ -65,7 +65,10 @@ export class FlowCounter implements StepCounter {
     return counts.filter((_, i) => !isHidden(nodes[i]));
   }
 
-  /** Whether what leaves a step came from other workers. What is combined before counts where it went in. */
+  /**
+   * Returns whether a step's output count must be taken here because its items came from other
+   * workers. Combined exchanges are counted on the sending side.
+   */
   #isMoved(node: StepNode): boolean {
     if (node.kind !== "exchange" || this.#plan.stageOf.get(node) !== node) return false;
     return combinerBehind(this.#plan, node) === null;

@@ -17,39 +17,39 @@ import { stopMilliseconds, type StopOptions } from "./stop_limit.ts";
 
 export type { RunResult };
 
-/** The length of an epoch where none is given. */
+/** The default length of an epoch. */
 const DEFAULT_EPOCH_MS = 10_000;
 
-/** How a flow runs. */
+/** Options of {@linkcode run}. */
 export interface RunOptions extends StepChangeOptions, StopOptions {
   /** Epochs, the units of recovery. Their length never changes a result. */
   readonly epoch?: {
     /**
-     * How long an epoch lasts, at least. Zero: each is closed as soon as the one before is committed.
+     * The least length of an epoch. With zero, each closes as soon as the one before is committed.
      *
      * @default {{ seconds: 10 }}
      */
     readonly interval: Duration;
   };
   /**
-   * Where the flow's state is kept, so that a run goes on after the last snapshot of the one before.
+   * Where the flow's state is kept. A run continues after the last snapshot of the run before.
    *
    * @default {nowhere}
    */
   readonly recovery?: RecoveryConfig;
   /**
-   * Aborting it stops the run gracefully: what has been read is worked off, for as long as `stopTimeout`
-   * allows, and `run` resolves.
+   * Stops the run gracefully when it aborts: what has been read is worked off, for at most
+   * `stopTimeout`, and `run` resolves.
    */
   readonly signal?: AbortSignal;
   /**
-   * Takes the engine's and the connectors' lines of log.
+   * Accepts log lines of the engine and the connectors.
    *
    * @default {silent}
    */
   readonly log?: Log;
   /**
-   * The time that epochs and the timers of steps go by; for tests.
+   * The time that epochs and the timers of steps follow; for tests.
    *
    * @default {the system's}
    */
@@ -67,7 +67,7 @@ const OPTIONS: readonly (keyof RunOptions)[] = [
   "clock",
 ];
 
-/** Anything that stands for a flow: any handle on it. */
+/** A flow, as any handle on it. */
 export interface FlowHandle {
   /** Marks the handle. */
   readonly [FLOW_BRAND]: FlowBrand<unknown>;
@@ -77,18 +77,18 @@ export interface FlowHandle {
  * Runs a flow in this process, as one worker.
  *
  * @param flow Any handle on the flow.
- * @returns Counts for each step, once the inputs have ended or a graceful stop is done, and every
- * output has made all durable.
+ * @returns Counts for each step. It resolves once the inputs have ended or a graceful stop is done,
+ * and every output has made everything durable.
  * @throws {StepError} If a step fails.
- * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a later
- * run go on.
+ * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a
+ * later run continue.
  * @throws {FlowDefinitionError} If the flow has no input or no output.
- * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
+ * @throws {RecoveryError} If the recovery store cannot be used, or holds something of a step that
  * the flow does not have.
- * @throws {RangeError} If the epoch interval is negative, or `stopTimeout` is not more than zero.
- * @throws {TypeError} If there is no such option.
+ * @throws {RangeError} If the epoch interval is negative, or `stopTimeout` is not above zero.
+ * @throws {TypeError} If an option is unknown.
  * @throws {Error} If a worker process is loading the flow's module, and the call is not under
- * `if (import.meta.main)`: each worker would run the flow by itself too.
+ * `if (import.meta.main)`: each worker would run the flow again.
  *
  * @example
  * ```ts

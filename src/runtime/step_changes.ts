@@ -14,17 +14,17 @@ import { preview } from "../core/preview.ts";
 import { decodeValue, encodeValue } from "../core/value_codec.ts";
 import { RecoveryError, type StoredPosition, type StoredStep } from "../recovery/store.ts";
 
-/** What a user says about steps that are stored under another name, or not needed. */
+/** Which stored steps have been renamed or removed. */
 export interface StepChangeOptions {
   /**
-   * Steps of the recovery store that have another id in the flow now: the stored id, and the new one.
-   * Keyed state and the positions of inputs and outputs go to the step with the new id.
+   * Steps of the recovery store that have another id now: the stored id, and the new one. Keyed
+   * state and the positions of inputs and outputs move to the step with the new id.
    *
    * @default {none}
    */
   readonly renameSteps?: Readonly<Record<string, string>>;
   /**
-   * Steps of the recovery store that the flow does not have any more: what is stored of them is
+   * Steps of the recovery store that the flow no longer has. Everything that is stored of them is
    * dropped for good.
    *
    * @default {none}

@@ -28,15 +28,14 @@ const GIVE_UP = { share: 0.3, mostMs: 3_000 };
 /** How long before the limit the run ends, so that inputs and outputs can be closed. */
 const CLOSE = { share: 0.1, mostMs: 1_000 };
 
-/** What a user says about a graceful stop. */
+/** Options of a graceful stop. */
 export interface StopOptions {
   /**
-   * How long a graceful stop may take, from the request to the end of the run. When it is over, the run
-   * ends at the last committed epoch: with a recovery store the next run goes on from there; without one
-   * the run rejects, as what was read since is lost. In the last three seconds (or three tenths of the
-   * time, where that is less) the signal of `mapAsync` is aborted, so that calls can end early.
-   *
-   * It must be more than zero.
+   * How long a graceful stop may take, from the request to the end of the run; more than zero. At
+   * the limit, the run ends at the last committed epoch. With a recovery store the next run
+   * continues from there; without one the run rejects, as what was read since is lost. In the last
+   * three seconds (or three tenths of the time, if that is less) the signal of `mapAsync` is
+   * aborted, so that calls can end early.
    *
    * @default {{ seconds: 30 }}
    */

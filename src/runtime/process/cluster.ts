@@ -21,58 +21,58 @@ import { permissionFlags, refusePermissionSets } from "./worker_flags.ts";
 
 export type { ClusterResult };
 
-/** How a flow runs on worker processes. */
+/** Options of {@linkcode spawnCluster}. */
 export interface ClusterOptions extends StepChangeOptions, StopOptions {
   /**
-   * How many worker processes share the work: from 1 to 1024.
+   * How many worker processes share the work: 1 to 1024.
    *
    * @default {1}
    */
   readonly workers?: number;
   /**
-   * Which export of the module is the flow, or a function that makes it.
+   * The export of the module that is the flow, or a function that returns it.
    *
    * @default {"default"}
    */
   readonly exportName?: string;
-  /** What the flow sees as `Deno.args`, and what a function that makes it is called with. */
+  /** The flow's `Deno.args`, and the argument of a function that returns the flow. */
   readonly args?: readonly string[];
   /** Epochs, the units of recovery. */
   readonly epoch?: {
     /**
-     * How long an epoch lasts, at least.
+     * The least length of an epoch.
      *
      * @default {{ seconds: 10 }}
      */
     readonly interval: Duration;
   };
   /**
-   * How often a run that fails is started again, with a pause of 1 s that doubles up to 30 s. A run
-   * that lasted a minute makes the count begin anew. A flow that cannot be loaded, or does not fit what
-   * is stored, is not tried again.
+   * How often a failed run is started again, with a pause of 1 s that doubles up to 30 s. After a
+   * run of a minute, the count starts over. A flow that cannot be loaded, or does not fit its
+   * store, is not started again.
    *
    * @default {0}
    */
   readonly restarts?: number;
   /**
    * Deno's flags for the workers, instead of `-A`: permissions such as `--allow-net=kafka:9092`, or
-   * `--v8-flags=--max-old-space-size=4096`, but not a permission set of `deno.json`. What a worker
-   * itself needs is added: see docs/security.md.
+   * `--v8-flags=--max-old-space-size=4096`. A permission set of `deno.json` is refused. Each worker
+   * also gets what it needs itself: see docs/security.md.
    */
   readonly workerFlags?: readonly string[];
   /**
-   * Where the flow's state is kept, so that a run goes on after the last snapshot of the one before, with
-   * as many workers as it has.
+   * Where the flow's state is kept. A run continues after the last snapshot of the run before, with
+   * any number of workers.
    *
    * @default {nowhere}
    */
   readonly recovery?: RecoveryConfig;
-  /** Aborting it stops the run gracefully, for as long as `stopTimeout` allows. */
+  /** Stops the run gracefully when it aborts, within `stopTimeout`. */
   readonly signal?: AbortSignal;
-  /** Aborting it kills the workers: the run rejects. */
+  /** Kills the workers when it aborts; the run rejects. */
   readonly killSignal?: AbortSignal;
   /**
-   * Takes the lines of log of the coordinator and the workers.
+   * Accepts log lines of the coordinator and the workers.
    *
    * @default {silent}
    */
@@ -83,9 +83,9 @@ export interface ClusterOptions extends StepChangeOptions, StopOptions {
    * @default {"info"}
    */
   readonly logLevel?: LogLevel;
-  /** Called a few times a second with how far the run has come. */
+  /** Called a few times a second with the progress of the run. */
   readonly onStatus?: (status: RunStatus) => void;
-  /** Take what workers print; without them, workers print to this process's own outputs. */
+  /** Accept what workers print. Without them, workers print to this process's own outputs. */
   readonly taps?: OutputTaps;
 }
 
@@ -122,20 +122,20 @@ const LASTING_MS = 60_000;
  * Runs a flow on worker processes of this machine.
  *
  * @param moduleUrl The module that exports the flow: an absolute URL.
- * @returns Counts for each step, once the inputs have ended or a graceful stop is done, and every
- * output has made all durable; and the exit code that the flow has set, if any.
+ * @returns Counts for each step, and the exit code that the flow has set, if any. It resolves once
+ * the inputs have ended or a graceful stop is done, and every output has made everything durable.
  * @throws {StepError} If a step fails.
- * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a later
- * run go on.
- * @throws {UsageError} If the module has no such export, or it is no flow; if `workerFlags` names a
- * permission set of `deno.json`.
- * @throws {RangeError} If `workers` or `restarts` is no number of them, the epoch interval is negative,
- * or `stopTimeout` is not more than zero.
- * @throws {RecoveryError} If the recovery store cannot be used, or has something stored of a step that
+ * @throws {Error} If a graceful stop takes longer than `stopTimeout`, and no recovery store lets a
+ * later run continue.
+ * @throws {UsageError} If the export is missing or not a flow, or `workerFlags` names a permission
+ * set of `deno.json`.
+ * @throws {RangeError} If `workers` or `restarts` is not a valid number, the epoch interval is
+ * negative, or `stopTimeout` is not above zero.
+ * @throws {RecoveryError} If the recovery store cannot be used, or holds something of a step that
  * the flow does not have.
- * @throws {TypeError} If there is no such option.
- * @throws {Error} If it is called in a worker, as by a flow's own module without
- * `if (import.meta.main)`, or in a program made with `deno compile`: that would never end.
+ * @throws {TypeError} If an option is unknown.
+ * @throws {Error} If it is called in a worker, such as by a flow's own module without
+ * `if (import.meta.main)`, or in a program made with `deno compile`. Both would never end.
  *
  * @example
  * ```ts

@@ -8,13 +8,13 @@ import type { Progress } from "../../graph/contracts.ts";
 import { type StepCounts, sumCounts } from "../counts.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
 
-/** How far a run has come. */
+/** The progress of a run. */
 export interface RunStatus {
   /** Items in and out of each step, over all workers. */
   readonly steps: readonly StepCounts[];
-  /** How much of the inputs has been read, where their lengths are known. */
+  /** How much of the inputs has been read, if their lengths are known. */
   readonly progress: Progress | null;
-  /** What inputs and outputs cannot go on without at the moment, such as `broker`. */
+  /** What inputs and outputs are waiting for, such as `broker`. */
   readonly waitingFor: readonly string[];
   /** Items that came in on each worker, by its index. */
   readonly workers: readonly WorkerItems[];
@@ -22,7 +22,7 @@ export interface RunStatus {
 
 /** What one worker has read and written. */
 export interface WorkerItems {
-  /** Which. */
+  /** The worker's index. */
   readonly worker: WorkerIndex;
   /** Items in, over all inputs. */
   readonly in: number;

@@ -24,11 +24,11 @@ export interface WorkerBootstrap {
   readonly coordinatorPid: number;
 }
 
-/** Takes what a worker prints. */
+/** Accept what a worker prints. */
 export interface OutputTaps {
-  /** Absent: the worker writes to our standard output itself. */
+  /** Without it, the worker writes to our standard output itself. */
   readonly stdout?: (bytes: Uint8Array) => void;
-  /** Absent: the worker writes to our standard error itself. */
+  /** Without it, the worker writes to our standard error itself. */
   readonly stderr?: (bytes: Uint8Array) => void;
 }
 
