@@ -102,7 +102,8 @@ export class ValueReader {
   readonly #shapes: Shape[] = []; // of this batch, by number
   #nodes: object[] | undefined; // of the graph that is being read, by number
   #tags: number[] = []; // of those nodes
-  #left: number; // bytes of memory that the rest may take
+  readonly #isLimited: boolean;
+  #left: number; // bytes of memory that the rest may take, where that is limited
 
   /**
    * Reads `bytes` from index `at` on. `most` is how much memory the values may take, in bytes and
@@ -112,7 +113,8 @@ export class ValueReader {
     this.#bytes = bytes;
     this.#at = at;
     this.#end = bytes.length;
-    this.#left = most;
+    this.#isLimited = most !== Infinity;
+    this.#left = this.#isLimited ? most : 0;
   }
 
   /** Index of the next byte. */
@@ -384,6 +386,7 @@ export class ValueReader {
 
   /** Counts memory that is about to be taken. */
   #charge(bytes: number): void {
+    if (!this.#isLimited) return;
     this.#left -= bytes;
     if (this.#left < 0) throw new TooMuchMemoryError("they take more memory than is allowed");
   }

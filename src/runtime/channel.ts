@@ -138,13 +138,16 @@ export class Channel implements Outgoing, Incoming {
   }
 
   #join(first: readonly unknown[], most: number): readonly unknown[] {
-    const joined = [...first];
-    while (joined.length < most) {
+    const rest: (readonly unknown[])[] = [];
+    let count = first.length;
+    while (count < most) {
       const next = this.#queue.at(0);
       if (next === undefined || !isBatch(next)) break;
-      for (const item of this.#takeItems(next, most - joined.length)) joined.push(item);
+      const items = this.#takeItems(next, most - count);
+      rest.push(items);
+      count += items.length;
     }
-    return joined;
+    return first.concat(...rest);
   }
 
   #takeItems(batch: readonly unknown[], most: number): readonly unknown[] {
