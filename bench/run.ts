@@ -6,6 +6,7 @@ const ALL = [
   "chain",
   "keyed_count",
   "codec",
+  "files",
   "startup",
   "idle",
   "kafka_idle",
