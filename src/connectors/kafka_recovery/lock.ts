@@ -11,7 +11,8 @@
  */
 import { sleep } from "../../core/promises.ts";
 import { type Log, silentLog } from "../../core/log.ts";
-import { KafkaConnection, kindOf } from "../kafka/client/connection.ts";
+import { KafkaConnection } from "../kafka/client/connection.ts";
+import { errorKind } from "../kafka/client/errors.ts";
 import { Buffer } from "node:buffer";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { explain, IN_USE, type KafkaPlace, refuse } from "./place.ts";
@@ -27,9 +28,6 @@ const QUIET_MS = 1_000;
 
 /** How often a holder speaks: so fast is another one refused. */
 const HEARTBEAT_MS = 500;
-
-/** What the broker says of a member that it does not have, or that is behind. */
-const NOT_A_MEMBER: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION"]);
 
 const WAITS =
   "waiting for the lock of the run before: one that was killed holds the store for 10 s";
@@ -138,16 +136,16 @@ export class RunLock {
 
   /** After a heartbeat that failed: another one has joined, or we were away for too long. */
   async #rejoin(error: unknown): Promise<void> {
-    let kind = kindOf(error);
+    let kind = errorKind(error);
     // Each time round another one may have joined meanwhile.
     while (!this.#ended.signal.aborted) {
-      if (NOT_A_MEMBER.has(kind)) this.#member = "";
-      else if (kind !== "REBALANCE_IN_PROGRESS") return this.#connection.drop(); // the next one, anew
+      if (kind === "notMember") this.#member = "";
+      else if (kind !== "rebalance") return this.#connection.drop(); // the next one, anew
       try {
         this.#isLost = !await this.#join();
         return;
       } catch (error) {
-        kind = kindOf(error);
+        kind = errorKind(error);
       }
     }
   }

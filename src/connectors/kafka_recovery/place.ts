@@ -5,7 +5,7 @@
  */
 import { RecoveryError } from "../../recovery/store.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
-import { messageOfKafka } from "../kafka/client/connection.ts";
+import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 
 /** Where a store is. */
@@ -47,12 +47,14 @@ export const IN_USE =
   "another run uses it: wait until that one has ended (one that was killed holds " +
   "it for 10 s), or give each run a store of its own";
 
-/** What to do, by the kind of error. */
+/** What to do about errors of a kind. */
+const ADVICE_FOR_KIND: Readonly<Partial<Record<ErrorKind, (place: KafkaPlace) => string>>> = {
+  fenced: takenOver,
+  tooLarge,
+};
+
+/** What to do about single errors. */
 const ADVICE: Readonly<Record<string, (place: KafkaPlace) => string>> = {
-  INVALID_PRODUCER_EPOCH: takenOver,
-  PRODUCER_FENCED: takenOver,
-  MESSAGE_TOO_LARGE: tooLarge,
-  RECORD_LIST_TOO_LARGE: tooLarge,
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ({ id }) =>
     `no permission for transactions: allow Describe and Write on the transactional id "${id}"`,
   GROUP_AUTHORIZATION_FAILED: ({ id }) =>
@@ -77,7 +79,8 @@ function tooLarge({ stateTopic }: KafkaPlace): string {
 export function explain(place: KafkaPlace, error: unknown): RecoveryError {
   if (error instanceof RecoveryError) return error;
   const { type, cause } = error as { type?: string; cause?: { type?: string } };
-  const advice = ADVICE[type ?? cause?.type ?? ""];
+  const protocolError = type === undefined && cause?.type !== undefined ? cause : error;
+  const advice = ADVICE[errorName(protocolError)] ?? ADVICE_FOR_KIND[errorKind(protocolError)];
   const reason = advice?.(place) ?? messageOfKafka(error);
   return refuse(place, reason, error);
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { counted } from "../../core/counted.ts";
-import { type KafkaConnection, kindOf } from "../kafka/client/connection.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
+import { type ErrorKind, errorKind, errorName } from "../kafka/client/errors.ts";
 import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
 import { type KafkaPlace, refuse } from "./place.ts";
@@ -28,14 +29,6 @@ const CONFIGS: readonly (readonly ConfigEntry[])[] = [
   LARGE_RECORDS,
   COMPACT,
 ];
-
-/** What a broker says of settings that are not for us to choose. */
-const FIXED_SETTINGS: ReadonlySet<string> = new Set(["INVALID_CONFIG", "POLICY_VIOLATION"]);
-
-const MAY_NOT_CREATE: ReadonlySet<string> = new Set([
-  "TOPIC_AUTHORIZATION_FAILED",
-  "CLUSTER_AUTHORIZATION_FAILED",
-]);
 
 /** Asks for as many replicas as the broker gives by default; Kafka before 2.4 does not know it. */
 const DEFAULT_FACTOR = -1;
@@ -137,7 +130,7 @@ export async function deleteTopics(connection: KafkaConnection, place: KafkaPlac
     try {
       await broker.deleteTopics({ topics });
     } catch (error) {
-      if (kindOf(error) === "TOPIC_DELETION_DISABLED") {
+      if (errorKind(error) === "deletionDisabled") {
         throw refuse(
           place,
           "the cluster does not let topics be deleted (delete.topic.enable)",
@@ -178,7 +171,7 @@ async function isThere(connection: KafkaConnection, topic: string): Promise<bool
     await broker.metadata([topic]);
     return true;
   } catch (error) {
-    if (kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION") return false;
+    if (errorKind(error) === "unknownTopic") return false;
     throw error;
   }
 }
@@ -188,7 +181,7 @@ async function create(connection: KafkaConnection, place: KafkaPlace, topic: str
     const refusal = await tryToCreate(connection, topic, partitionsOf(place, topic));
     if (refusal === null) return;
     const { kind } = refusal;
-    if (kind !== "TOPIC_ALREADY_EXISTS") throw cannotCreate(place, topic, refusal);
+    if (kind !== "topicExists") throw cannotCreate(place, topic, refusal);
     // A topic that is being deleted cannot be seen any more, and its name is not free yet.
     if (await isThere(connection, topic)) return;
     if (performance.now() >= deadline) {
@@ -213,9 +206,9 @@ async function requireCreatable(connection: KafkaConnection, place: KafkaPlace, 
   const itself = await tryToCreate(connection, topic, partitions, { validateOnly: true });
   const another = `${topic}.check`;
   const other = await tryToCreate(connection, another, partitions, { validateOnly: true });
-  const refusal = itself !== null && itself.kind !== "TOPIC_ALREADY_EXISTS" ? itself : other;
-  if (refusal === null || refusal.kind === "TOPIC_ALREADY_EXISTS") return;
-  if (refusal === other && MAY_NOT_CREATE.has(refusal.kind)) return; // the permission is for one name
+  const refusal = itself !== null && itself.kind !== "topicExists" ? itself : other;
+  if (refusal === null || refusal.kind === "topicExists") return;
+  if (refusal === other && refusal.kind === "denied") return; // the permission is for one name
   throw refuse(
     place,
     `its topic "${topic}" is not deleted, as it could not be made again ${
@@ -228,8 +221,8 @@ async function requireCreatable(connection: KafkaConnection, place: KafkaPlace, 
 
 /** Why a topic is not made. */
 interface Refusal {
-  readonly kind: string;
-  readonly error: unknown;
+  readonly kind: ErrorKind;
+  readonly error: Error;
 }
 
 /**
@@ -255,8 +248,9 @@ async function tryToCreate(
     } catch (error) {
       const refusal = refusalOf(error);
       const { kind } = refusal;
-      if (FIXED_SETTINGS.has(kind) && settings < CONFIGS.length - 1) settings++;
-      else if (kind === "INVALID_REPLICATION_FACTOR" && replicationFactor === DEFAULT_FACTOR) {
+      const isSetting = kind === "settingRefused" || kind === "againstPolicy";
+      if (isSetting && settings < CONFIGS.length - 1) settings++;
+      else if (kind === "replicationRefused" && replicationFactor === DEFAULT_FACTOR) {
         const factor = await defaultFactor(connection);
         if (factor === null) return refusal;
         replicationFactor = factor;
@@ -268,11 +262,11 @@ async function tryToCreate(
 /** What a broker says of a topic that it does not make. Throws what may be over the next time. */
 function refusalOf(error: unknown): Refusal {
   // KafkaJS has an error for each topic in one for all.
-  const { errors } = error as { errors?: unknown[] };
+  const { errors } = error as { errors?: Error[] };
   if (errors === undefined) throw error;
   const [first] = errors;
-  const kind = kindOf(first);
-  if (kind === "NOT_CONTROLLER" || kind === "REQUEST_TIMED_OUT") throw first;
+  const kind = errorKind(first);
+  if (kind === "notController") throw first;
   return { kind, error: first };
 }
 
@@ -301,11 +295,11 @@ function cannotCreate(place: KafkaPlace, topic: string, refusal: Refusal): Recov
 }
 
 function why({ kind, error }: Refusal): string {
-  const hint = kind === "INVALID_REPLICATION_FACTOR"
+  const hint = kind === "replicationRefused"
     ? "; Kafka before 2.4 needs a number of replicas, which it takes from its setting " +
       "default.replication.factor if it may be read"
     : "";
-  return `(${kind}: ${(error as Error).message}${hint})`;
+  return `(${errorName(error)}: ${error.message}${hint})`;
 }
 
 function settingsOf(partitions: number): string {

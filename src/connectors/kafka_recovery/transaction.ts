@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { isFatal, type KafkaConnection, kindOf } from "../kafka/client/connection.ts";
+import { errorKind, isFinalForWrites } from "../kafka/client/errors.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { initProducerId, type ProducerIdentity } from "../kafka/wire/init_producer_id.ts";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { produce } from "../kafka/wire/produce.ts";
@@ -27,23 +28,6 @@ const ACK_MS = 30_000;
 
 /** Between two looks at whether the transaction before has been worked off. */
 const BUSY_MS = 10;
-
-/** After these, the same again is no use. */
-const FINAL: ReadonlySet<string> = new Set([
-  "INVALID_PRODUCER_EPOCH",
-  "PRODUCER_FENCED",
-  "INVALID_PRODUCER_ID_MAPPING",
-  "INVALID_TXN_STATE",
-  "INVALID_TRANSACTION_TIMEOUT",
-  "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  "MESSAGE_TOO_LARGE",
-  "RECORD_LIST_TOO_LARGE",
-  "POLICY_VIOLATION",
-  "INVALID_RECORD",
-  "INVALID_TIMESTAMP",
-  "CORRUPT_MESSAGE",
-  "UNSUPPORTED_FOR_MESSAGE_FORMAT",
-]);
 
 /** Records by partition. */
 export type Records = ReadonlyMap<number, readonly WireRecord[]>;
@@ -156,7 +140,7 @@ export class TransactionalProducer {
       );
       let problem: unknown;
       for (const { partition, error } of results) {
-        if (error === undefined || error.type === "DUPLICATE_SEQUENCE_NUMBER") {
+        if (error === undefined || errorKind(error) === "alreadyWritten") {
           waiting.delete(partition);
         } else problem = error;
       }
@@ -188,12 +172,11 @@ export class TransactionalProducer {
         this.#connection.succeeded();
         return done;
       } catch (error) {
-        const kind = kindOf(error);
         // A broker that is busy with the transaction before is there, and answers.
-        const isBusy = kind === "CONCURRENT_TRANSACTIONS";
+        const isBusy = errorKind(error) === "transactionPending";
         const end = isBusy ? start + PATIENCE_MS : deadline;
         const isOver = performance.now() >= end || this.#connection.isEnded;
-        if (isFatal(error) || FINAL.has(kind) || isOver) {
+        if (isFinalForWrites(error) || isOver) {
           this.#hasFailed = true;
           throw error;
         }

@@ -6,6 +6,7 @@
 import { type Clock, systemClock, wakeAfter } from "../../../core/clock.ts";
 import { sleep } from "../../../core/promises.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
+import { errorKind } from "./errors.ts";
 
 /** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
 const QUIET_MS = 1_000;
@@ -17,8 +18,7 @@ export const UNANSWERED_MS = 10_000;
 export type WaitedFor = "broker" | "topic";
 
 function waitedFor(error: unknown): WaitedFor {
-  const { type } = error as { type?: string };
-  return type === "UNKNOWN_TOPIC_OR_PARTITION" ? "topic" : "broker";
+  return errorKind(error) === "unknownTopic" ? "topic" : "broker";
 }
 
 /** Keeps what several {@linkcode Backoff} of one connection wait for in one line of log. */

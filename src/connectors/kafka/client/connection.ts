@@ -16,11 +16,12 @@ import type { Brokers } from "../properties/options.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import type { Isolation } from "../properties/input_settings.ts";
-import { cureFor, missingRequest } from "../wire/request_versions.ts";
+import { cureFor } from "../wire/request_versions.ts";
 import { hintOf, refusalOf } from "./security.ts";
 import { limited } from "./concurrency.ts";
+import { errorKind, isAnswer, isFatal, messageOfKafka } from "./errors.ts";
 import { Throttling } from "./throttling.ts";
-import { advertisedHint, denialOf, failedRequest, unknownHostHint } from "./unreachable.ts";
+import { advertisedHint, failedRequest, unknownHostHint } from "./unreachable.ts";
 import { requireAnswers } from "../wire/wrong_answer.ts";
 
 /** How long the first connection may take, in milliseconds. */
@@ -37,69 +38,6 @@ const COORDINATOR_MS = 3_000;
 const COORDINATOR_PAUSE_MS = 50;
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
-
-/** What is said of a group that has just come to a broker: the first one of a cluster, for example. */
-const NOT_YET_COORDINATED: ReadonlySet<string> = new Set([
-  "GROUP_COORDINATOR_NOT_AVAILABLE",
-  "GROUP_LOAD_IN_PROGRESS",
-  "NOT_COORDINATOR_FOR_GROUP",
-  "UnknownBrokerError", // the coordinator, in metadata that is older than it
-]);
-
-/** What KafkaJS throws for a request that the broker does not have. */
-const MISSING_REQUEST = "KafkaJSServerDoesNotSupportApiKey";
-
-/** Errors that say nothing without the request that they answer. */
-const VAGUE_TYPES: ReadonlySet<string> = new Set([
-  "UNKNOWN",
-  "INVALID_REQUEST",
-  "UNSUPPORTED_VERSION",
-  "UNSUPPORTED_COMPRESSION_TYPE",
-  "KAFKAJS_UNKNOWN_ERROR_CODE",
-]);
-
-/** Errors after which trying again is no use. */
-const FATAL_TYPES: ReadonlySet<string> = new Set([
-  "TOPIC_AUTHORIZATION_FAILED",
-  "CLUSTER_AUTHORIZATION_FAILED",
-  "GROUP_AUTHORIZATION_FAILED",
-  "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
-  "UNSUPPORTED_SASL_MECHANISM",
-  "INVALID_TOPIC_EXCEPTION",
-  "UNSUPPORTED_VERSION",
-  "UNSUPPORTED_COMPRESSION_TYPE",
-]);
-
-/** Whether an error of KafkaJS will be the same the next time. */
-export function isFatal(error: unknown): boolean {
-  const { name, type } = error as { name?: string; type?: string };
-  // A RangeError: a response that ends too early for what it says it holds.
-  return error instanceof RangeError || denialOf(error) !== null || isDenied(error) ||
-    name === "KafkaJSSASLAuthenticationError" ||
-    name === "KafkaSecurityError" ||
-    name === "KafkaJSNotImplemented" ||
-    name === "UnsupportedRequestError" ||
-    name === MISSING_REQUEST ||
-    (type !== undefined && FATAL_TYPES.has(type));
-}
-
-/** Whether a broker was reached, as the error is its answer, or of what it can answer. */
-function isAnswer(error: unknown): boolean {
-  const { name, type } = error as { name?: string; type?: string };
-  return name === "UnsupportedRequestError" || name === MISSING_REQUEST ||
-    (type !== undefined && type !== "UNSUPPORTED_SASL_MECHANISM" && FATAL_TYPES.has(type));
-}
-
-/** Whether a permission is missing. KafkaJS keeps of such an error only what it says. */
-function isDenied(error: unknown): boolean {
-  return error instanceof Error && /\bRequires \w+ access to "/.test(error.message);
-}
-
-/** What kind of error KafkaJS reports, such as `UNKNOWN_TOPIC_OR_PARTITION`; else its name. */
-export function kindOf(error: unknown): string {
-  const { name, type } = error as { name?: string; type?: string };
-  return type ?? name ?? "unknown";
-}
 
 /** What a broker said of our topics last. */
 interface View {
@@ -229,7 +167,7 @@ export class KafkaConnection {
   async #begin<R>(ask: () => Promise<R>): Promise<R> {
     const { topics } = await this.metadata();
     const missing = topics.filter(({ errorCode }) =>
-      errorCode !== 0 && errorOfCode(errorCode).type === "UNKNOWN_TOPIC_OR_PARTITION"
+      errorCode !== 0 && errorKind(errorOfCode(errorCode)) === "unknownTopic"
     );
     if (missing.length > 0) {
       throw new MissingTopicError(this.#brokers, missing.map(({ topic }) => topic));
@@ -479,9 +417,9 @@ export class KafkaConnection {
 
 /** How long a commit to a group is tried again after an error, in milliseconds. */
 function commitPatienceMs(error: unknown): number {
-  const kind = kindOf(error);
-  if (NOT_YET_COORDINATED.has(kind)) return COORDINATOR_MS;
-  return kind === "UNKNOWN_TOPIC_OR_PARTITION" ? MISSING_TOPIC_MS : 0; // to the coordinator, it is new
+  const kind = errorKind(error);
+  if (kind === "notCoordinator") return COORDINATOR_MS; // the first group of a cluster, for example
+  return kind === "unknownTopic" ? MISSING_TOPIC_MS : 0; // to the coordinator, it is new
 }
 
 /** A topic that is not there. */
@@ -511,15 +449,4 @@ export class WithoutLeaderError extends Error {
 function unanswered(silent: readonly string[], late: Error): Error {
   if (silent.length === 0) return late;
   return new Error(`${silent.join(", ")} takes connections, but did not answer`);
-}
-
-/** What KafkaJS says, without its class names and its advice to report a bug. */
-export function messageOfKafka(error: unknown): string {
-  const denial = denialOf(error);
-  if (denial !== null) return denial;
-  if (!(error instanceof Error)) return String(error);
-  const { name, message, type, apiName } = error as Error & { type?: string; apiName?: string };
-  if (apiName === undefined) return message;
-  if (name === MISSING_REQUEST) return missingRequest(apiName).message;
-  return VAGUE_TYPES.has(type ?? "") ? `${apiName}: ${message}` : message;
 }

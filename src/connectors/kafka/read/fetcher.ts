@@ -8,7 +8,8 @@
  */
 import type { Place } from "../../../graph/contracts.ts";
 import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
-import { isFatal, type KafkaConnection, kindOf, messageOfKafka } from "../client/connection.ts";
+import { errorKind, isFatal, messageOfKafka } from "../client/errors.ts";
+import type { KafkaConnection } from "../client/connection.ts";
 import { PAST_DAMAGE } from "../wire/damage.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
 import { FetchedBatches } from "./fetched_batches.ts";
@@ -256,7 +257,7 @@ export class Fetcher {
   /** A partition cannot be fetched where it was: the keeper looks after it. */
   #hand(state: PartitionState, error: unknown): void {
     // The broker has found it damaged, and would again.
-    if (kindOf(error) === "CORRUPT_MESSAGE") throw unreadable(state, state.fetched, error);
+    if (errorKind(error) === "corrupt") throw unreadable(state, state.fetched, error);
     this.#release(state);
     this.#keeper.hand(state, error);
     this.#tellIdle();

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Log } from "../../../core/log.ts";
-import { messageOfKafka } from "../client/connection.ts";
+import { messageOfKafka } from "../client/errors.ts";
 import type { TopicPartition } from "../wire/topic_partition.ts";
 
 /** A partition's next offset. */

@@ -9,13 +9,8 @@
 import type { Place } from "../../../graph/contracts.ts";
 import type { Backoff } from "../client/backoff.ts";
 import { SILENT_MS } from "./broker_rounds.ts";
-import {
-  isFatal,
-  type KafkaConnection,
-  kindOf,
-  messageOfKafka,
-  WithoutLeaderError,
-} from "../client/connection.ts";
+import { errorKind, isFatal, messageOfKafka } from "../client/errors.ts";
+import { type KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
 import type { KafkaPosition } from "./position.ts";
 import {
   allowReplaced,
@@ -136,7 +131,7 @@ export class PartitionKeeper {
   hand(state: PartitionState, error: unknown): void {
     this.#troubles.set(state, { error, isTried: false });
     const { topic } = state;
-    if (kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION" && !this.#unknownSince.has(topic)) {
+    if (errorKind(error) === "unknownTopic" && !this.#unknownSince.has(topic)) {
       this.#unknownSince.set(topic, performance.now());
     }
     this.doubt();
@@ -282,7 +277,7 @@ export class PartitionKeeper {
 
   /** Throws where a topic has been deleted, or is not for us. */
   #requireTopic(topic: string, problem: Error): void {
-    if (kindOf(problem) === "UNKNOWN_TOPIC_OR_PARTITION") {
+    if (errorKind(problem) === "unknownTopic") {
       const since = this.#unknownSince.get(topic) ?? performance.now();
       this.#unknownSince.set(topic, since);
       if (performance.now() - since < DELETED_MS) return;
@@ -374,7 +369,7 @@ export class PartitionKeeper {
       if (trouble.isTried || problems.has(state.topic)) continue;
       this.#requireHope(trouble.error);
       try {
-        if (kindOf(trouble.error) === "OFFSET_OUT_OF_RANGE") await this.#reset(state);
+        if (errorKind(trouble.error) === "offsetOutOfRange") await this.#reset(state);
         else if (trouble.error instanceof EndsEarly) await this.#shorten(state);
         trouble.isTried = true;
         if (!isAtEnd(state)) continue;

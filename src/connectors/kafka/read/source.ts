@@ -8,7 +8,8 @@
 import type { InputReader, Place, Positions, Progress } from "../../../graph/contracts.ts";
 import type { StoredRecord } from "../wire/read_batch.ts";
 import type { RecordCursor } from "../wire/record_cursor.ts";
-import { isFatal, KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
+import { isFatal } from "../client/errors.ts";
+import { KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
 import { type Block, Fetcher, unreadable } from "./fetcher.ts";
 import { GroupPositions } from "./group_positions.ts";
 import type { Kept } from "./partition_keeper.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 import type { Log } from "../../../core/log.ts";
-import { type KafkaConnection, messageOfKafka } from "../client/connection.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import { messageOfKafka } from "../client/errors.ts";
 
 /** A broker is not asked more often than this, in milliseconds, whatever the properties say. */
 const SHORTEST_MS = 100;

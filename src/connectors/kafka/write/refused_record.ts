@@ -10,15 +10,6 @@ import type { KafkaMessage } from "../message.ts";
 import type { RefusedRecord } from "../wire/produce.ts";
 import type { OutgoingRecord } from "./to_record.ts";
 
-/** What the broker says of a batch with a record that the topic does not take. */
-export const REFUSED: ReadonlySet<string> = new Set(["INVALID_RECORD", "INVALID_TIMESTAMP"]);
-
-/** What the broker says of a batch that is larger than its topic takes. */
-export const TOO_LARGE: ReadonlySet<string> = new Set([
-  "MESSAGE_TOO_LARGE",
-  "RECORD_LIST_TOO_LARGE",
-]);
-
 /** The broker's answer for a batch. */
 export interface Refusal {
   readonly topic: string;

@@ -15,7 +15,8 @@ import { counted } from "../../../core/counted.ts";
 import { isItemError } from "../../../core/errors.ts";
 import type { OutputWriter, Place, Positions } from "../../../graph/contracts.ts";
 import { AckRate } from "./ack_rate.ts";
-import { isFatal, KafkaConnection, kindOf, messageOfKafka } from "../client/connection.ts";
+import { errorKind, errorName, isFinalForWrites, messageOfKafka } from "../client/errors.ts";
+import { KafkaConnection } from "../client/connection.ts";
 import type { KafkaOutputItem } from "../output_item.ts";
 import { initProducerId, type ProducerIdentity } from "../wire/init_producer_id.ts";
 import { ACKS, type PartitionBatch, produce } from "../wire/produce.ts";
@@ -29,13 +30,7 @@ import {
   toRecord,
   UnknownPartitionError,
 } from "./to_record.ts";
-import {
-  type Refusal,
-  REFUSED,
-  refusedRecord,
-  TOO_LARGE,
-  tooLargeRecord,
-} from "./refused_record.ts";
+import { type Refusal, refusedRecord, tooLargeRecord } from "./refused_record.ts";
 import { requireCodec } from "../wire/request_versions.ts";
 import type { KafkaOutputSettings } from "../properties/settings.ts";
 import { limited } from "../client/concurrency.ts";
@@ -378,12 +373,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     let problem: unknown;
     for (const { partition, error, refused } of await produce(broker, batches, options)) {
       // A sequence number that the broker has had: it was written before, and its answer lost.
-      if (error === undefined || error.type === "DUPLICATE_SEQUENCE_NUMBER") {
+      if (error === undefined || errorKind(error) === "alreadyWritten") {
         const batches = round.get(partition)!;
         batches.shift();
         if (batches.length === 0) round.delete(partition);
-      } else if (TOO_LARGE.has(error.type)) this.#halve(round.get(partition)!, error);
-      else if (REFUSED.has(error.type)) {
+      } else if (errorKind(error) === "tooLarge") this.#halve(round.get(partition)!, error);
+      else if (errorKind(error) === "recordRefused") {
         this.#isolate(round.get(partition)!, { topic, partition, error, refused });
       } else problem = error;
     }
@@ -433,11 +428,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     if (error instanceof TopicReplacedError || error instanceof TopicDeletedError) throw error;
     this.#written.doubt();
     const { topic } = this.#settings;
-    if (isFatal(error) || NEVER_AGAIN.has(kindOf(error))) {
-      const kind = kindOf(error);
-      const cure = CURES[kind] === undefined ? "" : `: ${CURES[kind]}`;
+    if (isFinalForWrites(error)) {
+      const cure = CURES[errorName(error)];
       throw new Error(
-        `cannot write to topic "${topic}": ${messageOfKafka(error)}${cure}`,
+        `cannot write to topic "${topic}": ${messageOfKafka(error)}${
+          cure === undefined ? "" : `: ${cure}`
+        }`,
         { cause: error },
       );
     }
@@ -451,7 +447,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       const what = records > 0
         ? `topic "${topic}" has not acknowledged ${counted(records, "record")}`
         : `topic "${topic}", which has been written to, was not found again`;
-      const why = kindOf(error) === "UNKNOWN_TOPIC_OR_PARTITION"
+      const why = errorKind(error) === "unknownTopic"
         ? "the brokers do not have the topic: was it deleted? If so, create it again, and start again"
         : messageOfKafka(error);
       throw new Error(
@@ -522,23 +518,7 @@ function split(batches: Batch[]): void {
   );
 }
 
-/**
- * Errors after which the sequence of records is broken, so that going on could lose or repeat some, and
- * those that the same batch would meet again.
- */
-const NEVER_AGAIN: ReadonlySet<string> = new Set([
-  "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  "UNKNOWN_PRODUCER_ID",
-  "INVALID_PRODUCER_EPOCH",
-  "INVALID_PRODUCER_ID_MAPPING",
-  "CORRUPT_MESSAGE",
-  "INVALID_REQUIRED_ACKS",
-  "POLICY_VIOLATION",
-  "UNSUPPORTED_COMPRESSION_TYPE",
-  "UNSUPPORTED_FOR_MESSAGE_FORMAT",
-]);
-
-/** What to do about some of them. */
+/** What to do about some errors. */
 const CURES: Readonly<Partial<Record<string, string>>> = {
   UNSUPPORTED_FOR_MESSAGE_FORMAT:
     `the topic is kept in a format before Kafka 0.11 (its message.format.version): raise that, or set ` +

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { type KafkaConnection, kindOf } from "../client/connection.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import { errorKind } from "../client/errors.ts";
 import {
   DELETED_MS,
   otherId,
@@ -73,7 +74,7 @@ export class WrittenTopic {
   }
 
   #requireTopic(error: unknown): void {
-    if (kindOf(error) !== "UNKNOWN_TOPIC_OR_PARTITION") {
+    if (errorKind(error) !== "unknownTopic") {
       this.#unknownSince = null; // a broker that was away may be behind at first
       return;
     }

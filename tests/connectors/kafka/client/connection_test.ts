@@ -1,8 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  KafkaConnection,
-  messageOfKafka,
-} from "../../../../src/connectors/kafka/client/connection.ts";
+import { KafkaConnection } from "../../../../src/connectors/kafka/client/connection.ts";
+import { messageOfKafka } from "../../../../src/connectors/kafka/client/errors.ts";
 import { fetchMetadata } from "../../../../src/connectors/kafka/wire/metadata.ts";
 import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import { WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";

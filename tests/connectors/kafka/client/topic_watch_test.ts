@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Metadata } from "../../../../src/connectors/kafka/wire/metadata.ts";
-import { kindOf } from "../../../../src/connectors/kafka/client/connection.ts";
+import { errorName } from "../../../../src/connectors/kafka/client/errors.ts";
 import { otherId, TopicWatch } from "../../../../src/connectors/kafka/client/topic_watch.ts";
 
 /** A watch of the topic `t`, with a clock and a broker in the test's hands. */
@@ -86,7 +86,7 @@ Deno.test("TopicWatch throws what the broker says of a topic", async () => {
   at.errorCode = 3;
   at.watch.doubt();
   const error = await assertRejects(() => at.watch.look());
-  assertEquals(kindOf(error), "UNKNOWN_TOPIC_OR_PARTITION");
+  assertEquals(errorName(error), "UNKNOWN_TOPIC_OR_PARTITION");
   assertEquals(at.watch.isDue, true);
 });
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { isFatal, messageOfKafka } from "../../../../src/connectors/kafka/client/connection.ts";
+import { isFatal, messageOfKafka } from "../../../../src/connectors/kafka/client/errors.ts";
 import {
   advertisedHint,
   denialOf,

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { TopicDeletedError } from "../../../../src/connectors/kafka/client/topic_watch.ts";
 import { WrittenTopic } from "../../../../src/connectors/kafka/write/written_topic.ts";
-import { kindOf } from "../../../../src/connectors/kafka/client/connection.ts";
+import { errorName } from "../../../../src/connectors/kafka/client/errors.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
@@ -41,8 +41,8 @@ Deno.test("a topic that brokers have not had for ten seconds is refused as delet
   const at = new Written();
   await at.topic.open();
   at.errorCode = UNKNOWN_TOPIC_OR_PARTITION;
-  assertEquals(kindOf(await at.checkAfter(0)), "UNKNOWN_TOPIC_OR_PARTITION");
-  assertEquals(kindOf(await at.checkAfter(9_999)), "UNKNOWN_TOPIC_OR_PARTITION");
+  assertEquals(errorName(await at.checkAfter(0)), "UNKNOWN_TOPIC_OR_PARTITION");
+  assertEquals(errorName(await at.checkAfter(9_999)), "UNKNOWN_TOPIC_OR_PARTITION");
   await assertRejects(
     async () => {
       throw await at.checkAfter(1);
@@ -63,7 +63,7 @@ Deno.test("a topic that comes back, or a broker that was away, begins the ten se
     await at.checkAfter(9_999);
     at.errorCode = UNKNOWN_TOPIC_OR_PARTITION;
     at.isAway = false;
-    assertEquals(kindOf(await at.checkAfter(1)), "UNKNOWN_TOPIC_OR_PARTITION");
+    assertEquals(errorName(await at.checkAfter(1)), "UNKNOWN_TOPIC_OR_PARTITION");
     at.errorCode = 0;
     assertEquals(await at.checkAfter(1), null);
   }
