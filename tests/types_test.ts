@@ -57,8 +57,8 @@ declare const maybe: Dataflow<string | null | undefined>;
 declare const amounts: Dataflow<Keyed<number>>;
 
 /**
- * One group of checks. Its function is compiled and never called, and it is no `Deno.test`: a test
- * that could not fail when it runs would say that something was tested.
+ * One group of checks. Its function is compiled but never called. So it is not a `Deno.test`, which
+ * would claim to test something although it could not fail when it runs.
  */
 function check(_title: string, _checks: () => void): void {}
 
@@ -175,7 +175,7 @@ check("mapAsync infers what the promise resolves with, pairs too, and gives a si
   words.mapAsync((word) => Promise.resolve(word), { concurrency: 2, ordered: false });
   // @ts-expect-error: what is not awaited belongs into map
   words.mapAsync((word) => word);
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: no such option
   words.mapAsync((word) => Promise.resolve(word), { concurency: 2 });
   items<string>()(words.mapAsync((word) => Promise.resolve(word), { id: "fetch", ordered: true }));
   items<[string, number]>()(words.map((word) => [word, 1], { id: "pairs" }));
@@ -183,7 +183,7 @@ check("mapAsync infers what the promise resolves with, pairs too, and gives a si
   items<string | number>()(words.merge(numbers, { id: "all" }));
   // @ts-expect-error: an id stands in an object
   words.map((word) => word, "parse");
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: no such option
   words.map((word) => word, { name: "parse" });
   // @ts-expect-error: a number is not a stream
   words.merge(7);
@@ -202,7 +202,7 @@ check("mapValue and flatMapValue keep the key, and infer values", () => {
   items<Keyed<[string, number]>>()(amounts.flatMapValue((n) => [["a", n]]));
   // @ts-expect-error: numbers have no key
   numbers.mapValue((n) => n);
-  // @ts-expect-error: strings are no pairs
+  // @ts-expect-error: strings are not pairs
   words.flatMapValue((word) => [word]);
 });
 
@@ -271,12 +271,12 @@ check("stateful steps do not compile on a stream without keys", () => {
 });
 
 check("stateful steps do not compile when their functions give the wrong type", () => {
-  // @ts-expect-error: an async mapper gives no pair
+  // @ts-expect-error: an async mapper does not return a pair
   // deno-lint-ignore require-await
   amounts.statefulMap("s", () => 0, async (state) => [state, 1]);
   // @ts-expect-error: isComplete must return a boolean
   amounts.reduce("s", (a, b) => a + b, (sum) => sum);
-  // @ts-expect-error: the reducer gives text for numbers
+  // @ts-expect-error: the reducer returns text for numbers
   amounts.reduceFinal("s", (a, b) => `${a}${b}`);
   // @ts-expect-error: the state is a number
   amounts.statefulMap("s", () => 0, () => ["text", 1]);
@@ -418,9 +418,9 @@ check("join refuses streams without keys, and modes that are none", () => {
   amounts.join("j", [names, words]);
   // @ts-expect-error: no stream
   amounts.join("j", 5);
-  // @ts-expect-error: there is no such mode
+  // @ts-expect-error: no such mode
   amounts.join("j", names, { mode: "outer" });
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: no such option
   amounts.join("j", names, { tll: 5 });
 });
 
@@ -498,9 +498,9 @@ check("joinWindow needs keys, a clock of all sides, a windower, and knows its op
   amounts.joinWindow("j", anyClock, names);
   // @ts-expect-error: no sides
   amounts.joinWindow("j", anyClock, days);
-  // @ts-expect-error: there is no such mode
+  // @ts-expect-error: no such mode
   amounts.joinWindow("j", anyClock, days, names, { mode: "outer" });
-  // @ts-expect-error: windows end by themselves: there is no ttl
+  // @ts-expect-error: windows end, so they need no ttl
   amounts.joinWindow("j", anyClock, days, names, { ttl: 5 });
 });
 
@@ -535,6 +535,6 @@ check("stateful steps take a ttl, and infer as they do without", () => {
   items<Keyed<number>>()(
     amounts.reduce("s", (a, b) => a + b, (sum) => sum > 10, { ttl: { minutes: 1 } }),
   );
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: no such option
   amounts.reduce("s", (a, b) => a + b, (sum) => sum > 10, { timeout: 5 });
 });

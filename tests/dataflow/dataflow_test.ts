@@ -90,7 +90,7 @@ Deno.test("a handle branches the flow when it is used twice", async () => {
   assertEquals([tens, hundreds], [[10, 20, 30], [100, 200, 300]]);
 });
 
-Deno.test("each step gives a handle of its own, and leaves the one before as it was", () => {
+Deno.test("each step returns its own handle, and leaves the one before as it was", () => {
   const numbers = new Dataflow("handles").input("in", input());
   const handles: unknown[] = [
     numbers,

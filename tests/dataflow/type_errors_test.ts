@@ -1,5 +1,5 @@
 /**
- * What the compiler says of mistakes in a flow. That it says something is in `types_test.ts`.
+ * The compiler's words for mistakes in a flow. `types_test.ts` tests that there is an error at all.
  *
  * @module
  */
@@ -17,7 +17,7 @@ async function checked(text: string): Promise<string> {
   return new TextDecoder().decode(stderr);
 }
 
-Deno.test("the compiler's error of a stream without keys says keyOn, at every stateful step", async () => {
+Deno.test("the compiler's error of a stream without keys names keyOn, at every stateful step", async () => {
   const calls = [
     `mapValue((n) => n)`,
     `flatMapValue((n) => [n])`,
@@ -54,7 +54,7 @@ Deno.test("the compiler's error of a stream without keys says keyOn, at every st
   assertEquals(saying?.length, calls.length);
 });
 
-Deno.test("the compiler's error of a join's side without keys says keyOn", async () => {
+Deno.test("the compiler's error of a join's side without keys names keyOn", async () => {
   const sides = ["words", "[words]", "[keyed, words]", "[words, keyed] as const", "several", "odd"];
   const calls = sides.flatMap((side) => [
     `keyed.join("s", ${side});`,

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { runCli } from "../support/cli.ts";
 
-Deno.test("examples/wordcount.ts prints the words that come more than once", async () => {
+Deno.test("examples/wordcount.ts prints the words that occur more than once", async () => {
   const { code, stdout, stderr } = await runCli(["examples/wordcount.ts"]);
   const words = stdout.trim().split("\n").sort();
   assertEquals(words, ["and: 2", "be: 2", "of: 2", "or: 2", "the: 3", "to: 4"]);

@@ -33,7 +33,7 @@ Deno.test("examples/kafka_wordcount.ts writes a running count for each word", as
   );
 });
 
-Deno.test("examples/orders.ts keeps totals, and says which records are no orders", async () => {
+Deno.test("examples/orders.ts keeps totals, and names the records that are not orders", async () => {
   const brokers = await kafkaBrokers();
   const orders = await createTopic(brokers);
   const totals = await createTopic(brokers);
@@ -60,7 +60,7 @@ Deno.test("examples/orders.ts keeps totals, and says which records are no orders
   );
 });
 
-Deno.test("examples/kafka_console.ts writes lines to a topic, and prints what is on it", async () => {
+Deno.test("examples/kafka_console.ts writes lines to a topic, and prints the topic", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const example = "examples/kafka_console.ts";

@@ -56,7 +56,7 @@ Deno.test("an id must be a non-empty string", () => {
   }
 });
 
-Deno.test("graphOf() refuses a flow that has no input or no output, and what is no flow", () => {
+Deno.test("graphOf() refuses a flow that has no input or no output, and what is not a flow", () => {
   assertThrows(() => graphOf(new Dataflow("f")), FlowDefinitionError, `flow "f" has no input`);
   assertThrows(
     () => graphOf(new Dataflow("f").input("in", input()).map((n) => n)),
@@ -72,7 +72,7 @@ Deno.test("graphOf() refuses a flow that has no input or no output, and what is 
   }
 });
 
-Deno.test("graphOf() gives the whole flow whichever handle it is given", () => {
+Deno.test("graphOf() returns the whole flow for any of its handles", () => {
   const root = new Dataflow("f");
   const numbers = root.input("in", input());
   const mapped = numbers.map((n) => n).capture(sink());
@@ -81,7 +81,7 @@ Deno.test("graphOf() gives the whole flow whichever handle it is given", () => {
   for (const handle of [numbers, mapped]) assertEquals(graphOf(handle).nodes, nodes);
 });
 
-Deno.test("graphOf() gives a graph that does not change when the flow grows", () => {
+Deno.test("graphOf() returns a graph that does not change when the flow grows", () => {
   const numbers = new Dataflow("f").input("in", input()).capture(sink());
   const graph = graphOf(numbers);
   numbers.map((n) => n);
@@ -106,7 +106,7 @@ Deno.test("a step is called after its function, and numbered when that has no na
   );
 });
 
-Deno.test("a function that is used again gives the next step a number", () => {
+Deno.test("the second step of one function gets a number", () => {
   const twice = (n: number) => n * 2;
   assertEquals(idsOf((numbers) => numbers.map(twice).map(twice).map(twice)), [
     "twice",
@@ -115,7 +115,7 @@ Deno.test("a function that is used again gives the next step a number", () => {
   ]);
 });
 
-Deno.test("a step yields its name when the user gives it to another, also later on", () => {
+Deno.test("a step gives up its name if the user later names another so", () => {
   function count(n: number) {
     return n;
   }
@@ -187,7 +187,7 @@ function described(name: string, second: (n: number) => number): string[] {
   return describeSteps(graphOf(flow));
 }
 
-Deno.test("describeSteps() gives a line for each step: what it is, its id and what it reads", () => {
+Deno.test("describeSteps() returns a line for each step: what it is, its id and what it reads", () => {
   assertEquals(
     described("f", function twice(n) {
       return n * 2;
@@ -210,7 +210,7 @@ Deno.test("describeSteps() gives a line for each step: what it is, its id and wh
   );
 });
 
-Deno.test("describeSteps() gives the same for a flow that is written again, and differs with a step", () => {
+Deno.test("describeSteps() returns the same for a flow that is written again, and differs with a step", () => {
   function half(n: number) {
     return n / 2;
   }

@@ -40,7 +40,7 @@ Deno.test("run() runs a flow that another copy of the module has built", async (
   assertEquals(steps.find(({ stepId }) => stepId === "count")?.in, 6);
 });
 
-Deno.test("merge takes a stream that another copy's step has come after", async () => {
+Deno.test("merge accepts a stream that another copy's step has extended", async () => {
   const out: number[] = [];
   const numbers = new ours.Dataflow("mixed").input("in", new ours.TestingInputConfig([1, 2]));
   const tens: ours.Dataflow<number> = theirs.Dataflow.prototype.map.call(

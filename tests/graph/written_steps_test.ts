@@ -67,7 +67,7 @@ Deno.test("unreadStreams() finds every stream that nothing reads", () => {
   assertEquals(unreadStreams(graphOf(second)), [{ step: "other", side: null }]);
 });
 
-Deno.test("unreadStreams() takes the results of a window for read in either form", () => {
+Deno.test("unreadStreams() counts a window as read in either form of its results", () => {
   const unread = (read: "results" | "windows" | "late" | "none") =>
     unreadStreams(graphOf(flowWith((numbers) => {
       numbers.capture(sink());

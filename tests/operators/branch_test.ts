@@ -35,7 +35,7 @@ Deno.test("branch asks each item when only one side, or none, is used", async ()
   assertEquals(asked.toSorted().join(""), "111222");
 });
 
-Deno.test("branch gives the items in their order when its sides are merged again", async () => {
+Deno.test("branch emits the items in their order when its sides are merged again", async () => {
   const out = await collect([5, 2, 4, 1, 3], (s) => {
     const [even, odd] = s.branch((n) => n % 2 === 0);
     return even.map((n) => n * 10).merge(odd);

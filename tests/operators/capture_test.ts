@@ -2,7 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { mistaken } from "../support/collect.ts";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
 
-Deno.test("capture gives back the handle that it was called on, with and without an id", () => {
+Deno.test("capture returns the handle that it was called on, with and without an id", () => {
   const numbers = new Dataflow("f").input("in", new TestingInputConfig([1]));
   assertStrictEquals(numbers.capture(new TestingOutputConfig<number>([])), numbers);
   assertStrictEquals(numbers.capture("out", new TestingOutputConfig<number>([])), numbers);
@@ -22,7 +22,7 @@ Deno.test("capture may hang anywhere, several times", async () => {
   assertEquals([first, second, doubled], [[1, 2], [1, 2], [2, 4]]);
 });
 
-Deno.test("capture refuses what is no config, and shows it", () => {
+Deno.test("capture refuses what is not a config, and shows it", () => {
   const numbers = new Dataflow("f").input("in", new TestingInputConfig([1]));
   for (const config of [undefined, null, [], {}, { open: 1 }]) {
     const message = "capture needs a config such as new StdOutputConfig(); got ";

@@ -49,7 +49,7 @@ Deno.test("collect emits a batch when the timeout has passed since its first val
   assertEquals(run.out.slice(2), [["a", [3]]]);
 });
 
-Deno.test("collect measures the timeout anew after a full batch", async () => {
+Deno.test("collect measures the timeout again after a full batch", async () => {
   const run = await runByHand(threes);
   await run.push(["a", 1]);
   await run.advance(9_000);

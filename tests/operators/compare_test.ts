@@ -16,7 +16,7 @@ Deno.test("compareNaturally() orders numbers, bigints, strings, booleans and dat
   }
 });
 
-Deno.test("compareNaturally() takes 0 and -0, and equal dates, as equal", () => {
+Deno.test("compareNaturally() treats 0 and -0, and equal dates, as equal", () => {
   assertEquals(compareNaturally(0, -0), 0);
   assertEquals(compareNaturally(new Date(5), new Date(5)), 0);
 });

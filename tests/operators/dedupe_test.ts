@@ -15,7 +15,7 @@ Deno.test("dedupe lets the first value of each key through", async () => {
   assertEquals(out, [["a", 1], ["b", 2]]);
 });
 
-Deno.test("dedupe takes undefined for a value like any other", async () => {
+Deno.test("dedupe accepts undefined as a value like any other", async () => {
   const items = pairs<number | undefined>(["a", undefined], ["a", 1]);
   assertEquals(await collect(items, (s) => s.dedupe("once", { ttl: 1_000 })), [["a", undefined]]);
 });
@@ -24,7 +24,7 @@ Deno.test("dedupe lets a key through again once the ttl has passed since it last
   const run = await runByHand(once);
   await run.push(["a", 1]);
   await run.advance(9_999);
-  await run.push(["a", 2]); // is dropped, and does not begin the time anew
+  await run.push(["a", 2]); // is dropped, and does not start the time again
   await run.advance(1);
   await run.push(["a", 3]);
   await run.push(["a", 4]);
@@ -43,7 +43,7 @@ Deno.test("dedupe forgets a key by the clock, in the store too", async () => {
   assertEquals(recovery.stateOf("once"), { b: 1_006_000 });
 });
 
-Deno.test("dedupe remembers across a restart for as long as the ttl says", async () => {
+Deno.test("dedupe remembers across a restart for the time of the ttl", async () => {
   const clock = new TestClock(1_000_000);
   const recovery = new WatchedRecovery();
   const first = await runByHand(once, { clock, recovery });
@@ -61,7 +61,7 @@ Deno.test("dedupe remembers across a restart for as long as the ttl says", async
   assertEquals([second.out, third.out], [[["a", 3]], [["b", 2]]]);
 });
 
-Deno.test("dedupe refuses to be without a ttl, and says why", () => {
+Deno.test("dedupe refuses to work without a ttl, and names the reason", () => {
   const items = new Dataflow("f").input("in", new TestingInputConfig(pairs(["a", 1])));
   for (const options of [undefined, null, {}, { ttl: undefined }]) {
     assertThrows(

@@ -42,7 +42,7 @@ Deno.test("maxFinal and minFinal need a compare function when values are objects
   }
 });
 
-Deno.test("maxFinal and minFinal refuse a compare that gives no number, such as a > b or a promise", async () => {
+Deno.test("maxFinal and minFinal refuse a compare that does not return a number, such as a > b or a promise", async () => {
   const items = pairs(["a", 1], ["a", 2]);
   const mistakes = [
     mistaken<Compare<number>>((a: number, b: number) => a > b),

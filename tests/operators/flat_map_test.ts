@@ -11,7 +11,7 @@ Deno.test("flatMap sends each item of the iterable on, in order", async () => {
   ]);
 });
 
-Deno.test("flatMap takes any iterable: generators, sets, maps", async () => {
+Deno.test("flatMap accepts any iterable: generators, sets, maps", async () => {
   assertEquals(
     await collect([1, 2], (s) =>
       s.flatMap(function* (n) {

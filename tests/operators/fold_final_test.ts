@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
 import { collect, failure, mistaken, pairs } from "../support/collect.ts";
 
-Deno.test("foldFinal folds the values of a key from what build gives for it", async () => {
+Deno.test("foldFinal folds the values of a key from what build returns for it", async () => {
   const out = await collect(
     pairs(["b", 1], ["a", 5], ["b", 2]),
     (s) => s.foldFinal("text", (key) => `${key}:`, (acc, n) => `${acc}${n}`),
@@ -41,7 +41,7 @@ Deno.test("foldFinal points to mapAsync when folder or build returns a promise",
   assertEquals(build.error.startsWith("TypeError: build returned a promise"), true);
 });
 
-Deno.test("foldFinal merges nothing with one worker, and refuses a merger that is no function", async () => {
+Deno.test("foldFinal merges nothing with one worker, and refuses a merger that is not a function", async () => {
   const merged: unknown[] = [];
   const out = await collect(
     pairs(["a", 5], ["b", 1], ["a", 6]),

@@ -8,7 +8,7 @@ import {
   TestingOutputConfig,
 } from "../../mod.ts";
 
-Deno.test("input refuses what is no config, and shows it", () => {
+Deno.test("input refuses what is not a config, and shows it", () => {
   for (const config of [undefined, null, [1, 2], {}, { open: 1 }]) {
     assertThrows(
       () => new Dataflow("f").input("numbers", mistaken<InputConfig<number>>(config)),

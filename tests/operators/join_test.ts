@@ -23,7 +23,10 @@ import { runWorkers } from "../support/workers.ts";
 
 const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
 
-/** A value, and the side that it is of: tests put sides into one input, so that their order is known. */
+/**
+ * A value, and the side that it is of: tests put sides into one input, so that their order is
+ * known.
+ */
 type Sided = readonly [side: number, value: unknown];
 
 /** Parts a stream by side, and joins the parts. */
@@ -104,14 +107,14 @@ Deno.test("join in mode product orders the rows of a value by its first side, th
   ]);
 });
 
-Deno.test("join takes undefined for a value, which is not the same as none", async () => {
+Deno.test("join accepts undefined as a value, which differs from none", async () => {
   const items: Keyed<Sided>[] = [["a", [0, undefined]], ["a", [1, undefined]]];
   assertEquals(await joined("complete", ...items), [["a", [undefined, undefined]]]);
   assertEquals(await joined("complete", items[0]), []);
   assertEquals(await joined("product", ...items), [["a", [undefined, undefined]]]);
 });
 
-Deno.test("join takes one stream as it is, several inputs, and itself", async () => {
+Deno.test("join accepts one stream, several inputs, and itself", async () => {
   const flow = new Dataflow("streams");
   const input = <V>(id: string, ...items: Keyed<V>[]) =>
     flow.input(id, new TestingInputConfig(items));
@@ -241,7 +244,7 @@ Deno.test("join with a ttl forgets what found no partner in time", async () => {
   }
 });
 
-Deno.test("join goes on after the input's end, except in mode final, which begins anew", async () => {
+Deno.test("join continues after the input's end, except in mode final, which starts over", async () => {
   for (const mode of MODES) {
     const recovery = new WatchedRecovery();
     const steps = (items: Dataflow<Keyed<Sided>>) => joinParts(items, 2, { mode });
@@ -266,7 +269,7 @@ Deno.test("join keeps the newest value of each side, and all of them in mode pro
   }
 });
 
-Deno.test("join takes the state of another mode for its own", async () => {
+Deno.test("join accepts the state of another mode", async () => {
   const recovery = new WatchedRecovery();
   const start = (mode: JoinMode) =>
     runByHand((items: Dataflow<Keyed<Sided>>) => joinParts(items, 2, { mode }), { recovery });
@@ -295,7 +298,7 @@ Deno.test("join refuses a snapshot of another number of streams", async () => {
   );
 });
 
-/** The rows that come of the items of a key: everything is looked for in the list of all items. */
+/** The rows for the items of a key, found by searching the list of all items. */
 function modelled(mode: JoinMode, count: number, items: readonly Sided[]): unknown[][] {
   const sides = Array.from({ length: count }, (_, side) => side);
   const rows: unknown[][] = [];

@@ -9,7 +9,7 @@ Deno.test("keyOn makes a pair of the key and the item", async () => {
   ]);
 });
 
-Deno.test("keyOn refuses a key that is no string, and shows it", async () => {
+Deno.test("keyOn refuses a key that is not a string, and shows it", async () => {
   for (
     const [key, shown] of [[7, "7"], [null, "null"], [undefined, "undefined"], [["a"], `[ "a" ]`]]
   ) {

@@ -22,7 +22,7 @@ Deno.test("mapAsync sends null and undefined on like any other result", async ()
   );
 });
 
-Deno.test("mapAsync refuses a concurrency that is no positive integer, where it is written", () => {
+Deno.test("mapAsync refuses a concurrency that is not a positive integer, where it is written", () => {
   const numbers = new Dataflow("f").input("in", new TestingInputConfig([1]));
   for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {
     assertThrows(

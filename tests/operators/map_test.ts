@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
 import { collect, failure, mistaken } from "../support/collect.ts";
 
-Deno.test("map gives one item for each, in order", async () => {
+Deno.test("map emits one item for each, in order", async () => {
   assertEquals(await collect([3, 1, 2], (s) => s.map((n) => `<${n}>`)), ["<3>", "<1>", "<2>"]);
 });
 
@@ -14,11 +14,11 @@ Deno.test("map passes null, undefined and functions on like any other item", asy
   );
 });
 
-Deno.test("map passes an object on that has a property called then which is no function", async () => {
+Deno.test("map passes on an object with a property called then that is not a function", async () => {
   assertEquals(await collect([1], (s) => s.map((n) => ({ then: n }))), [{ then: 1 }]);
 });
 
-Deno.test("map gives nothing when there are no items", async () => {
+Deno.test("map emits nothing without items", async () => {
   assertEquals(await collect([], (s) => s.map((n) => n)), []);
 });
 
@@ -69,7 +69,7 @@ Deno.test("every synchronous step refuses an async function where it is written"
   }
 });
 
-Deno.test("every step refuses what is no function where it is written, and shows it", () => {
+Deno.test("every step refuses what is not a function where it is written, and shows it", () => {
   const numbers = new Dataflow("f").input("in", new TestingInputConfig([1]));
   const pairs = numbers.keyOn(String);
   const no = mistaken<never>({ a: 1 });

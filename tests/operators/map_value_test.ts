@@ -15,7 +15,7 @@ Deno.test("mapValue leaves the pairs alone that came in", async () => {
   assertEquals(items, [["a", 1]]);
 });
 
-Deno.test("mapValue and flatMapValue refuse items that are no pairs, or have no string key", async () => {
+Deno.test("mapValue and flatMapValue refuse items that are not pairs, or have no string key", async () => {
   const steps: [string, (s: Dataflow<Keyed<number>>) => Dataflow<Keyed<number>>][] = [
     ["mapValue", (s) => s.mapValue((n) => n)],
     ["flatMapValue", (s) => s.flatMapValue((n) => [n])],

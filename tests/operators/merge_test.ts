@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { collect } from "../support/collect.ts";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
 
-Deno.test("merge gives the items of all its streams", async () => {
+Deno.test("merge emits the items of all its streams", async () => {
   const out = await collect(
     [1, 2],
     (s) => s.merge(s.map((n) => n * 10), s.filter((n) => n > 1).map((n) => n * 100)),
@@ -14,7 +14,7 @@ Deno.test("merge of nothing else is the stream itself", async () => {
   assertEquals(await collect([1, 2], (s) => s.merge()), [1, 2]);
 });
 
-Deno.test("merge gives each item twice when a stream is merged with itself", async () => {
+Deno.test("merge emits each item twice when a stream is merged with itself", async () => {
   assertEquals(await collect([1, 2], (s) => s.merge(s)), [1, 1, 2, 2]);
 });
 
@@ -31,7 +31,7 @@ Deno.test("merge keeps each stream's order when one is ahead of the other", asyn
   );
 });
 
-Deno.test("merge gives all of a diamond through a stateful step and past it", async () => {
+Deno.test("merge emits all items of a diamond through a stateful step and past it", async () => {
   const out = await collect([1, 2, 3], (s) => {
     const sum = s.keyOn(() => "sum").reduceFinal("sum", (a, b) => a + b).map(([, n]) => n * 100);
     return s.merge(sum);
@@ -39,7 +39,7 @@ Deno.test("merge gives all of a diamond through a stateful step and past it", as
   assertEquals(out.toSorted((a, b) => a - b), [1, 2, 3, 600]);
 });
 
-Deno.test("merge of merges gives the items of all of them", async () => {
+Deno.test("merge of merges emits the items of all of them", async () => {
   for (const batchSize of [1, 2, 1024]) {
     const out: string[] = [];
     const flow = new Dataflow("merges");

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
 import { Random } from "../support/random.ts";
 
-/** A stream, and what a naive reading of the steps says that it holds. */
+/** A stream, and what it holds by a naive reading of the steps. */
 interface Modelled {
   readonly stream: Dataflow<number>;
   readonly items: readonly number[];

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { collect, failure, mistaken, pairs } from "../support/collect.ts";
 
-Deno.test("reduce emits a key's accumulator when it is complete, and starts anew", async () => {
+Deno.test("reduce emits a key's accumulator when it is complete, and starts over", async () => {
   const out = await collect(
     pairs(["a", 1], ["b", 5], ["a", 2], ["a", 3], ["b", 5], ["a", 4], ["a", 7]),
     (s) => s.reduce("sum", (acc, n) => acc + n, (acc) => acc >= 6),
@@ -41,7 +41,7 @@ Deno.test("reduce does not emit what is incomplete when the input ends", async (
   assertEquals(out, [["b", 5]]);
 });
 
-Deno.test("reduce takes undefined as a value and as an accumulator", async () => {
+Deno.test("reduce accepts undefined as a value and as an accumulator", async () => {
   const out = await collect(
     pairs<number | undefined>(["a", undefined], ["a", 1]),
     (s) => s.reduce("first", (acc) => acc, (acc) => acc !== undefined),
@@ -54,7 +54,7 @@ Deno.test("reduce takes undefined as a value and as an accumulator", async () =>
   assertEquals(complete, [["a", 1]]);
 });
 
-Deno.test("reduce refuses an isComplete that gives anything but true and false", async () => {
+Deno.test("reduce refuses an isComplete that returns anything but true and false", async () => {
   for (const [given, shown] of [[1, "1"], [undefined, "undefined"], ["yes", `"yes"`]]) {
     const { stepId, item, error } = await failure(
       pairs(["a", 7]),

@@ -1,7 +1,6 @@
 /**
- * State that users' functions change in place, and give out as well: whatever the batches, the
- * workers, the ttl and the restarts, each result is what it was when it was given out, and each key
- * and window has a state of its own. The models copy everything that they take or give.
+ * State that users' functions change in place and also emit. With any batches, workers, ttl and
+ * restarts, each result stays as it was emitted. Each key and window has its own state.
  */
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -30,7 +29,7 @@ interface Value {
 
 type Values = Dataflow<Keyed<Value>>;
 
-/** A step, and what comes of the values of a key. */
+/** A step, and its results for the values of a key. */
 interface Case {
   readonly step: (values: Values, options: StateOptions) => Dataflow<Keyed<unknown>>;
   readonly model: (values: readonly Value[]) => readonly unknown[];
@@ -40,7 +39,7 @@ interface Case {
 
 const clone = structuredClone;
 
-/** What comes of values by a function that is given a state and gives the next one, and outputs. */
+/** The results of a function that accepts a state and returns the next one, and outputs. */
 function modelOf<S>(
   build: () => S,
   mapper: (state: S, value: Value) => readonly [S | null, unknown[]],
@@ -91,7 +90,7 @@ function maps<S>(
   ];
 }
 
-/** What `build` gives for all keys and windows. */
+/** What `build` returns for all keys and windows. */
 const START = { list: [] as number[], sums: { n: 0 } };
 
 /** The windows of a key by the plainest way, each with the values in it in the order they came. */
@@ -115,7 +114,7 @@ function sessionsOf(values: readonly Value[], gap: number): Value[][] {
   return sessions;
 }
 
-/** A window each for tumbling and sliding windows, and what comes of a fold there. */
+/** Tumbling and sliding windows, and the result of a fold in each. */
 const clock = new EventClockConfig<Value>({ getTime: ({ time }) => time, wait: 1e6 });
 const tumbling = new TumblingWindowConfig({ length: 30 });
 const sliding = new SlidingWindowConfig({ length: 30, offset: 10 });
@@ -140,8 +139,8 @@ function addOrBegin(acc: Value, value: Value): Value {
 type Tags = string[] | number | null | undefined;
 
 /**
- * Goes on from a part of the first value, or of the second one where `start` is a number. Each value
- * but the first adds its tags.
+ * Goes on from a part of the first value, or of the second one where `start` is a number. Each
+ * value but the first adds its tags.
  */
 function addTags(acc: Tags, { tags }: Value): Tags {
   if (typeof acc === "number" && acc > 0) return acc - 1;
@@ -522,7 +521,7 @@ const CASES = new Map<string, Case>([
   }],
 ]);
 
-/** All items of a key are in one partition: between workers there is no order. */
+/** All items of a key are in one partition, as workers have no common order. */
 const PARTS = 4;
 
 /** Each of the values goes to two keys, which must not notice one another. */
@@ -609,7 +608,7 @@ Deno.test("results stay what they were over failures and restarts, with other wo
         }).catch((error) => assertEquals(error.stepId, "in", `${name}: ${error}`));
         if (left > 0 && recovery.epoch !== null && recovery.epoch > 0) resumes++;
       }
-      // Between outputs of several workers there is no order.
+      // Outputs of several workers have no common order.
       const unordered = (keys: Record<string, unknown[]>) =>
         Object.entries(keys).map(([key, list]) => [
           key,

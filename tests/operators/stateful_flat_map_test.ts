@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { collect, failure, mistaken, pairs } from "../support/collect.ts";
 
-Deno.test("statefulFlatMap gives any number of outputs for each value, in order", async () => {
+Deno.test("statefulFlatMap emits any number of outputs for each value, in order", async () => {
   const out = await collect(
     pairs(["a", 1], ["b", 5], ["a", 0], ["a", 2]),
     (s) => s.statefulFlatMap("seen", () => 0, (total, n) => [total + n, new Array(n).fill(total)]),
@@ -9,7 +9,7 @@ Deno.test("statefulFlatMap gives any number of outputs for each value, in order"
   assertEquals(out, [["a", 0], ...new Array(5).fill(["b", 0]), ["a", 1], ["a", 1]]);
 });
 
-Deno.test("statefulFlatMap takes a generator as the outs", async () => {
+Deno.test("statefulFlatMap accepts a generator as the outs", async () => {
   const out = await collect(
     pairs(["a", 2]),
     (s) =>
@@ -32,7 +32,7 @@ Deno.test("statefulFlatMap forgets a key when its state becomes null, and emits 
   assertEquals(out, [["a", 1], ["a", "end"]]);
 });
 
-Deno.test("statefulFlatMap refuses a mapper that gives no pair, or outs that cannot be iterated", async () => {
+Deno.test("statefulFlatMap refuses a mapper that does not return a pair, or outs that cannot be iterated", async () => {
   const errorFor = async (given: unknown) => {
     const { stepId, item, error } = await failure(
       pairs(["a", 7]),

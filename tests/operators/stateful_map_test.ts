@@ -3,7 +3,7 @@ import type { Keyed } from "../../mod.ts";
 import { collect, failure, mistaken, pairs } from "../support/collect.ts";
 import { Random } from "../support/random.ts";
 
-Deno.test("statefulMap gives one output for each value, from the state of its key", async () => {
+Deno.test("statefulMap emits one output for each value, from the state of its key", async () => {
   const out = await collect(
     pairs(["a", 1], ["b", 5], ["a", 2], ["b", 1]),
     (s) => s.statefulMap("total", () => 0, (total, n) => [total + n, `${total}+${n}`]),
@@ -11,7 +11,7 @@ Deno.test("statefulMap gives one output for each value, from the state of its ke
   assertEquals(out, [["a", "0+1"], ["b", "0+5"], ["a", "1+2"], ["b", "5+1"]]);
 });
 
-Deno.test("statefulMap gives build the key, once for each key", async () => {
+Deno.test("statefulMap passes the key to build, once for each key", async () => {
   const built: string[] = [];
   const out = await collect(
     pairs(["a", 1], ["b", 1], ["a", 1]),
@@ -59,7 +59,7 @@ Deno.test("statefulMap keeps undefined as a state", async () => {
   assertEquals(out, [["a", "new"], ["a", "undefined"]]);
 });
 
-Deno.test("statefulMap refuses a mapper that gives no pair, and shows what it gave", async () => {
+Deno.test("statefulMap refuses a mapper that does not return a pair, and shows what it returned", async () => {
   for (const given of [undefined, null, 1, [1], [1, 2, 3], { 0: 1, 1: 2, length: 2 }]) {
     const { stepId, item, error } = await failure(
       pairs(["a", 7]),
@@ -87,7 +87,7 @@ Deno.test("statefulMap points to mapAsync when mapper or build returns a promise
   assertEquals(build.error, `TypeError: build returned a promise, ${why}`);
 });
 
-Deno.test("a stateful step refuses items that are no pairs, or have no string key", async () => {
+Deno.test("a stateful step refuses items that are not pairs, or have no string key", async () => {
   const wrong: [unknown, string][] = [
     ["ab", `a stateful step needs [key, value] pairs; got "ab" (use keyOn or map to make pairs)`],
     [[1, 2], "a stateful step needs string keys; got the key 1 in [ 1, 2 ]"],

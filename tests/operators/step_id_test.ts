@@ -99,7 +99,7 @@ Deno.test("no step that names itself gets an id that was given to another", asyn
   assertEquals(steps.map(({ stepId }) => stepId), ["in", "map-2", "map-1", "capture-1"]);
 });
 
-Deno.test("merge says what it takes where one of the others is not a stream", () => {
+Deno.test("merge names what it accepts if one of the others is not a stream", () => {
   const stream = source();
   const others = ["x", null] as unknown as Stream[];
   for (const other of others) {

@@ -32,7 +32,7 @@ const counted = (options: StateOptions) => (items: Items) =>
     options,
   );
 
-Deno.test("a key is forgotten when no value came for the ttl, and its next value builds anew", async () => {
+Deno.test("a key is forgotten when no value came for the ttl, and build runs again for its next value", async () => {
   const run = await runByHand(counted({ ttl }));
   await run.push(["a", 1], ["b", 1]);
   await run.advance(9_999);
@@ -116,7 +116,8 @@ Deno.test("a flow with a ttl goes on from a snapshot without one, and its time b
   await second.advance(4_000);
   await second.push(["a", 2]);
   await second.stop();
-  // Noted for the key, too, that no value came for: else it would begin anew with each restart.
+  // The next snapshot must hold the time of the key without a value, or each restart would begin it
+  // again.
   assertEquals(recovery.stateOf("count"), {
     a: { "millrace:touched": START + 64_000, state: 2 },
     b: { "millrace:touched": START + 60_000, state: 1 },
@@ -166,7 +167,7 @@ Deno.test("reduce with a ttl drops an accumulator that never got complete", asyn
   assertEquals(run.out, [["b", 13]]);
 });
 
-Deno.test("statefulFlatMap with a ttl starts anew after it", async () => {
+Deno.test("statefulFlatMap with a ttl starts over after it", async () => {
   const run = await runByHand((items: Items) =>
     items.statefulFlatMap("list", () => 0, (seen, n) => [seen + n, [seen, seen + n]], { ttl })
   );
@@ -207,7 +208,7 @@ function alarm(after: number): BuildLogic<number, string, number> {
   };
 }
 
-Deno.test("a logic's own notifications come at their time under a ttl, and are no values", async () => {
+Deno.test("a logic's own notifications come at their time under a ttl, and do not count as values", async () => {
   const run = await runByHand((items: Items) => items.stateful("alarm", alarm(4_000), { ttl }));
   await run.push(["a", 1]);
   await run.advance(4_000);
@@ -374,7 +375,7 @@ Deno.test("a ttl that is none is refused, and so are other options", () => {
   refused(null, TypeError, `${step} takes its options as an object (it has: ttl); got null`);
 });
 
-Deno.test("keys go and stay as a model says, whenever timers come, runs restart, and a ttl comes or goes", () => {
+Deno.test("keys go and stay as in a model, whatever the timers, restarts and changes of the ttl", () => {
   const count = statefulMapLogic(() => 0, (seen: number): [number, number] => [seen + 1, seen + 1]);
   for (let seed = 0; seed < 3_000; seed++) {
     const random = new Random(seed);

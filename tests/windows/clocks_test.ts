@@ -14,7 +14,7 @@ Deno.test("EventClockConfig knows the time of a value, its wait, and a day of re
   assertEquals([other.waitMs, other.retentionMs], [0, 60_000]);
 });
 
-Deno.test("EventClockConfig refuses a getTime that is no function, and durations that are none", () => {
+Deno.test("EventClockConfig refuses a getTime that is not a function, and invalid durations", () => {
   const make = (options: unknown) => () =>
     new EventClockConfig(options as ConstructorParameters<typeof EventClockConfig>[0]);
   assertThrows(make({ getTime: "at", wait: 0 }), TypeError, `a function as getTime; got "at"`);
@@ -31,7 +31,7 @@ Deno.test("EventClockConfig refuses a getTime that is no function, and durations
   assertThrows(make({ getTime, wait: 0, retention: -1 }), RangeError, retention);
 });
 
-Deno.test("EventClockConfig shows what getTime gave where that is no time", () => {
+Deno.test("EventClockConfig shows what getTime returned if that is not a time", () => {
   const clock = new EventClockConfig({
     getTime: (value: { at: string }) => new Date(value.at),
     wait: 0,

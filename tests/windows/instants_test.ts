@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { toEpochMilliseconds } from "../../src/windows/instants.ts";
 
-Deno.test("toEpochMilliseconds() takes dates, numbers and instants", () => {
+Deno.test("toEpochMilliseconds() accepts dates, numbers and instants", () => {
   const instant = Temporal.Instant.from("2026-01-01T00:00:00.123456789Z");
   assertEquals(toEpochMilliseconds(instant, "it"), Date.UTC(2026, 0, 1, 0, 0, 0, 123));
   assertEquals(toEpochMilliseconds(new Date(-5), "it"), -5);

@@ -63,7 +63,7 @@ Deno.test("a value is late for some of its windows, and goes into the others", (
   });
 });
 
-Deno.test("windows that end together are told apart, whichever a windower gives first", () => {
+Deno.test("windows that end together stay apart, whichever a windower returns first", () => {
   const spans: [number, number][] = [[0, 20], [3, 20], [5, 20]];
   for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]]) {
     const by = windower("may", ...order.map((i) => spans[i]));
@@ -107,7 +107,7 @@ Deno.test("a value that joins an open session is not late, though by itself it w
   assertEquals(rowsOf(windows), [[0, 30, "ax"]]);
 });
 
-Deno.test("a windower that breaks its contract is shown what it gave", () => {
+Deno.test("a windower that breaks its contract gets an error that shows what it returned", () => {
   const cases: [Windower["overlap"], unknown][] = [
     ["never", []],
     ["never", undefined],

@@ -24,7 +24,7 @@ Deno.test("TumblingWindowConfig begins a window at alignTo: a date, a number or 
   }
 });
 
-Deno.test("SlidingWindowConfig gives all windows that cover a time, the one that closes first first", () => {
+Deno.test("SlidingWindowConfig returns all windows that cover a time, the one that closes first first", () => {
   const windower = new SlidingWindowConfig({ length: 10, offset: 4, alignTo: 1 });
   const openAt = (time: number) => windower.windowsAt(time).map(({ openAt }) => openAt);
   assertEquals(openAt(0), [-7, -3]);
@@ -42,12 +42,12 @@ Deno.test("SlidingWindowConfig with an offset of its length is tumbling", () => 
   }
 });
 
-Deno.test("SessionWindowConfig gives each item the time up to its gap", () => {
+Deno.test("SessionWindowConfig returns a window from each item up to its gap", () => {
   const windower = new SessionWindowConfig({ gap: { seconds: 1 } });
   assertEquals(windower.windowsAt(-1), [{ openAt: -1, closeAt: 999 }]);
 });
 
-Deno.test("windowers cover the times that they are asked for, whatever fractions these have", () => {
+Deno.test("windowers cover the times that they get, whatever fractions these have", () => {
   for (let seed = 0; seed < 5_000; seed++) {
     const random = new Random(seed);
     const fraction = () => random.below(1_000_000) / 1_000_003;
@@ -115,7 +115,7 @@ Deno.test("windowers refuse lengths that are not whole milliseconds above zero",
   );
 });
 
-Deno.test("windowers refuse an alignTo that is no point in time", () => {
+Deno.test("windowers refuse an alignTo that is not a point in time", () => {
   const alignTo = new Date("never");
   const what = "alignTo must be a valid Date";
   assertThrows(() => new TumblingWindowConfig({ length: 1, alignTo }), TypeError, what);
@@ -141,7 +141,7 @@ Deno.test("windowers cut exactly at the farthest times, from the farthest alignT
       ] as const
     ) {
       const spans = windower.windowsAt(time);
-      // In whole numbers that are never rounded: the last beginning that is not behind the time.
+      // In whole numbers that are never rounded: the last beginning at or before the time.
       const [t, a, e] = [time, alignTo, every].map(BigInt);
       const last = t - ((t - a) % e + e) % e;
       assertEquals(BigInt(spans.at(-1)!.openAt), last, `seed ${seed}`);
@@ -153,7 +153,7 @@ Deno.test("windowers cut exactly at the farthest times, from the farthest alignT
   }
 });
 
-Deno.test("windowers take lengths of 4,000,000 days, and refuse longer ones", () => {
+Deno.test("windowers accept lengths of 4,000,000 days, and refuse longer ones", () => {
   const longer = { days: 4_000_000, milliseconds: 1 };
   for (const length of [longer, 1e300]) {
     const what = "no longer than 4,000,000 days";

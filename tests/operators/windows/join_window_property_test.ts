@@ -75,7 +75,7 @@ function windowerOf({ kind, ...options }: Windows) {
 
 const clockOf = ({ wait }: Join) => new EventClockConfig<Timed>({ getTime: timeOf, wait });
 
-/** What comes of one event: a row and its window, or a value that was late. */
+/** The outcome of one event: a row and its window, or a late value. */
 type Outcome =
   | { readonly from: number; readonly to: number; readonly row: unknown[] }
   | { readonly late: Timed };
@@ -124,7 +124,7 @@ function choices(items: readonly Sided[], count: number): Sided[][] {
 /** What the cases were about: else they would be no test. */
 const seen = { rows: 0, late: 0, lateForSome: 0, merged: 0 };
 
-/** What comes of each of the events of one key. */
+/** The outcomes of the events of one key. */
 function modelled(
   { mode, count, wait, windows }: Join,
   events: readonly (Sided | "end")[],
@@ -216,7 +216,7 @@ function randomItems(random: Random, length: number, count: number): Sided[] {
   return items.map(([side, value]) => [side, value]);
 }
 
-/** Rows of a product that come of one value have no order. */
+/** Rows of a product that one value completes have no order. */
 function comparable(mode: JoinMode, outcomes: readonly Outcome[]): unknown[] {
   if (mode !== "product") return [...outcomes];
   const none = (_: string, value: unknown) => value === undefined ? "undefined" : value;
@@ -289,7 +289,7 @@ Deno.test(`joinWindow agrees with lists of all values in ${CASES} random cases, 
   assert(enough, JSON.stringify(seen));
 });
 
-/** How many parts the items of a flow are in: between workers there is no order. */
+/** How many partitions the items of a flow are in, as workers have no common order. */
 const PARTS = 4;
 
 interface FlowCase {
@@ -357,7 +357,10 @@ function expected({ join, items }: FlowCase): Results {
   return { windows: byKey(windows), rows: byKey(rows), late: byKey(late) };
 }
 
-/** Without the order in a key: what an output had on other workers before is no telling when. */
+/**
+ * Without the order in a key: an output holds nothing about the order of its items on other
+ * workers.
+ */
 function unordered(results: Results) {
   return Object.entries(results).map(([name, keys]) => [
     name,

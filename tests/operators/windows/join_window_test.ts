@@ -1,4 +1,4 @@
-/** Joins within windows: what each mode gives, by example; joins at random are beside this file. */
+/** Joins within windows, by example; `join_window_property_test.ts` joins at random. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   Dataflow,
@@ -33,7 +33,7 @@ const tens = new TumblingWindowConfig({ length: 10 });
 const clockOf = (wait: number) =>
   new EventClockConfig<Timed>({ getTime: (value) => value?.[0] ?? 0, wait });
 
-/** What a join gives, without the times of the values. */
+/** The rows of a join, without the times of the values. */
 interface Joined {
   readonly windows: unknown[];
   readonly late: unknown[];
@@ -60,7 +60,7 @@ async function joined(
   return { windows: [], late: [], ...byKey(events) };
 }
 
-Deno.test("joinWindow in mode final gives a row a window when it closes, with the newest of each side", async () => {
+Deno.test("joinWindow in mode final emits a row a window when it closes, with the newest of each side", async () => {
   const out = await joined("final", tens, 0, [0, 1, "a"], [1, 2, "x"], [0, 3, "b"], [0, 10, "c"], [
     1,
     25,
@@ -75,14 +75,14 @@ Deno.test("joinWindow is final unless it is given a mode", async () => {
   assertEquals(out, [["a", [[2, "b"], undefined]]]);
 });
 
-Deno.test("joinWindow takes the value of the latest time for the newest, whichever came last", async () => {
+Deno.test("joinWindow treats the value of the latest time as the newest, whichever came last", async () => {
   const out = await joined("final", tens, 9, [0, 8, "a"], [0, 1, "b"], [1, 5, "x"]);
   assertEquals(out.windows, ["0-10: a x"]);
   const equal = await joined("final", tens, 9, [0, 8, "a"], [0, 8, "b"], [1, 5, "x"]);
   assertEquals(equal.windows, ["0-10: b x"]); // of equal times, the one that came last
 });
 
-Deno.test("joinWindow takes the same value for the newest, whether or not sessions become one", async () => {
+Deno.test("joinWindow has the same newest value, whether or not sessions merge", async () => {
   const items: [number, number, string][] = [[0, 12, "at 12"], [0, 0, "at 0"], [1, 6, "x"]];
   for (const [gap, closeAt] of [[10, 22], [15, 27]]) { // two sessions that x joins, and one
     const windower = new SessionWindowConfig({ gap });
@@ -95,12 +95,12 @@ Deno.test("joinWindow takes the same value for the newest, whether or not sessio
   }
 });
 
-Deno.test("joinWindow in mode running gives a row at a value that is older than the newest, without it", async () => {
+Deno.test("joinWindow in mode running emits a row at a value that is older than the newest, without it", async () => {
   const out = await joined("running", tens, 9, [0, 8, "a"], [1, 5, "x"], [0, 1, "b"], [1, 6, "y"]);
   assertEquals(out.windows, ["0-10: a -", "0-10: a x", "0-10: a x", "0-10: a y"]);
 });
 
-Deno.test("joinWindow in mode complete gives a row once each side has a value, and begins the window anew", async () => {
+Deno.test("joinWindow in mode complete emits a row once each side has a value, and starts the window over", async () => {
   const out = await joined(
     "complete",
     tens,
@@ -119,7 +119,7 @@ Deno.test("joinWindow in mode complete gives a row once each side has a value, a
   assertEquals(out, { windows: ["0-10: b x", "0-10: c y", "10-20: d z"], late: ["w"] });
 });
 
-Deno.test("joinWindow in mode running gives a row at every value", async () => {
+Deno.test("joinWindow in mode running emits a row at every value", async () => {
   const out = await joined("running", tens, 0, [0, 1, "a"], [1, 2, "x"], [0, 3, "b"], [
     1,
     11,
@@ -131,7 +131,7 @@ Deno.test("joinWindow in mode running gives a row at every value", async () => {
   });
 });
 
-Deno.test("joinWindow in mode product gives each combination of a window's values once", async () => {
+Deno.test("joinWindow in mode product emits each combination of a window's values once", async () => {
   const out = await joined(
     "product",
     tens,
@@ -195,7 +195,7 @@ const merging: [number, number, string][] = [
   [0, 16, "b"],
 ];
 
-Deno.test("joinWindow in mode product gives each combination once when sessions become one", async () => {
+Deno.test("joinWindow in mode product emits each combination once when sessions merge", async () => {
   const out = await joined("product", sessions, 100, ...merging, [1, 9, "y"]);
   assertEquals(out.windows.toSorted(), [
     "0-13: a x", // before
@@ -227,7 +227,7 @@ Deno.test("joinWindow in mode product combines three sides over two sessions", a
   assertEquals(out.windows.slice(0, 2), ["0-12: a x 1", "16-28: b y 2"]);
 });
 
-Deno.test("joinWindow in mode final takes the value of the later session where both have one", async () => {
+Deno.test("joinWindow in mode final keeps the value of the later session if both have one", async () => {
   // The earlier session is the one whose value came last.
   const out = await joined("final", sessions, 100, [0, 20, "later"], [1, 10, "x"], [
     0,
@@ -239,7 +239,7 @@ Deno.test("joinWindow in mode final takes the value of the later session where b
   assertEquals(onlyEarlier.windows, ["0-24: a x"]);
 });
 
-Deno.test("joinWindow in mode running gives one row at the value that joins two sessions", async () => {
+Deno.test("joinWindow in mode running emits one row at the value that joins two sessions", async () => {
   const out = await joined("running", sessions, 100, ...merging, [1, 9, "y"]);
   assertEquals(out.windows, ["0-10: a -", "0-13: a x", "20-30: c -", "16-30: c -", "0-30: c y"]);
 });
@@ -259,7 +259,7 @@ Deno.test("joinWindow in mode complete completes a row with the values of two se
   assertEquals(begunAnew.windows, ["0-11: a x", "0-26: b y"]);
 });
 
-Deno.test("joinWindow gives what is late as the plain value of its side", async () => {
+Deno.test("joinWindow emits late values as the plain value of its side", async () => {
   const input = pairs<Sided>(
     ["a", [0, [100, "now"]]],
     ["a", [2, [3, "z"]]],
@@ -313,7 +313,7 @@ Deno.test("joinWindow tells the window of each row", async () => {
   }
 });
 
-Deno.test("joinWindow takes undefined for a value, which is not the same as none", async () => {
+Deno.test("joinWindow accepts undefined as a value, which differs from none", async () => {
   const of = (mode: JoinMode, ...items: Keyed<Sided>[]) =>
     collect(items, (s) => joinParts(s, 2, clockOf(0), tens, { mode }));
   const [left, right] = pairs<Sided>(["a", [0, undefined]], ["a", [1, undefined]]);
@@ -332,7 +332,7 @@ Deno.test("joinWindow takes undefined for a value, which is not the same as none
   assertEquals(over, [["a", [undefined, [-7, "x"]]]]);
 });
 
-Deno.test("joinWindow keeps keys apart, and takes one stream, several inputs, and itself", async () => {
+Deno.test("joinWindow keeps keys apart, and accepts one stream, several inputs, and itself", async () => {
   const flow = new Dataflow("streams");
   const input = <V>(id: string, ...items: Keyed<V>[]) =>
     flow.input(id, new TestingInputConfig(items));
@@ -354,7 +354,7 @@ Deno.test("joinWindow keeps keys apart, and takes one stream, several inputs, an
   assertEquals(several, [["2", [[5, "Grace"], [6, 85], [5, "Grace"]]]]);
 });
 
-Deno.test("joinWindow takes the results of a window step, and gives its own to another", async () => {
+Deno.test("joinWindow accepts the results of a window step, and another accepts its own", async () => {
   const input = pairs<Sided>(
     ["a", [0, [1, "a"]]],
     ["a", [1, [2, "x"]]],
@@ -433,7 +433,7 @@ Deno.test("joinWindow keeps open windows over a stop, and the watermark of what 
   }
 });
 
-Deno.test("joinWindow takes the windows of another mode for its own", async () => {
+Deno.test("joinWindow accepts the windows of another mode", async () => {
   const recovery = new WatchedRecovery();
   const start = (mode: JoinMode) =>
     runByHand(
@@ -480,7 +480,7 @@ Deno.test("joinWindow refuses windows of another number of streams", async () =>
 const items = () =>
   new Dataflow("f").input("in", new TestingInputConfig(pairs<Timed>(["a", [1, "a"]])));
 
-Deno.test("joinWindow refuses a mode that is none, and other options: there is no ttl", () => {
+Deno.test("joinWindow refuses an unknown mode, and other options such as ttl", () => {
   const stream = items();
   const join = (options: unknown) =>
     stream.joinWindow("paid", clockOf(0), tens, stream, mistaken<JoinWindowOptions>(options));
@@ -535,7 +535,7 @@ Deno.test("joinWindow refuses sides that are none, with an example", () => {
   );
 });
 
-Deno.test("joinWindow refuses what is no clock or no windower", () => {
+Deno.test("joinWindow refuses what is not a clock or a windower", () => {
   const stream = items();
   for (const clock of [undefined, null, {}, tens, { kind: "event" }, { kind: "sun" }]) {
     assertThrows(

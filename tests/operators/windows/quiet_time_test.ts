@@ -56,7 +56,7 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 
-  Deno.test(`a window closes when it is due behind a merge, and behind an input that has ended, on ${on}`, async () => {
+  Deno.test(`a window closes when it is due after a merge, and after an input that has ended, on ${on}`, async () => {
     const other = new FedInput<Item>();
     await using run = start({
       workers,
@@ -73,7 +73,7 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 
-  Deno.test(`a window closes when it is due behind mapAsync, on ${on}`, async () => {
+  Deno.test(`a window closes when it is due after mapAsync, on ${on}`, async () => {
     await using run = start({
       workers,
       before: (items) =>
@@ -88,7 +88,7 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 
-  Deno.test(`a window closes when it is due behind redistribute, on ${on}`, async () => {
+  Deno.test(`a window closes when it is due after redistribute, on ${on}`, async () => {
     await using run = start({ workers, before: (items) => items.redistribute() });
     run.input.push(item(10_300));
     await run.pass(2_000);
@@ -96,7 +96,7 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 
-  Deno.test(`a window closes when it is due behind another stateful step, on ${on}`, async () => {
+  Deno.test(`a window closes when it is due after another stateful step, on ${on}`, async () => {
     await using run = start({
       workers,
       before: (items) =>
@@ -134,7 +134,8 @@ for (const workers of [1, 2]) {
     const running = runWorkers(flow, workers, { clock, epochMs: 60_000 });
     input.push(item(10_300, "a"), item(10_400, "b"));
     await pass(clock, 5_000);
-    // The first step's come at 700 and 600; the second's window is due 600 after that of "b" at least.
+    // The first step's come at 700 and 600; the second's window is due 600 after that of "b" at
+    // least.
     assertEquals(out.items, [["all", 2]]);
     const at = out.seen[0].at - NOW;
     assert(at >= 1_200 && at <= 1_300 + SOON_MS, `closed at ${at}`);
@@ -181,7 +182,7 @@ for (const workers of [1, 2]) {
     await run.end();
   });
 
-  Deno.test(`time stands still while an input gives nothing and says that it is not idle, on ${on}`, async () => {
+  Deno.test(`time stands still while an input returns nothing and is not idle, on ${on}`, async () => {
     await using run = start({ workers });
     run.input.idle = false;
     run.input.push(item(10_300));
@@ -247,7 +248,7 @@ Deno.test("quiet time is what passes, whatever the clock is set to", async () =>
   }
 });
 
-Deno.test("time stands still while a step before the windows takes long for an item, and holds up the worker", async () => {
+Deno.test("time stands still while a step upstream of the windows is slow and holds up the worker", async () => {
   const clock = new TestClock(NOW);
   await using run = start({
     clock,
@@ -265,7 +266,7 @@ Deno.test("time stands still while a step before the windows takes long for an i
   await run.end();
 });
 
-/** More items than a channel, and the one behind it, take. */
+/** More items than a channel and the one downstream hold. */
 const FLOOD = 30_000;
 
 Deno.test("time stands still while the output of the windows is blocked", async () => {
@@ -304,7 +305,7 @@ Deno.test("time stands still for one branch while the output of another is block
     run.input.push(...Array.from({ length: 1_000 }, () => item(0, "other")));
     await run.pass(0);
   }
-  run.input.push(item(10_600)); // behind what blocks
+  run.input.push(item(10_600)); // downstream of what blocks
   await run.pass(LONG);
   assertEquals(run.closed(), []);
   other.unblock();
@@ -331,7 +332,8 @@ Deno.test("time stands still for a window step while what is for it waits in a m
   run.input.push(item(10_300));
   await run.pass(100);
   other.block();
-  for (let n = 0; n < 12; n++) { // fills the output's channel, and no more than a part of the merge's
+  // fills the output's channel, and no more than a part of the merge's
+  for (let n = 0; n < 12; n++) {
     run.input.push(...Array.from({ length: 1_000 }, () => item(0, "other")));
     await run.pass(0);
   }

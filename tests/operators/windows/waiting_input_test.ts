@@ -20,7 +20,7 @@ import {
 } from "../../support/window_runs.ts";
 import { runWorkers } from "../../support/workers.ts";
 
-/** Items that a test gives out, and the iterator that waits for them. */
+/** Items that a test hands out, and the iterator that waits for them. */
 class Pages {
   readonly #pages: (Item[] | null)[] = [];
   #wake = () => {};
@@ -116,7 +116,7 @@ for (const workers of [1, 2]) {
     await running;
   });
 
-  Deno.test(`a window closes when all partitions have waited for as long as idleAfter says, on ${on}`, async () => {
+  Deno.test(`a window closes when all partitions have waited for the time of idleAfter, on ${on}`, async () => {
     const [slow, quick] = [new Pages(), new Pages()];
     const input = new PartitionedInputConfig<Item, null>({
       partitions: () => ["quick", "slow"],

@@ -113,7 +113,7 @@ Deno.test("maxWindow and minWindow choose the one that came first of equals of o
   }
 });
 
-Deno.test("collectWindow gives values by time, and those of one time in the order they came, in every order", () => {
+Deno.test("collectWindow sorts values by time, and those of one time by arrival, in every order", () => {
   for (const [at, values] of ordersOf(VALUES).entries()) {
     const windower = WINDOWERS[1];
     const [[openAt, closeAt, list]] = resultsOf(
@@ -127,7 +127,7 @@ Deno.test("collectWindow gives values by time, and those of one time in the orde
   }
 });
 
-Deno.test("reduceWindow gives its reducer the result of the earlier session first, in every order", () => {
+Deno.test("reduceWindow passes its reducer the result of the earlier session first, in every order", () => {
   const reduce = reduceFold<Value>((a, b) => ({
     time: Math.min(a.time, b.time),
     rank: Math.max(a.time, a.rank, b.time, b.rank),

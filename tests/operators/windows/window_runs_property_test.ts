@@ -1,4 +1,6 @@
-/** Window steps of whole runs: several keys and workers, and stops, failures and resumes anywhere. */
+/**
+ * Window steps of whole runs: several keys and workers, and stops, failures and resumes anywhere.
+ */
 import { assert, assertEquals } from "@std/assert";
 import {
   Dataflow,
@@ -20,7 +22,7 @@ import { runWorkers } from "../../support/workers.ts";
 const ALONE = 100;
 const RESUMED = 50;
 
-/** All of a key's items are in one partition: between workers there is no order. */
+/** All items of a key are in one partition, as workers have no common order. */
 const PARTS = 4;
 
 type Value = { readonly id: number; readonly time: number };
@@ -75,7 +77,7 @@ function build(
     .windows.capture("folded", folded as OutputConfig<unknown>);
 }
 
-/** What the model says of each key, in order. */
+/** The model's result for each key, in order. */
 function expected({ items, wait, windower: { model } }: RunCase) {
   const keys = Map.groupBy(items, ([key]) => key);
   const all = [...keys].map(([key, own]) =>

@@ -141,7 +141,7 @@ Deno.test("late values go to .late as they came, are counted, and change no resu
   }
 });
 
-Deno.test("late values are counted where nobody takes them, too", async () => {
+Deno.test("late values are counted even if nothing reads them", async () => {
   const out: unknown[] = [];
   const { steps } = await run(
     new Dataflow("late").input("in", new TestingInputConfig(ITEMS))
