@@ -91,8 +91,21 @@ export class StepError extends Error implements StepFailure {
 }
 
 /**
- * What an output or input throws to say which item its error is about: the engine shows the item and
- * reports `cause` as the error.
+ * Thrown by an input or output to name the item that its error is about. The engine shows the item
+ * and reports `cause` as the error.
+ *
+ * @example In `write` of an `OutputWriter`
+ * ```ts
+ * import { ItemError } from "@millrace/millrace";
+ *
+ * function write(batch: readonly string[]): void {
+ *   for (const item of batch) {
+ *     const cause = new TypeError("the table accepts one line of text");
+ *     if (item.includes("\n")) throw new ItemError(item, { cause });
+ *   }
+ * }
+ * write(["one line"]);
+ * ```
  */
 export class ItemError extends Error {
   /** Always `"ItemError"`. */

@@ -30,7 +30,20 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A {@linkcode Log} that hands each line to one function. */
+/**
+ * Creates a {@linkcode Log} that passes each line to one function.
+ *
+ * @example The engine's log on the console
+ * ```ts
+ * import { createLog, Dataflow, run, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
+ *
+ * const log = createLog((level, message, fields) => console.error(level, message, fields));
+ * const flow = new Dataflow("hello")
+ *   .input("in", new TestingInputConfig(["hello"]))
+ *   .capture(new StdOutputConfig());
+ * await run(flow, { log });
+ * ```
+ */
 export function createLog(
   write: (level: LogLevel, message: string, fields: LogFields) => void,
 ): Log {

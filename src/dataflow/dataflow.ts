@@ -174,6 +174,20 @@ export class Dataflow<out T = never> {
   /**
    * Sends on each item of the iterable that `f` returns, in order. A string is an error. `f` must
    * not change the item, which branches share. It must not change its results later either.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const words: string[] = [];
+   * const flow = new Dataflow("words")
+   *   .input("lines", new TestingInputConfig(["to be", "or not"]))
+   *   .flatMap((line) => line.split(" "))
+   *   .capture(new TestingOutputConfig(words));
+   * await run(flow);
+   * assertEquals(words, ["to", "be", "or", "not"]);
+   * ```
    */
   flatMap<U extends Inferred>(
     f: (item: T) => Iterable<U>,
@@ -182,7 +196,23 @@ export class Dataflow<out T = never> {
     return extend(this, flatMapNode(nodeOf(this, "flatMap"), f, options));
   }
 
-  /** Keeps the items for which the type guard `p` is `true`, and narrows their type. */
+  /**
+   * Keeps the items for which the type guard `p` is `true`, and narrows their type.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const lines: string[] = [];
+   * const flow = new Dataflow("filter")
+   *   .input("in", new TestingInputConfig<string | null>(["a", null, "b"]))
+   *   .filter((line) => line !== null) // a stream of string, without null
+   *   .capture(new TestingOutputConfig(lines));
+   * await run(flow);
+   * assertEquals(lines, ["a", "b"]);
+   * ```
+   */
   filter<U extends T>(p: (item: T) => item is U, options?: StepOptions): Dataflow<U>;
   /**
    * Keeps the items for which `p` returns `true`. A result other than `true` or `false` is an
@@ -193,7 +223,24 @@ export class Dataflow<out T = never> {
     return extend(this, filterNode(nodeOf(this, "filter"), p, options));
   }
 
-  /** Sends on what `f` returns, except `null` and `undefined`. `f` must not change the item. */
+  /**
+   * Sends on what `f` returns, except `null` and `undefined`. `f` must not change the item.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const prices = new Map([["apple", 2]]);
+   * const found: number[] = [];
+   * const flow = new Dataflow("prices")
+   *   .input("names", new TestingInputConfig(["apple", "pear"]))
+   *   .filterMap((name) => prices.get(name))
+   *   .capture(new TestingOutputConfig(found));
+   * await run(flow);
+   * assertEquals(found, [2]);
+   * ```
+   */
   filterMap<U extends Inferred>(
     f: (item: T) => U,
     options: StepOptions = {},
@@ -201,7 +248,23 @@ export class Dataflow<out T = never> {
     return extend(this, filterMapNode(nodeOf(this, "filterMap"), f, options));
   }
 
-  /** Calls `f` with each item, then sends the item on. `f` must not change the item. */
+  /**
+   * Calls `f` with each item, then sends the item on. `f` must not change the item.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const seen: number[] = [];
+   * const flow = new Dataflow("look")
+   *   .input("in", new TestingInputConfig([1, 2]))
+   *   .inspect((item) => seen.push(item))
+   *   .capture(new TestingOutputConfig<number>([]));
+   * await run(flow);
+   * assertEquals(seen, [1, 2]);
+   * ```
+   */
   inspect(f: (item: T) => unknown, options: StepOptions = {}): Dataflow<T> {
     return extend(this, inspectNode(nodeOf(this, "inspect"), f, options));
   }
@@ -252,6 +315,20 @@ export class Dataflow<out T = never> {
    * Merges this stream and the others into one. Items of each stream keep their order.
    *
    * @throws {FlowDefinitionError} If one of the others belongs to another flow.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const out: string[] = [];
+   * const flow = new Dataflow("both");
+   * const a = flow.input("a", new TestingInputConfig(["a1", "a2"]));
+   * const b = flow.input("b", new TestingInputConfig(["b1"]));
+   * a.merge(b).capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out.sort(), ["a1", "a2", "b1"]);
+   * ```
    */
   merge<U = never>(...others: [...Dataflow<U>[], options: StepOptions]): Dataflow<T | U>;
   /** Merges this stream and the others into one. Items of each stream keep their order. */
@@ -268,6 +345,23 @@ export class Dataflow<out T = never> {
    * Splits the stream by a type guard: first the items for which it is `true`, then the others.
    * Using one handle twice also branches: then both branches get the same objects, and neither may
    * change them. For only one of the two streams, use {@linkcode Dataflow.filter}.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const even: number[] = [];
+   * const odd: number[] = [];
+   * const flow = new Dataflow("parity");
+   * const [yes, no] = flow
+   *   .input("in", new TestingInputConfig([1, 2, 3]))
+   *   .branch((n) => n % 2 === 0);
+   * yes.capture(new TestingOutputConfig(even));
+   * no.capture(new TestingOutputConfig(odd));
+   * await run(flow);
+   * assertEquals([even, odd], [[2], [1, 3]]);
+   * ```
    */
   branch<U extends T>(
     p: (item: T) => item is U,
@@ -294,7 +388,23 @@ export class Dataflow<out T = never> {
 
   // Keys ------------------------------------------------------------------------------------------
 
-  /** Turns each item into `[f(item), item]`, for the keyed steps. The key must be a string. */
+  /**
+   * Turns each item into `[f(item), item]`, for the keyed steps. The key must be a string.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const out: [string, { user: string; page: string }][] = [];
+   * const flow = new Dataflow("clicks")
+   *   .input("in", new TestingInputConfig([{ user: "ada", page: "/" }]))
+   *   .keyOn(({ user }) => user)
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["ada", { user: "ada", page: "/" }]]);
+   * ```
+   */
   keyOn(f: (item: T) => string, options: StepOptions = {}): Dataflow<Keyed<T>> {
     return extend(this, keyOnNode(nodeOf(this, "keyOn"), f, options));
   }
@@ -302,6 +412,21 @@ export class Dataflow<out T = never> {
   /**
    * Turns `[key, value]` into `[key, f(value)]`. `f` must not change the value, which branches
    * share.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const lengths: [string, number][] = [];
+   * const flow = new Dataflow("lengths")
+   *   .input("words", new TestingInputConfig(["to", "question"]))
+   *   .keyOn((word) => word[0])
+   *   .mapValue((word) => word.length)
+   *   .capture(new TestingOutputConfig(lengths));
+   * await run(flow);
+   * assertEquals(lengths, [["t", 2], ["q", 8]]);
+   * ```
    */
   mapValue<V, U extends Inferred>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -314,6 +439,27 @@ export class Dataflow<out T = never> {
   /**
    * Turns `[key, value]` into one pair, with the same key, for each item that `f(value)` returns.
    * `f` must not change the value, which branches share.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const goods: Keyed<string>[] = [];
+   * const orders: Keyed<string[]>[] = [["17", ["apples", "pears"]], ["18", []]];
+   * const flow = new Dataflow("goods")
+   *   .input("orders", new TestingInputConfig(orders))
+   *   .flatMapValue((list) => list)
+   *   .capture(new TestingOutputConfig(goods));
+   * await run(flow);
+   * assertEquals(goods, [["17", "apples"], ["17", "pears"]]);
+   * ```
    */
   flatMapValue<V, U extends Inferred>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -386,6 +532,27 @@ export class Dataflow<out T = never> {
    * @param reducer May change its first argument in place, but not its second.
    *
    * @param options `ttl`: forget keys, without emitting them, after this time without values.
+   *
+   * @example Baskets that reach 100
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const baskets: Keyed<number>[] = [];
+   * const items: Keyed<number>[] = [["ada", 60], ["bob", 10], ["ada", 50]];
+   * const flow = new Dataflow("baskets")
+   *   .input("items", new TestingInputConfig(items))
+   *   .reduce("to-100", (sum, price) => sum + price, (sum) => sum >= 100)
+   *   .capture(new TestingOutputConfig(baskets));
+   * await run(flow);
+   * assertEquals(baskets, [["ada", 110]]); // bob's 10 stay in the state
+   * ```
    */
   reduce<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -446,6 +613,27 @@ export class Dataflow<out T = never> {
   /**
    * Like {@linkcode Dataflow.statefulMap}, with any number of outputs: the mapper returns `[state,
    * outs]`. Outputs from a generator or another iterable that is not an array are always copied.
+   *
+   * @example Only changes
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const changes: Keyed<string>[] = [];
+   * const states: Keyed<string>[] = [["door", "open"], ["door", "open"], ["door", "shut"]];
+   * const flow = new Dataflow("changes")
+   *   .input("states", new TestingInputConfig(states))
+   *   .statefulFlatMap("last", () => "", (last, now) => [now, now === last ? [] : [now]])
+   *   .capture(new TestingOutputConfig(changes));
+   * await run(flow);
+   * assertEquals(changes, [["door", "open"], ["door", "shut"]]);
+   * ```
    */
   statefulFlatMap<V, W, S>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -537,6 +725,26 @@ export class Dataflow<out T = never> {
    * less.
    *
    * @param reducer May change its first argument in place, but not its second.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const sums: Keyed<number>[] = [];
+   * const flow = new Dataflow("sums")
+   *   .input("in", new TestingInputConfig<Keyed<number>>([["a", 1], ["b", 5], ["a", 2]]))
+   *   .reduceFinal("sum", (a, b) => a + b)
+   *   .capture(new TestingOutputConfig(sums));
+   * await run(flow);
+   * assertEquals(sums, [["a", 3], ["b", 5]]);
+   * ```
    */
   reduceFinal<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -553,8 +761,8 @@ export class Dataflow<out T = never> {
    * it has kept. If a part of a value becomes the accumulator, it must copy that part.
    * @param merger Merges two accumulators of a key. Each holds some of its values, in no certain
    * order. With a merger, each worker folds its own values, and only accumulators change workers.
-   * With few keys, that takes several times less work. Accumulators must then be plain data: no class
-   * instances, no functions.
+   * With few keys, that takes several times less work. Accumulators must then be plain data: no
+   * class instances, no functions.
    *
    * @example The mean of each key, from sums that can be merged
    * ```ts
@@ -593,7 +801,24 @@ export class Dataflow<out T = never> {
     return keyed(this, stepId, foldFinalLogic(build, folder), { combiner });
   }
 
-  /** Emits how many values each key had when the input ends. */
+  /**
+   * Emits how many values each key had when the input ends.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const counts: [string, number][] = [];
+   * const flow = new Dataflow("letters")
+   *   .input("letters", new TestingInputConfig(["a", "b", "a"]))
+   *   .keyOn((letter) => letter)
+   *   .countFinal("count")
+   *   .capture(new TestingOutputConfig(counts));
+   * await run(flow);
+   * assertEquals(counts, [["a", 2], ["b", 1]]);
+   * ```
+   */
   countFinal<V>(this: Dataflow<Keyed<V>> & OnlyKeyed<T>, stepId: StepId): Dataflow<Keyed<number>> {
     return keyed(this, stepId, countFinalLogic(), { combiner: countFinalCombiner() });
   }
@@ -603,6 +828,26 @@ export class Dataflow<out T = never> {
    * counts; values from several workers arrive in any order.
    *
    * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const out: Keyed<number>[] = [];
+   * const flow = new Dataflow("max")
+   *   .input("in", new TestingInputConfig<Keyed<number>>([["a", 1], ["a", 3], ["a", 2]]))
+   *   .maxFinal("max")
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", 3]]);
+   * ```
    */
   maxFinal<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -618,6 +863,26 @@ export class Dataflow<out T = never> {
    * counts; values from several workers arrive in any order.
    *
    * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   * } from "@millrace/millrace";
+   *
+   * const out: Keyed<number>[] = [];
+   * const flow = new Dataflow("min")
+   *   .input("in", new TestingInputConfig<Keyed<number>>([["a", 1], ["a", 3], ["a", 2]]))
+   *   .minFinal("min")
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", 1]]);
+   * ```
    */
   minFinal<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -733,7 +998,8 @@ export class Dataflow<out T = never> {
    *   ["shop", { at: "2026-01-01T10:05:00Z", sum: 1 }],
    *   ["shop", { at: "2026-01-01T10:04:00Z", sum: 100 }],
    * ];
-   * const clock = new EventClockConfig({ getTime: ({ at }: { at: string }) => new Date(at), wait: 0 });
+   * const getTime = ({ at }: { at: string }) => new Date(at);
+   * const clock = new EventClockConfig({ getTime, wait: 0 });
    * const windower = new TumblingWindowConfig({ length: { minutes: 5 } });
    * const sums: Keyed<number>[] = [];
    * const late: Keyed<number>[] = [];
@@ -767,6 +1033,32 @@ export class Dataflow<out T = never> {
    * may also change values that the accumulator holds: each window has its own copy.
    * @param merger Merges the accumulators of two windows, the earlier one first. Required for
    * windowers that merge windows, such as sessions.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   *   TumblingWindowConfig,
+   * } from "@millrace/millrace";
+   *
+   * const times: Keyed<number>[] = [["a", 10], ["a", 40], ["a", 120]]; // milliseconds
+   * const clock = new EventClockConfig({ getTime: (time: number) => time, wait: 0 });
+   * const windower = new TumblingWindowConfig({ length: 100 });
+   *
+   * const out: Keyed<string>[] = [];
+   * const flow = new Dataflow("windows")
+   *   .input("in", new TestingInputConfig(times))
+   *   .foldWindow("texts", clock, windower, () => "", (text, time) => `${text} ${time}`)
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", " 10 40"], ["a", " 120"]]);
+   * ```
    */
   foldWindow<V, A, W extends Windower>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -785,6 +1077,32 @@ export class Dataflow<out T = never> {
    * Emits the values of each window, sorted by their time; values of equal times keep their order.
    * All values are kept until the window closes. Overlapping windows share the values, which later
    * steps must not change.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   *   TumblingWindowConfig,
+   * } from "@millrace/millrace";
+   *
+   * const times: Keyed<number>[] = [["a", 10], ["a", 40], ["a", 120]]; // milliseconds
+   * const clock = new EventClockConfig({ getTime: (time: number) => time, wait: 0 });
+   * const windower = new TumblingWindowConfig({ length: 100 });
+   *
+   * const out: Keyed<number[]>[] = [];
+   * const flow = new Dataflow("windows")
+   *   .input("in", new TestingInputConfig(times))
+   *   .collectWindow("lists", clock, windower)
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", [10, 40]], ["a", [120]]]);
+   * ```
    */
   collectWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -795,7 +1113,35 @@ export class Dataflow<out T = never> {
     return windowed(this, stepId, { clock, windower, fold: collectFold<V>() });
   }
 
-  /** Emits how many values each window had. */
+  /**
+   * Emits how many values each window had.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   *   TumblingWindowConfig,
+   * } from "@millrace/millrace";
+   *
+   * const times: Keyed<number>[] = [["a", 10], ["a", 40], ["a", 120]]; // milliseconds
+   * const clock = new EventClockConfig({ getTime: (time: number) => time, wait: 0 });
+   * const windower = new TumblingWindowConfig({ length: 100 });
+   *
+   * const out: Keyed<number>[] = [];
+   * const flow = new Dataflow("windows")
+   *   .input("in", new TestingInputConfig(times))
+   *   .countWindow("counts", clock, windower)
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", 2], ["a", 1]]);
+   * ```
+   */
   countWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
     stepId: StepId,
@@ -811,6 +1157,32 @@ export class Dataflow<out T = never> {
    * change.
    *
    * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   *   TumblingWindowConfig,
+   * } from "@millrace/millrace";
+   *
+   * const times: Keyed<number>[] = [["a", 10], ["a", 40], ["a", 120]]; // milliseconds
+   * const clock = new EventClockConfig({ getTime: (time: number) => time, wait: 0 });
+   * const windower = new TumblingWindowConfig({ length: 100 });
+   *
+   * const out: Keyed<number>[] = [];
+   * const flow = new Dataflow("windows")
+   *   .input("in", new TestingInputConfig(times))
+   *   .maxWindow("latest", clock, windower)
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", 40], ["a", 120]]);
+   * ```
    */
   maxWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -828,6 +1200,32 @@ export class Dataflow<out T = never> {
    * change.
    *
    * @param compare Needed unless values are numbers, bigints, strings, booleans or dates.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import {
+   *   Dataflow,
+   *   EventClockConfig,
+   *   type Keyed,
+   *   run,
+   *   TestingInputConfig,
+   *   TestingOutputConfig,
+   *   TumblingWindowConfig,
+   * } from "@millrace/millrace";
+   *
+   * const times: Keyed<number>[] = [["a", 10], ["a", 40], ["a", 120]]; // milliseconds
+   * const clock = new EventClockConfig({ getTime: (time: number) => time, wait: 0 });
+   * const windower = new TumblingWindowConfig({ length: 100 });
+   *
+   * const out: Keyed<number>[] = [];
+   * const flow = new Dataflow("windows")
+   *   .input("in", new TestingInputConfig(times))
+   *   .minWindow("earliest", clock, windower)
+   *   .capture(new TestingOutputConfig(out));
+   * await run(flow);
+   * assertEquals(out, [["a", 10], ["a", 120]]);
+   * ```
    */
   minWindow<V>(
     this: Dataflow<Keyed<V>> & OnlyKeyed<T>,
@@ -918,6 +1316,22 @@ export class Dataflow<out T = never> {
    * End each stream with a `capture` or an `inspect`. A stream that nothing reads loses its items,
    * and the run logs a warning. For a window step's `late` stream, the warning comes only if there
    * are late values.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "@millrace/millrace";
+   *
+   * const numbers: number[] = [];
+   * const labels: string[] = [];
+   * const flow = new Dataflow("two-outputs")
+   *   .input("in", new TestingInputConfig([1, 2]))
+   *   .capture("numbers", new TestingOutputConfig(numbers))
+   *   .map((n) => `no. ${n}`)
+   *   .capture("labels", new TestingOutputConfig(labels));
+   * await run(flow);
+   * assertEquals([numbers, labels], [[1, 2], ["no. 1", "no. 2"]]);
+   * ```
    */
   capture(config: OutputConfig<T>): Dataflow<T>;
   /** Sends the items to an output. `stepId` names it in errors, counts and snapshots. */

@@ -54,7 +54,24 @@ export class ManualOutputConfig<in T> implements OutputConfig<T> {
   }
 }
 
-/** Like {@linkcode ManualOutputConfig}, with a handler that also gets the epoch of each item. */
+/**
+ * Like {@linkcode ManualOutputConfig}, with a handler that also gets the epoch of each item.
+ *
+ * @typeParam T The items.
+ *
+ * @example Rows that a restart can delete by their epoch
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Dataflow, ManualEpochOutputConfig, run, TestingInputConfig } from "@millrace/millrace";
+ *
+ * const rows: [epoch: number, name: string][] = [];
+ * const flow = new Dataflow("rows")
+ *   .input("names", new TestingInputConfig(["ada", "bob"]))
+ *   .capture(new ManualEpochOutputConfig(() => (epoch, name) => void rows.push([epoch, name])));
+ * await run(flow);
+ * assertEquals(rows.map(([, name]) => name), ["ada", "bob"]);
+ * ```
+ */
 export class ManualEpochOutputConfig<in T> implements OutputConfig<T> {
   readonly #builder: (workerIndex: number, workerCount: number) => EpochItemHandler<T>;
 
