@@ -3,6 +3,7 @@ import type { Buffer } from "node:buffer";
 import type { StoredRecord } from "../../src/connectors/kafka/wire/read_batch.ts";
 import { FetchedBatches } from "../../src/connectors/kafka/read/fetched_batches.ts";
 import { WaitingBatch } from "../../src/connectors/kafka/read/waiting_batch.ts";
+import { cursorAt } from "./cursor_at.ts";
 import { fetched } from "./scripted_kafka.ts";
 
 /** What came, and why no more did. */
@@ -21,7 +22,7 @@ export function readAnswer(
   const batchesOf = new FetchedBatches(verify);
   try {
     const answer = fetched({ highWatermark: end, records: bytes });
-    for (const batch of batchesOf.of(answer, { fetched: from, maxBytes: 1 << 20 })) {
+    for (const batch of batchesOf.of(answer, cursorAt(from))) {
       for (const cursor of new WaitingBatch(batch).read(true)) {
         while (!cursor.done) records.push(cursor.read());
       }

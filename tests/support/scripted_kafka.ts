@@ -6,7 +6,9 @@ import type { FetchedPartition, FetchResponse } from "../../src/connectors/kafka
 import type { KafkaProperties } from "../../src/connectors/kafka/properties/given_properties.ts";
 import { readInputProperties } from "../../src/connectors/kafka/properties/input_settings.ts";
 import type { KafkaInputSettings } from "../../src/connectors/kafka/properties/settings.ts";
-import { locate, startingStates } from "../../src/connectors/kafka/read/start.ts";
+import { locate } from "../../src/connectors/kafka/read/locate.ts";
+import { startingCursors } from "../../src/connectors/kafka/read/start.ts";
+import { WorkerPartitions } from "../../src/connectors/kafka/read/worker_partitions.ts";
 import {
   positionName,
   type TopicPartition,
@@ -66,15 +68,14 @@ export class ScriptedKafka implements AsyncDisposable {
     });
     await watch.look();
     const origin = () => ({ topicId: null, isReplaced: false, stored: undefined });
-    const states = startingStates(this.#settings, offsets, origin, this.place.log);
-    const kept = {
-      connection: this.connection,
-      watch,
-      states,
-      pending: new Map(),
-      unread: new Map(),
-    };
-    this.#fetcher = new Fetcher(this.#settings, kept, this.place);
+    const partitions = new WorkerPartitions();
+    for (const cursor of startingCursors(this.#settings, offsets, origin, this.place.log)) {
+      const { topic, partition } = cursor;
+      partitions.found({ topic, partition, start: "beginning", isReplaced: false });
+      partitions.begin(cursor);
+    }
+    const found = { connection: this.connection, watch, partitions };
+    this.#fetcher = new Fetcher(this.#settings, found, this.place);
     this.#fetcher.start();
     return this.#fetcher;
   }

@@ -76,7 +76,7 @@ export class KafkaInputConfig implements InputConfig<KafkaItem> {
 
   /** For the engine: starts reading. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaItem>> {
-    const { openKafkaReader } = await import("./read/source.ts");
+    const { openKafkaReader } = await import("./read/open_reader.ts");
     return await openKafkaReader(this.#settings, at, resume, (record) => [
       record.key,
       record.value,
@@ -115,7 +115,7 @@ export class KafkaMessageInputConfig implements InputConfig<KafkaMessage> {
 
   /** For the engine: starts reading. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaMessage>> {
-    const { openKafkaReader } = await import("./read/source.ts");
+    const { openKafkaReader } = await import("./read/open_reader.ts");
     const { toMessage } = await import("./message.ts");
     return await openKafkaReader(this.#settings, at, resume, toMessage);
   }

@@ -8,6 +8,8 @@ import type { KafkaConnection } from "../kafka/client/connection.ts";
 import type { StoredBatch, StoredRecord } from "../kafka/wire/read_batch.ts";
 import { type FetchedPartition, fetchPartition } from "../kafka/wire/fetch.ts";
 import { FetchedBatches } from "../kafka/read/fetched_batches.ts";
+import { PartitionCursor } from "../kafka/read/partition_cursor.ts";
+import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { committedBatches } from "../kafka/read/transactions.ts";
@@ -17,46 +19,54 @@ import { DAMAGED } from "./place.ts";
 const FETCH_BYTES = 4 << 20;
 const WAIT_MS = 100;
 
-/** How long to wait for a transaction to be worked off by the broker. */
+/** How long nothing may come before that is an error, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
 /**
  * The records, in order, some at a time. They are views on what was fetched.
  *
- * @param connection Must read uncommitted: it says where the partition ends. That may be behind markers
+ * @param connection Must read uncommitted: it says where the partition ends. That may be after markers
  * which the broker has yet to write for a transaction that it has called committed.
+ * @throws {Error} If the partition is damaged, or no more comes before its end.
  */
 export async function* readPartition(
   connection: KafkaConnection,
   of: TopicPartition,
 ): AsyncGenerator<StoredRecord[]> {
-  const { topic, partition } = of;
-  const [start, end] = await Promise.all([
+  const { topic } = of;
+  const [first, last] = await Promise.all([
     connection.offsets([of], "first"),
     connection.offsets([of], "last"),
   ]);
-  const asked = { fetched: start.get(positionName(of))!, maxBytes: FETCH_BYTES };
+  const start = first.get(positionName(of))!;
+  const end = last.get(positionName(of))!;
+  const cursor = new PartitionCursor({
+    ...of,
+    topicId: null,
+    start,
+    end: null, // whole batches are read, also of one that goes on after it
+    maxBytes: FETCH_BYTES,
+  });
   const batchesOf = new FetchedBatches(true);
-  const to = end.get(positionName(of))!;
   let deadline = performance.now() + PATIENCE_MS;
-  while (asked.fetched < to) {
-    const leader = (await connection.leaders(topic)).get(partition)!;
-    const answer = await fetchPartition(
-      await connection.broker(leader),
-      { topic, topicId: null, partition, offset: asked.fetched, maxBytes: asked.maxBytes },
-      { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes: asked.maxBytes, isolation: "read_committed" },
-    );
-    if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
+  while (cursor.fetched < end) {
+    const leader = (await connection.leaders(topic)).get(of.partition)!;
+    cursor.release();
+    cursor.assign(leader);
+    const answer = await fetchFrom(await connection.broker(leader), cursor);
     let records: StoredRecord[];
     try {
-      const batches = batchesOf.of(answer, asked);
+      const batches = batchesOf.of(answer, cursor);
       if (batches.length === 0 && answer.records.length > 0) continue; // to be asked for again
-      records = recordsOf(batches, answer.aborted, asked.fetched);
-      asked.fetched = (batches.at(-1)?.lastOffset ?? asked.fetched - 1) + 1;
-      if (batches.length > 0) deadline = performance.now() + PATIENCE_MS;
+      records = recordsOf(batches, answer.aborted, cursor.fetched);
+      if (batches.length > 0) {
+        cursor.took(cursor.fetched, batches[batches.length - 1].lastOffset + 1);
+        cursor.finish();
+        deadline = performance.now() + PATIENCE_MS;
+      }
     } catch (cause) {
       throw new Error(
-        `"${topic}", partition ${partition} cannot be read from offset ${asked.fetched} on: ` +
+        `"${topic}", partition ${of.partition} cannot be read from offset ${cursor.fetched} on: ` +
           `${messageOf(cause)}. Its store is lost: ${DAMAGED}`,
         { cause },
       );
@@ -64,13 +74,30 @@ export async function* readPartition(
     if (records.length > 0) yield records;
     if (answer.records.length > 0) continue;
     // What was between here and the end has been compacted away.
-    if (answer.lastStableOffset >= to) return;
-    if (performance.now() < deadline) continue;
-    throw new Error(
-      `a transaction on "${topic}", partition ${partition} has been open for long: does something ` +
-        "else write to it?",
-    );
+    if (answer.lastStableOffset >= end) return;
+    if (performance.now() >= deadline) throw nothingCame(cursor);
   }
+}
+
+async function fetchFrom(
+  broker: KafkaBroker,
+  { topic, partition, fetched: offset, maxBytes }: PartitionCursor,
+): Promise<FetchedPartition> {
+  const answer = await fetchPartition(
+    broker,
+    { topic, topicId: null, partition, offset, maxBytes },
+    { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes, isolation: "read_committed" },
+  );
+  if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
+  return answer;
+}
+
+/** The error for a partition of which no more comes, although it goes on. */
+function nothingCame({ topic, partition }: PartitionCursor): Error {
+  return new Error(
+    `a transaction on "${topic}", partition ${partition} has been open for long: does something ` +
+      "else write to it?",
+  );
 }
 
 /** The records of committed batches, from an offset on: a batch comes whole, also its first records. */
@@ -81,9 +108,9 @@ function recordsOf(
 ): StoredRecord[] {
   const records: StoredRecord[] = [];
   for (const batch of committedBatches(batches, aborted)) {
-    for (const cursor of new WaitingBatch(batch).read(false)) {
-      while (!cursor.done) {
-        const record = cursor.read();
+    for (const each of new WaitingBatch(batch).read(false)) {
+      while (!each.done) {
+        const record = each.read();
         if (record.offset >= from) records.push(record);
       }
     }

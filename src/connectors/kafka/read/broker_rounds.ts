@@ -18,7 +18,7 @@ import {
 import { FetchSession } from "./fetch_session.ts";
 import { errorOfCode } from "../wire/error_codes.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
-import type { PartitionState } from "./start.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
 import { positionName } from "../wire/topic_partition.ts";
 import { impossibleAnswer, missingAnswer } from "../wire/wrong_answer.ts";
 
@@ -36,14 +36,12 @@ export interface RoundsHost {
   readonly isClosed: boolean;
   /** Resolves when there is room for more, or none is needed. Returns whether that took a while. */
   room(): Promise<boolean>;
-  /** Nobody knows what a partition has. */
-  lose(state: PartitionState): void;
   /** Keeps what came of a partition, as long as it `isWanted`. */
-  take(answer: FetchedPartition, state: PartitionState, isWanted: () => boolean): Promise<void>;
+  take(answer: FetchedPartition, cursor: PartitionCursor, isWanted: () => boolean): Promise<void>;
   /** The broker says that a partition cannot be fetched: somebody else has to look after it. */
-  hand(state: PartitionState, error: unknown): void;
+  hand(cursor: PartitionCursor, error: unknown): void;
   /** The broker cannot be asked. Throws where that ends the run. */
-  failed(error: unknown, states: Iterable<PartitionState>): void;
+  failed(error: unknown, cursors: Iterable<PartitionCursor>): void;
   /** Resolves when partitions have been looked at anew: until then none is to be fetched again. */
   looked(): Promise<void>;
   /** The same where the last look is old. */
@@ -88,26 +86,26 @@ export class BrokerRounds {
   }
 
   /** Whether a partition is fetched here. */
-  has(state: PartitionState): boolean {
-    return this.#session.has(state);
+  has(cursor: PartitionCursor): boolean {
+    return this.#session.has(cursor);
   }
 
   /** Fetches a partition from the next round on. */
-  add(state: PartitionState): void {
-    this.#session.add(state);
+  add(cursor: PartitionCursor): void {
+    this.#session.add(cursor);
     this.#running ??= this.#run().catch((error) => this.#host.fail(error))
       .finally(() => this.#running = null);
   }
 
   /** Fetches a partition no longer; what is on its way of it is not taken. */
-  remove(state: PartitionState): void {
-    this.#session.remove(state);
+  remove(cursor: PartitionCursor): void {
+    this.#session.remove(cursor);
     if (this.#session.size === 0) this.#awake.abort();
   }
 
   /** What a partition is to be asked for may have changed. */
-  touch(state: PartitionState): void {
-    this.#session.touch(state);
+  touch(cursor: PartitionCursor): void {
+    this.#session.touch(cursor);
   }
 
   /** Waits for the end of the round that is under way, once the host is closed. */
@@ -130,7 +128,7 @@ export class BrokerRounds {
         this.#session.reset();
         this.#loseSight();
         this.#connection.dropBroker(this.#nodeId);
-        this.#host.failed(error, this.#session.states());
+        this.#host.failed(error, this.#session.cursors());
         await Promise.all([
           this.#host.looked(),
           this.#backoff.pause(error, Infinity, this.#awake.signal),
@@ -211,21 +209,21 @@ export class BrokerRounds {
     }
     const isCommitted = this.#settings.input.isolation === "read_committed";
     for (const answer of answers) {
-      const state = this.#session.asked(positionName(answer));
+      const cursor = this.#session.asked(positionName(answer));
       const end = isCommitted
         ? Math.min(answer.lastStableOffset, answer.highWatermark)
         : answer.highWatermark;
-      if (state === null || state.fetched >= end) continue;
-      const what = `has records up to offset ${end}, and sends none from ${state.fetched} on`;
-      return { error: impossibleAnswer("Fetch", state, what) };
+      if (cursor === null || cursor.fetched >= end) continue;
+      const what = `has records up to offset ${end}, and sends none from ${cursor.fetched} on`;
+      return { error: impossibleAnswer("Fetch", cursor, what) };
     }
     return { error: null };
   }
 
   /** A broker that names no partition of those asked would be asked again without a pause. */
   #requireAnAnswer(): void {
-    for (const state of this.#session.states()) {
-      if (this.#session.asked(state.name) !== null) throw missingAnswer("Fetch", state);
+    for (const cursor of this.#session.cursors()) {
+      if (this.#session.asked(cursor.name) !== null) throw missingAnswer("Fetch", cursor);
     }
   }
 
@@ -234,10 +232,10 @@ export class BrokerRounds {
     const answered = new Set(answers.map(positionName));
     for (const each of asked) {
       const name = positionName(each);
-      const state = answered.has(name) ? null : this.#session.asked(name);
-      if (state === null) continue;
-      this.#session.remove(state);
-      this.#host.hand(state, missingAnswer("Fetch", state));
+      const cursor = answered.has(name) ? null : this.#session.asked(name);
+      if (cursor === null) continue;
+      this.#session.remove(cursor);
+      this.#host.hand(cursor, missingAnswer("Fetch", cursor));
     }
   }
 
@@ -247,22 +245,23 @@ export class BrokerRounds {
     isFull: boolean,
   ): Promise<void> {
     // Unpacking takes time, in which nobody knows; and an answer may leave partitions out.
-    if (isFull) { for (const state of this.#session.states()) this.#host.lose(state); }
+    if (isFull) { for (const cursor of this.#session.cursors()) cursor.doubt(); }
     const came = answers.flatMap((answer) => {
-      const state = this.#session.asked(positionName(answer));
-      return state === null ? [] : [{ answer, state }];
+      const cursor = this.#session.asked(positionName(answer));
+      return cursor === null ? [] : [{ answer, cursor }];
     });
     if (isFull && came.length === 0) this.#requireAnAnswer();
     else if (isFull) this.#handLeftOut(asked, answers);
-    for (const { state } of came) this.#host.lose(state);
-    for (const { answer, state } of came) {
-      if (!this.#session.has(state)) continue;
+    for (const { cursor } of came) cursor.doubt();
+    for (const { answer, cursor } of came) {
+      const isWanted = () => this.#session.has(cursor);
+      if (!isWanted()) continue;
       if (answer.errorCode === 0) {
-        await this.#host.take(answer, state, () => this.#session.has(state));
-        this.#session.touch(state);
+        await this.#host.take(answer, cursor, isWanted);
+        this.#session.touch(cursor);
       } else {
-        this.#session.remove(state);
-        this.#host.hand(state, errorOfCode(answer.errorCode, "Fetch"));
+        this.#session.remove(cursor);
+        this.#host.hand(cursor, errorOfCode(answer.errorCode, "Fetch"));
       }
     }
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { PartitionFetch, SessionFetch } from "../wire/fetch.ts";
-import type { PartitionState } from "./start.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
 import { positionName } from "../wire/topic_partition.ts";
 
 /** What brokers say of a session that they have given up, or that does not go on as it should. */
@@ -16,7 +16,7 @@ const LAST_EPOCH = 2 ** 31 - 1;
 
 /** A partition of a session. */
 interface Member {
-  readonly state: PartitionState;
+  readonly cursor: PartitionCursor;
   /** What the broker was asked for last; `null` before the first time. */
   asked: PartitionFetch | null;
 }
@@ -52,46 +52,46 @@ export class FetchSession {
   }
 
   /** The partitions. */
-  *states(): Generator<PartitionState> {
-    for (const { state } of this.#members.values()) yield state;
+  *cursors(): Generator<PartitionCursor> {
+    for (const { cursor } of this.#members.values()) yield cursor;
   }
 
   /** The partition of that name, where it is one of these and was asked for from where it is now. */
-  asked(name: string): PartitionState | null {
+  asked(name: string): PartitionCursor | null {
     const member = this.#members.get(name);
-    return member?.asked?.offset === member?.state.fetched ? member?.state ?? null : null;
+    return member?.asked?.offset === member?.cursor.fetched ? member?.cursor ?? null : null;
   }
 
   /** Whether a partition is one of these. */
-  has(state: PartitionState): boolean {
-    return this.#members.get(state.name)?.state === state;
+  has(cursor: PartitionCursor): boolean {
+    return this.#members.get(cursor.name)?.cursor === cursor;
   }
 
   /** Takes a partition in. */
-  add(state: PartitionState): void {
-    if (this.has(state)) return;
-    const before = this.#members.get(state.name);
-    if (before !== undefined) this.remove(before.state);
-    const known = this.#topics.find(({ topic }) => topic === state.topic);
+  add(cursor: PartitionCursor): void {
+    if (this.has(cursor)) return;
+    const before = this.#members.get(cursor.name);
+    if (before !== undefined) this.remove(before.cursor);
+    const known = this.#topics.find(({ topic }) => topic === cursor.topic);
     // The broker would have to be told names and ids that it has been told before, of another topic.
-    if (known === undefined || known.topicId !== state.topicId) this.reset();
-    const member: Member = { state, asked: null };
-    this.#members.set(state.name, member);
+    if (known === undefined || known.topicId !== cursor.topicId) this.reset();
+    const member: Member = { cursor, asked: null };
+    this.#members.set(cursor.name, member);
     this.#changed.add(member);
   }
 
   /** Asks for a partition no longer. What comes of it is not wanted, even where it is taken in again. */
-  remove(state: PartitionState): void {
-    const member = this.#members.get(state.name);
-    if (member?.state !== state) return;
-    this.#members.delete(state.name);
+  remove(cursor: PartitionCursor): void {
+    const member = this.#members.get(cursor.name);
+    if (member?.cursor !== cursor) return;
+    this.#members.delete(cursor.name);
     this.#changed.delete(member);
     if (this.#id !== 0 && member.asked !== null) this.#forgotten.push(member.asked);
   }
 
   /** What a partition is to be asked for may have changed. */
-  touch(state: PartitionState): void {
-    const member = this.#members.get(state.name);
+  touch(cursor: PartitionCursor): void {
+    const member = this.#members.get(cursor.name);
     if (member !== undefined) this.#changed.add(member);
   }
 
@@ -109,7 +109,7 @@ export class FetchSession {
     const isFull = this.#id === 0;
     const asked: PartitionFetch[] = [];
     for (const member of isFull ? this.#turned() : this.#changed) {
-      const { topic, topicId, partition, fetched: offset, maxBytes } = member.state;
+      const { topic, topicId, partition, fetched: offset, maxBytes } = member.cursor;
       const same = member.asked?.offset === offset && member.asked.maxBytes === maxBytes;
       if (same && !isFull) continue;
       member.asked = { topic, topicId, partition, offset, maxBytes };

@@ -7,9 +7,7 @@
 import { readBatches, type StoredBatch } from "../wire/read_batch.ts";
 import { damagedBatch, DamageError } from "../wire/damage.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
-
-/** The most that is asked for of a partition, in bytes, where less has not been one batch. */
-export const LARGEST_PARTITION_BYTES: number = 64 << 20;
+import { LARGEST_PARTITION_BYTES, type PartitionCursor } from "./partition_cursor.ts";
 
 /**
  * How often in a row a broker may send a batch that ends beyond where it says that the partition ends. It
@@ -17,20 +15,12 @@ export const LARGEST_PARTITION_BYTES: number = 64 << 20;
  */
 const MOST_BEYOND = 5;
 
-/** What was asked for. */
-export interface AskedPartition {
-  /** The offset from which on. */
-  readonly fetched: number;
-  /** How many bytes. */
-  maxBytes: number;
-}
-
 /** Finds the batches in one answer after another. */
 export class FetchedBatches {
   readonly #verify: boolean;
-  readonly #beyond = new WeakMap<AskedPartition, number>();
+  readonly #beyond = new WeakMap<PartitionCursor, number>();
   /** The batches that overlap, and the offset at which they are asked for. */
-  readonly #overlaps = new WeakMap<AskedPartition, { from: number; error: DamageError }>();
+  readonly #overlaps = new WeakMap<PartitionCursor, { from: number; error: DamageError }>();
 
   /** `verify`: whether to compute checksums. */
   constructor(verify: boolean) {
@@ -47,7 +37,7 @@ export class FetchedBatches {
    *
    * @throws {Error} If something is damaged. The same would come again.
    */
-  of(answer: FetchedPartition, asked: AskedPartition): StoredBatch[] {
+  of(answer: FetchedPartition, asked: PartitionCursor): StoredBatch[] {
     const batches = readBatches(answer.records, this.#verify);
     if (batches.length === 0) {
       if (answer.records.length > 0) askForMore(answer, asked);
@@ -64,7 +54,7 @@ export class FetchedBatches {
   #certain(
     batches: StoredBatch[],
     bytes: FetchedPartition["records"],
-    asked: AskedPartition,
+    asked: PartitionCursor,
   ): StoredBatch[] {
     const known = this.#overlaps.get(asked);
     if (known !== undefined && known.from === asked.fetched) throw known.error;
@@ -85,7 +75,7 @@ export class FetchedBatches {
   }
 
   /** Those that end below the high watermark. */
-  #ended(batches: StoredBatch[], end: number, asked: AskedPartition): StoredBatch[] {
+  #ended(batches: StoredBatch[], end: number, asked: PartitionCursor): StoredBatch[] {
     const beyond = batches.findIndex(({ lastOffset }) => lastOffset >= end);
     if (beyond !== 0) {
       this.#beyond.delete(asked);
@@ -102,14 +92,14 @@ export class FetchedBatches {
   }
 }
 
-function askForMore({ records }: FetchedPartition, asked: AskedPartition): void {
+function askForMore({ records }: FetchedPartition, asked: PartitionCursor): void {
   if (asked.maxBytes >= LARGEST_PARTITION_BYTES) {
     throw new DamageError(
       `the batch at offset ${asked.fetched} is damaged: of its ${claimedBytes(records)} bytes, ` +
         `${records.length} came though ${asked.maxBytes} were asked for`,
     );
   }
-  asked.maxBytes = Math.min(asked.maxBytes * 2, LARGEST_PARTITION_BYTES);
+  asked.askForMore();
 }
 
 /** How long the first batch says that it is. */

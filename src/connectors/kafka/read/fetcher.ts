@@ -7,38 +7,30 @@
  * @module
  */
 import type { Place } from "../../../graph/contracts.ts";
-import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
-import { errorKind, isFatal, messageOfKafka } from "../client/errors.ts";
 import type { KafkaConnection } from "../client/connection.ts";
-import { PAST_DAMAGE } from "../wire/damage.ts";
+import { errorKind, isFatal } from "../client/errors.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
+import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
 import { FetchedBatches } from "./fetched_batches.ts";
 import { OpenTransactions } from "./open_transactions.ts";
-import {
-  cannotRead,
-  EndsEarly,
-  isAtEnd,
-  type KeeperHost,
-  type Kept,
-  PartitionKeeper,
-  Unrecoverable,
-} from "./partition_keeper.ts";
-import type { KafkaInputSettings } from "../properties/settings.ts";
-import type { PartitionState } from "./start.ts";
+import type { FetchedRange, PartitionCursor } from "./partition_cursor.ts";
+import type { Found } from "./partition_finder.ts";
+import { type KeeperHost, PartitionKeeper } from "./partition_keeper.ts";
+import { EndsEarly } from "./partition_troubles.ts";
 import { committedBatches } from "./transactions.ts";
+import { cannotRead, unreadable, Unrecoverable } from "./unrecoverable.ts";
 import { WaitingBatch } from "./waiting_batch.ts";
+import type { WorkerPartitions } from "./worker_partitions.ts";
 
 /** How much may be unpacked before the flow asks for it, in bytes. */
 const UNPACKED_AHEAD = 32 << 20;
 
 /** What was fetched of one partition, and waits for the flow. */
-export interface Block {
-  readonly state: PartitionState;
+export interface Block extends FetchedRange {
+  readonly cursor: PartitionCursor;
+  /** Only their records in the range are wanted. */
   readonly batches: readonly WaitingBatch[];
-  /** Records before it were asked for by nobody: a broker answers with whole batches. */
-  readonly from: number;
-  /** The position when all of it has been handed out; records from there on are not wanted. */
-  readonly next: number;
   /** What it takes, packed and unpacked. */
   readonly bytes: number;
   /** What of that is unpacked. */
@@ -49,13 +41,10 @@ export interface Block {
 export class Fetcher {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
-  readonly #states: readonly PartitionState[];
+  readonly #partitions: WorkerPartitions;
   readonly #at: Place;
   readonly #keeper: PartitionKeeper;
   readonly #rounds = new Map<number, BrokerRounds>(); // by the number of the broker
-  readonly #fetchedBy = new Map<PartitionState, BrokerRounds>();
-  /** The partitions that have records to be read, or may have. */
-  readonly #behind = new Set<PartitionState>();
   readonly #blocks: Block[] = [];
   readonly #fetched: FetchedBatches;
   #waitingBytes = 0;
@@ -68,19 +57,15 @@ export class Fetcher {
   #onArrival: (() => void) | null = null;
   #onRoom: (() => void)[] = [];
 
-  /**
-   * Fetches nothing yet. `states` follow the topics: new partitions are added, and those of a topic that
-   * has been created again take the place of the old ones.
-   */
-  constructor(settings: KafkaInputSettings, kept: Kept, at: Place) {
+  /** Fetches nothing yet. */
+  constructor(settings: KafkaInputSettings, kept: Found, at: Place) {
     this.#settings = settings;
     this.#connection = kept.connection;
-    this.#states = kept.states;
+    this.#partitions = kept.partitions;
     this.#at = at;
     this.#keeper = new PartitionKeeper(settings, kept, at, this.#keeperHost());
     this.#openTransactions = new OpenTransactions(at.log);
     this.#fetched = new FetchedBatches(settings.input.checkCrcs);
-    for (const state of kept.states) this.#lose(state);
   }
 
   /** Begins to fetch. */
@@ -163,11 +148,11 @@ export class Fetcher {
 
   /** Whether all partitions are at their ends, where reading has one. */
   get #ended(): boolean {
-    return !this.#settings.tail && this.#behind.size === 0 && !this.#keeper.isTroubled;
+    return !this.#settings.tail && this.#partitions.behind === 0 && !this.#keeper.isTroubled;
   }
 
   get #isIdle(): boolean {
-    return this.#blocks.length === 0 && this.#behind.size === 0 && !this.#keeper.isTroubled &&
+    return this.#blocks.length === 0 && this.#partitions.behind === 0 && !this.#keeper.isTroubled &&
       this.#keeper.inSight && [...this.#rounds.values()].every(({ inSight }) => inSight);
   }
 
@@ -180,16 +165,6 @@ export class Fetcher {
     if (this.#hasTurned || this.#ended) this.#wakeReader();
   }
 
-  /** Nobody knows what a partition has. Where reading ends somewhere, what is before that is there. */
-  #lose(state: PartitionState): void {
-    if (!isAtEnd(state)) this.#behind.add(state);
-  }
-
-  /** A partition has been fetched, and the broker had no more, in open transactions neither. */
-  #caughtUp(state: PartitionState): void {
-    if (state.end === null || isAtEnd(state)) this.#behind.delete(state);
-  }
-
   #roundsOf(nodeId: number): BrokerRounds {
     const known = this.#rounds.get(nodeId);
     if (known !== undefined) return known;
@@ -198,10 +173,18 @@ export class Fetcher {
     return rounds;
   }
 
-  #release(state: PartitionState): void {
-    this.#fetchedBy.get(state)?.remove(state);
-    this.#fetchedBy.delete(state);
-    this.#lose(state);
+  /** Has a partition fetched from its leader, and from no other broker. */
+  #assign(cursor: PartitionCursor, leader: number): void {
+    if (cursor.broker !== leader) this.#release(cursor);
+    cursor.assign(leader);
+    const rounds = this.#roundsOf(leader);
+    if (!rounds.has(cursor)) rounds.add(cursor);
+  }
+
+  /** Has a partition fetched from nowhere. */
+  #release(cursor: PartitionCursor): void {
+    if (cursor.broker !== null) this.#roundsOf(cursor.broker).remove(cursor);
+    cursor.release();
   }
 
   #keeperHost(): KeeperHost {
@@ -210,20 +193,11 @@ export class Fetcher {
       get isClosed() {
         return isClosed();
       },
-      assign: (state, leader) => {
-        const rounds = this.#roundsOf(leader);
-        if (this.#fetchedBy.get(state) !== rounds) this.#release(state);
-        this.#fetchedBy.set(state, rounds);
-        if (!rounds.has(state)) rounds.add(state);
-      },
-      release: (state) => this.#release(state),
-      found: (state) => this.#lose(state),
-      gone: (state) => void this.#behind.delete(state),
-      move: (state, to) => {
-        state.fetched = to;
-        if (isAtEnd(state)) this.#behind.delete(state);
-        // The position that is stored moves too, behind what was fetched before.
-        this.#push({ state, batches: [], from: to, next: to, bytes: 0, unpackedBytes: 0 });
+      assign: (cursor, leader) => this.#assign(cursor, leader),
+      release: (cursor) => this.#release(cursor),
+      jump: (cursor, to) => {
+        // The position that is stored follows once what was fetched before has been handed out.
+        this.#push({ ...cursor.jump(to), cursor, batches: [], bytes: 0, unpackedBytes: 0 });
       },
       tellIdle: () => this.#tellIdle(),
     };
@@ -236,10 +210,9 @@ export class Fetcher {
         return isClosed();
       },
       room: () => this.#room(),
-      lose: (state) => this.#lose(state),
-      take: (answer, state, isWanted) => this.#take(answer, state, isWanted),
-      hand: (state, error) => this.#hand(state, error),
-      failed: (error, states) => this.#roundFailed(error, states),
+      take: (answer, cursor, isWanted) => this.#take(answer, cursor, isWanted),
+      hand: (cursor, error) => this.#hand(cursor, error),
+      failed: (error, cursors) => this.#roundFailed(error, cursors),
       looked: () => this.#keeper.looked(),
       fresh: () => this.#keeper.fresh(),
       tellIdle: () => this.#tellIdle(),
@@ -255,45 +228,44 @@ export class Fetcher {
   }
 
   /** A partition cannot be fetched where it was: the keeper looks after it. */
-  #hand(state: PartitionState, error: unknown): void {
+  #hand(cursor: PartitionCursor, error: unknown): void {
     // The broker has found it damaged, and would again.
-    if (errorKind(error) === "corrupt") throw unreadable(state, state.fetched, error);
-    this.#release(state);
-    this.#keeper.hand(state, error);
+    if (errorKind(error) === "corrupt") throw unreadable(cursor, cursor.fetched, error);
+    this.#release(cursor);
+    this.#keeper.hand(cursor, error);
     this.#tellIdle();
   }
 
-  #roundFailed(error: unknown, states: Iterable<PartitionState>): void {
+  #roundFailed(error: unknown, cursors: Iterable<PartitionCursor>): void {
     if (error instanceof Unrecoverable) throw error;
-    if (isFatal(error)) throw cannotRead(new Set(Array.from(states, ({ topic }) => topic)), error);
+    if (isFatal(error)) throw cannotRead(new Set(Array.from(cursors, ({ topic }) => topic)), error);
     this.#keeper.doubt();
   }
 
   /** Keeps what was fetched of a partition for the flow. */
   async #take(
     answer: FetchedPartition,
-    state: PartitionState,
+    cursor: PartitionCursor,
     isWanted: () => boolean,
   ): Promise<void> {
-    this.#keeper.isFine(state);
+    this.#keeper.isFine(cursor);
     const { records, aborted, highWatermark } = answer;
-    const { input } = this.#settings;
-    const batches = readable(state, state.fetched, () => this.#fetched.of(answer, state));
+    const { fetched: from, end } = cursor;
+    const batches = readable(cursor, () => this.#fetched.of(answer, cursor));
     if (batches.length === 0) {
       if (records.length > 0) return; // asked for again
-      this.#openTransactions.nothingCame(state, answer);
-      if (state.end !== null && highWatermark < state.end) {
-        return this.#hand(state, new EndsEarly(`it ends at ${highWatermark}`));
+      this.#openTransactions.nothingCame(cursor, answer);
+      if (end !== null && highWatermark < end) {
+        return this.#hand(cursor, new EndsEarly(`it ends at ${highWatermark}`));
       }
       // Records of an open transaction cannot be read, but they are there.
-      if (state.fetched >= highWatermark) this.#caughtUp(state);
+      cursor.sawHighWatermark(highWatermark);
       return;
     }
     const after = batches[batches.length - 1].lastOffset + 1;
-    const { end, fetched: from } = state;
     const next = end !== null && after > end ? end : after;
-    const wanted = input.isolation === "read_committed"
-      ? readable(state, state.fetched, () => committedBatches(batches, aborted))
+    const wanted = this.#settings.input.isolation === "read_committed"
+      ? readable(cursor, () => committedBatches(batches, aborted))
       : batches.filter(({ isControl }) => !isControl);
     const waiting = wanted
       .filter(({ baseOffset, lastOffset }) => lastOffset >= from && baseOffset < next)
@@ -301,12 +273,11 @@ export class Fetcher {
     const unpackedBytes = await this.#unpackAhead(waiting);
     // While it was unpacked, the partition may have gone to another broker, which asked for it again.
     if (!isWanted()) return;
-    state.fetched = next;
-    if (next >= highWatermark || isAtEnd(state)) this.#caughtUp(state);
-    state.maxBytes = input.partitionMaxBytes;
-    if (isAtEnd(state)) this.#fetchedBy.get(state)?.remove(state);
+    const range = cursor.took(from, next);
+    cursor.sawHighWatermark(highWatermark);
+    if (cursor.state === "ended") this.#release(cursor);
     const bytes = records.length + unpackedBytes;
-    this.#push({ state, batches: waiting, from, next, bytes, unpackedBytes });
+    this.#push({ ...range, cursor, batches: waiting, bytes, unpackedBytes });
   }
 
   #push(block: Block): void {
@@ -327,24 +298,11 @@ export class Fetcher {
   }
 }
 
-/** What `read` gives; an error of it says from which offset on the partition cannot be read. */
-function readable<R>(state: PartitionState, offset: number, read: () => R): R {
+/** Returns what `read` does. An error of it says from which offset the partition cannot be read. */
+function readable<R>(cursor: PartitionCursor, read: () => R): R {
   try {
     return read();
   } catch (error) {
-    throw unreadable(state, offset, error);
+    throw unreadable(cursor, cursor.fetched, error);
   }
-}
-
-/** The error for a partition that cannot be read from an offset on. */
-export function unreadable(
-  { topic, partition }: PartitionState,
-  offset: number,
-  cause: unknown,
-): Unrecoverable {
-  return new Unrecoverable(
-    `topic "${topic}", partition ${partition} cannot be read from offset ${offset} on: ` +
-      `${messageOfKafka(cause)}. ${PAST_DAMAGE}`,
-    { cause },
-  );
 }

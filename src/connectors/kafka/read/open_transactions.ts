@@ -5,14 +5,14 @@
  */
 import type { Log } from "../../../core/log.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
-import type { PartitionState } from "./start.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
 
 /** Kafka's default `transaction.timeout.ms`: few transactions are meant to take longer. */
 const LONG_MS = 60_000;
 
 /** An offset at which nothing came. */
 interface Wait {
-  readonly state: PartitionState;
+  readonly cursor: PartitionCursor;
   readonly offset: number;
   readonly since: number;
   warned: boolean;
@@ -31,12 +31,12 @@ export class OpenTransactions {
   }
 
   /** A fetch from a partition brought no records. */
-  nothingCame(state: PartitionState, answer: FetchedPartition): void {
-    const { name, fetched: offset } = state;
+  nothingCame(cursor: PartitionCursor, answer: FetchedPartition): void {
+    const { name, fetched: offset } = cursor;
     const { highWatermark, lastStableOffset } = answer;
     if (offset < lastStableOffset || offset >= highWatermark) this.#waits.delete(name);
     else if (this.#waits.get(name)?.offset !== offset) {
-      this.#waits.set(name, { state, offset, since: this.#now(), warned: false });
+      this.#waits.set(name, { cursor, offset, since: this.#now(), warned: false });
     }
     this.look();
   }
@@ -44,7 +44,7 @@ export class OpenTransactions {
   /** Warns of what has been open for long. A broker need not answer while nothing changes. */
   look(): void {
     for (const [name, wait] of this.#waits) {
-      const { state: { topic, partition, fetched }, offset, since } = wait;
+      const { cursor: { topic, partition, fetched }, offset, since } = wait;
       const ms = this.#now() - since;
       if (fetched !== offset) this.#waits.delete(name);
       else if (!wait.warned && ms >= LONG_MS) {

@@ -8,10 +8,10 @@ import type { Log } from "../../../core/log.ts";
 import type { PartitionName } from "../../../core/ids.ts";
 import type { Positions } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
 import type { KafkaPosition } from "./position.ts";
 import { hasOtherRecord } from "./record_mark.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
-import type { PartitionState } from "./start.ts";
 import { positionName } from "../wire/topic_partition.ts";
 import { otherId, TopicReplacedError, type TopicWatch } from "../client/topic_watch.ts";
 
@@ -94,28 +94,29 @@ async function otherRecord(
  * their ids do not say, the records do that were read before the look.
  */
 export async function replacedMeanwhile(
-  states: readonly PartitionState[],
+  cursors: Iterable<PartitionCursor>,
   watch: TopicWatch,
   connection: KafkaConnection,
 ): Promise<{
   readonly replaced: readonly ReplacedTopic[];
   /** Partitions of which nobody could say. */
-  readonly unsure: ReadonlyMap<PartitionState, unknown>;
+  readonly unsure: ReadonlyMap<PartitionCursor, unknown>;
 }> {
   const replaced = new Map<string, string>();
-  const unsure = new Map<PartitionState, unknown>();
-  for (const state of states) {
-    const { topic, partition, topicId, mark, last } = state;
+  const unsure = new Map<PartitionCursor, unknown>();
+  for (const cursor of cursors) {
+    const { topic, partition, topicId, marks: { sameTopic, lastRecord } } = cursor;
     if (topicId !== null) {
       const evidence = otherId(topicId, watch.idOf(topic));
       if (evidence !== null) replaced.set(topic, evidence);
-    } else if (mark !== null) {
+    } else if (sameTopic !== null) {
       try {
-        if (await hasOtherRecord(connection, state, mark)) {
-          replaced.set(topic, `partition ${partition} had another record at offset ${mark.offset}`);
-        } else state.mark = last; // which was read before: it is of the same topic
+        if (await hasOtherRecord(connection, cursor, sameTopic)) {
+          const { offset } = sameTopic;
+          replaced.set(topic, `partition ${partition} had another record at offset ${offset}`);
+        } else cursor.confirm(lastRecord); // it was read before the topic was looked at
       } catch (error) {
-        unsure.set(state, error);
+        unsure.set(cursor, error);
       }
     }
   }

@@ -6,29 +6,17 @@
  * @module
  */
 import type { InputReader, Place, Positions, Progress } from "../../../graph/contracts.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
 import type { StoredRecord } from "../wire/read_batch.ts";
 import type { RecordCursor } from "../wire/record_cursor.ts";
-import { isFatal } from "../client/errors.ts";
-import { KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
-import { type Block, Fetcher, unreadable } from "./fetcher.ts";
+import { type Block, Fetcher } from "./fetcher.ts";
 import { GroupPositions } from "./group_positions.ts";
-import type { Kept } from "./partition_keeper.ts";
-import { type KafkaPosition, storedPosition } from "./position.ts";
-import { markOf } from "./record_mark.ts";
-import { allowReplaced, replacedSince } from "./replaced_topics.ts";
-import type { KafkaInputSettings } from "../properties/settings.ts";
-import {
-  locate,
-  type Origin,
-  partitionsOf,
-  type PartitionState,
-  type PendingPartition,
-  startingStates,
-} from "./start.ts";
-import { forTime } from "./timed_reading.ts";
-import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
-import { TopicWatch } from "../client/topic_watch.ts";
-import { unreadPositions } from "./unread_positions.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
+import type { Found } from "./partition_finder.ts";
+import type { KafkaPosition } from "./position.ts";
+import { unreadable } from "./unrecoverable.ts";
+import type { WorkerPartitions } from "./worker_partitions.ts";
 
 /** Makes an item of a record. */
 export interface ToItem<T> {
@@ -37,118 +25,38 @@ export interface ToItem<T> {
   readonly withHeaders?: true;
 }
 
-/**
- * How long all partitions are waited for before those in reach are read, in milliseconds: leaders move.
- */
-const WHOLE_MS = 3_000;
-
 /** The most items in a batch. */
 const BATCH = 4096;
 
-/** Starts reading this worker's partitions. */
-export async function openKafkaReader<T>(
-  given: KafkaInputSettings,
-  at: Place,
-  resume: Positions,
-  toItem: ToItem<T>,
-): Promise<InputReader<T>> {
-  const settings = at.byTime === true ? forTime(given, at.log) : given;
-  const { brokers, topics, input } = settings;
-  const connection = new KafkaConnection(brokers, topics, input, {
-    log: at.log,
-    signal: at.signal,
-    isolation: input.isolation,
-  });
-  const watch = new TopicWatch({
-    ask: () => connection.metadata(),
-    maxAgeMs: input.metadataMaxAgeMs,
-  });
-  try {
-    const kept = await begin(settings, at, resume, { connection, watch });
-    return new KafkaReader(settings, kept, toItem, at);
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
-}
-
-/** Finds out where to begin, in all partitions whose leaders are in reach. */
-async function begin(
-  settings: KafkaInputSettings,
-  at: Place,
-  resume: Positions,
-  { connection, watch }: Pick<Kept, "connection" | "watch">,
-): Promise<Kept> {
-  const begun = performance.now();
-  const { mine, located, replaced } = await connection.open(async () => {
-    await watch.look(); // first: a topic that is replaced from here on is noticed later
-    const mine: TopicPartition[] = [];
-    for (const topic of settings.topics) {
-      const partitions = partitionsOf(await connection.leaders(topic), at);
-      for (const partition of partitions) mine.push({ topic, partition });
-    }
-    const located = await locate(mine, settings.start, connection);
-    for (const error of located.failed.values()) {
-      // A broker that is away is no reason to wait with what others have; one that is moving is.
-      const isPart = located.offsets.length > 0 || error instanceof WithoutLeaderError;
-      if (!isPart || isFatal(error) || performance.now() - begun < WHOLE_MS) throw error;
-    }
-    return { mine, located, replaced: await replacedSince(resume, settings, watch, connection) };
-  }, { isWhole: ({ located }) => located.failed.size === 0 });
-  for (const topic of replaced) allowReplaced(topic, settings, at.log);
-  const others = new Set(replaced.map(({ topic }) => topic));
-  const origins = new Map(mine.map((each): [string, Origin] => [positionName(each), {
-    topicId: watch.idOf(each.topic),
-    isReplaced: others.has(each.topic),
-    stored: resume.get(positionName(each)) as KafkaPosition | undefined,
-  }]));
-  const originOf = (name: string) => origins.get(name)!;
-  const states = startingStates(settings, located.offsets, originOf, at.log);
-  const pending = new Map<string, PendingPartition>();
-  for (const each of mine) {
-    const name = positionName(each);
-    pending.set(name, { ...each, ...originOf(name), start: settings.start });
-  }
-  for (const { name } of states) pending.delete(name);
-  const { topics } = settings;
-  const unread = unreadPositions(
-    resume,
-    { topics, replaced: others, names: new Set(origins.keys()) },
-    at,
-  );
-  return { connection, watch, states, pending, unread };
+/** The items that were handed out last, each with where it came from. */
+interface HandedOut<T> {
+  readonly items: T[];
+  readonly offsets: number[];
+  readonly cursors: PartitionCursor[];
 }
 
 /** Hands out what the fetcher brings, record by record. */
-class KafkaReader<T> implements InputReader<T> {
+export class KafkaReader<T> implements InputReader<T> {
   readonly #connection: KafkaConnection;
-  readonly #states: readonly PartitionState[];
-  readonly #pending: ReadonlyMap<string, PendingPartition>;
-  readonly #unread: ReadonlyMap<string, KafkaPosition>;
+  readonly #partitions: WorkerPartitions;
   readonly #toItem: ToItem<T>;
   readonly #group: GroupPositions | null;
   readonly #fetcher: Fetcher;
-  /** What was handed out last, for errors to say where an item came from. */
-  #last: { items: T[]; offsets: number[]; states: PartitionState[] } = {
-    items: [],
-    offsets: [],
-    states: [],
-  };
+  #last: HandedOut<T> = { items: [], offsets: [], cursors: [] }; // for errors about an item
   #batch = 0; // of the first block: the next batch to read
-  #cursor: RecordCursor | null = null; // in the batch before that
-  #cursors: RecordCursor[] = []; // in what else is in that batch
-  #failure: { error: unknown } | null = null; // to be thrown once what was read before is handed out
+  #records: RecordCursor | null = null; // in the batch before that
+  #moreRecords: RecordCursor[] = []; // in what else is in that batch
+  #failure: { error: unknown } | null = null; // thrown once what was read before is handed out
 
+  /** Begins to fetch. */
   constructor(
     settings: KafkaInputSettings,
-    kept: Kept,
+    kept: Found,
     toItem: ToItem<T>,
     at: Place,
   ) {
     this.#connection = kept.connection;
-    this.#states = kept.states;
-    this.#pending = kept.pending;
-    this.#unread = kept.unread;
+    this.#partitions = kept.partitions;
     this.#toItem = toItem;
     const { groupId } = settings.input;
     this.#group = groupId === null ? null : new GroupPositions(
@@ -163,7 +71,7 @@ class KafkaReader<T> implements InputReader<T> {
   next(limit = BATCH): T[] | null {
     const items: T[] = [];
     const most = Math.min(limit, BATCH);
-    this.#last = { items, offsets: [], states: [] };
+    this.#last = { items, offsets: [], cursors: [] };
     if (this.#failure !== null) throw this.#failure.error;
     while (items.length < most) {
       const block = this.#fetcher.first;
@@ -171,7 +79,8 @@ class KafkaReader<T> implements InputReader<T> {
       try {
         this.#read(block, items, most);
       } catch (error) {
-        this.#failure = { error: unreadable(block.state, block.state.handedOut, error) };
+        const { cursor } = block;
+        this.#failure = { error: unreadable(cursor, cursor.handedOut, error) };
         if (items.length === 0) throw this.#failure.error;
         return items;
       }
@@ -181,11 +90,11 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   locate(item: unknown): string | null {
-    const { items, offsets, states } = this.#last;
-    const at = items.indexOf(item as T);
-    if (at < 0) return null;
-    const { topic, partition } = states[at];
-    return `topic "${topic}", partition ${partition}, offset ${offsets[at]}`;
+    const { items, offsets, cursors } = this.#last;
+    const index = items.indexOf(item as T);
+    if (index < 0) return null;
+    const { topic, partition } = cursors[index];
+    return `topic "${topic}", partition ${partition}, offset ${offsets[index]}`;
   }
 
   idle(): boolean {
@@ -197,27 +106,18 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   positions(): Positions {
-    const positions = new Map<string, KafkaPosition>(this.#unread);
-    for (const { name, handedOut, topicId, mark, last } of this.#states) {
-      positions.set(name, storedPosition(handedOut, topicId, mark ?? last));
-    }
-    // What is not in reach yet stays where an earlier run has read to.
-    for (const [name, { stored, isReplaced }] of this.#pending) {
-      if (stored !== undefined && !isReplaced) positions.set(name, stored);
-    }
-    return positions;
+    return this.#partitions.positions();
   }
 
   progress(): Progress | null {
-    let done = 0;
-    let total = 0;
-    if (this.#pending.size > 0) return null;
-    for (const { start, end, handedOut } of this.#states) {
-      if (end === null) return null;
-      total += Math.max(end - start, 0);
-      done += Math.max(Math.min(handedOut, end) - start, 0);
+    if (this.#partitions.pendingCount > 0) return null;
+    const sum = { done: 0, total: 0 };
+    for (const { progress } of this.#partitions.cursors()) {
+      if (progress === null) return null;
+      sum.done += progress.done;
+      sum.total += progress.total;
     }
-    return { done, total, unit: "records" };
+    return { ...sum, unit: "records" };
   }
 
   waitingFor(): string | null {
@@ -225,8 +125,10 @@ class KafkaReader<T> implements InputReader<T> {
   }
 
   async committed(positions: Positions): Promise<void> {
-    if (this.#group === null || this.#states.length === 0) return;
-    const offsets = this.#states.flatMap(({ topic, partition, name, topicId }) => {
+    if (this.#group === null) return;
+    const cursors = [...this.#partitions.cursors()];
+    if (cursors.length === 0) return;
+    const offsets = cursors.flatMap(({ topic, partition, name, topicId }) => {
       const stored = positions.get(name) as KafkaPosition | undefined;
       // A partition, or its topic, may have been found since the epoch ended.
       if (stored === undefined || (stored.topicId ?? null) !== topicId) return [];
@@ -239,47 +141,41 @@ class KafkaReader<T> implements InputReader<T> {
     await this.#fetcher.close();
   }
 
-  /** Records of the first block into `items`, until there are `most` or it is done. */
+  /** Reads records of the first block into `items`, until there are `most` or it is done. */
   #read(block: Block, items: T[], most: number): void {
-    const { state, batches, from, next } = block;
-    const { topic, partition } = state;
+    const { cursor, batches, from, next } = block;
+    const { topic, partition } = cursor;
     const toItem = this.#toItem;
-    const { offsets, states } = this.#last;
+    const { offsets, cursors } = this.#last;
     let newest: StoredRecord | null = null;
     try {
       while (items.length < most) {
-        if (this.#cursor === null || this.#cursor.done) {
-          if (this.#cursors.length === 0) {
-            if (this.#batch === batches.length) {
-              this.#finish(block);
-              break;
-            }
-            this.#cursor = null; // frees what it was in before more is unpacked
-            this.#cursors = batches[this.#batch++].read(toItem.withHeaders === true);
+        if (this.#records === null || this.#records.done) {
+          if (this.#moreRecords.length === 0) {
+            if (this.#batch === batches.length) break;
+            this.#records = null; // frees what it was in before more is unpacked
+            this.#moreRecords = batches[this.#batch++].read(toItem.withHeaders === true);
           }
-          this.#cursor = this.#cursors.shift() ?? null;
+          this.#records = this.#moreRecords.shift() ?? null;
           continue;
         }
-        const record = this.#cursor.read();
+        const record = this.#records.read();
         if (record.offset < from || record.offset >= next) continue;
         items.push(toItem(record, topic, partition));
         offsets.push(record.offset);
-        states.push(state);
-        state.handedOut = record.offset + 1;
+        cursors.push(cursor);
         newest = record;
       }
     } finally {
-      if (newest !== null && state.topicId === null) {
-        state.last = markOf(newest);
-        state.mark ??= state.last;
-      }
+      if (newest !== null) cursor.handOut(newest);
     }
+    if (items.length < most) this.#finish(block);
   }
 
-  #finish(block: Block): void {
-    block.state.handedOut = block.next;
+  #finish({ cursor }: Block): void {
+    cursor.finish();
     this.#batch = 0;
-    this.#cursor = null;
+    this.#records = null;
     this.#fetcher.taken();
   }
 }

@@ -1,27 +1,20 @@
 import { assert, assertEquals } from "@std/assert";
 import { FetchSession } from "../../../../src/connectors/kafka/read/fetch_session.ts";
-import type { PartitionState } from "../../../../src/connectors/kafka/read/start.ts";
+import type { PartitionCursor } from "../../../../src/connectors/kafka/read/partition_cursor.ts";
+import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
 
 const SESSION = 7;
 
 /** A connection to the broker. */
 const connection = {};
 
-function stateOf(partition: number, { topic = "t", topicId = "id" as string | null } = {}) {
-  return {
-    name: `${topic}-${partition}`,
-    topic,
-    topicId,
-    partition,
-    fetched: 10,
-    maxBytes: 100,
-  } as PartitionState;
-}
+const cursorOf = (partition: number, { topic = "t", topicId = "id" as string | null } = {}) =>
+  cursorAt(10, { topic, topicId, partition, maxBytes: 100 });
 
 /** A session with partitions, that the broker has answered once. */
-function begun(...states: PartitionState[]): FetchSession {
+function begun(...cursors: PartitionCursor[]): FetchSession {
   const session = new FetchSession(true);
-  for (const state of states) session.add(state);
+  for (const cursor of cursors) session.add(cursor);
   session.next(connection);
   session.answered(SESSION);
   return session;
@@ -42,8 +35,8 @@ function next(session: FetchSession, over: unknown = connection) {
 
 Deno.test("a fetch session asks for all partitions once, then for none as long as nothing changes", () => {
   const session = new FetchSession(true);
-  session.add(stateOf(0));
-  session.add(stateOf(1));
+  session.add(cursorOf(0));
+  session.add(cursorOf(1));
   const all = { asked: ["0@10", "1@10"], forgotten: [], id: 0, epoch: 0, isFull: true };
   assertEquals(next(session), all);
   session.answered(SESSION);
@@ -54,21 +47,21 @@ Deno.test("a fetch session asks for all partitions once, then for none as long a
 });
 
 Deno.test("a fetch session asks for what has moved, and for what is new", () => {
-  const [first, second] = [stateOf(0), stateOf(1)];
+  const [first, second] = [cursorOf(0), cursorOf(1)];
   const session = begun(first, second);
-  first.fetched = 12;
+  fetchTo(first, 12);
   session.touch(first);
   session.touch(second); // which has not moved
-  session.add(stateOf(2));
+  session.add(cursorOf(2));
   assertEquals(next(session).asked, ["0@12", "2@10"]);
   session.answered(SESSION);
-  second.maxBytes = 200;
+  second.askForMore();
   session.touch(second);
   assertEquals(next(session).asked, ["1@10"]);
 });
 
 Deno.test("a fetch session forgets a partition, and takes nothing of it that comes later", () => {
-  const [first, second] = [stateOf(0), stateOf(1)];
+  const [first, second] = [cursorOf(0), cursorOf(1)];
   const session = begun(first, second);
   session.remove(first);
   assertEquals(session.asked("t-0"), null);
@@ -79,21 +72,21 @@ Deno.test("a fetch session forgets a partition, and takes nothing of it that com
 });
 
 Deno.test("a fetch session takes no answer to what was asked before a partition went and came again", () => {
-  const state = stateOf(0);
-  const session = begun(state, stateOf(1));
-  session.remove(state);
-  state.fetched = 15; // by another broker
-  session.add(state);
+  const cursor = cursorOf(0);
+  const session = begun(cursor, cursorOf(1));
+  session.remove(cursor);
+  fetchTo(cursor, 15); // by another broker
+  session.add(cursor);
   assertEquals(session.asked("t-0"), null);
   const request = next(session);
   assertEquals([request.asked, request.forgotten], [["0@15"], []]);
-  assertEquals(session.asked("t-0"), state);
-  state.fetched = 17;
+  assertEquals(session.asked("t-0"), cursor);
+  fetchTo(cursor, 17);
   assertEquals(session.asked("t-0"), null); // an answer from 15 on would repeat records
 });
 
 Deno.test("a fetch session begins again over another connection", () => {
-  const session = begun(stateOf(0));
+  const session = begun(cursorOf(0));
   assertEquals(next(session, {}), {
     asked: ["0@10"],
     forgotten: [],
@@ -104,14 +97,14 @@ Deno.test("a fetch session begins again over another connection", () => {
 });
 
 Deno.test("a fetch session begins again when the broker does not know it, or has another topic", () => {
-  const session = begun(stateOf(0));
+  const session = begun(cursorOf(0));
   for (const code of [70, 71, 106]) assert(session.isOver(code));
   assert(!session.isOver(6));
   session.reset();
   assert(!session.isOver(70), "it cannot be over before it has begun");
   assert(next(session).isFull);
   session.answered(SESSION);
-  session.add(stateOf(1, { topic: "other", topicId: null })); // goes by names, as all do then
+  session.add(cursorOf(1, { topic: "other", topicId: null })); // goes by names, as all do then
   assertEquals(next(session), {
     asked: ["0@10", "1@10"],
     forgotten: [],
@@ -124,7 +117,7 @@ Deno.test("a fetch session begins again when the broker does not know it, or has
 Deno.test("without a session, every request asks for all, each in its turn first", () => {
   for (const isKept of [true, false]) {
     const session = new FetchSession(isKept);
-    for (const partition of [0, 1, 2]) session.add(stateOf(partition));
+    for (const partition of [0, 1, 2]) session.add(cursorOf(partition));
     const requests = [1, 2, 3].map(() => {
       const request = next(session);
       session.answered(0); // the broker keeps none

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { crc32c } from "../../../../src/connectors/kafka/wire/crc32c.ts";
 import { FetchedBatches } from "../../../../src/connectors/kafka/read/fetched_batches.ts";
+import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
 import { storedBytes } from "../../../support/fetched.ts";
 import { fetched, recordAt } from "../../../support/scripted_kafka.ts";
 
@@ -10,7 +11,7 @@ const MIB = 1 << 20;
 /** The offsets of the batches in an answer to a request for everything from `from` on. */
 function offsetsOf(batches: Buffer[], { from = 0, end = 100 } = {}): number[] {
   const answer = fetched({ highWatermark: end, records: Buffer.concat(batches) });
-  return new FetchedBatches(true).of(answer, { fetched: from, maxBytes: MIB })
+  return new FetchedBatches(true).of(answer, cursorAt(from))
     .map(({ baseOffset }) => baseOffset);
 }
 
@@ -107,13 +108,13 @@ for (
 ) {
   Deno.test(`batches that overlap are damage, and neither is read: ${what}`, () => {
     const fetchedBatches = new FetchedBatches(true);
-    const asked = { fetched: 0, maxBytes: MIB };
+    const asked = cursorAt(0);
     const read = (each: Buffer[]) =>
       fetchedBatches.of(fetched({ highWatermark: 2_000, records: Buffer.concat(each) }), asked);
     if (before.length > 0) {
       const certain = read(batches);
       assertEquals(certain.map(({ baseOffset }) => baseOffset), before);
-      asked.fetched = certain.at(-1)!.lastOffset + 1;
+      fetchTo(asked, certain.at(-1)!.lastOffset + 1);
     }
     assertThrows(() => read(batches.slice(before.length)), Error, error);
     // The broker may send just one of them the next time.
@@ -126,7 +127,7 @@ for (
 }
 
 Deno.test("a batch beyond the high watermark is asked for again, and damage where that stays", () => {
-  const asked = { fetched: 3, maxBytes: MIB };
+  const asked = cursorAt(3);
   const batches = new FetchedBatches(true);
   const read = (end: number) => {
     const records = Buffer.concat([recordAt(3), recordAt(4)]);
@@ -149,7 +150,7 @@ Deno.test("a batch beyond the high watermark is asked for again, and damage wher
 Deno.test("a batch that is cut off is asked for with twice as much, up to 64 MiB", () => {
   const bytes = withLength(recordAt(3), 1_000);
   const answer = fetched({ highWatermark: 100, records: bytes });
-  const asked = { fetched: 3, maxBytes: MIB };
+  const asked = cursorAt(3);
   const batches = new FetchedBatches(true);
   for (let most = 2; most <= 64; most *= 2) {
     assertEquals(batches.of(answer, asked), []);

@@ -17,7 +17,8 @@ async function isResolved(ready: Promise<void>): Promise<boolean> {
 
 /** Takes what waits, and returns the position behind it. */
 function take(fetcher: Fetcher): number {
-  const { next } = fetcher.first!;
+  const { cursor, next } = fetcher.first!;
+  cursor.finish();
   fetcher.taken();
   return next;
 }
@@ -321,7 +322,7 @@ Deno.test("a broker that is away does not keep others from being read", async ()
   }
   kafka.back();
   await kafka.answerFrom(1, fetched({ partition: 1, highWatermark: 9, records: recordAt(0) }));
-  assertEquals(fetcher.first!.state.partition, 1);
+  assertEquals(fetcher.first!.cursor.partition, 1);
 });
 
 Deno.test("a broker that does not answer does not keep others from being read", async () => {
@@ -531,7 +532,7 @@ for (const other of [[], [fetched({ partition: 7, highWatermark: 1, records: rec
     assert(!fetcher.isOver());
     await kafka.answerLast(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
     await eventually(() => fetcher.first !== null, "it had come");
-    assertEquals(fetcher.first!.state.partition, 1);
+    assertEquals(fetcher.first!.cursor.partition, 1);
     take(fetcher);
     await fetcher.arrival();
     assert(fetcher.isOver());

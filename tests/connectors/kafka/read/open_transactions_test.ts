@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createLog } from "../../../../src/core/log.ts";
 import { OpenTransactions } from "../../../../src/connectors/kafka/read/open_transactions.ts";
-import type { PartitionState } from "../../../../src/connectors/kafka/read/start.ts";
+import { cursorAt } from "../../../support/cursor_at.ts";
 import { fetched } from "../../../support/scripted_kafka.ts";
 
 function watch() {
@@ -13,9 +13,8 @@ function watch() {
     /** What is logged at `at`, when nothing came at an offset. */
     look(at: number, fetchedTo: number, stable: number, written: number): unknown[] {
       now = at;
-      const state = { name: "topic-3", topic: "topic", partition: 3, fetched: fetchedTo };
       transactions.nothingCame(
-        state as PartitionState,
+        cursorAt(fetchedTo, { partition: 3 }),
         fetched({ highWatermark: written, lastStableOffset: stable }),
       );
       return lines.splice(0);

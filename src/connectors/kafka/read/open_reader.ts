@@ -1,0 +1,96 @@
+/**
+ * Opens a Kafka input: connects, and finds out where each of the worker's partitions begins.
+ *
+ * @module
+ */
+import type { InputReader, Place, Positions } from "../../../graph/contracts.ts";
+import { KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
+import { isFatal } from "../client/errors.ts";
+import { TopicWatch } from "../client/topic_watch.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
+import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
+import { locate } from "./locate.ts";
+import type { Found } from "./partition_finder.ts";
+import type { KafkaPosition } from "./position.ts";
+import { allowReplaced, replacedSince } from "./replaced_topics.ts";
+import { KafkaReader, type ToItem } from "./source.ts";
+import { type Origin, startingCursors } from "./start.ts";
+import { forTime } from "./timed_reading.ts";
+import { unreadPositions } from "./unread_positions.ts";
+import { partitionsOf, WorkerPartitions } from "./worker_partitions.ts";
+
+/**
+ * How long to wait for all partitions before reading those that are in reach, in milliseconds:
+ * leaders move.
+ */
+const WHOLE_MS = 3_000;
+
+/** Starts reading this worker's partitions. */
+export async function openKafkaReader<T>(
+  given: KafkaInputSettings,
+  at: Place,
+  resume: Positions,
+  toItem: ToItem<T>,
+): Promise<InputReader<T>> {
+  const settings = at.byTime === true ? forTime(given, at.log) : given;
+  const { brokers, topics, input } = settings;
+  const connection = new KafkaConnection(brokers, topics, input, {
+    log: at.log,
+    signal: at.signal,
+    isolation: input.isolation,
+  });
+  const watch = new TopicWatch({
+    ask: () => connection.metadata(),
+    maxAgeMs: input.metadataMaxAgeMs,
+  });
+  try {
+    const partitions = await begin(settings, at, resume, { connection, watch });
+    return new KafkaReader(settings, { connection, watch, partitions }, toItem, at);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Finds out where to begin, in all partitions whose leaders are in reach. */
+async function begin(
+  settings: KafkaInputSettings,
+  at: Place,
+  resume: Positions,
+  { connection, watch }: Pick<Found, "connection" | "watch">,
+): Promise<WorkerPartitions> {
+  const begun = performance.now();
+  const { mine, located, replaced } = await connection.open(async () => {
+    await watch.look(); // first: a topic that is replaced from here on is noticed later
+    const mine: TopicPartition[] = [];
+    for (const topic of settings.topics) {
+      const partitions = partitionsOf(await connection.leaders(topic), at);
+      for (const partition of partitions) mine.push({ topic, partition });
+    }
+    const located = await locate(mine, settings.start, connection);
+    for (const error of located.failed.values()) {
+      // If a broker is away, what others have is read without it; if a leader moves, it is waited for.
+      const isPart = located.offsets.length > 0 || error instanceof WithoutLeaderError;
+      if (!isPart || isFatal(error) || performance.now() - begun < WHOLE_MS) throw error;
+    }
+    return { mine, located, replaced: await replacedSince(resume, settings, watch, connection) };
+  }, { isWhole: ({ located }) => located.failed.size === 0 });
+  for (const topic of replaced) allowReplaced(topic, settings, at.log);
+  const others = new Set(replaced.map(({ topic }) => topic));
+  const origins = new Map(mine.map((each): [string, Origin] => [positionName(each), {
+    topicId: watch.idOf(each.topic),
+    isReplaced: others.has(each.topic),
+    stored: resume.get(positionName(each)) as KafkaPosition | undefined,
+  }]));
+  const originOf = (name: string) => origins.get(name)!;
+  const cursors = startingCursors(settings, located.offsets, originOf, at.log);
+  const { topics, start } = settings;
+  const readNow = { topics, replaced: others, names: new Set(origins.keys()) };
+  const partitions = new WorkerPartitions(unreadPositions(resume, readNow, at));
+  for (const each of mine) {
+    const { isReplaced, stored } = originOf(positionName(each));
+    partitions.found({ ...each, isReplaced, stored, start });
+  }
+  for (const cursor of cursors) partitions.begin(cursor);
+  return partitions;
+}

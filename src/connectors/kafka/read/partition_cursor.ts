@@ -1,0 +1,335 @@
+/**
+ * How far reading one partition has come, and who may move that.
+ *
+ * Two sides work on a partition at different offsets. Brokers are asked for what comes next, and
+ * what they send waits in blocks. The flow takes records from the oldest block:
+ *
+ * ```text
+ *   start         handedOut                    fetched              end
+ *     |---------------|---[ block ][ block ]------|------------------|
+ *          the flow has it       waits             is asked for next
+ * ```
+ *
+ * A stored position is `handedOut`: after a crash, what waited is fetched again. The states say
+ * whether there is anything to fetch, by what is known now:
+ *
+ * ```text
+ *                    a broker has no more
+ *      ┌────────┐ ─────────────────────────▶ ┌───────────┐
+ *   ──▶│ behind │                            │ caught up │
+ *      └────────┘ ◀───────────────────────── └───────────┘
+ *          │         nobody knows any more
+ *          │ all before `end` is fetched
+ *          ▼
+ *      ┌────────┐
+ *      │ ended  │        any state ── its topic is another one now ──▶ retired
+ *      └────────┘
+ * ```
+ *
+ * Only a partition without an `end` can be caught up: what is before an end is known to be there.
+ * What each part of the reader may do, and when:
+ *
+ * | Part | Moves | When |
+ * | --- | --- | --- |
+ * | fetcher | the broker, by `assign` and `release` | one broker at a time |
+ * | fetcher | `fetched` forward, by `took` | a broker fetches it, and was asked from there |
+ * | fetcher | `maxBytes`, by `askForMore`; `took` resets it | a broker fetches it |
+ * | fetcher | the state, by `doubt` and `sawHighWatermark` | until it is retired |
+ * | keeper | `fetched` to anywhere, by `jump`; `end` down, by `shorten` | no broker fetches it |
+ * | keeper | the state, by `retire` | no broker fetches it |
+ * | reader | `handedOut`, by `handOut` and `finish` | within the oldest block, also once retired |
+ *
+ * Anything else throws: going on would skip records, or repeat them.
+ *
+ * @module
+ */
+import type { StoredRecord } from "../wire/read_batch.ts";
+import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
+import { type KafkaPosition, storedPosition } from "./position.ts";
+import { markOf, type RecordMark } from "./record_mark.ts";
+import { Unrecoverable } from "./unrecoverable.ts";
+
+/** Whether there is anything to fetch. */
+export type CursorState =
+  /** There is, or there may be. */
+  | "behind"
+  /** There was not when the broker answered last. */
+  | "caught up"
+  /** All before the end has been fetched. */
+  | "ended"
+  /** It is not read any more. */
+  | "retired";
+
+const MOVES: Readonly<Record<CursorState, readonly CursorState[]>> = {
+  "behind": ["caught up", "ended", "retired"],
+  "caught up": ["behind", "retired"],
+  "ended": ["retired"],
+  "retired": [],
+};
+
+/** The most that is asked for of a partition, in bytes, where less has not been one batch. */
+export const LARGEST_PARTITION_BYTES: number = 64 << 20;
+
+/** Where reading a partition begins and ends. */
+export interface CursorStart extends TopicPartition {
+  /** The id of the topic that is read; `null` where the broker has none. */
+  readonly topicId: string | null;
+  /** The offset to begin at. */
+  readonly start: number;
+  /** The offset to end before; `null` for never. */
+  readonly end: number | null;
+  /** How many bytes to ask for, where that is enough for a batch. */
+  readonly maxBytes: number;
+  /** Where there is no id: the record that an earlier run handed out last, if any. */
+  readonly lastRecord?: RecordMark | null;
+}
+
+/** A range of offsets that has been fetched, and waits for the flow. */
+export interface FetchedRange {
+  /** The offset that was asked for: a broker answers with whole batches, which may begin earlier. */
+  readonly from: number;
+  /** The offset after it, which is the position once all of it has been handed out. */
+  readonly next: number;
+}
+
+/** One partition that is read. */
+export class PartitionCursor implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** What its position is called. */
+  readonly name: string;
+  /** The id of the topic that is read; `null` where the broker has none. */
+  readonly topicId: string | null;
+  readonly #start: number;
+  readonly #usualMaxBytes: number;
+  readonly #waiting: FetchedRange[] = []; // oldest first
+  #state: CursorState = "behind";
+  #broker: number | null = null;
+  #fetched: number;
+  #handedOut: number;
+  #end: number | null;
+  #maxBytes: number;
+  #sameTopic: RecordMark | null = null; // where there is no id: a record known to be of this topic
+  #lastRecord: RecordMark | null; // the same: the record that was handed out last
+  #onMove: ((from: CursorState, to: CursorState) => void) | null = null;
+
+  /** Nothing has been fetched yet. */
+  constructor({ topic, partition, topicId, start, end, maxBytes, lastRecord = null }: CursorStart) {
+    this.topic = topic;
+    this.partition = partition;
+    this.name = positionName({ topic, partition });
+    this.topicId = topicId;
+    this.#start = start;
+    this.#fetched = start;
+    this.#handedOut = start;
+    this.#end = end;
+    this.#maxBytes = maxBytes;
+    this.#usualMaxBytes = maxBytes;
+    this.#lastRecord = lastRecord;
+    this.#endIfReached();
+  }
+
+  /** Whether there is anything to fetch. */
+  get state(): CursorState {
+    return this.#state;
+  }
+
+  /** The number of the broker that it is fetched from; `null` for none. */
+  get broker(): number | null {
+    return this.#broker;
+  }
+
+  /** The next offset to ask a broker for. */
+  get fetched(): number {
+    return this.#fetched;
+  }
+
+  /** The offset after what the flow has been given. */
+  get handedOut(): number {
+    return this.#handedOut;
+  }
+
+  /** The offset to end before; `null` for never. */
+  get end(): number | null {
+    return this.#end;
+  }
+
+  /** How many bytes to ask for. */
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** Where a later run goes on. */
+  get position(): KafkaPosition {
+    const { topicId } = this;
+    return storedPosition(this.#handedOut, topicId, this.#sameTopic ?? this.#lastRecord);
+  }
+
+  /** How many offsets this run has handed out, and how many there are to its end; `null` without. */
+  get progress(): { readonly done: number; readonly total: number } | null {
+    if (this.#end === null) return null;
+    return {
+      done: Math.max(Math.min(this.#handedOut, this.#end) - this.#start, 0),
+      total: Math.max(this.#end - this.#start, 0),
+    };
+  }
+
+  /**
+   * Where topics have no ids: a record that was read from this topic, and the one handed out last,
+   * which is of this topic too if the first is found again.
+   */
+  get marks(): { readonly sameTopic: RecordMark | null; readonly lastRecord: RecordMark | null } {
+    return { sameTopic: this.#sameTopic, lastRecord: this.#lastRecord };
+  }
+
+  /** Has `onMove` called at each change of the state. One observer only. */
+  observe(onMove: (from: CursorState, to: CursorState) => void): void {
+    if (this.#onMove !== null) throw this.#illegal("is observed already");
+    this.#onMove = onMove;
+  }
+
+  /** A broker fetches it from now on. */
+  assign(broker: number): void {
+    this.#requireReading("cannot be fetched");
+    if (this.#state === "ended") throw this.#illegal("cannot be fetched, as it has ended");
+    if (this.#broker !== null && this.#broker !== broker) {
+      throw this.#illegal(`cannot go to broker ${broker} while broker ${this.#broker} fetches it`);
+    }
+    this.#broker = broker;
+  }
+
+  /** No broker fetches it from now on, so nobody knows what it has. */
+  release(): void {
+    this.#broker = null;
+    this.doubt();
+  }
+
+  /** Nobody knows whether there is more to fetch. Before an end there is, and after it nothing. */
+  doubt(): void {
+    this.#requireReading("cannot have more to fetch");
+    if (this.#state === "caught up") this.#move("behind");
+  }
+
+  /** A broker says that the partition ends at an offset, with what is in open transactions. */
+  sawHighWatermark(highWatermark: number): void {
+    this.#requireReading("cannot catch up");
+    // A broker that shows less than there was at the start does not know of it yet.
+    if (this.#state !== "behind" || this.#end !== null) return;
+    if (this.#fetched >= highWatermark) this.#move("caught up");
+  }
+
+  /** A broker has sent what is from `from` to before `next`. It waits for the flow from now on. */
+  took(from: number, next: number): FetchedRange {
+    this.#requireReading("cannot take records");
+    if (this.#broker === null) throw this.#illegal("took records, and no broker fetches it");
+    if (from !== this.#fetched) throw this.#illegal(`took records from offset ${from} on`);
+    if (next < from) throw this.#illegal(`cannot go back to offset ${next}`);
+    if (this.#end !== null && next > this.#end) {
+      throw this.#illegal(`cannot go on to offset ${next}, as it ends before ${this.#end}`);
+    }
+    this.#fetched = next;
+    this.#maxBytes = this.#usualMaxBytes;
+    const range = { from, next };
+    this.#waiting.push(range);
+    this.#endIfReached();
+    return range;
+  }
+
+  /** Less than one batch came. At {@linkcode LARGEST_PARTITION_BYTES}, more cannot be asked for. */
+  askForMore(): void {
+    if (this.#broker === null) throw this.#illegal("asked for more, and no broker fetches it");
+    this.#maxBytes = Math.min(this.#maxBytes * 2, LARGEST_PARTITION_BYTES);
+  }
+
+  /**
+   * Goes on at another offset, as what was to be fetched has been deleted. The position follows once
+   * what waits has been handed out. Returns the empty range that carries it there.
+   */
+  jump(to: number): FetchedRange {
+    this.#requireUnfetched(`cannot jump to offset ${to}`);
+    if (this.#state === "ended") throw this.#illegal(`cannot jump to offset ${to}`);
+    this.#fetched = to;
+    const range = { from: to, next: to };
+    this.#waiting.push(range);
+    this.#endIfReached();
+    return range;
+  }
+
+  /** The partition has become shorter: reading ends at `end`, where that is earlier than before. */
+  shorten(end: number): void {
+    this.#requireUnfetched(`cannot end at offset ${end}`);
+    if (this.#end === null) throw this.#illegal(`cannot end at offset ${end}: it has no end`);
+    this.#end = Math.min(this.#end, end);
+    this.#endIfReached();
+  }
+
+  /** The topic is another one now. What waits is still handed out. */
+  retire(): void {
+    this.#requireUnfetched("cannot be retired");
+    this.#move("retired");
+  }
+
+  /** The flow has been given records of the oldest range, up to and with `newest`. */
+  handOut(newest: StoredRecord): void {
+    const { offset } = newest;
+    const range = this.#oldest;
+    if (offset < this.#handedOut || offset >= range.next) {
+      throw this.#illegal(
+        `cannot hand out offset ${offset}, which is not in ${this.#handedOut} to ${range.next - 1}`,
+      );
+    }
+    this.#handedOut = offset + 1;
+    if (this.topicId !== null) return;
+    this.#lastRecord = markOf(newest);
+    this.#sameTopic ??= this.#lastRecord;
+  }
+
+  /** The flow has been given all of the oldest range. */
+  finish(): void {
+    this.#handedOut = this.#oldest.next;
+    this.#waiting.shift();
+  }
+
+  /** Where topics have no ids: the topic still has the record that was read, so `read` is of it too. */
+  confirm(read: RecordMark | null): void {
+    this.#requireReading("cannot be confirmed");
+    this.#sameTopic = read;
+  }
+
+  get #oldest(): FetchedRange {
+    if (this.#waiting.length === 0) throw this.#illegal("has nothing to hand out");
+    return this.#waiting[0];
+  }
+
+  #endIfReached(): void {
+    if (this.#end !== null && this.#fetched >= this.#end && this.#state !== "ended") {
+      this.#move("ended");
+    }
+  }
+
+  #move(to: CursorState): void {
+    const from = this.#state;
+    if (!MOVES[from].includes(to)) throw this.#illegal(`cannot become ${to}`);
+    this.#state = to;
+    this.#onMove?.(from, to);
+  }
+
+  #requireReading(what: string): void {
+    if (this.#state === "retired") throw this.#illegal(what);
+  }
+
+  #requireUnfetched(what: string): void {
+    this.#requireReading(what);
+    if (this.#broker !== null) {
+      throw this.#illegal(`${what} while broker ${this.#broker} fetches it`);
+    }
+  }
+
+  /** A fault of ours. To try again would not help, so it ends the run. */
+  #illegal(what: string): Unrecoverable {
+    return new Unrecoverable(
+      `topic "${this.topic}", partition ${this.partition} (${this.#state}, at offset ` +
+        `${this.#fetched}) ${what}: this is a bug in Millrace`,
+    );
+  }
+}

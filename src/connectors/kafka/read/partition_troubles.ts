@@ -1,0 +1,140 @@
+/**
+ * Partitions that could not be fetched, and what is done about each.
+ *
+ * A leader that has moved is a matter of asking again. What needs a decision is a position that is
+ * not there any more, and an end that the partition does not reach any more.
+ *
+ * @module
+ */
+import type { Log } from "../../../core/log.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import { errorKind } from "../client/errors.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
+import { locate, type PartitionOffsets } from "./locate.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
+import { deletedUnread, requireHope } from "./unrecoverable.ts";
+
+/** A partition is to be read to an offset that it does not reach. */
+export class EndsEarly extends Error {}
+
+/** A partition that could not be fetched. */
+interface Trouble {
+  readonly error: unknown;
+  /** Whether something has been done about it since. */
+  isTried: boolean;
+}
+
+/** What is done about partitions needs. */
+export interface TroublesHost {
+  readonly connection: KafkaConnection;
+  readonly log: Log;
+  /** Goes on at another offset of a partition, which is stored as its position. */
+  jump(cursor: PartitionCursor, to: number): void;
+}
+
+/** The partitions of one worker that could not be fetched. */
+export class PartitionTroubles {
+  readonly #settings: KafkaInputSettings;
+  readonly #host: TroublesHost;
+  readonly #troubles = new Map<PartitionCursor, Trouble>();
+
+  /** There are none yet. */
+  constructor(settings: KafkaInputSettings, host: TroublesHost) {
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  /** How many partitions cannot be fetched now. */
+  get size(): number {
+    return this.#troubles.size;
+  }
+
+  /** A partition could not be fetched. */
+  add(cursor: PartitionCursor, error: unknown): void {
+    this.#troubles.set(cursor, { error, isTried: false });
+  }
+
+  /** A partition has been fetched, or is not to be read any more. */
+  delete(cursor: PartitionCursor): void {
+    this.#troubles.delete(cursor);
+  }
+
+  /** Whether a partition is not to be fetched before something has been done about it. */
+  holdsBack(cursor: PartitionCursor): boolean {
+    return this.#troubles.get(cursor)?.isTried === false;
+  }
+
+  /**
+   * Does something about each partition, except those of the topics in `problems`. Returns an error
+   * that is left, to try again soon.
+   *
+   * @throws What ends the run.
+   */
+  async tryAll(problems: ReadonlyMap<string, unknown>): Promise<unknown> {
+    let last: unknown;
+    for (const [cursor, trouble] of this.#troubles) {
+      last = trouble.error;
+      if (trouble.isTried || problems.has(cursor.topic)) continue;
+      requireHope(trouble.error, this.#settings.topics);
+      try {
+        if (errorKind(trouble.error) === "offsetOutOfRange") await this.#reset(cursor);
+        else if (trouble.error instanceof EndsEarly) await this.#shorten(cursor);
+        trouble.isTried = true;
+        // No fetch will come to show that it is well.
+        if (cursor.state === "ended") this.#troubles.delete(cursor);
+      } catch (error) {
+        requireHope(error, this.#settings.topics);
+        last = error;
+      }
+    }
+    return last;
+  }
+
+  /** What comes next in a partition has been deleted: goes on as `auto.offset.reset` says. */
+  async #reset(cursor: PartitionCursor): Promise<void> {
+    const { topic, partition, fetched } = cursor;
+    const { first, last } = await this.#offsetsOf(cursor);
+    const { offsetReset } = this.#settings.input;
+    if (offsetReset === "error") throw deletedUnread(cursor, fetched, { first, last });
+    const to = offsetReset === "beginning" ? first : last;
+    this.#host.log.warn("position lost: records were deleted before they were read", {
+      topic,
+      partition,
+      position: fetched,
+      goesOnAt: to,
+    });
+    this.#host.jump(cursor, to);
+    if (cursor.end !== null) cursor.shorten(last);
+  }
+
+  /**
+   * A partition seems to end before the offset where it is to be read to. A new leader may not know
+   * for a moment how far its followers are, but it does not answer ListOffsets before it knows. So
+   * that answer counts.
+   */
+  async #shorten(cursor: PartitionCursor): Promise<void> {
+    const { topic, partition, end } = cursor;
+    const { first, last } = await this.#offsetsOf(cursor);
+    if (end === null || last >= end) return;
+    if (this.#settings.input.offsetReset === "error") {
+      throw deletedUnread(cursor, end - 1, { first, last });
+    }
+    this.#host.log.warn("the partition is shorter than it was: records were deleted", {
+      topic,
+      partition,
+      end,
+      endsNowAt: last,
+    });
+    cursor.shorten(last);
+  }
+
+  async #offsetsOf(cursor: PartitionCursor): Promise<PartitionOffsets> {
+    const { offsets: [offsets], failed } = await locate(
+      [cursor],
+      "beginning",
+      this.#host.connection,
+    );
+    for (const error of failed.values()) throw error;
+    return offsets;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The partitions that fall to a worker, and the stored positions that it keeps.
+ *
+ * Each is at one of three stages, and moves through them in this order:
+ *
+ * ```text
+ *   unread ──────────────▶ pending ────────────────▶ read, by a cursor
+ *   only its position      a broker has named it,    a broker has said where
+ *   is known               its leader is away        it begins and ends
+ * ```
+ *
+ * Where a topic has been deleted and created again, all of it is forgotten, and found as new.
+ *
+ * @module
+ */
+import type { Place, Positions } from "../../../graph/contracts.ts";
+import type { KafkaInputSettings } from "../properties/settings.ts";
+import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
+import type { KafkaPosition } from "./position.ts";
+import { positionsIn } from "./replaced_topics.ts";
+import { Unrecoverable } from "./unrecoverable.ts";
+
+/** A partition of which nobody knows yet where it begins and ends: its leader is away. */
+export interface PendingPartition extends TopicPartition {
+  /** Where to start without a stored position. */
+  readonly start: KafkaInputSettings["start"];
+  /** Whether the topic has been created again: a stored position is not its own. */
+  readonly isReplaced: boolean;
+  /** Where an earlier run has read to. */
+  readonly stored: KafkaPosition | undefined;
+}
+
+/** A partition that a broker has named. Its stored position may be known here already. */
+export interface FoundPartition extends Omit<PendingPartition, "stored"> {
+  readonly stored?: KafkaPosition | undefined;
+}
+
+/** All partitions of one worker. */
+export class WorkerPartitions {
+  readonly #read = new Map<string, Map<number, PartitionCursor>>(); // by topic and number
+  readonly #pending = new Map<string, PendingPartition>(); // by the names of their positions
+  readonly #unread: Map<string, KafkaPosition>; // the same
+  #behind = 0;
+
+  /** `unread`: stored positions that are kept without reading on from them, by their names. */
+  constructor(unread: ReadonlyMap<string, KafkaPosition> = new Map()) {
+    this.#unread = new Map(unread);
+  }
+
+  /** How many of those that are read have records to fetch, or may have. */
+  get behind(): number {
+    return this.#behind;
+  }
+
+  /** How many wait for their leader. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Those that wait for their leader. */
+  get pending(): Iterable<PendingPartition> {
+    return this.#pending.values();
+  }
+
+  /** Those that are read. */
+  *cursors(): Generator<PartitionCursor> {
+    for (const cursors of this.#read.values()) yield* cursors.values();
+  }
+
+  /** Those of a topic that are read. */
+  cursorsOf(topic: string): Iterable<PartitionCursor> {
+    return this.#read.get(topic)?.values() ?? [];
+  }
+
+  /** Whether a partition is read, or waits for its leader. */
+  has(each: TopicPartition): boolean {
+    return this.#read.get(each.topic)?.has(each.partition) === true ||
+      this.#pending.has(positionName(each));
+  }
+
+  /** A broker has named a partition: it waits to be read. */
+  found(partition: FoundPartition): void {
+    const name = positionName(partition);
+    if (this.has(partition)) throw new Unrecoverable(`partition ${name} was found twice`);
+    const stored = partition.stored ?? this.#unread.get(name);
+    this.#pending.set(name, { ...partition, stored });
+    this.#unread.delete(name);
+  }
+
+  /** A partition that was found is read from now on. */
+  begin(cursor: PartitionCursor): void {
+    const { topic, partition, name } = cursor;
+    if (!this.#pending.delete(name)) throw new Unrecoverable(`partition ${name} was not found`);
+    const cursors = this.#read.get(topic) ?? new Map<number, PartitionCursor>();
+    this.#read.set(topic, cursors.set(partition, cursor));
+    if (cursor.state === "behind") this.#behind++;
+    cursor.observe((from, to) =>
+      this.#behind += Number(to === "behind") - Number(from === "behind")
+    );
+  }
+
+  /** Forgets a topic, with stored positions of it. No broker may fetch it any more. */
+  forget(topic: string): void {
+    for (const cursor of this.cursorsOf(topic)) cursor.retire();
+    this.#read.delete(topic);
+    for (const [name, each] of this.#pending) if (each.topic === topic) this.#pending.delete(name);
+    for (const each of positionsIn(topic, this.#unread)) this.#unread.delete(positionName(each));
+  }
+
+  /** The positions to store: where a later run goes on. */
+  positions(): Positions {
+    const positions = new Map<string, KafkaPosition>(this.#unread);
+    for (const cursor of this.cursors()) positions.set(cursor.name, cursor.position);
+    // What is not in reach yet stays where an earlier run has read to.
+    for (const [name, { stored, isReplaced }] of this.#pending) {
+      if (stored !== undefined && !isReplaced) positions.set(name, stored);
+    }
+    return positions;
+  }
+}
+
+/** The partitions of a topic that are a worker's: number `p` goes to worker `p mod workerCount`. */
+export function partitionsOf(
+  leaders: ReadonlyMap<number, number>,
+  { workerIndex, workerCount }: Place,
+): number[] {
+  return [...leaders.keys()].filter((partition) => partition % workerCount === workerIndex)
+    .sort((a, b) => a - b);
+}
