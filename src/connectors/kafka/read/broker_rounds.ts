@@ -254,7 +254,8 @@ export class BrokerRounds {
     else if (isFull) this.#handLeftOut(asked, answers);
     for (const { cursor } of came) cursor.doubt();
     for (const { answer, cursor } of came) {
-      const isWanted = () => this.#session.has(cursor);
+      // Meanwhile it may have gone to another broker and come back, and be at another offset.
+      const isWanted = () => this.#session.asked(cursor.name) === cursor;
       if (!isWanted()) continue;
       if (answer.errorCode === 0) {
         await this.#host.take(answer, cursor, isWanted);
