@@ -8,6 +8,7 @@
 import type { InputReader, Place, Positions, Progress } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
+import { damagedBatch } from "../wire/damage.ts";
 import type { StoredRecord } from "../wire/read_batch.ts";
 import type { RecordCursor } from "../wire/record_cursor.ts";
 import { type Block, Fetcher } from "./fetcher.ts";
@@ -148,6 +149,7 @@ export class KafkaReader<T> implements InputReader<T> {
     const toItem = this.#toItem;
     const { offsets, cursors } = this.#last;
     let newest: StoredRecord | null = null;
+    let after = cursor.handedOut;
     try {
       while (items.length < most) {
         if (this.#records === null || this.#records.done) {
@@ -161,6 +163,11 @@ export class KafkaReader<T> implements InputReader<T> {
         }
         const record = this.#records.read();
         if (record.offset < from || record.offset >= next) continue;
+        // Of batches in an old format, only the ends are known before they are unpacked.
+        if (record.offset < after) {
+          throw damagedBatch(record.offset, `the batch before it goes up to offset ${after - 1}`);
+        }
+        after = record.offset + 1;
         items.push(toItem(record, topic, partition));
         offsets.push(record.offset);
         cursors.push(cursor);

@@ -1,7 +1,6 @@
 /** Messages in the formats before Kafka 0.11. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { crc32 } from "node:zlib";
 import { readBatches, unwrap } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
 import {
@@ -9,6 +8,7 @@ import {
   compress,
   decompress,
 } from "../../../../src/connectors/kafka/compression/compression.ts";
+import { oldMessage as message } from "../../../support/old_message.ts";
 import { Random } from "../../../support/random.ts";
 
 interface Read {
@@ -34,32 +34,6 @@ async function readAll(bytes: Buffer, verify = true): Promise<Read[]> {
     }
   }
   return records;
-}
-
-/** A message as the protocol guide has it. */
-function message(
-  magic: 0 | 1,
-  offset: number,
-  { attributes = 0, timestamp = -1, key = null, value }: {
-    attributes?: number;
-    timestamp?: number;
-    key?: Uint8Array | null;
-    value: Uint8Array | null;
-  },
-): Buffer {
-  const data = (bytes: Uint8Array | null) => {
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(bytes?.length ?? -1);
-    return Buffer.concat([length, bytes ?? Buffer.alloc(0)]);
-  };
-  const time = Buffer.alloc(magic === 0 ? 0 : 8);
-  if (magic === 1) time.writeBigInt64BE(BigInt(timestamp));
-  const body = Buffer.concat([Buffer.of(magic, attributes), time, data(key), data(value)]);
-  const head = Buffer.alloc(16);
-  head.writeBigInt64BE(BigInt(offset), 0);
-  head.writeInt32BE(4 + body.length, 8);
-  head.writeUInt32BE(crc32(body), 12);
-  return Buffer.concat([head, body]);
 }
 
 /** The same three records, as Kafka's Java client 4.3.1 encodes them (`MemoryRecordsBuilder`). */

@@ -1,0 +1,72 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { gzipSync } from "node:zlib";
+import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
+import { KafkaReader } from "../../../../src/connectors/kafka/read/source.ts";
+import { WorkerPartitions } from "../../../../src/connectors/kafka/read/worker_partitions.ts";
+import { TopicWatch } from "../../../../src/connectors/kafka/client/topic_watch.ts";
+import { cursorAt } from "../../../support/cursor_at.ts";
+import { oldMessage } from "../../../support/old_message.ts";
+import { testPlace } from "../../../support/place.ts";
+import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/scripted_kafka.ts";
+
+/** Reads one partition from its first record; items are offsets. */
+async function readerOf(kafka: ScriptedKafka): Promise<KafkaReader<number>> {
+  const settings = {
+    brokers: ["none:1"] as const,
+    topics: [TOPIC],
+    tail: true,
+    start: "beginning" as const,
+    input: readInputProperties({}),
+  };
+  const { connection } = kafka;
+  const watch = new TopicWatch({ ask: () => connection.metadata(), maxAgeMs: 60_000 });
+  await watch.look();
+  const partitions = new WorkerPartitions();
+  partitions.found({ topic: TOPIC, partition: 0, start: "beginning", isReplaced: false });
+  const cursor = cursorAt(0);
+  cursor.release();
+  partitions.begin(cursor);
+  return new KafkaReader(
+    settings,
+    { connection, watch, partitions },
+    ({ offset }) => offset,
+    testPlace(),
+  );
+}
+
+Deno.test("a reader's position is after what it has handed out, with a limit within a block too", async () => {
+  await using kafka = new ScriptedKafka();
+  const reader = await readerOf(kafka);
+  const records = Buffer.concat([0, 1, 4].map((offset) => recordAt(offset)));
+  await kafka.answerLast(fetched({ highWatermark: 5, records }));
+  await reader.ready();
+  const position = () => (reader.positions().get(`${TOPIC}-0`) as { offset: bigint }).offset;
+  assertEquals([reader.next(2), position()], [[0, 1], 2n]);
+  assertEquals([reader.next(2), position()], [[4], 5n]);
+  await reader.close();
+});
+
+/** Messages one after another in the format before Kafka 0.11, wrapped, up to an offset. */
+function wrapped(last: number, count: number): Buffer {
+  const value = Buffer.from("x");
+  const inner = Array.from({ length: count }, (_, i) => oldMessage(1, i, { value }));
+  const GZIP = 1;
+  return oldMessage(1, last, { attributes: GZIP, value: gzipSync(Buffer.concat(inner)) });
+}
+
+Deno.test("old messages that overlap are damage, and no record is handed out twice", async () => {
+  await using kafka = new ScriptedKafka();
+  const reader = await readerOf(kafka);
+  const records = Buffer.concat([wrapped(2, 3), wrapped(4, 4)]); // from 0 to 2, from 1 to 4
+  await kafka.answerLast(fetched({ highWatermark: 5, records }));
+  await reader.ready();
+  assertEquals(reader.next(), [0, 1, 2]);
+  assertThrows(
+    () => reader.next(),
+    Error,
+    'topic "topic", partition 0 cannot be read from offset 3 on: the batch at offset 1 is damaged: ' +
+      "the batch before it goes up to offset 2. ",
+  );
+  await reader.close();
+});
