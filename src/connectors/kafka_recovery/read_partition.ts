@@ -14,6 +14,7 @@ import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { committedBatches } from "../kafka/read/transactions.ts";
 import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
+import { impossibleAnswer } from "../kafka/wire/wrong_answer.ts";
 import { DAMAGED } from "./place.ts";
 
 const FETCH_BYTES = 4 << 20;
@@ -27,11 +28,13 @@ const PATIENCE_MS = 30_000;
  *
  * @param connection Must read uncommitted: it says where the partition ends. That may be after markers
  * which the broker has yet to write for a transaction that it has called committed.
+ * @param patienceMs How long nothing may come before that is an error, in milliseconds.
  * @throws {Error} If the partition is damaged, or no more comes before its end.
  */
 export async function* readPartition(
   connection: KafkaConnection,
   of: TopicPartition,
+  { patienceMs = PATIENCE_MS }: { readonly patienceMs?: number } = {},
 ): AsyncGenerator<StoredRecord[]> {
   const { topic } = of;
   const [first, last] = await Promise.all([
@@ -48,11 +51,12 @@ export async function* readPartition(
     maxBytes: FETCH_BYTES,
   });
   const batchesOf = new FetchedBatches(true);
-  let deadline = performance.now() + PATIENCE_MS;
+  let deadline = performance.now() + patienceMs;
   while (cursor.fetched < end) {
     const leader = (await connection.leaders(topic)).get(of.partition)!;
     cursor.release();
     cursor.assign(leader);
+    const asked = performance.now();
     const answer = await fetchFrom(await connection.broker(leader), cursor);
     let records: StoredRecord[];
     try {
@@ -62,7 +66,7 @@ export async function* readPartition(
       if (batches.length > 0) {
         cursor.took(cursor.fetched, batches[batches.length - 1].lastOffset + 1);
         cursor.finish();
-        deadline = performance.now() + PATIENCE_MS;
+        deadline = performance.now() + patienceMs;
       }
     } catch (cause) {
       throw new Error(
@@ -73,9 +77,10 @@ export async function* readPartition(
     }
     if (records.length > 0) yield records;
     if (answer.records.length > 0) continue;
-    // What was between here and the end has been compacted away.
-    if (answer.lastStableOffset >= end) return;
-    if (performance.now() >= deadline) throw nothingCame(cursor);
+    // An empty answer does not show that there is nothing: taken so, it would lose state.
+    if (performance.now() >= deadline) throw nothingCame(cursor, answer, end);
+    const early = asked + WAIT_MS - performance.now(); // a broker should have waited itself
+    await new Promise((resolve) => setTimeout(resolve, early));
   }
 }
 
@@ -93,7 +98,12 @@ async function fetchFrom(
 }
 
 /** The error for a partition of which no more comes, although it goes on. */
-function nothingCame({ topic, partition }: PartitionCursor): Error {
+function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: number): Error {
+  const { topic, partition, fetched } = cursor;
+  if (answer.lastStableOffset >= end) {
+    const what = `has records up to offset ${end}, and sends none from ${fetched} on`;
+    return impossibleAnswer("Fetch", cursor, what);
+  }
   return new Error(
     `a transaction on "${topic}", partition ${partition} has been open for long: does something ` +
       "else write to it?",

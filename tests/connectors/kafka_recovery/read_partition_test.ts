@@ -1,19 +1,53 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { readPartition } from "../../../src/connectors/kafka_recovery/read_partition.ts";
 import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../support/scripted_kafka.ts";
 
+const TWO_RECORDS = { partitions: [{ first: 0, last: 2, highWatermark: 2 }] };
+
+/** The offsets of all records of the partition. */
+async function offsetsOf(kafka: ScriptedKafka, options = {}): Promise<number[]> {
+  const of = { topic: TOPIC, partition: 0 };
+  const offsets: number[] = [];
+  for await (const records of readPartition(kafka.connection, of, options)) {
+    offsets.push(...records.map(({ offset }) => offset));
+  }
+  return offsets;
+}
+
 Deno.test("readPartition() goes on reading when a broker that throttles it answers without partitions", async () => {
-  const kafka = new ScriptedKafka({ partitions: [{ first: 0, last: 2, highWatermark: 2 }] });
-  const reading = (async () => {
-    const offsets: number[] = [];
-    for await (const records of readPartition(kafka.connection, { topic: TOPIC, partition: 0 })) {
-      offsets.push(...records.map(({ offset }) => offset));
-    }
-    return offsets;
-  })();
+  const kafka = new ScriptedKafka(TWO_RECORDS);
+  const reading = offsetsOf(kafka);
   await kafka.throttle();
   await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
   await kafka.throttle();
   await kafka.answerLast(fetched({ highWatermark: 2, records: recordAt(1) }));
   assertEquals(await reading, [0, 1]);
 });
+
+Deno.test("readPartition() asks again where a broker sends nothing of the records that it has", async () => {
+  const kafka = new ScriptedKafka(TWO_RECORDS);
+  const reading = offsetsOf(kafka);
+  await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
+  await kafka.answer(fetched({ highWatermark: 2 }));
+  await kafka.answerLast(fetched({ highWatermark: 2, records: recordAt(1) }));
+  assertEquals(await reading, [0, 1]);
+});
+
+for (
+  const [lastStableOffset, says] of [
+    [
+      2,
+      'the broker\'s answer to Fetch says that partition 0 of topic "topic" has records up to ' +
+      "offset 2, and sends none from 1 on",
+    ],
+    [1, 'a transaction on "topic", partition 0 has been open for long'],
+  ] as const
+) {
+  Deno.test(`readPartition() fails where nothing comes for long, with records up to ${lastStableOffset}`, async () => {
+    const kafka = new ScriptedKafka(TWO_RECORDS);
+    const reading = assertRejects(() => offsetsOf(kafka, { patienceMs: 0 }), Error, says);
+    await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
+    await kafka.answerLast(fetched({ highWatermark: 2, lastStableOffset }));
+    await reading;
+  });
+}
