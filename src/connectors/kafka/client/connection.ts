@@ -185,7 +185,7 @@ export class KafkaConnection {
   /** A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an error. */
   async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     const view = (await this.#fresh()).topics.get(topic);
-    if (view === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
+    if (view === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION, "Metadata");
     if (view.errorCode !== 0) throw errorOfCode(view.errorCode, "Metadata");
     return view.leaders;
   }
@@ -407,6 +407,9 @@ export class KafkaConnection {
         ? `the request ${apiName} does not succeed at ${brokers}`
         : `no answer to the request ${apiName} from ${brokers}`;
       hint = isAnswered ? log : `does the broker take this request? ${cureFor(apiName) ?? log}`;
+    } else if (cause instanceof WithoutLeaderError) {
+      what = `not all brokers that are needed are in reach at ${brokers}`;
+      hint = "are all brokers of the cluster running?";
     } else if (advertised !== null) what = `a broker of the cluster at ${brokers} is not in reach`;
     return new Error(
       `${what} within ${limitMs / 1000} s: ${messageOfKafka(cause)} (${hint})`,

@@ -13,6 +13,14 @@ export class WrongAnswerError extends Error {
   override readonly name = "WrongAnswerError";
   /** What the error is called among those of the protocol. */
   readonly type = "WRONG_ANSWER";
+  /** The request that was answered: a broker that answers is in reach. */
+  readonly apiName: string;
+
+  /** `what` is wrong with the answer: what it does or says. */
+  constructor(apiName: string, what: string) {
+    super(`the broker's answer to ${apiName} ${what}`);
+    this.apiName = apiName;
+  }
 }
 
 /** The error for an answer that leaves out a partition. */
@@ -20,9 +28,7 @@ export function missingAnswer(
   apiName: string,
   { topic, partition }: TopicPartition,
 ): WrongAnswerError {
-  return new WrongAnswerError(
-    `the broker's answer to ${apiName} does not name partition ${partition} of topic "${topic}"`,
-  );
+  return new WrongAnswerError(apiName, `does not name partition ${partition} of topic "${topic}"`);
 }
 
 /** The error for an answer that says of a partition what cannot be. */
@@ -32,7 +38,8 @@ export function impossibleAnswer(
   what: string,
 ): WrongAnswerError {
   return new WrongAnswerError(
-    `the broker's answer to ${apiName} says that partition ${partition} of topic "${topic}" ${what}`,
+    apiName,
+    `says that partition ${partition} of topic "${topic}" ${what}`,
   );
 }
 
@@ -53,9 +60,7 @@ export function leftOut<P extends TopicPartition>(
     if (open.delete(name)) continue;
     const { topic, partition } = each;
     const why = names.has(name) ? "twice" : "which was not asked for";
-    throw new WrongAnswerError(
-      `the broker's answer to ${apiName} names partition ${partition} of topic "${topic}", ${why}`,
-    );
+    throw new WrongAnswerError(apiName, `names partition ${partition} of topic "${topic}", ${why}`);
   }
   return [...open.values()];
 }

@@ -261,6 +261,21 @@ Deno.test("a broker that answers with an error is not one that is not in reach",
   });
 });
 
+Deno.test("a partition without a leader is not a cluster of which no broker is in reach", async () => {
+  await connected({}, async (connection, broker) => {
+    const partition = { topic: FAKE_TOPIC, partition: 7 }; // which has none
+    const error = await assertRejects(
+      () => connection.open(() => connection.offsets([partition], "last"), { limitMs: 300 }),
+      Error,
+    );
+    assertEquals(
+      error.message,
+      `not all brokers that are needed are in reach at ${broker.brokers} within 0.3 s: topic ` +
+        `"${FAKE_TOPIC}", partition 7 has no leader now (are all brokers of the cluster running?)`,
+    );
+  });
+});
+
 Deno.test("a broker that closes connections at once may have another protocol on that port", async () => {
   await connected({ answers: { Metadata: () => null } }, async (connection, broker) => {
     const error = await assertRejects(

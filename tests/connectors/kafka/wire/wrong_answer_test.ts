@@ -179,6 +179,22 @@ for (const [what, [named, says]] of Object.entries(WRONG)) {
   });
 }
 
+Deno.test("a start that fails at a wrong answer names the request, as the broker is in reach", async () => {
+  await using broker = brokerWith({ ListOffsets: () => behindThrottle(naming([], () => {})) });
+  await connected(broker, async (connection) => {
+    const error = await assertRejects(
+      () => connection.open(() => connection.offsets(ASKED, "first"), { limitMs: 300 }),
+      Error,
+    );
+    assertEquals(
+      error.message,
+      `the request ListOffsets does not succeed at ${broker.brokers} within 0.3 s: the broker's ` +
+        `answer to ListOffsets does not name partition 0 of topic "${FAKE_TOPIC}" (the broker's log ` +
+        "may say more)",
+    );
+  });
+});
+
 Deno.test("leftOut returns what is missing among many, and requireAnswers names the first", () => {
   const asked = [0, 1, 2].map((partition) => ({ topic: "a", partition }));
   assertEquals(leftOut("Produce", asked, [asked[1]]), [asked[0], asked[2]]);
