@@ -26,8 +26,8 @@ const PATIENCE_MS = 30_000;
 /**
  * The records, in order, some at a time. They are views on what was fetched.
  *
- * @param connection Must read uncommitted: it says where the partition ends. That may be after markers
- * which the broker has yet to write for a transaction that it has called committed.
+ * @param connection Must read uncommitted, to find out where the partition ends. That may be after
+ * markers which the broker has yet to write for a transaction that it has called committed.
  * @param patienceMs How long nothing may come before that is an error, in milliseconds.
  * @throws {Error} If the partition is damaged, or no more comes before its end.
  */
@@ -110,7 +110,7 @@ function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: num
   );
 }
 
-/** The records of committed batches, from an offset on: a batch comes whole, also its first records. */
+/** The records of committed batches from an offset on: a batch comes whole, with earlier ones. */
 function recordsOf(
   batches: readonly StoredBatch[],
   aborted: FetchedPartition["aborted"],

@@ -1,8 +1,8 @@
 /**
- * Fetches from one broker, round after round: what other brokers do makes no difference.
+ * Fetches from one broker, round after round, whatever other brokers do.
  *
- * One fetch is always on its way or waits for the flow, so that network, unpacking and the flow overlap;
- * when enough is waiting, no more is asked for.
+ * One fetch is always under way, or waits for the flow. So network, unpacking and the flow overlap.
+ * When enough is waiting, no more is asked for.
  *
  * @module
  */
@@ -27,26 +27,26 @@ export const SILENT_MS = 1_000;
 
 /** An answer without records. */
 interface Empty {
-  /** What is wrong where the answer says that there are records; else `null`. */
+  /** What is wrong if the answer says that there are records; otherwise `null`. */
   readonly error: Error | null;
 }
 
 /** What rounds need of the fetcher that they belong to. */
 export interface RoundsHost {
   readonly isClosed: boolean;
-  /** Resolves when there is room for more, or none is needed. Returns whether that took a while. */
+  /** Resolves when there is room for more, or none is needed; to whether it had to wait. */
   room(): Promise<boolean>;
-  /** Keeps what came of a partition, as long as it `isWanted`. */
+  /** Keeps what a broker sent of a partition, as long as it `isWanted`. */
   take(answer: FetchedPartition, cursor: PartitionCursor, isWanted: () => boolean): Promise<void>;
-  /** The broker says that a partition cannot be fetched: somebody else has to look after it. */
+  /** The broker says that a partition cannot be fetched: the keeper has to look after it. */
   hand(cursor: PartitionCursor, error: unknown): void;
-  /** The broker cannot be asked. Throws where that ends the run. */
+  /** The broker cannot be asked. Throws if that ends the run. */
   failed(error: unknown, cursors: Iterable<PartitionCursor>): void;
-  /** Resolves when partitions have been looked at anew: until then none is to be fetched again. */
+  /** Resolves when the keeper has looked again: until then no partition may be fetched. */
   looked(): Promise<void>;
-  /** The same where the last look is old. */
+  /** The same if its last look is old; otherwise at once. */
   fresh(): Promise<void>;
-  /** What is known has changed. */
+  /** What `idle` depends on may have changed. */
   tellIdle(): void;
   /** Ends the run. */
   fail(error: unknown): void;
@@ -60,7 +60,7 @@ export class BrokerRounds {
   readonly #host: RoundsHost;
   readonly #session: FetchSession;
   readonly #backoff: Backoff;
-  #awake = new AbortController(); // aborted when there is no more to pause for
+  #awake = new AbortController(); // aborted to end a pause
   #running: Promise<void> | null = null;
   #inSight = false;
 
@@ -75,12 +75,12 @@ export class BrokerRounds {
     this.#settings = settings;
     this.#connection = connection;
     this.#host = host;
-    // Where reading ends, each answer has to say how far each partition goes.
+    // If reading ends, each answer has to say how far each partition goes.
     this.#session = new FetchSession(settings.tail);
     this.#backoff = connection.backoff();
   }
 
-  /** Whether the broker's last answer came in time, so that what is known of partitions is so. */
+  /** Whether the broker's last answer came in time, so that what is known of partitions holds. */
   get inSight(): boolean {
     return this.#inSight || this.#session.size === 0;
   }
@@ -97,7 +97,7 @@ export class BrokerRounds {
       .finally(() => this.#running = null);
   }
 
-  /** Fetches a partition no longer; what is on its way of it is not taken. */
+  /** Stops fetching a partition. What is still on its way is dropped. */
   remove(cursor: PartitionCursor): void {
     this.#session.remove(cursor);
     if (this.#session.size === 0) this.#awake.abort();
@@ -136,10 +136,13 @@ export class BrokerRounds {
       }
     }
     if (this.#host.isClosed) this.#backoff.giveUp();
-    else this.#backoff.over(); // others fetch the partitions now, or the keeper waits for them
+    else this.#backoff.over(); // other brokers have the partitions now, or the keeper waits
   }
 
-  /** Resolves with the round; when it takes longer than a broker may wait, nobody knows what is there. */
+  /**
+   * Resolves with the round. While it takes longer than a broker may wait, nobody knows what is
+   * there.
+   */
   async #inTime<R>(round: Promise<R>): Promise<R> {
     const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
     try {
@@ -150,8 +153,8 @@ export class BrokerRounds {
   }
 
   /**
-   * Waits where nothing came before the time that the broker was to wait: else it would be asked again and
-   * again. Where it says that there are records and sends none, it is waited for as after an error.
+   * Waits if the broker answered with nothing sooner than asked to: without a pause it would be
+   * asked over and over. If it says that there are records and sends none, waits as after an error.
    */
   async #pauseAfter(empty: Empty | null, until: number): Promise<void> {
     const early = until - performance.now();
@@ -169,7 +172,7 @@ export class BrokerRounds {
     this.#host.tellIdle();
   }
 
-  /** Resolves to what is odd where no records came; to `null` where some did. */
+  /** Resolves to `null` if records came; otherwise to what is odd about that. */
   async #round(): Promise<Empty | null> {
     const { input } = this.#settings;
     const broker = await this.#connection.broker(this.#nodeId);
@@ -202,7 +205,7 @@ export class BrokerRounds {
     return empty;
   }
 
-  /** `null` where some partition has records or an error, about which something is done. */
+  /** Returns `null` if some partition has records, or an error, which is dealt with elsewhere. */
   #emptyOf(answers: readonly FetchedPartition[]): Empty | null {
     if (answers.some(({ records, errorCode }) => records.length > 0 || errorCode !== 0)) {
       return null;
@@ -220,14 +223,14 @@ export class BrokerRounds {
     return { error: null };
   }
 
-  /** A broker that names no partition of those asked would be asked again without a pause. */
+  /** Throws if no partition was named: the broker would be asked again without a pause. */
   #requireAnAnswer(): void {
     for (const cursor of this.#session.cursors()) {
       if (this.#session.asked(cursor.name) !== null) throw missingAnswer("Fetch", cursor);
     }
   }
 
-  /** An answer to a request for all partitions has each of them: what it lacks has failed. */
+  /** An answer to a request for all partitions names each of them: one that it lacks has failed. */
   #handLeftOut(asked: readonly PartitionFetch[], answers: readonly FetchedPartition[]): void {
     const answered = new Set(answers.map(positionName));
     for (const each of asked) {
@@ -244,7 +247,7 @@ export class BrokerRounds {
     asked: readonly PartitionFetch[],
     isFull: boolean,
   ): Promise<void> {
-    // Unpacking takes time, in which nobody knows; and an answer may leave partitions out.
+    // Unpacking takes time, in which they may go on; and an answer may leave some out.
     if (isFull) { for (const cursor of this.#session.cursors()) cursor.doubt(); }
     const came = answers.flatMap((answer) => {
       const cursor = this.#session.asked(positionName(answer));

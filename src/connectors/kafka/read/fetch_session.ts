@@ -1,6 +1,13 @@
 /**
- * What a broker keeps of our fetches, so that requests and answers hold only what has changed (KIP-227):
- * a topic may have 100,000 partitions of which few have anything new.
+ * What a broker remembers of our fetches, so that requests and answers hold only what has changed
+ * (KIP-227): of 100,000 partitions, few may have anything new.
+ *
+ * A session is not closed at the end of a reader. A broker answers the requests of one connection
+ * in order, so one that closes the session (epoch -1) would wait for the fetch that is under way.
+ * That takes up to `fetch.wait.max.ms`, and the connection would have to stay open for it; another
+ * connection would take a handshake. Left alone, a session takes one of the broker's slots (1,000
+ * by default) until another client needs it, two minutes later at the earliest. A broker without a
+ * free slot answers without a session, which works too.
  *
  * @module
  */
@@ -8,10 +15,10 @@ import type { PartitionFetch, SessionFetch } from "../wire/fetch.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 import { positionName } from "../wire/topic_partition.ts";
 
-/** What brokers say of a session that they have given up, or that does not go on as it should. */
+/** The errors of a session that a broker has given up, or that does not go on as it should. */
 const SESSION_OVER: ReadonlySet<number> = new Set([70, 71, 106]);
 
-/** After this one, a session's requests are counted from 1. */
+/** After this one, a session's requests are counted from 1 again. */
 const LAST_EPOCH = 2 ** 31 - 1;
 
 /** A partition of a session. */
@@ -41,7 +48,7 @@ export class FetchSession {
   #turns = 0;
   #connection: unknown = null;
 
-  /** `isKept`: whether the broker is to keep anything; else each request asks for all. */
+  /** `isKept`: whether the broker should remember anything; if not, each request asks for all. */
   constructor(isKept: boolean) {
     this.#isKept = isKept;
   }
@@ -56,7 +63,7 @@ export class FetchSession {
     for (const { cursor } of this.#members.values()) yield cursor;
   }
 
-  /** The partition of that name, where it is one of these and was asked for from where it is now. */
+  /** The partition of a name, if it was asked for here, from the offset that it is at now. */
   asked(name: string): PartitionCursor | null {
     const member = this.#members.get(name);
     return member?.asked?.offset === member?.cursor.fetched ? member?.cursor ?? null : null;
@@ -67,20 +74,20 @@ export class FetchSession {
     return this.#members.get(cursor.name)?.cursor === cursor;
   }
 
-  /** Takes a partition in. */
+  /** Asks for a partition from the next request on. */
   add(cursor: PartitionCursor): void {
     if (this.has(cursor)) return;
     const before = this.#members.get(cursor.name);
     if (before !== undefined) this.remove(before.cursor);
     const known = this.#topics.find(({ topic }) => topic === cursor.topic);
-    // The broker would have to be told names and ids that it has been told before, of another topic.
+    // The broker knows its name and id from before, as those of another topic.
     if (known === undefined || known.topicId !== cursor.topicId) this.reset();
     const member: Member = { cursor, asked: null };
     this.#members.set(cursor.name, member);
     this.#changed.add(member);
   }
 
-  /** Asks for a partition no longer. What comes of it is not wanted, even where it is taken in again. */
+  /** Stops asking for a partition. What still comes is not wanted, even if it is added again. */
   remove(cursor: PartitionCursor): void {
     const member = this.#members.get(cursor.name);
     if (member?.cursor !== cursor) return;
@@ -89,7 +96,7 @@ export class FetchSession {
     if (this.#id !== 0 && member.asked !== null) this.#forgotten.push(member.asked);
   }
 
-  /** What a partition is to be asked for may have changed. */
+  /** A partition may have another offset or size to ask for. */
   touch(cursor: PartitionCursor): void {
     const member = this.#members.get(cursor.name);
     if (member !== undefined) this.#changed.add(member);
@@ -102,7 +109,7 @@ export class FetchSession {
     this.#forgotten = [];
   }
 
-  /** The next request, over a connection: a broker forgets what came over another one. */
+  /** The next request over a connection. A new connection begins a new session. */
   next(connection: unknown): SessionRequest {
     if (connection !== this.#connection) this.reset();
     this.#connection = connection;
@@ -117,7 +124,7 @@ export class FetchSession {
     }
     this.#changed.clear();
     if (isFull) this.#topics = [...new Map(asked.map((each) => [each.topic, each])).values()];
-    // One that is asked for again is not to be forgotten, which comes last.
+    // The broker forgets after it has added, so one that is asked for again must not be in both.
     const forgotten = this.#forgotten.filter((each) => !this.#members.has(positionName(each)));
     this.#forgotten = [];
     const session = {
@@ -136,12 +143,12 @@ export class FetchSession {
     this.#epoch = this.#epoch === LAST_EPOCH ? 1 : this.#epoch + 1;
   }
 
-  /** Whether an error of the broker is about the session only, so that another one may do. */
+  /** Whether an error of the broker is only about the session, so that a new one helps. */
   isOver(errorCode: number): boolean {
     return this.#id !== 0 && SESSION_OVER.has(errorCode);
   }
 
-  /** Each partition comes first in its turn: the broker fills its answer from the front. */
+  /** All partitions, each time with another one first: the broker fills its answer in order. */
   #turned(): Member[] {
     const all = [...this.#members.values()];
     const first = all.length === 0 ? 0 : this.#turns++ % all.length;

@@ -1,6 +1,6 @@
 /**
- * The batches in what a broker sent of a partition, once it is certain that they can follow on what came
- * before: the header of a batch has its offset and its length, and no checksum covers these.
+ * The batches that a broker sent of a partition, once it is certain that they continue what came
+ * before. No checksum covers a batch's offset and length, so these are checked here.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { FetchedPartition } from "../wire/fetch.ts";
 import { LARGEST_PARTITION_BYTES, type PartitionCursor } from "./partition_cursor.ts";
 
 /**
- * How often in a row a broker may send a batch that ends beyond where it says that the partition ends. It
- * looks for the end first, so what is written meanwhile may come with it; the next time it is known.
+ * How often in a row a broker may send a batch that ends after the end of its partition. A broker
+ * looks up the end first, so its answer may hold what was written meanwhile.
  */
 const MOST_BEYOND = 5;
 
@@ -28,12 +28,12 @@ export class FetchedBatches {
   }
 
   /**
-   * The whole batches that may be read, in order; none where the same is to be asked for again. `asked`
-   * asks for more then, where less than a batch came.
+   * Returns the whole batches that may be read, in order, or none if the same has to be asked for
+   * again. If less than one batch came, `asked` then asks for more.
    *
-   * Gaps between batches are right: compaction and markers of transactions make them. The first batch may
-   * begin before what was asked for: a position may be in the middle of a batch, and a new leader that did
-   * not have all records may have batches that begin and end elsewhere.
+   * Gaps between batches are normal: compaction and the markers of transactions make them. The
+   * first batch may begin before the offset that was asked for: a position may be in the middle of
+   * a batch, and after an unclean election, batches may begin and end elsewhere.
    *
    * @throws {Error} If something is damaged. The same would come again.
    */
@@ -48,8 +48,8 @@ export class FetchedBatches {
   }
 
   /**
-   * The batches before two that overlap: either of those may have the wrong offset. These two are an error
-   * the next time, also where the first of them comes alone then.
+   * Returns the batches before two that overlap, as either of the two may have the wrong offset.
+   * The two are an error the next time, even if the first of them comes alone then.
    */
   #certain(
     batches: StoredBatch[],
@@ -74,7 +74,7 @@ export class FetchedBatches {
     return batches.slice(0, second - 1);
   }
 
-  /** Those that end below the high watermark. */
+  /** Returns those that end below the high watermark. */
   #ended(batches: StoredBatch[], end: number, asked: PartitionCursor): StoredBatch[] {
     const beyond = batches.findIndex(({ lastOffset }) => lastOffset >= end);
     if (beyond !== 0) {
@@ -102,7 +102,7 @@ function askForMore({ records }: FetchedPartition, asked: PartitionCursor): void
   asked.askForMore();
 }
 
-/** How long the first batch says that it is. */
+/** The length in the header of the first batch. */
 function claimedBytes(records: FetchedPartition["records"]): number | string {
   const LENGTH_END = 12;
   return records.length < LENGTH_END ? "unknown" : LENGTH_END + records.readInt32BE(8);
@@ -110,7 +110,7 @@ function claimedBytes(records: FetchedPartition["records"]): number | string {
 
 /** Where a batch begins and ends. */
 interface Span {
-  /** `null` where that is known once it is unpacked. */
+  /** `null` if that is known only once it is unpacked. */
   readonly baseOffset: number | null;
   readonly lastOffset: number;
 }
@@ -127,23 +127,23 @@ function checkFirst({ baseOffset, lastOffset }: Span, from: number): void {
   if (lastOffset < from) throw damagedBatch(from, `what came for it ends at offset ${lastOffset}`);
 }
 
-/** Of the batches, the first that begins before the one in front of it ends; -1 where none does. */
+/** The index of the first batch that begins before the one before it ends; -1 if there is none. */
 function firstOverlap(spans: readonly Span[]): number {
   return spans.findIndex(({ baseOffset, lastOffset }, i) =>
     i > 0 && (baseOffset ?? lastOffset) <= spans[i - 1].lastOffset
   );
 }
 
-/** The bytes of a batch up to its format. */
+/** How many bytes of a batch go up to its format. */
 const FORMAT_END = 17;
 
 /**
- * Where the batch behind the last one begins: it is damaged or cut off, but its offset may be there.
- * Empty where it is not, or of an old format.
+ * Where the batch after the last whole one begins. It is damaged or cut off, but its offset may be
+ * there. Empty if it is not, and for an old format.
  */
 function spansBehind(bytes: FetchedPartition["records"], last: StoredBatch): Span[] {
   const { records } = last;
-  if (records.buffer !== bytes.buffer) return []; // an old message, which has been written again
+  if (records.buffer !== bytes.buffer) return []; // an old message, which was encoded again
   const at = records.byteOffset + records.length - bytes.byteOffset;
   if (at < 0 || at + FORMAT_END > bytes.length || bytes[at + FORMAT_END - 1] !== 2) return [];
   const baseOffset = Number(bytes.readBigInt64BE(at));

@@ -1,8 +1,8 @@
 /**
  * Fetches a worker's partitions in the background, and keeps what waits for the flow.
  *
- * Each broker has rounds of its own (`broker_rounds.ts`); a keeper says which of them fetches what
- * (`partition_keeper.ts`).
+ * Each broker has its own rounds (`broker_rounds.ts`). A keeper decides which broker fetches which
+ * partition (`partition_keeper.ts`).
  *
  * @module
  */
@@ -26,14 +26,14 @@ import type { WorkerPartitions } from "./worker_partitions.ts";
 /** How much may be unpacked before the flow asks for it, in bytes. */
 const UNPACKED_AHEAD = 32 << 20;
 
-/** What was fetched of one partition, and waits for the flow. */
+/** What was fetched of one partition at once, and waits for the flow. */
 export interface Block extends FetchedRange {
   readonly cursor: PartitionCursor;
   /** Only their records in the range are wanted. */
   readonly batches: readonly WaitingBatch[];
-  /** What it takes, packed and unpacked. */
+  /** The memory that it takes, packed and unpacked. */
   readonly bytes: number;
-  /** What of that is unpacked. */
+  /** How much of that is unpacked. */
   readonly unpackedBytes: number;
 }
 
@@ -50,7 +50,7 @@ export class Fetcher {
   #waitingBytes = 0;
   #unpackedBytes = 0; // among those
   #closed = false;
-  /** What `idle` returned last; `null` where nobody has asked. */
+  /** What `idle` returned last; `null` before the first call. */
   #answeredIdle: boolean | null = null;
   readonly #openTransactions: OpenTransactions;
   #failure: { error: unknown } | null = null;
@@ -73,7 +73,7 @@ export class Fetcher {
     if (!this.#ended) this.#keeper.start((error) => this.#fail(error));
   }
 
-  /** What has waited longest, until it is {@linkcode taken}; `null` where nothing waits. */
+  /** What has waited longest, until it is {@linkcode taken}; `null` if nothing waits. */
   get first(): Block | null {
     return this.#blocks.length > 0 ? this.#blocks[0] : null;
   }
@@ -87,23 +87,24 @@ export class Fetcher {
   }
 
   /**
-   * Whether nothing will come any more. Asked once nothing waits.
+   * Whether nothing more will come. To be asked once nothing waits.
    *
-   * @throws What fetching ended with, if it has failed.
+   * @throws What ended fetching, if it has failed.
    */
   isOver(): boolean {
     if (this.#failure !== null) throw this.#failure.error;
     return this.#ended;
   }
 
-  /** Whether the brokers had no more records when they answered last, also none to be read later. */
+  /**
+   * Whether the brokers had no more records at their last answers, in open transactions neither.
+   */
   idle(): boolean {
     return this.#answeredIdle = this.#isIdle;
   }
 
   /**
-   * Resolves when something waits, nothing will come any more, or `idle` would return something else
-   * than it did last.
+   * Resolves when something waits, nothing more will come, or `idle` would return another value.
    */
   arrival(): Promise<void> {
     if (this.#blocks.length > 0 || this.#ended || this.#failure !== null || this.#hasTurned) {
@@ -112,7 +113,7 @@ export class Fetcher {
     return new Promise((resolve) => this.#onArrival = resolve);
   }
 
-  /** Ends fetching, and the connection, which ends what is waited for. */
+  /** Ends fetching, and closes the connection, which fails the requests under way. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#wakeRounds();
@@ -146,7 +147,7 @@ export class Fetcher {
     return this.#waitingBytes >= this.#settings.input.queuedMaxBytes;
   }
 
-  /** Whether all partitions are at their ends, where reading has one. */
+  /** Whether all partitions are at their ends, if reading has one. */
   get #ended(): boolean {
     return !this.#settings.tail && this.#partitions.behind === 0 && !this.#keeper.isTroubled;
   }
@@ -160,7 +161,7 @@ export class Fetcher {
     return this.#answeredIdle !== null && this.#isIdle !== this.#answeredIdle;
   }
 
-  /** Has the reader ask again where `idle` would return something else, or nothing will come. */
+  /** Wakes the reader if `idle` would return another value, or nothing more will come. */
   #tellIdle(): void {
     if (this.#hasTurned || this.#ended) this.#wakeReader();
   }
@@ -227,9 +228,9 @@ export class Fetcher {
     return true;
   }
 
-  /** A partition cannot be fetched where it was: the keeper looks after it. */
+  /** A broker does not fetch a partition any more: the keeper looks after it. */
   #hand(cursor: PartitionCursor, error: unknown): void {
-    // The broker has found it damaged, and would again.
+    // The broker itself has found it damaged, and would again.
     if (errorKind(error) === "corrupt") throw unreadable(cursor, cursor.fetched, error);
     this.#release(cursor);
     this.#keeper.hand(cursor, error);
@@ -271,7 +272,7 @@ export class Fetcher {
       .filter(({ baseOffset, lastOffset }) => lastOffset >= from && baseOffset < next)
       .map((batch) => new WaitingBatch(batch));
     const unpackedBytes = await this.#unpackAhead(waiting);
-    // While it was unpacked, the partition may have gone to another broker, which asked for it again.
+    // Meanwhile the partition may have gone to another broker, which is asked for the same.
     if (!isWanted()) return;
     const range = cursor.took(from, next);
     cursor.sawHighWatermark(highWatermark);
@@ -287,7 +288,7 @@ export class Fetcher {
     this.#wakeReader();
   }
 
-  /** Unpacks batches while there is room for that. Resolves to how many bytes they make. */
+  /** Unpacks batches while there is room for that. Resolves to the bytes that they make. */
   async #unpackAhead(batches: readonly WaitingBatch[]): Promise<number> {
     let bytes = 0;
     for (const batch of batches) {

@@ -1,6 +1,6 @@
 /**
- * Positions that are committed to a consumer group, for tools that show lag. Nobody else reads them: where
- * they cannot be committed, the flow goes on, and the next epoch tries again.
+ * Positions that are committed to a consumer group, for tools that show lag. Nothing else reads
+ * them. If they cannot be committed, the flow goes on, and the next epoch tries again.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export class GroupPositions {
   readonly #log: Log;
   #isFailing = false;
 
-  /** `commit` tells the brokers. */
+  /** `commit` sends them to the brokers. */
   constructor(
     group: string,
     commit: (group: string, positions: readonly GroupPosition[]) => Promise<void>,

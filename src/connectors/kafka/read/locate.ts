@@ -12,17 +12,17 @@ import { impossibleAnswer } from "../wire/wrong_answer.ts";
 
 /** What the broker says of a partition when reading begins. */
 export interface PartitionOffsets extends TopicPartition {
-  /** Of its oldest record. */
+  /** The offset of its oldest record. */
   readonly first: number;
-  /** After its newest record that may be read. */
+  /** The offset after its newest record that may be read. */
   readonly last: number;
-  /** After its newest record, which may be in an open transaction. */
+  /** The offset after its newest record, which may be in an open transaction. */
   readonly highWatermark: number;
-  /** Where to start without a stored position; -1 where there is no record as late as the timestamp. */
+  /** Where to start without a stored position; -1 if no record is as late as the timestamp. */
   readonly start: number;
 }
 
-/** What brokers say of partitions. What went wrong is by the name of the partition's position. */
+/** What brokers say of partitions. Errors are by the name of the partition's position. */
 export interface Located {
   readonly offsets: PartitionOffsets[];
   readonly failed: ReadonlyMap<string, unknown>;
@@ -54,7 +54,7 @@ export async function locate(
     if (first === undefined || last === undefined) return [];
     if (highWatermark === undefined || start === undefined) return [];
     if (first > last) {
-      // Also where records are deleted between the two requests: the next try is right then.
+      // Also if records are deleted between the two requests: then the next try succeeds.
       const what = `begins at offset ${first} and ends before offset ${last}`;
       failed.set(name, impossibleAnswer("ListOffsets", { topic, partition }, what));
       return [];

@@ -69,7 +69,7 @@ async function begin(
     }
     const located = await locate(mine, settings.start, connection);
     for (const error of located.failed.values()) {
-      // If a broker is away, what others have is read without it; if a leader moves, it is waited for.
+      // A broker may stay away, so the others are read without it; a leader that moves comes soon.
       const isPart = located.offsets.length > 0 || error instanceof WithoutLeaderError;
       if (!isPart || isFatal(error) || performance.now() - begun < WHOLE_MS) throw error;
     }

@@ -10,7 +10,7 @@ import type { PartitionCursor } from "./partition_cursor.ts";
 /** Kafka's default `transaction.timeout.ms`: few transactions are meant to take longer. */
 const LONG_MS = 60_000;
 
-/** An offset at which nothing came. */
+/** A partition of which nothing came, although it has records. */
 interface Wait {
   readonly cursor: PartitionCursor;
   readonly offset: number;
@@ -18,7 +18,7 @@ interface Wait {
   warned: boolean;
 }
 
-/** Follows the partitions that have records which cannot be read yet. */
+/** Watches the partitions with records that cannot be read yet. */
 export class OpenTransactions {
   readonly #log: Log;
   readonly #now: () => number;
@@ -41,7 +41,9 @@ export class OpenTransactions {
     this.look();
   }
 
-  /** Warns of what has been open for long. A broker need not answer while nothing changes. */
+  /**
+   * Warns of what has been open for long. Between fetches too: a broker may take long to answer.
+   */
   look(): void {
     for (const [name, wait] of this.#waits) {
       const { cursor: { topic, partition, fetched }, offset, since } = wait;

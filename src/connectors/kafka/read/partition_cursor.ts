@@ -86,7 +86,9 @@ export interface CursorStart extends TopicPartition {
 
 /** A range of offsets that has been fetched, and waits for the flow. */
 export interface FetchedRange {
-  /** The offset that was asked for: a broker answers with whole batches, which may begin earlier. */
+  /**
+   * The offset that was asked for: a broker answers with whole batches, which may begin earlier.
+   */
   readonly from: number;
   /** The offset after it, which is the position once all of it has been handed out. */
   readonly next: number;
@@ -165,7 +167,9 @@ export class PartitionCursor implements TopicPartition {
     return storedPosition(this.#handedOut, topicId, this.#sameTopic ?? this.#lastRecord);
   }
 
-  /** How many offsets this run has handed out, and how many there are to its end; `null` without. */
+  /**
+   * How many offsets this run has handed out, and how many there are to its end; `null` without.
+   */
   get progress(): { readonly done: number; readonly total: number } | null {
     if (this.#end === null) return null;
     return {
@@ -242,8 +246,8 @@ export class PartitionCursor implements TopicPartition {
   }
 
   /**
-   * Goes on at another offset, as what was to be fetched has been deleted. The position follows once
-   * what waits has been handed out. Returns the empty range that carries it there.
+   * Goes on at another offset, as what was to be fetched has been deleted. The position follows
+   * once what waits has been handed out. Returns the empty range that carries it there.
    */
   jump(to: number): FetchedRange {
     this.#requireUnfetched(`cannot jump to offset ${to}`);
@@ -290,7 +294,9 @@ export class PartitionCursor implements TopicPartition {
     this.#waiting.shift();
   }
 
-  /** Where topics have no ids: the topic still has the record that was read, so `read` is of it too. */
+  /**
+   * Where topics have no ids: the topic still has the record that was read, so `read` is of it too.
+   */
   confirm(read: RecordMark | null): void {
     this.#requireReading("cannot be confirmed");
     this.#sameTopic = read;

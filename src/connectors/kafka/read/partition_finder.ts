@@ -24,11 +24,11 @@ export interface Found {
   readonly partitions: WorkerPartitions;
 }
 
-/** Of topics that have just been looked at, what nobody could say. */
+/** What a look at all topics did not find out. */
 export interface Uncertain {
-  /** What is wrong with a topic, by its name. */
+  /** Errors of topics, by their names. */
   readonly topics: ReadonlyMap<string, Error>;
-  /** What kept us from finding out whether a partition's topic is still the same one. */
+  /** Partitions whose topic may be another one now, with the error that hides which it is. */
   readonly cursors: ReadonlyMap<PartitionCursor, unknown>;
 }
 
@@ -58,7 +58,7 @@ export class PartitionFinder {
     this.#forget = forget;
   }
 
-  /** Whether brokers have said of a topic, and not taken back, that they do not know it. */
+  /** Whether there is a topic that brokers do not know, as far as is known. */
   get missesTopics(): boolean {
     return this.#unknownSince.size > 0;
   }
@@ -103,8 +103,8 @@ export class PartitionFinder {
   }
 
   /**
-   * Finds out where pending partitions begin, except those of the topics in `problems`. Returns what
-   * is wrong with one.
+   * Finds out where pending partitions begin, except those of the topics in `problems`. Returns
+   * what is wrong with one.
    */
   async locatePending(problems: ReadonlyMap<string, unknown>): Promise<unknown> {
     let trouble: unknown;

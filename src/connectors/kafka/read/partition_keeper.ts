@@ -30,11 +30,11 @@ export interface KeeperHost {
   release(cursor: PartitionCursor): void;
   /** Goes on at another offset of a partition, which is stored as its position. */
   jump(cursor: PartitionCursor, to: number): void;
-  /** What is known has changed. */
+  /** What `idle` depends on may have changed. */
   tellIdle(): void;
 }
 
-/** There is nothing that nobody could say. */
+/** Nothing is uncertain. */
 const CERTAIN: Uncertain = { topics: new Map(), cursors: new Map() };
 
 /** Looks at everything when it is due, and at once when there is trouble. */
@@ -50,7 +50,7 @@ export class PartitionKeeper {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
-  #onLook: (() => void)[] = []; // who waits for the end of the next look
+  #onLook: (() => void)[] = []; // called at the end of the next look
   #isDue = true;
   #lookedAt = performance.now();
   #inSight = true;
@@ -83,12 +83,12 @@ export class PartitionKeeper {
     });
   }
 
-  /** Whether brokers answered in time when they were asked last. */
+  /** Whether brokers answered in time at the last look. */
   get inSight(): boolean {
     return this.#inSight;
   }
 
-  /** Whether some partition cannot be read now. */
+  /** Whether there is a partition that cannot be read now. */
   get isTroubled(): boolean {
     return this.#troubles.size > 0 || this.#partitions.pendingCount > 0;
   }
@@ -106,7 +106,7 @@ export class PartitionKeeper {
     if (this.#finder.missesTopics) this.#finder.isKnown(cursor.topic);
   }
 
-  /** Something has happened after which nothing may be as it was. */
+  /** Something has happened that may have changed anything: looks again at once. */
   doubt(): void {
     this.#watch.doubt();
     this.#isDue = true;
@@ -114,15 +114,15 @@ export class PartitionKeeper {
   }
 
   /**
-   * Resolves when everything has been looked at anew. Until then a topic may be another one, of which a
-   * fetch would skip records where the broker cannot tell.
+   * Resolves at the end of a new look. Until then a topic may be another one of the same name. A
+   * fetch from it would skip records if its broker does not know topics by their ids.
    */
   looked(): Promise<void> {
     if (this.#isOver) return Promise.resolve();
     return new Promise((resolve) => this.#onLook.push(resolve));
   }
 
-  /** The same where the last look is older than metadata may be: for brokers that go by names only. */
+  /** The same if the last look is too old: for brokers that know topics by their names only. */
   fresh(): Promise<void> {
     const age = performance.now() - this.#lookedAt;
     if (age < this.#settings.input.metadataMaxAgeMs) return Promise.resolve();
@@ -181,7 +181,7 @@ export class PartitionKeeper {
     this.#wake = null;
   }
 
-  /** Resolves with the look; when that takes long, nobody knows what partitions there are. */
+  /** Resolves with the look. While it takes long, nobody knows which partitions there are. */
   async #inTime<R>(look: Promise<R>): Promise<R> {
     const timer = setTimeout(() => {
       this.#inSight = false;

@@ -1,9 +1,9 @@
 /**
  * How far a partition has been read, as it is stored.
  *
- * An offset alone says nothing once the topic has been deleted and created again under its name: the
- * record there is another one, and those before it have never been read. So each position also says of
- * which topic it is.
+ * An offset alone means nothing once the topic has been deleted and created again under its name:
+ * the record there is another one, and those before it have never been read. So each position also
+ * says which topic it belongs to.
  *
  * @module
  */
@@ -15,11 +15,11 @@ export interface KafkaPosition {
   readonly offset: bigint;
   /** The topic's id, where the broker has one (Kafka 2.8 and later). */
   readonly topicId?: string;
-  /** Where it has none: a record before the offset, to find again. */
+  /** Without an id: a record before the offset, by which to know the topic again. */
   readonly record?: RecordMark;
 }
 
-/** A position as it is stored. `mark` counts only where there is no id. */
+/** A position as it is stored. `mark` counts only if there is no id. */
 export function storedPosition(
   offset: number,
   topicId: string | null,

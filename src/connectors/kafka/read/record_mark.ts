@@ -1,10 +1,10 @@
 /**
- * Whether a partition still has the record that was read from it: the evidence that its topic is the same
- * one, on brokers where topics have no ids.
+ * Whether a partition still has a record that was read from it. On brokers where topics have no
+ * ids, that shows whether a topic is still the same one.
  *
- * A record never changes: compaction and retention only take it away. So another record at its offset
- * proves another topic, or a log that has lost what it had. The same record, or none, proves nothing:
- * then reading goes on.
+ * A record never changes: compaction and retention only remove it. So another record at its offset
+ * proves another topic, or a log that has lost records. The same record, or none, proves nothing,
+ * and reading goes on.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export async function hasOtherRecord(
   try {
     return hasOther(readBatches(answer.records, true), mark);
   } catch {
-    return false; // it is damaged: no other record, and reading says so where it comes to it
+    return false; // damage is not another record, and reading reports it when it comes to it
   }
 }
 

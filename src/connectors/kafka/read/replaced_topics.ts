@@ -18,7 +18,7 @@ import { otherId, TopicReplacedError, type TopicWatch } from "../client/topic_wa
 /** A topic that is not the one that was read. */
 export interface ReplacedTopic {
   readonly topic: string;
-  /** How it is known, in words that go between brackets. */
+  /** How this is known, in words that go between brackets. */
   readonly evidence: string;
 }
 
@@ -29,7 +29,7 @@ interface StoredPartition {
   readonly position: KafkaPosition;
 }
 
-/** The stored positions of a topic, of partitions that it no longer has too. */
+/** The stored positions of a topic, those of partitions that it no longer has included. */
 export function positionsIn(topic: string, resume: Positions): StoredPartition[] {
   const found: StoredPartition[] = [];
   for (const [name, position] of resume as ReadonlyMap<PartitionName, KafkaPosition>) {
@@ -90,8 +90,8 @@ async function otherRecord(
 }
 
 /**
- * The topics that have been replaced while they were read, as a watch that has just looked says. Where
- * their ids do not say, the records do that were read before the look.
+ * The topics that have been replaced while they were read, by what a watch has just seen. Topics
+ * without ids are known by the records that were read before.
  */
 export async function replacedMeanwhile(
   cursors: Iterable<PartitionCursor>,
@@ -99,7 +99,7 @@ export async function replacedMeanwhile(
   connection: KafkaConnection,
 ): Promise<{
   readonly replaced: readonly ReplacedTopic[];
-  /** Partitions of which nobody could say. */
+  /** Partitions for which this could not be found out, with the error. */
   readonly unsure: ReadonlyMap<PartitionCursor, unknown>;
 }> {
   const replaced = new Map<string, string>();
@@ -127,9 +127,9 @@ export async function replacedMeanwhile(
 }
 
 /**
- * Goes on where `auto.offset.reset` says where, with a warning.
+ * Allows to read the new topic if `auto.offset.reset` says where to begin, with a warning.
  *
- * @throws {TopicReplacedError} If it does not.
+ * @throws {TopicReplacedError} If it does not say.
  */
 export function allowReplaced(
   { topic, evidence }: ReplacedTopic,

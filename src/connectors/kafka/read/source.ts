@@ -22,7 +22,7 @@ import type { WorkerPartitions } from "./worker_partitions.ts";
 /** Makes an item of a record. */
 export interface ToItem<T> {
   (record: StoredRecord, topic: string, partition: number): T;
-  /** Whether it looks at headers. */
+  /** Whether it uses headers. */
   readonly withHeaders?: true;
 }
 
@@ -163,7 +163,7 @@ export class KafkaReader<T> implements InputReader<T> {
         }
         const record = this.#records.read();
         if (record.offset < from || record.offset >= next) continue;
-        // Of batches in an old format, only the ends are known before they are unpacked.
+        // In old formats, where a batch begins is known only once it is unpacked.
         if (record.offset < after) {
           throw damagedBatch(record.offset, `the batch before it goes up to offset ${after - 1}`);
         }

@@ -1,6 +1,6 @@
 /**
- * How to read for steps that go by the time of values: their time goes on while there is nothing to read,
- * so it has to be known soon that there is something.
+ * How to read for steps that use event time: their time goes on while there is nothing to read, so
+ * they have to learn soon that there is something.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import type { Log } from "../../../core/log.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 
 /**
- * A broker that waits for more does not say that an open transaction has begun. It is asked again after so
- * many milliseconds.
+ * How long a broker may wait for more, in milliseconds: as long as it does, it does not say that a
+ * transaction has begun.
  */
 const LONGEST_WAIT_MS = 500;
 
-/** After how long it is asked for new partitions, in milliseconds: there may be records in them. */
+/** How often to look for new partitions, in milliseconds: there may be records in them. */
 const LONGEST_METADATA_AGE_MS = 10_000;
 
-/** The settings, with shorter waits. The log says which of the given ones are not followed. */
+/** The settings, with shorter waits. The log names the given ones that are not followed. */
 export function forTime(settings: KafkaInputSettings, log: Log): KafkaInputSettings {
   const { input } = settings;
   if (input.fetchMinBytes > 1 || input.fetchWaitMs > LONGEST_WAIT_MS) {

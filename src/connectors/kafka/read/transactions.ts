@@ -1,12 +1,14 @@
 /**
  * Which batches of a fetch belong to aborted transactions.
  *
- * KafkaJS's own filter takes the broker's list of aborted transactions in the order of their ends and
- * opens one for each record, so that with interleaved transactions aborted records come through; and it
- * takes any data record whose key is four zero bytes for the marker of an abort. This one opens every
- * transaction that has begun by a batch's last offset, and closes one at a control batch only. (The
- * algorithm of Kafka's own consumer: `CompletedFetch.nextFetchedRecord`. A batch is of one producer, and
- * so of one transaction.)
+ * KafkaJS's own filter has two faults. It takes the broker's list of aborted transactions in the
+ * order of their ends and opens one for each record: where transactions interleave, aborted records
+ * come through. And it takes any data record whose key is four zero bytes for the marker of an
+ * abort.
+ *
+ * This one opens every transaction that has begun by a batch's last offset, and closes one at a
+ * control batch only. That is the algorithm of Kafka's own consumer
+ * (`CompletedFetch.nextFetchedRecord`). A batch has one producer, and so one transaction.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
  * A batch that waits for the flow, packed if it can.
  *
- * What was sent to a topic decides how much it unpacks to. So a batch is unpacked when its first record
- * is asked for, and only one at a time. Gzip is an exception, as it can be unpacked on another thread
- * meanwhile: that is done ahead, up to a budget.
+ * The writers of a topic decide how much a batch unpacks to. So a batch is unpacked when its first
+ * record is asked for, and only one at a time. Gzip is an exception: another thread can unpack it,
+ * so that is done ahead, up to a budget.
  *
  * @module
  */
@@ -20,8 +20,8 @@ import { LimitError } from "../compression/codec.ts";
 import { RecordCursor } from "../wire/record_cursor.ts";
 
 /**
- * The most that a batch of a format before Kafka 0.11 may unpack to: it is made into batches of today's
- * format, which takes several times as much.
+ * The most that a batch in a format before Kafka 0.11 may unpack to, in bytes. It is turned into
+ * batches of today's format, which takes several times as much.
  */
 const LARGEST_OLD: number = 64 << 20;
 
@@ -40,8 +40,8 @@ export class WaitingBatch {
   }
 
   /**
-   * Unpacks it on another thread, where it can be, to `budget` bytes at most. Returns whether there may be
-   * room for more.
+   * Unpacks it on another thread if that is possible, to `budget` bytes at most. Resolves to
+   * whether there may be room for more.
    */
   async unpackAhead(budget: number): Promise<boolean> {
     const { attributes, records } = this.#batch;
@@ -51,7 +51,7 @@ export class WaitingBatch {
       this.#ahead = await decompress("gzip", records, Math.min(budget, this.#limit));
       return true;
     } catch {
-      return false; // it is said when it is read: what comes before can be handed out
+      return false; // reported when it is read, so that what comes before is handed out
     }
   }
 

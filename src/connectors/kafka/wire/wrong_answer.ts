@@ -1,8 +1,8 @@
 /**
  * Compares the partitions that an answer names with those that were asked for.
  *
- * A broker, or something between it and us, may answer to less, to more or to something else. Taken as it
- * comes, such an answer would count as an acknowledgement of records that nobody has written.
+ * A broker, or something between it and us, may answer to less, to more or to something else. Taken
+ * as it comes, such an answer would acknowledge records that were never written.
  *
  * @module
  */
