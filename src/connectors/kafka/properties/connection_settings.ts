@@ -170,7 +170,7 @@ async function tokenOf(callback: TokenCallback): Promise<string> {
   const token = typeof given === "string" ? given : (given as { value?: unknown } | null)?.value;
   if (typeof token === "string" && token !== "") return token;
   throw new TypeError(
-    `"oauthbearer_token_refresh_cb" must give a token as text or as { value: text }`,
+    `"oauthbearer_token_refresh_cb" must return a token as text or as { value: text }`,
   );
 }
 

@@ -85,7 +85,7 @@ export const CONNECTION = {
   "sasl.username": { sets: "the user, for PLAIN and SCRAM", values: text() },
   "sasl.password": { sets: "the user's password", values: text(), secret: true },
   "oauthbearer_token_refresh_cb": {
-    sets: "what gives a token, for OAUTHBEARER, whenever one is needed",
+    sets: "the function that returns tokens for OAUTHBEARER",
     values: tokenCallback(),
     secret: true,
   },
@@ -132,7 +132,7 @@ export const CONNECTION = {
     aliases: ["reconnect.backoff.max.ms"],
   },
   "topic.metadata.refresh.interval.ms": {
-    sets: "how old what is known of partitions and leaders may be",
+    sets: "how old the metadata of partitions and leaders may be",
     values: whole("milliseconds", 1, 3_600_000),
     default: "30000",
     aliases: ["metadata.max.age.ms"],
@@ -143,12 +143,12 @@ export const CONNECTION = {
     default: "true",
   },
   "metadata.recovery.strategy": {
-    sets: "what to do where no known broker is in reach",
+    sets: "what to do if no known broker is in reach",
     values: only("rebootstrap", "one of the given brokers is tried again"),
     default: "rebootstrap",
   },
   "max.in.flight.requests.per.connection": {
-    sets: "how many requests are on their way at a time",
+    sets: "how many requests are in flight to a broker",
     values: only("1", "more could lose or reorder records when an answer is lost"),
     default: "1",
     aliases: ["max.in.flight"],
@@ -164,7 +164,7 @@ export const CONNECTION = {
     default: "true",
   },
   "statistics.interval.ms": {
-    sets: "how often librdkafka's statistics are given out",
+    sets: "how often librdkafka's statistics are emitted",
     values: only("0", "there are none"),
     default: "0",
   },
@@ -178,7 +178,7 @@ export const CONNECTION = {
 /** How to read. */
 export const INPUT = {
   "group.id": {
-    sets: "the group under which the broker is told how far we are; it is never joined",
+    sets: "the group under which positions are committed to the broker; it is never joined",
     values: text(),
   },
   "isolation.level": {
@@ -187,7 +187,7 @@ export const INPUT = {
     default: "read_committed",
   },
   "auto.offset.reset": {
-    sets: "where to go on if a position is not on the broker, or its topic is another one",
+    sets: "where to continue if the broker lacks a position, or the topic was created again",
     values: choice([
       ["error", "error"],
       ["earliest", "beginning"],
@@ -221,7 +221,7 @@ export const INPUT = {
     aliases: ["fetch.message.max.bytes"],
   },
   "queued.max.messages.kbytes": {
-    sets: "how much may wait for the flow before no more is asked for",
+    sets: "how much may wait for the flow before no more is fetched",
     values: kibibytes(1, 2_097_151),
     default: String(16 << 10),
   },
@@ -252,7 +252,7 @@ export const OUTPUT = {
     aliases: ["request.required.acks"],
   },
   "enable.idempotence": {
-    sets: "whether the broker knows a batch that is sent again; as long as acks is all, it does",
+    sets: "whether the broker recognises a batch that is sent again; by default if acks is all",
     values: flag(),
   },
   "compression.type": {
@@ -283,7 +283,8 @@ export const OUTPUT = {
     default: "10000",
   },
   "queue.buffering.max.kbytes": {
-    sets: "how much may wait before the flow is pushed back; less, where that takes over a second",
+    sets:
+      "how much may wait before the flow is pushed back; less, if sending it takes over a second",
     values: kibibytes(1, MOST),
     default: String(16 << 10),
   },
@@ -293,7 +294,7 @@ export const OUTPUT = {
     default: "0",
   },
   "message.max.bytes": {
-    sets: "the most in a batch, and in a record; what the topic takes, where it is not given",
+    sets: "the most in a batch, and in a record; by default the topic's limit",
     values: whole("bytes", 1_000, 1_000_000_000),
   },
   "message.timeout.ms": {
@@ -308,7 +309,7 @@ export const OUTPUT = {
     default: "30000",
   },
   "message.send.max.retries": {
-    sets: "how often a batch is tried again; until `message.timeout.ms`, where it is not given",
+    sets: "how often a batch is tried again; by default until `message.timeout.ms`",
     values: whole("times", 0, MOST),
     aliases: ["retries"],
   },

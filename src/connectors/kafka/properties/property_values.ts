@@ -47,10 +47,10 @@ export function pem(): Values<string> {
   );
 }
 
-/** A function that gives a token. */
+/** A function that returns a token. */
 export function tokenCallback(): Values<TokenCallback> {
   return {
-    takes: "a function that gives a token as text or as { value: text }, or a promise of one",
+    takes: "a function that returns a token as text or as { value: text }, or a promise of one",
     read: (raw) => typeof raw === "function" ? raw as TokenCallback : undefined,
   };
 }

@@ -56,7 +56,7 @@ export const REFUSED: readonly Refusal[] = [
   },
   {
     names: ["max.poll.records", "consume.callback.max.messages"],
-    why: "the flow takes records as it has room for them",
+    why: "the flow accepts records as it has room for them",
     instead: 'give "queued.max.messages.kbytes"',
   },
   {
@@ -66,16 +66,16 @@ export const REFUSED: readonly Refusal[] = [
   },
   {
     names: ["fetch.queue.backoff.ms"],
-    why: "reading goes on as soon as there is room",
+    why: "reading continues as soon as there is room",
   },
   {
     names: ["receive.message.max.bytes"],
-    why: "the limit on answers follows from what is asked for",
+    why: "the limit on answers follows from the request",
     instead: 'give "fetch.max.bytes"',
   },
   {
     names: ["client.rack"],
-    why: "reading from followers is not safe with KafkaJS, which does not find back to the leader",
+    why: "reading from followers is not safe with KafkaJS, which does not return to the leader",
   },
   {
     names: ["transactional.id", "transaction.timeout.ms"],
@@ -174,7 +174,7 @@ export const REFUSED: readonly Refusal[] = [
       "ssl_engine_callback_data",
       "ssl.providers",
     ],
-    why: "TLS is Deno's, which has no OpenSSL and chooses for itself",
+    why: "TLS is Deno's, which has no OpenSSL and offers no choice",
   },
   {
     names: [
@@ -195,7 +195,7 @@ export const REFUSED: readonly Refusal[] = [
   },
   {
     names: ["reconnect.backoff.jitter.ms"],
-    why: "pauses are always spread by chance",
+    why: "pauses are always randomised",
     instead: 'give "reconnect.backoff.ms"',
   },
   {
@@ -205,7 +205,7 @@ export const REFUSED: readonly Refusal[] = [
       "topic.metadata.refresh.fast.cnt",
       "topic.metadata.propagation.max.ms",
     ],
-    why: "after an error everything is asked for again",
+    why: "after an error all metadata is fetched again",
     instead: 'give "retry.backoff.ms"',
   },
   {
@@ -230,7 +230,7 @@ export const REFUSED: readonly Refusal[] = [
       "log.thread.name",
       "log.connection.close",
     ],
-    why: "all of a run has one log",
+    why: "a run has one log",
     instead: "use --log-level, such as --log-level debug",
   },
   {
@@ -248,7 +248,7 @@ export const REFUSED: readonly Refusal[] = [
       "opaque",
       "default_topic_conf",
     ],
-    why: "there are no callbacks; the engine reads, writes and reports",
+    why: "Millrace has no callbacks: the engine reads, writes and reports",
   },
   {
     names: [

@@ -175,7 +175,7 @@ for (
     const properties = { ...OAUTH, "oauthbearer_token_refresh_cb": callback };
     const { sasl } = read(properties as unknown as KafkaProperties);
     if (sasl?.mechanism !== "oauthbearer") throw new Error("it is another mechanism");
-    const error = await assertRejects(sasl.token, TypeError, "must give a token as text");
+    const error = await assertRejects(sasl.token, TypeError, "must return a token as text");
     assertEquals(Deno.inspect(error).includes(CANARY), false);
   });
 }

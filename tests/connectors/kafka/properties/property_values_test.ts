@@ -122,7 +122,7 @@ testValues("only() for a boolean or number", only("false", "there is none"), {
 
 const callback = () => "token";
 testValues("tokenCallback()", tokenCallback(), {
-  takes: "a function that gives a token as text or as { value: text }, or a promise of one",
+  takes: "a function that returns a token as text or as { value: text }, or a promise of one",
   reads: [[callback, callback]],
   refuses: ["token", true],
 });
