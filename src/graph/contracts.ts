@@ -139,7 +139,7 @@ export interface InputReader<out T> {
   /**
    * Returns whether there is nothing to read, as opposed to items that are still on their way or
    * cannot be read yet. Called after `next` returned `[]`, before `ready`; only in flows with
-   * event-time windows. While no input has anything to read, event time follows the system's time.
+   * event-time windows. While no input has anything to read, event time follows system time.
    *
    * An input that cannot know returns a number: it counts as idle after this many milliseconds
    * without items. Without this method it is idle after 10 seconds.

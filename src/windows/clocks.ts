@@ -18,7 +18,7 @@ export interface WindowClock<in V> {
   /**
    * `system`: an item's time is when it arrives at the step, and so is the watermark. `event`: an
    * item's time is `timeOf(value)`, and the watermark is the largest time so far, less `waitMs`.
-   * While no input has anything to read, the watermark follows the system's time. It never goes
+   * While no input has anything to read, the watermark follows system time. It never goes
    * back.
    */
   readonly kind: "system" | "event";
@@ -93,7 +93,7 @@ export interface EventClockOptions<in V> {
    */
   readonly wait: Duration;
   /**
-   * How long to remember a key without open windows, in the system's time, so that its late items
+   * How long to remember a key without open windows, in system time, so that its late items
    * are recognised. After that, items of unknown keys are late if they are older than the
    * watermarks that were forgotten. One day by default.
    */
@@ -102,7 +102,7 @@ export interface EventClockOptions<in V> {
 
 /**
  * Event time: values carry their time. The watermark of a key is the largest time of its values so
- * far, less `wait`. While no input has anything to read, it follows the system's time, so that
+ * far, less `wait`. While no input has anything to read, it follows system time, so that
  * windows of quiet keys close too.
  *
  * @example The largest value of each minute

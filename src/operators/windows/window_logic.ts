@@ -24,7 +24,7 @@ export interface WindowEvent {
 
 /**
  * A key in a snapshot: its watermark, then each open window's beginning, end and accumulator. If no
- * window is open, it is the watermark and when to forget the key, by the system's time. All times
+ * window is open, it is the watermark and when to forget the key, by system time. All times
  * are in milliseconds since the Unix epoch. A key of a system clock has no watermark.
  */
 type Snapshot = [watermark: number | null, ...windows: unknown[]];
@@ -114,7 +114,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
 class EventWindows<V, A, R> extends Windows<V, A, R> {
   /** The watermark, less how long the step has been quiet, so that only values change it. */
   #lead: number;
-  #forgetAt: number | null = null; // by the system's time
+  #forgetAt: number | null = null; // by system time
   #closedTo = -Infinity; // the watermark when the last window closed
   #done = false;
 
