@@ -23,12 +23,12 @@ export interface Handle {
   readonly [FLOW_BRAND]: FlowBrand<unknown>;
 }
 
-/** Where a handle stands. */
+/** Returns where a handle stands. */
 export function standing(handle: Handle): FlowPosition {
   return positionOf(handle)!;
 }
 
-/** The node that a handle stands on; `step` is the step being added, for the error. */
+/** Returns the node that a handle stands on. `step` names the step being added, for the error. */
 export function nodeOf(handle: Handle, step: string): StepNode {
   const { draft, node } = standing(handle);
   if (node !== null) return node;
@@ -38,7 +38,7 @@ export function nodeOf(handle: Handle, step: string): StepNode {
   );
 }
 
-/** Throws unless both handles are of one flow; `verb` is what was to be done with the other. */
+/** Throws unless both handles belong to one flow. `verb` names the operation, for the error. */
 export function requireSameFlow(handle: Handle, other: Handle, verb: string): void {
   const [ours, theirs] = [standing(handle).draft, standing(other).draft];
   if (ours !== theirs) {
@@ -49,7 +49,7 @@ export function requireSameFlow(handle: Handle, other: Handle, verb: string): vo
   }
 }
 
-/** The nodes of the streams that are merged into one. */
+/** Returns the nodes of the streams that are merged into one. */
 export function mergedNodes(handle: Handle, others: readonly unknown[]): StepNode[] {
   return others.map((other) => {
     if (positionOf(other) === null) {
@@ -73,7 +73,7 @@ export function addKeyed<V, W, S>(
   return standing(handle).draft.add(statefulNode(routed, stepId, build, kind));
 }
 
-/** The streams of a join, the one that it is called on first. */
+/** Returns the streams of a join, starting with the one that it is called on. */
 export function joinStreams(
   method: JoinMethod,
   stepId: StepId,
@@ -103,11 +103,14 @@ export function addSides(
 export interface WindowNodes {
   readonly results: StepNode;
   readonly late: StepNode;
-  /** Adds the results with their windows: only where that is asked for, so that nobody else pays. */
+  /**
+   * Adds the results with their windows. Called only when a user asks for them, so nobody else
+   * pays.
+   */
   readonly addWindows: () => StepNode;
 }
 
-/** Adds a window step. `lateValue`: what a late value is to users. */
+/** Adds a window step. `lateValue` turns a late value into the user's form. */
 export function addWindowStep<V, A, R>(
   handle: Handle,
   stepId: StepId,

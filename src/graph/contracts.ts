@@ -85,8 +85,8 @@ export interface InputConfig<out T> {
 }
 
 /**
- * Reads one worker's share of one input. Calls are never concurrent, except that `stop` and `close` may
- * come while `ready` is pending.
+ * Reads one worker's share of one input. Calls are never concurrent, except that `stop` and `close`
+ * may come while `ready` is pending.
  *
  * `next` never waits; `ready` does. So the items that `next` returned and the `positions` always
  * match.
@@ -179,8 +179,8 @@ export interface OutputWriter<in T> {
   /**
    * Ends an epoch. Resolves once all that was written in it is durable, or is part of the positions
    * that go into the snapshot. The positions hold everything that `commit` has not made visible
-   * yet, of earlier epochs too. An epoch may be prepared before the previous one is committed: at the
-   * end of a run, and on a worker whose inputs have ended.
+   * yet, of earlier epochs too. An epoch may be prepared before the previous one is committed: at
+   * the end of a run, and on a worker whose inputs have ended.
    */
   prepare(epoch: Epoch): Promise<Positions>;
   /** The snapshot of the epoch has been committed: makes the epoch's output visible. */

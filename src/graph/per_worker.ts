@@ -1,5 +1,5 @@
 /**
- * Inputs with one partition for each worker, which other numbers of workers cannot share.
+ * Inputs with one partition for each worker. Other numbers of workers cannot share these.
  *
  * @module
  */

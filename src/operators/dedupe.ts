@@ -36,7 +36,8 @@ class Dedupe<V> extends KeyedLogic<V, V, number> {
     super(true);
     this.#ttl = ttl;
     this.#time = time;
-    this.#passed = Math.min(passed, time.now()); // the clock may have been set back between two runs
+    // The clock may have been set back between two runs.
+    this.#passed = Math.min(passed, time.now());
   }
 
   override onItem(value: V, emit: Emit<V>): void {

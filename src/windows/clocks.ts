@@ -56,10 +56,11 @@ export interface WindowClock<in V> {
  * } from "@millrace/millrace";
  *
  * const counts: [string, number][] = [];
+ * const days = new TumblingWindowConfig({ length: { days: 1 } });
  * const flow = new Dataflow("clicks")
  *   .input("clicks", new TestingInputConfig(["home", "home"]))
  *   .keyOn((page) => page)
- *   .countWindow("per-day", new SystemClockConfig(), new TumblingWindowConfig({ length: { days: 1 } }))
+ *   .countWindow("per-day", new SystemClockConfig(), days)
  *   .capture(new TestingOutputConfig(counts));
  * await run(flow);
  * assertEquals(counts, [["home", 2]]); // unless it is midnight
@@ -122,6 +123,7 @@ export interface EventClockOptions<in V> {
  *   wait: { seconds: 10 },
  * });
  * const out: [string, number][] = [];
+ * const minutes = new TumblingWindowConfig({ length: { minutes: 1 } });
  * const flow = new Dataflow("readings")
  *   .input("in", new TestingInputConfig([
  *     { at: "2026-01-01T00:00:10Z", value: 7 },
@@ -129,7 +131,7 @@ export interface EventClockOptions<in V> {
  *     { at: "2026-01-01T00:01:05Z", value: 3 },
  *   ]))
  *   .keyOn(() => "sensor")
- *   .maxWindow("max", clock, new TumblingWindowConfig({ length: { minutes: 1 } }), (a, b) => a.value - b.value)
+ *   .maxWindow("max", clock, minutes, (a, b) => a.value - b.value)
  *   .mapValue(({ value }) => value)
  *   .capture(new TestingOutputConfig(out));
  * await run(flow);

@@ -62,7 +62,7 @@ export interface ManualInputOptions {
  * import { Dataflow, ManualInputConfig, run, TestingOutputConfig } from "@millrace/millrace";
  *
  * const out: string[] = [];
- * const input = new ManualInputConfig<string, number>(function* (workerIndex, workerCount, resume) {
+ * const input = new ManualInputConfig<string, number>(function* (_index, _count, resume) {
  *   for (let n = resume === null ? 0 : resume + 1; n < 3; n++) yield [n, `item ${n}`];
  * });
  * const flow = new Dataflow("manual").input("in", input).capture(new TestingOutputConfig(out));
@@ -123,7 +123,7 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
   }
 }
 
-/** What `idleAfter` says, in milliseconds. */
+/** Returns `idleAfter` in milliseconds. */
 export function idleAfterMs(config: string, { idleAfter }: ManualInputOptions): number {
   return idleAfter === undefined
     ? IDLE_AFTER_MS
@@ -131,8 +131,8 @@ export function idleAfterMs(config: string, { idleAfter }: ManualInputOptions): 
 }
 
 /**
- * The state to go on after, or `null`. It is a copy: many builders go on changing the object that they get,
- * and the position must stay what it was until an item has been handed out.
+ * Returns the state to continue after, or `null`. It is a copy: many builders go on changing the
+ * object that they get. The position must stay as it was until an item has been read.
  */
 export function resumeStateOf<S>(resume: Positions, partition: PartitionName): S | null {
   return resume.has(partition) ? snapshotOf(resume.get(partition)) as S : null;
@@ -166,8 +166,8 @@ export class PairReader<T> implements InputReader<T> {
   }
 
   /**
-   * Where a partition fails, the others are asked for no more, as at a stop. What they have yielded by
-   * then is handed out before the error is thrown.
+   * If a partition fails, the others are asked for no more, as at a stop. What they have yielded by
+   * then is returned before the error is thrown.
    */
   next(limit = Infinity): T[] | null {
     const items: T[] = [];
@@ -181,7 +181,10 @@ export class PairReader<T> implements InputReader<T> {
     return null;
   }
 
-  /** None of the partitions can know; where all of them give nothing, each does so for at least as long. */
+  /**
+   * Partitions cannot know whether they are idle. If all yield nothing, each has done so for at
+   * least this long.
+   */
   idle(): number {
     return this.#idleAfterMs;
   }

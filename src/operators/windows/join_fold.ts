@@ -84,8 +84,8 @@ export function joinFold(
     };
     choose([], []);
     const sides = isNewer.map((is, side) => {
-      const [before, behind] = is ? [earlier, later] : [later, earlier];
-      return [...before.sides[side], ...behind.sides[side]];
+      const [older, newer] = is ? [earlier, later] : [later, earlier];
+      return [...older.sides[side], ...newer.sides[side]];
     });
     return { sides, newest };
   };
