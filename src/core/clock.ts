@@ -5,7 +5,7 @@
  */
 
 /**
- * Tells the time and wakes sleepers. The engine asks nothing else about time.
+ * Returns the time and wakes sleepers. The engine needs nothing else about time.
  *
  * @example A clock that runs ten times as fast as the machine's
  * ```ts
@@ -29,18 +29,18 @@
  * ```
  */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. It may be set, also back. */
+  /** Milliseconds since the Unix epoch. This time may be set, also back. */
   now(): number;
   /**
-   * Calls `wake` once, at or soon after `at` (milliseconds since the Unix epoch). Where the clock is set
-   * back meanwhile, it wakes when the time that was left has passed.
+   * Calls `wake` once, at or soon after `at` (milliseconds since the Unix epoch). If the clock is
+   * set back meanwhile, it wakes after the time that was left.
    *
    * @returns A function that takes the call back.
    */
   wakeAt(at: number, wake: () => void): () => void;
   /**
-   * Milliseconds since some moment, on a clock that nobody sets: how long something takes is measured
-   * with it. Where there is no such clock, it is measured with `now`.
+   * Milliseconds since some moment, on a clock that nobody sets. The engine measures durations with
+   * it; without such a clock it uses `now`.
    */
   elapsed?(): number;
 }

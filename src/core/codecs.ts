@@ -10,10 +10,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The `text` codec. */
 export interface TextCodec {
-  /** UTF-8 bytes of `value`. */
+  /** Returns the UTF-8 bytes of `value`. */
   encode(value: string): Uint8Array;
   /**
-   * The text in `bytes`; `null` (a Kafka tombstone or missing key) is an error.
+   * Returns the text in `bytes`; `null` (a Kafka tombstone or missing key) is an error.
    *
    * @throws {TypeError} If `bytes` is `null` or not UTF-8.
    */
@@ -23,13 +23,13 @@ export interface TextCodec {
 /** The `json` codec. */
 export interface JsonCodec {
   /**
-   * UTF-8 bytes of `value` as JSON.
+   * Returns `value` as JSON, in UTF-8 bytes.
    *
    * @throws {TypeError} If JSON has no form for `value`: `undefined`, a function, a bigint, a cycle.
    */
   encode(value: unknown): Uint8Array;
   /**
-   * The value in `bytes`. `T` is what the caller takes it for; it is not checked.
+   * Returns the value in `bytes`. `T` is the type that the caller expects; it is not checked.
    *
    * @throws {TypeError} If `bytes` is `null` or not UTF-8.
    * @throws {SyntaxError} If the text is not JSON; the message shows it, shortened.

@@ -7,35 +7,35 @@ import type { StepId, WorkerIndex } from "./ids.ts";
 import { preview } from "./preview.ts";
 
 /**
- * A flow was put together wrongly: two steps with one id, a step on the root, no input, no output.
- * Thrown where the step was written, or before anything runs.
+ * A flow is built wrongly: two steps with one id, a step on the root, no input, no output. Thrown
+ * where the step is written, or before anything runs.
  */
 export class FlowDefinitionError extends Error {
   /** Always `"FlowDefinitionError"`. */
   override readonly name = "FlowDefinitionError";
 }
 
-/** The command was wrong rather than the flow: no such file, no such export, a bad option. */
+/** The command is wrong, not the flow: a missing file or export, a bad option. */
 export class UsageError extends Error {
   /** Always `"UsageError"`. */
   override readonly name = "UsageError";
 }
 
-/** Where and on what a step failed. */
+/** Where a step failed, and on which item. */
 export interface StepFailure {
   /** The step that failed. */
   readonly stepId: StepId;
   /** The worker that it failed on. */
   readonly worker: WorkerIndex;
-  /** The item it was given, shortened to a line; absent where no single item is to blame. */
+  /** The item, shortened to a line; absent if no single item is to blame. */
   readonly item?: string;
-  /** Where the item came from, as the input says it; absent where that is not known any more. */
+  /** Where the item came from, in the input's words; absent if that is no longer known. */
   readonly origin?: string;
 }
 
 /**
- * A step failed while the flow ran. `cause` is what was thrown: the user's own error with its own
- * stack, where user code threw it.
+ * A step failed while the flow ran. `cause` is what was thrown: if user code threw it, the user's
+ * own error with its own stack.
  *
  * @example
  * ```ts
@@ -69,9 +69,9 @@ export class StepError extends Error implements StepFailure {
   readonly stepId: StepId;
   /** The worker that it failed on. */
   readonly worker: WorkerIndex;
-  /** The item it was given, shortened to a line; absent where no single item is to blame. */
+  /** The item, shortened to a line; absent if no single item is to blame. */
   readonly item?: string;
-  /** Where the item came from, as the input says it; absent where that is not known any more. */
+  /** Where the item came from, in the input's words; absent if that is no longer known. */
   readonly origin?: string;
 
   /** `cause` is what the step threw. */

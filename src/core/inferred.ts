@@ -5,7 +5,7 @@
  */
 
 /**
- * Makes TypeScript infer pairs: with it as a constraint, `map((w) => [w, 1])` gives
+ * Makes TypeScript infer pairs. With this constraint, `map((w) => [w, 1])` returns
  * `[string, number]` rather than `(string | number)[]`, without `as const`.
  */
 // deno-lint-ignore ban-types -- `{}` is meant: anything but null and undefined

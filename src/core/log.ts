@@ -4,7 +4,7 @@
  * @module
  */
 
-/** How much a line of log matters, from least to most. */
+/** The severity of a log line, from least to most. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** The levels, from least to most. */
@@ -15,16 +15,16 @@ export function isAtLeast(level: LogLevel, least: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least);
 }
 
-/** Facts that go with a line of log. Values are shown as JSON; never put a secret or an item here. */
+/** Details of a log line. Values are shown as JSON; never put a secret or an item here. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Takes lines of log. */
+/** Accepts log lines. */
 export interface Log {
-  /** Details for whoever is looking for a fault. */
+  /** Details for finding a fault. */
   debug(message: string, fields?: LogFields): void;
   /** A milestone: started, resumed, stopped. */
   info(message: string, fields?: LogFields): void;
-  /** Something that works, but may not be what was meant, or that is being waited for. */
+  /** Something that works but may not be intended, or that the run waits for. */
   warn(message: string, fields?: LogFields): void;
   /** Something that failed. */
   error(message: string, fields?: LogFields): void;

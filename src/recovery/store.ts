@@ -11,9 +11,9 @@ import type { Epoch, PartitionName, StepId } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 
 /**
- * Whose position it is: an input's, an output's, or that of time in a stateful step. `"gone"` notes that
- * what was stored of the step has been given to another one, or dropped. `"kind"` says what the state
- * of the step is, for people who look into the store.
+ * The owner of a position: an input, an output, or the time of a stateful step. `"gone"` notes that
+ * a step's state has moved to another step, or was dropped. `"kind"` names the kind of a step's
+ * state, for people who look into the store.
  */
 export type PositionRole = "input" | "output" | "time" | "gone" | "kind";
 
@@ -22,76 +22,76 @@ export function isNote({ role }: { readonly role: PositionRole }): boolean {
   return role === "gone" || role === "kind";
 }
 
-/** How far a partition of an input or output has come, or the time of a step's keys on a worker. */
+/** The position of a partition of an input or output, or the time of a step's keys on a worker. */
 export interface StoredPosition {
-  /** The step that has the partition. */
+  /** The step that owns the partition. */
   readonly step: StepId;
-  /** What the step is. */
+  /** The kind of position. */
   readonly role: PositionRole;
   /** The partition's name: unique within the step. */
   readonly partition: PartitionName;
-  /** As `core/value_codec.ts` encodes it. */
+  /** The state, encoded by `core/value_codec.ts`. */
   readonly state: Uint8Array;
 }
 
 /**
- * What has become of keys of a step in an epoch, as columns: a million small objects would cost more than
- * all else. Each key has an id, so that only its first snapshot has to spell it.
+ * The changes of a step's keys in an epoch, as columns: a million small objects would cost more
+ * than everything else. Each key has an id, so only its first snapshot holds the key itself.
  */
 export interface StateChunk {
-  /** The step whose keys they are. */
+  /** The step that owns the keys. */
   readonly step: StepId;
   /**
-   * The keys' ids. A key keeps its id for as long as it has state, in later runs too; that of a key that
-   * was forgotten may be given to another. Integers from 0, in no order.
+   * The keys' ids: integers from 0, in any order. A key keeps its id as long as it has state, in
+   * later runs too. The id of a forgotten key may be reused.
    */
   readonly ids: Float64Array;
   /**
-   * The keys: any strings, also such that are not well-formed Unicode. `null` where the store has the keys
-   * of all of these ids, or they have been forgotten.
+   * The keys: any strings, even if they are not well-formed Unicode. `null` if the store knows the
+   * keys of all of these ids, or they have been forgotten.
    */
   readonly keys: readonly string[] | null;
-  /** Their states, each encoded by itself, one behind the other. */
+  /** Their states, encoded separately and concatenated. */
   readonly states: Uint8Array;
-  /** How many bytes the state of each key has; -1 where the key has been forgotten. */
+  /** The length of each key's state in bytes; -1 for a forgotten key. */
   readonly lengths: Int32Array;
 }
 
-/** All that an epoch has changed. */
+/** The changes of an epoch. */
 export interface EpochChanges {
   /**
-   * The keys that changed. What comes later takes the place of what was said of the same id, or key, before.
-   * They are taken over many turns of the event loop, so what is behind them must not change until
+   * The keys that changed. A later entry replaces an earlier one of the same id or key. The store
+   * reads them over many turns of the event loop, so the underlying data must not change until
    * `commit` is done.
    */
   readonly state: Iterable<StateChunk>;
-  /** All positions as they are now. They take the place of those that were stored. */
+  /** All current positions. They replace the stored ones. */
   readonly positions: readonly StoredPosition[];
 }
 
-/** Where to go on. */
+/** Where a run resumes. */
 export interface ResumePoint {
-  /** The last committed epoch; -1 where a run has begun, and committed none. */
+  /** The last committed epoch; -1 if a run has begun but committed none. */
   readonly epoch: Epoch;
-  /** All positions at its end, in no order. */
+  /** All positions at its end, in any order. */
   readonly positions: readonly StoredPosition[];
-  /** All ids of keys are below it. */
+  /** All ids of keys are below this number. */
   readonly nextId: number;
 }
 
 /** What is stored of a step. */
 export interface StoredStep {
-  /** The step, which the flow may not have any more. */
+  /** The step, which the flow may no longer have. */
   readonly step: StepId;
   /** How many keys have state. */
   readonly keys: number;
-  /** How large their states are together, in bytes. */
+  /** The size of their states together, in bytes. */
   readonly bytes: number;
 }
 
 /** A key and its state, encoded. */
 export interface StoredKey {
-  /** Its id; of a store that keeps none, any. */
+  /** Its id; any number in a store that keeps no ids. */
   readonly id: number;
   /** The key. */
   readonly key: string;
@@ -100,31 +100,31 @@ export interface StoredKey {
 }
 
 /**
- * A store that has been opened for one run, which nobody else can open until it is closed. Does one
- * thing after the other: what is asked for while an epoch is written waits until it is.
+ * A store that is open for one run. Nobody else can open it until it is closed. Calls run one after
+ * the other: a call during a commit waits until the epoch is written.
  */
 export interface RecoveryStore {
-  /** Whether it keeps no ids, so that changes must always spell their keys. */
+  /** Whether the store keeps no ids, so that all changes must hold their keys. */
   readonly byKey: boolean;
-  /** Where to go on; `null` where nothing has been committed. */
+  /** Where to resume; `null` if nothing has been committed. */
   resume(): Promise<ResumePoint | null>;
-  /** The steps that have keyed state, also those that the flow no longer has. */
+  /** The steps that have keyed state, including those that the flow no longer has. */
   steps(): Promise<readonly StoredStep[]>;
   /**
-   * The keys of a step, in chunks of some thousands at most. To be read before the first commit: of a
-   * commit in between, some keys would be of before, some of after it.
+   * Returns the keys of a step, in chunks of at most some thousands. Read them before the first
+   * commit: a commit in between would mix old and new states.
    */
   load(step: StepId): AsyncIterable<readonly StoredKey[]>;
   /**
-   * Writes an epoch: all of it, or, if it rejects or the process dies, nothing.
+   * Writes an epoch: all of it, or nothing if it rejects or the process dies.
    *
-   * @param epoch Not before the last one that was committed. The same one again, or -1 before the first,
-   * is the beginning of a run: it has positions, and changes only where the state of a step goes to
-   * another step, or is dropped.
-   * @throws {RangeError} If it is before.
-   * @throws {RecoveryError} If the store fails. If it cannot say in what state it is then, it refuses
-   * all else until it has been opened anew.
-   * @throws What `changes.state` throws, as it is.
+   * @param epoch Not before the last committed one. The same epoch again, or -1 before the first,
+   * marks the beginning of a run. It has positions. It has changes only if the state of a step
+   * moves to another step, or is dropped.
+   * @throws {RangeError} If the epoch is before the last committed one.
+   * @throws {RecoveryError} If the store fails. If its state is then unknown, it refuses all
+   * further calls until it is opened again.
+   * @throws Errors of `changes.state`, unchanged.
    */
   commit(epoch: Epoch, changes: EpochChanges): Promise<void>;
   /** Frees the store. Once closed, another run can open it. */
@@ -137,18 +137,18 @@ export interface RecoveryConfig {
    * Opens the store for a run of a flow.
    *
    * @param flow The flow's name: a store belongs to one flow.
-   * @param log Told what may not have been meant, such as a folder that had to be made.
-   * @param signal Aborted when the run is stopped meanwhile: opening may then end with an error.
-   * @throws {RecoveryError} If it cannot be used; nothing in it has been changed then.
+   * @param log Accepts warnings, such as a folder that had to be made.
+   * @param signal Aborts when the run is stopped meanwhile: opening may then end with an error.
+   * @throws {RecoveryError} If it cannot be used; its contents are then unchanged.
    */
   open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore>;
-  /** Drops all that is stored, whatever state it is in, after making sure that no run uses it. */
+  /** Drops all that is stored, whatever state it is in, after checking that no run uses it. */
   drop(): Promise<void>;
-  /** What the store is called, for people: a path, or topics. */
+  /** The store's name for people: a path, or topics. */
   readonly name: string;
 }
 
-/** A recovery store that cannot be used: says why, and what to do. */
+/** A recovery store cannot be used. The message names the reason and the cure. */
 export class RecoveryError extends Error {
   /** Always `"RecoveryError"`. */
   override readonly name = "RecoveryError";

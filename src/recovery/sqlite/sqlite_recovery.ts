@@ -15,14 +15,14 @@ import { findFile, makePlace } from "./place.ts";
 import { SqliteStore } from "./store.ts";
 
 /**
- * Keeps state and positions in one SQLite file, which survives a run: also one that is killed, and,
- * as each epoch is on the disk when it has been committed, a machine that loses power.
+ * Keeps state and positions in one SQLite file, which survives killed runs. Each committed epoch is
+ * on the disk, so the file also survives a power failure.
  *
- * The file is made if there is none, and so is its folder, but not the ones above that; only their
- * owner may read them. Beside it are `PATH-wal` and `PATH-shm` while a run has it open, and
- * `PATH-lock`, which is empty and stays. Others may read it meanwhile, for instance with `sqlite3`. It
- * belongs to one flow, and one run at a time. It must be on a disk of this machine: SQLite's WAL does
- * not work over a network.
+ * The file is made if it does not exist, and so is its folder, but not the folders above. Only
+ * their owner may read them. `PATH-wal` and `PATH-shm` exist while a run has it open; `PATH-lock`
+ * is empty and stays. Others may read the file meanwhile, for instance with `sqlite3`. It belongs
+ * to one flow, and one run at a time. It must be on a local disk: SQLite's WAL does not work over a
+ * network.
  *
  * If one of these files is moved, deleted or replaced while a run uses them, the run ends with a
  * `RecoveryError` at its next epoch.
@@ -45,7 +45,7 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
   readonly #path: string;
 
   /**
-   * Opens nothing yet.
+   * Creates the config; opens nothing yet.
    *
    * @param path The file, as a path or a `file:` URL.
    * @throws {TypeError} If it is neither.
@@ -60,19 +60,19 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
   }
 
   /**
-   * Opens the file for a run of a flow, or makes it. If its folder has to be made too, the log says so:
-   * another folder may have been meant, with the state in it.
+   * Opens the file for a run of a flow, or makes it. If its folder has to be made too, the log
+   * warns: you may have meant another folder, which has the state.
    *
-   * @throws {RecoveryError} If it cannot be used; it is left as it is then.
+   * @throws {RecoveryError} If it cannot be used; the file is then unchanged.
    */
   async open(flow: string, log: Log = silentLog): Promise<RecoveryStore> {
     return await SqliteStore.open(await makePlace(this.#path, log), flow);
   }
 
   /**
-   * Deletes the file, also one that is damaged, of another version, or of another flow.
+   * Deletes the file, even if it is damaged, of another version, or of another flow.
    *
-   * @throws {RecoveryError} If it is no recovery store, a run uses it, or it cannot be deleted.
+   * @throws {RecoveryError} If it is not a recovery store, a run uses it, or it cannot be deleted.
    */
   async drop(): Promise<void> {
     const path = await findFile(this.#path);
