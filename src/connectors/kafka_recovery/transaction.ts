@@ -1,8 +1,9 @@
 /**
  * Writes in transactions, one after the other.
  *
- * Asking for a producer id under a transactional id ends what another producer has open under it, and
- * from then on its writes are refused: so only the last run that has opened a store can commit.
+ * To ask for a producer id under a transactional id ends the open transaction of another producer with
+ * that id. The writes of that producer are refused from then on. So only the last run that has opened a
+ * store can commit.
  *
  * @module
  */
@@ -10,8 +11,9 @@ import { errorKind, isFinalForWrites } from "../kafka/client/errors.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { initProducerId, type ProducerIdentity } from "../kafka/wire/init_producer_id.ts";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
-import { produce } from "../kafka/wire/produce.ts";
+import { ACKS } from "../kafka/wire/produce.ts";
 import { encodeRecordBatch, type WireRecord } from "../kafka/wire/write_batch.ts";
+import { produceRound, SequenceNumbers } from "../kafka/write/produce_round.ts";
 import { requireAnswers } from "../kafka/wire/wrong_answer.ts";
 
 /** How long a transaction may take; the broker ends it then. */
@@ -26,20 +28,17 @@ const OPENING_MS = 10_000;
 /** How long replicas may take. */
 const ACK_MS = 30_000;
 
-/** Between two looks at whether the transaction before has been worked off. */
+/** The pause before the coordinator is asked again whether the transaction before is over. */
 const BUSY_MS = 10;
 
 /** Records by partition. */
 export type Records = ReadonlyMap<number, readonly WireRecord[]>;
 
-/** Sequence numbers begin anew after these many. */
-const SEQUENCES = 2 ** 31;
-
 /** A producer with a transactional id. */
 export class TransactionalProducer {
   readonly #connection: KafkaConnection;
   readonly #id: string;
-  readonly #sequences = new Map<string, number>();
+  readonly #sequences = new SequenceNumbers<string>(); // by topic and partition
   readonly #added = new Set<string>();
   #identity: ProducerIdentity = { producerId: -1n, producerEpoch: -1 };
   #coordinator: KafkaBroker | null = null;
@@ -63,12 +62,12 @@ export class TransactionalProducer {
     return producer;
   }
 
-  /** The store is open, and a run goes on: from now on the broker may be away for longer. */
+  /** The store is open and a run goes on: from now on the broker may be away for longer. */
   opened(): void {
     this.#patienceMs = PATIENCE_MS;
   }
 
-  /** Whether something could not be done: then nobody knows what has been written. */
+  /** Whether a step has failed: then it is not known what has been written. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }
@@ -80,8 +79,8 @@ export class TransactionalProducer {
     const waiting = new Map<number, Uint8Array>();
     for (const [partition, each] of records) {
       const name = `${topic}-${partition}`;
-      const baseSequence = this.#sequences.get(name) ?? 0;
-      this.#sequences.set(name, (baseSequence + each.length) % SEQUENCES);
+      const baseSequence = this.#sequences.next(name);
+      this.#sequences.advance(name, each.length);
       waiting.set(
         partition,
         encodeRecordBatch(each, {
@@ -94,7 +93,7 @@ export class TransactionalProducer {
     await this.persist(() => this.#sendAll(topic, waiting));
   }
 
-  /** Ends the transaction. Nothing is to be done where nothing has been written. */
+  /** Ends the transaction, if something has been written in it. */
   async end(how: "commit" | "abort"): Promise<void> {
     if (this.#added.size === 0) return;
     await this.persist(async () => {
@@ -127,26 +126,16 @@ export class TransactionalProducer {
     for (const partition of added) this.#added.add(`${topic}-${partition}`);
   }
 
-  /** What has been acknowledged is taken out of `waiting`; sent again, the broker knows it. */
+  /** Tries what is waiting once. What is acknowledged is taken out of `waiting`. */
   async #sendAll(topic: string, waiting: Map<number, Uint8Array>): Promise<void> {
-    const leaders = await this.#connection.leaders(topic);
-    const byLeader = Map.groupBy(waiting, ([partition]) => leaders.get(partition) ?? -1);
-    const sent = await Promise.allSettled([...byLeader].map(async ([leader, batches]) => {
-      const broker = await this.#connection.broker(leader);
-      const results = await produce(
-        broker,
-        batches.map(([partition, batch]) => ({ partition, batch })),
-        { topic, acks: -1, timeoutMs: ACK_MS, transactionalId: this.#id },
-      );
-      let problem: unknown;
-      for (const { partition, error } of results) {
-        if (error === undefined || errorKind(error) === "alreadyWritten") {
-          waiting.delete(partition);
-        } else problem = error;
-      }
-      if (problem !== undefined) throw problem;
-    }));
-    for (const each of sent) if (each.status === "rejected") throw each.reason;
+    await produceRound(this.#connection, [...waiting.keys()], {
+      topic,
+      acks: ACKS.all,
+      timeoutMs: ACK_MS,
+      transactionalId: this.#id,
+      batchOf: (partition) => waiting.get(partition)!,
+      written: (partition) => waiting.delete(partition),
+    });
   }
 
   /** Whose transaction it is, as KafkaJS takes it. */
@@ -162,7 +151,7 @@ export class TransactionalProducer {
     });
   }
 
-  /** Does what needs a broker, again and again while it may come back. */
+  /** Does `work`, and again after an error, while the broker may come back. */
   async persist<T>(work: () => Promise<T>): Promise<T> {
     const start = performance.now();
     const deadline = start + this.#patienceMs;

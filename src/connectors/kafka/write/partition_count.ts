@@ -47,7 +47,7 @@ export class PartitionCount {
         await this.refresh();
       } catch (error) {
         // What is written next finds the same error, and says so.
-        this.#log.debug(`kafka: partitions are not known anew: ${messageOfKafka(error)}`);
+        this.#log.debug(`kafka: cannot ask for new partitions: ${messageOfKafka(error)}`);
       }
       this.start();
     }, this.#intervalMs);

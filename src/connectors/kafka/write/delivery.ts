@@ -1,0 +1,261 @@
+/**
+ * Delivers records: tries a round again until all of it has been acknowledged, and decides after each
+ * error whether that may still succeed.
+ *
+ * @module
+ */
+import { counted } from "../../../core/counted.ts";
+import { isItemError } from "../../../core/errors.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import { errorKind, errorName, isFinalForWrites, messageOfKafka } from "../client/errors.ts";
+import { TopicDeletedError, TopicReplacedError } from "../client/topic_watch.ts";
+import { unknownHostHint } from "../client/unreachable.ts";
+import type { KafkaOutputSettings } from "../properties/settings.ts";
+import { initProducerId, type ProducerIdentity } from "../wire/init_producer_id.ts";
+import { ACKS } from "../wire/produce.ts";
+import { requireCodec } from "../wire/request_versions.ts";
+import { compressBatch, encodeRecordBatch } from "../wire/write_batch.ts";
+import {
+  produceRound,
+  type RefusedBatch,
+  sequenceAfter,
+  SequenceNumbers,
+} from "./produce_round.ts";
+import { refusedRecord, tooLargeRecord } from "./refused_record.ts";
+import type { OutgoingRecord } from "./to_record.ts";
+import type { WrittenTopic } from "./written_topic.ts";
+
+/** How long a host that nobody knows may stay unknown before anything was written, in milliseconds. */
+const UNKNOWN_HOST_MS = 10_000;
+
+/** Without transactions, the broker does not look at it. */
+const TRANSACTION_MS = 60_000;
+
+/** What to do about some errors. */
+const CURES: Readonly<Partial<Record<string, string>>> = {
+  UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    `the topic is kept in a format before Kafka 0.11 (its message.format.version): raise that, or set ` +
+    `"enable.idempotence" to false and write no headers`,
+};
+
+/** A batch of one partition, as it is sent, again if it has to be. */
+interface Batch {
+  readonly firstSequence: number;
+  readonly records: readonly OutgoingRecord[];
+  /** What goes over the wire, once it has been made. */
+  encoded?: Uint8Array;
+}
+
+/** The batches of each partition that have not been acknowledged, in the order they must be written. */
+type Unacknowledged = Map<number, Batch[]>;
+
+/** Delivers records to one topic, one round after the other. */
+export class Delivery {
+  readonly #settings: KafkaOutputSettings;
+  readonly #connection: KafkaConnection;
+  readonly #written: WrittenTopic;
+  readonly #sequences = new SequenceNumbers<number>(); // by partition
+  #identity: ProducerIdentity | null = null;
+  #retries = 0; // in a row
+  #hasAcknowledged = false;
+  #unknownSince: number | null = null; // when a host was not known for the first time
+  #closed = false;
+
+  constructor(settings: KafkaOutputSettings, connection: KafkaConnection, written: WrittenTopic) {
+    this.#settings = settings;
+    this.#connection = connection;
+    this.#written = written;
+  }
+
+  /** Delivers no more: what is under way is not tried again. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /**
+   * Tries a round until all of it has been acknowledged. One call at a time.
+   *
+   * @throws {ItemError} If the topic does not take a record.
+   * @throws {Error} If it cannot be delivered, or not in time.
+   */
+  async deliver(records: ReadonlyMap<number, readonly OutgoingRecord[]>): Promise<void> {
+    const round: Unacknowledged = new Map();
+    for (const [partition, each] of records) {
+      round.set(partition, [{ firstSequence: this.#sequences.next(partition), records: each }]);
+    }
+    const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
+    while (round.size > 0 && !this.#closed) {
+      try {
+        await this.#connection.answerTo(this.#send(round));
+        this.#succeeded();
+      } catch (error) {
+        await this.#recover(error, round, deadline);
+      }
+    }
+    if (this.#closed) return;
+    this.#written.hasWritten = true;
+    this.#hasAcknowledged = true;
+    for (const [partition, each] of records) this.#sequences.advance(partition, each.length);
+  }
+
+  /**
+   * Makes sure that the topic to which something was written is still there, as long as `isWanted`.
+   *
+   * @throws {Error} If it is another, or brokers do not say in time.
+   */
+  async confirm(isWanted: () => boolean): Promise<void> {
+    const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
+    while (this.#written.hasWritten && isWanted() && !this.#closed) {
+      this.#written.doubt();
+      try {
+        await this.#connection.answerTo(this.#written.check());
+        this.#succeeded();
+        this.#written.hasWritten = false;
+      } catch (error) {
+        await this.#recover(error, new Map(), deadline);
+      }
+    }
+  }
+
+  #succeeded(): void {
+    this.#connection.succeeded();
+    this.#retries = 0;
+  }
+
+  /** Sends the first batch of each partition. What is acknowledged leaves the round. */
+  async #send(round: Unacknowledged): Promise<void> {
+    await this.#written.check();
+    const { topic, output } = this.#settings;
+    const identity = await this.#identify();
+    await produceRound(this.#connection, [...round.keys()], {
+      topic,
+      acks: ACKS[output.acks],
+      timeoutMs: output.ackTimeoutMs,
+      // It may be older than the broker that was asked at the start.
+      requireBroker: ({ versions }) => requireCodec(output.compression, versions),
+      batchOf: (partition) => this.#encode(round.get(partition)![0], identity),
+      written: (partition) => {
+        const batches = round.get(partition)!;
+        batches.shift();
+        if (batches.length === 0) round.delete(partition);
+      },
+      refused: (refusal) => this.#divide(round.get(refusal.partition)!, refusal),
+    });
+  }
+
+  async #encode(batch: Batch, identity: ProducerIdentity | null): Promise<Uint8Array> {
+    if (batch.encoded !== undefined) return batch.encoded;
+    const { compression, compressionLevel } = this.#settings.output;
+    const plain = encodeRecordBatch(batch.records, {
+      producerId: identity?.producerId ?? -1n,
+      producerEpoch: identity?.producerEpoch ?? -1,
+      baseSequence: identity === null ? -1 : batch.firstSequence,
+    });
+    return batch.encoded = compression === "none"
+      ? plain
+      : await compressBatch(plain, compression, compressionLevel);
+  }
+
+  /**
+   * Divides the first of these batches where it is too large for the topic, or has a record that the
+   * broker refuses without saying which one. Nothing of it has been written.
+   *
+   * @returns Whether it has; `false` for any other refusal.
+   * @throws {ItemError} If it is known which record is to blame.
+   */
+  #divide(batches: Batch[], { partition, error, refused }: RefusedBatch): boolean {
+    const { topic } = this.#settings;
+    const { records } = batches[0];
+    const kind = errorKind(error);
+    if (kind === "tooLarge") {
+      if (records.length === 1) throw tooLargeRecord(records[0], topic, error);
+    } else if (kind === "recordRefused") {
+      const itemError = refusedRecord(records, { topic, partition, error, refused });
+      if (itemError !== null) throw itemError;
+    } else return false;
+    split(batches);
+    return true;
+  }
+
+  /** The id under which the broker knows our sequence numbers, where writes are idempotent. */
+  async #identify(): Promise<ProducerIdentity | null> {
+    if (!this.#settings.output.idempotent) return null;
+    return this.#identity ??= await initProducerId(await this.#connection.anyBroker(), {
+      transactionalId: null,
+      transactionTimeoutMs: TRANSACTION_MS,
+    });
+  }
+
+  /** After an error: waits for the next try, or throws where none can succeed. */
+  async #recover(error: unknown, round: Unacknowledged, deadline: number): Promise<void> {
+    if (this.#closed) return;
+    if (isItemError(error)) throw error;
+    if (error instanceof TopicReplacedError || error instanceof TopicDeletedError) throw error;
+    this.#written.doubt();
+    if (isFinalForWrites(error)) throw this.#cannotWrite(error);
+    this.#requireKnownHost(error);
+    const { deliveryTimeoutMs, maxRetries } = this.#settings.output;
+    if (performance.now() >= deadline || ++this.#retries > maxRetries) {
+      throw this.#notInTime(error, round, deliveryTimeoutMs);
+    }
+    this.#connection.drop();
+    await this.#connection.pause(error);
+  }
+
+  #cannotWrite(error: unknown): Error {
+    const cure = CURES[errorName(error)];
+    return new Error(
+      `cannot write to topic "${this.#settings.topic}": ${messageOfKafka(error)}` +
+        (cure === undefined ? "" : `: ${cure}`),
+      { cause: error },
+    );
+  }
+
+  #notInTime(error: unknown, round: Unacknowledged, timeoutMs: number): Error {
+    const { topic } = this.#settings;
+    let records = 0;
+    for (const batches of round.values()) {
+      for (const batch of batches) records += batch.records.length;
+    }
+    const what = records > 0
+      ? `topic "${topic}" has not acknowledged ${counted(records, "record")}`
+      : `topic "${topic}", which has been written to, was not found again`;
+    const why = errorKind(error) === "unknownTopic"
+      ? "the brokers do not have the topic: was it deleted? If so, create it again, and start again"
+      : messageOfKafka(error);
+    return new Error(
+      `${what} within ${timeoutMs / 1000} s and ${counted(this.#retries, "try", "tries")}: ${why}`,
+      { cause: error },
+    );
+  }
+
+  /** Throws where the cluster has named a host that stays unknown, as long as nothing was written. */
+  #requireKnownHost(error: unknown): void {
+    const { brokers, topic } = this.#settings;
+    const hint = unknownHostHint(error, brokers);
+    if (hint === null || this.#hasAcknowledged) {
+      this.#unknownSince = null;
+      return;
+    }
+    const now = performance.now();
+    this.#unknownSince ??= now;
+    if (now - this.#unknownSince < UNKNOWN_HOST_MS) return;
+    throw new Error(
+      `cannot write to topic "${topic}" by way of ${brokers.join(", ")}: ` +
+        `${messageOfKafka(error)} (${hint})`,
+      { cause: error },
+    );
+  }
+}
+
+/** Makes two batches of the first one. */
+function split(batches: Batch[]): void {
+  const { firstSequence, records } = batches[0];
+  const half = records.length >> 1;
+  batches.splice(
+    0,
+    1,
+    { firstSequence, records: records.slice(0, half) },
+    { firstSequence: sequenceAfter(firstSequence, half), records: records.slice(half) },
+  );
+}
