@@ -4,7 +4,8 @@
  * @module
  */
 import type { InputReader, Place, Positions } from "../../../graph/contracts.ts";
-import { KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
+import { KafkaConnection } from "../client/connection.ts";
+import { WithoutLeaderError } from "../client/partition_offsets.ts";
 import { isFatal } from "../client/errors.ts";
 import { TopicWatch } from "../client/topic_watch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";

@@ -10,7 +10,8 @@
  */
 import type { Place } from "../../../graph/contracts.ts";
 import type { Backoff } from "../client/backoff.ts";
-import { type KafkaConnection, WithoutLeaderError } from "../client/connection.ts";
+import type { KafkaConnection } from "../client/connection.ts";
+import { WithoutLeaderError } from "../client/partition_offsets.ts";
 import { errorKind } from "../client/errors.ts";
 import type { TopicWatch } from "../client/topic_watch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
