@@ -3,7 +3,7 @@ import type { Buffer } from "node:buffer";
 import { decodeFetched } from "../../src/connectors/kafka/wire/fetch.ts";
 import { decodeListOffsets } from "../../src/connectors/kafka/wire/list_offsets.ts";
 import { decodeMetadata } from "../../src/connectors/kafka/wire/metadata.ts";
-import { decodeResponse } from "../../src/connectors/kafka/wire/produce.ts";
+import { decodeProduce } from "../../src/connectors/kafka/wire/produce.ts";
 import { WireWriter } from "../../src/connectors/kafka/wire/wire.ts";
 import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
 import type { Random } from "../support/random.ts";
@@ -135,7 +135,7 @@ const ANSWERS: Record<string, Answer> = {
       });
       out.int32(0);
     },
-    read: decodeResponse,
+    read: decodeProduce,
   },
 };
 

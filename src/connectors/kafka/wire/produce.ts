@@ -76,8 +76,8 @@ export async function produce(
     apiName: API_NAME,
     oldest: OLDEST,
     newest: NEWEST,
-    encode: () => encodeRequest(batches, options),
-    decode: decodeResponse,
+    encode: () => encodeProduce(batches, options),
+    decode: decodeProduce,
   });
   const { topic } = options;
   const asked = batches.map(({ partition }) => ({ topic, partition }));
@@ -87,7 +87,8 @@ export async function produce(
   return results;
 }
 
-function encodeRequest(
+/** The body of a request. */
+export function encodeProduce(
   batches: readonly PartitionBatch[],
   { topic, acks, timeoutMs, transactionalId }: ProduceOptions,
 ): Buffer {
@@ -122,7 +123,7 @@ interface ProduceResponse {
 }
 
 /** Reads the body of a response. */
-export function decodeResponse(payload: Buffer, version: number): ProduceResponse {
+export function decodeProduce(payload: Buffer, version: number): ProduceResponse {
   const from = new WireReader(payload, false);
   const results = from.array(() => {
     const topic = from.string() ?? "";

@@ -1,8 +1,21 @@
 /**
- * Numbers, strings and arrays of the Kafka protocol.
+ * Numbers, strings, arrays and tagged fields of the Kafka protocol: what every request is made of.
  *
  * Newer versions of a request are *flexible* (KIP-482): lengths are varints, one more than what they
- * count, and each structure ends with tagged fields. We write none of those, and skip what we read.
+ * count, and each structure ends with tagged fields. A reader and a writer are told which form it is, and
+ * the code of a request is the same for both.
+ *
+ * To add a request:
+ *
+ * 1. Write `wire/NAME.ts`, named as the request: its key, the versions that we know, `encodeName(…,
+ *    version)`, `decodeName(payload, version)`, and a function that calls `sendRequest` (`request.ts`) and
+ *    returns what was asked for. Read fields in the order of Kafka's protocol guide, and end each
+ *    structure with `tags()`. What is not needed is read and dropped, with a comment that names it.
+ * 2. Compare the partitions that it names with those asked for (`wrong_answer.ts`). Return error codes, or
+ *    throw `errorOfCode`; what follows from an error is a line in `client/errors.ts`.
+ * 3. Say in `request_versions.ts` what to do where a broker does not have it.
+ * 4. Test it in `tests/connectors/kafka/wire/NAME_test.ts` against bytes of another client, for each
+ *    version (`tests/support/bytes_by_version.ts` says how to get them).
  *
  * @module
  */
@@ -78,12 +91,16 @@ export class WireReader {
     return items;
   }
 
-  /** The end of a structure: skips its tagged fields, where this version has them. */
-  tags(): void {
+  /**
+   * The end of a structure: its tagged fields, where this version has them. Those in `fields` are read by
+   * their tags, each with a reader of its own; others are skipped.
+   */
+  tags(fields: Readonly<Record<number, (field: WireReader) => void>> = {}): void {
     if (!this.#flexible) return;
     for (let left = this.#count(this.#uvarint()); left > 0; left--) {
-      this.#uvarint();
-      this.#take(this.#uvarint());
+      const read = fields[this.#uvarint()];
+      const bytes = this.#take(this.#uvarint());
+      read?.(new WireReader(bytes, true));
     }
   }
 
@@ -126,6 +143,9 @@ export class WireReader {
     }
   }
 }
+
+/** A tagged field, and what writes its content. */
+export type TaggedField = readonly [tag: number, write: (field: WireWriter) => void];
 
 /** Writes a request. */
 export class WireWriter {
@@ -193,9 +213,19 @@ export class WireWriter {
     for (const item of items) write(item);
   }
 
-  /** The end of a structure: no tagged fields, where this version has them. */
-  tags(): void {
-    if (this.#flexible) this.#uvarint(0);
+  /** The end of a structure: its tagged fields in the order of their tags, where this version has them. */
+  tags(fields: readonly TaggedField[] = []): void {
+    if (!this.#flexible) return;
+    this.#uvarint(fields.length);
+    for (const [tag, write] of fields) {
+      const field = new WireWriter(true);
+      write(field);
+      const { written } = field;
+      this.#uvarint(tag);
+      this.#uvarint(written.length);
+      const at = this.#room(written.length);
+      this.#bytes.set(written, at);
+    }
   }
 
   #uvarint(value: number): void {

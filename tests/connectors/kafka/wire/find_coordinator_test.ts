@@ -5,6 +5,7 @@ import {
   encodeFindCoordinator,
 } from "../../../../src/connectors/kafka/wire/find_coordinator.ts";
 import { WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
+import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 Deno.test("a FindCoordinator request is written as the protocol's documentation has it", () => {
   const group = { kind: "group", id: "ab" } as const;
@@ -53,5 +54,52 @@ for (const version of [0, 1, 2, 3, 4]) {
         clientSideThrottleTime: version >= 2 ? 20 : 0,
       });
     }
+  });
+}
+
+/** As `FindCoordinatorRequestData` of Java's kafka-clients 3.9.1 writes it for a group. */
+const JAVA_GROUP_REQUESTS: BytesByVersion = [
+  [[0], "0004666c6f77"],
+  [[1, 2], "0004666c6f7700"],
+  [[3], "05666c6f770000"],
+  [[4], "000205666c6f7700"],
+];
+
+/** The same for a transactional id. */
+const JAVA_TRANSACTION_REQUESTS: BytesByVersion = [
+  [[1, 2], "0004666c6f7701"],
+  [[3], "05666c6f770100"],
+  [[4], "010205666c6f7700"],
+];
+
+/** As `FindCoordinatorResponseData` of Java's kafka-clients 3.9.1 writes it. */
+const JAVA_RESPONSES: BytesByVersion = [
+  [[0], "000f000000030004686f737400002384"],
+  [[1, 2], "00000014000f00076e6f7420796574000000030004686f737400002384"],
+  [[3], "00000014000f086e6f74207965740000000305686f73740000238400"],
+  [[4], "000000140205666c6f770000000305686f737400002384000f086e6f74207965740000"],
+];
+
+for (
+  const [kind, requests] of [
+    ["group", JAVA_GROUP_REQUESTS],
+    ["transaction", JAVA_TRANSACTION_REQUESTS],
+  ] as const
+) {
+  for (const [version, bytes] of bytesOf(requests)) {
+    Deno.test(`a FindCoordinator request for a ${kind} of version ${version} is the same as that of Java's client`, () => {
+      const ours = encodeFindCoordinator({ kind, id: "flow" }, version);
+      assertEquals(ours.toString("hex"), bytes.toString("hex"));
+    });
+  }
+}
+
+for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
+  Deno.test(`a FindCoordinator response of version ${version} that Java wrote is read`, () => {
+    assertEquals(decodeFindCoordinator(bytes, version), {
+      errorCode: 15,
+      nodeId: 3,
+      clientSideThrottleTime: version >= 2 ? 20 : 0,
+    });
   });
 }

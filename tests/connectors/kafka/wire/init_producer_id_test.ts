@@ -4,6 +4,7 @@ import {
   encodeInitProducerId,
 } from "../../../../src/connectors/kafka/wire/init_producer_id.ts";
 import { producerIdAnswer } from "../../../support/fake_broker.ts";
+import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 Deno.test("an InitProducerId request is written as the protocol's documentation has it", () => {
   const plain = { transactionalId: null, transactionTimeoutMs: 0x0102 };
@@ -28,5 +29,50 @@ for (const version of [0, 1, 2, 3, 4]) {
     assertEquals(decodeInitProducerId(producerIdAnswer(version), version), answer);
     const failed = { producerId: -1n, producerEpoch: -1, errorCode: 53, clientSideThrottleTime: 0 };
     assertEquals(decodeInitProducerId(producerIdAnswer(version, 53), version), failed);
+  });
+}
+
+/** As `InitProducerIdRequestData` of Java's kafka-clients 3.9.1 writes it without a transactional id. */
+const JAVA_PLAIN_REQUESTS: BytesByVersion = [
+  [[0, 1], "ffff0000ea60"],
+  [[2], "000000ea6000"],
+  [[3, 4], "000000ea60ffffffffffffffffffff00"],
+];
+
+/** The same with one. */
+const JAVA_TRANSACTIONAL_REQUESTS: BytesByVersion = [
+  [[0, 1], "0004666c6f770000ea60"],
+  [[2], "05666c6f770000ea6000"],
+  [[3, 4], "05666c6f770000ea60ffffffffffffffffffff00"],
+];
+
+/** As `InitProducerIdResponseData` of Java's kafka-clients 3.9.1 writes it. */
+const JAVA_RESPONSES: BytesByVersion = [
+  [[0, 1], "00000014000000000001000000020005"],
+  [[2, 3, 4], "0000001400000000000100000002000500"],
+];
+
+for (
+  const [transactionalId, requests] of [
+    [null, JAVA_PLAIN_REQUESTS],
+    ["flow", JAVA_TRANSACTIONAL_REQUESTS],
+  ] as const
+) {
+  for (const [version, bytes] of bytesOf(requests)) {
+    Deno.test(`an InitProducerId request of version ${version} for the id ${transactionalId} is the same as that of Java's client`, () => {
+      const ours = encodeInitProducerId({ transactionalId, transactionTimeoutMs: 60_000 }, version);
+      assertEquals(ours.toString("hex"), bytes.toString("hex"));
+    });
+  }
+}
+
+for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
+  Deno.test(`an InitProducerId response of version ${version} that Java wrote is read`, () => {
+    assertEquals(decodeInitProducerId(bytes, version), {
+      errorCode: 0,
+      producerId: 2n ** 32n + 2n,
+      producerEpoch: 5,
+      clientSideThrottleTime: version >= 1 ? 20 : 0,
+    });
   });
 }

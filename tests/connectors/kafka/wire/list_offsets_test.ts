@@ -7,6 +7,7 @@ import {
 } from "../../../../src/connectors/kafka/wire/list_offsets.ts";
 import type { KafkaBroker } from "../../../../src/connectors/kafka/client/kafkajs.ts";
 import { WireReader, WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
+import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 const ASKED = [
   { topic: "a", partition: 0 },
@@ -101,3 +102,57 @@ Deno.test("an offset below 0 is wrong, but for -1 where there is no record of a 
   const none = await listed({ timestamp: 5 }, [{ partition: 0, offset: -1 }]);
   assertEquals(none, { found: [-1], failed: [] });
 });
+
+/** As `ListOffsetsRequestData` of Java's kafka-clients 3.9.1 writes it. */
+const JAVA_REQUESTS: BytesByVersion = [
+  [[2, 3], "ffffffff0100000001000261620000000200000000fffffffffffffffe00000003fffffffffffffffe"],
+  [
+    [4, 5],
+    "ffffffff0100000001000261620000000200000000fffffffffffffffffffffffe00000003ffffffffff" +
+    "fffffffffffffe",
+  ],
+  [
+    [6],
+    "ffffffff01020361620300000000fffffffffffffffffffffffe0000000003ffffffffffffffffffffff" +
+    "fe000000",
+  ],
+];
+
+/** As `ListOffsetsResponseData` of Java's kafka-clients 3.9.1 writes it. */
+const JAVA_RESPONSES: BytesByVersion = [
+  [
+    [2, 3],
+    "000000140000000100026162000000020000000000000000018bcfe56800000000010000000200000003" +
+    "0006ffffffffffffffffffffffffffffffff",
+  ],
+  [
+    [4, 5],
+    "000000140000000100026162000000020000000000000000018bcfe56800000000010000000200000005" +
+    "000000030006ffffffffffffffffffffffffffffffffffffffff",
+  ],
+  [
+    [6],
+    "0000001402036162030000000000000000018bcfe5680000000001000000020000000500000000030006" +
+    "ffffffffffffffffffffffffffffffffffffffff000000",
+  ],
+];
+
+for (const [version, bytes] of bytesOf(JAVA_REQUESTS)) {
+  Deno.test(`a ListOffsets request of version ${version} is the same as that of Java's client`, () => {
+    const partitions = [0, 3].map((partition) => ({ topic: "ab", partition }));
+    const ours = encodeListOffsets(partitions, "first", "read_committed", version);
+    assertEquals(ours.toString("hex"), bytes.toString("hex"));
+  });
+}
+
+for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
+  Deno.test(`a ListOffsets response of version ${version} that Java wrote is read`, () => {
+    assertEquals(decodeListOffsets(bytes, version), {
+      offsets: [
+        { topic: "ab", partition: 0, errorCode: 0, offset: 2 ** 32 + 2 },
+        { topic: "ab", partition: 3, errorCode: 6, offset: -1 },
+      ],
+      clientSideThrottleTime: version >= 3 ? 20 : 0,
+    });
+  });
+}

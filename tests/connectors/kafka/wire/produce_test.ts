@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Buffer } from "node:buffer";
-import { decodeResponse } from "../../../../src/connectors/kafka/wire/produce.ts";
+import { decodeProduce, encodeProduce } from "../../../../src/connectors/kafka/wire/produce.ts";
 import { WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
+import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 interface Answer {
   readonly partition: number;
@@ -38,7 +39,7 @@ function response(version: number, answers: readonly Answer[], throttleMs = 0): 
 for (const version of [3, 4, 5, 6, 7, 8]) {
   Deno.test(`the response of Produce ${version} says of each partition whether it was written`, () => {
     const bytes = response(version, [{ partition: 0, code: 0 }, { partition: 7, code: 6 }], 250);
-    const { results, clientSideThrottleTime } = decodeResponse(bytes, version);
+    const { results, clientSideThrottleTime } = decodeProduce(bytes, version);
     assertEquals(
       results.map(({ partition, error, refused }) => [partition, error?.type, refused]),
       [[0, undefined, []], [7, "NOT_LEADER_FOR_PARTITION", []]],
@@ -54,7 +55,7 @@ Deno.test("the response of Produce 8 says which records were refused, and why", 
     { partition: 2, code: 32 },
     { partition: 3, code: 0 },
   ]);
-  const [first, second, third] = decodeResponse(bytes, 8).results;
+  const [first, second, third] = decodeProduce(bytes, 8).results;
   assertEquals(first.error?.type, "INVALID_RECORD");
   assertEquals(first.error?.message, "rejected");
   assertEquals(first.refused, [{ index: 3, reason: "no key" }, { index: 5, reason: null }]);
@@ -65,6 +66,81 @@ Deno.test("the response of Produce 8 says which records were refused, and why", 
 Deno.test("a response of Produce that is cut off is an error", () => {
   const bytes = response(8, [{ partition: 1, code: 87, recordErrors: [[3, "no key"]] }]);
   for (let end = 0; end < bytes.length; end++) {
-    assertThrows(() => decodeResponse(bytes.subarray(0, end), 8), RangeError);
+    assertThrows(() => decodeProduce(bytes.subarray(0, end), 8), RangeError);
   }
 });
+
+/** As `ProduceRequestData` of Java's kafka-clients 3.9.1 writes it outside of transactions. */
+const JAVA_PLAIN_REQUESTS: BytesByVersion = [
+  [
+    [3, 4, 5, 6, 7, 8],
+    "ffffffff000075300000000100026162000000020000000000000003010203000000020000000104",
+  ],
+];
+
+/** The same in a transaction. */
+const JAVA_TRANSACTIONAL_REQUESTS: BytesByVersion = [
+  [
+    [3, 4, 5, 6, 7, 8],
+    "0004666c6f77ffff00007530000000010002616200000002000000000000000301020300000002000000" +
+    "0104",
+  ],
+];
+
+/** As `ProduceResponseData` of Java's kafka-clients 3.9.1 writes it. */
+const JAVA_RESPONSES: BytesByVersion = [
+  [
+    [3, 4],
+    "000000010002616200000002000000000000000000000000000cffffffffffffffff000000020057ffff" +
+    "ffffffffffffffffffffffffffff00000014",
+  ],
+  [
+    [5, 6, 7],
+    "000000010002616200000002000000000000000000000000000cffffffffffffffff0000000000000001" +
+    "000000020057ffffffffffffffffffffffffffffffffffffffffffffffff00000014",
+  ],
+  [
+    [8],
+    "000000010002616200000002000000000000000000000000000cffffffffffffffff0000000000000001" +
+    "00000000ffff000000020057ffffffffffffffffffffffffffffffffffffffffffffffff000000010000" +
+    "000100066e6f206b657900066e6f206b657900000014",
+  ],
+];
+
+for (
+  const [transactionalId, requests] of [
+    [undefined, JAVA_PLAIN_REQUESTS],
+    ["flow", JAVA_TRANSACTIONAL_REQUESTS],
+  ] as const
+) {
+  for (const [version, bytes] of bytesOf(requests)) {
+    Deno.test(`a Produce request of version ${version} for the id ${transactionalId} is the same as that of Java's client`, () => {
+      const batches = [
+        { partition: 0, batch: Uint8Array.of(1, 2, 3) },
+        { partition: 2, batch: Uint8Array.of(4) },
+      ];
+      const options = { topic: "ab", acks: -1, timeoutMs: 30_000, transactionalId };
+      assertEquals(encodeProduce(batches, options).toString("hex"), bytes.toString("hex"));
+    });
+  }
+}
+
+for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
+  Deno.test(`a Produce response of version ${version} that Java wrote is read`, () => {
+    const { results, clientSideThrottleTime } = decodeProduce(bytes, version);
+    assertEquals(
+      results.map(({ topic, partition, error, refused }) => [
+        topic,
+        partition,
+        error?.type,
+        refused,
+      ]),
+      [
+        ["ab", 0, undefined, []],
+        ["ab", 2, "INVALID_RECORD", version >= 8 ? [{ index: 1, reason: "no key" }] : []],
+      ],
+    );
+    if (version >= 8) assertEquals(results[1].error?.message, "no key");
+    assertEquals(clientSideThrottleTime, version >= 6 ? 20 : 0);
+  });
+}

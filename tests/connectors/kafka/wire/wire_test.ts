@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { WireReader, WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
+import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 const ID = "AAECAwQFBgcICQoLDA0ODw";
 
@@ -90,4 +91,74 @@ Deno.test("WireReader says in words of its own that a response is cut off", () =
     const from = new WireReader(Buffer.alloc(0), false);
     assertThrows(() => from[of](), RangeError, "a response of the broker is cut off");
   }
+});
+
+/**
+ * As `ApiVersionsResponseData` of Java's kafka-clients 3.9.1 writes version 3, with three
+ * tagged fields at its end.
+ */
+const JAVA_TAGGED: BytesByVersion = [
+  [
+    [3],
+    "000002000100040011000000000003001702116d657461646174612e76657273696f6e00010015000108" +
+    "0000000000000006030101",
+  ],
+];
+
+Deno.test("WireReader reads the tagged fields that it is asked for, and skips the others", () => {
+  const [[, bytes]] = bytesOf(JAVA_TAGGED);
+  const from = new WireReader(bytes, true);
+  assertEquals(from.int16(), 0); // no error
+  const keys = from.array(() => {
+    const range = [from.int16(), from.int16(), from.int16()];
+    from.tags();
+    return range;
+  });
+  assertEquals(keys, [[1, 4, 17]]);
+  from.int32(); // throttle time
+  const read: Record<string, unknown> = {};
+  from.tags({
+    0: (field) => {
+      read.supported = field.array(() => {
+        const feature = [field.string(), field.int16(), field.int16()];
+        field.tags();
+        return feature;
+      });
+    },
+    1: (field) => read.epoch = field.int64(),
+  });
+  assertEquals(read, { supported: [["metadata.version", 1, 21]], epoch: 6n });
+  assertEquals(from.rest().length, 0);
+});
+
+Deno.test("WireWriter writes tagged fields as Java does", () => {
+  const [[, bytes]] = bytesOf(JAVA_TAGGED);
+  const out = new WireWriter(true, 1); // the buffer has to grow
+  out.int16(0);
+  out.array([[1, 4, 17]], (range) => {
+    for (const number of range) out.int16(number);
+    out.tags();
+  });
+  out.int32(0);
+  out.tags([
+    [0, (field) =>
+      field.array([0], () => {
+        field.string("metadata.version");
+        field.int16(1);
+        field.int16(21);
+        field.tags();
+      })],
+    [1, (field) => field.int64(6n)],
+    [3, (field) => field.boolean(true)],
+  ]);
+  assertEquals(out.written.toString("hex"), bytes.toString("hex"));
+});
+
+Deno.test("a tagged field that is longer or shorter than what is read of it is damage, or skipped", () => {
+  const read: number[] = [];
+  const from = new WireReader(Buffer.of(1, 0, 3, 7, 8, 9, 5), true);
+  from.tags({ 0: (field) => read.push(field.int16()) });
+  assertEquals([read, [...from.rest()]], [[0x0708], [5]]); // a later version has more in it
+  const short = new WireReader(Buffer.of(1, 0, 1, 7, 9, 9, 9), true);
+  assertThrows(() => short.tags({ 0: (field) => field.int32() }), RangeError, "cut off");
 });
