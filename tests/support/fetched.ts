@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { readBatches, type StoredBatch } from "../../src/connectors/kafka/wire/read_batch.ts";
+import { type LogBatch, readBatches } from "../../src/connectors/kafka/wire/read_batch.ts";
 import { encodeRecordBatch, type WireRecord } from "../../src/connectors/kafka/wire/write_batch.ts";
 
 /** What a test says of a batch; the rest is that of a plain one. */
@@ -32,14 +32,14 @@ export function storedBytes(
 }
 
 /** A batch of one record. */
-export function storedBatch(offset: bigint, overrides: BatchOverrides = {}): StoredBatch {
+export function storedBatch(offset: bigint, overrides: BatchOverrides = {}): LogBatch {
   const { key = null, value = Buffer.from(`at ${offset}`) } = overrides;
   const record = { key, value, headers: [], timestamp: 1_700_000_000_000 };
   return readBatches(storedBytes(offset, [record], overrides), false)[0];
 }
 
 /** The marker with which a transaction ends: its key is two int16, the version and the type. */
-export function marker(offset: bigint, producerId: string, type: "abort" | "commit"): StoredBatch {
+export function marker(offset: bigint, producerId: string, type: "abort" | "commit"): LogBatch {
   const key = Buffer.from([0, 0, 0, type === "abort" ? 0 : 1]);
   return storedBatch(offset, { key, producerId, isControl: true });
 }

@@ -1,6 +1,6 @@
 /** Reads what a broker sent of a partition as an input does, but all at once. */
 import type { Buffer } from "node:buffer";
-import type { StoredRecord } from "../../src/connectors/kafka/wire/read_batch.ts";
+import type { LogRecord } from "../../src/connectors/kafka/wire/read_batch.ts";
 import { FetchedBatches } from "../../src/connectors/kafka/read/fetched_batches.ts";
 import { WaitingBatch } from "../../src/connectors/kafka/read/waiting_batch.ts";
 import { cursorAt } from "./cursor_at.ts";
@@ -8,7 +8,7 @@ import { fetched } from "./scripted_kafka.ts";
 
 /** What came, and why no more did. */
 export interface ReadAnswer {
-  readonly records: StoredRecord[];
+  readonly records: LogRecord[];
   /** `null` where all that came whole has been read. */
   readonly error: Error | null;
 }
@@ -18,7 +18,7 @@ export function readAnswer(
   bytes: Buffer,
   { from, end, verify }: { from: number; end: number; verify: boolean },
 ): ReadAnswer {
-  const records: StoredRecord[] = [];
+  const records: LogRecord[] = [];
   const batchesOf = new FetchedBatches(verify);
   try {
     const answer = fetched({ highWatermark: end, records: bytes });

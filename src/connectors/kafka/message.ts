@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StoredRecord } from "./wire/read_batch.ts";
+import type { LogRecord } from "./wire/read_batch.ts";
 
 /** A header of a Kafka record; the value is `null` if it has none. */
 export type KafkaHeader = readonly [name: string, value: Uint8Array | null];
@@ -49,7 +49,7 @@ export interface KafkaMessage {
 }
 
 /** A record as users see it. */
-export function toMessage(record: StoredRecord, topic: string, partition: number): KafkaMessage {
+export function toMessage(record: LogRecord, topic: string, partition: number): KafkaMessage {
   const { key, value, timestamp, offset } = record;
   const headers: Record<string, Uint8Array[]> = Object.create(null);
   for (const [name, data] of record.headers) {

@@ -5,7 +5,7 @@
  */
 import { messageOf } from "../../core/errors.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import type { StoredBatch, StoredRecord } from "../kafka/wire/read_batch.ts";
+import type { LogBatch, LogRecord } from "../kafka/wire/read_batch.ts";
 import { type FetchedPartition, fetchPartition } from "../kafka/wire/fetch.ts";
 import { FetchedBatches } from "../kafka/read/fetched_batches.ts";
 import { PartitionCursor } from "../kafka/read/partition_cursor.ts";
@@ -35,7 +35,7 @@ export async function* readPartition(
   connection: KafkaConnection,
   of: TopicPartition,
   { patienceMs = PATIENCE_MS }: { readonly patienceMs?: number } = {},
-): AsyncGenerator<StoredRecord[]> {
+): AsyncGenerator<LogRecord[]> {
   const { topic } = of;
   const [first, last] = await Promise.all([
     connection.offsets([of], "first"),
@@ -58,7 +58,7 @@ export async function* readPartition(
     cursor.assign(leader);
     const asked = performance.now();
     const answer = await fetchFrom(await connection.broker(leader), cursor);
-    let records: StoredRecord[];
+    let records: LogRecord[];
     try {
       const batches = batchesOf.of(answer, cursor);
       if (batches.length === 0 && answer.records.length > 0) continue; // to be asked for again
@@ -112,11 +112,11 @@ function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: num
 
 /** The records of committed batches from an offset on: a batch comes whole, with earlier ones. */
 function recordsOf(
-  batches: readonly StoredBatch[],
+  batches: readonly LogBatch[],
   aborted: FetchedPartition["aborted"],
   from: number,
-): StoredRecord[] {
-  const records: StoredRecord[] = [];
+): LogRecord[] {
+  const records: LogRecord[] = [];
   for (const batch of committedBatches(batches, aborted)) {
     for (const each of new WaitingBatch(batch).read(false)) {
       while (!each.done) {

@@ -1,11 +1,11 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import type { StoredRecord } from "../../../src/connectors/kafka/wire/read_batch.ts";
+import type { LogRecord } from "../../../src/connectors/kafka/wire/read_batch.ts";
 import { toMessage } from "../../../src/connectors/kafka/message.ts";
 
 const bytes = (text: string) => Buffer.from(text);
 
-const RECORD: StoredRecord = {
+const RECORD: LogRecord = {
   offset: 0,
   timestamp: 1_700_000_000_123,
   key: null,
@@ -13,7 +13,7 @@ const RECORD: StoredRecord = {
   headers: [],
 };
 
-function headersOf(headers: StoredRecord["headers"]): Record<string, Uint8Array[]> {
+function headersOf(headers: LogRecord["headers"]): Record<string, Uint8Array[]> {
   return toMessage({ ...RECORD, headers }, "t", 0).headers;
 }
 

@@ -30,7 +30,7 @@ export class BrokerPool {
   readonly #closing = new Set<Promise<void>>();
   #addresses: ReadonlyMap<number, string> = new Map(); // by the broker's number
   #answered: string | null = null; // who did last
-  #turns = 0;
+  #rotations = 0;
   #isClosed = false;
 
   /**
@@ -136,12 +136,12 @@ export class BrokerPool {
   #candidates(): string[] {
     const isReady = (address: string) => this.#links.get(address)?.isConnected ? 0 : 1;
     const told = [...this.#addresses.values()];
-    const turned = (all: readonly string[], by: number) => {
+    const rotated = (all: readonly string[], by: number) => {
       const first = all.length === 0 ? 0 : by % all.length;
       return [...all.slice(first), ...all.slice(0, first)];
     };
-    const by = this.#turns++;
-    const all = new Set([...turned(told, by), ...turned(this.#bootstrap, by)]);
+    const by = this.#rotations++;
+    const all = new Set([...rotated(told, by), ...rotated(this.#bootstrap, by)]);
     return [...all].sort((a, b) => isReady(a) - isReady(b));
   }
 

@@ -102,7 +102,7 @@ export class KafkaConnection {
    *
    * @param options.limitMs The limit, in milliseconds.
    * @param options.missingMs How long brokers may say that a topic is not there before that is an error,
-   * in milliseconds. Meanwhile they are asked in turns.
+   * in milliseconds. Meanwhile another one is asked each time.
    * @param options.isWhole Whether the answer leaves nothing to wait for. Where it returns false, the log
    * does not say that the broker is back before {@linkcode succeeded} is called.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.

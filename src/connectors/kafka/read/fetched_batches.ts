@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readBatches, type StoredBatch } from "../wire/read_batch.ts";
+import { type LogBatch, readBatches } from "../wire/read_batch.ts";
 import { damagedBatch, DamageError } from "../wire/damage.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
 import { LARGEST_PARTITION_BYTES, type PartitionCursor } from "./partition_cursor.ts";
@@ -37,7 +37,7 @@ export class FetchedBatches {
    *
    * @throws {Error} If something is damaged. The same would come again.
    */
-  of(answer: FetchedPartition, asked: PartitionCursor): StoredBatch[] {
+  of(answer: FetchedPartition, asked: PartitionCursor): LogBatch[] {
     const batches = readBatches(answer.records, this.#verify);
     if (batches.length === 0) {
       if (answer.records.length > 0) askForMore(answer, asked);
@@ -52,10 +52,10 @@ export class FetchedBatches {
    * The two are an error the next time, even if the first of them comes alone then.
    */
   #certain(
-    batches: StoredBatch[],
+    batches: LogBatch[],
     bytes: FetchedPartition["records"],
     asked: PartitionCursor,
-  ): StoredBatch[] {
+  ): LogBatch[] {
     const known = this.#overlaps.get(asked);
     if (known !== undefined && known.from === asked.fetched) throw known.error;
     const spans = batches.map(spanOf);
@@ -75,7 +75,7 @@ export class FetchedBatches {
   }
 
   /** Returns those that end below the high watermark. */
-  #ended(batches: StoredBatch[], end: number, asked: PartitionCursor): StoredBatch[] {
+  #ended(batches: LogBatch[], end: number, asked: PartitionCursor): LogBatch[] {
     const beyond = batches.findIndex(({ lastOffset }) => lastOffset >= end);
     if (beyond !== 0) {
       this.#beyond.delete(asked);
@@ -115,7 +115,7 @@ interface Span {
   readonly lastOffset: number;
 }
 
-function spanOf({ baseOffset, lastOffset, oldFormat }: StoredBatch): Span {
+function spanOf({ baseOffset, lastOffset, oldFormat }: LogBatch): Span {
   return { baseOffset: oldFormat === undefined ? baseOffset : null, lastOffset };
 }
 
@@ -141,7 +141,7 @@ const FORMAT_END = 17;
  * Where the batch after the last whole one begins. It is damaged or cut off, but its offset may be
  * there. Empty if it is not, and for an old format.
  */
-function spansBehind(bytes: FetchedPartition["records"], last: StoredBatch): Span[] {
+function spansBehind(bytes: FetchedPartition["records"], last: LogBatch): Span[] {
   const { records } = last;
   if (records.buffer !== bytes.buffer) return []; // an old message, which was encoded again
   const at = records.byteOffset + records.length - bytes.byteOffset;

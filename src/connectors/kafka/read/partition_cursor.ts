@@ -43,7 +43,7 @@
  *
  * @module
  */
-import type { StoredRecord } from "../wire/read_batch.ts";
+import type { LogRecord } from "../wire/read_batch.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import { type KafkaPosition, storedPosition } from "./position.ts";
 import { markOf, type RecordMark } from "./record_mark.ts";
@@ -274,7 +274,7 @@ export class PartitionCursor implements TopicPartition {
   }
 
   /** The flow has been given records of the oldest range, up to and with `newest`. */
-  handOut(newest: StoredRecord): void {
+  handOut(newest: LogRecord): void {
     const { offset } = newest;
     const range = this.#oldest;
     if (offset < this.#handedOut || offset >= range.next) {

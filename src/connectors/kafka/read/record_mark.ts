@@ -9,7 +9,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { readBatches, type StoredBatch, type StoredRecord } from "../wire/read_batch.ts";
+import { type LogBatch, type LogRecord, readBatches } from "../wire/read_batch.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import { crc32c } from "../wire/crc32c.ts";
 import { fetchPartition } from "../wire/fetch.ts";
@@ -25,7 +25,7 @@ export interface RecordMark {
 }
 
 /** The mark of a record. */
-export function markOf({ offset, timestamp, key, value }: StoredRecord): RecordMark {
+export function markOf({ offset, timestamp, key, value }: LogRecord): RecordMark {
   const parts = Buffer.alloc(24);
   parts.writeDoubleBE(timestamp, 0);
   parts.writeDoubleBE(key === null ? -1 : crc32c(key, 0, key.length), 8);
@@ -58,7 +58,7 @@ export async function hasOtherRecord(
   }
 }
 
-function hasOther(batches: readonly StoredBatch[], mark: RecordMark): boolean {
+function hasOther(batches: readonly LogBatch[], mark: RecordMark): boolean {
   for (const batch of batches) {
     if (batch.lastOffset < mark.offset) continue;
     for (const cursor of new WaitingBatch(batch).read(false)) {

@@ -9,7 +9,7 @@ import type { InputReader, Place, Positions, Progress } from "../../../graph/con
 import type { KafkaConnection } from "../client/connection.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { damagedBatch } from "../wire/damage.ts";
-import type { StoredRecord } from "../wire/read_batch.ts";
+import type { LogRecord } from "../wire/read_batch.ts";
 import type { RecordCursor } from "../wire/record_cursor.ts";
 import { type Block, Fetcher } from "./fetcher.ts";
 import { GroupPositions } from "./group_positions.ts";
@@ -21,7 +21,7 @@ import type { WorkerPartitions } from "./worker_partitions.ts";
 
 /** Makes an item of a record. */
 export interface ToItem<T> {
-  (record: StoredRecord, topic: string, partition: number): T;
+  (record: LogRecord, topic: string, partition: number): T;
   /** Whether it uses headers. */
   readonly withHeaders?: true;
 }
@@ -148,7 +148,7 @@ export class KafkaReader<T> implements InputReader<T> {
     const { topic, partition } = cursor;
     const toItem = this.#toItem;
     const { offsets, cursors } = this.#last;
-    let newest: StoredRecord | null = null;
+    let newest: LogRecord | null = null;
     let after = cursor.handedOut;
     try {
       while (items.length < most) {

@@ -12,15 +12,15 @@
  *
  * @module
  */
-import type { StoredBatch } from "../wire/read_batch.ts";
+import type { LogBatch } from "../wire/read_batch.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
 import { RecordCursor } from "../wire/record_cursor.ts";
 
 /** The batches of a fetch whose records may be read, in order. */
 export function committedBatches(
-  batches: readonly StoredBatch[],
+  batches: readonly LogBatch[],
   aborted: FetchedPartition["aborted"],
-): StoredBatch[] {
+): LogBatch[] {
   const begins = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
   const open = new Set<bigint>();
   let next = 0;
@@ -37,7 +37,7 @@ export function committedBatches(
 }
 
 /** The type of the marker in a control batch: whether it aborts its transaction. */
-function isAbortMarker(batch: StoredBatch): boolean {
+function isAbortMarker(batch: LogBatch): boolean {
   if (batch.count === 0) return false; // the marker has been compacted away
   const { key } = new RecordCursor(batch, batch.records, false).read();
   return key !== null && key.length >= 4 && key[2] === 0 && key[3] === 0;

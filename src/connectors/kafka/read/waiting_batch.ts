@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type StoredBatch, unwrap } from "../wire/read_batch.ts";
+import { type LogBatch, unwrap } from "../wire/read_batch.ts";
 import {
   CODEC_BITS,
   CODEC_MASK,
@@ -27,10 +27,10 @@ const LARGEST_OLD: number = 64 << 20;
 
 /** A batch of records. */
 export class WaitingBatch {
-  readonly #batch: StoredBatch;
+  readonly #batch: LogBatch;
   #ahead: Uint8Array | null = null;
 
-  constructor(batch: StoredBatch) {
+  constructor(batch: LogBatch) {
     this.#batch = batch;
   }
 

@@ -52,25 +52,25 @@ const UNALIGNED = 0;
 /** The function's parameters. */
 const [AT, LAST, FROM, TO] = [0, 1, 2, 3];
 
-/** Bytes of a vector, and of one turn of the loop. */
+/** Bytes of a vector, and of one pass of the loop. */
 const VECTOR = 16;
 const STEP = 64;
 
 /** The module for these distances, in bytes; the largest comes last. */
 export function foldModule(distances: readonly number[]): WebAssembly.Module {
   const reach = distances[distances.length - 1];
-  const turn: number[] = [];
+  const pass: number[] = [];
   for (let offset = 0; offset < STEP; offset += VECTOR) {
-    turn.push(LOCAL_GET, TO, ...load(FROM, offset));
+    pass.push(LOCAL_GET, TO, ...load(FROM, offset));
     for (const distance of distances) {
-      turn.push(...load(AT, offset + reach - distance), ...V128_XOR);
+      pass.push(...load(AT, offset + reach - distance), ...V128_XOR);
     }
-    turn.push(...V128_STORE, UNALIGNED, ...unsigned(offset));
+    pass.push(...V128_STORE, UNALIGNED, ...unsigned(offset));
   }
   const code = [
     ...[AT, LAST].flatMap((local) => change(local, I32_SUB, reach)),
     ...[LOOP, NO_RESULT],
-    ...turn,
+    ...pass,
     ...[AT, FROM, TO].flatMap((local) => change(local, I32_ADD, STEP)),
     ...[LOCAL_GET, AT, LOCAL_GET, LAST, I32_LESS, BR_IF, 0],
     ...[END, END],

@@ -21,7 +21,7 @@ import {
 } from "./message_set.ts";
 
 /** A batch, without its records having been looked at. */
-export interface StoredBatch {
+export interface LogBatch {
   readonly baseOffset: number;
   /** Of its last record; those at the end may have been compacted away. */
   readonly lastOffset: number;
@@ -45,7 +45,7 @@ export interface StoredBatch {
 }
 
 /** A record that has been read. */
-export interface StoredRecord {
+export interface LogRecord {
   readonly offset: number;
   /** Milliseconds since the Unix epoch. */
   readonly timestamp: number;
@@ -74,8 +74,8 @@ const CONTROL = 0x20;
  * @param verify Whether to compute each batch's checksum.
  * @throws {Error} If the first batch is damaged, or of a format that is newer than these.
  */
-export function readBatches(bytes: Buffer, verify: boolean): StoredBatch[] {
-  const batches: StoredBatch[] = [];
+export function readBatches(bytes: Buffer, verify: boolean): LogBatch[] {
+  const batches: LogBatch[] = [];
   for (let at = 0; at + FORMAT_END <= bytes.length;) {
     try {
       const end = endOfBatch(bytes, at);
@@ -102,7 +102,7 @@ function endOfBatch(bytes: Buffer, at: number): number {
 }
 
 /** The batch from `at` to `end`. */
-function readBatch(bytes: Buffer, at: number, end: number, verify: boolean): StoredBatch {
+function readBatch(bytes: Buffer, at: number, end: number, verify: boolean): LogBatch {
   const magic = bytes[at + 16];
   if (magic > 2) {
     throw new DamageError(
@@ -143,7 +143,7 @@ function readBatch(bytes: Buffer, at: number, end: number, verify: boolean): Sto
 }
 
 /** An old message as a batch; one that wraps others as a batch that is to be unwrapped. */
-function oldBatches(message: OldMessage): StoredBatch[] {
+function oldBatches(message: OldMessage): LogBatch[] {
   const appendTimestamp = appendTimeOf(message);
   if (!isWrapper(message)) {
     return fromBytes(asBatches([message]), appendTimestamp);
@@ -171,16 +171,16 @@ function oldBatches(message: OldMessage): StoredBatch[] {
  * @throws {Error} If they are no set of messages.
  */
 export function unwrap(
-  batch: StoredBatch,
+  batch: LogBatch,
   bytes: Uint8Array,
-): { readonly batch: StoredBatch; readonly bytes: Uint8Array }[] {
+): { readonly batch: LogBatch; readonly bytes: Uint8Array }[] {
   const { oldFormat: magic, lastOffset: offset, appendTimestamp } = batch;
   if (magic === undefined) return [{ batch, bytes }];
   const batches = fromBytes(asBatches(messagesIn({ magic, offset }, bytes)), appendTimestamp);
   return batches.map((each) => ({ batch: each, bytes: each.records }));
 }
 
-function fromBytes(batches: readonly Buffer[], appendTimestamp: number | null): StoredBatch[] {
+function fromBytes(batches: readonly Buffer[], appendTimestamp: number | null): LogBatch[] {
   return batches.flatMap((bytes) => readBatches(bytes, false))
     .map((batch) => ({ ...batch, appendTimestamp }));
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { StoredBatch, StoredRecord } from "./read_batch.ts";
+import type { LogBatch, LogRecord } from "./read_batch.ts";
 import { damagedBatch, type DamageError } from "./damage.ts";
 
 /** A record takes a byte for its length, attributes, two deltas, two lengths and count of headers. */
@@ -19,7 +19,7 @@ const NULL = -1;
 
 /** Reads the records of one batch, in order. */
 export class RecordCursor {
-  readonly #batch: StoredBatch;
+  readonly #batch: LogBatch;
   readonly #bytes: Uint8Array;
   readonly #withHeaders: boolean;
   readonly #lastDelta: number;
@@ -31,7 +31,7 @@ export class RecordCursor {
    * @param bytes The batch's records, unpacked.
    * @throws {DamageError} If they cannot be as many as the batch says.
    */
-  constructor(batch: StoredBatch, bytes: Uint8Array, withHeaders: boolean) {
+  constructor(batch: LogBatch, bytes: Uint8Array, withHeaders: boolean) {
     this.#batch = batch;
     this.#bytes = bytes;
     this.#withHeaders = withHeaders;
@@ -52,7 +52,7 @@ export class RecordCursor {
    *
    * @throws {DamageError} If the bytes are no record, or not the one that has to come.
    */
-  read(): StoredRecord {
+  read(): LogRecord {
     const { baseOffset, baseTimestamp, appendTimestamp } = this.#batch;
     const length = this.#varint();
     const end = this.#at + length;
@@ -82,7 +82,7 @@ export class RecordCursor {
     };
   }
 
-  #headers(end: number): StoredRecord["headers"] {
+  #headers(end: number): LogRecord["headers"] {
     const count = this.#varint();
     if (count === 0) return NO_HEADERS;
     if (count < 0 || count * LEAST_HEADER > end - this.#at) {
@@ -145,7 +145,7 @@ export class RecordCursor {
 /** Of the tenth byte of a varint of 64 bits. */
 const LARGEST_FACTOR = 2 ** 63;
 
-const NO_HEADERS: StoredRecord["headers"] = Object.freeze([]);
+const NO_HEADERS: LogRecord["headers"] = Object.freeze([]);
 
 /** A name may begin with the mark of the byte order: it is part of it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import type { StoredBatch } from "../../../../src/connectors/kafka/wire/read_batch.ts";
+import type { LogBatch } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { committedBatches } from "../../../../src/connectors/kafka/read/transactions.ts";
 import { marker, storedBatch } from "../../../support/fetched.ts";
 
 type Aborted = readonly [producerId: string, firstOffset: number];
 
-function keptOffsets(batches: readonly StoredBatch[], ...aborted: Aborted[]): number[] {
+function keptOffsets(batches: readonly LogBatch[], ...aborted: Aborted[]): number[] {
   const transactions = aborted.map(([producerId, firstOffset]) => ({
     producerId: BigInt(producerId),
     firstOffset,

@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import {
+  type LogBatch,
+  type LogRecord,
   readBatches,
-  type StoredBatch,
-  type StoredRecord,
 } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
 import type { WireRecord } from "../../../../src/connectors/kafka/wire/write_batch.ts";
@@ -27,9 +27,9 @@ function randomRecord(random: Random): WireRecord {
   };
 }
 
-function readAll(batch: StoredBatch, withHeaders = true): StoredRecord[] {
+function readAll(batch: LogBatch, withHeaders = true): LogRecord[] {
   const cursor = new RecordCursor(batch, batch.records, withHeaders);
-  const records: StoredRecord[] = [];
+  const records: LogRecord[] = [];
   while (!cursor.done) records.push(cursor.read());
   return records;
 }

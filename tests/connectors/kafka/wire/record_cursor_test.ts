@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { readBatches, type StoredBatch } from "../../../../src/connectors/kafka/wire/read_batch.ts";
+import { type LogBatch, readBatches } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
 import { storedBytes } from "../../../support/fetched.ts";
 
@@ -15,13 +15,13 @@ const record = (value: string, headers: [Buffer, Buffer][] = []) => ({
 const BYTES = storedBytes(7n, [record("a"), record("b"), record("c")]);
 
 /** The batch with a change to it. No checksum is looked at: a faulty writer's would be right. */
-function changed(change: (bytes: Buffer, records: Buffer) => void): StoredBatch {
+function changed(change: (bytes: Buffer, records: Buffer) => void): LogBatch {
   const bytes = Buffer.from(BYTES);
   change(bytes, bytes.subarray(61));
   return readBatches(bytes, false)[0];
 }
 
-function readAll(batch: StoredBatch, withHeaders = false): number[] {
+function readAll(batch: LogBatch, withHeaders = false): number[] {
   const cursor = new RecordCursor(batch, batch.records, withHeaders);
   const offsets: number[] = [];
   while (!cursor.done) offsets.push(cursor.read().offset);
