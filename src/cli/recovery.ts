@@ -6,9 +6,9 @@
 import { UsageError } from "../core/errors.ts";
 import { exists } from "../core/exists.ts";
 import {
-  kafkaPlace,
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,
+  storeTopicsOf,
 } from "../connectors/kafka_recovery/kafka_recovery.ts";
 import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
@@ -81,7 +81,7 @@ export async function inspectorOf(
   wanted: WantedStates | null,
 ): Promise<StoreInspector> {
   if (!isOnKafka(path)) return await SqliteInspector.open(path);
-  const place = onKafka(path, kafkaPlace);
+  const place = onKafka(path, storeTopicsOf);
   const { KafkaInspector } = await import("../connectors/kafka_recovery/inspector.ts");
   return await KafkaInspector.open(place, wanted);
 }

@@ -10,9 +10,9 @@ import { ConfigResourceTypes } from "kafkajs";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { KafkaInspector } from "../../src/connectors/kafka_recovery/inspector.ts";
 import {
-  kafkaPlace,
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,
+  storeTopicsOf,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
@@ -297,7 +297,7 @@ Deno.test("state shows a store on Kafka while a run uses it, always as it was at
     assertMatch(overview.stdout, /^total +20 +\d+$/m);
     assertMatch(overview.stdout, /^in +p +0$/m);
     assertEquals((await state("total", "k7")).stdout, "0\n");
-    const place = kafkaPlace({ brokers: await kafkaBrokers(), topicPrefix: at.prefix });
+    const place = storeTopicsOf({ brokers: await kafkaBrokers(), topicPrefix: at.prefix });
     const seen = new Set<unknown>();
     let epoch = 0;
     while (seen.size < 3) {
@@ -342,7 +342,7 @@ Deno.test("only the connection to a store on Kafka has a limit of time, not what
     }
   };
   try {
-    const place = kafkaPlace({ brokers: await kafkaBrokers(), topicPrefix: at.prefix });
+    const place = storeTopicsOf({ brokers: await kafkaBrokers(), topicPrefix: at.prefix });
     using inspector = await KafkaInspector.open(place, wanted);
     assertEquals(whileRead, [0]); // once for the one key
     assertEquals(inspector.keys("total", 1), [{ id: 0, key: "k", state: bytes(1) }]);

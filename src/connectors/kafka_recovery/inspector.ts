@@ -8,7 +8,7 @@ import { silentLog } from "../../core/log.ts";
 import { firstKeys, type StoreInspector, type WantedStates } from "../../recovery/inspector.ts";
 import type { StoredKey, StoredPosition, StoredStep } from "../../recovery/store.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
-import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
+import { DAMAGED, explain, refuse, type StoreTopics } from "./store_topics.ts";
 import { type MetaRead, readMeta } from "./read_meta.ts";
 import { damageOf, readPartitions } from "./read_state.ts";
 import { FORMAT } from "./records.ts";
@@ -41,10 +41,13 @@ export class KafkaInspector implements StoreInspector {
    * @param wanted Whose states to keep; `null` for none.
    * @throws {RecoveryError} If there is none, it cannot be read, or a part of it is lost.
    */
-  static async open(place: KafkaPlace, wanted: WantedStates | null): Promise<KafkaInspector> {
+  static async open(
+    storeTopics: StoreTopics,
+    wanted: WantedStates | null,
+  ): Promise<KafkaInspector> {
     const ended = new AbortController();
     const connect = (topics: readonly string[]) =>
-      new KafkaConnection(place.brokers, topics, place.settings, {
+      new KafkaConnection(storeTopics.brokers, topics, storeTopics.settings, {
         log: silentLog,
         signal: ended.signal,
         isolation: "read_uncommitted",
@@ -53,13 +56,13 @@ export class KafkaInspector implements StoreInspector {
     try {
       const first = connect([]);
       opened.push(first);
-      await requireTopics(first, place);
-      const connection = connect([place.stateTopic, place.metaTopic]);
+      await requireTopics(first, storeTopics);
+      const connection = connect([storeTopics.stateTopic, storeTopics.metaTopic]);
       opened.push(connection);
-      await reachTopics(connection, place);
-      return await readWhole(connection, place, wanted); // without a limit: a store may be large
+      await reachTopics(connection, storeTopics);
+      return await readWhole(connection, storeTopics, wanted); // without a limit: a store may be large
     } catch (error) {
-      throw explain(place, error);
+      throw explain(storeTopics, error);
     } finally {
       ended.abort();
       for (const connection of opened) await connection.close();
@@ -89,23 +92,27 @@ export class KafkaInspector implements StoreInspector {
 /** Both topics, as they were at the end of one epoch. */
 async function readWhole(
   connection: KafkaConnection,
-  place: KafkaPlace,
+  storeTopics: StoreTopics,
   wanted: WantedStates | null,
 ): Promise<KafkaInspector> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
-    const meta = await readMeta(connection, place);
+    const meta = await readMeta(connection, storeTopics);
     const { head, epoch } = meta;
-    if (head === null) throw refuse(place, "it is empty: no run has used it yet");
+    if (head === null) throw refuse(storeTopics, "it is empty: no run has used it yet");
     if (head.format !== FORMAT) {
-      throw refuse(place, `it has format ${head.format}, and this version knows ${FORMAT}`);
+      throw refuse(storeTopics, `it has format ${head.format}, and this version knows ${FORMAT}`);
     }
     const state = new ShownState(wanted);
-    const partitions = readPartitions(connection, place, head.partitions, state.keep);
+    const partitions = readPartitions(connection, storeTopics, head.partitions, state.keep);
     for await (const partition of partitions) state.add(partition);
-    const damage = damageOf(state.marks, { id: head.id, written: epoch?.written ?? [] }, place);
+    const damage = damageOf(
+      state.marks,
+      { id: head.id, written: epoch?.written ?? [] },
+      storeTopics,
+    );
     if (damage === null) return new KafkaInspector(meta, state);
     // A run may have committed an epoch in between: then the next reading finds both of one epoch.
-    if (performance.now() >= deadline) throw refuse(place, `${damage}; ${DAMAGED}`);
+    if (performance.now() >= deadline) throw refuse(storeTopics, `${damage}; ${DAMAGED}`);
   }
 }

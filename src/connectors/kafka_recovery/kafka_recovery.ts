@@ -9,7 +9,7 @@ import type { RecoveryConfig, RecoveryStore } from "../../recovery/store.ts";
 import { connectionSettings } from "../kafka/properties/connection_settings.ts";
 import { givenToRecovery, type KafkaProperties } from "../kafka/properties/given_properties.ts";
 import { checkBrokers } from "../kafka/properties/options.ts";
-import type { KafkaPlace } from "./place.ts";
+import type { StoreTopics } from "./store_topics.ts";
 
 /** Options of {@linkcode KafkaRecoveryConfig}. */
 export interface KafkaRecoveryOptions {
@@ -52,7 +52,7 @@ export interface KafkaRecoveryOptions {
  * ```
  */
 export class KafkaRecoveryConfig implements RecoveryConfig {
-  readonly #place: KafkaPlace;
+  readonly #storeTopics: StoreTopics;
 
   /**
    * Creates the config. Checks the options; connects to nothing.
@@ -60,12 +60,12 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
    * @throws {TypeError} If an option is wrong. The message names it and the cure.
    */
   constructor(options: KafkaRecoveryOptions) {
-    this.#place = kafkaPlace(options);
+    this.#storeTopics = storeTopicsOf(options);
   }
 
   /** The brokers and the prefix, as on the command line: `kafka://localhost:9092/orders`. */
   get name(): string {
-    return this.#place.name;
+    return this.#storeTopics.name;
   }
 
   /**
@@ -76,7 +76,7 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
    */
   async open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
     const { KafkaStore } = await import("./store.ts");
-    return await KafkaStore.open(this.#place, flow, signal, log);
+    return await KafkaStore.open(this.#storeTopics, flow, signal, log);
   }
 
   /**
@@ -86,16 +86,16 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
    */
   async drop(): Promise<void> {
     const { dropStore } = await import("./store.ts");
-    await dropStore(this.#place);
+    await dropStore(this.#storeTopics);
   }
 }
 
 /**
- * Where the options say that a store is.
+ * The topics that the options mean.
  *
  * @throws {TypeError} If an option is wrong.
  */
-export function kafkaPlace(options: KafkaRecoveryOptions): KafkaPlace {
+export function storeTopicsOf(options: KafkaRecoveryOptions): StoreTopics {
   const config = "KafkaRecoveryConfig";
   requireOptions(config, options, ["brokers", "topicPrefix", "additionalProperties"]);
   const brokers = checkBrokers(config, options.brokers);
@@ -110,7 +110,7 @@ export function kafkaPlace(options: KafkaRecoveryOptions): KafkaPlace {
   });
 }
 
-/** Leaves room for what is put behind it: a topic's name has 249 characters at most. */
+/** Leaves room for the suffix of each topic: a topic's name has 249 characters at most. */
 function checkPrefix(config: string, prefix: unknown): string {
   if (typeof prefix === "string" && /^[\w.-]{1,239}$/.test(prefix)) return prefix;
   throw new TypeError(

@@ -1,11 +1,11 @@
 /**
  * One run at a time: a consumer group whose leader holds the store.
  *
- * Joining a group makes all of its members join again. A holder that is alive does, and stays the
- * leader: who came later sees that within a second, and leaves. One that has died does not, and is taken out by
- * the broker when its session has ended; then the one that waits is the leader. The broker decides, so no two
- * can hold it. A holder that could not speak to the broker for so long may have lost it; its writes
- * are refused then, as the next run has a newer epoch of the transactional id (`transaction.ts`).
+ * Every JoinGroup makes all members rejoin. A live holder rejoins and stays leader, so a newcomer sees
+ * within a second that it lost, and leaves. A dead holder is expelled after its session timeout; the
+ * waiting member becomes leader. The broker decides, so no two runs can hold the lock. A holder that
+ * could not reach the broker for that long may have lost it. Its writes are refused then, as the next run
+ * has a newer epoch of the transactional id (`transaction.ts`).
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorKind } from "../kafka/client/errors.ts";
 import { Buffer } from "node:buffer";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
-import { explain, IN_USE, type KafkaPlace, refuse } from "./place.ts";
+import { explain, IN_USE, refuse, type StoreTopics } from "./store_topics.ts";
 
 /** How long a holder may be silent: most brokers allow no less than 6 s. */
 const SESSION_MS = 10_000;
@@ -26,15 +26,15 @@ const JOIN_MS = 3 * SESSION_MS;
 /** How long joining may take before a line says what is waited for, in milliseconds. */
 const QUIET_MS = 1_000;
 
-/** How often a holder speaks: so fast is another one refused. */
+/** How often a holder sends a heartbeat, in milliseconds. Another run is refused within that time. */
 const HEARTBEAT_MS = 500;
 
 const WAITS =
   "waiting for the lock of the run before: one that was killed holds the store for 10 s";
 
-/** A store's lock. It has a connection of its own: the answer to joining holds up what is behind it. */
+/** A store's lock. It has a connection of its own: requests after a JoinGroup wait for its answer. */
 export class RunLock {
-  readonly #place: KafkaPlace;
+  readonly #storeTopics: StoreTopics;
   readonly #ended = new AbortController();
   readonly #connection: KafkaConnection;
   #member = "";
@@ -42,10 +42,10 @@ export class RunLock {
   #isLost = false;
   #beating: Promise<void> = Promise.resolve();
 
-  private constructor(place: KafkaPlace, stop?: AbortSignal) {
+  private constructor(storeTopics: StoreTopics, stop?: AbortSignal) {
     const { signal } = this.#ended;
-    this.#place = place;
-    this.#connection = new KafkaConnection(place.brokers, [], place.settings, {
+    this.#storeTopics = storeTopics;
+    this.#connection = new KafkaConnection(storeTopics.brokers, [], storeTopics.settings, {
       log: silentLog,
       signal: stop === undefined ? signal : AbortSignal.any([signal, stop]),
     });
@@ -57,25 +57,29 @@ export class RunLock {
    *
    * @throws {RecoveryError} If another run holds it, or the broker is not in reach or refuses us.
    */
-  static async take(place: KafkaPlace, stop?: AbortSignal, log: Log = silentLog): Promise<RunLock> {
-    const lock = new RunLock(place, stop);
+  static async take(
+    storeTopics: StoreTopics,
+    stop?: AbortSignal,
+    log: Log = silentLog,
+  ): Promise<RunLock> {
+    const lock = new RunLock(storeTopics, stop);
     let slow: ReturnType<typeof setTimeout> | undefined;
     try {
       await lock.#connection.open(() => lock.#coordinator()); // first: that has a limit of its own
-      slow = setTimeout(() => log.info(WAITS, { store: place.name }), QUIET_MS);
+      slow = setTimeout(() => log.info(WAITS, { store: storeTopics.name }), QUIET_MS);
       const joined = await lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS });
-      if (!joined) throw refuse(place, IN_USE);
+      if (!joined) throw refuse(storeTopics, IN_USE);
       lock.#beating = lock.#beat();
       return lock;
     } catch (error) {
       await lock.#connection.close();
-      throw explain(place, error);
+      throw explain(storeTopics, error);
     } finally {
       clearTimeout(slow);
     }
   }
 
-  /** A connection for what has no place elsewhere: topics are made and dropped over it. */
+  /** A connection for what has no storeTopics elsewhere: topics are made and dropped over it. */
   get connection(): KafkaConnection {
     return this.#connection;
   }
@@ -93,9 +97,9 @@ export class RunLock {
     await this.#connection.close();
   }
 
-  /** Joins, and gives whether the lock is ours. */
+  /** Joins. Returns whether the lock is ours. */
   async #join(): Promise<boolean> {
-    const groupId = this.#place.id;
+    const groupId = this.#storeTopics.id;
     const coordinator = await this.#coordinator();
     const { memberId, leaderId, generationId } = await coordinator.joinGroup({
       groupId,
@@ -124,7 +128,7 @@ export class RunLock {
       try {
         const coordinator = await this.#coordinator();
         await coordinator.heartbeat({
-          groupId: this.#place.id,
+          groupId: this.#storeTopics.id,
           groupGenerationId: this.#generation,
           memberId: this.#member,
         });
@@ -137,10 +141,10 @@ export class RunLock {
   /** After a heartbeat that failed: another one has joined, or we were away for too long. */
   async #rejoin(error: unknown): Promise<void> {
     let kind = errorKind(error);
-    // Each time round another one may have joined meanwhile.
+    // Another run may have joined meanwhile.
     while (!this.#ended.signal.aborted) {
       if (kind === "notMember") this.#member = "";
-      else if (kind !== "rebalance") return this.#connection.drop(); // the next one, anew
+      else if (kind !== "rebalance") return this.#connection.drop(); // the next heartbeat connects again
       try {
         this.#isLost = !await this.#join();
         return;
@@ -151,14 +155,14 @@ export class RunLock {
   }
 
   async #coordinator(): Promise<KafkaBroker> {
-    return await this.#connection.coordinator({ kind: "group", id: this.#place.id });
+    return await this.#connection.coordinator({ kind: "group", id: this.#storeTopics.id });
   }
 
-  /** Whoever cannot leave is taken out when its session ends. */
+  /** Leaves the group. Where that fails, the broker expels the member when its session ends. */
   async #leave(): Promise<void> {
     try {
       const coordinator = await this.#coordinator();
-      await coordinator.leaveGroup({ groupId: this.#place.id, memberId: this.#member });
+      await coordinator.leaveGroup({ groupId: this.#storeTopics.id, memberId: this.#member });
     } catch {
       this.#connection.drop();
     }

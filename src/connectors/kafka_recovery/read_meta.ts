@@ -5,7 +5,7 @@
  */
 import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { foreign, type KafkaPlace } from "./place.ts";
+import { foreign, type StoreTopics } from "./store_topics.ts";
 import { readPartition } from "./read_partition.ts";
 import {
   EPOCH_KEY,
@@ -31,8 +31,11 @@ export interface MetaRead {
  *
  * @throws {RecoveryError} If there is a record that no store writes.
  */
-export async function readMeta(connection: KafkaConnection, place: KafkaPlace): Promise<MetaRead> {
-  const topic = place.metaTopic;
+export async function readMeta(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+): Promise<MetaRead> {
+  const topic = storeTopics.metaTopic;
   const positions = new Map<string, StoredPosition>();
   let head: StoreHead | null = null;
   let epoch: StoredEpoch | null = null;
@@ -48,7 +51,7 @@ export async function readMeta(connection: KafkaConnection, place: KafkaPlace): 
           if (position !== null) positions.set(key, position);
         }
       } catch (error) {
-        throw foreign(place, topic, error);
+        throw foreign(storeTopics, topic, error);
       }
     }
   }

@@ -15,7 +15,7 @@ import { positionName, type TopicPartition } from "../kafka/wire/topic_partition
 import { committedBatches } from "../kafka/read/transactions.ts";
 import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
 import { impossibleAnswer } from "../kafka/wire/wrong_answer.ts";
-import { DAMAGED } from "./place.ts";
+import { DAMAGED } from "./store_topics.ts";
 
 const FETCH_BYTES = 4 << 20;
 const WAIT_MS = 100;

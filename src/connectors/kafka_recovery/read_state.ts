@@ -11,7 +11,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { foreign, type KafkaPlace } from "./place.ts";
+import { foreign, type StoreTopics } from "./store_topics.ts";
 import { readPartition } from "./read_partition.ts";
 import { EPOCH_KEY, partitionOf, STORE_KEY, textOf } from "./records.ts";
 
@@ -48,13 +48,13 @@ export type Keep<V> = (step: StepId, key: string, state: Uint8Array) => V;
  */
 export async function readState(
   connection: KafkaConnection,
-  place: KafkaPlace,
+  storeTopics: StoreTopics,
   partitions: number,
 ): Promise<StateRead> {
   const steps = new Map<StepId, StepKeys>();
   const marks: PartitionMarks[] = [];
   const keep: Keep<Uint8Array> = (_step, _key, state) => state.slice(); // lets go of what was fetched
-  for await (const read of readPartitions(connection, place, partitions, keep)) {
+  for await (const read of readPartitions(connection, storeTopics, partitions, keep)) {
     marks.push(read.marks);
     for (const [step, keys] of read.steps) {
       const parts = steps.get(step);
@@ -72,11 +72,11 @@ export async function readState(
  */
 export async function* readPartitions<V>(
   connection: KafkaConnection,
-  place: KafkaPlace,
+  storeTopics: StoreTopics,
   partitions: number,
   keep: Keep<V>,
 ): AsyncGenerator<PartitionRead<V>> {
-  const topic = place.stateTopic;
+  const topic = storeTopics.stateTopic;
   for (let partition = 0; partition < partitions; partition++) {
     const steps = new Map<StepId, Map<string, V>>();
     const marks: PartitionMarks = { store: null, epoch: null };
@@ -94,7 +94,7 @@ export async function* readPartitions<V>(
             else keys.set(key, keep(step, key, value));
           }
         } catch (error) {
-          throw foreign(place, topic, error);
+          throw foreign(storeTopics, topic, error);
         }
       }
     }
@@ -122,7 +122,7 @@ export interface ExpectedMarks {
 export function damageOf(
   marks: readonly PartitionMarks[],
   { id, written }: ExpectedMarks,
-  { stateTopic, metaTopic }: KafkaPlace,
+  { stateTopic, metaTopic }: StoreTopics,
 ): string | null {
   for (const [partition, { store, epoch }] of marks.entries()) {
     const where = `"${stateTopic}", partition ${partition},`;

@@ -33,7 +33,7 @@ export class Round {
     this.#topic = topic;
   }
 
-  /** Takes a record. What it gives has to be waited for. */
+  /** Adds a record. A promise that it returns has to be awaited before the next one. */
   add(partition: number, key: Uint8Array, value: Uint8Array | null): Promise<void> | undefined {
     const size = OVERHEAD + key.length + (value?.length ?? 0);
     const before = this.#sizes.get(partition) ?? 0;
@@ -54,12 +54,12 @@ export class Round {
     await this.#sending;
   }
 
-  /** Waits for what is under way, whatever comes of it. */
+  /** Waits for what is under way, and ignores its errors. */
   async settled(): Promise<void> {
     await this.#sending.catch(() => {});
   }
 
-  /** Waits for the round before, then lets go of this one. */
+  /** Waits for the round before, then sends this one. */
   async #send(): Promise<void> {
     const records = this.#records;
     this.#records = new Map();

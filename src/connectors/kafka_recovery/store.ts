@@ -21,7 +21,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { Buffer } from "node:buffer";
 import { otherId, TopicWatch } from "../kafka/client/topic_watch.ts";
 import { RunLock } from "./lock.ts";
-import { DAMAGED, explain, type KafkaPlace, refuse } from "./place.ts";
+import { DAMAGED, explain, refuse, type StoreTopics } from "./store_topics.ts";
 import { readMeta } from "./read_meta.ts";
 import { damageOf, readState, type StateRead } from "./read_state.ts";
 import {
@@ -47,7 +47,7 @@ const CHUNK_BYTES = 8 << 20;
 /** What a run has open. One thing is done at a time; the next one waits for it. */
 export class KafkaStore implements RecoveryStore {
   readonly byKey = true;
-  readonly #place: KafkaPlace;
+  readonly #storeTopics: StoreTopics;
   readonly #lock: RunLock;
   readonly #connection: KafkaConnection;
   readonly #ended = new AbortController();
@@ -68,9 +68,9 @@ export class KafkaStore implements RecoveryStore {
   #closed = false;
   #failure: unknown;
 
-  private constructor(place: KafkaPlace, lock: RunLock) {
-    const { brokers, stateTopic, metaTopic, settings } = place;
-    this.#place = place;
+  private constructor(storeTopics: StoreTopics, lock: RunLock) {
+    const { brokers, stateTopic, metaTopic, settings } = storeTopics;
+    this.#storeTopics = storeTopics;
     this.#lock = lock;
     this.#connection = new KafkaConnection(brokers, [stateTopic, metaTopic], settings, {
       log: silentLog,
@@ -89,27 +89,27 @@ export class KafkaStore implements RecoveryStore {
    * @throws {RecoveryError} If it cannot be used.
    */
   static async open(
-    place: KafkaPlace,
+    storeTopics: StoreTopics,
     flow: string,
     stop?: AbortSignal,
     log?: Log,
   ): Promise<KafkaStore> {
-    const lock = await RunLock.take(place, stop, log);
-    const store = new KafkaStore(place, lock);
+    const lock = await RunLock.take(storeTopics, stop, log);
+    const store = new KafkaStore(storeTopics, lock);
     const end = () => {
       store.#ended.abort();
       void store.#connection.close(); // what waits for a broker fails
     };
     stop?.addEventListener("abort", end);
     try {
-      await ensureTopics(lock.connection, place);
+      await ensureTopics(lock.connection, storeTopics);
       if (stop?.aborted) end();
       await store.#begin(flow);
       store.#producer.opened();
       return store;
     } catch (error) {
       await store.#free();
-      throw explain(place, error);
+      throw explain(storeTopics, error);
     } finally {
       stop?.removeEventListener("abort", end);
     }
@@ -165,7 +165,7 @@ export class KafkaStore implements RecoveryStore {
         positionKey(each),
         { ...each, state: each.state.slice() },
       ]));
-      const round = new Round(this.#producer, this.#place.stateTopic);
+      const round = new Round(this.#producer, this.#storeTopics.stateTopic);
       try {
         const touched = new Set<number>();
         for (const chunk of watched(changes.state)) {
@@ -214,8 +214,8 @@ export class KafkaStore implements RecoveryStore {
 
   /** Takes over what is there; a new store is given its flow. */
   async #begin(flow: string): Promise<void> {
-    const { stateTopic, metaTopic, id } = this.#place;
-    const partitions = await reachTopics(this.#connection, this.#place);
+    const { stateTopic, metaTopic, id } = this.#storeTopics;
+    const partitions = await reachTopics(this.#connection, this.#storeTopics);
     this.#partitions = partitions;
     this.#producer = await TransactionalProducer.begin(this.#connection, id);
     await this.#producer.persist(() => this.#watch.look());
@@ -224,11 +224,11 @@ export class KafkaStore implements RecoveryStore {
     if (this.#head === null) return await this.#create(flow);
     const { format, flow: owner, partitions: made } = this.#head;
     if (format !== FORMAT) {
-      throw refuse(this.#place, `it has format ${format}, and this version knows ${FORMAT}`);
+      throw refuse(this.#storeTopics, `it has format ${format}, and this version knows ${FORMAT}`);
     }
     if (owner !== flow) {
       throw refuse(
-        this.#place,
+        this.#storeTopics,
         `it belongs to the flow ${JSON.stringify(owner)}, and this is ${
           JSON.stringify(flow)
         }: give ` +
@@ -237,7 +237,7 @@ export class KafkaStore implements RecoveryStore {
     }
     if (partitions < made) {
       throw refuse(
-        this.#place,
+        this.#storeTopics,
         `"${stateTopic}" has ${
           counted(partitions, "partition")
         }, and was made with ${made}: it was ` +
@@ -247,17 +247,21 @@ export class KafkaStore implements RecoveryStore {
     this.#partitions = made; // those that were added later stay empty
     if (this.#epoch === null) this.#written = nothingWritten(made);
     const { marks } = await this.#readState();
-    const damage = damageOf(marks, { id: this.#head.id, written: this.#written }, this.#place);
-    if (damage !== null) throw refuse(this.#place, `${damage}; ${DAMAGED}`);
+    const damage = damageOf(
+      marks,
+      { id: this.#head.id, written: this.#written },
+      this.#storeTopics,
+    );
+    if (damage !== null) throw refuse(this.#storeTopics, `${damage}; ${DAMAGED}`);
   }
 
   /** Gives a new store its flow, and each partition for state the store's id. */
   async #create(flow: string): Promise<void> {
-    const { stateTopic, metaTopic } = this.#place;
+    const { stateTopic, metaTopic } = this.#storeTopics;
     const { steps, marks } = await this.#readState();
     if (steps.size > 0 || this.#epoch !== null || marks.some(({ store }) => store !== null)) {
       throw refuse(
-        this.#place,
+        this.#storeTopics,
         `there are records of a store on its topics, but "${metaTopic}" does not say whose: was it ` +
           `deleted and created again? ${DAMAGED}`,
       );
@@ -281,7 +285,7 @@ export class KafkaStore implements RecoveryStore {
       const evidence = otherId(before, this.#watch.idOf(topic));
       if (evidence === null) continue;
       throw refuse(
-        this.#place,
+        this.#storeTopics,
         `its topic "${topic}" was deleted and created again while a run used it (${evidence}): what it ` +
           `kept is gone; ${DAMAGED}`,
       );
@@ -289,7 +293,7 @@ export class KafkaStore implements RecoveryStore {
   }
 
   async #readMeta(): Promise<void> {
-    const { head, epoch, positions } = await readMeta(this.#connection, this.#place);
+    const { head, epoch, positions } = await readMeta(this.#connection, this.#storeTopics);
     this.#head = head;
     if (epoch !== null) ({ epoch: this.#epoch, written: this.#written } = epoch);
     this.#positions = positions;
@@ -297,11 +301,11 @@ export class KafkaStore implements RecoveryStore {
 
   /** All keys; they are read once, and again after they have changed. */
   async #readState(): Promise<StateRead> {
-    return this.#state ??= await readState(this.#connection, this.#place, this.#partitions);
+    return this.#state ??= await readState(this.#connection, this.#storeTopics, this.#partitions);
   }
 
   async #writeMeta(records: ReadonlyMap<string, Uint8Array | null>): Promise<void> {
-    const round = new Round(this.#producer, this.#place.metaTopic);
+    const round = new Round(this.#producer, this.#storeTopics.metaTopic);
     for (const [key, value] of records) await round.add(0, Buffer.from(key), value);
     await round.flush();
   }
@@ -318,20 +322,24 @@ export class KafkaStore implements RecoveryStore {
   /** One after the other. */
   #alone<T>(work: () => T | Promise<T>): Promise<T> {
     const done = this.#busy.then(async () => {
-      if (this.#closed) throw refuse(this.#place, "it has been closed");
+      if (this.#closed) throw refuse(this.#storeTopics, "it has been closed");
       if (this.#failure !== undefined) {
-        throw refuse(this.#place, "it failed before: open it anew, with a new run", this.#failure);
+        throw refuse(
+          this.#storeTopics,
+          "it failed before: open it anew, with a new run",
+          this.#failure,
+        );
       }
       if (this.#lock.isLost) {
         throw refuse(
-          this.#place,
+          this.#storeTopics,
           "another run has taken it over, as this one could not speak to the broker for 10 s",
         );
       }
       try {
         return await work();
       } catch (error) {
-        throw error instanceof Thrown ? error.cause : explain(this.#place, error);
+        throw error instanceof Thrown ? error.cause : explain(this.#storeTopics, error);
       }
     });
     this.#busy = done.catch(() => {});
@@ -370,14 +378,14 @@ function thrownAsItIs<T>(work: () => T): T {
 }
 
 /** Deletes a store, under its lock. */
-export async function dropStore(place: KafkaPlace): Promise<void> {
-  const lock = await RunLock.take(place);
+export async function dropStore(storeTopics: StoreTopics): Promise<void> {
+  const lock = await RunLock.take(storeTopics);
   try {
     // Also ends what a run that was killed has left open, which would outlive its topics.
-    await TransactionalProducer.begin(lock.connection, place.id);
-    await deleteTopics(lock.connection, place);
+    await TransactionalProducer.begin(lock.connection, storeTopics.id);
+    await deleteTopics(lock.connection, storeTopics);
   } catch (error) {
-    throw explain(place, error);
+    throw explain(storeTopics, error);
   } finally {
     await lock.release();
   }

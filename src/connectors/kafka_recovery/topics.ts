@@ -8,7 +8,7 @@ import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind, errorName } from "../kafka/client/errors.ts";
 import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
-import { type KafkaPlace, refuse } from "./place.ts";
+import { refuse, type StoreTopics } from "./store_topics.ts";
 
 /** So many partitions has a new topic for state: written and read side by side. */
 const PARTITIONS = 8;
@@ -47,8 +47,11 @@ const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
  * @returns How many partitions the one for state has.
  * @throws {RecoveryError} If they do not, or one is missing.
  */
-export async function ensureTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
-  const { stateTopic, metaTopic } = place;
+export async function ensureTopics(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+): Promise<void> {
+  const { stateTopic, metaTopic } = storeTopics;
   const made = new Set<string>(); // what this call makes is nothing that is left of a store
   await asking(connection, async () => {
     let [hasState, hasMeta] = [false, false];
@@ -59,15 +62,15 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
       await pause(); // both may just have been deleted, and only one be known to be gone
     }
     if (hasMeta && !hasState && !made.has(metaTopic)) {
-      throw missing(place, stateTopic, metaTopic);
+      throw missing(storeTopics, stateTopic, metaTopic);
     }
     // Not both at once: where there is the second, there must have been the first.
     for (const [topic, isThere] of [[stateTopic, hasState], [metaTopic, hasMeta]] as const) {
       if (isThere) continue;
       made.add(topic); // first: an answer may get lost
-      await create(connection, place, topic);
+      await create(connection, storeTopics, topic);
     }
-    for (const topic of [stateTopic, metaTopic]) await checkPolicy(connection, place, topic);
+    for (const topic of [stateTopic, metaTopic]) await checkPolicy(connection, storeTopics, topic);
   });
 }
 
@@ -76,15 +79,18 @@ export async function ensureTopics(connection: KafkaConnection, place: KafkaPlac
  *
  * @throws {RecoveryError} If it is not.
  */
-export async function requireTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
+export async function requireTopics(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+): Promise<void> {
   await asking(connection, async () => {
     const deadline = performance.now() + STALE_MS;
-    const { metaTopic, stateTopic } = place;
+    const { metaTopic, stateTopic } = storeTopics;
     for (const [topic, other] of [[metaTopic, stateTopic], [stateTopic, metaTopic]]) {
       while (!await isThere(connection, topic)) {
         if (performance.now() >= deadline) {
-          if (await isThere(connection, other)) throw missing(place, topic, other);
-          throw refuse(place, `there is no topic "${topic}": no run has used it yet`);
+          if (await isThere(connection, other)) throw missing(storeTopics, topic, other);
+          throw refuse(storeTopics, `there is no topic "${topic}": no run has used it yet`);
         }
         await pause(); // a run may just have made it
       }
@@ -92,9 +98,9 @@ export async function requireTopics(connection: KafkaConnection, place: KafkaPla
   });
 }
 
-function missing(place: KafkaPlace, topic: string, other: string): RecoveryError {
+function missing(storeTopics: StoreTopics, topic: string, other: string): RecoveryError {
   return refuse(
-    place,
+    storeTopics,
     `its topic "${topic}" is missing, and "${other}" is there: was it deleted? Delete ` +
       "the other too (--from-scratch) to begin anew without state and positions",
   );
@@ -107,7 +113,7 @@ function missing(place: KafkaPlace, topic: string, other: string): RecoveryError
  */
 export async function reachTopics(
   connection: KafkaConnection,
-  { stateTopic, metaTopic }: KafkaPlace,
+  { stateTopic, metaTopic }: StoreTopics,
 ): Promise<number> {
   return await connection.open(async () => {
     const { size } = await connection.leaders(stateTopic);
@@ -118,21 +124,24 @@ export async function reachTopics(
 }
 
 /** Deletes what there is of the topics, and waits until the broker knows that they are gone. */
-export async function deleteTopics(connection: KafkaConnection, place: KafkaPlace): Promise<void> {
+export async function deleteTopics(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+): Promise<void> {
   await asking(connection, async () => {
     const topics: string[] = [];
-    for (const topic of [place.stateTopic, place.metaTopic]) {
+    for (const topic of [storeTopics.stateTopic, storeTopics.metaTopic]) {
       if (await isThere(connection, topic)) topics.push(topic);
     }
     if (topics.length === 0) return;
-    for (const topic of topics) await requireCreatable(connection, place, topic);
+    for (const topic of topics) await requireCreatable(connection, storeTopics, topic);
     const broker = await connection.controller();
     try {
       await broker.deleteTopics({ topics });
     } catch (error) {
       if (errorKind(error) === "deletionDisabled") {
         throw refuse(
-          place,
+          storeTopics,
           "the cluster does not let topics be deleted (delete.topic.enable)",
           error,
         );
@@ -143,7 +152,10 @@ export async function deleteTopics(connection: KafkaConnection, place: KafkaPlac
       const left = await Promise.all(topics.map((topic) => isThere(connection, topic)));
       if (!left.includes(true)) return;
       if (performance.now() >= deadline) {
-        throw refuse(place, `its topics are not gone ${GONE_MS / 1000} s after they were deleted`);
+        throw refuse(
+          storeTopics,
+          `its topics are not gone ${GONE_MS / 1000} s after they were deleted`,
+        );
       }
       await pause();
     }
@@ -176,17 +188,17 @@ async function isThere(connection: KafkaConnection, topic: string): Promise<bool
   }
 }
 
-async function create(connection: KafkaConnection, place: KafkaPlace, topic: string) {
+async function create(connection: KafkaConnection, storeTopics: StoreTopics, topic: string) {
   for (const deadline = performance.now() + GONE_MS;;) {
-    const refusal = await tryToCreate(connection, topic, partitionsOf(place, topic));
+    const refusal = await tryToCreate(connection, topic, partitionsOf(storeTopics, topic));
     if (refusal === null) return;
     const { kind } = refusal;
-    if (kind !== "topicExists") throw cannotCreate(place, topic, refusal);
+    if (kind !== "topicExists") throw cannotCreate(storeTopics, topic, refusal);
     // A topic that is being deleted cannot be seen any more, and its name is not free yet.
     if (await isThere(connection, topic)) return;
     if (performance.now() >= deadline) {
       throw refuse(
-        place,
+        storeTopics,
         `its topic "${topic}" is being deleted, and is not gone after ${GONE_MS / 1000} s: wait ` +
           "until the cluster has deleted it, or give the store another prefix",
         refusal.error,
@@ -200,8 +212,12 @@ async function create(connection: KafkaConnection, place: KafkaPlace, topic: str
  * Makes sure that a topic, once it is deleted, could be made again: one that was made by hand would be
  * lost otherwise.
  */
-async function requireCreatable(connection: KafkaConnection, place: KafkaPlace, topic: string) {
-  const partitions = partitionsOf(place, topic);
+async function requireCreatable(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+  topic: string,
+) {
+  const partitions = partitionsOf(storeTopics, topic);
   // The broker looks at permissions first, then whether there is such a topic, then at the settings.
   const itself = await tryToCreate(connection, topic, partitions, { validateOnly: true });
   const another = `${topic}.check`;
@@ -210,7 +226,7 @@ async function requireCreatable(connection: KafkaConnection, place: KafkaPlace, 
   if (refusal === null || refusal.kind === "topicExists") return;
   if (refusal === other && refusal.kind === "denied") return; // the permission is for one name
   throw refuse(
-    place,
+    storeTopics,
     `its topic "${topic}" is not deleted, as it could not be made again ${
       why(refusal)
     }: delete it ` +
@@ -285,11 +301,11 @@ async function defaultFactor(connection: KafkaConnection): Promise<number | null
   return value === undefined || value === null ? null : Number(value);
 }
 
-function cannotCreate(place: KafkaPlace, topic: string, refusal: Refusal): RecoveryError {
+function cannotCreate(storeTopics: StoreTopics, topic: string, refusal: Refusal): RecoveryError {
   return refuse(
-    place,
+    storeTopics,
     `its topic "${topic}" cannot be made ${why(refusal)}: allow Create, or make it with ` +
-      settingsOf(partitionsOf(place, topic)),
+      settingsOf(partitionsOf(storeTopics, topic)),
     refusal.error,
   );
 }
@@ -306,13 +322,13 @@ function settingsOf(partitions: number): string {
   return `cleanup.policy=compact and ${counted(partitions, "partition")}`;
 }
 
-function partitionsOf({ stateTopic }: KafkaPlace, topic: string): number {
+function partitionsOf({ stateTopic }: StoreTopics, topic: string): number {
   return topic === stateTopic ? PARTITIONS : 1;
 }
 
 async function checkPolicy(
   connection: KafkaConnection,
-  place: KafkaPlace,
+  storeTopics: StoreTopics,
   topic: string,
 ): Promise<void> {
   const broker = await connection.anyBroker();
@@ -323,7 +339,7 @@ async function checkPolicy(
     ?.configValue;
   if (policy === "compact") return;
   throw refuse(
-    place,
+    storeTopics,
     `its topic "${topic}" has cleanup.policy=${policy}, which loses state: set it to compact, or give ` +
       "the store another prefix",
   );

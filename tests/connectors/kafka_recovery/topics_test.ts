@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connectionSettings } from "../../../src/connectors/kafka/properties/connection_settings.ts";
 import { givenToRecovery } from "../../../src/connectors/kafka/properties/given_properties.ts";
-import type { KafkaPlace } from "../../../src/connectors/kafka_recovery/place.ts";
+import type { StoreTopics } from "../../../src/connectors/kafka_recovery/store_topics.ts";
 import {
   deleteTopics,
   ensureTopics,
@@ -10,7 +10,7 @@ import {
 import { RecoveryError } from "../../../src/recovery/store.ts";
 import { type AskedTopic, type Code, FakeTopics } from "../../support/fake_topics.ts";
 
-const PLACE: KafkaPlace = {
+const PLACE: StoreTopics = {
   brokers: ["none:1"],
   settings: connectionSettings(givenToRecovery({})),
   stateTopic: "p-state",

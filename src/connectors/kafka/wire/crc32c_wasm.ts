@@ -52,25 +52,25 @@ const UNALIGNED = 0;
 /** The function's parameters. */
 const [AT, LAST, FROM, TO] = [0, 1, 2, 3];
 
-/** Bytes of a vector, and of one pass of the loop. */
+/** Bytes of a vector, and of one iteration of the loop. */
 const VECTOR = 16;
 const STEP = 64;
 
 /** The module for these distances, in bytes; the largest comes last. */
 export function foldModule(distances: readonly number[]): WebAssembly.Module {
   const reach = distances[distances.length - 1];
-  const pass: number[] = [];
+  const iteration: number[] = [];
   for (let offset = 0; offset < STEP; offset += VECTOR) {
-    pass.push(LOCAL_GET, TO, ...load(FROM, offset));
+    iteration.push(LOCAL_GET, TO, ...load(FROM, offset));
     for (const distance of distances) {
-      pass.push(...load(AT, offset + reach - distance), ...V128_XOR);
+      iteration.push(...load(AT, offset + reach - distance), ...V128_XOR);
     }
-    pass.push(...V128_STORE, UNALIGNED, ...unsigned(offset));
+    iteration.push(...V128_STORE, UNALIGNED, ...unsigned(offset));
   }
   const code = [
     ...[AT, LAST].flatMap((local) => change(local, I32_SUB, reach)),
     ...[LOOP, NO_RESULT],
-    ...pass,
+    ...iteration,
     ...[AT, FROM, TO].flatMap((local) => change(local, I32_ADD, STEP)),
     ...[LOCAL_GET, AT, LOCAL_GET, LAST, I32_LESS, BR_IF, 0],
     ...[END, END],

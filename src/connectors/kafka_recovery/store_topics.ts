@@ -1,5 +1,5 @@
 /**
- * Where a store is, and its errors.
+ * The topics of a store on Kafka, how to reach them, and the errors of such a store.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import type { ConnectionSettings } from "../kafka/properties/connection_settings
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 
-/** Where a store is. */
-export interface KafkaPlace {
+/** The topics of a store, and what belongs to them. */
+export interface StoreTopics {
   readonly brokers: Brokers;
   readonly settings: ConnectionSettings;
   readonly stateTopic: string;
   readonly metaTopic: string;
   /** Both the consumer group that is its lock and the transactional id. */
   readonly id: string;
-  /** What it is called, for people. */
+  /** How errors and logs name the store. */
   readonly name: string;
 }
 
-/** An error that says which store. */
-export function refuse({ name }: KafkaPlace, reason: string, cause?: unknown): RecoveryError {
+/** An error that names the store. */
+export function refuse({ name }: StoreTopics, reason: string, cause?: unknown): RecoveryError {
   return new RecoveryError(
     `recovery store ${name}: ${reason}`,
     cause === undefined ? {} : { cause },
@@ -34,27 +34,28 @@ export const DAMAGED =
   "and positions";
 
 /** An error for a record of something else on a topic. */
-export function foreign(place: KafkaPlace, topic: string, cause?: unknown): RecoveryError {
+export function foreign(storeTopics: StoreTopics, topic: string, cause?: unknown): RecoveryError {
   return refuse(
-    place,
+    storeTopics,
     `"${topic}" has a record that no store writes: does something else write to it? ${DAMAGED}`,
     cause,
   );
 }
 
-/** What another run's use of the store is called. */
+/** The error's text where another run uses the store. */
 export const IN_USE =
   "another run uses it: wait until that one has ended (one that was killed holds " +
   "it for 10 s), or give each run a store of its own";
 
 /** What to do about errors of a kind. */
-const ADVICE_FOR_KIND: Readonly<Partial<Record<ErrorKind, (place: KafkaPlace) => string>>> = {
-  fenced: takenOver,
-  tooLarge,
-};
+const ADVICE_FOR_KIND: Readonly<Partial<Record<ErrorKind, (storeTopics: StoreTopics) => string>>> =
+  {
+    fenced: takenOver,
+    tooLarge,
+  };
 
 /** What to do about single errors. */
-const ADVICE: Readonly<Record<string, (place: KafkaPlace) => string>> = {
+const ADVICE: Readonly<Record<string, (storeTopics: StoreTopics) => string>> = {
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ({ id }) =>
     `no permission for transactions: allow Describe and Write on the transactional id "${id}"`,
   GROUP_AUTHORIZATION_FAILED: ({ id }) =>
@@ -70,17 +71,17 @@ function takenOver(): string {
     "committed is there; start again where no other run goes on";
 }
 
-function tooLarge({ stateTopic }: KafkaPlace): string {
+function tooLarge({ stateTopic }: StoreTopics): string {
   return `a key's state is larger than the topic takes: raise max.message.bytes of "${stateTopic}", ` +
     "or keep less state for each key";
 }
 
 /** Any error as one of the store. */
-export function explain(place: KafkaPlace, error: unknown): RecoveryError {
+export function explain(storeTopics: StoreTopics, error: unknown): RecoveryError {
   if (error instanceof RecoveryError) return error;
   const { type, cause } = error as { type?: string; cause?: { type?: string } };
   const protocolError = type === undefined && cause?.type !== undefined ? cause : error;
   const advice = ADVICE[errorName(protocolError)] ?? ADVICE_FOR_KIND[errorKind(protocolError)];
-  const reason = advice?.(place) ?? messageOfKafka(error);
-  return refuse(place, reason, error);
+  const reason = advice?.(storeTopics) ?? messageOfKafka(error);
+  return refuse(storeTopics, reason, error);
 }
