@@ -1,11 +1,11 @@
 /**
  * One run at a time: a consumer group whose leader holds the store.
  *
- * Every JoinGroup makes all members rejoin. A live holder rejoins and stays leader, so a newcomer sees
- * within a second that it lost, and leaves. A dead holder is expelled after its session timeout; the
- * waiting member becomes leader. The broker decides, so no two runs can hold the lock. A holder that
- * could not reach the broker for that long may have lost it. Its writes are refused then, as the next run
- * has a newer epoch of the transactional id (`transaction.ts`).
+ * Every JoinGroup makes all members rejoin. A live holder rejoins and stays leader, so a newcomer
+ * sees within a second that it lost, and leaves. A dead holder is expelled after its session
+ * timeout; the waiting member becomes leader. The broker decides, so no two runs can hold the lock.
+ * A holder that could not reach the broker for that long may have lost it. Its writes are refused
+ * then, as the next run has a newer epoch of the transactional id (`transaction.ts`).
  *
  * @module
  */
@@ -26,13 +26,17 @@ const JOIN_MS = 3 * SESSION_MS;
 /** How long joining may take before a line says what is waited for, in milliseconds. */
 const QUIET_MS = 1_000;
 
-/** How often a holder sends a heartbeat, in milliseconds. Another run is refused within that time. */
+/**
+ * How often a holder sends a heartbeat, in milliseconds. Another run is refused within that time.
+ */
 const HEARTBEAT_MS = 500;
 
 const WAITS =
   "waiting for the lock of the run before: one that was killed holds the store for 10 s";
 
-/** A store's lock. It has a connection of its own: requests after a JoinGroup wait for its answer. */
+/**
+ * A store's lock. It has a connection of its own: requests after a JoinGroup wait for its answer.
+ */
 export class RunLock {
   readonly #storeTopics: StoreTopics;
   readonly #ended = new AbortController();
@@ -52,8 +56,8 @@ export class RunLock {
   }
 
   /**
-   * Takes the lock. Waits for the session of a holder that has died, unless `stop` is aborted; `log` says
-   * so.
+   * Takes the lock. Waits for the session of a holder that has died, unless `stop` is aborted;
+   * `log` says so.
    *
    * @throws {RecoveryError} If another run holds it, or the broker is not in reach or refuses us.
    */
@@ -79,7 +83,7 @@ export class RunLock {
     }
   }
 
-  /** A connection for what has no storeTopics elsewhere: topics are made and dropped over it. */
+  /** The lock's own connection. Topics are made and dropped over it, too. */
   get connection(): KafkaConnection {
     return this.#connection;
   }

@@ -97,7 +97,7 @@ async function fetchFrom(
   return answer;
 }
 
-/** The error for a partition of which no more comes, although it goes on. */
+/** The error for a partition that has more records, and sends none. */
 function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: number): Error {
   const { topic, partition, fetched } = cursor;
   if (answer.lastStableOffset >= end) {

@@ -1,10 +1,11 @@
 /**
  * Reads the topic for state, and says whether it is all there.
  *
- * The other topic, with the positions, would never show that keys are missing. So each partition for
- * state has two records of its own. One says whose it is: it is written first and never again, so it is
- * the first to go where records are deleted, and a topic that was created again has none. The other says
- * which epoch wrote to the partition last: it is the one that goes where the newest records are lost.
+ * The other topic, with the positions, would never show that keys are missing. So each partition
+ * for state has two records of its own. One says whose it is: it is written first and never again,
+ * so it is the first to go where records are deleted, and a topic that was created again has none.
+ * The other says which epoch wrote to the partition last: it is the one that goes where the newest
+ * records are lost.
  *
  * @module
  */
@@ -38,7 +39,7 @@ export interface PartitionRead<V> {
   readonly marks: PartitionMarks;
 }
 
-/** What is kept of a key's state, of which the bytes are a view. */
+/** What is kept of a key's state. The bytes that are passed in are a view. */
 export type Keep<V> = (step: StepId, key: string, state: Uint8Array) => V;
 
 /**

@@ -10,9 +10,9 @@
  *                  key ["position","ROLE","STEP","PARTITION"] value  the position's bytes; none: gone
  * ```
  *
- * Keys are JSON as `JSON.stringify` writes it, which has an escape for what is not well-formed: no two
- * keys are alike. A key of `PREFIX-state` is in the partition `floor(group * partitions / KEY_GROUPS)`, so
- * that a range of key groups is in a range of partitions.
+ * Keys are JSON as `JSON.stringify` writes it, which has an escape for what is not well-formed: no
+ * two keys are alike. A key of `PREFIX-state` is in the partition `floor(group * partitions /
+ * KEY_GROUPS)`, so that a range of key groups is in a range of partitions.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import { Buffer } from "node:buffer";
 /** The format that is written, and the only one that is read. */
 export const FORMAT = 2;
 
-/** The keys of the records of which there is one, or one in each partition for state. */
+/** The keys of records that exist once, or once in each partition for state. */
 export const FLOW_KEY = '["flow"]';
 export const EPOCH_KEY = '["epoch"]';
 export const STORE_KEY = '["store"]';
@@ -70,7 +70,10 @@ export function partitionOf(group: number, partitions: number): number {
   return Math.floor(group * partitions / KEY_GROUPS);
 }
 
-/** What has to be written of positions: those that are new or others, and none for those that are gone. */
+/**
+ * What has to be written of positions: those that are new or others, and none for those that are
+ * gone.
+ */
 export function* movedPositions(
   before: ReadonlyMap<string, StoredPosition>,
   after: ReadonlyMap<string, StoredPosition>,

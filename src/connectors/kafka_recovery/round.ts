@@ -17,7 +17,9 @@ const OVERHEAD = 40;
 
 const NO_HEADERS: WireRecord["headers"] = Object.freeze([]);
 
-/** Records on their way to one topic. While a round of requests is under way, the next is filled. */
+/**
+ * Records on their way to one topic. While a round of requests is under way, the next is filled.
+ */
 export class Round {
   readonly #producer: TransactionalProducer;
   readonly #topic: string;

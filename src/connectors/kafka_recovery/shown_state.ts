@@ -1,7 +1,7 @@
 /**
- * What is kept of a store's state to show it: sizes, and the states that are asked for. The store may be
- * larger than the memory at hand, and the partitions are read one after the other. Each key is in one of
- * them, so what is kept of keys is let go of after each partition.
+ * What is kept of a store's state to show it: sizes, and the states that are asked for. The store
+ * may be larger than the memory at hand, and the partitions are read one after the other. Each key
+ * is in one of them, so what is kept of keys is let go of after each partition.
  *
  * @module
  */

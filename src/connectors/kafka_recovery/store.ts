@@ -1,5 +1,6 @@
 /**
- * A store that a run has open: see `recovery/store.ts` for what it does, `records.ts` for what is in it.
+ * A store that a run has open: see `recovery/store.ts` for what it does, `records.ts` for what is
+ * in it.
  *
  * @module
  */

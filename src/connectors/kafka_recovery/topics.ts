@@ -209,8 +209,8 @@ async function create(connection: KafkaConnection, storeTopics: StoreTopics, top
 }
 
 /**
- * Makes sure that a topic, once it is deleted, could be made again: one that was made by hand would be
- * lost otherwise.
+ * Makes sure that a topic, once it is deleted, could be made again: one that was made by hand would
+ * be lost otherwise.
  */
 async function requireCreatable(
   connection: KafkaConnection,
@@ -218,7 +218,8 @@ async function requireCreatable(
   topic: string,
 ) {
   const partitions = partitionsOf(storeTopics, topic);
-  // The broker looks at permissions first, then whether there is such a topic, then at the settings.
+  // The broker looks at permissions first, then whether there is such a topic, then at the
+  // settings.
   const itself = await tryToCreate(connection, topic, partitions, { validateOnly: true });
   const another = `${topic}.check`;
   const other = await tryToCreate(connection, another, partitions, { validateOnly: true });
@@ -287,8 +288,8 @@ function refusalOf(error: unknown): Refusal {
 }
 
 /**
- * How many replicas brokers give a topic where nothing is said of it; `null` if they do not say. Only a
- * broker itself is asked for its settings, by its number.
+ * How many replicas brokers give a topic where nothing is said of it; `null` if they do not say.
+ * Only a broker itself is asked for its settings, by its number.
  */
 async function defaultFactor(connection: KafkaConnection): Promise<number | null> {
   const name = "default.replication.factor";

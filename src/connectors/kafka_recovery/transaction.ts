@@ -1,9 +1,9 @@
 /**
  * Writes in transactions, one after the other.
  *
- * To ask for a producer id under a transactional id ends the open transaction of another producer with
- * that id. The writes of that producer are refused from then on. So only the last run that has opened a
- * store can commit.
+ * To ask for a producer id under a transactional id ends the open transaction of another producer
+ * with that id. The writes of that producer are refused from then on. So only the last run that has
+ * opened a store can commit.
  *
  * @module
  */

@@ -11,7 +11,9 @@ import { errorKind } from "./errors.ts";
 /** Shorter waits are not worth a line: a leader has moved, a coordinator is loading. */
 const QUIET_MS = 1_000;
 
-/** How long a broker may leave a request without an answer before a line says so, in milliseconds. */
+/**
+ * How long a broker may leave a request without an answer before a line says so, in milliseconds.
+ */
 export const UNANSWERED_MS = 10_000;
 
 /** What is waited for: a broker that is away, or a topic that brokers which answer do not have. */
@@ -27,7 +29,9 @@ export class Outage {
   readonly #end: (what: WaitedFor) => void;
   readonly #failing = new Map<Backoff, WaitedFor>();
 
-  /** `begin` is called when the first one has waited for more than a moment, `end` when none does. */
+  /**
+   * `begin` is called when the first one has waited for more than a moment, `end` when none does.
+   */
   constructor(
     begin: (error: unknown, what: WaitedFor) => void,
     end: (what: WaitedFor) => void,
@@ -68,7 +72,10 @@ export class Outage {
     return false;
   }
 
-  /** One of them waits no longer, although what it waited for may still be away: `end` is not called. */
+  /**
+   * One of them waits no longer, although what it waited for may still be away: `end` is not
+   * called.
+   */
   forget(failing: Backoff): void {
     this.#failing.delete(failing);
   }
@@ -109,8 +116,9 @@ export class Backoff {
   }
 
   /**
-   * Resolves as a request does. Where no answer comes for long, the log says so: the request itself goes
-   * on until `request.timeout.ms`. The next {@linkcode over} ends that, or the pauses go on with it.
+   * Resolves as a request does. Where no answer comes for long, the log says so: the request itself
+   * goes on until `request.timeout.ms`. The next {@linkcode over} ends that, or the pauses go on
+   * with it.
    *
    * @param expectedMs How long the broker may take by what it is asked, in milliseconds.
    */
@@ -130,7 +138,8 @@ export class Backoff {
   }
 
   /**
-   * Waits after an error. The wait is spread by chance, so that workers do not come back all at once.
+   * Waits after an error. The wait is spread by chance, so that workers do not come back all at
+   * once.
    *
    * @param deadline When to wait no longer, as `performance.now()` counts.
    * @param signal Ends this wait, as the one that was given to all does.

@@ -132,7 +132,10 @@ export class BrokerPool {
     await Promise.all(this.#closing);
   }
 
-  /** Connected ones first; then those that were told of, and those that were given, another each time. */
+  /**
+   * Connected ones first; then those that were told of, and those that were given, another each
+   * time.
+   */
   #candidates(): string[] {
     const isReady = (address: string) => this.#links.get(address)?.isConnected ? 0 : 1;
     const told = [...this.#addresses.values()];

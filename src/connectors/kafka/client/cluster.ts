@@ -40,7 +40,10 @@ export class Cluster {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /** A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an error. */
+  /**
+   * A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an
+   * error.
+   */
   async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     const view = (await this.#fresh()).topics.get(topic);
     if (view === undefined) throw errorOfCode(UNKNOWN_TOPIC_OR_PARTITION, "Metadata");
@@ -72,8 +75,8 @@ export class Cluster {
   }
 
   /**
-   * The broker that makes and deletes topics: nothing else needs it. Any other where the metadata does
-   * not say which one it is, or names one that it does not list.
+   * The broker that makes and deletes topics: nothing else needs it. Any other where the metadata
+   * does not say which one it is, or names one that it does not list.
    */
   async controller(): Promise<KafkaBroker> {
     const { controllerId } = await this.#fresh();

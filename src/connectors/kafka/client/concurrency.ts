@@ -1,14 +1,14 @@
 /**
- * Attempts side by side, and work with a limit: how a client waits for brokers of which any may be
- * silent.
+ * Attempts at the same time, and work with a time limit: how a client waits for brokers, any of
+ * which may be silent.
  *
  * @module
  */
 
 /**
- * Tries candidates until one succeeds. Each attempt begins when the one before it fails, or has taken
- * `staggerMs` milliseconds: a candidate that is silent costs no more than that. What comes of the other
- * attempts is ignored.
+ * Tries candidates until one succeeds. Each attempt begins when the one before it fails, or has
+ * taken `staggerMs` milliseconds: a candidate that is silent costs no more than that. Results of
+ * the other attempts are ignored.
  *
  * @throws What `choose` returns of the errors, once every candidate has failed.
  */
@@ -47,8 +47,8 @@ export function firstOf<C, R>(
 }
 
 /**
- * Waits for `work`, but no longer than `ms` milliseconds, and not once `signal` is aborted. What comes of
- * the work after that is ignored.
+ * Waits for `work`, but no longer than `ms` milliseconds, and not once `signal` is aborted. What
+ * comes of the work after that is ignored.
  *
  * @throws What `work` rejects with, or what `cut` returns where it was not waited for any longer.
  */

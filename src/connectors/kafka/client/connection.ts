@@ -35,8 +35,8 @@ import { unknownHostHint } from "./unreachable.ts";
 const FIRST_CONNECTION_MS = 10_000;
 
 /**
- * How long brokers may not know a topic before it counts as missing, in milliseconds: those of a cluster
- * learn of a new topic one after the other.
+ * How long brokers may not know a topic before it counts as missing, in milliseconds: those of a
+ * cluster learn of a new topic one after the other.
  */
 const MISSING_TOPIC_MS = 1_000;
 
@@ -97,14 +97,14 @@ export class KafkaConnection {
   }
 
   /**
-   * Connects for the first time, makes sure that the topics are there, and asks for what is needed to
-   * begin, all of it again where that fails. All of that together has a limit.
+   * Connects for the first time, makes sure that the topics are there, and asks for what is needed
+   * to begin, all of it again where that fails. All of that together has a limit.
    *
    * @param options.limitMs The limit, in milliseconds.
-   * @param options.missingMs How long brokers may say that a topic is not there before that is an error,
-   * in milliseconds. Meanwhile another one is asked each time.
-   * @param options.isWhole Whether the answer leaves nothing to wait for. Where it returns false, the log
-   * does not say that the broker is back before {@linkcode succeeded} is called.
+   * @param options.missingMs How long brokers may say that a topic is not there before that is an
+   * error, in milliseconds. Meanwhile another one is asked each time.
+   * @param options.isWhole Whether the answer leaves nothing to wait for. Where it returns false,
+   * the log does not say that the broker is back before {@linkcode succeeded} is called.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
   async open<R>(
@@ -171,7 +171,10 @@ export class KafkaConnection {
     return refusalOf(error, this.#settings) ?? (isFatal(error) ? messageOfKafka(error) : null);
   }
 
-  /** A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an error. */
+  /**
+   * A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an
+   * error.
+   */
   leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     return this.#cluster.leaders(topic);
   }
@@ -186,7 +189,9 @@ export class KafkaConnection {
     return this.#cluster.anyBroker();
   }
 
-  /** The broker that makes and deletes topics, or any other where the metadata does not say which. */
+  /**
+   * The broker that makes and deletes topics, or any other where the metadata does not say which.
+   */
   controller(): Promise<KafkaBroker> {
     return this.#cluster.controller();
   }

@@ -1,11 +1,12 @@
 /**
  * What the connector does about an error: one table for inputs, outputs and the recovery store.
  *
- * An error goes by its name: the one that the protocol gives it (`wire/error_codes.ts`), else the name of
- * its class in KafkaJS or here. What is not in the table is tried again. That holds for most errors of
- * the protocol, those that it calls fatal too: a broker that restarts, an election, or something between
- * it and us may cause any of them, and a flow should go on by itself when that is over. The names are
- * those of Kafka's protocol guide, "Error Codes"; where KafkaJS has older names, it is those.
+ * An error goes by its name: the one that the protocol gives it (`wire/error_codes.ts`), else the
+ * name of its class in KafkaJS or here. What is not in the table is tried again. That holds for
+ * most errors of the protocol, those that it calls fatal too: a broker that restarts, an election,
+ * or something between it and us may cause any of them, and a flow should go on by itself when that
+ * is over. The names are those of Kafka's protocol guide, "Error Codes"; where KafkaJS has older
+ * names, it is those.
  *
  * @module
  */
@@ -44,8 +45,9 @@ const KINDS = {
   /** The partition has no record at the offset. `auto.offset.reset` says what follows. */
   offsetOutOfRange: ["OFFSET_OUT_OF_RANGE"],
   /**
-   * The group, or the transactional id, has no coordinator yet, or the one asked is not it. The next
-   * one is there in a moment. `UnknownBrokerError`: the metadata is older than the coordinator.
+   * The group, or the transactional id, has no coordinator yet, or the one asked is not it. The
+   * next one is there in a moment. `UnknownBrokerError`: the metadata is older than the
+   * coordinator.
    */
   notCoordinator: [
     "GROUP_COORDINATOR_NOT_AVAILABLE",
@@ -62,17 +64,22 @@ const KINDS = {
   /** The broker has a batch already: it was written, and the answer was lost (KIP-98). */
   alreadyWritten: ["DUPLICATE_SEQUENCE_NUMBER"],
   /**
-   * The broker expects other sequence numbers, or has lost what it knew of the producer. To go on with
-   * new ones could lose or repeat records (KIP-98, KIP-360).
+   * The broker expects other sequence numbers, or has lost what it knew of the producer. To go on
+   * with new ones could lose or repeat records (KIP-98, KIP-360).
    */
   sequenceBroken: [
     "OUT_OF_ORDER_SEQUENCE_NUMBER",
     "UNKNOWN_PRODUCER_ID",
     "INVALID_PRODUCER_ID_MAPPING",
   ],
-  /** A newer producer has the id, or a transaction has timed out: writes are refused (KIP-98, KIP-588). */
+  /**
+   * A newer producer has the id, or a transaction has timed out: writes are refused (KIP-98,
+   * KIP-588).
+   */
   fenced: ["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"],
-  /** The transaction is not in a state that allows this, or its timeout is too long for the broker. */
+  /**
+   * The transaction is not in a state that allows this, or its timeout is too long for the broker.
+   */
   transactionRefused: ["INVALID_TXN_STATE", "INVALID_TRANSACTION_TIMEOUT"],
   /** The topic takes no batch of this size (`max.message.bytes`, `segment.bytes`). */
   tooLarge: ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"],
@@ -92,7 +99,9 @@ const KINDS = {
   notController: ["NOT_CONTROLLER", "REQUEST_TIMED_OUT"],
   /** The cluster has `delete.topic.enable` set to false. */
   deletionDisabled: ["TOPIC_DELETION_DISABLED"],
-  /** There are fewer brokers than replicas asked for; before Kafka 2.4, no default number of them. */
+  /**
+   * There are fewer brokers than replicas asked for; before Kafka 2.4, no default number of them.
+   */
   replicationRefused: ["INVALID_REPLICATION_FACTOR"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
@@ -143,7 +152,9 @@ export function isFinalForWrites(error: unknown): boolean {
   return isFatal(error) || FINAL_FOR_WRITES.has(errorKind(error));
 }
 
-/** Returns whether a broker was reached, as the error is its answer, or is about what it can answer. */
+/**
+ * Returns whether a broker was reached, as the error is its answer, or is about what it can answer.
+ */
 export function isAnswer(error: unknown): boolean {
   const kind = errorKind(error);
   return kind === "denied" || kind === "unsupported";

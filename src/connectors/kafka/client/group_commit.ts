@@ -11,11 +11,15 @@ import { limited } from "./concurrency.ts";
 import { errorKind } from "./errors.ts";
 import type { KafkaBroker } from "./kafkajs.ts";
 
-/** How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile. */
+/**
+ * How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile.
+ */
 const COORDINATOR_MS = 3_000;
 const COORDINATOR_PAUSE_MS = 50;
 
-/** How long a coordinator may not know a topic, in milliseconds: a new one is not known everywhere. */
+/**
+ * How long a coordinator may not know a topic, in milliseconds: a new one is not known everywhere.
+ */
 const NEW_TOPIC_MS = 1_000;
 
 /** Finds the broker that keeps a group. */
@@ -24,10 +28,11 @@ interface Coordinators {
 }
 
 /**
- * Commits positions to a consumer group, without being a member: for tools that show lag. A group that is
- * new to the cluster has no coordinator for a moment; `signal` ends the wait for one.
+ * Commits positions to a consumer group, without being a member: for tools that show lag. A group
+ * that is new to the cluster has no coordinator for a moment; `signal` ends the wait for one.
  *
- * @throws {Error} If they are not committed. Epochs wait for it meanwhile, so it takes no more than 3 s.
+ * @throws {Error} If they are not committed. Epochs wait for it meanwhile, so it takes no more than
+ * 3 s.
  */
 export async function commitGroup(
   connection: Coordinators,

@@ -1,10 +1,11 @@
 /**
  * The one door to KafkaJS: what of it we use, quiet and with our settings.
  *
- * KafkaJS has no manual assignment of partitions, and its producer hides which partition of a request
- * failed. Both of our connectors therefore speak to its typed `Cluster` and `Broker` themselves, which
- * bring connections, TLS, SASL, metadata and the protocol's encoding. The cluster is handed to a
- * partition assigner's factory, which `kafka.consumer()` calls at once, before any connection.
+ * KafkaJS has no manual assignment of partitions, and its producer hides which partition of a
+ * request failed. Both of our connectors therefore speak to its typed `Cluster` and `Broker`
+ * themselves, which bring connections, TLS, SASL, metadata and the protocol's encoding. The cluster
+ * is handed to a partition assigner's factory, which `kafka.consumer()` calls at once, before any
+ * connection.
  *
  * @module
  */
@@ -104,8 +105,8 @@ refuseWrongLengths();
 checkRequests();
 
 /**
- * KafkaJS picks the newest version of a request that both sides know by the broker's newest alone, and
- * its errors do not say which request they answer. All requests go through here, our own too.
+ * KafkaJS picks the newest version of a request that both sides know by the broker's newest alone,
+ * and its errors do not say which request they answer. All requests go through here, our own too.
  */
 function checkRequests(): void {
   const { prototype } = ConnectionPool;
@@ -128,7 +129,9 @@ export type OnThrottled = (broker: string, ms: number) => void;
 /** What KafkaJS is made to log of a broker that throttles. */
 const THROTTLED = "the broker throttles";
 
-/** A broker that asks for a pause is obeyed by KafkaJS without a word. All requests go through here. */
+/**
+ * A broker that asks for a pause is obeyed by KafkaJS without a word. All requests go through here.
+ */
 function sayThrottling(): void {
   const { prototype } = RequestQueue;
   const original = prototype.maybeThrottle;
@@ -141,8 +144,8 @@ function sayThrottling(): void {
 }
 
 /**
- * A broker, not connected yet. `onSocket` is told of each of its sockets, for those that have to end
- * without an answer of the broker.
+ * A broker, not connected yet. `onSocket` is told of each of its sockets, for those that have to
+ * end without an answer of the broker.
  */
 export async function createBroker(
   { host, port }: { readonly host: string; readonly port: number },

@@ -19,11 +19,11 @@ export default class Connection {
   declare readonly broker: string;
   /** The requests that the broker takes; `null` until it has said so. */
   declare readonly versions: object | null;
-  /** Takes what has come. */
+  /** Accepts bytes that have arrived. */
   declare processData: (bytes: Buffer) => void;
   /** What it does with an answer while it authenticates. */
   declare readonly authHandlers: object | null;
-  /** What has come of an answer that is not whole. */
+  /** The parts of an answer that has not arrived whole. */
   declare readonly chunks: readonly Buffer[];
   /** The one in use; each time that it connects it makes another. */
   declare readonly socket: Socket;

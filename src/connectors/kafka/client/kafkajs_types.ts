@@ -1,5 +1,5 @@
 /**
- * The types of what we use of KafkaJS 2.2.4, of which some has no types of its own.
+ * The types of what we use of KafkaJS 2.2.4. Some of it has no types of its own.
  *
  * KafkaJS's declarations refer to `@types/node`. In a project with a `node_modules` that lacks it,
  * `deno check` of a flow failed over them.
@@ -119,8 +119,8 @@ export interface SocketRequest {
 type Timer = ReturnType<typeof setTimeout>;
 
 /**
- * Holds the requests of a connection that are under way, or wait while a broker throttles. The default
- * export of a module of it.
+ * Holds the requests of a connection that are under way, or wait while a broker throttles. The
+ * default export of a module of it.
  */
 export default class RequestQueue {
   declare readonly maxInFlightRequests: number | null;

@@ -1,9 +1,10 @@
 /**
- * Has KafkaJS measure with the monotonic clock how long requests take, and how long a broker throttles.
+ * Has KafkaJS measure with the monotonic clock how long requests take, and how long a broker
+ * throttles.
  *
- * It takes `Date.now`. Where the clock is set back, requests to a broker that has gone would never time
- * out, and a throttled connection would stand still until the clock has caught up. Where it is set
- * forward, all requests that are under way would time out at once.
+ * It takes `Date.now`. Where the clock is set back, requests to a broker that has gone would never
+ * time out, and a throttled connection would stand still until the clock has caught up. Where it is
+ * set forward, all requests that are under way would time out at once.
  *
  * @module
  */
@@ -19,9 +20,9 @@ const TIMEOUT_CHECK_MS = 100;
 /**
  * Replaces the methods of KafkaJS's queues that look at the clock.
  *
- * One of them also set a timer with a negative delay at each response. That prints a warning and, while
- * the connection is open, comes again each millisecond. The timer is only needed while the broker
- * throttles or requests wait.
+ * One of them also set a timer with a negative delay at each response. That prints a warning and,
+ * while the connection is open, comes again each millisecond. The timer is only needed while the
+ * broker throttles or requests wait.
  */
 export function useMonotonicTime(prototype: RequestQueue): void {
   const sentAt = new WeakMap<SocketRequest, number>();

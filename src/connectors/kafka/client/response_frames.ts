@@ -1,9 +1,9 @@
 /**
  * Looks at the lengths of a broker's answers before KafkaJS does.
  *
- * KafkaJS trusts them: one that is negative, or leaves no room for the number of the request, throws in
- * the handler of a socket's event. There nobody can catch it, and it ends the process. One that is large
- * makes KafkaJS keep all that comes, up to 2 GiB.
+ * KafkaJS trusts them: one that is negative, or leaves no room for the number of the request,
+ * throws in the handler of a socket's event. There nobody can catch it, and it ends the process.
+ * One that is large makes KafkaJS keep all that comes, up to 2 GiB.
  *
  * @module
  */
@@ -19,17 +19,20 @@ const LENGTH_BYTES = 4;
 const LEAST_LENGTH = 4;
 
 /**
- * The most bytes of a first answer: it says which requests the broker takes, in a few hundred bytes. What
- * listens for another protocol gives itself away here: its greeting, taken as a length, is larger.
+ * The most bytes of a first answer: it says which requests the broker takes, in a few hundred
+ * bytes. What listens for another protocol gives itself away here: its greeting, taken as a length,
+ * is larger.
  */
 const MOST_FIRST_BYTES = 1 << 20;
 
-/** The most of an answer to a request for no records: what librdkafka takes unless told otherwise. */
+/**
+ * The most of an answer to a request for no records: what librdkafka takes unless told otherwise.
+ */
 const MOST_OTHER_BYTES = 100_000_000;
 
 /**
- * The most bytes that an answer can have where `fetchMaxBytes` are asked for at most. One batch may come
- * beyond that: brokers send the first one whole, however large.
+ * The most bytes that an answer can have where `fetchMaxBytes` are asked for at most. One batch may
+ * come beyond that: brokers send the first one whole, however large.
  */
 export function mostAnswerBytes(fetchMaxBytes = 0): number {
   return Math.max(fetchMaxBytes, MOST_OTHER_BYTES) + LARGEST_UNPACKED;
@@ -79,9 +82,9 @@ export function limitAnswers(connections: readonly object[], mostBytes: number):
 }
 
 /**
- * Has all connections of KafkaJS end with an error where an answer has a length that cannot be. One that
- * connects again also forgets the half answer that it had received: KafkaJS would take what comes next
- * for its rest.
+ * Has all connections of KafkaJS end with an error where an answer has a length that cannot be. One
+ * that connects again also forgets the half answer that it had received: KafkaJS would take what
+ * comes next for its rest.
  */
 export function refuseWrongLengths(): void {
   const framesOf = new WeakMap<Connection, ResponseFrames>();

@@ -3,8 +3,8 @@
  * `connections.max.reauth.ms`.
  *
  * KafkaJS does it 10 seconds before the end. A session of less time is never valid to it: it would
- * authenticate before each request, and brokers refuse that within a second, with an error that says
- * they take no SASL at all.
+ * authenticate before each request, and brokers refuse that within a second, with an error that
+ * says they take no SASL at all.
  *
  * @module
  */
@@ -22,8 +22,8 @@ const AHEAD_PART = 0.15;
 const SHORTEST_MS = 2_000;
 
 /**
- * After how long a session is renewed, in milliseconds. A session that is over by then is not renewed: the
- * broker closes the connection, and the next one begins with a new token.
+ * After how long a session is renewed, in milliseconds. A session that is over by then is not
+ * renewed: the broker closes the connection, and the next one begins with a new token.
  */
 export function renewAfter(lifetimeMs: number): number {
   return Math.max(SHORTEST_MS, lifetimeMs - Math.min(AHEAD_MS, AHEAD_PART * lifetimeMs));

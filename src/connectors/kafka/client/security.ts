@@ -12,7 +12,7 @@ import type {
   SslSettings,
 } from "../properties/connection_settings.ts";
 
-/** A property that cannot work, found out when connecting: trying again is no use. */
+/** A property that cannot work, found out when connecting: another try would fail too. */
 export class KafkaSecurityError extends Error {
   override readonly name = "KafkaSecurityError";
 }
@@ -23,8 +23,8 @@ export class KafkaTokenError extends Error {
 }
 
 /**
- * Reads files and checks what is in them: the TLS of Deno leaves out a certificate whose key it cannot
- * use, without a word, and the broker's answer to that hides the cause.
+ * Reads files and checks what is in them: the TLS of Deno leaves out a certificate whose key it
+ * cannot use, without a word, and the broker's answer to that hides the cause.
  *
  * @throws {KafkaSecurityError} If a file cannot be read, or is of no use. Names the property.
  */
@@ -101,8 +101,8 @@ function keyOf(pem: string, password: string | undefined): KeyObject {
 }
 
 /**
- * OAUTHBEARER by our own hand: KafkaJS takes the broker's refusal of a token for a success, and fails
- * at the next request with an error that says nothing of tokens.
+ * OAUTHBEARER by our own hand: KafkaJS takes the broker's refusal of a token for a success, and
+ * fails at the next request with an error that says nothing of tokens.
  */
 function oauthBearer(token: () => Promise<string>): Mechanism {
   return {

@@ -1,9 +1,9 @@
 /**
  * Notices that a topic has been deleted and created again under its name.
  *
- * Topics have ids since Kafka 2.8, and a fetch that carries one is refused by a broker whose topic is
- * another (Kafka 3.1). The watch says what the id is, and asks for it again after an error, and now and
- * then for brokers that take names only.
+ * Topics have ids since Kafka 2.8, and a fetch that carries one is refused by a broker whose topic
+ * is another (Kafka 3.1). The watch says what the id is, and asks for it again after an error, and
+ * now and then for brokers that take names only.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import type { Metadata } from "../wire/metadata.ts";
 import { errorOfCode } from "../wire/error_codes.ts";
 
 /**
- * How long a topic must have had another id before that counts, in milliseconds. A broker that is behind
- * may still have the id of the topic before.
+ * How long a topic must have had another id before that counts, in milliseconds. A broker that
+ * learns of it late may still have the id of the topic before.
  */
 const CERTAIN_MS = 500;
 
@@ -63,15 +63,16 @@ export class TopicWatch {
   /**
    * Asks for the ids of all topics.
    *
-   * @throws {Error} If the broker does not answer, has no such topic, or gives another id than before
-   * and may be behind: to be asked again.
+   * @throws {Error} If the broker does not answer, has no such topic, or returns another id than
+   * before and may not know better. It is to be asked again.
    */
   async look(): Promise<void> {
     for (const problem of (await this.lookAtEach()).values()) throw problem;
   }
 
   /**
-   * The same, but returns what is wrong with a topic, by its name. The others are looked at all the same.
+   * The same, but returns what is wrong with a topic, by its name. The others are looked at all the
+   * same.
    *
    * @throws {Error} If the broker does not answer.
    */
@@ -90,7 +91,7 @@ export class TopicWatch {
     return problems;
   }
 
-  /** An error where a topic has another id, as long as the broker may be behind. */
+  /** An error where a topic has another id, as long as the broker may not know better. */
   #otherId(topic: string, topicId: string | null): Error | null {
     const other = otherId(this.idOf(topic), topicId);
     const now = this.#now();

@@ -1,6 +1,7 @@
 /**
- * Why an address cannot be reached, where that is no matter of waiting: the process lacks the permission,
- * the cluster names an address that is of no use here, or a broker that is in reach fails at a request.
+ * Why an address cannot be reached, where waiting does not help: the process lacks the permission,
+ * the cluster names an address that is of no use here, or a broker that is in reach fails at a
+ * request.
  *
  * @module
  */
@@ -38,8 +39,8 @@ export function denialOf(error: unknown): string | null {
 }
 
 /**
- * What to look at where an address cannot be reached that none of `brokers` is: the cluster has named it.
- * `null` where it is one of them.
+ * What to look at where an address cannot be reached that none of `brokers` is: the cluster has
+ * named it. `null` where it is one of them.
  */
 export function advertisedHint(error: unknown, brokers: Brokers): string | null {
   const attempt = attemptOf(error);
@@ -79,7 +80,9 @@ export interface FailedRequest {
   readonly isAnswered: boolean;
 }
 
-/** The request at which a broker fails; `null` where the error does not show that it is in reach. */
+/**
+ * The request at which a broker fails; `null` where the error does not show that it is in reach.
+ */
 export function failedRequest(error: unknown): FailedRequest | null {
   const { name, apiName, type } = error as { name?: string; apiName?: string; type?: string };
   if (apiName === undefined) return null;

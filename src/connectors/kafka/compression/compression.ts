@@ -1,10 +1,11 @@
 /**
- * The codecs of record batches. Each reads all that Kafka's clients write, and stops at a limit: what was
- * sent to a topic decides how much it inflates to, and must not decide how much memory we take.
+ * The codecs of record batches. Each reads all that Kafka's clients write, and stops at a limit:
+ * what was sent to a topic decides how much it inflates to, and must not decide how much memory we
+ * take.
  *
- * Snappy and LZ4 are code of ours, as Deno has neither. Gzip runs on a thread of Deno's where nobody
- * waits for it yet. Zstandard is unpacked on this one: the form of `node:zlib` in Deno 2.9 that does not
- * block may fail where nobody can catch it, and settle nothing.
+ * Snappy and LZ4 are code of ours, as Deno has neither. Gzip runs on a thread of Deno's where
+ * nobody waits for it yet. Zstandard is unpacked on this one: the form of `node:zlib` in Deno 2.9
+ * that does not block may fail where nobody can catch it, and settle nothing.
  *
  * @module
  */
@@ -47,7 +48,10 @@ const LEVELS: Readonly<Partial<Record<Codec, readonly [least: number, most: numb
   zstd: [1, 22],
 };
 
-/** How much `node:zlib` asks its codec for at a time: its own 16 KiB would make a trip to a thread each. */
+/**
+ * How much `node:zlib` asks its codec for at a time: its own 16 KiB would make a trip to a thread
+ * each.
+ */
 const LEAST_CHUNK = 64;
 const MOST_CHUNK: number = 1 << 20;
 
@@ -73,7 +77,7 @@ const inflateGzipAhead = promisify(gunzip) as unknown as (
 /**
  * The codec that a batch's attributes tell.
  *
- * @throws {Error} If there is none of that number.
+ * @throws {Error} If no codec has that number.
  */
 export function codecOf(attributes: number): Codec {
   const bits = attributes & CODEC_MASK;
@@ -100,7 +104,8 @@ function checkLevel(codec: Codec, level: number | undefined): void {
 }
 
 /**
- * Compresses records; `none` gives back the same array. The bytes must stay as they are until it is done.
+ * Compresses records; `none` gives back the same array. The bytes must stay as they are until it is
+ * done.
  *
  * @throws {RangeError} If the codec does not have that level.
  */
@@ -134,8 +139,8 @@ export async function compress(
 export const LARGEST_UNPACKED = 256 << 20;
 
 /**
- * Decompresses records, to `maxBytes` at most: gzip on another thread, everything else at once. The bytes
- * must stay as they are until it is done.
+ * Decompresses records, to `maxBytes` at most: gzip on another thread, everything else at once. The
+ * bytes must stay as they are until it is done.
  *
  * @throws {Error} As {@linkcode decompressNow}.
  */
@@ -162,11 +167,12 @@ export async function decompress(
  * Decompresses records, to `maxBytes` at most, while everything else waits: a megabyte takes some
  * milliseconds.
  *
- * No codec compresses nothing to no bytes: where `bytes` is empty, something was cut off. What a codec
- * without a checksum makes of damaged bytes may be wrong; the batch's checksum is there to tell.
+ * No codec compresses nothing to no bytes: where `bytes` is empty, something was cut off. What a
+ * codec without a checksum makes of damaged bytes may be wrong; the batch's checksum is there to
+ * tell.
  *
- * @throws {Error} If they would be more, or the bytes are not what the codec makes, or more than that.
- * Names the codec.
+ * @throws {Error} If they would be more, or the bytes are not what the codec makes, or more than
+ * that. Names the codec.
  */
 export function decompressNow(codec: Codec, bytes: Uint8Array, maxBytes: number): Uint8Array {
   checkLimit(maxBytes);

@@ -1,6 +1,6 @@
 /**
- * The copying that decompressors and compressors of Snappy and LZ4 consist of. Most copies are short,
- * where a loop is faster than the call of a method.
+ * The copying that decompressors and compressors of Snappy and LZ4 consist of. Most copies are
+ * short, where a loop is faster than the call of a method.
  *
  * @module
  */
@@ -23,8 +23,8 @@ export function copyBytes(
 }
 
 /**
- * Repeats the `count` bytes that begin `distance` before `at`. Where the distance is shorter, what was
- * just written is repeated too: a distance of 1 is a run of one byte.
+ * Repeats the `count` bytes that begin `distance` before `at`. Where the distance is shorter, what
+ * was just written is repeated too: a distance of 1 is a run of one byte.
  */
 export function repeatBytes(bytes: Uint8Array, at: number, distance: number, count: number): void {
   const start = at - distance;

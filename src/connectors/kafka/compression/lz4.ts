@@ -7,9 +7,9 @@
  *   block: size, whose highest bit says "not compressed" │ contents │ checksum?
  * ```
  *
- * Integers are little-endian. (lz4/lz4, "LZ4 Frame Format Description" 1.6.) What we write is what Java's
- * client can read, which is not everything: blocks that do not refer to each other. What we read is all
- * of it, but for dictionaries.
+ * Integers are little-endian. (lz4/lz4, "LZ4 Frame Format Description" 1.6.) What we write is what
+ * Java's client can read, which is not everything: blocks that do not refer to each other. What we
+ * read is all of it, but for dictionaries.
  *
  * Why own code: lz4js 0.2 checks no checksum, and takes content that is cut off, or larger than its
  * limit, for whole. `lz_matches.ts` says why it cannot write for Kafka either. Native packages need
@@ -25,7 +25,7 @@ import { MOST_BLOCK_BYTES } from "./lz_matches.ts";
 import { xxhash32 } from "./xxhash32.ts";
 
 const MAGIC = 0x184d2204;
-/** Frames of these 16 magics hold what is no content, and are to be skipped. */
+/** Frames of these 16 magics hold no content, and are skipped. */
 const SKIPPABLE = 0x184d2a50;
 
 const VERSION = 0x40;
@@ -49,7 +49,9 @@ const MOST_EXPANSION = 255;
 /** How many times larger records are, mostly, than compressed. */
 const EXPECTED_EXPANSION = 4;
 
-/** Compresses to one frame, like those of Java's client: blocks of 64 KiB, no checksums of content. */
+/**
+ * Compresses to one frame, like those of Java's client: blocks of 64 KiB, no checksums of content.
+ */
 export function compressLz4(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const blocks = Math.ceil(bytes.length / MOST_BLOCK_BYTES);

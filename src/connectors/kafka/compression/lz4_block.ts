@@ -5,8 +5,8 @@
  *   token │ more of the literals' length … │ literals │ distance 16 bits │ more of the match's length …
  * ```
  *
- * The token has four bits of either length, and 15 says that there is more. The last sequence ends after
- * its literals. (lz4/lz4, "LZ4 Block Format Description".)
+ * The token has four bits of either length, and 15 says that there is more. The last sequence ends
+ * after its literals. (lz4/lz4, "LZ4 Block Format Description".)
  *
  * @module
  */
@@ -80,7 +80,7 @@ export interface Target {
 /**
  * Decompresses a block, and gives where its bytes end; -1 if they would pass the limit.
  *
- * @throws {Error} If it is no block of LZ4.
+ * @throws {Error} If it is not a block of LZ4.
  */
 export function readBlock(
   packed: Uint8Array,

@@ -1,14 +1,14 @@
 /**
- * Finds repetitions in a block of bytes, for the compressors of Snappy and LZ4: they differ in how they
- * write repetitions down, not in how they find them.
+ * Finds repetitions in a block of bytes, for the compressors of Snappy and LZ4: they differ in how
+ * they write repetitions down, not in how they find them.
  *
- * As in both of their reference implementations: a table from hashes of four bytes to where these were
- * last seen, one look at each position, the first repetition found is taken, and the longer nothing is
- * found, the larger the steps become.
+ * As in both of their reference implementations: a table from hashes of four bytes to where these
+ * were last seen, one look at each position, the first repetition found is taken, and the longer
+ * nothing is found, the larger the steps become.
  *
- * Own code, as the packages would need more around them than they hold: lz4js writes frames that Kafka
- * refuses, checks no checksum and no distance, and takes what is cut off, or larger than its limit, for
- * whole; snappyjs does not know the frame that Java's client puts around Snappy.
+ * Own code, as the packages would need more around them than they hold: lz4js writes frames that
+ * Kafka refuses, checks no checksum and no distance, and takes what is cut off, or larger than its
+ * limit, for whole; snappyjs does not know the frame that Java's client puts around Snappy.
  *
  * @module
  */
@@ -34,9 +34,9 @@ const PATIENCE_BITS = 6;
 const seen = new Uint16Array(1 << HASH_BITS);
 
 /**
- * What `findMatches` has found, three numbers each: how many bytes come before the match that are in
- * no other, how many match, and how far back. One array for all calls, which never overlap: a new one
- * for each block would cost more than the search.
+ * What `findMatches` has found, three numbers each: how many bytes come before the match that are
+ * in no other, how many match, and how far back. One array for all calls, which never overlap: a
+ * new one for each block would cost more than the search.
  */
 export const matches: Int32Array = new Int32Array(3 * MOST_BLOCK_BYTES / SHORTEST_MATCH);
 

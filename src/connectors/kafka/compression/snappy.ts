@@ -10,8 +10,8 @@
  * ```
  *
  * Integers of the frame are big-endian, those of Snappy little-endian. (google/snappy, "Snappy
- * compressed format description"; snappy-java, `SnappyCodec`.) Neither has a checksum; Kafka's record
- * batches have one.
+ * compressed format description"; snappy-java, `SnappyCodec`.) Neither has a checksum; Kafka's
+ * record batches have one.
  *
  * Why own code: snappyjs 0.7 does not know the frame of Java's library. The package `snappy` is
  * native and needs `--allow-ffi`. Here, what a block claims to make is checked against a limit
@@ -108,7 +108,10 @@ function writeLiteral(
   return at + count;
 }
 
-/** Writes as many copies as it takes: one has 64 bytes at most, and less than 4 would not be worth it. */
+/**
+ * Writes as many copies as it takes: one has 64 bytes at most, and less than 4 would not be worth
+ * it.
+ */
 function writeCopies(count: number, distance: number, to: Uint8Array, at: number): number {
   for (let rest = count; rest > 0;) {
     const now = rest <= 64 ? rest : rest < 68 ? 60 : 64;

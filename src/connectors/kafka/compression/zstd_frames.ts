@@ -1,13 +1,13 @@
 /**
  * Where the frames of Zstandard end.
  *
- * `node:zlib` in Deno 2.9 decompresses the first frame and ignores what follows, and where a frame is cut
- * off it gives what there was without an error: records would be lost silently. The sizes in headers
- * tell where a frame has to end, and what it claims to make.
+ * `node:zlib` in Deno 2.9 decompresses the first frame and ignores what follows, and where a frame
+ * is cut off it gives what there was without an error: records would be lost silently. The sizes in
+ * headers tell where a frame has to end, and what it claims to make.
  *
  * Node has, or had, the same two faults: nodejs/node#64741 (several frames) and nodejs/node#64592
  * (cut off). Once Deno is right in both, only the claimed sizes are still needed from here. The
- * library fzstd is no way out: it is slow, and it only decompresses.
+ * library fzstd does not help: it is slow, and it only decompresses.
  *
  * ```text
  *   frame: magic 28 b5 2f fd │ descriptor │ window? │ dictionary id? │ content size? │ blocks … │ checksum?
@@ -20,7 +20,7 @@
  */
 
 const MAGIC = 0xfd2fb528;
-/** Frames of these 16 magics hold what is no content, and are to be skipped. */
+/** Frames of these 16 magics hold no content, and are skipped. */
 const SKIPPABLE = 0x184d2a50;
 
 /** Each frame is unpacked by a call of its own. Clients write a batch as one. */

@@ -164,7 +164,9 @@ function saslOf(given: Given): SaslSettings {
   return concealing(settings, ["password"]);
 }
 
-/** What a callback gives, made sure of: what it gave instead could hold a secret and is not shown. */
+/**
+ * What a callback gives, made sure of: what it gave instead could hold a secret and is not shown.
+ */
 async function tokenOf(callback: TokenCallback): Promise<string> {
   const given: unknown = await callback();
   const token = typeof given === "string" ? given : (given as { value?: unknown } | null)?.value;

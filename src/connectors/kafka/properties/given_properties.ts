@@ -1,6 +1,6 @@
 /**
- * `additionalProperties`, checked one by one: which are known, which are for this side, which values
- * they have. What they mean together is looked at where they are used.
+ * `additionalProperties`, checked one by one: which are known, which are for this side, which
+ * values they have. What they mean together is looked at where they are used.
  *
  * @module
  */
@@ -91,7 +91,8 @@ interface Given {
 /**
  * Checks properties of an input.
  *
- * @throws {TypeError} If one is not known, not for inputs, or has a bad value. Names it and the cure.
+ * @throws {TypeError} If one is not known, not for inputs, or has a bad value. Names it and the
+ * cure.
  */
 export function givenToInput(properties: KafkaProperties): GivenProperties<typeof SIDES.input> {
   return new GivenProperties(SIDES.input, check("input", properties));

@@ -10,7 +10,7 @@ export type Brokers = readonly string[];
 /**
  * Checks a list of brokers.
  *
- * @throws {TypeError} If it is no list of `host:port`.
+ * @throws {TypeError} If it is not a list of `host:port`.
  */
 export function checkBrokers(config: string, brokers: unknown): Brokers {
   if (!Array.isArray(brokers) || brokers.length === 0) {

@@ -64,8 +64,8 @@ type Given = GivenProperties<typeof OUTPUT>;
 /**
  * Reads the properties of an output.
  *
- * @throws {TypeError} If one is not known, not for outputs, has a bad value, or contradicts another.
- * Names it and the cure.
+ * @throws {TypeError} If one is not known, not for outputs, has a bad value, or contradicts
+ * another. Names it and the cure.
  */
 export function readOutputProperties(properties: KafkaProperties = {}): OutputSettings {
   const given = givenToOutput(properties);

@@ -1,6 +1,6 @@
 /**
- * librdkafka's properties: what each means here, and why the rest are refused. Nothing but data; the
- * list for users is made from it (`docs/kafka_properties.md`).
+ * librdkafka's properties: what each means here, and why the rest are refused. Nothing but data;
+ * the list for users is made from it (`docs/kafka_properties.md`).
  *
  * The names are those of librdkafka's `CONFIGURATION.md`, version 2.16. Where a property has an
  * equivalent its range is librdkafka's, and its default is ours.

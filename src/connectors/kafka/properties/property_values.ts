@@ -119,7 +119,7 @@ export function exactlyOneOf<const T extends string>(...names: readonly T[]): Va
   return ofText(enumerated(names), (text) => names.find((name) => name === text));
 }
 
-/** The one value that is how we do it anyway, and why there is no other. */
+/** Accepts only the value that describes what we do anyway; `why` explains it. */
 export function only<const T extends string>(value: T, why: string): Values<T> {
   return ofText(`only ${value} (${why})`, (text) => text === value ? value : undefined);
 }

@@ -1,19 +1,19 @@
 /**
  * Shortens the bytes that a CRC-32C is computed of: some six times as fast as tables take them in.
  *
- * Bytes stand for a polynomial over GF(2), and a CRC is its remainder. A multiple of the divisor can be
- * added anywhere and changes no remainder. One of CRC-32C's has six terms only:
+ * Bytes stand for a polynomial over GF(2), and a CRC is its remainder. A multiple of the divisor
+ * can be added anywhere and changes no remainder. One of CRC-32C's has six terms only:
  *
  * ```text
  * x^209 + x^144 + x^54 + x^39 + x^14 + 1
  * ```
  *
- * So a bit may become zero where the bits 65, 155, 170, 195 and 209 behind it are flipped if it was one.
- * A polynomial's square has the same terms with twice the exponents. So the same holds for bytes, and for
- * groups of four: no tables, only XOR, 16 bytes at a time. What is left at the end is as long as the
- * multiple reaches. Groups of four are faster, as more of them are aligned, and leave 836 bytes; of
- * these, single bytes leave 209. (After Russell 2024, "Chorba: A novel CRC32 implementation", arXiv
- * 2412.16398, which does so for another divisor.)
+ * So a bit may become zero where the bits 65, 155, 170, 195 and 209 behind it are flipped if it was
+ * one. A polynomial's square has the same terms with twice the exponents. So the same holds for
+ * bytes, and for groups of four: no tables, only XOR, 16 bytes at a time. What is left at the end
+ * is as long as the multiple reaches. Groups of four are faster, as more of them are aligned, and
+ * leave 836 bytes; of these, single bytes leave 209. (After Russell 2024, "Chorba: A novel CRC32
+ * implementation", arXiv 2412.16398, which does so for another divisor.)
  *
  * @module
  */
@@ -42,8 +42,8 @@ const MOST = (32 << 10) + START + STEP;
 const REST = START + MOST;
 
 /**
- * XORs what is at `from` with what is at each distance before `at`, and writes it at `to`: 64 bytes at a
- * time, until `at` has come to `end`.
+ * XORs what is at `from` with what is at each distance before `at`, and writes it at `to`: 64 bytes
+ * at a time, until `at` has come to `end`.
  */
 type Pass = (at: number, end: number, from: number, to: number) => void;
 

@@ -1,6 +1,7 @@
 /**
- * The inner loop of `crc32c_fold.ts` in WebAssembly: XOR of 16 bytes at a time is what JavaScript does not
- * have. The module is put together here, instruction by instruction; in the text format it is
+ * The inner loop of `crc32c_fold.ts` in WebAssembly: XOR of 16 bytes at a time is what JavaScript
+ * does not have. The module is put together here, instruction by instruction; in the text format it
+ * is
  *
  * ```text
  * (import "" "memory" (memory 1))
@@ -99,7 +100,7 @@ function section(number: number, entry: readonly number[]): number[] {
   return [number, ...counted([1, ...entry])];
 }
 
-/** Bytes behind their number. */
+/** Bytes after their number. */
 function counted(bytes: readonly number[]): number[] {
   return [...unsigned(bytes.length), ...bytes];
 }

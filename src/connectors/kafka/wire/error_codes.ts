@@ -1,9 +1,9 @@
 /**
  * The error codes of the Kafka protocol, with their names and what they say.
  *
- * Names and texts are those of KafkaJS 2.2.4, so that an error reads the same whether KafkaJS or one of
- * our own requests was answered with it; a few codes are newer. What the connector does about an error is
- * another matter: `client/errors.ts`.
+ * Names and texts are those of KafkaJS 2.2.4, so that an error reads the same whether KafkaJS or
+ * one of our own requests was answered with it; a few codes are newer. What the connector does
+ * about an error is another matter: `client/errors.ts`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The Fetch request, and what came of each partition.
+ * The Fetch request, with a result for each partition.
  *
  * @module
  */
@@ -14,17 +14,19 @@ import { requireAnswers } from "./wrong_answer.ts";
 export interface PartitionFetch {
   readonly topic: string;
   /**
-   * The id of the topic that is meant: a broker that has another one under this name refuses. `null`
-   * where it is not known, or any will do.
+   * The id of the topic that is meant: a broker that has another one under this name refuses.
+   * `null` where it is not known, or any will do.
    */
   readonly topicId: string | null;
   readonly partition: number;
   readonly offset: number;
-  /** The most bytes; the first batch comes whole in any case, where no other partition came first. */
+  /**
+   * The most bytes; the first batch comes whole in any case, where no other partition came first.
+   */
   readonly maxBytes: number;
 }
 
-/** What came of a partition. */
+/** The result for a partition. */
 export interface FetchedPartition {
   readonly topic: string;
   readonly partition: number;
@@ -36,7 +38,7 @@ export interface FetchedPartition {
   readonly lastStableOffset: number;
   /** Transactions that were aborted, among those whose records came. */
   readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[];
-  /** Batches, one behind the other; the last may be cut off. */
+  /** Batches, one after the other; the last may be cut off. */
   readonly records: Buffer;
 }
 
@@ -61,7 +63,9 @@ const FLEXIBLE_FROM = 12;
 /** From this version on, topics go by their ids, and have no names. */
 const IDS_FROM = 13;
 
-/** Whether a broker refuses a fetch from a topic that is not the one with the id that is asked for. */
+/**
+ * Whether a broker refuses a fetch from a topic that is not the one with the id that is asked for.
+ */
 export function goesByIds({ versions }: RequestBroker): boolean {
   return (versions[API_KEY]?.maxVersion ?? 0) >= IDS_FROM;
 }
@@ -70,8 +74,8 @@ export function goesByIds({ versions }: RequestBroker): boolean {
 type FetchedTopic = Pick<PartitionFetch, "topic" | "topicId">;
 
 /**
- * What a request changes in a fetch session (KIP-227): the broker keeps which partitions are asked for,
- * and answers with those of which there is something new to say.
+ * What a request changes in a fetch session (KIP-227): the broker keeps which partitions are asked
+ * for, and answers only for those that have something new.
  */
 export interface SessionFetch {
   /** 0 where a session is to begin, or there is none. */
@@ -106,8 +110,8 @@ export async function fetchInSession(
 }
 
 /**
- * Asks a broker for one partition. A broker that throttles for a quota answers without any; it is asked
- * again then, which KafkaJS does no sooner than the broker wants.
+ * Asks a broker for one partition. A broker that throttles for a quota answers without any; it is
+ * asked again then, which KafkaJS does no sooner than the broker wants.
  *
  * @throws {WrongAnswerError} If the answer does not name the partition, or others.
  */
@@ -172,7 +176,7 @@ export function encodeFetchRequest(
   return out.written;
 }
 
-/** What came of a request. */
+/** The answer to a request. */
 export interface FetchResponse {
   /** Of the request as a whole. */
   readonly errorCode: number;

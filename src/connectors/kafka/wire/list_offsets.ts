@@ -1,8 +1,8 @@
 /**
  * The ListOffsets request: where partitions begin and end, and where records of a time are.
  *
- * KafkaJS's own fails as a whole where one partition does, and its time grows with the square of the
- * partitions.
+ * KafkaJS's own fails as a whole where one partition does, and its time grows with the square of
+ * the partitions.
  *
  * @module
  */
@@ -14,10 +14,12 @@ import { positionName, type TopicPartition } from "./topic_partition.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 import { impossibleAnswer, leftOut, missingAnswer } from "./wrong_answer.ts";
 
-/** Which offset: a partition's first, the one after its last, or that of the first record of a time. */
+/**
+ * Which offset: a partition's first, the one after its last, or that of the first record of a time.
+ */
 export type WhichOffset = "first" | "last" | { readonly timestamp: number };
 
-/** What came of each partition, by the name of its position. */
+/** The offset or the error of each partition, by the name of its position. */
 export interface ListedOffsets {
   readonly found: Map<string, number>;
   readonly failed: Map<string, unknown>;
@@ -75,7 +77,7 @@ export async function listOffsets(
   return listed;
 }
 
-/** The least offset that can be right: -1 says that there is no record as late as the time. */
+/** The least valid offset: -1 means that no record is as late as the time. */
 function leastOffset(which: WhichOffset): number {
   return typeof which === "string" ? 0 : -1;
 }

@@ -1,15 +1,16 @@
 /**
- * Messages in the formats before Kafka 0.11, which brokers keep in old segments and hand out as they are.
+ * Messages in the formats before Kafka 0.11, which brokers keep in old segments and hand out as
+ * they are.
  *
  * ```text
  *   offset int64 │ size int32 │ crc uint32 │ magic int8 = 0 or 1 │ attributes int8
  *   timestamp int64 (format 1 only) │ keyLength int32 │ key │ valueLength int32 │ value
  * ```
  *
- * A compressed message wraps others: its value is the compressed set of them, and its offset is that of
- * the last. In format 1 the offsets inside are relative to the first. (Kafka's protocol guide, "Message
- * Set"; KIP-31 and KIP-32.) They are turned into batches of today's format, so that nothing else has to
- * know of them.
+ * A compressed message wraps others: its value is the compressed set of them, and its offset is
+ * that of the last. In format 1 the offsets inside are relative to the first. (Kafka's protocol
+ * guide, "Message Set"; KIP-31 and KIP-32.) They are turned into batches of today's format, so that
+ * nothing else has to know of them.
  *
  * @module
  */
@@ -110,7 +111,7 @@ export function compressedSet({ magic, offset, attributes, value }: OldMessage):
  * The messages in a wrapper, with their offsets.
  *
  * @param set The wrapper's set, unpacked.
- * @throws {Error} If it is no whole set.
+ * @throws {Error} If it is not a whole set.
  */
 export function messagesIn(
   wrapper: { magic: 0 | 1; offset: number },
@@ -162,8 +163,8 @@ export function asBatches(messages: readonly OldMessage[]): Buffer[] {
 }
 
 /**
- * In format 0, clients computed the checksum of an LZ4 frame's header over too much. What they wrote says
- * nothing, so the right one takes its place in a copy.
+ * In format 0, clients computed the checksum of an LZ4 frame's header over too much. What they
+ * wrote says nothing, so the right one takes its place in a copy.
  */
 function withHeaderChecksum(frame: Uint8Array): Uint8Array {
   const DESCRIPTOR = 4;

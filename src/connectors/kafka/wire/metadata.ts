@@ -1,8 +1,9 @@
 /**
  * The Metadata request: which topics, partitions and brokers there are.
  *
- * KafkaJS's own asks version 6 at most, which has neither the ids of topics (version 10, Kafka 2.8) nor
- * the epochs of leaders (version 7), and it fails as a whole where one of several topics is missing.
+ * KafkaJS's own asks version 6 at most, which has neither the ids of topics (version 10, Kafka 2.8)
+ * nor the epochs of leaders (version 7), and it fails as a whole where one of several topics is
+ * missing.
  *
  * @module
  */
@@ -33,12 +34,14 @@ export interface MetadataTopic {
   /** The protocol's code; 0 where all is well. */
   readonly errorCode: number;
   readonly topic: string;
-  /** Unlike its name, never given to another topic. As Kafka prints it; `null` where it has none. */
+  /**
+   * Unlike its name, never given to another topic. As Kafka prints it; `null` where it has none.
+   */
   readonly topicId: string | null;
   readonly partitions: readonly MetadataPartition[];
 }
 
-/** What a broker knows of the cluster. It may be behind another one by a moment. */
+/** What a broker knows of the cluster. Another one may know more for a moment. */
 export interface Metadata {
   readonly brokers: readonly MetadataBroker[];
   /** -1 for none. */
@@ -54,7 +57,9 @@ const NEWEST = 12;
 
 const FLEXIBLE_FROM = 9;
 
-/** Asks a broker for topics by their names. A topic that it does not have comes with an error code. */
+/**
+ * Asks a broker for topics by their names. A topic that it does not have comes with an error code.
+ */
 export async function fetchMetadata(
   broker: RequestBroker,
   topics: readonly string[],

@@ -1,8 +1,8 @@
 /**
- * The Produce request, and what came of each partition.
+ * The Produce request, with a result for each partition.
  *
- * KafkaJS's own throws the error of one partition for the whole request, so that its caller cannot know
- * which ones were written. This one goes through KafkaJS's connection with our own encoding.
+ * KafkaJS's own throws the error of one partition for the whole request, so that its caller cannot
+ * know which ones were written. This one goes through KafkaJS's connection with our own encoding.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface RefusedRecord {
   readonly reason: string | null;
 }
 
-/** What came of one partition; `error` is absent where its batch has been written. */
+/** The result for one partition; `error` is absent where its batch has been written. */
 export interface PartitionResult extends TopicPartition {
   /** Says it in the broker's words, where it has any. */
   readonly error?: Error & { readonly type: string };
@@ -54,15 +54,15 @@ const API_KEY = 0;
 const API_NAME = "Produce";
 
 /**
- * Versions that we write and read. They differ in the response only: 8 says which records were refused.
- * (KIP-896 keeps 3 in Kafka 4.)
+ * Versions that we write and read. They differ in the response only: 8 says which records were
+ * refused. (KIP-896 keeps 3 in Kafka 4.)
  */
 const OLDEST = 3;
 const NEWEST = 8;
 
 /**
- * Sends batches to the broker that leads their partitions. Each of these has a result: one that the answer
- * leaves out has an error.
+ * Sends batches to the broker that leads their partitions. Each of these has a result: one that the
+ * answer leaves out has an error.
  *
  * @throws {WrongAnswerError} If the answer names other partitions: then nothing of it counts.
  */

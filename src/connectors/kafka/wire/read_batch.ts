@@ -1,9 +1,9 @@
 /**
  * Record batches as they come from the broker: found and checked, but for the records in them.
  *
- * Those are read (`record_cursor.ts`) when the flow asks for them: what waits is bytes, not objects.
- * (KafkaJS decodes each record into several objects at once, and overflows the stack on batches of more
- * than some 125,000 records.) For the format see `write_batch.ts`.
+ * Those are read (`record_cursor.ts`) when the flow asks for them: what waits is bytes, not
+ * objects. (KafkaJS decodes each record into several objects at once, and overflows the stack on
+ * batches of more than some 125,000 records.) For the format see `write_batch.ts`.
  *
  * @module
  */
@@ -38,8 +38,9 @@ export interface LogBatch {
   /** The records, as they are stored. */
   readonly records: Buffer;
   /**
-   * The format, where it is one before Kafka 0.11: then the records are a set of old messages, and what
-   * is in it, and how much, is known once it is unpacked. {@linkcode unwrap} makes batches of it.
+   * The format, where it is one before Kafka 0.11: then the records are a set of old messages, and
+   * what is in it, and how much, is known once it is unpacked. {@linkcode unwrap} makes batches of
+   * it.
    */
   readonly oldFormat?: 0 | 1;
 }
@@ -68,8 +69,8 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
 /**
- * The whole batches in what was fetched, up to one that is damaged: what comes before that can be read.
- * The last one may have been cut off by the size asked for.
+ * The whole batches in what was fetched, up to one that is damaged: what comes before that can be
+ * read. The last one may have been cut off by the size asked for.
  *
  * @param verify Whether to compute each batch's checksum.
  * @throws {Error} If the first batch is damaged, or of a format that is newer than these.
@@ -91,7 +92,7 @@ export function readBatches(bytes: Buffer, verify: boolean): LogBatch[] {
   return batches;
 }
 
-/** Where the batch at `at` ends, which may be behind all that came. */
+/** Where the batch at `at` ends, which may be after the last byte that came. */
 function endOfBatch(bytes: Buffer, at: number): number {
   const length = bytes.readInt32BE(at + 8);
   const magic = bytes[at + 16];

@@ -1,16 +1,18 @@
 /**
  * Reads the records of a batch, one by one.
  *
- * Nothing is taken for granted: each record has to end where it says, offsets have to grow within those
- * of the batch, and the last record has to end where the batch does. A checksum tells damage that came
- * later; it does not tell what a faulty writer has put under it.
+ * Nothing is taken for granted: each record has to end where it says, offsets have to grow within
+ * those of the batch, and the last record has to end where the batch does. A checksum tells damage
+ * that came later; it does not tell what a faulty writer has put under it.
  *
  * @module
  */
 import type { LogBatch, LogRecord } from "./read_batch.ts";
 import { damagedBatch, type DamageError } from "./damage.ts";
 
-/** A record takes a byte for its length, attributes, two deltas, two lengths and count of headers. */
+/**
+ * A record takes a byte for its length, attributes, two deltas, two lengths and count of headers.
+ */
 const LEAST_RECORD = 7;
 const LEAST_HEADER = 2;
 

@@ -7,7 +7,9 @@ import { Buffer } from "node:buffer";
 import { type BrokerVersions, type KnownVersions, versionFor } from "./request_versions.ts";
 import { WireReader } from "./wire.ts";
 
-/** A request of the protocol, in the versions that we write and read, and how to read its response. */
+/**
+ * A request of the protocol, in the versions that we write and read, and how to read its response.
+ */
 export interface Request<R> extends KnownVersions {
   /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
   readonly flexibleFrom?: number;
@@ -58,7 +60,7 @@ export async function sendRequest<R>(broker: RequestBroker, request: Request<R>)
       apiVersion: version,
       apiName,
       expectResponse: () => true,
-      // KafkaJS asks for an encoder of its own, of which it reads the bytes.
+      // KafkaJS expects one of its own encoders, and reads only its bytes.
       encode: () => Promise.resolve({ buf: body, buffer: body }),
     },
     response: {

@@ -45,7 +45,7 @@ const CURES: Readonly<Record<string, string>> = {
     "is this the port of a KRaft controller? Give the port that clients use, that of a broker",
 };
 
-/** A broker does not take a request as we write it. Trying again is no use. */
+/** A broker does not take a request as we write it. Another try would fail too. */
 export class UnsupportedRequestError extends Error {
   override readonly name = "UnsupportedRequestError";
 }

@@ -1,9 +1,9 @@
 /**
  * Numbers, strings, arrays and tagged fields of the Kafka protocol: what every request is made of.
  *
- * Newer versions of a request are *flexible* (KIP-482): lengths are varints, one more than what they
- * count, and each structure ends with tagged fields. A reader and a writer are told which form it is, and
- * the code of a request is the same for both.
+ * Newer versions of a request are *flexible* (KIP-482): lengths are varints, one more than what
+ * they count, and each structure ends with tagged fields. A reader and a writer are told which form
+ * it is, and the code of a request is the same for both.
  *
  * To add a request:
  *
@@ -29,8 +29,8 @@ const UUID = 16;
 const NULL = -1;
 
 /**
- * Reads a response from front to back. What it says of itself is not believed: a response that is shorter,
- * or has lengths that cannot be, throws a {@linkcode DamageError}.
+ * Reads a response from front to back. What it says of itself is not believed: a response that is
+ * shorter, or has lengths that cannot be, throws a {@linkcode DamageError}.
  */
 export class WireReader {
   readonly #bytes: Buffer;
@@ -92,8 +92,8 @@ export class WireReader {
   }
 
   /**
-   * The end of a structure: its tagged fields, where this version has them. Those in `fields` are read by
-   * their tags, each with a reader of its own; others are skipped.
+   * The end of a structure: its tagged fields, where this version has them. Those in `fields` are
+   * read by their tags, each with a reader of its own; others are skipped.
    */
   tags(fields: Readonly<Record<number, (field: WireReader) => void>> = {}): void {
     if (!this.#flexible) return;
@@ -118,7 +118,7 @@ export class WireReader {
     throw new DamageError(`a response of the broker has a length of ${length}`);
   }
 
-  /** A number of items, each of which takes a byte at least. */
+  /** Checks a number of items: each takes at least one byte. */
   #count(count: number): number {
     if (count <= this.#bytes.length - this.#at) return count;
     throw new DamageError(
@@ -213,7 +213,10 @@ export class WireWriter {
     for (const item of items) write(item);
   }
 
-  /** The end of a structure: its tagged fields in the order of their tags, where this version has them. */
+  /**
+   * The end of a structure: its tagged fields in the order of their tags, where this version has
+   * them.
+   */
   tags(fields: readonly TaggedField[] = []): void {
     if (!this.#flexible) return;
     this.#uvarint(fields.length);

@@ -10,9 +10,10 @@
  *           keyLength varint │ key │ valueLength varint │ value │ headerCount varint │ headers …
  * ```
  *
- * The checksum covers everything from `attributes` on; compression covers the records. (Kafka's protocol
- * guide, "Record Batch".) KafkaJS's encoder makes a zeroed buffer of 512 bytes for each record, which
- * holds its producer at some 110,000 records a second; this one writes into one buffer.
+ * The checksum covers everything from `attributes` on; compression covers the records. (Kafka's
+ * protocol guide, "Record Batch".) KafkaJS's encoder makes a zeroed buffer of 512 bytes for each
+ * record, which holds its producer at some 110,000 records a second; this one writes into one
+ * buffer.
  *
  * @module
  */
@@ -45,8 +46,9 @@ export interface BatchHeader {
 const HEADER = 61;
 
 /**
- * What a producer says of the epoch of its partition's leader, which the leader writes over: it does not
- * know it. Apache Kafka never looks; other brokers refuse anything else as a corrupt batch.
+ * What a producer says of the epoch of its partition's leader, which the leader writes over: it
+ * does not know it. Apache Kafka never looks; other brokers refuse anything else as a corrupt
+ * batch.
  */
 const NO_LEADER_EPOCH = -1;
 
@@ -174,7 +176,9 @@ function wideZigzag(value: bigint): bigint {
   return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
 }
 
-/** Zigzag turns small negative numbers into small positive ones: 0, -1, 1, -2 … into 0, 1, 2, 3 … . */
+/**
+ * Zigzag turns small negative numbers into small positive ones: 0, -1, 1, -2 … into 0, 1, 2, 3 … .
+ */
 function zigzag(value: number): number {
   return value < 0 ? -2 * value - 1 : 2 * value;
 }

@@ -2,9 +2,9 @@
  * How much may wait for brokers that acknowledge slowly.
  *
  * The end of an epoch waits until everything before it has been acknowledged. So what waits is also
- * bounded by time: it should be acknowledged within a second. A round may take equally long with any
- * number of records. It still grows while it takes less than half a second: more than twice its bytes
- * may wait then.
+ * bounded by time: it should be acknowledged within a second. A round may take equally long with
+ * any number of records. It still grows while it takes less than half a second: more than twice its
+ * bytes may wait then.
  *
  * @module
  */
@@ -24,7 +24,9 @@ export class AckRate {
     this.#most = most;
   }
 
-  /** The bytes that may wait: the least before the first acknowledgement, as the rate is not known. */
+  /**
+   * The bytes that may wait: the least before the first acknowledgement, as the rate is not known.
+   */
   get ahead(): number {
     const ahead = (this.#bytesPerMs ?? 0) * AHEAD_MS;
     return Math.min(this.#most, Math.max(this.#least, ahead));

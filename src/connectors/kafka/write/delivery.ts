@@ -1,6 +1,6 @@
 /**
- * Delivers records: tries a round again until all of it has been acknowledged, and decides after each
- * error whether that may still succeed.
+ * Delivers records: tries a round again until all of it has been acknowledged, and decides after
+ * each error whether that may still succeed.
  *
  * @module
  */
@@ -25,7 +25,9 @@ import { refusedRecord, tooLargeRecord } from "./refused_record.ts";
 import type { OutgoingRecord } from "./to_record.ts";
 import type { WrittenTopic } from "./written_topic.ts";
 
-/** How long a host that nobody knows may stay unknown before anything was written, in milliseconds. */
+/**
+ * How long a host that nobody knows may stay unknown before anything was written, in milliseconds.
+ */
 const UNKNOWN_HOST_MS = 10_000;
 
 /** Without transactions, the broker does not look at it. */
@@ -46,7 +48,9 @@ interface Batch {
   encoded?: Uint8Array;
 }
 
-/** The batches of each partition that have not been acknowledged, in the order they must be written. */
+/**
+ * The batches of each partition that have not been acknowledged, in the order they must be written.
+ */
 type Unacknowledged = Map<number, Batch[]>;
 
 /** Delivers records to one topic, one round after the other. */
@@ -157,8 +161,8 @@ export class Delivery {
   }
 
   /**
-   * Divides the first of these batches where it is too large for the topic, or has a record that the
-   * broker refuses without saying which one. Nothing of it has been written.
+   * Divides the first of these batches where it is too large for the topic, or has a record that
+   * the broker refuses without saying which one. Nothing of it has been written.
    *
    * @returns Whether it has; `false` for any other refusal.
    * @throws {ItemError} If it is known which record is to blame.
@@ -229,7 +233,9 @@ export class Delivery {
     );
   }
 
-  /** Throws where the cluster has named a host that stays unknown, as long as nothing was written. */
+  /**
+   * Throws where the cluster has named a host that stays unknown, as long as nothing was written.
+   */
   #requireKnownHost(error: unknown): void {
     const { brokers, topic } = this.#settings;
     const hint = unknownHostHint(error, brokers);

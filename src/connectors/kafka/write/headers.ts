@@ -1,9 +1,10 @@
 /**
  * Headers of records that are written.
  *
- * A header list is ordered, a name may repeat, and a header may have no value. An object by name shows
- * none of that where names repeat in between, or look like numbers. So a message that was read has both:
- * the object is what a flow looks at and changes, the list is what a copy writes again.
+ * A header list is ordered, a name may repeat, and a header may have no value. An object by name
+ * shows none of that where names repeat in between, or look like numbers. So a message that was
+ * read has both: the object is what a flow looks at and changes, the list is what a copy writes
+ * again.
  *
  * @module
  */
@@ -24,8 +25,8 @@ export const NO_HEADERS: WireHeaders = Object.freeze([]);
 const FEW = 32;
 
 /**
- * The headers of a record. Where it has an object and a list, the object counts: a name that has the
- * same values in both is written as the list has it, in its place.
+ * The headers of a record. Where it has an object and a list, the object counts: a name that has
+ * the same values in both is written as the list has it, in its place.
  *
  * @throws {TypeError} If one of them cannot be headers; says what is wrong.
  */
@@ -66,7 +67,7 @@ function fromList(list: HeaderList): WireHeaders {
   return list.map(([name, value]) => [Buffer.from(name), headerValue(name, value)]);
 }
 
-/** Whether the object has exactly what the list has, as far as an object can. */
+/** Returns whether the object has exactly what the list has, as far as an object can. */
 function agree(headers: HeaderObject, list: HeaderList): boolean {
   if (list.length > FEW) return false;
   let found = 0;
@@ -84,7 +85,7 @@ function agree(headers: HeaderObject, list: HeaderList): boolean {
   return found === list.length;
 }
 
-/** The object's headers: those that are as in the list stay in its order, others come behind. */
+/** The object's headers: those that are as in the list stay in its order, others follow. */
 function merged(headers: HeaderObject, list: HeaderList): WireHeaders {
   const listed = Map.groupBy(list, ([name]) => name);
   const wire: [name: Uint8Array, value: Uint8Array | null][] = [];

@@ -1,6 +1,6 @@
 /**
- * How many partitions a topic has that is written to. More can be added while a flow runs, and an output
- * that has nothing to write meanwhile has to know them before its next record.
+ * How many partitions a topic has that is written to. More can be added while a flow runs, and an
+ * output that has nothing to write meanwhile has to know them before its next record.
  *
  * @module
  */

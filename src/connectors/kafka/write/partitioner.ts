@@ -1,6 +1,6 @@
 /**
- * Which partition a record goes to: librdkafka's partitioners, by its names. `murmur2_random` is Kafka's
- * own rule, which puts a key where Java's and KafkaJS's producers put it.
+ * Which partition a record goes to: librdkafka's partitioners, by its names. `murmur2_random` is
+ * Kafka's own rule, which puts a key where Java's and KafkaJS's producers put it.
  *
  * @module
  */
@@ -13,8 +13,8 @@ export type Partitioner = (key: Uint8Array | null, count: number) => number | nu
 const NO_KEY = new Uint8Array();
 
 /**
- * `rd_kafka_msg_partitioner_*` of librdkafka, and the choice that it makes before it asks them: with a
- * sticky partition, `random` too is only asked about records that have a key.
+ * `rd_kafka_msg_partitioner_*` of librdkafka, and the choice that it makes before it asks them:
+ * with a sticky partition, `random` too is only asked about records that have a key.
  */
 const PARTITIONERS: Readonly<Record<PartitionerName, Partitioner>> = {
   murmur2_random: (key, count) => key === null ? null : partitionOfKey(key, count),
@@ -40,8 +40,9 @@ const M = 0x5bd1e995;
 const SEED = 0x9747b28c;
 
 /**
- * Kafka's variant of murmur2: a signed 32-bit integer. (`org.apache.kafka.common.utils.Utils.murmur2`;
- * KafkaJS's own, on 64-bit objects, takes microseconds a key.)
+ * Kafka's variant of murmur2: a signed 32-bit integer.
+ * (`org.apache.kafka.common.utils.Utils.murmur2`; KafkaJS's own, on 64-bit objects, takes
+ * microseconds a key.)
  */
 export function murmur2(bytes: Uint8Array): number {
   const { length } = bytes;
@@ -66,8 +67,8 @@ const FNV_PRIME = 0x01000193;
 const FNV_OFFSET = 0x811c9dc5;
 
 /**
- * librdkafka's variant of 32-bit FNV-1a, from 0 to 2³¹: the hash as a signed number, without its sign.
- * (`rd_fnv1a`, which follows Sarama's `NewHashPartitioner`.)
+ * librdkafka's variant of 32-bit FNV-1a, from 0 to 2³¹: the hash as a signed number, without its
+ * sign. (`rd_fnv1a`, which follows Sarama's `NewHashPartitioner`.)
  */
 export function fnv1a(bytes: Uint8Array): number {
   let h = FNV_OFFSET | 0;

@@ -1,11 +1,11 @@
 /**
- * One round of an idempotent producer: a batch for each of several partitions, in one request to each
- * leader. The output and the recovery store both write like this.
+ * One round of an idempotent producer: a batch for each of several partitions, in one request to
+ * each leader. The output and the recovery store both write like this.
  *
- * A round is tried with the same batches and sequence numbers until each partition has its own. The next
- * round begins only then. So a lost answer, a broker that restarts and a leader that moves in the middle
- * lose nothing, repeat nothing and change no order: the broker knows a batch that it has by its sequence
- * number (KIP-98).
+ * A round is tried with the same batches and sequence numbers until each partition has its own. The
+ * next round begins only then. So a lost answer, a broker that restarts and a leader that moves in
+ * the middle lose nothing, repeat nothing and change no order: the broker knows a batch that it has
+ * by its sequence number (KIP-98).
  *
  * @module
  */
@@ -57,8 +57,8 @@ export interface RoundOptions extends ProduceOptions {
   /** A partition has its batch, from this try or from one whose answer was lost. */
   readonly written: (partition: number) => void;
   /**
-   * Told of a batch that a broker refuses. Returns whether it has changed the round so that the next try
-   * is another; if not, the refusal is thrown. What it throws ends the try.
+   * Told of a batch that a broker refuses. Returns whether it has changed the round so that the
+   * next try is another; if not, the refusal is thrown. What it throws ends the try.
    */
   readonly refused?: (refusal: RefusedBatch) => boolean;
   /** Throws if a broker cannot take these batches. */
@@ -66,7 +66,8 @@ export interface RoundOptions extends ProduceOptions {
 }
 
 /**
- * Tries a round once. Waits until every leader has answered or failed, so that no try overlaps the next.
+ * Tries a round once. Waits until every leader has answered or failed, so that no try overlaps the
+ * next.
  *
  * @throws What kept a partition from being written: a failed request before a refused batch, and a
  * partition without a leader last.

@@ -20,8 +20,8 @@ export interface Refusal {
 }
 
 /**
- * The error of a batch that was refused for one or more of its records; `null` where it is not known for
- * which.
+ * The error of a batch that was refused for one or more of its records; `null` where it is not
+ * known for which.
  */
 export function refusedRecord(
   records: readonly OutgoingRecord[],
@@ -48,8 +48,8 @@ export function refusedRecord(
 }
 
 /**
- * The error of a record that is too large by itself: for its topic, or where `cause` is absent, for the
- * property `message.max.bytes`.
+ * The error of a record that is too large by itself: for its topic, or where `cause` is absent, for
+ * the property `message.max.bytes`.
  */
 export function tooLargeRecord(record: OutgoingRecord, topic: string, cause?: unknown): ItemError {
   const { key, value, headers, bytes } = record;

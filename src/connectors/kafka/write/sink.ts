@@ -1,10 +1,10 @@
 /**
  * Writes records to a topic, and knows for each whether it has been acknowledged.
  *
- * Records wait in a queue for each partition (`waiting_records.ts`). One *round* is under way at a time: a
- * batch from each queue (`delivery.ts`, `produce_round.ts`). KafkaJS's own producer cannot be used for
- * this: on retry, it skips partitions of brokers that answered before a leader moved, and it reuses
- * sequence numbers when sends overlap.
+ * Records wait in a queue for each partition (`waiting_records.ts`). One *round* is under way at a
+ * time: a batch from each queue (`delivery.ts`, `produce_round.ts`). KafkaJS's own producer cannot
+ * be used for this: on retry, it skips partitions of brokers that answered before a leader moved,
+ * and it reuses sequence numbers when sends overlap.
  *
  * @module
  */
@@ -154,8 +154,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   }
 
   /**
-   * Makes sure that what was acknowledged is still there: an epoch whose records went to a topic that has
-   * been deleted since must not count. Waits no longer once the run has failed.
+   * Makes sure that what was acknowledged is still there: an epoch whose records went to a topic
+   * that has been deleted since must not count. Waits no longer once the run has failed.
    */
   async #confirm(): Promise<void> {
     if (!this.#written.hasWritten) return;

@@ -114,8 +114,8 @@ const FIELDS: readonly (keyof KafkaRecord | "offset")[] = [
 ];
 
 /**
- * Refuses an item with a field that no record has: what is in a mistyped one would be lost. All items of a
- * batch are made by the same code as a rule, so one of each batch is looked at.
+ * Refuses an item with a field that no record has: what is in a mistyped one would be lost. All
+ * items of a batch are made by the same code as a rule, so one of each batch is looked at.
  *
  * @throws {ItemError} If there is one; names it.
  */

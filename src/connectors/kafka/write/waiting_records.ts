@@ -48,8 +48,9 @@ export class WaitingRecords {
   }
 
   /**
-   * Puts items into the queues as records. Where `mayAsk`, it stops before the first one for a partition
-   * that is not known, which may have been added just now. Returns how many it has put there.
+   * Puts items into the queues as records. Where `mayAsk`, it stops before the first one for a
+   * partition that is not known, which may have been added just now. Returns how many it has put
+   * there.
    *
    * @throws {ItemError} If an item cannot be a record. Those before it are in the queues.
    */
@@ -86,7 +87,10 @@ export class WaitingRecords {
     return added;
   }
 
-  /** Takes the next records of each partition that has some out of its queue, as many as fit a batch. */
+  /**
+   * Takes the next records of each partition that has some out of its queue, as many as fit a
+   * batch.
+   */
   takeRound(): Map<number, readonly OutgoingRecord[]> {
     const { batchBytes, batchRecords } = this.#settings.output;
     const round = new Map<number, readonly OutgoingRecord[]>();
