@@ -4,7 +4,7 @@
  * @module
  */
 import { preview } from "../core/preview.ts";
-import { badResult } from "./results.ts";
+import { badResult } from "../graph/results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**

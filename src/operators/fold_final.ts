@@ -2,7 +2,7 @@ import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { Combiner } from "../graph/nodes.ts";
 import { createOwnState } from "./own_state.ts";
-import { badResult, requireSync } from "./results.ts";
+import { badResult, requireSync } from "../graph/results.ts";
 import { startState } from "./stateful_map.ts";
 import { beginWith } from "./stateful.ts";
 import { requireFunction } from "./user_function.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { createCopier, isFlat, isObject, mayHold } from "../core/value_copy.ts";
-import { requireSync } from "./results.ts";
+import { requireSync } from "../graph/results.ts";
 
 /**
  * Copies what a step's state would share with others. Each step has its own instance. Steps first

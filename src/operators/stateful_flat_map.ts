@@ -1,7 +1,7 @@
 import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { createOwnState, type OwnState } from "./own_state.ts";
-import { badResult } from "./results.ts";
+import { badResult } from "../graph/results.ts";
 import { startState } from "./stateful_map.ts";
 import { requireFunction } from "./user_function.ts";
 

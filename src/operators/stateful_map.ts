@@ -1,7 +1,7 @@
 import type { BuildLogic } from "../graph/contracts.ts";
 import { SingleLogic } from "../graph/keyed_logic.ts";
 import { createOwnState, type OwnState } from "./own_state.ts";
-import { badResult, requireSync } from "./results.ts";
+import { badResult, requireSync } from "../graph/results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**

@@ -4,7 +4,7 @@ import { preview } from "../core/preview.ts";
 import type { BuildLogic, Emit, StatefulLogic, StepTime } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { type OwnTime, ownTimes } from "./own_time.ts";
-import { requireSync } from "./results.ts";
+import { requireSync } from "../graph/results.ts";
 import { dateAt, positiveMilliseconds } from "./step_options.ts";
 import { requireFunction } from "./user_function.ts";
 

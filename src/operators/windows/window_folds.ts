@@ -8,7 +8,7 @@ import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
 import { type Compare, leadOf } from "../compare.ts";
 import { createOwnState } from "../own_state.ts";
-import { requireSync } from "../results.ts";
+import { requireSync } from "../../graph/results.ts";
 import { requireFunction } from "../user_function.ts";
 
 /**
