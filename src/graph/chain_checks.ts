@@ -1,11 +1,13 @@
 /**
  * Errors of generated loops, for results of users' functions that would otherwise pass silently.
- * The loops test inline, which costs nothing measurable, and call these to throw.
+ * The loops test inline, which costs nothing measurable, and call these to throw. Tests that
+ * several steps share are written here once, as source text.
  *
  * @module
  */
 import { isPromiseLike } from "../core/promises.ts";
 import { preview } from "../core/preview.ts";
+import type { ChainCode } from "./nodes.ts";
 
 /** The checks, by the names that generated code uses. */
 export const chainChecks = Object.freeze({
@@ -51,6 +53,21 @@ export const chainChecks = Object.freeze({
 export function isKeyed(item: unknown): item is [string, unknown] {
   return Array.isArray(item) && item.length === 2 && typeof item[0] === "string";
 }
+
+/** Returns the source of the opposite of {@linkcode isKeyed} for a variable. */
+export function notKeyedSource(item: string): string {
+  return `!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string"`;
+}
+
+/** Statements of generated loops, which call {@linkcode chainChecks} by the name `checks`. */
+export const chainSnippets: Pick<ChainCode, "requireKeyed" | "refusePromise"> = Object.freeze({
+  requireKeyed: (item: string, step: string): string => `
+    if (${notKeyedSource(item)})
+      throw checks.notKeyed(${JSON.stringify(step)}, ${item});`,
+  refusePromise: (result: string, step: string): string => `
+    if (typeof ${result} === "object" && ${result} !== null &&
+        typeof ${result}.then === "function") throw checks.gavePromise(${JSON.stringify(step)});`,
+});
 
 function gavePromise(step: string): TypeError {
   return new TypeError(

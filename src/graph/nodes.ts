@@ -180,6 +180,10 @@ export interface ChainCode {
   readonly enter: string;
   /** The checks that generated code calls when a result is wrong; see `chain_checks.ts`. */
   readonly checks: string;
+  /** Returns a statement that throws unless the item is a pair with a string key. */
+  requireKeyed(item: string, step: string): string;
+  /** Returns a statement that throws if the result of a synchronous function is a promise. */
+  refusePromise(result: string, step: string): string;
   /**
    * Returns the source of all steps downstream, given the variable that holds the outgoing item.
    */

@@ -16,11 +16,10 @@ const filterMap: ChainOp = {
   changesCount: true,
   expands: false,
   keepsKey: false,
-  source: ({ item, fn, result, checks, next }) => `
+  source: ({ item, fn, result, refusePromise, next }) => `
     const ${result} = ${fn}(${item});
     if (${result} !== null && ${result} !== undefined) {
-      if (typeof ${result} === "object" && typeof ${result}.then === "function")
-        throw ${checks}.gavePromise("filterMap");
+      ${refusePromise(result, "filterMap")}
       ${next(result)}
     }`,
 };

@@ -18,9 +18,8 @@ const flatMapValue: ChainOp = {
   changesCount: true,
   expands: true,
   keepsKey: true,
-  source: ({ item, fn, result, output, enter, checks, next }) => `
-    if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
-      throw ${checks}.notKeyed("flatMapValue", ${item});
+  source: ({ item, fn, result, output, enter, checks, requireKeyed, next }) => `
+    ${requireKeyed(item, "flatMapValue")}
     const ${result} = ${fn}(${item}[1]);
     if (typeof ${result} !== "object" || ${result} === null ||
         typeof ${result}[Symbol.iterator] !== "function")

@@ -16,9 +16,8 @@ const inspect: ChainOp = {
   changesCount: false,
   expands: false,
   keepsKey: true,
-  source: ({ item, fn, result, checks, next }) => `
+  source: ({ item, fn, result, refusePromise, next }) => `
     const ${result} = ${fn}(${item});
-    if (typeof ${result} === "object" && ${result} !== null &&
-        typeof ${result}.then === "function") throw ${checks}.gavePromise("inspect");
+    ${refusePromise(result, "inspect")}
     ${next(item)}`,
 };

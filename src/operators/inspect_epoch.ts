@@ -16,9 +16,8 @@ const inspectEpoch: ChainOp = {
   changesCount: false,
   expands: false,
   keepsKey: true,
-  source: ({ item, fn, result, epoch, checks, next }) => `
+  source: ({ item, fn, result, epoch, refusePromise, next }) => `
     const ${result} = ${fn}(${epoch}, ${item});
-    if (typeof ${result} === "object" && ${result} !== null &&
-        typeof ${result}.then === "function") throw ${checks}.gavePromise("inspectEpoch");
+    ${refusePromise(result, "inspectEpoch")}
     ${next(item)}`,
 };

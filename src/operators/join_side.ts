@@ -15,9 +15,8 @@ const joinSide: ChainOp = {
   changesCount: false,
   expands: false,
   keepsKey: true,
-  source: ({ item, fn, output, checks, next }) => `
-    if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
-      throw ${checks}.notKeyed("join", ${item});
+  source: ({ item, fn, output, requireKeyed, next }) => `
+    ${requireKeyed(item, "join")}
     const ${output} = [${item}[0], ${fn}(${item}[1])];
     ${next(output)}`,
 };

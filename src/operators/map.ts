@@ -21,9 +21,8 @@ const map: ChainOp = {
   changesCount: false,
   expands: false,
   keepsKey: false,
-  source: ({ item, fn, result, checks, next }) => `
+  source: ({ item, fn, result, refusePromise, next }) => `
     const ${result} = ${fn}(${item});
-    if (typeof ${result} === "object" && ${result} !== null &&
-        typeof ${result}.then === "function") throw ${checks}.gavePromise("map");
+    ${refusePromise(result, "map")}
     ${next(result)}`,
 };

@@ -16,12 +16,10 @@ const mapValue: ChainOp = {
   changesCount: false,
   expands: false,
   keepsKey: true,
-  source: ({ item, fn, result, output, checks, next }) => `
-    if (!Array.isArray(${item}) || ${item}.length !== 2 || typeof ${item}[0] !== "string")
-      throw ${checks}.notKeyed("mapValue", ${item});
+  source: ({ item, fn, result, output, requireKeyed, refusePromise, next }) => `
+    ${requireKeyed(item, "mapValue")}
     const ${result} = ${fn}(${item}[1]);
-    if (typeof ${result} === "object" && ${result} !== null &&
-        typeof ${result}.then === "function") throw ${checks}.gavePromise("mapValue");
+    ${refusePromise(result, "mapValue")}
     const ${output} = [${item}[0], ${result}];
     ${next(output)}`,
 };

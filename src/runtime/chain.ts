@@ -12,7 +12,7 @@
  */
 import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId } from "../core/ids.ts";
-import { chainChecks } from "../graph/chain_checks.ts";
+import { chainChecks, chainSnippets } from "../graph/chain_checks.ts";
 import type { ChainNode, StatefulNode, StepNode } from "../graph/nodes.ts";
 import type { KeyTable } from "./keyed/key_table.ts";
 import { idOf, type Plan, type PortNode, type StagePlan } from "./plan.ts";
@@ -173,6 +173,7 @@ return function chain(batch, from, to, epoch, outs, most) {
       upstreamResult,
       epoch: "epoch",
       checks: "checks",
+      ...chainSnippets,
       enter,
       next: (variable) => this.#count(node) + this.#consumers(node, variable, result),
     });
