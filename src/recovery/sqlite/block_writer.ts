@@ -76,7 +76,7 @@ export class BlockWriter {
     for (const chunk of changes) {
       const blocks = steps.get(chunk.step) ?? new Map<number, BlockChanges>();
       steps.set(chunk.step, blocks);
-      sort(chunk, chunks.length, blocks);
+      groupByBlock(chunk, chunks.length, blocks);
       chunks.push({ chunk, starts: startsOf(chunk) });
       if (turns.due) await turns.take();
     }
@@ -158,7 +158,7 @@ export class BlockWriter {
 }
 
 /** Puts the changes of a chunk to those of their blocks. */
-function sort({ ids }: StateChunk, chunk: number, blocks: Map<number, BlockChanges>): void {
+function groupByBlock({ ids }: StateChunk, chunk: number, blocks: Map<number, BlockChanges>): void {
   let last = -1;
   let changes: BlockChanges = [];
   for (let i = 0; i < ids.length; i++) {
