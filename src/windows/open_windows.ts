@@ -83,7 +83,7 @@ function assignToAll<V, A>(
       if (closeAt <= watermark) continue;
       isLate = false;
       // Spans that end together may come in any order.
-      if (at === -1 || !isBefore(windows[at - 1].span, span)) at = placeOf(windows, span);
+      if (at === -1 || !isBefore(windows[at - 1].span, span)) at = insertionIndex(windows, span);
       while (at < windows.length && isBefore(windows[at].span, span)) at++;
       let window = at < windows.length ? windows[at] : undefined;
       const isOpen = window?.span.openAt === openAt && window.span.closeAt === closeAt;
@@ -172,7 +172,7 @@ function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
 }
 
 /** Returns the index of the first window that is not before one of this beginning and end. */
-function placeOf(windows: readonly OpenWindow<unknown>[], span: WindowSpan): number {
+function insertionIndex(windows: readonly OpenWindow<unknown>[], span: WindowSpan): number {
   let low = 0;
   let high = windows.length;
   while (low < high) {

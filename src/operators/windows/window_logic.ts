@@ -113,14 +113,14 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
 /** Event time: the time of the values. */
 class EventWindows<V, A, R> extends Windows<V, A, R> {
   /** The watermark, less how long the step has been quiet, so that only values change it. */
-  #lead: number;
+  #watermarkOffset: number;
   #forgetAt: number | null = null; // by system time
   #closedTo = -Infinity; // the watermark when the last window closed
   #done = false;
 
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
     super(shared, resumed);
-    this.#lead = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
+    this.#watermarkOffset = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
     if (resumed?.length === 2) {
       // The clock may have been set back between two runs.
       this.#forgetAt = Math.min(
@@ -133,17 +133,17 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   protected override watermark(): number {
-    return this.#lead + this.shared.time.quiet();
+    return this.#watermarkOffset + this.shared.time.quiet();
   }
 
   override onItem(value: V, emit: Emit<WindowEvent>): void {
     const { clock } = this.shared;
     const quiet = this.shared.time.quiet();
     const time = clock.timeOf(value);
-    const lead = time - clock.waitMs - quiet;
-    if (lead > this.#lead) this.#lead = lead;
+    const offset = time - clock.waitMs - quiet;
+    if (offset > this.#watermarkOffset) this.#watermarkOffset = offset;
     this.#forgetAt = null;
-    this.take(value, time, this.#lead + quiet, emit);
+    this.take(value, time, this.#watermarkOffset + quiet, emit);
   }
 
   override onNotify(emit: Emit<WindowEvent>): void {
@@ -164,7 +164,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   override onEnd(emit: Emit<WindowEvent>): void {
     const last = this.windows.at(-1)?.span.closeAt ?? -Infinity;
     this.close(Infinity, emit);
-    this.#lead = Math.max(this.#lead, last - this.shared.time.quiet());
+    this.#watermarkOffset = Math.max(this.#watermarkOffset, last - this.shared.time.quiet());
     this.#planToForget();
   }
 
@@ -174,7 +174,9 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   override quietUntil(): number {
-    return this.windows.length === 0 ? Infinity : this.windows[0].span.closeAt - this.#lead;
+    return this.windows.length === 0
+      ? Infinity
+      : this.windows[0].span.closeAt - this.#watermarkOffset;
   }
 
   override notifyAt(): Date | null {
