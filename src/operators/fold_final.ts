@@ -2,7 +2,7 @@ import type { BuildLogic, Emit } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import type { Combiner } from "../graph/nodes.ts";
 import { createOwnState } from "./own_state.ts";
-import { badResult, requireSync } from "../graph/results.ts";
+import { badResult, refusePromise } from "../graph/results.ts";
 import { startState } from "./stateful_map.ts";
 import { beginWith } from "./stateful.ts";
 import { requireFunction } from "./user_function.ts";
@@ -60,7 +60,7 @@ export function mergeFinalLogic<A>(merger: (a: A, b: A) => A): BuildLogic<A, A, 
       return merged;
     },
     keep: (acc) => {
-      requireSync("the merger", acc);
+      refusePromise("the merger", acc);
       return acc; // only this step has it
     },
   };

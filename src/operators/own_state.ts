@@ -5,7 +5,7 @@
  * @module
  */
 import { createCopier, isFlat, isObject, mayHold } from "../core/value_copy.ts";
-import { requireSync } from "../graph/results.ts";
+import { refusePromise } from "../graph/results.ts";
 
 /**
  * Copies what a step's state would share with others. Each step has its own instance. Steps first
@@ -50,7 +50,7 @@ export function createOwnState(): OwnState {
   return {
     begin,
     keep: (what, state, value, before) => {
-      requireSync(what, state);
+      refusePromise(what, state);
       return apart(state, value, before);
     },
     apart,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { StatefulLogic, StepTime } from "../graph/contracts.ts";
-import { HeldLogic, HeldStep, KeyedLogic } from "../graph/keyed_logic.ts";
+import type { StepTime } from "../graph/contracts.ts";
+import { type KeyedLogic, makeLogic, UserStep } from "../graph/keyed_logic.ts";
 import type { StepScope } from "../graph/nodes.ts";
 
 /**
@@ -15,7 +15,7 @@ import type { StepScope } from "../graph/nodes.ts";
 export class OwnTime implements StepTime {
   /** The time itself. */
   readonly scope: StepScope;
-  readonly #held = new HeldStep(() => this.#isAsked ? 0 : this.scope.ahead());
+  readonly #step = new UserStep(() => this.#isAsked ? 0 : this.scope.ahead());
   #isAsked = false;
 
   constructor(scope: StepScope) {
@@ -31,11 +31,13 @@ export class OwnTime implements StepTime {
     return this.scope.quiet();
   }
 
-  /** Wraps a user's logic as one of the engine's, with dates in the run's time. */
-  hold<V, W, S>(built: StatefulLogic<V, W, S>): StatefulLogic<V, W, S> {
-    const isLogic = typeof (built as StatefulLogic<V, W, S> | null)?.onItem === "function";
-    if (!isLogic || built instanceof KeyedLogic) return built; // the engine checks it
-    return new HeldLogic(built, this.#held);
+  /**
+   * Makes the logic of a key from what the user's `build` returned, with dates in the run's time.
+   *
+   * @throws {TypeError} If it is not a logic.
+   */
+  makeLogic<V, W, S>(built: unknown, key: string): KeyedLogic<V, W, S> {
+    return makeLogic(built, key, this.#step);
   }
 }
 

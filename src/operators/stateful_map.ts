@@ -1,7 +1,7 @@
 import type { BuildLogic } from "../graph/contracts.ts";
 import { SingleLogic } from "../graph/keyed_logic.ts";
 import { createOwnState, type OwnState } from "./own_state.ts";
-import { badResult, requireSync } from "../graph/results.ts";
+import { badResult, refusePromise } from "../graph/results.ts";
 import { requireFunction } from "./user_function.ts";
 
 /**
@@ -25,7 +25,7 @@ export function statefulMapLogic<V, W, S>(
  */
 export function startState<S>(build: (key: string) => S, key: string, own: OwnState): S {
   const state = build(key);
-  requireSync("build", state);
+  refusePromise("build", state);
   return own.begin(state);
 }
 

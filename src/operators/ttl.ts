@@ -1,10 +1,9 @@
 import { requireOptions } from "../core/options.ts";
 import type { Duration } from "../core/duration.ts";
-import { preview } from "../core/preview.ts";
-import type { BuildLogic, Emit, StatefulLogic, StepTime } from "../graph/contracts.ts";
+import type { BuildLogic, Emit, StepTime } from "../graph/contracts.ts";
 import { KeyedLogic } from "../graph/keyed_logic.ts";
 import { type OwnTime, ownTimes } from "./own_time.ts";
-import { requireSync } from "../graph/results.ts";
+import { refusePromise } from "../graph/results.ts";
 import { dateAt, positiveMilliseconds } from "./step_options.ts";
 import { requireFunction } from "./user_function.ts";
 
@@ -50,7 +49,7 @@ export function withTtl<V, W, S>(
   if (options.ttl === undefined) {
     return (resume, key, time, resumed) => {
       const own = timeOf(time);
-      return own.hold(build(stateOf<S>(resume), key, own, resumed));
+      return own.makeLogic(build(stateOf<S>(resume), key, own, resumed), key);
     };
   }
   const ttl = positiveMilliseconds(options.ttl, `ttl of ${step}`);
@@ -127,8 +126,8 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     else return this.#logic.onEnd(emit);
   }
 
-  override get mindsEnd(): boolean {
-    return this.#logic.mindsEnd;
+  override get handlesEnd(): boolean {
+    return this.#logic.handlesEnd;
   }
 
   override onStop(emit: Emit<W>): void {
@@ -136,8 +135,8 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
     else return this.#logic.onStop(emit);
   }
 
-  override get mindsStop(): boolean {
-    return this.#logic.mindsStop;
+  override get handlesStop(): boolean {
+    return this.#logic.handlesStop;
   }
 
   override notifyAt(): Date | null {
@@ -169,15 +168,7 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
 
   #begin(state: S | undefined, resumed: boolean): KeyedLogic<V, W, S> {
     const own = this.#ownTime;
-    const built: unknown = own.hold(this.#build(state, this.key, own, resumed));
-    if (typeof (built as StatefulLogic<V, W, S> | null)?.onItem !== "function") {
-      throw new TypeError(
-        `build must return an object with onItem and snapshot; got ${preview(built)}`,
-      );
-    }
-    const logic = built as KeyedLogic<V, W, S>;
-    logic.key = this.key;
-    return logic;
+    return own.makeLogic(this.#build(state, this.key, own, resumed), this.key);
   }
 
   #expire(emit: Emit<W>): void {
@@ -197,7 +188,7 @@ class Expiring<V, W, S> extends KeyedLogic<V, W, Touched<S>> {
       due = this.#due()
     ) {
       last = due;
-      requireSync("onNotify", this.#logic.onNotify(emit));
+      refusePromise("onNotify", this.#logic.onNotify(emit));
     }
   }
 }

@@ -345,7 +345,7 @@ Deno.test("mistakes of a logic are found under a ttl as they are without", async
     [{ isDone: mistaken(() => 1) }, "isDone must return true or false; got 1"],
     [
       { onItem: mistaken(() => Promise.resolve()) },
-      "a stateful step's method returned a promise, but stateful steps are synchronous: " +
+      "onItem returned a promise, but stateful steps are synchronous: " +
       "await in a mapAsync before this step",
     ],
   ];

@@ -41,7 +41,7 @@ function tableOf({ index = 0, count = 1, firstId = 0, byKey = false } = {}) {
   return {
     table,
     put: (key: string, value: unknown) => put(table, key, value),
-    forget: (key: string) => table.leave(table.keys.get(key)!, true),
+    forget: (key: string) => table.forget(table.keys.get(key)!, true),
     /** The chunks of a snapshot. */
     chunks,
     /** The changes of a snapshot, as `id key value`. */
@@ -54,7 +54,7 @@ function tableOf({ index = 0, count = 1, firstId = 0, byKey = false } = {}) {
 function put(table: KeyTable, key: string, value: unknown): void {
   let logic = table.keys.get(key);
   if (logic === undefined) logic = table.add(key);
-  else if (!logic.dirty) table.touch(logic);
+  else if (!logic.dirty) table.markChanged(logic);
   logic.onItem(value, () => {});
 }
 

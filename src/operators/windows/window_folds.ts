@@ -8,7 +8,7 @@ import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
 import { type Compare, leadOf } from "../compare.ts";
 import { createOwnState } from "../own_state.ts";
-import { requireSync } from "../../graph/results.ts";
+import { refusePromise } from "../../graph/results.ts";
 import { requireFunction } from "../user_function.ts";
 
 /**
@@ -33,7 +33,7 @@ export function reduceFold<V>(reducer: (acc: V, value: V) => V): WindowFold<V, V
     },
     merge: (earlier, later) => {
       const reduced = reducer(earlier, later);
-      requireSync("the reducer", reduced);
+      refusePromise("the reducer", reduced);
       return reduced;
     },
     mayShare,
@@ -70,7 +70,7 @@ export function customFold<V, A>(
     add,
     merge: (earlier, later) => {
       const merged = merger!(earlier, later);
-      requireSync("the merger", merged);
+      refusePromise("the merger", merged);
       return merged;
     },
     mayShare,

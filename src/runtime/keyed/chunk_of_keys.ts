@@ -6,19 +6,19 @@
 import type { StepId } from "../../core/ids.ts";
 import type { StateChunk, StoredKey } from "../../recovery/store.ts";
 
-/** A step gets keys, with their ids and states. */
+/** Returns the change by which a step gets keys, with their ids and states. */
 export function storing(step: StepId, keys: readonly StoredKey[]): StateChunk {
   const lengths = Int32Array.from(keys, ({ state }) => state.length);
   const states = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
+  let offset = 0;
   for (const { state } of keys) {
-    states.set(state, at);
-    at += state.length;
+    states.set(state, offset);
+    offset += state.length;
   }
   return { step, ...named(keys), states, lengths };
 }
 
-/** A step forgets keys. */
+/** Returns the change by which a step forgets keys. */
 export function forgetting(step: StepId, keys: readonly StoredKey[]): StateChunk {
   const lengths = new Int32Array(keys.length).fill(-1);
   return { step, ...named(keys), states: new Uint8Array(), lengths };

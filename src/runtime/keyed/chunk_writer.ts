@@ -7,17 +7,17 @@ import type { StepId } from "../../core/ids.ts";
 import { ValueColumn } from "../../core/value_codec.ts";
 import type { StateChunk } from "../../recovery/store.ts";
 
-/** Keys in a chunk, at most, and about how many bytes of state. */
+/** The most keys in a chunk, and about how many bytes of keys and states. */
 const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
 /**
- * The most bytes that one key's state may have. A chunk must fit into a frame to the coordinator, and
- * into a frame to a worker when it is brought back.
+ * The most bytes that one key's state may have. A chunk must fit into a frame to the coordinator,
+ * and into a frame to a worker when it is restored.
  */
 export const LONGEST_STATE = 240 << 20;
 
-/** Fills columns, and sends them whenever they have become long. */
+/** Fills columns, and sends them when they are long. */
 export class ChunkWriter {
   readonly #step: StepId;
   readonly #send: (chunk: StateChunk) => void;
@@ -27,24 +27,26 @@ export class ChunkWriter {
   readonly #lengths = new Int32Array(CHUNK_KEYS);
   #count = 0;
   #bytes = 0;
-
   readonly #longest: number;
 
-  /** `spells`: whether the chunks have their keys; `longest`: the most bytes of a state, for tests. */
+  /**
+   * `withKeys`: whether chunks contain the text of their keys. `longest`: the most bytes of a state,
+   * for tests.
+   */
   constructor(
     step: StepId,
-    spells: boolean,
+    withKeys: boolean,
     send: (chunk: StateChunk) => void,
     longest: number = LONGEST_STATE,
   ) {
     this.#longest = longest;
     this.#step = step;
-    this.#keys = spells ? [] : null;
+    this.#keys = withKeys ? [] : null;
     this.#send = send;
   }
 
   /**
-   * Takes a key's state.
+   * Adds a key with its state.
    *
    * @throws {UnencodableError} If it cannot be encoded.
    * @throws {RangeError} If it is too large to be stored.
@@ -58,12 +60,12 @@ export class ChunkWriter {
     this.#add(id, key, length);
   }
 
-  /** Takes a key that has been forgotten. */
+  /** Adds a forgotten key. */
   forget(id: number, key: string): void {
     this.#add(id, key, -1);
   }
 
-  /** Sends what there is. */
+  /** Sends the keys that are not sent yet. */
   flush(): void {
     const count = this.#count;
     if (count === 0) return;
@@ -89,18 +91,16 @@ export class ChunkWriter {
   }
 }
 
-/** The most bytes that a key takes. */
+/** Returns the most bytes that a key can take. */
 export function bytesOfKey(key: string): number {
   return key.length * 3;
 }
 
-/** The error of a state or a position that takes too many bytes to be stored. */
+/** Makes the error of a state or a position that has too many bytes to be stored. */
 export function tooLarge(what: string, bytes: number, longest: number): RangeError {
   return new RangeError(
     `${what} takes ${Math.ceil(bytes / 2 ** 20)} MiB, and no more than ` +
-      `${
-        Math.floor(longest / 2 ** 20)
-      } MiB can be stored: keep less in one key, or share it out over ` +
-      `several`,
+      `${Math.floor(longest / 2 ** 20)} MiB can be stored: ` +
+      `keep less in one key, or share it out over several`,
   );
 }

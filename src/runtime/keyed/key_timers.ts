@@ -8,21 +8,21 @@
 export interface Timed {
   /** When it is due, in milliseconds; infinity for never. */
   due: number;
-  /** For {@linkcode Timers}: the time it stands in the queue with. */
+  /** For {@linkcode KeyTimers}: the time by which it is sorted. */
   queued: number;
-  /** For {@linkcode Timers}: where it stands in the queue; -1 for nowhere. */
+  /** For {@linkcode KeyTimers}: its index in the queue; -1 if it is not queued. */
   index: number;
 }
 
 /**
- * A binary heap by time, in which each entry stands once and knows where. Moving one later costs nothing
- * until its old time has come: keys whose timer moves on with every item (that of a session, say) are
- * moved down once and not each time.
+ * A binary heap by time. Each entry is in it once and knows its index. Moving an entry later costs
+ * nothing until its old time has come. The timer of a session moves with every item, but its entry
+ * moves down only once.
  */
-export class Timers<E extends Timed> {
+export class KeyTimers<E extends Timed> {
   readonly #heap: E[] = [];
 
-  /** When the next entry may be due; infinity where none is queued. */
+  /** When the next entry may be due; infinity if none is queued. */
   get next(): number {
     return this.#heap.length === 0 ? Infinity : this.#heap[0].queued;
   }
@@ -39,7 +39,7 @@ export class Timers<E extends Timed> {
     this.#up(entry);
   }
 
-  /** Takes an entry out of the queue. */
+  /** Removes an entry from the queue. */
   remove(entry: E): void {
     entry.due = Infinity;
     const { index } = entry;
@@ -53,7 +53,7 @@ export class Timers<E extends Timed> {
     this.#down(last);
   }
 
-  /** Takes an entry that is due at `now`, earliest first; it is due no more. */
+  /** Removes and returns the first entry that is due at `now`, if any. */
   takeDue(now: number): E | undefined {
     while (this.#heap.length > 0 && this.#heap[0].queued <= now) {
       const entry = this.#heap[0];
@@ -61,7 +61,7 @@ export class Timers<E extends Timed> {
         const { due } = entry;
         this.remove(entry);
         if (due < Infinity) return entry;
-      } else { // it had moved on
+      } else { // it was moved later
         entry.queued = entry.due;
         this.#down(entry);
       }

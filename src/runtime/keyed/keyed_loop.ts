@@ -1,5 +1,6 @@
 /**
- * The keys of one stateful step, and the loop that hands values to their logic.
+ * The keys of one stateful step, and the loop that hands values to their logic. A step without
+ * timers and ends may run in another way: `fused.ts` says when and why.
  *
  * @module
  */
@@ -7,75 +8,79 @@ import { preview } from "../../core/preview.ts";
 import { chainChecks } from "../../graph/chain_checks.ts";
 import type { KeyedLogic, KeyTimer } from "../../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
+import { refusePromise } from "../../graph/results.ts";
 import type { KeyIds } from "./key_ids.ts";
-import { createKeyTable, type KeyChanges, refusePromise } from "./key_table.ts";
-import { Timers } from "./key_timers.ts";
+import { createKeyTable, type KeyChanges } from "./key_table.ts";
+import { KeyTimers } from "./key_timers.ts";
 
 /** How many keys are asked for their timers at once. */
 const ASKED_AT_ONCE = 4096;
 
-/** The keys of one stateful step. Each method works until it has `most` pairs to send on, or a few more. */
-export interface KeyedState extends KeyChanges {
+/**
+ * The loop of one stateful step. Each method stops when it has `most` pairs to send on, or slightly
+ * more.
+ */
+export interface KeyedLoop extends KeyChanges {
   /** When the next key may be due, in milliseconds since the Unix epoch; infinity for never. */
   readonly nextDue: number;
-  /** The item, or else the key, that was being worked on, for an error to show. */
-  readonly at: { readonly item: unknown } | { readonly key: string } | null;
-  /** Hands items `from` up to `to` to their keys' logic, and gives the index to go on from. */
+  /** The item, or else the key, that is being worked on, for an error to show. */
+  readonly current: { readonly item: unknown } | { readonly key: string } | null;
+  /** Hands items `from` up to `to` to the logic of their keys. Returns the index to continue at. */
   items(batch: readonly unknown[], from: number, to: number, most: number): number;
-  /** The same of the time that counts while the step is quiet, once `becomeQuiet` has nothing to do. */
+  /** When the next key may be due in quiet time. Valid once `becomeQuiet` returns `false`. */
   readonly nextQuiet: number;
-  /** Notifies up to `most` keys that are due at `now`. Says how many there were. */
+  /** Notifies up to `most` keys that are due at `now`. Returns their number. */
   notify(now: number, most: number): number;
-  /** Notifies up to `most` keys that are due when it has been quiet for so long. Says how many. */
+  /** Notifies up to `most` keys that are due after `quiet` ms of quiet. Returns their number. */
   notifyQuiet(quiet: number, most: number): number;
-  /** Asks some keys of a `quiet` step when they are due. Says whether there were any to ask. */
+  /** Asks some keys of a `quiet` step when they are due. Returns whether there were any. */
   becomeQuiet(): boolean;
   /**
-   * Gives up to `most` keys their `onEnd`, or at a stop their `onStop`. Returns whether those were the
-   * last.
+   * Calls `onEnd` of up to `most` keys, or `onStop` at a stop. Returns whether those were the last.
    */
   end(most: number, stopped?: boolean): boolean;
-  /** Makes a key out of what a snapshot has of it, with its timer. */
+  /** Makes a key from its state in a snapshot, with its timer. */
   restore(key: string, id: number, state: unknown): void;
-  /** What was emitted since it was last taken: `[key, value]` pairs. */
+  /** Returns the `[key, value]` pairs that were emitted since the last call. */
   take(): unknown[];
 }
 
 /**
- * Makes the state of a step (`ids` number its keys, where snapshots are taken), as closures over local variables and not as a class: `emit` is called
- * for every item, and writes to locals measurably faster than to fields.
+ * Makes the loop of a step. `ids` number its keys; `null` if no snapshots are taken. The loop is
+ * made of closures over local variables, not a class: `emit` is called for every item, and writes
+ * to locals are measurably faster than writes to fields.
  */
-export function createKeyedState(
+export function createKeyedLoop(
   node: StatefulNode,
   ids: KeyIds | null,
   scope: StepScope,
-): KeyedState {
+): KeyedLoop {
   const table = createKeyTable(node, ids, scope);
-  const { keys, add, touch: change, leave: forget, takeForgotten, takeChanged } = table;
-  const timers = new Timers<KeyTimer>();
-  const quietTimers = new Timers<KeyTimer>();
-  const touched: KeyedLogic[] = [];
+  const { keys, add, markChanged, takeForgotten, takeChanged } = table;
+  const timers = new KeyTimers<KeyTimer>();
+  const quietTimers = new KeyTimers<KeyTimer>();
+  const marked: KeyedLogic[] = []; // to be asked for their timers
   let ending: Iterator<KeyedLogic> | null = null;
-  // Whose logic is at work: the key of item `at` of `current`, or, where `at` is -1, `key`. An index,
-  // because storing a pointer to a fresh object into a closure's variable has the garbage collector
-  // take note of it, for every item (measured: a quarter of the whole loop).
-  let current: readonly unknown[] = [];
-  let at = -1;
+  // The logic at work belongs to the key of `working[index]`; if `index` is -1, to `key`. An index,
+  // because the garbage collector must note each pointer to a fresh object that is stored in a
+  // closure's variable (measured: a quarter of the whole loop).
+  let working: readonly unknown[] = [];
+  let index = -1;
   let key: string | null = null;
   let out: unknown[] = [];
   let emitted = 0;
   const emit = (value: unknown): void => {
-    const owner = at < 0 ? key : (current[at] as [string, unknown])[0];
+    const owner = index < 0 ? key : (working[index] as [string, unknown])[0];
     out[emitted++] = [owner, value];
   };
 
-  function touch(logic: KeyedLogic): void {
-    logic.touched = true;
-    touched.push(logic);
+  function markForTimer(logic: KeyedLogic): void {
+    logic.markedForTimer = true;
+    marked.push(logic);
   }
 
-  function leave(logic: KeyedLogic, done: unknown): void {
-    forget(logic, done);
+  function forget(logic: KeyedLogic, done: unknown): void {
+    table.forget(logic, done);
     if (logic.timer !== null) timers.remove(logic.timer);
     if (logic.quietTimer !== null) quietTimers.remove(logic.quietTimer);
   }
@@ -86,47 +91,47 @@ export function createKeyedState(
 
   function askTimer(logic: KeyedLogic): void {
     if (node.quiet) {
-      const at = logic.quietUntil();
-      if (logic.quietTimer !== null) quietTimers.schedule(logic.quietTimer, at);
-      else if (at < Infinity) quietTimers.schedule(logic.quietTimer = timerOf(logic), at);
+      const due = logic.quietUntil();
+      if (logic.quietTimer !== null) quietTimers.schedule(logic.quietTimer, due);
+      else if (due < Infinity) quietTimers.schedule(logic.quietTimer = timerOf(logic), due);
     }
-    const at: unknown = logic.notifyAt();
-    if (at === null || at === undefined) {
+    const due: unknown = logic.notifyAt();
+    if (due === null || due === undefined) {
       if (logic.timer !== null) timers.schedule(logic.timer, Infinity);
-    } else if (at instanceof Date && !Number.isNaN(at.getTime())) {
+    } else if (due instanceof Date && !Number.isNaN(due.getTime())) {
       logic.timer ??= timerOf(logic);
-      timers.schedule(logic.timer, at.getTime());
+      timers.schedule(logic.timer, due.getTime());
     } else {
       throw new TypeError(
-        `notifyAt must return a valid Date or null; got ${preview(at)} for key ${
+        `notifyAt must return a valid Date or null; got ${preview(due)} for key ${
           preview(logic.key)
         }`,
       );
     }
   }
 
-  /** Asks those whose values came when they want to be notified. Says whether that was any. */
+  /** Asks some of the marked keys when they are due. Returns whether there were any. */
   function askTimers(): boolean {
-    if (touched.length === 0) return false;
-    for (const logic of touched.splice(Math.max(0, touched.length - ASKED_AT_ONCE))) {
-      logic.touched = false;
+    if (marked.length === 0) return false;
+    for (const logic of marked.splice(Math.max(0, marked.length - ASKED_AT_ONCE))) {
+      logic.markedForTimer = false;
       if (keys.get(logic.key) === logic) askTimer(logic);
     }
     return true;
   }
 
-  function notify(queue: Timers<KeyTimer>, now: number, most: number): number {
-    let notified = 0; // bounded too: a key may want to be notified for ever
+  function notify(queue: KeyTimers<KeyTimer>, now: number, most: number): number {
+    let notified = 0; // has a limit too: a key may want to be notified for ever
     while (emitted < most && notified < most) {
       const logic = queue.takeDue(now)?.owner;
       if (logic === undefined) break;
       notified++;
       key = logic.key;
-      if (logic.dirty === false) change(logic);
+      if (logic.dirty === false) markChanged(logic);
       const result: unknown = logic.onNotify(emit);
-      if (result !== undefined) refusePromise(result);
+      if (result !== undefined) refusePromise("onNotify", result);
       const done: unknown = logic.isDone();
-      if (done !== false) leave(logic, done);
+      if (done !== false) forget(logic, done);
       else askTimer(logic);
     }
     key = null;
@@ -142,33 +147,34 @@ export function createKeyedState(
       return quietTimers.next;
     },
 
-    get at(): KeyedState["at"] {
-      if (at >= 0) return { item: current[at] };
+    get current(): KeyedLoop["current"] {
+      if (index >= 0) return { item: working[index] };
       return key === null ? null : { key };
     },
 
     items(batch: readonly unknown[], from: number, to: number, most: number): number {
       if (emitted === 0) out = new Array(to - from);
-      current = batch;
-      at = from;
-      for (; at < to && emitted < most; at++) {
-        const pair = batch[at];
+      working = batch;
+      index = from;
+      for (; index < to && emitted < most; index++) {
+        const pair = batch[index];
+        // Inline: with a call of isKeyed(), which other loops share, an item takes 3 % longer.
         if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
           throw chainChecks.notKeyed("a stateful step", pair);
         }
         let logic = keys.get(pair[0]);
         if (logic === undefined) logic = add(pair[0]);
-        else if (logic.dirty === false) change(logic);
+        else if (logic.dirty === false) markChanged(logic);
         const result: unknown = logic.onItem(pair[1], emit);
-        if (result !== undefined) refusePromise(result);
+        if (result !== undefined) refusePromise("onItem", result);
         const done: unknown = logic.isDone();
-        if (done !== false) leave(logic, done);
-        else if (logic.timed && !logic.touched) touch(logic);
+        if (done !== false) forget(logic, done);
+        else if (logic.timed && !logic.markedForTimer) markForTimer(logic);
       }
-      const next = at;
-      at = -1;
-      current = [];
-      while (!node.quiet && touched.length > 0) askTimers();
+      const next = index;
+      index = -1;
+      working = [];
+      while (!node.quiet && marked.length > 0) askTimers();
       return next;
     },
 
@@ -189,14 +195,14 @@ export function createKeyedState(
         const next = ending.next();
         if (next.done) return true;
         const logic = next.value;
-        if (!(stopped ? logic.mindsStop : logic.mindsEnd)) continue;
+        if (!(stopped ? logic.handlesStop : logic.handlesEnd)) continue;
         ended++;
         key = logic.key;
-        if (logic.dirty === false) change(logic);
+        if (logic.dirty === false) markChanged(logic);
         const result: unknown = stopped ? logic.onStop(emit) : logic.onEnd(emit);
-        if (result !== undefined) refusePromise(result);
+        if (result !== undefined) refusePromise(stopped ? "onStop" : "onEnd", result);
         const done: unknown = logic.isDone();
-        if (done !== false) leave(logic, done);
+        if (done !== false) forget(logic, done);
       }
       return false;
     },
@@ -205,8 +211,8 @@ export function createKeyedState(
       const logic = table.restore(key, id, state);
       if (!logic.timed) return;
       if (!node.quiet) askTimer(logic);
-      else if (logic.isDone()) leave(logic, true); // its time came between two runs
-      else touch(logic);
+      else if (logic.isDone()) forget(logic, true); // it became due between two runs
+      else markForTimer(logic);
     },
 
     takeForgotten,

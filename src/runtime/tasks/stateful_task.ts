@@ -4,7 +4,7 @@ import type { Positions } from "../../graph/contracts.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
 import { Expansion } from "../expansion.ts";
-import { createKeyedState, type KeyedState } from "../keyed/keyed_loop.ts";
+import { createKeyedLoop, type KeyedLoop } from "../keyed/keyed_loop.ts";
 import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";
@@ -17,7 +17,7 @@ import type { Task, TaskHost } from "./task.ts";
  */
 export class StatefulTask implements Task {
   readonly stepId: StepId;
-  readonly #state: KeyedState;
+  readonly #keyed: KeyedLoop;
   readonly #input: Incoming;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
@@ -47,7 +47,7 @@ export class StatefulTask implements Task {
   ) {
     this.stepId = stepId;
     this.#scope = stepScope(host.clock, () => this.#quiet.ms);
-    this.#state = createKeyedState(node, host.journal?.ids() ?? null, this.#scope);
+    this.#keyed = createKeyedLoop(node, host.journal?.ids() ?? null, this.#scope);
     this.#isQuiet = node.quiet;
     this.#input = input;
     this.#outlet = outlet;
@@ -66,7 +66,7 @@ export class StatefulTask implements Task {
 
   /** Makes a key out of what a snapshot has of it. */
   restore(key: string, id: number, state: unknown): void {
-    this.#state.restore(key, id, state);
+    this.#keyed.restore(key, id, state);
   }
 
   get isBusy(): boolean {
@@ -123,9 +123,9 @@ export class StatefulTask implements Task {
     this.#slept = true; // it is asked before each sleep
     if (this.#phase !== "running") return Infinity;
     const { since, ms } = this.#quiet;
-    if (since === null) return this.#state.nextDue;
-    const quiet = since + Math.min(this.#state.nextQuiet - ms, LOOK_EVERY_MS);
-    return Math.min(this.#state.nextDue, this.#host.now() + quiet - this.#host.elapsed());
+    if (since === null) return this.#keyed.nextDue;
+    const quiet = since + Math.min(this.#keyed.nextQuiet - ms, LOOK_EVERY_MS);
+    return Math.min(this.#keyed.nextDue, this.#host.now() + quiet - this.#host.elapsed());
   }
 
   /** There is no message: time may go on. */
@@ -137,7 +137,7 @@ export class StatefulTask implements Task {
         return true; // so that those behind look at it before the worker sleeps
       }
       if (this.#isQuiet) {
-        if (this.#state.becomeQuiet()) return true;
+        if (this.#keyed.becomeQuiet()) return true;
         this.#quiet.start(this.#host.elapsed());
       }
     }
@@ -148,7 +148,7 @@ export class StatefulTask implements Task {
     const { room } = this.#outlet;
     const from = this.#at;
     const to = Math.min(this.#batch.length, from + room);
-    this.#at = this.#guard(() => this.#state.items(this.#batch, from, to, room));
+    this.#at = this.#guard(() => this.#keyed.items(this.#batch, from, to, room));
     const worked = this.#at - from;
     this.#host.pace.works(worked);
     if (this.#at < this.#batch.length) this.#outlet.takesLong();
@@ -161,15 +161,15 @@ export class StatefulTask implements Task {
   }
 
   #notify(): boolean {
-    const { nextDue, nextQuiet } = this.#state;
+    const { nextDue, nextQuiet } = this.#keyed;
     const { room } = this.#outlet;
     let notified = 0;
     if (nextDue < Infinity) {
-      notified = this.#guard(() => this.#state.notify(this.#host.now(), room));
+      notified = this.#guard(() => this.#keyed.notify(this.#host.now(), room));
     }
     const quiet = this.#quiet.ms;
     if (this.#quiet.since !== null && nextQuiet <= quiet) {
-      notified += this.#guard(() => this.#state.notifyQuiet(quiet, room));
+      notified += this.#guard(() => this.#keyed.notifyQuiet(quiet, room));
     }
     this.#host.pace.works(notified);
     this.#send();
@@ -178,7 +178,7 @@ export class StatefulTask implements Task {
 
   /** Ends some keys; the end itself comes once all that they emitted is out. */
   #endKeys(): boolean {
-    const all = this.#guard(() => this.#state.end(this.#outlet.room, this.#stopped));
+    const all = this.#guard(() => this.#keyed.end(this.#outlet.room, this.#stopped));
     const sent = this.#send();
     if (all && !sent) this.#end();
     return true;
@@ -194,7 +194,7 @@ export class StatefulTask implements Task {
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
   #pass(message: Exclude<Control, Activity>): void {
     this.#noteTime(this.#epoch);
-    this.#host.journal?.state(this.#epoch, this.stepId, this.#state);
+    this.#host.journal?.state(this.#epoch, this.stepId, this.#keyed);
     this.#outlet.control(message, this.#epoch);
   }
 
@@ -213,7 +213,7 @@ export class StatefulTask implements Task {
 
   /** Sends on what was emitted for a number of values. Returns whether that was anything. */
   #send(values = 0): boolean {
-    const pairs = this.#state.take();
+    const pairs = this.#keyed.take();
     if (pairs.length > 0) this.#toldIdle = false;
     this.#outlet.emit(pairs, this.#epoch, Math.ceil(values * this.#expansion.each));
     if (values > 0) this.#expansion.became(values, pairs.length);
@@ -224,10 +224,10 @@ export class StatefulTask implements Task {
     try {
       return work();
     } catch (thrown) {
-      const { at } = this.#state;
-      const failed = at === null
+      const { current } = this.#keyed;
+      const failed = current === null
         ? thrown
-        : new ItemError("item" in at ? at.item : { key: at.key }, { cause: thrown });
+        : new ItemError("item" in current ? current.item : { key: current.key }, { cause: thrown });
       throw stepError(this, this.#host, failed);
     }
   }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Timed, Timers } from "../../../src/runtime/keyed/key_timers.ts";
+import { KeyTimers, type Timed } from "../../../src/runtime/keyed/key_timers.ts";
 import { Random } from "../../support/random.ts";
 
 interface Entry extends Timed {
@@ -9,7 +9,7 @@ interface Entry extends Timed {
 const entry = (name: string): Entry => ({ name, due: Infinity, queued: Infinity, index: -1 });
 
 /** The names of all that are due, in the order in which they are taken. */
-function takeAll(timers: Timers<Entry>, now: number): string[] {
+function takeAll(timers: KeyTimers<Entry>, now: number): string[] {
   const names: string[] = [];
   for (let taken = timers.takeDue(now); taken !== undefined; taken = timers.takeDue(now)) {
     names.push(taken.name);
@@ -17,8 +17,8 @@ function takeAll(timers: Timers<Entry>, now: number): string[] {
   return names;
 }
 
-Deno.test("Timers gives what is due, earliest first, and each once", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers gives what is due, earliest first, and each once", () => {
+  const timers = new KeyTimers<Entry>();
   timers.schedule(entry("c"), 30);
   timers.schedule(entry("a"), 10);
   timers.schedule(entry("b"), 20);
@@ -29,8 +29,8 @@ Deno.test("Timers gives what is due, earliest first, and each once", () => {
   assertEquals([takeAll(timers, 1_000), timers.next], [[], Infinity]);
 });
 
-Deno.test("Timers gives an entry at its new time when it was moved later", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers gives an entry at its new time when it was moved later", () => {
+  const timers = new KeyTimers<Entry>();
   const moved = entry("moved");
   timers.schedule(moved, 10);
   timers.schedule(moved, 50);
@@ -39,8 +39,8 @@ Deno.test("Timers gives an entry at its new time when it was moved later", () =>
   assertEquals(takeAll(timers, 50), ["moved"]);
 });
 
-Deno.test("Timers gives an entry once, at its new time, when it was moved earlier", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers gives an entry once, at its new time, when it was moved earlier", () => {
+  const timers = new KeyTimers<Entry>();
   const moved = entry("moved");
   timers.schedule(moved, 50);
   timers.schedule(moved, 10);
@@ -49,8 +49,8 @@ Deno.test("Timers gives an entry once, at its new time, when it was moved earlie
   assertEquals([takeAll(timers, 100), timers.next], [[], Infinity]);
 });
 
-Deno.test("Timers gives an entry again when it was moved earlier, taken, and set to its old time", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers gives an entry again when it was moved earlier, taken, and set to its old time", () => {
+  const timers = new KeyTimers<Entry>();
   const moved = entry("moved");
   timers.schedule(moved, 50);
   timers.schedule(moved, 10);
@@ -60,8 +60,8 @@ Deno.test("Timers gives an entry again when it was moved earlier, taken, and set
   assertEquals(takeAll(timers, 100), ["moved"]);
 });
 
-Deno.test("Timers never gives an entry that was set to never", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers never gives an entry that was set to never", () => {
+  const timers = new KeyTimers<Entry>();
   const never = entry("never");
   timers.schedule(never, 10);
   timers.schedule(never, Infinity);
@@ -70,8 +70,8 @@ Deno.test("Timers never gives an entry that was set to never", () => {
   assertEquals(takeAll(timers, 1_000), ["never"]);
 });
 
-Deno.test("Timers queues an entry once when it moves later ten thousand times", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers queues an entry once when it moves later ten thousand times", () => {
+  const timers = new KeyTimers<Entry>();
   const session = entry("session");
   for (let due = 1; due <= 10_000; due++) timers.schedule(session, due);
   // Each look at an old time costs a step; there is one for the first time and one for the last.
@@ -79,8 +79,8 @@ Deno.test("Timers queues an entry once when it moves later ten thousand times", 
   assertEquals(timers.next, 10_000);
 });
 
-Deno.test("Timers never gives what was taken out, and gives it again once it is set anew", () => {
-  const timers = new Timers<Entry>();
+Deno.test("KeyTimers never gives what was taken out, and gives it again once it is set anew", () => {
+  const timers = new KeyTimers<Entry>();
   const [a, b, c] = ["a", "b", "c"].map(entry);
   for (const [i, each] of [a, b, c].entries()) timers.schedule(each, 10 * i);
   timers.remove(a);
@@ -93,10 +93,10 @@ Deno.test("Timers never gives what was taken out, and gives it again once it is 
   assertEquals(takeAll(timers, 5), ["a"]);
 });
 
-Deno.test("Timers agrees with a sorted list when entries move at random", () => {
+Deno.test("KeyTimers agrees with a sorted list when entries move at random", () => {
   for (let seed = 0; seed < 100; seed++) {
     const random = new Random(seed);
-    const timers = new Timers<Entry>();
+    const timers = new KeyTimers<Entry>();
     const entries = Array.from({ length: 20 }, (_, i) => entry(`${i}`));
     const model = new Map<string, number>(); // when each is due
     let now = 0;

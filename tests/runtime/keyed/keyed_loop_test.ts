@@ -1,12 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { BuildLogic, Emit } from "../../../src/graph/contracts.ts";
 import type { StatefulNode } from "../../../src/graph/nodes.ts";
-import { createKeyedState, type KeyedState } from "../../../src/runtime/keyed/keyed_loop.ts";
+import { createKeyedLoop, type KeyedLoop } from "../../../src/runtime/keyed/keyed_loop.ts";
 import { Random } from "../../support/random.ts";
 import { stillScope } from "../../support/step_scope.ts";
 
 /** The state of a step with `build`. */
-function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
+function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedLoop {
   const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
   const node: StatefulNode = {
     kind: "stateful",
@@ -17,13 +17,13 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedState {
     quiet: false,
     combiner: null,
   };
-  return createKeyedState(node, null, stillScope());
+  return createKeyedLoop(node, null, stillScope());
 }
 
 const snapshot = () => null;
 
 /** Hands a whole batch over; what was emitted. */
-function feed(state: KeyedState, batch: unknown[]): unknown[] {
+function feed(state: KeyedLoop, batch: unknown[]): unknown[] {
   const emitted: unknown[] = [];
   for (let at = 0; at < batch.length;) {
     at = state.items(batch, at, batch.length, 4096);
@@ -212,7 +212,7 @@ Deno.test("keyed state shows the item that an error came of", () => {
     snapshot,
   }));
   assertThrows(() => feed(state, [["a", 1], ["b", 2], ["c", 3]]), Error, "two");
-  assertEquals(state.at, { item: ["b", 2] });
+  assertEquals(state.current, { item: ["b", 2] });
 });
 
 Deno.test("keyed state shows the key when the error did not come of an item", () => {
@@ -229,9 +229,9 @@ Deno.test("keyed state shows the key when the error did not come of an item", ()
   }));
   feed(state, [["a", 1]]);
   assertThrows(() => state.notify(0, 4096), Error, "in onNotify");
-  assertEquals(state.at, { key: "a" });
+  assertEquals(state.current, { key: "a" });
   assertThrows(() => state.end(4096), Error, "in onEnd");
-  assertEquals(state.at, { key: "a" });
+  assertEquals(state.current, { key: "a" });
 });
 
 Deno.test("keyed state refuses items that are no pairs with a string key", () => {
@@ -247,12 +247,12 @@ Deno.test("keyed state refuses items that are no pairs with a string key", () =>
   ];
   for (const [item, message] of refusals) {
     assertThrows(() => feed(state, [item]), TypeError, message);
-    assertEquals(state.at, { item });
+    assertEquals(state.current, { item });
   }
 });
 
 Deno.test("keyed state refuses logic without onItem", () => {
-  for (const logic of [undefined, null, {}, Promise.resolve({}), { onItem: 1 }]) {
+  for (const logic of [undefined, null, {}, { onItem: 1 }]) {
     const state = stateOf((() => logic) as unknown as BuildLogic<number, number, null>);
     assertThrows(
       () => feed(state, [["a", 1]]),
@@ -262,11 +262,11 @@ Deno.test("keyed state refuses logic without onItem", () => {
   }
 });
 
-Deno.test("keyed state refuses promises from onItem, onNotify, onEnd and isDone", () => {
+Deno.test("keyed state refuses promises from build, onItem, onNotify, onEnd, onStop and isDone", () => {
   const later = (() => Promise.resolve()) as unknown as () => void;
   const notifyAt = () => new Date(0);
   const onItem = () => {};
-  const refused = (logic: object, call: (state: KeyedState) => unknown) => {
+  const refused = (what: string, logic: object, call: (state: KeyedLoop) => unknown) => {
     const state = stateOf((() => logic) as unknown as BuildLogic<number, number, null>);
     assertThrows(
       () => {
@@ -274,13 +274,15 @@ Deno.test("keyed state refuses promises from onItem, onNotify, onEnd and isDone"
         call(state);
       },
       TypeError,
-      "returned a promise, but stateful steps are synchronous",
+      `${what} returned a promise, but stateful steps are synchronous`,
     );
   };
-  refused({ onItem: later }, () => {});
-  refused({ onItem, notifyAt, onNotify: later }, (state) => state.notify(1, 4096));
-  refused({ onItem, onEnd: later }, (state) => state.end(4096));
-  refused({ onItem, isDone: later }, () => {});
+  refused("build", Promise.resolve({ onItem }), () => {});
+  refused("onItem", { onItem: later }, () => {});
+  refused("onNotify", { onItem, notifyAt, onNotify: later }, (state) => state.notify(1, 4096));
+  refused("onEnd", { onItem, onEnd: later }, (state) => state.end(4096));
+  refused("onStop", { onItem, onStop: later }, (state) => state.end(4096, true));
+  refused("isDone", { onItem, isDone: later }, () => {});
 });
 
 Deno.test("keyed state lets methods return what is no promise", () => {
