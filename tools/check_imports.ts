@@ -31,12 +31,13 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Folders inside a layer that must do without others of it. A run is the same whatever its workers run
- * in, and tasks and what is between workers know of neither.
+ * in, and tasks and what is between workers know of neither. Keyed state does not know what runs it.
  */
 const APART: Readonly<Record<string, readonly string[]>> = {
   "runtime/run": ["runtime/process"],
   "runtime/tasks": ["runtime/process", "runtime/run"],
   "runtime/exchange": ["runtime/process", "runtime/run"],
+  "runtime/keyed": ["runtime/process", "runtime/run", "runtime/tasks", "runtime/exchange"],
 };
 
 /**

@@ -129,6 +129,15 @@ Deno.test("findProblems() keeps a run apart from the processes that its workers 
   assertEquals(problems("runtime/exchange/mesh.ts > runtime/process/spawn.ts").length, 1);
 });
 
+Deno.test("findProblems() lets tasks import keyed state, and not the other way round", () => {
+  assertEquals(problems("runtime/tasks/stateful_task.ts > runtime/keyed/keyed_loop.ts"), []);
+  assertEquals(problems("runtime/keyed/keyed_loop.ts > runtime/tasks/task.ts"), [
+    "src/runtime/keyed/keyed_loop.ts:3: imports src/runtime/tasks/task.ts, " +
+    "but runtime/keyed must do without runtime/tasks",
+  ]);
+  assertEquals(problems("runtime/keyed/fused.ts > runtime/exchange/router.ts").length, 1);
+});
+
 Deno.test("findProblems() keeps src apart from the entry points and from what is outside", () => {
   assertEquals(problems("cli/run.ts > mod.ts", "cli/run.ts > cli.ts", "cli/run.ts > ./x.ts"), [
     "src/cli/run.ts:3: imports mod.ts, but src must do without it",
