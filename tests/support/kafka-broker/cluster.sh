@@ -55,6 +55,7 @@ while alive "$parent" && [ ! -e "$folder/end" ]; do
     fi
     if [ -e "$folder/$node.start" ]; then
       rm "$folder/$node.start"
+      : >"$folder/$node.log" # before the id is told, as a log from an earlier start says "started"
       exec_java kafka.Kafka "$folder/$node.properties" >"$folder/$node.log" 2>&1 &
       eval "pid_$node=$!"
       echo $! >"$folder/$node.part" && mv "$folder/$node.part" "$folder/$node.pid"
