@@ -15,7 +15,7 @@ import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
 import { FetchedBatches } from "./fetched_batches.ts";
 import { OpenTransactions } from "./open_transactions.ts";
 import type { FetchedRange, PartitionCursor } from "./partition_cursor.ts";
-import type { Found } from "./partition_finder.ts";
+import type { ReaderParts } from "./partition_finder.ts";
 import { type KeeperHost, PartitionKeeper } from "./partition_keeper.ts";
 import { EndsEarly } from "./partition_troubles.ts";
 import { committedBatches } from "./transactions.ts";
@@ -58,12 +58,12 @@ export class Fetcher {
   #onRoom: (() => void)[] = [];
 
   /** Fetches nothing yet. */
-  constructor(settings: KafkaInputSettings, kept: Found, at: Place) {
+  constructor(settings: KafkaInputSettings, parts: ReaderParts, at: Place) {
     this.#settings = settings;
-    this.#connection = kept.connection;
-    this.#partitions = kept.partitions;
+    this.#connection = parts.connection;
+    this.#partitions = parts.partitions;
     this.#at = at;
-    this.#keeper = new PartitionKeeper(settings, kept, at, this.#keeperHost());
+    this.#keeper = new PartitionKeeper(settings, parts, at, this.#keeperHost());
     this.#openTransactions = new OpenTransactions(at.log);
     this.#fetched = new FetchedBatches(settings.input.checkCrcs);
   }

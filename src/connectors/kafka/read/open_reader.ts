@@ -11,7 +11,7 @@ import { TopicWatch } from "../client/topic_watch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import { locate } from "./locate.ts";
-import type { Found } from "./partition_finder.ts";
+import type { ReaderParts } from "./partition_finder.ts";
 import type { KafkaPosition } from "./position.ts";
 import { allowReplaced, replacedSince } from "./replaced_topics.ts";
 import { KafkaReader, type ToItem } from "./source.ts";
@@ -58,7 +58,7 @@ async function begin(
   settings: KafkaInputSettings,
   at: Place,
   resume: Positions,
-  { connection, watch }: Pick<Found, "connection" | "watch">,
+  { connection, watch }: Pick<ReaderParts, "connection" | "watch">,
 ): Promise<WorkerPartitions> {
   const begun = performance.now();
   const { mine, located, replaced } = await connection.open(async () => {

@@ -17,8 +17,8 @@ import { type Origin, startingCursors } from "./start.ts";
 import { cannotRead, requireHope, Unrecoverable } from "./unrecoverable.ts";
 import { partitionsOf, type PendingPartition, type WorkerPartitions } from "./worker_partitions.ts";
 
-/** What is looked at. */
-export interface Found {
+/** What the parts of a reader share. */
+export interface ReaderParts {
   readonly connection: KafkaConnection;
   readonly watch: TopicWatch;
   readonly partitions: WorkerPartitions;
@@ -46,7 +46,7 @@ export class PartitionFinder {
   /** @param forget Called with each partition of a topic that has been created again. */
   constructor(
     settings: KafkaInputSettings,
-    { connection, watch, partitions }: Found,
+    { connection, watch, partitions }: ReaderParts,
     at: Place,
     forget: (cursor: PartitionCursor) => void,
   ) {

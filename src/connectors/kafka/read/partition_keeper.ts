@@ -17,7 +17,7 @@ import type { TopicWatch } from "../client/topic_watch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { SILENT_MS } from "./broker_rounds.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
-import { type Found, PartitionFinder, type Uncertain } from "./partition_finder.ts";
+import { PartitionFinder, type ReaderParts, type Uncertain } from "./partition_finder.ts";
 import { PartitionTroubles } from "./partition_troubles.ts";
 import { requireHope } from "./unrecoverable.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
@@ -57,8 +57,8 @@ export class PartitionKeeper {
   #inSight = true;
 
   /** Looks at nothing yet. */
-  constructor(settings: KafkaInputSettings, found: Found, at: Place, host: KeeperHost) {
-    const { connection, watch, partitions } = found;
+  constructor(settings: KafkaInputSettings, parts: ReaderParts, at: Place, host: KeeperHost) {
+    const { connection, watch, partitions } = parts;
     this.#settings = settings;
     this.#connection = connection;
     this.#watch = watch;
@@ -70,7 +70,7 @@ export class PartitionKeeper {
       log: at.log,
       jump: (cursor, to) => host.jump(cursor, to),
     });
-    this.#finder = new PartitionFinder(settings, found, at, (cursor) => {
+    this.#finder = new PartitionFinder(settings, parts, at, (cursor) => {
       this.#troubles.delete(cursor);
       host.release(cursor);
     });

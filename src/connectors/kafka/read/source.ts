@@ -14,7 +14,7 @@ import type { RecordCursor } from "../wire/record_cursor.ts";
 import { type Block, Fetcher } from "./fetcher.ts";
 import { GroupPositions } from "./group_positions.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
-import type { Found } from "./partition_finder.ts";
+import type { ReaderParts } from "./partition_finder.ts";
 import type { KafkaPosition } from "./position.ts";
 import { unreadable } from "./unrecoverable.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
@@ -52,20 +52,20 @@ export class KafkaReader<T> implements InputReader<T> {
   /** Begins to fetch. */
   constructor(
     settings: KafkaInputSettings,
-    kept: Found,
+    parts: ReaderParts,
     toItem: ToItem<T>,
     at: Place,
   ) {
-    this.#connection = kept.connection;
-    this.#partitions = kept.partitions;
+    this.#connection = parts.connection;
+    this.#partitions = parts.partitions;
     this.#toItem = toItem;
     const { groupId } = settings.input;
     this.#group = groupId === null ? null : new GroupPositions(
       groupId,
-      (group, positions) => kept.connection.commitGroup(group, positions),
+      (group, positions) => parts.connection.commitGroup(group, positions),
       at.log,
     );
-    this.#fetcher = new Fetcher(settings, kept, at);
+    this.#fetcher = new Fetcher(settings, parts, at);
     this.#fetcher.start();
   }
 
