@@ -60,14 +60,19 @@ export function notKeyedSource(item: string): string {
 }
 
 /** Statements of generated loops, which call {@linkcode chainChecks} by the name `checks`. */
-export const chainSnippets: Pick<ChainCode, "requireKeyed" | "refusePromise"> = Object.freeze({
-  requireKeyed: (item: string, step: string): string => `
+export const chainSnippets: Pick<ChainCode, "requireKeyed" | "requireIterable" | "refusePromise"> =
+  Object.freeze({
+    requireKeyed: (item: string, step: string): string => `
     if (${notKeyedSource(item)})
       throw checks.notKeyed(${JSON.stringify(step)}, ${item});`,
-  refusePromise: (result: string, step: string): string => `
+    requireIterable: (result: string, step: string): string => `
+    if (typeof ${result} !== "object" || ${result} === null ||
+        typeof ${result}[Symbol.iterator] !== "function")
+      throw checks.notIterable(${JSON.stringify(step)}, ${result});`,
+    refusePromise: (result: string, step: string): string => `
     if (typeof ${result} === "object" && ${result} !== null &&
         typeof ${result}.then === "function") throw checks.gavePromise(${JSON.stringify(step)});`,
-});
+  });
 
 function gavePromise(step: string): TypeError {
   return new TypeError(

@@ -182,6 +182,8 @@ export interface ChainCode {
   readonly checks: string;
   /** Returns a statement that throws unless the item is a pair with a string key. */
   requireKeyed(item: string, step: string): string;
+  /** Returns a statement that throws unless the result is an object that can be iterated. */
+  requireIterable(result: string, step: string): string;
   /** Returns a statement that throws if the result of a synchronous function is a promise. */
   refusePromise(result: string, step: string): string;
   /**

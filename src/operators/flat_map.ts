@@ -16,10 +16,8 @@ const flatMap: ChainOp = {
   changesCount: true,
   expands: true,
   keepsKey: false,
-  source: ({ item, fn, result, output, enter, checks, next }) => `
+  source: ({ item, fn, result, output, enter, requireIterable, next }) => `
     const ${result} = ${fn}(${item});
-    if (typeof ${result} !== "object" || ${result} === null ||
-        typeof ${result}[Symbol.iterator] !== "function")
-      throw ${checks}.notIterable("flatMap", ${result});
+    ${requireIterable(result, "flatMap")}
     for (const ${output} of ${result}) { ${next(output)} ${enter} }`,
 };

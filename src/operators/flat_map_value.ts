@@ -18,12 +18,10 @@ const flatMapValue: ChainOp = {
   changesCount: true,
   expands: true,
   keepsKey: true,
-  source: ({ item, fn, result, output, enter, checks, requireKeyed, next }) => `
+  source: ({ item, fn, result, output, enter, requireKeyed, requireIterable, next }) => `
     ${requireKeyed(item, "flatMapValue")}
     const ${result} = ${fn}(${item}[1]);
-    if (typeof ${result} !== "object" || ${result} === null ||
-        typeof ${result}[Symbol.iterator] !== "function")
-      throw ${checks}.notIterable("flatMapValue", ${result});
+    ${requireIterable(result, "flatMapValue")}
     for (const ${result}_value of ${result}) {
       const ${output} = [${item}[0], ${result}_value];
       ${next(output)}

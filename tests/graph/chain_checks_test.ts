@@ -9,6 +9,9 @@ const values: readonly unknown[] = [
   "",
   "ab",
   [],
+  new Set(["a"]),
+  new Map(),
+  { [Symbol.iterator]: 1 },
   ["a"],
   ["a", 1],
   ["a", 1, 2],
@@ -48,6 +51,17 @@ Deno.test("the snippet refusePromise agrees with isPromiseLike() on any value", 
     assertEquals(
       run((x) => chainSnippets.refusePromise(x, "map"), value),
       isPromiseLike(value) ? chainChecks.gavePromise("map").message : null,
+    );
+  }
+});
+
+Deno.test("the snippet requireIterable accepts iterable objects, and refuses strings", () => {
+  for (const value of values) {
+    const isIterable = Array.isArray(value) || value instanceof Set || value instanceof Map ||
+      value instanceof String;
+    assertEquals(
+      run((x) => chainSnippets.requireIterable(x, "flatMap"), value),
+      isIterable ? null : chainChecks.notIterable("flatMap", value).message,
     );
   }
 });
