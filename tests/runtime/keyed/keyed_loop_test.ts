@@ -5,7 +5,7 @@ import { createKeyedLoop, type KeyedLoop } from "../../../src/runtime/keyed/keye
 import { Random } from "../../support/random.ts";
 import { stillScope } from "../../support/step_scope.ts";
 
-/** The state of a step with `build`. */
+/** Makes the loop of a step with `build`. */
 function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedLoop {
   const anyBuild = build as unknown as BuildLogic<never, unknown, unknown>;
   const node: StatefulNode = {
@@ -22,7 +22,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedLoop {
 
 const snapshot = () => null;
 
-/** Hands a whole batch over; what was emitted. */
+/** Hands a whole batch over. Returns what was emitted. */
 function feed(state: KeyedLoop, batch: unknown[]): unknown[] {
   const emitted: unknown[] = [];
   for (let at = 0; at < batch.length;) {
@@ -54,7 +54,7 @@ Deno.test("keyed state has keys with any name", () => {
   assertEquals(feed(state, names.map((name) => [name, 1])), names.map((name) => [name, 2]));
 });
 
-Deno.test("keyed state builds a key anew when isDone() held, also within a batch", () => {
+Deno.test("keyed state builds a key again after isDone() returned true, also within a batch", () => {
   let built = 0;
   const state = stateOf<number, string, null>(() => {
     const nth = ++built;
@@ -120,7 +120,7 @@ Deno.test("keyed state asks notifyAt() once after a batch, for the last of its v
   assertEquals(state.take(), [["a", "rang for 50"]]);
 });
 
-Deno.test("keyed state does not notify a key that was forgotten, nor its successor too early", () => {
+Deno.test("keyed state does not notify a forgotten key, nor the same key too early when it is new again", () => {
   const state = stateOf(alarm);
   feed(state, [["a", 10]]);
   feed(state, [["a", -1], ["b", -1]]);
@@ -145,7 +145,7 @@ Deno.test("keyed state notifies a key again when it still wants to be at a time 
   assertEquals(emitted, [["a", 3], ["a", 2], ["a", 1]]);
 });
 
-Deno.test("keyed state gives others their turn when a key wants to be notified for ever", () => {
+Deno.test("keyed state lets other work run when a key wants to be notified for ever", () => {
   let notified = 0;
   const state = stateOf<number, number, null>(() => ({
     onItem: () => {},
@@ -204,7 +204,7 @@ Deno.test("keyed state pauses when it has emitted thousands, and loses nothing",
   assertEquals(Math.max(...ended) <= 5_000, true);
 });
 
-Deno.test("keyed state shows the item that an error came of", () => {
+Deno.test("keyed state shows the item that was worked on when an error was thrown", () => {
   const state = stateOf<number, number, null>(() => ({
     onItem(value) {
       if (value === 2) throw new Error("two");
@@ -215,7 +215,7 @@ Deno.test("keyed state shows the item that an error came of", () => {
   assertEquals(state.current, { item: ["b", 2] });
 });
 
-Deno.test("keyed state shows the key when the error did not come of an item", () => {
+Deno.test("keyed state shows the key when no item was worked on", () => {
   const state = stateOf<number, number, null>(() => ({
     onItem: () => {},
     onNotify() {
@@ -234,7 +234,7 @@ Deno.test("keyed state shows the key when the error did not come of an item", ()
   assertEquals(state.current, { key: "a" });
 });
 
-Deno.test("keyed state refuses items that are no pairs with a string key", () => {
+Deno.test("keyed state refuses items that are not pairs with a string key", () => {
   const state = stateOf<number, number, null>(() => ({ onItem: () => {}, snapshot }));
   const refusals: [unknown, string][] = [
     ["ab", `needs [key, value] pairs; got "ab"`],
@@ -285,7 +285,7 @@ Deno.test("keyed state refuses promises from build, onItem, onNotify, onEnd, onS
   refused("isDone", { onItem, isDone: later }, () => {});
 });
 
-Deno.test("keyed state lets methods return what is no promise", () => {
+Deno.test("keyed state lets methods return anything but a promise", () => {
   const seen: number[] = [];
   const state = stateOf<number, number, null>(() => ({
     onItem: (value) => seen.push(value) as unknown as void,
@@ -295,7 +295,7 @@ Deno.test("keyed state lets methods return what is no promise", () => {
   assertEquals(seen, [1, 2]);
 });
 
-Deno.test("keyed state refuses a notifyAt() that is no valid date, and names the key", () => {
+Deno.test("keyed state refuses a result of notifyAt() that is not a valid date, and names the key", () => {
   for (const at of [5, "soon", new Date(NaN), Promise.resolve(null)]) {
     const state = stateOf(
       (() => ({ onItem: () => {}, notifyAt: () => at, snapshot })) as unknown as BuildLogic<
