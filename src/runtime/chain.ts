@@ -47,14 +47,14 @@ export interface StepCounter {
 }
 
 /**
- * Numbers the loops of this process. V8 shares compiled code and its type feedback between functions
- * of equal source. Two chains of one shape, each with its own user functions, would then prevent
- * each other's inlining (measured: 47 M items/s instead of 200 M). A number in the source keeps them
- * apart.
+ * Numbers the loops of this process. V8 shares compiled code and its type feedback between
+ * functions of equal source. Two chains of one shape, each with its own user functions, would then
+ * prevent each other's inlining (measured: 47 M items/s instead of 200 M). A number in the source
+ * keeps them apart.
  */
 let loops = 0;
 
-/** Generates and compiles the loop of a stage. `tableOf` makes the keys of a stateful step in it. */
+/** Generates and compiles a stage's loop. `tableOf` makes the key table of each stateful step. */
 export function compileChain(
   plan: Plan,
   stage: StagePlan,

@@ -30,8 +30,8 @@ export class ChunkWriter {
   readonly #longest: number;
 
   /**
-   * `withKeys`: whether chunks contain the text of their keys. `longest`: the most bytes of a state,
-   * for tests.
+   * `withKeys`: whether chunks contain the text of their keys. `longest`: the most bytes of a
+   * state, for tests.
    */
   constructor(
     step: StepId,
