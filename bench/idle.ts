@@ -1,5 +1,5 @@
 /** How much of a core a flow takes that waits on an empty topic. */
-import { createTopic, kafkaBrokers } from "../tests/support/kafka.ts";
+import { createTopic, kafkaBrokers } from "../tests/support/kafka/kafka.ts";
 import { startFlow } from "./idle_support.ts";
 
 const SECONDS = 20;

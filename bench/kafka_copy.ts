@@ -1,6 +1,6 @@
 /** Kafka to Kafka, 100-byte records in 4 partitions, beside a loop on bare KafkaJS. */
 import { Dataflow, KafkaMessageInputConfig, KafkaOutputConfig, run } from "millrace";
-import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka.ts";
+import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka/kafka.ts";
 import {
   compareKafka,
   consumeBare,

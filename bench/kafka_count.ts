@@ -1,6 +1,6 @@
 /** Counting the records of a topic, beside KafkaJS's `eachBatch`. */
 import { Dataflow, KafkaInputConfig, run } from "millrace";
-import { kafkaBrokers } from "../tests/support/kafka.ts";
+import { kafkaBrokers } from "../tests/support/kafka/kafka.ts";
 import { compareKafka, consumeBare, fullTopic } from "./kafka_support.ts";
 import { batchOutput } from "./support.ts";
 

@@ -1,7 +1,7 @@
 /** How long a record takes from Kafka through a flow to Kafka, at 1,000 records a second. */
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { Dataflow, KafkaInputConfig, KafkaOutputConfig, run } from "millrace";
-import { createTopic, kafkaBrokers } from "../tests/support/kafka.ts";
+import { createTopic, kafkaBrokers } from "../tests/support/kafka/kafka.ts";
 import { consumeBare, withBareProducer } from "./kafka_support.ts";
 
 const SECONDS = 20;

@@ -14,7 +14,7 @@ import {
   run,
   text,
 } from "millrace";
-import { KafkaCluster } from "../tests/support/kafka_cluster.ts";
+import { KafkaCluster } from "../tests/support/kafka/cluster.ts";
 import { consumeBare } from "./kafka_support.ts";
 import { residentMiB } from "./support.ts";
 

@@ -1,7 +1,7 @@
 /** JSON orders from Kafka, a running total for each user back to Kafka, beside the same on bare KafkaJS. */
 import { Buffer } from "node:buffer";
 import { Dataflow, json, KafkaInputConfig, KafkaOutputConfig, run } from "millrace";
-import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka.ts";
+import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka/kafka.ts";
 import {
   compareKafka,
   consumeBare,

@@ -1,6 +1,6 @@
 /** What the Kafka benches share: topics full of records, and loops on bare KafkaJS to compare with. */
 import { type EachBatchPayload, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
-import { createTopic, produce } from "../tests/support/kafka.ts";
+import { createTopic, produce } from "../tests/support/kafka/kafka.ts";
 import { median, rateOf } from "./support.ts";
 
 /** A topic with `count` records, dealt out over its partitions. */

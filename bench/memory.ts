@@ -1,6 +1,6 @@
 /** Resident memory over a long run: from an async generator, and from Kafka into a slow output. */
 import { Dataflow, KafkaInputConfig, ManualInputConfig, run } from "millrace";
-import { createTopic, kafkaBrokers, produce } from "../tests/support/kafka.ts";
+import { createTopic, kafkaBrokers, produce } from "../tests/support/kafka/kafka.ts";
 import { batchOutput, residentMiB } from "./support.ts";
 
 const GENERATED = 10_000_000;

@@ -11,7 +11,7 @@ import {
   run,
   TumblingWindowConfig,
 } from "millrace";
-import { TestClock } from "../tests/support/test_clock.ts";
+import { TestClock } from "../tests/support/clock/test_clock.ts";
 import { batchOutput, residentMiB } from "./support.ts";
 
 type Item = Keyed<{ readonly at: number }>;

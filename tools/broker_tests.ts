@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type DenoInfo, denoInfo, listFiles } from "./deno_info.ts";
 
 /** What each test that talks to a broker imports, itself or by another file. */
-const STARTER = "tests/support/kafka-broker/broker.ts";
+const STARTER = "tests/support/kafka/broker/broker.ts";
 
 /** What arguments of `deno test` select. */
 export interface Selection {

@@ -7,10 +7,10 @@
  *
  * @module
  */
-import { createTopic } from "../tests/support/kafka.ts";
+import { createTopic } from "../tests/support/kafka/kafka.ts";
 import { brokerPrograms, setUp } from "./set_up.ts";
 
-const BROKER = `${import.meta.dirname}/../tests/support/kafka-broker/broker.sh`;
+const BROKER = `${import.meta.dirname}/../tests/support/kafka/broker/broker.sh`;
 
 /** How many partitions each topic gets: enough for two workers to have one. */
 const PARTITIONS = 2;

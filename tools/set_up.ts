@@ -3,7 +3,7 @@
  *
  * `set_up_plan.ts` decides; here are the effects.
  */
-import { jarFolder } from "../tests/support/kafka-broker/jars.ts";
+import { jarFolder } from "../tests/support/kafka/broker/jars.ts";
 import {
   advice,
   type Command,

@@ -3,7 +3,7 @@
  * this machine can have, leaves out the rest with the reason, and prints a table. `BROKERS` names some of
  * them only, as in `BROKERS=kfake,kafka-2.8.2`.
  */
-import { kafkaBrokers } from "../support/kafka-broker/broker.ts";
+import { kafkaBrokers } from "../support/kafka/broker/broker.ts";
 import type { Check, Lacks } from "./check.ts";
 import { CHECKS } from "./checks.ts";
 import { startKafka } from "./kafka_versions.ts";

@@ -10,8 +10,8 @@ import {
   TestingInputConfig,
 } from "millrace";
 import type { Admin } from "kafkajs";
-import { collect, follow } from "../support/kafka_reading.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
+import { collect, follow } from "../support/kafka/reading.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
 
 /** What not every broker has. _Ends_: it says where a partition ends, _times_: where one begins. */
 export type Capability = "zstd" | "transactions" | "new partitions" | "times" | "ends";

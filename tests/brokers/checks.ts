@@ -7,11 +7,11 @@ import {
   run,
   TestingOutputConfig,
 } from "millrace";
-import { readAll } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
-import { follow } from "../support/kafka_reading.ts";
-import { loadAll, put } from "../support/recovery_stores.ts";
-import { chunks } from "../support/state_chunks.ts";
+import { readAll } from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { follow } from "../support/kafka/reading.ts";
+import { loadAll, put } from "../support/recovery/stores.ts";
+import { chunks } from "../support/recovery/state_chunks.ts";
 import {
   assertSame,
   type Check,

@@ -13,7 +13,7 @@ import {
 import { describeState } from "../../src/cli/state.ts";
 import { stateText } from "../../src/cli/state_text.ts";
 import { folderOf } from "../support/cli.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 const MINUTE = 60_000;
 const T = Date.UTC(2026, 0, 1, 10);

@@ -12,8 +12,8 @@ import {
   stored,
   within,
   withoutIds,
-} from "../support/recovery_stores.ts";
-import { chunks, idOf, type KeyChange } from "../support/state_chunks.ts";
+} from "../support/recovery/stores.ts";
+import { chunks, idOf, type KeyChange } from "../support/recovery/state_chunks.ts";
 
 /** A place without a store, which is gone after the test. */
 export interface TestPlace extends AsyncDisposable {

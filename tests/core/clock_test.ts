@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { elapsedOf, systemClock, wakeAfter } from "../../src/core/clock.ts";
-import { Machine } from "../support/machine.ts";
-import { SetClock } from "../support/set_clock.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { Machine } from "../support/clock/machine.ts";
+import { SetClock } from "../support/clock/set_clock.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 Deno.test("systemClock tells the system's time", () => {
   const before = Date.now();

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { RunClock } from "../../src/core/run_clock.ts";
-import { SetClock } from "../support/set_clock.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { SetClock } from "../support/clock/set_clock.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 const HOUR = 3_600_000;
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { snapshotOf } from "../../src/core/snapshot.ts";
-import { difference } from "../support/difference.ts";
+import { difference } from "../support/values/value_diff.ts";
 
 const ofAProxy = Object.create({ inherited: { at: 1 } }, {
   own: { value: [1], enumerable: true },

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { BatchEncoder, decodeBatch, decodeValue, encodeValue } from "../../src/core/value_codec.ts";
-import { difference } from "../support/difference.ts";
-import { Random } from "../support/random.ts";
-import { cloned, randomText, randomValue } from "../support/random_value.ts";
+import { difference } from "../support/values/value_diff.ts";
+import { Random } from "../support/values/random.ts";
+import { cloned, randomText, randomValue } from "../support/values/random_value.ts";
 
 Deno.test("what structuredClone keeps arrives as it keeps it, but for prototypes of null", () => {
   const first = Math.floor(Math.random() * 2 ** 31);

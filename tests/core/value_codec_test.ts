@@ -7,8 +7,8 @@ import {
   encodeValue,
   UnencodableError,
 } from "../../src/core/value_codec.ts";
-import { difference } from "../support/difference.ts";
-import { cloned } from "../support/random_value.ts";
+import { difference } from "../support/values/value_diff.ts";
+import { cloned } from "../support/values/random_value.ts";
 
 const again = <T>(value: T): T => decodeValue(encodeValue(value)) as T;
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createCopier, isFlat, mayHold } from "../../src/core/value_copy.ts";
-import { difference } from "../support/difference.ts";
-import { Random } from "../support/random.ts";
-import { randomValue } from "../support/random_value.ts";
+import { difference } from "../support/values/value_diff.ts";
+import { Random } from "../support/values/random.ts";
+import { randomValue } from "../support/values/random_value.ts";
 
 const copyOf = createCopier();
 

@@ -8,7 +8,7 @@ import {
 } from "../../mod.ts";
 import { isDataflow } from "../../src/dataflow/dataflow.ts";
 import { graphOf } from "../../src/graph/graph.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
 
 const input = () => new TestingInputConfig([1, 2, 3]);
 const sink = <T>() => new RecordingOutput<T>();

@@ -10,9 +10,9 @@ import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts
 import { readInputProperties } from "../../src/connectors/kafka/properties/input_settings.ts";
 import { startCli } from "../support/cli.ts";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
-import { asText, collect, within } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
+import { asText, collect, within } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
 
 /** A broker that takes connections and never says a word, as one that hangs. */
 class SilentBroker implements Disposable {

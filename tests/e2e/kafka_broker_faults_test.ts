@@ -20,11 +20,11 @@ import { Network } from "../faults/network.ts";
 import { Resumed } from "../faults/resumed.ts";
 import { compareWithJava } from "../faults/transaction_log.ts";
 import { eventually } from "../support/eventually.ts";
-import { produce, readAll } from "../support/kafka.ts";
-import { KafkaCluster } from "../support/kafka_cluster.ts";
-import { asText, collect, follow, offsetsOf, within } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
-import { Random } from "../support/random.ts";
+import { produce, readAll } from "../support/kafka/kafka.ts";
+import { KafkaCluster } from "../support/kafka/cluster.ts";
+import { asText, collect, follow, offsetsOf, within } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
+import { Random } from "../support/values/random.ts";
 import { recordingLog } from "../support/recording_log.ts";
 
 /** Requests time out several times in five seconds. */

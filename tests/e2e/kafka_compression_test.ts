@@ -9,10 +9,10 @@ import {
   run,
   TestingInputConfig,
 } from "millrace";
-import { createTopic, kafkaBrokers } from "../support/kafka.ts";
-import { asText, collect, within } from "../support/kafka_reading.ts";
-import { consoleConsume, consoleProduce } from "../support/kafka_tools.ts";
-import { Random } from "../support/random.ts";
+import { createTopic, kafkaBrokers } from "../support/kafka/kafka.ts";
+import { asText, collect, within } from "../support/kafka/reading.ts";
+import { consoleConsume, consoleProduce } from "../support/kafka/tools.ts";
+import { Random } from "../support/values/random.ts";
 
 const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"];
 const COUNT = 20_000;

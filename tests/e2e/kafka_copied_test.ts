@@ -8,8 +8,8 @@ import {
   TestingInputConfig,
 } from "millrace";
 import { flowFile, runCli } from "../support/cli.ts";
-import { createTopic, kafkaBrokers } from "../support/kafka.ts";
-import { asText, collect } from "../support/kafka_reading.ts";
+import { createTopic, kafkaBrokers } from "../support/kafka/kafka.ts";
+import { asText, collect } from "../support/kafka/reading.ts";
 
 const NOW = 1_760_000_000_000;
 

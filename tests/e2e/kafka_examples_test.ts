@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { runCli } from "../support/cli.ts";
-import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 
 Deno.test("examples/kafka_wordcount.ts writes a running count for each word", async () => {
   const brokers = await kafkaBrokers();

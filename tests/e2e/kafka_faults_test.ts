@@ -9,11 +9,11 @@ import {
   TestingInputConfig,
 } from "millrace";
 import { eventually, idle } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
-import { asText, collect, follow, readFrom, within } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+import { asText, collect, follow, readFrom, within } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
 import { recordingLog } from "../support/recording_log.ts";
-import { type Fault, TcpProxy } from "../support/tcp_proxy.ts";
+import { type Fault, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 const an = (lose: Fault["lose"]) =>
   ({

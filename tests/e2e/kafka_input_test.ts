@@ -21,8 +21,8 @@ import {
   produce,
   readAll,
   replaceTopic,
-} from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
+} from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
 import {
   asText,
   collect,
@@ -31,9 +31,9 @@ import {
   readFrom,
   within,
   withTransactions,
-} from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
-import { TcpProxy } from "../support/tcp_proxy.ts";
+} from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
+import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 type Text = [key: string | null, value: string | null];
 

@@ -13,11 +13,11 @@ import {
 import { ItemError } from "../../src/core/errors.ts";
 import { partitionerOf } from "../../src/connectors/kafka/write/partitioner.ts";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
-import { asText, collect, within } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
-import { Random } from "../support/random.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { asText, collect, within } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
+import { Random } from "../support/values/random.ts";
 
 interface WriteOptions {
   readonly partitions?: number;

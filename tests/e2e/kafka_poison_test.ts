@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, json, KafkaInputConfig, ManualOutputConfig, run, StepError } from "millrace";
-import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 
 Deno.test("a record that a step fails on is named by topic, partition and offset, also behind other steps", async () => {
   const brokers = await kafkaBrokers();

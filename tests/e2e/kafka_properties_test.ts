@@ -11,8 +11,8 @@ import {
 } from "millrace";
 import { partitionerOf } from "../../src/connectors/kafka/write/partitioner.ts";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
 import {
   asText,
   collect,
@@ -20,9 +20,9 @@ import {
   readFrom,
   within,
   withTransactions,
-} from "../support/kafka_reading.ts";
-import { javaTool } from "../support/kafka_tools.ts";
-import { testPlace } from "../support/place.ts";
+} from "../support/kafka/reading.ts";
+import { javaTool } from "../support/kafka/tools.ts";
+import { testPlace } from "../support/runtime/place.ts";
 
 const values = (count: number, prefix = "v") =>
   Array.from({ length: count }, (_, n) => ({ value: `${prefix}${n}` }));

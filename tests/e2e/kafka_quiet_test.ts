@@ -2,10 +2,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { KafkaInputConfig } from "millrace";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
-import { asText, collect, readFrom, within, withTransactions } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
-import { TcpProxy } from "../support/tcp_proxy.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
+import { asText, collect, readFrom, within, withTransactions } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
+import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 for (const end of ["commit", "abort"] as const) {
   Deno.test(`a Kafka input is not idle while a transaction is open, and idle after its ${end}`, async () => {

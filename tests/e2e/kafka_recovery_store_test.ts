@@ -17,11 +17,11 @@ import {
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { testRecoveryStore } from "../conformance/recovery_store.ts";
-import { loadAll, position } from "../support/recovery_stores.ts";
+import { loadAll, position } from "../support/recovery/stores.ts";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
-import { createTopic, kafkaBrokers, produce, replaceTopic } from "../support/kafka.ts";
-import { chunks } from "../support/state_chunks.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
+import { createTopic, kafkaBrokers, produce, replaceTopic } from "../support/kafka/kafka.ts";
+import { chunks } from "../support/recovery/state_chunks.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
 
 testRecoveryStore("a store on Kafka", async () => {
   const brokers = await kafkaBrokers();

@@ -20,9 +20,9 @@ import {
   TestingInputConfig,
   TestingOutputConfig,
 } from "millrace";
-import { createTopic, produce } from "../support/kafka.ts";
-import { asText, collect, follow, within } from "../support/kafka_reading.ts";
-import { type Listener, secureKafka, unsignedToken } from "../support/secure_kafka.ts";
+import { createTopic, produce } from "../support/kafka/kafka.ts";
+import { asText, collect, follow, within } from "../support/kafka/reading.ts";
+import { type Listener, secureKafka, unsignedToken } from "../support/kafka/secure.ts";
 
 /** A way to be refused may take this long. */
 const LIMIT_MS = 12_000;

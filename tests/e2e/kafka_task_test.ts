@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { readAll } from "../support/kafka.ts";
+import { readAll } from "../support/kafka/kafka.ts";
 
 const TOOL = `${import.meta.dirname}/../../tools/kafka.ts`;
 

@@ -19,10 +19,10 @@ import {
   produce,
   readAll,
   replaceTopic,
-} from "../support/kafka.ts";
-import { asText, readFrom, within } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
-import { type Newest, TcpProxy } from "../support/tcp_proxy.ts";
+} from "../support/kafka/kafka.ts";
+import { asText, readFrom, within } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
+import { type Newest, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 /** What a broker knows: topics have ids since Kafka 2.8, and fetches carry them since 3.1. */
 const BROKERS: readonly { what: string; newest: Newest }[] = [

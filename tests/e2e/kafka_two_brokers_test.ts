@@ -13,10 +13,10 @@ import { countWhile, errorsIn } from "../faults/counting.ts";
 import { moveLeaders } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
 import { eventually } from "../support/eventually.ts";
-import { produce } from "../support/kafka.ts";
-import { KafkaCluster } from "../support/kafka_cluster.ts";
-import { asText, follow } from "../support/kafka_reading.ts";
-import { Random } from "../support/random.ts";
+import { produce } from "../support/kafka/kafka.ts";
+import { KafkaCluster } from "../support/kafka/cluster.ts";
+import { asText, follow } from "../support/kafka/reading.ts";
+import { Random } from "../support/values/random.ts";
 import { recordingLog } from "../support/recording_log.ts";
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));

@@ -10,10 +10,10 @@ import {
   TumblingWindowConfig,
 } from "millrace";
 import { eventually } from "../support/eventually.ts";
-import { createTopic, kafkaBrokers, produce } from "../support/kafka.ts";
-import { readFrom, within } from "../support/kafka_reading.ts";
-import { testPlace } from "../support/place.ts";
-import { TcpProxy } from "../support/tcp_proxy.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
+import { readFrom, within } from "../support/kafka/reading.ts";
+import { testPlace } from "../support/runtime/place.ts";
+import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 const clock = new EventClockConfig<KafkaMessage>({
   getTime: ({ timestamp }) => timestamp,

@@ -3,8 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
-import { createTopic, kafkaBrokers, type NewRecord, produce, readAll } from "../support/kafka.ts";
-import { Random } from "../support/random.ts";
+import {
+  createTopic,
+  kafkaBrokers,
+  type NewRecord,
+  produce,
+  readAll,
+} from "../support/kafka/kafka.ts";
+import { Random } from "../support/values/random.ts";
 
 const SEED = Number(Deno.env.get("RECOVERY_SEED") ?? Math.floor(Math.random() * 1_000_000));
 const KILLS = 8;

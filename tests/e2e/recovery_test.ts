@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { FLOW_CONFIG, flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
-import { Random } from "../support/random.ts";
+import { Random } from "../support/values/random.ts";
 
 const SEEDS = Number(Deno.env.get("RECOVERY_SEEDS") ?? 3);
 const FIRST = Number(Deno.env.get("RECOVERY_SEED") ?? Math.floor(Math.random() * 1_000_000));

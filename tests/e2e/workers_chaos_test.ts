@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { flowFile, startCli } from "../support/cli.ts";
-import { Random } from "../support/random.ts";
+import { Random } from "../support/values/random.ts";
 
 const RUNS = 50;
 const SEED = Number(Deno.env.get("CHAOS_SEED") ?? Math.floor(Math.random() * 1_000_000));

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runCli } from "../support/cli.ts";
-import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 
 const WORDS = ["to", "be", "or", "not", "être", "ou", "ne", "pas"];
 const LINES = Array.from(

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, KafkaInputConfig, ManualOutputConfig, run } from "millrace";
-import { produce } from "../support/kafka.ts";
-import type { KafkaCluster } from "../support/kafka_cluster.ts";
-import { within } from "../support/kafka_reading.ts";
+import { produce } from "../support/kafka/kafka.ts";
+import type { KafkaCluster } from "../support/kafka/cluster.ts";
+import { within } from "../support/kafka/reading.ts";
 
 const MEGABYTES = 120;
 

@@ -20,9 +20,9 @@ import {
   run,
   text,
 } from "millrace";
-import { readAll, type TopicRecord } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
-import type { KafkaCluster } from "../support/kafka_cluster.ts";
+import { readAll, type TopicRecord } from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import type { KafkaCluster } from "../support/kafka/cluster.ts";
 
 /** What the flow and its producer do. */
 export interface CountingOptions {

@@ -6,11 +6,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CompressionTypes } from "kafkajs";
 import { KafkaInputConfig, StepError } from "millrace";
-import { produce } from "../support/kafka.ts";
-import { KafkaCluster } from "../support/kafka_cluster.ts";
-import { follow } from "../support/kafka_reading.ts";
-import { Random } from "../support/random.ts";
-import { type Fault, TcpProxy } from "../support/tcp_proxy.ts";
+import { produce } from "../support/kafka/kafka.ts";
+import { KafkaCluster } from "../support/kafka/cluster.ts";
+import { follow } from "../support/kafka/reading.ts";
+import { Random } from "../support/values/random.ts";
+import { type Fault, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 import { blockOutput } from "./blocked.ts";
 import { countWhile, errorsIn, waits } from "./counting.ts";
 import { moveLeaders, recreate } from "./leaders.ts";

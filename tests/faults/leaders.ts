@@ -1,5 +1,5 @@
-import type { KafkaCluster } from "../support/kafka_cluster.ts";
-import type { Random } from "../support/random.ts";
+import type { KafkaCluster } from "../support/kafka/cluster.ts";
+import type { Random } from "../support/values/random.ts";
 
 const PATIENCE_MS = 30_000;
 

@@ -5,7 +5,7 @@
 import type { Buffer } from "node:buffer";
 import { createServer, type Server, type Socket } from "node:net";
 import net from "node:net";
-import type { Random } from "../support/random.ts";
+import type { Random } from "../support/values/random.ts";
 
 const HOST = "127.0.0.1";
 

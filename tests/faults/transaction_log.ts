@@ -3,12 +3,12 @@ import { assert, assertEquals } from "@std/assert";
 import { ConfigResourceTypes, Partitioners, type Transaction } from "kafkajs";
 import { Buffer } from "node:buffer";
 import { KafkaMessageInputConfig } from "millrace";
-import { EmptiedBatchError, readAll } from "../support/kafka.ts";
-import { kafkaClient } from "../support/kafka_client.ts";
-import type { KafkaCluster } from "../support/kafka_cluster.ts";
-import { asText, collect, within, withTransactions } from "../support/kafka_reading.ts";
-import { consoleConsume } from "../support/kafka_tools.ts";
-import type { Random } from "../support/random.ts";
+import { EmptiedBatchError, readAll } from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import type { KafkaCluster } from "../support/kafka/cluster.ts";
+import { asText, collect, within, withTransactions } from "../support/kafka/reading.ts";
+import { consoleConsume } from "../support/kafka/tools.ts";
+import type { Random } from "../support/values/random.ts";
 
 /** Some of which look like the key of an abort's marker. */
 const KEYS = [Buffer.alloc(4), Buffer.from([0, 0, 0, 1]), Buffer.from("a"), Buffer.from("b"), null];

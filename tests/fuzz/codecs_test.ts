@@ -1,7 +1,7 @@
 import { assert } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { compress, decompress } from "../../src/connectors/kafka/compression/compression.ts";
-import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
+import { changed, fuzz, someBytes } from "../support/values/fuzzing.ts";
 
 const LIMIT = 1 << 18;
 

@@ -5,8 +5,8 @@ import { decodeListOffsets } from "../../src/connectors/kafka/wire/list_offsets.
 import { decodeMetadata } from "../../src/connectors/kafka/wire/metadata.ts";
 import { decodeProduce } from "../../src/connectors/kafka/wire/produce.ts";
 import { WireWriter } from "../../src/connectors/kafka/wire/wire.ts";
-import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
-import type { Random } from "../support/random.ts";
+import { changed, fuzz, someBytes } from "../support/values/fuzzing.ts";
+import type { Random } from "../support/values/random.ts";
 
 /** How a broker writes an answer, and how we read it. */
 interface Answer {

@@ -6,9 +6,9 @@ import {
   encodeRecordBatch,
   type WireRecord,
 } from "../../src/connectors/kafka/wire/write_batch.ts";
-import { changed, fuzz, someBytes } from "../support/fuzzing.ts";
-import type { Random } from "../support/random.ts";
-import { readAnswer } from "../support/read_answer.ts";
+import { changed, fuzz, someBytes } from "../support/values/fuzzing.ts";
+import type { Random } from "../support/values/random.ts";
+import { readAnswer } from "../support/kafka/read_answer.ts";
 
 const CODECS = ["none", "none", "gzip", "snappy", "lz4", "zstd"] as const;
 

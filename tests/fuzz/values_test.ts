@@ -4,8 +4,8 @@ import { readKeys, writeKeys } from "../../src/recovery/sqlite/block.ts";
 import { FrameSplitter, joinFrames } from "../../src/runtime/exchange/frame_stream.ts";
 import { decodeFrame, encodeFrame, type Frame } from "../../src/runtime/exchange/frames.ts";
 import { decodeMessage } from "../../src/runtime/process/protocol.ts";
-import { changed, fuzz } from "../support/fuzzing.ts";
-import { randomText, randomValue } from "../support/random_value.ts";
+import { changed, fuzz } from "../support/values/fuzzing.ts";
+import { randomText, randomValue } from "../support/values/random_value.ts";
 
 /** What the heap and buffers take, in bytes. */
 function memory(): number {

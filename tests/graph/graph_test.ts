@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Dataflow, FlowDefinitionError, TestingInputConfig } from "../../mod.ts";
 import { describeSteps, FLOW_BRAND, graphOf, positionOf } from "../../src/graph/graph.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
 
 const input = () => new TestingInputConfig([1, 2, 3]);
 const sink = <T>() => new RecordingOutput<T>();

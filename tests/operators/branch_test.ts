@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken } from "../support/collect.ts";
+import { collect, failure, mistaken } from "../support/runtime/collect.ts";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
 
 Deno.test("branch parts the items, and both sides keep their order", async () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { mistaken } from "../support/collect.ts";
+import { mistaken } from "../support/runtime/collect.ts";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
 
 Deno.test("capture returns the handle that it was called on, with and without an id", () => {

@@ -8,12 +8,12 @@ import {
   TestingOutputConfig,
 } from "../../mod.ts";
 import { collectLogic } from "../../src/operators/collect.ts";
-import { runByHand } from "../support/by_hand.ts";
-import { collect, mistaken, pairs } from "../support/collect.ts";
-import { byKey, LogicDriver } from "../support/logic_driver.ts";
-import { Random } from "../support/random.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
+import { runByHand } from "../support/runtime/manual_run.ts";
+import { collect, mistaken, pairs } from "../support/runtime/collect.ts";
+import { byKey, LogicDriver } from "../support/runtime/logic_driver.ts";
+import { Random } from "../support/values/random.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 
 const threes = (items: Dataflow<Keyed<number>>) =>
   items.collect("threes", { maxSize: 3, timeout: { seconds: 10 } });

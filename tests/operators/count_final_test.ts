@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, pairs } from "../support/collect.ts";
+import { collect, pairs } from "../support/runtime/collect.ts";
 
 Deno.test("countFinal counts the values of each key, whatever they are", async () => {
   const items = pairs<unknown>(["a", undefined], ["b", null], ["a", 0], ["a", "x"]);

@@ -1,12 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, type DedupeOptions, type Keyed, TestingInputConfig } from "../../mod.ts";
 import { dedupeLogic } from "../../src/operators/dedupe.ts";
-import { runByHand } from "../support/by_hand.ts";
-import { collect, mistaken, pairs } from "../support/collect.ts";
-import { byKey, LogicDriver } from "../support/logic_driver.ts";
-import { Random } from "../support/random.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
+import { runByHand } from "../support/runtime/manual_run.ts";
+import { collect, mistaken, pairs } from "../support/runtime/collect.ts";
+import { byKey, LogicDriver } from "../support/runtime/logic_driver.ts";
+import { Random } from "../support/values/random.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 
 const once = (items: Dataflow<Keyed<number>>) => items.dedupe("once", { ttl: { seconds: 10 } });
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { Compare } from "../../mod.ts";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
 
 Deno.test("maxFinal and minFinal give the largest and smallest value of each key", async () => {
   const items = pairs(["a", 3], ["b", -1], ["a", 11], ["a", 2], ["b", -5]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure } from "../support/collect.ts";
+import { collect, failure } from "../support/runtime/collect.ts";
 
 Deno.test("filterMap sends results on, and drops null and undefined alone", async () => {
   const gives = [0, null, "", undefined, false, NaN];

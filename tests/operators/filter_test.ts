@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken } from "../support/collect.ts";
+import { collect, failure, mistaken } from "../support/runtime/collect.ts";
 
 Deno.test("filter keeps the items for which the predicate holds, in order", async () => {
   assertEquals(await collect([1, 2, 3, 4, 5], (s) => s.filter((n) => n % 2 === 1)), [1, 3, 5]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken } from "../support/collect.ts";
+import { collect, failure, mistaken } from "../support/runtime/collect.ts";
 
 Deno.test("flatMap sends each item of the iterable on, in order", async () => {
   assertEquals(await collect([2, 0, 3], (s) => s.flatMap((n) => new Array(n).fill(n))), [

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
 
 Deno.test("foldFinal folds the values of a key from what build returns for it", async () => {
   const out = await collect(

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { mistaken } from "../support/collect.ts";
+import { mistaken } from "../support/runtime/collect.ts";
 import {
   Dataflow,
   type InputConfig,

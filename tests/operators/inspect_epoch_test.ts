@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure } from "../support/collect.ts";
+import { collect, failure } from "../support/runtime/collect.ts";
 
 Deno.test("inspectEpoch sees the epoch and each item, and sends the item on", async () => {
   const seen: [number, string][] = [];

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { collect, failure } from "../support/collect.ts";
+import { collect, failure } from "../support/runtime/collect.ts";
 
 Deno.test("inspect sees each item once, and sends it on as it was", async () => {
   const item = { n: 1 };

@@ -12,14 +12,14 @@ import {
   TestingOutputConfig,
 } from "../../mod.ts";
 import { joinLogic } from "../../src/operators/join.ts";
-import { runByHand } from "../support/by_hand.ts";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
-import { partsOf } from "../support/join_parts.ts";
-import { byKey, LogicDriver } from "../support/logic_driver.ts";
-import { Random } from "../support/random.ts";
-import { ExactOutput, numbers } from "../support/resumable.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { runWorkers } from "../support/workers.ts";
+import { runByHand } from "../support/runtime/manual_run.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
+import { partsOf } from "../support/windows/join_parts.ts";
+import { byKey, LogicDriver } from "../support/runtime/logic_driver.ts";
+import { Random } from "../support/values/random.ts";
+import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken } from "../support/collect.ts";
+import { collect, failure, mistaken } from "../support/runtime/collect.ts";
 
 Deno.test("keyOn makes a pair of the key and the item", async () => {
   const items = [{ user: "ada" }, { user: "" }];

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { collect } from "../support/collect.ts";
+import { collect } from "../support/runtime/collect.ts";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
 
 Deno.test("mapAsync sends on what the promises resolve with, in order", async () => {

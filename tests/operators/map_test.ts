@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Dataflow, TestingInputConfig } from "../../mod.ts";
-import { collect, failure, mistaken } from "../support/collect.ts";
+import { collect, failure, mistaken } from "../support/runtime/collect.ts";
 
 Deno.test("map emits one item for each, in order", async () => {
   assertEquals(await collect([3, 1, 2], (s) => s.map((n) => `<${n}>`)), ["<3>", "<1>", "<2>"]);

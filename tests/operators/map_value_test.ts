@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
 import type { Dataflow, Keyed } from "../../mod.ts";
 
 Deno.test("mapValue maps the value, and the key stays", async () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect } from "../support/collect.ts";
+import { collect } from "../support/runtime/collect.ts";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
 
 Deno.test("merge emits the items of all its streams", async () => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Dataflow, run, TestingInputConfig, TestingOutputConfig } from "../../mod.ts";
-import { Random } from "../support/random.ts";
+import { Random } from "../support/values/random.ts";
 
 /** A stream, and what it holds by a naive reading of the steps. */
 interface Modelled {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
 
 Deno.test("reduceFinal emits one result a key when the input ends, in the order of the keys", async () => {
   const out = await collect(

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
 
 Deno.test("reduce emits a key's accumulator when it is complete, and starts over", async () => {
   const out = await collect(

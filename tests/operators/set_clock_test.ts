@@ -8,10 +8,10 @@ import {
   SystemClockConfig,
   TumblingWindowConfig,
 } from "../../mod.ts";
-import { runByHand } from "../support/by_hand.ts";
-import { SetClock } from "../support/set_clock.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
+import { runByHand } from "../support/runtime/manual_run.ts";
+import { SetClock } from "../support/clock/set_clock.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 
 const HOUR = 3_600_000;
 

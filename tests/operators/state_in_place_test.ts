@@ -13,12 +13,12 @@ import {
   type StateOptions,
   TumblingWindowConfig,
 } from "../../mod.ts";
-import { byKey } from "../support/logic_driver.ts";
-import { Random } from "../support/random.ts";
-import { ExactOutput, numbers } from "../support/resumable.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { runWorkers } from "../support/workers.ts";
+import { byKey } from "../support/runtime/logic_driver.ts";
+import { Random } from "../support/values/random.ts";
+import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 /** A value that functions below change, where it is their state. */
 interface Value {

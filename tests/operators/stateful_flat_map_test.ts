@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
 
 Deno.test("statefulFlatMap emits any number of outputs for each value, in order", async () => {
   const out = await collect(

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Keyed } from "../../mod.ts";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
-import { Random } from "../support/random.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
+import { Random } from "../support/values/random.ts";
 
 Deno.test("statefulMap emits one output for each value, from the state of its key", async () => {
   const out = await collect(

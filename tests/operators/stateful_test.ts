@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { StatefulLogic } from "../../mod.ts";
-import { runByHand } from "../support/by_hand.ts";
-import { collect, pairs } from "../support/collect.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
+import { runByHand } from "../support/runtime/manual_run.ts";
+import { collect, pairs } from "../support/runtime/collect.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 
 Deno.test("stateful lets users write steps of their own: values in pairs", async () => {
   class Pairs implements StatefulLogic<number, [number, number], number> {

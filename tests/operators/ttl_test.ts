@@ -11,12 +11,12 @@ import {
 import { foldFinalLogic } from "../../src/operators/fold_final.ts";
 import { statefulMapLogic } from "../../src/operators/stateful_map.ts";
 import { withTtl } from "../../src/operators/ttl.ts";
-import { runByHand } from "../support/by_hand.ts";
-import { collect, failure, mistaken, pairs } from "../support/collect.ts";
-import { byKey, LogicDriver } from "../support/logic_driver.ts";
-import { Random } from "../support/random.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
+import { runByHand } from "../support/runtime/manual_run.ts";
+import { collect, failure, mistaken, pairs } from "../support/runtime/collect.ts";
+import { byKey, LogicDriver } from "../support/runtime/logic_driver.ts";
+import { Random } from "../support/values/random.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 
 type Items = Dataflow<Keyed<number>>;
 

@@ -6,9 +6,9 @@ import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.
 import { SqliteStore } from "../../src/recovery/sqlite/store.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../support/recovery_stores.ts";
-import { keys, makeStore, refusal } from "../support/sqlite_store.ts";
-import { chunks } from "../support/state_chunks.ts";
+import { loadAll } from "../support/recovery/stores.ts";
+import { keys, makeStore, refusal } from "../support/recovery/sqlite_store.ts";
+import { chunks } from "../support/recovery/state_chunks.ts";
 
 Deno.test("an empty file is a new store", async () => {
   await using folder = await tempFolder();

@@ -5,8 +5,8 @@ import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
 import { RecoveryError, type StateChunk } from "../../src/recovery/store.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../support/recovery_stores.ts";
-import { chunks, type KeyChange } from "../support/state_chunks.ts";
+import { loadAll } from "../support/recovery/stores.ts";
+import { chunks, type KeyChange } from "../support/recovery/state_chunks.ts";
 
 const state = new Uint8Array(10);
 

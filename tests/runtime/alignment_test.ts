@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { EpochAlignment } from "../../src/runtime/alignment.ts";
-import { Random } from "../support/random.ts";
+import { Random } from "../support/values/random.ts";
 
 Deno.test("EpochAlignment holds a channel until all have delivered their barrier, in any order", () => {
   for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {

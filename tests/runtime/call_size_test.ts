@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { CallSize } from "../../src/runtime/call_size.ts";
-import { Random } from "../support/random.ts";
+import { Random } from "../support/values/random.ts";
 
 /** The sizes of calls that take what `cost` gives for a number of items. */
 function sizes(calls: number, cost: (items: number) => number, size = new CallSize()): number[] {

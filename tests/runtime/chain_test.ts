@@ -6,8 +6,8 @@ import { createKeyTable } from "../../src/runtime/keyed/key_table.ts";
 import type { StatefulNode } from "../../src/graph/nodes.ts";
 import { FlowCounter } from "../../src/runtime/counts.ts";
 import { idOf, planFlow } from "../../src/runtime/plan.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { stillScope } from "../support/step_scope.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { stillScope } from "../support/runtime/step_scope.ts";
 
 /** What a chain throws here: which step failed, on which item, with what. */
 class Failed extends Error {

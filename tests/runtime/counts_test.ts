@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { Dataflow, run, TestingInputConfig } from "../../mod.ts";
 import { sumCounts } from "../../src/runtime/counts.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { stepsOf } from "../support/step_counts.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { stepsOf } from "../support/runtime/step_counts.ts";
 
 /** `id: in>out` of each step of a flow that has run. */
 async function countsOf(build: (numbers: Dataflow<number>) => unknown): Promise<string[]> {

@@ -11,12 +11,12 @@ import {
 } from "../../mod.ts";
 import { EpochCoordinator } from "../../src/runtime/epochs.ts";
 import { eventually, idle } from "../support/eventually.ts";
-import { GatedInput } from "../support/gated_input.ts";
-import { HandInput } from "../support/hand_input.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { SetClock } from "../support/set_clock.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { runWorkers } from "../support/workers.ts";
+import { GatedInput } from "../support/runtime/gated_input.ts";
+import { HandInput } from "../support/runtime/hand_input.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { SetClock } from "../support/clock/set_clock.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 /** A coordinator of workers that are played by the test, and what it did. */
 function coordinate(workers: number, epoch = 0, intervalMs = 100) {

@@ -10,11 +10,11 @@ import {
   SlidingWindowConfig,
   TumblingWindowConfig,
 } from "../../mod.ts";
-import { Random } from "../support/random.ts";
-import { ExactOutput, numbers } from "../support/resumable.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { runWorkers } from "../support/workers.ts";
+import { Random } from "../support/values/random.ts";
+import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 /** All items of a key are in one partition: between workers there is no order. */
 const PARTS = 5;

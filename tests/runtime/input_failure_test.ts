@@ -11,10 +11,10 @@ import {
 } from "../../mod.ts";
 import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { eventually, idle } from "../support/eventually.ts";
-import { HandInput } from "../support/hand_input.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { runWorkers } from "../support/workers.ts";
+import { HandInput } from "../support/runtime/hand_input.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 const COUNT = 1_500;
 const ALL = Array.from({ length: COUNT }, (_, n) => n);

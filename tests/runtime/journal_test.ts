@@ -11,8 +11,8 @@ import type { RecoveryConfig, RecoveryStore, StateChunk } from "../../src/recove
 import { Journal } from "../../src/runtime/journal.ts";
 import { createKeyTable, type KeyTable } from "../../src/runtime/keyed/key_table.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { Random } from "../support/random.ts";
-import { stillScope } from "../support/step_scope.ts";
+import { Random } from "../support/values/random.ts";
+import { stillScope } from "../support/runtime/step_scope.ts";
 
 /** A step whose keys keep the last value that they were given. */
 const node: StatefulNode = statefulNode(

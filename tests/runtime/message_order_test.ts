@@ -7,13 +7,13 @@ import { Dataflow, type Keyed } from "../../mod.ts";
 import type { CreditWindow } from "../../src/runtime/exchange/mesh.ts";
 import type { MemoryRun } from "../../src/runtime/run/memory_run.ts";
 import { eventually } from "../support/eventually.ts";
-import { GatedInput } from "../support/gated_input.ts";
-import { HeldPost, settle } from "../support/held_post.ts";
-import { Random } from "../support/random.ts";
-import { ExactOutput } from "../support/resumable.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { runWorkers } from "../support/workers.ts";
+import { GatedInput } from "../support/runtime/gated_input.ts";
+import { HeldPost, settle } from "../support/runtime/held_post.ts";
+import { Random } from "../support/values/random.ts";
+import { ExactOutput } from "../support/recovery/resumable.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 const EPOCH_MS = 1_000;
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Chain } from "../../src/runtime/chain.ts";
 import { Channel, isBatch } from "../../src/runtime/channel.ts";
 import { Outlet } from "../../src/runtime/outlet.ts";
-import { paceOf, roomyChannel } from "../support/task_host.ts";
+import { paceOf, roomyChannel } from "../support/runtime/task_host.ts";
 
 /** A chain that sends each number to one port, and its negative to another. */
 const both: Chain = (batch, from, to, epoch, outs) => {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Dataflow, type Keyed, TestingInputConfig } from "../../mod.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { combinerBehind, idOf, planFlow } from "../../src/runtime/plan.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
 
 const input = () => new TestingInputConfig<number>([]);
 const sink = <T>() => new RecordingOutput<T>();

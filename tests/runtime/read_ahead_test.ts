@@ -1,8 +1,8 @@
 /** How many items have been read and not been worked off, where a step is slow on a clock of the test's own. */
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, ManualInputConfig, ManualOutputConfig } from "../../mod.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { runWorkers } from "../support/workers.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 /** An item of a slow step takes this on the clock, in milliseconds. */
 const ITEM_MS = 20;

@@ -3,9 +3,9 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Dataflow, RecoveryError, run } from "../../mod.ts";
 import { createLog } from "../../src/core/log.ts";
 import type { StepChangeOptions } from "../../src/runtime/step_changes.ts";
-import { ExactOutput, numbers } from "../support/resumable.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { runWorkers } from "../support/workers.ts";
+import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 interface Ids {
   readonly input?: string;

@@ -2,11 +2,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run, StepError } from "../../mod.ts";
 import { eventually } from "../support/eventually.ts";
-import { HandInput } from "../support/hand_input.ts";
-import { Random } from "../support/random.ts";
-import { ExactOutput, numbers } from "../support/resumable.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { HandInput } from "../support/runtime/hand_input.ts";
+import { Random } from "../support/values/random.ts";
+import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 Deno.test("a run that fails anywhere, again and again, comes to the same end as one that does not", async () => {
   let resumes = 0;

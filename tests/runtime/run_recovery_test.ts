@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { silentLog } from "../../src/core/log.ts";
 import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { RunRecovery } from "../../src/runtime/run_recovery.ts";
-import { chunks } from "../support/state_chunks.ts";
+import { chunks } from "../support/recovery/state_chunks.ts";
 
 /** The parts in which the stored keys of a step are given back to one worker. */
 async function partsOf(keys: readonly { key: string; state: Uint8Array }[]) {

@@ -14,9 +14,9 @@ import {
   TestingOutputConfig,
 } from "../../mod.ts";
 import { eventually, idle } from "../support/eventually.ts";
-import { HandInput } from "../support/hand_input.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { HandInput } from "../support/runtime/hand_input.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 /** Whether a promise is settled by now. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {

@@ -2,10 +2,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run } from "../../mod.ts";
 import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";
-import { Random } from "../support/random.ts";
-import { ExactOutput, numbers } from "../support/resumable.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
-import { runWorkers } from "../support/workers.ts";
+import { Random } from "../support/values/random.ts";
+import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
 
 /** Keyed state, two exchanges, a merge and mapAsync: what comes out depends on no order of workers. */
 function build(input: InputConfig<number>, output: OutputConfig<unknown>): Dataflow<unknown> {

@@ -11,8 +11,8 @@ import {
 import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";
 import { decodeFrame } from "../../src/runtime/exchange/frames.ts";
 import type { SentFrame } from "../../src/runtime/run/memory_network.ts";
-import { runWorkers } from "../support/workers.ts";
-import { Random } from "../support/random.ts";
+import { runWorkers } from "../support/runtime/workers.ts";
+import { Random } from "../support/values/random.ts";
 
 /** An output that notes what each worker writes, and may do something before. */
 function noting<T>(

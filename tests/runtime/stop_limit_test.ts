@@ -9,7 +9,7 @@ import {
   stopMilliseconds,
   type StopOutcome,
 } from "../../src/runtime/stop_limit.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 /** What happens when, after a stop at 1,000 s. */
 function actsOf(stopMs: number, work: (limit: StopLimit, clock: TestClock) => void): string[] {

@@ -11,11 +11,11 @@ import {
 } from "../../mod.ts";
 import { createLog } from "../../src/core/log.ts";
 import { eventually, idle } from "../support/eventually.ts";
-import { HandInput } from "../support/hand_input.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { ExactOutput } from "../support/resumable.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { WatchedRecovery } from "../support/watched_recovery.ts";
+import { HandInput } from "../support/runtime/hand_input.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { ExactOutput } from "../support/recovery/resumable.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 
 /** Settles when the signal is aborted. */
 const aborted = (signal: AbortSignal) =>

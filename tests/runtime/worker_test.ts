@@ -3,8 +3,8 @@ import { Dataflow, type InputConfig, type Progress, TestingInputConfig } from ".
 import { silentLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { Worker } from "../../src/runtime/worker.ts";
-import { RecordingOutput } from "../support/recording_output.ts";
-import { TestClock } from "../support/test_clock.ts";
+import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { TestClock } from "../support/clock/test_clock.ts";
 
 /** An input that has ended and tells this progress, or none. */
 function ended(progress?: Progress | null): InputConfig<number> {

@@ -26,20 +26,24 @@ Deno.test("reaching() finds what imports the broker's start, by other files and 
   });
   const info = {
     modules: [
-      module("tests/a_test.ts", "tests/support/kafka.ts"),
+      module("tests/a_test.ts", "tests/support/kafka/kafka.ts"),
       module("tests/b_test.ts", "tests/support/other.ts"),
-      module("tests/support/kafka.ts", "tests/support/kafka-broker/broker.ts", "tests/loop.ts"),
-      module("tests/loop.ts", "tests/support/kafka.ts"),
+      module(
+        "tests/support/kafka/kafka.ts",
+        "tests/support/kafka/broker/broker.ts",
+        "tests/loop.ts",
+      ),
+      module("tests/loop.ts", "tests/support/kafka/kafka.ts"),
     ],
   };
   assertEquals(reaching(ROOT, info, ["tests/a_test.ts", "tests/b_test.ts"]), ["tests/a_test.ts"]);
 });
 
 Deno.test("leaveOut() ignores the tests when no path or one is given, else lists the others", () => {
-  const left = ["tests/support/kafka_test.ts"];
-  const clock = "tests/support/test_clock_test.ts";
+  const left = ["tests/support/kafka/kafka_test.ts"];
+  const clock = "tests/support/clock/test_clock_test.ts";
   const others = (...args: string[]) => leaveOut(ROOT, args, [...left, clock], left);
-  const ignore = "--ignore=tests/support/kafka_test.ts";
+  const ignore = "--ignore=tests/support/kafka/kafka_test.ts";
   assertEquals(others("--filter", "x"), [ignore, "--filter", "x"]);
   assertEquals(others("tests"), [ignore, "tests"]);
   assertEquals(others("--no-check", "tests/core", "tests/support/"), [
@@ -53,7 +57,7 @@ Deno.test("leaveOut() ignores the tests when no path or one is given, else lists
 Deno.test("selectBrokerTests() reads paths among the arguments in every form", async () => {
   const brokerTests = async (...args: string[]) =>
     (await selectBrokerTests(ROOT, args)).brokerTests;
-  const kafka = "tests/support/kafka_test.ts";
+  const kafka = "tests/support/kafka/kafka_test.ts";
   const absolute = fileURLToPath(new URL(kafka, ROOT));
   for (const path of [kafka, "./tests/support", "tests/support/", absolute]) {
     assertEquals(await brokerTests("--no-check", path), [kafka], path);

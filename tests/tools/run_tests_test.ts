@@ -3,7 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
 const ROOT = `${import.meta.dirname}/../..`;
 const QUICK = "tests/tools/set_up_plan_test.ts";
-const KAFKA = "tests/support/kafka_test.ts";
+const KAFKA = "tests/support/kafka/kafka_test.ts";
 
 async function runTests(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -5,7 +5,7 @@ import {
   TumblingWindowConfig,
   type Windower,
 } from "../../mod.ts";
-import { Random } from "../support/random.ts";
+import { Random } from "../support/values/random.ts";
 
 type Options<C extends new (options: never) => unknown> = ConstructorParameters<C>[0];
 

@@ -14,9 +14,9 @@ import { FileOutputConfig } from "../../../src/connectors/files/file_output.ts";
 import { LinesReader, type ReadSizes } from "../../../src/connectors/files/lines_reader.ts";
 import type { Range } from "../../../src/connectors/files/ranges.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
-import { openAlone } from "../../support/open_input.ts";
-import { testPlace } from "../../support/place.ts";
-import { Random } from "../../support/random.ts";
+import { openAlone } from "../../support/runtime/open_input.ts";
+import { testPlace } from "../../support/runtime/place.ts";
+import { Random } from "../../support/values/random.ts";
 import { bytesOf, planned, readOf } from "./file_positions.ts";
 import { tempFolder } from "./temp_folder.ts";
 

@@ -5,9 +5,9 @@ import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
 import { LinesReader } from "../../../src/connectors/files/lines_reader.ts";
 import type { Range } from "../../../src/connectors/files/ranges.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
-import { openOnAll } from "../../support/open_input.ts";
-import { testPlace } from "../../support/place.ts";
-import { Random } from "../../support/random.ts";
+import { openOnAll } from "../../support/runtime/open_input.ts";
+import { testPlace } from "../../support/runtime/place.ts";
+import { Random } from "../../support/values/random.ts";
 import { bytesOf, planned, readOf } from "./file_positions.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 

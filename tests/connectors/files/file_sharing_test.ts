@@ -7,9 +7,9 @@ import { type Range, unreadRanges } from "../../../src/connectors/files/ranges.t
 import { shareOut } from "../../../src/connectors/files/share_out.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
 import { folderOf } from "../../support/cli.ts";
-import { openOnAll } from "../../support/open_input.ts";
-import { testPlace } from "../../support/place.ts";
-import { Random } from "../../support/random.ts";
+import { openOnAll } from "../../support/runtime/open_input.ts";
+import { testPlace } from "../../support/runtime/place.ts";
+import { Random } from "../../support/values/random.ts";
 import { bytesOf, planned, readOf } from "./file_positions.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { readPartition } from "../../../src/connectors/kafka_recovery/read_partition.ts";
-import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../support/scripted_kafka.ts";
+import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../support/kafka/scripted_kafka.ts";
 
 const TWO_RECORDS = { partitions: [{ first: 0, last: 2, highWatermark: 2 }] };
 

@@ -8,7 +8,7 @@ import {
   requireTopics,
 } from "../../../src/connectors/kafka_recovery/topics.ts";
 import { RecoveryError } from "../../../src/recovery/store.ts";
-import { type AskedTopic, type Code, FakeTopics } from "../../support/fake_topics.ts";
+import { type AskedTopic, type Code, FakeTopics } from "../../support/kafka/fake_topics.ts";
 
 const PLACE: StoreTopics = {
   brokers: ["none:1"],

@@ -11,7 +11,7 @@ import {
 } from "../../../mod.ts";
 import { MemoryRecoveryConfig } from "../../../src/recovery/memory_store.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
 /** Inputs of which every item is asked for once, and cannot be asked for again. */
 const queues: Record<string, (take: () => number) => InputConfig<number>> = {

@@ -8,7 +8,7 @@ import {
   StepError,
 } from "../../../mod.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
 type Builder = ConstructorParameters<typeof ManualInputConfig<string, number>>[0];
 

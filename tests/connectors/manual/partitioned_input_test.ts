@@ -9,9 +9,9 @@ import {
   TestingOutputConfig,
 } from "../../../mod.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { openOnAll } from "../../support/open_input.ts";
-import { testPlace } from "../../support/place.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
+import { openOnAll } from "../../support/runtime/open_input.ts";
+import { testPlace } from "../../support/runtime/place.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
 /** An input whose partitions have two items each, and what it was asked to build. */
 function shelves(names: readonly string[]) {

@@ -88,8 +88,8 @@ Deno.test("StdOutputConfig of several workers prints every line whole", async ()
     workers,
     `
     import { StdOutputConfig } from "millrace";
-    import { Random } from "./tests/support/random.ts";
-    import { testPlace } from "./tests/support/place.ts";
+    import { Random } from "./tests/support/values/random.ts";
+    import { testPlace } from "./tests/support/runtime/place.ts";
     const workerIndex = Number(Deno.args[0]);
     const at = testPlace({ workerIndex, workerCount: ${workers} });
     const writer = await new StdOutputConfig().open(at, new Map());

@@ -10,9 +10,9 @@ import {
   TumblingWindowConfig,
   type Windower,
 } from "../../../mod.ts";
-import { runByHand } from "../../support/by_hand.ts";
-import { collect, pairs } from "../../support/collect.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
+import { runByHand } from "../../support/runtime/manual_run.ts";
+import { collect, pairs } from "../../support/runtime/collect.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
 
 const FARTHEST = 8.64e15;
 const LAST = new Date(FARTHEST);

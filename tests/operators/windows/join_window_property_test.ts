@@ -17,14 +17,14 @@ import {
 } from "../../../mod.ts";
 import { joinFold, sidedClock } from "../../../src/operators/windows/join_fold.ts";
 import { type WindowEvent, windowLogic } from "../../../src/operators/windows/window_logic.ts";
-import { joinParts, type Sided, type Timed } from "../../support/join_parts.ts";
-import { byKey, LogicDriver } from "../../support/logic_driver.ts";
-import { Random } from "../../support/random.ts";
-import { ExactOutput, numbers } from "../../support/resumable.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
-import { runWorkers } from "../../support/workers.ts";
-import { stillScope } from "../../support/step_scope.ts";
+import { joinParts, type Sided, type Timed } from "../../support/windows/join_parts.ts";
+import { byKey, LogicDriver } from "../../support/runtime/logic_driver.ts";
+import { Random } from "../../support/values/random.ts";
+import { ExactOutput, numbers } from "../../support/recovery/resumable.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../../support/runtime/workers.ts";
+import { stillScope } from "../../support/runtime/step_scope.ts";
 
 const CASES = 20_000;
 const ALONE = 60;

@@ -19,11 +19,11 @@ import {
   type Windower,
 } from "../../../mod.ts";
 import { joinFold } from "../../../src/operators/windows/join_fold.ts";
-import { runByHand } from "../../support/by_hand.ts";
-import { collect, failure, mistaken, pairs } from "../../support/collect.ts";
-import { joinParts, type Sided, type Timed } from "../../support/join_parts.ts";
-import { byKey } from "../../support/logic_driver.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
+import { runByHand } from "../../support/runtime/manual_run.ts";
+import { collect, failure, mistaken, pairs } from "../../support/runtime/collect.ts";
+import { joinParts, type Sided, type Timed } from "../../support/windows/join_parts.ts";
+import { byKey } from "../../support/runtime/logic_driver.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
 
 const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
 

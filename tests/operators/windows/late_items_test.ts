@@ -1,9 +1,9 @@
 /** A window that has closed stays closed, whatever happens: and nothing else makes an item late. */
 import { assert, assertEquals } from "@std/assert";
 import { eventually } from "../../support/eventually.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
-import { FedInput } from "../../support/virtual_time.ts";
-import { assertClosed, type Item, item, NOW, start } from "../../support/window_runs.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
+import { FedInput } from "../../support/runtime/virtual_time.ts";
+import { assertClosed, type Item, item, NOW, start } from "../../support/windows/runs.ts";
 
 const MINUTE = 60_000;
 

@@ -2,9 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type Keyed } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
-import { SetClock } from "../../support/set_clock.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
+import { SetClock } from "../../support/clock/set_clock.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { FedInput, pass, TimedOutput } from "../../support/runtime/virtual_time.ts";
 import {
   assertClosed,
   eventClock,
@@ -16,8 +16,8 @@ import {
   SOON_MS,
   start,
   TOLD_AFTER_MS,
-} from "../../support/window_runs.ts";
-import { runWorkers } from "../../support/workers.ts";
+} from "../../support/windows/runs.ts";
+import { runWorkers } from "../../support/runtime/workers.ts";
 
 for (const workers of [1, 2]) {
   const on = `${workers} worker${workers === 1 ? "" : "s"}`;

@@ -9,11 +9,11 @@ import {
 } from "../../../mod.ts";
 import type { RecoveryConfig } from "../../../src/recovery/store.ts";
 import type { MemoryRun } from "../../../src/runtime/run/memory_run.ts";
-import { SetClock } from "../../support/set_clock.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { FedInput, pass, TimedOutput } from "../../support/virtual_time.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
-import { runWorkers } from "../../support/workers.ts";
+import { SetClock } from "../../support/clock/set_clock.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { FedInput, pass, TimedOutput } from "../../support/runtime/virtual_time.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
+import { runWorkers } from "../../support/runtime/workers.ts";
 
 const NOW = 1_700_000_000_000;
 const second = new TumblingWindowConfig({ length: { seconds: 1 } });

@@ -8,8 +8,8 @@ import {
   ManualInputConfig,
   PartitionedInputConfig,
 } from "../../../mod.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { pass, TimedOutput } from "../../support/virtual_time.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { pass, TimedOutput } from "../../support/runtime/virtual_time.ts";
 import {
   assertClosed,
   eventClock,
@@ -17,8 +17,8 @@ import {
   item,
   NOW,
   second,
-} from "../../support/window_runs.ts";
-import { runWorkers } from "../../support/workers.ts";
+} from "../../support/windows/runs.ts";
+import { runWorkers } from "../../support/runtime/workers.ts";
 
 /** Items that a test hands out, and the iterator that waits for them. */
 class Pages {

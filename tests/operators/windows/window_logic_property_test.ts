@@ -9,10 +9,10 @@ import {
   windowLogic,
   type WindowStep,
 } from "../../../src/operators/windows/window_logic.ts";
-import { Random } from "../../support/random.ts";
-import { randomTimes, WINDOWER_KINDS } from "../../support/window_cases.ts";
-import { type ModelEvent, modelFold, modelOf } from "../../support/window_model.ts";
-import { stillScope } from "../../support/step_scope.ts";
+import { Random } from "../../support/values/random.ts";
+import { randomTimes, WINDOWER_KINDS } from "../../support/windows/cases.ts";
+import { type ModelEvent, modelFold, modelOf } from "../../support/windows/model.ts";
+import { stillScope } from "../../support/runtime/step_scope.ts";
 
 const CASES = 2_500;
 

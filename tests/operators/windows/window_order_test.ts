@@ -18,10 +18,10 @@ import {
 } from "../../../src/operators/windows/window_folds.ts";
 import { type WindowEvent, windowLogic } from "../../../src/operators/windows/window_logic.ts";
 import type { WindowFold } from "../../../src/windows/window_fold.ts";
-import { mistaken } from "../../support/collect.ts";
-import { LogicDriver } from "../../support/logic_driver.ts";
-import { Random } from "../../support/random.ts";
-import { stillScope } from "../../support/step_scope.ts";
+import { mistaken } from "../../support/runtime/collect.ts";
+import { LogicDriver } from "../../support/runtime/logic_driver.ts";
+import { Random } from "../../support/values/random.ts";
+import { stillScope } from "../../support/runtime/step_scope.ts";
 
 interface Value {
   readonly time: number;

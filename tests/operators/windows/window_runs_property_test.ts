@@ -11,13 +11,13 @@ import {
   run,
   type WindowMetadata,
 } from "../../../mod.ts";
-import { Random } from "../../support/random.ts";
-import { ExactOutput, numbers } from "../../support/resumable.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
-import { randomTimes, WINDOWER_KINDS, type WindowerCase } from "../../support/window_cases.ts";
-import { modelFold, modelOf, type ModelOutput } from "../../support/window_model.ts";
-import { runWorkers } from "../../support/workers.ts";
+import { Random } from "../../support/values/random.ts";
+import { ExactOutput, numbers } from "../../support/recovery/resumable.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
+import { randomTimes, WINDOWER_KINDS, type WindowerCase } from "../../support/windows/cases.ts";
+import { modelFold, modelOf, type ModelOutput } from "../../support/windows/model.ts";
+import { runWorkers } from "../../support/runtime/workers.ts";
 
 const ALONE = 100;
 const RESUMED = 50;

@@ -16,10 +16,10 @@ import {
   type Windower,
   type WindowMetadata,
 } from "../../../mod.ts";
-import { collect, failure, mistaken, pairs } from "../../support/collect.ts";
-import { HandInput } from "../../support/hand_input.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
+import { collect, failure, mistaken, pairs } from "../../support/runtime/collect.ts";
+import { HandInput } from "../../support/runtime/hand_input.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 
 interface Value {

@@ -11,8 +11,8 @@ import {
   type KeyChanges,
 } from "../../../src/runtime/keyed/key_table.ts";
 import { createKeyedLoop } from "../../../src/runtime/keyed/keyed_loop.ts";
-import { Random } from "../../support/random.ts";
-import { stillScope } from "../../support/step_scope.ts";
+import { Random } from "../../support/values/random.ts";
+import { stillScope } from "../../support/runtime/step_scope.ts";
 
 /** Runs a batch through a step. */
 type Run = (batch: readonly unknown[]) => unknown[];

@@ -2,7 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { statefulNode } from "../../../src/operators/stateful.ts";
 import { KeyIds } from "../../../src/runtime/keyed/key_ids.ts";
 import { createKeyTable, type KeyTable } from "../../../src/runtime/keyed/key_table.ts";
-import { stillScope } from "../../support/step_scope.ts";
+import { stillScope } from "../../support/runtime/step_scope.ts";
 
 /** A table whose keys have the state that they were restored with, or 0. */
 function tableWith(ids: KeyIds | null): KeyTable {

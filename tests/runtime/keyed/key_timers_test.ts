@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { KeyTimers, type Timed } from "../../../src/runtime/keyed/key_timers.ts";
-import { Random } from "../../support/random.ts";
+import { Random } from "../../support/values/random.ts";
 
 interface Entry extends Timed {
   readonly name: string;

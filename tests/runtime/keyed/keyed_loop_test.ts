@@ -2,8 +2,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { BuildLogic, Emit } from "../../../src/graph/contracts.ts";
 import type { StatefulNode } from "../../../src/graph/nodes.ts";
 import { createKeyedLoop, type KeyedLoop } from "../../../src/runtime/keyed/keyed_loop.ts";
-import { Random } from "../../support/random.ts";
-import { stillScope } from "../../support/step_scope.ts";
+import { Random } from "../../support/values/random.ts";
+import { stillScope } from "../../support/runtime/step_scope.ts";
 
 /** Makes the loop of a step with `build`. */
 function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedLoop {

@@ -7,7 +7,7 @@ import {
   stateOfProcess,
 } from "../../../src/runtime/process/liveness.ts";
 import { idle } from "../../support/eventually.ts";
-import { TestClock } from "../../support/test_clock.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
 
 /** Workers that a test lets answer or not, and what is said about them. */
 class Workers {

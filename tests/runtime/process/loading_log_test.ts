@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createLog } from "../../../src/core/log.ts";
 import { LoadingLog } from "../../../src/runtime/process/loading_log.ts";
-import { TestClock } from "../../support/test_clock.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
 
 /** A log of loading that has begun, and what it says. */
 function started(workers: readonly number[], moduleUrl = "file:///my%20flows/flow.ts") {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createLog } from "../../../src/core/log.ts";
 import { ProgressLog } from "../../../src/runtime/process/progress_log.ts";
-import { TestClock } from "../../support/test_clock.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
 
 /** A log of progress whose lines a test can read. */
 class Progress {

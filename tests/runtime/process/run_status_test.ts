@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { itemsOf, runStatusOf } from "../../../src/runtime/process/run_status.ts";
 import type { WorkerStatus } from "../../../src/runtime/run/worker_port.ts";
-import { stepsOf } from "../../support/step_counts.ts";
+import { stepsOf } from "../../support/runtime/step_counts.ts";
 
 function status(overrides: Partial<WorkerStatus> = {}): WorkerStatus {
   return { steps: stepsOf(0, 0, 0), progress: null, waitingFor: [], ...overrides };

@@ -5,9 +5,9 @@ import { Conductor } from "../../../src/runtime/run/conductor.ts";
 import type { ConductorSettings } from "../../../src/runtime/run/run_settings.ts";
 import { stepChangesOf } from "../../../src/runtime/step_changes.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { PlayedWorker } from "../../support/played_worker.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
+import { PlayedWorker } from "../../support/runtime/played_worker.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
 
 const INTERVAL_MS = 1_000;
 const STEPS = [{ stepId: "in", kind: "input", in: 0, out: 3 }] as const;

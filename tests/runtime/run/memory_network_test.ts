@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { MemoryNetwork } from "../../../src/runtime/run/memory_network.ts";
 import { idle } from "../../support/eventually.ts";
-import { HeldPost } from "../../support/held_post.ts";
+import { HeldPost } from "../../support/runtime/held_post.ts";
 
 const frame = (...bytes: number[]) => new Uint8Array(bytes);
 

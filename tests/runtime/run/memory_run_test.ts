@@ -7,13 +7,13 @@ import type { FlowHandle } from "../../../src/runtime/run.ts";
 import { MemoryRun, type MemoryRunSettings } from "../../../src/runtime/run/memory_run.ts";
 import { stepChangesOf } from "../../../src/runtime/step_changes.ts";
 import { eventually } from "../../support/eventually.ts";
-import { GatedInput } from "../../support/gated_input.ts";
-import { HandInput } from "../../support/hand_input.ts";
-import { HeldPost } from "../../support/held_post.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
-import { ExactOutput } from "../../support/resumable.ts";
-import { TestClock } from "../../support/test_clock.ts";
-import { WatchedRecovery } from "../../support/watched_recovery.ts";
+import { GatedInput } from "../../support/runtime/gated_input.ts";
+import { HandInput } from "../../support/runtime/hand_input.ts";
+import { HeldPost } from "../../support/runtime/held_post.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
+import { ExactOutput } from "../../support/recovery/resumable.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
+import { WatchedRecovery } from "../../support/recovery/watched_recovery.ts";
 
 const INTERVAL_MS = 1_000;
 

@@ -6,9 +6,9 @@ import { graphOf } from "../../../src/graph/graph.ts";
 import type { Instruction } from "../../../src/runtime/run/messages.ts";
 import { type LaterReport, WorkerSession } from "../../../src/runtime/run/worker_session.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { HandInput } from "../../support/hand_input.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
-import { TestClock } from "../../support/test_clock.ts";
+import { HandInput } from "../../support/runtime/hand_input.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
 
 const OPEN: Instruction = { kind: "open", epoch: 0, plans: {}, positions: [], snapshots: null };
 

@@ -10,10 +10,10 @@ import type { AsyncNode } from "../../../src/graph/nodes.ts";
 import type { Message } from "../../../src/runtime/channel.ts";
 import { AsyncTask } from "../../../src/runtime/tasks/async_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { HandInput } from "../../support/hand_input.ts";
-import { Random } from "../../support/random.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
-import { drain, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
+import { HandInput } from "../../support/runtime/hand_input.ts";
+import { Random } from "../../support/values/random.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
+import { drain, plainOutlet, roomyChannel, taskHost } from "../../support/runtime/task_host.ts";
 
 /** A run of `mapAsync` over numbers, in which a test decides when each is done. */
 function runHeld(count: number, options: MapAsyncOptions) {

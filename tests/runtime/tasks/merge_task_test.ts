@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Channel, type Message } from "../../../src/runtime/channel.ts";
 import { MergeTask } from "../../../src/runtime/tasks/merge_task.ts";
-import { drain, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
+import { drain, plainOutlet, roomyChannel, taskHost } from "../../support/runtime/task_host.ts";
 
 const idle = { kind: "idle" } as const;
 const active = { kind: "active" } as const;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Dataflow, type OutputConfig, run, TestingInputConfig } from "../../../mod.ts";
 import { Channel } from "../../../src/runtime/channel.ts";
 import { SinkTask } from "../../../src/runtime/tasks/sink_task.ts";
-import { paceOf, taskHost } from "../../support/task_host.ts";
+import { paceOf, taskHost } from "../../support/runtime/task_host.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 

@@ -4,7 +4,13 @@ import { Outlet } from "../../../src/runtime/outlet.ts";
 import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
 import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
 import { idle } from "../../support/eventually.ts";
-import { drain, paceOf, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
+import {
+  drain,
+  paceOf,
+  plainOutlet,
+  roomyChannel,
+  taskHost,
+} from "../../support/runtime/task_host.ts";
 
 /** A source of which every item is dropped, and whose input a test holds in its hands. */
 function source(

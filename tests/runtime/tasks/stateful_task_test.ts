@@ -7,10 +7,16 @@ import { Outlet } from "../../../src/runtime/outlet.ts";
 import { Pace } from "../../../src/runtime/pace.ts";
 import { StatefulTask } from "../../../src/runtime/tasks/stateful_task.ts";
 import { eventually, idle } from "../../support/eventually.ts";
-import { HandInput } from "../../support/hand_input.ts";
-import { RecordingOutput } from "../../support/recording_output.ts";
-import { drain, paceOf, plainOutlet, roomyChannel, taskHost } from "../../support/task_host.ts";
-import { TestClock } from "../../support/test_clock.ts";
+import { HandInput } from "../../support/runtime/hand_input.ts";
+import { RecordingOutput } from "../../support/runtime/recording_output.ts";
+import {
+  drain,
+  paceOf,
+  plainOutlet,
+  roomyChannel,
+  taskHost,
+} from "../../support/runtime/task_host.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
 
 const snapshot = () => null;
 

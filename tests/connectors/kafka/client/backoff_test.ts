@@ -3,7 +3,7 @@ import { Backoff, Outage } from "../../../../src/connectors/kafka/client/backoff
 import { connectionSettings } from "../../../../src/connectors/kafka/properties/connection_settings.ts";
 import { givenToInput } from "../../../../src/connectors/kafka/properties/given_properties.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
-import { TestClock } from "../../../support/test_clock.ts";
+import { TestClock } from "../../../support/clock/test_clock.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 

@@ -9,8 +9,8 @@ import {
   FAKE_TOPIC,
   FakeBroker,
   type FakeBrokerOptions,
-} from "../../../support/fake_broker.ts";
-import { testPlace } from "../../../support/place.ts";
+} from "../../../support/kafka/fake_broker.ts";
+import { testPlace } from "../../../support/runtime/place.ts";
 
 /** A connection to a broker of the test's. */
 async function connected(

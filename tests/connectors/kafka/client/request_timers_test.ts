@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import "../../../../src/connectors/kafka/client/kafkajs.ts"; // changes the queue
 // @ts-types="../../../../src/connectors/kafka/client/kafkajs_types.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
-import { Machine } from "../../../support/machine.ts";
+import { Machine } from "../../../support/clock/machine.ts";
 
 const HOUR = 3_600_000;
 

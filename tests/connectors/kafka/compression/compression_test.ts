@@ -10,7 +10,7 @@ import {
   decompressNow,
 } from "../../../../src/connectors/kafka/compression/compression.ts";
 import { xxhash32 } from "../../../../src/connectors/kafka/compression/xxhash32.ts";
-import { Random } from "../../../support/random.ts";
+import { Random } from "../../../support/values/random.ts";
 
 const CODECS = Object.keys(CODEC_BITS) as Codec[];
 const PACKING = CODECS.filter((codec) => codec !== "none");

@@ -9,7 +9,7 @@ import {
   givenToInput,
   type KafkaProperties,
 } from "../../../../src/connectors/kafka/properties/given_properties.ts";
-import { CANARY, refusal } from "../../../support/refusal.ts";
+import { CANARY, refusal } from "../../../support/error_messages.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n";
 const SASL = {

@@ -12,7 +12,7 @@ import {
   type Properties,
 } from "../../../../src/connectors/kafka/properties/property_table.ts";
 import { REFUSED } from "../../../../src/connectors/kafka/properties/refused_properties.ts";
-import { CANARY, refusal } from "../../../support/refusal.ts";
+import { CANARY, refusal } from "../../../support/error_messages.ts";
 
 const SIDES = [["input", givenToInput], ["output", givenToOutput]] as const;
 

@@ -4,7 +4,7 @@ import {
   readInputProperties,
 } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import type { KafkaProperties } from "../../../../src/connectors/kafka/properties/given_properties.ts";
-import { refusal } from "../../../support/refusal.ts";
+import { refusal } from "../../../support/error_messages.ts";
 
 const DEFAULTS: InputSettings = {
   clientId: "millrace",

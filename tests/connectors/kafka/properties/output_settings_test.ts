@@ -5,7 +5,7 @@ import {
   type OutputSettings,
   readOutputProperties,
 } from "../../../../src/connectors/kafka/properties/output_settings.ts";
-import { refusal } from "../../../support/refusal.ts";
+import { refusal } from "../../../support/error_messages.ts";
 
 type Expected = Omit<OutputSettings, "compression"> & { readonly compression: Codec };
 

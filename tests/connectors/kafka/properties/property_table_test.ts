@@ -6,7 +6,7 @@ import {
   type Properties,
 } from "../../../../src/connectors/kafka/properties/property_table.ts";
 import { REFUSED } from "../../../../src/connectors/kafka/properties/refused_properties.ts";
-import { tablesOfProperties } from "../../../support/property_rows.ts";
+import { tablesOfProperties } from "../../../support/kafka/property_rows.ts";
 
 const TABLES: readonly Properties[] = [CONNECTION, INPUT, OUTPUT];
 

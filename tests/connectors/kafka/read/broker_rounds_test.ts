@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import { BrokerRounds } from "../../../../src/connectors/kafka/read/broker_rounds.ts";
 import type { PartitionCursor } from "../../../../src/connectors/kafka/read/partition_cursor.ts";
 import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
-import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
+import { cursorAt, fetchTo } from "../../../support/kafka/cursor_at.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/scripted_kafka.ts";
+import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
 const SETTINGS = {
   brokers: ["none:1"] as const,

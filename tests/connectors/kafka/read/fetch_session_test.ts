@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FetchSession } from "../../../../src/connectors/kafka/read/fetch_session.ts";
 import type { PartitionCursor } from "../../../../src/connectors/kafka/read/partition_cursor.ts";
-import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
+import { cursorAt, fetchTo } from "../../../support/kafka/cursor_at.ts";
 
 const SESSION = 7;
 

@@ -2,9 +2,9 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { crc32c } from "../../../../src/connectors/kafka/wire/crc32c.ts";
 import { FetchedBatches } from "../../../../src/connectors/kafka/read/fetched_batches.ts";
-import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
-import { storedBytes } from "../../../support/fetched.ts";
-import { fetched, recordAt } from "../../../support/scripted_kafka.ts";
+import { cursorAt, fetchTo } from "../../../support/kafka/cursor_at.ts";
+import { storedBytes } from "../../../support/kafka/wire_bytes.ts";
+import { fetched, recordAt } from "../../../support/kafka/scripted_kafka.ts";
 
 const MIB = 1 << 20;
 

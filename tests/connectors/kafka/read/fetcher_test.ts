@@ -3,7 +3,12 @@ import { Buffer } from "node:buffer";
 import type { Fetcher } from "../../../../src/connectors/kafka/read/fetcher.ts";
 import { compressBatch } from "../../../../src/connectors/kafka/wire/write_batch.ts";
 import { eventually, idle } from "../../../support/eventually.ts";
-import { fetched, recordAt, responseOf, ScriptedKafka } from "../../../support/scripted_kafka.ts";
+import {
+  fetched,
+  recordAt,
+  responseOf,
+  ScriptedKafka,
+} from "../../../support/kafka/scripted_kafka.ts";
 
 const OFFSET_OUT_OF_RANGE = 1;
 

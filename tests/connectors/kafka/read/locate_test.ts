@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { locate } from "../../../../src/connectors/kafka/read/locate.ts";
-import { ScriptedKafka, TOPIC } from "../../../support/scripted_kafka.ts";
+import { ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
 Deno.test("a partition that begins behind its end has failed, and others are located", async () => {
   await using kafka = new ScriptedKafka({

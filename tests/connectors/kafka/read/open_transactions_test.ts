@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { createLog } from "../../../../src/core/log.ts";
 import { OpenTransactions } from "../../../../src/connectors/kafka/read/open_transactions.ts";
-import { cursorAt } from "../../../support/cursor_at.ts";
-import { fetched } from "../../../support/scripted_kafka.ts";
+import { cursorAt } from "../../../support/kafka/cursor_at.ts";
+import { fetched } from "../../../support/kafka/scripted_kafka.ts";
 
 function watch() {
   let now = 0;

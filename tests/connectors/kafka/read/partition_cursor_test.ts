@@ -5,7 +5,7 @@ import {
 } from "../../../../src/connectors/kafka/read/partition_cursor.ts";
 import { markOf } from "../../../../src/connectors/kafka/read/record_mark.ts";
 import { Unrecoverable } from "../../../../src/connectors/kafka/read/unrecoverable.ts";
-import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
+import { cursorAt, fetchTo } from "../../../support/kafka/cursor_at.ts";
 
 const record = (offset: number) => ({
   offset,

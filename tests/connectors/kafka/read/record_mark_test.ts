@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
 import { hasOtherRecord, markOf } from "../../../../src/connectors/kafka/read/record_mark.ts";
-import { storedBatch } from "../../../support/fetched.ts";
-import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/scripted_kafka.ts";
+import { storedBatch } from "../../../support/kafka/wire_bytes.ts";
+import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
 Deno.test("hasOtherRecord() asks again when a broker that throttles it answers without the partition", async () => {
   const other = storedBatch(4n);

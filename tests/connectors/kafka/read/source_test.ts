@@ -5,10 +5,10 @@ import { readInputProperties } from "../../../../src/connectors/kafka/properties
 import { KafkaReader } from "../../../../src/connectors/kafka/read/source.ts";
 import { WorkerPartitions } from "../../../../src/connectors/kafka/read/worker_partitions.ts";
 import { TopicWatch } from "../../../../src/connectors/kafka/client/topic_watch.ts";
-import { cursorAt } from "../../../support/cursor_at.ts";
-import { oldMessage } from "../../../support/old_message.ts";
-import { testPlace } from "../../../support/place.ts";
-import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/scripted_kafka.ts";
+import { cursorAt } from "../../../support/kafka/cursor_at.ts";
+import { oldMessage } from "../../../support/kafka/old_message.ts";
+import { testPlace } from "../../../support/runtime/place.ts";
+import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
 /** Reads one partition from its first record; items are offsets. */
 async function readerOf(kafka: ScriptedKafka): Promise<KafkaReader<number>> {

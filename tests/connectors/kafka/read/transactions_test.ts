@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { LogBatch } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { committedBatches } from "../../../../src/connectors/kafka/read/transactions.ts";
-import { marker, storedBatch } from "../../../support/fetched.ts";
+import { marker, storedBatch } from "../../../support/kafka/wire_bytes.ts";
 
 type Aborted = readonly [producerId: string, firstOffset: number];
 

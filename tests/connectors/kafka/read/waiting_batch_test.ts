@@ -4,7 +4,7 @@ import { readBatches } from "../../../../src/connectors/kafka/wire/read_batch.ts
 import type { Codec } from "../../../../src/connectors/kafka/compression/codec.ts";
 import { compressBatch } from "../../../../src/connectors/kafka/wire/write_batch.ts";
 import { WaitingBatch } from "../../../../src/connectors/kafka/read/waiting_batch.ts";
-import { storedBytes } from "../../../support/fetched.ts";
+import { storedBytes } from "../../../support/kafka/wire_bytes.ts";
 
 const record = { key: null, value: Buffer.alloc(10_000), headers: [], timestamp: 0 };
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { WorkerPartitions } from "../../../../src/connectors/kafka/read/worker_partitions.ts";
-import { cursorAt, fetchTo } from "../../../support/cursor_at.ts";
+import { cursorAt, fetchTo } from "../../../support/kafka/cursor_at.ts";
 
 const at = (offset: number) => ({ offset: BigInt(offset) });
 

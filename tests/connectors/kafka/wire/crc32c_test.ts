@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { crc32c } from "../../../../src/connectors/kafka/wire/crc32c.ts";
-import { Random } from "../../../support/random.ts";
+import { Random } from "../../../support/values/random.ts";
 
 const bytes = (length: number, of: (i: number) => number) =>
   Uint8Array.from({ length }, (_, i) => of(i));

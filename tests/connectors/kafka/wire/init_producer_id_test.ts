@@ -3,7 +3,7 @@ import {
   decodeInitProducerId,
   encodeInitProducerId,
 } from "../../../../src/connectors/kafka/wire/init_producer_id.ts";
-import { producerIdAnswer } from "../../../support/fake_broker.ts";
+import { producerIdAnswer } from "../../../support/kafka/fake_broker.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 Deno.test("an InitProducerId request is written as the protocol's documentation has it", () => {

@@ -8,8 +8,8 @@ import {
   compress,
   decompress,
 } from "../../../../src/connectors/kafka/compression/compression.ts";
-import { oldMessage as message } from "../../../support/old_message.ts";
-import { Random } from "../../../support/random.ts";
+import { oldMessage as message } from "../../../support/kafka/old_message.ts";
+import { Random } from "../../../support/values/random.ts";
 
 interface Read {
   readonly offset: number;

@@ -7,8 +7,8 @@ import {
 } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
 import type { WireRecord } from "../../../../src/connectors/kafka/wire/write_batch.ts";
-import { storedBytes } from "../../../support/fetched.ts";
-import { Random } from "../../../support/random.ts";
+import { storedBytes } from "../../../support/kafka/wire_bytes.ts";
+import { Random } from "../../../support/values/random.ts";
 
 const NOW = 1_700_000_000_000;
 

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { type LogBatch, readBatches } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
-import { storedBytes } from "../../../support/fetched.ts";
+import { storedBytes } from "../../../support/kafka/wire_bytes.ts";
 
 const record = (value: string, headers: [Buffer, Buffer][] = []) => ({
   key: null,

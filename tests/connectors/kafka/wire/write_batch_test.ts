@@ -10,7 +10,7 @@ import {
   encodeRecordBatch,
   type WireRecord,
 } from "../../../../src/connectors/kafka/wire/write_batch.ts";
-import { Random } from "../../../support/random.ts";
+import { Random } from "../../../support/values/random.ts";
 
 const HEADER: BatchHeader = {
   producerId: -1n,

@@ -16,9 +16,9 @@ import {
   FakeBroker,
   producedAnswer,
   producerIdAnswer,
-} from "../../../support/fake_broker.ts";
-import { writeOneRecord } from "../../../support/write_one_record.ts";
-import { testPlace } from "../../../support/place.ts";
+} from "../../../support/kafka/fake_broker.ts";
+import { writeOneRecord } from "../../../support/kafka/write_one_record.ts";
+import { testPlace } from "../../../support/runtime/place.ts";
 
 /** What an answer names, instead of partition 0 of the topic. */
 type Named = readonly (readonly [topic: string, partitions: readonly number[]])[];

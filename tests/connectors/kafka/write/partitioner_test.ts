@@ -8,7 +8,7 @@ import {
   partitionOfKey,
 } from "../../../../src/connectors/kafka/write/partitioner.ts";
 import type { PartitionerName } from "../../../../src/connectors/kafka/properties/output_settings.ts";
-import { Random } from "../../../support/random.ts";
+import { Random } from "../../../support/values/random.ts";
 
 // The vectors of Kafka's own `UtilsTest.testMurmur2`.
 for (

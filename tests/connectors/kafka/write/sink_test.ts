@@ -11,7 +11,7 @@ import type { Buffer } from "node:buffer";
 import { readBatches } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
 import { WireReader, WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
-import { FAKE_TOPIC, FakeBroker, type FakeRequest } from "../../../support/fake_broker.ts";
+import { FAKE_TOPIC, FakeBroker, type FakeRequest } from "../../../support/kafka/fake_broker.ts";
 
 const INVALID_RECORD = 87;
 

@@ -5,8 +5,8 @@ import {
   type FakeBrokerOptions,
   producedAnswer,
   producerIdAnswer,
-} from "../../../support/fake_broker.ts";
-import { writeOneRecord } from "../../../support/write_one_record.ts";
+} from "../../../support/kafka/fake_broker.ts";
+import { writeOneRecord } from "../../../support/kafka/write_one_record.ts";
 
 function options(more: FakeBrokerOptions = {}): FakeBrokerOptions {
   return {

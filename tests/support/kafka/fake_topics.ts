@@ -1,0 +1,123 @@
+/** A cluster of the test's own, as far as making, checking and deleting topics goes. */
+import type { KafkaConnection } from "../../../src/connectors/kafka/client/connection.ts";
+import type { ConfigEntry } from "../../../src/connectors/kafka/client/kafkajs.ts";
+import { errorOfCode } from "../../../src/connectors/kafka/wire/error_codes.ts";
+
+const CODES = {
+  UNKNOWN_TOPIC_OR_PARTITION: 3,
+  TOPIC_AUTHORIZATION_FAILED: 29,
+  TOPIC_ALREADY_EXISTS: 36,
+  INVALID_REPLICATION_FACTOR: 38,
+  INVALID_CONFIG: 40,
+  INVALID_REQUEST: 42,
+  POLICY_VIOLATION: 44,
+} as const;
+
+const NODE_ID = 1;
+
+/** The protocol's number for a broker as something that has settings. */
+const BROKER = 4;
+
+export type Code = keyof typeof CODES;
+
+/** What is asked of a new topic. */
+export interface AskedTopic {
+  readonly topic: string;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+  readonly configEntries: readonly ConfigEntry[];
+}
+
+export class FakeTopics {
+  /** The topics that can be seen. */
+  readonly topics = new Map<string, AskedTopic>();
+  /** Topics that cannot be seen any more, with how often their names are still taken. */
+  readonly beingDeleted = new Map<string, number>();
+  /** Topics that are gone, with how often they can still be seen. */
+  readonly stale = new Map<string, number>();
+  /** Why a topic is refused, if it is. */
+  refuse: (asked: AskedTopic) => Code | null = () => null;
+  /** Brokers' own settings, as far as they may be read. */
+  readonly brokerSettings = new Map<string, string>();
+  readonly deleted: string[] = [];
+
+  readonly connection = this.#connection();
+
+  #connection(): KafkaConnection {
+    const broker = {
+      metadata: ([topic]: string[]) => Promise.resolve(this.#look(topic)),
+      createTopics: ({ topics: [asked], validateOnly = false }: {
+        topics: AskedTopic[];
+        validateOnly?: boolean;
+      }) => Promise.resolve(this.#create(asked, validateOnly)),
+      deleteTopics: ({ topics }: { topics: string[] }) => {
+        for (const topic of topics) {
+          this.topics.delete(topic);
+          this.deleted.push(topic);
+        }
+        return Promise.resolve();
+      },
+      describeConfigs: ({ resources: [{ type, name }] }: {
+        resources: { type: number; name: string }[];
+      }) => Promise.resolve(this.#describe(type, name)),
+    };
+    return {
+      anyBroker: () => Promise.resolve(broker),
+      controller: () => Promise.resolve(broker),
+      metadata: () => Promise.resolve({ brokers: [{ nodeId: NODE_ID }] }),
+      broker: (nodeId: number) =>
+        nodeId === NODE_ID ? Promise.resolve(broker) : Promise.reject(new Error("unknown broker")),
+      // As the real one does: all again after an error, for a while.
+      open: async <R>(ask: () => Promise<R>) => {
+        for (let tries = 1;; tries++) {
+          try {
+            return await ask();
+          } catch (error) {
+            if (tries === 20) throw error;
+          }
+        }
+      },
+    } as unknown as KafkaConnection;
+  }
+
+  #look(topic: string): void {
+    if (this.topics.has(topic) || takeOne(this.stale, topic)) return;
+    throw errorOfCode(CODES.UNKNOWN_TOPIC_OR_PARTITION);
+  }
+
+  #create(asked: AskedTopic, validateOnly: boolean): void {
+    const { topic } = asked;
+    const refused = this.refuse(asked);
+    const may = refused !== "TOPIC_AUTHORIZATION_FAILED";
+    const taken = this.topics.has(topic) || takeOne(this.beingDeleted, topic);
+    const code = may && taken ? "TOPIC_ALREADY_EXISTS" : refused;
+    if (code !== null) {
+      throw Object.assign(new Error("Topic creation errors"), {
+        errors: [errorOfCode(CODES[code])],
+      });
+    }
+    if (!validateOnly) this.topics.set(topic, asked);
+  }
+
+  #describe(type: number, name: string) {
+    if (type === BROKER && name !== String(NODE_ID)) throw errorOfCode(CODES.INVALID_REQUEST);
+    const settings = type === BROKER ? this.brokerSettings : this.#settingsOf(name);
+    const configEntries = Array.from(settings, ([configName, configValue]) => ({
+      configName,
+      configValue,
+    }));
+    return { resources: [{ configEntries }] };
+  }
+
+  #settingsOf(topic: string): ReadonlyMap<string, string> {
+    const { configEntries } = this.topics.get(topic) ?? {};
+    if (configEntries === undefined) throw errorOfCode(CODES.UNKNOWN_TOPIC_OR_PARTITION);
+    return new Map(configEntries.map(({ name, value }) => [name, value]));
+  }
+}
+
+function takeOne(left: Map<string, number>, topic: string): boolean {
+  const count = left.get(topic) ?? 0;
+  left.set(topic, count - 1);
+  return count > 0;
+}

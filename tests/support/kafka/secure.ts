@@ -1,0 +1,107 @@
+/**
+ * A second real Apache Kafka, with a listener for each way to be secured.
+ *
+ * It is a process of its own, started by the first test that asks for it and gone with the run, as the
+ * plain one is. It is made here also where `KAFKA_BROKERS` names brokers: what it takes of certificates
+ * and users cannot be expected of those.
+ */
+import { brokerOfThisRun } from "./broker/broker.ts";
+
+/** The listeners, by what they ask for. */
+export type Listener =
+  /** Nothing: for the tests' own helpers, and for wrong protocols. */
+  | "PLAINTEXT"
+  /** TLS. */
+  | "SSL"
+  /** TLS with a certificate of the client. */
+  | "MTLS"
+  /** TLS, and the certificate is for another host. */
+  | "WRONG_HOST"
+  /** SASL by any mechanism. */
+  | "SASL_PLAINTEXT"
+  /** The same over TLS. */
+  | "SASL_SSL"
+  /** SASL by SCRAM-SHA-512 alone. */
+  | "ONE_MECHANISM"
+  /** Nothing, and the cluster names a host that nobody knows. */
+  | "UNKNOWN_NAME";
+
+/** Somebody with a password. */
+export interface User {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The broker. */
+export interface SecureKafka {
+  /** What to give as `brokers`, for each listener. */
+  readonly brokers: Readonly<Record<Listener, string[]>>;
+  /** Paths of PEM files. */
+  readonly files: {
+    /** The authority that has signed the broker's and the client's certificate. */
+    readonly ca: string;
+    /** One that has signed nothing. */
+    readonly otherCa: string;
+    /** The key of that one. */
+    readonly otherKey: string;
+    readonly certificate: string;
+    readonly key: string;
+    /** The same key, in need of `keyPassword`. */
+    readonly encryptedKey: string;
+  };
+  readonly keyPassword: string;
+  /** Known to PLAIN. */
+  readonly plain: User;
+  /** Known to both SCRAM mechanisms. */
+  readonly scram: User;
+}
+
+let secureKafkaOfThisFile: Promise<SecureKafka> | undefined;
+
+/**
+ * The secured broker.
+ *
+ * @throws {Error} If what it takes to start one is not there.
+ */
+export function secureKafka(): Promise<SecureKafka> {
+  return secureKafkaOfThisFile ??= findSecureKafka();
+}
+
+async function findSecureKafka(): Promise<SecureKafka> {
+  const { folder } = await brokerOfThisRun("secure-kafka", { script: "secure.sh", ports: 7 });
+  const at = (name: string) => `${folder}/secure/${name}`;
+  const [listeners, plain, scram, key] = await Promise.all(
+    [`${folder}/listeners`, at("plain.password"), at("scram.password"), at("key.password")]
+      .map((path) => Deno.readTextFile(path)),
+  );
+  return {
+    brokers: Object.fromEntries(
+      listeners.trim().split("\n").map((line) => line.split(" ")).map(([name, at]) => [name, [at]]),
+    ) as SecureKafka["brokers"],
+    files: {
+      ca: at("ca.pem"),
+      otherCa: at("stranger.pem"),
+      otherKey: at("stranger.key"),
+      certificate: at("client.pem"),
+      key: at("client.key"),
+      encryptedKey: at("client.encrypted.key"),
+    },
+    keyPassword: key,
+    plain: { username: "plain-user", password: plain },
+    scram: { username: "scram-user", password: scram },
+  };
+}
+
+/**
+ * A token as Kafka's validator for tests takes it: a JSON Web Token that nobody has signed.
+ *
+ * @param seconds How long it is valid, from now; negative for one that has expired.
+ */
+export function unsignedToken(subject: string, seconds = 300): string {
+  const now = Math.floor(Date.now() / 1000);
+  const issued = Math.min(now, now + seconds - 60);
+  const part = (content: object) =>
+    new TextEncoder().encode(JSON.stringify(content))
+      .toBase64({ alphabet: "base64url", omitPadding: true });
+  return `${part({ alg: "none" })}.${part({ sub: subject, iat: issued, exp: now + seconds })}.`;
+}

@@ -1,0 +1,129 @@
+/**
+ * Kafka's own command line tools, so that tests do not take our word, or KafkaJS's, for what is on the
+ * broker. Each call is a JVM of its own and takes a second or two.
+ */
+import { kafkaBrokers } from "./broker/broker.ts";
+import { jarFolder } from "./broker/jars.ts";
+
+/** How long a tool may take before it is killed: what hangs is to fail a test, not to hold the run up. */
+const PATIENCE_MS = 60_000;
+
+/** What a tool printed. */
+export interface ToolOutput {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a main class of Kafka's, such as `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`.
+ *
+ * @throws {Error} If its exit code is not 0. Holds what it printed. Some tools only print what went wrong.
+ */
+export async function javaTool(
+  mainClass: string,
+  args: readonly string[],
+  stdin = "",
+): Promise<ToolOutput> {
+  const jars = await fetchedJars();
+  // The libraries of the codecs unpack their native code to where temporary files go, and leave it.
+  const folder = await Deno.makeTempDir({ prefix: "millrace-tool-" });
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  try {
+    const child = new Deno.Command("java", {
+      args: [
+        // Quick to start and small, as the broker.
+        ...["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"],
+        `-Djava.io.tmpdir=${folder}`,
+        `-Dlog4j2.configurationFile=${import.meta.dirname}/broker/log4j2.properties`,
+        ...["-cp", `${jars}/*`, mainClass, ...args],
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      signal: patience.signal,
+    }).spawn();
+    const [{ code, stdout, stderr }] = await Promise.all([
+      child.output(),
+      // A tool that ends early does not read all; its exit code tells more than that.
+      new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {}),
+    ]);
+    const printed = {
+      stdout: new TextDecoder().decode(stdout),
+      stderr: new TextDecoder().decode(stderr),
+    };
+    if (code === 0) return printed;
+    const what = patience.signal.aborted ? `took more than ${PATIENCE_MS} ms` : `failed (${code})`;
+    throw new Error(`${mainClass} ${what}:\n${printed.stdout}${printed.stderr}`);
+  } finally {
+    clearTimeout(timer);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Where Kafka is: the tools are in the same folder as the broker. */
+async function fetchedJars(): Promise<string> {
+  await kafkaBrokers(); // which fetches it, the first time
+  const folder = jarFolder();
+  try {
+    await Deno.stat(folder);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    throw new Error(
+      `tests with Kafka's own tools need ${folder}, which the tests make when they start a broker ` +
+        `themselves: run them once without KAFKA_BROKERS`,
+      { cause },
+    );
+  }
+  return folder;
+}
+
+/**
+ * Writes each line as a record without a key, as Kafka's console producer does.
+ *
+ * @param properties The producer's, such as `{ "compression.type": "lz4" }`.
+ * @throws {Error} If a record was not written.
+ */
+export async function consoleProduce(
+  brokers: readonly string[],
+  topic: string,
+  lines: readonly string[],
+  properties: Readonly<Record<string, string | number>> = {},
+): Promise<void> {
+  // The one property for which the tool has a default that wins.
+  const { "compression.type": codec = "none", ...others } = properties;
+  const { stderr } = await javaTool("org.apache.kafka.tools.ConsoleProducer", [
+    ...[
+      "--bootstrap-server",
+      brokers.join(","),
+      "--topic",
+      topic,
+      "--compression-codec",
+      `${codec}`,
+    ],
+    ...Object.entries(others).flatMap(([k, v]) => ["--command-property", `${k}=${v}`]),
+  ], lines.map((line) => `${line}\n`).join(""));
+  // It goes on with the next record, and its exit code is 0 all the same.
+  if (stderr.includes("Error when sending message")) throw new Error(stderr);
+}
+
+/**
+ * The topic's first records as Kafka's console consumer prints them, one line each: by default the value.
+ * It leaves an empty consumer group on the broker.
+ *
+ * @param count How many there are. Fewer are returned if no more come within ten seconds.
+ * @param extraArgs Such as `["--formatter-property", "print.key=true"]`.
+ */
+export async function consoleConsume(
+  brokers: readonly string[],
+  topic: string,
+  count: number,
+  extraArgs: readonly string[] = [],
+): Promise<string[]> {
+  const { stdout } = await javaTool("org.apache.kafka.tools.consumer.ConsoleConsumer", [
+    ...["--bootstrap-server", brokers.join(","), "--topic", topic, "--from-beginning"],
+    ...["--max-messages", `${count}`, "--timeout-ms", "10000"],
+    ...extraArgs,
+  ]);
+  return stdout.split("\n").slice(0, -1);
+}

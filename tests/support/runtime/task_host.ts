@@ -1,0 +1,56 @@
+import { RunClock } from "../../../src/core/run_clock.ts";
+import { Channel } from "../../../src/runtime/channel.ts";
+import { Outlet } from "../../../src/runtime/outlet.ts";
+import { Pace } from "../../../src/runtime/pace.ts";
+import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
+
+/** A pace that knows nothing yet, and lets a task do so much at once. */
+export function paceOf(items: number): Pace {
+  const pace = new Pace();
+  pace.items = items;
+  return pace;
+}
+
+/** A channel that has room from the beginning. */
+export function roomyChannel(): Channel {
+  return new Channel({ first: 8192 });
+}
+
+/** A worker without anything, for a task by itself. */
+export function taskHost(now: () => number = () => 0): TaskHost {
+  return {
+    workerIndex: 0,
+    signal: new AbortController().signal,
+    calls: new AbortController().signal,
+    journal: null,
+    pace: paceOf(64),
+    clock: new RunClock({ now, wakeAt: () => () => {} }),
+    now,
+    elapsed: now,
+    wake: () => {},
+    fail: (error) => {
+      throw error;
+    },
+    inputFailed: (error) => {
+      throw error;
+    },
+    gaveUp: () => {},
+    passed: () => {},
+    ended: () => {},
+  };
+}
+
+/** An outlet that hands batches on as they are. */
+export function plainOutlet(channel: Channel): Outlet {
+  return new Outlet(null, [channel], paceOf(64), { emit: () => {}, epochEnd: () => {} });
+}
+
+/** Takes all that is in a channel: batches as they are, the others by their kind. */
+export function drain(channel: Channel): unknown[] {
+  const messages: unknown[] = [];
+  while (!channel.empty) {
+    const message = channel.take()!;
+    messages.push("kind" in message ? message.kind : message);
+  }
+  return messages;
+}

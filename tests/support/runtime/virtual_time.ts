@@ -1,0 +1,114 @@
+/** Lets a run live through hours of a test's clock. */
+import type { InputConfig, InputReader, OutputConfig, Place, Positions } from "../../../mod.ts";
+import { eventLoopTurn } from "../../../src/core/event_loop.ts";
+import type { TestClock } from "../clock/test_clock.ts";
+
+/** The longest step: of a longer one, the engine takes a part only for quiet time. */
+const STEP_MS = 1_000;
+
+/** Turns of the event loop after which all is done that can be done, also between workers. */
+const TURNS = 5;
+
+/**
+ * Moves a clock on by `ms`, and stops wherever somebody wants to be woken, so that whoever is woken sees
+ * the time that it asked for; after each step the event loop goes round.
+ */
+export async function pass(clock: TestClock, ms: number, stepMs = STEP_MS): Promise<void> {
+  await settle();
+  const until = clock.at + ms;
+  while (clock.at < until) {
+    const next = clock.sleeps.find((at) => at > clock.at) ?? Infinity;
+    clock.advance(Math.min(next, until, clock.at + stepMs) - clock.at);
+    await settle();
+  }
+}
+
+/**
+ * A worker that is busy takes a turn of many rounds, in each of which timers may run where the machine is
+ * slow: so timers alone would not wait for it.
+ */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await eventLoopTurn();
+  }
+}
+
+/** An output that notes when what came, by a test's clock; while `blocked`, it takes no more. */
+export class TimedOutput<T> implements OutputConfig<T> {
+  readonly seen: { at: number; item: T }[] = [];
+  readonly #clock: TestClock;
+  #release: { promise: Promise<void>; resolve: () => void } | null = null;
+
+  constructor(clock: TestClock) {
+    this.#clock = clock;
+  }
+
+  get items(): T[] {
+    return this.seen.map(({ item }) => item);
+  }
+
+  /** Takes no more until `unblock`. */
+  block(): void {
+    this.#release = Promise.withResolvers();
+  }
+
+  unblock(): void {
+    this.#release?.resolve();
+    this.#release = null;
+  }
+
+  open() {
+    return Promise.resolve({
+      write: async (batch: readonly T[]) => {
+        await this.#release?.promise;
+        for (const item of batch) this.seen.push({ at: this.#clock.at, item });
+      },
+      prepare: () => Promise.resolve(new Map()),
+      close: () => Promise.resolve(),
+    });
+  }
+}
+
+/** An input on worker 0 that a test feeds while it runs; it goes on after what an earlier run has read. */
+export class FedInput<T> implements InputConfig<T> {
+  /** What `idle` says. */
+  idle = true;
+  /** Given as a batch whenever there is nothing else: an input that always has something to read. */
+  filler: (() => T[]) | null = null;
+  readonly #items: T[] = [];
+  #ended = false;
+  #waiting: (() => void)[] = [];
+
+  push(...items: T[]): void {
+    this.#items.push(...items);
+    this.wake();
+  }
+
+  /** Has `next` called again. */
+  wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.wake();
+  }
+
+  open({ workerIndex }: Place, resume: Positions): Promise<InputReader<T>> {
+    let read = resume.get("all") as number ?? 0;
+    return Promise.resolve({
+      next: () => {
+        if (workerIndex !== 0) return this.#ended ? null : [];
+        const batch = this.#items.slice(read);
+        read += batch.length;
+        if (batch.length > 0) return batch;
+        return this.#ended ? null : this.filler?.() ?? [];
+      },
+      ready: () => new Promise((resolve) => this.#waiting.push(resolve)),
+      idle: () => this.idle,
+      positions: () => workerIndex === 0 ? new Map([["all", read]]) : new Map(),
+      close: () => Promise.resolve(),
+    });
+  }
+}
