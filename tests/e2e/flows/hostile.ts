@@ -30,8 +30,11 @@ export function holds(): Dataflow<number> {
       env: { PATH: Deno.env.get("PATH") },
     });
     console.log(`left ${child.pid}`);
-    // The shell has written by then, and sleeps.
-    setTimeout(() => Deno.exit(0), 300);
+    // The sockets block for both processes now, so no code but this may run until the end: a read
+    // of this process would wait for ever. The shell has written once it has become `sleep`.
+    const program = () => Deno.readTextFileSync(`/proc/${child.pid}/cmdline`).split("\0")[0];
+    while (program() !== "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    Deno.exit(0);
   });
 }
 
