@@ -16,13 +16,17 @@ export interface Resolved {
   span: { start: { line: number } };
 }
 
-/** The scripts in a folder and below it, as paths from the root, sorted. */
-export async function listFiles(root: URL, folder: string): Promise<string[]> {
+/** Files in a folder and below it, scripts by default: paths from the root, sorted. */
+export async function listFiles(
+  root: URL,
+  folder: string,
+  name: RegExp = /\.[mc]?[jt]sx?$/,
+): Promise<string[]> {
   const files: string[] = [];
   for await (const entry of Deno.readDir(new URL(folder, root))) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) files.push(...await listFiles(root, path));
-    else if (/\.[mc]?[jt]sx?$/.test(entry.name)) files.push(path);
+    if (entry.isDirectory) files.push(...await listFiles(root, path, name));
+    else if (name.test(entry.name)) files.push(path);
   }
   return files.sort();
 }
