@@ -1,7 +1,7 @@
 /** What the flows of all queries share: where events come from, how late they may be, where results go. */
 import type { InputConfig, OutputConfig } from "millrace";
 import { timedInput, timedOutput } from "../flows/timed.ts";
-import { Abreast } from "./abreast.ts";
+import { Abreast } from "./lockstep.ts";
 import { Digest } from "./digest.ts";
 import { eventAt, shuffled } from "./generator.ts";
 import type { Event } from "./model.ts";

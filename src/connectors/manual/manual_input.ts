@@ -5,7 +5,7 @@ import { snapshotOf } from "../../core/snapshot.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { type Puller, pullerOf } from "./pull.ts";
+import { type Puller, pullerOf } from "./iterable_source.ts";
 
 /**
  * What manual builders yield: the state to continue after, and the item. The flow keeps the item

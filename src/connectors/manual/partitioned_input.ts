@@ -9,7 +9,7 @@ import {
   PairReader,
   resumeStateOf,
 } from "./manual_input.ts";
-import { pullerOf } from "./pull.ts";
+import { pullerOf } from "./iterable_source.ts";
 
 /** Options of {@linkcode PartitionedInputConfig}: how to find and read the partitions. */
 export interface PartitionedInputOptions<T, S> extends ManualInputOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import { statOf } from "./place.ts";
+import { statOf } from "./store_path.ts";
 
 /** Pages given back in one epoch: some 10 ms of work. */
 const PAGES_AT_ONCE = 500;

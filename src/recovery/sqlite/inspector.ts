@@ -11,7 +11,7 @@ import { BLOCK_IDS } from "./block.ts";
 import { BlockReader, type BlockRow } from "./block_reader.ts";
 import { explain, refuse } from "./errors.ts";
 import { checkHeader, loadSqlite } from "./open.ts";
-import { findFile } from "./place.ts";
+import { findFile } from "./store_path.ts";
 import { readPositions, readSteps } from "./store.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 

@@ -9,7 +9,7 @@
  */
 import { systemReason } from "../../core/system_error.ts";
 import { refuse } from "./errors.ts";
-import { statOf, unwritable } from "./place.ts";
+import { statOf, unwritable } from "./store_path.ts";
 
 /**
  * Takes the lock. Disposing it gives it back; the file stays, since whoever waits for it may have it

@@ -6,8 +6,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { systemReason } from "../../core/system_error.ts";
 import { explain, refuse } from "./errors.ts";
-import { checkHead, writeHeadChecksum } from "./head.ts";
-import { makeFile, statOf } from "./place.ts";
+import { checkHead, writeHeadChecksum } from "./meta_checksum.ts";
+import { makeFile, statOf } from "./store_path.ts";
 import { APPLICATION_ID, CREATE_TABLES, SCHEMA_VERSION } from "./schema.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 

@@ -11,7 +11,7 @@ import type { RecoveryConfig, RecoveryStore } from "../store.ts";
 import { refuse } from "./errors.ts";
 import { lockStore } from "./lock_file.ts";
 import { isStore } from "./open.ts";
-import { findFile, makePlace } from "./place.ts";
+import { findFile, makePlace } from "./store_path.ts";
 import { SqliteStore } from "./store.ts";
 
 /**

@@ -22,7 +22,7 @@ import { BlockWriter } from "./block_writer.ts";
 import { DamageError } from "./checksum.ts";
 import { explain, isFatal, refuse } from "./errors.ts";
 import { giveBackPages, moveWal } from "./file_size.ts";
-import { writeHeadChecksum } from "./head.ts";
+import { writeHeadChecksum } from "./meta_checksum.ts";
 import { lockStore } from "./lock_file.ts";
 import { openForRun } from "./open.ts";
 import { StoreFiles } from "./store_files.ts";

@@ -1,5 +1,5 @@
 import { refuse } from "./errors.ts";
-import { statOf } from "./place.ts";
+import { statOf } from "./store_path.ts";
 
 /** The files of a store that is open, as what follows its path. */
 const FILES = ["", "-wal", "-shm", "-lock"];

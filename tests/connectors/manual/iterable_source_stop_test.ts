@@ -1,6 +1,6 @@
 /** Async iterators at a graceful stop: what they have yielded is handed out, and nothing more is asked for. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { pullerOf } from "../../../src/connectors/manual/pull.ts";
+import { pullerOf } from "../../../src/connectors/manual/iterable_source.ts";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import { idle } from "../../support/eventually.ts";
 

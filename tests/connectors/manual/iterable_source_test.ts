@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { pullerOf } from "../../../src/connectors/manual/pull.ts";
+import { pullerOf } from "../../../src/connectors/manual/iterable_source.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 
