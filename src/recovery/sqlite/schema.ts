@@ -30,7 +30,7 @@
  * The place of a block is step * 2^40 + block, that of a large state step * 2^40 + id: with any other
  * primary key a row of more than 2 KiB would take pages of its own.
  *
- * SQLite has no checksums, so there are some here, CRC-32 as of zlib (`checksum.ts`, `head.ts`): of each
+ * SQLite has no checksums, so there are some here, CRC-32 as of zlib (`checksum.ts`, `meta_checksum.ts`): of each
  * block and large state, begun with its place; and in meta of all that is in meta, step and position.
  * What they do not see is a block that is right but older, where the disk has lost a write.
  *
