@@ -56,6 +56,7 @@ Deno.test("a flow whose project does not say where Millrace is gets the line to 
 /** A flow that prints what `lines`, source text, makes of what `imports` brings. */
 function printing(imports: string, lines: string): string {
   return `
+import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
 ${imports}
 export default new Dataflow("own").input("in", new TestingInputConfig([${lines}]))
   .capture(new StdOutputConfig());
