@@ -63,7 +63,7 @@ async function fetchOnce(topic, { clientId, offset = 0, maxBytes }) {
     int(4, 0),
   ]);
   const answer = await exchange(Buffer.concat([int(4, body.length), body]));
-  let at = 4; // behind the id
+  let at = 4; // after the id
   const number = (bytes) => {
     const value = bytes === 8 ? Number(answer.readBigInt64BE(at)) : answer.readIntBE(at, bytes);
     at += bytes;

@@ -121,7 +121,7 @@ function choices(items: readonly Sided[], count: number): Sided[][] {
   return all;
 }
 
-/** What the cases were about: else they would be no test. */
+/** What the cases were about: the test fails if they miss one of these. */
 const seen = { rows: 0, late: 0, lateForSome: 0, merged: 0 };
 
 /** The outcomes of the events of one key. */

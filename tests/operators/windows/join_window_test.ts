@@ -162,10 +162,10 @@ Deno.test("joinWindow in mode product emits each combination of a window's value
 Deno.test("joinWindow joins in each of the sliding windows that a value is in and that are open", async () => {
   const sliding = new SlidingWindowConfig({ length: 10, offset: 5 });
   const items: [number, number, string][] = [
-    [0, 3, "a"], // -5 to 5, 0 to 10
-    [1, 6, "x"], // 0 to 10, 5 to 15; closes the first
-    [0, 4, "b"], // late for that, and not for the second
-    [1, 12, "y"], // 5 to 15, 10 to 20; closes the second
+    [0, 3, "a"], // windows: -5 to 5, 0 to 10.
+    [1, 6, "x"], // 0 to 10, 5 to 15. It closes the first.
+    [0, 4, "b"], // Late for that, and not for the second.
+    [1, 12, "y"], // 5 to 15, 10 to 20. It closes the second.
   ];
   const of = async (mode: JoinMode) => await joined(mode, sliding, 0, ...items);
   assertEquals(await of("final"), {

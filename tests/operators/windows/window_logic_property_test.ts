@@ -115,7 +115,7 @@ for (const [kind, make] of Object.entries(WINDOWER_KINDS)) {
         about,
       );
     }
-    // Else they were no test.
+    // Otherwise the cases missed what they are about.
     assertEquals([windows > CASES, late > CASES / 5], [true, true], `${windows}, ${late}`);
   });
 }
