@@ -5,7 +5,7 @@
  */
 import { fstatSync } from "node:fs";
 import { UsageError } from "../core/errors.ts";
-import { hasNoReader } from "../core/no_reader.ts";
+import { hasNoReader } from "../core/system_error.ts";
 import { oneLine } from "../core/safe_text.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
-import { exists } from "../core/exists.ts";
+import { exists } from "../core/system_error.ts";
 import {
   KafkaRecoveryConfig,
   type KafkaRecoveryOptions,

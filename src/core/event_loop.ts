@@ -15,7 +15,7 @@ import { setImmediate } from "node:timers";
 const ROUNDS = 64;
 
 /** Lets timers run, and reads and writes go on. */
-export function eventLoopTurn(): Promise<void> {
+export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {
     let rounds = 0;
     const round = () => {
@@ -24,4 +24,23 @@ export function eventLoopTurn(): Promise<void> {
     };
     setImmediate(round);
   });
+}
+
+/** How long a piece of long work may take before the event loop runs. */
+const SLICE_MS = 8;
+
+/** Parts long work, such as reading a store, into pieces, between which the event loop runs. */
+export class TimeSlice {
+  #startedMs = performance.now();
+
+  /** Whether the current piece has taken long enough. */
+  get isOver(): boolean {
+    return performance.now() - this.#startedMs > SLICE_MS;
+  }
+
+  /** Lets the event loop run, then begins the next piece. */
+  async renew(): Promise<void> {
+    await yieldToEventLoop();
+    this.#startedMs = performance.now();
+  }
 }

@@ -43,3 +43,26 @@ export function systemReason(error: unknown): string {
   const meaning = MEANING[(error as { code?: string }).code ?? ""];
   return meaning === undefined ? error.message : `${meaning} (${error.message})`;
 }
+
+/** Whether there is a file, folder or link at a path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * Whether a write failed because nobody reads the output any more: the pipe or the terminal is
+ * closed. For a closed terminal, the system reports an input/output error. On a file, that error
+ * means a bad disk.
+ *
+ * @param wasTerminal Whether the output was a terminal before; a closed one cannot tell any more.
+ */
+export function hasNoReader(error: unknown, wasTerminal: boolean): boolean {
+  if (error instanceof Deno.errors.BrokenPipe) return true;
+  return wasTerminal && error instanceof Error && "code" in error && error.code === "EIO";
+}

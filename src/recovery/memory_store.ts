@@ -4,10 +4,10 @@
  * @module
  */
 import type { Epoch, StepId } from "../core/ids.ts";
-import { nextEpoch } from "./next_epoch.ts";
-import { eachChange } from "./state_chunk.ts";
 import {
+  eachChange,
   type EpochChanges,
+  nextEpoch,
   type RecoveryConfig,
   RecoveryError,
   type RecoveryStore,

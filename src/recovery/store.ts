@@ -57,6 +57,25 @@ export interface StateChunk {
   readonly lengths: Int32Array;
 }
 
+/** The change of one key in a {@linkcode StateChunk}. */
+export interface StateChange {
+  /** The key's id. */
+  readonly id: number;
+  /** `null` where the chunk does not spell its keys. */
+  readonly key: string | null;
+  /** A view on the chunk's states; `null` where the key has been forgotten. */
+  readonly state: Uint8Array | null;
+}
+
+/** Returns the changes of a chunk one by one, in order. */
+export function* eachChange({ ids, keys, states, lengths }: StateChunk): Generator<StateChange> {
+  let offset = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const state = lengths[i] < 0 ? null : states.subarray(offset, offset += lengths[i]);
+    yield { id: ids[i], key: keys?.[i] ?? null, state };
+  }
+}
+
 /** The changes of an epoch. */
 export interface EpochChanges {
   /**
@@ -152,4 +171,23 @@ export interface RecoveryConfig {
 export class RecoveryError extends Error {
   /** Always `"RecoveryError"`. */
   override readonly name = "RecoveryError";
+}
+
+/** The epoch before the first: what a first run begins with. */
+const BEFORE_ALL = -1;
+
+/**
+ * Returns `epoch` if it does not come before the last one. A store that is written out of order
+ * would hold a mixture of old and new states.
+ *
+ * @throws {RangeError} If it comes before the last one.
+ */
+export function nextEpoch(last: Epoch | null, epoch: Epoch): Epoch {
+  if (Number.isSafeInteger(epoch) && epoch >= (last ?? BEFORE_ALL)) return epoch;
+  throw new RangeError(
+    `epoch ${epoch} cannot be committed: ` +
+      (last === null
+        ? `it must be a whole number from ${BEFORE_ALL} on`
+        : `the last one was ${last}`),
+  );
 }

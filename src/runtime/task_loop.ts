@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { eventLoopTurn } from "../core/event_loop.ts";
+import { yieldToEventLoop } from "../core/event_loop.ts";
 import type { RunClock } from "../core/run_clock.ts";
 import { Pace } from "./pace.ts";
 import type { Task } from "./tasks/task.ts";
@@ -45,7 +45,7 @@ export class TaskLoop {
       // An output whose promises are resolved at once wakes the loop without the event loop having
       // had its turn, so being able to sleep is not enough.
       if (worked || ended - yielded > TURN_MS) {
-        await eventLoopTurn();
+        await yieldToEventLoop();
         yielded = performance.now();
       } else if (!isDone()) await this.#sleep(tasks);
       this.throwFailure();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { SAME_REQUEST_MS } from "../../src/cli/stop_signals.ts";
-import { exists } from "../../src/core/exists.ts";
+import { exists } from "../../src/core/system_error.ts";
 import { type CliProcess, type CliResult, flowFile, folderOf, startCli } from "../support/cli.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -6,8 +6,12 @@ import type { StatefulNode } from "../../src/graph/nodes.ts";
 import { statefulNode } from "../../src/operators/stateful.ts";
 import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { eachChange } from "../../src/recovery/state_chunk.ts";
-import type { RecoveryConfig, RecoveryStore, StateChunk } from "../../src/recovery/store.ts";
+import {
+  eachChange,
+  type RecoveryConfig,
+  type RecoveryStore,
+  type StateChunk,
+} from "../../src/recovery/store.ts";
 import { Journal } from "../../src/runtime/journal.ts";
 import { createKeyTable, type KeyTable } from "../../src/runtime/keyed/key_table.ts";
 import { tempFolder } from "../connectors/files/temp_folder.ts";

@@ -8,16 +8,16 @@ import { counted } from "../../core/counted.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import { type Log, silentLog } from "../../core/log.ts";
-import { nextEpoch } from "../../recovery/next_epoch.ts";
-import type {
-  EpochChanges,
-  RecoveryStore,
-  ResumePoint,
-  StoredKey,
-  StoredPosition,
-  StoredStep,
+import {
+  eachChange,
+  type EpochChanges,
+  nextEpoch,
+  type RecoveryStore,
+  type ResumePoint,
+  type StoredKey,
+  type StoredPosition,
+  type StoredStep,
 } from "../../recovery/store.ts";
-import { eachChange } from "../../recovery/state_chunk.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
 import { Buffer } from "node:buffer";
 import { otherId, TopicWatch } from "../kafka/client/topic_watch.ts";

@@ -1,4 +1,4 @@
-import { hasNoReader } from "../../core/no_reader.ts";
+import { hasNoReader } from "../../core/system_error.ts";
 import { toLine } from "../../core/preview.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
 

@@ -23,16 +23,16 @@ export function blockOf(id: number): number {
 }
 
 /** Numbers of a step, so that places of all steps are integers that JavaScript keeps exactly. */
-const PLACES = 2 ** 40;
+const STEP_ROWS = 2 ** 40;
 
 /** Where a block of a step is, or the large state with an id. */
-export function placeOf(step: number, number: number): number {
-  return step * PLACES + number;
+export function rowIdOf(step: number, number: number): number {
+  return step * STEP_ROWS + number;
 }
 
 /** The block, or id, that is at a place. */
-export function numberAt(place: number): number {
-  return place % PLACES;
+export function numberAt(rowId: number): number {
+  return rowId % STEP_ROWS;
 }
 
 /** The states of a block, to be looked at and changed. */
@@ -53,8 +53,8 @@ export class StateBlock {
    *
    * @throws {DamageError} If that is none.
    */
-  read(place: number, stored: Checked): void {
-    const bytes = checkedBytes("a block of states", place, stored);
+  read(rowId: number, stored: Checked): void {
+    const bytes = checkedBytes("a block of states", rowId, stored);
     let at = 0;
     for (let slot = 0; slot < BLOCK_IDS; slot++) {
       const kind = at < bytes.length ? bytes[at++] : NONE;
@@ -98,7 +98,7 @@ export class StateBlock {
   }
 
   /** As it is stored at a place. */
-  write(place: number): Checked<Uint8Array> {
+  write(rowId: number): Checked<Uint8Array> {
     const to = new Uint8Array(this.#size());
     let at = 0;
     for (let slot = 0; at < to.length; slot++) {
@@ -119,7 +119,7 @@ export class StateBlock {
         for (let from = this.#from[slot]; from < end; from++) to[at++] = bytes[from];
       }
     }
-    return { crc: checksumOf(to, place), value: to };
+    return { crc: checksumOf(to, rowId), value: to };
   }
 
   #size(): number {
@@ -135,10 +135,10 @@ export class StateBlock {
 }
 
 /** Keys as they are stored at a place. */
-export function writeKeys(place: number, keys: readonly (string | null)[]): Checked<string> {
+export function writeKeys(rowId: number, keys: readonly (string | null)[]): Checked<string> {
   const end = keys.findLastIndex((key) => key !== null) + 1;
   const value = JSON.stringify(keys.slice(0, end));
-  return { crc: checksumOf(value, place), value };
+  return { crc: checksumOf(value, rowId), value };
 }
 
 /**
@@ -146,7 +146,7 @@ export function writeKeys(place: number, keys: readonly (string | null)[]): Chec
  *
  * @throws {DamageError} If that is none.
  */
-export function readKeys(place: number, stored: Checked | undefined): (string | null)[] {
+export function readKeys(rowId: number, stored: Checked | undefined): (string | null)[] {
   if (stored === undefined) throw new DamageError("a block of keys is missing");
-  return JSON.parse(checkedText("a block of keys", place, stored));
+  return JSON.parse(checkedText("a block of keys", rowId, stored));
 }

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoredKey } from "../store.ts";
-import { BLOCK_IDS, numberAt, placeOf, readKeys, StateBlock } from "./block.ts";
+import { BLOCK_IDS, numberAt, readKeys, rowIdOf, StateBlock } from "./block.ts";
 import { checkedBytes, DamageError } from "./checksum.ts";
 
 /** How many blocks are read at once, and about how many bytes of state. */
@@ -14,7 +14,7 @@ const BYTES_AT_ONCE = 8 << 20;
 
 /** A block as it is stored. */
 export interface BlockRow {
-  readonly place: number;
+  readonly rowId: number;
   readonly block: number;
   readonly crc: number;
   readonly states: unknown;
@@ -31,12 +31,12 @@ export class BlockReader {
 
   constructor(db: DatabaseSync) {
     this.#next = db.prepare(
-      "SELECT s.place, s.crc, states, keys, k.crc AS keyCrc FROM state_block AS s " +
+      "SELECT s.place AS rowId, s.crc, states, keys, k.crc AS keyCrc FROM state_block AS s " +
         "LEFT JOIN key_block AS k ON k.place = s.place " +
         "WHERE s.place > ? AND s.place < ? ORDER BY s.place LIMIT ?",
     );
     this.#large = db.prepare(
-      "SELECT place, crc, state FROM large_state WHERE place >= ? AND place < ?",
+      "SELECT place AS rowId, crc, state FROM large_state WHERE place >= ? AND place < ?",
     );
     this.#one = db.prepare("SELECT crc, state FROM large_state WHERE place = ?");
   }
@@ -47,10 +47,10 @@ export class BlockReader {
    * @throws {DamageError} If they do not follow: some damage would lead round in a circle.
    */
   rows(step: number, after: number): BlockRow[] {
-    const rows = this.#next.all(placeOf(step, after), placeOf(step + 1, -1), BLOCKS_AT_ONCE);
+    const rows = this.#next.all(rowIdOf(step, after), rowIdOf(step + 1, -1), BLOCKS_AT_ONCE);
     let last = after;
     return rows.map((row) => {
-      const block = numberAt(row.place as number);
+      const block = numberAt(row.rowId as number);
       if (block <= last) throw new DamageError("its blocks are not in their order");
       last = block;
       return { ...row, block } as unknown as BlockRow;
@@ -58,8 +58,8 @@ export class BlockReader {
   }
 
   /** Which keys a row has, by slot. */
-  keysOf({ place, keys, keyCrc }: BlockRow): (string | null)[] {
-    return readKeys(place, keys === null ? undefined : { crc: keyCrc, value: keys });
+  keysOf({ rowId, keys, keyCrc }: BlockRow): (string | null)[] {
+    return readKeys(rowId, keys === null ? undefined : { crc: keyCrc, value: keys });
   }
 
   /**
@@ -75,7 +75,7 @@ export class BlockReader {
     to: number = BLOCK_IDS,
   ): { keys: StoredKey[]; next: number } {
     const block = this.#block;
-    block.read(row.place, { crc: row.crc, value: row.states });
+    block.read(row.rowId, { crc: row.crc, value: row.states });
     const spelled = this.keysOf(row);
     const first = row.block * BLOCK_IDS;
     const large = this.#largeOf(step, first, from, to);
@@ -114,17 +114,17 @@ export class BlockReader {
     if (bytes > BYTES_AT_ONCE) return null;
     const rows = bytes === 0
       ? []
-      : this.#large.all(placeOf(step, first + from), placeOf(step, first + to));
-    return new Map(rows.map((row) => [numberAt(row.place as number), largeStateOf(row)]));
+      : this.#large.all(rowIdOf(step, first + from), rowIdOf(step, first + to));
+    return new Map(rows.map((row) => [numberAt(row.rowId as number), largeStateOf(row)]));
   }
 
   #oneLarge(step: number, id: number): Uint8Array | undefined {
-    const place = placeOf(step, id);
-    const row = this.#one.get(place);
-    return row && largeStateOf({ ...row, place });
+    const rowId = rowIdOf(step, id);
+    const row = this.#one.get(rowId);
+    return row && largeStateOf({ ...row, rowId });
   }
 }
 
-function largeStateOf({ place, crc, state }: Record<string, unknown>): Uint8Array {
-  return checkedBytes("a state", place as number, { crc: crc as number, value: state });
+function largeStateOf({ rowId, crc, state }: Record<string, unknown>): Uint8Array {
+  return checkedBytes("a state", rowId as number, { crc: crc as number, value: state });
 }

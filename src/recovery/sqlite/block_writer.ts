@@ -4,19 +4,19 @@
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { TimeSlice } from "../../core/event_loop.ts";
 import type { StepId } from "../../core/ids.ts";
 import type { StateChunk } from "../store.ts";
 import {
   BLOCK_IDS,
   blockOf,
   LARGE_STATE,
-  placeOf,
   readKeys,
+  rowIdOf,
   StateBlock,
   writeKeys,
 } from "./block.ts";
 import { type Checked, checksumOf } from "./checksum.ts";
-import { Turns } from "./turns.ts";
 
 /** Changes of a block: the indices of a chunk, and of a key in it, in turns. */
 type BlockChanges = number[];
@@ -45,7 +45,7 @@ export class BlockWriter {
   readonly #putLarge: StatementSync;
   readonly #deleteLarge: StatementSync;
   readonly #grow: StatementSync;
-  readonly #block = new StateBlock();
+  readonly #states = new StateBlock();
 
   constructor(db: DatabaseSync, numberOf: (step: StepId) => number) {
     this.#numberOf = numberOf;
@@ -70,7 +70,7 @@ export class BlockWriter {
    * @throws {DamageError} If what is there has been damaged.
    */
   async write(changes: Iterable<StateChunk>): Promise<void> {
-    const turns = new Turns();
+    const slice = new TimeSlice();
     const chunks: Indexed[] = [];
     const steps = new Map<StepId, Map<number, BlockChanges>>();
     for (const chunk of changes) {
@@ -78,7 +78,7 @@ export class BlockWriter {
       steps.set(chunk.step, blocks);
       groupByBlock(chunk, chunks.length, blocks);
       chunks.push({ chunk, starts: startsOf(chunk) });
-      if (turns.due) await turns.take();
+      if (slice.isOver) await slice.renew();
     }
     for (const [name, blocks] of steps) {
       const step = this.#numberOf(name);
@@ -86,74 +86,74 @@ export class BlockWriter {
       // From one end of the table to the other.
       for (const block of [...blocks.keys()].sort((a, b) => a - b)) {
         this.#write(step, block, blocks.get(block)!, chunks, growth);
-        if (turns.due) await turns.take();
+        if (slice.isOver) await slice.renew();
       }
       this.#grow.run(growth.keys, growth.bytes, step);
     }
-    this.#block.clear(); // lets go of the chunks
+    this.#states.clear(); // lets go of the chunks
   }
 
   #write(
     step: number,
-    number: number,
+    block: number,
     changes: BlockChanges,
     chunks: readonly Indexed[],
     growth: Growth,
   ): void {
-    const block = this.#block;
-    const place = placeOf(step, number);
-    const isNew = !this.#read(place);
+    const states = this.#states;
+    const rowId = rowIdOf(step, block);
+    const isNew = !this.#read(rowId);
     let keys: (string | null)[] | null = null;
     let spells = false; // whether they are others now
-    for (let at = 0; at < changes.length; at += 2) {
-      const { chunk, starts } = chunks[changes[at]];
-      const index = changes[at + 1];
+    for (let i = 0; i < changes.length; i += 2) {
+      const { chunk, starts } = chunks[changes[i]];
+      const index = changes[i + 1];
       const id = chunk.ids[index];
-      const slot = id - number * BLOCK_IDS;
-      const before = block.lengths[slot];
+      const slot = id - block * BLOCK_IDS;
+      const before = states.lengths[slot];
       const length = chunk.lengths[index];
       if (length < 0 && before < 0) continue; // never stored
       const key = length < 0 ? null : chunk.keys?.[index];
       if (key !== undefined) {
-        keys ??= isNew ? [] : this.#readKeys(place);
+        keys ??= isNew ? [] : this.#readKeys(rowId);
         spells ||= keys[slot] !== key;
         while (keys.length < slot) keys.push(null);
         keys[slot] = key;
       } else if (before < 0) throw new Error(`the key with the id ${id} has never been spelled`);
       if (length > LARGE_STATE) {
         const state = chunk.states.subarray(starts[index], starts[index] + length);
-        const at = placeOf(step, id);
-        this.#putLarge.run(at, checksumOf(state, at), state);
+        const largeId = rowIdOf(step, id);
+        this.#putLarge.run(largeId, checksumOf(state, largeId), state);
       } else if (before > LARGE_STATE) {
-        this.#deleteLarge.run(placeOf(step, id));
+        this.#deleteLarge.run(rowIdOf(step, id));
       }
-      block.put(slot, chunk.states, starts[index], length);
+      states.put(slot, chunk.states, starts[index], length);
       growth.keys += (length < 0 ? 0 : 1) - (before < 0 ? 0 : 1);
       growth.bytes += Math.max(0, length) - Math.max(0, before);
     }
-    if (block.isEmpty) {
-      this.#deleteStates.run(place);
-      this.#deleteKeys.run(place);
+    if (states.isEmpty) {
+      this.#deleteStates.run(rowId);
+      this.#deleteKeys.run(rowId);
       return;
     }
-    const states = block.write(place);
-    this.#putStates.run(place, states.crc, states.value);
+    const written = states.write(rowId);
+    this.#putStates.run(rowId, written.crc, written.value);
     if (!spells) return;
-    const spelled = writeKeys(place, keys!);
-    this.#putKeys.run(place, spelled.crc, spelled.value);
+    const spelled = writeKeys(rowId, keys!);
+    this.#putKeys.run(rowId, spelled.crc, spelled.value);
   }
 
   /** Reads the states of a block. Says whether there are any. */
-  #read(place: number): boolean {
-    const stored = this.#getStates.get(place);
-    if (stored === undefined) this.#block.clear();
-    else this.#block.read(place, stored as unknown as Checked);
+  #read(rowId: number): boolean {
+    const stored = this.#getStates.get(rowId);
+    if (stored === undefined) this.#states.clear();
+    else this.#states.read(rowId, stored as unknown as Checked);
     return stored !== undefined;
   }
 
-  #readKeys(place: number): (string | null)[] {
-    const stored = this.#getKeys.get(place);
-    return readKeys(place, stored as unknown as Checked | undefined);
+  #readKeys(rowId: number): (string | null)[] {
+    const stored = this.#getKeys.get(rowId);
+    return readKeys(rowId, stored as unknown as Checked | undefined);
   }
 }
 
@@ -174,10 +174,10 @@ function groupByBlock({ ids }: StateChunk, chunk: number, blocks: Map<number, Bl
 
 function startsOf({ lengths }: StateChunk): Int32Array {
   const starts = new Int32Array(lengths.length);
-  let at = 0;
+  let offset = 0;
   for (let i = 0; i < lengths.length; i++) {
-    starts[i] = at;
-    if (lengths[i] > 0) at += lengths[i];
+    starts[i] = offset;
+    if (lengths[i] > 0) offset += lengths[i];
   }
   return starts;
 }

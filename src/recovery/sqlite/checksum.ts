@@ -18,8 +18,8 @@ export interface Checked<T = unknown> {
 }
 
 /** A value's checksum. It says where it is too: what is right at one place is damage at another. */
-export function checksumOf(value: Uint8Array | string, place: number): number {
-  return crc32(value, (place ^ Math.floor(place / 2 ** 32)) >>> 0);
+export function checksumOf(value: Uint8Array | string, rowId: number): number {
+  return crc32(value, (rowId ^ Math.floor(rowId / 2 ** 32)) >>> 0);
 }
 
 /**
@@ -27,13 +27,13 @@ export function checksumOf(value: Uint8Array | string, place: number): number {
  *
  * @throws {DamageError} If these are others; `what` says what they should be.
  */
-export function checkedBytes(what: string, place: number, { crc, value }: Checked): Uint8Array {
-  if (value instanceof Uint8Array && checksumOf(value, place) === crc) return value;
+export function checkedBytes(what: string, rowId: number, { crc, value }: Checked): Uint8Array {
+  if (value instanceof Uint8Array && checksumOf(value, rowId) === crc) return value;
   throw new DamageError(`${what} is not what was written`);
 }
 
 /** The same for text. */
-export function checkedText(what: string, place: number, { crc, value }: Checked): string {
-  if (typeof value === "string" && checksumOf(value, place) === crc) return value;
+export function checkedText(what: string, rowId: number, { crc, value }: Checked): string {
+  if (typeof value === "string" && checksumOf(value, rowId) === crc) return value;
   throw new DamageError(`${what} is not what was written`);
 }

@@ -66,22 +66,22 @@ export class SqliteInspector implements StoreInspector {
    * @throws {RecoveryError} If there is none, or it cannot be read.
    */
   static async open(path: string): Promise<SqliteInspector> {
-    const place = await findFile(path);
-    if (place === undefined) {
+    const found = await findFile(path);
+    if (found === undefined) {
       throw refuse(path, `there is no such file (looked in ${Deno.cwd()})`);
     }
     const { DatabaseSync } = await loadSqlite();
     try {
-      const db = new DatabaseSync(place, { readOnly: true, timeout: 1000 });
+      const db = new DatabaseSync(found, { readOnly: true, timeout: 1000 });
       try {
-        if (!checkHeader(db, place)) throw refuse(place, "it is empty: no run has used it yet");
-        return new SqliteInspector(place, db);
+        if (!checkHeader(db, found)) throw refuse(found, "it is empty: no run has used it yet");
+        return new SqliteInspector(found, db);
       } catch (error) {
         db.close();
         throw error;
       }
     } catch (error) {
-      throw explain(place, error);
+      throw explain(found, error);
     }
   }
 

@@ -14,8 +14,8 @@ const ROWS = [
 ];
 
 /** Writes the checksum of what is in the tables now, within the transaction that is open. */
-export function writeHeadChecksum(db: DatabaseSync): void {
-  db.prepare("UPDATE meta SET crc = ?").run(headChecksum(db));
+export function writeMetaChecksum(db: DatabaseSync): void {
+  db.prepare("UPDATE meta SET crc = ?").run(metaChecksum(db));
 }
 
 /**
@@ -23,17 +23,17 @@ export function writeHeadChecksum(db: DatabaseSync): void {
  *
  * @throws {DamageError} If they are not.
  */
-export function checkHead(db: DatabaseSync): void {
+export function checkMeta(db: DatabaseSync): void {
   db.exec("BEGIN"); // all of one epoch
   try {
-    if (db.prepare("SELECT crc FROM meta").get()?.crc === headChecksum(db)) return;
+    if (db.prepare("SELECT crc FROM meta").get()?.crc === metaChecksum(db)) return;
     throw new DamageError("the flow, the steps or the positions are not what was written");
   } finally {
     db.exec("ROLLBACK");
   }
 }
 
-function headChecksum(db: DatabaseSync): number {
+function metaChecksum(db: DatabaseSync): number {
   let crc = 0;
   for (const rows of ROWS) {
     for (const row of db.prepare(rows).all()) {

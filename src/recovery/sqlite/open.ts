@@ -6,7 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { systemReason } from "../../core/system_error.ts";
 import { explain, refuse } from "./errors.ts";
-import { checkHead, writeHeadChecksum } from "./meta_checksum.ts";
+import { checkMeta, writeMetaChecksum } from "./meta_checksum.ts";
 import { makeFile, statOf } from "./store_path.ts";
 import { APPLICATION_ID, CREATE_TABLES, SCHEMA_VERSION } from "./schema.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
@@ -121,7 +121,7 @@ export function checkHeader(db: DatabaseSync, path: string, flow?: string): bool
         `run it with ${need} one, or choose another path`,
     );
   }
-  checkHead(db);
+  checkMeta(db);
   const owner = fromStored(db.prepare("SELECT flow FROM meta").get()!.flow as StoredText);
   if (flow !== undefined && owner !== flow) {
     throw refuse(
@@ -151,7 +151,7 @@ function create(db: DatabaseSync, flow: string): void {
   );
   db.exec(CREATE_TABLES);
   db.prepare("INSERT INTO meta (id, flow) VALUES (1, ?)").run(toStored(flow));
-  writeHeadChecksum(db);
+  writeMetaChecksum(db);
   db.exec("COMMIT");
 }
 

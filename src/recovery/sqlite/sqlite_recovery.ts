@@ -11,7 +11,7 @@ import type { RecoveryConfig, RecoveryStore } from "../store.ts";
 import { refuse } from "./errors.ts";
 import { lockStore } from "./lock_file.ts";
 import { isStore } from "./open.ts";
-import { findFile, makePlace } from "./store_path.ts";
+import { findFile, prepareStorePath } from "./store_path.ts";
 import { SqliteStore } from "./store.ts";
 
 /**
@@ -66,7 +66,7 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
    * @throws {RecoveryError} If it cannot be used; the file is then unchanged.
    */
   async open(flow: string, log: Log = silentLog): Promise<RecoveryStore> {
-    return await SqliteStore.open(await makePlace(this.#path, log), flow);
+    return await SqliteStore.open(await prepareStorePath(this.#path, log), flow);
   }
 
   /**

@@ -5,29 +5,29 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { counted } from "../../core/counted.ts";
+import { TimeSlice } from "../../core/event_loop.ts";
 import type { Epoch, PartitionName, StepId } from "../../core/ids.ts";
-import type {
-  EpochChanges,
-  PositionRole,
-  RecoveryStore,
-  ResumePoint,
-  StoredKey,
-  StoredPosition,
-  StoredStep,
+import {
+  type EpochChanges,
+  nextEpoch,
+  type PositionRole,
+  type RecoveryStore,
+  type ResumePoint,
+  type StoredKey,
+  type StoredPosition,
+  type StoredStep,
 } from "../store.ts";
-import { nextEpoch } from "../next_epoch.ts";
-import { BLOCK_IDS, numberAt, placeOf } from "./block.ts";
+import { BLOCK_IDS, numberAt, rowIdOf } from "./block.ts";
 import { BlockReader } from "./block_reader.ts";
 import { BlockWriter } from "./block_writer.ts";
 import { DamageError } from "./checksum.ts";
 import { explain, isFatal, refuse } from "./errors.ts";
 import { giveBackPages, moveWal } from "./file_size.ts";
-import { writeHeadChecksum } from "./meta_checksum.ts";
+import { writeMetaChecksum } from "./meta_checksum.ts";
 import { lockStore } from "./lock_file.ts";
 import { openForRun } from "./open.ts";
 import { StoreFiles } from "./store_files.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
-import { Turns } from "./turns.ts";
 
 /** About how many keys are handed out at once, and bytes of state. */
 const CHUNK_KEYS = 4096;
@@ -62,7 +62,7 @@ export class SqliteStore implements RecoveryStore {
   /**
    * Opens a store, under its lock.
    *
-   * @param path As `makePlace` gives it.
+   * @param path As `prepareStorePath` gives it.
    * @param maxPages As with a disk that is full at that size: for tests.
    * @throws {RecoveryError} If it cannot be used.
    */
@@ -102,7 +102,7 @@ export class SqliteStore implements RecoveryStore {
   async *load(step: StepId): AsyncGenerator<readonly StoredKey[]> {
     const number = await this.#alone(() => this.#steps.get(step));
     if (number === undefined) return;
-    const turns = new Turns();
+    const slice = new TimeSlice();
     let found = 0;
     let chunk: StoredKey[] = [];
     let bytes = 0;
@@ -117,7 +117,7 @@ export class SqliteStore implements RecoveryStore {
         chunk = [];
         bytes = 0;
       }
-      if (turns.due) await turns.take();
+      if (slice.isOver) await slice.renew();
     }
     if (chunk.length > 0) yield chunk;
     await this.#alone(() => {
@@ -154,7 +154,7 @@ export class SqliteStore implements RecoveryStore {
         await this.#writer.write(changes.state);
         this.#writePositions(changes.positions);
         this.#db.prepare("UPDATE meta SET epoch = ?, committed_at = ?").run(next, Date.now());
-        writeHeadChecksum(this.#db);
+        writeMetaChecksum(this.#db);
         giveBackPages(this.#db);
         this.#db.prepare("COMMIT").run();
       } catch (error) {
@@ -276,12 +276,12 @@ export function readSteps(db: DatabaseSync): StoredStep[] {
 /** All ids are below it. */
 function readNextId(db: DatabaseSync): number {
   const last = db.prepare(
-    "SELECT max(place) AS place FROM state_block WHERE place >= ? AND place < ?",
+    "SELECT max(place) AS rowId FROM state_block WHERE place >= ? AND place < ?",
   );
   const steps = db.prepare("SELECT id FROM step").all();
   const blocks = steps.map(({ id }) => {
-    const { place } = last.get(placeOf(id as number, 0), placeOf(id as number + 1, 0))!;
-    return place === null ? 0 : numberAt(place as number) + 1;
+    const { rowId } = last.get(rowIdOf(id as number, 0), rowIdOf(id as number + 1, 0))!;
+    return rowId === null ? 0 : numberAt(rowId as number) + 1;
   });
   return Math.max(0, ...blocks) * BLOCK_IDS;
 }

@@ -4,9 +4,8 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { exists } from "../../core/exists.ts";
 import type { Log } from "../../core/log.ts";
-import { systemReason } from "../../core/system_error.ts";
+import { exists, systemReason } from "../../core/system_error.ts";
 import { RecoveryError } from "../store.ts";
 import { refuse } from "./errors.ts";
 
@@ -23,7 +22,7 @@ export async function findFile(path: string): Promise<string | undefined> {
     if (!info.isFile) throw refuse(path, "it is not a file: give the path of one");
     return await Deno.realPath(path);
   } catch (error) {
-    throw explainPlace(path, error);
+    throw explainPathError(path, error);
   }
 }
 
@@ -33,7 +32,7 @@ export async function findFile(path: string): Promise<string | undefined> {
  *
  * @throws {RecoveryError} If that is no place for a store.
  */
-export async function makePlace(path: string, log: Log): Promise<string> {
+export async function prepareStorePath(path: string, log: Log): Promise<string> {
   const found = await findFile(path);
   if (found !== undefined) return found;
   try {
@@ -48,7 +47,7 @@ export async function makePlace(path: string, log: Log): Promise<string> {
     }
     return join(await Deno.realPath(folder), basename(path));
   } catch (error) {
-    throw explainPlace(path, error);
+    throw explainPathError(path, error);
   }
 }
 
@@ -88,7 +87,7 @@ async function makeFolder(path: string, folder: string): Promise<void> {
   }
 }
 
-function explainPlace(path: string, error: unknown): unknown {
+function explainPathError(path: string, error: unknown): unknown {
   if (error instanceof RecoveryError) return error;
   return refuse(path, `it cannot be reached: ${systemReason(error)}`, error);
 }

@@ -9,9 +9,8 @@
  * @module
  */
 import { tmpdir } from "node:os";
-import { exists } from "../../core/exists.ts";
 import type { Log } from "../../core/log.ts";
-import { systemReason } from "../../core/system_error.ts";
+import { exists, systemReason } from "../../core/system_error.ts";
 
 /** Where a process listens. */
 export interface SocketAddress {

@@ -1,12 +1,12 @@
 import type { Epoch, StepId } from "../../../src/core/ids.ts";
 import { decodeValue } from "../../../src/core/value_codec.ts";
 import { MemoryRecoveryConfig } from "../../../src/recovery/memory_store.ts";
-import { eachChange } from "../../../src/recovery/state_chunk.ts";
-import type {
-  RecoveryConfig,
-  RecoveryStore,
-  StateChunk,
-  StoredPosition,
+import {
+  eachChange,
+  type RecoveryConfig,
+  type RecoveryStore,
+  type StateChunk,
+  type StoredPosition,
 } from "../../../src/recovery/store.ts";
 
 /** Recovery in memory that shows what is stored while a run uses it. */

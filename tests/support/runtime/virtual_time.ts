@@ -1,6 +1,6 @@
 /** Lets a run live through hours of a test's clock. */
 import type { InputConfig, InputReader, OutputConfig, Place, Positions } from "../../../mod.ts";
-import { eventLoopTurn } from "../../../src/core/event_loop.ts";
+import { yieldToEventLoop } from "../../../src/core/event_loop.ts";
 import type { TestClock } from "../clock/test_clock.ts";
 
 /** The longest step: of a longer one, the engine takes a part only for quiet time. */
@@ -30,7 +30,7 @@ export async function pass(clock: TestClock, ms: number, stepMs = STEP_MS): Prom
 async function settle(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 0));
-    await eventLoopTurn();
+    await yieldToEventLoop();
   }
 }
 
