@@ -22,6 +22,8 @@ interface Comment {
   /** Counted from 1. */
   line: number;
   text: string;
+  /** Whether there is code before it on its line. */
+  isTrailing: boolean;
 }
 
 /** What a script has for people to read. */
@@ -147,7 +149,13 @@ function findComments(
         kind === ts.SyntaxKind.SingleLineCommentTrivia ||
         kind === ts.SyntaxKind.MultiLineCommentTrivia
       ) {
-        comments.push({ line: lineOf(scanner.getTokenStart()), text: scanner.getTokenText() });
+        const offset = scanner.getTokenStart();
+        const before = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset);
+        comments.push({
+          line: lineOf(offset),
+          text: scanner.getTokenText(),
+          isTrailing: before.trim() !== "",
+        });
       }
     }
     from = end;
@@ -164,11 +172,11 @@ function canWrap(line: string): boolean {
   return !/\S{60,}/.test(line) && !/deno-lint-ignore/.test(line);
 }
 
-/** `//` comments on lines that follow one another are one text; the comment signs are dropped. */
-function joinLines(comments: readonly Comment[]): Comment[] {
-  const joined: Comment[] = [];
+/** `//` comments on lines of their own that follow one another are one text, without the signs. */
+function joinLines(comments: readonly Comment[]): { line: number; text: string }[] {
+  const joined: { line: number; text: string }[] = [];
   let last = -1;
-  for (const { line, text } of comments) {
+  for (const { line, text, isTrailing } of comments) {
     if (text.startsWith("/*")) {
       const inner = text.replace(/^\/\*+/, "").replace(/\*+\/$/, "");
       joined.push({
@@ -178,9 +186,9 @@ function joinLines(comments: readonly Comment[]): Comment[] {
       last = -1;
     } else {
       const inner = text.slice("//".length);
-      if (line === last + 1) joined[joined.length - 1].text += `\n${inner}`;
+      if (line === last + 1 && !isTrailing) joined[joined.length - 1].text += `\n${inner}`;
       else joined.push({ line, text: inner });
-      last = line;
+      last = isTrailing ? -1 : line;
     }
   }
   return joined;

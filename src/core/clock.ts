@@ -1,5 +1,5 @@
 /**
- * Time as the engine sees it, so that tests can hold it in their hands.
+ * The engine's view of time, which tests can replace.
  *
  * @module
  */
@@ -29,23 +29,23 @@
  * ```
  */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. This time may be set, also back. */
+  /** Milliseconds since the Unix epoch. Somebody may set this time, also back. */
   now(): number;
   /**
    * Calls `wake` once, at or soon after `at` (milliseconds since the Unix epoch). If the clock is
    * set back meanwhile, it wakes after the time that was left.
    *
-   * @returns A function that takes the call back.
+   * @returns A function that cancels the call.
    */
   wakeAt(at: number, wake: () => void): () => void;
   /**
    * Milliseconds since some moment, on a clock that nobody sets. The engine measures durations with
-   * it; without such a clock it uses `now`.
+   * it. Without it, the engine uses `now`.
    */
   elapsed?(): number;
 }
 
-/** How often a sleeper looks whether the clock was set forward, in milliseconds. */
+/** How often a sleeper checks whether the clock was set forward, in milliseconds. */
 const LOOK_MS = 1_000;
 
 /** The machine's clock. */
@@ -70,9 +70,10 @@ export function elapsedOf(clock: Clock): number {
 }
 
 /**
- * Calls `wake` once, when `ms` milliseconds have passed, and not before, whatever the clock is set to.
+ * Calls `wake` once, when `ms` milliseconds have passed and not before, whatever the clock is set
+ * to.
  *
- * @returns A function that takes the call back.
+ * @returns A function that cancels the call.
  */
 export function wakeAfter(clock: Clock, ms: number, wake: () => void): () => void {
   const due = elapsedOf(clock) + ms;

@@ -1,8 +1,8 @@
 /**
- * The known name that a mistyped one was probably meant to be.
+ * Finds the known name that a mistyped one was probably meant to be.
  *
- * It is written here, not taken from a package: `mod.ts` loads it, and a flow must load in a project
- * whose `node_modules` has none of our packages.
+ * Why own code: `mod.ts` loads it, and a flow must load in a project whose `node_modules` has none
+ * of our packages.
  *
  * @module
  */
@@ -23,8 +23,8 @@ export function closestName(given: string, names: readonly string[]): string {
 }
 
 /**
- * Returns the name that a mistyped one was probably meant to be: one that begins alike, or with few
- * other characters; `undefined` where none is near.
+ * Returns the name that a mistyped one was probably meant to be. That is one that begins alike, or
+ * that differs in few characters. Returns `undefined` if none is near.
  */
 export function likelyName(given: string, names: readonly string[]): string | undefined {
   if (names.length === 0 || given.length < 2) return undefined;
@@ -39,9 +39,9 @@ export function likelyName(given: string, names: readonly string[]): string | un
 }
 
 /**
- * How many characters have to be inserted, deleted or replaced to make one text of the other
- * (Levenshtein 1965), by rows of the table of Wagner and Fischer, "The String-to-String Correction
- * Problem", 1974.
+ * Returns how many characters must be inserted, deleted or replaced to turn `a` into `b`
+ * (Levenshtein 1965). It goes by rows of the table of Wagner and Fischer, "The String-to-String
+ * Correction Problem", 1974.
  */
 export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

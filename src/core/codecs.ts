@@ -1,5 +1,5 @@
 /**
- * Bytes from values and back, for Kafka keys and values.
+ * Encodes values as bytes, and decodes them, for Kafka keys and values.
  *
  * @module
  */
@@ -25,7 +25,8 @@ export interface JsonCodec {
   /**
    * Returns `value` as JSON, in UTF-8 bytes.
    *
-   * @throws {TypeError} If JSON has no form for `value`: `undefined`, a function, a bigint, a cycle.
+   * @throws {TypeError} If JSON has no form for `value`: `undefined`, a function, a bigint, a
+   *   cycle.
    */
   encode(value: unknown): Uint8Array;
   /**

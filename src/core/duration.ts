@@ -1,5 +1,5 @@
 /**
- * Lengths of time as users write them.
+ * Durations as users write them.
  *
  * @module
  */
@@ -7,16 +7,18 @@
 import { likelyName } from "./closest_name.ts";
 import { preview } from "./preview.ts";
 
-/** A length of time: `{ minutes: 5 }` (any `Temporal.DurationLike`), or milliseconds as a number. */
+/**
+ * A length of time: `{ minutes: 5 }` (any `Temporal.DurationLike`), or milliseconds as a number.
+ */
 export type Duration = number | Temporal.DurationLike;
 
 /**
- * A duration in milliseconds.
+ * Returns a duration in milliseconds.
  *
- * @param duration What the user gave.
+ * @param duration What the user passed.
  * @param what What it is for, as the error names it, such as `epoch interval`.
- * @throws {RangeError} If it is not there, negative, not finite, or has years, months or weeks (whose length
- * depends on the calendar).
+ * @throws {RangeError} If it is missing, negative or not finite, or if it has years, months or
+ *   weeks. Their length depends on the calendar.
  */
 export function toMilliseconds(duration: Duration, what: string): number {
   if (duration === undefined) {
@@ -57,7 +59,7 @@ function fromTemporal(duration: Temporal.DurationLike, what: string): number {
   }
 }
 
-/** Refuses a mistyped unit, which Temporal leaves out without a word where another one is right. */
+/** Refuses a mistyped unit. Temporal ignores it silently if another unit is right. */
 function requireUnits(duration: Temporal.DurationLike, what: string): void {
   const known = [...DURATION_UNITS, ...CALENDAR_UNITS];
   const unknown = Object.keys(duration).find((name) => !known.includes(name));
@@ -78,7 +80,8 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Milliseconds from text such as `500ms`, `10s`, `1.5m` or `1h`, as command lines write it.
+ * Returns the milliseconds in text such as `500ms`, `10s`, `1.5m` or `1h`, as command lines have
+ * it.
  *
  * @throws {RangeError} If the text is not a number with one of those units.
  */

@@ -7,8 +7,8 @@ import type { StepId, WorkerIndex } from "./ids.ts";
 import { preview } from "./preview.ts";
 
 /**
- * A flow is built wrongly: two steps with one id, a step on the root, no input, no output. Thrown
- * where the step is written, or before anything runs.
+ * A flow is defined wrongly: two steps with one id, a step on the root, no input, no output. It is
+ * thrown where the step is written, or before anything runs.
  */
 export class FlowDefinitionError extends Error {
   /** Always `"FlowDefinitionError"`. */
@@ -34,8 +34,8 @@ export interface StepFailure {
 }
 
 /**
- * A step failed while the flow ran. `cause` is what was thrown: if user code threw it, the user's
- * own error with its own stack.
+ * A step failed while the flow ran. `cause` is what was thrown. If user code threw it, that is the
+ * user's own error with its own stack.
  *
  * @example
  * ```ts
@@ -126,8 +126,8 @@ export function isItemError(error: unknown): error is ItemError {
 }
 
 /**
- * What was thrown, as one line: `TypeError: x is not a function`. An error that has no words of its
- * own, as those of failed connections, has the words of the errors in it.
+ * Returns what was thrown as one line: `TypeError: x is not a function`. An error without a
+ * message, such as that of a failed connection, gets the messages of the errors inside it.
  */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `thrown: ${preview(thrown)}`;
@@ -140,15 +140,18 @@ export function messageOf(thrown: unknown): string {
   return `${name}: ${first.map(withoutInner).join("; ")}${rest}`;
 }
 
-/** How many errors of one {@linkcode messageOf} quotes. */
+/** How many inner errors {@linkcode messageOf} quotes. */
 const MOST_INNER_MESSAGES = 3;
 
-/** As `messageOf` has it; an error may have itself in it. */
+/** Returns the line for one inner error. It goes no deeper, since an error may contain itself. */
 function withoutInner(thrown: unknown): string {
   return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : messageOf(thrown);
 }
 
-/** The errors in an `AggregateError`, one like it, or a `SuppressedError`; none of other errors. */
+/**
+ * Returns the errors inside an `AggregateError`, one like it, or a `SuppressedError`; none of
+ * others.
+ */
 export function innerErrors(error: Error): readonly unknown[] {
   const { errors, error: last, suppressed } = error as {
     errors?: unknown;
@@ -159,18 +162,19 @@ export function innerErrors(error: Error): readonly unknown[] {
   return error.name === "SuppressedError" ? [last, suppressed] : [];
 }
 
-/** What was thrown as an `Error`, which it is not always. */
+/** Returns what was thrown as an `Error`; users may throw anything. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown });
 }
 
-// A function without a name is `<anonymous>` too, but its place is a file: that one is the reader's.
+// An anonymous function is `<anonymous>` too, but its frame names a file: that frame is the
+// reader's.
 const NOT_THE_READERS =
   /millrace-chain-|\/kafkajs\/|\beval at\b|at <anonymous>|\(<anonymous>\)$|at async Promise\.|\bext:|\bnode:/;
 
 /**
- * The frames of an error's stack that belong to the reader: not the generated loops of fused
- * steps, nor, where the throw passed through user code, the engine's own files below it.
+ * Returns the frames of an error's stack that belong to the reader. The generated loops of fused
+ * steps do not. Where the throw passed through user code, the engine's own files do not either.
  */
 export function userFrames(error: Error): string[] {
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));

@@ -1,5 +1,5 @@
 /**
- * Names for the numbers and strings that mean something in a dataflow.
+ * Names for the numbers and strings that have a meaning in a dataflow.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where the engine and connectors say what they are doing.
+ * The log of the engine and of connectors.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 /** The levels, from least to most. */
 export const LOG_LEVELS: readonly LogLevel[] = Object.freeze(["debug", "info", "warn", "error"]);
 
-/** Whether a level matters at least as much as another. */
+/** Whether a level is at least as severe as another. */
 export function isAtLeast(level: LogLevel, least: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least);
 }
@@ -35,7 +35,13 @@ export interface Log {
  *
  * @example The engine's log on the console
  * ```ts
- * import { createLog, Dataflow, run, StdOutputConfig, TestingInputConfig } from "@millrace/millrace";
+ * import {
+ *   createLog,
+ *   Dataflow,
+ *   run,
+ *   StdOutputConfig,
+ *   TestingInputConfig,
+ * } from "@millrace/millrace";
  *
  * const log = createLog((level, message, fields) => console.error(level, message, fields));
  * const flow = new Dataflow("hello")
@@ -55,5 +61,5 @@ export function createLog(
   };
 }
 
-/** Takes lines and forgets them. */
+/** Discards all lines. */
 export const silentLog: Log = Object.freeze(createLog(() => {}));

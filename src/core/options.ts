@@ -1,12 +1,12 @@
 /**
- * Checks on objects of options.
+ * Checks of option objects.
  *
  * @module
  */
 import { likelyName } from "./closest_name.ts";
 import { preview } from "./preview.ts";
 
-/** Throws a `TypeError` unless `options` is an object with no other options than those `known`. */
+/** Throws a `TypeError` unless `options` is an object that has only the options in `known`. */
 export function requireOptions(what: string, options: unknown, known: readonly string[]): void {
   const has = `it has: ${known.join(", ")}`;
   if (typeof options !== "object" || options === null) {

@@ -8,7 +8,7 @@ import { oneLine } from "./safe_text.ts";
 
 const PREVIEW_LENGTH = 200;
 
-/** A value on one line, at most 200 characters, for an error to show. Never throws. */
+/** Returns a value on one line, at most 200 characters, for an error to show. Never throws. */
 export function preview(value: unknown): string {
   let text: string;
   try {
@@ -20,15 +20,16 @@ export function preview(value: unknown): string {
       compact: true,
     }).replaceAll(/\s*\n\s*/g, " ");
   } catch {
-    // A getter, a proxy or a custom inspector of the user's threw: the error that we are about to
-    // report matters more than how its item looks.
+    // A getter, a proxy or a custom inspector of the user's threw. The error that is about to be
+    // reported matters more than how its item looks.
     text = `[${typeof value} that cannot be shown]`;
   }
-  text = oneLine(text); // names of classes and functions, and what inspectors return, may hold anything
+  // names of classes and functions, and results of inspectors, may hold anything
+  text = oneLine(text);
   return text.length <= PREVIEW_LENGTH ? text : text.slice(0, PREVIEW_LENGTH - 1) + "…";
 }
 
-/** Looks like its text when it is inspected. */
+/** Inspects as its text. */
 class Shown {
   readonly #text: string;
 
@@ -43,7 +44,7 @@ class Shown {
 
 const MOST_BYTES = 60;
 
-/** Bytes are mostly text or JSON, and are shown as such: as numbers nobody recognises them. */
+/** Shows bytes as text, as most are text or JSON: as numbers, nobody recognises them. */
 function withReadableBytes(value: unknown, depth: number): unknown {
   if (value instanceof Uint8Array) return new Shown(showBytes(value));
   if (depth === 0 || typeof value !== "object" || value === null) return value;
@@ -53,7 +54,7 @@ function withReadableBytes(value: unknown, depth: number): unknown {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return value;
   const properties = Object.getOwnPropertyDescriptors(value);
-  // Whoever has getters or an inspector of its own is left to look as it wants to.
+  // An object with getters or an inspector of its own keeps its own look.
   if (Object.getOwnPropertySymbols(value).length > 0) return value;
   if (Object.values(properties).some((property) => !("value" in property))) return value;
   for (const property of Object.values(properties)) {
@@ -66,22 +67,23 @@ function showBytes(bytes: Uint8Array): string {
   const more = bytes.length > MOST_BYTES ? ` … (${bytes.length} bytes)` : "";
   const start = bytes.subarray(0, MOST_BYTES);
   try {
-    // A character that is cut in two at the end must not make bytes of the text.
+    // A character that is cut in two at the end must not make text look like bytes.
     const utf8 = new TextDecoder("utf-8", { fatal: true });
     const text = utf8.decode(start, { stream: more !== "" });
     if (!/\p{Cc}/u.test(text.replaceAll(/[\n\r\t]/g, ""))) {
       return `bytes ${JSON.stringify(text)}${more}`;
     }
   } catch {
-    // It is no text.
+    // It is not text.
   }
   return `bytes 0x${start.toHex()}${more}`;
 }
 
 /**
- * A value as a line of output: strings as they are, everything else like `JSON.stringify`, with
- * what JSON has no form for written out (bigint as digits, `Map` as its pairs, `Set` as its
- * values, bytes as base64, an object met again inside itself as `"[Circular]"`). Never throws.
+ * Returns a value as a line of output. Strings stay as they are; everything else is as from
+ * `JSON.stringify`. Values that JSON cannot express are written out: a bigint as digits, a `Map` as
+ * its pairs, a `Set` as its values, bytes as base64. An object inside itself is `"[Circular]"`.
+ * Never throws.
  */
 export function toLine(value: unknown): string {
   if (typeof value === "string") return value;
@@ -92,10 +94,10 @@ export function toLine(value: unknown): string {
   }
 }
 
-/** Plain JSON where it tells the whole truth; throws where {@linkcode spelledOut} is needed. */
+/** Returns plain JSON if it loses nothing; throws if {@linkcode spelledOut} is needed. */
 function plainJson(value: unknown): string | undefined {
   return JSON.stringify(value, function (this: Record<string, unknown>, key, inner) {
-    const raw = this[key]; // `inner` is what a `toJSON` made of it, such as that of Node's buffers
+    const raw = this[key]; // `inner` is the result of a `toJSON`, such as that of Node's buffers
     if (typeof raw === "object" && raw !== null && hasNoJsonForm(raw)) {
       throw new TypeError("no JSON form");
     }
@@ -135,7 +137,7 @@ function spelledOut(value: unknown): string {
   }
 }
 
-/** Digits without quotes; `JSON.rawJSON` is not in TypeScript's library yet. */
+/** Returns digits without quotes; `JSON.rawJSON` is not in TypeScript's library yet. */
 function rawNumber(value: bigint): unknown {
   const { rawJSON } = JSON as unknown as { rawJSON?: (text: string) => unknown };
   return rawJSON === undefined ? String(value) : rawJSON(String(value));

@@ -20,7 +20,7 @@ import {
   UTF8,
 } from "./value_format.ts";
 
-/** Bytes that are free when a value is begun: a short string with its tag, a number, a length. */
+/** Bytes that are free when a value begins: enough for a short string with its tag, or a number. */
 export const ROOM = 96;
 
 /** Bytes of a new buffer. */
@@ -35,9 +35,9 @@ const bigInt = new BigInt64Array(float.buffer);
 export class PrimitiveWriter {
   /** The buffer. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(START_BYTES);
-  /** Where the next byte goes. */
+  /** Index of the next byte. */
   at = 0;
-  /** Up to where `at` may be with {@linkcode ROOM} behind it. */
+  /** Up to this index, {@linkcode ROOM} bytes are free. */
   protected limit: number = START_BYTES - ROOM;
 
   /** Gives up the buffer and starts with a new one. */
@@ -46,7 +46,7 @@ export class PrimitiveWriter {
     this.limit = START_BYTES - ROOM;
   }
 
-  /** Writes a primitive; says whether it was one that can be written. */
+  /** Writes a primitive. Returns `false` if the value is something else, or cannot be written. */
   primitive(value: unknown): boolean {
     if (this.at > this.limit) this.grow(ROOM);
     if (typeof value === "string") this.string(value);
@@ -76,7 +76,7 @@ export class PrimitiveWriter {
     this.bytes[this.at++] = value;
   }
 
-  /** Writes a number. There is {@linkcode ROOM}. */
+  /** Writes a number. {@linkcode ROOM} bytes must be free. */
   number(value: number): void {
     const { bytes } = this;
     if ((value | 0) === value && !Object.is(value, -0)) {
@@ -104,13 +104,13 @@ export class PrimitiveWriter {
     this.float64(value);
   }
 
-  /** Writes a double, without a tag. There is {@linkcode ROOM}. */
+  /** Writes a double without a tag. {@linkcode ROOM} bytes must be free. */
   float64(value: number): void {
     float[0] = value;
     this.#eight();
   }
 
-  /** Writes what is in the scratch array. */
+  /** Writes the eight bytes of the scratch array. */
   #eight(): void {
     const { bytes, at } = this;
     for (let i = 0; i < 8; i++) bytes[at + i] = floatBytes[i];
@@ -131,7 +131,7 @@ export class PrimitiveWriter {
     this.append(magnitude);
   }
 
-  /** Writes a string. There is {@linkcode ROOM}. */
+  /** Writes a string. {@linkcode ROOM} bytes must be free. */
   string(value: string): void {
     const { length } = value;
     if (length <= SHORT) {
@@ -159,7 +159,7 @@ export class PrimitiveWriter {
     }
     if (this.at + length * 3 > this.limit) this.grow(length * 3);
     const { bytes, at } = this;
-    // How many bytes it takes is known afterwards: the length's varint is as long as it may get.
+    // The length in bytes is known only afterwards, so its varint is as long as it may become.
     const varintBytes = length * 3 < 1 << 7 ? 1 : length * 3 < 1 << 14 ? 2 : 5;
     const start = at + 1 + varintBytes;
     const written = length <= SHORT
@@ -201,7 +201,7 @@ export class PrimitiveWriter {
     this.at += length;
   }
 
-  /** Makes room for this many bytes and {@linkcode ROOM}. */
+  /** Makes room for this many bytes and {@linkcode ROOM} more. */
   protected grow(bytes: number): void {
     const length = Math.max(this.bytes.length * 2, this.at + bytes + 2 * ROOM);
     const grown = new Uint8Array(length);
@@ -211,7 +211,10 @@ export class PrimitiveWriter {
   }
 }
 
-/** Writes well-formed text at `start`; how many bytes it took. A short one's is faster than Deno's. */
+/**
+ * Writes well-formed text at `start`; returns its length in bytes. For short text, it is faster
+ * than `encodeInto`.
+ */
 function writeUtf8(text: string, bytes: Uint8Array, start: number): number {
   let at = start;
   for (let i = 0; i < text.length; i++) {
@@ -226,7 +229,7 @@ function writeUtf8(text: string, bytes: Uint8Array, start: number): number {
       bytes[at++] = 0x80 | code >> 6 & 0x3f;
       bytes[at++] = 0x80 | code & 0x3f;
     } else {
-      code = text.codePointAt(i++)!; // a surrogate and the one that follows
+      code = text.codePointAt(i++)!; // a surrogate and its second half
       bytes[at++] = 0xf0 | code >> 18;
       bytes[at++] = 0x80 | code >> 12 & 0x3f;
       bytes[at++] = 0x80 | code >> 6 & 0x3f;

@@ -11,7 +11,7 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 }
 
 /**
- * Waits for `work`, but no longer than `ms`. Says whether it was done in time.
+ * Waits for `work`, but no longer than `ms`. Returns whether it was done in time.
  *
  * @throws What `work` rejects with, if it does in time; later rejections are ignored.
  */

@@ -1,29 +1,32 @@
 /**
- * The time of a run: that of a clock, which somebody may set back, without ever going back.
+ * The time of a run. It follows a clock that somebody may set back, but never goes back itself.
  *
  * @module
  */
 import { type Clock, elapsedOf } from "./clock.ts";
 
 /**
- * How much slower the time passes while it is ahead of the clock: an hour is made up for in 16 hours,
- * and a window of a minute takes 64 s. (`adjtime` and chrony slow a clock down likewise.)
+ * How much slower the run's time passes while it is ahead of the clock. An hour is made up in 16
+ * hours, and a window of a minute takes 64 s. (`adjtime` and chrony slow a clock down likewise.)
  */
 const SLOWER = 1 / 16;
 
-/** The two clocks may differ by so many milliseconds before one counts as set back. */
+/** The two clocks may differ by this many milliseconds before one counts as set back. */
 const TOLERANCE_MS = 100;
 
-/** Tells the time of a run. */
+/** The time of a run. */
 export class RunClock {
   readonly #clock: Clock;
   readonly #onSetBack: (ms: number) => void;
-  #shown: number; // what was told last
-  #aheadBy = 0; // by how much that was later than the clock, where the clock was set back
-  #seen: number; // the time at the last look, and what `elapsed` gave then
+  #shown: number; // the last time returned
+  #aheadBy = 0; // by how much that is later than a clock that was set back
+  #seen: number; // the time at the last look, and the value of `elapsed` then
   #seenAt: number;
 
-  /** `onSetBack` is told by how many milliseconds the time is ahead of a clock that was set back. */
+  /**
+   * `onSetBack` is called with the milliseconds that the time is ahead of a clock that was set
+   * back.
+   */
   constructor(clock: Clock, onSetBack: (ms: number) => void = () => {}) {
     this.#clock = clock;
     this.#onSetBack = onSetBack;
@@ -32,8 +35,8 @@ export class RunClock {
   }
 
   /**
-   * Milliseconds since the Unix epoch. The time follows the clock. Where that is set back, the time goes
-   * on by what passes, a little slower until the clock has caught up.
+   * Milliseconds since the Unix epoch. The time follows the clock. If the clock is set back, the
+   * time continues with what passes, a little slower, until the clock has caught up.
    */
   now(): number {
     const now = this.#clock.now();
@@ -45,15 +48,17 @@ export class RunClock {
     return elapsedOf(this.#clock);
   }
 
-  /** By how many milliseconds the time is ahead of the clock, which is so after that was set back. */
+  /**
+   * By how many milliseconds the time is ahead of the clock: more than 0 after that was set back.
+   */
   ahead(): number {
     if (this.#aheadBy > 0) this.look();
     return this.#aheadBy;
   }
 
   /**
-   * Tells the time, and notes how much has passed since the last look. Called around each sleep: should
-   * the clock be set back meanwhile, this is how the length of the sleep is known.
+   * Returns the time, and notes how much has passed since the last look. It is called before and
+   * after each sleep: if the clock is set back meanwhile, this gives the length of the sleep.
    */
   look(): number {
     const at = this.elapsed();
@@ -62,7 +67,10 @@ export class RunClock {
     return this.#settle(this.#seen + (this.#aheadBy > 0 ? passed * (1 - SLOWER) : passed));
   }
 
-  /** Has the time go on from `at` at least: the run's state is from a time that the clock is not at yet. */
+  /**
+   * Makes the time at least `at`. The run's state may be from a time that the clock has not
+   * reached.
+   */
   reach(at: number): void {
     if (at > this.now()) this.#settle(at);
   }
@@ -72,7 +80,7 @@ export class RunClock {
     return this.#clock.wakeAt(this.#clock.now() + at - this.now(), wake);
   }
 
-  /** Sets the time, given what it should be at least. */
+  /** Sets the time, given its least value. */
   #settle(expected: number): number {
     const now = this.#clock.now();
     const wasAhead = this.#aheadBy;

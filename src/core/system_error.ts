@@ -1,5 +1,5 @@
 /**
- * What the operating system refuses, in words that say what to do about it.
+ * What the operating system answers: its errors in words that say what to do, and what they mean.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const MEANING: Readonly<Record<string, string>> = {
   ESTALE: "the network drive does not know it any more: mount it again",
 };
 
-/** Whether an error is the operating system's, or Deno's of what a process may do. */
+/** Whether an error is the operating system's, or is Deno's about what a process may do. */
 export function isSystemError(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   if (error instanceof Deno.errors.NotCapable) return true;
@@ -34,7 +34,7 @@ export function isSystemError(error: unknown): error is Error {
   return typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code);
 }
 
-/** Why something failed: what that means, and in parentheses the words of the system. */
+/** Returns why something failed: what that means, and in parentheses the system's own words. */
 export function systemReason(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) {
     return `${error.message} (with --worker-flags, give it there)`;

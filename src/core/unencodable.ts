@@ -1,5 +1,5 @@
 /**
- * The error for values that cannot be kept, and the names of such values.
+ * The error for values that cannot be encoded, and the names of such values.
  *
  * @module
  */
@@ -13,10 +13,10 @@ export class UnencodableError extends TypeError {
   override readonly name = "UnencodableError";
   /** What it is: `"class instance Order"`, `"function"`, `"Promise"`. */
   readonly what: string;
-  /** Where it is in the value that was given: `".orders[3].total"`; empty if it is that value. */
+  /** Where it is in the value that was passed: `".orders[3].total"`; empty if it is that value. */
   readonly path: string;
 
-  /** `what` and `path` as the fields. */
+  /** `what` and `path` are the fields. */
   constructor(what: string, path: string) {
     const where = path === "" ? "" : ` at ${path}`;
     super(`cannot encode ${what}${where}: ${adviceFor(what)}`);
@@ -33,7 +33,7 @@ function adviceFor(what: string): string {
   return "such a value only exists where it was made";
 }
 
-/** What a value that cannot be encoded is called in an {@linkcode UnencodableError}. */
+/** Returns what an {@linkcode UnencodableError} calls a value that cannot be encoded. */
 export function nameOfUnencodable(value: unknown): string {
   if (typeof value !== "object" || value === null) return typeof value;
   const name = Object.getPrototypeOf(value)?.constructor?.name;

@@ -1,21 +1,22 @@
 /**
- * Values as bytes: how items travel between worker processes, and how snapshots keep state.
+ * Encodes values as bytes: for the way between worker processes, and for state in snapshots.
  *
- * What `structuredClone` keeps arrives as it was: primitives, plain objects and arrays, Map, Set, Date,
- * RegExp, binary data, errors, boxed primitives, cycles. What it would change silently is refused
- * instead: class instances. Where there is a choice:
+ * What `structuredClone` keeps arrives as it was: primitives, plain objects and arrays, Map, Set,
+ * Date, RegExp, binary data, errors, boxed primitives, cycles. A class instance, which it would
+ * change silently, is refused instead. Where there is a choice:
  *
  * - Node's Buffer becomes a Uint8Array. An object without prototype has none afterwards.
- * - Binary data is copied, without the rest of the buffer that it is a view on, and never refers to
- *   the encoded bytes. Uint8Arrays of up to 512 bytes share buffers of 8 KiB, as those of Node do: mind
- *   `byteOffset`, and do not transfer their buffers. A resizable buffer becomes one of fixed length.
- * - An object that is used in several places stays one object in values with cycles, nested more than
- *   64 deep, with holes in arrays, or of more than 65,536 objects; in others it becomes a copy in each
- *   place. Between values, nothing stays shared.
- * - Named properties of arrays are kept for matches of regular expressions (and beside holes), and
- *   otherwise left out, as are symbol keys and whatever is added to Map, Date and the like: to look
- *   for them in each array takes longer than to write it.
- * - An error keeps message, stack, cause, and as its type the built-in one of its name.
+ * - Binary data is copied, without the rest of the buffer that it is a view on. It never refers to
+ *   the encoded bytes. A resizable buffer becomes one of fixed length.
+ * - Uint8Arrays of up to 512 bytes share buffers of 8 KiB, as those of Node do: mind `byteOffset`,
+ *   and do not transfer their buffers.
+ * - An object that is used in several places becomes a copy in each place. It stays one object in a
+ *   graph: a value with cycles, nested over 64 deep, with holes in arrays, or of more than
+ *   65,536 objects. Between values, nothing stays shared.
+ * - Named properties of arrays are kept for matches of regular expressions, and beside holes.
+ *   Otherwise they are left out: to look for them in each array takes longer than to write it.
+ *   Symbol keys, and whatever is added to Map, Date and the like, are left out too.
+ * - An error keeps message, stack and cause. Its type becomes the built-in one of its name.
  *
  * The bytes are the same on all machines; `value_format.ts` describes them.
  *
@@ -78,7 +79,10 @@ export class BatchEncoder {
     return this.#writer.at - 1;
   }
 
-  /** The batch, for {@linkcode decodeBatch}. The encoder starts anew and does not touch it again. */
+  /**
+   * Returns the batch, for {@linkcode decodeBatch}. The encoder starts a new one and does not touch
+   * this one again.
+   */
   take(): Uint8Array {
     const batch = takeBytes(this.#writer);
     begin(this.#writer);
@@ -88,7 +92,7 @@ export class BatchEncoder {
 }
 
 /**
- * All values of a batch.
+ * Returns all values of a batch.
  *
  * @throws {Error} If the bytes are corrupt, cut off, or of another version.
  */
@@ -104,14 +108,14 @@ export function decodeBatch(bytes: Uint8Array): unknown[] {
 }
 
 /**
- * One value by itself, for {@linkcode decodeValue}.
+ * Returns one value by itself, for {@linkcode decodeValue}.
  *
- * @param room So many bytes are left free before it.
+ * @param room This many bytes are left free before it.
  * @throws {UnencodableError} If something in the value cannot be encoded.
  * @throws Whatever a getter of the value throws.
  */
 export function encodeValue(value: unknown, room = 0): Uint8Array {
-  // A getter of the value may come by here again.
+  // A getter of the value may call `encodeValue` again.
   const writer = idle ?? new ValueWriter();
   idle = undefined;
   begin(writer, room);
@@ -126,14 +130,17 @@ export function encodeValue(value: unknown, room = 0): Uint8Array {
 let idle: ValueWriter | undefined;
 
 /**
- * Values by themselves, as {@linkcode encodeValue} gives them, one behind the other in one buffer: a million
- * buffers that live for a while take the garbage collector several times as long as to encode them.
+ * Values one after the other in one buffer, each as {@linkcode encodeValue} returns it.
+ *
+ * A million small buffers that live for a while take the garbage collector several times as long as
+ * the encoding itself.
  */
 export class ValueColumn {
   readonly #writer = new ValueWriter();
 
   /**
-   * Appends a value, and gives how many bytes it takes. If that fails, what was written before stays.
+   * Appends a value and returns how many bytes it takes. If that fails, what was written before
+   * stays.
    *
    * @throws {UnencodableError} If something in the value cannot be encoded.
    * @throws Whatever a getter of the value throws.
@@ -142,7 +149,7 @@ export class ValueColumn {
     const writer = this.#writer;
     const { at } = writer;
     writer.byte(VERSION);
-    if (writer.primitive(value)) return writer.at - at; // most are: twice as fast
+    if (writer.primitive(value)) return writer.at - at; // most values are primitives: twice as fast
     writer.startBatch();
     try {
       writeValue(writer, value);
@@ -153,7 +160,7 @@ export class ValueColumn {
     return writer.at - at;
   }
 
-  /** The bytes of all values since the last `take`. */
+  /** Returns the bytes of all values since the last `take`. */
   take(): Uint8Array {
     const taken = takeBytes(this.#writer);
     this.#writer.at = 0;
@@ -162,18 +169,18 @@ export class ValueColumn {
 }
 
 /**
- * The value that {@linkcode encodeValue} was given.
+ * Returns the value that {@linkcode encodeValue} received.
  *
- * @param most The most memory that the value may take, in bytes and beside binary data, by a rough
- * estimate: a few bytes can stand for a hundred times as many.
- * @throws {Error} If the bytes are corrupt, cut off, more than one value, or of another version; if the
- * value would take too much memory.
+ * @param most The most memory that the value may take, in bytes and without binary data. It is a
+ *   rough estimate: a few bytes can stand for a hundred times as many.
+ * @throws {Error} If the bytes are corrupt, cut off, more than one value, or of another version.
+ *   Also if the value would take too much memory.
  */
 export function decodeValue(bytes: Uint8Array, most = Infinity): unknown {
   const reader = new ValueReader(checked(bytes), 1, most);
   try {
     const value = reader.value();
-    if (!reader.done) throw new Error("there is more behind the value");
+    if (!reader.done) throw new Error("there are more bytes after the value");
     return value;
   } catch (cause) {
     throw corrupt(reader, cause);
@@ -191,7 +198,8 @@ function writeValue(writer: ValueWriter, value: unknown): void {
   try {
     writer.tree(value);
   } catch {
-    // A graph takes everything that can be encoded, and tells what is wrong with the rest.
+    // A graph holds everything that can be encoded, and the writer names what is wrong with the
+    // rest.
     writer.rewind(at, shapes);
     try {
       writeGraph(writer, value);
@@ -206,11 +214,11 @@ function takeBytes(writer: ValueWriter): Uint8Array {
   const { bytes, at } = writer;
   if (bytes.length <= LARGE_BUFFER) return bytes.slice(0, at);
   writer.replaceBuffer();
-  // Whoever gets a batch may keep it, and should not keep an empty buffer with it.
+  // The receiver of a batch may keep it, and should not keep an empty buffer with it.
   return at * 2 > bytes.length ? bytes.subarray(0, at) : bytes.slice(0, at);
 }
 
-/** The bytes, if they are of this version. */
+/** Returns the bytes if they are of this version. */
 function checked(bytes: Uint8Array): Uint8Array {
   if (bytes[0] !== VERSION) {
     const version = bytes.length === 0 ? "there are none" : `they are of version ${bytes[0]}`;

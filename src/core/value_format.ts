@@ -1,9 +1,9 @@
 /**
  * How values look as bytes: the tags and limits that the writer and the reader share.
  *
- * An encoded value, and a batch of them, starts with a version byte, {@linkcode VERSION}. In a value by
- * itself one value follows, in a batch values follow one after the other until the bytes end. Every
- * value starts with a tag byte:
+ * An encoded value, and a batch of them, starts with a version byte, {@linkcode VERSION}. In a
+ * value by itself one value follows, in a batch values follow one after the other until the bytes
+ * end. Every value starts with a tag byte:
  *
  * ```text
  * 00..7f  the integer 0 to 127
@@ -37,17 +37,17 @@
  * fc      object without prototype: as f2
  * ```
  *
- * A varint has 7 bits a byte, lowest first, the high bit set on all bytes but the last, and at most 5
- * bytes, of which the last may be zero. All other numbers, those in typed arrays too, are
+ * A varint has 7 bits a byte, lowest first. The high bit is set on all bytes but the last. There
+ * are at most 5 bytes, and the last may be zero. All other numbers, those in typed arrays too, are
  * little-endian.
  *
- * In a graph, objects are numbered from 0 on in the order in which they appear. An array (ee, ef), an
- * object (f2, fc), a Map, a Set and an Error (with its type) appear as the tag alone. What is in them
- * follows behind the value, in the order of their numbers and without the tag; there, further objects
- * appear. All other objects (Uint8Array, Date, ...) appear as a whole.
+ * In a graph, objects are numbered from 0 on in the order in which they appear. An array (ee, ef),
+ * an object (f2, fc), a Map, a Set and an Error (with its type) appear as the tag alone. Their
+ * contents follow after the value, in the order of their numbers and without the tag. There,
+ * further objects appear. All other objects (Uint8Array, Date, ...) appear as a whole.
  *
- * What has been written must stay readable: a change to this needs a new version, and a reader of both.
- * A new tag does not: older readers refuse it, and nothing else.
+ * What has been written must stay readable: a change of this format needs a new version, and a
+ * reader of both. A new tag does not: older readers refuse that tag, and nothing else.
  *
  * @module
  */
@@ -55,7 +55,8 @@
 /** The first byte of encoded values. */
 export const VERSION = 1;
 
-// Tags are compared in the hottest code there is: constants here, and literals only in generated code.
+// Tags are compared in the hottest code there is. So they are constants here, and literals only in
+// generated code.
 export const ASCII = 0x80;
 export const ARRAY = 0xc0;
 export const SHAPE = 0xd0;
@@ -89,25 +90,25 @@ export const GRAPH = 0xfa;
 export const REFERENCE = 0xfb;
 export const BARE_OBJECT = 0xfc;
 
-/** Up to this many array elements the tag tells. */
+/** The tag holds the number of elements of an array up to this one. */
 export const MOST_IN_TAG = 7;
 /** Strings up to this many characters have their length in the tag. */
 export const SHORT = 63;
-/** Shapes below this number are told by the tag. */
+/** The tag holds the number of a shape below this one. */
 export const SHAPES_IN_TAG = 16;
 
 /**
- * Shapes that a batch may have. Objects used as dictionaries each have one of their own: those past
- * the limit are written with their keys.
+ * Shapes that a batch may have. Objects used as dictionaries have a shape each; those past the
+ * limit are written with their keys.
  */
 export const MOST_SHAPES = 256;
 /** Keys that a shape may have. */
 export const MOST_KEYS = 48;
 
-/** How deep values are nested that are written as a tree; beyond it, as a graph. */
+/** Values are written as trees to this depth of nesting, and deeper ones as graphs. */
 export const MOST_DEPTH = 64;
 
-/** Binary data other than Uint8Array by the kind it is written with. Only ever add at the end. */
+/** Binary data other than Uint8Array, by the kind that is written. Only ever add at the end. */
 export const BINARY_KINDS = [
   ArrayBuffer,
   DataView,
@@ -124,7 +125,7 @@ export const BINARY_KINDS = [
   Float16Array,
 ] as const;
 
-/** Errors by the type they are written with. Only ever add at the end. */
+/** Errors by the type that is written. Only ever add at the end. */
 export const ERRORS = [
   Error,
   EvalError,

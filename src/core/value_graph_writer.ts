@@ -1,8 +1,8 @@
 /**
- * Writes values as graphs: those with cycles, nested deeply, large, or with arrays that have holes.
- * Finds out as well what in a value cannot be encoded, and where.
+ * Writes values as graphs: those that have cycles, are nested deeply, are large, or have arrays
+ * with holes. It also finds what in a value cannot be encoded, and where.
  *
- * Nothing here calls itself: however deep a value is, it can be written.
+ * Nothing here is recursive: a value of any depth can be written.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import {
 import { type ErrorParts, errorParts, isMatch } from "./value_kinds.ts";
 import type { ValueWriter } from "./value_writer.ts";
 
-/** An object with others in it, and how it was come by. */
+/** An object with others in it, and the way to it. */
 interface Node {
   readonly object: object;
   readonly tag: number;
@@ -83,7 +83,8 @@ class GraphWriter {
     try {
       leaf = this.#writer.leaf(value, prototype);
     } catch (error) {
-      // A built-in method was called on what only has its prototype, or its buffer is detached.
+      // A built-in method was called on an object that only has its prototype, or on a detached
+      // buffer.
       if (error instanceof TypeError) throw this.#unencodable(nameOfLookalike(value));
       throw error;
     }
@@ -207,7 +208,7 @@ function hasHoles(array: readonly unknown[]): boolean {
 const mapSize = Object.getOwnPropertyDescriptor(Map.prototype, "size")!.get!;
 const setSize = Object.getOwnPropertyDescriptor(Set.prototype, "size")!.get!;
 
-/** Whether a getter of a built-in class works on an object, which it does on its own only. */
+/** Whether a getter of a built-in class works on an object, so that it is of that class. */
 function isA(getter: () => unknown, object: object): boolean {
   try {
     getter.call(object);

@@ -1,16 +1,16 @@
 /**
- * Which built-in kind an object is of, and what is kept of it.
+ * The built-in kind of an object, and what is kept of it.
  *
  * @module
  */
 import { BINARY_KINDS, ERRORS } from "./value_format.ts";
 
-/** The place in `BINARY_KINDS` of binary data with this prototype. */
+/** The index in `BINARY_KINDS` for binary data with this prototype. */
 export const binaryKindOf: ReadonlyMap<unknown, number> = new Map(
   BINARY_KINDS.map((constructor, kind) => [constructor.prototype, kind]),
 );
 
-/** What gets the primitive out of a box with this prototype; throws a `TypeError` on what is none. */
+/** Returns the primitive in a box with this prototype; throws a `TypeError` on anything else. */
 export const unboxerOf: ReadonlyMap<unknown, () => unknown> = new Map<unknown, () => unknown>([
   [Number.prototype, Number.prototype.valueOf],
   [String.prototype, String.prototype.valueOf],
@@ -23,11 +23,11 @@ const errorNames = ERRORS.map((constructor) => constructor.name);
 
 /** What an error keeps. */
 export interface ErrorParts {
-  /** Its place in `ERRORS`. */
+  /** Its index in `ERRORS`. */
   readonly type: number;
-  /** Absent if it has none of its own. */
+  /** Absent if the error has none of its own. */
   readonly message: string | undefined;
-  /** Absent if it has none that is a string. */
+  /** Absent if the error has none that is a string. */
   readonly stack: string | undefined;
   /** Whether it has a cause, which may be `undefined`. */
   readonly hasCause: boolean;
@@ -35,7 +35,9 @@ export interface ErrorParts {
   readonly cause: unknown;
 }
 
-/** What an error keeps, chosen like `structuredClone` does; `undefined` if it is no built-in error. */
+/**
+ * Returns what an error keeps, as in `structuredClone`; `undefined` if it is not a built-in error.
+ */
 export function errorParts(value: object, prototype: unknown): ErrorParts | undefined {
   if (!errorPrototypes.has(prototype) || !Error.isError(value)) return undefined;
   const message = Object.getOwnPropertyDescriptor(value, "message");
@@ -56,7 +58,7 @@ export function isMatch(array: readonly unknown[]): boolean {
     "index" in array;
 }
 
-/** Whether this is the prototype of Node's Buffer, which is not loaded just to compare. */
+/** Whether this is the prototype of Node's Buffer. Buffer is not loaded for the comparison. */
 export function isBuffer(prototype: unknown): boolean {
   return Object.getPrototypeOf(prototype) === Uint8Array.prototype &&
     (prototype as object).constructor?.name === "Buffer";

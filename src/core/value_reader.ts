@@ -1,9 +1,9 @@
 /**
  * Reads values; see `value_format.ts` for the bytes.
  *
- * Arrays and the like grow as their elements are read, so that no memory is taken for a length that
- * the bytes only claim; nesting is limited by the stack, and writers stay far from its end. Nothing
- * that is read refers to the bytes, so that a value that is kept does not keep the rest of the batch.
+ * Arrays and the like grow while their elements are read, so a length that the bytes merely claim
+ * takes no memory. The stack limits nesting, and writers stay far from its end. Nothing that is
+ * read refers to the bytes: a value that is kept does not keep the rest of the batch in memory.
  *
  * @module
  */
@@ -47,13 +47,13 @@ import {
 } from "./value_format.ts";
 import { type Shape, ShapeTable } from "./value_shapes.ts";
 
-// Not a fatal one, which takes twice to five times as long.
+// Not a fatal one, which takes two to five times as long.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 const bigInt = new BigInt64Array(float.buffer);
 
-/** Strings up to this many characters are made of their character codes, longer ones decoded. */
+/** Strings up to this many characters are made from character codes; longer ones are decoded. */
 const FROM_CODES = 32;
 const readShort: ((bytes: Uint8Array, at: number) => string)[] = Array.from(
   { length: FROM_CODES + 1 },
@@ -66,48 +66,48 @@ const readShort: ((bytes: Uint8Array, at: number) => string)[] = Array.from(
   },
 );
 
-/** The shapes that were read lately, with the functions that were generated for them. */
+/** The shapes that were read lately, with their generated functions. */
 const shapes = new ShapeTable();
 
 /**
- * Short Uint8Arrays are cut from buffers of this many bytes: one of its own for each would take V8
- * several times as long to make and to collect.
+ * Short Uint8Arrays are cut from buffers of this many bytes. V8 would take several times as long to
+ * allocate and collect a buffer for each.
  */
 const SLAB_BYTES = 8192;
-/** Up to this many bytes are short. */
+/** Arrays up to this many bytes are short. */
 const MOST_IN_SLAB = 512;
 let slab = new Uint8Array(SLAB_BYTES);
 let slabUsed = 0;
 
-/** What an object takes, and each value in it, in bytes: an estimate on the large side. */
+/** Bytes of an object, and of each value in it: an estimate on the large side. */
 const OBJECT_BYTES = 64;
 const SLOT_BYTES = 32;
-/** The same of a Map or a Set, and of each entry. */
+/** The same for a Map or a Set, and for each entry. */
 const TABLE_BYTES = 192;
 const ENTRY_BYTES = 64;
 
-/** A value would take more memory than it may. */
+/** A value would take more memory than is allowed. */
 export class TooMuchMemoryError extends Error {
   override readonly name = "TooMuchMemoryError";
 }
 
-/** In place of a part that an error does not have. */
+/** Stands for a part that an error does not have. */
 const nothing = Symbol("nothing");
 
-/** Reads values one after the other. Throws an `Error` where bytes are corrupt, whatever they are. */
+/** Reads values one after the other. Throws an `Error` on corrupt bytes of any kind. */
 export class ValueReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
   #at: number;
-  readonly #shapes: Shape[] = []; // of this batch, by number
-  #nodes: object[] | undefined; // of the graph that is being read, by number
-  #tags: number[] = []; // of those nodes
+  readonly #shapes: Shape[] = []; // the shapes of this batch, by number
+  #nodes: object[] | undefined; // the objects of the graph being read, by number
+  #tags: number[] = []; // the tags of those objects
   readonly #isLimited: boolean;
-  #left: number; // bytes of memory that the rest may take, where that is limited
+  #left: number; // bytes of memory that the rest may take, if that is limited
 
   /**
    * Reads `bytes` from index `at` on. `most` is how much memory the values may take, in bytes and
-   * beside binary data.
+   * without binary data.
    */
   constructor(bytes: Uint8Array, at: number, most = Infinity) {
     this.#bytes = bytes;
@@ -132,7 +132,7 @@ export class ValueReader {
     const tag = this.#bytes[this.#at++];
     if (tag < ASCII) return tag;
     if (tag < ARRAY) return this.#ascii(tag - ASCII);
-    // Behind the end there is no tag, and all comparisons with it are false.
+    // Past the end the tag is `undefined`, and all comparisons with it are false.
     return tag >= UNDEFINED && tag < BYTES ? this.#scalar(tag) : this.#object(tag);
   }
 
@@ -221,9 +221,9 @@ export class ValueReader {
 
   #newShape(): Record<string, unknown> {
     const count = this.#varint();
-    // The table of shapes keeps what it is given, so it must not be more than a writer gives.
+    // The table of shapes keeps what is added, so it must not be more than a writer would write.
     if (count > MOST_KEYS || this.#shapes.length >= MOST_SHAPES) {
-      throw new Error(`a shape of ${count} keys behind ${this.#shapes.length} others`);
+      throw new Error(`a shape of ${count} keys after ${this.#shapes.length} others`);
     }
     const keys: string[] = [];
     for (let i = 0; i < count; i++) keys.push(this.#key());
@@ -231,7 +231,7 @@ export class ValueReader {
     return this.#shaped(this.#shapes.length - 1);
   }
 
-  /** An empty container for what has this tag; `undefined` if it is none. */
+  /** Returns an empty container for a tag; `undefined` if the tag is not that of a container. */
   #begin(tag: number): object | undefined {
     switch (tag) {
       case LONG_ARRAY:
@@ -252,7 +252,7 @@ export class ValueReader {
     }
   }
 
-  /** Reads what is in a container, and gives it back. */
+  /** Reads the contents of a container, and returns it. */
   #fill(container: object, tag: number): object {
     switch (tag) {
       case LONG_ARRAY:
@@ -298,7 +298,8 @@ export class ValueReader {
     const length = this.#varint();
     const count = this.#varint();
     this.#charge(ENTRY_BYTES * count);
-    // An element far behind all others makes V8 keep a table, which is as large as what is in it.
+    // An element far from all others makes V8 keep the elements in a table as large as the
+    // contents.
     if (length > 4 * count + 16) array[2 ** 32 - 2] = undefined;
     array.length = length;
     for (let i = 0; i < count; i++) {
@@ -345,13 +346,13 @@ export class ValueReader {
   #uint8Array(length: number): Uint8Array {
     if (length > MOST_IN_SLAB) return this.#copy(length);
     const at = this.#take(length);
-    if (slabUsed + length > slab.length) { // which is 0 when its buffer was transferred
+    if (slabUsed + length > slab.length) { // 0 if its buffer was transferred
       slab = new Uint8Array(SLAB_BYTES);
       slabUsed = 0;
     }
     const to = slab, from = this.#bytes, start = slabUsed;
     for (let i = 0; i < length; i++) to[start + i] = from[at + i];
-    slabUsed = start + length + 7 & ~7; // other typed arrays may be made of the same place
+    slabUsed = start + length + 7 & ~7; // other typed arrays may start at the same place
     return new Uint8Array(to.buffer, start, length);
   }
 
@@ -384,7 +385,7 @@ export class ValueReader {
     return node;
   }
 
-  /** Counts memory that is about to be taken. */
+  /** Counts memory that is about to be allocated. */
   #charge(bytes: number): void {
     if (!this.#isLimited) return;
     this.#left -= bytes;
@@ -393,11 +394,11 @@ export class ValueReader {
 
   #key(): string {
     const key = this.value();
-    if (typeof key !== "string") throw new Error("a key that is no string");
+    if (typeof key !== "string") throw new Error("a key that is not a string");
     return key;
   }
 
-  /** Moves over this many bytes, which must be there; where they begin. */
+  /** Skips this many bytes, which must be there, and returns the index of the first one. */
   #take(length: number): number {
     const at = this.#at;
     if (at + length > this.#end) throw new Error("they end too early");
@@ -460,7 +461,7 @@ function makeError(type: number): Error {
   const constructor = ERRORS[type];
   if (constructor === undefined) throw new Error("unknown type of error");
   const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0; // it gets the stack that it had
+  Error.stackTraceLimit = 0; // the error gets the stack that it had
   try {
     return new constructor();
   } finally {
@@ -468,7 +469,10 @@ function makeError(type: number): Error {
   }
 }
 
-/** Assigns, without running into the setter of `__proto__` (which Deno has behind a flag only). */
+/**
+ * Assigns a property, but never calls the setter of `__proto__` (which Deno has only behind a
+ * flag).
+ */
 function setOwn(object: object, key: string, value: unknown): void {
   if (key === "__proto__") {
     const all = { value, writable: true, enumerable: true, configurable: true };

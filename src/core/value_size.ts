@@ -1,8 +1,8 @@
 /**
- * About how much memory items take, so that what waits can be bounded by bytes.
+ * Estimates how much memory items take, so that queues can be bounded by bytes.
  *
- * It is an estimate, and made to be cheap: a few items of a batch stand for all, and of each only so
- * much is looked at. It errs on the large side, except for what JavaScript does not show.
+ * The estimate is cheap: a few items of a batch stand for all, and only some parts of each are
+ * looked at. It errs on the large side, except for what JavaScript does not show.
  *
  * @module
  */
@@ -10,23 +10,31 @@
 /** How many parts of one item are looked at. */
 const MOST_PARTS = 48;
 
-/** How many elements of an array, a map or a set are looked at; the others count as much as these. */
+/**
+ * How many elements of an array, a map or a set are looked at; the others count as much as these.
+ */
 const MOST_ELEMENTS = 6;
 
-/** One item of so many stands for the others of its batch. */
+/** One item in this many stands for the others of its batch. */
 const SAMPLE_EVERY = 1024;
 
-/** An object's header, and a slot that points to a value. */
+/** Bytes of an object's header, and of a slot that points to a value. */
 const OBJECT_BYTES = 32;
 const SLOT_BYTES = 8;
 
-/** What an object takes whose contents cannot be seen. */
+/** Bytes of an object whose contents cannot be seen. */
 const OPAQUE_BYTES = 64;
 
-/** How many more parts may be looked at. One for all calls: an object for each costs more than the look. */
+/**
+ * How many more parts may be looked at. One variable for all calls: an object for each call would
+ * cost more than the look.
+ */
 let parts = 0;
 
-/** About how many bytes of memory a value takes. Never throws, and calls no code of the value's. */
+/**
+ * Returns about how many bytes of memory a value takes. Never throws, and calls no code of the
+ * value.
+ */
 export function sizeOf(value: unknown): number {
   parts = MOST_PARTS;
   try {
@@ -36,11 +44,13 @@ export function sizeOf(value: unknown): number {
   }
 }
 
-/** Estimates batches; a later one by items at other places, so that no pattern hides the large ones. */
+/**
+ * Estimates batches. Each estimate begins at another item, so that no pattern hides the large ones.
+ */
 export class BatchSizes {
   #turn = 0;
 
-  /** About how many bytes an item of the batch takes. */
+  /** Returns about how many bytes an item of the batch takes. */
   itemBytes(batch: readonly unknown[]): number {
     const { length } = batch;
     if (length === 0) return 0;
@@ -108,7 +118,7 @@ function sizeOfFields(object: object): number {
   return sum;
 }
 
-/** What all of `count` elements take, of which `looked` take `sum`. */
+/** Returns the size of `count` elements, `looked` of which take `sum` bytes. */
 function extended(sum: number, looked: number, count: number): number {
   return looked === 0 ? 0 : sum * count / looked;
 }

@@ -1,8 +1,8 @@
 /**
- * Writes values as trees, which is what nearly all are; see `value_format.ts` for the bytes.
+ * Writes values as trees, which nearly all are; see `value_format.ts` for the bytes.
  *
- * What is rare is not dealt with here: at a cycle, a hole in an array or something that cannot be
- * encoded at all, the writer gives up, and `value_graph_writer.ts` has the value from its start.
+ * The writer leaves rare things alone: cycles, holes in arrays, and values that cannot be encoded
+ * at all. There it gives up, and `value_graph_writer.ts` begins again from the value's start.
  *
  * @module
  */
@@ -34,12 +34,14 @@ import {
 import { binaryKindOf, errorParts, isBuffer, isMatch, unboxerOf } from "./value_kinds.ts";
 import { Shape, ShapeTable } from "./value_shapes.ts";
 
-/** Thrown where a tree is not enough; no error, as making one is slow and nobody sees it. */
+/**
+ * Thrown where a tree is not enough. It is not an `Error`: making one is slow, and nobody sees it.
+ */
 export const GIVE_UP: unique symbol = Symbol("give up");
 
 /**
- * Objects, and KiB of binary data, that a value may have as a tree. Objects used in several places are
- * written once for each; past this many, a value may well be one that doubles at each level.
+ * Objects, and KiB of binary data, that a value may have as a tree. An object used in several
+ * places is written once for each. Past this many, the value may double at each level.
  */
 const MOST_OBJECTS = 1 << 16;
 
@@ -50,7 +52,7 @@ const { prototype: BytesPrototype } = Uint8Array;
 export class ValueWriter extends PrimitiveWriter {
   #objects = 0;
   readonly #shapes = new ShapeTable();
-  #defined: Shape[] = []; // those of this batch, by number
+  #defined: Shape[] = []; // the shapes of this batch, by number
   #batch = 0;
   #last = new Shape([]);
 
@@ -59,13 +61,13 @@ export class ValueWriter extends PrimitiveWriter {
     return this.#defined.length;
   }
 
-  /** Begins a batch, or a value by itself: shapes are to be written anew. */
+  /** Begins a batch, or a value by itself: the keys of shapes have to be written again. */
   startBatch(): void {
     this.#batch++;
     this.#defined.length = 0;
   }
 
-  /** Goes back to where the writer was at a value's start. */
+  /** Returns to where the writer was at a value's start. */
   rewind(at: number, shapes: number): void {
     this.at = at;
     while (this.#defined.length > shapes) this.#defined.pop()!.batch = -1;
@@ -74,7 +76,7 @@ export class ValueWriter extends PrimitiveWriter {
   /**
    * Writes a value.
    *
-   * @throws {typeof GIVE_UP} If it takes a graph, or cannot be encoded.
+   * @throws {typeof GIVE_UP} If it needs a graph, or cannot be encoded.
    */
   tree(value: unknown): void {
     this.#objects = MOST_OBJECTS;
@@ -93,7 +95,7 @@ export class ValueWriter extends PrimitiveWriter {
   #object(value: object, depth: number): void {
     if (depth > MOST_DEPTH || --this.#objects < 0) throw GIVE_UP;
     if (Array.isArray(value)) {
-      // The prototype itself takes three times as long to ask for, and says the same but of arrays
+      // Asking for the prototype takes three times as long. The answer differs only for arrays
       // whose prototype was replaced.
       if (value.constructor !== Array) throw GIVE_UP;
       this.#array(value, depth + 1);
@@ -103,7 +105,7 @@ export class ValueWriter extends PrimitiveWriter {
     if (prototype === ObjectPrototype) {
       this.#plain(value as Record<string, unknown>, depth + 1);
     } else if (prototype === null) {
-      // Dictionaries, mostly: a shape would be of one object only.
+      // Mostly dictionaries: a shape would serve one object only.
       const keys = Object.keys(value);
       this.#withKeys(BARE_OBJECT, value as Record<string, unknown>, keys, depth + 1);
     } else if (prototype === Map.prototype) {
@@ -189,9 +191,10 @@ export class ValueWriter extends PrimitiveWriter {
     }
   }
 
-  /** The shape with these keys; none if they are to be written with the object. */
+  /** Returns the shape with these keys; `undefined` if they are to be written with the object. */
   #find(keys: readonly string[]): Shape | undefined {
-    // Once a batch is full of shapes, it most likely has dictionaries, which are not worth a search.
+    // Once a batch is full of shapes, it most likely has dictionaries, which are not worth a
+    // search.
     if (keys.length > MOST_KEYS || this.#defined.length >= MOST_SHAPES) return undefined;
     return this.#shapes.find(keys);
   }
@@ -245,7 +248,7 @@ export class ValueWriter extends PrimitiveWriter {
   }
 
   /**
-   * Writes an object in which there are no others; says whether it was one.
+   * Writes an object that has no others in it; returns `false` if it is something else.
    *
    * @throws {typeof GIVE_UP} If it is too large for a tree.
    * @throws {TypeError} If it only looks like one.
@@ -302,7 +305,7 @@ export class ValueWriter extends PrimitiveWriter {
     return true;
   }
 
-  /** Lets {@linkcode leaf} write as much as there is. */
+  /** Removes the limit on what {@linkcode leaf} may write. */
   lift(): void {
     this.#objects = Infinity;
   }

@@ -4,13 +4,13 @@ import { Machine } from "../support/clock/machine.ts";
 import { SetClock } from "../support/clock/set_clock.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
 
-Deno.test("systemClock tells the system's time", () => {
+Deno.test("systemClock returns the system's time", () => {
   const before = Date.now();
   const now = systemClock.now();
   assert(before <= now && now <= Date.now());
 });
 
-Deno.test("systemClock wakes once at the time, and at once when it has passed", async () => {
+Deno.test("systemClock wakes once at the time, and immediately if the time has passed", async () => {
   let woken = 0;
   await new Promise<void>((resolve) =>
     systemClock.wakeAt(systemClock.now() - 1_000, () => {
@@ -21,7 +21,7 @@ Deno.test("systemClock wakes once at the time, and at once when it has passed", 
   assertEquals(woken, 1);
 });
 
-Deno.test("systemClock does not wake when the call was taken back", async () => {
+Deno.test("systemClock does not wake when the call was cancelled", async () => {
   let woken = 0;
   const cancel = systemClock.wakeAt(systemClock.now(), () => woken++);
   cancel();
@@ -65,7 +65,7 @@ Deno.test("systemClock wakes within a second when it was set forward, as after a
   assertEquals(woken, 1);
 });
 
-Deno.test("systemClock does not wake when the call was taken back after some looks", () => {
+Deno.test("systemClock does not wake when the call was cancelled after some looks", () => {
   using machine = new Machine();
   let woken = 0;
   const cancel = systemClock.wakeAt(Date.now() + 10_000, () => woken++);
@@ -89,7 +89,7 @@ Deno.test("wakeAfter wakes when the time has passed, whatever the clock is set t
   }
 });
 
-Deno.test("wakeAfter can be taken back, also when it sleeps on", () => {
+Deno.test("wakeAfter can be cancelled, also after a sleep that ended early", () => {
   const passing = new TestClock();
   const clock = new SetClock(passing);
   let woken = 0;
@@ -104,7 +104,7 @@ Deno.test("wakeAfter can be taken back, also when it sleeps on", () => {
   assertEquals([woken, passing.sleeps], [0, []]);
 });
 
-Deno.test("wakeAfter goes by a clock that has nothing else", () => {
+Deno.test("wakeAfter uses now() of a clock without elapsed()", () => {
   const clock = new TestClock(1_000);
   let woken = 0;
   wakeAfter(clock, 500, () => woken++);

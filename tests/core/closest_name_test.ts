@@ -14,7 +14,7 @@ Deno.test("closestName() returns the first of names that are equally near", () =
   assertEquals(closestName("", ["one", "two"]), "one");
 });
 
-Deno.test("likelyName() gives the name that was meant, and none where nothing is near", () => {
+Deno.test("likelyName() returns the name that was meant, and undefined if none is near", () => {
   const names = ["workers", "log-level", "startingOffset", "ttl", "maxSize"];
   const cases: Record<string, string | undefined> = {
     wrokers: "workers",

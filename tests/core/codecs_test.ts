@@ -3,13 +3,13 @@ import { json, text } from "../../mod.ts";
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 
-Deno.test("text gives back what it was given when it decodes what it encoded", () => {
+Deno.test("text decodes what it encoded", () => {
   for (const value of ["", "grüße", "\ufeffmarked", "a\0b", "🎏"]) {
     assertEquals(text.decode(text.encode(value)), value);
   }
 });
 
-Deno.test("text and json refuse null, and say what it means", () => {
+Deno.test("text and json refuse null, and explain what it means", () => {
   for (const decode of [text.decode, json.decode]) {
     assertThrows(
       () => decode(null),
@@ -30,7 +30,7 @@ Deno.test("text and json refuse bytes that are not UTF-8, and show them", () => 
   }
 });
 
-Deno.test("json gives back what it was given when it decodes what it encoded", () => {
+Deno.test("json decodes what it encoded", () => {
   for (const value of [null, true, 0, -1.5, "grüße", [1, [2]], { a: { b: null } }]) {
     assertEquals(json.decode(json.encode(value)), value);
   }

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { preview } from "../../src/core/preview.ts";
 import { type Duration, parseDuration, toMilliseconds } from "../../src/core/duration.ts";
 
-Deno.test("toMilliseconds() takes a number as milliseconds", () => {
+Deno.test("toMilliseconds() accepts a number as milliseconds", () => {
   assertEquals(toMilliseconds(0, "wait"), 0);
   assertEquals(toMilliseconds(1_500, "wait"), 1_500);
   assertEquals(toMilliseconds(0.5, "wait"), 0.5);
@@ -16,7 +16,7 @@ Deno.test("toMilliseconds() adds up the parts of a Temporal duration", () => {
   assertEquals(toMilliseconds(Temporal.Duration.from("PT90S"), "wait"), 90_000);
 });
 
-Deno.test("toMilliseconds() refuses what is negative or not finite, and says what it was for", () => {
+Deno.test("toMilliseconds() refuses a negative or infinite duration, and names its purpose", () => {
   const refused: [Duration, string][] = [
     [-1, "got -1 ms"],
     [NaN, "got NaN ms"],
@@ -43,7 +43,7 @@ Deno.test("toMilliseconds() refuses months and weeks, whose length depends on th
   }
 });
 
-Deno.test("toMilliseconds() refuses what is no duration", () => {
+Deno.test("toMilliseconds() refuses anything that is not a duration", () => {
   for (const wrong of [{}, { minute: 5 }, null, undefined, "soon", true, { minutes: 1.5 }]) {
     assertThrows(
       () => toMilliseconds(wrong as Duration, "wait"),
@@ -53,7 +53,7 @@ Deno.test("toMilliseconds() refuses what is no duration", () => {
   }
 });
 
-Deno.test("toMilliseconds() names a unit that there is not, also beside one that there is", () => {
+Deno.test("toMilliseconds() names an unknown unit, also beside a known one", () => {
   for (const wrong of [{ minute: 5 }, { hours: 1, minute: 5 }]) {
     const { message } = assertThrows(() => toMilliseconds(wrong as Duration, "wait"), RangeError);
     assertEquals(

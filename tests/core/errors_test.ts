@@ -9,7 +9,7 @@ import {
   userFrames,
 } from "../../src/core/errors.ts";
 
-Deno.test("StepError says the step, the worker, what was thrown and the item", () => {
+Deno.test("StepError names the step, the worker, what was thrown and the item", () => {
   const cause = new TypeError("no amount");
   const error = new StepError({ stepId: "sum", worker: 1, item: `[ "a", {} ]` }, cause);
   assertEquals(
@@ -23,13 +23,13 @@ Deno.test("StepError says the step, the worker, what was thrown and the item", (
   );
 });
 
-Deno.test("StepError says nothing of an item when none is to blame", () => {
+Deno.test("StepError mentions no item when none is to blame", () => {
   const error = new StepError({ stepId: "in", worker: 0 }, new Error("gone"));
   assertEquals(error.message, `step "in" failed on worker 0: Error: gone`);
   assertEquals(error.item, undefined);
 });
 
-Deno.test("StepError shows what was thrown when that is no error", () => {
+Deno.test("StepError shows what was thrown when that is not an error", () => {
   const messageFor = (thrown: unknown) => new StepError({ stepId: "s", worker: 0 }, thrown).message;
   assertEquals(messageFor("text"), `step "s" failed on worker 0: thrown: "text"`);
   assertEquals(messageFor(undefined), `step "s" failed on worker 0: thrown: undefined`);
@@ -45,18 +45,18 @@ Deno.test("ItemError keeps the item as it was, and has its cause's message", () 
   assertEquals([error.name, error.message], ["ItemError", "RangeError: too large"]);
 });
 
-Deno.test("FlowDefinitionError is told apart by its name, too", () => {
+Deno.test("FlowDefinitionError can be recognised by its name, too", () => {
   assertEquals(new FlowDefinitionError("no input").name, "FlowDefinitionError");
 });
 
-Deno.test("messageOf() gives a subclass's own name", () => {
+Deno.test("messageOf() uses a subclass's own name", () => {
   class Broken extends Error {
     override name = "Broken";
   }
   assertEquals(messageOf(new Broken("in two")), "Broken: in two");
 });
 
-Deno.test("messageOf() gives the words of the errors in one that has none itself", () => {
+Deno.test("messageOf() quotes inner errors when an error has no message itself", () => {
   const errors = ["a", "b", "c", "d"].map((words) => new RangeError(words));
   assertEquals(messageOf(new AggregateError(errors.slice(0, 2), "both")), "AggregateError: both");
   assertEquals(
@@ -68,7 +68,7 @@ Deno.test("messageOf() gives the words of the errors in one that has none itself
   assertEquals(messageOf(own), "AggregateError: AggregateError: ");
 });
 
-Deno.test("toError() leaves errors as they are, and wraps what is none", () => {
+Deno.test("toError() leaves errors as they are, and wraps anything else", () => {
   const error = new TypeError("x");
   assertStrictEquals(toError(error), error);
   const wrapped = toError({ code: 7 });
@@ -122,7 +122,7 @@ Deno.test("userFrames() is empty when there is no stack", () => {
   assertEquals(userFrames(error), []);
 });
 
-Deno.test("messageOf() says of a missing permission where workers get it", () => {
+Deno.test("messageOf() tells where workers get a missing permission", () => {
   assertEquals(
     messageOf(new Deno.errors.NotCapable('Requires env access to "NODE_ENV"')),
     'NotCapable: Requires env access to "NODE_ENV" (with --worker-flags, give it there)',

@@ -11,7 +11,7 @@ function hashOf(units: readonly number[]): number {
   return Number(hash ^ (hash >> 16n));
 }
 
-Deno.test("keyGroupOf() gives the same groups for ever: state lives by them", () => {
+Deno.test("keyGroupOf() always returns the same groups: stored state depends on them", () => {
   const groups = ["", "a", "foobar", "user-17", "größe", "\u{1f980}", "\ud800"].map(keyGroupOf);
   assertEquals(groups, [11, 435, 732, 777, 607, 457, 750]);
 });
@@ -27,7 +27,7 @@ Deno.test("keyGroupOf() is FNV-1a over UTF-16 code units, finished with fmix32",
   }
 });
 
-Deno.test("keyGroupOf() spreads keys that are alike evenly", () => {
+Deno.test("keyGroupOf() spreads similar keys evenly", () => {
   const counts = new Array(KEY_GROUPS).fill(0);
   for (let i = 0; i < 1_024_000; i++) counts[keyGroupOf(`user-${i}`)]++;
   const chi = counts.reduce((sum, count) => sum + (count - 1_000) ** 2 / 1_000, 0);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createLog, LOG_LEVELS, silentLog } from "../../src/core/log.ts";
 
-Deno.test("createLog() hands each line to its function, with its level and fields", () => {
+Deno.test("createLog() passes each line to its function, with its level and fields", () => {
   const lines: unknown[] = [];
   const log = createLog((...line) => lines.push(line));
   log.debug("looked");
@@ -16,6 +16,6 @@ Deno.test("createLog() hands each line to its function, with its level and field
   ]);
 });
 
-Deno.test("silentLog takes a line of every level", () => {
+Deno.test("silentLog accepts a line of every level", () => {
   assertEquals(LOG_LEVELS.map((level) => silentLog[level]("x")), LOG_LEVELS.map(() => undefined));
 });

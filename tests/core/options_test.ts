@@ -15,7 +15,7 @@ function refusal(make: () => unknown): string {
   return error.message;
 }
 
-Deno.test("requireOptions() refuses what is not an object, and an option of another name", () => {
+Deno.test("requireOptions() refuses anything but an object, and an unknown option", () => {
   requireOptions("X", { a: 1 }, ["a", "b"]);
   assertEquals(
     refusal(() => requireOptions("X", "a", ["a", "b"])),
@@ -31,7 +31,7 @@ Deno.test("requireOptions() refuses what is not an object, and an option of anot
   );
 });
 
-Deno.test("a mistyped or forgotten option is named with the cure, wherever options are taken", () => {
+Deno.test("a mistyped or missing option is named with the cure, wherever options are accepted", () => {
   // deno-lint-ignore no-explicit-any -- as the compiler would not let it pass
   const any = (options: object): any => options;
   const getTime = () => 0;

@@ -113,7 +113,7 @@ Deno.test("preview() ends in an ellipsis when it is cut", () => {
   assert(shown.endsWith("…"));
 });
 
-Deno.test("preview() says what kind of thing it is when it cannot be shown", () => {
+Deno.test("preview() names the kind of a value that cannot be shown", () => {
   assertEquals(preview(customInspect), "[object that cannot be shown]");
 });
 
@@ -122,13 +122,13 @@ Deno.test("toLine() leaves strings as they are", () => {
   assertEquals(toLine(`"quoted" ünïcode`), `"quoted" ünïcode`);
 });
 
-Deno.test("toLine() is JSON where JSON has a form", () => {
+Deno.test("toLine() returns JSON for values that JSON can express", () => {
   for (const value of [null, true, 1.5, [1, "a", null], { a: { b: [] } }, new Date(0)]) {
     assertEquals(toLine(value), JSON.stringify(value));
   }
 });
 
-Deno.test("toLine() writes out what JSON has no form for", () => {
+Deno.test("toLine() writes out values that JSON cannot express", () => {
   assertEquals(toLine(undefined), "undefined");
   assertEquals(toLine(Symbol("tag")), "Symbol(tag)");
   assertEquals(toLine(2n ** 70n), "1180591620717411303424");
@@ -157,7 +157,7 @@ Deno.test("toLine() writes dates as null when they are invalid, beside a bigint 
   assertEquals(toLine([new Date(NaN), 1n]), "[null,1]");
 });
 
-Deno.test("toLine() writes an object in the form that its toJSON gives, beside a bigint too", () => {
+Deno.test("toLine() uses an object's toJSON, beside a bigint too", () => {
   const at = Temporal.Instant.from("2024-01-01T00:00:00Z");
   assertEquals(toLine({ at }), `{"at":"2024-01-01T00:00:00Z"}`);
   assertEquals(toLine({ at, n: 1n }), `{"at":"2024-01-01T00:00:00Z","n":1}`);
@@ -178,7 +178,7 @@ Deno.test("toLine() falls back on a preview when an object cannot be read", () =
   assertStringIncludes(toLine(throwing), "secret");
 });
 
-Deno.test("preview() shows bytes as the text they are, and as digits where they are none", () => {
+Deno.test("preview() shows bytes as text, and as digits if they are not text", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   assertEquals(preview([null, bytes('{"a":1}')]), `[ null, bytes "{\\"a\\":1}" ]`);
   assertEquals(preview({ key: bytes("grüße") }), `{ key: bytes "grüße" }`);

@@ -1,11 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { isPromiseLike, sleep, within } from "../../src/core/promises.ts";
 
-Deno.test("within() says true when the work is done in time", async () => {
+Deno.test("within() returns true when the work is done in time", async () => {
   assertEquals(await within(Promise.resolve("done"), 10_000), true);
 });
 
-Deno.test("within() says false when the work takes longer", async () => {
+Deno.test("within() returns false when the work takes longer", async () => {
   assertEquals(await within(new Promise(() => {}), 1), false);
 });
 
@@ -13,14 +13,15 @@ Deno.test("within() rejects when the work does in time, and leaves no timer", as
   await assertRejects(() => within(Promise.reject(new Error("broken")), 10_000), Error, "broken");
 });
 
-Deno.test("within() bears that the work rejects after its time", async () => {
+Deno.test("within() ignores a rejection that comes too late", async () => {
   const work = Promise.withResolvers<void>();
   assertEquals(await within(work.promise, 1), false);
   work.reject(new Error("late"));
-  await new Promise((resolve) => setTimeout(resolve, 0)); // an unhandled rejection would end the test
+  // An unhandled rejection would end the test.
+  await new Promise((resolve) => setTimeout(resolve, 0));
 });
 
-Deno.test("isPromiseLike() knows promises and thenables from everything else", () => {
+Deno.test("isPromiseLike() tells promises and thenables from everything else", () => {
   assertEquals([Promise.resolve(), { then() {} }].map(isPromiseLike), [true, true]);
   const others = [null, undefined, 1, "then", {}, { then: 1 }, () => {}];
   assertEquals(others.map(isPromiseLike), others.map(() => false));

@@ -23,7 +23,7 @@ Deno.test("RunClock follows a clock that runs, or is set forward", () => {
   assertEquals([clock.ahead(), setBack], [0, []]);
 });
 
-Deno.test("RunClock goes on when the clock is set back, and says so once", () => {
+Deno.test("RunClock continues when the clock is set back, and reports it once", () => {
   const { passing, set, clock, setBack } = runClock();
   passing.advance(1_000);
   clock.look();
@@ -37,7 +37,7 @@ Deno.test("RunClock goes on when the clock is set back, and says so once", () =>
   assertEquals([clock.now(), setBack], [10 * HOUR + 32_000, [HOUR]]);
 });
 
-Deno.test("RunClock knows how long a sleep was in which the clock was set back", () => {
+Deno.test("RunClock measures a sleep during which the clock was set back", () => {
   for (const back of [1_000, 30_000, HOUR]) {
     const { passing, set, clock, setBack } = runClock();
     clock.look();
@@ -47,7 +47,7 @@ Deno.test("RunClock knows how long a sleep was in which the clock was set back",
   }
 });
 
-Deno.test("RunClock is back with a clock that was set back an hour after 16 hours, never later", () => {
+Deno.test("RunClock meets a clock that was set back an hour within 16 hours", () => {
   const { passing, set, clock } = runClock();
   set.set = -HOUR;
   let last = clock.look();
@@ -85,7 +85,7 @@ Deno.test("RunClock does not go back by the little that two clocks differ", () =
   assertEquals([clock.ahead(), setBack], [0, []]);
 });
 
-Deno.test("RunClock goes on from a time that the clock is not at yet", () => {
+Deno.test("RunClock continues from a time that the clock has not reached yet", () => {
   const { passing, clock, setBack } = runClock();
   clock.reach(9 * HOUR);
   assertEquals([clock.now(), setBack], [10 * HOUR, []]);
@@ -107,7 +107,7 @@ Deno.test("RunClock wakes when the time that was left has passed, though the clo
   assertEquals(woken, [4_000, 5_000]);
 });
 
-Deno.test("RunClock stands still where nothing tells what passes, and then goes on", () => {
+Deno.test("RunClock stands still while nothing measures the time, and then continues", () => {
   let now = 10 * HOUR;
   const clock = new RunClock({ now: () => now, wakeAt: () => () => {} });
   now -= HOUR;

@@ -25,7 +25,7 @@ const data: readonly unknown[] = [
   new RangeError("far"),
 ];
 
-Deno.test("snapshotOf() gives what the value codec gives", () => {
+Deno.test("snapshotOf() returns what the value codec returns", () => {
   for (const value of data) {
     assertEquals(snapshotOf(value), decodeValue(encodeValue(value)), Deno.inspect(value));
     assertEquals(difference(snapshotOf(value), decodeValue(encodeValue(value))), undefined);
@@ -49,7 +49,7 @@ Deno.test("snapshotOf() shares nothing with the value that can be changed", () =
   for (const value of data) shared(value, snapshotOf(value), Deno.inspect(value));
 });
 
-Deno.test("snapshotOf() gives primitives and functions back", () => {
+Deno.test("snapshotOf() returns primitives and functions themselves", () => {
   const f = () => {};
   for (const value of [1, "a", 7n, true, null, undefined, Symbol.iterator, f]) {
     assertStrictEquals(snapshotOf(value), value);
@@ -68,7 +68,7 @@ Deno.test("snapshotOf() copies cycles and what is nested deep", () => {
   assert(encodeValue(snapshotOf(deep)).length > 10_000);
 });
 
-Deno.test("snapshotOf() gives back as it is what cannot be encoded", () => {
+Deno.test("snapshotOf() returns a value that cannot be encoded unchanged", () => {
   class Cursor {
     at = 1;
   }

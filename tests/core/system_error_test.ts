@@ -10,7 +10,7 @@ async function thrownBy(work: () => Promise<unknown>): Promise<unknown> {
   throw new Error("nothing was thrown");
 }
 
-Deno.test("systemReason() says what an error of the system means, and in its words", async () => {
+Deno.test("systemReason() explains a system error, and quotes it", async () => {
   const missing = await thrownBy(() => Deno.stat("/nonexistent"));
   assertEquals(
     systemReason(missing),

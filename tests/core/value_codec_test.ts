@@ -214,7 +214,7 @@ Deno.test("short byte arrays share a small buffer, and no byte of it", () => {
   }
 });
 
-Deno.test("bytes go on arriving after the buffer of some was transferred", () => {
+Deno.test("bytes still arrive after the buffer of some was transferred", () => {
   const [array] = again([new Uint8Array([1])]);
   structuredClone(array.buffer, { transfer: [array.buffer] });
   assertEquals(again(new Uint8Array([1, 2])), new Uint8Array([1, 2]));
@@ -349,7 +349,7 @@ Deno.test("a Proxy whose traps throw makes the write fail, and nothing else", ()
   assertEquals(decodeBatch(encoder.take()), [1]);
 });
 
-Deno.test("an encoder counts, and starts anew when the batch is taken", () => {
+Deno.test("an encoder counts, and starts a new batch when one is taken", () => {
   const encoder = new BatchEncoder();
   assertEquals([encoder.count, encoder.bytes], [0, 0]);
   assertEquals(decodeBatch(encoder.take()), []);
@@ -404,7 +404,7 @@ Deno.test("objects used as dictionaries arrive, and cost no more than their keys
   }
 });
 
-Deno.test("objects of more shapes than a batch has, in turns", () => {
+Deno.test("objects of more shapes than a batch has, alternating", () => {
   const values = Array.from({ length: 3000 }, (_, i) => ({ id: i, [`key-${i % 300}`]: [i] }));
   assertEquals(decodeBatch(batchOf(values)), values);
 });
@@ -415,7 +415,7 @@ Deno.test("bytes of another version, none, and too many are refused", () => {
   assertStringIncludes(refusal([]), "there are none");
   assertStringIncludes(refusal([2, 1]), "version 2");
   assertStringIncludes(refusal([2, 1], decodeBatch), "version 2");
-  assertStringIncludes(refusal([...encodeValue(1), 0]), "more behind the value");
+  assertStringIncludes(refusal([...encodeValue(1), 0]), "more bytes after the value");
   assertStringIncludes(refusal([1]), "end too early");
 });
 
@@ -430,7 +430,8 @@ Deno.test("each value cut off anywhere is refused", () => {
 
 Deno.test("no memory is taken for lengths that are only claimed", () => {
   const before = Deno.memoryUsage();
-  for (const huge of [[0xff, 0xff, 0xff, 0x07], [0xff, 0xff, 0xff, 0x7f]]) { // 2 ** 24 − 1, 2 ** 28 − 1
+  // 2 ** 24 − 1 and 2 ** 28 − 1.
+  for (const huge of [[0xff, 0xff, 0xff, 0x07], [0xff, 0xff, 0xff, 0x7f]]) {
     for (let tag = 0xe0; tag <= 0xff; tag++) {
       // An array of 40 such claims; those of arrays with holes are valid whatever their length.
       const claims = Array.from({ length: 40 }, () => [tag, ...huge, 0]).flat();
@@ -448,7 +449,7 @@ Deno.test("no memory is taken for lengths that are only claimed", () => {
 });
 
 const corrupt: readonly [name: string, bytes: number[], message: string][] = [
-  ["a key that is no string", [0xf2, 1, 5, 5], "a key that is no string"],
+  ["a key that is not a string", [0xf2, 1, 5, 5], "a key that is not a string"],
   ["an array's length as a property", [0xef, 1, 1, 0x86, ...bytesOf("length"), 5], "length among"],
   ["a shape that is not there", [0xd0], "no shape 0"],
   ["a reference to nothing", [0xfa, 0xfb, 0], "a reference to nothing"],
@@ -526,7 +527,7 @@ for (const [name, bytes] of Object.entries(BOMBS)) {
     Deno.test(`a value of ${name} is refused before it takes more memory than is allowed${head.length > 0 ? ", as a graph" : ""}`, () => {
       const count = 200_000;
       const length = [count & 0x7f | 0x80, count >> 7 & 0x7f | 0x80, count >> 14];
-      // In a graph, what is in a container comes behind the value.
+      // In a graph, the contents of a container come after the value.
       const each = head.length > 0 && bytes.length === 2 ? bytes.slice(0, 1) : bytes;
       const encoded = Uint8Array.from([
         1,
@@ -541,7 +542,7 @@ for (const [name, bytes] of Object.entries(BOMBS)) {
   }
 }
 
-Deno.test("an estimate of memory is no less than what a value takes, and little more than it needs", () => {
+Deno.test("an estimate of memory is at least a value's size, and not much more", () => {
   const positions = Array.from({ length: 1000 }, (_, i) => ({
     step: "in",
     role: "input",
@@ -559,5 +560,5 @@ Deno.test("shapes that no writer makes are refused, which would fill the reader'
     assertThrows(() => decodeValue(Uint8Array.from(bytes))).message;
   assertStringIncludes(refusal([1, 0xf1, 49, ...keys, ...Array(49).fill(0)]), "a shape of 49 keys");
   const shapes = Array.from({ length: 257 }, () => [0xf1, 0]).flat();
-  assertStringIncludes(refusal([1, 0xee, 0x81, 0x02, ...shapes]), "behind 256 others");
+  assertStringIncludes(refusal([1, 0xee, 0x81, 0x02, ...shapes]), "after 256 others");
 });

@@ -17,7 +17,7 @@ const VALUES = [
   "after a large one",
 ];
 
-Deno.test("ValueColumn has each value as encodeValue gives it, also after a large one and after take", () => {
+Deno.test("ValueColumn holds each value as encodeValue returns it, also after a large one and after take", () => {
   const column = new ValueColumn();
   for (let round = 0; round < 2; round++) {
     const lengths = VALUES.map((value) => column.write(value));

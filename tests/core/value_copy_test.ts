@@ -136,7 +136,7 @@ Deno.test("an error that a getter throws is passed on", () => {
   assertStrictEquals(thrown, broken);
 });
 
-Deno.test("isFlat() says whether nothing but primitives is in a small object", () => {
+Deno.test("isFlat() returns whether a small object has nothing but primitives in it", () => {
   for (const flat of [[], {}, [1, "a", null], { a: 1, b: undefined, c: 7n }]) {
     assert(isFlat(flat), Deno.inspect(flat));
   }

@@ -100,6 +100,12 @@ Deno.test("findProblems() finds comments beside templates, patterns and strings 
   );
 });
 
+Deno.test("findProblems() takes each comment after code for itself", () => {
+  const half = "one two three four five six seven eight nine ten eleven twelve thirteen";
+  assertEquals(problems("src/a.ts", `a(); // ${half}`, `b(); // ${half}`), []);
+  assertEquals(problems("src/a.ts", `// ${half}`, `// ${half}`).length, 1);
+});
+
 Deno.test("findProblems() lets plain uses of the same words stand", () => {
   assertEquals(
     problems(
