@@ -10,8 +10,8 @@ import {
 import { partitionText, positionText } from "../../src/cli/position_text.ts";
 import { describeState } from "../../src/cli/state.ts";
 import { storedPosition } from "../../src/connectors/kafka/read/position.ts";
-import { readOf } from "../connectors/files/file_positions.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
+import { readOf } from "../support/files/file_positions.ts";
+import { tempFolder } from "../support/files/temp_folder.ts";
 
 Deno.test("describeState() shows positions of files as bytes, and others as they are", async () => {
   await using folder = await tempFolder();

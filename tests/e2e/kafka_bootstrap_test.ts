@@ -12,7 +12,7 @@ import { startCli } from "../support/cli.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 import { asText, collect, within } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 
 /** A broker that takes connections and never says a word, as one that hangs. */
 class SilentBroker implements Disposable {

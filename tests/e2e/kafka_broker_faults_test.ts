@@ -23,7 +23,7 @@ import { eventually } from "../support/eventually.ts";
 import { produce, readAll } from "../support/kafka/kafka.ts";
 import { KafkaCluster } from "../support/kafka/cluster.ts";
 import { asText, collect, follow, offsetsOf, within } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { Random } from "../support/values/random.ts";
 import { recordingLog } from "../support/recording_log.ts";
 

@@ -11,7 +11,7 @@ import {
 import { eventually, idle } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { asText, collect, follow, readFrom, within } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { recordingLog } from "../support/recording_log.ts";
 import { type Fault, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 

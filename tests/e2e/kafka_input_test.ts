@@ -32,7 +32,7 @@ import {
   within,
   withTransactions,
 } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 type Text = [key: string | null, value: string | null];

@@ -16,7 +16,7 @@ import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { asText, collect, within } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { Random } from "../support/values/random.ts";
 
 interface WriteOptions {

@@ -22,7 +22,7 @@ import {
   withTransactions,
 } from "../support/kafka/reading.ts";
 import { javaTool } from "../support/kafka/tools.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 
 const values = (count: number, prefix = "v") =>
   Array.from({ length: count }, (_, n) => ({ value: `${prefix}${n}` }));

@@ -4,7 +4,7 @@ import { KafkaInputConfig } from "millrace";
 import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 import { asText, collect, readFrom, within, withTransactions } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 for (const end of ["commit", "abort"] as const) {

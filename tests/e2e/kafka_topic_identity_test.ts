@@ -21,7 +21,7 @@ import {
   replaceTopic,
 } from "../support/kafka/kafka.ts";
 import { asText, readFrom, within } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { type Newest, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 /** What a broker knows: topics have ids since Kafka 2.8, and fetches carry them since 3.1. */

@@ -12,7 +12,7 @@ import {
 import { eventually } from "../support/eventually.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 import { readFrom, within } from "../support/kafka/reading.ts";
-import { testPlace } from "../support/runtime/place.ts";
+import { testPlace } from "../support/runtime/test_place.ts";
 import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
 const clock = new EventClockConfig<KafkaMessage>({

@@ -14,7 +14,7 @@ import {
 } from "../../src/recovery/store.ts";
 import { Journal } from "../../src/runtime/journal.ts";
 import { createKeyTable, type KeyTable } from "../../src/runtime/keyed/key_table.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
+import { tempFolder } from "../support/files/temp_folder.ts";
 import { Random } from "../support/values/random.ts";
 import { stillScope } from "../support/runtime/step_scope.ts";
 

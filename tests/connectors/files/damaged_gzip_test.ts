@@ -3,8 +3,8 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { LinesReader } from "../../../src/connectors/files/lines_reader.ts";
 import { createLog } from "../../../src/core/log.ts";
-import { planned } from "./file_positions.ts";
-import { tempFolder } from "./temp_folder.ts";
+import { planned } from "../../support/files/file_positions.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
 
 const first = gzipSync("one\ntwo\n");
 const second = gzipSync("three\nfour\n");

@@ -15,10 +15,10 @@ import { LinesReader, type ReadSizes } from "../../../src/connectors/files/lines
 import type { Range } from "../../../src/connectors/files/ranges.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
 import { openAlone } from "../../support/runtime/open_input.ts";
-import { testPlace } from "../../support/runtime/place.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
 import { Random } from "../../support/values/random.ts";
-import { bytesOf, planned, readOf } from "./file_positions.ts";
-import { tempFolder } from "./temp_folder.ts";
+import { bytesOf, planned, readOf } from "../../support/files/file_positions.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
 
 const FIRST_RUN: Positions = new Map();
 const TINY: ReadSizes = { chunk: 5, ahead: 10, batch: 12, line: 100 };

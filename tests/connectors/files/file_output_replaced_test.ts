@@ -4,8 +4,8 @@ import { Dataflow, run, StepError, TestingInputConfig } from "millrace";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
 import { FileOutputConfig } from "../../../src/connectors/files/file_output.ts";
 import type { OutputWriter, Positions } from "../../../src/graph/contracts.ts";
-import { testPlace } from "../../support/runtime/place.ts";
-import { tempFolder } from "./temp_folder.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
 
 const FIRST_RUN: Positions = new Map();
 

@@ -6,8 +6,8 @@ import { FileOutputConfig } from "../../../src/connectors/files/file_output.ts";
 import type { FilePosition } from "../../../src/connectors/files/file_writer.ts";
 import { crcOf, lastBytes } from "../../../src/connectors/files/fingerprint.ts";
 import type { OutputWriter, Positions } from "../../../src/graph/contracts.ts";
-import { testPlace } from "../../support/runtime/place.ts";
-import { tempFolder } from "./temp_folder.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
 
 const FIRST_RUN: Positions = new Map();
 

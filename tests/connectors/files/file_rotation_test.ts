@@ -6,10 +6,10 @@ import { LinesReader } from "../../../src/connectors/files/lines_reader.ts";
 import type { Range } from "../../../src/connectors/files/ranges.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
 import { openOnAll } from "../../support/runtime/open_input.ts";
-import { testPlace } from "../../support/runtime/place.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
 import { Random } from "../../support/values/random.ts";
-import { bytesOf, planned, readOf } from "./file_positions.ts";
-import { type TempFolder, tempFolder } from "./temp_folder.ts";
+import { bytesOf, planned, readOf } from "../../support/files/file_positions.ts";
+import { type TempFolder, tempFolder } from "../../support/files/temp_folder.ts";
 
 interface Run {
   readonly lines: string[];

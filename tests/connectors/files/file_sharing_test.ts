@@ -8,10 +8,10 @@ import { shareOut } from "../../../src/connectors/files/share_out.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
 import { folderOf } from "../../support/cli.ts";
 import { openOnAll } from "../../support/runtime/open_input.ts";
-import { testPlace } from "../../support/runtime/place.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
 import { Random } from "../../support/values/random.ts";
-import { bytesOf, planned, readOf } from "./file_positions.ts";
-import { type TempFolder, tempFolder } from "./temp_folder.ts";
+import { bytesOf, planned, readOf } from "../../support/files/file_positions.ts";
+import { type TempFolder, tempFolder } from "../../support/files/temp_folder.ts";
 
 const FIRST_RUN: Positions = new Map();
 const WORKERS = [1, 2, 3, 5, 8];

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { glob as nodeGlob } from "node:fs/promises";
 import { glob, isPattern } from "../../../src/connectors/files/glob.ts";
-import { tempFolder } from "./temp_folder.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
 
 const NAMES = [
   "a.txt",

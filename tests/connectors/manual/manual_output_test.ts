@@ -8,7 +8,7 @@ import {
   StepError,
   TestingInputConfig,
 } from "../../../mod.ts";
-import { testPlace } from "../../support/runtime/place.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
 
 /** Runs `items` into an output, with batches of each size. */
 async function write<T>(items: readonly T[], output: () => OutputConfig<T>): Promise<void> {

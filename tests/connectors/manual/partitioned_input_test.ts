@@ -10,7 +10,7 @@ import {
 } from "../../../mod.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { openOnAll } from "../../support/runtime/open_input.ts";
-import { testPlace } from "../../support/runtime/place.ts";
+import { testPlace } from "../../support/runtime/test_place.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
 /** An input whose partitions have two items each, and what it was asked to build. */

@@ -15,7 +15,7 @@ import {
 } from "../../../src/connectors/kafka/wire/topic_partition.ts";
 import { TopicWatch } from "../../../src/connectors/kafka/client/topic_watch.ts";
 import { storedBytes } from "./wire_bytes.ts";
-import { testPlace } from "../runtime/place.ts";
+import { testPlace } from "../runtime/test_place.ts";
 
 /** What the broker has of a partition. */
 export interface ScriptedPartition {

@@ -2,7 +2,7 @@ import { readOutputProperties } from "../../../src/connectors/kafka/properties/o
 import type { KafkaProperties } from "../../../src/connectors/kafka/properties/given_properties.ts";
 import { openKafkaWriter } from "../../../src/connectors/kafka/write/sink.ts";
 import { FAKE_TOPIC, type FakeBroker } from "./fake_broker.ts";
-import { testPlace } from "../runtime/place.ts";
+import { testPlace } from "../runtime/test_place.ts";
 
 /** Writes one record to a broker of the test's, and waits until it is acknowledged. */
 export async function writeOneRecord(

@@ -1,5 +1,5 @@
 import type { InputConfig, InputReader, Place, Positions } from "../../../src/graph/contracts.ts";
-import { testPlace } from "./place.ts";
+import { testPlace } from "./test_place.ts";
 
 /**
  * Opens an input on all workers as the engine does: planned once, and the plan sent to each as JSON.

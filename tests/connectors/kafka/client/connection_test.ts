@@ -10,7 +10,7 @@ import {
   FakeBroker,
   type FakeBrokerOptions,
 } from "../../../support/kafka/fake_broker.ts";
-import { testPlace } from "../../../support/runtime/place.ts";
+import { testPlace } from "../../../support/runtime/test_place.ts";
 
 /** A connection to a broker of the test's. */
 async function connected(

@@ -14,7 +14,7 @@ import {
   mostAnswerBytes,
   ResponseFrames,
 } from "../../../../src/connectors/kafka/client/response_frames.ts";
-import { testPlace } from "../../../support/runtime/place.ts";
+import { testPlace } from "../../../support/runtime/test_place.ts";
 
 function frame(length: number, body: number): Buffer {
   const bytes = Buffer.alloc(4 + body);

@@ -7,7 +7,7 @@ import { WorkerPartitions } from "../../../../src/connectors/kafka/read/worker_p
 import { TopicWatch } from "../../../../src/connectors/kafka/client/topic_watch.ts";
 import { cursorAt } from "../../../support/kafka/cursor_at.ts";
 import { oldMessage } from "../../../support/kafka/old_message.ts";
-import { testPlace } from "../../../support/runtime/place.ts";
+import { testPlace } from "../../../support/runtime/test_place.ts";
 import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
 /** Reads one partition from its first record; items are offsets. */

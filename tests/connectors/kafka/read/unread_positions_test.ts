@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { KafkaPosition } from "../../../../src/connectors/kafka/read/position.ts";
 import { unreadPositions } from "../../../../src/connectors/kafka/read/unread_positions.ts";
-import { testPlace } from "../../../support/runtime/place.ts";
+import { testPlace } from "../../../support/runtime/test_place.ts";
 
 const position = (offset: number): KafkaPosition => ({ offset: BigInt(offset), topicId: "id" });
 

@@ -18,7 +18,7 @@ import {
   producerIdAnswer,
 } from "../../../support/kafka/fake_broker.ts";
 import { writeOneRecord } from "../../../support/kafka/write_one_record.ts";
-import { testPlace } from "../../../support/runtime/place.ts";
+import { testPlace } from "../../../support/runtime/test_place.ts";
 
 /** What an answer names, instead of partition 0 of the topic. */
 type Named = readonly (readonly [topic: string, partitions: readonly number[]])[];

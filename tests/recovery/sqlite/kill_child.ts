@@ -1,6 +1,6 @@
 /** Commits epoch after epoch, each into all keys, until it is killed: `kill_child.ts PATH KEYS`. */
-import { chunks } from "../support/recovery/state_chunks.ts";
-import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
+import { chunks } from "../../support/recovery/state_chunks.ts";
+import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
 
 const [path, keys] = Deno.args;
 const store = await new SqliteRecoveryConfig(path).open("killed");

@@ -1,6 +1,6 @@
-import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { testRecoveryStore } from "../conformance/recovery_store.ts";
+import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
+import { testRecoveryStore } from "../../conformance/recovery_store.ts";
 
 testRecoveryStore("a SQLite store", async () => {
   const folder = await tempFolder();

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../support/recovery/stores.ts";
-import { Random } from "../support/values/random.ts";
+import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
+import { loadAll } from "../../support/recovery/stores.ts";
+import { Random } from "../../support/values/random.ts";
 
 const KEYS = 20_000;
 const CHILD = fileURLToPath(new URL("./kill_child.ts", import.meta.url));

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import process from "node:process";
-import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
-import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { SqliteStore } from "../../src/recovery/sqlite/store.ts";
-import { RecoveryError } from "../../src/recovery/store.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../support/recovery/stores.ts";
-import { keys, makeStore, refusal } from "../support/recovery/sqlite_store.ts";
-import { chunks } from "../support/recovery/state_chunks.ts";
+import { SqliteInspector } from "../../../src/recovery/sqlite/inspector.ts";
+import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
+import { SqliteStore } from "../../../src/recovery/sqlite/store.ts";
+import { RecoveryError } from "../../../src/recovery/store.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
+import { loadAll } from "../../support/recovery/stores.ts";
+import { keys, makeStore, refusal } from "../../support/recovery/sqlite_store.ts";
+import { chunks } from "../../support/recovery/state_chunks.ts";
 
 Deno.test("an empty file is a new store", async () => {
   await using folder = await tempFolder();

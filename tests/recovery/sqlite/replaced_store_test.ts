@@ -1,8 +1,12 @@
 /** Stores whose files are moved, deleted or replaced while a run uses them. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { type EpochChanges, RecoveryError, type RecoveryStore } from "../../src/recovery/store.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
+import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
+import {
+  type EpochChanges,
+  RecoveryError,
+  type RecoveryStore,
+} from "../../../src/recovery/store.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
 
 function at(epoch: number): EpochChanges {
   const state = new Uint8Array([epoch]);

@@ -1,13 +1,13 @@
 import { assert, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
-import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.ts";
-import { RecoveryError } from "../../src/recovery/store.ts";
-import { tempFolder } from "../connectors/files/temp_folder.ts";
-import { loadAll } from "../support/recovery/stores.ts";
-import { Random } from "../support/values/random.ts";
-import { keys, makeStore, refusal } from "../support/recovery/sqlite_store.ts";
-import { chunks, idOf } from "../support/recovery/state_chunks.ts";
+import { SqliteInspector } from "../../../src/recovery/sqlite/inspector.ts";
+import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
+import { RecoveryError } from "../../../src/recovery/store.ts";
+import { tempFolder } from "../../support/files/temp_folder.ts";
+import { loadAll } from "../../support/recovery/stores.ts";
+import { Random } from "../../support/values/random.ts";
+import { keys, makeStore, refusal } from "../../support/recovery/sqlite_store.ts";
+import { chunks, idOf } from "../../support/recovery/state_chunks.ts";
 
 const PAGE = 8192;
 

@@ -24,7 +24,7 @@ import {
   TestingOutputConfig,
   TumblingWindowConfig,
   type WindowMetadata,
-} from "../mod.ts";
+} from "../../mod.ts";
 
 /** `true` where two types are the same, `any` and `never` told apart. */
 type Equal<A, B> = (<X>() => X extends A ? 1 : 2) extends (<X>() => X extends B ? 1 : 2) ? true
