@@ -1,5 +1,5 @@
 /**
- * Recovery in memory: it survives a run, but not the process. For tests.
+ * Recovery in memory, for tests: it survives a run, but not the process.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
 
 const CHUNK = 4096;
 
-/** What is kept, between runs too. */
+/** What is kept, also between runs. */
 class Content {
   flow: string | undefined;
   epoch: Epoch | null = null;
@@ -145,7 +145,7 @@ class MemoryStore implements RecoveryStore {
   commit(epoch: Epoch, { state, positions }: EpochChanges): Promise<void> {
     return this.#open((content) => {
       const next = nextEpoch(content.epoch, epoch);
-      // Copied before anything is changed: this runs code of others, which may throw.
+      // Copied before anything is changed: the iteration runs code of others, which may throw.
       const changes = Array.from(state, (chunk) => ({ ...chunk, states: chunk.states.slice() }));
       content.positions = positions.map(copyOf);
       for (const chunk of changes) apply(content, chunk);

@@ -1,9 +1,9 @@
 /**
- * What a run needs of a place that survives it: the contract of recovery stores.
+ * The contract of recovery stores: a place that survives a run.
  *
- * A store holds one state only, that at the end of the last committed epoch: all that an epoch changes is
- * written at once, or not at all. So there are no old versions to clean up, and nothing to choose from
- * when a run resumes.
+ * A store holds one state only, that at the end of the last committed epoch. All changes of an
+ * epoch are written together, or not at all. So there are no old versions to clean up, and a run
+ * that resumes has nothing to choose from.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { Log } from "../core/log.ts";
  */
 export type PositionRole = "input" | "output" | "time" | "gone" | "kind";
 
-/** Whether a position is only a note about a step, which a run does not go on from. */
+/** Whether a position is only a note about a step, from which a run does not continue. */
 export function isNote({ role }: { readonly role: PositionRole }): boolean {
   return role === "gone" || role === "kind";
 }
@@ -61,7 +61,7 @@ export interface StateChunk {
 export interface StateChange {
   /** The key's id. */
   readonly id: number;
-  /** `null` where the chunk does not spell its keys. */
+  /** `null` where the chunk does not hold its keys. */
   readonly key: string | null;
   /** A view on the chunk's states; `null` where the key has been forgotten. */
   readonly state: Uint8Array | null;
@@ -79,8 +79,8 @@ export function* eachChange({ ids, keys, states, lengths }: StateChunk): Generat
 /** The changes of an epoch. */
 export interface EpochChanges {
   /**
-   * The keys that changed. A later entry replaces an earlier one of the same id or key. The store
-   * reads them over many turns of the event loop, so the underlying data must not change until
+   * The keys that changed. A later entry replaces an earlier one of the same id or key. The event
+   * loop runs many times while the store reads them, so the underlying data must not change until
    * `commit` is done.
    */
   readonly state: Iterable<StateChunk>;

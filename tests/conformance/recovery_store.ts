@@ -31,7 +31,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
       await run(() => at.config());
     });
 
-  test("a first run has nowhere to go on", async (config) => {
+  test("a first run has nothing to resume from", async (config) => {
     await within(config(), async (store) => {
       assertEquals(await store.resume(), null);
       assertEquals(await store.steps(), []);
@@ -41,7 +41,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     await within(config(), async (store) => assertEquals(await store.resume(), null));
   });
 
-  test("resume gives the last epoch, and all positions as they were", async (config) => {
+  test("resume returns the last epoch, and all positions as they were", async (config) => {
     const positions = [
       position("orders/0", bytes(1, 2, 3)),
       position("orders/1", bytes()),
@@ -61,7 +61,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     assertEquals(sorted(resume?.positions), sorted(positions));
   });
 
-  test("positions take the place of all that were there", async (config) => {
+  test("positions replace all earlier ones", async (config) => {
     await within(config(), async (store) => {
       const before = [position("a", bytes(1)), position("b", bytes(1))];
       await store.commit(1, { state: [], positions: before });
@@ -86,7 +86,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     assertEquals((await stored(config())).get("b"), bytes(4));
   });
 
-  test("states are kept that are parts of larger buffers, or large", async (config) => {
+  test("states that are parts of larger buffers, or are large, are kept", async (config) => {
     const large = new Uint8Array(3 << 20).map((_, i) => i * 31);
     const states = [bytes(9, 1, 2, 9).subarray(1, 3), large, large.subarray(5, 70_000)];
     await commit(config(), 0, ...states.map((state, i) => put(String(i), state)));
@@ -146,7 +146,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     await within(config(), () => Promise.resolve(), "\ud800");
   });
 
-  test("load gives all keys of a step, and of no other", async (config) => {
+  test("load returns all keys of a step, and of no other", async (config) => {
     const keys = Array.from({ length: 20_000 }, (_, i) => `key ${i}`);
     await commit(config(), 0, ...keys.map((key) => put(key, bytes(1))), put("x", bytes(), "other"));
     await within(config(), async (store) => {
@@ -156,7 +156,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
   });
 
-  test("keys are spelled once, unless a store keeps no ids", async (config) => {
+  test("a key is passed once, unless a store keeps no ids", async (config) => {
     const keys = Array.from({ length: 1_000 }, (_, i) => `key ${i}`);
     await commit(config(), 0, ...keys.map((key) => put(key, bytes(0))));
     await within(config(), async (store) => {
@@ -201,7 +201,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
   });
 
-  test("new ids begin after all that are stored", async (config) => {
+  test("new ids begin after all stored ones", async (config) => {
     await commit(
       config(),
       0,
@@ -239,7 +239,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
   });
 
-  test("what is asked for while an epoch is written waits for it", async (config) => {
+  test("a call while an epoch is written waits for it", async (config) => {
     await within(config(), async (store) => {
       const state = Array.from({ length: 50_000 }, (_, i) => put(String(i), bytes(1)));
       const committed = store.commit(3, {
@@ -266,7 +266,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
       function* failing(): Generator<KeyChange> {
         yield put("a", bytes(2));
         for (let i = 0; i < 30_000; i++) yield put(`new ${i}`, bytes(2), "new step");
-        // So much that a store has to write some of it before it has seen all.
+        // Enough data that a store has to write some of it before it has seen all.
         const large = new Uint8Array(500_000);
         for (let i = 0; i < 100; i++) yield put(`large ${i}`, large, "new step");
         throw thrown;
@@ -306,7 +306,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
   });
 
-  test("a run's beginning takes the place of positions, and the epoch stays", async (config) => {
+  test("a run's beginning replaces the positions, and keeps the epoch", async (config) => {
     const input = (
       partition: string,
     ) => [{ step: "in", role: "input" as const, partition, state: bytes(1) }];

@@ -281,7 +281,7 @@ Deno.test("--from-scratch drops a store, and nothing else, nor before the flow h
   assertEquals([lost.code, await epochOf()], [2, epoch]);
   const foreign = await fromScratch(flowFile("strange_keys.ts"), "notes.txt");
   assertEquals(foreign.code, 1);
-  assertMatch(foreign.stderr, /notes\.txt: it is no recovery store, so it is not dropped/);
+  assertMatch(foreign.stderr, /notes\.txt: it is not a recovery store, so it is not dropped/);
   assertEquals(await Deno.readTextFile(`${folder.path}/notes.txt`), "my precious notes\n");
   // The store is another flow's, which is refused unless it is dropped.
   const other = await fromScratch(flowFile("strange_keys.ts"), "state.db");

@@ -327,7 +327,7 @@ export class KafkaStore implements RecoveryStore {
       if (this.#failure !== undefined) {
         throw refuse(
           this.#storeTopics,
-          "it failed before: open it anew, with a new run",
+          "it failed before: open it again, with a new run",
           this.#failure,
         );
       }

@@ -102,7 +102,7 @@ function missing(storeTopics: StoreTopics, topic: string, other: string): Recove
   return refuse(
     storeTopics,
     `its topic "${topic}" is missing, and "${other}" is there: was it deleted? Delete ` +
-      "the other too (--from-scratch) to begin anew without state and positions",
+      "the other too (--from-scratch) to begin again without state and positions",
   );
 }
 

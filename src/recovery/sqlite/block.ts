@@ -1,14 +1,14 @@
 /**
- * A block of keys and their states as it is stored: see `schema.ts`.
+ * Stored blocks of keys and of their states: see `schema.ts`.
  *
  * @module
  */
 import { type Checked, checkedBytes, checkedText, checksumOf, DamageError } from "./checksum.ts";
 
-/** Ids of a block. */
+/** Ids in a block. */
 export const BLOCK_IDS = 128;
 
-/** States of more bytes are stored by themselves, so that a block is not larger than a few of SQLite's pages. */
+/** States of more bytes are stored alone, so that a block has at most a few of SQLite's pages. */
 export const LARGE_STATE = 128;
 
 const NONE = 0;
@@ -17,41 +17,41 @@ const SHORTEST = 2;
 
 const NOTHING = new Uint8Array();
 
-/** The block that an id is in. */
+/** Returns the block that an id belongs to. */
 export function blockOf(id: number): number {
   return Math.floor(id / BLOCK_IDS);
 }
 
-/** Numbers of a step, so that places of all steps are integers that JavaScript keeps exactly. */
+/** Row ids per step: those of all steps are integers that JavaScript represents exactly. */
 const STEP_ROWS = 2 ** 40;
 
-/** Where a block of a step is, or the large state with an id. */
+/** Returns the primary key of a block of a step, or of the large state with an id. */
 export function rowIdOf(step: number, number: number): number {
   return step * STEP_ROWS + number;
 }
 
-/** The block, or id, that is at a place. */
+/** Returns the block, or the id, that a row id stands for. */
 export function numberAt(rowId: number): number {
   return rowId % STEP_ROWS;
 }
 
-/** The states of a block, to be looked at and changed. */
+/** The states of a block, for reading and changing. */
 export class StateBlock {
-  /** How long the state of each id is; -1 for none. */
+  /** The length of each id's state; -1 for none. */
   readonly lengths: Int32Array = new Int32Array(BLOCK_IDS);
   readonly #from = new Int32Array(BLOCK_IDS);
   readonly #bytes: Uint8Array[] = new Array(BLOCK_IDS).fill(NOTHING);
 
-  /** Makes it one without states. */
+  /** Removes all states. */
   clear(): void {
     this.lengths.fill(-1);
     this.#bytes.fill(NOTHING);
   }
 
   /**
-   * Makes it what is stored at a place.
+   * Reads the states of a stored row.
    *
-   * @throws {DamageError} If that is none.
+   * @throws {DamageError} If the row is not what was written.
    */
   read(rowId: number, stored: Checked): void {
     const bytes = checkedBytes("a block of states", rowId, stored);
@@ -79,25 +79,28 @@ export class StateBlock {
     return this.lengths.every((length) => length < 0);
   }
 
-  /** Whether a state is stored by itself. */
+  /** Whether a state is stored alone. */
   isLarge(slot: number): boolean {
     return this.lengths[slot] > LARGE_STATE;
   }
 
-  /** A state that is not large: a view. */
+  /** Returns a view of a state that is not large. */
   state(slot: number): Uint8Array {
     const from = this.#from[slot];
     return this.#bytes[slot].subarray(from, from + this.lengths[slot]);
   }
 
-  /** Puts a state, which begins at `from` of `bytes` and is kept there; of a large one only the length. */
+  /**
+   * Puts a state that begins at `from` of `bytes`; `bytes` must not change. For a large state, only
+   * the length is kept.
+   */
   put(slot: number, bytes: Uint8Array, from: number, length: number): void {
     this.lengths[slot] = length;
     this.#bytes[slot] = bytes;
     this.#from[slot] = from;
   }
 
-  /** As it is stored at a place. */
+  /** Returns the block as it is stored in a row. */
   write(rowId: number): Checked<Uint8Array> {
     const to = new Uint8Array(this.#size());
     let at = 0;
@@ -115,7 +118,7 @@ export class StateBlock {
         to[at++] = length + SHORTEST;
         const bytes = this.#bytes[slot];
         const end = this.#from[slot] + length;
-        // Calling `set` takes longer than to copy some bytes.
+        // Calling `set` takes longer than copying a few bytes.
         for (let from = this.#from[slot]; from < end; from++) to[at++] = bytes[from];
       }
     }
@@ -134,7 +137,7 @@ export class StateBlock {
   }
 }
 
-/** Keys as they are stored at a place. */
+/** Returns keys as they are stored in a row. */
 export function writeKeys(rowId: number, keys: readonly (string | null)[]): Checked<string> {
   const end = keys.findLastIndex((key) => key !== null) + 1;
   const value = JSON.stringify(keys.slice(0, end));
@@ -142,9 +145,9 @@ export function writeKeys(rowId: number, keys: readonly (string | null)[]): Chec
 }
 
 /**
- * The keys of a block.
+ * Returns the keys of a stored row.
  *
- * @throws {DamageError} If that is none.
+ * @throws {DamageError} If the row is missing, or not what was written.
  */
 export function readKeys(rowId: number, stored: Checked | undefined): (string | null)[] {
   if (stored === undefined) throw new DamageError("a block of keys is missing");

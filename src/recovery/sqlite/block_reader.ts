@@ -8,11 +8,11 @@ import type { StoredKey } from "../store.ts";
 import { BLOCK_IDS, numberAt, readKeys, rowIdOf, StateBlock } from "./block.ts";
 import { checkedBytes, DamageError } from "./checksum.ts";
 
-/** How many blocks are read at once, and about how many bytes of state. */
+/** How many blocks are read together, and about how many bytes of state. */
 const BLOCKS_AT_ONCE = 32;
 const BYTES_AT_ONCE = 8 << 20;
 
-/** A block as it is stored. */
+/** A stored block. */
 export interface BlockRow {
   readonly rowId: number;
   readonly block: number;
@@ -42,9 +42,9 @@ export class BlockReader {
   }
 
   /**
-   * The rows of some blocks after one; none where it is the last.
+   * Returns some rows after a block; none if that is the last one.
    *
-   * @throws {DamageError} If they do not follow: some damage would lead round in a circle.
+   * @throws {DamageError} If they are out of order: some damage would lead round in a circle.
    */
   rows(step: number, after: number): BlockRow[] {
     const rows = this.#next.all(rowIdOf(step, after), rowIdOf(step + 1, -1), BLOCKS_AT_ONCE);
@@ -57,14 +57,14 @@ export class BlockReader {
     });
   }
 
-  /** Which keys a row has, by slot. */
+  /** Returns the keys of a row, by slot. */
   keysOf({ rowId, keys, keyCrc }: BlockRow): (string | null)[] {
     return readKeys(rowId, keys === null ? undefined : { crc: keyCrc, value: keys });
   }
 
   /**
-   * The keys of a row in the slots `from` up to, but not with, `to`; less where their states are large. And
-   * the slot to go on from.
+   * Returns the keys of a row in the slots from `from` to before `to`, and the slot to continue
+   * with. They are fewer if their states are large.
    *
    * @throws {DamageError} If it is not what was written.
    */
@@ -100,7 +100,10 @@ export class BlockReader {
     return { keys, next: slot };
   }
 
-  /** The large states of the block that has been read; `null` where they are too much at once. */
+  /**
+   * Returns the large states of the block that has been read; `null` if they are too large
+   * together.
+   */
   #largeOf(
     step: number,
     first: number,

@@ -1,5 +1,5 @@
 /**
- * Writes what an epoch has changed in the state of keys, within a transaction that is open.
+ * Writes the changes of an epoch to the state of keys, within an open transaction.
  *
  * @module
  */
@@ -18,16 +18,16 @@ import {
 } from "./block.ts";
 import { type Checked, checksumOf } from "./checksum.ts";
 
-/** Changes of a block: the indices of a chunk, and of a key in it, in turns. */
+/** Changes of a block: pairs of numbers, the index of a chunk and that of a key in it. */
 type BlockChanges = number[];
 
-/** A chunk, with where the state of each key begins. */
+/** A chunk, and where the state of each key begins. */
 interface Indexed {
   readonly chunk: StateChunk;
   readonly starts: Int32Array;
 }
 
-/** What an epoch adds to the keys of a step, and to the bytes of their states. */
+/** How an epoch changes the number of a step's keys, and the bytes of their states. */
 interface Growth {
   keys: number;
   bytes: number;
@@ -65,9 +65,9 @@ export class BlockWriter {
   }
 
   /**
-   * Writes all; the event loop has its turn again and again meanwhile.
+   * Writes all changes. In between, it lets the event loop run.
    *
-   * @throws {DamageError} If what is there has been damaged.
+   * @throws {DamageError} If the stored blocks are damaged.
    */
   async write(changes: Iterable<StateChunk>): Promise<void> {
     const slice = new TimeSlice();
@@ -83,14 +83,14 @@ export class BlockWriter {
     for (const [name, blocks] of steps) {
       const step = this.#numberOf(name);
       const growth = { keys: 0, bytes: 0 };
-      // From one end of the table to the other.
+      // In the order of the table.
       for (const block of [...blocks.keys()].sort((a, b) => a - b)) {
         this.#write(step, block, blocks.get(block)!, chunks, growth);
         if (slice.isOver) await slice.renew();
       }
       this.#grow.run(growth.keys, growth.bytes, step);
     }
-    this.#states.clear(); // lets go of the chunks
+    this.#states.clear(); // releases the chunks
   }
 
   #write(
@@ -104,7 +104,7 @@ export class BlockWriter {
     const rowId = rowIdOf(step, block);
     const isNew = !this.#read(rowId);
     let keys: (string | null)[] | null = null;
-    let spells = false; // whether they are others now
+    let spells = false; // whether the keys of the block have changed
     for (let i = 0; i < changes.length; i += 2) {
       const { chunk, starts } = chunks[changes[i]];
       const index = changes[i + 1];
@@ -143,7 +143,7 @@ export class BlockWriter {
     this.#putKeys.run(rowId, spelled.crc, spelled.value);
   }
 
-  /** Reads the states of a block. Says whether there are any. */
+  /** Reads the states of a block; returns whether it is stored. */
   #read(rowId: number): boolean {
     const stored = this.#getStates.get(rowId);
     if (stored === undefined) this.#states.clear();
@@ -157,7 +157,7 @@ export class BlockWriter {
   }
 }
 
-/** Puts the changes of a chunk to those of their blocks. */
+/** Adds the changes of a chunk to those of their blocks. */
 function groupByBlock({ ids }: StateChunk, chunk: number, blocks: Map<number, BlockChanges>): void {
   let last = -1;
   let changes: BlockChanges = [];

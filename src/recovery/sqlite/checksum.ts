@@ -1,38 +1,41 @@
 /**
- * Checksums of what is stored: SQLite has none.
+ * Checksums of what is stored, since SQLite has none.
  *
  * @module
  */
 import { crc32 } from "node:zlib";
 
-/** Damage that SQLite does not see. */
+/** Damage that SQLite does not detect. */
 export class DamageError extends Error {
   /** Always `"DamageError"`. */
   override readonly name = "DamageError";
 }
 
-/** A value with its checksum, as a row has them. */
+/** A value and its checksum, as a row holds them. */
 export interface Checked<T = unknown> {
   readonly crc: number;
   readonly value: T;
 }
 
-/** A value's checksum. It says where it is too: what is right at one place is damage at another. */
+/**
+ * Returns the checksum of a value. It depends on the row: what is right in one is damage in
+ * another.
+ */
 export function checksumOf(value: Uint8Array | string, rowId: number): number {
   return crc32(value, (rowId ^ Math.floor(rowId / 2 ** 32)) >>> 0);
 }
 
 /**
- * The bytes that were written at a place.
+ * Returns the bytes that were written in a row.
  *
- * @throws {DamageError} If these are others; `what` says what they should be.
+ * @throws {DamageError} If the stored value is another one; `what` names it.
  */
 export function checkedBytes(what: string, rowId: number, { crc, value }: Checked): Uint8Array {
   if (value instanceof Uint8Array && checksumOf(value, rowId) === crc) return value;
   throw new DamageError(`${what} is not what was written`);
 }
 
-/** The same for text. */
+/** Returns the text that was written in a row; throws as {@linkcode checkedBytes}. */
 export function checkedText(what: string, rowId: number, { crc, value }: Checked): string {
   if (typeof value === "string" && checksumOf(value, rowId) === crc) return value;
   throw new DamageError(`${what} is not what was written`);

@@ -1,5 +1,5 @@
 /**
- * SQLite's errors as errors that say which store, and what to do.
+ * Turns SQLite's errors into errors that name the store and the cure.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { DamageError } from "./checksum.ts";
 
 const LOCKED = "another program has locked it: see which one has it open (`fuser FILE`)";
 const DAMAGED =
-  "it is damaged: bring back a copy of it, or delete it to begin anew without state and positions";
+  "it is damaged: bring back a copy of it, or delete it to begin again without state and positions";
 const READ_ONLY = "it cannot be written: see who may write the file and its folder";
 
 /** What to do, by SQLite's primary result codes (https://sqlite.org/rescode.html). */
@@ -25,15 +25,17 @@ const ADVICE: Readonly<Record<number, string>> = {
   26: "it is not a SQLite database: choose another path for the store",
 };
 
-/** After these, nothing that the connection says can be relied on. */
+/** After these, the answers of the connection cannot be trusted. */
 const FATAL: readonly number[] = [10, 11, 26];
 
-/** A store that cannot be used. */
+/** Returns the error for a store that cannot be used. */
 export function refuse(path: string, reason: string, cause?: unknown): RecoveryError {
   return new RecoveryError(`recovery store ${path}: ${reason}`, { cause });
 }
 
-/** An error of SQLite as one that says what to do; other errors, such as users' own, as they are. */
+/**
+ * Returns SQLite's error as one that names the cure; other errors, such as users' own, unchanged.
+ */
 export function explain(path: string, error: unknown): unknown {
   if (error instanceof DamageError) {
     return refuse(path, `${DAMAGED} (${error.message})`, error);
@@ -44,16 +46,16 @@ export function explain(path: string, error: unknown): unknown {
   return refuse(path, `${ADVICE[code] ?? "SQLite failed"} (SQLite says: ${message})`, error);
 }
 
-/** Whether the store has to be opened anew after that. */
+/** Whether the store has to be opened again after an error. */
 export function isFatal(error: unknown): boolean {
   return error instanceof DamageError || FATAL.includes(resultCode(error) ?? -1);
 }
 
-/** SQLite's primary result code; nothing where it was not SQLite that failed. */
+/** Returns SQLite's primary result code; `undefined` if it was not SQLite that failed. */
 function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   if (code !== "ERR_SQLITE_ERROR") return undefined;
-  // Deno gives no number when it is a database that could not be opened.
+  // Deno has no number for a database that cannot be opened.
   return typeof errcode === "number" ? errcode & 0xff : 14;
 }

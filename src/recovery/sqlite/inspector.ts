@@ -1,5 +1,5 @@
 /**
- * A look into a store, also while a run uses it.
+ * Shows the contents of a store, also while a run uses it.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { findFile } from "./store_path.ts";
 import { readPositions, readSteps } from "./store.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 
-/** So many keys more than were asked for are kept until they are sorted. */
+/** This many keys more than asked for are collected before they are sorted and cut. */
 const MOST_SPARE = 10_000;
 
 /**
- * Reads a store and never writes to it. Each answer is what was last committed when it was asked for;
- * nothing is held in between, so the run that uses the store does not notice.
+ * Reads a store and never writes to it. Each answer is the last committed state when it was asked
+ * for. Nothing is locked in between, so a run that uses the store does not notice.
  *
  * @example
  * ```ts
@@ -63,7 +63,7 @@ export class SqliteInspector implements StoreInspector {
   /**
    * Opens a store to look into it.
    *
-   * @throws {RecoveryError} If there is none, or it cannot be read.
+   * @throws {RecoveryError} If it does not exist or cannot be read.
    */
   static async open(path: string): Promise<SqliteInspector> {
     const found = await findFile(path);
@@ -85,7 +85,7 @@ export class SqliteInspector implements StoreInspector {
     }
   }
 
-  /** The last committed epoch; `null` where nothing has been committed. */
+  /** The last committed epoch; `null` if nothing has been committed. */
   get epoch(): Epoch | null {
     return this.#meta("epoch");
   }
@@ -101,12 +101,15 @@ export class SqliteInspector implements StoreInspector {
     return this.#read(readSteps);
   }
 
-  /** How far inputs and outputs have come. */
+  /** The positions of inputs and outputs. */
   positions(): readonly StoredPosition[] {
     return this.#read(readPositions);
   }
 
-  /** Keys of a step and their states: the first ones by UTF-16 code units. This reads all of them. */
+  /**
+   * Returns keys of a step and their states: the first ones by UTF-16 code units. It reads all
+   * keys.
+   */
   keys(step: StepId, limit: number): readonly StoredKey[] {
     return this.#read((db) => {
       let first: StoredKey[] = [];
@@ -122,7 +125,7 @@ export class SqliteInspector implements StoreInspector {
     });
   }
 
-  /** The state of a key, if it has one. This looks through all of them. */
+  /** Returns the state of a key; `undefined` if it has none. It searches all keys. */
   get(step: StepId, key: string): Uint8Array | undefined {
     const spelled = JSON.stringify(key);
     return this.#read((db) => {
@@ -146,7 +149,7 @@ export class SqliteInspector implements StoreInspector {
     );
   }
 
-  /** All that is read at once is of one epoch. */
+  /** Runs `work` in a transaction, so that all it reads belongs to one epoch. */
   #read<T>(work: (db: DatabaseSync) => T): T {
     try {
       this.#db.exec("BEGIN");

@@ -1,9 +1,9 @@
 /**
- * One run at a time: a lock that the system frees when its holder dies, however it dies.
+ * One run at a time: a lock that the system frees when its holder dies, in whatever way.
  *
  * It is a file of its own (`PATH-lock`, always empty), so that others can read the store meanwhile.
- * And the store itself must not be opened beside SQLite: closing it, a POSIX system drops all locks
- * that the process has on it, SQLite's too (https://sqlite.org/howtocorrupt.html, 2.2).
+ * Besides, the store must not be opened beside SQLite. On closing a file, a POSIX system drops all
+ * locks that the process has on it, SQLite's too (https://sqlite.org/howtocorrupt.html, 2.2).
  *
  * @module
  */
@@ -12,8 +12,8 @@ import { refuse } from "./errors.ts";
 import { statOf, unwritable } from "./store_path.ts";
 
 /**
- * Takes the lock. Disposing it gives it back; the file stays, since whoever waits for it may have it
- * open already.
+ * Takes the lock. Disposing it frees it. The file stays, since a process that waits for the lock
+ * may have it open already.
  *
  * @throws {RecoveryError} At once, if another run holds it.
  */
@@ -28,7 +28,7 @@ export async function lockStore(path: string): Promise<Disposable> {
   let isLocked: boolean;
   try {
     isLocked = await file.tryLock(true);
-    // A lock file that was deleted in between does not exclude other runs: they make another one.
+    // A lock file that was deleted meanwhile does not exclude other runs: they make another one.
     const [own, there] = [await file.stat(), await statOf(`${path}-lock`)];
     if (isLocked && own.ino === there?.ino) return file;
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * The checksum of all that is neither keys nor their states: it is little, and read as a whole.
+ * One checksum of everything but keys and their states. This is little, and is read as a whole.
  *
  * @module
  */
@@ -13,18 +13,18 @@ const ROWS = [
   "SELECT step, role, partition, state FROM position ORDER BY step, role, partition",
 ];
 
-/** Writes the checksum of what is in the tables now, within the transaction that is open. */
+/** Writes the checksum of the current tables, within the open transaction. */
 export function writeMetaChecksum(db: DatabaseSync): void {
   db.prepare("UPDATE meta SET crc = ?").run(metaChecksum(db));
 }
 
 /**
- * Makes sure that the tables are as they were written.
+ * Checks that the tables are as they were written.
  *
  * @throws {DamageError} If they are not.
  */
 export function checkMeta(db: DatabaseSync): void {
-  db.exec("BEGIN"); // all of one epoch
+  db.exec("BEGIN"); // so that all is of one epoch
   try {
     if (db.prepare("SELECT crc FROM meta").get()?.crc === metaChecksum(db)) return;
     throw new DamageError("the flow, the steps or the positions are not what was written");

@@ -1,5 +1,5 @@
 /**
- * Opens the file of a store: a new one gets its tables, one that is not ours stays as it is.
+ * Opens the file of a store. A new file gets its tables; a file that is not ours stays as it is.
  *
  * @module
  */
@@ -11,23 +11,26 @@ import { makeFile, statOf } from "./store_path.ts";
 import { APPLICATION_ID, CREATE_TABLES, SCHEMA_VERSION } from "./schema.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 
-/** Building a flow must not load SQLite, nor warn where the runtime has none. */
+/**
+ * Loads SQLite only when it is needed: building a flow must not, nor warn where a runtime has none.
+ */
 export function loadSqlite(): Promise<typeof import("node:sqlite")> {
   return import("node:sqlite");
 }
 
-/** How long to wait for a program that reads or changes the file; the event loop waits as well. */
+/** How long to wait for a program that reads or changes the file. The event loop waits as well. */
 const BUSY_MS = 250;
 
 /**
- * Up to this size all of a file is checked when it is opened, which takes 4 ms a MiB. Larger ones show
- * what is wrong with them when their keys are loaded, which reads all of it as well. Neither sees a
- * byte that has changed within a state: SQLite has no checksums.
+ * A file up to this size is checked as a whole when it is opened, which takes 4 ms per MiB.
+ *
+ * That check finds damage of SQLite's own structures. Loading the keys verifies the checksum of
+ * every block, so damage in a larger file, and inside a state, is found then.
  */
 const CHECK_UP_TO_BYTES = 64 << 20;
 
 /**
- * Opens the store of a flow for writing. Whoever calls this holds its lock.
+ * Opens the store of a flow for writing. The caller holds its lock.
  *
  * @throws {RecoveryError} If it cannot be used.
  */
@@ -41,7 +44,7 @@ export async function openForRun(path: string, flow: string): Promise<DatabaseSy
     try {
       const size = (await statOf(path))?.size ?? 0;
       isNew = !checkHeader(check, path, flow);
-      // SQLite takes a file of one byte for an empty one.
+      // SQLite treats a file of one byte as an empty one.
       if (isNew && size > 0 && check.prepare("PRAGMA page_count").get()!.page_count === 0) {
         throw refuse(path, "it is not a SQLite database: choose another path for the store");
       }
@@ -64,11 +67,11 @@ export async function openForRun(path: string, flow: string): Promise<DatabaseSy
   }
 }
 
-/** Where the header of a SQLite file has the number of its application (https://sqlite.org/fileformat2.html). */
+/** Offset of the application id in a SQLite file (https://sqlite.org/fileformat2.html). */
 const APPLICATION_ID_AT = 68;
 
 /**
- * Whether a file is a store, whatever state it is in, or empty.
+ * Whether a file is a store in any state, or empty.
  *
  * @throws {RecoveryError} If it cannot be read.
  */
@@ -85,20 +88,20 @@ export async function isStore(path: string): Promise<boolean> {
   const isSqlite = new TextDecoder().decode(header.subarray(0, 15)) === "SQLite format 3";
   if (!isSqlite || read < header.length) return false;
   if (new DataView(header.buffer).getUint32(APPLICATION_ID_AT) === APPLICATION_ID) return true;
-  // That of a new store may still be in its WAL.
+  // The application id of a new store may still be in its WAL.
   const { DatabaseSync } = await loadSqlite();
   try {
     using db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
     return db.prepare("PRAGMA application_id").get()?.application_id === APPLICATION_ID;
   } catch {
-    return false; // neither the header nor SQLite says that it is one
+    return false; // neither the header nor SQLite knows our application id
   }
 }
 
 /**
- * Makes sure that the file is a store, and that of this flow.
+ * Checks that the file is a store, and that it is this flow's.
  *
- * @returns Whether there is a store; otherwise the file is empty.
+ * @returns Whether there is a store; if not, the file is empty.
  * @throws {RecoveryError} If it is something else.
  */
 export function checkHeader(db: DatabaseSync, path: string, flow?: string): boolean {
@@ -138,16 +141,17 @@ function checkPages(db: DatabaseSync, path: string): void {
   if (found === "ok") return;
   throw refuse(
     path,
-    "it is damaged: bring back a copy of it, or delete it to begin anew without state and " +
+    "it is damaged: bring back a copy of it, or delete it to begin again without state and " +
       `positions (SQLite found: ${String(found).replaceAll("\n", " ")})`,
   );
 }
 
 function create(db: DatabaseSync, flow: string): void {
-  // These are settled with the first page. The vacuum makes that free pages can be given back, at the
-  // price of one page in a thousand. Pages of 8 KiB are a tenth faster than those of 4 KiB.
+  // These are fixed with the first page. `auto_vacuum` allows freeing pages, at the price of one
+  // page in a thousand. Pages of 8 KiB are a tenth faster than those of 4 KiB.
   db.exec(
-    "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE",
+    "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; " +
+      "BEGIN IMMEDIATE",
   );
   db.exec(CREATE_TABLES);
   db.prepare("INSERT INTO meta (id, flow) VALUES (1, ?)").run(toStored(flow));
@@ -157,16 +161,16 @@ function create(db: DatabaseSync, flow: string): void {
 
 function tune(db: DatabaseSync): void {
   db.exec("PRAGMA journal_mode = WAL");
-  // An epoch survives a loss of power. NORMAL would save the 0.3 ms that the disk takes to say so.
+  // An epoch survives a power failure. NORMAL would save the 0.3 ms that the disk takes to confirm.
   db.exec("PRAGMA synchronous = FULL");
-  // The store looks after the WAL by itself, when an epoch has been committed.
+  // The store checkpoints the WAL itself, after an epoch has been committed.
   db.exec("PRAGMA wal_autocheckpoint = 0");
-  // In KiB. With rows sorted, more hardly helps; and what is not in the cache at the end of an epoch
-  // need not be written then, while the event loop waits.
+  // In KiB. Since rows are sorted, more hardly helps. Also, pages outside the cache are already
+  // written when the epoch ends, while the event loop waits.
   db.exec("PRAGMA cache_size = -16384");
 }
 
-/** Opened for writing, SQLite takes a file that can only be read all the same, until a row changes. */
+/** Checks that rows can be changed: SQLite opens a read-only file for writing without an error. */
 function makeSureOfWriting(db: DatabaseSync): void {
   db.prepare("BEGIN IMMEDIATE").run();
   try {

@@ -1,5 +1,5 @@
 /**
- * Recovery in a file of this machine.
+ * Recovery in a local file.
  *
  * @module
  */
@@ -80,11 +80,11 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
     if (!await isStore(path)) {
       throw refuse(
         path,
-        "it is no recovery store, so it is not dropped: choose another path, or delete it yourself",
+        "it is not a recovery store, so it is not dropped: choose another path, or delete it yourself",
       );
     }
     using _lock = await lockStore(path);
-    // The file first: without it, nothing else means anything.
+    // The main file goes first: without it, the others mean nothing.
     for (const file of [path, `${path}-wal`, `${path}-shm`]) {
       try {
         await Deno.remove(file);
@@ -98,7 +98,7 @@ export class SqliteRecoveryConfig implements RecoveryConfig {
 
 function pathOf(path: unknown): string {
   if (path instanceof URL && path.protocol === "file:") return fileURLToPath(path);
-  // SQLite ends a name at a NUL.
+  // SQLite cuts a name at a NUL.
   if (typeof path === "string" && path !== "" && !path.includes("\0")) return path;
   throw new TypeError(
     "SqliteRecoveryConfig needs a path, or a file: URL; got " +

@@ -1,5 +1,5 @@
 /**
- * A store that a run has open: see `../store.ts` for what it does, `schema.ts` for what is in it.
+ * A store that a run has open: see `../store.ts` for the contract, `schema.ts` for the contents.
  *
  * @module
  */
@@ -29,11 +29,11 @@ import { openForRun } from "./open.ts";
 import { StoreFiles } from "./store_files.ts";
 import { fromStored, type StoredText, toStored } from "./stored_text.ts";
 
-/** About how many keys are handed out at once, and bytes of state. */
+/** About how many keys, and bytes of state, `load` returns together. */
 const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
-/** What a run has open. One thing is done at a time; the next one waits for it. */
+/** A store that a run has open. Calls run one after the other. */
 export class SqliteStore implements RecoveryStore {
   readonly byKey = false;
   readonly #path: string;
@@ -62,8 +62,8 @@ export class SqliteStore implements RecoveryStore {
   /**
    * Opens a store, under its lock.
    *
-   * @param path As `prepareStorePath` gives it.
-   * @param maxPages As with a disk that is full at that size: for tests.
+   * @param path As `prepareStorePath` returns it.
+   * @param maxPages For tests: the store fails as if the disk were full at this size.
    * @throws {RecoveryError} If it cannot be used.
    */
   static async open(path: string, flow: string, maxPages?: number): Promise<SqliteStore> {
@@ -127,7 +127,7 @@ export class SqliteStore implements RecoveryStore {
     });
   }
 
-  /** The keys of a step, those of a block at a time, or less where their states are large. */
+  /** Returns the keys of a step, a block at a time, or less where their states are large. */
   async *#blocks(step: number): AsyncGenerator<readonly StoredKey[]> {
     let last = -1;
     for (;;) {
@@ -162,14 +162,17 @@ export class SqliteStore implements RecoveryStore {
         throw error;
       }
       this.#epoch = next;
-      // The epoch is committed, whatever comes of this; if the disk is full or broken, the next
-      // commit says so.
+      // The epoch is committed, even if this fails. If the disk is full or broken, the next commit
+      // fails.
       await moveWal(this.#db, this.#path).catch(() => {});
       await this.#files.note();
     });
   }
 
-  /** A lock cannot be relied on everywhere: not on some network file systems, nor once it was deleted. */
+  /**
+   * Checks that no other run has committed. The lock is not reliable on some network file systems,
+   * nor once its file was deleted.
+   */
   #requireAlone(): void {
     const { epoch } = this.#db.prepare("SELECT epoch FROM meta").get()!;
     if (epoch === this.#epoch) return;
@@ -194,12 +197,15 @@ export class SqliteStore implements RecoveryStore {
     return closed;
   }
 
-  /** One after the other: a commit gives others their turn, but they must not see half of it. */
+  /**
+   * Runs one call after the other: a commit lets the event loop run, but others must not see half
+   * of it.
+   */
   #alone<T>(work: () => T | Promise<T>): Promise<T> {
     const done = this.#busy.then(async () => {
       if (this.#closed) throw refuse(this.#path, "it has been closed");
       if (this.#failure !== undefined) {
-        throw refuse(this.#path, "it failed before: open it anew, with a new run", this.#failure);
+        throw refuse(this.#path, "it failed before: open it again, with a new run", this.#failure);
       }
       try {
         return await work();
@@ -214,7 +220,7 @@ export class SqliteStore implements RecoveryStore {
 
   #rollBack(error: unknown): void {
     try {
-      // After some errors SQLite has done it by itself.
+      // After some errors SQLite has rolled back by itself.
       if (this.#db.isTransaction) this.#db.prepare("ROLLBACK").run();
       this.#readSteps();
     } catch {
@@ -229,7 +235,7 @@ export class SqliteStore implements RecoveryStore {
     }
   }
 
-  /** A step's number; a new one gets one, within the transaction that is open. */
+  /** Returns a step's number; gives a new step one, within the open transaction. */
   #numberOf(step: StepId): number {
     const known = this.#steps.get(step);
     if (known !== undefined) return known;
@@ -250,7 +256,7 @@ export class SqliteStore implements RecoveryStore {
   }
 }
 
-/** All positions. */
+/** Returns all positions. */
 export function readPositions(db: DatabaseSync): StoredPosition[] {
   const rows = db.prepare(
     "SELECT name, role, partition, state FROM position JOIN step ON step.id = position.step",
@@ -263,7 +269,7 @@ export function readPositions(db: DatabaseSync): StoredPosition[] {
   }));
 }
 
-/** The steps that have keys. */
+/** Returns the steps that have keys. */
 export function readSteps(db: DatabaseSync): StoredStep[] {
   const rows = db.prepare("SELECT name, keys, bytes FROM step WHERE keys > 0 ORDER BY name").all();
   return rows.map(({ name, keys, bytes }) => ({
@@ -273,7 +279,7 @@ export function readSteps(db: DatabaseSync): StoredStep[] {
   }));
 }
 
-/** All ids are below it. */
+/** Returns a number above all ids. */
 function readNextId(db: DatabaseSync): number {
   const last = db.prepare(
     "SELECT max(place) AS rowId FROM state_block WHERE place >= ? AND place < ?",

@@ -1,24 +1,25 @@
 import { refuse } from "./errors.ts";
 import { statOf } from "./store_path.ts";
 
-/** The files of a store that is open, as what follows its path. */
+/** The files of an open store, each as the suffix of its path. */
 const FILES = ["", "-wal", "-shm", "-lock"];
 
 /**
- * Sees whether the files of a store are still those that were opened. SQLite goes on without a word
- * when one has been moved, deleted or replaced, and what it commits then is lost
- * (https://sqlite.org/howtocorrupt.html, 2.4). Looks from outside: see `lock_file.ts`.
+ * Checks that the files of a store are still those that were opened. SQLite continues silently when
+ * one has been moved, deleted or replaced, and what it commits then is lost
+ * (https://sqlite.org/howtocorrupt.html, 2.4). It looks from outside, without opening: see
+ * `lock_file.ts`.
  */
 export class StoreFiles {
   readonly #path: string;
   readonly #inodes = new Map<string, number | null>();
 
-  /** `path` is that of the store. */
+  /** `path` is the store's. */
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Notes which files there are, where that is not known yet: some are made with the first epoch. */
+  /** Notes which files there are, if it has not yet: some are made with the first epoch. */
   async note(): Promise<void> {
     for (const name of FILES) {
       if (this.#inodes.has(name)) continue;
@@ -28,7 +29,7 @@ export class StoreFiles {
   }
 
   /**
-   * Makes sure that they are there.
+   * Checks that the files are still there.
    *
    * @throws {RecoveryError} If one is not.
    */

@@ -1,5 +1,5 @@
 /**
- * Where the file is, and what has to be there before SQLite may see it.
+ * The path of a store's file, and what must exist before SQLite opens it.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { RecoveryError } from "../store.ts";
 import { refuse } from "./errors.ts";
 
 /**
- * The file's real path, if there is one. Two names of one file would have two locks, and SQLite gives
- * some names, such as `:memory:`, a meaning of their own, which it does not with a whole path.
+ * Returns the file's real path; `undefined` if there is no file. Two names of one file would have
+ * two locks. Also, SQLite treats some names, such as `:memory:`, specially, but never a whole path.
  *
- * @throws {RecoveryError} If something else is there, or it cannot be seen.
+ * @throws {RecoveryError} If something else is there, or the path cannot be read.
  */
 export async function findFile(path: string): Promise<string | undefined> {
   try {
@@ -27,10 +27,11 @@ export async function findFile(path: string): Promise<string | undefined> {
 }
 
 /**
- * The file's real path, also where there is none yet. Its folder is made, with a warning, but not the
- * ones above it: a path that is wrong further up is more likely a mistake, or a disk that is not there.
+ * Returns the file's real path, also if the file does not exist yet. The folder is made, with a
+ * warning. The folders above are not: a path that is wrong there is more likely a mistake, or a
+ * missing disk.
  *
- * @throws {RecoveryError} If that is no place for a store.
+ * @throws {RecoveryError} If no store can be there.
  */
 export async function prepareStorePath(path: string, log: Log): Promise<string> {
   const found = await findFile(path);
@@ -51,7 +52,7 @@ export async function prepareStorePath(path: string, log: Log): Promise<string> 
   }
 }
 
-/** What is at a path, if anything. */
+/** Returns what is at a path; `undefined` if nothing is. */
 export async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.stat(path);
@@ -61,7 +62,7 @@ export async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
   }
 }
 
-/** Makes the file, empty, if there is none; only its owner may read it. */
+/** Makes an empty file if there is none; only its owner may read it. */
 export async function makeFile(path: string): Promise<void> {
   try {
     (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
@@ -72,7 +73,7 @@ export async function makeFile(path: string): Promise<void> {
   }
 }
 
-/** What is wrong with a folder that is there, but in which no file can be made, such as `/proc`. */
+/** Returns what is wrong with a folder in which no file can be made, such as `/proc`. */
 export function unwritable(path: string): string {
   return `no file can be made in the folder ${dirname(resolve(path))}: give a path in another one`;
 }

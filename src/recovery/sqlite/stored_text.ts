@@ -1,20 +1,20 @@
 /**
- * Any string of JavaScript as a value of SQLite, no two alike: see `schema.ts`.
+ * Stores any JavaScript string as a value of SQLite, no two alike: see `schema.ts`.
  *
  * @module
  */
 
-/** As it is stored. */
+/** A string in its stored form. */
 export type StoredText = string | Uint8Array;
 
-/** A string as it is stored. */
+/** Returns a string in its stored form. */
 export function toStored(text: string): StoredText {
-  // SQLite's own functions, and Deno's reading, end a TEXT at its first NUL.
+  // SQLite's own functions, and Deno's reading, cut a TEXT at its first NUL.
   if (text.isWellFormed() && !text.includes("\0")) return text;
   return toUtf16(text);
 }
 
-/** The string that was stored. */
+/** Returns the string that was stored. */
 export function fromStored(stored: StoredText): string {
   if (typeof stored === "string") return stored;
   const parts: string[] = [];

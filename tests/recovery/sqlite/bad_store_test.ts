@@ -17,7 +17,7 @@ Deno.test("an empty file is a new store", async () => {
   assertEquals(new TextDecoder().decode((await Deno.readFile(path)).slice(0, 13)), "SQLite format");
 });
 
-Deno.test("a WAL that was left behind without its file is none of a new store's", async () => {
+Deno.test("a WAL that was left without its file is not used for a new store", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const store = await new SqliteRecoveryConfig(path).open("flow");
@@ -33,7 +33,7 @@ Deno.test("a WAL that was left behind without its file is none of a new store's"
   await next.close();
 });
 
-Deno.test("a file that is no SQLite database is refused, and stays", async () => {
+Deno.test("a file that is not a SQLite database is refused, and stays", async () => {
   await using folder = await tempFolder();
   for (const text of ["x", "notes of mine\n".repeat(1000)]) {
     const message = await refusal(await folder.write("notes.txt", text));
@@ -73,7 +73,7 @@ Deno.test("a store of another version is refused, and stays", async () => {
   assert(/has version 3.* reads version 2: run it with a newer one/.test(message), message);
 });
 
-Deno.test("a folder is no store, and the folder above a store's must exist", async () => {
+Deno.test("a folder is refused as a store, and the folder above a store's must exist", async () => {
   await using folder = await tempFolder();
   const open = (path: string) =>
     assertRejects(() => new SqliteRecoveryConfig(path).open("flow"), RecoveryError);
@@ -91,7 +91,7 @@ Deno.test("a folder is no store, and the folder above a store's must exist", asy
   );
 });
 
-Deno.test("what may not be written or read is a RecoveryError that says so", async () => {
+Deno.test("a store without permission to write or read is a RecoveryError that says so", async () => {
   await using folder = await tempFolder();
   const path = folder.at("in/store.db");
   await makeStore(path);
@@ -115,7 +115,7 @@ Deno.test("what may not be written or read is a RecoveryError that says so", asy
       if (root) await Deno.chown(left, nobody, nobody).catch(() => {});
     }
     await Deno.chmod(inside, mode);
-    // What root may do, no mode forbids.
+    // No file mode can forbid root anything.
     if (root) process.seteuid!(nobody);
     try {
       const { message } = await assertRejects(
@@ -145,7 +145,7 @@ Deno.test("a full disk fails the commit and leaves the epoch before", async () =
     assert(message.includes("the disk is full: make room"), message);
   }
   assertEquals((await store.resume())?.epoch, 0);
-  // What fits can be committed.
+  // A change that fits can be committed.
   await store.commit(1, {
     state: chunks([{ step: "count", key: "new", state: old }]),
     positions: [],
@@ -177,7 +177,7 @@ Deno.test("drop deletes stores, also damaged, new, or another version's, and not
     await drop();
     await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
   }
-  // Of a store that was killed at once, all may be in the WAL.
+  // If a store was killed at once, all of it may be in the WAL.
   const store = await new SqliteRecoveryConfig(path).open("flow");
   const [file, wal] = await Promise.all([Deno.readFile(path), Deno.readFile(`${path}-wal`)]);
   await store.close();
@@ -196,18 +196,18 @@ Deno.test("drop deletes stores, also damaged, new, or another version's, and not
     if (typeof bytes === "string") await Deno.writeTextFile(path, bytes);
     else await Deno.writeFile(path, bytes);
     const before = await Deno.readFile(path);
-    await assertRejects(drop, RecoveryError, "it is no recovery store, so it is not dropped");
+    await assertRejects(drop, RecoveryError, "it is not a recovery store, so it is not dropped");
     assertEquals(await Deno.readFile(path), before);
   }
   await Deno.remove(path);
   const db = new DatabaseSync(path);
   db.exec("CREATE TABLE customers (name)");
   db.close();
-  await assertRejects(drop, RecoveryError, "it is no recovery store, so it is not dropped");
+  await assertRejects(drop, RecoveryError, "it is not a recovery store, so it is not dropped");
   await Deno.remove(path);
 });
 
-Deno.test("a config takes a path or a file: URL, and nothing else", () => {
+Deno.test("a config accepts a path or a file: URL, and nothing else", () => {
   assertEquals(new SqliteRecoveryConfig(new URL("file:///a%20b/c.db")).name, "/a b/c.db");
   for (const path of ["", "a\0b", 7, undefined, new URL("https://example.org/a")]) {
     const error = assertThrows(() => new SqliteRecoveryConfig(path as string), TypeError);

@@ -22,7 +22,7 @@ Deno.test("a store that has been cut off is refused, and stays", async () => {
     const message = await refusal(path);
     assert(message.includes("it is damaged: bring back a copy of it, or delete it"), message);
   }
-  // Of less than a page SQLite sees nothing.
+  // SQLite does not see less than a page.
   await Deno.writeFile(path, good.subarray(0, size - 100));
   const store = await new SqliteRecoveryConfig(path).open("flow");
   await assertRejects(
@@ -48,7 +48,7 @@ Deno.test("a store with a page of garbage is refused, and stays", async () => {
   }
 });
 
-Deno.test("flipped bytes never show as another error than a RecoveryError", async () => {
+Deno.test("flipped bytes cause no other error than a RecoveryError", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   await makeStore(path);
@@ -57,7 +57,7 @@ Deno.test("flipped bytes never show as another error than a RecoveryError", asyn
   let refused = 0;
   for (let round = 0; round < 100; round++) {
     const bad = good.slice();
-    // Some in the header, where a byte does most.
+    // Some are in the header, where a byte matters most.
     const at = random.below(round % 2 === 0 ? 200 : bad.length);
     bad[at] ^= 1 + random.below(255);
     await Deno.writeFile(path, bad);
@@ -66,7 +66,7 @@ Deno.test("flipped bytes never show as another error than a RecoveryError", asyn
       try {
         await store.resume();
         await store.steps();
-        // SQLite does not see all damage: a key may then come twice. But it must come to an end.
+        // SQLite does not detect all damage: a key may then appear twice. But loading must end.
         let rows = 0;
         for await (const chunk of store.load("count")) rows += chunk.length;
         assert(rows < 10_000);
@@ -81,7 +81,7 @@ Deno.test("flipped bytes never show as another error than a RecoveryError", asyn
   assert(refused > 10, `${refused} were refused`);
 });
 
-Deno.test("damage that shows when keys are loaded is a RecoveryError, and the end", async () => {
+Deno.test("damage found when keys are loaded is a RecoveryError, and the store then refuses all calls", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   await makeStore(path, 30_000);
@@ -96,11 +96,11 @@ Deno.test("damage that shows when keys are loaded is a RecoveryError, and the en
     () => store.commit(5, { state: [], positions: [] }),
     RecoveryError,
   );
-  assert(next.message.includes("it failed before: open it anew"), next.message);
+  assert(next.message.includes("it failed before: open it again"), next.message);
   await store.close();
 });
 
-Deno.test("damage that SQLite does not see is a RecoveryError too, when keys are loaded or changed", async () => {
+Deno.test("damage that SQLite does not detect is a RecoveryError too, when keys are loaded or changed", async () => {
   const large = "UPDATE large_state SET state = x'00' WHERE place % 1048576 = 3000";
   const kinds: [sql: string, says: RegExp, change?: boolean][] = [
     [
@@ -138,7 +138,7 @@ Deno.test("damage that SQLite does not see is a RecoveryError too, when keys are
     const error = await assertRejects(() => loadAll(store), RecoveryError);
     assert(/it is damaged: bring back a copy of it/.test(error.message), error.message);
     assert(says.test(error.message), error.message);
-    // It says nothing any more that could be relied on.
+    // Its answers cannot be trusted any more.
     await assertRejects(() => store.resume(), RecoveryError, "it failed before");
     await store.close();
     if (seenByCommit === false) continue;

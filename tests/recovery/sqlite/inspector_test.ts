@@ -64,7 +64,7 @@ Deno.test("an inspector lists the first keys, and finds each", async () => {
   assertEquals(inspector.keys("other", 4), []);
 });
 
-Deno.test("an inspector needs a store, and makes none", async () => {
+Deno.test("an inspector refuses a path without a store, and makes none", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   await assertRejects(() => SqliteInspector.open(path), RecoveryError, "there is no such file");

@@ -8,7 +8,7 @@ let epoch = ((await store.resume())?.epoch ?? -1) + 1;
 console.log("open");
 for (;; epoch++) {
   const number = new TextEncoder().encode(String(epoch));
-  // Some keys come and go, so that pages are freed and given back too.
+  // Some keys come and go, so that pages are freed too.
   const gone = (i: number) => (i + epoch) % 3 === 0;
   await store.commit(epoch, {
     state: chunks(Array.from(

@@ -8,7 +8,9 @@ import { Random } from "../../support/values/random.ts";
 const KEYS = 20_000;
 const CHILD = fileURLToPath(new URL("./kill_child.ts", import.meta.url));
 
-/** Starts the child, kills it some time after it has opened the store, and gives all that it said. */
+/**
+ * Starts the child, kills it some time after it has opened the store, and returns its output lines.
+ */
 async function killAfter(path: string, ms: number): Promise<string[]> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", CHILD, path, String(KEYS)],
@@ -21,11 +23,11 @@ async function killAfter(path: string, ms: number): Promise<string[]> {
     said += text;
   }
   assertEquals((await child.status).signal, "SIGKILL");
-  // A line that is not whole says nothing.
+  // A line that is not whole does not count.
   return said.split("\n").slice(0, -1);
 }
 
-Deno.test("a SQLite store is at a whole epoch after kill -9 at any moment", async () => {
+Deno.test("a SQLite store holds a whole epoch after kill -9 at any moment", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const random = new Random(20);

@@ -13,7 +13,7 @@ function at(epoch: number): EpochChanges {
   return { state: [], positions: [{ step: "in", role: "input", partition: "p", state }] };
 }
 
-/** A store in which two epochs have been committed, open. */
+/** Returns an open store in which two epochs have been committed. */
 async function begun(path: string): Promise<RecoveryStore> {
   const store = await new SqliteRecoveryConfig(path).open("flow");
   await store.commit(0, at(0));
@@ -29,7 +29,7 @@ async function moveAway(path: string): Promise<void> {
   await Deno.rename(path, `${path}.old`);
 }
 
-/** A copy in its place, as a restored backup is. */
+/** Puts a copy in its place, like a restored backup. */
 async function replace(path: string): Promise<void> {
   await Deno.copyFile(path, `${path}.copy`);
   await Deno.rename(`${path}.copy`, path);
@@ -79,7 +79,7 @@ Deno.test("a store that was moved and put back has the last epoch that was commi
   await next.close();
 });
 
-Deno.test("of two runs that a deleted lock lets in, the one that commits later is refused", async () => {
+Deno.test("if a deleted lock lets in two runs, the one that commits later is refused", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   for (const isLockBack of [false, true]) {

@@ -50,7 +50,7 @@ Deno.test("another name of the same file is the same store", async () => {
   await store.close();
 });
 
-Deno.test("file and WAL stay below three times of a snapshot", async () => {
+Deno.test("file and WAL together stay below three times a snapshot", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const store = await new SqliteRecoveryConfig(path).open("flow");
@@ -58,7 +58,7 @@ Deno.test("file and WAL stay below three times of a snapshot", async () => {
   const snapshot = (await Deno.stat(path)).size;
   let most = 0;
   for (let epoch = 1; epoch <= 60; epoch++) {
-    // All keys, and few of them, for which the WAL is not moved each time.
+    // All keys, and sometimes few, for which the WAL is not moved each time.
     const count = epoch % 3 === 0 ? 10_000 : 50;
     await store.commit(epoch, { state: changes(count), positions: [] });
     most = Math.max(most, await sizeOf(path));
@@ -83,7 +83,7 @@ Deno.test("the file becomes small again when keys have been forgotten", async ()
   await store.close();
 });
 
-Deno.test("the event loop has its turns while an epoch is written, and keys are loaded", async () => {
+Deno.test("the event loop runs while an epoch is written, and while keys are loaded", async () => {
   await using folder = await tempFolder();
   const store = await new SqliteRecoveryConfig(folder.at("store.db")).open("flow");
   let turns = 0;
@@ -97,7 +97,7 @@ Deno.test("the event loop has its turns while an epoch is written, and keys are 
   await store.close();
 });
 
-Deno.test("others read the last epoch while the next one is written", async () => {
+Deno.test("other programs read the last epoch while the next one is written", async () => {
   await using folder = await tempFolder();
   const path = folder.at("store.db");
   const store = await new SqliteRecoveryConfig(path).open("flow");
@@ -117,7 +117,7 @@ Deno.test("others read the last epoch while the next one is written", async () =
   clearInterval(timer);
   const after = count();
   assertEquals(after[0], 50_000);
-  // On a busy machine several looks come between the commit and the end of the promise.
+  // On a busy machine, several looks may fall between the commit and the end of its promise.
   const early = seen.findIndex((look) => equal(look, after));
   const during = early < 0 ? seen : seen.slice(0, early);
   assert(during.length > 5, `looked ${during.length} times`);
