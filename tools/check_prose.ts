@@ -17,7 +17,6 @@ import { markdownPassages, type Passage, scriptProse } from "./prose_passages.ts
 const PENDING: readonly string[] = [
   "bench",
   "docs/internals.md",
-  "src/cli",
   "src/connectors/files",
   "src/connectors/kafka",
   "src/connectors/kafka_recovery",
@@ -25,7 +24,6 @@ const PENDING: readonly string[] = [
   "src/connectors/std",
   "src/runtime",
   "tests/brokers",
-  "tests/cli",
   "tests/connectors/files",
   "tests/connectors/kafka",
   "tests/connectors/kafka_recovery",

@@ -1,5 +1,5 @@
 /**
- * The command line, as data.
+ * The command line as data.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
 import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
 
-/** How lines of log look. */
+/** The format of log lines. */
 export type LogFormat = "text" | "json";
 
 /** What the command line asks for. */
@@ -26,7 +26,7 @@ export type Command =
 
 /** A run that the command line asks for. */
 export interface RunCommand {
-  /** The flow: a path or URL, and `:name` where not the default export is meant. */
+  /** The flow: a path or URL, and `:name` if it is not the default export. */
   readonly flow: string;
   /** What comes after `--`. */
   readonly flowArgs: readonly string[];
@@ -34,10 +34,10 @@ export interface RunCommand {
   /** Whether the flow's types are checked before it runs. */
   readonly check: boolean;
   readonly epochMs: number | undefined;
-  /** How long a graceful stop may take, in milliseconds; absent where nobody says. */
+  /** How long a graceful stop may take, in milliseconds; absent if not set. */
   readonly stopMs?: number;
   readonly restarts: number;
-  /** Where state is kept; `null` for nowhere. */
+  /** Where state is kept; `null` if it is not kept. */
   readonly recovery: RecoveryCommand | null;
   /** `undefined`: all permissions. */
   readonly workerFlags: readonly string[] | undefined;
@@ -45,34 +45,36 @@ export interface RunCommand {
   readonly logFormat: LogFormat;
 }
 
-/** What is to become of state. */
+/** What happens to stored state. */
 export interface RecoveryCommand {
   readonly path: string;
   /** Drop what is there. */
   readonly fromScratch: boolean;
-  /** Do not ask before. */
+  /** Do not ask first. */
   readonly yes: boolean;
-  /** Which steps have been renamed, and which are gone; absent where none has. */
+  /** Which steps have been renamed, and which are gone; absent if there are none. */
   readonly stepChanges?: StepChangeOptions;
 }
 
-/** What is to be shown of a recovery store. */
+/** What to show of a recovery store. */
 export interface StateCommand {
   /** The store. */
   readonly path: string;
   /** One step; `null` for an overview. */
   readonly step: string | null;
-  /** One key of it; `null` for those that there are. */
+  /** One key of the step; `null` for a list of keys. */
   readonly key: string | null;
 }
 
-/** An option, which is an environment variable too. */
+/** An option, which is also an environment variable. */
 export interface Option {
   readonly name: string;
   readonly alias?: string;
-  /** What its value is called in the help; `null` for a switch, which is on or off. */
+  /** The name of its value in the help; `null` for a switch, which is on or off. */
   readonly value: string | null;
-  /** Whether it may be given several times; in its environment variable, with commas between. */
+  /**
+   * Whether it may be passed several times; its environment variable has commas between the values.
+   */
   readonly isList?: boolean;
   readonly about: string;
 }
@@ -124,10 +126,10 @@ export const OPTIONS: readonly Option[] = [
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
 ];
 
-/** A variable with more mistakes than these is somebody else's. */
+/** A variable with more mistakes than this belongs to another program. */
 const MOST_TYPOS = 2;
 
-/** The text of `--help`. */
+/** Returns the text of `--help`. */
 export function helpText(): string {
   const options = OPTIONS.map(({ name, alias, value, about }) => {
     const names = `${alias === undefined ? "    " : `-${alias}, `}--${name}`;
@@ -163,15 +165,16 @@ may set another one in place of 0 and 1, as Deno.exitCode or process.exitCode.
 `;
 }
 
-/** The environment variable of an option. */
+/** Returns the environment variable of an option. */
 export function envName(option: string): string {
   return `MILLRACE_${option.toUpperCase().replaceAll("-", "_")}`;
 }
 
 /**
- * The environment variables that were probably meant to be options, each with the right name.
+ * Returns the environment variables that were probably meant to be options, with the right names.
  *
- * Others may begin with `MILLRACE_` as well: Kubernetes sets some for a service of that name.
+ * Other variables may begin with `MILLRACE_` as well: Kubernetes sets some for a service of that
+ * name.
  *
  * @param names The names of all environment variables.
  */
@@ -190,7 +193,7 @@ export function mistypedVariables(
  * @param args The arguments.
  * @param env Looks up an environment variable.
  * @param facts `onTerminal`: whether the log goes to a terminal.
- * @throws {UsageError} If it is wrong; says how to put it right.
+ * @throws {UsageError} If it is wrong; the message says how to correct it.
  */
 export function parseCommand(
   args: readonly string[],
@@ -205,7 +208,7 @@ export function parseCommand(
     const stray = OPTIONS.find(({ name }) =>
       [parsed[name]].flat().some((value) => value !== undefined && value !== false)
     );
-    if (stray !== undefined) throw new UsageError(`state takes no option --${stray.name}`);
+    if (stray !== undefined) throw new UsageError(`state accepts no option --${stray.name}`);
     return parseState(surplus);
   }
   if (flow === undefined) {
@@ -255,7 +258,7 @@ export function parseCommand(
   };
 }
 
-/** The parts that are taken of what `parseArgs` gives. */
+/** The parts of the result of `parseArgs` that are used. */
 interface Parsed {
   readonly _: readonly (string | number)[];
   readonly "--": readonly string[];
@@ -277,7 +280,7 @@ function parse(args: readonly string[]): Parsed {
     alias,
     "--": true,
     unknown: (arg: string, key?: string) => {
-      if (key === undefined) return true; // no option but the flow
+      if (key === undefined) return true; // not an option, but the flow
       throw new UsageError(`unknown option ${arg}${didYouMean(key, names)} (see --help)`);
     },
   });
@@ -291,7 +294,10 @@ function parse(args: readonly string[]): Parsed {
   return parsed as Parsed;
 }
 
-/** The workers' flags begin like options of ours: as one argument with their name they are not taken so. */
+/**
+ * The workers' flags look like options of ours. So each is joined with the option's name to one
+ * argument, which is not mistaken.
+ */
 function joinFlags(args: readonly string[]): string[] {
   const at = args.indexOf("--worker-flags");
   const end = args.indexOf("--");
@@ -300,8 +306,8 @@ function joinFlags(args: readonly string[]): string[] {
 }
 
 /**
- * A switch as the command line has it; `undefined` where it is not there. `parseArgs` cannot tell
- * that from one that is off.
+ * Returns a switch of the command line; `undefined` if it is absent. `parseArgs` cannot tell an
+ * absent one from one that is off.
  */
 function givenSwitch(args: readonly string[], name: string): Given | undefined {
   const end = args.indexOf("--");
@@ -312,10 +318,10 @@ function givenSwitch(args: readonly string[], name: string): Given | undefined {
   return { value: last === from ? "true" : last.slice(from.length + 1), from };
 }
 
-/** A switch, and where it was given. */
+/** A switch, and where it was set. */
 interface Switch {
   readonly isOn: boolean;
-  /** `null` where it was not given. */
+  /** `null` if it was not set. */
   readonly from: string | null;
 }
 
@@ -327,7 +333,7 @@ function parseSwitch(given: Given | undefined): Switch {
   throw new UsageError(`${from} must be 1 or true, or 0 or false; got "${value}"`);
 }
 
-/** A hint at the option that was meant: one that starts alike, or has nearly the same letters. */
+/** Returns a hint at the option that was meant: it starts alike, or has nearly the same letters. */
 function didYouMean(given: string, names: readonly string[]): string {
   if (given.length < 2) return "";
   const alike = names.find((name) => name.startsWith(given.slice(0, 3)));
@@ -351,7 +357,7 @@ function parseCount(
   return count;
 }
 
-/** Flags with spaces between them; quotes hold together what has spaces in it. */
+/** Splits flags at spaces; quotes keep what they enclose together. */
 function parseFlags(given: Given | undefined): readonly string[] | undefined {
   if (given === undefined) return undefined;
   const flags = given.value.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
@@ -363,7 +369,7 @@ function parseFlags(given: Given | undefined): readonly string[] | undefined {
     );
   }
   const unquoted = flags.map((flag) => flag.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
-  refusePermissionSets(unquoted, given.from); // here, as nothing has been dropped yet
+  refusePermissionSets(unquoted, given.from); // here, before anything is dropped
   return unquoted;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which module and export the command line means.
+ * Finds the module and export that the command line names.
  *
  * @module
  */
@@ -17,18 +17,18 @@ export interface FlowLocation {
   readonly exportName: string | null;
 }
 
-/** A scheme that modules are loaded by. */
+/** Schemes that Deno loads modules by. */
 const URL_LIKE = /^(https?:\/\/|file:\/\/|jsr:|npm:|data:)/;
 
 /**
- * Finds the flow that an argument such as `flow.ts`, `flow.ts:name` or a URL stands for.
+ * Finds the flow that an argument such as `flow.ts`, `flow.ts:name` or a URL names.
  *
- * @throws {UsageError} If it stands for a file that does not exist, or a folder.
+ * @throws {UsageError} If it names a file that does not exist, or a folder.
  */
 export function locateFlow(argument: string): FlowLocation {
   const named = /^(.+):([A-Za-z_$][\w$]*)$/.exec(argument);
   if (URL_LIKE.test(argument)) {
-    // `https://host/flow.ts:name`, but not a port, which is no identifier, or `npm:package`.
+    // `https://host/flow.ts:name`, but not a port, which is not an identifier, or `npm:package`.
     return named === null || !URL_LIKE.test(named[1])
       ? { moduleUrl: argument, exportName: null }
       : { moduleUrl: named[1], exportName: named[2] };
@@ -55,7 +55,7 @@ function isFile(path: string): boolean {
   }
 }
 
-/** A hint at a file of a similar name in the same folder. */
+/** Returns a hint at a file of a similar name in the same folder. */
 function didYouMean(path: string): string {
   const folder = dirname(path);
   try {
@@ -66,7 +66,7 @@ function didYouMean(path: string): string {
       : `: did you mean ${folder === "." ? "" : `${folder}/`}${meant}?`;
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    return ""; // the folder is not there either, or cannot be read
+    return ""; // the folder does not exist either, or cannot be read
   }
 }
 

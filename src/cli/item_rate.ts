@@ -4,10 +4,10 @@
  * @module
  */
 
-/** Over so long: what can be read, and still follows. */
+/** Averaging window: long enough to read, short enough to follow changes. */
 const WINDOW_MS = 2_000;
 
-/** So close together, two numbers say nothing. */
+/** The shortest time from which a rate means something. */
 const LEAST_MS = 100;
 
 interface Sample {
@@ -15,15 +15,15 @@ interface Sample {
   readonly items: number;
 }
 
-/** Items a second, over the last two seconds. */
+/** Items per second, over the last two seconds. */
 export class ItemRate {
   #samples: Sample[] = [];
 
-  /** Takes how many there are at a time, in milliseconds, and gives how many more come in a second. */
+  /** Adds the number of items at a time, in milliseconds; returns how many more come per second. */
   update(at: number, items: number): number {
-    // After a restart it counts from zero again.
+    // After a restart, the count begins at zero again.
     if (items < (this.#samples.at(-1)?.items ?? 0)) this.#samples = [];
-    // The same number again may be an old one, told anew beside another worker's.
+    // An equal number may be an old one that is repeated beside another worker's.
     if (items !== this.#samples.at(-1)?.items) this.#samples.push({ at, items });
     while (this.#samples.length > 1 && at - this.#samples[1].at >= WINDOW_MS) this.#samples.shift();
     const { at: from, items: before } = this.#samples[0];

@@ -1,5 +1,5 @@
 /**
- * Lines of log on standard error. A line of log is one line, whatever it says.
+ * Writes the log on standard error. A log line stays one line, whatever text it holds.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { createLog, isAtLeast, type Log, type LogFields, type LogLevel } from ".
 import { oneLine } from "../core/safe_text.ts";
 import type { LogFormat } from "./arguments.ts";
 
-/** A log that formats lines from `least` up and hands them to `write`. */
+/** Returns a log that formats lines from level `least` up, and passes them to `write`. */
 export function createLogWriter(
   options: { least: LogLevel; format: LogFormat; now: () => Date },
   write: (line: string) => void,
@@ -22,7 +22,7 @@ export function createLogWriter(
   });
 }
 
-/** A field that has the name of one of ours goes by another, so that it cannot replace it. */
+/** A field with the name of one of ours gets another name, so that it cannot replace ours. */
 function jsonLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
   const own = { time: time.toISOString(), level, message };
   const others = Object.entries(fields)

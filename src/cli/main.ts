@@ -1,5 +1,5 @@
 /**
- * The command line.
+ * Runs the command line.
  *
  * @module
  */
@@ -31,8 +31,8 @@ const FALLBACK_COLUMNS = 80;
 /**
  * Does what the arguments ask for.
  *
- * @returns The exit code: for an ended input or a graceful stop 0, for a failed flow 1, in place of
- * either what the flow has set; 2 for a wrong usage.
+ * @returns The exit code: 0 for an ended input or a graceful stop, 1 for a failed flow, 2 for wrong
+ *   usage. A flow may set another one in place of 0 and 1.
  */
 export async function main(args: readonly string[]): Promise<number> {
   let workers = 1;
@@ -128,7 +128,7 @@ async function runFlow(command: RunCommand): Promise<number> {
   }
 }
 
-/** As in `| head`, whose reader may print to the same terminal, in the midst of our status line. */
+/** As in `| head`: the reader may print to the same terminal, into our status line. */
 function stdoutIsPiped(): boolean {
   return fstatSync(1).isFIFO();
 }
@@ -140,7 +140,7 @@ function terminalStatus(): StatusLine {
   });
 }
 
-/** The width of the terminal. Some pseudo-terminals say 0, and one that has been closed throws. */
+/** Returns the width of the terminal. Some pseudo-terminals report 0, and a closed one throws. */
 function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns || FALLBACK_COLUMNS;
@@ -160,7 +160,7 @@ interface Output {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Asked for at the start: a terminal that has been closed says that it is none. */
+/** Checked at the start: a closed terminal does not count as a terminal any more. */
 const TERMINALS: ReadonlySet<Output> = new Set<Output>(
   [Deno.stdout, Deno.stderr].filter((output) => output.isTerminal()),
 );
@@ -174,6 +174,6 @@ function writeAll(to: Output, bytes: Uint8Array): void {
   try {
     while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
   } catch (error) {
-    if (!hasNoReader(error, TERMINALS.has(to))) throw error; // else nobody is left to tell
+    if (!hasNoReader(error, TERMINALS.has(to))) throw error; // otherwise nobody is left to read it
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Positions of inputs and outputs, as people read them.
+ * Shows positions of inputs and outputs as people read them.
  *
- * What tells a file or topic from another one of its name is left out: it is for the next run only.
- * The forms are those of our connectors. A position of any other form is shown as it is.
+ * It leaves out what tells a file or topic from another one of its name: only the next run needs
+ * that. The forms are those of our connectors. A position of any other form is shown as it is.
  *
  * @module
  */
 import { preview } from "../core/preview.ts";
 
-/** A position in words: `byte 120`, `bytes 120 to 250`, `offset 7`, or the value itself. */
+/** Returns a position in words: `byte 120`, `bytes 120 to 250`, `offset 7`, or the value itself. */
 export function positionText(position: unknown): string {
   if (typeof position !== "object" || position === null) return preview(position);
   const { from, to, file, bytes, crc, offset } = position as Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ export function positionText(position: unknown): string {
   return from === 0 ? `byte ${to}` : `bytes ${from} to ${to}`;
 }
 
-/** The name of a partition; of a part of a file, the file's path. */
+/** Returns the name of a partition; for a part of a file, the file's path. */
 export function partitionText(partition: string, position: unknown): string {
   const at = partition.lastIndexOf("/@");
   const isPart = at > 0 && positionText(position).startsWith("bytes ");

@@ -16,13 +16,14 @@ import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
 
-/** How somebody is asked: `null` where nobody is there. */
+/** Asks the user a question; `null` if there is no user to ask. */
 export type Confirm = ((question: string) => boolean) | null;
 
 /**
- * The store, emptied where that was asked for.
+ * Returns the store, emptied if the command line asks for it.
  *
- * @throws {UsageError} If it names no store; if it is to be emptied and nobody is there to say yes, or somebody says no.
+ * @throws {UsageError} If the path names no store. Also if the store is to be emptied, but there is
+ *   no user to confirm, or the user says no.
  * @throws {RecoveryError} If a run uses it.
  */
 export async function recoveryOf(
@@ -30,7 +31,7 @@ export async function recoveryOf(
   confirm: Confirm,
 ): Promise<RecoveryConfig> {
   const config = configOf(path);
-  // Whether there is something on Kafka, only the broker could say.
+  // Only the broker could tell whether there is something on Kafka.
   if (!fromScratch || !(isOnKafka(path) || await exists(path))) return config;
   if (!yes) {
     if (confirm === null) {
@@ -46,7 +47,7 @@ export async function recoveryOf(
   return config;
 }
 
-/** What is in a store, as far as it can be read. */
+/** Returns what is in a store, as far as it can be read. */
 async function whose(path: string): Promise<string> {
   if (isOnKafka(path)) return "";
   try {
@@ -54,11 +55,11 @@ async function whose(path: string): Promise<string> {
     const time = store.committedAt === null ? "" : `, ${store.committedAt.toISOString()}`;
     return ` (flow "${store.flow}", epoch ${store.epoch ?? "none"}${time})`;
   } catch {
-    return ""; // it is damaged: to be dropped all the same
+    return ""; // it is damaged, but can still be dropped
   }
 }
 
-/** Whether a store is on Kafka, or meant to be. */
+/** Whether a store is on Kafka, or is meant to be. */
 export function isOnKafka(path: string): boolean {
   return /^kafka:/i.test(path);
 }
@@ -73,7 +74,7 @@ function configOf(path: string): RecoveryConfig {
  * Opens a store to look into it.
  *
  * @param wanted Whose states will be asked for; `null` for none.
- * @throws {UsageError} If the path is not one of a store.
+ * @throws {UsageError} If the path is not that of a store.
  * @throws {RecoveryError} If there is none, or it cannot be read.
  */
 export async function inspectorOf(
@@ -86,10 +87,10 @@ export async function inspectorOf(
   return await KafkaInspector.open(place, wanted);
 }
 
-/** What `make` makes of the brokers and the prefix in the path of a store on Kafka. */
+/** Calls `make` with the brokers and the prefix in the path of a store on Kafka. */
 function onKafka<T>(path: string, make: (options: KafkaRecoveryOptions) => T): T {
   const [, brokers, topicPrefix] = /^kafka:\/\/([^/?#]*)\/([^/?#]*)$/i.exec(path) ?? [];
-  // What is in front of an @ may be a password.
+  // The part before an @ may be a password.
   const shown = path.replace(/\/\/[^/]*@/, "//***@");
   const wanted = `a store on Kafka is kafka://HOST:PORT,HOST:PORT/PREFIX; got ${shown}`;
   if (brokers === undefined) throw new UsageError(wanted);

@@ -1,5 +1,5 @@
 /**
- * Errors as users meet them.
+ * Shows errors to users.
  *
  * @module
  */
@@ -18,15 +18,15 @@ const MOST_INNER = 5;
 /** How deep causes are followed: they may go in a circle. */
 const MOST_CAUSES = 8;
 
-/** Classes that say nothing after `error:`. */
+/** Classes that add nothing after `error:`. */
 const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError", "RecoveryError"];
 
 /**
- * An error as a few lines: which step, on which worker, what was thrown with the user's own stack,
- * and which item.
+ * Returns an error as a few lines: which step, on which worker, what was thrown with the user's own
+ * stack, and which item.
  *
  * @param thrown What ended the run.
- * @param options `workers`: how many there were. `cwd`: what paths are shown relative to.
+ * @param options `workers`: how many there were. `cwd`: the folder that paths are relative to.
  */
 export function reportError(thrown: unknown, options: { workers: number; cwd: string }): string {
   const { workers, cwd } = options;
@@ -43,22 +43,22 @@ export function reportError(thrown: unknown, options: { workers: number; cwd: st
   return render(`step "${oneLine(stepId)}" failed${where}`, details, cwd);
 }
 
-/** The same for a command that is wrong rather than the flow: there is only what it says. */
+/** The same for a wrong command: there is only the message. */
 export function reportUsage({ message }: Error): string {
   return safe(`error: ${message}`);
 }
 
-/** All but the first line is indented, also where a message has several lines. */
+/** Indents all lines but the first, also those of a message with several lines. */
 function render(headline: string, details: readonly string[], cwd: string): string {
   return shortenPaths(safe([`error: ${headline}`, ...details].join("\n")), cwd);
 }
 
-/** Colours are taken out, as most messages that have some are those of Deno. */
+/** Removes colours: most messages with colours are Deno's. */
 function safe(text: string): string {
   return safeLines(stripVTControlCharacters(text), "  ");
 }
 
-/** Where an error was thrown, the errors in it, and what caused it. */
+/** Returns where an error was thrown, the errors inside it, and what caused it. */
 function detailsOf(thrown: unknown, depth = 0): string[] {
   if (!(thrown instanceof Error) || depth >= MOST_CAUSES) return [];
   const details = framesOf(thrown).map((frame) => `  ${frame}`);
@@ -79,19 +79,22 @@ function detailsOf(thrown: unknown, depth = 0): string[] {
     : details;
 }
 
-/** What has been said already, and comes from no line of the reader's, is not said again. */
+/**
+ * Whether an inner error adds something: text that is not shown yet, or a line of the reader's
+ * code.
+ */
 function isNews(inner: unknown, outer: Error, details: readonly string[]): boolean {
   const words = inner instanceof Error ? inner.message : messageOf(inner);
   return details.length > 0 || !messageOf(outer).includes(words);
 }
 
-/** The user's frames, without lines of the message that look like some. */
+/** Returns the user's frames, without lines of the message that look like frames. */
 function framesOf(error: Error): string[] {
   const inMessage = new Set(error.message.split("\n").map((line) => line.trim()));
   return userFrames(error).filter((frame) => !inMessage.has(frame)).slice(0, MOST_FRAMES);
 }
 
-/** Files as paths, and those below the current folder as the user would type them. */
+/** Shows files as paths, and those below the current folder as the user would type them. */
 function shortenPaths(text: string, cwd: string): string {
   const folder = cwd.endsWith(sep) ? cwd : cwd + sep;
   return text.replaceAll(/file:\/\/(\/\S+)/g, (url, encoded: string) => {

@@ -1,5 +1,5 @@
 /**
- * What a recovery store holds, as text.
+ * Shows what a recovery store holds, as text.
  *
  * @module
  */
@@ -16,14 +16,15 @@ import { partitionText, positionText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
 import { stateText, timeOf } from "./state_text.ts";
 
-/** So many keys of a step are listed. */
+/** This many keys of a step are listed. */
 const MOST_KEYS = 100;
 
-/** Of longer keys the beginning is listed. */
+/** Only the beginning of a longer key is listed. */
 const LONGEST_KEY = 60;
 
 /**
- * Shows a store, a step of it, or one key's value. Reads only, also while a run uses it.
+ * Shows a store, one of its steps, or one key's value. It only reads, also while a run uses the
+ * store.
  *
  * @throws {UsageError} If there is no such step or key.
  * @throws {RecoveryError} If the store cannot be read.
@@ -55,7 +56,7 @@ export async function describeState({ path, step, key }: StateCommand): Promise<
   return safeLines(Deno.inspect(whole, { depth: 100, strAbbreviateSize: Infinity })) + "\n";
 }
 
-/** The states that will be shown. */
+/** Returns which states will be shown. */
 function wantedOf(step: string | null, key: string | null): WantedStates | null {
   if (step === null) return null;
   return key === null ? { step, first: MOST_KEYS } : { step, keys: [key, spelledOut(key)] };
@@ -95,7 +96,7 @@ function overview(store: StoreInspector): string {
   return lines.join("\n") + "\n";
 }
 
-/** What the state of a step is, as the last run noted it. */
+/** Returns what the state of a step is, as the last run noted it. */
 function kindOf(store: StoreInspector, step: string): StateKind | null {
   const note = store.positions().find((each) => each.role === "kind" && each.step === step);
   return note === undefined ? null : decodeValue(note.state) as StateKind;
@@ -116,13 +117,13 @@ function listing(
   return `${table([["key", "state"], ...rows])}${rest}\n`;
 }
 
-/** A key, or its beginning, as {@linkcode spelled} has it. */
+/** Returns a key, or its beginning, as {@linkcode spelled} shows it. */
 function shown(key: string): string {
   const text = spelled(key);
   return oneLine(text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text);
 }
 
-/** A name as it is, or, where a terminal would not show it so, in JSON. */
+/** Returns a name as it is, or in JSON if a terminal would show it otherwise. */
 function spelled(name: string): string {
   const isPlain = oneLine(name) === name && /^[^\p{C}\s"](?:[^\p{C}]*[^\p{C}\s])?$/u.test(name);
   return isPlain ? name : oneLine(JSON.stringify(name).replace(/\p{C}/gu, escaped));
@@ -133,17 +134,17 @@ function escaped(character: string): string {
   return units.map((unit) => `\\u${unit}`).join("");
 }
 
-/** A key that was given in JSON, as the listing has strange ones. */
+/** Returns the key that was passed in JSON, which is how the list shows strange keys. */
 function spelledOut(key: string): string {
   if (!key.startsWith('"')) return key;
   try {
     return String(JSON.parse(key));
   } catch {
-    return key; // it only begins with a quotation mark
+    return key; // it merely begins with a quotation mark
   }
 }
 
-/** Columns of text, two spaces apart. */
+/** Returns columns of text, two spaces apart. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd())

@@ -1,5 +1,5 @@
 /**
- * The state of a key as people read it: times as dates, windows by their bounds.
+ * Shows the state of a key as people read it: times as dates, windows by their bounds.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface StateText {
   readonly whole: unknown;
 }
 
-/** When the last value of a key with a ttl came: `operators/ttl.ts` puts it around the state. */
+/** When the last value of a key with a ttl came: `operators/ttl.ts` wraps the state in it. */
 const TOUCHED = "millrace:touched";
 
 /** The time of the best value of a window: `operators/windows/window_folds.ts`. */
@@ -23,7 +23,7 @@ const AT = "millrace:at";
 /**
  * Makes a state readable.
  *
- * @param kind What the store says that the state is; `null` for a user's own.
+ * @param kind The kind of state that the store has noted; `null` for a user's own state.
  */
 export function stateText(kind: StateKind | null, state: unknown): StateText {
   if (isObject(state) && TOUCHED in state && "state" in state) {
@@ -35,7 +35,10 @@ export function stateText(kind: StateKind | null, state: unknown): StateText {
   return readable ?? { line: preview(state), whole: state };
 }
 
-/** By kind; `null` where the state is not as it should be, so that it is shown as it is. */
+/**
+ * By kind. A reader returns `null` if a state does not have the expected form; it is then shown as
+ * is.
+ */
 const READERS: Readonly<Record<StateKind, (state: unknown) => StateText | null>> = {
   windows: (state) => windowsText(state, bestOf),
   collected: (state) => windowsText(state, collectedOf),
@@ -94,7 +97,9 @@ function joinedOf(acc: unknown): unknown {
   return acc.sides.map((values, i) => ({ values, newest: timeOf(newest[i]) }));
 }
 
-/** Milliseconds since the Unix epoch as a date, or as they are where dates do not go so far. */
+/**
+ * Returns milliseconds since the Unix epoch as a date, or as they are if that is outside its range.
+ */
 export function timeOf(ms: unknown): unknown {
   if (typeof ms !== "number") return ms;
   const date = new Date(ms);

@@ -1,5 +1,5 @@
 /**
- * The line at the bottom of the terminal that says how far a run has come.
+ * The line at the bottom of the terminal that shows how far a run has come.
  *
  * @module
  */
@@ -12,22 +12,22 @@ const CLEAR_LINE = "\r\x1b[K";
 const BAR_CELLS = 20;
 const STOPPING = "stopping (^C again: at once)";
 
-/** Columns that stay free: the terminal shows a ^C where the cursor is, and a line must not wrap. */
+/** Columns that stay free: the terminal shows a ^C at the cursor, and a line must not wrap. */
 const SPARE_COLUMNS = 3;
 
-/** Draws the status below whatever else is printed. */
+/** Draws the status below everything else that is printed. */
 export class StatusLine {
   readonly #write: (text: string) => void;
   readonly #columns: () => number;
   readonly #now: () => number;
   readonly #started: number;
-  readonly #rates: ItemRate[] = []; // of each worker: they do not say how far they are at one time
+  readonly #rates: ItemRate[] = []; // one for each worker: their numbers arrive at different times
   #numbers: StatusNumbers | null = null;
   #stopping = false;
   #line = "";
   #atLineStart = true; // whether the cursor is where a line may be drawn
 
-  /** `now` gives milliseconds; `columns` the width of the terminal. */
+  /** `now` returns milliseconds; `columns` returns the width of the terminal. */
   constructor(
     write: (text: string) => void,
     options: { columns: () => number; now: () => number },
@@ -38,7 +38,7 @@ export class StatusLine {
     this.#started = options.now();
   }
 
-  /** Shows how far the run is now. */
+  /** Shows how far the run is. */
   update(status: RunStatus): void {
     const { items, out } = totals(status);
     const at = this.#now();
@@ -51,7 +51,7 @@ export class StatusLine {
     this.#draw();
   }
 
-  /** Shows from now on that the run is about to stop. */
+  /** From now on, shows that the run is about to stop. */
   stopping(): void {
     this.#stopping = true;
     this.#draw();
@@ -74,30 +74,30 @@ export class StatusLine {
     if (this.#atLineStart) this.#write(this.#line);
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   clear(): void {
     if (this.#atLineStart && this.#line !== "") this.#write(CLEAR_LINE);
     this.#line = "";
   }
 }
 
-/** What the line shows. */
+/** The numbers that the line shows. */
 export interface StatusNumbers {
   /** Items in, over all inputs. */
   readonly items: number;
   /** Items out, over all outputs. */
   readonly out: number;
-  /** Items in on each worker, a second. */
+  /** Items in per second, on each worker. */
   readonly rates: readonly number[];
   /** Since the start. */
   readonly seconds: number;
-  /** Of the inputs, where their lengths are known. */
+  /** Progress of the inputs, if their lengths are known. */
   readonly progress: Progress | null;
-  /** What inputs and outputs cannot go on without. */
+  /** What inputs and outputs need before they can continue. */
   readonly waitingFor: readonly string[];
 }
 
-/** The numbers as text. */
+/** Returns the numbers as text. */
 export function renderStatus(numbers: StatusNumbers): string {
   const { items, out, rates, seconds, progress, waitingFor } = numbers;
   const rate = short(rates.reduce((sum, each) => sum + each, 0));
@@ -126,7 +126,7 @@ function bar({ done, total }: Progress): string {
 }
 
 function short(n: number): string {
-  // The bounds are where rounding to one digit would give 1000.0 of the smaller unit.
+  // The bounds are where rounding to one digit would yield 1000.0 of the smaller unit.
   if (n < 999.5) return n.toFixed(0);
   if (n < 999_950) return `${(n / 1_000).toFixed(1)}k`;
   if (n < 999_950_000) return `${(n / 1_000_000).toFixed(1)}M`;

@@ -1,12 +1,12 @@
 /**
- * The options that say which steps have been renamed, and which are gone.
+ * The options that name renamed and dropped steps.
  *
  * @module
  */
 import { UsageError } from "../core/errors.ts";
 import { type StepChangeOptions, stepChangesOf } from "../runtime/step_changes.ts";
 
-/** An option's value, and where it was given. */
+/** An option's value, and where it was set. */
 export interface Given {
   readonly value: string;
   readonly from: string;
@@ -21,7 +21,7 @@ export interface GivenStepChanges {
 /**
  * Reads them.
  *
- * @throws {UsageError} If one is wrong, or they say two things about one step.
+ * @throws {UsageError} If one is wrong, or two contradict each other about one step.
  */
 export function parseStepChanges(
   { renames, drops }: GivenStepChanges,

@@ -7,9 +7,9 @@
 /**
  * Signals within this many milliseconds of one that counted are the same request. One ^C under
  * `deno task` arrives twice: the terminal signals the whole process group, and the task runner
- * passes the signal on. `timeout`, `npx` and shells with a closed terminal do the same, systemd may
- * send SIGHUP right behind SIGTERM, and process managers SIGTERM behind the terminal's SIGINT. So
- * the kind of the signal does not matter.
+ * passes the signal on. `timeout`, `npx` and shells with a closed terminal do the same. systemd may
+ * send SIGHUP right after SIGTERM. Process managers may send SIGTERM after the terminal's SIGINT.
+ * So the kind of the signal does not matter.
  */
 export const SAME_REQUEST_MS = 500;
 
@@ -34,7 +34,7 @@ export class StopRequests {
     this.#now = now;
   }
 
-  /** Takes a signal. */
+  /** Handles a signal. */
   onSignal(): void {
     const at = this.#now();
     if (at - this.#countedAt < SAME_REQUEST_MS) return;
@@ -71,7 +71,7 @@ function ignoresHangups(): boolean {
 
 const SIGHUP = 1;
 
-/** Whether the text of a `/proc/PID/status` has a signal among those that are ignored. */
+/** Whether the text of a `/proc/PID/status` lists a signal among the ignored ones. */
 export function isIgnored(status: string, signal: number): boolean {
   const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1];
   return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(signal - 1) & 1n) === 1n;

@@ -8,28 +8,28 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 
-/** The flags of workers that decide which modules a flow gets: `deno check` takes them too. */
+/** The workers' flags that decide which modules a flow loads; `deno check` gets them too. */
 const MODULE_FLAGS =
   /^(--(config|no-config|import-map|lock|no-lock|frozen|node-modules-dir|vendor|no-remote|no-npm|cached-only|allow-import|cert|conditions|reload)|-[cIr])(=|$)|^--unstable(-|$)/;
 
-/** Those with a path, which is relative to the folder where the command was typed. */
+/** Flags with a path, which is relative to the folder where the command was typed. */
 const PATH_FLAGS = /^(--config|--import-map|--lock|--cert|-c)=(.+)$/s;
 
 /** How many lines of errors are shown, so that they fit on a screen. */
 const MOST_LINES = 24;
 
-/** What is checked. */
+/** What to check. */
 export interface TypeCheck {
   /** The flow's module, as an absolute URL. */
   readonly moduleUrl: string;
-  /** Deno's flags for the workers, where some were given. */
+  /** Deno's flags for the workers, if there are any. */
   readonly workerFlags: readonly string[];
   /** The folder that paths in those flags are relative to. */
   readonly cwd: string;
 }
 
 /**
- * Has Deno check the types of a flow, with the configuration that its workers will have.
+ * Lets Deno check the types of a flow, with the configuration that its workers will have.
  *
  * @throws {Error} If there are errors: its message has the first ones.
  */
@@ -69,12 +69,12 @@ function withPath(flag: string, cwd: string): string {
   return `${name}=${resolve(cwd, path)}`;
 }
 
-/** The first errors, without what Deno says of itself behind the last one. */
+/** Returns the first errors, without Deno's own remarks after the last one. */
 export function shortened(text: string): string {
   const [errors] = text.split(/^error: Type checking failed\.$|^Stack backtrace:$/m);
   const lines = errors.trim().split("\n");
   if (lines.length <= MOST_LINES) return lines.join("\n");
-  // Whole errors: they are parted by empty lines.
+  // Whole errors: empty lines separate them.
   const parts = lines.join("\n").split(/\n\s*\n/);
   const shown: string[] = [];
   let size = 0;

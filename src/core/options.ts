@@ -10,7 +10,9 @@ import { preview } from "./preview.ts";
 export function requireOptions(what: string, options: unknown, known: readonly string[]): void {
   const has = `it has: ${known.join(", ")}`;
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`${what} takes its options as an object (${has}); got ${preview(options)}`);
+    throw new TypeError(
+      `${what} accepts its options as an object (${has}); got ${preview(options)}`,
+    );
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return;

@@ -14,7 +14,7 @@ function parse(args: readonly string[], env: Readonly<Record<string, string>> = 
   return parseCommand(args, (name) => env[name], { onTerminal: true });
 }
 
-/** A run of `flow.ts` with nothing asked for. */
+/** A run of `flow.ts` without options. */
 const PLAIN = {
   kind: "run",
   flow: "flow.ts",
@@ -29,11 +29,11 @@ const PLAIN = {
   logFormat: "text",
 } as const;
 
-Deno.test("parseCommand() takes a flow alone, with one worker and a quiet log", () => {
+Deno.test("parseCommand() accepts a flow alone, with one worker and a quiet log", () => {
   assertEquals(parse(["flow.ts"]), PLAIN);
 });
 
-Deno.test("parseCommand() takes options before and after the flow, in every spelling", () => {
+Deno.test("parseCommand() accepts options before and after the flow, in every spelling", () => {
   const expected = { ...PLAIN, epochMs: 1_500, logLevel: "debug", logFormat: "json" };
   const spellings = [
     [
@@ -60,7 +60,7 @@ Deno.test("parseCommand() takes options before and after the flow, in every spel
   for (const args of spellings) assertEquals(parse(args) as unknown, expected);
 });
 
-Deno.test("parseCommand() takes workers, restarts and the workers' flags", () => {
+Deno.test("parseCommand() accepts workers, restarts and the workers' flags", () => {
   assertEquals(parse(["flow.ts", "-w", "4", "--restart=3"]), {
     ...PLAIN,
     workers: 4,
@@ -76,7 +76,7 @@ Deno.test("parseCommand() takes workers, restarts and the workers' flags", () =>
   ]);
 });
 
-Deno.test("parseCommand() takes the workers' flags as an argument of their own too", () => {
+Deno.test("parseCommand() accepts the workers' flags as an argument of their own too", () => {
   const parsed = parse(["flow.ts", "--worker-flags", "--allow-net -E", "-w2", "--", "-x"]);
   assertEquals(parsed, {
     ...PLAIN,
@@ -89,7 +89,7 @@ Deno.test("parseCommand() takes the workers' flags as an argument of their own t
   assertThrows(() => parse(["flow.ts", "--worker-flags"]), UsageError, "needs a value");
 });
 
-Deno.test("parseCommand() takes where state is kept, and whether it is dropped", () => {
+Deno.test("parseCommand() accepts where state is kept, and whether it is dropped", () => {
   const recoveryOf = (...args: string[]) =>
     (parse(["flow.ts", ...args]) as { recovery?: unknown }).recovery;
   assertEquals(recoveryOf("--recovery", "state.db"), {
@@ -106,7 +106,7 @@ Deno.test("parseCommand() takes where state is kept, and whether it is dropped",
   assertThrows(() => parse(["flow.ts", "--from-scratch"]), UsageError, message);
 });
 
-/** A value of each option, other than what holds without it. */
+/** A value of each option, other than its default. */
 const VALUES: Readonly<Record<string, string>> = {
   "workers": "3",
   "epoch-interval": "3s",
@@ -160,7 +160,7 @@ Deno.test("an option without a value is on or off, and anything else is an error
   assertThrows(nowhere, UsageError, "MILLRACE_FROM_SCRATCH needs --recovery PATH");
 });
 
-Deno.test("mistypedVariables() finds what was meant to be an option, and nobody else's", () => {
+Deno.test("mistypedVariables() finds variables that were meant to be options, and no others", () => {
   const names = [
     "MILLRACE_WORKER",
     "MILLRACE_LOGLEVEL",
@@ -174,7 +174,7 @@ Deno.test("mistypedVariables() finds what was meant to be an option, and nobody 
   ]);
 });
 
-Deno.test("parseCommand() has milestones logged where no terminal shows a status", () => {
+Deno.test("parseCommand() logs milestones if no terminal shows a status", () => {
   const levelOf = (args: string[], onTerminal: boolean) =>
     (parseCommand(["flow.ts", ...args], () => undefined, { onTerminal }) as RunCommand).logLevel;
   assertEquals(levelOf([], true), "warn");
@@ -182,7 +182,7 @@ Deno.test("parseCommand() has milestones logged where no terminal shows a status
   assertEquals(levelOf(["--log-level=warn"], false), "warn");
 });
 
-Deno.test("parseCommand() takes what to show of a store", () => {
+Deno.test("parseCommand() accepts what to show of a store", () => {
   assertEquals(parse(["state", "s.db"]), { kind: "state", path: "s.db", step: null, key: null });
   assertEquals(parse(["state", "s.db", "count", "7"]), {
     kind: "state",
@@ -195,11 +195,11 @@ Deno.test("parseCommand() takes what to show of a store", () => {
   assertThrows(() => parse(["state", "a", "b", "c", "d"]), UsageError, "state needs the path");
   for (const option of ["--yes", "--workers=2", "--drop-step=a"]) {
     const name = option.replace(/=.*/, "");
-    assertThrows(() => parse(["state", "s.db", option]), UsageError, `takes no option ${name}`);
+    assertThrows(() => parse(["state", "s.db", option]), UsageError, `accepts no option ${name}`);
   }
 });
 
-Deno.test("parseCommand() leaves alone what stands after --", () => {
+Deno.test("parseCommand() leaves arguments after -- alone", () => {
   const flowArgs = ["-w", "2", "--help", "--", "", "flow2.ts"];
   assertEquals(parse(["flow.ts", "--", ...flowArgs]), { ...PLAIN, flowArgs });
 });
@@ -209,7 +209,7 @@ Deno.test("parseCommand() keeps a flow's name as it is, also when it looks like 
   assertEquals(parse(["flow.ts:name"]), { ...PLAIN, flow: "flow.ts:name" });
 });
 
-Deno.test("parseCommand() takes from the environment what is not given as an option", () => {
+Deno.test("parseCommand() reads an option that is absent from the environment", () => {
   const env = {
     MILLRACE_WORKERS: "1",
     MILLRACE_EPOCH_INTERVAL: "2m",
@@ -302,7 +302,7 @@ Deno.test("parseCommand() refuses an option without a value, wherever it stands"
   }
 });
 
-Deno.test("parseCommand() refuses what it does not know, with a hint where one is near", () => {
+Deno.test("parseCommand() refuses an unknown option, with a hint if one is near", () => {
   assertThrows(() => parse(["flow.ts", "--log"]), UsageError, "did you mean --log-level?");
   assertThrows(() => parse(["flow.ts", "--wrokers=2"]), UsageError, "did you mean --workers?");
   assertThrows(() => parse(["flow.ts", "--recover=x"]), UsageError, "did you mean --recovery?");
@@ -310,13 +310,13 @@ Deno.test("parseCommand() refuses what it does not know, with a hint where one i
   assertThrows(() => parse(["flow.ts", "-q"]), UsageError, "unknown option -q (see --help)");
 });
 
-Deno.test("parseCommand() wants one flow", () => {
+Deno.test("parseCommand() requires one flow", () => {
   assertThrows(() => parse([]), UsageError, "which flow?");
   assertThrows(() => parse(["--", "flow.ts"]), UsageError, "which flow?");
   assertThrows(() => parse(["a.ts", "b", "c"]), UsageError, "got a.ts and b c (");
 });
 
-Deno.test("helpText() explains every option that parseCommand() takes", () => {
+Deno.test("helpText() explains every option that parseCommand() accepts", () => {
   const options = [
     "--workers N",
     "--epoch-interval TIME",
@@ -337,7 +337,7 @@ Deno.test("helpText() explains every option that parseCommand() takes", () => {
 
 const STORED = { path: "s.db", fromScratch: false, yes: false };
 
-Deno.test("parseCommand() takes steps that were renamed or are gone, any number of them", () => {
+Deno.test("parseCommand() accepts any number of renamed and dropped steps", () => {
   const changed = (args: string[], env = {}) => {
     const { recovery } = parse(["flow.ts", "--recovery=s.db", ...args], env) as RunCommand;
     return { ...recovery?.stepChanges };
@@ -352,7 +352,7 @@ Deno.test("parseCommand() takes steps that were renamed or are gone, any number 
   assertEquals(changed(["--drop-step=h"], env).dropSteps, ["h"]);
 });
 
-Deno.test("parseCommand() refuses changes of steps that it cannot make sense of", () => {
+Deno.test("parseCommand() refuses malformed changes of steps", () => {
   const cases: [args: string[], message: string][] = [
     [["--rename-step=a"], '--rename-step must be OLD=NEW; got "a"'],
     [["--rename-step=a=b=c"], '--rename-step must be OLD=NEW; got "a=b=c"'],
@@ -370,7 +370,7 @@ Deno.test("parseCommand() refuses changes of steps that it cannot make sense of"
   assertThrows(without, UsageError, "--drop-step needs --recovery PATH");
 });
 
-Deno.test("parseCommand() takes how long a stop may take, in any unit", () => {
+Deno.test("parseCommand() accepts a stop timeout in any unit", () => {
   assertEquals(parse(["flow.ts", "--stop-timeout=1.5s"]), { ...PLAIN, stopMs: 1_500 });
   assertEquals(parse(["flow.ts"], { MILLRACE_STOP_TIMEOUT: "2m" }), { ...PLAIN, stopMs: 120_000 });
   assertEquals(parse(["flow.ts", "--stop-timeout", "1ms"]), { ...PLAIN, stopMs: 1 });

@@ -7,7 +7,7 @@ import { folderOf } from "../support/cli.ts";
 const HERE = new URL(import.meta.url).href;
 const PATH = import.meta.filename!;
 
-Deno.test("locateFlow() gives a file's URL, and the export after the colon", () => {
+Deno.test("locateFlow() returns a file's URL, and the export after the colon", () => {
   assertEquals(locateFlow(PATH), { moduleUrl: HERE, exportName: null });
   assertEquals(locateFlow(`${PATH}:orders`), { moduleUrl: HERE, exportName: "orders" });
   assertEquals(locateFlow(`${PATH}:$2_b`), { moduleUrl: HERE, exportName: "$2_b" });
@@ -23,20 +23,20 @@ Deno.test("locateFlow() finds relative paths from the current folder", () => {
   assertEquals(locateFlow([...relative, file].join("/")).moduleUrl, HERE);
 });
 
-Deno.test("locateFlow() takes a file by its own name before it splits one at a colon", async () => {
+Deno.test("locateFlow() tries a file's full name before it splits it at a colon", async () => {
   await using folder = await folderOf({ "a:b": "", "a": "" });
   assertEquals(locateFlow(`${folder.path}/a:b`).exportName, null);
   assertEquals(locateFlow(`${folder.path}/a:c`).exportName, "c");
 });
 
-Deno.test("locateFlow() makes a proper URL of a path with spaces, # and %", async () => {
+Deno.test("locateFlow() encodes a path with spaces, # and % in the URL", async () => {
   await using folder = await folderOf({ "my flows/#1 100%.ts": "" });
   const { moduleUrl } = locateFlow(`${folder.path}/my flows/#1 100%.ts`);
   assertEquals(moduleUrl.endsWith("/my%20flows/%231%20100%25.ts"), true, moduleUrl);
   assertEquals((await Deno.stat(new URL(moduleUrl))).isFile, true);
 });
 
-Deno.test("locateFlow() takes URLs, and tells an export from a port and a package's name", () => {
+Deno.test("locateFlow() accepts URLs, and tells an export from a port and a package's name", () => {
   const cases: Record<string, [moduleUrl: string, exportName: string | null]> = {
     "https://example.com/flow.ts": ["https://example.com/flow.ts", null],
     "https://example.com/flow.ts:orders": ["https://example.com/flow.ts", "orders"],
@@ -54,7 +54,7 @@ Deno.test("locateFlow() takes URLs, and tells an export from a port and a packag
   }
 });
 
-Deno.test("locateFlow() refuses what is not there, and says where it looked", () => {
+Deno.test("locateFlow() refuses a missing file, and names the folder it looked in", () => {
   const looked = `(looked in ${Deno.cwd()})`;
   for (const argument of ["nowhere.ts", "nowhere.ts:orders", "-"]) {
     const file = argument.split(":")[0];
@@ -72,7 +72,7 @@ Deno.test("locateFlow() refuses a folder", () => {
   assertThrows(() => locateFlow(`${folder}:orders`), UsageError, message);
 });
 
-Deno.test("locateFlow() says who may not read a flow", async () => {
+Deno.test("locateFlow() explains a missing permission to read a flow", async () => {
   await using folder = await folderOf({ "locked/flow.ts": "" });
   const locked = `${folder.path}/locked`;
   await Deno.chmod(folder.path, 0o755);

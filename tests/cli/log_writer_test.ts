@@ -31,7 +31,7 @@ Deno.test("createLogWriter() writes an object a line as JSON, whatever the messa
   });
 });
 
-Deno.test("createLogWriter() leaves out what matters less than asked for", () => {
+Deno.test("createLogWriter() leaves out lines below the level", () => {
   for (const [at, least] of LOG_LEVELS.entries()) {
     const { lines, log } = writer(least, "json");
     for (const level of LOG_LEVELS) log[level]("said");
@@ -68,7 +68,7 @@ Deno.test("createLogWriter() lets no field replace the time, the level or the me
   });
 });
 
-Deno.test("createLogWriter() shows a field's name as JSON in text where it might be taken for more", () => {
+Deno.test("createLogWriter() writes a field's name as JSON where text would be ambiguous", () => {
   const { lines, log } = writer("debug", "text");
   log.info("said", { "a=1 level": "x", "": "y" });
   assertEquals(lines, [`2026-01-02T03:04:05.067Z info  said "a=1 level"="x" ""="y"\n`]);

@@ -5,7 +5,7 @@ import { UsageError } from "../../src/core/errors.ts";
 
 const given = (path: string) => ({ path, fromScratch: false, yes: false });
 
-Deno.test("recoveryOf() takes a file, or brokers and a prefix on Kafka", async () => {
+Deno.test("recoveryOf() accepts a file, or brokers and a prefix on Kafka", async () => {
   assertEquals((await recoveryOf(given("state.db"), null)).name, "state.db");
   assertEquals((await recoveryOf(given("./kafka/s.db"), null)).name, "./kafka/s.db");
   for (const path of ["kafka://a:9092/orders", "kafka://a:9092,b.example:9093/my.flow-1"]) {
@@ -13,7 +13,7 @@ Deno.test("recoveryOf() takes a file, or brokers and a prefix on Kafka", async (
   }
 });
 
-Deno.test("recoveryOf() says what is wrong with a store on Kafka", async () => {
+Deno.test("recoveryOf() explains what is wrong with a store on Kafka", async () => {
   const paths = [
     "kafka:",
     "kafka://",
@@ -33,7 +33,7 @@ Deno.test("recoveryOf() says what is wrong with a store on Kafka", async () => {
   }
 });
 
-Deno.test("recoveryOf() does not drop a store on Kafka unasked", async () => {
+Deno.test("recoveryOf() does not drop a store on Kafka without asking", async () => {
   const path = "kafka://127.0.0.1:1/orders";
   const command = { path, fromScratch: true, yes: false };
   await assertRejects(() => recoveryOf(command, null), UsageError, "give --yes too");
@@ -46,7 +46,7 @@ Deno.test("state refuses an address that is not one of a store on Kafka", async 
   await assertRejects(() => describeState(command), UsageError, message);
 });
 
-Deno.test("recoveryOf() does not repeat a password that somebody put into the address", async () => {
+Deno.test("recoveryOf() does not repeat a password in the address", async () => {
   const path = "kafka://me:secret@localhost:9092/orders";
   const error = await assertRejects(
     () => recoveryOf({ path, fromScratch: false, yes: false }, null),

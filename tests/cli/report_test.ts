@@ -4,7 +4,7 @@ import { FlowDefinitionError, StepError, UsageError } from "../../src/core/error
 
 const ENGINE = new URL("../../src/runtime/worker.ts", import.meta.url).href;
 
-/** An error with a stack of its own. */
+/** Returns an error with these frames as its stack. */
 function errorWith<E extends Error>(error: E, ...frames: string[]): E {
   error.stack = [`${error.name}: ${error.message}`, ...frames.map((f) => `    at ${f}`)].join("\n");
   return error;
@@ -31,7 +31,7 @@ Deno.test("reportError() shows a failed step with the error, the user's frames a
   ]);
 });
 
-Deno.test("reportError() says which worker it was where there are several", () => {
+Deno.test("reportError() names the worker if there are several", () => {
   const error = new StepError({ stepId: "sum", worker: 1 }, errorWith(new Error("no")));
   assertEquals(report(error, "/", 3), [
     `error: step "sum" failed on worker 1 of 3`,
@@ -39,7 +39,7 @@ Deno.test("reportError() says which worker it was where there are several", () =
   ]);
 });
 
-Deno.test("reportError() shows what caused an error, and what caused that", () => {
+Deno.test("reportError() shows the cause of an error, and the cause of that", () => {
   const innermost = errorWith(new RangeError("port 0"), "file:///home/me/net.ts:1:1");
   const inner = errorWith(new Error("no route", { cause: innermost }), "file:///home/me/db.ts:2:2");
   const cause = errorWith(new Error("not saved", { cause: inner }), "file:///home/me/flow.ts:3:3");
@@ -55,7 +55,7 @@ Deno.test("reportError() shows what caused an error, and what caused that", () =
   ]);
 });
 
-Deno.test("reportError() names the class of an error only where that says something", () => {
+Deno.test("reportError() names the class of an error only if that adds something", () => {
   assertEquals(report(errorWith(new Error("gone"))), ["error: gone"]);
   assertEquals(report(errorWith(new FlowDefinitionError("no input"))), ["error: no input"]);
   assertEquals(report(errorWith(new TypeError("no pair"))), ["error: TypeError: no pair"]);
@@ -67,7 +67,7 @@ Deno.test("reportError() shows a cause that is not an Error", () => {
   assertEquals(report(error), ["error: not saved", "  caused by thrown: { code: 7 }"]);
 });
 
-Deno.test("reportError() shows what was thrown and is no error", () => {
+Deno.test("reportError() shows a thrown value that is not an error", () => {
   assertEquals(report("text"), [`error: thrown: "text"`]);
   assertEquals(report(undefined), ["error: thrown: undefined"]);
   assertEquals(report(new StepError({ stepId: "s", worker: 0 }, 7)), [
@@ -76,7 +76,7 @@ Deno.test("reportError() shows what was thrown and is no error", () => {
   ]);
 });
 
-Deno.test("reportError() indents a message of several lines, and takes none of it for frames", () => {
+Deno.test("reportError() indents a message of several lines, and mistakes none of it for frames", () => {
   const error = errorWith(
     new Error("bad query:\n  select *\n    at line 2"),
     "file:///home/me/flow.ts:1:1",
@@ -89,7 +89,7 @@ Deno.test("reportError() indents a message of several lines, and takes none of i
   ]);
 });
 
-Deno.test("reportError() takes colours out", () => {
+Deno.test("reportError() removes colours", () => {
   assertEquals(report(errorWith(new Error("\x1b[31mred\x1b[0m"))), ["error: red"]);
 });
 
@@ -117,7 +117,7 @@ Deno.test("reportError() shows no more than eight frames", () => {
   assertEquals(report(errorWith(new Error("deep"), ...frames)).length, 9);
 });
 
-Deno.test("reportError() shows the errors in an AggregateError, and what caused them", () => {
+Deno.test("reportError() shows the errors in an AggregateError, and their causes", () => {
   const route = errorWith(new Error("no route"), "file:///home/me/net.ts:1:1");
   const first = errorWith(new Error("not saved", { cause: route }), "file:///home/me/db.ts:2:2");
   const second = errorWith(new RangeError("port 0"));
@@ -147,7 +147,7 @@ Deno.test("reportError() shows no more than five errors of one, and none that it
   assertEquals(report(errorWith(nameless)), ["error: AggregateError: Error: ::1; Error: 127"]);
 });
 
-Deno.test("reportError() follows errors that have themselves in them, to an end", () => {
+Deno.test("reportError() ends with errors that contain themselves", () => {
   const error = errorWith(new AggregateError([], "round"));
   error.errors.push(error);
   error.cause = error;
@@ -171,12 +171,12 @@ Deno.test("reportError() shows names, items and places on one line each, and beg
   assertEquals(/[\p{Cc}]/u.test(lines.join("")), false);
 });
 
-Deno.test("reportError() makes no line ends or escapes of those that a file's URL has in it", () => {
+Deno.test("reportError() keeps line ends and escapes in a file's URL encoded", () => {
   const error = errorWith(new Error("no"), "f (file:///home/me/a%0A%1b[2J.ts:1:2)");
   assertEquals(report(error), ["error: no", "    at f (a\\n\\u001b[2J.ts:1:2)"]);
 });
 
-Deno.test("reportUsage() indents what follows, and shows what a terminal would act upon", () => {
+Deno.test("reportUsage() indents later lines, and shows control characters", () => {
   const error = new UsageError("no such flow: a\nerror: forged\r\x1b[2Jb");
   assertEquals(reportUsage(error), "error: no such flow: a\n  error: forged\\rb");
 });

@@ -131,7 +131,7 @@ Deno.test("state shows the windows of one key whole", async () => {
   );
 });
 
-Deno.test("stateText() shows a key without open windows, and what is not as it should be", () => {
+Deno.test("stateText() shows a key without open windows, and malformed states", () => {
   assertEquals(
     stateText("windows", [T, T + MINUTE]).line,
     "no open window, forgotten 2026-01-01T10:01:00.000Z (watermark 2026-01-01T10:00:00.000Z)",

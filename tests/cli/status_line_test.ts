@@ -40,23 +40,23 @@ Deno.test("renderStatus() counts hours once there are any", () => {
   ]);
 });
 
-Deno.test("renderStatus() shows the rate of each worker where there are several", () => {
+Deno.test("renderStatus() shows the rate of each worker if there are several", () => {
   assertEquals(render({ rates: [1_200, 800] }), "0 in  0 out  2.0k/s (1.2k + 800)  00:00");
 });
 
-Deno.test("renderStatus() begins with what is waited for", () => {
+Deno.test("renderStatus() begins with what the run waits for", () => {
   assertEquals(
     render({ waitingFor: ["broker", "disk"] }),
     "waiting for broker and disk  0 in  0 out  0/s  00:00",
   );
 });
 
-Deno.test("renderStatus() shows what a terminal would act upon", () => {
+Deno.test("renderStatus() shows control characters", () => {
   const [first] = render({ waitingFor: ["a\n\x1b[2J"] }).split("  ");
   assertEquals(first, "waiting for a\\n\\u001b[2J");
 });
 
-Deno.test("renderStatus() draws a bar where the inputs know their lengths", () => {
+Deno.test("renderStatus() draws a bar if the inputs know their lengths", () => {
   const bar = (done: number, total: number) =>
     render({ progress: { done, total, unit: "items" } }).split("  ")[0];
   assertEquals(bar(0, 10), "[--------------------]");
@@ -118,7 +118,7 @@ Deno.test("StatusLine draws in place of what it drew before", () => {
   assertEquals(screen.take(), "<11 in  9 out  10/s  00:01");
 });
 
-Deno.test("StatusLine shows what is waited for, for as long as it is", () => {
+Deno.test("StatusLine shows what the run waits for, as long as it waits", () => {
   const screen = new Screen();
   screen.waitingFor = ["broker"];
   screen.update(1);
@@ -149,7 +149,7 @@ Deno.test("StatusLine shows the rate of the last two seconds", () => {
   assertEquals(rates, ["100/s", "50/s", "0/s", "0/s"]);
 });
 
-Deno.test("StatusLine shows each worker's rate, also where they tell one right after the other", () => {
+Deno.test("StatusLine shows each worker's rate, also when they report right after one another", () => {
   const screen = new Screen();
   const items = [0, 0];
   const shown: string[] = [];
@@ -237,7 +237,7 @@ Deno.test("StatusLine stays narrower than the terminal, also after that has chan
   assertEquals(screen.take(), "<");
 });
 
-Deno.test("StatusLine says that the run is stopping, at once and from then on", () => {
+Deno.test("StatusLine shows that the run is stopping, at once and from then on", () => {
   const screen = new Screen();
   screen.line.stopping();
   assertEquals(screen.take(), "<stopping (^C again: at once)");

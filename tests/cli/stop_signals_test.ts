@@ -13,7 +13,7 @@ function requestsAt(...times: readonly number[]): string[] {
   return seen;
 }
 
-Deno.test("StopRequests takes signals within half a second for one request", () => {
+Deno.test("StopRequests treats signals within half a second as one request", () => {
   assertEquals(SAME_REQUEST_MS, 500);
   assertEquals(requestsAt(0), ["stop at 0"]);
   assertEquals(requestsAt(7_000, 7_000, 7_003, 7_499), ["stop at 7000"]);
@@ -24,11 +24,11 @@ Deno.test("StopRequests stops at once at a signal half a second after the first"
   assertEquals(requestsAt(0, 3, 60_000), ["stop at 0", "at once at 60000"]);
 });
 
-Deno.test("StopRequests counts from the first signal, so that one who types fast is heard too", () => {
+Deno.test("StopRequests counts from the first signal, so that fast typing works too", () => {
   assertEquals(requestsAt(0, 300, 600), ["stop at 0", "at once at 600"]);
 });
 
-Deno.test("isIgnored() finds a signal among those that /proc says are ignored", () => {
+Deno.test("isIgnored() finds a signal among the ignored ones in /proc", () => {
   const status = (mask: string) => `Name:\tdeno\nSigBlk:\t0000000000000001\nSigIgn:\t${mask}\n`;
   assertEquals(isIgnored(status("0000000000001001"), 1), true);
   assertEquals(isIgnored(status("0000000000001000"), 1), false);

@@ -9,7 +9,7 @@ const a: string = 1;
 
 const END = "error: Type checking failed.\n\nStack backtrace:\n   0: <unknown>\n";
 
-Deno.test("shortened() gives Deno's errors without what it says of itself", () => {
+Deno.test("shortened() returns Deno's errors without its own remarks", () => {
   assertEquals(shortened(`${ERROR}\n\n${END}`), ERROR);
   assertEquals(
     shortened(`error: Module not found "x".\n    at y\n`),
@@ -17,7 +17,7 @@ Deno.test("shortened() gives Deno's errors without what it says of itself", () =
   );
 });
 
-Deno.test("shortened() gives whole errors, no more than fit on a screen, and at least one", () => {
+Deno.test("shortened() returns whole errors, as many as fit on a screen, but at least one", () => {
   const many = Array.from({ length: 20 }, () => ERROR).join("\n\n");
   const more = "… and more: `deno check` on the flow shows all";
   assertEquals(

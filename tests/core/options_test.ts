@@ -19,7 +19,7 @@ Deno.test("requireOptions() refuses anything but an object, and an unknown optio
   requireOptions("X", { a: 1 }, ["a", "b"]);
   assertEquals(
     refusal(() => requireOptions("X", "a", ["a", "b"])),
-    `X takes its options as an object (it has: a, b); got "a"`,
+    `X accepts its options as an object (it has: a, b); got "a"`,
   );
   assertEquals(
     refusal(() => requireOptions("X", { a: 1, c: undefined }, ["a", "b"])),

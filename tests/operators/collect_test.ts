@@ -145,7 +145,7 @@ Deno.test("collect refuses a size or a timeout that is none, and other options",
   refused(
     undefined,
     TypeError,
-    `collect "c" takes its options as an object (it has: maxSize, timeout); got undefined`,
+    `collect "c" accepts its options as an object (it has: maxSize, timeout); got undefined`,
   );
   refused(
     { maxSize: 1, timeout: 1, max: 1 },

@@ -210,7 +210,7 @@ Deno.test("join refuses a mode that is none, and other options", () => {
   assertThrows(
     () => items.join("paid", items, mistaken<JoinOptions>("final")),
     TypeError,
-    `join "paid" takes its options as an object (it has: mode, ttl); got "final"`,
+    `join "paid" accepts its options as an object (it has: mode, ttl); got "final"`,
   );
   assertThrows(
     () => items.join("paid", items, { ttl: 0 }),

@@ -72,7 +72,7 @@ for (const [name, add] of Object.entries({ ...FAILING, ...PLAIN })) {
     assertThrows(() => add(stream, mistyped), TypeError, `${name} has no option "ID"`);
     if (name === "merge") return; // what is not an object is taken for a stream
     const text = "x" as unknown as StepOptions;
-    assertThrows(() => add(stream, text), TypeError, `${name} takes its options as an object`);
+    assertThrows(() => add(stream, text), TypeError, `${name} accepts its options as an object`);
   });
 }
 

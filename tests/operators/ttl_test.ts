@@ -371,8 +371,8 @@ Deno.test("a ttl that is none is refused, and so are other options", () => {
   refused({ ttl: { months: 1 } }, RangeError, `ttl of ${step} must be milliseconds or a duration`);
   refused({ ttl: null }, RangeError, `ttl of ${step} must be milliseconds or a duration`);
   refused({ tll: 5 }, TypeError, `${step} has no option "tll"; it has: ttl`);
-  refused(5, TypeError, `${step} takes its options as an object (it has: ttl); got 5`);
-  refused(null, TypeError, `${step} takes its options as an object (it has: ttl); got null`);
+  refused(5, TypeError, `${step} accepts its options as an object (it has: ttl); got 5`);
+  refused(null, TypeError, `${step} accepts its options as an object (it has: ttl); got null`);
 });
 
 Deno.test("keys go and stay as in a model, whatever the timers, restarts and changes of the ttl", () => {

@@ -500,7 +500,7 @@ Deno.test("joinWindow refuses an unknown mode, and other options such as ttl", (
   assertThrows(
     () => join("final"),
     TypeError,
-    `joinWindow "paid" takes its options as an object (it has: mode); got "final"`,
+    `joinWindow "paid" accepts its options as an object (it has: mode); got "final"`,
   );
 });
 
