@@ -5,43 +5,18 @@
  */
 import type { Epoch } from "../core/ids.ts";
 import { BatchSizes } from "../core/value_size.ts";
+import { type Activity, ActivityFilter, isActivity } from "./activity/activity.ts";
 import { QueueBound, type QueueBoundOptions } from "./queue_bound.ts";
 
-/** What travels in a channel beside the data, and in order with it. */
-export type Control =
-  /** The end of an epoch: all before it belongs to the epoch. */
+/** What ends an epoch. */
+export type EpochEnd =
+  /** All before it belongs to the epoch. */
   | { readonly kind: "barrier"; readonly epoch: Epoch }
   /** Nothing follows: the input has ended, or the run is being stopped with its state kept. */
-  | { readonly kind: "end"; readonly stopped: boolean }
-  | Activity;
+  | { readonly kind: "end"; readonly stopped: boolean };
 
-/**
- * Whether the inputs behind a channel have anything to read. A batch says by itself that they have, so
- * `active` is only sent where they read and nothing comes of it here.
- */
-export type Activity = { readonly kind: "idle" } | { readonly kind: "active" };
-
-/** Whether a message is one of activity. */
-export function isActivity(message: Control): message is Activity {
-  return message.kind === "idle" || message.kind === "active";
-}
-
-/** Keeps activity off a channel that would say nothing new. */
-export class ActivityFilter {
-  #idle = false;
-
-  /** Whether the message has to be sent. */
-  passes(message: Message): boolean {
-    const isIdle = !isBatch(message) && message.kind === "idle";
-    const isNews = isIdle !== this.#idle;
-    if (isBatch(message)) this.#idle = false;
-    else if (isActivity(message)) {
-      this.#idle = isIdle;
-      return isNews;
-    }
-    return true;
-  }
-}
+/** What travels in a channel beside the data, and in order with it. */
+export type Control = EpochEnd | Activity;
 
 /** A batch of items (not to be changed: others may hold it), or a control message. */
 export type Message = readonly unknown[] | Control;
@@ -113,11 +88,11 @@ export class Channel implements Outgoing, Incoming {
   }
 
   push(message: Message): void {
-    if (!this.#activity.passes(message)) return;
     if (isBatch(message)) {
       if (message.length === 0) return;
+      this.#activity.onBatch();
       this.#bound.added(message.length, this.#sizes.itemBytes(message));
-    }
+    } else if (isActivity(message) && !this.#activity.passes(message)) return;
     this.#queue.push(message);
   }
 

@@ -5,7 +5,9 @@
  */
 import type { Epoch } from "../core/ids.ts";
 import type { Chain } from "./chain.ts";
-import type { Activity, Control, Outgoing } from "./channel.ts";
+import type { Activity } from "./activity/activity.ts";
+import { OutletActivity } from "./activity/outlet_activity.ts";
+import type { EpochEnd, Outgoing } from "./channel.ts";
 import { Expansion } from "./expansion.ts";
 import type { Pace } from "./pace.ts";
 
@@ -29,10 +31,8 @@ export class Outlet {
   #batch: readonly unknown[] = [];
   #from = 0;
   #epoch: Epoch = 0;
-  #idle = false; // whether there is nothing to read, as it was told last
-  #filledRoom = false; // whether the last items were all that there was room for
   readonly #expansion = new Expansion(); // in the loop
-  #someIdle = false; // whether one of the channels may have been told so, and nothing else since
+  readonly #activity = new OutletActivity();
 
   /**
    * @param chain The stage's loop; `null` where batches pass as they are.
@@ -72,36 +72,24 @@ export class Outlet {
   pump(): OutletState {
     for (const channel of this.#channels) {
       if (channel.room > 0) continue;
-      if (!this.#someIdle) return "blocked";
-      this.#someIdle = false;
-      this.#tell({ kind: "active" });
-      return "worked"; // so that those behind the others look at it before the worker sleeps
+      // Told or not, those downstream look at it before the worker sleeps.
+      return this.#tell(this.#activity.onFull()) ? "worked" : "blocked";
     }
-    if (this.#idle && !this.#someIdle) { // told otherwise while blocked
-      this.activity({ kind: "idle" });
-      return "worked";
-    }
+    if (this.#tell(this.#activity.onRoom())) return "worked";
     if (this.#from >= this.#batch.length) return "ready";
     this.takesLong();
     this.#advance();
     return "worked";
   }
 
-  /**
-   * A batch is not done in one piece of work. It says by itself that there is something to read, but only
-   * where it goes: the others are told.
-   */
+  /** A batch is not done in one piece of work. */
   takesLong(): void {
-    if (this.#someIdle) this.activity({ kind: "active" });
+    this.#tell(this.#activity.onLongWork());
   }
 
-  /**
-   * A stage takes `items` now, and had room for `room`. Where the last ones filled their room too, what
-   * there is takes long, although no batch is longer than its room.
-   */
+  /** The stage takes `items` now, and had room for `room`. */
   takes(items: number, room: number): void {
-    if (this.#filledRoom) this.takesLong();
-    this.#filledRoom = items >= room;
+    this.#tell(this.#activity.onTaken(items, room));
   }
 
   /**
@@ -113,7 +101,7 @@ export class Outlet {
       for (const channel of this.#channels) channel.offered(through);
       return;
     }
-    this.#idle = false;
+    this.#activity.onBatch();
     this.#onEmit(batch.length);
     if (this.#chain === null) {
       this.#pace.works(batch.length);
@@ -128,23 +116,22 @@ export class Outlet {
   }
 
   /** Sends a control message, which ends an epoch, behind all its data. Only when ready. */
-  control(message: Exclude<Control, Activity>, epoch: Epoch): void {
+  control(message: EpochEnd, epoch: Epoch): void {
     this.#onEpochEnd(epoch);
     for (const channel of this.#channels) channel.push(message);
   }
 
-  /**
-   * Sends whether there is anything to read. While one channel is full, nobody behind the others can know,
-   * since nothing is read: they are told that there is.
-   */
+  /** Sends whether there is anything to read. */
   activity(message: Activity): void {
-    this.#idle = this.#someIdle = message.kind === "idle";
-    this.#filledRoom = false;
+    this.#activity.onActivity(message);
     this.#tell(message);
   }
 
-  #tell(message: Activity): void {
+  /** Returns whether there was anything to tell. */
+  #tell(message: Activity | null): boolean {
+    if (message === null) return false;
     for (const channel of this.#channels) channel.push(message);
+    return true;
   }
 
   #advance(through = 0): void {

@@ -301,7 +301,7 @@ export class Worker implements TaskHost {
     if (this.#inputFailed) this.#abort.abort();
     const { sinks } = this.#tasks;
     await this.#io.close(async (output) => {
-      await sinks.find(({ stepId }) => stepId === output)?.idle();
+      await sinks.find(({ stepId }) => stepId === output)?.settled();
     });
     this.#mesh?.close();
   }

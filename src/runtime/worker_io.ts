@@ -123,13 +123,13 @@ export class WorkerIo {
   /**
    * Closes all that is open. What does not close in time is left behind, with a warning.
    *
-   * @param idle Resolves when no call of an output is in progress any more: its calls never overlap.
+   * @param settled Resolves when no call of an output is in progress any more: its calls never overlap.
    */
-  async close(idle: (output: StepId) => Promise<void>): Promise<void> {
+  async close(settled: (output: StepId) => Promise<void>): Promise<void> {
     await Promise.all([
       ...[...this.#readers].map(([node, reader]) => this.#close(node, reader)),
       ...[...this.#writers].map(async ([node, writer]) => {
-        await within(idle(idOf(this.#plan, node)), CLOSE_MS);
+        await within(settled(idOf(this.#plan, node)), CLOSE_MS);
         await this.#close(node, writer);
       }),
     ]);

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { ActivityFilter, Channel, isActivity, isBatch } from "../../src/runtime/channel.ts";
+import { Channel, isBatch } from "../../src/runtime/channel.ts";
 
 const thousand = (): number[] => Array.from({ length: 1_000 }, (_, i) => i);
 
@@ -102,38 +102,6 @@ Deno.test("isBatch() tells items from control messages", () => {
 });
 
 const idle = { kind: "idle" } as const;
-const active = { kind: "active" } as const;
-
-Deno.test("isActivity() tells activity from what ends epochs", () => {
-  assertEquals([idle, active].map(isActivity), [true, true]);
-  assertEquals(isActivity({ kind: "barrier", epoch: 0 }), false);
-  assertEquals(isActivity({ kind: "end", stopped: false }), false);
-});
-
-Deno.test("ActivityFilter keeps off what is no news, and a batch says that there is something", () => {
-  const filter = new ActivityFilter();
-  assertEquals([active, idle, idle, active, active].map((each) => filter.passes(each)), [
-    false, // as it begins
-    true,
-    false,
-    true,
-    false,
-  ]);
-  assertEquals([idle, [1], active, idle].map((each) => filter.passes(each)), [
-    true,
-    true,
-    false, // the batch said so
-    true,
-  ]);
-});
-
-Deno.test("ActivityFilter lets barriers and ends pass, which change nothing", () => {
-  const filter = new ActivityFilter();
-  filter.passes(idle);
-  assertEquals(filter.passes({ kind: "barrier", epoch: 3 }), true);
-  assertEquals([idle, active].map((each) => filter.passes(each)), [false, true]);
-  assertEquals(filter.passes({ kind: "end", stopped: false }), true);
-});
 
 Deno.test("Channel gives activity in order with the data, and each once", () => {
   const channel = new Channel();

@@ -12,7 +12,8 @@
 import { counted } from "../../core/counted.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
-import { ActivityFilter, type Control, type Incoming, type Message } from "../channel.ts";
+import { ActivityFilter, isActivity } from "../activity/activity.ts";
+import type { Control, Incoming, Message } from "../channel.ts";
 import { QueueBound } from "../queue_bound.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import type { Transport } from "./transport.ts";
@@ -139,7 +140,7 @@ export class RemoteSender {
 
   /** Sends `count` items that have been encoded. */
   batch(count: number, items: Uint8Array): void {
-    this.#activity.passes([]);
+    this.#activity.onBatch();
     this.#onTheWay.push(count);
     this.#bound.added(count, items.length / count);
     this.#send(encodeFrame({ kind: "batch", exchange: this.#exchange, count, items }));
@@ -147,7 +148,7 @@ export class RemoteSender {
 
   /** Sends what travels beside the items. */
   control(message: Control): void {
-    if (!this.#activity.passes(message)) return;
+    if (isActivity(message) && !this.#activity.passes(message)) return;
     this.#send(encodeFrame({ ...message, exchange: this.#exchange }));
   }
 

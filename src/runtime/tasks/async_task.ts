@@ -3,7 +3,9 @@ import { ItemError } from "../../core/errors.ts";
 import { isPromiseLike } from "../../core/promises.ts";
 import { preview } from "../../core/preview.ts";
 import type { AsyncNode } from "../../graph/nodes.ts";
-import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
+import { isActivity } from "../activity/activity.ts";
+import { RelayedActivity } from "../activity/relayed_activity.ts";
+import { type EpochEnd, type Incoming, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
@@ -25,9 +27,8 @@ export class AsyncTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #slots: Slot[] = []; // in the order of their items
-  #control: Exclude<Control, Activity> | null = null; // held back until all slots are empty
-  #idle = false; // whether nothing comes of the inputs
-  #toldIdle = false;
+  #control: EpochEnd | null = null; // held back until all slots are empty
+  readonly #activity = new RelayedActivity();
   #epoch: Epoch;
   #ended = false;
   #pending = 0; // calls that have not been settled
@@ -55,8 +56,8 @@ export class AsyncTask implements Task {
     const state = this.#outlet.pump();
     const emitted = state === "ready" && this.#emit();
     const started = this.#start();
-    // What is being worked on is on its way to those behind: it is not quiet there.
-    if (started) this.#tell({ kind: "active" });
+    // What is being worked on is on its way to those downstream: it is not quiet there.
+    if (started) this.#outlet.activity({ kind: "active" });
     return state === "worked" || emitted || started || this.#forward() || this.#tellIdle();
   }
 
@@ -82,13 +83,13 @@ export class AsyncTask implements Task {
       const message = this.#input.take(free);
       if (message === undefined) break;
       if (isBatch(message)) {
-        this.#idle = false;
+        this.#activity.onBatch();
         for (const item of message) this.#call(item);
         started = true;
       } else if (isActivity(message)) {
         // Held back like an epoch's end, it would hold up the items behind it.
-        this.#idle = message.kind === "idle";
-        if (!this.#idle) this.#tell(message);
+        const told = this.#activity.onActivity(message);
+        if (told !== null) this.#outlet.activity(told);
       } else this.#control = message;
     }
     return started;
@@ -96,14 +97,9 @@ export class AsyncTask implements Task {
 
   /** Says that nothing comes, once nothing is pending and all results are out. */
   #tellIdle(): boolean {
-    if (!this.#idle || this.#toldIdle || !this.#isDone) return false;
-    this.#tell({ kind: "idle" });
-    return true; // so that those behind look at it before the worker sleeps
-  }
-
-  #tell(message: Activity): void {
-    this.#toldIdle = message.kind === "idle";
-    this.#outlet.activity(message);
+    if (!this.#activity.owesIdle || !this.#isDone) return false;
+    this.#outlet.activity(this.#activity.tellIdle());
+    return true; // so that those downstream look at it before the worker sleeps
   }
 
   /** Whether nothing is pending and all results are out. */

@@ -1,6 +1,8 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
+import { isActivity } from "../activity/activity.ts";
+import { RelayedActivity } from "../activity/relayed_activity.ts";
 import { EpochAlignment } from "../alignment.ts";
-import { type Incoming, isActivity, isBatch } from "../channel.ts";
+import { type Incoming, isBatch } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -11,9 +13,8 @@ export class MergeTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #alignment: EpochAlignment;
-  readonly #idle: boolean[]; // by channel: whether nothing comes of it, but for what waits in it
-  #toldIdle = false;
-  #next = 0; // the channel to look at first, so that each has its turn
+  readonly #activity: RelayedActivity;
+  #next = 0; // the channel to look at first, so that they alternate
   #stopped = false;
   #ended = false;
 
@@ -29,7 +30,7 @@ export class MergeTask implements Task {
     this.#inputs = inputs;
     this.#outlet = outlet;
     this.#host = host;
-    this.#idle = inputs.map(() => false);
+    this.#activity = new RelayedActivity(inputs.length);
     this.#alignment = new EpochAlignment(inputs.length, epoch);
   }
 
@@ -51,20 +52,20 @@ export class MergeTask implements Task {
       if (message === undefined) continue;
       if (isBatch(message)) {
         this.#outlet.takes(message.length, room);
-        this.#idle[index] = this.#toldIdle = false;
+        this.#activity.onBatch(index);
         this.#outlet.emit(message, this.#alignment.epoch);
         return true;
       }
       if (isActivity(message)) {
-        this.#idle[index] = message.kind === "idle";
-        if (message.kind === "active") this.#tellActive();
+        const told = this.#activity.onActivity(message, index);
+        if (told !== null) this.#outlet.activity(told);
         return true;
       }
       if (message.kind === "barrier") this.#alignment.barrier(index, message.epoch);
       else {
         this.#stopped ||= message.stopped;
         this.#alignment.end(index);
-        this.#idle[index] = true;
+        this.#activity.onEnd(index);
       }
       this.#forward();
       return true;
@@ -76,21 +77,10 @@ export class MergeTask implements Task {
     return Infinity;
   }
 
-  /**
-   * Says that nothing comes of any input. There is no message then: what comes behind a barrier would not
-   * be known before it is taken.
-   */
   #tellIdle(): boolean {
-    if (this.#toldIdle || this.#ended || this.#alignment.isAligning) return false;
-    if (!this.#idle.every((idle) => idle)) return false;
-    this.#toldIdle = true;
-    this.#outlet.activity({ kind: "idle" });
-    return true; // so that those behind look at it before the worker sleeps
-  }
-
-  #tellActive(): void {
-    this.#toldIdle = false;
-    this.#outlet.activity({ kind: "active" });
+    if (!this.#activity.owesIdle || this.#ended || this.#alignment.isAligning) return false;
+    this.#outlet.activity(this.#activity.tellIdle());
+    return true; // so that those downstream look at it before the worker sleeps
   }
 
   #forward(): void {
@@ -102,6 +92,9 @@ export class MergeTask implements Task {
       this.#outlet.control({ kind: "end", stopped: this.#stopped }, this.#alignment.epoch);
       this.#ended = true;
       this.#host.ended(this, this.#stopped);
-    } else if (this.#alignment.isAligning) this.#tellActive(); // something may wait in what is held
+    } else if (this.#alignment.isAligning) { // something may wait in what is held
+      this.#activity.onWork();
+      this.#outlet.activity({ kind: "active" });
+    }
   }
 }

@@ -1,7 +1,8 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { OutputWriter, Positions } from "../../graph/contracts.ts";
 import { CallSize } from "../call_size.ts";
-import { type Channel, type Control, isActivity, isBatch, type Message } from "../channel.ts";
+import { isActivity } from "../activity/activity.ts";
+import { type Channel, type EpochEnd, isBatch, type Message } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -22,7 +23,7 @@ export class SinkTask implements Task {
   #busy = false;
   #ended = false;
   readonly #prepared: Epoch[] = []; // epochs whose snapshot has not been committed yet
-  #idle: (() => void)[] = []; // called when no call is in progress any more
+  #onSettled: (() => void)[] = []; // called when no call is in progress any more
 
   /** `epoch` is the one that the run starts in; `onWrite` is told how many items were written. */
   constructor(
@@ -56,14 +57,14 @@ export class SinkTask implements Task {
     this.#host.wake();
     while (this.#commits.length > 0 || this.#busy) {
       if (!this.#busy) this.run();
-      else await this.idle();
+      else await this.settled();
     }
   }
 
   /** Resolves when the call in progress, if any, is over, well or not. */
-  idle(): Promise<void> {
+  settled(): Promise<void> {
     if (!this.#busy) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => this.#onSettled.push(resolve));
   }
 
   get isBusy(): boolean {
@@ -107,7 +108,7 @@ export class SinkTask implements Task {
     this.#isWaitedFor = this.#busy;
   }
 
-  #prepare(control: Control): void {
+  #prepare(control: EpochEnd): void {
     const epoch = this.#epoch++;
     if (control.kind === "end") this.#ended = true;
     this.#call(() => this.#writer.prepare(epoch), (positions) => {
@@ -147,7 +148,7 @@ export class SinkTask implements Task {
         this.#host.fail(stepError(this, this.#host, thrown));
       },
     ).finally(() => {
-      for (const idle of this.#idle.splice(0)) idle();
+      for (const settled of this.#onSettled.splice(0)) settled();
     });
   }
 }

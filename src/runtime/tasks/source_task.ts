@@ -3,15 +3,13 @@ import { snapshotOf } from "../../core/snapshot.ts";
 import type { InputReader, Positions } from "../../graph/contracts.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { stepError } from "../step_error.ts";
+import type { Activity } from "../activity/activity.ts";
+import { SourceActivity } from "../activity/source_activity.ts";
 import type { Outlet } from "../outlet.ts";
-import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
-
-/** After how long of reading it is said that there is something to read, where batches do not. */
-const ACTIVE_AFTER_MS = 10;
 
 /** Reads an input. Asks it for a batch whenever there is room behind, so a slow output slows it. */
 export class SourceTask implements Task {
@@ -19,7 +17,7 @@ export class SourceTask implements Task {
   readonly #reader: InputReader<unknown>;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
-  readonly #tellsActivity: boolean;
+  readonly #activity: SourceActivity | null;
   #epoch: Epoch;
   #closed: { epoch: Epoch; positions: Positions }[] = []; // epochs that have not been committed yet
   #committed: Positions | null = null; // that the input has not been told of yet
@@ -30,10 +28,7 @@ export class SourceTask implements Task {
   #ended = false;
   #waiting = false;
   #empty = 0; // times in a row that the input had nothing
-  readonly #silence = new QuietTime(); // for how long the input has given nothing
-  #idleAfter = Infinity; // how long that has to be before the input counts as idle
   #resumeAt = -Infinity;
-  #activeSince: number | null = -Infinity; // since when it reads, while it has not said so
 
   /**
    * `epoch` is the one that the run starts in; `tellsActivity`: whether any step behind needs to know
@@ -51,7 +46,7 @@ export class SourceTask implements Task {
     this.#outlet = outlet;
     this.#host = host;
     this.#epoch = epoch;
-    this.#tellsActivity = tellsActivity;
+    this.#activity = tellsActivity ? new SourceActivity(() => host.elapsed()) : null;
   }
 
   /** Notes where the input is before a run's first epoch. */
@@ -80,29 +75,28 @@ export class SourceTask implements Task {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
     if (state !== "ready") {
-      if (this.#isReading) this.#sendActive();
+      this.#tell(this.#activity?.onBlocked());
       return state === "worked";
     }
     if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
-    if (this.#silence.since !== null) this.#silence.look(this.#host.elapsed());
-    if (this.#waiting && this.#isIdle) return this.#tellIdle();
-    if (this.#failed || this.#waiting || this.#isPausing()) {
-      return this.#isReading && this.#tellActive();
+    const activity = this.#activity;
+    activity?.look();
+    if (this.#waiting) return this.#tell(activity?.onWaiting());
+    if (this.#failed || this.#isPausing()) {
+      return this.#tell(activity?.onReading());
     }
     const batch = this.#next();
     if (batch === undefined) return true;
     if (batch === null) return this.#end(this.#stopping);
     if (batch.length === 0) {
-      if (this.#tellsActivity) this.#askIdle(); // before `ready`, which goes by the answer
+      // Asked before `ready`, which goes by the answer.
+      const idle = activity === null || (this.#reader.idle?.() ?? IDLE_AFTER_MS);
       this.#wait();
-      if (!this.#tellsActivity) return false;
-      // Where it is not idle, what there is has not arrived yet.
-      return this.#isIdle ? this.#tellIdle() : this.#tellActive();
+      return this.#tell(activity?.onNothing(idle));
     }
     this.#empty = 0;
-    this.#silence.reset();
-    if (this.#tellsActivity) this.#tellActive();
+    this.#tell(activity?.onBatch());
     this.#outlet.emit(batch, this.#epoch);
     return true;
   }
@@ -110,16 +104,8 @@ export class SourceTask implements Task {
   wakeTime(): number {
     if (this.#ended) return Infinity;
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
-    if (this.#empty === 0 || this.#activeSince === null) return this.#inRunTime(resume);
-    const tellActive = this.#isReading ? this.#activeSince + ACTIVE_AFTER_MS : Infinity;
-    return this.#inRunTime(Math.min(resume, tellActive, this.#nextLook));
-  }
-
-  /** When to look whether the input counts as idle. */
-  get #nextLook(): number {
-    const { since, ms } = this.#silence;
-    if (!this.#waiting || since === null || this.#idleAfter === Infinity) return Infinity;
-    return since + Math.min(this.#idleAfter - ms, LOOK_EVERY_MS);
+    const look = this.#empty === 0 ? Infinity : this.#activity?.nextLook(this.#waiting) ?? Infinity;
+    return this.#inRunTime(Math.min(resume, look));
   }
 
   #inRunTime(elapsed: number): number {
@@ -127,46 +113,11 @@ export class SourceTask implements Task {
     return this.#host.now() + elapsed - this.#host.elapsed();
   }
 
-  /** Asks an input that has nothing whether it is idle, or when it will count as idle. */
-  #askIdle(): void {
-    const idle = this.#reader.idle?.() ?? IDLE_AFTER_MS;
-    this.#silence.start(this.#host.elapsed());
-    if (typeof idle === "number") this.#idleAfter = idle;
-    else this.#idleAfter = idle ? 0 : Infinity;
-  }
-
-  get #isIdle(): boolean {
-    return this.#silence.since !== null && this.#silence.ms >= this.#idleAfter;
-  }
-
-  /** Whether it has begun to read, and not told so. */
-  get #isReading(): boolean {
-    return this.#activeSince !== null && this.#activeSince > -Infinity;
-  }
-
-  /** Says whether it told: then those behind are to look at it before the worker sleeps. */
-  #tellIdle(): boolean {
-    if (this.#activeSince === null) return false;
-    this.#outlet.activity({ kind: "idle" });
-    this.#activeSince = null;
+  /** Returns whether there was anything to tell: those downstream are to look at it first. */
+  #tell(message: Activity | null | undefined): boolean {
+    if (message === null || message === undefined) return false;
+    this.#outlet.activity(message);
     return true;
-  }
-
-  /**
-   * A batch says so by itself where it goes. Only if more follow is it said to those too that none of it
-   * reached: else each single record would be told to all workers.
-   */
-  #tellActive(): boolean {
-    this.#activeSince ??= this.#host.elapsed();
-    if (this.#activeSince === -Infinity) return false;
-    if (this.#host.elapsed() - this.#activeSince < ACTIVE_AFTER_MS) return false;
-    this.#sendActive();
-    return true;
-  }
-
-  #sendActive(): void {
-    this.#outlet.activity({ kind: "active" });
-    this.#activeSince = -Infinity;
   }
 
   #isPausing(): boolean {

@@ -2,12 +2,14 @@ import type { Epoch, StepId } from "../../core/ids.ts";
 import { ItemError } from "../../core/errors.ts";
 import type { Positions } from "../../graph/contracts.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
-import { type Activity, type Control, type Incoming, isActivity, isBatch } from "../channel.ts";
+import { isActivity } from "../activity/activity.ts";
+import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
+import { RelayedActivity } from "../activity/relayed_activity.ts";
+import { type EpochEnd, type Incoming, isBatch } from "../channel.ts";
 import { Expansion } from "../expansion.ts";
 import { createKeyedLoop, type KeyedLoop } from "../keyed/keyed_loop.ts";
 import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
-import { LOOK_EVERY_MS, QuietTime } from "../quiet_time.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -25,9 +27,8 @@ export class StatefulTask implements Task {
   readonly #quiet = new QuietTime();
   readonly #expansion = new Expansion(); // from values to pairs; the outlet has that of its loop
   readonly #scope: StepScope;
-  #idle = false; // whether nothing comes of the inputs
-  #toldIdle = false;
-  #slept = false; // whether the worker may have slept since the last turn
+  readonly #activity = new RelayedActivity();
+  #slept = false; // whether the worker may have slept since the last pass
   #batch: readonly unknown[] = [];
   #at = 0;
   #epoch: Epoch;
@@ -84,7 +85,7 @@ export class StatefulTask implements Task {
     }
     if (this.#phase === "ending") return this.#endKeys();
     if (this.#at < this.#batch.length) return this.#items();
-    // In turns: a key that wants to be notified for ever must not hold up the items, nor they it.
+    // Alternating: a key that is always due must not hold up the items, nor they it.
     this.#notifyNext = !this.#notifyNext;
     if (this.#notifyNext && this.#notify()) return true;
     const room = this.#expansion.itemsFor(this.#outlet.room);
@@ -93,18 +94,17 @@ export class StatefulTask implements Task {
     if (message === undefined) return this.#nothing();
     if (isBatch(message)) {
       this.#outlet.takes(message.length, room);
-      this.#idle = false;
+      this.#activity.onBatch();
       this.#quiet.stop();
       this.#batch = message;
       this.#at = 0;
       return this.#items();
     }
     if (isActivity(message)) {
-      this.#idle = message.kind === "idle";
-      if (this.#idle) this.#toldIdle = false;
-      else {
+      const told = this.#activity.onActivity(message);
+      if (told !== null) {
         this.#quiet.stop();
-        this.#outlet.activity(message);
+        this.#outlet.activity(told);
       }
     } else if (message.kind === "barrier") {
       this.#pass(message);
@@ -130,16 +130,13 @@ export class StatefulTask implements Task {
 
   /** There is no message: time may go on. */
   #nothing(): boolean {
-    if (this.#idle) {
-      if (!this.#toldIdle) {
-        this.#toldIdle = true;
-        this.#outlet.activity({ kind: "idle" });
-        return true; // so that those behind look at it before the worker sleeps
-      }
-      if (this.#isQuiet) {
-        if (this.#keyed.becomeQuiet()) return true;
-        this.#quiet.start(this.#host.elapsed());
-      }
+    if (this.#activity.owesIdle) {
+      this.#outlet.activity(this.#activity.tellIdle());
+      return true; // so that those downstream look at it before the worker sleeps
+    }
+    if (this.#isQuiet && this.#activity.isIdle) {
+      if (this.#keyed.becomeQuiet()) return true;
+      this.#quiet.start(this.#host.elapsed());
     }
     return this.#notify();
   }
@@ -192,7 +189,7 @@ export class StatefulTask implements Task {
   }
 
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
-  #pass(message: Exclude<Control, Activity>): void {
+  #pass(message: EpochEnd): void {
     this.#noteTime(this.#epoch);
     this.#host.journal?.state(this.#epoch, this.stepId, this.#keyed);
     this.#outlet.control(message, this.#epoch);
@@ -214,7 +211,7 @@ export class StatefulTask implements Task {
   /** Sends on what was emitted for a number of values. Returns whether that was anything. */
   #send(values = 0): boolean {
     const pairs = this.#keyed.take();
-    if (pairs.length > 0) this.#toldIdle = false;
+    if (pairs.length > 0) this.#activity.onWork();
     this.#outlet.emit(pairs, this.#epoch, Math.ceil(values * this.#expansion.each));
     if (values > 0) this.#expansion.became(values, pairs.length);
     return pairs.length > 0;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { QuietTime } from "../../src/runtime/quiet_time.ts";
+import { QuietTime } from "../../../src/runtime/activity/quiet_time.ts";
 
 Deno.test("QuietTime counts from start to stop, as far as somebody looked", () => {
   const quiet = new QuietTime();
