@@ -67,7 +67,7 @@ Deno.test("a Kafka connection is given up in time, whatever does not answer", as
   const never = () => new Promise<never>(() => {});
   for (
     const [broker, ask, reason] of [
-      [silent.address, never, `${silent.address} takes connections, but did not answer`],
+      [silent.address, never, `${silent.address} accepts connections, but did not answer`],
       [good, never, "the brokers do not answer"],
     ] as const
   ) {

@@ -41,7 +41,9 @@ export interface KafkaMessage {
    * const input = new KafkaMessageInputConfig({ brokers: ["localhost:9092"], topic: "orders" });
    * export default new Dataflow("headers")
    *   .input("orders", input)
-   *   .flatMap(({ rawHeaders }) => rawHeaders.map(([name, value]) => `${name}: ${text.decode(value)}`))
+   *   .flatMap(({ rawHeaders }) =>
+   *     rawHeaders.map(([name, value]) => `${name}: ${text.decode(value)}`)
+   *   )
    *   .capture(new StdOutputConfig());
    * ```
    */

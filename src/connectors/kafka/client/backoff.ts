@@ -1,5 +1,5 @@
 /**
- * Waits between tries, longer each time, and says once that something is waited for.
+ * Waits between attempts, longer each time. Logs once what is waited for, and once that it is back.
  *
  * @module
  */
@@ -12,11 +12,11 @@ import { errorKind } from "./errors.ts";
 const QUIET_MS = 1_000;
 
 /**
- * How long a broker may leave a request without an answer before a line says so, in milliseconds.
+ * How long a broker may leave a request without an answer before the log says so, in milliseconds.
  */
 export const UNANSWERED_MS = 10_000;
 
-/** What is waited for: a broker that is away, or a topic that brokers which answer do not have. */
+/** What is waited for: a broker that is away, or a topic that brokers in reach do not have. */
 export type WaitedFor = "broker" | "topic";
 
 function waitedFor(error: unknown): WaitedFor {
@@ -30,7 +30,7 @@ export class Outage {
   readonly #failing = new Map<Backoff, WaitedFor>();
 
   /**
-   * `begin` is called when the first one has waited for more than a moment, `end` when none does.
+   * Calls `begin` when the first one has waited for more than a moment, and `end` when none waits.
    */
   constructor(
     begin: (error: unknown, what: WaitedFor) => void,
@@ -40,13 +40,13 @@ export class Outage {
     this.#end = end;
   }
 
-  /** What is waited for, if anything. */
+  /** What is being waited for; `null` if nothing is. */
   get waitingFor(): WaitedFor | null {
     if (this.#waits("broker")) return "broker";
     return this.#waits("topic") ? "topic" : null;
   }
 
-  /** One of them has waited for more than a moment. */
+  /** A backoff has waited for more than a moment. */
   add(failing: Backoff, error: unknown): void {
     const what = waitedFor(error);
     const before = this.#failing.get(failing);
@@ -54,12 +54,12 @@ export class Outage {
     if (before === what || (before === "topic" && what === "broker")) return;
     const isNew = !this.#waits(what);
     this.#failing.set(failing, what);
-    // That a topic is not there is an answer.
+    // The brokers answered that a topic is missing, so a broker is in reach again.
     if (before === "broker" && !this.#waits("broker")) this.#end("broker");
     if (isNew) this.#begin(error, what);
   }
 
-  /** What one of them waited for is back. */
+  /** What a backoff waited for is back. */
   delete(failing: Backoff): void {
     const what = this.#failing.get(failing);
     if (what === undefined) return;
@@ -73,15 +73,14 @@ export class Outage {
   }
 
   /**
-   * One of them waits no longer, although what it waited for may still be away: `end` is not
-   * called.
+   * A backoff stops waiting, although what it waited for may still be away. So `end` is not called.
    */
   forget(failing: Backoff): void {
     this.#failing.delete(failing);
   }
 }
 
-/** The pauses of one thing that is tried again and again. */
+/** The pauses of one operation that is tried again and again. */
 export class Backoff {
   readonly #settings: ConnectionSettings;
   readonly #signal: AbortSignal;
@@ -103,24 +102,24 @@ export class Backoff {
     this.#outage = outage;
   }
 
-  /** A try has gone well, or the work has gone elsewhere. */
+  /** An attempt has succeeded, or the work is done elsewhere now. */
   over(): void {
     this.#failures = 0;
     this.#outage.delete(this);
   }
 
-  /** No try will follow, as at a stop: that does not bring back what was waited for. */
+  /** No attempt will follow, as at a stop. What was waited for is not back because of that. */
   giveUp(): void {
     this.#failures = 0;
     this.#outage.forget(this);
   }
 
   /**
-   * Resolves as a request does. Where no answer comes for long, the log says so: the request itself
-   * goes on until `request.timeout.ms`. The next {@linkcode over} ends that, or the pauses go on
-   * with it.
+   * Resolves like the request. If no answer comes for a while, the log says so, but the request
+   * goes on until `request.timeout.ms`. The next {@linkcode over} ends that state. After a failure,
+   * the pauses keep it.
    *
-   * @param expectedMs How long the broker may take by what it is asked, in milliseconds.
+   * @param expectedMs How long the broker may take for what it is asked, in milliseconds.
    */
   async answerTo<R>(request: Promise<R>, expectedMs = 0): Promise<R> {
     const ms = expectedMs + UNANSWERED_MS;
@@ -138,11 +137,10 @@ export class Backoff {
   }
 
   /**
-   * Waits after an error. The wait is spread by chance, so that workers do not come back all at
-   * once.
+   * Waits after an error. The time is randomised, so that workers do not all come back at once.
    *
-   * @param deadline When to wait no longer, as `performance.now()` counts.
-   * @param signal Ends this wait, as the one that was given to all does.
+   * @param deadline When to stop waiting, on the clock of `performance.now()`.
+   * @param signal Ends this wait, as the signal of the constructor does.
    */
   async pause(error: unknown, deadline = Infinity, signal = this.#signal): Promise<void> {
     const now = performance.now();

@@ -11,7 +11,7 @@ import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import { refusalOf } from "./security.ts";
 import { limited } from "./concurrency.ts";
 
-/** How long a socket may take to be closed, in milliseconds: it waits for nobody. */
+/** How long closing a socket may take, in milliseconds. It does not wait for the broker. */
 const CLOSE_MS = 500;
 
 /** Where a broker listens. */
@@ -20,7 +20,7 @@ export interface BrokerAddress {
   readonly port: number;
 }
 
-/** Connects when it is asked for its broker, and again where the connection has been lost. */
+/** Connects when its broker is first asked for, and again once the connection has been lost. */
 export class BrokerLink {
   readonly #at: BrokerAddress;
   readonly #settings: ConnectionSettings;
@@ -31,8 +31,10 @@ export class BrokerLink {
   #broker: Promise<KafkaBroker> | null = null;
   #connected: KafkaBroker | null = null;
   #connecting: Promise<KafkaBroker> | null = null;
-  #socketError: Error | null = null; // the first of an attempt: KafkaJS may report a later one
-  /** Whether the broker has taken the connection that is being made, and has not answered yet. */
+  #socketError: Error | null = null; // the first of an attempt, as KafkaJS may report a later one
+  /**
+   * Whether the broker has accepted the connection that is being made, and has not answered yet.
+   */
   isUnanswered = false;
 
   /** Connects to nothing yet. */
@@ -55,7 +57,7 @@ export class BrokerLink {
   /**
    * The broker, connected.
    *
-   * @throws {Error} If it is not in reach in time, or refuses us, or the link has been closed.
+   * @throws {Error} If it is not in reach in time, it refuses us, or the link has been closed.
    */
   broker(): Promise<KafkaBroker> {
     if (this.isConnected) return Promise.resolve(this.#connected!);
@@ -63,20 +65,20 @@ export class BrokerLink {
     return this.#connecting;
   }
 
-  /** Ends the connection at once; requests that are under way fail. */
+  /** Ends the connection at once. Requests that are under way fail. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
     const closed = Array.from(this.#sockets, (socket) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       socket.once("close", () => resolve());
-      // An error, so that KafkaJS ends its timers and what waits for answers.
+      // With an error, so that KafkaJS clears its timers and rejects the requests under way.
       socket.destroy(new Error("the connection was closed"));
       return promise;
     });
     try {
       await within(Promise.all(closed), CLOSE_MS);
-      // KafkaJS would wait for answers, if any were still to come.
+      // KafkaJS waits for outstanding answers here, if any are still to come.
       const broker = await this.#broker;
       if (broker !== null) await within(broker.disconnect(), CLOSE_MS);
     } catch (error) {
@@ -100,7 +102,7 @@ export class BrokerLink {
       this.isUnanswered = false;
       return this.#connected = broker;
     } catch (error) {
-      void this.close(); // KafkaJS does not find out of every state
+      void this.close(); // KafkaJS does not recover from every state
       const first = this.#socketError;
       const isCause = first !== null && refusalOf(error, this.#settings) === null &&
         refusalOf(first, this.#settings) !== null;
@@ -123,6 +125,8 @@ export class BrokerLink {
       return new Error("the connection was closed while it was being made");
     }
     const { host, port } = this.#at;
-    return new Error(`${host}:${port} takes connections, but did not answer within ${ms / 1000} s`);
+    return new Error(
+      `${host}:${port} accepts connections, but did not answer within ${ms / 1000} s`,
+    );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The brokers of a cluster: those that were given to begin with, and those that they tell of.
+ * The brokers of a cluster: those in the config, and those that the brokers name.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import type { Brokers } from "../properties/options.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import { firstOf } from "./concurrency.ts";
 
-/** How long one broker is waited for before another is asked too, in milliseconds. */
+/** How long to wait for one broker before another is asked too, in milliseconds. */
 const STAGGER_MS = 500;
 
-/** The cluster has no broker of this number, as far as it is known. */
+/** The known metadata of the cluster has no broker with this number. */
 export class UnknownBrokerError extends Error {
   override readonly name = "UnknownBrokerError";
 }
 
-/** Links to brokers, by where they listen. */
+/** Links to brokers, by their addresses. */
 export class BrokerPool {
   readonly #bootstrap: Brokers;
   readonly #settings: ConnectionSettings;
@@ -29,14 +29,14 @@ export class BrokerPool {
   readonly #links = new Map<string, BrokerLink>();
   readonly #closing = new Set<Promise<void>>();
   #addresses: ReadonlyMap<number, string> = new Map(); // by the broker's number
-  #answered: string | null = null; // who did last
+  #answered: string | null = null; // the address of the broker that answered last
   #rotations = 0;
   #isClosed = false;
 
   /**
    * Connects to nothing yet.
    *
-   * @param choose Picks the error to throw where no broker is of use.
+   * @param choose Picks the error to throw if no broker succeeds.
    */
   constructor(
     bootstrap: Brokers,
@@ -55,9 +55,9 @@ export class BrokerPool {
   }
 
   /**
-   * Asks any broker. One that does not answer soon is waited for while others are asked too.
+   * Asks any broker. If it does not answer soon, others are asked too.
    *
-   * @throws What the most telling of the errors is, where none answers.
+   * @throws The most helpful of the errors, if none answers.
    */
   async ask<R>(request: (broker: KafkaBroker) => Promise<R>): Promise<R> {
     return await firstOf(this.#candidates(), async (address) => {
@@ -73,7 +73,7 @@ export class BrokerPool {
     }, { staggerMs: STAGGER_MS, choose: this.#choose });
   }
 
-  /** A broker that is connected: the one that answered last, where it still is. */
+  /** A connected broker: the one that answered last, if its connection still exists. */
   async any(): Promise<KafkaBroker> {
     const link = this.#answered === null ? undefined : this.#links.get(this.#answered);
     if (link?.isConnected) return await link.broker();
@@ -83,7 +83,7 @@ export class BrokerPool {
   /**
    * A broker by its number, connected.
    *
-   * @throws {UnknownBrokerError} If no broker has told of it.
+   * @throws {UnknownBrokerError} If no broker has named it.
    */
   async node(nodeId: number): Promise<KafkaBroker> {
     const address = this.#addresses.get(nodeId);
@@ -99,7 +99,7 @@ export class BrokerPool {
     }
   }
 
-  /** Takes over where brokers are. Links to where none is any more are closed. */
+  /** Stores the addresses of brokers. Closes links to addresses that no broker has any more. */
   learn(brokers: readonly MetadataBroker[]): void {
     this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, `${host}:${port}`]));
     const known = new Set([...this.#addresses.values(), ...this.#bootstrap]);
@@ -108,19 +108,19 @@ export class BrokerPool {
     }
   }
 
-  /** Where brokers took a connection, and have not answered yet. */
+  /** The addresses that accepted a connection, and have not answered yet. */
   get unanswered(): string[] {
     return [...this.#links].flatMap(([address, link]) => link.isUnanswered ? [address] : []);
   }
 
-  /** Ends the connection to one broker: the next request makes a new one. */
+  /** Ends the connection to one broker. The next request makes a new one. */
   dropNode(nodeId: number): void {
     const address = this.#addresses.get(nodeId);
     const link = address === undefined ? undefined : this.#links.get(address);
     if (link !== undefined) this.#discard(address!, link);
   }
 
-  /** Ends all connections: the next request makes new ones. */
+  /** Ends all connections. The next request makes new ones. */
   drop(): void {
     for (const [address, link] of this.#links) this.#discard(address, link);
   }
@@ -133,8 +133,8 @@ export class BrokerPool {
   }
 
   /**
-   * Connected ones first; then those that were told of, and those that were given, another each
-   * time.
+   * Connected ones first. Then those that brokers named and those in the config, from a different
+   * start each time.
    */
   #candidates(): string[] {
     const isReady = (address: string) => this.#links.get(address)?.isConnected ? 0 : 1;

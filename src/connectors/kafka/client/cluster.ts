@@ -1,5 +1,5 @@
 /**
- * The brokers of a cluster, and what they know of some topics.
+ * The brokers of a cluster, and their metadata of some topics.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import type { KafkaBroker } from "./kafkajs.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
-/** What a broker said of our topics last. */
+/** The last metadata of our topics. */
 interface View {
   readonly at: number;
   readonly controllerId: number;
   readonly topics: ReadonlyMap<string, TopicView>;
 }
 
-/** A topic, by what is asked for. */
+/** One topic of a view. */
 interface TopicView {
   readonly errorCode: number;
   /** The broker that leads each partition; -1 for none. */
   readonly leaders: ReadonlyMap<number, number>;
 }
 
-/** What is known of a cluster is kept until an error, or until it is old. */
+/** Keeps the metadata of a cluster until an error, or until it is too old. */
 export class Cluster {
   readonly #topics: readonly string[];
   readonly #pool: BrokerPool;
@@ -33,7 +33,7 @@ export class Cluster {
   #view: View | null = null;
   #looking: Promise<Metadata> | null = null;
 
-  /** Asks nothing yet. What it knows of `topics` it asks again after `maxAgeMs` milliseconds. */
+  /** Asks nothing yet. It asks about `topics` again after `maxAgeMs` milliseconds. */
   constructor(topics: readonly string[], pool: BrokerPool, maxAgeMs: number) {
     this.#topics = topics;
     this.#pool = pool;
@@ -41,8 +41,8 @@ export class Cluster {
   }
 
   /**
-   * A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an
-   * error.
+   * The partitions of a topic by number, with the broker that leads each; -1 for none. After an
+   * error, they are asked for again.
    */
   async leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     const view = (await this.#fresh()).topics.get(topic);
@@ -69,14 +69,14 @@ export class Cluster {
     }
   }
 
-  /** A broker that any request without a leader can go to. */
+  /** A broker for requests that any broker can answer. */
   async anyBroker(): Promise<KafkaBroker> {
     return await this.#pool.any();
   }
 
   /**
-   * The broker that makes and deletes topics: nothing else needs it. Any other where the metadata
-   * does not say which one it is, or names one that it does not list.
+   * The broker that creates and deletes topics; only that needs it. It is any other broker if the
+   * metadata does not name the controller, or does not list it.
    */
   async controller(): Promise<KafkaBroker> {
     const { controllerId } = await this.#fresh();
@@ -88,12 +88,12 @@ export class Cluster {
     }
   }
 
-  /** The broker that keeps a consumer group, or a transactional id. */
+  /** The broker that keeps a consumer group or a transactional id. */
   async coordinator(of: Coordinated): Promise<KafkaBroker> {
     return await this.broker(await findCoordinator(await this.anyBroker(), of));
   }
 
-  /** What a broker knows of our topics now: nothing that was kept from before. */
+  /** The brokers' current metadata of our topics, never an older copy. */
   metadata(): Promise<Metadata> {
     return this.#looking ??= this.#look().finally(() => this.#looking = null);
   }
@@ -109,19 +109,19 @@ export class Cluster {
     return metadata;
   }
 
-  /** Drops all connections: the next call makes new ones. */
+  /** Drops all connections. The next call makes new ones. */
   drop(): void {
     this.#view = null;
     this.#pool.drop();
   }
 
-  /** Drops the connection to one broker. Who leads what is asked for again. */
+  /** Drops the connection to one broker. The leaders are asked for again. */
   dropBroker(nodeId: number): void {
     this.#view = null;
     this.#pool.dropNode(nodeId);
   }
 
-  /** Closes all connections; what is under way fails. */
+  /** Closes all connections. Requests under way fail. */
   async close(): Promise<void> {
     this.#view = null;
     await this.#pool.close();

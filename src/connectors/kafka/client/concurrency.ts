@@ -1,16 +1,16 @@
 /**
- * Attempts at the same time, and work with a time limit: how a client waits for brokers, any of
- * which may be silent.
+ * Parallel attempts, and work with a time limit: how a client waits for brokers, any of which may
+ * be silent.
  *
  * @module
  */
 
 /**
- * Tries candidates until one succeeds. Each attempt begins when the one before it fails, or has
- * taken `staggerMs` milliseconds: a candidate that is silent costs no more than that. Results of
- * the other attempts are ignored.
+ * Tries candidates until one succeeds. An attempt begins when the one before it fails, or has taken
+ * `staggerMs` milliseconds. So a silent candidate costs no more than that. The results of the other
+ * attempts are ignored.
  *
- * @throws What `choose` returns of the errors, once every candidate has failed.
+ * @throws What `choose` returns for the errors, once every candidate has failed.
  */
 export function firstOf<C, R>(
   candidates: readonly C[],
@@ -47,10 +47,10 @@ export function firstOf<C, R>(
 }
 
 /**
- * Waits for `work`, but no longer than `ms` milliseconds, and not once `signal` is aborted. What
- * comes of the work after that is ignored.
+ * Waits for `work`, up to `ms` milliseconds, or until `signal` is aborted. Later results of the
+ * work are ignored.
  *
- * @throws What `work` rejects with, or what `cut` returns where it was not waited for any longer.
+ * @throws What `work` rejects with, or what `cut` returns if the wait ended first.
  */
 export function limited<R>(
   work: Promise<R>,

@@ -1,5 +1,5 @@
 /**
- * A connection to a Kafka cluster that comes back: what both connectors share.
+ * A connection to a Kafka cluster that recovers from errors. Both connectors use it.
  *
  * @module
  */
@@ -35,12 +35,12 @@ import { unknownHostHint } from "./unreachable.ts";
 const FIRST_CONNECTION_MS = 10_000;
 
 /**
- * How long brokers may not know a topic before it counts as missing, in milliseconds: those of a
- * cluster learn of a new topic one after the other.
+ * How long brokers may not know a topic before it counts as missing, in milliseconds. The brokers
+ * of a cluster learn of a new topic one after the other.
  */
 const MISSING_TOPIC_MS = 1_000;
 
-/** A cluster that is asked again after errors, with a pause and a line of log while it is away. */
+/** Asks a cluster again after errors. While it is away, there are pauses and a line of log. */
 export class KafkaConnection {
   readonly #brokers: Brokers;
   readonly #topics: readonly string[];
@@ -97,14 +97,14 @@ export class KafkaConnection {
   }
 
   /**
-   * Connects for the first time, makes sure that the topics are there, and asks for what is needed
-   * to begin, all of it again where that fails. All of that together has a limit.
+   * Connects for the first time, checks that the topics exist, and asks for what the start needs.
+   * If that fails, all of it is tried again, within one limit.
    *
    * @param options.limitMs The limit, in milliseconds.
-   * @param options.missingMs How long brokers may say that a topic is not there before that is an
-   * error, in milliseconds. Meanwhile another one is asked each time.
-   * @param options.isWhole Whether the answer leaves nothing to wait for. Where it returns false,
-   * the log does not say that the broker is back before {@linkcode succeeded} is called.
+   * @param options.missingMs How long brokers may report a topic as missing before that is an
+   * error, in milliseconds. Meanwhile, each attempt asks another broker.
+   * @param options.isWhole Whether the answer is complete. If it returns false, the log reports the
+   * broker as back only after {@linkcode succeeded} is called.
    * @throws {Error} If no broker is in reach in time, it refuses us, or has no such topic.
    */
   async open<R>(
@@ -116,8 +116,8 @@ export class KafkaConnection {
     } = {},
   ): Promise<R> {
     const deadline = performance.now() + limitMs;
-    let missingUntil = Infinity; // then a missing topic is refused; set when one is missing first
-    let before: unknown = null; // what went wrong last
+    let missingUntil = Infinity; // set when a topic is first missing; refused after that
+    let before: unknown = null; // the last error
     for (;;) {
       const cut = new Error("the brokers do not answer");
       try {
@@ -126,7 +126,7 @@ export class KafkaConnection {
           signal: this.#signal,
           cut: () => cut,
         });
-        // An output may have nothing to send for long, and would go on waiting.
+        // An output may have nothing to send for a while, and would go on waiting.
         if (isWhole(answer)) this.succeeded();
         return answer;
       } catch (error) {
@@ -160,7 +160,7 @@ export class KafkaConnection {
     for (const { errorCode } of topics) {
       if (errorCode !== 0) throw errorOfCode(errorCode, "Metadata");
     }
-    return await ask(); // a leader may not know yet of a topic that is there
+    return await ask(); // a leader may not know an existing topic yet
   }
 
   get #opened(): Opened {
@@ -172,8 +172,8 @@ export class KafkaConnection {
   }
 
   /**
-   * A topic's partitions by number, with the broker that leads each; -1 for none. Fresh after an
-   * error.
+   * The partitions of a topic by number, with the broker that leads each; -1 for none. After an
+   * error, they are asked for again.
    */
   leaders(topic: string): Promise<ReadonlyMap<number, number>> {
     return this.#cluster.leaders(topic);
@@ -184,34 +184,32 @@ export class KafkaConnection {
     return this.#cluster.broker(nodeId);
   }
 
-  /** A broker that any request without a leader can go to. */
+  /** A broker for requests that any broker can answer. */
   anyBroker(): Promise<KafkaBroker> {
     return this.#cluster.anyBroker();
   }
 
-  /**
-   * The broker that makes and deletes topics, or any other where the metadata does not say which.
-   */
+  /** The broker that creates and deletes topics; any other if the metadata does not say which. */
   controller(): Promise<KafkaBroker> {
     return this.#cluster.controller();
   }
 
-  /** The broker that keeps a consumer group, or a transactional id. */
+  /** The broker that keeps a consumer group or a transactional id. */
   coordinator(of: Coordinated): Promise<KafkaBroker> {
     return this.#cluster.coordinator(of);
   }
 
-  /** What a broker knows of our topics now: nothing that was kept from before. */
+  /** The brokers' current metadata of our topics, never an older copy. */
   metadata(): Promise<Metadata> {
     return this.#cluster.metadata();
   }
 
-  /** Drops all connections: the next call makes new ones. */
+  /** Drops all connections. The next call makes new ones. */
   drop(): void {
     this.#cluster.drop();
   }
 
-  /** Drops the connection to one broker. Who leads what is asked for again. */
+  /** Drops the connection to one broker. The leaders are asked for again. */
   dropBroker(nodeId: number): void {
     this.#cluster.dropBroker(nodeId);
   }
@@ -219,7 +217,7 @@ export class KafkaConnection {
   /**
    * Offsets of partitions, by the name of their position.
    *
-   * @throws {Error} If a leader does not answer, or says that it cannot.
+   * @throws {Error} If a leader does not answer, or returns an error.
    */
   async offsets(
     partitions: readonly TopicPartition[],
@@ -231,7 +229,7 @@ export class KafkaConnection {
     return found;
   }
 
-  /** The same, with what went wrong for each partition by itself. */
+  /** The same, with a separate error for each partition. */
   async offsetsOf(
     partitions: readonly TopicPartition[],
     which: WhichOffset,
@@ -240,7 +238,7 @@ export class KafkaConnection {
     return await offsetsOf(this, partitions, which, isolation);
   }
 
-  /** Commits positions to a consumer group, without being a member: for tools that show lag. */
+  /** Commits positions to a consumer group without joining it, for tools that show lag. */
   async commitGroup(
     groupId: string,
     offsets: readonly (TopicPartition & { offset: bigint })[],
@@ -248,37 +246,37 @@ export class KafkaConnection {
     await commitGroup(this, groupId, offsets, this.#signal);
   }
 
-  /** Whether nothing is waited for any more. */
+  /** Whether the signal has ended all waiting. */
   get isEnded(): boolean {
     return this.#signal.aborted;
   }
 
-  /** What is waited for, from the line that says so on, until it is back. */
+  /** What is being waited for, from the line in the log until it is back; `null` for nothing. */
   get waitingFor(): WaitedFor | null {
     return this.#outage.waitingFor;
   }
 
-  /** Pauses for something that is tried by itself, such as what goes to one broker. */
+  /** Pauses for an operation with its own attempts, such as the requests to one broker. */
   backoff(): Backoff {
     return new Backoff(this.#settings, this.#signal, this.#outage);
   }
 
-  /** Resolves as a request does, and says so in the log where no answer comes for long. */
+  /** Resolves like the request. If no answer comes for a while, the log says so. */
   answerTo<R>(request: Promise<R>): Promise<R> {
     return this.#backoff.answerTo(request);
   }
 
-  /** A request has gone well. */
+  /** A request has succeeded. */
   succeeded(): void {
     this.#backoff.over();
   }
 
-  /** Waits after an error, longer each time, and says so, once, if it takes more than a moment. */
+  /** Waits after an error, longer each time. Logs that once, if it takes more than a moment. */
   pause(error: unknown, deadline = Infinity): Promise<void> {
     return this.#backoff.pause(error, deadline);
   }
 
-  /** Closes all connections; what is under way fails. */
+  /** Closes all connections. Requests under way fail. */
   async close(): Promise<void> {
     await this.#cluster.close();
   }

@@ -1,22 +1,21 @@
 /**
  * What the connector does about an error: one table for inputs, outputs and the recovery store.
  *
- * An error goes by its name: the one that the protocol gives it (`wire/error_codes.ts`), else the
- * name of its class in KafkaJS or here. What is not in the table is tried again. That holds for
- * most errors of the protocol, those that it calls fatal too: a broker that restarts, an election,
- * or something between it and us may cause any of them, and a flow should go on by itself when that
- * is over. The names are those of Kafka's protocol guide, "Error Codes"; where KafkaJS has older
- * names, it is those.
+ * An error is identified by its name in the protocol (`wire/error_codes.ts`). Other errors have the
+ * name of their class, in KafkaJS or here. Errors that are not in the table are retried. That holds
+ * for most errors of the protocol, even for some that it calls fatal. A restarting broker, an
+ * election, or a proxy in between can cause any of them, and the flow should then recover by
+ * itself. The names are those of Kafka's protocol guide, "Error Codes", or KafkaJS's older ones.
  *
  * @module
  */
 import { missingRequest } from "../wire/request_versions.ts";
 import { denialOf } from "./unreachable.ts";
 
-/** What KafkaJS throws for a request that the broker does not have. */
+/** What KafkaJS throws for a request that the broker does not support. */
 const MISSING_REQUEST = "KafkaJSServerDoesNotSupportApiKey";
 
-/** The errors that are not only tried again, by what they mean. */
+/** The errors that need more than another attempt, by what they mean. */
 const KINDS = {
   /** The broker's ACLs do not allow it. Somebody has to allow it first. */
   denied: [
@@ -34,20 +33,19 @@ const KINDS = {
     "KafkaJSNotImplemented",
     MISSING_REQUEST,
   ],
-  /** No session comes about: TLS or SASL is refused, and would be again. */
+  /** No session can be made: TLS or SASL was refused, and would be refused again. */
   loginRefused: [
     "UNSUPPORTED_SASL_MECHANISM",
     "KafkaJSSASLAuthenticationError",
     "KafkaSecurityError",
   ],
-  /** The broker does not have the topic: it was deleted, or is too new for this broker. */
+  /** The broker does not have the topic: it was deleted, or the broker has not heard of it yet. */
   unknownTopic: ["UNKNOWN_TOPIC_OR_PARTITION"],
-  /** The partition has no record at the offset. `auto.offset.reset` says what follows. */
+  /** The partition has no record at the offset. `auto.offset.reset` decides what follows. */
   offsetOutOfRange: ["OFFSET_OUT_OF_RANGE"],
   /**
-   * The group, or the transactional id, has no coordinator yet, or the one asked is not it. The
-   * next one is there in a moment. `UnknownBrokerError`: the metadata is older than the
-   * coordinator.
+   * The group or transactional id has no coordinator yet, or another broker is it now. It will be
+   * there in a moment. `UnknownBrokerError`: our metadata is older than the coordinator.
    */
   notCoordinator: [
     "GROUP_COORDINATOR_NOT_AVAILABLE",
@@ -57,15 +55,15 @@ const KINDS = {
   ],
   /** The group has expelled the member: it joins as a new one. */
   notMember: ["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION"],
-  /** Another member joins the group: the others have to join again. */
+  /** Another member joins the group. All others have to join again. */
   rebalance: ["REBALANCE_IN_PROGRESS"],
-  /** The coordinator still works on the transaction before. It is there, and soon done. */
+  /** The coordinator still works on the transaction before. It is in reach, and soon done. */
   transactionPending: ["CONCURRENT_TRANSACTIONS"],
-  /** The broker has a batch already: it was written, and the answer was lost (KIP-98). */
+  /** The broker already has the batch: it was written, and the answer was lost (KIP-98). */
   alreadyWritten: ["DUPLICATE_SEQUENCE_NUMBER"],
   /**
-   * The broker expects other sequence numbers, or has lost what it knew of the producer. To go on
-   * with new ones could lose or repeat records (KIP-98, KIP-360).
+   * The broker expects other sequence numbers, or has lost the state of the producer. Going on with
+   * new numbers could lose or repeat records (KIP-98, KIP-360).
    */
   sequenceBroken: [
     "OUT_OF_ORDER_SEQUENCE_NUMBER",
@@ -73,39 +71,39 @@ const KINDS = {
     "INVALID_PRODUCER_ID_MAPPING",
   ],
   /**
-   * A newer producer has the id, or a transaction has timed out: writes are refused (KIP-98,
+   * A newer producer has the id, or a transaction has timed out. Writes are refused (KIP-98,
    * KIP-588).
    */
   fenced: ["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"],
   /**
-   * The transaction is not in a state that allows this, or its timeout is too long for the broker.
+   * The state of the transaction does not allow this, or its timeout is too long for the broker.
    */
   transactionRefused: ["INVALID_TXN_STATE", "INVALID_TRANSACTION_TIMEOUT"],
-  /** The topic takes no batch of this size (`max.message.bytes`, `segment.bytes`). */
+  /** The topic does not accept a batch of this size (`max.message.bytes`, `segment.bytes`). */
   tooLarge: ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"],
   /** One or more records of the batch are at fault (KIP-467). */
   recordRefused: ["INVALID_RECORD", "INVALID_TIMESTAMP"],
-  /** A checksum is wrong: in what was sent, or in what the broker has stored. */
+  /** A checksum is wrong, either in what was sent or in what the broker has stored. */
   corrupt: ["CORRUPT_MESSAGE"],
-  /** The topic does not take a batch like this, whichever records are in it. */
+  /** The topic does not accept batches of this kind, whatever records they hold. */
   batchRefused: ["INVALID_REQUIRED_ACKS", "UNSUPPORTED_FOR_MESSAGE_FORMAT"],
   /** A plugin of the broker forbids it: the settings of a new topic, or a batch (KIP-108). */
   againstPolicy: ["POLICY_VIOLATION"],
-  /** The broker does not take a setting of a topic. */
+  /** The broker does not accept a setting of a topic. */
   settingRefused: ["INVALID_CONFIG"],
-  /** The topic cannot be made, as it is there; while it is being deleted, too. */
+  /** The topic cannot be created, as it exists or is still being deleted. */
   topicExists: ["TOPIC_ALREADY_EXISTS"],
-  /** Another broker is the controller now, or it takes longer: topics are made in a moment. */
+  /** Another broker is the controller now, or it takes longer. The topic is created in a moment. */
   notController: ["NOT_CONTROLLER", "REQUEST_TIMED_OUT"],
   /** The cluster has `delete.topic.enable` set to false. */
   deletionDisabled: ["TOPIC_DELETION_DISABLED"],
   /**
-   * There are fewer brokers than replicas asked for; before Kafka 2.4, no default number of them.
+   * There are fewer brokers than requested replicas; before Kafka 2.4, no default number of them.
    */
   replicationRefused: ["INVALID_REPLICATION_FACTOR"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** What an error means to us: `retry` for all that the table does not name. */
+/** What an error means to us; `retry` for all errors that are not in the table. */
 export type ErrorKind = keyof typeof KINDS | "retry";
 
 const KIND_BY_NAME: ReadonlyMap<string, ErrorKind> = new Map(
@@ -114,10 +112,10 @@ const KIND_BY_NAME: ReadonlyMap<string, ErrorKind> = new Map(
   ),
 );
 
-/** The same request will meet these again, whatever it is about. */
+/** The same request will meet these again, whatever it asks for. */
 const FATAL: ReadonlySet<ErrorKind> = new Set(["denied", "unsupported", "loginRefused"]);
 
-/** The same batch will meet these again, or going on after them could lose or repeat records. */
+/** The same batch will meet these again, or going on could lose or repeat records. */
 const FINAL_FOR_WRITES: ReadonlySet<ErrorKind> = new Set([
   "sequenceBroken",
   "fenced",
@@ -129,7 +127,7 @@ const FINAL_FOR_WRITES: ReadonlySet<ErrorKind> = new Set([
   "againstPolicy",
 ]);
 
-/** The name that the protocol or KafkaJS has for an error, such as `UNKNOWN_TOPIC_OR_PARTITION`. */
+/** The name of an error in the protocol or KafkaJS, such as `UNKNOWN_TOPIC_OR_PARTITION`. */
 export function errorName(error: unknown): string {
   const { name, type } = error as { name?: string; type?: string };
   return type ?? name ?? "unknown";
@@ -140,9 +138,9 @@ export function errorKind(error: unknown): ErrorKind {
   return KIND_BY_NAME.get(errorName(error)) ?? "retry";
 }
 
-/** Returns whether trying again is of no use, whatever was asked for. */
+/** Returns whether another attempt is useless, whatever was requested. */
 export function isFatal(error: unknown): boolean {
-  // A RangeError: a response that ends too early for what it says it holds.
+  // A RangeError: a response that ends before the lengths in it.
   return error instanceof RangeError || denialOf(error) !== null || isDenied(error) ||
     FATAL.has(errorKind(error));
 }
@@ -152,9 +150,7 @@ export function isFinalForWrites(error: unknown): boolean {
   return isFatal(error) || FINAL_FOR_WRITES.has(errorKind(error));
 }
 
-/**
- * Returns whether a broker was reached, as the error is its answer, or is about what it can answer.
- */
+/** Returns whether a broker was reached: the error is its answer, or about what it can answer. */
 export function isAnswer(error: unknown): boolean {
   const kind = errorKind(error);
   return kind === "denied" || kind === "unsupported";
@@ -165,7 +161,7 @@ function isDenied(error: unknown): boolean {
   return error instanceof Error && /\bRequires \w+ access to "/.test(error.message);
 }
 
-/** Errors whose message says nothing without the request that they answer. */
+/** Errors whose message means nothing without the name of the request. */
 const VAGUE: ReadonlySet<string> = new Set([
   "UNKNOWN",
   "INVALID_REQUEST",

@@ -1,5 +1,5 @@
 /**
- * Positions that are committed to a consumer group.
+ * Commits positions to a consumer group.
  *
  * @module
  */
@@ -12,13 +12,14 @@ import { errorKind } from "./errors.ts";
 import type { KafkaBroker } from "./kafkajs.ts";
 
 /**
- * How long a commit waits for a group's coordinator, in milliseconds: epochs wait for it meanwhile.
+ * How long a commit waits for a group's coordinator, in milliseconds. Epochs wait for it meanwhile.
  */
 const COORDINATOR_MS = 3_000;
 const COORDINATOR_PAUSE_MS = 50;
 
 /**
- * How long a coordinator may not know a topic, in milliseconds: a new one is not known everywhere.
+ * How long a coordinator may not know a topic, in milliseconds. A new topic is not known
+ * everywhere.
  */
 const NEW_TOPIC_MS = 1_000;
 
@@ -28,11 +29,11 @@ interface Coordinators {
 }
 
 /**
- * Commits positions to a consumer group, without being a member: for tools that show lag. A group
- * that is new to the cluster has no coordinator for a moment; `signal` ends the wait for one.
+ * Commits positions to a consumer group without joining it, for tools that show lag. A group that
+ * is new to the cluster has no coordinator for a moment; `signal` ends the wait for one.
  *
- * @throws {Error} If they are not committed. Epochs wait for it meanwhile, so it takes no more than
- * 3 s.
+ * @throws {Error} If they cannot be committed within 3 s. The limit is short, as epochs wait for
+ * it.
  */
 export async function commitGroup(
   connection: Coordinators,
@@ -76,7 +77,7 @@ export async function commitGroup(
   }
 }
 
-/** How long a commit to a group is tried again after an error, in milliseconds. */
+/** How long to retry a commit to a group after an error, in milliseconds. */
 function commitPatienceMs(error: unknown): number {
   const kind = errorKind(error);
   if (kind === "notCoordinator") return COORDINATOR_MS; // the first group of a cluster, for example

@@ -1,11 +1,10 @@
 /**
- * The one door to KafkaJS: what of it we use, quiet and with our settings.
+ * The only access to KafkaJS: the parts of it that we use, with our settings and log.
  *
  * KafkaJS has no manual assignment of partitions, and its producer hides which partition of a
- * request failed. Both of our connectors therefore speak to its typed `Cluster` and `Broker`
- * themselves, which bring connections, TLS, SASL, metadata and the protocol's encoding. The cluster
- * is handed to a partition assigner's factory, which `kafka.consumer()` calls at once, before any
- * connection.
+ * request failed. So both of our connectors use its typed `Cluster` and `Broker` directly. These
+ * provide connections, TLS, SASL, metadata and the protocol's encoding. The cluster is passed to
+ * the factory of a partition assigner, which `kafka.consumer()` calls before any connection.
  *
  * @module
  */
@@ -26,9 +25,9 @@ import { renewSessionsInTime } from "./sasl_session.ts";
 import { type BrokerVersions, requireTaken } from "../wire/request_versions.ts";
 import { securityOf } from "./security.ts";
 
-/** A broker, with what KafkaJS has but does not declare. */
+/** A broker, with the members that KafkaJS has but does not declare. */
 export interface KafkaBroker extends Broker {
-  /** The versions of each request that it knows, by the request's key. */
+  /** The versions of each request that it accepts, by the request's key. */
   readonly versions: BrokerVersions;
   /** Its connections. */
   readonly connectionPool: Pick<ConnectionPool, "send">;
@@ -42,7 +41,7 @@ export interface KafkaBroker extends Broker {
   endTxn(
     request: Transaction & { transactionResult: boolean },
   ): Promise<unknown>;
-  /** Joins a group. Answers when all of its members have. */
+  /** Joins a group. It answers once all members have joined. */
   joinGroup(request: {
     groupId: string;
     sessionTimeout: number;
@@ -51,20 +50,20 @@ export interface KafkaBroker extends Broker {
     protocolType: string;
     groupProtocols: { name: string; metadata: Buffer }[];
   }): Promise<{ generationId: number; leaderId: string; memberId: string }>;
-  /** Says, as a group's leader, what each member gets. */
+  /** As a group's leader, sends what each member gets. */
   syncGroup(request: {
     groupId: string;
     generationId: number;
     memberId: string;
     groupAssignment: { memberId: string; memberAssignment: Buffer }[];
   }): Promise<{ memberAssignment: Buffer }>;
-  /** Says to a group that a member is there. */
+  /** Tells a group that a member is alive. */
   heartbeat(
     request: { groupId: string; groupGenerationId: number; memberId: string },
   ): Promise<{ throttleTime: number; errorCode: number }>;
   /** Leaves a group. */
   leaveGroup(request: { groupId: string; memberId: string }): Promise<void>;
-  /** Makes topics. */
+  /** Creates topics. */
   createTopics(request: {
     topics: {
       topic: string;
@@ -72,7 +71,7 @@ export interface KafkaBroker extends Broker {
       replicationFactor: number;
       configEntries: ConfigEntry[];
     }[];
-    /** Whether the topics are only looked at, and not made. */
+    /** Whether the topics are only checked, and not created. */
     validateOnly?: boolean;
   }): Promise<unknown>;
   /** Deletes topics. */
@@ -91,7 +90,7 @@ export interface ConfigEntry {
   readonly value: string;
 }
 
-/** Whose transaction a request is about, as KafkaJS takes it. */
+/** The transaction of a request, in KafkaJS's form. */
 interface Transaction {
   readonly transactionalId: string;
   readonly producerId: string;
@@ -105,8 +104,9 @@ refuseWrongLengths();
 checkRequests();
 
 /**
- * KafkaJS picks the newest version of a request that both sides know by the broker's newest alone,
- * and its errors do not say which request they answer. All requests go through here, our own too.
+ * KafkaJS picks the version of a request by the broker's newest alone, although the broker may have
+ * dropped older ones. Its errors do not name the request that they answer. All requests go through
+ * here, including our own.
  */
 function checkRequests(): void {
   const { prototype } = ConnectionPool;
@@ -123,15 +123,13 @@ function checkRequests(): void {
   };
 }
 
-/** Told that a broker wants no more requests for that many milliseconds. */
+/** Called when a broker wants no more requests for `ms` milliseconds. */
 export type OnThrottled = (broker: string, ms: number) => void;
 
-/** What KafkaJS is made to log of a broker that throttles. */
+/** What KafkaJS is made to log when a broker throttles. */
 const THROTTLED = "the broker throttles";
 
-/**
- * A broker that asks for a pause is obeyed by KafkaJS without a word. All requests go through here.
- */
+/** KafkaJS pauses silently when a broker asks for it. All requests go through here. */
 function sayThrottling(): void {
   const { prototype } = RequestQueue;
   const original = prototype.maybeThrottle;
@@ -144,8 +142,8 @@ function sayThrottling(): void {
 }
 
 /**
- * A broker, not connected yet. `onSocket` is told of each of its sockets, for those that have to
- * end without an answer of the broker.
+ * A broker, not connected yet. `onSocket` is called with each of its sockets, so that they can be
+ * closed without an answer of the broker.
  */
 export async function createBroker(
   { host, port }: { readonly host: string; readonly port: number },
@@ -172,7 +170,7 @@ export async function createBroker(
   });
   let cluster: Cluster | undefined;
   kafka.consumer({
-    groupId: "unused", // no group is ever joined
+    groupId: "unused", // no group is joined
     allowAutoTopicCreation: false,
     partitionAssigners: [({ cluster: ours }) => {
       cluster = ours;
@@ -191,7 +189,7 @@ export async function createBroker(
   return brokerPool.createBroker({ connectionPool, logger: brokerPool.rootLogger }) as KafkaBroker;
 }
 
-/** KafkaJS's own, with the settings that it has no names for. */
+/** KafkaJS's own factory, with settings that KafkaJS has no names for. */
 function socketFactory(
   { noDelay, addressFamily }: ConnectionSettings,
   onSocket: (socket: Socket) => void,

@@ -1,5 +1,5 @@
 /**
- * The type of a module of KafkaJS 2.2.4 that has none: one connection to a broker.
+ * The type of a module of KafkaJS 2.2.4 that is not declared: one connection to a broker.
  *
  * @module
  */
@@ -9,22 +9,22 @@ import type { Socket } from "node:net";
 
 /** A connection to a broker. */
 export default class Connection {
-  /** When it was authenticated, as `process.hrtime` gives it; `null` as long as it is not. */
+  /** When it was authenticated, as `process.hrtime` returns it; `null` before that. */
   declare readonly authenticatedAt: [seconds: number, nanoseconds: number] | null;
-  /** How long that holds, in milliseconds: a whole number of 64 bits; 0 for ever. */
+  /** How long that is valid, in milliseconds: a whole number of 64 bits; 0 for ever. */
   declare readonly sessionLifetime: { toString(): string };
   /** Whether requests may be sent without authenticating first. */
   declare isAuthenticated: () => boolean;
-  /** Where it goes to: `host:port`. */
+  /** Its address: `host:port`. */
   declare readonly broker: string;
-  /** The requests that the broker takes; `null` until it has said so. */
+  /** The requests that the broker accepts; `null` until it has answered that. */
   declare readonly versions: object | null;
   /** Accepts bytes that have arrived. */
   declare processData: (bytes: Buffer) => void;
-  /** What it does with an answer while it authenticates. */
+  /** Handles an answer during authentication. */
   declare readonly authHandlers: object | null;
-  /** The parts of an answer that has not arrived whole. */
+  /** The parts of an incomplete answer. */
   declare readonly chunks: readonly Buffer[];
-  /** The one in use; each time that it connects it makes another. */
+  /** The socket in use. Each attempt to connect makes another. */
   declare readonly socket: Socket;
 }

@@ -1,8 +1,8 @@
 /**
- * The types of what we use of KafkaJS 2.2.4. Some of it has no types of its own.
+ * The types of the parts of KafkaJS 2.2.4 that we use. Some of them are not declared there.
  *
- * KafkaJS's declarations refer to `@types/node`. In a project with a `node_modules` that lacks it,
- * `deno check` of a flow failed over them.
+ * KafkaJS's declarations refer to `@types/node`. If a project has a `node_modules` without it,
+ * `deno check` of a flow would fail.
  *
  * @module
  */
@@ -56,7 +56,7 @@ export interface Mechanism {
   }) => { authenticate(): Promise<void> };
 }
 
-/** What a consumer is made with. */
+/** The settings of a consumer. */
 export interface ConsumerConfig {
   groupId: string;
   allowAutoTopicCreation: boolean;
@@ -68,7 +68,7 @@ export interface ConsumerConfig {
   })[];
 }
 
-/** The connections to a cluster's brokers. KafkaJS has, but does not declare, what we use of it. */
+/** The connections to a cluster's brokers. KafkaJS does not declare all that we use of it. */
 export interface Cluster {
   readonly brokerPool: {
     readonly rootLogger: unknown;
@@ -87,7 +87,7 @@ export interface TopicOffsets {
 
 /** A connection to a broker. */
 export interface Broker {
-  /** Connects, asks for versions, and shows who we are. */
+  /** Connects, asks for versions, and authenticates. */
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   isConnected(): boolean;
@@ -119,8 +119,8 @@ export interface SocketRequest {
 type Timer = ReturnType<typeof setTimeout>;
 
 /**
- * Holds the requests of a connection that are under way, or wait while a broker throttles. The
- * default export of a module of it.
+ * The requests of a connection that are under way, or wait while a broker throttles. It is the
+ * default export of a module of its own.
  */
 export default class RequestQueue {
   declare readonly maxInFlightRequests: number | null;

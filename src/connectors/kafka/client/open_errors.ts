@@ -1,5 +1,5 @@
 /**
- * The errors of a connection that cannot be opened: what is wrong, and what to look at.
+ * The errors of a connection that cannot be opened: what is wrong, and what to check.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { WithoutLeaderError } from "./partition_offsets.ts";
 import { hintOf } from "./security.ts";
 import { advertisedHint, failedRequest } from "./unreachable.ts";
 
-/** What was to be opened. */
+/** What was being opened. */
 export interface Opened {
   readonly brokers: Brokers;
   readonly topics: readonly string[];
@@ -30,7 +30,7 @@ export function refusedError(
   return new Error(`${cannot} ${of}${what}: ${reason}`, { cause });
 }
 
-/** Nothing worked within `limitMs` milliseconds; `cause` is what went wrong last. */
+/** Nothing succeeded within `limitMs` milliseconds; `cause` is the last error. */
 export function unreachableError(
   { brokers: bootstrap, settings }: Opened,
   cause: unknown,
@@ -74,8 +74,8 @@ function namesOf(topics: readonly string[]): string {
   return topics.map((topic) => `"${topic}"`).join(", ");
 }
 
-/** Why no answer came in time: `silent` lists brokers that take connections and do not answer. */
+/** Why no answer came in time: `silent` lists brokers that accept connections and do not answer. */
 export function unanswered(silent: readonly string[], late: Error): Error {
   if (silent.length === 0) return late;
-  return new Error(`${silent.join(", ")} takes connections, but did not answer`);
+  return new Error(`${silent.join(", ")} accepts connections, but did not answer`);
 }

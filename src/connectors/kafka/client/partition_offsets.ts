@@ -8,13 +8,13 @@ import { type ListedOffsets, listOffsets, type WhichOffset } from "../wire/list_
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import type { KafkaBroker } from "./kafkajs.ts";
 
-/** Knows who leads a partition, and how to ask it. */
+/** Knows the leader of each partition, and how to ask it. */
 interface Leaders {
   leaders(topic: string): Promise<ReadonlyMap<number, number>>;
   broker(nodeId: number): Promise<KafkaBroker>;
 }
 
-/** No broker leads a partition now: those that could are away. */
+/** No broker leads a partition now, as those that could are away. */
 export class WithoutLeaderError extends Error {
   constructor({ topic, partition }: TopicPartition) {
     super(`topic "${topic}", partition ${partition} has no leader now`);
@@ -24,7 +24,7 @@ export class WithoutLeaderError extends Error {
 /**
  * Asks the leaders of partitions for offsets. Each partition has an offset or an error.
  *
- * @throws {Error} If no broker tells who leads them.
+ * @throws {Error} If no broker returns their leaders.
  */
 export async function offsetsOf(
   connection: Leaders,

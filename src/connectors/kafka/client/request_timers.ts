@@ -1,28 +1,27 @@
 /**
- * Has KafkaJS measure with the monotonic clock how long requests take, and how long a broker
- * throttles.
+ * Makes KafkaJS measure request times and throttling with the monotonic clock.
  *
- * It takes `Date.now`. Where the clock is set back, requests to a broker that has gone would never
- * time out, and a throttled connection would stand still until the clock has caught up. Where it is
- * set forward, all requests that are under way would time out at once.
+ * It uses `Date.now`. If the clock is set back, requests to a lost broker would never time out. A
+ * throttled connection would then stand still until the clock has caught up. If it is set forward,
+ * all requests under way would time out at once.
  *
  * @module
  */
 import type RequestQueue from "./kafkajs_types.ts";
 import type { SocketRequest } from "./kafkajs_types.ts";
 
-/** How often requests that wait for others are looked at, in milliseconds; as KafkaJS has it. */
+/** How often requests that wait for others are checked, in milliseconds, as in KafkaJS. */
 const CHECK_MS = 10;
 
-/** How often requests that are under way are looked at, at least. */
+/** How often requests under way are checked, at least, in milliseconds. */
 const TIMEOUT_CHECK_MS = 100;
 
 /**
  * Replaces the methods of KafkaJS's queues that look at the clock.
  *
- * One of them also set a timer with a negative delay at each response. That prints a warning and,
- * while the connection is open, comes again each millisecond. The timer is only needed while the
- * broker throttles or requests wait.
+ * One of them also set a timer with a negative delay at each response. That prints a warning, and
+ * repeats each millisecond while the connection is open. The timer is only needed while the broker
+ * throttles or requests wait.
  */
 export function useMonotonicTime(prototype: RequestQueue): void {
   const sentAt = new WeakMap<SocketRequest, number>();
@@ -49,7 +48,7 @@ export function useMonotonicTime(prototype: RequestQueue): void {
       },
 
       maybeThrottle(ms) {
-        if (typeof ms !== "number" || ms <= 0) return; // those of SASL, for example, say nothing
+        if (typeof ms !== "number" || ms <= 0) return; // SASL answers have no such field
         this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms);
       },
 

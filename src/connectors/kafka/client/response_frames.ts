@@ -1,9 +1,9 @@
 /**
- * Looks at the lengths of a broker's answers before KafkaJS does.
+ * Checks the lengths of a broker's answers before KafkaJS uses them.
  *
- * KafkaJS trusts them: one that is negative, or leaves no room for the number of the request,
- * throws in the handler of a socket's event. There nobody can catch it, and it ends the process.
- * One that is large makes KafkaJS keep all that comes, up to 2 GiB.
+ * KafkaJS trusts them. A length that is negative, or too short for the number of the request,
+ * throws in an event handler of a socket. Nobody can catch that, so it ends the process. A large
+ * length makes KafkaJS keep everything that arrives, up to 2 GiB.
  *
  * @module
  */
@@ -15,39 +15,37 @@ import { DamageError } from "../wire/damage.ts";
 
 const LENGTH_BYTES = 4;
 
-/** An answer begins with the number of the request. */
+/** An answer begins with the number of its request. */
 const LEAST_LENGTH = 4;
 
 /**
- * The most bytes of a first answer: it says which requests the broker takes, in a few hundred
- * bytes. What listens for another protocol gives itself away here: its greeting, taken as a length,
- * is larger.
+ * The most bytes of a first answer. It lists the requests that the broker accepts, in a few hundred
+ * bytes. A server of another protocol is recognised here: its greeting, read as a length, is
+ * larger.
  */
 const MOST_FIRST_BYTES = 1 << 20;
 
-/**
- * The most of an answer to a request for no records: what librdkafka takes unless told otherwise.
- */
+/** The most bytes of an answer without records. It is librdkafka's default for all answers. */
 const MOST_OTHER_BYTES = 100_000_000;
 
 /**
- * The most bytes that an answer can have where `fetchMaxBytes` are asked for at most. One batch may
- * come beyond that: brokers send the first one whole, however large.
+ * The most bytes that an answer can have if `fetchMaxBytes` are requested. One batch may come on
+ * top, as brokers send the first batch whole, however large it is.
  */
 export function mostAnswerBytes(fetchMaxBytes = 0): number {
   return Math.max(fetchMaxBytes, MOST_OTHER_BYTES) + LARGEST_UNPACKED;
 }
 
-/** Follows where answers begin in what a connection receives. */
+/** Finds where answers begin in what a connection receives. */
 export class ResponseFrames {
-  #length = 0; // as far as its bytes have come
+  #length = 0; // of the current answer, from the bytes received
   #lengthBytes = 0;
-  #left = 0; // of the answer that is being received
+  #left = 0; // bytes of the current answer still to come
 
   /**
-   * Looks at the next bytes, of answers of `mostBytes` at most.
+   * Reads the next bytes, of answers of `mostBytes` at most.
    *
-   * @throws {DamageError} If an answer has a length that cannot be.
+   * @throws {DamageError} If an answer has an impossible length.
    */
   receive(bytes: Uint8Array, mostBytes: number): void {
     for (let at = 0; at < bytes.length;) {
@@ -76,15 +74,15 @@ export class ResponseFrames {
 
 const mostBytesOf = new WeakMap<object, number>();
 
-/** Has connections refuse an answer of more bytes than these. */
+/** Makes connections refuse answers of more bytes than these. */
 export function limitAnswers(connections: readonly object[], mostBytes: number): void {
   for (const connection of connections) mostBytesOf.set(connection, mostBytes);
 }
 
 /**
- * Has all connections of KafkaJS end with an error where an answer has a length that cannot be. One
- * that connects again also forgets the half answer that it had received: KafkaJS would take what
- * comes next for its rest.
+ * Makes all connections of KafkaJS end with an error if an answer has an impossible length. A
+ * connection that reconnects also forgets its incomplete answer. KafkaJS would read the next bytes
+ * as the rest of it.
  */
 export function refuseWrongLengths(): void {
   const framesOf = new WeakMap<Connection, ResponseFrames>();
@@ -98,12 +96,12 @@ export function refuseWrongLengths(): void {
       Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: LENGTH_BYTES });
     }
     try {
-      // While it authenticates, what comes may be of the mechanism's own form.
+      // During authentication, the bytes may have the mechanism's own form.
       if (this.authHandlers !== null) framesOf.delete(this);
       else framesFor(this).receive(bytes, mostBytes(this));
       original.call(this, bytes);
     } catch (error) {
-      this.socket.destroy(located(error, this.broker)); // KafkaJS fails all requests with it
+      this.socket.destroy(located(error, this.broker)); // KafkaJS then rejects all its requests
     }
   };
 
@@ -122,7 +120,7 @@ function mostBytes(connection: Connection): number {
   return mostBytesOf.get(connection) ?? mostAnswerBytes();
 }
 
-/** The same error with the address and what to check, where an answer is damaged. */
+/** The same error with the address and what to check, if an answer is damaged. */
 function located(error: unknown, address: string): Error {
   if (!(error instanceof DamageError)) return error as Error;
   return new DamageError(

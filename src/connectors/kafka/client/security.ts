@@ -1,5 +1,5 @@
 /**
- * TLS and SASL as KafkaJS takes them, and what it means when they fail.
+ * TLS and SASL in KafkaJS's form, and what their failures mean.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import type {
   SslSettings,
 } from "../properties/connection_settings.ts";
 
-/** A property that cannot work, found out when connecting: another try would fail too. */
+/** A property is found to be wrong when connecting. Another attempt would fail too. */
 export class KafkaSecurityError extends Error {
   override readonly name = "KafkaSecurityError";
 }
 
-/** The callback for tokens failed: it may do better the next time. */
+/** The callback for tokens failed. It may succeed the next time. */
 export class KafkaTokenError extends Error {
   override readonly name = "KafkaTokenError";
 }
 
 /**
- * Reads files and checks what is in them: the TLS of Deno leaves out a certificate whose key it
- * cannot use, without a word, and the broker's answer to that hides the cause.
+ * Reads files and checks their contents. Deno's TLS silently leaves out a certificate whose key it
+ * cannot use, and the broker's answer then hides the cause.
  *
- * @throws {KafkaSecurityError} If a file cannot be read, or is of no use. Names the property.
+ * @throws {KafkaSecurityError} If a file cannot be read or used. Names the property.
  */
 export async function securityOf({ ssl, sasl }: ConnectionSettings): Promise<Partial<KafkaConfig>> {
   const config: Partial<KafkaConfig> = {};
@@ -101,8 +101,8 @@ function keyOf(pem: string, password: string | undefined): KeyObject {
 }
 
 /**
- * OAUTHBEARER by our own hand: KafkaJS takes the broker's refusal of a token for a success, and
- * fails at the next request with an error that says nothing of tokens.
+ * Our own OAUTHBEARER. KafkaJS mistakes the broker's refusal of a token for success. It then fails
+ * at the next request, with an error that does not mention tokens.
  */
 function oauthBearer(token: () => Promise<string>): Mechanism {
   return {
@@ -147,9 +147,7 @@ const NOT_TRUSTED: ReadonlySet<string | undefined> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
 ]);
 
-/**
- * Why a connection will fail again, with the property to look at; `null` where it may come to work.
- */
+/** Why a connection will fail again, with the property to check; `null` if it may succeed later. */
 export function refusalOf(error: unknown, { ssl, sasl }: ConnectionSettings): string | null {
   const { name, type, message } = error as { name?: string; type?: string; message: string };
   const code = codeOf(error);
@@ -177,11 +175,11 @@ export function refusalOf(error: unknown, { ssl, sasl }: ConnectionSettings): st
         `authority that the broker trusts, and still valid?`;
   }
   if (type === "UNSUPPORTED_SASL_MECHANISM") {
-    return `the broker does not take SASL ${sasl?.mechanism.toUpperCase()} on that port: check ` +
+    return `the broker does not accept SASL ${sasl?.mechanism.toUpperCase()} on that port: check ` +
       `"sasl.mechanism"`;
   }
   if (type === "ILLEGAL_SASL_STATE") {
-    return `the broker takes no SASL on that port: check "security.protocol" and the port`;
+    return `the broker does not accept SASL on that port: check "security.protocol" and the port`;
   }
   if (name === "KafkaJSSASLAuthenticationError") {
     return `${message}: check "sasl.username" and "sasl.password"`;
@@ -189,7 +187,7 @@ export function refusalOf(error: unknown, { ssl, sasl }: ConnectionSettings): st
   return null;
 }
 
-/** What to look at when no connection comes about. */
+/** What to check if no connection can be made. */
 export function hintOf(error: unknown, { ssl, sasl }: ConnectionSettings): string {
   const { name, message } = error as { name?: string; message?: string };
   const closed = name === "KafkaJSConnectionClosedError" ||
@@ -203,7 +201,7 @@ export function hintOf(error: unknown, { ssl, sasl }: ConnectionSettings): strin
     `TLS and ${sasl === null ? "without" : "with"} SASL?`;
 }
 
-/** The code of an error of Node, of KafkaJS for it, or of the one that it was caused by. */
+/** The code of an error of Node, of KafkaJS's error for it, or of its cause. */
 export function codeOf(error: unknown): string | undefined {
   const { code, cause } = error as { code?: unknown; cause?: unknown };
   if (typeof code === "string") return code;

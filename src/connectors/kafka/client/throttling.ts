@@ -1,11 +1,11 @@
 /**
- * Says that a broker throttles this client for a quota.
+ * Logs that a broker throttles this client because of a quota.
  *
  * @module
  */
 import type { Log } from "../../../core/log.ts";
 
-/** After how long without throttling the next one is news again, in milliseconds. */
+/** After this time without throttling, the next one is logged again, in milliseconds. */
 const OVER_MS = 60_000;
 
 /** Follows how brokers throttle the requests of one connector. */
@@ -20,7 +20,7 @@ export class Throttling {
     this.#now = now;
   }
 
-  /** A broker has asked for a pause of that many milliseconds. */
+  /** A broker has asked for a pause of `ms` milliseconds. */
   asked(broker: string, ms: number): void {
     const now = this.#now();
     if (now >= this.#until + OVER_MS) {

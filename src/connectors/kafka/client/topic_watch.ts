@@ -1,9 +1,9 @@
 /**
  * Notices that a topic has been deleted and created again under its name.
  *
- * Topics have ids since Kafka 2.8, and a fetch that carries one is refused by a broker whose topic
- * is another (Kafka 3.1). The watch says what the id is, and asks for it again after an error, and
- * now and then for brokers that take names only.
+ * Topics have ids since Kafka 2.8. Since Kafka 3.1, a fetch names the id, and a broker refuses it
+ * if its topic has another id. The watch knows the id. It asks for it again after an error, and
+ * regularly for brokers that accept names only.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import type { Metadata } from "../wire/metadata.ts";
 import { errorOfCode } from "../wire/error_codes.ts";
 
 /**
- * How long a topic must have had another id before that counts, in milliseconds. A broker that
- * learns of it late may still have the id of the topic before.
+ * How long a topic must have had another id before that counts, in milliseconds. Some brokers learn
+ * of it late, and still have the id of the topic before.
  */
 const CERTAIN_MS = 500;
 
@@ -25,7 +25,7 @@ export interface WatchOptions {
   readonly ask: () => Promise<Metadata>;
   /** After how long it asks again, in milliseconds. */
   readonly maxAgeMs: number;
-  /** Milliseconds of a clock that is never set. */
+  /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
 }
 
@@ -36,7 +36,7 @@ export class TopicWatch {
   readonly #now: () => number;
   readonly #ids = new Map<string, string>();
   #dueAt = -Infinity;
-  readonly #otherSince = new Map<string, number>(); // when another id was seen first, by topic
+  readonly #otherSince = new Map<string, number>(); // when another id was first seen, by topic
 
   /** Asks for nothing yet. */
   constructor({ ask, maxAgeMs, now = () => performance.now() }: WatchOptions) {
@@ -45,17 +45,17 @@ export class TopicWatch {
     this.#now = now;
   }
 
-  /** A topic's id; `null` where the broker has none. */
+  /** A topic's id; `null` if the broker has none. */
   idOf(topic: string): string | null {
     return this.#ids.get(topic) ?? null;
   }
 
-  /** Whether to look again. */
+  /** Whether it is time to look again. */
   get isDue(): boolean {
     return this.#now() >= this.#dueAt;
   }
 
-  /** Something has happened after which topics may not be what they were. */
+  /** After this event, topics may have changed. */
   doubt(): void {
     this.#dueAt = -Infinity;
   }
@@ -63,17 +63,16 @@ export class TopicWatch {
   /**
    * Asks for the ids of all topics.
    *
-   * @throws {Error} If the broker does not answer, has no such topic, or returns another id than
-   * before and may not know better. It is to be asked again.
+   * @throws {Error} If the broker does not answer or does not have a topic. Also if it returns
+   * another id than before, which may be an old one. The caller asks again.
    */
   async look(): Promise<void> {
     for (const problem of (await this.lookAtEach()).values()) throw problem;
   }
 
   /**
-   * The same, but returns what is wrong with a topic, by its name. The others are looked at all the
-   * same.
-   *
+   * The same, but returns the error of each topic by its name. The others are looked at in any
+   * case.
    * @throws {Error} If the broker does not answer.
    */
   async lookAtEach(): Promise<ReadonlyMap<string, Error>> {
@@ -84,14 +83,14 @@ export class TopicWatch {
         ? this.#otherId(topic, topicId)
         : Object.assign(errorOfCode(errorCode, "Metadata"), { topic });
       if (problem !== null) problems.set(topic, problem);
-      // A broker of a cluster that is being upgraded may not say it yet.
+      // A broker of a cluster that is being upgraded may not have it yet.
       else if (topicId !== null) this.#ids.set(topic, topicId);
     }
     if (problems.size === 0) this.#dueAt = this.#now() + this.#maxAgeMs;
     return problems;
   }
 
-  /** An error where a topic has another id, as long as the broker may not know better. */
+  /** An error if a topic has another id, as long as the broker's id may be an old one. */
   #otherId(topic: string, topicId: string | null): Error | null {
     const other = otherId(this.idOf(topic), topicId);
     const now = this.#now();
@@ -105,15 +104,15 @@ export class TopicWatch {
   }
 }
 
-/** What two ids say of a topic: `null` where it is the same, or one of them is not known. */
+/** What two ids show about a topic; `null` if it is the same, or one of them is unknown. */
 export function otherId(before: string | null, now: string | null): string | null {
   if (before === null || now === null || before === now) return null;
   return `its id was ${before}, and is ${now}`;
 }
 
-/** A topic has been deleted and created again, and nothing was said of what to do then. */
+/** A topic has been deleted and created again, and no property says what to do then. */
 export class TopicReplacedError extends Error {
-  /** `evidence` says how it is known; `advice` what to do. */
+  /** `evidence` tells how this is known; `advice` tells what to do. */
   constructor(topic: string, evidence: string, advice: string) {
     super(
       `topic "${topic}" has been deleted and created again under its name (${evidence}): ${advice}`,
@@ -123,7 +122,7 @@ export class TopicReplacedError extends Error {
 
 /** A topic has been deleted while it was written to. */
 export class TopicDeletedError extends Error {
-  /** Says what to do. */
+  /** The message says what to do. */
   constructor(topic: string, cause: unknown) {
     super(
       `topic "${topic}" has been deleted while it was being written to: create it again, and start ` +

@@ -1,7 +1,6 @@
 /**
- * Why an address cannot be reached, where waiting does not help: the process lacks the permission,
- * the cluster names an address that is of no use here, or a broker that is in reach fails at a
- * request.
+ * Why an address cannot be reached even after waiting. The process may lack the permission. The
+ * cluster may name an address that is useless here. Or a broker in reach fails at a request.
  *
  * @module
  */
@@ -10,7 +9,7 @@ import type { Brokers } from "../properties/options.ts";
 /** The name service does not know the host. */
 const UNKNOWN_HOST: ReadonlySet<string | undefined> = new Set(["ENOTFOUND", "EAI_AGAIN"]);
 
-/** What an error of connecting, or one that it caused, says of where it was. */
+/** What an error of connecting, or its cause, reveals about the address. */
 interface Attempt {
   /** `host:port`. */
   readonly broker?: string;
@@ -26,10 +25,10 @@ function attemptOf(error: unknown): Attempt | null {
   return null;
 }
 
-/** What Deno says of an address, and of a host name, that the process has no permission for. */
+/** What Deno reports for an address, and for a host name, without a permission. */
 const DENIED = /\bRequires net access to "([^"]+)"|\bgetaddrinfo EPERM (\S+)/;
 
-/** Which permission is missing to connect; `null` where that is not what the error is about. */
+/** Which permission is missing to connect; `null` if the error is not about one. */
 export function denialOf(error: unknown): string | null {
   const denied = error instanceof Error ? DENIED.exec(error.message) : null;
   if (denied === null) return null;
@@ -39,8 +38,8 @@ export function denialOf(error: unknown): string | null {
 }
 
 /**
- * What to look at where an address cannot be reached that none of `brokers` is: the cluster has
- * named it. `null` where it is one of them.
+ * What to check if an address cannot be reached that is not one of `brokers`. The cluster has named
+ * it. `null` if it is one of them.
  */
 export function advertisedHint(error: unknown, brokers: Brokers): string | null {
   const attempt = attemptOf(error);
@@ -54,12 +53,12 @@ export function advertisedHint(error: unknown, brokers: Brokers): string | null 
     : `${what}: is it running, and are its advertised.listeners an address that clients can reach?`;
 }
 
-/** The same, but only where waiting is of no use: a host that nobody knows. */
+/** The same, but only if waiting is useless: the host is unknown. */
 export function unknownHostHint(error: unknown, brokers: Brokers): string | null {
   return UNKNOWN_HOST.has(attemptOf(error)?.code) ? advertisedHint(error, brokers) : null;
 }
 
-/** Requests that a broker does not answer on a port of another protocol. */
+/** Requests that a broker does not answer on a port for another protocol. */
 const FIRST_REQUESTS: ReadonlySet<string> = new Set([
   "ApiVersions",
   "SaslHandshake",
@@ -73,15 +72,16 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   "KafkaJSRequestTimeoutError",
 ]);
 
-/** What goes wrong at a broker that is in reach. */
+/** A failure of a broker that is in reach. */
 export interface FailedRequest {
   readonly apiName: string;
-  /** Whether an error is the broker's answer, rather than none. */
+  /** Whether the error is the broker's answer, rather than a missing one. */
   readonly isAnswered: boolean;
 }
 
 /**
- * The request at which a broker fails; `null` where the error does not show that it is in reach.
+ * The request at which a broker fails; `null` if the error does not show that the broker is in
+ * reach.
  */
 export function failedRequest(error: unknown): FailedRequest | null {
   const { name, apiName, type } = error as { name?: string; apiName?: string; type?: string };

@@ -1,5 +1,5 @@
 /**
- * What all codecs share: their names, and the error for what would become too large.
+ * What all codecs share: their names, and the error for records that would become too large.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /** How the records of a batch are compressed. */
 export type Codec = "none" | "gzip" | "snappy" | "lz4" | "zstd";
 
-/** Compressed records would become larger than they may. */
+/** Compressed records would unpack to more than the limit. */
 export class LimitError extends Error {
   override readonly name = "LimitError";
 

@@ -1,11 +1,11 @@
 /**
- * The codecs of record batches. Each reads all that Kafka's clients write, and stops at a limit:
- * what was sent to a topic decides how much it inflates to, and must not decide how much memory we
- * take.
+ * The codecs of record batches. Each reads everything that Kafka's clients write, and stops at a
+ * limit. The writer of a topic decides how far a batch inflates, and must not decide how much
+ * memory we use.
  *
- * Snappy and LZ4 are code of ours, as Deno has neither. Gzip runs on a thread of Deno's where
- * nobody waits for it yet. Zstandard is unpacked on this one: the form of `node:zlib` in Deno 2.9
- * that does not block may fail where nobody can catch it, and settle nothing.
+ * Snappy and LZ4 are our own code, as Deno has neither. Gzip runs on one of Deno's threads if
+ * nobody waits for it yet. Zstandard is always unpacked on this thread. The asynchronous form of
+ * `node:zlib` in Deno 2.9 may throw where nobody can catch it, and never settle.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import { zstdFrames } from "./zstd_frames.ts";
 
 export type { Codec };
 
-/** What stands for each codec in a batch's attributes. */
+/** The bits of each codec in a batch's attributes. */
 export const CODEC_BITS: Readonly<Record<Codec, number>> = {
   none: 0,
   gzip: 1,
@@ -39,32 +39,32 @@ export const CODEC_BITS: Readonly<Record<Codec, number>> = {
 
 const CODECS = Object.keys(CODEC_BITS) as readonly Codec[];
 
-/** The bits of a batch's attributes that say it. */
+/** The bits of a batch's attributes that hold the codec. */
 export const CODEC_MASK = 7;
 
-/** Levels, where a codec has them. -1 is gzip's own word for its default. */
+/** Levels of those codecs that have them. In gzip, -1 means its default. */
 const LEVELS: Readonly<Partial<Record<Codec, readonly [least: number, most: number]>>> = {
   gzip: [1, 9],
   zstd: [1, 22],
 };
 
 /**
- * How much `node:zlib` asks its codec for at a time: its own 16 KiB would make a trip to a thread
- * each.
+ * The least size of the chunks in which `node:zlib` produces output. Each of its default 16 KiB
+ * would need a trip to a thread.
  */
 const LEAST_CHUNK = 64;
 const MOST_CHUNK: number = 1 << 20;
 
-/** How many times larger records are, mostly, than compressed. */
+/** How many times larger records usually are than compressed. */
 const EXPECTED_EXPANSION = 5;
 
 const asyncGzip = promisify(gzip);
 const asyncZstd = promisify(zstdCompress);
 
-/** What `node:zlib` returns where it is asked for `info`, which its types leave out. */
+/** What `node:zlib` returns if it is asked for `info`, which its types leave out. */
 interface Inflated {
   readonly buffer: Uint8Array;
-  /** Says how much of the input it has used. */
+  /** How much of the input it has used. */
   readonly engine: { readonly bytesWritten: number };
 }
 type Inflate<O> = (packed: Uint8Array, options: O & { info: true }) => Inflated;
@@ -75,7 +75,7 @@ const inflateGzipAhead = promisify(gunzip) as unknown as (
 ) => Promise<Inflated>;
 
 /**
- * The codec that a batch's attributes tell.
+ * The codec in a batch's attributes.
  *
  * @throws {Error} If no codec has that number.
  */
@@ -89,9 +89,9 @@ export function codecOf(attributes: number): Codec {
 }
 
 /**
- * Checks a level of compression; `undefined` is the codec's default.
+ * Checks a compression level; `undefined` is the codec's default.
  *
- * @throws {RangeError} If the codec does not have it.
+ * @throws {RangeError} If the codec does not have that level.
  */
 function checkLevel(codec: Codec, level: number | undefined): void {
   if (level === undefined || (codec === "gzip" && level === -1)) return;
@@ -104,8 +104,7 @@ function checkLevel(codec: Codec, level: number | undefined): void {
 }
 
 /**
- * Compresses records; `none` gives back the same array. The bytes must stay as they are until it is
- * done.
+ * Compresses records; `none` returns the same array. The bytes must not change until it is done.
  *
  * @throws {RangeError} If the codec does not have that level.
  */
@@ -133,14 +132,14 @@ export async function compress(
 }
 
 /**
- * The most bytes that a batch may unpack to. Kafka itself sets no bound, and a few bytes can claim
+ * The most bytes that a batch may unpack to. Kafka itself sets no limit, and a few bytes can claim
  * gigabytes.
  */
 export const LARGEST_UNPACKED = 256 << 20;
 
 /**
  * Decompresses records, to `maxBytes` at most: gzip on another thread, everything else at once. The
- * bytes must stay as they are until it is done.
+ * bytes must not change until it is done.
  *
  * @throws {Error} As {@linkcode decompressNow}.
  */
@@ -164,15 +163,14 @@ export async function decompress(
 }
 
 /**
- * Decompresses records, to `maxBytes` at most, while everything else waits: a megabyte takes some
+ * Decompresses records, to `maxBytes` at most, and blocks meanwhile. A megabyte takes some
  * milliseconds.
  *
- * No codec compresses nothing to no bytes: where `bytes` is empty, something was cut off. What a
- * codec without a checksum makes of damaged bytes may be wrong; the batch's checksum is there to
- * tell.
+ * No codec compresses nothing to no bytes, so empty `bytes` mean that something was cut off. A
+ * codec without a checksum may make wrong data of damaged bytes; the batch's checksum detects that.
  *
- * @throws {Error} If they would be more, or the bytes are not what the codec makes, or more than
- * that. Names the codec.
+ * @throws {Error} If they would be more, the bytes are not valid for the codec, or others follow.
+ * Names the codec.
  */
 export function decompressNow(codec: Codec, bytes: Uint8Array, maxBytes: number): Uint8Array {
   checkLimit(maxBytes);
@@ -204,7 +202,7 @@ function decompressZstd(packed: Uint8Array, maxBytes: number): Uint8Array {
   const parts: Uint8Array[] = [];
   let size = 0;
   for (const { start, end, contentBytes } of zstdFrames(packed)) {
-    // Also what `node:zlib` would find out, but not before it has made that much.
+    // `node:zlib` would also notice, but only after it has made that much.
     if (size + (contentBytes ?? 0) > maxBytes) throw new LimitError("zstd", maxBytes);
     const frame = packed.subarray(start, end);
     const left = maxBytes - size;
@@ -227,7 +225,7 @@ function inflating(packed: Uint8Array, maxBytes: number) {
   };
 }
 
-/** Behind a zero, zlib takes the rest for padding, and drops it without a word. */
+/** After a zero byte, zlib takes the rest for padding, and drops it silently. */
 function inflated(
   codec: Codec,
   packed: Uint8Array,
@@ -250,7 +248,7 @@ function undone(codec: Codec, maxBytes: number, error: unknown): Error {
   return new Error(`cannot decompress records with ${codec}: ${reason}`, { cause: error });
 }
 
-/** One byte more than the limit is enough to see that it is passed. */
+/** One byte more than the limit is enough to notice that it is exceeded. */
 function chunkSize(expectedBytes: number, maxBytes: number): number {
   return Math.max(LEAST_CHUNK, Math.min(expectedBytes, MOST_CHUNK, maxBytes + 1));
 }

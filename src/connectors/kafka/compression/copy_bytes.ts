@@ -1,13 +1,13 @@
 /**
- * The copying that decompressors and compressors of Snappy and LZ4 consist of. Most copies are
- * short, where a loop is faster than the call of a method.
+ * The copying in the compressors and decompressors of Snappy and LZ4. Most copies are short, and
+ * then a loop is faster than the call of a method.
  *
  * @module
  */
 
 const SHORT = 32;
 
-/** Copies `count` bytes to another array. There must be room. */
+/** Copies `count` bytes to another array, which must have room for them. */
 export function copyBytes(
   from: Uint8Array,
   start: number,
@@ -23,8 +23,8 @@ export function copyBytes(
 }
 
 /**
- * Repeats the `count` bytes that begin `distance` before `at`. Where the distance is shorter, what
- * was just written is repeated too: a distance of 1 is a run of one byte.
+ * Repeats the `count` bytes that begin `distance` before `at`. If the distance is shorter than
+ * that, bytes that were just written are repeated too. So a distance of 1 makes a run of one byte.
  */
 export function repeatBytes(bytes: Uint8Array, at: number, distance: number, count: number): void {
   const start = at - distance;
@@ -32,7 +32,7 @@ export function repeatBytes(bytes: Uint8Array, at: number, distance: number, cou
     for (let i = 0; i < count; i++) bytes[at + i] = bytes[start + i];
     return;
   }
-  // Each copy doubles what there is to copy.
+  // Each copy doubles the bytes that the next one can copy.
   for (let rest = count; rest > 0;) {
     const now = Math.min(rest, at - start);
     bytes.copyWithin(at, start, start + now);

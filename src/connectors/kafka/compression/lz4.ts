@@ -7,14 +7,14 @@
  *   block: size, whose highest bit says "not compressed" │ contents │ checksum?
  * ```
  *
- * Integers are little-endian. (lz4/lz4, "LZ4 Frame Format Description" 1.6.) What we write is what
- * Java's client can read, which is not everything: blocks that do not refer to each other. What we
- * read is all of it, but for dictionaries.
+ * Integers are little-endian. (lz4/lz4, "LZ4 Frame Format Description" 1.6.) We write what Java's
+ * client can read, which is not everything: blocks that do not refer to each other. We read
+ * everything but dictionaries.
  *
- * Why own code: lz4js 0.2 checks no checksum, and takes content that is cut off, or larger than its
- * limit, for whole. `lz_matches.ts` says why it cannot write for Kafka either. Native packages need
- * `--allow-ffi`. Speed is not the reason: on a megabyte of JSON lines this compresses at 1.0 to 1.5
- * times the speed of lz4js, and decompresses at 0.7 to 1.1 times (2026-11, Deno 2.9.6).
+ * Why own code: lz4js 0.2 checks no checksum, and accepts content that is cut off or exceeds its
+ * limit. `lz_matches.ts` explains why it cannot write for Kafka either. Native packages need
+ * `--allow-ffi`. Speed is not the reason. On a megabyte of JSON lines, this compresses at 1.0 to
+ * 1.5 times the speed of lz4js. It decompresses at 0.7 to 1.1 times (2026-11, Deno 2.9.6).
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { MOST_BLOCK_BYTES } from "./lz_matches.ts";
 import { xxhash32 } from "./xxhash32.ts";
 
 const MAGIC = 0x184d2204;
-/** Frames of these 16 magics hold no content, and are skipped. */
+/** Frames with these 16 magic numbers have no content, and are skipped. */
 const SKIPPABLE = 0x184d2a50;
 
 const VERSION = 0x40;
@@ -37,16 +37,16 @@ const CONTENT_CHECKSUM = 0x04;
 const RESERVED = 0x02;
 const DICTIONARY = 0x01;
 
-/** Codes of block sizes: 4 for 64 KiB, and four times as much each up to 7 for 4 MiB. */
+/** Codes of block sizes, from 4 for 64 KiB to 7 for 4 MiB. Each is four times the one before. */
 const CODE_64_KIB = 4;
 const LARGEST_CODE = 7;
 
 const NOT_COMPRESSED = 0x80000000;
 
-/** No byte of a block makes more than 255. Content that claims to is a forgery. */
+/** A byte of a block makes at most 255 bytes. Content that claims more is forged. */
 const MOST_EXPANSION = 255;
 
-/** How many times larger records are, mostly, than compressed. */
+/** How many times larger records usually are than compressed. */
 const EXPECTED_EXPANSION = 4;
 
 /**
@@ -85,7 +85,7 @@ function headerChecksum(bytes: Uint8Array, start: number, end: number): number {
 /**
  * Decompresses all frames.
  *
- * @throws {LimitError} If they would make more than `maxBytes`; no more is decompressed then.
+ * @throws {LimitError} If they would make more than `maxBytes`; then no more is decompressed.
  * @throws {Error} If the bytes are not LZ4 frames, cut off, or do not have their checksums.
  */
 export function decompressLz4(packed: Uint8Array, maxBytes: number): Uint8Array {
@@ -172,7 +172,7 @@ class Decoder {
     return size;
   }
 
-  /** Reads a block, or the mark after the last: `false`. */
+  /** Reads a block. Returns `false` at the mark after the last block. */
   #readBlock(flags: number, blockBytes: number, frameStart: number): boolean {
     const field = this.#uint32("the size of a block");
     if (field === 0) return false;
@@ -200,7 +200,7 @@ class Decoder {
     }
     const end = readBlock(this.#packed, start, start + size, this.#bytes, {
       start: this.#at,
-      // What a block may repeat begins with itself, or with its frame where blocks are linked.
+      // A match may reach back within its block, or within its frame if blocks are linked.
       window: (flags & INDEPENDENT_BLOCKS) !== 0 ? this.#at : frameStart,
       limit: this.#at + room,
     });
@@ -213,7 +213,7 @@ class Decoder {
     return true;
   }
 
-  /** Makes room for `count` more bytes, and for what is likely to follow. */
+  /** Makes room for `count` more bytes, and for the likely rest. */
   #reserve(count: number): void {
     const needed = this.#at + count;
     if (needed <= this.#bytes.length) return;

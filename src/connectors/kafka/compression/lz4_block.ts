@@ -2,24 +2,26 @@
  * A block of LZ4, which is a list of sequences:
  *
  * ```text
- *   token │ more of the literals' length … │ literals │ distance 16 bits │ more of the match's length …
+ *   token │ more of the literals' length … │ literals
+ *   distance 16 bits │ more of the match's length …
  * ```
  *
- * The token has four bits of either length, and 15 says that there is more. The last sequence ends
- * after its literals. (lz4/lz4, "LZ4 Block Format Description".)
+ * The token has four bits of each length; 15 means that more follow. The last sequence ends after
+ * its literals. (lz4/lz4, "LZ4 Block Format Description".)
  *
  * @module
  */
 import { copyBytes, repeatBytes } from "./copy_bytes.ts";
 import { findMatches, matches, SHORTEST_MATCH } from "./lz_matches.ts";
 
-/** How many bytes more than it had a block may take, compressed in vain. */
+/** How many bytes a block can grow by if it cannot be compressed. */
 export function mostGrowth(size: number): number {
   return Math.ceil(size / 255) + 16;
 }
 
 /**
- * Compresses what is from `start` to `end`, and gives where the block ends in `to`, which has room.
+ * Compresses the bytes from `start` to `end`. Returns where the block ends in `to`, which must have
+ * room.
  *
  * @param view All of `bytes`.
  */
@@ -47,7 +49,7 @@ export function writeBlock(
   return writeLiterals(bytes, from, end - from, to, at);
 }
 
-/** Writes a token without its lower half, and literals. */
+/** Writes literals, and a token without its lower half. */
 function writeLiterals(
   bytes: Uint8Array,
   start: number,
@@ -78,9 +80,9 @@ export interface Target {
 }
 
 /**
- * Decompresses a block, and gives where its bytes end; -1 if they would pass the limit.
+ * Decompresses a block. Returns where its bytes end, or -1 if they would exceed the limit.
  *
- * @throws {Error} If it is not a block of LZ4.
+ * @throws {Error} If it is not a valid LZ4 block.
  */
 export function readBlock(
   packed: Uint8Array,

@@ -1,47 +1,47 @@
 /**
- * Finds repetitions in a block of bytes, for the compressors of Snappy and LZ4: they differ in how
- * they write repetitions down, not in how they find them.
+ * Finds repetitions in a block of bytes, for the compressors of Snappy and LZ4. The two formats
+ * differ in how they write repetitions, not in how these are found.
  *
- * As in both of their reference implementations: a table from hashes of four bytes to where these
- * were last seen, one look at each position, the first repetition found is taken, and the longer
+ * It works like both reference implementations. A table maps hashes of four bytes to where these
+ * were last seen. Each position is looked up once, and the first repetition is used. The longer
  * nothing is found, the larger the steps become.
  *
- * Own code, as the packages would need more around them than they hold: lz4js writes frames that
- * Kafka refuses, checks no checksum and no distance, and takes what is cut off, or larger than its
- * limit, for whole; snappyjs does not know the frame that Java's client puts around Snappy.
+ * Why own code? The packages would need more code around them than they contain. lz4js writes
+ * frames that Kafka refuses, and checks no checksum and no distance. It also accepts what is cut
+ * off or exceeds its limit. snappyjs does not know the frame that Java's client puts around Snappy.
  *
  * @module
  */
 
-/** The most bytes in a block: positions in it, and the distances between them, fit 16 bits. */
+/** The most bytes in a block. Positions in it, and the distances between them, fit 16 bits. */
 export const MOST_BLOCK_BYTES: number = 1 << 16;
 
 /** The shortest repetition that is found. */
 export const SHORTEST_MATCH = 4;
 
-/** LZ4 wants the last bytes of a block as literals, and no match to begin in the last 12. */
+/** LZ4 requires literals at the end of a block, and no match that begins in the last 12 bytes. */
 const LAST_LITERALS = 5;
 const LAST_MATCH = 12;
 
 const HASH_BITS = 14;
-/** 2³² divided by the golden ratio: products spread well over the upper bits (Knuth 6.4). */
+/** 2³² divided by the golden ratio spreads products well over the upper bits (Knuth 6.4). */
 const HASH_FACTOR = 0x9e3779b1;
 
-/** After how many misses, as a power of two, the steps grow by one. */
+/** After this number of misses, as a power of two, the steps grow by one. */
 const PATIENCE_BITS = 6;
 
-/** Where each hash was last seen, from the start of the block. */
+/** The last position of each hash, from the start of the block. */
 const seen = new Uint16Array(1 << HASH_BITS);
 
 /**
- * What `findMatches` has found, three numbers each: how many bytes come before the match that are
- * in no other, how many match, and how far back. One array for all calls, which never overlap: a
- * new one for each block would cost more than the search.
+ * The results of `findMatches`, three numbers each: how many literals precede the match, how long
+ * it is, and how far back it refers. All calls share one array, as they never overlap. A new one
+ * for each block would cost more than the search.
  */
 export const matches: Int32Array = new Int32Array(3 * MOST_BLOCK_BYTES / SHORTEST_MATCH);
 
 /**
- * Finds matches in the block from `start` to `end`, which looks at no bytes outside of it.
+ * Finds matches in the block from `start` to `end`. It reads no bytes outside of it.
  *
  * @param view All of `bytes`.
  * @returns How many numbers it wrote to `matches`.
@@ -85,7 +85,7 @@ function hash(word: number): number {
   return Math.imul(word, HASH_FACTOR) >>> (32 - HASH_BITS);
 }
 
-/** How far the bytes at `at` are those at `from`, four at a time. */
+/** How far the bytes at `at` equal those at `from`. It compares four at a time. */
 function endOfMatch(
   bytes: Uint8Array,
   view: DataView,
@@ -95,7 +95,7 @@ function endOfMatch(
 ): number {
   while (at + 4 <= limit) {
     const difference = view.getInt32(from, true) ^ view.getInt32(at, true);
-    // The lowest bit that differs is in the first byte that does.
+    // The lowest different bit is in the first different byte.
     if (difference !== 0) return at + ((31 - Math.clz32(difference & -difference)) >> 3);
     from += 4;
     at += 4;

@@ -1,6 +1,6 @@
 /**
- * Snappy, in the two forms that Kafka's clients write: as it is, and in the frame of Java's library
- * (xerial), which is what we write as the Java client does.
+ * Snappy, in the two forms that Kafka's clients write: plain, and in the frame of Java's library
+ * (xerial). Like the Java client, we write the latter.
  *
  * ```text
  *   frame:   82 "SNAPPY" 00 │ version int32 │ compatible version int32 │ blocks …
@@ -14,10 +14,10 @@
  * record batches have one.
  *
  * Why own code: snappyjs 0.7 does not know the frame of Java's library. The package `snappy` is
- * native and needs `--allow-ffi`. Here, what a block claims to make is checked against a limit
- * before memory is taken for it. Speed is not the reason: on a megabyte of JSON lines this
- * compresses at 1.2 to 1.5 times the speed of snappyjs, and decompresses at 0.7 to 0.9 times
- * (2026-11, Deno 2.9.6).
+ * native and needs `--allow-ffi`. Here, the size that a block claims is checked against a limit
+ * before memory is allocated. Speed is not the reason. On a megabyte of JSON lines, this compresses
+ * at 1.2 to 1.5 times the speed of snappyjs. It decompresses at 0.7 to 0.9 times (2026-11, Deno
+ * 2.9.6).
  *
  * @module
  */
@@ -30,15 +30,15 @@ const MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00
 const FRAME_HEADER = 16;
 const VERSION = 1;
 
-/** No element makes more of its bytes than 64 of 3. A block that claims to is a forgery. */
+/** An element makes at most 64 bytes from 3. A block that claims more is forged. */
 const MOST_EXPANSION = 22;
 
 /** A block of Snappy, before it is decompressed. */
 interface Block {
-  /** Where its elements start, in what was read. */
+  /** Where its elements start in the input. */
   readonly start: number;
   readonly end: number;
-  /** How many bytes it says that it makes. */
+  /** How many bytes it claims to make. */
   readonly size: number;
 }
 
@@ -46,7 +46,7 @@ interface Block {
 export function compressSnappy(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const blocks = Math.ceil(bytes.length / MOST_BLOCK_BYTES);
-  // Where there are no matches, a block grows by the tag of its one literal.
+  // Without matches, a block grows by the tag of its one literal.
   const packed = new Uint8Array(
     FRAME_HEADER + bytes.length + Math.ceil(bytes.length / 6) + 32 * blocks,
   );
@@ -109,8 +109,8 @@ function writeLiteral(
 }
 
 /**
- * Writes as many copies as it takes: one has 64 bytes at most, and less than 4 would not be worth
- * it.
+ * Writes as many copies as the count needs. A copy has at most 64 bytes, and one of less than 4
+ * does not pay.
  */
 function writeCopies(count: number, distance: number, to: Uint8Array, at: number): number {
   for (let rest = count; rest > 0;) {
@@ -131,8 +131,8 @@ function writeCopies(count: number, distance: number, to: Uint8Array, at: number
 /**
  * Decompresses either form.
  *
- * @throws {LimitError} If that would make more than `maxBytes`; nothing is decompressed then.
- * @throws {Error} If the bytes are not what Snappy makes.
+ * @throws {LimitError} If that would make more than `maxBytes`; then nothing is decompressed.
+ * @throws {Error} If the bytes are not valid Snappy.
  */
 export function decompressSnappy(packed: Uint8Array, maxBytes: number): Uint8Array {
   const blocks = hasMagic(packed, 0) ? blocksOf(packed) : [blockAt(packed, 0, packed.length)];
@@ -179,7 +179,7 @@ function blocksOf(packed: Uint8Array): Block[] {
   return blocks;
 }
 
-/** The block, with what it says that it makes. */
+/** The block, with the size that it claims. */
 function blockAt(packed: Uint8Array, start: number, end: number): Block {
   let size = 0;
   let at = start;
@@ -196,7 +196,7 @@ function blockAt(packed: Uint8Array, start: number, end: number): Block {
   return { start: at, end, size };
 }
 
-/** Decompresses a block to `to`, which has room for it at `blockStart`. */
+/** Decompresses a block to `to`, which must have room for it at `blockStart`. */
 function readBlock(packed: Uint8Array, block: Block, to: Uint8Array, blockStart: number): void {
   const { end } = block;
   const blockEnd = blockStart + block.size;

@@ -1,16 +1,17 @@
 /**
- * Where the frames of Zstandard end.
+ * Finds where the frames of Zstandard end.
  *
- * `node:zlib` in Deno 2.9 decompresses the first frame and ignores what follows, and where a frame
- * is cut off it gives what there was without an error: records would be lost silently. The sizes in
- * headers tell where a frame has to end, and what it claims to make.
+ * `node:zlib` in Deno 2.9 decompresses the first frame and ignores the rest. If a frame is cut off,
+ * it returns what there was without an error. Records would be lost silently. The sizes in the
+ * headers show where a frame has to end, and what it claims to make.
  *
  * Node has, or had, the same two faults: nodejs/node#64741 (several frames) and nodejs/node#64592
- * (cut off). Once Deno is right in both, only the claimed sizes are still needed from here. The
+ * (cut off). Once Deno has mended both, only the claimed sizes are still needed from here. The
  * library fzstd does not help: it is slow, and it only decompresses.
  *
  * ```text
- *   frame: magic 28 b5 2f fd │ descriptor │ window? │ dictionary id? │ content size? │ blocks … │ checksum?
+ *   frame: magic 28 b5 2f fd │ descriptor │ window? │ dictionary id? │ content size?
+ *          blocks … │ checksum?
  *   block: 24 bits: last?, type, size │ contents
  * ```
  *
@@ -20,10 +21,10 @@
  */
 
 const MAGIC = 0xfd2fb528;
-/** Frames of these 16 magics hold no content, and are skipped. */
+/** Frames with these 16 magic numbers have no content, and are skipped. */
 const SKIPPABLE = 0x184d2a50;
 
-/** Each frame is unpacked by a call of its own. Clients write a batch as one. */
+/** Each frame needs a call of its own to be unpacked. Clients write a batch as one frame. */
 const MOST_FRAMES = 4096;
 
 const RLE_BLOCK = 1;
@@ -33,12 +34,12 @@ const RESERVED_BLOCK = 3;
 export interface ZstdFrame {
   readonly start: number;
   readonly end: number;
-  /** How many bytes it says that it makes; `null` where it does not say. */
+  /** How many bytes it claims to make; `null` if it does not claim a size. */
   readonly contentBytes: number | null;
 }
 
 /**
- * The frames, but for those to be skipped.
+ * The frames with content.
  *
  * @throws {Error} If the bytes are not whole frames.
  */
@@ -73,7 +74,7 @@ function frameAt(view: DataView, start: number): ZstdFrame {
   let at = start + 4;
   need(view, at, 1);
   const descriptor = view.getUint8(at++);
-  const single = (descriptor & 0x20) !== 0; // one segment: the content is the window
+  const single = (descriptor & 0x20) !== 0; // a single segment: the content is the window
   if (!single) at += 1;
   at += [0, 1, 2, 4][descriptor & 3]; // dictionary id
   const width = [single ? 1 : 0, 2, 4, 8][descriptor >>> 6];
