@@ -18,8 +18,6 @@ const PENDING: readonly string[] = [
   "bench",
   "docs/internals.md",
   "src/connectors/files",
-  "src/connectors/kafka",
-  "src/connectors/kafka_recovery",
   "src/connectors/manual",
   "src/connectors/std",
   "src/runtime",

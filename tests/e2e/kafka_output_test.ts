@@ -310,7 +310,7 @@ Deno.test("KafkaOutputConfig names step, topic, size and item of a record that i
   assertStringIncludes(message, `step "to-kafka" failed on worker 0: `);
   assertStringIncludes(
     message,
-    `a record with a payload of 5000 bytes is larger than topic "${topic}" takes: raise its ` +
+    `a record with a payload of 5000 bytes is larger than topic "${topic}" accepts: raise its ` +
       `max.message.bytes, or make the record smaller (about 5045 bytes in all: a key of 13, `,
   );
   assertStringIncludes(item!, '[ "the large one", "xxx');
@@ -328,11 +328,11 @@ Deno.test("KafkaOutputConfig names the record without a key that a compacted top
   const items = around({ key: null, value: "keyless" });
   const config = { "cleanup.policy": "compact" };
   const { message, item } = await failureOf(write(items, { config }));
-  assertStringIncludes(message, ", partition 0 does not take a record (key null, timestamp ");
+  assertStringIncludes(message, ", partition 0 does not accept a record (key null, timestamp ");
   assertStringIncludes(message, "Compacted topic cannot accept message without key");
   assertStringIncludes(
     message,
-    "cleanup.policy=compact takes only records with a key: give it one",
+    "cleanup.policy=compact accepts only records with a key: give it one",
   );
   assertEquals(item, '{ key: null, value: "keyless" }');
 });

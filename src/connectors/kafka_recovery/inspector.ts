@@ -1,5 +1,5 @@
 /**
- * A look into a store on Kafka, also while a run uses it.
+ * Shows what is in a store on Kafka, even while a run uses it.
  *
  * @module
  */
@@ -15,10 +15,13 @@ import { FORMAT } from "./records.ts";
 import { ShownState } from "./shown_state.ts";
 import { reachTopics, requireTopics } from "./topics.ts";
 
-/** For how long a store is read again when a run writes to it meanwhile, in milliseconds. */
+/** For how long to retry reading a store that a run is writing to, in milliseconds. */
 const PATIENCE_MS = 15_000;
 
-/** Has read through a store: without its lock, so that the run that uses it does not notice. */
+/**
+ * The content of a store. It is read without the lock, so that the run that uses it is not
+ * disturbed.
+ */
 export class KafkaInspector implements StoreInspector {
   readonly flow: string;
   readonly epoch: Epoch | null;
@@ -26,7 +29,7 @@ export class KafkaInspector implements StoreInspector {
   readonly #positions: readonly StoredPosition[];
   readonly #state: ShownState;
 
-  /** Shows what was read. */
+  /** Shows what has been read. */
   constructor({ head, epoch, positions }: MetaRead, state: ShownState) {
     this.flow = head!.flow;
     this.epoch = epoch?.epoch ?? null;
@@ -39,7 +42,7 @@ export class KafkaInspector implements StoreInspector {
    * Reads a store.
    *
    * @param wanted Whose states to keep; `null` for none.
-   * @throws {RecoveryError} If there is none, it cannot be read, or a part of it is lost.
+   * @throws {RecoveryError} If there is no store, it cannot be read, or a part of it is lost.
    */
   static async open(
     storeTopics: StoreTopics,
@@ -60,7 +63,7 @@ export class KafkaInspector implements StoreInspector {
       const connection = connect([storeTopics.stateTopic, storeTopics.metaTopic]);
       opened.push(connection);
       await reachTopics(connection, storeTopics);
-      return await readWhole(connection, storeTopics, wanted); // without a limit: a store may be large
+      return await readWhole(connection, storeTopics, wanted); // has no limit: a store may be large
     } catch (error) {
       throw explain(storeTopics, error);
     } finally {
@@ -85,11 +88,11 @@ export class KafkaInspector implements StoreInspector {
     return this.#state.found(step).find((each) => each.key === key)?.state;
   }
 
-  /** Nothing is held. */
+  /** It holds nothing that has to be released. */
   [Symbol.dispose](): void {}
 }
 
-/** Both topics, as they were at the end of one epoch. */
+/** Reads both topics, as they were at the end of one epoch. */
 async function readWhole(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
@@ -112,7 +115,7 @@ async function readWhole(
       storeTopics,
     );
     if (damage === null) return new KafkaInspector(meta, state);
-    // A run may have committed an epoch in between: then the next reading finds both of one epoch.
+    // A run may have committed an epoch in between. Then the next attempt finds both at one epoch.
     if (performance.now() >= deadline) throw refuse(storeTopics, `${damage}; ${DAMAGED}`);
   }
 }

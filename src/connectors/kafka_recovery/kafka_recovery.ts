@@ -69,9 +69,9 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
   }
 
   /**
-   * Opens the topics for a run of a flow, or makes them.
+   * Opens the topics for a run of a flow, and creates missing ones.
    *
-   * @param signal Ends all waiting when it aborts.
+   * @param signal Ends all waiting when it is aborted.
    * @throws {RecoveryError} If they cannot be used. The message names the reason and the cure.
    */
   async open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
@@ -91,7 +91,7 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
 }
 
 /**
- * The topics that the options mean.
+ * The topics that the options name.
  *
  * @throws {TypeError} If an option is wrong.
  */
@@ -110,7 +110,7 @@ export function storeTopicsOf(options: KafkaRecoveryOptions): StoreTopics {
   });
 }
 
-/** Leaves room for the suffix of each topic: a topic's name has 249 characters at most. */
+/** Leaves room for the suffix of each topic, as the name of a topic has at most 249 characters. */
 function checkPrefix(config: string, prefix: unknown): string {
   if (typeof prefix === "string" && /^[\w.-]{1,239}$/.test(prefix)) return prefix;
   throw new TypeError(

@@ -3,9 +3,9 @@
  *
  * Every JoinGroup makes all members rejoin. A live holder rejoins and stays leader, so a newcomer
  * sees within a second that it lost, and leaves. A dead holder is expelled after its session
- * timeout; the waiting member becomes leader. The broker decides, so no two runs can hold the lock.
- * A holder that could not reach the broker for that long may have lost it. Its writes are refused
- * then, as the next run has a newer epoch of the transactional id (`transaction.ts`).
+ * timeout, and the waiting member becomes leader. The broker decides, so no two runs can hold the
+ * lock. A holder that could not reach the broker for that time may have lost it. Then its writes
+ * are refused, as the next run has a newer epoch of the transactional id (`transaction.ts`).
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { Buffer } from "node:buffer";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { explain, IN_USE, refuse, type StoreTopics } from "./store_topics.ts";
 
-/** How long a holder may be silent: most brokers allow no less than 6 s. */
+/** How long a holder may be silent. Most brokers allow no less than 6 s. */
 const SESSION_MS = 10_000;
 
-/** How long joining may take: the broker waits for a holder that has died, and some are slow. */
+/** How long joining may take: the broker waits for a dead holder, and some brokers are slow. */
 const JOIN_MS = 3 * SESSION_MS;
 
-/** How long joining may take before a line says what is waited for, in milliseconds. */
+/** How long joining may take before the log tells what is waited for, in milliseconds. */
 const QUIET_MS = 1_000;
 
 /**
@@ -34,9 +34,7 @@ const HEARTBEAT_MS = 500;
 const WAITS =
   "waiting for the lock of the run before: one that was killed holds the store for 10 s";
 
-/**
- * A store's lock. It has a connection of its own: requests after a JoinGroup wait for its answer.
- */
+/** A store's lock. It has its own connection, as requests after a JoinGroup wait for its answer. */
 export class RunLock {
   readonly #storeTopics: StoreTopics;
   readonly #ended = new AbortController();
@@ -56,8 +54,8 @@ export class RunLock {
   }
 
   /**
-   * Takes the lock. Waits for the session of a holder that has died, unless `stop` is aborted;
-   * `log` says so.
+   * Acquires the lock. If a holder has died, waits for the end of its session and logs that, unless
+   * `stop` is aborted.
    *
    * @throws {RecoveryError} If another run holds it, or the broker is not in reach or refuses us.
    */
@@ -69,7 +67,7 @@ export class RunLock {
     const lock = new RunLock(storeTopics, stop);
     let slow: ReturnType<typeof setTimeout> | undefined;
     try {
-      await lock.#connection.open(() => lock.#coordinator()); // first: that has a limit of its own
+      await lock.#connection.open(() => lock.#coordinator()); // first, as it has its own limit
       slow = setTimeout(() => log.info(WAITS, { store: storeTopics.name }), QUIET_MS);
       const joined = await lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS });
       if (!joined) throw refuse(storeTopics, IN_USE);
@@ -83,17 +81,17 @@ export class RunLock {
     }
   }
 
-  /** The lock's own connection. Topics are made and dropped over it, too. */
+  /** The lock's own connection. The store's topics are also created and dropped over it. */
   get connection(): KafkaConnection {
     return this.#connection;
   }
 
-  /** Whether another run has taken it. */
+  /** Whether another run has the lock now. */
   get isLost(): boolean {
     return this.#isLost;
   }
 
-  /** Gives it back. */
+  /** Releases the lock. */
   async release(): Promise<void> {
     this.#ended.abort();
     await this.#beating;
@@ -101,7 +99,7 @@ export class RunLock {
     await this.#connection.close();
   }
 
-  /** Joins. Returns whether the lock is ours. */
+  /** Joins the group. Returns whether we have the lock. */
   async #join(): Promise<boolean> {
     const groupId = this.#storeTopics.id;
     const coordinator = await this.#coordinator();
@@ -142,13 +140,13 @@ export class RunLock {
     }
   }
 
-  /** After a heartbeat that failed: another one has joined, or we were away for too long. */
+  /** After a failed heartbeat: another member has joined, or we were away for too long. */
   async #rejoin(error: unknown): Promise<void> {
     let kind = errorKind(error);
     // Another run may have joined meanwhile.
     while (!this.#ended.signal.aborted) {
       if (kind === "notMember") this.#member = "";
-      else if (kind !== "rebalance") return this.#connection.drop(); // the next heartbeat connects again
+      else if (kind !== "rebalance") return this.#connection.drop(); // the next one connects again
       try {
         this.#isLost = !await this.#join();
         return;
@@ -162,7 +160,7 @@ export class RunLock {
     return await this.#connection.coordinator({ kind: "group", id: this.#storeTopics.id });
   }
 
-  /** Leaves the group. Where that fails, the broker expels the member when its session ends. */
+  /** Leaves the group. If that fails, the broker expels the member when its session ends. */
   async #leave(): Promise<void> {
     try {
       const coordinator = await this.#coordinator();

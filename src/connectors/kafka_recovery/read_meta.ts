@@ -16,20 +16,20 @@ import {
   textOf,
 } from "./records.ts";
 
-/** What is on the topic. */
+/** The content of the topic. */
 export interface MetaRead {
-  /** Whose store it is; `null` where it does not say. */
+  /** The owner of the store; `null` if the topic does not tell. */
   readonly head: StoreHead | null;
-  /** The last epoch; `null` where none has been committed. */
+  /** The last epoch; `null` if none has been committed. */
   readonly epoch: StoredEpoch | null;
-  /** By the keys of their records. */
+  /** Positions by the keys of their records. */
   readonly positions: Map<string, StoredPosition>;
 }
 
 /**
- * Reads it, to its end.
+ * Reads the topic to its end.
  *
- * @throws {RecoveryError} If there is a record that no store writes.
+ * @throws {RecoveryError} If it has a record that no store writes.
  */
 export async function readMeta(
   connection: KafkaConnection,

@@ -1,5 +1,5 @@
 /**
- * Reads a partition from its beginning to where it ends now, what was committed only.
+ * Reads a partition from its beginning to its current end, without uncommitted records.
  *
  * @module
  */
@@ -20,16 +20,17 @@ import { DAMAGED } from "./store_topics.ts";
 const FETCH_BYTES = 4 << 20;
 const WAIT_MS = 100;
 
-/** How long nothing may come before that is an error, in milliseconds. */
+/** How long nothing may arrive before that is an error, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
 /**
- * The records, in order, some at a time. They are views on what was fetched.
+ * The records, in order, in several arrays. They are views of what was fetched.
  *
- * @param connection Must read uncommitted, to find out where the partition ends. That may be after
- * markers which the broker has yet to write for a transaction that it has called committed.
- * @param patienceMs How long nothing may come before that is an error, in milliseconds.
- * @throws {Error} If the partition is damaged, or no more comes before its end.
+ * @param connection Must read uncommitted records, to find the end of the partition. That may be
+ * after markers that the broker has yet to write for a transaction that it has reported as
+ * committed.
+ * @param patienceMs How long nothing may arrive before that is an error, in milliseconds.
+ * @throws {Error} If the partition is damaged, or no more arrives before its end.
  */
 export async function* readPartition(
   connection: KafkaConnection,
@@ -47,7 +48,7 @@ export async function* readPartition(
     ...of,
     topicId: null,
     start,
-    end: null, // whole batches are read, also of one that goes on after it
+    end: null, // whole batches are read, even one that ends later
     maxBytes: FETCH_BYTES,
   });
   const batchesOf = new FetchedBatches(true);
@@ -61,7 +62,7 @@ export async function* readPartition(
     let records: LogRecord[];
     try {
       const batches = batchesOf.of(answer, cursor);
-      if (batches.length === 0 && answer.records.length > 0) continue; // to be asked for again
+      if (batches.length === 0 && answer.records.length > 0) continue; // it is requested again
       records = recordsOf(batches, answer.aborted, cursor.fetched);
       if (batches.length > 0) {
         cursor.took(cursor.fetched, batches[batches.length - 1].lastOffset + 1);
@@ -77,9 +78,9 @@ export async function* readPartition(
     }
     if (records.length > 0) yield records;
     if (answer.records.length > 0) continue;
-    // An empty answer does not show that there is nothing: taken so, it would lose state.
+    // An empty answer does not prove that there is nothing. Believing it would lose state.
     if (performance.now() >= deadline) throw nothingCame(cursor, answer, end);
-    const early = asked + WAIT_MS - performance.now(); // a broker should have waited itself
+    const early = asked + WAIT_MS - performance.now(); // the broker should have waited
     await new Promise((resolve) => setTimeout(resolve, early));
   }
 }
@@ -110,7 +111,7 @@ function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: num
   );
 }
 
-/** The records of committed batches from an offset on: a batch comes whole, with earlier ones. */
+/** The records of committed batches from an offset on. A batch comes whole, with earlier ones. */
 function recordsOf(
   batches: readonly LogBatch[],
   aborted: FetchedPartition["aborted"],

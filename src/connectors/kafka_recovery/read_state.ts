@@ -1,11 +1,10 @@
 /**
- * Reads the topic for state, and says whether it is all there.
+ * Reads the topic for state, and reports whether it is complete.
  *
  * The other topic, with the positions, would never show that keys are missing. So each partition
- * for state has two records of its own. One says whose it is: it is written first and never again,
- * so it is the first to go where records are deleted, and a topic that was created again has none.
- * The other says which epoch wrote to the partition last: it is the one that goes where the newest
- * records are lost.
+ * for state has two records of its own. One names the store. It is written first, and only once, so
+ * a deletion of records removes it first. A topic that was created again lacks it. The other names
+ * the last epoch that wrote to the partition. If the newest records are lost, it is lost too.
  *
  * @module
  */
@@ -19,7 +18,7 @@ import { EPOCH_KEY, partitionOf, STORE_KEY, textOf } from "./records.ts";
 /** The keys of a step, by partition. */
 export type StepKeys = ReadonlyMap<string, Uint8Array>[];
 
-/** What a partition says of itself; `null` where it does not. */
+/** The two records of a partition; `null` if one is missing. */
 export interface PartitionMarks {
   /** The id of the store that it belongs to. */
   store: string | null;
@@ -27,7 +26,7 @@ export interface PartitionMarks {
   epoch: Epoch | null;
 }
 
-/** What is on the topic for state. */
+/** The content of the topic for state. */
 export interface StateRead {
   readonly steps: Map<StepId, StepKeys>;
   readonly marks: readonly PartitionMarks[];
@@ -39,7 +38,7 @@ export interface PartitionRead<V> {
   readonly marks: PartitionMarks;
 }
 
-/** What is kept of a key's state. The bytes that are passed in are a view. */
+/** Returns what to keep of a key's state. The bytes that it is given are a view. */
 export type Keep<V> = (step: StepId, key: string, state: Uint8Array) => V;
 
 /**
@@ -54,7 +53,7 @@ export async function readState(
 ): Promise<StateRead> {
   const steps = new Map<StepId, StepKeys>();
   const marks: PartitionMarks[] = [];
-  const keep: Keep<Uint8Array> = (_step, _key, state) => state.slice(); // lets go of what was fetched
+  const keep: Keep<Uint8Array> = (_step, _key, state) => state.slice(); // frees what was fetched
   for await (const read of readPartitions(connection, storeTopics, partitions, keep)) {
     marks.push(read.marks);
     for (const [step, keys] of read.steps) {
@@ -111,15 +110,15 @@ function parseKey(name: string, partition: number, partitions: number): [StepId,
   throw new TypeError(`the key ${name} does not belong in partition ${partition}`);
 }
 
-/** What a store says that its partitions for state must say. */
+/** The records that a store expects in its partitions for state. */
 export interface ExpectedMarks {
   /** The store's id. */
   readonly id: string;
-  /** By partition, the last epoch that wrote to it; `null` where none has. */
+  /** The last epoch that wrote to each partition; `null` if none has. */
   readonly written: readonly (Epoch | null)[];
 }
 
-/** What is wrong with the topic for state, in words; `null` where all of it is there. */
+/** What is wrong with the topic for state, in words; `null` if it is complete. */
 export function damageOf(
   marks: readonly PartitionMarks[],
   { id, written }: ExpectedMarks,

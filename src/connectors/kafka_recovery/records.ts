@@ -1,18 +1,20 @@
 /**
- * What is on the topics.
+ * The content of the topics.
  *
  * ```text
- *   PREFIX-state   key ["store"]                              value  the store's id, in each partition
- *                  key ["epoch"]                              value  the last epoch that wrote to it
- *                  key ["STEP","KEY"]                         value  the state's bytes; none: forgotten
- *   PREFIX-meta    key ["flow"]                               value  {"format":2,"flow":…,"id":…,"partitions":…}
- *                  key ["epoch"]                              value  {"epoch":…,"committedAt":…,"written":[…]}
- *                  key ["position","ROLE","STEP","PARTITION"] value  the position's bytes; none: gone
+ *   PREFIX-state
+ *     key ["store"]                              the store's id, in each partition
+ *     key ["epoch"]                              the last epoch that wrote to the partition
+ *     key ["STEP","KEY"]                         the state's bytes; none if it is forgotten
+ *   PREFIX-meta
+ *     key ["flow"]                               {"format":2,"flow":…,"id":…,"partitions":…}
+ *     key ["epoch"]                              {"epoch":…,"committedAt":…,"written":[…]}
+ *     key ["position","ROLE","STEP","PARTITION"] the position's bytes; none if it is gone
  * ```
  *
- * Keys are JSON as `JSON.stringify` writes it, which has an escape for what is not well-formed: no
- * two keys are alike. A key of `PREFIX-state` is in the partition `floor(group * partitions /
- * KEY_GROUPS)`, so that a range of key groups is in a range of partitions.
+ * Keys are JSON as `JSON.stringify` writes it. It escapes text that is not well-formed, so no two
+ * keys are alike. A key of `PREFIX-state` is in the partition `floor(group * partitions /
+ * KEY_GROUPS)`. So a range of key groups is in a range of partitions.
  *
  * @module
  */
@@ -21,7 +23,7 @@ import { KEY_GROUPS } from "../../core/key_groups.ts";
 import type { PositionRole, StoredPosition } from "../../recovery/store.ts";
 import { Buffer } from "node:buffer";
 
-/** The format that is written, and the only one that is read. */
+/** The format that is written, and the only one that can be read. */
 export const FORMAT = 2;
 
 /** The keys of records that exist once, or once in each partition for state. */
@@ -29,11 +31,11 @@ export const FLOW_KEY = '["flow"]';
 export const EPOCH_KEY = '["epoch"]';
 export const STORE_KEY = '["store"]';
 
-/** Whose store it is. */
+/** The owner of a store. */
 export interface StoreHead {
   readonly format: number;
   readonly flow: string;
-  /** Unlike that of any other store: it is in each partition for state, too. */
+  /** Different for each store. It is in each partition for state, too. */
   readonly id: string;
   /** How many partitions the topic for state had when it was made. */
   readonly partitions: number;
@@ -42,13 +44,13 @@ export interface StoreHead {
 /** The last epoch. */
 export interface StoredEpoch {
   readonly epoch: Epoch;
-  /** When, in milliseconds since the Unix epoch. */
+  /** When it was committed, in milliseconds since the Unix epoch. */
   readonly committedAt: number;
-  /** For each partition for state, the last epoch that wrote to it; `null` where none has. */
+  /** The last epoch that wrote to each partition for state; `null` if none has. */
   readonly written: readonly (Epoch | null)[];
 }
 
-/** The key of a key's record. */
+/** The key of the record of a key's state. */
 export function stateKey(step: string, key: string): Buffer {
   return Buffer.from(JSON.stringify([step, key]));
 }
@@ -58,20 +60,20 @@ export function positionKey({ role, step, partition }: StoredPosition): string {
   return JSON.stringify(["position", role, step, partition]);
 }
 
-/** A position out of its record; `null` where it is none. */
+/** The position in a record; `null` if the record is not a position. */
 export function readPosition(key: string, state: Uint8Array): StoredPosition | null {
   const [kind, role, step, partition] = JSON.parse(key) as string[];
   if (kind !== "position") return null;
   return { role: role as PositionRole, step, partition, state };
 }
 
-/** Where the keys of a group are. */
+/** The partition of the keys in a group. */
 export function partitionOf(group: number, partitions: number): number {
   return Math.floor(group * partitions / KEY_GROUPS);
 }
 
 /**
- * What has to be written of positions: those that are new or others, and none for those that are
+ * The records for positions: those that are new or have changed, and deletions of those that are
  * gone.
  */
 export function* movedPositions(
@@ -87,7 +89,7 @@ export function* movedPositions(
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The text of a key or value that must be there. */
+/** The text of a key or value, which must exist. */
 export function textOf(bytes: Uint8Array | null): string {
   if (bytes === null) throw new TypeError("a record has no key or value");
   return utf8.decode(bytes);

@@ -1,18 +1,20 @@
 /**
- * Gathers the records of a transaction into requests.
+ * Gathers the records of a transaction into rounds of requests.
  *
  * @module
  */
 import type { WireRecord } from "../kafka/wire/write_batch.ts";
 import type { TransactionalProducer } from "./transaction.ts";
 
-/** A batch of a partition: topics that others have made take 1 MB. A larger record goes alone. */
+/**
+ * The size of a partition's batch. Other people's topics accept 1 MB. A larger record goes alone.
+ */
 const BATCH_BYTES = 900_000;
 
-/** Of all partitions in one round of requests. */
+/** The size of all partitions in one round of requests. */
 const ROUND_BYTES = 4 << 20;
 
-/** What a record takes beside its key and value, at most. */
+/** The most bytes of a record, apart from its key and value. */
 const OVERHEAD = 40;
 
 const NO_HEADERS: WireRecord["headers"] = Object.freeze([]);
@@ -35,7 +37,7 @@ export class Round {
     this.#topic = topic;
   }
 
-  /** Adds a record. A promise that it returns has to be awaited before the next one. */
+  /** Adds a record. If it returns a promise, that has to be awaited before the next call. */
   add(partition: number, key: Uint8Array, value: Uint8Array | null): Promise<void> | undefined {
     const size = OVERHEAD + key.length + (value?.length ?? 0);
     const before = this.#sizes.get(partition) ?? 0;
@@ -50,13 +52,13 @@ export class Round {
     return sent;
   }
 
-  /** Waits until all has been written. */
+  /** Waits until everything has been written. */
   async flush(): Promise<void> {
     await this.#send();
     await this.#sending;
   }
 
-  /** Waits for what is under way, and ignores its errors. */
+  /** Waits for the requests under way, and ignores their errors. */
   async settled(): Promise<void> {
     await this.#sending.catch(() => {});
   }
@@ -69,6 +71,6 @@ export class Round {
     this.#bytes = 0;
     await this.#sending;
     this.#sending = this.#producer.send(this.#topic, records);
-    this.#sending.catch(() => {}); // it is waited for later
+    this.#sending.catch(() => {}); // it is awaited later
   }
 }

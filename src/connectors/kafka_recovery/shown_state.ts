@@ -1,7 +1,7 @@
 /**
- * What is kept of a store's state to show it: sizes, and the states that are asked for. The store
- * may be larger than the memory at hand, and the partitions are read one after the other. Each key
- * is in one of them, so what is kept of keys is let go of after each partition.
+ * What is kept of a store's state to show it: sizes, and the requested states. The store may be
+ * larger than memory, and its partitions are read one after the other. Each key is in one
+ * partition, so what is kept of keys is dropped after each partition.
  *
  * @module
  */
@@ -10,27 +10,27 @@ import { firstKeys, type WantedStates } from "../../recovery/inspector.ts";
 import type { StoredKey, StoredStep } from "../../recovery/store.ts";
 import type { PartitionMarks, PartitionRead } from "./read_state.ts";
 
-/** Adds up what partitions have. */
+/** Sums up the content of partitions. */
 export class ShownState {
-  /** What the partitions say of themselves. */
+  /** The marks of the partitions. */
   readonly marks: PartitionMarks[] = [];
   readonly #wanted: WantedStates | null;
   readonly #sizes = new Map<StepId, { keys: number; bytes: number }>();
   #found: readonly StoredKey[] = [];
 
-  /** `wanted` says whose states to keep; `null` for none. */
+  /** `wanted` chooses the states to keep; `null` for none. */
   constructor(wanted: WantedStates | null) {
     this.#wanted = wanted;
   }
 
-  /** A state that may be shown, copied; the length of any other. */
+  /** A copy of a state that may be shown; the length of any other. */
   readonly keep = (step: StepId, key: string, state: Uint8Array): Uint8Array | number => {
     const wanted = this.#wanted;
     const isWanted = wanted?.step === step && ("first" in wanted || wanted.keys.includes(key));
     return isWanted ? state.slice() : state.length;
   };
 
-  /** Takes in a partition, of which {@linkcode ShownState.keep} chose what is kept. */
+  /** Adds a partition, of which {@linkcode ShownState.keep} chose what to keep. */
   add({ steps, marks }: PartitionRead<Uint8Array | number>): void {
     this.marks.push(marks);
     const found = [...this.#found];
@@ -53,7 +53,7 @@ export class ShownState {
       .filter(({ keys }) => keys > 0);
   }
 
-  /** The states that were asked for, of this step. */
+  /** The requested states of this step. */
   found(step: StepId): readonly StoredKey[] {
     return this.#wanted?.step === step ? this.#found : [];
   }

@@ -1,5 +1,5 @@
 /**
- * A store that a run has open: see `recovery/store.ts` for what it does, `records.ts` for what is
+ * A store that a run has open. `recovery/store.ts` describes what it does, and `records.ts` what is
  * in it.
  *
  * @module
@@ -41,11 +41,11 @@ import { Round } from "./round.ts";
 import { deleteTopics, ensureTopics, reachTopics } from "./topics.ts";
 import { TransactionalProducer } from "./transaction.ts";
 
-/** How many keys are handed out at once, and bytes of state they may have. */
+/** The most keys in one chunk, and the most bytes of their states. */
 const CHUNK_KEYS = 4096;
 const CHUNK_BYTES = 8 << 20;
 
-/** What a run has open. One thing is done at a time; the next one waits for it. */
+/** The open store of a run. It does one thing at a time; the next call waits. */
 export class KafkaStore implements RecoveryStore {
   readonly byKey = true;
   readonly #storeTopics: StoreTopics;
@@ -54,16 +54,16 @@ export class KafkaStore implements RecoveryStore {
   readonly #ended = new AbortController();
   #producer!: TransactionalProducer;
   readonly #watch: TopicWatch;
-  /** The ids that the topics had when the store was opened; `null` where the broker has none. */
+  /** The ids that the topics had when the store was opened; `null` if the broker has none. */
   readonly #topicIds = new Map<string, string | null>();
   #partitions = 0;
   #head: StoreHead | null = null;
   #epoch: Epoch | null = null;
-  /** For each partition for state, the last epoch that wrote to it. */
+  /** The last epoch that wrote to each partition for state. */
   #written: readonly (Epoch | null)[] = [];
-  /** By the keys of their records. */
+  /** Positions by the keys of their records. */
   #positions = new Map<string, StoredPosition>();
-  /** All keys, from the first time they are asked for until some are written. */
+  /** All keys, from when they are first requested until some are written. */
   #state: StateRead | null = null;
   #busy: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -80,7 +80,7 @@ export class KafkaStore implements RecoveryStore {
     });
     this.#watch = new TopicWatch({
       ask: () => this.#connection.metadata(),
-      maxAgeMs: 0, // it is asked at each commit
+      maxAgeMs: 0, // it asks at each commit
     });
   }
 
@@ -99,7 +99,7 @@ export class KafkaStore implements RecoveryStore {
     const store = new KafkaStore(storeTopics, lock);
     const end = () => {
       store.#ended.abort();
-      void store.#connection.close(); // what waits for a broker fails
+      void store.#connection.close(); // ends all waiting for a broker
     };
     stop?.addEventListener("abort", end);
     try {
@@ -124,7 +124,7 @@ export class KafkaStore implements RecoveryStore {
           ...each,
           state: each.state.slice(),
         })),
-        nextId: 0, // there are none
+        nextId: 0, // this store has no ids
       }
     );
   }
@@ -145,7 +145,7 @@ export class KafkaStore implements RecoveryStore {
     const parts = (await this.#alone(() => this.#readState())).steps.get(step) ?? [];
     let chunk: StoredKey[] = [];
     let bytes = 0;
-    let id = 0; // anything: changes come with their keys
+    let id = 0; // any number: changes name their keys
     for (const part of parts) {
       for (const [key, state] of part) {
         chunk.push({ id: id++, key, state });
@@ -213,7 +213,7 @@ export class KafkaStore implements RecoveryStore {
     return closed;
   }
 
-  /** Takes over what is there; a new store is given its flow. */
+  /** Reads an existing store, or begins a new one. */
   async #begin(flow: string): Promise<void> {
     const { stateTopic, metaTopic, id } = this.#storeTopics;
     const partitions = await reachTopics(this.#connection, this.#storeTopics);
@@ -245,7 +245,7 @@ export class KafkaStore implements RecoveryStore {
           `deleted and created again; ${DAMAGED}`,
       );
     }
-    this.#partitions = made; // those that were added later stay empty
+    this.#partitions = made; // partitions that were added later stay empty
     if (this.#epoch === null) this.#written = nothingWritten(made);
     const { marks } = await this.#readState();
     const damage = damageOf(
@@ -256,7 +256,7 @@ export class KafkaStore implements RecoveryStore {
     if (damage !== null) throw refuse(this.#storeTopics, `${damage}; ${DAMAGED}`);
   }
 
-  /** Gives a new store its flow, and each partition for state the store's id. */
+  /** Writes the flow of a new store, and to each partition for state the store's id. */
   async #create(flow: string): Promise<void> {
     const { stateTopic, metaTopic } = this.#storeTopics;
     const { steps, marks } = await this.#readState();
@@ -279,7 +279,7 @@ export class KafkaStore implements RecoveryStore {
     this.#written = nothingWritten(partitions);
   }
 
-  /** Whether what is about to be committed goes on top of what is there. */
+  /** Checks that the next commit goes to the same topics as the ones before. */
   async #checkTopics(): Promise<void> {
     await this.#producer.persist(() => this.#watch.look());
     for (const [topic, before] of this.#topicIds) {
@@ -300,7 +300,7 @@ export class KafkaStore implements RecoveryStore {
     this.#positions = positions;
   }
 
-  /** All keys; they are read once, and again after they have changed. */
+  /** All keys. They are read once, and again after they have changed. */
   async #readState(): Promise<StateRead> {
     return this.#state ??= await readState(this.#connection, this.#storeTopics, this.#partitions);
   }
@@ -320,7 +320,7 @@ export class KafkaStore implements RecoveryStore {
     }
   }
 
-  /** One after the other. */
+  /** Runs one call after the other. */
   #alone<T>(work: () => T | Promise<T>): Promise<T> {
     const done = this.#busy.then(async () => {
       if (this.#closed) throw refuse(this.#storeTopics, "it has been closed");
@@ -358,10 +358,10 @@ function nothingWritten(partitions: number): null[] {
   return Array.from({ length: partitions }, () => null);
 }
 
-/** What is not the store's error, and passes through as it is. */
+/** An error that is not the store's, and passes through unchanged. */
 class Thrown extends Error {}
 
-/** The changes, with what they throw marked as theirs. */
+/** The changes. Errors that they throw are marked as theirs. */
 function* watched<T>(changes: Iterable<T>): Generator<T, void> {
   try {
     yield* changes;
@@ -382,7 +382,7 @@ function thrownAsItIs<T>(work: () => T): T {
 export async function dropStore(storeTopics: StoreTopics): Promise<void> {
   const lock = await RunLock.take(storeTopics);
   try {
-    // Also ends what a run that was killed has left open, which would outlive its topics.
+    // This also ends the transaction of a killed run, which would outlive its topics.
     await TransactionalProducer.begin(lock.connection, storeTopics.id);
     await deleteTopics(lock.connection, storeTopics);
   } catch (error) {

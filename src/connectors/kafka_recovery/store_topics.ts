@@ -14,7 +14,7 @@ export interface StoreTopics {
   readonly settings: ConnectionSettings;
   readonly stateTopic: string;
   readonly metaTopic: string;
-  /** Both the consumer group that is its lock and the transactional id. */
+  /** Both the transactional id and the consumer group that is the lock. */
   readonly id: string;
   /** How errors and logs name the store. */
   readonly name: string;
@@ -28,12 +28,12 @@ export function refuse({ name }: StoreTopics, reason: string, cause?: unknown): 
   );
 }
 
-/** What to do about a store that is damaged. */
+/** What to do about a damaged store. */
 export const DAMAGED =
   "bring back its topics from a copy, or drop it (--from-scratch) to begin without state " +
   "and positions";
 
-/** An error for a record of something else on a topic. */
+/** The error for a record on a topic that a store did not write. */
 export function foreign(storeTopics: StoreTopics, topic: string, cause?: unknown): RecoveryError {
   return refuse(
     storeTopics,
@@ -72,11 +72,11 @@ function takenOver(): string {
 }
 
 function tooLarge({ stateTopic }: StoreTopics): string {
-  return `a key's state is larger than the topic takes: raise max.message.bytes of "${stateTopic}", ` +
+  return `a key's state is larger than the topic accepts: raise max.message.bytes of "${stateTopic}", ` +
     "or keep less state for each key";
 }
 
-/** Any error as one of the store. */
+/** Turns any error into one of the store. */
 export function explain(storeTopics: StoreTopics, error: unknown): RecoveryError {
   if (error instanceof RecoveryError) return error;
   const { type, cause } = error as { type?: string; cause?: { type?: string } };

@@ -1,5 +1,5 @@
 /**
- * The topics of a store: made, checked, deleted.
+ * Creates, checks and deletes the topics of a store.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
 import { refuse, type StoreTopics } from "./store_topics.ts";
 
-/** So many partitions has a new topic for state: written and read side by side. */
+/** The number of partitions of a new topic for state. They are written and read in parallel. */
 const PARTITIONS = 8;
 
-/** How the protocol numbers kinds of resources. */
+/** The protocol's number of the kind of resource. */
 const TOPIC_RESOURCE = 2;
 const BROKER_RESOURCE = 4;
 
@@ -21,8 +21,8 @@ const COMPACT: readonly ConfigEntry[] = [{ name: "cleanup.policy", value: "compa
 const LARGE_RECORDS = [...COMPACT, { name: "max.message.bytes", value: String(8 << 20) }];
 
 /**
- * What a new topic is given: all of it, or as much as the broker lets us set. Its newest segment is
- * never compacted, so it should not become large; only compaction is a must.
+ * Settings of a new topic: all of them, or as many as the broker lets us set. The newest segment is
+ * never compacted, so it should stay small. Only compaction is required.
  */
 const CONFIGS: readonly (readonly ConfigEntry[])[] = [
   [...LARGE_RECORDS, { name: "segment.bytes", value: String(64 << 20) }],
@@ -30,44 +30,43 @@ const CONFIGS: readonly (readonly ConfigEntry[])[] = [
   COMPACT,
 ];
 
-/** Asks for as many replicas as the broker gives by default; Kafka before 2.4 does not know it. */
+/** Requests the broker's default number of replicas. Kafka before 2.4 does not support it. */
 const DEFAULT_FACTOR = -1;
 
-/** How long a topic may take until it is gone. */
+/** How long a deleted topic may still exist, in milliseconds. */
 const GONE_MS = 10_000;
 
-/** How long a broker may list a topic that is gone, or not know one that is new. */
+/** How long a broker may list a deleted topic, or not know a new one, in milliseconds. */
 const STALE_MS = 1_000;
 
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
 
 /**
- * Makes sure that the topics are there and keep what they are given.
+ * Makes sure that the topics exist, and keep what is written to them.
  *
- * @returns How many partitions the one for state has.
- * @throws {RecoveryError} If they do not, or one is missing.
+ * @throws {RecoveryError} If they do not keep it, or one is missing.
  */
 export async function ensureTopics(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
 ): Promise<void> {
   const { stateTopic, metaTopic } = storeTopics;
-  const made = new Set<string>(); // what this call makes is nothing that is left of a store
+  const made = new Set<string>(); // topics of this call are not remains of a store
   await asking(connection, async () => {
     let [hasState, hasMeta] = [false, false];
     for (const deadline = performance.now() + STALE_MS;;) {
       hasState = await isThere(connection, stateTopic);
       hasMeta = await isThere(connection, metaTopic);
       if (hasState || !hasMeta || made.has(metaTopic) || performance.now() >= deadline) break;
-      await pause(); // both may just have been deleted, and only one be known to be gone
+      await pause(); // both may just have been deleted, one after the other
     }
     if (hasMeta && !hasState && !made.has(metaTopic)) {
       throw missing(storeTopics, stateTopic, metaTopic);
     }
-    // Not both at once: where there is the second, there must have been the first.
+    // Not both at once: if the second exists, the first must have existed.
     for (const [topic, isThere] of [[stateTopic, hasState], [metaTopic, hasMeta]] as const) {
       if (isThere) continue;
-      made.add(topic); // first: an answer may get lost
+      made.add(topic); // first, as an answer may get lost
       await create(connection, storeTopics, topic);
     }
     for (const topic of [stateTopic, metaTopic]) await checkPolicy(connection, storeTopics, topic);
@@ -75,9 +74,9 @@ export async function ensureTopics(
 }
 
 /**
- * Makes sure that a store is there, and makes nothing.
+ * Checks that a store exists, and creates nothing.
  *
- * @throws {RecoveryError} If it is not.
+ * @throws {RecoveryError} If it does not exist.
  */
 export async function requireTopics(
   connection: KafkaConnection,
@@ -92,7 +91,7 @@ export async function requireTopics(
           if (await isThere(connection, other)) throw missing(storeTopics, topic, other);
           throw refuse(storeTopics, `there is no topic "${topic}": no run has used it yet`);
         }
-        await pause(); // a run may just have made it
+        await pause(); // a run may just have created it
       }
     }
   });
@@ -107,9 +106,9 @@ function missing(storeTopics: StoreTopics, topic: string, other: string): Recove
 }
 
 /**
- * Connects, and waits until the leaders of both topics can be asked: new topics take a moment.
+ * Connects, and waits until the leaders of both topics can be asked, as new topics take a moment.
  *
- * @returns How many partitions the one for state has.
+ * @returns How many partitions the topic for state has.
  */
 export async function reachTopics(
   connection: KafkaConnection,
@@ -123,7 +122,7 @@ export async function reachTopics(
   }, { missingMs: Infinity });
 }
 
-/** Deletes what there is of the topics, and waits until the broker knows that they are gone. */
+/** Deletes the topics that exist, and waits until the broker knows that they are gone. */
 export async function deleteTopics(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
@@ -162,7 +161,7 @@ export async function deleteTopics(
   });
 }
 
-/** Asks the broker, again where it is not ready; what it says of the store is final. */
+/** Asks the broker, and again if it is not ready. Its answer about the store is final. */
 async function asking(connection: KafkaConnection, ask: () => Promise<void>): Promise<void> {
   const refusal = await connection.open(async () => {
     try {
@@ -176,7 +175,7 @@ async function asking(connection: KafkaConnection, ask: () => Promise<void>): Pr
   if (refusal !== null) throw refusal;
 }
 
-/** Asks the broker that makes topics: it is the first to know them. */
+/** Asks the broker that creates topics, as it is the first to know them. */
 async function isThere(connection: KafkaConnection, topic: string): Promise<boolean> {
   const broker = await connection.controller();
   try {
@@ -194,7 +193,7 @@ async function create(connection: KafkaConnection, storeTopics: StoreTopics, top
     if (refusal === null) return;
     const { kind } = refusal;
     if (kind !== "topicExists") throw cannotCreate(storeTopics, topic, refusal);
-    // A topic that is being deleted cannot be seen any more, and its name is not free yet.
+    // A topic that is being deleted is invisible, but its name is not free yet.
     if (await isThere(connection, topic)) return;
     if (performance.now() >= deadline) {
       throw refuse(
@@ -209,8 +208,8 @@ async function create(connection: KafkaConnection, storeTopics: StoreTopics, top
 }
 
 /**
- * Makes sure that a topic, once it is deleted, could be made again: one that was made by hand would
- * be lost otherwise.
+ * Makes sure that a topic could be created again before it is deleted. Otherwise, a topic that was
+ * created by hand would be lost.
  */
 async function requireCreatable(
   connection: KafkaConnection,
@@ -218,14 +217,13 @@ async function requireCreatable(
   topic: string,
 ) {
   const partitions = partitionsOf(storeTopics, topic);
-  // The broker looks at permissions first, then whether there is such a topic, then at the
-  // settings.
+  // The broker checks permissions first, then whether the topic exists, then the settings.
   const itself = await tryToCreate(connection, topic, partitions, { validateOnly: true });
   const another = `${topic}.check`;
   const other = await tryToCreate(connection, another, partitions, { validateOnly: true });
   const refusal = itself !== null && itself.kind !== "topicExists" ? itself : other;
   if (refusal === null || refusal.kind === "topicExists") return;
-  if (refusal === other && refusal.kind === "denied") return; // the permission is for one name
+  if (refusal === other && refusal.kind === "denied") return; // the permission is for that name
   throw refuse(
     storeTopics,
     `its topic "${topic}" is not deleted, as it could not be made again ${
@@ -236,17 +234,17 @@ async function requireCreatable(
   );
 }
 
-/** Why a topic is not made. */
+/** Why a topic is not created. */
 interface Refusal {
   readonly kind: ErrorKind;
   readonly error: Error;
 }
 
 /**
- * Makes a topic, with fewer settings where the broker does not let us choose them.
+ * Creates a topic, with fewer settings if the broker does not let us choose them.
  *
- * @returns `null` once it is made; else why it is not.
- * @throws {Error} If the broker may make it the next time.
+ * @returns `null` once it exists; else why it was not created.
+ * @throws {Error} If the broker may create it the next time.
  */
 async function tryToCreate(
   connection: KafkaConnection,
@@ -276,9 +274,9 @@ async function tryToCreate(
   }
 }
 
-/** What a broker says of a topic that it does not make. Throws what may be over the next time. */
+/** The broker's reason for not creating a topic. Throws errors that may be over the next time. */
 function refusalOf(error: unknown): Refusal {
-  // KafkaJS has an error for each topic in one for all.
+  // KafkaJS wraps the errors of single topics in one error.
   const { errors } = error as { errors?: Error[] };
   if (errors === undefined) throw error;
   const [first] = errors;
@@ -288,8 +286,8 @@ function refusalOf(error: unknown): Refusal {
 }
 
 /**
- * How many replicas brokers give a topic where nothing is said of it; `null` if they do not say.
- * Only a broker itself is asked for its settings, by its number.
+ * How many replicas brokers give a topic by default; `null` if they do not report it. Each broker
+ * has to be asked for its own settings, by its number.
  */
 async function defaultFactor(connection: KafkaConnection): Promise<number | null> {
   const name = "default.replication.factor";

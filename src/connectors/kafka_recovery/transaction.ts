@@ -1,10 +1,9 @@
 /**
  * Writes in transactions, one after the other.
  *
- * To ask for a producer id under a transactional id ends the open transaction of another producer
- * with that id. The writes of that producer are refused from then on. So only the last run that has
+ * Requesting a producer id with a transactional id ends the open transaction of any other producer
+ * with it. From then on, the writes of that producer are refused. So only the last run that has
  * opened a store can commit.
- *
  * @module
  */
 import { errorKind, isFinalForWrites } from "../kafka/client/errors.ts";
@@ -16,19 +15,19 @@ import { encodeRecordBatch, type WireRecord } from "../kafka/wire/write_batch.ts
 import { produceRound, SequenceNumbers } from "../kafka/write/produce_round.ts";
 import { requireAnswers } from "../kafka/wire/wrong_answer.ts";
 
-/** How long a transaction may take; the broker ends it then. */
+/** How long a transaction may take before the broker ends it, in milliseconds. */
 const TRANSACTION_MS = 300_000;
 
-/** How long the broker may be away. */
+/** How long the broker may be away, in milliseconds. */
 const PATIENCE_MS = 120_000;
 
-/** How long it may be away while a store is opened, as anywhere where a run begins. */
+/** How long it may be away while a store is opened, as at the start of any run. */
 const OPENING_MS = 10_000;
 
-/** How long replicas may take. */
+/** How long replicas may take, in milliseconds. */
 const ACK_MS = 30_000;
 
-/** The pause before the coordinator is asked again whether the transaction before is over. */
+/** The pause before asking the coordinator again whether the last transaction is over. */
 const BUSY_MS = 10;
 
 /** Records by partition. */
@@ -50,7 +49,7 @@ export class TransactionalProducer {
     this.#id = id;
   }
 
-  /** Takes over the transactional id. Returns when nothing is open under it any more. */
+  /** Acquires the transactional id. Returns once no transaction is open with it. */
   static async begin(connection: KafkaConnection, id: string): Promise<TransactionalProducer> {
     const producer = new TransactionalProducer(connection, id);
     producer.#identity = await producer.persist(async () => {
@@ -62,17 +61,17 @@ export class TransactionalProducer {
     return producer;
   }
 
-  /** The store is open and a run goes on: from now on the broker may be away for longer. */
+  /** The store is open and a run continues, so the broker may be away for longer from now on. */
   opened(): void {
     this.#patienceMs = PATIENCE_MS;
   }
 
-  /** Whether a step has failed: then it is not known what has been written. */
+  /** Whether a step has failed. Then it is unknown what has been written. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }
 
-  /** Writes records, as part of the transaction. One call at a time. */
+  /** Writes records as part of the transaction. One call at a time. */
   async send(topic: string, records: Records): Promise<void> {
     if (records.size === 0) return;
     await this.#add(topic, [...records.keys()]);
@@ -126,7 +125,7 @@ export class TransactionalProducer {
     for (const partition of added) this.#added.add(`${topic}-${partition}`);
   }
 
-  /** Tries what is waiting once. What is acknowledged is taken out of `waiting`. */
+  /** Tries once to send what is waiting. Acknowledged batches are removed from `waiting`. */
   async #sendAll(topic: string, waiting: Map<number, Uint8Array>): Promise<void> {
     await produceRound(this.#connection, [...waiting.keys()], {
       topic,
@@ -138,7 +137,7 @@ export class TransactionalProducer {
     });
   }
 
-  /** Whose transaction it is, as KafkaJS takes it. */
+  /** The identity of the transaction, in KafkaJS's form. */
   #transaction() {
     const { producerId, producerEpoch } = this.#identity;
     return { transactionalId: this.#id, producerId: String(producerId), producerEpoch };
@@ -151,7 +150,7 @@ export class TransactionalProducer {
     });
   }
 
-  /** Does `work`, and again after an error, while the broker may come back. */
+  /** Does `work`, and repeats it after an error as long as the broker may come back. */
   async persist<T>(work: () => Promise<T>): Promise<T> {
     const start = performance.now();
     const deadline = start + this.#patienceMs;
@@ -161,7 +160,7 @@ export class TransactionalProducer {
         this.#connection.succeeded();
         return done;
       } catch (error) {
-        // A broker that is busy with the transaction before is there, and answers.
+        // A broker that is busy with the last transaction is in reach, and answers.
         const isBusy = errorKind(error) === "transactionPending";
         const end = isBusy ? start + PATIENCE_MS : deadline;
         const isOver = performance.now() >= end || this.#connection.isEnded;

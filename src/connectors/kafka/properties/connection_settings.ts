@@ -1,5 +1,5 @@
 /**
- * How to connect, out of the properties.
+ * The settings of a connection, from the properties.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { TokenCallback } from "./property_values.ts";
 /** A file, or its contents. */
 export type PemSource = { readonly path: string } | { readonly pem: string };
 
-/** TLS, as far as it was set. */
+/** TLS, where it is set. */
 export interface SslSettings {
   readonly verify: boolean;
   readonly ca?: PemSource;
@@ -19,7 +19,7 @@ export interface SslSettings {
   readonly keyPassword?: string;
 }
 
-/** Who we are to the broker. */
+/** How we authenticate to the broker. */
 export type SaslSettings =
   | {
     readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
@@ -28,7 +28,7 @@ export type SaslSettings =
   }
   | {
     readonly mechanism: "oauthbearer";
-    /** Gives a token that is valid now. */
+    /** Returns a token that is valid now. */
     readonly token: () => Promise<string>;
   };
 
@@ -49,7 +49,7 @@ export interface ConnectionSettings {
   readonly metadataMaxAgeMs: number;
   /** Whether small packets are sent at once. */
   readonly noDelay: boolean;
-  /** The most bytes of records that one answer is asked for; absent where that is not set. */
+  /** The most bytes of records to request in one answer; absent if that is not set. */
   readonly fetchMaxBytes?: number;
   /** Which IP addresses are used; 0 for any. */
   readonly addressFamily: 0 | 4 | 6;
@@ -81,7 +81,7 @@ export function connectionSettings(given: Given): ConnectionSettings {
   };
 }
 
-/** Settings of a kind that the protocol does not use must not be ignored silently. */
+/** Settings that the protocol does not use must not be ignored silently. */
 function refuseAll(given: Given, kind: RegExp, protocols: string): void {
   for (const { name, as } of given.names()) {
     if (!kind.test(name)) continue;
@@ -165,7 +165,8 @@ function saslOf(given: Given): SaslSettings {
 }
 
 /**
- * What a callback gives, made sure of: what it gave instead could hold a secret and is not shown.
+ * The token that a callback returns, checked. A wrong value is not shown, as it could hold a
+ * secret.
  */
 async function tokenOf(callback: TokenCallback): Promise<string> {
   const given: unknown = await callback();
@@ -176,7 +177,7 @@ async function tokenOf(callback: TokenCallback): Promise<string> {
   );
 }
 
-/** Shows these as `***` wherever the settings are inspected, logged or made JSON of. */
+/** Shows these as `***` whenever the settings are inspected, logged or turned into JSON. */
 function concealing<T extends object>(settings: T, secrets: readonly string[]): T {
   const shown = (): Record<string, unknown> =>
     Object.fromEntries(

@@ -1,6 +1,6 @@
 /**
- * `additionalProperties`, checked one by one: which are known, which are for this side, which
- * values they have. What they mean together is looked at where they are used.
+ * Checks `additionalProperties` one by one: whether each is known, is for this side, and has a
+ * valid value. What they mean together is checked where they are used.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { Values } from "./property_values.ts";
 import { REFUSED } from "./refused_properties.ts";
 
 /**
- * Values of properties, as librdkafka takes them: text, or a number or boolean for its text. Only
- * `oauthbearer_token_refresh_cb` takes a function.
+ * Values of properties, as in librdkafka: text, or a number or boolean in place of its text. Only
+ * `oauthbearer_token_refresh_cb` accepts a function.
  */
 export type KafkaProperties = Readonly<
   Record<
@@ -47,12 +47,12 @@ function mainNames(table: Properties): ReadonlyMap<string, string> {
   return names;
 }
 
-/** What a property gives: always something where it has a default. */
+/** The value of a property, which is never absent if it has a default. */
 type Got<P extends Property> = P["values"] extends Values<infer T>
   ? P extends { readonly default: string } ? T : T | undefined
   : never;
 
-/** Properties of a table, each as it was given or else with its default. */
+/** Properties of a table, each as it was given, or with its default. */
 export class GivenProperties<T extends Properties> {
   readonly #table: T;
   readonly #given: ReadonlyMap<string, Given>;
@@ -71,12 +71,12 @@ export class GivenProperties<T extends Properties> {
     return (text === undefined ? undefined : values.read(text)) as Got<T[N]>;
   }
 
-  /** The name by which a property was given; `undefined` where it was not. */
+  /** The name by which a property was given; `undefined` if it was not. */
   givenAs(name: keyof T & string): string | undefined {
     return this.#given.get(name)?.as;
   }
 
-  /** All that were given, each by its main name and as it was given. */
+  /** All that were given, each by its main name and its given one. */
   *names(): Generator<{ name: string; as: string }> {
     for (const [name, { as }] of this.#given) yield { name, as };
   }
@@ -103,13 +103,13 @@ export function givenToOutput(properties: KafkaProperties): GivenProperties<type
   return new GivenProperties(SIDES.output, check("output", properties));
 }
 
-/** The same for a recovery store, which takes those of the connection alone. */
+/** The same for a recovery store, which accepts only those of the connection. */
 export function givenToRecovery(properties: KafkaProperties): GivenProperties<typeof CONNECTION> {
   return new GivenProperties(SIDES.recovery, check("recovery", properties));
 }
 
 function check(side: Side, properties: KafkaProperties): Map<string, Given> {
-  // A `Map` has no own properties: all that is in it would be ignored.
+  // A `Map` has no own properties, so everything in it would be ignored.
   if (typeof properties !== "object" || properties === null || Symbol.iterator in properties) {
     throw new TypeError("additionalProperties must be an object such as { acks: 1 }");
   }
@@ -144,8 +144,8 @@ function notTaken(side: Side, name: string): TypeError {
   }
   const known = [...NAMES[side].keys(), ...REFUSED.flatMap(({ names }) => names)];
   return new TypeError(
-    `Kafka property "${name}" is not supported: librdkafka has none of that name (the nearest is ` +
-      `"${closestName(name, known)}")`,
+    `Kafka property "${name}" is not supported: librdkafka has no property of that name ` +
+      `(the nearest is "${closestName(name, known)}")`,
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * How to read, out of the properties.
+ * The settings of reading, from the properties.
  *
  * @module
  */
@@ -13,21 +13,21 @@ export type Isolation = "read_committed" | "read_uncommitted";
 export interface InputSettings extends ConnectionSettings {
   /** Whether records of open and aborted transactions are left out. */
   readonly isolation: Isolation;
-  /** Where to go on if a position is not on the broker any more. */
+  /** Where to continue if the broker does not have a position any more. */
   readonly offsetReset: "error" | "beginning" | "end";
-  /** Under which group the broker is told how far we are. */
+  /** The group under which the broker is told how far we have read. */
   readonly groupId: string | null;
   /** How long the broker may wait for {@linkcode fetchMinBytes}, in milliseconds. */
   readonly fetchWaitMs: number;
-  /** How much to wait for. */
+  /** How many bytes to wait for. */
   readonly fetchMinBytes: number;
-  /** The most in one answer. */
+  /** The most bytes in one answer. */
   readonly fetchMaxBytes: number;
-  /** The most of a partition in one answer; a larger record still comes, alone. */
+  /** The most bytes of a partition in one answer; a larger record still comes, alone. */
   readonly partitionMaxBytes: number;
-  /** How much may wait for the flow before no more is asked for. */
+  /** How many bytes may wait for the flow before no more is asked for. */
   readonly queuedMaxBytes: number;
-  /** Whether the checksums of what is read are checked. */
+  /** Whether the checksums of what is read are verified. */
   readonly checkCrcs: boolean;
 }
 

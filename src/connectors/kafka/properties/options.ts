@@ -1,5 +1,5 @@
 /**
- * Checks of what the Kafka configs are given, at construction: nothing is connected to.
+ * Checks the options of the Kafka configs, at construction. It connects to nothing.
  *
  * @module
  */

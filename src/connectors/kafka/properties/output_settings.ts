@@ -1,5 +1,5 @@
 /**
- * How to write, out of the properties.
+ * The settings of writing, from the properties.
  *
  * @module
  */
@@ -33,28 +33,28 @@ export type PartitionerName =
 /** How to write. */
 export interface OutputSettings extends ConnectionSettings {
   readonly acks: Acks;
-  /** Whether the broker knows a batch that is sent again. Only where `acks` is `all`. */
+  /** Whether the broker recognises a batch that is sent again. Only if `acks` is `all`. */
   readonly idempotent: boolean;
   readonly compression: CompressionType;
   /** How hard `gzip` or `zstd` tries; each has its own default. */
   readonly compressionLevel?: number;
   /** How long a record may wait for others, in milliseconds; may be a fraction of one. */
   readonly lingerMs: number;
-  /** The most in a batch of several records. No more than {@linkcode messageMaxBytes}. */
+  /** The most bytes in a batch of several records. Not above {@linkcode messageMaxBytes}. */
   readonly batchBytes: number;
   /** The most records in a batch. */
   readonly batchRecords: number;
-  /** How much may wait before the flow is pushed back. */
+  /** How many bytes may wait before the flow is held back. */
   readonly queuedMaxBytes: number;
-  /** How many records may wait before the flow is pushed back; `Infinity` for any number. */
+  /** How many records may wait before the flow is held back; `Infinity` for any number. */
   readonly queuedMaxRecords: number;
-  /** The most in a record; `null` for what the topic takes. */
+  /** The most bytes in a record; `null` for the topic's limit. */
   readonly messageMaxBytes: number | null;
   /** How long a record may wait for its acknowledgement, in milliseconds; `Infinity` for ever. */
   readonly deliveryTimeoutMs: number;
   /** How long the leader may wait for the other replicas, in milliseconds. */
   readonly ackTimeoutMs: number;
-  /** How often a batch is tried again; `Infinity` for as often as there is time. */
+  /** How often a batch is tried again; `Infinity` if only the time is limited. */
   readonly maxRetries: number;
   readonly partitioner: PartitionerName;
 }
@@ -87,7 +87,7 @@ export function readOutputProperties(properties: KafkaProperties = {}): OutputSe
   };
 }
 
-/** The broker only keeps what it needs to know batches again where all replicas have it. */
+/** The broker only keeps the state to recognise batches if all replicas have it. */
 function idempotenceOf(given: Given): boolean {
   const all = given.get("acks") === "all";
   const wanted = given.get("enable.idempotence");
@@ -105,7 +105,7 @@ function idempotenceOf(given: Given): boolean {
   return wanted ?? all;
 }
 
-/** What each codec knows as levels, as far as librdkafka's range goes. */
+/** The levels of each codec, as far as librdkafka's range goes. */
 const LEVELS: Readonly<Partial<Record<CompressionType, readonly [least: number, most: number]>>> = {
   gzip: [1, 9],
   zstd: [1, 12],

@@ -1,9 +1,9 @@
 /**
- * librdkafka's properties: what each means here, and why the rest are refused. Nothing but data;
- * the list for users is made from it (`docs/kafka_properties.md`).
+ * librdkafka's properties: what each means here. It is only data; the list for users is made from
+ * it (`docs/kafka_properties.md`).
  *
- * The names are those of librdkafka's `CONFIGURATION.md`, version 2.16. Where a property has an
- * equivalent its range is librdkafka's, and its default is ours.
+ * The names are those of librdkafka's `CONFIGURATION.md`, version 2.16. If a property has an
+ * equivalent, its range is librdkafka's and its default is ours.
  *
  * @module
  */
@@ -28,18 +28,18 @@ export interface Property {
   /** What it sets, in a few words. */
   readonly sets: string;
   readonly values: Values<unknown>;
-  /** What holds where it is not given, as one would give it. */
+  /** Its default, in the form in which it would be given. */
   readonly default?: string;
   /** Other names for the same. */
   readonly aliases?: readonly string[];
-  /** Whether its value must never be shown. */
+  /** Whether its value must not be shown. */
   readonly secret?: true;
 }
 
 /** Properties by name. */
 export type Properties = Readonly<Record<string, Property>>;
 
-/** The largest number that librdkafka takes for most things. */
+/** The largest number that librdkafka accepts for most properties. */
 const MOST = 2_147_483_647;
 
 /** How to connect: for inputs and outputs. */
@@ -50,7 +50,7 @@ export const CONNECTION = {
     values: oneOf("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
     default: "plaintext",
   },
-  // In the place of a path, too, a key may have been given.
+  // A key may have been given in place of a path by mistake.
   "ssl.ca.location": {
     sets: "who signed the broker's certificate, as a file",
     values: path(),

@@ -1,19 +1,19 @@
 /**
- * Kinds of values that properties take: how each is described, and how one is read. Strictly: what
- * librdkafka would guess at (`"010"` as 8, `"T"` as true) is not taken.
+ * Kinds of property values: how each is described, and how a value is read. Reading is strict: it
+ * refuses what librdkafka would guess at (`"010"` as 8, `"T"` as true).
  *
  * @module
  */
 
 /** A kind of values. */
 export interface Values<T> {
-  /** Which ones, for errors and for the documentation. */
+  /** Which values it accepts, for errors and for the documentation. */
   readonly takes: string;
-  /** The value that is given; `undefined` if it is not of this kind. */
+  /** The given value; `undefined` if it is not of this kind. */
   read(raw: unknown): T | undefined;
 }
 
-/** Gives a token for SASL OAUTHBEARER. */
+/** Returns a token for SASL OAUTHBEARER. */
 export type TokenCallback = () =>
   | string
   | { readonly value: string }
@@ -29,12 +29,12 @@ function ofText<T>(takes: string, read: (text: string) => T | undefined): Values
   };
 }
 
-/** Any text but an empty one. */
+/** Any text that is not empty. */
 export function text(): Values<string> {
   return ofText("text", (text) => text === "" ? undefined : text);
 }
 
-/** A path. PEM text in its place would be shown in the error about a file that is not found. */
+/** A path. If it were PEM text by mistake, the error about the missing file would show it. */
 export function path(): Values<string> {
   return ofText("a path", (text) => /^[^\n\0]+$/.test(text) ? text : undefined);
 }
@@ -103,23 +103,23 @@ export function milliseconds(from: number, to: number): Values<number> {
   });
 }
 
-/** One of some names, in any case. */
+/** One of several names, in any case. */
 export function oneOf<const T extends string>(...names: readonly T[]): Values<T> {
   return choice(names.map((name) => [name, name]));
 }
 
-/** One of some names, in any case, each with what it stands for. */
+/** One of several names, in any case, each with its value. */
 export function choice<const T>(names: readonly (readonly [string, T])[]): Values<T> {
   const values = new Map(names.map(([name, value]) => [name.toLowerCase(), value]));
   return ofText(enumerated(names.map(([name]) => name)), (text) => values.get(text.toLowerCase()));
 }
 
-/** One of some names, in just this case: where librdkafka, too, looks at it. */
+/** One of several names, in exactly this case, as in librdkafka. */
 export function exactlyOneOf<const T extends string>(...names: readonly T[]): Values<T> {
   return ofText(enumerated(names), (text) => names.find((name) => name === text));
 }
 
-/** Accepts only the value that describes what we do anyway; `why` explains it. */
+/** Accepts only the value that describes our fixed behaviour; `why` explains it. */
 export function only<const T extends string>(value: T, why: string): Values<T> {
   return ofText(`only ${value} (${why})`, (text) => text === value ? value : undefined);
 }

@@ -1,6 +1,6 @@
 /**
- * librdkafka's properties that have no equivalent here, and why. Nothing but data; see
- * `property_table.ts`, which has the others.
+ * librdkafka's properties that have no equivalent here, and why. It is only data;
+ * `property_table.ts` has the others.
  *
  * @module
  */
@@ -10,11 +10,11 @@ export interface Refusal {
   readonly names: readonly string[];
   /** A clause, to follow a colon. */
   readonly why: string;
-  /** What to do instead, as a clause, where there is something. */
+  /** What to do instead, as a clause, if there is something. */
   readonly instead?: string;
 }
 
-/** All of them, in groups. */
+/** All refused properties, in groups. */
 export const REFUSED: readonly Refusal[] = [
   {
     names: ["bootstrap.servers", "metadata.broker.list"],

@@ -1,5 +1,5 @@
 /**
- * What the Kafka configs hold once their options are checked: nothing that is connected.
+ * What the Kafka configs hold once their options are checked. Nothing is connected yet.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Fetches from one broker, round after round, whatever other brokers do.
+ * Fetches from one broker, round after round, independently of other brokers.
  *
  * One fetch is always under way, or waits for the flow. So network, unpacking and the flow overlap.
- * When enough is waiting, no more is asked for.
+ * When enough is waiting, no more is requested.
  *
  * @module
  */
@@ -27,24 +27,26 @@ export const SILENT_MS = 1_000;
 
 /** An answer without records. */
 interface Empty {
-  /** What is wrong if the answer says that there are records; otherwise `null`. */
+  /** What is wrong if the answer claims records but has none; otherwise `null`. */
   readonly error: Error | null;
 }
 
-/** What rounds need of the fetcher that they belong to. */
+/** What rounds need from their fetcher. */
 export interface RoundsHost {
   readonly isClosed: boolean;
-  /** Resolves when there is room for more, or none is needed; to whether it had to wait. */
+  /**
+   * Resolves once there is room for more, or none is needed. The value is whether it had to wait.
+   */
   room(): Promise<boolean>;
   /** Keeps what a broker sent of a partition, as long as it `isWanted`. */
   take(answer: FetchedPartition, cursor: PartitionCursor, isWanted: () => boolean): Promise<void>;
-  /** The broker says that a partition cannot be fetched: the keeper has to look after it. */
+  /** The broker cannot serve a partition: the keeper has to look after it. */
   hand(cursor: PartitionCursor, error: unknown): void;
-  /** The broker cannot be asked. Throws if that ends the run. */
+  /** The broker cannot be reached. Throws if that ends the run. */
   failed(error: unknown, cursors: Iterable<PartitionCursor>): void;
-  /** Resolves when the keeper has looked again: until then no partition may be fetched. */
+  /** Resolves when the keeper has looked again. Until then, no partition may be fetched. */
   looked(): Promise<void>;
-  /** The same if its last look is old; otherwise at once. */
+  /** The same if its last look is old; otherwise it resolves at once. */
   fresh(): Promise<void>;
   /** What `idle` depends on may have changed. */
   tellIdle(): void;
@@ -64,7 +66,7 @@ export class BrokerRounds {
   #running: Promise<void> | null = null;
   #inSight = false;
 
-  /** Asks for nothing until there is a partition. */
+  /** Requests nothing until it has a partition. */
   constructor(
     nodeId: number,
     settings: KafkaInputSettings,
@@ -75,12 +77,12 @@ export class BrokerRounds {
     this.#settings = settings;
     this.#connection = connection;
     this.#host = host;
-    // If reading ends, each answer has to say how far each partition goes.
+    // If reading ends, each answer has to report the end of each partition.
     this.#session = new FetchSession(settings.tail);
     this.#backoff = connection.backoff();
   }
 
-  /** Whether the broker's last answer came in time, so that what is known of partitions holds. */
+  /** Whether the broker's last answer came in time, so that its view of partitions is valid. */
   get inSight(): boolean {
     return this.#inSight || this.#session.size === 0;
   }
@@ -103,7 +105,7 @@ export class BrokerRounds {
     if (this.#session.size === 0) this.#awake.abort();
   }
 
-  /** What a partition is to be asked for may have changed. */
+  /** The request for a partition may have changed. */
   touch(cursor: PartitionCursor): void {
     this.#session.touch(cursor);
   }
@@ -136,12 +138,12 @@ export class BrokerRounds {
       }
     }
     if (this.#host.isClosed) this.#backoff.giveUp();
-    else this.#backoff.over(); // other brokers have the partitions now, or the keeper waits
+    else this.#backoff.over(); // other brokers have the partitions, or the keeper waits
   }
 
   /**
-   * Resolves with the round. While it takes longer than a broker may wait, nobody knows what is
-   * there.
+   * Resolves with the round. While it takes longer than a broker may wait, nobody knows what the
+   * partitions have.
    */
   async #inTime<R>(round: Promise<R>): Promise<R> {
     const timer = setTimeout(() => this.#loseSight(), this.#settings.input.fetchWaitMs + SILENT_MS);
@@ -153,8 +155,8 @@ export class BrokerRounds {
   }
 
   /**
-   * Waits if the broker answered with nothing sooner than asked to: without a pause it would be
-   * asked over and over. If it says that there are records and sends none, waits as after an error.
+   * Waits if the broker answered without records sooner than asked to. Without a pause, it would be
+   * asked over and over. If it claims records and sends none, waits as after an error.
    */
   async #pauseAfter(empty: Empty | null, until: number): Promise<void> {
     const early = until - performance.now();
@@ -172,7 +174,7 @@ export class BrokerRounds {
     this.#host.tellIdle();
   }
 
-  /** Resolves to `null` if records came; otherwise to what is odd about that. */
+  /** Resolves to `null` if records came; otherwise to a description of the empty answer. */
   async #round(): Promise<Empty | null> {
     const { input } = this.#settings;
     const broker = await this.#connection.broker(this.#nodeId);
@@ -195,7 +197,7 @@ export class BrokerRounds {
     if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
     this.#session.answered(answer.sessionId);
     if (answer.clientSideThrottleTime > 0 && answer.partitions.length === 0) {
-      this.#loseSight(); // it has not even looked
+      this.#loseSight(); // it has not even read its log
       return null;
     }
     const empty = this.#emptyOf(answer.partitions);
@@ -205,7 +207,7 @@ export class BrokerRounds {
     return empty;
   }
 
-  /** Returns `null` if some partition has records, or an error, which is dealt with elsewhere. */
+  /** Returns `null` if a partition has records, or an error, which is handled elsewhere. */
   #emptyOf(answers: readonly FetchedPartition[]): Empty | null {
     if (answers.some(({ records, errorCode }) => records.length > 0 || errorCode !== 0)) {
       return null;
@@ -223,14 +225,18 @@ export class BrokerRounds {
     return { error: null };
   }
 
-  /** Throws if no partition was named: the broker would be asked again without a pause. */
+  /**
+   * Throws if the answer names no partition, as the broker would be asked again without a pause.
+   */
   #requireAnAnswer(): void {
     for (const cursor of this.#session.cursors()) {
       if (this.#session.asked(cursor.name) !== null) throw missingAnswer("Fetch", cursor);
     }
   }
 
-  /** An answer to a request for all partitions names each of them: one that it lacks has failed. */
+  /**
+   * An answer to a request for all partitions names each of them. One that is left out has failed.
+   */
   #handLeftOut(asked: readonly PartitionFetch[], answers: readonly FetchedPartition[]): void {
     const answered = new Set(answers.map(positionName));
     for (const each of asked) {
@@ -247,7 +253,7 @@ export class BrokerRounds {
     asked: readonly PartitionFetch[],
     isFull: boolean,
   ): Promise<void> {
-    // Unpacking takes time, in which they may go on; and an answer may leave some out.
+    // Unpacking takes time, in which they may grow. Also, an answer may leave some out.
     if (isFull) { for (const cursor of this.#session.cursors()) cursor.doubt(); }
     const came = answers.flatMap((answer) => {
       const cursor = this.#session.asked(positionName(answer));
@@ -257,7 +263,7 @@ export class BrokerRounds {
     else if (isFull) this.#handLeftOut(asked, answers);
     for (const { cursor } of came) cursor.doubt();
     for (const { answer, cursor } of came) {
-      // Meanwhile it may have gone to another broker and come back, and be at another offset.
+      // Meanwhile it may have moved to another broker and back, and be at another offset.
       const isWanted = () => this.#session.asked(cursor.name) === cursor;
       if (!isWanted()) continue;
       if (answer.errorCode === 0) {

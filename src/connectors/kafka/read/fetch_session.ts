@@ -1,11 +1,11 @@
 /**
- * What a broker remembers of our fetches, so that requests and answers hold only what has changed
- * (KIP-227): of 100,000 partitions, few may have anything new.
+ * What a broker remembers of our fetches (KIP-227). Requests and answers then hold only what has
+ * changed: of 100,000 partitions, few may have anything new.
  *
  * A session is not closed at the end of a reader. A broker answers the requests of one connection
- * in order, so one that closes the session (epoch -1) would wait for the fetch that is under way.
- * That takes up to `fetch.wait.max.ms`, and the connection would have to stay open for it; another
- * connection would take a handshake. Left alone, a session takes one of the broker's slots (1,000
+ * in order. So a request that closes the session (epoch -1) would wait for the fetch under way.
+ * That takes up to `fetch.wait.max.ms`, and the connection would have to stay open for it. Another
+ * connection would need a handshake. Left alone, a session takes one of the broker's slots (1,000
  * by default) until another client needs it, two minutes later at the earliest. A broker without a
  * free slot answers without a session, which works too.
  *
@@ -15,16 +15,16 @@ import type { PartitionFetch, SessionFetch } from "../wire/fetch.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 import { positionName } from "../wire/topic_partition.ts";
 
-/** The errors of a session that a broker has given up, or that does not go on as it should. */
+/** The errors of a session that the broker has dropped, or that is out of step. */
 const SESSION_OVER: ReadonlySet<number> = new Set([70, 71, 106]);
 
-/** After this one, a session's requests are counted from 1 again. */
+/** After this one, the requests of a session are counted from 1 again. */
 const LAST_EPOCH = 2 ** 31 - 1;
 
 /** A partition of a session. */
 interface Member {
   readonly cursor: PartitionCursor;
-  /** What the broker was asked for last; `null` before the first time. */
+  /** What was last requested; `null` before the first time. */
   asked: PartitionFetch | null;
 }
 
@@ -32,7 +32,7 @@ interface Member {
 export interface SessionRequest {
   readonly asked: readonly PartitionFetch[];
   readonly session: SessionFetch;
-  /** Whether it asks for all partitions, so that the answer has each of them. */
+  /** Whether it requests all partitions, so that the answer names each of them. */
   readonly isFull: boolean;
 }
 
@@ -48,7 +48,7 @@ export class FetchSession {
   #turns = 0;
   #connection: unknown = null;
 
-  /** `isKept`: whether the broker should remember anything; if not, each request asks for all. */
+  /** `isKept`: whether the broker should remember anything. If not, each request names all. */
   constructor(isKept: boolean) {
     this.#isKept = isKept;
   }
@@ -63,7 +63,7 @@ export class FetchSession {
     for (const { cursor } of this.#members.values()) yield cursor;
   }
 
-  /** The partition of a name, if it was asked for here, from the offset that it is at now. */
+  /** The partition of a name, if it was requested from the offset that it is at now. */
   asked(name: string): PartitionCursor | null {
     const member = this.#members.get(name);
     return member?.asked?.offset === member?.cursor.fetched ? member?.cursor ?? null : null;
@@ -74,20 +74,20 @@ export class FetchSession {
     return this.#members.get(cursor.name)?.cursor === cursor;
   }
 
-  /** Asks for a partition from the next request on. */
+  /** Requests a partition from the next request on. */
   add(cursor: PartitionCursor): void {
     if (this.has(cursor)) return;
     const before = this.#members.get(cursor.name);
     if (before !== undefined) this.remove(before.cursor);
     const known = this.#topics.find(({ topic }) => topic === cursor.topic);
-    // The broker knows its name and id from before, as those of another topic.
+    // The broker remembers its name with its id, which was that of another topic.
     if (known === undefined || known.topicId !== cursor.topicId) this.reset();
     const member: Member = { cursor, asked: null };
     this.#members.set(cursor.name, member);
     this.#changed.add(member);
   }
 
-  /** Stops asking for a partition. What still comes is not wanted, even if it is added again. */
+  /** Stops requesting a partition. What still arrives is dropped, even if it is added again. */
   remove(cursor: PartitionCursor): void {
     const member = this.#members.get(cursor.name);
     if (member?.cursor !== cursor) return;
@@ -96,13 +96,13 @@ export class FetchSession {
     if (this.#id !== 0 && member.asked !== null) this.#forgotten.push(member.asked);
   }
 
-  /** A partition may have another offset or size to ask for. */
+  /** The offset or size to request of a partition may have changed. */
   touch(cursor: PartitionCursor): void {
     const member = this.#members.get(cursor.name);
     if (member !== undefined) this.#changed.add(member);
   }
 
-  /** Begins again: the next request asks for all. */
+  /** Begins again: the next request names all partitions. */
   reset(): void {
     this.#id = 0;
     this.#epoch = 0;
@@ -124,7 +124,7 @@ export class FetchSession {
     }
     this.#changed.clear();
     if (isFull) this.#topics = [...new Map(asked.map((each) => [each.topic, each])).values()];
-    // The broker forgets after it has added, so one that is asked for again must not be in both.
+    // The broker forgets after it adds. So a partition that is requested again must not be in both.
     const forgotten = this.#forgotten.filter((each) => !this.#members.has(positionName(each)));
     this.#forgotten = [];
     const session = {
@@ -143,12 +143,14 @@ export class FetchSession {
     this.#epoch = this.#epoch === LAST_EPOCH ? 1 : this.#epoch + 1;
   }
 
-  /** Whether an error of the broker is only about the session, so that a new one helps. */
+  /** Whether an error of the broker is only about the session, so that a new session helps. */
   isOver(errorCode: number): boolean {
     return this.#id !== 0 && SESSION_OVER.has(errorCode);
   }
 
-  /** All partitions, each time with another one first: the broker fills its answer in order. */
+  /**
+   * All partitions, starting with another one each time, as the broker fills its answer in order.
+   */
   #turned(): Member[] {
     const all = [...this.#members.values()];
     const first = all.length === 0 ? 0 : this.#turns++ % all.length;

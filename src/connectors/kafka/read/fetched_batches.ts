@@ -1,7 +1,6 @@
 /**
- * The batches that a broker sent of a partition, once it is certain that they continue what came
+ * The batches that a broker sent of a partition, once it is certain that they follow the ones
  * before. No checksum covers a batch's offset and length, so these are checked here.
- *
  * @module
  */
 import { type LogBatch, readBatches } from "../wire/read_batch.ts";
@@ -11,7 +10,7 @@ import { LARGEST_PARTITION_BYTES, type PartitionCursor } from "./partition_curso
 
 /**
  * How often in a row a broker may send a batch that ends after the end of its partition. A broker
- * looks up the end first, so its answer may hold what was written meanwhile.
+ * looks up the end first, so its answer may hold records that were written later.
  */
 const MOST_BEYOND = 5;
 
@@ -19,7 +18,7 @@ const MOST_BEYOND = 5;
 export class FetchedBatches {
   readonly #verify: boolean;
   readonly #beyond = new WeakMap<PartitionCursor, number>();
-  /** The batches that overlap, and the offset at which they are asked for. */
+  /** The batches that overlap, and the offset at which they were requested. */
   readonly #overlaps = new WeakMap<PartitionCursor, { from: number; error: DamageError }>();
 
   /** `verify`: whether to compute checksums. */
@@ -28,12 +27,12 @@ export class FetchedBatches {
   }
 
   /**
-   * Returns the whole batches that may be read, in order, or none if the same has to be asked for
-   * again. If less than one batch came, `asked` then asks for more.
+   * Returns the whole batches that may be read, in order. If there are none, the same is requested
+   * again; if less than one batch came, `asked` then requests more.
    *
-   * Gaps between batches are normal: compaction and the markers of transactions make them. The
-   * first batch may begin before the offset that was asked for: a position may be in the middle of
-   * a batch, and after an unclean election, batches may begin and end elsewhere.
+   * Gaps between batches are normal: compaction and the markers of transactions cause them. The
+   * first batch may begin before the requested offset, as a position may be in the middle of a
+   * batch. After an unclean election, batches may also begin and end elsewhere.
    *
    * @throws {Error} If something is damaged. The same would come again.
    */
@@ -49,7 +48,7 @@ export class FetchedBatches {
 
   /**
    * Returns the batches before two that overlap, as either of the two may have the wrong offset.
-   * The two are an error the next time, even if the first of them comes alone then.
+   * The next time, the two are an error, even if only the first of them comes.
    */
   #certain(
     batches: LogBatch[],
@@ -66,7 +65,7 @@ export class FetchedBatches {
     const [one, other] = [spans[second - 1], spans[second]];
     const error = damagedBatch(
       one.baseOffset ?? one.lastOffset,
-      `it ends at offset ${one.lastOffset}, but the batch behind it begins at offset ` +
+      `it ends at offset ${one.lastOffset}, but the batch after it begins at offset ` +
         `${other.baseOffset ?? other.lastOffset}, so one of the two has a wrong offset`,
     );
     if (second === 1) throw error;
@@ -110,7 +109,7 @@ function claimedBytes(records: FetchedPartition["records"]): number | string {
 
 /** Where a batch begins and ends. */
 interface Span {
-  /** `null` if that is known only once it is unpacked. */
+  /** `null` if that is known only after unpacking. */
   readonly baseOffset: number | null;
   readonly lastOffset: number;
 }
@@ -119,7 +118,9 @@ function spanOf({ baseOffset, lastOffset, oldFormat }: LogBatch): Span {
   return { baseOffset: oldFormat === undefined ? baseOffset : null, lastOffset };
 }
 
-/** @throws {DamageError} If the first batch cannot be the one at the offset that was asked for. */
+/**
+ * @throws {DamageError} If the first batch cannot be the one at the requested offset.
+ */
 function checkFirst({ baseOffset, lastOffset }: Span, from: number): void {
   if (baseOffset !== null && baseOffset < 0) {
     throw damagedBatch(from, `what came for it begins at offset ${baseOffset}`);
@@ -127,19 +128,21 @@ function checkFirst({ baseOffset, lastOffset }: Span, from: number): void {
   if (lastOffset < from) throw damagedBatch(from, `what came for it ends at offset ${lastOffset}`);
 }
 
-/** The index of the first batch that begins before the one before it ends; -1 if there is none. */
+/**
+ * The index of the first batch that begins before the end of its predecessor; -1 if there is none.
+ */
 function firstOverlap(spans: readonly Span[]): number {
   return spans.findIndex(({ baseOffset, lastOffset }, i) =>
     i > 0 && (baseOffset ?? lastOffset) <= spans[i - 1].lastOffset
   );
 }
 
-/** How many bytes of a batch go up to its format. */
+/** The number of bytes of a batch up to its format. */
 const FORMAT_END = 17;
 
 /**
  * Where the batch after the last whole one begins. It is damaged or cut off, but its offset may be
- * there. Empty if it is not, and for an old format.
+ * there. The result is empty if it is not, and for an old format.
  */
 function spansBehind(bytes: FetchedPartition["records"], last: LogBatch): Span[] {
   const { records } = last;

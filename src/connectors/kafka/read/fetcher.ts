@@ -23,15 +23,15 @@ import { cannotRead, unreadable, Unrecoverable } from "./unrecoverable.ts";
 import { WaitingBatch } from "./waiting_batch.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
 
-/** How much may be unpacked before the flow asks for it, in bytes. */
+/** How many bytes may be unpacked before the flow asks for them. */
 const UNPACKED_AHEAD = 32 << 20;
 
-/** What was fetched of one partition at once, and waits for the flow. */
+/** One part of a partition that was fetched, and waits for the flow. */
 export interface Block extends FetchedRange {
   readonly cursor: PartitionCursor;
-  /** Only their records in the range are wanted. */
+  /** Only their records within the range are wanted. */
   readonly batches: readonly WaitingBatch[];
-  /** The memory that it takes, packed and unpacked. */
+  /** The memory that it uses, packed and unpacked. */
   readonly bytes: number;
   /** How much of that is unpacked. */
   readonly unpackedBytes: number;
@@ -50,7 +50,7 @@ export class Fetcher {
   #waitingBytes = 0;
   #unpackedBytes = 0; // among those
   #closed = false;
-  /** What `idle` returned last; `null` before the first call. */
+  /** The last result of `idle`; `null` before the first call. */
   #answeredIdle: boolean | null = null;
   readonly #openTransactions: OpenTransactions;
   #failure: { error: unknown } | null = null;
@@ -78,7 +78,7 @@ export class Fetcher {
     return this.#blocks.length > 0 ? this.#blocks[0] : null;
   }
 
-  /** The first block has been handed out: there is room for more. */
+  /** The first block has been handed out, so there is room for more. */
   taken(): void {
     const block = this.#blocks.shift()!;
     this.#waitingBytes -= block.bytes;
@@ -87,9 +87,9 @@ export class Fetcher {
   }
 
   /**
-   * Whether nothing more will come. To be asked once nothing waits.
+   * Whether nothing more will come. Call it once nothing waits.
    *
-   * @throws What ended fetching, if it has failed.
+   * @throws The error that ended fetching, if it has failed.
    */
   isOver(): boolean {
     if (this.#failure !== null) throw this.#failure.error;
@@ -97,7 +97,7 @@ export class Fetcher {
   }
 
   /**
-   * Whether the brokers had no more records at their last answers, in open transactions neither.
+   * Whether the brokers had no more records at their last answers, not even in open transactions.
    */
   idle(): boolean {
     return this.#answeredIdle = this.#isIdle;
@@ -113,7 +113,7 @@ export class Fetcher {
     return new Promise((resolve) => this.#onArrival = resolve);
   }
 
-  /** Ends fetching, and closes the connection, which fails the requests under way. */
+  /** Ends fetching, and closes the connection. Requests under way fail. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#wakeRounds();
@@ -147,7 +147,7 @@ export class Fetcher {
     return this.#waitingBytes >= this.#settings.input.queuedMaxBytes;
   }
 
-  /** Whether all partitions are at their ends, if reading has one. */
+  /** Whether all partitions are at their ends, if reading has an end. */
   get #ended(): boolean {
     return !this.#settings.tail && this.#partitions.behind === 0 && !this.#keeper.isTroubled;
   }
@@ -182,7 +182,7 @@ export class Fetcher {
     if (!rounds.has(cursor)) rounds.add(cursor);
   }
 
-  /** Has a partition fetched from nowhere. */
+  /** Stops fetching a partition. */
   #release(cursor: PartitionCursor): void {
     if (cursor.broker !== null) this.#roundsOf(cursor.broker).remove(cursor);
     cursor.release();
@@ -197,7 +197,7 @@ export class Fetcher {
       assign: (cursor, leader) => this.#assign(cursor, leader),
       release: (cursor) => this.#release(cursor),
       jump: (cursor, to) => {
-        // The position that is stored follows once what was fetched before has been handed out.
+        // The stored position follows once what was fetched before has been handed out.
         this.#push({ ...cursor.jump(to), cursor, batches: [], bytes: 0, unpackedBytes: 0 });
       },
       tellIdle: () => this.#tellIdle(),
@@ -228,9 +228,9 @@ export class Fetcher {
     return true;
   }
 
-  /** A broker does not fetch a partition any more: the keeper looks after it. */
+  /** A broker does not fetch a partition any more, so the keeper looks after it. */
   #hand(cursor: PartitionCursor, error: unknown): void {
-    // The broker itself has found it damaged, and would again.
+    // The broker itself has found the damage, and would find it again.
     if (errorKind(error) === "corrupt") throw unreadable(cursor, cursor.fetched, error);
     this.#release(cursor);
     this.#keeper.hand(cursor, error);
@@ -243,7 +243,7 @@ export class Fetcher {
     this.#keeper.doubt();
   }
 
-  /** Keeps what was fetched of a partition for the flow. */
+  /** Keeps the answer of a partition for the flow. */
   async #take(
     answer: FetchedPartition,
     cursor: PartitionCursor,
@@ -254,12 +254,12 @@ export class Fetcher {
     const { fetched: from, end } = cursor;
     const batches = readable(cursor, () => this.#fetched.of(answer, cursor));
     if (batches.length === 0) {
-      if (records.length > 0) return; // asked for again
+      if (records.length > 0) return; // it is requested again
       this.#openTransactions.nothingCame(cursor, answer);
       if (end !== null && highWatermark < end) {
         return this.#hand(cursor, new EndsEarly(`it ends at ${highWatermark}`));
       }
-      // Records of an open transaction cannot be read, but they are there.
+      // Records of an open transaction exist, but cannot be read.
       cursor.sawHighWatermark(highWatermark);
       return;
     }
@@ -272,7 +272,7 @@ export class Fetcher {
       .filter(({ baseOffset, lastOffset }) => lastOffset >= from && baseOffset < next)
       .map((batch) => new WaitingBatch(batch));
     const unpackedBytes = await this.#unpackAhead(waiting);
-    // Meanwhile the partition may have gone to another broker, which is asked for the same.
+    // Meanwhile the partition may have moved to another broker, which is asked for the same.
     if (!isWanted()) return;
     const range = cursor.took(from, next);
     cursor.sawHighWatermark(highWatermark);
@@ -288,7 +288,7 @@ export class Fetcher {
     this.#wakeReader();
   }
 
-  /** Unpacks batches while there is room for that. Resolves to the bytes that they make. */
+  /** Unpacks batches while there is room for that. Resolves to the number of bytes unpacked. */
   async #unpackAhead(batches: readonly WaitingBatch[]): Promise<number> {
     let bytes = 0;
     for (const batch of batches) {
@@ -299,7 +299,9 @@ export class Fetcher {
   }
 }
 
-/** Returns what `read` does. An error of it says from which offset the partition cannot be read. */
+/**
+ * Returns the result of `read`. Its errors get the offset from which the partition is unreadable.
+ */
 function readable<R>(cursor: PartitionCursor, read: () => R): R {
   try {
     return read();

@@ -13,7 +13,7 @@ export interface GroupPosition extends TopicPartition {
   readonly offset: bigint;
 }
 
-/** Commits positions, and says once that it fails and once that it works again. */
+/** Commits positions. Logs once that this fails, and once that it succeeds again. */
 export class GroupPositions {
   readonly #group: string;
   readonly #commit: (group: string, positions: readonly GroupPosition[]) => Promise<void>;

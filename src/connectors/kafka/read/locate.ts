@@ -1,5 +1,5 @@
 /**
- * What the brokers say of where partitions begin and end.
+ * Asks the brokers where partitions begin and end.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { WhichOffset } from "../wire/list_offsets.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import { impossibleAnswer } from "../wire/wrong_answer.ts";
 
-/** What the broker says of a partition when reading begins. */
+/** The offsets of a partition when reading begins. */
 export interface PartitionOffsets extends TopicPartition {
   /** The offset of its oldest record. */
   readonly first: number;
@@ -18,11 +18,11 @@ export interface PartitionOffsets extends TopicPartition {
   readonly last: number;
   /** The offset after its newest record, which may be in an open transaction. */
   readonly highWatermark: number;
-  /** Where to start without a stored position; -1 if no record is as late as the timestamp. */
+  /** Where to start without a stored position; -1 if all records are before the timestamp. */
   readonly start: number;
 }
 
-/** What brokers say of partitions. Errors are by the name of the partition's position. */
+/** The answers of brokers. Errors are by the name of the partition's position. */
 export interface Located {
   readonly offsets: PartitionOffsets[];
   readonly failed: ReadonlyMap<string, unknown>;
@@ -54,7 +54,8 @@ export async function locate(
     if (first === undefined || last === undefined) return [];
     if (highWatermark === undefined || start === undefined) return [];
     if (first > last) {
-      // Also if records are deleted between the two requests: then the next try succeeds.
+      // This also happens if records are deleted between the two requests. Then the next try
+      // succeeds.
       const what = `begins at offset ${first} and ends before offset ${last}`;
       failed.set(name, impossibleAnswer("ListOffsets", { topic, partition }, what));
       return [];

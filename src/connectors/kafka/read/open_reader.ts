@@ -1,5 +1,5 @@
 /**
- * Opens a Kafka input: connects, and finds out where each of the worker's partitions begins.
+ * Opens a Kafka input: connects, and finds where each of the worker's partitions begins.
  *
  * @module
  */
@@ -21,8 +21,8 @@ import { unreadPositions } from "./unread_positions.ts";
 import { partitionsOf, WorkerPartitions } from "./worker_partitions.ts";
 
 /**
- * How long to wait for all partitions before reading those that are in reach, in milliseconds:
- * leaders move.
+ * How long to wait for all partitions, in milliseconds, as leaders may be moving. After that, those
+ * in reach are read without the others.
  */
 const WHOLE_MS = 3_000;
 
@@ -53,7 +53,7 @@ export async function openKafkaReader<T>(
   }
 }
 
-/** Finds out where to begin, in all partitions whose leaders are in reach. */
+/** Finds where to begin, in all partitions whose leaders are in reach. */
 async function begin(
   settings: KafkaInputSettings,
   at: Place,
@@ -62,7 +62,7 @@ async function begin(
 ): Promise<WorkerPartitions> {
   const begun = performance.now();
   const { mine, located, replaced } = await connection.open(async () => {
-    await watch.look(); // first: a topic that is replaced from here on is noticed later
+    await watch.look(); // first, so that a later replacement is noticed
     const mine: TopicPartition[] = [];
     for (const topic of settings.topics) {
       const partitions = partitionsOf(await connection.leaders(topic), at);
@@ -70,7 +70,7 @@ async function begin(
     }
     const located = await locate(mine, settings.start, connection);
     for (const error of located.failed.values()) {
-      // A broker may stay away, so the others are read without it; a leader that moves comes soon.
+      // A broker may stay away, so the others are read without it. A leader that moves comes soon.
       const isPart = located.offsets.length > 0 || error instanceof WithoutLeaderError;
       if (!isPart || isFatal(error) || performance.now() - begun < WHOLE_MS) throw error;
     }

@@ -1,5 +1,5 @@
 /**
- * Warns of transactions that stay open for long.
+ * Warns of transactions that stay open for a long time.
  *
  * @module
  */
@@ -7,10 +7,10 @@ import type { Log } from "../../../core/log.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 
-/** Kafka's default `transaction.timeout.ms`: few transactions are meant to take longer. */
+/** Kafka's default `transaction.timeout.ms`. Few transactions are meant to take longer. */
 const LONG_MS = 60_000;
 
-/** A partition of which nothing came, although it has records. */
+/** A partition that has records, but sends none. */
 interface Wait {
   readonly cursor: PartitionCursor;
   readonly offset: number;
@@ -30,7 +30,7 @@ export class OpenTransactions {
     this.#now = now;
   }
 
-  /** A fetch from a partition brought no records. */
+  /** A fetch from a partition returned no records. */
   nothingCame(cursor: PartitionCursor, answer: FetchedPartition): void {
     const { name, fetched: offset } = cursor;
     const { highWatermark, lastStableOffset } = answer;
@@ -42,7 +42,8 @@ export class OpenTransactions {
   }
 
   /**
-   * Warns of what has been open for long. Between fetches too: a broker may take long to answer.
+   * Warns of transactions that have been open for long. Called between fetches too, as a broker may
+   * take long to answer.
    */
   look(): void {
     for (const [name, wait] of this.#waits) {
@@ -52,7 +53,7 @@ export class OpenTransactions {
       else if (!wait.warned && ms >= LONG_MS) {
         wait.warned = true;
         this.#log.warn(
-          "a transaction has been open for long: what is behind it cannot be read until it ends",
+          "a transaction has been open for long: what follows it cannot be read until it ends",
           { topic, partition, offset, seconds: Math.round(ms / 1000) },
         );
       }

@@ -1,7 +1,7 @@
 /**
- * How far reading one partition has come, and who may move that.
+ * How far one partition has been read, and who may move that.
  *
- * Two sides work on a partition at different offsets. Brokers are asked for what comes next, and
+ * Two sides work on a partition at different offsets. Brokers are asked for the next records, and
  * what they send waits in blocks. The flow takes records from the oldest block:
  *
  * ```text
@@ -10,8 +10,8 @@
  *          the flow has it       waits             is asked for next
  * ```
  *
- * A stored position is `handedOut`: after a crash, what waited is fetched again. The states say
- * whether there is anything to fetch, by what is known now:
+ * A stored position is `handedOut`, so after a crash, waiting blocks are fetched again. The states
+ * tell whether there is anything to fetch, as far as is known now:
  *
  * ```text
  *                    a broker has no more
@@ -26,8 +26,8 @@
  *      └────────┘
  * ```
  *
- * Only a partition without an `end` can be caught up: what is before an end is known to be there.
- * What each part of the reader may do, and when:
+ * Only a partition without an `end` can be caught up, as the records before an end are known to
+ * exist. What each part of the reader may do, and when:
  *
  * | Part | Moves | When |
  * | --- | --- | --- |
@@ -39,7 +39,7 @@
  * | keeper | the state, by `retire` | no broker fetches it |
  * | reader | `handedOut`, by `handOut` and `finish` | within the oldest block, also once retired |
  *
- * Anything else throws: going on would skip records, or repeat them.
+ * Anything else throws, as going on would skip records or repeat them.
  *
  * @module
  */
@@ -51,11 +51,11 @@ import { Unrecoverable } from "./unrecoverable.ts";
 
 /** Whether there is anything to fetch. */
 export type CursorState =
-  /** There is, or there may be. */
+  /** There is, or may be. */
   | "behind"
-  /** There was not when the broker answered last. */
+  /** The broker had none at its last answer. */
   | "caught up"
-  /** All before the end has been fetched. */
+  /** All records before the end have been fetched. */
   | "ended"
   /** It is not read any more. */
   | "retired";
@@ -67,30 +67,28 @@ const MOVES: Readonly<Record<CursorState, readonly CursorState[]>> = {
   "retired": [],
 };
 
-/** The most that is asked for of a partition, in bytes, where less has not been one batch. */
+/** The most bytes to request of a partition, if fewer did not hold one batch. */
 export const LARGEST_PARTITION_BYTES: number = 64 << 20;
 
 /** Where reading a partition begins and ends. */
 export interface CursorStart extends TopicPartition {
-  /** The id of the topic that is read; `null` where the broker has none. */
+  /** The id of the topic that is read; `null` if the broker has none. */
   readonly topicId: string | null;
   /** The offset to begin at. */
   readonly start: number;
   /** The offset to end before; `null` for never. */
   readonly end: number | null;
-  /** How many bytes to ask for, where that is enough for a batch. */
+  /** How many bytes to request, if they are enough for a batch. */
   readonly maxBytes: number;
-  /** Where there is no id: the record that an earlier run handed out last, if any. */
+  /** Without an id: the record that an earlier run handed out last, if any. */
   readonly lastRecord?: RecordMark | null;
 }
 
 /** A range of offsets that has been fetched, and waits for the flow. */
 export interface FetchedRange {
-  /**
-   * The offset that was asked for: a broker answers with whole batches, which may begin earlier.
-   */
+  /** The requested offset. A broker answers with whole batches, which may begin earlier. */
   readonly from: number;
-  /** The offset after it, which is the position once all of it has been handed out. */
+  /** The offset after it, which becomes the position once all of it has been handed out. */
   readonly next: number;
 }
 
@@ -98,9 +96,9 @@ export interface FetchedRange {
 export class PartitionCursor implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
-  /** What its position is called. */
+  /** The name of its position. */
   readonly name: string;
-  /** The id of the topic that is read; `null` where the broker has none. */
+  /** The id of the topic that is read; `null` if the broker has none. */
   readonly topicId: string | null;
   readonly #start: number;
   readonly #usualMaxBytes: number;
@@ -111,8 +109,8 @@ export class PartitionCursor implements TopicPartition {
   #handedOut: number;
   #end: number | null;
   #maxBytes: number;
-  #sameTopic: RecordMark | null = null; // where there is no id: a record known to be of this topic
-  #lastRecord: RecordMark | null; // the same: the record that was handed out last
+  #sameTopic: RecordMark | null = null; // without an id: a record known to be of this topic
+  #lastRecord: RecordMark | null; // without an id: the record that was handed out last
   #onMove: ((from: CursorState, to: CursorState) => void) | null = null;
 
   /** Nothing has been fetched yet. */
@@ -136,12 +134,12 @@ export class PartitionCursor implements TopicPartition {
     return this.#state;
   }
 
-  /** The number of the broker that it is fetched from; `null` for none. */
+  /** The number of the broker that fetches it; `null` for none. */
   get broker(): number | null {
     return this.#broker;
   }
 
-  /** The next offset to ask a broker for. */
+  /** The next offset to request. */
   get fetched(): number {
     return this.#fetched;
   }
@@ -156,19 +154,20 @@ export class PartitionCursor implements TopicPartition {
     return this.#end;
   }
 
-  /** How many bytes to ask for. */
+  /** How many bytes to request. */
   get maxBytes(): number {
     return this.#maxBytes;
   }
 
-  /** Where a later run goes on. */
+  /** Where a later run continues. */
   get position(): KafkaPosition {
     const { topicId } = this;
     return storedPosition(this.#handedOut, topicId, this.#sameTopic ?? this.#lastRecord);
   }
 
   /**
-   * How many offsets this run has handed out, and how many there are to its end; `null` without.
+   * How many offsets this run has handed out, and how many there are up to its end; `null` without
+   * an end.
    */
   get progress(): { readonly done: number; readonly total: number } | null {
     if (this.#end === null) return null;
@@ -179,14 +178,14 @@ export class PartitionCursor implements TopicPartition {
   }
 
   /**
-   * Where topics have no ids: a record that was read from this topic, and the one handed out last,
-   * which is of this topic too if the first is found again.
+   * For topics without ids: a record that was read from this topic, and the one handed out last. If
+   * the first is found again, the last is of this topic too.
    */
   get marks(): { readonly sameTopic: RecordMark | null; readonly lastRecord: RecordMark | null } {
     return { sameTopic: this.#sameTopic, lastRecord: this.#lastRecord };
   }
 
-  /** Has `onMove` called at each change of the state. One observer only. */
+  /** Calls `onMove` at each change of the state. It allows one observer. */
   observe(onMove: (from: CursorState, to: CursorState) => void): void {
     if (this.#onMove !== null) throw this.#illegal("is observed already");
     this.#onMove = onMove;
@@ -208,21 +207,24 @@ export class PartitionCursor implements TopicPartition {
     this.doubt();
   }
 
-  /** Nobody knows whether there is more to fetch. Before an end there is, and after it nothing. */
+  /**
+   * Nobody knows whether there is more to fetch. Before an end there is; at the end there is
+   * nothing.
+   */
   doubt(): void {
     this.#requireReading("cannot have more to fetch");
     if (this.#state === "caught up") this.#move("behind");
   }
 
-  /** A broker says that the partition ends at an offset, with what is in open transactions. */
+  /** A broker reports the offset at which the partition ends, open transactions included. */
   sawHighWatermark(highWatermark: number): void {
     this.#requireReading("cannot catch up");
-    // A broker that shows less than there was at the start does not know of it yet.
+    // A broker that reports less than there was at the start does not know of it yet.
     if (this.#state !== "behind" || this.#end !== null) return;
     if (this.#fetched >= highWatermark) this.#move("caught up");
   }
 
-  /** A broker has sent what is from `from` to before `next`. It waits for the flow from now on. */
+  /** A broker has sent the records from `from` to before `next`. They wait for the flow now. */
   took(from: number, next: number): FetchedRange {
     this.#requireReading("cannot take records");
     if (this.#broker === null) throw this.#illegal("took records, and no broker fetches it");
@@ -239,15 +241,15 @@ export class PartitionCursor implements TopicPartition {
     return range;
   }
 
-  /** Less than one batch came. At {@linkcode LARGEST_PARTITION_BYTES}, more cannot be asked for. */
+  /** Less than one batch came. At {@linkcode LARGEST_PARTITION_BYTES}, no more can be requested. */
   askForMore(): void {
     if (this.#broker === null) throw this.#illegal("asked for more, and no broker fetches it");
     this.#maxBytes = Math.min(this.#maxBytes * 2, LARGEST_PARTITION_BYTES);
   }
 
   /**
-   * Goes on at another offset, as what was to be fetched has been deleted. The position follows
-   * once what waits has been handed out. Returns the empty range that carries it there.
+   * Continues at another offset, as the next records have been deleted. The position follows once
+   * what waits has been handed out. Returns the empty range that moves it there.
    */
   jump(to: number): FetchedRange {
     this.#requireUnfetched(`cannot jump to offset ${to}`);
@@ -259,7 +261,7 @@ export class PartitionCursor implements TopicPartition {
     return range;
   }
 
-  /** The partition has become shorter: reading ends at `end`, where that is earlier than before. */
+  /** The partition has become shorter. Reading ends at `end`, if that is earlier than before. */
   shorten(end: number): void {
     this.#requireUnfetched(`cannot end at offset ${end}`);
     if (this.#end === null) throw this.#illegal(`cannot end at offset ${end}: it has no end`);
@@ -273,7 +275,7 @@ export class PartitionCursor implements TopicPartition {
     this.#move("retired");
   }
 
-  /** The flow has been given records of the oldest range, up to and with `newest`. */
+  /** The flow has been given records of the oldest range, up to and including `newest`. */
   handOut(newest: LogRecord): void {
     const { offset } = newest;
     const range = this.#oldest;
@@ -294,9 +296,7 @@ export class PartitionCursor implements TopicPartition {
     this.#waiting.shift();
   }
 
-  /**
-   * Where topics have no ids: the topic still has the record that was read, so `read` is of it too.
-   */
+  /** For topics without ids: the topic still has a record that was read, so `read` is of it too. */
   confirm(read: RecordMark | null): void {
     this.#requireReading("cannot be confirmed");
     this.#sameTopic = read;
@@ -331,7 +331,7 @@ export class PartitionCursor implements TopicPartition {
     }
   }
 
-  /** A fault of ours. To try again would not help, so it ends the run. */
+  /** A fault of ours. Another attempt would not help, so it ends the run. */
   #illegal(what: string): Unrecoverable {
     return new Unrecoverable(
       `topic "${this.topic}", partition ${this.partition} (${this.#state}, at offset ` +

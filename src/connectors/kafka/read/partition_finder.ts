@@ -1,6 +1,6 @@
 /**
- * Which partitions there are to read: finds those that are added to a topic, where each begins, and
- * topics that have been deleted, or created again.
+ * Finds the partitions to read. It notices partitions that are added to a topic, and finds where
+ * each begins. It also notices topics that have been deleted, or created again.
  *
  * @module
  */
@@ -24,11 +24,11 @@ export interface ReaderParts {
   readonly partitions: WorkerPartitions;
 }
 
-/** What a look at all topics did not find out. */
+/** What a look at all topics could not find out. */
 export interface Uncertain {
   /** Errors of topics, by their names. */
   readonly topics: ReadonlyMap<string, Error>;
-  /** Partitions whose topic may be another one now, with the error that hides which it is. */
+  /** Partitions whose topic may be another one now, with the error that hides the answer. */
   readonly cursors: ReadonlyMap<PartitionCursor, unknown>;
 }
 
@@ -41,9 +41,11 @@ export class PartitionFinder {
   readonly #at: Place;
   readonly #forget: (cursor: PartitionCursor) => void;
   readonly #unknownSince = new Map<string, number>(); // when brokers began not to know a topic
-  readonly #replaced = new Set<string>(); // to be read from where `auto.offset.reset` says
+  readonly #replaced = new Set<string>(); // read from where `auto.offset.reset` tells
 
-  /** @param forget Called with each partition of a topic that has been created again. */
+  /**
+   * @param forget Called with each partition of a topic that has been created again.
+   */
   constructor(
     settings: KafkaInputSettings,
     { connection, watch, partitions }: ReaderParts,
@@ -58,7 +60,7 @@ export class PartitionFinder {
     this.#forget = forget;
   }
 
-  /** Whether there is a topic that brokers do not know, as far as is known. */
+  /** Whether brokers do not know a topic, by the latest answers. */
   get missesTopics(): boolean {
     return this.#unknownSince.size > 0;
   }
@@ -74,9 +76,9 @@ export class PartitionFinder {
   }
 
   /**
-   * Looks at all topics. One that has been created again is forgotten, to be found as a new one.
+   * Looks at all topics. A topic that has been created again is forgotten, and found as a new one.
    *
-   * @throws {Unrecoverable} If a topic has been deleted, or is not for us.
+   * @throws {Unrecoverable} If a topic has been deleted, or we may not read it.
    */
   async lookAtTopics(): Promise<Uncertain> {
     const topics = await this.#watch.lookAtEach();
@@ -87,7 +89,7 @@ export class PartitionFinder {
     return { topics, cursors: found.unsure };
   }
 
-  /** Finds the partitions of a topic, where some may be new. */
+  /** Finds the partitions of a topic that may have new ones. */
   async findIn(topic: string): Promise<void> {
     if (!this.#settings.tail && !this.#replaced.has(topic)) return;
     const leaders = await this.#connection.leaders(topic);
@@ -96,15 +98,15 @@ export class PartitionFinder {
       const each = { topic, partition };
       if (this.#partitions.has(each)) continue;
       if (!isReplaced) this.#at.log.info("new partition", each);
-      // One that was added is read from its first record. With a stored position, it is not new:
-      // the broker that was asked at the start did not know of it yet.
+      // A partition that was added is read from its first record. One with a stored position is not
+      // new: the broker that was asked at the start did not know it yet.
       this.#partitions.found({ ...each, start: "beginning", isReplaced });
     }
   }
 
   /**
-   * Finds out where pending partitions begin, except those of the topics in `problems`. Returns
-   * what is wrong with one.
+   * Finds where pending partitions begin, except those of the topics in `problems`. Returns an
+   * error of one of them, if any.
    */
   async locatePending(problems: ReadonlyMap<string, unknown>): Promise<unknown> {
     let trouble: unknown;
@@ -144,7 +146,7 @@ export class PartitionFinder {
     this.#replaced.add(topic);
   }
 
-  /** Of which topic a partition is, and where it was read to. */
+  /** The topic of a partition, and where it was read to. */
   #originOf({ topic, stored, isReplaced }: PendingPartition): Origin {
     const topicId = this.#watch.idOf(topic);
     const evidence = otherId(stored?.topicId ?? null, topicId);

@@ -1,11 +1,9 @@
 /**
- * Looks after a worker's partitions while they are read: asks the brokers now and then, and at once
- * where there is trouble, and has each partition fetched from the broker that leads it.
+ * Looks after a worker's partitions while they are read. It asks the brokers regularly, and at once
+ * if there is trouble. It has each partition fetched from the broker that leads it.
  *
- * Which partitions there are is a matter of `partition_finder.ts`, and what to do about those that
- * could not be fetched of `partition_troubles.ts`. Each partition's trouble is its own: the others
- * are read on.
- *
+ * `partition_finder.ts` finds the partitions. `partition_troubles.ts` decides what to do about
+ * those that could not be fetched. Trouble with one partition does not stop the others.
  * @module
  */
 import type { Place } from "../../../graph/contracts.ts";
@@ -22,14 +20,14 @@ import { PartitionTroubles } from "./partition_troubles.ts";
 import { requireHope } from "./unrecoverable.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
 
-/** What the keeper tells the fetcher that it belongs to. */
+/** What the keeper tells its fetcher. */
 export interface KeeperHost {
   readonly isClosed: boolean;
   /** Fetches a partition from the broker that leads it, and from no other. */
   assign(cursor: PartitionCursor, leader: number): void;
-  /** Fetches a partition from nowhere. */
+  /** Stops fetching a partition. */
   release(cursor: PartitionCursor): void;
-  /** Goes on at another offset of a partition, which is stored as its position. */
+  /** Continues at another offset of a partition, which is stored as its position. */
   jump(cursor: PartitionCursor, to: number): void;
   /** What `idle` depends on may have changed. */
   tellIdle(): void;
@@ -38,7 +36,7 @@ export interface KeeperHost {
 /** Nothing is uncertain. */
 const CERTAIN: Uncertain = { topics: new Map(), cursors: new Map() };
 
-/** Looks at everything when it is due, and at once when there is trouble. */
+/** Looks at everything when it is due, and at once if there is trouble. */
 export class PartitionKeeper {
   readonly #settings: KafkaInputSettings;
   readonly #connection: KafkaConnection;
@@ -76,7 +74,7 @@ export class PartitionKeeper {
     });
   }
 
-  /** Begins. `onFailure` gets what ends the run. */
+  /** Begins. `onFailure` is called with the error that ends the run. */
   start(onFailure: (error: unknown) => void): void {
     this.#running = this.#run().catch(onFailure).finally(() => {
       this.#stop.abort();
@@ -107,7 +105,7 @@ export class PartitionKeeper {
     if (this.#finder.missesTopics) this.#finder.isKnown(cursor.topic);
   }
 
-  /** Something has happened that may have changed anything: looks again at once. */
+  /** Something may have changed, so it looks again at once. */
   doubt(): void {
     this.#watch.doubt();
     this.#isDue = true;
@@ -115,15 +113,15 @@ export class PartitionKeeper {
   }
 
   /**
-   * Resolves at the end of a new look. Until then a topic may be another one of the same name. A
-   * fetch from it would skip records if its broker does not know topics by their ids.
+   * Resolves at the end of a new look. Until then, a topic may be another one of the same name. If
+   * its broker does not know topics by their ids, a fetch from it would skip records.
    */
   looked(): Promise<void> {
     if (this.#isOver) return Promise.resolve();
     return new Promise((resolve) => this.#onLook.push(resolve));
   }
 
-  /** The same if the last look is too old: for brokers that know topics by their names only. */
+  /** The same if the last look is too old. For brokers that know topics by their names only. */
   fresh(): Promise<void> {
     const age = performance.now() - this.#lookedAt;
     if (age < this.#settings.input.metadataMaxAgeMs) return Promise.resolve();
@@ -131,7 +129,7 @@ export class PartitionKeeper {
     return this.looked();
   }
 
-  /** Ends, and waits for the end. */
+  /** Ends, and waits until it has ended. */
   async close(): Promise<void> {
     this.#stop.abort();
     this.#wake?.();
@@ -159,11 +157,11 @@ export class PartitionKeeper {
       if (this.#isOver) break;
       if (trouble === undefined) {
         this.#backoff.over();
-        this.#connection.succeeded(); // the start may have left partitions to wait for
+        this.#connection.succeeded(); // the start may have left partitions waiting
         await this.#due();
         continue;
       }
-      this.#watch.doubt(); // what is wrong may be over by then
+      this.#watch.doubt(); // the problem may be over by then
       await this.#backoff.pause(trouble, Infinity, this.#stop.signal);
     }
     this.#backoff.giveUp();
@@ -198,7 +196,7 @@ export class PartitionKeeper {
     }
   }
 
-  /** Looks after all partitions. Returns what is wrong with one, to look again soon. */
+  /** Looks after all partitions. Returns a remaining error, so that it looks again soon. */
   async #look(): Promise<unknown> {
     const unsure = this.#watch.isDue ? await this.#lookAtTopics() : CERTAIN;
     const topics = this.#settings.topics.filter((topic) => !unsure.topics.has(topic));
@@ -217,7 +215,7 @@ export class PartitionKeeper {
 
   async #lookAtTopics(): Promise<Uncertain> {
     const unsure = await this.#finder.lookAtTopics();
-    // If a topic may be another one, a fetch from it could skip records.
+    // A fetch from a topic that may be another one could skip records.
     for (const cursor of this.#partitions.cursors()) {
       if (unsure.topics.has(cursor.topic) || unsure.cursors.has(cursor)) this.#host.release(cursor);
     }
@@ -225,7 +223,7 @@ export class PartitionKeeper {
     return unsure;
   }
 
-  /** Has each partition of a topic fetched from its leader. Returns what is wrong with one. */
+  /** Has each partition of a topic fetched from its leader. Returns a remaining error. */
   #assign(
     topic: string,
     leaders: ReadonlyMap<number, number>,

@@ -1,9 +1,8 @@
 /**
  * Partitions that could not be fetched, and what is done about each.
  *
- * A leader that has moved is a matter of asking again. What needs a decision is a position that is
- * not there any more, and an end that the partition does not reach any more.
- *
+ * If a leader has moved, asking again is enough. Two cases need a decision: a position that does
+ * not exist any more, and an end that the partition does not reach any more.
  * @module
  */
 import type { Log } from "../../../core/log.ts";
@@ -14,7 +13,7 @@ import { locate, type PartitionOffsets } from "./locate.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 import { deletedUnread, requireHope } from "./unrecoverable.ts";
 
-/** A partition is to be read to an offset that it does not reach. */
+/** A partition is to be read up to an offset that it does not reach. */
 export class EndsEarly extends Error {}
 
 /** A partition that could not be fetched. */
@@ -24,11 +23,11 @@ interface Trouble {
   isTried: boolean;
 }
 
-/** What is done about partitions needs. */
+/** What the troubles need from the keeper. */
 export interface TroublesHost {
   readonly connection: KafkaConnection;
   readonly log: Log;
-  /** Goes on at another offset of a partition, which is stored as its position. */
+  /** Continues at another offset of a partition, which is stored as its position. */
   jump(cursor: PartitionCursor, to: number): void;
 }
 
@@ -59,16 +58,16 @@ export class PartitionTroubles {
     this.#troubles.delete(cursor);
   }
 
-  /** Whether a partition is not to be fetched before something has been done about it. */
+  /** Whether a partition must not be fetched before something has been done about it. */
   holdsBack(cursor: PartitionCursor): boolean {
     return this.#troubles.get(cursor)?.isTried === false;
   }
 
   /**
-   * Does something about each partition, except those of the topics in `problems`. Returns an error
-   * that is left, to try again soon.
+   * Does something about each partition, except those of the topics in `problems`. Returns a
+   * remaining error, so that this is tried again soon.
    *
-   * @throws What ends the run.
+   * @throws The error that ends the run.
    */
   async tryAll(problems: ReadonlyMap<string, unknown>): Promise<unknown> {
     let last: unknown;
@@ -80,7 +79,7 @@ export class PartitionTroubles {
         if (errorKind(trouble.error) === "offsetOutOfRange") await this.#reset(cursor);
         else if (trouble.error instanceof EndsEarly) await this.#shorten(cursor);
         trouble.isTried = true;
-        // No fetch will come to show that it is well.
+        // No fetch will follow to show that it is well.
         if (cursor.state === "ended") this.#troubles.delete(cursor);
       } catch (error) {
         requireHope(error, this.#settings.topics);
@@ -90,7 +89,7 @@ export class PartitionTroubles {
     return last;
   }
 
-  /** What comes next in a partition has been deleted: goes on as `auto.offset.reset` says. */
+  /** The next records of a partition have been deleted. Continues as `auto.offset.reset` tells. */
   async #reset(cursor: PartitionCursor): Promise<void> {
     const { topic, partition, fetched } = cursor;
     const { first, last } = await this.#offsetsOf(cursor);
@@ -108,9 +107,9 @@ export class PartitionTroubles {
   }
 
   /**
-   * A partition seems to end before the offset where it is to be read to. A new leader may not know
-   * for a moment how far its followers are, but it does not answer ListOffsets before it knows. So
-   * that answer counts.
+   * A partition seems to end before the offset up to which it is to be read. For a moment, a new
+   * leader may not know how far its followers are. But it answers ListOffsets only once it knows,
+   * so that answer counts.
    */
   async #shorten(cursor: PartitionCursor): Promise<void> {
     const { topic, partition, end } = cursor;

@@ -1,11 +1,9 @@
 /**
- * How far a partition has been read, as it is stored.
+ * How far a partition has been read, in the form that is stored.
  *
- * An offset alone means nothing once the topic has been deleted and created again under its name:
- * the record there is another one, and those before it have never been read. So each position also
- * says which topic it belongs to.
- *
- * @module
+ * An offset alone means nothing once the topic has been deleted and created again under its name.
+ * The record there is another one, and the new records before it have never been read. So each
+ * position also identifies its topic.
  */
 import type { RecordMark } from "./record_mark.ts";
 
@@ -13,13 +11,13 @@ import type { RecordMark } from "./record_mark.ts";
 export interface KafkaPosition {
   /** The next offset to read. */
   readonly offset: bigint;
-  /** The topic's id, where the broker has one (Kafka 2.8 and later). */
+  /** The topic's id, if the broker has one (Kafka 2.8 and later). */
   readonly topicId?: string;
-  /** Without an id: a record before the offset, by which to know the topic again. */
+  /** Without an id: a record before the offset, by which to recognise the topic. */
   readonly record?: RecordMark;
 }
 
-/** A position as it is stored. `mark` counts only if there is no id. */
+/** A position in the form that is stored. `mark` counts only without an id. */
 export function storedPosition(
   offset: number,
   topicId: string | null,

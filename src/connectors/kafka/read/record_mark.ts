@@ -20,7 +20,7 @@ import { WaitingBatch } from "./waiting_batch.ts";
 /** A record that was read. */
 export interface RecordMark {
   readonly offset: number;
-  /** A checksum of its time, key and value. */
+  /** A checksum of its timestamp, key and value. */
   readonly check: number;
 }
 
@@ -42,10 +42,10 @@ export async function hasOtherRecord(
   mark: RecordMark,
 ): Promise<boolean> {
   const leader = (await connection.leaders(topic)).get(partition);
-  if (leader === undefined || leader < 0) return false; // asked again when it has a leader
+  if (leader === undefined || leader < 0) return false; // it is asked again once there is a leader
   const answer = await fetchPartition(
     await connection.broker(leader),
-    // The first batch comes whole, however little is asked for.
+    // The first batch comes whole, however few bytes are requested.
     { topic, topicId: null, partition, offset: mark.offset, maxBytes: 1 },
     { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolation: "read_uncommitted" },
   );
@@ -54,7 +54,7 @@ export async function hasOtherRecord(
   try {
     return hasOther(readBatches(answer.records, true), mark);
   } catch {
-    return false; // damage is not another record, and reading reports it when it comes to it
+    return false; // damage is not another record; reading reports it when it gets there
   }
 }
 

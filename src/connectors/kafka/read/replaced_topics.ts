@@ -18,7 +18,7 @@ import { otherId, TopicReplacedError, type TopicWatch } from "../client/topic_wa
 /** A topic that is not the one that was read. */
 export interface ReplacedTopic {
   readonly topic: string;
-  /** How this is known, in words that go between brackets. */
+  /** How this is known, as text for use within brackets. */
   readonly evidence: string;
 }
 
@@ -29,7 +29,7 @@ interface StoredPartition {
   readonly position: KafkaPosition;
 }
 
-/** The stored positions of a topic, those of partitions that it no longer has included. */
+/** The stored positions of a topic, including those of partitions that it no longer has. */
 export function positionsIn(topic: string, resume: Positions): StoredPartition[] {
   const found: StoredPartition[] = [];
   for (const [name, position] of resume as ReadonlyMap<PartitionName, KafkaPosition>) {
@@ -58,7 +58,9 @@ export async function replacedSince(
   return replaced;
 }
 
-/** Evidence that stored positions are of another topic than the one with this id and partitions. */
+/**
+ * Evidence that stored positions belong to another topic than the one with this id and partitions.
+ */
 export function otherTopic(
   stored: readonly StoredPartition[],
   topicId: string | null,
@@ -90,8 +92,8 @@ async function otherRecord(
 }
 
 /**
- * The topics that have been replaced while they were read, by what a watch has just seen. Topics
- * without ids are known by the records that were read before.
+ * The topics that have been replaced while they were read, by the last look of a watch. Topics
+ * without ids are recognised by records that were read before.
  */
 export async function replacedMeanwhile(
   cursors: Iterable<PartitionCursor>,
@@ -127,9 +129,9 @@ export async function replacedMeanwhile(
 }
 
 /**
- * Allows to read the new topic if `auto.offset.reset` says where to begin, with a warning.
+ * Allows reading the new topic if `auto.offset.reset` names where to begin, and logs a warning.
  *
- * @throws {TopicReplacedError} If it does not say.
+ * @throws {TopicReplacedError} If it does not name that.
  */
 export function allowReplaced(
   { topic, evidence }: ReplacedTopic,

@@ -1,9 +1,7 @@
 /**
- * Reads the partitions of the topics that fall to this worker.
+ * Reads the partitions that belong to this worker.
  *
- * What has been fetched waits as bytes: records become objects only when the flow asks for them.
- *
- * @module
+ * What has been fetched waits as bytes. Records become objects only when the flow asks for them.
  */
 import type { InputReader, Place, Positions, Progress } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
@@ -19,7 +17,7 @@ import type { KafkaPosition } from "./position.ts";
 import { unreadable } from "./unrecoverable.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
 
-/** Makes an item of a record. */
+/** Makes an item from a record. */
 export interface ToItem<T> {
   (record: LogRecord, topic: string, partition: number): T;
   /** Whether it uses headers. */
@@ -29,14 +27,14 @@ export interface ToItem<T> {
 /** The most items in a batch. */
 const BATCH = 4096;
 
-/** The items that were handed out last, each with where it came from. */
+/** The items that were handed out last, each with its origin. */
 interface HandedOut<T> {
   readonly items: T[];
   readonly offsets: number[];
   readonly cursors: PartitionCursor[];
 }
 
-/** Hands out what the fetcher brings, record by record. */
+/** Hands out what the fetcher provides, record by record. */
 export class KafkaReader<T> implements InputReader<T> {
   readonly #connection: KafkaConnection;
   readonly #partitions: WorkerPartitions;
@@ -142,7 +140,7 @@ export class KafkaReader<T> implements InputReader<T> {
     await this.#fetcher.close();
   }
 
-  /** Reads records of the first block into `items`, until there are `most` or it is done. */
+  /** Reads records of the first block into `items`, until there are `most` or the block is done. */
   #read(block: Block, items: T[], most: number): void {
     const { cursor, batches, from, next } = block;
     const { topic, partition } = cursor;
@@ -155,7 +153,7 @@ export class KafkaReader<T> implements InputReader<T> {
         if (this.#records === null || this.#records.done) {
           if (this.#moreRecords.length === 0) {
             if (this.#batch === batches.length) break;
-            this.#records = null; // frees what it was in before more is unpacked
+            this.#records = null; // frees its bytes before more is unpacked
             this.#moreRecords = batches[this.#batch++].read(toItem.withHeaders === true);
           }
           this.#records = this.#moreRecords.shift() ?? null;
@@ -163,7 +161,7 @@ export class KafkaReader<T> implements InputReader<T> {
         }
         const record = this.#records.read();
         if (record.offset < from || record.offset >= next) continue;
-        // In old formats, where a batch begins is known only once it is unpacked.
+        // In old formats, the beginning of a batch is known only after unpacking.
         if (record.offset < after) {
           throw damagedBatch(record.offset, `the batch before it goes up to offset ${after - 1}`);
         }

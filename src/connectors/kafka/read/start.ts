@@ -10,20 +10,20 @@ import type { PartitionOffsets } from "./locate.ts";
 import { PartitionCursor } from "./partition_cursor.ts";
 import type { KafkaPosition } from "./position.ts";
 
-/** Where a partition comes from. */
+/** The topic of a partition, and its stored position. */
 export interface Origin {
-  /** The id of its topic; `null` where the broker has none. */
+  /** The id of its topic; `null` if the broker has none. */
   readonly topicId: string | null;
-  /** Whether the topic has been created again: a stored position is not its own. */
+  /** Whether the topic has been created again, so that a stored position is not its own. */
   readonly isReplaced: boolean;
-  /** Where an earlier run has read to. */
+  /** How far an earlier run has read. */
   readonly stored: KafkaPosition | undefined;
 }
 
 /**
  * A cursor for each partition, at the offset where reading starts.
- *
- * @throws {Error} If a stored position is not on the broker, and no property says where to go on.
+ * @throws {Error} If the broker does not have a stored position, and no property tells where to
+ * continue.
  */
 export function startingCursors(
   { tail, input }: KafkaInputSettings,
@@ -40,7 +40,7 @@ export function startingCursors(
     if (isReplaced) from = offsetReset === "end" ? last : first;
     else if (stored !== undefined) {
       from = Number(stored.offset);
-      // A run that read uncommitted may have read on into transactions that are still open.
+      // A run that read uncommitted records may have read on into transactions that are still open.
       if (from < first || from > highWatermark) {
         if (offsetReset === "error") throw outOfRange(topic, partition, from, first, highWatermark);
         const goesOnAt = offsetReset === "beginning" ? first : last;

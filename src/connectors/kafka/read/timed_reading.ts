@@ -1,5 +1,5 @@
 /**
- * How to read for steps that use event time: their time goes on while there is nothing to read, so
+ * How to read for steps that use event time. Their time goes on while there is nothing to read, so
  * they have to learn soon that there is something.
  *
  * @module
@@ -8,15 +8,15 @@ import type { Log } from "../../../core/log.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 
 /**
- * How long a broker may wait for more, in milliseconds: as long as it does, it does not say that a
+ * How long a broker may wait for more, in milliseconds. While it waits, it does not report that a
  * transaction has begun.
  */
 const LONGEST_WAIT_MS = 500;
 
-/** How often to look for new partitions, in milliseconds: there may be records in them. */
+/** How often to look for new partitions, in milliseconds, as they may have records. */
 const LONGEST_METADATA_AGE_MS = 10_000;
 
-/** The settings, with shorter waits. The log names the given ones that are not followed. */
+/** The settings with shorter waits. The log names given settings that are overruled. */
 export function forTime(settings: KafkaInputSettings, log: Log): KafkaInputSettings {
   const { input } = settings;
   if (input.fetchMinBytes > 1 || input.fetchWaitMs > LONGEST_WAIT_MS) {

@@ -1,13 +1,13 @@
 /**
  * Which batches of a fetch belong to aborted transactions.
  *
- * KafkaJS's own filter has two faults. It takes the broker's list of aborted transactions in the
- * order of their ends and opens one for each record: where transactions interleave, aborted records
- * come through. And it takes any data record whose key is four zero bytes for the marker of an
- * abort.
+ * KafkaJS's own filter has two faults. It processes the broker's list of aborted transactions in
+ * the order of their ends, and opens one for each record. If transactions interleave, aborted
+ * records come through. It also mistakes any data record whose key is four zero bytes for the
+ * marker of an abort.
  *
- * This one opens every transaction that has begun by a batch's last offset, and closes one at a
- * control batch only. That is the algorithm of Kafka's own consumer
+ * This filter opens every transaction that has begun by a batch's last offset, and closes one only
+ * at a control batch. That is the algorithm of Kafka's own consumer
  * (`CompletedFetch.nextFetchedRecord`). A batch has one producer, and so one transaction.
  *
  * @module
@@ -36,9 +36,9 @@ export function committedBatches(
   });
 }
 
-/** The type of the marker in a control batch: whether it aborts its transaction. */
+/** Whether the marker in a control batch aborts its transaction. */
 function isAbortMarker(batch: LogBatch): boolean {
-  if (batch.count === 0) return false; // the marker has been compacted away
+  if (batch.count === 0) return false; // compaction has removed the marker
   const { key } = new RecordCursor(batch, batch.records, false).read();
   return key !== null && key.length >= 4 && key[2] === 0 && key[3] === 0;
 }

@@ -1,5 +1,5 @@
 /**
- * Stored positions of what a run does not read: they are kept, as a later run may read it again.
+ * Stored positions of what a run does not read. They are kept, as a later run may read it again.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 export interface ReadNow {
   /** The topics that the input names. */
   readonly topics: readonly string[];
-  /** The topics of which stored positions do not count: they have been created again. */
+  /** Topics whose stored positions do not count, as they have been created again. */
   readonly replaced: ReadonlySet<string>;
-  /** The names of positions of the partitions that this worker reads. */
+  /** The position names of the partitions that this worker reads. */
   readonly names: ReadonlySet<string>;
 }
 
 /**
- * The stored positions that this worker keeps although it does not read their partitions. Each is
- * kept by one worker: by the one that would read the partition, or by worker 0 where the input
- * does not name the topic. Worker 0 logs a warning about those topics.
+ * The stored positions that this worker keeps although it does not read their partitions. One
+ * worker keeps each: the one that would read the partition. For topics that the input does not
+ * name, it is worker 0, which also logs a warning.
  */
 export function unreadPositions(
   resume: Positions,
@@ -55,7 +55,7 @@ export function unreadPositions(
   }
   if (foreign.length > 0) {
     log.warn(
-      `the store has positions of step "${stepId}" that are not of Kafka, such as "${
+      `the store has positions of step "${stepId}" that are not Kafka positions, such as "${
         foreign[0]
       }": ` +
         "they are dropped",
@@ -64,7 +64,7 @@ export function unreadPositions(
   return unread;
 }
 
-/** The partition that a position's name says, or `null`. */
+/** The partition in the name of a position, or `null`. */
 function partitionNamed(name: string): TopicPartition | null {
   const dash = name.lastIndexOf("-");
   const at = { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)) };

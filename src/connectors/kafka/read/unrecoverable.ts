@@ -8,22 +8,22 @@ import { TopicReplacedError } from "../client/topic_watch.ts";
 import { PAST_DAMAGE } from "../wire/damage.ts";
 import type { TopicPartition } from "../wire/topic_partition.ts";
 
-/** Ends the run: going on would skip records. */
+/** Ends the run, as going on would skip records. */
 export class Unrecoverable extends Error {}
 
-/** The error for topics that we may not read, or cannot. */
+/** The error for topics that we may not or cannot read. */
 export function cannotRead(topics: Iterable<string>, cause: unknown): Unrecoverable {
   const names = Array.from(topics, (topic) => `"${topic}"`).join(", ");
   return new Unrecoverable(`cannot read topic ${names}: ${messageOfKafka(cause)}`, { cause });
 }
 
-/** The error for a partition that cannot be read from an offset on. */
+/** The error for a partition that is unreadable from an offset on. */
 export function unreadable(
   { topic, partition }: TopicPartition,
   offset: number,
   cause: unknown,
 ): Unrecoverable {
-  if (cause instanceof Unrecoverable) return cause; // it says all that there is to say
+  if (cause instanceof Unrecoverable) return cause; // it is complete
   return new Unrecoverable(
     `topic "${topic}", partition ${partition} cannot be read from offset ${offset} on: ` +
       `${messageOfKafka(cause)}. ${PAST_DAMAGE}`,
@@ -45,10 +45,10 @@ export function deletedUnread(
 }
 
 /**
- * Returns where another try may do better.
+ * Returns if another attempt may succeed.
  *
- * @param topics What the error is about, where it does not name a topic itself.
- * @throws What ends the run, otherwise.
+ * @param topics What the error is about, if it does not name a topic itself.
+ * @throws The error that ends the run, otherwise.
  */
 export function requireHope(error: unknown, topics: readonly string[]): void {
   if (error instanceof Unrecoverable || error instanceof TopicReplacedError) throw error;

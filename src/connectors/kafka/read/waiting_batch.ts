@@ -1,8 +1,8 @@
 /**
- * A batch that waits for the flow, packed if it can.
+ * A batch that waits for the flow, packed if possible.
  *
- * The writers of a topic decide how much a batch unpacks to. So a batch is unpacked when its first
- * record is asked for, and only one at a time. Gzip is an exception: another thread can unpack it,
+ * The writers of a topic decide how far a batch unpacks. So a batch is unpacked when its first
+ * record is requested, and only one at a time. Gzip is an exception: another thread can unpack it,
  * so that is done ahead, up to a budget.
  *
  * @module
@@ -20,7 +20,7 @@ import { LimitError } from "../compression/codec.ts";
 import { RecordCursor } from "../wire/record_cursor.ts";
 
 /**
- * The most that a batch in a format before Kafka 0.11 may unpack to, in bytes. It is turned into
+ * The most bytes to which a batch in a format before Kafka 0.11 may unpack. It is turned into
  * batches of today's format, which takes several times as much.
  */
 const LARGEST_OLD: number = 64 << 20;
@@ -34,7 +34,7 @@ export class WaitingBatch {
     this.#batch = batch;
   }
 
-  /** What has been unpacked already, in bytes. */
+  /** How many bytes have been unpacked already. */
   get unpackedBytes(): number {
     return this.#ahead?.length ?? 0;
   }
@@ -51,7 +51,7 @@ export class WaitingBatch {
       this.#ahead = await decompress("gzip", records, Math.min(budget, this.#limit));
       return true;
     } catch {
-      return false; // reported when it is read, so that what comes before is handed out
+      return false; // reported when it is read, after what comes before is handed out
     }
   }
 
@@ -62,7 +62,7 @@ export class WaitingBatch {
    */
   read(withHeaders: boolean): RecordCursor[] {
     const { count, records } = this.#batch;
-    if (count === 0 && records.length === 0) return []; // emptied by compaction
+    if (count === 0 && records.length === 0) return []; // compaction has emptied it
     const bytes = this.#ahead ?? this.#unpack();
     return unwrap(this.#batch, bytes)
       .map((each) => new RecordCursor(each.batch, each.bytes, withHeaders));

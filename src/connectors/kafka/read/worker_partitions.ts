@@ -1,7 +1,7 @@
 /**
- * The partitions that fall to a worker, and the stored positions that it keeps.
+ * A worker's partitions, and the stored positions that it keeps.
  *
- * Each is at one of three stages, and moves through them in this order:
+ * Each is in one of three stages, and goes through them in this order:
  *
  * ```text
  *   unread ──────────────▶ pending ────────────────▶ read, by a cursor
@@ -9,7 +9,7 @@
  *   is known               its leader is away        it begins and ends
  * ```
  *
- * Where a topic has been deleted and created again, all of it is forgotten, and found as new.
+ * If a topic has been deleted and created again, all of it is forgotten, and found as new.
  *
  * @module
  */
@@ -21,13 +21,13 @@ import type { KafkaPosition } from "./position.ts";
 import { positionsIn } from "./replaced_topics.ts";
 import { Unrecoverable } from "./unrecoverable.ts";
 
-/** A partition of which nobody knows yet where it begins and ends: its leader is away. */
+/** A partition whose beginning and end are not known yet, as its leader is away. */
 export interface PendingPartition extends TopicPartition {
   /** Where to start without a stored position. */
   readonly start: KafkaInputSettings["start"];
-  /** Whether the topic has been created again: a stored position is not its own. */
+  /** Whether the topic has been created again, so that a stored position is not its own. */
   readonly isReplaced: boolean;
-  /** Where an earlier run has read to. */
+  /** How far an earlier run has read. */
   readonly stored: KafkaPosition | undefined;
 }
 
@@ -40,15 +40,15 @@ export interface FoundPartition extends Omit<PendingPartition, "stored"> {
 export class WorkerPartitions {
   readonly #read = new Map<string, Map<number, PartitionCursor>>(); // by topic and number
   readonly #pending = new Map<string, PendingPartition>(); // by the names of their positions
-  readonly #unread: Map<string, KafkaPosition>; // the same
+  readonly #unread: Map<string, KafkaPosition>; // by the names of their positions
   #behind = 0;
 
-  /** `unread`: stored positions that are kept without reading on from them, by their names. */
+  /** `unread`: stored positions that are kept without reading their partitions, by their names. */
   constructor(unread: ReadonlyMap<string, KafkaPosition> = new Map()) {
     this.#unread = new Map(unread);
   }
 
-  /** How many of those that are read have records to fetch, or may have. */
+  /** How many of the partitions that are read have records to fetch, or may have. */
   get behind(): number {
     return this.#behind;
   }
@@ -79,7 +79,7 @@ export class WorkerPartitions {
       this.#pending.has(positionName(each));
   }
 
-  /** A broker has named a partition: it waits to be read. */
+  /** A broker has named a partition, which waits to be read. */
   found(partition: FoundPartition): void {
     const name = positionName(partition);
     if (this.has(partition)) throw new Unrecoverable(`partition ${name} was found twice`);
@@ -100,7 +100,7 @@ export class WorkerPartitions {
     );
   }
 
-  /** Forgets a topic, with stored positions of it. No broker may fetch it any more. */
+  /** Forgets a topic with its stored positions. No broker may fetch it any more. */
   forget(topic: string): void {
     for (const cursor of this.cursorsOf(topic)) cursor.retire();
     this.#read.delete(topic);
@@ -108,11 +108,11 @@ export class WorkerPartitions {
     for (const each of positionsIn(topic, this.#unread)) this.#unread.delete(positionName(each));
   }
 
-  /** The positions to store: where a later run goes on. */
+  /** The positions to store: where a later run continues. */
   positions(): Positions {
     const positions = new Map<string, KafkaPosition>(this.#unread);
     for (const cursor of this.cursors()) positions.set(cursor.name, cursor.position);
-    // What is not in reach yet stays where an earlier run has read to.
+    // A partition that is not in reach yet stays where an earlier run has read to.
     for (const [name, { stored, isReplaced }] of this.#pending) {
       if (stored !== undefined && !isReplaced) positions.set(name, stored);
     }
@@ -120,7 +120,7 @@ export class WorkerPartitions {
   }
 }
 
-/** The partitions of a topic that are a worker's: number `p` goes to worker `p mod workerCount`. */
+/** The partitions of a topic that belong to a worker: `p` belongs to worker `p mod workerCount`. */
 export function partitionsOf(
   leaders: ReadonlyMap<number, number>,
   { workerIndex, workerCount }: Place,

@@ -1,11 +1,11 @@
 /**
  * CRC-32C (Castagnoli), Kafka's checksum of a record batch.
  *
- * Eight table look-ups take in eight bytes at a time (Kounavis and Berry 2005, "A Systematic
- * Approach to Building High Performance Software-Based CRC Generators"): several times as fast as
- * one at a time. What is long is shortened before (`crc32c_fold.ts`). On one machine of 2026,
- * tables alone take in 0.7 GB/s, with that 4 GB/s of batches of 16 KB and 4.9 GB/s of a megabyte;
- * `hash-wasm`, the fastest library, 1.0 to 1.6.
+ * Eight table look-ups process eight bytes at a time, which is several times as fast as one at a
+ * time. (Kounavis and Berry 2005, "A Systematic Approach to Building High Performance
+ * Software-Based CRC Generators".) Long input is shortened first (`crc32c_fold.ts`). On one machine
+ * of 2026, tables alone process 0.7 GB/s. With shortening it is 4 GB/s for batches of 16 KB, and
+ * 4.9 GB/s for a megabyte. `hash-wasm`, the fastest library, processes 1.0 to 1.6 GB/s.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
   return ~remainder(0, folded, 0, folded.length) >>> 0;
 }
 
-/** The state of the checksum once it has taken in some bytes. */
+/** The state of the checksum after more bytes. */
 function remainder(state: number, bytes: Uint8Array, start: number, end: number): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES;
   let crc = state;

@@ -1,19 +1,19 @@
 /**
- * Shortens the bytes that a CRC-32C is computed of: some six times as fast as tables take them in.
+ * Shortens the bytes of a CRC-32C, some six times as fast as tables process them.
  *
  * Bytes stand for a polynomial over GF(2), and a CRC is its remainder. A multiple of the divisor
- * can be added anywhere and changes no remainder. One of CRC-32C's has six terms only:
+ * can be added anywhere, and changes no remainder. One multiple of CRC-32C's has only six terms:
  *
  * ```text
  * x^209 + x^144 + x^54 + x^39 + x^14 + 1
  * ```
  *
- * So a bit may become zero where the bits 65, 155, 170, 195 and 209 behind it are flipped if it was
- * one. A polynomial's square has the same terms with twice the exponents. So the same holds for
- * bytes, and for groups of four: no tables, only XOR, 16 bytes at a time. What is left at the end
- * is as long as the multiple reaches. Groups of four are faster, as more of them are aligned, and
- * leave 836 bytes; of these, single bytes leave 209. (After Russell 2024, "Chorba: A novel CRC32
- * implementation", arXiv 2412.16398, which does so for another divisor.)
+ * So a bit may be set to zero if it was one and the bits 65, 155, 170, 195 and 209 after it are
+ * flipped. The square of a polynomial has the same terms with twice the exponents. So the same
+ * holds for bytes, and for groups of four. That needs no tables, only XOR, 16 bytes at a time. The
+ * end that is left is as long as the multiple reaches. Groups of four are faster, as more of them
+ * are aligned, and leave 836 bytes. Single bytes shorten these to 209. (After Russell 2024,
+ * "Chorba: A novel CRC32 implementation", arXiv 2412.16398, which does so for another divisor.)
  *
  * @module
  */
@@ -23,27 +23,27 @@ import { foldModule } from "./crc32c_wasm.ts";
 const DISTANCES = [65, 155, 170, 195, 209] as const;
 const REACH = 209;
 
-/** Sizes of groups, in bytes, one after the other. */
+/** Sizes of groups, in bytes. All are used, in this order. */
 const UNITS = [4, 1] as const;
 
-/** What one pass takes in at least, in bytes. */
+/** What one pass processes at least, in bytes. */
 const STEP = 64;
 
-/** Fewer bytes than this are not worth it. */
+/** Fewer bytes than this do not pay. */
 export const LEAST_FOLDED = 512;
 
-/** Before the bytes are zeros, as far as the multiple reaches. */
+/** The bytes are preceded by zeros, as far as the multiple reaches. */
 const START = Math.ceil(UNITS[0] * REACH / STEP) * STEP;
 
-/** A part that fits into the fastest cache, and what is left of the one before. */
+/** A part that fits into the fastest cache, and the rest of the part before. */
 const MOST = (32 << 10) + START + STEP;
 
-/** Where the end of the bytes is kept meanwhile. */
+/** Where the end of the bytes is kept during a pass. */
 const REST = START + MOST;
 
 /**
- * XORs what is at `from` with what is at each distance before `at`, and writes it at `to`: 64 bytes
- * at a time, until `at` has come to `end`.
+ * XORs the bytes at `from` with those at each distance before `at`, and writes the result at `to`.
+ * It processes 64 bytes at a time, until `at` has reached `end`.
  */
 type Pass = (at: number, end: number, from: number, to: number) => void;
 
@@ -51,7 +51,7 @@ const memory = new WebAssembly.Memory({ initial: Math.ceil((REST + START + 2 * S
 const room = new Uint8Array(memory.buffer);
 const passes: Pass[] = [];
 
-/** Takes a millisecond or two: only those who need it pay for that. */
+/** It needs a millisecond or two, which only its users should pay. */
 function compile(): void {
   for (const unit of UNITS) {
     const module = foldModule(DISTANCES.map((distance) => distance * unit));
@@ -61,7 +61,7 @@ function compile(): void {
 }
 
 /**
- * Fewer bytes with the same remainder, in memory that is used again by the next call.
+ * Fewer bytes with the same remainder. Their memory is used again by the next call.
  *
  * @param first What the first four bytes are XORed with, little-endian.
  */
@@ -81,14 +81,14 @@ export function fold(bytes: Uint8Array, start: number, end: number, first: numbe
   return room.subarray(START, START + length);
 }
 
-/** Folds what is at the start, and returns how long it is then. */
+/** Folds the bytes at the start, and returns how long they are then. */
 function shorten(pass: Pass, reach: number, length: number): number {
   const folded = (length - reach) & -STEP;
   if (folded <= 0) return length;
   const from = START + folded;
   const end = START + length;
   pass(START, from, START, START);
-  // What is left takes in what was folded, but nothing of itself: that stays.
+  // The rest absorbs what was folded, but is not folded into itself.
   room.copyWithin(REST, from, end);
   room.fill(0, from, end);
   pass(from, end, REST, REST);

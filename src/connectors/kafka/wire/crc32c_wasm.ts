@@ -1,7 +1,6 @@
 /**
- * The inner loop of `crc32c_fold.ts` in WebAssembly: XOR of 16 bytes at a time is what JavaScript
- * does not have. The module is put together here, instruction by instruction; in the text format it
- * is
+ * The inner loop of `crc32c_fold.ts` in WebAssembly, as JavaScript has no XOR of 16 bytes at a
+ * time. The module is assembled here, instruction by instruction. In the text format it is
  *
  * ```text
  * (import "" "memory" (memory 1))
@@ -24,7 +23,7 @@
 
 const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]; // "\0asm", version 1
 
-// Numbers of sections, in their order.
+// Section numbers, in their order.
 const TYPES = 1;
 const IMPORTS = 2;
 const FUNCTIONS = 3;
@@ -57,7 +56,7 @@ const [AT, LAST, FROM, TO] = [0, 1, 2, 3];
 const VECTOR = 16;
 const STEP = 64;
 
-/** The module for these distances, in bytes; the largest comes last. */
+/** The module for these distances, in bytes. The largest comes last. */
 export function foldModule(distances: readonly number[]): WebAssembly.Module {
   const reach = distances[distances.length - 1];
   const iteration: number[] = [];
@@ -109,12 +108,12 @@ function text(ascii: string): number[] {
   return counted([...new TextEncoder().encode(ascii)]);
 }
 
-/** LEB128: 7 bits a byte, the lowest first; the high bit says that more follow. */
+/** LEB128: 7 bits in each byte, the lowest first. The high bit means that more follow. */
 function unsigned(value: number): number[] {
   return value < 0x80 ? [value] : [value & 0x7f | 0x80, ...unsigned(value >>> 7)];
 }
 
-/** The same for a number that may be negative: the last byte's second bit is the sign. */
+/** The same for a number that may be negative. The second bit of the last byte is the sign. */
 function signed(value: number): number[] {
   return value < 0x40 ? [value] : [value & 0x7f | 0x80, ...signed(value >>> 7)];
 }

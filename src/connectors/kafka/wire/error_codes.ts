@@ -1,10 +1,9 @@
 /**
- * The error codes of the Kafka protocol, with their names and what they say.
+ * The error codes of the Kafka protocol, with their names and texts.
  *
- * Names and texts are those of KafkaJS 2.2.4, so that an error reads the same whether KafkaJS or
- * one of our own requests was answered with it; a few codes are newer. What the connector does
- * about an error is another matter: `client/errors.ts`.
- *
+ * Names and texts are those of KafkaJS 2.2.4. So an error reads the same, whether it answers
+ * KafkaJS or one of our own requests. A few codes are newer. `client/errors.ts` decides what the
+ * connector does about an error.
  * @module
  */
 
@@ -240,7 +239,7 @@ export class ProtocolError extends Error {
   /** The error's name in the protocol, such as `UNKNOWN_TOPIC_OR_PARTITION`. */
   readonly type: string;
   readonly code: number;
-  /** The request that it answers, where that is known. */
+  /** The request that it answers, if that is known. */
   declare readonly apiName?: string;
 
   constructor(code: number, apiName?: string) {
@@ -253,7 +252,7 @@ export class ProtocolError extends Error {
   }
 }
 
-/** The error that a code of the protocol stands for. `apiName` is the request that it answers. */
+/** The error of a protocol code. `apiName` is the request that it answers. */
 export function errorOfCode(code: number, apiName?: string): ProtocolError {
   return new ProtocolError(code, apiName);
 }

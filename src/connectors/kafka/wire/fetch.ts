@@ -10,19 +10,17 @@ import type { Isolation } from "../properties/input_settings.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 import { requireAnswers } from "./wrong_answer.ts";
 
-/** What to ask of a partition. */
+/** What to request of a partition. */
 export interface PartitionFetch {
   readonly topic: string;
   /**
-   * The id of the topic that is meant: a broker that has another one under this name refuses.
-   * `null` where it is not known, or any will do.
+   * The id of the topic that is meant. A broker refuses if its topic of this name has another id.
+   * `null` if the id is unknown or any will do.
    */
   readonly topicId: string | null;
   readonly partition: number;
   readonly offset: number;
-  /**
-   * The most bytes; the first batch comes whole in any case, where no other partition came first.
-   */
+  /** The most bytes. If no other partition came first, the first batch comes whole in any case. */
   readonly maxBytes: number;
 }
 
@@ -30,15 +28,15 @@ export interface PartitionFetch {
 export interface FetchedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** The protocol's code; 0 where all is well. */
+  /** The protocol's code; 0 if there is no error. */
   readonly errorCode: number;
-  /** After the last record that all replicas have, those in open transactions among them. */
+  /** The offset after the last record that all replicas have, open transactions included. */
   readonly highWatermark: number;
-  /** After the last record that is not in an open transaction. */
+  /** The offset after the last record that is not in an open transaction. */
   readonly lastStableOffset: number;
-  /** Transactions that were aborted, among those whose records came. */
+  /** The aborted transactions among those whose records came. */
   readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[];
-  /** Batches, one after the other; the last may be cut off. */
+  /** Batches, one after the other. The last may be cut off. */
   readonly records: Buffer;
 }
 
@@ -60,12 +58,10 @@ const NEWEST = 13;
 
 const FLEXIBLE_FROM = 12;
 
-/** From this version on, topics go by their ids, and have no names. */
+/** From this version on, topics are identified by their ids, and have no names. */
 const IDS_FROM = 13;
 
-/**
- * Whether a broker refuses a fetch from a topic that is not the one with the id that is asked for.
- */
+/** Whether a broker refuses a fetch if its topic does not have the requested id. */
 export function goesByIds({ versions }: RequestBroker): boolean {
   return (versions[API_KEY]?.maxVersion ?? 0) >= IDS_FROM;
 }
@@ -74,15 +70,17 @@ export function goesByIds({ versions }: RequestBroker): boolean {
 type FetchedTopic = Pick<PartitionFetch, "topic" | "topicId">;
 
 /**
- * What a request changes in a fetch session (KIP-227): the broker keeps which partitions are asked
- * for, and answers only for those that have something new.
+ * What a request changes in a fetch session (KIP-227). The broker remembers the requested
+ * partitions, and answers only for those that have something new.
  */
 export interface SessionFetch {
-  /** 0 where a session is to begin, or there is none. */
+  /** 0 if a session is to begin, or there is none. */
   readonly id: number;
-  /** Counts the requests of a session; 0 for the one that begins it, -1 for none. */
+  /**
+   * The number of the request in its session: 0 for the one that begins it, -1 without a session.
+   */
   readonly epoch: number;
-  /** Partitions that are asked for no longer. */
+  /** Partitions that are not requested any more. */
   readonly forgotten: readonly PartitionFetch[];
   /** All topics of the session. */
   readonly topics: readonly FetchedTopic[];
@@ -90,7 +88,7 @@ export interface SessionFetch {
 
 const NO_SESSION = { id: 0, epoch: -1, forgotten: [] } as const;
 
-/** Asks a broker for partitions, those that a session has changed or all where there is none. */
+/** Requests the partitions that a session has changed, or all if there is no session. */
 export async function fetchInSession(
   broker: RequestBroker,
   partitions: readonly PartitionFetch[],
@@ -110,10 +108,10 @@ export async function fetchInSession(
 }
 
 /**
- * Asks a broker for one partition. A broker that throttles for a quota answers without any; it is
- * asked again then, which KafkaJS does no sooner than the broker wants.
+ * Requests one partition. A broker that throttles for a quota answers without any. It is then asked
+ * again, which KafkaJS delays for as long as the broker wants.
  *
- * @throws {WrongAnswerError} If the answer does not name the partition, or others.
+ * @throws {WrongAnswerError} If the answer does not name the partition, or names others.
  */
 export async function fetchPartition(
   broker: RequestBroker,
@@ -139,7 +137,7 @@ export function encodeFetchRequest(
   { id, epoch, forgotten }: Omit<SessionFetch, "topics"> = NO_SESSION,
 ): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM, 64 + 40 * partitions.length);
-  out.int32(-1); // we are no replica
+  out.int32(-1); // we are not a replica
   out.int32(maxWaitMs);
   out.int32(minBytes);
   out.int32(maxBytes);
@@ -154,10 +152,10 @@ export function encodeFetchRequest(
     else out.string(topic);
     out.array(asked, ({ partition, offset, maxBytes }) => {
       out.int32(partition);
-      if (version >= 9) out.int32(-1); // we do not follow the leader's epoch,
+      if (version >= 9) out.int32(-1); // we do not track the leader's epoch
       out.int64(BigInt(offset));
-      if (version >= 12) out.int32(-1); // also not for what was fetched last
-      if (version >= 5) out.int64(-1n); // only replicas have a log start
+      if (version >= 12) out.int32(-1); // nor that of the last fetch
+      if (version >= 5) out.int64(-1n); // only replicas send a log start
       out.int32(maxBytes);
       out.tags();
     });
@@ -178,12 +176,12 @@ export function encodeFetchRequest(
 
 /** The answer to a request. */
 export interface FetchResponse {
-  /** Of the request as a whole. */
+  /** The error of the request as a whole. */
   readonly errorCode: number;
-  /** The session's id; 0 where the broker keeps none. */
+  /** The session's id; 0 if the broker keeps none. */
   readonly sessionId: number;
   readonly partitions: FetchedPartition[];
-  /** How long the broker throttles us, in milliseconds; then it answers without partitions. */
+  /** How long the broker throttles us, in milliseconds. Its answer then has no partitions. */
   readonly clientSideThrottleTime: number;
 }
 

@@ -1,8 +1,9 @@
 /**
  * The FindCoordinator request: which broker keeps a consumer group, or a transactional id.
  *
- * KafkaJS's own drops the broker's answer where that is an error, and says for all of them that it
- * found none: a coordinator that is only not there yet cannot be told from a missing permission.
+ * If the broker's answer is an error, KafkaJS's own request drops it. For all errors, it reports
+ * that no coordinator was found. So a coordinator that is about to exist looks like a missing
+ * permission.
  *
  * @module
  */
@@ -11,13 +12,13 @@ import { errorOfCode } from "./error_codes.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
-/** What is coordinated, as the protocol numbers it. */
+/** The kinds of coordinators, by their numbers in the protocol. */
 const KEY_TYPES = { group: 0, transaction: 1 } as const;
 
-/** What a coordinator is asked for. */
+/** What a coordinator is requested for. */
 export interface Coordinated {
   readonly kind: keyof typeof KEY_TYPES;
-  /** The group's id, or the transactional one. */
+  /** The group id or transactional id. */
   readonly id: string;
 }
 
@@ -29,13 +30,13 @@ const NEWEST = 4;
 
 const FLEXIBLE_FROM = 3;
 
-/** From this version on, several can be asked for at once. */
+/** From this version on, several can be requested at once. */
 const BATCHED_FROM = 4;
 
 /**
  * Asks a broker for the node id of a coordinator.
  *
- * @throws {Error} If it has none. The broker may still be about to make one.
+ * @throws {Error} If there is none. The broker may be about to make one.
  */
 export async function findCoordinator(broker: RequestBroker, of: Coordinated): Promise<number> {
   const { errorCode, nodeId } = await sendRequest(broker, {

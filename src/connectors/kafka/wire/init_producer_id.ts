@@ -1,7 +1,7 @@
 /**
- * The InitProducerId request: an id under which a broker knows a producer's batches.
+ * The InitProducerId request: an id by which a broker recognises a producer's batches.
  *
- * KafkaJS's own asks version 1 at most, which not every broker has.
+ * KafkaJS's own supports version 1 at most, which not every broker has.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { errorOfCode } from "./error_codes.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
-/** What an idempotent producer is known by. */
+/** What identifies an idempotent producer. */
 export interface ProducerIdentity {
   readonly producerId: bigint;
   readonly producerEpoch: number;
 }
 
-/** Who asks. */
+/** The producer that requests an id. */
 export interface ProducerRequest {
-  /** `null` for writes outside of transactions, for which any broker can be asked. */
+  /** `null` for writes outside of transactions; then any broker can be asked. */
   readonly transactionalId: string | null;
-  /** How long a transaction may take, in milliseconds. Of no meaning without an id. */
+  /** How long a transaction may take, in milliseconds. It has no meaning without an id. */
   readonly transactionTimeoutMs: number;
 }
 
@@ -32,13 +32,13 @@ const NEWEST = 4;
 
 const FLEXIBLE_FROM = 2;
 
-/** What brokers say that do not have what was asked for. */
+/** The answers of brokers that do not support the request. */
 const NOT_THERE: ReadonlySet<string> = new Set(["UNKNOWN", "UNSUPPORTED_VERSION"]);
 
 /**
- * Asks a broker for a producer id; with a transactional id, the coordinator of its transactions.
+ * Requests a producer id. With a transactional id, `broker` is the coordinator of its transactions.
  *
- * @throws {Error} If the broker gives none.
+ * @throws {Error} If the broker returns none.
  */
 export async function initProducerId(
   broker: RequestBroker,
@@ -73,8 +73,8 @@ export function encodeInitProducerId(
   out.string(transactionalId);
   out.int32(transactionTimeoutMs);
   if (version >= 3) {
-    out.int64(-1n); // we go on with no id that we had before,
-    out.int16(-1); // and no epoch
+    out.int64(-1n); // we do not continue an earlier id
+    out.int16(-1); // nor its epoch
   }
   out.tags();
   return out.written;

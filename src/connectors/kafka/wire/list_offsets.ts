@@ -1,8 +1,8 @@
 /**
  * The ListOffsets request: where partitions begin and end, and where records of a time are.
  *
- * KafkaJS's own fails as a whole where one partition does, and its time grows with the square of
- * the partitions.
+ * KafkaJS's own fails as a whole if one partition fails, and its time grows with the square of the
+ * number of partitions.
  *
  * @module
  */
@@ -15,7 +15,8 @@ import { WireReader, WireWriter } from "./wire.ts";
 import { impossibleAnswer, leftOut, missingAnswer } from "./wrong_answer.ts";
 
 /**
- * Which offset: a partition's first, the one after its last, or that of the first record of a time.
+ * Which offset: a partition's first, the one after its last, or that of the first record at or
+ * after a time.
  */
 export type WhichOffset = "first" | "last" | { readonly timestamp: number };
 
@@ -25,7 +26,7 @@ export interface ListedOffsets {
   readonly failed: Map<string, unknown>;
 }
 
-/** What the answer says of one partition. */
+/** The answer for one partition. */
 interface ListedOffset extends TopicPartition {
   readonly errorCode: number;
   readonly offset: number;
@@ -40,12 +41,12 @@ const NEWEST = 6;
 
 const FLEXIBLE_FROM = 6;
 
-/** How the protocol writes the ends of a partition in the place of a timestamp. */
+/** The protocol's numbers for the ends of a partition, in place of a timestamp. */
 const FIRST = -2;
 const LAST = -1;
 
 /**
- * Asks a broker for offsets of partitions that it leads. One that the answer leaves out has failed.
+ * Requests offsets of partitions from their leader. One that the answer leaves out has failed.
  *
  * @throws {WrongAnswerError} If the answer names other partitions.
  */
@@ -77,7 +78,7 @@ export async function listOffsets(
   return listed;
 }
 
-/** The least valid offset: -1 means that no record is as late as the time. */
+/** The least valid offset: -1 means that no record is at or after the time. */
 function leastOffset(which: WhichOffset): number {
   return typeof which === "string" ? 0 : -1;
 }
@@ -91,13 +92,13 @@ export function encodeListOffsets(
 ): Buffer {
   const timestamp = which === "first" ? FIRST : which === "last" ? LAST : which.timestamp;
   const out = new WireWriter(version >= FLEXIBLE_FROM, 64 + 20 * partitions.length);
-  out.int32(-1); // we are no replica
+  out.int32(-1); // we are not a replica
   out.int8(isolation === "read_committed" ? 1 : 0);
   out.array([...Map.groupBy(partitions, ({ topic }) => topic)], ([topic, asked]) => {
     out.string(topic);
     out.array(asked, ({ partition }) => {
       out.int32(partition);
-      if (version >= 4) out.int32(-1); // we do not follow the leader's epoch
+      if (version >= 4) out.int32(-1); // we do not track the leader's epoch
       out.int64(BigInt(timestamp));
       out.tags();
     });

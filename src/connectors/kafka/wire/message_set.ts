@@ -1,16 +1,16 @@
 /**
- * Messages in the formats before Kafka 0.11, which brokers keep in old segments and hand out as
- * they are.
+ * Messages in the formats before Kafka 0.11. Brokers keep them in old segments, and send them
+ * unchanged.
  *
  * ```text
  *   offset int64 │ size int32 │ crc uint32 │ magic int8 = 0 or 1 │ attributes int8
  *   timestamp int64 (format 1 only) │ keyLength int32 │ key │ valueLength int32 │ value
  * ```
  *
- * A compressed message wraps others: its value is the compressed set of them, and its offset is
- * that of the last. In format 1 the offsets inside are relative to the first. (Kafka's protocol
+ * A compressed message wraps others. Its value is the compressed set of them, and its offset is
+ * that of the last. In format 1, the offsets inside are relative to the first. (Kafka's protocol
  * guide, "Message Set"; KIP-31 and KIP-32.) They are turned into batches of today's format, so that
- * nothing else has to know of them.
+ * all other code knows only that.
  *
  * @module
  */
@@ -31,17 +31,17 @@ export interface OldMessage {
   readonly value: Uint8Array | null;
 }
 
-/** Where the parts of a message are, from its beginning. */
+/** Where the parts of a message begin. */
 const SIZE = 8;
 const CRC = 12;
 const MAGIC = 16;
 const ATTRIBUTES = 17;
 const FIELDS = 18;
 
-/** The attribute of a message whose timestamp is the time at which the broker appended it. */
+/** The attribute of a message whose timestamp is the time of the broker. */
 const APPEND_TIME = 0x08;
 
-/** No producer id, epoch or sequence: there were none. */
+/** Old messages have no producer id, epoch or sequence. */
 const NO_PRODUCER = { producerId: -1n, producerEpoch: -1, baseSequence: -1 };
 
 /**
@@ -92,7 +92,7 @@ export function isWrapper({ attributes }: OldMessage): boolean {
   return codecOf(attributes) !== "none";
 }
 
-/** The time at which the broker appended a message, where that is what its timestamp says. */
+/** When the broker appended a message, if its timestamp is that time. */
 export function appendTimeOf({ attributes, timestamp }: OldMessage): number | null {
   return (attributes & APPEND_TIME) !== 0 ? timestamp : null;
 }
@@ -133,7 +133,7 @@ export function messagesIn(
   const base = magic === 1 ? offset - last.offset : 0;
   let before = -1;
   for (const message of messages) {
-    if (message.offset <= before) throw damaged(offset, "the offsets in it do not grow");
+    if (message.offset <= before) throw damaged(offset, "the offsets in it do not increase");
     before = message.offset;
   }
   if (base + last.offset !== offset || base + messages[0].offset < 0) {
@@ -142,7 +142,7 @@ export function messagesIn(
   return messages.map((message) => ({ ...message, offset: base + message.offset }));
 }
 
-/** The same messages as batches of today's format: one for each run of offsets without a gap. */
+/** The same messages in batches of today's format: one for each run of offsets without a gap. */
 export function asBatches(messages: readonly OldMessage[]): Buffer[] {
   const batches: Buffer[] = [];
   for (let from = 0; from < messages.length;) {
@@ -163,8 +163,8 @@ export function asBatches(messages: readonly OldMessage[]): Buffer[] {
 }
 
 /**
- * In format 0, clients computed the checksum of an LZ4 frame's header over too much. What they
- * wrote says nothing, so the right one takes its place in a copy.
+ * In format 0, clients computed the checksum of an LZ4 frame's header over too many bytes. So it
+ * proves nothing, and a copy gets the right one.
  */
 function withHeaderChecksum(frame: Uint8Array): Uint8Array {
   const DESCRIPTOR = 4;

@@ -1,8 +1,8 @@
 /**
  * The Metadata request: which topics, partitions and brokers there are.
  *
- * KafkaJS's own asks version 6 at most, which has neither the ids of topics (version 10, Kafka 2.8)
- * nor the epochs of leaders (version 7), and it fails as a whole where one of several topics is
+ * KafkaJS's own supports version 6 at most. That has neither the ids of topics (version 10, Kafka
+ * 2.8) nor the epochs of leaders (version 7). It also fails as a whole if one of several topics is
  * missing.
  *
  * @module
@@ -11,7 +11,7 @@ import type { Buffer } from "node:buffer";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
-/** A broker, as the cluster tells clients to reach it. */
+/** A broker, with the address that the cluster names to clients. */
 export interface MetadataBroker {
   readonly nodeId: number;
   readonly host: string;
@@ -20,28 +20,29 @@ export interface MetadataBroker {
 
 /** A partition of a topic. */
 export interface MetadataPartition {
-  /** The protocol's code; 0 where all is well. */
+  /** The protocol's code; 0 if there is no error. */
   readonly errorCode: number;
   readonly partition: number;
   /** The broker that leads it; -1 for none. */
   readonly leader: number;
-  /** How often the leader has changed; -1 where the broker does not say. */
+  /** How often the leader has changed; -1 if the broker does not report that. */
   readonly leaderEpoch: number;
 }
 
 /** A topic. */
 export interface MetadataTopic {
-  /** The protocol's code; 0 where all is well. */
+  /** The protocol's code; 0 if there is no error. */
   readonly errorCode: number;
   readonly topic: string;
   /**
-   * Unlike its name, never given to another topic. As Kafka prints it; `null` where it has none.
+   * Unlike the name, it is never given to another topic. In Kafka's printed form; `null` if there
+   * is none.
    */
   readonly topicId: string | null;
   readonly partitions: readonly MetadataPartition[];
 }
 
-/** What a broker knows of the cluster. Another one may know more for a moment. */
+/** A broker's view of the cluster. For a moment, another broker may know more. */
 export interface Metadata {
   readonly brokers: readonly MetadataBroker[];
   /** -1 for none. */
@@ -57,9 +58,7 @@ const NEWEST = 12;
 
 const FLEXIBLE_FROM = 9;
 
-/**
- * Asks a broker for topics by their names. A topic that it does not have comes with an error code.
- */
+/** Requests topics by their names. A topic that the broker does not have gets an error code. */
 export async function fetchMetadata(
   broker: RequestBroker,
   topics: readonly string[],

@@ -1,8 +1,8 @@
 /**
  * The Produce request, with a result for each partition.
  *
- * KafkaJS's own throws the error of one partition for the whole request, so that its caller cannot
- * know which ones were written. This one goes through KafkaJS's connection with our own encoding.
+ * If one partition fails, KafkaJS's own request throws its error for all of them. So its caller
+ * cannot know which ones were written. This one uses KafkaJS's connection with our own encoding.
  *
  * @module
  */
@@ -22,17 +22,17 @@ export interface PartitionBatch {
 
 /** A record for which the broker refuses a batch. */
 export interface RefusedRecord {
-  /** Which one of the batch, from 0. */
+  /** The index of the record in its batch, from 0. */
   readonly index: number;
-  /** Why, in the broker's words; `null` where it does not say. */
+  /** The reason, in the broker's words; `null` if it does not give one. */
   readonly reason: string | null;
 }
 
-/** The result for one partition; `error` is absent where its batch has been written. */
+/** The result for one partition. `error` is absent if its batch has been written. */
 export interface PartitionResult extends TopicPartition {
-  /** Says it in the broker's words, where it has any. */
+  /** Has the broker's message, if it sent one. */
   readonly error?: Error & { readonly type: string };
-  /** The records that are to blame; empty where the broker names none (before Kafka 2.4). */
+  /** The records that are to blame. Empty if the broker names none (before Kafka 2.4). */
   readonly refused: readonly RefusedRecord[];
 }
 
@@ -43,28 +43,28 @@ export interface ProduceOptions {
   readonly acks: number;
   /** How long the broker may wait for replicas, in milliseconds. */
   readonly timeoutMs: number;
-  /** Whose transaction the batches are part of; absent where they are of none. */
+  /** The transaction that the batches belong to; absent if they belong to none. */
   readonly transactionalId?: string;
 }
 
-/** Each level of acknowledgement as the protocol has it. */
+/** The protocol's number of each level of acknowledgement. */
 export const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 };
 
 const API_KEY = 0;
 const API_NAME = "Produce";
 
 /**
- * Versions that we write and read. They differ in the response only: 8 says which records were
- * refused. (KIP-896 keeps 3 in Kafka 4.)
+ * Versions that we write and read. They differ in the response only: from 8 on, it names the
+ * refused records. (KIP-896 keeps 3 in Kafka 4.)
  */
 const OLDEST = 3;
 const NEWEST = 8;
 
 /**
- * Sends batches to the broker that leads their partitions. Each of these has a result: one that the
- * answer leaves out has an error.
+ * Sends batches to the broker that leads their partitions. Each partition has a result. If the
+ * answer leaves one out, its result is an error.
  *
- * @throws {WrongAnswerError} If the answer names other partitions: then nothing of it counts.
+ * @throws {WrongAnswerError} If the answer names other partitions. Then all of it is ignored.
  */
 export async function produce(
   broker: RequestBroker,
@@ -136,8 +136,8 @@ export function decodeProduce(payload: Buffer, version: number): ProduceResponse
 function readPartition(from: WireReader, topic: string, version: number): PartitionResult {
   const partition = from.int32();
   const code = from.int16();
-  from.int64(); // the first record's offset,
-  from.int64(); // and when it was appended
+  from.int64(); // the first record's offset
+  from.int64(); // the time when it was appended
   if (version >= 5) from.int64(); // where the log starts
   const refused = version < 8
     ? []

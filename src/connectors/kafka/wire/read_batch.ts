@@ -1,9 +1,9 @@
 /**
- * Record batches as they come from the broker: found and checked, but for the records in them.
+ * Record batches as they come from the broker: found and checked, but without their records.
  *
- * Those are read (`record_cursor.ts`) when the flow asks for them: what waits is bytes, not
+ * The records are read (`record_cursor.ts`) when the flow asks for them, so that bytes wait and not
  * objects. (KafkaJS decodes each record into several objects at once, and overflows the stack on
- * batches of more than some 125,000 records.) For the format see `write_batch.ts`.
+ * batches of more than some 125,000 records.) `write_batch.ts` describes the format.
  *
  * @module
  */
@@ -20,27 +20,26 @@ import {
   readMessage,
 } from "./message_set.ts";
 
-/** A batch, without its records having been looked at. */
+/** A batch whose records have not been read. */
 export interface LogBatch {
   readonly baseOffset: number;
-  /** Of its last record; those at the end may have been compacted away. */
+  /** The offset of its last record. Records at the end may have been compacted away. */
   readonly lastOffset: number;
-  /** Its lowest three bits say how the records are compressed. */
+  /** The lowest three bits are the codec of the records. */
   readonly attributes: number;
   readonly isTransactional: boolean;
-  /** Whether it holds a marker that ends a transaction, and no data. */
+  /** Whether it holds a marker that ends a transaction, instead of data. */
   readonly isControl: boolean;
   readonly producerId: bigint;
   readonly baseTimestamp: number;
-  /** The time that the broker wrote it, where that is what the topic keeps; else `null`. */
+  /** When the broker wrote it, if that is what the topic keeps; else `null`. */
   readonly appendTimestamp: number | null;
   readonly count: number;
   /** The records, as they are stored. */
   readonly records: Buffer;
   /**
-   * The format, where it is one before Kafka 0.11: then the records are a set of old messages, and
-   * what is in it, and how much, is known once it is unpacked. {@linkcode unwrap} makes batches of
-   * it.
+   * The format, if it is one before Kafka 0.11. Then the records are a set of old messages, whose
+   * number and content are known only after unpacking. {@linkcode unwrap} makes batches of it.
    */
   readonly oldFormat?: 0 | 1;
 }
@@ -52,7 +51,7 @@ export interface LogRecord {
   readonly timestamp: number;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
-  /** Names with their values, in order; empty unless they were asked for. */
+  /** Names with their values, in order. Empty unless they were requested. */
   readonly headers: readonly (readonly [name: string, value: Uint8Array | null])[];
 }
 
@@ -69,11 +68,11 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
 /**
- * The whole batches in what was fetched, up to one that is damaged: what comes before that can be
- * read. The last one may have been cut off by the size asked for.
+ * The whole batches in what was fetched, up to a damaged one, as those before it can be read. The
+ * last one may have been cut off by the requested size.
  *
  * @param verify Whether to compute each batch's checksum.
- * @throws {Error} If the first batch is damaged, or of a format that is newer than these.
+ * @throws {Error} If the first batch is damaged, or its format is newer than those known.
  */
 export function readBatches(bytes: Buffer, verify: boolean): LogBatch[] {
   const batches: LogBatch[] = [];
@@ -92,13 +91,13 @@ export function readBatches(bytes: Buffer, verify: boolean): LogBatch[] {
   return batches;
 }
 
-/** Where the batch at `at` ends, which may be after the last byte that came. */
+/** Where the batch at `at` ends. That may be after the last byte that came. */
 function endOfBatch(bytes: Buffer, at: number): number {
   const length = bytes.readInt32BE(at + 8);
   const magic = bytes[at + 16];
   const least = magic < 2 ? LEAST_MESSAGE : magic === 2 ? HEADER : FORMAT_END;
   if (length >= least - LENGTH_END) return at + LENGTH_END + length;
-  // Also where it is cut off: it would be asked for again without an end.
+  // Also if it is cut off, as it would be requested again and again.
   throw damagedBatch(Number(bytes.readBigInt64BE(at)), `it has a length of ${length}`);
 }
 
@@ -120,11 +119,11 @@ function readBatch(bytes: Buffer, at: number, end: number, verify: boolean): Log
   const attributes = bytes.readInt16BE(at + 21);
   const lastDelta = bytes.readInt32BE(at + 23);
   const count = bytes.readInt32BE(at + 57);
-  // Compaction takes records away, so there may be fewer than offsets.
+  // Compaction removes records, so there may be fewer records than offsets.
   if (lastDelta < 0 || count < 0 || count > lastDelta + 1) {
     throw damagedBatch(
       baseOffset,
-      `it says that it has ${count} records up to ${lastDelta} behind`,
+      `it says that it has ${count} records up to ${lastDelta} after its first`,
     );
   }
   return {
@@ -143,7 +142,7 @@ function readBatch(bytes: Buffer, at: number, end: number, verify: boolean): Log
   };
 }
 
-/** An old message as a batch; one that wraps others as a batch that is to be unwrapped. */
+/** An old message as a batch. A message that wraps others becomes a batch for `unwrap`. */
 function oldBatches(message: OldMessage): LogBatch[] {
   const appendTimestamp = appendTimeOf(message);
   if (!isWrapper(message)) {
@@ -151,7 +150,7 @@ function oldBatches(message: OldMessage): LogBatch[] {
   }
   const set = compressedSet(message);
   return [{
-    baseOffset: 0, // where it begins is known once it is unpacked
+    baseOffset: 0, // its real value is known after unpacking
     lastOffset: message.offset,
     attributes: message.attributes,
     isTransactional: false,
@@ -166,10 +165,11 @@ function oldBatches(message: OldMessage): LogBatch[] {
 }
 
 /**
- * The batches in a batch of an old format, unpacked; a batch of today's is its own.
+ * The batches within an unpacked batch of an old format. A batch of today's format is returned
+ * itself.
  *
  * @param bytes The batch's records, unpacked.
- * @throws {Error} If they are no set of messages.
+ * @throws {Error} If they are not a set of messages.
  */
 export function unwrap(
   batch: LogBatch,

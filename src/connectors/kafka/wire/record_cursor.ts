@@ -1,9 +1,9 @@
 /**
  * Reads the records of a batch, one by one.
  *
- * Nothing is taken for granted: each record has to end where it says, offsets have to grow within
- * those of the batch, and the last record has to end where the batch does. A checksum tells damage
- * that came later; it does not tell what a faulty writer has put under it.
+ * Everything is checked. Each record has to end where its length tells, and offsets have to
+ * increase within those of the batch. The last record has to end where the batch ends. A checksum
+ * finds damage that came later, but not the faults of a writer that computed it.
  *
  * @module
  */
@@ -11,12 +11,13 @@ import type { LogBatch, LogRecord } from "./read_batch.ts";
 import { damagedBatch, type DamageError } from "./damage.ts";
 
 /**
- * A record takes a byte for its length, attributes, two deltas, two lengths and count of headers.
+ * The least bytes of a record: its length, attributes, two deltas, two lengths and number of
+ * headers.
  */
 const LEAST_RECORD = 7;
 const LEAST_HEADER = 2;
 
-/** What stands for a key or value that is not there. */
+/** The length of a key or value that is absent. */
 const NULL = -1;
 
 /** Reads the records of one batch, in order. */
@@ -27,11 +28,11 @@ export class RecordCursor {
   readonly #lastDelta: number;
   #at = 0;
   #read = 0;
-  #delta = -1; // of the offset of the record before
+  #delta = -1; // the offset delta of the record before
 
   /**
    * @param bytes The batch's records, unpacked.
-   * @throws {DamageError} If they cannot be as many as the batch says.
+   * @throws {DamageError} If there cannot be as many records as the batch claims.
    */
   constructor(batch: LogBatch, bytes: Uint8Array, withHeaders: boolean) {
     this.#batch = batch;
@@ -52,7 +53,7 @@ export class RecordCursor {
   /**
    * The next record.
    *
-   * @throws {DamageError} If the bytes are no record, or not the one that has to come.
+   * @throws {DamageError} If the bytes are not a record, or not the expected one.
    */
   read(): LogRecord {
     const { baseOffset, baseTimestamp, appendTimestamp } = this.#batch;
@@ -110,7 +111,7 @@ export class RecordCursor {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#at - length, length);
   }
 
-  /** Steps over bytes with their length, and returns that. */
+  /** Skips bytes with their length, and returns that length. */
   #skip(end: number): number {
     const length = this.#varint();
     if (length === NULL) return NULL;
@@ -121,12 +122,12 @@ export class RecordCursor {
     return length;
   }
 
-  /** A zigzag varint of up to 64 bits, as far as numbers are exact. */
+  /** A zigzag varint of up to 64 bits. It is exact as far as numbers are. */
   #varint(): number {
     const bytes = this.#bytes;
     let byte = bytes[this.#at++];
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
-    const isPositive = (byte & 1) === 0; // the sum of all may not be exact
+    const isPositive = (byte & 1) === 0; // now, as the sum may not be exact
     let value = byte & 0x7f;
     for (let factor = 0x80;; factor *= 0x80) {
       if (this.#at >= bytes.length || factor > LARGEST_FACTOR) {
@@ -144,10 +145,10 @@ export class RecordCursor {
   }
 }
 
-/** Of the tenth byte of a varint of 64 bits. */
+/** The factor of the tenth byte of a varint of 64 bits. */
 const LARGEST_FACTOR = 2 ** 63;
 
 const NO_HEADERS: LogRecord["headers"] = Object.freeze([]);
 
-/** A name may begin with the mark of the byte order: it is part of it. */
+/** A name may begin with a byte order mark, which is part of it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

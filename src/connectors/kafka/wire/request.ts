@@ -8,13 +8,14 @@ import { type BrokerVersions, type KnownVersions, versionFor } from "./request_v
 import { WireReader } from "./wire.ts";
 
 /**
- * A request of the protocol, in the versions that we write and read, and how to read its response.
+ * A request of the protocol in the versions that we write and read, and the decoder of its
+ * response.
  */
 export interface Request<R> extends KnownVersions {
-  /** The version from which on headers have tagged fields (KIP-482), too; absent where none has. */
+  /** The first version whose headers have tagged fields (KIP-482); absent if none has. */
   readonly flexibleFrom?: number;
   readonly encode: (version: number) => Buffer;
-  /** KafkaJS looks for `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
+  /** KafkaJS reads `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
   readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
 }
 
@@ -33,9 +34,9 @@ export interface Exchange {
   };
 }
 
-/** What a broker must have to be sent a request: KafkaJS's brokers do. */
+/** What sending a request needs of a broker. KafkaJS's brokers have it. */
 export interface RequestBroker {
-  /** The versions of each request that it knows, by the request's key. */
+  /** The versions of each request that it accepts, by the request's key. */
   readonly versions: BrokerVersions;
   /** Its connections. */
   readonly connectionPool: { send(exchange: Exchange): Promise<unknown> };
@@ -44,15 +45,15 @@ export interface RequestBroker {
 const NO_TAGS = Buffer.of(0);
 
 /**
- * Sends a request, and returns the response as it decodes it.
+ * Sends a request, and returns its decoded response.
  *
- * @throws {Error} If the broker takes none of the versions, or does not answer.
+ * @throws {Error} If the broker accepts none of the versions, or does not answer.
  */
 export async function sendRequest<R>(broker: RequestBroker, request: Request<R>): Promise<R> {
   const { apiKey, apiName, flexibleFrom = Infinity, encode, decode } = request;
   const version = versionFor(request, broker.versions);
   const flexible = version >= flexibleFrom;
-  // KafkaJS writes headers without tagged fields, and reads them as part of what follows.
+  // KafkaJS writes headers without tagged fields. In a response, it leaves them in the body.
   const body = flexible ? Buffer.concat([NO_TAGS, encode(version)]) : encode(version);
   const response = await broker.connectionPool.send({
     request: {
@@ -60,7 +61,7 @@ export async function sendRequest<R>(broker: RequestBroker, request: Request<R>)
       apiVersion: version,
       apiName,
       expectResponse: () => true,
-      // KafkaJS expects one of its own encoders, and reads only its bytes.
+      // KafkaJS expects one of its own encoders, but reads only its bytes.
       encode: () => Promise.resolve({ buf: body, buffer: body }),
     },
     response: {
@@ -72,7 +73,7 @@ export async function sendRequest<R>(broker: RequestBroker, request: Request<R>)
   return response as R;
 }
 
-/** A response's body: what follows the tagged fields of its header. */
+/** A response's body, after the tagged fields of its header. */
 function withoutTags(payload: Buffer): Buffer {
   const from = new WireReader(payload, true);
   from.tags();

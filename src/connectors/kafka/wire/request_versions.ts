@@ -1,20 +1,20 @@
 /**
- * Which version of a request to send, and what it means that there is none.
+ * Which version of a request to send, and what it means if there is none.
  *
  * @module
  */
 
-/** The versions of a request that a broker takes. */
+/** The versions of a request that a broker accepts. */
 export interface VersionRange {
-  /** Absent where nothing is known of it. */
+  /** Absent if the broker does not report it. */
   readonly minVersion?: number;
   readonly maxVersion: number;
 }
 
-/** The versions of each request that a broker takes, by the request's key. */
+/** The versions of each request that a broker accepts, by the request's key. */
 export type BrokerVersions = Readonly<Record<number, VersionRange | undefined>>;
 
-/** What we can write and read of a request. */
+/** The versions of a request that we can write and read. */
 export interface KnownVersions {
   readonly apiKey: number;
   readonly apiName: string;
@@ -26,7 +26,7 @@ const STATE_IN_A_FILE = "keep state in a file instead (--recovery PATH)";
 const TRANSACTIONS = `a store on Kafka needs transactions: ${STATE_IN_A_FILE}`;
 const GROUPS = `a store on Kafka needs consumer groups: ${STATE_IN_A_FILE}`;
 
-/** What to do without a request. Both our names and those of KafkaJS. */
+/** What to do without a request, by our names and those of KafkaJS. */
 const CURES: Readonly<Record<string, string>> = {
   InitProducerId: `for an output, set "enable.idempotence" to false (a retry may then repeat ` +
     `records); ${TRANSACTIONS}`,
@@ -45,17 +45,17 @@ const CURES: Readonly<Record<string, string>> = {
     "is this the port of a KRaft controller? Give the port that clients use, that of a broker",
 };
 
-/** A broker does not take a request as we write it. Another try would fail too. */
+/** A broker does not accept a request in any of our versions. Another attempt would fail too. */
 export class UnsupportedRequestError extends Error {
   override readonly name = "UnsupportedRequestError";
 }
 
-/** What to do without a request; `null` where nothing goes without it. */
+/** What to do without a request; `null` if nothing works without it. */
 export function cureFor(apiName: string): string | null {
   return CURES[apiName] ?? null;
 }
 
-/** The error for a request that a broker does not have. */
+/** The error for a request that a broker does not support. */
 export function missingRequest(apiName: string): UnsupportedRequestError {
   const cure = cureFor(apiName);
   return new UnsupportedRequestError(
@@ -77,7 +77,7 @@ export function versionFor(
   const version = Math.min(newest, taken.maxVersion);
   if (version < oldest) {
     throw new UnsupportedRequestError(
-      `the broker is too old: it takes the request ${apiName} up to version ${taken.maxVersion}, ` +
+      `the broker is too old: it accepts the request ${apiName} up to version ${taken.maxVersion}, ` +
         `and we need ${oldest} (Kafka 0.11 or newer has it)`,
     );
   }
@@ -97,16 +97,16 @@ export function requireTaken(
 ): void {
   if (version >= minVersion) return;
   throw new UnsupportedRequestError(
-    `the broker takes the request ${apiName} from version ${minVersion} on, and this Millrace ` +
+    `the broker accepts the request ${apiName} from version ${minVersion} on, and this Millrace ` +
       `knows it up to ${version}: use a newer Millrace, or an older broker`,
   );
 }
 
-/** The first version of Produce that takes zstd. */
+/** The first version of Produce that allows zstd. */
 const ZSTD_FROM = 7;
 
 /**
- * Makes sure that a broker takes a codec.
+ * Makes sure that a broker accepts a codec.
  *
  * @throws {UnsupportedRequestError} If it does not.
  */
@@ -114,7 +114,7 @@ export function requireCodec(codec: string, versions: BrokerVersions): void {
   const newest = versions[0]?.maxVersion ?? ZSTD_FROM;
   if (codec !== "zstd" || newest >= ZSTD_FROM) return;
   throw new UnsupportedRequestError(
-    `"compression.type": zstd needs Kafka 2.1 or newer, and the broker is older (it takes the ` +
+    `"compression.type": zstd needs Kafka 2.1 or newer, and the broker is older (it accepts the ` +
       `request Produce up to version ${newest}, and zstd needs ${ZSTD_FROM}): use lz4, snappy or gzip`,
   );
 }

@@ -1,21 +1,22 @@
 /**
- * Numbers, strings, arrays and tagged fields of the Kafka protocol: what every request is made of.
+ * Numbers, strings, arrays and tagged fields of the Kafka protocol, which all requests consist of.
  *
- * Newer versions of a request are *flexible* (KIP-482): lengths are varints, one more than what
- * they count, and each structure ends with tagged fields. A reader and a writer are told which form
- * it is, and the code of a request is the same for both.
+ * Newer versions of a request are *flexible* (KIP-482). Their lengths are varints, one more than
+ * what they count, and each structure ends with tagged fields. Readers and writers are told which
+ * form it is, so the code of a request is the same for both.
  *
  * To add a request:
  *
- * 1. Write `wire/NAME.ts`, named as the request: its key, the versions that we know, `encodeName(…,
- *    version)`, `decodeName(payload, version)`, and a function that calls `sendRequest` (`request.ts`) and
- *    returns what was asked for. Read fields in the order of Kafka's protocol guide, and end each
- *    structure with `tags()`. What is not needed is read and dropped, with a comment that names it.
- * 2. Compare the partitions that it names with those asked for (`wrong_answer.ts`). Return error codes, or
- *    throw `errorOfCode`; what follows from an error is a line in `client/errors.ts`.
- * 3. Say in `request_versions.ts` what to do where a broker does not have it.
- * 4. Test it in `tests/connectors/kafka/wire/NAME_test.ts` against bytes of another client, for each
- *    version (`tests/support/bytes_by_version.ts` says how to get them).
+ * 1. Write `wire/NAME.ts`, named as the request. It has the request's key, the versions that we
+ *    know, `encodeName(…, version)` and `decodeName(payload, version)`. A function calls
+ *    `sendRequest` (`request.ts`), and returns what was requested. Read fields in the order of
+ *    Kafka's protocol guide, and end each structure with `tags()`. Read what is not needed and drop
+ *    it, with a comment that names it.
+ * 2. Compare the partitions that it names with the requested ones (`wrong_answer.ts`). Return error
+ *    codes, or throw `errorOfCode`. What follows from an error is a line in `client/errors.ts`.
+ * 3. Add to `request_versions.ts` what to do if a broker does not have it.
+ * 4. Test it in `tests/connectors/kafka/wire/NAME_test.ts` against bytes of another client, for
+ *    each version. `tests/support/bytes_by_version.ts` describes how to get them.
  *
  * @module
  */
@@ -25,19 +26,19 @@ import { DamageError } from "./damage.ts";
 /** The bytes of a topic's id. */
 const UUID = 16;
 
-/** What stands for the length of something that is not there. */
+/** The length of something that is absent. */
 const NULL = -1;
 
 /**
- * Reads a response from front to back. What it says of itself is not believed: a response that is
- * shorter, or has lengths that cannot be, throws a {@linkcode DamageError}.
+ * Reads a response from front to back. It trusts nothing: a response that is too short, or has
+ * impossible lengths, throws a {@linkcode DamageError}.
  */
 export class WireReader {
   readonly #bytes: Buffer;
   readonly #flexible: boolean;
   #at = 0;
 
-  /** `flexible`: how lengths are written in this version of the response. */
+  /** `flexible`: the form of lengths in this version of the response. */
   constructor(bytes: Buffer, flexible: boolean) {
     this.#bytes = bytes;
     this.#flexible = flexible;
@@ -59,7 +60,7 @@ export class WireReader {
     return this.#bytes.readBigInt64BE(this.skip(8));
   }
 
-  /** Moves on by `bytes`, and returns where it was. */
+  /** Skips `bytes`, and returns where it was. */
   skip(bytes: number): number {
     const at = this.#at;
     if (bytes > this.#bytes.length - at) {
@@ -69,7 +70,7 @@ export class WireReader {
     return at;
   }
 
-  /** A topic's id as Kafka prints it; `null` where a broker has none, which it says with zeros. */
+  /** A topic's id in Kafka's printed form; `null` if a broker has none, which it sends as zeros. */
   uuid(): string | null {
     const id = this.#take(UUID);
     return id.every((byte) => byte === 0) ? null : id.toString("base64url");
@@ -80,7 +81,7 @@ export class WireReader {
     return length === NULL ? null : this.#take(length).toString("utf8");
   }
 
-  /** A view of the bytes; empty where there are none. */
+  /** A view of the bytes; empty if they are absent. */
   bytes(): Buffer {
     return this.#take(Math.max(this.#length(), 0));
   }
@@ -92,8 +93,8 @@ export class WireReader {
   }
 
   /**
-   * The end of a structure: its tagged fields, where this version has them. Those in `fields` are
-   * read by their tags, each with a reader of its own; others are skipped.
+   * The end of a structure: its tagged fields, if this version has them. Those in `fields` are read
+   * by their tags, each with a reader of its own. Others are skipped.
    */
   tags(fields: Readonly<Record<number, (field: WireReader) => void>> = {}): void {
     if (!this.#flexible) return;
@@ -118,7 +119,7 @@ export class WireReader {
     throw new DamageError(`a response of the broker has a length of ${length}`);
   }
 
-  /** Checks a number of items: each takes at least one byte. */
+  /** Checks a number of items: each needs at least one byte. */
   #count(count: number): number {
     if (count <= this.#bytes.length - this.#at) return count;
     throw new DamageError(
@@ -154,8 +155,8 @@ export class WireWriter {
   #at = 0;
 
   /**
-   * @param flexible How lengths are written in this version of the request.
-   * @param size How many bytes to expect; it grows where there are more.
+   * @param flexible The form of lengths in this version of the request.
+   * @param size How many bytes to expect; the buffer grows if there are more.
    */
   constructor(flexible: boolean, size = 256) {
     this.#flexible = flexible;
@@ -191,7 +192,7 @@ export class WireWriter {
     this.#bytes.writeBigInt64BE(value, at);
   }
 
-  /** A topic's id as {@linkcode WireReader.uuid} returns it; `null` is written as zeros. */
+  /** A topic's id in the form of {@linkcode WireReader.uuid}; `null` is written as zeros. */
   uuid(id: string | null): void {
     const at = this.#room(UUID);
     this.#bytes.fill(0, at, at + UUID);
@@ -214,8 +215,7 @@ export class WireWriter {
   }
 
   /**
-   * The end of a structure: its tagged fields in the order of their tags, where this version has
-   * them.
+   * The end of a structure: its tagged fields in the order of their tags, if this version has them.
    */
   tags(fields: readonly TaggedField[] = []): void {
     if (!this.#flexible) return;
@@ -244,7 +244,7 @@ export class WireWriter {
     this.#bytes[at] = value;
   }
 
-  /** Where `bytes` more go. */
+  /** Makes room for `bytes` more, and returns where they go. */
   #room(bytes: number): number {
     const at = this.#at;
     this.#at += bytes;

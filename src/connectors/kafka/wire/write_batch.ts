@@ -12,7 +12,7 @@
  *
  * The checksum covers everything from `attributes` on; compression covers the records. (Kafka's
  * protocol guide, "Record Batch".) KafkaJS's encoder makes a zeroed buffer of 512 bytes for each
- * record, which holds its producer at some 110,000 records a second; this one writes into one
+ * record, which limits its producer to some 110,000 records a second. This one writes into one
  * buffer.
  *
  * @module
@@ -26,19 +26,19 @@ import { Buffer } from "node:buffer";
 export interface WireRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
-  /** Names as UTF-8, in order; a value is `null` where there is none. */
+  /** Names as UTF-8, in order. A value is `null` if there is none. */
   readonly headers: readonly (readonly [name: Uint8Array, value: Uint8Array | null])[];
-  /** Milliseconds since the Unix epoch, which may be before it; -1 for none. */
+  /** Milliseconds since the Unix epoch. They may be before it; -1 means none. */
   readonly timestamp: number;
 }
 
-/** What a batch says about itself. */
+/** The fields of a batch that its caller chooses. */
 export interface BatchHeader {
-  /** -1 where the producer has no id. */
+  /** -1 if the producer has no id. */
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly baseSequence: number;
-  /** Whether it belongs to the transaction that its producer has open. */
+  /** Whether it belongs to the open transaction of its producer. */
   readonly transactional?: boolean;
 }
 
@@ -46,8 +46,8 @@ export interface BatchHeader {
 const HEADER = 61;
 
 /**
- * What a producer says of the epoch of its partition's leader, which the leader writes over: it
- * does not know it. Apache Kafka never looks; other brokers refuse anything else as a corrupt
+ * What a producer sends for the epoch of its partition's leader, which it does not know. The leader
+ * overwrites it. Apache Kafka never reads it; other brokers refuse any other value as a corrupt
  * batch.
  */
 const NO_LEADER_EPOCH = -1;
@@ -55,7 +55,7 @@ const NO_LEADER_EPOCH = -1;
 /** The attribute of a batch that is part of a transaction. */
 const TRANSACTIONAL = 0x10;
 
-/** The most that the fixed parts of a record take: two lengths, a delta of 64 bits, and so on. */
+/** The most bytes of the fixed parts of a record: two lengths, a delta of 64 bits, and so on. */
 const RECORD_OVERHEAD = 40;
 const HEADER_OVERHEAD = 10;
 
@@ -92,7 +92,7 @@ export async function compressBatch(batch: Buffer, codec: Codec, level?: number)
   return seal(buffer);
 }
 
-/** Writes what depends on all of the batch: its length and its checksum. */
+/** Writes what depends on the whole batch: its length and its checksum. */
 function seal(batch: Buffer): Buffer {
   batch.writeInt32BE(batch.length - 12, 8);
   batch.writeUInt32BE(crc32c(batch, 21), 17);
@@ -110,7 +110,7 @@ function mostBytes(records: readonly WireRecord[]): number {
   return bytes;
 }
 
-/** Writes a record at `start`, and gives where it ends. */
+/** Writes a record at `start`, and returns where it ends. */
 function writeRecord(
   buffer: Buffer,
   start: number,
@@ -146,10 +146,10 @@ function writeBytes(buffer: Buffer, at: number, bytes: Uint8Array | null): numbe
   return start + bytes.length;
 }
 
-/** Up to which a number can be doubled, and is exact. */
+/** Up to here, a number can be doubled and stays exact. */
 const MOST_EXACT = 2 ** 52;
 
-/** A difference of times: a number, or a bigint where a number would not be exact. */
+/** A difference of times. It is a bigint if a number would not be exact. */
 function timeDelta(timestamp: number, base: number): number | bigint {
   const delta = timestamp - base;
   if (Math.abs(delta) <= MOST_EXACT) return delta;
@@ -177,13 +177,13 @@ function wideZigzag(value: bigint): bigint {
 }
 
 /**
- * Zigzag turns small negative numbers into small positive ones: 0, -1, 1, -2 … into 0, 1, 2, 3 … .
+ * Zigzag turns small negative numbers into small positive ones: 0, -1, 1, -2 … become 0, 1, 2, 3 ….
  */
 function zigzag(value: number): number {
   return value < 0 ? -2 * value - 1 : 2 * value;
 }
 
-// Arithmetic and not bits: a difference of timestamps may need more than 32 of them.
+// Arithmetic instead of bits, as a difference of timestamps may need more than 32 bits.
 
 function sizeOfVarint(value: number): number {
   let size = 1;

@@ -1,22 +1,24 @@
 /**
- * Compares the partitions that an answer names with those that were asked for.
+ * Compares the partitions in an answer with the requested ones.
  *
- * A broker, or something between it and us, may answer to less, to more or to something else. Taken
- * as it comes, such an answer would acknowledge records that were never written.
+ * A broker, or something in between, may answer for fewer, more or other partitions. If such an
+ * answer were accepted, it would acknowledge records that were never written.
  *
  * @module
  */
 import { positionName, type TopicPartition } from "./topic_partition.ts";
 
-/** An answer does not fit its request. The next one may: this is retried like a broker's error. */
+/**
+ * An answer does not fit its request. The next one may, so this is retried like a broker's error.
+ */
 export class WrongAnswerError extends Error {
   override readonly name = "WrongAnswerError";
-  /** What the error is called among those of the protocol. */
+  /** The name of the error, among those of the protocol. */
   readonly type = "WRONG_ANSWER";
-  /** The request that was answered: a broker that answers is in reach. */
+  /** The request that was answered. A broker that answers is in reach. */
   readonly apiName: string;
 
-  /** `what` is wrong with the answer: what it does or says. */
+  /** `what` is wrong with the answer, as a clause with a verb. */
   constructor(apiName: string, what: string) {
     super(`the broker's answer to ${apiName} ${what}`);
     this.apiName = apiName;
@@ -31,7 +33,7 @@ export function missingAnswer(
   return new WrongAnswerError(apiName, `does not name partition ${partition} of topic "${topic}"`);
 }
 
-/** The error for an answer that says of a partition what cannot be. */
+/** The error for an answer that claims something impossible about a partition. */
 export function impossibleAnswer(
   apiName: string,
   { topic, partition }: TopicPartition,
@@ -44,9 +46,9 @@ export function impossibleAnswer(
 }
 
 /**
- * The partitions that were asked for and that an answer leaves out.
+ * The requested partitions that an answer leaves out.
  *
- * @throws {WrongAnswerError} If it names one that was not asked for, or one twice.
+ * @throws {WrongAnswerError} If it names one that was not requested, or one twice.
  */
 export function leftOut<P extends TopicPartition>(
   apiName: string,
@@ -66,7 +68,7 @@ export function leftOut<P extends TopicPartition>(
 }
 
 /**
- * Checks that an answer names the partitions that were asked for, each once and no other.
+ * Checks that an answer names each requested partition once, and no other.
  *
  * @throws {WrongAnswerError} If it does not.
  */

@@ -1,5 +1,5 @@
 /**
- * Delivers records: tries a round again until all of it has been acknowledged, and decides after
+ * Delivers records. It retries a round until all of it has been acknowledged, and decides after
  * each error whether that may still succeed.
  *
  * @module
@@ -25,32 +25,28 @@ import { refusedRecord, tooLargeRecord } from "./refused_record.ts";
 import type { OutgoingRecord } from "./to_record.ts";
 import type { WrittenTopic } from "./written_topic.ts";
 
-/**
- * How long a host that nobody knows may stay unknown before anything was written, in milliseconds.
- */
+/** How long a host may stay unknown before anything was written, in milliseconds. */
 const UNKNOWN_HOST_MS = 10_000;
 
-/** Without transactions, the broker does not look at it. */
+/** Without transactions, the broker ignores it. */
 const TRANSACTION_MS = 60_000;
 
-/** What to do about some errors. */
+/** What to do about single errors. */
 const CURES: Readonly<Partial<Record<string, string>>> = {
   UNSUPPORTED_FOR_MESSAGE_FORMAT:
-    `the topic is kept in a format before Kafka 0.11 (its message.format.version): raise that, or set ` +
+    `the topic is stored in a format before Kafka 0.11 (its message.format.version): raise that, or set ` +
     `"enable.idempotence" to false and write no headers`,
 };
 
-/** A batch of one partition, as it is sent, again if it has to be. */
+/** A batch of one partition. It keeps its bytes in case it is sent again. */
 interface Batch {
   readonly firstSequence: number;
   readonly records: readonly OutgoingRecord[];
-  /** What goes over the wire, once it has been made. */
+  /** What is sent, once it has been encoded. */
   encoded?: Uint8Array;
 }
 
-/**
- * The batches of each partition that have not been acknowledged, in the order they must be written.
- */
+/** The batches of each partition that are not acknowledged yet, in the order of writing. */
 type Unacknowledged = Map<number, Batch[]>;
 
 /** Delivers records to one topic, one round after the other. */
@@ -62,7 +58,7 @@ export class Delivery {
   #identity: ProducerIdentity | null = null;
   #retries = 0; // in a row
   #hasAcknowledged = false;
-  #unknownSince: number | null = null; // when a host was not known for the first time
+  #unknownSince: number | null = null; // when a host was first unknown
   #closed = false;
 
   constructor(settings: KafkaOutputSettings, connection: KafkaConnection, written: WrittenTopic) {
@@ -71,15 +67,15 @@ export class Delivery {
     this.#written = written;
   }
 
-  /** Delivers no more: what is under way is not tried again. */
+  /** Delivers no more. What is under way is not tried again. */
   close(): void {
     this.#closed = true;
   }
 
   /**
-   * Tries a round until all of it has been acknowledged. One call at a time.
+   * Retries a round until all of it has been acknowledged. One call at a time.
    *
-   * @throws {ItemError} If the topic does not take a record.
+   * @throws {ItemError} If the topic does not accept a record.
    * @throws {Error} If it cannot be delivered, or not in time.
    */
   async deliver(records: ReadonlyMap<number, readonly OutgoingRecord[]>): Promise<void> {
@@ -103,9 +99,10 @@ export class Delivery {
   }
 
   /**
-   * Makes sure that the topic to which something was written is still there, as long as `isWanted`.
+   * Makes sure that the topic still exists after something was written to it, as long as
+   * `isWanted`.
    *
-   * @throws {Error} If it is another, or brokers do not say in time.
+   * @throws {Error} If it is another topic, or brokers do not answer in time.
    */
   async confirm(isWanted: () => boolean): Promise<void> {
     const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
@@ -126,7 +123,7 @@ export class Delivery {
     this.#retries = 0;
   }
 
-  /** Sends the first batch of each partition. What is acknowledged leaves the round. */
+  /** Sends the first batch of each partition. Acknowledged batches leave the round. */
   async #send(round: Unacknowledged): Promise<void> {
     await this.#written.check();
     const { topic, output } = this.#settings;
@@ -161,10 +158,10 @@ export class Delivery {
   }
 
   /**
-   * Divides the first of these batches where it is too large for the topic, or has a record that
-   * the broker refuses without saying which one. Nothing of it has been written.
+   * Divides the first of these batches if it is too large for the topic. Also if it has a record
+   * that the broker refuses without naming it. None of it has been written.
    *
-   * @returns Whether it has; `false` for any other refusal.
+   * @returns Whether it was divided; `false` for any other refusal.
    * @throws {ItemError} If it is known which record is to blame.
    */
   #divide(batches: Batch[], { partition, error, refused }: RefusedBatch): boolean {
@@ -181,7 +178,7 @@ export class Delivery {
     return true;
   }
 
-  /** The id under which the broker knows our sequence numbers, where writes are idempotent. */
+  /** The id by which the broker knows our sequence numbers; `null` if writes are not idempotent. */
   async #identify(): Promise<ProducerIdentity | null> {
     if (!this.#settings.output.idempotent) return null;
     return this.#identity ??= await initProducerId(await this.#connection.anyBroker(), {
@@ -190,7 +187,7 @@ export class Delivery {
     });
   }
 
-  /** After an error: waits for the next try, or throws where none can succeed. */
+  /** After an error: waits for the next attempt, or throws if none can succeed. */
   async #recover(error: unknown, round: Unacknowledged, deadline: number): Promise<void> {
     if (this.#closed) return;
     if (isItemError(error)) throw error;
@@ -233,9 +230,7 @@ export class Delivery {
     );
   }
 
-  /**
-   * Throws where the cluster has named a host that stays unknown, as long as nothing was written.
-   */
+  /** Throws if the cluster has named a host that stays unknown, as long as nothing was written. */
   #requireKnownHost(error: unknown): void {
     const { brokers, topic } = this.#settings;
     const hint = unknownHostHint(error, brokers);
@@ -254,7 +249,7 @@ export class Delivery {
   }
 }
 
-/** Makes two batches of the first one. */
+/** Splits the first batch in two. */
 function split(batches: Batch[]): void {
   const { firstSequence, records } = batches[0];
   const half = records.length >> 1;

@@ -1,10 +1,9 @@
 /**
  * Headers of records that are written.
  *
- * A header list is ordered, a name may repeat, and a header may have no value. An object by name
- * shows none of that where names repeat in between, or look like numbers. So a message that was
- * read has both: the object is what a flow looks at and changes, the list is what a copy writes
- * again.
+ * A list of headers is ordered, a name may repeat, and a header may have no value. An object by
+ * name loses that if other headers come between those of a name, or if names look like numbers. So
+ * a message that was read has both. A flow reads and changes the object; a copy writes the list.
  *
  * @module
  */
@@ -18,17 +17,17 @@ type WireHeaders = WireRecord["headers"];
 type HeaderList = NonNullable<KafkaRecord["rawHeaders"]>;
 type HeaderObject = NonNullable<KafkaRecord["headers"]>;
 
-/** The headers of a record that has none. */
+/** The headers of a record without any. */
 export const NO_HEADERS: WireHeaders = Object.freeze([]);
 
-/** With more headers than that, the search for each name would take too long. */
+/** With more headers than this, searching for each name would take too long. */
 const FEW = 32;
 
 /**
- * The headers of a record. Where it has an object and a list, the object counts: a name that has
- * the same values in both is written as the list has it, in its place.
+ * The headers of a record. If it has an object and a list, the object counts. The list only gives
+ * the place of names that have the same values in both.
  *
- * @throws {TypeError} If one of them cannot be headers; says what is wrong.
+ * @throws {TypeError} If one of them cannot be headers. The message says what is wrong.
  */
 export function wireHeaders({ headers, rawHeaders }: KafkaRecord): WireHeaders {
   if (headers !== undefined) checkObject(headers);
@@ -39,7 +38,7 @@ export function wireHeaders({ headers, rawHeaders }: KafkaRecord): WireHeaders {
 }
 
 function checkObject(headers: unknown): void {
-  // A `Map` or `Headers` has no own properties: what is in it would be lost.
+  // A `Map` or `Headers` has no own properties, so its content would be lost.
   if (typeof headers !== "object" || headers === null || Symbol.iterator in headers) {
     throw new TypeError(`a record's headers must be an object; got ${preview(headers)}`);
   }
@@ -67,7 +66,7 @@ function fromList(list: HeaderList): WireHeaders {
   return list.map(([name, value]) => [Buffer.from(name), headerValue(name, value)]);
 }
 
-/** Returns whether the object has exactly what the list has, as far as an object can. */
+/** Returns whether the object has exactly the list's content, as far as an object can. */
 function agree(headers: HeaderObject, list: HeaderList): boolean {
   if (list.length > FEW) return false;
   let found = 0;
@@ -85,7 +84,7 @@ function agree(headers: HeaderObject, list: HeaderList): boolean {
   return found === list.length;
 }
 
-/** The object's headers: those that are as in the list stay in its order, others follow. */
+/** The object's headers. Those that equal the list's keep its order; others follow. */
 function merged(headers: HeaderObject, list: HeaderList): WireHeaders {
   const listed = Map.groupBy(list, ([name]) => name);
   const wire: [name: Uint8Array, value: Uint8Array | null][] = [];
@@ -100,7 +99,7 @@ function merged(headers: HeaderObject, list: HeaderList): WireHeaders {
   const write = (name: string) => {
     const nameBytes = Buffer.from(name);
     for (const value of changed.get(name) ?? []) wire.push([nameBytes, value]);
-    changed.set(name, []); // where the name was first, and only there
+    changed.set(name, []); // at the first place of the name, and only there
   };
   for (const [name, value] of list) {
     if (!Object.hasOwn(headers, name)) continue; // the flow has removed it

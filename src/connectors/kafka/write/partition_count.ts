@@ -1,6 +1,6 @@
 /**
- * How many partitions a topic has that is written to. More can be added while a flow runs, and an
- * output that has nothing to write meanwhile has to know them before its next record.
+ * The number of partitions of a topic that is written to. More can be added while a flow runs. An
+ * output that has nothing to write meanwhile must know them before its next record.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Log } from "../../../core/log.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import { messageOfKafka } from "../client/errors.ts";
 
-/** A broker is not asked more often than this, in milliseconds, whatever the properties say. */
+/** The shortest interval between two requests, in milliseconds, whatever the properties say. */
 const SHORTEST_MS = 100;
 
 /** Follows the number of a topic's partitions. */
@@ -29,7 +29,7 @@ export class PartitionCount {
     this.#log = log;
   }
 
-  /** How many there are, as far as is known. A topic never loses any. */
+  /** The known number of partitions. A topic never loses any. */
   get count(): number {
     return this.#count;
   }
@@ -39,14 +39,14 @@ export class PartitionCount {
     this.#take((await this.#connection.leaders(this.#topic)).size);
   }
 
-  /** Begins to ask again and again. */
+  /** Begins to ask regularly. */
   start(): void {
     if (this.#isClosed) return;
     this.#timer = setTimeout(async () => {
       try {
         await this.refresh();
       } catch (error) {
-        // What is written next finds the same error, and says so.
+        // The next write meets the same error, and reports it.
         this.#log.debug(`kafka: cannot ask for new partitions: ${messageOfKafka(error)}`);
       }
       this.start();
@@ -63,7 +63,7 @@ export class PartitionCount {
     this.#take((await this.#connection.leaders(this.#topic)).size);
   }
 
-  /** Asks no more. */
+  /** Stops asking. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -1,20 +1,20 @@
 /**
  * Which partition a record goes to: librdkafka's partitioners, by its names. `murmur2_random` is
- * Kafka's own rule, which puts a key where Java's and KafkaJS's producers put it.
+ * Kafka's own rule. It puts a key where Java's and KafkaJS's producers put it.
  *
  * @module
  */
 import { crc32 } from "node:zlib";
 import type { PartitionerName } from "../properties/output_settings.ts";
 
-/** Chooses one of `count` partitions; `null` leaves it to the caller, as any of them will do. */
+/** Chooses one of `count` partitions. `null` leaves the choice to the caller, as any will do. */
 export type Partitioner = (key: Uint8Array | null, count: number) => number | null;
 
 const NO_KEY = new Uint8Array();
 
 /**
- * `rd_kafka_msg_partitioner_*` of librdkafka, and the choice that it makes before it asks them:
- * with a sticky partition, `random` too is only asked about records that have a key.
+ * `rd_kafka_msg_partitioner_*` of librdkafka, with the choice that it makes before it calls them.
+ * With a sticky partition, even `random` is only called for records that have a key.
  */
 const PARTITIONERS: Readonly<Record<PartitionerName, Partitioner>> = {
   murmur2_random: (key, count) => key === null ? null : partitionOfKey(key, count),
@@ -26,12 +26,12 @@ const PARTITIONERS: Readonly<Record<PartitionerName, Partitioner>> = {
   random: (key, count) => key === null ? null : Math.floor(Math.random() * count),
 };
 
-/** The partitioner of that name. */
+/** The partitioner with that name. */
 export function partitionerOf(name: PartitionerName): Partitioner {
   return PARTITIONERS[name];
 }
 
-/** The partition of a key among `count`: murmur2, as Kafka's `DefaultPartitioner`. */
+/** The partition of a key among `count`, by murmur2 as in Kafka's `DefaultPartitioner`. */
 export function partitionOfKey(key: Uint8Array, count: number): number {
   return (murmur2(key) & 0x7fffffff) % count;
 }
@@ -40,9 +40,9 @@ const M = 0x5bd1e995;
 const SEED = 0x9747b28c;
 
 /**
- * Kafka's variant of murmur2: a signed 32-bit integer.
- * (`org.apache.kafka.common.utils.Utils.murmur2`; KafkaJS's own, on 64-bit objects, takes
- * microseconds a key.)
+ * Kafka's variant of murmur2, a signed 32-bit integer.
+ * (`org.apache.kafka.common.utils.Utils.murmur2`. KafkaJS's own uses 64-bit objects, and takes
+ * microseconds for each key.)
  */
 export function murmur2(bytes: Uint8Array): number {
   const { length } = bytes;
@@ -67,8 +67,8 @@ const FNV_PRIME = 0x01000193;
 const FNV_OFFSET = 0x811c9dc5;
 
 /**
- * librdkafka's variant of 32-bit FNV-1a, from 0 to 2³¹: the hash as a signed number, without its
- * sign. (`rd_fnv1a`, which follows Sarama's `NewHashPartitioner`.)
+ * librdkafka's variant of 32-bit FNV-1a, from 0 to 2³¹: the absolute value of the hash as a signed
+ * number. (`rd_fnv1a`, which follows Sarama's `NewHashPartitioner`.)
  */
 export function fnv1a(bytes: Uint8Array): number {
   let h = FNV_OFFSET | 0;

@@ -2,10 +2,10 @@
  * One round of an idempotent producer: a batch for each of several partitions, in one request to
  * each leader. The output and the recovery store both write like this.
  *
- * A round is tried with the same batches and sequence numbers until each partition has its own. The
- * next round begins only then. So a lost answer, a broker that restarts and a leader that moves in
- * the middle lose nothing, repeat nothing and change no order: the broker knows a batch that it has
- * by its sequence number (KIP-98).
+ * A round is retried with the same batches and sequence numbers until each partition has its batch.
+ * Only then does the next round begin. The broker recognises a batch that it has by its sequence
+ * number (KIP-98). So nothing is lost, repeated or reordered if an answer is lost, a broker
+ * restarts, or a leader moves meanwhile.
  *
  * @module
  */
@@ -22,55 +22,55 @@ import {
 /** Sequence numbers start again from 0 here. */
 const SEQUENCES = 2 ** 31;
 
-/** The sequence number after those of `count` records, of which `first` is the first one's. */
+/** The sequence number after those of `count` records, whose first number is `first`. */
 export function sequenceAfter(first: number, count: number): number {
   return (first + count) % SEQUENCES;
 }
 
-/** The next sequence number of each partition, by whatever names a partition. */
+/** The next sequence number of each partition. `K` is what identifies a partition. */
 export class SequenceNumbers<K> {
   readonly #next = new Map<K, number>();
 
-  /** The number of the next record: 0 for a producer that has not written to the partition. */
+  /** The number of the next record. It is 0 if the producer has not written to the partition. */
   next(partition: K): number {
     return this.#next.get(partition) ?? 0;
   }
 
-  /** The next `count` records have their numbers. */
+  /** The next `count` records have got their numbers. */
   advance(partition: K, count: number): void {
     this.#next.set(partition, sequenceAfter(this.next(partition), count));
   }
 }
 
-/** A batch that a broker has not written, although it may yet. */
+/** A batch that a broker has refused. An earlier attempt may have written it. */
 export interface RefusedBatch {
   readonly partition: number;
   readonly error: NonNullable<PartitionResult["error"]>;
-  /** The records that are to blame, where the broker names them. */
+  /** The records that are to blame, if the broker names them. */
   readonly refused: readonly RefusedRecord[];
 }
 
-/** What a round is made of, and what is done about its answers. */
+/** The content of a round, and what is done about its answers. */
 export interface RoundOptions extends ProduceOptions {
-  /** The batch of a partition, encoded: the same bytes each time that the round is tried. */
+  /** The encoded batch of a partition. Each attempt must get the same bytes. */
   readonly batchOf: (partition: number) => Uint8Array | Promise<Uint8Array>;
-  /** A partition has its batch, from this try or from one whose answer was lost. */
+  /** A partition has its batch, from this attempt or from one whose answer was lost. */
   readonly written: (partition: number) => void;
   /**
-   * Told of a batch that a broker refuses. Returns whether it has changed the round so that the
-   * next try is another; if not, the refusal is thrown. What it throws ends the try.
+   * Called for a batch that a broker refuses. Returns whether it has changed the round, so that the
+   * next attempt differs. If not, the refusal is thrown. An error that it throws ends the attempt.
    */
   readonly refused?: (refusal: RefusedBatch) => boolean;
-  /** Throws if a broker cannot take these batches. */
+  /** Throws if a broker does not support these batches. */
   readonly requireBroker?: (broker: KafkaBroker) => void;
 }
 
 /**
- * Tries a round once. Waits until every leader has answered or failed, so that no try overlaps the
- * next.
+ * Tries a round once. Waits until every leader has answered or failed, so that attempts do not
+ * overlap.
  *
- * @throws What kept a partition from being written: a failed request before a refused batch, and a
- * partition without a leader last.
+ * @throws The error that kept a partition from being written. A failed request has precedence over
+ * a refused batch, and that over a partition without a leader.
  */
 export async function produceRound(
   connection: Pick<KafkaConnection, "leaders" | "broker">,
@@ -101,14 +101,14 @@ export async function produceRound(
   }
 }
 
-/** Passes on what a leader has answered. Returns an error that nobody has taken care of. */
+/** Handles a leader's answer. Returns an error that nobody has handled. */
 function firstProblem(
   results: readonly PartitionResult[],
   { written, refused }: RoundOptions,
 ): Error | null {
   let problem: Error | null = null;
   for (const { partition, error, refused: records } of results) {
-    // A sequence number that the broker has had: it was written before, and its answer lost.
+    // The broker already had this sequence number: the batch was written, and its answer was lost.
     if (error === undefined || errorKind(error) === "alreadyWritten") written(partition);
     else if (!(refused?.({ partition, error, refused: records }) ?? false)) problem = error;
   }

@@ -1,5 +1,5 @@
 /**
- * Errors of records that a topic does not take: which one, why, and what can be done.
+ * Errors of records that a topic does not accept: which one, why, and what can be done.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { KafkaMessage } from "../message.ts";
 import type { RefusedRecord } from "../wire/produce.ts";
 import type { OutgoingRecord } from "./to_record.ts";
 
-/** The broker's answer for a batch. */
+/** A broker's refusal of a batch. */
 export interface Refusal {
   readonly topic: string;
   readonly partition: number;
@@ -20,8 +20,8 @@ export interface Refusal {
 }
 
 /**
- * The error of a batch that was refused for one or more of its records; `null` where it is not
- * known for which.
+ * The error of a batch that was refused for one or more of its records; `null` if these are
+ * unknown.
  */
 export function refusedRecord(
   records: readonly OutgoingRecord[],
@@ -38,7 +38,7 @@ export function refusedRecord(
   const others = named.length > 1 ? `, and ${named.length - 1} more of the same batch` : "";
   const reason = (first.reason ?? error.message).replace(/\.$/, "");
   const cause = new Error(
-    `topic "${topic}", partition ${partition} does not take a record (${
+    `topic "${topic}", partition ${partition} does not accept a record (${
       describe(record)
     })${others}: ` +
       `${reason} (${error.type}): ${cureOf(error.type, record)}`,
@@ -48,8 +48,8 @@ export function refusedRecord(
 }
 
 /**
- * The error of a record that is too large by itself: for its topic, or where `cause` is absent, for
- * the property `message.max.bytes`.
+ * The error of a record that is too large by itself. It is too large for its topic, or, if `cause`
+ * is absent, for the property `message.max.bytes`.
  */
 export function tooLargeRecord(record: OutgoingRecord, topic: string, cause?: unknown): ItemError {
   const { key, value, headers, bytes } = record;
@@ -61,7 +61,7 @@ export function tooLargeRecord(record: OutgoingRecord, topic: string, cause?: un
     `a record with a payload of ${counted(value?.length ?? 0, "byte")} is larger than ` +
       (cause === undefined
         ? `"message.max.bytes" allows: raise it`
-        : `topic "${topic}" takes: raise its max.message.bytes`) +
+        : `topic "${topic}" accepts: raise its max.message.bytes`) +
       `, or make the record smaller (about ${bytes} bytes in all: a key of ${key?.length ?? 0}, ` +
       `headers of ${inHeaders})`,
     { cause },
@@ -76,11 +76,11 @@ function cureOf(type: string, { key }: OutgoingRecord): string {
       `from the broker's clock`;
   }
   return key === null
-    ? `a topic with cleanup.policy=compact takes only records with a key: give it one`
+    ? `a topic with cleanup.policy=compact accepts only records with a key: give it one`
     : `the topic's settings, or a plugin of the broker, do not allow it`;
 }
 
-/** What a record is recognised by. */
+/** Describes a record so that it can be recognised. */
 function describe({ key, timestamp, item }: OutgoingRecord): string {
   const time = new Date(timestamp);
   const date = Number.isNaN(time.getTime()) ? "too large for a date" : time.toISOString();

@@ -1,10 +1,10 @@
 /**
- * Writes records to a topic, and knows for each whether it has been acknowledged.
+ * Writes records to a topic, and knows of each whether it has been acknowledged.
  *
  * Records wait in a queue for each partition (`waiting_records.ts`). One *round* is under way at a
  * time: a batch from each queue (`delivery.ts`, `produce_round.ts`). KafkaJS's own producer cannot
- * be used for this: on retry, it skips partitions of brokers that answered before a leader moved,
- * and it reuses sequence numbers when sends overlap.
+ * be used for this. On retry, it skips partitions of brokers that answered before a leader moved.
+ * It also reuses sequence numbers if sends overlap.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { PartitionCount } from "./partition_count.ts";
 import { WaitingRecords } from "./waiting_records.ts";
 import { WrittenTopic } from "./written_topic.ts";
 
-/** Connects, and makes sure that the topic is there. */
+/** Connects, and checks that the topic exists. */
 export async function openKafkaWriter(
   settings: KafkaOutputSettings,
   at: Place,
@@ -43,7 +43,7 @@ export async function openKafkaWriter(
   }
 }
 
-/** Whether records are on their way. */
+/** Whether records are being sent. */
 type Sending =
   | { readonly kind: "idle" }
   /** The first record waits for others (`linger.ms`). */
@@ -53,7 +53,7 @@ type Sending =
 
 const IDLE: Sending = { kind: "idle" };
 
-/** A call that waits until no more than these bytes and records wait. */
+/** A call that waits until the queue has at most these bytes and records. */
 interface Waiter {
   readonly bytes: number;
   readonly records: number;
@@ -74,7 +74,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #failure: { error: unknown } | null = null;
   #closed = false;
   #waiters: Waiter[] = [];
-  /** The run has failed elsewhere: no call waits for room any longer. */
+  /** The run has failed elsewhere, so no call waits for room any longer. */
   readonly #onAbort = () => this.#fail(this.#at.signal.reason);
 
   constructor(
@@ -106,7 +106,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     return queued < batch.length ? this.#writeOn(batch.slice(queued)) : this.#roomAhead();
   }
 
-  /** The first record is for a partition that is not known: it may have been added just now. */
+  /** The first record is for an unknown partition, which may just have been added. */
   async #writeOn(rest: readonly KafkaOutputItem[]): Promise<void> {
     try {
       const { signal } = this.#at;
@@ -148,19 +148,19 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     const sending = this.#sending;
     if (sending.kind === "lingering") clearTimeout(sending.timer);
     this.#partitions.close();
-    await this.#connection.close(); // first: it ends what a round may be waiting for
+    await this.#connection.close(); // first, as it ends the waits of a round
     if (sending.kind === "sending") await sending.done;
     await this.#confirming;
   }
 
   /**
-   * Makes sure that what was acknowledged is still there: an epoch whose records went to a topic
-   * that has been deleted since must not count. Waits no longer once the run has failed.
+   * Makes sure that the acknowledged records still exist. An epoch must not count if its records
+   * went to a topic that has been deleted since. Stops waiting once the run has failed.
    */
   async #confirm(): Promise<void> {
     if (!this.#written.hasWritten) return;
     const done = Promise.withResolvers<void>();
-    this.#waiters.push({ bytes: -1, records: -1, done }); // a failure rejects it, nothing else
+    this.#waiters.push({ bytes: -1, records: -1, done }); // only a failure rejects it
     this.#confirming = this.#delivery.confirm(() => this.#failure === null)
       .then(done.resolve, done.reject);
     try {
@@ -205,7 +205,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     } catch (error) {
       this.#fail(error);
     }
-    // Now and not in a `then`: a caller that was woken may write at once, and must find us idle.
+    // Now instead of in a `then`: a caller that was woken may write at once, and must find us idle.
     this.#sending = IDLE;
   }
 
@@ -219,7 +219,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** Resolves when no more than these bytes and records wait. */
+  /** Resolves once at most these bytes and records wait. */
   #until(bytes: number, records: number): Promise<void> {
     const done = Promise.withResolvers<void>();
     this.#waiters.push({ bytes, records, done });

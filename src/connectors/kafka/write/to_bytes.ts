@@ -1,5 +1,5 @@
 /**
- * Keys, payloads and values of headers as bytes.
+ * Turns keys, payloads and header values into bytes.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { preview } from "../../../core/preview.ts";
 import { Buffer } from "node:buffer";
 
 /**
- * The bytes of what a user gives as `what`; text as UTF-8.
+ * The bytes of a value that a user gives as `what`. Text becomes UTF-8.
  *
  * @throws {TypeError} If it is neither bytes nor text nor `null`.
  */

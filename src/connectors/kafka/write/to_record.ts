@@ -1,5 +1,5 @@
 /**
- * Records out of what users capture.
+ * Makes records from what users capture.
  *
  * @module
  */
@@ -14,37 +14,37 @@ import { toBytes } from "./to_bytes.ts";
 /** A record that is ready to be sent. */
 export interface OutgoingRecord extends WireRecord {
   readonly partition: number;
-  /** About what it takes on the wire. */
+  /** Roughly its size on the wire, in bytes. */
   readonly bytes: number;
   /** What the user captured, for errors. */
   readonly item: KafkaOutputItem;
 }
 
-/** What a record takes on the wire beside its key, value and headers, at most. */
+/** The most bytes of a record on the wire, apart from its key, value and headers. */
 const OVERHEAD = 32;
 
-/** What a header takes beside its name and value, at most. */
+/** The most bytes of a header, apart from its name and value. */
 const HEADER_OVERHEAD = 10;
 
-/** The latest time that is a `number` and fits the 64 bits of a record's. */
+/** The latest time that is a `number` and fits the 64 bits of a record's timestamp. */
 const LATEST = 2 ** 63 - 1024;
 
-/** What records are given that do not say it themselves. */
+/** The defaults of records. */
 export interface Partitioning {
-  /** The time, in milliseconds since the Unix epoch. */
+  /** The time for records without one, in milliseconds since the Unix epoch. */
   readonly now: number;
-  /** Where a record with that key goes; `null` for wherever keyless ones go. */
+  /** The partition for a key; `null` for the one of records without a key. */
   readonly partitionOf: (key: Uint8Array | null, count: number) => number | null;
   /** How many partitions the topic has. */
   readonly count: number;
-  /** Where records without a key go for now, so that they travel in large batches. */
+  /** The current partition of records without a key, so that they travel in large batches. */
   readonly keyless: number;
 }
 
 /**
- * Makes a record of an item.
+ * Makes a record from an item.
  *
- * @throws {ItemError} If it is nothing that can be one; says what is wrong.
+ * @throws {ItemError} If it cannot be a record. The message says what is wrong.
  */
 export function toRecord(
   item: KafkaOutputItem,
@@ -78,11 +78,11 @@ function objectToRecord(
   partitioning: Partitioning,
 ): OutgoingRecord {
   if (typeof item !== "object" || item === null || !("value" in item)) throw notARecord(item);
-  const asRead = "offset" in item; // then its topic and partition say where it came from
+  const asRead = "offset" in item; // then its topic and partition are its origin
   if (!asRead && item.topic !== undefined && item.topic !== topic) {
     throw new TypeError(
       `a record's topic must be the output's, "${topic}"; got ${preview(item.topic)} ` +
-        `(use one KafkaOutputConfig for each topic, behind a branch)`,
+        `(use one KafkaOutputConfig for each topic, after a branch)`,
     );
   }
   const key = toBytes("key", item.key ?? null);
@@ -101,7 +101,7 @@ function objectToRecord(
   return { key, value, headers, timestamp, partition, bytes, item };
 }
 
-/** What a record may have. `offset` is of one that was read, and is not written. */
+/** The fields of a record. `offset` belongs to one that was read, and is not written. */
 const FIELDS: readonly (keyof KafkaRecord | "offset")[] = [
   "key",
   "value",
@@ -114,10 +114,10 @@ const FIELDS: readonly (keyof KafkaRecord | "offset")[] = [
 ];
 
 /**
- * Refuses an item with a field that no record has: what is in a mistyped one would be lost. All
- * items of a batch are made by the same code as a rule, so one of each batch is looked at.
+ * Refuses an item with an unknown field, as the content of a mistyped field would be lost. Usually,
+ * the same code makes all items of a batch, so one of each batch is checked.
  *
- * @throws {ItemError} If there is one; names it.
+ * @throws {ItemError} If there is one. The message names it.
  */
 export function requireFields(item: KafkaOutputItem): void {
   if (typeof item !== "object" || item === null || !("value" in item)) return;
@@ -135,7 +135,7 @@ export function requireFields(item: KafkaOutputItem): void {
 
 function notARecord(item: unknown): TypeError {
   return new TypeError(
-    `KafkaOutputConfig takes [key, payload] pairs or objects { key, value, … }; got ${
+    `KafkaOutputConfig accepts [key, payload] pairs or objects { key, value, … }; got ${
       preview(item)
     }`,
   );
@@ -145,7 +145,10 @@ function choose(key: Uint8Array | null, { partitionOf, count, keyless }: Partiti
   return partitionOf(key, count) ?? keyless;
 }
 
-/** Whatever was read is written. What a flow makes is exact, or a mistake such as nanoseconds. */
+/**
+ * Any time that was read is written. A time that a flow makes is exact, or a mistake such as
+ * nanoseconds.
+ */
 function checkTimestamp(timestamp: unknown, asRead: boolean): number {
   if (Number.isSafeInteger(timestamp)) return timestamp as number;
   if (asRead && Number.isInteger(timestamp)) {
@@ -158,7 +161,7 @@ function checkTimestamp(timestamp: unknown, asRead: boolean): number {
   );
 }
 
-/** A record is for a partition that is not known. It may have been added since. */
+/** A record is for an unknown partition, which may have been added since. */
 export class UnknownPartitionError extends RangeError {}
 
 function checkPartition(partition: unknown, count: number): number {

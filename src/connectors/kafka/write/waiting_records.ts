@@ -16,20 +16,20 @@ import {
   UnknownPartitionError,
 } from "./to_record.ts";
 
-/** When this many records wait for one partition, those without a key go to the next one. */
+/** Once this many records wait for one partition, those without a key go to the next one. */
 const KEYLESS_RECORDS = 1_000;
 
-/** What waits, and what is under way: both count until they are acknowledged. */
+/** Records that wait or are under way. Both count until they are acknowledged. */
 export class WaitingRecords {
   readonly #settings: KafkaOutputSettings;
   readonly #partitions: PartitionCount;
   readonly #partitionOf: Partitioning["partitionOf"];
   readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
-  #keyless: number; // the partition that records without a key go to for now
+  #keyless: number; // the current partition of records without a key
   #bytes = 0;
   #records = 0;
 
-  /** `partitions` follows how many there are. */
+  /** `partitions` knows how many there are. */
   constructor(settings: KafkaOutputSettings, partitions: PartitionCount) {
     this.#settings = settings;
     this.#partitions = partitions;
@@ -48,9 +48,8 @@ export class WaitingRecords {
   }
 
   /**
-   * Puts items into the queues as records. Where `mayAsk`, it stops before the first one for a
-   * partition that is not known, which may have been added just now. Returns how many it has put
-   * there.
+   * Adds items to the queues as records. If `mayAsk`, it stops before the first one for an unknown
+   * partition, which may just have been added. Returns how many it has added.
    *
    * @throws {ItemError} If an item cannot be a record. Those before it are in the queues.
    */
@@ -88,8 +87,8 @@ export class WaitingRecords {
   }
 
   /**
-   * Takes the next records of each partition that has some out of its queue, as many as fit a
-   * batch.
+   * Removes the next records of each partition from its queue, as many as fit a batch, and returns
+   * them.
    */
   takeRound(): Map<number, readonly OutgoingRecord[]> {
     const { batchBytes, batchRecords } = this.#settings.output;

@@ -1,8 +1,8 @@
 /**
- * The topic that an output writes to: whether it is still the one that was there at the start.
+ * The topic of an output: whether it is still the one that existed at the start.
  *
- * A broker takes the next batch of an idempotent producer for a new topic without a word, so the
- * acknowledgements do not tell.
+ * A broker silently accepts the next batch of an idempotent producer for a new topic. So
+ * acknowledgements do not reveal a replaced topic.
  *
  * @module
  */
@@ -25,9 +25,9 @@ export class WrittenTopic {
   readonly #topic: string;
   readonly #watch: TopicWatch;
   readonly #now: () => number;
-  #unknownSince: number | null = null; // when brokers began not to know it
-  #topicId: string | null = null; // at the start; `null` where the broker has none
-  /** Whether something has been written since the topic was known to be the same. */
+  #unknownSince: number | null = null; // since when brokers have not known it
+  #topicId: string | null = null; // at the start; `null` if the broker has none
+  /** Whether something has been written since the topic was last confirmed. */
   hasWritten = false;
 
   /** Asks for nothing yet. Asks again after `maxAgeMs` milliseconds. */
@@ -48,17 +48,17 @@ export class WrittenTopic {
     this.#topicId = this.#watch.idOf(this.#topic);
   }
 
-  /** Something has happened after which the topic may be another one. */
+  /** After this event, the topic may be another one. */
   doubt(): void {
     this.#watch.doubt();
   }
 
   /**
-   * Asks again where there is doubt, or the answer is old.
+   * Asks again if there is doubt, or the answer is old.
    *
    * @throws {TopicReplacedError} If the topic has been created again.
    * @throws {TopicDeletedError} If brokers have not known it for ten seconds.
-   * @throws {Error} If the broker does not say.
+   * @throws {Error} If the broker does not answer.
    */
   async check(): Promise<void> {
     if (!this.#watch.isDue) return;
@@ -75,7 +75,7 @@ export class WrittenTopic {
 
   #requireTopic(error: unknown): void {
     if (errorKind(error) !== "unknownTopic") {
-      this.#unknownSince = null; // a broker that was away may be behind at first
+      this.#unknownSince = null; // a broker that was away may lag at first
       return;
     }
     this.#unknownSince ??= this.#now();

@@ -293,7 +293,7 @@ Deno.test("a broker that has dropped the versions of a request that we know is r
       () =>
         connection.open(() => connection.offsets([{ topic: FAKE_TOPIC, partition: 0 }], "first")),
       Error,
-      "the broker takes the request ListOffsets from version 7 on, and this Millrace knows it up to 6",
+      "the broker accepts the request ListOffsets from version 7 on, and this Millrace knows it up to 6",
     );
   });
 });

@@ -95,7 +95,7 @@ for (
 Deno.test("givenToInput() does not offer a property of outputs as the nearest", () => {
   assertStringIncludes(
     refusal(() => givenToInput({ "batch.sizes": 1 })),
-    "librdkafka has none of that name",
+    "librdkafka has no property of that name",
   );
   assertEquals(refusal(() => givenToInput({ "batch.sizes": 1 })).includes('"batch.size"'), false);
 });

@@ -69,7 +69,7 @@ for (
       what: `the third begins ${-by} too early`,
       batches: [0, 10, 20 + by, 30, 40].map((at) => tenAt(at)),
       before: [0],
-      error: `the batch at offset 10 is damaged: it ends at offset 19, but the batch behind it ` +
+      error: `the batch at offset 10 is damaged: it ends at offset 19, but the batch after it ` +
         `begins at offset ${20 + by},`,
     })),
     ...[1, 5, 10, 15, 1000].map((by) => ({
@@ -77,14 +77,14 @@ for (
       batches: [0, 10, 20 + by, 30, 40].map((at) => tenAt(at)),
       before: [0, 10],
       error: `the batch at offset ${20 + by} is damaged: it ends at offset ${29 + by}, but the ` +
-        "batch behind it begins at offset 30,",
+        "batch after it begins at offset 30,",
     })),
     ...[1, 5].map((by) => ({
       what: `the third says that it goes ${by} further`,
       batches: [tenAt(0), tenAt(10), tenAt(20, 9 + by), tenAt(30)],
       before: [0, 10],
       error: `the batch at offset 20 is damaged: it ends at offset ${29 + by}, but the batch ` +
-        "behind it begins at offset 30,",
+        "after it begins at offset 30,",
     })),
     {
       what: "a batch comes twice",

@@ -399,7 +399,7 @@ async function takeAll(fetcher: Fetcher): Promise<{ positions: number[]; message
   }
 }
 
-const PAST_DAMAGE = "What comes before it has been handed out. To go on behind it, delete the " +
+const PAST_DAMAGE = "What comes before it has been handed out. To continue after it, delete the " +
   "partition's records up to and with it (kafka-delete-records.sh), and set the property " +
   '"auto.offset.reset" to earliest';
 

@@ -24,7 +24,7 @@ function watch() {
 
 const warning = (offset: number, seconds: number) => [
   "warn",
-  "a transaction has been open for long: what is behind it cannot be read until it ends",
+  "a transaction has been open for long: what follows it cannot be read until it ends",
   { topic: "topic", partition: 3, offset, seconds },
 ];
 

@@ -87,8 +87,8 @@ Deno.test("unreadPositions() drops what is not of Kafka, with a warning", () => 
   assertEquals(kept(resume, { topics: ["a"], read: [["a-0"]] }), {
     names: [[]],
     logged: [
-      'warn: the store has positions of step "in" that are not of Kafka, such as "/tmp/a.txt": they ' +
-      "are dropped",
+      'warn: the store has positions of step "in" that are not Kafka positions, such as ' +
+      '"/tmp/a.txt": they are dropped',
     ],
   });
 });

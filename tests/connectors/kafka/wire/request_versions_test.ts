@@ -25,12 +25,12 @@ Deno.test("a broker without a version that we know is refused, with the request'
     ).message;
   assertEquals(
     refusal(8, 13),
-    "the broker takes the request Produce from version 8 on, and this Millrace knows it up to 7: " +
+    "the broker accepts the request Produce from version 8 on, and this Millrace knows it up to 7: " +
       "use a newer Millrace, or an older broker",
   );
   assertEquals(
     refusal(0, 2),
-    "the broker is too old: it takes the request Produce up to version 2, and we need 3 " +
+    "the broker is too old: it accepts the request Produce up to version 2, and we need 3 " +
       "(Kafka 0.11 or newer has it)",
   );
   assertThrows(

@@ -42,9 +42,9 @@ Deno.test("refusedRecord() names the record that the broker names, with its reas
   assertStrictEquals(error!.item, records[1].item);
   assertEquals(
     text(error),
-    `topic "orders", partition 3 does not take a record (key null, timestamp ${NOW}: ` +
+    `topic "orders", partition 3 does not accept a record (key null, timestamp ${NOW}: ` +
       `2026-11-25T00:00:00.000Z): It has no key (INVALID_RECORD): a topic with ` +
-      `cleanup.policy=compact takes only records with a key: give it one`,
+      `cleanup.policy=compact accepts only records with a key: give it one`,
   );
 });
 
@@ -91,7 +91,7 @@ Deno.test("tooLargeRecord() says what of a record is large", () => {
   });
   assertEquals(
     text(tooLargeRecord(large, "orders", new Error("too large"))),
-    'a record with a payload of 20 bytes is larger than topic "orders" takes: raise its ' +
+    'a record with a payload of 20 bytes is larger than topic "orders" accepts: raise its ' +
       "max.message.bytes, or make the record smaller (about 5100 bytes in all: a key of 5000, " +
       "headers of 14)",
   );

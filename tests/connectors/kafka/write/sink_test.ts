@@ -76,7 +76,7 @@ Deno.test("a broker that does not say which record it refuses is asked with halv
   assertEquals(error.item, '[ null, "bad" ]');
   assertStringIncludes(
     error.message,
-    "a topic with cleanup.policy=compact takes only records with",
+    "a topic with cleanup.policy=compact accepts only records with",
   );
   // Each once and in order, and nothing from behind the bad one before it.
   assertEquals(written, values.slice(0, 130));

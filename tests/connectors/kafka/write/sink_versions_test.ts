@@ -92,7 +92,7 @@ Deno.test("a broker that has dropped our versions of Produce is refused, and not
   await assertRejects(
     () => writeOneRecord(broker),
     Error,
-    "the broker takes the request Produce from version 9 on, and this Millrace knows it up to 8",
+    "the broker accepts the request Produce from version 9 on, and this Millrace knows it up to 8",
   );
   assertEquals(broker.asked("Produce"), []);
 });

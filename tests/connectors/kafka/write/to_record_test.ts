@@ -84,7 +84,7 @@ for (
   Deno.test(`toRecord() refuses ${Deno.inspect(item)}: neither a pair nor an object with a value`, () => {
     assertStringIncludes(
       refusal(item),
-      "KafkaOutputConfig takes [key, payload] pairs or objects { key, value, … }; got ",
+      "KafkaOutputConfig accepts [key, payload] pairs or objects { key, value, … }; got ",
     );
   });
 }
