@@ -1,8 +1,8 @@
 /**
- * Files as chunks of bytes, unpacked where they are gzip.
+ * Reads files as chunks of bytes, and unpacks them if they are gzip.
  *
- * Each chunk is read together with the bytes before it: so a file that is cut and written again
- * while it is read is noticed, although it may be longer by then than it was.
+ * Each chunk is read together with the bytes before it. So a file that is cut and written again
+ * while it is read is noticed, even if it has become longer than it was.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { cutMeanwhile, difference, replaced } from "./errors.ts";
 import { bytesBefore, crcOf, type Fingerprint, lastBytes, readAtLeast } from "./fingerprint.ts";
 import { openSame } from "./open_same.ts";
 
-/** Counts bytes that are read from files, as stored. */
+/** Counts the bytes read from files, as stored. */
 export interface Tally {
   /** So far. */
   bytes: number;
@@ -23,23 +23,24 @@ export interface Tally {
 export interface ChunkSource {
   /** Where it was found. */
   readonly path: string;
-  /** Which file it has to be; `null`: any. */
+  /** Which file it must be; `null` accepts any. */
   readonly file: Fingerprint | null;
-  /** The byte to begin with: of the unpacked file, where it is gzip. */
+  /** The byte to begin with; for gzip, of the unpacked file. */
   readonly offset: number;
-  /** The CRC-32 of the bytes before `offset` that are compared; `null`: any bytes. */
+  /** The CRC-32 of the bytes before `offset` that are compared; `null` accepts any bytes. */
   readonly before: number | null;
-  /** How long the file is, at least, in bytes as stored: it was when the run found it. */
+  /** The least length of the file, in bytes as stored: its length when the run found it. */
   readonly size: number;
 }
 
-/** Bytes of a file, and what stands before them. */
+/** Bytes of a file, and the bytes before them. */
 export interface Chunk {
   /** Never empty. */
   readonly bytes: Uint8Array;
   /**
-   * The bytes before them: as many as are compared, see `fingerprint.ts`. Those of a stored file stand
-   * before `bytes` in memory too, so a line that begins here can be taken without a copy.
+   * The bytes before them: as many as are compared, see `fingerprint.ts`. For a file that is not
+   * packed, they also precede `bytes` in memory. So a line that begins here can be taken without a
+   * copy.
    */
   readonly before: Uint8Array;
 }
@@ -48,19 +49,19 @@ export interface Chunk {
 export interface ChunkOptions {
   /** The size of a chunk, in bytes; some are smaller. */
   readonly chunkBytes: number;
-  /** Told what is read. */
+  /** Counts what is read. */
   readonly tally: Tally;
-  /** Told of zeros that fill up a gzip file behind its end: how many bytes there are. */
+  /** Called with the number of zeros that fill up a gzip file after its end. */
   readonly onPadding?: (bytes: number) => void;
 }
 
-/** Whether a file is taken for gzip. */
+/** Whether a file is treated as gzip. */
 export function isGzip(path: string): boolean {
   return /\.gz$/i.test(path);
 }
 
 /**
- * What is in a file from a byte on. The file is open while this is iterated.
+ * Returns the contents of a file from a byte on. The file is open while this is iterated.
  *
  * @throws {Error} If it cannot be read or unpacked, is another file, or is cut while it is read.
  */
@@ -80,11 +81,11 @@ async function* stored(
   let at = offset;
   const readNext = () => {
     const next = chunkAt(file, path, at, before, chunkBytes);
-    next.catch(() => {}); // it is thrown where the chunk is asked for, which may be never
+    next.catch(() => {}); // it is thrown when the chunk is asked for, which may be never
     return next;
   };
-  // The next chunk is read while the flow works on this one. If it were read only when asked for,
-  // that would be too late: a flow that has a chunk begins at once, and lets no other code run.
+  // The next chunk is read while the flow works on this one. To read it only when it is asked for
+  // is too late: a flow with a chunk begins at once, and lets no other code run.
   let next = readNext();
   try {
     while (true) {
@@ -101,15 +102,15 @@ async function* stored(
       yield chunk;
     }
   } finally {
-    await Promise.allSettled([next]); // the file is closed only then
+    await Promise.allSettled([next]); // the file is closed only afterwards
   }
 }
 
 /**
- * The bytes of a file from `at` on, which are none at its end.
+ * Returns the bytes of a file from `at` on; none at its end.
  *
- * @param last What stood before them when it was read.
- * @throws {Error} If that has changed.
+ * @param last The bytes before them when these were read.
+ * @throws {Error} If those have changed.
  */
 async function chunkAt(
   file: Deno.FsFile,
@@ -136,7 +137,7 @@ async function requireSame(
   throw replaced(path, offset, difference(size, offset));
 }
 
-/** Not a `DecompressionStream`: files that consist of several gzip files are an error to that. */
+/** Not a `DecompressionStream`, which fails on files that consist of several gzip files. */
 async function* unpack(source: ChunkSource, options: ChunkOptions): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip({ chunkSize: Math.max(options.chunkBytes, 64) });
   const feeding = feed(gunzip, stored({ ...source, offset: 0, before: null }, options));
@@ -149,14 +150,14 @@ async function* unpack(source: ChunkSource, options: ChunkOptions): AsyncGenerat
       { cause },
     );
   } finally {
-    await feeding; // only then the file is closed
+    await feeding; // the file is closed only afterwards
   }
   await requirePadding(source, gunzip.bytesWritten, options);
 }
 
 /**
- * Makes sure that nothing was left out: behind a zero, which is never the beginning of another gzip
- * file, zlib takes the rest for padding and drops it without a word.
+ * Checks that nothing was left out. A zero never begins another gzip file. So zlib treats it and
+ * all that follows as padding, and drops it silently.
  */
 async function requirePadding(
   { path, file: same }: ChunkSource,
@@ -169,11 +170,11 @@ async function requirePadding(
   let bytes = 0;
   for (let read; (read = await file.read(buffer)) !== null; bytes += read) {
     const rest = buffer.subarray(0, read);
-    if (bytes === 0 && rest[0] !== 0) return; // it has grown since
+    if (bytes === 0 && rest[0] !== 0) return; // the file has grown since
     const other = rest.findIndex((byte) => byte !== 0);
     if (other === -1) continue;
     throw new Error(
-      `"${path}" cannot be unpacked: what begins at byte ${end}, behind a whole gzip file, is ` +
+      `"${path}" cannot be unpacked: what begins at byte ${end}, after a whole gzip file, is ` +
         `not a gzip file, and there is more at byte ${
           end + bytes + other
         }. Bring back a whole copy of it`,
@@ -183,9 +184,9 @@ async function requirePadding(
 }
 
 /**
- * Gives chunks to zlib, one at a time, until it takes no more: what came behind could be taken for the
- * rest of a file, and `bytesWritten` would not say where that ended. Returns what went wrong with the
- * file itself, if anything did.
+ * Passes chunks to zlib, one at a time, until zlib accepts no more. It could mistake bytes after
+ * that for the rest of a file, and `bytesWritten` would not show where that ended. Returns what
+ * went wrong with the file itself, or `null`.
  */
 async function feed(gunzip: Gunzip, chunks: AsyncIterable<Chunk>): Promise<Error | null> {
   let wake = () => {};

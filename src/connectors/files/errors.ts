@@ -1,5 +1,5 @@
 /**
- * What is said of a file that is not what it was.
+ * The errors for files that have changed.
  *
  * @module
  */
@@ -11,14 +11,14 @@ const CURES = "If it was rotated, give a pattern that finds the old file as well
   `onReplaced: "read". That reads lines twice where they are in a copy which is found too, as of a ` +
   `small log that was copied and then cut (copytruncate). Or put the old file back`;
 
-/** Why a file is not the one that was read: what differs. */
+/** Returns what differs between a file and the one that was read. */
 export function difference(size: number | null, offset: number): string {
   return size !== null && size < offset
     ? `it has ${counted(size, "byte")} now`
     : "the bytes before that place are others now";
 }
 
-/** A file is not the one that positions are of, and the old one was not found. */
+/** Returns the error for a file that is not the positions' one, if the old one was not found. */
 export function replaced(path: string, offset: number, differs: string): Error {
   return new Error(
     `"${path}" is not the file that was read up to byte ${offset} before: ${differs}. ` +
@@ -26,7 +26,7 @@ export function replaced(path: string, offset: number, differs: string): Error {
   );
 }
 
-/** A file was replaced after the run had found it. */
+/** Returns the error for a file that was replaced after the run had found it. */
 export function replacedMeanwhile(path: string): Error {
   return new Error(
     `"${path}" was replaced after the run had found it, and the old file is no longer beside it. ` +
@@ -34,7 +34,9 @@ export function replacedMeanwhile(path: string): Error {
   );
 }
 
-/** A file was cut, or written again from its start, while it was read. */
+/**
+ * Returns the error for a file that was cut, or written again from its start, while it was read.
+ */
 export function cutMeanwhile(path: string, offset: number): Error {
   return new Error(
     `"${path}" was cut or written again while it was read, at byte ${offset}. What was not read ` +
@@ -43,7 +45,7 @@ export function cutMeanwhile(path: string, offset: number): Error {
   );
 }
 
-/** What an output finds is not the file that it wrote. */
+/** Returns the error for an output that finds another file than it wrote. */
 export function outputReplaced(path: string, bytes: number, differs: string): Error {
   return new Error(
     `the snapshot has ${counted(bytes, "byte")} of "${path}", but ${differs}: it was replaced, ` +
@@ -52,7 +54,10 @@ export function outputReplaced(path: string, bytes: number, differs: string): Er
   );
 }
 
-/** A file was renamed, deleted, cut or written to by others while an output writes it. */
+/**
+ * Returns the error for a file that others renamed, deleted, cut or wrote to while an output writes
+ * it.
+ */
 export function outputReplacedMeanwhile(path: string, differs: string): Error {
   return new Error(
     `"${path}" is being written, but ${differs}: a file must not be rotated, deleted or written by ` +

@@ -4,10 +4,10 @@ import { openSame } from "./open_same.ts";
 import { firstByte, type Range } from "./ranges.ts";
 
 /**
- * Notes what stands before ranges that were cut out of files: another worker opens them, and has to
- * find the same there.
+ * Notes the bytes before ranges that were cut out of files. Another worker opens these files, and
+ * must find the same bytes there.
  *
- * @throws {Error} If a file is not the one any more that was found.
+ * @throws {Error} If a file is not the one that was found any more.
  */
 export async function withEvidence(shares: readonly (readonly Range[])[]): Promise<Range[][]> {
   return await Promise.all(shares.map((share) => Promise.all(share.map(withBytesBefore))));

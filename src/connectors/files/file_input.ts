@@ -20,9 +20,9 @@ export interface FileInputOptions {
   readonly path: string | URL;
   /**
    * Whether one of several workers reads everything, in order. The default is `true` if a step of
-   * the flow uses event time (`EventClockConfig`): other workers may be hours ahead, and the slower
-   * one's lines would be late. With `false`, workers share the bytes, and the clock's `wait` must
-   * cover how far they are apart.
+   * the flow uses event time (`EventClockConfig`). Otherwise workers may be hours apart, and the
+   * slower one's lines would be late. With `false`, workers share the bytes, and the clock's `wait`
+   * must cover how far they are apart.
    */
   readonly inOrder?: boolean;
   /**
@@ -38,7 +38,7 @@ export interface FileInputOptions {
   readonly onReplaced?: "fail" | "read";
 }
 
-/** How an input is shared out over workers. */
+/** How an input is divided among workers. */
 interface FilePlan {
   /** What each worker reads. */
   readonly shares: readonly (readonly Range[])[];
@@ -155,7 +155,7 @@ export class FileInputConfig implements InputConfig<string> {
     resume: Positions,
   ): Promise<InputReader<string>> {
     const { shares, kept } = plan as FilePlan;
-    // Of all workers: each checks the files that it writes itself.
+    // The ranges of all workers: each worker checks the files that it writes itself.
     for (const path of new Set(shares.flat().map(({ path }) => path))) {
       await requireNotWritten(path, signal);
     }

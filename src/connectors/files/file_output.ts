@@ -26,11 +26,12 @@ export interface FileOutputOptions {
  * the disk.
  *
  * The file must stay where it is, also between runs that resume. Do not rotate or edit it, and let
- * nobody else write to it. If its length or the 1024 bytes before the end of the snapshot are not
- * what was written, the run ends with an error that names the cure. The file then stays as it is. A
- * copy in its place counts as the file. With another path, a run leaves the old file as it is and
- * keeps its position; a later run with the old path continues there. Each epoch ends with a check
- * that the file still exists. A file that an input of the same flow reads is refused.
+ * nobody else write to it. The run checks its length, and the 1024 bytes before the end of the
+ * snapshot. If they are not what was written, the run ends with an error that names the cure. The
+ * file then stays as it is. A copy in its place counts as the file. With another path, a run leaves
+ * the old file as it is and keeps its position; a later run with the old path continues there. Each
+ * epoch ends with a check that the file still exists. A file that an input of the same flow reads
+ * is refused.
  *
  * @example
  * ```ts
@@ -67,7 +68,7 @@ export class FileOutputConfig implements OutputConfig<unknown> {
    */
   async open(at: Place, resume: Positions): Promise<OutputWriter<unknown>> {
     const path = fileOfWorker(this.#path, at.workerIndex, at.workerCount);
-    // Of the files that are left from a run with other workers one worker has to take care.
+    // One worker has to handle the files that are left from a run with other workers.
     const left = at.workerIndex === 0 ? this.#left(at.workerCount, resume) : [];
     const others = at.workerIndex === 0 ? await this.#others(at, resume) : [];
     return await openWriter(
@@ -87,8 +88,8 @@ export class FileOutputConfig implements OutputConfig<unknown> {
   }
 
   /**
-   * Files that earlier runs wrote under another path, and that are still there. A later run that writes
-   * them again goes on in them; without their positions it would empty them.
+   * Returns the files that earlier runs wrote under another path, and that still exist. A later run
+   * with that path continues in them; without their positions, it would empty them.
    */
   async #others({ log }: Place, resume: Positions): Promise<LeftFile[]> {
     const others: LeftFile[] = [];
@@ -108,9 +109,9 @@ export class FileOutputConfig implements OutputConfig<unknown> {
 }
 
 /**
- * The files that are still there, to cut off what was written after the snapshot, as it will be written
- * again, elsewhere. Their positions go into the next snapshots: a later run may have as many workers as
- * the earlier one.
+ * Returns the files that still exist, to cut off what was written after the snapshot: it will be
+ * written again, elsewhere. Their positions go into the next snapshots, since a later run may have
+ * as many workers as the earlier one.
  */
 async function cuttable(files: readonly LeftFile[], log: Log): Promise<LeftFile[]> {
   const there: LeftFile[] = [];
@@ -127,7 +128,8 @@ async function cuttable(files: readonly LeftFile[], log: Log): Promise<LeftFile[
 }
 
 /**
- * How much of a file belongs to the snapshot; `null` where the snapshot does not know it.
+ * Returns how much of a file belongs to the snapshot; `null` if the snapshot does not know the
+ * file.
  *
  * @throws {Error} If an earlier version stored it, which did not note which file it is of.
  */

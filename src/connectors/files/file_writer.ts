@@ -9,13 +9,13 @@ import { bytesBefore, crcOf, EVIDENCE_BYTES, lastBytes } from "./fingerprint.ts"
 import { guarded, ifThere, isMissing } from "./guarded.ts";
 import { claim } from "./open_outputs.ts";
 
-/** How much of a file a snapshot is sure of, and which file that is. */
+/** How much of a file a snapshot guarantees, and which file that is. */
 export interface FilePosition {
   /** Its length, in bytes. */
   readonly bytes: number;
   /** The CRC-32 of its last bytes: see `fingerprint.ts`. */
   readonly crc: number;
-  /** Its inode; `null` where the system has none. */
+  /** Its inode; `null` if the system has none. */
   readonly inode: number | null;
 }
 
@@ -23,18 +23,18 @@ export interface FilePosition {
 export interface LeftFile {
   readonly path: PartitionName;
   readonly position: FilePosition;
-  /** Whether what was written after the snapshot is cut off: where other workers wrote it. */
+  /** Whether to cut off what was written after the snapshot, since other workers wrote it. */
   readonly isCut: boolean;
 }
 
 /** What a {@linkcode FileWriter} writes. */
 interface OpenFile {
   readonly path: string;
-  /** To cut it with. */
+  /** For cutting it. */
   readonly file: Deno.FsFile;
   readonly claimed: Disposable;
   readonly left: readonly LeftFile[];
-  /** Its length after it has been cut. */
+  /** Its length after the cut. */
   readonly bytes: number;
   /** The last of these bytes. */
   readonly last: Uint8Array;
@@ -45,11 +45,11 @@ const NOTHING: FilePosition = { bytes: 0, crc: 0, inode: null };
 const encoder = new TextEncoder();
 
 /**
- * Opens a file. It is cut only when something is written to it or an epoch ends: by then it is known
- * that no input of the flow reads it.
+ * Opens a file. It is cut only when something is written to it or an epoch ends. By then it is
+ * known that no input of the flow reads it.
  *
- * @param path The file; made where there is none.
- * @param position How much of it to keep; `null` where nothing is known of it, so that all is replaced.
+ * @param path The file; made if it does not exist.
+ * @param position How much of it to keep; `null` if the file is unknown, so that all is replaced.
  * @param left Files of earlier runs, whose positions are kept.
  * @param run The signal of the run.
  * @throws {Error} If it cannot be opened, is written already, or is not the file of the position.
@@ -91,7 +91,7 @@ async function open(
   }
 }
 
-/** What makes a file another one than that of a position; `null` where nothing does. */
+/** Returns how a file differs from that of a position; `null` if it does not. */
 function difference(
   { bytes, crc, inode }: FilePosition,
   { size, ino }: Deno.FileInfo,
@@ -99,12 +99,12 @@ function difference(
 ): string | null {
   if (size < bytes) return `it has ${counted(size, "byte")}`;
   if (bytes > 0 && crcOf(last) !== crc) return "its bytes before that place are others";
-  // A copy may have been put in its place. But with few bytes that agree, nothing is cut off others.
+  // A copy may have been put in its place. But if few bytes agree, another file is not cut.
   const isOther = inode !== null && ino !== inode;
   return isOther && bytes < EVIDENCE_BYTES && size > bytes ? "it is another file" : null;
 }
 
-/** Whether a file is still there as a position has it: then it can be cut to it. */
+/** Whether a file still is as a position describes it, so that it can be cut to it. */
 export async function isUnchanged(path: string, position: FilePosition): Promise<boolean> {
   return await ifThere(path, async () => {
     using file = await Deno.open(path);
@@ -114,14 +114,14 @@ export async function isUnchanged(path: string, position: FilePosition): Promise
   }) ?? false;
 }
 
-/** Writes lines, one call for each batch. */
+/** Writes lines, with one call for each batch. */
 class FileWriter implements OutputWriter<unknown> {
   readonly #to: OpenFile;
   #file: Deno.FsFile;
   #bytes: number;
   #last: Uint8Array;
   #isCut = false;
-  #synced = false; // that it was cut has to reach the disk, too
+  #synced = false; // the cut has to reach the disk, too
   #pending: Promise<void> = Promise.resolve();
 
   constructor(to: OpenFile) {
@@ -147,7 +147,7 @@ class FileWriter implements OutputWriter<unknown> {
   }
 
   async close(): Promise<void> {
-    await this.#pending.catch(() => {}); // whoever made the call knows
+    await this.#pending.catch(() => {}); // the caller of that write has the error
     this.#file.close();
     this.#to.claimed[Symbol.dispose]();
   }
@@ -168,7 +168,10 @@ class FileWriter implements OutputWriter<unknown> {
     await this.#requireThere();
   }
 
-  /** Cuts off what was written after the snapshot, as it will be written again, and goes to the end. */
+  /**
+   * Cuts off what was written after the snapshot, as it will be written again, and moves to the
+   * end.
+   */
   async #begin(): Promise<void> {
     if (this.#isCut) return;
     const { path, file, left, bytes } = this.#to;
@@ -177,13 +180,13 @@ class FileWriter implements OutputWriter<unknown> {
     }
     await file.truncate(bytes);
     await this.#requireThere();
-    // Appending leaves no hole where others have cut the file, so its length shows that they did.
+    // Appending leaves no hole if others have cut the file, so its length shows that they did.
     this.#file = await Deno.open(path, { append: true });
     file.close();
     this.#isCut = true;
   }
 
-  /** Makes sure that what has been written is in the file of that name. */
+  /** Checks that what has been written is in the file of that name. */
   async #requireThere(): Promise<void> {
     const { path, inode } = this.#to;
     const found = await ifThere(path, () => Deno.stat(path));
@@ -194,7 +197,7 @@ class FileWriter implements OutputWriter<unknown> {
       throw outputReplacedMeanwhile(path, differs);
     }
     if (found.ino === inode) return;
-    // Some network file systems give a file another number each time.
+    // Some network file systems change a file's inode each time.
     const position = { bytes: this.#bytes, crc: crcOf(this.#last), inode: null };
     if (!await isUnchanged(path, position)) {
       throw outputReplacedMeanwhile(path, "another file has its name now");

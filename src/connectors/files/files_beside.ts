@@ -4,32 +4,34 @@ import type { KnownFile } from "./ranges.ts";
 import { isSameFile } from "./same_file.ts";
 import { filesIn, foldersOf, type Sibling } from "./siblings.ts";
 
-/** Looks for files that were renamed, beside where they were. Each folder and file is looked at once. */
+/**
+ * Looks for renamed files, in the folders where they were. It looks at each folder and file once.
+ */
 export class FilesBeside {
   readonly #paths: Set<string>;
   readonly #inodes: Set<number>;
   readonly #folders = new Map<string, Promise<Sibling[]>>();
   readonly #looks = new Map<string, Promise<FoundFile>>();
 
-  /** `found` are the files that need not be looked for. */
+  /** `found` are the files that need no search. */
   constructor(found: readonly FoundFile[]) {
     this.#paths = new Set(found.map(({ path }) => path));
     this.#inodes = new Set(found.map(({ inode }) => inode).filter((inode) => inode !== null));
   }
 
-  /** The file itself, if it is there under another name. */
+  /** Returns the file itself, if it is there under another name. */
   async sameInode(known: KnownFile): Promise<FoundFile | null> {
     const { inode } = known.file;
     if (inode === null) return null;
     return await this.#firstSame(known, ({ info }) => info.ino === inode);
   }
 
-  /** A file that has its content, if that is enough to tell. */
+  /** Returns a file with the same content, if that is enough to tell. */
   async sameContent(known: KnownFile): Promise<FoundFile | null> {
     const { headBytes, headCrc } = known.file;
     if (headBytes < EVIDENCE_BYTES) return null;
     return await this.#firstSame(known, async ({ path }) => {
-      // A file that may not be read is none that could be read on.
+      // A file that may not be read could not be read on either.
       const file = await this.#look(path).catch(() => null);
       return file !== null && fingerprintOf(file).headCrc === headCrc;
     });
@@ -59,7 +61,7 @@ export class FilesBeside {
       this.#folders.set(folder, files);
       return files;
     }));
-    // What has the name that it had, and was not found, is not asked for any more.
+    // A file with its old name that was not found by the pattern is not asked for any more.
     return files.flat().filter((file) =>
       !this.#paths.has(file.path) && !this.#inodes.has(file.info.ino ?? -1) &&
       (file.path !== path || isFollowed)

@@ -5,7 +5,7 @@ import { bytesBefore, crcOf, EVIDENCE_BYTES, type Fingerprint, lastBytes } from 
 import { glob, isPattern } from "./glob.ts";
 import { guarded, ifThere } from "./guarded.ts";
 
-/** How many files are looked at at once. */
+/** How many files are examined at the same time. */
 const LOOKS = 16;
 
 /** A file to read. */
@@ -14,17 +14,17 @@ export interface FoundFile {
   readonly path: string;
   /** In bytes, as stored. */
   readonly size: number;
-  /** Its inode; `null` where the system has none. */
+  /** Its inode; `null` if the system has none. */
   readonly inode: number | null;
   /** When it was last written, in milliseconds since 1970. */
   readonly modified: number;
-  /** Its first bytes, unpacked: fewer where there are no more, or they cannot be unpacked. */
+  /** Its first bytes, unpacked: fewer if there are no more, or if they cannot be unpacked. */
   readonly head: Uint8Array;
 }
 
 /**
- * The file at `path`, or the files that match it, sorted. What is there by the very name comes before
- * what the name could match. A file that matches under several names is found once.
+ * Returns the file at `path`, or the files that match it, sorted. A file with exactly that name
+ * goes before what the name could match. A file that matches under several names is found once.
  *
  * @throws {Error} If there is none, or if the path is that of a folder.
  */
@@ -58,12 +58,12 @@ export async function findFiles(path: string, log: Log): Promise<FoundFile[]> {
   throw new Deno.errors.NotFound(`no file matches "${path}"${whereLooked(path)}`);
 }
 
-/** A link that leads nowhere, or a file that was removed since it was listed, holds up no others. */
+/** Warns of a broken link, or a file that was removed since it was listed. The others are read. */
 async function warnOfMissing(path: string, log: Log): Promise<void> {
   log.warn(`"${path}" is left out: ${await linkedNowhere(path) ?? "it is not there any more"}`);
 }
 
-/** What is wrong with a path at which nothing is, if it is that of a link. */
+/** Returns what is wrong with a link that leads nowhere; `null` if the path is not a link. */
 async function linkedNowhere(path: string): Promise<string | null> {
   const info = await ifThere(path, () => Deno.lstat(path));
   if (!info?.isSymlink) return null;
@@ -71,21 +71,21 @@ async function linkedNowhere(path: string): Promise<string | null> {
   return `it is a link to "${target}", and that is not there`;
 }
 
-/** Where a relative path begins. */
+/** Returns where a relative path begins. */
 function whereLooked(path: string): string {
   return isAbsolute(path) ? "" : ` (looked in ${Deno.cwd()})`;
 }
 
 /**
- * The path of a file in every process. `/dev/stdin`, which may be a file (`< lines.txt`), and its like
- * are other files in other workers.
+ * Returns the path of a file in every process. `/dev/stdin`, which may be a file (`< lines.txt`),
+ * and its like are other files in other workers.
  */
 async function sharedPath(path: string): Promise<string> {
   return /^\/(dev|proc)\//.test(path) ? await Deno.realPath(path) : path;
 }
 
 /**
- * Looks at a file.
+ * Examines a file.
  *
  * @throws {Error} If it cannot be opened.
  */
@@ -102,7 +102,7 @@ async function look(path: string): Promise<FoundFile> {
   return { path, size, inode, modified: mtime?.getTime() ?? 0, head };
 }
 
-/** What is noted of a file with its positions. */
+/** Returns what is noted of a file with its positions. */
 export function fingerprintOf({ path, size, inode, modified, head }: FoundFile): Fingerprint {
   return {
     inode,
@@ -123,7 +123,8 @@ async function unpackedHead(path: string): Promise<Uint8Array> {
     }
     return head;
   } catch {
-    return head; // the error comes again where it is read, behind the lines of the files before it
+    // the error comes again when the file is read, after the lines of the files before it
+    return head;
   }
 }
 
@@ -142,7 +143,7 @@ async function notAFile(path: string, info: Deno.FileInfo | null): Promise<Error
       `"${path}" is a folder; give the path of a file, or a pattern such as "${path}/*"`,
     );
   }
-  // Where such a thing was read to cannot be kept, so it could not be read on from after a restart.
+  // A position in such a file cannot be kept, so a restart could not continue there.
   return new TypeError(
     `"${path}" is neither a file nor a folder, but a pipe or a device: read standard input with a ` +
       `ManualInputConfig over Deno.stdin.readable`,

@@ -1,10 +1,10 @@
 /**
- * What tells a file from others. Its path does not: logs are rotated, and files replaced.
+ * Tells a file from others. Its path does not: logs are rotated, and files replaced.
  *
  * The content decides: the first bytes of the file, and those before the position. A file that has
- * only grown still has both. The inode finds a file under its new name. It proves nothing by itself:
- * a file system gives it to another file when the first has gone, and a copy has a new one. The
- * number of the device is not kept: that of a network or overlay file system changes with each mount.
+ * only grown still has both. The inode finds a file under its new name. It proves nothing by
+ * itself: a file system reuses it when the file has gone, and a copy has a new one. The number of
+ * the device is not kept: that of a network or overlay file system changes with each mount.
  *
  * @module
  */
@@ -13,15 +13,20 @@ import { crc32 } from "node:zlib";
 /** How many bytes are compared at a place. With fewer, only the inode makes two names one file. */
 export const EVIDENCE_BYTES = 1024;
 
-/** What is noted of a file that is read. Plain data, as it is part of positions. */
+/** What is noted of a file that is read. It is plain data, since it is part of positions. */
 export interface Fingerprint {
-  /** Its inode; `null` where the system has none. */
+  /** Its inode; `null` if the system has none. */
   readonly inode: number | null;
-  /** How many of its first bytes `headCrc` is of: {@linkcode EVIDENCE_BYTES}, or all there were. */
+  /**
+   * How many first bytes `headCrc` covers: {@linkcode EVIDENCE_BYTES}, or all if there were fewer.
+   */
   readonly headBytes: number;
-  /** The CRC-32 of its first bytes: of the unpacked ones, where it is gzip. */
+  /** The CRC-32 of its first bytes; for gzip, of the unpacked ones. */
   readonly headCrc: number;
-  /** What the file looked like, where it is gzip: to unpack it again only if it has changed. */
+  /**
+   * What a gzip file looked like: it is unpacked again only if it has changed. `null` for other
+   * files.
+   */
   readonly packed: PackedFile | null;
 }
 
@@ -35,14 +40,14 @@ export interface PackedFile {
 
 const NONE = new Uint8Array();
 
-/** The CRC-32 of bytes. */
+/** Returns the CRC-32 of bytes. */
 export function crcOf(bytes: Uint8Array): number {
   return crc32(bytes);
 }
 
-/** The last {@linkcode EVIDENCE_BYTES} of `before` and `bytes` together. */
+/** Returns the last {@linkcode EVIDENCE_BYTES} of `before` and `bytes` together. */
 export function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {
-  // A copy, as a view would keep the memory of a whole chunk.
+  // A copy: a view would keep a whole chunk in memory.
   if (bytes.length >= EVIDENCE_BYTES) return bytes.slice(bytes.length - EVIDENCE_BYTES);
   const kept = before.subarray(Math.max(0, before.length + bytes.length - EVIDENCE_BYTES));
   if (kept.length === 0) return bytes;
@@ -52,12 +57,14 @@ export function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {
   return both;
 }
 
-/** Where the bytes begin that are compared before `offset`. */
+/** Returns where the bytes begin that are compared before `offset`. */
 export function evidenceStart(offset: number): number {
   return Math.max(0, offset - EVIDENCE_BYTES);
 }
 
-/** Reads until `buffer` holds at least `least` bytes, or the file ends. Returns how many it holds. */
+/**
+ * Reads until `buffer` holds at least `least` bytes, or the file ends. Returns how many it holds.
+ */
 export async function readAtLeast(
   file: Deno.FsFile,
   buffer: Uint8Array,
@@ -72,7 +79,7 @@ export async function readAtLeast(
   return filled;
 }
 
-/** The bytes before `offset` that are compared. Fewer where the file is shorter. */
+/** Returns the bytes before `offset` that are compared; fewer if the file is shorter. */
 export async function bytesBefore(file: Deno.FsFile, offset: number): Promise<Uint8Array> {
   if (offset === 0) return NONE;
   const start = evidenceStart(offset);

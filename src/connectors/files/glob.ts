@@ -1,22 +1,26 @@
 /**
- * Patterns for paths: `*` and `?` stand for any characters and any one character of a name, `[a-z]`
- * and `[!a-z]` for one that is and one that is not in a set, `**` for any folders, also none, and
- * `{a,b}` for each of its choices. Names with a dot in front only match where the pattern has the
- * dot, and `**` does not follow links, which may lead round in a circle.
+ * Patterns for paths.
  *
- * There is a glob in `node:fs`, but it passes over folders that it may not read without a word, and
- * what is in them would be lost; and with Deno it asks for access to the environment.
+ * - `*` and `?` match any characters and any one character of a name.
+ * - `[a-z]` and `[!a-z]` match one character in a set and one that is not.
+ * - `**` matches any folders, also none. It does not follow links, which may lead round in a
+ *   circle.
+ * - `{a,b}` matches each of its choices.
+ * - A name with a leading dot only matches if the pattern has the dot.
+ *
+ * Why own code: the glob in `node:fs` silently skips folders that it may not read, and the lines of
+ * their files would be lost. With Deno, it also asks for access to the environment.
  *
  * Names are matched by own code too. `globToRegExp` of `@std/path` would have to be loaded in the
  * user's project, which may have none of our packages. It also differs from `node:fs`: `*` matches
- * a dot in front, `?` does not match a character of two code units, `[^a]` is not a negation, `{a}`
- * is `a`, `\` is an escape, and `+(a)` repeats.
+ * a leading dot, and `?` does not match a character of two code units. `[^a]` is not a negation,
+ * `{a}` is `a`, `\` is an escape, and `+(a)` repeats.
  *
  * @module
  */
 import { ifThere } from "./guarded.ts";
 
-/** A name as it is, a pattern for names, or any number of folders. */
+/** A literal name, a pattern for names, or any number of folders. */
 type Segment = string | RegExp | typeof FOLDERS;
 
 const FOLDERS = Symbol("**");
@@ -27,10 +31,10 @@ export function isPattern(path: string): boolean {
 }
 
 /**
- * What there is that matches, sorted, without folders (but with links, wherever they lead). Paths
+ * Returns the matching paths, sorted, without folders (but with links, wherever they lead). Paths
  * begin as the pattern does.
  *
- * @throws {Error} If a folder on the way cannot be read, or if a set is none, such as `[z-a]`.
+ * @throws {Error} If a folder on the way cannot be read, or a set is malformed, such as `[z-a]`.
  */
 export async function glob(pattern: string): Promise<string[]> {
   const found = new Set<string>();
@@ -65,7 +69,7 @@ async function walk(
 }
 
 async function isThere(path: string): Promise<boolean> {
-  // A link is there wherever it leads, as in a folder that is listed.
+  // A link counts, wherever it leads, as in a folder that is listed.
   const info = await ifThere(path, () => Deno.lstat(path));
   return info !== null && !info.isDirectory;
 }
@@ -75,7 +79,10 @@ async function entriesOf(folder: string): Promise<Deno.DirEntry[]> {
   return await ifThere(path, () => Array.fromAsync(Deno.readDir(path))) ?? [];
 }
 
-/** `a{b,c{d,e}}` as `ab`, `acd`, `ace`. Braces without a comma or a partner stand for themselves. */
+/**
+ * Expands `a{b,c{d,e}}` to `ab`, `acd`, `ace`. Braces without a comma or a partner stay as they
+ * are.
+ */
 function expandBraces(pattern: string): string[] {
   for (let open = pattern.indexOf("{"); open !== -1; open = pattern.indexOf("{", open + 1)) {
     const cuts = cutsOfBrace(pattern, open);
@@ -89,7 +96,10 @@ function expandBraces(pattern: string): string[] {
   return [pattern];
 }
 
-/** Where a brace opens, has its commas, and closes. */
+/**
+ * Returns the indices of an opening brace, its commas, and the closing brace; `null` if it is not
+ * closed.
+ */
 function cutsOfBrace(pattern: string, open: number): number[] | null {
   const cuts = [open];
   let depth = 0;

@@ -1,19 +1,19 @@
 /**
- * What the system refuses, as errors that name the file and say what to do.
+ * Turns errors of the system into errors that name the file and the cure.
  *
  * @module
  */
 import { isSystemError, systemReason } from "../../core/system_error.ts";
 
-/** Whether an error says that there is nothing at a path: also at a link that leads to itself. */
+/** Whether an error means that nothing is at a path. A link to itself counts as nothing too. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
     error instanceof Deno.errors.FilesystemLoop;
 }
 
 /**
- * Does something with a file. What the system refuses becomes an error that names the file and says
- * what to do; other errors stay as they are.
+ * Does something with a file. An error of the system becomes one that names the file and the cure;
+ * other errors stay as they are.
  */
 export async function guarded<T>(
   path: string,
@@ -28,7 +28,7 @@ export async function guarded<T>(
   }
 }
 
-/** Reads something of a file, or of a folder; `null` where there is nothing at that path. */
+/** Reads something of a file or folder; returns `null` if nothing is at that path. */
 export async function ifThere<T>(path: string, look: () => Promise<T>): Promise<T | null> {
   return await guarded(path, "read", async () => {
     try {

@@ -1,5 +1,5 @@
 /**
- * Which of the files that were found are those that were read before.
+ * Matches the files that were found with those that were read before.
  *
  * @module
  */
@@ -14,29 +14,30 @@ import { ifThere } from "./guarded.ts";
 import { type FileToRead, type KnownFile, knownFiles, mergedParts } from "./ranges.ts";
 import { isSameFile } from "./same_file.ts";
 
-/** What to do about a file that was replaced, where the old one is not found. */
+/** What to do about a replaced file if the old one is not found. */
 export type OnReplaced = "fail" | "read";
 
-/** What to do about files that were read before, and those that were not. */
+/** The files to read, and those whose positions are kept. */
 export interface Matched {
   /** The files to read, in order. */
   readonly files: FileToRead[];
-  /** The paths of files that are still there and not asked for now: their positions are kept. */
+  /** The paths of files that still exist and are not asked for now: their positions are kept. */
   readonly kept: string[];
 }
 
 /**
- * Finds out which files were read before, and up to where, whatever they are called now.
+ * Finds out which files were read before, and how far, under any name.
  *
- * A file is the same if its content agrees. Where several agree, the inode decides, then the path. A
- * file that was renamed so that it was not found is looked for beside its old name, and read to its
- * end, as long as another file has its name or there is more in it.
+ * A file is the same if its content agrees. If several agree, the inode decides, then the path.
  *
- * @param found What matches the path that the user gave.
+ * A file that was renamed so that the pattern misses it is looked for beside its old name. It is
+ * read to its end, as long as another file has its name or there is more in it.
+ *
+ * @param found The files that match the user's path.
  * @param resume What was read before.
- * @returns Those files and the renamed ones, each before the file that has its name now; and which
- * files were read before and are not asked for now.
- * @throws {Error} If a file was replaced, and the old one is nowhere to be found.
+ * @returns The files to read, with the renamed ones, each before the file that has its name now.
+ *   Also the files that were read before and are not asked for now.
+ * @throws {Error} If a file was replaced, and the old one cannot be found.
  */
 export async function filesToRead(
   found: readonly FoundFile[],
@@ -67,9 +68,9 @@ export async function filesToRead(
 }
 
 class Matching {
-  /** The files that were read before, among those that were found. */
+  /** The files that were read before, by the files that were found. */
   readonly sameAs = new Map<FoundFile, KnownFile>();
-  /** The files that were renamed, and are read to their end. */
+  /** The renamed files that are read to their end. */
   readonly followed = new Map<KnownFile, FoundFile>();
   readonly #left: Set<KnownFile>;
   readonly #byPath: Map<string, FoundFile>;
@@ -91,7 +92,7 @@ class Matching {
       inode === null ? [] : this.#byInode.get(inode) ?? [];
     await this.#claim((known) => sameInode(known).filter((file) => file === namedSo(known)));
     await this.#claim(sameInode);
-    // A copy has been put in the place of the file, unless there is more in the file itself.
+    // A copy has taken the place of the file, unless there is more in the file itself.
     for (const known of this.#left) {
       if (namedSo(known) === null) continue;
       const renamed = await this.#beside.sameInode(known);
@@ -105,8 +106,8 @@ class Matching {
   }
 
   /**
-   * Complains of files that were read before and are not there any more, or not asked for. Returns
-   * the paths of the latter.
+   * Reports files that were read before and have gone, or are not asked for. Returns the paths of
+   * the latter.
    */
   async report(onReplaced: OnReplaced, log: Log): Promise<string[]> {
     const gone: KnownFile[] = [];
@@ -140,17 +141,17 @@ class Matching {
   }
 
   /**
-   * Whether there is still a file of that name, which is not asked for now. One that is gone is not
-   * waited for: each rotation would leave a position for ever.
+   * Whether a file of that name still exists, but is not asked for now. Positions of files that
+   * have gone are not kept: each rotation would leave one forever.
    */
   async #isUnasked({ path, isFollowed }: KnownFile): Promise<boolean> {
     if (isFollowed || this.#byPath.has(path)) return false;
-    // Of a name there is one position: that of the file which is read under it.
+    // A name has one position: that of the file which is read under it.
     if ([...this.followed.values()].some((file) => file.path === path)) return false;
     return (await ifThere(path, () => Deno.stat(path)))?.isFile === true;
   }
 
-  /** Makes pairs of files that are the same, out of those that are still without. */
+  /** Pairs up files that are the same, among those that have no partner yet. */
   async #claim(candidates: (known: KnownFile) => readonly FoundFile[]): Promise<void> {
     for (const known of this.#left) {
       for (const file of candidates(known)) {
@@ -167,7 +168,7 @@ class Matching {
     const file = await this.#beside.sameInode(known) ??
       (isReplaced || known.isFollowed ? await this.#beside.sameContent(known) : null);
     if (file === null) return;
-    // A program may still write to it for a moment after the renaming: so it is looked at once more.
+    // A program may still write to it for a moment after the renaming, so it is examined once more.
     if (isReplaced || file.size > known.end) this.#follow(known, file);
   }
 
@@ -177,7 +178,7 @@ class Matching {
     this.#left.delete(known);
   }
 
-  /** The file that has this name now, unless it is one that was read before, under another name. */
+  /** Returns the file that has this name now, unless it was read before under another name. */
   #newFileAt(path: string): FoundFile | null {
     const file = this.#byPath.get(path);
     return file === undefined || this.sameAs.has(file) ? null : file;

@@ -1,7 +1,7 @@
 /**
- * Lines out of chunks of bytes.
+ * Cuts chunks of bytes into lines.
  *
- * Bytes are cut at line ends before they are decoded: so a character never falls apart, offsets are
+ * Bytes are cut at line ends before they are decoded. So a character is never split, offsets are
  * known in bytes, and one call decodes thousands of lines.
  *
  * @module
@@ -10,13 +10,13 @@ import { messageOf } from "../../core/errors.ts";
 import type { Chunk } from "./chunks.ts";
 import { lastBytes } from "./fingerprint.ts";
 
-/** A chunk that knows its place. */
+/** A chunk and its place in the file. */
 interface Piece extends Chunk {
-  /** Where in the file its bytes begin. */
+  /** The offset of its bytes in the file. */
   readonly start: number;
 }
 
-/** Bytes that begin where a line begins and end where one ends. */
+/** Bytes from the beginning of a line to the end of a line. */
 export interface Block extends Piece {
   /** The file that they are from. */
   readonly path: string;
@@ -31,21 +31,21 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export interface Stretch {
   /** The file that the chunks are from. */
   readonly path: string;
-  /** Where in it the chunks begin. */
+  /** Where in the file the chunks begin. */
   readonly offset: number;
-  /** Whether that may be within a line, or at its end: then the first one is not taken. */
+  /** Whether `offset` may be within a line, or at its end: then the first line is not taken. */
   readonly inLine: boolean;
-  /** Lines that begin here or behind are not taken: `null` takes all. */
+  /** Lines that begin here or later are not taken; `null` takes all. */
   readonly to: number | null;
-  /** Called where the line before `offset` had no end when it was taken, and goes on now. */
+  /** Called if the line before `offset` had no end when it was taken, and continues now. */
   readonly onTornLine: () => void;
 }
 
 /**
  * Cuts chunks at line ends.
  *
- * @param chunks What is in the file, from `offset` on.
- * @param longest The most bytes that a line may have: no less than a chunk.
+ * @param chunks The contents of the file from `offset` on.
+ * @param longest The most bytes that a line may have: no fewer than a chunk has.
  * @throws {RangeError} If a line is longer. It would have to fit into memory.
  */
 export async function* blocksOf(
@@ -74,7 +74,7 @@ export async function* blocksOf(
       held = [];
       heldBytes = 0;
     }
-    const rest = behind(piece, end);
+    const rest = piecesAfter(piece, end);
     held.push(...rest);
     for (const { bytes } of rest) heldBytes += bytes.length;
   }
@@ -83,13 +83,13 @@ export async function* blocksOf(
   yield* withoutMark({ path, start, before, bytes: concat(held.map(({ bytes }) => bytes)) });
 }
 
-/** The chunks, from where the first line begins that is to be taken. */
+/** Returns the chunks, from the beginning of the first line to take. */
 async function* piecesOf(
   chunks: AsyncIterable<Chunk>,
   { offset, inLine, onTornLine }: Stretch,
 ): AsyncGenerator<Piece> {
   let start = offset;
-  let at: "somewhere" | "in a line" | "behind a torn line" | "at a line" = inLine
+  let at: "somewhere" | "in a line" | "after a torn line" | "at a line" = inLine
     ? "in a line"
     : "somewhere";
   let half: Chunk | null = null; // a carriage return that may be half of a line end
@@ -100,14 +100,14 @@ async function* piecesOf(
     half = null;
     if (at === "somewhere") {
       at = before.length > 0 && before[before.length - 1] !== LF
-        ? "behind a torn line"
+        ? "after a torn line"
         : "at a line";
     }
     let skipped = 0;
     if (at === "in a line") {
       skipped = bytes.indexOf(LF) + 1 || bytes.length;
       if (bytes[skipped - 1] === LF) at = "at a line";
-    } else if (at === "behind a torn line") {
+    } else if (at === "after a torn line") {
       if (bytes.length === 1 && bytes[0] === CR) {
         half = chunk;
         continue;
@@ -116,13 +116,13 @@ async function* piecesOf(
       if (skipped === 0) onTornLine();
       at = "at a line";
     }
-    yield* behind({ start, bytes, before }, skipped);
+    yield* piecesAfter({ start, bytes, before }, skipped);
     start += bytes.length;
   }
 }
 
-/** What is in a piece behind its first bytes, if anything is. */
-function behind({ start, bytes, before }: Piece, first: number): Piece[] {
+/** Returns what follows after the first bytes of a piece, if anything does. */
+function piecesAfter({ start, bytes, before }: Piece, first: number): Piece[] {
   if (first === bytes.length) return [];
   if (first === 0) return [{ start, bytes, before }];
   const rest = bytes.subarray(first);
@@ -133,21 +133,22 @@ function behind({ start, bytes, before }: Piece, first: number): Piece[] {
   }];
 }
 
-/** Of bytes that end with a line end, the lines that begin before `stop`. */
+/** Returns the lines that begin before `stop`, of bytes that end with a line end. */
 function linesBefore(bytes: Uint8Array, stop: number): Uint8Array {
   return stop >= bytes.length ? bytes : bytes.subarray(0, bytes.indexOf(LF, stop - 1) + 1);
 }
 
-/** The block, if there is anything left of it. */
+/** Returns the block without a byte order mark, if anything is left of it. */
 function withoutMark(block: Block): Block[] {
   const { path, start, bytes } = block;
   if (start !== 0 || !BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte)) return [block];
-  return behind(block, BYTE_ORDER_MARK.length).map((rest) => ({ path, ...rest }));
+  return piecesAfter(block, BYTE_ORDER_MARK.length).map((rest) => ({ path, ...rest }));
 }
 
 /**
- * Held pieces, and the first `end` bytes of the one that follows. These are not copied where the held
- * bytes stand before them in memory: a copy of each chunk would be a tenth of the time of reading.
+ * Returns held pieces and the first `end` bytes of the piece that follows. If the held bytes
+ * precede these in memory, nothing is copied: a copy of each chunk would be a tenth of the time of
+ * reading.
  */
 function joined(
   held: readonly Piece[],
@@ -172,7 +173,7 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Where to end a batch that begins at `from`: behind a line, at about `batchBytes`. */
+/** Returns where to end a batch that begins at `from`: after a line, at about `batchBytes`. */
 export function batchEnd(bytes: Uint8Array, from: number, batchBytes: number): number {
   const about = from + batchBytes;
   if (about >= bytes.length) return bytes.length;
@@ -183,9 +184,10 @@ export function batchEnd(bytes: Uint8Array, from: number, batchBytes: number): n
 }
 
 /**
- * The lines in a block: a line ends with `\n` or `\r\n`, the last one also with the block.
+ * Returns the lines in a block. A line ends with `\n` or `\r\n`; the last one may end with the
+ * block.
  *
- * @throws {TypeError} If a line is not UTF-8. Decoding it somehow would change what it says.
+ * @throws {TypeError} If a line is not UTF-8. A decoder that repairs it would change its meaning.
  */
 export function linesIn({ path, start, bytes }: Omit<Block, "before">): string[] {
   let text: string;
@@ -211,7 +213,7 @@ export function linesIn({ path, start, bytes }: Omit<Block, "before">): string[]
   return lines;
 }
 
-/** Where the first line begins that cannot be decoded. */
+/** Returns where the first line begins that cannot be decoded. */
 export function firstUndecodable(bytes: Uint8Array): number {
   let from = 0;
   while (from < bytes.length) {

@@ -9,13 +9,13 @@ import { firstByte, positionOf, type Range } from "./ranges.ts";
 
 /** Sizes in bytes, which tests make small. */
 export interface ReadSizes {
-  /** What is read from a file at once. */
+  /** Read from a file at once. */
   readonly chunk: number;
-  /** How much is read ahead before it waits for the flow; a chunk or a line more may come on top. */
+  /** Read ahead before the reader waits for the flow; a chunk or a line more may come on top. */
   readonly ahead: number;
-  /** About what a batch of lines has; a longer line is a batch by itself. */
+  /** A batch of lines, about; a longer line is a batch by itself. */
   readonly batch: number;
-  /** The longest line that there may be: no less than a chunk. */
+  /** The longest allowed line: no less than a chunk. */
   readonly line: number;
 }
 
@@ -26,12 +26,12 @@ const SIZES: ReadSizes = {
   line: 64 * 1024 * 1024,
 };
 
-/** A block, and which of the stored bytes it came from, counted over all ranges. */
+/** A block, and the stored bytes that it came from, counted over all ranges. */
 interface Ahead {
   readonly block: Block;
-  /** The range that it is of. */
+  /** The range that it belongs to. */
   readonly range: Range;
-  /** Where the part begins that has been read when the block has. */
+  /** Where the part begins that has been read once the flow has the block. */
   readonly since: number;
   readonly readFrom: number;
   readonly readTo: number;
@@ -47,10 +47,10 @@ export class LinesReader implements InputReader<string> {
   readonly #ahead: Ahead[] = [];
   readonly #reading: Promise<void>;
   #aheadBytes = 0;
-  #taken = 0; // where the last block came from that the flow has taken whole
-  #from = 0; // where the next batch begins in the first block
-  #lineBytes = 1; // of a line of the last batch
-  /** What the flow has up to `to`, while its position is not set. */
+  #taken = 0; // where the last block came from that the flow has taken as a whole
+  #from = 0; // index of the next batch in the first block
+  #lineBytes = 1; // per line, of the last batch
+  /** What the flow has, up to `to`, until its position is set. */
   #passed: { readonly ahead: Ahead; readonly to: number } | null = null;
   #state: "reading" | "ended" | { thrown: unknown } = "reading";
   #closed = false;
@@ -62,8 +62,8 @@ export class LinesReader implements InputReader<string> {
    *
    * @param ranges In the order to read them.
    * @param sizes How much to do at once.
-   * @param log For what is odd in a file.
-   * @param unread Stored positions to keep of files that are not read now.
+   * @param log Accepts warnings about a file.
+   * @param unread Stored positions of files that are not read now, to be kept.
    */
   constructor(
     ranges: readonly Range[],
@@ -93,7 +93,8 @@ export class LinesReader implements InputReader<string> {
     }
     const { block: { path, start, bytes }, range } = first;
     const from = this.#from;
-    // Lines are as long as those before: to count them would cost as much as to decode them.
+    // Lines are taken to be as long as earlier ones: to count them would cost as much as to decode
+    // them.
     const about = Math.min(this.#sizes.batch, Math.max(1, limit * this.#lineBytes));
     let to = batchEnd(bytes, from, about);
     let lines: string[];
@@ -116,7 +117,7 @@ export class LinesReader implements InputReader<string> {
   }
 
   idle(): boolean {
-    return false; // what is to be read is there from the beginning
+    return false; // everything to read exists from the beginning
   }
 
   ready(): Promise<void> {
@@ -139,7 +140,7 @@ export class LinesReader implements InputReader<string> {
     await this.#reading;
   }
 
-  /** Bytes read of what the flow has taken: not of what is ahead, which may take it long. */
+  /** Bytes read of what the flow has taken, without those read ahead, which may take it long. */
   #done(): number {
     const first = this.#ahead.at(0);
     if (first === undefined) return this.#state === "ended" ? this.#total : this.#taken;
@@ -155,7 +156,7 @@ export class LinesReader implements InputReader<string> {
     this.#wakeReading();
   }
 
-  /** Sets the position of what the flow has: not with each batch, as a checksum belongs to it. */
+  /** Sets the position of what the flow has. Not with each batch, since it needs a checksum. */
   #notePassed(): void {
     if (this.#passed === null) return;
     const { ahead: { block: { start, bytes, before }, range, since }, to } = this.#passed;
@@ -183,30 +184,30 @@ export class LinesReader implements InputReader<string> {
     this.#wakeFlow();
   }
 
-  /** `before` is how many bytes the ranges before it have. */
+  /** `before` is how many bytes the ranges before this one have. */
   async #readRange(range: Range, before: number): Promise<void> {
     const { path, from, to } = range;
     const inLine = range.since === null;
     const offset = firstByte(range);
     const read: Tally = { bytes: 0 };
     const onPadding = (bytes: number) =>
-      this.#log.warn("a gzip file is followed by zeros: they are taken for padding", {
+      this.#log.warn("a gzip file is followed by zeros: they are treated as padding", {
         path,
         bytes,
       });
     const options = { chunkBytes: this.#sizes.chunk, tally: read, onPadding };
     const chunks = chunksOf({ ...range, offset }, options);
     const onTornLine = () =>
-      this.#log.warn("a line had no end when it was read, and goes on now: it becomes two", {
+      this.#log.warn("a line had no end when it was read, and continues now: it becomes two", {
         path,
         byte: offset,
       });
     const stretch = { path, offset, inLine, to, onTornLine };
-    // A file may have grown since it was found, and a line end behind the range.
+    // A file may have grown since it was found, and its last line may end after the range.
     const counted = (bytes: number) => before + Math.min(Math.max(0, bytes), range.bytes);
     const origin = range.since ?? from;
     let since = range.since;
-    let readFrom = counted(isGzip(path) ? 0 : from - origin); // up to there it was read before
+    let readFrom = counted(isGzip(path) ? 0 : from - origin); // an earlier run has read up to there
     for await (const block of blocksOf(chunks, stretch, this.#sizes.line)) {
       since ??= block.start;
       const end = block.start + block.bytes.length;

@@ -1,5 +1,5 @@
 /**
- * Opens a file that was found before, by what it is and not by its name alone.
+ * Opens a file that was found before, by its identity and not by its name alone.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { ifThere } from "./guarded.ts";
 import { filesIn, foldersOf } from "./siblings.ts";
 
 /**
- * Opens a file to read. Where another file has taken its name since it was found, it is looked for
- * beside it, under its new name.
+ * Opens a file to read. If another file has taken its name since it was found, it is looked for in
+ * the same folder, under its new name.
  *
- * @param file Which file it has to be; `null`: whatever is there.
- * @throws {Error} If it is neither there nor beside it.
+ * @param file Which file it must be; `null` accepts any.
+ * @throws {Error} If it is not found.
  */
 export async function openSame(path: string, file: Fingerprint | null): Promise<Deno.FsFile> {
   if (file === null) return await Deno.open(path);
@@ -22,7 +22,7 @@ export async function openSame(path: string, file: Fingerprint | null): Promise<
   try {
     const moved = await openMoved(path, file);
     if (moved === null) {
-      // Some network file systems give a file another number each time.
+      // Some network file systems change a file's inode each time.
       if (there !== null && await looksLike(there, file)) return there;
       throw replacedMeanwhile(path);
     }
@@ -34,7 +34,7 @@ export async function openSame(path: string, file: Fingerprint | null): Promise<
   }
 }
 
-/** The file under its new name, if it is beside the old one. */
+/** Returns the file under its new name, if it is in the same folder; `null` otherwise. */
 async function openMoved(path: string, file: Fingerprint): Promise<Deno.FsFile | null> {
   const folders = await foldersOf(path);
   for (const { path: name, info } of (await Promise.all(folders.map(filesIn))).flat()) {

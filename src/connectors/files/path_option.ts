@@ -3,10 +3,10 @@ import { requireOptions } from "../../core/options.ts";
 import { preview } from "../../core/preview.ts";
 
 /**
- * The `path` of a config's options, as a path of this system.
+ * Returns the `path` of a config's options, as a path of this system.
  *
  * @param config The config's name, for errors.
- * @param others What other options it has.
+ * @param others The names of its other options.
  * @throws {TypeError} If `path` is neither a text nor a `file:` URL, or if there are other options.
  */
 export function pathOption(

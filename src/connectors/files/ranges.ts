@@ -1,8 +1,8 @@
 /**
  * Which bytes of files have been read, and which are left.
  *
- * What has been read begins and ends where a line does, whatever the ranges were that it was read
- * in: so a restart may cut the rest otherwise, and needs to know nothing of how it was cut before.
+ * What has been read begins and ends with lines, whatever ranges it was read in. So a restart may
+ * cut the rest otherwise, and need not know how it was cut before.
  *
  * @module
  */
@@ -27,11 +27,11 @@ export interface ReadPart {
   readonly isFollowed: boolean;
 }
 
-/** A file that was read before, as positions have it. */
+/** A file that was read before, according to positions. */
 export interface KnownFile {
   /** Its path then. */
   readonly path: string;
-  /** What tells it from others. */
+  /** What tells it from other files. */
   readonly file: Fingerprint;
   /** What was read of it, sorted. */
   readonly parts: readonly ReadPart[];
@@ -49,43 +49,45 @@ export interface FileToRead {
   readonly size: number;
   /** Which file it is. */
   readonly file: Fingerprint;
-  /** What was read of it, sorted, where parts do not touch. */
+  /** What was read of it, sorted; no two parts touch. */
   readonly parts: readonly ReadPart[];
   /** See {@linkcode ReadPart.isFollowed}. */
   readonly isFollowed: boolean;
 }
 
 /**
- * Bytes of a file that are to be read: those of the lines whose first byte is among them. As it goes
- * from worker to worker, it is what JSON keeps.
+ * Bytes of a file to be read: those of the lines whose first byte is among them. A range travels
+ * between workers, so it has only what JSON keeps.
  */
 export interface Range {
   /** The file. */
   readonly path: string;
-  /** Which file it has to be. */
+  /** Which file it must be. */
   readonly file: Fingerprint;
   /** See {@linkcode ReadPart.isFollowed}. */
   readonly isFollowed: boolean;
   /**
-   * Where the part begins that has been read before and ends at `from`: `from` where there is none.
-   * `null` where a file was cut there without looking, so that it may be in the middle of a line.
+   * Where the part begins that has been read before and ends at `from`; it is `from` if there is
+   * none. `null` if the file was cut at `from` without looking, so that this may be in the middle
+   * of a line.
    */
   readonly since: number | null;
-  /** Where it begins: in the unpacked file, where it is gzip. */
+  /** Where it begins; for gzip, in the unpacked file. */
   readonly from: number;
-  /** Where it ends: `null` is the end of the file, wherever that is by then. */
+  /** Where it ends; `null` for the end of the file when it is read. */
   readonly to: number | null;
-  /** The CRC-32 of the bytes before {@linkcode firstByte}; `null` where nothing is known of them. */
+  /** The CRC-32 of the bytes before {@linkcode firstByte}; `null` if they are unknown. */
   readonly before: number | null;
-  /** How many bytes it has, as stored, with those read before. */
+  /** How many bytes it has, as stored, with those that were read before. */
   readonly bytes: number;
-  /** How long the whole file is, at least, in bytes as stored. */
+  /** The least length of the whole file, in bytes as stored. */
   readonly size: number;
 }
 
 /**
- * The entry of {@linkcode Positions} for a part. The file's own path is the name for a part from its
- * start. Of the others' names only this matters: none is the path of a file, as this one is no folder.
+ * Returns the entry of {@linkcode Positions} for a part. A part from the file's start has the
+ * file's own path as its name. Later parts are named `PATH/@OFFSET`. PATH is a file, so no real
+ * file can have that name.
  */
 export function positionOf(
   { path, file, isFollowed }: Pick<Range, "path" | "file" | "isFollowed">,
@@ -96,7 +98,7 @@ export function positionOf(
 }
 
 /**
- * The files that positions are of.
+ * Returns the files that positions belong to.
  *
  * @throws {Error} If an earlier version stored one, which did not note which file it is of.
  */
@@ -117,7 +119,7 @@ export function knownFiles(positions: Positions): KnownFile[] {
   });
 }
 
-/** Sorted parts of one file: those that touch become one. */
+/** Returns sorted parts of one file; those that touch become one. */
 export function mergedParts(parts: readonly ReadPart[]): ReadPart[] {
   const merged: ReadPart[] = [];
   for (const part of parts) {
@@ -129,8 +131,8 @@ export function mergedParts(parts: readonly ReadPart[]): ReadPart[] {
 }
 
 /**
- * What is left of a file, in order: at least what may come behind its end. Each range has the part
- * before it with it, so whoever reads the range keeps the position of that part.
+ * Returns what is left of a file, in order; at least a range for what may be appended. Each range
+ * holds the part before it, so that the reader of the range keeps the position of that part.
  */
 export function unreadRanges({ path, size, file, parts, isFollowed }: FileToRead): Range[] {
   const start = { from: 0, to: 0, crc: null };
@@ -144,17 +146,17 @@ export function unreadRanges({ path, size, file, parts, isFollowed }: FileToRead
   });
 }
 
-/** Where reading a range begins. If a line ends there, the next one begins at `from`. */
+/** Returns where reading a range begins. If a line ends there, the next one begins at `from`. */
 export function firstByte({ since, from }: Range): number {
   return since === null ? from - 1 : from;
 }
 
-/** How many bytes have to be gone through for a range, as stored. */
+/** Returns how many bytes must be read for a range, as stored. */
 export function unreadBytes({ path, since, from, bytes }: Range): number {
   return isGzip(path) ? bytes : bytes - (from - (since ?? from));
 }
 
-/** Cuts a range that is not gzip: `unread` bytes, and the rest. */
+/** Cuts a range that is not gzip into `unread` bytes and the rest. */
 export function cutRange(range: Range, unread: number): [Range, Range] {
   const at = range.from + unread;
   const rest = unreadBytes(range) - unread;

@@ -8,8 +8,8 @@ const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Whether the content of a file agrees with one that was read before: its first bytes, and those
- * before the end of each part that was read. A gzip file is unpacked for it, unless nothing about it
- * has changed.
+ * before the end of each part. A gzip file is unpacked for this, unless nothing about it has
+ * changed.
  *
  * @throws {Error} If the file cannot be read.
  */
@@ -52,7 +52,7 @@ async function unpacksAlike(file: FoundFile, { file: was, parts }: KnownFile): P
       at += bytes.length;
     }
   } catch {
-    return false; // what cannot be unpacked that far is not what was
+    return false; // the file that was read could be unpacked that far
   }
   return next === ends.length;
 }

@@ -1,20 +1,20 @@
 import { isGzip } from "./chunks.ts";
 import { cutRange, type Range, unreadBytes } from "./ranges.ts";
 
-/** No range that was cut is smaller: finding its first line has a cost, too. */
+/** No piece that is cut is smaller: finding its first line has a cost, too. */
 const SMALLEST = 64 * 1024;
 
-/** How far a share may begin from where it should, in shares, if that saves a cut. */
+/** How far a share may begin from its ideal place, in shares, if that saves a cut. */
 const SLACK = 1 / 16;
 
 type Ordered = [order: number, range: Range];
 
 /**
- * Deals ranges out so that every worker has about the same number of bytes to go through.
+ * Deals out ranges so that every worker has about the same number of bytes to read.
  *
  * gzip files cannot be cut, so they are dealt out first, the largest first, each to the worker that
- * has least. The rest is laid end to end, and each worker gets a stretch of it, as long as it takes to
- * make them even. A stretch begins where a range does if there is one nearby: so cuts are far apart,
+ * has least. The rest is laid end to end, and each worker gets a stretch of it that makes the
+ * shares even. A stretch begins where a range does if there is one nearby. So cuts are far apart,
  * and do not become more with every restart.
  *
  * @param ranges In the order to read them.
@@ -36,7 +36,7 @@ export function shareOut(
   return shares.map((share) => share.sort(([a], [b]) => a - b).map(([, range]) => range));
 }
 
-/** Gives how many bytes each worker has by then. */
+/** Deals out the packed ranges; returns how many bytes each worker then has. */
 function dealPacked(ranges: readonly Ordered[], shares: Ordered[][]): number[] {
   const loads = shares.map(() => 0);
   for (const [order, range] of ranges.toSorted(([, a], [, b]) => b.bytes - a.bytes)) {
@@ -47,14 +47,14 @@ function dealPacked(ranges: readonly Ordered[], shares: Ordered[][]): number[] {
   return loads;
 }
 
-/** Where the stretches of the workers should end, in bytes from the start of the first. */
+/** Returns where the stretches of the workers should end, in bytes from the start of the first. */
 function endsOf(loads: readonly number[], total: number): number[] {
   const level = levelOf(loads.toSorted((a, b) => a - b), total);
   let end = 0;
   return loads.map((load) => Math.round(end += Math.max(0, level - load)));
 }
 
-/** How much the workers that have less than that would have if `total` were poured out over them. */
+/** Returns the level of the workers that have less, if `total` were poured out over them. */
 function levelOf(ascending: readonly number[], total: number): number {
   let sum = total;
   for (let n = 1; n < ascending.length; n++) {

@@ -1,19 +1,19 @@
 /**
- * The files beside a file: a file that was renamed is among them, mostly.
+ * The files in a file's folder. A renamed file is mostly among them.
  *
  * @module
  */
 import { dirname, join } from "node:path";
 
-/** A file of a folder. */
+/** A file in a folder. */
 export interface Sibling {
   /** Its path. */
   readonly path: string;
-  /** What the file system says of it. */
+  /** What the file system knows of it. */
   readonly info: Deno.FileInfo;
 }
 
-/** The folder of a path, and that of the file that it leads to, where it is a link. */
+/** Returns the folder of a path; also that of its target, if the path is a link. */
 export async function foldersOf(path: string): Promise<string[]> {
   const folder = dirname(path);
   const target = await ifAllowed(() => Deno.realPath(path));
@@ -23,7 +23,7 @@ export async function foldersOf(path: string): Promise<string[]> {
     : [folder, dirname(target)];
 }
 
-/** The files in a folder: none where it is not there, or may not be read. */
+/** Returns the files in a folder: none if it does not exist, or may not be read. */
 export async function filesIn(folder: string): Promise<Sibling[]> {
   const entries = await ifAllowed(() => Array.fromAsync(Deno.readDir(folder))) ?? [];
   const files: Sibling[] = [];
@@ -36,7 +36,9 @@ export async function filesIn(folder: string): Promise<Sibling[]> {
   return files;
 }
 
-/** `null` where the system does not let us look: then nothing is found there, and the caller says so. */
+/**
+ * Returns `null` if the system refuses. Nothing is then found there, and the caller reports that.
+ */
 async function ifAllowed<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();

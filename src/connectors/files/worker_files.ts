@@ -1,18 +1,20 @@
 /**
- * The names of the files that workers write: each needs one of its own.
+ * The names of the files that workers write: each worker needs one of its own.
  *
  * @module
  */
 import { extname } from "node:path";
 
-/** The file of one of several workers: `out.txt` is `out.0.txt`, `out.1.txt` and so on. */
+/**
+ * Returns the file of one of several workers: `out.txt` becomes `out.0.txt`, `out.1.txt` and so on.
+ */
 export function fileOfWorker(path: string, workerIndex: number, workerCount: number): string {
   if (workerCount === 1) return path;
   const [before, extension] = cut(path);
   return `${before}.${workerIndex}${extension}`;
 }
 
-/** Whether `file` is the file of a worker, however many there were. */
+/** Whether `file` is the file of a worker, for any number of workers. */
 export function isFileOfAnyWorker(path: string, file: string): boolean {
   if (file === path) return true;
   const [before, extension] = cut(path);

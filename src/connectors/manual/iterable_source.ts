@@ -1,5 +1,5 @@
 /**
- * Items out of a user's iterable, in batches.
+ * Reads a user's iterable in batches.
  *
  * @module
  */
@@ -10,22 +10,24 @@ import { within } from "../../core/promises.ts";
 import { snapshotOf } from "../../core/snapshot.ts";
 import { sizeOf } from "../../core/value_size.ts";
 
-/** A source of batches over a user's iterable of `[state, item]`: the part that sync and async ones share. */
+/** A source of batches over a user's iterable of `[state, item]`, synchronous or asynchronous. */
 export interface Puller {
   /**
-   * Adds the items that are there to `items`, up to a batch's worth and up to `limit`. Returns `false`
-   * at the end. An asynchronous iterator is read ahead for the next time: by `share` of `limit`, and of the
-   * bytes that a step may hold, where it is one of several.
+   * Adds the available items to `items`, up to a batch and up to `limit`. Returns `false` at the
+   * end.
    *
-   * @throws What the iterable threw, or a `TypeError` if it yielded anything but a pair. The items that it
-   * yielded before have been added by then.
+   * An asynchronous iterator is then read ahead. If it is one of several, its part is `share` of
+   * `limit`, and of the bytes that a step may hold.
+   *
+   * @throws What the iterable threw, or a `TypeError` if it yielded anything but a pair. The items
+   *   that it yielded before have been added by then.
    */
   pull(items: unknown[], limit?: number, share?: number): boolean;
-  /** The state that was yielded with the last item that `pull` added, as it was at that moment. */
+  /** The state of the last item that `pull` added, as it was when that was yielded. */
   readonly state: unknown;
   /** Resolves when there is more. */
   ready(): Promise<void>;
-  /** Asks the iterator for no more. `pull` goes on to add what the iterator has yielded. */
+  /** Asks the iterator for no more. `pull` still adds what the iterator has yielded. */
   stop(): void;
   /** Closes the iterator, so that its `finally` blocks run. */
   close(): Promise<void>;
@@ -34,7 +36,10 @@ export interface Puller {
 /** The most items in a batch. */
 const BATCH = 1024;
 
-/** The asynchronous iterators of a step are asked for no more once their items take about these bytes. */
+/**
+ * The asynchronous iterators of a step are asked for no more while their items take this many
+ * bytes.
+ */
 const AHEAD_BYTES = 4 << 20;
 
 /** One item in this many is measured, and stands for those after it. */
@@ -43,13 +48,13 @@ const MEASURE_EVERY = 16;
 /** A batch should take no longer than this, so that a slow iterable's items go out soon. */
 const BATCH_MS = 1;
 
-/** How many items are taken before the clock is looked at: what was fast may have become slow. */
+/** How many items pass between two looks at the clock: a fast iterator may have become slow. */
 const LOOK_EVERY = 16;
 
 /**
- * Pulls an iterable of either kind.
+ * Returns a source for an iterable of either kind.
  *
- * @throws {TypeError} If it is neither; `what` says whose it is.
+ * @throws {TypeError} If it is neither; `what` names it in the error.
  */
 export function pullerOf(iterable: unknown, what: string, log: Log): Puller {
   if (typeof iterable === "object" && iterable !== null) {
@@ -76,7 +81,7 @@ function requirePair(
   );
 }
 
-/** Pulls a synchronous iterator: batches grow as long as the iterator is fast. */
+/** Pulls a synchronous iterator. Batches grow while the iterator is fast. */
 class SyncPuller implements Puller {
   readonly #iterator: Iterator<unknown>;
   #size = 1;
@@ -97,11 +102,11 @@ class SyncPuller implements Puller {
       if (result.done === true) this.#over = true;
       else {
         requirePair(result.value);
-        // At once, and for each item: the generator may change it before it ends or throws.
+        // At once, and for each item: the generator may change the state before it ends or throws.
         this.state = snapshotOf(result.value[0]);
         items.push(result.value[1]);
       }
-      // A look at the clock costs as much as several items, so not after each.
+      // A look at the clock costs as much as several items, so it is not taken after each.
       if (taken % LOOK_EVERY === 0 && performance.now() - started > BATCH_MS) break;
     }
     const took = performance.now() - started;
@@ -134,10 +139,10 @@ class SyncPuller implements Puller {
   }
 }
 
-/** How long a pending `next` may keep an async iterator from being closed. */
+/** How long a pending `next` may delay the closing of an async iterator. */
 const CLOSE_MS = 1_000;
 
-/** How long a stop waits for the item that an async iterator has been asked for already. */
+/** How long a stop waits for an item that an async iterator has already been asked for. */
 const LAST_ITEM_MS = 1_000;
 
 const FAILED_AT_STOP = "an async input failed while the run was being stopped";
@@ -147,25 +152,25 @@ function isGenerator(iterator: AsyncIterator<unknown>): boolean {
 }
 
 /**
- * Pulls an asynchronous iterator ahead of the reader, into a bounded buffer: only the iterator itself
- * is awaited, once an item, and never by the reader.
+ * Pulls an asynchronous iterator ahead of the reader, into a bounded buffer. Only the iterator
+ * itself is awaited, once per item, and never by the reader.
  */
 class AsyncPuller implements Puller {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #log: Log;
   #items: unknown[] = [];
-  #states: unknown[] = []; // of the items
-  #ahead = 1; // the items that may wait
+  #states: unknown[] = []; // of the items in `#items`
+  #ahead = 1; // how many items may wait
   #aheadBytes = AHEAD_BYTES;
-  #bytes = 0; // about, of the items
-  #itemBytes = 0; // about, of the item that was measured last
-  #failure: { thrown: unknown } | null = null; // behind the items
+  #bytes = 0; // estimated, of all items
+  #itemBytes = 0; // estimated, of the item that was measured last
+  #failure: { thrown: unknown } | null = null; // thrown after the items are read
   #over = false; // the iterator has ended or thrown: it must not be closed
   #asking = false; // `next` is pending
   #stopped = false;
   #ended = false; // the reader knows that nothing more comes
   #closed = false;
-  #lastItem: ReturnType<typeof setTimeout> | null = null; // how long the last item is waited for
+  #lastItem: ReturnType<typeof setTimeout> | null = null; // the timer of the wait for the last item
   #wake: (() => void) | null = null;
   state: unknown;
 
@@ -216,20 +221,23 @@ class AsyncPuller implements Puller {
     this.#waitNoLonger();
     if (this.#over || this.#iterator.return === undefined) return;
     this.#over = true;
-    // An async generator that hangs in an await of its own cannot be closed until that is over. After a
-    // stop it has been waited for already.
+    // An async generator that hangs in an `await` of its own cannot be closed until that ends.
+    // After a stop, it has already had its time.
     const ms = this.#stopped && this.#asking && isGenerator(this.#iterator) ? 0 : CLOSE_MS;
     if (!await within(Promise.resolve(this.#iterator.return()), ms)) {
       this.#log.debug("an async input is still waiting for its next item; left behind");
     }
   }
 
-  /** Whether nothing comes behind the items that are there. */
+  /** Whether nothing follows the buffered items. */
   get #hasNoMore(): boolean {
     return this.#over || (this.#stopped && this.#lastItem === null);
   }
 
-  /** Fills the buffer in the background, until it is full, the iterator ends or fails, or a stop. */
+  /**
+   * Fills the buffer in the background until it is full, the iterator ends or fails, or a stop
+   * comes.
+   */
   async #askAhead(): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
@@ -270,7 +278,7 @@ class AsyncPuller implements Puller {
     if (this.#items.length % MEASURE_EVERY === 0) this.#itemBytes = sizeOf(yielded[1]);
     this.#bytes += this.#itemBytes;
     this.#items.push(yielded[1]);
-    this.#states.push(snapshotOf(yielded[0])); // before the iterator goes on, and may change it
+    this.#states.push(snapshotOf(yielded[0])); // before the iterator continues, and may change it
   }
 
   #waitNoLonger(): void {

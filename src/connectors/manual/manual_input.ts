@@ -113,7 +113,7 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
     requireSameWorkers(resume, workerCount);
     const partition = partitionOf(workerIndex, workerCount);
     const resumeState = resumeStateOf<S>(resume, partition);
-    // A builder may be async by mistake or on purpose: a promise of an iterable is as clear.
+    // A builder may be async by mistake or on purpose: a promise of an iterable is accepted too.
     const source = await this.#builder(workerIndex, workerCount, resumeState);
     return new PairReader(
       [[partition, pullerOf(source, "a manual input's builder", at.log)]],
@@ -138,7 +138,7 @@ export function resumeStateOf<S>(resume: Positions, partition: PartitionName): S
   return resume.has(partition) ? snapshotOf(resume.get(partition)) as S : null;
 }
 
-/** Reads one or more partitions of `[state, item]` pairs, each in turn. */
+/** Reads one or more partitions of `[state, item]` pairs, one after the other. */
 export class PairReader<T> implements InputReader<T> {
   readonly #positions: Map<PartitionName, unknown>;
   #open: (readonly [PartitionName, Puller])[];
@@ -147,8 +147,8 @@ export class PairReader<T> implements InputReader<T> {
   #failure: { thrown: unknown } | null = null; // of a partition; thrown once the others are empty
 
   /**
-   * `resume` holds the positions of partitions from which nothing has come yet, `unread` those to
-   * keep of partitions that are not read now.
+   * `resume` holds the positions of partitions that have not yielded yet. `unread` holds those of
+   * partitions that are not read now, to be kept.
    */
   constructor(
     partitions: (readonly [PartitionName, Puller])[],
@@ -174,7 +174,7 @@ export class PairReader<T> implements InputReader<T> {
     this.#open = this.#open.filter(([name, puller]) =>
       items.length >= limit || this.#take(name, puller, items, limit - items.length)
     );
-    // Where there is room for few items, each partition comes first in turn.
+    // If there is room for few items only, the partitions take turns at being first.
     if (this.#open.length > 1) this.#open.push(this.#open.shift()!);
     if (items.length > 0 || this.#open.length > 0) return items;
     if (this.#failure !== null) throw this.#failure.thrown;

@@ -110,7 +110,7 @@ function requireHandler(config: string, handler: unknown): void {
   }
 }
 
-/** Hands items over one by one, and awaits only where the handler gives a promise. */
+/** Passes items to the handler one by one, and awaits only if the handler returns a promise. */
 class HandlerWriter<T> implements OutputWriter<T> {
   readonly #handler: EpochItemHandler<T>;
   #closed = false;
@@ -132,7 +132,7 @@ class HandlerWriter<T> implements OutputWriter<T> {
     }
   }
 
-  /** The rest of a batch, from an item whose promise is pending on. */
+  /** Writes the rest of a batch, from an item whose promise is pending. */
   async #rest(
     batch: readonly T[],
     at: number,
@@ -142,7 +142,7 @@ class HandlerWriter<T> implements OutputWriter<T> {
     let i = at;
     try {
       await pending;
-      // A writer that does not get done in time is closed in the middle of a batch.
+      // A writer that takes too long is closed in the middle of a batch.
       for (i++; i < batch.length && !this.#closed; i++) {
         const next = this.#handler(epoch, batch[i]);
         if (isPromiseLike(next)) await next;

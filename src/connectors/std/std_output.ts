@@ -29,20 +29,20 @@ export class StdOutputConfig implements OutputConfig<unknown> {
   }
 }
 
-/** What Linux takes into a pipe in one piece (`PIPE_BUF`). */
+/** Linux writes up to this many bytes into a pipe in one piece (`PIPE_BUF`). */
 const WHOLE_BYTES = 4096;
 
 const LF = 10;
 
-/** Writes lines: one call for each batch, or where several workers write, for some lines. */
+/** Writes lines with one call for each batch. If several workers write, a call has fewer lines. */
 export class LineWriter implements OutputWriter<unknown> {
   readonly #at: Place;
   readonly #writeSome: (bytes: Uint8Array) => Promise<number>;
   readonly #isTerminal: boolean;
   readonly #encoder = new TextEncoder();
-  #closed = false; // what reads the output has gone
+  #closed = false; // the reader of the output has gone
 
-  /** `writeSome` writes a first part of the bytes, and says how many. */
+  /** `writeSome` writes a first part of the bytes, and returns how many. */
   constructor(
     at: Place,
     writeSome: (bytes: Uint8Array) => Promise<number>,
@@ -82,7 +82,10 @@ export class LineWriter implements OutputWriter<unknown> {
   }
 }
 
-/** Cuts what ends with a line end behind lines, so that as few pieces as can be are too long. */
+/**
+ * Cuts bytes, which end with a line end, into pieces of whole lines. Only a piece that is one long
+ * line has more than `WHOLE_BYTES`.
+ */
 function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let from = 0, to; from < bytes.length; from = to) {
     const most = from + WHOLE_BYTES;

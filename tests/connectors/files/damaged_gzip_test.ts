@@ -1,4 +1,4 @@
-/** Gzip files that consist of several, and are damaged somewhere. */
+/** Files of several gzip files that are damaged somewhere. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { LinesReader } from "../../../src/connectors/files/lines_reader.ts";
@@ -14,7 +14,7 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(parts.flatMap((part) => [...part]));
 }
 
-/** The lines of a file, with what is logged. */
+/** Returns the lines of a file, and what is logged. */
 async function read(path: string, chunk: number): Promise<{ lines: string[]; logged: string[] }> {
   const [ranges] = await planned(path);
   const logged: string[] = [];
@@ -34,14 +34,14 @@ async function read(path: string, chunk: number): Promise<{ lines: string[]; log
   return { lines, logged };
 }
 
-Deno.test("of several gzip files in one, no damage drops the rest without a word", async () => {
+Deno.test("damage in a file of several gzip files never drops the rest silently", async () => {
   await using folder = await tempFolder();
   const whole = joined(first, second);
   const damages: [name: string, bytes: Uint8Array][] = [];
   for (let i = first.length; i < whole.length; i++) {
     damages.push([`byte ${i} is zero`, whole.with(i, 0)]);
     damages.push([`byte ${i} is another`, whole.with(i, whole[i] ^ 0xff)]);
-    // The last three bytes are zeros already: with nothing else there, it would be padding.
+    // The last three bytes are zeros already: with nothing else there, they would be padding.
     if (i < whole.length - 3) {
       damages.push([`zeros up to byte ${i}`, whole.slice().fill(0, first.length, i)]);
     }
@@ -52,7 +52,7 @@ Deno.test("of several gzip files in one, no damage drops the rest without a word
     const path = await folder.write("in.gz", bytes);
     for (const chunk of [1, 7, 1000]) {
       try {
-        // In a header there are bytes that mean nothing.
+        // Some bytes in a header mean nothing.
         assertEquals((await read(path, chunk)).lines, LINES, `${name}, chunks of ${chunk}`);
       } catch (error) {
         assertStringIncludes((error as Error).message, `"${path}" cannot be unpacked`, name);
@@ -63,7 +63,7 @@ Deno.test("of several gzip files in one, no damage drops the rest without a word
   assertEquals(refused > damages.length * 3 / 2, true);
 });
 
-Deno.test("a damaged byte behind a gzip file is seen however soon the next ones are read", async () => {
+Deno.test("a damaged byte after a gzip file is found, however soon the next ones are read", async () => {
   await using folder = await tempFolder();
   const path = await folder.write(
     "in.gz",
@@ -71,7 +71,7 @@ Deno.test("a damaged byte behind a gzip file is seen however soon the next ones 
   );
   for (let n = 0; n < 50; n++) { // zlib works in a thread of its own
     const { message } = await assertRejects(() => read(path, 1), Error);
-    assertStringIncludes(message, `begins at byte ${first.length}, behind a whole gzip file`);
+    assertStringIncludes(message, `begins at byte ${first.length}, after a whole gzip file`);
   }
 });
 
@@ -80,18 +80,18 @@ Deno.test("a gzip file whose second one has become zeros says where it is damage
   const bytes = joined(first, new Uint8Array(50), second);
   const path = await folder.write("in.gz", bytes);
   const { message } = await assertRejects(() => read(path, 1000), Error);
-  assertStringIncludes(message, `begins at byte ${first.length}, behind a whole gzip file`);
+  assertStringIncludes(message, `begins at byte ${first.length}, after a whole gzip file`);
   assertStringIncludes(message, `there is more at byte ${first.length + 50}`);
 });
 
-Deno.test("zeros behind a gzip file are taken for padding, with a warning", async () => {
+Deno.test("zeros after a gzip file are treated as padding, with a warning", async () => {
   await using folder = await tempFolder();
   for (const zeros of [1, 63, 2000]) {
     const path = await folder.write("in.gz", joined(first, second, new Uint8Array(zeros)));
     for (const chunk of [1, 7, 1000]) {
       assertEquals(await read(path, chunk), {
         lines: LINES,
-        logged: [`warn: a gzip file is followed by zeros: they are taken for padding: ${zeros}`],
+        logged: [`warn: a gzip file is followed by zeros: they are treated as padding: ${zeros}`],
       });
     }
   }

@@ -23,7 +23,7 @@ import { tempFolder } from "../../support/files/temp_folder.ts";
 const FIRST_RUN: Positions = new Map();
 const TINY: ReadSizes = { chunk: 5, ahead: 10, batch: 12, line: 100 };
 
-/** Everything that a reader gives: each batch with the positions after it. */
+/** Returns everything that a reader yields: each batch with the positions after it. */
 async function drain(reader: InputReader<string>): Promise<[lines: string[], after: Positions][]> {
   const batches: [string[], Positions][] = [];
   try {
@@ -42,7 +42,7 @@ async function linesOf(path: string | URL, resume = FIRST_RUN): Promise<string[]
   return allLines(await drain(await openAlone(new FileInputConfig({ path }), resume)));
 }
 
-/** What the only worker has to read. */
+/** Returns what a single worker has to read. */
 async function rangesOf(path: string, resume = FIRST_RUN): Promise<Range[]> {
   return (await planned(path, resume))[0];
 }
@@ -55,7 +55,7 @@ function allLines(batches: [string[], Positions][]): string[] {
   return batches.flatMap(([lines]) => lines);
 }
 
-/** Texts with all that makes lines difficult. */
+/** Returns text with everything that makes lines difficult. */
 function difficultText(random: Random): string {
   const ends = ["\n", "\n", "\r\n", "\n\n"];
   const words = ["", "a", "grüße", "\r", "日本語", "🦆🦆", "\uFEFF", "x".repeat(20), "tab\t", " "];
@@ -67,7 +67,7 @@ function difficultText(random: Random): string {
   return random.below(2) === 0 ? text : text + random.pick(words);
 }
 
-/** A slow reference: what the lines of a text are. */
+/** Returns the lines of a text, found by a slow reference. */
 function expectedLines(text: string): string[] {
   const lines = text.split("\n");
   const last = lines.pop()!;
@@ -75,13 +75,13 @@ function expectedLines(text: string): string[] {
   return last === "" ? ended : [...ended, last];
 }
 
-Deno.test("a file input gives the lines of a file", async () => {
+Deno.test("a file input returns the lines of a file", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\n\nfour\n");
   assertEquals(await linesOf(path), ["one", "two", "", "four"]);
 });
 
-Deno.test("a file input takes a file: URL", async () => {
+Deno.test("a file input accepts a file: URL", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("with space.txt", "one\n");
   assertEquals(await linesOf(pathToFileURL(path)), ["one"]);
@@ -92,7 +92,7 @@ Deno.test("a file input counts a last line without a line end", async () => {
   assertEquals(await linesOf(await folder.write("in.txt", "one\ntwo")), ["one", "two"]);
 });
 
-Deno.test("a file input gives nothing for an empty file", async () => {
+Deno.test("a file input returns nothing for an empty file", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "");
   assertEquals(await linesOf(path), []);
@@ -116,7 +116,7 @@ Deno.test("a file input drops a byte order mark at the start of a file, and no o
   ]);
 });
 
-Deno.test("a file input gives the same lines whatever the sizes of chunks and batches", async () => {
+Deno.test("a file input returns the same lines with any sizes of chunks and batches", async () => {
   await using folder = await tempFolder();
   const random = new Random(1);
   for (let round = 0; round < 60; round++) {
@@ -133,7 +133,7 @@ Deno.test("a file input gives the same lines whatever the sizes of chunks and ba
   }
 });
 
-Deno.test("a file input goes on after any batch exactly where it was", async () => {
+Deno.test("a file input resumes after any batch exactly where it was", async () => {
   await using folder = await tempFolder();
   const random = new Random(2);
   for (let round = 0; round < 15; round++) {
@@ -163,7 +163,7 @@ Deno.test("a file input stores offsets in bytes under the paths of the files", a
   assertEquals(bytesOf(batches.at(-1)![1]), new Map([[plain, [0, 12]], [packed, [0, 5]]]));
 });
 
-Deno.test("a file input reads what a file has grown by since the snapshot", async () => {
+Deno.test("a file input reads what was appended to a file since the snapshot", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\n");
   const [[, after]] = await drain(
@@ -191,7 +191,7 @@ Deno.test("a file input reads the files of a pattern sorted by path, and no fold
   assertEquals(await linesOf(folder.at("**/*.txt")), ["a/10", "a/2", "b"]);
 });
 
-Deno.test("a file input takes a path literally where there is such a file", async () => {
+Deno.test("a file input reads a path literally if there is such a file", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in[1].txt", "literal\n");
   await folder.write("in1.txt", "matching\n");
@@ -200,7 +200,7 @@ Deno.test("a file input takes a path literally where there is such a file", asyn
   assertEquals(await linesOf(path), ["matching"]);
 });
 
-Deno.test("a file input hands out no more than some thousand lines at once", async () => {
+Deno.test("a file input returns at most some thousand lines at once", async () => {
   await using folder = await tempFolder();
   const text = Array.from({ length: 50_000 }, (_, i) => `line number ${i} of many\n`).join("");
   const path = await folder.write("in.txt", text);
@@ -209,7 +209,7 @@ Deno.test("a file input hands out no more than some thousand lines at once", asy
   assertEquals(Math.max(...batches.map(([lines]) => lines.length)) < 5_000, true);
 });
 
-Deno.test("a file input reads no further ahead than it may", async () => {
+Deno.test("a file input reads no further ahead than allowed", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "0123456\n".repeat(1000));
   const sizes = { chunk: 64, ahead: 128, batch: 64, line: 100 };
@@ -222,7 +222,7 @@ Deno.test("a file input reads no further ahead than it may", async () => {
   await reader.close();
 });
 
-Deno.test("a file input fails on a line that is too long, and says where", async () => {
+Deno.test("a file input fails on a line that is too long, and names the place", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", `short\n${"x".repeat(100)}\n${"y".repeat(101)}\n`);
   assertEquals(allLines(await drainTiny(path, FIRST_RUN, { ...TINY, line: 101 })).length, 3);
@@ -233,14 +233,14 @@ Deno.test("a file input fails on a line that is too long, and says where", async
   );
 });
 
-Deno.test("a file input takes a line of many chunks", async () => {
+Deno.test("a file input accepts a line of many chunks", async () => {
   await using folder = await tempFolder();
   const long = "ü".repeat(1_500_000);
   const path = await folder.write("in.txt", `a\n${long}\nb\n`);
   assertEquals(await linesOf(path), ["a", long, "b"]);
 });
 
-Deno.test("a file input fails on what is not UTF-8, and says where", async () => {
+Deno.test("a file input fails on bytes that are not UTF-8, and names the place", async () => {
   await using folder = await tempFolder();
   const before = new TextEncoder().encode("fine\ngrüße\n");
   const content = new Uint8Array([...before, 0x61, 0xff, 0x0a, 0x62, 0x0a]);
@@ -255,7 +255,7 @@ Deno.test("a file input fails on what is not UTF-8, and says where", async () =>
   await assertRejects(() => linesOf(cut), TypeError, `the line at byte 5 of "${cut}"`);
 });
 
-Deno.test("a file input hands out what comes before what it fails on", async () => {
+Deno.test("a file input returns the lines before a failure", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "a\nb\n" + "x".repeat(200));
   const reader = new LinesReader(await rangesOf(path), TINY);
@@ -266,7 +266,7 @@ Deno.test("a file input hands out what comes before what it fails on", async () 
   await reader.close();
 });
 
-Deno.test("a file input hands out the lines before one that is not UTF-8, whatever the batches", async () => {
+Deno.test("a file input returns the lines before one that is not UTF-8, with any batches", async () => {
   await using folder = await tempFolder();
   const content = new Uint8Array([...new TextEncoder().encode("a\nb\nc\n"), 0xff, 0x0a, 0x64]);
   const path = await folder.write("in.txt", content);
@@ -285,7 +285,7 @@ Deno.test("a file input hands out the lines before one that is not UTF-8, whatev
   }
 });
 
-Deno.test("a file input fails on files that are not there", async () => {
+Deno.test("a file input fails on files that do not exist", async () => {
   await using folder = await tempFolder();
   await folder.write("folder/in.txt", "");
   const cases: [string, string][] = [
@@ -301,7 +301,7 @@ Deno.test("a file input fails on files that are not there", async () => {
   }
 });
 
-Deno.test("a file input leaves out what leads nowhere, and says so", async () => {
+Deno.test("a file input leaves out a broken link, with a warning", async () => {
   await using folder = await tempFolder();
   await folder.write("a.log", "one\n");
   await folder.write("sub/last.log", "two\n");
@@ -332,7 +332,7 @@ Deno.test("a file input leaves out what leads nowhere, and says so", async () =>
   await assertRejects(() => linesOf(folder.at("l*.log")), Deno.errors.NotFound, "no file matches");
 });
 
-Deno.test("a file input leaves out a file that is removed while the files are looked at", async () => {
+Deno.test("a file input leaves out a file that is removed during the search", async () => {
   await using folder = await tempFolder();
   await folder.write("a.log", "one\n");
   const path = await folder.write("b.log", "two\n");
@@ -351,7 +351,7 @@ Deno.test("a file input leaves out a file that is removed while the files are lo
   assertEquals(place.logged, [`warn: "${path}" is left out: it is not there any more`]);
 });
 
-Deno.test("what the system refuses is an error that names the file and what to do", async () => {
+Deno.test("an error of the system names the file and the cure", async () => {
   await using folder = await tempFolder();
   const read = await folder.write("read.txt", "one\n");
   await folder.write("locked/in.txt", "one\n");
@@ -396,7 +396,7 @@ Deno.test("a file input fails on a file that is not gzip, or not all of it", asy
   }
 });
 
-Deno.test("a file input warns of files that were read before and are gone", async () => {
+Deno.test("a file input warns of files that were read before and have gone", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("a.txt", "one\ntwo\n");
   const place = testPlace();
@@ -410,7 +410,7 @@ Deno.test("a file input warns of files that were read before and are gone", asyn
   ]);
 });
 
-Deno.test("the progress of a file input grows with what is handed out, up to the total", async () => {
+Deno.test("the progress of a file input grows with each batch, up to the total", async () => {
   await using folder = await tempFolder();
   const text = "0123456\n".repeat(50);
   await folder.write("a.txt", `\uFEFF${text}`);
@@ -502,7 +502,7 @@ Deno.test("a flow reads a large file in order", async () => {
   assertEquals(out, expectedLines(text));
 });
 
-Deno.test("a flow fails with the step and the file where there is none", async () => {
+Deno.test("a flow fails with the step and the file if there is none", async () => {
   await using folder = await tempFolder();
   const flow = new Dataflow("read")
     .input("lines", new FileInputConfig({ path: folder.at("missing.txt") }))

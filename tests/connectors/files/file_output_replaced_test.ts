@@ -1,4 +1,4 @@
-/** Files that others replace, cut or write to, where a file output has written them. */
+/** Files of an output that others replace, cut or write to. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Dataflow, run, StepError, TestingInputConfig } from "millrace";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
@@ -13,7 +13,7 @@ async function open(path: string, resume = FIRST_RUN): Promise<OutputWriter<unkn
   return await new FileOutputConfig({ path }).open(testPlace(), resume);
 }
 
-/** Writes lines that are in the snapshot, and some that are not, as a run that is killed does. */
+/** Writes lines that are in the snapshot, and some that are not, like a run that is killed. */
 async function written(path: string, lines: readonly string[]): Promise<Positions> {
   const writer = await open(path);
   await writer.prepare(0);
@@ -24,7 +24,7 @@ async function written(path: string, lines: readonly string[]): Promise<Position
   return positions;
 }
 
-/** Goes on after the snapshot. */
+/** Continues after the snapshot. */
 async function goOn(path: string, resume: Positions): Promise<void> {
   const writer = await open(path, resume);
   try {
@@ -78,7 +78,7 @@ for (const lines of [few, many]) {
   });
 }
 
-Deno.test("a file output cuts nothing off another file that begins as its own did", async () => {
+Deno.test("a file output does not cut another file that begins like its own", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   for (const lines of [[], few]) {
@@ -93,7 +93,7 @@ Deno.test("a file output cuts nothing off another file that begins as its own di
   }
 });
 
-Deno.test("a file output begins a new file where it had written nothing, and the file has gone", async () => {
+Deno.test("a file output begins a new file if it had written nothing, and the file has gone", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const resume = await written(path, []);
@@ -102,7 +102,7 @@ Deno.test("a file output begins a new file where it had written nothing, and the
   assertEquals(await Deno.readTextFile(path), "again\n");
 });
 
-Deno.test("a file output leaves a file of an earlier run alone that is another one by now", async () => {
+Deno.test("a file output leaves a file of an earlier run alone if that is another one now", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const left = folder.at("out.0.txt");
@@ -148,7 +148,7 @@ Deno.test("a file that is taken away while it is written is an error at the end 
   }
 });
 
-Deno.test("a file of which no more is written is missed at the end of the epoch, too", async () => {
+Deno.test("a file that is not written any more is missed at the end of the epoch, too", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const writer = await open(path);

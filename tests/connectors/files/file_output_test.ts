@@ -22,20 +22,20 @@ async function open(
   return await new FileOutputConfig({ path }).open(testPlace(place), resume);
 }
 
-/** How many bytes of which files positions say that there are. */
+/** Returns the bytes of each file according to positions. */
 function bytesOf(positions: Positions): Map<string, number> {
   const entries = [...positions] as [string, FilePosition][];
   return new Map(entries.map(([path, { bytes }]) => [path, bytes]));
 }
 
-/** What is stored of a file that was written up to there. */
+/** Returns the stored position of a file that was written up to there. */
 async function writtenTo(path: string, bytes: number): Promise<Positions> {
   const content = await Deno.readFile(path);
   const crc = crcOf(lastBytes(new Uint8Array(), content.subarray(0, bytes)));
   return new Map([[path, { bytes, crc, inode: (await Deno.stat(path)).ino }]]);
 }
 
-/** Writes all at once, and gives the positions. */
+/** Writes everything at once, and returns the positions. */
 async function writeAll(
   path: string | URL,
   items: readonly unknown[],
@@ -50,14 +50,14 @@ async function writeAll(
   }
 }
 
-Deno.test("a file output writes one line an item", async () => {
+Deno.test("a file output writes one line per item", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   await writeAll(path, ["text", { a: [1n] }, null, "", new Map([["k", 1]])]);
   assertEquals(await Deno.readTextFile(path), 'text\n{"a":[1]}\nnull\n\n[["k",1]]\n');
 });
 
-Deno.test("a file output takes a file: URL", async () => {
+Deno.test("a file output accepts a file: URL", async () => {
   await using folder = await tempFolder();
   const path = folder.at("with space.txt");
   await writeAll(pathToFileURL(path), ["one"]);
@@ -71,7 +71,7 @@ Deno.test("a file output replaces what was in the file on a first run", async ()
   assertEquals(await Deno.readTextFile(path), "new\n");
 });
 
-Deno.test("a file output has written all, and says how much, when it is prepared", async () => {
+Deno.test("a file output has written everything, and reports how much, when it is prepared", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const writer = await open(path);
@@ -84,7 +84,7 @@ Deno.test("a file output has written all, and says how much, when it is prepared
   await writer.close();
 });
 
-Deno.test("a file output cuts off what came after the snapshot, and goes on there", async () => {
+Deno.test("a file output cuts off what came after the snapshot, and continues there", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const first = await open(path);
@@ -99,7 +99,7 @@ Deno.test("a file output cuts off what came after the snapshot, and goes on ther
   assertEquals(bytesOf(positions), new Map([[path, 14]]));
 });
 
-Deno.test("a file output fails where the file has less than the snapshot says", async () => {
+Deno.test("a file output fails if the file is shorter than in the snapshot", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("out.txt", "one\n\n");
   const resume = await writtenTo(path, 5);
@@ -200,7 +200,7 @@ Deno.test("two file outputs cannot write to one file", async () => {
   assertEquals(await Deno.readTextFile(path), "free again\n");
 });
 
-Deno.test("a file output fails where it cannot write", async () => {
+Deno.test("a file output fails if it cannot write", async () => {
   await using folder = await tempFolder();
   await folder.write("folder/file", "");
   const cases: [string, string][] = [
@@ -214,7 +214,7 @@ Deno.test("a file output fails where it cannot write", async () => {
   await assertRejects(() => open("/dev/null"), Error, "is not a file");
 });
 
-Deno.test("a file output on a full disk says which file, and what to do", async () => {
+Deno.test("a file output on a full disk names the file and the cure", async () => {
   await using folder = await tempFolder();
   const path = folder.at("out.txt");
   const { write } = Deno.FsFile.prototype;
@@ -334,7 +334,7 @@ for (const workerCount of [1, 2]) {
   });
 }
 
-Deno.test("a file output forgets a file of another path that is gone", async () => {
+Deno.test("a file output forgets a file of another path that has gone", async () => {
   await using folder = await tempFolder();
   const first = await writeAll(folder.at("out.txt"), ["1"]);
   await Deno.remove(folder.at("out.txt"));

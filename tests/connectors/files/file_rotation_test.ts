@@ -1,4 +1,4 @@
-/** Files that are renamed, replaced, copied or cut between runs, and while one goes on. */
+/** Files that are renamed, replaced, copied or cut, between runs and while a run reads them. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
@@ -23,7 +23,7 @@ interface RunOptions {
   readonly onReplaced?: "read" | "fail";
 }
 
-/** Lines as a log has them, longer together than what is compared. */
+/** Returns the lines of a log, longer together than what is compared. */
 function log(name: string, count = 40): string {
   return Array.from({ length: count }, (_, i) => `${name} ${i} ${"-".repeat(40)}\n`).join("");
 }
@@ -45,7 +45,7 @@ async function drain(reader: InputReader<string>): Promise<string[]> {
   }
 }
 
-/** Reads all that there is. */
+/** Reads everything that is there. */
 async function run(
   path: string,
   { resume, workers = 1, onReplaced }: RunOptions = {},
@@ -102,7 +102,7 @@ for (const workers of [1, 3]) {
   });
 }
 
-Deno.test("few lines are enough to know a log that was renamed", async () => {
+Deno.test("a few lines are enough to recognise a renamed log", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", "old 1\nold 2\n");
   const { positions } = await run(path);
@@ -111,7 +111,7 @@ Deno.test("few lines are enough to know a log that was renamed", async () => {
   assertEquals(lines, ["new-file 1", "new-file 2", "new-file 3"]);
 });
 
-Deno.test("a new log that begins as the old one did is not taken for it", async () => {
+Deno.test("a new log that begins like the old one is not mistaken for it", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", "time,message\n");
   const { positions } = await run(path);
@@ -121,7 +121,7 @@ Deno.test("a new log that begins as the old one did is not taken for it", async 
   assertEquals(lines, ["1,old", "time,message", "2,new"]);
 });
 
-Deno.test("a log that was renamed is looked at once more, as who writes it may be late", async () => {
+Deno.test("a renamed log is examined once more, since its writer may be late", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const first = await run(path);
@@ -192,7 +192,7 @@ for (const workers of [1, 2]) {
   });
 }
 
-Deno.test("a file that is not asked for any more, and was replaced meanwhile, is an error", async () => {
+Deno.test("a file that is not asked for any more, and was replaced, is an error", async () => {
   await using folder = await tempFolder();
   const [a, b] = [await folder.write("a.txt", log("a")), await folder.write("b.txt", log("b"))];
   const first = await run(a);
@@ -214,7 +214,7 @@ Deno.test("the position of a file that has moved away is not kept for the file t
   assertEquals((await run(a, { resume: second.positions })).lines, []);
 });
 
-Deno.test("a file that was replaced is an error that says which, why, and what to do", async () => {
+Deno.test("a replaced file is an error with its name, the difference and the cure", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const { positions } = await run(path);
@@ -224,7 +224,7 @@ Deno.test("a file that was replaced is an error that says which, why, and what t
     [log("old", 20), `it has ${log("old", 20).length} bytes now`],
     ["", "it has 0 bytes now"],
     [log("old", 20) + log("new", 40), "the bytes before that place are others now"],
-    // Only the first lines are others.
+    // Only the first lines differ.
     [log("new", 20) + log("old", 40).slice(log("new", 20).length), "are others now"],
   ];
   for (const inPlace of [true, false]) {
@@ -244,7 +244,7 @@ Deno.test("a file that was replaced is an error that says which, why, and what t
   }
 });
 
-Deno.test("of a small log that was copied and cut, the advice says that lines are read twice", async () => {
+Deno.test("the advice for a small log that was copied and cut mentions that lines are read twice", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", "one\ntwo\n");
   const pattern = `${path}*`;
@@ -261,7 +261,7 @@ Deno.test("of a small log that was copied and cut, the advice says that lines ar
   assertStringIncludes(read.logged[0], "A copy of the old one that is found too is read again");
 });
 
-Deno.test("a file that another one has the inode of is not taken for it", async () => {
+Deno.test("a file is not mistaken for another one with the same inode", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const { positions } = await run(path);
@@ -275,7 +275,7 @@ Deno.test("a file that another one has the inode of is not taken for it", async 
   assertStringIncludes(await refusal(path, resume), "the bytes before that place are others now");
 });
 
-Deno.test("a copy of a file, or one that was written anew with more in it, is read on", async () => {
+Deno.test("a copy of a file, or one that was written again with more in it, is read on", async () => {
   await using folder = await tempFolder();
   for (const text of ["one\ntwo\n", log("old")]) {
     for (const name of ["app.log", "app.gz"]) {
@@ -320,7 +320,7 @@ Deno.test("two files with the same content are not both looked for in one copy",
   assertStringIncludes(message, `"${folder.at("b.log")}" is not the file that was read`);
 });
 
-Deno.test("a log of which too little was read to know its copy is an error", async () => {
+Deno.test("a log that was read too little to recognise its copy is an error", async () => {
   await using folder = await tempFolder();
   for (const pattern of ["app.log", "app.log*"]) {
     const path = await folder.write("app.log", "old 1\nold 2\n");
@@ -332,7 +332,7 @@ Deno.test("a log of which too little was read to know its copy is an error", asy
   }
 });
 
-Deno.test("a log that was packed is read on where it was", async () => {
+Deno.test("a log that was packed is read on from its position", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const first = await run(folder.at("app.log*"));
@@ -361,7 +361,7 @@ Deno.test("a gzip file that was replaced is an error", async () => {
   }
 });
 
-Deno.test("what is left between parts of a file is read where the file is now", async () => {
+Deno.test("gaps between parts of a file are read where the file is now", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const line = log("old", 1).length;
@@ -407,7 +407,7 @@ Deno.test("a file that matches under several names is read once", async () => {
   ]);
 });
 
-Deno.test("the rest of a line that had no end is told, and a line end that comes late belongs to it", async () => {
+Deno.test("the rest of a line that had no end is reported, and a late line end belongs to it", async () => {
   await using folder = await tempFolder();
   const cases: [rest: string, lines: string[], isTorn: boolean][] = [
     ["", [], false],
@@ -428,7 +428,7 @@ Deno.test("the rest of a line that had no end is told, and a line end that comes
         await folder.write(name, stored(`one\ntwo${rest}`));
         const { lines, logged } = await run(path, { workers, resume: first.positions });
         assertEquals(lines, expected);
-        const told = "warn: a line had no end when it was read, and goes on now: it becomes two";
+        const told = "warn: a line had no end when it was read, and continues now: it becomes two";
         assertEquals(logged, isTorn ? [told] : []);
       }
     }
@@ -480,7 +480,7 @@ Deno.test("a file that was renamed after it was planned is read under its new na
   }
 });
 
-/** What the error is about if files change after they were planned, for each share alone. */
+/** Returns the errors if files change after they were planned, for each share alone. */
 async function errorsOf(
   shares: readonly Range[][],
   change: () => Promise<void>,
@@ -494,7 +494,7 @@ async function errorsOf(
   ));
 }
 
-Deno.test("a file that was replaced after it was planned, and is gone, is an error", async () => {
+Deno.test("a file that was replaced after it was planned, and has gone, is an error", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const messages = await errorsOf(await planned(path, undefined, 3), async () => {
@@ -506,7 +506,7 @@ Deno.test("a file that was replaced after it was planned, and is gone, is an err
   }
 });
 
-Deno.test("a file that was cut and written again after it was planned is an error for every part behind", async () => {
+Deno.test("a file that was cut and written again after it was planned is an error for every later part", async () => {
   await using folder = await tempFolder();
   for (const text of [log("new", 100), log("new", 39), ""]) {
     const path = await folder.write("app.log", log("old"));
@@ -566,7 +566,7 @@ class RotatedLog {
     const info = await Deno.stat(path).catch(() => null);
     let text = "";
     for (let i = this.#random.below(20); i >= 0; i--) {
-      // The first line alone is enough to know a copy by.
+      // The first line alone is enough to recognise a copy.
       const isFirst = (info?.size ?? 0) + text.length === 0;
       const line = `line ${this.written.length} ${"x".repeat(isFirst ? 1100 : 30)}`;
       this.written.push(line);
@@ -630,7 +630,7 @@ for (const isKept of [true, false]) {
       for (let i = 0; i < 8; i++) {
         const runs = isKept ? random.below(3) : 1 + random.below(2);
         for (let k = 0; k < runs; k++) await log.run(true);
-        // Between two rotations a name alone has to be read to its end.
+        // Between two rotations, a single name has to be read to its end.
         if (!isKept) await log.run(false, random.below(3) === 0).then(() => log.run(false));
         if (random.below(2) === 0) await log.write();
         else await log.rotate(false);
@@ -644,7 +644,7 @@ for (const isKept of [true, false]) {
   });
 }
 
-Deno.test("the positions of a renamed log say under which name it was found", async () => {
+Deno.test("the positions of a renamed log hold the name it was found under", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("app.log", log("old"));
   const first = await run(folder.at("app.log*"));

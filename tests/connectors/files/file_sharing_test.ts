@@ -1,4 +1,4 @@
-/** Several workers that read the same files, and restarts with other numbers of them. */
+/** Several workers that read the same files, and restarts with other numbers of workers. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
@@ -17,7 +17,7 @@ const FIRST_RUN: Positions = new Map();
 const WORKERS = [1, 2, 3, 5, 8];
 const encoder = new TextEncoder();
 
-/** The next batch, once there is one: `null` at the end. */
+/** Waits for the next batch; `null` at the end. */
 async function nextBatch(reader: InputReader<string>): Promise<string[] | null> {
   while (true) {
     const lines = reader.next();
@@ -49,7 +49,7 @@ function randomSizes(random: Random): ReadSizes {
   return { chunk, ahead: 1 + random.below(30), batch: 1 + random.below(30), line: 10_000 };
 }
 
-/** Whole lines with all that makes them difficult, each with a number of its own. */
+/** Returns whole lines with everything that makes them difficult, each with a number of its own. */
 function difficultLines(random: Random, first: number): string {
   const words = ["", "", "a", "grüße", "\r", "日本語", "🦆🦆", "\uFEFF", "x".repeat(60)];
   let text = "";
@@ -60,7 +60,7 @@ function difficultLines(random: Random, first: number): string {
   return text;
 }
 
-/** A slow reference: what the lines of a text are. */
+/** Returns the lines of a text, found by a slow reference. */
 function expectedLines(text: string): string[] {
   const lines = text.replace(/^\uFEFF/, "").split("\n");
   const last = lines.pop()!;
@@ -68,7 +68,7 @@ function expectedLines(text: string): string[] {
   return last === "" ? ended : [...ended, last];
 }
 
-/** A range that was cut out of a file without looking. */
+/** Returns a range that was cut out of a file without looking. */
 async function cutOut(path: string, from: number, to: number | null, size: number): Promise<Range> {
   const [[whole]] = await planned(path);
   return { ...whole, since: from === 0 ? 0 : null, from, to, bytes: (to ?? size) - from };
@@ -83,7 +83,7 @@ function unreadOf(path: string, size: number): Range[] {
   return unreadRanges({ path, size, file, parts: [], isFollowed: false });
 }
 
-Deno.test("a file gives the same lines in the same order wherever it is cut in two", async () => {
+Deno.test("a file yields the same lines in the same order wherever it is cut in two", async () => {
   await using folder = await tempFolder();
   const texts = [
     "",
@@ -119,7 +119,7 @@ Deno.test("a file gives the same lines in the same order wherever it is cut in t
   }
 });
 
-Deno.test("a line belongs to the range in which its first byte is", async () => {
+Deno.test("a line belongs to the range of its first byte", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "ab\ncd\r\nef\n"); // lines at 0, 3 and 7
   const owner = async (from: number, to: number) =>
@@ -154,7 +154,7 @@ Deno.test("workers that share files out read every line once, in order within ea
   }
 });
 
-/** Reads of some workers until a random moment, each some batches: then the run stops. */
+/** Lets some workers read some batches each, until a random moment: then the run stops. */
 async function readSome(
   shares: readonly Range[][],
   random: Random,
@@ -213,7 +213,7 @@ Deno.test("every line is read once by runs with any number of workers that stop 
     }
     const expected = Object.values(texts).flatMap(expectedLines);
     assertEquals(lines.toSorted(), expected.toSorted(), `round ${round}`);
-    // All is read: a restart finds nothing, and knows each file by one entry.
+    // Everything is read: a restart finds nothing, and has one entry for each file.
     const last = await readSome(await planned(folder.at("*"), resume, 5), random, Infinity);
     const read = Object.entries(texts).filter(([, text]) => expectedLines(text).length > 0)
       .map(([name, text]) => [folder.at(name), [0, encoder.encode(text).length]] as const);
@@ -305,7 +305,7 @@ Deno.test("a share begins with a file where that is about where it should begin"
   assertEquals(offsetsOf(shareOut(ranges, 2)), [[[0, null]], [[0, null], [0, null]]]);
 });
 
-Deno.test("gzip files are not cut, and the rest makes up for what they weigh", () => {
+Deno.test("gzip files are not cut, and the rest balances their weight", () => {
   const ranges = [
     ["a.gz", 3_000_000],
     ["b.txt", 2_000_000],
@@ -376,7 +376,7 @@ Deno.test("progress is not complete when a reader is closed before its end", asy
   assertEquals(reader.progress(), { done: 0, total: 7, unit: "bytes" });
 });
 
-Deno.test("a range reads what a file has grown by, and only the last one does", async () => {
+Deno.test("only the last range reads what was appended to a file", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\nthree\nfour\n");
   const shares = await planned(path, FIRST_RUN, 2);
@@ -407,7 +407,7 @@ async function planThree(folder: TempFolder, name: string, resume: Positions) {
   return place.logged;
 }
 
-Deno.test("what is wrong with files is found once, when their reading is planned", async () => {
+Deno.test("errors of files are found once, when their reading is planned", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("in.txt", "one\ntwo\n");
   await assertRejects(() => planThree(folder, "none.txt", FIRST_RUN), Error, "there is no file");
@@ -423,7 +423,7 @@ Deno.test("what is wrong with files is found once, when their reading is planned
   );
 });
 
-Deno.test("FileInputConfig.plan gives all to one worker where windows go by time, unless it is told not to", async () => {
+Deno.test("FileInputConfig.plan gives all to one worker if windows use event time, unless inOrder is false", async () => {
   await using folder = await folderOf({ "a.txt": "a\n".repeat(200_000), "b.txt": "b\n" });
   const path = `${folder.path}/*.txt`;
   const bytesOf = async (inOrder: boolean | undefined, byTime: boolean) => {

@@ -72,7 +72,7 @@ Deno.test("glob finds the files that node's does, sorted", async () => {
   }
 });
 
-Deno.test("glob gives paths that begin as the pattern does", async () => {
+Deno.test("glob returns paths that begin as the pattern does", async () => {
   await using folder = await tempFolder();
   await folder.write("x/a.txt", "");
   const name = folder.at("").split("/").at(-2)!;
@@ -80,7 +80,7 @@ Deno.test("glob gives paths that begin as the pattern does", async () => {
   assertEquals((await glob("*.ts")).includes("mod.ts"), true);
 });
 
-Deno.test("glob gives each path once", async () => {
+Deno.test("glob returns each path once", async () => {
   await using folder = await tempFolder();
   const path = await folder.write("x/a.txt", "");
   assertEquals(await glob(folder.at("{x,?}/**/**/{a,*}.txt")), [path]);
@@ -101,7 +101,7 @@ Deno.test("glob matches a character outside of the basic plane as one", async ()
   assertEquals(await glob(folder.at("[🦆].txt")), [path]);
 });
 
-Deno.test("glob fails on a set that is none", async () => {
+Deno.test("glob fails on a malformed set", async () => {
   await assertRejects(() => glob("[z-a].txt"), SyntaxError);
 });
 

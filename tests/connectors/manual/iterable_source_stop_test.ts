@@ -1,10 +1,13 @@
-/** Async iterators at a graceful stop: what they have yielded is handed out, and nothing more is asked for. */
+/**
+ * Async iterators at a graceful stop. What they have yielded is read, and nothing more is asked
+ * for.
+ */
 import { assertEquals, assertThrows } from "@std/assert";
 import { pullerOf } from "../../../src/connectors/manual/iterable_source.ts";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import { idle } from "../../support/eventually.ts";
 
-/** An async iterator whose answers a test gives, one for each `next`. */
+/** Returns an async iterator that a test answers, once for each `next`. */
 function answered() {
   const calls: string[] = [];
   const pending: PromiseWithResolvers<IteratorResult<unknown>>[] = [];
@@ -24,7 +27,7 @@ function answered() {
   return {
     calls,
     iterable,
-    /** Answers the `next` that is pending. */
+    /** Answers the pending `next`. */
     async answer(item: number): Promise<void> {
       pending.at(-1)!.resolve({ done: false, value: [item, item] });
       await idle();
@@ -36,7 +39,7 @@ function answered() {
   };
 }
 
-Deno.test("pullerOf() asks an async iterator for no more once it is stopped, and adds all that it yielded", async () => {
+Deno.test("pullerOf() asks a stopped async iterator for no more, and adds all that it yielded", async () => {
   const { calls, iterable, answer } = answered();
   const puller = pullerOf(iterable, "test", silentLog);
   const items: unknown[] = [];
@@ -46,7 +49,7 @@ Deno.test("pullerOf() asks an async iterator for no more once it is stopped, and
   puller.stop();
   assertEquals([puller.pull(items), items], [true, [1, 2]]);
   const ready = puller.ready();
-  await answer(3); // the one that it had been asked for
+  await answer(3); // the answer to the pending `next`
   await ready;
   assertEquals([puller.pull(items), puller.pull(items), items], [true, false, [1, 2, 3]]);
   assertEquals(puller.state, 3);
@@ -73,13 +76,13 @@ Deno.test("pullerOf() resolves the ready() that is pending when it is stopped an
   await puller.close();
 });
 
-/** Runs `body` with timers that run when it says so. */
+/** Runs `body` with timers that fire when it calls `elapse`. */
 async function withTimers(body: (elapse: (ms: number) => void) => Promise<void>): Promise<void> {
   const { setTimeout, clearTimeout } = globalThis;
   const timers = new Map<number, { ms: number; run: () => void }>();
   let ids = 0;
   globalThis.setTimeout = ((run: () => void, ms: number) => {
-    if (ms === 0) return setTimeout(run, 0); // a turn of the event loop
+    if (ms === 0) return setTimeout(run, 0); // the next round of the event loop
     timers.set(--ids, { ms, run });
     return ids;
   }) as typeof setTimeout;

@@ -15,7 +15,7 @@ function withTime(body: (advance: (ms: number) => void) => void): void {
   }
 }
 
-/** The number of items in each of the next `pulls` batches. */
+/** Returns the number of items in each of the next `pulls` batches. */
 function sizes(iterable: Iterable<unknown>, pulls: number): number[] {
   const puller = pullerOf(iterable, "test", silentLog);
   return Array.from({ length: pulls }, () => {
@@ -54,7 +54,7 @@ Deno.test("pullerOf() pulls a slow generator an item at a time", () => {
   });
 });
 
-Deno.test("pullerOf() gives way soon when a fast generator becomes slow", () => {
+Deno.test("pullerOf() soon ends a batch when a fast generator becomes slow", () => {
   withTime((advance) => {
     let made = 0;
     const puller = pullerOf(
@@ -102,7 +102,7 @@ Deno.test("pullerOf() pulls an async iterator no further than a thousand items a
   await puller.close();
 });
 
-Deno.test("pullerOf() reads an async iterator ahead by what the reader has room for, and by bytes", async () => {
+Deno.test("pullerOf() reads an async iterator ahead, bounded by the reader's room and by bytes", async () => {
   const ahead = async (item: unknown, limit: number, share: number): Promise<number> => {
     let made = 0;
     const puller = pullerOf(
@@ -182,7 +182,7 @@ Deno.test("pullerOf() adds what was yielded before something that is not a pair"
   for (const source of sources) {
     const puller = pullerOf(source, "test", silentLog);
     const items: unknown[] = [];
-    puller.pull(items); // has an async iterator asked
+    puller.pull(items); // makes it ask the async iterator
     await idle();
     assertThrows(
       () => {
@@ -196,7 +196,7 @@ Deno.test("pullerOf() adds what was yielded before something that is not a pair"
   }
 });
 
-/** An iterator that notes its calls, and whose `next` throws or rejects at once. */
+/** Returns an iterator that notes its calls, and whose `next` throws or rejects at once. */
 function failing(calls: string[]) {
   const next = (): never => {
     calls.push("next");

@@ -1,4 +1,4 @@
-/** Manual inputs of runs that are stopped or fail: nothing that was taken is lost. */
+/** Manual inputs of runs that are stopped or fail: nothing that was taken from a queue is lost. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   Dataflow,
@@ -13,7 +13,7 @@ import { MemoryRecoveryConfig } from "../../../src/recovery/memory_store.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
-/** Inputs of which every item is asked for once, and cannot be asked for again. */
+/** Inputs whose items can be asked for only once. */
 const queues: Record<string, (take: () => number) => InputConfig<number>> = {
   "an async generator": (take) =>
     new ManualInputConfig<number>(async function* () {

@@ -12,14 +12,14 @@ import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
 type Builder = ConstructorParameters<typeof ManualInputConfig<string, number>>[0];
 
-/** What comes out of a manual input with `builder`. */
+/** Returns the items of a manual input with `builder`. */
 async function itemsOf(builder: Builder): Promise<string[]> {
   const output = new RecordingOutput<string>();
   await run(new Dataflow("manual").input("in", new ManualInputConfig(builder)).capture(output));
   return output.items.map(([, item]) => item);
 }
 
-/** The error of a run that reads from `source`. */
+/** Returns the error of a run that reads from `source`. */
 async function errorOf(source: () => unknown): Promise<StepError> {
   const config = new ManualInputConfig<unknown>(source as () => ManualSource<unknown, unknown>);
   const flow = new Dataflow("manual").input("in", config).capture(new RecordingOutput());
@@ -93,7 +93,7 @@ Deno.test("ManualInputConfig reads thousands of items in order, from either kind
   );
 });
 
-Deno.test("ManualInputConfig refuses what is yielded and no pair, shows it, and closes the generator", async () => {
+Deno.test("ManualInputConfig refuses anything but a pair, shows it, and closes the generator", async () => {
   for (const wrong of ["text", ["alone"], [1, 2, 3], null, undefined, { state: 1, item: 2 }]) {
     let closed = 0;
     const generators = [
@@ -141,7 +141,7 @@ Deno.test("ManualInputConfig refuses a builder that returns nothing to iterate, 
   }
 });
 
-Deno.test("ManualInputConfig refuses a builder that is no function, where it is written", () => {
+Deno.test("ManualInputConfig refuses a builder that is not a function, where it is written", () => {
   for (const builder of [undefined, null, [[0, "a"]], {}]) {
     assertThrows(
       () => new ManualInputConfig(builder as unknown as Builder),
@@ -151,7 +151,7 @@ Deno.test("ManualInputConfig refuses a builder that is no function, where it is 
   }
 });
 
-Deno.test("ManualInputConfig refuses options that it does not have, and times that are none", () => {
+Deno.test("ManualInputConfig refuses unknown options and malformed times", () => {
   assertThrows(
     () => new ManualInputConfig(() => [], { idle: 5 } as never),
     TypeError,
@@ -187,7 +187,7 @@ Deno.test("ManualInputConfig names the input when the builder or generator throw
   }
 });
 
-Deno.test("ManualInputConfig hands on what was read when an async generator fails after it", async () => {
+Deno.test("ManualInputConfig passes on what was read before an async generator fails", async () => {
   const output = new RecordingOutput<number>();
   const written = Promise.withResolvers<void>();
   const input = new ManualInputConfig<number>(async function* () {
@@ -221,7 +221,7 @@ Deno.test("ManualInputConfig does not close a generator that has ended", async (
   assertEquals(calls, ["next"]);
 });
 
-Deno.test("ManualInputConfig gives the items of an async generator on while it waits for more", async () => {
+Deno.test("ManualInputConfig passes on the items of an async generator while that waits for more", async () => {
   const more = Promise.withResolvers<void>();
   const output = new RecordingOutput<string>();
   const input = new ManualInputConfig<string>(async function* () {
@@ -252,7 +252,7 @@ Deno.test("ManualInputConfig leaves an async generator behind when it hangs at t
   assertEquals((await running).stopped, true);
 });
 
-/** The positions that an input gives after each batch. */
+/** Returns the positions of an input after each batch. */
 async function positionsOf<T>(config: InputConfig<T>, resume: ReadonlyMap<string, unknown>) {
   const place = { workerIndex: 2, workerCount: 3 } as Parameters<InputConfig<T>["open"]>[0];
   const reader = await config.open(place, resume);
@@ -266,7 +266,7 @@ async function positionsOf<T>(config: InputConfig<T>, resume: ReadonlyMap<string
   return seen;
 }
 
-Deno.test("ManualInputConfig's position is the state of the last item handed out, under its worker", async () => {
+Deno.test("ManualInputConfig's position is the state of the last item it returned, under its worker", async () => {
   const input = new ManualInputConfig<string, { at: number }>(() => [
     [{ at: 10 }, "a"],
     [{ at: 20 }, "b"],
@@ -282,7 +282,7 @@ Deno.test("ManualInputConfig's position is the state of the last item handed out
   assertEquals(seen.at(-1)!.positions, { "2 of 3": { at: 30 } });
 });
 
-Deno.test("ManualInputConfig gives the builder its own worker's position, also when that is undefined", async () => {
+Deno.test("ManualInputConfig passes its own worker's position to the builder, also when that is undefined", async () => {
   const given: unknown[] = [];
   const input = new ManualInputConfig<string, unknown>((...args) => {
     given.push(args);
@@ -294,7 +294,7 @@ Deno.test("ManualInputConfig gives the builder its own worker's position, also w
   assertEquals(given, [[2, 3, "its own"], [2, 3, undefined], [2, 3, null]]);
 });
 
-Deno.test("ManualInputConfig keeps the position it resumed from until it hands something out", async () => {
+Deno.test("ManualInputConfig keeps the position it resumed from until it returns an item", async () => {
   const reader = await new ManualInputConfig<string, number>(() => [[8, "a"]]).open(
     { workerIndex: 0, workerCount: 1 } as Parameters<InputConfig<string>["open"]>[0],
     new Map([["0 of 1", 7]]),
@@ -305,7 +305,7 @@ Deno.test("ManualInputConfig keeps the position it resumed from until it hands s
   await reader.close();
 });
 
-Deno.test("ManualInputConfig refuses the positions of another number of workers, and says what to do", async () => {
+Deno.test("ManualInputConfig refuses the positions of another number of workers, and names the cure", async () => {
   const input = new ManualInputConfig<string, number>(() => [[8, "a"]]);
   for (const [count, workers] of [[1, "1 worker"], [2, "2 workers"]] as const) {
     const resumed = positionsOf(input, new Map([[`0 of ${count}`, 7]]));

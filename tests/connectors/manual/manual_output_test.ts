@@ -47,7 +47,7 @@ Deno.test("ManualOutputConfig and ManualEpochOutputConfig call their builder wit
   assertEquals(calls, [[0, 1], [0, 1]]);
 });
 
-Deno.test("ManualEpochOutputConfig gives the handler the epoch and the item", async () => {
+Deno.test("ManualEpochOutputConfig passes the epoch and the item to the handler", async () => {
   const written: [number, string][] = [];
   await run(
     new Dataflow("manual").input("in", new TestingInputConfig(["a", "b"]))
@@ -68,7 +68,7 @@ Deno.test("ManualOutputConfig awaits a promise before it calls the handler again
   });
 });
 
-Deno.test("ManualOutputConfig keeps the order when only some items give a promise", async () => {
+Deno.test("ManualOutputConfig keeps the order when only some calls return a promise", async () => {
   const items = Array.from({ length: 20 }, (_, i) => i);
   let written: number[] = [];
   await write(items, () => {
@@ -84,7 +84,7 @@ Deno.test("ManualOutputConfig keeps the order when only some items give a promis
   assertEquals(written, items);
 });
 
-Deno.test("ManualOutputConfig awaits what can be awaited and is no Promise", async () => {
+Deno.test("ManualOutputConfig awaits thenables that are not Promises", async () => {
   const written: number[] = [];
   await run(
     new Dataflow("manual").input("in", new TestingInputConfig([1, 2])).capture(
@@ -149,7 +149,7 @@ Deno.test("ManualOutputConfig calls the handler for no item after the one that f
   assertEquals(written, [1, 2]);
 });
 
-Deno.test("manual outputs refuse a builder that is no function, where they are written", () => {
+Deno.test("manual outputs refuse a builder that is not a function, where they are written", () => {
   for (const builder of [undefined, null, {}, []]) {
     assertThrows(
       () => new ManualOutputConfig(builder as unknown as () => () => void),
@@ -196,7 +196,7 @@ Deno.test("ManualOutputConfig calls its handler no more once it is closed in the
   assertEquals(called, [1]);
 });
 
-Deno.test("ManualOutputConfig calls its handler for what comes before an item that it fails on, and for nothing behind", async () => {
+Deno.test("ManualOutputConfig calls its handler for items before one that fails, and for none after it", async () => {
   for (const batchSize of [1, 3, 1024]) {
     const called: number[] = [];
     const output = new ManualOutputConfig<number>(() => (n) => {

@@ -13,7 +13,7 @@ import { openOnAll } from "../../support/runtime/open_input.ts";
 import { testPlace } from "../../support/runtime/test_place.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 
-/** An input whose partitions have two items each, and what it was asked to build. */
+/** An input whose partitions have two items each, and a list of what it was asked to build. */
 function shelves(names: readonly string[]) {
   const built: [string, number | null][] = [];
   const input = new PartitionedInputConfig<string, number>({
@@ -26,7 +26,7 @@ function shelves(names: readonly string[]) {
   return { input, built };
 }
 
-/** All that each of several workers reads, and its last positions. */
+/** Returns everything that each of several workers reads, and its last positions. */
 async function readAll(
   input: PartitionedInputConfig<string, number>,
   workerCount: number,
@@ -83,7 +83,7 @@ Deno.test("PartitionedInputConfig keeps a position for each of its partitions", 
   assertEquals(shares.map(({ positions }) => positions), [{ a: 2, c: 2 }, { b: 2 }]);
 });
 
-Deno.test("PartitionedInputConfig resumes each partition from its own state, and null where there is none", async () => {
+Deno.test("PartitionedInputConfig resumes each partition from its own state, or from null if there is none", async () => {
   const { input, built } = shelves(["a", "b"]);
   await readAll(input, 1, new Map([["b", 7], ["another's", 8]]));
   assertEquals(built, [["a", null], ["b", 7]]);
@@ -128,7 +128,7 @@ Deno.test("PartitionedInputConfig waits for names that come as a promise", async
   assertEquals((await readAll(input, 1))[0].items, ["x"]);
 });
 
-Deno.test("PartitionedInputConfig reads on from one partition while another waits", async () => {
+Deno.test("PartitionedInputConfig continues with one partition while another waits", async () => {
   const waiting = Promise.withResolvers<void>();
   const output = new RecordingOutput<string>();
   const input = new PartitionedInputConfig<string>({
@@ -152,7 +152,7 @@ Deno.test("PartitionedInputConfig reads on from one partition while another wait
   ]);
 });
 
-Deno.test("PartitionedInputConfig refuses names that are no strings, or come twice", async () => {
+Deno.test("PartitionedInputConfig refuses names that are not strings, or come twice", async () => {
   const refused: [unknown, string][] = [
     [undefined, "partitions() must return an array of strings; got undefined"],
     ["ab", `partitions() must return an array of strings; got "ab"`],
@@ -167,7 +167,7 @@ Deno.test("PartitionedInputConfig refuses names that are no strings, or come twi
   }
 });
 
-Deno.test("PartitionedInputConfig refuses options that are no functions, where it is written", () => {
+Deno.test("PartitionedInputConfig refuses options that are not functions, where it is written", () => {
   const f = () => [];
   for (
     const options of [undefined, null, {}, { partitions: f }, { build: f }, {
@@ -184,7 +184,7 @@ Deno.test("PartitionedInputConfig refuses options that are no functions, where i
   }
 });
 
-Deno.test("PartitionedInputConfig refuses an idleAfter that is no time, where it is written", () => {
+Deno.test("PartitionedInputConfig refuses an idleAfter that is not a duration, where it is written", () => {
   assertThrows(
     () => new PartitionedInputConfig({ partitions: () => [], build: () => [], idleAfter: NaN }),
     RangeError,

@@ -4,7 +4,7 @@ import type { Place } from "../../../src/graph/contracts.ts";
 
 const project = new URL("../../..", import.meta.url);
 
-/** Starts a process of its own that runs `body`, with the module's names at hand. */
+/** Starts a process that runs `body`, with the names of the module imported. */
 async function spawn(body: string): Promise<Deno.ChildProcess> {
   const script = `
     import { Dataflow, ManualInputConfig, run, StdOutputConfig, TestingInputConfig } from "millrace";
@@ -69,7 +69,7 @@ Deno.test("StdOutputConfig ends an endless run quietly when the reader has gone"
   assertEquals([(await child.status).code, errors], [0, ""]);
 });
 
-/** What several processes print that have one pipe as their standard output. */
+/** Returns what several processes print whose standard output is one pipe. */
 async function printedTogether(workers: number, script: string): Promise<string[]> {
   const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-c", 'for i in $(seq 0 $1); do "$0" eval --ext=ts "$2" $i & done; wait']
@@ -97,7 +97,7 @@ Deno.test("StdOutputConfig of several workers prints every line whole", async ()
     for (let n = 0; n < ${lines};) {
       const batch = [];
       for (let size = random.below(100); size > 0 && n < ${lines}; size--, n++) {
-        // A few lines are long: else most would be whole by chance.
+        // A few lines are long; otherwise most would be whole by chance.
         const length = random.below(random.pick([20, 200, 4000]));
         batch.push([workerIndex, n, length, "x".repeat(length)].join(" "));
       }
@@ -116,7 +116,7 @@ Deno.test("StdOutputConfig of several workers prints every line whole", async ()
 
 // The writer alone.
 
-/** A place that notes what it is asked for. */
+/** Returns a place that notes the stops that it is asked for. */
 function place(workerCount = 1): { at: Place; stops: () => number } {
   let stops = 0;
   return { at: { workerCount, stop: () => stops++ } as unknown as Place, stops: () => stops };
@@ -157,7 +157,7 @@ Deno.test("LineWriter of several workers writes whole lines of up to 4096 bytes 
   }
 });
 
-Deno.test("LineWriter writes the rest when a write takes only a part of the bytes", async () => {
+Deno.test("LineWriter writes the rest when a write accepts only a part of the bytes", async () => {
   let written = "";
   const writer = new LineWriter(place().at, (bytes) => {
     const part = bytes.subarray(0, 3);
@@ -189,7 +189,7 @@ for (
   });
 }
 
-Deno.test("LineWriter rejects an input/output error where no terminal was: that is a bad disk", async () => {
+Deno.test("LineWriter rejects an input/output error if no terminal was there: that is a bad disk", async () => {
   const { at, stops } = place();
   const writer = new LineWriter(at, () => Promise.reject(closedTerminal));
   await assertRejects(() => writer.write(["a"]), Error, "Input/output error");

@@ -3,7 +3,7 @@ import { type InputConfig, TestingInputConfig } from "../../../mod.ts";
 
 type Place = Parameters<InputConfig<number>["open"]>[0];
 
-/** The batches that one worker of several reads. */
+/** Returns the batches that one of several workers reads. */
 async function batches(
   input: TestingInputConfig<number>,
   workerIndex = 0,
@@ -17,7 +17,7 @@ async function batches(
   return { read, positions: reader.positions(), progress: reader.progress?.() };
 }
 
-Deno.test("TestingInputConfig hands its items out in batches of the size that was asked for", async () => {
+Deno.test("TestingInputConfig returns its items in batches of the requested size", async () => {
   const items = [1, 2, 3, 4, 5];
   assertEquals((await batches(new TestingInputConfig(items, { batchSize: 2 }))).read, [
     [1, 2],
@@ -27,14 +27,14 @@ Deno.test("TestingInputConfig hands its items out in batches of the size that wa
   assertEquals((await batches(new TestingInputConfig(items))).read, [items]);
 });
 
-Deno.test("TestingInputConfig reads the array when it is opened, not when it is given", async () => {
+Deno.test("TestingInputConfig reads the array when it is opened, not when it is passed", async () => {
   const items = [1];
   const input = new TestingInputConfig(items);
   items.push(2);
   assertEquals((await batches(input)).read, [[1, 2]]);
 });
 
-Deno.test("TestingInputConfig hands out arrays of its own", async () => {
+Deno.test("TestingInputConfig returns arrays of its own", async () => {
   const items = [1, 2];
   const { read } = await batches(new TestingInputConfig(items));
   read[0].length = 0;
@@ -49,14 +49,14 @@ Deno.test("TestingInputConfig shares items out evenly over the workers", async (
   assertEquals(shares, [[[0, 2, 4]], [[1, 3]]]);
 });
 
-Deno.test("TestingInputConfig goes on after its position", async () => {
+Deno.test("TestingInputConfig continues after its position", async () => {
   const input = new TestingInputConfig([1, 2, 3, 4], { batchSize: 3 });
   const reader = await input.open({ workerIndex: 0, workerCount: 1 } as Place, new Map());
   reader.next();
   assertEquals((await batches(input, 0, 1, reader.positions())).read, [[4]]);
 });
 
-Deno.test("TestingInputConfig tells its progress", async () => {
+Deno.test("TestingInputConfig reports its progress", async () => {
   const input = new TestingInputConfig([1, 2, 3], { batchSize: 2 });
   const reader = await input.open({ workerIndex: 0, workerCount: 1 } as Place, new Map());
   assertEquals(reader.progress!(), { done: 0, total: 3, unit: "items" });
@@ -64,7 +64,7 @@ Deno.test("TestingInputConfig tells its progress", async () => {
   assertEquals(reader.progress!(), { done: 2, total: 3, unit: "items" });
 });
 
-Deno.test("TestingInputConfig refuses what is no array, and a batch size that is no positive integer", () => {
+Deno.test("TestingInputConfig refuses anything but an array, and a batch size that is not a positive integer", () => {
   for (const items of [undefined, "ab", new Set([1]), { length: 1 }]) {
     assertThrows(
       () => new TestingInputConfig(items as unknown as number[]),

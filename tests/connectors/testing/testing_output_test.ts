@@ -10,7 +10,7 @@ Deno.test("TestingOutputConfig adds items to the end of the array", async () => 
   assertEquals(out, ["before", 1, 2]);
 });
 
-Deno.test("TestingOutputConfig takes batches that are longer than a call can have arguments", async () => {
+Deno.test("TestingOutputConfig accepts batches that are longer than a call can have arguments", async () => {
   const out: number[] = [];
   const items = Array.from({ length: 300_000 }, (_, i) => i);
   await run(
@@ -20,7 +20,7 @@ Deno.test("TestingOutputConfig takes batches that are longer than a call can hav
   assertEquals([out.length, out.at(-1)], [300_000, 299_999]);
 });
 
-Deno.test("TestingOutputConfig refuses what is no array", () => {
+Deno.test("TestingOutputConfig refuses anything but an array", () => {
   for (const array of [undefined, null, new Set(), {}]) {
     assertThrows(
       () => new TestingOutputConfig(array as unknown as number[]),
