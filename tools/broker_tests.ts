@@ -1,10 +1,10 @@
-/** Tells which tests need a broker, those that import what starts one, and leaves them out. */
+/** Finds the tests that need a broker (they import what starts one), and leaves them out. */
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DenoInfo, denoInfo, listFiles } from "./deno_info.ts";
 
-/** What each test that talks to a broker imports, itself or by another file. */
+/** Every test that talks to a broker imports this file, itself or through another file. */
 const STARTER = "tests/support/kafka/broker/broker.ts";
 
 /** What arguments of `deno test` select. */
@@ -16,7 +16,7 @@ export interface Selection {
 }
 
 /**
- * Tells the tests that need a broker from the others.
+ * Separates the tests that need a broker from the others.
  *
  * @param root The root of the repository, where the paths among the arguments start.
  * @param args Without a path among them, all tests are selected.

@@ -1,11 +1,11 @@
 /**
- * Fails when an import in `src` points the wrong way, or round in a circle, and when a rule is
- * about a folder that does not exist.
+ * Checks the imports in `src`: none may point to a higher layer or close a circle. It also fails if
+ * a rule names a folder that does not exist.
  *
- * A file is understood by reading what it imports, and that only works as long as the imports lead
- * away from where one started. Types count like code: a type, too, has to be read to be understood.
+ * To understand a file, one reads what it imports. That only works if imports never lead back to
+ * where one started. Imports of types count like those of code, because types have to be read too.
  *
- * What imports what is Deno's own answer (`deno info`), as any search of ours in the text would
+ * Deno itself says which file imports which (`deno info`). A search of our own in the text would
  * stumble over the imports in doc examples.
  */
 
@@ -24,14 +24,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: ["core", "graph", "runtime", "recovery", "dataflow", "connectors/kafka_recovery"],
 };
 
-/** What single folders may import besides: stores that are made of a connector. */
+/** What single folders may import in addition: stores that are made of a connector. */
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
   "connectors/kafka_recovery": ["recovery", "connectors/kafka"],
 };
 
 /**
- * Folders inside a layer that must do without others of it. A run is the same whatever its workers run
- * in, and tasks and what is between workers know of neither. Keyed state does not know what runs it.
+ * Folders inside a layer that must not import some others of the same layer. A run does not depend
+ * on where its workers run. Tasks and the exchange between workers do not depend on runs or
+ * processes. Keyed state does not know what runs it.
  */
 const APART: Readonly<Record<string, readonly string[]>> = {
   "runtime/run": ["runtime/process"],
@@ -41,8 +42,8 @@ const APART: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The rooms of a connector that has some: what the files of each may import of their connector, besides
- * each other. That is other rooms, and single files at the top. Files at the top may import all rooms.
+ * The rooms of connectors that have some. The files of a room may import each other, the rooms that
+ * are listed here, and the listed files at the top. Files at the top may import all rooms.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "connectors/kafka/properties": [],
@@ -73,9 +74,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const KAFKAJS_ROOM = "connectors/kafka/client";
 
 /**
- * The folders whose files may import packages: the command, which has our own configuration, and what
- * is loaded only when a flow opens Kafka. All else is loaded with `mod.ts` in the user's project, whose
- * `node_modules` may have none of our packages.
+ * The folders whose files may import packages. The command has our own configuration, and Kafka is
+ * loaded only when a flow opens it. Everything else is loaded with `mod.ts` in the user's project,
+ * whose `node_modules` may have none of our packages.
  */
 const PACKAGE_FOLDERS: readonly string[] = ["cli", "connectors/kafka"];
 
@@ -106,8 +107,8 @@ export function findProblems(files: readonly string[], imports: readonly Import[
 }
 
 /**
- * One line for each folder or file that the tables name and that is not there. After a rename, a rule for the
- * old name would otherwise hold for nothing, and nobody would notice.
+ * One line for each folder or file that the tables name but that does not exist. After a rename, a
+ * rule for the old name would otherwise apply to nothing, and nobody would notice.
  */
 export function missingFolders(
   files: readonly string[],
@@ -130,7 +131,7 @@ function unknownFolder(file: string): string | undefined {
   return `${file}: not in a folder that the table in tools/check_imports.ts knows`;
 }
 
-/** Whether a connector with rooms has a folder that is not one of them. */
+/** Whether a folder belongs to a connector with rooms, but is not one of its rooms. */
 function isUnknownRoom(room: string | undefined): boolean {
   if (room === undefined || Object.hasOwn(ROOMS, room)) return false;
   const connector = room.slice(0, room.lastIndexOf("/") + 1);
@@ -158,7 +159,7 @@ export function wrongDirection({ from, to, line }: Import): string | undefined {
   if (folderOf(to) === folder) return wrongRoom({ from, to, line });
 
   const layer = LAYERS[layerOf(from) ?? ""];
-  // A file in no known folder is a problem of its own; what it may import, nobody can say.
+  // A file in an unknown folder is a problem of its own; there is no rule for what it may import.
   if (layer === undefined) return undefined;
   const allowed = [...layer, ...EXTRA[folder ?? ""] ?? []];
   if (allowed.includes(folderOf(to) ?? "")) return undefined;
@@ -182,29 +183,29 @@ function layerOf(file: string): string | undefined {
   return top === "src" && rest.length > 0 ? layer : undefined;
 }
 
-/** The layer, but each connector by itself: `connectors/kafka` is not the folder of its siblings. */
+/** The layer, but each connector is a folder of its own, such as `connectors/kafka`. */
 function folderOf(file: string): string | undefined {
   const layer = layerOf(file);
   const [, , connector, ...rest] = file.split("/");
   return layer === "connectors" && rest.length > 0 ? `connectors/${connector}` : layer;
 }
 
-/** `connectors/kafka/wire` for `src/connectors/kafka/wire/fetch.ts`; nothing for files higher up. */
+/** `connectors/kafka/wire` for `src/connectors/kafka/wire/fetch.ts`; nothing for higher files. */
 function roomOf(file: string): string | undefined {
   const [top, layer, connector, room, ...rest] = file.split("/");
   const isRoom = top === "src" && layer === "connectors" && rest.length > 0;
   return isRoom ? `${layer}/${connector}/${room}` : undefined;
 }
 
-/** `runtime/run` for `src/runtime/run/conductor.ts`; nothing for files that lie in a layer itself. */
+/** `runtime/run` for `src/runtime/run/conductor.ts`; nothing for files directly in a layer. */
 function innerFolderOf(file: string): string | undefined {
   const [top, layer, inner, ...rest] = file.split("/");
   return top === "src" && rest.length > 0 ? `${layer}/${inner}` : undefined;
 }
 
 /**
- * Circles of files, each from its first file back to it. One for every import that closes a circle,
- * so a large knot shows some of its circles; none are found only where there are none.
+ * Circles of files, each from its first file back to it. There is one for every import that closes
+ * a circle, so a large knot shows some of its circles, and at least one.
  */
 export function findCycles(imports: readonly Import[]): string[][] {
   const targets = new Map<string, Set<string>>();

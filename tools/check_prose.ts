@@ -24,7 +24,6 @@ const PENDING: readonly string[] = [
   "tests/brokers",
   "tests/connectors/files",
   "tests/connectors/kafka",
-  "tests/connectors/kafka_recovery",
   "tests/connectors/manual",
   "tests/connectors/testing",
   "tests/e2e",
@@ -32,7 +31,6 @@ const PENDING: readonly string[] = [
   "tests/fuzz",
   "tests/runtime",
   "tests/support",
-  "tools",
 ];
 
 /** Where prose is looked for. */

@@ -1,8 +1,8 @@
 /**
  * Runs an Apache Kafka of one node on this machine, to try flows on: `deno task kafka TOPIC…`.
  *
- * It is the broker of the tests, on port 9092 (or `KAFKA_PORT`). Maven fetches it once, Java runs it;
- * where they are missing, root installs them, and others are told how.
+ * It is the broker of the tests, on port 9092 (or `KAFKA_PORT`). Maven fetches it once, Java runs
+ * it. If they are missing, root installs them, and other users are told how.
  * Its data is in a folder that is removed when the task ends.
  *
  * @module
@@ -64,7 +64,7 @@ async function main(topics: readonly string[]): Promise<number> {
   }
 }
 
-/** What `broker.sh` says once it knows: by a file of that name. */
+/** How the start of the broker ended. `broker.sh` makes a file of that name. */
 async function answerIn(folder: string): Promise<{ failed: boolean; text: string }> {
   for (;;) {
     for (const name of ["ready", "failed"]) {

@@ -1,7 +1,7 @@
 /**
- * Runs the tests, and first gets what they need: `deno task test [ARGUMENT of deno test]…`.
+ * Installs what the tests need, then runs them: `deno task test [ARGUMENT of deno test]…`.
  *
- * Where Java or Maven is missing and may not be installed, the tests that need no broker run. Then it
+ * If Java or Maven is missing and may not be installed, the tests that need no broker run. Then it
  * fails, and names those that it left out.
  *
  * @module
@@ -32,7 +32,7 @@ To use brokers that run already, set KAFKA_BROKERS=host:port.`);
   return code === 0 ? 1 : code;
 }
 
-/** Runs `deno test` in our place: it has the terminal, gets the signals, and gives the exit code. */
+/** Runs `deno test`. It gets the terminal and the signals, and its exit code becomes ours. */
 async function denoTest(args: readonly string[]): Promise<number> {
   const test = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--doc", ...args],

@@ -42,7 +42,7 @@ export function brokerPrograms(): readonly Program[] {
   return isFolder(jarFolder()) ? ["java"] : ["java", "mvn"];
 }
 
-/** Sees to it that the programs are there, and returns what is missing all the same. */
+/** Installs the programs that are missing, if it may. Returns what is still missing. */
 export async function setUp(
   needed: readonly Program[],
   host: Host = thisMachine(),

@@ -1,5 +1,5 @@
 /**
- * Decides what to install where a program that the broker of the tests needs is missing.
+ * Decides what to install if a program that the broker of the tests needs is missing.
  *
  * It only decides: `set_up.ts` asks the machine and acts.
  */
@@ -13,7 +13,7 @@ export type Manager = "apt-get" | "dnf" | "yum" | "apk" | "zypper" | "pacman" | 
 /** A command and its arguments. */
 export type Command = readonly string[];
 
-/** What is known of the machine. */
+/** What we know about the machine. */
 export interface Machine {
   /** The package manager, if it has one that we know. */
   readonly manager: Manager | undefined;
@@ -24,7 +24,7 @@ export interface Machine {
 }
 
 interface Requirement {
-  /** What is missed, in words. */
+  /** What is missing, in words. */
   readonly title: string;
   /** The command that prints the version. */
   readonly ask: Command;
@@ -60,11 +60,11 @@ const REQUIREMENTS: Readonly<Record<Program, Requirement>> = {
 };
 
 interface ManagerUse {
-  /** Fetches the lists of packages, where installing does not do so. */
+  /** Fetches the lists of packages, if installing does not do so. */
   readonly refresh?: Command;
   readonly install: Command;
   readonly java: string;
-  /** Whether it wants root. */
+  /** Whether it needs root. */
   readonly needsRoot: boolean;
 }
 
@@ -117,9 +117,9 @@ export function titles(missing: readonly Program[]): string {
 }
 
 /**
- * Whether we may install by ourselves.
+ * Whether we may install packages ourselves.
  *
- * Only root may, without sudo: a test command should not change a machine by rights that it asks for.
+ * Only root may, without sudo: a test command should not ask for rights to change a machine.
  */
 export function mayInstall(manager: Manager, isRoot: boolean): boolean {
   return isRoot && MANAGERS[manager].needsRoot;

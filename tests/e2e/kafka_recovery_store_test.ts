@@ -75,7 +75,7 @@ Deno.test("a run that has lost the store on Kafka cannot commit any more", async
   }
 });
 
-Deno.test("a state that is larger than the topic takes is an error that says so", async () => {
+Deno.test("a state that is larger than the topic accepts is an error that says so", async () => {
   await using at = await newStore();
   const store = await at.config.open("flow");
   try {

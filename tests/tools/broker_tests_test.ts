@@ -16,7 +16,7 @@ Deno.test("selectTests() takes the tests in and at the paths, and without paths 
   assertEquals(selectTests(files, ["src"]), []);
 });
 
-Deno.test("reaching() finds what imports the broker's start, by other files and in a circle", () => {
+Deno.test("reaching() finds what imports the broker's start, through other files and in a circle", () => {
   const at = (path: string) => new URL(path, ROOT).href;
   const module = (path: string, ...imports: string[]) => ({
     specifier: at(path),

@@ -40,7 +40,7 @@ const INSTALL = "apt-get install -y --no-install-recommends";
 const APT = { "apt-get --version": "apt 2.6.1 (amd64)" };
 const FOUND = { [SEARCH]: "openjdk-21-jre-headless - OpenJDK Java runtime\n" };
 
-Deno.test("setUp() changes nothing and tells nothing where all is there", async () => {
+Deno.test("setUp() changes nothing and prints nothing if nothing is missing", async () => {
   const host = new FakeHost(true, { "java -version": JAVA, "mvn --version": MAVEN, ...APT });
   assertEquals(await setUp(BOTH, host), undefined);
   assertEquals([host.acts, host.told], [[], []]);
@@ -67,7 +67,7 @@ Deno.test("setUp() installs only what is missing or too old", async () => {
   assertEquals(host.acts, ["apk add openjdk17-jdk"]);
 });
 
-Deno.test("setUp() installs nothing for others than root, and returns what to type", async () => {
+Deno.test("setUp() installs nothing for users other than root, and returns what to type", async () => {
   const host = new FakeHost(false, { ...APT, ...FOUND });
   assertEquals(await setUp(BOTH, host), {
     what: "Java 17 or later and Maven 3.6.3 or later",
@@ -82,7 +82,7 @@ Deno.test("setUp() takes the system's package manager before brew, and dnf befor
   assertEquals(lack?.cure, "sudo dnf install -y maven");
 });
 
-Deno.test("setUp() says what is missing where no package manager is known", async () => {
+Deno.test("setUp() says what is missing if no package manager is known", async () => {
   const host = new FakeHost(true, {});
   assertEquals(await setUp(["java"], host), {
     what: "Java 17 or later",
@@ -91,7 +91,7 @@ Deno.test("setUp() says what is missing where no package manager is known", asyn
   assertEquals(host.acts, []);
 });
 
-Deno.test("setUp() returns what is missing still after an installation", async () => {
+Deno.test("setUp() returns what is still missing after an installation", async () => {
   const line = `${INSTALL} default-jre-headless maven`;
   const failed = new FakeHost(true, { ...APT });
   const cure = `apt-get update && ${line}`;

@@ -24,7 +24,7 @@ Deno.test("readPartition() goes on reading when a broker that throttles it answe
   assertEquals(await reading, [0, 1]);
 });
 
-Deno.test("readPartition() asks again where a broker sends nothing of the records that it has", async () => {
+Deno.test("readPartition() asks again if a broker sends none of the records that it has", async () => {
   const kafka = new ScriptedKafka(TWO_RECORDS);
   const reading = offsetsOf(kafka);
   await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
@@ -43,7 +43,7 @@ for (
     [1, 'a transaction on "topic", partition 0 has been open for long'],
   ] as const
 ) {
-  Deno.test(`readPartition() fails where nothing comes for long, with records up to ${lastStableOffset}`, async () => {
+  Deno.test(`readPartition() fails if the broker sends nothing for long, with records up to ${lastStableOffset}`, async () => {
     const kafka = new ScriptedKafka(TWO_RECORDS);
     const reading = assertRejects(() => offsetsOf(kafka, { patienceMs: 0 }), Error, says);
     await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));

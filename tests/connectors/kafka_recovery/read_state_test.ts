@@ -18,18 +18,18 @@ const PLACE = {
 const damage = (marks: readonly PartitionMarks[], written: readonly (number | null)[]) =>
   damageOf(marks, { id: "mine", written }, PLACE);
 
-Deno.test("state is whole where each partition is the store's, and at its last epoch", () => {
+Deno.test("state is complete if each partition belongs to the store and is at its last epoch", () => {
   const marks = [{ store: "mine", epoch: 3 }, { store: "mine", epoch: null }];
   assertEquals(damage(marks, [3, null]), null);
 });
 
-Deno.test("a partition that does not say whose it is has lost its first record", () => {
+Deno.test("a partition that does not name its store has lost its first record", () => {
   const marks = [{ store: "mine", epoch: 3 }, { store: null, epoch: 4 }];
   const said = damage(marks, [3, 4])!;
   assertStringIncludes(said, `"p-state", partition 1, has lost its first record`);
 });
 
-Deno.test("a partition of another store is not gone on with", () => {
+Deno.test("a partition of another store is refused", () => {
   const marks = [{ store: "other", epoch: 3 }];
   assertStringIncludes(
     damage(marks, [3])!,
@@ -45,7 +45,7 @@ for (
     [0, null, "ends with epoch 0, and with no epoch"],
   ] as const
 ) {
-  Deno.test(`state at epoch ${epoch} does not go with positions at epoch ${written}`, () => {
+  Deno.test(`state at epoch ${epoch} does not match positions at epoch ${written}`, () => {
     assertStringIncludes(damage([{ store: "mine", epoch }], [written])!, said);
   });
 }

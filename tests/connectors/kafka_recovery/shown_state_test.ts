@@ -47,7 +47,7 @@ Deno.test("a step's first keys are found in all partitions, and no more are kept
   assertEquals(state.found("other"), []);
 });
 
-Deno.test("of single keys, no other state is kept", () => {
+Deno.test("if single keys are asked for, no other state is kept", () => {
   const { state, kept, found } = shown({ step: "total", keys: ["b", "nobody"] });
   assertEquals(state.steps(), SIZES);
   assertEquals([kept, found], [["total b"], [["b", 2]]]);

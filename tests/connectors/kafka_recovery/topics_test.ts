@@ -59,7 +59,7 @@ for (const first of [stateTopic, metaTopic]) {
     await ensureTopics(fake.connection, PLACE);
   });
 
-  Deno.test(`a store opens right after it was dropped, while ${first} can be seen still`, async () => {
+  Deno.test(`a store opens right after it was dropped, while ${first} is still listed`, async () => {
     const fake = new FakeTopics();
     fake.stale.set(first, 1);
     await ensureTopics(fake.connection, PLACE);
@@ -77,7 +77,7 @@ Deno.test("a topic for positions without one for state is still refused", async 
 });
 
 for (const code of ["INVALID_CONFIG", "POLICY_VIOLATION"] satisfies Code[]) {
-  Deno.test(`settings that the broker does not take are left out (${code})`, async () => {
+  Deno.test(`settings that the broker refuses are left out (${code})`, async () => {
     const refused = (...names: string[]) => (asked: AskedTopic) =>
       settings(asked).some((name) => names.includes(name)) ? code : null;
     for (
@@ -113,7 +113,7 @@ Deno.test("Kafka before 2.4 is told how many replicas: its own default", async (
   assertEquals([...fake.topics.values()].map((each) => each.replicationFactor), [3, 3]);
 });
 
-Deno.test("where the default number of replicas cannot be read, the error says what to do", async () => {
+Deno.test("if the default number of replicas cannot be read, the error says what to do", async () => {
   const fake = new FakeTopics();
   fake.refuse = beforeKafka24;
   const { message } = await assertRejects(
@@ -124,7 +124,7 @@ Deno.test("where the default number of replicas cannot be read, the error says w
   assertStringIncludes(message, "make it with cleanup.policy=compact and 8 partitions");
 });
 
-Deno.test("topics that could not be made again are not deleted", async () => {
+Deno.test("topics that could not be created again are not deleted", async () => {
   const reasons: ((asked: AskedTopic) => Code | null)[] = [
     beforeKafka24,
     () => "POLICY_VIOLATION",
@@ -143,7 +143,7 @@ Deno.test("topics that could not be made again are not deleted", async () => {
   }
 });
 
-Deno.test("topics that can be made again are deleted, with a permission for their names only", async () => {
+Deno.test("topics that can be created again are deleted, with a permission for their names only", async () => {
   const fake = new FakeTopics();
   madeByHand(fake);
   fake.refuse = ({ topic }) =>
@@ -153,7 +153,7 @@ Deno.test("topics that can be made again are deleted, with a permission for thei
   await ensureTopics(fake.connection, PLACE);
 });
 
-Deno.test("a look into a store finds topics that the broker learns of a moment later", async () => {
+Deno.test("an inspector finds topics that the broker learns of a moment later", async () => {
   const fake = new FakeTopics();
   const found = requireTopics(fake.connection, PLACE);
   await new Promise((resolve) => setTimeout(resolve, 0)); // it has asked once
@@ -161,7 +161,7 @@ Deno.test("a look into a store finds topics that the broker learns of a moment l
   await found;
 });
 
-Deno.test("a look into a store that is not there says so, and makes nothing", async () => {
+Deno.test("an inspector of a store that does not exist says so, and creates nothing", async () => {
   const fake = new FakeTopics();
   await assertRejects(
     () => requireTopics(fake.connection, PLACE),
@@ -172,7 +172,7 @@ Deno.test("a look into a store that is not there says so, and makes nothing", as
 });
 
 for (const [gone, other] of [[stateTopic, metaTopic], [metaTopic, stateTopic]]) {
-  Deno.test(`a look into a store of which only ${other} is left says what is missing`, async () => {
+  Deno.test(`an inspector of a store of which only ${other} is left says what is missing`, async () => {
     const fake = new FakeTopics();
     madeByHand(fake);
     fake.topics.delete(gone);

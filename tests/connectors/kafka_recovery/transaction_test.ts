@@ -4,7 +4,7 @@ import { errorOfCode } from "../../../src/connectors/kafka/wire/error_codes.ts";
 import type { KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
 import { TransactionalProducer } from "../../../src/connectors/kafka_recovery/transaction.ts";
 
-/** A coordinator that answers each InitProducerId with the next of these codes, the last one for ever. */
+/** A coordinator that answers each InitProducerId with the next code, and repeats the last one. */
 function coordinator(codes: number[], asked: number[]): KafkaBroker {
   return {
     versions: { 22: { minVersion: 0, maxVersion: 4 } },
