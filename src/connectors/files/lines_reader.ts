@@ -1,5 +1,6 @@
 import type { PartitionName } from "../../core/ids.ts";
 import { type Log, silentLog } from "../../core/log.ts";
+import { ReadAhead } from "../../core/read_ahead.ts";
 import type { InputReader, Positions, Progress } from "../../graph/contracts.ts";
 import { chunksOf, isGzip, type Tally } from "./chunks.ts";
 import { crcOf, lastBytes } from "./fingerprint.ts";
@@ -27,7 +28,7 @@ const SIZES: ReadSizes = {
 };
 
 /** A block, and the stored bytes that it came from, counted over all ranges. */
-interface Ahead {
+interface BlockAhead {
   readonly block: Block;
   /** The range that it belongs to. */
   readonly range: Range;
@@ -44,18 +45,14 @@ export class LinesReader implements InputReader<string> {
   readonly #log: Log;
   readonly #positions: Map<PartitionName, unknown>;
   readonly #total: number;
-  readonly #ahead: Ahead[] = [];
+  readonly #ahead: ReadAhead<BlockAhead>;
   readonly #reading: Promise<void>;
-  #aheadBytes = 0;
   #taken = 0; // where the last block came from that the flow has taken as a whole
   #from = 0; // index of the next batch in the first block
+  #allRead = false; // of all ranges
   #lineBytes = 1; // per line, of the last batch
   /** What the flow has, up to `to`, until its position is set. */
-  #passed: { readonly ahead: Ahead; readonly to: number } | null = null;
-  #state: "reading" | "ended" | { thrown: unknown } = "reading";
-  #closed = false;
-  #wakeFlow: () => void = () => {};
-  #wakeReading: () => void = () => {};
+  #passed: { readonly ahead: BlockAhead; readonly to: number } | null = null;
 
   /**
    * Begins to read.
@@ -73,6 +70,8 @@ export class LinesReader implements InputReader<string> {
   ) {
     this.#ranges = ranges;
     this.#sizes = sizes;
+    const bounds = { items: Infinity, size: sizes.ahead };
+    this.#ahead = new ReadAhead<BlockAhead>(bounds, ({ block }) => block.bytes.length);
     this.#log = log;
     this.#total = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#positions = new Map(unread);
@@ -86,11 +85,8 @@ export class LinesReader implements InputReader<string> {
   }
 
   next(limit = Infinity): string[] | null {
-    const first = this.#ahead.at(0);
-    if (first === undefined) {
-      if (typeof this.#state === "object") throw this.#state.thrown;
-      return this.#state === "ended" ? null : [];
-    }
+    const { first } = this.#ahead;
+    if (first === undefined) return this.#ahead.isOver() ? null : [];
     const { block: { path, start, bytes }, range } = first;
     const from = this.#from;
     // Lines are taken to be as long as earlier ones: to count them would cost as much as to decode
@@ -121,8 +117,7 @@ export class LinesReader implements InputReader<string> {
   }
 
   ready(): Promise<void> {
-    if (this.#ahead.length > 0 || this.#state !== "reading") return Promise.resolve();
-    return new Promise((resolve) => this.#wakeFlow = resolve);
+    return this.#ahead.ready();
   }
 
   positions(): Positions {
@@ -135,25 +130,22 @@ export class LinesReader implements InputReader<string> {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#wakeReading();
+    this.#ahead.close();
     await this.#reading;
   }
 
   /** Bytes read of what the flow has taken, without those read ahead, which may take it long. */
   #done(): number {
-    const first = this.#ahead.at(0);
-    if (first === undefined) return this.#state === "ended" ? this.#total : this.#taken;
+    const { first } = this.#ahead;
+    if (first === undefined) return this.#allRead ? this.#total : this.#taken;
     const { block, readFrom, readTo } = first;
     return Math.floor(readFrom + (readTo - readFrom) * this.#from / block.bytes.length);
   }
 
-  #drop({ block, readTo }: Ahead): void {
-    this.#ahead.shift();
+  #drop({ readTo }: BlockAhead): void {
     this.#taken = readTo;
     this.#from = 0;
-    this.#aheadBytes -= block.bytes.length;
-    this.#wakeReading();
+    this.#ahead.take(1);
   }
 
   /** Sets the position of what the flow has. Not with each batch, since it needs a checksum. */
@@ -174,14 +166,16 @@ export class LinesReader implements InputReader<string> {
     try {
       let before = 0;
       for (const range of this.#ranges) {
-        if (!this.#closed) await guarded(range.path, "read", () => this.#readRange(range, before));
+        if (!this.#ahead.isClosed) {
+          await guarded(range.path, "read", () => this.#readRange(range, before));
+        }
         before += range.bytes;
       }
-      if (!this.#closed) this.#state = "ended";
+      this.#allRead = !this.#ahead.isClosed;
+      this.#ahead.end();
     } catch (thrown) {
-      this.#state = { thrown };
+      this.#ahead.fail(thrown);
     }
-    this.#wakeFlow();
   }
 
   /** `before` is how many bytes the ranges before this one have. */
@@ -212,14 +206,10 @@ export class LinesReader implements InputReader<string> {
       since ??= block.start;
       const end = block.start + block.bytes.length;
       const readTo = counted(isGzip(path) ? read.bytes : end - origin);
-      this.#ahead.push({ block, range, since, readFrom, readTo });
-      this.#aheadBytes += block.bytes.length;
+      this.#ahead.put({ block, range, since, readFrom, readTo });
       readFrom = readTo;
-      this.#wakeFlow();
-      while (this.#aheadBytes >= this.#sizes.ahead && !this.#closed) {
-        await new Promise<void>((resolve) => this.#wakeReading = resolve);
-      }
-      if (this.#closed) return;
+      await this.#ahead.room();
+      if (this.#ahead.isClosed) return;
     }
   }
 }

@@ -7,6 +7,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
+import { ReadAhead } from "../../core/read_ahead.ts";
 import { snapshotOf } from "../../core/snapshot.ts";
 import { sizeOf } from "../../core/value_size.ts";
 
@@ -151,6 +152,17 @@ function isGenerator(iterator: AsyncIterator<unknown>): boolean {
   return Object.prototype.toString.call(iterator) === "[object AsyncGenerator]";
 }
 
+/** What an asynchronous iterator has yielded. */
+interface Yielded {
+  readonly item: unknown;
+  readonly state: unknown;
+  /** About how much memory the item takes. */
+  readonly bytes: number;
+}
+
+/** Until the reader has said how much it has room for. */
+const NOT_ASKED_YET = { items: 1, size: AHEAD_BYTES };
+
 /**
  * Pulls an asynchronous iterator ahead of the reader, into a bounded buffer. Only the iterator
  * itself is awaited, once per item, and never by the reader.
@@ -158,20 +170,13 @@ function isGenerator(iterator: AsyncIterator<unknown>): boolean {
 class AsyncPuller implements Puller {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #log: Log;
-  #items: unknown[] = [];
-  #states: unknown[] = []; // of the items in `#items`
-  #ahead = 1; // how many items may wait
-  #aheadBytes = AHEAD_BYTES;
-  #bytes = 0; // estimated, of all items
+  readonly #ahead = new ReadAhead<Yielded>(NOT_ASKED_YET, ({ bytes }) => bytes);
   #itemBytes = 0; // estimated, of the item that was measured last
-  #failure: { thrown: unknown } | null = null; // thrown after the items are read
   #over = false; // the iterator has ended or thrown: it must not be closed
   #asking = false; // `next` is pending
   #stopped = false;
   #ended = false; // the reader knows that nothing more comes
-  #closed = false;
   #lastItem: ReturnType<typeof setTimeout> | null = null; // the timer of the wait for the last item
-  #wake: (() => void) | null = null;
   state: unknown;
 
   constructor(iterator: AsyncIterator<unknown>, log: Log) {
@@ -180,11 +185,12 @@ class AsyncPuller implements Puller {
   }
 
   pull(items: unknown[], limit = BATCH, share = 1): boolean {
-    this.#ahead = Math.ceil(Math.min(limit, BATCH) * share);
-    this.#aheadBytes = AHEAD_BYTES * share;
-    if (this.#items.length > 0) this.#handOut(items, limit);
-    else if (this.#failure !== null) throw this.#failure.thrown;
-    else if (this.#hasNoMore) {
+    this.#ahead.limitTo({
+      items: Math.ceil(Math.min(limit, BATCH) * share),
+      size: AHEAD_BYTES * share,
+    });
+    if (this.#ahead.length > 0) this.#handOut(items, limit);
+    else if (this.#ahead.isOver()) {
       this.#ended = true;
       return false;
     }
@@ -193,31 +199,24 @@ class AsyncPuller implements Puller {
   }
 
   #handOut(items: unknown[], limit: number): void {
-    const waiting = this.#items.length;
-    const taken = Math.min(limit, waiting);
-    for (let i = 0; i < taken; i++) items.push(this.#items[i]);
-    this.state = this.#states[taken - 1];
-    this.#items = taken === waiting ? [] : this.#items.slice(taken);
-    this.#states = taken === waiting ? [] : this.#states.slice(taken);
-    this.#bytes -= this.#bytes * taken / waiting;
+    const taken = this.#ahead.take(limit);
+    for (const { item } of taken) items.push(item);
+    this.state = taken[taken.length - 1].state;
   }
 
   ready(): Promise<void> {
-    if (this.#items.length > 0 || this.#failure !== null || this.#hasNoMore) {
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => this.#wake = resolve);
+    return this.#ahead.ready();
   }
 
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    if (this.#asking) this.#lastItem = setTimeout(() => this.#waitNoLonger(), LAST_ITEM_MS);
-    this.#wakeReader();
+    if (this.#asking) this.#lastItem = setTimeout(() => this.#ahead.end(), LAST_ITEM_MS);
+    else this.#ahead.end();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#ahead.close();
     this.#waitNoLonger();
     if (this.#over || this.#iterator.return === undefined) return;
     this.#over = true;
@@ -229,11 +228,6 @@ class AsyncPuller implements Puller {
     }
   }
 
-  /** Whether nothing follows the buffered items. */
-  get #hasNoMore(): boolean {
-    return this.#over || (this.#stopped && this.#lastItem === null);
-  }
-
   /**
    * Fills the buffer in the background until it is full, the iterator ends or fails, or a stop
    * comes.
@@ -241,24 +235,23 @@ class AsyncPuller implements Puller {
   async #askAhead(): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
-    while (
-      this.#items.length < this.#ahead && this.#bytes < this.#aheadBytes && !this.#over &&
-      this.#failure === null && !this.#stopped && !this.#closed
-    ) {
+    while (this.#ahead.hasRoom && !this.#stopped) {
       try {
         const result = await this.#iterator.next();
-        if (result.done === true) this.#over = true;
-        else this.#take(result.value);
+        if (result.done === true) {
+          this.#over = true;
+          this.#ahead.end();
+        } else this.#take(result.value);
       } catch (thrown) {
         this.#over = true;
         // Some inputs take part in a stop by aborting what they wait for.
-        if (!this.#stopped) this.#failure = { thrown };
-        else if (!this.#closed) this.#log.warn(`${FAILED_AT_STOP}: ${messageOf(thrown)}`);
+        if (!this.#stopped) this.#ahead.fail(thrown);
+        else if (!this.#ahead.isClosed) this.#log.warn(`${FAILED_AT_STOP}: ${messageOf(thrown)}`);
       }
-      this.#wakeReader();
     }
     this.#asking = false;
     this.#waitNoLonger();
+    if (this.#stopped) this.#ahead.end();
   }
 
   #take(yielded: unknown): void {
@@ -272,23 +265,17 @@ class AsyncPuller implements Puller {
     try {
       requirePair(yielded);
     } catch (thrown) {
-      this.#failure = { thrown };
+      this.#ahead.fail(thrown);
       return;
     }
-    if (this.#items.length % MEASURE_EVERY === 0) this.#itemBytes = sizeOf(yielded[1]);
-    this.#bytes += this.#itemBytes;
-    this.#items.push(yielded[1]);
-    this.#states.push(snapshotOf(yielded[0])); // before the iterator continues, and may change it
+    const [state, item] = yielded;
+    if (this.#ahead.length % MEASURE_EVERY === 0) this.#itemBytes = sizeOf(item);
+    // The state is copied before the iterator continues, and may change it.
+    this.#ahead.put({ item, state: snapshotOf(state), bytes: this.#itemBytes });
   }
 
   #waitNoLonger(): void {
     if (this.#lastItem !== null) clearTimeout(this.#lastItem);
     this.#lastItem = null;
-    this.#wakeReader();
-  }
-
-  #wakeReader(): void {
-    this.#wake?.();
-    this.#wake = null;
   }
 }
