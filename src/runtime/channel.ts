@@ -28,22 +28,25 @@ export function isBatch(message: Message): message is readonly unknown[] {
 
 /** Where a stage sends to. */
 export interface Outgoing {
-  /** How many items may come now: the sender waits while it is 0. A batch of more is taken all the same. */
+  /**
+   * How many items may come now. The sender waits while it is 0. A larger batch is accepted all the
+   * same.
+   */
   readonly room: number;
   /**
-   * The sender has gone through `items`, and pushes next what is for here, if anything is. Where that is
-   * all that there was room for, it may have had more.
+   * The sender has gone through `items`, and pushes next what is for this channel, if anything is.
+   * If that fills the room, it may have had more.
    */
   offered(items: number): void;
-  /** Takes a message over. */
+  /** Adds a message, which belongs to the channel from now on. */
   push(message: Message): void;
 }
 
 /** Where a task receives from. */
 export interface Incoming {
   /**
-   * Takes the oldest message. Of a batch it takes no more than `most` items, and the others stay. A
-   * channel within a worker joins batches up to `most`.
+   * Removes and returns the oldest message. Of a batch it returns at most `most` items, and the
+   * others stay. A channel within a worker joins batches up to `most`.
    */
   take(most?: number): Message | undefined;
 }
@@ -97,8 +100,8 @@ export class Channel implements Outgoing, Incoming {
   }
 
   /**
-   * Without `most`, a batch comes as it was put in. With it, batches are joined: a consumer that took
-   * them one by one would leave some each time, and so never be given larger ones.
+   * Without `most`, a batch comes as it was put in. With it, batches are joined. A consumer that
+   * took them one by one would leave some each time, and so never get larger ones.
    */
   take(most?: number): Message | undefined {
     const first = this.#queue.at(0);

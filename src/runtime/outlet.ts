@@ -1,5 +1,5 @@
 /**
- * The sending side of a stage: its fused loop and the channels behind it.
+ * The sending side of a stage: its fused loop and the channels that it fills.
  *
  * @module
  */
@@ -38,7 +38,8 @@ export class Outlet {
    * @param chain The stage's loop; `null` where batches pass as they are.
    * @param channels One for each port.
    * @param pace How much to do at once.
-   * @param on `emit` is told how many items each batch has, `epochEnd` that all of an epoch is through.
+   * @param on `emit` is called with the number of items of each batch, `epochEnd` when all items of
+   * an epoch are through.
    */
   constructor(
     chain: Chain | null,
@@ -55,8 +56,8 @@ export class Outlet {
   }
 
   /**
-   * How many items to send at once now: as many as there is room for what becomes of them, and no more
-   * than the pace. All that are sent belong to the epoch, so its end waits for what becomes of them.
+   * How many items to send at once now. There is room for what becomes of them, and the pace allows
+   * them. All that are sent belong to the epoch, so its end waits for what becomes of them.
    */
   get room(): number {
     return Math.min(this.#pace.items, this.#expansion.itemsFor(this.#roomForOuts()));
@@ -93,8 +94,10 @@ export class Outlet {
   }
 
   /**
-   * Sends a batch. Only when ready. `through`: how many items the stage has gone through for it. Many of
-   * them may give nothing, and yet a stage that filled its room with them may want more.
+   * Sends a batch. Only when ready.
+   *
+   * @param through How many items the stage has gone through for it. Many of them may yield
+   * nothing, and yet a stage that filled its room with them may want more.
    */
   emit(batch: readonly unknown[], epoch: Epoch, through: number = batch.length): void {
     if (batch.length === 0) {
@@ -115,7 +118,7 @@ export class Outlet {
     this.#advance(through);
   }
 
-  /** Sends a control message, which ends an epoch, behind all its data. Only when ready. */
+  /** Sends a control message, which ends an epoch, after all its data. Only when ready. */
   control(message: EpochEnd, epoch: Epoch): void {
     this.#onEpochEnd(epoch);
     for (const channel of this.#channels) channel.push(message);

@@ -1,10 +1,10 @@
 /**
- * How much a task does before it gives others their turn.
+ * How much a task does before the others run.
  *
  * @module
  */
 
-/** A round of all tasks should take no longer, so that sockets, timers and signals get their turn. */
+/** A round of all tasks should take no longer, so that sockets, timers and signals do not wait. */
 const LONGEST_MS = 10;
 const SHORT_MS = 2;
 const LARGEST = 1 << 20;

@@ -1,9 +1,9 @@
 /**
  * The loop that runs a worker's tasks.
  *
- * It is cooperative: it runs tasks, those downstream first, until none has work or some milliseconds are
- * over; then it lets the event loop have its turn, or sleeps until something wakes it: an input that is
- * ready, an output that has written, a frame of another worker, a timer.
+ * It is cooperative. It runs tasks, those downstream first, until none has work or some
+ * milliseconds are over. Then it yields to the event loop, or sleeps until something wakes it. That
+ * is an input that is ready, an output that has written, a frame of another worker, or a timer.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import type { RunClock } from "../core/run_clock.ts";
 import { Pace } from "./pace.ts";
 import type { Task } from "./tasks/task.ts";
 
-/** How long the loop goes on before the event loop gets its turn. */
-const TURN_MS = 4;
+/** How long the loop goes on before it yields to the event loop. */
+const PASS_MS = 4;
 
 /** Runs tasks. */
 export class TaskLoop {
@@ -32,19 +32,19 @@ export class TaskLoop {
    * Runs until `isDone`.
    *
    * @param tasks Those downstream first.
-   * @param flush Called at the end of each turn.
+   * @param flush Called at the end of each pass.
    * @throws What a task throws, or `fail` was given.
    */
   async run(tasks: readonly Task[], isDone: () => boolean, flush: () => void): Promise<void> {
     let yielded = performance.now();
     while (!isDone()) {
       this.#woken = false;
-      const { worked, ended } = this.#turn(tasks);
+      const { worked, ended } = this.#pass(tasks);
       this.throwFailure();
       flush();
-      // An output whose promises are resolved at once wakes the loop without the event loop having
-      // had its turn, so being able to sleep is not enough.
-      if (worked || ended - yielded > TURN_MS) {
+      // An output whose promises are resolved at once wakes the loop before the event loop has run.
+      // So it is not enough that the loop sleeps.
+      if (worked || ended - yielded > PASS_MS) {
         await yieldToEventLoop();
         yielded = performance.now();
       } else if (!isDone()) await this.#sleep(tasks);
@@ -73,13 +73,13 @@ export class TaskLoop {
   }
 
   /**
-   * Runs tasks until none has work or the turn is over. Returns whether there may be more, and when the
-   * turn ended: another look at the clock would cost as much as several items.
+   * Runs tasks until none has work or the pass is over. Returns whether there may be more, and when
+   * the pass ended: another look at the clock would cost as much as several items.
    */
-  #turn(tasks: readonly Task[]): { worked: boolean; ended: number } {
+  #pass(tasks: readonly Task[]): { worked: boolean; ended: number } {
     this.#clock.look();
     let now = performance.now();
-    const until = now + TURN_MS;
+    const until = now + PASS_MS;
     let worked: boolean;
     do {
       worked = false;

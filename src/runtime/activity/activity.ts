@@ -1,8 +1,8 @@
 /**
  * Whether there is anything to read: how the steps of a flow learn that they may let time go on.
  *
- * Windows of event time close by the time of values. Where no more values come, they close by system
- * time, and only then: a backlog that is read slowly, a slow output or a broker that is away must
+ * Windows of event time close by the time of values. If no more values come, they close by system
+ * time, and only then. A backlog that is read slowly, a slow output or a broker that is away must
  * not make anything late. So inputs say when they have nothing to read, and it travels like an
  * epoch's barrier, in the channels and in order with the data:
  *
@@ -18,8 +18,7 @@
  * The rules:
  *
  * 1. A channel is active at first. A batch makes it active without a word. `active` is said only
- *    where something is read and nothing comes of it here: of the filtered, and of what went to
- *    other workers.
+ *    where something is read and nothing of it arrives: it was filtered, or went to other workers.
  * 2. An input is idle if it has nothing to read, as opposed to what is under way or cannot be read
  *    yet. It is active again with the first batch, or 10 ms after it began to read without one.
  * 3. A step with several channels is idle once all of them are. One that has ended counts as idle.
@@ -30,9 +29,9 @@
  * 6. Between workers, `idle` and `active` are frames of the exchange's channel, like barriers.
  * 7. Nothing is said twice: {@linkcode ActivityFilter} keeps it off a channel.
  *
- * A watermark of event time has the same way to go: in order with the data, merged where channels
- * come together, and to all workers at an exchange. It is to be another kind of `Control` (see
- * `channel.ts`), which tasks that do not know it pass on with `Outlet.control`.
+ * A watermark of event time has the same way to go. It travels in order with the data, is merged
+ * where channels come together, and goes to all workers at an exchange. Its place is another kind of
+ * `Control` (see `channel.ts`).
  *
  * @module
  */

@@ -5,7 +5,7 @@ import type { Activity } from "./activity.ts";
  * method returns what they are to be told, if anything.
  *
  * ```text
- *   the stage says idle:    ─▶ idle ── a batch ──▶ mixed ── more of it, or a full channel ──▶ active
+ *   the stage says idle:    ─▶ idle ── a batch ──▶ mixed ── more, or a full channel ──▶ active
  *   while a channel is full:   idle ── full ─────▶ held ── room again ──▶ idle
  * ```
  */
@@ -20,7 +20,7 @@ export class OutletActivity {
   /** Whether the last items filled all the room that there was. */
   #filledRoom = false;
 
-  /** The stage says whether there is anything to read. */
+  /** There is something to read for the stage, or nothing. */
   onActivity({ kind }: Activity): void {
     this.#state = kind;
     this.#filledRoom = false;
@@ -51,8 +51,8 @@ export class OutletActivity {
   }
 
   /**
-   * A batch is not done in one piece of work. It says by itself that there is something to read, but
-   * only where it goes.
+   * A batch is not done in one piece of work. It says by itself that there is something to read,
+   * but only where it goes, and the others are told.
    */
   onLongWork(): Activity | null {
     if (!this.#isSomeIdle) return null;

@@ -8,8 +8,8 @@
 export const LOOK_EVERY_MS = 1_000;
 
 /**
- * The most that one look may add, in milliseconds. After a longer time, the process stood still or had much
- * to do: what came meanwhile may be waiting unseen.
+ * The most that one look may add, in milliseconds. After a longer time, the process stood still or
+ * had much to do. What came meanwhile may be waiting unseen.
  */
 const LONGEST_MS = LOOK_EVERY_MS + 500;
 
@@ -32,8 +32,8 @@ export class QuietTime {
   }
 
   /**
-   * Adds the time since the last look, if it counts. `busy`: whether the worker has not slept since; then
-   * what took long may have been work on what is on its way here.
+   * Adds the time since the last look, if it counts. `busy`: whether the worker has not slept
+   * since. Then it may have worked on what is on its way here.
    */
   look(now: number, busy = false): void {
     if (this.#since === null) return;

@@ -6,7 +6,7 @@ import type { Activity } from "./activity.ts";
  * moment: what follows a barrier is known only once it is taken.
  */
 export class RelayedActivity {
-  /** By channel, whether nothing comes of it, apart from what waits in it. */
+  /** By channel, whether it delivers nothing more, apart from what waits in it. */
   readonly #isIdle: boolean[];
   #hasTold = false;
 
@@ -15,7 +15,7 @@ export class RelayedActivity {
     this.#isIdle = new Array(channels).fill(false);
   }
 
-  /** Whether nothing comes of any channel. */
+  /** Whether all channels are idle. */
   get isIdle(): boolean {
     return this.#isIdle.every((idle) => idle);
   }
@@ -25,7 +25,7 @@ export class RelayedActivity {
     this.#isIdle[channel] = this.#hasTold = false;
   }
 
-  /** A channel says whether there is anything to read. Returns what to pass on at once. */
+  /** A message of activity has come on a channel. Returns what to pass on at once. */
   onActivity(message: Activity, channel = 0): Activity | null {
     this.#isIdle[channel] = message.kind === "idle";
     if (message.kind === "idle") return null;
@@ -33,7 +33,7 @@ export class RelayedActivity {
     return message;
   }
 
-  /** Nothing comes of a channel any more. */
+  /** A channel has ended. */
   onEnd(channel: number): void {
     this.#isIdle[channel] = true;
   }

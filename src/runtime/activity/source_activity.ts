@@ -86,8 +86,8 @@ export class SourceActivity {
   }
 
   /**
-   * A batch says by itself where it goes that there is something. Only if more follow are those told
-   * whom it did not reach. Otherwise each single record would be announced to all workers.
+   * A batch says by itself where it goes that there is something. The others are told only if more
+   * batches follow. Otherwise each single record would be announced to all workers.
    */
   #read(): Activity | null {
     if (this.#state.kind === "active") return null; // mostly, and without a look at the clock

@@ -14,7 +14,7 @@ export interface Transport {
    * sends (see `mesh.ts`).
    */
   send(to: WorkerIndex, frame: Uint8Array): void;
-  /** Has what was sent go out now. Called at the end of each turn of the worker's loop. */
+  /** Has what was sent go out now. Called at the end of each pass of the worker's loop. */
   flush(): void;
   /** Sets who takes the frames that come. Called once; frames that came before wait for it. */
   receive(take: (from: WorkerIndex, frame: Uint8Array) => void): void;

@@ -17,8 +17,8 @@ interface Slot {
 }
 
 /**
- * Awaits a promise for each item, `concurrency` at a time. In order, a result waits for those before
- * it, and counts as one of the `concurrency` while it does, so that one slow item bounds memory too.
+ * Awaits a promise for each item, `concurrency` at a time. In order, a result waits for those
+ * before it. While it does, it counts as one of the `concurrency`, so a slow item bounds memory.
  */
 export class AsyncTask implements Task {
   readonly stepId: StepId;
@@ -73,7 +73,7 @@ export class AsyncTask implements Task {
     return this.#slots.length;
   }
 
-  /** Starts as many items as there are slots for, and takes no more than it starts: the others wait. */
+  /** Starts as many items as there are slots for. It takes no more than these: the others wait. */
   #start(): boolean {
     let started = false;
     if (this.#gaveUp) return started;
@@ -87,7 +87,7 @@ export class AsyncTask implements Task {
         for (const item of message) this.#call(item);
         started = true;
       } else if (isActivity(message)) {
-        // Held back like an epoch's end, it would hold up the items behind it.
+        // Held back like an epoch's end, it would hold up the items after it.
         const told = this.#activity.onActivity(message);
         if (told !== null) this.#outlet.activity(told);
       } else this.#control = message;
@@ -95,7 +95,7 @@ export class AsyncTask implements Task {
     return started;
   }
 
-  /** Says that nothing comes, once nothing is pending and all results are out. */
+  /** Tells `idle`, once nothing is pending and all results are out. */
   #tellIdle(): boolean {
     if (!this.#activity.owesIdle || !this.#isDone) return false;
     this.#outlet.activity(this.#activity.tellIdle());
@@ -134,7 +134,7 @@ export class AsyncTask implements Task {
         this.#host.wake();
       },
       (thrown) => {
-        // What fails because it was told to end is no fault. Its slot stays: there is no result.
+        // What fails because it was told to end is not a fault. Its slot stays: there is no result.
         if (this.#host.calls.aborted && !this.#host.signal.aborted) this.#gaveUp = true;
         else this.#host.fail(failed(thrown));
         this.#settled();

@@ -7,8 +7,8 @@ import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /**
- * Writes an output. One call at a time: what comes meanwhile waits in the channel. A call that is waited
- * for gets as many items as it can write soon, of several batches if need be.
+ * Writes an output, one call at a time. What comes meanwhile waits in the channel. A call that is
+ * waited for gets as many items as it can write soon, of several batches if need be.
  */
 export class SinkTask implements Task {
   readonly stepId: StepId;
@@ -98,7 +98,7 @@ export class SinkTask implements Task {
     const items = batch.length;
     this.#onWrite(items);
     pace.works(items);
-    // The time of the round is known without a look at the clock, and most calls are not waited for.
+    // The time of the round is known without a look at the clock. Most calls are not waited for.
     const started = this.#isWaitedFor ? performance.now() : pace.now;
     this.#call(() => this.#writer.write(batch, this.#epoch), () => {
       if (!this.#isWaitedFor) return;

@@ -11,7 +11,7 @@ import type { Task, TaskHost } from "./task.ts";
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
 
-/** Reads an input. Asks it for a batch whenever there is room behind, so a slow output slows it. */
+/** Reads an input. Asks it for a batch when there is room downstream, so a slow output slows it. */
 export class SourceTask implements Task {
   readonly stepId: StepId;
   readonly #reader: InputReader<unknown>;
@@ -31,8 +31,8 @@ export class SourceTask implements Task {
   #resumeAt = -Infinity;
 
   /**
-   * `epoch` is the one that the run starts in; `tellsActivity`: whether any step behind needs to know
-   * when there is nothing to read.
+   * @param options `epoch` is the one that the run starts in. `tellsActivity`: whether any step
+   * downstream needs to know when there is nothing to read.
    */
   constructor(
     stepId: StepId,
@@ -54,7 +54,7 @@ export class SourceTask implements Task {
     this.#host.journal?.positions(epoch, this.stepId, "input", this.#reader.positions());
   }
 
-  /** Ends an epoch behind what has been read so far. */
+  /** Ends an epoch after what has been read so far. */
   closeEpoch(epoch: Epoch): void {
     this.#closeThrough = epoch;
   }
@@ -141,8 +141,8 @@ export class SourceTask implements Task {
   }
 
   /**
-   * An epoch has been committed. Resolves when the input has been told. It is told of one epoch at a
-   * time, so that older positions cannot overtake newer ones.
+   * An epoch has been committed. Resolves when the input has been told. It is told of one epoch at
+   * a time, so that older positions never overtake newer ones.
    */
   commit(epoch: Epoch): Promise<void> {
     const committed = this.#closed.findLast((closed) => closed.epoch <= epoch);

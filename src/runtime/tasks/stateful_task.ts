@@ -14,8 +14,8 @@ import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /**
- * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs; for steps that are
- * `quiet`, on a clock that stands still while anything is to be read.
+ * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs. The clock
+ * of steps that are `quiet` stands still while anything is to be read.
  */
 export class StatefulTask implements Task {
   readonly stepId: StepId;

@@ -13,16 +13,19 @@ import type { Pace } from "../pace.ts";
 export interface Task {
   /** The step it stands for. */
   readonly stepId: StepId;
-  /** Does one piece of work, and says whether there was any. Never waits: what waits wakes later. */
+  /** Does one piece of work. Returns whether there was any. Never waits: what waits wakes later. */
   run(): boolean;
-  /** How many items it works on, besides those in its channels; absent where that is not known. */
+  /** How many items it works on, besides those in its channels; absent if that is not known. */
   readonly inFlight?: number;
   /**
-   * Whether it works on something, or waits for something outside of the flow. One that is not waits for
-   * other tasks. Absent where that is not known.
+   * Whether it works on something, or waits for something outside of the flow. Otherwise it waits
+   * for other tasks. Absent if that is not known.
    */
   readonly isBusy?: boolean;
-  /** When it has something to do by the run's clock, in milliseconds since the Unix epoch; else infinity. */
+  /**
+   * When it has something to do by the run's clock, in milliseconds since the Unix epoch. Infinity
+   * if it only waits.
+   */
   wakeTime(): number;
 }
 
@@ -32,9 +35,11 @@ export interface TaskHost {
   readonly workerIndex: WorkerIndex;
   /** Aborted when the run fails or is stopped at once. */
   readonly signal: AbortSignal;
-  /** For what a task awaits: aborted then too, and when a graceful stop has nearly used up its time. */
+  /**
+   * For what a task awaits. Aborted then too, and when a graceful stop has nearly used up its time.
+   */
   readonly calls: AbortSignal;
-  /** Takes each task's part of a snapshot; `null` where there are none. */
+  /** Collects each task's part of a snapshot; `null` if no snapshots are taken. */
   readonly journal: Journal | null;
   /** How much a task may do at once. */
   readonly pace: Pace;
@@ -49,8 +54,8 @@ export interface TaskHost {
   /** Ends the run with an error of a step. */
   fail(error: unknown): void;
   /**
-   * Ends the run with an error of an input, which is not asked again: at once where the run can be resumed,
-   * else once what was read before has been worked off.
+   * Ends the run with an error of an input, which is not asked again. If the run can be resumed, it
+   * ends at once, else once what was read before has been worked off.
    */
   inputFailed(error: StepError): void;
   /** After `calls` was aborted, a task cannot finish its work: the run ends without it. */
