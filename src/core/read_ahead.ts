@@ -7,9 +7,9 @@
  * items before it.
  *
  * **Rejected.** An async iterator between the two awaits once for each item, on the step's side
- * too. A web stream does the same, and its bound does not count an item that the step holds in part.
- * One promise for all calls of `ready` would grow: each `Promise.race` over several buffers adds a
- * reaction to it while its buffer is empty.
+ * too. A web stream does the same, and its bound does not count an item that the step holds in
+ * part. One promise for all calls of `ready` would grow: each `Promise.race` over several buffers
+ * adds a reaction to it while its buffer is empty.
  *
  * **Insight.** There is one reader and one producer, and each waits at most once. So each has one
  * place for a function that wakes it, made only when it waits. Items that are there pass without a

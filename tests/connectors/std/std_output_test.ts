@@ -89,7 +89,7 @@ Deno.test("StdOutputConfig of several workers prints every line whole", async ()
     `
     import { StdOutputConfig } from "millrace";
     import { Random } from "./tests/support/values/random.ts";
-    import { testPlace } from "./tests/support/runtime/place.ts";
+    import { testPlace } from "./tests/support/runtime/test_place.ts";
     const workerIndex = Number(Deno.args[0]);
     const at = testPlace({ workerIndex, workerCount: ${workers} });
     const writer = await new StdOutputConfig().open(at, new Map());
