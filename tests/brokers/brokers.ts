@@ -1,7 +1,7 @@
 /**
- * The connector on brokers of many kinds and ages: `deno task test:brokers`. It fetches and starts what
- * this machine can have, leaves out the rest with the reason, and prints a table. `BROKERS` names some of
- * them only, as in `BROKERS=kfake,kafka-2.8.2`.
+ * The connector on brokers of many kinds and ages: `deno task test:brokers`. It fetches and starts
+ * the brokers that run on this machine, names the others with the reason, and prints a table.
+ * `BROKERS` selects some of them, as in `BROKERS=kfake,kafka-2.8.2`.
  */
 import { kafkaBrokers } from "../support/kafka/broker/broker.ts";
 import type { Check, Lacks } from "./check.ts";
@@ -90,7 +90,7 @@ if (unknown.length > 0) {
   );
 }
 
-/** By broker, then by check: what came of it. */
+/** By broker, then by check: the outcome. */
 const outcomes = new Map<string, Map<string, string>>();
 
 for (const { name, start, lacks = {} } of CANDIDATES.filter(({ name }) => wanted.includes(name))) {

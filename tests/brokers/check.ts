@@ -120,7 +120,7 @@ export async function read(
   return await collect(new KafkaMessageInputConfig({ brokers, topic, tail: false, ...options }));
 }
 
-/** Reads all of so many records, also where a broker does not say where they end. */
+/** Reads `count` records, even from a broker that does not say where a partition ends. */
 export async function readBack(
   brokers: string[],
   topic: string,

@@ -67,7 +67,7 @@ async function knowsItself(brokers: string[]): Promise<boolean> {
   return cluster.brokers.some(({ nodeId }) => nodeId === cluster.controller);
 }
 
-/** Internal topics have as many partitions as by default: how long they take is part of the test. */
+/** Internal topics keep their default number of partitions: the time they take is also tested. */
 function propertiesOf(
   { mode }: KafkaVersion,
   folder: string,

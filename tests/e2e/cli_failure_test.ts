@@ -102,7 +102,7 @@ Deno.test("a file that throws while it loads is shown with the user's own stack"
   );
 });
 
-Deno.test("a file that throws what is no error is shown with what it threw, once", async () => {
+Deno.test("a file that throws a value that is not an error is shown with that value, once", async () => {
   const text = await failedText("flow.ts", { "flow.ts": `throw { code: 7 };\n` });
   assertEquals(text, "error: thrown: { code: 7 }\n");
 });
@@ -186,7 +186,7 @@ Deno.test("an exception in an output is shown with the step, the item and the pl
   );
 });
 
-Deno.test("what a step throws that is no error is shown once", async () => {
+Deno.test("a value that a step throws and that is not an error is shown once", async () => {
   const { stderr } = await failed([`${flowFile("failing.ts")}:throwsText`]);
   assertEquals(stderr, `error: step "map-1" failed\n  Error: thrown: "just text"\n  item: 3\n`);
 });

@@ -11,7 +11,7 @@ async function workerOf(cli: CliProcess): Promise<number> {
   return Number((await cli.stdout.line(/^pid (\d+)$/))[1]);
 }
 
-/** Fails unless the flow `counts` or `takes` was stopped gracefully: all that it had read was written. */
+/** Fails unless the flow `counts` or `takes` stopped gracefully: it wrote all that it had read. */
 function assertGraceful({ code, stdout, stderr }: CliResult): void {
   const [pid, ...written] = stdout.trimEnd().split("\n");
   assert(/^pid \d+$/.test(pid));
@@ -77,7 +77,7 @@ async function stopTwice(cli: CliProcess, signal: Deno.Signal): Promise<void> {
 }
 
 for (const [first, second] of [["SIGINT", "SIGINT"], ["SIGHUP", "SIGHUP"], ["SIGTERM", "SIGHUP"]]) {
-  Deno.test(`${first} with ${second} right behind it stops gracefully, as one does`, async () => {
+  Deno.test(`${first} with ${second} right after it stops gracefully, as one does`, async () => {
     await using cli = startCli([endless("lingers"), "--log-level=info"]);
     await cli.stdout.line(/^begun$/);
     cli.kill(first as Deno.Signal);

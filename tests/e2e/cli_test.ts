@@ -206,7 +206,8 @@ Deno.test("cli.ts takes options from MILLRACE_… variables, and names them wher
   );
   const env = { MILLRACE_WORKERS: "no", MILLRACE_LOG_LEVEL: "info", MILLRACE_LOG_FORMAT: "json" };
   const { code, stdout, stderr } = await runCli([flow, "-w", "1"], { env });
-  assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" }); // the option outdid the variable
+  // The option goes before the variable.
+  assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" });
   assertEquals(JSON.parse(stderr.split("\n")[0]).level, "info");
 });
 
@@ -237,7 +238,7 @@ Deno.test("cli.ts says how to export a flow when a file has none", async () => {
   assertEquals(await refused([`${folder.path}/other.ts`]), `other.ts ${expected} (it exports n)`);
 });
 
-Deno.test("cli.ts shows an export that is no flow, on one line", async () => {
+Deno.test("cli.ts shows an export that is not a flow, on one line", async () => {
   const [left, right] = ["l", "r"].map((letter) => `"${letter.repeat(60)}"`);
   const exports = "(it exports default, letters, makesNoFlow, notAFlow)";
   assertEquals(

@@ -26,7 +26,7 @@ function lines(seed: number): string[] {
   });
 }
 
-/** A topic that takes the record below if it is compressed, with whichever codec, and not otherwise. */
+/** A topic that accepts the record below only if it is compressed, by any codec. */
 const SMALL_BATCHES = { "max.message.bytes": "50000" };
 const LARGE = `{"large":"${"abcdefgh".repeat(25_000)}"}`;
 

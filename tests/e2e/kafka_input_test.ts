@@ -298,7 +298,7 @@ Deno.test("KafkaInputConfig ends where nothing but aborted records and markers i
   const reader = await toEnd({ brokers, topic }).open(testPlace(), NOTHING_STORED);
   try {
     assertEquals(valuesOf(await readFrom(reader)), ["kept"]);
-    // Behind the markers: 0 kept, 1 marker, 2 aborted, 3 marker; 0 aborted, 1 marker.
+    // After the markers: 0 kept, 1 marker, 2 aborted, 3 marker; 0 aborted, 1 marker.
     const positions = new Map([[`${topic}-0`, 4n], [`${topic}-1`, 2n]]);
     assertEquals(offsetsOf(reader.positions()), positions);
     assertEquals(reader.progress!(), { done: 6, total: 6, unit: "records" });
@@ -307,7 +307,7 @@ Deno.test("KafkaInputConfig ends where nothing but aborted records and markers i
   }
 });
 
-Deno.test("KafkaInputConfig counts no record as read because aborted ones behind it were skipped", async () => {
+Deno.test("KafkaInputConfig counts no record as read because aborted ones after it were skipped", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   // Too large to be fetched together.

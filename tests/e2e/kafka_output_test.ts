@@ -88,7 +88,7 @@ Deno.test("KafkaOutputConfig writes pairs and objects, text and bytes, null keys
   ]);
 });
 
-Deno.test("KafkaOutputConfig writes bytes that are no text as they are", async () => {
+Deno.test("KafkaOutputConfig writes bytes that are not text unchanged", async () => {
   const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   const at = await write([[all, all.subarray(100)]]);
   const [message] = await collect(new KafkaMessageInputConfig({ ...at, tail: false }));
@@ -348,7 +348,7 @@ Deno.test("KafkaOutputConfig names the record with a time that the topic refuses
   assertEquals(item, `{ key: "bad", value: "microseconds", timestamp: ${timestamp} }`);
 });
 
-Deno.test("KafkaOutputConfig names the item that is no record", async () => {
+Deno.test("KafkaOutputConfig names an item that is not a record", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const wrong = { key: "k", value: { amount: 1 } } as unknown as KafkaOutputItem;

@@ -203,7 +203,7 @@ for (const which of ["state", "meta"] as const) {
   });
 }
 
-/** Moves the beginning of partitions behind their first records. */
+/** Deletes the first records of partitions, so that these begin after them. */
 async function deleteFirstRecords(topic: string, partitions: readonly number[]): Promise<void> {
   const admin = kafkaClient(await kafkaBrokers()).admin();
   await admin.connect();

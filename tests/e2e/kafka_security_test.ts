@@ -309,7 +309,7 @@ Deno.test("Kafka by SASL OAUTHBEARER: reading goes on while short tokens are kep
   assert(!text().includes("waiting for broker"), text());
 });
 
-Deno.test("Kafka behind an address that nobody knows: it is named, and advertised.listeners", async () => {
+Deno.test("a broker with an address that cannot be resolved is named, with advertised.listeners as the cure", async () => {
   await assertRefused(
     "UNKNOWN_NAME",
     {},

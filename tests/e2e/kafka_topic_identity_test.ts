@@ -1,6 +1,6 @@
 /**
- * Topics that are deleted and created again under their names: the records of the new one are never
- * skipped, whether the flow was stopped meanwhile or went on.
+ * Topics that are deleted and created again under the same name. The records of the new topic are
+ * never skipped, whether the flow was stopped meanwhile or went on.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {

@@ -8,7 +8,7 @@ const flow = new Dataflow("nested")
 export default flow;
 `;
 
-/** Runs an export of a flow file whose last lines are `code`; each process that loads it says so. */
+/** Runs an export of a flow file that ends with `code`. Each process that loads it prints so. */
 async function runModule(
   code: string,
   args: readonly string[] = [],
@@ -40,7 +40,7 @@ Deno.test("a call under import.meta.main is left out in workers", async () => {
   assertEquals(await runModule(code), { code: 0, stdout: "loaded\nan item\n", stderr: "" });
 });
 
-Deno.test("a step may run a flow of its own: only loading is no time for it", async () => {
+Deno.test("a step may run a flow of its own: only a file that is being loaded may not", async () => {
   const outer = `const outer = new Dataflow("outer")
   .input("in", new TestingInputConfig([1]))
   .mapAsync(() => run(flow))

@@ -1,4 +1,4 @@
-/** Kafka to Kafka with recovery, on a real broker: nothing is skipped, whoever is killed. */
+/** Kafka to Kafka with recovery on a real broker: no record is skipped, whichever dies. */
 import { assert, assertEquals } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
@@ -27,7 +27,7 @@ function records(from: number, to: number): NewRecord[] {
   );
 }
 
-/** How many records of each key there are among the first so many. */
+/** How many of the first `records` records have each key. */
 function countsOf(records: number): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let i = 0; i < records; i++) counts[keyOf(i)] = (counts[keyOf(i)] ?? 0) + 1;

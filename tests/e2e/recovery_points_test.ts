@@ -1,4 +1,4 @@
-/** A process is killed at a named point; the next run, with another number of workers, makes it good. */
+/** A process is killed at a named point. The next run, with another number of workers, recovers. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
@@ -109,8 +109,8 @@ function assertStored(
   what: "kept" | "lost",
 ): void {
   if (by === "coordinator") assertEquals(stored, what === "kept" ? epoch : epoch - 1);
-  // The others go on until a worker's end has been noticed; and at the end of its input a worker is in
-  // an epoch that the others have not closed the one before of.
+  // The others go on until they notice that a worker has ended. Besides, a worker at the end of its
+  // input may be in a later epoch than the others.
   else assertEquals(stored! >= epoch, what === "kept", `epoch ${epoch}, stored up to ${stored}`);
 }
 

@@ -11,7 +11,7 @@ const COUNT = 60_000;
 
 const flow = `${flowFile("resumable.ts")}:numbers`;
 
-/** The lines in the files of all workers, sorted: which worker writes what depends on their number. */
+/** The lines in the files of all workers, sorted, as their number decides which one writes what. */
 async function linesIn(folder: string): Promise<string[]> {
   const lines: string[] = [];
   for await (const { name } of Deno.readDir(folder)) {

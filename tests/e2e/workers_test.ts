@@ -121,7 +121,7 @@ Deno.test("--restart starts a run that fails again, and gives up in the end", as
   );
 });
 
-Deno.test("--restart is no use where the flow cannot be loaded", async () => {
+Deno.test("--restart does not help if the flow cannot be loaded", async () => {
   const { code, stderr } = await runCli([flow("nothing"), "--restart=3"]);
   assertEquals(code, 2);
   assert(!stderr.includes("started again"), stderr);

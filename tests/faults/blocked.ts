@@ -9,7 +9,7 @@ const MEGABYTES = 120;
 /** What may wait for the flow is 16 MiB; the rest is room for a collector that is late. */
 const MOST_GROWTH = 100 << 20;
 
-/** Runs a flow whose output takes nothing for so long, from a topic with much more than may wait. */
+/** Runs a flow whose output is blocked for `ms`, from a topic with much more than may wait. */
 export async function blockOutput(cluster: KafkaCluster, ms: number): Promise<void> {
   const topic = await cluster.createTopic({ partitions: 4 }); // of which the last stays empty
   for (let part = 0; part < MEGABYTES / 10; part++) {

@@ -10,7 +10,7 @@ import { encodeRecordBatch } from "../../src/connectors/kafka/wire/write_batch.t
 const CHUNK = 1 << 20;
 const HEADER = 61; // of a batch
 
-/** A batch of one record with a value of so many zeros, compressed with gzip. It is never held whole. */
+/** A gzip batch of one record whose value is `megabytes` of zeros. It is never held whole. */
 async function bomb(megabytes: number): Promise<Buffer> {
   const head = Buffer.concat([
     Buffer.from([0, 0, 0, 1]), // attributes, timestamp and offset deltas, no key
@@ -44,7 +44,7 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-/** Writes a record of so many zeros, which take a thousandth of that, to partition 0. */
+/** Writes a record of `megabytes` of zeros to partition 0. Packed, it has a thousandth of them. */
 export async function produceBomb(
   brokers: string[],
   topic: string,

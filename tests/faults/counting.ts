@@ -1,8 +1,9 @@
 /**
- * A flow that counts, with a producer that keeps on writing: what the faults happen to.
+ * A flow that counts, with a producer that keeps on writing. The faults happen to both.
  *
- * The input topic itself says what must come out, whatever its producer has lost or repeated when its
- * broker went away: for each key, each of its records in order, once, with how many there have been.
+ * The input topic decides what must come out, as its producer may lose or repeat records when its
+ * broker goes away. For each key, each of its records must come in order, once, with the count so
+ * far.
  */
 import { assertEquals } from "@std/assert";
 import { type CompressionTypes, Partitioners } from "kafkajs";
@@ -65,13 +66,13 @@ export interface Counting {
   /** What the input and the output say that they wait for. */
   readonly inputWaitsFor: string | null;
   readonly outputWaitsFor: string | null;
-  /** Waits until the flow has read so many records more. */
+  /** Waits until the flow has read `count` more records. */
   readOn(count: number): Promise<void>;
   /** Waits for something; an error after `ms`, or when the flow has failed. */
   until(condition: () => boolean | Promise<boolean>, what: string, ms?: number): Promise<void>;
 }
 
-/** What came of it, once all of it has been found to be right. */
+/** The outcome, once all of it has been found to be right. */
 export interface Counted {
   /** Records in the input topic. */
   readonly records: number;
@@ -81,7 +82,7 @@ export interface Counted {
 const KEYS = 40;
 
 /**
- * Runs the flow while `faults` happens, and then until all that was written by then has been counted.
+ * Runs the flow while `faults` runs, and then until everything written so far has been counted.
  *
  * @throws {Error} If anything was lost, repeated or put out of order.
  */
@@ -243,7 +244,7 @@ export function waits(log: readonly LogLine[], topic: string): string[] {
     .map(({ message }) => message);
 }
 
-/** How often KafkaJS told of an error of a connection, or of a request that had no answer in time. */
+/** How often KafkaJS logged a connection error, or a request without an answer in time. */
 export function errorsIn(log: readonly LogLine[]): number {
   return log.filter(({ message }) =>
     /^kafkajs: (Connection|Response|.*(error|timed out))/i.test(message)

@@ -1,7 +1,7 @@
 /**
- * The faults of `tests/e2e/kafka_broker_faults_test.ts` and `kafka_two_brokers_test.ts` for longer and
- * by chance: `deno task test:faults`, some twenty minutes. `FAULT_SEED` gives the first of the seeds,
- * `FAULT_SEEDS` how many there are; the first one is printed.
+ * The faults of `tests/e2e/kafka_broker_faults_test.ts` and `kafka_two_brokers_test.ts`, for longer
+ * and by chance: `deno task test:faults`, some twenty minutes. `FAULT_SEED` is the first seed,
+ * `FAULT_SEEDS` how many there are. The first one is printed.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CompressionTypes } from "kafkajs";
@@ -165,7 +165,7 @@ Deno.test("transactions by chance: the input reads what Java's consumer reads", 
   }
 });
 
-Deno.test("a topic is made anew with fewer partitions while it is read: the run ends", async () => {
+Deno.test("the run ends if its topic is created again with fewer partitions while it is read", async () => {
   await using cluster = await KafkaCluster.start({ brokers: 1 });
   const { brokers } = cluster;
   const topic = await cluster.createTopic({ partitions: 2 });

@@ -4,8 +4,8 @@ import type { Random } from "../support/values/random.ts";
 const PATIENCE_MS = 30_000;
 
 /**
- * Gives some of the topics' partitions, by chance but at least one, another leader, by taking them from
- * the broker that leads them; after that, both brokers have them again.
+ * Moves some of the topics' partitions to another leader: by chance, but at least one. It takes
+ * them from the broker that leads them. After that, both brokers have them again.
  */
 export async function moveLeaders(
   cluster: KafkaCluster,

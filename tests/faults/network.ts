@@ -1,6 +1,6 @@
 /**
- * A network before a broker, bad as a test wants it: it knows nothing of Kafka and forwards bytes. The
- * broker has to tell its clients of this port (`through` of `KafkaCluster.start`).
+ * A network before a broker, as bad as a test wants it. It forwards bytes and knows nothing of
+ * Kafka. The broker must advertise this port to its clients (`through` of `KafkaCluster.start`).
  */
 import type { Buffer } from "node:buffer";
 import { createServer, type Server, type Socket } from "node:net";
@@ -34,7 +34,7 @@ export class Network implements AsyncDisposable {
   blackHole = false;
   /** What holds for new pieces. */
   weather: Weather = {};
-  /** Bytes of answers until the next connection is reset, in the middle of one; `null` for never. */
+  /** After how many bytes of answers to reset a connection, within one; `null` for never. */
   resetAfter: number | null = null;
   /** How many connections it has taken, how many it has refused, and how many it has reset. */
   accepted = 0;

@@ -22,8 +22,9 @@ const COMPACTED = {
 };
 
 /**
- * Fills a topic with records in transactions of three producers, interleaved, some aborted and one left
- * open, and others; then compares what our input reads with what Java's console consumer reads.
+ * Fills a topic with records, and compares what our input reads with what Java's console consumer
+ * reads. Three producers write in interleaved transactions, of which some are aborted and one stays
+ * open. Other records are in no transaction.
  */
 export async function compareWithJava(
   cluster: KafkaCluster,

@@ -20,7 +20,7 @@ interface Written {
   readonly batches: Buffer[];
   readonly records: WireRecord[];
   readonly from: number;
-  /** The offset behind all of them. */
+  /** The offset after all of them. */
   readonly end: number;
 }
 

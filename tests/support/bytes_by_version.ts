@@ -1,9 +1,10 @@
 /**
  * What another client writes for a request or a response, by version.
  *
- * The bytes come from the generated classes of Java's kafka-clients (`org.apache.kafka.common.message`):
- * fill one, then `write(new ByteBufferAccessor(buffer), cache, version)`. To get those of another request,
- * run that in `jshell --class-path kafka-clients-3.9.1.jar`.
+ * The bytes come from the generated classes of Java's kafka-clients
+ * (`org.apache.kafka.common.message`). To get those of another request, run
+ * `jshell --class-path kafka-clients-3.9.1.jar`, fill an object of its class, and call
+ * `write(new ByteBufferAccessor(buffer), cache, version)`.
  */
 import { Buffer } from "node:buffer";
 

@@ -1,8 +1,8 @@
 /**
  * The command line as users run it: a child process, with its outputs, signals and a deadline.
  *
- * Each run has a temporary folder of its own and a mark in its environment that its workers inherit,
- * so that a test can prove that nothing of it is left.
+ * Each run has a temporary folder of its own, and a mark in its environment that its workers
+ * inherit. So a test can prove that no process or file of it is left.
  */
 import { assertEquals } from "@std/assert";
 
@@ -18,11 +18,11 @@ export interface CliOptions {
   readonly cwd?: string;
   /** The script to run instead of the command line, from the project's root. */
   readonly script?: string;
-  /** After so long it is killed, and whatever was waited for fails. */
+  /** After this time, in milliseconds, it is killed, and all pending waits fail. */
   readonly deadlineMs?: number;
 }
 
-/** What came of a run. */
+/** How a run ended, and what it printed. */
 export interface CliResult {
   readonly code: number;
   readonly stdout: string;
@@ -113,8 +113,8 @@ export class CliProcess implements AsyncDisposable {
   }
 
   /**
-   * What came of it, once it has exited and nobody holds its outputs any more: also no worker, which
-   * inherits them. Fails if a process or a temporary file is left.
+   * Returns its result once it has exited and no process, such as a worker, still holds its
+   * outputs. Fails if a process or a temporary file is left.
    */
   async finished(): Promise<CliResult> {
     const { code } = await this.#inTime(this.#child.status);
@@ -199,7 +199,7 @@ export class OutputReader {
   }
 }
 
-/** This process's environment without what would change how the command line looks or what it does. */
+/** This process's environment, without the variables that change what the command line does. */
 function ownEnv(): Record<string, string> {
   const ours = /^(MILLRACE_|NO_COLOR$|FORCE_COLOR$|CLICOLOR)/;
   return Object.fromEntries(

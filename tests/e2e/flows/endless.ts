@@ -22,7 +22,7 @@ export function counts(): Dataflow<number> {
   return new Dataflow("counts").input("counting", counting).capture(new StdOutputConfig());
 }
 
-/** Takes numbers that nobody can take again; prints what it has taken, as `counts` does. */
+/** Reads numbers that cannot be read a second time. Prints what it has read, as `counts` does. */
 export function takes(): Dataflow<number> {
   console.log(`pid ${Deno.pid}`);
   const input = new ManualInputConfig<number>(async function* () {

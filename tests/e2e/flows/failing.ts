@@ -37,7 +37,7 @@ export function inInput(): Dataflow<unknown> {
     .capture(new StdOutputConfig());
 }
 
-/** Fails in the middle of a batch; what came before is still behind a slow step then. */
+/** Fails in the middle of a batch, while a slow step still works on earlier items. */
 export function inGenerator(): Dataflow<number> {
   const input = new ManualInputConfig<number>(function* (worker) {
     if (worker > 0) return;

@@ -16,7 +16,7 @@ function during(act: () => void): Dataflow<number> {
 }
 
 /**
- * Exits, and leaves a process behind that holds the worker's sockets open, with half a message in them.
+ * Exits, and leaves a process that holds the worker's sockets open, with half a message in them.
  * Prints the process's number.
  */
 export function holds(): Dataflow<number> {
@@ -30,8 +30,8 @@ export function holds(): Dataflow<number> {
       env: { PATH: Deno.env.get("PATH") },
     });
     console.log(`left ${child.pid}`);
-    // The sockets block for both processes now, so no code but this may run until the end: a read
-    // of this process would wait for ever. The shell has written once it has become `sleep`.
+    // The sockets now block for both processes. So no other code may run until the end, as a read
+    // of this process would wait for ever. Once the shell has become `sleep`, it has written.
     const program = () => Deno.readTextFileSync(`/proc/${child.pid}/cmdline`).split("\0")[0];
     while (program() !== "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     Deno.exit(0);

@@ -3,7 +3,7 @@
  * `killed.ts FOLDER WORKERS POINT EPOCH EPOCH_MS`, from epoch EPOCH on.
  *
  * The coordinator's points are in a recovery store around the real one, the workers' in the flow's
- * state and output. Whoever comes to the point first leaves a file `fired` and dies.
+ * state and output. The process that comes to the point first leaves a file `fired` and dies.
  */
 import {
   Dataflow,
@@ -193,7 +193,7 @@ function fatal(inner: RecoveryConfig, fault: Fault): RecoveryConfig {
   };
 }
 
-/** The same items; `die` is called after so many. */
+/** The same items; calls `die` once `after` of them have been processed. */
 function* dyingIn<T>(items: Iterable<T>, after: number, die: () => void): Generator<T, undefined> {
   let given = 0;
   for (const item of items) {

@@ -39,7 +39,7 @@ export function bytesOf(positions: Positions): Map<string, Bytes> {
   return new Map(parts.map(([name, { from, to }]) => [name, [from, to]]));
 }
 
-/** What each of some workers has to read, in ranges of any size; sent as JSON, as the engine does. */
+/** What each worker has to read, in ranges of any size. Sent as JSON, as the engine does. */
 export async function planned(
   path: string,
   resume: Positions = new Map(),

@@ -9,9 +9,9 @@ interface RequestQueueInternals {
 }
 
 /**
- * KafkaJS sets a timer after every answer, also with nothing pending, for a time before 1970: it
- * fires at once and sets the next one, some thousand times a second on each open connection, and
- * Deno prints a TimeoutNegativeWarning in the middle of the test output. (tulios/kafkajs#1751)
+ * KafkaJS sets a timer after every answer, even with nothing pending, for a time before 1970. It
+ * fires at once and sets the next one, some thousand times a second on each open connection. Deno
+ * then prints a TimeoutNegativeWarning in the middle of the test output. (tulios/kafkajs#1751)
  */
 const queue = RequestQueue.prototype as RequestQueueInternals;
 const schedule = queue.scheduleCheckPendingRequests;

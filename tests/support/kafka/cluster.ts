@@ -18,8 +18,8 @@ export interface ClusterOptions {
   /** Broker properties on top of our own, of which they win. */
   readonly properties?: Readonly<Record<string, string | number>>;
   /**
-   * A port for each broker of which clients are told in the place of the broker's own: of a proxy before
-   * it. Such a broker listens at {@linkcode KafkaCluster.behind} for that.
+   * For each broker the port of a proxy before it. Brokers advertise that port to clients instead
+   * of their own. They listen for the proxy at {@linkcode KafkaCluster.behind}.
    */
   readonly through?: readonly number[];
 }
@@ -77,7 +77,7 @@ export class KafkaCluster implements AsyncDisposable {
       await Deno.writeTextFile(`${folder}/${node.id}.properties`, lines.join("\n"));
     }
     const cluster = new KafkaCluster(folder, nodes, options.brokers);
-    // Behind a shell that ends at once, so that it outlives us by what it takes to clean up.
+    // From a shell that ends at once, so that it lives on to clean up when we have ended.
     await new Deno.Command("sh", {
       args: [
         ...["-c", 'sh "$@" &', "sh", `${import.meta.dirname}/broker/cluster.sh`, folder],
@@ -113,14 +113,14 @@ export class KafkaCluster implements AsyncDisposable {
     await this.#ended(node);
   }
 
-  /** Starts a broker that has ended, with its data and its port, and waits until it takes requests. */
+  /** Starts an ended broker again with its data and port, and waits until it accepts requests. */
   async start(broker: number): Promise<void> {
     await this.#start(this.#nodes[broker]);
   }
 
   /**
-   * Freezes a broker with SIGSTOP: its connections stay open, and nothing comes. It goes on when what is
-   * given back is disposed of, at the latest.
+   * Freezes a broker with SIGSTOP: its connections stay open, and nothing comes. It goes on when
+   * the returned object is disposed, at the latest.
    */
   pause(broker: number): Disposable {
     this.#signal(this.#nodes[broker], "SIGSTOP");
@@ -137,7 +137,7 @@ export class KafkaCluster implements AsyncDisposable {
     return Deno.readTextFileSync(`${this.#folder}/${this.#nodes[broker].id}.log`);
   }
 
-  /** Creates a topic, of which each broker has a copy, waits until it can be written to, and returns its name. */
+  /** Creates a topic with a copy on each broker, waits until it is writable, returns its name. */
   async createTopic(options: TopicOptions = {}): Promise<string> {
     const topic = await this.#created(options);
     await this.whole([topic]);
@@ -145,8 +145,8 @@ export class KafkaCluster implements AsyncDisposable {
   }
 
   /**
-   * A broker that has just come back may not know yet which one is the controller, and the controller may
-   * not count it yet: then there are too few brokers for the copies.
+   * A broker that has just come back may not know the controller yet. And the controller may not
+   * count it yet: then there are too few brokers for the copies.
    */
   async #created(options: TopicOptions): Promise<string> {
     for (const deadline = Date.now() + PATIENCE_MS;;) {
@@ -287,7 +287,7 @@ async function fetchedJars(): Promise<string> {
   );
 }
 
-/** Ports below the range the system gives to outgoing connections: they stay free between two starts. */
+/** Ports below the range for outgoing connections, so that they stay free between two starts. */
 function freePorts(count: number): number[] {
   const ports = new Set<number>();
   while (ports.size < count) {

@@ -31,7 +31,7 @@ export interface FakeBrokerOptions {
   /** The versions that it takes of each request, first and last; others it does not have. */
   readonly versions?: Partial<Record<ApiName, readonly [first: number, last: number]>>;
   /**
-   * Bodies of answers; `null` closes the connection instead. The ones to ApiVersions and Metadata are
+   * Bodies of answers; `null` closes the connection instead. Those to ApiVersions and Metadata are
    * there already.
    */
   readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => Buffer | null>>;
@@ -192,7 +192,7 @@ export class FakeBroker implements AsyncDisposable {
   }
 }
 
-/** The answer that names the broker itself as a coordinator, or gives an error, in version 1 or 2. */
+/** The answer, in version 1 or 2, that names the broker itself as coordinator, or an error. */
 export function coordinatorAnswer(errorCode: number, port: number): Buffer {
   const out = new WireWriter(false);
   out.int32(0);

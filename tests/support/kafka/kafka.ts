@@ -28,7 +28,7 @@ export interface NewRecord {
   key?: string | Uint8Array | null;
   /** `null` and nothing both write a tombstone. */
   value?: string | Uint8Array | null;
-  /** Without it, by the hash of the key as the Java client does, or in turn where there is no key. */
+  /** By default the hash of the key, as in the Java client. Records without a key take turns. */
   partition?: number;
   /** Milliseconds since 1970; without it, now. */
   timestamp?: number;
@@ -96,8 +96,9 @@ export async function produce(
 }
 
 /**
- * The controller has made the topic when it answers. The broker takes a moment longer to know it, and
- * another to lead its partitions: only asking for their offsets tells that both are over.
+ * The controller has created the topic when it answers. The broker takes a moment longer to know
+ * it, and another to lead its partitions. Only a request for their offsets shows that both are
+ * done.
  */
 async function untilLed(admin: Admin, topic: string): Promise<void> {
   for (const deadline = Date.now() + 10_000;;) {
@@ -112,8 +113,8 @@ async function untilLed(admin: Admin, topic: string): Promise<void> {
 }
 
 /**
- * A send becomes one batch per partition, and the broker refuses batches over 1 MB; also KafkaJS's
- * time for a send grows with the square of its messages.
+ * A send becomes one batch per partition, and the broker refuses batches over 1 MB. Also, the time
+ * that KafkaJS takes for a send grows with the square of its messages.
  */
 const SEND_BYTES = 900_000;
 const SEND_MESSAGES = 1_000;

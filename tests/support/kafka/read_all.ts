@@ -1,6 +1,6 @@
 /**
- * Reading a whole topic, by fetch requests and without a consumer group: joining one takes seconds,
- * and the groups on the broker are something that the tests of our own connector look at.
+ * Reads a whole topic, by fetch requests and without a consumer group. To join a group takes
+ * seconds, and the tests of our own connector look at the groups on the broker.
  */
 import { Buffer } from "node:buffer";
 import type { Cluster, IHeaders } from "kafkajs";
@@ -30,8 +30,8 @@ export interface ReadAllOptions {
 }
 
 /**
- * Everything in the topic now, by partition and offset, as a committed read sees it: without the
- * records of aborted transactions, and in each partition only up to a transaction that stays open.
+ * Everything in the topic now, by partition and offset, as a committed read sees it. The records of
+ * aborted transactions are left out, and each partition ends at the first open transaction.
  */
 export async function readAll(
   brokers: string[],
@@ -87,8 +87,8 @@ interface PartitionRead {
 }
 
 /**
- * KafkaJS hands its connections, with requests for single partitions, to a partition assigner only;
- * so this makes a consumer for the assigner's sake and never connects it.
+ * Only a partition assigner gets KafkaJS's connections, which have requests for single partitions.
+ * So this creates a consumer just for its assigner, and never connects it.
  */
 function bareCluster(brokers: string[]): Cluster {
   let cluster: Cluster | undefined;
@@ -218,9 +218,9 @@ async function fetchOnce(
 /**
  * Drops the markers of transactions and the records of aborted ones.
  *
- * Read backwards, a producer's nearest marker is the one that decided its records. That needs no list
- * of aborted transactions, which KafkaJS gets wrong where transactions interleave, and it shares
- * nothing with the connector's own filter, which it is there to check.
+ * Read backwards, a producer's nearest marker is the one that decided its records. That needs no
+ * list of aborted transactions, which KafkaJS gets wrong if transactions interleave. And it shares
+ * nothing with the connector's own filter, which it has to check.
  */
 function committed(messages: readonly RawMessage[]): RawMessage[] {
   const wasCommitted = new Map<string, boolean>();

@@ -91,7 +91,7 @@ export async function readFrom<T>(reader: InputReader<T>, count = Infinity): Pro
   return items;
 }
 
-/** The promise's value; an error if it takes longer than 15 s, so that a test fails and not hangs. */
+/** The promise's value; an error after 15 s, so that a test fails rather than hangs. */
 export async function within<R>(promise: Promise<R>, what: string, more = () => ""): Promise<R> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

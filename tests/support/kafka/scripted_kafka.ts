@@ -201,7 +201,7 @@ export function fetched(answer: Partial<FetchedPartition> & { highWatermark: num
   return { ...nothing, lastStableOffset, ...answer };
 }
 
-/** One record, as it is fetched, with a value of so many bytes. */
+/** One record, as it is fetched, with a value of `bytes` bytes. */
 export function recordAt(offset: number, bytes = 10): Buffer {
   const value = Buffer.alloc(bytes, "x");
   const record = { key: null, value, headers: [], timestamp: 1_700_000_000_000 };

@@ -1,9 +1,9 @@
 /**
  * A second real Apache Kafka, with a listener for each way to be secured.
  *
- * It is a process of its own, started by the first test that asks for it and gone with the run, as the
- * plain one is. It is made here also where `KAFKA_BROKERS` names brokers: what it takes of certificates
- * and users cannot be expected of those.
+ * It is a process of its own. Like the plain one, the first test that asks for it starts it, and it
+ * ends with the run. It is started even if `KAFKA_BROKERS` names brokers, as those may lack the
+ * certificates and users.
  */
 import { brokerOfThisRun } from "./broker/broker.ts";
 

@@ -1,9 +1,10 @@
 /**
- * A proxy before a Kafka broker, for faults of the network: it loses requests and answers, cuts
- * connections and refuses new ones, and counts, so that a test can prove that its fault has happened.
+ * A proxy before a Kafka broker, for faults of the network. It loses requests and answers, cuts
+ * connections, and refuses new ones. It counts them, so that a test can prove that its fault has
+ * happened.
  *
- * Clients leave for the address that the broker gives in its metadata; so the proxy looks into each
- * message, and puts its own port in the place of the broker's.
+ * Clients connect to the address that the broker gives in its metadata. So the proxy looks into
+ * each message, and replaces the broker's port by its own.
  */
 
 /** Kinds of requests, by their numbers in Kafka's protocol. */
@@ -21,9 +22,9 @@ export interface Fault {
   readonly api: keyof typeof API;
   readonly nth: number;
   /**
-   * What is lost before the connection is cut: the request, so that the broker never sees it; the
-   * answer to what the broker has done; or the second half of the answer. Or that a write succeeded:
-   * then nothing is cut, and the client is told that the first partition has another leader.
+   * What is lost before the connection is cut. `request`: the broker never sees it. `response`: the
+   * broker has done it. `half a response`: the second half of that. With `success`, nothing is cut,
+   * but the client is told that the first partition has another leader.
    */
   readonly lose: "request" | "response" | "half a response" | "success";
 }
@@ -164,7 +165,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#cut(link);
   }
 
-  /** Puts our port in the place of every broker's: length, correlation id, throttle time, brokers. */
+  /** Puts our port in place of every broker's: length, correlation id, throttle time, brokers. */
   #redirect(message: Uint8Array<ArrayBuffer>, version: number): void {
     const view = new DataView(message.buffer);
     const port = this.#listener.addr.port;
@@ -181,7 +182,7 @@ export class TcpProxy implements AsyncDisposable {
       }
       return;
     }
-    // Flexible: each length is a byte here, and one more than it is; behind each structure is a zero.
+    // Flexible: each length is a byte here, and is one too high. Each structure ends with a zero.
     at++;
     const brokers = message[at++] - 1;
     for (let i = 0; i < brokers; i++) {
@@ -194,7 +195,7 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Lowers the newest versions: behind length, correlation id and error, an array of three int16. */
+  /** Lowers the newest versions: after length, correlation id and error, int16 triples. */
   #age(message: Uint8Array<ArrayBuffer>): void {
     const view = new DataView(message.buffer);
     const count = view.getInt32(10);
@@ -205,7 +206,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 }
 
-/** Puts an error in a Produce response: behind length, correlation id, topic count and name, … */
+/** Puts an error in a Produce response: after length, correlation id, topic count and name, … */
 function denyFirst(message: Uint8Array<ArrayBuffer>): void {
   const view = new DataView(message.buffer);
   const partition = 12 + 2 + view.getInt16(12) + 4;

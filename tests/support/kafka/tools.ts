@@ -1,11 +1,11 @@
 /**
- * Kafka's own command line tools, so that tests do not take our word, or KafkaJS's, for what is on the
- * broker. Each call is a JVM of its own and takes a second or two.
+ * Kafka's own command line tools. With them, tests need not trust us or KafkaJS about what is on
+ * the broker. Each call is a JVM of its own and takes a second or two.
  */
 import { kafkaBrokers } from "./broker/broker.ts";
 import { jarFolder } from "./broker/jars.ts";
 
-/** How long a tool may take before it is killed: what hangs is to fail a test, not to hold the run up. */
+/** After this time a tool is killed, so that one that hangs fails a test, not the whole run. */
 const PATIENCE_MS = 60_000;
 
 /** What a tool printed. */
@@ -17,7 +17,8 @@ export interface ToolOutput {
 /**
  * Runs a main class of Kafka's, such as `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`.
  *
- * @throws {Error} If its exit code is not 0. Holds what it printed. Some tools only print what went wrong.
+ * @throws {Error} If its exit code is not 0. The message has what it printed. Some tools exit with
+ * 0 after an error, and only print it.
  */
 export async function javaTool(
   mainClass: string,
@@ -108,8 +109,8 @@ export async function consoleProduce(
 }
 
 /**
- * The topic's first records as Kafka's console consumer prints them, one line each: by default the value.
- * It leaves an empty consumer group on the broker.
+ * The topic's first records as Kafka's console consumer prints them, one line each. By default, a
+ * line is the value. This leaves an empty consumer group on the broker.
  *
  * @param count How many there are. Fewer are returned if no more come within ten seconds.
  * @param extraArgs Such as `["--formatter-property", "print.key=true"]`.

@@ -2,8 +2,8 @@
 import type { InputConfig, OutputConfig, Place, Positions } from "../../../mod.ts";
 
 /**
- * Numbers from 0 up to `count`, in `parts` partitions that the workers share: number `n` is in partition
- * `n mod parts`. A worker fails after it has read `failAfter` numbers in a run.
+ * Numbers from 0 up to `count`, in `parts` partitions that the workers share. Number `n` is in
+ * partition `n mod parts`. A worker fails after it has read `failAfter` numbers in a run.
  */
 export function numbers(
   count: number,
@@ -40,7 +40,7 @@ export function numbers(
   };
 }
 
-/** An output that keeps what it has once the epoch is committed, like files that are cut on resume. */
+/** An output that keeps items once their epoch is committed, like files that are cut on resume. */
 export class ExactOutput<T> implements OutputConfig<T> {
   readonly #byWorker = new Map<number, T[]>();
 

@@ -3,12 +3,12 @@ import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recove
 import { RecoveryError } from "../../../src/recovery/store.ts";
 import { chunks, type KeyChange } from "./state_chunks.ts";
 
-/** So many keys with one state. */
+/** `count` keys with the same state. */
 export function* keys(count: number, state: Uint8Array): Generator<KeyChange> {
   for (let i = 0; i < count; i++) yield { step: "count", key: `key ${i}`, state };
 }
 
-/** A store with so many keys, closed. */
+/** Creates a store with `count` keys, and closes it. */
 export async function makeStore(path: string, count = 3000): Promise<void> {
   const store = await new SqliteRecoveryConfig(path).open("flow");
   await store.commit(4, { state: chunks(keys(count, new Uint8Array(20).fill(7))), positions: [] });

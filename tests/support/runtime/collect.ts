@@ -11,7 +11,7 @@ import {
 /** Batch sizes that show what depends on batches. */
 export const BATCH_SIZES: readonly number[] = [1, 2, 1024];
 
-/** What comes out when `items` go through `steps`, which must be the same with batches of any size. */
+/** Returns what `steps` make of `items`, which must be the same with batches of any size. */
 export async function collect<T, U>(
   items: readonly T[],
   steps: (items: Dataflow<T>) => Dataflow<U>,
@@ -57,7 +57,7 @@ export function pairs<V>(...items: Keyed<V>[]): Keyed<V>[] {
   return items;
 }
 
-/** Takes a function for one of the type that it should have and has not: a user's mistake. */
+/** Returns a function as if it had the type that it should have: a user's mistake. */
 export function mistaken<F>(f: unknown): F {
   return f as F;
 }

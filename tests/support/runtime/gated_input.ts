@@ -19,7 +19,7 @@ export class GatedInput implements InputConfig<number> {
     this.#wake[worker]();
   }
 
-  /** Ends the input of a worker behind what it may read. */
+  /** Ends the input of a worker after what it may read. */
   end(worker: number): void {
     this.#ended[worker] = true;
     this.#wake[worker]();

@@ -17,7 +17,7 @@ export class HandInput<T> implements InputConfig<T> {
     this.#wake?.resolve();
   }
 
-  /** Ends the input, behind all that was pushed. */
+  /** Ends the input, after all that was pushed. */
   end(): void {
     this.#batches.push(null);
     this.#wake?.resolve();

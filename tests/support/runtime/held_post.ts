@@ -26,7 +26,7 @@ export class HeldPost {
     return this.#matching(routes).reduce((sum, route) => sum + this.#routes.get(route)!.length, 0);
   }
 
-  /** Delivers the oldest message of the first route that has one and matches. Says whether it did. */
+  /** Delivers the oldest message of the first matching route with any. Returns whether it did. */
   deliver(routes: RegExp = /./): boolean {
     const route = this.#matching(routes)[0];
     if (route === undefined) return false;
@@ -34,7 +34,7 @@ export class HeldPost {
     return true;
   }
 
-  /** Delivers all that waits on the routes that match, and what comes of it, until nothing more does. */
+  /** Delivers the messages on matching routes, also those sent in reply, until none are left. */
   async drain(routes: RegExp = /./): Promise<void> {
     for (let quiet = 0; quiet < 5; quiet++) {
       while (this.deliver(routes)) quiet = 0;

@@ -3,8 +3,8 @@ import type { StepScope } from "../../../src/graph/nodes.ts";
 import { decodeValue, encodeValue } from "../../../src/core/value_codec.ts";
 
 /**
- * Drives the logic of a stateful step by the contract of {@linkcode StatefulLogic} alone, at once and
- * without an engine: for thousands of random cases.
+ * Drives the logic of a stateful step by the contract of {@linkcode StatefulLogic} alone. It needs
+ * no engine and does not wait, so a test can try thousands of random cases.
  */
 export class LogicDriver<V, W, S> {
   /** The time, in milliseconds since the Unix epoch. */
@@ -65,7 +65,7 @@ export class LogicDriver<V, W, S> {
     }
   }
 
-  /** Takes a snapshot of the keys that have changed, and goes on from what is stored. */
+  /** Stores a snapshot of the keys that have changed, and goes on from what is stored. */
   restart(build: BuildLogic<V, W, S> = this.#build): void {
     this.snapshot();
     this.#build = build;
@@ -73,7 +73,7 @@ export class LogicDriver<V, W, S> {
     for (const [key, bytes] of this.#stored) this.#add(key, decodeValue(bytes) as S, true);
   }
 
-  /** Takes a snapshot of the keys that have changed. */
+  /** Stores a snapshot of the keys that have changed. */
   snapshot(): void {
     for (const key of this.#changed) {
       const logic = this.#keys.get(key);

@@ -2,7 +2,8 @@ import type { InputConfig, InputReader, Place, Positions } from "../../../src/gr
 import { testPlace } from "./test_place.ts";
 
 /**
- * Opens an input on all workers as the engine does: planned once, and the plan sent to each as JSON.
+ * Opens an input on all workers as the engine does: it plans once, and sends the plan to each as
+ * JSON.
  */
 export async function openOnAll<T>(
   input: InputConfig<T>,

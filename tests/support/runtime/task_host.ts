@@ -4,7 +4,7 @@ import { Outlet } from "../../../src/runtime/outlet.ts";
 import { Pace } from "../../../src/runtime/pace.ts";
 import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
 
-/** A pace that knows nothing yet, and lets a task do so much at once. */
+/** A pace that knows nothing yet, and lets a task process `items` items at once. */
 export function paceOf(items: number): Pace {
   const pace = new Pace();
   pace.items = items;
@@ -45,7 +45,7 @@ export function plainOutlet(channel: Channel): Outlet {
   return new Outlet(null, [channel], paceOf(64), { emit: () => {}, epochEnd: () => {} });
 }
 
-/** Takes all that is in a channel: batches as they are, the others by their kind. */
+/** Empties a channel. Returns its batches as they are, and other messages by their kind. */
 export function drain(channel: Channel): unknown[] {
   const messages: unknown[] = [];
   while (!channel.empty) {

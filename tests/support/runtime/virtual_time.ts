@@ -6,12 +6,12 @@ import type { TestClock } from "../clock/test_clock.ts";
 /** The longest step: of a longer one, the engine takes a part only for quiet time. */
 const STEP_MS = 1_000;
 
-/** Turns of the event loop after which all is done that can be done, also between workers. */
+/** After this many turns of the event loop, all pending work is done, also between workers. */
 const TURNS = 5;
 
 /**
- * Moves a clock on by `ms`, and stops wherever somebody wants to be woken, so that whoever is woken sees
- * the time that it asked for; after each step the event loop goes round.
+ * Moves a clock on by `ms`. It stops at each time at which a sleeper wakes, so that the sleeper
+ * sees the time that it asked for. After each step the event loop runs.
  */
 export async function pass(clock: TestClock, ms: number, stepMs = STEP_MS): Promise<void> {
   await settle();
@@ -24,8 +24,8 @@ export async function pass(clock: TestClock, ms: number, stepMs = STEP_MS): Prom
 }
 
 /**
- * A worker that is busy takes a turn of many rounds, in each of which timers may run where the machine is
- * slow: so timers alone would not wait for it.
+ * A worker that is busy takes several rounds of the event loop. On a slow machine, timers may run
+ * in each of them, so timers alone would not wait for it.
  */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) {
@@ -48,7 +48,7 @@ export class TimedOutput<T> implements OutputConfig<T> {
     return this.seen.map(({ item }) => item);
   }
 
-  /** Takes no more until `unblock`. */
+  /** Blocks: accepts nothing more until `unblock`. */
   block(): void {
     this.#release = Promise.withResolvers();
   }
@@ -70,11 +70,11 @@ export class TimedOutput<T> implements OutputConfig<T> {
   }
 }
 
-/** An input on worker 0 that a test feeds while it runs; it goes on after what an earlier run has read. */
+/** An input on worker 0 that a test feeds while it runs. It goes on where an earlier run ended. */
 export class FedInput<T> implements InputConfig<T> {
-  /** What `idle` says. */
+  /** What `idle` returns. */
   idle = true;
-  /** Given as a batch whenever there is nothing else: an input that always has something to read. */
+  /** Makes a batch whenever there is no other, for an input that always has something to read. */
   filler: (() => T[]) | null = null;
   readonly #items: T[] = [];
   #ended = false;

@@ -1,9 +1,9 @@
 /**
  * What fuzz tests share: cases by number, and changes to bytes.
  *
- * Each case is made of its number alone, so that one which fails can be run again:
- * `FUZZ_FIRST=number FUZZ_CASES=1 deno test -A tests/fuzz`. `deno task test:fuzz` runs many more, and
- * begins anywhere.
+ * Each case follows from its number alone, so that one that fails can be run again:
+ * `FUZZ_FIRST=number FUZZ_CASES=1 deno test -A tests/fuzz`. `deno task test:fuzz` runs many more,
+ * and begins anywhere.
  */
 import { assert } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -14,12 +14,13 @@ const FIRST = Deno.env.get("FUZZ_FIRST") === "any"
   ? Math.floor(Math.random() * 2 ** 31)
   : Number(Deno.env.get("FUZZ_FIRST") ?? 1);
 
-/** Generous, as other tests run beside; what it is to catch takes minutes, or has no end. */
+/** Generous, as other tests run beside. What it must catch takes minutes, or never ends. */
 const LONGEST_MS = 5_000;
 
 /**
- * A test of as many cases as there are to be, of which each gets its own numbers by chance; of fewer, in
- * shares of 1, where a case takes long.
+ * Defines a test of many cases, each with random numbers of its own.
+ *
+ * @param share The part of the cases that is run, up to 1: less if a case takes long.
  */
 export function fuzz(
   name: string,

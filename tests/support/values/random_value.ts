@@ -45,7 +45,7 @@ const binaries = [
 ];
 const errors = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
 
-/** A value such as `structuredClone` keeps, now and then with cycles, a few hundred parts at most. */
+/** A value that `structuredClone` keeps, sometimes with cycles, of at most a few hundred parts. */
 export function randomValue(random: Random): unknown {
   return new Generator(random).value(0);
 }

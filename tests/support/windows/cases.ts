@@ -1,4 +1,4 @@
-/** Random windowers, each with all its windows as the model wants them, and random items for them. */
+/** Random windowers, each with all its windows in the model's form, and random items for them. */
 import {
   SessionWindowConfig,
   SlidingWindowConfig,
@@ -8,7 +8,7 @@ import {
 import type { Random } from "../values/random.ts";
 import type { ModelSpan, ModelWindower } from "./model.ts";
 
-/** Times of items lie within, and no window that covers one begins or ends beyond the double of it. */
+/** Items' times lie within this range, and windows that cover one within twice this range. */
 const RANGE = 150;
 
 /** A windower, twice: as the engine knows it, and as the model does. */

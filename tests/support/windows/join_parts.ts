@@ -10,7 +10,7 @@ import type {
 /** A value that says its time, or one that does not. */
 export type Timed = readonly [time: number, name: unknown] | undefined;
 
-/** A value, and the side that it is of: tests put sides into one input, so that their order is known. */
+/** A value and its side. Tests put all sides into one input, so that their order is known. */
 export type Sided = readonly [side: number, value: Timed];
 
 /** Parts a stream of values with their sides: a stream of values for each side. */

@@ -1,6 +1,6 @@
 /**
- * What windows mean, as slowly and plainly as can be: all that happened to a key is in one list, and
- * every answer is looked up in the whole of it. Shares no code with the engine.
+ * What windows mean, as slow and plain as possible. All that happened to a key is in one list, and
+ * every answer is looked up in the whole list. It shares no code with the engine.
  */
 
 /** What happens to a key: an item with its event time, or some time without anything to read. */
@@ -39,7 +39,7 @@ export const modelFold = {
 
 type Item = { readonly at: number; readonly id: number; readonly time: number };
 
-/** What comes of one key, in order. */
+/** The outputs of one key, in order. */
 export function modelOf(
   events: readonly ModelEvent[],
   windower: ModelWindower,

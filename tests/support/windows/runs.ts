@@ -22,7 +22,7 @@ export const LONG = 30_000;
 /** How much later than it is due a window may close. */
 export const SOON_MS = 100;
 
-/** So much later than an input is read again it is said so at the latest. */
+/** How long after an input is read again the others are told so, at the latest. */
 export const TOLD_AFTER_MS = 10;
 
 export type Item = { readonly key: string; readonly time: number };

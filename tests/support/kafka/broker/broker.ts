@@ -1,21 +1,21 @@
 /**
  * One real Apache Kafka for a whole `deno test` run, started by the first test that asks for it.
  *
- * Every test file is a module graph and an isolate of its own, so a variable of a module would mean a
- * broker per file. What the files of a run share, also under `--parallel`, is the process: the broker
- * lives in a folder named after it, and whoever succeeds in making that folder starts the broker.
- * `broker.sh` holds the rest, and how all of it goes away again.
+ * Every test file is a module graph and an isolate of its own, so a variable of a module would mean
+ * a broker per file. But the files of a run share the process, even under `--parallel`. So the
+ * broker lives in a folder named after the process, and the file that succeeds in making the folder
+ * starts the broker. `broker.sh` does the rest, and the cleaning up.
  */
 import { tmpdir } from "node:os";
 
-/** The first run of all downloads some 50 MB with Maven; `broker.sh` itself limits the start to 60 s. */
+/** The very first run downloads some 50 MB with Maven. `broker.sh` limits the start to 60 s. */
 const PATIENCE_MS = 10 * 60_000;
 
 let brokers: Promise<string[]> | undefined;
 
 /**
- * The brokers to test against, as host:port: those named by `KAFKA_BROKERS`, otherwise one that is
- * started now, unless this run has one already, and lives until the test process ends.
+ * The brokers to test against, as host:port. These are the ones that `KAFKA_BROKERS` names. If it
+ * names none, the run starts one, once, which lives until the test process ends.
  *
  * @throws {Error} If there is neither a broker nor what it takes to start one.
  */
@@ -42,8 +42,8 @@ export interface RunningBroker {
  * Starts a broker for the whole run, unless another test file has, and waits until it answers.
  *
  * @param kind Its name among the brokers of a run.
- * @param setup The script that makes it another than the plain one, and how many ports that one needs
- * besides those of the plain broker.
+ * @param setup The script that makes it different from the plain broker, and how many more ports it
+ * needs.
  */
 export async function brokerOfThisRun(
   kind: string,
@@ -57,7 +57,8 @@ export async function brokerOfThisRun(
 /** Sets this process apart from an earlier one of the same id, should its folder still be there. */
 function processStart(): string {
   if (Deno.build.os === "linux") {
-    // proc_pid_stat(5): field 22 is the start time. Field 2, the name, may hold spaces and brackets.
+    // proc_pid_stat(5): field 22 is the start time. Field 2, the name, may hold spaces and
+    // brackets.
     const stat = Deno.readTextFileSync(`/proc/${Deno.pid}/stat`);
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
   }
@@ -77,9 +78,9 @@ function makeFolder(folder: string): boolean {
 }
 
 /**
- * Starts `broker.sh` behind a shell that ends at once: no handle is left for the sanitizers to find.
- * It is detached, in a session of its own, so that Ctrl-C or a kill of the whole process group does
- * not take it down before it has cleaned up. (Deno 2.9 heeds `detached` in `spawn`, not in `output`.)
+ * Starts `broker.sh` from a shell that ends at once, so the sanitizers find no handle. It is
+ * detached, in a session of its own: no Ctrl-C or kill of the process group may end it before it
+ * has cleaned up. (Deno 2.9 heeds `detached` in `spawn`, not in `output`.)
  */
 async function startWatchdog(
   folder: string,
@@ -106,8 +107,8 @@ async function startWatchdog(
 }
 
 /**
- * Ports below the range the system gives to outgoing connections: seconds pass until the broker
- * listens, time enough for a socket of another test to be given the port meanwhile.
+ * Ports below the range that the system uses for outgoing connections. It takes seconds until the
+ * broker listens, and in that time another test's socket could get the port.
  */
 function freePorts(count: number): number[] {
   const ports = new Set<number>();
