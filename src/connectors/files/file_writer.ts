@@ -123,6 +123,7 @@ class FileWriter implements OutputWriter<unknown> {
   #isCut = false;
   #synced = false; // the cut has to reach the disk, too
   #pending: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | null = null;
 
   constructor(to: OpenFile) {
     this.#to = to;
@@ -146,7 +147,11 @@ class FileWriter implements OutputWriter<unknown> {
     ]);
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#pending.catch(() => {}); // the caller of that write has the error
     this.#file.close();
     this.#to.claimed[Symbol.dispose]();
