@@ -309,14 +309,6 @@ export function testInput<T>(
   register(name, inputChecks, make as () => InputSubject | Promise<InputSubject>, skips);
 }
 
-const ONE_NUMBER = "it refuses another number of workers, as its partitions belong to one";
-
-/** For inputs with one partition for each worker. */
-export const NO_PARTITIONS: Skips = {
-  "a run continues with another number of workers": ONE_NUMBER,
-  "a partition that is away for a run continues after it": "no partition can be away",
-};
-
 /** Room for few items, so that there are many batches. */
 const LIMIT = 3;
 

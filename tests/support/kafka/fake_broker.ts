@@ -26,6 +26,9 @@ export interface FakeRequest {
   readonly body: Buffer;
 }
 
+/** The body of an answer, perhaps later; `null` closes the connection. */
+export type FakeAnswer = Buffer | null | Promise<Buffer | null>;
+
 /** What a broker takes and answers. */
 export interface FakeBrokerOptions {
   /** The versions that it takes of each request, first and last; others it does not have. */
@@ -34,16 +37,18 @@ export interface FakeBrokerOptions {
    * Bodies of answers; `null` closes the connection instead. Those to ApiVersions and Metadata are
    * there already.
    */
-  readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => Buffer | null>>;
+  readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => FakeAnswer>>;
   /** The controller of which Metadata tells; the broker itself is 1. */
   readonly controllerId?: number;
+  /** How many partitions its topic has; one if this is left out. */
+  readonly partitions?: number;
   /** Whether it knows of its topic, when it is asked. */
   readonly knowsTopic?: () => boolean;
   /** The ports of all brokers of the cluster, in the order of their ids; else it is alone. */
   readonly ports?: () => readonly number[];
 }
 
-/** The one topic that it has, with one partition. */
+/** The one topic that it has. */
 export const FAKE_TOPIC = "topic";
 
 const NODE_ID = 1;
@@ -105,7 +110,7 @@ export class FakeBroker implements AsyncDisposable {
         bytes = NodeBuffer.concat([bytes, chunk.subarray(0, count)]);
         while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
           const end = 4 + bytes.readInt32BE(0);
-          const answer = this.#answer(bytes.subarray(4, end));
+          const answer = await this.#answer(bytes.subarray(4, end));
           if (answer === null) return;
           bytes = bytes.subarray(end);
           for (let sent = 0; sent < answer.length;) {
@@ -121,7 +126,7 @@ export class FakeBroker implements AsyncDisposable {
     }
   }
 
-  #answer(frame: Buffer): Buffer | null {
+  async #answer(frame: Buffer): Promise<Buffer | null> {
     const key = frame.readInt16BE(0);
     const version = frame.readInt16BE(2);
     const api = NAMES.get(key);
@@ -130,7 +135,7 @@ export class FakeBroker implements AsyncDisposable {
     const header = 10 + frame.readInt16BE(8) + (flexible ? 1 : 0); // the client's id, no tags
     const request = { api, version, body: frame.subarray(header) };
     if (api !== "ApiVersions") this.requests.push(request);
-    const body = this.#bodyFor(request);
+    const body = await this.#bodyFor(request);
     if (body === null) return null;
     const out = NodeBuffer.alloc(8 + (flexible ? 1 : 0));
     out.writeInt32BE(out.length - 4 + body.length, 0);
@@ -138,7 +143,7 @@ export class FakeBroker implements AsyncDisposable {
     return NodeBuffer.concat([out, body]);
   }
 
-  #bodyFor(request: FakeRequest): Buffer | null {
+  #bodyFor(request: FakeRequest): FakeAnswer {
     const answer = this.#options.answers?.[request.api];
     if (answer !== undefined) return answer(request);
     if (request.api === "ApiVersions") return this.#versions(request);
@@ -179,7 +184,8 @@ export class FakeBroker implements AsyncDisposable {
       out.int16(isThere ? 0 : 3);
       out.string(topic);
       out.boolean(false);
-      out.array(isThere ? [0] : [], (partition) => {
+      const partitions = isThere ? this.#options.partitions ?? 1 : 0;
+      out.array([...Array(partitions).keys()], (partition) => {
         out.int16(0);
         out.int32(partition);
         out.int32(NODE_ID);
