@@ -76,8 +76,8 @@ class NetworkEnd implements Transport {
 
   flush(): void {
     const frames = this.#outgoing;
-    if (frames.length === 0) return;
     this.#outgoing = [];
+    if (frames.length === 0 || this.#isClosed) return;
     const { schedule } = this.#options;
     if (schedule === undefined) return this.#deliverLater(frames);
     for (const frame of frames) {
@@ -101,6 +101,7 @@ class NetworkEnd implements Transport {
   close(): void {
     this.#isClosed = true;
     this.#early = [];
+    this.#outgoing = [];
     for (const timer of this.#timers) clearTimeout(timer);
   }
 
