@@ -281,7 +281,7 @@ class Opened implements AsyncDisposable {
     return copyOf(new Map(all.flatMap((positions) => [...positions])));
   }
 
-  /** Says that the epoch has been committed. */
+  /** Tells the writers that the epoch has been committed. */
   async commit(epoch: number): Promise<void> {
     await this.#onAll("commit()", (writer) => writer.commit?.(epoch));
   }

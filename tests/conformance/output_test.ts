@@ -1,4 +1,4 @@
-/** The suite of outputs finds what it is for: each of its checks fails with a writer that is broken. */
+/** The suite of outputs finds what it is for: a broken writer fails each of its checks. */
 import { assertEquals, assertRejects } from "@std/assert";
 import type { OutputWriter, Place, Positions } from "../../src/graph/contracts.ts";
 import { outputChecks, type OutputSubject, testOutput } from "./output.ts";

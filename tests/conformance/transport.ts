@@ -1,5 +1,5 @@
 /**
- * What each transport between workers has to do: `Transport` of `src/runtime/exchange/transport.ts`.
+ * What each transport between workers has to do, by `src/runtime/exchange/transport.ts`.
  *
  * @module
  */
