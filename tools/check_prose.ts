@@ -18,7 +18,6 @@ const PENDING: readonly string[] = [
   "bench",
   "docs/internals.md",
   "src/runtime",
-  "tests/connectors/kafka",
   "tests/runtime",
 ];
 

@@ -1,7 +1,7 @@
 /**
  * The connector on brokers of many kinds and ages: `deno task test:brokers`. It fetches and starts
- * the brokers that run on this machine, names the others with the reason, and prints a table.
- * `BROKERS` selects some of them, as in `BROKERS=kfake,kafka-2.8.2`.
+ * what this machine can run, leaves out the rest with the reason, and prints a table. `BROKERS`
+ * selects some of them, as in `BROKERS=kfake,kafka-2.8.2`.
  */
 import { kafkaBrokers } from "../support/kafka/broker/broker.ts";
 import type { Check, Lacks } from "./check.ts";
@@ -12,7 +12,7 @@ import { startLibrdkafkaMock } from "./librdkafka_mock.ts";
 import { NotHere, type RunningBroker } from "./processes.ts";
 import { startTansu } from "./tansu.ts";
 
-/** A broker that may be had. */
+/** A broker that may be available. */
 interface Candidate {
   readonly name: string;
   readonly start: () => Promise<RunningBroker>;
@@ -65,14 +65,14 @@ const CANDIDATES: readonly Candidate[] = [
     lacks: {
       transactions: "it has no CreateTopics and no DescribeConfigs",
       "new partitions": "it cannot be asked for them",
-      times: "it answers each time with the end",
+      times: "it answers every time with the end",
     },
   },
   {
     name: "tansu",
     start: () => startTansu({ build: named !== undefined }),
     lacks: {
-      ends: "it takes a partition to end behind the first record of its last batch",
+      ends: "it ends a partition after the first record of its last batch",
       times: "so it cannot be read up to now",
       transactions: "it closes the connection at DescribeConfigs",
       "new partitions": "it cannot be asked for them",
@@ -90,7 +90,7 @@ if (unknown.length > 0) {
   );
 }
 
-/** By broker, then by check: the outcome. */
+/** Outcomes, by broker and then by check. */
 const outcomes = new Map<string, Map<string, string>>();
 
 for (const { name, start, lacks = {} } of CANDIDATES.filter(({ name }) => wanted.includes(name))) {
@@ -121,7 +121,7 @@ for (const { name, start, lacks = {} } of CANDIDATES.filter(({ name }) => wanted
   });
 }
 
-/** Why a check is not for a broker; `null` where it is. */
+/** Why a check does not apply to a broker; `null` if it does. */
 function leftOut({ needs = [], without }: Check, lacks: Lacks): string | null {
   const missing = needs.find((capability) => lacks[capability] !== undefined);
   if (missing !== undefined) return `${missing}: ${lacks[missing]}`;

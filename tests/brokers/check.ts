@@ -13,7 +13,9 @@ import type { Admin } from "kafkajs";
 import { collect, follow } from "../support/kafka/reading.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 
-/** What not every broker has. _Ends_: it says where a partition ends, _times_: where one begins. */
+/**
+ * What not every broker has. _Ends_: it returns where a partition ends; _times_: where one begins.
+ */
 export type Capability = "zstd" | "transactions" | "new partitions" | "times" | "ends";
 
 /** What a broker lacks, with the reason. */
@@ -24,7 +26,7 @@ export interface Check {
   readonly name: string;
   /** Skipped on a broker that lacks one of these. */
   readonly needs?: readonly Capability[];
-  /** Only for a broker that lacks this: how we say so. */
+  /** Only for a broker that lacks this; it checks how we report that. */
   readonly without?: Capability;
   readonly run: (brokers: string[], lacks: Lacks) => Promise<void>;
 }
@@ -34,7 +36,9 @@ export type Properties = Record<string, string | number | boolean>;
 
 export const PARTITIONS = 3;
 
-/** Creates a topic, and returns its name. One replica: Kafka before 2.4 has to be told. */
+/**
+ * Creates a topic, and returns its name. Kafka before 2.4 has to be told that it has one replica.
+ */
 export async function newTopic(
   brokers: string[],
   config: Record<string, string> = {},
@@ -57,7 +61,7 @@ export async function newTopic(
 /** A broker does not have the request, or names a controller that it does not know. */
 const CREATES_NONE = new Set(["KafkaJSServerDoesNotSupportApiKey", "KafkaJSBrokerNotFound"]);
 
-/** Has a broker create a topic by itself, with settings of its own: at least as many partitions. */
+/** Makes a broker create a topic by itself, with its own settings: at least as many partitions. */
 async function haveCreated(brokers: string[], topic: string): Promise<void> {
   const producer = kafkaClient(brokers).producer({ allowAutoTopicCreation: true });
   await producer.connect();
@@ -81,7 +85,7 @@ export async function withAdmin<R>(
   }
 }
 
-/** A record that says all of itself. */
+/** A record with all optional fields. */
 export interface TestRecord extends KafkaRecord {
   readonly headers: Record<string, string | string[]>;
   readonly timestamp: number;
@@ -111,7 +115,7 @@ export async function write(
   await run(flow);
 }
 
-/** Reads all that there is with an input of ours. */
+/** Reads all records with an input of ours. */
 export async function read(
   brokers: string[],
   topic: string,
@@ -120,7 +124,7 @@ export async function read(
   return await collect(new KafkaMessageInputConfig({ brokers, topic, tail: false, ...options }));
 }
 
-/** Reads `count` records, even from a broker that does not say where a partition ends. */
+/** Reads `count` records, even if a broker does not return where they end. */
 export async function readBack(
   brokers: string[],
   topic: string,

@@ -99,7 +99,7 @@ export const CHECKS: readonly Check[] = [
       await write(brokers, topic, records(50, "before"));
       const input = new KafkaMessageInputConfig({ brokers, topic, startingOffset: "end" });
       await using following = follow(input);
-      // Where it begins is known once the first of these has come.
+      // The beginning is known once the first of these has come.
       const after = records(60, "after");
       while (following.items.length === 0) {
         await write(brokers, topic, records(3, "first").slice(0, 1));
@@ -161,7 +161,7 @@ export const CHECKS: readonly Check[] = [
         brokers,
         (admin) => admin.fetchOffsets({ groupId, topics: [topic] }),
       );
-      // kfake answers with a topic without a name before this one.
+      // Before this one, kfake answers with a topic without a name.
       assertEquals(
         committed.find((each) => each.topic === topic)?.partitions
           .filter(({ partition }) => partition < PARTITIONS)

@@ -1,4 +1,4 @@
-/** Apache Kafka in older versions, as Maven has them, with ZooKeeper or by itself (KRaft). */
+/** Apache Kafka in older versions, from Maven, with ZooKeeper or without (KRaft). */
 import { withAdmin } from "./check.ts";
 import {
   cacheFolder,
@@ -12,10 +12,10 @@ import {
 /** A version of Kafka. */
 export interface KafkaVersion {
   readonly version: string;
-  /** The version of Scala that is part of its name. */
+  /** The version of Scala in its name. */
   readonly scala: string;
   readonly mode: "zookeeper" | "kraft";
-  /** The version of ZooKeeper's library, where its own does not work with today's Java. */
+  /** The version of ZooKeeper's library, if its own does not work with today's Java. */
   readonly zooKeeper?: string;
 }
 
@@ -61,13 +61,15 @@ export async function startKafka(kafka: KafkaVersion): Promise<RunningBroker> {
   }
 }
 
-/** A broker takes requests a moment before it counts itself among the cluster's. */
+/** A broker accepts requests a moment before the cluster counts it. */
 async function knowsItself(brokers: string[]): Promise<boolean> {
   const cluster = await withAdmin(brokers, (admin) => admin.describeCluster());
   return cluster.brokers.some(({ nodeId }) => nodeId === cluster.controller);
 }
 
-/** Internal topics keep their default number of partitions: the time they take is also tested. */
+/**
+ * Internal topics keep their default number of partitions, as creating them is part of the test.
+ */
 function propertiesOf(
   { mode }: KafkaVersion,
   folder: string,
@@ -133,7 +135,7 @@ async function jarsOf(kafka: KafkaVersion): Promise<string> {
   }
 }
 
-/** What goes on the class path beside Kafka, as group, name and version. */
+/** What is on the class path besides Kafka, as group, name and version. */
 const EXTRAS = [
   ["javax.xml.bind", "jaxb-api", "2.3.1"], // for Kafka 0.11: Java had it until version 10
 ];

@@ -1,12 +1,12 @@
-/** librdkafka's mock cluster, in memory, as its package for Python brings it: three brokers. */
+/** librdkafka's mock cluster, in memory, from its package for Python: three brokers. */
 import { cacheFolder, exists, type RunningBroker, runTool, startAnnounced } from "./processes.ts";
 
-/** The version of librdkafka, and of the package that has it. */
+/** The version of librdkafka, and of the package. */
 const VERSION = "2.16.1";
 
 const PROGRAM = `${import.meta.dirname}/librdkafka/mock.py`;
 
-/** Fetches it, where that has not been done, and starts it. */
+/** Fetches it if that has not been done, and starts it. */
 export async function startLibrdkafkaMock(): Promise<RunningBroker> {
   return await startAnnounced("librdkafka-mock", await python(), [PROGRAM]);
 }

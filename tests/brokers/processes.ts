@@ -1,10 +1,10 @@
 /** Processes of a broker under test, with a folder that goes with them. */
 const HERE = import.meta.dirname!;
 
-/** How long a broker may take until it answers. */
+/** How long a broker may take until it answers, in milliseconds. */
 const PATIENCE_MS = 120_000;
 
-/** A broker that the suite cannot have, and why. */
+/** A broker that cannot run here, and why. */
 export class NotHere extends Error {}
 
 /** A broker that is running. */
@@ -12,7 +12,7 @@ export interface RunningBroker extends AsyncDisposable {
   readonly brokers: string[];
 }
 
-/** A folder of its own, and the processes in it. */
+/** A folder, and the processes in it. */
 export class Processes implements AsyncDisposable {
   readonly folder: string;
   readonly #children: Deno.ChildProcess[] = [];
@@ -26,7 +26,7 @@ export class Processes implements AsyncDisposable {
     return new Processes(await Deno.makeTempDir({ prefix: "millrace-broker-" }));
   }
 
-  /** Starts a program, of which all that it prints goes to `NAME.log`. */
+  /** Starts a program. Its output goes to `NAME.log`. */
   start(name: string, command: string, args: readonly string[]): void {
     const child = new Deno.Command("sh", {
       args: [
@@ -55,7 +55,7 @@ export class Processes implements AsyncDisposable {
     }
   }
 
-  /** Waits until it takes connections on a port of this machine. */
+  /** Waits until it accepts connections on a port of this machine. */
   async listening(name: string, port: number): Promise<void> {
     await this.until(name, async () => {
       try {
@@ -68,7 +68,7 @@ export class Processes implements AsyncDisposable {
     });
   }
 
-  /** Waits until a program is ready, and fails with what it printed if it does not get so. */
+  /** Waits until a program is ready. If it ends or takes too long, fails with its output. */
   async until(name: string, isReady: () => boolean | Promise<boolean>): Promise<void> {
     for (const deadline = Date.now() + PATIENCE_MS; !await isReady();) {
       const ended = this.#ended.has(name);
@@ -93,7 +93,7 @@ export class Processes implements AsyncDisposable {
   }
 }
 
-/** Starts brokers that say where they listen, in a line "listening HOST:PORT,…". */
+/** Starts brokers that print their addresses, in a line "listening HOST:PORT,…". */
 export async function startAnnounced(
   name: string,
   command: string,
@@ -133,7 +133,7 @@ export async function runTool(
   throw new NotHere(`${command} ${args[0]} failed: ${said.slice(-1_000)}`);
 }
 
-/** Where what was fetched is kept between runs. */
+/** Where fetched files are kept between runs. */
 export function cacheFolder(): string {
   const cache = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") || "/tmp"}/.cache`;
   return `${cache}/millrace-tests`;

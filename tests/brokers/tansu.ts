@@ -1,4 +1,4 @@
-/** Tansu, a broker written in Rust, with its store in memory: it forgets all at its end. */
+/** Tansu, a broker written in Rust, with its store in memory, which is lost when it ends. */
 import {
   cacheFolder,
   exists,
@@ -11,10 +11,10 @@ import {
 
 const VERSION = "0.6.0";
 
-/** To build it fast matters more than how fast it is. */
+/** Building it quickly matters more than its speed. */
 const PROFILE = { CARGO_PROFILE_RELEASE_LTO: "off", CARGO_PROFILE_RELEASE_OPT_LEVEL: "0" };
 
-/** Starts it, and builds it before, where that is asked for: it takes some ten minutes. */
+/** Starts it. If requested, builds it first, which takes some ten minutes. */
 export async function startTansu({ build }: { readonly build: boolean }): Promise<RunningBroker> {
   const folder = `${cacheFolder()}/tansu-${VERSION}`;
   const program = `${folder}/bin/tansu`;

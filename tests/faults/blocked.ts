@@ -6,10 +6,10 @@ import { within } from "../support/kafka/reading.ts";
 
 const MEGABYTES = 120;
 
-/** What may wait for the flow is 16 MiB; the rest is room for a collector that is late. */
+/** At most 16 MiB may wait for the flow. The rest is room for a late garbage collection. */
 const MOST_GROWTH = 100 << 20;
 
-/** Runs a flow whose output is blocked for `ms`, from a topic with much more than may wait. */
+/** Runs a flow whose output accepts nothing for `ms`, on a topic with much more than may wait. */
 export async function blockOutput(cluster: KafkaCluster, ms: number): Promise<void> {
   const topic = await cluster.createTopic({ partitions: 4 }); // of which the last stays empty
   for (let part = 0; part < MEGABYTES / 10; part++) {

@@ -1,9 +1,8 @@
 /**
- * A flow that counts, with a producer that keeps on writing. The faults happen to both.
+ * A flow that counts, and a producer that keeps writing, for tests of faults.
  *
- * The input topic decides what must come out, as its producer may lose or repeat records when its
- * broker goes away. For each key, each of its records must come in order, once, with the count so
- * far.
+ * The expected output follows from the input topic, whatever its producer has lost or repeated when
+ * its broker went away. It has each record of each key in order, once, with its number.
  */
 import { assertEquals } from "@std/assert";
 import { type CompressionTypes, Partitioners } from "kafkajs";
@@ -25,9 +24,9 @@ import { readAll, type TopicRecord } from "../support/kafka/kafka.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import type { KafkaCluster } from "../support/kafka/cluster.ts";
 
-/** What the flow and its producer do. */
+/** Options of the flow and its producer. */
 export interface CountingOptions {
-  /** The brokers that the flow is told of; by default those of the cluster. */
+  /** The brokers that the flow knows; by default those of the cluster. */
   readonly flowBrokers?: readonly string[];
   /** @default {4} */
   readonly partitions?: number;
@@ -39,13 +38,13 @@ export interface CountingOptions {
   readonly outputConfig?: Readonly<Record<string, string>>;
   /** How the producer compresses. */
   readonly compression?: CompressionTypes;
-  /** How many records the producer writes at a time. */
+  /** How many records the producer writes at once. */
   readonly perSend?: number;
-  /** How long it pauses then, in milliseconds. */
+  /** How long it then pauses, in milliseconds. */
   readonly pauseMs?: number;
-  /** How long a value is, at least. */
+  /** The least length of a value. */
   readonly valueBytes?: number;
-  /** How long the flow may take, after the faults, to do the rest. */
+  /** How long the flow may take for the rest after the faults. */
   readonly patienceMs?: number;
 }
 
@@ -63,16 +62,16 @@ export interface Counting {
   readonly log: readonly LogLine[];
   /** How many records the flow has read. */
   readonly read: number;
-  /** What the input and the output say that they wait for. */
+  /** What the input and the output report that they wait for. */
   readonly inputWaitsFor: string | null;
   readonly outputWaitsFor: string | null;
   /** Waits until the flow has read `count` more records. */
   readOn(count: number): Promise<void>;
-  /** Waits for something; an error after `ms`, or when the flow has failed. */
+  /** Waits for a condition. Fails after `ms`, or when the flow has failed. */
   until(condition: () => boolean | Promise<boolean>, what: string, ms?: number): Promise<void>;
 }
 
-/** The outcome, once all of it has been found to be right. */
+/** The result, once all of it has been found to be right. */
 export interface Counted {
   /** Records in the input topic. */
   readonly records: number;
@@ -82,9 +81,9 @@ export interface Counted {
 const KEYS = 40;
 
 /**
- * Runs the flow while `faults` runs, and then until everything written so far has been counted.
+ * Runs the flow while `faults` happen, and then until everything written by then has been counted.
  *
- * @throws {Error} If anything was lost, repeated or put out of order.
+ * @throws {Error} If anything was lost, repeated or reordered.
  */
 export async function countWhile(
   cluster: KafkaCluster,
@@ -182,7 +181,7 @@ export async function countWhile(
   }
 }
 
-/** What is written for each key must be its records, in order, once. */
+/** The output for each key must be its records, in order, once. */
 function assertCounted(input: readonly TopicRecord[], output: readonly TopicRecord[]): void {
   const byKey = (records: readonly TopicRecord[]) => Map.groupBy(records, ({ key }) => key);
   const written = byKey(output);
@@ -222,7 +221,8 @@ function startProducer(
           await new Promise((resolve) => setTimeout(resolve, pauseMs));
         }
       } catch {
-        // A broker is away: with a new producer, and what was not acknowledged may be there or not.
+        // A broker is away. Unacknowledged records may exist or not, so the next producer is a new
+        // one.
         await new Promise((resolve) => setTimeout(resolve, 50));
       } finally {
         await producer.disconnect();
@@ -238,13 +238,13 @@ function startProducer(
   };
 }
 
-/** The lines that say that a connector waits for its broker, and that it is back. */
+/** The lines that a connector waits for its broker, and that it is back. */
 export function waits(log: readonly LogLine[], topic: string): string[] {
   return log.filter(({ level, fields }) => level === "warn" && fields.topics === topic)
     .map(({ message }) => message);
 }
 
-/** How often KafkaJS logged a connection error, or a request without an answer in time. */
+/** How many errors KafkaJS logged, of connections or of requests without an answer in time. */
 export function errorsIn(log: readonly LogLine[]): number {
   return log.filter(({ message }) =>
     /^kafkajs: (Connection|Response|.*(error|timed out))/i.test(message)

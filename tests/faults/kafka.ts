@@ -1,7 +1,7 @@
 /**
- * The faults of `tests/e2e/kafka_broker_faults_test.ts` and `kafka_two_brokers_test.ts`, for longer
- * and by chance: `deno task test:faults`, some twenty minutes. `FAULT_SEED` is the first seed,
- * `FAULT_SEEDS` how many there are. The first one is printed.
+ * The faults of `tests/e2e/kafka_broker_faults_test.ts` and `kafka_two_brokers_test.ts`, longer and
+ * at random: `deno task test:faults`, some twenty minutes. `FAULT_SEED` sets the first seed, which
+ * is printed, and `FAULT_SEEDS` their number.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CompressionTypes } from "kafkajs";
@@ -45,7 +45,7 @@ Deno.test(`a broker is killed or stopped five times (seed ${FIRST})`, async () =
   });
 });
 
-Deno.test("a broker is away for 60 s, which is said once", async () => {
+Deno.test("a broker is away for 60 s, which is logged once", async () => {
   await using cluster = await KafkaCluster.start({ brokers: 1 });
   await countWhile(cluster, {}, async ({ log, inputTopic, readOn, until }) => {
     await cluster.kill(0);
@@ -165,7 +165,7 @@ Deno.test("transactions by chance: the input reads what Java's consumer reads", 
   }
 });
 
-Deno.test("the run ends if its topic is created again with fewer partitions while it is read", async () => {
+Deno.test("a topic is created again with fewer partitions while it is read: the run ends", async () => {
   await using cluster = await KafkaCluster.start({ brokers: 1 });
   const { brokers } = cluster;
   const topic = await cluster.createTopic({ partitions: 2 });
@@ -179,7 +179,7 @@ Deno.test("the run ends if its topic is created again with fewer partitions whil
   assertStringIncludes(error.message, `topic "${topic}" has been deleted while it was being read`);
 });
 
-Deno.test("an output takes nothing for 60 s: memory is bounded, then all arrive", async () => {
+Deno.test("an output accepts nothing for 60 s: memory is bounded, then all arrive", async () => {
   await using cluster = await KafkaCluster.start({ brokers: 1 });
   await blockOutput(cluster, 60 * SECOND);
 });

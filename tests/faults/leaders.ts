@@ -4,8 +4,8 @@ import type { Random } from "../support/values/random.ts";
 const PATIENCE_MS = 30_000;
 
 /**
- * Moves some of the topics' partitions to another leader: by chance, but at least one. It takes
- * them from the broker that leads them. After that, both brokers have them again.
+ * Moves the leaders of some of the topics' partitions, at least one, at random. It takes the
+ * partitions from the brokers that lead them; after that, both brokers have them again.
  */
 export async function moveLeaders(
   cluster: KafkaCluster,
@@ -40,7 +40,7 @@ export async function moveLeaders(
   }
 }
 
-/** Makes a topic again that has been deleted: its name is free only a moment later. */
+/** Creates a topic again that was deleted. Its name becomes free a moment later. */
 export async function recreate(
   cluster: KafkaCluster,
   name: string,

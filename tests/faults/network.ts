@@ -1,6 +1,6 @@
 /**
- * A network before a broker, as bad as a test wants it. It forwards bytes and knows nothing of
- * Kafka. The broker must advertise this port to its clients (`through` of `KafkaCluster.start`).
+ * A network in front of a broker, as bad as a test wants. It knows nothing of Kafka, and forwards
+ * bytes. The broker has to name this port to its clients (`through` of `KafkaCluster.start`).
  */
 import type { Buffer } from "node:buffer";
 import { createServer, type Server, type Socket } from "node:net";
@@ -9,14 +9,14 @@ import type { Random } from "../support/values/random.ts";
 
 const HOST = "127.0.0.1";
 
-/** What is done to bytes on their way, in both directions. */
+/** What happens to bytes on their way, in both directions. */
 export interface Weather {
-  /** How long each piece takes, in milliseconds: at least, and how much more by chance. */
+  /** The least delay of each piece, in milliseconds, and how much may be added at random. */
   readonly delayMs?: number;
   readonly jitterMs?: number;
-  /** The largest piece that is sent on at a time. */
+  /** The size of the largest piece that is forwarded at once. */
   readonly pieceBytes?: number;
-  /** Bytes a second, of each connection and direction. */
+  /** Bytes per second, for each connection and direction. */
   readonly bytesPerSecond?: number;
 }
 
@@ -28,19 +28,19 @@ interface Link {
 
 /** The network; it forwards until it is disposed of. */
 export class Network implements AsyncDisposable {
-  /** While true, connections end as soon as they come. */
+  /** While true, connections end as soon as they are made. */
   refusing = false;
-  /** While true, nothing gets through and no connection ends: what is sent waits. */
+  /** While true, nothing gets through and no connection ends: all bytes wait. */
   blackHole = false;
-  /** What holds for new pieces. */
+  /** What applies to new pieces. */
   weather: Weather = {};
-  /** After how many bytes of answers to reset a connection, within one; `null` for never. */
+  /** How many bytes of answers may pass until the next reset, within an answer; `null` for any. */
   resetAfter: number | null = null;
-  /** How many connections it has taken, how many it has refused, and how many it has reset. */
+  /** How many connections it has accepted, refused, and reset. */
   accepted = 0;
   refused = 0;
   resets = 0;
-  /** How many pieces it has forwarded, and how many came while it was a black hole. */
+  /** How many pieces it has forwarded, and how many came in a black hole. */
   pieces = 0;
   swallowed = 0;
   readonly #server: Server;
@@ -62,29 +62,29 @@ export class Network implements AsyncDisposable {
     return network;
   }
 
-  /** Where it listens. */
+  /** The port on which it listens. */
   get port(): number {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** The same as a client's broker. */
+  /** The address for a client. */
   get address(): string {
     return `${HOST}:${this.port}`;
   }
 
-  /** Where the bytes go. */
+  /** Sets the broker to which bytes go. */
   connect(broker: string): void {
     const [host, port] = broker.split(":");
     this.#broker = { host, port: Number(port) };
   }
 
-  /** Ends the black hole: what waits goes on. */
+  /** Ends the black hole, and forwards what waits. */
   lift(): void {
     this.blackHole = false;
     for (const wake of this.#wake.splice(0)) wake();
   }
 
-  /** Fine weather, no black hole, and no reset to come. */
+  /** Resets to fine weather, without a black hole or a reset to come. */
   clear(): void {
     this.lift();
     this.weather = {};
@@ -133,7 +133,7 @@ export class Network implements AsyncDisposable {
     from.on("error", () => {});
     from.on("close", () => {
       this.#links.delete(link);
-      // In a black hole nobody hears of an end either.
+      // In a black hole, ends are not forwarded either.
       if (!this.blackHole) tail.finally(() => to.destroy());
       else this.#wake.push(() => to.destroy());
     });

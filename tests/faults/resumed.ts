@@ -1,12 +1,12 @@
 import type { InputConfig, InputReader, Place, Positions } from "millrace";
 
-/** An input that goes on, in each run, after what was committed in the one before. */
+/** An input that continues, in each run, after what the run before has committed. */
 export class Resumed<T> implements InputConfig<T> {
   /** The positions of the last epoch that was committed. */
   positions: Positions = new Map();
   readonly #input: InputConfig<T>;
 
-  /** `input`, with a memory. */
+  /** `input`, with a memory of its positions. */
   constructor(input: InputConfig<T>) {
     this.#input = input;
   }

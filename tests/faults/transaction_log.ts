@@ -1,4 +1,4 @@
-/** Logs full of transactions, and what Kafka's own consumer reads of them. */
+/** Logs full of transactions, and what Kafka's own consumer reads from them. */
 import { assert, assertEquals } from "@std/assert";
 import { ConfigResourceTypes, Partitioners, type Transaction } from "kafkajs";
 import { Buffer } from "node:buffer";
@@ -10,7 +10,7 @@ import { asText, collect, within, withTransactions } from "../support/kafka/read
 import { consoleConsume } from "../support/kafka/tools.ts";
 import type { Random } from "../support/values/random.ts";
 
-/** Some of which look like the key of an abort's marker. */
+/** Some keys look like the one of an abort's marker. */
 const KEYS = [Buffer.alloc(4), Buffer.from([0, 0, 0, 1]), Buffer.from("a"), Buffer.from("b"), null];
 const KEYED = KEYS.filter((key) => key !== null);
 
@@ -22,9 +22,9 @@ const COMPACTED = {
 };
 
 /**
- * Fills a topic with records, and compares what our input reads with what Java's console consumer
- * reads. Three producers write in interleaved transactions, of which some are aborted and one stays
- * open. Other records are in no transaction.
+ * Fills a topic with interleaved transactions of three producers. Some are aborted, and one stays
+ * open; there are other records too. Then it compares what our input and Java's console consumer
+ * read.
  */
 export async function compareWithJava(
   cluster: KafkaCluster,
@@ -103,7 +103,7 @@ export async function compareWithJava(
       await plain.send(record(Buffer.from("the last one")));
       const unfinished = await producers[0].transaction();
       await unfinished.send(record());
-      await plain.send(record(Buffer.from("behind an open transaction")));
+      await plain.send(record(Buffer.from("after an open transaction")));
       const ours = await untilSame(() => readOurs(brokers, topic));
       assert(ours.at(-1)?.includes("the last one"), `the last one is ${ours.at(-1)}`);
       assertEquals(ours, await readJavas(brokers, topic, ours.length));
@@ -116,7 +116,7 @@ export async function compareWithJava(
   return compared;
 }
 
-/** What two reads give: compaction that was at work may go on for a moment. */
+/** The result of two equal reads, as compaction may go on for a moment. */
 async function untilSame(read: () => Promise<string[]>): Promise<string[]> {
   let last = await read();
   for (const deadline = performance.now() + 30_000;;) {

@@ -12,10 +12,10 @@ import { readAnswer } from "../support/kafka/read_answer.ts";
 
 const CODECS = ["none", "none", "gzip", "snappy", "lz4", "zstd"] as const;
 
-/** Where the part of a batch begins that its checksum covers. */
+/** The offset in a batch at which its checksum begins to cover it. */
 const COVERED = 21;
 
-/** Batches as a broker stores them, and what was written. */
+/** Batches in a broker's form, and their records. */
 interface Written {
   readonly batches: Buffer[];
   readonly records: WireRecord[];
@@ -58,7 +58,7 @@ const shown = ({ key, value, timestamp }: Pick<WireRecord, "key" | "value" | "ti
   timestamp,
 ];
 
-/** Whether an error is one that we throw, and not what some call happened to throw. */
+/** Whether an error is one of ours, instead of one that some call happened to throw. */
 function isOurs({ message }: Error): boolean {
   return /is damaged|cannot decompress records with|the limit|cannot be read|which Kafka does not have/
     .test(message);
@@ -77,7 +77,7 @@ fuzz(
       assert(offset >= after && offset < end, `offset ${offset} of ${from} to ${end}`);
       after = offset + 1;
     }
-    // What comes is what was written, from the first on; no checksum covers what is before it.
+    // The result is what was written, from the first on. No checksum covers what is before it.
     assertEquals(read.records.map(shown), records.slice(0, read.records.length).map(shown));
   },
 );
@@ -101,7 +101,7 @@ fuzz(
     damaged.writeUInt32BE(crc32c(damaged, COVERED), 17);
     const read = readAnswer(damaged, { from, end, verify: true });
     if (read.error !== null) return assert(isOurs(read.error), read.error.stack);
-    // None where the batch ends beyond its partition: it is asked for again.
+    // There are none if the batch ends after its partition, as it is requested again.
     const isBeyond = from + damaged.readInt32BE(23) >= end;
     assertEquals(read.records.length, isBeyond ? 0 : damaged.readInt32BE(57));
   },

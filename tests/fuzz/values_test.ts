@@ -7,13 +7,13 @@ import { decodeMessage } from "../../src/runtime/process/protocol.ts";
 import { changed, fuzz } from "../support/values/fuzzing.ts";
 import { randomText, randomValue } from "../support/values/random_value.ts";
 
-/** What the heap and buffers take, in bytes. */
+/** The memory of the heap and of buffers, in bytes. */
 function memory(): number {
   const { heapUsed, external } = Deno.memoryUsage();
   return heapUsed + external;
 }
 
-/** Reads, within some memory, or throws an error with one of these words. */
+/** Reads within a limit of memory, or throws an error with one of these words. */
 function readOrRefuse(read: () => unknown, words: RegExp, most = 16 << 20): void {
   const before = memory();
   try {

@@ -1,8 +1,8 @@
 /**
  * The command line as users run it: a child process, with its outputs, signals and a deadline.
  *
- * Each run has a temporary folder of its own, and a mark in its environment that its workers
- * inherit. So a test can prove that no process or file of it is left.
+ * Each run has its own temporary folder, and a mark in its environment that its workers inherit. So
+ * a test can prove that nothing of a run is left.
  */
 import { assertEquals } from "@std/assert";
 
@@ -10,19 +10,19 @@ import { assertEquals } from "@std/assert";
 export interface CliOptions {
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether it logs as it does by itself without a terminal; else as on a terminal. */
+  /** Whether it logs as it does without a terminal; else as on a terminal. */
   readonly ownLog?: boolean;
-  /** What it reads; without, its standard input is empty. */
+  /** Its standard input, which is empty by default. */
   readonly stdin?: string;
   /** Where it runs; the project's root by default. */
   readonly cwd?: string;
   /** The script to run instead of the command line, from the project's root. */
   readonly script?: string;
-  /** After this time, in milliseconds, it is killed, and all pending waits fail. */
+  /** After this time it is killed, and all waiting fails. */
   readonly deadlineMs?: number;
 }
 
-/** How a run ended, and what it printed. */
+/** The result of a run. */
 export interface CliResult {
   readonly code: number;
   readonly stdout: string;
@@ -94,7 +94,7 @@ export class CliProcess implements AsyncDisposable {
     this.stdout = new OutputReader(this.#child.stdout, (wait) => this.#inTime(wait));
     this.stderr = new OutputReader(this.#child.stderr, (wait) => this.#inTime(wait));
     const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {}); // it counts only for who waits
+    promise.catch(() => {}); // only waiting callers need the error
     this.#deadline = promise;
     this.#timer = setTimeout(() => {
       const { stdout: { text: out }, stderr: { text: err } } = this;
@@ -113,8 +113,8 @@ export class CliProcess implements AsyncDisposable {
   }
 
   /**
-   * Returns its result once it has exited and no process, such as a worker, still holds its
-   * outputs. Fails if a process or a temporary file is left.
+   * The result, once it has exited and no process holds its outputs, which workers inherit. Fails
+   * if a process or a temporary file is left.
    */
   async finished(): Promise<CliResult> {
     const { code } = await this.#inTime(this.#child.status);
@@ -141,7 +141,7 @@ export class CliProcess implements AsyncDisposable {
     await new Blob([text]).stream().pipeTo(this.#child.stdin).catch(() => {}); // it may have gone
   }
 
-  /** Its processes that are there now. Only Linux shows the environment of others. */
+  /** Its processes that exist now. Only Linux shows the environment of others. */
   processes(): number[] {
     if (Deno.build.os !== "linux") return [];
     const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name));
@@ -153,7 +153,7 @@ export class CliProcess implements AsyncDisposable {
 export class OutputReader {
   /** All of it so far. */
   text = "";
-  /** Resolves when nobody can write to it any more, or it has been closed. */
+  /** Resolves when no process can write to it any more, or it has been closed. */
   readonly ended: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #inTime: <R>(wait: Promise<R>) => Promise<R>;
@@ -182,7 +182,7 @@ export class OutputReader {
     }
   }
 
-  /** Closes the reading end, as `head` does when it has enough. */
+  /** Closes the reading end, as `head` does when it has read enough. */
   async close(): Promise<void> {
     await this.#reader.cancel();
   }
@@ -199,7 +199,7 @@ export class OutputReader {
   }
 }
 
-/** This process's environment, without the variables that change what the command line does. */
+/** This process's environment, without variables that change the command line. */
 function ownEnv(): Record<string, string> {
   const ours = /^(MILLRACE_|NO_COLOR$|FORCE_COLOR$|CLICOLOR)/;
   return Object.fromEntries(

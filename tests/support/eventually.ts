@@ -1,9 +1,9 @@
-/** Lets the event loop go round: all that can happen without outside help has happened after it. */
+/** Lets the event loop run, until all that needs no outside help has happened. */
 export async function idle(turns = 30): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** Goes round the event loop until `condition` holds; an error that says `what` after 5 s. */
+/** Lets the event loop run until `condition` holds. After 5 s, throws an error with `what`. */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {
   const until = performance.now() + 5_000;
   while (!condition()) {

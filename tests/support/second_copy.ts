@@ -2,9 +2,9 @@
 export type Millrace = typeof import("../../mod.ts");
 
 /**
- * Loads a second copy of the whole module, as happens where a flow file and the command line have
- * different URLs for it. A query after `mod.ts` would not do: the files it imports would be shared.
- * A link to the project gives all of them another URL.
+ * Loads a second copy of the whole module, as when a flow file and the command line have different
+ * URLs for it. A query after `mod.ts` would not do, as both copies would share the files it
+ * imports. A link to the project gives all of them another URL.
  */
 export async function loadSecondCopy(): Promise<Millrace> {
   const dir = await Deno.makeTempDir();

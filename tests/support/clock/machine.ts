@@ -1,6 +1,6 @@
 import { TestClock } from "./test_clock.ts";
 
-/** The machine's clocks and timers, in the hands of a test. */
+/** The machine's clocks and timers, under the control of a test. */
 export class Machine implements Disposable {
   /** By how many milliseconds `Date.now` was set forward. */
   set = 0;

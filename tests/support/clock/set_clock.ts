@@ -1,9 +1,9 @@
 import type { Clock } from "../../../src/core/clock.ts";
 import type { TestClock } from "./test_clock.ts";
 
-/** A clock that somebody sets: it shows another time than the one that passes. */
+/** A clock that is set: it shows another time than the one that passes. */
 export class SetClock implements Clock {
-  /** By how many milliseconds it was set forward, or back where that is below zero. */
+  /** By how many milliseconds it was set forward; below zero if it was set back. */
   set = 0;
   readonly #clock: TestClock;
 

@@ -32,12 +32,12 @@ export class TestClock implements Clock {
   wakeAt(at: number, wake: () => void): () => void {
     const sleeper = { at, wake };
     this.#sleepers.push(sleeper);
-    // Like a timer with no time left, and never before the caller has what it needs to cancel.
+    // Like a timer with no time left, but not before the caller has what it needs to cancel.
     if (at <= this.#at) queueMicrotask(() => this.#wakeOne(sleeper));
     return () => this.#remove(sleeper);
   }
 
-  /** Moves on, and wakes each sleeper at its time: also those that lie down meanwhile. */
+  /** Moves on, and wakes each sleeper at its time, also those that are added meanwhile. */
   advance(ms: number): void {
     const to = this.#at + ms;
     for (;;) {

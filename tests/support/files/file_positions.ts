@@ -16,7 +16,7 @@ import type { Positions } from "../../../src/graph/contracts.ts";
 /** Bytes of a file, where they begin and end. */
 export type Bytes = readonly [from: number, to: number];
 
-/** What is stored of files whose bytes have been read, as the files are now. */
+/** The stored positions of files whose bytes have been read, with the files' current state. */
 export async function readOf(
   parts: readonly (readonly [path: string, ...bytes: Bytes])[],
 ): Promise<Positions> {
@@ -39,7 +39,7 @@ export function bytesOf(positions: Positions): Map<string, Bytes> {
   return new Map(parts.map(([name, { from, to }]) => [name, [from, to]]));
 }
 
-/** What each worker has to read, in ranges of any size. Sent as JSON, as the engine does. */
+/** What each worker has to read, in ranges of any size. It is sent as JSON, as the engine does. */
 export async function planned(
   path: string,
   resume: Positions = new Map(),

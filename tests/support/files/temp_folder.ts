@@ -2,11 +2,11 @@
 export interface TempFolder extends AsyncDisposable {
   /** The path of a file in it. */
   at(name: string): string;
-  /** Writes a file, and gives its path. */
+  /** Writes a file, and returns its path. */
   write(name: string, content: string | Uint8Array): Promise<string>;
 }
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export async function tempFolder(): Promise<TempFolder> {
   const folder = await Deno.makeTempDir();
   return {

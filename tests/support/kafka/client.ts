@@ -2,7 +2,7 @@
 import { Kafka, logLevel } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
-/** What the repair below needs of KafkaJS 2.2.4's queue of requests on a connection. */
+/** The parts of KafkaJS 2.2.4's request queue that the repair below needs. */
 interface RequestQueueInternals {
   pending: unknown[];
   scheduleCheckPendingRequests(): void;
@@ -11,7 +11,7 @@ interface RequestQueueInternals {
 /**
  * KafkaJS sets a timer after every answer, even with nothing pending, for a time before 1970. It
  * fires at once and sets the next one, some thousand times a second on each open connection. Deno
- * then prints a TimeoutNegativeWarning in the middle of the test output. (tulios/kafkajs#1751)
+ * then prints a TimeoutNegativeWarning within the test output. (tulios/kafkajs#1751)
  */
 const queue = RequestQueue.prototype as RequestQueueInternals;
 const schedule = queue.scheduleCheckPendingRequests;
@@ -19,7 +19,7 @@ queue.scheduleCheckPendingRequests = function (): void {
   if (this.pending.length > 0) schedule.call(this);
 };
 
-/** A client that prints nothing, and that is quick to try again: the broker is on this machine. */
+/** A client that prints nothing, and retries quickly, as the broker is on this machine. */
 export function kafkaClient(brokers: string[]): Kafka {
   return new Kafka({
     brokers,

@@ -1,9 +1,9 @@
 /**
- * Kafka brokers that a test owns, to kill, stop, pause and start again as it likes.
+ * Kafka brokers that a test owns, and can kill, stop, pause and start again.
  *
- * One broker is its own controller, so that both go down and come back together. Two brokers have a
- * controller beside them that is never touched: it moves leaders when one of them goes.
- * `broker/cluster.sh` runs the processes, and sees to it that they end with the test process.
+ * A single broker is its own controller, so that both end and start together. Two brokers have a
+ * separate controller that is never touched, and moves leaders when one of them ends.
+ * `broker/cluster.sh` runs the processes, and ends them with the test process.
  */
 import type { Admin } from "kafkajs";
 import { kafkaBrokers } from "./broker/broker.ts";
@@ -15,11 +15,11 @@ import { kafkaClient } from "./client.ts";
 export interface ClusterOptions {
   /** How many brokers; they are numbered from 0. */
   readonly brokers: 1 | 2;
-  /** Broker properties on top of our own, of which they win. */
+  /** Broker properties, which overrule our own. */
   readonly properties?: Readonly<Record<string, string | number>>;
   /**
-   * For each broker the port of a proxy before it. Brokers advertise that port to clients instead
-   * of their own. They listen for the proxy at {@linkcode KafkaCluster.behind}.
+   * For each broker, the port of a proxy that is named to clients in place of the broker's own.
+   * Such a broker also listens at {@linkcode KafkaCluster.behind}, for the proxy.
    */
   readonly through?: readonly number[];
 }
@@ -34,15 +34,15 @@ interface Node {
   /** Its name among the files of the folder, and its id in the cluster. */
   readonly id: number;
   readonly port: number;
-  /** Where it listens for what comes through a proxy. */
+  /** The port for connections through a proxy. */
   readonly behindPort: number;
 }
 
-/** Brokers of a test's own; they end when it is disposed of, and leave nothing. */
+/** The brokers of one test. They end when it is disposed of, and leave nothing. */
 export class KafkaCluster implements AsyncDisposable {
-  /** Where the brokers listen, as host:port. */
+  /** The addresses of the brokers, as host:port. */
   readonly brokers: string[];
-  /** Where they listen for a proxy that stands before them, if there is one. */
+  /** The addresses for a proxy in front of them, if there is one. */
   readonly behind: string[];
   /** Their ids in the cluster. */
   readonly ids: readonly number[];
@@ -58,7 +58,7 @@ export class KafkaCluster implements AsyncDisposable {
     this.ids = listening.map(({ id }) => id);
   }
 
-  /** Starts brokers, and waits until they take requests. */
+  /** Starts brokers, and waits until they accept requests. */
   static async start(options: ClusterOptions): Promise<KafkaCluster> {
     const jars = await fetchedJars();
     const folder = await Deno.makeTempDir({ prefix: "millrace-cluster-" });
@@ -77,7 +77,7 @@ export class KafkaCluster implements AsyncDisposable {
       await Deno.writeTextFile(`${folder}/${node.id}.properties`, lines.join("\n"));
     }
     const cluster = new KafkaCluster(folder, nodes, options.brokers);
-    // From a shell that ends at once, so that it lives on to clean up when we have ended.
+    // A shell that ends at once starts it, so that it outlives us while it cleans up.
     await new Deno.Command("sh", {
       args: [
         ...["-c", 'sh "$@" &', "sh", `${import.meta.dirname}/broker/cluster.sh`, folder],
@@ -90,7 +90,7 @@ export class KafkaCluster implements AsyncDisposable {
       stderr: "null",
     }).spawn().status;
     try {
-      // First the controller, without which no broker gets ready.
+      // The controller is first, as no broker gets ready without it.
       await Promise.all(nodes.map((node) => cluster.#start(node)));
       return cluster;
     } catch (error) {
@@ -106,38 +106,42 @@ export class KafkaCluster implements AsyncDisposable {
     await this.#ended(node);
   }
 
-  /** Ends a broker with SIGTERM: it hands over what it leads, and says goodbye. */
+  /** Ends a broker with SIGTERM, so that it hands over what it leads. */
   async stop(broker: number): Promise<void> {
     const node = this.#nodes[broker];
     this.#signal(node, "SIGTERM");
     await this.#ended(node);
   }
 
-  /** Starts an ended broker again with its data and port, and waits until it accepts requests. */
+  /**
+   * Starts a broker that has ended, with its data and port, and waits until it accepts requests.
+   */
   async start(broker: number): Promise<void> {
     await this.#start(this.#nodes[broker]);
   }
 
   /**
-   * Freezes a broker with SIGSTOP: its connections stay open, and nothing comes. It goes on when
-   * the returned object is disposed, at the latest.
+   * Freezes a broker with SIGSTOP: its connections stay open, but nothing arrives. It continues at
+   * the latest when the result is disposed of.
    */
   pause(broker: number): Disposable {
     this.#signal(this.#nodes[broker], "SIGSTOP");
     return { [Symbol.dispose]: () => this.resume(broker) };
   }
 
-  /** Lets a frozen broker go on. */
+  /** Lets a frozen broker continue. */
   resume(broker: number): void {
     this.#signal(this.#nodes[broker], "SIGCONT");
   }
 
-  /** What a broker has written into its log since it was started. */
+  /** What a broker has logged since it was started. */
   log(broker: number): string {
     return Deno.readTextFileSync(`${this.#folder}/${this.#nodes[broker].id}.log`);
   }
 
-  /** Creates a topic with a copy on each broker, waits until it is writable, returns its name. */
+  /**
+   * Creates a topic with a copy on each broker, waits until it is writable, and returns its name.
+   */
   async createTopic(options: TopicOptions = {}): Promise<string> {
     const topic = await this.#created(options);
     await this.whole([topic]);
@@ -145,8 +149,8 @@ export class KafkaCluster implements AsyncDisposable {
   }
 
   /**
-   * A broker that has just come back may not know the controller yet. And the controller may not
-   * count it yet: then there are too few brokers for the copies.
+   * A broker that has just started may not know the controller yet, and the controller may not
+   * count it. Then there are too few brokers for the copies.
    */
   async #created(options: TopicOptions): Promise<string> {
     for (const deadline = Date.now() + PATIENCE_MS;;) {
@@ -245,7 +249,7 @@ function propertiesOf(
     }
   }
   if (roles.includes("controller")) listeners.push(`CONTROLLER://${HOST}:${controller.port}`);
-  // As in broker.sh; on top of that, a broker that has died is missed soon, and comes back soon.
+  // As in broker.sh. In addition, a broker that died is missed soon, and comes back soon.
   const all: Record<string, string | number> = {
     "process.roles": roles,
     "node.id": id,
@@ -277,7 +281,7 @@ function propertiesOf(
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 
-/** Where Kafka is, which `broker.sh` fetches the first time. */
+/** The folder of Kafka, which `broker.sh` fetches the first time. */
 async function fetchedJars(): Promise<string> {
   const folder = jarFolder();
   if (!exists(folder)) await kafkaBrokers();
@@ -287,7 +291,9 @@ async function fetchedJars(): Promise<string> {
   );
 }
 
-/** Ports below the range for outgoing connections, so that they stay free between two starts. */
+/**
+ * Ports below the system's range for outgoing connections, so that they stay free between starts.
+ */
 function freePorts(count: number): number[] {
   const ports = new Set<number>();
   while (ports.size < count) {

@@ -11,7 +11,7 @@ export function cursorAt(start: number, given: Partial<CursorStart> = {}): Parti
   return cursor;
 }
 
-/** Has a cursor fetch up to an offset. */
+/** Makes a cursor fetch up to an offset. */
 export function fetchTo(cursor: PartitionCursor, next: number): void {
   cursor.took(cursor.fetched, next);
 }

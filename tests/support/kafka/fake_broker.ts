@@ -1,6 +1,6 @@
 /**
- * A Kafka broker of few lines, for what no real one does: each request is answered by the test. It
- * takes the versions that the test says, and notes what it is asked.
+ * A small Kafka broker for what no real one does: the test answers each request. It accepts the
+ * versions that the test chooses, and records its requests.
  */
 import { type Buffer, Buffer as NodeBuffer } from "node:buffer";
 import { WireReader, WireWriter } from "../../../src/connectors/kafka/wire/wire.ts";
@@ -29,20 +29,20 @@ export interface FakeRequest {
 /** The body of an answer, perhaps later; `null` closes the connection. */
 export type FakeAnswer = Buffer | null | Promise<Buffer | null>;
 
-/** What a broker takes and answers. */
+/** What a broker accepts and answers. */
 export interface FakeBrokerOptions {
-  /** The versions that it takes of each request, first and last; others it does not have. */
+  /** The versions that it accepts of each request, first and last. It does not have others. */
   readonly versions?: Partial<Record<ApiName, readonly [first: number, last: number]>>;
   /**
    * Bodies of answers; `null` closes the connection instead. Those to ApiVersions and Metadata are
    * there already.
    */
   readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => FakeAnswer>>;
-  /** The controller of which Metadata tells; the broker itself is 1. */
+  /** The controller in Metadata; the broker itself is 1. */
   readonly controllerId?: number;
   /** How many partitions its topic has; one if this is left out. */
   readonly partitions?: number;
-  /** Whether it knows of its topic, when it is asked. */
+  /** Whether it knows its topic, when it is asked. */
   readonly knowsTopic?: () => boolean;
   /** The ports of all brokers of the cluster, in the order of their ids; else it is alone. */
   readonly ports?: () => readonly number[];
@@ -63,7 +63,7 @@ const FLEXIBLE_FROM: Partial<Record<ApiName, number>> = {
 const NAMES = new Map(Object.entries(API).map(([name, key]) => [key as number, name as ApiName]));
 
 export class FakeBroker implements AsyncDisposable {
-  /** All that it was asked but ApiVersions, in order. */
+  /** All requests except ApiVersions, in order. */
   readonly requests: FakeRequest[] = [];
   readonly #options: FakeBrokerOptions;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -83,7 +83,7 @@ export class FakeBroker implements AsyncDisposable {
     return [`127.0.0.1:${this.port}`];
   }
 
-  /** Which requests came, in order, with their versions. */
+  /** The versions of the requests of a kind, in order. */
   asked(api: ApiName): number[] {
     return this.requests.filter((request) => request.api === api).map(({ version }) => version);
   }

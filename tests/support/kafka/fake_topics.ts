@@ -1,4 +1,4 @@
-/** A cluster of the test's own, as far as making, checking and deleting topics goes. */
+/** A cluster under the test's control, for creating, checking and deleting topics. */
 import type { KafkaConnection } from "../../../src/connectors/kafka/client/connection.ts";
 import type { ConfigEntry } from "../../../src/connectors/kafka/client/kafkajs.ts";
 import { errorOfCode } from "../../../src/connectors/kafka/wire/error_codes.ts";
@@ -15,12 +15,12 @@ const CODES = {
 
 const NODE_ID = 1;
 
-/** The protocol's number for a broker as something that has settings. */
+/** The protocol's number for a broker as a resource with settings. */
 const BROKER = 4;
 
 export type Code = keyof typeof CODES;
 
-/** What is asked of a new topic. */
+/** The requested properties of a new topic. */
 export interface AskedTopic {
   readonly topic: string;
   readonly numPartitions: number;
@@ -29,15 +29,15 @@ export interface AskedTopic {
 }
 
 export class FakeTopics {
-  /** The topics that can be seen. */
+  /** The topics that are visible. */
   readonly topics = new Map<string, AskedTopic>();
-  /** Topics that cannot be seen any more, with how often their names are still taken. */
+  /** Topics that are not visible any more, with how often their names are still taken. */
   readonly beingDeleted = new Map<string, number>();
-  /** Topics that are gone, with how often they can still be seen. */
+  /** Topics that are gone, with how often they are still visible. */
   readonly stale = new Map<string, number>();
   /** Why a topic is refused, if it is. */
   refuse: (asked: AskedTopic) => Code | null = () => null;
-  /** Brokers' own settings, as far as they may be read. */
+  /** Brokers' own settings, if they may be read. */
   readonly brokerSettings = new Map<string, string>();
   readonly deleted: string[] = [];
 

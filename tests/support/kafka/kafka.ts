@@ -1,8 +1,8 @@
 /**
- * What tests need of a real Kafka: brokers, topics of their own, records in, records out.
+ * What tests need of a real Kafka: brokers, topics of their own, and writing and reading records.
  *
- * Each call makes a client and closes it again, as a client left open would be a leak to Deno's
- * sanitizers.
+ * Each call makes a client and closes it again. Deno's sanitizers would report a client that stays
+ * open as a leak.
  */
 import { Buffer } from "node:buffer";
 import { type Admin, type ITopicConfig, type Message, Partitioners } from "kafkajs";
@@ -26,11 +26,13 @@ export interface TopicOptions {
 /** A record to write. */
 export interface NewRecord {
   key?: string | Uint8Array | null;
-  /** `null` and nothing both write a tombstone. */
+  /** `null` and an absent value both write a tombstone. */
   value?: string | Uint8Array | null;
-  /** By default the hash of the key, as in the Java client. Records without a key take turns. */
+  /**
+   * By default by the hash of the key, as in the Java client; without a key, one after the other.
+   */
   partition?: number;
-  /** Milliseconds since 1970; without it, now. */
+  /** Milliseconds since 1970; by default, now. */
   timestamp?: number;
   headers?: Record<string, string | string[]>;
 }
@@ -46,8 +48,7 @@ export async function createTopic(brokers: string[], options: TopicOptions = {})
   const admin = kafkaClient(brokers).admin();
   await admin.connect();
   try {
-    // KafkaJS's own wait for leaders sleeps 100 ms before its first look, which the tests would pay
-    // for every topic.
+    // KafkaJS's own wait for leaders sleeps 100 ms before its first look, for every topic.
     const created = await admin.createTopics({ topics: [wanted], waitForLeaders: false });
     if (!created) throw new Error(`topic "${topic}" already exists`);
     await untilLed(admin, topic);
@@ -57,7 +58,7 @@ export async function createTopic(brokers: string[], options: TopicOptions = {})
   return topic;
 }
 
-/** Deletes a topic and creates it again under its name, which is free only a moment later. */
+/** Deletes a topic, and creates it again under its name, which becomes free a moment later. */
 export async function replaceTopic(
   topic: string,
   options: Omit<TopicOptions, "name"> = {},
@@ -96,9 +97,8 @@ export async function produce(
 }
 
 /**
- * The controller has created the topic when it answers. The broker takes a moment longer to know
- * it, and another to lead its partitions. Only a request for their offsets shows that both are
- * done.
+ * When the controller answers, it has created the topic. The broker needs a moment to know it, and
+ * another to lead its partitions. Only a request for their offsets shows that both are over.
  */
 async function untilLed(admin: Admin, topic: string): Promise<void> {
   for (const deadline = Date.now() + 10_000;;) {
@@ -113,8 +113,8 @@ async function untilLed(admin: Admin, topic: string): Promise<void> {
 }
 
 /**
- * A send becomes one batch per partition, and the broker refuses batches over 1 MB. Also, the time
- * that KafkaJS takes for a send grows with the square of its messages.
+ * A send becomes one batch for each partition, and the broker refuses batches over 1 MB. Also,
+ * KafkaJS's time for a send grows with the square of its messages.
  */
 const SEND_BYTES = 900_000;
 const SEND_MESSAGES = 1_000;

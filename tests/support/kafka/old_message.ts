@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 
-/** A message as the protocol guide has it. */
+/** A message in the form of the protocol guide. */
 export function oldMessage(
   magic: 0 | 1,
   offset: number,

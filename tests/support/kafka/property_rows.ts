@@ -6,7 +6,7 @@ import {
 } from "../../../src/connectors/kafka/properties/property_table.ts";
 import { REFUSED } from "../../../src/connectors/kafka/properties/refused_properties.ts";
 
-/** Each table of docs/kafka_properties.md, by its heading, as the data says it must be. */
+/** Each table of docs/kafka_properties.md, by its heading, as the data requires it. */
 export function tablesOfProperties(): Record<string, string[][]> {
   return {
     "For both": rowsOf(CONNECTION),

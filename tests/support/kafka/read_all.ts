@@ -1,13 +1,13 @@
 /**
- * Reads a whole topic, by fetch requests and without a consumer group. To join a group takes
- * seconds, and the tests of our own connector look at the groups on the broker.
+ * Reads a whole topic, by fetch requests and without a consumer group. Joining a group takes
+ * seconds. Also, the tests of our connector look at the groups on the broker.
  */
 import { Buffer } from "node:buffer";
 import type { Cluster, IHeaders } from "kafkajs";
 import { kafkaClient } from "./client.ts";
 import { isNotYetLed } from "./transient_errors.ts";
 
-/** A record as read back, its bytes as UTF-8. */
+/** A record that was read back, with its bytes as UTF-8. */
 export interface TopicRecord {
   partition: number;
   offset: string;
@@ -30,8 +30,8 @@ export interface ReadAllOptions {
 }
 
 /**
- * Everything in the topic now, by partition and offset, as a committed read sees it. The records of
- * aborted transactions are left out, and each partition ends at the first open transaction.
+ * All records of the topic now, by partition and offset, as a committed read returns them. It
+ * leaves out aborted transactions, and ends each partition before a transaction that stays open.
  */
 export async function readAll(
   brokers: string[],
@@ -79,7 +79,7 @@ interface PartitionRead {
   /** One past the last record when reading began, committed or not. */
   readonly written: number;
   position: number;
-  /** Up to here every transaction is decided. */
+  /** Up to here, every transaction is decided. */
   stable: number;
   /** Where to stop: the first `stable` that covers all of `written`. */
   end: number | undefined;
@@ -87,14 +87,14 @@ interface PartitionRead {
 }
 
 /**
- * Only a partition assigner gets KafkaJS's connections, which have requests for single partitions.
- * So this creates a consumer just for its assigner, and never connects it.
+ * KafkaJS passes its connections, with requests for single partitions, only to a partition
+ * assigner. So this makes a consumer to get an assigner, and never connects it.
  */
 function bareCluster(brokers: string[]): Cluster {
   let cluster: Cluster | undefined;
   kafkaClient(brokers).consumer({
     groupId: "unused",
-    // So that the end of a partition is the end of what is written, not of what is committed.
+    // So that the end of a partition is the end of what is written, instead of what is committed.
     readUncommitted: true,
     partitionAssigners: [(assigner) => {
       cluster = assigner.cluster;
@@ -110,7 +110,7 @@ function bareCluster(brokers: string[]): Cluster {
   return cluster;
 }
 
-/** A broker that was frozen, or has just come back, leads its partitions a moment later. */
+/** A broker that was frozen, or has just started, leads its partitions a moment later. */
 async function openWhenLed(cluster: Cluster, topic: string): Promise<PartitionRead[]> {
   for (const deadline = Date.now() + 10_000;;) {
     try {
@@ -188,7 +188,7 @@ async function fetchOnce(
   const broker = await cluster.findBroker({ nodeId });
   const { responses }: FetchResponse = await broker.fetch({
     isolationLevel: 1,
-    // An answer at once, also an empty one: with nothing new, `stable` is what it is about.
+    // An answer at once, even an empty one. If nothing is new, `stable` is what counts.
     minBytes: 0,
     maxWaitTime: 0,
     maxBytes: 32 << 20,
@@ -207,7 +207,7 @@ async function fetchOnce(
     if (read.stable >= read.written) read.end ??= read.stable;
     const last = fetched.messages.at(-1);
     if (last === undefined) continue;
-    // A batch is sent whole, also where the position lies within it.
+    // A batch is sent whole, even if the position lies within it.
     const fresh = fetched.messages.filter(({ offset }) => Number(offset) >= read.position);
     read.messages = read.messages.concat(fresh);
     // Not the last offset plus one: the tail of a batch may be compacted away.
@@ -216,11 +216,11 @@ async function fetchOnce(
 }
 
 /**
- * Drops the markers of transactions and the records of aborted ones.
+ * Drops the markers of transactions, and the records of aborted ones.
  *
- * Read backwards, a producer's nearest marker is the one that decided its records. That needs no
- * list of aborted transactions, which KafkaJS gets wrong if transactions interleave. And it shares
- * nothing with the connector's own filter, which it has to check.
+ * Backwards, the nearest marker of a producer is the one that decided its records. That needs no
+ * list of aborted transactions, which KafkaJS gets wrong if transactions interleave. It also shares
+ * nothing with the connector's own filter, which it checks.
  */
 function committed(messages: readonly RawMessage[]): RawMessage[] {
   const wasCommitted = new Map<string, boolean>();

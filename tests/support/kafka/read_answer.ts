@@ -1,4 +1,4 @@
-/** Reads what a broker sent of a partition as an input does, but all at once. */
+/** Reads a broker's answer for a partition as an input does, but all at once. */
 import type { Buffer } from "node:buffer";
 import type { LogRecord } from "../../../src/connectors/kafka/wire/read_batch.ts";
 import { FetchedBatches } from "../../../src/connectors/kafka/read/fetched_batches.ts";
@@ -6,14 +6,14 @@ import { WaitingBatch } from "../../../src/connectors/kafka/read/waiting_batch.t
 import { cursorAt } from "./cursor_at.ts";
 import { fetched } from "./scripted_kafka.ts";
 
-/** What came, and why no more did. */
+/** What was read, and why no more was. */
 export interface ReadAnswer {
   readonly records: LogRecord[];
-  /** `null` where all that came whole has been read. */
+  /** `null` if everything that came whole has been read. */
   readonly error: Error | null;
 }
 
-/** Records from an offset on, of a partition that ends at another. */
+/** Records from an offset on, of a partition that ends at another offset. */
 export function readAnswer(
   bytes: Buffer,
   { from, end, verify }: { from: number; end: number; verify: boolean },

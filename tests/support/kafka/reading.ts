@@ -1,4 +1,4 @@
-/** What tests of the Kafka connectors do with flows, readers and transactions. */
+/** Flows, readers and transactions for the tests of the Kafka connectors. */
 import type { Producer } from "kafkajs";
 import {
   Dataflow,
@@ -14,12 +14,12 @@ import {
 } from "millrace";
 import { kafkaClient } from "./client.ts";
 
-/** Bytes as text; `null` stays. */
+/** Bytes as text; `null` stays `null`. */
 export function asText(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : new TextDecoder().decode(bytes);
 }
 
-/** What a flow that captures all of `input` writes, run to the input's end. */
+/** The output of a flow that captures all of `input`, which must end. */
 export async function collect<T>(input: InputConfig<T>, options: RunOptions = {}): Promise<T[]> {
   const items: T[] = [];
   await run(
@@ -32,9 +32,9 @@ export async function collect<T>(input: InputConfig<T>, options: RunOptions = {}
 /** A flow that is running, and what it has written so far. */
 export interface Following<T> extends AsyncDisposable {
   readonly items: readonly T[];
-  /** Waits until `count` items have come; an error after 15 s, or when the run fails. */
+  /** Waits until `count` items have come. Fails after 15 s, or when the run fails. */
   until(count: number): Promise<void>;
-  /** Stops the run gracefully, and gives its result. */
+  /** Stops the run gracefully, and returns its result. */
   stop(): Promise<RunResult>;
 }
 
@@ -79,7 +79,7 @@ export function offsetsOf(positions: Positions): Map<PartitionName, bigint> {
   return new Map(Array.from(all, ([name, { offset }]) => [name, offset]));
 }
 
-/** Reads until `next` gives `null`, or `count` items or more have come. */
+/** Reads until `next` returns `null`, or at least `count` items have come. */
 export async function readFrom<T>(reader: InputReader<T>, count = Infinity): Promise<T[]> {
   const items: T[] = [];
   while (items.length < count) {
@@ -91,7 +91,7 @@ export async function readFrom<T>(reader: InputReader<T>, count = Infinity): Pro
   return items;
 }
 
-/** The promise's value; an error after 15 s, so that a test fails rather than hangs. */
+/** The promise's value. Throws after 15 s, so that a test fails instead of hanging. */
 export async function within<R>(promise: Promise<R>, what: string, more = () => ""): Promise<R> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -17,7 +17,7 @@ import { TopicWatch } from "../../../src/connectors/kafka/client/topic_watch.ts"
 import { storedBytes } from "./wire_bytes.ts";
 import { testPlace } from "../runtime/test_place.ts";
 
-/** What the broker has of a partition. */
+/** A partition as the broker has it. */
 export interface ScriptedPartition {
   first: number;
   last: number;
@@ -35,12 +35,12 @@ export const TOPIC = "topic";
 
 /** Partitions of one topic, led by one broker. */
 export class ScriptedKafka implements AsyncDisposable {
-  /** What the broker says when it is asked for offsets; a test may add partitions. */
+  /** The broker's answer to requests for offsets. A test may add partitions. */
   readonly partitions: ScriptedPartition[];
   readonly place = testPlace();
-  /** The errors after which it was waited, in order. */
+  /** The errors that caused a pause, in order. */
   readonly pauses: unknown[] = [];
-  /** When the broker answers what partitions there are. */
+  /** Resolves when the broker answers which partitions there are. */
   metadata: Promise<void> = Promise.resolve();
   readonly connection = this.#scripted();
   readonly #settings: KafkaInputSettings;
@@ -49,7 +49,7 @@ export class ScriptedKafka implements AsyncDisposable {
   readonly leaders: number[] = [];
   readonly #fetches = new Map<number, PromiseWithResolvers<PromiseWithResolvers<FetchResponse>>>();
   readonly #unanswered = new Set<PromiseWithResolvers<FetchResponse>>();
-  #back = Promise.withResolvers<void>(); // of the broker, where it has gone away
+  #back = Promise.withResolvers<void>(); // resolves when a lost broker is back
 
   constructor({ partitions, tail = true, properties = {} }: ScriptedOptions = {}) {
     this.partitions = partitions ?? [{ first: 0, last: 0, highWatermark: 0 }];
@@ -80,24 +80,24 @@ export class ScriptedKafka implements AsyncDisposable {
     return this.#fetcher;
   }
 
-  /** Answers the fetch that is on its way, or comes next; resolves when the next one has come. */
+  /** Answers the fetch under way, or the next one. Resolves when another one has come. */
   async answer(...partitions: FetchedPartition[]): Promise<void> {
     await this.answerFrom(0, ...partitions);
   }
 
-  /** The same, of one of several brokers. */
+  /** The same for one of several brokers. */
   async answerFrom(broker: number, ...partitions: FetchedPartition[]): Promise<void> {
     (await this.#nextFetch(broker)).resolve(responseOf(partitions));
     await this.#fetchOf(broker).promise;
   }
 
-  /** The same, of a broker that throttles: it says for how long, and names no partition. */
+  /** The same for a broker that throttles: it names the time, and no partition. */
   async throttle(): Promise<void> {
     (await this.#nextFetch()).resolve({ ...responseOf([]), clientSideThrottleTime: 1 });
     await this.#fetchOf(0).promise;
   }
 
-  /** The same as `answer`, but only the answer: for the last one. */
+  /** Answers only, without waiting for another fetch: for the last one. */
   async answerLast(...partitions: FetchedPartition[]): Promise<void> {
     (await this.#nextFetch()).resolve(responseOf(partitions));
   }
@@ -121,7 +121,7 @@ export class ScriptedKafka implements AsyncDisposable {
     await this.#fetcher?.close();
   }
 
-  /** What is waited for ends. */
+  /** Ends all waiting. */
   #close(): void {
     this.back();
     for (const fetch of this.#unanswered) fetch.reject(new Error("closed"));
@@ -193,7 +193,7 @@ export class ScriptedKafka implements AsyncDisposable {
   }
 }
 
-/** What a fetch brings of a partition: nothing, unless it is said otherwise. */
+/** The answer of a fetch for a partition. It is empty by default. */
 export function fetched(answer: Partial<FetchedPartition> & { highWatermark: number }) {
   const lastStableOffset = answer.highWatermark;
   const records = Buffer.alloc(0);
@@ -201,14 +201,14 @@ export function fetched(answer: Partial<FetchedPartition> & { highWatermark: num
   return { ...nothing, lastStableOffset, ...answer };
 }
 
-/** One record, as it is fetched, with a value of `bytes` bytes. */
+/** One fetched record, with a value of `bytes` bytes. */
 export function recordAt(offset: number, bytes = 10): Buffer {
   const value = Buffer.alloc(bytes, "x");
   const record = { key: null, value, headers: [], timestamp: 1_700_000_000_000 };
   return storedBytes(BigInt(offset), [record]);
 }
 
-/** An answer to a fetch, of a broker that keeps no sessions. */
+/** An answer to a fetch, from a broker that keeps no sessions. */
 export function responseOf(partitions: FetchedPartition[]): FetchResponse {
   return { errorCode: 0, sessionId: 0, partitions, clientSideThrottleTime: 0 };
 }

@@ -1,15 +1,15 @@
 /**
- * A second real Apache Kafka, with a listener for each way to be secured.
+ * A second real Apache Kafka, with a listener for each kind of security.
  *
- * It is a process of its own. Like the plain one, the first test that asks for it starts it, and it
- * ends with the run. It is started even if `KAFKA_BROKERS` names brokers, as those may lack the
- * certificates and users.
+ * It is a separate process. Like the plain broker, the first test that needs it starts it, and it
+ * ends with the run. It is started even if `KAFKA_BROKERS` names brokers, as these cannot be
+ * expected to accept its certificates and users.
  */
 import { brokerOfThisRun } from "./broker/broker.ts";
 
-/** The listeners, by what they ask for. */
+/** The listeners, by what they require. */
 export type Listener =
-  /** Nothing: for the tests' own helpers, and for wrong protocols. */
+  /** Nothing: for the support of tests, and for wrong protocols. */
   | "PLAINTEXT"
   /** TLS. */
   | "SSL"
@@ -21,12 +21,12 @@ export type Listener =
   | "SASL_PLAINTEXT"
   /** The same over TLS. */
   | "SASL_SSL"
-  /** SASL by SCRAM-SHA-512 alone. */
+  /** SASL by SCRAM-SHA-512 only. */
   | "ONE_MECHANISM"
-  /** Nothing, and the cluster names a host that nobody knows. */
+  /** Nothing, but the cluster names an unknown host. */
   | "UNKNOWN_NAME";
 
-/** Somebody with a password. */
+/** A user with a password. */
 export interface User {
   readonly username: string;
   readonly password: string;
@@ -34,19 +34,19 @@ export interface User {
 
 /** The broker. */
 export interface SecureKafka {
-  /** What to give as `brokers`, for each listener. */
+  /** The option `brokers` for each listener. */
   readonly brokers: Readonly<Record<Listener, string[]>>;
   /** Paths of PEM files. */
   readonly files: {
-    /** The authority that has signed the broker's and the client's certificate. */
+    /** The authority that signed the certificates of the broker and the client. */
     readonly ca: string;
-    /** One that has signed nothing. */
+    /** An authority that has signed nothing. */
     readonly otherCa: string;
-    /** The key of that one. */
+    /** The key of the other authority. */
     readonly otherKey: string;
     readonly certificate: string;
     readonly key: string;
-    /** The same key, in need of `keyPassword`. */
+    /** The same key, encrypted with `keyPassword`. */
     readonly encryptedKey: string;
   };
   readonly keyPassword: string;
@@ -61,7 +61,7 @@ let secureKafkaOfThisFile: Promise<SecureKafka> | undefined;
 /**
  * The secured broker.
  *
- * @throws {Error} If what it takes to start one is not there.
+ * @throws {Error} If a tool to start one is missing.
  */
 export function secureKafka(): Promise<SecureKafka> {
   return secureKafkaOfThisFile ??= findSecureKafka();
@@ -93,9 +93,9 @@ async function findSecureKafka(): Promise<SecureKafka> {
 }
 
 /**
- * A token as Kafka's validator for tests takes it: a JSON Web Token that nobody has signed.
+ * A token in the form that Kafka's validator for tests accepts: an unsigned JSON Web Token.
  *
- * @param seconds How long it is valid, from now; negative for one that has expired.
+ * @param seconds How long it is valid, from now; negative if it has expired.
  */
 export function unsignedToken(subject: string, seconds = 300): string {
   const now = Math.floor(Date.now() / 1000);

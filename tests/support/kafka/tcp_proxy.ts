@@ -1,10 +1,10 @@
 /**
- * A proxy before a Kafka broker, for faults of the network. It loses requests and answers, cuts
- * connections, and refuses new ones. It counts them, so that a test can prove that its fault has
+ * A proxy in front of a Kafka broker, for faults of the network. It loses requests and answers,
+ * cuts connections and refuses new ones. It counts, so that a test can prove that its fault has
  * happened.
  *
- * Clients connect to the address that the broker gives in its metadata. So the proxy looks into
- * each message, and replaces the broker's port by its own.
+ * Clients would switch to the address in the broker's metadata. So the proxy reads each message,
+ * and replaces the broker's port by its own.
  */
 
 /** Kinds of requests, by their numbers in Kafka's protocol. */
@@ -17,14 +17,14 @@ export const API = {
   initProducerId: 22,
 } as const;
 
-/** A fault that happens once: to the `nth` request of a kind, counted from 1 since the start. */
+/** A fault that happens once: to the `nth` request of a kind since the start, counted from 1. */
 export interface Fault {
   readonly api: keyof typeof API;
   readonly nth: number;
   /**
-   * What is lost before the connection is cut. `request`: the broker never sees it. `response`: the
-   * broker has done it. `half a response`: the second half of that. With `success`, nothing is cut,
-   * but the client is told that the first partition has another leader.
+   * What is lost before the connection is cut. It is the request, which the broker then never sees,
+   * the answer to a completed request, or the second half of the answer. With `success`, nothing is
+   * cut, but the answer to a write reports that the first partition has another leader.
    */
   readonly lose: "request" | "response" | "half a response" | "success";
 }
@@ -33,11 +33,11 @@ export interface Fault {
 interface Link {
   readonly client: Deno.TcpConn;
   readonly broker: Deno.TcpConn;
-  /** Kind, version and fault of each request on its way, by correlation id. */
+  /** Kind, version and fault of each request under way, by correlation id. */
   readonly pending: Map<number, { api: number; version: number; fault?: Fault }>;
 }
 
-/** The newest versions of requests that the broker seems to have: those of an older one. */
+/** The newest versions of requests that the broker appears to have, as if it were older. */
 export type Newest = Partial<Record<keyof typeof API, number>>;
 
 const NOT_LEADER_OR_FOLLOWER = 6;
@@ -46,9 +46,9 @@ const HOST = "127.0.0.1";
 
 /** The proxy; it listens until it is disposed of. */
 export class TcpProxy implements AsyncDisposable {
-  /** Where it listens, as a client's broker. */
+  /** Its address, for a client. */
   readonly address: string;
-  /** While true, connections are closed as they come. */
+  /** While true, connections are closed as they are made. */
   refusing = false;
   /** Requests to produce wait for it before the broker sees them. */
   mayProduce: Promise<void> = Promise.resolve();
@@ -58,7 +58,7 @@ export class TcpProxy implements AsyncDisposable {
   cuts = 0;
   /** Faults that have happened. */
   readonly fired: Fault[] = [];
-  /** Bytes that have come from the broker. */
+  /** Bytes received from the broker. */
   received = 0;
   readonly #listener: Deno.TcpListener;
   readonly #target: { hostname: string; port: number };
@@ -68,7 +68,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #newest: ReadonlyMap<number, number>;
   #faults: Fault[] = [];
 
-  /** Starts a proxy before `broker`, `host:port`, that does what `faults` say. */
+  /** Starts a proxy in front of `broker`, `host:port`, which causes `faults`. */
   constructor(broker: string, faults: readonly Fault[] = [], newest: Newest = {}) {
     this.#newest = new Map(
       Object.entries(newest).map(([api, version]) => [API[api as keyof typeof API], version]),
@@ -110,7 +110,7 @@ export class TcpProxy implements AsyncDisposable {
     const broker = await Deno.connect(this.#target);
     const link: Link = { client, broker, pending: new Map() };
     this.#links.add(link);
-    // Whichever ends, by an end of file or by a cut, ends the other.
+    // If one direction ends, by an end of file or by a cut, so does the other.
     await Promise.allSettled(
       [this.#toBroker(link), this.#toClient(link)].map((side) => side.finally(() => close(link))),
     );
@@ -165,7 +165,9 @@ export class TcpProxy implements AsyncDisposable {
     this.#cut(link);
   }
 
-  /** Puts our port in place of every broker's: length, correlation id, throttle time, brokers. */
+  /**
+   * Replaces the port of every broker. Before the brokers: length, correlation id, throttle time.
+   */
   #redirect(message: Uint8Array<ArrayBuffer>, version: number): void {
     const view = new DataView(message.buffer);
     const port = this.#listener.addr.port;
@@ -182,7 +184,8 @@ export class TcpProxy implements AsyncDisposable {
       }
       return;
     }
-    // Flexible: each length is a byte here, and is one too high. Each structure ends with a zero.
+    // Flexible: each length is a byte, and one more than its value. Each structure ends with a
+    // zero.
     at++;
     const brokers = message[at++] - 1;
     for (let i = 0; i < brokers; i++) {
@@ -195,7 +198,7 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Lowers the newest versions: after length, correlation id and error, int16 triples. */
+  /** Lowers the newest versions, an array of three int16 after length, correlation id and error. */
   #age(message: Uint8Array<ArrayBuffer>): void {
     const view = new DataView(message.buffer);
     const count = view.getInt32(10);
@@ -206,7 +209,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 }
 
-/** Puts an error in a Produce response: after length, correlation id, topic count and name, … */
+/** Puts an error in a Produce response, after length, correlation id, topic count, name, … */
 function denyFirst(message: Uint8Array<ArrayBuffer>): void {
   const view = new DataView(message.buffer);
   const partition = 12 + 2 + view.getInt16(12) + 4;
@@ -223,7 +226,7 @@ function close({ client, broker }: Link): void {
   }
 }
 
-/** A message with the four bytes of its length; `null` where the connection has ended. */
+/** A message with the four bytes of its length; `null` if the connection has ended. */
 async function readMessage(from: Deno.TcpConn): Promise<Uint8Array<ArrayBuffer> | null> {
   const length = new Uint8Array(4);
   if (!await readFull(from, length)) return null;

@@ -1,11 +1,14 @@
 /**
- * Kafka's own command line tools. With them, tests need not trust us or KafkaJS about what is on
- * the broker. Each call is a JVM of its own and takes a second or two.
+ * Kafka's own command line tools, so that tests do not have to trust us or KafkaJS about the
+ * broker's content. Each call starts a JVM, and takes a second or two.
  */
 import { kafkaBrokers } from "./broker/broker.ts";
 import { jarFolder } from "./broker/jars.ts";
 
-/** After this time a tool is killed, so that one that hangs fails a test, not the whole run. */
+/**
+ * How long a tool may take before it is killed, so that it fails a test instead of blocking the
+ * run.
+ */
 const PATIENCE_MS = 60_000;
 
 /** What a tool printed. */
@@ -15,10 +18,10 @@ export interface ToolOutput {
 }
 
 /**
- * Runs a main class of Kafka's, such as `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`.
+ * Runs a main class of Kafka, such as `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`.
  *
- * @throws {Error} If its exit code is not 0. The message has what it printed. Some tools exit with
- * 0 after an error, and only print it.
+ * @throws {Error} If its exit code is not 0. The message has its output. Some tools only print
+ * errors.
  */
 export async function javaTool(
   mainClass: string,
@@ -26,14 +29,14 @@ export async function javaTool(
   stdin = "",
 ): Promise<ToolOutput> {
   const jars = await fetchedJars();
-  // The libraries of the codecs unpack their native code to where temporary files go, and leave it.
+  // The libraries of the codecs unpack native code among temporary files, and leave it there.
   const folder = await Deno.makeTempDir({ prefix: "millrace-tool-" });
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
   try {
     const child = new Deno.Command("java", {
       args: [
-        // Quick to start and small, as the broker.
+        // Quick to start and small, like the broker.
         ...["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"],
         `-Djava.io.tmpdir=${folder}`,
         `-Dlog4j2.configurationFile=${import.meta.dirname}/broker/log4j2.properties`,
@@ -46,7 +49,7 @@ export async function javaTool(
     }).spawn();
     const [{ code, stdout, stderr }] = await Promise.all([
       child.output(),
-      // A tool that ends early does not read all; its exit code tells more than that.
+      // A tool that ends early does not read everything, but its exit code shows that.
       new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {}),
     ]);
     const printed = {
@@ -62,7 +65,7 @@ export async function javaTool(
   }
 }
 
-/** Where Kafka is: the tools are in the same folder as the broker. */
+/** The folder of Kafka. The tools are in the same folder as the broker. */
 async function fetchedJars(): Promise<string> {
   await kafkaBrokers(); // which fetches it, the first time
   const folder = jarFolder();
@@ -91,7 +94,7 @@ export async function consoleProduce(
   lines: readonly string[],
   properties: Readonly<Record<string, string | number>> = {},
 ): Promise<void> {
-  // The one property for which the tool has a default that wins.
+  // For this property, the tool has a default that would win.
   const { "compression.type": codec = "none", ...others } = properties;
   const { stderr } = await javaTool("org.apache.kafka.tools.ConsoleProducer", [
     ...[
@@ -104,15 +107,15 @@ export async function consoleProduce(
     ],
     ...Object.entries(others).flatMap(([k, v]) => ["--command-property", `${k}=${v}`]),
   ], lines.map((line) => `${line}\n`).join(""));
-  // It goes on with the next record, and its exit code is 0 all the same.
+  // It continues with the next record, and its exit code is 0 anyway.
   if (stderr.includes("Error when sending message")) throw new Error(stderr);
 }
 
 /**
- * The topic's first records as Kafka's console consumer prints them, one line each. By default, a
- * line is the value. This leaves an empty consumer group on the broker.
+ * The topic's first records as Kafka's console consumer prints them, one on each line. By default,
+ * it prints the value. It leaves an empty consumer group on the broker.
  *
- * @param count How many there are. Fewer are returned if no more come within ten seconds.
+ * @param count The expected number. Fewer are returned if no more come within ten seconds.
  * @param extraArgs Such as `["--formatter-property", "print.key=true"]`.
  */
 export async function consoleConsume(

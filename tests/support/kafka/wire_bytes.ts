@@ -5,12 +5,12 @@ import {
   type WireRecord,
 } from "../../../src/connectors/kafka/wire/write_batch.ts";
 
-/** What a test says of a batch; the rest is that of a plain one. */
+/** The fields of a batch that a test chooses. The rest is that of a plain one. */
 export interface BatchOverrides {
   readonly key?: Uint8Array | null;
   readonly value?: Uint8Array | null;
   readonly isControl?: boolean;
-  /** The transactional producer; without it, the batch is in no transaction. */
+  /** The transactional producer. Without it, the batch is not in a transaction. */
   readonly producerId?: string;
 }
 
@@ -41,7 +41,7 @@ export function storedBatch(offset: bigint, overrides: BatchOverrides = {}): Log
   return readBatches(storedBytes(offset, [record], overrides), false)[0];
 }
 
-/** The marker with which a transaction ends: its key is two int16, the version and the type. */
+/** The marker that ends a transaction. Its key is two int16, the version and the type. */
 export function marker(offset: bigint, producerId: string, type: "abort" | "commit"): LogBatch {
   const key = Buffer.from([0, 0, 0, type === "abort" ? 0 : 1]);
   return storedBatch(offset, { key, producerId, isControl: true });

@@ -4,7 +4,7 @@ import { openKafkaWriter } from "../../../src/connectors/kafka/write/sink.ts";
 import { FAKE_TOPIC, type FakeBroker } from "./fake_broker.ts";
 import { testPlace } from "../runtime/test_place.ts";
 
-/** Writes one record to a broker of the test's, and waits until it is acknowledged. */
+/** Writes one record to a broker under test, and waits until it is acknowledged. */
 export async function writeOneRecord(
   broker: FakeBroker,
   properties: KafkaProperties = {},

@@ -1,4 +1,4 @@
-/** Inputs and outputs that go on exactly where they were. */
+/** Inputs and outputs that continue exactly where they were. */
 import type { InputConfig, OutputConfig, Place, Positions } from "../../../mod.ts";
 
 /**
@@ -40,7 +40,7 @@ export function numbers(
   };
 }
 
-/** An output that keeps items once their epoch is committed, like files that are cut on resume. */
+/** An output that keeps committed items only, like files that are cut on resume. */
 export class ExactOutput<T> implements OutputConfig<T> {
   readonly #byWorker = new Map<number, T[]>();
 

@@ -1,15 +1,15 @@
 import type { StateChunk } from "../../../src/recovery/store.ts";
 import type { StepId } from "../../../src/core/ids.ts";
 
-/** What is to become of a key. */
+/** What happens to a key. */
 export interface KeyChange {
   readonly step: StepId;
   readonly key: string;
-  /** `null` where it is to be forgotten. */
+  /** `null` if it is to be forgotten. */
   readonly state: Uint8Array | null;
 }
 
-/** As workers send them. */
+/** The length of chunks that workers send. */
 const LENGTH = 4096;
 
 const ids = new Map<StepId, Map<string, number>>();
@@ -23,7 +23,7 @@ export function idOf(step: StepId, key: string): number {
   return id;
 }
 
-/** Changes as a store gets them, in their order. `spells`: whether with their keys. */
+/** Changes in the form and order in which a store gets them. `spells`: whether with their keys. */
 export function* chunks(changes: Iterable<KeyChange>, spells = true): Generator<StateChunk, void> {
   let some: KeyChange[] = [];
   for (const change of changes) {

@@ -22,7 +22,7 @@ export function position(partition: string, state: Uint8Array, more = {}): Store
   return { step: "in", role: "input", partition, state, ...more };
 }
 
-/** Positions in an order of their own: a store keeps none. */
+/** Positions in a fixed order, as a store keeps none. */
 export function sorted(positions: readonly StoredPosition[] = []): StoredPosition[] {
   const id = ({ step, role, partition }: StoredPosition) => JSON.stringify([step, role, partition]);
   return positions.toSorted((a, b) => id(a) < id(b) ? -1 : 1);

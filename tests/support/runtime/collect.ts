@@ -11,7 +11,7 @@ import {
 /** Batch sizes that show what depends on batches. */
 export const BATCH_SIZES: readonly number[] = [1, 2, 1024];
 
-/** Returns what `steps` make of `items`, which must be the same with batches of any size. */
+/** The output of `steps` for `items`, which must be the same with batches of any size. */
 export async function collect<T, U>(
   items: readonly T[],
   steps: (items: Dataflow<T>) => Dataflow<U>,
@@ -28,7 +28,7 @@ export async function collect<T, U>(
   return results[0];
 }
 
-/** The error with which a flow fails when `items` go through `steps`, with batches of any size. */
+/** The error of `steps` for `items`, with batches of any size. */
 export async function failure<T, U>(
   items: readonly T[],
   steps: (items: Dataflow<T>) => Dataflow<U>,
@@ -45,7 +45,7 @@ export async function failure<T, U>(
   return failures[0];
 }
 
-/** What a failure says. */
+/** The text of a failure. */
 export interface Failure {
   readonly stepId: string;
   readonly item: string | undefined;
@@ -57,7 +57,7 @@ export function pairs<V>(...items: Keyed<V>[]): Keyed<V>[] {
   return items;
 }
 
-/** Returns a function as if it had the type that it should have: a user's mistake. */
+/** A function with the wrong type, as a user's mistake. */
 export function mistaken<F>(f: unknown): F {
   return f as F;
 }

@@ -1,6 +1,6 @@
 import type { InputConfig, Place, Positions } from "../../../mod.ts";
 
-/** Numbers of each worker, from zero; a worker reads no further than the test allows. */
+/** Numbers of each worker, from zero. A worker only reads as far as the test allows. */
 export class GatedInput implements InputConfig<number> {
   /** How far each worker may read. */
   readonly #allowed: number[];

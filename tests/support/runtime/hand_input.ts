@@ -1,10 +1,10 @@
 import type { InputConfig, InputReader, Place, Positions } from "../../../src/graph/contracts.ts";
 
-/** An input that a test feeds by hand, and that notes what the engine does to it. */
+/** An input that a test feeds by hand, and that records the engine's calls. */
 export class HandInput<T> implements InputConfig<T> {
-  /** What the engine did: `open`, `next`, `ready`, `close`. */
+  /** The engine's calls: `open`, `next`, `ready`, `close`. */
   readonly calls: string[] = [];
-  /** Where it was opened. */
+  /** The place at which it was opened. */
   place: Place | null = null;
   /** What `next` throws, once set. */
   thrown: { error: unknown } | null = null;

@@ -26,7 +26,9 @@ export class HeldPost {
     return this.#matching(routes).reduce((sum, route) => sum + this.#routes.get(route)!.length, 0);
   }
 
-  /** Delivers the oldest message of the first matching route with any. Returns whether it did. */
+  /**
+   * Delivers the oldest message of the first matching route that has one. Returns whether it did.
+   */
   deliver(routes: RegExp = /./): boolean {
     const route = this.#matching(routes)[0];
     if (route === undefined) return false;
@@ -34,7 +36,7 @@ export class HeldPost {
     return true;
   }
 
-  /** Delivers the messages on matching routes, also those sent in reply, until none are left. */
+  /** Delivers everything on the matching routes, and the resulting messages, until none is left. */
   async drain(routes: RegExp = /./): Promise<void> {
     for (let quiet = 0; quiet < 5; quiet++) {
       while (this.deliver(routes)) quiet = 0;
@@ -42,7 +44,7 @@ export class HeldPost {
     }
   }
 
-  /** Serves the routes in another order from now on, so that some are held back for long. */
+  /** Serves the routes in another order from now on, so that some wait for long. */
   shuffle(random: Random): void {
     const rest = [...this.#order];
     this.#order = [];

@@ -3,8 +3,8 @@ import type { StepScope } from "../../../src/graph/nodes.ts";
 import { decodeValue, encodeValue } from "../../../src/core/value_codec.ts";
 
 /**
- * Drives the logic of a stateful step by the contract of {@linkcode StatefulLogic} alone. It needs
- * no engine and does not wait, so a test can try thousands of random cases.
+ * Drives the logic of a stateful step only by the contract of {@linkcode StatefulLogic}. It needs
+ * no engine and no waiting, for thousands of random cases.
  */
 export class LogicDriver<V, W, S> {
   /** The time, in milliseconds since the Unix epoch. */
@@ -65,7 +65,7 @@ export class LogicDriver<V, W, S> {
     }
   }
 
-  /** Stores a snapshot of the keys that have changed, and goes on from what is stored. */
+  /** Makes a snapshot of the keys that have changed, and continues from what is stored. */
   restart(build: BuildLogic<V, W, S> = this.#build): void {
     this.snapshot();
     this.#build = build;
@@ -73,7 +73,7 @@ export class LogicDriver<V, W, S> {
     for (const [key, bytes] of this.#stored) this.#add(key, decodeValue(bytes) as S, true);
   }
 
-  /** Stores a snapshot of the keys that have changed. */
+  /** Makes a snapshot of the keys that have changed. */
   snapshot(): void {
     for (const key of this.#changed) {
       const logic = this.#keys.get(key);
@@ -99,7 +99,7 @@ function dueOf<V, W, S>(logic: StatefulLogic<V, W, S>): number {
   return logic.notifyAt?.()?.getTime() ?? Infinity;
 }
 
-/** What came out, by key. */
+/** The output, by key. */
 export function byKey<W>(pairs: readonly Keyed<W>[]): Record<string, W[]> {
   const values: Record<string, W[]> = {};
   for (const [key, value] of pairs) (values[key] ??= []).push(value);

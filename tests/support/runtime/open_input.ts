@@ -2,8 +2,8 @@ import type { InputConfig, InputReader, Place, Positions } from "../../../src/gr
 import { testPlace } from "./test_place.ts";
 
 /**
- * Opens an input on all workers as the engine does: it plans once, and sends the plan to each as
- * JSON.
+ * Opens an input on all workers as the engine does. It is planned once, and each worker gets the
+ * plan as JSON.
  */
 export async function openOnAll<T>(
   input: InputConfig<T>,

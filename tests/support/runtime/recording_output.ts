@@ -1,7 +1,7 @@
 import type { Epoch } from "../../../src/core/ids.ts";
 import type { OutputConfig, OutputWriter, Place } from "../../../src/graph/contracts.ts";
 
-/** What a {@linkcode RecordingOutput} does besides noting: each may wait or throw. */
+/** What a {@linkcode RecordingOutput} does besides recording. Each may wait or throw. */
 export interface RecordingHooks<T> {
   readonly open?: () => void | Promise<void>;
   readonly write?: (batch: readonly T[], epoch: Epoch) => void | Promise<void>;
@@ -10,15 +10,15 @@ export interface RecordingHooks<T> {
   readonly close?: () => void | Promise<void>;
 }
 
-/** An output that notes what the engine does to it, in order. */
+/** An output that records the engine's calls, in order. */
 export class RecordingOutput<T> implements OutputConfig<T> {
   /** The calls as text: `write 0: a,b`, `prepare 0`, `commit 0`, `close`. */
   readonly calls: string[] = [];
   /** All items, with their epochs. */
   readonly items: [epoch: Epoch, item: T][] = [];
-  /** Calls that came while another had not resolved: the contract says there are none. */
+  /** Calls that came before another had resolved. The contract forbids them. */
   readonly concurrent: string[] = [];
-  /** Where it was opened. */
+  /** The place at which it was opened. */
   place: Place | null = null;
   readonly #hooks: RecordingHooks<T>;
   #pending: string | null = null;

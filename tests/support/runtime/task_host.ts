@@ -4,7 +4,7 @@ import { Outlet } from "../../../src/runtime/outlet.ts";
 import { Pace } from "../../../src/runtime/pace.ts";
 import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
 
-/** A pace that knows nothing yet, and lets a task process `items` items at once. */
+/** A pace without measurements, which lets a task process `items` at once. */
 export function paceOf(items: number): Pace {
   const pace = new Pace();
   pace.items = items;
@@ -16,7 +16,7 @@ export function roomyChannel(): Channel {
   return new Channel({ first: 8192 });
 }
 
-/** A worker without anything, for a task by itself. */
+/** A worker with nothing else, for a single task. */
 export function taskHost(now: () => number = () => 0): TaskHost {
   return {
     workerIndex: 0,
@@ -40,12 +40,12 @@ export function taskHost(now: () => number = () => 0): TaskHost {
   };
 }
 
-/** An outlet that hands batches on as they are. */
+/** An outlet that passes batches on unchanged. */
 export function plainOutlet(channel: Channel): Outlet {
   return new Outlet(null, [channel], paceOf(64), { emit: () => {}, epochEnd: () => {} });
 }
 
-/** Empties a channel. Returns its batches as they are, and other messages by their kind. */
+/** Empties a channel. Returns batches unchanged, and the kinds of other messages. */
 export function drain(channel: Channel): unknown[] {
   const messages: unknown[] = [];
   while (!channel.empty) {

@@ -1,7 +1,7 @@
 import { createLog } from "../../../src/core/log.ts";
 import type { Place } from "../../../src/graph/contracts.ts";
 
-/** A {@linkcode Place} without an engine around it, that notes what it is told. */
+/** A {@linkcode Place} without an engine around it, that records its calls. */
 export interface TestPlace extends Place {
   /** What `fail` was called with. */
   readonly failures: unknown[];

@@ -3,15 +3,15 @@ import type { InputConfig, InputReader, OutputConfig, Place, Positions } from ".
 import { yieldToEventLoop } from "../../../src/core/event_loop.ts";
 import type { TestClock } from "../clock/test_clock.ts";
 
-/** The longest step: of a longer one, the engine takes a part only for quiet time. */
+/** The longest step. Of a longer one, the engine counts only a part as quiet time. */
 const STEP_MS = 1_000;
 
 /** After this many turns of the event loop, all pending work is done, also between workers. */
 const TURNS = 5;
 
 /**
- * Moves a clock on by `ms`. It stops at each time at which a sleeper wakes, so that the sleeper
- * sees the time that it asked for. After each step the event loop runs.
+ * Moves a clock on by `ms`. It stops at each time at which a sleeper wants to be woken, so that the
+ * sleeper sees that time. After each step, the event loop runs.
  */
 export async function pass(clock: TestClock, ms: number, stepMs = STEP_MS): Promise<void> {
   await settle();
@@ -24,7 +24,7 @@ export async function pass(clock: TestClock, ms: number, stepMs = STEP_MS): Prom
 }
 
 /**
- * A worker that is busy takes several rounds of the event loop. On a slow machine, timers may run
+ * A busy worker uses many rounds of the event loop for one pass. On a slow machine, timers may run
  * in each of them, so timers alone would not wait for it.
  */
 async function settle(): Promise<void> {
@@ -34,7 +34,9 @@ async function settle(): Promise<void> {
   }
 }
 
-/** An output that notes when what came, by a test's clock; while `blocked`, it takes no more. */
+/**
+ * An output that records items with the time of a test's clock. While blocked, it accepts no more.
+ */
 export class TimedOutput<T> implements OutputConfig<T> {
   readonly seen: { at: number; item: T }[] = [];
   readonly #clock: TestClock;
@@ -48,7 +50,7 @@ export class TimedOutput<T> implements OutputConfig<T> {
     return this.seen.map(({ item }) => item);
   }
 
-  /** Blocks: accepts nothing more until `unblock`. */
+  /** Accepts nothing until `unblock`. */
   block(): void {
     this.#release = Promise.withResolvers();
   }
@@ -70,11 +72,16 @@ export class TimedOutput<T> implements OutputConfig<T> {
   }
 }
 
-/** An input on worker 0 that a test feeds while it runs. It goes on where an earlier run ended. */
+/**
+ * An input on worker 0 that a test feeds while it runs. It continues after what an earlier run
+ * read.
+ */
 export class FedInput<T> implements InputConfig<T> {
   /** What `idle` returns. */
   idle = true;
-  /** Makes a batch whenever there is no other, for an input that always has something to read. */
+  /**
+   * Makes a batch whenever there is nothing else, for an input that always has something to read.
+   */
   filler: (() => T[]) | null = null;
   readonly #items: T[] = [];
   #ended = false;
@@ -85,7 +92,7 @@ export class FedInput<T> implements InputConfig<T> {
     this.wake();
   }
 
-  /** Has `next` called again. */
+  /** Makes the engine call `next` again. */
   wake(): void {
     for (const wake of this.#waiting.splice(0)) wake();
   }

@@ -25,7 +25,7 @@ export interface WorkersOptions extends StepChangeOptions {
   readonly onRunning?: (run: MemoryRun) => void;
 }
 
-/** Runs a flow on several workers of this process, and gives the counts of each. */
+/** Runs a flow on several workers of this process, and returns the counts of each. */
 export async function runWorkers(
   flow: FlowHandle,
   count: number,

@@ -1,9 +1,9 @@
 /**
- * What fuzz tests share: cases by number, and changes to bytes.
+ * What fuzz tests share: numbered cases, and changes to bytes.
  *
- * Each case follows from its number alone, so that one that fails can be run again:
- * `FUZZ_FIRST=number FUZZ_CASES=1 deno test -A tests/fuzz`. `deno task test:fuzz` runs many more,
- * and begins anywhere.
+ * Each case depends only on its number, so that a failed one can be run again: `FUZZ_FIRST=number
+ * FUZZ_CASES=1 deno test -A tests/fuzz`. `deno task test:fuzz` runs many more, and begins at any
+ * number.
  */
 import { assert } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -14,13 +14,14 @@ const FIRST = Deno.env.get("FUZZ_FIRST") === "any"
   ? Math.floor(Math.random() * 2 ** 31)
   : Number(Deno.env.get("FUZZ_FIRST") ?? 1);
 
-/** Generous, as other tests run beside. What it must catch takes minutes, or never ends. */
+/**
+ * Generous, as other tests run in parallel. The faults that it finds take minutes, or never end.
+ */
 const LONGEST_MS = 5_000;
 
 /**
- * Defines a test of many cases, each with random numbers of its own.
- *
- * @param share The part of the cases that is run, up to 1: less if a case takes long.
+ * A test of the configured number of cases, each with its own random numbers. A `share` below 1
+ * runs fewer cases, if each takes long.
  */
 export function fuzz(
   name: string,
@@ -88,7 +89,7 @@ function change(bytes: Buffer, random: Random, from: number): Buffer {
   }
 }
 
-/** Bytes by chance, some of which repeat. */
+/** Random bytes, some of which repeat. */
 export function someBytes(random: Random, most: number): Buffer {
   const length = random.below(most + 1);
   const kinds = random.pick([1, 3, 256]);

@@ -45,12 +45,12 @@ const binaries = [
 ];
 const errors = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
 
-/** A value that `structuredClone` keeps, sometimes with cycles, of at most a few hundred parts. */
+/** A value that `structuredClone` keeps, of at most a few hundred parts, sometimes with cycles. */
 export function randomValue(random: Random): unknown {
   return new Generator(random).value(0);
 }
 
-/** Text of any 16-bit units, most often short and of ASCII. */
+/** Text of any 16-bit units, mostly short and ASCII. */
 export function randomText(random: Random): string {
   const length = random.pick([0, 1, 5, 10, 31, 32, 33, 62, 63, 64, 200]);
   const kind = random.below(5);
@@ -68,7 +68,7 @@ export function randomText(random: Random): string {
   );
 }
 
-/** What `structuredClone` makes of a value; but an object without prototype has none afterwards. */
+/** What `structuredClone` makes of a value, except that an object without a prototype stays so. */
 export function cloned(value: unknown): unknown {
   const clone = structuredClone(value);
   const seen = new Set<unknown>();

@@ -1,7 +1,7 @@
 /**
- * Where two values differ, as a path; `undefined` if they do not. These count as different: -0 and
- * 0, holes and `undefined`, other orders of keys, other prototypes, and cycles that lead to
- * different places. Views are compared by what they show, not by their buffers.
+ * Where two values differ, as a path; `undefined` if they do not. It distinguishes -0 from 0, holes
+ * from `undefined`, orders of keys, prototypes, and cycles that lead to different places. Views are
+ * compared by what they show, not by their buffers.
  */
 export function difference(a: unknown, b: unknown): string | undefined {
   return find(a, b, "value", new Map());

@@ -1,4 +1,4 @@
-/** Random windowers, each with all its windows in the model's form, and random items for them. */
+/** Random windowers, each with all its windows for the model, and random items for them. */
 import {
   SessionWindowConfig,
   SlidingWindowConfig,
@@ -8,10 +8,10 @@ import {
 import type { Random } from "../values/random.ts";
 import type { ModelSpan, ModelWindower } from "./model.ts";
 
-/** Items' times lie within this range, and windows that cover one within twice this range. */
+/** Times of items lie within. No window that covers one begins or ends beyond twice this. */
 const RANGE = 150;
 
-/** A windower, twice: as the engine knows it, and as the model does. */
+/** A windower in two forms, for the engine and for the model. */
 export interface WindowerCase {
   readonly name: string;
   readonly windower: Windower;
@@ -43,7 +43,7 @@ export const WINDOWER_KINDS: Readonly<Record<string, (random: Random) => Windowe
     const windower = new SessionWindowConfig({ gap });
     return { name: `sessions of gap ${gap}`, windower, model: { gap } };
   },
-  /** Windows of several lengths; of those that end together, the engine gets any first. */
+  /** Windows of several lengths. If some end together, the engine gets them in any order. */
   custom(random) {
     const rows = Array.from({ length: 1 + random.below(3) }, () => {
       const length = 1 + random.below(50);
@@ -74,7 +74,7 @@ function row(length: number, offset: number, alignTo: number): ModelSpan[] {
   return spans;
 }
 
-/** Times in no good order: forward mostly, with jumps, gaps, and some more than once. */
+/** Times out of order: mostly forward, with jumps, gaps and repetitions. */
 export function randomTimes(random: Random, count: number): number[] {
   const times: number[] = [];
   let at = random.below(RANGE) - RANGE;

@@ -7,13 +7,13 @@ import type {
   Windower,
 } from "../../../mod.ts";
 
-/** A value that says its time, or one that does not. */
+/** A value with its time, or one without a time. */
 export type Timed = readonly [time: number, name: unknown] | undefined;
 
 /** A value and its side. Tests put all sides into one input, so that their order is known. */
 export type Sided = readonly [side: number, value: Timed];
 
-/** Parts a stream of values with their sides: a stream of values for each side. */
+/** Splits a stream of values with their sides into one stream for each side. */
 export function partsOf<V>(
   items: Dataflow<Keyed<readonly [side: number, value: V]>>,
   count: number,
@@ -29,7 +29,7 @@ export function partsOf<V>(
   return [first, ...others];
 }
 
-/** Parts a stream by side, and joins the parts in windows. The step's id is `join`. */
+/** Splits a stream by side, and joins the parts in windows. The step's id is `join`. */
 export function joinParts(
   items: Dataflow<Keyed<Sided>>,
   count: number,

@@ -1,9 +1,9 @@
 /**
- * What windows mean, as slow and plain as possible. All that happened to a key is in one list, and
- * every answer is looked up in the whole list. It shares no code with the engine.
+ * The meaning of windows, as slow and plain as possible. All events of a key are in one list, and
+ * every answer is found by searching all of it. It shares no code with the engine.
  */
 
-/** What happens to a key: an item with its event time, or some time without anything to read. */
+/** What happens to a key: an item with its event time, or some time with nothing to read. */
 export type ModelEvent =
   | { readonly id: number; readonly time: number }
   | { readonly quiet: number };
@@ -14,10 +14,10 @@ export interface ModelSpan {
   readonly closeAt: number;
 }
 
-/** How time is cut: windows by a list of all there are, or sessions. */
+/** How time is divided: by a list of all windows, or into sessions. */
 export type ModelWindower = { readonly all: readonly ModelSpan[] } | { readonly gap: number };
 
-/** What comes out, and after which event: as many as there are events for the input's end. */
+/** An output, and the event that causes it; the number of events stands for the input's end. */
 export type ModelOutput =
   | { readonly after: number; readonly late: number }
   | {
@@ -30,7 +30,7 @@ export type ModelOutput =
     readonly fold: string;
   };
 
-/** A fold in which every order and every way of putting pieces together shows. */
+/** A fold whose result shows every order, and every way to combine pieces. */
 export const modelFold = {
   build: () => "<",
   folder: (acc: string, id: number) => `${acc}${id},`,
@@ -39,7 +39,7 @@ export const modelFold = {
 
 type Item = { readonly at: number; readonly id: number; readonly time: number };
 
-/** The outputs of one key, in order. */
+/** The output of one key, in order. */
 export function modelOf(
   events: readonly ModelEvent[],
   windower: ModelWindower,
@@ -140,7 +140,7 @@ function result(
   return { after, openAt, closeAt, ids, fold };
 }
 
-/** Windows close before the item that closes them is looked at: by end, then by beginning. */
+/** Windows close before the item that closes them is processed: by end, then by beginning. */
 function inOrder(a: ModelOutput, b: ModelOutput): number {
   if (a.after !== b.after) return a.after - b.after;
   if ("late" in a || "late" in b) return ("late" in a ? 1 : 0) - ("late" in b ? 1 : 0);

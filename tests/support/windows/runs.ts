@@ -1,4 +1,4 @@
-/** Runs that count the items of each second, on a clock that the test holds in its hands. */
+/** Runs that count the items of each second, on a clock that the test controls. */
 import { assert, assertEquals } from "@std/assert";
 import {
   type Clock,
@@ -22,7 +22,7 @@ export const LONG = 30_000;
 /** How much later than it is due a window may close. */
 export const SOON_MS = 100;
 
-/** How long after an input is read again the others are told so, at the latest. */
+/** How long it may take, after an input reads again, until that is reported. */
 export const TOLD_AFTER_MS = 10;
 
 export type Item = { readonly key: string; readonly time: number };
@@ -37,13 +37,13 @@ export const item = (time: number, key = "a"): Item => ({ key, time });
 interface Options {
   readonly workers?: number;
   readonly clock?: TestClock;
-  /** The clock that the run sees, where that is another one. */
+  /** The clock that the run sees, if it is another one. */
   readonly shown?: Clock;
   readonly recovery?: RecoveryConfig;
   readonly wait?: number;
   readonly retention?: number;
   readonly input?: FedInput<Item>;
-  /** What stands between the input and the windows. */
+  /** The steps between the input and the windows. */
   readonly before?: (items: Items, flow: Items) => Items;
 }
 
@@ -81,13 +81,13 @@ export function start(
     counts,
     late,
     source,
-    /** When what came out, since the beginning. */
+    /** The output with its times, since the beginning. */
     closed: () => counts.seen.map(({ at, item: [key, count] }) => [key, count, at - NOW]),
     lateTimes: () => late.items.map(([, { time }]) => time),
     pass: (ms: number, stepMs?: number) => pass(clock, ms, stepMs),
     async end(): Promise<StepCounts[]> {
       input.end();
-      await pass(clock, 50); // an input that was woken for nothing is asked again some ms later
+      await pass(clock, 50); // an input woken for nothing is asked again some ms later
       return (await running).counts.flat();
     },
     async stop(): Promise<void> {

@@ -48,7 +48,7 @@ function brokerAt(listener: Deno.TcpListener): Promise<KafkaBroker> {
   );
 }
 
-/** Takes a connection, and answers its first request; `request` is the request's number. */
+/** Accepts a connection, and answers its first request; `request` is the request's number. */
 async function serve(
   listener: Deno.TcpListener,
   answer: (request: Uint8Array) => Buffer,
@@ -126,7 +126,7 @@ Deno.test("an answer of a broker that is known may be as large as what is asked 
   }
 });
 
-Deno.test("what came of an answer before a connection was lost is not part of the next", async () => {
+Deno.test("the part of an answer before a connection was lost is not part of the next answer", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const broker = await brokerAt(listener);
   const half = serve(listener, () => frame(1_000, 20), false);

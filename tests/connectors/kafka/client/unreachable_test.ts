@@ -12,7 +12,7 @@ function connectionError(message: string, broker: string, code?: string): Error 
   return Object.assign(error, { name: "KafkaJSConnectionError", broker, code });
 }
 
-/** The same, behind KafkaJS's own retries. */
+/** The same, as the cause of an error of KafkaJS's own retries. */
 const retried = (cause: Error) => Object.assign(new Error(cause.message, { cause }), { name: "x" });
 
 const BROKERS = ["kafka:9092", "Other:9093"];

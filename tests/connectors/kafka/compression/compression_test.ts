@@ -249,7 +249,7 @@ Deno.test("decompress() fails on noise, or makes no more than its limit of it", 
   for (const [codec, packed] of Object.values(SAMPLES)) {
     for (let round = 0; round < 300; round++) {
       const noise = packed.slice();
-      // From the first byte on, or behind some of what is right.
+      // From the first byte on, or after some valid bytes.
       const end = random.below(noise.length);
       for (let i = random.below(2) * random.below(end + 1); i < end; i++) {
         noise[i] = random.below(256);
@@ -538,7 +538,7 @@ Deno.test("xxhash32() gives the checksums that Java's library gives", () => {
   }
 });
 
-Deno.test("decompress() refuses what follows on gzip, also behind a zero", async () => {
+Deno.test("decompress() refuses what follows gzip, even after a zero", async () => {
   const packed = new Uint8Array(gzipSync(LINES));
   for (const rest of [[0], [0, 0, 0], [0, ...packed], [1], [0x1f], [0x1f, 0x8b]]) {
     const bytes = joined(packed, Uint8Array.from(rest));

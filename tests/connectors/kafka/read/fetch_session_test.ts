@@ -20,7 +20,7 @@ function begun(...cursors: PartitionCursor[]): FetchSession {
   return session;
 }
 
-/** What the next request says: the partitions asked for, those forgotten, the session, its epoch. */
+/** The next request: the partitions requested and forgotten, the session, and its epoch. */
 function next(session: FetchSession, over: unknown = connection) {
   const { asked, session: { id, epoch, forgotten }, isFull } = session.next(over);
   const offsets = asked.map(({ partition, offset }) => `${partition}@${offset}`);

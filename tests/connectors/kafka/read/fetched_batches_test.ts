@@ -49,7 +49,7 @@ Deno.test("batches that end before what was asked for are damage: it would be as
   assertThrows(() => offsetsOf([recordAt(-5)]), Error, "damaged");
 });
 
-/** A batch of ten records whose header says that it begins elsewhere; the checksum does not cover that. */
+/** A batch of ten records whose header has a wrong offset, which the checksum does not cover. */
 const tenAt = (base: number, lastDelta = 9): Buffer => {
   const records = Array.from({ length: 10 }, (_, i) => ({
     key: null,
@@ -99,7 +99,7 @@ for (
       error: "the batch at offset 5 is damaged",
     },
     {
-      what: "the one behind the overlap is cut off",
+      what: "the one after the overlap is cut off",
       batches: [tenAt(0), tenAt(15), tenAt(20).subarray(0, 30)],
       before: [0],
       error: "the batch at offset 15 is damaged",

@@ -20,7 +20,7 @@ async function isResolved(ready: Promise<void>): Promise<boolean> {
   return resolved;
 }
 
-/** Takes what waits, and returns the position behind it. */
+/** Reads what waits, and returns the position after it. */
 function take(fetcher: Fetcher): number {
   const { cursor, next } = fetcher.first!;
   cursor.finish();
@@ -240,7 +240,7 @@ Deno.test("a fetcher whose queue was full does not know what there is until it h
   assert(!fetcher.idle());
 });
 
-Deno.test("a position that was deleted is behind what there is: nobody is idle, and it is stored", async () => {
+Deno.test("a deleted position lags behind the first record: nobody is idle, and it is stored", async () => {
   const properties = { "auto.offset.reset": "earliest" };
   await using kafka = new ScriptedKafka({ properties });
   const fetcher = await kafka.start();
@@ -383,7 +383,7 @@ for (const late of ["before", "behind"]) {
   });
 }
 
-/** Takes all that waits until fetching has failed, and returns the positions and the message. */
+/** Reads all that waits until fetching has failed. Returns the positions and the message. */
 async function takeAll(fetcher: Fetcher): Promise<{ positions: number[]; message: string }> {
   const positions: number[] = [];
   for (;;) {
@@ -403,7 +403,7 @@ const PAST_DAMAGE = "What comes before it has been handed out. To continue after
   "partition's records up to and with it (kafka-delete-records.sh), and set the property " +
   '"auto.offset.reset" to earliest';
 
-Deno.test("a damaged batch ends the run behind what came before it, and says how to go on", async () => {
+Deno.test("a damaged batch ends the run after what came before it, and the error says how to go on", async () => {
   const damaged = recordAt(2);
   damaged[70] ^= 1;
   await using kafka = new ScriptedKafka();
@@ -505,7 +505,7 @@ Deno.test("records that a broker has and does not send are waited for as after a
   assertEquals(kafka.pauses.length, 1);
 });
 
-Deno.test("an answer without records is no error at the end, and before an open transaction", async () => {
+Deno.test("an answer without records is not an error at the end, nor before an open transaction", async () => {
   await using kafka = new ScriptedKafka();
   await kafka.start();
   await kafka.answer(fetched({ highWatermark: 0 }));

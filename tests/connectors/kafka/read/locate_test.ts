@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { locate } from "../../../../src/connectors/kafka/read/locate.ts";
 import { ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
-Deno.test("a partition that begins behind its end has failed, and others are located", async () => {
+Deno.test("a partition that begins after its end has failed, and others are located", async () => {
   await using kafka = new ScriptedKafka({
     partitions: [
       { first: 100, last: 10, highWatermark: 10 },

@@ -32,7 +32,9 @@ for (const version of [0, 1, 2, 3, 4]) {
   });
 }
 
-/** As `InitProducerIdRequestData` of Java's kafka-clients 3.9.1 writes it without a transactional id. */
+/**
+ * Java's kafka-clients 3.9.1 (`InitProducerIdRequestData`) writes this without a transactional id.
+ */
 const JAVA_PLAIN_REQUESTS: BytesByVersion = [
   [[0, 1], "ffff0000ea60"],
   [[2], "000000ea6000"],

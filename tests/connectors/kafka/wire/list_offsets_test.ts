@@ -71,7 +71,7 @@ for (const version of [2, 3, 4, 5, 6]) {
   });
 }
 
-/** What comes of partition 0 of a topic, where the broker answers with these offsets. */
+/** The result for partition 0 of a topic, if the broker answers with these offsets. */
 async function listed(which: WhichOffset, offsets: { partition: number; offset: number }[]) {
   const answer = {
     offsets: offsets.map((each) => ({ topic: "a", errorCode: 0, ...each })),

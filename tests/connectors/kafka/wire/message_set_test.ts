@@ -168,7 +168,7 @@ for (const { magic, codec, appendTime, hex } of BY_JAVA) {
       const isInSize = codec === "none" && await sizeIsAt(bytes, at);
       if (isInSize) continue;
       const read = await readAll(damaged).catch(() => []);
-      assertEquals(read, expected.slice(0, Math.min(read.length, 2)), `byte ${at}`); // those before it
+      assertEquals(read, expected.slice(0, Math.min(read.length, 2)), `byte ${at}`); // before it
     }
   });
 }

@@ -52,7 +52,7 @@ Deno.test("WireReader skips tagged fields", () => {
   assertEquals([...from.rest()], [5]);
 });
 
-Deno.test("WireReader does not read behind the end", () => {
+Deno.test("WireReader does not read after the end", () => {
   const reader = (...bytes: number[]) => new WireReader(Buffer.from(bytes), true);
   assertThrows(() => reader(0, 0, 0).int32(), RangeError);
   assertThrows(() => reader(5, 97).string(), RangeError, "cut off");

@@ -19,8 +19,8 @@ const HEADER: BatchHeader = {
 };
 
 /**
- * What KafkaJS's own encoder makes of the same records, but for the epoch of the partition's leader: it
- * writes 0, and a producer does not know it (-1). The checksum does not cover it.
+ * The output of KafkaJS's own encoder for the same records, except the epoch of the partition's
+ * leader. It writes 0, but a producer does not know the epoch (-1). The checksum does not cover it.
  */
 async function kafkaJsBatch(
   records: readonly WireRecord[],
@@ -87,7 +87,7 @@ Deno.test("a batch is written byte for byte as the protocol's documentation has 
     transactional: true,
   });
   assertEquals(
-    plain.toString("hex").replace(/^(.{34}).{8}/, "$1........"), // the checksum has tests of its own
+    plain.toString("hex").replace(/^(.{34}).{8}/, "$1........"), // another test has the checksum
     [
       "0000000000000000", // base offset
       "0000003a", // length: 58 bytes follow

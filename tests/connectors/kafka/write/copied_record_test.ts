@@ -66,7 +66,7 @@ Deno.test("toRecord() writes the headers of a message as they were read", () => 
   assertEquals(written(messageOf(HEADERS)), HEADERS);
 });
 
-Deno.test("toRecord() writes them as they were also behind another worker, or from a store", () => {
+Deno.test("toRecord() writes them as they were, even after another worker or a store had them", () => {
   const message = decodeValue(encodeValue(messageOf(HEADERS))) as KafkaMessage;
   assertEquals(written(message), HEADERS);
   assertEquals(written({ ...message }), HEADERS);

@@ -62,7 +62,7 @@ Deno.test("partitionOfKey() looks at a view's own bytes, not at its whole buffer
   assertEquals(murmur2(whole.subarray(2, 8)), -790332482);
 });
 
-// The vectors of librdkafka's `unittest_murmur2` (which are Java's) and `unittest_fnv1a` (Sarama's).
+// The vectors of librdkafka's `unittest_murmur2` (Java's) and `unittest_fnv1a` (Sarama's).
 for (
   const [text, murmur, fnv] of [
     ["kafka", 0xd067cf64, 0xd33c4e1],
@@ -94,9 +94,9 @@ Deno.test("fnv1a() has the one hash whose sign cannot be taken off", () => {
 });
 
 /**
- * Where librdkafka 2.16 put keys (as hex) of topics with 7 and 60 partitions on Apache Kafka, with
- * `murmur2`, `consistent` and `fnv1a`. (All of 330 random keys, and of topics with 2 and 12 partitions,
- * went where we put them, with each of its partitioners.)
+ * Where librdkafka 2.16 put keys (as hex) of topics with 7 and 60 partitions on Apache Kafka. It
+ * used `murmur2`, `consistent` and `fnv1a`. (All of 330 random keys, also of topics with 2 and 12
+ * partitions, went where we put them, with each of its partitioners.)
  */
 // deno-fmt-ignore
 const PLACED: readonly (readonly [string, readonly (readonly [number, number])[]])[] = [

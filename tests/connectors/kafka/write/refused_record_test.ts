@@ -48,7 +48,7 @@ Deno.test("refusedRecord() names the record that the broker names, with its reas
   );
 });
 
-Deno.test("refusedRecord() says how a timestamp is meant, also of one that is no date", () => {
+Deno.test("refusedRecord() says what a timestamp means, even if it is too large for a date", () => {
   const records = [record({ timestamp: NOW * 1e6 })];
   const message = text(refusal(records, INVALID_TIMESTAMP, [{ index: 0, reason: null }]));
   assertStringIncludes(message, `(key bytes "k", timestamp ${NOW * 1e6}: too large for a date): `);

@@ -78,7 +78,7 @@ Deno.test("a broker that does not say which record it refuses is asked with halv
     error.message,
     "a topic with cleanup.policy=compact accepts only records with",
   );
-  // Each once and in order, and nothing from behind the bad one before it.
+  // Each once and in order, and nothing that follows the bad record is written before it.
   assertEquals(written, values.slice(0, 130));
 });
 

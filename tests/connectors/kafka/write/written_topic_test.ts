@@ -24,7 +24,7 @@ class Written {
     () => this.now,
   );
 
-  /** Asks after so many milliseconds. Returns the error; `null` for none. */
+  /** Asks after `ms` milliseconds. Returns the error; `null` for none. */
   async checkAfter(ms: number): Promise<unknown> {
     this.now += ms;
     this.topic.doubt();

@@ -1,23 +1,24 @@
 /**
- * One real Apache Kafka for a whole `deno test` run, started by the first test that asks for it.
+ * One real Apache Kafka for a whole `deno test` run, started by the first test that needs it.
  *
- * Every test file is a module graph and an isolate of its own, so a variable of a module would mean
- * a broker per file. But the files of a run share the process, even under `--parallel`. So the
- * broker lives in a folder named after the process, and the file that succeeds in making the folder
- * starts the broker. `broker.sh` does the rest, and the cleaning up.
+ * Every test file is a module graph and an isolate of its own. With a variable of a module, each
+ * file would have its own broker. The files of a run only share the process, even with
+ * `--parallel`. So the broker lives in a folder named after the process. The test file that
+ * succeeds in making that folder starts the broker. `broker.sh` does the rest, and removes all of
+ * it again.
  */
 import { tmpdir } from "node:os";
 
-/** The very first run downloads some 50 MB with Maven. `broker.sh` limits the start to 60 s. */
+/** The first run downloads some 50 MB with Maven. `broker.sh` limits the start to 60 s. */
 const PATIENCE_MS = 10 * 60_000;
 
 let brokers: Promise<string[]> | undefined;
 
 /**
- * The brokers to test against, as host:port. These are the ones that `KAFKA_BROKERS` names. If it
- * names none, the run starts one, once, which lives until the test process ends.
+ * The brokers to test against, as host:port: those in `KAFKA_BROKERS`, or one that lives until the
+ * test process ends. It is started now, unless this run has one already.
  *
- * @throws {Error} If there is neither a broker nor what it takes to start one.
+ * @throws {Error} If there is neither a broker nor the tools to start one.
  */
 export function kafkaBrokers(): Promise<string[]> {
   return brokers ??= findBrokers();
@@ -30,11 +31,11 @@ async function findBrokers(): Promise<string[]> {
   return [(await brokerOfThisRun("kafka")).address];
 }
 
-/** A kind of broker of which there is one in a run. */
+/** A kind of broker that exists once in a run. */
 export interface RunningBroker {
-  /** Where its plain listener is, as host:port. */
+  /** The address of its plain listener, as host:port. */
   readonly address: string;
-  /** Where its files are, until the test process ends. */
+  /** The folder of its files, until the test process ends. */
   readonly folder: string;
 }
 
@@ -42,8 +43,7 @@ export interface RunningBroker {
  * Starts a broker for the whole run, unless another test file has, and waits until it answers.
  *
  * @param kind Its name among the brokers of a run.
- * @param setup The script that makes it different from the plain broker, and how many more ports it
- * needs.
+ * @param setup The script that changes the plain broker, and how many more ports it needs.
  */
 export async function brokerOfThisRun(
   kind: string,
@@ -54,10 +54,10 @@ export async function brokerOfThisRun(
   return { address: await answer(folder), folder };
 }
 
-/** Sets this process apart from an earlier one of the same id, should its folder still be there. */
+/** Distinguishes this process from an earlier one of the same id whose folder may still exist. */
 function processStart(): string {
   if (Deno.build.os === "linux") {
-    // proc_pid_stat(5): field 22 is the start time. Field 2, the name, may hold spaces and
+    // proc_pid_stat(5): field 22 is the start time. Field 2, the name, may have spaces and
     // brackets.
     const stat = Deno.readTextFileSync(`/proc/${Deno.pid}/stat`);
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
@@ -66,7 +66,7 @@ function processStart(): string {
   return new TextDecoder().decode(ps.outputSync().stdout).replaceAll(/\W+/g, "");
 }
 
-/** Whether the folder is ours to fill: `mkdir` lets exactly one of all test files succeed. */
+/** Whether we may fill the folder: `mkdir` succeeds for exactly one of all test files. */
 function makeFolder(folder: string): boolean {
   try {
     Deno.mkdirSync(folder, { mode: 0o700 });
@@ -78,9 +78,9 @@ function makeFolder(folder: string): boolean {
 }
 
 /**
- * Starts `broker.sh` from a shell that ends at once, so the sanitizers find no handle. It is
- * detached, in a session of its own: no Ctrl-C or kill of the process group may end it before it
- * has cleaned up. (Deno 2.9 heeds `detached` in `spawn`, not in `output`.)
+ * Starts `broker.sh` from a shell that ends at once, so that the sanitizers find no handle. It is
+ * detached, in its own session. So Ctrl-C, or a kill of the process group, does not end it before
+ * it has cleaned up. (Deno 2.9 heeds `detached` in `spawn`, not in `output`.)
  */
 async function startWatchdog(
   folder: string,
@@ -107,8 +107,8 @@ async function startWatchdog(
 }
 
 /**
- * Ports below the range that the system uses for outgoing connections. It takes seconds until the
- * broker listens, and in that time another test's socket could get the port.
+ * Ports below the system's range for outgoing connections. It takes seconds until the broker
+ * listens, and a socket of another test could get the port meanwhile.
  */
 function freePorts(count: number): number[] {
   const ports = new Set<number>();

@@ -1,5 +1,5 @@
 /**
- * Where `broker.sh` keeps Apache Kafka once Maven has fetched it. It is not there before.
+ * The folder where `broker.sh` keeps Apache Kafka once Maven has fetched it.
  *
  * @throws {Error} If `pom.xml` has no version of Kafka.
  */
