@@ -84,8 +84,8 @@ async function* stored(
     next.catch(() => {}); // it is thrown when the chunk is asked for, which may be never
     return next;
   };
-  // The next chunk is read while the flow works on this one. When it is asked for, it is too late to
-  // begin: a flow that has a chunk lets no other code run.
+  // The next chunk is read while the flow works on this one. When it is asked for, it is too late
+  // to begin: a flow that has a chunk lets no other code run.
   let next = readNext();
   try {
     while (true) {
