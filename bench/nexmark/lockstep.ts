@@ -1,11 +1,11 @@
 /**
- * Keeps workers abreast of each other in what they read, through a file of one number a worker.
+ * Keeps workers in lockstep in what they read, through a file of one number a worker.
  *
  * Events that happen now come to all workers at one pace, as far as they keep up. Of what lies there already,
  * each reads as fast as it can, and the one with less to do may be at the end when another is halfway:
  * what that one still has to read comes late, however long windows wait.
  */
-export class Abreast {
+export class Lockstep {
   readonly #file: Deno.FsFile;
   readonly #worker: number;
   readonly #all: Float64Array<ArrayBuffer>;

@@ -1,14 +1,14 @@
 /** What the flows of all queries share: where events come from, how late they may be, where results go. */
 import type { InputConfig, OutputConfig } from "millrace";
 import { timedInput, timedOutput } from "../flows/timed.ts";
-import { Abreast } from "./lockstep.ts";
+import { Lockstep } from "./lockstep.ts";
 import { Digest } from "./digest.ts";
 import { eventAt, shuffled } from "./generator.ts";
 import type { Event } from "./model.ts";
 
 /**
  * What a flow is told as its arguments: how many events, `check` where results are to be compared, and a file
- * through which workers keep abreast.
+ * through which workers keep lockstep.
  */
 const [count, mode, places] = [Number(Deno.args[0]), Deno.args[1], Deno.args[2]];
 
@@ -41,18 +41,18 @@ export const SHARDS = 16;
  */
 export function events({ timely = false } = {}): InputConfig<Event> {
   return timedInput((worker, workers) => {
-    const abreast = timely && workers > 1 ? new Abreast(places, worker, workers) : null;
+    const lockstep = timely && workers > 1 ? new Lockstep(places, worker, workers) : null;
     let next = worker * CHUNK;
     let look = next; // where to look how far the others are
     return () => {
       if (next >= count) {
-        abreast?.tell(Infinity);
-        abreast?.close();
+        lockstep?.tell(Infinity);
+        lockstep?.close();
         return null;
       }
-      if (abreast !== null && next >= look) {
-        abreast.tell(next);
-        if (next > abreast.last() + AHEAD) return [];
+      if (lockstep !== null && next >= look) {
+        lockstep.tell(next);
+        if (next > lockstep.last() + AHEAD) return [];
         look = next + LOOK_EVERY;
       }
       const batch: Event[] = new Array(Math.min(CHUNK, count - next));

@@ -299,10 +299,10 @@ function parse(args: readonly string[]): Parsed {
  * argument, which is not mistaken.
  */
 function joinFlags(args: readonly string[]): string[] {
-  const at = args.indexOf("--worker-flags");
+  const index = args.indexOf("--worker-flags");
   const end = args.indexOf("--");
-  if (at < 0 || at + 1 >= args.length || (end >= 0 && at > end - 2)) return [...args];
-  return [...args.slice(0, at), `${args[at]}=${args[at + 1]}`, ...args.slice(at + 2)];
+  if (index < 0 || index + 1 >= args.length || (end >= 0 && index > end - 2)) return [...args];
+  return [...args.slice(0, index), `${args[index]}=${args[index + 1]}`, ...args.slice(index + 2)];
 }
 
 /**

@@ -23,7 +23,7 @@ export function positionText(position: unknown): string {
 
 /** Returns the name of a partition; for a part of a file, the file's path. */
 export function partitionText(partition: string, position: unknown): string {
-  const at = partition.lastIndexOf("/@");
-  const isPart = at > 0 && positionText(position).startsWith("bytes ");
-  return isPart ? partition.slice(0, at) : partition;
+  const marker = partition.lastIndexOf("/@");
+  const isPart = marker > 0 && positionText(position).startsWith("bytes ");
+  return isPart ? partition.slice(0, marker) : partition;
 }

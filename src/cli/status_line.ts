@@ -41,12 +41,12 @@ export class StatusLine {
   /** Shows how far the run is. */
   update(status: RunStatus): void {
     const { items, out } = totals(status);
-    const at = this.#now();
+    const now = this.#now();
     const rates = status.workers.map((worker, i) =>
-      (this.#rates[i] ??= new ItemRate()).update(at, worker.in)
+      (this.#rates[i] ??= new ItemRate()).update(now, worker.in)
     );
     const { progress, waitingFor } = status;
-    const seconds = (at - this.#started) / 1000;
+    const seconds = (now - this.#started) / 1000;
     this.#numbers = { items, out, rates, seconds, progress, waitingFor };
     this.#draw();
   }

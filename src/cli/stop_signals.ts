@@ -36,9 +36,9 @@ export class StopRequests {
 
   /** Handles a signal. */
   onSignal(): void {
-    const at = this.#now();
-    if (at - this.#countedAt < SAME_REQUEST_MS) return;
-    this.#countedAt = at;
+    const now = this.#now();
+    if (now - this.#countedAt < SAME_REQUEST_MS) return;
+    this.#countedAt = now;
     if (this.#stopping) this.#actions.stopAtOnce();
     else {
       this.#stopping = true;

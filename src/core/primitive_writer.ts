@@ -36,7 +36,7 @@ export class PrimitiveWriter {
   /** The buffer. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(START_BYTES);
   /** Index of the next byte. */
-  at = 0;
+  offset = 0;
   /** Up to this index, {@linkcode ROOM} bytes are free. */
   protected limit: number = START_BYTES - ROOM;
 
@@ -48,13 +48,13 @@ export class PrimitiveWriter {
 
   /** Writes a primitive. Returns `false` if the value is something else, or cannot be written. */
   primitive(value: unknown): boolean {
-    if (this.at > this.limit) this.grow(ROOM);
+    if (this.offset > this.limit) this.grow(ROOM);
     if (typeof value === "string") this.string(value);
     else if (typeof value === "number") this.number(value);
-    else if (value === undefined) this.bytes[this.at++] = UNDEFINED;
-    else if (value === null) this.bytes[this.at++] = NULL;
-    else if (value === true) this.bytes[this.at++] = TRUE;
-    else if (value === false) this.bytes[this.at++] = FALSE;
+    else if (value === undefined) this.bytes[this.offset++] = UNDEFINED;
+    else if (value === null) this.bytes[this.offset++] = NULL;
+    else if (value === true) this.bytes[this.offset++] = TRUE;
+    else if (value === false) this.bytes[this.offset++] = FALSE;
     else if (typeof value === "bigint") this.#bigInt(value);
     else return false;
     return true;
@@ -62,18 +62,18 @@ export class PrimitiveWriter {
 
   /** Writes a byte. */
   byte(byte: number): void {
-    if (this.at > this.limit) this.grow(ROOM);
-    this.bytes[this.at++] = byte;
+    if (this.offset > this.limit) this.grow(ROOM);
+    this.bytes[this.offset++] = byte;
   }
 
   /** Writes a length. */
   varint(value: number): void {
-    if (this.at > this.limit) this.grow(ROOM);
+    if (this.offset > this.limit) this.grow(ROOM);
     while (value > 0x7f) {
-      this.bytes[this.at++] = value % 128 + 128;
+      this.bytes[this.offset++] = value % 128 + 128;
       value = Math.floor(value / 128);
     }
-    this.bytes[this.at++] = value;
+    this.bytes[this.offset++] = value;
   }
 
   /** Writes a number. {@linkcode ROOM} bytes must be free. */
@@ -81,26 +81,26 @@ export class PrimitiveWriter {
     const { bytes } = this;
     if ((value | 0) === value && !Object.is(value, -0)) {
       if (value >= 0 && value < 128) {
-        bytes[this.at++] = value;
+        bytes[this.offset++] = value;
       } else if (value < 32768 && value >= -32768) {
         if (value >= -128 && value < 0) {
-          bytes[this.at++] = INT8;
-          bytes[this.at++] = value;
+          bytes[this.offset++] = INT8;
+          bytes[this.offset++] = value;
           return;
         }
-        bytes[this.at++] = INT16;
-        bytes[this.at++] = value;
-        bytes[this.at++] = value >> 8;
+        bytes[this.offset++] = INT16;
+        bytes[this.offset++] = value;
+        bytes[this.offset++] = value >> 8;
       } else {
-        bytes[this.at++] = INT32;
-        bytes[this.at++] = value;
-        bytes[this.at++] = value >> 8;
-        bytes[this.at++] = value >> 16;
-        bytes[this.at++] = value >> 24;
+        bytes[this.offset++] = INT32;
+        bytes[this.offset++] = value;
+        bytes[this.offset++] = value >> 8;
+        bytes[this.offset++] = value >> 16;
+        bytes[this.offset++] = value >> 24;
       }
       return;
     }
-    bytes[this.at++] = FLOAT64;
+    bytes[this.offset++] = FLOAT64;
     this.float64(value);
   }
 
@@ -112,21 +112,21 @@ export class PrimitiveWriter {
 
   /** Writes the eight bytes of the scratch array. */
   #eight(): void {
-    const { bytes, at } = this;
-    for (let i = 0; i < 8; i++) bytes[at + i] = floatBytes[i];
-    this.at = at + 8;
+    const { bytes, offset } = this;
+    for (let i = 0; i < 8; i++) bytes[offset + i] = floatBytes[i];
+    this.offset = offset + 8;
   }
 
   #bigInt(value: bigint): void {
     bigInt[0] = value;
     if (bigInt[0] === value) {
-      this.bytes[this.at++] = BIGINT64;
+      this.bytes[this.offset++] = BIGINT64;
       this.#eight();
       return;
     }
     const digits = (value < 0n ? -value : value).toString(16);
     const magnitude = Uint8Array.fromHex(digits.length % 2 === 0 ? digits : "0" + digits).reverse();
-    this.bytes[this.at++] = BIGINT;
+    this.bytes[this.offset++] = BIGINT;
     this.varint(magnitude.length * 2 + (value < 0n ? 1 : 0));
     this.append(magnitude);
   }
@@ -135,16 +135,16 @@ export class PrimitiveWriter {
   string(value: string): void {
     const { length } = value;
     if (length <= SHORT) {
-      const { bytes, at } = this;
+      const { bytes, offset } = this;
       let bits = 0;
       for (let i = 0; i < length; i++) {
         const unit = value.charCodeAt(i);
         bits |= unit;
-        bytes[at + 1 + i] = unit;
+        bytes[offset + 1 + i] = unit;
       }
       if (bits < 128) {
-        bytes[at] = ASCII + length;
-        this.at = at + 1 + length;
+        bytes[offset] = ASCII + length;
+        this.offset = offset + 1 + length;
         return;
       }
     }
@@ -157,55 +157,55 @@ export class PrimitiveWriter {
       this.#utf16(value);
       return;
     }
-    if (this.at + length * 3 > this.limit) this.grow(length * 3);
-    const { bytes, at } = this;
+    if (this.offset + length * 3 > this.limit) this.grow(length * 3);
+    const { bytes, offset } = this;
     // The length in bytes is known only afterwards, so its varint is as long as it may become.
     const varintBytes = length * 3 < 1 << 7 ? 1 : length * 3 < 1 << 14 ? 2 : 5;
-    const start = at + 1 + varintBytes;
+    const start = offset + 1 + varintBytes;
     const written = length <= SHORT
       ? writeUtf8(value, bytes, start)
       : encoder.encodeInto(value, bytes.subarray(start)).written;
-    bytes[at] = UTF8;
+    bytes[offset] = UTF8;
     let rest = written;
     for (let i = 1; i < varintBytes; i++) {
-      bytes[at + i] = rest % 128 + 128;
+      bytes[offset + i] = rest % 128 + 128;
       rest = Math.floor(rest / 128);
     }
     bytes[start - 1] = rest;
-    this.at = start + written;
+    this.offset = start + written;
   }
 
   #utf16(value: string): void {
     const { length } = value;
-    this.bytes[this.at++] = UTF16;
+    this.bytes[this.offset++] = UTF16;
     this.varint(length);
-    if (this.at + length * 2 > this.limit) this.grow(length * 2);
+    if (this.offset + length * 2 > this.limit) this.grow(length * 2);
     const { bytes } = this;
     for (let i = 0; i < length; i++) {
       const unit = value.charCodeAt(i);
-      bytes[this.at++] = unit;
-      bytes[this.at++] = unit >> 8;
+      bytes[this.offset++] = unit;
+      bytes[this.offset++] = unit >> 8;
     }
   }
 
   /** Writes bytes as they are. */
   append(bytes: Uint8Array): void {
     const { length } = bytes;
-    if (this.at + length > this.limit) this.grow(length);
+    if (this.offset + length > this.limit) this.grow(length);
     if (length <= 32) {
-      const to = this.bytes, at = this.at;
-      for (let i = 0; i < length; i++) to[at + i] = bytes[i];
+      const to = this.bytes, offset = this.offset;
+      for (let i = 0; i < length; i++) to[offset + i] = bytes[i];
     } else {
-      this.bytes.set(bytes, this.at);
+      this.bytes.set(bytes, this.offset);
     }
-    this.at += length;
+    this.offset += length;
   }
 
   /** Makes room for this many bytes and {@linkcode ROOM} more. */
   protected grow(bytes: number): void {
-    const length = Math.max(this.bytes.length * 2, this.at + bytes + 2 * ROOM);
+    const length = Math.max(this.bytes.length * 2, this.offset + bytes + 2 * ROOM);
     const grown = new Uint8Array(length);
-    grown.set(this.bytes.subarray(0, this.at));
+    grown.set(this.bytes.subarray(0, this.offset));
     this.bytes = grown;
     this.limit = length - ROOM;
   }
@@ -216,25 +216,25 @@ export class PrimitiveWriter {
  * than `encodeInto`.
  */
 function writeUtf8(text: string, bytes: Uint8Array, start: number): number {
-  let at = start;
+  let offset = start;
   for (let i = 0; i < text.length; i++) {
     let code = text.charCodeAt(i);
     if (code < 0x80) {
-      bytes[at++] = code;
+      bytes[offset++] = code;
     } else if (code < 0x800) {
-      bytes[at++] = 0xc0 | code >> 6;
-      bytes[at++] = 0x80 | code & 0x3f;
+      bytes[offset++] = 0xc0 | code >> 6;
+      bytes[offset++] = 0x80 | code & 0x3f;
     } else if (code < 0xd800 || code > 0xdfff) {
-      bytes[at++] = 0xe0 | code >> 12;
-      bytes[at++] = 0x80 | code >> 6 & 0x3f;
-      bytes[at++] = 0x80 | code & 0x3f;
+      bytes[offset++] = 0xe0 | code >> 12;
+      bytes[offset++] = 0x80 | code >> 6 & 0x3f;
+      bytes[offset++] = 0x80 | code & 0x3f;
     } else {
       code = text.codePointAt(i++)!; // a surrogate and its second half
-      bytes[at++] = 0xf0 | code >> 18;
-      bytes[at++] = 0x80 | code >> 12 & 0x3f;
-      bytes[at++] = 0x80 | code >> 6 & 0x3f;
-      bytes[at++] = 0x80 | code & 0x3f;
+      bytes[offset++] = 0xf0 | code >> 18;
+      bytes[offset++] = 0x80 | code >> 12 & 0x3f;
+      bytes[offset++] = 0x80 | code >> 6 & 0x3f;
+      bytes[offset++] = 0x80 | code & 0x3f;
     }
   }
-  return at - start;
+  return offset - start;
 }

@@ -61,18 +61,18 @@ export class RunClock {
    * after each sleep: if the clock is set back meanwhile, this gives the length of the sleep.
    */
   look(): number {
-    const at = this.elapsed();
-    const passed = Math.max(0, at - this.#seenAt);
-    this.#seenAt = at;
+    const elapsed = this.elapsed();
+    const passed = Math.max(0, elapsed - this.#seenAt);
+    this.#seenAt = elapsed;
     return this.#settle(this.#seen + (this.#aheadBy > 0 ? passed * (1 - SLOWER) : passed));
   }
 
   /**
-   * Makes the time at least `at`. The run's state may be from a time that the clock has not
+   * Makes the time at least `time`. The run's state may be from a time that the clock has not
    * reached.
    */
-  reach(at: number): void {
-    if (at > this.now()) this.#settle(at);
+  reach(time: number): void {
+    if (time > this.now()) this.#settle(time);
   }
 
   /** Calls `wake` once, at or before `at`; see {@linkcode Clock.wakeAt}. */

@@ -55,13 +55,13 @@ const bigInt = new BigInt64Array(float.buffer);
 
 /** Strings up to this many characters are made from character codes; longer ones are decoded. */
 const FROM_CODES = 32;
-const readShort: ((bytes: Uint8Array, at: number) => string)[] = Array.from(
+const readShort: ((bytes: Uint8Array, offset: number) => string)[] = Array.from(
   { length: FROM_CODES + 1 },
   (_, length) => {
-    const codes = Array.from({ length }, (_, i) => `bytes[at + ${i}]`).join(", ");
-    return new Function("bytes", "at", `return String.fromCharCode(${codes});`) as (
+    const codes = Array.from({ length }, (_, i) => `bytes[offset + ${i}]`).join(", ");
+    return new Function("bytes", "offset", `return String.fromCharCode(${codes});`) as (
       bytes: Uint8Array,
-      at: number,
+      offset: number,
     ) => string;
   },
 );
@@ -98,7 +98,7 @@ const nothing = Symbol("nothing");
 export class ValueReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
-  #at: number;
+  #offset: number;
   readonly #shapes: Shape[] = []; // the shapes of this batch, by number
   #nodes: object[] | undefined; // the objects of the graph being read, by number
   #tags: number[] = []; // the tags of those objects
@@ -106,30 +106,30 @@ export class ValueReader {
   #left: number; // bytes of memory that the rest may take, if that is limited
 
   /**
-   * Reads `bytes` from index `at` on. `most` is how much memory the values may take, in bytes and
-   * without binary data.
+   * Reads `bytes` from index `offset` on. `most` is how much memory the values may take, in bytes
+   * and without binary data.
    */
-  constructor(bytes: Uint8Array, at: number, most = Infinity) {
+  constructor(bytes: Uint8Array, offset: number, most = Infinity) {
     this.#bytes = bytes;
-    this.#at = at;
+    this.#offset = offset;
     this.#end = bytes.length;
     this.#isLimited = most !== Infinity;
     this.#left = this.#isLimited ? most : 0;
   }
 
   /** Index of the next byte. */
-  get at(): number {
-    return this.#at;
+  get offset(): number {
+    return this.#offset;
   }
 
   /** Whether all has been read. */
   get done(): boolean {
-    return this.#at >= this.#end;
+    return this.#offset >= this.#end;
   }
 
   /** The next value. */
   value(): unknown {
-    const tag = this.#bytes[this.#at++];
+    const tag = this.#bytes[this.#offset++];
     if (tag < ASCII) return tag;
     if (tag < ARRAY) return this.#ascii(tag - ASCII);
     // Past the end the tag is `undefined`, and all comparisons with it are false.
@@ -137,9 +137,9 @@ export class ValueReader {
   }
 
   #ascii(length: number): string {
-    const at = this.#take(length);
-    if (length <= FROM_CODES) return readShort[length](this.#bytes, at);
-    return decoder.decode(this.#bytes.subarray(at, at + length));
+    const offset = this.#take(length);
+    if (length <= FROM_CODES) return readShort[length](this.#bytes, offset);
+    return decoder.decode(this.#bytes.subarray(offset, offset + length));
   }
 
   #scalar(tag: number): unknown {
@@ -148,12 +148,13 @@ export class ValueReader {
       case FLOAT64:
         return this.#float64();
       case INT16: {
-        const at = this.#take(2);
-        return (bytes[at] | bytes[at + 1] << 8) << 16 >> 16;
+        const offset = this.#take(2);
+        return (bytes[offset] | bytes[offset + 1] << 8) << 16 >> 16;
       }
       case INT32: {
-        const at = this.#take(4);
-        return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+        const offset = this.#take(4);
+        return bytes[offset] | bytes[offset + 1] << 8 | bytes[offset + 2] << 16 |
+          bytes[offset + 3] << 24;
       }
       case INT8:
         return bytes[this.#take(1)] << 24 >> 24;
@@ -172,9 +173,9 @@ export class ValueReader {
         return this.#bigInt();
       case UTF8: {
         const length = this.#varint();
-        const at = this.#take(length);
+        const offset = this.#take(length);
         this.#charge(2 * length);
-        return decoder.decode(bytes.subarray(at, at + length));
+        return decoder.decode(bytes.subarray(offset, offset + length));
       }
       case UTF16:
         return this.#utf16();
@@ -311,8 +312,8 @@ export class ValueReader {
   }
 
   #fillHidden(error: object, key: string): void {
-    const value = this.#bytes[this.#at] === NOTHING ? nothing : this.value();
-    if (value === nothing) this.#at++;
+    const value = this.#bytes[this.#offset] === NOTHING ? nothing : this.value();
+    if (value === nothing) this.#offset++;
     else Object.defineProperty(error, key, { value, writable: true, configurable: true });
   }
 
@@ -345,20 +346,20 @@ export class ValueReader {
 
   #uint8Array(length: number): Uint8Array {
     if (length > MOST_IN_SLAB) return this.#copy(length);
-    const at = this.#take(length);
+    const offset = this.#take(length);
     if (slabUsed + length > slab.length) { // 0 if its buffer was transferred
       slab = new Uint8Array(SLAB_BYTES);
       slabUsed = 0;
     }
     const to = slab, from = this.#bytes, start = slabUsed;
-    for (let i = 0; i < length; i++) to[start + i] = from[at + i];
+    for (let i = 0; i < length; i++) to[start + i] = from[offset + i];
     slabUsed = start + length + 7 & ~7; // other typed arrays may start at the same place
     return new Uint8Array(to.buffer, start, length);
   }
 
   #copy(length: number): Uint8Array<ArrayBuffer> {
-    const at = this.#take(length);
-    return this.#bytes.slice(at, at + length) as Uint8Array<ArrayBuffer>;
+    const offset = this.#take(length);
+    return this.#bytes.slice(offset, offset + length) as Uint8Array<ArrayBuffer>;
   }
 
   #graph(): unknown {
@@ -400,10 +401,10 @@ export class ValueReader {
 
   /** Skips this many bytes, which must be there, and returns the index of the first one. */
   #take(length: number): number {
-    const at = this.#at;
-    if (at + length > this.#end) throw new Error("they end too early");
-    this.#at = at + length;
-    return at;
+    const offset = this.#offset;
+    if (offset + length > this.#end) throw new Error("they end too early");
+    this.#offset = offset + length;
+    return offset;
   }
 
   #varint(): number {
@@ -424,9 +425,9 @@ export class ValueReader {
 
   /** Reads eight bytes into the scratch array. */
   #eight(): void {
-    const at = this.#take(8);
+    const offset = this.#take(8);
     const bytes = this.#bytes;
-    for (let i = 0; i < 8; i++) floatBytes[i] = bytes[at + i];
+    for (let i = 0; i < 8; i++) floatBytes[i] = bytes[offset + i];
   }
 
   #bigInt(): bigint {
@@ -439,13 +440,13 @@ export class ValueReader {
 
   #utf16(): string {
     const length = this.#varint();
-    const at = this.#take(length * 2);
+    const offset = this.#take(length * 2);
     this.#charge(4 * length);
     const parts: string[] = [];
     for (let i = 0; i < length; i += 4096) {
       const units: number[] = [];
       for (let j = i; j < Math.min(length, i + 4096); j++) {
-        units.push(this.#bytes[at + j * 2] | this.#bytes[at + j * 2 + 1] << 8);
+        units.push(this.#bytes[offset + j * 2] | this.#bytes[offset + j * 2 + 1] << 8);
       }
       parts.push(String.fromCharCode(...units));
     }

@@ -57,8 +57,8 @@ export class BatchSizes {
     const samples = 1 + Math.floor(length / SAMPLE_EVERY);
     let sum = 0;
     this.#turn = (this.#turn + 1) % length;
-    for (let n = 0, at = this.#turn; n < samples; n++, at = (at + SAMPLE_EVERY) % length) {
-      sum += sizeOf(batch[at]);
+    for (let n = 0, index = this.#turn; n < samples; n++, index = (index + SAMPLE_EVERY) % length) {
+      sum += sizeOf(batch[index]);
     }
     return sum / samples;
   }

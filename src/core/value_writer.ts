@@ -68,8 +68,8 @@ export class ValueWriter extends PrimitiveWriter {
   }
 
   /** Returns to where the writer was at a value's start. */
-  rewind(at: number, shapes: number): void {
-    this.at = at;
+  rewind(offset: number, shapes: number): void {
+    this.offset = offset;
     while (this.#defined.length > shapes) this.#defined.pop()!.batch = -1;
   }
 
@@ -85,7 +85,7 @@ export class ValueWriter extends PrimitiveWriter {
 
   /** Writes a value that is `depth` objects deep. Throws like {@linkcode tree}. */
   value(value: unknown, depth: number): void {
-    if (this.at > this.limit) this.grow(ROOM);
+    if (this.offset > this.limit) this.grow(ROOM);
     if (typeof value === "string") this.string(value);
     else if (typeof value === "number") this.number(value);
     else if (typeof value === "object" && value !== null) this.#object(value, depth);
@@ -136,9 +136,9 @@ export class ValueWriter extends PrimitiveWriter {
       return;
     }
     if (length <= MOST_IN_TAG) {
-      this.bytes[this.at++] = ARRAY + length;
+      this.bytes[this.offset++] = ARRAY + length;
     } else {
-      this.bytes[this.at++] = LONG_ARRAY;
+      this.bytes[this.offset++] = LONG_ARRAY;
       this.varint(length);
     }
     for (let i = 0; i < length; i++) {
@@ -178,9 +178,9 @@ export class ValueWriter extends PrimitiveWriter {
       }
       this.#define(shape, depth);
     } else if (shape.number < SHAPES_IN_TAG) {
-      this.bytes[this.at++] = SHAPE + shape.number;
+      this.bytes[this.offset++] = SHAPE + shape.number;
     } else {
-      this.bytes[this.at++] = LONG_SHAPE;
+      this.bytes[this.offset++] = LONG_SHAPE;
       this.varint(shape.number);
     }
     const { write } = shape;
@@ -203,7 +203,7 @@ export class ValueWriter extends PrimitiveWriter {
     shape.batch = this.#batch;
     shape.number = this.#defined.length;
     this.#defined.push(shape);
-    this.bytes[this.at++] = NEW_SHAPE;
+    this.bytes[this.offset++] = NEW_SHAPE;
     this.varint(shape.keys.length);
     for (const key of shape.keys) this.value(key, depth);
   }
@@ -214,7 +214,7 @@ export class ValueWriter extends PrimitiveWriter {
     keys: readonly string[],
     depth: number,
   ): void {
-    this.bytes[this.at++] = tag;
+    this.bytes[this.offset++] = tag;
     this.varint(keys.length);
     for (const key of keys) {
       this.value(key, depth);
@@ -224,7 +224,7 @@ export class ValueWriter extends PrimitiveWriter {
 
   #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
     const { size } = map;
-    this.bytes[this.at++] = MAP;
+    this.bytes[this.offset++] = MAP;
     this.varint(size);
     let count = 0;
     for (const [key, value] of map) {
@@ -237,7 +237,7 @@ export class ValueWriter extends PrimitiveWriter {
 
   #set(set: ReadonlySet<unknown>, depth: number): void {
     const { size } = set;
-    this.bytes[this.at++] = SET;
+    this.bytes[this.offset++] = SET;
     this.varint(size);
     let count = 0;
     for (const value of set) {
@@ -254,13 +254,13 @@ export class ValueWriter extends PrimitiveWriter {
    * @throws {TypeError} If it only looks like one.
    */
   leaf(value: object, prototype: unknown): boolean {
-    if (this.at > this.limit) this.grow(ROOM);
+    if (this.offset > this.limit) this.grow(ROOM);
     if (ArrayBuffer.isView(value)) {
       if (prototype === BytesPrototype || isBuffer(prototype)) {
         const bytes = value as Uint8Array;
         this.#objects -= bytes.length >>> 10;
         if (this.#objects < 0) throw GIVE_UP;
-        this.bytes[this.at++] = BYTES;
+        this.bytes[this.offset++] = BYTES;
         this.varint(bytes.length);
         this.append(bytes);
         return true;
@@ -272,7 +272,7 @@ export class ValueWriter extends PrimitiveWriter {
     }
     if (prototype === Date.prototype) {
       const time = Date.prototype.getTime.call(value);
-      this.bytes[this.at++] = DATE;
+      this.bytes[this.offset++] = DATE;
       this.float64(time);
       return true;
     }
@@ -281,7 +281,7 @@ export class ValueWriter extends PrimitiveWriter {
     }
     if (prototype === RegExp.prototype) {
       const { source, flags } = value as RegExp;
-      this.bytes[this.at++] = REGEXP;
+      this.bytes[this.offset++] = REGEXP;
       this.value(source, 0);
       this.value(flags, 0);
       return true;
@@ -289,7 +289,7 @@ export class ValueWriter extends PrimitiveWriter {
     const unbox = unboxerOf.get(prototype);
     if (unbox === undefined) return false;
     const primitive = unbox.call(value);
-    this.bytes[this.at++] = BOXED;
+    this.bytes[this.offset++] = BOXED;
     this.value(primitive, 0);
     return true;
   }
@@ -298,8 +298,8 @@ export class ValueWriter extends PrimitiveWriter {
     if (kind === undefined) return false;
     this.#objects -= bytes.length >>> 10;
     if (this.#objects < 0) throw GIVE_UP;
-    this.bytes[this.at++] = BINARY;
-    this.bytes[this.at++] = kind;
+    this.bytes[this.offset++] = BINARY;
+    this.bytes[this.offset++] = kind;
     this.varint(bytes.length);
     this.append(bytes);
     return true;

@@ -137,8 +137,8 @@ class MemoryStore implements RecoveryStore {
 
   async *load(step: StepId): AsyncGenerator<readonly StoredKey[]> {
     const keys = await this.#open(({ state }) => [...state.get(step)?.values() ?? []]);
-    for (let at = 0; at < keys.length; at += CHUNK) {
-      yield keys.slice(at, at + CHUNK).map((each) => ({ ...each, state: each.state.slice() }));
+    for (let i = 0; i < keys.length; i += CHUNK) {
+      yield keys.slice(i, i + CHUNK).map((each) => ({ ...each, state: each.state.slice() }));
     }
   }
 

@@ -78,9 +78,9 @@ async function* stored(
   using file = await openSame(path, source.file);
   let before = await bytesBefore(file, offset);
   await requireSame(source, before, file);
-  let at = offset;
+  let position = offset;
   const readNext = () => {
-    const next = chunkAt(file, path, at, before, chunkBytes);
+    const next = chunkAt(file, path, position, before, chunkBytes);
     next.catch(() => {}); // it is thrown when the chunk is asked for, which may be never
     return next;
   };
@@ -92,10 +92,10 @@ async function* stored(
       const chunk = await next;
       const { bytes } = chunk;
       if (bytes.length === 0) {
-        if (at < size) throw cutMeanwhile(path, at);
+        if (position < size) throw cutMeanwhile(path, position);
         return;
       }
-      at += bytes.length;
+      position += bytes.length;
       tally.bytes += bytes.length;
       before = lastBytes(before, bytes);
       next = readNext();
@@ -107,7 +107,7 @@ async function* stored(
 }
 
 /**
- * Returns the bytes of a file from `at` on; none at its end.
+ * Returns the bytes of a file from `position` on; none at its end.
  *
  * @param last The bytes before them when these were read.
  * @throws {Error} If those have changed.
@@ -115,15 +115,15 @@ async function* stored(
 async function chunkAt(
   file: Deno.FsFile,
   path: string,
-  at: number,
+  position: number,
   last: Uint8Array,
   chunkBytes: number,
 ): Promise<Chunk> {
-  file.seekSync(at - last.length, Deno.SeekMode.Start);
+  file.seekSync(position - last.length, Deno.SeekMode.Start);
   const buffer = new Uint8Array(last.length + chunkBytes);
   const read = await readAtLeast(file, buffer, last.length + 1);
   const before = buffer.subarray(0, Math.min(read, last.length));
-  if (Buffer.compare(before, last) !== 0) throw cutMeanwhile(path, at);
+  if (Buffer.compare(before, last) !== 0) throw cutMeanwhile(path, position);
   return { before, bytes: buffer.subarray(last.length, read) };
 }
 
@@ -216,20 +216,20 @@ async function* skip(
   chunks: AsyncIterable<Uint8Array>,
   { path, offset, before: crc }: ChunkSource,
 ): AsyncGenerator<Chunk> {
-  let at = 0; // up to `offset`
+  let passed = 0; // up to `offset`
   let before: Uint8Array = new Uint8Array();
   let isSame = offset === 0;
   for await (const chunk of chunks) {
-    const skipped = Math.min(chunk.length, offset - at);
-    at += skipped;
+    const skipped = Math.min(chunk.length, offset - passed);
+    passed += skipped;
     if (skipped > 0) before = lastBytes(before, chunk.subarray(0, skipped));
-    if (at < offset) continue;
+    if (passed < offset) continue;
     isSame ||= crc === null || crcOf(before) === crc;
-    if (!isSame) throw replaced(path, offset, difference(at, offset));
+    if (!isSame) throw replaced(path, offset, difference(passed, offset));
     const bytes = chunk.subarray(skipped);
     if (bytes.length === 0) continue;
     yield { bytes, before };
     before = lastBytes(before, bytes);
   }
-  if (!isSame) throw replaced(path, offset, difference(at, offset));
+  if (!isSame) throw replaced(path, offset, difference(passed, offset));
 }

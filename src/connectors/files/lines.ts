@@ -89,7 +89,7 @@ async function* piecesOf(
   { offset, inLine, onTornLine }: Stretch,
 ): AsyncGenerator<Piece> {
   let start = offset;
-  let at: "somewhere" | "in a line" | "after a torn line" | "at a line" = inLine
+  let where: "somewhere" | "in a line" | "after a torn line" | "at a line" = inLine
     ? "in a line"
     : "somewhere";
   let half: Chunk | null = null; // a carriage return that may be half of a line end
@@ -98,23 +98,23 @@ async function* piecesOf(
       ? chunk
       : { bytes: concat([half.bytes, chunk.bytes]), before: half.before };
     half = null;
-    if (at === "somewhere") {
-      at = before.length > 0 && before[before.length - 1] !== LF
+    if (where === "somewhere") {
+      where = before.length > 0 && before[before.length - 1] !== LF
         ? "after a torn line"
         : "at a line";
     }
     let skipped = 0;
-    if (at === "in a line") {
+    if (where === "in a line") {
       skipped = bytes.indexOf(LF) + 1 || bytes.length;
-      if (bytes[skipped - 1] === LF) at = "at a line";
-    } else if (at === "after a torn line") {
+      if (bytes[skipped - 1] === LF) where = "at a line";
+    } else if (where === "after a torn line") {
       if (bytes.length === 1 && bytes[0] === CR) {
         half = chunk;
         continue;
       }
       skipped = bytes[0] === LF ? 1 : bytes[0] === CR && bytes[1] === LF ? 2 : 0;
       if (skipped === 0) onTornLine();
-      at = "at a line";
+      where = "at a line";
     }
     yield* piecesAfter({ start, bytes, before }, skipped);
     start += bytes.length;
@@ -165,10 +165,10 @@ function joined(
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+    whole.set(part, offset);
+    offset += part.length;
   }
   return whole;
 }
@@ -194,9 +194,9 @@ export function linesIn({ path, start, bytes }: Omit<Block, "before">): string[]
   try {
     text = decoder.decode(bytes);
   } catch (cause) {
-    const at = start + firstUndecodable(bytes);
+    const byte = start + firstUndecodable(bytes);
     throw new TypeError(
-      `the line at byte ${at} of "${path}" is not UTF-8: ${
+      `the line at byte ${byte} of "${path}" is not UTF-8: ${
         messageOf(cause)
       }; convert the file first, ` +
         "for instance with `iconv -f ISO-8859-1 -t UTF-8`",

@@ -158,10 +158,10 @@ export function unreadBytes({ path, since, from, bytes }: Range): number {
 
 /** Cuts a range that is not gzip into `unread` bytes and the rest. */
 export function cutRange(range: Range, unread: number): [Range, Range] {
-  const at = range.from + unread;
+  const cut = range.from + unread;
   const rest = unreadBytes(range) - unread;
   return [
-    { ...range, to: at, bytes: range.bytes - rest },
-    { ...range, since: null, from: at, before: null, bytes: rest },
+    { ...range, to: cut, bytes: range.bytes - rest },
+    { ...range, since: null, from: cut, before: null, bytes: rest },
   ];
 }

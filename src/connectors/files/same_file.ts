@@ -39,17 +39,17 @@ async function unpacksAlike(file: FoundFile, { file: was, parts }: KnownFile): P
   if (isUntouched) return true;
   const source = { path: file.path, file: null, offset: 0, before: null, size: 0 };
   const ends = parts.filter(({ to }) => to > 0).toSorted((a, b) => a.to - b.to);
-  let at = 0;
+  let position = 0;
   let next = 0;
   try {
     const options = { chunkBytes: CHUNK_BYTES, tally: { bytes: 0 } };
     for await (const { bytes, before } of chunksOf(source, options)) {
-      for (; next < ends.length && ends[next].to <= at + bytes.length; next++) {
+      for (; next < ends.length && ends[next].to <= position + bytes.length; next++) {
         const { to, crc } = ends[next];
-        if (crcOf(lastBytes(before, bytes.subarray(0, to - at))) !== crc) return false;
+        if (crcOf(lastBytes(before, bytes.subarray(0, to - position))) !== crc) return false;
       }
       if (next === ends.length) return true;
-      at += bytes.length;
+      position += bytes.length;
     }
   } catch {
     return false; // the file that was read could be unpacked that far

@@ -12,7 +12,7 @@ import { snapshotOf } from "../../core/snapshot.ts";
 import { sizeOf } from "../../core/value_size.ts";
 
 /** A source of batches over a user's iterable of `[state, item]`, synchronous or asynchronous. */
-export interface Puller {
+export interface IterableSource {
   /**
    * Adds the available items to `items`, up to a batch and up to `limit`. Returns `false` at the
    * end.
@@ -57,13 +57,13 @@ const LOOK_EVERY = 16;
  *
  * @throws {TypeError} If it is neither; `what` names it in the error.
  */
-export function pullerOf(iterable: unknown, what: string, log: Log): Puller {
+export function sourceOf(iterable: unknown, what: string, log: Log): IterableSource {
   if (typeof iterable === "object" && iterable !== null) {
     if (Symbol.asyncIterator in iterable) {
-      return new AsyncPuller((iterable as AsyncIterable<unknown>)[Symbol.asyncIterator](), log);
+      return new AsyncSource((iterable as AsyncIterable<unknown>)[Symbol.asyncIterator](), log);
     }
     if (Symbol.iterator in iterable) {
-      return new SyncPuller((iterable as Iterable<unknown>)[Symbol.iterator]());
+      return new SyncSource((iterable as Iterable<unknown>)[Symbol.iterator]());
     }
   }
   throw new TypeError(
@@ -83,7 +83,7 @@ function requirePair(
 }
 
 /** Pulls a synchronous iterator. Batches grow while the iterator is fast. */
-class SyncPuller implements Puller {
+class SyncSource implements IterableSource {
   readonly #iterator: Iterator<unknown>;
   #size = 1;
   #stopped = false;
@@ -167,7 +167,7 @@ const NOT_ASKED_YET = { items: 1, size: AHEAD_BYTES };
  * Pulls an asynchronous iterator ahead of the reader, into a bounded buffer. Only the iterator
  * itself is awaited, once per item, and never by the reader.
  */
-class AsyncPuller implements Puller {
+class AsyncSource implements IterableSource {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #log: Log;
   readonly #ahead = new ReadAhead<Yielded>(NOT_ASKED_YET, ({ bytes }) => bytes);

@@ -5,7 +5,7 @@ import { snapshotOf } from "../../core/snapshot.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { type Puller, pullerOf } from "./iterable_source.ts";
+import { type IterableSource, sourceOf } from "./iterable_source.ts";
 
 /**
  * What manual builders yield: the state to continue after, and the item. The flow keeps the item
@@ -114,9 +114,9 @@ export class ManualInputConfig<out T, S = unknown> implements InputConfig<T> {
     const partition = partitionOf(workerIndex, workerCount);
     const resumeState = resumeStateOf<S>(resume, partition);
     // A builder may be async by mistake or on purpose: a promise of an iterable is accepted too.
-    const source = await this.#builder(workerIndex, workerCount, resumeState);
+    const iterable = await this.#builder(workerIndex, workerCount, resumeState);
     return new PairReader(
-      [[partition, pullerOf(source, "a manual input's builder", at.log)]],
+      [[partition, sourceOf(iterable, "a manual input's builder", at.log)]],
       resume,
       this.#idleAfterMs,
     );
@@ -141,8 +141,8 @@ export function resumeStateOf<S>(resume: Positions, partition: PartitionName): S
 /** Reads one or more partitions of `[state, item]` pairs, one after the other. */
 export class PairReader<T> implements InputReader<T> {
   readonly #positions: Map<PartitionName, unknown>;
-  #open: (readonly [PartitionName, Puller])[];
-  readonly #all: readonly (readonly [PartitionName, Puller])[];
+  #open: (readonly [PartitionName, IterableSource])[];
+  readonly #all: readonly (readonly [PartitionName, IterableSource])[];
   readonly #idleAfterMs: number;
   #failure: { thrown: unknown } | null = null; // of a partition; thrown once the others are empty
 
@@ -151,7 +151,7 @@ export class PairReader<T> implements InputReader<T> {
    * partitions that are not read now, to be kept.
    */
   constructor(
-    partitions: (readonly [PartitionName, Puller])[],
+    partitions: (readonly [PartitionName, IterableSource])[],
     resume: Positions,
     idleAfterMs: number,
     unread: Positions = new Map(),
@@ -171,8 +171,8 @@ export class PairReader<T> implements InputReader<T> {
    */
   next(limit = Infinity): T[] | null {
     const items: T[] = [];
-    this.#open = this.#open.filter(([name, puller]) =>
-      items.length >= limit || this.#take(name, puller, items, limit - items.length)
+    this.#open = this.#open.filter(([name, source]) =>
+      items.length >= limit || this.#take(name, source, items, limit - items.length)
     );
     // If there is room for few items only, the partitions take turns at being first.
     if (this.#open.length > 1) this.#open.push(this.#open.shift()!);
@@ -190,7 +190,7 @@ export class PairReader<T> implements InputReader<T> {
   }
 
   ready(): Promise<void> {
-    return Promise.race(this.#open.map(([, puller]) => puller.ready()));
+    return Promise.race(this.#open.map(([, source]) => source.ready()));
   }
 
   positions(): Positions {
@@ -198,27 +198,27 @@ export class PairReader<T> implements InputReader<T> {
   }
 
   stop(): void {
-    for (const [, puller] of this.#all) puller.stop();
+    for (const [, source] of this.#all) source.stop();
   }
 
   async close(): Promise<void> {
     const closed = await Promise.allSettled(
-      this.#all.map(async ([, puller]) => await puller.close()),
+      this.#all.map(async ([, source]) => await source.close()),
     );
     for (const result of closed) if (result.status === "rejected") throw result.reason;
   }
 
   /** Returns whether the partition may have more. */
-  #take(name: PartitionName, puller: Puller, items: T[], limit: number): boolean {
+  #take(name: PartitionName, source: IterableSource, items: T[], limit: number): boolean {
     const before = items.length;
     try {
-      return puller.pull(items, limit, 1 / this.#all.length);
+      return source.pull(items, limit, 1 / this.#all.length);
     } catch (thrown) {
       this.#failure ??= { thrown };
       this.stop();
       return false;
     } finally {
-      if (items.length > before) this.#positions.set(name, puller.state);
+      if (items.length > before) this.#positions.set(name, source.state);
     }
   }
 }

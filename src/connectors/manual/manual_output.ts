@@ -135,11 +135,11 @@ class HandlerWriter<T> implements OutputWriter<T> {
   /** Writes the rest of a batch, from an item whose promise is pending. */
   async #rest(
     batch: readonly T[],
-    at: number,
+    from: number,
     epoch: Epoch,
     pending: PromiseLike<void>,
   ): Promise<void> {
-    let i = at;
+    let i = from;
     try {
       await pending;
       // A writer that takes too long is closed in the middle of a batch.

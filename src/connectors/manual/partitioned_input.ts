@@ -9,7 +9,7 @@ import {
   PairReader,
   resumeStateOf,
 } from "./manual_input.ts";
-import { pullerOf } from "./iterable_source.ts";
+import { sourceOf } from "./iterable_source.ts";
 
 /** Options of {@linkcode PartitionedInputConfig}: how to find and read the partitions. */
 export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
@@ -92,8 +92,8 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
     const { plan, workerIndex, log } = at;
     const shares = plan as readonly (readonly PartitionName[])[];
     const partitions = shares[workerIndex].map((name) => {
-      const source = this.#options.build(name, resumeStateOf<S>(resume, name));
-      return [name, pullerOf(source, `build("${name}")`, log)] as const;
+      const iterable = this.#options.build(name, resumeStateOf<S>(resume, name));
+      return [name, sourceOf(iterable, `build("${name}")`, log)] as const;
     });
     const unread = workerIndex === 0 ? unreadOf(resume, shares.flat(), at) : undefined;
     return new PairReader(partitions, resume, this.#idleAfterMs, unread);

@@ -55,23 +55,23 @@ export class StateBlock {
    */
   read(rowId: number, stored: Checked): void {
     const bytes = checkedBytes("a block of states", rowId, stored);
-    let at = 0;
+    let offset = 0;
     for (let slot = 0; slot < BLOCK_IDS; slot++) {
-      const kind = at < bytes.length ? bytes[at++] : NONE;
+      const kind = offset < bytes.length ? bytes[offset++] : NONE;
       if (kind === NONE) {
         this.lengths[slot] = -1;
       } else if (kind === LARGE) {
-        this.lengths[slot] = bytes[at] * 0x1000000 +
-          (bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]);
-        at += 4;
+        this.lengths[slot] = bytes[offset] * 0x1000000 +
+          (bytes[offset + 1] << 16 | bytes[offset + 2] << 8 | bytes[offset + 3]);
+        offset += 4;
       } else {
         this.lengths[slot] = kind - SHORTEST;
-        this.#from[slot] = at;
+        this.#from[slot] = offset;
         this.#bytes[slot] = bytes;
-        at += kind - SHORTEST;
+        offset += kind - SHORTEST;
       }
     }
-    if (at !== bytes.length) throw new DamageError("a block of states has another length");
+    if (offset !== bytes.length) throw new DamageError("a block of states has another length");
   }
 
   /** Whether there are no states. */
@@ -103,23 +103,23 @@ export class StateBlock {
   /** Returns the block as it is stored in a row. */
   write(rowId: number): Checked<Uint8Array> {
     const to = new Uint8Array(this.#size());
-    let at = 0;
-    for (let slot = 0; at < to.length; slot++) {
+    let offset = 0;
+    for (let slot = 0; offset < to.length; slot++) {
       const length = this.lengths[slot];
       if (length < 0) {
-        to[at++] = NONE;
+        to[offset++] = NONE;
       } else if (length > LARGE_STATE) {
-        to[at++] = LARGE;
-        to[at++] = length >> 24;
-        to[at++] = length >> 16;
-        to[at++] = length >> 8;
-        to[at++] = length;
+        to[offset++] = LARGE;
+        to[offset++] = length >> 24;
+        to[offset++] = length >> 16;
+        to[offset++] = length >> 8;
+        to[offset++] = length;
       } else {
-        to[at++] = length + SHORTEST;
+        to[offset++] = length + SHORTEST;
         const bytes = this.#bytes[slot];
         const end = this.#from[slot] + length;
         // Calling `set` takes longer than copying a few bytes.
-        for (let from = this.#from[slot]; from < end; from++) to[at++] = bytes[from];
+        for (let from = this.#from[slot]; from < end; from++) to[offset++] = bytes[from];
       }
     }
     return { crc: checksumOf(to, rowId), value: to };

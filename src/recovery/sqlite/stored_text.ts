@@ -18,10 +18,10 @@ export function toStored(text: string): StoredText {
 export function fromStored(stored: StoredText): string {
   if (typeof stored === "string") return stored;
   const parts: string[] = [];
-  for (let at = 0; at < stored.length; at += 2 * UNITS_AT_ONCE) {
+  for (let offset = 0; offset < stored.length; offset += 2 * UNITS_AT_ONCE) {
     const units: number[] = [];
-    const end = Math.min(at + 2 * UNITS_AT_ONCE, stored.length);
-    for (let i = at; i < end; i += 2) units.push(stored[i] << 8 | stored[i + 1]);
+    const end = Math.min(offset + 2 * UNITS_AT_ONCE, stored.length);
+    for (let i = offset; i < end; i += 2) units.push(stored[i] << 8 | stored[i + 1]);
     parts.push(String.fromCharCode(...units));
   }
   return parts.join("");

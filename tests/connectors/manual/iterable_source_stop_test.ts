@@ -3,7 +3,7 @@
  * for.
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import { pullerOf } from "../../../src/connectors/manual/iterable_source.ts";
+import { sourceOf } from "../../../src/connectors/manual/iterable_source.ts";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import { idle } from "../../support/eventually.ts";
 
@@ -39,41 +39,41 @@ function answered() {
   };
 }
 
-Deno.test("pullerOf() asks a stopped async iterator for no more, and adds all that it yielded", async () => {
+Deno.test("sourceOf() asks a stopped async iterator for no more, and adds all that it yielded", async () => {
   const { calls, iterable, answer } = answered();
-  const puller = pullerOf(iterable, "test", silentLog);
+  const source = sourceOf(iterable, "test", silentLog);
   const items: unknown[] = [];
-  puller.pull(items);
+  source.pull(items);
   await answer(1);
   await answer(2);
-  puller.stop();
-  assertEquals([puller.pull(items), items], [true, [1, 2]]);
-  const ready = puller.ready();
+  source.stop();
+  assertEquals([source.pull(items), items], [true, [1, 2]]);
+  const ready = source.ready();
   await answer(3); // the answer to the pending `next`
   await ready;
-  assertEquals([puller.pull(items), puller.pull(items), items], [true, false, [1, 2, 3]]);
-  assertEquals(puller.state, 3);
+  assertEquals([source.pull(items), source.pull(items), items], [true, false, [1, 2, 3]]);
+  assertEquals(source.state, 3);
   assertEquals(calls, ["next", "next", "next"]);
-  await puller.close();
+  await source.close();
   assertEquals(calls.slice(3), ["return"]);
 });
 
-Deno.test("pullerOf() asks an async iterator for nothing when it is stopped before the first pull", async () => {
+Deno.test("sourceOf() asks an async iterator for nothing when it is stopped before the first pull", async () => {
   const { calls, iterable } = answered();
-  const puller = pullerOf(iterable, "test", silentLog);
-  puller.stop();
-  await puller.ready();
-  assertEquals(puller.pull([]), false);
-  await puller.close();
+  const source = sourceOf(iterable, "test", silentLog);
+  source.stop();
+  await source.ready();
+  assertEquals(source.pull([]), false);
+  await source.close();
   assertEquals(calls, ["return"]);
 });
 
-Deno.test("pullerOf() resolves the ready() that is pending when it is stopped and nothing is asked for", async () => {
-  const puller = pullerOf(answered().iterable, "test", silentLog);
-  const ready = puller.ready();
-  puller.stop();
+Deno.test("sourceOf() resolves the ready() that is pending when it is stopped and nothing is asked for", async () => {
+  const source = sourceOf(answered().iterable, "test", silentLog);
+  const ready = source.ready();
+  source.stop();
   await ready;
-  await puller.close();
+  await source.close();
 });
 
 /** Runs `body` with timers that fire when it calls `elapse`. */
@@ -102,59 +102,59 @@ async function withTimers(body: (elapse: (ms: number) => void) => Promise<void>)
   }
 }
 
-Deno.test("pullerOf() waits a second for the item that was asked for before the stop, and reports a later one", async () => {
+Deno.test("sourceOf() waits a second for the item that was asked for before the stop, and reports a later one", async () => {
   await withTimers(async (elapse) => {
     const { calls, iterable, answer } = answered();
     const lines: string[] = [];
     const log = createLog((level, message) => lines.push(`${level}: ${message}`));
-    const puller = pullerOf(iterable, "test", log);
-    puller.pull([]);
-    puller.stop();
+    const source = sourceOf(iterable, "test", log);
+    source.pull([]);
+    source.stop();
     let isReady = false;
-    const ready = puller.ready().then(() => isReady = true);
+    const ready = source.ready().then(() => isReady = true);
     elapse(999);
     await idle();
-    assertEquals([isReady, puller.pull([])], [false, true]);
+    assertEquals([isReady, source.pull([])], [false, true]);
     elapse(1);
     await ready;
-    assertEquals(puller.pull([]), false);
+    assertEquals(source.pull([]), false);
     await answer(1);
     assertEquals(lines, [
       "warn: an async input yielded an item more than 1 s after the stop of the run: it is lost, " +
       "unless the next run reads it again",
     ]);
-    await puller.close();
+    await source.close();
     assertEquals(calls, ["next", "return"]);
   });
 });
 
-Deno.test("pullerOf() ends, with a warning, when an async iterator fails after the stop", async () => {
+Deno.test("sourceOf() ends, with a warning, when an async iterator fails after the stop", async () => {
   const { calls, iterable, answer, reject } = answered();
   const lines: string[] = [];
   const log = createLog((level, message) => lines.push(`${level}: ${message}`));
-  const puller = pullerOf(iterable, "test", log);
+  const source = sourceOf(iterable, "test", log);
   const items: unknown[] = [];
-  puller.pull(items);
+  source.pull(items);
   await answer(1);
-  puller.stop();
+  source.stop();
   await reject(new Error("aborted"));
-  assertEquals([puller.pull(items), puller.pull(items), items], [true, false, [1]]);
+  assertEquals([source.pull(items), source.pull(items), items], [true, false, [1]]);
   assertEquals(lines, [
     "warn: an async input failed while the run was being stopped: Error: aborted",
   ]);
-  await puller.close();
+  await source.close();
   assertEquals(calls, ["next", "next"]);
 });
 
-Deno.test("pullerOf() throws what an async iterator failed with before the stop", async () => {
+Deno.test("sourceOf() throws what an async iterator failed with before the stop", async () => {
   const { iterable, answer, reject } = answered();
-  const puller = pullerOf(iterable, "test", silentLog);
+  const source = sourceOf(iterable, "test", silentLog);
   const items: unknown[] = [];
-  puller.pull(items);
+  source.pull(items);
   await answer(1);
   await reject(new Error("gone"));
-  puller.stop();
-  assertEquals([puller.pull(items), items], [true, [1]]);
-  assertThrows(() => puller.pull(items), Error, "gone");
-  await puller.close();
+  source.stop();
+  assertEquals([source.pull(items), items], [true, [1]]);
+  assertThrows(() => source.pull(items), Error, "gone");
+  await source.close();
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { pullerOf } from "../../../src/connectors/manual/iterable_source.ts";
+import { sourceOf } from "../../../src/connectors/manual/iterable_source.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 
@@ -17,15 +17,15 @@ function withTime(body: (advance: (ms: number) => void) => void): void {
 
 /** Returns the number of items in each of the next `pulls` batches. */
 function sizes(iterable: Iterable<unknown>, pulls: number): number[] {
-  const puller = pullerOf(iterable, "test", silentLog);
+  const source = sourceOf(iterable, "test", silentLog);
   return Array.from({ length: pulls }, () => {
     const items: unknown[] = [];
-    puller.pull(items);
+    source.pull(items);
     return items.length;
   });
 }
 
-Deno.test("pullerOf() pulls a fast generator in batches that grow to a thousand", () => {
+Deno.test("sourceOf() pulls a fast generator in batches that grow to a thousand", () => {
   withTime(() => {
     const batches = sizes(
       (function* () {
@@ -39,7 +39,7 @@ Deno.test("pullerOf() pulls a fast generator in batches that grow to a thousand"
   });
 });
 
-Deno.test("pullerOf() pulls a slow generator an item at a time", () => {
+Deno.test("sourceOf() pulls a slow generator an item at a time", () => {
   withTime((advance) => {
     const batches = sizes(
       (function* () {
@@ -54,10 +54,10 @@ Deno.test("pullerOf() pulls a slow generator an item at a time", () => {
   });
 });
 
-Deno.test("pullerOf() soon ends a batch when a fast generator becomes slow", () => {
+Deno.test("sourceOf() soon ends a batch when a fast generator becomes slow", () => {
   withTime((advance) => {
     let made = 0;
-    const puller = pullerOf(
+    const source = sourceOf(
       (function* () {
         for (;;) {
           if (made++ > 4_000) advance(10);
@@ -67,17 +67,17 @@ Deno.test("pullerOf() soon ends a batch when a fast generator becomes slow", () 
       "test",
       silentLog,
     );
-    while (made <= 4_000) puller.pull([]);
+    while (made <= 4_000) source.pull([]);
     const before = performance.now();
-    puller.pull([]);
+    source.pull([]);
     const took = performance.now() - before;
     assert(took <= 16 * 10, `the worker stood still for ${took} ms`);
   });
 });
 
-Deno.test("pullerOf() pulls an async iterator no further than a thousand items ahead", async () => {
+Deno.test("sourceOf() pulls an async iterator no further than a thousand items ahead", async () => {
   let made = 0;
-  const puller = pullerOf(
+  const source = sourceOf(
     (async function* () {
       for (;;) {
         made++;
@@ -88,7 +88,7 @@ Deno.test("pullerOf() pulls an async iterator no further than a thousand items a
     silentLog,
   );
   const items: unknown[] = [];
-  puller.pull(items);
+  source.pull(items);
   assertEquals(items, []);
   let before = -1;
   await eventually(() => {
@@ -97,15 +97,15 @@ Deno.test("pullerOf() pulls an async iterator no further than a thousand items a
     return still;
   }, "the buffer is full");
   assert(made <= 1025, `${made} items made ahead of the reader`);
-  puller.pull(items);
+  source.pull(items);
   assertEquals(items, Array.from({ length: 1024 }, (_, i) => i + 1));
-  await puller.close();
+  await source.close();
 });
 
-Deno.test("pullerOf() reads an async iterator ahead, bounded by the reader's room and by bytes", async () => {
+Deno.test("sourceOf() reads an async iterator ahead, bounded by the reader's room and by bytes", async () => {
   const ahead = async (item: unknown, limit: number, share: number): Promise<number> => {
     let made = 0;
-    const puller = pullerOf(
+    const source = sourceOf(
       (async function* () {
         for (;;) {
           made++;
@@ -115,9 +115,9 @@ Deno.test("pullerOf() reads an async iterator ahead, bounded by the reader's roo
       "test",
       silentLog,
     );
-    puller.pull([], limit, share);
+    source.pull([], limit, share);
     for (let before = -1; before !== made; await idle()) before = made;
-    await puller.close();
+    await source.close();
     return made;
   };
   assertEquals(await ahead(1, 16, 1), 16);
@@ -127,9 +127,9 @@ Deno.test("pullerOf() reads an async iterator ahead, bounded by the reader's roo
   assertEquals(await ahead(new Uint8Array(1 << 20), 16, 1 / 4), 1);
 });
 
-Deno.test("pullerOf() resolves ready() when the async iterator has more, has ended or has failed", async () => {
+Deno.test("sourceOf() resolves ready() when the async iterator has more, has ended or has failed", async () => {
   const steps = [0, 1, 2].map(() => Promise.withResolvers<void>());
-  const puller = pullerOf(
+  const source = sourceOf(
     (async function* () {
       await steps[0].promise;
       yield [null, "a"];
@@ -143,18 +143,18 @@ Deno.test("pullerOf() resolves ready() when the async iterator has more, has end
   );
   const items: unknown[] = [];
   for (const [n, step] of steps.entries()) {
-    while (puller.pull(items) && items.length < n);
-    const ready = puller.ready();
+    while (source.pull(items) && items.length < n);
+    const ready = source.ready();
     step.resolve();
     await ready;
   }
-  assertThrows(() => puller.pull(items), Error, "gone");
+  assertThrows(() => source.pull(items), Error, "gone");
   assertEquals(items, ["a", "b"]);
 });
 
-Deno.test("pullerOf() adds what a generator yielded before it throws, with the state of the last item", () => {
+Deno.test("sourceOf() adds what a generator yielded before it throws, with the state of the last item", () => {
   const broken = new Error("gone");
-  const puller = pullerOf(
+  const source = sourceOf(
     (function* () {
       for (let n = 0; n < 700; n++) yield [n, `item ${n}`];
       throw broken;
@@ -164,14 +164,14 @@ Deno.test("pullerOf() adds what a generator yielded before it throws, with the s
   );
   const items: unknown[] = [];
   const error = assertThrows(() => {
-    while (puller.pull(items));
+    while (source.pull(items));
   });
   assertStrictEquals(error, broken);
   assertEquals(items, Array.from({ length: 700 }, (_, n) => `item ${n}`));
-  assertEquals(puller.state, 699);
+  assertEquals(source.state, 699);
 });
 
-Deno.test("pullerOf() adds what was yielded before something that is not a pair", async () => {
+Deno.test("sourceOf() adds what was yielded before something that is not a pair", async () => {
   const yielded = [[1, "a"], [2, "b"], "alone", [3, "c"]];
   const sources: (Iterable<unknown> | AsyncIterable<unknown>)[] = [
     yielded,
@@ -179,20 +179,20 @@ Deno.test("pullerOf() adds what was yielded before something that is not a pair"
       yield* yielded;
     })(),
   ];
-  for (const source of sources) {
-    const puller = pullerOf(source, "test", silentLog);
+  for (const iterable of sources) {
+    const source = sourceOf(iterable, "test", silentLog);
     const items: unknown[] = [];
-    puller.pull(items); // makes it ask the async iterator
+    source.pull(items); // makes it ask the async iterator
     await idle();
     assertThrows(
       () => {
-        while (puller.pull(items));
+        while (source.pull(items));
       },
       TypeError,
       `a manual input must yield [state, item] pairs; got "alone"`,
     );
-    assertEquals([items, puller.state], [["a", "b"], 2]);
-    await puller.close();
+    assertEquals([items, source.state], [["a", "b"], 2]);
+    await source.close();
   }
 });
 
@@ -217,21 +217,21 @@ function failing(calls: string[]) {
   };
 }
 
-Deno.test("pullerOf() does not close an iterator that has thrown, which is over", async () => {
+Deno.test("sourceOf() does not close an iterator that has thrown, which is over", async () => {
   const calls: string[] = [];
   const { sync, async } = failing(calls);
-  for (const source of [sync, async]) {
-    const puller = pullerOf(source, "test", silentLog);
+  for (const iterable of [sync, async]) {
+    const source = sourceOf(iterable, "test", silentLog);
     const pullAll = async () => {
-      while (puller.pull([])) await puller.ready();
+      while (source.pull([])) await source.ready();
     };
     await assertRejects(pullAll, Error, "gone");
-    await puller.close();
+    await source.close();
   }
   assertEquals(calls, ["next", "next"]);
 });
 
-Deno.test("pullerOf() keeps a state as it was when it was yielded, whatever the generator does with it", async () => {
+Deno.test("sourceOf() keeps a state as it was when it was yielded, whatever the generator does with it", async () => {
   const cursor = { file: "a", at: 0, nested: { lines: [0] }, seen: new Map([["a", 0]]) };
   const as = (at: number) => ({
     file: "a",
@@ -244,7 +244,7 @@ Deno.test("pullerOf() keeps a state as it was when it was yielded, whatever the 
     cursor.nested.lines[0] = at;
     cursor.seen.set("a", at);
   };
-  const sync = pullerOf(
+  const sync = sourceOf(
     (function* () {
       for (let n = 0; n < 3; n++) {
         yield [cursor, n];
@@ -258,7 +258,7 @@ Deno.test("pullerOf() keeps a state as it was when it was yielded, whatever the 
   assertEquals(sync.state, as(2));
   move(0);
   const hangs = Promise.withResolvers<void>();
-  const async = pullerOf(
+  const async = sourceOf(
     (async function* () {
       for (let n = 0; n < 3; n++) {
         yield [cursor, n];
