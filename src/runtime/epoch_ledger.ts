@@ -21,7 +21,7 @@ export class EpochLedger<K, V> {
   #waiting: Waiting<K, V>[] = [];
 
   /** Notes what a key has at the end of an epoch. */
-  note(epoch: Epoch, key: K, value: V): void {
+  record(epoch: Epoch, key: K, value: V): void {
     this.#waiting.push({ epoch, key, value });
   }
 

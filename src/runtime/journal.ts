@@ -82,14 +82,14 @@ export class Journal {
   }
 
   /** Takes how far an input or output has come by the end of an epoch. */
-  positions(epoch: Epoch, step: StepId, role: PositionRole, positions: Positions): void {
+  recordPositions(epoch: Epoch, step: StepId, role: PositionRole, positions: Positions): void {
     const stored = [...positions].map(([partition, state]) => ({
       step,
       role,
       partition,
       state: this.#guard(step, partition, () => this.#encodePosition(state)),
     }));
-    this.#positions.note(epoch, `${role} ${step}`, stored);
+    this.#positions.record(epoch, `${role} ${step}`, stored);
   }
 
   #encodePosition(state: unknown): Uint8Array {

@@ -45,7 +45,7 @@ export class RunRecovery {
   #positions: readonly StoredPosition[];
   #match: StepMatch | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
-  readonly #moved = new EpochLedger<WorkerIndex, readonly StoredPosition[]>();
+  readonly #recorded = new EpochLedger<WorkerIndex, readonly StoredPosition[]>();
   #keyed: ReadonlySet<StepId> = new Set(); // the stored steps that have keys
   #notes: readonly StoredPosition[] = []; // which steps have been renamed or dropped
 
@@ -161,8 +161,8 @@ export class RunRecovery {
   }
 
   /** Takes where a worker's inputs and outputs are at the end of an epoch. */
-  moved(worker: WorkerIndex, epoch: Epoch, positions: readonly StoredPosition[]): void {
-    if (this.#store !== null) this.#moved.note(epoch, worker, positions);
+  recordPositions(worker: WorkerIndex, epoch: Epoch, positions: readonly StoredPosition[]): void {
+    if (this.#store !== null) this.#recorded.record(epoch, worker, positions);
   }
 
   /**
@@ -176,7 +176,7 @@ export class RunRecovery {
     this.#changes = later;
     // Only at the end of a run are there those of two epochs.
     const state = now.sort((a, b) => a.epoch - b.epoch).map(({ chunk }) => chunk);
-    const positions = [...this.#notes, ...this.#moved.upTo(epoch).flat()];
+    const positions = [...this.#notes, ...this.#recorded.upTo(epoch).flat()];
     const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
     this.#committed = epoch;

@@ -195,12 +195,12 @@ export class Conductor {
       case "planned":
         return this.#open(report.plans);
       case "opened":
-        this.#recovery!.moved(index, this.#recovery!.epoch - 1, report.positions);
+        this.#recovery!.recordPositions(index, this.#recovery!.epoch - 1, report.positions);
         return this.#reached(worker, "opened", () => this.#begin(this.#restore()));
       case "stateChanged":
         return this.#recovery!.stateChanged(report.epoch, report.chunk);
       case "epochClosed":
-        this.#recovery!.moved(index, report.epoch, report.positions);
+        this.#recovery!.recordPositions(index, report.epoch, report.positions);
         return this.#epochs!.closed(index, report.epoch);
       case "stopRequested":
         return this.stop();
@@ -214,7 +214,7 @@ export class Conductor {
       case "ended":
         this.#stopped ||= report.stopped;
         this.#lastEpoch = Math.max(this.#lastEpoch, report.epoch);
-        this.#recovery!.moved(index, report.epoch, report.positions);
+        this.#recovery!.recordPositions(index, report.epoch, report.positions);
         this.#epochs!.ended(index);
         return this.#reached(worker, "ended", () => this.#guard(this.#finish()));
       case "finished":

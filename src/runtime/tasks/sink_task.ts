@@ -45,7 +45,7 @@ export class SinkTask implements Task {
   async begin(epoch: Epoch): Promise<void> {
     const positions = await this.#writer.prepare(epoch);
     if (this.#writer.commit !== undefined) this.#prepared.push(epoch);
-    this.#host.journal?.positions(epoch, this.stepId, "output", positions);
+    this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions);
   }
 
   /** The snapshot of an epoch has been committed. Resolves when the output has followed. */
@@ -113,7 +113,7 @@ export class SinkTask implements Task {
     if (control.kind === "end") this.#ended = true;
     this.#call(() => this.#writer.prepare(epoch), (positions) => {
       if (this.#writer.commit !== undefined) this.#prepared.push(epoch);
-      this.#host.journal?.positions(epoch, this.stepId, "output", positions as Positions);
+      this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions as Positions);
       if (control.kind === "end") this.#host.ended(this, control.stopped);
       else this.#host.passed(this);
     });

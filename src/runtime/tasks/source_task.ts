@@ -51,7 +51,7 @@ export class SourceTask implements Task {
 
   /** Notes where the input is before a run's first epoch. */
   begin(epoch: Epoch): void {
-    this.#host.journal?.positions(epoch, this.stepId, "input", this.#reader.positions());
+    this.#host.journal?.recordPositions(epoch, this.stepId, "input", this.#reader.positions());
   }
 
   /** Ends an epoch after what has been read so far. */
@@ -164,7 +164,7 @@ export class SourceTask implements Task {
   }
 
   #barrier(): boolean {
-    this.#notePositions();
+    this.#recordPositions();
     this.#outlet.control({ kind: "barrier", epoch: this.#epoch }, this.#epoch);
     this.#epoch++;
     this.#host.passed(this);
@@ -172,20 +172,20 @@ export class SourceTask implements Task {
   }
 
   #end(stopped: boolean): boolean {
-    this.#notePositions();
+    this.#recordPositions();
     this.#outlet.control({ kind: "end", stopped }, this.#epoch);
     this.#ended = true;
     this.#host.ended(this, stopped);
     return true;
   }
 
-  #notePositions(): void {
+  #recordPositions(): void {
     const { journal } = this.#host;
     const isTold = this.#reader.committed !== undefined;
     // After an error, positions may be beyond what was handed out.
     if (this.#failed || (!isTold && journal === null)) return;
     const positions = this.#reader.positions();
-    journal?.positions(this.#epoch, this.stepId, "input", positions);
+    journal?.recordPositions(this.#epoch, this.stepId, "input", positions);
     // The reader may go on changing what it gave.
     if (isTold) this.#closed.push({ epoch: this.#epoch, positions: copyOf(positions) });
   }

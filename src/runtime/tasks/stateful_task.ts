@@ -62,7 +62,7 @@ export class StatefulTask implements Task {
       if (!name.startsWith(this.#timeName)) continue;
       this.#scope.forgotten = Math.max(this.#scope.forgotten, time);
     }
-    this.#noteTime(epoch);
+    this.#recordTime(epoch);
   }
 
   /** Makes a key out of what a snapshot has of it. */
@@ -190,17 +190,17 @@ export class StatefulTask implements Task {
 
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
   #pass(message: EpochEnd): void {
-    this.#noteTime(this.#epoch);
+    this.#recordTime(this.#epoch);
     this.#host.journal?.state(this.#epoch, this.stepId, this.#keyed);
     this.#outlet.control(message, this.#epoch);
   }
 
-  #noteTime(epoch: Epoch): void {
+  #recordTime(epoch: Epoch): void {
     const { journal, workerIndex } = this.#host;
     const { forgotten } = this.#scope;
     if (forgotten === -Infinity) return;
     const name = `${this.#timeName} ${workerIndex}`;
-    journal?.positions(epoch, this.stepId, "time", new Map([[name, forgotten]]));
+    journal?.recordPositions(epoch, this.stepId, "time", new Map([[name, forgotten]]));
   }
 
   /** What the step's time is stored as. That of values and that of the clock are not the same. */

@@ -42,7 +42,7 @@ Deno.test("Journal names step and key of a state that cannot be stored", () => {
 Deno.test("Journal names step and partition of a position that cannot be stored", () => {
   const journal = new Journal({ index: 0, count: 1 }, { firstId: 0, byKey: true }, () => {}, 1000);
   const positions = new Map([["worker 0", "b".repeat(2000)]]);
-  const error = assertThrows(() => journal.positions(0, "in", "input", positions), StepError);
+  const error = assertThrows(() => journal.recordPositions(0, "in", "input", positions), StepError);
   assertEquals([error.stepId, error.item], ["in", `"worker 0"`]);
 });
 
