@@ -157,8 +157,8 @@ class Assembly {
     const fused = new Map<StepId, KeyTable>();
     return new Outlet(this.#chain(stage, fused), ports, host.pace, {
       emit: (items) => counter.add(stage.head, items),
-      epochEnd: (epoch) => {
-        for (const [id, table] of fused) host.journal?.state(epoch, id, table);
+      snapshot: (epoch) => {
+        for (const [id, table] of fused) host.journal?.snapshot(epoch, id, table);
       },
     });
   }

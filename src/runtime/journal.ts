@@ -59,7 +59,7 @@ export class Journal {
    *
    * @throws {StepError} If a snapshot cannot be taken or encoded.
    */
-  state(epoch: Epoch, step: StepId, changes: KeyChanges): void {
+  snapshot(epoch: Epoch, step: StepId, changes: KeyChanges): void {
     const send = (chunk: StateChunk) => this.#send(epoch, chunk);
     const { byKey } = this.#numbering;
     const named = new ChunkWriter(step, true, send, this.#longest);

@@ -26,7 +26,7 @@ export class Outlet {
   readonly #channels: readonly Outgoing[];
   readonly #outs: unknown[][];
   readonly #onEmit: (items: number) => void;
-  readonly #onEpochEnd: (epoch: Epoch) => void;
+  readonly #onSnapshot: (epoch: Epoch) => void;
   readonly #pace: Pace;
   #batch: readonly unknown[] = [];
   #from = 0;
@@ -38,21 +38,21 @@ export class Outlet {
    * @param chain The stage's loop; `null` where batches pass as they are.
    * @param channels One for each port.
    * @param pace How much to do at once.
-   * @param on `emit` is called with the number of items of each batch, `epochEnd` when all items of
+   * @param on `emit` is called with the number of items of each batch, `snapshot` when all items of
    * an epoch are through.
    */
   constructor(
     chain: Chain | null,
     channels: readonly Outgoing[],
     pace: Pace,
-    on: { emit: (items: number) => void; epochEnd: (epoch: Epoch) => void },
+    on: { emit: (items: number) => void; snapshot: (epoch: Epoch) => void },
   ) {
     this.#chain = chain;
     this.#channels = channels;
     this.#outs = channels.map(() => []);
     this.#pace = pace;
     this.#onEmit = on.emit;
-    this.#onEpochEnd = on.epochEnd;
+    this.#onSnapshot = on.snapshot;
   }
 
   /**
@@ -120,7 +120,7 @@ export class Outlet {
 
   /** Sends a control message, which ends an epoch, after all its data. Only when ready. */
   control(message: EpochEnd, epoch: Epoch): void {
-    this.#onEpochEnd(epoch);
+    this.#onSnapshot(epoch);
     for (const channel of this.#channels) channel.push(message);
   }
 

@@ -39,7 +39,7 @@ function tableOf({ index = 0, count = 1, firstId = 0, byKey = false } = {}) {
   const scope = stillScope();
   const table = createKeyTable(node, journal.ids(), scope);
   const chunks = () => {
-    journal.state(0, "last", table);
+    journal.snapshot(0, "last", table);
     return sent.splice(0);
   };
   return {

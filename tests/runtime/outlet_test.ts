@@ -22,7 +22,7 @@ const fill = (channel: Channel): void => channel.push(new Array(8192).fill(0));
 
 /** What an outlet tells. */
 function told(emit: (items: number) => void = () => {}) {
-  return { emit, epochEnd: () => {} };
+  return { emit, snapshot: () => {} };
 }
 
 Deno.test("Outlet hands batches on as they are when there is no chain", () => {
@@ -106,7 +106,7 @@ Deno.test("Outlet sends control messages to every port behind the data", () => {
   const ended: [epoch: number, waiting: boolean][] = [];
   const outlet = new Outlet(both, channels, paceOf(64), {
     emit: () => {},
-    epochEnd: (epoch) => ended.push([epoch, channels[0].empty]),
+    snapshot: (epoch) => ended.push([epoch, channels[0].empty]),
   });
   outlet.emit([1], 0);
   outlet.control({ kind: "barrier", epoch: 0 }, 0);

@@ -107,7 +107,7 @@ export class StatefulTask implements Task {
         this.#outlet.activity(told);
       }
     } else if (message.kind === "barrier") {
-      this.#pass(message);
+      this.#snapshot(message);
       this.#epoch = message.epoch + 1;
       this.#host.passed(this);
     } else {
@@ -183,15 +183,15 @@ export class StatefulTask implements Task {
 
   #end(): void {
     const stopped = this.#stopped;
-    this.#pass({ kind: "end", stopped });
+    this.#snapshot({ kind: "end", stopped });
     this.#phase = "ended";
     this.#host.ended(this, stopped);
   }
 
   /** Ends the epoch here: what it has changed is handed over before the next can change more. */
-  #pass(message: EpochEnd): void {
+  #snapshot(message: EpochEnd): void {
     this.#recordTime(this.#epoch);
-    this.#host.journal?.state(this.#epoch, this.stepId, this.#keyed);
+    this.#host.journal?.snapshot(this.#epoch, this.stepId, this.#keyed);
     this.#outlet.control(message, this.#epoch);
   }
 

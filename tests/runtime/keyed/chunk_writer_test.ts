@@ -35,7 +35,7 @@ Deno.test("Journal names step and key of a state that cannot be stored", () => {
     takeForgotten: () => [],
     takeChanged: (each: (logic: KeyedLogic) => void) => each(logic as unknown as KeyedLogic),
   };
-  const error = assertThrows(() => journal.state(0, "totals", changes), StepError);
+  const error = assertThrows(() => journal.snapshot(0, "totals", changes), StepError);
   assertEquals([error.stepId, error.item], ["totals", `{ key: "user-17" }`]);
 });
 

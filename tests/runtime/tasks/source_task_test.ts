@@ -21,7 +21,7 @@ function source(
   const asked: string[] = [];
   const output = roomyChannel();
   const dropAll = (_batch: readonly unknown[], _from: number, to: number) => to;
-  const outlet = new Outlet(dropAll, [output], paceOf(64), { emit: () => {}, epochEnd: () => {} });
+  const outlet = new Outlet(dropAll, [output], paceOf(64), { emit: () => {}, snapshot: () => {} });
   const task = new SourceTask(
     "in",
     {
@@ -196,7 +196,7 @@ function committing(committed: (epoch: number) => Promise<void> = () => Promise.
       },
       close: () => Promise.resolve(),
     },
-    new Outlet(null, [roomyChannel()], paceOf(64), { emit: () => {}, epochEnd: () => {} }),
+    new Outlet(null, [roomyChannel()], paceOf(64), { emit: () => {}, snapshot: () => {} }),
     taskHost(),
     { epoch: 0, tellsActivity: false },
   );

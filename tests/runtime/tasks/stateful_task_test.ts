@@ -304,7 +304,7 @@ Deno.test("a stateful step sends its last items before the end when they take se
     pace,
     ended: (_: unknown, stopped: boolean) => ends.push(stopped),
   };
-  const outlet = new Outlet(chain, [output], pace, { emit: () => {}, epochEnd: () => {} });
+  const outlet = new Outlet(chain, [output], pace, { emit: () => {}, snapshot: () => {} });
   const task = new StatefulTask("step", node, input, outlet, host, 0);
   input.push([["a", 1], ["b", 2]]);
   input.push({ kind: "end", stopped: false });
@@ -336,7 +336,7 @@ Deno.test("a stateful step that works long on values that give nothing says that
 Deno.test("a stateful step is given more values at once while it works them off fast", () => {
   const [input, output] = [new Channel(), new Channel()];
   const host = { ...taskHost(), pace: new Pace() };
-  const outlet = new Outlet(null, [output], host.pace, { emit: () => {}, epochEnd: () => {} });
+  const outlet = new Outlet(null, [output], host.pace, { emit: () => {}, snapshot: () => {} });
   const task = new StatefulTask("step", SILENT, input, outlet, host, 0);
   let given = 0;
   for (let round = 0; round < 60; round++) {

@@ -42,7 +42,7 @@ export function taskHost(now: () => number = () => 0): TaskHost {
 
 /** An outlet that passes batches on unchanged. */
 export function plainOutlet(channel: Channel): Outlet {
-  return new Outlet(null, [channel], paceOf(64), { emit: () => {}, epochEnd: () => {} });
+  return new Outlet(null, [channel], paceOf(64), { emit: () => {}, snapshot: () => {} });
 }
 
 /** Empties a channel. Returns batches unchanged, and the kinds of other messages. */
