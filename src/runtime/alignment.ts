@@ -67,7 +67,7 @@ export class EpochAlignment {
   }
 
   /** Says where things stand; an epoch that is over is over from here on. */
-  settle(): Alignment {
+  align(): Alignment {
     if (this.#channels.every((channel) => channel === "ended")) return { kind: "ended" };
     if (this.#channels.includes("open")) return { kind: "open" };
     this.#channels.forEach((channel, index) => {

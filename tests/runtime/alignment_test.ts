@@ -7,12 +7,12 @@ Deno.test("EpochAlignment holds a channel until all have delivered their barrier
     const alignment = new EpochAlignment(3, 7);
     order.slice(0, 2).forEach((channel) => {
       alignment.barrier(channel, 7);
-      assertEquals(alignment.settle(), { kind: "open" });
+      assertEquals(alignment.align(), { kind: "open" });
       assertEquals(alignment.isHeld(channel), true);
     });
     assertEquals(alignment.isHeld(order[2]), false);
     alignment.barrier(order[2], 7);
-    assertEquals(alignment.settle(), { kind: "aligned", epoch: 7 });
+    assertEquals(alignment.align(), { kind: "aligned", epoch: 7 });
     assertEquals([0, 1, 2].map((channel) => alignment.isHeld(channel)), [false, false, false]);
     assertEquals(alignment.epoch, 8);
   }
@@ -21,10 +21,10 @@ Deno.test("EpochAlignment holds a channel until all have delivered their barrier
 Deno.test("EpochAlignment does not wait for a channel that has ended", () => {
   const alignment = new EpochAlignment(2, 0);
   alignment.end(1);
-  assertEquals(alignment.settle(), { kind: "open" });
+  assertEquals(alignment.align(), { kind: "open" });
   for (const epoch of [0, 1]) {
     alignment.barrier(0, epoch);
-    assertEquals(alignment.settle(), { kind: "aligned", epoch });
+    assertEquals(alignment.align(), { kind: "aligned", epoch });
   }
   assertEquals([alignment.isHeld(0), alignment.isHeld(1)], [false, true]);
 });
@@ -33,14 +33,14 @@ Deno.test("EpochAlignment ends the epoch when the last channel it waits for ends
   const alignment = new EpochAlignment(2, 3);
   alignment.barrier(0, 3);
   alignment.end(1);
-  assertEquals(alignment.settle(), { kind: "aligned", epoch: 3 });
+  assertEquals(alignment.align(), { kind: "aligned", epoch: 3 });
 });
 
 Deno.test("EpochAlignment has ended when all channels have, without the end of an epoch", () => {
   const alignment = new EpochAlignment(2, 3);
   alignment.end(0);
   alignment.end(1);
-  assertEquals(alignment.settle(), { kind: "ended" });
+  assertEquals(alignment.align(), { kind: "ended" });
   assertEquals(alignment.epoch, 3);
 });
 
@@ -71,7 +71,7 @@ Deno.test("EpochAlignment ends every epoch once when barriers and ends come at r
         alignment.end(channel);
         ended.add(channel);
       }
-      const settled = alignment.settle();
+      const settled = alignment.align();
       if (settled.kind === "aligned") aligned.push(settled.epoch);
       state = settled.kind;
     }

@@ -84,7 +84,7 @@ export class MergeTask implements Task {
   }
 
   #forward(): void {
-    const state = this.#alignment.settle();
+    const state = this.#alignment.align();
     if (state.kind === "aligned") {
       this.#outlet.control({ kind: "barrier", epoch: state.epoch }, state.epoch);
       this.#host.passed(this);
