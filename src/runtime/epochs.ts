@@ -15,12 +15,12 @@ import type { Epoch, WorkerIndex } from "../core/ids.ts";
 /** What the coordinator of epochs has done to the workers. */
 export interface EpochActions {
   /** The epoch is to end: sources send its barrier after their current batch. */
-  closeEpoch(epoch: Epoch): void;
+  trigger(epoch: Epoch): void;
   /**
    * All workers have closed the epoch: it is to be committed, and outputs may make it visible then. The
    * next one is not closed before the promise resolves; it must not reject.
    */
-  commitEpoch(epoch: Epoch): void | Promise<void>;
+  commit(epoch: Epoch): void | Promise<void>;
   /** Workers have been closing the epoch for `ms`, which is long: operators need to know why. */
   stillClosing(epoch: Epoch, workers: readonly WorkerIndex[], ms: number): void;
 }
@@ -95,7 +95,7 @@ export class EpochCoordinator {
     this.#closing = true;
     const slowMs = Math.max(SLOW_MS, SLOW_INTERVALS * this.#intervalMs);
     this.#warnAfter(slowMs, slowMs);
-    this.#actions.closeEpoch(this.#epoch);
+    this.#actions.trigger(this.#epoch);
   }
 
   /** Warns after `ms`, of an epoch that will then have been closing for `inAll`. */
@@ -112,7 +112,7 @@ export class EpochCoordinator {
     this.#closing = false;
     this.#cancelWarning();
     for (const worker of this.#running) this.#open.add(worker);
-    const committing = this.#actions.commitEpoch(epoch);
+    const committing = this.#actions.commit(epoch);
     if (committing === undefined) this.start();
     else {
       void committing.then(() => {

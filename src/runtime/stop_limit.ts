@@ -138,12 +138,12 @@ export class ReadSince {
   }
 
   /** An epoch is to be closed: what is read from now on belongs to the next one. */
-  closeEpoch(): void {
+  trigger(): void {
     this.#next = this.#clock.now();
   }
 
   /** That epoch is durable. */
-  commitEpoch(): void {
+  commit(): void {
     this.#at = this.#next ?? this.#at;
   }
 }

@@ -258,8 +258,8 @@ export class Worker implements TaskHost {
    * Has the sources end an epoch. Other workers may have been told before this one: then their
    * barriers are here already, and tasks that are downstream of those only may have passed.
    */
-  closeEpoch(epoch: Epoch): void {
-    for (const source of this.#tasks.sources) source.closeEpoch(epoch);
+  trigger(epoch: Epoch): void {
+    for (const source of this.#tasks.sources) source.trigger(epoch);
     this.wake();
   }
 

@@ -24,8 +24,8 @@ function coordinate(workers: number, epoch = 0, intervalMs = 100) {
   const did: string[] = [];
   const slow: unknown[] = [];
   const epochs = new EpochCoordinator({
-    closeEpoch: (epoch) => did.push(`close ${epoch}`),
-    commitEpoch: (epoch) => void did.push(`commit ${epoch}`),
+    trigger: (epoch) => did.push(`close ${epoch}`),
+    commit: (epoch) => void did.push(`commit ${epoch}`),
     stillClosing: (epoch, workers, ms) => slow.push({ epoch, workers, ms }),
   }, { workers, intervalMs, clock, epoch });
   return { clock, did, slow, epochs };
@@ -268,8 +268,8 @@ Deno.test("EpochCoordinator sleeps on when a sleep ends early", () => {
     wakeAt: (at: number, wake: () => void) => clock.wakeAt(Math.min(at, clock.at + 10), wake),
   };
   const epochs = new EpochCoordinator({
-    closeEpoch: (epoch) => did.push(`close ${epoch}`),
-    commitEpoch: () => {},
+    trigger: (epoch) => did.push(`close ${epoch}`),
+    commit: () => {},
     stillClosing: () => {},
   }, { workers: 1, intervalMs: 25, clock: wakeEarly, epoch: 0 });
   epochs.start();
@@ -285,8 +285,8 @@ Deno.test("EpochCoordinator closes epochs at its interval whatever the clock is 
     const clock = new SetClock(passing);
     const did: string[] = [];
     const epochs = new EpochCoordinator({
-      closeEpoch: (epoch) => did.push(`close ${epoch}`),
-      commitEpoch: () => {},
+      trigger: (epoch) => did.push(`close ${epoch}`),
+      commit: () => {},
       stillClosing: () => {},
     }, { workers: 1, intervalMs: 100, clock, epoch: 0 });
     epochs.start();

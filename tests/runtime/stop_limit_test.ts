@@ -71,16 +71,16 @@ Deno.test("ReadSince goes back to when the first epoch began that is not durable
   const clock = new TestClock(0);
   const since = new ReadSince(clock);
   assertEquals(since.at, null);
-  since.commitEpoch(); // a run's beginning
+  since.commit(); // a run's beginning
   assertEquals(since.at, null);
   clock.advance(5);
   since.begin();
   assertEquals(since.at, 5);
   clock.advance(10);
-  since.closeEpoch();
+  since.trigger();
   clock.advance(10);
   assertEquals(since.at, 5);
-  since.commitEpoch();
+  since.commit();
   assertEquals(since.at, 15);
 });
 

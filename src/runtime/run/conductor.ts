@@ -257,8 +257,8 @@ export class Conductor {
     await recovery.match(first!.stored, stepChanges);
     if (this.isOver) return;
     this.#epochs = new EpochCoordinator({
-      closeEpoch: (epoch) => {
-        this.#since.closeEpoch();
+      trigger: (epoch) => {
+        this.#since.trigger();
         this.#broadcast({ kind: "closeEpoch", epoch });
       },
       stillClosing: (epoch, workers, ms) => {
@@ -266,7 +266,7 @@ export class Conductor {
           this.#workers[index].port.send({ kind: "stillClosing", epoch, ms });
         }
       },
-      commitEpoch: (epoch) => this.#commit(epoch),
+      commit: (epoch) => this.#commit(epoch),
     }, { workers: this.#workers.length, intervalMs, clock, epoch: recovery.epoch });
     port.send({ kind: "plan", positions: recovery.positions });
   }
@@ -303,7 +303,7 @@ export class Conductor {
   #commit(epoch: Epoch): Promise<void> {
     return this.#committing = this.#recovery!.commit(epoch).then(
       () => {
-        this.#since.commitEpoch();
+        this.#since.commit();
         if (!this.isOver) this.#broadcast({ kind: "commitEpoch", epoch });
       },
       (error) => this.fail(error),

@@ -90,7 +90,7 @@ export class WorkerSession {
       case "state":
         return this.#do(() => worker.restore(instruction.step, instruction.keys));
       case "closeEpoch":
-        return this.#do(() => worker.closeEpoch(instruction.epoch));
+        return this.#do(() => worker.trigger(instruction.epoch));
       case "commitEpoch":
         return this.#do(() => worker.commit(instruction.epoch));
       case "stillClosing":

@@ -55,7 +55,7 @@ export class SourceTask implements Task {
   }
 
   /** Ends an epoch after what has been read so far. */
-  closeEpoch(epoch: Epoch): void {
+  trigger(epoch: Epoch): void {
     this.#closeThrough = epoch;
   }
 

@@ -204,10 +204,10 @@ function committing(committed: (epoch: number) => Promise<void> = () => Promise.
     task,
     told,
     /** Ends an epoch, or by `stop` the last one. */
-    close(at: number, how: "closeEpoch" | "stop" = "closeEpoch"): void {
+    close(at: number, how: "trigger" | "stop" = "trigger"): void {
       epoch = at;
       if (how === "stop") task.stop();
-      else task.closeEpoch(at);
+      else task.trigger(at);
       task.run();
     },
   };
@@ -287,7 +287,7 @@ Deno.test("a source that is stopped asks its input for what it has taken, and th
   task.stop();
   task.stop();
   task.run();
-  task.closeEpoch(0); // an epoch may end meanwhile
+  task.trigger(0); // an epoch may end meanwhile
   for (let turn = 0; turn < 4; turn++) task.run();
   assertEquals(drain(output), [[1], [2], "barrier", [3], "end"]);
   assertEquals([stops, told, task.run()], [1, ["stopped"], false]);
@@ -367,7 +367,7 @@ Deno.test("a source tells its input the positions of an epoch's end, whatever th
       return Promise.resolve();
     },
   });
-  task.closeEpoch(0);
+  task.trigger(0);
   task.run();
   position.at = 2;
   all.set("more", position);
