@@ -75,9 +75,9 @@ export class EpochCoordinator {
   }
 
   /** A worker has closed an epoch: all it read in it is out and durable. */
-  closed(worker: WorkerIndex, epoch: Epoch): void {
+  acknowledge(worker: WorkerIndex, epoch: Epoch): void {
     if (epoch !== this.#epoch || !this.#closing) {
-      throw new Error(`worker ${worker} closed epoch ${epoch} in epoch ${this.#epoch}`);
+      throw new Error(`worker ${worker} acknowledged epoch ${epoch} in epoch ${this.#epoch}`);
     }
     this.#open.delete(worker);
     this.#advance();

@@ -34,7 +34,7 @@ export interface WorkerEvents {
   /** Keys have changed in an epoch that is about to be closed. */
   stateChanged(epoch: Epoch, chunk: StateChunk): void;
   /** All of the epoch is out and durable; inputs and outputs are where `positions` says. */
-  epochClosed(epoch: Epoch, positions: readonly StoredPosition[]): void;
+  acknowledge(epoch: Epoch, positions: readonly StoredPosition[]): void;
   /** A step asks for a graceful stop of the whole run. */
   stopRequested(): void;
   /**
@@ -351,20 +351,20 @@ export class Worker implements TaskHost {
 
   passed(task: Task): void {
     this.#progress.passed(task);
-    this.#reportEpochs();
+    this.#acknowledge();
   }
 
   ended(task: Task, stopped: boolean): void {
     this.#progress.ended(task);
     this.#stopped ||= stopped;
-    this.#reportEpochs();
+    this.#acknowledge();
   }
 
   /** Reports the epochs that are over for all tasks, whatever this worker has been told by then. */
-  #reportEpochs(): void {
+  #acknowledge(): void {
     for (let epoch; (epoch = this.#progress.takeClosed()) !== null;) {
       this.#unseenLate.tell(false);
-      this.#events.epochClosed(epoch, this.positionsAt(epoch));
+      this.#events.acknowledge(epoch, this.positionsAt(epoch));
     }
   }
 

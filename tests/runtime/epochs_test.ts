@@ -35,17 +35,17 @@ Deno.test("EpochCoordinator tells of an epoch that has been closing for ten inte
   const { clock, slow, epochs } = coordinate(3, 7, 1_000);
   epochs.start();
   clock.advance(1_000);
-  epochs.closed(1, 7);
+  epochs.acknowledge(1, 7);
   clock.advance(9_999);
   assertEquals(slow, []);
   clock.advance(1);
   assertEquals(slow.splice(0), [{ epoch: 7, workers: [0, 2], ms: 10_000 }]);
-  epochs.closed(0, 7);
+  epochs.acknowledge(0, 7);
   clock.advance(9_999);
   assertEquals(slow, []);
   clock.advance(1);
   assertEquals(slow.splice(0), [{ epoch: 7, workers: [2], ms: 20_000 }]);
-  epochs.closed(2, 7);
+  epochs.acknowledge(2, 7);
   clock.advance(500); // the next epoch is open
   epochs.stop();
   clock.advance(100_000);
@@ -183,10 +183,10 @@ Deno.test("EpochCoordinator commits when all workers have closed the epoch, in a
     const { clock, did, epochs } = coordinate(3, 7);
     epochs.start();
     clock.advance(100);
-    epochs.closed(order[0], 7);
-    epochs.closed(order[1], 7);
+    epochs.acknowledge(order[0], 7);
+    epochs.acknowledge(order[1], 7);
     assertEquals([epochs.epoch, did], [7, ["close 7"]]);
-    epochs.closed(order[2], 7);
+    epochs.acknowledge(order[2], 7);
     assertEquals([epochs.epoch, did], [8, ["close 7", "commit 7"]]);
   }
 });
@@ -195,10 +195,10 @@ Deno.test("EpochCoordinator closes no epoch while the one before is closing", ()
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   clock.advance(100);
-  epochs.closed(0, 0);
+  epochs.acknowledge(0, 0);
   clock.advance(10_000);
   assertEquals(did, ["close 0"]);
-  epochs.closed(1, 0);
+  epochs.acknowledge(1, 0);
   clock.advance(99);
   assertEquals(did, ["close 0", "commit 0"]);
   clock.advance(1);
@@ -210,9 +210,9 @@ Deno.test("EpochCoordinator does not wait for a worker that has ended", () => {
   epochs.start();
   epochs.ended(1);
   clock.advance(100);
-  epochs.closed(0, 0);
+  epochs.acknowledge(0, 0);
   clock.advance(100);
-  epochs.closed(0, 1);
+  epochs.acknowledge(0, 1);
   assertEquals(did, ["close 0", "commit 0", "close 1", "commit 1"]);
 });
 
@@ -220,7 +220,7 @@ Deno.test("EpochCoordinator goes on when the worker it waits for ends", () => {
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   clock.advance(100);
-  epochs.closed(0, 0);
+  epochs.acknowledge(0, 0);
   epochs.ended(1);
   assertEquals([epochs.epoch, did], [1, ["close 0", "commit 0"]]);
 });
@@ -247,9 +247,9 @@ Deno.test("EpochCoordinator commits nothing when the last worker ends while the 
 Deno.test("EpochCoordinator refuses the end of an epoch that it is not closing", () => {
   const { clock, epochs } = coordinate(1);
   epochs.start();
-  assertThrows(() => epochs.closed(0, 0), Error, "worker 0 closed epoch 0 in epoch 0");
+  assertThrows(() => epochs.acknowledge(0, 0), Error, "worker 0 acknowledged epoch 0 in epoch 0");
   clock.advance(100);
-  assertThrows(() => epochs.closed(0, 1), Error, "worker 0 closed epoch 1 in epoch 0");
+  assertThrows(() => epochs.acknowledge(0, 1), Error, "worker 0 acknowledged epoch 1 in epoch 0");
 });
 
 Deno.test("EpochCoordinator closes nothing when it was stopped", () => {
@@ -296,7 +296,7 @@ Deno.test("EpochCoordinator closes epochs at its interval whatever the clock is 
     assertEquals(did, []);
     passing.advance(1);
     assertEquals(did, ["close 0"]);
-    epochs.closed(0, 0);
+    epochs.acknowledge(0, 0);
     passing.advance(100);
     assertEquals(did, ["close 0", "close 1"]);
   }

@@ -29,7 +29,7 @@ function workerOf(inputs: InputConfig<number>[]): Worker {
   const options = { index: 0, count: 1, clock: new TestClock(), log: silentLog };
   return new Worker(graphOf(flow), options, {
     stateChanged() {},
-    epochClosed() {},
+    acknowledge() {},
     stopRequested() {},
     inputFailed() {},
     gaveUp() {},

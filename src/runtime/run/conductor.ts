@@ -201,7 +201,7 @@ export class Conductor {
         return this.#recovery!.stateChanged(report.epoch, report.chunk);
       case "epochClosed":
         this.#recovery!.recordPositions(index, report.epoch, report.positions);
-        return this.#epochs!.closed(index, report.epoch);
+        return this.#epochs!.acknowledge(index, report.epoch);
       case "stopRequested":
         return this.stop();
       case "gaveUp":

@@ -38,7 +38,7 @@ export class WorkerSession {
     this.#host = host;
     this.worker = new Worker(graph, options, {
       stateChanged: (epoch, chunk) => this.#send({ kind: "stateChanged", epoch, chunk }),
-      epochClosed: (epoch, positions) => this.#send({ kind: "epochClosed", epoch, positions }),
+      acknowledge: (epoch, positions) => this.#send({ kind: "epochClosed", epoch, positions }),
       stopRequested: () => this.#send({ kind: "stopRequested" }),
       inputFailed: (error) => this.#send({ kind: "inputFailed", error }),
       gaveUp: () => this.#send({ kind: "gaveUp" }),

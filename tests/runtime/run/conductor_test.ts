@@ -154,7 +154,7 @@ Deno.test("Conductor fails with both states' names when a worker says what does 
 Deno.test("Conductor fails when a worker closes an epoch that is not being closed", async () => {
   const run = await new PlayedRun().until("running");
   run.workers[0].say({ kind: "epochClosed", epoch: 0, positions: [] });
-  await assertRejects(() => run.done, Error, "worker 0 closed epoch 0 in epoch 0");
+  await assertRejects(() => run.done, Error, "worker 0 acknowledged epoch 0 in epoch 0");
 });
 
 for (const state of ["planning", "opening", "restoring"] as const) {
