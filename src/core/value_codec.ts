@@ -116,18 +116,18 @@ export function decodeBatch(bytes: Uint8Array): unknown[] {
  */
 export function encodeValue(value: unknown, room = 0): Uint8Array {
   // A getter of the value may call `encodeValue` again.
-  const writer = idle ?? new ValueWriter();
-  idle = undefined;
+  const writer = spareWriter ?? new ValueWriter();
+  spareWriter = undefined;
   begin(writer, room);
   try {
     writeValue(writer, value);
     return takeBytes(writer);
   } finally {
-    idle = writer;
+    spareWriter = writer;
   }
 }
 
-let idle: ValueWriter | undefined;
+let spareWriter: ValueWriter | undefined;
 
 /**
  * Values one after the other in one buffer, each as {@linkcode encodeValue} returns it.
