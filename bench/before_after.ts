@@ -1,8 +1,10 @@
 /**
- * This checkout beside another one, in one process and in turns: `deno run -A bench/before_after.ts
- * PATH [NAME...]`, where PATH is the other checkout's folder. Prints, for each flow, how fast this one
- * is as a multiple of the other: the median of the ratios of the rounds, and their quartiles. Where the
- * other one needs packages that this one has not, add its `--config`.
+ * Compares this checkout with another one, alternating within one process: `deno run -A
+ * bench/before_after.ts PATH [NAME...]`, where PATH is the other checkout's folder.
+ *
+ * For each flow, it prints the speed of this one as a multiple of the other. That is the median of
+ * the ratios of the rounds, with their quartiles. If the other checkout needs packages that this
+ * one lacks, add its `--config`.
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -133,7 +135,7 @@ for (const name of names) {
       took.set(checkout, performance.now() - started);
     }
     if (checks.size > 1) throw new Error(`${name}: results differ: ${[...checks]}`);
-    if (round > 0) ratios.push(took.get(before)! / took.get(after)!); // the first is to warm up
+    if (round > 0) ratios.push(took.get(before)! / took.get(after)!); // the first round warms up
   }
   ratios.sort((a, b) => a - b);
   const at = (part: number) => ratios[Math.floor(ratios.length * part)].toFixed(2);

@@ -1,4 +1,6 @@
-/** Four stateless steps, fused, beside the same loop written by hand over the same batches. */
+/**
+ * Four stateless steps, fused, compared with the same loop written by hand over the same batches.
+ */
 import { Dataflow, run, TestingInputConfig } from "millrace";
 import { batchOutput, compare } from "./support.ts";
 

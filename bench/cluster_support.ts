@@ -1,4 +1,4 @@
-/** Runs the flows of `flows/` on worker processes, by the clock that they keep themselves. */
+/** Runs the flows of `flows/` on worker processes; the flows measure the time themselves. */
 import { type ClusterOptions, spawnCluster } from "millrace";
 
 /** What the workers of a run have printed. */

@@ -1,8 +1,8 @@
 /**
- * The codec between workers, in batches of 1,000 items, beside JSON, `node:v8`, and, where asked for,
- * msgpackr without its native part. The others keep less: all three make plain objects of class
- * instances, and JSON and msgpackr lose -0 and holes in arrays, msgpackr lone surrogates and functions,
- * without a word.
+ * The codec between workers, in batches of 1,000 items, compared with JSON, `node:v8` and, on
+ * request, msgpackr without its native part. The others keep less, without an error. All three make
+ * plain objects of class instances. JSON and msgpackr lose -0 and holes in arrays. msgpackr loses
+ * lone surrogates and functions.
  *
  * ```sh
  * deno run -A --no-lock bench/codec.ts --msgpackr   # fetches it, and leaves deno.lock as it is
@@ -42,8 +42,8 @@ const codecs: Codec[] = [
 ];
 
 if (Deno.args.includes("--msgpackr")) {
-  Deno.env.set("MSGPACKR_NATIVE_ACCELERATION_DISABLED", "true"); // it is read as the module loads
-  const specifier = "npm:msgpackr@1.11.5"; // a variable, so that nobody has to fetch it to check types
+  Deno.env.set("MSGPACKR_NATIVE_ACCELERATION_DISABLED", "true"); // read when the module loads
+  const specifier = "npm:msgpackr@1.11.5"; // a variable, so that a type check need not fetch it
   const { Packr } = await import(specifier);
   const packr = new Packr({ useRecords: true, moreTypes: true });
   codecs.push({

@@ -1,4 +1,4 @@
-/** Items that change workers: how many a second, how many bytes each, and how much of it is encoding. */
+/** Items that change workers: how many per second, of how many bytes, and the share of encoding. */
 import { BatchEncoder, decodeBatch } from "../src/core/value_codec.ts";
 import { runTimed } from "./cluster_support.ts";
 import { median, rateOf } from "./support.ts";

@@ -1,4 +1,4 @@
-/** The lines of a large file, beside the ways that Deno and Node have to read them. */
+/** The lines of a large file, compared with the ways that Deno and Node have to read them. */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { Dataflow, FileInputConfig, run } from "millrace";

@@ -1,4 +1,4 @@
-/** Kafka to Kafka, 100-byte records in 4 partitions, beside a loop on bare KafkaJS. */
+/** Kafka to Kafka, 100-byte records in 4 partitions, compared with a loop on bare KafkaJS. */
 import { Dataflow, KafkaMessageInputConfig, KafkaOutputConfig, run } from "millrace";
 import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka/kafka.ts";
 import {

@@ -1,4 +1,4 @@
-/** Counting the records of a topic, beside KafkaJS's `eachBatch`. */
+/** Counting the records of a topic, compared with KafkaJS's `eachBatch`. */
 import { Dataflow, KafkaInputConfig, run } from "millrace";
 import { kafkaBrokers } from "../tests/support/kafka/kafka.ts";
 import { compareKafka, consumeBare, fullTopic } from "./kafka_support.ts";

@@ -1,13 +1,13 @@
 /**
- * How much of a core a flow takes that waits on an empty topic of many partitions, how soon it runs, and
- * how soon it stops. The broker is a stand-in (`many_partitions_broker.ts`), as a real one needs a file
- * for each partition.
+ * A flow that waits on an empty topic of many partitions: its share of a core, how soon it runs,
+ * and how soon it stops. The broker is a stand-in (`many_partitions_broker.ts`), since a real one
+ * needs a file for each partition.
  */
 import { startFlow } from "./idle_support.ts";
 
 const SECONDS = 15;
 
-/** What the first fetch takes, which asks for all partitions, is not part of waiting. */
+/** The first fetch asks for all partitions; its time is not part of waiting. */
 const SETTLE_MS = 5_000;
 
 for (const partitions of [5_000, 20_000, 100_000]) {

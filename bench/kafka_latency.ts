@@ -11,7 +11,9 @@ const TOGETHER = 10;
 
 const brokers = await kafkaBrokers();
 
-/** Writes records with the time in them, and gives how long each took to come out at the other end. */
+/**
+ * Writes records with the time in them; returns how long each took to come out at the other end.
+ */
 async function measure(
   start: (from: string, to: string, count: number) => { done: Promise<unknown> },
 ): Promise<number[]> {

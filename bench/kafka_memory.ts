@@ -1,9 +1,10 @@
 /**
- * Resident memory of a flow from Kafka to Kafka while its broker is killed or stopped, in turns, and
- * started again once a minute: `deno run -A bench/kafka_memory.ts [MINUTES]`, 20 by default.
+ * Resident memory of a flow from Kafka to Kafka. Once a minute its broker is killed or stopped, by
+ * turns, and started again: `deno run -A bench/kafka_memory.ts [MINUTES]`, 20 by default.
  *
- * What is measured is this process: the flow, and the little that restarts the broker. Records come from
- * another process. In the end KafkaJS reads both topics: each must hold every record, once, in order.
+ * The memory is that of this process: the flow, and the little that restarts the broker. Records
+ * come from another process. At the end, KafkaJS reads both topics: each must hold every record,
+ * once, in order.
  */
 import {
   createLog,
@@ -25,7 +26,7 @@ const MINUTE_MS = 60_000;
 /** How long the broker is away, besides the time that it takes to start. */
 const AWAY_MS = 5_000;
 
-/** How long the flow may take for the rest, once no more is written. */
+/** How long the flow may take for the rest, once nothing more is written. */
 const PATIENCE_MS = 60_000;
 
 const minutes = Number(Deno.args[0] ?? 20);
@@ -39,7 +40,7 @@ const to = await cluster.createTopic({ partitions: PARTITIONS });
 const pass = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 let seen = 0;
-const said = new Map<string, number>(); // of the lines about the input's broker: how often
+const said = new Map<string, number>(); // log lines about the input's broker, with their number
 const stopping = new AbortController();
 const flow = new Dataflow("memory")
   .input("in", new KafkaMessageInputConfig({ brokers, topic: from }))
@@ -57,9 +58,9 @@ const running = run(flow, {
 });
 
 const ended = running.then(() => Promise.reject(new Error("the flow has ended")));
-ended.catch(() => {}); // in the end it does
+ended.catch(() => {}); // it does reject at the end
 
-/** The promise's value; the flow's error, if it fails before. */
+/** Returns the promise's value; rejects with the flow's error if it fails first. */
 const whileRunning = <R>(promise: Promise<R>): Promise<R> => Promise.race([promise, ended]);
 
 const producer = new Deno.Command(Deno.execPath(), {
@@ -124,7 +125,7 @@ async function check(topic: string, prefix: string): Promise<void> {
       throw new Error(`${prefix}partition ${partition}: ${low} to ${high} and not to ${expected}`);
     }
   }
-  let wrong: string | null = null; // KafkaJS would try a batch again after an error, and again
+  let wrong: string | null = null; // KafkaJS would try a batch again and again after an error
   await consumeBare(brokers, { topic, count }, ({ batch: { partition, messages } }) => {
     for (const { offset, value } of messages) {
       const expected = `${prefix}${next[partition]}`;

@@ -1,9 +1,9 @@
 /**
- * Writes numbered records for `kafka_memory.ts`, from a process of its own:
- * `kafka_memory_producer.ts BROKER TOPIC PARTITIONS SECONDS`. Prints how many there were.
+ * Writes numbered records for `kafka_memory.ts`, in a process of its own: `kafka_memory_producer.ts
+ * BROKER TOPIC PARTITIONS SECONDS`. Prints how many records there were.
  *
- * Record `n` goes to partition `n mod PARTITIONS`. While the broker is away they wait, at most 16 MiB of
- * them; what was to come meanwhile is made up for.
+ * Record `n` goes to partition `n mod PARTITIONS`. While the broker is away, records wait, at most
+ * 16 MiB of them. Those that would have been written meanwhile are made up for.
  */
 import {
   Dataflow,

@@ -1,4 +1,6 @@
-/** JSON orders from Kafka, a running total for each user back to Kafka, beside the same on bare KafkaJS. */
+/**
+ * JSON orders from Kafka, a running total for each user back to Kafka, compared with bare KafkaJS.
+ */
 import { Buffer } from "node:buffer";
 import { Dataflow, json, KafkaInputConfig, KafkaOutputConfig, run } from "millrace";
 import { createTopic, kafkaBrokers, readAll } from "../tests/support/kafka/kafka.ts";
@@ -32,7 +34,7 @@ const topic = await fullTopic(brokers, {
 });
 let sums = "";
 
-/** The last total of each user, which must be the same whoever computed it. */
+/** Returns the last total of each user. It must be the same for both contestants. */
 async function check(to: string): Promise<void> {
   const totals = new Map<string, number>();
   const records = await readAll(brokers, to);

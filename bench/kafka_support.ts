@@ -1,9 +1,11 @@
-/** What the Kafka benches share: topics full of records, and loops on bare KafkaJS to compare with. */
+/**
+ * Shared by the Kafka benches: topics full of records, and loops on bare KafkaJS to compare with.
+ */
 import { type EachBatchPayload, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import { createTopic, produce } from "../tests/support/kafka/kafka.ts";
 import { median, rateOf } from "./support.ts";
 
-/** A topic with `count` records, dealt out over its partitions. */
+/** Makes a topic with `count` records, dealt out over its partitions. */
 export async function fullTopic(
   brokers: string[],
   { count, partitions, record }: {
@@ -25,7 +27,9 @@ export async function fullTopic(
   return topic;
 }
 
-/** Reads a topic from its beginning with KafkaJS's own consumer, until `count` records have come. */
+/**
+ * Reads a topic from its beginning with KafkaJS's own consumer, until `count` records have come.
+ */
 export async function consumeBare(
   brokers: string[],
   { topic, count }: { topic: string; count: number },
@@ -46,7 +50,8 @@ export async function consumeBare(
     eachBatchAutoResolve: false,
     partitionsConsumedConcurrently: 4,
     eachBatch: async (payload) => {
-      const handled = await eachBatch(payload); // first: other partitions' batches count meanwhile
+      // first: other partitions' batches are counted meanwhile
+      const handled = await eachBatch(payload);
       seen += handled;
       payload.resolveOffset(payload.batch.lastOffset());
       if (seen >= count) done.resolve();
@@ -71,7 +76,10 @@ export async function withBareProducer(
   }
 }
 
-/** Sends in flight at once and messages in each: KafkaJS's best, as it groups them in quadratic time. */
+/**
+ * Sends in flight at once, and messages in each. This is KafkaJS's best: it groups messages in
+ * quadratic time.
+ */
 const CHUNK = 800;
 const IN_FLIGHT = 16;
 
@@ -90,7 +98,9 @@ export async function sendBare(
   await Promise.all(flight);
 }
 
-/** Times contestants in turns, after one round to warm up, and prints rates and ratios to the first. */
+/**
+ * Times contestants by turns, after one round to warm up. Prints rates, and ratios to the first.
+ */
 export async function compareKafka(
   title: string,
   { count, bytes, rounds = 5 }: { count: number; bytes?: number; rounds?: number },

@@ -1,9 +1,9 @@
 /**
- * A running count for each of 1,000 keys, beside a loop over a `Map`.
+ * A running count for each of 1,000 keys, compared with a loop over a `Map`.
  *
- * A flow's loop is generated, and so compiled, anew in every run. The loop by hand is timed both ways: as
- * it is after many rounds, and made anew in each round, as a program that runs once has it. With more
- * items the difference goes away.
+ * A flow's loop is generated, and so compiled, again in every run. So the loop by hand is timed in
+ * two ways. One is as it is after many rounds. The other is generated in each round, as in a
+ * program that runs once. With more items, the difference disappears.
  */
 import { Dataflow, type Keyed, run, TestingInputConfig } from "millrace";
 import { batchOutput, compare } from "./support.ts";

@@ -1,6 +1,7 @@
 /**
- * A broker that has one empty topic of many partitions, `many`, and answers only what a reader asks: a
- * real one needs a file for each. It prints its port. Arguments: how many partitions.
+ * A broker with one empty topic of many partitions, `many`, that answers only what a reader asks. A
+ * real one needs a file for each partition. It prints its port. Its argument is the number of
+ * partitions.
  */
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
@@ -11,7 +12,7 @@ const HOST = "127.0.0.1";
 const SESSION = 7;
 const BROKER = 1;
 
-/** The requests that it takes, by their numbers in the protocol: oldest and newest version. */
+/** The requests that it accepts, by their numbers in the protocol: oldest and newest version. */
 const VERSIONS: readonly (readonly [api: number, oldest: number, newest: number])[] = [
   [1, 4, 11], // Fetch
   [2, 1, 5], // ListOffsets
@@ -45,7 +46,7 @@ server.listen(0, HOST, () => {
   console.log(port);
 });
 
-/** What to answer, and after how long. */
+/** Returns what to answer, and after how long. */
 function answerTo(request: Buffer): { body: Buffer; waitMs: number } {
   const from = new WireReader(request, false);
   const [api, version] = [from.int16(), from.int16()];

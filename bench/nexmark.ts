@@ -1,6 +1,6 @@
 /**
- * Nexmark's queries on one worker and on two, each checked against batch code: `NEXMARK_EVENTS` says over
- * how many events, `NEXMARK_QUERIES` which queries, such as `1,5`.
+ * Nexmark's queries on one worker and on two, each checked against batch code. `NEXMARK_EVENTS`
+ * sets the number of events, `NEXMARK_QUERIES` the queries, such as `1,5`.
  */
 import { runTimed } from "./cluster_support.ts";
 import { BATCHES } from "./nexmark/batch.ts";
@@ -15,11 +15,14 @@ const WORKERS = [1, 2];
 const EVENTS = Number(Deno.env.get("NEXMARK_EVENTS") ?? 2_000_000);
 const QUERIES = Deno.env.get("NEXMARK_QUERIES")?.split(",") ?? [...BATCHES.keys()];
 
-/** Those without windows are timed over so many times as many events, else they would be done too soon. */
+/**
+ * Queries without windows are timed over this many times as many events: otherwise they end too
+ * soon.
+ */
 const LONGER = 5;
 const WITHOUT_WINDOWS = ["1", "2", "3"];
 
-/** How long making events takes that nobody keeps, in milliseconds. */
+/** Returns how long it takes to make the events alone, in milliseconds. */
 function timeToGenerate(): number {
   const started = performance.now();
   let sum = 0;
@@ -28,14 +31,14 @@ function timeToGenerate(): number {
   return performance.now() - started;
 }
 
-/** All events by time. */
+/** Returns all events by time. */
 function generate(): Event[] {
   const events: Event[] = new Array(EVENTS);
   for (let n = 0; n < EVENTS; n++) events[n] = eventAt(shuffled(n, GROUP));
   return events.sort((a, b) => a.dateTime - b.dateTime);
 }
 
-/** One run of a query: how long it took, how many results it had, and of which sums. */
+/** Runs a query once; returns its time, the number of its results, and their sums. */
 async function run(
   query: string,
   workers: number,
@@ -56,7 +59,7 @@ async function run(
   return { ms: timed.ms, taken, digest };
 }
 
-/** Compares the results of a query with those of batch code: how many they are. */
+/** Compares the results of a query with those of batch code; returns their number. */
 async function check(query: string, events: readonly Event[]): Promise<number> {
   const expected = new Digest();
   const results = BATCHES.get(query)!(events);
@@ -71,8 +74,8 @@ async function check(query: string, events: readonly Event[]): Promise<number> {
 }
 
 /**
- * Times a query with each number of workers, in turns. Results are only counted: in query 1, summing them
- * up would take most of the time.
+ * Times a query with each number of workers, by turns. Results are only counted: in query 1,
+ * summing them up would take most of the time.
  */
 async function time(query: string, count: number): Promise<Map<number, number[]>> {
   const times = new Map<number, number[]>(WORKERS.map((workers) => [workers, []]));

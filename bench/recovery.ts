@@ -1,6 +1,6 @@
 /**
- * What recovery costs a flow: a running count by key at full speed, with and without it; how long a
- * snapshot holds the flow up; and how long it takes to go on.
+ * The cost of recovery for a flow, a running count by key at full speed. It measures the rate with
+ * and without a store, how long a snapshot delays the flow, and how long resuming takes.
  *
  * `... recovery.ts [cost] [pause] [resume]`
  */
@@ -31,7 +31,7 @@ const parts = Deno.args.length > 0 ? Deno.args : ["cost", "pause", "resume"];
 const folder = await Deno.makeTempDir();
 let stores = 0;
 
-/** Runs the flow with epochs of so many seconds; `null` without recovery. */
+/** Runs the flow with epochs of this many seconds; `null` for no recovery. */
 async function runCount(
   args: readonly string[],
   seconds: number | null,
@@ -60,7 +60,7 @@ async function cost(): Promise<void> {
   const costs = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
   const epochs = new Map<string, number>();
   for (let round = 0; round < ROUNDS; round++) {
-    // Each is first, second and last as often as the others.
+    // Each is first, second and last equally often.
     const turn = [...contestants, ...contestants].slice(round % 3, round % 3 + 3);
     for (const [name, seconds] of turn) {
       const { ms, facts } = await runCount(["all", `${KEYS}`, `${ITEMS}`], seconds);
@@ -77,7 +77,7 @@ async function cost(): Promise<void> {
       `(median of ${ROUNDS}, in turns)`,
   );
   for (const [name, all] of times) {
-    // Within each round, as other work on the machine changes from minute to minute.
+    // Within each round, since other work on the machine changes from minute to minute.
     const ratios = all.map((took, round) => took / base[round]);
     console.log(
       `  ${name.padEnd(16)}${`${rateOf(ITEMS / median(all) * 1e3)} items/s`.padStart(18)}  ` +
@@ -98,8 +98,8 @@ async function cost(): Promise<void> {
 }
 
 /**
- * How long the items of a run have taken, from the first committed epoch on, as a ratio to the rate between
- * epochs: other work on the machine changes from run to run, but less within one.
+ * Returns how long the items of a run took, from the first committed epoch on, as a ratio to the
+ * rate between epochs. Other work on the machine changes from run to run, but less within one.
  */
 function costWithin({ written, between }: Facts): number {
   const rate = between.items / between.ms;

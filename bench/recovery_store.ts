@@ -1,8 +1,8 @@
 /**
- * The SQLite recovery store: how fast epochs are written and keys are read, how long the event loop
- * waits meanwhile, and how large the file becomes. `... recovery_store.ts [KEYS]`
+ * The SQLite recovery store. It measures how fast epochs are written and keys are read, how long
+ * the event loop waits meanwhile, and how large the file becomes. `... recovery_store.ts [KEYS]`
  *
- * Beside it, what one statement a row in the order of the keys would take.
+ * The comparison is one statement for each row, in the order of the keys.
  */
 import { DatabaseSync } from "node:sqlite";
 import { keyGroupOf } from "../src/core/key_groups.ts";
@@ -15,8 +15,8 @@ const folder = await Deno.makeTempDir();
 const keyOf = (i: number) => `key-${String(i).padStart(8, "0")}`;
 
 /**
- * Changes of so many keys, every `step`th of all and around: as they come, in chunks as workers send them.
- * `spells`: those of new keys. `length`: of the states; -1 forgets the keys.
+ * Yields changes of this many keys, every `step`th of all and around: in chunks, as workers send
+ * them. `spells`: whether the chunks hold new keys. `length`: of the states; -1 forgets the keys.
  */
 function* changes(
   count: number,
@@ -42,7 +42,7 @@ function* forgetting(first: number): Generator<StateChunk> {
   }
 }
 
-/** How long the event loop had to wait at most, in milliseconds. */
+/** Returns the longest wait of the event loop, in milliseconds. */
 async function longestWait(work: () => Promise<unknown>): Promise<number> {
   let last = performance.now();
   let longest = 0;

@@ -1,6 +1,7 @@
 /**
- * Runs all benches, each in a process of its own: `deno task bench [NAME...]`. `kafka_memory` takes twenty
- * minutes and runs only by its name. `before_after` needs another checkout and runs by itself.
+ * Runs all benches, each in a process of its own: `deno task bench [NAME...]`. `kafka_memory` takes
+ * twenty minutes and runs only by its name. `before_after` needs another checkout and runs by
+ * itself.
  */
 const ALL = [
   "chain",

@@ -6,7 +6,7 @@ const RUNS = 11;
 const cli = new URL("../cli.ts", import.meta.url).href;
 const flow = new URL("../examples/wordcount.ts", import.meta.url).pathname;
 
-/** Runs the example; when the first byte came out, and when it had exited, in milliseconds. */
+/** Runs the example; returns when the first byte came and when it exited, in milliseconds. */
 async function start(workers: number): Promise<{ first: number; exit: number }> {
   const started = performance.now();
   const child = new Deno.Command(Deno.execPath(), {

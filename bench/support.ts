@@ -1,14 +1,14 @@
-/** What the benches share: timing in turns, and figures as ratios. */
+/** Shared by the benches: timing by turns, and figures as ratios. */
 import type { OutputConfig } from "millrace";
 
-/** Something to time: does the work, and gives a checksum that all contestants must agree on. */
+/** Something to time: does the work, and returns a checksum that all contestants must agree on. */
 export interface Contestant {
   readonly name: string;
   run(): unknown | Promise<unknown>;
 }
 
 /**
- * Times contestants in turns, `rounds` times after one round to warm up, and prints each one's median
+ * Times contestants by turns, `rounds` times after one round to warm up. Prints each one's median
  * as a rate and as a ratio to the first one's.
  *
  * @param what What is counted, such as `items`.
@@ -59,7 +59,7 @@ export function rateOf(perSecond: number): string {
   return perSecond.toFixed(0);
 }
 
-/** Takes batches and hands each to a function: an output that costs next to nothing. */
+/** Returns an output that passes batches to a function and costs next to nothing. */
 export function batchOutput<T>(take: (batch: readonly T[]) => void): OutputConfig<T> {
   return {
     open: () =>

@@ -1,7 +1,7 @@
 /**
- * Memory while keys come and go: ten million items over a million keys, ten thousand of them at a time.
- * Time is virtual: when the input has nothing for a while, the windows of a generation of keys close and
- * its keys are forgotten.
+ * Memory while keys come and go: ten million items over a million keys, ten thousand of them at a
+ * time. Time is virtual. When the input has nothing for a while, the windows of a generation of
+ * keys close, and its keys are forgotten.
  */
 import {
   Dataflow,
@@ -21,7 +21,7 @@ const KEYS = 10_000; // of a generation
 const ITEMS = 100_000; // of a generation
 const BATCH = 1_000;
 const MINUTE = 60_000;
-/** How long nothing comes after a generation: its windows close, and the retention is over. */
+/** How long nothing comes after a generation: its windows close, and the retention ends. */
 const QUIET_MINUTES = 5;
 
 const clock = new TestClock(0);
@@ -60,7 +60,7 @@ const input: InputConfig<Item> = {
     }),
 };
 
-/** Moves the time on where the input has come to the end of a generation, and begins the next one. */
+/** Moves the time on when the input is at the end of a generation, and begins the next one. */
 async function passTime(): Promise<void> {
   while (generation < GENERATIONS - 1) {
     while (sent < ITEMS) await turn();
@@ -73,11 +73,11 @@ async function passTime(): Promise<void> {
     sent = 0;
     if (generation % 10 === 0) report();
     wake();
-    clock.advance(1_000); // an input that had nothing is left alone for some milliseconds
+    clock.advance(1_000); // an idle input is left alone for some milliseconds
   }
 }
 
-/** Some turns of the event loop, in which all steps do what they have to. */
+/** Lets the event loop run some rounds, in which all steps do their work. */
 async function turn(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -1,6 +1,7 @@
 /**
- * Windows by event time, beside a loop by hand that keeps the newest window of each key; how much more
- * sliding windows cost; and what a timer for each of many keys costs an item.
+ * Windows by event time, compared with a loop by hand that keeps the newest window of each key. It
+ * also measures how much more sliding windows cost, and the cost per item of a timer for each of
+ * many keys.
  */
 import {
   Dataflow,
@@ -31,7 +32,7 @@ function itemsOf(keys: number): Item[] {
   );
 }
 
-/** Lists, by a loop: how many, and the sum of what is in them. */
+/** Makes lists with a loop; returns their number, and the sum of their contents. */
 function byHand(items: readonly Item[]): string {
   const open = new Map<string, { start: number; values: number[] }>();
   let lists = 0;

@@ -1,4 +1,7 @@
-/** One worker and two: parsing JSON lines and counting by key, and five million rows of temperatures. */
+/**
+ * One worker and two: parsing JSON lines and counting by key, and five million rows of
+ * temperatures.
+ */
 import { runTimed, type Timed } from "./cluster_support.ts";
 import { median, rateOf } from "./support.ts";
 
@@ -8,7 +11,7 @@ const ROWS = 5_000_000;
 
 const folder = await Deno.makeTempDir();
 
-/** Writes a file of so many lines. */
+/** Writes a file of this many lines. */
 async function write(name: string, count: number, line: (i: number) => string): Promise<string> {
   const path = `${folder}/${name}`;
   using file = await Deno.open(path, { create: true, write: true });
@@ -23,7 +26,7 @@ async function write(name: string, count: number, line: (i: number) => string): 
   return path;
 }
 
-/** An order with so many goods, as JSON. */
+/** Returns an order with this many goods, as JSON. */
 function orderOf(i: number, goods: number): string {
   return JSON.stringify({
     id: `0192f3a4-${i}`,
@@ -75,7 +78,7 @@ async function loopOverRows(path: string): Promise<{ ms: number; results: string
   return { ms: performance.now() - started, results };
 }
 
-/** The median of several runs in turns, and what they found, which must be the same. */
+/** Returns the median of several runs, by turns, and their results, which must be the same. */
 async function inTurns(
   contestants: Readonly<Record<string, () => Promise<{ ms: number; found: string }>>>,
 ): Promise<Map<string, number[]>> {

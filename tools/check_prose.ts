@@ -15,7 +15,6 @@ import { markdownPassages, type Passage, scriptProse } from "./prose_passages.ts
  * have finished; add none.
  */
 const PENDING: readonly string[] = [
-  "bench",
   "docs/internals.md",
   "src/runtime",
   "tests/runtime",

@@ -1,6 +1,6 @@
 /**
- * Orders as lines of JSON, counted by user: what takes the time is the parsing. `PATH [each]`: with `each`,
- * every value goes to its key's worker, as with steps that cannot combine values before.
+ * Orders as lines of JSON, counted by user: most of the time goes into parsing. `PATH [each]`: with
+ * `each`, every value goes to its key's worker, as in steps that cannot combine values before.
  */
 import { Dataflow, FileInputConfig } from "millrace";
 import { begin, timedOutput } from "./timed.ts";

@@ -1,6 +1,7 @@
 /**
- * A running count by key, with how long the input was not asked for more: `all KEYS ITEMS` over all keys
- * in no order, `some KEYS SECONDS` over a thousand others of many keys in each epoch.
+ * A running count by key. It measures how long the input was not asked for more. `all KEYS ITEMS`
+ * counts over all keys in random order. `some KEYS SECONDS` counts over another thousand of many
+ * keys in each epoch.
  */
 import { Dataflow, type InputReader } from "millrace";
 import { begin, timedOutput } from "./timed.ts";
@@ -20,8 +21,8 @@ class Stretch {
 /** From the first committed epoch on: from an epoch's end until it was committed, and else. */
 const written = new Stretch();
 const between = new Stretch();
-let stretch: Stretch | null = null; // what is going on
-let since = { at: 0, given: 0 }; // when it began
+let stretch: Stretch | null = null; // the current stretch
+let since = { at: 0, given: 0 }; // its beginning
 let given = 0;
 
 /** Ends a stretch, and begins another. */
@@ -68,7 +69,10 @@ function all(): Feed {
   };
 }
 
-/** First each key once; once that has been committed, or at once where nothing is, what is measured. */
+/**
+ * First each key once. What is measured begins when that has been committed, or at once without a
+ * store.
+ */
 function some(): Feed {
   const keys = keyNames();
   let filled = 0;
@@ -92,7 +96,7 @@ function some(): Feed {
       const from = epoch * CHANGING % keyCount;
       return Array.from({ length: BATCH }, (_, j) => [keys[from + j % CHANGING], 1]);
     },
-    // The epoch that was committed when all keys had come may have been closed before.
+    // The epoch that was committed once all keys had come may have been closed before that.
     committed: () => {
       epoch++;
       isCommitted = wasFilled;

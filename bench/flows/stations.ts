@@ -1,4 +1,4 @@
-/** The billion rows challenge in small: the least, mean and greatest temperature of each station. */
+/** A small billion rows challenge: the least, mean and greatest temperature of each station. */
 import { Dataflow, FileInputConfig } from "millrace";
 import { begin, timedOutput } from "./timed.ts";
 

@@ -1,9 +1,12 @@
-/** What the flows of the benches on worker processes share: when the first item came, and the last went. */
+/**
+ * Shared by the flows of the benches on worker processes: when the first item came, and the last
+ * went.
+ */
 import type { InputConfig, OutputConfig } from "millrace";
 
 let started = Infinity;
 
-/** Hands out batches that `make` gives, `null` at the end, and notes when it began. */
+/** Returns an input of the batches that `make` returns, until `null`. It notes when it began. */
 export function timedInput<T>(
   make: (workerIndex: number, workerCount: number) => () => T[] | null,
 ): InputConfig<T> {
@@ -28,7 +31,7 @@ export function begin(): void {
   if (started === Infinity) started = Date.now();
 }
 
-/** Takes what comes, and prints when the first item came, when the last went, and `facts`. */
+/** Returns an output that prints when the first item came, when the last went, and `facts`. */
 export function timedOutput<T>(
   take: (batch: readonly T[]) => void,
   facts: () => Record<string, unknown>,

@@ -1,6 +1,6 @@
 /**
- * The queries by definition, on the list of all events, sorted by time: each a function that gives the
- * results that the flow must have, in whatever order.
+ * The queries by definition, on the list of all events, sorted by time. Each is a function that
+ * returns the results that the flow must have, in any order.
  */
 import { type Bid, type Event, isAuction, isBid, isPerson } from "./model.ts";
 import {
@@ -113,7 +113,10 @@ function q11(events: readonly Event[]): Q11Result[] {
   return results;
 }
 
-/** Where the window of this length begins that a time is in; windows are counted from 1970 on. */
+/**
+ * Returns where the window of this length begins that holds a time; windows are counted from 1970
+ * on.
+ */
 function startOf(time: number, length: number): number {
   return time - time % length;
 }

@@ -1,10 +1,10 @@
-/** A sum over results that tells whether they are the same ones, in whatever order they came. */
+/** A sum over results that shows whether they are the same ones, in any order. */
 export class Digest {
   #count = 0;
   #high = 0;
   #low = 0;
 
-  /** Takes in a result: the same text as JSON is the same result. */
+  /** Adds a result: the same text as JSON is the same result. */
   add(result: unknown): void {
     const json = JSON.stringify(result);
     let high = 0x811c9dc5;
@@ -20,7 +20,7 @@ export class Digest {
     this.#low = (this.#low + low) >>> 0;
   }
 
-  /** Takes in what another one has, given as its `toJSON()`. */
+  /** Adds all that another digest has, as its `toJSON()` returns it. */
   addAll({ count, high, low }: DigestSums): void {
     this.#count += count;
     this.#high = (this.#high + high) >>> 0;
@@ -36,7 +36,7 @@ export class Digest {
   }
 }
 
-/** How many results, and two sums of 32 bits over their hashes. */
+/** The number of results, and two sums of 32 bits over their hashes. */
 export interface DigestSums {
   readonly count: number;
   readonly high: number;

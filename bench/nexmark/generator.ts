@@ -1,10 +1,13 @@
 /**
- * Nexmark's events, by number: event n depends on the seed and n only, so that each worker makes its share.
+ * Nexmark's events, by number. Event n depends only on the seed and on n, so each worker makes its
+ * share.
  *
- * The benchmark is P. Tucker, K. Tufte, V. Papadimos and D. Maier, "NEXMark – A Benchmark for Queries over
- * Data Streams" (draft of 2002, revised in 2008). Proportions and constants are those of the generator in
- * Apache Beam's Nexmark suite (https://beam.apache.org/documentation/sdks/java/testing/nexmark/), which
- * Flink's (https://github.com/nexmark/nexmark) has taken over: of 50 events one is a person, three are
+ * The benchmark is P. Tucker, K. Tufte, V. Papadimos and D. Maier, "NEXMark – A Benchmark for
+ * Queries over Data Streams" (draft of 2002, revised in 2008).
+ *
+ * Proportions and constants are those of the generator in Apache Beam's Nexmark suite
+ * (https://beam.apache.org/documentation/sdks/java/testing/nexmark/), which Flink's
+ * (https://github.com/nexmark/nexmark) has taken over. Of 50 events, one is a person, three are
  * auctions, 46 are bids; 10,000 events are a second. The code and the random numbers are our own.
  *
  * @module
@@ -26,11 +29,12 @@ const CATEGORIES = 5;
 
 const AUCTIONS_IN_FLIGHT = 100;
 const ACTIVE_PEOPLE = 1_000;
-const LEAD = 10; // so many ids further, auctions and people are spoken of before they are there
+const LEAD = 10; // events name auctions and people up to this many ids before these appear
 
-// One of so many people sells and bids often for its time, and one of so many auctions is much bid for.
+// For some time, one person in this many sells and bids often, and one auction in this many gets
+// many bids.
 const HOT_BATCH = 100;
-// All but one of so many choices fall on those.
+// All choices but one in this many fall on those.
 const HOT_AUCTIONS = 2;
 const HOT_SELLERS = 4;
 const HOT_BIDDERS = 4;
@@ -76,7 +80,9 @@ const LAST_NAMES = [
 
 const random = new Random();
 
-/** Letters to cut strings from: making each of random letters would take longer than the queries. */
+/**
+ * Letters to cut strings from: making each of random letters would take longer than the queries.
+ */
 const LETTERS = ((): string => {
   random.start(0, 0);
   let letters = "";
@@ -98,8 +104,9 @@ export function timeOf(n: number): number {
 }
 
 /**
- * Which event comes as the nth where each `group` of events comes out of order, all of it before the next
- * one: with a group of 500, an event is up to 50 ms behind the newest one before it.
+ * Returns the event that comes as the nth, if each `group` of events comes out of order. All of a
+ * group comes before the next one. With a group of 500, an event is up to 50 ms older than the
+ * newest one before it.
  *
  * @param group 1 for events in order, or a number that 7919 does not divide.
  */
@@ -127,7 +134,8 @@ function auction(n: number): Auction {
   const newest = newestPerson(n);
   const isHot = random.below(HOT_SELLERS) > 0;
   const initialBid = price();
-  // As long, on average, as it takes until as many auctions as are in flight at a time have followed.
+  // As long, on average, as it takes until as many auctions as are in flight at a time have
+  // followed.
   const length = AUCTIONS_IN_FLIGHT * CYCLE / AUCTIONS / EVENTS_PER_MS;
   return {
     kind: "auction",

@@ -1,9 +1,9 @@
 /**
- * Keeps workers in lockstep in what they read, through a file of one number a worker.
+ * Keeps workers in lockstep in what they read, through a file with one number for each worker.
  *
- * Events that happen now come to all workers at one pace, as far as they keep up. Of what lies there already,
- * each reads as fast as it can, and the one with less to do may be at the end when another is halfway:
- * what that one still has to read comes late, however long windows wait.
+ * Live events come to all workers at one pace, as far as they keep up. Of stored events, each
+ * worker reads as fast as it can. The one with less to do may be at the end when another is
+ * halfway. What the other still has to read then comes late, however long windows wait.
  */
 export class Lockstep {
   readonly #file: Deno.FsFile;
@@ -18,14 +18,14 @@ export class Lockstep {
     this.#all = new Float64Array(workers);
   }
 
-  /** Tells the others how far this worker is. */
+  /** Tells the others the position of this worker. */
   tell(place: number): void {
     this.#own[0] = place;
     this.#file.seekSync(this.#worker * 8, Deno.SeekMode.Start);
     this.#file.writeSync(new Uint8Array(this.#own.buffer));
   }
 
-  /** How far the last worker is: at 0, if it has not told. */
+  /** Returns the position of the last worker: 0 if it has not told any. */
   last(): number {
     this.#all.fill(0);
     this.#file.seekSync(0, Deno.SeekMode.Start);

@@ -1,4 +1,6 @@
-/** What happens in Nexmark's auction house: people come, put things up for auction, and bid for them. */
+/**
+ * The events of Nexmark's auction house: people come, put things up for auction, and bid for them.
+ */
 
 /** Somebody who sells or bids, or both. */
 export interface Person {
@@ -9,7 +11,7 @@ export interface Person {
   readonly creditCard: string;
   readonly city: string;
   readonly state: string;
-  /** When, in milliseconds since 1970, as all times here. */
+  /** When, in milliseconds since 1970, like all times here. */
   readonly dateTime: number;
   /** Fills the event up to its usual size. */
   readonly extra: string;
@@ -21,7 +23,7 @@ export interface Auction {
   readonly id: number;
   readonly itemName: string;
   readonly description: string;
-  /** In cents, as all prices here. */
+  /** In cents, like all prices here. */
   readonly initialBid: number;
   readonly reserve: number;
   readonly dateTime: number;

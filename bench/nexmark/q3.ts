@@ -1,4 +1,6 @@
-/** Query 3, local item suggestion: who sells in some states things of a category, and in which auctions? */
+/**
+ * Query 3, local item suggestion: who sells things of a category in some states, in which auctions?
+ */
 import { Dataflow } from "millrace";
 import { isAuction, isPerson } from "./model.ts";
 import { LOCAL_CATEGORY, LOCAL_STATES, type Q3Result } from "./queries.ts";

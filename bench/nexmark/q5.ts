@@ -1,9 +1,9 @@
 /**
- * Query 5, hot items: which auctions have had the most bids of late?
+ * Query 5, hot items: which auctions have had the most bids lately?
  *
- * A key's time is that of its own values. The windows of an auction that nobody bids for any more would
- * only close once the input pauses, and with them the comparison of all auctions. So auctions share few
- * keys, none of which is ever without bids for long.
+ * A key's time is that of its own values. If nobody bids for an auction any more, its windows would
+ * only close once the input pauses. The comparison of all auctions would wait for them. So auctions
+ * share few keys, none of which is ever without bids for long.
  */
 import { Dataflow, EventClockConfig, SlidingWindowConfig, TumblingWindowConfig } from "millrace";
 import { isBid } from "./model.ts";

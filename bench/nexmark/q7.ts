@@ -1,7 +1,8 @@
 /**
  * Query 7, highest bid: what are the highest bids of each window?
  *
- * First of a share of the bids each, so that all workers have a part in it, then of all.
+ * First each worker finds those of a share of the bids, so that all take part; then those of all
+ * are found.
  */
 import { Dataflow, EventClockConfig, TumblingWindowConfig } from "millrace";
 import { type Bid, isBid } from "./model.ts";

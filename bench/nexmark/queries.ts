@@ -1,13 +1,14 @@
 /**
- * The constants of the queries, and their results. Where Nexmark's paper has hours and minutes, windows are
- * as in Beam's and Flink's suites, which both have 10,000 events a second, if nothing else is said.
+ * The constants of the queries, and their results. Nexmark's paper has windows of hours and
+ * minutes. Unless noted otherwise, they are as in Beam's and Flink's suites here, which both have
+ * 10,000 events a second.
  */
 import type { Bid } from "./model.ts";
 
 /** Query 1: what a dollar is worth in euros. */
 export const EUROS = 0.908;
 
-/** Query 2: one auction of so many is looked at. */
+/** Query 2: one auction in this many is selected. */
 export const SELECTED = 123;
 
 /** Query 3: where sellers live, and what they sell. */
@@ -25,8 +26,8 @@ export const HIGHEST_LENGTH = 10_000;
 export const NEW_LENGTH = 10_000;
 
 /**
- * Query 11: not 10 s as elsewhere, as in all the 5 s that they are there people never pause for so long. A
- * pause of 1 s is one of ten that they make.
+ * Query 11: not 10 s as elsewhere. People never pause that long in the 5 s that they exist. A pause
+ * of 1 s is one in ten that they make.
  */
 export const SESSION_GAP = 1_000;
 
@@ -41,14 +42,14 @@ export interface Q3Result {
   readonly auction: number;
 }
 
-/** An auction with the most bids of those in a window; several may have as many. */
+/** An auction with the most bids in a window; several may have the same number. */
 export interface Q5Result {
   readonly openAt: number;
   readonly auction: number;
   readonly bids: number;
 }
 
-/** A bid of the highest price in its window; several may be as high. */
+/** A bid of the highest price in its window; several may have the same price. */
 export type Q7Result = Omit<Bid, "kind">;
 
 /** A person who came and sold in the same window. */

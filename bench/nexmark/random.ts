@@ -1,4 +1,7 @@
-/** Numbers that look random and follow from a seed and a number: each event draws from a sequence of its own. */
+/**
+ * Numbers that look random and follow from a seed and a number: each event draws from its own
+ * sequence.
+ */
 export class Random {
   #state = 0;
 

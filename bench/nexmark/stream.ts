@@ -1,4 +1,7 @@
-/** What the flows of all queries share: where events come from, how late they may be, where results go. */
+/**
+ * Shared by the flows of all queries: where events come from, how late they may be, where results
+ * go.
+ */
 import type { InputConfig, OutputConfig } from "millrace";
 import { timedInput, timedOutput } from "../flows/timed.ts";
 import { Lockstep } from "./lockstep.ts";
@@ -7,31 +10,33 @@ import { eventAt, shuffled } from "./generator.ts";
 import type { Event } from "./model.ts";
 
 /**
- * What a flow is told as its arguments: how many events, `check` where results are to be compared, and a file
- * through which workers keep lockstep.
+ * The flow's arguments: the number of events, `check` if results are to be compared, and a file
+ * through which workers keep in lockstep.
  */
 const [count, mode, places] = [Number(Deno.args[0]), Deno.args[1], Deno.args[2]];
 
-/** So many events in a row are one worker's. */
+/** This many events in a row belong to one worker. */
 const CHUNK = 1_000;
-/** So many events in a row come out of order. */
+/** This many events in a row come out of order. */
 export const GROUP = 500;
-/** So many events a worker may be ahead of the last one, looked at each so many events. */
+/**
+ * How many events a worker may be ahead of the last one, and after how many events it checks this.
+ */
 const AHEAD = 100_000;
 const LOOK_EVERY = 10_000;
 
 /**
- * How long windows wait for events, in milliseconds. Events come 50 ms out of order; a worker is up to 11 s
- * ahead in what it reads, and some more are on their way between workers.
+ * How long windows wait for events, in milliseconds. Events come 50 ms out of order. A worker is up
+ * to 11 s ahead in what it reads, and some more events are on their way between workers.
  */
 export const WAIT = 30_000;
 /**
- * The same for windows of what came out of windows. What a key holds at the input's end it lets go at once,
- * and one key may hold as much as it waits for, when another holds nothing.
+ * The same for windows over the results of windows. At the input's end, a key releases all that it
+ * holds at once. One key may hold as much as it waits for when another holds nothing.
  */
 export const WAIT_FOR_WINDOWS = 2 * WAIT;
 
-/** So many keys share what has no key of its own, or none that always has values. */
+/** This many keys share what has no key of its own, or none that always has values. */
 export const SHARDS = 16;
 
 /**
@@ -43,7 +48,7 @@ export function events({ timely = false } = {}): InputConfig<Event> {
   return timedInput((worker, workers) => {
     const lockstep = timely && workers > 1 ? new Lockstep(places, worker, workers) : null;
     let next = worker * CHUNK;
-    let look = next; // where to look how far the others are
+    let look = next; // where to check the positions of the others
     return () => {
       if (next >= count) {
         lockstep?.tell(Infinity);
@@ -63,7 +68,7 @@ export function events({ timely = false } = {}): InputConfig<Event> {
   });
 }
 
-/** Counts results, and where they are to be compared has a digest of them; both are printed. */
+/** Counts results. If they are to be compared, it makes a digest of them. Both are printed. */
 export function results<T>(): OutputConfig<T> {
   const digest = new Digest();
   let taken = 0;
@@ -73,7 +78,7 @@ export function results<T>(): OutputConfig<T> {
   }, () => ({ taken, digest }));
 }
 
-/** Fails the flow: no event is to come after its window has closed. */
+/** Fails the flow: no event may come after its window has closed. */
 export function noneLate<T>(): OutputConfig<T> {
   return {
     open: () =>

@@ -1,7 +1,7 @@
 /**
- * Kafka → upper case → Kafka, for a comparison with other systems, on so many workers as the first
- * argument says; prints one line of JSON. `PEERS_N`, `PEERS_BROKER`, `PEERS_IN` and `PEERS_OUT` say how
- * many records there are, and where.
+ * Kafka → upper case → Kafka, for a comparison with other systems. The first argument is the number
+ * of workers. It prints one line of JSON. `PEERS_N`, `PEERS_BROKER`, `PEERS_IN` and `PEERS_OUT` set
+ * the number of records, and where they are.
  */
 import { spawnCluster } from "millrace";
 
@@ -18,7 +18,7 @@ console.log(JSON.stringify({
   version: "0.1.0",
   workers,
   records: Number(Deno.env.get("PEERS_N")),
-  seconds: null, // the stop is the broker's time of the last record
+  seconds: null, // it ends at the broker's time of the last record
   per_second: null,
   check: null,
   start_ms: Math.min(...printed.trim().split("\n").map(Number)),

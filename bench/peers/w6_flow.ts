@@ -1,4 +1,7 @@
-/** Kafka → upper case → Kafka, as a flow for worker processes: each prints when its first record came. */
+/**
+ * Kafka → upper case → Kafka, as a flow for worker processes. Each prints when its first record
+ * came.
+ */
 import { Dataflow, KafkaInputConfig, KafkaOutputConfig, text } from "millrace";
 
 const env = (name: string): string => Deno.env.get(name)!;
