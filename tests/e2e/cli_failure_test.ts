@@ -8,7 +8,7 @@ import {
   runCli,
 } from "../support/cli.ts";
 
-/** What a failed run says on stderr. Whatever it is, it has no frames of the engine's. */
+/** The stderr of a failed run. It must not have frames of the engine. */
 async function failed(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const result = await runCli(args, options);
   assertEquals(result.code, 1);
@@ -19,7 +19,7 @@ async function failed(args: readonly string[], options: CliOptions = {}): Promis
   return result;
 }
 
-/** The same, for a flow that is in a file of its own, from whose folder it is started. */
+/** The same for a flow in a file of its own. The run starts in the folder of the file. */
 async function failedText(name: string, files: Record<string, string>): Promise<string> {
   await using folder = await folderOf(files);
   const { stdout, stderr } = await failed([name], { cwd: folder.path });
@@ -27,7 +27,7 @@ async function failedText(name: string, files: Record<string, string>): Promise<
   return stderr;
 }
 
-/** Where some code of a fixture stands, as an error says it. */
+/** The place of some code of a fixture, in the form that an error shows. */
 function placeOf(file: string, code: string): string {
   const lines = Deno.readTextFileSync(`${import.meta.dirname}/flows/${file}`).split("\n");
   const line = lines.findIndex((line) => line.includes(code));
@@ -70,7 +70,7 @@ Deno.test("a file that does not compile is shown with the line and the place, on
   );
 });
 
-Deno.test("a module that is not there is named, with the import that wants it", async () => {
+Deno.test("a missing module is named, with the import that needs it", async () => {
   const text = await failedText("my flow.ts", {
     "my flow.ts": `import "./helper.ts";\n`,
     "helper.ts": `// helps\nimport { help } from "./nowhere.ts";\nexport default help;\n`,
@@ -78,7 +78,7 @@ Deno.test("a module that is not there is named, with the import that wants it", 
   assertEquals(text, `error: Module not found "nowhere.ts".\n    at helper.ts:2:22\n`);
 });
 
-Deno.test("a package that nobody declared is named, with the import that wants it", async () => {
+Deno.test("an undeclared package is named, with the import that needs it", async () => {
   const text = await failedText("flow.ts", { "flow.ts": `import "left-pad";\n` });
   assertMatch(text, /^error: Import "left-pad" not a dependency[^\n]*\n {4}hint: [^\n]*\n/);
   assertEquals(text.split("\n").slice(2), ["    at flow.ts:1:8", ""]);
@@ -142,7 +142,7 @@ Deno.test("a rejection in mapAsync is shown with the step, the item and the plac
   assertMatch(frame, new RegExp(`^ {4}at .*${placeOf("failing.ts", `new Error("the service`)}`));
 });
 
-Deno.test("a predicate that returns 1 is told what it should return", async () => {
+Deno.test("a predicate that returns 1 gets an error that tells what it should return", async () => {
   const { stderr } = await failed([`${flowFile("failing.ts")}:inFilter`]);
   assertEquals(
     stderr,
@@ -153,7 +153,7 @@ Deno.test("a predicate that returns 1 is told what it should return", async () =
   );
 });
 
-Deno.test("an input that yields no pair is told what it should yield", async () => {
+Deno.test("an input that does not yield pairs gets an error that tells what it should yield", async () => {
   const { stdout, stderr } = await failed([`${flowFile("failing.ts")}:inInput`]);
   assertEquals(stdout, "");
   assertEquals(
@@ -191,7 +191,7 @@ Deno.test("a value that a step throws and that is not an error is shown once", a
   assertEquals(stderr, `error: step "map-1" failed\n  Error: thrown: "just text"\n  item: 3\n`);
 });
 
-Deno.test("a rejection that nobody awaits ends the run, and is shown with its place", async () => {
+Deno.test("an unhandled rejection ends the run, and is shown with its place", async () => {
   const { stderr } = await failed([`${flowFile("failing.ts")}:besideIt`]);
   const place = placeOf("failing.ts", `new Error("nobody`);
   assertEquals(stderr, `error: nobody waits for this\n    at besideIt (${place})\n`);
@@ -215,7 +215,7 @@ Deno.test("a flow that calls Deno.exit fails the run, whatever the code", async 
   );
 });
 
-Deno.test("a run goes on without a folder for temporary files that is there, and says so", async () => {
+Deno.test("a run continues if the folder for temporary files does not exist, and says so", async () => {
   await using folder = await folderOf({ "in.txt": "one\n", "deno.json": FLOW_CONFIG });
   await Deno.symlink("gone", `${folder.path}/latest.txt`);
   await Deno.writeTextFile(

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runCli } from "../support/cli.ts";
 
-/** A project of somebody's, in a folder whose name has a space. */
+/** A user's project, in a folder whose name has a space. */
 async function withProject(
   files: Readonly<Record<string, string>>,
   use: (folder: string) => Promise<void>,
@@ -53,7 +53,7 @@ Deno.test("a flow whose project does not say where Millrace is gets the line to 
   });
 });
 
-/** A flow that prints what `lines`, source text, makes of what `imports` brings. */
+/** A flow that prints what `lines`, source text, does with what `imports` provide. */
 function printing(imports: string, lines: string): string {
   return `
 import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
@@ -63,7 +63,7 @@ export default new Dataflow("own").input("in", new TestingInputConfig([${lines}]
 `;
 }
 
-/** Projects whose flows `deno run` can load only with all that the project says. */
+/** Projects whose flows `deno run` can load only with the project's whole configuration. */
 const PROJECTS: Readonly<
   Record<string, { files: Record<string, string>; flow: string; printed: string }>
 > = {

@@ -11,7 +11,9 @@ async function workerOf(cli: CliProcess): Promise<number> {
   return Number((await cli.stdout.line(/^pid (\d+)$/))[1]);
 }
 
-/** Fails unless the flow `counts` or `takes` stopped gracefully: it wrote all that it had read. */
+/**
+ * Checks that the flow `counts` or `takes` was stopped gracefully, and wrote all that it had read.
+ */
 function assertGraceful({ code, stdout, stderr }: CliResult): void {
   const [pid, ...written] = stdout.trimEnd().split("\n");
   assert(/^pid \d+$/.test(pid));
@@ -32,7 +34,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     await using cli = startCli([endless("counts")]);
     const worker = await workerOf(cli);
     await cli.stdout.line(/^1$/);
-    Deno.kill(worker, signal); // first, so that a worker that it kills is seen to
+    Deno.kill(worker, signal); // first, so that a worker that it kills is noticed
     cli.kill(signal);
     assertGraceful(await cli.finished());
   });
@@ -49,7 +51,7 @@ Deno.test("SIGTERM loses nothing of what an async generator has taken from a que
   }
 });
 
-Deno.test("SIGTERM to a worker alone stops the run gracefully", async () => {
+Deno.test("SIGTERM to a single worker stops the run gracefully", async () => {
   await using cli = startCli([endless("counts")]);
   const worker = await workerOf(cli);
   await cli.stdout.line(/^1$/);
@@ -65,7 +67,7 @@ Deno.test("SIGINT stops a flow whose input waits for ever", async () => {
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
 
-/** Sends a signal, and another when that counts as a second request: the run is over at once. */
+/** Sends a signal, and another once that counts as a second request. The run then ends at once. */
 async function stopTwice(cli: CliProcess, signal: Deno.Signal): Promise<void> {
   cli.kill(signal);
   await cli.stderr.line(/ stopping$/);
@@ -111,7 +113,7 @@ Deno.test({
   },
 });
 
-/** How long a file is; 0 where there is none. */
+/** The size of a file; 0 if there is none. */
 function lengthOf(path: string): number {
   try {
     return Deno.statSync(path).size;
@@ -163,7 +165,7 @@ for (const flow of [endless("loads"), flowFile("never_loads.ts")]) {
   });
 }
 
-Deno.test("a worker that is killed fails the run, which says so", async () => {
+Deno.test("a killed worker fails the run, which says so", async () => {
   await using cli = startCli([endless("idles")], { deadlineMs: 10_000 });
   Deno.kill(await workerOf(cli), "SIGKILL");
   const { code, stderr } = await cli.finished();
@@ -179,13 +181,13 @@ for (const flow of [endless("idles"), endless("counts"), endless("hangs"), endle
     await workerOf(cli);
     const killed = performance.now();
     cli.kill("SIGKILL");
-    const { code, stderr } = await cli.finished(); // which waits for the worker, too
+    const { code, stderr } = await cli.finished(); // this waits for the worker, too
     assertEquals({ code, stderr }, { code: 137, stderr: "" });
     assertLess(performance.now() - killed, 5_000);
   });
 }
 
-Deno.test("a run whose output nobody reads any more ends quietly, as in `| head -1`", async () => {
+Deno.test("a run whose reader has gone ends quietly, as in `| head -1`", async () => {
   await using cli = startCli([endless("counts")]);
   await cli.stdout.line(/^1$/);
   await cli.stdout.close();

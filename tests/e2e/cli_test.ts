@@ -2,24 +2,24 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import settings from "../../deno.json" with { type: "json" };
 import { type CliOptions, FLOW_CONFIG, flowFile, folderOf, runCli } from "../support/cli.ts";
 
-/** What a run prints that goes well: nothing on stderr. */
+/** Checks the output of a successful run: nothing on stderr. */
 async function printed(args: readonly string[], options: CliOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await runCli(args, options);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   return stdout;
 }
 
-Deno.test("cli.ts runs the first example, and is quiet but for its output", async () => {
+Deno.test("cli.ts runs the first example, and prints only its output", async () => {
   const counts = ["to: 4", "be: 2", "or: 2", "the: 3", "and: 2", "of: 2"];
   assertEquals(await printed(["examples/wordcount.ts"]), counts.join("\n") + "\n");
 });
 
-Deno.test("cli.ts runs the export that stands after the colon", async () => {
+Deno.test("cli.ts runs the export after the colon", async () => {
   assertEquals(await printed([flowFile("numbers.ts")]), "2\n4\n6\n");
   assertEquals(await printed([`${flowFile("numbers.ts")}:letters`]), "a\nb\n");
 });
 
-Deno.test("cli.ts calls an export that is a function with what stands after --", async () => {
+Deno.test("cli.ts calls an export that is a function with the arguments after --", async () => {
   const file = flowFile("arguments.ts");
   assertEquals(
     await printed([`${file}:called`, "--", "one", "-w", "--help"]),
@@ -28,7 +28,7 @@ Deno.test("cli.ts calls an export that is a function with what stands after --",
   assertEquals(await printed([`${file}:awaited`, "--", "two"]), "called with two\n");
 });
 
-Deno.test("cli.ts gives the flow what stands after -- as Deno.args", async () => {
+Deno.test("cli.ts passes the arguments after -- to the flow as Deno.args", async () => {
   assertEquals(
     await printed([flowFile("arguments.ts"), "--", "a b", "--version", "--", "c"]),
     "a b\n--version\n--\nc\n",
@@ -41,7 +41,7 @@ Deno.test("cli.ts ends with the flow, whatever timers it left, and keeps its sec
   assertEquals(await printed([flow], options), "MILLRACE_LOG_LEVEL\nMILLRACE_TEST_RUN\n");
 });
 
-Deno.test("cli.ts ends with the exit code that the flow has set, on whichever worker", async () => {
+Deno.test("cli.ts ends with the exit code that the flow has set, on any worker", async () => {
   const flow = `${flowFile("arguments.ts")}:withExitCode`;
   const codes = [["process", "7", 1], ["deno", "3", 1], ["deno", "4", 2], [
     "deno",
@@ -54,7 +54,7 @@ Deno.test("cli.ts ends with the exit code that the flow has set, on whichever wo
   }
 });
 
-Deno.test("cli.ts ends with the exit code that a failing flow has set, on whichever worker", async () => {
+Deno.test("cli.ts ends with the exit code that a failing flow has set, on any worker", async () => {
   const flow = `${flowFile("arguments.ts")}:failingWithExitCode`;
   for (
     const [code, setBy, failing, expected] of [[7, 0, 0, 7], [7, 0, 1, 7], [7, 1, 0, 7], [
@@ -71,7 +71,7 @@ Deno.test("cli.ts ends with the exit code that a failing flow has set, on whiche
   }
 });
 
-Deno.test("cli.ts takes a file:// URL as well as a path", async () => {
+Deno.test("cli.ts accepts a file:// URL as well as a path", async () => {
   const url = new URL("flows/numbers.ts", import.meta.url).href;
   assertEquals(await printed([`${url}:letters`]), "a\nb\n");
 });
@@ -84,7 +84,7 @@ for (const workers of [1, 2]) {
   });
 }
 
-Deno.test("a file that is the standard input is shared out to three workers by its path", async () => {
+Deno.test("three workers share a file that is the standard input, by its path", async () => {
   const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i}`);
   await using folder = await folderOf({ "lines.txt": lines.join("\n") });
   const { stdout } = await new Deno.Command("sh", {
@@ -144,7 +144,7 @@ Deno.test("--help wins over a wrong command line that it could explain", async (
   assertMatch(await printed(["a.ts", "b.ts", "--help"]), /^Usage: /m);
 });
 
-/** What a wrong command line is told: one line on stderr, nothing on stdout, exit code 2. */
+/** Checks the answer to a wrong command line: one line on stderr, no stdout, and exit code 2. */
 async function refused(args: readonly string[], options: CliOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await runCli(args, options);
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
@@ -152,27 +152,27 @@ async function refused(args: readonly string[], options: CliOptions = {}): Promi
   return stderr.slice("error: ".length, -1);
 }
 
-Deno.test("cli.ts asks for a flow when there is none", async () => {
+Deno.test("cli.ts asks for a flow if none is given", async () => {
   const which = "which flow? Give its file: deno run -A cli.ts flow.ts (see --help)";
   assertEquals(await refused([]), which);
   assertEquals(await refused(["--", "numbers.ts"]), which);
 });
 
-Deno.test("cli.ts refuses two flows, and says where arguments go", async () => {
+Deno.test("cli.ts refuses two flows, and tells where arguments go", async () => {
   assertEquals(
     await refused(["a.ts", "b"]),
     "one flow at a time: got a.ts and b (arguments of the flow go after --, as in a.ts -- b)",
   );
 });
 
-Deno.test("cli.ts refuses a file that is not there, and a folder", async () => {
+Deno.test("cli.ts refuses a file that does not exist, and a folder", async () => {
   const cwd = await Deno.realPath(`${import.meta.dirname}/../..`);
   assertEquals(await refused(["nowhere.ts"]), `no such file: nowhere.ts (looked in ${cwd})`);
   assertEquals(await refused(["nowhere.ts:flow"]), `no such file: nowhere.ts (looked in ${cwd})`);
   assertEquals(await refused(["tests"]), "tests is a folder: give the flow's file");
 });
 
-Deno.test("cli.ts refuses options that it does not know, and points at the one that was meant", async () => {
+Deno.test("cli.ts refuses unknown options, and suggests the one that was meant", async () => {
   assertEquals(await refused(["a.ts", "--fast"]), "unknown option --fast (see --help)");
   assertEquals(await refused(["a.ts", "-x"]), "unknown option -x (see --help)");
   assertEquals(
@@ -181,7 +181,7 @@ Deno.test("cli.ts refuses options that it does not know, and points at the one t
   );
 });
 
-Deno.test("cli.ts refuses options without a value, and values that are none", async () => {
+Deno.test("cli.ts refuses options without a value, and values that are not valid", async () => {
   const flow = flowFile("numbers.ts");
   const cases = {
     "-w": "option -w (--workers) needs a value: --workers N",
@@ -198,7 +198,7 @@ Deno.test("cli.ts refuses options without a value, and values that are none", as
   }
 });
 
-Deno.test("cli.ts takes options from MILLRACE_… variables, and names them where they are wrong", async () => {
+Deno.test("cli.ts reads options from MILLRACE_… variables, and names them if they are wrong", async () => {
   const flow = flowFile("numbers.ts");
   assertEquals(
     await refused([flow], { env: { MILLRACE_WORKERS: "2.5" } }),
@@ -206,26 +206,26 @@ Deno.test("cli.ts takes options from MILLRACE_… variables, and names them wher
   );
   const env = { MILLRACE_WORKERS: "no", MILLRACE_LOG_LEVEL: "info", MILLRACE_LOG_FORMAT: "json" };
   const { code, stdout, stderr } = await runCli([flow, "-w", "1"], { env });
-  // The option goes before the variable.
+  // The option wins over the variable.
   assertEquals({ code, stdout }, { code: 0, stdout: "2\n4\n6\n" });
   assertEquals(JSON.parse(stderr.split("\n")[0]).level, "info");
 });
 
-Deno.test("cli.ts refuses an export that is not there, and lists those that are", async () => {
+Deno.test("cli.ts refuses an export that does not exist, and lists those that do", async () => {
   assertEquals(
     await refused([`${flowFile("only_named.ts")}:third`]),
     "only_named.ts has no export third (it exports first, second)",
   );
 });
 
-Deno.test("cli.ts lists the flows of a file that has no default one", async () => {
+Deno.test("cli.ts lists the flows of a file without a default one", async () => {
   assertEquals(
     await refused([flowFile("only_named.ts")]),
     "only_named.ts has no default export; say which flow: only_named.ts:first or only_named.ts:second",
   );
 });
 
-Deno.test("cli.ts says how to export a flow when a file has none", async () => {
+Deno.test("cli.ts tells how to export a flow if a file has none", async () => {
   await using folder = await folderOf({
     "none.ts": "export {};",
     "other.ts": "export const n = 1;",

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { flowFile, folderOf, runCli } from "../support/cli.ts";
 
-Deno.test("windows over a large file that is in order miss no line, with any number of workers", async () => {
+Deno.test("windows over a large ordered file miss no line, with any number of workers", async () => {
   const lines = Array.from({ length: 100_000 }, (_, i) => `key-${i % 5} ${i}\n`);
   await using folder = await folderOf({ "lines.txt": lines.join("") });
   const run = async (workers: number) => {

@@ -17,7 +17,7 @@ export const ends = totals(3).capture(new TestingOutputConfig([]));
 export const fails = totals(2).capture(new TestingOutputConfig([]));
 `;
 
-/** Fails where a line is not one of ours, or holds what a terminal acts upon. */
+/** Fails if a line is not one of ours, or holds an escape that a terminal would act upon. */
 function assertSafe(text: string, line: RegExp): void {
   for (const each of text.trimEnd().split("\n")) {
     assert(!/[\p{Cc}\p{Bidi_Control}]/u.test(each), JSON.stringify(each));

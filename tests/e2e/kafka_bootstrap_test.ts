@@ -14,7 +14,7 @@ import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 import { asText, collect, within } from "../support/kafka/reading.ts";
 import { testPlace } from "../support/runtime/test_place.ts";
 
-/** A broker that takes connections and never says a word, as one that hangs. */
+/** A broker that accepts connections and never answers, like one that hangs. */
 class SilentBroker implements Disposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #conns: Deno.Conn[] = [];
@@ -27,7 +27,7 @@ class SilentBroker implements Disposable {
     return `127.0.0.1:${(this.#listener.addr as Deno.NetAddr).port}`;
   }
 
-  /** How many connections it has taken. */
+  /** How many connections it has accepted. */
   get taken(): number {
     return this.#conns.length;
   }
@@ -59,7 +59,7 @@ for (const first of ["a silent broker", "a good broker"]) {
   });
 }
 
-Deno.test("a Kafka connection is given up in time, whatever does not answer", async () => {
+Deno.test("a Kafka connection gives up in time, whatever does not answer", async () => {
   using silent = new SilentBroker();
   const [good] = await kafkaBrokers();
   const { signal } = new AbortController();
@@ -98,7 +98,7 @@ for (const what of ["input", "output"] as const) {
   });
 }
 
-Deno.test("a store on Kafka that waits for a broker ends when the run does", async () => {
+Deno.test("a store on Kafka that waits for a broker ends with the run", async () => {
   using silent = new SilentBroker();
   const stop = new AbortController();
   const config = new KafkaRecoveryConfig({ brokers: [silent.address], topicPrefix: "p" });

@@ -27,10 +27,10 @@ import { testPlace } from "../support/runtime/test_place.ts";
 import { Random } from "../support/values/random.ts";
 import { recordingLog } from "../support/recording_log.ts";
 
-/** Requests time out several times in five seconds. */
+/** With these settings, requests time out several times in five seconds. */
 const IMPATIENT = { "socket.timeout.ms": 1_000, "socket.connection.setup.timeout.ms": 1_000 };
 
-Deno.test("Kafka with one broker, to which things happen", async (t) => {
+Deno.test("Kafka with one broker, under faults", async (t) => {
   const random = new Random(9);
   await using network = await Network.listen(random);
   await using cluster = await KafkaCluster.start({
@@ -115,7 +115,7 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
     assertEquals(found.map(({ fields }) => fields.partition), [4, 5]);
   });
 
-  await t.step("paused: a flow that only reads stops gracefully all the same", async () => {
+  await t.step("paused: a flow that only reads still stops gracefully", async () => {
     const topic = await cluster.createTopic();
     await produce(cluster.brokers, topic, [{ value: "one" }]);
     await using flow = follow(new KafkaInputConfig({ brokers: cluster.brokers, topic }));
@@ -145,7 +145,7 @@ Deno.test("Kafka with one broker, to which things happen", async (t) => {
     }
   });
 
-  await t.step("not there yet: the flow starts when it comes", async () => {
+  await t.step("not started yet: the flow begins when the broker does", async () => {
     const topic = await cluster.createTopic();
     await produce(cluster.brokers, topic, [{ value: "one" }]);
     await cluster.stop(0);

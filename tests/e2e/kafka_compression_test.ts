@@ -26,7 +26,7 @@ function lines(seed: number): string[] {
   });
 }
 
-/** A topic that accepts the record below only if it is compressed, by any codec. */
+/** A topic that accepts the record below only if it is compressed, with any codec. */
 const SMALL_BATCHES = { "max.message.bytes": "50000" };
 const LARGE = `{"large":"${"abcdefgh".repeat(25_000)}"}`;
 
@@ -73,7 +73,7 @@ for (const codec of CODECS) {
     const brokers = await kafkaBrokers();
     const topic = await createTopic(brokers);
     const written = lines(2);
-    // Over a quarter of the records in one batch: more than one block of every codec.
+    // Over a quarter of the records in one batch, which is more than one block of every codec.
     const properties = { "compression.type": codec, "batch.size": 500_000, "linger.ms": 200 };
     await consoleProduce(brokers, topic, written, properties);
     assertSameLines(await read(brokers, topic), written);

@@ -24,7 +24,7 @@ const KINDS: readonly (readonly [timestamp: number, rawHeaders: Headers])[] = [
   [-1, [["9", null], ["8", null]]],
 ];
 
-/** A key each, so that both workers have some. */
+/** One key for each message, so that both workers have some. */
 const RECORDS: readonly KafkaRecord[] = KINDS.map(([timestamp, rawHeaders], i) => ({
   key: `k${i}`,
   value: i === 3 ? null : `v${i}`,
@@ -43,7 +43,7 @@ async function recordsOf(brokers: string[], topic: string): Promise<KafkaRecord[
   return records.sort((a, b) => a.key! < b.key! ? -1 : 1);
 }
 
-Deno.test("messages are copied as they were read, also by way of other workers", async () => {
+Deno.test("messages are copied as they were read, even through other workers", async () => {
   const brokers = await kafkaBrokers();
   const [from, to] = [
     await createTopic(brokers, { partitions: 2 }),

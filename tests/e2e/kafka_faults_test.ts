@@ -25,7 +25,7 @@ const an = (lose: Fault["lose"]) =>
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
 
-/** Values that begin with `0`, `1`, … and are long enough for several fetches or batches. */
+/** Values that begin with `0`, `1`, … and are large enough for several fetches or batches. */
 const PADDED = 1_000;
 const padded = (count: number) => Array.from({ length: count }, (_, n) => `${n}`.padEnd(PADDED));
 
@@ -108,7 +108,7 @@ Deno.test("KafkaInputConfig stops gracefully while the broker is away", async ()
   assertEquals(stopped, true);
 });
 
-Deno.test("KafkaInputConfig asks for no more while the flow takes nothing", async () => {
+Deno.test("KafkaInputConfig requests no more while the flow accepts nothing", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, { partitions: 2 });
   const records = Array.from({ length: 600 }, (_, n) => ({
@@ -120,7 +120,7 @@ Deno.test("KafkaInputConfig asks for no more while the flow takes nothing", asyn
   const config = new KafkaInputConfig({ brokers: [proxy.address], topic, tail: false });
   const reader = await config.open(testPlace(), new Map());
   try {
-    // Nobody calls `next`. It has stopped asking when nothing more comes for half a second, twice
+    // Nobody calls `next`. It has stopped asking when nothing more arrives for half a second, twice
     // as long as a fetch may wait.
     const deadline = performance.now() + 10_000;
     for (let before = -1; before !== proxy.received && performance.now() < deadline;) {
@@ -138,7 +138,7 @@ Deno.test("KafkaInputConfig asks for no more while the flow takes nothing", asyn
   }
 });
 
-/** Writes to a new topic through the proxy, and gives what is there afterwards, by partition. */
+/** Writes to a new topic through the proxy. Returns the topic's values afterwards, by partition. */
 async function writeThrough(
   faults: readonly Fault[],
   items: readonly KafkaOutputItem[],
@@ -200,7 +200,7 @@ Deno.test("KafkaOutputConfig starts although the broker's first answers are lost
   assertEquals(values, [["a"], ["b"], ["c"]]);
 });
 
-Deno.test("KafkaOutputConfig waits for the broker to begin with, and no longer once it has begun", async () => {
+Deno.test("KafkaOutputConfig waits for the broker at the start, and not again once it has begun", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   await using proxy = new TcpProxy(brokers[0]);
@@ -244,7 +244,7 @@ Deno.test("KafkaOutputConfig holds records back while the broker is away, and de
   }
 });
 
-Deno.test("KafkaOutputConfig takes little while it does not know how fast the broker is", async () => {
+Deno.test("KafkaOutputConfig accepts little while it does not know how fast the broker is", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   await using proxy = new TcpProxy(brokers[0]);

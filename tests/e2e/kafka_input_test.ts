@@ -55,13 +55,13 @@ async function topicWith(
   return { brokers, topic };
 }
 
-/** Values `from 0` to `from 3` and so on, all to one partition. */
+/** Values `from 0` to `from 3` and so on, all for one partition. */
 const numbered = (name: string, count: number, partition = 0): NewRecord[] =>
   Array.from({ length: count }, (_, n) => ({ value: `${name} ${n}`, partition }));
 
 const toEnd = (options: KafkaInputOptions) => new KafkaInputConfig({ tail: false, ...options });
 
-Deno.test("KafkaInputConfig gives keys and values as bytes, and null where there are none", async () => {
+Deno.test("KafkaInputConfig reads keys and values as bytes, and null if there are none", async () => {
   const odd = new Uint8Array([0, 255, 128, 10]);
   const at = await topicWith([
     { key: "k", value: "v" },
@@ -112,7 +112,7 @@ Deno.test("KafkaInputConfig ends exactly where the topic ended when tail is fals
     }
   };
   let total = -1;
-  /** Notes how much there is to read when the reading starts. */
+  /** Records how much there is to read when reading starts. */
   const input: InputConfig<KafkaItem> = {
     async open(at, resume) {
       const reader = await toEnd({ brokers, topic }).open(at, resume);
@@ -143,13 +143,13 @@ Deno.test("KafkaInputConfig does not wait for empty partitions when tail is fals
   assertEquals(valuesOf(await within(collect(toEnd(at)), "the run ended")), ["only"]);
 });
 
-Deno.test("KafkaInputConfig reads nothing of what is there when it starts at the end", async () => {
+Deno.test("KafkaInputConfig reads no existing record when it starts at the end", async () => {
   const at = await topicWith(numbered("before", 5));
   const input = toEnd({ ...at, startingOffset: "end" });
   assertEquals(await within(collect(input), "the run ended"), []);
 });
 
-Deno.test("KafkaInputConfig reads what comes later when it starts at the end, and stops gracefully", async () => {
+Deno.test("KafkaInputConfig reads later records when it starts at the end, and stops gracefully", async () => {
   const at = await topicWith(numbered("before", 5));
   let opened = () => {};
   const open = new Promise<void>((resolve) => opened = resolve);
@@ -187,14 +187,14 @@ for (
       [0, 1, 2, 3].map((n) => ({ value: `${n}`, timestamp: MORNING + n * MINUTE })),
       2,
     );
-    // Each partition by itself: the other one, without any record, is at its end.
+    // Each partition alone, as the other one, without any record, is at its end.
     const input = toEnd({ ...at, startingOffset: { timestamp: new Date(timestamp) } });
     const values = valuesOf(await within(collect(input), "the run ended"));
     assertEquals(values.toSorted(), expected);
   });
 }
 
-Deno.test("KafkaInputConfig reads from a time later than all records only what comes then", async () => {
+Deno.test("KafkaInputConfig reads only new records from a time after all records", async () => {
   const at = await topicWith(numbered("before", 3));
   const config = new KafkaInputConfig({
     ...at,
@@ -210,7 +210,7 @@ Deno.test("KafkaInputConfig reads from a time later than all records only what c
   }
 });
 
-Deno.test("KafkaInputConfig goes on waiting for records when tail is true", async () => {
+Deno.test("KafkaInputConfig keeps waiting for records when tail is true", async () => {
   const at = await topicWith(numbered("first", 3, 1), 2);
   await using flow = follow(new KafkaInputConfig(at));
   await flow.until(3);
@@ -278,7 +278,7 @@ Deno.test("KafkaInputConfig leaves out aborted transactions, interleaved ones to
   });
 });
 
-Deno.test("KafkaInputConfig ends where nothing but aborted records and markers is left", async () => {
+Deno.test("KafkaInputConfig ends if only aborted records and markers are left", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, { partitions: 2 });
   await withTransactions(brokers, 1, async ([producer]) => {
@@ -322,7 +322,7 @@ Deno.test("KafkaInputConfig counts no record as read because aborted ones after 
   const config = new KafkaInputConfig({ brokers: [proxy.address], topic });
   const reader = await config.open(testPlace(), NOTHING_STORED);
   try {
-    // It asks for what comes after the aborted record: it has seen it.
+    // It asks for what follows the aborted record, so it has seen that record.
     await eventually(() => proxy.requests("fetch") >= 3, "it had fetched both");
     assertEquals(offsetsOf(reader.positions()), new Map([[`${topic}-0`, 0n]]));
     assertEquals((await readFrom(reader, 1)).length, 1);
@@ -360,7 +360,7 @@ Deno.test("KafkaInputConfig begins at the oldest record that the broker still ha
   assertEquals(values, ["n 6", "n 7", "n 8", "n 9"]);
 });
 
-Deno.test("KafkaInputConfig steps over the gaps of compaction, and goes on from within them", async () => {
+Deno.test("KafkaInputConfig skips the gaps of compaction, and continues from within them", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, {
     config: {
@@ -395,7 +395,7 @@ Deno.test("KafkaInputConfig steps over the gaps of compaction, and goes on from 
     const reader = await config.open(testPlace(), new Map([[`${topic}-0`, { offset: from }]]));
     try {
       const read = (await readFrom(reader)).map(({ offset }) => offset);
-      // The broker may have compacted more meanwhile, but of what is new.
+      // The broker may have compacted more meanwhile, but only of what is new.
       assertEquals(
         read.filter((offset) => offset < 6n),
         [1n, 2n, 4n].filter((offset) => offset >= from),
@@ -409,7 +409,7 @@ Deno.test("KafkaInputConfig steps over the gaps of compaction, and goes on from 
   }
 });
 
-/** Has a broker of our own look each moment, and not every 15 s, for something to compact. */
+/** Makes our own broker look for something to compact all the time, and not every 15 s. */
 async function hurryCleaner(brokers: string[]): Promise<void> {
   if (Deno.env.get("KAFKA_BROKERS")) return; // its settings are not ours to change
   const admin = kafkaClient(brokers).admin();
@@ -430,12 +430,12 @@ async function hurryCleaner(brokers: string[]): Promise<void> {
   }
 }
 
-Deno.test("KafkaInputConfig fails where records are deleted before it has read them", async () => {
+Deno.test("KafkaInputConfig fails if records are deleted before it has read them", async () => {
   const large = Array.from({ length: 40 }, (_, n) => ({ value: `${n}`.padEnd(800_000) }));
   const { brokers, topic } = await topicWith(large);
   const reader = await toEnd({ brokers, topic }).open(testPlace(), NOTHING_STORED);
   try {
-    // It reads ahead for some 16 MB, and the rest goes away meanwhile.
+    // It reads ahead some 16 MB; the rest is deleted meanwhile.
     await within(reader.ready(), "it had fetched something");
     await deleteRecords(brokers, topic, [{ partition: 0, offset: "39" }]);
     const error = await assertRejects(() => readFrom(reader), Error) as Error;
@@ -474,7 +474,7 @@ Deno.test("KafkaInputConfig reads large records among small ones", async () => {
   );
 });
 
-Deno.test("KafkaInputConfig gives partition p to worker p mod the worker count", async () => {
+Deno.test("KafkaInputConfig assigns partition p to worker p mod the worker count", async () => {
   const records = [0, 1, 2, 3, 4].flatMap((partition) => numbered(`p${partition}`, 3, partition));
   const at = await topicWith(records, 5);
   const shares: string[][] = [];
@@ -533,7 +533,7 @@ Deno.test("KafkaInputConfig reads a partition that is added, on a worker that ha
   }
 });
 
-Deno.test("KafkaInputConfig goes on with a topic that a run in between did not read", async () => {
+Deno.test("KafkaInputConfig continues a topic that a run in between did not read", async () => {
   const brokers = await kafkaBrokers();
   const first = await createTopic(brokers, { partitions: 2 });
   const second = await createTopic(brokers);
@@ -579,7 +579,7 @@ Deno.test("KafkaInputConfig goes on with a topic that a run in between did not r
   await assertRejects(() => reading(second), Error, "has been deleted and created again");
 });
 
-Deno.test("KafkaInputConfig goes on in a partition that no broker knew of at the start", async () => {
+Deno.test("KafkaInputConfig continues a partition that no broker knew of at the start", async () => {
   const at = await topicWith(numbered("n", 1));
   const additionalProperties = { "topic.metadata.refresh.interval.ms": 100 };
   const config = new KafkaInputConfig({ ...at, additionalProperties });
@@ -658,7 +658,7 @@ Deno.test("KafkaInputConfig reads exactly the rest from each of its positions", 
   }
 });
 
-Deno.test("KafkaInputConfig goes on from stored positions wherever it would start without", async () => {
+Deno.test("KafkaInputConfig continues from stored positions, wherever it would start without them", async () => {
   const at = await topicWith([...numbered("a", 5, 0), ...numbered("b", 5, 1)], 2);
   for (const startingOffset of ["end", { timestamp: new Date(0) }] as const) {
     const config = toEnd({ ...at, startingOffset });
@@ -701,7 +701,7 @@ Deno.test("KafkaInputConfig refuses a stored position that the broker does not h
   }
 });
 
-Deno.test("KafkaMessageInputConfig gives headers, timestamp, topic, partition and offset", async () => {
+Deno.test("KafkaMessageInputConfig reads headers, timestamp, topic, partition and offset", async () => {
   const timestamp = Date.UTC(2026, 0, 2);
   const headers = {
     trace: "1",
@@ -775,14 +775,14 @@ async function produceCompressed(
   }
 }
 
-Deno.test("KafkaInputConfig reads what was compressed with gzip", async () => {
+Deno.test("KafkaInputConfig reads records that were compressed with gzip", async () => {
   const at = await topicWith([{ value: "plain" }]);
   const values = Array.from({ length: 1_000 }, (_, n) => `${n}`.padEnd(100));
   await produceCompressed(at.brokers, at.topic, values, CompressionTypes.GZIP);
   assertEquals(valuesOf(await within(collect(toEnd(at)), "the run ended")), ["plain", ...values]);
 });
 
-Deno.test("KafkaInputConfig fails where there is no such topic, and names it and the brokers", async () => {
+Deno.test("KafkaInputConfig fails if its topic does not exist, and names it and the brokers", async () => {
   const brokers = await kafkaBrokers();
   const input = toEnd({ brokers, topic: "not-there" });
   const error = await within(assertRejects(() => collect(input), StepError), "it failed");

@@ -88,7 +88,7 @@ Deno.test("KafkaOutputConfig writes pairs and objects, text and bytes, null keys
   ]);
 });
 
-Deno.test("KafkaOutputConfig writes bytes that are not text unchanged", async () => {
+Deno.test("KafkaOutputConfig writes bytes that are not text as they are", async () => {
   const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   const at = await write([[all, all.subarray(100)]]);
   const [message] = await collect(new KafkaMessageInputConfig({ ...at, tail: false }));
@@ -121,7 +121,7 @@ Deno.test("KafkaOutputConfig writes headers: several values of a name, and any n
 Deno.test("KafkaOutputConfig writes a record's own timestamp, and otherwise the time of writing", async () => {
   const start = Date.now();
   const [early, late] = [1e12, 4_000_000_000_000];
-  // In one batch, in no order, with the broker's clock in between.
+  // In one batch, out of order, with the broker's clock in between.
   const config = { "message.timestamp.after.max.ms": "9223372036854775807" };
   const at = await write([
     { value: "late", timestamp: late },
@@ -180,7 +180,7 @@ Deno.test("KafkaOutputConfig writes 100,000 records exactly once, each key's in 
     `key ${n % 97}`,
     `${n}`,
   ]);
-  // Read back as soon as `run` resolves: all had been acknowledged by then.
+  // Read back as soon as `run` resolves, as all must be acknowledged by then.
   const at = await write(items, { partitions: 4 });
   const records = await readAll(at.brokers, at.topic);
   assertEquals(records.length, 100_000);
@@ -196,7 +196,7 @@ Deno.test("KafkaOutputConfig writes 100,000 records exactly once, each key's in 
   }
 });
 
-Deno.test("KafkaOutputConfig has every record acknowledged when prepare() resolves", async () => {
+Deno.test("every record of KafkaOutputConfig is acknowledged when prepare() resolves", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const additionalProperties = { "linger.ms": 100_000 };
@@ -216,7 +216,7 @@ Deno.test("KafkaOutputConfig has every record acknowledged when prepare() resolv
   }
 });
 
-Deno.test("KafkaOutputConfig waits for more records only as long as linger.ms says", async () => {
+Deno.test("KafkaOutputConfig waits for more records only for linger.ms", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const additionalProperties = { "linger.ms": 50 };
@@ -244,7 +244,7 @@ Deno.test("KafkaOutputConfig does not let full batches linger", async () => {
   const writer = await config.open(testPlace());
   const value = "x".repeat(100_000);
   try {
-    // 40 MB in all: more than may wait, so that writing ends only if sending has begun.
+    // 40 MB in all, more than may wait. So writing ends only if sending has begun.
     for (let n = 0; n < 400; n++) {
       await within(Promise.resolve(writer.write([[`${n}`, value]], 0)), `record ${n} was taken`);
     }
@@ -281,7 +281,7 @@ Deno.test("KafkaOutputConfig compresses with compression.type gzip", async () =>
 for (const acks of ["all", "1"]) {
   Deno.test(`KafkaOutputConfig splits batches for a topic of small ones, with acks ${acks}: all arrive once, in order`, async () => {
     const value = "x".repeat(100);
-    // Partition 0 gets batches that fit, 1 and 2 get some that do not, in the same requests.
+    // Partition 0 gets batches that fit; 1 and 2 get some that do not, in the same requests.
     const items = Array.from({ length: 3_000 }, (_, n): KafkaOutputItem => ({
       value: `${n} ${value}`,
       partition: n % 300 === 0 ? 0 : 1 + n % 2,
@@ -337,7 +337,7 @@ Deno.test("KafkaOutputConfig names the record without a key that a compacted top
   assertEquals(item, '{ key: null, value: "keyless" }');
 });
 
-Deno.test("KafkaOutputConfig names the record with a time that the topic refuses", async () => {
+Deno.test("KafkaOutputConfig names the record with a timestamp that the topic refuses", async () => {
   const config = { "message.timestamp.after.max.ms": "3600000" };
   const timestamp = Date.now() * 1000;
   const items = around({ key: "bad", value: "microseconds", timestamp });
@@ -348,7 +348,7 @@ Deno.test("KafkaOutputConfig names the record with a time that the topic refuses
   assertEquals(item, `{ key: "bad", value: "microseconds", timestamp: ${timestamp} }`);
 });
 
-Deno.test("KafkaOutputConfig names an item that is not a record", async () => {
+Deno.test("KafkaOutputConfig names the item that is not a record", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const wrong = { key: "k", value: { amount: 1 } } as unknown as KafkaOutputItem;
@@ -367,14 +367,14 @@ Deno.test("KafkaOutputConfig refuses a record of another topic", async () => {
   assertEquals(item, '{ value: "v", topic: "other" }');
 });
 
-Deno.test("KafkaOutputConfig refuses a partition that the topic has not", async () => {
+Deno.test("KafkaOutputConfig refuses a partition that the topic does not have", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, { partitions: 2 });
   const { message } = await failureOf(writeTo(topic, [{ value: "v", partition: 2 }], { brokers }));
   assertStringIncludes(message, "a record's partition must be a whole number from 0 to 1; got 2");
 });
 
-Deno.test("KafkaOutputConfig fails where there is no such topic, and names it and the brokers", async () => {
+Deno.test("KafkaOutputConfig fails if its topic does not exist, and names it and the brokers", async () => {
   const brokers = await kafkaBrokers();
   const { message } = await failureOf(writeTo("not-there", [["k", "v"]], { brokers }));
   assertStringIncludes(
@@ -383,7 +383,7 @@ Deno.test("KafkaOutputConfig fails where there is no such topic, and names it an
   );
 });
 
-Deno.test("KafkaOutputConfig says what is wrong when there is no broker, within its time-out", async () => {
+Deno.test("KafkaOutputConfig reports a missing broker within its time-out", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const broker = `127.0.0.1:${listener.addr.port}`;
   listener.close();
@@ -394,7 +394,7 @@ Deno.test("KafkaOutputConfig says what is wrong when there is no broker, within 
   assertStringIncludes(message, "(is it running, and is the address right?)");
 });
 
-Deno.test("KafkaOutputConfig copies the records of KafkaMessageInputConfig, with all but their place", async () => {
+Deno.test("KafkaOutputConfig copies the records of KafkaMessageInputConfig, except their topic and partition", async () => {
   const brokers = await kafkaBrokers();
   const timestamp = Date.UTC(2026, 0, 2);
   const from = await createTopic(brokers, { partitions: 2 });
@@ -424,7 +424,7 @@ Deno.test("KafkaOutputConfig copies the records of KafkaMessageInputConfig, with
   assertEquals(copied[0].headers, [["trace", ["1"]], ["list", ["a", "b"]]]);
 });
 
-Deno.test("KafkaOutputConfig uses partitions that are added while it runs, also when it was idle", async () => {
+Deno.test("KafkaOutputConfig uses partitions that are added while it runs, even if it was idle", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const lines: string[] = [];
@@ -458,7 +458,7 @@ Deno.test("KafkaOutputConfig uses partitions that are added while it runs, also 
   );
 });
 
-Deno.test("KafkaOutputConfig writes to a partition that was added just before", async () => {
+Deno.test("KafkaOutputConfig writes to a partition that has just been added", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const writer = await new KafkaOutputConfig({ brokers, topic }).open(testPlace());

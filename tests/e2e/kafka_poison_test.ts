@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Dataflow, json, KafkaInputConfig, ManualOutputConfig, run, StepError } from "millrace";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 
-Deno.test("a record that a step fails on is named by topic, partition and offset, also after other steps", async () => {
+Deno.test("a record that a step fails on is named by topic, partition and offset, even after other steps", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, { partitions: 3 });
   const good = Array.from({ length: 5_000 }, (_, n) => ({ value: `{"n":${n}}`, partition: n % 3 }));

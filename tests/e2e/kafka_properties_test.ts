@@ -46,7 +46,7 @@ Deno.test("KafkaInputConfig finds partitions that are added while it runs, and r
   const topic = await createTopic(brokers);
   await produce(brokers, topic, values(3, "old"));
   const additionalProperties = { "topic.metadata.refresh.interval.ms": 1_000 };
-  // From the end: only the partitions that were there at the start are meant by that.
+  // From the end, which applies only to the partitions that exist at the start.
   const startingOffset = "end";
   const input = new KafkaInputConfig({ brokers, topic, startingOffset, additionalProperties });
   await using flow = follow(input);
@@ -104,7 +104,7 @@ Deno.test("KafkaInputConfig reads aborted and open transactions when isolation.l
   });
 });
 
-Deno.test("KafkaInputConfig commits its positions to group.id after each epoch, where Kafka's own tool sees the lag", async () => {
+Deno.test("KafkaInputConfig commits its positions to group.id after each epoch, and Kafka's own tool sees the lag", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, { partitions: 2 });
   await produce(brokers, topic, values(10).map((r, n) => ({ ...r, partition: n % 2 })));
@@ -196,7 +196,7 @@ Deno.test("KafkaOutputConfig refuses a record over message.max.bytes, and shows 
   assertStringIncludes(error.message, "a record with a payload of 3000 bytes is larger than");
 });
 
-Deno.test("KafkaOutputConfig never has more waiting than queue.buffering.max.messages allows, and a batch", async () => {
+Deno.test("KafkaOutputConfig never has more waiting than queue.buffering.max.messages and a batch", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const additionalProperties = { "queue.buffering.max.messages": 10, "linger.ms": 50 };
@@ -215,7 +215,7 @@ Deno.test("KafkaOutputConfig never has more waiting than queue.buffering.max.mes
   assertEquals((await readAll(brokers, topic)).length, 18);
 });
 
-Deno.test("an output that is slow holds the Kafka input up, and no record is lost", async () => {
+Deno.test("a slow output holds back the Kafka input, and no record is lost", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers, { partitions: 2 });
   await produce(brokers, topic, values(20_000).map((r, n) => ({ ...r, partition: n % 2 })));
@@ -234,11 +234,11 @@ Deno.test("an output that is slow holds the Kafka input up, and no record is los
   assertEquals(seen.size, 20_000);
 });
 
-Deno.test("KafkaOutputConfig says once that the broker throttles it", async () => {
+Deno.test("KafkaOutputConfig logs once that the broker throttles it", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const client = `throttled-${crypto.randomUUID()}`;
-  // Brokers count over ten seconds or more: 40 kB are 4 kB a second, and half a second too soon.
+  // Brokers measure over ten seconds or more. So 40 kB are 4 kB a second, half a second too soon.
   await javaTool("kafka.admin.ConfigCommand", [
     ...["--bootstrap-server", brokers[0], "--alter", "--entity-type", "clients"],
     ...["--entity-name", client, "--add-config"],

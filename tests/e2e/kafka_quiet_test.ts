@@ -1,4 +1,4 @@
-/** When a Kafka input says that there is nothing to read. */
+/** When a Kafka input reports that there is nothing to read. */
 import { assert, assertEquals } from "@std/assert";
 import { KafkaInputConfig } from "millrace";
 import { eventually } from "../support/eventually.ts";
@@ -61,7 +61,7 @@ Deno.test("a Kafka input is not idle when the broker goes away just after a reco
   }
 });
 
-Deno.test("a Kafka input goes on committed from within an open transaction that was read uncommitted", async () => {
+Deno.test("a committed read continues from within an open transaction that was read uncommitted", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   await produce(brokers, topic, [{ value: "plain" }]);

@@ -30,7 +30,7 @@ testRecoveryStore("a store on Kafka", async () => {
   return { config, [Symbol.asyncDispose]: () => config().drop() };
 });
 
-/** A store of its own, gone after the test. */
+/** A store of its own, removed after the test. */
 async function newStore(): Promise<
   AsyncDisposable & { config: KafkaRecoveryConfig; prefix: string }
 > {
@@ -50,7 +50,7 @@ Deno.test("a run that has lost the store on Kafka cannot commit any more", async
       state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
       positions: [],
     });
-    // What the next run does first, after a lock that was lost without a word.
+    // The first act of the next run, after a lock was silently lost.
     const next = kafkaClient(await kafkaBrokers()).producer({
       transactionalId: `${at.prefix}-recovery`,
       maxInFlightRequests: 1,
@@ -113,14 +113,14 @@ Deno.test("a store on Kafka refuses topics that are not its own or not compacted
   }
 });
 
-/** As tools do that keep topics as they are declared. */
+/** As tools do that restore the declared settings of topics. */
 async function createAgain(topic: string, partitions: number): Promise<void> {
   await replaceTopic(topic, { partitions, config: { "cleanup.policy": "compact" } });
 }
 
 const STATE_PARTITIONS = 8;
 
-/** A store that has an epoch with some keys, and one that changed only one of them. */
+/** A store with an epoch of several keys, and one that changed only one of them. */
 async function storeWithKeys(at: { config: KafkaRecoveryConfig }): Promise<void> {
   const store = await at.config.open("flow");
   try {
@@ -146,7 +146,7 @@ for (const which of ["state", "meta"] as const) {
   });
 }
 
-Deno.test("a store on Kafka that has no keys is refused too when its positions are gone", async () => {
+Deno.test("a store on Kafka is refused if its positions are gone, even without keys", async () => {
   await using at = await newStore();
   const store = await at.config.open("flow");
   await store.commit(0, { state: [], positions: [position("in", bytes(1))] });
@@ -155,7 +155,7 @@ Deno.test("a store on Kafka that has no keys is refused too when its positions a
   await assertRejects(() => at.config.open("flow"), RecoveryError, "does not say whose");
 });
 
-Deno.test("a store on Kafka refuses a topic for state of which records were deleted", async () => {
+Deno.test("a store on Kafka refuses a topic for state whose records were deleted", async () => {
   await using at = await newStore();
   await storeWithKeys(at);
   const topic = `${at.prefix}-state`;
@@ -164,7 +164,7 @@ Deno.test("a store on Kafka refuses a topic for state of which records were dele
   assertStringIncludes(error.message, `"${topic}", partition 5, has lost its first record`);
 });
 
-Deno.test("a store on Kafka goes on where partitions were added to its topic for state", async () => {
+Deno.test("a store on Kafka continues after partitions were added to its topic for state", async () => {
   await using at = await newStore();
   await storeWithKeys(at);
   const admin = kafkaClient(await kafkaBrokers()).admin();
@@ -217,7 +217,7 @@ async function deleteFirstRecords(topic: string, partitions: readonly number[]):
           configEntries: [{ name: "cleanup.policy", value }],
         }],
       });
-    await policy("delete"); // else the broker refuses; a wrong setting does the same by itself
+    await policy("delete"); // else the broker refuses; a wrong setting would also delete them
     await admin.fetchTopicOffsets(topic);
     await admin.deleteTopicRecords({
       topic,
@@ -229,7 +229,7 @@ async function deleteFirstRecords(topic: string, partitions: readonly number[]):
   }
 }
 
-Deno.test("a store on Kafka says that no broker is in reach", async () => {
+Deno.test("a store on Kafka reports that no broker is in reach", async () => {
   const config = new KafkaRecoveryConfig({ brokers: ["127.0.0.1:1"], topicPrefix: "p" });
   const error = await assertRejects(() => config.open("flow"), RecoveryError);
   assertStringIncludes(error.message, "recovery store kafka://127.0.0.1:1/p: no Kafka broker");
@@ -246,7 +246,7 @@ Deno.test("KafkaRecoveryConfig checks its options", () => {
   assertThrows(() => make(withAcks), TypeError, '"acks" is for outputs; this is a recovery store');
 });
 
-Deno.test("killed and started again, a flow goes on exactly from its store on Kafka", async () => {
+Deno.test("killed and started again, a flow continues exactly from its store on Kafka", async () => {
   await using at = await newStore();
   await using folder = await folderOf({});
   const args = (workers: number) => [
@@ -269,7 +269,7 @@ Deno.test("killed and started again, a flow goes on exactly from its store on Ka
   }
   const before = await linesOut(folder.path);
   assert(before > 0 && before < 12_000, `${before} lines before it was killed`);
-  // Waits for the lock of the run that was killed.
+  // Waits for the lock of the killed run.
   const { code, stderr } = await runCli(args(3), { deadlineMs: 60_000 });
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   const lines = await allLines(folder.path);
@@ -277,7 +277,7 @@ Deno.test("killed and started again, a flow goes on exactly from its store on Ka
   assertEquals(new Set(lines).size, 12_000);
 });
 
-Deno.test("state shows a store on Kafka while a run uses it, always as it was at one epoch", async () => {
+Deno.test("state shows a store on Kafka at one epoch, while a run uses it", async () => {
   await using at = await newStore();
   const state = (...rest: string[]) => runCli(["state", at.config.name, ...rest]);
   const missing = await state();
@@ -304,7 +304,7 @@ Deno.test("state shows a store on Kafka while a run uses it, always as it was at
       const opened = KafkaInspector.open(place, { step: "total", first: 100 });
       let isOpen = false;
       void opened.finally(() => isOpen = true).catch(() => {}); // it is awaited below
-      // Some of what the inspector reads is of the epochs that are committed meanwhile.
+      // Some of what the inspector reads belongs to epochs that are committed meanwhile.
       for (let i = 0; i < 4 && !isOpen; i++) await commit(++epoch);
       using inspector = await opened;
       const epochs = inspector.keys("total", 100).map((each) => decodeValue(each.state));
@@ -317,7 +317,7 @@ Deno.test("state shows a store on Kafka while a run uses it, always as it was at
   }
 });
 
-Deno.test("only the connection to a store on Kafka has a limit of time, not what is read of it", async () => {
+Deno.test("only connecting to a store on Kafka has a time limit, and reading it does not", async () => {
   await using at = await newStore();
   const store = await at.config.open("orders");
   const state = chunks([{ step: "total", key: "k", state: bytes(1) }]);

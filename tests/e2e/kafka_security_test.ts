@@ -24,16 +24,16 @@ import { createTopic, produce } from "../support/kafka/kafka.ts";
 import { asText, collect, follow, within } from "../support/kafka/reading.ts";
 import { type Listener, secureKafka, unsignedToken } from "../support/kafka/secure.ts";
 
-/** A way to be refused may take this long. */
+/** How long a refusal may take, in milliseconds. */
 const LIMIT_MS = 12_000;
 
-/** A password that is wrong, as is everything that holds it. */
+/** A wrong password. Everything that holds it is wrong, too. */
 const WRONG = "canary-0815-wrong";
 
-/** A token that has expired ten minutes ago. */
+/** A token that expired ten minutes ago. */
 const EXPIRED = unsignedToken("ada", -600);
 
-/** A log that keeps all that it is given, as one text. */
+/** A log that keeps its lines as one text. */
 function keptLog(): { log: NonNullable<RunOptions["log"]>; text: () => string } {
   const lines: string[] = [];
   const log = createLog((level, message, fields) =>
@@ -42,7 +42,7 @@ function keptLog(): { log: NonNullable<RunOptions["log"]>; text: () => string } 
   return { log, text: () => lines.join("\n") };
 }
 
-/** Everything that must be shown nowhere: the broker's secrets, and what tests give as such. */
+/** Everything that must not be shown: the broker's secrets, and those that tests use. */
 async function secrets(): Promise<string[]> {
   const { plain, scram, keyPassword, files } = await secureKafka();
   const key = await Deno.readTextFile(files.key);
@@ -55,7 +55,7 @@ async function assertShowsNoSecret(text: string): Promise<void> {
   for (const secret of await secrets()) assert(!text.includes(secret), "a secret is shown");
 }
 
-/** Writes a record and reads it back, both by way of the listener with the properties. */
+/** Writes a record and reads it back, both by the listener with the properties. */
 async function assertRoundTrip(listener: Listener, properties: KafkaProperties): Promise<void> {
   const { brokers: { PLAINTEXT, [listener]: brokers } } = await secureKafka();
   const topic = await createTopic(PLAINTEXT, { partitions: 2 });
@@ -79,7 +79,7 @@ async function assertRoundTrip(listener: Listener, properties: KafkaProperties):
   await assertShowsNoSecret(text() + inspect([input, output]));
 }
 
-/** The messages that the output and the input are refused with, in time and without a secret. */
+/** The messages with which the output and the input are refused, in time and without a secret. */
 async function refusals(listener: Listener, properties: KafkaProperties): Promise<string[]> {
   const { brokers: { PLAINTEXT, [listener]: brokers } } = await secureKafka();
   const topic = await createTopic(PLAINTEXT);
@@ -102,7 +102,7 @@ async function refusals(listener: Listener, properties: KafkaProperties): Promis
   }));
 }
 
-/** All values, once none is running any more: what is left over would fail the next test. */
+/** All values, once none is running any more, as a leftover would fail the next test. */
 async function all<R>(promises: readonly Promise<R>[]): Promise<R[]> {
   await Promise.allSettled(promises);
   return await Promise.all(promises);
@@ -110,7 +110,7 @@ async function all<R>(promises: readonly Promise<R>[]): Promise<R[]> {
 
 const inspect = (value: unknown) => Deno.inspect(value, { depth: 100, showHidden: true });
 
-/** Both are refused, for that cause, and told to look at that. */
+/** Checks that both are refused for that cause, with that advice. */
 async function assertRefused(
   listener: Listener,
   properties: KafkaProperties,
@@ -150,7 +150,7 @@ async function mutualTls(): Promise<KafkaProperties> {
   };
 }
 
-/** The same with some left out. */
+/** The same, without some of them. */
 function without(properties: KafkaProperties, ...names: string[]): KafkaProperties {
   return Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name)));
 }
@@ -196,7 +196,7 @@ for (const mechanism of MECHANISMS) {
   });
 }
 
-Deno.test("Kafka by a SASL mechanism that the listener has not: the error names it and the property", async () => {
+Deno.test("Kafka by a SASL mechanism that the listener lacks: the error names it and the property", async () => {
   for (const mechanism of ["PLAIN", "SCRAM-SHA-256"] as const) {
     await assertRefused(
       "ONE_MECHANISM",
@@ -276,7 +276,7 @@ Deno.test("Kafka by SASL OAUTHBEARER: a round trip with a kept token that is val
   });
 });
 
-Deno.test("Kafka by SASL OAUTHBEARER: reading goes on while short tokens are kept and end", async () => {
+Deno.test("Kafka by SASL OAUTHBEARER: reading continues while short tokens are kept and expire", async () => {
   const { brokers: { PLAINTEXT, SASL_PLAINTEXT: brokers } } = await secureKafka();
   const topic = await createTopic(PLAINTEXT);
   let kept = "";
@@ -309,7 +309,7 @@ Deno.test("Kafka by SASL OAUTHBEARER: reading goes on while short tokens are kep
   assert(!text().includes("waiting for broker"), text());
 });
 
-Deno.test("a broker with an address that cannot be resolved is named, with advertised.listeners as the cure", async () => {
+Deno.test("Kafka at an unknown address: the error names it, and advertised.listeners", async () => {
   await assertRefused(
     "UNKNOWN_NAME",
     {},
@@ -331,7 +331,7 @@ Deno.test("Kafka over TLS: a bundle of several authorities", async () => {
   await assertRoundTrip("SSL", { "security.protocol": "ssl", "ssl.ca.pem": pems.join("") });
 });
 
-Deno.test("Kafka over TLS takes any certificate only where told so", async () => {
+Deno.test("Kafka over TLS accepts any certificate only if told so", async () => {
   const unchecked = { "security.protocol": "ssl", "enable.ssl.certificate.verification": false };
   await assertRoundTrip("WRONG_HOST", unchecked);
 });
@@ -355,7 +355,7 @@ Deno.test("Kafka over TLS refuses a broker of another name, and shows both names
   );
 });
 
-Deno.test("Kafka over TLS: a file that is not there is named with its property", async () => {
+Deno.test("Kafka over TLS: a missing file is named with its property", async () => {
   const properties = { "security.protocol": "ssl", "ssl.ca.location": "not-there.pem" };
   await assertRefused("SSL", properties, "ssl.ca.location", "not-there.pem");
 });
@@ -387,7 +387,7 @@ Deno.test("Kafka over mutual TLS: a round trip with a key that is encrypted", as
   await assertRoundTrip("MTLS", encrypted);
 });
 
-Deno.test("Kafka over mutual TLS: a key that cannot be decrypted is told from one that is refused", async () => {
+Deno.test("Kafka over mutual TLS: the error for a key that cannot be decrypted is another than for a refused one", async () => {
   const { files } = await secureKafka();
   const encrypted = { ...await mutualTls(), "ssl.key.location": files.encryptedKey };
   await assertRefused("MTLS", encrypted, "ssl.key.password");
@@ -395,7 +395,7 @@ Deno.test("Kafka over mutual TLS: a key that cannot be decrypted is told from on
   await assertRefused("MTLS", wrong, "ssl.key.password");
 });
 
-Deno.test("Kafka over mutual TLS: a key of another certificate is said to be one", async () => {
+Deno.test("Kafka over mutual TLS: the error reports a key of another certificate", async () => {
   const { files } = await secureKafka();
   const mixed = { ...await mutualTls(), "ssl.certificate.location": files.ca };
   await assertRefused("MTLS", mixed, "ssl.key", "ssl.certificate");
@@ -416,7 +416,7 @@ Deno.test("Kafka over mutual TLS refuses a certificate of an unknown authority, 
   await assertRefused("MTLS", stranger, "does not accept", "ssl.certificate");
 });
 
-// All at once: each of them is tried for as long as a broker may take to start.
+// All at once, as each is tried for as long as a broker may take to start.
 Deno.test("Kafka with the wrong protocol for a port fails in time, and names security.protocol", async () => {
   const sasl = await user("PLAIN");
   const ssl = { "security.protocol": "ssl", ...await tls() };
@@ -437,7 +437,7 @@ Deno.test("Kafka with the wrong protocol for a port fails in time, and names sec
   );
 });
 
-Deno.test("Kafka by Kerberos is refused when the config is made, with what there is instead", () => {
+Deno.test("Kafka by Kerberos is refused when the config is made, with the alternatives", () => {
   const additionalProperties = { "security.protocol": "sasl_ssl", "sasl.mechanism": "GSSAPI" };
   const error = assertThrows(
     () => new KafkaInputConfig({ brokers: ["localhost:9093"], topic: "t", additionalProperties }),
@@ -446,7 +446,7 @@ Deno.test("Kafka by Kerberos is refused when the config is made, with what there
   assertStringIncludes(error.message, "SCRAM-SHA-512");
 });
 
-/** The properties in the documentation's examples, by the heading that they are under. */
+/** The properties in the documentation's examples, by their headings. */
 function documented(): Map<string, string> {
   const text = Deno.readTextFileSync(`${import.meta.dirname}/../../docs/kafka_security.md`);
   return new Map(
@@ -477,7 +477,7 @@ Deno.test("docs/kafka_security.md: each example connects", async () => {
       KAFKA_PASSWORD: user?.password,
       KAFKA_KEY_PASSWORD: keyPassword,
     };
-    // The example as it stands, with our variables, and the callback that it leaves to the reader.
+    // The unchanged example, with our variables, and the callback that it leaves to the reader.
     const made: KafkaProperties = new Function(
       "Deno",
       "fetchToken",

@@ -3,10 +3,10 @@ import { readAll } from "../support/kafka/kafka.ts";
 
 const TOOL = `${import.meta.dirname}/../../tools/kafka.ts`;
 
-/** Where brokers are named, this machine may have no Java. */
+/** If brokers are named, this machine may have no Java. */
 const MAY_LACK_JAVA = Boolean(Deno.env.get("KAFKA_BROKERS"));
 
-Deno.test("deno task kafka runs a broker with the topics, and takes it away at ^C", {
+Deno.test("deno task kafka runs a broker with the topics, and removes it at ^C", {
   ignore: MAY_LACK_JAVA,
 }, async () => {
   const port = freePorts();
@@ -30,10 +30,10 @@ Deno.test("deno task kafka runs a broker with the topics, and takes it away at ^
   task.kill("SIGINT");
   while (!(await lines.read()).done);
   assertEquals([(await task.status).code, await stderr], [0, ""]);
-  Deno.listen({ hostname: "127.0.0.1", port }).close(); // nobody listens there any more
+  Deno.listen({ hostname: "127.0.0.1", port }).close(); // the port is free again
 });
 
-Deno.test("deno task kafka says which port is taken", async () => {
+Deno.test("deno task kafka prints which port is taken", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = String((listener.addr as Deno.NetAddr).port);
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -44,7 +44,7 @@ Deno.test("deno task kafka says which port is taken", async () => {
   assertEquals(code, 1);
 });
 
-Deno.test("deno task kafka says what is missing where it cannot install Java", async () => {
+Deno.test("deno task kafka prints what is missing if it cannot install Java", async () => {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", TOOL],
     env: { PATH: "", KAFKA_PORT: String(freePorts()), NO_COLOR: "1" },
@@ -53,7 +53,7 @@ Deno.test("deno task kafka says what is missing where it cannot install Java", a
   assertEquals(code, 1);
 });
 
-/** The first of two ports that are free. */
+/** The first of two free ports. */
 function freePorts(): number {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);

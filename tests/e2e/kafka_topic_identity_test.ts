@@ -1,6 +1,6 @@
 /**
- * Topics that are deleted and created again under the same name. The records of the new topic are
- * never skipped, whether the flow was stopped meanwhile or went on.
+ * Topics that are deleted and created again under their names. The records of the new one are never
+ * skipped, whether the flow was stopped meanwhile or went on.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
@@ -24,7 +24,7 @@ import { asText, readFrom, within } from "../support/kafka/reading.ts";
 import { testPlace } from "../support/runtime/test_place.ts";
 import { type Newest, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 
-/** What a broker knows: topics have ids since Kafka 2.8, and fetches carry them since 3.1. */
+/** The abilities of a broker: topics have ids since Kafka 2.8, and fetches name them since 3.1. */
 const BROKERS: readonly { what: string; newest: Newest }[] = [
   { what: "a broker of today", newest: {} },
   { what: "a broker before Kafka 3.1", newest: { fetch: 12 } },
@@ -40,7 +40,7 @@ const records = (name: string, count: number, timestamp = 1): NewRecord[] =>
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
 
-/** Reads to the end of the topic, and returns what came and the positions then. */
+/** Reads to the end of the topic. Returns the records and the final positions. */
 async function readOnce(
   config: KafkaInputConfig,
   stored: Positions,
@@ -67,7 +67,7 @@ for (const { what, newest } of BROKERS) {
     await produce(await kafkaBrokers(), topic, records("old", 10));
     const first = await readOnce(input(topic), NOTHING_STORED);
     assertEquals(first.values.length, 10);
-    // With nothing new, the position still says of which topic it is.
+    // Even without new records, the position identifies its topic.
     const { values, positions } = await readOnce(input(topic), first.positions);
     assertEquals(values, []);
 
@@ -87,7 +87,7 @@ for (const { what, newest } of BROKERS) {
       assertEquals(place.logged.filter((line) => line.startsWith("warn:")), [
         "warn: topic has been deleted and created again: it is read as a new one",
       ]);
-      // From here on it is the topic that is read.
+      // From here on, the new topic is the one that is read.
       assertEquals((await readOnce(input(topic), read.positions)).values, []);
     }
   });
@@ -114,7 +114,7 @@ Deno.test("a topic of other partitions that was created again is read whole, on 
   }
 });
 
-Deno.test("the same records at the same offsets of a broker without topic ids are gone on with", async () => {
+Deno.test("without topic ids, reading continues if the same records are at the same offsets", async () => {
   const brokers = await kafkaBrokers();
   await using proxy = new TcpProxy(brokers[0], [], { metadata: 8 });
   const topic = await createTopic(brokers);
@@ -126,7 +126,7 @@ Deno.test("the same records at the same offsets of a broker without topic ids ar
   assertEquals((await readOnce(input, positions)).values, ["same 3", "same 4"]);
 });
 
-/** A reader that holds what it may, and asks for no more until it is read from. */
+/** A reader that is full, and asks for no more until it is read from. */
 async function fullReader(
   brokers: string[],
   topic: string,
@@ -147,7 +147,7 @@ async function fullReader(
   return reader;
 }
 
-/** Two batches, of which a reader with room for one asks for the second after the first. */
+/** Two batches. A reader with room for one asks for the second after the first. */
 async function produceTwice(topic: string, name: string): Promise<void> {
   for (let i = 0; i < 2; i++) {
     const value = `${name} ${i}`.padEnd(2_000, ".");
@@ -158,7 +158,7 @@ async function produceTwice(topic: string, name: string): Promise<void> {
 const nameOf = (value: string | null) => value!.replace(/\.+$/, "");
 
 for (const { what, newest } of BROKERS) {
-  // Brokers that take names only are asked each time whether the topic is the same.
+  // Brokers that accept only names are asked each time whether the topic is the same.
   const fresh: KafkaProperties = newest.fetch === undefined
     ? {}
     : { "topic.metadata.refresh.interval.ms": 1 };
@@ -190,7 +190,7 @@ for (const { what, newest } of BROKERS) {
     const earliest = { ...fresh, "auto.offset.reset": "earliest" };
     const reader = await fullReader([proxy.address], topic, earliest, place);
     try {
-      // Of more partitions than before, all are read.
+      // If there are more partitions than before, all are read.
       await replaceTopic(topic, { partitions: 2 });
       await produceTwice(topic, "new");
       await produce(await kafkaBrokers(), topic, [{ value: "other", partition: 1 }]);
@@ -226,7 +226,7 @@ for (const { what, newest } of BROKERS) {
   });
 }
 
-Deno.test("a broker that loses its connection does not make a topic another one", async () => {
+Deno.test("a lost connection to a broker does not count as another topic", async () => {
   for (const { newest } of BROKERS) {
     await using proxy = new TcpProxy((await kafkaBrokers())[0], [], newest);
     const topic = await createTopic(await kafkaBrokers());
@@ -247,7 +247,7 @@ Deno.test("a broker that loses its connection does not make a topic another one"
   }
 });
 
-Deno.test("an output whose topic is created again ends the run, and counts no epoch after that", async () => {
+Deno.test("an output whose topic is created again ends the run, and no later epoch counts", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);
   const writer = await new KafkaOutputConfig({ brokers, topic })
@@ -256,7 +256,7 @@ Deno.test("an output whose topic is created again ends the run, and counts no ep
     await writer.write([["key", "one"]], 0);
     await within(writer.prepare(0), "it was written");
     await replaceTopic(topic);
-    // The new topic takes it without a word.
+    // The new topic accepts it silently.
     await writer.write([["key", "two"]], 1);
     const error = await assertRejects(() => within(writer.prepare(1), "it had ended")) as Error;
     assertStringIncludes(error.message, `topic "${topic}" ${CREATED_AGAIN}`);
@@ -282,7 +282,7 @@ Deno.test("an epoch does not count whose records went with the topic before it e
   }
 });
 
-Deno.test("an output goes on over lost connections, and over ends of epochs without records", async () => {
+Deno.test("an output survives lost connections, and ends of epochs without records", async () => {
   const brokers = await kafkaBrokers();
   await using proxy = new TcpProxy(brokers[0]);
   const topic = await createTopic(brokers);

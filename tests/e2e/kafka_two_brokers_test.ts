@@ -21,7 +21,7 @@ import { recordingLog } from "../support/recording_log.ts";
 
 const valuesOf = (items: readonly KafkaItem[]) => items.map(([, value]) => asText(value));
 
-Deno.test("Kafka with two brokers, to which things happen", async (t) => {
+Deno.test("Kafka with two brokers, under faults", async (t) => {
   const random = new Random(18);
   await using first = await Network.listen(random);
   await using second = await Network.listen(random);
@@ -51,7 +51,7 @@ Deno.test("Kafka with two brokers, to which things happen", async (t) => {
   await t.step("one is out of reach: nothing of the other is read twice meanwhile", async () => {
     const options = {
       flowBrokers: [second.address],
-      // The end of an epoch would wait for the broker, and hold up the input.
+      // The end of an epoch would wait for the broker, and hold back the input.
       epochMs: 60_000,
       inputProperties: { "retry.backoff.ms": 10, "retry.backoff.max.ms": 20 },
       // Fetches must wait for records, and those take a moment to unpack.

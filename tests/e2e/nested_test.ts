@@ -8,7 +8,9 @@ const flow = new Dataflow("nested")
 export default flow;
 `;
 
-/** Runs an export of a flow file that ends with `code`. Each process that loads it prints so. */
+/**
+ * Runs an export of a flow file that ends with `code`. Each process prints when it loads the file.
+ */
 async function runModule(
   code: string,
   args: readonly string[] = [],
@@ -22,7 +24,7 @@ async function runModule(
 
 const LOADED_ONCE = "loaded\n";
 
-Deno.test("a flow that calls spawnCluster while a worker loads it fails, and says where it belongs", async () => {
+Deno.test("a flow that calls spawnCluster while a worker loads it fails, and the error says where it belongs", async () => {
   const { code, stdout, stderr } = await runModule(`await spawnCluster(import.meta.url);`);
   assertMatch(stderr, /^error: spawnCluster was called in a worker process\. .*import\.meta\.main/);
   assertMatch(stderr, /\n {4}at .*flow\.ts:\d+:\d+\n/);
@@ -40,7 +42,7 @@ Deno.test("a call under import.meta.main is left out in workers", async () => {
   assertEquals(await runModule(code), { code: 0, stdout: "loaded\nan item\n", stderr: "" });
 });
 
-Deno.test("a step may run a flow of its own: only a file that is being loaded may not", async () => {
+Deno.test("a step may run a flow of its own: it is only forbidden while loading", async () => {
   const outer = `const outer = new Dataflow("outer")
   .input("in", new TestingInputConfig([1]))
   .mapAsync(() => run(flow))

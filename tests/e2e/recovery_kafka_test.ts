@@ -1,4 +1,6 @@
-/** Kafka to Kafka with recovery on a real broker: no record is skipped, whichever dies. */
+/**
+ * Kafka to Kafka with recovery, on a real broker. Nothing is skipped, whatever process is killed.
+ */
 import { assert, assertEquals } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
@@ -27,7 +29,7 @@ function records(from: number, to: number): NewRecord[] {
   );
 }
 
-/** How many of the first `records` records have each key. */
+/** How many records of each key there are among the first `records`. */
 function countsOf(records: number): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let i = 0; i < records; i++) counts[keyOf(i)] = (counts[keyOf(i)] ?? 0) + 1;
@@ -45,7 +47,7 @@ async function storedEpoch(path: string): Promise<number> {
   return store?.epoch ?? -1;
 }
 
-/** The counts of each key in the order they were written. */
+/** The counts of each key, in the order of writing. */
 async function writtenCounts(brokers: string[], topic: string): Promise<Map<string, number[]>> {
   const byKey = Map.groupBy(await readAll(brokers, topic), ({ key }) => key!);
   return new Map([...byKey].map(([key, all]) => [key, all.map(({ value }) => Number(value))]));
@@ -75,7 +77,7 @@ Deno.test(`Kafka to Kafka, a process killed ${KILLS} times at random: RECOVERY_S
     const before = await storedEpoch(store);
     await using cli = startCli([args[0], "--log-level=info", ...args.slice(1)]);
     await cli.stderr.line(/flow running/);
-    // Records come while it runs, in small pieces.
+    // Records arrive while it runs, in small pieces.
     const producing = (async () => {
       const piece = slice / 10;
       for (let i = 0; i < 10; i++) {
@@ -111,7 +113,8 @@ Deno.test(`Kafka to Kafka, a process killed ${KILLS} times at random: RECOVERY_S
       new Set(Array.from({ length: expected[key] }, (_, i) => i + 1)),
       told,
     );
-    // What is written again begins right after the snapshot before a kill, and goes on from there.
+    // What is written again begins right after the snapshot before a kill, and continues from
+    // there.
     const resumed = snapshots.map((snapshot) => snapshot[key] ?? 0);
     let last = 0;
     for (const count of all) {

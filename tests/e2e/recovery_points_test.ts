@@ -1,4 +1,6 @@
-/** A process is killed at a named point. The next run, with another number of workers, recovers. */
+/**
+ * A process is killed at a named point, and the next run recovers, with another number of workers.
+ */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeValue } from "../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../src/recovery/sqlite/inspector.ts";
@@ -9,7 +11,7 @@ interface RunOptions {
   readonly workers: number;
   /** @default {"never"} */
   readonly point?: KillPoint;
-  /** From which epoch on. */
+  /** The first epoch in which it may die. */
   readonly epoch?: number;
   readonly epochMs?: number;
 }
@@ -26,7 +28,7 @@ async function runKilled(folder: string, options: RunOptions): Promise<CliResult
   return await runCli(args, { script: flowFile("killed.ts") });
 }
 
-/** Runs and has a process die; tells what the file that it left says. */
+/** Runs, and lets a process die. Returns the content of the file that it left. */
 async function die(
   folder: string,
   by: "coordinator" | "worker",
@@ -44,7 +46,7 @@ async function die(
   return fired;
 }
 
-/** The lines of all files of a name, sorted: which worker writes what depends on their number. */
+/** The lines of all files of a name, sorted, as the number of workers decides who writes what. */
 async function linesIn(folder: string, prefix: string): Promise<string[]> {
   const lines: string[] = [];
   for await (const { name } of Deno.readDir(folder)) {
@@ -54,7 +56,7 @@ async function linesIn(folder: string, prefix: string): Promise<string[]> {
   return lines.filter((line) => line !== "").sort();
 }
 
-/** What a finished run has left behind. */
+/** What a finished run has left. */
 async function ending(folder: string): Promise<Ending> {
   using store = await SqliteInspector.open(`${folder}/state.db`);
   const state = Object.fromEntries(
@@ -79,7 +81,7 @@ async function runUndisturbed(): Promise<Ending> {
   return await ending(folder.path);
 }
 
-/** Runs to the end: all must be as if nothing had happened. */
+/** Runs to the end. Everything must be as if nothing had happened. */
 async function assertMadeGood(folder: string, workers: number): Promise<void> {
   const { code, stderr } = await runKilled(folder, { workers });
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
@@ -89,7 +91,7 @@ async function assertMadeGood(folder: string, workers: number): Promise<void> {
   assertEquals(await ending(folder), expected);
 }
 
-/** In an epoch: who dies, and what is stored of the epoch then. */
+/** Within an epoch: which process dies, and what is then stored of the epoch. */
 const IN_EPOCH: [KillPoint, "coordinator" | "worker", "kept" | "lost"][] = [
   ["while a snapshot is taken", "worker", "lost"],
   ["before the epoch is closed", "worker", "lost"],
@@ -101,7 +103,7 @@ const IN_EPOCH: [KillPoint, "coordinator" | "worker", "kept" | "lost"][] = [
   ["after output has become visible", "worker", "kept"],
 ];
 
-/** Whether the epoch is in the store: exactly up to it where nobody was left to write another. */
+/** Checks whether the epoch is stored. After the coordinator's death, no later one can be. */
 function assertStored(
   stored: number | null,
   epoch: number,
@@ -109,8 +111,8 @@ function assertStored(
   what: "kept" | "lost",
 ): void {
   if (by === "coordinator") assertEquals(stored, what === "kept" ? epoch : epoch - 1);
-  // The others go on until they notice that a worker has ended. Besides, a worker at the end of its
-  // input may be in a later epoch than the others.
+  // The others continue until a worker's end has been noticed. A worker at the end of its input may
+  // be an epoch ahead: the others have not closed the one before yet.
   else assertEquals(stored! >= epoch, what === "kept", `epoch ${epoch}, stored up to ${stored}`);
 }
 
@@ -139,7 +141,7 @@ Deno.test("coordinator killed after the beginning was stored: nothing has been r
   const { epoch } = await die(folder.path, "coordinator", { point, workers: 2, epoch: -1 });
   assertEquals([epoch, await storedEpoch(folder.path)], [-1, -1]);
   assertEquals(await linesIn(folder.path, "out"), []);
-  // The same when a run goes on, three times in a row.
+  // The same when a run continues, three times in a row.
   await die(folder.path, "coordinator", { point: "after the transaction", workers: 3 });
   const stored = await storedEpoch(folder.path);
   for (const workers of [1, 3, 2]) {

@@ -11,7 +11,9 @@ const COUNT = 60_000;
 
 const flow = `${flowFile("resumable.ts")}:numbers`;
 
-/** The lines in the files of all workers, sorted, as their number decides which one writes what. */
+/**
+ * The lines in the files of all workers, sorted, as the number of workers decides who writes what.
+ */
 async function linesIn(folder: string): Promise<string[]> {
   const lines: string[] = [];
   for await (const { name } of Deno.readDir(folder)) {
@@ -44,7 +46,7 @@ function args(folder: string, workers: number): string[] {
   ];
 }
 
-/** The same, with a log that says when the flow is running. */
+/** The same, with a log that tells when the flow is running. */
 function loud([flow, ...rest]: string[]): string[] {
   return [flow, "--log-level=info", ...rest];
 }
@@ -62,7 +64,7 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     let epochs = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const given = args(folder.path, 1 + random.below(3));
-      // Every second kill waits until the flow runs: on a busy machine it takes long to start.
+      // Every second kill waits until the flow runs, as a busy machine needs long to start it.
       const waits = kill % 2 === 0;
       await using cli = startCli(waits ? loud(given) : given);
       if (waits) await cli.stderr.line(/flow running/);
@@ -92,7 +94,7 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
   });
 }
 
-Deno.test("kill -9 loses nothing where the source goes on changing the position that it yielded", async () => {
+Deno.test("kill -9 loses nothing if the source keeps changing the position that it yielded", async () => {
   await using folder = await folderOf({});
   const count = 8_000;
   const args = [
@@ -120,7 +122,7 @@ Deno.test("kill -9 loses nothing where the source goes on changing the position 
   assertEquals(await linesIn(folder.path), numbers);
 });
 
-Deno.test("a flow that is stopped goes on where it was, with 1, 3, 2 and 1 workers", async () => {
+Deno.test("a flow that is stopped continues where it was, with 1, 3, 2 and 1 workers", async () => {
   await using undisturbed = await folderOf({});
   await runCli(args(undisturbed.path, 1));
   await using folder = await folderOf({});
@@ -138,7 +140,7 @@ Deno.test("a flow that is stopped goes on where it was, with 1, 3, 2 and 1 worke
   assertEquals(await linesIn(folder.path), await linesIn(undisturbed.path));
 });
 
-Deno.test("--restart goes on from the last snapshot by itself", async () => {
+Deno.test("--restart continues from the last snapshot by itself", async () => {
   await using undisturbed = await folderOf({});
   await runCli(args(undisturbed.path, 2));
   await using folder = await folderOf({});
@@ -206,7 +208,7 @@ export default new Dataflow("copy")
   assertEquals(await Deno.readTextFile(`${path}/out.0.txt`), other);
 });
 
-Deno.test("two runs on one store: the second is refused, and the first goes on", async () => {
+Deno.test("two runs on one store: the second is refused, and the first continues", async () => {
   await using folder = await folderOf({});
   await using first = startCli([
     ...args(folder.path, 1).slice(0, 4),
@@ -268,7 +270,7 @@ Deno.test("state lists strange keys in JSON, and finds them by it", async () => 
   }
 });
 
-Deno.test("--from-scratch drops a store, and nothing else, nor before the flow has been found", async () => {
+Deno.test("--from-scratch drops a store and nothing else, and only once the flow has been found", async () => {
   await using folder = await folderOf({ "notes.txt": "my precious notes\n" });
   const fromScratch = (flow: string, store: string) =>
     runCli([flow, `--recovery=${folder.path}/${store}`, "--from-scratch", "--yes"]);
@@ -283,13 +285,13 @@ Deno.test("--from-scratch drops a store, and nothing else, nor before the flow h
   assertEquals(foreign.code, 1);
   assertMatch(foreign.stderr, /notes\.txt: it is not a recovery store, so it is not dropped/);
   assertEquals(await Deno.readTextFile(`${folder.path}/notes.txt`), "my precious notes\n");
-  // The store is another flow's, which is refused unless it is dropped.
+  // The store belongs to another flow, which is refused unless the store is dropped.
   const other = await fromScratch(flowFile("strange_keys.ts"), "state.db");
   assertEquals([other.code, other.stderr], [0, ""]);
   assertMatch((await runCli(["state", `${folder.path}/state.db`])).stdout, /^flow +strange$/m);
 });
 
-Deno.test("a renamed step is refused over its store, and goes on with --rename-step", async () => {
+Deno.test("a renamed step is refused because of its store, and continues with --rename-step", async () => {
   const text = (step: string, file: string) => `
 import { Dataflow, FileInputConfig, FileOutputConfig } from "millrace";
 export default new Dataflow("renamed")

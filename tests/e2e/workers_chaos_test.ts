@@ -15,7 +15,7 @@ Deno.test(`50 runs with 3 workers, a process killed in half of them: CHAOS_SEED=
   let fired = 0;
   for (let run = 0; run < RUNS; run++) {
     const isKilled = run % 2 === 0;
-    // The whole takes some 400 ms, of which the start-up is the half.
+    // All of it takes some 400 ms, half of which is the start.
     const afterMs = random.below(400);
     await using cli = startCli([`${flowFile("workers.ts")}:short`, "-w3"], {
       deadlineMs: LONGEST_MS,
@@ -24,7 +24,7 @@ Deno.test(`50 runs with 3 workers, a process killed in half of them: CHAOS_SEED=
     const fault = Promise.withResolvers<void>();
     setTimeout(() => {
       const pids = isKilled ? cli.processes() : [];
-      // Alone, it may just have made the run's folder, and nobody would be left to remove it.
+      // Alone, it may just have made the run's folder, and no process would be left to remove it.
       if (pids.length > 1) {
         killed = random.pick(pids);
         Deno.kill(killed, "SIGKILL");
@@ -32,7 +32,7 @@ Deno.test(`50 runs with 3 workers, a process killed in half of them: CHAOS_SEED=
       fault.resolve();
     }, isKilled ? afterMs : 0);
     await fault.promise;
-    // Which fails if a process, a socket or a folder is left.
+    // This fails if a process, a socket or a folder is left.
     const { code, stdout, stderr } = await cli.finished();
     const told = `run ${run}, killed ${killed} after ${afterMs} ms: ${stderr}`;
     if (killed === 0 || code === 0) {

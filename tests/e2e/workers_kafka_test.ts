@@ -8,7 +8,7 @@ const LINES = Array.from(
   (_, i) => [0, 1, 2].map((j) => WORDS[(i * 3 + j * j) % WORDS.length]).join(" "),
 );
 
-/** The values of each key, in the order they were written. */
+/** The values of each key, in the order of writing. */
 async function valuesByKey(brokers: string[], topic: string): Promise<Map<string, string[]>> {
   const records = await readAll(brokers, topic);
   const byKey = Map.groupBy(records, ({ key }) => key!);
@@ -61,7 +61,7 @@ Deno.test("examples/orders.ts keeps the same totals with 1, 2, 3 and 5 workers",
   for (const result of results.slice(1)) assertEquals(result, results[0]);
 });
 
-Deno.test("the Kafka example runs with the permissions that docs/security.md gives it, and no less", async () => {
+Deno.test("the Kafka example needs all permissions that docs/security.md gives it, and no others", async () => {
   const documented = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
   const [, env] = /--allow-net=localhost:9092 (--allow-env=\S+)"/.exec(documented)!;
   const brokers = await kafkaBrokers();
@@ -90,6 +90,6 @@ Deno.test("the Kafka example runs with the permissions that docs/security.md giv
     const refused = await run(flags, broker);
     assertEquals(refused.code, 1);
     assertStringIncludes(refused.stderr, missing);
-    assert(!refused.stderr.includes("waiting for broker"), refused.stderr); // it never comes
+    assert(!refused.stderr.includes("waiting for broker"), refused.stderr); // in vain
   }
 });

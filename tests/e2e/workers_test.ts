@@ -12,7 +12,7 @@ import { eventually } from "../support/eventually.ts";
 const flow = (name: string) => `${flowFile("workers.ts")}:${name}`;
 const endless = (name: string) => `${flowFile("endless.ts")}:${name}`;
 
-/** The pids that the workers print, once all have. */
+/** The pids that the workers print, once all have printed. */
 async function workersOf(cli: CliProcess, count: number): Promise<number[]> {
   const pids = () => [...cli.stdout.text.matchAll(/^pid (\d+)$/gm)].map(([, pid]) => Number(pid));
   await eventually(() => new Set(pids()).size >= count, `${count} workers said who they are`);
@@ -40,7 +40,7 @@ Deno.test("a step that fails on one of three workers ends the run, and is named 
   assertLess(performance.now() - started, 10_000);
 });
 
-Deno.test("a worker that is killed ends the run of three, with one line that says which", async () => {
+Deno.test("a killed worker ends the run of three, with one line that says which", async () => {
   await using cli = startCli([endless("idles"), "-w3"], { deadlineMs: 10_000 });
   const [pid] = await workersOf(cli, 3);
   Deno.kill(pid, "SIGKILL");
@@ -69,7 +69,7 @@ Deno.test("a worker that runs out of memory ends the run, which says so", async 
   assertMatch(stderr, /^error: worker 1 ended .*\(out of memory\?\)$/m);
 });
 
-Deno.test("a flow that is another one on every worker is refused", async () => {
+Deno.test("a flow that differs between workers is refused", async () => {
   const { code, stderr } = await runCli([flow("differs"), "-w2"]);
   assertEquals(code, 1);
   assertMatch(
@@ -84,7 +84,7 @@ for (const name of ["idles", "counts", "hangs", "spins", "loads"]) {
     await workersOf(cli, 3);
     const killed = performance.now();
     cli.kill("SIGKILL");
-    const { code } = await cli.finished(); // which waits for the workers, too
+    const { code } = await cli.finished(); // this waits for the workers, too
     assertEquals(code, 137);
     assertLess(performance.now() - killed, 5_000);
   });
@@ -121,7 +121,7 @@ Deno.test("--restart starts a run that fails again, and gives up in the end", as
   );
 });
 
-Deno.test("--restart does not help if the flow cannot be loaded", async () => {
+Deno.test("--restart does not retry a flow that cannot be loaded", async () => {
   const { code, stderr } = await runCli([flow("nothing"), "--restart=3"]);
   assertEquals(code, 2);
   assert(!stderr.includes("started again"), stderr);

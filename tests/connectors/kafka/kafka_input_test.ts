@@ -50,7 +50,7 @@ for (
     new Config({ ...OPTIONS, startingOffset: { timestamp: new Date(0) } });
     new Config({ ...OPTIONS, startingOffset: undefined, tail: undefined });
     new Config({ ...OPTIONS, additionalProperties: undefined });
-    // None has thrown; and what is checked is checked now, not when the run starts:
+    // None has thrown. What is checked is checked now, instead of when the run starts:
     assertThrows(() => new Config({ ...OPTIONS, topic: "no topic" }), TypeError);
   });
 

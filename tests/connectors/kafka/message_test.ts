@@ -17,7 +17,7 @@ function headersOf(headers: LogRecord["headers"]): Record<string, Uint8Array[]> 
   return toMessage({ ...RECORD, headers }, "t", 0).headers;
 }
 
-Deno.test("toMessage() gives key, value, timestamp, topic, partition and offset", () => {
+Deno.test("toMessage() returns key, value, timestamp, topic, partition and offset", () => {
   const [key, value] = [bytes("k"), bytes("v")];
   const message = toMessage({ ...RECORD, offset: 2 ** 53 - 1, key, value }, "orders", 3);
   assertStrictEquals(message.key, key); // the same bytes, not a copy
@@ -34,12 +34,12 @@ Deno.test("toMessage() gives key, value, timestamp, topic, partition and offset"
   });
 });
 
-Deno.test("toMessage() gives null for a key that is not there, and for a tombstone", () => {
+Deno.test("toMessage() returns null for an absent key, and for a tombstone", () => {
   const { key, value } = toMessage(RECORD, "t", 0);
   assertEquals([key, value], [null, null]);
 });
 
-Deno.test("toMessage() gives the values of a header as a list, in order, also of a single one", () => {
+Deno.test("toMessage() returns the values of a header as an ordered list, even a single one", () => {
   const headers = headersOf([
     ["one", bytes("1")],
     ["two", bytes("a")],
@@ -62,7 +62,7 @@ for (const name of ["constructor", "__proto__", "toString", "hasOwnProperty", "v
   });
 }
 
-Deno.test("toMessage() gives no value for a header whose value is null", () => {
+Deno.test("toMessage() returns no value for a header whose value is null", () => {
   const headers = headersOf([["none", null], ["some", bytes("")]]);
   assertEquals(headers.none, []);
   assertEquals(headers.some.map((value) => value.length), [0]);

@@ -14,7 +14,7 @@ async function offsetsOf(kafka: ScriptedKafka, options = {}): Promise<number[]> 
   return offsets;
 }
 
-Deno.test("readPartition() goes on reading when a broker that throttles it answers without partitions", async () => {
+Deno.test("readPartition() continues if a broker that throttles it answers without partitions", async () => {
   const kafka = new ScriptedKafka(TWO_RECORDS);
   const reading = offsetsOf(kafka);
   await kafka.throttle();

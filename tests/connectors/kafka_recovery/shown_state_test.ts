@@ -10,7 +10,7 @@ const STORE: Readonly<Record<string, Readonly<Record<string, number>>>>[] = [
   { total: { c: 3, e: 5 } },
 ];
 
-/** Reads the store partition by partition, and says what is kept of each. */
+/** Reads the store partition by partition, and returns what is kept of each. */
 function shown(wanted: WantedStates | null) {
   const state = new ShownState(wanted);
   const kept: string[] = [];
@@ -47,7 +47,7 @@ Deno.test("a step's first keys are found in all partitions, and no more are kept
   assertEquals(state.found("other"), []);
 });
 
-Deno.test("if single keys are asked for, no other state is kept", () => {
+Deno.test("only the states of the requested keys are kept", () => {
   const { state, kept, found } = shown({ step: "total", keys: ["b", "nobody"] });
   assertEquals(state.steps(), SIZES);
   assertEquals([kept, found], [["total b"], [["b", 2]]]);

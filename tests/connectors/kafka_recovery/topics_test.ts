@@ -24,7 +24,7 @@ const { stateTopic, metaTopic } = PLACE;
 /** The names of a topic's settings. */
 const settings = ({ configEntries }: AskedTopic) => configEntries.map(({ name }) => name);
 
-/** Topics that somebody has made by hand. */
+/** Topics that were created by hand. */
 function madeByHand(fake: FakeTopics): void {
   for (const topic of [stateTopic, metaTopic]) {
     fake.topics.set(topic, {
@@ -105,7 +105,7 @@ for (const code of ["INVALID_CONFIG", "POLICY_VIOLATION"] satisfies Code[]) {
 const beforeKafka24 = ({ replicationFactor }: AskedTopic) =>
   replicationFactor < 1 ? "INVALID_REPLICATION_FACTOR" : null;
 
-Deno.test("Kafka before 2.4 is told how many replicas: its own default", async () => {
+Deno.test("Kafka before 2.4 gets the number of replicas: its own default", async () => {
   const fake = new FakeTopics();
   fake.refuse = beforeKafka24;
   fake.brokerSettings.set("default.replication.factor", "3");
@@ -161,7 +161,7 @@ Deno.test("an inspector finds topics that the broker learns of a moment later", 
   await found;
 });
 
-Deno.test("an inspector of a store that does not exist says so, and creates nothing", async () => {
+Deno.test("an inspector reports a store that does not exist, and creates nothing", async () => {
   const fake = new FakeTopics();
   await assertRejects(
     () => requireTopics(fake.connection, PLACE),

@@ -18,7 +18,7 @@ function coordinator(codes: number[], asked: number[]): KafkaBroker {
   } as unknown as KafkaBroker;
 }
 
-/** A connection of which each pause is a second by a clock of the test's. */
+/** A connection whose pauses each take a second of the test's clock. */
 function connectionTo(broker: KafkaBroker, clock: { ms: number }): KafkaConnection {
   return {
     coordinator: () => Promise.resolve(broker),
@@ -28,7 +28,7 @@ function connectionTo(broker: KafkaBroker, clock: { ms: number }): KafkaConnecti
   } as unknown as KafkaConnection;
 }
 
-/** Runs with a clock that only moves where the test moves it. */
+/** Runs with a clock that only the test moves. */
 async function onClock<T>(work: (clock: { ms: number }) => Promise<T>): Promise<T> {
   const clock = { ms: 0 };
   const { now } = performance;
@@ -66,7 +66,7 @@ Deno.test("a coordinator that is loading is asked again", async () => {
   });
 });
 
-Deno.test("a newer producer is final, in the words of newer versions too", async () => {
+Deno.test("a newer producer is a final error, also by the names of newer versions", async () => {
   await onClock(async (clock) => {
     const connection = connectionTo(coordinator([FENCED], []), clock);
     const error = await assertRejects(() => TransactionalProducer.begin(connection, "id"), Error);

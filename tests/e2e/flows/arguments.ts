@@ -1,4 +1,4 @@
-/** Flows that print what they were given. */
+/** Flows that print their arguments. */
 import process from "node:process";
 import { Dataflow, ManualInputConfig, StdOutputConfig, TestingInputConfig } from "millrace";
 
@@ -16,7 +16,7 @@ export async function awaited(args: readonly string[]): Promise<Dataflow<string>
   return called(await Promise.resolve(args));
 }
 
-/** Leaves a timer running, and prints what of the environment is the engine's. */
+/** Leaves a timer running, and prints the engine's variables in the environment. */
 export function environment(): Dataflow<string> {
   setInterval(() => {}, 60_000);
   const names = Object.keys(Deno.env.toObject()).sort();
@@ -25,7 +25,7 @@ export function environment(): Dataflow<string> {
 
 export default printing(Deno.args);
 
-/** Sets an exit code while it runs, as Deno's or as Node's: on the worker that has the items. */
+/** Sets an exit code while it runs, as Deno's or as Node's, on the worker that has the items. */
 export function withExitCode([by, code]: readonly string[]): Dataflow<string> {
   return new Dataflow("with-exit-code")
     .input("lines", new TestingInputConfig([code]))
@@ -36,7 +36,7 @@ export function withExitCode([by, code]: readonly string[]): Dataflow<string> {
     .capture(new StdOutputConfig());
 }
 
-/** One worker sets an exit code before anything is read; then one fails. */
+/** One worker sets an exit code before anything is read. Then one fails. */
 export function failingWithExitCode(
   [code, setBy, failing]: readonly string[],
 ): Dataflow<string> {

@@ -1,4 +1,4 @@
-/** Flows that run until they are stopped. Each says on stdout which process its worker is. */
+/** Flows that run until they are stopped. Each prints the pid of its worker on stdout. */
 import {
   Dataflow,
   FileOutputConfig,
@@ -7,7 +7,7 @@ import {
   StdOutputConfig,
 } from "millrace";
 
-/** 1, 2, 3 and so on; says on stderr how far it came. */
+/** 1, 2, 3 and so on. Prints on stderr how far it got. */
 const counting = new ManualInputConfig<number>(function* () {
   let n = 0;
   try {
@@ -22,7 +22,7 @@ export function counts(): Dataflow<number> {
   return new Dataflow("counts").input("counting", counting).capture(new StdOutputConfig());
 }
 
-/** Reads numbers that cannot be read a second time. Prints what it has read, as `counts` does. */
+/** Numbers that can be taken only once. Prints which it has taken, as `counts` does. */
 export function takes(): Dataflow<number> {
   console.log(`pid ${Deno.pid}`);
   const input = new ManualInputConfig<number>(async function* () {
@@ -64,7 +64,7 @@ export function lingers(): Dataflow<string> {
     .capture(new StdOutputConfig());
 }
 
-/** Numbers into the file `out`; how many were read, into the file `closed`. */
+/** Writes numbers to the file `out`, and how many were read to the file `closed`. */
 export function writes([out, closed]: readonly string[]): Dataflow<string> {
   const input = new ManualInputConfig<string>(function* () {
     let n = 0;
@@ -79,7 +79,7 @@ export function writes([out, closed]: readonly string[]): Dataflow<string> {
   );
 }
 
-/** Its output never gets done with the first item. */
+/** Its output never finishes with the first item. */
 export function hangs(): Dataflow<number> {
   const output = new ManualOutputConfig<number>(() => () => {
     console.log(`pid ${Deno.pid}`);
@@ -88,7 +88,7 @@ export function hangs(): Dataflow<number> {
   return new Dataflow("hangs").input("counting", counting).capture(output);
 }
 
-/** Never lets go of the event loop. */
+/** Never yields to the event loop. */
 export function spins(): Dataflow<number> {
   return new Dataflow("spins")
     .input("counting", counting)
@@ -99,7 +99,7 @@ export function spins(): Dataflow<number> {
     .capture(new StdOutputConfig());
 }
 
-/** Never comes to be a flow. */
+/** Never becomes a flow. */
 export function loads(): Promise<Dataflow<number>> {
   console.log(`pid ${Deno.pid}`);
   return new Promise(() => {});

@@ -37,7 +37,7 @@ export function inInput(): Dataflow<unknown> {
     .capture(new StdOutputConfig());
 }
 
-/** Fails in the middle of a batch, while a slow step still works on earlier items. */
+/** Fails in the middle of a batch, while a slow step still works on the items before. */
 export function inGenerator(): Dataflow<number> {
   const input = new ManualInputConfig<number>(function* (worker) {
     if (worker > 0) return;
@@ -66,7 +66,7 @@ export function throwsText(): Dataflow<number> {
   }).capture(new StdOutputConfig());
 }
 
-/** An input that never has anything, so that only what is beside the flow can end it. */
+/** An input without any item, so that only something outside of the flow can end it. */
 function silence(): Dataflow<null> {
   // deno-lint-ignore require-yield
   const input = new ManualInputConfig<null>(async function* () {

@@ -17,5 +17,5 @@ const windows = new Dataflow("hours")
 windows.capture(new StdOutputConfig());
 windows.late.capture(new StdOutputConfig());
 
-/** Lines of `key seconds`, counted by the hour, and those that are late. */
+/** Counts lines of `key seconds` by the hour, and the late ones. */
 export default windows;

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { Dataflow, ManualInputConfig, TestingOutputConfig } from "../../../mod.ts";
 
-/** A flow that does something while it reads. */
+/** A flow that calls a function while it reads. */
 function during(act: () => void): Dataflow<number> {
   const input = new ManualInputConfig<number, number>(async function* () {
     yield [0, 0];
@@ -17,7 +17,7 @@ function during(act: () => void): Dataflow<number> {
 
 /**
  * Exits, and leaves a process that holds the worker's sockets open, with half a message in them.
- * Prints the process's number.
+ * Prints the pid of that process.
  */
 export function holds(): Dataflow<number> {
   return during(() => {
@@ -30,8 +30,8 @@ export function holds(): Dataflow<number> {
       env: { PATH: Deno.env.get("PATH") },
     });
     console.log(`left ${child.pid}`);
-    // The sockets now block for both processes. So no other code may run until the end, as a read
-    // of this process would wait for ever. Once the shell has become `sleep`, it has written.
+    // The sockets block for both processes now, so only this code may run until the end. A read in
+    // this process would wait for ever. The shell has written once it has become `sleep`.
     const program = () => Deno.readTextFileSync(`/proc/${child.pid}/cmdline`).split("\0")[0];
     while (program() !== "sleep") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     Deno.exit(0);
@@ -42,7 +42,7 @@ function linkOf(fd: number): string {
   try {
     return Deno.readLinkSync(`/proc/self/fd/${fd}`);
   } catch {
-    return ""; // the one that was read from
+    return ""; // the one that was being read
   }
 }
 

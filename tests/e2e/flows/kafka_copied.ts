@@ -1,4 +1,4 @@
-/** Copies messages by way of other workers and of a state, which holds them for a store. */
+/** Copies messages through other workers, and through a state that holds them for a store. */
 import {
   Dataflow,
   type KafkaMessage,

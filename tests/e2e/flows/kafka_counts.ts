@@ -1,7 +1,7 @@
 /** Counts records by key from Kafka to Kafka. */
 import { Dataflow, KafkaMessageInputConfig, KafkaOutputConfig, text } from "millrace";
 
-/** `once`: ends where `from` ends at its start. */
+/** `once`: ends at the end that `from` has at the start. */
 export default function counts(args: readonly string[]): Dataflow<unknown> {
   const [broker, from, to, once] = args;
   const brokers = [broker];

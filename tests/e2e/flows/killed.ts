@@ -3,7 +3,7 @@
  * `killed.ts FOLDER WORKERS POINT EPOCH EPOCH_MS`, from epoch EPOCH on.
  *
  * The coordinator's points are in a recovery store around the real one, the workers' in the flow's
- * state and output. The process that comes to the point first leaves a file `fired` and dies.
+ * state and output. The first process at the point leaves a file `fired` and dies.
  */
 import {
   Dataflow,
@@ -16,7 +16,7 @@ import {
   SqliteRecoveryConfig,
 } from "millrace";
 
-/** Where a process dies. */
+/** The points at which a process dies. */
 export type KillPoint =
   | "never"
   // The coordinator, around the store.
@@ -33,10 +33,10 @@ export type KillPoint =
   | "after output has become visible"
   | "while state is restored";
 
-/** What the file `fired` says. */
+/** The content of the file `fired`. */
 export interface Fired {
   readonly point: KillPoint;
-  /** The epoch that it was about, where that is known. */
+  /** The epoch in question, if it is known. */
   readonly epoch: number | null;
   readonly pid: number;
 }
@@ -56,21 +56,21 @@ class Fault {
     this.#epoch = Number(epoch);
   }
 
-  /** This is the point, about an epoch. */
+  /** A process has reached this point, within an epoch. */
   at(point: KillPoint, epoch: number | null): void {
     if (point !== this.#point || (epoch ?? Infinity) < this.#epoch) return;
     const fired: Fired = { point, epoch, pid: Deno.pid };
     try {
       Deno.writeTextFileSync(`${this.#folder}/fired`, JSON.stringify(fired), { createNew: true });
     } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) return; // another one has died
+      if (error instanceof Deno.errors.AlreadyExists) return; // another process has died
       throw error;
     }
     Deno.kill(Deno.pid, "SIGKILL");
   }
 }
 
-/** Writes files that appear when their epoch has been committed. */
+/** Writes files that become visible when their epoch has been committed. */
 class StagedOutput implements OutputConfig<string> {
   readonly #folder: string;
   readonly #fault: Fault;
@@ -86,12 +86,12 @@ class StagedOutput implements OutputConfig<string> {
     const show = async (name: string) => {
       await Deno.rename(`${this.#folder}/staged.${name}`, `${this.#folder}/shown.${name}`)
         .catch((error) => {
-          if (!(error instanceof Deno.errors.NotFound)) throw error; // it has been shown
+          if (!(error instanceof Deno.errors.NotFound)) throw error; // it is visible already
         });
     };
     if (workerIndex === 0) { for (const name of resume.keys()) await show(name); }
     let lines: string[] = [];
-    let pending: { epoch: number; name: string }[] = []; // durable, and not shown yet
+    let pending: { epoch: number; name: string }[] = []; // durable, and not visible yet
     return {
       write: (batch: readonly string[]) => void lines.push(...batch),
       prepare: async (epoch: number): Promise<Positions> => {
@@ -116,11 +116,11 @@ class StagedOutput implements OutputConfig<string> {
   }
 }
 
-/** Numbers of four partitions, counted by key, into files and into staged files. */
+/** Counts numbers of four partitions by key, into files and into staged files. */
 export default function killed(args: readonly string[]): Dataflow<unknown> {
   const [folder] = args;
   const fault = new Fault(args);
-  let epoch = -1; // of the snapshots to come
+  let epoch = -1; // of the next snapshots
   const input = new PartitionedInputConfig<number, number>({
     partitions: () => PARTITIONS,
     build: async function* (partition, resume) {
@@ -156,7 +156,7 @@ export default function killed(args: readonly string[]): Dataflow<unknown> {
   );
 }
 
-/** The store, with the coordinator's points around what it does. */
+/** The store, with the coordinator's points around its calls. */
 function fatal(inner: RecoveryConfig, fault: Fault): RecoveryConfig {
   return {
     name: inner.name,
@@ -193,7 +193,7 @@ function fatal(inner: RecoveryConfig, fault: Fault): RecoveryConfig {
   };
 }
 
-/** The same items; calls `die` once `after` of them have been processed. */
+/** The same items; `die` is called once `after` of them have been processed. */
 function* dyingIn<T>(items: Iterable<T>, after: number, die: () => void): Generator<T, undefined> {
   let given = 0;
   for (const item of items) {

@@ -1,4 +1,4 @@
-/** A flow that is loaded once there is a file of the name that is its first argument. */
+/** A flow that is loaded once the file exists that its first argument names. */
 import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
 
 const isThere = () => Deno.stat(Deno.args[0]).then(() => true, () => false);

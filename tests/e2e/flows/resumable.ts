@@ -1,4 +1,4 @@
-/** Flows that are killed and go on. What comes out does not depend on when, or how often. */
+/** Flows that are killed and continue. Their output does not depend on when, or how often. */
 import { Dataflow, FileOutputConfig, ManualInputConfig, PartitionedInputConfig } from "millrace";
 
 /**
@@ -29,7 +29,7 @@ export function numbers(
     .capture("out", new FileOutputConfig({ path }));
 }
 
-/** Throws at `at`, unless a file says that it has been thrown already. */
+/** Throws at `at`, unless a file shows that it has already thrown. */
 function failOnce(n: number, at: number, marker: string | undefined): number {
   if (n !== at || marker === undefined) return n;
   try {
@@ -41,7 +41,9 @@ function failOnce(n: number, at: number, marker: string | undefined): number {
   throw new Error("failed once");
 }
 
-/** Numbers up to a count into a file. The source yields one object, and changes it all the time. */
+/**
+ * Numbers up to a count, into a file. The source yields one object, and changes it all the time.
+ */
 export function cursor([path, count]: readonly string[]): Dataflow<unknown> {
   const input = new ManualInputConfig<number, { at: number }>(
     async function* (_index, _of, resume) {

@@ -1,4 +1,4 @@
-/** Counts keys that a terminal would not show as they are. */
+/** Counts keys that a terminal would not show unchanged. */
 import { Dataflow, ManualOutputConfig, TestingInputConfig } from "millrace";
 
 const keys = [

@@ -23,7 +23,7 @@ export function short(): Dataflow<unknown> {
     .capture(new StdOutputConfig());
 }
 
-/** Fails on whichever worker owns the key "k3". */
+/** Fails on the worker that owns the key "k3". */
 export function fails(): Dataflow<unknown> {
   return new Dataflow("fails")
     .input("numbers", new TestingInputConfig(numbers))
@@ -35,14 +35,14 @@ export function fails(): Dataflow<unknown> {
     .capture(new StdOutputConfig());
 }
 
-/** Is another one on every worker. */
+/** A different flow on every worker. */
 export function differs(): Dataflow<unknown> {
   return new Dataflow("differs")
     .input(`numbers-${Deno.pid}`, new TestingInputConfig(numbers))
     .capture(new StdOutputConfig());
 }
 
-/** Holds on to more and more. */
+/** Keeps more and more in memory. */
 export function swells(): Dataflow<unknown> {
   const held: unknown[] = [];
   return new Dataflow("swells")
@@ -58,7 +58,7 @@ export function swells(): Dataflow<unknown> {
     .capture(new ManualOutputConfig(() => () => {}));
 }
 
-/** Fails until the file that its argument names has as many letters as its second one says. */
+/** Fails until the file in its first argument has as many letters as the second one requires. */
 export function recovers([file, times]: readonly string[]): Dataflow<unknown> {
   return new Dataflow("recovers")
     .input("numbers", new TestingInputConfig([1, 2, 3]))

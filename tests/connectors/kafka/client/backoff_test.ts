@@ -7,7 +7,7 @@ import { TestClock } from "../../../support/clock/test_clock.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
-/** An outage that notes what it says. */
+/** An outage that records its calls. */
 function noted() {
   const clock = new TestClock();
   const said: string[] = [];
@@ -20,7 +20,7 @@ function noted() {
   return { said, outage, backoff, clock };
 }
 
-Deno.test("a request without an answer for ten seconds is said once, and over when one comes", async () => {
+Deno.test("a request without an answer for ten seconds is logged once, and is over when the answer comes", async () => {
   const { said, outage, backoff, clock } = noted();
   const one = backoff();
   const request = Promise.withResolvers<string>();
@@ -36,7 +36,7 @@ Deno.test("a request without an answer for ten seconds is said once, and over wh
   assertEquals([said, outage.waitingFor], [[line, "broker is back"], null]);
 });
 
-Deno.test("a request that is answered or fails in time says nothing, then or later", async () => {
+Deno.test("a request that is answered or fails in time causes no line of log, then or later", async () => {
   const { said, backoff, clock } = noted();
   assertEquals(await backoff().answerTo(Promise.resolve(1)), 1);
   await assertRejects(() => backoff().answerTo(Promise.reject(new Error("away"))), Error, "away");
@@ -44,7 +44,7 @@ Deno.test("a request that is answered or fails in time says nothing, then or lat
   assertEquals(said, []);
 });
 
-Deno.test("a topic that brokers do not have is waited for by its own name, after a broker too", () => {
+Deno.test("the log names a missing topic as the cause of waiting, even after a missing broker", () => {
   const { said, outage, backoff } = noted();
   const [one, other] = [backoff(), backoff()];
   const missing = errorOfCode(UNKNOWN_TOPIC_OR_PARTITION);
@@ -75,7 +75,7 @@ function waiting() {
   return { said, outage, both };
 }
 
-Deno.test("what is given up is not said to be back, before others succeed or after that", () => {
+Deno.test("what is given up is not reported as back, before others succeed or after that", () => {
   for (const ends of [["giveUp", "giveUp"], ["over", "giveUp"]] as const) {
     const { said, outage, both } = waiting();
     ends.forEach((end, i) => both[i][end]());

@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { firstOf, limited } from "../../../../src/connectors/kafka/client/concurrency.ts";
 
-/** Attempts of which a test decides what becomes of each. */
+/** Attempts whose outcomes a test decides. */
 class Attempts {
   readonly begun: string[] = [];
   readonly #ends = new Map<string, PromiseWithResolvers<string>>();
 
-  /** Candidates without an end never answer. */
+  /** Candidates without an outcome never answer. */
   readonly attempt = (candidate: string): Promise<string> => {
     this.begun.push(candidate);
     const end = Promise.withResolvers<string>();
@@ -26,7 +26,7 @@ class Attempts {
 
 const never = { staggerMs: 3_600_000, choose: (errors: readonly unknown[]) => errors[0] };
 
-Deno.test("firstOf() asks one candidate where that one answers soon", async () => {
+Deno.test("firstOf() asks one candidate if that one answers soon", async () => {
   const attempts = new Attempts();
   const first = firstOf(["a", "b"], attempts.attempt, never);
   attempts.succeed("a");
@@ -34,7 +34,7 @@ Deno.test("firstOf() asks one candidate where that one answers soon", async () =
   assertEquals(attempts.begun, ["a"]);
 });
 
-Deno.test("firstOf() asks the next at once where one fails", async () => {
+Deno.test("firstOf() asks the next at once if one fails", async () => {
   const attempts = new Attempts();
   const first = firstOf(["a", "b", "c"], attempts.attempt, never);
   await attempts.fail("a");
@@ -75,14 +75,14 @@ for (const order of [["a", "b"], ["b", "a"]]) {
 
 const cut = () => new Error("cut");
 
-Deno.test("limited() gives what the work does, an error too", async () => {
+Deno.test("limited() returns the result of the work, or throws its error", async () => {
   const { signal } = new AbortController();
   const options = { ms: 3_600_000, signal, cut };
   assertEquals(await limited(Promise.resolve(1), options), 1);
   await assertRejects(() => limited(Promise.reject(new Error("its own")), options), Error, "own");
 });
 
-Deno.test("limited() waits no longer than it is told", async () => {
+Deno.test("limited() waits no longer than its limit", async () => {
   const { signal } = new AbortController();
   const never = new Promise(() => {});
   await assertRejects(() => limited(never, { ms: 1, signal, cut }), Error, "cut");

@@ -12,7 +12,7 @@ import {
 } from "../../../support/kafka/fake_broker.ts";
 import { testPlace } from "../../../support/runtime/test_place.ts";
 
-/** A connection to a broker of the test's. */
+/** A connection to a broker under test. */
 async function connected(
   options: FakeBrokerOptions,
   use: (connection: KafkaConnection, broker: FakeBroker) => Promise<void>,
@@ -43,7 +43,7 @@ async function withClock(use: (clock: { ms: number }) => Promise<void>): Promise
   }
 }
 
-/** OffsetCommit's answer: all is well, or an error. */
+/** OffsetCommit's answer: success, or an error. */
 function committed(errorCode = 0) {
   const out = new WireWriter(false);
   out.int32(0);
@@ -89,10 +89,10 @@ Deno.test("a coordinator that refuses a group says so, and is not asked again", 
   });
 });
 
-/** How long the tests' brokers take to say what they know of a topic. */
+/** How long the tests' brokers take to answer about a topic. */
 const ASKING_MS = 300;
 
-Deno.test("a topic that a broker learns of within a second of the first asking is there", async () => {
+Deno.test("a topic that a broker learns of within a second of the first request exists", async () => {
   await withClock(async (clock) => {
     let asked = 0;
     await connected({
@@ -107,7 +107,7 @@ Deno.test("a topic that a broker learns of within a second of the first asking i
   });
 });
 
-Deno.test("a topic that no broker knows for a second is refused, and not asked for again", async () => {
+Deno.test("a topic that no broker knows for a second is refused, and not requested again", async () => {
   await withClock(async (clock) => {
     await connected({
       knowsTopic: () => {
@@ -128,7 +128,7 @@ Deno.test("a topic that no broker knows for a second is refused, and not asked f
   });
 });
 
-Deno.test("a start that leaves something to wait for does not say that the broker is back", async () => {
+Deno.test("an incomplete start does not log that the broker is back", async () => {
   await withClock(async (clock) => {
     for (const isWhole of [true, false]) {
       await using broker = new FakeBroker();
@@ -211,7 +211,7 @@ Deno.test("a topic that a group's coordinator does not know for a second is not 
 });
 
 Deno.test("a request that the broker does not have is a final error with its name", async () => {
-  // One of our own, and one of KafkaJS's.
+  // One request of our own, and one of KafkaJS's.
   for (
     const versions of [{}, { FindCoordinator: [0, 2] }] satisfies FakeBrokerOptions["versions"][]
   ) {
@@ -246,7 +246,7 @@ Deno.test("a broker that closes the connection at a request is reported with tha
   });
 });
 
-Deno.test("a broker that answers with an error is not one that is not in reach", async () => {
+Deno.test("a broker that answers with an error is not reported as out of reach", async () => {
   const loading = 14; // COORDINATOR_LOAD_IN_PROGRESS
   await connected({
     versions: { FindCoordinator: [0, 2] },
@@ -261,7 +261,7 @@ Deno.test("a broker that answers with an error is not one that is not in reach",
   });
 });
 
-Deno.test("a partition without a leader is not a cluster of which no broker is in reach", async () => {
+Deno.test("a partition without a leader is not reported as brokers out of reach", async () => {
   await connected({}, async (connection, broker) => {
     const partition = { topic: FAKE_TOPIC, partition: 7 }; // which has none
     const error = await assertRejects(
@@ -298,7 +298,7 @@ Deno.test("a broker that has dropped the versions of a request that we know is r
   });
 });
 
-Deno.test("an error that says nothing is told with the request that it answers", async () => {
+Deno.test("an error without a message is reported with the request that it answers", async () => {
   await connected({
     versions: { FindCoordinator: [0, 2], OffsetCommit: [2, 5] },
     answers: { FindCoordinator: () => coordinatorAnswer(-1, 0) },

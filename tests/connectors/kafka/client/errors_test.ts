@@ -10,7 +10,7 @@ import {
 } from "../../../../src/connectors/kafka/client/errors.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 
-/** Codes of the protocol with what they mean to us: all those that are not only tried again. */
+/** The codes of the protocol that are not only retried, with what they mean to us. */
 const KINDS: Readonly<Record<Exclude<ErrorKind, "retry" | "loginRefused">, readonly number[]>> = {
   denied: [29, 30, 31, 53],
   unsupported: [17, 35, 76],
@@ -38,7 +38,7 @@ const KINDS: Readonly<Record<Exclude<ErrorKind, "retry" | "loginRefused">, reado
 
 const CODES = Array.from({ length: 105 }, (_, index) => index - 1).filter((code) => code !== 0);
 
-Deno.test("each code of the protocol has one kind; all others are tried again", () => {
+Deno.test("each code of the protocol has one kind, and all others are retried", () => {
   const expected = new Map<number, ErrorKind>(
     Object.entries(KINDS).flatMap(([kind, codes]) =>
       codes.map((code) => [code, kind as ErrorKind] as const)
@@ -51,7 +51,7 @@ Deno.test("each code of the protocol has one kind; all others are tried again", 
   }
 });
 
-Deno.test("trying again is of no use without a permission, a request or a session", () => {
+Deno.test("retrying is useless without a permission, a request or a session", () => {
   const fatal = CODES.filter((code) => isFatal(errorOfCode(code)));
   assertEquals(fatal, [17, 29, 30, 31, 33, 35, 53, 76]);
   for (const name of ["UnsupportedRequestError", "KafkaSecurityError", "KafkaJSNotImplemented"]) {
@@ -62,7 +62,7 @@ Deno.test("trying again is of no use without a permission, a request or a sessio
   assertEquals(isFatal(new Error("connection refused")), false);
 });
 
-Deno.test("a batch is not sent again after what it would meet again, or what breaks its sequence", () => {
+Deno.test("a batch is not sent again after an error that would repeat, or that breaks its sequence", () => {
   const final = CODES.filter((code) => isFinalForWrites(errorOfCode(code)));
   const fatal = [17, 29, 30, 31, 33, 35, 53, 76];
   const ofBatches = [2, 10, 18, 21, 32, 43, 44, 45, 47, 48, 49, 50, 59, 87, 90];
@@ -76,7 +76,7 @@ Deno.test("an error shows whether a broker was in reach", () => {
   assertEquals(isAnswer(new Error("connection refused")), false);
 });
 
-Deno.test("an error goes by its name in the protocol, else by its own", () => {
+Deno.test("an error is identified by its name in the protocol, or else by its own", () => {
   assertEquals(errorName(errorOfCode(3)), "UNKNOWN_TOPIC_OR_PARTITION");
   assertEquals(errorName(new RangeError("x")), "RangeError");
   assertEquals(errorName({}), "unknown");

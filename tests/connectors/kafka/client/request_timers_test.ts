@@ -11,7 +11,7 @@ interface Queue extends RequestQueue {
   fulfillRequest(response: { correlationId: number; payload: null; size: number }): void;
 }
 
-/** A queue of KafkaJS's whose requests time out after a second, and what became of requests. */
+/** A queue of KafkaJS whose requests time out after a second, with the outcome of requests. */
 function queueOf(maxInFlightRequests: number | null = null) {
   const said: string[] = [];
   const create = RequestQueue as unknown as new (options: unknown) => Queue;

@@ -73,7 +73,7 @@ for (const length of [-(2 ** 31), -12, -1, 0, 3]) {
   });
 }
 
-/** The body of an answer that takes one request: ApiVersions (18), from version 0 to 2. */
+/** The body of an answer that accepts one request: ApiVersions (18), from version 0 to 2. */
 const VERSIONS = Buffer.from([0, 0, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2]);
 
 Deno.test("a first answer of more than 1 MiB is refused, with the address and what to check", async () => {
@@ -91,7 +91,7 @@ Deno.test("a first answer of more than 1 MiB is refused, with the address and wh
   }
 });
 
-Deno.test("an answer of a broker that is known may be as large as what is asked for and a batch", async () => {
+Deno.test("a later answer of a broker may be as large as the request allows, plus one batch", async () => {
   const most = mostAnswerBytes(readInputProperties({}).fetchMaxBytes);
   assertEquals(mostAnswerBytes(), most); // the usual records are less than other answers may be
   assert(most >= 100_000_000 + (256 << 20) && most < 2 ** 30);

@@ -3,10 +3,10 @@ import type { Metadata } from "../../../../src/connectors/kafka/wire/metadata.ts
 import { errorName } from "../../../../src/connectors/kafka/client/errors.ts";
 import { otherId, TopicWatch } from "../../../../src/connectors/kafka/client/topic_watch.ts";
 
-/** A watch of the topic `t`, with a clock and a broker in the test's hands. */
+/** A watch of the topic `t`, with a clock and a broker that the test controls. */
 class Watched {
   now = 0;
-  /** What the broker answers. */
+  /** The broker's answer. */
   topicId: string | null = "old";
   errorCode = 0;
   readonly watch = new TopicWatch({
@@ -25,7 +25,7 @@ class Watched {
   }
 }
 
-Deno.test("TopicWatch is due at first, when it is old, and in doubt", async () => {
+Deno.test("TopicWatch is due at first, when its answer is old, and in doubt", async () => {
   const at = new Watched();
   assertEquals(at.watch.isDue, true);
   await at.watch.look();
@@ -40,7 +40,7 @@ Deno.test("TopicWatch is due at first, when it is old, and in doubt", async () =
   assertEquals(at.watch.isDue, true);
 });
 
-Deno.test("TopicWatch believes another id when it has seen it for a while", async () => {
+Deno.test("TopicWatch believes another id once it has seen it for a while", async () => {
   const at = new Watched();
   await at.watch.look();
   at.topicId = "new";
@@ -54,7 +54,7 @@ Deno.test("TopicWatch believes another id when it has seen it for a while", asyn
   assertEquals([at.watch.isDue, at.watch.idOf("t")], [false, "new"]);
 });
 
-Deno.test("TopicWatch does not believe a broker that is behind", async () => {
+Deno.test("TopicWatch does not believe a broker that lags behind", async () => {
   const at = new Watched();
   at.topicId = "new";
   await at.watch.look();
@@ -68,7 +68,7 @@ Deno.test("TopicWatch does not believe a broker that is behind", async () => {
   }
 });
 
-Deno.test("TopicWatch keeps an id that one broker does not give, as one before Kafka 2.8", async () => {
+Deno.test("TopicWatch keeps an id that one broker does not return, such as one before Kafka 2.8", async () => {
   const at = new Watched();
   at.topicId = null;
   await at.watch.look();
@@ -80,7 +80,7 @@ Deno.test("TopicWatch keeps an id that one broker does not give, as one before K
   assertEquals(at.watch.idOf("t"), "old");
 });
 
-Deno.test("TopicWatch throws what the broker says of a topic", async () => {
+Deno.test("TopicWatch throws the broker's error for a topic", async () => {
   const at = new Watched();
   await at.watch.look();
   at.errorCode = 3;
@@ -90,7 +90,7 @@ Deno.test("TopicWatch throws what the broker says of a topic", async () => {
   assertEquals(at.watch.isDue, true);
 });
 
-Deno.test("otherId() says nothing where an id is not known", () => {
+Deno.test("otherId() returns null if an id is unknown", () => {
   assertEquals(otherId("a", "a"), null);
   assertEquals(otherId(null, "a"), null);
   assertEquals(otherId("a", null), null);

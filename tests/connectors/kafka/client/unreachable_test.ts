@@ -6,7 +6,7 @@ import {
   unknownHostHint,
 } from "../../../../src/connectors/kafka/client/unreachable.ts";
 
-/** An error of connecting as KafkaJS throws it. */
+/** An error of connecting, as KafkaJS throws it. */
 function connectionError(message: string, broker: string, code?: string): Error {
   const error = new Error(`Connection error: ${message}`);
   return Object.assign(error, { name: "KafkaJSConnectionError", broker, code });
@@ -39,7 +39,7 @@ for (
   });
 }
 
-Deno.test("denialOf() knows the address of Deno's own error", () => {
+Deno.test("denialOf() returns the address in Deno's own error", () => {
   const error = new Deno.errors.NotCapable(
     'Requires net access to "10.0.0.7:9092", run again with …',
   );
@@ -71,7 +71,7 @@ Deno.test("advertisedHint() names the address that the cluster gave, and its set
   }
 });
 
-Deno.test("advertisedHint() does not take a broker that is down for an unknown host", () => {
+Deno.test("advertisedHint() does not mistake a broker that is down for an unknown host", () => {
   const refused = connectionError(
     "connect ECONNREFUSED ::1:9092",
     "localhost:9092",
@@ -93,7 +93,7 @@ for (const broker of ["kafka:9092", "KAFKA:9092", "other:9093"]) {
   });
 }
 
-Deno.test("advertisedHint() says nothing of errors that are of no address", () => {
+Deno.test("advertisedHint() returns null for errors without an address", () => {
   assertEquals(advertisedHint(new Error("Closed connection"), BROKERS), null);
   assertEquals(advertisedHint(undefined, BROKERS), null);
 });

@@ -20,14 +20,14 @@ const text = (text: string): Uint8Array => new TextEncoder().encode(text);
 const base64 = (bytes: string): Uint8Array => Uint8Array.fromBase64(bytes);
 const joined = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
-/** Also for megabytes, of which `assertEquals` would take minutes to show a difference. */
+/** Also for megabytes: `assertEquals` would need minutes to show how they differ. */
 function assertSame(actual: Uint8Array, expected: Uint8Array, what: string): void {
   if (Buffer.compare(actual, expected) === 0) return;
   const first = expected.findIndex((byte, i) => actual[i] !== byte);
   throw new Error(`${what}: ${actual.length} for ${expected.length} bytes, differing at ${first}`);
 }
 
-/** What is decompressed with a limit of that size exactly. */
+/** The result of decompression with a limit of exactly that size. */
 async function roundTrip(codec: Codec, bytes: Uint8Array, level?: number): Promise<void> {
   const packed = await compress(codec, bytes, level);
   const what = `${bytes.length} bytes with ${codec}`;
@@ -98,7 +98,7 @@ for (const codec of PACKING) {
   });
 }
 
-Deno.test("codecOf() tells what CODEC_BITS stand for, whatever the other bits are", () => {
+Deno.test("codecOf() returns the codec of CODEC_BITS, whatever the other bits are", () => {
   for (const codec of CODECS) {
     assertEquals(codecOf(CODEC_BITS[codec]), codec);
     assertEquals(codecOf(CODEC_BITS[codec] | 0x38), codec);
@@ -111,7 +111,7 @@ Deno.test("codecOf() refuses codecs that Kafka does not have", () => {
   for (const bits of [5, 6, 7]) assertThrows(() => codecOf(bits), Error, `codec ${bits}`);
 });
 
-Deno.test("compress() takes the levels of gzip and zstd", async () => {
+Deno.test("compress() accepts the levels of gzip and zstd", async () => {
   const bytes = KINDS.json(new Random(5), 100_000);
   for (const level of [-1, 1, 6, 9]) await roundTrip("gzip", bytes, level);
   for (const level of [1, 3, 19, 22]) await roundTrip("zstd", bytes, level);
@@ -138,7 +138,7 @@ Deno.test("compress() refuses a level that its codec does not have", async () =>
   }
 });
 
-Deno.test("decompress() refuses a limit that is none", async () => {
+Deno.test("decompress() refuses an invalid limit", async () => {
   for (const limit of [NaN, -1, 1.5, Infinity]) {
     await assertRejects(() => decompress("lz4", text("x"), limit), RangeError, "a limit must be");
   }
@@ -216,7 +216,7 @@ for (const [name, [codec, packed]] of Object.entries(SAMPLES)) {
 
   Deno.test(`decompress() fails on anything less than all that ${name} wrote`, async () => {
     for (let size = 0; size < packed.length; size++) {
-      // A frame of Snappy has no mark of its end: without blocks it is whole, and empty.
+      // A Snappy frame has no mark of its end. Without blocks it is whole, and empty.
       if (name === "snappy-java, framed" && size === 16) continue;
       const error = await assertRejects(
         () => decompress(codec, packed.subarray(0, size), MIB),
@@ -244,7 +244,7 @@ for (const [name, [codec, packed]] of Object.entries(SAMPLES)) {
   });
 }
 
-Deno.test("decompress() fails on noise, or makes no more than its limit of it", async () => {
+Deno.test("decompress() fails on noise, or makes no more than its limit", async () => {
   const random = new Random(23);
   for (const [codec, packed] of Object.values(SAMPLES)) {
     for (let round = 0; round < 300; round++) {
@@ -275,7 +275,7 @@ for (const codec of PACKING) {
   });
 }
 
-/** What Zstandard and LZ4 both skip. */
+/** Bytes that Zstandard and LZ4 both skip. */
 const SKIPPABLE = Uint8Array.of(0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9);
 
 for (const codec of ["lz4", "zstd"] as const) {
@@ -287,7 +287,7 @@ for (const codec of ["lz4", "zstd"] as const) {
   });
 }
 
-/** A frame as our compressor makes it of 64 KiB of zeros, with the one block as often as wanted. */
+/** A frame of 64 KiB of zeros from our compressor, with its one block repeated. */
 async function repeated(codec: "snappy" | "lz4", times: number): Promise<Uint8Array> {
   const frame = await compress(codec, new Uint8Array(65_536));
   const [header, footer] = codec === "lz4" ? [7, 4] : [16, 0];
@@ -297,7 +297,7 @@ async function repeated(codec: "snappy" | "lz4", times: number): Promise<Uint8Ar
   return joined(frame.subarray(0, header), blocks, frame.subarray(frame.length - footer));
 }
 
-/** The smallest there is of 1 GiB of zeros, or nearly. */
+/** Roughly the smallest compressed form of 1 GiB of zeros. */
 const BOMBS: Readonly<Record<string, () => Promise<Uint8Array> | Uint8Array>> = {
   "gzip": () => {
     const piece = deflateRawSync(new Uint8Array(16 * MIB), {
@@ -344,7 +344,7 @@ for (const [name, make] of Object.entries(BOMBS)) {
   });
 }
 
-/** A header of LZ4 with its right checksum, and what follows. */
+/** An LZ4 header with the right checksum, followed by other bytes. */
 function lz4Frame(flags: number, rest: number[], blockCode = 4, size: number[] = []): Uint8Array {
   const header = Uint8Array.of(0x40 | flags, blockCode << 4, ...size);
   return Uint8Array.of(4, 0x22, 0x4d, 0x18, ...header, (xxhash32(header) >>> 8) & 0xff, ...rest);
@@ -516,7 +516,7 @@ Deno.test("decompress() reads elements of Snappy that our compressor never write
   }
 });
 
-Deno.test("decompress() reads Zstandard with a checksum, and notices a wrong one", async () => {
+Deno.test("decompress() reads Zstandard with a checksum, and detects a wrong one", async () => {
   const params = { [constants.ZSTD_c_checksumFlag]: 1 };
   const packed = new Uint8Array(zstdCompressSync(LINES, { params }));
   assertSame(await decompress("zstd", packed, MIB), LINES, "zstd");
@@ -524,7 +524,7 @@ Deno.test("decompress() reads Zstandard with a checksum, and notices a wrong one
   await assertRejects(() => decompress("zstd", packed, MIB), Error, "cannot decompress");
 });
 
-Deno.test("xxhash32() gives the checksums that Java's library gives", () => {
+Deno.test("xxhash32() returns the checksums of Java's library", () => {
   const checksums: [string, number][] = [
     ["", 0x02cc5d05],
     ["a", 0x550d7456],
@@ -547,7 +547,7 @@ Deno.test("decompress() refuses what follows gzip, even after a zero", async () 
   }
 });
 
-Deno.test("decompress() refuses more frames of Zstandard than can be unpacked in a moment", async () => {
+Deno.test("decompress() refuses more Zstandard frames than can be unpacked quickly", async () => {
   const frame = await compress("zstd", text("x"));
   const frames = (count: number) => joined(...Array.from({ length: count }, () => frame));
   assertEquals((await decompress("zstd", frames(4096), MIB)).length, 4096);

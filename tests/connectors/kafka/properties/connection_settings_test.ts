@@ -180,7 +180,7 @@ for (
   });
 }
 
-Deno.test("connectionSettings() hands on the error that a callback throws", async () => {
+Deno.test("connectionSettings() passes on the error that a callback throws", async () => {
   const { sasl } = read({
     ...OAUTH,
     "oauthbearer_token_refresh_cb": () => {
@@ -295,7 +295,7 @@ for (
   });
 }
 
-Deno.test("connectionSettings() refuses PEM text in the place of a path, and does not show it", () => {
+Deno.test("connectionSettings() refuses PEM text in place of a path, and does not show it", () => {
   const message = refusal(() =>
     read({ "security.protocol": "ssl", "ssl.key.location": PEM.replace("abc", CANARY) })
   );
@@ -305,7 +305,7 @@ Deno.test("connectionSettings() refuses PEM text in the place of a path, and doe
   );
 });
 
-Deno.test("connectionSettings() shows no secret wherever it is inspected, logged or made JSON of", () => {
+Deno.test("connectionSettings() shows no secret when it is inspected, logged or turned into JSON", () => {
   const settings = read({
     ...SASL,
     "security.protocol": "sasl_ssl",

@@ -16,7 +16,7 @@ import { CANARY, refusal } from "../../../support/error_messages.ts";
 
 const SIDES = [["input", givenToInput], ["output", givenToOutput]] as const;
 
-Deno.test("givenToInput() gives defaults where nothing is given", () => {
+Deno.test("givenToInput() returns defaults if nothing is given", () => {
   for (const given of [givenToInput({}), givenToInput({ "check.crcs": "true" })]) {
     assertEquals(given.get("check.crcs"), true);
     assertEquals(given.get("client.id"), "millrace");
@@ -116,7 +116,7 @@ Deno.test("givenToOutput() refuses two values for one setting under two names", 
   );
 });
 
-Deno.test("givenToOutput() takes one value under two names", () => {
+Deno.test("givenToOutput() accepts one value under two names", () => {
   const given = givenToOutput({ "retry.backoff.ms": 50, "reconnect.backoff.ms": "50" });
   assertEquals(given.get("retry.backoff.ms"), 50);
 });
@@ -132,7 +132,7 @@ for (const value of [null, undefined, ["gzip"], { type: "gzip" }, 1n, () => "gzi
   });
 }
 
-Deno.test("givenToInput() shows no value of a secret, but says when there is none", () => {
+Deno.test("givenToInput() shows no secret, but reports a missing one", () => {
   const secrets = Object.entries(CONNECTION as Properties).filter(([, { secret }]) => secret);
   assertEquals(secrets.length, 9);
   for (const [name, { values: { takes } }] of secrets) {

@@ -87,7 +87,7 @@ for (
   }
 }
 
-Deno.test("readInputProperties() refuses to have the broker wait for longer than we wait for it", () => {
+Deno.test("readInputProperties() refuses a longer wait of the broker than ours for its answer", () => {
   assertEquals(
     refusal(() => readInputProperties({ "fetch.wait.max.ms": 500, "socket.timeout.ms": 500 })),
     'Kafka property "fetch.wait.max.ms" is 500: it must be less than "socket.timeout.ms", 500, or ' +

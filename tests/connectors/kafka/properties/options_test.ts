@@ -9,7 +9,7 @@ function refusal(make: () => unknown): string {
   return assertThrows(make, TypeError).message;
 }
 
-Deno.test("checkBrokers() takes a list of host:port, and gives a frozen copy of it", () => {
+Deno.test("checkBrokers() accepts a list of host:port, and returns a frozen copy of it", () => {
   const given = ["localhost:9092", "b-1.kafka.example.com:9094", "10.0.0.7:65535", "host_1:1"];
   const checked = checkBrokers("KafkaInputConfig", given);
   assertEquals(checked, given);
@@ -69,12 +69,12 @@ for (const broker of ["localhost:0", "localhost:65536", "localhost:99092", "loca
   });
 }
 
-Deno.test("checkBrokers() says of an IPv6 literal that it takes none", () => {
+Deno.test("checkBrokers() reports that it does not accept IPv6 literals", () => {
   const message = refusal(() => checkBrokers("KafkaInputConfig", ["[::1]:9092"]));
   assertStringIncludes(message, "IPv6 literals are not supported: give a host name");
 });
 
-Deno.test("checkTopic() takes what Kafka allows as a topic's name", () => {
+Deno.test("checkTopic() accepts what Kafka allows as a topic's name", () => {
   for (const topic of ["orders", "a.b_c-D9", "_", "...", "x".repeat(249)]) {
     assertEquals(checkTopic("KafkaInputConfig", topic), topic);
   }

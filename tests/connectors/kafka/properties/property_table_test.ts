@@ -10,7 +10,7 @@ import { tablesOfProperties } from "../../../support/kafka/property_rows.ts";
 
 const TABLES: readonly Properties[] = [CONNECTION, INPUT, OUTPUT];
 
-Deno.test("no name of a property is there twice", () => {
+Deno.test("each name of a property exists once", () => {
   const names = [
     ...TABLES.flatMap((table) =>
       Object.entries(table).flatMap(([name, { aliases = [] }]) => [name, ...aliases])
@@ -21,7 +21,7 @@ Deno.test("no name of a property is there twice", () => {
   assertEquals(names.length, 193); // all of librdkafka 2.16
 });
 
-Deno.test("every default is a value that the property takes", () => {
+Deno.test("every default is a value that the property accepts", () => {
   for (
     const [name, { values, default: text }] of TABLES.flatMap((table) => Object.entries(table))
   ) {
@@ -29,14 +29,14 @@ Deno.test("every default is a value that the property takes", () => {
   }
 });
 
-Deno.test("what could hold a secret is marked as one", () => {
+Deno.test("every property that could hold a secret is marked as one", () => {
   for (const [name, { secret }] of TABLES.flatMap((table) => Object.entries(table))) {
     const could = /password$|\.pem$|\.location$|_cb$/.test(name);
     assertEquals(secret ?? false, could, name);
   }
 });
 
-Deno.test("docs/kafka_properties.md has every property as the data has it, and no other", async () => {
+Deno.test("docs/kafka_properties.md has every property of the data, and no other", async () => {
   const url = new URL("../../../../docs/kafka_properties.md", import.meta.url);
   assertEquals(tablesIn(await Deno.readTextFile(url)), tablesOfProperties());
 });

@@ -15,8 +15,8 @@ const SETTINGS = {
 };
 
 /**
- * What is taken of an answer about partitions 0 and 1, in rounds of a broker that are closed then.
- * `onTake` is what happens while the answer is unpacked.
+ * What is kept of an answer about partitions 0 and 1, in rounds of a broker that are then closed.
+ * `onTake` is called while the answer is unpacked.
  */
 async function takenOf(
   kafka: ScriptedKafka,

@@ -11,7 +11,7 @@ const connection = {};
 const cursorOf = (partition: number, { topic = "t", topicId = "id" as string | null } = {}) =>
   cursorAt(10, { topic, topicId, partition, maxBytes: 100 });
 
-/** A session with partitions, that the broker has answered once. */
+/** A session with partitions that the broker has answered once. */
 function begun(...cursors: PartitionCursor[]): FetchSession {
   const session = new FetchSession(true);
   for (const cursor of cursors) session.add(cursor);
@@ -33,7 +33,7 @@ function next(session: FetchSession, over: unknown = connection) {
   };
 }
 
-Deno.test("a fetch session asks for all partitions once, then for none as long as nothing changes", () => {
+Deno.test("a fetch session requests all partitions once, and then none until something changes", () => {
   const session = new FetchSession(true);
   session.add(cursorOf(0));
   session.add(cursorOf(1));
@@ -46,7 +46,7 @@ Deno.test("a fetch session asks for all partitions once, then for none as long a
   assertEquals(next(session), { ...none, epoch: 2 });
 });
 
-Deno.test("a fetch session asks for what has moved, and for what is new", () => {
+Deno.test("a fetch session requests partitions that have moved, and new ones", () => {
   const [first, second] = [cursorOf(0), cursorOf(1)];
   const session = begun(first, second);
   fetchTo(first, 12);
@@ -60,7 +60,7 @@ Deno.test("a fetch session asks for what has moved, and for what is new", () => 
   assertEquals(next(session).asked, ["1@10"]);
 });
 
-Deno.test("a fetch session forgets a partition, and takes nothing of it that comes later", () => {
+Deno.test("a fetch session forgets a partition, and ignores later answers for it", () => {
   const [first, second] = [cursorOf(0), cursorOf(1)];
   const session = begun(first, second);
   session.remove(first);
@@ -71,7 +71,7 @@ Deno.test("a fetch session forgets a partition, and takes nothing of it that com
   assertEquals(next(session).forgotten, []);
 });
 
-Deno.test("a fetch session takes no answer to what was asked before a partition went and came again", () => {
+Deno.test("a fetch session ignores answers from before a partition was removed and added again", () => {
   const cursor = cursorOf(0);
   const session = begun(cursor, cursorOf(1));
   session.remove(cursor);
@@ -114,7 +114,7 @@ Deno.test("a fetch session begins again when the broker does not know it, or has
   });
 });
 
-Deno.test("without a session, every request asks for all, each in its turn first", () => {
+Deno.test("without a session, every request names all partitions, each time with another one first", () => {
   for (const isKept of [true, false]) {
     const session = new FetchSession(isKept);
     for (const partition of [0, 1, 2]) session.add(cursorOf(partition));

@@ -24,7 +24,7 @@ Deno.test("batches come in order, and may have gaps between them", () => {
   assertEquals(offsetsOf([3, 4, 9].map((at) => recordAt(at)), { from: 3 }), [3, 4, 9]);
 });
 
-Deno.test("what comes before a damaged batch can be read, and that one is damaged the next time", () => {
+Deno.test("batches before a damaged one can be read, and that one is an error the next time", () => {
   const flipped = recordAt(5);
   flipped[70] ^= 1;
   const others = {
@@ -39,7 +39,7 @@ Deno.test("what comes before a damaged batch can be read, and that one is damage
   }
 });
 
-Deno.test("batches that end before what was asked for are damage: it would be asked for again", () => {
+Deno.test("batches that end before the requested offset are damage, as they would come again", () => {
   assertThrows(
     () => offsetsOf([recordAt(3)], { from: 4 }),
     Error,
@@ -126,7 +126,7 @@ for (
   });
 }
 
-Deno.test("a batch beyond the high watermark is asked for again, and damage where that stays", () => {
+Deno.test("a batch beyond the high watermark is requested again, and is damage if that stays", () => {
   const asked = cursorAt(3);
   const batches = new FetchedBatches(true);
   const read = (end: number) => {
@@ -135,7 +135,7 @@ Deno.test("a batch beyond the high watermark is asked for again, and damage wher
   };
   assertEquals(read(4), 1, "the one below it");
   for (let round = 0; round < 10; round++) {
-    // What is written while the broker reads comes with an end from before.
+    // The end in an answer may be older than records that were written while the broker read.
     for (let times = 0; times < 4; times++) assertEquals(read(3), 0);
     assertEquals(read(5), 2);
   }
@@ -147,7 +147,7 @@ Deno.test("a batch beyond the high watermark is asked for again, and damage wher
   );
 });
 
-Deno.test("a batch that is cut off is asked for with twice as much, up to 64 MiB", () => {
+Deno.test("a batch that is cut off is requested with twice the size, up to 64 MiB", () => {
   const bytes = withLength(recordAt(3), 1_000);
   const answer = fetched({ highWatermark: 100, records: bytes });
   const asked = cursorAt(3);

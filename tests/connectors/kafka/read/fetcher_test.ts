@@ -12,7 +12,7 @@ import {
 
 const OFFSET_OUT_OF_RANGE = 1;
 
-/** Whether `ready` has resolved by the time that all that can happen has happened. */
+/** Whether `ready` has resolved once all that needs no outside help has happened. */
 async function isResolved(ready: Promise<void>): Promise<boolean> {
   let resolved = false;
   ready.then(() => resolved = true);
@@ -28,7 +28,7 @@ function take(fetcher: Fetcher): number {
   return next;
 }
 
-Deno.test("a fetcher is idle when the broker has no more", async () => {
+Deno.test("a fetcher is idle if the broker has no more", async () => {
   await using kafka = new ScriptedKafka();
   const fetcher = await kafka.start();
   assert(!fetcher.idle());
@@ -62,7 +62,7 @@ Deno.test("a fetcher is not idle while a transaction is open", async () => {
   assert(fetcher.idle());
 });
 
-Deno.test("a fetcher that reads uncommitted is idle when it has read what is in an open transaction", async () => {
+Deno.test("a fetcher that reads uncommitted is idle once it has read an open transaction", async () => {
   await using kafka = new ScriptedKafka({ properties: { "isolation.level": "read_uncommitted" } });
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 1, lastStableOffset: 0, records: recordAt(0) }));
@@ -70,7 +70,7 @@ Deno.test("a fetcher that reads uncommitted is idle when it has read what is in 
   assert(fetcher.idle());
 });
 
-Deno.test("a fetcher that has nothing left but an open transaction ends without it, with tail false", async () => {
+Deno.test("a fetcher ends without a last open transaction, with tail false", async () => {
   const partitions = [{ first: 0, last: 1, highWatermark: 2 }];
   await using kafka = new ScriptedKafka({ partitions, tail: false });
   const fetcher = await kafka.start();
@@ -88,7 +88,7 @@ Deno.test("a fetcher is not idle before all partitions are at their ends, with t
   ];
   await using kafka = new ScriptedKafka({ partitions, tail: false });
   const fetcher = await kafka.start();
-  await kafka.answer(fetched({ partition: 1, highWatermark: 0 })); // a new leader that is behind
+  await kafka.answer(fetched({ partition: 1, highWatermark: 0 })); // a new leader that lags behind
   assert(!fetcher.idle());
   await kafka.answerLast(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
   await eventually(() => fetcher.first !== null, "the record had come");
@@ -96,7 +96,7 @@ Deno.test("a fetcher is not idle before all partitions are at their ends, with t
   assert(fetcher.idle());
 });
 
-Deno.test("a broker that goes away just after a record that followed a pause is noticed", async () => {
+Deno.test("a broker that is lost just after a record that followed a pause is noticed", async () => {
   await using kafka = new ScriptedKafka();
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 0 }));
@@ -116,7 +116,7 @@ Deno.test("a broker that goes away just after a record that followed a pause is 
   assert(fetcher.idle());
 });
 
-Deno.test("a broker that goes away before the reader is asked is noticed, and its return", async () => {
+Deno.test("a broker that is lost before the reader is asked is noticed, and so is its return", async () => {
   await using kafka = new ScriptedKafka();
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
@@ -132,7 +132,7 @@ Deno.test("a broker that goes away before the reader is asked is noticed, and it
   assert(!await isResolved(fetcher.arrival()));
 });
 
-Deno.test("a broker that does not say in time what partitions there are is noticed", async () => {
+Deno.test("a broker that does not list partitions in time is noticed", async () => {
   await using kafka = new ScriptedKafka({ properties: { "fetch.wait.max.ms": 0 } });
   const metadata = Promise.withResolvers<void>();
   const fetcher = await kafka.start();
@@ -156,7 +156,7 @@ Deno.test("a reader that is never asked whether it is idle is woken by records a
   assert(await isResolved(ready));
 });
 
-Deno.test("a fetcher is not idle when a broker that throttles it answers without partitions", async () => {
+Deno.test("a fetcher is not idle if a broker that throttles it answers without partitions", async () => {
   await using kafka = new ScriptedKafka();
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 0 }));
@@ -169,7 +169,7 @@ Deno.test("a fetcher is not idle when a broker that throttles it answers without
   assert(fetcher.idle());
 });
 
-Deno.test("a broker that answers about none of the partitions asked is asked again as after an error", async () => {
+Deno.test("a broker that answers for none of the requested partitions is asked again as after an error", async () => {
   await using kafka = new ScriptedKafka();
   const dropped: number[] = [];
   Object.assign(kafka.connection, { dropBroker: (id: number) => dropped.push(id) });
@@ -199,7 +199,7 @@ Deno.test("a fetcher is not idle while it unpacks", async () => {
   }
 });
 
-Deno.test("a fetcher is not idle from when a partition is found until it has been read", async () => {
+Deno.test("a fetcher is not idle between finding and reading a partition", async () => {
   await using kafka = new ScriptedKafka({
     properties: { "topic.metadata.refresh.interval.ms": 1 },
   });
@@ -220,7 +220,7 @@ Deno.test("a fetcher is not idle from when a partition is found until it has bee
   assert(fetcher.idle());
 });
 
-Deno.test("a fetcher whose queue was full does not know what there is until it has asked again", async () => {
+Deno.test("a fetcher whose queue was full is not idle until it has asked again", async () => {
   const partitions = [{ first: 0, last: 0, highWatermark: 0 }, {
     first: 0,
     last: 2_000,
@@ -274,14 +274,14 @@ for (const [reset, next] of [["earliest", 0], ["latest", 3]] as const) {
   });
 }
 
-Deno.test("a topic that became shorter, but not than the position, ends where it ends now", async () => {
+Deno.test("a topic that became shorter, but not below the position, ends at its new end", async () => {
   const partitions = [{ first: 0, last: 9, highWatermark: 9 }];
   const properties = { "auto.offset.reset": "earliest" };
   await using kafka = new ScriptedKafka({ partitions, tail: false, properties });
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 9, records: recordAt(2) }));
   take(fetcher);
-  await kafka.answer(fetched({ highWatermark: 3 })); // a new leader that is behind: nothing is lost
+  await kafka.answer(fetched({ highWatermark: 3 })); // a new leader lags behind: nothing is lost
   assert(!fetcher.isOver());
   kafka.partitions[0] = { first: 0, last: 3, highWatermark: 3 };
   await kafka.answerLast(fetched({ highWatermark: 3 }));
@@ -292,7 +292,7 @@ Deno.test("a topic that became shorter, but not than the position, ends where it
   ]);
 });
 
-Deno.test("a topic that became shorter is an error where no property says what to do", async () => {
+Deno.test("a topic that became shorter is an error if no property says what to do", async () => {
   const partitions = [{ first: 0, last: 9, highWatermark: 9 }];
   await using kafka = new ScriptedKafka({ partitions, tail: false });
   const fetcher = await kafka.start();
@@ -317,7 +317,7 @@ function twoBrokers(): ScriptedKafka {
   return kafka;
 }
 
-Deno.test("a broker that is away does not keep others from being read", async () => {
+Deno.test("a broker that is away does not stop reading from others", async () => {
   await using kafka = twoBrokers();
   const fetcher = await kafka.start();
   await kafka.goAway(1);
@@ -330,7 +330,7 @@ Deno.test("a broker that is away does not keep others from being read", async ()
   assertEquals(fetcher.first!.cursor.partition, 1);
 });
 
-Deno.test("a broker that does not answer does not keep others from being read", async () => {
+Deno.test("a broker that does not answer does not stop reading from others", async () => {
   await using kafka = twoBrokers(); // the second one never does
   const fetcher = await kafka.start();
   for (const offset of [0, 1, 2]) {
@@ -340,7 +340,7 @@ Deno.test("a broker that does not answer does not keep others from being read", 
   assert(!fetcher.idle());
 });
 
-Deno.test("a partition without a leader does not keep others from being read, and is read later", async () => {
+Deno.test("a partition without a leader does not stop reading of others, and is read later", async () => {
   await using kafka = twoBrokers();
   const fetcher = await kafka.start();
   const moved = fetched({ partition: 1, highWatermark: -1, errorCode: NOT_LEADER });
@@ -370,7 +370,7 @@ for (const late of ["before", "behind"]) {
     await kafka.answer(fetched({ highWatermark: 9, records: recordAt(0) }));
     assertEquals(take(fetcher), 1);
     kafka.leaders[0] = 1;
-    // The fetch from the old leader is on its way; the new leader is asked for the same offset.
+    // The fetch from the old leader is under way. The new leader is asked for the same offset.
     const second = fetched({ highWatermark: 9, records: recordAt(1) });
     const fetch = await kafka.fetchFrom(1);
     if (late === "before") await kafka.answerLast(second);
@@ -420,7 +420,7 @@ Deno.test("a damaged batch ends the run after what came before it, and the error
   });
 });
 
-Deno.test("a damaged batch is read as it is where checksums are not checked", async () => {
+Deno.test("a damaged batch is read unchanged if checksums are not verified", async () => {
   const damaged = recordAt(0);
   damaged[68] ^= 1; // in its value
   await using kafka = new ScriptedKafka({ properties: { "check.crcs": false } });
@@ -429,7 +429,7 @@ Deno.test("a damaged batch is read as it is where checksums are not checked", as
   assertEquals(take(fetcher), 1);
 });
 
-Deno.test("what a broker finds damaged itself is not asked for again", async () => {
+Deno.test("a batch that the broker itself reports as damaged is not requested again", async () => {
   const CORRUPT_MESSAGE = 2;
   await using kafka = new ScriptedKafka();
   const fetcher = await kafka.start();
@@ -444,7 +444,7 @@ Deno.test("what a broker finds damaged itself is not asked for again", async () 
   assert(message.endsWith(PAST_DAMAGE), message);
 });
 
-Deno.test("a batch that is always cut off ends the run, and does not go on for ever", async () => {
+Deno.test("a batch that is always cut off ends the run, instead of retrying for ever", async () => {
   const cutOff = recordAt(0);
   cutOff.writeInt32BE(1 << 30, 8);
   await using kafka = new ScriptedKafka();
@@ -456,7 +456,7 @@ Deno.test("a batch that is always cut off ends the run, and does not go on for e
   assert(message.includes("came though 67108864 were asked for"), message);
 });
 
-Deno.test("what an answer unpacks to is bounded, and counts in what may wait", async () => {
+Deno.test("the unpacked size of an answer is bounded, and counts as waiting", async () => {
   const MIB = 1 << 20;
   const bombs: Buffer[] = [];
   for (let offset = 0; offset < 64; offset++) {
@@ -480,18 +480,18 @@ Deno.test("what an answer unpacks to is bounded, and counts in what may wait", a
   assertEquals(offsets, bombs.map((_, offset) => offset));
 });
 
-/** A batch as a broker stores it, which gives it its offset. */
+/** A batch as a broker stores it, with its offset. */
 function stored(offset: number, batch: Buffer): Buffer {
   batch.writeBigInt64BE(BigInt(offset), 0);
   return batch;
 }
 
-/** What was waited for after errors, without repeats. */
+/** The errors that caused a pause, without repeats. */
 function reasons(kafka: ScriptedKafka): string[] {
   return [...new Set(kafka.pauses.map((error) => (error as Error).message))];
 }
 
-Deno.test("records that a broker has and does not send are waited for as after an error", async () => {
+Deno.test("the fetcher pauses as after an error if a broker does not send records that it has", async () => {
   await using kafka = new ScriptedKafka();
   const fetcher = await kafka.start();
   await kafka.answer(fetched({ highWatermark: 2 }));
@@ -513,7 +513,7 @@ Deno.test("an answer without records is not an error at the end, nor before an o
   assertEquals(reasons(kafka), []);
 });
 
-Deno.test("where the answer has no records, it is some time until the next request", async () => {
+Deno.test("after an answer without records, the next request waits for some time", async () => {
   await using kafka = new ScriptedKafka({ properties: { "retry.backoff.ms": 50 } });
   await kafka.start();
   const begun = performance.now();

@@ -4,7 +4,7 @@ import { GroupPositions } from "../../../../src/connectors/kafka/read/group_posi
 
 const POSITIONS = [{ topic: "orders", partition: 0, offset: 5n }];
 
-Deno.test("GroupPositions warns once that positions cannot be committed, and says once that they are again", async () => {
+Deno.test("GroupPositions logs once that positions cannot be committed, and once that they are again", async () => {
   const lines: string[] = [];
   const log = createLog((level, message, fields) =>
     level !== "debug" && lines.push(`${level}: ${message} ${Object.values(fields).join(" ")}`)

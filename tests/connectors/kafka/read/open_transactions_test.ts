@@ -28,7 +28,7 @@ const warning = (offset: number, seconds: number) => [
   { topic: "topic", partition: 3, offset, seconds },
 ];
 
-Deno.test("a transaction that is open for a minute is warned of once, with topic, partition and offset", () => {
+Deno.test("a transaction that is open for a minute causes one warning, with topic, partition and offset", () => {
   const { look } = watch();
   assertEquals(look(0, 7, 7, 9), []);
   assertEquals(look(59_999, 7, 7, 20), []);
@@ -48,7 +48,7 @@ Deno.test("each transaction has a minute of its own", () => {
   assertEquals(look(191_000, 16, 16, 17), [warning(16, 61)]);
 });
 
-Deno.test("a partition that has nothing more, or records that may be read, is not warned of", () => {
+Deno.test("a partition without more records, or with readable ones, causes no warning", () => {
   const { look } = watch();
   for (const at of [0, 60_000, 120_000]) {
     assertEquals(look(at, 9, 9, 9), []);

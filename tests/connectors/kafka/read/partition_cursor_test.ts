@@ -15,13 +15,13 @@ const record = (offset: number) => ({
   headers: [],
 });
 
-/** The same cursor, fetched by no broker. */
+/** The same cursor, which no broker fetches. */
 function released(cursor: PartitionCursor): PartitionCursor {
   cursor.release();
   return cursor;
 }
 
-Deno.test("a cursor stores what was handed out, and not what waits for the flow", () => {
+Deno.test("a cursor stores the position of what was handed out, not of what waits for the flow", () => {
   const cursor = cursorAt(5, { topicId: "id" });
   assertEquals(cursor.took(5, 8), { from: 5, next: 8 });
   assertEquals(cursor.took(8, 12), { from: 8, next: 12 });
@@ -35,7 +35,7 @@ Deno.test("a cursor stores what was handed out, and not what waits for the flow"
   assertEquals(cursor.position, { offset: 12n, topicId: "id" });
 });
 
-Deno.test("a cursor without an end is caught up once it has fetched all that a broker has", () => {
+Deno.test("a cursor without an end is caught up once it has fetched all records of a broker", () => {
   const cursor = cursorAt(5);
   assertEquals(cursor.state, "behind");
   cursor.sawHighWatermark(6);
@@ -50,7 +50,7 @@ Deno.test("a cursor without an end is caught up once it has fetched all that a b
   assertEquals(cursor.state, "behind", "nobody knows what it has while no broker fetches it");
 });
 
-Deno.test("a cursor with an end is behind until that is fetched, whatever brokers say", () => {
+Deno.test("a cursor with an end is never caught up before the end is fetched, whatever brokers say", () => {
   const cursor = cursorAt(5, { end: 9 });
   cursor.sawHighWatermark(5); // a new leader that does not know better yet
   assertEquals(cursor.state, "behind");
@@ -68,7 +68,7 @@ for (const start of [9, 12]) {
   });
 }
 
-Deno.test("a cursor tells its progress where it has an end", () => {
+Deno.test("a cursor returns its progress if it has an end", () => {
   assertEquals(cursorAt(5).progress, null);
   const cursor = cursorAt(5, { end: 9 });
   fetchTo(cursor, 8);
@@ -119,7 +119,7 @@ Deno.test("a cursor asks for more until a batch comes, up to 64 MiB", () => {
   assertEquals(cursor.maxBytes, 24 << 20);
 });
 
-Deno.test("where topics have no ids, a cursor stores a record that is known to be of its topic", () => {
+Deno.test("without topic ids, a cursor stores a record that is known to be of its topic", () => {
   const before = markOf(record(4));
   const cursor = cursorAt(5, { lastRecord: before });
   assertEquals(cursor.position, { offset: 5n, record: before });
@@ -142,7 +142,7 @@ Deno.test("a cursor whose topic is another one now still hands out what waits", 
   assertEquals([cursor.state, cursor.handedOut], ["retired", 8]);
 });
 
-Deno.test("a cursor tells its observer of each change of state, and of no other move", () => {
+Deno.test("a cursor calls its observer at each change of state, and at no other move", () => {
   const moves: string[] = [];
   const cursor = cursorAt(0, { end: null });
   cursor.observe((from, to) => moves.push(`${from} → ${to}`));
@@ -155,7 +155,7 @@ Deno.test("a cursor tells its observer of each change of state, and of no other 
   assertEquals(moves, ["behind → caught up", "caught up → behind", "behind → retired"]);
 });
 
-/** What must not happen, and what the error says of it. */
+/** What must not happen, and the error for it. */
 const ILLEGAL: readonly [what: string, move: () => void, says: string][] = [
   [
     "goes to a second broker",

@@ -25,7 +25,7 @@ Deno.test("positionsIn() finds a topic's partitions, and none of a topic with a 
   assertEquals(partitions("nothing"), []);
 });
 
-Deno.test("otherTopic() goes by ids, and by partitions where there are none", () => {
+Deno.test("otherTopic() compares ids, and partitions if there are none", () => {
   assertEquals(otherTopic([at(0, "a"), at(1, "a")], "a", 2), null);
   assertEquals(otherTopic([at(0, "a"), at(1, "b")], "a", 2), "its id was b, and is a");
   assertEquals(otherTopic([at(0, null)], "a", 1), null);
@@ -33,11 +33,11 @@ Deno.test("otherTopic() goes by ids, and by partitions where there are none", ()
   const evidence = "it had a partition 3, and has 3 partitions";
   assertEquals(otherTopic([at(3, null), at(0, null)], null, 3), evidence);
   assertEquals(otherTopic([at(3, null), at(0, null)], null, 4), null);
-  // A broker that is behind may not know of a new partition, but it does know the id.
+  // A broker that lags behind may not know of a new partition, but it does know the id.
   assertEquals(otherTopic([at(3, "a")], "a", 3), null);
 });
 
-Deno.test("markOf() tells records apart by offset, time, key and value", () => {
+Deno.test("markOf() distinguishes records by offset, time, key and value", () => {
   const bytes = (...values: number[]) => new Uint8Array(values);
   const record = { offset: 7, timestamp: 1_000, key: bytes(1), value: bytes(2), headers: [] };
   const others = [
@@ -54,7 +54,7 @@ Deno.test("markOf() tells records apart by offset, time, key and value", () => {
   assertEquals(new Set([markOf(record), ...others].map(({ check }) => check)).size, 9);
 });
 
-Deno.test("allowReplaced() goes on where auto.offset.reset says, and else is an error", () => {
+Deno.test("allowReplaced() allows what auto.offset.reset names, and otherwise throws", () => {
   const settings = (properties: Record<string, string>) => ({
     brokers: ["a:1"] as const,
     topics: ["t"],

@@ -35,7 +35,7 @@ async function readerOf(kafka: ScriptedKafka): Promise<KafkaReader<number>> {
   );
 }
 
-Deno.test("a reader's position is after what it has handed out, with a limit within a block too", async () => {
+Deno.test("a reader's position is after what it has handed out, even with a limit within a block", async () => {
   await using kafka = new ScriptedKafka();
   const reader = await readerOf(kafka);
   const records = Buffer.concat([0, 1, 4].map((offset) => recordAt(offset)));

@@ -4,7 +4,7 @@ import { readInputProperties } from "../../../../src/connectors/kafka/properties
 import { forTime } from "../../../../src/connectors/kafka/read/timed_reading.ts";
 import { recordingLog } from "../../../support/recording_log.ts";
 
-/** The waits that follow from properties, and what is warned of. */
+/** The waits that follow from properties, and the warnings. */
 function waits(properties: KafkaProperties) {
   const { log, warnings } = recordingLog();
   const settings = {
@@ -18,7 +18,7 @@ function waits(properties: KafkaProperties) {
   return { waits: { fetchMinBytes, fetchWaitMs, metadataMaxAgeMs }, warnings };
 }
 
-Deno.test("forTime() has new partitions found sooner, and leaves short waits as they are", () => {
+Deno.test("forTime() looks for new partitions more often, and keeps short waits", () => {
   assertEquals(waits({}), {
     waits: { fetchMinBytes: 1, fetchWaitMs: 250, metadataMaxAgeMs: 10_000 },
     warnings: [],
@@ -30,7 +30,7 @@ Deno.test("forTime() has new partitions found sooner, and leaves short waits as 
   });
 });
 
-Deno.test("forTime() shortens long waits, and says so", () => {
+Deno.test("forTime() shortens long waits, and logs that", () => {
   const longs: KafkaProperties[] = [{ "fetch.wait.max.ms": 501 }, { "fetch.min.bytes": 2 }];
   for (const long of longs) {
     const { waits: { fetchMinBytes, fetchWaitMs }, warnings } = waits(long);

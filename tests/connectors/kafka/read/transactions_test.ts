@@ -16,16 +16,16 @@ function keptOffsets(batches: readonly LogBatch[], ...aborted: Aborted[]): numbe
 
 const data = (offset: number, producerId?: string) => storedBatch(BigInt(offset), { producerId });
 
-Deno.test("committedBatches() keeps all where there are no transactions", () => {
+Deno.test("committedBatches() keeps all batches without transactions", () => {
   assertEquals(keptOffsets([data(0), data(1), data(2)]), [0, 1, 2]);
 });
 
-Deno.test("committedBatches() gives nothing for nothing", () => {
+Deno.test("committedBatches() returns nothing for nothing", () => {
   assertEquals(keptOffsets([]), []);
   assertEquals(keptOffsets([], ["1", 0]), []);
 });
 
-Deno.test("committedBatches() leaves out markers where nothing was aborted", () => {
+Deno.test("committedBatches() leaves out markers even if nothing was aborted", () => {
   assertEquals(
     keptOffsets([data(0, "1"), data(1, "1"), marker(2n, "1", "commit"), data(3)]),
     [0, 1, 3],
@@ -42,7 +42,7 @@ Deno.test("committedBatches() leaves out an aborted transaction with its marker"
   );
 });
 
-Deno.test("committedBatches() keeps what is between the records of an aborted transaction", () => {
+Deno.test("committedBatches() keeps records between those of an aborted transaction", () => {
   assertEquals(
     keptOffsets(
       [data(0, "1"), data(1), data(2, "2"), data(3, "1"), marker(4n, "1", "abort"), data(5, "2")],
@@ -52,7 +52,7 @@ Deno.test("committedBatches() keeps what is between the records of an aborted tr
   );
 });
 
-Deno.test("committedBatches() takes aborted transactions in the order of their begins, not of their ends", () => {
+Deno.test("committedBatches() processes aborted transactions in the order of their starts, not of their ends", () => {
   // The broker lists them by their ends: "2" first.
   const messages = [
     data(0, "1"),
@@ -67,7 +67,7 @@ Deno.test("committedBatches() takes aborted transactions in the order of their b
   assertEquals(keptOffsets(messages, ["2", 1], ["1", 0]), [7]);
 });
 
-Deno.test("committedBatches() compares begins as numbers, not as text", () => {
+Deno.test("committedBatches() compares starts as numbers, not as text", () => {
   const messages = [
     data(9, "1"),
     data(10, "2"),

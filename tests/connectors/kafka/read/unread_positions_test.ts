@@ -54,7 +54,7 @@ Deno.test("unreadPositions() warns once of several topics, and tells similar nam
   });
 });
 
-Deno.test("unreadPositions() keeps nothing of what is read, and says nothing", () => {
+Deno.test("unreadPositions() keeps nothing of what is read, and logs nothing", () => {
   const resume = stored("a-0", "a-1");
   assertEquals(kept(resume, { topics: ["a"], read: [["a-0"], ["a-1"]] }), {
     names: [[], []],
@@ -77,7 +77,7 @@ Deno.test("unreadPositions() drops those of a topic that was created again", () 
   assertEquals(names, [["b-0"]]);
 });
 
-Deno.test("unreadPositions() drops what is not of Kafka, with a warning", () => {
+Deno.test("unreadPositions() drops positions that are not Kafka's, with a warning", () => {
   const resume = new Map<string, unknown>([
     ["/tmp/a.txt", { path: "/tmp/a.txt" }],
     ["0 of 1", null],

@@ -31,7 +31,7 @@ for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
   });
 }
 
-Deno.test("a batch is not unpacked ahead beyond its budget, and is read all the same", async () => {
+Deno.test("a batch is not unpacked ahead beyond its budget, and can still be read", async () => {
   for (const budget of [0, -1, 1, 20_000]) {
     const batch = await waiting("gzip");
     assertEquals(await batch.unpackAhead(budget), false);
@@ -40,7 +40,7 @@ Deno.test("a batch is not unpacked ahead beyond its budget, and is read all the 
   }
 });
 
-Deno.test("what cannot be unpacked ahead says so when it is read", async () => {
+Deno.test("a batch that cannot be unpacked ahead throws when it is read", async () => {
   const bytes = await compressBatch(storedBytes(0n, [record]), "gzip");
   bytes[80] ^= 0xff;
   const batch = new WaitingBatch(readBatches(bytes, false)[0]);

@@ -5,7 +5,7 @@ import { Random } from "../../../support/values/random.ts";
 const bytes = (length: number, of: (i: number) => number) =>
   Uint8Array.from({ length }, (_, i) => of(i));
 
-Deno.test("crc32c() gives the known checksums of RFC 3720, appendix B.4", () => {
+Deno.test("crc32c() returns the known checksums of RFC 3720, appendix B.4", () => {
   assertEquals(crc32c(new TextEncoder().encode("123456789")), 0xe3069283);
   assertEquals(crc32c(bytes(32, () => 0)), 0x8a9136aa);
   assertEquals(crc32c(bytes(32, () => 0xff)), 0x62a8ab43);
@@ -13,7 +13,7 @@ Deno.test("crc32c() gives the known checksums of RFC 3720, appendix B.4", () => 
   assertEquals(crc32c(bytes(32, (i) => 31 - i)), 0x113fdb5c);
 });
 
-Deno.test("crc32c() of a part is that of the part alone, whatever its length and place", () => {
+Deno.test("crc32c() of a part equals that of a copy of the part, at any length and place", () => {
   const all = bytes(200, (i) => (i * 73 + 5) & 0xff);
   for (let start = 0; start < 20; start++) {
     for (let end = start; end < 60; end++) {
@@ -32,10 +32,10 @@ function slowCrc32c(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-Deno.test("crc32c() of many bytes is what it is bit by bit, whatever their number", () => {
+Deno.test("crc32c() of any number of bytes equals the checksum computed bit by bit", () => {
   const random = new Random(1);
   const all = bytes(100_000, () => random.below(256));
-  // The lengths at which it goes another way, and some between.
+  // The lengths at which another algorithm begins, and some between.
   const near = [512, 836, 900, 33_728, 34_624, 66_496].flatMap((length) =>
     Array.from({ length: 9 }, (_, i) => length - 4 + i)
   );
@@ -47,7 +47,7 @@ Deno.test("crc32c() of many bytes is what it is bit by bit, whatever their numbe
   }
 });
 
-Deno.test("crc32c() tells every bit of many bytes apart", () => {
+Deno.test("crc32c() changes with every single bit of many bytes", () => {
   const zeros = new Uint8Array(3_000);
   const seen = new Set([crc32c(zeros)]);
   for (let bit = 0; bit < 8 * zeros.length; bit++) {

@@ -7,7 +7,7 @@ const { errorCodes } = codes as unknown as {
   errorCodes: readonly { readonly code: number; readonly type: string; readonly message: string }[];
 };
 
-Deno.test("an error reads the same as one of KafkaJS with that code", () => {
+Deno.test("an error has the same text as KafkaJS's error with that code", () => {
   assertEquals(errorCodes.length, 89);
   for (const { code, type, message } of errorCodes) {
     const error = errorOfCode(code, "Fetch");
@@ -16,7 +16,7 @@ Deno.test("an error reads the same as one of KafkaJS with that code", () => {
   }
 });
 
-Deno.test("codes newer than KafkaJS have names, and those that nobody knows say their number", () => {
+Deno.test("codes newer than KafkaJS have names, and the errors of unknown codes have the number", () => {
   assertEquals(errorOfCode(90).type, "PRODUCER_FENCED");
   assertEquals(errorOfCode(103).type, "INCONSISTENT_TOPIC_ID");
   assertEquals(errorOfCode(30_000).message, "Unknown error code 30000");

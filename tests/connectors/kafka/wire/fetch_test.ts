@@ -24,7 +24,7 @@ const OPTIONS: FetchOptions = {
   isolation: "read_committed",
 };
 
-/** What a broker of that version reads in a request. */
+/** What a broker of that version reads from a request. */
 function readRequest(request: Buffer, version: number) {
   const from = new WireReader(request, version >= 12);
   const head = [from.int32(), from.int32(), from.int32(), from.int32()];

@@ -7,7 +7,7 @@ import {
 import { WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
-Deno.test("a FindCoordinator request is written as the protocol's documentation has it", () => {
+Deno.test("a FindCoordinator request is written as in the protocol's documentation", () => {
   const group = { kind: "group", id: "ab" } as const;
   const transaction = { kind: "transaction", id: "ab" } as const;
   assertEquals([...encodeFindCoordinator(group, 0)], [0, 2, 97, 98]);

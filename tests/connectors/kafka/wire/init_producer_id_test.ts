@@ -6,7 +6,7 @@ import {
 import { producerIdAnswer } from "../../../support/kafka/fake_broker.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
-Deno.test("an InitProducerId request is written as the protocol's documentation has it", () => {
+Deno.test("an InitProducerId request is written as in the protocol's documentation", () => {
   const plain = { transactionalId: null, transactionTimeoutMs: 0x0102 };
   const named = { transactionalId: "ab", transactionTimeoutMs: 0x0102 };
   const timeout = [0, 0, 1, 2];

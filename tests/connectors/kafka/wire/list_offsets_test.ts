@@ -89,7 +89,7 @@ async function listed(which: WhichOffset, offsets: { partition: number; offset: 
   };
 }
 
-Deno.test("an offset below 0 is wrong, but for -1 where there is no record of a time", async () => {
+Deno.test("an offset below 0 is an error, except -1 if no record is at or after a time", async () => {
   const wrong = (offset: number) => ({
     found: [],
     failed: [

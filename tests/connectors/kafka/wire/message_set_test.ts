@@ -216,7 +216,7 @@ for (const magic of [0, 1] as const) {
   });
 }
 
-Deno.test("old messages and batches of today's format may follow on one another", async () => {
+Deno.test("old messages and batches of today's format may follow each other", async () => {
   const old = BY_JAVA.filter(({ codec }) => codec !== "lz4").map(({ hex }) =>
     Buffer.from(hex, "hex")
   );
@@ -241,7 +241,7 @@ for (
   });
 }
 
-Deno.test("readBatches() refuses a compressed message without a set, and sizes that cannot be", () => {
+Deno.test("readBatches() refuses a compressed message without a set, and impossible sizes", () => {
   assertThrows(
     () => readBatches(message(1, 9, { attributes: 1, value: null }), true),
     Error,
@@ -260,7 +260,7 @@ Deno.test("readBatches() refuses a compressed message without a set, and sizes t
   }
 });
 
-Deno.test("readBatches() refuses formats that it does not know", () => {
+Deno.test("readBatches() refuses unknown formats", () => {
   const bytes = message(1, 9, { value: null });
   bytes[16] = 3;
   assertThrows(() => readBatches(bytes, false), Error, "message format 3 cannot be read");

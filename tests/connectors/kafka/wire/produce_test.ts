@@ -12,7 +12,7 @@ interface Answer {
   readonly message?: string | null;
 }
 
-/** A response as the protocol guide has it ("Produce Response"). */
+/** A response in the form of the protocol guide ("Produce Response"). */
 function response(version: number, answers: readonly Answer[], throttleMs = 0): Buffer {
   const out = new WireWriter(false);
   out.array(["topic"], (topic) => {

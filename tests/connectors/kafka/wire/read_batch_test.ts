@@ -37,7 +37,7 @@ function readAll(batch: LogBatch, withHeaders = true): LogRecord[] {
 const text = (bytes: Uint8Array | null) =>
   bytes === null ? null : Buffer.from(bytes).toString("hex");
 
-Deno.test("readBatches() and RecordCursor give back what encodeRecordBatch() wrote", () => {
+Deno.test("readBatches() and RecordCursor return what encodeRecordBatch() wrote", () => {
   const random = new Random(11);
   for (let round = 0; round < 200; round++) {
     const counts = Array.from({ length: 1 + random.below(4) }, () => 1 + random.below(20));
@@ -83,7 +83,7 @@ Deno.test("readBatches() leaves out a last batch that is cut off, wherever it is
   }
 });
 
-Deno.test("readBatches() refuses a batch with a flipped bit where checksums are verified", () => {
+Deno.test("readBatches() refuses a batch with a flipped bit if checksums are verified", () => {
   const record = { key: Buffer.from("k"), value: Buffer.from("v"), headers: [], timestamp: NOW };
   // Without overrides, the bytes are as they were encoded, so that the checksum is right.
   const bytes = storedBytes(0n, [record, record]);
@@ -95,7 +95,7 @@ Deno.test("readBatches() refuses a batch with a flipped bit where checksums are 
   }
 });
 
-Deno.test("RecordCursor ends with an error, and soon, whatever bytes it is given", () => {
+Deno.test("RecordCursor ends soon, or throws, for any bytes", () => {
   const random = new Random(12);
   const [batch] = readBatches(
     storedBytes(0n, Array.from({ length: 5 }, () => randomRecord(random))),
@@ -120,7 +120,7 @@ Deno.test("RecordCursor ends with an error, and soon, whatever bytes it is given
   }
 });
 
-Deno.test("readBatches() refuses counts that cannot be", () => {
+Deno.test("readBatches() refuses impossible counts", () => {
   const record = { key: null, value: null, headers: [], timestamp: NOW };
   for (const [lastDelta, count] of [[1, -1], [1, 3], [-1, 2], [-1, 0], [1, 2 ** 31 - 1]]) {
     const bytes = storedBytes(7n, [record, record]);

@@ -14,7 +14,7 @@ const record = (value: string, headers: [Buffer, Buffer][] = []) => ({
 /** Three records of 8 bytes: `length attributes time offset key valueLength value headers`. */
 const BYTES = storedBytes(7n, [record("a"), record("b"), record("c")]);
 
-/** The batch with a change to it. No checksum is looked at: a faulty writer's would be right. */
+/** The batch with one change. No checksum is verified, as a faulty writer's would be right. */
 function changed(change: (bytes: Buffer, records: Buffer) => void): LogBatch {
   const bytes = Buffer.from(BYTES);
   change(bytes, bytes.subarray(61));
@@ -84,7 +84,7 @@ for (const [what, [change, why]] of Object.entries(DAMAGED)) {
   }
 }
 
-Deno.test("headers that nobody asks for are stepped over, and have to fit", () => {
+Deno.test("headers that are not requested are skipped, and have to fit", () => {
   const headers: [Buffer, Buffer][] = [[Buffer.from("name"), Buffer.from("value")]];
   const [batch] = readBatches(storedBytes(0n, [record("a", headers), record("b")]), false);
   assertEquals(readAll(batch), [0, 1]);
@@ -93,7 +93,7 @@ Deno.test("headers that nobody asks for are stepped over, and have to fit", () =
   assertThrows(() => readAll({ ...batch, records: damaged }), Error, "is damaged");
 });
 
-Deno.test("records that compaction has left have gaps between their offsets", () => {
+Deno.test("records may have gaps between their offsets after compaction", () => {
   const batch = changed((bytes, records) => {
     bytes.writeInt32BE(9, 23);
     records[8 + 3] = 2 * 4;

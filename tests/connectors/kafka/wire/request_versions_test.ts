@@ -8,7 +8,7 @@ import {
 
 const PRODUCE = { apiKey: 0, apiName: "Produce", oldest: 3, newest: 7 };
 
-Deno.test("the newest version that both sides know is taken", () => {
+Deno.test("the newest version that both sides know is used", () => {
   const taken = (minVersion: number, maxVersion: number) =>
     versionFor(PRODUCE, { 0: { minVersion, maxVersion } });
   assertEquals(taken(0, 3), 3);
@@ -40,7 +40,7 @@ Deno.test("a broker without a version that we know is refused, with the request'
   );
 });
 
-Deno.test("the error for a missing request says what to do without it", () => {
+Deno.test("the error for a missing request tells what to do without it", () => {
   const { message } = missingRequest("InitProducerId");
   assertEquals(message.includes(`set "enable.idempotence" to false`), true, message);
   assertEquals(message.includes("--recovery PATH"), true, message);

@@ -33,7 +33,7 @@ for (const flexible of [false, true]) {
   });
 }
 
-Deno.test("WireWriter writes lengths as the protocol has them", () => {
+Deno.test("WireWriter writes lengths in the protocol's form", () => {
   const written = (flexible: boolean) => {
     const out = new WireWriter(flexible);
     out.string("ab");
@@ -62,7 +62,7 @@ Deno.test("WireReader does not read after the end", () => {
   assertThrows(() => reader(...Array(6).fill(0xff)).bytes(), RangeError, "too large");
 });
 
-Deno.test("WireReader refuses lengths that cannot be, and counts of more than there is", () => {
+Deno.test("WireReader refuses impossible lengths, and counts of more items than there are", () => {
   const read = {
     string: (from: WireReader) => from.string(),
     bytes: (from: WireReader) => from.bytes(),
@@ -86,7 +86,7 @@ Deno.test("WireReader refuses lengths that cannot be, and counts of more than th
   assertThrows(() => tags.tags(), RangeError, "a response of the broker is cut off");
 });
 
-Deno.test("WireReader says in words of its own that a response is cut off", () => {
+Deno.test("WireReader has its own error for a response that is cut off", () => {
   for (const  of of["boolean", "int16", "int32", "int64", "uuid"] as const) {
     const from = new WireReader(Buffer.alloc(0), false);
     assertThrows(() => from[of](), RangeError, "a response of the broker is cut off");
@@ -105,7 +105,7 @@ const JAVA_TAGGED: BytesByVersion = [
   ],
 ];
 
-Deno.test("WireReader reads the tagged fields that it is asked for, and skips the others", () => {
+Deno.test("WireReader reads the requested tagged fields, and skips the others", () => {
   const [[, bytes]] = bytesOf(JAVA_TAGGED);
   const from = new WireReader(bytes, true);
   assertEquals(from.int16(), 0); // no error

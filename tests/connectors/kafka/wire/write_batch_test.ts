@@ -73,7 +73,7 @@ function randomRecord(random: Random): WireRecord {
   };
 }
 
-Deno.test("a batch is written byte for byte as the protocol's documentation has it", async () => {
+Deno.test("a batch is written byte for byte as in the protocol's documentation", async () => {
   const record: WireRecord = {
     key: Buffer.from("k"),
     value: Buffer.from("v"),
@@ -115,7 +115,7 @@ Deno.test("a batch is written byte for byte as the protocol's documentation has 
   assertEquals(packed.readInt32BE(12), -1, "the epoch of a compressed batch");
 });
 
-Deno.test("encodeRecordBatch() gives byte for byte what KafkaJS's own encoder gives", async () => {
+Deno.test("encodeRecordBatch() returns the same bytes as KafkaJS's own encoder", async () => {
   const random = new Random(7);
   for (let round = 0; round < 300; round++) {
     const length = between(random, 1, round % 50 === 0 ? 300 : 12);

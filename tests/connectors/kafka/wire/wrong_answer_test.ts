@@ -20,7 +20,7 @@ import {
 import { writeOneRecord } from "../../../support/kafka/write_one_record.ts";
 import { testPlace } from "../../../support/runtime/test_place.ts";
 
-/** What an answer names, instead of partition 0 of the topic. */
+/** What an answer names instead of partition 0 of the topic. */
 type Named = readonly (readonly [topic: string, partitions: readonly number[]])[];
 
 const WRONG: Readonly<Record<string, readonly [named: Named, says: string]>> = {
@@ -34,7 +34,7 @@ const WRONG: Readonly<Record<string, readonly [named: Named, says: string]>> = {
   ],
 };
 
-/** An answer with what `write` writes of each partition, which may be all of it but its number. */
+/** An answer with what `write` writes for each partition; without `write`, only its number. */
 function naming(named: Named, write: (out: WireWriter) => void): WireWriter {
   const out = new WireWriter(false);
   out.array(named, ([topic, partitions]) => {
@@ -57,7 +57,7 @@ function produced(named: Named): Buffer {
   return out.written;
 }
 
-/** An answer that begins with how long to send nothing more. */
+/** An answer that begins with the time for which to send nothing more. */
 function behindThrottle(body: WireWriter): Buffer {
   const out = new WireWriter(false);
   out.int32(0);
@@ -88,7 +88,7 @@ function brokerWith(answers: Partial<Record<ApiName, (asked: number) => Buffer>>
   return broker;
 }
 
-/** Its time-out is short: some of these brokers never acknowledge anything. */
+/** Its time-out is short, as some of these brokers never acknowledge anything. */
 const SOON = { "message.timeout.ms": 300, "retry.backoff.ms": 20 };
 
 async function connected<T>(

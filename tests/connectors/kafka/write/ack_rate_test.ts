@@ -4,7 +4,7 @@ import { AckRate } from "../../../../src/connectors/kafka/write/ack_rate.ts";
 const KB = 1_000;
 const MB = 1_000 * KB;
 
-/** What may wait after some rounds of half of what may, each of which takes what `ms` gives. */
+/** What may wait after some rounds. Each has half of what may wait, and takes `ms(bytes)`. */
 function aheadAfter(rounds: number, ms: (bytes: number) => number): number {
   const rate = new AckRate(900 * KB, 16 * MB);
   for (let n = 0; n < rounds; n++) {
@@ -21,7 +21,7 @@ Deno.test("AckRate begins with the least, and lets what is acknowledged in a sec
   assertEquals(aheadAfter(20, (bytes) => bytes / 10), 900 * KB); // 10 kB/s
 });
 
-Deno.test("AckRate grows where rounds take their time whatever is in them", () => {
+Deno.test("AckRate grows if rounds take equally long with any content", () => {
   for (const ms of [5, 100, 400]) assertEquals(aheadAfter(40, () => ms), 16 * MB);
 });
 
@@ -34,11 +34,11 @@ Deno.test("AckRate follows brokers that become slow, and fast again", () => {
   assertEquals(rate.ahead, 16 * MB);
 });
 
-Deno.test("AckRate lets no more wait than the most, where the least is more", () => {
+Deno.test("AckRate never exceeds the most, even if the least is more", () => {
   assertEquals(new AckRate(900, 100).ahead, 100);
 });
 
-Deno.test("AckRate bears a round that took no time", () => {
+Deno.test("AckRate allows a round that took no time", () => {
   const rate = new AckRate(900, 1_000);
   rate.acknowledged(10, 0);
   assertEquals(rate.ahead, 1_000);

@@ -1,4 +1,4 @@
-/** A record that was read is written as it was. */
+/** A record that was read is written unchanged. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { ItemError, type KafkaMessage, type KafkaOutputItem } from "millrace";
@@ -24,7 +24,9 @@ const HEADER = { producerId: -1n, producerEpoch: -1, baseSequence: -1 };
 
 type Header = readonly [name: string, value: string | null];
 
-/** Ordered, a name that repeats in between, names like numbers, no value, an empty one. */
+/**
+ * In order, with a name that repeats in between, names like numbers, no value, and an empty one.
+ */
 const HEADERS: readonly Header[] = [
   ["first", "1"],
   ["nothing", null],
@@ -45,7 +47,7 @@ function messageOf(headers: readonly Header[], timestamp = NOW): KafkaMessage {
 
 const make = (item: unknown) => toRecord(item as KafkaOutputItem, "to", PARTITIONING);
 
-/** The headers that an item is written with. */
+/** The headers with which an item is written. */
 function written(item: unknown): Header[] {
   const text = (bytes: Uint8Array | null) => bytes === null ? null : Buffer.from(bytes).toString();
   return make(item).headers.map(([name, value]) => [text(name)!, text(value)]);
@@ -55,7 +57,7 @@ function refusal(item: unknown): string {
   return (assertThrows(() => make(item), ItemError) as ItemError).message;
 }
 
-/** What is read of records once they have been written. */
+/** The records, read back after they have been written. */
 function readBack(records: readonly WireRecord[]) {
   const [batch] = readBatches(encodeRecordBatch(records, HEADER), true);
   const cursor = new RecordCursor(batch, batch.records, true);
@@ -80,7 +82,7 @@ Deno.test("toRecord() writes many headers as they were, with and without values"
   assertEquals(written(messageOf(many)), many);
 });
 
-Deno.test("toRecord() writes what a flow has changed in the headers, the rest as it was", () => {
+Deno.test("toRecord() writes the headers that a flow has changed, and the rest unchanged", () => {
   const message = messageOf(HEADERS);
   const changed = { ...message, headers: { ...message.headers, trace: ["7f"], second: "new" } };
   assertEquals(
@@ -92,7 +94,7 @@ Deno.test("toRecord() writes what a flow has changed in the headers, the rest as
   assertEquals(written(removed), HEADERS.filter(([name]) => name !== "first"));
 });
 
-Deno.test("toRecord() writes all new values of a repeated header where it was first", () => {
+Deno.test("toRecord() writes all new values of a repeated header at its first place", () => {
   const message = messageOf([["hop", "a"], ["x", "1"], ["hop", "b"]]);
   const longer = { ...message, headers: { ...message.headers, hop: ["a", "b", "c"] } };
   assertEquals(written(longer), [["hop", "a"], ["hop", "b"], ["hop", "c"], ["x", "1"]]);
@@ -100,7 +102,7 @@ Deno.test("toRecord() writes all new values of a repeated header where it was fi
   assertEquals(written(swapped), [["hop", "b"], ["hop", "a"], ["x", "1"]]);
 });
 
-Deno.test("toRecord() takes a list of headers in order, without an object", () => {
+Deno.test("toRecord() accepts an ordered list of headers without an object", () => {
   const rawHeaders = [["b", "1"], ["a", Buffer.from("2")], ["b", null], ["1", ""]];
   assertEquals(
     written({ value: "v", rawHeaders }),

@@ -21,7 +21,7 @@ for (
     ["abc", 479470107],
   ] as const
 ) {
-  Deno.test(`murmur2() of "${text}" is what Kafka says`, () => {
+  Deno.test(`murmur2() of "${text}" is Kafka's value`, () => {
     assertEquals(murmur2(new TextEncoder().encode(text)), hash);
   });
 }
@@ -57,7 +57,7 @@ Deno.test("partitionOfKey() is KafkaJS's DefaultPartitioner, for any bytes and l
   assertEquals(seen.size > 50, true);
 });
 
-Deno.test("partitionOfKey() looks at a view's own bytes, not at its whole buffer", () => {
+Deno.test("partitionOfKey() reads a view's own bytes, not its whole buffer", () => {
   const whole = new TextEncoder().encode("xxfoobarxx");
   assertEquals(murmur2(whole.subarray(2, 8)), -790332482);
 });
@@ -78,14 +78,14 @@ for (
     ["", 0x106e08d9, 0x7ee3623b],
   ] as const
 ) {
-  Deno.test(`murmur2() and fnv1a() of "${text}" are what librdkafka says`, () => {
+  Deno.test(`murmur2() and fnv1a() of "${text}" are librdkafka's values`, () => {
     const key = new TextEncoder().encode(text);
     assertEquals(murmur2(key) >>> 0, murmur);
     assertEquals(fnv1a(key), fnv);
   });
 }
 
-Deno.test("fnv1a() has the one hash whose sign cannot be taken off", () => {
+Deno.test("fnv1a() handles the one hash whose sign cannot be removed", () => {
   const key = new TextEncoder().encode('"thCqE');
   assertEquals(fnv1a(key), 2 ** 31);
   // Where librdkafka 2.16 put it.
@@ -150,7 +150,7 @@ for (
   });
 }
 
-Deno.test('partitionerOf("random") puts one key anywhere, and leaves the choice where there is none', () => {
+Deno.test('partitionerOf("random") puts one key anywhere, and leaves the choice without a key', () => {
   const partitioner = partitionerOf("random");
   const key = new TextEncoder().encode("kafka");
   const seen = new Set<number | null>();

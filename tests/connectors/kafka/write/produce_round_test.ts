@@ -14,10 +14,10 @@ const NOT_LEADER = 6;
 const DUPLICATE = 46;
 const TOO_LARGE = 10;
 
-/** What a leader answers: a code for each of its partitions, or an error instead of an answer. */
+/** A leader's answer: a code for each of its partitions, or an error instead of an answer. */
 type Answer = Readonly<Record<number, number>> | Error;
 
-/** A cluster of which each broker gives one answer, when `go` of it resolves. */
+/** A cluster in which each broker gives one answer, once its `go` resolves. */
 function clusterOf(
   leaders: Readonly<Record<number, number>>,
   answers: Readonly<Record<number, Answer>>,
@@ -49,7 +49,7 @@ function clusterOf(
   };
 }
 
-/** Options of a round that note which partitions were written. */
+/** Options of a round that record which partitions were written. */
 function noting(written: number[], more: Partial<RoundOptions> = {}): RoundOptions {
   return {
     topic: TOPIC,
@@ -61,14 +61,14 @@ function noting(written: number[], more: Partial<RoundOptions> = {}): RoundOptio
   };
 }
 
-Deno.test("a round has what every leader has acknowledged", async () => {
+Deno.test("a round counts what every leader has acknowledged", async () => {
   const written: number[] = [];
   const cluster = clusterOf({ 0: 1, 1: 2, 2: 1 }, { 1: { 0: 0, 2: 0 }, 2: { 1: 0 } });
   await produceRound(cluster, [0, 1, 2], noting(written));
   assertEquals(written.sort(), [0, 1, 2]);
 });
 
-Deno.test("a batch that the broker has already counts as written", async () => {
+Deno.test("a batch that the broker already has counts as written", async () => {
   const written: number[] = [];
   await produceRound(clusterOf({ 0: 1 }, { 1: { 0: DUPLICATE } }), [0], noting(written));
   assertEquals(written, [0]);

@@ -33,7 +33,7 @@ function refusal(records: readonly OutgoingRecord[], code: number, refused: Refu
   return refusedRecord(records, { topic: "orders", partition: 3, error, refused });
 }
 
-/** What the error that users see says. */
+/** The message of the error that users see. */
 const text = (error: ItemError | null) => (error!.cause as Error).message;
 
 Deno.test("refusedRecord() names the record that the broker names, with its reason and the cure", () => {
@@ -57,7 +57,7 @@ Deno.test("refusedRecord() says what a timestamp means, even if it is too large 
   assertStringIncludes(message, "message.timestamp.after.max.ms");
 });
 
-Deno.test("refusedRecord() says where a message that was read comes from", () => {
+Deno.test("refusedRecord() names the origin of a message that was read", () => {
   const item = { value: null, topic: "from", partition: 2, offset: 17n } as KafkaOutputItem;
   assertStringIncludes(
     text(refusal([record({ item })], INVALID_RECORD)),
@@ -65,7 +65,7 @@ Deno.test("refusedRecord() says where a message that was read comes from", () =>
   );
 });
 
-Deno.test("refusedRecord() says how many others of the batch were refused", () => {
+Deno.test("refusedRecord() tells how many others of the batch were refused", () => {
   const refused = [0, 1, 2].map((index) => ({ index, reason: "bad" }));
   assertStringIncludes(
     text(refusal([record(), record(), record()], INVALID_RECORD, refused)),
@@ -73,16 +73,16 @@ Deno.test("refusedRecord() says how many others of the batch were refused", () =
   );
 });
 
-Deno.test("refusedRecord() knows a single record without being told, and no other", () => {
+Deno.test("refusedRecord() finds the record of a batch of one, and no other", () => {
   const only = record();
   assertStrictEquals(refusal([only], INVALID_TIMESTAMP)!.item, only.item);
   assertEquals(refusal([record(), record()], INVALID_TIMESTAMP), null);
-  // A number that the batch does not have says nothing.
+  // A number that is not in the batch identifies no record.
   const wrong = [{ index: 2, reason: "bad" }, { index: -1, reason: "bad" }];
   assertEquals(refusal([record(), record()], INVALID_RECORD, wrong), null);
 });
 
-Deno.test("tooLargeRecord() says what of a record is large", () => {
+Deno.test("tooLargeRecord() tells which part of a record is large", () => {
   const large = record({
     key: Buffer.alloc(5_000),
     value: Buffer.alloc(20),

@@ -51,7 +51,7 @@ function produceAnswer({ version }: FakeRequest, code: number): Buffer {
   return out.written;
 }
 
-Deno.test("a broker that does not say which record it refuses is asked with halves of the batch", async () => {
+Deno.test("a broker that does not name the record that it refuses gets the halves of the batch", async () => {
   const written: string[] = [];
   await using broker = new FakeBroker({
     versions: { Produce: [3, 7] },

@@ -28,7 +28,7 @@ Deno.test("idempotent writes do not need the controller", async () => {
   }
 });
 
-Deno.test("InitProducerId is asked in the newest version that both sides know", async () => {
+Deno.test("InitProducerId is sent in the newest version that both sides know", async () => {
   for (const [first, last, asked] of [[0, 0, 0], [0, 1, 1], [3, 4, 4], [0, 6, 4]] as const) {
     await using broker = new FakeBroker(options({ versions: { InitProducerId: [first, last] } }));
     await writeOneRecord(broker);
@@ -74,7 +74,7 @@ Deno.test("a broker that fails at InitProducerId is reported with the request an
   assertStringIncludes(error.message, `set "enable.idempotence" to false`);
 });
 
-Deno.test("a broker that does not take a codec ends the run at once, with the request", async () => {
+Deno.test("a broker that does not accept a codec ends the run at once, with the request", async () => {
   const UNSUPPORTED_COMPRESSION_TYPE = 76;
   await using broker = new FakeBroker(options({
     answers: { Produce: ({ version }) => producedAnswer(version, UNSUPPORTED_COMPRESSION_TYPE) },

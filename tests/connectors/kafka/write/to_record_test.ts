@@ -25,7 +25,7 @@ const text = (data: Uint8Array | null) => data === null ? null : new TextDecoder
 const texts = ({ headers }: OutgoingRecord) =>
   headers.map(([name, value]) => [text(name), text(value)]);
 
-/** What the error that `item` causes says. The item is handed back with it. */
+/** The message of the error that `item` causes. The error has the item. */
 function refusal(item: unknown): string {
   const error = assertThrows(() => make(item), ItemError) as ItemError;
   assertStrictEquals(error.item, item);
@@ -114,7 +114,7 @@ for (
   });
 }
 
-Deno.test("toRecord() takes null for a header that has no value, also in a list", () => {
+Deno.test("toRecord() accepts null for a header without a value, also in a list", () => {
   const { headers } = make({ value: "v", headers: { h: null, list: ["a", null] } });
   assertEquals(headers.map(([, value]) => text(value)), [null, "a", null]);
 });
@@ -131,7 +131,7 @@ for (const headers of [new Map([["h", "1"]]), [["h", "1"]], new Headers({ h: "1"
   });
 }
 
-Deno.test("toRecord() takes header values as text, bytes, and lists of both", () => {
+Deno.test("toRecord() accepts header values as text, bytes, and lists of both", () => {
   const record = make({
     value: "v",
     headers: { one: "1", bytes: new Uint8Array([50]), list: ["a", new Uint8Array([98])], none: [] },
@@ -139,7 +139,7 @@ Deno.test("toRecord() takes header values as text, bytes, and lists of both", ()
   assertEquals(texts(record), [["one", "1"], ["bytes", "2"], ["list", "a"], ["list", "b"]]);
 });
 
-Deno.test("toRecord() takes headers by any name, without touching a prototype", () => {
+Deno.test("toRecord() accepts headers with any name, without touching a prototype", () => {
   const headers = JSON.parse('{ "__proto__": "p", "constructor": "c", "toString": "t" }');
   const made = make({ value: "v", headers });
   assertEquals(texts(made), [["__proto__", "p"], ["constructor", "c"], ["toString", "t"]]);
@@ -195,7 +195,7 @@ for (const topic of ["others", "Orders", "", null, 7]) {
   });
 }
 
-Deno.test("toRecord() copies no bytes: also a view's own part of its buffer is sent as it is", () => {
+Deno.test("toRecord() copies no bytes: even a view's part of its buffer is sent unchanged", () => {
   const whole = new TextEncoder().encode("xxkeyxxvaluexx");
   const [key, value] = [whole.subarray(2, 5), whole.subarray(7, 12)];
   for (const item of [[key, value], { key, value, headers: { h: value } }]) {
@@ -210,7 +210,7 @@ Deno.test("toRecord() copies no bytes: also a view's own part of its buffer is s
   assertStrictEquals(make([null, buffer]).value, buffer);
 });
 
-Deno.test("toRecord() never says that a record is smaller than its key, value and headers", () => {
+Deno.test("toRecord() never counts a record as smaller than its key, value and headers", () => {
   const bytes = (n: number) => new Uint8Array(n);
   const headers = { "größe": [bytes(100), bytes(50)], h: "grüße" };
   assertEquals(make([bytes(1_000), bytes(2_000)]).bytes >= 3_000, true);
@@ -230,7 +230,7 @@ Deno.test("requireFields() names a mistyped field, whose data would be lost, and
   );
 });
 
-Deno.test("requireFields() takes pairs, records, and messages as they are read", () => {
+Deno.test("requireFields() accepts pairs, records, and messages that were read", () => {
   const stored = { key: null, value: null, headers: [], timestamp: 1, offset: 7 };
   for (const item of [["k", "v"], { value: "v", partition: 0 }, toMessage(stored, "t", 0)]) {
     requireFields(item as KafkaOutputItem);

@@ -5,7 +5,7 @@ import { errorName } from "../../../../src/connectors/kafka/client/errors.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
-/** A topic that is written to, with a clock and a broker in the test's hands. */
+/** A topic that is written to, with a clock and a broker that the test controls. */
 class Written {
   now = 0;
   errorCode = 0;
