@@ -17,7 +17,6 @@ import { markdownPassages, type Passage, scriptProse } from "./prose_passages.ts
 const PENDING: readonly string[] = [
   "docs/internals.md",
   "src/runtime",
-  "tests/runtime",
 ];
 
 /** Where prose is looked for. */

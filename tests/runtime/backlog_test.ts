@@ -1,4 +1,4 @@
-/** How many items have been read and not been worked off, where a step is slow on a clock of the test's own. */
+/** How many items were read and not worked off, if a step is slow. The clock is the test's own. */
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, ManualInputConfig, ManualOutputConfig } from "../../mod.ts";
 import { RecordingOutput } from "../support/runtime/recording_output.ts";
@@ -13,7 +13,10 @@ class Backlog {
   #ms = 0;
   #read = 0;
   #done = 0;
-  /** The most that was read and not worked off, since the first items: these are read to learn the pace. */
+  /**
+   * The most that was read and not worked off, since the first items. These are read to learn the
+   * pace.
+   */
   most = 0;
   readonly #inputs: number;
   readonly #each: number;
@@ -96,7 +99,7 @@ const MANY = 100;
 
 for (const [name, build] of Object.entries(flows)) {
   for (const workers of [1, 2]) {
-    Deno.test(`${name} behind a flatMap has an input item or two before it, on ${workers} workers`, async () => {
+    Deno.test(`${name} after a flatMap has an input item or two before it, on ${workers} workers`, async () => {
       const backlog = new Backlog(12, MANY);
       const many = (n: number) => Array.from({ length: MANY }, (_, i) => n * MANY + i);
       await backlog.run(workers, (numbers) => build(numbers.flatMap(many), backlog));

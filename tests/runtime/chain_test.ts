@@ -249,7 +249,7 @@ Deno.test("a chain blames each of several readers of one step for its own error"
   }
 });
 
-Deno.test("a chain passes on what was thrown, even if that is no error", () => {
+Deno.test("a chain passes on what was thrown, even if that is not an error", () => {
   for (const thrown of [null, undefined, "text", 0]) {
     const chain = chainOf((numbers) =>
       numbers.map(() => {

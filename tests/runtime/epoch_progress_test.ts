@@ -20,7 +20,7 @@ for (const order of [["source", "merge"], ["merge", "source"]]) {
 
 Deno.test("EpochProgress closes every epoch that a task was behind with, one by one", () => {
   const progress = begun();
-  for (let i = 0; i < 3; i++) progress.passed("merge"); // barriers of peers, through an ended source
+  for (let i = 0; i < 3; i++) progress.passed("merge"); // barriers of peers; a source has ended
   assertEquals(progress.takeClosed(), null);
   progress.ended("source");
   assertEquals(

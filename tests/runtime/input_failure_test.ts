@@ -58,7 +58,7 @@ async function slowly<T>(value: T): Promise<T> {
 }
 
 for (const [what, input] of Object.entries(failing)) {
-  Deno.test(`what ${what} yielded before it fails is worked off, behind slow steps too, where nothing is stored`, async () => {
+  Deno.test(`what ${what} yielded before it fails is worked off, in slow steps too, if nothing is stored`, async () => {
     const output = new RecordingOutput<number>();
     const yielded: number[] = [];
     const flow = new Dataflow("fails").input("in", input(yielded))

@@ -204,7 +204,7 @@ for (const [where, configOf] of Object.entries(stores)) {
   });
 }
 
-/** The tables of so many workers with what is stored. */
+/** The tables of `count` workers with what is stored. */
 async function restored(store: RecoveryStore, count: number) {
   const firstId = (await store.resume())?.nextId ?? 0;
   const tables = Array.from({ length: count }, (_, index) => tableOf({ index, count, firstId }));

@@ -1,6 +1,6 @@
 /**
- * Messages that travel on different sockets may arrive in any order: the coordinator and each worker
- * have one of their own, and so has each pair of workers.
+ * Messages that travel on different sockets may arrive in any order. The coordinator has a socket to
+ * each worker, and so has each pair of workers.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type Keyed } from "../../mod.ts";
@@ -168,7 +168,7 @@ const endSecond: Action = ({ input }) => input.end(1);
 const epoch: Action = ({ clock }) => clock.advance(EPOCH_MS);
 const stop: Action = (run) => run.stop();
 
-/** What happens while two routes are held back; in each list they are let go at the end of a group. */
+/** What happens while two routes are held back. In each list they go on at the end of a group. */
 const scenarios: Record<string, readonly (readonly Action[])[]> = {
   "workers end one after the other": [
     [both, epoch],

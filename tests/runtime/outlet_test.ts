@@ -11,7 +11,7 @@ const both: Chain = (batch, from, to, epoch, outs) => {
   return to;
 };
 
-/** Takes all that is in a channel. */
+/** Removes and returns all that is in a channel. */
 function drain(channel: Channel): unknown[] {
   const messages: unknown[] = [];
   while (!channel.empty) messages.push(channel.take());
@@ -101,7 +101,7 @@ Deno.test("Outlet counts nothing and queues nothing when the batch is empty", ()
   assertEquals([channel.empty, calls], [true, 0]);
 });
 
-Deno.test("Outlet sends control messages to every port behind the data", () => {
+Deno.test("Outlet sends control messages to every port after the data", () => {
   const channels = [roomyChannel(), roomyChannel()];
   const ended: [epoch: number, waiting: boolean][] = [];
   const outlet = new Outlet(both, channels, paceOf(64), {
@@ -168,7 +168,7 @@ Deno.test("Outlet does not tell that there is nothing to read again when a batch
   assertEquals(channels.map(drain), [[], []]);
 });
 
-Deno.test("Outlet has room for more at once when little or nothing comes of what filled its room", () => {
+Deno.test("Outlet has room for more at once when what filled its room yields little or nothing", () => {
   for (const given of [[], ["one"]]) {
     const channel = new Channel();
     const outlet = new Outlet(null, [channel], paceOf(1_000), told());

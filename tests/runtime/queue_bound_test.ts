@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { QueueBound } from "../../src/runtime/queue_bound.ts";
 
-/** A queue between a producer that always has more, and a consumer, under a clock that a test moves. */
+/** A queue between a producer that always has more, and a consumer. The test moves the clock. */
 function queue({ items = 8192, bytes = 8 << 20, itemBytes = 8 } = {}) {
   let now = 0;
   let waiting = 0;
@@ -227,7 +227,7 @@ Deno.test("QueueBound takes the consumer's word for what it left, where that is 
   assertEquals(bound.room, 2);
 });
 
-Deno.test("QueueBound lets a producer go through more at once when nothing comes of what it offers", () => {
+Deno.test("QueueBound lets a producer go through more at once when what it offers yields nothing", () => {
   const { bound } = queue({ items: 100 });
   const rooms: number[] = [];
   for (let n = 0; n < 9; n++) {

@@ -14,7 +14,7 @@ interface Ids {
   readonly output?: string;
 }
 
-/** Counts of `numbers`, and a sum of ten for each, of seven keys: so their order does not matter. */
+/** Counts of `numbers`, and a sum of ten for each, of seven keys. Their order does not matter. */
 function flowOf(
   { input = "in", count = "count", sum = "sum", output = "out" }: Ids,
   upTo: number,
@@ -31,7 +31,7 @@ function flowOf(
 
 const sorted = (items: unknown[]) => items.map((item) => JSON.stringify(item)).sort();
 
-/** What comes of all the numbers in one run. */
+/** The results of all the numbers in one run. */
 async function undisturbed(upTo: number): Promise<string[]> {
   const out = new ExactOutput<unknown>();
   await run(flowOf({}, upTo, out));

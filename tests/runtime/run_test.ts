@@ -84,7 +84,7 @@ Deno.test("run() rejects before it opens anything when the flow has no output", 
   assertEquals(input.calls, []);
 });
 
-Deno.test("run() refuses what is no flow, and lengths of time that are none", async () => {
+Deno.test("run() refuses what is not a flow, and invalid durations", async () => {
   await assertRejects(async () => await run({} as Dataflow), TypeError, "expected a Dataflow");
   const flow = new Dataflow("f").input("in", new TestingInputConfig([1]))
     .capture(new TestingOutputConfig<number>([]));
@@ -220,7 +220,7 @@ Deno.test("onEnd is not called when only one of the inputs had ended before the 
   assertEquals(out, [["a", "item 1"]]);
 });
 
-Deno.test("onEnd is not called when the end of an input arrives behind the stop of another", async () => {
+Deno.test("onEnd is not called when the end of an input arrives after the stop of another", async () => {
   const [ended, endless] = [new HandInput<Keyed<number>>(), new HandInput<Keyed<number>>()];
   const release = Promise.withResolvers<void>();
   const out: Keyed<string>[] = [];
@@ -676,7 +676,7 @@ Deno.test("an async generator is not read far ahead when the output is slow", as
   assertEquals(written, 30_000);
 });
 
-/** Runs until nothing more is taken while the calls of mapAsync are pending; returns how many were. */
+/** Runs until nothing more is taken while calls of mapAsync are pending. Returns how many were. */
 async function takenAhead<T>(concurrency: number, source: (take: () => void) => AsyncGenerator<T>) {
   let taken = 0;
   const gate = Promise.withResolvers<void>();
@@ -704,7 +704,7 @@ async function takenAhead<T>(concurrency: number, source: (take: () => void) => 
   return taken;
 }
 
-Deno.test("a few items wait behind the calls of mapAsync, so that a stop and an epoch do not", async () => {
+Deno.test("a few items wait for the calls of mapAsync, so that a stop and an epoch do not", async () => {
   const taken = await takenAhead(16, async function* (take) {
     for (let n = 0;; n++) {
       take();
@@ -714,7 +714,7 @@ Deno.test("a few items wait behind the calls of mapAsync, so that a stop and an 
   assert(taken <= 4 * 16, `${taken} items were taken for 16 calls`);
 });
 
-Deno.test("large items that wait behind mapAsync take a bounded number of bytes", async () => {
+Deno.test("large items that wait for mapAsync take a bounded number of bytes", async () => {
   const taken = await takenAhead(1, async function* (take) {
     for (;;) {
       take();

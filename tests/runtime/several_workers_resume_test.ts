@@ -1,4 +1,4 @@
-/** Runs on several workers of one process that end anywhere, and go on with another number of them. */
+/** Runs on several workers of one process end anywhere, and go on with another number of workers. */
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run } from "../../mod.ts";
 import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";
@@ -7,7 +7,7 @@ import { ExactOutput, numbers } from "../support/recovery/resumable.ts";
 import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 import { runWorkers } from "../support/runtime/workers.ts";
 
-/** Keyed state, two exchanges, a merge and mapAsync: what comes out depends on no order of workers. */
+/** Keyed state, two exchanges, a merge and mapAsync: no result depends on the order of workers. */
 function build(input: InputConfig<number>, output: OutputConfig<unknown>): Dataflow<unknown> {
   const source = new Dataflow("resumed").input("in", input);
   const [even, odd] = source.branch((n) => n % 2 === 0);

@@ -163,7 +163,7 @@ Deno.test("matchSteps() warns of a drop of what is not there", () => {
   ]);
 });
 
-Deno.test("stepChangesOf() refuses what is no rename and no drop", () => {
+Deno.test("stepChangesOf() refuses what is neither a rename nor a drop", () => {
   const cases: [unknown, string][] = [
     [{ renameSteps: "a=b" }, "renameSteps must be an object"],
     [{ renameSteps: ["a", "b"] }, "renameSteps must be an object"],

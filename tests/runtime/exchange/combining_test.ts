@@ -109,20 +109,20 @@ function sums(sent: readonly Message[]): { batches: number; items: number; value
   return { batches: sent.length, items: items.length, values };
 }
 
-/** Batches of 1,000 of so many items, with so many keys in turns. */
+/** Batches of 1,000 of `count` items, whose `keys` alternate. */
 function* batches(count: number, keys: number): Generator<[string, number][]> {
   for (let from = 0; from < count; from += 1_000) {
     yield Array.from({ length: 1_000 }, (_, i) => [`k${(from + i) % keys}`, 1]);
   }
 }
 
-Deno.test("Combining holds back no more than so many values", () => {
+Deno.test("Combining holds back a bounded number of values", () => {
   const { combining: end, sent } = combining(counts);
   for (const batch of batches(330_000, 10)) end.push(batch);
   assertEquals(sums(sent), { batches: 10, items: 100, values: 330_000 });
 });
 
-Deno.test("Combining holds back no more than so many keys", () => {
+Deno.test("Combining holds back a bounded number of keys", () => {
   const { combining: end, sent } = combining(counts);
   for (const batch of batches(200_000, 6_000)) end.push([...batch, ...batch, ...batch]);
   end.push({ kind: "end", stopped: false });
@@ -170,7 +170,7 @@ Deno.test("Combining names the item on which a function threw, in both ways of s
   assertThrows(() => direct.push([["k0", 1], ["k1", "bad"]]), Error, message);
 });
 
-Deno.test("Combining refuses items that are no pairs with string keys, in both ways of sending", () => {
+Deno.test("Combining refuses items that are not pairs with string keys, in both ways of sending", () => {
   const { combining: end } = combining();
   assertThrows(() => end.push([["k", 1], [7, 1]]), Error, "needs string keys; got the key 7");
   const { combining: direct } = combining();

@@ -13,7 +13,7 @@ function head(length: number): Uint8Array {
   return bytes;
 }
 
-/** What a splitter makes of a stream that comes in parts of so many bytes. */
+/** What a splitter makes of a stream that comes in parts of `part` bytes. */
 function split(stream: Uint8Array, part: number): Uint8Array[] {
   const frames: Uint8Array[] = [];
   const splitter = new FrameSplitter((frame) => frames.push(frame));

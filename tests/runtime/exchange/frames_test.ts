@@ -44,7 +44,7 @@ Deno.test("FrameSplitter finds the frames in a stream that is cut anywhere", () 
     for (let at = 0; at < stream.length; at += size) {
       const chunk = stream.slice(at, at + size);
       splitter.push(chunk);
-      chunk.fill(0xff); // whoever reads uses its buffer again
+      chunk.fill(0xff); // the reader uses its buffer again
     }
     assertEquals(found, frames);
   }

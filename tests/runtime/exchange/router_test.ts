@@ -79,7 +79,7 @@ Deno.test("Router spreads items evenly, batches of any size", () => {
   }
 });
 
-Deno.test("Router sends what is no batch to all, behind the items", () => {
+Deno.test("Router sends control messages to all, after the items", () => {
   const { router, frames } = routing("spread", 3);
   router.push([1, 2, 3]);
   router.push({ kind: "barrier", epoch: 4 });

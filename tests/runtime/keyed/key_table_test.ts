@@ -14,7 +14,7 @@ function tableWith(ids: KeyIds | null): KeyTable {
   return createKeyTable(node, ids, stillScope());
 }
 
-/** Takes the changed keys, as `id key state`. */
+/** Removes and returns the changed keys, as `id key state`. */
 function changed(table: KeyTable): string[] {
   const taken: string[] = [];
   table.takeChanged((logic) => taken.push(`${logic.id} ${logic.key} ${logic.snapshot()}`));

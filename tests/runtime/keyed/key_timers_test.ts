@@ -79,7 +79,7 @@ Deno.test("KeyTimers queues an entry once when it moves later ten thousand times
   assertEquals(timers.next, 10_000);
 });
 
-Deno.test("KeyTimers never gives what was taken out, and gives it again once it is set anew", () => {
+Deno.test("KeyTimers never returns what was taken out, until it is set again", () => {
   const timers = new KeyTimers<Entry>();
   const [a, b, c] = ["a", "b", "c"].map(entry);
   for (const [i, each] of [a, b, c].entries()) timers.schedule(each, 10 * i);

@@ -110,7 +110,7 @@ Deno.test("spawnCluster() refuses a number of workers that is none", async () =>
   }
 });
 
-Deno.test("spawnCluster() refuses what is no absolute URL, and lengths of time that are none", async () => {
+Deno.test("spawnCluster() refuses relative URLs and invalid durations", async () => {
   await assertRejects(() => spawnCluster("flow.ts"), TypeError, "Invalid URL");
   const epoch = { interval: -1 };
   await assertRejects(() => spawn("numbers.ts", { epoch }), RangeError, "the epoch interval");

@@ -140,7 +140,7 @@ Deno.test("ControlLink is not drained before its last message has been received"
   await coordinator.drained();
 });
 
-Deno.test("ControlLink that is closed lets go whoever waits for a message", async () => {
+Deno.test("ControlLink that is closed resolves a pending receive", async () => {
   await using pair = await connected();
   const waiting = pair.coordinator.receive();
   pair.coordinator.close();

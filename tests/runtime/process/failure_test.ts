@@ -47,7 +47,7 @@ Deno.test("a UsageError comes back as one", () => {
   assertEquals(error.message, "no export");
 });
 
-Deno.test("what was thrown and is no error comes back once, as text", () => {
+Deno.test("what was thrown and is not an error comes back once, as text", () => {
   assertEquals(chainOf(sent("text")), [`Error: thrown: "text"`]);
   assertEquals(chainOf(sent(undefined)), ["Error: thrown: undefined"]);
   assertEquals(chainOf(sent(null)), ["Error: thrown: null"]);
@@ -99,7 +99,7 @@ Deno.test("an AggregateError with itself in it, or with many errors, comes back 
   assertEquals((sent(new AggregateError(many)) as AggregateError).errors.length, 31);
 });
 
-/** What comes of an error of Deno's loader when a module with this text is imported. */
+/** An error of Deno's loader for a module with this text, and what we make of it. */
 async function loadError(text: string): Promise<{ raw: Error; error: Error; url: string }> {
   const path = await Deno.makeTempFile({ suffix: ".ts" });
   try {

@@ -169,7 +169,7 @@ Deno.test("ControlListener reports a worker of another version, and names both",
   );
 });
 
-Deno.test("ControlListener that is closed takes nobody, and is no error", async () => {
+Deno.test("ControlListener that is closed accepts nobody, without an error", async () => {
   const [reception, [key]] = Reception.open(1);
   await using _ = reception;
   reception.listener.close();

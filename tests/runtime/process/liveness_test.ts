@@ -85,7 +85,7 @@ Deno.test("Liveness reports a stopped process at the fourth question without an 
   assertEquals([workers.looked, workers.stopped, workers.lines], [[1], [1], []]);
 });
 
-Deno.test("Liveness begins to count anew with whatever a worker says", async () => {
+Deno.test("Liveness begins to count again with each message of a worker", async () => {
   const workers = new Workers(1);
   workers.answering.clear();
   workers.state = "stopped";

@@ -37,7 +37,7 @@ Deno.test("loadFlow() refuses an export that is not there, also one that every o
   );
 });
 
-Deno.test("loadFlow() shows an export that is no flow on one line", async () => {
+Deno.test("loadFlow() shows an export that is not a flow on one line", async () => {
   assertEquals((await refusal("numbers.ts", "notAFlow")).includes("\n"), false);
   assertEquals(
     await refusal("numbers.ts", "makesNoFlow"),

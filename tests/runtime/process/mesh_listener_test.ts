@@ -77,7 +77,7 @@ class Run implements AsyncDisposable {
   }
 }
 
-/** Whether the other end closes a connection, and has said nothing but its random bytes, or a proof. */
+/** Whether the other end closes a connection, after its random bytes or a proof and nothing else. */
 async function isClosed(conn: Deno.Conn, most = 32): Promise<boolean> {
   let heard = 0;
   for (const buffer = new Uint8Array(100);;) {
@@ -114,7 +114,7 @@ for (const workers of [2, 3, 5]) {
   }
 }
 
-Deno.test("MeshListener leaves what a worker says behind its proof to whoever reads next", async () => {
+Deno.test("MeshListener leaves what a worker says after its proof to the next reader", async () => {
   await using run = Run.of(2);
   const joining = run.join(0);
   const conn = await run.introduce(0, { worker: 1 });
@@ -182,7 +182,7 @@ Deno.test("MeshListener bears who leaves in the middle of a claim", async () => 
   await assertMesh(await Promise.all([joining, run.join(1)]));
 });
 
-Deno.test("MeshListener takes an index once, from whoever comes first", async () => {
+Deno.test("MeshListener accepts an index once, from the first that comes", async () => {
   await using run = Run.of(3);
   const joining = run.join(0);
   const first = await run.introduce(0, { worker: 1 });

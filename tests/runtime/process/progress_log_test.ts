@@ -14,13 +14,16 @@ class Progress {
     () => this.clock.now(),
   );
 
-  /** Start-up takes so long. */
+  /** Start-up takes `ms` milliseconds. */
   startsFor(ms: number): void {
     this.clock.advance(ms);
     this.#log.begun();
   }
 
-  /** Time goes by, then workers have read so many items, and written half. Gives the lines of log. */
+  /**
+   * Time goes by, then workers have read this many items, and written half. Returns the lines of
+   * log.
+   */
   after(ms: number, items: number[], waitingFor: string[] = []): string[] {
     this.clock.advance(ms);
     const workers = items.map((n, worker) => ({ worker, in: n, out: n / 2 }));

@@ -120,7 +120,7 @@ Deno.test("decodeMessage() refuses a message that would take more memory than is
   assertEquals(decodeMessage<Message>(text, 16 << 20).kind, "left"); // binary data is what it is
 });
 
-Deno.test("decodeMessage() refuses what is no message", () => {
+Deno.test("decodeMessage() refuses what is not a message", () => {
   for (const value of [null, 7, [], {}, { kind: 1 }, "stop"]) {
     const bytes = encodeValue(value);
     assertThrows(() => decodeMessage(bytes), Error, "a control message has no kind");

@@ -32,7 +32,7 @@ function exists(path: string): Promise<boolean> {
   return Deno.lstat(path).then(() => true, () => false);
 }
 
-/** A folder with files and folders in it, as a run leaves none, but whoever has failed may. */
+/** A folder with files and folders in it. A run leaves none, but one that was killed may. */
 async function filled(): Promise<RunFolder> {
   const folder = makeFolder(silentLog)!;
   for (let i = 0; i < 20; i++) {
@@ -53,7 +53,7 @@ async function withFolder(name: string, work: (path: string) => unknown): Promis
   }
 }
 
-/** A name that nobody has, filled up to so many characters. */
+/** A name that nobody has, filled up to `length` characters. */
 function newName(length: number, filler = "x"): string {
   return crypto.getRandomValues(new Uint8Array(6)).toHex().padEnd(length, filler);
 }
@@ -213,7 +213,7 @@ Deno.test("removeFolder() does not follow a link to somewhere else", async () =>
   await removeFolder(other);
 });
 
-Deno.test("removeFolder() is no error when several are at it", async () => {
+Deno.test("removeFolder() does not fail when several call it at once", async () => {
   for (let round = 0; round < 20; round++) {
     const folder = await filled();
     await Promise.all(Array.from({ length: 8 }, () => removeFolder(folder)));

@@ -7,7 +7,7 @@ import { eventually, idle } from "../../support/eventually.ts";
 /** A transport's only peer has this index. */
 const PEER = 4;
 
-/** A transport to one peer, with what came of it. */
+/** A transport to one peer, with what it received. */
 class End {
   readonly frames: Uint8Array[] = [];
   readonly lost: string[] = [];
@@ -26,7 +26,7 @@ class End {
     });
   }
 
-  /** Waits for so many frames. */
+  /** Waits for `count` frames. */
   async has(count: number): Promise<void> {
     await eventually(() => this.frames.length >= count, `${count} frames have come`);
   }
@@ -168,7 +168,7 @@ Deno.test("SocketTransport reaches each of its peers by its index", async () => 
 });
 
 Deno.test("SocketTransport writes what is sent at the very moment when a write ends", async () => {
-  // The loop of a worker may have its turn between any two of the microtasks that follow a write.
+  // The loop of a worker may run between any two of the microtasks that follow a write.
   for (let hops = 0; hops < 12; hops++) {
     const written: Uint8Array[] = [];
     let finish = (): void => {};
@@ -204,7 +204,7 @@ Deno.test("SocketTransport reports a peer that closes, once, after all that it s
   await right.has(1);
   left.transport.close();
   await right.isLost();
-  right.transport.send(PEER, frameOf(2, 10)); // into the void, which is no error
+  right.transport.send(PEER, frameOf(2, 10)); // nobody reads it, and it does not fail
   right.transport.flush();
   await idle();
   assertEquals(right.lost, [`${PEER}: the connection was closed`]);

@@ -82,7 +82,7 @@ Deno.test("permissionFlags() allows the loopback interface where there are no so
   ]);
 });
 
-Deno.test("permissionFlags() allows no folder to be read for a flow that is no file", () => {
+Deno.test("permissionFlags() allows no folder to be read for a flow that is not a file", () => {
   const [, read] = added([], { ...RUN, moduleUrl: "https://example.com/flow.ts" });
   assertEquals(read, `--allow-read=/tmp/run,${ROOT}`);
 });

@@ -30,7 +30,7 @@ function runOf(flow: FlowHandle, settings: Partial<MemoryRunSettings> = {}): Mem
   });
 }
 
-/** Counts numbers by key; every number is on the other worker than it was read by, or on the same. */
+/** Counts numbers by key. A number is counted on the worker that read it, or on the other one. */
 const counted = (input: GatedInput, output: ExactOutput<number>) =>
   new Dataflow("counted").input("in", input)
     .map((n): Keyed<number> => [`${n % 5}`, n])

@@ -146,7 +146,7 @@ Deno.test("mapAsync names the step and the item when its function throws or give
   );
 });
 
-Deno.test("mapAsync takes what can be awaited and is no Promise", async () => {
+Deno.test("mapAsync accepts what can be awaited and is not a Promise", async () => {
   const output = new RecordingOutput<number>();
   await run(
     new Dataflow("thenable")

@@ -52,7 +52,7 @@ Deno.test("an input that has ended is idle for a merge", () => {
   assertEquals(put(0, end), ["end"]);
 });
 
-Deno.test("a merge is not idle while an input waits for a barrier of another: more may be behind it", () => {
+Deno.test("a merge is not idle while an input waits for a barrier of another: more may follow it", () => {
   const { put } = merge();
   put(0, idle);
   assertEquals(put(0, barrier, [1], idle), []);

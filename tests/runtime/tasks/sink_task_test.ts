@@ -7,8 +7,8 @@ import { paceOf, taskHost } from "../../support/runtime/task_host.ts";
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 /**
- * A sink whose calls are held until `done`, or not waited for where `waits` is false. `pace`: the items
- * that a task may work on at once.
+ * A sink whose calls are held until `done`, or not waited for if `waits` is false. `pace`: the
+ * items that a task may work on at once.
  */
 function sink({ waits, pace }: { waits: boolean; pace: number }) {
   const input = new Channel({ first: 8192 });

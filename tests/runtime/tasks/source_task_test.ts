@@ -128,7 +128,7 @@ Deno.test("a source counts as idle when its input has given nothing for as long 
   assertEquals(await run(499, "items"), [true, []]);
   assertEquals(await run(600, "nothing", 500), [false, []]);
   assertEquals(task.wakeTime(), 1_100);
-  assertEquals(await run(800, "nothing", 500), [false, []]); // woken for nothing: that is no item
+  assertEquals(await run(800, "nothing", 500), [false, []]); // woken for nothing: no item came
   assertEquals(wait(1_099), [false, []]);
   assertEquals(wait(1_100), [true, ["idle"]]);
   assertEquals(wait(2_000), [false, []]);
