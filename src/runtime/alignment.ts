@@ -1,10 +1,10 @@
 /**
  * When an epoch has ended for a step with several upstream channels.
  *
- * A channel that has delivered its barrier is held until every other one has: otherwise items of the
- * next epoch would reach a stateful step before its snapshot is taken, and count twice after a crash.
- * (Carbone et al. 2015, "Lightweight Asynchronous Snapshots for Distributed Dataflows", the aligned
- * variant.)
+ * A channel that has delivered its barrier is held until every other one has: otherwise items of
+ * the next epoch would reach a stateful step before its snapshot is taken, and count twice after a
+ * crash. (Carbone et al. 2015, "Lightweight Asynchronous Snapshots for Distributed Dataflows", the
+ * aligned variant.)
  *
  * @module
  */

@@ -33,16 +33,20 @@ import { SourceTask } from "./tasks/source_task.ts";
 import { StatefulTask } from "./tasks/stateful_task.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
 
-/** All channels of a worker hold this many bytes together. As many may be on their way to others. */
+/**
+ * All channels of a worker hold this many bytes together. As many may be on their way to others.
+ */
 const WAITING_BYTES = 64 << 20;
 
 /**
- * The most that waits before a `mapAsync`, as a multiple of its `concurrency`. It is enough for calls
- * that are fast, and soon worked off where calls begin to take long.
+ * The most that waits before a `mapAsync`, as a multiple of its `concurrency`. It is enough for
+ * calls that are fast, and soon worked off where calls begin to take long.
  */
 const WAITING_CALLS = 8;
 
-/** The same behind a step that may drop items: in smaller batches, dropping takes twice the time. */
+/**
+ * The same behind a step that may drop items: in smaller batches, dropping takes twice the time.
+ */
 const WAITING_BEHIND_DROPS = 64;
 
 /** What the tasks of a worker are made of. */

@@ -1,9 +1,9 @@
 /**
  * How many items one call of an output gets.
  *
- * What waits for a call waits as long as it takes, so a call should take a tenth of a second at most.
- * But some calls take their time whatever they are given (a request, a transaction), and are of use only
- * with many items. Which it is shows a call with a single item beside one with many.
+ * What waits for a call waits as long as it takes, so a call should take a tenth of a second at
+ * most. But some calls take their time whatever they are given (a request, a transaction), and are
+ * of use only with many items. Which it is shows a call with a single item beside one with many.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import { QUEUE_MS } from "./queue_bound.ts";
 
 const LARGEST = 8192;
 
-/** Calls last up to this many times what a call takes for itself: then 8/9 of the time go into items. */
+/**
+ * Calls last up to this many times what a call takes for itself: then 8/9 of the time go into
+ * items.
+ */
 const FIXED_TIMES = 8;
 
 /** After this many calls, what a call with one item takes is measured again. */

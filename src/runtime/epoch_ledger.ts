@@ -1,9 +1,9 @@
 /**
  * Values that wait for the end of the epoch that they belong to.
  *
- * Tasks and workers come to the end of an epoch one after the other, so some are in the next one already
- * while others are not. What each of them has at the end of an epoch must not replace what a snapshot of
- * the epoch before still needs.
+ * Tasks and workers come to the end of an epoch one after the other, so some are in the next one
+ * already while others are not. What each of them has at the end of an epoch must not replace what
+ * a snapshot of the epoch before still needs.
  *
  * @module
  */
@@ -26,7 +26,8 @@ export class EpochLedger<K, V> {
   }
 
   /**
-   * The newest value of each key at the end of `epoch`. Earlier epochs cannot be asked for afterwards.
+   * The newest value of each key at the end of `epoch`. Earlier epochs cannot be asked for
+   * afterwards.
    *
    * @returns The values in the order in which their keys were noted first.
    */

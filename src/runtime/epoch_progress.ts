@@ -2,8 +2,8 @@
  * Which of a worker's tasks have passed which epochs.
  *
  * A task passes an epoch when its barrier has gone through it. Barriers come from this worker's own
- * sources, which the coordinator tells to close an epoch, and from other workers, which may have been told
- * before. So a task can pass an epoch that this worker has not been told to close yet:
+ * sources, which the coordinator tells to close an epoch, and from other workers, which may have
+ * been told before. So a task can pass an epoch that this worker has not been told to close yet:
  *
  * ```text
  *   the usual order                      a peer was told first
@@ -13,7 +13,8 @@
  *       ─▶ epoch 7 is closed
  * ```
  *
- * Either way, an epoch is closed when all tasks have passed it, whatever the worker has been told by then.
+ * Either way, an epoch is closed when all tasks have passed it, whatever the worker has been told
+ * by then.
  *
  * @module
  */
@@ -55,9 +56,9 @@ export class EpochProgress<T> {
   }
 
   /**
-   * The next epoch that some task has passed and that is over for all, which counts as reported from here
-   * on; `null` where there is none. The epoch that the last tasks end in is not one of them: it goes with
-   * the report of the run's end.
+   * The next epoch that some task has passed and that is over for all, which counts as reported
+   * from here on; `null` where there is none. The epoch that the last tasks end in is not one of
+   * them: it goes with the report of the run's end.
    */
   takeClosed(): Epoch | null {
     const isOver = ([task, next]: [T, Epoch]) => this.#ended.has(task) || next > this.#epoch;

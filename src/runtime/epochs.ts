@@ -17,15 +17,17 @@ export interface EpochActions {
   /** The epoch is to end: sources send its barrier after their current batch. */
   trigger(epoch: Epoch): void;
   /**
-   * All workers have closed the epoch: it is to be committed, and outputs may make it visible then. The
-   * next one is not closed before the promise resolves; it must not reject.
+   * All workers have closed the epoch: it is to be committed, and outputs may make it visible then.
+   * The next one is not closed before the promise resolves; it must not reject.
    */
   commit(epoch: Epoch): void | Promise<void>;
   /** Workers have been closing the epoch for `ms`, which is long: operators need to know why. */
   stillClosing(epoch: Epoch, workers: readonly WorkerIndex[], ms: number): void;
 }
 
-/** An epoch that has been closing for this many intervals is warned of, then after twice as many. */
+/**
+ * An epoch that has been closing for this many intervals is warned of, then after twice as many.
+ */
 const SLOW_INTERVALS = 10;
 
 /** The least time before that, in milliseconds: epochs may be very short. */

@@ -1,6 +1,6 @@
 /**
- * The end of a run after an input failed, where no recovery store lets a later run read again what was on
- * its way: first that is worked off, as at a graceful stop.
+ * The end of a run after an input failed, where no recovery store lets a later run read again what
+ * was on its way: first that is worked off, as at a graceful stop.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
  * What a worker has changed in an epoch, for its snapshot.
  *
- * Each task hands over its part when it passes the epoch's end, before anything of the next epoch can
- * touch it. So a task may be in the next epoch already while others are not: everything is kept with the
- * epoch that it belongs to.
+ * Each task hands over its part when it passes the epoch's end, before anything of the next epoch
+ * can touch it. So a task may be in the next epoch already while others are not: everything is kept
+ * with the epoch that it belongs to.
  *
  * @module
  */
@@ -33,8 +33,8 @@ export class Journal {
   readonly #longest: number;
 
   /**
-   * `send` gets the changed keys, chunk by chunk. `longest`: the most bytes of a state or a position,
-   * for tests.
+   * `send` gets the changed keys, chunk by chunk. `longest`: the most bytes of a state or a
+   * position, for tests.
    */
   constructor(
     worker: WorkerNumber,

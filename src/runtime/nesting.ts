@@ -1,19 +1,21 @@
 /**
  * Keeps runs from starting one another without end.
  *
- * A worker loads the flow's module. If that module starts workers as it is loaded, each of them loads
- * it again, and so on. There are three ways to come there, and each is refused where it first shows:
+ * A worker loads the flow's module. If that module starts workers as it is loaded, each of them
+ * loads it again, and so on. There are three ways to come there, and each is refused where it first
+ * shows:
  *
  * - `spawnCluster` in a worker process: the process is marked;
  * - a flow that starts the command line on itself: what runs is passed on in the environment;
- * - a program made with `deno compile`, whose executable is the program: to start it is to start all.
+ * - a program made with `deno compile`, whose executable is the program: to start it is to start
+ *   all.
  *
  * @module
  */
 
 /**
- * The environment variable that says which flows the processes above this one run, one on each line.
- * It is no option, so its name does not begin as those of options do.
+ * The environment variable that says which flows the processes above this one run, one on each
+ * line. It is no option, so its name does not begin as those of options do.
  */
 export const RUNNING_ENV = "INSIDE_MILLRACE";
 

@@ -21,8 +21,8 @@ export function openSteps(graph: FlowGraph, tasks: readonly Task[]): LeftStep[] 
 }
 
 /**
- * Warns of an epoch that has been closing for `ms`: names the step that holds it up, and those that wait.
- * Steps before it may have no room, and those after it have not come to the end of the epoch.
+ * Warns of an epoch that has been closing for `ms`: names the step that holds it up, and those that
+ * wait. Steps before it may have no room, and those after it have not come to the end of the epoch.
  *
  * @param tasks Those that have not passed the epoch, downstream ones first.
  */

@@ -1,11 +1,12 @@
 /**
  * How much may wait in a queue between two parts of a flow.
  *
- * The end of an epoch, and a stop, wait behind all that is queued. So a queue holds what its consumer
- * works off in a tenth of a second, whatever that is: it starts with one item, grows while the consumer
- * empties it though the producer had more, and shrinks to what was worked off in that time where items
- * stay behind. (Linux bounds its network queues likewise: Herbert, "Byte Queue Limits", 2011; Nichols,
- * Jacobson, "Controlling Queue Delay", 2012.) Items that are large are bounded by their bytes, too.
+ * The end of an epoch, and a stop, wait behind all that is queued. So a queue holds what its
+ * consumer works off in a tenth of a second, whatever that is: it starts with one item, grows while
+ * the consumer empties it though the producer had more, and shrinks to what was worked off in that
+ * time where items stay behind. (Linux bounds its network queues likewise: Herbert, "Byte Queue
+ * Limits", 2011; Nichols, Jacobson, "Controlling Queue Delay", 2012.) Items that are large are
+ * bounded by their bytes, too.
  *
  * @module
  */
@@ -39,7 +40,8 @@ export class QueueBound {
   #least = 1;
   #worked = Infinity; // items that are worked off in QUEUE_MS, where that is known
   #hadMore = false; // whether the producer had more than there was room for, since it was empty
-  // What was taken since the last look at the pace, and the time for which something waited meanwhile.
+  // What was taken since the last look at the pace, and the time for which something waited
+  // meanwhile.
   #taken = 0;
   #busyMs = 0;
   #stayed = false; // whether the consumer ever left anything
@@ -50,7 +52,9 @@ export class QueueBound {
     this.#limit = most.first ?? 1;
   }
 
-  /** How many more items may come now; 0 for none. One item may always come into the empty queue. */
+  /**
+   * How many more items may come now; 0 for none. One item may always come into the empty queue.
+   */
   get room(): number {
     const limit = this.#limit;
     if (this.#items === 0) return Math.max(1, Math.min(limit, this.#roomInBytes()));
@@ -58,12 +62,13 @@ export class QueueBound {
   }
 
   /**
-   * The producer goes through `items` for this queue. If that is all there is room for, or leaves no room
-   * for others, it may have more.
+   * The producer goes through `items` for this queue. If that is all there is room for, or leaves
+   * no room for others, it may have more.
    */
   offered(items: number): void {
     if (items < this.room && this.#hasRoomAt(this.#items + items)) return;
-    // Nothing came of what was offered before: a filter lets little through, and the consumer waits.
+    // Nothing came of what was offered before: a filter lets little through, and the consumer
+    // waits.
     if (this.#hadMore && this.#items === 0) this.#grow();
     this.#hadMore = true;
   }
@@ -83,8 +88,8 @@ export class QueueBound {
   }
 
   /**
-   * Items were taken out, at once. `emptied`: whether the consumer left nothing that it could have had,
-   * where that is not what is known here.
+   * Items were taken out, at once. `emptied`: whether the consumer left nothing that it could have
+   * had, where that is not what is known here.
    */
   taken(items: number, emptied: boolean = items === this.#items): void {
     this.#bytes -= this.#bytes * items / this.#items;
@@ -105,7 +110,10 @@ export class QueueBound {
     return items * 2 <= this.#limit;
   }
 
-  /** `emptied`: the items that the consumer took last. A batch that nobody splits may exceed the limit. */
+  /**
+   * `emptied`: the items that the consumer took last. A batch that nobody splits may exceed the
+   * limit.
+   */
   #grow(emptied = 0): void {
     const { items: most } = this.#most;
     const next = Math.max(this.#limit, emptied) * 2;
@@ -113,8 +121,8 @@ export class QueueBound {
   }
 
   /**
-   * Looks at the pace. Where the consumer takes all there is each time, the limit says how much that was,
-   * and the pace nothing: each call may take its time, whatever it is given.
+   * Looks at the pace. Where the consumer takes all there is each time, the limit says how much
+   * that was, and the pace nothing: each call may take its time, whatever it is given.
    */
   #measure(): void {
     const worked = Math.floor(this.#taken * QUEUE_MS / this.#busyMs);

@@ -94,8 +94,8 @@ export class RunRecovery {
   }
 
   /**
-   * Gives what is stored to the steps of the flow: by their names, and as the user says. Before anything
-   * else is asked for.
+   * Gives what is stored to the steps of the flow: by their names, and as the user says. Before
+   * anything else is asked for.
    *
    * @throws {StepMatchError} If something is stored of a step that the flow does not have.
    */
@@ -119,8 +119,8 @@ export class RunRecovery {
   }
 
   /**
-   * The stored keys of steps, each with the worker that owns it. The first commit then moves those of
-   * steps that have been renamed, and drops what the user does not need any more.
+   * The stored keys of steps, each with the worker that owns it. The first commit then moves those
+   * of steps that have been renamed, and drops what the user does not need any more.
    */
   async *state(steps: readonly StepId[], workerCount: number): AsyncGenerator<RestoredChunk, void> {
     if (this.#store === null) return;

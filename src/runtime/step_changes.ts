@@ -1,10 +1,10 @@
 /**
- * Which step of a flow gets which stored state: the one of its name, unless the user says that steps
- * have been renamed or taken out.
+ * Which step of a flow gets which stored state: the one of its name, unless the user says that
+ * steps have been renamed or taken out.
  *
  * A command is typed again after a crash, and a service starts with the same options each time. So
- * what has been renamed or dropped is noted in the store, in the same commit that does it, and is not
- * done a second time. The note stays for as long as the option is given.
+ * what has been renamed or dropped is noted in the store, in the same commit that does it, and is
+ * not done a second time. The note stays for as long as the option is given.
  *
  * @module
  */
@@ -124,8 +124,8 @@ export function stepChangesOf(
  * Finds the step of the flow for each that is stored.
  *
  * @param stored What the store has; `null` where nothing has ever been committed.
- * @throws {StepMatchError} If something is stored of a step that the flow does not have, or a rename or
- * a drop is not possible. Says what is stored, and what to do.
+ * @throws {StepMatchError} If something is stored of a step that the flow does not have, or a
+ * rename or a drop is not possible. Says what is stored, and what to do.
  */
 export function matchSteps(
   stored: StoredSteps | null,

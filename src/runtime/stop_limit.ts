@@ -53,8 +53,8 @@ export function stopMilliseconds({ stopTimeout = DEFAULT_STOP_MS }: StopOptions)
 }
 
 /**
- * Makes sure that a graceful stop may take some time. With none, every stop would be cut short before
- * outputs are closed; and zero means "no limit" to other programs.
+ * Makes sure that a graceful stop may take some time. With none, every stop would be cut short
+ * before outputs are closed; and zero means "no limit" to other programs.
  *
  * @param what Where it was given, as the error names it.
  * @throws {RangeError} If it is zero.
@@ -67,7 +67,9 @@ export function requireStopTime(ms: number, what: string): number {
   );
 }
 
-/** How long inputs and outputs may take to close when a stop has come to its limit, in milliseconds. */
+/**
+ * How long inputs and outputs may take to close when a stop has come to its limit, in milliseconds.
+ */
 export function closeMilliseconds(stopMs: number): number {
   return Math.min(stopMs * CLOSE.share, CLOSE.mostMs);
 }
@@ -117,7 +119,10 @@ export class StopLimit {
   }
 }
 
-/** Since when what has been read is not durable yet: for a run without a recovery store, it may be lost. */
+/**
+ * Since when what has been read is not durable yet: for a run without a recovery store, it may be
+ * lost.
+ */
 export class ReadSince {
   readonly #clock: Clock;
   #at: number | null = null;
@@ -184,8 +189,8 @@ export interface StopOutcome {
   /** The last committed epoch of the recovery store; `null` without one. */
   readonly epoch: Epoch | null;
   /**
-   * When the last epoch began, in milliseconds since 1970: all that was read before is durable. `null`:
-   * nothing has been read at all.
+   * When the last epoch began, in milliseconds since 1970: all that was read before is durable.
+   * `null`: nothing has been read at all.
    */
   readonly since: number | null;
 }

@@ -42,7 +42,9 @@ export interface WorkerEvents {
    * gracefully, and then to fail with this error.
    */
   inputFailed(error: StepError): void;
-  /** A step could not finish its work after {@linkcode Worker.giveUp}: the stop cannot be completed. */
+  /**
+   * A step could not finish its work after {@linkcode Worker.giveUp}: the stop cannot be completed.
+   */
   gaveUp(): void;
 }
 
@@ -210,8 +212,8 @@ export class Worker implements TaskHost {
   }
 
   /**
-   * Where inputs and outputs are at the beginning, to be stored before anything is read or written: so
-   * whatever a run leaves behind, the next one knows of it, and where this one began.
+   * Where inputs and outputs are at the beginning, to be stored before anything is read or written:
+   * so whatever a run leaves behind, the next one knows of it, and where this one began.
    */
   async #begin(epoch: Epoch, resume: readonly StoredPosition[]): Promise<void> {
     for (const task of this.#tasks.stateful) {
@@ -296,7 +298,10 @@ export class Worker implements TaskHost {
     return openSteps(this.#graph, this.#progress.left);
   }
 
-  /** Closes all inputs, outputs and channels. What does not close in time is left behind, with a warning. */
+  /**
+   * Closes all inputs, outputs and channels. What does not close in time is left behind, with a
+   * warning.
+   */
   async close(): Promise<void> {
     if (this.#inputFailed) this.#abort.abort();
     const { sinks } = this.#tasks;

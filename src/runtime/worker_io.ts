@@ -123,7 +123,8 @@ export class WorkerIo {
   /**
    * Closes all that is open. What does not close in time is left behind, with a warning.
    *
-   * @param settled Resolves when no call of an output is in progress any more: its calls never overlap.
+   * @param settled Resolves when no call of an output is in progress any more: its calls never
+   * overlap.
    */
   async close(settled: (output: StepId) => Promise<void>): Promise<void> {
     await Promise.all([

@@ -30,8 +30,8 @@
  * 7. Nothing is said twice: {@linkcode ActivityFilter} keeps it off a channel.
  *
  * A watermark of event time has the same way to go. It travels in order with the data, is merged
- * where channels come together, and goes to all workers at an exchange. Its place is another kind of
- * `Control` (see `channel.ts`).
+ * where channels come together, and goes to all workers at an exchange. Its place is another kind
+ * of `Control` (see `channel.ts`).
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Combines values before they change workers: one partial result goes instead of many values of a key.
+ * Combines values before they change workers: one partial result goes instead of many values of a
+ * key.
  *
  * @module
  */
@@ -15,7 +16,10 @@ const MOST_KEYS = 4096;
 /** So many keys are combined even where there is room for fewer, as their merger is slow. */
 const FEW_KEYS = 64;
 
-/** Values that are combined at once: a partial result may hold all of them, and must fit into a frame. */
+/**
+ * Values that are combined at once: a partial result may hold all of them, and must fit into a
+ * frame.
+ */
 const MOST_VALUES = 1 << 15;
 
 /** And about so many bytes, for the same reason. */
@@ -33,8 +37,9 @@ interface Growing {
 }
 
 /**
- * Stands before the sending side of an exchange. All that it sends is partial results, those of one value
- * too. It holds some back, but nothing beyond the next control message: an epoch's values are in it.
+ * Stands before the sending side of an exchange. All that it sends is partial results, those of one
+ * value too. It holds some back, but nothing beyond the next control message: an epoch's values are
+ * in it.
  */
 export class Combining implements Outgoing {
   readonly #combiner: Combiner;

@@ -74,7 +74,9 @@ export class FrameSplitter {
   }
 }
 
-/** A frame as it goes over the wire: `bytes` with {@linkcode FRAME_ROOM} before it, which is filled. */
+/**
+ * A frame as it goes over the wire: `bytes` with {@linkcode FRAME_ROOM} before it, which is filled.
+ */
 export function setLength(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   view.setUint32(0, bytes.length - FRAME_ROOM);

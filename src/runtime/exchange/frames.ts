@@ -19,7 +19,10 @@ import type { Epoch } from "../../core/ids.ts";
 /** The most bytes that an item may have. */
 export const LONGEST_ITEM = 256 << 20;
 
-/** The most bytes that a frame may have: a longer one is not ours. Smaller items may go with a large one. */
+/**
+ * The most bytes that a frame may have: a longer one is not ours. Smaller items may go with a large
+ * one.
+ */
 export const LONGEST_FRAME = LONGEST_ITEM + (16 << 20);
 
 /** What comes before the items of a batch. */

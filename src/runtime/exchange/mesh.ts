@@ -1,10 +1,10 @@
 /**
  * The channels of a worker from and to all others.
  *
- * Credits bound the items and bytes that a sender has on their way and the receiver has not taken out
- * of its channel yet. So the transport is read although a channel is full, and no channel can hold up
- * another that shares its socket (as in Apache Flink: Kruber, Nowojski, "A Deep-Dive into Flink's
- * Network Stack", 2019). The bound follows the pace of the receiver, as with any queue
+ * Credits bound the items and bytes that a sender has on their way and the receiver has not taken
+ * out of its channel yet. So the transport is read although a channel is full, and no channel can
+ * hold up another that shares its socket (as in Apache Flink: Kruber, Nowojski, "A Deep-Dive into
+ * Flink's Network Stack", 2019). The bound follows the pace of the receiver, as with any queue
  * (`queue_bound.ts`).
  *
  * @module
@@ -19,8 +19,8 @@ import { decodeFrame, encodeFrame } from "./frames.ts";
 import type { Transport } from "./transport.ts";
 
 /**
- * How much of a channel may be on its way, or wait for the receiver, however fast that works it off. A
- * batch over it is taken.
+ * How much of a channel may be on its way, or wait for the receiver, however fast that works it
+ * off. A batch over it is taken.
  */
 export interface CreditWindow {
   readonly items: number;
@@ -30,9 +30,9 @@ export interface CreditWindow {
 }
 
 /**
- * Credit takes a way back and forth, so a channel begins with some. A peer sends credit once a turn of
- * its loop, and the window has to last until then: of fast items 16,384. It is twice that, because
- * batches that nobody splits fill only half of a queue (`queue_bound.ts`).
+ * Credit takes a way back and forth, so a channel begins with some. A peer sends credit once a turn
+ * of its loop, and the window has to last until then: of fast items 16,384. It is twice that,
+ * because batches that nobody splits fill only half of a queue (`queue_bound.ts`).
  */
 const DEFAULT_WINDOW: CreditWindow = { items: 32_768, bytes: 4 << 20, first: 64 };
 

@@ -12,7 +12,9 @@ import { type Channel, isBatch, type Message, type Outgoing } from "../channel.t
 import { LONGEST_ITEM } from "./frames.ts";
 import type { RemoteSender } from "./mesh.ts";
 
-/** A batch of so many bytes is sent, though there is more: a frame must fit into memory a few times. */
+/**
+ * A batch of so many bytes is sent, though there is more: a frame must fit into memory a few times.
+ */
 const BATCH_BYTES = 1 << 20;
 
 /** The ends of an exchange's channels: this worker's own, and those to the others. */

@@ -23,7 +23,8 @@ export class ControlLink<
   /**
    * Takes the connection over.
    *
-   * @param most How much memory a message that is received may take, in bytes and beside binary data.
+   * @param most How much memory a message that is received may take, in bytes and beside binary
+   * data.
    * @param longest The most bytes that a message that is sent may have, for tests.
    */
   constructor(conn: Deno.Conn, most = Infinity, longest: number = LONGEST_FRAME) {

@@ -1,9 +1,9 @@
 /**
- * Starts worker processes, follows them through a run, and sees to it that nothing is left of them. What
- * the run does is decided by its conductor (`../run/conductor.ts`).
+ * Starts worker processes, follows them through a run, and sees to it that nothing is left of them.
+ * What the run does is decided by its conductor (`../run/conductor.ts`).
  *
- * It touches no item and never loads the flow file: user code runs in workers only, so that it cannot
- * block whoever watches it.
+ * It touches no item and never loads the flow file: user code runs in workers only, so that it
+ * cannot block whoever watches it.
  *
  * @module
  */
@@ -28,8 +28,8 @@ import { type OutputTaps, spawnWorker } from "./spawn.ts";
 /** What came of a run on worker processes. */
 export interface ClusterResult extends RunResult {
   /**
-   * What the flow has set as `Deno.exitCode` or `process.exitCode`: that of the first worker where it
-   * is not 0, else 0.
+   * What the flow has set as `Deno.exitCode` or `process.exitCode`: that of the first worker where
+   * it is not 0, else 0.
    */
   readonly exitCode: number;
 }

@@ -65,8 +65,8 @@ export function createKey(): string {
  * The connecting side: proves itself, and makes sure that the other end is who it should be.
  *
  * @param worker Which worker this process is.
- * @param options `ms`: how long the other end may take, in milliseconds. `meanwhile` is called while
- * it is at work.
+ * @param options `ms`: how long the other end may take, in milliseconds. `meanwhile` is called
+ * while it is at work.
  * @returns Whether the other end has proved itself; `false` where it hung up before.
  * @throws {Error} If it gives a wrong proof, or none in time. The connection is left open.
  */
@@ -185,7 +185,9 @@ async function writeBytes(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await conn.write(rest));
 }
 
-/** Exactly that many bytes: what comes behind them is for others. `null` where the end comes first. */
+/**
+ * Exactly that many bytes: what comes behind them is for others. `null` where the end comes first.
+ */
 async function readBytes(conn: Deno.Conn, length: number): Promise<Bytes | null> {
   const bytes = new Uint8Array(length);
   for (let filled = 0; filled < length;) {

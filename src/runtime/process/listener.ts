@@ -14,7 +14,9 @@ type Link = ControlLink<ToCoordinator, ToWorker>;
 /** What the control socket is called in the run's folder. */
 export const CONTROL_SOCKET = "control";
 
-/** Listens until all workers have come, each of which has to prove that it has the key it was given. */
+/**
+ * Listens until all workers have come, each of which has to prove that it has the key it was given.
+ */
 export class ControlListener {
   /** Where it listens. */
   readonly address: SocketAddress;

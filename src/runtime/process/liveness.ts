@@ -1,9 +1,9 @@
 /**
  * Whether the workers are still there.
  *
- * Each is asked every second. One that does not answer may be busy, as a synchronous step that takes
- * long keeps it from answering: that is said, and borne. Or its process has been stopped (`SIGSTOP`, a
- * debugger, a frozen container): then the run would wait for ever, and ends.
+ * Each is asked every second. One that does not answer may be busy, as a synchronous step that
+ * takes long keeps it from answering: that is said, and borne. Or its process has been stopped
+ * (`SIGSTOP`, a debugger, a frozen container): then the run would wait for ever, and ends.
  *
  * @module
  */
@@ -68,8 +68,8 @@ export class Liveness {
   }
 
   /**
-   * Counts questions and not time: this process may have been stopped itself, together with the workers,
-   * as by ^Z.
+   * Counts questions and not time: this process may have been stopped itself, together with the
+   * workers, as by ^Z.
    */
   #ask(): void {
     for (const worker of this.#unanswered.keys()) {
@@ -92,8 +92,8 @@ export class Liveness {
 }
 
 /**
- * Looks at a process: under Linux in `/proc`, else with `ps`. Nothing is known where that cannot be done,
- * or when the process goes meanwhile.
+ * Looks at a process: under Linux in `/proc`, else with `ps`. Nothing is known where that cannot be
+ * done, or when the process goes meanwhile.
  */
 export async function stateOfProcess(pid: number): Promise<ProcessState> {
   const look = Deno.build.os === "linux" ? letterInProc : letterByPs;

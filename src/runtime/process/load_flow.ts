@@ -43,7 +43,9 @@ export async function loadFlow(
   return graphOf(flow);
 }
 
-/** A class cannot be called. Its `prototype` cannot be replaced, which that of a function can be. */
+/**
+ * A class cannot be called. Its `prototype` cannot be replaced, which that of a function can be.
+ */
 function isClass(value: object): boolean {
   return Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
 }

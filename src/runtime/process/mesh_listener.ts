@@ -1,6 +1,6 @@
 /**
- * How the workers of a run connect to one another: each with every other, the one with the higher index
- * to the one with the lower.
+ * How the workers of a run connect to one another: each with every other, the one with the higher
+ * index to the one with the lower.
  *
  * @module
  */
@@ -79,8 +79,8 @@ export class MeshListener {
   }
 
   /**
-   * Stops listening, turns those away who have not proved who they are, and closes the connections if they
-   * have not been given out.
+   * Stops listening, turns those away who have not proved who they are, and closes the connections
+   * if they have not been given out.
    */
   close(): void {
     if (this.#closed) return;

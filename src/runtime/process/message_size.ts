@@ -8,7 +8,9 @@ import { preview } from "../../core/preview.ts";
 import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
 import type { ToCoordinator, ToWorker } from "./protocol.ts";
 
-/** The error of a message of `bytes` where no more than `longest` may be sent: it names the step. */
+/**
+ * The error of a message of `bytes` where no more than `longest` may be sent: it names the step.
+ */
 export function messageTooLarge(
   message: ToWorker | ToCoordinator,
   bytes: number,

@@ -1,8 +1,8 @@
 /**
  * The control protocol: what the coordinator and a worker process say to one another.
  *
- * Most of it is the conversation between a run's conductor and its workers (`../run/messages.ts`). What
- * belongs to processes only comes around it:
+ * Most of it is the conversation between a run's conductor and its workers (`../run/messages.ts`).
+ * What belongs to processes only comes around it:
  *
  * ```text
  *   worker                          coordinator
@@ -15,7 +15,8 @@
  * ```
  *
  * Messages travel over a local socket, as `core/value_codec.ts` writes them, each behind its length
- * (`exchange/frame_stream.ts`). Items never do. The handshake is no message but bytes (`handshake.ts`).
+ * (`exchange/frame_stream.ts`). Items never do. The handshake is no message but bytes
+ * (`handshake.ts`).
  *
  * @module
  */
@@ -108,9 +109,9 @@ export function encodeMessage(message: ToWorker | ToCoordinator, room = 0): Uint
 }
 
 /**
- * The most memory that a message of a worker may take at the coordinator, in bytes and beside binary
- * data: what there is about 500,000 files or partitions. Workers run the flow's code, which must not
- * cost the coordinator more.
+ * The most memory that a message of a worker may take at the coordinator, in bytes and beside
+ * binary data: what there is about 500,000 files or partitions. Workers run the flow's code, which
+ * must not cost the coordinator more.
  */
 export const MOST_OF_WORKER = 256 << 20;
 

@@ -15,9 +15,9 @@ import type { SocketAddress } from "./socket_folder.ts";
 import type { WorkerChild } from "./spawn.ts";
 
 /**
- * How long a worker's last words may take to come when its process has ended, and its process to end
- * when it has hung up, in milliseconds. A process that the flow has started may hold the worker's
- * socket open, with half a message in it.
+ * How long a worker's last words may take to come when its process has ended, and its process to
+ * end when it has hung up, in milliseconds. A process that the flow has started may hold the
+ * worker's socket open, with half a message in it.
  */
 const LAST_WORDS_MS = 3_000;
 
@@ -33,7 +33,9 @@ export interface RemoteHost {
   readonly logLevel: LogLevel;
   /** How often workers say how far they are, in milliseconds. */
   readonly statusMs: number;
-  /** How the workers reach one another; `null` where there is one only. Asked once all have loaded. */
+  /**
+   * How the workers reach one another; `null` where there is one only. Asked once all have loaded.
+   */
   mesh(): MeshAddresses | null;
   /** The worker has said something. */
   heard(worker: WorkerIndex): void;
@@ -195,7 +197,9 @@ export class RemoteWorker implements WorkerPort {
     }
   }
 
-  /** A worker that leaves before it has finished, and has not said why, has been killed or has quit. */
+  /**
+   * A worker that leaves before it has finished, and has not said why, has been killed or has quit.
+   */
   async #onExit({ code, signal }: Deno.CommandStatus): Promise<void> {
     if (signal === null) this.#exit = { code, isAborted: this.#isAborted };
     if (this.#hasFinished || this.#isCut) return;

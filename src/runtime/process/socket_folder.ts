@@ -1,10 +1,11 @@
 /**
- * Where the processes of a run find one another: Unix domain sockets in a folder that only their user can
- * enter, or, on Windows, ports of the loopback interface.
+ * Where the processes of a run find one another: Unix domain sockets in a folder that only their
+ * user can enter, or, on Windows, ports of the loopback interface.
  *
  * The folder is made before the first worker is started, so that nobody else can make it: its name
- * stands in the workers' arguments where they have permissions of their own, and anybody may look at
- * those. It is gone as soon as all have met. A worker whose coordinator has gone before removes it too.
+ * stands in the workers' arguments where they have permissions of their own, and anybody may look
+ * at those. It is gone as soon as all have met. A worker whose coordinator has gone before removes
+ * it too.
  *
  * @module
  */
@@ -19,7 +20,10 @@ export interface SocketAddress {
   readonly port?: number;
 }
 
-/** The longest path that a socket may have on all systems, in bytes, less what comes behind the folder's. */
+/**
+ * The longest path that a socket may have on all systems, in bytes, less what comes behind the
+ * folder's.
+ */
 const LONGEST_FOLDER = 80;
 
 /** A run's folder. */
@@ -80,8 +84,8 @@ function ownerOf(path: string): number | null {
 }
 
 /**
- * Removes a run's folder and what is in it, if it is still there. When it has been removed, others may
- * make one of its name: that is theirs.
+ * Removes a run's folder and what is in it, if it is still there. When it has been removed, others
+ * may make one of its name: that is theirs.
  */
 export async function removeFolder(folder: RunFolder | null): Promise<void> {
   if (folder === null) return;
@@ -114,8 +118,8 @@ export function listen(
 }
 
 /**
- * Whether {@linkcode connectTo} failed as nobody listens there any more. A listener that closes in the
- * instant of the connection, as when its process is killed, resets it.
+ * Whether {@linkcode connectTo} failed as nobody listens there any more. A listener that closes in
+ * the instant of the connection, as when its process is killed, resets it.
  */
 export function hasNoListener(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused ||

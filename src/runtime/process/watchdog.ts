@@ -12,7 +12,10 @@ import type { RunFolder } from "./socket_folder.ts";
 /** How often to look, in milliseconds. */
 const LOOK_MS = 500;
 
-/** What the thread runs: text, since a module of its own would have to be found and allowed to be read. */
+/**
+ * What the thread runs: text, since a module of its own would have to be found and allowed to be
+ * read.
+ */
 function source(coordinatorPid: number, folder: RunFolder | null): string {
   return `
     import process from "node:process";

@@ -12,7 +12,9 @@ import { WORKER_ENV, type WorkerBootstrap } from "./spawn.ts";
 import { watchCoordinator } from "./watchdog.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
-/** Connects to the coordinator, which listens since before this process; `null` if that has gone. */
+/**
+ * Connects to the coordinator, which listens since before this process; `null` if that has gone.
+ */
 async function connect(
   { address, key, index, folder, coordinatorPid }: WorkerBootstrap,
 ): Promise<Deno.Conn | null> {

@@ -22,8 +22,8 @@ type Link = ControlLink<ToWorker, ToCoordinator>;
 type Of<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 
 /**
- * How long a worker that has lost another waits for its coordinator to say why, in milliseconds: what
- * happened to that other one is the better reason.
+ * How long a worker that has lost another waits for its coordinator to say why, in milliseconds:
+ * what happened to that other one is the better reason.
  */
 const LOST_MS = 3_000;
 

@@ -20,8 +20,8 @@
  *
  * `run_states.ts` has the moves between them as a diagram, and refuses all others.
  *
- * What ends a run comes from several sides: steps, the recovery store, a stop and its limit, a process
- * that is gone. The first that ends it counts. What workers say afterwards is not heard.
+ * What ends a run comes from several sides: steps, the recovery store, a stop and its limit, a
+ * process that is gone. The first that ends it counts. What workers say afterwards is not heard.
  *
  * @module
  */
@@ -321,8 +321,8 @@ export class Conductor {
   }
 
   /**
-   * A graceful stop has used up its time, or cannot be completed: the run ends at the last committed
-   * epoch.
+   * A graceful stop has used up its time, or cannot be completed: the run ends at the last
+   * committed epoch.
    */
   async #cutShort(): Promise<void> {
     if (this.isOver || this.#cut !== null) return;

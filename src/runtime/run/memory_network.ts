@@ -16,7 +16,9 @@ export interface SentFrame {
 
 /** How a {@linkcode MemoryNetwork} delivers. */
 export interface NetworkOptions {
-  /** Decides when each frame arrives. Without it, frames arrive in a later turn of the event loop. */
+  /**
+   * Decides when each frame arrives. Without it, frames arrive in a later turn of the event loop.
+   */
   readonly schedule?: Schedule;
   /** Sees every frame when it is sent. */
   readonly onFrame?: (frame: SentFrame) => void;

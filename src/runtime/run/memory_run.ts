@@ -1,8 +1,8 @@
 /**
  * A run whose workers are all in this process, joined in memory.
  *
- * `run()` has one worker. With more, what they and the conductor send one another goes by a schedule, so
- * that its order can be decided from outside.
+ * `run()` has one worker. With more, what they and the conductor send one another goes by a
+ * schedule, so that its order can be decided from outside.
  *
  * @module
  */
@@ -31,8 +31,8 @@ export interface MemoryRunSettings {
   /** How long a graceful stop may take, in milliseconds. */
   readonly stopMs: number;
   /**
-   * Decides when messages arrive. Without it, those between the conductor and a worker arrive at once, and
-   * those between two workers in a later turn of the event loop.
+   * Decides when messages arrive. Without it, those between the conductor and a worker arrive at
+   * once, and those between two workers in a later turn of the event loop.
    */
   readonly schedule?: Schedule;
   /** How much may be on its way from one worker to another. */

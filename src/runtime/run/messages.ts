@@ -1,5 +1,6 @@
 /**
- * What the conductor of a run and its workers say to one another, in this process or between processes.
+ * What the conductor of a run and its workers say to one another, in this process or between
+ * processes.
  *
  * ```text
  *   worker                          conductor

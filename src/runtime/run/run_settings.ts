@@ -13,15 +13,17 @@ import type { ReportOf } from "./messages.ts";
 /** What came of a run. */
 export interface RunResult {
   /**
-   * Items in and out of each step, in the order the steps were written. Empty where the run was stopped
-   * before its flow had been opened.
+   * Items in and out of each step, in the order the steps were written. Empty where the run was
+   * stopped before its flow had been opened.
    */
   readonly steps: readonly StepCounts[];
   /** Whether it was stopped before its inputs ended. */
   readonly stopped: boolean;
 }
 
-/** How long workers get to leave by themselves, in milliseconds; `null` for as long as they need. */
+/**
+ * How long workers get to leave by themselves, in milliseconds; `null` for as long as they need.
+ */
 export interface LeaveTimes {
   /** When all is done. */
   readonly done: number | null;

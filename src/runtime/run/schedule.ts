@@ -1,9 +1,10 @@
 /**
  * When messages arrive that stay inside one process.
  *
- * Between processes, each pair of peers has a socket of its own: messages of one socket keep their order,
- * those of two may come in either. In one process, a schedule decides. It is told of every message that
- * the conductor and the workers of a run send one another, and may let it arrive at once or later.
+ * Between processes, each pair of peers has a socket of its own: messages of one socket keep their
+ * order, those of two may come in either. In one process, a schedule decides. It is told of every
+ * message that the conductor and the workers of a run send one another, and may let it arrive at
+ * once or later.
  *
  * @module
  */
@@ -16,8 +17,8 @@ export type Peer = "coordinator" | `worker ${WorkerIndex}`;
 export type Route = `${Peer} to ${Peer}`;
 
 /**
- * Decides when a message arrives: calls `arrive`, now or later, once. Messages of one route must arrive in
- * the order in which they were sent.
+ * Decides when a message arrives: calls `arrive`, now or later, once. Messages of one route must
+ * arrive in the order in which they were sent.
  */
 export type Schedule = (route: Route, arrive: () => void) => void;
 

@@ -27,8 +27,8 @@ export interface WorkerPort {
   /** Resolves when the worker has left: nothing is open any more. */
   readonly gone: Promise<unknown>;
   /**
-   * Has the worker load its flow. Called once, before anything is sent; not at all where the run is over
-   * before.
+   * Has the worker load its flow. Called once, before anything is sent; not at all where the run is
+   * over before.
    *
    * @param take Takes what the worker says. May be called before `start` returns.
    */

@@ -72,8 +72,8 @@ export class WorkerSession {
   }
 
   /**
-   * Takes an instruction. It waits for nothing: an output that never commits must not keep the worker
-   * from taking the next one.
+   * Takes an instruction. It waits for nothing: an output that never commits must not keep the
+   * worker from taking the next one.
    */
   take(instruction: Instruction): void {
     if (this.#isOver) return;
