@@ -16,7 +16,6 @@ import { markdownPassages, type Passage, scriptProse } from "./prose_passages.ts
  */
 const PENDING: readonly string[] = [
   "docs/internals.md",
-  "src/runtime",
 ];
 
 /** Where prose is looked for. */

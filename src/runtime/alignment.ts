@@ -1,16 +1,16 @@
 /**
  * When an epoch has ended for a step with several upstream channels.
  *
- * A channel that has delivered its barrier is held until every other one has: otherwise items of
- * the next epoch would reach a stateful step before its snapshot is taken, and count twice after a
- * crash. (Carbone et al. 2015, "Lightweight Asynchronous Snapshots for Distributed Dataflows", the
- * aligned variant.)
+ * A channel that has delivered its barrier is held until every other one has. Otherwise items of
+ * the next epoch would reach a stateful step before its snapshot is taken. They would count twice
+ * after a crash. (Carbone et al. 2015, "Lightweight Asynchronous Snapshots for Distributed
+ * Dataflows", the aligned variant.)
  *
  * @module
  */
 import type { Epoch } from "../core/ids.ts";
 
-/** What came of the last barrier or end. */
+/** What a step does after the last barrier or end. */
 export type Alignment =
   /** Nothing yet: some channel has not delivered its barrier. */
   | { readonly kind: "open" }
@@ -46,7 +46,7 @@ export class EpochAlignment {
   }
 
   /**
-   * Takes the barrier that ends `epoch` on a channel.
+   * Notes the barrier that ends `epoch` on a channel.
    *
    * @throws {Error} If the barrier is of another epoch or its channel is held: going on would lose
    * data.
@@ -66,7 +66,7 @@ export class EpochAlignment {
     this.#channels[channel] = "ended";
   }
 
-  /** Says where things stand; an epoch that is over is over from here on. */
+  /** Returns what the step does now. If the epoch is over, the next one has begun afterwards. */
   align(): Alignment {
     if (this.#channels.every((channel) => channel === "ended")) return { kind: "ended" };
     if (this.#channels.includes("open")) return { kind: "open" };

@@ -45,7 +45,7 @@ const WAITING_BYTES = 64 << 20;
 const WAITING_CALLS = 8;
 
 /**
- * The same behind a step that may drop items: in smaller batches, dropping takes twice the time.
+ * The same after a step that may drop items: in smaller batches, dropping takes twice the time.
  */
 const WAITING_BEHIND_DROPS = 64;
 
@@ -221,7 +221,7 @@ class Assembly {
     return combiner === null ? router : new Combining(combiner, router, fail);
   }
 
-  /** The exchange before a stateful step is no step that the user wrote: people see the latter. */
+  /** The user did not write the exchange before a stateful step, so people see the latter. */
   #shownId(node: ExchangeNode): StepId {
     const { plan } = this.#parts;
     return idOf(plan, node.route === "key" ? plan.consumers.get(node)![0] : node);

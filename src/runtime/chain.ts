@@ -2,13 +2,15 @@
  * Fuses the synchronous steps of a stage into one generated loop.
  *
  * Each user function is a parameter of the generated function, so that the JIT inlines it. Measured
- * with four steps over 20 M integers on two cores, in items a second: the loop written by hand
- * 240 M, the generated one 235 M, one closure inside the other 50 to 80 M, an array for each step
- * 38 M, generators 12 M.
+ * with four steps over 20 M integers on two cores, in items a second:
+ *
+ * - the loop written by hand 240 M, the generated one 235 M;
+ * - one closure inside the other 50 to 80 M;
+ * - an array for each step 38 M, generators 12 M.
  *
  * One `try` around the loop and a local with the current step tell which step failed. Neither costs
  * anything measurable, nor do the checks of results. Output arrays are created with the batch's
- * length and shortened at the end: pushing into an empty one took 1.3 to 1.7 times as long (see
+ * length and shortened at the end. To push into an empty one took 1.3 to 1.7 times as long (see
  * `bench/`).
  *
  * @module

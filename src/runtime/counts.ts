@@ -61,7 +61,7 @@ export class FlowCounter implements StepCounter {
       if (node.kind === "capture") return { stepId, kind, in: counted, out: 0 };
       return { stepId, kind, in: into, out };
     });
-    // The exchange before a stateful step is no step that the user wrote.
+    // The user did not write the exchange before a stateful step.
     return counts.filter((_, i) => !isHidden(nodes[i]));
   }
 

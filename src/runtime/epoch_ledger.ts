@@ -1,7 +1,7 @@
 /**
  * Values that wait for the end of the epoch that they belong to.
  *
- * Tasks and workers come to the end of an epoch one after the other, so some are in the next one
+ * Tasks and workers come to the end of an epoch one after the other. So some are in the next one
  * already while others are not. What each of them has at the end of an epoch must not replace what
  * a snapshot of the epoch before still needs.
  *
@@ -20,7 +20,7 @@ export class EpochLedger<K, V> {
   readonly #latest = new Map<K, V>();
   #waiting: Waiting<K, V>[] = [];
 
-  /** Notes what a key has at the end of an epoch. */
+  /** Records what a key has at the end of an epoch. */
   record(epoch: Epoch, key: K, value: V): void {
     this.#waiting.push({ epoch, key, value });
   }
@@ -29,7 +29,7 @@ export class EpochLedger<K, V> {
    * The newest value of each key at the end of `epoch`. Earlier epochs cannot be asked for
    * afterwards.
    *
-   * @returns The values in the order in which their keys were noted first.
+   * @returns The values in the order in which their keys were recorded first.
    */
   upTo(epoch: Epoch): V[] {
     const later: Waiting<K, V>[] = [];

@@ -2,7 +2,7 @@
  * Which of a worker's tasks have passed which epochs.
  *
  * A task passes an epoch when its barrier has gone through it. Barriers come from this worker's own
- * sources, which the coordinator tells to close an epoch, and from other workers, which may have
+ * sources, which the conductor triggers, and from other workers, which may have
  * been told before. So a task can pass an epoch that this worker has not been told to close yet:
  *
  * ```text
@@ -33,7 +33,7 @@ export class EpochProgress<T> {
     for (const task of tasks) this.#next.set(task, epoch);
   }
 
-  /** The first epoch that has not been reported as closed. */
+  /** The first epoch that has not been acknowledged. */
   get epoch(): Epoch {
     return this.#epoch;
   }
@@ -56,8 +56,8 @@ export class EpochProgress<T> {
   }
 
   /**
-   * The next epoch that some task has passed and that is over for all, which counts as reported
-   * from here on; `null` where there is none. The epoch that the last tasks end in is not one of
+   * Returns the next epoch that some task has passed and that is over for all; `null` if there is
+   * none. It counts as acknowledged afterwards. The epoch that the last tasks end in is not one of
    * them: it goes with the report of the run's end.
    */
   takeClosed(): Epoch | null {

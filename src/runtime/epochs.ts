@@ -17,8 +17,8 @@ export interface EpochActions {
   /** The epoch is to end: sources send its barrier after their current batch. */
   trigger(epoch: Epoch): void;
   /**
-   * All workers have closed the epoch: it is to be committed, and outputs may make it visible then.
-   * The next one is not closed before the promise resolves; it must not reject.
+   * All workers have acknowledged the epoch: it is to be committed, and outputs may make it visible
+   * then. The next one is not triggered before the promise resolves; it must not reject.
    */
   commit(epoch: Epoch): void | Promise<void>;
   /** Workers have been closing the epoch for `ms`, which is long: operators need to know why. */
@@ -38,7 +38,7 @@ export class EpochCoordinator {
   readonly #actions: EpochActions;
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  readonly #open: Set<WorkerIndex>; // workers that have not closed the current epoch yet
+  readonly #open: Set<WorkerIndex>; // workers that have not acknowledged the current epoch yet
   readonly #running: Set<WorkerIndex>; // workers that have not ended
   #epoch: Epoch;
   #closing = false;
@@ -76,7 +76,7 @@ export class EpochCoordinator {
     this.#cancelWarning();
   }
 
-  /** A worker has closed an epoch: all it read in it is out and durable. */
+  /** A worker acknowledges an epoch: all it read in it is out and durable. */
   acknowledge(worker: WorkerIndex, epoch: Epoch): void {
     if (epoch !== this.#epoch || !this.#closing) {
       throw new Error(`worker ${worker} acknowledged epoch ${epoch} in epoch ${this.#epoch}`);

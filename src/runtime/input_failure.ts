@@ -1,6 +1,6 @@
 /**
- * The end of a run after an input failed, where no recovery store lets a later run read again what
- * was on its way: first that is worked off, as at a graceful stop.
+ * The end of a run after an input failed, if there is no recovery store. No later run can read
+ * again what was on its way, so it is worked off first, as at a graceful stop.
  *
  * @module
  */

@@ -55,7 +55,7 @@ export class Journal {
   }
 
   /**
-   * Takes the keys of a step that have changed by the end of an epoch.
+   * Sends the keys of a step that have changed by the end of an epoch.
    *
    * @throws {StepError} If a snapshot cannot be taken or encoded.
    */
@@ -81,7 +81,7 @@ export class Journal {
     numbered.flush();
   }
 
-  /** Takes how far an input or output has come by the end of an epoch. */
+  /** Records how far an input or output has come by the end of an epoch. */
   recordPositions(epoch: Epoch, step: StepId, role: PositionRole, positions: Positions): void {
     const stored = [...positions].map(([partition, state]) => ({
       step,

@@ -15,7 +15,7 @@
 
 /**
  * The environment variable that says which flows the processes above this one run, one on each
- * line. It is no option, so its name does not begin as those of options do.
+ * line. It is not an option, so its name does not begin as those of options do.
  */
 export const RUNNING_ENV = "INSIDE_MILLRACE";
 

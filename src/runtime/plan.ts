@@ -1,11 +1,11 @@
 /**
  * Cuts a graph into stages: what runs as one task on a worker.
  *
- * A stage is a *head* that produces items (an input, the results of `mapAsync` or of a stateful
- * step, several streams coming together, what comes from other workers) and the tree of synchronous
- * steps behind it, with those stateful ones that give one output for each value, up to the next
- * heads and outputs, which are the stage's *ports*. Only what must queue is cut: where the streams
- * of a merge come from one stage, the merge stays inside it, and order is kept across it.
+ * A stage is a *head* and the synchronous steps fused downstream of it. Heads are: an input,
+ * `mapAsync`, a stateful step, a merge of several stages, and an exchange. A stateful step with one
+ * output for each value is fused too. A stage ends at the next heads and outputs, its *ports*. Only
+ * what must queue is cut. If all streams of a merge come from one stage, the merge stays inside it,
+ * and order is kept across it.
  *
  * @module
  */
@@ -51,9 +51,9 @@ export interface Plan {
 }
 
 /**
- * Plans each worker of a run with so many. A single one needs no exchanges, and nobody needs one
- * where items are on their key's worker already: one stateful step after the other, with nothing in
- * between that could change keys.
+ * Plans each worker of a run with `workerCount` of them. A single one needs no exchanges. Nor is
+ * one needed if items are on their key's worker already, as between two stateful steps with nothing
+ * in between that could change keys.
  */
 export function planFlow(graph: FlowGraph, workerCount: number): Plan {
   const consumers = consumersOf(graph.nodes);

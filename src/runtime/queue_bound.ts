@@ -1,12 +1,12 @@
 /**
  * How much may wait in a queue between two parts of a flow.
  *
- * The end of an epoch, and a stop, wait behind all that is queued. So a queue holds what its
- * consumer works off in a tenth of a second, whatever that is: it starts with one item, grows while
- * the consumer empties it though the producer had more, and shrinks to what was worked off in that
- * time where items stay behind. (Linux bounds its network queues likewise: Herbert, "Byte Queue
- * Limits", 2011; Nichols, Jacobson, "Controlling Queue Delay", 2012.) Items that are large are
- * bounded by their bytes, too.
+ * The end of an epoch, and a stop, wait for all that is queued before them. So a queue holds what
+ * its consumer works off in a tenth of a second. It starts with one item, and grows while the
+ * consumer empties it though the producer had more. If items stay in it, it shrinks to what was
+ * worked off in that time. (Linux bounds its network queues likewise: Herbert, "Byte Queue Limits",
+ * 2011; Nichols, Jacobson, "Controlling Queue Delay", 2012.) Items that are large are bounded by
+ * their bytes, too.
  *
  * @module
  */
@@ -67,8 +67,7 @@ export class QueueBound {
    */
   offered(items: number): void {
     if (items < this.room && this.#hasRoomAt(this.#items + items)) return;
-    // Nothing came of what was offered before: a filter lets little through, and the consumer
-    // waits.
+    // What was offered before gave nothing: a filter lets little through, and the consumer waits.
     if (this.#hadMore && this.#items === 0) this.#grow();
     this.#hadMore = true;
   }
@@ -121,8 +120,8 @@ export class QueueBound {
   }
 
   /**
-   * Looks at the pace. Where the consumer takes all there is each time, the limit says how much
-   * that was, and the pace nothing: each call may take its time, whatever it is given.
+   * Looks at the pace. If the consumer takes all there is each time, the limit tells how much that
+   * was, and the pace tells nothing. Each call may take its time, whatever it is given.
    */
   #measure(): void {
     const worked = Math.floor(this.#taken * QUEUE_MS / this.#busyMs);

@@ -32,7 +32,7 @@ export interface RestoredChunk {
   readonly keys: readonly StoredKey[];
 }
 
-/** The recovery of one run. Without a store it starts anew and writes nothing. */
+/** The recovery of one run. Without a store it begins at the start and writes nothing. */
 export class RunRecovery {
   /** The first epoch of the run: the one after the last that was committed. */
   readonly epoch: Epoch;
@@ -94,8 +94,8 @@ export class RunRecovery {
   }
 
   /**
-   * Gives what is stored to the steps of the flow: by their names, and as the user says. Before
-   * anything else is asked for.
+   * Matches what is stored with the steps of the flow: by their names, and as the user says. Called
+   * before all else.
    *
    * @throws {StepMatchError} If something is stored of a step that the flow does not have.
    */
@@ -155,12 +155,12 @@ export class RunRecovery {
     if (to !== null) this.#changes.push({ epoch, chunk: storing(to, keys) });
   }
 
-  /** Takes keys that have changed. */
+  /** Keeps keys that have changed, until their epoch is committed. */
   stateChanged(epoch: Epoch, chunk: StateChunk): void {
     this.#changes.push({ epoch, chunk });
   }
 
-  /** Takes where a worker's inputs and outputs are at the end of an epoch. */
+  /** Records where a worker's inputs and outputs are at the end of an epoch. */
   recordPositions(worker: WorkerIndex, epoch: Epoch, positions: readonly StoredPosition[]): void {
     if (this.#store !== null) this.#recorded.record(epoch, worker, positions);
   }

@@ -1,10 +1,10 @@
 /**
- * Which step of a flow gets which stored state: the one of its name, unless the user says that
+ * Which step of a flow gets which stored state. It is that of its name, unless the user says that
  * steps have been renamed or taken out.
  *
  * A command is typed again after a crash, and a service starts with the same options each time. So
- * what has been renamed or dropped is noted in the store, in the same commit that does it, and is
- * not done a second time. The note stays for as long as the option is given.
+ * the commit that renames or drops a step also notes it in the store. It is not done a second time.
+ * The note stays for as long as the option is given.
  *
  * @module
  */
@@ -125,7 +125,7 @@ export function stepChangesOf(
  *
  * @param stored What the store has; `null` where nothing has ever been committed.
  * @throws {StepMatchError} If something is stored of a step that the flow does not have, or a
- * rename or a drop is not possible. Says what is stored, and what to do.
+ * rename or a drop is not possible. The text has what is stored, and what to do.
  */
 export function matchSteps(
   stored: StoredSteps | null,

@@ -8,7 +8,7 @@
  *                                told to end
  * ```
  *
- * All of it is within the limit, as what comes behind it is a SIGKILL: Docker sends one after 10 s,
+ * All of it is within the limit, as what comes after it is a SIGKILL: Docker sends one after 10 s,
  * Kubernetes after 30 s.
  *
  * @module
@@ -34,8 +34,8 @@ export interface StopOptions {
    * How long a graceful stop may take, from the request to the end of the run; more than zero. At
    * the limit, the run ends at the last committed epoch. With a recovery store the next run
    * continues from there; without one the run rejects, as what was read since is lost. In the last
-   * three seconds (or three tenths of the time, if that is less) the signal of `mapAsync` is
-   * aborted, so that calls can end early.
+   * three seconds the signal of `mapAsync` is aborted, so that calls can end early. If the limit is
+   * short, this is in the last three tenths of it.
    *
    * @default {{ seconds: 30 }}
    */
@@ -142,7 +142,7 @@ export class ReadSince {
     this.#at = this.#clock.now();
   }
 
-  /** An epoch is to be closed: what is read from now on belongs to the next one. */
+  /** The end of an epoch is triggered: what is read from now on belongs to the next one. */
   trigger(): void {
     this.#next = this.#clock.now();
   }

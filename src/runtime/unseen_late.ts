@@ -3,7 +3,7 @@ import type { ChainNode } from "../graph/nodes.ts";
 import type { FlowCounter } from "./counts.ts";
 import { idOf, type Plan } from "./plan.ts";
 
-/** Says when values came late and the flow has nobody who would see them. */
+/** Warns of late values that nothing in the flow would see. */
 export class UnseenLate {
   readonly #plan: Plan;
   readonly #counter: FlowCounter;
@@ -20,7 +20,7 @@ export class UnseenLate {
     }
   }
 
-  /** Says of each step that it has some, once; at the end of the run, how many there were. */
+  /** Warns once of each step that has some; at the end of the run, of how many there were. */
   tell(isEnd: boolean): void {
     for (const [node, told] of this.#told) {
       const late = this.#counter.out[this.#counter.numberOf(node)];

@@ -29,7 +29,7 @@ import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
 import { type InputPlans, WorkerIo } from "./worker_io.ts";
 
-/** What a worker tells whoever coordinates it. */
+/** What a worker tells the conductor. */
 export interface WorkerEvents {
   /** Keys have changed in an epoch that is about to be closed. */
   stateChanged(epoch: Epoch, chunk: StateChunk): void;
@@ -38,7 +38,7 @@ export interface WorkerEvents {
   /** A step asks for a graceful stop of the whole run. */
   stopRequested(): void;
   /**
-   * An input has failed, and no snapshot keeps what was read before: the whole run is to be stopped
+   * An input has failed, and no snapshot keeps what was read before. The whole run is to be stopped
    * gracefully, and then to fail with this error.
    */
   inputFailed(error: StepError): void;
@@ -212,8 +212,8 @@ export class Worker implements TaskHost {
   }
 
   /**
-   * Where inputs and outputs are at the beginning, to be stored before anything is read or written:
-   * so whatever a run leaves behind, the next one knows of it, and where this one began.
+   * Records where inputs and outputs are before anything is read or written. So the next run knows
+   * what this one has left, and where it began.
    */
   async #begin(epoch: Epoch, resume: readonly StoredPosition[]): Promise<void> {
     for (const task of this.#tasks.stateful) {
@@ -257,7 +257,7 @@ export class Worker implements TaskHost {
   }
 
   /**
-   * Has the sources end an epoch. Other workers may have been told before this one: then their
+   * Has the sources end an epoch. Other workers may have been told before this one. Then their
    * barriers are here already, and tasks that are downstream of those only may have passed.
    */
   trigger(epoch: Epoch): void {

@@ -13,7 +13,7 @@ import type { FailItem } from "./router.ts";
 /** Keys that are combined at once: as many as fit into the processor's cache. */
 const MOST_KEYS = 4096;
 
-/** So many keys are combined even where there is room for fewer, as their merger is slow. */
+/** This many keys are combined even if there is room for fewer, as their merger is slow. */
 const FEW_KEYS = 64;
 
 /**
@@ -22,13 +22,13 @@ const FEW_KEYS = 64;
  */
 const MOST_VALUES = 1 << 15;
 
-/** And about so many bytes, for the same reason. */
+/** And about this many bytes, for the same reason. */
 const MOST_BYTES = 8 << 20;
 
 /** Fewer values a key than this are not worth it. */
 const WORTH_IT = 2;
 
-/** So many values then go as they come, before it is tried again. */
+/** This many values then go as they come, before it is tried again. */
 const TRY_AGAIN = 1 << 19;
 
 /** A partial result that grows. */

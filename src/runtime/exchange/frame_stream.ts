@@ -1,5 +1,5 @@
 /**
- * Frames in a stream of bytes: each behind its length, 4 bytes, big-endian.
+ * Frames in a stream of bytes: each after its length, 4 bytes, big-endian.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { LONGEST_FRAME } from "./frames.ts";
 /** Bytes that come before each frame. */
 export const FRAME_ROOM = 4;
 
-/** A frame gets memory as its bytes come, beginning with so many: a length is only a claim. */
+/** A frame gets memory as its bytes come, beginning with this many: a length is only a claim. */
 const FIRST_BYTES = 1 << 20;
 
 /** Cuts a stream into frames, each with memory of its own. */
@@ -27,7 +27,7 @@ export class FrameSplitter {
   }
 
   /**
-   * Takes the next bytes.
+   * Adds the next bytes.
    *
    * @throws {Error} If a frame would be longer than any of ours.
    */
@@ -54,7 +54,7 @@ export class FrameSplitter {
   #begin(): void {
     const length = new DataView(this.#length.buffer).getUint32(0);
     if (length === 0 || length > LONGEST_FRAME) {
-      throw new Error(`a frame of ${counted(length, "byte")} is none of ours`);
+      throw new Error(`a frame of ${counted(length, "byte")} is not one of ours`);
     }
     this.#frame = new Uint8Array(Math.min(length, FIRST_BYTES));
     this.#frameLength = length;

@@ -2,8 +2,8 @@
  * The channels of a worker from and to all others.
  *
  * Credits bound the items and bytes that a sender has on their way and the receiver has not taken
- * out of its channel yet. So the transport is read although a channel is full, and no channel can
- * hold up another that shares its socket (as in Apache Flink: Kruber, Nowojski, "A Deep-Dive into
+ * out of its channel yet. So the transport is read although a channel is full. No channel can hold
+ * up another that shares its socket (as in Apache Flink: Kruber, Nowojski, "A Deep-Dive into
  * Flink's Network Stack", 2019). The bound follows the pace of the receiver, as with any queue
  * (`queue_bound.ts`).
  *

@@ -13,7 +13,8 @@ import { LONGEST_ITEM } from "./frames.ts";
 import type { RemoteSender } from "./mesh.ts";
 
 /**
- * A batch of so many bytes is sent, though there is more: a frame must fit into memory a few times.
+ * A batch of this many bytes is sent, though there is more: a frame must fit into memory a few
+ * times.
  */
 const BATCH_BYTES = 1 << 20;
 

@@ -10,8 +10,8 @@ import type { WorkerIndex } from "../../core/ids.ts";
 /** Reaches the other workers. What is sent to one arrives whole and in order. */
 export interface Transport {
   /**
-   * Takes over a frame for a peer. Never waits: how much can be on its way is bounded by whoever
-   * sends (see `mesh.ts`).
+   * Accepts a frame for a peer, and owns it from then on. Never waits: the sender bounds how much
+   * can be on its way (see `mesh.ts`).
    */
   send(to: WorkerIndex, frame: Uint8Array): void;
   /** Has what was sent go out now. Called at the end of each pass of the worker's loop. */

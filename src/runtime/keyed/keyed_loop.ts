@@ -47,7 +47,7 @@ export interface KeyedLoop extends KeyChanges {
 
 /**
  * Makes the loop of a step. `ids` number its keys; `null` if no snapshots are taken. The loop is
- * made of closures over local variables, not a class: `emit` is called for every item, and writes
+ * made of closures over local variables, not a class. `emit` is called for every item, and writes
  * to locals are measurably faster than writes to fields.
  */
 export function createKeyedLoop(
@@ -61,9 +61,9 @@ export function createKeyedLoop(
   const quietTimers = new KeyTimers<KeyTimer>();
   const marked: KeyedLogic[] = []; // to be asked for their timers
   let ending: Iterator<KeyedLogic> | null = null;
-  // The logic at work belongs to the key of `working[index]`; if `index` is -1, to `key`. An index,
-  // because the garbage collector must note each pointer to a fresh object that is stored in a
-  // closure's variable (measured: a quarter of the whole loop).
+  // The logic at work belongs to the key of `working[index]`; if `index` is -1, to `key`. It is an
+  // index because the garbage collector must note each pointer to a fresh object in a closure's
+  // variable. Measured, that was a quarter of the whole loop.
   let working: readonly unknown[] = [];
   let index = -1;
   let key: string | null = null;

@@ -115,7 +115,7 @@ const UNWATCHED_MS = 2_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
-/** A run that lasted so long, in milliseconds, has nothing to do with the failures before it. */
+/** A run that lasted this time, in milliseconds, has nothing to do with the failures before it. */
 const LASTING_MS = 60_000;
 
 /**
@@ -231,7 +231,7 @@ async function runOnce(
   }
 }
 
-/** Waits. Says whether it was for the whole time. */
+/** Waits. Returns whether it was for the whole time. */
 function pause(ms: number, signals: readonly (AbortSignal | undefined)[]): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (whole: boolean) => {

@@ -21,7 +21,7 @@ export class ControlLink<
   #closed = false;
 
   /**
-   * Takes the connection over.
+   * Uses the connection, and closes it in the end.
    *
    * @param most How much memory a message that is received may take, in bytes and beside binary
    * data.

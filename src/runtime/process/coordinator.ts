@@ -2,8 +2,8 @@
  * Starts worker processes, follows them through a run, and sees to it that nothing is left of them.
  * What the run does is decided by its conductor (`../run/conductor.ts`).
  *
- * It touches no item and never loads the flow file: user code runs in workers only, so that it
- * cannot block whoever watches it.
+ * It touches no item and never loads the flow file. User code runs in workers only, so that it
+ * cannot block the process that watches it.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { type RunStatus, runStatusOf } from "./run_status.ts";
 import { makeFolder, removeFolder, type RunFolder } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker } from "./spawn.ts";
 
-/** What came of a run on worker processes. */
+/** The result of a run on worker processes. */
 export interface ClusterResult extends RunResult {
   /**
    * What the flow has set as `Deno.exitCode` or `process.exitCode`: that of the first worker where
@@ -52,7 +52,7 @@ export interface Job {
   readonly onRunning: () => void;
   readonly recovery: RecoveryConfig | null;
   readonly stepChanges: StepChanges;
-  /** The flow, behind those that processes above this one run. */
+  /** The flow, after those that the processes above this one run. */
   readonly running: readonly string[];
   readonly taps: OutputTaps;
   /** How long a graceful stop may take, in milliseconds. */
@@ -143,7 +143,7 @@ export class Coordinator {
     return this.#hasLoaded;
   }
 
-  /** Whether the run has been asked to stop, by whomever. */
+  /** Whether somebody has asked the run to stop. */
   get isStopping(): boolean {
     return this.#conductor.isStopping;
   }

@@ -73,8 +73,8 @@ function cut(text: unknown): string {
 }
 
 /**
- * Deno reports whatever keeps a module from loading as a `TypeError`, in whose message stand the
- * real class, colours (whether or not anybody sees them), and the place, which the stack has again.
+ * Deno reports what keeps a module from loading as a `TypeError`. Its message contains the real
+ * class, colours (whether or not anybody sees them), and the place. The stack has the place too.
  */
 function tidied({ message, stack }: Words): Words {
   const isFrame = (line: string) => /^\s+at /.test(line);

@@ -1,7 +1,7 @@
 /**
  * How two processes of a run prove to each other that they belong to it, before anything else is
- * said. Both know a key. Neither sends it: each shows a keyed hash of what both have said, which
- * holds fresh random bytes from both, so that no answer is good for a second time.
+ * said. Both know a key. Neither sends it: each sends a keyed hash of what both have said. That
+ * contains fresh random bytes from both, so no answer is good for a second time.
  *
  * ```text
  *   listener   32 bytes   random
@@ -13,7 +13,7 @@
  * ```
  *
  * The 2 bytes `listener` say who the connector means to reach. So a proof that was made for one
- * process is worth nothing at another, and the two words keep a proof from being sent back to its
+ * process is worth nothing at another. The two words keep a proof from being sent back to its
  * maker. Nothing is decoded, and nothing more is sent, before the other end has proved itself.
  *
  * @module
@@ -143,7 +143,7 @@ async function proofOf(role: Role, key: string, said: Said): Promise<Bytes> {
   );
 }
 
-/** Takes as long where it is not. */
+/** Needs the same time if it is not. */
 async function isProofOf(role: Role, key: string, said: Said, proof: Bytes): Promise<boolean> {
   return await crypto.subtle.verify(
     "HMAC",
@@ -186,7 +186,7 @@ async function writeBytes(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 }
 
 /**
- * Exactly that many bytes: what comes behind them is for others. `null` where the end comes first.
+ * Exactly that many bytes: what comes after them is for others. `null` if the end comes first.
  */
 async function readBytes(conn: Deno.Conn, length: number): Promise<Bytes | null> {
   const bytes = new Uint8Array(length);

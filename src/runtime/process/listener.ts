@@ -35,7 +35,7 @@ export class ControlListener {
     this.#coming = keys.length;
   }
 
-  /** Takes connections until all expected workers have come. Strangers are turned away. */
+  /** Accepts connections until all expected workers have come. Strangers are turned away. */
   accept(
     onWorker: (worker: WorkerIndex, link: Link) => void,
     onError: (error: unknown) => void,
@@ -60,7 +60,7 @@ export class ControlListener {
     onWorker: (worker: WorkerIndex, link: Link) => void,
   ): Promise<void> {
     this.#strangers.add(conn);
-    // Whatever a stranger does, it is no fault of the run's.
+    // What a stranger does must not fail the run.
     const claim = await challenge(conn, COORDINATOR).catch(() => null);
     if (this.#closed) return; // it has been turned away meanwhile
     const key = claim === null ? undefined : this.#expected.get(claim.worker);

@@ -14,10 +14,10 @@ import type { Log } from "../../core/log.ts";
 /** How often workers are asked, in milliseconds. */
 const ASK_MS = 1_000;
 
-/** So many questions without an answer, and the process is looked at. */
+/** After this many questions without an answer, the process is looked at. */
 const LOOK_AFTER = 3;
 
-/** So many, and a busy worker is worth a line of log. */
+/** After this many, a busy worker is worth a line of log. */
 const SAY_AFTER = 10;
 
 /** What is known about a process. */

@@ -1,6 +1,6 @@
 /**
- * How the workers of a run connect to one another: each with every other, the one with the higher
- * index to the one with the lower.
+ * How the workers of a run connect to one another: each with every other. The one with the higher
+ * index connects to the one with the lower.
  *
  * @module
  */
@@ -107,7 +107,7 @@ export class MeshListener {
     if (coming === 0) return;
     const greet = async (conn: Deno.Conn): Promise<void> => {
       this.#strangers.add(conn);
-      // Whatever a stranger sends, it is no fault of the run's.
+      // What a stranger sends must not fail the run.
       const claim = await challenge(conn, this.#index).catch(() => null);
       const isOurs = claim?.version === MESH_VERSION && await claim.isProved(key);
       if (this.#closed) return; // and with it the connection

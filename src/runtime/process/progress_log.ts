@@ -27,7 +27,7 @@ export class ProgressLog {
     this.#last = { at: this.#now(), workers: [] };
   }
 
-  /** Takes how far the run is, and writes if it is time. */
+  /** Notes how far the run is, and writes if it is time. */
   update({ workers, waitingFor }: RunStatus): void {
     const at = this.#now();
     const { at: before, workers: earlier } = this.#last;

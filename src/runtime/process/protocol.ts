@@ -14,8 +14,8 @@
  *     ◀──────────────────────── abort ──     the worker leaves at once
  * ```
  *
- * Messages travel over a local socket, as `core/value_codec.ts` writes them, each behind its length
- * (`exchange/frame_stream.ts`). Items never do. The handshake is no message but bytes
+ * Messages travel over a local socket, as `core/value_codec.ts` writes them, each after its length
+ * (`exchange/frame_stream.ts`). Items never do. The handshake is not made of messages but of bytes
  * (`handshake.ts`).
  *
  * @module
@@ -103,15 +103,15 @@ export interface ErrorData {
   readonly errors: readonly ErrorData[];
 }
 
-/** A message as bytes, behind so many that are free. */
+/** Returns a message as bytes, after `room` bytes that are free. */
 export function encodeMessage(message: ToWorker | ToCoordinator, room = 0): Uint8Array {
   return encodeValue(message, room);
 }
 
 /**
  * The most memory that a message of a worker may take at the coordinator, in bytes and beside
- * binary data: what there is about 500,000 files or partitions. Workers run the flow's code, which
- * must not cost the coordinator more.
+ * binary data. It is enough for about 500,000 files or partitions. Workers run the flow's code,
+ * which must not cost the coordinator more.
  */
 export const MOST_OF_WORKER = 256 << 20;
 

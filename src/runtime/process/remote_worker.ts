@@ -15,9 +15,9 @@ import type { SocketAddress } from "./socket_folder.ts";
 import type { WorkerChild } from "./spawn.ts";
 
 /**
- * How long a worker's last words may take to come when its process has ended, and its process to
- * end when it has hung up, in milliseconds. A process that the flow has started may hold the
- * worker's socket open, with half a message in it.
+ * How long a worker's last words may take to arrive after its process has ended, in milliseconds.
+ * Its process may take as long to end after it has hung up. A process that the flow has started may
+ * hold the worker's socket open, with half a message in it.
  */
 const LAST_WORDS_MS = 3_000;
 

@@ -1,11 +1,10 @@
 /**
  * Where the processes of a run find one another: Unix domain sockets in a folder that only their
- * user can enter, or, on Windows, ports of the loopback interface.
+ * user can enter. On Windows, these are ports of the loopback interface.
  *
- * The folder is made before the first worker is started, so that nobody else can make it: its name
- * stands in the workers' arguments where they have permissions of their own, and anybody may look
- * at those. It is gone as soon as all have met. A worker whose coordinator has gone before removes
- * it too.
+ * The folder is made before the first worker is started, so that nobody else can make it. Its name
+ * is in the arguments of workers with permissions of their own, and anybody may look at those. It
+ * is gone as soon as all have met. A worker whose coordinator has gone before removes it too.
  *
  * @module
  */
@@ -21,7 +20,7 @@ export interface SocketAddress {
 }
 
 /**
- * The longest path that a socket may have on all systems, in bytes, less what comes behind the
+ * The longest path that a socket may have on all systems, in bytes, less what comes after the
  * folder's.
  */
 const LONGEST_FOLDER = 80;
@@ -69,8 +68,8 @@ export function makeFolder(log: Log): RunFolder | null {
 /**
  * Who has the folder that has just been made.
  *
- * @throws {Error} If that is somebody else, as where everybody may rename what others have made, or
- * if others can enter it, as on file systems without permissions.
+ * @throws {Error} If that is somebody else: in some folders everybody may rename what others have
+ * made. Or if others can enter it, as on file systems without permissions.
  */
 function ownerOf(path: string): number | null {
   const { isDirectory, mode, uid } = Deno.lstatSync(path);

@@ -10,7 +10,7 @@ import type { Transport } from "../exchange/transport.ts";
 /** How much is read at once. */
 const READ_BYTES = 256 << 10;
 
-/** Frames are gathered up to about so many bytes for a write. */
+/** Frames are gathered up to about this many bytes for a write. */
 const WRITE_BYTES = 1 << 20;
 
 /** Told when a peer has closed its end, or the connection broke. */
@@ -20,7 +20,7 @@ export type OnLost = (peer: WorkerIndex, why: unknown) => void;
 export class SocketTransport implements Transport {
   readonly #links = new Map<WorkerIndex, PeerLink>();
 
-  /** Takes the connections over; nothing is read until `receive`. */
+  /** Uses the connections, and closes them in the end. Nothing is read until `receive`. */
   constructor(conns: ReadonlyMap<WorkerIndex, Deno.Conn>, onLost: OnLost) {
     for (const [peer, conn] of conns) {
       this.#links.set(peer, new PeerLink(conn, (why) => onLost(peer, why)));

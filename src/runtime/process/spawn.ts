@@ -53,7 +53,7 @@ export interface SpawnOptions {
   readonly flags: readonly string[];
   /** The flow's arguments. */
   readonly args: readonly string[];
-  /** The flow, behind those that processes above this one run: `RUNNING_ENV`. */
+  /** The flow, after those that the processes above this one run: `RUNNING_ENV`. */
   readonly running: readonly string[];
   readonly taps: OutputTaps;
 }

@@ -29,9 +29,9 @@ interface Need {
 }
 
 /**
- * The flags for a worker: all permissions, or those that the user gives, together with the few that
- * no worker can do without: its environment variable, the run's sockets, and to read modules, those
- * in the folder of the flow and our own.
+ * The flags for a worker: all permissions, or those that the user gives and the few that no worker
+ * can do without. These are its environment variable, the run's sockets, and to read modules: our
+ * own and those in the folder of the flow.
  *
  * @param given What the user gave; `null` for nothing.
  * @throws {UsageError} If a path that has to be allowed has a comma in it.
@@ -54,8 +54,8 @@ export function permissionFlags(given: readonly string[] | null, run: RunFacts):
 }
 
 /**
- * Refuses flags that name a permission set of `deno.json`: Deno takes a list such as
- * `--allow-net=…` in the place of the set's own, and a worker needs some lists.
+ * Refuses flags that name a permission set of `deno.json`. Deno uses a list such as `--allow-net=…`
+ * in place of the set's own, and a worker needs some lists.
  *
  * @param from Where the flags were given.
  * @throws {UsageError} If there is one. Names the cure.

@@ -22,8 +22,8 @@ type Link = ControlLink<ToWorker, ToCoordinator>;
 type Of<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 
 /**
- * How long a worker that has lost another waits for its coordinator to say why, in milliseconds:
- * what happened to that other one is the better reason.
+ * How long a worker that has lost another waits for its coordinator to say why, in milliseconds.
+ * What happened to that other one is the better reason.
  */
 const LOST_MS = 3_000;
 
@@ -47,8 +47,8 @@ export class WorkerProcess {
   /**
    * Follows the coordinator. Returns when it has gone or all is done.
    *
-   * It waits for nothing but messages: a flow file that never finishes loading, or an output that
-   * never commits, must not keep it from seeing that the coordinator has gone.
+   * It waits for nothing but messages. A flow file that never finishes loading, or an output that
+   * never commits, must not hide that the coordinator has gone.
    */
   async follow(): Promise<void> {
     for await (const message of this.#link.messages()) {
@@ -124,7 +124,7 @@ export class WorkerProcess {
       case "finished":
         this.#close();
         this.#link.send(report);
-        return void this.#link.flushed().then(() => this.#link.close()); // nothing more comes either
+        return void this.#link.flushed().then(() => this.#link.close()); // nothing else comes
       default:
         return this.#link.send(report);
     }

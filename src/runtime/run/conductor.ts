@@ -102,7 +102,7 @@ export class Conductor {
     });
   }
 
-  /** Whether the run has been asked to stop, by whomever. */
+  /** Whether somebody has asked the run to stop. */
   get isStopping(): boolean {
     return this.#isStopping;
   }

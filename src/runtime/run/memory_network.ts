@@ -93,7 +93,7 @@ class NetworkEnd implements Transport {
     for (const { from, bytes } of this.#early.splice(0)) take(from, bytes);
   }
 
-  /** Takes a frame of another worker. */
+  /** Receives a frame of another worker. */
   arrive(frame: SentFrame): void {
     if (this.#isClosed) return;
     if (this.#take === null) this.#early.push(frame);

@@ -1,5 +1,5 @@
 /**
- * How a run is conducted, and what comes of it.
+ * How a run is conducted, and its result.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { StepCounts } from "../counts.ts";
 import type { StepChanges } from "../step_changes.ts";
 import type { ReportOf } from "./messages.ts";
 
-/** What came of a run. */
+/** The result of a run. */
 export interface RunResult {
   /**
    * Items in and out of each step, in the order the steps were written. Empty where the run was

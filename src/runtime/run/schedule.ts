@@ -1,9 +1,9 @@
 /**
  * When messages arrive that stay inside one process.
  *
- * Between processes, each pair of peers has a socket of its own: messages of one socket keep their
- * order, those of two may come in either. In one process, a schedule decides. It is told of every
- * message that the conductor and the workers of a run send one another, and may let it arrive at
+ * Between processes, each pair of peers has a socket of its own. Messages of one socket keep their
+ * order, those of two may arrive in either. In one process, a schedule decides. It gets every
+ * message that the conductor and the workers of a run send to one another. It may let it arrive at
  * once or later.
  *
  * @module

@@ -72,7 +72,7 @@ export class WorkerSession {
   }
 
   /**
-   * Takes an instruction. It waits for nothing: an output that never commits must not keep the
+   * Follows an instruction. It waits for nothing: an output that never commits must not keep the
    * worker from taking the next one.
    */
   take(instruction: Instruction): void {

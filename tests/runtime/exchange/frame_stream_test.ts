@@ -51,7 +51,7 @@ Deno.test("FrameSplitter refuses lengths that no frame has", () => {
     assertThrows(
       () => new FrameSplitter(() => {}).push(head(length)),
       Error,
-      `a frame of ${length} bytes is none of ours`,
+      `a frame of ${length} bytes is not one of ours`,
     );
   }
 });

@@ -57,6 +57,14 @@ Deno.test("FrameSplitter refuses a frame that is longer than any of ours before 
     new DataView(bytes.buffer).setUint32(0, length);
     return bytes;
   };
-  assertThrows(() => splitter.push(claim(0xffff_ffff)), Error, "4294967295 bytes is none of ours");
-  assertThrows(() => new FrameSplitter(() => {}).push(claim(0)), Error, "0 bytes is none of ours");
+  assertThrows(
+    () => splitter.push(claim(0xffff_ffff)),
+    Error,
+    "4294967295 bytes is not one of ours",
+  );
+  assertThrows(
+    () => new FrameSplitter(() => {}).push(claim(0)),
+    Error,
+    "0 bytes is not one of ours",
+  );
 });

@@ -262,7 +262,7 @@ for (const claim of [0, LONGEST_FRAME + 1, 0xffff_ffff]) {
     await writeAll(hand, lengthOf(claim));
     await end.isLost();
     assertFrames(end.frames, [frameOf(1, 5)]);
-    assertEquals(end.lost, [`${PEER}: a frame of ${claim} bytes is none of ours`]);
+    assertEquals(end.lost, [`${PEER}: a frame of ${claim} bytes is not one of ours`]);
     assertEquals(await hand.read(new Uint8Array(1)), null); // it has hung up
   });
 }
