@@ -1,4 +1,4 @@
-/** A flow with every kind of stateful step, on any number of workers, stopped and resumed anywhere. */
+/** A flow with every kind of stateful step, on 1 to 3 workers, stopped and resumed anywhere. */
 import { assert, assertEquals } from "@std/assert";
 import {
   Dataflow,

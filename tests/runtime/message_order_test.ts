@@ -1,6 +1,6 @@
 /**
- * Messages that travel on different sockets may arrive in any order. The coordinator has a socket to
- * each worker, and so has each pair of workers.
+ * Messages that travel on different sockets may arrive in any order. The coordinator has a socket
+ * to each worker, and so has each pair of workers.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type Keyed } from "../../mod.ts";

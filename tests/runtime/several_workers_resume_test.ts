@@ -1,4 +1,4 @@
-/** Runs on several workers of one process end anywhere, and go on with another number of workers. */
+/** Runs on several workers of one process end anywhere, and go on with other numbers of workers. */
 import { assert, assertEquals } from "@std/assert";
 import { Dataflow, type InputConfig, type OutputConfig, run } from "../../mod.ts";
 import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";

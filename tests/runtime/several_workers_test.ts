@@ -1,4 +1,4 @@
-/** Several workers of one process, joined in memory. What crosses between them is really encoded. */
+/** Several workers of one process, joined in memory. What crosses between them is encoded. */
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import {
   Dataflow,

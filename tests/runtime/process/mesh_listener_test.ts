@@ -77,7 +77,7 @@ class Run implements AsyncDisposable {
   }
 }
 
-/** Whether the other end closes a connection, after its random bytes or a proof and nothing else. */
+/** Whether the other end closes a connection after its random bytes or a proof only. */
 async function isClosed(conn: Deno.Conn, most = 32): Promise<boolean> {
   let heard = 0;
   for (const buffer = new Uint8Array(100);;) {
