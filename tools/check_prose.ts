@@ -10,12 +10,6 @@
 import { listFiles } from "./deno_info.ts";
 import { markdownPassages, type Passage, scriptProse } from "./prose_passages.ts";
 
-/**
- * Files and folders that are not rewritten yet, so they are not checked. Take off the one that you
- * have finished; add none.
- */
-const PENDING: readonly string[] = [];
-
 /** Where prose is looked for. */
 const FOLDERS = ["bench", "docs", "examples", "findings", "src", "tests", "tools"];
 const FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "cli.ts", "mod.ts"];
@@ -117,11 +111,6 @@ function countLines(text: string): number {
   return text.split("\n").length - 1;
 }
 
-/** Entries that name neither a file nor a folder with files, as after a rename. */
-export function strayEntries(files: readonly string[], pending: readonly string[]): string[] {
-  return pending.filter((entry) => !files.some((file) => covers(entry, file)));
-}
-
 function covers(entry: string, file: string): boolean {
   return file === entry || file.startsWith(`${entry}/`);
 }
@@ -133,27 +122,14 @@ if (import.meta.main) {
   );
   const files = [...FILES, ...found.flat()];
   let failed = 0;
-  // With paths, these are checked even where they are pending: so one sees what is left to do.
   const chosen = Deno.args.map((path) => path.replace(/^\.?\//, "").replace(/\/$/, ""));
   for (const file of files) {
-    const isChosen = chosen.length === 0
-      ? !PENDING.some((entry) => covers(entry, file))
-      : chosen.some((path) => covers(path, file));
-    if (!isChosen) continue;
+    if (chosen.length > 0 && !chosen.some((path) => covers(path, file))) continue;
     for (const { line, text } of findProblems(file, await Deno.readTextFile(new URL(file, root)))) {
       console.error(`${file}:${line}: ${text}`);
       failed++;
     }
   }
-  for (const entry of strayEntries(files, PENDING)) {
-    console.error(
-      `${entry}: is not there, but PENDING in tools/check_prose.ts names it: remove it`,
-    );
-    failed++;
-  }
   if (failed > 0) Deno.exit(1);
-  const rest = PENDING.length === 0
-    ? ""
-    : `; not checked yet: ${PENDING.length} entries of PENDING`;
-  console.log(`prose: plain and wrapped${rest}`);
+  console.log("prose: plain and wrapped");
 }

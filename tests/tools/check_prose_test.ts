@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { findProblems, strayEntries } from "../../tools/check_prose.ts";
+import { findProblems } from "../../tools/check_prose.ts";
 
 /** `"3: what is wrong"` for each problem, the advice left out. */
 function problems(path: string, ...lines: string[]): string[] {
@@ -115,12 +115,4 @@ Deno.test("findProblems() lets plain uses of the same words stand", () => {
     ),
     [],
   );
-});
-
-Deno.test("strayEntries() finds entries that name nothing", () => {
-  const files = ["src/core/a.ts", "README.md"];
-  assertEquals(strayEntries(files, ["src/core", "README.md", "src/cor", "docs"]), [
-    "src/cor",
-    "docs",
-  ]);
 });
