@@ -25,7 +25,7 @@
  *
  * @module
  */
-import type { Epoch } from "../../core/ids.ts";
+import type { Epoch, WorkerIndex } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
@@ -33,30 +33,14 @@ import { sumCounts } from "../counts.ts";
 import { EpochCoordinator } from "../epochs.ts";
 import { InputFailure } from "../input_failure.ts";
 import { RunRecovery } from "../run_recovery.ts";
-import {
-  closeMilliseconds,
-  cutShort,
-  describeLeft,
-  type LeftStep,
-  ReadSince,
-  StopLimit,
-} from "../stop_limit.ts";
+import { closeMilliseconds, cutShort, describeLeft, ReadSince, StopLimit } from "../stop_limit.ts";
 import type { InputPlans } from "../worker_io.ts";
-import type { Instruction, Report, ReportOf } from "./messages.ts";
+import type { Report } from "./messages.ts";
 import type { ConductorSettings, RunObserver, RunResult } from "./run_settings.ts";
 import { RunStates } from "./run_states.ts";
 import { requireSameFlow } from "./same_flow.ts";
+import { WorkerGroup, type WorkerPhase } from "./worker_group.ts";
 import type { WorkerPort } from "./worker_port.ts";
-
-/** What the conductor knows about a worker. */
-interface WorkerRecord {
-  readonly port: WorkerPort;
-  /** The last of its reports that the others' are waited for with. */
-  phase: "loading" | "loaded" | "opened" | "ended" | "finished";
-  loaded: ReportOf<"loaded"> | null;
-  /** What it had not done when the run was cut short, as it says itself. */
-  left: readonly LeftStep[] | null;
-}
 
 /** Conducts one run: `run`, then always `close`. */
 export class Conductor {
@@ -70,7 +54,7 @@ export class Conductor {
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #killed: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #opening = new AbortController(); // aborted when the run ends before anything is read
-  #workers: readonly WorkerRecord[] = [];
+  #workers = new WorkerGroup([]);
   #recovery: RunRecovery | null = null;
   #epochs: EpochCoordinator | null = null; // once it is known which epoch begins
   #starting: Promise<void> = Promise.resolve(); // what the conductor itself does before it runs
@@ -97,7 +81,7 @@ export class Conductor {
       fail: (error) => this.fail(error),
     });
     this.#stopLimit = new StopLimit(stopMs, clock, {
-      giveUp: () => this.#broadcast({ kind: "giveUp" }),
+      giveUp: () => this.#workers.broadcast({ kind: "giveUp" }),
       end: () => this.#guard(this.#cutShort()),
     });
   }
@@ -118,10 +102,10 @@ export class Conductor {
    * @throws {Error} What made the run fail.
    */
   async run(ports: readonly WorkerPort[]): Promise<RunResult> {
-    this.#workers = ports.map((port) => ({ port, phase: "loading", loaded: null, left: null }));
-    for (const worker of this.#workers) {
-      if (this.isOver) worker.port.abort();
-      else worker.port.start((report) => this.#take(worker, report));
+    this.#workers = new WorkerGroup(ports);
+    for (const port of ports) {
+      if (this.isOver) port.abort();
+      else port.start((report) => this.#take(port.index, report));
     }
     const { done, failed } = this.#settings.leaveMs;
     try {
@@ -151,7 +135,7 @@ export class Conductor {
     if (this.isOver) return;
     if (this.#states.isStarting) return this.#endEarly();
     this.#stopLimit.start();
-    this.#broadcast({ kind: "stop" });
+    this.#workers.broadcast({ kind: "stop" });
   }
 
   /** Stops the run at once: it fails. */
@@ -166,7 +150,7 @@ export class Conductor {
     if (this.isOver) return;
     this.#end("failed");
     this.#over.reject(this.#inputFailure.error ?? error);
-    this.#abortWorkers();
+    this.#workers.abort();
   }
 
   /** Nothing has been read yet: a stop need not wait for what is being opened. */
@@ -174,29 +158,28 @@ export class Conductor {
     this.#stopped = true;
     this.#hurryMs ??= this.#settings.leaveMs.early;
     this.#finished();
-    this.#abortWorkers();
+    this.#workers.abort();
   }
 
-  #take(worker: WorkerRecord, report: Report): void {
+  #take(index: WorkerIndex, report: Report): void {
     if (this.isOver) return;
     try {
-      this.#onReport(worker, report);
+      this.#onReport(index, report);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #onReport(worker: WorkerRecord, report: Report): void {
-    const { index } = worker.port;
+  #onReport(index: WorkerIndex, report: Report): void {
     switch (report.kind) {
       case "loaded":
-        worker.loaded = report;
-        return this.#reached(worker, "loaded", () => this.#begin(this.#plan()));
+        this.#workers.hasLoaded(index, report);
+        return this.#reached(index, "loaded", () => this.#begin(this.#plan()));
       case "planned":
         return this.#open(report.plans);
       case "opened":
         this.#recovery!.recordPositions(index, this.#recovery!.epoch - 1, report.positions);
-        return this.#reached(worker, "opened", () => this.#begin(this.#restore()));
+        return this.#reached(index, "opened", () => this.#begin(this.#restore()));
       case "stateChanged":
         return this.#recovery!.stateChanged(report.epoch, report.chunk);
       case "epochClosed":
@@ -207,7 +190,7 @@ export class Conductor {
       case "gaveUp":
         return this.#guard(this.#cutShort());
       case "left":
-        worker.left = report.steps;
+        this.#workers.leaves(index, report.steps);
         return this.#answered();
       case "inputFailed":
         return this.#inputFailure.occurred(report.error);
@@ -216,9 +199,9 @@ export class Conductor {
         this.#lastEpoch = Math.max(this.#lastEpoch, report.epoch);
         this.#recovery!.recordPositions(index, report.epoch, report.positions);
         this.#epochs!.ended(index);
-        return this.#reached(worker, "ended", () => this.#guard(this.#finish()));
+        return this.#reached(index, "ended", () => this.#guard(this.#finish()));
       case "finished":
-        this.#reached(worker, "finished", () => {
+        this.#reached(index, "finished", () => {
           const { error } = this.#inputFailure;
           if (error === null) this.#finished();
           else this.fail(error);
@@ -234,57 +217,52 @@ export class Conductor {
   }
 
   /** A worker has come to a phase; `all` is called when the last one has. */
-  #reached(worker: WorkerRecord, phase: WorkerRecord["phase"], all: () => void): void {
-    worker.phase = phase;
-    if (this.#workers.every((each) => each.phase === phase)) all();
+  #reached(index: WorkerIndex, phase: WorkerPhase, all: () => void): void {
+    if (this.#workers.reaches(index, phase)) all();
   }
 
   async #plan(): Promise<void> {
-    const [{ loaded: first, port }] = this.#workers;
-    requireSameFlow(
-      this.#workers.map(({ port: { index: worker }, loaded }) => ({
-        worker,
-        steps: loaded!.steps,
-      })),
-    );
+    const { loaded } = this.#workers;
+    const [first] = loaded;
+    requireSameFlow(loaded.map(({ steps }, worker) => ({ worker, steps })));
     this.#states.moveTo("planning");
-    this.#observer.loaded?.(first!);
+    this.#observer.loaded?.(first);
     const { recovery: config, stepChanges, intervalMs, clock } = this.#settings;
     const { signal } = this.#opening;
-    const recovery = await RunRecovery.open(config, first!.flow, this.#log, signal);
+    const recovery = await RunRecovery.open(config, first.flow, this.#log, signal);
     if (this.isOver) return await recovery.close(); // it took too long to open
     this.#recovery = recovery;
-    await recovery.match(first!.stored, stepChanges);
+    await recovery.match(first.stored, stepChanges);
     if (this.isOver) return;
     this.#epochs = new EpochCoordinator({
       trigger: (epoch) => {
         this.#since.trigger();
-        this.#broadcast({ kind: "closeEpoch", epoch });
+        this.#workers.broadcast({ kind: "closeEpoch", epoch });
       },
       stillClosing: (epoch, workers, ms) => {
         for (const index of workers) {
-          this.#workers[index].port.send({ kind: "stillClosing", epoch, ms });
+          this.#workers.port(index).send({ kind: "stillClosing", epoch, ms });
         }
       },
       commit: (epoch) => this.#commit(epoch),
-    }, { workers: this.#workers.length, intervalMs, clock, epoch: recovery.epoch });
-    port.send({ kind: "plan", positions: recovery.positions });
+    }, { workers: this.#workers.size, intervalMs, clock, epoch: recovery.epoch });
+    this.#workers.port(0).send({ kind: "plan", positions: recovery.positions });
   }
 
   #open(plans: InputPlans): void {
     this.#states.moveTo("opening");
     const { epoch, positions, numbering: snapshots } = this.#recovery!;
-    this.#broadcast({ kind: "open", epoch, plans, positions, snapshots });
+    this.#workers.broadcast({ kind: "open", epoch, plans, positions, snapshots });
   }
 
   async #restore(): Promise<void> {
     this.#states.moveTo("restoring");
     await this.#observer.opened?.();
     const recovery = this.#recovery!;
-    const { keyed } = this.#workers[0].loaded!.stored;
-    for await (const { worker, step, keys } of recovery.state(keyed, this.#workers.length)) {
+    const { keyed } = this.#workers.loaded[0].stored;
+    for await (const { worker, step, keys } of recovery.state(keyed, this.#workers.size)) {
       if (this.isOver) return;
-      const { port } = this.#workers[worker];
+      const port = this.#workers.port(worker);
       port.send({ kind: "state", step, keys });
       await port.flushed(); // no more than a chunk waits in memory
     }
@@ -296,7 +274,7 @@ export class Conductor {
     this.#hasRun = true;
     this.#since.begin();
     this.#epochs!.start();
-    this.#broadcast({ kind: "run" });
+    this.#workers.broadcast({ kind: "run" });
   }
 
   /** Writes an epoch that all workers have closed, and has their outputs make it visible. */
@@ -304,7 +282,7 @@ export class Conductor {
     return this.#committing = this.#recovery!.commit(epoch).then(
       () => {
         this.#since.commit();
-        if (!this.isOver) this.#broadcast({ kind: "commitEpoch", epoch });
+        if (!this.isOver) this.#workers.broadcast({ kind: "commitEpoch", epoch });
       },
       (error) => this.fail(error),
     );
@@ -317,7 +295,7 @@ export class Conductor {
     await this.#committing;
     const epoch = this.#lastEpoch;
     await (this.#committing = this.#recovery!.commit(epoch));
-    if (!this.isOver) this.#broadcast({ kind: "finish", epoch });
+    if (!this.isOver) this.#workers.broadcast({ kind: "finish", epoch });
   }
 
   /**
@@ -330,13 +308,11 @@ export class Conductor {
     const { stopMs } = this.#settings;
     const hurryMs = this.#hurryMs ??= closeMilliseconds(stopMs) / 2;
     this.#cut = Promise.withResolvers();
-    this.#broadcast({ kind: "cutShort" });
+    this.#workers.broadcast({ kind: "cutShort" });
     // A worker in a loop without end does not answer.
     await within(this.#cut.promise, hurryMs);
     if (this.isOver) return;
-    const left = describeLeft(
-      this.#workers.map((worker) => ({ worker: worker.port.index, left: leftOf(worker) })),
-    );
+    const left = describeLeft(this.#workers.left);
     this.#stopped = true;
     const epoch = this.#recovery?.committed ?? null;
     const error = cutShort({ stopMs, left, epoch, since: this.#since.at }, this.#log);
@@ -347,8 +323,7 @@ export class Conductor {
 
   /** A worker may be the last one to say what it leaves. */
   #answered(): void {
-    const hasAnswered = ({ left, phase }: WorkerRecord) => left !== null || phase === "finished";
-    if (this.#workers.every(hasAnswered)) this.#cut?.resolve();
+    if (this.#workers.haveAnswered) this.#cut?.resolve();
   }
 
   #finished(): void {
@@ -367,14 +342,6 @@ export class Conductor {
     this.#cut?.resolve();
   }
 
-  #abortWorkers(): void {
-    for (const { port } of this.#workers) port.abort();
-  }
-
-  #broadcast(instruction: Instruction): void {
-    for (const { port } of this.#workers) port.send(instruction);
-  }
-
   /** Does some work; what goes wrong in it ends the run. */
   #guard(work: Promise<void>): void {
     work.catch((error) => this.fail(error));
@@ -387,7 +354,7 @@ export class Conductor {
 
   /** Lets the workers leave by themselves, which they do when done and after a failure. */
   async #leave(ms: number | null): Promise<void> {
-    const gone = Promise.all(this.#workers.map(({ port }) => port.gone));
+    const { gone } = this.#workers;
     await withinOrEver(Promise.race([gone, this.#killed.promise]), this.#hurryMs ?? ms);
   }
 
@@ -401,10 +368,4 @@ export class Conductor {
 /** Waits for `work`, but no longer than `ms`, where that is a number. */
 async function withinOrEver(work: Promise<unknown>, ms: number | null): Promise<void> {
   await (ms === null ? work : within(work, ms));
-}
-
-/** What a worker has not done; in words where it does not say. */
-function leftOf({ phase, left }: WorkerRecord): readonly LeftStep[] | string {
-  if (phase === "ended" || phase === "finished") return [];
-  return left ?? "it does not answer, as when a step is at work without a pause";
 }
