@@ -17,7 +17,7 @@ import { Router } from "./exchange/router.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { Outlet } from "./outlet.ts";
 import {
-  combinerBehind,
+  combinerOf,
   goesByTime,
   type HeadNode,
   idOf,
@@ -47,7 +47,7 @@ const WAITING_CALLS = 8;
 /**
  * The same after a step that may drop items: in smaller batches, dropping takes twice the time.
  */
-const WAITING_BEHIND_DROPS = 64;
+const WAITING_AFTER_DROPS = 64;
 
 /** What the tasks of a worker are made of. */
 export interface Parts {
@@ -136,7 +136,7 @@ class Assembly {
         return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
       case "stateful": {
         const [exchange] = head.upstreams;
-        const combiner = exchange.kind === "exchange" ? combinerBehind(plan, exchange) : null;
+        const combiner = exchange.kind === "exchange" ? combinerOf(plan, exchange) : null;
         const node = combiner === null ? head : { ...head, begin: combiner.begin };
         const task = new StatefulTask(id, node, inputs[0], outlet, host, epoch);
         this.#keyed.set(id, task);
@@ -191,7 +191,7 @@ class Assembly {
     const drops = [...plan.stageOf].some(([node, head]) =>
       head === stage.head && node.kind === "chain" && node.op.changesCount
     );
-    const calls = drops ? WAITING_BEHIND_DROPS : WAITING_CALLS;
+    const calls = drops ? WAITING_AFTER_DROPS : WAITING_CALLS;
     return Math.min(CHANNEL_ITEMS, port.concurrency * calls);
   }
 
@@ -217,7 +217,7 @@ class Assembly {
         ? thrown
         : new StepError({ stepId, worker: localIndex, item: preview(item) }, thrown);
     const router = new Router(node.route, { local, localIndex, remote }, fail);
-    const combiner = combinerBehind(plan, node);
+    const combiner = combinerOf(plan, node);
     return combiner === null ? router : new Combining(combiner, router, fail);
   }
 

@@ -70,7 +70,7 @@ export function goesByTime({ nodes }: FlowGraph): boolean {
 }
 
 /** How values are combined before an exchange; `null` where each of them changes workers. */
-export function combinerBehind(plan: Plan, exchange: ExchangeNode): Combiner | null {
+export function combinerOf(plan: Plan, exchange: ExchangeNode): Combiner | null {
   if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers
   const [consumer] = plan.consumers.get(exchange)!;
   return exchange.route === "key" && consumer.kind === "stateful" ? consumer.combiner : null;

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Dataflow, type Keyed, TestingInputConfig } from "../../mod.ts";
 import { graphOf } from "../../src/graph/graph.ts";
-import { combinerBehind, idOf, planFlow } from "../../src/runtime/plan.ts";
+import { combinerOf, idOf, planFlow } from "../../src/runtime/plan.ts";
 import { RecordingOutput } from "../support/runtime/recording_output.ts";
 
 const input = () => new TestingInputConfig<number>([]);
@@ -233,7 +233,7 @@ Deno.test("planFlow() exchanges a merge when one of its streams is not with its 
   });
 });
 
-Deno.test("combinerBehind() is there for what combines and crosses, and for nothing else", () => {
+Deno.test("combinerOf() is there for what combines and crosses, and for nothing else", () => {
   const flow = new Dataflow("plan");
   const keyed = flow.input("in", input()).redistribute().keyOn((n) => `${n}`);
   const counted = keyed.countFinal("count");
@@ -242,7 +242,7 @@ Deno.test("combinerBehind() is there for what combines and crosses, and for noth
   const combined = (workers: number) => {
     const plan = planFlow(graphOf(flow), workers);
     return plan.graph.nodes.filter((node) => node.kind === "exchange")
-      .filter((node) => combinerBehind(plan, node) !== null)
+      .filter((node) => combinerOf(plan, node) !== null)
       .map((node) => plan.consumers.get(node)!.map((step) => idOf(plan, step)));
   };
   assertEquals(combined(2), [["count"]]);
