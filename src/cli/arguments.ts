@@ -401,7 +401,7 @@ function parseRecovery(
 function parseState(given: readonly string[]): Command {
   const [path, step = null, key = null] = given;
   if (path === undefined || path === "" || given.length > 3) {
-    throw new UsageError("state needs the path of a recovery store, and takes a step and a key");
+    throw new UsageError("state needs the path of a recovery store, and accepts a step and a key");
   }
   return { kind: "state", path, step, key };
 }

@@ -179,7 +179,7 @@ function apply(content: Content, chunk: StateChunk): void {
 }
 
 function spelled(stored: StoredKey | undefined): string {
-  if (stored === undefined) throw new Error("a change has no key, nor has its id");
+  if (stored === undefined) throw new Error("a change has no key, and its id is unknown");
   return stored.key;
 }
 

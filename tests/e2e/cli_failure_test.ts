@@ -159,7 +159,7 @@ Deno.test("an input that does not yield pairs gets an error that tells what it s
   assertEquals(
     stderr,
     `error: step "no-pairs" failed
-  TypeError: a manual input must yield [state, item] pairs; got "no pair" (yield [null, item] where there is no state to go on after)
+  TypeError: a manual input must yield [state, item] pairs; got "no pair" (yield [null, item] if there is no state to continue after)
 `,
   );
 });

@@ -136,8 +136,8 @@ export class FileInputConfig implements InputConfig<string> {
     }
     if (this.#inOrder === undefined) {
       log.info(
-        "one worker reads all lines, in order, as windows go by their time (inOrder: false shares them " +
-          "out)",
+        "one worker reads all lines, in order, since a step uses event time (inOrder: false shares " +
+          "them among the workers)",
         { path: this.#path },
       );
     }

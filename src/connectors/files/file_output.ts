@@ -55,7 +55,7 @@ export class FileOutputConfig implements OutputConfig<unknown> {
     this.#path = pathOption("FileOutputConfig", options);
     if (isGzip(this.#path)) {
       throw new TypeError(
-        `FileOutputConfig does not pack files, so "${this.#path}" would not be what it is called`,
+        `FileOutputConfig does not write gzip: give a path without .gz; got "${this.#path}"`,
       );
     }
   }

@@ -98,7 +98,7 @@ function difference(
   last: Uint8Array,
 ): string | null {
   if (size < bytes) return `it has ${counted(size, "byte")}`;
-  if (bytes > 0 && crcOf(last) !== crc) return "its bytes before that place are others";
+  if (bytes > 0 && crcOf(last) !== crc) return "its bytes before that place differ";
   // A copy may have been put in its place. But if few bytes agree, another file is not cut.
   const isOther = inode !== null && ino !== inode;
   return isOther && bytes < EVIDENCE_BYTES && size > bytes ? "it is another file" : null;

@@ -130,7 +130,7 @@ class Matching {
     }
     if (kept.length > 0) {
       log.warn(
-        `files that were read before match no more: their positions are kept: "${kept[0]}"`,
+        `files that were read before do not match any more: their positions are kept: "${kept[0]}"`,
         { files: kept.length },
       );
     }

@@ -78,7 +78,7 @@ function requirePair(
   if (Array.isArray(yielded) && yielded.length === 2) return;
   throw new TypeError(
     `a manual input must yield [state, item] pairs; got ${preview(yielded)} ` +
-      `(yield [null, item] where there is no state to go on after)`,
+      `(yield [null, item] if there is no state to continue after)`,
   );
 }
 

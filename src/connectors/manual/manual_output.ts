@@ -104,7 +104,7 @@ function requireBuilder(config: string, builder: unknown): void {
 function requireHandler(config: string, handler: unknown): void {
   if (typeof handler !== "function") {
     throw new TypeError(
-      `the builder of ${config} must return the function that takes the items; ` +
+      `the builder of ${config} must return the function that accepts the items; ` +
         `got ${preview(handler)}`,
     );
   }

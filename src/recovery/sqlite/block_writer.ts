@@ -119,7 +119,7 @@ export class BlockWriter {
         spells ||= keys[slot] !== key;
         while (keys.length < slot) keys.push(null);
         keys[slot] = key;
-      } else if (before < 0) throw new Error(`the key with the id ${id} has never been spelled`);
+      } else if (before < 0) throw new Error(`the key with the id ${id} is unknown to the store`);
       if (length > LARGE_STATE) {
         const state = chunk.states.subarray(starts[index], starts[index] + length);
         const largeId = rowIdOf(step, id);

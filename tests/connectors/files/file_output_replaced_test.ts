@@ -46,8 +46,8 @@ for (const lines of [few, many]) {
     const others: [content: string, differs: string][] = [
       ["", "it has 0 bytes"],
       ["x", "it has 1 byte:"],
-      ["x".repeat(text.length), "its bytes before that place are others"],
-      ["x".repeat(text.length) + text, "its bytes before that place are others"],
+      ["x".repeat(text.length), "its bytes before that place differ"],
+      ["x".repeat(text.length) + text, "its bytes before that place differ"],
     ];
     for (const isRotated of [true, false]) {
       for (const [content, differs] of others) {

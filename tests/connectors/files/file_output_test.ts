@@ -275,7 +275,7 @@ Deno.test("a file output checks its options", () => {
   const wrong: [unknown, string][] = [
     [{}, "path of FileOutputConfig must be a text"],
     [{ path: "out.txt", append: true }, 'has no option "append"; it has: path'],
-    [{ path: "out.txt.gz" }, "FileOutputConfig does not pack files"],
+    [{ path: "out.txt.gz" }, "FileOutputConfig does not write gzip"],
   ];
   for (const [options, message] of wrong) {
     assertThrows(() => new FileOutputConfig(options as { path: string }), TypeError, message);

@@ -181,7 +181,7 @@ for (const workers of [1, 2]) {
     const second = await run(b, { workers, resume: first.positions });
     assertEquals(second.lines, linesOf(log("b.txt")));
     assertEquals(second.logged, [
-      `warn: files that were read before match no more: their positions are kept: "${a}"`,
+      `warn: files that were read before do not match any more: their positions are kept: "${a}"`,
     ]);
     for (const [name, bytes] of ends) assertEquals(bytesOf(second.positions).get(name), bytes);
     await append(a, "a, behind\n");
@@ -220,12 +220,12 @@ Deno.test("a replaced file is an error with its name, the difference and the cur
   const { positions } = await run(path);
   const { length } = log("old");
   const cases: [text: string, differs: string][] = [
-    [log("new", 100), "the bytes before that place are others now"],
+    [log("new", 100), "the bytes before that place differ now"],
     [log("old", 20), `it has ${log("old", 20).length} bytes now`],
     ["", "it has 0 bytes now"],
-    [log("old", 20) + log("new", 40), "the bytes before that place are others now"],
+    [log("old", 20) + log("new", 40), "the bytes before that place differ now"],
     // Only the first lines differ.
-    [log("new", 20) + log("old", 40).slice(log("new", 20).length), "are others now"],
+    [log("new", 20) + log("old", 40).slice(log("new", 20).length), "differ now"],
   ];
   for (const inPlace of [true, false]) {
     for (const [text, differs] of cases) {
@@ -254,7 +254,7 @@ Deno.test("the advice for a small log that was copied and cut mentions that line
   await append(path, "four\n");
   assertStringIncludes(
     await refusal(pattern, positions),
-    'onReplaced: "read". That reads lines twice where they are in a copy which is found too',
+    'onReplaced: "read". Lines are then read twice if they are also in a copy that is found',
   );
   const read = await run(pattern, { resume: positions, onReplaced: "read" });
   assertEquals(read.lines, ["four", "one", "two", "three"]);
@@ -272,7 +272,7 @@ Deno.test("a file is not mistaken for another one with the same inode", async ()
     const part = state as { file: object };
     return [name, { ...part, file: { ...part.file, inode } }];
   }));
-  assertStringIncludes(await refusal(path, resume), "the bytes before that place are others now");
+  assertStringIncludes(await refusal(path, resume), "the bytes before that place differ now");
 });
 
 Deno.test("a copy of a file, or one that was written again with more in it, is read on", async () => {
@@ -327,7 +327,7 @@ Deno.test("a log that was read too little to recognise its copy is an error", as
     const { positions } = await run(folder.at(pattern));
     await copyAndCut(path, folder.at("app.log.1"));
     await append(path, "new-file 1\nnew-file 2\nnew-file 3\n");
-    assertStringIncludes(await refusal(folder.at(pattern), positions), "are others now");
+    assertStringIncludes(await refusal(folder.at(pattern), positions), "differ now");
     await Deno.remove(folder.at("app.log.1"));
   }
 });
@@ -376,7 +376,7 @@ Deno.test("gaps between parts of a file are read where the file is now", async (
   const text = log("old").replace("old 7", "OLD 7");
   await Deno.remove(folder.at("app.log.1"));
   await folder.write("app.log", text);
-  assertStringIncludes(await refusal(path, resume), "are others now");
+  assertStringIncludes(await refusal(path, resume), "differ now");
 });
 
 Deno.test("a link to the newest log is read on when it leads to the next one", async () => {

@@ -122,7 +122,7 @@ Deno.test("ManualInputConfig refuses anything but a pair, shows it, and closes t
       assertEquals(
         (cause as Error).message,
         `a manual input must yield [state, item] pairs; got ${Deno.inspect(wrong)} ` +
-          `(yield [null, item] where there is no state to go on after)`,
+          `(yield [null, item] if there is no state to continue after)`,
       );
     }
     assertEquals(closed, 2);

@@ -176,7 +176,7 @@ Deno.test("manual outputs refuse a builder that returns no handler, and name the
     assertEquals(error.stepId, "out");
     assertEquals(
       (error.cause as Error).message,
-      `the builder of ${name} must return the function that takes the items; got undefined`,
+      `the builder of ${name} must return the function that accepts the items; got undefined`,
     );
   }
 });
