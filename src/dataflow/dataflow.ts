@@ -1313,7 +1313,7 @@ export class Dataflow<out T = never> {
    * Sends the items to an output. Returns the handle it was called on, so further steps and outputs
    * can follow. Outputs share the items and must not change them.
    *
-   * End each stream with a `capture` or an `inspect`. A stream that nothing reads loses its items,
+   * A flow needs at least one `capture`. Other streams may end with an `inspect`. A stream that nothing reads loses its items,
    * and the run logs a warning. For a window step's `late` stream, the warning comes only if there
    * are late values.
    *

@@ -8,7 +8,12 @@ import type { InputConfig, OutputConfig, Place, Positions } from "../../../mod.t
 export function numbers(
   count: number,
   batchSize: number,
-  { parts = 1, failAfter = Infinity }: { parts?: number; failAfter?: number } = {},
+  { parts = 1, failAfter = Infinity, mayFail = () => true }: {
+    parts?: number;
+    failAfter?: number;
+    /** The failure waits until this returns `true`. */
+    mayFail?: () => boolean;
+  } = {},
 ): InputConfig<number> {
   return {
     open({ workerIndex, workerCount }: Place, resume: Positions) {
@@ -19,7 +24,10 @@ export function numbers(
       let calls = 0;
       return Promise.resolve({
         next: () => {
-          if (given >= failAfter) throw new Error("pulled the plug");
+          if (given >= failAfter) {
+            if (!mayFail()) return [];
+            throw new Error("pulled the plug");
+          }
           const open = mine.filter((part) => next.get(part)! < count);
           if (open.length === 0) return null;
           if (++calls % 3 === 0) return []; // epochs end in the pauses
