@@ -1313,9 +1313,9 @@ export class Dataflow<out T = never> {
    * Sends the items to an output. Returns the handle it was called on, so further steps and outputs
    * can follow. Outputs share the items and must not change them.
    *
-   * A flow needs at least one `capture`. Other streams may end with an `inspect`. A stream that nothing reads loses its items,
-   * and the run logs a warning. For a window step's `late` stream, the warning comes only if there
-   * are late values.
+   * A flow needs at least one `capture`. Other streams may end with an `inspect`. A stream that
+   * nothing reads loses its items, and the run logs a warning. For a window step's `late` stream,
+   * the warning comes only if there are late values.
    *
    * @example
    * ```ts

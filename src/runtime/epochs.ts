@@ -34,7 +34,7 @@ const SLOW_INTERVALS = 10;
 const SLOW_MS = 5_000;
 
 /** Decides when epochs end. Knows workers by their index only. */
-export class EpochCoordinator {
+export class EpochCycle {
   readonly #actions: EpochActions;
   readonly #clock: Clock;
   readonly #intervalMs: number;

@@ -9,7 +9,7 @@ import {
   TestingInputConfig,
   TestingOutputConfig,
 } from "../../mod.ts";
-import { EpochCoordinator } from "../../src/runtime/epochs.ts";
+import { EpochCycle } from "../../src/runtime/epochs.ts";
 import { eventually, idle } from "../support/eventually.ts";
 import { GatedInput } from "../support/runtime/gated_input.ts";
 import { HandInput } from "../support/runtime/hand_input.ts";
@@ -23,7 +23,7 @@ function coordinate(workers: number, epoch = 0, intervalMs = 100) {
   const clock = new TestClock(5_000);
   const did: string[] = [];
   const slow: unknown[] = [];
-  const epochs = new EpochCoordinator({
+  const epochs = new EpochCycle({
     trigger: (epoch) => did.push(`close ${epoch}`),
     commit: (epoch) => void did.push(`commit ${epoch}`),
     stillClosing: (epoch, workers, ms) => slow.push({ epoch, workers, ms }),
@@ -31,7 +31,7 @@ function coordinate(workers: number, epoch = 0, intervalMs = 100) {
   return { clock, did, slow, epochs };
 }
 
-Deno.test("EpochCoordinator tells of an epoch that has been closing for ten intervals, then of twice as many", () => {
+Deno.test("EpochCycle tells of an epoch that has been closing for ten intervals, then of twice as many", () => {
   const { clock, slow, epochs } = coordinate(3, 7, 1_000);
   epochs.start();
   clock.advance(1_000);
@@ -52,7 +52,7 @@ Deno.test("EpochCoordinator tells of an epoch that has been closing for ten inte
   assertEquals(slow, []);
 });
 
-Deno.test("EpochCoordinator does not tell of short epochs that take less than five seconds to close", () => {
+Deno.test("EpochCycle does not tell of short epochs that take less than five seconds to close", () => {
   const { clock, slow, epochs } = coordinate(1);
   epochs.start();
   clock.advance(100 + 4_999);
@@ -169,7 +169,7 @@ Deno.test("of an epoch that does not close, a worker that waits for another one 
   await running;
 });
 
-Deno.test("EpochCoordinator closes the epoch when its interval is over, and not before", () => {
+Deno.test("EpochCycle closes the epoch when its interval is over, and not before", () => {
   const { clock, did, epochs } = coordinate(1);
   epochs.start();
   clock.advance(99);
@@ -178,7 +178,7 @@ Deno.test("EpochCoordinator closes the epoch when its interval is over, and not 
   assertEquals(did, ["close 0"]);
 });
 
-Deno.test("EpochCoordinator commits when all workers have closed the epoch, in any order", () => {
+Deno.test("EpochCycle commits when all workers have closed the epoch, in any order", () => {
   for (const order of [[0, 1, 2], [2, 0, 1], [1, 2, 0]]) {
     const { clock, did, epochs } = coordinate(3, 7);
     epochs.start();
@@ -191,7 +191,7 @@ Deno.test("EpochCoordinator commits when all workers have closed the epoch, in a
   }
 });
 
-Deno.test("EpochCoordinator closes no epoch while the one before is closing", () => {
+Deno.test("EpochCycle closes no epoch while the one before is closing", () => {
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   clock.advance(100);
@@ -205,7 +205,7 @@ Deno.test("EpochCoordinator closes no epoch while the one before is closing", ()
   assertEquals(did, ["close 0", "commit 0", "close 1"]);
 });
 
-Deno.test("EpochCoordinator does not wait for a worker that has ended", () => {
+Deno.test("EpochCycle does not wait for a worker that has ended", () => {
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   epochs.ended(1);
@@ -216,7 +216,7 @@ Deno.test("EpochCoordinator does not wait for a worker that has ended", () => {
   assertEquals(did, ["close 0", "commit 0", "close 1", "commit 1"]);
 });
 
-Deno.test("EpochCoordinator goes on when the worker it waits for ends", () => {
+Deno.test("EpochCycle goes on when the worker it waits for ends", () => {
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   clock.advance(100);
@@ -225,7 +225,7 @@ Deno.test("EpochCoordinator goes on when the worker it waits for ends", () => {
   assertEquals([epochs.epoch, did], [1, ["close 0", "commit 0"]]);
 });
 
-Deno.test("EpochCoordinator closes no more epochs when all workers have ended", () => {
+Deno.test("EpochCycle closes no more epochs when all workers have ended", () => {
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   epochs.ended(0);
@@ -234,7 +234,7 @@ Deno.test("EpochCoordinator closes no more epochs when all workers have ended", 
   assertEquals([did, clock.sleeps], [[], []]);
 });
 
-Deno.test("EpochCoordinator commits nothing when the last worker ends while the epoch closes", () => {
+Deno.test("EpochCycle commits nothing when the last worker ends while the epoch closes", () => {
   const { clock, did, epochs } = coordinate(2);
   epochs.start();
   clock.advance(100);
@@ -244,7 +244,7 @@ Deno.test("EpochCoordinator commits nothing when the last worker ends while the 
   assertEquals([epochs.epoch, did], [0, ["close 0"]]);
 });
 
-Deno.test("EpochCoordinator refuses the end of an epoch that it is not closing", () => {
+Deno.test("EpochCycle refuses the end of an epoch that it is not closing", () => {
   const { clock, epochs } = coordinate(1);
   epochs.start();
   assertThrows(() => epochs.acknowledge(0, 0), Error, "worker 0 acknowledged epoch 0 in epoch 0");
@@ -252,7 +252,7 @@ Deno.test("EpochCoordinator refuses the end of an epoch that it is not closing",
   assertThrows(() => epochs.acknowledge(0, 1), Error, "worker 0 acknowledged epoch 1 in epoch 0");
 });
 
-Deno.test("EpochCoordinator closes nothing when it was stopped", () => {
+Deno.test("EpochCycle closes nothing when it was stopped", () => {
   const { clock, did, epochs } = coordinate(1);
   epochs.start();
   epochs.stop();
@@ -260,14 +260,14 @@ Deno.test("EpochCoordinator closes nothing when it was stopped", () => {
   assertEquals([did, clock.sleeps], [[], []]);
 });
 
-Deno.test("EpochCoordinator sleeps on when a sleep ends early", () => {
+Deno.test("EpochCycle sleeps on when a sleep ends early", () => {
   const clock = new TestClock();
   const did: string[] = [];
   const wakeEarly = {
     now: () => clock.now(),
     wakeAt: (at: number, wake: () => void) => clock.wakeAt(Math.min(at, clock.at + 10), wake),
   };
-  const epochs = new EpochCoordinator({
+  const epochs = new EpochCycle({
     trigger: (epoch) => did.push(`close ${epoch}`),
     commit: () => {},
     stillClosing: () => {},
@@ -279,12 +279,12 @@ Deno.test("EpochCoordinator sleeps on when a sleep ends early", () => {
   assertEquals(did, ["close 0"]);
 });
 
-Deno.test("EpochCoordinator closes epochs at its interval whatever the clock is set to", () => {
+Deno.test("EpochCycle closes epochs at its interval whatever the clock is set to", () => {
   for (const set of [-3_600_000, 3_600_000]) {
     const passing = new TestClock(5_000);
     const clock = new SetClock(passing);
     const did: string[] = [];
-    const epochs = new EpochCoordinator({
+    const epochs = new EpochCycle({
       trigger: (epoch) => did.push(`close ${epoch}`),
       commit: () => {},
       stillClosing: () => {},

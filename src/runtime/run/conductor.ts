@@ -30,7 +30,7 @@ import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
 import { sumCounts } from "../counts.ts";
-import { EpochCoordinator } from "../epochs.ts";
+import { EpochCycle } from "../epochs.ts";
 import { InputFailure } from "../input_failure.ts";
 import { RunRecovery } from "../run_recovery.ts";
 import { closeMilliseconds, cutShort, describeLeft, ReadSince, StopLimit } from "../stop_limit.ts";
@@ -56,7 +56,7 @@ export class Conductor {
   readonly #opening = new AbortController(); // aborted when the run ends before anything is read
   #workers = new WorkerGroup([]);
   #recovery: RunRecovery | null = null;
-  #epochs: EpochCoordinator | null = null; // once it is known which epoch begins
+  #epochs: EpochCycle | null = null; // once it is known which epoch begins
   #starting: Promise<void> = Promise.resolve(); // what the conductor itself does before it runs
   #committing: Promise<void> = Promise.resolve();
   #lastEpoch: Epoch = 0;
@@ -234,7 +234,7 @@ export class Conductor {
     this.#recovery = recovery;
     await recovery.match(first.stored, stepChanges);
     if (this.isOver) return;
-    this.#epochs = new EpochCoordinator({
+    this.#epochs = new EpochCycle({
       trigger: (epoch) => {
         this.#since.trigger();
         this.#workers.broadcast({ kind: "closeEpoch", epoch });
