@@ -87,11 +87,17 @@ async function* stored(
   // The next chunk is read while the flow works on this one. When it is asked for, it is too late
   // to begin: a flow that has a chunk lets no other code run.
   let next = readNext();
+  let isAhead = false; // whether it was read before it was asked for
   try {
     while (true) {
       const chunk = await next;
       const { bytes } = chunk;
       if (bytes.length === 0) {
+        if (isAhead) { // the file may have changed since
+          next = readNext();
+          isAhead = false;
+          continue;
+        }
         if (position < size) throw cutMeanwhile(path, position);
         return;
       }
@@ -99,6 +105,7 @@ async function* stored(
       tally.bytes += bytes.length;
       before = lastBytes(before, bytes);
       next = readNext();
+      isAhead = true;
       yield chunk;
     }
   } finally {
