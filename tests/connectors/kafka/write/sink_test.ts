@@ -10,8 +10,8 @@ import {
 import type { Buffer } from "node:buffer";
 import { readBatches } from "../../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../../src/connectors/kafka/wire/record_cursor.ts";
-import { WireReader, WireWriter } from "../../../../src/connectors/kafka/wire/wire.ts";
-import { FAKE_TOPIC, FakeBroker, type FakeRequest } from "../../../support/kafka/fake_broker.ts";
+import { WireReader } from "../../../../src/connectors/kafka/wire/wire.ts";
+import { FAKE_TOPIC, FakeBroker, producedAnswer } from "../../../support/kafka/fake_broker.ts";
 
 const INVALID_RECORD = 87;
 
@@ -35,22 +35,6 @@ function valuesIn(body: Buffer): string[] {
   return values;
 }
 
-function produceAnswer({ version }: FakeRequest, code: number): Buffer {
-  const out = new WireWriter(false);
-  out.array([FAKE_TOPIC], (topic) => {
-    out.string(topic);
-    out.array([0], (partition) => {
-      out.int32(partition);
-      out.int16(code);
-      out.int64(0n);
-      out.int64(-1n);
-      if (version >= 5) out.int64(0n);
-    });
-  });
-  out.int32(0);
-  return out.written;
-}
-
 Deno.test("a broker that does not name the record that it refuses gets the halves of the batch", async () => {
   const written: string[] = [];
   await using broker = new FakeBroker({
@@ -58,9 +42,9 @@ Deno.test("a broker that does not name the record that it refuses gets the halve
     answers: {
       Produce: (request) => {
         const values = valuesIn(request.body);
-        if (values.includes("bad")) return produceAnswer(request, INVALID_RECORD);
+        if (values.includes("bad")) return producedAnswer(request.version, INVALID_RECORD);
         written.push(...values);
-        return produceAnswer(request, 0);
+        return producedAnswer(request.version, 0);
       },
     },
   });
