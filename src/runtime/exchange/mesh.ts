@@ -30,7 +30,7 @@ export interface CreditWindow {
 }
 
 /**
- * Credit takes a way back and forth, so a channel begins with some. A peer sends credit once a turn
+ * Credit takes a way back and forth, so a channel begins with some. A peer sends credit once a pass
  * of its loop, and the window has to last until then: of fast items 16,384. It is twice that,
  * because batches that nobody splits fill only half of a queue (`queue_bound.ts`).
  */
@@ -160,7 +160,7 @@ export class RemoteSender {
   }
 }
 
-/** A batch that has not been decoded: that is done when its turn comes. */
+/** A batch that has not been decoded: that is done when it is taken. */
 interface EncodedBatch {
   readonly count: number;
   readonly items: Uint8Array;

@@ -128,3 +128,19 @@ Deno.test("a frame for an exchange that is not there, or that cannot be read, fa
     "Error: a frame from another worker cannot be read",
   ]);
 });
+
+Deno.test("a sender says nothing of activity twice, and barriers change nothing of that", () => {
+  const transport = new HandTransport();
+  const sender = new Mesh(transport).sender(7, 1);
+  const idle = { kind: "idle" } as const;
+  const barrier = { kind: "barrier", epoch: 3 } as const;
+  for (const message of [idle, idle, barrier, idle]) sender.control(message);
+  sender.batch(1, encoded("item"));
+  sender.control(idle);
+  const frames = [{ ...idle, exchange: 7 }, { ...barrier, exchange: 7 }].map(encodeFrame);
+  assertEquals(transport.sent.map(([, frame]) => frame), [
+    ...frames,
+    batch(7, "item"),
+    frames[0],
+  ]);
+});
