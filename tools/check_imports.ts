@@ -32,13 +32,14 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
 /**
  * Folders inside a layer that must not import some others of the same layer. A run does not depend
  * on where its workers run. Tasks and the exchange between workers do not depend on runs or
- * processes. Keyed state does not know what runs it.
+ * processes. Keyed state and the protocol of activity do not know what runs them.
  */
 const APART: Readonly<Record<string, readonly string[]>> = {
   "runtime/run": ["runtime/process"],
   "runtime/tasks": ["runtime/process", "runtime/run"],
   "runtime/exchange": ["runtime/process", "runtime/run"],
   "runtime/keyed": ["runtime/process", "runtime/run", "runtime/tasks", "runtime/exchange"],
+  "runtime/activity": ["runtime/process", "runtime/run", "runtime/tasks", "runtime/exchange"],
 };
 
 /**

@@ -129,6 +129,11 @@ Deno.test("findProblems() keeps a run apart from the processes that its workers 
   assertEquals(problems("runtime/exchange/mesh.ts > runtime/process/spawn.ts").length, 1);
 });
 
+Deno.test("findProblems() lets tasks import activity, and not the other way round", () => {
+  assertEquals(problems("runtime/tasks/merge_task.ts > runtime/activity/activity.ts"), []);
+  assertEquals(problems("runtime/activity/quiet_time.ts > runtime/tasks/task.ts").length, 1);
+});
+
 Deno.test("findProblems() lets tasks import keyed state, and not the other way round", () => {
   assertEquals(problems("runtime/tasks/stateful_task.ts > runtime/keyed/keyed_loop.ts"), []);
   assertEquals(problems("runtime/keyed/keyed_loop.ts > runtime/tasks/task.ts"), [
