@@ -6,6 +6,7 @@
  */
 import type { WorkerIndex } from "../../core/ids.ts";
 import { within } from "../../core/promises.ts";
+import { systemReason } from "../../core/system_error.ts";
 import { challenge, introduce } from "./handshake.ts";
 import { connectTo, listen, type RunFolder, type SocketAddress } from "./socket_folder.ts";
 
@@ -46,10 +47,14 @@ export class MeshListener {
   /**
    * Connects to all workers. Closes the listener once they are there.
    *
+   * After a failure, other connections stay open until `close`. If they closed at once, the other
+   * workers would fail too, and report this worker in place of the one that it lost.
+   *
    * @param addresses Where each of them listens.
    * @param key By which they know each other.
    * @param ms How long they may take, in milliseconds.
-   * @throws {Error} If one does not come in time.
+   * @throws {Error} If one cannot be reached, hangs up or does not come in time. It may just have
+   * ended; its coordinator then knows why.
    */
   async join(
     addresses: readonly SocketAddress[],
@@ -62,20 +67,17 @@ export class MeshListener {
       this.#accept(key, expected),
       ...addresses.slice(0, this.#index).map((address, peer) => this.#connect(peer, address, key)),
     ]);
-    try {
-      if (!await within(joining, ms)) {
-        const missing = addresses.keys()
-          .filter((peer) => peer !== this.#index && !this.#conns.has(peer)).toArray();
-        throw new Error(
-          `worker ${this.#index} found no connection to worker ${missing.join(", ")} within ` +
-            `${ms / 1000} s`,
-        );
-      }
-      this.#joined = true;
-      return this.#conns;
-    } finally {
-      this.close();
+    if (!await within(joining, ms)) {
+      const missing = addresses.keys()
+        .filter((peer) => peer !== this.#index && !this.#conns.has(peer)).toArray();
+      throw new Error(
+        `worker ${this.#index} found no connection to worker ${missing.join(", ")} within ` +
+          `${ms / 1000} s`,
+      );
     }
+    this.#joined = true;
+    this.close();
+    return this.#conns;
   }
 
   /**
@@ -92,13 +94,29 @@ export class MeshListener {
   }
 
   async #connect(peer: WorkerIndex, address: SocketAddress, key: string): Promise<void> {
-    const conn = await connectTo(address);
+    const conn = await this.#dial(peer, address);
     if (this.#closed) return conn.close();
     this.#strangers.add(conn);
     const who = { version: MESH_VERSION, listener: peer, worker: this.#index };
-    if (!await introduce(conn, key, who)) throw new Error(`worker ${peer} hung up on this one`);
+    try {
+      if (!await introduce(conn, key, who)) {
+        throw new Error(`worker ${peer} hung up while worker ${this.#index} connected to it`);
+      }
+    } catch (error) {
+      if (this.#strangers.delete(conn)) conn.close();
+      throw error;
+    }
     if (!this.#strangers.delete(conn)) return; // it has been closed meanwhile
     this.#conns.set(peer, conn);
+  }
+
+  async #dial(peer: WorkerIndex, address: SocketAddress): Promise<Deno.Conn> {
+    try {
+      return await connectTo(address);
+    } catch (cause) {
+      const reason = systemReason(cause);
+      throw new Error(`worker ${this.#index} cannot reach worker ${peer}: ${reason}`, { cause });
+    }
   }
 
   async #accept(key: string, expected: Set<WorkerIndex>): Promise<void> {

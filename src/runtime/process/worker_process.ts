@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
@@ -23,14 +23,24 @@ type Of<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 
 /**
  * How long a worker that has lost another waits for its coordinator to say why, in milliseconds.
- * What happened to that other one is the better reason.
+ * What happened to that other one is the better reason. The coordinator may need four seconds: it
+ * waits for what the other one printed and said last.
  */
-const LOST_MS = 3_000;
+const LOST_MS = 5_000;
+
+/** What a worker process is made with. Tests replace parts of it. */
+export interface WorkerProcessOptions {
+  readonly clock?: Clock;
+  /** Ends the process. */
+  readonly exit?: (code: number) => void;
+}
 
 /** The worker of this process, from `load` to `finished`. */
 export class WorkerProcess {
   readonly #link: Link;
   readonly #folder: RunFolder | null;
+  readonly #clock: Clock;
+  readonly #exit: (code: number) => void;
   #session: WorkerSession | null = null;
   #listener: MeshListener | null = null;
   #mesh: MeshAddresses | null = null;
@@ -39,9 +49,15 @@ export class WorkerProcess {
   #leaving = false;
 
   /** `folder` is where the run's sockets are. */
-  constructor(link: Link, folder: RunFolder | null) {
+  constructor(
+    link: Link,
+    folder: RunFolder | null,
+    { clock = systemClock, exit = Deno.exit }: WorkerProcessOptions = {},
+  ) {
     this.#link = link;
     this.#folder = folder;
+    this.#clock = clock;
+    this.#exit = exit;
   }
 
   /**
@@ -79,7 +95,7 @@ export class WorkerProcess {
   async #load({ index, count, moduleUrl, exportName, logLevel }: Of<"load">): Promise<void> {
     const graph: FlowGraph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const log = this.#log(logLevel);
-    const session = new WorkerSession(graph, { index, count, clock: systemClock, log }, {
+    const session = new WorkerSession(graph, { index, count, clock: this.#clock, log }, {
       send: (report) => this.#send(report),
       join: () => this.#join(),
     });
@@ -91,15 +107,25 @@ export class WorkerProcess {
   async #join(): Promise<Mesh | null> {
     if (this.#mesh === null) return null;
     const { addresses, key } = this.#mesh;
-    const conns = await this.#listener!.join(addresses, key);
+    const conns = await this.#listener!.join(addresses, key).catch(async (error) => {
+      await this.#untilExplained();
+      throw error;
+    });
     return new Mesh(
-      new SocketTransport(conns, (peer, cause) => {
-        setTimeout(() => {
-          const error = new Error(`the connection to worker ${peer} broke`, { cause });
-          if (!this.#ended && !this.#leaving) this.#session!.worker.fail(error);
-        }, LOST_MS);
+      new SocketTransport(conns, async (peer, cause) => {
+        await this.#untilExplained();
+        const error = new Error(`the connection to worker ${peer} broke`, { cause });
+        if (!this.#ended && !this.#leaving) this.#session!.worker.fail(error);
       }),
     );
+  }
+
+  /**
+   * Waits after the loss of another worker. If it has failed or ended, the coordinator has this
+   * worker leave meanwhile. What is thrown after that is not heard.
+   */
+  #untilExplained(): Promise<void> {
+    return new Promise((resolve) => void wakeAfter(this.#clock, LOST_MS, resolve));
   }
 
   #tellStatus({ statusMs }: Of<"run">): void {
@@ -156,6 +182,6 @@ export class WorkerProcess {
     this.#session?.end();
     this.#close();
     await this.#session?.close();
-    Deno.exit(Deno.exitCode || FAILED);
+    this.#exit(Deno.exitCode || FAILED);
   }
 }

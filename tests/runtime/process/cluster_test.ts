@@ -366,3 +366,13 @@ Deno.test("spawnCluster() does not wait for a worker that has hung up and stays"
     "worker 0 has hung up, and its process goes on",
   );
 });
+
+for (const [exportName, who] of [["atOnce", "coordinator"], ["unseen", "other worker"]]) {
+  Deno.test(`spawnCluster() names a worker that is killed as they connect, if the ${who} sees it first`, async () => {
+    await assertRejects(
+      () => spawn("dies_connecting.ts", { exportName, workers: 2 }),
+      Error,
+      "worker 0 ended by SIGKILL while it ran",
+    );
+  });
+}

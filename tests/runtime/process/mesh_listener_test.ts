@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { silentLog } from "../../../src/core/log.ts";
 import { challenge, createKey, introduce } from "../../../src/runtime/process/handshake.ts";
 import { MESH_VERSION, MeshListener } from "../../../src/runtime/process/mesh_listener.ts";
@@ -10,6 +10,7 @@ import {
   type RunFolder,
   type SocketAddress,
 } from "../../../src/runtime/process/socket_folder.ts";
+import { idle } from "../../support/eventually.ts";
 
 type Conns = ReadonlyMap<number, Deno.Conn>;
 
@@ -86,6 +87,12 @@ async function isClosed(conn: Deno.Conn, most = 32): Promise<boolean> {
     if (read === null) return heard <= most;
     heard += read;
   }
+}
+
+/** Fails if a connection has been closed. `closed` is what {@linkcode isClosed} returned for it. */
+async function assertOpen(closed: Promise<boolean>): Promise<void> {
+  const state = await Promise.race([closed.then(() => "closed"), idle().then(() => "open")]);
+  assertEquals(state, "open");
 }
 
 /** Has each worker tell each other one who they both are, and reads what it hears. */
@@ -195,7 +202,7 @@ Deno.test("MeshListener accepts an index once, from the first that comes", async
   assertEquals(heard[0], 5);
 });
 
-Deno.test("MeshListener names the workers that never came, and lets those go that did", async () => {
+Deno.test("MeshListener names the workers that never came, and lets those go that did once closed", async () => {
   await using run = Run.of(4);
   const joining = assertRejects(
     () => run.join(0, 50),
@@ -204,15 +211,28 @@ Deno.test("MeshListener names the workers that never came, and lets those go tha
   );
   const came = await run.introduce(0, { worker: 2 });
   await joining;
-  assertEquals(await isClosed(came), true);
+  const closed = isClosed(came);
+  await assertOpen(closed); // worker 2 must not take worker 0 for the cause
+  run.listeners[0].close();
+  assertEquals(await closed, true);
 });
 
-Deno.test("MeshListener fails when another worker does not listen, and lets the rest go", async () => {
+Deno.test("MeshListener fails when another worker does not listen, and lets the rest go once closed", async () => {
   await using run = Run.of(4);
   run.listeners[1].close();
-  const came = await run.connect(2);
-  await assertRejects(() => run.join(2), Deno.errors.NotFound);
-  assertEquals(await isClosed(came), true);
+  const joining = assertRejects(() => run.join(2), Error);
+  const came = await run.introduce(2, { worker: 3 });
+  const { message, cause } = await joining;
+  assertEquals(
+    message.startsWith("worker 2 cannot reach worker 1: it is not there"),
+    true,
+    message,
+  );
+  assertInstanceOf(cause, Deno.errors.NotFound);
+  const closed = isClosed(came);
+  await assertOpen(closed);
+  run.listeners[2].close();
+  assertEquals(await closed, true);
   await assertRejects(() => run.connect(2)); // nobody listens there any more
 });
 
