@@ -3,18 +3,19 @@
  *
  * @module
  */
+import { type Clock, elapsedOf, systemClock } from "../../core/clock.ts";
 import { counted } from "../../core/counted.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind, errorName } from "../kafka/client/errors.ts";
 import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
 import { RecoveryError } from "../../recovery/store.ts";
 import { refuse, type StoreTopics } from "./store_topics.ts";
+import { pause, requireCompaction } from "./topic_settings.ts";
 
 /** The number of partitions of a new topic for state. They are written and read in parallel. */
 const PARTITIONS = 8;
 
 /** The protocol's number of the kind of resource. */
-const TOPIC_RESOURCE = 2;
 const BROKER_RESOURCE = 4;
 
 const COMPACT: readonly ConfigEntry[] = [{ name: "cleanup.policy", value: "compact" }];
@@ -39,7 +40,8 @@ const GONE_MS = 10_000;
 /** How long a broker may list a deleted topic, or not know a new one, in milliseconds. */
 const STALE_MS = 1_000;
 
-const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
+/** The settings that each topic was made with in this call. The answer may have been lost. */
+type Made = Map<string, readonly ConfigEntry[]>;
 
 /**
  * Makes sure that the topics exist, and keep what is written to them.
@@ -49,16 +51,17 @@ const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 50));
 export async function ensureTopics(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
+  clock: Clock = systemClock,
 ): Promise<void> {
   const { stateTopic, metaTopic } = storeTopics;
-  const made = new Set<string>(); // topics of this call are not remains of a store
+  const made: Made = new Map(); // topics of this call are not remains of a store
   await asking(connection, async () => {
     let [hasState, hasMeta] = [false, false];
-    for (const deadline = performance.now() + STALE_MS;;) {
+    for (const deadline = elapsedOf(clock) + STALE_MS;;) {
       hasState = await isThere(connection, stateTopic);
       hasMeta = await isThere(connection, metaTopic);
-      if (hasState || !hasMeta || made.has(metaTopic) || performance.now() >= deadline) break;
-      await pause(); // both may just have been deleted, one after the other
+      if (hasState || !hasMeta || made.has(metaTopic) || elapsedOf(clock) >= deadline) break;
+      await pause(clock); // both may just have been deleted, one after the other
     }
     if (hasMeta && !hasState && !made.has(metaTopic)) {
       throw missing(storeTopics, stateTopic, metaTopic);
@@ -66,10 +69,11 @@ export async function ensureTopics(
     // Not both at once: if the second exists, the first must have existed.
     for (const [topic, isThere] of [[stateTopic, hasState], [metaTopic, hasMeta]] as const) {
       if (isThere) continue;
-      made.add(topic); // first, as an answer may get lost
-      await create(connection, storeTopics, topic);
+      await create(connection, storeTopics, topic, { made, clock });
     }
-    for (const topic of [stateTopic, metaTopic]) await checkPolicy(connection, storeTopics, topic);
+    for (const topic of [stateTopic, metaTopic]) {
+      await requireCompaction(connection, storeTopics, topic, { given: made.get(topic), clock });
+    }
   });
 }
 
@@ -81,17 +85,18 @@ export async function ensureTopics(
 export async function requireTopics(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
+  clock: Clock = systemClock,
 ): Promise<void> {
   await asking(connection, async () => {
-    const deadline = performance.now() + STALE_MS;
+    const deadline = elapsedOf(clock) + STALE_MS;
     const { metaTopic, stateTopic } = storeTopics;
     for (const [topic, other] of [[metaTopic, stateTopic], [stateTopic, metaTopic]]) {
       while (!await isThere(connection, topic)) {
-        if (performance.now() >= deadline) {
+        if (elapsedOf(clock) >= deadline) {
           if (await isThere(connection, other)) throw missing(storeTopics, topic, other);
           throw refuse(storeTopics, `there is no topic "${topic}": no run has used it yet`);
         }
-        await pause(); // a run may just have created it
+        await pause(clock); // a run may just have created it
       }
     }
   });
@@ -126,6 +131,7 @@ export async function reachTopics(
 export async function deleteTopics(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
+  clock: Clock = systemClock,
 ): Promise<void> {
   await asking(connection, async () => {
     const topics: string[] = [];
@@ -147,16 +153,16 @@ export async function deleteTopics(
       }
       throw error;
     }
-    for (const deadline = performance.now() + GONE_MS;;) {
+    for (const deadline = elapsedOf(clock) + GONE_MS;;) {
       const left = await Promise.all(topics.map((topic) => isThere(connection, topic)));
       if (!left.includes(true)) return;
-      if (performance.now() >= deadline) {
+      if (elapsedOf(clock) >= deadline) {
         throw refuse(
           storeTopics,
           `its topics are not gone ${GONE_MS / 1000} s after they were deleted`,
         );
       }
-      await pause();
+      await pause(clock);
     }
   });
 }
@@ -187,15 +193,22 @@ async function isThere(connection: KafkaConnection, topic: string): Promise<bool
   }
 }
 
-async function create(connection: KafkaConnection, storeTopics: StoreTopics, topic: string) {
-  for (const deadline = performance.now() + GONE_MS;;) {
-    const refusal = await tryToCreate(connection, topic, partitionsOf(storeTopics, topic));
+async function create(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+  topic: string,
+  { made, clock }: { made: Made; clock: Clock },
+) {
+  for (const deadline = elapsedOf(clock) + GONE_MS;;) {
+    const refusal = await tryToCreate(connection, topic, partitionsOf(storeTopics, topic), {
+      made,
+    });
     if (refusal === null) return;
     const { kind } = refusal;
     if (kind !== "topicExists") throw cannotCreate(storeTopics, topic, refusal);
     // A topic that is being deleted is invisible, but its name is not free yet.
     if (await isThere(connection, topic)) return;
-    if (performance.now() >= deadline) {
+    if (elapsedOf(clock) >= deadline) {
       throw refuse(
         storeTopics,
         `its topic "${topic}" is being deleted, and is not gone after ${GONE_MS / 1000} s: wait ` +
@@ -203,7 +216,7 @@ async function create(connection: KafkaConnection, storeTopics: StoreTopics, top
         refusal.error,
       );
     }
-    await pause();
+    await pause(clock);
   }
 }
 
@@ -250,19 +263,23 @@ async function tryToCreate(
   connection: KafkaConnection,
   topic: string,
   numPartitions: number,
-  { validateOnly = false } = {},
+  { validateOnly = false, made = new Map() }: { validateOnly?: boolean; made?: Made } = {},
 ): Promise<Refusal | null> {
   const broker = await connection.controller();
   let replicationFactor = DEFAULT_FACTOR;
   for (let settings = 0;;) {
     const configEntries = [...CONFIGS[settings]];
     const topics = [{ topic, numPartitions, replicationFactor, configEntries }];
+    const before = made.get(topic);
+    made.set(topic, configEntries); // first, as an answer may get lost
     try {
       await broker.createTopics({ topics, validateOnly });
       return null;
     } catch (error) {
       const refusal = refusalOf(error);
       const { kind } = refusal;
+      if (before === undefined) made.delete(topic);
+      else made.set(topic, before);
       const isSetting = kind === "settingRefused" || kind === "againstPolicy";
       if (isSetting && settings < CONFIGS.length - 1) settings++;
       else if (kind === "replicationRefused" && replicationFactor === DEFAULT_FACTOR) {
@@ -323,23 +340,4 @@ function settingsOf(partitions: number): string {
 
 function partitionsOf({ stateTopic }: StoreTopics, topic: string): number {
   return topic === stateTopic ? PARTITIONS : 1;
-}
-
-async function checkPolicy(
-  connection: KafkaConnection,
-  storeTopics: StoreTopics,
-  topic: string,
-): Promise<void> {
-  const broker = await connection.anyBroker();
-  const { resources: [{ configEntries }] } = await broker.describeConfigs({
-    resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: ["cleanup.policy"] }],
-  });
-  const policy = configEntries.find(({ configName }) => configName === "cleanup.policy")
-    ?.configValue;
-  if (policy === "compact") return;
-  throw refuse(
-    storeTopics,
-    `its topic "${topic}" has cleanup.policy=${policy}, which loses state: set it to compact, or give ` +
-      "the store another prefix",
-  );
 }

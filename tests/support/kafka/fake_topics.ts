@@ -40,6 +40,16 @@ export class FakeTopics {
   /** Brokers' own settings, if they may be read. */
   readonly brokerSettings = new Map<string, string>();
   readonly deleted: string[] = [];
+  /** Topics that lose their settings as they are created, with how often. */
+  readonly losing = new Map<string, number>();
+  /** Topics that are created without an answer, with how often. */
+  readonly unanswered = new Map<string, number>();
+  /** Topics whose settings a broker does not know yet, with how often it is asked meanwhile. */
+  readonly unknownSettings = new Map<string, number>();
+  /** Why settings of topics cannot be changed, if they cannot. */
+  refuseSettings: Code | null = null;
+  /** The topics whose settings were changed. */
+  readonly altered: string[] = [];
 
   readonly connection = this.#connection();
 
@@ -60,6 +70,9 @@ export class FakeTopics {
       describeConfigs: ({ resources: [{ type, name }] }: {
         resources: { type: number; name: string }[];
       }) => Promise.resolve(this.#describe(type, name)),
+      alterConfigs: ({ resources: [{ name, configEntries }] }: {
+        resources: { name: string; configEntries: ConfigEntry[] }[];
+      }) => Promise.resolve(this.#alter(name, configEntries)),
     };
     return {
       anyBroker: () => Promise.resolve(broker),
@@ -96,7 +109,18 @@ export class FakeTopics {
         errors: [errorOfCode(CODES[code])],
       });
     }
-    if (!validateOnly) this.topics.set(topic, asked);
+    if (validateOnly) return;
+    const configEntries = takeOne(this.losing, topic) ? [] : asked.configEntries;
+    this.topics.set(topic, { ...asked, configEntries });
+    if (takeOne(this.unanswered, topic)) throw new Error("the connection broke");
+  }
+
+  #alter(topic: string, configEntries: readonly ConfigEntry[]): void {
+    if (this.refuseSettings !== null) throw errorOfCode(CODES[this.refuseSettings]);
+    const asked = this.topics.get(topic);
+    if (asked === undefined) throw errorOfCode(CODES.UNKNOWN_TOPIC_OR_PARTITION);
+    this.topics.set(topic, { ...asked, configEntries });
+    this.altered.push(topic);
   }
 
   #describe(type: number, name: string) {
@@ -112,7 +136,11 @@ export class FakeTopics {
   #settingsOf(topic: string): ReadonlyMap<string, string> {
     const { configEntries } = this.topics.get(topic) ?? {};
     if (configEntries === undefined) throw errorOfCode(CODES.UNKNOWN_TOPIC_OR_PARTITION);
-    return new Map(configEntries.map(({ name, value }) => [name, value]));
+    const given = takeOne(this.unknownSettings, topic) ? [] : configEntries;
+    return new Map([
+      ["cleanup.policy", "delete"], // the broker's own
+      ...given.map(({ name, value }) => [name, value] as const),
+    ]);
   }
 }
 

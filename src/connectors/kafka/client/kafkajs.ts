@@ -82,6 +82,10 @@ export interface KafkaBroker extends Broker {
   ): Promise<
     { resources: { configEntries: { configName: string; configValue: string | null }[] }[] }
   >;
+  /** Replaces all settings of topics. */
+  alterConfigs(
+    request: { resources: { type: number; name: string; configEntries: ConfigEntry[] }[] },
+  ): Promise<unknown>;
 }
 
 /** A setting of a topic. */
