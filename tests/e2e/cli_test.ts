@@ -37,7 +37,7 @@ Deno.test("cli.ts passes the arguments after -- to the flow as Deno.args", async
 
 Deno.test("cli.ts ends with the flow, whatever timers it left, and keeps its secrets from it", async () => {
   const flow = `${flowFile("arguments.ts")}:environment`;
-  const options = { env: { MILLRACE_LOG_LEVEL: "error" }, deadlineMs: 8_000 };
+  const options = { env: { MILLRACE_LOG_LEVEL: "error" } };
   assertEquals(await printed([flow], options), "MILLRACE_LOG_LEVEL\nMILLRACE_TEST_RUN\n");
 });
 
