@@ -72,7 +72,7 @@ export class RunClock {
    * reached.
    */
   reach(time: number): void {
-    if (time > this.now()) this.#settle(time);
+    if (time > this.look()) this.#settle(time);
   }
 
   /** Calls `wake` once, at or before `at`; see {@linkcode Clock.wakeAt}. */
@@ -87,6 +87,9 @@ export class RunClock {
     const aheadBy = expected - now;
     if (aheadBy <= (wasAhead > 0 ? 0 : TOLERANCE_MS)) {
       this.#aheadBy = 0;
+      // Read after the clock: a busy machine may stop this process between the two. That time must
+      // not count as passed after the clock was read, or the clock would count as set back.
+      this.#seenAt = this.elapsed();
       return this.#seen = this.#shown = Math.max(this.#shown, now);
     }
     this.#aheadBy = aheadBy;

@@ -85,6 +85,43 @@ Deno.test("RunClock does not go back by the little that two clocks differ", () =
   assertEquals([clock.ahead(), setBack], [0, []]);
 });
 
+/** When a busy machine stops the process: around the reading of a clock. */
+const STOPS = ["before now", "after now", "before elapsed", "after elapsed"] as const;
+
+for (const stop of STOPS) {
+  Deno.test(`RunClock does not take it for a clock set back if the process stands still ${stop}`, () => {
+    const passing = new TestClock(10 * HOUR);
+    let isStopped = true;
+    const standStill = (where: typeof STOPS[number]) => {
+      if (isStopped && where === stop) passing.advance(5_000);
+    };
+    const read = (which: "now" | "elapsed") => () => {
+      standStill(`before ${which}`);
+      const { at } = passing;
+      standStill(`after ${which}`);
+      return at;
+    };
+    const wakeAt = () => () => {};
+    const setBack: number[] = [];
+    const clocks = { now: read("now"), elapsed: read("elapsed"), wakeAt };
+    const clock = new RunClock(clocks, (ms) => setBack.push(ms));
+    for (let look = 0; look < 6; look++) {
+      isStopped = look % 2 === 0; // so the loop sees each of the two follow the other
+      clock.look();
+    }
+    assertEquals([clock.now(), clock.ahead(), setBack], [passing.at, 0, []]);
+  });
+}
+
+Deno.test("RunClock begins at a time that it is to reach, however long after it was made", () => {
+  const { passing, clock } = runClock();
+  passing.advance(16_000);
+  clock.reach(12 * HOUR);
+  assertEquals(clock.now(), 12 * HOUR);
+  passing.advance(16_000);
+  assertEquals(clock.now(), 12 * HOUR + 15_000);
+});
+
 Deno.test("RunClock continues from a time that the clock has not reached yet", () => {
   const { passing, clock, setBack } = runClock();
   clock.reach(9 * HOUR);
