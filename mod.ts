@@ -170,6 +170,7 @@ export type {
   Place,
   Positions,
   Progress,
+  SourceAlignment,
   StatefulLogic,
   StepTime,
 } from "./src/graph/contracts.ts";

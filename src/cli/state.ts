@@ -5,7 +5,6 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { likelyName } from "../core/closest_name.ts";
-import { preview } from "../core/preview.ts";
 import { oneLine, safeLines } from "../core/safe_text.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import type { StateKind } from "../graph/nodes.ts";
@@ -14,7 +13,7 @@ import { isNote } from "../recovery/store.ts";
 import type { StateCommand } from "./arguments.ts";
 import { partitionText, positionText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
-import { stateText, timeOf } from "./state_text.ts";
+import { stateText, stepTimeText } from "./state_text.ts";
 
 /** This many keys of a step are listed. */
 const MOST_KEYS = 100;
@@ -87,7 +86,7 @@ function overview(store: StoreInspector): string {
         ...positions.map(({ step, partition, role, state }) => {
           const position = decodeValue(state);
           const name = partitionText(partition, position);
-          const value = role === "time" ? preview(timeOf(position)) : positionText(position);
+          const value = role === "time" ? stepTimeText(position) : positionText(position);
           return [spelled(step), spelled(name), value];
         }),
       ]),

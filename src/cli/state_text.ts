@@ -98,6 +98,20 @@ function joinedOf(acc: unknown): unknown {
 }
 
 /**
+ * Returns the time of a step on a worker in words. It is a time, or how far event time has come,
+ * and the source that is last.
+ */
+export function stepTimeText(stored: unknown): string {
+  const { seen, least } = (stored ?? {}) as { seen?: unknown; least?: unknown };
+  if (!Array.isArray(seen)) return preview(timeOf(stored));
+  const time = `event time ${shown(timeOf(least))}`;
+  if (seen.length === 0) return time;
+  const [name, at] = (seen as [string, number][]).reduce((a, b) => b[1] < a[1] ? b : a);
+  const sources = `${seen.length} source${seen.length === 1 ? "" : "s"}`;
+  return `${time}; of ${sources}, ${name} is last, at ${shown(timeOf(at))}`;
+}
+
+/**
  * Returns milliseconds since the Unix epoch as a date, or as they are if that is outside its range.
  */
 export function timeOf(ms: unknown): unknown {

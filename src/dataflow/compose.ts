@@ -14,7 +14,7 @@ import { type JoinMethod, type JoinSides, joinSides } from "../operators/join_op
 import { joinSideNode } from "../operators/join_side.ts";
 import { sidesNode } from "../operators/merge.ts";
 import { beginNode, type StatefulKind, statefulNode } from "../operators/stateful.ts";
-import { windowLogic, type WindowStep } from "../operators/windows/window_logic.ts";
+import { driftOf, windowLogic, type WindowStep } from "../operators/windows/window_logic.ts";
 import { lateNode, resultsNode, windowsNode } from "../operators/windows/window_parts.ts";
 
 /** A handle on a flow. It may come from another copy of this module. */
@@ -119,13 +119,13 @@ export function addWindowStep<V, A, R>(
 ): WindowNodes {
   const { draft } = standing(handle);
   const routed = addRoute(handle, `window step "${stepId}"`);
+  const begin = windowLogic(step, `window step "${stepId}"`); // checks the step
   const kind: StatefulKind = {
-    quiet: step.clock?.kind === "event",
+    quiet: step.clock.kind === "event",
+    driftMs: driftOf(step),
     stateKind: step.fold.stateKind ?? "windows",
   };
-  const logic = draft.add(
-    beginNode(routed, stepId, windowLogic(step, `window step "${stepId}"`), kind),
-  );
+  const logic = draft.add(beginNode(routed, stepId, begin, kind));
   const late = draft.add(lateNode(logic, stepId, lateValue as (late: unknown) => unknown));
   const results = draft.add(resultsNode(logic, stepId));
   return { results, late, addWindows: () => draft.add(windowsNode(logic, stepId)) };

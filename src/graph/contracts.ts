@@ -20,10 +20,15 @@ export interface Place {
    */
   readonly plan?: unknown;
   /**
-   * Whether any step of the flow uses event time. Inputs should then keep the order of all items:
-   * if workers read hours apart, the slower one's items are late.
+   * Which source an input may read next, for inputs that have `sources`. It is `null` or absent if
+   * no step downstream uses event time.
    */
-  readonly byTime?: boolean;
+  readonly alignment?: SourceAlignment | null;
+  /**
+   * Milliseconds since some moment, on the run's clock that nobody sets. For how long something
+   * takes; a test may control it.
+   */
+  elapsed?(): number;
   /**
    * Aborts when the run fails or stops at once, or when a graceful stop reaches its limit. A
    * graceful stop within its limit does not abort it; it calls `close`.
@@ -38,6 +43,26 @@ export interface Place {
   fail(error: unknown): void;
   /** Asks for a graceful stop of the whole run, as a first SIGINT does. */
   stop(): void;
+}
+
+/**
+ * Keeps the sources of a run together in event time. One that is far ahead of the others is not
+ * read until they have come up. So the number of open windows does not depend on how much is to be
+ * read. Flink calls this watermark alignment (FLIP-182 and FLIP-217).
+ */
+export interface SourceAlignment {
+  /**
+   * Returns which source of this share to read next, and how many items of it at most.
+   *
+   * @param ready The sources that have something to read now, at least one.
+   * @returns `null` if all of them are to wait for others. Then `next` returns `[]`, and `ready`
+   * resolves once `changed` does, or when another source has something to read.
+   */
+  choose(
+    ready: readonly PartitionName[],
+  ): { readonly source: PartitionName; readonly most: number } | null;
+  /** Resolves when `choose` may return another answer than `null`. */
+  changed(): Promise<void>;
 }
 
 /**
@@ -145,6 +170,22 @@ export interface InputReader<out T> {
    * without items. Without this method it is idle after 10 seconds.
    */
   idle?(): boolean | number;
+  /**
+   * Returns the sources of this share that have not ended: what has an order of its own, such as
+   * the partitions of a topic. `"current"`: all that it has at present has been handed out.
+   * `"behind"`: it has more, or it is not known, such as while its broker is away. Event time
+   * follows the source that is least far, however fast each of them is read. Without this method,
+   * the share is one source.
+   *
+   * Only asked in flows with event-time windows: after batches, and about ten times a second while
+   * a source is behind. So `ready` need not resolve when a source becomes current.
+   */
+  sources?(): ReadonlyMap<PartitionName, "behind" | "current">;
+  /**
+   * Returns the source of the items that `next` returned last: all must be of one. Needed with
+   * `sources`.
+   */
+  source?(): PartitionName;
   /** Returns what the input is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */

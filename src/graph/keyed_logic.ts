@@ -19,6 +19,14 @@ export interface KeyTimer {
   index: number;
 }
 
+/** What a key waits for in the time of its step's sources. */
+export interface SourceTimers {
+  /** For `sourcesUntil`. */
+  readonly close: KeyTimer;
+  /** For `holdsFrom`; `null` where nobody asks. */
+  readonly hold: KeyTimer | null;
+}
+
 /**
  * One key: its state and what the engine notes about it, in one object. With many keys, most of
  * the time is spent waiting for memory. So a built-in logic *is* the engine's record. Only a user's
@@ -40,6 +48,10 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   timer: KeyTimer | null = null;
   /** The same for `quietUntil`. */
   quietTimer: KeyTimer | null = null;
+  /** What it waits for in the time of the sources, once it has; for the engine. */
+  sourceTimers: SourceTimers | null = null;
+  /** Whether it waits to be asked for `sourcesUntil`; for the engine. */
+  markedForSources = false;
   /**
    * Whether the next snapshot must have it: it is marked as changed, or no snapshots are taken. For
    * the engine, which reads it for every item.
@@ -78,6 +90,22 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
    * that are `quiet` are asked, and only when they become quiet instead of after each batch.
    */
   quietUntil(): number {
+    return Infinity;
+  }
+
+  /**
+   * Returns when `onNotify` is due, in the time of `StepScope.event`; infinity for never. Asked if
+   * it is in `EventTime.changed`, before the sources' time is looked at.
+   */
+  sourcesUntil(): number {
+    return Infinity;
+  }
+
+  /**
+   * Returns the least time that what it will emit can have, in milliseconds since the Unix epoch;
+   * infinity if it holds nothing. Only steps that are `quiet` are asked.
+   */
+  holdsFrom(): number {
     return Infinity;
   }
 

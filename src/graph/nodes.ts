@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { EventTime } from "./event_time.ts";
 import type { StepId } from "../core/ids.ts";
 import type { InputConfig, OutputConfig, StatefulLogic, StepTime } from "./contracts.ts";
 
@@ -73,6 +74,8 @@ export interface StepScope extends StepTime {
    * By how many milliseconds `now` is ahead of the machine's clock, which may have been set back.
    */
   ahead(): number;
+  /** The time of the values, for steps that are `quiet`. */
+  readonly event: EventTime;
   /** Makes `now` continue from `at` at least, for restored state with times ahead of the clock. */
   reach(at: number): void;
 }
@@ -125,6 +128,11 @@ export interface StatefulNode extends Step {
   readonly single: boolean;
   /** Whether its logic reads `StepTime.quiet` and has `quietUntil`. */
   readonly quiet: boolean;
+  /**
+   * How far a source may be read ahead of the one that is least far, in milliseconds of event time.
+   * For steps that are `quiet`.
+   */
+  readonly driftMs?: number;
   /** What the state is; absent if users' functions make it. */
   readonly stateKind?: StateKind;
 }

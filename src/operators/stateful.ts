@@ -4,7 +4,7 @@ import { requireFunction } from "./user_function.ts";
 
 /** How the engine treats a stateful step; see {@linkcode StatefulNode}. */
 export type StatefulKind = Partial<
-  Pick<StatefulNode, "single" | "quiet" | "combiner" | "stateKind">
+  Pick<StatefulNode, "single" | "quiet" | "driftMs" | "combiner" | "stateKind">
 >;
 
 /** Keeps state for each key, made by `build`: the primitive of all stateful steps. */
@@ -30,7 +30,7 @@ export function beginNode(
   upstream: StepNode,
   stepId: string,
   begin: BeginStep,
-  { single = false, quiet = false, combiner = null, stateKind }: StatefulKind = {},
+  { single = false, quiet = false, driftMs, combiner = null, stateKind }: StatefulKind = {},
 ): StatefulNode {
   const name = { given: stepId };
   return {
@@ -40,6 +40,7 @@ export function beginNode(
     begin,
     single,
     quiet,
+    ...(driftMs === undefined ? {} : { driftMs }),
     combiner,
     ...(stateKind === undefined ? {} : { stateKind }),
   };

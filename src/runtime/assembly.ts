@@ -6,6 +6,7 @@
 import { StepError } from "../core/errors.ts";
 import type { Epoch, StepId } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
+import type { Log } from "../core/log.ts";
 import type { InputReader, OutputWriter } from "../graph/contracts.ts";
 import type { CaptureNode, ExchangeNode, InputNode, StatefulNode } from "../graph/nodes.ts";
 import { type Chain, compileChain, isPassThrough } from "./chain.ts";
@@ -18,6 +19,7 @@ import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { Outlet } from "./outlet.ts";
 import {
   combinerOf,
+  feedsTimed,
   goesByTime,
   type HeadNode,
   idOf,
@@ -31,6 +33,11 @@ import { MergeTask } from "./tasks/merge_task.ts";
 import { SinkTask } from "./tasks/sink_task.ts";
 import { SourceTask } from "./tasks/source_task.ts";
 import { StatefulTask } from "./tasks/stateful_task.ts";
+import { type OriginName, originName } from "./time/controls.ts";
+import { Origins } from "./time/origins.ts";
+import type { WorkerAlignment } from "./time/source_alignment.ts";
+import { SourceTimes } from "./time/source_times.ts";
+import type { StepSources } from "./time/step_time.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
 
 /**
@@ -56,8 +63,11 @@ export interface Parts {
   readonly writers: ReadonlyMap<CaptureNode, OutputWriter<unknown>>;
   readonly counter: FlowCounter;
   readonly host: TaskHost;
+  readonly log: Log;
   /** How many workers there are. */
   readonly workerCount: number;
+  /** Keeps the inputs together in event time. */
+  readonly alignment: WorkerAlignment;
   /** To the other workers; `null` where there are none. */
   readonly mesh: Mesh | null;
   /** The one that the run starts in. */
@@ -95,9 +105,11 @@ class Assembly {
   readonly #sinkInputs = new Map<CaptureNode, Channel>();
   readonly #keyed = new Map<StepId, KeyedStep>();
   readonly #stateful: StatefulTask[] = [];
+  readonly #origins: Origins;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#origins = new Origins(parts.plan, parts.workerCount);
     this.#exchanges = parts.plan.stages.map(({ head }) => head)
       .filter((head) => head.kind === "exchange");
     const channels = parts.plan.stages.reduce((sum, { ports }) => sum + ports.length, 0);
@@ -119,7 +131,7 @@ class Assembly {
   }
 
   #stageTask(stage: StagePlan): Task {
-    const { plan, readers, host, epoch } = this.#parts;
+    const { plan, readers, host, epoch, alignment } = this.#parts;
     const { head } = stage;
     const id: StepId = idOf(plan, head);
     const inputs = this.#inputs.get(head) ?? [];
@@ -127,23 +139,77 @@ class Assembly {
     const tellsActivity = goesByTime(plan.graph);
     switch (head.kind) {
       case "input":
-        return new SourceTask(id, readers.get(head)!, outlet, host, { epoch, tellsActivity });
+        return new SourceTask(id, readers.get(head)!, outlet, host, {
+          epoch,
+          tellsActivity,
+          alignment: feedsTimed(plan, head) ? alignment.input(id, host.workerIndex) : null,
+        });
       case "merge":
-        return new MergeTask(id, inputs, outlet, host, epoch);
+        return new MergeTask(id, inputs, outlet, host, epoch, this.#carries(head));
       case "exchange":
-        return new MergeTask(this.#shownId(head), inputs, outlet, host, epoch);
+        return new MergeTask(
+          this.#shownId(head),
+          inputs,
+          outlet,
+          host,
+          epoch,
+          this.#carries(head),
+        );
       case "async":
         return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
       case "stateful": {
         const [exchange] = head.upstreams;
         const combiner = exchange.kind === "exchange" ? combinerOf(plan, exchange) : null;
         const node = combiner === null ? head : { ...head, begin: combiner.begin };
-        const task = new StatefulTask(id, node, inputs[0], outlet, host, epoch);
+        const sources = head.quiet ? this.#sources(head) : null;
+        const task = new StatefulTask(id, node, inputs[0], outlet, host, epoch, sources);
         this.#keyed.set(id, task);
         this.#stateful.push(task);
         return task;
       }
     }
+  }
+
+  #carries(head: HeadNode): (channel: number, origin: OriginName) => boolean {
+    const { stages } = this.#parts.plan;
+    const upstream = stages.filter(({ ports }) => ports.includes(head as PortNode));
+    return this.#origins.carries(head, upstream.map((stage) => stage.head));
+  }
+
+  #sources(node: StatefulNode): StepSources {
+    const { plan, host, workerCount, mesh, alignment, log } = this.#parts;
+    const { workerIndex } = host;
+    const reaching = this.#origins.reaching(node);
+    const times = new SourceTimes({ ...reaching, worker: workerIndex, workers: workerCount });
+    const { driftMs = Infinity } = node;
+    alignment.add({ times, origins: new Set(reaching.origins), driftMs });
+    const timed = plan.stages.map(({ head }) => head)
+      .filter((head) => head.kind === "stateful" && head.quiet);
+    // Reports go like the frames of an exchange, whose numbers follow those of the exchanges.
+    const number = this.#exchanges.length + timed.indexOf(node);
+    const peers = Array.from({ length: workerCount }, (_, worker) => worker)
+      .filter((worker) => worker !== workerIndex)
+      .map((worker) => ({
+        worker,
+        to: mesh!.sender(number, worker),
+        from: mesh!.receiver(number, worker),
+      }));
+    const feeds = feedsTimed(plan, node);
+    const origin = feeds ? originName(idOf(plan, node), workerIndex) : null;
+    const step = idOf(plan, node);
+    return {
+      times,
+      origin,
+      peers,
+      alignment,
+      isOwn: (name) => name.endsWith(originName("", workerIndex)),
+      onStuck: (source, ms) => {
+        log.warn(
+          "event time stands still, and other sources wait: nothing of this one comes to the step",
+          { step, source, seconds: Math.round(ms / 1_000) },
+        );
+      },
+    };
   }
 
   #sink(node: CaptureNode): SinkTask {

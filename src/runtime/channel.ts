@@ -6,6 +6,7 @@
 import type { Epoch } from "../core/ids.ts";
 import { BatchSizes } from "../core/value_size.ts";
 import { type Activity, ActivityFilter, isActivity } from "./activity/activity.ts";
+import type { TimeControl } from "./time/controls.ts";
 import { QueueBound, type QueueBoundOptions } from "./queue_bound.ts";
 
 /** What ends an epoch. */
@@ -15,8 +16,13 @@ export type EpochEnd =
   /** Nothing follows: the input has ended, or the run is being stopped with its state kept. */
   | { readonly kind: "end"; readonly stopped: boolean };
 
+/** Returns whether a message ends an epoch. */
+export function isEpochEnd(message: Control): message is EpochEnd {
+  return message.kind === "barrier" || message.kind === "end";
+}
+
 /** What travels in a channel beside the data, and in order with it. */
-export type Control = EpochEnd | Activity;
+export type Control = EpochEnd | Activity | TimeControl;
 
 /** A batch of items (not to be changed: others may hold it), or a control message. */
 export type Message = readonly unknown[] | Control;

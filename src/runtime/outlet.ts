@@ -8,6 +8,7 @@ import type { Chain } from "./chain.ts";
 import type { Activity } from "./activity/activity.ts";
 import { OutletActivity } from "./activity/outlet_activity.ts";
 import type { EpochEnd, Outgoing } from "./channel.ts";
+import type { TimeControl } from "./time/controls.ts";
 import { Expansion } from "./expansion.ts";
 import type { Pace } from "./pace.ts";
 
@@ -128,6 +129,11 @@ export class Outlet {
   activity(message: Activity): void {
     this.#activity.onActivity(message);
     this.#tell(message);
+  }
+
+  /** Sends where the next items come from, or what has passed. Only when ready. */
+  time(message: TimeControl): void {
+    for (const channel of this.#channels) channel.push(message);
   }
 
   /** Returns whether there was anything to tell. */

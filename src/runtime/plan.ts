@@ -69,6 +69,13 @@ export function goesByTime({ nodes }: FlowGraph): boolean {
   return nodes.some((node) => node.kind === "stateful" && node.quiet);
 }
 
+/** Returns whether a step downstream goes by the time of its values. */
+export function feedsTimed(plan: Plan, node: StepNode): boolean {
+  return plan.consumers.get(node)!.some((consumer) =>
+    (consumer.kind === "stateful" && consumer.quiet) || feedsTimed(plan, consumer)
+  );
+}
+
 /** How values are combined before an exchange; `null` where each of them changes workers. */
 export function combinerOf(plan: Plan, exchange: ExchangeNode): Combiner | null {
   if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers

@@ -28,8 +28,7 @@ export class UnseenLate {
       this.#told.set(node, late);
       this.#log.warn(
         "values came when their windows had closed, and nothing takes them: capture the .late stream " +
-          "of the step, or have its clock wait longer (also where workers or partitions are read at " +
-          "different speeds)",
+          "of the step, or have its clock wait as long as values of one source are out of order",
         { step: idOf(this.#plan, node.upstreams[0]), late },
       );
     }

@@ -19,6 +19,7 @@ import { Journal, positionsOf } from "./journal.ts";
 import type { KeyNumbering } from "./keyed/key_ids.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
+import { WorkerAlignment } from "./time/source_alignment.ts";
 import { openSteps, warnOfOpenEpoch } from "./open_steps.ts";
 import { type Plan, planFlow } from "./plan.ts";
 import type { LeftStep } from "./stop_limit.ts";
@@ -89,6 +90,7 @@ export class Worker implements TaskHost {
   readonly #calls = new AbortController();
   readonly #io: WorkerIo;
   readonly #progress = new EpochProgress<Task>();
+  readonly #alignment = new WorkerAlignment();
   #mesh: Mesh | null = null;
   #journal: Journal | null = null;
   #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), stateful: [] };
@@ -115,9 +117,11 @@ export class Worker implements TaskHost {
       workerIndex: options.index,
       workerCount: options.count,
       log: options.log,
+      elapsed: () => this.#clock.elapsed(),
       signal: this.signal,
       fail: (error) => this.fail(error),
       inputFailed: (error) => this.inputFailed(error),
+      alignmentOf: (stepId) => this.#alignment.input(stepId, options.index),
       requestStop: () => {
         if (!this.#stopping) this.#events.stopRequested();
       },
@@ -186,6 +190,8 @@ export class Worker implements TaskHost {
       writers: this.#io.writers,
       counter: this.#counter,
       host: this,
+      log: this.#options.log,
+      alignment: this.#alignment,
       workerCount: this.#options.count,
       mesh,
       epoch,

@@ -7,11 +7,18 @@ import { messageOf, type StepError } from "../core/errors.ts";
 import type { StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { within } from "../core/promises.ts";
-import type { InputReader, OutputWriter, Place, Positions, Progress } from "../graph/contracts.ts";
+import type {
+  InputReader,
+  OutputWriter,
+  Place,
+  Positions,
+  Progress,
+  SourceAlignment,
+} from "../graph/contracts.ts";
 import type { CaptureNode, InputNode, StepNode } from "../graph/nodes.ts";
 import type { PositionRole, StoredPosition } from "../recovery/store.ts";
 import { positionsOf } from "./journal.ts";
-import { goesByTime, idOf, type Plan } from "./plan.ts";
+import { feedsTimed, idOf, type Plan } from "./plan.ts";
 import { stepError } from "./step_error.ts";
 
 /** How long inputs and outputs get to close before the worker goes on without them. */
@@ -31,12 +38,16 @@ export interface IoHost {
   /** Of how many. */
   readonly workerCount: number;
   readonly log: Log;
+  /** Milliseconds since some moment, on a clock that nobody sets. */
+  elapsed(): number;
   /** Aborted when the run fails or is stopped at once. */
   readonly signal: AbortSignal;
   /** Ends the run. */
   fail(error: unknown): void;
   /** An input has failed. */
   inputFailed(error: StepError): void;
+  /** Keeps the sources of an input together in event time. */
+  alignmentOf(step: StepId): SourceAlignment;
   /** A step asks for a graceful stop of the whole run. */
   requestStop(): void;
 }
@@ -163,7 +174,8 @@ export class WorkerIo {
       stepId,
       workerIndex,
       workerCount,
-      byTime: goesByTime(this.#plan.graph),
+      alignment: feedsTimed(this.#plan, node) ? host.alignmentOf(stepId) : null,
+      elapsed: () => host.elapsed(),
       signal,
       log,
       fail: (thrown) => {

@@ -9,6 +9,7 @@ import {
 } from "../../mod.ts";
 import { tempFolder } from "../support/files/temp_folder.ts";
 import { type InputSubject, testInput } from "./input.ts";
+import { testSources } from "./input_sources.ts";
 
 const ONE_A_WORKER = "each worker has one partition, whose name is the worker's number";
 const OTHER_WORKERS = "it needs as many workers as the run before, and says so";
@@ -114,6 +115,8 @@ function partitioned(iterate: Iterate): InputSubject<string> {
 
 testInput("a partitioned input of iterables", () => partitioned(iterate), syncSkips);
 testInput("a partitioned input of async iterables", () => partitioned(iterateSlowly));
+testSources("a partitioned input of iterables", () => partitioned(iterate));
+testSources("a partitioned input of async iterables", () => partitioned(iterateSlowly));
 
 testInput(
   "a testing input",
@@ -162,3 +165,5 @@ const fileSkips = {
 
 testInput("a file input", () => files("txt", (content) => content), fileSkips);
 testInput("a file input of gzip", () => files("gz", gzipSync), fileSkips);
+testSources("a file input", () => files("txt", (content) => content));
+testSources("a file input of gzip", () => files("gz", gzipSync));

@@ -33,8 +33,8 @@ async function logOf(isLateSeen: boolean): Promise<string[]> {
 Deno.test("late values that nothing takes are said to be there, with their number", async () => {
   assertEquals(await logOf(false), [
     "values came when their windows had closed, and nothing takes them: capture the .late " +
-    "stream of the step, or have its clock wait longer (also where workers or " +
-    'partitions are read at different speeds) {"step":"count","late":2}',
+    "stream of the step, or have its clock wait as long as values of one source are out of " +
+    'order {"step":"count","late":2}',
   ]);
 });
 

@@ -8,6 +8,7 @@ import { requireNotWritten } from "./open_outputs.ts";
 import { pathOption } from "./path_option.ts";
 import { type Range, type ReadPart, unreadRanges } from "./ranges.ts";
 import { shareOut } from "./share_out.ts";
+import { SideBySideReader } from "./side_by_side.ts";
 
 /** Options of {@linkcode FileInputConfig}. */
 export interface FileInputOptions {
@@ -18,13 +19,6 @@ export interface FileInputOptions {
    * could be a pattern. Relative paths start at the folder that the process runs in.
    */
   readonly path: string | URL;
-  /**
-   * Whether one of several workers reads everything, in order. The default is `true` if a step of
-   * the flow uses event time (`EventClockConfig`). Otherwise workers may be hours apart, and the
-   * slower one's lines would be late. With `false`, workers share the bytes, and the clock's `wait`
-   * must cover how far they are apart.
-   */
-  readonly inOrder?: boolean;
   /**
    * What to do when a run resumes, another file has the name of one that was read, and the old one
    * is not found. `"fail"` ends the run, as lines of the old file may be lost. `"read"` logs a
@@ -56,8 +50,11 @@ interface FilePlan {
  *
  * Several workers share the bytes about equally. So several read a large file at once, and each
  * line is read by the worker in whose range it begins. A gzip file cannot be cut, and is read by
- * one. Lines keep their order within a range. One worker alone reads everything in order. If
- * windows use event time, only one worker reads: see `inOrder`.
+ * one. Lines keep their order within a range. One worker alone reads everything in order.
+ *
+ * For windows that use event time, each range is a source of its own: a file, or a worker's part of
+ * it. They are read side by side, so that none gets far ahead of the others, and nothing is late
+ * because of the order of reading. At most 64 files are open at once on each worker.
  *
  * A snapshot holds which bytes of which files have been read, in whole lines. A resumed run shares
  * the rest over its workers, however many there are. (For a gzip file these are unpacked bytes; it
@@ -101,25 +98,18 @@ interface FilePlan {
  */
 export class FileInputConfig implements InputConfig<string> {
   readonly #path: string;
-  readonly #inOrder: boolean | undefined;
   readonly #onReplaced: OnReplaced;
 
   /** Creates the config. Checks the options; looks for no file yet. */
   constructor(options: FileInputOptions) {
-    this.#path = pathOption("FileInputConfig", options, ["inOrder", "onReplaced"]);
-    const { inOrder, onReplaced = "fail" } = options;
+    this.#path = pathOption("FileInputConfig", options, ["onReplaced"]);
+    const { onReplaced = "fail" } = options;
     if (onReplaced !== "fail" && onReplaced !== "read") {
       throw new TypeError(
         `FileInputConfig's onReplaced must be "fail" or "read"; got ${preview(onReplaced)}`,
       );
     }
     this.#onReplaced = onReplaced;
-    if (inOrder !== undefined && typeof inOrder !== "boolean") {
-      throw new TypeError(
-        `FileInputConfig's inOrder must be true or false; got ${preview(inOrder)}`,
-      );
-    }
-    this.#inOrder = inOrder;
   }
 
   /**
@@ -127,22 +117,11 @@ export class FileInputConfig implements InputConfig<string> {
    *
    * @throws {Error} If no file is found, or one that was read before has been replaced.
    */
-  async plan({ workerCount, byTime = false, log }: Place, resume: Positions): Promise<unknown> {
+  async plan({ workerCount, log }: Place, resume: Positions): Promise<unknown> {
     const found = await findFiles(this.#path, log);
     const { files, kept } = await filesToRead(found, resume, { onReplaced: this.#onReplaced, log });
     const ranges = files.flatMap(unreadRanges);
-    if (workerCount === 1 || !(this.#inOrder ?? byTime)) {
-      return { shares: await withEvidence(shareOut(ranges, workerCount)), kept } satisfies FilePlan;
-    }
-    if (this.#inOrder === undefined) {
-      log.info(
-        "one worker reads all lines, in order, since a step uses event time (inOrder: false shares " +
-          "them among the workers)",
-        { path: this.#path },
-      );
-    }
-    const others = Array.from({ length: workerCount - 1 }, () => []);
-    return { shares: [ranges, ...others], kept } satisfies FilePlan;
+    return { shares: await withEvidence(shareOut(ranges, workerCount)), kept } satisfies FilePlan;
   }
 
   /**
@@ -151,7 +130,7 @@ export class FileInputConfig implements InputConfig<string> {
    * @throws {Error} If an output of the flow writes one of the files.
    */
   async open(
-    { plan, workerIndex, signal, log }: Place,
+    { plan, workerIndex, signal, log, alignment = null }: Place,
     resume: Positions,
   ): Promise<InputReader<string>> {
     const { shares, kept } = plan as FilePlan;
@@ -160,7 +139,11 @@ export class FileInputConfig implements InputConfig<string> {
       await requireNotWritten(path, signal);
     }
     const paths = new Set(workerIndex === 0 ? kept : []); // one worker keeps each position
-    const unread = [...resume].filter(([, state]) => paths.has((state as ReadPart).path));
-    return new LinesReader(shares[workerIndex], undefined, log, new Map(unread));
+    const unread = new Map(
+      [...resume].filter(([, state]) => paths.has((state as ReadPart).path)),
+    );
+    const ranges = shares[workerIndex];
+    if (alignment === null) return new LinesReader(ranges, undefined, log, unread);
+    return new SideBySideReader(ranges, { alignment, log, unread });
   }
 }

@@ -6,7 +6,7 @@ import { chunksOf, isGzip, type Tally } from "./chunks.ts";
 import { crcOf, lastBytes } from "./fingerprint.ts";
 import { guarded } from "./guarded.ts";
 import { batchEnd, type Block, blocksOf, firstUndecodable, linesIn } from "./lines.ts";
-import { firstByte, positionOf, type Range } from "./ranges.ts";
+import { firstByte, nameOf, positionOf, type Range, readBefore } from "./ranges.ts";
 
 /** Sizes in bytes, which tests make small. */
 export interface ReadSizes {
@@ -20,7 +20,8 @@ export interface ReadSizes {
   readonly line: number;
 }
 
-const SIZES: ReadSizes = {
+/** What tests do not make small. */
+export const SIZES: ReadSizes = {
   chunk: 256 * 1024,
   ahead: 512 * 1024,
   batch: 64 * 1024,
@@ -50,6 +51,7 @@ export class LinesReader implements InputReader<string> {
   #taken = 0; // where the last block came from that the flow has taken as a whole
   #from = 0; // index of the next batch in the first block
   #allRead = false; // of all ranges
+  #range = 0; // index of the one that the last batch is of
   #lineBytes = 1; // per line, of the last batch
   /** What the flow has, up to `to`, until its position is set. */
   #passed: { readonly ahead: BlockAhead; readonly to: number } | null = null;
@@ -76,10 +78,8 @@ export class LinesReader implements InputReader<string> {
     this.#total = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#positions = new Map(unread);
     for (const range of ranges) {
-      const { since, from, before } = range;
-      if (since !== null && since < from && before !== null) {
-        this.#setPosition(range, since, from, before);
-      }
+      const part = readBefore(range);
+      if (part !== null) this.#positions.set(...part);
     }
     this.#reading = this.#readAhead();
   }
@@ -108,12 +108,42 @@ export class LinesReader implements InputReader<string> {
     if (this.#passed?.ahead.range !== range) this.#notePassed();
     this.#passed = { ahead: first, to };
     this.#from = to;
+    while (this.#ranges[this.#range] !== range) this.#range++;
     if (to === bytes.length) this.#drop(first);
     return lines;
   }
 
+  /** Whether all ranges have been read to their ends, and handed out. */
+  get isAtEnd(): boolean {
+    return this.#allRead && this.#ahead.first === undefined;
+  }
+
+  /** Whether `next` would return lines, or throw because of one. */
+  get hasLines(): boolean {
+    return this.#ahead.first !== undefined;
+  }
+
+  /**
+   * Whether `next` would return `null`.
+   *
+   * @throws What it would throw, if a file cannot be read and what came before is handed out.
+   */
+  get isOver(): boolean {
+    return this.#ahead.isOver();
+  }
+
   idle(): boolean {
     return false; // everything to read exists from the beginning
+  }
+
+  /** Ranges that have not been read to their ends: one after another, in order. */
+  sources(): ReadonlyMap<PartitionName, "behind"> {
+    if (this.isAtEnd) return new Map();
+    return new Map(this.#ranges.slice(this.#range).map((range) => [nameOf(range), "behind"]));
+  }
+
+  source(): PartitionName {
+    return nameOf(this.#ranges[this.#range]);
   }
 
   ready(): Promise<void> {

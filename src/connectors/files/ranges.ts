@@ -94,7 +94,32 @@ export function positionOf(
   { from, to, crc }: Pick<ReadPart, "from" | "to" | "crc">,
 ): [PartitionName, ReadPart] {
   const part: ReadPart = { path, from, to, crc, file, isFollowed };
-  return [from === 0 ? path : `${path}/@${from}`, part];
+  return [partName(path, from), part];
+}
+
+/** Returns the position of what an earlier run has read before a range; `null` if there is none. */
+export function readBefore(range: Range): [PartitionName, ReadPart] | null {
+  const { since, from, before: crc } = range;
+  if (since === null || since >= from || crc === null) return null;
+  return positionOf(range, { from: since, to: from, crc });
+}
+
+/** Returns what is left of a range, once a part from its beginning has been read. */
+export function restOf(range: Range, { from: since, to: from, crc: before }: ReadPart): Range {
+  const skipped = isGzip(range.path) ? 0 : since - (range.since ?? range.from);
+  return { ...range, since, from, before, bytes: range.bytes - skipped };
+}
+
+function partName(path: string, from: number): PartitionName {
+  return from === 0 ? path : `${path}/@${from}`;
+}
+
+/**
+ * Returns the name of a range as a source. It is mostly that of its position. But a range may begin
+ * within a line, and its position then begins with the next one.
+ */
+export function nameOf({ path, since, from }: Range): PartitionName {
+  return partName(path, since ?? from);
 }
 
 /**

@@ -50,6 +50,8 @@ export type KafkaItem = [key: Uint8Array | null, value: Uint8Array | null];
  * aborted transactions are left out. While no broker is in reach the flow waits, and then continues
  * exactly where it was.
  *
+ * For windows that use event time, each partition is a source of its own.
+ *
  * @example
  * ```ts
  * import { Dataflow, KafkaInputConfig, StdOutputConfig, text } from "@millrace/millrace";

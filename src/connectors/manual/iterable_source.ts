@@ -24,6 +24,13 @@ export interface IterableSource {
    *   that it yielded before have been added by then.
    */
   pull(items: unknown[], limit?: number, share?: number): boolean;
+  /** Whether `pull` would add items, as far as is known before the iterable is asked. */
+  readonly hasItems: boolean;
+  /**
+   * How many items the iterator has yielded, while it is awaited. `null` while it is not, as it
+   * then cannot show that it has nothing.
+   */
+  readonly awaitedAfter: number | null;
   /** The state of the last item that `pull` added, as it was when that was yielded. */
   readonly state: unknown;
   /** Resolves when there is more. */
@@ -116,6 +123,14 @@ class SyncSource implements IterableSource {
     return !this.#over;
   }
 
+  get hasItems(): boolean {
+    return !this.#stopped && !this.#over;
+  }
+
+  get awaitedAfter(): null {
+    return null;
+  }
+
   ready(): Promise<void> {
     return Promise.resolve();
   }
@@ -174,6 +189,7 @@ class AsyncSource implements IterableSource {
   #itemBytes = 0; // estimated, of the item that was measured last
   #over = false; // the iterator has ended or thrown: it must not be closed
   #asking = false; // `next` is pending
+  #yielded = 0; // items
   #stopped = false;
   #ended = false; // the reader knows that nothing more comes
   #lastItem: ReturnType<typeof setTimeout> | null = null; // the timer of the wait for the last item
@@ -202,6 +218,14 @@ class AsyncSource implements IterableSource {
     const taken = this.#ahead.take(limit);
     for (const { item } of taken) items.push(item);
     this.state = taken[taken.length - 1].state;
+  }
+
+  get hasItems(): boolean {
+    return this.#ahead.length > 0;
+  }
+
+  get awaitedAfter(): number | null {
+    return this.#asking ? this.#yielded : null;
   }
 
   ready(): Promise<void> {
@@ -269,6 +293,7 @@ class AsyncSource implements IterableSource {
       return;
     }
     const [state, item] = yielded;
+    this.#yielded++;
     if (this.#ahead.length % MEASURE_EVERY === 0) this.#itemBytes = sizeOf(item);
     // The state is copied before the iterator continues, and may change it.
     this.#ahead.put({ item, state: snapshotOf(state), bytes: this.#itemBytes });

@@ -5,7 +5,8 @@ import { snapshotOf } from "../../core/snapshot.ts";
 import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { partitionOf, requireSameWorkers } from "../../graph/per_worker.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { type IterableSource, sourceOf } from "./iterable_source.ts";
+import { sourceOf } from "./iterable_source.ts";
+import { PairReader } from "./pair_reader.ts";
 
 /**
  * What manual builders yield: the state to continue after, and the item. The flow keeps the item
@@ -136,89 +137,4 @@ export function idleAfterMs(config: string, { idleAfter }: ManualInputOptions): 
  */
 export function resumeStateOf<S>(resume: Positions, partition: PartitionName): S | null {
   return resume.has(partition) ? snapshotOf(resume.get(partition)) as S : null;
-}
-
-/** Reads one or more partitions of `[state, item]` pairs, one after the other. */
-export class PairReader<T> implements InputReader<T> {
-  readonly #positions: Map<PartitionName, unknown>;
-  #open: (readonly [PartitionName, IterableSource])[];
-  readonly #all: readonly (readonly [PartitionName, IterableSource])[];
-  readonly #idleAfterMs: number;
-  #failure: { thrown: unknown } | null = null; // of a partition; thrown once the others are empty
-
-  /**
-   * `resume` holds the positions of partitions that have not yielded yet. `unread` holds those of
-   * partitions that are not read now, to be kept.
-   */
-  constructor(
-    partitions: (readonly [PartitionName, IterableSource])[],
-    resume: Positions,
-    idleAfterMs: number,
-    unread: Positions = new Map(),
-  ) {
-    this.#all = partitions;
-    this.#idleAfterMs = idleAfterMs;
-    this.#open = [...partitions];
-    this.#positions = new Map(unread);
-    for (const [name] of partitions) {
-      if (resume.has(name)) this.#positions.set(name, resume.get(name));
-    }
-  }
-
-  /**
-   * If a partition fails, the others are asked for no more, as at a stop. What they have yielded by
-   * then is returned before the error is thrown.
-   */
-  next(limit = Infinity): T[] | null {
-    const items: T[] = [];
-    this.#open = this.#open.filter(([name, source]) =>
-      items.length >= limit || this.#take(name, source, items, limit - items.length)
-    );
-    // If there is room for few items only, the partitions take turns at being first.
-    if (this.#open.length > 1) this.#open.push(this.#open.shift()!);
-    if (items.length > 0 || this.#open.length > 0) return items;
-    if (this.#failure !== null) throw this.#failure.thrown;
-    return null;
-  }
-
-  /**
-   * Partitions cannot know whether they are idle. If all yield nothing, each has done so for at
-   * least this long.
-   */
-  idle(): number {
-    return this.#idleAfterMs;
-  }
-
-  ready(): Promise<void> {
-    return Promise.race(this.#open.map(([, source]) => source.ready()));
-  }
-
-  positions(): Positions {
-    return new Map(this.#positions);
-  }
-
-  stop(): void {
-    for (const [, source] of this.#all) source.stop();
-  }
-
-  async close(): Promise<void> {
-    const closed = await Promise.allSettled(
-      this.#all.map(async ([, source]) => await source.close()),
-    );
-    for (const result of closed) if (result.status === "rejected") throw result.reason;
-  }
-
-  /** Returns whether the partition may have more. */
-  #take(name: PartitionName, source: IterableSource, items: T[], limit: number): boolean {
-    const before = items.length;
-    try {
-      return source.pull(items, limit, 1 / this.#all.length);
-    } catch (thrown) {
-      this.#failure ??= { thrown };
-      this.stop();
-      return false;
-    } finally {
-      if (items.length > before) this.#positions.set(name, source.state);
-    }
-  }
 }

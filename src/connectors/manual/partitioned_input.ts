@@ -6,10 +6,11 @@ import {
   idleAfterMs,
   type ManualInputOptions,
   type ManualSource,
-  PairReader,
   resumeStateOf,
 } from "./manual_input.ts";
 import { sourceOf } from "./iterable_source.ts";
+import { PairReader } from "./pair_reader.ts";
+import { PartitionsReader } from "./partitions_reader.ts";
 
 /** Options of {@linkcode PartitionedInputConfig}: how to find and read the partitions. */
 export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
@@ -32,6 +33,9 @@ export interface PartitionedInputOptions<T, S> extends ManualInputOptions {
  *
  * If a run does not list a partition that was read before, its state is kept, with a warning. A
  * later run that lists it again continues after that state.
+ *
+ * For windows that use event time, each partition is a source of its own. It holds event time back
+ * until it has ended, or has yielded nothing for `idleAfter`.
  *
  * States, items, stops and errors of each partition are as in {@linkcode ManualInputConfig}.
  *
@@ -89,14 +93,17 @@ export class PartitionedInputConfig<T, S = unknown> implements InputConfig<T> {
   /** For the engine: reads the partitions of this worker. */
   // deno-lint-ignore require-await -- what `build` throws becomes a rejection
   async open(at: Place, resume: Positions): Promise<InputReader<T>> {
-    const { plan, workerIndex, log } = at;
+    const { plan, workerIndex, log, alignment = null } = at;
     const shares = plan as readonly (readonly PartitionName[])[];
     const partitions = shares[workerIndex].map((name) => {
       const iterable = this.#options.build(name, resumeStateOf<S>(resume, name));
       return [name, sourceOf(iterable, `build("${name}")`, log)] as const;
     });
     const unread = workerIndex === 0 ? unreadOf(resume, shares.flat(), at) : undefined;
-    return new PairReader(partitions, resume, this.#idleAfterMs, unread);
+    const idleAfterMs = this.#idleAfterMs;
+    if (alignment === null) return new PairReader(partitions, resume, idleAfterMs, unread);
+    const now = at.elapsed?.bind(at);
+    return new PartitionsReader(partitions, { resume, idleAfterMs, unread, alignment, now });
   }
 }
 

@@ -12,8 +12,15 @@ import { requireClock } from "./window_logic.ts";
 /** Returns the clock for values that carry the number of their side. */
 export function sidedClock(name: string, clock: WindowClock<never>): WindowClock<Sided> {
   requireClock(name, clock);
-  const { kind, waitMs, retentionMs } = clock;
-  return { kind, waitMs, retentionMs, timeOf: ([, value]) => clock.timeOf(value as never) };
+  const { kind, waitMs, watermark, driftMs, retentionMs } = clock;
+  return {
+    kind,
+    waitMs,
+    watermark,
+    driftMs,
+    retentionMs,
+    timeOf: ([, value]) => clock.timeOf(value as never),
+  };
 }
 
 /**

@@ -13,6 +13,9 @@ import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower, WindowSpan } from "../../windows/windowers.ts";
 import { dateAt } from "../step_options.ts";
 
+/** The shortest drift that nobody has asked for, in milliseconds. */
+const SHORTEST_DRIFT_MS = 1_000;
+
 /** What a window step emits: the result of a window, or a late value. */
 export interface WindowEvent {
   readonly late: boolean;
@@ -40,14 +43,42 @@ export interface WindowStep<V, A, R> {
 export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window step"): BeginStep {
   requireClock(name, step.clock);
   requireWindower(name, step.windower);
+  const { clock: { kind, watermark } } = step;
+  const Logic = kind === "system"
+    ? SystemWindows<V, A, R>
+    : watermark === "step"
+    ? StepWindows<V, A, R>
+    : KeyWindows<V, A, R>;
   return (scope) => {
     const assign = assignBy(step.windower, step.fold);
     const shared = { ...step, time: scope, assign };
-    return (resumed, _key) =>
-      step.clock.kind === "event"
-        ? new EventWindows<V, A, R>(shared, resumed as Snapshot | undefined)
-        : new SystemWindows<V, A, R>(shared, resumed as Snapshot | undefined);
+    scope.event.openFrom = (time) => openFrom(step, time);
+    return (resumed, _key) => new Logic(shared, resumed as Snapshot | undefined);
   };
+}
+
+/**
+ * Returns how far a source may be read ahead of others, in milliseconds of event time. By default,
+ * as long as a value waits at most for its window to close. So about twice as many windows are open
+ * as there must be.
+ */
+export function driftOf({ clock, windower }: WindowStep<never, unknown, unknown>): number {
+  if (clock.kind !== "event") return Infinity;
+  if (clock.driftMs !== null) return clock.driftMs;
+  const [span] = windower.windowsAt(0);
+  return Math.max(SHORTEST_DRIFT_MS, span.closeAt - span.openAt + clock.waitMs);
+}
+
+/**
+ * Returns where the first window begins that can be opened, or stay open, once the sources' time
+ * has come so far.
+ */
+function openFrom({ clock, windower }: WindowStep<never, unknown, unknown>, time: number): number {
+  if (!Number.isFinite(time)) return time;
+  const watermark = time - clock.waitMs;
+  const [span] = windower.windowsAt(watermark);
+  // A value before the watermark begins a session that is still open.
+  return windower.overlap === "merge" ? watermark - (span.closeAt - span.openAt) : span.openAt;
 }
 
 /** What all keys of a step on a worker share. */
@@ -74,6 +105,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
       shared.fold.check?.(acc);
       this.windows.push({ span: { openAt, closeAt }, acc });
     }
+    if (this.windows.length > 0) this.willClose();
   }
 
   /** The current time, in milliseconds since the Unix epoch. */
@@ -89,6 +121,22 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     if (shared.assign(windows, value, time, watermark, onAdded)) {
       emit({ late: true, value, span: null });
     }
+  }
+
+  /** The step is to look at the key once the sources' time has passed its first window. */
+  protected willClose(): void {
+    const { windows, shared: { clock, time: { event } } } = this;
+    if (!this.markedForSources) {
+      this.markedForSources = true;
+      event.changed.push(this as KeyedLogic);
+    }
+    if (windows.length === 0) return;
+    const at = windows[0].span.closeAt + clock.waitMs;
+    if (at < event.nextClose) event.nextClose = at;
+  }
+
+  override holdsFrom(): number {
+    return this.windows.length === 0 ? Infinity : this.windows[0].span.openAt;
   }
 
   /** Closes the windows that are due, in order. */
@@ -110,9 +158,9 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
   }
 }
 
-/** Event time: the time of the values. */
-class EventWindows<V, A, R> extends Windows<V, A, R> {
-  /** The watermark, less how long the step has been quiet, so that only values change it. */
+/** Event time where each key has a watermark of its own, which is not beyond that of the step. */
+class KeyWindows<V, A, R> extends Windows<V, A, R> {
+  /** The key's own watermark, less the step's quiet time, so that only values change it. */
   #watermarkOffset: number;
   #forgetAt: number | null = null; // by system time
   #closedTo = -Infinity; // the watermark when the last window closed
@@ -120,7 +168,7 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   constructor(shared: Shared<V, A, R>, resumed: Snapshot | undefined) {
     super(shared, resumed);
-    this.#watermarkOffset = (resumed?.[0] ?? shared.time.forgotten) - shared.time.quiet();
+    this.#watermarkOffset = (resumed?.[0] ?? shared.time.forgotten) - shared.time.event.quiet;
     if (resumed?.length === 2) {
       // The clock may have been set back between two runs.
       this.#forgetAt = Math.min(
@@ -133,22 +181,40 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   protected override watermark(): number {
-    return this.#watermarkOffset + this.shared.time.quiet();
+    const { time, clock } = this.shared;
+    return Math.min(this.#own, time.event.now - clock.waitMs);
+  }
+
+  get #own(): number {
+    return this.#watermarkOffset + this.shared.time.event.quiet;
   }
 
   override onItem(value: V, emit: Emit<WindowEvent>): void {
-    const { clock } = this.shared;
-    const quiet = this.shared.time.quiet();
+    const { clock, time: { event } } = this.shared;
+    const { quiet } = event;
     const time = clock.timeOf(value);
     const offset = time - clock.waitMs - quiet;
     if (offset > this.#watermarkOffset) this.#watermarkOffset = offset;
     this.#forgetAt = null;
-    this.take(value, time, this.#watermarkOffset + quiet, emit);
+    event.see(time);
+    const own = this.#watermarkOffset + quiet;
+    const watermark = Math.min(own, event.now - clock.waitMs);
+    const first = event.isHolding ? this.windows.at(0) : undefined;
+    this.take(value, time, watermark, emit);
+    // Otherwise what the key's own watermark has passed is closed.
+    if (watermark < own) this.#waitForSources(own);
+    if (event.isHolding && this.windows.at(0) !== first) this.willClose();
+  }
+
+  #waitForSources(own: number): void {
+    const { windows } = this;
+    if (windows.length > 0 && windows[0].span.closeAt <= own) this.willClose();
   }
 
   override onNotify(emit: Emit<WindowEvent>): void {
     this.close(this.watermark(), emit);
     if (this.windows.length === 0) this.#forgetIfDue();
+    else this.#waitForSources(this.#own);
   }
 
   #forgetIfDue(): void {
@@ -164,19 +230,31 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
   override onEnd(emit: Emit<WindowEvent>): void {
     const last = this.windows.at(-1)?.span.closeAt ?? -Infinity;
     this.close(Infinity, emit);
-    this.#watermarkOffset = Math.max(this.#watermarkOffset, last - this.shared.time.quiet());
+    const { time, clock } = this.shared;
+    this.#watermarkOffset = Math.max(this.#watermarkOffset, last - time.event.quiet);
+    time.event.reach(last + clock.waitMs);
     this.#planToForget();
   }
 
   #planToForget(): number {
-    if (this.#forgetAt === null) this.#closedTo = this.watermark();
+    if (this.#forgetAt === null) this.#closedTo = this.#own;
     return this.#forgetAt ??= this.shared.time.now() + this.shared.clock.retentionMs;
   }
 
+  /** What only the sources hold back is not due by quiet time: it would be due again at once. */
   override quietUntil(): number {
-    return this.windows.length === 0
-      ? Infinity
-      : this.windows[0].span.closeAt - this.#watermarkOffset;
+    const { windows, shared: { time: { event }, clock } } = this;
+    if (windows.length === 0) return Infinity;
+    const { closeAt } = windows[0].span;
+    const due = closeAt - this.#watermarkOffset;
+    return due <= event.quiet && closeAt > event.now - clock.waitMs ? Infinity : due;
+  }
+
+  /** Only windows that the key's own watermark has passed wait for the sources. */
+  override sourcesUntil(): number {
+    const { windows, shared: { clock } } = this;
+    if (windows.length === 0 || windows[0].span.closeAt > this.#own) return Infinity;
+    return windows[0].span.closeAt + clock.waitMs;
   }
 
   override notifyAt(): Date | null {
@@ -190,9 +268,48 @@ class EventWindows<V, A, R> extends Windows<V, A, R> {
 
   override snapshot(): Snapshot {
     const snapshot = super.snapshot();
-    snapshot[0] = this.watermark();
+    snapshot[0] = this.#own;
     if (this.windows.length === 0) snapshot.push(this.#planToForget());
     return snapshot;
+  }
+}
+
+/** Event time where all keys share the watermark of the step. */
+class StepWindows<V, A, R> extends Windows<V, A, R> {
+  protected override watermark(): number {
+    const { time, clock } = this.shared;
+    return Math.max(time.forgotten, time.event.now - clock.waitMs);
+  }
+
+  override onItem(value: V, emit: Emit<WindowEvent>): void {
+    const { clock, time: scope } = this.shared;
+    const time = clock.timeOf(value);
+    scope.event.see(time);
+    const { windows } = this;
+    const first = windows.length > 0 ? windows[0] : undefined;
+    this.take(value, time, this.watermark(), emit);
+    if (windows.length > 0 && windows[0] !== first) this.willClose();
+  }
+
+  override onNotify(emit: Emit<WindowEvent>): void {
+    this.close(this.watermark(), emit);
+  }
+
+  /** Once the windows have closed, the next run treats values for them as late. */
+  override onEnd(emit: Emit<WindowEvent>): void {
+    const { time } = this.shared;
+    const last = this.windows.at(-1)?.span.closeAt ?? -Infinity;
+    this.close(Infinity, emit);
+    time.forgotten = Math.max(time.forgotten, last);
+  }
+
+  override sourcesUntil(): number {
+    const { windows, shared: { clock } } = this;
+    return windows.length === 0 ? Infinity : windows[0].span.closeAt + clock.waitMs;
+  }
+
+  override isDone(): boolean {
+    return this.windows.length === 0;
   }
 }
 

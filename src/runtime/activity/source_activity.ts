@@ -72,6 +72,11 @@ export class SourceActivity {
     return this.#state.kind === "reading" ? this.#becomeActive() : null;
   }
 
+  /** Whether the input has said that it has nothing to read. */
+  get saysIdle(): boolean {
+    return this.#state.kind === "idle";
+  }
+
   /** When there may be something to say; infinity for never. `isWaiting`: as in `onWaiting`. */
   nextLook(isWaiting: boolean): number {
     if (this.#state.kind === "idle") return Infinity;

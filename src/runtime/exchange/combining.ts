@@ -7,6 +7,7 @@
 import { BatchSizes } from "../../core/value_size.ts";
 import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { Combiner } from "../../graph/nodes.ts";
+import { isTimeControl } from "../time/controls.ts";
 import { isBatch, type Message, type Outgoing } from "../channel.ts";
 import type { FailItem } from "./router.ts";
 
@@ -69,6 +70,8 @@ export class Combining implements Outgoing {
 
   push(message: Message): void {
     if (!isBatch(message)) {
+      // The step downstream emits at the end only, so it does not need the time of its sources.
+      if (isTimeControl(message)) return;
       this.#flush();
       this.#target.push(message);
     } else if (this.#direct > 0) {

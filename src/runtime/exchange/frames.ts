@@ -2,7 +2,7 @@
  * What workers say to one another, as frames of bytes.
  *
  * ```text
- *   kind      1 byte    1 batch, 2 barrier, 3 end, 4 credit, 5 idle, 6 active
+ *   kind      1 byte    1 batch, 2 barrier, 3 end, 4 credit, 5 idle, 6 active, 7 time
  *   exchange  2 bytes   which of the flow's exchanges, big-endian like all numbers here
  *   batch:    4 bytes   how many items, then the items as `core/value_codec.ts` writes them
  *   barrier:  8 bytes   the epoch that ends
@@ -10,11 +10,14 @@
  *   credit:   4 bytes   how many more batches of this exchange have been worked off
  *             1 byte    1 where the receiver has since had nothing left of what had come, else 0
  *   idle, active: nothing more
+ *   time:     where items come from, or a tick, as `core/value_codec.ts` writes it
  * ```
  *
  * @module
  */
 import type { Epoch } from "../../core/ids.ts";
+import { decodeValue, encodeValue } from "../../core/value_codec.ts";
+import type { TimeControl } from "../time/controls.ts";
 
 /** The most bytes that an item may have. */
 export const LONGEST_ITEM = 256 << 20;
@@ -44,7 +47,8 @@ export type Frame =
     readonly batches: number;
     readonly emptied: boolean;
   }
-  | { readonly kind: "idle" | "active"; readonly exchange: number };
+  | { readonly kind: "idle" | "active"; readonly exchange: number }
+  | { readonly kind: "time"; readonly exchange: number; readonly message: TimeControl };
 
 /** A frame as bytes. */
 export function encodeFrame(frame: Frame): Uint8Array {
@@ -75,6 +79,12 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return start(5, frame.exchange, 3);
     case "active":
       return start(6, frame.exchange, 3);
+    case "time": {
+      const message = encodeValue(frame.message, 3);
+      message[0] = 7;
+      viewOf(message).setUint16(1, frame.exchange);
+      return message;
+    }
   }
 }
 
@@ -109,6 +119,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     case 6:
       if (bytes.length !== 3) break;
       return { kind: bytes[0] === 5 ? "idle" : "active", exchange };
+    case 7:
+      return { kind: "time", exchange, message: decodeValue(bytes.subarray(3)) as TimeControl };
   }
   throw broken();
 }

@@ -14,6 +14,7 @@ import type { WorkerIndex } from "../../core/ids.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
 import { ActivityFilter, isActivity } from "../activity/activity.ts";
 import type { Control, Incoming, Message } from "../channel.ts";
+import { isTimeControl } from "../time/controls.ts";
 import { QueueBound } from "../queue_bound.ts";
 import { decodeFrame, encodeFrame } from "./frames.ts";
 import type { Transport } from "./transport.ts";
@@ -110,7 +111,8 @@ export class Mesh {
     if (frame.kind === "credit") (channel as RemoteSender).credit(frame.batches, frame.emptied);
     else if (frame.kind === "batch") {
       (channel as RemoteReceiver).put({ count: frame.count, items: frame.items });
-    } else (channel as RemoteReceiver).put(frame);
+    } else if (frame.kind === "time") (channel as RemoteReceiver).put(frame.message);
+    else (channel as RemoteReceiver).put(frame);
   }
 }
 
@@ -149,7 +151,11 @@ export class RemoteSender {
   /** Sends what travels beside the items. */
   control(message: Control): void {
     if (isActivity(message) && !this.#activity.passes(message)) return;
-    this.#send(encodeFrame({ ...message, exchange: this.#exchange }));
+    const exchange = this.#exchange;
+    const frame = isTimeControl(message)
+      ? { kind: "time", exchange, message } as const
+      : { ...message, exchange };
+    this.#send(encodeFrame(frame));
   }
 
   /** The peer has taken `batches` more. `emptied`: whether it had nothing left meanwhile. */

@@ -27,6 +27,19 @@ export class KeyTimers<E extends Timed> {
     return this.#heap.length === 0 ? Infinity : this.#heap[0].queued;
   }
 
+  /** When the next entry is due, exactly. */
+  settle(): number {
+    while (this.#heap.length > 0 && this.#heap[0].due > this.#heap[0].queued) {
+      const entry = this.#heap[0];
+      if (entry.due === Infinity) this.remove(entry);
+      else {
+        entry.queued = entry.due;
+        this.#down(entry);
+      }
+    }
+    return this.next;
+  }
+
   /** Sets when an entry is due: infinity for never. */
   schedule(entry: E, due: number): void {
     entry.due = due;

@@ -33,6 +33,14 @@ export interface KeyedLoop extends KeyChanges {
   notify(now: number, most: number): number;
   /** Notifies up to `most` keys that are due after `quiet` ms of quiet. Returns their number. */
   notifyQuiet(quiet: number, most: number): number;
+  /** When the next key may be due in the sources' time. Valid once `askSources` was called. */
+  readonly nextSource: number;
+  /** Notifies up to `most` keys that are due at a time of the sources. Returns their number. */
+  notifySources(time: number, most: number): number;
+  /** The least time that results can have. Valid once `askSources` was called. */
+  readonly holdsFrom: number;
+  /** Asks keys of a `quiet` step that have had values what they wait for in the sources' time. */
+  askSources(): void;
   /** Asks some keys of a `quiet` step when they are due. Returns whether there were any. */
   becomeQuiet(): boolean;
   /**
@@ -55,10 +63,13 @@ export function createKeyedLoop(
   ids: KeyIds | null,
   scope: StepScope,
 ): KeyedLoop {
+  const { event } = scope;
   const table = createKeyTable(node, ids, scope);
   const { keys, add, markChanged, takeForgotten, takeChanged } = table;
   const timers = new KeyTimers<KeyTimer>();
   const quietTimers = new KeyTimers<KeyTimer>();
+  const sourceTimers = new KeyTimers<KeyTimer>();
+  const holdTimers = new KeyTimers<KeyTimer>();
   const marked: KeyedLogic[] = []; // to be asked for their timers
   let ending: Iterator<KeyedLogic> | null = null;
   // The logic at work belongs to the key of `working[index]`; if `index` is -1, to `key`. It is an
@@ -83,14 +94,29 @@ export function createKeyedLoop(
     table.forget(logic, done);
     if (logic.timer !== null) timers.remove(logic.timer);
     if (logic.quietTimer !== null) quietTimers.remove(logic.quietTimer);
+    if (logic.sourceTimers === null) return;
+    sourceTimers.remove(logic.sourceTimers.close);
+    if (logic.sourceTimers.hold !== null) holdTimers.remove(logic.sourceTimers.hold);
   }
 
   function timerOf(logic: KeyedLogic): KeyTimer {
     return { owner: logic, due: Infinity, queued: Infinity, index: -1 };
   }
 
+  function askSource(logic: KeyedLogic): void {
+    const due = logic.sourcesUntil();
+    const from = event.isHolding ? logic.holdsFrom() : Infinity;
+    if (logic.sourceTimers === null) {
+      if (due === Infinity && from === Infinity) return;
+      logic.sourceTimers = { close: timerOf(logic), hold: event.isHolding ? timerOf(logic) : null };
+    }
+    sourceTimers.schedule(logic.sourceTimers.close, due);
+    if (logic.sourceTimers.hold !== null) holdTimers.schedule(logic.sourceTimers.hold, from);
+  }
+
   function askTimer(logic: KeyedLogic): void {
     if (node.quiet) {
+      askSource(logic);
       const due = logic.quietUntil();
       if (logic.quietTimer !== null) quietTimers.schedule(logic.quietTimer, due);
       else if (due < Infinity) quietTimers.schedule(logic.quietTimer = timerOf(logic), due);
@@ -179,6 +205,28 @@ export function createKeyedLoop(
     },
 
     becomeQuiet: askTimers,
+
+    get nextSource(): number {
+      return sourceTimers.next;
+    },
+
+    get holdsFrom(): number {
+      return holdTimers.settle();
+    },
+
+    askSources(): void {
+      const asked = event.changed;
+      if (asked.length === 0) return;
+      event.changed = [];
+      for (const logic of asked) {
+        logic.markedForSources = false;
+        if (keys.get(logic.key) === logic) askSource(logic);
+      }
+    },
+
+    notifySources(time: number, most: number): number {
+      return notify(sourceTimers, time, most);
+    },
 
     notify(now: number, most: number): number {
       return notify(timers, now, most);

@@ -5,13 +5,18 @@ import { preview } from "../../core/preview.ts";
 import type { AsyncNode } from "../../graph/nodes.ts";
 import { isActivity } from "../activity/activity.ts";
 import { RelayedActivity } from "../activity/relayed_activity.ts";
-import { type EpochEnd, type Incoming, isBatch } from "../channel.ts";
+import type { From, Tick } from "../time/controls.ts";
+import { type EpochEnd, type Incoming, isBatch, isEpochEnd } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /** An item that is being worked on, or whose result waits for those before it. */
 interface Slot {
+  /** Its place among the items and ticks. */
+  readonly order: number;
+  /** Where the item comes from, where that matters. */
+  readonly from: From | null;
   done: boolean;
   result: unknown;
 }
@@ -29,6 +34,10 @@ export class AsyncTask implements Task {
   readonly #slots: Slot[] = []; // in the order of their items
   #control: EpochEnd | null = null; // held back until all slots are empty
   readonly #activity = new RelayedActivity();
+  #order = 0;
+  #from: From | null = null; // of the next items that come
+  #told: From | null = null; // of those that went on last
+  readonly #ticks: { readonly order: number; readonly tick: Tick }[] = [];
   #epoch: Epoch;
   #ended = false;
   #pending = 0; // calls that have not been settled
@@ -90,7 +99,9 @@ export class AsyncTask implements Task {
         // Held back like an epoch's end, it would hold up the items after it.
         const told = this.#activity.onActivity(message);
         if (told !== null) this.#outlet.activity(told);
-      } else this.#control = message;
+      } else if (message.kind === "from") this.#from = message;
+      else if (message.kind === "tick") this.#ticks.push({ order: this.#order++, tick: message });
+      else if (isEpochEnd(message)) this.#control = message;
     }
     return started;
   }
@@ -104,11 +115,16 @@ export class AsyncTask implements Task {
 
   /** Whether nothing is pending and all results are out. */
   get #isDone(): boolean {
-    return this.#slots.length === 0 && this.#outlet.pump() === "ready";
+    return this.#slots.length === 0 && this.#ticks.length === 0 && this.#outlet.pump() === "ready";
   }
 
   #call(item: unknown): void {
-    const slot: Slot = { done: false, result: undefined };
+    const slot: Slot = {
+      order: this.#order++,
+      from: this.#from,
+      done: false,
+      result: undefined,
+    };
     const failed = (thrown: unknown) =>
       stepError(this, this.#host, new ItemError(item, { cause: thrown }));
     let promise: unknown;
@@ -148,25 +164,46 @@ export class AsyncTask implements Task {
     if (this.#gaveUp && this.#pending === 0) this.#host.gaveUp();
   }
 
-  /** Sends on what is done, as far as there is room: in order, up to the first item that is not. */
+  /**
+   * Sends on what is done of one source, as far as there is room: in order, up to the first item
+   * that is not. Then a tick, if all before it is out.
+   */
   #emit(): boolean {
     const slots = this.#slots;
     const { room } = this.#outlet;
     const results: unknown[] = [];
+    let from: From | null = null;
+    const isNext = (slot: Slot) =>
+      slot.done && results.length < room && (results.length === 0 || slot.from === from);
+    const add = (slot: Slot) => {
+      from = slot.from;
+      results.push(slot.result);
+    };
     if (this.#node.ordered) {
-      while (results.length < room && slots.length > 0 && slots[0].done) {
-        results.push(slots.shift()!.result);
-      }
+      while (slots.length > 0 && isNext(slots[0])) add(slots.shift()!);
     } else {
       let kept = 0;
       for (const slot of slots) {
-        if (slot.done && results.length < room) results.push(slot.result);
+        if (isNext(slot)) add(slot);
         else slots[kept++] = slot;
       }
       slots.length = kept;
     }
+    if (results.length > 0 && from !== null && from !== this.#told) {
+      this.#outlet.time(from);
+      this.#told = from;
+    }
     this.#outlet.emit(results, this.#epoch);
-    return results.length > 0;
+    return this.#tick() || results.length > 0;
+  }
+
+  #tick(): boolean {
+    const [first] = this.#ticks;
+    if (first === undefined || (this.#slots.at(0)?.order ?? Infinity) < first.order) return false;
+    if (this.#outlet.pump() !== "ready") return false;
+    this.#ticks.shift();
+    this.#outlet.time(first.tick);
+    return true;
   }
 
   /** Lets the end of the epoch pass once nothing is pending and all results are out. */

@@ -3,6 +3,8 @@ import { isActivity } from "../activity/activity.ts";
 import { RelayedActivity } from "../activity/relayed_activity.ts";
 import { EpochAlignment } from "../alignment.ts";
 import { type Incoming, isBatch } from "../channel.ts";
+import { isTimeControl, type OriginName, type Tick } from "../time/controls.ts";
+import { MergedTime } from "../time/merged_time.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -14,18 +16,24 @@ export class MergeTask implements Task {
   readonly #host: TaskHost;
   readonly #alignment: EpochAlignment;
   readonly #activity: RelayedActivity;
+  readonly #time: MergedTime;
   #next = 0; // the channel to look at first, so that they alternate
   #stopped = false;
   #ended = false;
 
-  /** `epoch` is the one that the run starts in. */
+  /**
+   * @param epoch The one that the run starts in.
+   * @param carries Returns whether a channel can bring items of an origin.
+   */
   constructor(
     stepId: StepId,
     inputs: readonly Incoming[],
     outlet: Outlet,
     host: TaskHost,
     epoch: Epoch,
+    carries: (channel: number, origin: OriginName) => boolean = () => true,
   ) {
+    this.#time = new MergedTime(inputs.length, carries);
     this.stepId = stepId;
     this.#inputs = inputs;
     this.#outlet = outlet;
@@ -51,6 +59,8 @@ export class MergeTask implements Task {
       const message = this.#inputs[index].take(room);
       if (message === undefined) continue;
       if (isBatch(message)) {
+        const from = this.#time.onBatch(index);
+        if (from !== null) this.#outlet.time(from);
         this.#outlet.takes(message.length, room);
         this.#activity.onBatch(index);
         this.#outlet.emit(message, this.#alignment.epoch);
@@ -61,11 +71,17 @@ export class MergeTask implements Task {
         if (told !== null) this.#outlet.activity(told);
         return true;
       }
+      if (isTimeControl(message)) {
+        if (message.kind === "from") this.#time.onFrom(index, message);
+        else if (message.kind === "tick") this.#tick(this.#time.onTick(index, message));
+        return true;
+      }
       if (message.kind === "barrier") this.#alignment.barrier(index, message.epoch);
       else {
         this.#stopped ||= message.stopped;
         this.#alignment.end(index);
         this.#activity.onEnd(index);
+        this.#tick(this.#time.onEnd(index));
       }
       this.#forward();
       return true;
@@ -75,6 +91,10 @@ export class MergeTask implements Task {
 
   wakeTime(): number {
     return Infinity;
+  }
+
+  #tick(ticks: readonly Tick[]): void {
+    for (const tick of ticks) this.#outlet.time(tick);
   }
 
   #tellIdle(): boolean {

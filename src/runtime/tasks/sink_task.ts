@@ -1,8 +1,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import type { OutputWriter, Positions } from "../../graph/contracts.ts";
 import { CallSize } from "../call_size.ts";
-import { isActivity } from "../activity/activity.ts";
-import { type Channel, type EpochEnd, isBatch, type Message } from "../channel.ts";
+import { type Channel, type EpochEnd, isBatch, isEpochEnd, type Message } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
 
@@ -81,7 +80,7 @@ export class SinkTask implements Task {
     const message = this.#ended ? undefined : this.#take();
     if (message === undefined) return false;
     if (isBatch(message)) this.#write(message);
-    else if (!isActivity(message)) this.#prepare(message);
+    else if (isEpochEnd(message)) this.#prepare(message);
     return true;
   }
 

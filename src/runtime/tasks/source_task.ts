@@ -5,11 +5,26 @@ import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { stepError } from "../step_error.ts";
 import type { Activity } from "../activity/activity.ts";
 import { SourceActivity } from "../activity/source_activity.ts";
+import type { InputAlignment } from "../time/source_alignment.ts";
+import { SourceTicks } from "../time/source_ticks.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
+
+/** What a source's task needs to know of its run. */
+export interface SourceOptions {
+  /** The one that the run starts in. */
+  readonly epoch: Epoch;
+  /** Whether any step downstream needs to know when there is nothing to read. */
+  readonly tellsActivity: boolean;
+  /**
+   * Keeps the input together with others in event time; `null` or absent where no step downstream
+   * goes by that.
+   */
+  readonly alignment?: InputAlignment | null;
+}
 
 /** Reads an input. Asks it for a batch when there is room downstream, so a slow output slows it. */
 export class SourceTask implements Task {
@@ -18,6 +33,8 @@ export class SourceTask implements Task {
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
   readonly #activity: SourceActivity | null;
+  readonly #ticks: SourceTicks | null;
+  readonly #alignment: InputAlignment | null;
   #epoch: Epoch;
   #closed: { epoch: Epoch; positions: Positions }[] = []; // epochs that have not been committed yet
   #committed: Positions | null = null; // that the input has not been told of yet
@@ -27,19 +44,20 @@ export class SourceTask implements Task {
   #failed = false; // the input has: it is not asked again
   #ended = false;
   #waiting = false;
+  #isBlocked = false; // whether there is no room downstream
+  #isTickDue = false; // after what was read last
+  #holds = false; // whether it waits for other sources only
+  #isReadyPending = false; // whether the input has been asked when it is ready
   #empty = 0; // times in a row that the input had nothing
   #resumeAt = -Infinity;
 
-  /**
-   * @param options `epoch` is the one that the run starts in. `tellsActivity`: whether any step
-   * downstream needs to know when there is nothing to read.
-   */
+  /** Reads nothing yet. */
   constructor(
     stepId: StepId,
     reader: InputReader<unknown>,
     outlet: Outlet,
     host: TaskHost,
-    { epoch, tellsActivity }: { epoch: Epoch; tellsActivity: boolean },
+    { epoch, tellsActivity, alignment = null }: SourceOptions,
   ) {
     this.stepId = stepId;
     this.#reader = reader;
@@ -47,6 +65,8 @@ export class SourceTask implements Task {
     this.#host = host;
     this.#epoch = epoch;
     this.#activity = tellsActivity ? new SourceActivity(() => host.elapsed()) : null;
+    this.#ticks = alignment === null ? null : new SourceTicks(stepId, host.workerIndex, reader);
+    this.#alignment = alignment;
   }
 
   /** Notes where the input is before a run's first epoch. */
@@ -63,6 +83,7 @@ export class SourceTask implements Task {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#alignment?.release(); // others may have stopped, and come up no more
     if (this.#failed || this.#ended) return;
     try {
       this.#reader.stop?.();
@@ -74,15 +95,18 @@ export class SourceTask implements Task {
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
+    this.#isBlocked = state !== "ready";
     if (state !== "ready") {
       this.#tell(this.#activity?.onBlocked());
       return state === "worked";
     }
     if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
+    if (this.#tick(false)) return true;
     const activity = this.#activity;
     activity?.look();
-    if (this.#waiting) return this.#tell(activity?.onWaiting());
+    if (this.#isHeld()) return this.#tell(activity?.onReading());
+    if (this.#waiting) return this.#nothing(activity?.onWaiting());
     if (this.#failed || this.#isPausing()) {
       return this.#tell(activity?.onReading());
     }
@@ -90,22 +114,59 @@ export class SourceTask implements Task {
     if (batch === undefined) return true;
     if (batch === null) return this.#end(this.#stopping);
     if (batch.length === 0) {
+      if (this.#alignment?.isHeld === true) return this.#hold();
       // Asked before `ready`, which goes by the answer.
       const idle = activity === null || (this.#reader.idle?.() ?? IDLE_AFTER_MS);
       this.#wait();
-      return this.#tell(activity?.onNothing(idle));
+      const hasTold = this.#tell(activity?.onNothing(idle));
+      return this.#tick(true) || hasTold;
     }
     this.#empty = 0;
     this.#tell(activity?.onBatch());
+    this.#tellSource(batch.length);
     this.#outlet.emit(batch, this.#epoch);
     return true;
+  }
+
+  /** Tells those downstream where the next items come from. */
+  #tellSource(items: number): void {
+    const ticks = this.#ticks;
+    if (ticks === null) return;
+    const from = ticks.onBatch();
+    if (from !== null) this.#outlet.time(from);
+    this.#isTickDue = this.#alignment!.onRead(ticks.source, items, ticks.number + 1);
+  }
+
+  /** What could be read is to wait. It counts as being read: the input is not idle. */
+  #hold(): boolean {
+    this.#holds = true;
+    this.#wait();
+    const hasTold = this.#tell(this.#activity?.onNothing(false));
+    return this.#tick(true) || hasTold;
+  }
+
+  /** There is nothing to read. What may follow from that is told at once. */
+  #nothing(message: Activity | null | undefined): boolean {
+    if (!this.#tell(message)) return false;
+    this.#tick(true);
+    return true;
+  }
+
+  /** Returns whether it waits until other sources have come up, or it has more to read itself. */
+  #isHeld(): boolean {
+    if (!this.#holds) return false;
+    if (this.#waiting && this.#alignment!.isHeld) return true;
+    this.#holds = this.#waiting = false;
+    return false;
   }
 
   wakeTime(): number {
     if (this.#ended) return Infinity;
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
-    const look = this.#empty === 0 ? Infinity : this.#activity?.nextLook(this.#waiting) ?? Infinity;
-    return this.#inRunTime(Math.min(resume, look));
+    const hasLook = this.#empty > 0 || this.#holds;
+    const look = hasLook ? this.#activity?.nextLook(this.#waiting) ?? Infinity : Infinity;
+    const tick = this.#isBlocked ? Infinity : this.#ticks?.lookAt ?? Infinity;
+    return this.#inRunTime(Math.min(resume, look, tick));
   }
 
   #inRunTime(elapsed: number): number {
@@ -120,18 +181,38 @@ export class SourceTask implements Task {
     return true;
   }
 
+  /** Tells those downstream what has passed, and which sources have something to read. */
+  #tick(isDue: boolean): boolean {
+    if (this.#ticks === null) return false;
+    const isIdle = this.#activity!.saysIdle;
+    const tick = this.#ticks.tick(isIdle, this.#host.elapsed(), isDue) ??
+      (this.#isTickDue ? this.#ticks.tickItems() : null);
+    this.#isTickDue = false;
+    if (tick === null) return false;
+    this.#outlet.time(tick);
+    return true;
+  }
+
   #isPausing(): boolean {
     return this.#empty > 0 && this.#host.elapsed() < this.#resumeAt;
   }
 
   /** `undefined` where the input has failed. */
   #next(): unknown[] | null | undefined {
+    const most = this.#mostOfShare();
+    if (most === 0) return [];
     try {
-      return this.#reader.next(this.#outlet.room);
+      return this.#reader.next(Math.min(this.#outlet.room, most));
     } catch (thrown) {
       this.#fail(thrown);
       return undefined;
     }
+  }
+
+  /** Inputs with several sources ask by themselves which to read. */
+  #mostOfShare(): number {
+    if (this.#alignment === null || this.#reader.sources !== undefined) return Infinity;
+    return this.#alignment.mostOfShare();
   }
 
   #fail(thrown: unknown): void {
@@ -165,6 +246,9 @@ export class SourceTask implements Task {
 
   #barrier(): boolean {
     this.#recordPositions();
+    // All workers' parts of a step so have the same time in their snapshots.
+    const isIdle = this.#activity?.saysIdle ?? false;
+    if (this.#ticks !== null) this.#outlet.time(this.#ticks.tickNow(isIdle, this.#host.elapsed()));
     this.#outlet.control({ kind: "barrier", epoch: this.#epoch }, this.#epoch);
     this.#epoch++;
     this.#host.passed(this);
@@ -173,6 +257,8 @@ export class SourceTask implements Task {
 
   #end(stopped: boolean): boolean {
     this.#recordPositions();
+    // At a stop they have not ended: the next run goes on with them.
+    if (this.#ticks !== null && !stopped) this.#outlet.time(this.#ticks.end());
     this.#outlet.control({ kind: "end", stopped }, this.#epoch);
     this.#ended = true;
     this.#host.ended(this, stopped);
@@ -193,10 +279,13 @@ export class SourceTask implements Task {
   /** Sleeps until the input is ready; longer each time that it says so and has nothing. */
   #wait(): void {
     this.#waiting = true;
-    const pause = Math.min(this.#empty++, LONGEST_PAUSE_MS);
+    const pause = this.#holds ? 0 : Math.min(this.#empty++, LONGEST_PAUSE_MS);
+    // One that is held without being asked has no other source. One that was asked answers later.
+    if (this.#isReadyPending || (this.#holds && this.#reader.sources === undefined)) return;
+    this.#isReadyPending = true;
     Promise.try(() => this.#reader.ready()).then(
       () => {
-        this.#waiting = false;
+        this.#isReadyPending = this.#waiting = false;
         this.#resumeAt = this.#host.elapsed() + pause;
         this.#host.wake();
       },

@@ -6,6 +6,8 @@ import { isActivity } from "../activity/activity.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
 import { RelayedActivity } from "../activity/relayed_activity.ts";
 import { type EpochEnd, type Incoming, isBatch } from "../channel.ts";
+import { isTimeControl } from "../time/controls.ts";
+import { type StepSources, StepTime } from "../time/step_time.ts";
 import { Expansion } from "../expansion.ts";
 import { createKeyedLoop, type KeyedLoop } from "../keyed/keyed_loop.ts";
 import { stepScope } from "../step_scope.ts";
@@ -28,6 +30,9 @@ export class StatefulTask implements Task {
   readonly #expansion = new Expansion(); // from values to pairs; the outlet has that of its loop
   readonly #scope: StepScope;
   readonly #activity = new RelayedActivity();
+  readonly #time: StepTime | null;
+  #isToAnnounce: boolean; // whether those downstream may have to know how far it has come
+  #hasToldIdle = false; // since those downstream were told last that there is something
   #slept = false; // whether the worker may have slept since the last pass
   #batch: readonly unknown[] = [];
   #at = 0;
@@ -37,7 +42,10 @@ export class StatefulTask implements Task {
   #phase: "running" | "ending" | "ended" = "running";
   #stopped = false; // how it ends
 
-  /** `epoch` is the one that the run starts in. */
+  /**
+   * @param epoch The one that the run starts in.
+   * @param sources For steps that go by the time of their values.
+   */
   constructor(
     stepId: StepId,
     node: StatefulNode,
@@ -45,9 +53,13 @@ export class StatefulTask implements Task {
     outlet: Outlet,
     host: TaskHost,
     epoch: Epoch,
+    sources: StepSources | null = null,
   ) {
     this.stepId = stepId;
-    this.#scope = stepScope(host.clock, () => this.#quiet.ms);
+    this.#time = sources === null ? null : new StepTime(sources, this.#quiet);
+    this.#scope = stepScope(host.clock, () => this.#quiet.ms, sources?.times.event);
+    this.#isToAnnounce = this.#time?.isOrigin ?? false;
+    this.#scope.event.isHolding = this.#isToAnnounce;
     this.#keyed = createKeyedLoop(node, host.journal?.ids() ?? null, this.#scope);
     this.#isQuiet = node.quiet;
     this.#input = input;
@@ -58,9 +70,11 @@ export class StatefulTask implements Task {
 
   /** Notes, before a run's first epoch, which time was forgotten in earlier ones, on any worker. */
   begin(epoch: Epoch, resume: Positions): void {
-    for (const [name, time] of resume as Map<string, number>) {
-      if (!name.startsWith(this.#timeName)) continue;
-      this.#scope.forgotten = Math.max(this.#scope.forgotten, time);
+    for (const [name, state] of resume) {
+      if (this.#time?.resume(name, state)) continue;
+      if (name.startsWith(this.#timeName)) {
+        this.#scope.forgotten = Math.max(this.#scope.forgotten, state as number);
+      }
     }
     this.#recordTime(epoch);
   }
@@ -77,6 +91,7 @@ export class StatefulTask implements Task {
   run(): boolean {
     if (this.#phase === "ended") return false;
     if (this.#quiet.since !== null) this.#quiet.look(this.#host.elapsed(), !this.#slept);
+    if (this.#time !== null) this.#lookAtTime(this.#time);
     this.#slept = false;
     const state = this.#outlet.pump();
     if (state !== "ready") {
@@ -89,6 +104,7 @@ export class StatefulTask implements Task {
     this.#notifyNext = !this.#notifyNext;
     if (this.#notifyNext && this.#notify()) return true;
     const room = this.#expansion.itemsFor(this.#outlet.room);
+    if (this.#isToAnnounce && this.#announce(this.#time!)) return true;
     const message = this.#input.take(room);
     this.#starved = message === undefined;
     if (message === undefined) return this.#nothing();
@@ -96,6 +112,7 @@ export class StatefulTask implements Task {
       this.#outlet.takes(message.length, room);
       this.#activity.onBatch();
       this.#quiet.stop();
+      this.#time?.onItems();
       this.#batch = message;
       this.#at = 0;
       return this.#items();
@@ -105,6 +122,12 @@ export class StatefulTask implements Task {
       if (told !== null) {
         this.#quiet.stop();
         this.#outlet.activity(told);
+      }
+    } else if (isTimeControl(message)) {
+      if (this.#time === null) this.#outlet.time(message);
+      else {
+        this.#time.onControl(message);
+        this.#isToAnnounce = this.#time.isOrigin;
       }
     } else if (message.kind === "barrier") {
       this.#snapshot(message);
@@ -123,14 +146,48 @@ export class StatefulTask implements Task {
     this.#slept = true; // it is asked before each sleep
     if (this.#phase !== "running") return Infinity;
     const { since, ms } = this.#quiet;
-    if (since === null) return this.#keyed.nextDue;
-    const quiet = since + Math.min(this.#keyed.nextQuiet - ms, LOOK_EVERY_MS);
-    return Math.min(this.#keyed.nextDue, this.#host.now() + quiet - this.#host.elapsed());
+    const untilLook = this.#time?.untilLook ?? Infinity;
+    const now = this.#host.now();
+    const next = Math.min(this.#keyed.nextDue, now + untilLook);
+    if (since === null) return next;
+    const untilClose = this.#time === null
+      ? Infinity
+      : this.#scope.event.nextClose - this.#scope.event.now;
+    const untilDue = Math.min(this.#keyed.nextQuiet - ms, untilClose);
+    const quiet = since + Math.min(untilDue, LOOK_EVERY_MS);
+    return Math.min(next, now + quiet - this.#host.elapsed());
+  }
+
+  #lookAtTime(time: StepTime): void {
+    time.look(() => this.#host.elapsed(), !this.#slept);
+    // Once after each sleep: how long it has been quiet changes with each look at the clock.
+    if (this.#slept && this.#quiet.since !== null) this.#isToAnnounce = time.isOrigin;
+  }
+
+  /** Tells steps downstream how far this one has come, if that is news. */
+  #announce(time: StepTime): boolean {
+    if (time.hasNews && this.#notify()) return true;
+    this.#isToAnnounce = false;
+    const isHolding = this.#isHolding;
+    const openFrom = this.#scope.event.openFrom(this.#scope.event.now);
+    const reached = Math.min(this.#keyed.holdsFrom, openFrom);
+    const tick = time.announce(reached, this.#activity.isIdle && !isHolding);
+    if (tick !== null) this.#outlet.time(tick);
+    return tick !== null;
+  }
+
+  /** Whether there are open windows that steps downstream wait for. */
+  get #isHolding(): boolean {
+    if (!this.#time?.isOrigin) return false;
+    this.#keyed.askSources();
+    return this.#keyed.holdsFrom < Infinity;
   }
 
   /** There is no message: time may go on. */
   #nothing(): boolean {
-    if (this.#activity.owesIdle) {
+    this.#time?.onNothing(() => this.#host.elapsed());
+    if (this.#activity.owesIdle && !this.#isHolding) {
+      this.#hasToldIdle = true;
       this.#outlet.activity(this.#activity.tellIdle());
       return true; // so that those downstream look at it before the worker sleeps
     }
@@ -154,6 +211,11 @@ export class StatefulTask implements Task {
       this.#at = 0;
     }
     this.#send(worked);
+    if (this.#hasToldIdle && this.#isHolding) {
+      // It has opened windows and sent nothing yet: those downstream wait for the results.
+      this.#hasToldIdle = false;
+      this.#outlet.activity({ kind: "active" });
+    }
     return true;
   }
 
@@ -168,9 +230,25 @@ export class StatefulTask implements Task {
     if (this.#quiet.since !== null && nextQuiet <= quiet) {
       notified += this.#guard(() => this.#keyed.notifyQuiet(quiet, room));
     }
+    if (this.#time?.hasNews) notified += this.#notifySources(this.#time);
     this.#host.pace.works(notified);
     this.#send();
     return notified > 0;
+  }
+
+  /** Notifies keys that waited for the sources to come further. */
+  #notifySources(time: StepTime): number {
+    const { event } = this.#scope;
+    const { now } = event;
+    let notified = 0;
+    if (event.nextClose <= now) {
+      this.#keyed.askSources();
+      event.nextClose = Infinity;
+      notified = this.#guard(() => this.#keyed.notifySources(now, this.#outlet.room));
+      event.nextClose = Math.min(event.nextClose, this.#keyed.nextSource);
+    }
+    if (event.nextClose > now) time.seen();
+    return notified;
   }
 
   /** Ends some keys; the end itself comes once all that they emitted is out. */
@@ -198,9 +276,10 @@ export class StatefulTask implements Task {
   #recordTime(epoch: Epoch): void {
     const { journal, workerIndex } = this.#host;
     const { forgotten } = this.#scope;
-    if (forgotten === -Infinity) return;
-    const name = `${this.#timeName} ${workerIndex}`;
-    journal?.recordPositions(epoch, this.stepId, "time", new Map([[name, forgotten]]));
+    const times = new Map<string, unknown>();
+    if (forgotten > -Infinity) times.set(`${this.#timeName} ${workerIndex}`, forgotten);
+    if (this.#time !== null) times.set(...this.#time.stored(workerIndex));
+    if (times.size > 0) journal?.recordPositions(epoch, this.stepId, "time", times);
   }
 
   /** What the step's time is stored as. That of values and that of the clock are not the same. */
@@ -212,6 +291,8 @@ export class StatefulTask implements Task {
   #send(values = 0): boolean {
     const pairs = this.#keyed.take();
     if (pairs.length > 0) this.#activity.onWork();
+    const from = pairs.length > 0 ? this.#time?.beforeResults() ?? null : null;
+    if (from !== null) this.#outlet.time(from);
     this.#outlet.emit(pairs, this.#epoch, Math.ceil(values * this.#expansion.each));
     if (values > 0) this.#expansion.became(values, pairs.length);
     return pairs.length > 0;

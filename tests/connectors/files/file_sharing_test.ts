@@ -8,6 +8,7 @@ import { shareOut } from "../../../src/connectors/files/share_out.ts";
 import type { InputReader, Positions } from "../../../src/graph/contracts.ts";
 import { folderOf } from "../../support/cli.ts";
 import { openOnAll } from "../../support/runtime/open_input.ts";
+import { FakeAlignment } from "../../support/runtime/fake_alignment.ts";
 import { testPlace } from "../../support/runtime/test_place.ts";
 import { Random } from "../../support/values/random.ts";
 import { bytesOf, planned, readOf } from "../../support/files/file_positions.ts";
@@ -423,19 +424,12 @@ Deno.test("errors of files are found once, when their reading is planned", async
   );
 });
 
-Deno.test("FileInputConfig.plan gives all to one worker if windows use event time, unless inOrder is false", async () => {
+Deno.test("FileInputConfig.plan shares the bytes of files, also if windows use event time", async () => {
   await using folder = await folderOf({ "a.txt": "a\n".repeat(200_000), "b.txt": "b\n" });
-  const path = `${folder.path}/*.txt`;
-  const bytesOf = async (inOrder: boolean | undefined, byTime: boolean) => {
-    const config = new FileInputConfig(inOrder === undefined ? { path } : { path, inOrder });
-    const place = testPlace({ workerCount: 2, byTime });
-    const plan = await config.plan(place, new Map());
-    const { shares } = plan as { shares: { path: string }[][] };
-    return shares.map((share) => share.map((range) => range.path.slice(-5)));
-  };
-  const [inOrder, shared] = [[["a.txt", "b.txt"], []], [["a.txt"], ["a.txt", "b.txt"]]];
-  assertEquals(await bytesOf(undefined, true), inOrder);
-  assertEquals(await bytesOf(true, false), inOrder);
-  assertEquals(await bytesOf(undefined, false), shared);
-  assertEquals(await bytesOf(false, true), shared);
+  const config = new FileInputConfig({ path: `${folder.path}/*.txt` });
+  const alignment = new FakeAlignment({ drift: 0 });
+  const plan = await config.plan(testPlace({ workerCount: 2, alignment }), new Map());
+  const { shares } = plan as { shares: { path: string }[][] };
+  const names = shares.map((share) => share.map((range) => range.path.slice(-5)));
+  assertEquals(names, [["a.txt"], ["a.txt", "b.txt"]]);
 });

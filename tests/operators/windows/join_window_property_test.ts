@@ -292,6 +292,15 @@ Deno.test(`joinWindow agrees with lists of all values in ${CASES} random cases, 
 /** How many partitions the items of a flow are in, as workers have no common order. */
 const PARTS = 4;
 
+/**
+ * A first run takes the step's watermark beyond all windows of the items. So what is late depends
+ * on the keys' own watermarks, and not on how far the partitions are read beside one another.
+ */
+const AHEAD: readonly Keyed<Sided>[] = Array.from(
+  { length: PARTS },
+  (): Keyed<Sided> => ["ahead", [0, [1_000_000, "ahead"]]],
+);
+
 interface FlowCase {
   readonly join: Join;
   readonly items: readonly Keyed<Sided>[];
@@ -323,7 +332,12 @@ const outputs = (): Outputs => ({
   late: new ExactOutput(),
 });
 
-function build({ join, items }: FlowCase, input: InputConfig<number>, out: Outputs) {
+function build(
+  join: Join,
+  items: readonly Keyed<Sided>[],
+  input: InputConfig<number>,
+  out: Outputs,
+) {
   const sided = new Dataflow("join").input("in", input).map((n) => items[n]);
   const { mode, count, windows } = join;
   const rows = joinParts(sided, count, clockOf(join), windowerOf(windows), { mode });
@@ -340,7 +354,8 @@ function found({ windows, rows, late }: Outputs): Results {
     assertEquals(id, `${openAt.toISOString()}/${closeAt.toISOString()}`);
     return [key, { from: openAt.getTime(), to: closeAt.getTime(), row }];
   });
-  return { windows: byKey(spans), rows: byKey(rows.items), late: byKey(late.items) };
+  const own = <V>(pairs: readonly Keyed<V>[]) => byKey(pairs.filter(([key]) => key !== "ahead"));
+  return { windows: own(spans), rows: own(rows.items), late: own(late.items) };
 }
 
 function expected({ join, items }: FlowCase): Results {
@@ -374,15 +389,22 @@ Deno.test("a flow with joinWindow agrees with lists of all values, when it fails
   for (let seed = 0; seed < ALONE; seed++) {
     const random = new Random(seed);
     const each = randomCase(random);
-    const count = each.items.length;
+    const items = [...AHEAD, ...each.items];
+    const count = items.length;
     const out = outputs();
     const recovery = new WatchedRecovery();
+    const first = numbers(PARTS, each.batchSize, { parts: PARTS });
+    await run(build(each.join, items, first, out), { recovery });
     for (let failures = 0;; failures++) {
       const failAfter = failures < 4 ? 1 + random.below(count) : Infinity;
       const input = numbers(count, each.batchSize, { parts: PARTS, failAfter });
       const clock = new TestClock(1_000_000); // stands still: no time is quiet
       try {
-        await run(build(each, input, out), { recovery, clock, epoch: { interval: 0 } });
+        await run(build(each.join, items, input, out), {
+          recovery,
+          clock,
+          epoch: { interval: 0 },
+        });
         break;
       } catch (error) {
         assertEquals((error as StepError).stepId, "in", `seed ${seed}: ${error}`);
@@ -402,11 +424,14 @@ Deno.test("a flow with joinWindow on 1 to 3 workers, which fail and stop, comes 
   for (let seed = 0; seed < ON_WORKERS; seed++) {
     const random = new Random(1_000_000 + seed);
     const each = randomCase(random);
-    const count = each.items.length;
+    const items = [...AHEAD, ...each.items];
+    const count = items.length;
     const out = outputs();
     const recovery = new WatchedRecovery();
     const clock = new TestClock(1_000_000);
     const counts: number[] = [];
+    const first = numbers(PARTS, each.batchSize, { parts: PARTS });
+    await runWorkers(build(each.join, items, first, out), 1 + random.below(3), { recovery, clock });
     const about = () => `seed ${seed}: workers ${counts}, ${JSON.stringify(each)}`;
     for (let left = 4; left >= 0; left--) {
       const failAfter = left > 0 ? 1 + random.below(count / 2) : Infinity;
@@ -414,7 +439,7 @@ Deno.test("a flow with joinWindow on 1 to 3 workers, which fail and stop, comes 
       const stops = left > 0 && random.below(2) === 0;
       counts.push(1 + random.below(3));
       await runWorkers(
-        build(each, numbers(count, each.batchSize, { parts: PARTS, failAfter }), out),
+        build(each.join, items, numbers(count, each.batchSize, { parts: PARTS, failAfter }), out),
         counts.at(-1)!,
         {
           recovery,

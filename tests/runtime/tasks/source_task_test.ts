@@ -2,6 +2,8 @@ import { assertEquals } from "@std/assert";
 import type { InputReader } from "../../../mod.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
 import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
+import { InputAlignment } from "../../../src/runtime/time/source_alignment.ts";
+import { SourceTimes } from "../../../src/runtime/time/source_times.ts";
 import type { TaskHost } from "../../../src/runtime/tasks/task.ts";
 import { idle } from "../../support/eventually.ts";
 import {
@@ -14,7 +16,11 @@ import {
 
 /** A source of which every item is dropped, and whose input a test holds in its hands. */
 function source(
-  { tellsActivity = true, answers = true }: { tellsActivity?: boolean; answers?: boolean } = {},
+  { tellsActivity = true, answers = true, alignment = null }: {
+    tellsActivity?: boolean;
+    answers?: boolean;
+    alignment?: InputAlignment | null;
+  } = {},
 ) {
   let [now, next, resolve] = [0, [] as number[] | null, () => {}];
   let isIdle: boolean | number = true;
@@ -43,7 +49,7 @@ function source(
     },
     outlet,
     taskHost(() => now),
-    { epoch: 0, tellsActivity },
+    { epoch: 0, tellsActivity, alignment },
   );
   return {
     task,
@@ -105,6 +111,36 @@ Deno.test("a source says that it reads, after 10 ms, when its input has nothing 
   assertEquals(await run(140, "nothing"), [false, []]); // it pauses: it was woken for nothing
   assertEquals(await run(160, "nothing"), [true, ["idle"]]);
   assertEquals(drain(output), []);
+});
+
+Deno.test("a source that waits for others says that it reads, after 10 ms", async () => {
+  const times = new SourceTimes({
+    origins: ["in on worker 0"],
+    steps: new Map(),
+    worker: 0,
+    workers: 1,
+    isInOrder: false,
+  });
+  const step = { times, origins: new Set(["in on worker 0"]), driftMs: 0 };
+  const alignment = new InputAlignment("in on worker 0", (name) => name, () => [step]);
+  const { run, wait, task } = source({ alignment });
+  await run(0, "nothing"); // first it names its sources
+  assertEquals((await run(0, "nothing"))[1], ["idle", "tick"]);
+  const states = [["in on worker 0", "behind"], ["other", "behind"]] as const;
+  times.tick({ kind: "tick", origin: "in on worker 0", number: 1, states });
+  assertEquals(await run(100, "items"), [true, ["from"]]);
+  times.from("in on worker 0", "in on worker 0", 1);
+  times.event.see(10);
+  times.tick({ kind: "tick", origin: "in on worker 0", number: 2, states: [] });
+  assertEquals(await run(101, "items"), [true, ["tick"]]); // "other" has come less far
+  assertEquals(task.wakeTime(), 110);
+  assertEquals(wait(110), [true, ["active"]]);
+  times.from("other", "in on worker 0", 2);
+  times.event.see(10);
+  times.tick({ kind: "tick", origin: "in on worker 0", number: 3, states: [] });
+  assertEquals(alignment.isHeld, true);
+  alignment.look();
+  assertEquals(wait(120)[0], true);
 });
 
 Deno.test("a source that was never idle need not say that it reads", async () => {

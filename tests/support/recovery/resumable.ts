@@ -22,16 +22,19 @@ export function numbers(
       const next = new Map(mine.map((part) => [part, resume.get(`${part}`) as number ?? part]));
       let given = 0;
       let calls = 0;
+      let source = "";
+      const isOpen = (part: number) => next.get(part)! < count;
       return Promise.resolve({
         next: () => {
           if (given >= failAfter) {
             if (!mayFail()) return [];
             throw new Error("pulled the plug");
           }
-          const open = mine.filter((part) => next.get(part)! < count);
+          const open = mine.filter(isOpen);
           if (open.length === 0) return null;
           if (++calls % 3 === 0) return []; // epochs end in the pauses
           const part = open[calls % open.length];
+          source = `${part}`;
           const batch: number[] = [];
           for (let n = next.get(part)!; n < count && batch.length < batchSize; n += parts) {
             batch.push(n);
@@ -41,6 +44,8 @@ export function numbers(
           return batch;
         },
         ready: () => new Promise((resolve) => setTimeout(resolve, 0)),
+        sources: () => new Map(mine.filter(isOpen).map((part) => [`${part}`, "behind"])),
+        source: () => source,
         positions: () => new Map([...next].map(([part, n]) => [`${part}`, n])),
         close: () => Promise.resolve(),
       });

@@ -1,4 +1,5 @@
 import type { BuildLogic, Keyed, StatefulLogic } from "../../../mod.ts";
+import { EventTime } from "../../../src/graph/event_time.ts";
 import type { StepScope } from "../../../src/graph/nodes.ts";
 import { decodeValue, encodeValue } from "../../../src/core/value_codec.ts";
 
@@ -21,6 +22,7 @@ export class LogicDriver<V, W, S> {
     forgotten: -Infinity,
     ahead: () => 0,
     reach: () => {},
+    event: new EventTime(Infinity),
   };
 
   constructor(build: BuildLogic<V, W, S>) {

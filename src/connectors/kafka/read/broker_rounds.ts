@@ -63,6 +63,8 @@ export class BrokerRounds {
   readonly #session: FetchSession;
   readonly #backoff: Backoff;
   #awake = new AbortController(); // aborted to end a pause
+  #hasResumed = false; // a partition, since the last request
+  #onResumed: () => void = () => {};
   #running: Promise<void> | null = null;
   #inSight = false;
 
@@ -95,6 +97,7 @@ export class BrokerRounds {
   /** Fetches a partition from the next round on. */
   add(cursor: PartitionCursor): void {
     this.#session.add(cursor);
+    this.#onResumed();
     this.#running ??= this.#run().catch((error) => this.#host.fail(error))
       .finally(() => this.#running = null);
   }
@@ -102,7 +105,21 @@ export class BrokerRounds {
   /** Stops fetching a partition. What is still on its way is dropped. */
   remove(cursor: PartitionCursor): void {
     this.#session.remove(cursor);
-    if (this.#session.size === 0) this.#awake.abort();
+    if (this.#session.size > 0) return;
+    this.#awake.abort();
+    this.#onResumed();
+  }
+
+  /** Fetches no more of a partition, until it is resumed. */
+  hold(cursor: PartitionCursor): void {
+    this.#session.hold(cursor);
+  }
+
+  /** Fetches more of a partition from the next round on. It begins at once if none is under way. */
+  resume(cursor: PartitionCursor): void {
+    this.#session.resume(cursor);
+    this.#hasResumed = true;
+    this.#onResumed();
   }
 
   /** The request for a partition may have changed. */
@@ -113,13 +130,15 @@ export class BrokerRounds {
   /** Waits for the end of the round that is under way, once the host is closed. */
   async ended(): Promise<void> {
     this.#awake.abort();
+    this.#onResumed();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     this.#awake = new AbortController();
     while (this.#session.size > 0 && !this.#host.isClosed) {
-      if (await this.#host.room()) this.#loseSight(); // the broker was not asked meanwhile
+      // The broker is not asked meanwhile.
+      if (await this.#host.room() || await this.#anyResumed()) this.#loseSight();
       if (this.#session.size === 0 || this.#host.isClosed) break;
       try {
         const begun = performance.now();
@@ -154,6 +173,16 @@ export class BrokerRounds {
     }
   }
 
+  /** Resolves once a partition is not held. The value is whether it had to wait. */
+  async #anyResumed(): Promise<boolean> {
+    const isHeld = () => this.#session.size > 0 && this.#session.heldCount === this.#session.size;
+    if (!isHeld() || this.#host.isClosed) return false;
+    while (isHeld() && !this.#host.isClosed) {
+      await new Promise<void>((resolve) => this.#onResumed = resolve);
+    }
+    return true;
+  }
+
   /**
    * Waits if the broker answered without records sooner than asked to. Without a pause, it would be
    * asked over and over. If it claims records and sends none, waits as after an error.
@@ -165,8 +194,12 @@ export class BrokerRounds {
       return await this.#backoff.pause(empty.error, until, signal);
     }
     this.#backoff.over();
-    if (empty === null || early <= 0) return;
-    await sleep(Math.min(this.#settings.input.retryBackoffMs, early), signal);
+    if (empty === null || early <= 0 || this.#hasResumed) return;
+    const ms = Math.min(this.#settings.input.retryBackoffMs, early);
+    if (this.#session.heldCount === 0) return await sleep(ms, signal);
+    const resumed = new AbortController();
+    this.#onResumed = () => resumed.abort();
+    await sleep(ms, AbortSignal.any([signal, resumed.signal]));
   }
 
   #loseSight(): void {
@@ -182,9 +215,13 @@ export class BrokerRounds {
       await this.#host.fresh();
       if (this.#session.size === 0) return null;
     }
+    // One that is held may be resumed soon, and a broker that waits would not know. One that has
+    // been resumed may have nothing: that should be known soon.
+    const isUrgent = this.#session.heldCount > 0 || this.#hasResumed;
+    this.#hasResumed = false;
     const { asked, session, isFull } = this.#session.next(broker);
     const fetching = fetchInSession(broker, asked, {
-      maxWaitMs: input.fetchWaitMs,
+      maxWaitMs: isUrgent ? 0 : input.fetchWaitMs,
       minBytes: input.fetchMinBytes,
       maxBytes: input.fetchMaxBytes,
       isolation: input.isolation,

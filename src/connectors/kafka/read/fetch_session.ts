@@ -26,6 +26,8 @@ interface Member {
   readonly cursor: PartitionCursor;
   /** What was last requested; `null` before the first time. */
   asked: PartitionFetch | null;
+  /** Whether it is not requested for now. */
+  isHeld: boolean;
 }
 
 /** A request of a session. */
@@ -47,6 +49,7 @@ export class FetchSession {
   #epoch = 0;
   #turns = 0;
   #connection: unknown = null;
+  #held = 0; // of the members
 
   /** `isKept`: whether the broker should remember anything. If not, each request names all. */
   constructor(isKept: boolean) {
@@ -56,6 +59,11 @@ export class FetchSession {
   /** How many partitions there are. */
   get size(): number {
     return this.#members.size;
+  }
+
+  /** How many of them are held. */
+  get heldCount(): number {
+    return this.#held;
   }
 
   /** The partitions. */
@@ -82,7 +90,7 @@ export class FetchSession {
     const known = this.#topics.find(({ topic }) => topic === cursor.topic);
     // The broker remembers its name with its id, which was that of another topic.
     if (known === undefined || known.topicId !== cursor.topicId) this.reset();
-    const member: Member = { cursor, asked: null };
+    const member: Member = { cursor, asked: null, isHeld: false };
     this.#members.set(cursor.name, member);
     this.#changed.add(member);
   }
@@ -93,13 +101,33 @@ export class FetchSession {
     if (member?.cursor !== cursor) return;
     this.#members.delete(cursor.name);
     this.#changed.delete(member);
-    if (this.#id !== 0 && member.asked !== null) this.#forgotten.push(member.asked);
+    if (member.isHeld) this.#held--;
+    this.#forget(member);
+  }
+
+  /** Leaves a partition out of the next requests. */
+  hold(cursor: PartitionCursor): void {
+    const member = this.#members.get(cursor.name);
+    if (member?.cursor !== cursor || member.isHeld) return;
+    member.isHeld = true;
+    this.#held++;
+    this.#changed.delete(member);
+    this.#forget(member);
+  }
+
+  /** Requests it again. */
+  resume(cursor: PartitionCursor): void {
+    const member = this.#members.get(cursor.name);
+    if (member?.cursor !== cursor || !member.isHeld) return;
+    member.isHeld = false;
+    this.#held--;
+    this.#changed.add(member);
   }
 
   /** The offset or size to request of a partition may have changed. */
   touch(cursor: PartitionCursor): void {
     const member = this.#members.get(cursor.name);
-    if (member !== undefined) this.#changed.add(member);
+    if (member !== undefined && !member.isHeld) this.#changed.add(member);
   }
 
   /** Begins again: the next request names all partitions. */
@@ -116,6 +144,7 @@ export class FetchSession {
     const isFull = this.#id === 0;
     const asked: PartitionFetch[] = [];
     for (const member of isFull ? this.#turned() : this.#changed) {
+      if (member.isHeld) continue;
       const { topic, topicId, partition, fetched: offset, maxBytes } = member.cursor;
       const same = member.asked?.offset === offset && member.asked.maxBytes === maxBytes;
       if (same && !isFull) continue;
@@ -125,7 +154,9 @@ export class FetchSession {
     this.#changed.clear();
     if (isFull) this.#topics = [...new Map(asked.map((each) => [each.topic, each])).values()];
     // The broker forgets after it adds. So a partition that is requested again must not be in both.
-    const forgotten = this.#forgotten.filter((each) => !this.#members.has(positionName(each)));
+    const isAsked = (each: PartitionFetch) =>
+      this.#members.get(positionName(each))?.isHeld === false;
+    const forgotten = this.#forgotten.filter((each) => !isAsked(each));
     this.#forgotten = [];
     const session = {
       id: this.#id,
@@ -146,6 +177,12 @@ export class FetchSession {
   /** Whether an error of the broker is only about the session, so that a new session helps. */
   isOver(errorCode: number): boolean {
     return this.#id !== 0 && SESSION_OVER.has(errorCode);
+  }
+
+  /** The broker forgets what it was asked. What still arrives is dropped. */
+  #forget(member: Member): void {
+    if (this.#id !== 0 && member.asked !== null) this.#forgotten.push(member.asked);
+    member.asked = null;
   }
 
   /**

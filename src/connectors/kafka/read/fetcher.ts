@@ -6,36 +6,29 @@
  *
  * @module
  */
+import type { PartitionName } from "../../../core/ids.ts";
 import type { Place } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import { errorKind, isFatal } from "../client/errors.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import type { FetchedPartition } from "../wire/fetch.ts";
+import { BlockRecords } from "./block_records.ts";
 import { BrokerRounds, type RoundsHost } from "./broker_rounds.ts";
 import { FetchedBatches } from "./fetched_batches.ts";
 import { OpenTransactions } from "./open_transactions.ts";
-import type { FetchedRange, PartitionCursor } from "./partition_cursor.ts";
+import type { PartitionCursor } from "./partition_cursor.ts";
 import type { ReaderParts } from "./partition_finder.ts";
 import { type KeeperHost, PartitionKeeper } from "./partition_keeper.ts";
+import { PartitionRoom } from "./partition_room.ts";
 import { EndsEarly } from "./partition_troubles.ts";
 import { committedBatches } from "./transactions.ts";
 import { cannotRead, unreadable, Unrecoverable } from "./unrecoverable.ts";
 import { WaitingBatch } from "./waiting_batch.ts";
+import { type Block, WaitingBlocks } from "./waiting_blocks.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
 
 /** How many bytes may be unpacked before the flow asks for them. */
 const UNPACKED_AHEAD = 32 << 20;
-
-/** One part of a partition that was fetched, and waits for the flow. */
-export interface Block extends FetchedRange {
-  readonly cursor: PartitionCursor;
-  /** Only their records within the range are wanted. */
-  readonly batches: readonly WaitingBatch[];
-  /** The memory that it uses, packed and unpacked. */
-  readonly bytes: number;
-  /** How much of that is unpacked. */
-  readonly unpackedBytes: number;
-}
 
 /** Fetches until all partitions are at their end, or it is closed. */
 export class Fetcher {
@@ -45,10 +38,10 @@ export class Fetcher {
   readonly #at: Place;
   readonly #keeper: PartitionKeeper;
   readonly #rounds = new Map<number, BrokerRounds>(); // by the number of the broker
-  readonly #blocks: Block[] = [];
+  readonly #waiting: WaitingBlocks;
+  /** Of each partition; `null` if all share one, and blocks are taken in the order they came in. */
+  readonly #roomOf: PartitionRoom | null;
   readonly #fetched: FetchedBatches;
-  #waitingBytes = 0;
-  #unpackedBytes = 0; // among those
   #closed = false;
   /** The last result of `idle`; `null` before the first call. */
   #answeredIdle: boolean | null = null;
@@ -66,6 +59,9 @@ export class Fetcher {
     this.#keeper = new PartitionKeeper(settings, parts, at, this.#keeperHost());
     this.#openTransactions = new OpenTransactions(at.log);
     this.#fetched = new FetchedBatches(settings.input.checkCrcs);
+    const isByPartition = at.alignment !== undefined && at.alignment !== null;
+    this.#waiting = new WaitingBlocks(isByPartition);
+    this.#roomOf = isByPartition ? this.#partitionRoom() : null;
   }
 
   /** Begins to fetch. */
@@ -73,17 +69,23 @@ export class Fetcher {
     if (!this.#ended) this.#keeper.start((error) => this.#fail(error));
   }
 
-  /** What has waited longest, until it is {@linkcode taken}; `null` if nothing waits. */
-  get first(): Block | null {
-    return this.#blocks.length > 0 ? this.#blocks[0] : null;
+  /** What waits for the flow, until it is {@linkcode taken}. */
+  get waiting(): WaitingBlocks {
+    return this.#waiting;
   }
 
-  /** The first block has been handed out, so there is room for more. */
-  taken(): void {
-    const block = this.#blocks.shift()!;
-    this.#waitingBytes -= block.bytes;
-    this.#unpackedBytes -= block.unpackedBytes;
-    if (!this.#isFull) this.#wakeRounds();
+  /** A block has been handed out, so there is room for more. */
+  taken(block: Block): void {
+    this.#waiting.remove(block);
+    if (this.#roomOf !== null) this.#roomOf.taken(block.cursor.name);
+    else if (!this.#isFull) this.#wakeRounds();
+  }
+
+  /** Whether a partition has nothing but what has been handed out, by its broker's last answer. */
+  isCurrent(cursor: PartitionCursor): boolean {
+    const { name, state, broker } = cursor;
+    return state === "caught up" && broker !== null && this.#waiting.firstOf(name) === null &&
+      this.#roundsOf(broker).inSight;
   }
 
   /**
@@ -92,8 +94,13 @@ export class Fetcher {
    * @throws The error that ended fetching, if it has failed.
    */
   isOver(): boolean {
-    if (this.#failure !== null) throw this.#failure.error;
+    this.requireFine();
     return this.#ended;
+  }
+
+  /** Throws the error that ended fetching, if it has failed. */
+  requireFine(): void {
+    if (this.#failure !== null) throw this.#failure.error;
   }
 
   /**
@@ -107,9 +114,18 @@ export class Fetcher {
    * Resolves when something waits, nothing more will come, or `idle` would return another value.
    */
   arrival(): Promise<void> {
-    if (this.#blocks.length > 0 || this.#ended || this.#failure !== null || this.#hasTurned) {
+    if (!this.#waiting.isEmpty || this.#ended || this.#failure !== null || this.#hasTurned) {
       return Promise.resolve();
     }
+    return new Promise((resolve) => this.#onArrival = resolve);
+  }
+
+  /**
+   * Resolves when something waits of another partition than of `names`, which were those of
+   * {@linkcode waiting}, or when fetching fails.
+   */
+  otherArrival(names: readonly PartitionName[]): Promise<void> {
+    if (names !== this.#waiting.names || this.#failure !== null) return Promise.resolve();
     return new Promise((resolve) => this.#onArrival = resolve);
   }
 
@@ -144,7 +160,7 @@ export class Fetcher {
   }
 
   get #isFull(): boolean {
-    return this.#waitingBytes >= this.#settings.input.queuedMaxBytes;
+    return this.#waiting.bytes >= this.#settings.input.queuedMaxBytes;
   }
 
   /** Whether all partitions are at their ends, if reading has an end. */
@@ -153,7 +169,7 @@ export class Fetcher {
   }
 
   get #isIdle(): boolean {
-    return this.#blocks.length === 0 && this.#partitions.behind === 0 && !this.#keeper.isTroubled &&
+    return this.#waiting.isEmpty && this.#partitions.behind === 0 && !this.#keeper.isTroubled &&
       this.#keeper.inSight && [...this.#rounds.values()].every(({ inSight }) => inSight);
   }
 
@@ -180,11 +196,13 @@ export class Fetcher {
     cursor.assign(leader);
     const rounds = this.#roundsOf(leader);
     if (!rounds.has(cursor)) rounds.add(cursor);
+    this.#roomOf?.look(cursor);
   }
 
   /** Stops fetching a partition. */
   #release(cursor: PartitionCursor): void {
     if (cursor.broker !== null) this.#roundsOf(cursor.broker).remove(cursor);
+    this.#roomOf?.forget(cursor);
     cursor.release();
   }
 
@@ -198,10 +216,24 @@ export class Fetcher {
       release: (cursor) => this.#release(cursor),
       jump: (cursor, to) => {
         // The stored position follows once what was fetched before has been handed out.
-        this.#push({ ...cursor.jump(to), cursor, batches: [], bytes: 0, unpackedBytes: 0 });
+        const records = new BlockRecords([]);
+        this.#push({ ...cursor.jump(to), cursor, records, bytes: 0, unpackedBytes: 0 });
       },
       tellIdle: () => this.#tellIdle(),
     };
+  }
+
+  #partitionRoom(): PartitionRoom {
+    const { queuedMaxBytes, partitionMaxBytes } = this.#settings.input;
+    return new PartitionRoom(queuedMaxBytes, partitionMaxBytes, {
+      bytesOf: (name) => this.#waiting.bytesOf(name),
+      count: () => Math.max(1, this.#partitions.readCount),
+      hold: (cursor) => {
+        this.#roundsOf(cursor.broker!).hold(cursor);
+        cursor.doubt(); // it is not known what comes while its broker is not asked
+      },
+      resume: (cursor) => this.#roundsOf(cursor.broker!).resume(cursor),
+    });
   }
 
   #roundsHost(): RoundsHost {
@@ -223,7 +255,7 @@ export class Fetcher {
 
   async #room(): Promise<boolean> {
     this.#openTransactions.look();
-    if (!this.#isFull || this.#isClosed) return false;
+    if (this.#roomOf !== null || !this.#isFull || this.#isClosed) return false;
     await new Promise<void>((resolve) => this.#onRoom.push(resolve));
     return true;
   }
@@ -278,21 +310,20 @@ export class Fetcher {
     cursor.sawHighWatermark(highWatermark);
     if (cursor.state === "ended") this.#release(cursor);
     const bytes = records.length + unpackedBytes;
-    this.#push({ ...range, cursor, batches: waiting, bytes, unpackedBytes });
+    this.#push({ ...range, cursor, records: new BlockRecords(waiting), bytes, unpackedBytes });
+    if (cursor.broker !== null) this.#roomOf?.look(cursor);
   }
 
   #push(block: Block): void {
-    this.#blocks.push(block);
-    this.#waitingBytes += block.bytes;
-    this.#unpackedBytes += block.unpackedBytes;
-    this.#wakeReader();
+    const isFirst = this.#waiting.push(block);
+    if (isFirst || this.#roomOf === null) this.#wakeReader();
   }
 
   /** Unpacks batches while there is room for that. Resolves to the number of bytes unpacked. */
   async #unpackAhead(batches: readonly WaitingBatch[]): Promise<number> {
     let bytes = 0;
     for (const batch of batches) {
-      if (!await batch.unpackAhead(UNPACKED_AHEAD - this.#unpackedBytes - bytes)) break;
+      if (!await batch.unpackAhead(UNPACKED_AHEAD - this.#waiting.unpackedBytes - bytes)) break;
       bytes += batch.unpackedBytes;
     }
     return bytes;

@@ -33,7 +33,7 @@ export async function openKafkaReader<T>(
   resume: Positions,
   toItem: ToItem<T>,
 ): Promise<InputReader<T>> {
-  const settings = at.byTime === true ? forTime(given, at.log) : given;
+  const settings = (at.alignment ?? null) === null ? given : forTime(given, at.log);
   const { brokers, topics, input } = settings;
   const connection = new KafkaConnection(brokers, topics, input, {
     log: at.log,

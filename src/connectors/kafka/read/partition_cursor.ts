@@ -33,7 +33,7 @@
  * | --- | --- | --- |
  * | fetcher | the broker, by `assign` and `release` | one broker at a time |
  * | fetcher | `fetched` forward, by `took` | a broker fetches it, and was asked from there |
- * | fetcher | `maxBytes`, by `askForMore`; `took` resets it | a broker fetches it |
+ * | fetcher | `maxBytes`, by `request` and `askForMore`; `took` resets it | a broker fetches it |
  * | fetcher | the state, by `doubt` and `sawHighWatermark` | until it is retired |
  * | keeper | `fetched` to anywhere, by `jump`; `end` down, by `shorten` | no broker fetches it |
  * | keeper | the state, by `retire` | no broker fetches it |
@@ -101,7 +101,7 @@ export class PartitionCursor implements TopicPartition {
   /** The id of the topic that is read; `null` if the broker has none. */
   readonly topicId: string | null;
   readonly #start: number;
-  readonly #usualMaxBytes: number;
+  #usualMaxBytes: number;
   readonly #waiting: FetchedRange[] = []; // oldest first
   #state: CursorState = "behind";
   #broker: number | null = null;
@@ -239,6 +239,12 @@ export class PartitionCursor implements TopicPartition {
     this.#waiting.push(range);
     this.#endIfReached();
     return range;
+  }
+
+  /** Sets how many bytes to request, unless they have not been enough for a batch. */
+  request(bytes: number): void {
+    if (this.#maxBytes <= this.#usualMaxBytes) this.#maxBytes = bytes;
+    this.#usualMaxBytes = bytes;
   }
 
   /** Less than one batch came. At {@linkcode LARGEST_PARTITION_BYTES}, no more can be requested. */

@@ -102,6 +102,7 @@ export class PartitionFinder {
       // new: the broker that was asked at the start did not know it yet.
       this.#partitions.found({ ...each, start: "beginning", isReplaced });
     }
+    this.#partitions.foundAll(topic);
   }
 
   /**

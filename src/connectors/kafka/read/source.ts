@@ -3,18 +3,25 @@
  *
  * What has been fetched waits as bytes. Records become objects only when the flow asks for them.
  */
-import type { InputReader, Place, Positions, Progress } from "../../../graph/contracts.ts";
+import type { PartitionName } from "../../../core/ids.ts";
+import type {
+  InputReader,
+  Place,
+  Positions,
+  Progress,
+  SourceAlignment,
+} from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { damagedBatch } from "../wire/damage.ts";
 import type { LogRecord } from "../wire/read_batch.ts";
-import type { RecordCursor } from "../wire/record_cursor.ts";
-import { type Block, Fetcher } from "./fetcher.ts";
+import { Fetcher } from "./fetcher.ts";
 import { GroupPositions } from "./group_positions.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 import type { ReaderParts } from "./partition_finder.ts";
 import type { KafkaPosition } from "./position.ts";
 import { unreadable } from "./unrecoverable.ts";
+import type { Block } from "./waiting_blocks.ts";
 import type { WorkerPartitions } from "./worker_partitions.ts";
 
 /** Makes an item from a record. */
@@ -42,9 +49,10 @@ export class KafkaReader<T> implements InputReader<T> {
   readonly #group: GroupPositions | null;
   readonly #fetcher: Fetcher;
   #last: HandedOut<T> = { items: [], offsets: [], cursors: [] }; // for errors about an item
-  #batch = 0; // of the first block: the next batch to read
-  #records: RecordCursor | null = null; // in the batch before that
-  #moreRecords: RecordCursor[] = []; // in what else is in that batch
+  readonly #alignment: SourceAlignment | null;
+  #source: PartitionName = ""; // the partition of the last batch, if that is of one
+  /** What waited when all of it was to wait for others; `null` if something else is waited for. */
+  #held: readonly PartitionName[] | null = null;
   #failure: { error: unknown } | null = null; // thrown once what was read before is handed out
 
   /** Begins to fetch. */
@@ -63,6 +71,7 @@ export class KafkaReader<T> implements InputReader<T> {
       (group, positions) => parts.connection.commitGroup(group, positions),
       at.log,
     );
+    this.#alignment = at.alignment ?? null;
     this.#fetcher = new Fetcher(settings, parts, at);
     this.#fetcher.start();
   }
@@ -72,20 +81,26 @@ export class KafkaReader<T> implements InputReader<T> {
     const most = Math.min(limit, BATCH);
     this.#last = { items, offsets: [], cursors: [] };
     if (this.#failure !== null) throw this.#failure.error;
-    while (items.length < most) {
-      const block = this.#fetcher.first;
-      if (block === null) break;
-      try {
-        this.#read(block, items, most);
-      } catch (error) {
-        const { cursor } = block;
-        this.#failure = { error: unreadable(cursor, cursor.handedOut, error) };
-        if (items.length === 0) throw this.#failure.error;
-        return items;
-      }
-    }
-    if (items.length > 0 || this.#fetcher.first !== null) return items;
+    if (this.#alignment === null) this.#readInOrder(items, most);
+    else this.#readChosen(items, most, this.#alignment);
+    if (items.length > 0 || !this.#fetcher.waiting.isEmpty) return items;
     return this.#fetcher.isOver() ? null : [];
+  }
+
+  sources(): ReadonlyMap<PartitionName, "behind" | "current"> {
+    const sources = new Map<PartitionName, "behind" | "current">();
+    for (const name of this.#partitions.unreadNames()) sources.set(name, "behind");
+    for (const cursor of this.#partitions.cursors()) {
+      if (cursor.state === "ended") continue;
+      sources.set(cursor.name, this.#fetcher.isCurrent(cursor) ? "current" : "behind");
+    }
+    // Also those that have ended, or whose topic has been replaced.
+    for (const name of this.#fetcher.waiting.names) sources.set(name, "behind");
+    return sources;
+  }
+
+  source(): PartitionName {
+    return this.#source;
   }
 
   locate(item: unknown): string | null {
@@ -100,8 +115,10 @@ export class KafkaReader<T> implements InputReader<T> {
     return this.#fetcher.idle();
   }
 
-  ready(): Promise<void> {
-    return this.#fetcher.arrival();
+  async ready(): Promise<void> {
+    if (this.#held === null) return await this.#fetcher.arrival();
+    const other = this.#fetcher.otherArrival(this.#held);
+    await Promise.race([other, this.#alignment!.changed()]);
   }
 
   positions(): Positions {
@@ -140,47 +157,81 @@ export class KafkaReader<T> implements InputReader<T> {
     await this.#fetcher.close();
   }
 
-  /** Reads records of the first block into `items`, until there are `most` or the block is done. */
-  #read(block: Block, items: T[], most: number): void {
-    const { cursor, batches, from, next } = block;
+  /** Reads what has waited longest. */
+  #readInOrder(items: T[], most: number): void {
+    while (items.length < most) {
+      const block = this.#fetcher.waiting.first;
+      if (block === null || !this.#read(block, items, most)) return;
+    }
+  }
+
+  /** Reads from the partition that is to be next. */
+  #readChosen(items: T[], most: number, alignment: SourceAlignment): void {
+    const { waiting } = this.#fetcher;
+    this.#held = null;
+    while (items.length === 0 && !waiting.isEmpty) {
+      const chosen = alignment.choose(waiting.names);
+      if (chosen === null) {
+        // What waits might wait for the partition that has failed.
+        this.#fetcher.requireFine();
+        this.#held = waiting.names;
+        return;
+      }
+      this.#source = chosen.source;
+      const upTo = Math.min(most, chosen.most);
+      while (items.length < upTo) {
+        const block = waiting.firstOf(chosen.source);
+        if (block === null) break;
+        if (!this.#read(block, items, upTo)) return;
+      }
+    }
+  }
+
+  /** Reads from a block. Returns whether more may be read now: not after an error. */
+  #read(block: Block, items: T[], most: number): boolean {
+    try {
+      this.#readInto(items, block, most);
+      return true;
+    } catch (error) {
+      const { cursor } = block;
+      this.#failure = { error: unreadable(cursor, cursor.handedOut, error) };
+      if (items.length === 0) throw this.#failure.error;
+      return false;
+    }
+  }
+
+  /** Reads records of a block into `items`, until there are `most` or the block is done. */
+  #readInto(items: T[], block: Block, most: number): void {
+    const { cursor, records: reading, from, next } = block;
     const { topic, partition } = cursor;
     const toItem = this.#toItem;
+    const withHeaders = toItem.withHeaders === true;
     const { offsets, cursors } = this.#last;
     let newest: LogRecord | null = null;
     let after = cursor.handedOut;
     try {
       while (items.length < most) {
-        if (this.#records === null || this.#records.done) {
-          if (this.#moreRecords.length === 0) {
-            if (this.#batch === batches.length) break;
-            this.#records = null; // frees its bytes before more is unpacked
-            this.#moreRecords = batches[this.#batch++].read(toItem.withHeaders === true);
+        const records = reading.current(withHeaders);
+        if (records === null) break;
+        while (items.length < most && !records.done) {
+          const record = records.read();
+          if (record.offset < from || record.offset >= next) continue;
+          // In old formats, the beginning of a batch is known only after unpacking.
+          if (record.offset < after) {
+            throw damagedBatch(record.offset, `the batch before it goes up to offset ${after - 1}`);
           }
-          this.#records = this.#moreRecords.shift() ?? null;
-          continue;
+          after = record.offset + 1;
+          items.push(toItem(record, topic, partition));
+          offsets.push(record.offset);
+          cursors.push(cursor);
+          newest = record;
         }
-        const record = this.#records.read();
-        if (record.offset < from || record.offset >= next) continue;
-        // In old formats, the beginning of a batch is known only after unpacking.
-        if (record.offset < after) {
-          throw damagedBatch(record.offset, `the batch before it goes up to offset ${after - 1}`);
-        }
-        after = record.offset + 1;
-        items.push(toItem(record, topic, partition));
-        offsets.push(record.offset);
-        cursors.push(cursor);
-        newest = record;
       }
     } finally {
       if (newest !== null) cursor.handOut(newest);
     }
-    if (items.length < most) this.#finish(block);
-  }
-
-  #finish({ cursor }: Block): void {
+    if (!reading.isOver) return;
     cursor.finish();
-    this.#batch = 0;
-    this.#records = null;
-    this.#fetcher.taken();
+    this.#fetcher.taken(block);
   }
 }

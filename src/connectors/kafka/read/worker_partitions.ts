@@ -41,7 +41,9 @@ export class WorkerPartitions {
   readonly #read = new Map<string, Map<number, PartitionCursor>>(); // by topic and number
   readonly #pending = new Map<string, PendingPartition>(); // by the names of their positions
   readonly #unread: Map<string, KafkaPosition>; // by the names of their positions
+  readonly #forgotten = new Map<string, readonly string[]>(); // names, by topic
   #behind = 0;
+  #readCount = 0;
 
   /** `unread`: stored positions that are kept without reading their partitions, by their names. */
   constructor(unread: ReadonlyMap<string, KafkaPosition> = new Map()) {
@@ -58,9 +60,20 @@ export class WorkerPartitions {
     return this.#pending.size;
   }
 
+  /** The names of those that are not read yet: they wait, or their topic has just been replaced. */
+  *unreadNames(): Generator<string> {
+    yield* this.#pending.keys();
+    for (const names of this.#forgotten.values()) yield* names;
+  }
+
   /** Those that wait for their leader. */
   get pending(): Iterable<PendingPartition> {
     return this.#pending.values();
+  }
+
+  /** How many are read. */
+  get readCount(): number {
+    return this.#readCount;
   }
 
   /** Those that are read. */
@@ -94,18 +107,31 @@ export class WorkerPartitions {
     if (!this.#pending.delete(name)) throw new Unrecoverable(`partition ${name} was not found`);
     const cursors = this.#read.get(topic) ?? new Map<number, PartitionCursor>();
     this.#read.set(topic, cursors.set(partition, cursor));
+    this.#readCount++;
     if (cursor.state === "behind") this.#behind++;
     cursor.observe((from, to) =>
       this.#behind += Number(to === "behind") - Number(from === "behind")
     );
   }
 
-  /** Forgets a topic with its stored positions. No broker may fetch it any more. */
+  /**
+   * Forgets a topic with its stored positions, until its partitions are found again. No broker may
+   * fetch it any more.
+   */
   forget(topic: string): void {
+    const pending = [...this.#pending.values()].filter((each) => each.topic === topic);
+    const names = [...this.cursorsOf(topic), ...pending].map(positionName);
+    this.#forgotten.set(topic, names);
     for (const cursor of this.cursorsOf(topic)) cursor.retire();
+    this.#readCount -= this.#read.get(topic)?.size ?? 0;
     this.#read.delete(topic);
     for (const [name, each] of this.#pending) if (each.topic === topic) this.#pending.delete(name);
     for (const each of positionsIn(topic, this.#unread)) this.#unread.delete(positionName(each));
+  }
+
+  /** All partitions that a topic has now have been found. */
+  foundAll(topic: string): void {
+    this.#forgotten.delete(topic);
   }
 
   /** The positions to store: where a later run continues. */

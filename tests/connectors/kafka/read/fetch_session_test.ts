@@ -71,6 +71,47 @@ Deno.test("a fetch session forgets a partition, and ignores later answers for it
   assertEquals(next(session).forgotten, []);
 });
 
+Deno.test("a fetch session leaves a held partition out, in a new session too, until it is resumed", () => {
+  const [first, second] = [cursorOf(0), cursorOf(1)];
+  const session = begun(first, second);
+  session.hold(first);
+  session.hold(first); // which changes nothing
+  assertEquals([session.size, session.heldCount], [2, 1]);
+  assertEquals([session.asked("t-0"), session.has(first)], [null, true]);
+  session.touch(first);
+  assertEquals(next(session), { asked: [], forgotten: [0], id: SESSION, epoch: 1, isFull: false });
+  session.reset();
+  assertEquals(next(session).asked, ["1@10"]);
+  session.answered(SESSION);
+  fetchTo(first, 12);
+  session.resume(first);
+  assertEquals(next(session), {
+    asked: ["0@12"],
+    forgotten: [],
+    id: SESSION,
+    epoch: 1,
+    isFull: false,
+  });
+  assertEquals([session.asked("t-0"), session.heldCount], [first, 0]);
+});
+
+Deno.test("a fetch session does not forget a partition that is resumed before the next request", () => {
+  const cursor = cursorOf(0);
+  const session = begun(cursor);
+  session.hold(cursor);
+  session.resume(cursor);
+  assertEquals(next(session), {
+    asked: ["0@10"],
+    forgotten: [],
+    id: SESSION,
+    epoch: 1,
+    isFull: false,
+  });
+  session.hold(cursor);
+  session.remove(cursor);
+  assertEquals([session.size, session.heldCount, next(session).forgotten], [0, 0, [0]]);
+});
+
 Deno.test("a fetch session ignores answers from before a partition was removed and added again", () => {
   const cursor = cursorOf(0);
   const session = begun(cursor, cursorOf(1));

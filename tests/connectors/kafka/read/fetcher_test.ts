@@ -22,10 +22,10 @@ async function isResolved(ready: Promise<void>): Promise<boolean> {
 
 /** Reads what waits, and returns the position after it. */
 function take(fetcher: Fetcher): number {
-  const { cursor, next } = fetcher.first!;
-  cursor.finish();
-  fetcher.taken();
-  return next;
+  const block = fetcher.waiting.first!;
+  block.cursor.finish();
+  fetcher.taken(block);
+  return block.next;
 }
 
 Deno.test("a fetcher is idle if the broker has no more", async () => {
@@ -75,7 +75,7 @@ Deno.test("a fetcher ends without a last open transaction, with tail false", asy
   await using kafka = new ScriptedKafka({ partitions, tail: false });
   const fetcher = await kafka.start();
   await kafka.answerLast(fetched({ highWatermark: 2, lastStableOffset: 1, records: recordAt(0) }));
-  await eventually(() => fetcher.first !== null, "the record had come");
+  await eventually(() => fetcher.waiting.first !== null, "the record had come");
   take(fetcher);
   await fetcher.arrival();
   assert(fetcher.isOver());
@@ -91,7 +91,7 @@ Deno.test("a fetcher is not idle before all partitions are at their ends, with t
   await kafka.answer(fetched({ partition: 1, highWatermark: 0 })); // a new leader that lags behind
   assert(!fetcher.idle());
   await kafka.answerLast(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
-  await eventually(() => fetcher.first !== null, "the record had come");
+  await eventually(() => fetcher.waiting.first !== null, "the record had come");
   take(fetcher);
   assert(fetcher.idle());
 });
@@ -194,7 +194,7 @@ Deno.test("a fetcher is not idle while it unpacks", async () => {
   );
   for (;;) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (fetcher.first !== null) break;
+    if (fetcher.waiting.first !== null) break;
     assert(!fetcher.idle());
   }
 });
@@ -234,7 +234,7 @@ Deno.test("a fetcher whose queue was full is not idle until it has asked again",
     fetched({ highWatermark: 0 }),
     fetched({ partition: 1, highWatermark: 1, records: large }),
   );
-  await eventually(() => fetcher.first !== null, "the record had come");
+  await eventually(() => fetcher.waiting.first !== null, "the record had come");
   take(fetcher);
   await isResolved(fetcher.arrival());
   assert(!fetcher.idle());
@@ -262,11 +262,11 @@ for (const [reset, next] of [["earliest", 0], ["latest", 3]] as const) {
     assertEquals(take(fetcher), 6);
     kafka.partitions[0] = { first: 0, last: 3, highWatermark: 3 };
     await kafka.answerLast(fetched({ highWatermark: -1, errorCode: OFFSET_OUT_OF_RANGE }));
-    await eventually(() => fetcher.first !== null, "the position had moved");
+    await eventually(() => fetcher.waiting.first !== null, "the position had moved");
     assertEquals(take(fetcher), next);
     if (reset === "earliest") {
       await kafka.answerLast(fetched({ highWatermark: 3, records: recordAt(2) }));
-      await eventually(() => fetcher.first !== null, "the rest had come");
+      await eventually(() => fetcher.waiting.first !== null, "the rest had come");
       assertEquals(take(fetcher), 3);
     }
     await fetcher.arrival();
@@ -327,7 +327,7 @@ Deno.test("a broker that is away does not stop reading from others", async () =>
   }
   kafka.back();
   await kafka.answerFrom(1, fetched({ partition: 1, highWatermark: 9, records: recordAt(0) }));
-  assertEquals(fetcher.first!.cursor.partition, 1);
+  assertEquals(fetcher.waiting.first!.cursor.partition, 1);
 });
 
 Deno.test("a broker that does not answer does not stop reading from others", async () => {
@@ -379,7 +379,7 @@ for (const late of ["before", "behind"]) {
     if (late === "behind") await kafka.answerLast(second);
     await new Promise((resolve) => setTimeout(resolve, 0));
     assertEquals(take(fetcher), 2);
-    assertEquals(fetcher.first, null);
+    assertEquals(fetcher.waiting.first, null);
   });
 }
 
@@ -388,7 +388,7 @@ async function takeAll(fetcher: Fetcher): Promise<{ positions: number[]; message
   const positions: number[] = [];
   for (;;) {
     await fetcher.arrival();
-    if (fetcher.first !== null) positions.push(take(fetcher));
+    if (fetcher.waiting.first !== null) positions.push(take(fetcher));
     else {
       try {
         fetcher.isOver();
@@ -467,16 +467,15 @@ Deno.test("the unpacked size of an answer is bounded, and counts as waiting", as
   const fetcher = await kafka.start();
   await kafka.answerLast(fetched({ highWatermark: 64, records: packed }));
   await fetcher.arrival();
-  const { batches, bytes, unpackedBytes } = fetcher.first!;
+  const { records, bytes, unpackedBytes } = fetcher.waiting.first!;
   assert(unpackedBytes > 20 * MIB && unpackedBytes <= 32 * MIB, `${unpackedBytes / MIB} MiB`);
   assertEquals(bytes, packed.length + unpackedBytes);
-  const offsets = batches.flatMap((batch) =>
-    batch.read(false).map((cursor) => {
-      const { offset, value } = cursor.read();
-      assertEquals(value!.length, 8 * MIB);
-      return offset;
-    })
-  );
+  const offsets: number[] = [];
+  for (let cursor; (cursor = records.current(false)) !== null;) {
+    const { offset, value } = cursor.read();
+    assertEquals(value!.length, 8 * MIB);
+    offsets.push(offset);
+  }
   assertEquals(offsets, bombs.map((_, offset) => offset));
 });
 
@@ -532,12 +531,12 @@ for (const other of [[], [fetched({ partition: 7, highWatermark: 1, records: rec
     assertEquals(reasons(kafka), [
       'the broker\'s answer to Fetch does not name partition 1 of topic "topic"',
     ]);
-    await eventually(() => fetcher.first !== null, "the other had come");
+    await eventually(() => fetcher.waiting.first !== null, "the other had come");
     take(fetcher);
     assert(!fetcher.isOver());
     await kafka.answerLast(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
-    await eventually(() => fetcher.first !== null, "it had come");
-    assertEquals(fetcher.first!.cursor.partition, 1);
+    await eventually(() => fetcher.waiting.first !== null, "it had come");
+    assertEquals(fetcher.waiting.first!.cursor.partition, 1);
     take(fetcher);
     await fetcher.arrival();
     assert(fetcher.isOver());

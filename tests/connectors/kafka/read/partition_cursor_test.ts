@@ -119,6 +119,17 @@ Deno.test("a cursor asks for more until a batch comes, up to 64 MiB", () => {
   assertEquals(cursor.maxBytes, 24 << 20);
 });
 
+Deno.test("a cursor requests as much as it is told to, but not less than a batch needs", () => {
+  const cursor = cursorAt(0, { maxBytes: 100 });
+  cursor.request(50);
+  assertEquals(cursor.maxBytes, 50);
+  cursor.askForMore();
+  cursor.request(60);
+  assertEquals(cursor.maxBytes, 100);
+  fetchTo(cursor, 1);
+  assertEquals(cursor.maxBytes, 60);
+});
+
 Deno.test("without topic ids, a cursor stores a record that is known to be of its topic", () => {
   const before = markOf(record(4));
   const cursor = cursorAt(5, { lastRecord: before });

@@ -43,7 +43,7 @@ Deno.test("partitions that have records to fetch are counted as they move", () =
     partitions.found(found("t", cursor.partition));
     partitions.begin(cursor);
   }
-  assertEquals(partitions.behind, 2);
+  assertEquals([partitions.behind, partitions.readCount], [2, 3]);
   cursors[0].sawHighWatermark(5);
   assertEquals(partitions.behind, 1);
   cursors[0].doubt();
@@ -52,7 +52,7 @@ Deno.test("partitions that have records to fetch are counted as they move", () =
   assertEquals(partitions.behind, 1);
   for (const cursor of cursors) cursor.release();
   partitions.forget("t");
-  assertEquals(partitions.behind, 0);
+  assertEquals([partitions.behind, partitions.readCount], [0, 0]);
 });
 
 Deno.test("a topic is forgotten with all of its partitions and positions, and found again", () => {
@@ -66,7 +66,10 @@ Deno.test("a topic is forgotten with all of its partitions and positions, and fo
   partitions.forget("t");
   assertEquals(Object.fromEntries(partitions.positions()), { "t-1-5": at(4) });
   assertEquals([cursor.state, [...partitions.cursors()]], ["retired", []]);
+  assertEquals([...partitions.unreadNames()], ["t-0", "t-1"]); // they come back
   partitions.found(found("t", 0));
+  partitions.foundAll("t");
+  assertEquals([...partitions.unreadNames()], ["t-0"]);
   assertEquals([...partitions.pending].map(({ stored }) => stored), [undefined]);
 });
 

@@ -1,0 +1,79 @@
+/**
+ * What says, in the channels and in order with the data, where items come from. `source_times.ts`
+ * has the picture.
+ *
+ * @module
+ */
+
+import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
+
+/** A source, by a name that is its own in the run. */
+export type SourceName = string;
+
+/** What has sources: an input or a window step, on one worker. */
+export type OriginName = string;
+
+/** What a source may still send. */
+export type SourceState =
+  /** It has more to read, or may have: it holds time back. */
+  | "behind"
+  /** All that it has has been read. It holds time back while its items are coming. */
+  | "current"
+  /** It sends nothing more. */
+  | "ended";
+
+/** The items that follow are of this source, until another `from` comes. */
+export interface From {
+  readonly kind: "from";
+  readonly source: SourceName;
+  readonly origin: OriginName;
+  /** They were read after this tick of the origin. */
+  readonly tick: number;
+}
+
+/** All that an origin sent before it has passed. */
+export interface Tick {
+  readonly kind: "tick";
+  readonly origin: OriginName;
+  /** Counted from 1. */
+  readonly number: number;
+  /** The sources that have changed since the last tick. The first tick has all of them. */
+  readonly states: readonly (readonly [SourceName, SourceState])[];
+  /**
+   * A window step emits nothing older than this any more, in milliseconds since the Unix epoch. So
+   * one that has nothing to emit does not hold time back.
+   */
+  readonly reached?: number;
+}
+
+/** What a worker's part of a step has seen between two ticks of an origin. It goes to its peers. */
+export interface TickReport {
+  readonly kind: "report";
+  readonly origin: OriginName;
+  readonly number: number;
+  /** The newest time of the items of each source, in milliseconds since the Unix epoch. */
+  readonly newest: readonly (readonly [SourceName, number])[];
+}
+
+/** One of these. */
+export type TimeControl = From | Tick | TickReport;
+
+/** Returns whether a message is one of these. */
+export function isTimeControl(message: { readonly kind: string }): message is TimeControl {
+  return message.kind === "from" || message.kind === "tick" || message.kind === "report";
+}
+
+/** Returns the name of a source in the run; without a partition, of the whole share. */
+export function sourceName(
+  step: StepId,
+  worker: WorkerIndex,
+  partition: PartitionName | undefined,
+): SourceName {
+  // Partitions keep their names when another worker reads them.
+  return partition === undefined ? originName(step, worker) : `${partition} of ${step}`;
+}
+
+/** Returns the name of an origin. */
+export function originName(step: StepId, worker: WorkerIndex): OriginName {
+  return `${step} on worker ${worker}`;
+}

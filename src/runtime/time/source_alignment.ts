@@ -1,0 +1,264 @@
+/**
+ * Which source a worker's inputs read next, so that none gets far ahead of others in event time.
+ *
+ * The times of sources are known at the window steps (`source_times.ts`), once items have come that
+ * far. So an input may read on ahead of the answer, but not by much. Flink calls this watermark
+ * alignment. It compares the sources each second, and stops those that are ahead. Here each batch
+ * is decided by itself.
+ *
+ * Nobody waits for a source that has been read up to its end. A source that reaches several window
+ * steps waits only if it is ahead at all of them. Else each of two steps could stop the source that
+ * the other waits for.
+ *
+ * @module
+ */
+import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
+import type { SourceAlignment } from "../../graph/contracts.ts";
+import { type OriginName, originName, type SourceName, sourceName } from "./controls.ts";
+import type { SourceTimes } from "./source_times.ts";
+
+/** The fewest items that a source may be ahead of the answer, however far apart their times are. */
+const FEWEST = 256;
+
+/**
+ * The same where they lie close together. An answer from all workers takes some milliseconds, and
+ * with fewer items, three workers read a backlog at half the speed.
+ */
+const FEWEST_CLOSE = 1_024;
+
+/** This many drifts are close. */
+const CLOSE = 4;
+
+/** The most items. */
+const MOST = 32_768;
+
+/**
+ * How many ticks follow before a source has to wait. With one at the end only, nothing would be
+ * under way when its answer comes.
+ */
+const TICKS_AHEAD = 4;
+
+/** A window step on this worker. */
+export interface AlignedStep {
+  readonly times: SourceTimes;
+  /** What can send something to it. */
+  readonly origins: ReadonlySet<OriginName>;
+  /** How far a source may be ahead of the one that is least far, in milliseconds. */
+  readonly driftMs: number;
+}
+
+/** Keeps the inputs of a worker together. */
+export class WorkerAlignment {
+  readonly #steps: AlignedStep[] = [];
+  readonly #inputs = new Map<StepId, InputAlignment>();
+
+  /** Adds a step, once the worker has made it. */
+  add(step: AlignedStep): void {
+    this.#steps.push(step);
+  }
+
+  /** Returns the part of an input on this worker. */
+  input(step: StepId, worker: WorkerIndex): InputAlignment {
+    let input = this.#inputs.get(step);
+    if (input === undefined) {
+      const origin = originName(step, worker);
+      const stepsOf = () => this.#steps.filter(({ origins }) => origins.has(origin));
+      const nameOf = (partition: PartitionName) => sourceName(step, worker, partition);
+      input = new InputAlignment(origin, nameOf, stepsOf);
+      this.#inputs.set(step, input);
+    }
+    return input;
+  }
+
+  /** A step knows more of its sources. */
+  changed(): void {
+    for (const input of this.#inputs.values()) input.look();
+  }
+}
+
+/** What has been read of a source. */
+interface Reading {
+  /** By the tick that closes them: items that no tick has answered. */
+  unanswered: { readonly tick: number; items: number }[];
+  /** How many that are. */
+  ahead: number;
+  /** How many there may be, at the last look. */
+  budget: number;
+  /** Whether a tick has answered some. */
+  isAnswered: boolean;
+  /** The newest time at the last answer. */
+  newest: number;
+  /** Lately: how many items were answered, and by how many milliseconds that moved the time. */
+  items: number;
+  ms: number;
+}
+
+/** Keeps the sources of one input together, and with those of others. */
+export class InputAlignment implements SourceAlignment {
+  readonly #origin: OriginName;
+  readonly #nameOf: (partition: PartitionName) => SourceName;
+  readonly #stepsOf: () => AlignedStep[];
+  readonly #readings = new Map<SourceName, Reading>();
+  #steps: readonly AlignedStep[] | null = null;
+  #held: readonly SourceName[] = []; // what was asked for last, if all of it is to wait
+  #isReleased = false;
+  #onChange: (() => void)[] = [];
+
+  /**
+   * @param origin The input on this worker.
+   * @param nameOf Returns the name of a source in the run.
+   * @param stepsOf Returns the window steps that it reaches. Asked once all are made.
+   */
+  constructor(
+    origin: OriginName,
+    nameOf: (partition: PartitionName) => SourceName,
+    stepsOf: () => AlignedStep[],
+  ) {
+    this.#origin = origin;
+    this.#nameOf = nameOf;
+    this.#stepsOf = stepsOf;
+  }
+
+  choose(
+    ready: readonly PartitionName[],
+  ): { readonly source: PartitionName; readonly most: number } | null {
+    const names = ready.map(this.#nameOf);
+    const chosen = this.#choose(names);
+    this.#held = chosen === null ? names : [];
+    return chosen === null ? null : { source: ready[chosen.index], most: chosen.most };
+  }
+
+  /** Returns how many items to read of an input that is one source; 0 if it is to wait. */
+  mostOfShare(): number {
+    const chosen = this.#choose([this.#origin]);
+    this.#held = chosen === null ? [this.#origin] : [];
+    return chosen?.most ?? 0;
+  }
+
+  changed(): Promise<void> {
+    if (!this.isHeld) return Promise.resolve();
+    return new Promise((resolve) => this.#onChange.push(resolve));
+  }
+
+  /** Whether all that could be read is to wait. */
+  get isHeld(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** Items of a source have been read, which this tick closes. Returns whether the tick is due. */
+  onRead(source: SourceName, items: number, tick: number): boolean {
+    const reading = this.#readingOf(source);
+    reading.ahead += items;
+    let last = reading.unanswered.at(-1);
+    if (last?.tick !== tick) reading.unanswered.push(last = { tick, items: 0 });
+    last.items += items;
+    return last.items * TICKS_AHEAD >= reading.budget;
+  }
+
+  /** Looks whether what is held may be read now. */
+  look(): void {
+    if (this.isHeld && this.#choose(this.#held) !== null) this.#open();
+  }
+
+  /** Holds nothing any more, as the run is being stopped. */
+  release(): void {
+    this.#isReleased = true;
+    this.#open();
+  }
+
+  #open(): void {
+    this.#held = [];
+    for (const resolve of this.#onChange.splice(0)) resolve();
+  }
+
+  #choose(sources: readonly SourceName[]): { index: number; most: number } | null {
+    const steps = this.#steps ??= this.#stepsOf();
+    if (steps.length === 0 || this.#isReleased) return { index: 0, most: Infinity };
+    const through = Math.min(...steps.map(({ times }) => times.through(this.#origin)));
+    const drift = Math.max(...steps.map(({ driftMs }) => driftMs));
+    let chosen: { index: number; most: number } | null = null;
+    let least = Infinity;
+    let fewest = Infinity;
+    for (let index = 0; index < sources.length; index++) {
+      const source = sources[index];
+      const reading = this.#readingOf(source);
+      const newest = Math.min(...steps.map(({ times }) => times.newestOf(source)));
+      answer(reading, through, newest);
+      const room = roomOf(steps, source);
+      if (room < 0) continue;
+      reading.budget = budgetOf(reading, newest, room, drift);
+      const most = reading.budget - reading.ahead;
+      if (most <= 0) continue;
+      const at = reading.items > 0 ? newest + reading.ahead * reading.ms / reading.items : newest;
+      if (chosen !== null && (at > least || (at === least && reading.ahead >= fewest))) continue;
+      [chosen, least, fewest] = [{ index, most }, at, reading.ahead];
+    }
+    return chosen;
+  }
+
+  #readingOf(source: SourceName): Reading {
+    let reading = this.#readings.get(source);
+    if (reading === undefined) {
+      const newest = -Infinity;
+      reading = {
+        unanswered: [],
+        ahead: 0,
+        budget: FEWEST,
+        isAnswered: false,
+        newest,
+        items: 0,
+        ms: 0,
+      };
+      this.#readings.set(source, reading);
+    }
+    return reading;
+  }
+}
+
+/** Notes which items have been answered, and how far they have moved the time. */
+function answer(reading: Reading, through: number, newest: number): void {
+  const { unanswered } = reading;
+  let answered = 0;
+  while (unanswered.length > 0 && unanswered[0].tick <= through) {
+    answered += unanswered.shift()!.items;
+  }
+  if (answered === 0) return;
+  reading.ahead -= answered;
+  reading.isAnswered = true;
+  if (reading.newest > -Infinity) {
+    // Of both the same share, as the time may be ahead of the answer, or after it.
+    reading.items = reading.items / 2 + answered;
+    reading.ms = reading.ms / 2 + newest - reading.newest;
+  }
+  reading.newest = newest;
+}
+
+/** Returns how many milliseconds of event time a source may go on; negative if it has to wait. */
+function roomOf(steps: readonly AlignedStep[], source: SourceName): number {
+  let most = -1;
+  for (const { times, driftMs } of steps) {
+    const least = times.leastBeside(source);
+    const newest = times.newestOf(source);
+    // Not known yet is like far away: it is found out with few items.
+    const isUnknown = least === null || newest === -Infinity;
+    const room = isUnknown ? driftMs : least + driftMs - newest;
+    if (room > most) most = room;
+  }
+  return most;
+}
+
+/** Returns how many items of a source may be without an answer. */
+function budgetOf(
+  { items, ms, isAnswered }: Reading,
+  newest: number,
+  room: number,
+  drift: number,
+): number {
+  // What the steps on the way drop has no time, and to wait for it helps nobody.
+  if (newest === -Infinity) return isAnswered ? MOST : FEWEST;
+  if (room === Infinity) return Infinity;
+  if (items === 0) return FEWEST;
+  if (ms === 0) return MOST;
+  const close = Math.min(FEWEST_CLOSE, CLOSE * drift * items / ms);
+  return Math.ceil(Math.min(MOST, Math.max(FEWEST, close, room * items / ms)));
+}

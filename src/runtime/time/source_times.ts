@@ -1,0 +1,415 @@
+/**
+ * How far event time has come at a window step on one worker, by source.
+ *
+ * A source is what has an order of its own: a partition, a file, a worker's share of an input. How
+ * fast one source is read beside another must not make anything late. So the step's watermark
+ * follows the source that is least far, and not the values that happen to come first. Flink does
+ * the same in its sources (FLIP-27, `CombinedWatermarkStatus`). Here the time of a value may be
+ * known only at the step, after other steps, exchanges and other workers. So the stream says where
+ * its items come from, and *ticks* say what has been passed:
+ *
+ * ```text
+ *   reader ── from(p0, 7) items ── from(p1, 7) items ── tick(8) ── from(p0, 8) items ── tick(9) ─▶
+ *                     │
+ *        exchange: a tick goes to all workers; merge: it waits for all channels that can bring it
+ *                     ▼
+ *   step on each worker:  newest time by source and tick ──▶ report(tick 8: p0 → 12:03, p1 → 11:58)
+ *                     ▼
+ *   all workers have reported tick 8: no item from before it is under way, so these times count
+ * ```
+ *
+ * So items that overtake others count only once those that they have overtaken are there. They do
+ * that on a faster branch, on the way over another worker, and after `mapAsync` without order.
+ * Where nothing can overtake, an item counts at once: then what is late depends on the data alone.
+ *
+ * @module
+ */
+
+import { EventTime } from "../../graph/event_time.ts";
+import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
+import type { StepId } from "../../core/ids.ts";
+import type { OriginName, SourceName, SourceState, Tick, TickReport } from "./controls.ts";
+
+/**
+ * How long a source that is current holds time back after its last item, in milliseconds. Items of
+ * different sources that are read as they arise may come in any order, but soon after each other.
+ */
+export const CURRENT_HOLDS_MS = 1_000;
+
+/** What is known of a source. */
+interface Source {
+  readonly name: SourceName;
+  state: SourceState;
+  /** The newest time that counts, in milliseconds since the Unix epoch. */
+  newest: number;
+  /** The newest time on this worker, whether it counts or not. */
+  seen: number;
+  /** What reads it; `null` until that has named it. */
+  origin: OriginName | null;
+  /** When its last item came, in the time that the step counts. */
+  cameAt: number;
+}
+
+/** The newest time of a source's items that a tick closes. */
+interface Bucket {
+  readonly source: Source;
+  readonly origin: OriginName;
+  /** The number of the tick that closes it. */
+  readonly tick: number;
+  newest: number;
+}
+
+/** What counts once all workers have passed a tick: times, or states. */
+interface Waiting {
+  readonly what: "times" | "states";
+  readonly tick: number;
+  readonly apply: () => void;
+}
+
+/** What is known of an origin. */
+interface Origin {
+  /** The last tick that all workers have reported. */
+  through: number;
+  /** By worker: the last tick that it has reported. */
+  readonly reported: number[];
+  /** What counts once `through` has come so far. */
+  waiting: Waiting[];
+}
+
+/** What the sources of a step are, and how they come to it. */
+export interface SourcesOfStep {
+  /** All origins that can send something to the step, on all workers. */
+  readonly origins: Iterable<OriginName>;
+  /**
+   * Those of them that are window steps, with the step of each. They tell themselves how far they
+   * have come. Their results do not, as those of different keys are out of order.
+   */
+  readonly steps?: ReadonlyMap<OriginName, StepId>;
+  /** This worker's index. */
+  readonly worker: number;
+  /** How many workers report, this one included. */
+  readonly workers: number;
+  /** Whether the items of a source come here in the order in which they were read. */
+  readonly isInOrder: boolean;
+}
+
+/** The event time of one step on one worker. */
+export class SourceTimes {
+  readonly #worker: number;
+  readonly #isInOrder: boolean;
+  readonly #steps: ReadonlyMap<OriginName, StepId>;
+  readonly #origins: ReadonlyMap<OriginName, Origin>;
+  readonly #sources = new Map<SourceName, Source>();
+  /** What was seen before a restart, of sources that no origin has named yet. */
+  readonly #resumed = new Map<SourceName, number>();
+  readonly #running = new QuietTime();
+  /** How far event time has come: over all sources that hold it back, the least of their times. */
+  readonly event: EventTime = new EventTime(-Infinity, () => this.#advance());
+  #buckets: Bucket[] = [];
+  #current: Bucket | null = null;
+  /** Of the sources that are behind: the one that is least far, and the time of the next. */
+  #behind: { first: Source | null; second: number } = { first: null, second: Infinity };
+  #newestEnded = -Infinity;
+  #newest = -Infinity; // of all sources
+  /** Whether all origins have named their sources. */
+  #isComplete = false;
+  /** The source that is least far, and the time up to which that stays so. */
+  #first: Source | null = null;
+  #firstUntil = -Infinity;
+  /** When a source that is current stops to hold, in the time that the step counts. */
+  #releaseAt = Infinity;
+
+  /** Begins before all time. */
+  constructor({ origins, steps = new Map(), worker, workers, isInOrder }: SourcesOfStep) {
+    this.#steps = steps;
+    this.#worker = worker;
+    this.#isInOrder = isInOrder;
+    this.#origins = new Map(
+      [...origins].map((name) => [name, {
+        through: 0,
+        reported: new Array(workers).fill(0),
+        waiting: [],
+      }]),
+    );
+  }
+
+  /**
+   * Returns the least of the newest times over all sources but one that are behind. It is in
+   * milliseconds since the Unix epoch, and may go back. Infinity if there are none; `null` until it
+   * is known which sources there are.
+   */
+  leastBeside(source: SourceName): number | null {
+    if (!this.#isComplete) return null;
+    const { first, second } = this.#behind;
+    return first?.name === source ? second : first?.newest ?? Infinity;
+  }
+
+  /** The source that holds time back; `null` if none does. */
+  get holding(): SourceName | null {
+    return this.#first?.name ?? null;
+  }
+
+  /** The same, if it is behind, this origin reads it, and another source has come further. */
+  heldUpBy(isOwn: (origin: OriginName) => boolean): SourceName | null {
+    const first = this.#first;
+    if (first === null || first.state !== "behind" || this.#newest <= first.newest) return null;
+    return first.origin !== null && isOwn(first.origin) ? first.name : null;
+  }
+
+  /** Returns the newest time of a source that counts; negative infinity if there is none. */
+  newestOf(source: SourceName): number {
+    return this.#sources.get(source)?.newest ?? -Infinity;
+  }
+
+  /**
+   * How far quiet time may go: as far as the window steps that are sources have come. Infinity if
+   * there are none, or none has had values.
+   */
+  get quietUpTo(): number {
+    let least = Infinity;
+    for (const step of this.#steps.keys()) {
+      const newest = this.newestOf(step);
+      if (newest > -Infinity && newest < least) least = newest;
+    }
+    return least;
+  }
+
+  /** Returns the last tick of an origin that has passed on all workers. */
+  through(origin: OriginName): number {
+    return this.#originOf(origin).through;
+  }
+
+  /**
+   * Counts time, so that a source stops to hold. Returns whether one did.
+   *
+   * @param now Of a clock that nobody sets, in milliseconds.
+   * @param isBusy Whether the worker has not slept since the last look.
+   */
+  look(now: number, isBusy: boolean): boolean {
+    this.#running.start(now);
+    this.#running.look(now, isBusy);
+    if (this.#running.ms < this.#releaseAt) return false;
+    this.#advance();
+    return true;
+  }
+
+  /** In how many milliseconds a look is due; infinity if none is. */
+  get untilLook(): number {
+    return Math.min(LOOK_EVERY_MS, this.#releaseAt - this.#running.ms);
+  }
+
+  /** Whether time has to be counted. */
+  get isCounting(): boolean {
+    return this.#releaseAt < Infinity;
+  }
+
+  /** The items that follow are of `source`, and were read after `tick` of `origin`. */
+  from(source: SourceName, origin: OriginName, tick: number): void {
+    this.#keepNewest();
+    if (this.#steps.has(origin)) {
+      this.#current = null;
+      this.#aim();
+      return;
+    }
+    const closes = tick + 1;
+    const bucket = this.#buckets.find((each) =>
+      each.tick === closes && each.source.name === source
+    );
+    this.#current = bucket ?? this.#addBucket(this.#sourceOf(source), origin, closes);
+    this.#aim();
+  }
+
+  /** Items have come, from the source that was named last. */
+  onItems(): void {
+    if (this.#current !== null) this.#came(this.#current.source);
+  }
+
+  /** A tick has come on every way to this worker. Returns what to tell the other workers. */
+  tick({ origin, number, states, reached }: Tick): TickReport {
+    this.#keepNewest();
+    const isClosed = (bucket: Bucket) => bucket.origin === origin && bucket.tick <= number;
+    const newest = new Map<SourceName, number>();
+    for (const bucket of this.#buckets) {
+      if (!isClosed(bucket) || bucket.newest === -Infinity) continue;
+      const { source: { name } } = bucket;
+      newest.set(name, Math.max(bucket.newest, newest.get(name) ?? -Infinity));
+      seeIn(bucket);
+    }
+    this.#buckets = this.#buckets.filter((bucket) => !isClosed(bucket));
+    if (this.#current !== null && isClosed(this.#current)) {
+      this.#current = this.#addBucket(this.#current.source, origin, number + 1);
+    }
+    this.#aim();
+    this.#wait("states", origin, number, () => {
+      for (const [name, state] of states) {
+        const source = this.#sourceOf(name);
+        source.origin = origin;
+        this.#setState(source, state, reached);
+      }
+    });
+    const report = { kind: "report", origin, number, newest: [...newest] } as const;
+    this.report(this.#worker, report);
+    return report;
+  }
+
+  /** A worker, this one or another, has passed a tick. */
+  report(worker: number, { origin: name, number, newest }: TickReport): void {
+    const origin = this.#originOf(name);
+    if (newest.length > 0) {
+      this.#wait("times", name, number, () => {
+        for (const [source, time] of newest) {
+          const of = this.#sourceOf(source);
+          of.newest = Math.max(of.newest, time);
+          if (worker !== this.#worker) of.cameAt = this.#running.ms;
+        }
+      });
+    }
+    origin.reported[worker] = number;
+    origin.through = Math.min(...origin.reported);
+    const due = origin.waiting.filter(({ tick }) => tick <= origin.through);
+    if (due.length === 0) return;
+    origin.waiting = origin.waiting.filter(({ tick }) => tick > origin.through);
+    for (const { apply } of due.sort(inOrder)) apply();
+    this.#advance();
+  }
+
+  /** Returns what was seen here of each source that has not ended, for a snapshot. */
+  seen(): ReadonlyMap<SourceName, number> {
+    this.#keepNewest();
+    for (const bucket of this.#buckets) seeIn(bucket);
+    const seen = [...this.#sources.values()].filter((source) => source.seen > -Infinity);
+    return new Map([...this.#resumed, ...seen.map(({ name, seen }) => [name, seen] as const)]);
+  }
+
+  /**
+   * Continues from what workers saw before a restart, and from how far time had come. Called before
+   * anything else. A source that has ended meanwhile holds nothing back: no origin names it.
+   */
+  resume(seen: Iterable<readonly [SourceName, number]>, least: number): void {
+    for (const [name, time] of seen) {
+      this.#resumed.set(name, Math.max(this.#resumed.get(name) ?? -Infinity, time));
+    }
+    this.event.reach(least);
+  }
+
+  #addBucket(source: Source, origin: OriginName, tick: number): Bucket {
+    const bucket = { source, origin, tick, newest: -Infinity };
+    this.#buckets.push(bucket);
+    return bucket;
+  }
+
+  #came(source: Source): void {
+    const isNews = source.state === "current" && !this.#holds(source);
+    source.cameAt = this.#running.ms;
+    if (isNews) this.#advance();
+  }
+
+  #setState(source: Source, state: SourceState, reached = -Infinity): void {
+    source.state = state;
+    source.newest = Math.max(source.newest, reached);
+    if (state !== "ended") return;
+    this.#newestEnded = Math.max(this.#newestEnded, source.newest);
+    this.#sources.delete(source.name);
+  }
+
+  #sourceOf(name: SourceName): Source {
+    let source = this.#sources.get(name);
+    if (source === undefined) {
+      const seen = this.#resumed.get(name) ?? -Infinity;
+      this.#resumed.delete(name);
+      source = { name, state: "behind", newest: seen, seen, origin: null, cameAt: -Infinity };
+      this.#sources.set(name, source);
+    }
+    return source;
+  }
+
+  #originOf(name: OriginName): Origin {
+    const origin = this.#origins.get(name);
+    if (origin === undefined) throw new Error(`nothing of "${name}" can come here`);
+    return origin;
+  }
+
+  #wait(what: Waiting["what"], origin: OriginName, tick: number, apply: () => void): void {
+    this.#originOf(origin).waiting.push({ what, tick, apply });
+  }
+
+  #holds({ name, newest, state, cameAt }: Source): boolean {
+    if (state === "behind" || this.#running.ms - cameAt < CURRENT_HOLDS_MS) return true;
+    const step = this.#steps.get(name);
+    return step !== undefined && newest > -Infinity && this.#isBehind(step);
+  }
+
+  /**
+   * Returns whether a window step is behind on some worker. Its workers have the same sources, so
+   * one of them that has nothing now may soon have what is as old.
+   */
+  #isBehind(step: StepId): boolean {
+    return this.#steps.entries().some(([name, of]) =>
+      of === step && this.#sources.get(name)?.state === "behind"
+    );
+  }
+
+  #advance(): void {
+    this.#isComplete ||= this.#origins.values().every(({ through }) => through > 0);
+    this.#keepNewest();
+    if (!this.#isComplete) return;
+    this.#resumed.clear(); // all sources have been named
+    let first: Source | null = null;
+    let second = Infinity;
+    let most = this.#newestEnded;
+    const behind: { first: Source | null; second: number } = { first: null, second: Infinity };
+    this.#releaseAt = Infinity;
+    for (const source of this.#sources.values()) {
+      const { newest } = source;
+      if (newest > most) most = newest;
+      if (source.state === "behind") {
+        if (behind.first === null || newest < behind.first.newest) {
+          behind.second = behind.first?.newest ?? Infinity;
+          behind.first = source;
+        } else behind.second = Math.min(behind.second, newest);
+      } else if (this.#holds(source)) {
+        const releaseAt = source.cameAt + CURRENT_HOLDS_MS;
+        if (releaseAt > this.#running.ms) this.#releaseAt = Math.min(this.#releaseAt, releaseAt);
+      } else continue;
+      if (first === null || newest < first.newest) {
+        if (first !== null) second = first.newest;
+        first = source;
+      } else if (newest < second) second = newest;
+    }
+    this.#behind = behind;
+    this.#newest = most;
+    this.#first = first;
+    this.#firstUntil = second;
+    this.event.reach(first === null ? most : first.newest);
+    this.#aim();
+  }
+
+  /** Notes the newest time of the values that have come since the last look. */
+  #keepNewest(): void {
+    const current = this.#current;
+    if (current === null) return;
+    const { newest } = this.event;
+    current.newest = newest;
+    if (this.#isInOrder && newest > current.source.newest) current.source.newest = newest;
+  }
+
+  /** Makes the step's time follow the values that come, as far as that can be. */
+  #aim(): void {
+    const { event } = this;
+    const current = this.#current;
+    event.newest = current?.newest ?? Infinity;
+    const isLed = this.#isInOrder && this.#isComplete && current !== null;
+    if (!isLed || (this.#first !== null && this.#first !== current.source)) event.until = -Infinity;
+    else event.until = this.#first === null ? Infinity : this.#firstUntil;
+  }
+}
+
+function seeIn({ source, newest }: Bucket): void {
+  if (newest > source.seen) source.seen = newest;
+}
+
+/** A source that ends with a tick may have sent items before it: states follow times. */
+function inOrder(a: Waiting, b: Waiting): number {
+  if (a.tick !== b.tick || a.what === b.what) return a.tick - b.tick;
+  return a.what === "times" ? -1 : 1;
+}

@@ -1,0 +1,134 @@
+import { assertEquals } from "@std/assert";
+import { type AlignedStep, InputAlignment } from "../../../src/runtime/time/source_alignment.ts";
+import { SourceTimes } from "../../../src/runtime/time/source_times.ts";
+
+/** A window step and its sources, all read by one input. */
+class Step implements AlignedStep {
+  readonly times = new SourceTimes({
+    origins: ["in"],
+    worker: 0,
+    workers: 1,
+    isInOrder: false,
+  });
+  readonly origins = new Set(["in"]);
+  readonly driftMs: number;
+
+  constructor(driftMs: number, ...behind: string[]) {
+    this.driftMs = driftMs;
+    const states = behind.map((name) => [name, "behind"] as const);
+    this.times.tick({ kind: "tick", origin: "in", number: 1, states });
+  }
+
+  /** Values have come; then a tick passes. */
+  pass(number: number, newest: Record<string, number>, states: [string, "current"][] = []): void {
+    for (const [source, time] of Object.entries(newest)) {
+      this.times.from(source, "in", number - 1);
+      this.times.event.see(time);
+    }
+    this.times.tick({ kind: "tick", origin: "in", number, states });
+  }
+}
+
+function inputOf(...steps: Step[]): InputAlignment {
+  return new InputAlignment("in", (name) => name, () => steps);
+}
+
+Deno.test("a source of unknown time is read by 256 items until a tick has passed", () => {
+  const step = new Step(1_000, "a", "b");
+  const input = inputOf(step);
+  assertEquals(input.choose(["a"]), { source: "a", most: 256 });
+  input.onRead("a", 200, 2);
+  assertEquals(input.choose(["a"]), { source: "a", most: 56 });
+  input.onRead("a", 56, 2);
+  assertEquals(input.choose(["a"]), null);
+  assertEquals(input.isHeld, true);
+  step.pass(2, { a: 5 });
+  input.look();
+  assertEquals(input.isHeld, true); // nobody knows how far "b" is
+  step.pass(3, { b: 5 });
+  input.look();
+  assertEquals(input.isHeld, false);
+  assertEquals(input.choose(["a"])?.source, "a");
+});
+
+Deno.test("the source that is least far is read, and none that is more than the drift ahead", async () => {
+  const step = new Step(1_000, "a", "b");
+  const input = inputOf(step);
+  step.pass(2, { a: 5_000, b: 4_500 });
+  assertEquals(input.choose(["a", "b"])?.source, "b");
+  assertEquals(input.choose(["a"])?.source, "a");
+  step.pass(3, { a: 5_501 });
+  assertEquals(input.choose(["a"]), null);
+  let isOpen = false;
+  const opened = input.changed().then(() => isOpen = true);
+  input.look();
+  await Promise.resolve();
+  assertEquals(isOpen, false);
+  step.pass(4, { b: 4_501 });
+  input.look();
+  await opened;
+  assertEquals(input.choose(["a"])?.source, "a");
+});
+
+Deno.test("a source has as many items without an answer as lie between it and the others", () => {
+  const step = new Step(1_000, "a", "b");
+  const input = inputOf(step);
+  step.pass(2, { a: 0, b: 0 });
+  let tick = 3;
+  // Two items a millisecond.
+  for (let time = 100; time <= 1_000; time += 100) {
+    input.onRead("a", 200, tick);
+    step.pass(tick++, { a: time, b: time });
+    input.choose(["a"]);
+  }
+  assertEquals(input.choose(["a"]), { source: "a", most: 2_000 });
+  step.pass(tick++, { b: 2_000 });
+  assertEquals(input.choose(["a"]), { source: "a", most: 4_000 });
+  step.pass(tick++, { b: 1_000_000 });
+  assertEquals(input.choose(["a"]), { source: "a", most: 32_768 });
+});
+
+Deno.test("a tick is due when a quarter of what a source may have is read", () => {
+  const step = new Step(1_000, "a", "b");
+  const input = inputOf(step);
+  input.choose(["a"]);
+  assertEquals(input.onRead("a", 63, 2), false);
+  assertEquals(input.onRead("a", 1, 2), true);
+});
+
+Deno.test("a source waits for none that is current, and not for itself", () => {
+  const step = new Step(1_000, "a", "b");
+  const input = inputOf(step);
+  step.pass(2, { a: 1_000_000, b: 0 });
+  assertEquals(input.choose(["a"]), null);
+  step.pass(3, {}, [["b", "current"]]);
+  assertEquals(input.choose(["a"]), { source: "a", most: Infinity });
+});
+
+Deno.test("a source waits only if it is ahead at each step that it reaches", () => {
+  const one = new Step(1_000, "a", "b");
+  const other = new Step(1_000, "a", "c");
+  const input = inputOf(one, other);
+  one.pass(2, { a: 5_000, b: 0 });
+  other.pass(2, { a: 5_000, c: 4_500 });
+  assertEquals(input.choose(["a"])?.source, "a");
+  other.pass(3, { a: 6_000 });
+  assertEquals(input.choose(["a"]), null);
+});
+
+Deno.test("nothing waits once the run is being stopped", () => {
+  const step = new Step(1_000, "a", "b");
+  const input = inputOf(step);
+  step.pass(2, { a: 5_000, b: 0 });
+  assertEquals(input.choose(["a"]), null);
+  input.release();
+  assertEquals([input.isHeld, input.choose(["a"])], [false, { source: "a", most: Infinity }]);
+});
+
+Deno.test("an input that is one source asks for its share", () => {
+  const step = new Step(1_000, "in", "b");
+  const input = inputOf(step);
+  assertEquals(input.mostOfShare(), 256);
+  step.pass(2, { in: 5_000, b: 0 });
+  assertEquals([input.mostOfShare(), input.isHeld], [0, true]);
+});

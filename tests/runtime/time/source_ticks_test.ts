@@ -1,0 +1,47 @@
+import { assertEquals } from "@std/assert";
+import type { InputReader } from "../../../src/graph/contracts.ts";
+import { Channel } from "../../../src/runtime/channel.ts";
+import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
+import { InputAlignment } from "../../../src/runtime/time/source_alignment.ts";
+import { SourceTicks } from "../../../src/runtime/time/source_ticks.ts";
+import { plainOutlet, roomyChannel, taskHost } from "../../support/runtime/task_host.ts";
+
+/** A reader that has nothing now, with one partition. */
+function readerWith(stateOf: () => "behind" | "current"): InputReader<unknown> {
+  return {
+    next: () => [],
+    ready: () => new Promise(() => {}),
+    sources: () => new Map([["p", stateOf()]]),
+    source: () => "p",
+    positions: () => new Map(),
+    close: () => Promise.resolve(),
+  };
+}
+
+Deno.test("sources that are behind are looked at again after 100 ms, and current ones are not", () => {
+  let state: "behind" | "current" = "behind";
+  const ticks = new SourceTicks("in", 0, readerWith(() => state));
+  assertEquals(ticks.tick(false, 1_000, false)?.states.map(([, state]) => state), ["behind"]);
+  assertEquals(ticks.lookAt, 1_100);
+  state = "current";
+  assertEquals(ticks.tick(false, 1_100, false)?.states.map(([, state]) => state), ["current"]);
+  assertEquals(ticks.lookAt, Infinity);
+});
+
+for (const hasRoom of [true, false]) {
+  const title = hasRoom ? "wakes up to look at" : "does not wake up, without room downstream, for";
+  Deno.test(`a source task ${title} a source that is behind`, () => {
+    const channel = hasRoom ? roomyChannel() : new Channel({ first: 1 });
+    const reader = readerWith(() => "behind");
+    const alignment = new InputAlignment("in on worker 0", (name) => name, () => []);
+    const options = { epoch: 0, tellsActivity: true, alignment };
+    const task = new SourceTask("in", reader, plainOutlet(channel), taskHost(() => 50), options);
+    while (task.run());
+    if (!hasRoom) {
+      channel.push(["one", "two"]);
+      while (task.run());
+    }
+    // Without room, it wakes up only to count for how long the input has given nothing.
+    assertEquals(task.wakeTime(), hasRoom ? 150 : 1_050);
+  });
+}

@@ -1,0 +1,247 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  CURRENT_HOLDS_MS,
+  type SourcesOfStep,
+  SourceTimes,
+} from "../../../src/runtime/time/source_times.ts";
+import type { Tick, TickReport } from "../../../src/runtime/time/controls.ts";
+import { Random } from "../../support/values/random.ts";
+
+/** A step on one worker with one origin. */
+function stepOf(given: Partial<SourcesOfStep>): SourcesOfStep {
+  return { origins: ["in"], worker: 0, workers: 1, isInOrder: false, ...given };
+}
+
+/** One worker and one origin, with a source that is behind for each name. */
+function oneWorker(...sources: string[]): SourceTimes {
+  const times = new SourceTimes(stepOf({}));
+  times.tick({
+    kind: "tick",
+    origin: "in",
+    number: 1,
+    states: sources.map((name) => [name, "behind"]),
+  });
+  return times;
+}
+
+/** Items of a source that were read after a tick. */
+function see(times: SourceTimes, source: string, tick: number, ...items: number[]): void {
+  times.from(source, "in", tick);
+  for (const time of items) times.event.see(time);
+}
+
+Deno.test("SourceTimes has the least of the newest times of the sources", () => {
+  const times = oneWorker("a", "b");
+  see(times, "a", 1, 10, 30, 20);
+  see(times, "b", 1, 5);
+  assertEquals(times.event.now, -Infinity);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [] });
+  assertEquals([times.event.now, times.holding], [5, "b"]);
+});
+
+Deno.test("SourceTimes counts a source from when it is named, not from its first item", () => {
+  const times = oneWorker("a", "silent");
+  see(times, "a", 1, 10);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [] });
+  assertEquals([times.event.now, times.holding], [-Infinity, "silent"]);
+});
+
+Deno.test("SourceTimes waits until all origins have named their sources", () => {
+  const times = new SourceTimes(stepOf({ origins: ["in", "other"] }));
+  times.tick({ kind: "tick", origin: "in", number: 1, states: [["a", "behind"]] });
+  see(times, "a", 1, 10);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [] });
+  assertEquals(times.event.now, -Infinity);
+  times.tick({ kind: "tick", origin: "other", number: 1, states: [] });
+  assertEquals(times.event.now, 10);
+});
+
+Deno.test("SourceTimes goes on without sources that are current or have ended", () => {
+  const times = oneWorker("a", "b", "c");
+  see(times, "a", 1, 10);
+  see(times, "b", 1, 20);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "current"], ["c", "ended"]] });
+  assertEquals([times.event.now, times.holding], [20, "b"]);
+  times.tick({ kind: "tick", origin: "in", number: 3, states: [["b", "current"]] });
+  assertEquals([times.event.now, times.holding], [20, null]);
+});
+
+Deno.test("SourceTimes goes on without a source that ends with the tick that closes its last items", () => {
+  const workers = 2;
+  const times = new SourceTimes(stepOf({ workers }));
+  const first = { kind: "tick", origin: "in", number: 1 } as const;
+  times.tick({ ...first, states: [["a", "behind"], ["b", "behind"]] });
+  times.report(1, { kind: "report", origin: "in", number: 1, newest: [] });
+  see(times, "a", 1, 10);
+  see(times, "b", 1, 50);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "ended"]] });
+  times.report(1, { kind: "report", origin: "in", number: 2, newest: [["a", 20]] });
+  assertEquals([times.event.now, times.leastBeside(""), times.holding], [50, 50, "b"]);
+});
+
+Deno.test("SourceTimes goes on after a restart without a source that had ended", () => {
+  const times = new SourceTimes(stepOf({}));
+  times.resume([["a", 10], ["ended", 5]], 5);
+  times.resume([["a", 20]], 3);
+  assertEquals(times.seen(), new Map([["a", 20], ["ended", 5]]));
+  times.tick({ kind: "tick", origin: "in", number: 1, states: [["a", "behind"]] });
+  assertEquals([times.event.now, times.leastBeside(""), times.holding], [20, 20, "a"]);
+  assertEquals(times.seen(), new Map([["a", 20]]));
+});
+
+Deno.test("SourceTimes never goes back where a source comes back that was current", () => {
+  const times = oneWorker("a", "b");
+  see(times, "a", 1, 10);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["b", "current"]] });
+  times.tick({ kind: "tick", origin: "in", number: 3, states: [["b", "behind"]] });
+  assertEquals([times.event.now, times.holding], [10, "b"]);
+});
+
+Deno.test("SourceTimes waits for a current source until it has been silent for a second", () => {
+  const times = oneWorker("a", "b");
+  times.look(0, false);
+  see(times, "a", 1, 10);
+  times.onItems();
+  see(times, "b", 1, 20);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "current"]] });
+  assertEquals([times.event.now, times.holding, times.isCounting], [10, "a", true]);
+  times.look(CURRENT_HOLDS_MS - 1, false);
+  assertEquals([times.event.now, times.untilLook], [10, 1]);
+  assertEquals(times.look(CURRENT_HOLDS_MS, false), true);
+  assertEquals([times.event.now, times.holding, times.isCounting], [20, "b", false]);
+  see(times, "a", 2, 15);
+  times.onItems();
+  assertEquals([times.event.now, times.isCounting], [20, true]);
+});
+
+Deno.test("SourceTimes does not count the time that a worker works in silence", () => {
+  const times = oneWorker("a", "b");
+  times.look(0, false);
+  see(times, "a", 1, 10);
+  times.onItems();
+  see(times, "b", 1, 20);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "current"]] });
+  assertEquals(times.look(10 * CURRENT_HOLDS_MS, true), false);
+  assertEquals(times.event.now, 10);
+});
+
+Deno.test("SourceTimes does not count items that have overtaken others", () => {
+  const times = oneWorker("a");
+  see(times, "a", 3, 100); // read after the third tick, and here before the second
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [] });
+  times.tick({ kind: "tick", origin: "in", number: 3, states: [] });
+  assertEquals(times.event.now, -Infinity);
+  times.tick({ kind: "tick", origin: "in", number: 4, states: [] });
+  assertEquals(times.event.now, 100);
+});
+
+Deno.test("SourceTimes counts an item at once where nothing can overtake", () => {
+  const times = new SourceTimes(stepOf({ isInOrder: true }));
+  const leasts: number[] = [];
+  const seen = (source: string, ...items: number[]) => {
+    times.from(source, "in", 1);
+    for (const time of items) {
+      times.event.see(time);
+      leasts.push(times.event.now);
+    }
+  };
+  seen("a", 1);
+  times.tick({ kind: "tick", origin: "in", number: 1, states: [["a", "behind"], ["b", "behind"]] });
+  seen("a", 5);
+  seen("b", 2, 1, 3, 9);
+  seen("a", 8, 20);
+  seen("b", 10);
+  assertEquals(leasts, [-Infinity, -Infinity, 2, 2, 3, 5, 8, 9, 10]);
+});
+
+Deno.test("SourceTimes counts what another worker saw once all have passed the tick", () => {
+  for (const isOwnFirst of [true, false]) {
+    const times = new SourceTimes(stepOf({ workers: 2 }));
+    const first: Tick = { kind: "tick", origin: "in", number: 1, states: [["a", "behind"]] };
+    times.tick(first);
+    times.report(1, { kind: "report", origin: "in", number: 1, newest: [] });
+    const own: Tick = { kind: "tick", origin: "in", number: 2, states: [] };
+    const others: TickReport = { kind: "report", origin: "in", number: 2, newest: [["a", 50]] };
+    see(times, "a", 1, 40);
+    if (isOwnFirst) times.tick(own);
+    else times.report(1, others);
+    assertEquals(times.event.now, -Infinity);
+    if (isOwnFirst) times.report(1, others);
+    else times.tick(own);
+    assertEquals(times.event.now, 50);
+  }
+});
+
+Deno.test("SourceTimes refuses an origin that cannot send to the step", () => {
+  const times = oneWorker("a");
+  assertThrows(
+    () => times.tick({ kind: "tick", origin: "elsewhere", number: 1, states: [] }),
+    Error,
+    `nothing of "elsewhere" can come here`,
+  );
+});
+
+/** What goes over one way from a reader to a worker's part of the step. */
+type Sent = { source: string; tick: number; time: number; newest: number } | Tick;
+
+Deno.test("SourceTimes is never beyond the newest item of a source that is behind, in any order", () => {
+  const advanced = { cases: 0, items: 0 };
+  for (let seed = 0; seed < 300; seed++) {
+    const random = new Random(seed);
+    const workers = 1 + random.below(3);
+    const sources = Array.from({ length: 1 + random.below(5) }, (_, i) => `s${i}`);
+    const isInOrder = seed % 2 === 0;
+    const steps = Array.from(
+      { length: workers },
+      (_, worker) => new SourceTimes(stepOf({ worker, workers, isInOrder })),
+    );
+    const ways: Sent[][] = steps.map(() => []);
+    const reports: { from: number; report: TickReport }[][] = steps.map(() => []);
+    const newest = new Map(sources.map((name) => [name, -Infinity]));
+    let tick = 0;
+    const sendTick = (states: Tick["states"]) => {
+      tick++;
+      for (const way of ways) way.push({ kind: "tick", origin: "in", number: tick, states });
+    };
+    sendTick(sources.map((name) => [name, "behind"]));
+    const read = () => {
+      const source = sources[random.below(sources.length)];
+      const time = Math.max(newest.get(source)!, 0) + random.below(100) - 30;
+      newest.set(source, Math.max(newest.get(source)!, time));
+      ways[random.below(workers)].push({ source, tick, time, newest: newest.get(source)! });
+    };
+    const work = () => {
+      const i = random.below(workers);
+      if (random.below(2) === 0) {
+        const told = reports[i].shift();
+        if (told !== undefined) steps[i].report(told.from, told.report);
+        return;
+      }
+      const sent = ways[i].shift();
+      if (sent === undefined) return;
+      if ("states" in sent) {
+        const report = steps[i].tick(sent);
+        reports.forEach((queue, j) => j !== i && queue.push({ from: i, report }));
+        return;
+      }
+      steps[i].from(sent.source, "in", sent.tick);
+      steps[i].event.see(sent.time);
+      assert(
+        steps[i].event.now <= sent.newest,
+        `seed ${seed}: ${steps[i].event.now} > ${sent.newest}`,
+      );
+      if (steps[i].event.now > -Infinity) advanced.items++;
+    };
+    for (let n = 0; n < 300; n++) {
+      if (random.below(3) === 0) read();
+      else if (random.below(8) === 0) sendTick([]);
+      else work();
+    }
+    sendTick([]);
+    while (ways.some((way) => way.length > 0) || reports.some((queue) => queue.length > 0)) work();
+    const least = Math.min(...newest.values());
+    assertEquals(steps.map((step) => step.event.now), steps.map(() => least), `seed ${seed}`);
+    if (least > -Infinity) advanced.cases++;
+  }
+  assert(advanced.cases > 100 && advanced.items > 1000, JSON.stringify(advanced));
+});
