@@ -1,6 +1,7 @@
 /** Kafka's input and output under the suites of all inputs and outputs, on a real broker. */
 import { KafkaInputConfig, KafkaOutputConfig } from "millrace";
-import { testInput } from "../conformance/input.ts";
+import { type InputSubject, testInput } from "../conformance/input.ts";
+import { testSources } from "../conformance/input_sources.ts";
 import { testOutput } from "../conformance/output.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { asText } from "../support/kafka/reading.ts";
@@ -22,7 +23,7 @@ const topics = once(async () => {
   return { brokers, two, one, empty, items };
 });
 
-testInput("a Kafka input", async () => {
+async function kafkaInput(): Promise<InputSubject<[Uint8Array | null, Uint8Array | null]>> {
   const { brokers, two, one, empty, items } = await topics();
   const configOf = (topic: string[], tail = false) =>
     new KafkaInputConfig({
@@ -39,7 +40,10 @@ testInput("a Kafka input", async () => {
     waiting: () => configOf([empty], true),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-}, {
+}
+
+testSources("a Kafka input", kafkaInput);
+testInput("a Kafka input", kafkaInput, {
   "the items before an error come first, then the error":
     "a real broker has nothing that cannot be read: source_test.ts and kafka_poison_test.ts have",
 });
