@@ -45,11 +45,10 @@ async function run(
   count: number,
   mode: "check" | "time",
 ): Promise<{ ms: number; taken: number; digest: Digest }> {
-  const places = await Deno.makeTempFile();
   const timed = await runTimed(`../nexmark/q${query}.ts`, {
     workers,
-    args: [String(count), mode, places],
-  }).finally(() => Deno.remove(places));
+    args: [String(count), mode],
+  });
   const digest = new Digest();
   let taken = 0;
   for (const facts of timed.workers) {

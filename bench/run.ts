@@ -19,6 +19,7 @@ const ALL = [
   "exchange",
   "workers",
   "windows",
+  "backlog",
   "window_memory",
   "nexmark",
   "recovery_store",

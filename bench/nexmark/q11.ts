@@ -5,12 +5,12 @@ import { type Q11Result, SESSION_GAP } from "./queries.ts";
 import { events, noneLate, results, WAIT } from "./stream.ts";
 
 const sessions = new Dataflow("nexmark-11")
-  .input("events", events({ timely: true }))
+  .input("events", events())
   .filter(isBid)
   .map(({ bidder, dateTime }) => [String(bidder), dateTime])
   .countWindow(
     "sessions",
-    new EventClockConfig({ getTime: (dateTime) => dateTime, wait: WAIT }),
+    new EventClockConfig({ getTime: (dateTime) => dateTime, wait: WAIT, watermark: "step" }),
     new SessionWindowConfig({ gap: SESSION_GAP }),
   );
 sessions.late.capture(noneLate());

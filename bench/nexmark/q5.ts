@@ -1,14 +1,13 @@
 /**
  * Query 5, hot items: which auctions have had the most bids lately?
  *
- * A key's time is that of its own values. If nobody bids for an auction any more, its windows would
- * only close once the input pauses. The comparison of all auctions would wait for them. So auctions
- * share few keys, none of which is ever without bids for long.
+ * The auctions of a key are compared with each other first, so few results change workers. All keys
+ * share the watermark of the step, so an auction without bids holds nothing up.
  */
 import { Dataflow, EventClockConfig, SlidingWindowConfig, TumblingWindowConfig } from "millrace";
 import { isBid } from "./model.ts";
 import { HOT_LENGTH, HOT_PERIOD, type Q5Result } from "./queries.ts";
-import { events, noneLate, results, SHARDS, WAIT, WAIT_FOR_WINDOWS } from "./stream.ts";
+import { events, noneLate, results, SHARDS, WAIT } from "./stream.ts";
 
 /** The most bids that an auction of some had in a window, and the auctions that had as many. */
 interface Hottest {
@@ -36,12 +35,12 @@ function hotter(a: Hottest, b: Hottest): Hottest {
 }
 
 const counts = new Dataflow("nexmark-5")
-  .input("events", events({ timely: true }))
+  .input("events", events())
   .filter(isBid)
   .map(({ auction, dateTime }) => [String(auction % SHARDS), { auction, dateTime }])
   .foldWindow(
     "bids",
-    new EventClockConfig({ getTime: ({ dateTime }) => dateTime, wait: WAIT }),
+    new EventClockConfig({ getTime: ({ dateTime }) => dateTime, wait: WAIT, watermark: "step" }),
     new SlidingWindowConfig({ length: HOT_LENGTH, offset: HOT_PERIOD }),
     () => new Map<number, number>(),
     (counts, { auction }) => counts.set(auction, (counts.get(auction) ?? 0) + 1),
@@ -53,7 +52,7 @@ const all = counts.windows
   .map(([, [{ openAt }, counts]]) => ["all", hottest(openAt.getTime(), counts)])
   .reduceWindow(
     "hottest",
-    new EventClockConfig({ getTime: ({ openAt }) => openAt, wait: WAIT_FOR_WINDOWS }),
+    new EventClockConfig({ getTime: ({ openAt }) => openAt, wait: 0, watermark: "step" }),
     new TumblingWindowConfig({ length: HOT_PERIOD }),
     hotter,
   );

@@ -7,7 +7,7 @@
 import { Dataflow, EventClockConfig, TumblingWindowConfig } from "millrace";
 import { type Bid, isBid } from "./model.ts";
 import { HIGHEST_LENGTH, type Q7Result } from "./queries.ts";
-import { events, noneLate, results, SHARDS, WAIT, WAIT_FOR_WINDOWS } from "./stream.ts";
+import { events, noneLate, results, SHARDS, WAIT } from "./stream.ts";
 
 /** The highest bids of two lists, in each of which all are as high. */
 function highest(a: Bid[], b: Bid[]): Bid[] {
@@ -19,17 +19,22 @@ const getTime = ([{ dateTime }]: Bid[]): number => dateTime;
 const windows = new TumblingWindowConfig({ length: HIGHEST_LENGTH });
 
 const shares = new Dataflow("nexmark-7")
-  .input("events", events({ timely: true }))
+  .input("events", events())
   .filter(isBid)
   .map((bid) => [String(bid.dateTime % SHARDS), [bid]])
-  .reduceWindow("of-share", new EventClockConfig({ getTime, wait: WAIT }), windows, highest);
+  .reduceWindow(
+    "of-share",
+    new EventClockConfig({ getTime, wait: WAIT, watermark: "step" }),
+    windows,
+    highest,
+  );
 shares.late.capture(noneLate());
 
 const all = shares
   .map(([, bids]) => ["all", bids])
   .reduceWindow(
     "of-all",
-    new EventClockConfig({ getTime, wait: WAIT_FOR_WINDOWS }),
+    new EventClockConfig({ getTime, wait: 0, watermark: "step" }),
     windows,
     highest,
   );

@@ -4,7 +4,7 @@ import { isAuction, isPerson } from "./model.ts";
 import { NEW_LENGTH, type Q8Result } from "./queries.ts";
 import { events, noneLate, results, WAIT } from "./stream.ts";
 
-const all = new Dataflow("nexmark-8").input("events", events({ timely: true }));
+const all = new Dataflow("nexmark-8").input("events", events());
 
 const people = all
   .filter(isPerson)
@@ -16,7 +16,11 @@ const auctions = all
 
 const sellers = people.joinWindow(
   "sellers",
-  new EventClockConfig({ getTime: ({ dateTime }: { dateTime: number }) => dateTime, wait: WAIT }),
+  new EventClockConfig({
+    getTime: ({ dateTime }: { dateTime: number }) => dateTime,
+    wait: WAIT,
+    watermark: "step",
+  }),
   new TumblingWindowConfig({ length: NEW_LENGTH }),
   auctions,
   { mode: "complete" },
