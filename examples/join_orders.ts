@@ -5,8 +5,8 @@
  *     deno run -A cli.ts examples/join_orders.ts
  *
  * An order and its payment have the same key and fall into one session. It closes after a gap
- * without either. Each order has its own key, so values of other orders do not move its time.
- * Incomplete rows come when the inputs have been quiet, or when they end, as here.
+ * without either. Each order has its own key, so the clock has one watermark for the step: the
+ * orders that follow close what is incomplete.
  */
 import {
   Dataflow,
@@ -49,10 +49,11 @@ const payments = flow.input(
   ]),
 );
 
-// The two are read at the same time: `wait` is how far one may be ahead of the other.
+// By how much values of one input may be out of order. Which input is read first does not matter.
 const clock = new EventClockConfig({
   getTime: ({ at }: Order | Payment) => new Date(at),
-  wait: { hours: 1 },
+  wait: { minutes: 1 },
+  watermark: "step",
 });
 
 const joined = orders
