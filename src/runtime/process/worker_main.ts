@@ -9,7 +9,7 @@ import { COORDINATOR, introduce } from "./handshake.ts";
 import { PROTOCOL_VERSION, type ToCoordinator, type ToWorker } from "./protocol.ts";
 import { connectTo, hasNoListener, removeFolder } from "./socket_folder.ts";
 import { WORKER_ENV, type WorkerBootstrap } from "./spawn.ts";
-import { watchCoordinator } from "./watchdog.ts";
+import { hasGone, watchCoordinator } from "./watchdog.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
 /**
@@ -25,9 +25,7 @@ async function connect(
     const meanwhile = () => watchCoordinator(coordinatorPid, folder);
     return await introduce(conn, key, who, { meanwhile }) ? conn : null;
   } catch (error) {
-    if (hasNoListener(error) && Deno.build.os !== "windows" && Deno.ppid !== coordinatorPid) {
-      return null;
-    }
+    if (hasNoListener(error) && await hasGone(coordinatorPid)) return null;
     throw error;
   }
 }
