@@ -173,7 +173,8 @@ class Assembly {
   #carries(head: HeadNode): (channel: number, origin: OriginName) => boolean {
     const { stages } = this.#parts.plan;
     const upstream = stages.filter(({ ports }) => ports.includes(head as PortNode));
-    return this.#origins.carries(head, upstream.map((stage) => stage.head));
+    const heads = upstream.map((stage) => stage.head);
+    return this.#origins.carries(head, heads, this.#parts.host.workerIndex);
   }
 
   #sources(node: StatefulNode): StepSources {

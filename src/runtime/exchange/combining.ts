@@ -70,8 +70,12 @@ export class Combining implements Outgoing {
 
   push(message: Message): void {
     if (!isBatch(message)) {
-      // The step downstream emits at the end only, so it does not need the time of its sources.
-      if (isTimeControl(message)) return;
+      // What is combined is of several sources. The step downstream emits at the end only: nothing
+      // of it is on its way when a tick passes.
+      if (isTimeControl(message)) {
+        if (message.kind === "tick") this.#target.push(message);
+        return;
+      }
       this.#flush();
       this.#target.push(message);
     } else if (this.#direct > 0) {

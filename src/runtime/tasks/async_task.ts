@@ -67,7 +67,8 @@ export class AsyncTask implements Task {
     const started = this.#start();
     // What is being worked on is on its way to those downstream: it is not quiet there.
     if (started) this.#outlet.activity({ kind: "active" });
-    return state === "worked" || emitted || started || this.#forward() || this.#tellIdle();
+    if (state === "worked" || emitted || started) return true;
+    return this.#tick() || this.#forward() || this.#tellIdle();
   }
 
   wakeTime(): number {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StepId } from "../../core/ids.ts";
+import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { StepNode } from "../../graph/nodes.ts";
 import { idOf, type Plan } from "../plan.ts";
 import { type OriginName, originName } from "./controls.ts";
@@ -59,31 +59,28 @@ export class Origins {
   /**
    * Returns whether a channel can bring items of an origin. It is the channel of a merge from a
    * stage, or that of an exchange from a worker.
+   *
+   * @param head The merge or exchange.
+   * @param stages The stages that send to it.
+   * @param worker Where it is.
    */
   carries(
     head: StepNode,
     stages: readonly StepNode[],
+    worker: WorkerIndex,
   ): (channel: number, origin: OriginName) => boolean {
-    if (head.kind === "exchange") {
-      const ways = this.#before(head);
-      const carried = Array.from(
-        { length: this.#workers },
-        (_, worker) =>
-          new Set([...ways].flatMap(([node, { isMixed }]) => {
-            const step = idOf(this.#plan, node);
-            return isMixed ? this.#onAllWorkers(step) : [originName(step, worker)];
-          })),
-      );
-      return (channel, origin) => carried[channel].has(origin);
-    }
-    const carried = stages.map((stage) =>
-      new Set(
-        [...this.#after(stage).keys()].flatMap((node) =>
-          this.#onAllWorkers(idOf(this.#plan, node))
-        ),
-      )
-    );
+    const carried = head.kind === "exchange"
+      ? Array.from({ length: this.#workers }, (_, from) => this.#carried(this.#before(head), from))
+      : stages.map((stage) => this.#carried(this.#after(stage), worker));
     return (channel, origin) => carried[channel].has(origin);
+  }
+
+  /** Returns the origins of items that a worker sends on these ways. */
+  #carried(ways: Ways, worker: WorkerIndex): ReadonlySet<OriginName> {
+    return new Set([...ways].flatMap(([node, { isMixed }]) => {
+      const step = idOf(this.#plan, node);
+      return isMixed ? this.#onAllWorkers(step) : [originName(step, worker)];
+    }));
   }
 
   #onAllWorkers(step: string): OriginName[] {

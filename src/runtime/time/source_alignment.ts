@@ -174,6 +174,8 @@ export class InputAlignment implements SourceAlignment {
   #choose(sources: readonly SourceName[]): { index: number; most: number } | null {
     const steps = this.#steps ??= this.#stepsOf();
     if (steps.length === 0 || this.#isReleased) return { index: 0, most: Infinity };
+    // Otherwise it would depend on who begins first whether the first values can be late.
+    if (!steps.every(({ times }) => times.isComplete)) return null;
     const through = Math.min(...steps.map(({ times }) => times.through(this.#origin)));
     const drift = Math.max(...steps.map(({ driftMs }) => driftMs));
     let chosen: { index: number; most: number } | null = null;
@@ -237,11 +239,10 @@ function answer(reading: Reading, through: number, newest: number): void {
 function roomOf(steps: readonly AlignedStep[], source: SourceName): number {
   let most = -1;
   for (const { times, driftMs } of steps) {
-    const least = times.leastBeside(source);
     const newest = times.newestOf(source);
     // Not known yet is like far away: it is found out with few items.
-    const isUnknown = least === null || newest === -Infinity;
-    const room = isUnknown ? driftMs : least + driftMs - newest;
+    const isUnknown = newest === -Infinity;
+    const room = isUnknown ? driftMs : times.leastBeside(source) + driftMs - newest;
     if (room > most) most = room;
   }
   return most;

@@ -133,13 +133,16 @@ export class SourceTimes {
     );
   }
 
+  /** Whether all origins have named their sources. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
   /**
    * Returns the least of the newest times over all sources but one that are behind. It is in
-   * milliseconds since the Unix epoch, and may go back. Infinity if there are none; `null` until it
-   * is known which sources there are.
+   * milliseconds since the Unix epoch, and may go back. Infinity if there are none.
    */
-  leastBeside(source: SourceName): number | null {
-    if (!this.#isComplete) return null;
+  leastBeside(source: SourceName): number {
     const { first, second } = this.#behind;
     return first?.name === source ? second : first?.newest ?? Infinity;
   }

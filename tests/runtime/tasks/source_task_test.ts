@@ -125,9 +125,9 @@ Deno.test("a source that waits for others says that it reads, after 10 ms", asyn
   const alignment = new InputAlignment("in on worker 0", (name) => name, () => [step]);
   const { run, wait, task } = source({ alignment });
   await run(0, "nothing"); // first it names its sources
-  assertEquals((await run(0, "nothing"))[1], ["idle", "tick"]);
   const states = [["in on worker 0", "behind"], ["other", "behind"]] as const;
   times.tick({ kind: "tick", origin: "in on worker 0", number: 1, states });
+  assertEquals((await run(0, "nothing"))[1], ["idle", "tick"]);
   assertEquals(await run(100, "items"), [true, ["from"]]);
   times.from("in on worker 0", "in on worker 0", 1);
   times.event.see(10);

@@ -15,6 +15,7 @@ class Step implements AlignedStep {
 
   constructor(driftMs: number, ...behind: string[]) {
     this.driftMs = driftMs;
+    if (behind.length === 0) return; // nothing is known yet
     const states = behind.map((name) => [name, "behind"] as const);
     this.times.tick({ kind: "tick", origin: "in", number: 1, states });
   }
@@ -49,6 +50,16 @@ Deno.test("a source of unknown time is read by 256 items until a tick has passed
   input.look();
   assertEquals(input.isHeld, false);
   assertEquals(input.choose(["a"])?.source, "a");
+});
+
+Deno.test("nothing is read before all steps know which sources there are", () => {
+  const known = new Step(1_000, "a");
+  const unknown = new Step(1_000);
+  const input = inputOf(known, unknown);
+  assertEquals([input.choose(["a"]), input.isHeld], [null, true]);
+  unknown.times.tick({ kind: "tick", origin: "in", number: 1, states: [["a", "behind"]] });
+  input.look();
+  assertEquals([input.isHeld, input.choose(["a"])?.most], [false, 256]);
 });
 
 Deno.test("the source that is least far is read, and none that is more than the drift ahead", async () => {
