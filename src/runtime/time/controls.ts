@@ -10,6 +10,9 @@ import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
 /** A source, by a name that is its own in the run. */
 export type SourceName = string;
 
+/** In place of a source: the items that follow are of none that is known. */
+export const NO_SOURCE: SourceName = "";
+
 /** What has sources: an input or a window step, on one worker. */
 export type OriginName = string;
 

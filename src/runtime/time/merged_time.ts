@@ -1,4 +1,7 @@
-import type { From, OriginName, Tick } from "./controls.ts";
+import { type From, NO_SOURCE, type OriginName, type Tick } from "./controls.ts";
+
+/** What to say before items of a channel that has told of no source yet. */
+const FROM_NOBODY: From = { kind: "from", source: NO_SOURCE, origin: "", tick: 0 };
 
 /** What is known of an origin's ticks. */
 interface Origin {
@@ -39,9 +42,10 @@ export class MergedTime {
 
   /** A batch goes on. Returns what to say before it, if that differs from what was said last. */
   onBatch(channel: number): From | null {
-    const from = this.#froms[channel];
-    if (from === null || from === this.#told) return null;
     const told = this.#told;
+    // A step that had kept items may send them before anything has come to it.
+    const from = this.#froms[channel] ?? (told === null ? null : FROM_NOBODY);
+    if (from === null || from === told) return null;
     this.#told = from;
     const isSame = told !== null && told.source === from.source && told.tick === from.tick;
     return isSame ? null : from;

@@ -28,7 +28,14 @@
 import { EventTime } from "../../graph/event_time.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
 import type { StepId } from "../../core/ids.ts";
-import type { OriginName, SourceName, SourceState, Tick, TickReport } from "./controls.ts";
+import {
+  NO_SOURCE,
+  type OriginName,
+  type SourceName,
+  type SourceState,
+  type Tick,
+  type TickReport,
+} from "./controls.ts";
 
 /**
  * How long a source that is current holds time back after its last item, in milliseconds. Items of
@@ -110,6 +117,8 @@ export class SourceTimes {
   /** Of the sources that are behind: the one that is least far, and the time of the next. */
   #behind: { first: Source | null; second: number } = { first: null, second: Infinity };
   #newestEnded = -Infinity;
+  /** A step on the way may still send what it has kept of these. That counts for none. */
+  readonly #ended = new Set<SourceName>();
   #newest = -Infinity; // of all sources
   /** Whether all origins have named their sources. */
   #isComplete = false;
@@ -209,7 +218,7 @@ export class SourceTimes {
   /** The items that follow are of `source`, and were read after `tick` of `origin`. */
   from(source: SourceName, origin: OriginName, tick: number): void {
     this.#keepNewest();
-    if (this.#steps.has(origin)) {
+    if (this.#steps.has(origin) || source === NO_SOURCE) {
       this.#current = null;
       this.#aim();
       return;
@@ -261,6 +270,7 @@ export class SourceTimes {
     if (newest.length > 0) {
       this.#wait("times", name, number, () => {
         for (const [source, time] of newest) {
+          if (this.#ended.has(source)) continue;
           const of = this.#sourceOf(source);
           of.newest = Math.max(of.newest, time);
           if (worker !== this.#worker) of.cameAt = this.#running.ms;
@@ -310,7 +320,16 @@ export class SourceTimes {
   #setState(source: Source, state: SourceState, reached = -Infinity): void {
     source.state = state;
     source.newest = Math.max(source.newest, reached);
-    if (state !== "ended") return;
+    if (state !== "ended") {
+      this.#ended.delete(source.name);
+      return;
+    }
+    this.#ended.add(source.name);
+    if (this.#current?.source === source) {
+      this.#keepNewest();
+      this.#current = null;
+      this.#aim();
+    }
     this.#newestEnded = Math.max(this.#newestEnded, source.newest);
     this.#sources.delete(source.name);
   }

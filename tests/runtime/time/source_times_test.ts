@@ -4,7 +4,7 @@ import {
   type SourcesOfStep,
   SourceTimes,
 } from "../../../src/runtime/time/source_times.ts";
-import type { Tick, TickReport } from "../../../src/runtime/time/controls.ts";
+import { NO_SOURCE, type Tick, type TickReport } from "../../../src/runtime/time/controls.ts";
 import { Random } from "../../support/values/random.ts";
 
 /** A step on one worker with one origin. */
@@ -77,6 +77,21 @@ Deno.test("SourceTimes goes on without a source that ends with the tick that clo
   times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "ended"]] });
   times.report(1, { kind: "report", origin: "in", number: 2, newest: [["a", 20]] });
   assertEquals([times.event.now, times.leastBeside(""), times.holding], [50, 50, "b"]);
+});
+
+Deno.test("SourceTimes counts nothing for a source that has ended, or is not known", () => {
+  const times = oneWorker("a", "b");
+  see(times, "b", 1, 5);
+  see(times, "a", 1, 10);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "ended"]] });
+  times.event.see(70); // kept by a step before this one
+  times.tick({ kind: "tick", origin: "in", number: 3, states: [] });
+  assertEquals([times.event.now, times.holding], [5, "b"]);
+  see(times, "b", 3, 20);
+  times.from(NO_SOURCE, "", 0);
+  times.event.see(30);
+  times.tick({ kind: "tick", origin: "in", number: 4, states: [] });
+  assertEquals([times.event.now, times.holding], [20, "b"]);
 });
 
 Deno.test("SourceTimes goes on after a restart without a source that had ended", () => {
