@@ -198,11 +198,14 @@ class KeyWindows<V, A, R> extends Windows<V, A, R> {
     this.#forgetAt = null;
     event.see(time);
     const own = this.#watermarkOffset + quiet;
-    const watermark = Math.min(own, event.now - clock.waitMs);
-    const first = event.isHolding ? this.windows.at(0) : undefined;
-    this.take(value, time, watermark, emit);
-    // Otherwise what the key's own watermark has passed is closed.
-    if (watermark < own) this.#waitForSources(own);
+    const ofSources = event.now - clock.waitMs;
+    if (ofSources >= own && !event.isHolding) { // mostly
+      this.take(value, time, own, emit);
+      return;
+    }
+    const first = this.windows.at(0);
+    this.take(value, time, Math.min(own, ofSources), emit);
+    if (ofSources < own) this.#waitForSources(own);
     if (event.isHolding && this.windows.at(0) !== first) this.willClose();
   }
 
