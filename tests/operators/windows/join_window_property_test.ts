@@ -9,14 +9,13 @@ import {
   type Keyed,
   type OutputConfig,
   run,
-  SessionWindowConfig as Session,
-  SlidingWindowConfig as Sliding,
   type StepError,
-  TumblingWindowConfig as Tumbling,
   type WindowMetadata,
 } from "../../../mod.ts";
 import { joinFold, sidedClock } from "../../../src/operators/windows/join_fold.ts";
 import { type WindowEvent, windowLogic } from "../../../src/operators/windows/window_logic.ts";
+import type { Windows } from "../../support/windows/source_batch.ts";
+import { windowerOf } from "../../support/windows/source_cases.ts";
 import { joinParts, type Sided, type Timed } from "../../support/windows/join_parts.ts";
 import { byKey, LogicDriver } from "../../support/runtime/logic_driver.ts";
 import { Random } from "../../support/values/random.ts";
@@ -31,16 +30,6 @@ const ALONE = 60;
 const ON_WORKERS = 60;
 
 const MODES: readonly JoinMode[] = ["complete", "final", "running", "product"];
-
-type Windows =
-  | { readonly kind: "tumbling"; readonly length: number; readonly alignTo: number }
-  | {
-    readonly kind: "sliding";
-    readonly length: number;
-    readonly offset: number;
-    readonly alignTo: number;
-  }
-  | { readonly kind: "session"; readonly gap: number };
 
 interface Join {
   readonly mode: JoinMode;
@@ -67,11 +56,6 @@ function randomJoin(random: Random): Join {
 }
 
 const timeOf = (value: Timed): number => value?.[0] ?? 0;
-
-function windowerOf({ kind, ...options }: Windows) {
-  const Windower = { tumbling: Tumbling, sliding: Sliding, session: Session }[kind];
-  return new Windower(options as never);
-}
 
 const clockOf = ({ wait }: Join) => new EventClockConfig<Timed>({ getTime: timeOf, wait });
 

@@ -30,6 +30,17 @@ function see(times: SourceTimes, source: string, tick: number, ...items: number[
   for (const time of items) times.event.see(time);
 }
 
+/** A source "a" that is current, from which 10 has just come, and "b", which is behind, with 20. */
+function currentAndBehind(): SourceTimes {
+  const times = oneWorker("a", "b");
+  times.look(0, false);
+  see(times, "a", 1, 10);
+  times.onItems();
+  see(times, "b", 1, 20);
+  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "current"]] });
+  return times;
+}
+
 Deno.test("SourceTimes has the least of the newest times of the sources", () => {
   const times = oneWorker("a", "b");
   see(times, "a", 1, 10, 30, 20);
@@ -113,12 +124,7 @@ Deno.test("SourceTimes never goes back where a source comes back that was curren
 });
 
 Deno.test("SourceTimes waits for a current source until it has been silent for a second", () => {
-  const times = oneWorker("a", "b");
-  times.look(0, false);
-  see(times, "a", 1, 10);
-  times.onItems();
-  see(times, "b", 1, 20);
-  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "current"]] });
+  const times = currentAndBehind();
   assertEquals([times.event.now, times.holding, times.isCounting], [10, "a", true]);
   times.look(CURRENT_HOLDS_MS - 1, false);
   assertEquals([times.event.now, times.untilLook], [10, 1]);
@@ -130,12 +136,7 @@ Deno.test("SourceTimes waits for a current source until it has been silent for a
 });
 
 Deno.test("SourceTimes does not count the time that a worker works in silence", () => {
-  const times = oneWorker("a", "b");
-  times.look(0, false);
-  see(times, "a", 1, 10);
-  times.onItems();
-  see(times, "b", 1, 20);
-  times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "current"]] });
+  const times = currentAndBehind();
   assertEquals(times.look(10 * CURRENT_HOLDS_MS, true), false);
   assertEquals(times.event.now, 10);
 });
