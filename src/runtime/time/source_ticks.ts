@@ -27,7 +27,7 @@ const LOOK_AT_BEHIND_MS = 100;
 
 /** Tells those downstream where an input's items come from, and what has passed. */
 export class SourceTicks {
-  readonly origin: OriginName;
+  readonly #origin: OriginName;
   readonly #stepId: StepId;
   readonly #worker: WorkerIndex;
   readonly #reader: InputReader<unknown>;
@@ -46,7 +46,7 @@ export class SourceTicks {
     this.#stepId = stepId;
     this.#worker = worker;
     this.#reader = reader;
-    this.origin = originName(stepId, worker);
+    this.#origin = originName(stepId, worker);
   }
 
   /** The number of the last tick. */
@@ -61,7 +61,7 @@ export class SourceTicks {
     if (source === this.#from && this.#number === this.#fromTick) return null;
     this.#from = source;
     this.#fromTick = this.#number;
-    return { kind: "from", source, origin: this.origin, tick: this.#number };
+    return { kind: "from", source, origin: this.#origin, tick: this.#number };
   }
 
   /** The source of the items that the input has returned last. */
@@ -115,7 +115,7 @@ export class SourceTicks {
       } else this.#told.set(source, state);
     }
     this.#hasSent = false;
-    return { kind: "tick", origin: this.origin, number: ++this.#number, states };
+    return { kind: "tick", origin: this.#origin, number: ++this.#number, states };
   }
 
   #changes(isIdle: boolean, now: number): (readonly [SourceName, SourceState])[] {
