@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { flowFile, startCli } from "../support/cli.ts";
+import { flowFile, kill, startCli } from "../support/cli.ts";
 import { Random } from "../support/values/random.ts";
 
 const RUNS = 50;
@@ -23,17 +23,16 @@ Deno.test(`50 runs with 3 workers, a process killed in half of them: CHAOS_SEED=
       deadlineMs: LONGEST_MS,
     });
     let killed = 0;
-    const fault = Promise.withResolvers<void>();
-    setTimeout(() => {
-      const pids = isKilled ? cli.processes() : [];
+    if (isKilled) {
+      await pause(afterMs);
       // Alone, it may just have made the run's folder, and no process would be left to remove it.
+      let pids = cli.processes();
+      for (; pids.length === 1; pids = cli.processes()) await pause(1);
       if (pids.length > 1) {
         killed = random.pick(pids);
-        Deno.kill(killed, "SIGKILL");
+        kill(killed);
       }
-      fault.resolve();
-    }, isKilled ? afterMs : 0);
-    await fault.promise;
+    }
     // This fails if a process, a socket or a folder is left.
     const { code, stdout, stderr } = await cli.finished();
     if (!isKilled) wholeMs = performance.now() - begun;
@@ -49,3 +48,7 @@ Deno.test(`50 runs with 3 workers, a process killed in half of them: CHAOS_SEED=
   }
   assert(fired >= RUNS / 4, `only ${fired} kills came while the run was on`);
 });
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

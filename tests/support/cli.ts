@@ -215,7 +215,8 @@ function environOf(pid: number): string {
   }
 }
 
-function kill(pid: number): void {
+/** Kills a process, if it is still there. */
+export function kill(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");
   } catch (error) {
