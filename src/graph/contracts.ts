@@ -219,12 +219,15 @@ export interface OutputWriter<in T> {
   write(batch: readonly T[], epoch: Epoch): void | Promise<void>;
   /**
    * Ends an epoch. Resolves once all that was written in it is durable, or is part of the positions
-   * that go into the snapshot. The positions hold everything that `commit` has not made visible
-   * yet, of earlier epochs too. An epoch may be prepared before the previous one is committed: at
-   * the end of a run, and on a worker whose inputs have ended.
+   * that go into the snapshot. If the writer has `commit`, the positions hold what that is to make
+   * visible. It is of this epoch only: the next one is not prepared before `commit` of this one has
+   * resolved. Items of the next epoch may be written meanwhile.
    */
   prepare(epoch: Epoch): Promise<Positions>;
-  /** The snapshot of the epoch has been committed: makes the epoch's output visible. */
+  /**
+   * The snapshot of the epoch has been committed: makes the epoch's output visible. Called for each
+   * epoch that was prepared, in order, also after the last one.
+   */
   commit?(epoch: Epoch): Promise<void>;
   /** Returns what the output is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;

@@ -48,16 +48,16 @@ export const outputChecks: readonly Check<OutputSubject>[] = [
     },
   },
   {
-    title: "an epoch may be prepared before the one before it is committed",
+    title: "an epoch may be written before the one before it is committed",
     async run(subject) {
       await using opened = await Opened.of(subject);
       await opened.write(0, numbers(0, 3));
       await opened.prepare(0);
       await opened.write(1, numbers(3, 3));
-      await opened.prepare(1);
       await opened.commit(0);
-      await opened.commit(1);
-      assertEquals(await subject.visible(), numbers(0, 6));
+      await opened.write(1, numbers(6, 3));
+      await opened.end(1);
+      assertEquals(await subject.visible(), numbers(0, 9));
     },
   },
   {
@@ -65,9 +65,12 @@ export const outputChecks: readonly Check<OutputSubject>[] = [
     async run(subject) {
       const resume = await within(subject, {}, async (opened) => {
         await opened.write(0, numbers(0, 3));
-        await opened.prepare(0);
+        await opened.end(0);
         await opened.write(1, numbers(3, 3));
-        return await opened.prepare(1); // the store commits it, and the run fails before it says so
+        const positions = await opened.prepare(1);
+        await opened.write(2, numbers(6, 3));
+        // The store has epoch 1. The run fails before the output is told.
+        return positions;
       });
       await within(subject, { resume }, async (opened) => {
         await opened.write(2, numbers(6, 3));

@@ -137,23 +137,23 @@ const FAULTS: readonly [what: string, fault: Fault, title: string][] = [
     "an epoch may be empty",
   ],
   [
-    "knows one epoch only",
+    "shows with an epoch what was written after it",
     (writer) => {
-      const prepare = writer.prepare.bind(writer);
-      writer.prepare = (epoch) => {
-        writer.prepared = [];
-        return prepare(epoch);
+      const commit = writer.commit.bind(writer);
+      writer.commit = (epoch) => {
+        writer.list.push(...writer.written);
+        return commit(epoch);
       };
     },
-    "an epoch may be prepared before the one before it is committed",
+    "an epoch may be written before the one before it is committed",
   ],
   [
-    "has only the last epoch in its positions",
+    "has nothing that is prepared in its positions",
     (writer) => {
       const prepare = writer.prepare.bind(writer);
       writer.prepare = async (epoch) => {
-        const { items } = (await prepare(epoch), writer.prepared.at(-1)!);
-        return new Map([[writer.name, { visible: writer.list.length, prepared: items }]]);
+        await prepare(epoch);
+        return new Map([[writer.name, { visible: writer.list.length, prepared: [] }]]);
       };
     },
     "the positions of an epoch hold all that is not visible yet",

@@ -12,6 +12,7 @@ import { HeldPost, settle } from "../support/runtime/held_post.ts";
 import { Random } from "../support/values/random.ts";
 import { ExactOutput } from "../support/recovery/resumable.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
+import { TransactionalOutput } from "../support/recovery/transactional_output.ts";
 import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 import { runWorkers } from "../support/runtime/workers.ts";
 
@@ -74,6 +75,7 @@ class HeldRun {
   readonly clock = new TestClock();
   readonly input: GatedInput;
   readonly output = new ExactOutput<number>();
+  readonly transactions: TransactionalOutput;
   readonly recovery = new WatchedRecovery();
   readonly committed: number[] = [];
   readonly done: Promise<{ stopped: boolean[] }>;
@@ -85,6 +87,7 @@ class HeldRun {
   constructor(workers: number, steps: readonly Steps[], window?: CreditWindow) {
     this.#steps = steps;
     this.input = new GatedInput(workers);
+    this.transactions = new TransactionalOutput(workers);
     let items = new Dataflow("ordered").input("in", this.input);
     for (const { build } of steps) items = build(items);
     this.recovery.onCommit = () => {
@@ -92,7 +95,8 @@ class HeldRun {
       this.committed.push(this.recovery.epoch!);
       this.#check();
     };
-    this.done = runWorkers(items.capture("out", this.output), workers, {
+    const flow = items.capture("out", this.output).capture("transactions", this.transactions);
+    this.done = runWorkers(flow, workers, {
       epochMs: EPOCH_MS,
       clock: this.clock,
       recovery: this.recovery,
@@ -131,7 +135,9 @@ class HeldRun {
     await this.post.drain();
     assert(this.isDone, "the run does not end");
     await this.done;
-    assertEquals(sum(this.recovery.positionsOf("out")), this.output.items.length);
+    const { items } = this.output;
+    assertEquals(sum(this.recovery.positionsOf("out")), items.length);
+    assertEquals(this.transactions.system.visible.toSorted(ascending), items.toSorted(ascending));
   }
 
   /** What a commit has is of one moment: what was read was counted, and is out. */
@@ -144,6 +150,8 @@ class HeldRun {
     assertEquals(all, all.map(() => read), `epoch ${this.recovery.epoch}`);
   }
 }
+
+const ascending = (a: number, b: number) => a - b;
 
 function sum(values: Record<string, unknown>): number {
   return (Object.values(values) as number[]).reduce((a, b) => a + b, 0);

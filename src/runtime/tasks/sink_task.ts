@@ -8,6 +8,19 @@ import type { Task, TaskHost } from "./task.ts";
 /**
  * Writes an output, one call at a time. What comes meanwhile waits in the channel. A call that is
  * waited for gets as many items as it can write soon, of several batches if need be.
+ *
+ * An output with `commit` has one prepared epoch at most. With several workers, the end of the next
+ * epoch may come from another worker before the coordinator's notice that this one is committed. It
+ * then waits here for the notice:
+ *
+ * ```text
+ *   prepare 4 ─▶ write 5 ─▶ end of 5 is held ─▶ commit 4 ─▶ prepare 5
+ * ```
+ *
+ * The notice does come. A barrier of epoch 5 is only sent once the store has epoch 4. The end of
+ * all items, in epoch 5, comes after this worker has acknowledged epoch 4 and before it has ended.
+ * So `EpochCycle` still counts it, and commits epoch 4 once the others have acknowledged it or
+ * ended. Items of epoch 6 may follow in the channel. Epoch 4 needs none of them.
  */
 export class SinkTask implements Task {
   readonly stepId: StepId;
@@ -21,7 +34,8 @@ export class SinkTask implements Task {
   #isWaitedFor = false; // whether the last call with items gave a promise
   #busy = false;
   #ended = false;
-  readonly #prepared: Epoch[] = []; // epochs whose snapshot has not been committed yet
+  #prepared: Epoch | null = null; // the epoch whose snapshot has not been committed yet
+  #held: EpochEnd | null = null; // the end of the next one, which waits for that
   #onSettled: (() => void)[] = []; // called when no call is in progress any more
 
   /** `epoch` is the one that the run starts in; `onWrite` is told how many items were written. */
@@ -43,15 +57,15 @@ export class SinkTask implements Task {
   /** Notes where the output is before a run's first epoch, which is made durable as an epoch is. */
   async begin(epoch: Epoch): Promise<void> {
     const positions = await this.#writer.prepare(epoch);
-    if (this.#writer.commit !== undefined) this.#prepared.push(epoch);
-    this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions);
+    this.#hasPrepared(epoch, positions);
   }
 
   /** The snapshot of an epoch has been committed. Resolves when the output has followed. */
   async commit(epoch: Epoch): Promise<void> {
     if (this.#writer.commit === undefined) return;
-    while (this.#prepared.length > 0 && this.#prepared[0] <= epoch) {
-      this.#commits.push(this.#prepared.shift()!);
+    if (this.#prepared !== null && this.#prepared <= epoch) {
+      this.#commits.push(this.#prepared);
+      this.#prepared = null;
     }
     this.#host.wake();
     while (this.#commits.length > 0 || this.#busy) {
@@ -77,7 +91,7 @@ export class SinkTask implements Task {
       this.#call(() => this.#writer.commit!(epoch), () => {});
       return true;
     }
-    const message = this.#ended ? undefined : this.#take();
+    const message = this.#next();
     if (message === undefined) return false;
     if (isBatch(message)) this.#write(message);
     else if (isEpochEnd(message)) this.#prepare(message);
@@ -86,6 +100,17 @@ export class SinkTask implements Task {
 
   wakeTime(): number {
     return Infinity;
+  }
+
+  /** The next message that may be worked on; `undefined` if there is none yet. */
+  #next(): Message | undefined {
+    if (this.#ended) return undefined;
+    const message = this.#held ?? this.#take();
+    this.#held = null;
+    if (this.#prepared === null || message === undefined || isBatch(message)) return message;
+    if (!isEpochEnd(message)) return message;
+    this.#held = message; // `commit` wakes the loop
+    return undefined;
   }
 
   #take(): Message | undefined {
@@ -111,11 +136,15 @@ export class SinkTask implements Task {
     const epoch = this.#epoch++;
     if (control.kind === "end") this.#ended = true;
     this.#call(() => this.#writer.prepare(epoch), (positions) => {
-      if (this.#writer.commit !== undefined) this.#prepared.push(epoch);
-      this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions as Positions);
+      this.#hasPrepared(epoch, positions as Positions);
       if (control.kind === "end") this.#host.ended(this, control.stopped);
       else this.#host.passed(this);
     });
+  }
+
+  #hasPrepared(epoch: Epoch, positions: Positions): void {
+    if (this.#writer.commit !== undefined) this.#prepared = epoch;
+    this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions);
   }
 
   /** Calls the writer; waits only where it gives a promise. */

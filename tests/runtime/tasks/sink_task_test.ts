@@ -58,6 +58,138 @@ Deno.test("a sink that is waited for writes what has come meanwhile as one batch
   assertEquals(calls, [[1], [2, 3], [4, 5, 6]]);
 });
 
+/** A sink whose output has `commit`. What is waited for is held until `done`. */
+function committing({ epoch = 4, commits = true } = {}) {
+  const input = new Channel({ first: 8192 });
+  const calls: string[] = [];
+  const held: (() => void)[] = [];
+  const told: string[] = [];
+  const call = (name: string) => {
+    calls.push(name);
+    return new Promise<void>((resolve) => held.push(resolve));
+  };
+  const writer = {
+    write: (batch: readonly unknown[], epoch: number) =>
+      void calls.push(`write ${epoch}: ${batch}`),
+    prepare: async (epoch: number) => {
+      await call(`prepare ${epoch}`);
+      return new Map();
+    },
+    ...(commits ? { commit: (epoch: number) => call(`commit ${epoch}`) } : {}),
+    close: () => Promise.resolve(),
+  };
+  const host = {
+    ...taskHost(),
+    passed: () => void told.push("passed"),
+    ended: () => void told.push("ended"),
+    wake: () => void told.push("woken"),
+  };
+  const task = new SinkTask("out", writer, input, host, { epoch, onWrite: () => {} });
+  return {
+    input,
+    calls,
+    told,
+    task,
+    /** Runs the task until it waits. */
+    run(): void {
+      while (task.run());
+    },
+    /** Lets the call in progress resolve, and goes on. */
+    async done(): Promise<void> {
+      held.shift()!();
+      await turn();
+      while (task.run());
+    },
+  };
+}
+
+const BARRIER = { kind: "barrier", epoch: 0 } as const;
+const END = { kind: "end", stopped: false } as const;
+
+for (const [what, second] of [["a barrier", BARRIER], ["the end", END]] as const) {
+  Deno.test(`a sink holds ${what} that comes before the notice of the last epoch's commit`, async () => {
+    const { input, calls, told, task, run, done } = committing();
+    input.push([1]);
+    input.push(BARRIER);
+    input.push([2]);
+    input.push(second);
+    run();
+    await done(); // epoch 4 is prepared
+    const before = ["write 4: 1", "prepare 4", "write 5: 2"];
+    assertEquals([calls, task.run(), task.isBusy], [before, false, false]);
+    told.length = 0;
+    const committed = task.commit(4);
+    assertEquals([calls, told], [[...before, "commit 4"], ["woken"]]);
+    assertEquals(task.run(), false);
+    await done(); // epoch 4 is visible
+    await committed;
+    assertEquals(calls, [...before, "commit 4", "prepare 5"]);
+    await done();
+    assertEquals(told.filter((each) => each !== "woken"), [second === END ? "ended" : "passed"]);
+  });
+
+  Deno.test(`a sink prepares at once for ${what} that comes after the notice of the last epoch's commit`, async () => {
+    const { input, calls, task, run, done } = committing();
+    input.push(BARRIER);
+    run();
+    await done();
+    const committed = task.commit(4);
+    await done();
+    await committed;
+    input.push([2]);
+    input.push(second);
+    run();
+    assertEquals(calls, ["prepare 4", "commit 4", "write 5: 2", "prepare 5"]);
+  });
+
+  Deno.test(`a sink holds ${what} while the last epoch's commit is in progress`, async () => {
+    const { input, calls, task, run, done } = committing();
+    input.push(BARRIER);
+    run();
+    await done();
+    const committed = task.commit(4);
+    input.push(second);
+    run();
+    assertEquals(calls, ["prepare 4", "commit 4"]);
+    await done();
+    await committed;
+    assertEquals(calls, ["prepare 4", "commit 4", "prepare 5"]);
+  });
+}
+
+Deno.test("a sink holds the end of a run's first epoch until the output has followed the run's beginning", async () => {
+  const { input, calls, task, run, done } = committing({ epoch: 0 });
+  const begun = task.begin(-1);
+  await done();
+  await begun;
+  input.push(BARRIER);
+  run();
+  assertEquals(calls, ["prepare -1"]);
+  const committed = task.commit(-1);
+  await done();
+  await committed;
+  assertEquals(calls, ["prepare -1", "commit -1", "prepare 0"]);
+});
+
+Deno.test("a sink whose output has no commit prepares one epoch after the other", async () => {
+  const { input, calls, run, done } = committing({ commits: false });
+  input.push(BARRIER);
+  input.push([2]);
+  input.push(END);
+  run();
+  await done();
+  assertEquals(calls, ["prepare 4", "write 5: 2", "prepare 5"]);
+});
+
+Deno.test("a notice of an epoch before the prepared one does not commit that", async () => {
+  const { input, calls, task, run, done } = committing();
+  input.push(BARRIER);
+  run();
+  await done();
+  await task.commit(3);
+  assertEquals(calls, ["prepare 4"]);
+});
+
 /** How many calls an output has got for 20,000 items, each of which takes 150 ms on the clock. */
 async function callsOf(flow: (output: OutputConfig<number>) => Dataflow<number>): Promise<number> {
   const original = performance.now;
