@@ -78,7 +78,11 @@ const KINDS = {
   /**
    * The state of the transaction does not allow this, or its timeout is too long for the broker.
    */
-  transactionRefused: ["INVALID_TXN_STATE", "INVALID_TRANSACTION_TIMEOUT"],
+  transactionRefused: [
+    "INVALID_TXN_STATE",
+    "INVALID_TRANSACTION_TIMEOUT",
+    "TRANSACTION_ABORTABLE",
+  ],
   /** The topic does not accept a batch of this size (`max.message.bytes`, `segment.bytes`). */
   tooLarge: ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"],
   /** One or more records of the batch are at fault (KIP-467). */

@@ -229,6 +229,8 @@ const CODES: readonly (readonly [code: number, type: string, message: string])[]
     "INCONSISTENT_TOPIC_ID",
     "The topic's id is not the one that this server has under its name",
   ],
+  [105, "TRANSACTIONAL_ID_NOT_FOUND", "The coordinator does not know the transactional id"],
+  [120, "TRANSACTION_ABORTABLE", "The transaction can only be aborted"],
 ];
 
 const BY_CODE = new Map(CODES.map(([code, type, message]) => [code, { type, message }]));

@@ -16,12 +16,23 @@ export interface ProducerIdentity {
   readonly producerEpoch: number;
 }
 
+/** What identifies a transaction, for as long as its producer begins no other. */
+export interface TransactionIdentity extends ProducerIdentity {
+  readonly transactionalId: string;
+}
+
 /** The producer that requests an id. */
 export interface ProducerRequest {
   /** `null` for writes outside of transactions; then any broker can be asked. */
   readonly transactionalId: string | null;
   /** How long a transaction may take, in milliseconds. It has no meaning without an id. */
   readonly transactionTimeoutMs: number;
+  /**
+   * The identity that the transactional id has had. If another producer has acquired the id since,
+   * the broker refuses. Before Kafka 2.5, a broker cannot compare, and does not refuse. It is
+   * absent for a producer that acquires the id from any other.
+   */
+  readonly continues?: ProducerIdentity;
 }
 
 const API_KEY = 22;
@@ -59,22 +70,23 @@ export async function initProducerId(
     error.message += request.transactionalId === null
       ? `: if the broker has no idempotent writes, set "enable.idempotence" to false (a retry may ` +
         "then repeat records)"
-      : ": if the broker has no transactions, keep state in a file instead (--recovery PATH)";
+      : `: if the broker has no transactions, leave out "delivery" for an output; for a store on ` +
+        "Kafka, keep state in a file instead (--recovery PATH)";
   }
   throw error;
 }
 
 /** The body of a request. */
 export function encodeInitProducerId(
-  { transactionalId, transactionTimeoutMs }: ProducerRequest,
+  { transactionalId, transactionTimeoutMs, continues }: ProducerRequest,
   version: number,
 ): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM);
   out.string(transactionalId);
   out.int32(transactionTimeoutMs);
   if (version >= 3) {
-    out.int64(-1n); // we do not continue an earlier id
-    out.int16(-1); // nor its epoch
+    out.int64(continues?.producerId ?? -1n);
+    out.int16(continues?.producerEpoch ?? -1);
   }
   out.tags();
   return out.written;

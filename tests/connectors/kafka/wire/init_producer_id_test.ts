@@ -48,6 +48,16 @@ const JAVA_TRANSACTIONAL_REQUESTS: BytesByVersion = [
   [[3, 4], "05666c6f770000ea60ffffffffffffffffffff00"],
 ];
 
+/**
+ * Java's kafka-clients 4.3.1 writes this with the identity that the id has had. Older versions
+ * cannot name it.
+ */
+const JAVA_CONTINUING_REQUESTS: BytesByVersion = [
+  [[0, 1], "0004666c6f770000ea60"],
+  [[2], "05666c6f770000ea6000"],
+  [[3, 4], "05666c6f770000ea600000000100000002000500"],
+];
+
 /** As `InitProducerIdResponseData` of Java's kafka-clients 3.9.1 writes it. */
 const JAVA_RESPONSES: BytesByVersion = [
   [[0, 1], "00000014000000000001000000020005"],
@@ -66,6 +76,14 @@ for (
       assertEquals(ours.toString("hex"), bytes.toString("hex"));
     });
   }
+}
+
+for (const [version, bytes] of bytesOf(JAVA_CONTINUING_REQUESTS)) {
+  Deno.test(`an InitProducerId request of version ${version} that continues an identity is the same as that of Java's client`, () => {
+    const continues = { producerId: 2n ** 32n + 2n, producerEpoch: 5 };
+    const request = { transactionalId: "flow", transactionTimeoutMs: 60_000, continues };
+    assertEquals(encodeInitProducerId(request, version).toString("hex"), bytes.toString("hex"));
+  });
 }
 
 for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {

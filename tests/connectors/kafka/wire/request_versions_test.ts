@@ -53,6 +53,21 @@ for (const request of ["CreateTopics", "DescribeConfigs", "EndTxn", "JoinGroup"]
   });
 }
 
+// Only transactions need these.
+for (
+  const request of [
+    "InitProducerId",
+    "AddPartitionsToTxn",
+    "AddOffsetsToTxn",
+    "TxnOffsetCommit",
+    "EndTxn",
+  ]
+) {
+  Deno.test(`the error for a missing ${request} tells how an output goes on without it`, () => {
+    assertStringIncludes(missingRequest(request).message, `leave out "delivery"`);
+  });
+}
+
 Deno.test("zstd is refused on a broker whose Produce ends before version 7", () => {
   const broker = (maxVersion: number) => ({ 0: { minVersion: 0, maxVersion } });
   for (const codec of ["none", "gzip", "snappy", "lz4"]) requireCodec(codec, broker(5));
