@@ -168,6 +168,7 @@ export type {
   OutputConfig,
   OutputWriter,
   Place,
+  PlaceRecovery,
   Positions,
   Progress,
   SourceAlignment,

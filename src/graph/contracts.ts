@@ -24,6 +24,8 @@ export interface Place {
    * no step downstream uses event time.
    */
   readonly alignment?: SourceAlignment | null;
+  /** How the run keeps its state; `null` or absent if it has no recovery store. */
+  readonly recovery?: PlaceRecovery | null;
   /**
    * Milliseconds since some moment, on the run's clock that nobody sets. For how long something
    * takes; a test may control it.
@@ -43,6 +45,15 @@ export interface Place {
   fail(error: unknown): void;
   /** Asks for a graceful stop of the whole run, as a first SIGINT does. */
   stop(): void;
+}
+
+/** How a run keeps its state, as far as inputs and outputs need to know. */
+export interface PlaceRecovery {
+  /**
+   * The least length of an epoch, in milliseconds, from 0 on. An epoch lasts longer while what was
+   * read in it is worked off, and until its snapshot is stored.
+   */
+  readonly intervalMs: number;
 }
 
 /**

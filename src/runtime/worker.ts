@@ -9,7 +9,7 @@ import { RunClock } from "../core/run_clock.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { decodeValue } from "../core/value_codec.ts";
-import type { Progress } from "../graph/contracts.ts";
+import type { PlaceRecovery, Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
 import type { StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
@@ -71,6 +71,8 @@ export interface WorkerStart {
   readonly positions: readonly StoredPosition[];
   /** How keys are numbered in snapshots; `null` where none are taken. */
   readonly snapshots: KeyNumbering | null;
+  /** How the run keeps its state; `null` where it does not. */
+  readonly recovery: PlaceRecovery | null;
   /** Reaches the other workers; `null` where there are none. */
   readonly mesh: Mesh | null;
 }
@@ -165,10 +167,14 @@ export class Worker implements TaskHost {
    * Has the inputs plan how they are shared out; on one worker, for all.
    *
    * @param positions Where inputs were at the last snapshot.
+   * @param recovery How the run keeps its state; `null` where it does not.
    * @throws {StepError} If one cannot.
    */
-  plan(positions: readonly StoredPosition[]): Promise<InputPlans> {
-    return this.#io.plan(positions);
+  plan(
+    positions: readonly StoredPosition[],
+    recovery: PlaceRecovery | null,
+  ): Promise<InputPlans> {
+    return this.#io.plan(positions, recovery);
   }
 
   /**
@@ -176,14 +182,14 @@ export class Worker implements TaskHost {
    *
    * @throws {StepError} If one cannot be opened. What is open by then is closed by `close`.
    */
-  async open({ epoch, plans, positions, snapshots, mesh }: WorkerStart): Promise<void> {
+  async open({ epoch, plans, positions, snapshots, recovery, mesh }: WorkerStart): Promise<void> {
     this.#mesh = mesh;
     if (snapshots !== null) {
       this.#journal = new Journal(this.#options, snapshots, (epoch, chunk) => {
         this.#events.stateChanged(epoch, chunk);
       });
     }
-    await this.#io.open(plans, positions);
+    await this.#io.open(plans, positions, recovery);
     this.#tasks = assemble({
       plan: this.#plan,
       readers: this.#io.readers,

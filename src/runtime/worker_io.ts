@@ -11,6 +11,7 @@ import type {
   InputReader,
   OutputWriter,
   Place,
+  PlaceRecovery,
   Positions,
   Progress,
   SourceAlignment,
@@ -79,15 +80,19 @@ export class WorkerIo {
    * Has the inputs plan how they are shared out; on one worker, for all.
    *
    * @param positions Where inputs were at the last snapshot.
+   * @param recovery How the run keeps its state; `null` where it does not.
    * @throws {StepError} If one cannot.
    */
-  async plan(positions: readonly StoredPosition[]): Promise<InputPlans> {
+  async plan(
+    positions: readonly StoredPosition[],
+    recovery: PlaceRecovery | null,
+  ): Promise<InputPlans> {
     const plans: Record<StepId, unknown> = Object.create(null);
     for (const node of this.#inputNodes()) {
       const { config } = node;
       if (config.plan === undefined) continue;
       const resume = this.#resumeOf(node, "input", positions);
-      const plan = () => config.plan!(this.#place(node), resume);
+      const plan = () => config.plan!(this.#place(node, recovery), resume);
       plans[idOf(this.#plan, node)] = await this.#guard(node, plan);
     }
     return plans;
@@ -98,16 +103,20 @@ export class WorkerIo {
    *
    * @throws {StepError} If one cannot be opened. What is open by then is closed by `close`.
    */
-  async open(plans: InputPlans, positions: readonly StoredPosition[]): Promise<void> {
+  async open(
+    plans: InputPlans,
+    positions: readonly StoredPosition[],
+    recovery: PlaceRecovery | null,
+  ): Promise<void> {
     for (const node of this.#plan.captures) {
       const resume = this.#resumeOf(node, "output", positions);
-      const open = () => node.config.open(this.#place(node), resume);
+      const open = () => node.config.open(this.#place(node, recovery), resume);
       this.#writers.set(node, await this.#guard(node, open) as OutputWriter<unknown>);
     }
     for (const node of this.#inputNodes()) {
       const plan = plans[idOf(this.#plan, node)];
       const resume = this.#resumeOf(node, "input", positions);
-      const open = () => node.config.open({ ...this.#place(node), plan }, resume);
+      const open = () => node.config.open({ ...this.#place(node, recovery), plan }, resume);
       this.#readers.set(node, await this.#guard(node, open));
     }
   }
@@ -166,7 +175,7 @@ export class WorkerIo {
     return positionsOf(idOf(this.#plan, node), role, positions);
   }
 
-  #place(node: StepNode): Place {
+  #place(node: StepNode, recovery: PlaceRecovery | null): Place {
     const host = this.#host;
     const { workerIndex, workerCount, signal, log } = host;
     const stepId = idOf(this.#plan, node);
@@ -174,6 +183,7 @@ export class WorkerIo {
       stepId,
       workerIndex,
       workerCount,
+      recovery,
       alignment: feedsTimed(this.#plan, node) ? host.alignmentOf(stepId) : null,
       elapsed: () => host.elapsed(),
       signal,

@@ -255,8 +255,9 @@ class Opened implements AsyncDisposable {
     { resume = new Map(), workers = 1 }: OpenOptions = {},
   ): Promise<Opened> {
     const config = subject.config();
+    const recovery = { intervalMs: 1_000 };
     const opening = numbers(0, workers).map((workerIndex) =>
-      config.open(testPlace({ workerIndex, workerCount: workers }), resume)
+      config.open(testPlace({ workerIndex, workerCount: workers, recovery }), resume)
     );
     return new Opened(subject, await inTime(Promise.all(opening), "open()", subject.patienceMs));
   }

@@ -3,9 +3,12 @@ import {
   createLog,
   Dataflow,
   FlowDefinitionError,
+  type InputConfig,
   type Keyed,
   ManualInputConfig,
   ManualOutputConfig,
+  MemoryRecoveryConfig,
+  type Place,
   run,
   type RunOptions,
   type StatefulLogic,
@@ -356,6 +359,29 @@ Deno.test("place.stop() stops the run gracefully", async () => {
   assertEquals((await running).stopped, true);
   assertEquals(output.only("prepare", "commit", "close"), ["prepare 0", "commit 0", "close"]);
 });
+
+for (const recovery of [undefined, new MemoryRecoveryConfig()]) {
+  const how = recovery === undefined ? "without" : "with";
+  Deno.test(`place.recovery tells how the run keeps its state, ${how} a store`, async () => {
+    const expected = recovery === undefined ? null : { intervalMs: 2_500 };
+    const seen: [string, Place["recovery"]][] = [];
+    const output = new RecordingOutput<number>();
+    const input: InputConfig<number> = {
+      plan: (at) => {
+        seen.push(["plan", at.recovery]);
+        return Promise.resolve(null);
+      },
+      open: (at, resume) => {
+        seen.push(["open", at.recovery]);
+        return new TestingInputConfig([1]).open(at, resume);
+      },
+    };
+    const flow = new Dataflow("placed").input("in", input).capture("out", output);
+    await run(flow, { recovery, epoch: { interval: 2_500 } });
+    assertEquals(seen, [["plan", expected], ["open", expected]]);
+    assertEquals(output.place!.recovery, expected);
+  });
+}
 
 Deno.test("place.signal is aborted by a failure and not by a graceful stop", async () => {
   const aborted = async (end: (input: HandInput<number>) => void): Promise<boolean> => {

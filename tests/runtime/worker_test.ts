@@ -2,9 +2,18 @@ import { assertEquals } from "@std/assert";
 import { Dataflow, type InputConfig, type Progress, TestingInputConfig } from "../../mod.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
-import { Worker } from "../../src/runtime/worker.ts";
+import { Worker, type WorkerStart } from "../../src/runtime/worker.ts";
 import { RecordingOutput } from "../support/runtime/recording_output.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
+
+const START: WorkerStart = {
+  epoch: 0,
+  plans: {},
+  mesh: null,
+  positions: [],
+  snapshots: null,
+  recovery: null,
+};
 
 /** An input that has ended and tells this progress, or none. */
 function ended(progress?: Progress | null): InputConfig<number> {
@@ -39,7 +48,7 @@ function workerOf(inputs: InputConfig<number>[]): Worker {
 /** The progress that a worker with these inputs tells once it is open. */
 async function progressOf(...inputs: InputConfig<number>[]): Promise<Progress | null> {
   const worker = workerOf(inputs);
-  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: null });
+  await worker.open(START);
   const progress = worker.progress();
   await worker.close();
   return progress;
@@ -66,7 +75,7 @@ Deno.test("Worker tells no progress when one input has none, or they count diffe
 
 Deno.test("Worker counts what it has read so far while it runs, and all when it has run", async () => {
   const worker = workerOf([new TestingInputConfig([1, 2, 3])]);
-  await worker.open({ epoch: 0, plans: {}, mesh: null, positions: [], snapshots: null });
+  await worker.open(START);
   assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 0], [0, 0]]);
   await worker.run();
   assertEquals(worker.counts().map(({ in: into, out }) => [into, out]), [[0, 3], [3, 0]]);

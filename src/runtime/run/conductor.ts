@@ -29,6 +29,7 @@ import type { Epoch, WorkerIndex } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
+import type { PlaceRecovery } from "../../graph/contracts.ts";
 import { sumCounts } from "../counts.ts";
 import { EpochCycle } from "../epochs.ts";
 import { InputFailure } from "../input_failure.ts";
@@ -246,13 +247,23 @@ export class Conductor {
       },
       commit: (epoch) => this.#commit(epoch),
     }, { workers: this.#workers.size, intervalMs, clock, epoch: recovery.epoch });
-    this.#workers.port(0).send({ kind: "plan", positions: recovery.positions });
+    this.#workers.port(0).send({
+      kind: "plan",
+      positions: recovery.positions,
+      recovery: this.#placeRecovery,
+    });
   }
 
   #open(plans: InputPlans): void {
     this.#states.moveTo("opening");
     const { epoch, positions, numbering: snapshots } = this.#recovery!;
-    this.#workers.broadcast({ kind: "open", epoch, plans, positions, snapshots });
+    const recovery = this.#placeRecovery;
+    this.#workers.broadcast({ kind: "open", epoch, plans, positions, snapshots, recovery });
+  }
+
+  get #placeRecovery(): PlaceRecovery | null {
+    const { recovery, intervalMs } = this.#settings;
+    return recovery && { intervalMs };
   }
 
   async #restore(): Promise<void> {

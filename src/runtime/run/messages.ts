@@ -32,6 +32,7 @@
  * @module
  */
 import type { Epoch, StepId } from "../../core/ids.ts";
+import type { PlaceRecovery } from "../../graph/contracts.ts";
 import type { StateChunk, StoredKey, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
 import type { KeyNumbering } from "../keyed/key_ids.ts";
@@ -41,7 +42,11 @@ import type { InputPlans } from "../worker_io.ts";
 
 /** From the conductor to a worker. */
 export type Instruction =
-  | { readonly kind: "plan"; readonly positions: readonly StoredPosition[] }
+  | {
+    readonly kind: "plan";
+    readonly positions: readonly StoredPosition[];
+    readonly recovery: PlaceRecovery | null;
+  }
   | {
     readonly kind: "open";
     readonly epoch: Epoch;
@@ -50,6 +55,7 @@ export type Instruction =
     readonly positions: readonly StoredPosition[];
     /** How keys are numbered in snapshots; `null` where none are taken. */
     readonly snapshots: KeyNumbering | null;
+    readonly recovery: PlaceRecovery | null;
   }
   | { readonly kind: "state"; readonly step: StepId; readonly keys: readonly StoredKey[] }
   | { readonly kind: "run" }

@@ -121,14 +121,15 @@ export class WorkerSession {
     return this.#closing ??= this.worker.close();
   }
 
-  async #plan({ positions }: InstructionOf<"plan">): Promise<void> {
-    const plans = await this.worker.plan(positions);
+  async #plan({ positions, recovery }: InstructionOf<"plan">): Promise<void> {
+    const plans = await this.worker.plan(positions, recovery);
     this.#send({ kind: "planned", plans });
   }
 
-  async #open({ epoch, plans, positions, snapshots }: InstructionOf<"open">): Promise<void> {
+  async #open(instruction: InstructionOf<"open">): Promise<void> {
+    const { epoch, plans, positions, snapshots, recovery } = instruction;
     const mesh = await this.#host.join();
-    await this.worker.open({ epoch, plans, positions, snapshots, mesh });
+    await this.worker.open({ epoch, plans, positions, snapshots, recovery, mesh });
     this.#send({ kind: "opened", positions: this.worker.positionsAt(epoch - 1) });
   }
 

@@ -31,7 +31,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     exportName: null,
     logLevel: "info",
   },
-  plan: { kind: "plan", positions: POSITIONS },
+  plan: { kind: "plan", positions: POSITIONS, recovery: { intervalMs: 250 } },
   state: { kind: "state", step: "count", keys: [{ id: 7, key: "k", state: new Uint8Array([1]) }] },
   open: {
     kind: "open",
@@ -39,6 +39,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     plans: { in: { files: ["a.txt"] } },
     positions: POSITIONS,
     snapshots: { firstId: 128, byKey: false },
+    recovery: { intervalMs: 250 },
     mesh: { addresses: [{ unix: "/tmp/x/worker-0" }, { port: 7 }], key: "0f" },
   },
   run: { kind: "run", statusMs: 250 },

@@ -70,10 +70,10 @@ class Stage implements AsyncDisposable {
     const flow = { moduleUrl: FLOW, exportName: null, logLevel: "error" } as const;
     this.tell({ kind: "load", index: 1, count: 2, ...flow });
     const { mesh } = await this.hears("loaded");
-    this.tell({ kind: "plan", positions: [] });
+    this.tell({ kind: "plan", positions: [], recovery: null });
     const { plans } = await this.hears("planned");
     const zero = { unix: `${this.#folder.path}/${workerSocket(0)}` };
-    const start = { epoch: 0, plans, positions: [], snapshots: null };
+    const start = { epoch: 0, plans, positions: [], snapshots: null, recovery: null };
     const addresses = [zero, mesh!];
     return () => this.tell({ kind: "open", ...start, mesh: { addresses, key: this.key } });
   }

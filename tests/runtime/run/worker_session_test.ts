@@ -10,7 +10,15 @@ import { HandInput } from "../../support/runtime/hand_input.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
 
-const OPEN: Instruction = { kind: "open", epoch: 0, plans: {}, positions: [], snapshots: null };
+const PLAN: Instruction = { kind: "plan", positions: [], recovery: null };
+const OPEN: Instruction = {
+  kind: "open",
+  epoch: 0,
+  plans: {},
+  positions: [],
+  snapshots: null,
+  recovery: null,
+};
 
 /** A session of one worker, and what it said. */
 function played(output = new RecordingOutput<number>()) {
@@ -36,7 +44,7 @@ function played(output = new RecordingOutput<number>()) {
 /** The same, once items move. */
 async function running(output?: RecordingOutput<number>) {
   const run = played(output);
-  run.session.take({ kind: "plan", positions: [] });
+  run.session.take(PLAN);
   await run.heard("planned");
   run.session.take(OPEN);
   await run.heard("opened");
@@ -54,7 +62,7 @@ Deno.test("WorkerSession says what its flow is made of, for the conductor to com
 
 Deno.test("WorkerSession answers each instruction of a run that goes well", async () => {
   const { session, input, output, said, kinds, heard } = played();
-  session.take({ kind: "plan", positions: [] });
+  session.take(PLAN);
   await heard("planned");
   session.take(OPEN);
   await heard("opened");
