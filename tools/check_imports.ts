@@ -61,10 +61,12 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "connectors/kafka/properties",
     "connectors/kafka/wire",
   ],
+  "connectors/kafka/transactions": ["connectors/kafka/client", "connectors/kafka/wire"],
   "connectors/kafka/write": [
     "connectors/kafka/client",
     "connectors/kafka/compression",
     "connectors/kafka/properties",
+    "connectors/kafka/transactions",
     "connectors/kafka/wire",
     "connectors/kafka/message.ts",
     "connectors/kafka/output_item.ts",

@@ -6,14 +6,14 @@
  * opened a store can commit.
  * @module
  */
-import { errorKind, isFinalForWrites } from "../kafka/client/errors.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { initProducerId, type ProducerIdentity } from "../kafka/wire/init_producer_id.ts";
-import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
+import { persist } from "../kafka/transactions/persist.ts";
+import { acquire, Transaction } from "../kafka/transactions/transaction.ts";
+import type { TransactionIdentity } from "../kafka/wire/init_producer_id.ts";
 import { ACKS } from "../kafka/wire/produce.ts";
+import { positionName } from "../kafka/wire/topic_partition.ts";
 import { encodeRecordBatch, type WireRecord } from "../kafka/wire/write_batch.ts";
-import { produceRound, SequenceNumbers } from "../kafka/write/produce_round.ts";
-import { requireAnswers } from "../kafka/wire/wrong_answer.ts";
+import { produceRound } from "../kafka/write/produce_round.ts";
 
 /** How long a transaction may take before the broker ends it, in milliseconds. */
 const TRANSACTION_MS = 300_000;
@@ -27,38 +27,28 @@ const OPENING_MS = 10_000;
 /** How long replicas may take, in milliseconds. */
 const ACK_MS = 30_000;
 
-/** The pause before asking the coordinator again whether the last transaction is over. */
-const BUSY_MS = 10;
-
 /** Records by partition. */
 export type Records = ReadonlyMap<number, readonly WireRecord[]>;
 
-/** A producer with a transactional id. */
+/** A producer with a transactional id. All its transactions have one identity: none is stored. */
 export class TransactionalProducer {
   readonly #connection: KafkaConnection;
-  readonly #id: string;
-  readonly #sequences = new SequenceNumbers<string>(); // by topic and partition
-  readonly #added = new Set<string>();
-  #identity: ProducerIdentity = { producerId: -1n, producerEpoch: -1 };
-  #coordinator: KafkaBroker | null = null;
+  readonly #transaction: Transaction;
   #hasFailed = false;
   #patienceMs = OPENING_MS;
 
-  private constructor(connection: KafkaConnection, id: string) {
+  private constructor(connection: KafkaConnection, identity: TransactionIdentity) {
     this.#connection = connection;
-    this.#id = id;
+    this.#transaction = new Transaction(connection, identity, (work) => this.persist(work));
   }
 
   /** Acquires the transactional id. Returns once no transaction is open with it. */
   static async begin(connection: KafkaConnection, id: string): Promise<TransactionalProducer> {
-    const producer = new TransactionalProducer(connection, id);
-    producer.#identity = await producer.persist(async () => {
-      return await initProducerId(await producer.#findCoordinator(), {
-        transactionalId: id,
-        transactionTimeoutMs: TRANSACTION_MS,
-      });
+    const identity = await acquire(connection, id, {
+      timeoutMs: TRANSACTION_MS,
+      persist: (work) => persist(connection, OPENING_MS, work),
     });
-    return producer;
+    return new TransactionalProducer(connection, identity);
   }
 
   /** The store is open and a run continues, so the broker may be away for longer from now on. */
@@ -74,19 +64,16 @@ export class TransactionalProducer {
   /** Writes records as part of the transaction. One call at a time. */
   async send(topic: string, records: Records): Promise<void> {
     if (records.size === 0) return;
-    await this.#add(topic, [...records.keys()]);
+    const { identity, sequences } = this.#transaction;
+    await this.#transaction.add(Array.from(records.keys(), (partition) => ({ topic, partition })));
     const waiting = new Map<number, Uint8Array>();
     for (const [partition, each] of records) {
-      const name = `${topic}-${partition}`;
-      const baseSequence = this.#sequences.next(name);
-      this.#sequences.advance(name, each.length);
+      const name = positionName({ topic, partition });
+      const baseSequence = sequences.next(name);
+      sequences.advance(name, each.length);
       waiting.set(
         partition,
-        encodeRecordBatch(each, {
-          ...this.#identity,
-          baseSequence,
-          transactional: true,
-        }),
+        encodeRecordBatch(each, { ...identity, baseSequence, transactional: true }),
       );
     }
     await this.persist(() => this.#sendAll(topic, waiting));
@@ -94,35 +81,7 @@ export class TransactionalProducer {
 
   /** Ends the transaction, if something has been written in it. */
   async end(how: "commit" | "abort"): Promise<void> {
-    if (this.#added.size === 0) return;
-    await this.persist(async () => {
-      const coordinator = await this.#findCoordinator();
-      await coordinator.endTxn({
-        ...this.#transaction(),
-        transactionResult: how === "commit",
-      });
-    });
-    this.#added.clear();
-  }
-
-  async #add(topic: string, partitions: readonly number[]): Promise<void> {
-    const added = partitions.filter((partition) => !this.#added.has(`${topic}-${partition}`));
-    if (added.length === 0) return;
-    await this.persist(async () => {
-      const coordinator = await this.#findCoordinator();
-      const { errors } = await coordinator.addPartitionsToTxn({
-        ...this.#transaction(),
-        topics: [{ topic, partitions: added }],
-      });
-      requireAnswers(
-        "AddPartitionsToTxn",
-        added.map((partition) => ({ topic, partition })),
-        errors.flatMap(({ topic, partitionErrors }) =>
-          partitionErrors.map(({ partition }) => ({ topic, partition }))
-        ),
-      );
-    });
-    for (const partition of added) this.#added.add(`${topic}-${partition}`);
+    await this.#transaction.end(how);
   }
 
   /** Tries once to send what is waiting. Acknowledged batches are removed from `waiting`. */
@@ -131,51 +90,19 @@ export class TransactionalProducer {
       topic,
       acks: ACKS.all,
       timeoutMs: ACK_MS,
-      transactionalId: this.#id,
+      transactionalId: this.#transaction.identity.transactionalId,
       batchOf: (partition) => waiting.get(partition)!,
       written: (partition) => waiting.delete(partition),
     });
   }
 
-  /** The identity of the transaction, in KafkaJS's form. */
-  #transaction() {
-    const { producerId, producerEpoch } = this.#identity;
-    return { transactionalId: this.#id, producerId: String(producerId), producerEpoch };
-  }
-
-  async #findCoordinator(): Promise<KafkaBroker> {
-    return this.#coordinator ??= await this.#connection.coordinator({
-      kind: "transaction",
-      id: this.#id,
-    });
-  }
-
   /** Does `work`, and repeats it after an error as long as the broker may come back. */
   async persist<T>(work: () => Promise<T>): Promise<T> {
-    const start = performance.now();
-    const deadline = start + this.#patienceMs;
-    for (;;) {
-      try {
-        const done = await work();
-        this.#connection.succeeded();
-        return done;
-      } catch (error) {
-        // A broker that is busy with the last transaction is in reach, and answers.
-        const isBusy = errorKind(error) === "transactionPending";
-        const end = isBusy ? start + PATIENCE_MS : deadline;
-        const isOver = performance.now() >= end || this.#connection.isEnded;
-        if (isFinalForWrites(error) || isOver) {
-          this.#hasFailed = true;
-          throw error;
-        }
-        if (isBusy) {
-          await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
-          continue;
-        }
-        this.#coordinator = null;
-        this.#connection.drop();
-        await this.#connection.pause(error, deadline);
-      }
+    try {
+      return await persist(this.#connection, this.#patienceMs, work);
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
     }
   }
 }

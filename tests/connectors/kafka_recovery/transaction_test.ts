@@ -21,10 +21,16 @@ function coordinator(codes: number[], asked: number[]): KafkaBroker {
 /** A connection whose pauses each take a second of the test's clock. */
 function connectionTo(broker: KafkaBroker, clock: { ms: number }): KafkaConnection {
   return {
-    coordinator: () => Promise.resolve(broker),
-    succeeded: () => {},
+    isEnded: false,
+    coordinatorId: () => Promise.resolve(1),
+    broker: () => Promise.resolve(broker),
     drop: () => {},
-    pause: () => Promise.resolve(void (clock.ms += 1_000)),
+    backoff: () => ({
+      answerTo: <R>(request: Promise<R>) => request,
+      over: () => {},
+      giveUp: () => {},
+      pause: () => Promise.resolve(void (clock.ms += 1_000)),
+    }),
   } as unknown as KafkaConnection;
 }
 
@@ -91,29 +97,34 @@ Deno.test("once a store is open, a broker may be away for two minutes", async ()
 
 Deno.test("records count as written once the answers to both requests name their partition", async () => {
   const TOPIC = "topic";
-  const [nothing, added] = [[], [{ topic: TOPIC, partitionErrors: [{ partition: 0 }] }]];
-  const addAnswers = [nothing, added];
+  const added = { topic: TOPIC, partition: 0, errorCode: 0 };
   const written = { topic: TOPIC, partition: 0, refused: [] };
-  const produceAnswers = [[], [{ ...written, topic: "elsewhere" }], [written]];
+  const answers = new Map<string, unknown[][]>([
+    ["AddPartitionsToTxn", [[], [added]]],
+    ["Produce", [[], [{ ...written, topic: "elsewhere" }], [written]]],
+  ]);
+  const { connectionPool } = coordinator([0], []);
+  const send: typeof connectionPool.send = (exchange) => {
+    const scripted = answers.get(exchange.request.apiName);
+    if (scripted === undefined) return connectionPool.send(exchange);
+    return Promise.resolve({ results: scripted.shift()! });
+  };
   const broker = {
-    ...coordinator([0], []),
-    versions: { 0: { minVersion: 3, maxVersion: 8 }, 22: { minVersion: 0, maxVersion: 4 } },
-    addPartitionsToTxn: () => Promise.resolve({ errors: addAnswers.shift()! }),
-  } as KafkaBroker;
-  const { connectionPool } = broker;
-  const send: typeof connectionPool.send = (protocol) =>
-    protocol.request.apiName === "Produce"
-      ? Promise.resolve({ results: produceAnswers.shift()! })
-      : connectionPool.send(protocol);
+    versions: {
+      0: { minVersion: 3, maxVersion: 8 },
+      22: { minVersion: 0, maxVersion: 4 },
+      24: { minVersion: 0, maxVersion: 3 },
+    },
+    connectionPool: { send },
+  } as unknown as KafkaBroker;
   await onClock(async (clock) => {
     const connection = Object.assign(connectionTo(broker, clock), {
       leaders: () => Promise.resolve(new Map([[0, 1]])),
-      broker: () => Promise.resolve({ ...broker, connectionPool: { send } }),
     });
     const producer = await TransactionalProducer.begin(connection, "id");
     const record = { key: null, value: new Uint8Array(1), headers: [], timestamp: 0 };
     await producer.send(TOPIC, new Map([[0, [record]]]));
-    assertEquals([addAnswers, produceAnswers], [[], []]);
+    assertEquals([...answers.values()], [[], []]);
     assertEquals([producer.hasFailed, clock.ms], [false, 3_000]); // a pause for each wrong answer
   });
 });

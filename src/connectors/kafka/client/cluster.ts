@@ -90,7 +90,12 @@ export class Cluster {
 
   /** The broker that keeps a consumer group or a transactional id. */
   async coordinator(of: Coordinated): Promise<KafkaBroker> {
-    return await this.broker(await findCoordinator(await this.anyBroker(), of));
+    return await this.broker(await this.coordinatorId(of));
+  }
+
+  /** The number of that broker. */
+  async coordinatorId(of: Coordinated): Promise<number> {
+    return await findCoordinator(await this.anyBroker(), of);
   }
 
   /** The brokers' current metadata of our topics, never an older copy. */

@@ -199,6 +199,11 @@ export class KafkaConnection {
     return this.#cluster.coordinator(of);
   }
 
+  /** The number of that broker, which may be asked for again after its connection was dropped. */
+  coordinatorId(of: Coordinated): Promise<number> {
+    return this.#cluster.coordinatorId(of);
+  }
+
   /** The brokers' current metadata of our topics, never an older copy. */
   metadata(): Promise<Metadata> {
     return this.#cluster.metadata();

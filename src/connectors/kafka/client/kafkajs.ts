@@ -31,16 +31,6 @@ export interface KafkaBroker extends Broker {
   readonly versions: BrokerVersions;
   /** Its connections. */
   readonly connectionPool: Pick<ConnectionPool, "send">;
-  /** Makes a partition's writes part of a transaction. */
-  addPartitionsToTxn(
-    request: Transaction & {
-      topics: { topic: string; partitions: number[] }[];
-    },
-  ): Promise<{ errors: { topic: string; partitionErrors: { partition: number }[] }[] }>;
-  /** Ends a transaction: `true` commits it. */
-  endTxn(
-    request: Transaction & { transactionResult: boolean },
-  ): Promise<unknown>;
   /** Joins a group. It answers once all members have joined. */
   joinGroup(request: {
     groupId: string;
@@ -92,13 +82,6 @@ export interface KafkaBroker extends Broker {
 export interface ConfigEntry {
   readonly name: string;
   readonly value: string;
-}
-
-/** The transaction of a request, in KafkaJS's form. */
-interface Transaction {
-  readonly transactionalId: string;
-  readonly producerId: string;
-  readonly producerEpoch: number;
 }
 
 useMonotonicTime(RequestQueue.prototype);

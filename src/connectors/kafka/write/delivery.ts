@@ -14,13 +14,9 @@ import type { KafkaOutputSettings } from "../properties/settings.ts";
 import { initProducerId, type ProducerIdentity } from "../wire/init_producer_id.ts";
 import { ACKS } from "../wire/produce.ts";
 import { requireCodec } from "../wire/request_versions.ts";
+import { sequenceAfter, SequenceNumbers } from "../wire/sequence_numbers.ts";
 import { compressBatch, encodeRecordBatch } from "../wire/write_batch.ts";
-import {
-  produceRound,
-  type RefusedBatch,
-  sequenceAfter,
-  SequenceNumbers,
-} from "./produce_round.ts";
+import { produceRound, type RefusedBatch } from "./produce_round.ts";
 import { refusedRecord, tooLargeRecord } from "./refused_record.ts";
 import type { OutgoingRecord } from "./to_record.ts";
 import type { WrittenTopic } from "./written_topic.ts";

@@ -19,29 +19,6 @@ import {
   type RefusedRecord,
 } from "../wire/produce.ts";
 
-/** Sequence numbers start again from 0 here. */
-const SEQUENCES = 2 ** 31;
-
-/** The sequence number after those of `count` records, whose first number is `first`. */
-export function sequenceAfter(first: number, count: number): number {
-  return (first + count) % SEQUENCES;
-}
-
-/** The next sequence number of each partition. `K` is what identifies a partition. */
-export class SequenceNumbers<K> {
-  readonly #next = new Map<K, number>();
-
-  /** The number of the next record. It is 0 if the producer has not written to the partition. */
-  next(partition: K): number {
-    return this.#next.get(partition) ?? 0;
-  }
-
-  /** The next `count` records have got their numbers. */
-  advance(partition: K, count: number): void {
-    this.#next.set(partition, sequenceAfter(this.next(partition), count));
-  }
-}
-
 /** A batch that a broker has refused. An earlier attempt may have written it. */
 export interface RefusedBatch {
   readonly partition: number;

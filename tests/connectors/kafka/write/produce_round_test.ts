@@ -5,8 +5,6 @@ import type { PartitionResult } from "../../../../src/connectors/kafka/wire/prod
 import {
   produceRound,
   type RoundOptions,
-  sequenceAfter,
-  SequenceNumbers,
 } from "../../../../src/connectors/kafka/write/produce_round.ts";
 
 const TOPIC = "topic";
@@ -131,14 +129,4 @@ Deno.test("a broker that cannot take the batches is sent none", async () => {
     Error,
     "too old",
   );
-});
-
-Deno.test("sequence numbers count for each partition, and start again after the largest", () => {
-  const numbers = new SequenceNumbers<string>();
-  assertEquals(numbers.next("a-0"), 0);
-  numbers.advance("a-0", 2 ** 31 - 1);
-  assertEquals([numbers.next("a-0"), numbers.next("a-1")], [2 ** 31 - 1, 0]);
-  numbers.advance("a-0", 3);
-  assertEquals(numbers.next("a-0"), 2);
-  assertEquals(sequenceAfter(2 ** 31 - 2, 2), 0);
 });

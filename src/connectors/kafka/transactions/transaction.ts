@@ -1,0 +1,156 @@
+/**
+ * Transactions: acquiring a transactional id, adding partitions, and the end.
+ *
+ * All of it uses the older protocol of transactions, which every broker has. There, an end may be
+ * repeated with the stored identity, by another process too, for as long as nothing else has used
+ * the transactional id. The newer one (KIP-890) raises the producer's epoch at each end.
+ *
+ * @module
+ */
+import { errorName } from "../client/errors.ts";
+import { addPartitionsToTxn } from "../wire/add_partitions_to_txn.ts";
+import { endTxn } from "../wire/end_txn.ts";
+import {
+  initProducerId,
+  type ProducerIdentity,
+  type TransactionIdentity,
+} from "../wire/init_producer_id.ts";
+import { SequenceNumbers } from "../wire/sequence_numbers.ts";
+import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
+import { type Brokers, Coordinator } from "./coordinator.ts";
+import type { Persist } from "./persist.ts";
+import { refusedTransaction } from "./refused.ts";
+
+/** How a transactional id is acquired. */
+export interface AcquireOptions {
+  /** How long a transaction may be open, from its first partition on, in milliseconds. */
+  readonly timeoutMs: number;
+  /**
+   * The last identity of the id that is known. If another producer has acquired the id since, the
+   * broker refuses (Kafka 2.5 or newer). Absent to acquire the id from any other producer.
+   */
+  readonly continues?: ProducerIdentity;
+  readonly persist: Persist;
+}
+
+/**
+ * Acquires a transactional id. It returns once no transaction is open with it: one that was is
+ * aborted. From then on, the broker refuses the producer that had the id before.
+ *
+ * @throws {Error} If the broker refuses, or is away for too long.
+ */
+export async function acquire(
+  connection: Brokers,
+  transactionalId: string,
+  { timeoutMs, continues, persist }: AcquireOptions,
+): Promise<TransactionIdentity> {
+  const coordinator = new Coordinator(connection, transactionalId);
+  const request = {
+    transactionalId,
+    transactionTimeoutMs: timeoutMs,
+    ...continues === undefined ? {} : { continues },
+  };
+  try {
+    const identity = await persist(() =>
+      coordinator.ask((broker) => initProducerId(broker, request))
+    );
+    return { transactionalId, ...identity };
+  } catch (error) {
+    throw refusedTransaction(error, { transactionalId, timeoutMs });
+  }
+}
+
+/**
+ * Ends a transaction that this process or another one has begun. A commit returns too if the
+ * transaction has been committed already, and nothing has used the id since.
+ *
+ * @throws {TransactionRefusedError} If it is over, and it is not known that it ended this way.
+ * @throws {Error} If the broker refuses for another reason, or is away for too long.
+ */
+export async function endTransaction(
+  connection: Brokers,
+  identity: TransactionIdentity,
+  how: "commit" | "abort",
+  persist: Persist,
+): Promise<void> {
+  await endAt(new Coordinator(connection, identity.transactionalId), identity, how, persist);
+}
+
+async function endAt(
+  coordinator: Coordinator,
+  identity: TransactionIdentity,
+  how: "commit" | "abort",
+  persist: Persist,
+): Promise<void> {
+  try {
+    await persist(() => coordinator.ask((broker) => endTxn(broker, identity, how)));
+  } catch (error) {
+    throw refusedTransaction(error, identity);
+  }
+}
+
+/**
+ * Transactions of one identity, one after the other. If an identity is stored, it must have one
+ * transaction only. Otherwise, a later commit by identity commits the next one, half written.
+ */
+export class Transaction {
+  /** What identifies it to the broker, also in batches. */
+  readonly identity: TransactionIdentity;
+  /** The sequence numbers of its batches, by the names of partitions (`positionName`). */
+  readonly sequences: SequenceNumbers<string> = new SequenceNumbers();
+  readonly #coordinator: Coordinator;
+  readonly #persist: Persist;
+  readonly #added = new Set<string>();
+  #isEmpty = true;
+
+  /** Begins nothing yet. Nothing may be open with the identity. */
+  constructor(connection: Brokers, identity: TransactionIdentity, persist: Persist) {
+    this.identity = identity;
+    this.#coordinator = new Coordinator(connection, identity.transactionalId);
+    this.#persist = persist;
+  }
+
+  /** Whether no transaction is open. The broker refuses to end an empty one. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
+  /**
+   * Adds partitions that are about to be written to. The first ones begin the transaction, and its
+   * timeout. One call at a time.
+   *
+   * @throws {Error} If the broker refuses, or is away for too long. They may have been added.
+   */
+  async add(partitions: readonly TopicPartition[]): Promise<void> {
+    const added = partitions.filter((each) => !this.#added.has(positionName(each)));
+    if (added.length === 0) return;
+    this.#isEmpty = false; // from here on, the broker may have them
+    try {
+      await this.#persist(() =>
+        this.#coordinator.ask((broker) => addPartitionsToTxn(broker, this.identity, added))
+      );
+    } catch (error) {
+      throw refusedTransaction(error, this.identity);
+    }
+    for (const each of added) this.#added.add(positionName(each));
+  }
+
+  /**
+   * Ends the transaction, if there is one. The next call to {@linkcode add} begins another.
+   *
+   * @throws {Error} As {@linkcode endTransaction}.
+   */
+  async end(how: "commit" | "abort"): Promise<void> {
+    if (this.#isEmpty) return;
+    try {
+      await endAt(this.#coordinator, this.identity, how, this.#persist);
+    } catch (error) {
+      // Nothing is open if the broker never had the first partitions.
+      const isUnknown = this.#added.size === 0;
+      const hasNone = how === "abort" && isUnknown && errorName(error) === "INVALID_TXN_STATE";
+      if (!hasNone) throw error;
+    }
+    this.#added.clear();
+    this.#isEmpty = true;
+  }
+}

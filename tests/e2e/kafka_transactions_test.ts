@@ -1,0 +1,155 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { TransactionRefusedError } from "../../src/connectors/kafka/transactions/refused.ts";
+import {
+  acquire,
+  endTransaction,
+  Transaction,
+} from "../../src/connectors/kafka/transactions/transaction.ts";
+import type { TransactionIdentity } from "../../src/connectors/kafka/wire/init_producer_id.ts";
+import { startCli } from "../support/cli.ts";
+import { createTopic, readAll } from "../support/kafka/kafka.ts";
+import { openTransactions, untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
+import {
+  oldTransactionsKafka,
+  raiseTransactionVersion,
+} from "../support/kafka/transaction_versions.ts";
+import { connect, type TestConnection, writeIn } from "../support/kafka/transactions.ts";
+
+const TIMEOUT_MS = 60_000;
+
+/** A transaction that a killed process has left open, with one record. */
+async function leftOpen(
+  broker: string,
+  topic: string,
+  value: string,
+): Promise<TransactionIdentity> {
+  const id = `${topic}-${value}`;
+  await using child = startCli([broker, topic, id, value], {
+    script: "tests/support/kafka/begin_transaction.ts",
+  });
+  const [line] = await child.stdout.line(/^\{.*\}$/);
+  child.kill("SIGKILL");
+  const identity = JSON.parse(line);
+  return { ...identity, producerId: BigInt(identity.producerId) };
+}
+
+/** Begins a transaction in this process, and writes one record in it. */
+async function begin(at: TestConnection, id: string, topic: string, value: string) {
+  const { connection, persist } = at;
+  const identity = await acquire(connection, id, { timeoutMs: TIMEOUT_MS, persist });
+  const transaction = new Transaction(connection, identity, persist);
+  await writeIn(at, transaction, topic, value);
+  return transaction;
+}
+
+async function values(brokers: string[], topic: string): Promise<(string | null)[]> {
+  return (await readAll(brokers, topic)).map(({ value }) => value);
+}
+
+/** The name of the error with which a commit by identity is refused. */
+async function refusal(
+  { connection, persist }: TestConnection,
+  identity: TransactionIdentity,
+): Promise<string> {
+  const error = await assertRejects(
+    () => endTransaction(connection, identity, "commit", persist),
+    TransactionRefusedError,
+  );
+  return error.type;
+}
+
+Deno.test("transactions of a killed process are committed by identity, or aborted by taking over", async (t) => {
+  const brokers = await oldTransactionsKafka();
+  for (const version of [0, 1, 2] as const) {
+    if (version > 0) await raiseTransactionVersion(brokers, version as 1 | 2);
+    const topic = await createTopic(brokers);
+    await using at = connect(brokers, [topic]);
+    const { connection, persist } = at;
+
+    await t.step(
+      `transaction.version ${version}: commit after the process is gone, twice`,
+      async () => {
+        const identity = await leftOpen(brokers[0], topic, "committed");
+        assertEquals((await openTransactions(brokers, topic)).map((each) => each.producerEpoch), [
+          0,
+        ]);
+        await endTransaction(connection, identity, "commit", persist);
+        await endTransaction(connection, identity, "commit", persist); // as if its answer was lost
+        assertEquals(await values(brokers, topic), ["committed"]);
+      },
+    );
+
+    await t.step(`transaction.version ${version}: abort by taking over the id`, async () => {
+      const identity = await leftOpen(brokers[0], topic, "aborted");
+      const { transactionalId } = identity;
+      const next = await begin(at, transactionalId, topic, "next");
+      assertEquals(await refusal(at, identity), "PRODUCER_FENCED");
+      assertEquals(next.identity.producerId, identity.producerId);
+      await next.end("commit");
+      assertEquals(await values(brokers, topic), ["committed", "next"]);
+    });
+
+    await t.step(
+      `transaction.version ${version}: what a refused commit is answered with`,
+      async () => {
+        const aborted = await begin(at, `${topic}-aborted-1`, topic, "lost");
+        await aborted.end("abort");
+        assertEquals(await refusal(at, aborted.identity), "INVALID_TXN_STATE");
+        await endTransaction(connection, aborted.identity, "abort", persist); // may be repeated
+
+        const id = `${topic}-empty`;
+        const empty = await acquire(connection, id, { timeoutMs: TIMEOUT_MS, persist });
+        assertEquals(await refusal(at, empty), "INVALID_TXN_STATE");
+        assertEquals(
+          await refusal(at, { ...empty, transactionalId: `${id}-unknown` }),
+          "INVALID_PRODUCER_ID_MAPPING",
+        );
+
+        // Its timeout is over.
+        const late = await acquire(connection, `${topic}-late`, { timeoutMs: 100, persist });
+        await new Transaction(connection, late, persist).add([{ topic, partition: 0 }]);
+        await untilNoneIsOpen(brokers, topic);
+        assertEquals(await refusal(at, late), "PRODUCER_FENCED");
+      },
+    );
+
+    await t.step(
+      `transaction.version ${version}: an id is continued by who had it last`,
+      async () => {
+        const id = `${topic}-continued`;
+        const first = await begin(at, id, topic, "first");
+        await first.end("commit");
+        const options = { timeoutMs: TIMEOUT_MS, continues: first.identity, persist };
+        const second = await acquire(connection, id, options);
+        assertEquals(second.producerEpoch, first.identity.producerEpoch + 1);
+        assertEquals(await acquire(connection, id, options), second); // as if its answer was lost
+        assertEquals(await refusal(at, first.identity), "PRODUCER_FENCED");
+
+        await acquire(connection, id, { timeoutMs: TIMEOUT_MS, persist }); // by another run
+        const error = await assertRejects(
+          () => acquire(connection, id, { ...options, continues: second }),
+          TransactionRefusedError,
+        );
+        assertStringIncludes(
+          error.message,
+          `another producer has taken over the transactional id "${id}"`,
+        );
+      },
+    );
+  }
+});
+
+Deno.test("a transaction's timeout above the broker's limit is refused with the broker's setting", async () => {
+  const brokers = await oldTransactionsKafka();
+  await using at = connect(brokers, []);
+  const { connection, persist } = at;
+  const error = await assertRejects(
+    () => acquire(connection, "too-long", { timeoutMs: 3_600_000, persist }),
+    TransactionRefusedError,
+  );
+  assertEquals(
+    error.message,
+    "the broker does not allow transactions of 3600 s: raise its transaction.max.timeout.ms, or give " +
+      'a smaller "transaction.timeout.ms"',
+  );
+});
