@@ -14,6 +14,7 @@ import { type JoinMethod, type JoinSides, joinSides } from "../operators/join_op
 import { joinSideNode } from "../operators/join_side.ts";
 import { sidesNode } from "../operators/merge.ts";
 import { beginNode, type StatefulKind, statefulNode } from "../operators/stateful.ts";
+import { windowCombiner } from "../operators/windows/window_combiner.ts";
 import { driftOf, windowLogic, type WindowStep } from "../operators/windows/window_logic.ts";
 import { lateNode, resultsNode, windowsNode } from "../operators/windows/window_parts.ts";
 
@@ -123,6 +124,7 @@ export function addWindowStep<V, A, R>(
   const kind: StatefulKind = {
     quiet: step.clock.kind === "event",
     driftMs: driftOf(step),
+    windowCombiner: windowCombiner(step),
     stateKind: step.fold.stateKind ?? "windows",
   };
   const logic = draft.add(beginNode(routed, stepId, begin, kind));

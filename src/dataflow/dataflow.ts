@@ -1031,8 +1031,11 @@ export class Dataflow<out T = never> {
    * each window gets a copy.
    * @param folder May change the accumulator in place, but not values. In overlapping windows it
    * may also change values that the accumulator holds: each window has its own copy.
-   * @param merger Merges the accumulators of two windows, the earlier one first. Required for
-   * windowers that merge windows, such as sessions.
+   * @param merger Merges two accumulators. Each holds some of the values of a window, the first
+   * one those that came earlier. With a merger, each worker folds its own values, and accumulators
+   * change workers instead of values. Both that `build()` returns and what is folded from it are
+   * merged, so `build()` must return an accumulator of no values. Required for windowers that merge
+   * windows, such as sessions.
    *
    * @example
    * ```ts

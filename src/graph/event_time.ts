@@ -41,6 +41,12 @@ export class EventTime {
    */
   openFrom: (time: number) => number = () => -Infinity;
 
+  /**
+   * Returns up to where windows may have closed here, in milliseconds since the Unix epoch. No
+   * window that ends after this has closed. A window step sets it.
+   */
+  closedTo: () => number = () => Infinity;
+
   /** A value with this time has come. */
   see(time: number): void {
     if (time <= this.newest) return;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { preview } from "../core/preview.ts";
 import { createCopier } from "../core/value_copy.ts";
 import type { Emit, StatefulLogic } from "./contracts.ts";
 import { badResult } from "./results.ts";
@@ -64,6 +65,11 @@ export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   }
 
   abstract onItem(value: V, emit: Emit<W>): void;
+
+  /** A partial result of several values has come. Only steps with a `windowCombiner` get any. */
+  onPartial(_partial: unknown, _emit: Emit<W>): void {
+    throw new Error(`the step of key ${preview(this.key)} takes no partial results`);
+  }
 
   onNotify(_emit: Emit<W>): void {}
 

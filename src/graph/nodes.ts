@@ -107,6 +107,26 @@ export interface Combiner {
 }
 
 /**
+ * The same for a window step: a partial result is the open windows that some values of a key make.
+ * None of its values may be late, as a late value is given out as it is.
+ */
+export interface WindowCombiner {
+  /** How long windows wait, in milliseconds. */
+  readonly waitMs: number;
+  /** Returns the time of a value, in milliseconds since the Unix epoch. */
+  timeOf(value: unknown): number;
+  /** Returns the partial result of no values. */
+  start(): unknown;
+  /**
+   * Adds a value. Returns `false`, and does nothing, if one of its windows ends at `closedTo` or
+   * before: it may be late.
+   */
+  add(partial: unknown, value: unknown, time: number, closedTo: number): boolean;
+  /** Returns a partial result as plain data; `null` if no value was added. It grows no more. */
+  take(partial: unknown): unknown;
+}
+
+/**
  * What a built-in step keeps for a key, so that tools can show the state. A window step keeps open
  * windows, with any accumulator, with values and their times, or with the sides of a join. `batch`
  * has its time, and `passed` is when a value was sent on.
@@ -121,6 +141,8 @@ export interface StatefulNode extends Step {
    * How values are combined before they change workers; `null` if the step must see each of them.
    */
   readonly combiner: Combiner | null;
+  /** The same for window steps; `null` for others too. */
+  readonly windowCombiner: WindowCombiner | null;
   /**
    * Whether it makes {@linkcode SingleLogic}: one output for each value, and nothing at any other
    * time. If its items need not change workers, such a step is fused like a stateless one.

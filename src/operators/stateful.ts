@@ -4,7 +4,7 @@ import { requireFunction } from "./user_function.ts";
 
 /** How the engine treats a stateful step; see {@linkcode StatefulNode}. */
 export type StatefulKind = Partial<
-  Pick<StatefulNode, "single" | "quiet" | "driftMs" | "combiner" | "stateKind">
+  Pick<StatefulNode, "single" | "quiet" | "driftMs" | "combiner" | "windowCombiner" | "stateKind">
 >;
 
 /** Keeps state for each key, made by `build`: the primitive of all stateful steps. */
@@ -30,7 +30,8 @@ export function beginNode(
   upstream: StepNode,
   stepId: string,
   begin: BeginStep,
-  { single = false, quiet = false, driftMs, combiner = null, stateKind }: StatefulKind = {},
+  { single = false, quiet = false, driftMs, combiner = null, windowCombiner = null, stateKind }:
+    StatefulKind = {},
 ): StatefulNode {
   const name = { given: stepId };
   return {
@@ -42,6 +43,7 @@ export function beginNode(
     quiet,
     ...(driftMs === undefined ? {} : { driftMs }),
     combiner,
+    windowCombiner,
     ...(stateKind === undefined ? {} : { stateKind }),
   };
 }

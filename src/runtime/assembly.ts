@@ -15,6 +15,7 @@ import type { FlowCounter } from "./counts.ts";
 import { Combining } from "./exchange/combining.ts";
 import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
 import { Router } from "./exchange/router.ts";
+import { WindowCombining } from "./exchange/window_combining.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { Outlet } from "./outlet.ts";
 import {
@@ -26,6 +27,7 @@ import {
   type Plan,
   type PortNode,
   type StagePlan,
+  windowCombinerOf,
 } from "./plan.ts";
 import { stepScope } from "./step_scope.ts";
 import { AsyncTask } from "./tasks/async_task.ts";
@@ -106,6 +108,7 @@ class Assembly {
   readonly #keyed = new Map<StepId, KeyedStep>();
   readonly #stateful: StatefulTask[] = [];
   readonly #origins: Origins;
+  readonly #times = new Map<StatefulNode, SourceTimes>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -177,11 +180,22 @@ class Assembly {
     return this.#origins.carries(head, heads, this.#parts.host.workerIndex);
   }
 
+  /** The time of a step's sources, also for those upstream who combine values for it. */
+  #timesOf(node: StatefulNode): SourceTimes {
+    let times = this.#times.get(node);
+    if (times === undefined) {
+      const { workerCount: workers, host: { workerIndex: worker } } = this.#parts;
+      times = new SourceTimes({ ...this.#origins.reaching(node), worker, workers });
+      this.#times.set(node, times);
+    }
+    return times;
+  }
+
   #sources(node: StatefulNode): StepSources {
     const { plan, host, workerCount, mesh, alignment, log } = this.#parts;
     const { workerIndex } = host;
     const reaching = this.#origins.reaching(node);
-    const times = new SourceTimes({ ...reaching, worker: workerIndex, workers: workerCount });
+    const times = this.#timesOf(node);
     const { driftMs = Infinity } = node;
     alignment.add({ times, origins: new Set(reaching.origins), driftMs });
     const timed = plan.stages.map(({ head }) => head)
@@ -285,7 +299,12 @@ class Assembly {
         : new StepError({ stepId, worker: localIndex, item: preview(item) }, thrown);
     const router = new Router(node.route, { local, localIndex, remote }, fail);
     const combiner = combinerOf(plan, node);
-    return combiner === null ? router : new Combining(combiner, router, fail);
+    if (combiner !== null) return new Combining(combiner, router, fail);
+    const ofWindows = windowCombinerOf(plan, node);
+    if (ofWindows === null) return router;
+    const times = this.#timesOf(plan.consumers.get(node)![0] as StatefulNode);
+    const origins = this.#origins.ownInOrder(node, localIndex);
+    return new WindowCombining(ofWindows, router, times, origins, fail);
   }
 
   /** The user did not write the exchange before a stateful step, so people see the latter. */

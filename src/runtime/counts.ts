@@ -7,7 +7,7 @@ import type { StepId } from "../core/ids.ts";
 import { kindOf } from "../graph/graph.ts";
 import type { StepNode } from "../graph/nodes.ts";
 import type { StepCounter } from "./chain.ts";
-import { combinerOf, type Plan } from "./plan.ts";
+import { combinerOf, type Plan, windowCombinerOf } from "./plan.ts";
 
 /** How many items entered a step and left it. An input has none in, an output none out. */
 export interface StepCounts {
@@ -71,7 +71,7 @@ export class FlowCounter implements StepCounter {
    */
   #isMoved(node: StepNode): boolean {
     if (node.kind !== "exchange" || this.#plan.stageOf.get(node) !== node) return false;
-    return combinerOf(this.#plan, node) === null;
+    return combinerOf(this.#plan, node) === null && windowCombinerOf(this.#plan, node) === null;
   }
 }
 

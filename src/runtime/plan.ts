@@ -20,6 +20,7 @@ import type {
   MergeNode,
   StatefulNode,
   StepNode,
+  WindowCombiner,
 } from "../graph/nodes.ts";
 
 /** A node that starts a stage. */
@@ -81,6 +82,13 @@ export function combinerOf(plan: Plan, exchange: ExchangeNode): Combiner | null 
   if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers
   const [consumer] = plan.consumers.get(exchange)!;
   return exchange.route === "key" && consumer.kind === "stateful" ? consumer.combiner : null;
+}
+
+/** The same for the windows of values. */
+export function windowCombinerOf(plan: Plan, exchange: ExchangeNode): WindowCombiner | null {
+  if (plan.stageOf.get(exchange) !== exchange) return null;
+  const [consumer] = plan.consumers.get(exchange)!;
+  return exchange.route === "key" && consumer.kind === "stateful" ? consumer.windowCombiner : null;
 }
 
 /** The id of a step of the plan. */

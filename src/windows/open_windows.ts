@@ -172,7 +172,7 @@ function spansAt(windower: Windower, time: number): readonly WindowSpan[] {
 }
 
 /** Returns the index of the first window that is not before one of this beginning and end. */
-function insertionIndex(windows: readonly OpenWindow<unknown>[], span: WindowSpan): number {
+export function insertionIndex(windows: readonly OpenWindow<unknown>[], span: WindowSpan): number {
   let low = 0;
   let high = windows.length;
   while (low < high) {
@@ -184,7 +184,7 @@ function insertionIndex(windows: readonly OpenWindow<unknown>[], span: WindowSpa
 }
 
 /** Returns the index of the first window that ends after `time`. */
-function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): number {
+export function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): number {
   let low = 0;
   let high = windows.length;
   while (low < high) {
@@ -195,7 +195,8 @@ function firstAfter(windows: readonly OpenWindow<unknown>[], time: number): numb
   return low;
 }
 
-function insert<A>(windows: OpenWindow<A>[], window: OpenWindow<A>): void {
+/** Inserts a window where it belongs. */
+export function insert<A>(windows: OpenWindow<A>[], window: OpenWindow<A>): void {
   let at = windows.length;
   while (at > 0 && !isBefore(windows[at - 1].span, window.span)) at--;
   if (at === windows.length) windows.push(window);

@@ -21,6 +21,11 @@ export interface WindowFold<V, A, R> {
   first(value: V, time: number): A;
   /** Adds one more value. */
   add(acc: A, value: V, time: number): A;
+  /**
+   * Whether values may be combined in parts, and the parts merged: the result is that of all values
+   * in the order of the parts.
+   */
+  readonly isPartible?: boolean;
   /** Merges the accumulators of two windows, the earlier one first. */
   merge(earlier: A, later: A): A;
   /**

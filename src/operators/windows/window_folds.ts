@@ -65,6 +65,7 @@ export function customFold<V, A>(
   };
   const begin = () => own.begin(build());
   return {
+    isPartible: merger !== undefined,
     begin,
     first: (value) => add(begin(), value),
     add,
@@ -80,6 +81,7 @@ export function customFold<V, A>(
 
 /** Counts values. */
 export const countFold: WindowFold<unknown, number, number> = {
+  isPartible: true,
   first: () => 1,
   add: (count) => count + 1,
   merge: (earlier, later) => earlier + later,
@@ -107,6 +109,7 @@ export function extremeFold<V>(
 ): WindowFold<V, Best<V>, V> {
   const lead = leadOf(step, compare);
   return {
+    isPartible: true,
     first: (value, time) => ({ [AT]: time, value }),
     add: (best, value, time) => {
       const ahead = lead(value, best.value);

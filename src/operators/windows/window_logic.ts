@@ -9,6 +9,7 @@ import { KeyedLogic } from "../../graph/keyed_logic.ts";
 import type { BeginStep, StepScope } from "../../graph/nodes.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
 import { type Assign, assignBy, type OpenWindow } from "../../windows/open_windows.ts";
+import { mergeBy, type PartialWindows } from "../../windows/partial_windows.ts";
 import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower, WindowSpan } from "../../windows/windowers.ts";
 import { dateAt } from "../step_options.ts";
@@ -51,8 +52,10 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window
     : KeyWindows<V, A, R>;
   return (scope) => {
     const assign = assignBy(step.windower, step.fold);
-    const shared = { ...step, time: scope, assign };
+    const merge = mergeBy(step.windower, step.fold);
+    const shared = { ...step, time: scope, assign, merge };
     scope.event.openFrom = (time) => openFrom(step, time);
+    scope.event.closedTo = () => closedTo(step, scope);
     return (resumed, _key) => new Logic(shared, resumed as Snapshot | undefined);
   };
 }
@@ -81,10 +84,17 @@ function openFrom({ clock, windower }: WindowStep<never, unknown, unknown>, time
   return windower.overlap === "merge" ? watermark - (span.closeAt - span.openAt) : span.openAt;
 }
 
+/** Returns up to where windows may have closed. A key's own watermark is not beyond that. */
+function closedTo({ clock }: WindowStep<never, unknown, unknown>, scope: StepScope): number {
+  const ofSources = scope.event.now - clock.waitMs;
+  return clock.watermark === "step" ? Math.max(scope.forgotten, ofSources) : ofSources;
+}
+
 /** What all keys of a step on a worker share. */
 interface Shared<V, A, R> extends WindowStep<V, A, R> {
   readonly time: StepScope;
   readonly assign: Assign<V, A>;
+  readonly merge: (windows: OpenWindow<A>[], partial: PartialWindows, watermark: number) => void;
 }
 
 abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
@@ -121,6 +131,17 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     if (shared.assign(windows, value, time, watermark, onAdded)) {
       emit({ late: true, value, span: null });
     }
+  }
+
+  /** The same for values that have been combined on their way here. */
+  protected takePartial(
+    partial: PartialWindows,
+    watermark: number,
+    emit: Emit<WindowEvent>,
+  ): void {
+    const { windows, shared } = this;
+    shared.merge(windows, partial, watermark);
+    if (windows[0].span.closeAt <= watermark) this.close(watermark, emit);
   }
 
   /** The step is to look at the key once the sources' time has passed its first window. */
@@ -209,6 +230,17 @@ class KeyWindows<V, A, R> extends Windows<V, A, R> {
     if (event.isHolding && this.windows.at(0) !== first) this.willClose();
   }
 
+  override onPartial(partial: PartialWindows, emit: Emit<WindowEvent>): void {
+    const { clock, time: { event } } = this.shared;
+    const offset = partial[0] - clock.waitMs - event.quiet;
+    if (offset > this.#watermarkOffset) this.#watermarkOffset = offset;
+    this.#forgetAt = null;
+    const first = this.windows.at(0);
+    this.takePartial(partial, this.watermark(), emit);
+    this.#waitForSources(this.#own);
+    if (event.isHolding && this.windows.at(0) !== first) this.willClose();
+  }
+
   #waitForSources(own: number): void {
     const { windows } = this;
     if (windows.length > 0 && windows[0].span.closeAt <= own) this.willClose();
@@ -292,6 +324,12 @@ class StepWindows<V, A, R> extends Windows<V, A, R> {
     const first = windows.length > 0 ? windows[0] : undefined;
     this.take(value, time, this.watermark(), emit);
     if (windows.length > 0 && windows[0] !== first) this.willClose();
+  }
+
+  override onPartial(partial: PartialWindows, emit: Emit<WindowEvent>): void {
+    const first = this.windows.at(0);
+    this.takePartial(partial, this.watermark(), emit);
+    if (this.windows.length > 0 && this.windows[0] !== first) this.willClose();
   }
 
   override onNotify(emit: Emit<WindowEvent>): void {

@@ -4,27 +4,12 @@
  *
  * @module
  */
-import { BatchSizes } from "../../core/value_size.ts";
 import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { Combiner } from "../../graph/nodes.ts";
 import { isTimeControl } from "../time/controls.ts";
 import { isBatch, type Message, type Outgoing } from "../channel.ts";
+import { CombinedAmount, MOST_KEYS } from "./combined_amount.ts";
 import type { FailItem } from "./router.ts";
-
-/** Keys that are combined at once: as many as fit into the processor's cache. */
-const MOST_KEYS = 4096;
-
-/** This many keys are combined even if there is room for fewer, as their merger is slow. */
-const FEW_KEYS = 64;
-
-/**
- * Values that are combined at once: a partial result may hold all of them, and must fit into a
- * frame.
- */
-const MOST_VALUES = 1 << 15;
-
-/** And about this many bytes, for the same reason. */
-const MOST_BYTES = 8 << 20;
 
 /** Fewer values a key than this are not worth it. */
 const WORTH_IT = 2;
@@ -47,9 +32,7 @@ export class Combining implements Outgoing {
   readonly #target: Outgoing;
   readonly #fail: FailItem;
   #growing = new Map<string, Growing>();
-  #values = 0; // that are in `growing`
-  #bytes = 0; // about, of these values
-  readonly #sizes = new BatchSizes();
+  readonly #amount = new CombinedAmount(); // in `growing`
   #direct = 0; // that are still to go as they come
 
   constructor(combiner: Combiner, target: Outgoing, fail: FailItem) {
@@ -97,13 +80,11 @@ export class Combining implements Outgoing {
     } catch (thrown) {
       throw this.#fail(pair, thrown);
     }
-    this.#values += batch.length;
-    this.#bytes += batch.length * this.#sizes.itemBytes(batch);
+    this.#amount.add(batch);
     const keys = this.#growing.size;
-    const most = Math.min(MOST_KEYS, Math.max(FEW_KEYS, this.#target.room));
-    if (keys < most && this.#values < MOST_VALUES && this.#bytes < MOST_BYTES) return;
+    if (!this.#amount.isFull(keys, this.#target.room)) return;
     // Fewer keys are sent for lack of room: that they have not come twice yet says nothing.
-    if (keys >= MOST_KEYS && this.#values < keys * WORTH_IT) this.#direct = TRY_AGAIN;
+    if (keys >= MOST_KEYS && this.#amount.values < keys * WORTH_IT) this.#direct = TRY_AGAIN;
     this.#flush();
   }
 
@@ -126,8 +107,7 @@ export class Combining implements Outgoing {
     if (this.#growing.size === 0) return;
     const partials = Array.from(this.#growing, ([key, { partial }]) => [key, partial]);
     this.#growing = new Map();
-    this.#values = 0;
-    this.#bytes = 0;
+    this.#amount.reset();
     this.#target.offered(partials.length);
     this.#target.push(partials);
   }

@@ -25,8 +25,17 @@ export interface KeyedLoop extends KeyChanges {
   readonly nextDue: number;
   /** The item, or else the key, that is being worked on, for an error to show. */
   readonly current: { readonly item: unknown } | { readonly key: string } | null;
-  /** Hands items `from` up to `to` to the logic of their keys. Returns the index to continue at. */
-  items(batch: readonly unknown[], from: number, to: number, most: number): number;
+  /**
+   * Hands items `from` up to `to` to the logic of their keys. Returns the index to continue at.
+   * `isCombined`: whether they are partial results.
+   */
+  items(
+    batch: readonly unknown[],
+    from: number,
+    to: number,
+    most: number,
+    isCombined?: boolean,
+  ): number;
   /** When the next key may be due in quiet time. Valid once `becomeQuiet` returns `false`. */
   readonly nextQuiet: number;
   /** Notifies up to `most` keys that are due at `now`. Returns their number. */
@@ -178,7 +187,13 @@ export function createKeyedLoop(
       return key === null ? null : { key };
     },
 
-    items(batch: readonly unknown[], from: number, to: number, most: number): number {
+    items(
+      batch: readonly unknown[],
+      from: number,
+      to: number,
+      most: number,
+      isCombined = false,
+    ): number {
       if (emitted === 0) out = new Array(to - from);
       working = batch;
       index = from;
@@ -191,7 +206,9 @@ export function createKeyedLoop(
         let logic = keys.get(pair[0]);
         if (logic === undefined) logic = add(pair[0]);
         else if (logic.dirty === false) markChanged(logic);
-        const result: unknown = logic.onItem(pair[1], emit);
+        const result: unknown = isCombined
+          ? logic.onPartial(pair[1], emit)
+          : logic.onItem(pair[1], emit);
         if (result !== undefined) refusePromise("onItem", result);
         const done: unknown = logic.isDone();
         if (done !== false) forget(logic, done);

@@ -11,7 +11,7 @@ import { challenge, introduce } from "./handshake.ts";
 import { connectTo, listen, type RunFolder, type SocketAddress } from "./socket_folder.ts";
 
 /** Of the frames that workers send each other. Goes up with every change to them. */
-export const MESH_VERSION = 2;
+export const MESH_VERSION = 3;
 
 /** How long the workers may take to connect, in milliseconds. */
 const JOIN_MS = 10_000;

@@ -74,6 +74,7 @@ export class MergeTask implements Task {
       if (isTimeControl(message)) {
         if (message.kind === "from") this.#time.onFrom(index, message);
         else if (message.kind === "tick") this.#tick(this.#time.onTick(index, message));
+        else this.#outlet.time(message);
         return true;
       }
       if (message.kind === "barrier") this.#alignment.barrier(index, message.epoch);

@@ -34,6 +34,7 @@ export class StatefulTask implements Task {
   #isToAnnounce: boolean; // whether those downstream may have to know how far it has come
   #hasToldIdle = false; // since those downstream were told last that there is something
   #slept = false; // whether the worker may have slept since the last pass
+  #isCombined = false; // whether the items that come are partial results
   #batch: readonly unknown[] = [];
   #at = 0;
   #epoch: Epoch;
@@ -126,6 +127,7 @@ export class StatefulTask implements Task {
     } else if (isTimeControl(message)) {
       if (this.#time === null) this.#outlet.time(message);
       else {
+        if (message.kind === "from") this.#isCombined = message.isCombined ?? false;
         this.#time.onControl(message);
         this.#isToAnnounce = this.#time.isOrigin;
       }
@@ -202,7 +204,7 @@ export class StatefulTask implements Task {
     const { room } = this.#outlet;
     const from = this.#at;
     const to = Math.min(this.#batch.length, from + room);
-    this.#at = this.#guard(() => this.#keyed.items(this.#batch, from, to, room));
+    this.#at = this.#guard(() => this.#keyed.items(this.#batch, from, to, room, this.#isCombined));
     const worked = this.#at - from;
     this.#host.pace.works(worked);
     if (this.#at < this.#batch.length) this.#outlet.takesLong();

@@ -32,6 +32,19 @@ export interface From {
   readonly origin: OriginName;
   /** They were read after this tick of the origin. */
   readonly tick: number;
+  /** Whether they are partial results of many values; see `window_combining.ts`. */
+  readonly isCombined?: true;
+}
+
+/** The newest time of the values in the partial results that have gone out before. */
+export interface Newest {
+  readonly kind: "newest";
+  readonly source: SourceName;
+  readonly origin: OriginName;
+  /** The values were read after this tick of the origin. */
+  readonly tick: number;
+  /** In milliseconds since the Unix epoch. */
+  readonly time: number;
 }
 
 /** All that an origin sent before it has passed. */
@@ -56,14 +69,17 @@ export interface TickReport {
   readonly number: number;
   /** The newest time of the items of each source, in milliseconds since the Unix epoch. */
   readonly newest: readonly (readonly [SourceName, number])[];
+  /** Up to where windows may have closed there: `EventTime.closedTo` when the tick passed. */
+  readonly closedTo: number;
 }
 
 /** One of these. */
-export type TimeControl = From | Tick | TickReport;
+export type TimeControl = From | Newest | Tick | TickReport;
 
 /** Returns whether a message is one of these. */
 export function isTimeControl(message: { readonly kind: string }): message is TimeControl {
-  return message.kind === "from" || message.kind === "tick" || message.kind === "report";
+  const { kind } = message;
+  return kind === "from" || kind === "newest" || kind === "tick" || kind === "report";
 }
 
 /** Returns the name of a source in the run; without a partition, of the whole share. */

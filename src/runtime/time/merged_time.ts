@@ -47,7 +47,8 @@ export class MergedTime {
     const from = this.#froms[channel] ?? (told === null ? null : FROM_NOBODY);
     if (from === null || from === told) return null;
     this.#told = from;
-    const isSame = told !== null && told.source === from.source && told.tick === from.tick;
+    const isSame = told !== null && told.source === from.source && told.tick === from.tick &&
+      told.isCombined === from.isCombined;
     return isSame ? null : from;
   }
 

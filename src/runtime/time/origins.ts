@@ -57,6 +57,16 @@ export class Origins {
   }
 
   /**
+   * Returns the inputs of a worker whose items come to a step in order, and by no other worker.
+   */
+  ownInOrder(node: StepNode, worker: WorkerIndex): ReadonlySet<OriginName> {
+    const own = [...this.#before(node)].filter(([origin, { isMixed, isInOrder }]) =>
+      origin.kind === "input" && !isMixed && isInOrder
+    );
+    return new Set(own.map(([origin]) => originName(idOf(this.#plan, origin), worker)));
+  }
+
+  /**
    * Returns whether a channel can bring items of an origin. It is the channel of a merge from a
    * stage, or that of an exchange from a worker.
    *

@@ -29,6 +29,7 @@ import { EventTime } from "../../graph/event_time.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
 import type { StepId } from "../../core/ids.ts";
 import {
+  type Newest,
   NO_SOURCE,
   type OriginName,
   type SourceName,
@@ -55,6 +56,8 @@ interface Source {
   origin: OriginName | null;
   /** When its last item came, in the time that the step counts. */
   cameAt: number;
+  /** The last tick that has said that it is behind; it may not have passed on all workers yet. */
+  behindFrom: number;
 }
 
 /** The newest time of a source's items that a tick closes. */
@@ -79,6 +82,8 @@ interface Origin {
   through: number;
   /** By worker: the last tick that it has reported. */
   readonly reported: number[];
+  /** By worker: up to where windows may have closed there when it reported. */
+  readonly closedTo: number[];
   /** What counts once `through` has come so far. */
   waiting: Waiting[];
 }
@@ -137,6 +142,7 @@ export class SourceTimes {
       [...origins].map((name) => [name, {
         through: 0,
         reported: new Array(workers).fill(0),
+        closedTo: new Array(workers).fill(Infinity),
         waiting: [],
       }]),
     );
@@ -192,6 +198,14 @@ export class SourceTimes {
   }
 
   /**
+   * Returns up to where windows may have closed on any worker, in milliseconds since the Unix
+   * epoch. It is what the workers said when they reported their last tick of an origin.
+   */
+  closedTo(origin: OriginName): number {
+    return Math.max(...this.#originOf(origin).closedTo);
+  }
+
+  /**
    * Counts time, so that a source stops to hold. Returns whether one did.
    *
    * @param now Of a clock that nobody sets, in milliseconds.
@@ -231,6 +245,19 @@ export class SourceTimes {
     this.#aim();
   }
 
+  /** Partial results have come, in which the newest value has this time. */
+  onNewest({ source: name, origin, tick, time }: Newest): void {
+    this.#keepNewest();
+    const closes = tick + 1;
+    const bucket =
+      this.#buckets.find((each) => each.tick === closes && each.source.name === name) ??
+        this.#addBucket(this.#sourceOf(name), origin, closes);
+    if (time > bucket.newest) bucket.newest = time;
+    if (this.#isInOrder && time > bucket.source.newest) bucket.source.newest = time;
+    this.#aim();
+    this.#advance();
+  }
+
   /** Items have come, from the source that was named last. */
   onItems(): void {
     if (this.#current !== null) this.#came(this.#current.source);
@@ -252,20 +279,38 @@ export class SourceTimes {
       this.#current = this.#addBucket(this.#current.source, origin, number + 1);
     }
     this.#aim();
+    this.#holdBack(number, states);
     this.#wait("states", origin, number, () => {
       for (const [name, state] of states) {
         const source = this.#sourceOf(name);
         source.origin = origin;
-        this.#setState(source, state, reached);
+        if (source.behindFrom <= number) this.#setState(source, state, reached);
       }
     });
-    const report = { kind: "report", origin, number, newest: [...newest] } as const;
+    const closedTo = this.event.closedTo();
+    const report = { kind: "report", origin, number, newest: [...newest], closedTo } as const;
     this.report(this.#worker, report);
     return report;
   }
 
+  /**
+   * Sources that are behind hold time back at once. So what has been reported as closed stays true
+   * until they come further: partial results of theirs cannot be late.
+   */
+  #holdBack(tick: number, states: Tick["states"]): void {
+    const behind = states.filter(([, state]) => state === "behind");
+    if (behind.length === 0) return;
+    for (const [name] of behind) {
+      const source = this.#sourceOf(name);
+      source.state = "behind";
+      source.behindFrom = tick;
+      this.#ended.delete(name);
+    }
+    this.#advance();
+  }
+
   /** A worker, this one or another, has passed a tick. */
-  report(worker: number, { origin: name, number, newest }: TickReport): void {
+  report(worker: number, { origin: name, number, newest, closedTo }: TickReport): void {
     const origin = this.#originOf(name);
     if (newest.length > 0) {
       this.#wait("times", name, number, () => {
@@ -278,6 +323,7 @@ export class SourceTimes {
       });
     }
     origin.reported[worker] = number;
+    origin.closedTo[worker] = closedTo;
     origin.through = Math.min(...origin.reported);
     const due = origin.waiting.filter(({ tick }) => tick <= origin.through);
     if (due.length === 0) return;
@@ -339,7 +385,15 @@ export class SourceTimes {
     if (source === undefined) {
       const seen = this.#resumed.get(name) ?? -Infinity;
       this.#resumed.delete(name);
-      source = { name, state: "behind", newest: seen, seen, origin: null, cameAt: -Infinity };
+      source = {
+        name,
+        state: "behind",
+        newest: seen,
+        seen,
+        origin: null,
+        cameAt: -Infinity,
+        behindFrom: 0,
+      };
       this.#sources.set(name, source);
     }
     return source;

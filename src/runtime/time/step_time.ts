@@ -132,7 +132,10 @@ export class StepTime {
   onControl(message: TimeControl): void {
     const { times, peers } = this.#sources;
     if (message.kind === "from") times.from(message.source, message.origin, message.tick);
-    else if (message.kind === "tick") {
+    else if (message.kind === "newest") {
+      times.onNewest(message);
+      this.#onNews();
+    } else if (message.kind === "tick") {
       const report = times.tick(message);
       for (const { to } of peers) to.control(report);
       this.#onNews();

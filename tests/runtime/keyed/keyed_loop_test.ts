@@ -16,6 +16,7 @@ function stateOf<V, W, S>(build: BuildLogic<V, W, S>): KeyedLoop {
     single: false,
     quiet: false,
     combiner: null,
+    windowCombiner: null,
   };
   return createKeyedLoop(node, null, stillScope());
 }

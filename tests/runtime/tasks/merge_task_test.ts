@@ -44,6 +44,14 @@ Deno.test("a merge is not idle from a batch on until the input that had it is id
   assertEquals(put(1, idle), ["idle"]);
 });
 
+Deno.test("a merge hands on the newest time of partial results after them", () => {
+  const { put } = merge();
+  const where = { source: "a", origin: "in", tick: 1 };
+  const from = { kind: "from", ...where, isCombined: true } as const;
+  const newest = { kind: "newest", ...where, time: 5 } as const;
+  assertEquals(put(0, from, [1], newest), ["from", [1], "newest"]);
+});
+
 Deno.test("an input that has ended is idle for a merge", () => {
   const { put } = merge();
   put(0, idle);

@@ -27,6 +27,7 @@ const SILENT = {
   single: false,
   quiet: false,
   combiner: null,
+  windowCombiner: null,
   upstreams: [],
   begin: () => () => ({ onItem: () => {}, snapshot }),
 };

@@ -24,6 +24,16 @@ Deno.test("the source is told where batches of different channels follow each ot
   assertEquals(time.onBatch(1), null); // the same source, and the same tick
 });
 
+Deno.test("it is told where partial results follow single items of the same source", () => {
+  const time = new MergedTime(2, () => true);
+  const combined = { ...fromA, isCombined: true } as const;
+  time.onFrom(0, fromA);
+  assertEquals(time.onBatch(0), fromA);
+  time.onFrom(1, combined);
+  assertEquals(time.onBatch(1), combined);
+  assertEquals(time.onBatch(0), fromA);
+});
+
 Deno.test("items of a channel that has told of no source are not taken for another's", () => {
   const time = new MergedTime(2, () => true);
   assertEquals(time.onBatch(1), null);

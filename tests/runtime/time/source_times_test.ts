@@ -82,11 +82,11 @@ Deno.test("SourceTimes goes on without a source that ends with the tick that clo
   const times = new SourceTimes(stepOf({ workers }));
   const first = { kind: "tick", origin: "in", number: 1 } as const;
   times.tick({ ...first, states: [["a", "behind"], ["b", "behind"]] });
-  times.report(1, { kind: "report", origin: "in", number: 1, newest: [] });
+  times.report(1, { kind: "report", origin: "in", number: 1, newest: [], closedTo: 0 });
   see(times, "a", 1, 10);
   see(times, "b", 1, 50);
   times.tick({ kind: "tick", origin: "in", number: 2, states: [["a", "ended"]] });
-  times.report(1, { kind: "report", origin: "in", number: 2, newest: [["a", 20]] });
+  times.report(1, { kind: "report", origin: "in", number: 2, newest: [["a", 20]], closedTo: 0 });
   assertEquals([times.event.now, times.leastBeside(""), times.holding], [50, 50, "b"]);
 });
 
@@ -175,9 +175,15 @@ Deno.test("SourceTimes counts what another worker saw once all have passed the t
     const times = new SourceTimes(stepOf({ workers: 2 }));
     const first: Tick = { kind: "tick", origin: "in", number: 1, states: [["a", "behind"]] };
     times.tick(first);
-    times.report(1, { kind: "report", origin: "in", number: 1, newest: [] });
+    times.report(1, { kind: "report", origin: "in", number: 1, newest: [], closedTo: 0 });
     const own: Tick = { kind: "tick", origin: "in", number: 2, states: [] };
-    const others: TickReport = { kind: "report", origin: "in", number: 2, newest: [["a", 50]] };
+    const others: TickReport = {
+      kind: "report",
+      origin: "in",
+      number: 2,
+      newest: [["a", 50]],
+      closedTo: 0,
+    };
     see(times, "a", 1, 40);
     if (isOwnFirst) times.tick(own);
     else times.report(1, others);
@@ -186,6 +192,39 @@ Deno.test("SourceTimes counts what another worker saw once all have passed the t
     else times.tick(own);
     assertEquals(times.event.now, 50);
   }
+});
+
+Deno.test("SourceTimes counts the newest time of partial results as that of items", () => {
+  for (const isInOrder of [true, false]) {
+    const times = new SourceTimes(stepOf({ isInOrder }));
+    times.tick({ kind: "tick", origin: "in", number: 1, states: [["a", "behind"]] });
+    times.from("a", "in", 1);
+    const newest = { kind: "newest", source: "a", origin: "in", tick: 1 } as const;
+    times.onNewest({ ...newest, time: 50 });
+    times.onNewest({ ...newest, time: 40 });
+    assertEquals(times.event.now, isInOrder ? 50 : -Infinity);
+    const { newest: reported } = times.tick({ kind: "tick", origin: "in", number: 2, states: [] });
+    assertEquals([reported, times.event.now], [[["a", 50]], 50]);
+  }
+});
+
+Deno.test("SourceTimes holds time for a source from the tick that says that it is behind", () => {
+  const times = new SourceTimes(stepOf({ workers: 2 }));
+  times.event.closedTo = () => times.event.now - 10;
+  const tick = (number: number, ...states: [string, "behind" | "current"][]) =>
+    times.tick({ kind: "tick", origin: "in", number, states });
+  const report = (number: number, newest: [string, number][] = []) =>
+    times.report(1, { kind: "report", origin: "in", number, newest, closedTo: 7 });
+  tick(1, ["a", "current"], ["b", "behind"]);
+  report(1, [["b", 20]]);
+  assertEquals(times.event.now, 20);
+  assertEquals(tick(2, ["a", "behind"]).closedTo, 10);
+  tick(3, ["a", "current"]);
+  tick(4, ["a", "behind"]);
+  report(3, [["b", 30]]); // what "a" was at tick 3 is out of date
+  assertEquals(times.event.now, 20);
+  report(4, [["a", 25]]);
+  assertEquals([times.event.now, times.closedTo("in")], [25, 10]);
 });
 
 Deno.test("SourceTimes refuses an origin that cannot send to the step", () => {
