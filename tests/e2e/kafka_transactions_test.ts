@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { evidenceOf } from "../../src/connectors/kafka/transactions/lost.ts";
 import { TransactionRefusedError } from "../../src/connectors/kafka/transactions/refused.ts";
 import {
   acquire,
@@ -110,6 +111,15 @@ Deno.test("transactions of a killed process are committed by identity, or aborte
         await new Transaction(connection, late, persist).add([{ topic, partition: 0 }]);
         await untilNoneIsOpen(brokers, topic);
         assertEquals(await refusal(at, late), "PRODUCER_FENCED");
+
+        const evidence = (identity: TransactionIdentity) =>
+          evidenceOf(connection, identity, persist);
+        assertStringIncludes(await evidence(late), "longer than its timeout of 0.1 s");
+        assertStringIncludes(await evidence(aborted.identity), "aborted in our name");
+        assertStringIncludes(
+          await evidence({ ...empty, transactionalId: `${id}-unknown` }),
+          "the broker has forgotten",
+        );
       },
     );
 
@@ -124,6 +134,10 @@ Deno.test("transactions of a killed process are committed by identity, or aborte
         assertEquals(second.producerEpoch, first.identity.producerEpoch + 1);
         assertEquals(await acquire(connection, id, options), second); // as if its answer was lost
         assertEquals(await refusal(at, first.identity), "PRODUCER_FENCED");
+        assertStringIncludes(
+          await evidenceOf(connection, first.identity, persist),
+          "another producer has taken the transactional id over",
+        );
 
         await acquire(connection, id, { timeoutMs: TIMEOUT_MS, persist }); // by another run
         const error = await assertRejects(
