@@ -115,14 +115,13 @@ export interface WindowCombiner {
   readonly waitMs: number;
   /** Returns the time of a value, in milliseconds since the Unix epoch. */
   timeOf(value: unknown): number;
+  /** Returns where the first window of a value ends, in milliseconds since the Unix epoch. */
+  endOf(time: number): number;
   /** Returns the partial result of no values. */
   start(): unknown;
-  /**
-   * Adds a value. Returns `false`, and does nothing, if one of its windows ends at `closedTo` or
-   * before: it may be late.
-   */
-  add(partial: unknown, value: unknown, time: number, closedTo: number): boolean;
-  /** Returns a partial result as plain data; `null` if no value was added. It grows no more. */
+  /** Adds a value. */
+  add(partial: unknown, value: unknown, time: number): void;
+  /** Returns a partial result as plain data. It grows no more. */
   take(partial: unknown): unknown;
 }
 

@@ -25,27 +25,23 @@ export class GrowingWindows<A> {
   readonly windows: OpenWindow<A>[] = [];
   newest = -Infinity;
 
-  /** Returns them as plain data, which shares the accumulators; `null` if there are none. */
-  take(): PartialWindows | null {
-    if (this.windows.length === 0) return null;
+  /** Returns them as plain data, which shares the accumulators. */
+  take(): PartialWindows {
     const taken: PartialWindows = [this.newest];
     for (const { span, acc } of this.windows) taken.push(span.openAt, span.closeAt, acc);
     return taken;
   }
 }
 
-/** Returns a function that adds a value to partial windows, unless one of its own has closed. */
+/** Returns a function that adds a value to partial windows. */
 export function growBy<V, A>(
   windower: Windower,
   fold: WindowFold<V, A, unknown>,
-): (partial: GrowingWindows<A>, value: V, time: number, closedTo: number) => boolean {
+): (partial: GrowingWindows<A>, value: V, time: number) => void {
   const assign: Assign<V, A> = assignBy(windower, fold);
-  return (partial, value, time, closedTo) => {
-    // A window ends after each of its values. The first one ends first.
-    if (time < closedTo && !(windower.windowsAt(time)?.[0]?.closeAt > closedTo)) return false;
+  return (partial, value, time) => {
     assign(partial.windows, value, time, -Infinity, null);
     if (time > partial.newest) partial.newest = time;
-    return true;
   };
 }
 

@@ -11,8 +11,9 @@ export function windowCombiner<V, A, R>(step: WindowStep<V, A, R>): WindowCombin
     waitMs: clock.waitMs,
     timeOf: (value) => clock.timeOf(value as V),
     start: () => new GrowingWindows<A>(),
-    add: (partial, value, time, closedTo) =>
-      grow(partial as GrowingWindows<A>, value as V, time, closedTo),
+    // What a user's windower returns is checked where the value is added.
+    endOf: (time) => windower.windowsAt(time)?.[0]?.closeAt,
+    add: (partial, value, time) => grow(partial as GrowingWindows<A>, value as V, time),
     take: (partial) => (partial as GrowingWindows<A>).take(),
   };
 }

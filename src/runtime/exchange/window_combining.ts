@@ -34,7 +34,7 @@ import {
 import { CombinedAmount } from "./combined_amount.ts";
 import type { FailItem } from "./router.ts";
 
-/** Fewer values, or bytes of values, for each of a partial result are not worth it. */
+/** Fewer values, or bytes of values, for each that is sent are not worth it. */
 const WORTH_IT = 2;
 
 /** Whether it is worth it is judged by this many values. */
@@ -81,10 +81,11 @@ export class WindowCombining implements Outgoing {
   #told: From | null = null; // what the target knows
   #growing = new Map<string, unknown>();
   #closedTo = -Infinity; // for what is held back
-  #late: unknown[] = []; // values that may be late, which go after what is held back
+  #newest = -Infinity; // when a value was combined last, the newest time of the source
+  #single: unknown[] = []; // values that may be late, and came after those that are held back
   readonly #amount = new CombinedAmount();
   readonly #sizes = new BatchSizes();
-  #judged = { values: 0, bytes: 0, partials: 0, partialBytes: 0 };
+  #judged = { values: 0, bytes: 0, sent: 0, sentBytes: 0 };
 
   /**
    * @param origins Those whose items come in order, and to this worker's part of the step only by
@@ -199,17 +200,30 @@ export class WindowCombining implements Outgoing {
 
   #combine(batch: readonly unknown[], source: Source): void {
     const combiner = this.#combiner;
-    if (this.#growing.size === 0) this.#closedTo = this.#agreed.closedTo(source.origin);
+    this.#closedTo = this.#agreed.closedTo(source.origin);
     this.#each(batch, (key, value, pair) => {
       const time = combiner.timeOf(value);
       if (time > source.newest) source.newest = time;
-      const closedTo = Math.max(this.#closedTo, source.newest - combiner.waitMs);
+      if (this.#mayBeLate(time, source)) {
+        this.#single.push(pair);
+        return;
+      }
+      if (this.#single.length > 0) this.#flush();
       let partial = this.#growing.get(key);
       if (partial === undefined) this.#growing.set(key, partial = combiner.start());
-      if (!combiner.add(partial, value, time, closedTo)) this.#late.push(pair);
+      combiner.add(partial, value, time);
+      this.#newest = source.newest;
     });
     this.#amount.add(batch);
-    if (this.#amount.isFull(this.#growing.size, this.#target.room)) this.#flush();
+    const held = this.#growing.size + this.#single.length;
+    if (this.#amount.isFull(held, this.#target.room)) this.#flush();
+  }
+
+  #mayBeLate(time: number, { newest }: Source): boolean {
+    const { waitMs } = this.#combiner;
+    const closedTo = Math.max(this.#closedTo, newest - waitMs);
+    // A window ends after each of its values.
+    return time < closedTo && !(this.#combiner.endOf(time) > closedTo);
   }
 
   #each(
@@ -228,41 +242,41 @@ export class WindowCombining implements Outgoing {
   }
 
   #flush(): void {
-    if (this.#growing.size === 0) return;
+    const partials = Array.from(
+      this.#growing,
+      ([key, partial]) => [key, this.#combiner.take(partial)],
+    );
+    const single = this.#single;
+    if (partials.length + single.length === 0) return;
+    this.#growing = new Map();
+    this.#single = [];
+    if (partials.length > 0) this.#sendPartials(partials);
+    if (single.length > 0) this.#send(single);
+    this.#judge([...partials, ...single]);
+    this.#amount.reset();
+  }
+
+  #sendPartials(partials: readonly unknown[]): void {
     const from = this.#from!;
     const { source, origin, tick } = from;
-    const partials: unknown[] = [];
-    for (const [key, partial] of this.#growing) {
-      const taken = this.#combiner.take(partial);
-      if (taken !== null) partials.push([key, taken]);
-    }
-    this.#growing = new Map();
-    if (partials.length > 0) {
-      this.#tell({ ...from, isCombined: true });
-      this.#target.offered(partials.length);
-      this.#target.push(partials);
-      const time = this.#sources.get(source)!.newest;
-      this.#target.push({ kind: "newest", source, origin, tick, time });
-    }
-    this.#judge(partials);
-    this.#amount.reset();
-    const late = this.#late;
-    this.#late = [];
-    if (late.length > 0) this.#send(late);
+    this.#tell({ ...from, isCombined: true });
+    this.#target.offered(partials.length);
+    this.#target.push(partials);
+    this.#target.push({ kind: "newest", source, origin, tick, time: this.#newest });
   }
 
   /** Stops to combine for a while if it saves too little. */
-  #judge(partials: readonly unknown[]): void {
+  #judge(sent: readonly unknown[]): void {
     const judged = this.#judged;
     judged.values += this.#amount.values;
     judged.bytes += this.#amount.bytes;
-    judged.partials += partials.length;
-    judged.partialBytes += partials.length * this.#sizes.itemBytes(partials);
+    judged.sent += sent.length;
+    judged.sentBytes += sent.length * this.#sizes.itemBytes(sent);
     if (judged.values < JUDGED) return;
-    const saves = judged.values >= judged.partials * WORTH_IT &&
-      judged.bytes >= judged.partialBytes * WORTH_IT;
+    const saves = judged.values >= judged.sent * WORTH_IT &&
+      judged.bytes >= judged.sentBytes * WORTH_IT;
     if (!saves) this.#direct = TRY_AGAIN;
-    this.#judged = { values: 0, bytes: 0, partials: 0, partialBytes: 0 };
+    this.#judged = { values: 0, bytes: 0, sent: 0, sentBytes: 0 };
   }
 
   #send(batch: readonly unknown[]): void {

@@ -10,13 +10,10 @@ const WAIT = 10;
 const lists: WindowCombiner = {
   waitMs: WAIT,
   timeOf: (value) => value as number,
+  endOf: (time) => 100 * (Math.floor(time / 100) + 1),
   start: () => [],
-  add: (partial, value, time, closedTo) => {
-    if (100 * (Math.floor(time / 100) + 1) <= closedTo) return false;
-    (partial as unknown[]).push(value);
-    return true;
-  },
-  take: (partial) => (partial as unknown[]).length === 0 ? null : partial,
+  add: (partial, value) => void (partial as unknown[]).push(value),
+  take: (partial) => partial,
 };
 
 const fail = (item: unknown, thrown: unknown) =>
@@ -171,7 +168,7 @@ Deno.test("a value goes as it is if its window may have closed on some worker", 
   const { end, take } = agreeing(200);
   end.push([["k", 199], ["k", 200]]);
   end.push(tick(2));
-  assertEquals(take(), [...combined(1, [["k", [200]]], 200), from("a", 1), [["k", 199]], tick(2)]);
+  assertEquals(take(), [from("a", 1), [["k", 199]], ...combined(1, [["k", [200]]], 200), tick(2)]);
 });
 
 Deno.test("a value goes as it is if its source has closed its window", () => {
@@ -180,6 +177,19 @@ Deno.test("a value goes as it is if its source has closed its window", () => {
   end.push(tick(2));
   const pairs = [["k", [109, 98, 110]]];
   assertEquals(take(), [...combined(1, pairs, 110), from("a", 1), [["k", 99]], tick(2)]);
+});
+
+Deno.test("values that may be late keep their place among those that are combined", () => {
+  const { end, take } = agreeing(100);
+  end.push([["k", 110], ["k", 50], ["k", 51], ["k", 220], ["k", 300]]);
+  end.push(tick(2));
+  assertEquals(take(), [
+    ...combined(1, [["k", [110]]], 110),
+    from("a", 1),
+    [["k", 50], ["k", 51]],
+    ...combined(1, [["k", [220, 300]]], 300),
+    tick(2),
+  ]);
 });
 
 Deno.test("values that went as they came count for what their source has closed", () => {
