@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { KafkaBroker } from "../../src/connectors/kafka/client/kafkajs.ts";
 import { evidenceOf } from "../../src/connectors/kafka/transactions/lost.ts";
 import { TransactionRefusedError } from "../../src/connectors/kafka/transactions/refused.ts";
 import {
@@ -6,9 +7,11 @@ import {
   endTransaction,
   Transaction,
 } from "../../src/connectors/kafka/transactions/transaction.ts";
+import type { Coordinated } from "../../src/connectors/kafka/wire/find_coordinator.ts";
 import type { TransactionIdentity } from "../../src/connectors/kafka/wire/init_producer_id.ts";
 import { startCli } from "../support/cli.ts";
-import { createTopic, readAll } from "../support/kafka/kafka.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { openTransactions, untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 import {
   oldTransactionsKafka,
@@ -153,8 +156,82 @@ Deno.test("transactions of a killed process are committed by identity, or aborte
   }
 });
 
+/** The position of a group in partition 0 of a topic; "-1" for none. */
+async function groupPosition(brokers: string[], groupId: string, topic: string): Promise<string> {
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    return partitions[0].offset;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+Deno.test("a group's positions are committed with the transaction, also while the group has members", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  // KafkaJS's consumer replaces a position at which there is no record.
+  await produce(brokers, topic, Array.from({ length: 10 }, (_, i) => ({ value: `${i}` })));
+  await using at = connect(brokers, [topic]);
+  const { connection, persist } = at;
+  const groupId = `${topic}-readers`;
+  const commit = async (offset: bigint, how: "commit" | "abort") => {
+    const identity = await acquire(connection, topic, { timeoutMs: TIMEOUT_MS, persist });
+    const transaction = new Transaction(connection, identity, persist);
+    await transaction.commitOffsets(groupId, [{ topic, partition: 0, offset }]);
+    await transaction.end(how);
+    await untilNoneIsOpen(brokers, topic);
+    return await groupPosition(brokers, groupId, topic);
+  };
+  assertEquals(await commit(5n, "abort"), "-1");
+  assertEquals(await commit(7n, "commit"), "7");
+
+  const consumer = kafkaClient(brokers).consumer({ groupId });
+  await consumer.connect();
+  try {
+    const joined = Promise.withResolvers<void>();
+    consumer.on(consumer.events.GROUP_JOIN, () => joined.resolve());
+    await consumer.subscribe({ topic });
+    await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+    await joined.promise;
+    assertEquals(await commit(8n, "abort"), "7");
+    assertEquals(await commit(9n, "commit"), "9");
+  } finally {
+    await consumer.disconnect();
+  }
+});
+
+Deno.test("every version of the requests that we write is what a broker expects", async () => {
+  const brokers = await kafkaBrokers();
+  const topic = await createTopic(brokers);
+  await using at = connect(brokers, [topic]);
+  const { persist } = at;
+  for (const newest of [0, 1, 2, 3]) {
+    const broker = async (nodeId: number) => {
+      const { versions, connectionPool } = await at.connection.broker(nodeId);
+      const known = { minVersion: 0, maxVersion: newest };
+      const older = { ...versions, 22: known, 24: known, 25: known, 26: known, 28: known };
+      return { versions: older, connectionPool } as unknown as KafkaBroker;
+    };
+    const connection = {
+      broker,
+      coordinatorId: (of: Coordinated) => at.connection.coordinatorId(of),
+    };
+    const id = `${topic}-${newest}`;
+    const identity = await acquire(connection, id, { timeoutMs: TIMEOUT_MS, persist });
+    const transaction = new Transaction(connection, identity, persist);
+    await writeIn(at, transaction, topic, `version ${newest}`);
+    await transaction.commitOffsets(id, [{ topic, partition: 0, offset: 11n }]);
+    await transaction.end("commit");
+    await untilNoneIsOpen(brokers, id);
+    assertEquals(await groupPosition(brokers, id, topic), "11");
+  }
+  assertEquals(await values(brokers, topic), [0, 1, 2, 3].map((version) => `version ${version}`));
+});
+
 Deno.test("a transaction's timeout above the broker's limit is refused with the broker's setting", async () => {
-  const brokers = await oldTransactionsKafka();
+  const brokers = await kafkaBrokers();
   await using at = connect(brokers, []);
   const { connection, persist } = at;
   const error = await assertRejects(

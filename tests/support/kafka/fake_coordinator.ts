@@ -28,7 +28,7 @@ export interface FakeTransaction {
   /** The epoch that was continued to `epoch`; -1 if none was. */
   lastEpoch: number;
   state: "Empty" | "Ongoing" | "CompleteCommit" | "CompleteAbort";
-  /** The partitions of the last transaction, as `topic-partition`. */
+  /** The partitions of the last transaction, as `topic-partition`, and its groups. */
   partitions: string[];
   /** The ended ones that had partitions, in order. */
   readonly ended: ("commit" | "abort")[];
@@ -36,8 +36,8 @@ export interface FakeTransaction {
 
 /** The newest versions of each request, by whether they are those of today's brokers. */
 const VERSIONS = {
-  new: { 22: 5, 24: 5, 26: 5 },
-  old: { 22: 1, 24: 1, 26: 1 },
+  new: { 22: 5, 24: 5, 25: 4, 26: 5, 28: 5 },
+  old: { 22: 1, 24: 1, 25: 1, 26: 1, 28: 1 },
 };
 
 /** Coordinates transactions. */
@@ -46,6 +46,8 @@ export class FakeCoordinator {
   readonly transactions = new Map<string, FakeTransaction>();
   /** The names of all requests, in order. */
   readonly requests: string[] = [];
+  /** The positions of groups that were requested, as `group topic-partition offset`, in order. */
+  readonly offsets: string[] = [];
   /** What happens to the next requests; `null` for nothing. */
   readonly troubles: (Trouble | null)[] = [];
   readonly #isOld: boolean;
@@ -104,6 +106,10 @@ export class FakeCoordinator {
         return this.#init(from, version, refusal);
       case "AddPartitionsToTxn":
         return this.#add(from, version, refusal);
+      case "AddOffsetsToTxn":
+        return this.#addGroup(from, version, refusal);
+      case "TxnOffsetCommit":
+        return this.#commitOffsets(from, version, refusal);
       case "EndTxn":
         return this.#endTxn(from, version, refusal);
       default:
@@ -159,13 +165,56 @@ export class FakeCoordinator {
       return added;
     }).flat();
     const code = refusal ?? errorCode;
-    if (code === NONE) {
-      const before = transaction!.state === "Ongoing" ? transaction!.partitions : [];
-      const names = partitions.map(({ topic, partition }) => `${topic}-${partition}`);
-      transaction!.partitions = [...new Set([...before, ...names])];
-      transaction!.state = "Ongoing";
-    }
+    const names = partitions.map(({ topic, partition }) => `${topic}-${partition}`);
+    if (code === NONE) this.#begin(transaction!, names);
     return { results: partitions.map((each) => ({ ...each, errorCode: code })) };
+  }
+
+  #addGroup(from: WireReader, version: number, refusal: number | null) {
+    const { transaction, errorCode } = this.#identified(from, version);
+    const code = refusal ?? errorCode;
+    if (code === NONE) this.#begin(transaction!, [from.string()!]);
+    return { errorCode: code };
+  }
+
+  #begin(transaction: FakeTransaction, partitions: readonly string[]): void {
+    const before = transaction.state === "Ongoing" ? transaction.partitions : [];
+    transaction.partitions = [...new Set([...before, ...partitions])];
+    transaction.state = "Ongoing";
+  }
+
+  #commitOffsets(from: WireReader, version: number, refusal: number | null) {
+    const transaction = this.transactions.get(from.string()!);
+    const group = from.string()!;
+    from.int64(); // the producer's id
+    from.int16(); // and epoch
+    if (version >= 3) {
+      from.int32(); // the generation
+      from.string(); // the member's id
+      from.string(); // and its instance
+    }
+    const offsets = from.array(() => {
+      const topic = from.string()!;
+      const each = from.array(() => {
+        const [partition, offset] = [from.int32(), from.int64()];
+        if (version >= 2) from.int32(); // the leader's epoch
+        from.string(); // metadata
+        from.tags();
+        return { topic, partition, offset };
+      });
+      from.tags();
+      return each;
+    }).flat();
+    const isAdded = transaction?.state === "Ongoing" && transaction.partitions.includes(group);
+    const errorCode = refusal ?? (isAdded ? NONE : INVALID_TXN_STATE);
+    if (errorCode === NONE) {
+      for (const { topic, partition, offset } of offsets) {
+        this.offsets.push(`${group} ${topic}-${partition} ${offset}`);
+      }
+    }
+    return {
+      results: offsets.map(({ topic, partition }) => ({ topic, partition, errorCode })),
+    };
   }
 
   #endTxn(from: WireReader, version: number, refusal: number | null) {

@@ -1,5 +1,5 @@
 /**
- * The broker that keeps a transactional id.
+ * The broker that keeps a transactional id or a consumer group.
  *
  * @module
  */
@@ -13,29 +13,31 @@ export interface Brokers {
   broker(nodeId: number): Promise<KafkaBroker>;
 }
 
-/** Asks the coordinator of one transactional id. It is found again after an error. */
+/** Asks the coordinator of one transactional id or group. It is found again after an error. */
 export class Coordinator {
   readonly #connection: Brokers;
-  readonly #transactionalId: string;
+  readonly #of: Coordinated;
   #nodeId: number | null = null;
 
   /** Asks nothing yet. */
-  constructor(connection: Brokers, transactionalId: string) {
+  constructor(connection: Brokers, of: Coordinated) {
     this.#connection = connection;
-    this.#transactionalId = transactionalId;
+    this.#of = of;
   }
 
   /** Sends a request to the coordinator. */
   async ask<T>(request: (broker: KafkaBroker) => Promise<T>): Promise<T> {
     try {
-      this.#nodeId ??= await this.#connection.coordinatorId({
-        kind: "transaction",
-        id: this.#transactionalId,
-      });
+      this.#nodeId ??= await this.#connection.coordinatorId(this.#of);
       return await request(await this.#connection.broker(this.#nodeId));
     } catch (error) {
       if (errorKind(error) !== "transactionPending") this.#nodeId = null;
       throw error;
     }
   }
+}
+
+/** The coordinator of a transactional id. */
+export function transactionCoordinator(connection: Brokers, id: string): Coordinator {
+  return new Coordinator(connection, { kind: "transaction", id });
 }

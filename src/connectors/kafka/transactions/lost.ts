@@ -7,7 +7,7 @@ import { errorKind, errorName, messageOfKafka } from "../client/errors.ts";
 import { type DescribedTransaction, describeTransactions } from "../wire/describe_transactions.ts";
 import { errorOfCode } from "../wire/error_codes.ts";
 import type { TransactionIdentity } from "../wire/init_producer_id.ts";
-import { type Brokers, Coordinator } from "./coordinator.ts";
+import { type Brokers, transactionCoordinator } from "./coordinator.ts";
 import type { Persist } from "./persist.ts";
 
 /**
@@ -29,7 +29,7 @@ export async function evidenceOf(
   identity: TransactionIdentity,
   persist: Persist,
 ): Promise<string> {
-  const coordinator = new Coordinator(connection, identity.transactionalId);
+  const coordinator = transactionCoordinator(connection, identity.transactionalId);
   try {
     const described = await persist(() =>
       coordinator.ask(async (broker) => {

@@ -8,6 +8,8 @@
  * @module
  */
 import { errorName } from "../client/errors.ts";
+import type { KafkaBroker } from "../client/kafkajs.ts";
+import { addOffsetsToTxn } from "../wire/add_offsets_to_txn.ts";
 import { addPartitionsToTxn } from "../wire/add_partitions_to_txn.ts";
 import { endTxn } from "../wire/end_txn.ts";
 import {
@@ -17,7 +19,8 @@ import {
 } from "../wire/init_producer_id.ts";
 import { SequenceNumbers } from "../wire/sequence_numbers.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
-import { type Brokers, Coordinator } from "./coordinator.ts";
+import { type CommittedOffset, txnOffsetCommit } from "../wire/txn_offset_commit.ts";
+import { type Brokers, Coordinator, transactionCoordinator } from "./coordinator.ts";
 import type { Persist } from "./persist.ts";
 import { refusedTransaction } from "./refused.ts";
 
@@ -44,7 +47,7 @@ export async function acquire(
   transactionalId: string,
   { timeoutMs, continues, persist }: AcquireOptions,
 ): Promise<TransactionIdentity> {
-  const coordinator = new Coordinator(connection, transactionalId);
+  const coordinator = transactionCoordinator(connection, transactionalId);
   const request = {
     transactionalId,
     transactionTimeoutMs: timeoutMs,
@@ -73,7 +76,7 @@ export async function endTransaction(
   how: "commit" | "abort",
   persist: Persist,
 ): Promise<void> {
-  await endAt(new Coordinator(connection, identity.transactionalId), identity, how, persist);
+  await endAt(transactionCoordinator(connection, identity.transactionalId), identity, how, persist);
 }
 
 async function endAt(
@@ -98,7 +101,9 @@ export class Transaction {
   readonly identity: TransactionIdentity;
   /** The sequence numbers of its batches, by the names of partitions (`positionName`). */
   readonly sequences: SequenceNumbers<string> = new SequenceNumbers();
+  readonly #connection: Brokers;
   readonly #coordinator: Coordinator;
+  readonly #groups = new Map<string, Coordinator>();
   readonly #persist: Persist;
   readonly #added = new Set<string>();
   #isEmpty = true;
@@ -106,7 +111,8 @@ export class Transaction {
   /** Begins nothing yet. Nothing may be open with the identity. */
   constructor(connection: Brokers, identity: TransactionIdentity, persist: Persist) {
     this.identity = identity;
-    this.#coordinator = new Coordinator(connection, identity.transactionalId);
+    this.#connection = connection;
+    this.#coordinator = transactionCoordinator(connection, identity.transactionalId);
     this.#persist = persist;
   }
 
@@ -124,15 +130,42 @@ export class Transaction {
   async add(partitions: readonly TopicPartition[]): Promise<void> {
     const added = partitions.filter((each) => !this.#added.has(positionName(each)));
     if (added.length === 0) return;
-    this.#isEmpty = false; // from here on, the broker may have them
+    await this.#begin((broker) => addPartitionsToTxn(broker, this.identity, added));
+    for (const each of added) this.#added.add(positionName(each));
+  }
+
+  /**
+   * Commits positions of a consumer group with the transaction, without being a member of it. The
+   * group has them once the transaction is committed. They begin the transaction too. One call at a
+   * time.
+   *
+   * @throws {Error} If a broker refuses, or is away for too long.
+   */
+  async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    if (offsets.length === 0) return;
+    const group = this.#groups.get(groupId) ??
+      new Coordinator(this.#connection, { kind: "group", id: groupId });
+    if (!this.#groups.has(groupId)) {
+      await this.#begin((broker) => addOffsetsToTxn(broker, this.identity, groupId));
+      this.#groups.set(groupId, group);
+    }
+    await this.#explained(() =>
+      group.ask((broker) => txnOffsetCommit(broker, this.identity, groupId, offsets))
+    );
+  }
+
+  /** Sends a request that begins the transaction, if it is the first. */
+  async #begin(request: (coordinator: KafkaBroker) => Promise<void>): Promise<void> {
+    this.#isEmpty = false; // from here on, the broker may have begun it
+    await this.#explained(() => this.#coordinator.ask(request));
+  }
+
+  async #explained(work: () => Promise<void>): Promise<void> {
     try {
-      await this.#persist(() =>
-        this.#coordinator.ask((broker) => addPartitionsToTxn(broker, this.identity, added))
-      );
+      await this.#persist(work);
     } catch (error) {
       throw refusedTransaction(error, this.identity);
     }
-    for (const each of added) this.#added.add(positionName(each));
   }
 
   /**
@@ -146,11 +179,12 @@ export class Transaction {
       await endAt(this.#coordinator, this.identity, how, this.#persist);
     } catch (error) {
       // Nothing is open if the broker never had the first partitions.
-      const isUnknown = this.#added.size === 0;
+      const isUnknown = this.#added.size === 0 && this.#groups.size === 0;
       const hasNone = how === "abort" && isUnknown && errorName(error) === "INVALID_TXN_STATE";
       if (!hasNone) throw error;
     }
     this.#added.clear();
+    this.#groups.clear();
     this.#isEmpty = true;
   }
 }

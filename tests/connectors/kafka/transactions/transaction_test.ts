@@ -183,6 +183,31 @@ Deno.test("an id that is continued is not taken from another producer", async ()
   assertEquals(error.type, "PRODUCER_FENCED");
 });
 
+Deno.test("a group is added once a transaction, and its positions are asked for again after trouble", async () => {
+  for (const trouble of ["lost", "unsent", 14, 15, 16, 51] as const) {
+    const { coordinator, connection, acquire, persist } = setUp();
+    const transaction = new Transaction(connection, await acquire(), persist);
+    await transaction.commitOffsets("g", []);
+    assertEquals(transaction.isEmpty, true);
+    coordinator.troubles.push(trouble, null, trouble, null);
+    await transaction.commitOffsets("g", [{ topic: "in", partition: 0, offset: 5n }]);
+    await transaction.commitOffsets("g", [{ topic: "in", partition: 0, offset: 6n }]);
+    assertEquals(transaction.isEmpty, false);
+    await transaction.end("commit");
+    assertEquals(coordinator.transactions.get(ID)!.ended, ["commit"]);
+    const repeated = trouble === "lost" ? ["g in-0 5"] : [];
+    assertEquals(coordinator.offsets, [...repeated, "g in-0 5", "g in-0 6"]);
+    assertEquals(coordinator.requests, [
+      "InitProducerId",
+      ...["AddOffsetsToTxn", "AddOffsetsToTxn"],
+      ...["TxnOffsetCommit", "TxnOffsetCommit", "TxnOffsetCommit"],
+      "EndTxn",
+    ]);
+    await transaction.commitOffsets("g", [{ topic: "in", partition: 0, offset: 7n }]);
+    assertEquals(coordinator.requests.at(-2), "AddOffsetsToTxn"); // to the next transaction
+  }
+});
+
 Deno.test("an abort after partitions that were perhaps never added ends quietly", async () => {
   for (const trouble of ["lost", "unsent"] as const) {
     const { coordinator, connection, acquire, persist } = setUp();
