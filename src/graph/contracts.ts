@@ -240,6 +240,16 @@ export interface OutputWriter<in T> {
    * epoch that was prepared, in order, also after the last one.
    */
   commit?(epoch: Epoch): Promise<void>;
+  /**
+   * Returns the positions as they are now, after `commit` of the last epoch of this writer: its
+   * items have ended, or the run stops gracefully. They are stored in place of those of `prepare`.
+   * Only for writers that have `commit`, and only called if the run has a recovery store.
+   *
+   * Implement it if the positions of `prepare` hold something that must not stay in the store for
+   * long after `commit`, such as a transaction. A run may be killed before the store has what this
+   * returns. The next run then gets the positions of `prepare`.
+   */
+  settled?(): Positions;
   /** Returns what the output is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error; drops what is not durable yet. */

@@ -139,7 +139,8 @@ export interface RecoveryStore {
    *
    * @param epoch Not before the last committed one. The same epoch again, or -1 before the first,
    * marks the beginning of a run. It has positions. It has changes only if the state of a step
-   * moves to another step, or is dropped.
+   * moves to another step, or is dropped. The same epoch may also come again at the end of a run,
+   * with other positions.
    * @throws {RangeError} If the epoch is before the last committed one.
    * @throws {RecoveryError} If the store fails. If its state is then unknown, it refuses all
    * further calls until it is opened again.

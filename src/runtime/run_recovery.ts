@@ -46,6 +46,7 @@ export class RunRecovery {
   #match: StepMatch | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = []; // not committed yet, in the order they came
   readonly #recorded = new EpochLedger<WorkerIndex, readonly StoredPosition[]>();
+  #hasSettled = false;
   #keyed: ReadonlySet<StepId> = new Set(); // the stored steps that have keys
   #notes: readonly StoredPosition[] = []; // which steps have been renamed or dropped
 
@@ -166,6 +167,21 @@ export class RunRecovery {
   }
 
   /**
+   * The same, of a worker that has ended: its outputs have made all visible. Nothing but its
+   * positions has changed since its last epoch.
+   */
+  recordSettled(worker: WorkerIndex, epoch: Epoch, positions: readonly StoredPosition[]): void {
+    if (this.#store === null) return;
+    this.#recorded.record(epoch, worker, positions);
+    this.#hasSettled = true;
+  }
+
+  /** Whether there is something of that kind that no commit has written yet. */
+  get hasSettled(): boolean {
+    return this.#hasSettled;
+  }
+
+  /**
    * Writes an epoch, which all workers have closed.
    *
    * @throws {RecoveryError} If it cannot be written.
@@ -177,6 +193,7 @@ export class RunRecovery {
     // Only at the end of a run are there those of two epochs.
     const state = now.sort((a, b) => a.epoch - b.epoch).map(({ chunk }) => chunk);
     const positions = [...this.#notes, ...this.#recorded.upTo(epoch).flat()];
+    this.#hasSettled = false;
     const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
     this.#committed = epoch;

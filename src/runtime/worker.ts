@@ -77,6 +77,13 @@ export interface WorkerStart {
   readonly mesh: Mesh | null;
 }
 
+/** Where a worker is that has come to its end. */
+export interface FinalPositions {
+  /** The last epoch that anything belongs to. */
+  readonly epoch: Epoch;
+  readonly positions: readonly StoredPosition[];
+}
+
 /** Runs one worker's share of a flow: `open`, `run`, then always `close`. */
 export class Worker implements TaskHost {
   readonly workerIndex: WorkerIndex;
@@ -247,9 +254,19 @@ export class Worker implements TaskHost {
   }
 
   /** The epoch that this worker is in, and where its inputs and outputs are now. */
-  finalPositions(): { epoch: Epoch; positions: readonly StoredPosition[] } {
+  finalPositions(): FinalPositions {
     const { epoch } = this.#progress;
+    for (const sink of this.#tasks.sinks) sink.takeSettled(); // these are the newest
     return { epoch, positions: this.positionsAt(epoch) };
+  }
+
+  /**
+   * The same, if an output has other positions since this was asked last: after its last commit.
+   * Else `null`.
+   */
+  settledPositions(): FinalPositions | null {
+    const hasSettled = this.#tasks.sinks.some((sink) => sink.takeSettled());
+    return hasSettled ? this.finalPositions() : null;
   }
 
   /**

@@ -80,6 +80,20 @@ export const outputChecks: readonly Check<OutputSubject>[] = [
     },
   },
   {
+    title: "a run continues after the end of another: nothing is missing, and nothing comes twice",
+    async run(subject) {
+      const resume = await within(subject, {}, async (opened) => {
+        await opened.write(0, numbers(0, 3));
+        return opened.settled(await opened.end(0));
+      });
+      await within(subject, { resume }, async (opened) => {
+        await opened.write(1, numbers(3, 3));
+        await opened.end(1);
+      });
+      assertEquals(await subject.visible(), numbers(0, 6));
+    },
+  },
+  {
     title: "a run continues after the last committed epoch: nothing is missing",
     run: async (subject) => assertHasAll(await failOnce(subject, [1, 1]), numbers(0, 12)),
   },
@@ -295,6 +309,13 @@ class Opened implements AsyncDisposable {
     const positions = await this.prepare(epoch);
     await this.commit(epoch);
     return positions;
+  }
+
+  /** The positions after the last epoch, which was prepared with others. */
+  settled(prepared: Positions): Positions {
+    const all = this.#writers.map((writer) => writer.settled?.() ?? null);
+    if (all.includes(null)) return prepared;
+    return copyOf(new Map(all.flatMap((positions) => [...positions!])));
   }
 
   /** Closes the writers that are not closed. */

@@ -61,6 +61,11 @@ class ListWriter implements OutputWriter<number> {
     return Promise.resolve();
   }
 
+  settled(): Positions {
+    const position: ListPosition = { visible: this.list.length, prepared: [] };
+    return new Map([...this.left, [this.name, position]]);
+  }
+
   waitingFor(): string | null {
     return null;
   }
@@ -157,6 +162,16 @@ const FAULTS: readonly [what: string, fault: Fault, title: string][] = [
       };
     },
     "the positions of an epoch hold all that is not visible yet",
+  ],
+  [
+    "still counts as prepared at its end what it has made visible",
+    (writer) => {
+      writer.settled = () => {
+        const position: ListPosition = { visible: writer.list.length, prepared: writer.list };
+        return new Map([[writer.name, position]]);
+      };
+    },
+    "a run continues after the end of another: nothing is missing, and nothing comes twice",
   ],
   [
     "begins anew in each run",

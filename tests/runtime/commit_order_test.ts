@@ -2,7 +2,7 @@
  * The end of an epoch comes from other workers, the notice of a commit from the coordinator. So
  * either may come first. An output must not see the difference.
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { Dataflow } from "../../mod.ts";
 import { createLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
@@ -13,7 +13,7 @@ import { eventually } from "../support/eventually.ts";
 import { TransactionalOutput } from "../support/recovery/transactional_output.ts";
 import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
 import { GatedInput } from "../support/runtime/gated_input.ts";
-import { HeldPost } from "../support/runtime/held_post.ts";
+import { HeldPost, settle } from "../support/runtime/held_post.ts";
 
 const INTERVAL_MS = 1_000;
 const STOP_MS = 20_000;
@@ -33,21 +33,23 @@ interface World {
 class Stage {
   readonly post = new HeldPost();
   readonly clock = new TestClock();
-  readonly input = new GatedInput(2);
+  readonly input: GatedInput;
   readonly warnings: string[] = [];
   readonly run: MemoryRun;
   readonly done: Promise<{ stopped: boolean }>;
   readonly recovery: WatchedRecovery;
   readonly output: TransactionalOutput;
-  #isHeld = false;
+  #isHeld: boolean;
 
-  constructor({ recovery, output }: World) {
+  constructor({ recovery, output }: World, { workers = 2, isHeld = false } = {}) {
+    this.#isHeld = isHeld;
+    this.input = new GatedInput(workers);
     this.recovery = recovery;
     this.output = output;
     const flow = new Dataflow("order").input("in", this.input).redistribute()
       .capture("out", output);
     this.run = new MemoryRun(graphOf(flow), {
-      workers: 2,
+      workers,
       recovery,
       log: createLog((level, message) => void (level === "warn" && this.warnings.push(message))),
       clock: this.clock,
@@ -77,8 +79,8 @@ class Stage {
   }
 
   /** Has both workers read some more, as far as they have not ended. */
-  read(): void {
-    for (const worker of [0, 1]) if (!this.input.hasEnded(worker)) this.input.allow(worker, 4);
+  read(items = 4): void {
+    for (const worker of [0, 1]) if (!this.input.hasEnded(worker)) this.input.allow(worker, items);
   }
 
   endInputs(): void {
@@ -90,8 +92,9 @@ class Stage {
     return this.output.calls.filter((call) => /^1: (prepare|commit)/.test(call));
   }
 
-  /** All that was read, and nothing else, is visible once. */
+  /** All that was read, and nothing else, is visible once. Nothing is left to be done. */
   assertWhole(): void {
+    assertEquals([this.recovery.positionsOf("out"), this.output.system.open], [{}, []]);
     const read = Object.values(this.recovery.positionsOf("in")) as number[];
     const all = read.flatMap((count) => Array.from({ length: count }, (_, n) => n));
     assertEquals(this.output.system.visible.toSorted(), all.toSorted());
@@ -176,4 +179,54 @@ Deno.test("an end of an epoch that is held for a commit does not keep a stop bey
   next.endInputs();
   await next.done;
   next.assertWhole();
+});
+
+/** What happens in a run: epochs go by, and one worker ends before the other. */
+const HAPPENS: readonly ((stage: Stage) => void)[] = [
+  ({ clock }) => clock.advance(INTERVAL_MS),
+  ({ input }) => input.end(1),
+  ({ clock }) => clock.advance(INTERVAL_MS),
+  ({ clock }) => clock.advance(INTERVAL_MS),
+  ({ input }) => input.end(0),
+];
+
+/**
+ * Lets a run go on for some messages, then kills it. Between messages it reads some more. Returns
+ * whether it got so far.
+ */
+async function killAfter(messages: number, stage: Stage): Promise<boolean> {
+  const { post, run, done } = stage;
+  for (const happens of [(stage: Stage) => stage.read(), ...HAPPENS]) {
+    happens(stage);
+    let reads = 8;
+    for (let quiet = 0; quiet < 3; quiet++) {
+      await settle();
+      for (; post.deliver(); quiet = 0) {
+        if (reads-- > 0) stage.read(1);
+        await settle();
+        if (--messages > 0) continue;
+        run.kill();
+        await done.catch(() => {});
+        return true;
+      }
+    }
+  }
+  await done;
+  return false;
+}
+
+Deno.test("a run may be killed after any message, and the next one too: each item is visible once", async () => {
+  let messages = 1;
+  for (let isKilled = true; isKilled; messages++) {
+    const world = { recovery: new WatchedRecovery(), output: new TransactionalOutput(3) };
+    isKilled = await killAfter(messages, new Stage(world, { isHeld: true }));
+    const workers = 2 + messages % 2;
+    await killAfter(messages * 7 % 40, new Stage(world, { isHeld: true, workers }));
+    const last = new Stage(world, { workers });
+    last.endInputs();
+    if (workers === 3) last.input.end(2);
+    await last.done;
+    last.assertWhole();
+  }
+  assertGreater(messages, 50);
 });

@@ -137,6 +137,7 @@ class HeldRun {
     await this.done;
     const { items } = this.output;
     assertEquals(sum(this.recovery.positionsOf("out")), items.length);
+    assertEquals(this.recovery.positionsOf("transactions"), {});
     assertEquals(this.transactions.system.visible.toSorted(ascending), items.toSorted(ascending));
   }
 

@@ -29,7 +29,7 @@ import type { WorkerStatus } from "../run/worker_port.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 12;
+export const PROTOCOL_VERSION = 13;
 
 /** From the coordinator to a worker. */
 export type ToWorker =

@@ -10,7 +10,8 @@
  *   opening     the inputs are shared out           has all open their outputs and inputs
  *   restoring   all have                            hands out stored keys, commits where all begins
  *   running     that is committed                   ends epochs, and commits them
- *   finishing   all workers have ended              commits the last epoch, has outputs show it
+ *   finishing   all workers have ended              commits the last epoch, has outputs show it,
+ *                                                   commits what they say after that
  *   cutting     a stop has used up its time         asks what is left, but not for long
  *   finished    all are done; or all have said      has the workers leave
  *               what is left; or a stop came
@@ -201,12 +202,10 @@ export class Conductor {
         this.#recovery!.recordPositions(index, report.epoch, report.positions);
         this.#epochs!.ended(index);
         return this.#reached(index, "ended", () => this.#guard(this.#finish()));
+      case "settled":
+        return this.#recovery!.recordSettled(index, report.epoch, report.positions);
       case "finished":
-        this.#reached(index, "finished", () => {
-          const { error } = this.#inputFailure;
-          if (error === null) this.#finished();
-          else this.fail(error);
-        });
+        this.#reached(index, "finished", () => this.#guard(this.#settle()));
         return this.#answered();
       case "failed":
         return this.fail(report.error);
@@ -310,6 +309,20 @@ export class Conductor {
   }
 
   /**
+   * All that was written is visible. What outputs have to say after that is written too: the last
+   * epoch once more, with other positions.
+   */
+  async #settle(): Promise<void> {
+    const { error } = this.#inputFailure;
+    if (error !== null) return this.fail(error);
+    if (this.#recovery!.hasSettled) {
+      await (this.#committing = this.#recovery!.commit(this.#lastEpoch));
+      if (this.isOver) return;
+    }
+    this.#finished();
+  }
+
+  /**
    * A graceful stop has used up its time, or cannot be completed: the run ends at the last
    * committed epoch.
    */
@@ -320,6 +333,7 @@ export class Conductor {
     const hurryMs = this.#hurryMs ??= closeMilliseconds(stopMs) / 2;
     this.#cut = Promise.withResolvers();
     this.#workers.broadcast({ kind: "cutShort" });
+    this.#answered(); // all may have finished, and the store is at work
     // A worker in a loop without end does not answer.
     await within(this.#cut.promise, hurryMs);
     if (this.isOver) return;

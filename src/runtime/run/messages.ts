@@ -15,6 +15,7 @@
  *     ── stateChanged, epochClosed ──▶       the snapshot, and that all before it is durable
  *     ── ended ──────────────────────▶       its inputs have ended, all is durable
  *     ◀─────────────────────── finish ──     all have: outputs make the last epoch visible
+ *     ── settled ────────────────────▶       outputs have other positions after their last commit
  *     ── finished ───────────────────▶
  * ```
  *
@@ -97,6 +98,12 @@ export type Report =
     readonly kind: "ended";
     readonly stopped: boolean;
     /** The last epoch that anything belongs to. */
+    readonly epoch: Epoch;
+    readonly positions: readonly StoredPosition[];
+  }
+  /** After `ended`: the positions in place of those, as the last commit has changed them. */
+  | {
+    readonly kind: "settled";
     readonly epoch: Epoch;
     readonly positions: readonly StoredPosition[];
   }

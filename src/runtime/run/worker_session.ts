@@ -30,6 +30,7 @@ export class WorkerSession {
   readonly loaded: ReportOf<"loaded">;
   readonly #host: SessionHost;
   #isOver = false;
+  #hasEnded = false;
   #work: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
 
@@ -92,7 +93,7 @@ export class WorkerSession {
       case "closeEpoch":
         return this.#do(() => worker.trigger(instruction.epoch));
       case "commitEpoch":
-        return this.#do(() => worker.commit(instruction.epoch));
+        return this.#do(() => this.#commit(instruction));
       case "stillClosing":
         return this.#do(() => worker.stillClosing(instruction.epoch, instruction.ms));
       case "stop":
@@ -136,11 +137,19 @@ export class WorkerSession {
   async #run(): Promise<void> {
     await this.worker.run();
     const { stopped } = this.worker;
+    this.#hasEnded = true;
     this.#send({ kind: "ended", stopped, ...this.worker.finalPositions() });
   }
 
-  async #finish({ epoch }: InstructionOf<"finish">): Promise<void> {
+  /** A worker that has not ended reports its positions with its next epoch. */
+  async #commit({ epoch }: InstructionOf<"commitEpoch" | "finish">): Promise<void> {
     await this.worker.commit(epoch);
+    const settled = this.#hasEnded ? this.worker.settledPositions() : null;
+    if (settled !== null) this.#send({ kind: "settled", ...settled });
+  }
+
+  async #finish(instruction: InstructionOf<"finish">): Promise<void> {
+    await this.#commit(instruction);
     await this.close();
     if (!this.#isOver) this.#sayLast({ kind: "finished", steps: this.worker.counts() });
   }

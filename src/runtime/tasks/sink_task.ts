@@ -36,6 +36,8 @@ export class SinkTask implements Task {
   #ended = false;
   #prepared: Epoch | null = null; // the epoch whose snapshot has not been committed yet
   #held: EpochEnd | null = null; // the end of the next one, which waits for that
+  #lastEpoch: Epoch | null = null; // the one that the output's items end in, once prepared
+  #hasSettled = false; // whether the output has other positions since then
   #onSettled: (() => void)[] = []; // called when no call is in progress any more
 
   /** `epoch` is the one that the run starts in; `onWrite` is told how many items were written. */
@@ -74,6 +76,15 @@ export class SinkTask implements Task {
     }
   }
 
+  /**
+   * Returns whether the output has other positions since its last commit, and nobody has asked yet.
+   */
+  takeSettled(): boolean {
+    const hasSettled = this.#hasSettled;
+    this.#hasSettled = false;
+    return hasSettled;
+  }
+
   /** Resolves when the call in progress, if any, is over, well or not. */
   settled(): Promise<void> {
     if (!this.#busy) return Promise.resolve();
@@ -88,7 +99,7 @@ export class SinkTask implements Task {
     if (this.#busy) return false;
     const epoch = this.#commits.shift();
     if (epoch !== undefined) {
-      this.#call(() => this.#writer.commit!(epoch), () => {});
+      this.#call(() => this.#writer.commit!(epoch), () => this.#hasCommitted(epoch));
       return true;
     }
     const message = this.#next();
@@ -137,6 +148,7 @@ export class SinkTask implements Task {
     if (control.kind === "end") this.#ended = true;
     this.#call(() => this.#writer.prepare(epoch), (positions) => {
       this.#hasPrepared(epoch, positions as Positions);
+      if (control.kind === "end") this.#lastEpoch = epoch;
       if (control.kind === "end") this.#host.ended(this, control.stopped);
       else this.#host.passed(this);
     });
@@ -145,6 +157,14 @@ export class SinkTask implements Task {
   #hasPrepared(epoch: Epoch, positions: Positions): void {
     if (this.#writer.commit !== undefined) this.#prepared = epoch;
     this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions);
+  }
+
+  /** What its last commit has brought to its end leaves the snapshot. */
+  #hasCommitted(epoch: Epoch): void {
+    const { journal } = this.#host;
+    if (epoch !== this.#lastEpoch || journal === null || !this.#writer.settled) return;
+    journal.recordPositions(epoch, this.stepId, "output", this.#writer.settled());
+    this.#hasSettled = true;
   }
 
   /** Calls the writer; waits only where it gives a promise. */

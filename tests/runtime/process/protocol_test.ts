@@ -90,6 +90,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   },
   log: { kind: "log", level: "warn", message: "a\nb", fields: { lag: 3, topic: null } },
   ended: { kind: "ended", stopped: true, epoch: 8, positions: [] },
+  settled: { kind: "settled", epoch: 8, positions: POSITIONS },
   finished: { kind: "finished", steps: STEPS },
   failed: {
     kind: "failed",

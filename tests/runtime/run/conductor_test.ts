@@ -1,5 +1,7 @@
 /** The conductor alone: the test plays its workers. */
 import { assertEquals, assertRejects } from "@std/assert";
+import { encodeValue } from "../../../src/core/value_codec.ts";
+import type { StoredPosition } from "../../../src/recovery/store.ts";
 import { createLog } from "../../../src/core/log.ts";
 import { Conductor } from "../../../src/runtime/run/conductor.ts";
 import type { ConductorSettings } from "../../../src/runtime/run/run_settings.ts";
@@ -252,6 +254,99 @@ Deno.test("Conductor commits nothing more for workers that end while they are cu
   run.workers[0].leave();
   await run.done;
   assertEquals([run.workers[0].told.at(-1), run.recovery.epoch], ["cutShort", -1]);
+});
+
+/** A position of the output, by what it says. */
+function outputAt(state: string): StoredPosition {
+  return { step: "out", role: "output", partition: "0", state: encodeValue(state) };
+}
+
+/** A run with a worker that has ended in epoch 0, its output not settled, and one that has not. */
+async function endedRun(recovery = new WatchedRecovery()) {
+  const commits: [number, unknown][] = [];
+  recovery.onCommit = () => commits.push([recovery.epoch!, recovery.positionsOf("out")[0]]);
+  const run = await new PlayedRun(2, { recovery }).until("running");
+  const [first, second] = run.workers;
+  first.say({ kind: "ended", stopped: false, epoch: 0, positions: [outputAt("open")] });
+  commits.length = 0;
+  const settle = () => first.say({ kind: "settled", epoch: 0, positions: [outputAt("settled")] });
+  return { run, first, second, commits, settle };
+}
+
+Deno.test("Conductor stores what outputs say after their last commit before the run is over", async () => {
+  const { run, second, commits, settle } = await endedRun();
+  second.say({ kind: "ended", stopped: false, epoch: 1, positions: [] });
+  await eventually(() => second.told.includes("finish"), "the workers finish");
+  settle();
+  assertEquals([commits, run.seen.includes("finished")], [[[1, "open"]], false]);
+  run.finish();
+  await run.done;
+  assertEquals([commits, run.seen.at(-1)], [[[1, "open"], [1, "settled"]], "finished"]);
+});
+
+Deno.test("Conductor stores what an output says after its last commit with the next epoch", async () => {
+  const { run, second, commits, settle } = await endedRun();
+  settle();
+  run.clock.advance(INTERVAL_MS);
+  second.say({ kind: "epochClosed", epoch: 0, positions: [] });
+  await eventually(() => commits.length === 1, "the epoch is committed");
+  second.say({ kind: "ended", stopped: false, epoch: 1, positions: [] });
+  await eventually(() => second.told.includes("finish"), "the workers finish");
+  run.finish();
+  await run.done;
+  assertEquals(commits, [[0, "settled"], [1, "settled"]]); // and no third one
+});
+
+Deno.test("Conductor stores what an output says while its epoch is being committed", async () => {
+  const recovery = new WatchedRecovery();
+  const { run, second, commits, settle } = await endedRun(recovery);
+  recovery.beforeCommit = () => {
+    recovery.beforeCommit = () => {};
+    settle(); // too late for this one
+  };
+  second.say({ kind: "ended", stopped: false, epoch: 1, positions: [] });
+  await eventually(() => second.told.includes("finish"), "the workers finish");
+  run.finish();
+  await run.done;
+  assertEquals(commits, [[1, "open"], [1, "settled"]]);
+});
+
+Deno.test("Conductor fails when what outputs say after their last commit cannot be stored", async () => {
+  const recovery = new WatchedRecovery();
+  const { run, second, settle } = await endedRun(recovery);
+  second.say({ kind: "ended", stopped: false, epoch: 1, positions: [] });
+  await eventually(() => second.told.includes("finish"), "the workers finish");
+  settle();
+  recovery.beforeCommit = () => {
+    throw new Error("the disk is full");
+  };
+  run.finish();
+  await assertRejects(() => run.done, Error, "the disk is full");
+  assertEquals(run.seen.includes("finished"), false);
+});
+
+Deno.test("Conductor does not wait longer than a stop may take for the last commit of all", async () => {
+  const recovery = new WatchedRecovery();
+  const { run, second, settle } = await endedRun(recovery);
+  run.conductor.stop();
+  second.say({ kind: "ended", stopped: true, epoch: 1, positions: [] });
+  await eventually(() => second.told.includes("finish"), "the workers finish");
+  settle();
+  const storing = Promise.withResolvers<void>();
+  let isStoring = false;
+  recovery.holdCommit = () => {
+    isStoring = true;
+    return storing.promise;
+  };
+  run.finish();
+  await eventually(() => isStoring, "the last commit is under way");
+  run.clock.advance(20_000);
+  const { stopped } = await run.done as { stopped: boolean };
+  assertEquals([stopped, run.warnings], [
+    true,
+    ["the stop took too long: the run ends at the last committed epoch"],
+  ]);
+  storing.resolve();
 });
 
 Deno.test("Conductor fails with an input's error once what was read before is worked off", async () => {

@@ -3,15 +3,16 @@ import { assertEquals } from "@std/assert";
 import { Dataflow, type StepError } from "../../../mod.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { graphOf } from "../../../src/graph/graph.ts";
-import type { Instruction } from "../../../src/runtime/run/messages.ts";
+import type { Instruction, InstructionOf } from "../../../src/runtime/run/messages.ts";
 import { type LaterReport, WorkerSession } from "../../../src/runtime/run/worker_session.ts";
 import { eventually, idle } from "../../support/eventually.ts";
 import { HandInput } from "../../support/runtime/hand_input.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
+import { TransactionalOutput } from "../../support/recovery/transactional_output.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
 
 const PLAN: Instruction = { kind: "plan", positions: [], recovery: null };
-const OPEN: Instruction = {
+const OPEN: InstructionOf<"open"> = {
   kind: "open",
   epoch: 0,
   plans: {},
@@ -88,6 +89,77 @@ Deno.test("WorkerSession answers each instruction of a run that goes well", asyn
     "close",
   ]);
   assertEquals(session.status.steps.map(({ out }) => out), [1, 1, 0]);
+});
+
+/** Two inputs, each with an output whose positions change with its last commit. */
+async function settling() {
+  const inputs = [new HandInput<number>(), new HandInput<number>()];
+  const flow = new Dataflow("settling");
+  inputs.forEach((input, at) => {
+    flow.input(`in-${at}`, input).capture(`out-${at}`, new TransactionalOutput(1));
+  });
+  const said: LaterReport[] = [];
+  const options = { index: 0, count: 1, clock: new TestClock(), log: silentLog };
+  const session = new WorkerSession(graphOf(flow), options, {
+    send: (report) => said.push(report),
+    join: () => Promise.resolve(null),
+  });
+  const recovery = { intervalMs: 1_000 };
+  session.take({ ...OPEN, snapshots: { firstId: 0, byKey: false }, recovery });
+  await eventually(() => said.length === 1, "all is open");
+  session.take({ kind: "commitEpoch", epoch: -1 });
+  session.take({ kind: "run" });
+  for (const input of inputs) input.push(1);
+  await eventually(() => inputs.every(({ waiting }) => waiting), "the items are read");
+  /** What it says next: the kind, and the outputs that have something unfinished. */
+  const next = async () => {
+    await eventually(() => said.length > 1, "it says something");
+    const report = said.splice(1, 1)[0];
+    const positions = "positions" in report ? report.positions : [];
+    return [report.kind, ...positions.filter(({ role }) => role === "output").map((at) => at.step)];
+  };
+  return { session, inputs, next, said };
+}
+
+Deno.test("WorkerSession says where outputs are after their last commit, once it has ended", async () => {
+  const { session, inputs, next } = await settling();
+  for (const input of inputs) input.end();
+  assertEquals(await next(), ["ended", "out-0", "out-1"]);
+  session.take({ kind: "finish", epoch: 0 });
+  assertEquals([await next(), await next()], [["settled"], ["finished"]]);
+});
+
+Deno.test("WorkerSession says so of a worker that has ended while others go on", async () => {
+  const { session, inputs, next, said } = await settling();
+  for (const input of inputs) input.end();
+  assertEquals(await next(), ["ended", "out-0", "out-1"]);
+  session.take({ kind: "commitEpoch", epoch: 0 });
+  assertEquals(await next(), ["settled"]);
+  session.take({ kind: "commitEpoch", epoch: 1 });
+  await idle();
+  assertEquals(said.length, 1);
+  session.take({ kind: "finish", epoch: 2 });
+  assertEquals(await next(), ["finished"]);
+});
+
+Deno.test("WorkerSession says so with the next epoch where another step goes on", async () => {
+  const { session, inputs, next, said } = await settling();
+  inputs[0].end();
+  session.take({ kind: "closeEpoch", epoch: 0 });
+  assertEquals(await next(), ["epochClosed", "out-0", "out-1"]);
+  session.take({ kind: "commitEpoch", epoch: 0 });
+  await idle();
+  assertEquals(said.length, 1);
+  inputs[1].push(2);
+  await eventually(() => inputs[1].waiting, "the item is read");
+  session.take({ kind: "closeEpoch", epoch: 1 });
+  assertEquals(await next(), ["epochClosed", "out-1"]);
+  inputs[1].end();
+  await idle(); // the notice comes after the end
+  session.take({ kind: "commitEpoch", epoch: 1 });
+  assertEquals([await next(), said.length], [["ended"], 1]);
+  session.take({ kind: "finish", epoch: 2 });
+  assertEquals([await next(), await next()], [["settled"], ["finished"]]);
 });
 
 Deno.test("WorkerSession says that it failed, once, and takes no instruction after it", async () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Dataflow, type OutputConfig, run, TestingInputConfig } from "../../../mod.ts";
 import { Channel } from "../../../src/runtime/channel.ts";
+import { Journal } from "../../../src/runtime/journal.ts";
 import { SinkTask } from "../../../src/runtime/tasks/sink_task.ts";
 import { paceOf, taskHost } from "../../support/runtime/task_host.ts";
 
@@ -59,14 +60,18 @@ Deno.test("a sink that is waited for writes what has come meanwhile as one batch
 });
 
 /** A sink whose output has `commit`. What is waited for is held until `done`. */
-function committing({ epoch = 4, commits = true } = {}) {
+function committing({ epoch = 4, commits = true, stores = false } = {}) {
   const input = new Channel({ first: 8192 });
   const calls: string[] = [];
   const held: (() => void)[] = [];
+  const rejects: ((error: Error) => void)[] = [];
   const told: string[] = [];
   const call = (name: string) => {
     calls.push(name);
-    return new Promise<void>((resolve) => held.push(resolve));
+    return new Promise<void>((resolve, reject) => {
+      held.push(resolve);
+      rejects.push(reject);
+    });
   };
   const writer = {
     write: (batch: readonly unknown[], epoch: number) =>
@@ -76,13 +81,22 @@ function committing({ epoch = 4, commits = true } = {}) {
       return new Map();
     },
     ...(commits ? { commit: (epoch: number) => call(`commit ${epoch}`) } : {}),
+    settled: () => {
+      calls.push("settled");
+      return new Map([["settled", true]]);
+    },
     close: () => Promise.resolve(),
   };
+  const journal = stores
+    ? new Journal({ index: 0, count: 1 }, { firstId: 0, byKey: false }, () => {})
+    : null;
   const host = {
     ...taskHost(),
+    journal,
     passed: () => void told.push("passed"),
     ended: () => void told.push("ended"),
     wake: () => void told.push("woken"),
+    fail: () => void told.push("failed"),
   };
   const task = new SinkTask("out", writer, input, host, { epoch, onWrite: () => {} });
   return {
@@ -90,13 +104,21 @@ function committing({ epoch = 4, commits = true } = {}) {
     calls,
     told,
     task,
+    journal,
     /** Runs the task until it waits. */
     run(): void {
       while (task.run());
     },
+    /** Has the call in progress reject. */
+    async failed(): Promise<void> {
+      held.shift();
+      rejects.shift()!(new Error("not committed"));
+      await turn();
+    },
     /** Lets the call in progress resolve, and goes on. */
     async done(): Promise<void> {
       held.shift()!();
+      rejects.shift();
       await turn();
       while (task.run());
     },
@@ -188,6 +210,54 @@ Deno.test("a notice of an epoch before the prepared one does not commit that", a
   await done();
   await task.commit(3);
   assertEquals(calls, ["prepare 4"]);
+});
+
+/** The partitions that the snapshot of an epoch has of the output. */
+function partitionsAt(journal: Journal | null, epoch: number): string[] {
+  return journal!.positionsAt(epoch).map(({ partition }) => partition);
+}
+
+Deno.test("a sink asks for positions again after the commit of its last epoch, and of no other", async () => {
+  const { input, calls, task, journal, run, done } = committing({ stores: true });
+  input.push(BARRIER);
+  input.push(END);
+  run();
+  await done();
+  const first = task.commit(4);
+  await done();
+  await first;
+  assertEquals([calls, task.takeSettled()], [["prepare 4", "commit 4", "prepare 5"], false]);
+  await done();
+  assertEquals([partitionsAt(journal, 5), task.takeSettled()], [[], false]);
+  const last = task.commit(5);
+  await done();
+  await last;
+  assertEquals(calls.slice(3), ["commit 5", "settled"]);
+  assertEquals([task.takeSettled(), task.takeSettled()], [true, false]);
+  assertEquals(partitionsAt(journal, 5), ["settled"]);
+});
+
+Deno.test("a sink does not ask for positions after a commit that has failed", async () => {
+  const { input, calls, told, task, run, done, failed } = committing({ stores: true });
+  input.push(END);
+  run();
+  await done();
+  const committed = task.commit(4);
+  await failed();
+  await committed;
+  assertEquals([calls, task.takeSettled()], [["prepare 4", "commit 4"], false]);
+  assertEquals(told.includes("failed"), true);
+});
+
+Deno.test("a sink does not ask for positions that no store keeps", async () => {
+  const { input, calls, task, run, done } = committing();
+  input.push(END);
+  run();
+  await done();
+  const committed = task.commit(4);
+  await done();
+  await committed;
+  assertEquals([calls, task.takeSettled()], [["prepare 4", "commit 4"], false]);
 });
 
 /** How many calls an output has got for 20,000 items, each of which takes 150 ms on the clock. */

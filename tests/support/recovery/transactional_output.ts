@@ -23,6 +23,13 @@ export class TransactionalSystem {
   readonly #transactions = new Map<string, Transaction>();
   #identities = 0;
 
+  /** The ids whose transaction is open and has items: readers wait for these. */
+  get open(): string[] {
+    return [...this.#transactions]
+      .filter(([, { state, items }]) => state === "open" && items.length > 0)
+      .map(([id]) => id);
+  }
+
   /** Begins a transaction with a new identity. It aborts the one that is open. */
   begin(id: string): Prepared {
     const last = this.#transactions.get(id);
@@ -127,6 +134,10 @@ export class TransactionalOutput implements OutputConfig<number> {
         prepared = null;
         if (!hasBegun) ids.forEach((id) => system.begin(id)); // what runs before have left open
         hasBegun = true;
+      },
+      settled: () => {
+        calls.push(`${worker}: settled`);
+        return positions();
       },
       close: () => Promise.resolve(),
     };

@@ -16,6 +16,8 @@ export class WatchedRecovery implements RecoveryConfig {
   epoch: Epoch | null = null;
   /** Called before each commit, which does not happen if it throws. */
   beforeCommit: () => void = () => {};
+  /** Awaited before each commit. */
+  holdCommit: () => Promise<void> = () => Promise.resolve();
   /** Called after each commit. */
   onCommit: () => void = () => {};
   readonly #inner = new MemoryRecoveryConfig();
@@ -44,6 +46,7 @@ export class WatchedRecovery implements RecoveryConfig {
       close: () => store.close(),
       commit: async (epoch, changes) => {
         this.beforeCommit();
+        await this.holdCommit();
         const state = [...changes.state];
         await store.commit(epoch, { ...changes, state });
         this.#positions = changes.positions;
