@@ -1,5 +1,6 @@
 /**
- * Runs an Apache Kafka of one node on this machine, to try flows on: `deno task kafka TOPIC…`.
+ * Runs an Apache Kafka of one node on this machine, to try flows on: `deno task kafka TOPIC…`. A
+ * topic has two partitions, or as many as follow its name: `orders:4`.
  *
  * It is the broker of the tests, on port 9092 (or `KAFKA_PORT`). Maven fetches it once, Java runs
  * it. If they are missing, root installs them, and other users are told how.
@@ -17,7 +18,14 @@ const PARTITIONS = 2;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
-async function main(topics: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const named = args.map(topicOf);
+  const wrong = args.find((_, i) => named[i] === null);
+  if (wrong !== undefined) {
+    console.error(`"${wrong}" is not a topic: give NAME, or NAME:PARTITIONS such as orders:4`);
+    return 1;
+  }
+  const topics = named.filter((topic) => topic !== null);
   const port = Number(Deno.env.get("KAFKA_PORT") ?? "9092");
   const taken = [port, port + 1].find((each) => !isFree(each));
   if (taken !== undefined) {
@@ -51,8 +59,9 @@ async function main(topics: readonly string[]): Promise<number> {
     }
     if (answer !== undefined) {
       const address = `localhost:${port}`;
-      for (const name of topics) await createTopic([address], { name, partitions: PARTITIONS });
-      const made = topics.length > 0 ? `, with topics ${topics.join(", ")}` : "";
+      for (const topic of topics) await createTopic([address], topic);
+      const names = topics.map(({ name }) => name).join(", ");
+      const made = topics.length > 0 ? `, with topics ${names}` : "";
       console.log(`Kafka is at ${address}${made}; ^C ends it and removes its data`);
       await over;
     }
@@ -62,6 +71,12 @@ async function main(topics: readonly string[]): Promise<number> {
     if (isRunning) broker.kill("SIGTERM");
     await ended;
   }
+}
+
+/** Returns the topic that an argument names; `null` if it names none. */
+function topicOf(arg: string): { name: string; partitions: number } | null {
+  const [, name, partitions = PARTITIONS] = /^([\w.-]+)(?::([1-9]\d{0,3}))?$/.exec(arg) ?? [];
+  return name === undefined ? null : { name, partitions: Number(partitions) };
 }
 
 /** How the start of the broker ended. `broker.sh` makes a file of that name. */

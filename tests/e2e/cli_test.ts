@@ -260,7 +260,7 @@ Deno.test("without a terminal, the log tells on stderr how the run went", async 
   assertEquals(lines.map((line) => line.replace(time, "")), [
     `info  flow loaded flow="numbers" steps=3`,
     `info  flow running workers=1`,
-    `info  flow finished stopped=false`,
+    `info  flow finished stopped=false in=3 out=3`,
   ]);
 });
 
@@ -272,7 +272,7 @@ Deno.test("--log-format json makes each line of log an object", async () => {
   assertEquals(lines.map(({ time: _, ...line }) => line), [
     { level: "info", message: "flow loaded", flow: "numbers", steps: 3 },
     { level: "info", message: "flow running", workers: 1 },
-    { level: "info", message: "flow finished", stopped: false },
+    { level: "info", message: "flow finished", stopped: false, in: 3, out: 3 },
   ]);
   for (const { time } of lines) assertEquals(new Date(time).toISOString(), time);
 });

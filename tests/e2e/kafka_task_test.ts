@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { kafkaClient } from "../support/kafka/client.ts";
 import { readAll } from "../support/kafka/kafka.ts";
 
 const TOOL = `${import.meta.dirname}/../../tools/kafka.ts`;
@@ -11,7 +12,7 @@ Deno.test("deno task kafka runs a broker with the topics, and removes it at ^C",
 }, async () => {
   const port = freePorts();
   const task = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", TOOL, "lines", "counts"],
+    args: ["run", "-A", TOOL, "lines", "counts:3"],
     env: { KAFKA_PORT: String(port), NO_COLOR: "1" },
     stdout: "piped",
     stderr: "piped",
@@ -26,11 +27,25 @@ Deno.test("deno task kafka runs a broker with the topics, and removes it at ^C",
   }
   assertMatch(printed, new RegExp(`Kafka is at localhost:${port}, with topics lines, counts;`));
   assertEquals(await readAll([`localhost:${port}`], "counts"), []);
+  assertEquals(await partitionsOf(port, "lines"), 2);
+  assertEquals(await partitionsOf(port, "counts"), 3);
 
   task.kill("SIGINT");
   while (!(await lines.read()).done);
   assertEquals([(await task.status).code, await stderr], [0, ""]);
   Deno.listen({ hostname: "127.0.0.1", port }).close(); // the port is free again
+});
+
+Deno.test("deno task kafka refuses what is not a topic", async () => {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", TOOL, "lines", "counts:many"],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assertEquals([code, text], [
+    1,
+    '"counts:many" is not a topic: give NAME, or NAME:PARTITIONS such as orders:4\n',
+  ]);
 });
 
 Deno.test("deno task kafka prints which port is taken", async () => {
@@ -65,5 +80,17 @@ function freePorts(): number {
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
+  }
+}
+
+/** Returns how many partitions a topic has. */
+async function partitionsOf(port: number, topic: string): Promise<number> {
+  const admin = kafkaClient([`localhost:${port}`]).admin();
+  await admin.connect();
+  try {
+    const { topics: [{ partitions }] } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return partitions.length;
+  } finally {
+    await admin.disconnect();
   }
 }

@@ -21,7 +21,7 @@ import { Liveness, stateOfProcess } from "./liveness.ts";
 import { LoadingLog } from "./loading_log.ts";
 import type { MeshAddresses } from "./protocol.ts";
 import { type RemoteHost, RemoteWorker, type WorkerLine } from "./remote_worker.ts";
-import { type RunStatus, runStatusOf } from "./run_status.ts";
+import { itemsOf, type RunStatus, runStatusOf } from "./run_status.ts";
 import { makeFolder, removeFolder, type RunFolder } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker } from "./spawn.ts";
 
@@ -79,6 +79,7 @@ export class Coordinator {
   #listener: ControlListener | null = null;
   #mesh: MeshAddresses | null = null;
   #hasLoaded = false;
+  #hasFinished = false;
 
   /** Starts nothing yet. */
   constructor(job: Job) {
@@ -97,7 +98,7 @@ export class Coordinator {
         log.info("flow running", { workers });
       },
       stopping: () => log.info("stopping"),
-      finished: (stopped) => log.info("flow finished", { stopped }),
+      finished: () => void (this.#hasFinished = true),
     });
     this.#liveness = new Liveness(workers, {
       ping: (worker) => this.#workers[worker].ping(),
@@ -122,6 +123,8 @@ export class Coordinator {
       this.#liveness.start();
       this.#loading.start();
       const result = await this.#conductor.run(this.#workers);
+      const { stopped, steps } = result;
+      if (this.#hasFinished) this.#log.info("flow finished", { stopped, ...itemsOf(steps) });
       const codes = this.#workers.map((worker) => worker.exitCode);
       return { ...result, exitCode: codes.find((code) => code !== 0) ?? 0 };
     } catch (error) {
