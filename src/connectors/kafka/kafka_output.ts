@@ -1,6 +1,6 @@
 import { requireOptions } from "../../core/options.ts";
-import type { OutputConfig, OutputWriter, Place } from "../../graph/contracts.ts";
-import { checkBrokers, checkTopic } from "./properties/options.ts";
+import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
+import { checkBrokers, checkDelivery, checkLostEpoch, checkTopic } from "./properties/options.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
 import type { KafkaProperties } from "./properties/given_properties.ts";
 import { readOutputProperties } from "./properties/output_settings.ts";
@@ -12,6 +12,19 @@ export interface KafkaOutputOptions {
   readonly brokers: readonly string[];
   /** The topic. It must exist. */
   readonly topic: string;
+  /**
+   * How often a record is written if the run is killed and started again. `"at-least-once"` (the
+   * default) may write records after the last epoch again. `"exactly-once"` writes each epoch in a
+   * transaction, together with the recovery store, which it needs. Readers must set
+   * `isolation.level` to `read_committed`. They get records at the end of each epoch.
+   */
+  readonly delivery?: "at-least-once" | "exactly-once";
+  /**
+   * Only if an error says so: continue without the output of this epoch. The run was away for
+   * longer than `transaction.timeout.ms`, and the broker has dropped these records. It has no
+   * effect on other epochs.
+   */
+  readonly acceptLostEpoch?: number;
   /**
    * librdkafka's property names and values, such as `client.id` or `security.protocol`. A property
    * without an equivalent is an error that names it. `docs/kafka_properties.md` lists all.
@@ -25,6 +38,9 @@ export interface KafkaOutputOptions {
  * run, retries neither repeat nor reorder records (idempotent writes, one request at a time). Keys
  * go to the partitions that Kafka's Java producer would choose.
  *
+ * With `delivery: "exactly-once"` and a recovery store, a restart repeats nothing either: readers
+ * that read committed records get each record once. `docs/kafka.md` says what that takes.
+ *
  * @example
  * ```ts
  * import { Dataflow, json, KafkaOutputConfig, TestingInputConfig } from "@millrace/millrace";
@@ -34,6 +50,21 @@ export interface KafkaOutputOptions {
  *   .input("in", new TestingInputConfig([{ user: "ada", total: 3 }]))
  *   .map(({ user, total }) => [user, json.encode(total)])
  *   .capture(new KafkaOutputConfig({ brokers: ["localhost:9092"], topic: "totals" }));
+ * export default flow;
+ * ```
+ *
+ * @example Exactly once, with `--recovery state.db`
+ * ```ts
+ * import { Dataflow, KafkaInputConfig, KafkaOutputConfig } from "@millrace/millrace";
+ *
+ * const brokers = ["localhost:9092"];
+ * const flow = new Dataflow("copy");
+ * flow
+ *   .input("in", new KafkaInputConfig({ brokers, topic: "orders" }))
+ *   .capture(
+ *     "out",
+ *     new KafkaOutputConfig({ brokers, topic: "checked", delivery: "exactly-once" }),
+ *   );
  * export default flow;
  * ```
  */
@@ -46,17 +77,29 @@ export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
    * @throws {TypeError} If an option is wrong. The message names it and the cure.
    */
   constructor(options: KafkaOutputOptions) {
-    requireOptions("KafkaOutputConfig", options, ["brokers", "topic", "additionalProperties"]);
+    const name = "KafkaOutputConfig";
+    requireOptions(name, options, [
+      "brokers",
+      "topic",
+      "delivery",
+      "acceptLostEpoch",
+      "additionalProperties",
+    ]);
+    const delivery = checkDelivery(name, options.delivery);
     this.#settings = Object.freeze({
-      brokers: checkBrokers("KafkaOutputConfig", options.brokers),
-      topic: checkTopic("KafkaOutputConfig", options.topic),
-      output: readOutputProperties(options.additionalProperties),
+      brokers: checkBrokers(name, options.brokers),
+      topic: checkTopic(name, options.topic),
+      ...checkLostEpoch(name, options.acceptLostEpoch),
+      output: readOutputProperties(options.additionalProperties, delivery),
     });
   }
 
   /** For the engine: starts writing. */
-  async open(at: Place): Promise<OutputWriter<KafkaOutputItem>> {
+  async open(
+    at: Place,
+    resume: Positions = new Map(),
+  ): Promise<OutputWriter<KafkaOutputItem>> {
     const { openKafkaWriter } = await import("./write/sink.ts");
-    return await openKafkaWriter(this.#settings, at);
+    return await openKafkaWriter(this.#settings, at, resume);
   }
 }

@@ -15,6 +15,9 @@ export const API = {
   FindCoordinator: 10,
   ApiVersions: 18,
   InitProducerId: 22,
+  AddPartitionsToTxn: 24,
+  EndTxn: 26,
+  DescribeTransactions: 65,
 } as const;
 
 export type ApiName = keyof typeof API;
@@ -55,6 +58,9 @@ const NODE_ID = 1;
 
 /** From these versions on, headers have tagged fields too. */
 const FLEXIBLE_FROM: Partial<Record<ApiName, number>> = {
+  AddPartitionsToTxn: 3,
+  DescribeTransactions: 0,
+  EndTxn: 3,
   FindCoordinator: 3,
   InitProducerId: 2,
   Metadata: 9,

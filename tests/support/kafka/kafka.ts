@@ -11,7 +11,7 @@ import { kafkaClient } from "./client.ts";
 import { isNotYetLed } from "./transient_errors.ts";
 
 export { kafkaBrokers };
-export { EmptiedBatchError, readAll, type TopicRecord } from "./read_all.ts";
+export { countWritten, EmptiedBatchError, readAll, type TopicRecord } from "./read_all.ts";
 
 /** Settings of a new topic; what is not given is the broker's default. */
 export interface TopicOptions {

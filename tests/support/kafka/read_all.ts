@@ -52,6 +52,19 @@ export async function readAll(
   }
 }
 
+/** How many records have been written to the topic, those of open transactions included. */
+export async function countWritten(brokers: string[], topic: string): Promise<number> {
+  const cluster = bareCluster(brokers);
+  await cluster.connect();
+  try {
+    await cluster.addMultipleTargetTopics([topic]);
+    const partitions = await openWhenLed(cluster, topic);
+    return partitions.reduce((sum, { written, position }) => sum + written - position, 0);
+  } finally {
+    await cluster.disconnect();
+  }
+}
+
 /** A message as `Broker.fetch` of KafkaJS returns it, which its types leave open. */
 interface RawMessage {
   offset: string;

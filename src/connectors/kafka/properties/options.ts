@@ -67,3 +67,39 @@ export function checkTopics(config: string, topics: unknown): readonly string[] 
   if (twice !== undefined) throw new TypeError(`${config} has the topic "${twice}" twice`);
   return Object.freeze([...topics]);
 }
+
+/** How often a record is written if the run is killed and started again. */
+export type Delivery = "at-least-once" | "exactly-once";
+
+const DELIVERIES: ReadonlySet<unknown> = new Set<Delivery>(["at-least-once", "exactly-once"]);
+
+/**
+ * Checks how an output delivers. The default is `"at-least-once"`.
+ *
+ * @throws {TypeError} If it is not one of these.
+ */
+export function checkDelivery(config: string, delivery: unknown): Delivery {
+  if (delivery === undefined) return "at-least-once";
+  if (DELIVERIES.has(delivery)) return delivery as Delivery;
+  throw new TypeError(
+    `${config} needs delivery as "at-least-once" or "exactly-once"; got ${Deno.inspect(delivery)}`,
+  );
+}
+
+/**
+ * Checks the epoch whose output may be lost. Returns it as a setting.
+ *
+ * @throws {TypeError} If it is not a number of an epoch.
+ */
+export function checkLostEpoch(
+  config: string,
+  epoch: unknown,
+): { readonly acceptLostEpoch?: number } {
+  if (epoch === undefined) return {};
+  if (Number.isSafeInteger(epoch) && epoch as number >= 0) {
+    return { acceptLostEpoch: epoch as number };
+  }
+  throw new TypeError(
+    `${config} needs acceptLostEpoch as the number of an epoch; got ${Deno.inspect(epoch)}`,
+  );
+}

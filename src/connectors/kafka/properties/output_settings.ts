@@ -5,6 +5,7 @@
  */
 import { type ConnectionSettings, connectionSettings } from "./connection_settings.ts";
 import { type GivenProperties, givenToOutput, type KafkaProperties } from "./given_properties.ts";
+import type { Delivery } from "./options.ts";
 import type { OUTPUT } from "./property_table.ts";
 
 /** Who acknowledges a record: all in-sync replicas, or the partition's leader alone. */
@@ -57,6 +58,16 @@ export interface OutputSettings extends ConnectionSettings {
   /** How often a batch is tried again; `Infinity` if only the time is limited. */
   readonly maxRetries: number;
   readonly partitioner: PartitionerName;
+  /** `null` if records are written outside of transactions. */
+  readonly transactions: TransactionSettings | null;
+}
+
+/** How to write in transactions. */
+export interface TransactionSettings {
+  /** How long the broker keeps a transaction open, in milliseconds. */
+  readonly timeoutMs: number;
+  /** What transactional ids begin with; `null` for our default. */
+  readonly idPrefix: string | null;
 }
 
 type Given = GivenProperties<typeof OUTPUT>;
@@ -64,10 +75,13 @@ type Given = GivenProperties<typeof OUTPUT>;
 /**
  * Reads the properties of an output.
  *
- * @throws {TypeError} If one is not known, not for outputs, has a bad value, or contradicts
- * another. Names it and the cure.
+ * @throws {TypeError} If one is not known, not for outputs, has a bad value, or contradicts another
+ * or `delivery`. Names it and the cure.
  */
-export function readOutputProperties(properties: KafkaProperties = {}): OutputSettings {
+export function readOutputProperties(
+  properties: KafkaProperties = {},
+  delivery: Delivery = "at-least-once",
+): OutputSettings {
   const given = givenToOutput(properties);
   const messageMaxBytes = given.get("message.max.bytes") ?? null;
   return {
@@ -84,7 +98,30 @@ export function readOutputProperties(properties: KafkaProperties = {}): OutputSe
     ackTimeoutMs: given.get("request.timeout.ms"),
     maxRetries: given.get("message.send.max.retries") ?? Infinity,
     partitioner: given.get("partitioner"),
+    transactions: delivery === "exactly-once" ? transactionsOf(given) : withoutTransactions(given),
   };
+}
+
+const EXACTLY_ONCE = `delivery: "exactly-once"`;
+
+function transactionsOf(given: Given): TransactionSettings {
+  const acks = given.givenAs("acks") ?? "acks";
+  if (given.get("acks") !== "all") throw new TypeError(`${EXACTLY_ONCE} needs "${acks}": all`);
+  if (!idempotenceOf(given)) {
+    throw new TypeError(`${EXACTLY_ONCE} needs "enable.idempotence": true, which is the default`);
+  }
+  return {
+    timeoutMs: given.get("transaction.timeout.ms"),
+    idPrefix: given.get("transactional.id") ?? null,
+  };
+}
+
+function withoutTransactions(given: Given): null {
+  for (const name of ["transactional.id", "transaction.timeout.ms"] as const) {
+    if (given.givenAs(name) === undefined) continue;
+    throw new TypeError(`Kafka property "${name}" has an effect only with ${EXACTLY_ONCE}`);
+  }
+  return null;
 }
 
 /** The broker only keeps the state to recognise batches if all replicas have it. */

@@ -326,6 +326,15 @@ export const OUTPUT = {
     ),
     default: "murmur2_random",
   },
+  "transactional.id": {
+    sets: "what transactional ids begin with, for exactly-once; by default `millrace.STEP`",
+    values: text(),
+  },
+  "transaction.timeout.ms": {
+    sets: "how long the broker keeps a transaction open, for exactly-once",
+    values: whole("milliseconds", 1_000, MOST),
+    default: "900000",
+  },
   "queuing.strategy": {
     sets: "which of the waiting records is sent first",
     values: only("fifo", "records keep their order"),

@@ -78,10 +78,6 @@ export const REFUSED: readonly Refusal[] = [
     why: "reading from followers is not safe with KafkaJS, which does not return to the leader",
   },
   {
-    names: ["transactional.id", "transaction.timeout.ms"],
-    why: "writes are idempotent, not transactional",
-  },
-  {
     names: ["enable.gapless.guarantee"],
     why: "it always holds, as a record that cannot be written ends the run",
   },

@@ -22,4 +22,6 @@ export interface KafkaOutputSettings {
   readonly brokers: Brokers;
   readonly topic: string;
   readonly output: OutputSettings;
+  /** The epoch whose output the user does without, if the broker has dropped it. */
+  readonly acceptLostEpoch?: number;
 }

@@ -45,6 +45,8 @@ export interface MetadataTopic {
 /** A broker's view of the cluster. For a moment, another broker may know more. */
 export interface Metadata {
   readonly brokers: readonly MetadataBroker[];
+  /** Differs from that of any other cluster; `null` if the broker does not report it. */
+  readonly clusterId: string | null;
   /** -1 for none. */
   readonly controllerId: number;
   readonly topics: readonly MetadataTopic[];
@@ -102,7 +104,7 @@ export function decodeMetadata(
     from.tags();
     return broker;
   });
-  from.string(); // the cluster's id
+  const clusterId = from.string();
   const controllerId = from.int32();
   const topics = from.array(() => {
     const errorCode = from.int16();
@@ -126,5 +128,6 @@ export function decodeMetadata(
     from.tags();
     return { errorCode, topic, topicId, partitions };
   });
-  return { brokers, controllerId, topics, clientSideThrottleTime: version >= 6 ? throttle : 0 };
+  const clientSideThrottleTime = version >= 6 ? throttle : 0;
+  return { brokers, clusterId, controllerId, topics, clientSideThrottleTime };
 }

@@ -1,6 +1,7 @@
 /**
  * Delivers records. It retries a round until all of it has been acknowledged, and decides after
- * each error whether that may still succeed.
+ * each error whether that may still succeed. The session decides whose records they are: they may
+ * be part of a transaction.
  *
  * @module
  */
@@ -11,21 +12,19 @@ import { errorKind, errorName, isFinalForWrites, messageOfKafka } from "../clien
 import { TopicDeletedError, TopicReplacedError } from "../client/topic_watch.ts";
 import { unknownHostHint } from "../client/unreachable.ts";
 import type { KafkaOutputSettings } from "../properties/settings.ts";
-import { initProducerId, type ProducerIdentity } from "../wire/init_producer_id.ts";
+import type { ProducerIdentity } from "../wire/init_producer_id.ts";
 import { ACKS } from "../wire/produce.ts";
 import { requireCodec } from "../wire/request_versions.ts";
-import { sequenceAfter, SequenceNumbers } from "../wire/sequence_numbers.ts";
+import { sequenceAfter } from "../wire/sequence_numbers.ts";
 import { compressBatch, encodeRecordBatch } from "../wire/write_batch.ts";
 import { produceRound, type RefusedBatch } from "./produce_round.ts";
+import type { ProducerSession } from "./producer_session.ts";
 import { refusedRecord, tooLargeRecord } from "./refused_record.ts";
 import type { OutgoingRecord } from "./to_record.ts";
 import type { WrittenTopic } from "./written_topic.ts";
 
 /** How long a host may stay unknown before anything was written, in milliseconds. */
 const UNKNOWN_HOST_MS = 10_000;
-
-/** Without transactions, the broker ignores it. */
-const TRANSACTION_MS = 60_000;
 
 /** What to do about single errors. */
 const CURES: Readonly<Partial<Record<string, string>>> = {
@@ -50,17 +49,25 @@ export class Delivery {
   readonly #settings: KafkaOutputSettings;
   readonly #connection: KafkaConnection;
   readonly #written: WrittenTopic;
-  readonly #sequences = new SequenceNumbers<number>(); // by partition
-  #identity: ProducerIdentity | null = null;
+  readonly #session: ProducerSession;
   #retries = 0; // in a row
   #hasAcknowledged = false;
   #unknownSince: number | null = null; // when a host was first unknown
   #closed = false;
 
-  constructor(settings: KafkaOutputSettings, connection: KafkaConnection, written: WrittenTopic) {
+  /** Records are written as those of the session's producer. */
+  constructor(
+    settings: KafkaOutputSettings,
+    { connection, written, session }: {
+      readonly connection: KafkaConnection;
+      readonly written: WrittenTopic;
+      readonly session: ProducerSession;
+    },
+  ) {
     this.#settings = settings;
     this.#connection = connection;
     this.#written = written;
+    this.#session = session;
   }
 
   /** Delivers no more. What is under way is not tried again. */
@@ -75,9 +82,10 @@ export class Delivery {
    * @throws {Error} If it cannot be delivered, or not in time.
    */
   async deliver(records: ReadonlyMap<number, readonly OutgoingRecord[]>): Promise<void> {
+    const { sequences } = this.#session;
     const round: Unacknowledged = new Map();
     for (const [partition, each] of records) {
-      round.set(partition, [{ firstSequence: this.#sequences.next(partition), records: each }]);
+      round.set(partition, [{ firstSequence: sequences.next(partition), records: each }]);
     }
     const deadline = performance.now() + this.#settings.output.deliveryTimeoutMs;
     while (round.size > 0 && !this.#closed) {
@@ -91,7 +99,7 @@ export class Delivery {
     if (this.#closed) return;
     this.#written.hasWritten = true;
     this.#hasAcknowledged = true;
-    for (const [partition, each] of records) this.#sequences.advance(partition, each.length);
+    for (const [partition, each] of records) sequences.advance(partition, each.length);
   }
 
   /**
@@ -123,9 +131,12 @@ export class Delivery {
   async #send(round: Unacknowledged): Promise<void> {
     await this.#written.check();
     const { topic, output } = this.#settings;
-    const identity = await this.#identify();
-    await produceRound(this.#connection, [...round.keys()], {
+    const partitions = [...round.keys()];
+    const identity = await this.#session.writesTo(partitions);
+    const { transactionalId } = this.#session;
+    await produceRound(this.#connection, partitions, {
       topic,
+      ...transactionalId === undefined ? {} : { transactionalId },
       acks: ACKS[output.acks],
       timeoutMs: output.ackTimeoutMs,
       // It may be older than the broker that was asked at the start.
@@ -147,6 +158,7 @@ export class Delivery {
       producerId: identity?.producerId ?? -1n,
       producerEpoch: identity?.producerEpoch ?? -1,
       baseSequence: identity === null ? -1 : batch.firstSequence,
+      transactional: this.#session.transactionalId !== undefined,
     });
     return batch.encoded = compression === "none"
       ? plain
@@ -172,15 +184,6 @@ export class Delivery {
     } else return false;
     split(batches);
     return true;
-  }
-
-  /** The id by which the broker knows our sequence numbers; `null` if writes are not idempotent. */
-  async #identify(): Promise<ProducerIdentity | null> {
-    if (!this.#settings.output.idempotent) return null;
-    return this.#identity ??= await initProducerId(await this.#connection.anyBroker(), {
-      transactionalId: null,
-      transactionTimeoutMs: TRANSACTION_MS,
-    });
   }
 
   /** After an error: waits for the next attempt, or throws if none can succeed. */

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Epoch } from "../../../core/ids.ts";
 import type { OutputWriter, Place, Positions } from "../../../graph/contracts.ts";
 import { limited } from "../client/concurrency.ts";
 import { KafkaConnection } from "../client/connection.ts";
@@ -17,26 +18,37 @@ import type { KafkaOutputSettings } from "../properties/settings.ts";
 import { requireCodec } from "../wire/request_versions.ts";
 import { AckRate } from "./ack_rate.ts";
 import { Delivery } from "./delivery.ts";
+import {
+  type EpochSteps,
+  hasTransactions,
+  type OpenedSession,
+  openSession,
+  requireRecovery,
+} from "./open_session.ts";
 import { PartitionCount } from "./partition_count.ts";
 import { WaitingRecords } from "./waiting_records.ts";
 import { WrittenTopic } from "./written_topic.ts";
 
-/** Connects, and checks that the topic exists. */
+/** Connects, and checks that the topic exists. `resume`: what a run before has left to commit. */
 export async function openKafkaWriter(
   settings: KafkaOutputSettings,
   at: Place,
+  resume: Positions = new Map(),
 ): Promise<OutputWriter<KafkaOutputItem>> {
   const { brokers, topic, output } = settings;
+  requireRecovery(settings, at);
   const connection = new KafkaConnection(brokers, [topic], output, at);
   const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs);
   const partitions = new PartitionCount(connection, topic, output.metadataMaxAgeMs, at.log);
   try {
-    await connection.open(async () => {
+    const clusterId = await connection.open(async () => {
       await written.open();
       await partitions.open();
+      return hasTransactions(settings, resume) ? (await connection.metadata()).clusterId : null;
     });
     requireCodec(output.compression, (await connection.anyBroker()).versions);
-    return new KafkaWriter(settings, { connection, written, partitions }, at);
+    const opened = await openSession(settings, connection, at, { resume, clusterId });
+    return new KafkaWriter(settings, { connection, written, partitions, opened }, at);
   } catch (error) {
     await connection.close();
     throw error;
@@ -61,6 +73,9 @@ interface Waiter {
 }
 
 class KafkaWriter implements OutputWriter<KafkaOutputItem> {
+  /** Only with transactions: the engine waits for it between two epochs. */
+  readonly commit?: (epoch: Epoch) => Promise<void>;
+  readonly settled?: () => Positions;
   readonly #settings: KafkaOutputSettings;
   readonly #connection: KafkaConnection;
   readonly #written: WrittenTopic;
@@ -68,9 +83,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #at: Place;
   readonly #waiting: WaitingRecords;
   readonly #delivery: Delivery;
+  readonly #steps: EpochSteps | null;
   readonly #ackRate: AckRate;
   #sending: Sending = IDLE;
-  #confirming: Promise<void> = Promise.resolve();
+  #working: Promise<void> = Promise.resolve(); // for a call that no longer waits after a failure
   #failure: { error: unknown } | null = null;
   #closed = false;
   #waiters: Waiter[] = [];
@@ -79,10 +95,11 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   constructor(
     settings: KafkaOutputSettings,
-    { connection, written, partitions }: {
+    { connection, written, partitions, opened: { session, steps } }: {
       readonly connection: KafkaConnection;
       readonly written: WrittenTopic;
       readonly partitions: PartitionCount;
+      readonly opened: OpenedSession;
     },
     at: Place,
   ) {
@@ -93,7 +110,15 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#at = at;
     at.signal.addEventListener("abort", this.#onAbort);
     this.#waiting = new WaitingRecords(settings, partitions);
-    this.#delivery = new Delivery(settings, connection, written);
+    this.#delivery = new Delivery(settings, { connection, written, session });
+    this.#steps = steps;
+    if (steps !== null) {
+      this.commit = async (epoch) => {
+        this.#throwFailure();
+        await this.#unlessFailed(steps.commit(epoch));
+      };
+      this.settled = () => steps.settled();
+    }
     const { batchBytes, queuedMaxBytes } = settings.output;
     this.#ackRate = new AckRate(batchBytes, queuedMaxBytes);
     partitions.start();
@@ -129,12 +154,12 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     }
   }
 
-  async prepare(): Promise<Positions> {
+  async prepare(epoch: Epoch): Promise<Positions> {
     this.#throwFailure();
     this.#flush();
     await this.#until(0, 0);
     await this.#confirm();
-    return new Map();
+    return this.#steps?.prepare(epoch) ?? new Map();
   }
 
   waitingFor(): string | null {
@@ -148,21 +173,30 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     const sending = this.#sending;
     if (sending.kind === "lingering") clearTimeout(sending.timer);
     this.#partitions.close();
-    await this.#connection.close(); // first, as it ends the waits of a round
-    if (sending.kind === "sending") await sending.done;
-    await this.#confirming;
+    const sent = sending.kind === "sending" ? sending.done : Promise.resolve();
+    await this.#steps?.close(sent).catch((error) => {
+      this.#at.log.debug(`kafka: a transaction is left to the next run: ${messageOfKafka(error)}`);
+    });
+    await this.#connection.close(); // before the others, as it ends their waits
+    await this.#steps?.closed();
+    await sent;
+    await this.#working;
   }
 
   /**
    * Makes sure that the acknowledged records still exist. An epoch must not count if its records
-   * went to a topic that has been deleted since. Stops waiting once the run has failed.
+   * went to a topic that has been deleted since.
    */
   async #confirm(): Promise<void> {
     if (!this.#written.hasWritten) return;
+    await this.#unlessFailed(this.#delivery.confirm(() => this.#failure === null));
+  }
+
+  /** Waits for work. Stops waiting once the run has failed. */
+  async #unlessFailed(work: Promise<void>): Promise<void> {
     const done = Promise.withResolvers<void>();
     this.#waiters.push({ bytes: -1, records: -1, done }); // only a failure rejects it
-    this.#confirming = this.#delivery.confirm(() => this.#failure === null)
-      .then(done.resolve, done.reject);
+    this.#working = work.then(done.resolve, done.reject);
     try {
       await done.promise;
     } finally {

@@ -19,6 +19,7 @@ class Watched {
     const { topicId, errorCode } = this;
     return {
       brokers: [],
+      clusterId: null,
       controllerId: -1,
       topics: [{ topic: "t", topicId, errorCode, partitions: [] }],
     };

@@ -1,6 +1,11 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { KafkaInputConfig, KafkaMessageInputConfig, KafkaOutputConfig } from "millrace";
-import { checkBrokers, checkTopic } from "../../../../src/connectors/kafka/properties/options.ts";
+import {
+  checkBrokers,
+  checkDelivery,
+  checkLostEpoch,
+  checkTopic,
+} from "../../../../src/connectors/kafka/properties/options.ts";
 
 const BROKERS = ["localhost:9092"];
 
@@ -134,6 +139,31 @@ for (
     assertStringIncludes(
       refusal(() => new Config({ brokers: BROKERS, topic: "t", additionalProperties: { a: 1 } })),
       `Kafka property "a" is not supported`,
+    );
+  });
+}
+
+Deno.test("an output delivers at least once, unless it is told otherwise", () => {
+  assertEquals(checkDelivery("KafkaOutputConfig", undefined), "at-least-once");
+  assertEquals(checkDelivery("KafkaOutputConfig", "exactly-once"), "exactly-once");
+});
+
+for (const [delivery, shown] of [["exactly_once", '"exactly_once"'], [true, "true"], [1, "1"]]) {
+  Deno.test(`checkDelivery() refuses ${shown}`, () => {
+    assertEquals(
+      refusal(() => checkDelivery("KafkaOutputConfig", delivery)),
+      `KafkaOutputConfig needs delivery as "at-least-once" or "exactly-once"; got ${shown}`,
+    );
+  });
+}
+
+for (const epoch of [-1, 1.5, "17", NaN, null]) {
+  Deno.test(`checkLostEpoch() refuses ${Deno.inspect(epoch)}`, () => {
+    assertEquals(
+      refusal(() => checkLostEpoch("KafkaOutputConfig", epoch)),
+      `KafkaOutputConfig needs acceptLostEpoch as the number of an epoch; got ${
+        Deno.inspect(epoch)
+      }`,
     );
   });
 }

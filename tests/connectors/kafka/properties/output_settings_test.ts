@@ -33,6 +33,7 @@ const DEFAULTS: Expected = {
   ackTimeoutMs: 30_000,
   maxRetries: Infinity,
   partitioner: "murmur2_random",
+  transactions: null,
 };
 
 Deno.test("readOutputProperties() reads no properties as those of no object", () => {
@@ -170,5 +171,39 @@ for (
 ) {
   Deno.test(`readOutputProperties() refuses ${JSON.stringify(properties)}, which contradict`, () => {
     assertEquals(refusal(() => readOutputProperties(properties)), `Kafka property ${expected}`);
+  });
+}
+
+Deno.test("readOutputProperties() reads how transactions are made, for exactly-once", () => {
+  const exactly = (properties: KafkaProperties) =>
+    readOutputProperties(properties, "exactly-once").transactions;
+  assertEquals(exactly({}), { timeoutMs: 900_000, idPrefix: null });
+  assertEquals(exactly({ "transactional.id": "mine", "transaction.timeout.ms": 60_000 }), {
+    timeoutMs: 60_000,
+    idPrefix: "mine",
+  });
+});
+
+for (
+  const [properties, expected] of [
+    [{ acks: 1 }, `delivery: "exactly-once" needs "acks": all`],
+    [{ "request.required.acks": 1 }, `delivery: "exactly-once" needs "request.required.acks": all`],
+    [
+      { "enable.idempotence": false },
+      `delivery: "exactly-once" needs "enable.idempotence": true, which is the default`,
+    ],
+  ] as const
+) {
+  Deno.test(`readOutputProperties() refuses ${JSON.stringify(properties)} for exactly-once`, () => {
+    assertEquals(refusal(() => readOutputProperties(properties, "exactly-once")), expected);
+  });
+}
+
+for (const name of ["transactional.id", "transaction.timeout.ms"]) {
+  Deno.test(`readOutputProperties() refuses ${name} without exactly-once`, () => {
+    assertEquals(
+      refusal(() => readOutputProperties({ [name]: 60_000 })),
+      `Kafka property "${name}" has an effect only with delivery: "exactly-once"`,
+    );
   });
 }

@@ -66,6 +66,7 @@ for (const version of [4, 5, 6, 7, 8, 9, 10, 11, 12]) {
         { nodeId: 1, host: "host-1", port: 9091 },
         { nodeId: 2, host: "host-2", port: 9092 },
       ],
+      clusterId: "cluster",
       controllerId: 2,
       topics: [
         {
@@ -172,6 +173,7 @@ for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
         { nodeId: 1, host: "host-1", port: 9091 },
         { nodeId: 2, host: "host-2", port: 9092 },
       ],
+      clusterId: "cluster",
       controllerId: 2,
       topics: [
         {

@@ -16,7 +16,7 @@ class Written {
         if (this.isAway) return Promise.reject(new Error("away"));
         const { errorCode } = this;
         const topics = [{ topic: "t", topicId: "id", errorCode, partitions: [] }];
-        return Promise.resolve({ brokers: [], controllerId: -1, topics });
+        return Promise.resolve({ brokers: [], clusterId: null, controllerId: -1, topics });
       },
     },
     "t",

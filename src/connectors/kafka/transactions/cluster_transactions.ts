@@ -1,0 +1,81 @@
+/**
+ * The transactions of an output's cluster, with the output's patience.
+ *
+ * @module
+ */
+import type { KafkaConnection } from "../client/connection.ts";
+import type { ProducerIdentity, TransactionIdentity } from "../wire/init_producer_id.ts";
+import { evidenceOf } from "./lost.ts";
+import { type Persist, persist } from "./persist.ts";
+import { acquire, endTransaction, Transaction } from "./transaction.ts";
+
+/** What transactions need of a connection. */
+export type TransactionConnection = Pick<
+  KafkaConnection,
+  "coordinatorId" | "broker" | "isEnded" | "drop" | "backoff"
+>;
+
+/** How long the broker may take, in milliseconds. */
+export interface Patience {
+  /** How long it keeps a transaction open. */
+  readonly timeoutMs: number;
+  /** How long it may be away. */
+  readonly patienceMs: number;
+}
+
+/** Requests of transactions, repeated while their coordinator is away. */
+export class ClusterTransactions {
+  readonly #connection: TransactionConnection;
+  readonly #patience: Patience;
+  readonly #persist: Persist;
+  #isClosed = false;
+
+  /** Asks nothing yet. */
+  constructor(connection: TransactionConnection, patience: Patience) {
+    const isEnded = () => this.#isClosed || connection.isEnded;
+    const repeated = {
+      get isEnded() {
+        return isEnded();
+      },
+      drop: () => connection.drop(),
+      backoff: () => connection.backoff(),
+    };
+    this.#connection = connection;
+    this.#patience = patience;
+    this.#persist = (work) => persist(repeated, patience.patienceMs, work);
+  }
+
+  /** Acquires a transactional id, as {@linkcode acquire} does. */
+  async acquire(
+    transactionalId: string,
+    continues?: ProducerIdentity,
+  ): Promise<TransactionIdentity> {
+    const { timeoutMs } = this.#patience;
+    const options = { timeoutMs, persist: this.#persist };
+    return await acquire(
+      this.#connection,
+      transactionalId,
+      continues === undefined ? options : { ...options, continues },
+    );
+  }
+
+  /** Makes the transaction of an identity, which begins with its first partition. */
+  begin(identity: TransactionIdentity): Transaction {
+    return new Transaction(this.#connection, identity, this.#persist);
+  }
+
+  /** Ends a transaction that another process has begun, as {@linkcode endTransaction} does. */
+  async end(identity: TransactionIdentity, how: "commit" | "abort"): Promise<void> {
+    await endTransaction(this.#connection, identity, how, this.#persist);
+  }
+
+  /** Returns what has become of a transaction, as {@linkcode evidenceOf} does. */
+  async evidenceOf(identity: TransactionIdentity): Promise<string> {
+    return await evidenceOf(this.#connection, identity, this.#persist);
+  }
+
+  /** Repeats nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+}

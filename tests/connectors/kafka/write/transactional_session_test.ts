@@ -1,0 +1,389 @@
+/**
+ * An exactly-once output against Kafka's side of transactions. Each test fails without the rule
+ * that it names.
+ */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { KafkaOutputConfig, type Positions } from "millrace";
+import { eventually } from "../../../support/eventually.ts";
+import {
+  type DriverOptions,
+  emptyStore,
+  EpochDriver,
+} from "../../../support/kafka/epoch_driver.ts";
+import { FAKE_TOPIC } from "../../../support/kafka/fake_broker.ts";
+import { testPlace } from "../../../support/runtime/test_place.ts";
+import { CODE, type Fate, TransactionLog } from "../../../support/kafka/transaction_log.ts";
+import { Random } from "../../../support/values/random.ts";
+
+/** The ids that the store knows, without their random part: `out.x.0` becomes `0`. */
+function slotsOf(calls: readonly string[]): string[] {
+  return calls.map((call) => call.replace(/ millrace\.step\.[0-9a-f]{8}\.(\d)$/, " $1"));
+}
+
+Deno.test("an epoch is one transaction, which begins with its first record and ends after the store", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  assertEquals(log.open, []);
+  await run.write(["a", "b"]);
+  await run.prepare();
+  assertEquals(log.visible, [[], []]);
+  run.commitStore(0);
+  assertEquals(log.visible, [[], []]);
+  await run.commit(0);
+  assertEquals(log.visible, [["a", "b"], []]);
+});
+
+Deno.test("three ids take turns, and each transaction has a new identity", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  assertEquals(slotsOf(log.calls).sort(), ["acquire 0", "acquire 1", "acquire 2"]);
+  log.calls.length = 0;
+  for (const value of ["a", "b", "c", "d"]) await run.run([value]);
+  await eventually(() => log.calls.length === 11, "the ids of three epochs are acquired again");
+  assertEquals(slotsOf(log.calls), [
+    ...["begin 0", "commit 0"],
+    ...["begin 1", "commit 1", "acquire 0"], // the store has epoch 1 by now
+    ...["begin 2", "commit 2", "acquire 1"],
+    ...["begin 0", "commit 0", "acquire 2"],
+  ]);
+  assertEquals(log.visible, [["a", "b", "c", "d"], []]);
+});
+
+Deno.test("an id is not acquired again while the store has its transaction", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  {
+    await using broker = log.broker();
+    await using run = new EpochDriver(broker, store);
+    await run.begin();
+    await run.run(["a"]);
+    await run.close(); // the store still has epoch 0
+  }
+  log.calls.length = 0;
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store);
+  await run.open(); // commits epoch 0 again
+  assertEquals(log.calls, []);
+  assertEquals(log.visible, [["a"], []]);
+});
+
+Deno.test("an epoch without records has no transaction", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const store = emptyStore();
+  await using run = new EpochDriver(broker, store);
+  await run.begin();
+  log.calls.length = 0;
+  await run.run([]);
+  assertEquals(log.calls, []);
+  assertEquals([...store.positions.keys()].filter((name) => name.includes("open:")), []);
+});
+
+Deno.test("ids are stored before they are used, as unfinished work", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const store = emptyStore();
+  await using run = new EpochDriver(broker, store);
+  await run.open();
+  await run.prepare(-1);
+  run.commitStore(-1);
+  assertEquals(log.ids, []);
+  const [name] = store.positions.keys();
+  assert(name.startsWith("unfinished:ids:millrace.step."), name);
+  await run.commit(-1);
+  assertEquals(log.ids, [0, 1, 2].map((slot) => `${name.replace("unfinished:ids:", "")}.${slot}`));
+});
+
+Deno.test("a commit is repeated until the broker has answered, and nothing else happens meanwhile", async () => {
+  const log = new TransactionLog();
+  const fates: Fate[] = ["lost", "unanswered"];
+  await using broker = log.broker(({ api }) =>
+    api === "EndTxn" ? fates.shift() ?? "answered" : "answered"
+  );
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  log.refuse("EndTxn", CODE.busy, CODE.loading);
+  await run.run(["a"]);
+  assertEquals(fates, []);
+  assertEquals(log.visible, [["a"], []]);
+});
+
+for (const code of [CODE.fencedOld, CODE.wrongState, CODE.unknownId, CODE.fenced]) {
+  Deno.test(`a commit that the broker refuses with ${code} ends the run, and its id is not acquired`, async () => {
+    const log = new TransactionLog();
+    await using broker = log.broker();
+    await using run = new EpochDriver(broker, emptyStore());
+    await run.begin();
+    log.calls.length = 0;
+    log.refuse("EndTxn", code);
+    await assertRejects(() => run.run(["a"]), Error);
+    await run.fail();
+    assertEquals(slotsOf(log.calls), ["begin 0"]);
+  });
+}
+
+Deno.test("what a run before has left open is aborted once the store knows that nothing is to be committed", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  const first = log.broker();
+  const killed = new EpochDriver(first, store);
+  await killed.begin();
+  await killed.write(["a"]);
+  await killed.prepare(); // the store does not get it
+  await killed.write(["b"]);
+  await killed.prepare();
+  await killed.die(first);
+  assertEquals(log.open.length, 2);
+
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store);
+  await run.open();
+  await run.prepare(-1);
+  run.commitStore(-1);
+  assertEquals(log.open.length, 2);
+  await run.commit(-1);
+  assertEquals(log.open, []);
+  assertEquals(log.visible, [[], []]);
+});
+
+Deno.test("a second crash after the first commit of a run finds nothing to commit", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  const first = log.broker();
+  const killed = new EpochDriver(first, store);
+  await killed.begin();
+  await killed.write(["a"]);
+  await killed.prepare();
+  killed.commitStore(0);
+  await killed.die(first);
+
+  for (let crash = 0; crash < 3; crash++) {
+    const broker = log.broker();
+    const run = new EpochDriver(broker, store);
+    await run.begin(); // the ids are acquired, and then it dies
+    await run.die(broker);
+  }
+  assertEquals(log.visible, [["a"], []]);
+});
+
+Deno.test("other numbers of workers use the stored ids, and end what the others have left", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  for (const [workers, sets] of [[3, 3], [1, 3], [2, 4], [1, 4]]) {
+    const broker = log.broker();
+    const run = new EpochDriver(broker, store, { workers });
+    await run.begin();
+    assertEquals(log.open, [], `${workers} workers`);
+    const { epoch } = run;
+    for (let worker = 0; worker < workers; worker++) {
+      await run.write([`${epoch}.${worker}`], worker);
+    }
+    await run.prepare();
+    run.commitStore(epoch);
+    assertEquals(
+      [...store.positions.keys()].filter((name) => name.includes("ids:")).length,
+      workers,
+    );
+    for (let worker = 0; worker < workers; worker++) await run.write(["never committed"], worker);
+    await run.die(broker);
+    assertEquals(log.ids.length, 3 * sets, `${workers} workers`);
+  }
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store);
+  await run.begin();
+  assertEquals(log.open, []);
+  assertEquals(log.visible[0].toSorted(), ["0.0", "0.1", "0.2", "1.0", "2.0", "2.1", "3.0"]);
+});
+
+Deno.test("an output that is no longer exactly-once commits what the store has, and aborts the rest", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  const first = log.broker();
+  const killed = new EpochDriver(first, store);
+  await killed.begin();
+  await killed.write(["a"]);
+  await killed.prepare();
+  killed.commitStore(0);
+  await killed.write(["b"]);
+  await killed.die(first);
+
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store, { delivery: "at-least-once" });
+  await run.begin();
+  assertEquals(log.open, []);
+  await run.run(["c"]);
+  assertEquals(log.visible, [["a", "c"], []]);
+  assertEquals(store.positions, new Map());
+});
+
+Deno.test("a run that fails aborts the epoch that it writes, and none that is prepared", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  await run.write(["a"]);
+  await run.prepare(); // the store may have it
+  await run.write(["b"]);
+  await eventually(() => log.open.length === 2, "both epochs have a transaction");
+  const [prepared] = log.open;
+  await run.fail();
+  assertEquals(log.open, [prepared]);
+});
+
+Deno.test("after the last epoch, the store needs the ids alone, and nothing is unfinished", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const store = emptyStore();
+  await using run = new EpochDriver(broker, store);
+  await run.begin();
+  await run.run(["a"]);
+  const settled = (run.writers[0] as unknown as { settled(): Positions }).settled();
+  assertEquals([...settled.keys()].map((name) => name.replace(/[0-9a-f]{8}$/, "")), [
+    "ids:millrace.step.",
+  ]);
+  store.positions = settled;
+  await run.close();
+  await using next = new EpochDriver(broker, store);
+  await next.begin();
+  await next.run(["b"]);
+  assertEquals(log.ids.length, 3); // the same ones
+  assertEquals(log.visible, [["a", "b"], []]);
+});
+
+Deno.test("another run that has acquired an id ends this one, and not the other way round", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  await using broker = log.broker();
+  const paused = new EpochDriver(broker, store);
+  await paused.begin();
+  await paused.run(["a"]);
+  await paused.run(["b"]);
+
+  await using run = new EpochDriver(broker, { ...store });
+  await run.begin();
+  await run.run(["c"]);
+  // The one that was paused acquires the id of epoch 1 again, between two of its transactions.
+  await assertRejects(() => paused.run(["d"]), Error, "another producer has taken over");
+  await paused.fail();
+  for (const value of ["e", "f", "g"]) await run.run([value]);
+  assertEquals(log.visible, [["a", "b", "c", "e", "f", "g"], []]);
+});
+
+Deno.test("a timeout that the broker does not allow is an error that names both settings", async () => {
+  const log = new TransactionLog();
+  log.longestTimeoutMs = 600_000;
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  const { message } = await assertRejects(() => run.begin(), Error);
+  assertStringIncludes(message, "transaction.max.timeout.ms");
+  assertStringIncludes(message, `"transaction.timeout.ms"`);
+});
+
+Deno.test("a timeout that is too short for the epoch interval is refused before anything is asked", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const properties = { "transaction.timeout.ms": 61_000 }; // epochs of 1 s
+  await using run = new EpochDriver(broker, emptyStore(), { properties });
+  await assertRejects(() => run.open(), Error, "it must be at least 62000");
+  assertEquals(broker.requests, []);
+});
+
+Deno.test("a run without a recovery store is refused before anything is asked", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const config = new KafkaOutputConfig({
+    brokers: broker.brokers,
+    topic: FAKE_TOPIC,
+    delivery: "exactly-once",
+  });
+  await assertRejects(
+    () => config.open(testPlace({ recovery: null })),
+    Error,
+    'delivery: "exactly-once" needs a recovery store',
+  );
+  assertEquals(broker.requests, []);
+});
+
+Deno.test("an epoch that has taken almost all of its transaction's time does not count", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store);
+  await run.begin();
+  await run.write(["a"]);
+  await eventually(() => log.open.length === 1, "the transaction has begun");
+  const { now } = performance;
+  performance.now = () => now.call(performance) + 871_000;
+  try {
+    await assertRejects(() => run.prepare(), Error, "broker aborts its transaction after 15 min");
+  } finally {
+    performance.now = now;
+  }
+});
+
+/** How many orders of crashes are tried. */
+const SEEDS = Number(Deno.env.get("CRASH_SEEDS") ?? 3);
+
+/** Runs with random crashes, and returns what readers get. */
+async function withCrashes(seed: number, options: DriverOptions = {}): Promise<string[]> {
+  const random = new Random(seed);
+  const log = new TransactionLog();
+  const store = emptyStore();
+  let read = 0; // how far the input has been read, as the store has it
+  for (let crashes = 0; crashes < 10; crashes++) {
+    let left = random.below(40); // requests until the crash; the last one may be carried out
+    const last = random.pick<Fate>(["lost", "unanswered", "answered"]);
+    const died = Promise.withResolvers<never>();
+    died.promise.catch(() => {});
+    const broker = log.broker(() => {
+      if (left-- > 0) return "answered";
+      died.reject(new Error("killed"));
+      return left === -1 ? last : "lost";
+    });
+    const run = new EpochDriver(broker, store, options);
+    const work = async () => {
+      await run.begin();
+      let at = read;
+      const write = async () => {
+        const values = Array.from({ length: random.below(3) }, () => `${at++}`);
+        await run.write(values);
+      };
+      for (let turn = 0; turn < 20; turn++) {
+        const { epoch } = run;
+        await write();
+        await run.prepare();
+        if (left < 0) return; // a process that is dead stores nothing
+        read = at;
+        run.commitStore(epoch);
+        if (random.below(2) === 0) await write(); // the next epoch, before the commit comes
+        await run.commit(epoch);
+      }
+    };
+    const working = work();
+    await Promise.race([working, died.promise]).catch((error) => {
+      if (error.message !== "killed" && left >= 0) throw error;
+    });
+    left = -1;
+    await run.die(broker);
+    await Promise.allSettled([working]);
+    await run.close(); // what was being opened
+  }
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store, options);
+  await run.begin();
+  assertEquals(log.open, []);
+  assertEquals(log.visible[0].length, read, `seed ${seed}`);
+  return log.visible[0];
+}
+
+Deno.test("random crashes between any two requests lose, repeat and reorder nothing", async () => {
+  const first = Number(Deno.env.get("CRASH_SEED") ?? Math.floor(Math.random() * 1_000_000));
+  for (let seed = first; seed < first + SEEDS; seed++) {
+    const got = await withCrashes(seed);
+    assertEquals(got, got.map((_, n) => `${n}`), `CRASH_SEED=${seed}`);
+  }
+});
