@@ -9,13 +9,20 @@ import {
   run,
   TestingInputConfig,
 } from "millrace";
+import {
+  acquire,
+  endTransaction,
+  Transaction,
+} from "../../src/connectors/kafka/transactions/transaction.ts";
 import { countWhile, errorsIn } from "../faults/counting.ts";
 import { moveLeaders } from "../faults/leaders.ts";
 import { Network } from "../faults/network.ts";
 import { eventually } from "../support/eventually.ts";
-import { produce } from "../support/kafka/kafka.ts";
+import { produce, readAll } from "../support/kafka/kafka.ts";
 import { KafkaCluster } from "../support/kafka/cluster.ts";
+import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 import { asText, follow } from "../support/kafka/reading.ts";
+import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { Random } from "../support/values/random.ts";
 import { recordingLog } from "../support/recording_log.ts";
 
@@ -127,4 +134,33 @@ Deno.test("Kafka with two brokers, under faults", async (t) => {
       assert(!error.message.includes(kept));
     },
   );
+
+  for (const when of ["before", "after"]) {
+    await t.step(
+      `the coordinator is killed ${when} a commit: the other broker commits by identity, and once`,
+      async () => {
+        const topic = await cluster.createTopic({ partitions: 2 });
+        await using at = connect(cluster.brokers, [topic], 60_000);
+        const { connection, persist } = at;
+        const identity = await acquire(connection, topic, { timeoutMs: 600_000, persist });
+        const transaction = new Transaction(connection, identity, persist);
+        for (const partition of [0, 1]) await writeIn(at, transaction, topic, "once", partition);
+        await cluster.whole([topic, "__transaction_state"]);
+        if (when === "after") await transaction.end("commit");
+        const coordinator = { kind: "transaction", id: topic } as const;
+        const killed = cluster.ids.indexOf(await connection.coordinatorId(coordinator));
+        await cluster.kill(killed);
+        await endTransaction(connection, identity, "commit", persist);
+        assertEquals(
+          cluster.ids.indexOf(await connection.coordinatorId(coordinator)),
+          1 - killed,
+        );
+        await cluster.start(killed);
+        await cluster.whole([topic]);
+        await untilNoneIsOpen(cluster.brokers, topic);
+        const values = (await readAll(cluster.brokers, topic)).map(({ value }) => value);
+        assertEquals(values, ["once", "once"]);
+      },
+    );
+  }
 });

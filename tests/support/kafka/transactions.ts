@@ -12,16 +12,24 @@ import { testPlace } from "../runtime/test_place.ts";
 /** A connection of a test, closed when it is disposed. */
 export interface TestConnection extends AsyncDisposable {
   readonly connection: KafkaConnection;
-  /** Tries for ten seconds. */
+  /** Tries for as long as the connection's patience lasts. */
   readonly persist: Persist;
 }
 
-/** Connects to a cluster with the defaults of an output. */
-export function connect(brokers: readonly string[], topics: readonly string[]): TestConnection {
+/**
+ * Connects to a cluster with the defaults of an output.
+ *
+ * @param patienceMs How long brokers may be away, in milliseconds.
+ */
+export function connect(
+  brokers: readonly string[],
+  topics: readonly string[],
+  patienceMs = 10_000,
+): TestConnection {
   const connection = new KafkaConnection([...brokers], topics, readOutputProperties(), testPlace());
   return {
     connection,
-    persist: (work) => persist(connection, 10_000, work),
+    persist: (work) => persist(connection, patienceMs, work),
     [Symbol.asyncDispose]: () => connection.close(),
   };
 }

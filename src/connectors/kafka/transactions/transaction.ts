@@ -29,8 +29,10 @@ export interface AcquireOptions {
   /** How long a transaction may be open, from its first partition on, in milliseconds. */
   readonly timeoutMs: number;
   /**
-   * The last identity of the id that is known. If another producer has acquired the id since, the
-   * broker refuses (Kafka 2.5 or newer). Absent to acquire the id from any other producer.
+   * The last identity of the id that is known, whose transaction has ended. If another producer has
+   * acquired the id since, the broker refuses (Kafka 2.5 or newer). It refuses too while a
+   * transaction is open, unless its `transaction.version` is 2. Absent to acquire the id from any
+   * other producer.
    */
   readonly continues?: ProducerIdentity;
   readonly persist: Persist;
