@@ -22,7 +22,8 @@ export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | ({ readonly kind: "run" } & RunCommand)
-  | ({ readonly kind: "state" } & StateCommand);
+  | ({ readonly kind: "state" } & StateCommand)
+  | ({ readonly kind: "graph" } & GraphCommand);
 
 /** A run that the command line asks for. */
 export interface RunCommand {
@@ -64,6 +65,21 @@ export interface StateCommand {
   readonly step: string | null;
   /** One key of the step; `null` for a list of keys. */
   readonly key: string | null;
+}
+
+/** The forms in which a flow can be drawn. */
+export const GRAPH_FORMATS = ["mermaid", "dot", "json", "svg"] as const;
+
+/** A picture of a flow. */
+export interface GraphCommand {
+  /** As {@linkcode RunCommand} has them. */
+  readonly flow: string;
+  readonly flowArgs: readonly string[];
+  readonly workers: number;
+  readonly workerFlags: readonly string[] | undefined;
+  readonly format: typeof GRAPH_FORMATS[number];
+  /** Whether to show which steps run in one loop, and where items change workers. */
+  readonly stages: boolean;
 }
 
 /** An option, which is also an environment variable. */
@@ -126,15 +142,24 @@ export const OPTIONS: readonly Option[] = [
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
 ];
 
+/** The options of `graph`. */
+const GRAPH_OPTIONS: readonly Option[] = [
+  { name: "format", value: "FORMAT", about: "mermaid (the default), dot, json or svg" },
+  {
+    name: "stages",
+    value: null,
+    about: "show which steps run in one loop, and where items change workers",
+  },
+  ...OPTIONS.filter(({ name }) => name === "workers" || name === "worker-flags"),
+];
+
 /** A variable with more mistakes than this belongs to another program. */
 const MOST_TYPOS = 2;
 
 /** Returns the text of `--help`. */
 export function helpText(): string {
-  const options = OPTIONS.map(({ name, alias, value, about }) => {
-    const names = `${alias === undefined ? "    " : `-${alias}, `}--${name}`;
-    return `  ${`${names} ${value ?? ""}`.padEnd(30)}${about}`;
-  });
+  const options = OPTIONS.map(optionText);
+  const graphOptions = GRAPH_OPTIONS.slice(0, 2).map(optionText);
   return `Runs a dataflow.
 
 Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
@@ -146,6 +171,11 @@ to worker 0; for other workers it is empty.
        deno run -A cli.ts state PATH [STEP [KEY]]
 
 shows what a recovery store holds, in a file or on Kafka, also while a run uses it.
+
+       deno run -A cli.ts graph FLOW [options] [-- flow arguments]
+
+draws the flow without running it. Its options, besides --workers and --worker-flags:
+${graphOptions.join("\n")}
 
 Options:
 ${options.join("\n")}
@@ -163,6 +193,11 @@ SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked of
 Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong command line. A flow
 may set another one in place of 0 and 1, as Deno.exitCode or process.exitCode.
 `;
+}
+
+function optionText({ name, alias, value, about }: Option): string {
+  const names = `${alias === undefined ? "    " : `-${alias}, `}--${name}`;
+  return `  ${`${names} ${value ?? ""}`.padEnd(30)}${about}`;
 }
 
 /** Returns the environment variable of an option. */
@@ -200,7 +235,8 @@ export function parseCommand(
   env: (name: string) => string | undefined,
   { onTerminal }: { readonly onTerminal: boolean },
 ): Command {
-  const parsed = parse(args);
+  if (args[0] === "graph") return parseGraph(args.slice(1));
+  const parsed = parse(args, OPTIONS);
   if (parsed.help) return { kind: "help" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
@@ -267,15 +303,15 @@ interface Parsed {
   readonly [option: string]: unknown;
 }
 
-function parse(args: readonly string[]): Parsed {
-  const names = OPTIONS.map(({ name }) => name);
+function parse(args: readonly string[], options: readonly Option[]): Parsed {
+  const names = options.map(({ name }) => name);
   const alias: Record<string, string> = { h: "help", V: "version" };
-  for (const { name, alias: short } of OPTIONS) if (short !== undefined) alias[short] = name;
-  const withValue = OPTIONS.filter(({ value }) => value !== null);
-  const switches = OPTIONS.filter(({ value }) => value === null).map(({ name }) => name);
+  for (const { name, alias: short } of options) if (short !== undefined) alias[short] = name;
+  const withValue = options.filter(({ value }) => value !== null);
+  const switches = options.filter(({ value }) => value === null).map(({ name }) => name);
   const parsed: unknown = parseArgs(joinFlags(args), {
     string: [...withValue.map(({ name }) => name), "_"],
-    collect: OPTIONS.filter(({ isList }) => isList).map(({ name }) => name),
+    collect: options.filter(({ isList }) => isList).map(({ name }) => name),
     boolean: ["help", "version", ...switches],
     alias,
     "--": true,
@@ -404,6 +440,30 @@ function parseState(given: readonly string[]): Command {
     throw new UsageError("state needs the path of a recovery store, and accepts a step and a key");
   }
   return { kind: "state", path, step, key };
+}
+
+/** It accepts no environment variables: those are for the run that a picture is not of. */
+function parseGraph(args: readonly string[]): Command {
+  const parsed = parse(args, GRAPH_OPTIONS);
+  if (parsed.help) return { kind: "help" };
+  if (parsed.version) return { kind: "version" };
+  const [flow, ...surplus] = parsed._.map(String);
+  if (flow === undefined || surplus.length > 0) {
+    throw new UsageError("graph needs one flow: deno run -A cli.ts graph flow.ts (see --help)");
+  }
+  const valueOf = (name: string): Given | undefined => {
+    const value = parsed[name] as string | undefined;
+    return value === undefined ? undefined : { value, from: `--${name}` };
+  };
+  return {
+    kind: "graph",
+    flow,
+    flowArgs: parsed["--"],
+    workers: parseCount(valueOf("workers"), { fallback: 2, least: 1, most: KEY_GROUPS }),
+    workerFlags: parseFlags(valueOf("worker-flags")),
+    format: oneOf(valueOf("format"), GRAPH_FORMATS, "mermaid"),
+    stages: parsed.stages === true,
+  };
 }
 
 function parseTime(

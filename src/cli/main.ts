@@ -18,6 +18,7 @@ import {
   type RunCommand,
 } from "./arguments.ts";
 import { locateFlow } from "./flow_location.ts";
+import { drawGraph } from "./graph.ts";
 import { createLogWriter } from "./log_writer.ts";
 import { recoveryOf } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
@@ -50,6 +51,9 @@ export async function main(args: readonly string[]): Promise<number> {
         return 0;
       case "state":
         print(Deno.stdout, await describeState(command));
+        return 0;
+      case "graph":
+        print(Deno.stdout, await drawGraph(command));
         return 0;
       case "run":
         ({ workers, logFormat } = command);
