@@ -160,6 +160,7 @@ export {
 export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts";
 
 // The contracts of inputs, outputs and stateful steps, for those who write their own.
+export { UNFINISHED } from "./src/core/unfinished.ts";
 export type {
   BuildLogic,
   Emit,

@@ -20,7 +20,7 @@ import {
 import { locateFlow } from "./flow_location.ts";
 import { drawGraph } from "./graph.ts";
 import { createLogWriter } from "./log_writer.ts";
-import { recoveryOf } from "./recovery.ts";
+import { recoveryOf, type Warn } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
 import { StatusLine } from "./status_line.ts";
@@ -79,15 +79,18 @@ async function runFlow(command: RunCommand): Promise<number> {
   if (command.check) {
     await checkTypes({ moduleUrl, workerFlags: workerFlags ?? [], cwd: Deno.cwd() });
   }
+  const warnings: Parameters<Warn>[] = [];
   const recovery = command.recovery === null ? null : await recoveryOf(
     command.recovery,
     Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null,
+    (...warning) => void warnings.push(warning),
   );
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
   const log = createLogWriter(
     { least: logLevel, format: logFormat, now: () => new Date() },
     (line) => printAround(status, line),
   );
+  for (const warning of warnings) log.warn(...warning);
   for (const { variable, meant } of mistypedVariables(Object.keys(Deno.env.toObject()))) {
     log.warn(`the environment variable ${variable} is not an option: did you mean ${meant}?`);
   }

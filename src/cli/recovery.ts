@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
+import type { LogFields } from "../core/log.ts";
 import { exists } from "../core/system_error.ts";
 import {
   KafkaRecoveryConfig,
@@ -13,14 +14,19 @@ import {
 import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
-import type { RecoveryConfig } from "../recovery/store.ts";
+import { FromScratchRecovery, unfinishedOf } from "../recovery/from_scratch.ts";
+import { type RecoveryConfig, RecoveryError } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
+
+/** What the user is told once there is a log. */
+export type Warn = (message: string, fields: LogFields) => void;
 
 /** Asks the user a question; `null` if there is no user to ask. */
 export type Confirm = ((question: string) => boolean) | null;
 
 /**
- * Returns the store, emptied if the command line asks for it.
+ * Returns the store, emptied if the command line asks for it. If an output has left work unfinished
+ * in it, the next run has it completed, and empties the store then.
  *
  * @throws {UsageError} If the path names no store. Also if the store is to be emptied, but there is
  *   no user to confirm, or the user says no.
@@ -29,6 +35,7 @@ export type Confirm = ((question: string) => boolean) | null;
 export async function recoveryOf(
   { path, fromScratch, yes }: RecoveryCommand,
   confirm: Confirm,
+  warn: Warn = () => {},
 ): Promise<RecoveryConfig> {
   const config = configOf(path);
   // Only the broker could tell whether there is something on Kafka.
@@ -43,8 +50,26 @@ export async function recoveryOf(
       throw new UsageError("nothing was dropped, and nothing run");
     }
   }
+  if (await hasUnfinished(path, warn)) return new FromScratchRecovery(config);
   await config.drop();
   return config;
+}
+
+/** Whether an output has left work unfinished, as far as the store can be read. */
+async function hasUnfinished(path: string, warn: Warn): Promise<boolean> {
+  try {
+    using store = await inspectorOf(path, null);
+    return unfinishedOf(store.positions()).length > 0;
+  } catch (error) {
+    if (!(error instanceof RecoveryError)) throw error;
+    // On Kafka, it may as well be one that no run has used yet.
+    if (!isOnKafka(path)) {
+      warn("what was dropped could not be read: output that was not visible yet is given up", {
+        reason: error.message,
+      });
+    }
+    return false;
+  }
 }
 
 /** Returns what is in a store, as far as it can be read. */

@@ -96,6 +96,11 @@ export interface ResumePoint {
   readonly positions: readonly StoredPosition[];
   /** All ids of keys are below this number. */
   readonly nextId: number;
+  /**
+   * Whether the positions are only those that outputs have left unfinished, for a run that begins
+   * from scratch. Those of steps that the flow does not have are then given up.
+   */
+  readonly isUnfinishedOnly?: boolean;
 }
 
 /** What is stored of a step. */
@@ -162,7 +167,10 @@ export interface RecoveryConfig {
    * @throws {RecoveryError} If it cannot be used; its contents are then unchanged.
    */
   open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore>;
-  /** Drops all that is stored, whatever state it is in, after checking that no run uses it. */
+  /**
+   * Drops all that is stored, whatever state it is in, after checking that no run uses it. What
+   * outputs have left unfinished is given up with it.
+   */
   drop(): Promise<void>;
   /** The store's name for people: a path, or topics. */
   readonly name: string;

@@ -40,6 +40,7 @@ export class RunRecovery {
   readonly numbering: KeyNumbering | null;
   readonly #store: RecoveryStore | null;
   readonly #hasBegun: boolean; // whether anything has ever been committed
+  readonly #isUnfinishedOnly: boolean; // whether outputs complete what is there, and that is all
   readonly #log: Log;
   #committed: Epoch;
   #positions: readonly StoredPosition[];
@@ -57,6 +58,7 @@ export class RunRecovery {
     this.#committed = this.epoch - 1;
     this.#positions = from?.positions ?? [];
     this.#hasBegun = from !== null;
+    this.#isUnfinishedOnly = from?.isUnfinishedOnly ?? false;
     this.numbering = store && { firstId: from?.nextId ?? 0, byKey: store.byKey };
   }
 
@@ -73,6 +75,10 @@ export class RunRecovery {
       const point = await store.resume();
       if (point === null) {
         log.info("nothing to resume: a first run", { recovery: config.name });
+      } else if (point.isUnfinishedOnly) {
+        log.info("beginning from scratch: outputs complete what the last run has left", {
+          recovery: config.name,
+        });
       } else {
         const { epoch } = point;
         log.info("resuming after the last snapshot", { recovery: config.name, epoch });
@@ -107,6 +113,7 @@ export class RunRecovery {
     }
     const keyed = await this.#store.steps(); // before the first commit: all is read for it
     this.#keyed = new Set(keyed.map(({ step }) => step));
+    if (this.#isUnfinishedOnly) this.#giveUpOthers(flow, changes);
     const stored = this.#hasBegun ? { keyed, positions: this.#positions } : null;
     const { renamed, dropped, notes, warnings } = this.#match = matchSteps(stored, flow, changes);
     for (const warning of warnings) this.#log.warn(warning);
@@ -117,6 +124,18 @@ export class RunRecovery {
       .filter((position) => !isNote(position) && !dropped.has(position.step))
       .map((position) => ({ ...position, step: names.get(position.step) ?? position.step }));
     this.#notes = notes;
+  }
+
+  /** Leaves out what only a step could complete that the flow does not have. */
+  #giveUpOthers({ outputs }: FlowSteps, { renames }: StepChanges): void {
+    const known = new Set([...outputs, ...renames.keys()]);
+    const given = this.#positions.filter(({ step }) => !known.has(step));
+    this.#positions = this.#positions.filter(({ step }) => known.has(step));
+    for (const step of new Set(given.map(({ step }) => step))) {
+      this.#log.warn("an output that the flow no longer has left work unfinished: it is given up", {
+        step,
+      });
+    }
   }
 
   /**

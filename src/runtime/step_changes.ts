@@ -12,6 +12,7 @@ import type { StepId } from "../core/ids.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import { preview } from "../core/preview.ts";
 import { decodeValue, encodeValue } from "../core/value_codec.ts";
+import { unfinishedOf } from "../recovery/from_scratch.ts";
 import { RecoveryError, type StoredPosition, type StoredStep } from "../recovery/store.ts";
 
 /** Which stored steps have been renamed or removed. */
@@ -172,6 +173,11 @@ export function matchSteps(
     const what = `step "${step}" cannot be dropped: `;
     if (inFlow.has(step)) {
       problems.push(`${what}the flow has it (for a step without its state, give it another id)`);
+    } else if (hasUnfinished(stored, step)) {
+      problems.push(
+        `${what}this output has written what is not visible yet, and only it can complete that. ` +
+          "Run the flow as it was, until its inputs end or you stop it once; then drop the step",
+      );
     } else if (there.has(step)) dropped.add(step);
     else if (before.has(step)) {
       warnings.push(`step "${step}" was dropped by an earlier run: the option can go`);
@@ -182,6 +188,11 @@ export function matchSteps(
   refuseUnmatched(left, there, inFlow, new Set([...left, ...renamed.keys()]));
   const notes = [...notesOf(renames, drops), ...kindNotes(flow)];
   return { renamed, dropped, notes, warnings };
+}
+
+/** Whether an output has left work unfinished, which would be lost with its positions. */
+function hasUnfinished(stored: StoredSteps | null, step: StepId): boolean {
+  return unfinishedOf(stored?.positions ?? []).some((position) => position.step === step);
 }
 
 /** Refuses to leave anything behind that is stored. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { isUnfinished } from "../../src/core/unfinished.ts";
 import type { OutputConfig, OutputWriter, Positions } from "../../src/graph/contracts.ts";
 import { testPlace } from "../support/runtime/test_place.ts";
 import { type Check, inTime, needed, register, type Skips } from "./suite.ts";
@@ -91,6 +92,15 @@ export const outputChecks: readonly Check<OutputSubject>[] = [
         await opened.end(1);
       });
       assertEquals(await subject.visible(), numbers(0, 6));
+    },
+  },
+  {
+    title: "nothing is unfinished after the end of a run",
+    async run(subject) {
+      await using opened = await Opened.of(subject);
+      await opened.write(0, numbers(0, 3));
+      const positions = opened.settled(await opened.end(0));
+      assertEquals([...positions.keys()].filter(isUnfinished), []);
     },
   },
   {

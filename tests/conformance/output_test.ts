@@ -174,6 +174,11 @@ const FAULTS: readonly [what: string, fault: Fault, title: string][] = [
     "a run continues after the end of another: nothing is missing, and nothing comes twice",
   ],
   [
+    "has unfinished work after its last commit",
+    (writer) => writer.settled = () => new Map([["unfinished:0", []]]),
+    "nothing is unfinished after the end of a run",
+  ],
+  [
     "begins anew in each run",
     (writer) => writer.lists.clear(),
     "a run continues after the last committed epoch: nothing is missing",

@@ -306,7 +306,7 @@ export function testRecoveryStore(name: string, place: () => Promise<TestPlace>)
     });
   });
 
-  test("a run's beginning replaces the positions, and keeps the epoch", async (config) => {
+  test("a run's beginning or end replaces the positions, and keeps the epoch", async (config) => {
     const input = (
       partition: string,
     ) => [{ step: "in", role: "input" as const, partition, state: bytes(1) }];

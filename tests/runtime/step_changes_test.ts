@@ -130,6 +130,21 @@ Deno.test("matchSteps() drops what the flow does not have, and nothing else", ()
   assertStringIncludes(refusal(before, flow(["b"]), { dropSteps: ["w"] }), `stateful step "a"`);
 });
 
+Deno.test("matchSteps() does not drop an output that has left work unfinished", () => {
+  const { keyed, positions } = stored([], { output: ["old", "out"] });
+  const unfinished = positions.map((each) => ({ ...each, partition: "unfinished:t" }));
+  const text = refusal({ keyed, positions: unfinished }, flow([]), { dropSteps: ["old"] });
+  assertEquals(
+    text,
+    `step "old" cannot be dropped: this output has written what is not visible yet, and only it ` +
+      "can complete that. Run the flow as it was, until its inputs end or you stop it once; then " +
+      "drop the step",
+  );
+  const named = (step: string) => ({ ...positions[0], step, partition: "unfinished:t" });
+  const others = { keyed, positions: [positions[0], named("out")] };
+  assertEquals(match(others, flow([]), { dropSteps: ["old"] }).dropped, ["old"]);
+});
+
 Deno.test("matchSteps() does not do again what a note says has been done", () => {
   const changes: StepChangeOptions = { renameSteps: { a: "b", b: "a" }, dropSteps: ["c"] };
   const first = matchSteps(stored(["a", "b", "c"]), flow(["a", "b"]), stepChangesOf(changes));
