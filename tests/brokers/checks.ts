@@ -7,9 +7,17 @@ import {
   run,
   TestingOutputConfig,
 } from "millrace";
+import { isLost } from "../../src/connectors/kafka/transactions/lost.ts";
+import {
+  acquire,
+  endTransaction,
+  Transaction,
+} from "../../src/connectors/kafka/transactions/transaction.ts";
+import type { TransactionIdentity } from "../../src/connectors/kafka/wire/init_producer_id.ts";
 import { readAll } from "../support/kafka/kafka.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { follow } from "../support/kafka/reading.ts";
+import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { loadAll, put } from "../support/recovery/stores.ts";
 import { chunks } from "../support/recovery/state_chunks.ts";
 import {
@@ -196,6 +204,37 @@ export const CHECKS: readonly Check[] = [
           .map(({ value }) => new TextDecoder().decode(value!));
       assertEquals(await valuesOf("read_committed"), ["kept"]);
       assertEquals(await valuesOf("read_uncommitted"), ["kept", "dropped"]);
+    },
+  },
+  {
+    name: "commits a transaction by its identity, or aborts it by taking its id over",
+    needs: ["transactions"],
+    run: async (brokers) => {
+      const topic = await newTopic(brokers);
+      /** A transaction of a producer that is gone. */
+      const left = async (transactionalId: string, value: string): Promise<TransactionIdentity> => {
+        await using at = connect(brokers, [topic]);
+        const { connection, persist } = at;
+        const options = { timeoutMs: 60_000, persist };
+        const identity = await acquire(connection, transactionalId, options);
+        const transaction = new Transaction(connection, identity, persist);
+        await writeIn(at, transaction, topic, value);
+        await transaction.commitOffsets(topic, [{ topic, partition: 0, offset: 1n }]);
+        return identity;
+      };
+      await using at = connect(brokers, [topic]);
+      const { connection, persist } = at;
+      const kept = await left(`${topic}-kept`, "kept");
+      for (let time = 0; time < 2; time++) {
+        await endTransaction(connection, kept, "commit", persist);
+      }
+      const dropped = await left(`${topic}-dropped`, "dropped");
+      await acquire(connection, dropped.transactionalId, { timeoutMs: 60_000, persist });
+      const error = await assertRejects(() =>
+        endTransaction(connection, dropped, "commit", persist)
+      );
+      assertEquals(isLost(error), true);
+      assertEquals((await readAll(brokers, topic)).map(({ value }) => value), ["kept"]);
     },
   },
   {

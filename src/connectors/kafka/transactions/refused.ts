@@ -48,7 +48,9 @@ function reasonFor(name: string, id: string, timeoutMs?: number): string | null 
       return `the broker does not allow transactions of ${(timeoutMs ?? 0) / 1000} s: raise its ` +
         `transaction.max.timeout.ms, or give a smaller "transaction.timeout.ms"`;
     case "INVALID_PRODUCER_ID_MAPPING":
-      return `the broker has forgotten the ${id}, or has given it to another producer`;
+      return `the broker has forgotten the ${id}, as it does with one that was not used for a week ` +
+        "(transactional.id.expiration.ms), or has given it to another producer: a new run acquires it " +
+        "again";
     case "INVALID_TXN_STATE":
       return `no transaction of the ${id} is open, or it was ended the other way`;
     default:

@@ -208,6 +208,15 @@ Deno.test("a group is added once a transaction, and its positions are asked for 
   }
 });
 
+Deno.test("an id that the broker has forgotten meanwhile is an error that names its setting", async () => {
+  const { coordinator, acquire, begin } = setUp();
+  const identity = await acquire();
+  coordinator.forget(ID); // nothing was written for a week
+  const error = await assertRejects(() => begin(identity), TransactionRefusedError);
+  assertEquals(error.type, "INVALID_PRODUCER_ID_MAPPING");
+  assertStringIncludes(error.message, "transactional.id.expiration.ms");
+});
+
 Deno.test("an abort after partitions that were perhaps never added ends quietly", async () => {
   for (const trouble of ["lost", "unsent"] as const) {
     const { coordinator, connection, acquire, persist } = setUp();
