@@ -71,6 +71,7 @@ export type { WindowMetadata } from "./src/operators/windows/window_parts.ts";
 
 // Running it.
 export { type FlowHandle, run, type RunOptions, type RunResult } from "./src/runtime/run.ts";
+export type { ApiOptions } from "./src/ops/access.ts";
 export type { StepChangeOptions } from "./src/runtime/step_changes.ts";
 export type { StopOptions } from "./src/runtime/stop_limit.ts";
 export {

@@ -20,8 +20,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dataflow: ["core", "graph", "windows", "operators"],
   connectors: ["core", "graph"],
   recovery: ["core"],
-  runtime: ["core", "graph", "operators", "recovery"],
-  cli: ["core", "graph", "runtime", "recovery", "dataflow", "connectors/kafka_recovery"],
+  ops: ["core"],
+  runtime: ["core", "graph", "operators", "ops", "recovery"],
+  cli: ["core", "graph", "ops", "runtime", "recovery", "dataflow", "connectors/kafka_recovery"],
 };
 
 /** What single folders may import in addition: stores that are made of a connector. */
@@ -81,7 +82,7 @@ const KAFKAJS_ROOM = "connectors/kafka/client";
  * loaded only when a flow opens it. Everything else is loaded with `mod.ts` in the user's project,
  * whose `node_modules` may have none of our packages.
  */
-const PACKAGE_FOLDERS: readonly string[] = ["cli", "connectors/kafka"];
+const PACKAGE_FOLDERS: readonly string[] = ["cli", "connectors/kafka", "ops"];
 
 /** All folders that the tables above name, each once. */
 const NAMED_FOLDERS: readonly string[] = [

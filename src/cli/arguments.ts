@@ -9,6 +9,7 @@ import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
+import { type ApiOptions, isOwnHost, OWN_HOST } from "../ops/access.ts";
 import { refusePermissionSets } from "../runtime/process/worker_flags.ts";
 import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
@@ -44,6 +45,8 @@ export interface RunCommand {
   readonly workerFlags: readonly string[] | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** Where the operations port listens; absent without one. */
+  readonly api?: ApiOptions;
 }
 
 /** What happens to stored state. */
@@ -137,6 +140,11 @@ export const OPTIONS: readonly Option[] = [
     value: "FLAGS",
     about: 'Deno\'s flags for workers instead of -A: "--allow-net --allow-env"',
   },
+  {
+    name: "api",
+    value: "[HOST:]PORT",
+    about: "answer over HTTP: /healthz, /readyz, /metrics, /graph",
+  },
   { name: "check", value: null, about: "check the types of the flow before it runs" },
   { name: "log-level", value: "LEVEL", about: "debug, info, warn or error" },
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
@@ -152,6 +160,9 @@ const GRAPH_OPTIONS: readonly Option[] = [
   },
   ...OPTIONS.filter(({ name }) => name === "workers" || name === "worker-flags"),
 ];
+
+/** The environment variable of the token that clients of the operations port have to send. */
+const API_TOKEN_ENV = "MILLRACE_API_TOKEN";
 
 /** A variable with more mistakes than this belongs to another program. */
 const MOST_TYPOS = 2;
@@ -216,7 +227,7 @@ export function envName(option: string): string {
 export function mistypedVariables(
   names: readonly string[],
 ): readonly { readonly variable: string; readonly meant: string }[] {
-  const known = OPTIONS.map(({ name }) => envName(name));
+  const known = [...OPTIONS.map(({ name }) => envName(name)), API_TOKEN_ENV];
   return names.filter((name) => name.startsWith("MILLRACE_") && !known.includes(name))
     .map((variable) => ({ variable, meant: closestName(variable, known) }))
     .filter(({ variable, meant }) => editDistance(variable, meant) <= MOST_TYPOS);
@@ -273,6 +284,7 @@ export function parseCommand(
     return env(from)?.split(",").map((value) => ({ value, from })) ?? [];
   };
   const stopMs = parseTime(valueOf("stop-timeout"), requireStopTime);
+  const api = parseApi(valueOf("api"), env(API_TOKEN_ENV));
   const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
   return {
     kind: "run",
@@ -291,6 +303,7 @@ export function parseCommand(
     workerFlags: parseFlags(valueOf("worker-flags")),
     logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, onTerminal ? "warn" : "info"),
     logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
+    ...api === undefined ? {} : { api },
   };
 }
 
@@ -391,6 +404,27 @@ function parseCount(
     );
   }
   return count;
+}
+
+function parseApi(given: Given | undefined, token: string | undefined): ApiOptions | undefined {
+  if (given === undefined) return undefined;
+  const { value, from } = given;
+  const [, bracketed, plain, port] =
+    /^(?:(?:\[([\da-f:.]+)\]|([^:[\]]+)):)?(\d{1,5})$/i.exec(value) ?? [];
+  if (port === undefined || Number(port) > 65_535) {
+    throw new UsageError(
+      `${from} must be a port, or an address and a port, such as 8080 or 0.0.0.0:8080; got "${value}"`,
+    );
+  }
+  const host = bracketed ?? plain ?? OWN_HOST;
+  if (!isOwnHost(host) && (token === undefined || token === "")) {
+    throw new UsageError(
+      `${from} ${value} can be reached by others, so it needs a token: set ${API_TOKEN_ENV}, or ` +
+        `leave the address out`,
+    );
+  }
+  const hasToken = token !== undefined && token !== "";
+  return { host, port: Number(port), ...hasToken ? { token } : {} };
 }
 
 /** Splits flags at spaces; quotes keep what they enclose together. */

@@ -116,6 +116,7 @@ async function runFlow(command: RunCommand): Promise<number> {
     ...exportName === null ? {} : { exportName },
     ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },
     ...stopMs === undefined ? {} : { stopTimeout: stopMs },
+    ...command.api === undefined ? {} : { api: command.api },
     ...status === null ? {} : {
       onStatus: (now) => status.update(now),
       taps: {

@@ -117,6 +117,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "drop-step": "c",
   "stop-timeout": "3s",
   "restart": "3",
+  "api": "8080",
   "check": "true",
   "worker-flags": "--allow-net",
   "log-level": "error",
@@ -386,4 +387,38 @@ Deno.test("parseCommand() accepts a stop timeout in any unit", () => {
     const inherited = () => parse(["flow.ts"], { MILLRACE_STOP_TIMEOUT: zero });
     assertThrows(inherited, UsageError, `MILLRACE_STOP_TIMEOUT ${cure}`);
   }
+});
+
+Deno.test("--api is a port, with an address or this machine's own", () => {
+  const apiOf = (value: string, env = {}) => {
+    const command = parse(["flow.ts", "--api", value], env);
+    return command.kind === "run" ? command.api : undefined;
+  };
+  assertEquals(apiOf("8080"), { host: "127.0.0.1", port: 8080 });
+  assertEquals(apiOf("localhost:0"), { host: "localhost", port: 0 });
+  assertEquals(apiOf("[::1]:8080"), { host: "::1", port: 8080 });
+  const token = { MILLRACE_API_TOKEN: "s3cret" };
+  assertEquals(apiOf("0.0.0.0:8080", token), { host: "0.0.0.0", port: 8080, token: "s3cret" });
+  assertEquals(apiOf("8080", token), { host: "127.0.0.1", port: 8080, token: "s3cret" });
+  assertEquals(parse(["flow.ts"], { MILLRACE_API: "8080" }), {
+    ...PLAIN,
+    api: { host: "127.0.0.1", port: 8080 },
+  });
+  for (const value of ["many", "70000", ":8080", "a:b:1", "::1:8080", "8080/x"]) {
+    assertThrows(() => apiOf(value), UsageError, "--api must be a port");
+  }
+  assertThrows(() => apiOf("[::]:80"), UsageError, "set MILLRACE_API_TOKEN");
+});
+
+Deno.test("graph accepts a flow, its arguments, and options of its own", () => {
+  assertEquals(parse(["graph", "flow.ts:name", "--format=svg", "--stages", "-w3", "--", "x"]), {
+    kind: "graph",
+    flow: "flow.ts:name",
+    flowArgs: ["x"],
+    workers: 3,
+    workerFlags: undefined,
+    format: "svg",
+    stages: true,
+  });
+  assertThrows(() => parse(["graph"]), UsageError, "graph needs one flow");
 });

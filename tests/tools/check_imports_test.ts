@@ -102,7 +102,7 @@ Deno.test("findProblems() keeps the rooms of the Kafka connector in order", () =
       "connectors/kafka/properties, connectors/kafka/wire besides itself",
       "src/connectors/kafka/write/sink.ts:3: imports src/connectors/kafka/kafka_output.ts, but " +
       "connectors/kafka/write may import only connectors/kafka/client, connectors/kafka/compression, " +
-      "connectors/kafka/properties, connectors/kafka/wire, connectors/kafka/message.ts, " +
+      "connectors/kafka/properties, connectors/kafka/transactions, connectors/kafka/wire, connectors/kafka/message.ts, " +
       "connectors/kafka/output_item.ts besides itself",
     ],
   );

@@ -8,6 +8,8 @@ import { messageOf } from "../../core/errors.ts";
 import { KEY_GROUPS } from "../../core/key_groups.ts";
 import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
 import { requireOptions } from "../../core/options.ts";
+import type { ApiOptions } from "../../ops/access.ts";
+import { type ApiServer, serveApi } from "../../ops/server.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
 import { epochMilliseconds } from "../run.ts";
@@ -15,6 +17,7 @@ import { type StepChangeOptions, stepChangesOf, StepMatchError } from "../step_c
 import { stopMilliseconds, type StopOptions } from "../stop_limit.ts";
 import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
+import { RunMonitor } from "./run_monitor.ts";
 import type { RunStatus } from "./run_status.ts";
 import type { OutputTaps } from "./spawn.ts";
 import { permissionFlags, refusePermissionSets } from "./worker_flags.ts";
@@ -85,6 +88,12 @@ export interface ClusterOptions extends StepChangeOptions, StopOptions {
   readonly logLevel?: LogLevel;
   /** Called a few times a second with the progress of the run. */
   readonly onStatus?: (status: RunStatus) => void;
+  /**
+   * Where to answer questions about the run over HTTP: health, metrics, the graph.
+   *
+   * @default {nowhere}
+   */
+  readonly api?: ApiOptions;
   /** Accept what workers print. Without them, workers print to this process's own outputs. */
   readonly taps?: OutputTaps;
 }
@@ -105,6 +114,7 @@ const OPTIONS: readonly (keyof ClusterOptions)[] = [
   "log",
   "logLevel",
   "onStatus",
+  "api",
   "taps",
 ];
 
@@ -160,7 +170,11 @@ export async function spawnCluster(
   const flow = flowName(href, options.exportName ?? null);
   const facts = spawnFacts();
   refuseNesting(flow, facts);
-  const job = jobOf(href, [...facts.running, flow], options);
+  const monitor = options.api === undefined
+    ? null
+    : new RunMonitor(epochMilliseconds(options.epoch));
+  const job = jobOf(href, [...facts.running, flow], options, monitor);
+  await using _api = monitor === null ? null : await openApi(options.api!, monitor, log);
   for (let failures = 0;;) {
     const started = performance.now();
     const coordinator = new Coordinator(job);
@@ -178,15 +192,23 @@ export async function spawnCluster(
         of: restarts,
         pauseMs,
       });
+      monitor?.restarts();
       if (!await pause(pauseMs, [signal, killSignal])) throw error;
     }
   }
+}
+
+async function openApi(options: ApiOptions, monitor: RunMonitor, log: Log): Promise<ApiServer> {
+  const server = await serveApi(options, monitor);
+  log.info("operations port", { url: server.url });
+  return server;
 }
 
 function jobOf(
   moduleUrl: string,
   running: readonly string[],
   options: ClusterOptions,
+  monitor: RunMonitor | null,
 ): Job {
   const { log = silentLog, logLevel = "info", workers = 1, onStatus, taps = {} } = options;
   const progress = new ProgressLog(log, () => performance.now());
@@ -199,12 +221,13 @@ function jobOf(
     intervalMs: epochMilliseconds(options.epoch),
     log,
     logLevel,
-    statusMs: onStatus === undefined ? UNWATCHED_MS : WATCHED_MS,
+    statusMs: onStatus === undefined && monitor === null ? UNWATCHED_MS : WATCHED_MS,
     onStatus: (status) => {
       progress.update(status);
       onStatus?.(status);
     },
     onRunning: () => progress.begun(),
+    monitor,
     taps,
     recovery: options.recovery ?? null,
     stepChanges: stepChangesOf(options),

@@ -21,6 +21,7 @@ import { Liveness, stateOfProcess } from "./liveness.ts";
 import { LoadingLog } from "./loading_log.ts";
 import type { MeshAddresses } from "./protocol.ts";
 import { type RemoteHost, RemoteWorker, type WorkerLine } from "./remote_worker.ts";
+import type { MonitoredWorker, RunMonitor } from "./run_monitor.ts";
 import { itemsOf, type RunStatus, runStatusOf } from "./run_status.ts";
 import { makeFolder, removeFolder, type RunFolder } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker } from "./spawn.ts";
@@ -50,6 +51,8 @@ export interface Job {
   readonly onStatus: (status: RunStatus) => void;
   /** Called when the flow begins to run. */
   readonly onRunning: () => void;
+  /** Notes what happens, for the operations port; `null` where there is none. */
+  readonly monitor: RunMonitor | null;
   readonly recovery: RecoveryConfig | null;
   readonly stepChanges: StepChanges;
   /** The flow, after those that the processes above this one run. */
@@ -83,21 +86,28 @@ export class Coordinator {
 
   /** Starts nothing yet. */
   constructor(job: Job) {
-    const { log, workers } = job;
+    const { log, workers, monitor } = job;
     this.#job = job;
     this.#log = log;
     this.#conductor = new Conductor({ ...job, clock: systemClock, leaveMs: LEAVE_MS }, {
       loaded: ({ flow, written }) => {
         this.#hasLoaded = true;
         this.#loading.stop();
+        monitor?.loaded(this.#workers[0].flow!);
         log.info("flow loaded", { flow, steps: written });
       },
       opened: () => removeFolder(this.#folder), // all have met
-      running: () => {
+      running: (epoch) => {
         job.onRunning();
+        monitor?.runs(epoch);
         log.info("flow running", { workers });
       },
-      stopping: () => log.info("stopping"),
+      closing: () => monitor?.closes(),
+      committed: (epoch) => monitor?.committed(epoch),
+      stopping: () => {
+        log.info("stopping");
+        monitor?.stops();
+      },
       finished: () => void (this.#hasFinished = true),
     });
     this.#liveness = new Liveness(workers, {
@@ -119,6 +129,7 @@ export class Coordinator {
    */
   async run(): Promise<ClusterResult> {
     try {
+      this.#job.monitor?.begins(() => this.#monitored());
       this.#spawn();
       this.#liveness.start();
       this.#loading.start();
@@ -193,9 +204,20 @@ export class Coordinator {
       statusMs,
       mesh: () => workers === 1 ? null : this.#mesh ??= this.#addresses(),
       heard: (worker) => this.#liveness.heard(worker),
-      onStatus: () => onStatus(runStatusOf(this.#workers.map(({ status }) => status))),
+      onStatus: () => {
+        this.#job.monitor?.onStatus();
+        onStatus(runStatusOf(this.#workers.map(({ status }) => status)));
+      },
       onLine: (worker, line) => this.#logLine(worker, line),
     };
+  }
+
+  #monitored(): MonitoredWorker[] {
+    return this.#workers.map(({ index, status, memory }) => ({
+      status,
+      memory,
+      unanswered: this.#liveness.unanswered(index),
+    }));
   }
 
   #addresses(): MeshAddresses {

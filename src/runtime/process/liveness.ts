@@ -61,6 +61,11 @@ export class Liveness {
     this.#cancel();
   }
 
+  /** Returns how many questions in a row a worker has not answered. */
+  unanswered(worker: WorkerIndex): number {
+    return this.#unanswered[worker];
+  }
+
   /** A worker has said something. */
   heard(worker: WorkerIndex): void {
     if (this.#unanswered[worker] > SAY_AFTER) this.#log.warn("worker answers again", { worker });

@@ -26,10 +26,12 @@ import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Instruction, InstructionOf, Report, ReportOf } from "../run/messages.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
+import type { FlowDescription } from "../flow_description.ts";
+import type { Memory } from "./run_monitor.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 13;
+export const PROTOCOL_VERSION = 14;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -60,10 +62,11 @@ export type ToCoordinator =
   | (ReportOf<"loaded"> & {
     /** Where the worker waits for the others; `null` where there are none. */
     readonly mesh: SocketAddress | null;
+    readonly graph: FlowDescription;
   })
   | { readonly kind: "inputFailed"; readonly failure: Failure }
   | { readonly kind: "failed"; readonly failure: Failure }
-  | ({ readonly kind: "status" } & WorkerStatus)
+  | ({ readonly kind: "status"; readonly memory: Memory } & WorkerStatus)
   | { readonly kind: "pong" }
   | {
     readonly kind: "log";

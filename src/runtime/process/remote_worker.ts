@@ -6,11 +6,13 @@
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
+import type { FlowDescription } from "../flow_description.ts";
 import type { Instruction, Report } from "../run/messages.ts";
 import type { WorkerPort, WorkerStatus } from "../run/worker_port.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker } from "./protocol.ts";
+import type { Memory } from "./run_monitor.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 import type { WorkerChild } from "./spawn.ts";
 
@@ -53,6 +55,8 @@ export class RemoteWorker implements WorkerPort {
   #link: ControlLink<ToCoordinator, ToWorker> | null = null;
   #take: (report: Report) => void = () => {};
   #status: WorkerStatus | null = null;
+  #memory: Memory | null = null;
+  #flow: FlowDescription | null = null;
   #address: SocketAddress | null = null;
   #exit: { readonly code: number; readonly isAborted: boolean } | null = null;
   #hasFinished = false;
@@ -71,6 +75,16 @@ export class RemoteWorker implements WorkerPort {
 
   get status(): WorkerStatus | null {
     return this.#status;
+  }
+
+  /** What it used when it said last how it stands; `null` before. */
+  get memory(): Memory | null {
+    return this.#memory;
+  }
+
+  /** The flow that it has loaded; `null` before. */
+  get flow(): FlowDescription | null {
+    return this.#flow;
   }
 
   get gone(): Promise<unknown> {
@@ -172,6 +186,7 @@ export class RemoteWorker implements WorkerPort {
     switch (message.kind) {
       case "loaded":
         this.#address = message.mesh;
+        this.#flow = message.graph;
         this.#hasLoaded = true;
         return this.#take(message);
       case "inputFailed": {
@@ -187,6 +202,7 @@ export class RemoteWorker implements WorkerPort {
         return this.#take(message);
       case "status":
         this.#status = message;
+        this.#memory = message.memory;
         return this.#host.onStatus();
       case "log":
         return this.#host.onLine(this.index, message);

@@ -7,6 +7,7 @@ import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
+import { describeFlow } from "../flow_description.ts";
 import { whileLoading } from "../nesting.ts";
 import { type LaterReport, WorkerSession } from "../run/worker_session.ts";
 import type { ControlLink } from "./control_link.ts";
@@ -101,7 +102,8 @@ export class WorkerProcess {
     });
     this.#session = session;
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);
-    this.#link.send({ ...session.loaded, mesh: this.#listener?.address ?? null });
+    const mesh = this.#listener?.address ?? null;
+    this.#link.send({ ...session.loaded, mesh, graph: describeFlow(graph, count) });
   }
 
   async #join(): Promise<Mesh | null> {
@@ -131,7 +133,9 @@ export class WorkerProcess {
   #tellStatus({ statusMs }: Of<"run">): void {
     this.#status = setInterval(() => {
       const { status, isClosing } = this.#session!;
-      if (!isClosing) this.#link.send({ kind: "status", ...status });
+      if (isClosing) return;
+      const { rss, heapUsed } = Deno.memoryUsage();
+      this.#link.send({ kind: "status", ...status, memory: { rss, heapUsed } });
     }, statusMs);
   }
 

@@ -237,6 +237,7 @@ export class Conductor {
     this.#epochs = new EpochCycle({
       trigger: (epoch) => {
         this.#since.trigger();
+        this.#observer.closing?.(epoch);
         this.#workers.broadcast({ kind: "closeEpoch", epoch });
       },
       stillClosing: (epoch, workers, ms) => {
@@ -280,7 +281,7 @@ export class Conductor {
     await this.#commit(recovery.epoch - 1);
     if (this.isOver) return;
     this.#states.moveTo("running");
-    this.#observer.running?.();
+    this.#observer.running?.(recovery.epoch);
     this.#hasRun = true;
     this.#since.begin();
     this.#epochs!.start();
@@ -292,6 +293,7 @@ export class Conductor {
     return this.#committing = this.#recovery!.commit(epoch).then(
       () => {
         this.#since.commit();
+        if (this.#hasRun) this.#observer.committed?.(epoch);
         if (!this.isOver) this.#workers.broadcast({ kind: "commitEpoch", epoch });
       },
       (error) => this.fail(error),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Epoch } from "../../core/ids.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
@@ -54,8 +55,12 @@ export interface RunObserver {
   loaded?(flow: ReportOf<"loaded">): void;
   /** All workers have opened outputs and inputs, and are connected. Awaited. */
   opened?(): Promise<void>;
-  /** Items are to move from now on. */
-  running?(): void;
+  /** Items are to move from now on; `epoch` begins. */
+  running?(epoch: Epoch): void;
+  /** An epoch is to end, on all workers. */
+  closing?(epoch: Epoch): void;
+  /** It has been committed. */
+  committed?(epoch: Epoch): void;
   /** The run has been asked to stop. */
   stopping?(): void;
   /** The run is over, and well; not told of one that is cut short. */

@@ -195,7 +195,7 @@ Deno.test("spawnCluster() hands on the lines of log that matter enough", async (
   assertEquals(lines, [
     `info flow loaded {"flow":"numbers","steps":3}`,
     `info flow running {"workers":1}`,
-    `info flow finished {"stopped":false}`,
+    `info flow finished {"stopped":false,"in":3,"out":3}`,
   ]);
 });
 

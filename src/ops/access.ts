@@ -1,0 +1,88 @@
+/**
+ * Who may ask the operations port.
+ *
+ * @module
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+
+/** Where the port is, and who may ask. */
+export interface ApiOptions {
+  /**
+   * The address to listen at.
+   *
+   * @default {"127.0.0.1"}
+   */
+  readonly host?: string;
+  /** The port; 0 for any that is free. */
+  readonly port: number;
+  /**
+   * What clients have to send as `Authorization: Bearer …`. Needed unless the address is this
+   * machine's own.
+   */
+  readonly token?: string;
+}
+
+/** Why a request is refused. */
+export interface Refusal {
+  readonly status: 401 | 403 | 421;
+  readonly text: string;
+}
+
+/** The address at which nobody else can ask. */
+export const OWN_HOST = "127.0.0.1";
+
+/** Returns whether only this machine can reach an address. */
+export function isOwnHost(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Decides which requests are answered. */
+export class Access {
+  readonly #names: ReadonlySet<string>;
+  readonly #token: Uint8Array | null;
+
+  /** `port` is the one that is listened at. */
+  constructor({ host = OWN_HOST, token }: ApiOptions, port: number) {
+    const named = host.includes(":") ? `[${host}]` : host;
+    this.#names = new Set(
+      [OWN_HOST, "localhost", "[::1]", named.toLowerCase()].map((name) => `${name}:${port}`),
+    );
+    this.#token = token === undefined ? null : digest(token);
+  }
+
+  /**
+   * Returns why a request is refused; `null` if it is answered.
+   *
+   * A page from elsewhere may let a browser ask under a name of its own, which leads here (DNS
+   * rebinding). So the name in `Host` must be one of ours, and so must an `Origin`. Probes come
+   * with addresses that nobody knows before, and their answers hold nothing of the data.
+   *
+   * @param isProbe Whether the route is one for probes and scrapers.
+   */
+  refusal(headers: Headers, isProbe: boolean): Refusal | null {
+    const origin = headers.get("origin");
+    if (origin !== null && !this.#isOurs(origin.replace(/^https?:\/\//, ""))) {
+      return { status: 403, text: "requests of other sites are refused" };
+    }
+    if (!isProbe && this.#token === null && !this.#isOurs(headers.get("host") ?? "")) {
+      return { status: 421, text: "the Host of the request is not an address of this port" };
+    }
+    if (this.#token === null || this.#hasToken(headers)) return null;
+    return { status: 401, text: "send Authorization: Bearer and the token of this port" };
+  }
+
+  #isOurs(name: string): boolean {
+    return this.#names.has(name.toLowerCase());
+  }
+
+  /** A wrong token is not found out sooner than the right one. */
+  #hasToken(headers: Headers): boolean {
+    const given = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
+    return timingSafeEqual(digest(given), this.#token!);
+  }
+}
+
+/** Of one length, whatever the text: only such can be compared in constant time. */
+function digest(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}

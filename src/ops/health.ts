@@ -1,0 +1,100 @@
+/**
+ * Whether a run is healthy: that it makes progress, not only that its processes live.
+ *
+ * @module
+ */
+import type { RunSource, RunView } from "./run_view.ts";
+
+/** One thing that was looked at. */
+export interface Check {
+  /** What it is. */
+  readonly name: string;
+  readonly isOk: boolean;
+  /** What was found. */
+  readonly found: string;
+}
+
+/** The answer of a probe. */
+export interface Health {
+  readonly isOk: boolean;
+  readonly checks: readonly Check[];
+}
+
+/**
+ * A worker that has not answered for this many questions, one a second, is at work on one item, or
+ * hangs.
+ */
+const MOST_UNANSWERED = 30;
+
+/** An epoch may take this many intervals. */
+const MOST_INTERVALS = 3;
+
+/** But at least this time, in milliseconds: the interval may be short. */
+const LEAST_EPOCH_MS = 30_000;
+
+/** How long inputs and outputs may be without what they need, in milliseconds. */
+const MOST_WAITING_MS = 60_000;
+
+/** Whether the flow has been loaded and its state restored. */
+export function startup({ phase }: RunView): Health {
+  return health([phaseCheck(phase, phase !== "starting")]);
+}
+
+/** Whether the flow runs. */
+export function readiness({ phase }: RunView): Health {
+  return health([phaseCheck(phase, phase === "running")]);
+}
+
+/** Whether the run makes progress. Before it runs, and between restarts, that is not asked. */
+export function liveness(source: RunSource): Health {
+  const view = source.view();
+  const checks = [phaseCheck(view.phase, view.phase !== "over")];
+  if (view.phase !== "running") return health(checks);
+  const now = source.now();
+  return health([...checks, workersCheck(view), epochCheck(view, now), waitingCheck(view, now)]);
+}
+
+function health(checks: readonly Check[]): Health {
+  return { isOk: checks.every(({ isOk }) => isOk), checks };
+}
+
+function phaseCheck(phase: string, isOk: boolean): Check {
+  return { name: "phase", isOk, found: phase };
+}
+
+function workersCheck({ workers }: RunView): Check {
+  const silent = workers.flatMap(({ unanswered }, worker) =>
+    unanswered > MOST_UNANSWERED ? [`worker ${worker} for ${unanswered} s`] : []
+  );
+  const isOk = silent.length === 0;
+  return {
+    name: "workers",
+    isOk,
+    found: isOk ? `all ${workers.length} answer` : `no answer: ${silent.join(", ")}`,
+  };
+}
+
+function epochCheck({ epoch }: RunView, now: number): Check {
+  if (epoch === null) return { name: "epochs", isOk: true, found: "none yet" };
+  const most = Math.max(LEAST_EPOCH_MS, MOST_INTERVALS * epoch.intervalMs);
+  const age = now - epoch.at;
+  return {
+    name: "epochs",
+    isOk: age <= most,
+    found: `epoch ${epoch.epoch} was committed ${seconds(age)} ago`,
+  };
+}
+
+function waitingCheck({ waiting }: RunView, now: number): Check {
+  if (waiting === null) return { name: "connections", isOk: true, found: "nothing is waited for" };
+  const ms = now - waiting.since;
+  return {
+    name: "connections",
+    isOk: ms <= MOST_WAITING_MS,
+    found: `waiting for ${waiting.what.join(", ")} for ${seconds(ms)}`,
+  };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
+}

@@ -1,0 +1,71 @@
+/**
+ * What the operations port shows: a run, as the process that started it knows it.
+ *
+ * @module
+ */
+import type { StepId } from "../core/ids.ts";
+
+/** Where a run is in its life. */
+export type RunPhase =
+  /** The flow is being loaded, and its state restored. */
+  | "starting"
+  | "running"
+  | "stopping"
+  /** It failed, and is started again after a pause. */
+  | "restarting"
+  | "over";
+
+/** A run. Times are in milliseconds of a clock that nobody sets. */
+export interface RunView {
+  readonly phase: RunPhase;
+  /** The flow's name; `null` until it is loaded. */
+  readonly flow: string | null;
+  /** The flow as `describeFlow` has it; `null` until it is loaded. */
+  readonly graph: unknown;
+  /** How often the run was started again. */
+  readonly restarts: number;
+  /** By index. */
+  readonly workers: readonly WorkerView[];
+  /** Epochs that have been committed; `null` before the first. */
+  readonly epoch: EpochView | null;
+  /** What inputs and outputs cannot go on without, such as `broker`, and since when. */
+  readonly waiting: { readonly what: readonly string[]; readonly since: number } | null;
+}
+
+/** A worker. */
+export interface WorkerView {
+  /** Questions in a row that it has not answered. It is asked once a second. */
+  readonly unanswered: number;
+  /** Items in and out of each step. */
+  readonly steps: readonly StepView[];
+  /** Its memory, in bytes; `null` until it is known. */
+  readonly memory: { readonly rss: number; readonly heapUsed: number } | null;
+}
+
+/** A step on one worker. */
+export interface StepView {
+  readonly stepId: StepId;
+  /** As `StepCounts` has it. */
+  readonly kind: string;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** The last epoch that was committed. */
+export interface EpochView {
+  readonly epoch: number;
+  /** When that was. */
+  readonly at: number;
+  /** From when it was to end until it was committed. */
+  readonly ms: number;
+  /** The least length of an epoch. */
+  readonly intervalMs: number;
+}
+
+/** Reads a run. */
+export interface RunSource {
+  /** The run now. */
+  view(): RunView;
+  /** The time of the clock that the view's times are of. */
+  now(): number;
+}

@@ -1,0 +1,113 @@
+import type { Epoch } from "../../core/ids.ts";
+import type { RunPhase, RunSource, RunView, WorkerView } from "../../ops/run_view.ts";
+import type { FlowDescription } from "../flow_description.ts";
+import type { WorkerStatus } from "../run/worker_port.ts";
+
+/** What a worker process uses, in bytes. */
+export interface Memory {
+  /** Resident memory of the process. */
+  readonly rss: number;
+  /** JavaScript heap in use. */
+  readonly heapUsed: number;
+}
+
+/** A worker, as far as its process is concerned. */
+export interface MonitoredWorker {
+  readonly status: WorkerStatus | null;
+  /** `null` until the worker has told. */
+  readonly memory: Memory | null;
+  /** Questions in a row that it has not answered. */
+  readonly unanswered: number;
+}
+
+/** Notes what happens to a run and to those that follow it after failures, for the port. */
+export class RunMonitor implements RunSource {
+  readonly now: () => number;
+  readonly #intervalMs: number;
+  #phase: RunPhase = "starting";
+  #flow: FlowDescription | null = null;
+  #restarts = 0;
+  #workers: () => readonly MonitoredWorker[] = () => [];
+  #epoch: RunView["epoch"] = null;
+  #closingSince = 0;
+  #waiting: RunView["waiting"] = null;
+
+  /**
+   * @param intervalMs The least length of an epoch, in milliseconds.
+   * @param now Returns milliseconds of a clock that nobody sets.
+   */
+  constructor(intervalMs: number, now: () => number = () => performance.now()) {
+    this.#intervalMs = intervalMs;
+    this.now = now;
+  }
+
+  /** A run begins, the first or another one. `workers` returns what is known of them. */
+  begins(workers: () => readonly MonitoredWorker[]): void {
+    this.#phase = "starting";
+    this.#workers = workers;
+    this.#epoch = null;
+    this.#waiting = null;
+  }
+
+  /** All workers have the flow. */
+  loaded(flow: FlowDescription): void {
+    this.#flow = flow;
+  }
+
+  /** Items move. The age of epochs counts from now on. */
+  runs(epoch: Epoch): void {
+    this.#phase = "running";
+    this.closes();
+    this.committed(epoch - 1);
+  }
+
+  /** An epoch is to end. */
+  closes(): void {
+    this.#closingSince = this.now();
+  }
+
+  /** It has been committed. */
+  committed(epoch: Epoch): void {
+    const at = this.now();
+    this.#epoch = { epoch, at, ms: at - this.#closingSince, intervalMs: this.#intervalMs };
+  }
+
+  /** A worker has said how it stands. */
+  onStatus(): void {
+    const what = new Set(this.#workers().flatMap(({ status }) => status?.waitingFor ?? []));
+    if (what.size === 0) this.#waiting = null;
+    else this.#waiting = { what: [...what], since: this.#waiting?.since ?? this.now() };
+  }
+
+  /** The run is being stopped. */
+  stops(): void {
+    this.#phase = "stopping";
+  }
+
+  /** The run has failed, and another one follows after a pause. */
+  restarts(): void {
+    this.#phase = "restarting";
+    this.#restarts++;
+  }
+
+  /** No run follows. */
+  ends(): void {
+    this.#phase = "over";
+  }
+
+  view(): RunView {
+    return {
+      phase: this.#phase,
+      flow: this.#flow?.name ?? null,
+      graph: this.#flow,
+      restarts: this.#restarts,
+      workers: this.#workers().map(viewOf),
+      epoch: this.#epoch,
+      waiting: this.#waiting,
+    };
+  }
+}
+
+function viewOf({ status, memory, unanswered }: MonitoredWorker): WorkerView {
+  return { unanswered, steps: status?.steps ?? [], memory };
+}

@@ -1,0 +1,69 @@
+import { assertEquals } from "@std/assert";
+import { Access, type ApiOptions, isOwnHost } from "../../src/ops/access.ts";
+
+const PORT = 8080;
+
+/** The status with which a request is refused; `null` if it is answered. */
+function refused(
+  headers: Record<string, string>,
+  options: Partial<ApiOptions> = {},
+  isProbe = false,
+): number | null {
+  const access = new Access({ port: PORT, ...options }, PORT);
+  return access.refusal(new Headers(headers), isProbe)?.status ?? null;
+}
+
+Deno.test("requests for this machine's own names are answered", () => {
+  for (const host of ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080"]) {
+    assertEquals(refused({ host }), null);
+  }
+});
+
+Deno.test("requests under other names are refused, and those without one", () => {
+  for (const host of ["evil.example:8080", "127.0.0.1:9090", "127.0.0.1", "localhost", ""]) {
+    assertEquals(refused({ host }), 421);
+  }
+  assertEquals(refused({}), 421);
+});
+
+Deno.test("probes may ask under any name", () => {
+  assertEquals(refused({ host: "10.1.2.3:8080" }, {}, true), null);
+});
+
+Deno.test("requests of other sites' pages are refused, also to probes", () => {
+  const host = "127.0.0.1:8080";
+  for (const isProbe of [false, true]) {
+    for (const origin of ["http://evil.example", "null", "http://127.0.0.1:9090"]) {
+      assertEquals(refused({ host, origin }, {}, isProbe), 403);
+    }
+    assertEquals(refused({ host, origin: "http://127.0.0.1:8080" }, {}, isProbe), null);
+  }
+});
+
+Deno.test("where there is a token, each request needs it, under whatever name", () => {
+  const options = { host: "0.0.0.0", token: "s3cret" };
+  const host = "millrace.example:8080";
+  for (const isProbe of [false, true]) {
+    assertEquals(refused({ host }, options, isProbe), 401);
+    for (const authorization of ["Bearer wrong", "Bearer ", "s3cret", "Basic s3cret"]) {
+      assertEquals(refused({ host, authorization }, options, isProbe), 401);
+    }
+    for (const authorization of ["Bearer s3cret", "bearer s3cret"]) {
+      assertEquals(refused({ host, authorization }, options, isProbe), null);
+    }
+  }
+});
+
+Deno.test("only addresses of this machine need no token", () => {
+  const own = ["127.0.0.1", "127.1.2.3", "localhost", "::1"];
+  const others = [
+    "0.0.0.0",
+    "::",
+    "10.0.0.1",
+    "1270.0.0.1",
+    "example.org",
+    "127.0.0.1.example.org",
+  ];
+  assertEquals(own.filter(isOwnHost), own);
+  assertEquals(others.filter(isOwnHost), []);
+});

@@ -1,0 +1,66 @@
+import { assertEquals } from "@std/assert";
+import { liveness, readiness, startup } from "../../src/ops/health.ts";
+import type { RunPhase, RunView } from "../../src/ops/run_view.ts";
+
+const RUNNING: RunView = {
+  phase: "running",
+  flow: "flow",
+  graph: null,
+  restarts: 0,
+  workers: [{ unanswered: 0, steps: [], memory: null }, { unanswered: 1, steps: [], memory: null }],
+  epoch: { epoch: 7, at: 0, ms: 20, intervalMs: 20_000 },
+  waiting: null,
+};
+
+/** The checks that fail at a time. */
+function failing(view: Partial<RunView>, now = 0): string[] {
+  const { isOk, checks } = liveness({ view: () => ({ ...RUNNING, ...view }), now: () => now });
+  const failed = checks.filter((check) => !check.isOk);
+  assertEquals(isOk, failed.length === 0);
+  return failed.map(({ name, found }) => `${name}: ${found}`);
+}
+
+Deno.test("a run is healthy while workers answer and epochs are committed", () => {
+  assertEquals(failing({}), []);
+  assertEquals(failing({ epoch: null }), []);
+});
+
+Deno.test("a worker that has not answered for 30 s is told", () => {
+  const workers = (unanswered: number) => [
+    RUNNING.workers[0],
+    { ...RUNNING.workers[1], unanswered },
+  ];
+  assertEquals(failing({ workers: workers(30) }), []);
+  assertEquals(failing({ workers: workers(31) }), ["workers: no answer: worker 1 for 31 s"]);
+});
+
+Deno.test("an epoch may take three intervals, and 30 s at least", () => {
+  assertEquals(failing({}, 60_000), []);
+  assertEquals(failing({}, 60_001), ["epochs: epoch 7 was committed 60 s ago"]);
+  const epoch = { epoch: 7, at: 0, ms: 20, intervalMs: 100 };
+  assertEquals(failing({ epoch }, 30_000), []);
+  assertEquals(failing({ epoch }, 31_000), ["epochs: epoch 7 was committed 31 s ago"]);
+});
+
+Deno.test("a broker may be away for a minute", () => {
+  const waiting = { what: ["broker"], since: 0 };
+  assertEquals(failing({ waiting, epoch: null }, 60_000), []);
+  assertEquals(failing({ waiting, epoch: null }, 61_000), [
+    "connections: waiting for broker for 61 s",
+  ]);
+});
+
+Deno.test("before it runs, and between restarts, progress is not asked for", () => {
+  const stuck = { waiting: { what: ["broker"], since: 0 } };
+  for (const phase of ["starting", "stopping", "restarting"] as const) {
+    assertEquals(failing({ ...stuck, phase }, 1e9), []);
+  }
+  assertEquals(failing({ phase: "over" }), ["phase: over"]);
+});
+
+Deno.test("a run has started once it is past its start, and is ready while it runs", () => {
+  const phases: RunPhase[] = ["starting", "running", "stopping", "restarting", "over"];
+  const is = (probe: typeof startup) => phases.filter((phase) => probe({ ...RUNNING, phase }).isOk);
+  assertEquals(is(startup), ["running", "stopping", "restarting", "over"]);
+  assertEquals(is(readiness), ["running"]);
+});
