@@ -166,6 +166,7 @@ export type {
   BuildLogic,
   Emit,
   InputConfig,
+  InputNotes,
   InputReader,
   OutputConfig,
   OutputWriter,

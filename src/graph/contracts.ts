@@ -82,6 +82,13 @@ export interface SourceAlignment {
  */
 export type Positions = ReadonlyMap<PartitionName, unknown>;
 
+/**
+ * What the inputs upstream of an output, on its worker, returned from
+ * {@linkcode InputReader.forOutputs} at the end of an epoch. By their ids; an input without that
+ * method is not there.
+ */
+export type InputNotes = ReadonlyMap<StepId, unknown>;
+
 /** How much of an input of known length has been read. */
 export interface Progress {
   /** How much has been read. */
@@ -166,6 +173,13 @@ export interface InputReader<out T> {
    */
   committed?(positions: Positions): Promise<void>;
   /**
+   * Returns something for the outputs downstream of this input, on this worker, such as the
+   * positions of a consumer group. It is about all that `next` returned. Called at the end of each
+   * epoch, after `positions`; outputs get it with `prepare` of that epoch. It is neither stored nor
+   * copied, so it may have methods.
+   */
+  forOutputs?(): unknown;
+  /**
    * Returns where an item of the last batch came from, such as
    * `topic "orders", partition 3, offset 17`. Errors show it.
    */
@@ -233,8 +247,11 @@ export interface OutputWriter<in T> {
    * that go into the snapshot. If the writer has `commit`, the positions hold what that is to make
    * visible. It is of this epoch only: the next one is not prepared before `commit` of this one has
    * resolved. Items of the next epoch may be written meanwhile.
+   *
+   * @param epoch The epoch that ends.
+   * @param inputs What inputs say about it. An input that has ended says its last.
    */
-  prepare(epoch: Epoch): Promise<Positions>;
+  prepare(epoch: Epoch, inputs?: InputNotes): Promise<Positions>;
   /**
    * The snapshot of the epoch has been committed: makes the epoch's output visible. Called for each
    * epoch that was prepared, in order, also after the last one.

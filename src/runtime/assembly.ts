@@ -17,6 +17,7 @@ import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
 import { Router } from "./exchange/router.ts";
 import { WindowCombining } from "./exchange/window_combining.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
+import { WorkerNotes } from "./input_notes.ts";
 import { Outlet } from "./outlet.ts";
 import {
   combinerOf,
@@ -24,6 +25,7 @@ import {
   goesByTime,
   type HeadNode,
   idOf,
+  inputsOf,
   type Plan,
   type PortNode,
   type StagePlan,
@@ -108,6 +110,7 @@ class Assembly {
   readonly #keyed = new Map<StepId, KeyedStep>();
   readonly #stateful: StatefulTask[] = [];
   readonly #origins: Origins;
+  readonly #notes = new WorkerNotes();
   readonly #times = new Map<StatefulNode, SourceTimes>();
 
   constructor(parts: Parts) {
@@ -145,6 +148,7 @@ class Assembly {
         return new SourceTask(id, readers.get(head)!, outlet, host, {
           epoch,
           tellsActivity,
+          notes: this.#notes,
           alignment: feedsTimed(plan, head) ? alignment.input(id, host.workerIndex) : null,
         });
       case "merge":
@@ -228,10 +232,13 @@ class Assembly {
   }
 
   #sink(node: CaptureNode): SinkTask {
+    const inputs = inputsOf(this.#parts.plan, node);
     const { plan, writers, counter, host, epoch } = this.#parts;
     const input = this.#sinkInputs.get(node)!;
     const onWrite = (items: number) => counter.add(node, items);
-    return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, { epoch, onWrite });
+    const notesAt = (epoch: Epoch) => this.#notes.at(inputs, epoch);
+    const options = { epoch, onWrite, notesAt };
+    return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, options);
   }
 
   #outlet(stage: StagePlan): Outlet {

@@ -77,6 +77,18 @@ export function feedsTimed(plan: Plan, node: StepNode): boolean {
   );
 }
 
+/** The ids of the inputs that a step's items come from. */
+export function inputsOf(plan: Plan, node: StepNode): StepId[] {
+  const seen = new Set<StepNode>();
+  const visit = (each: StepNode) => {
+    if (seen.has(each)) return;
+    seen.add(each);
+    each.upstreams.forEach(visit);
+  };
+  visit(node);
+  return [...seen].filter(({ kind }) => kind === "input").map((input) => idOf(plan, input));
+}
+
 /** How values are combined before an exchange; `null` where each of them changes workers. */
 export function combinerOf(plan: Plan, exchange: ExchangeNode): Combiner | null {
   if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers

@@ -143,7 +143,11 @@ class HeldRun {
 
   /** What a commit has is of one moment: what was read was counted, and is out. */
   #check(): void {
-    const read = sum(this.recovery.positionsOf("in"));
+    const positions = this.recovery.positionsOf("in");
+    // An output knows from its worker's input what the snapshot knows.
+    const notes = [...this.transactions.notes].map(([worker, said]) => [worker, said.get("in")]);
+    assertEquals(notes, notes.map(([worker]) => [worker, positions[`${worker}`]]));
+    const read = sum(positions);
     const out = sum(this.recovery.positionsOf("out"));
     const counted = this.#steps.flatMap(({ counts }) => counts)
       .map((step) => sum(this.recovery.stateOf(step)));

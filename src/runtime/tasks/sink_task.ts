@@ -1,9 +1,19 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
-import type { OutputWriter, Positions } from "../../graph/contracts.ts";
+import type { InputNotes, OutputWriter, Positions } from "../../graph/contracts.ts";
 import { CallSize } from "../call_size.ts";
 import { type Channel, type EpochEnd, isBatch, isEpochEnd, type Message } from "../channel.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost } from "./task.ts";
+
+/** What a sink's task needs to know of its run. */
+export interface SinkOptions {
+  /** The one that the run starts in. */
+  readonly epoch: Epoch;
+  /** Told how many items were written. */
+  readonly onWrite: (items: number) => void;
+  /** What the inputs upstream said at the end of an epoch; absent if there is nothing. */
+  readonly notesAt?: (epoch: Epoch) => InputNotes;
+}
 
 /**
  * Writes an output, one call at a time. What comes meanwhile waits in the channel. A call that is
@@ -28,6 +38,7 @@ export class SinkTask implements Task {
   readonly #input: Channel;
   readonly #host: TaskHost;
   readonly #onWrite: (items: number) => void;
+  readonly #notesAt: (epoch: Epoch) => InputNotes;
   readonly #commits: Epoch[] = []; // epochs to be made visible, once no call is in progress
   readonly #callSize = new CallSize();
   #epoch: Epoch;
@@ -40,13 +51,13 @@ export class SinkTask implements Task {
   #hasSettled = false; // whether the output has other positions since then
   #onSettled: (() => void)[] = []; // called when no call is in progress any more
 
-  /** `epoch` is the one that the run starts in; `onWrite` is told how many items were written. */
+  /** Writes nothing yet. */
   constructor(
     stepId: StepId,
     writer: OutputWriter<unknown>,
     input: Channel,
     host: TaskHost,
-    options: { epoch: Epoch; onWrite: (items: number) => void },
+    options: SinkOptions,
   ) {
     this.stepId = stepId;
     this.#writer = writer;
@@ -54,11 +65,12 @@ export class SinkTask implements Task {
     this.#host = host;
     this.#epoch = options.epoch;
     this.#onWrite = options.onWrite;
+    this.#notesAt = options.notesAt ?? (() => new Map());
   }
 
   /** Notes where the output is before a run's first epoch, which is made durable as an epoch is. */
   async begin(epoch: Epoch): Promise<void> {
-    const positions = await this.#writer.prepare(epoch);
+    const positions = await this.#writer.prepare(epoch, this.#notesAt(epoch));
     this.#hasPrepared(epoch, positions);
   }
 
@@ -146,7 +158,7 @@ export class SinkTask implements Task {
   #prepare(control: EpochEnd): void {
     const epoch = this.#epoch++;
     if (control.kind === "end") this.#ended = true;
-    this.#call(() => this.#writer.prepare(epoch), (positions) => {
+    this.#call(() => this.#writer.prepare(epoch, this.#notesAt(epoch)), (positions) => {
       this.#hasPrepared(epoch, positions as Positions);
       if (control.kind === "end") this.#lastEpoch = epoch;
       if (control.kind === "end") this.#host.ended(this, control.stopped);

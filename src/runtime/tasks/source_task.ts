@@ -5,6 +5,7 @@ import { IDLE_AFTER_MS } from "../../graph/idle_after.ts";
 import { stepError } from "../step_error.ts";
 import type { Activity } from "../activity/activity.ts";
 import { SourceActivity } from "../activity/source_activity.ts";
+import type { WorkerNotes } from "../input_notes.ts";
 import type { InputAlignment } from "../time/source_alignment.ts";
 import { SourceTicks } from "../time/source_ticks.ts";
 import type { Outlet } from "../outlet.ts";
@@ -24,6 +25,8 @@ export interface SourceOptions {
    * goes by that.
    */
   readonly alignment?: InputAlignment | null;
+  /** Keeps what the input says to outputs at the end of each epoch. */
+  readonly notes?: WorkerNotes;
 }
 
 /** Reads an input. Asks it for a batch when there is room downstream, so a slow output slows it. */
@@ -35,6 +38,7 @@ export class SourceTask implements Task {
   readonly #activity: SourceActivity | null;
   readonly #ticks: SourceTicks | null;
   readonly #alignment: InputAlignment | null;
+  readonly #notes: WorkerNotes | null;
   #epoch: Epoch;
   #closed: { epoch: Epoch; positions: Positions }[] = []; // epochs that have not been committed yet
   #committed: Positions | null = null; // that the input has not been told of yet
@@ -57,7 +61,7 @@ export class SourceTask implements Task {
     reader: InputReader<unknown>,
     outlet: Outlet,
     host: TaskHost,
-    { epoch, tellsActivity, alignment = null }: SourceOptions,
+    { epoch, tellsActivity, alignment = null, notes }: SourceOptions,
   ) {
     this.stepId = stepId;
     this.#reader = reader;
@@ -67,11 +71,13 @@ export class SourceTask implements Task {
     this.#activity = tellsActivity ? new SourceActivity(() => host.elapsed()) : null;
     this.#ticks = alignment === null ? null : new SourceTicks(stepId, host.workerIndex, reader);
     this.#alignment = alignment;
+    this.#notes = notes ?? null;
   }
 
   /** Notes where the input is before a run's first epoch. */
   begin(epoch: Epoch): void {
     this.#host.journal?.recordPositions(epoch, this.stepId, "input", this.#reader.positions());
+    this.#recordNote(epoch);
   }
 
   /** Ends an epoch after what has been read so far. */
@@ -246,6 +252,7 @@ export class SourceTask implements Task {
 
   #barrier(): boolean {
     this.#recordPositions();
+    this.#recordNote(this.#epoch);
     // All workers' parts of a step so have the same time in their snapshots.
     const isIdle = this.#activity?.saysIdle ?? false;
     if (this.#ticks !== null) this.#outlet.time(this.#ticks.tickNow(isIdle, this.#host.elapsed()));
@@ -257,12 +264,18 @@ export class SourceTask implements Task {
 
   #end(stopped: boolean): boolean {
     this.#recordPositions();
+    this.#recordNote(this.#epoch);
     // At a stop they have not ended: the next run goes on with them.
     if (this.#ticks !== null && !stopped) this.#outlet.time(this.#ticks.end());
     this.#outlet.control({ kind: "end", stopped }, this.#epoch);
     this.#ended = true;
     this.#host.ended(this, stopped);
     return true;
+  }
+
+  #recordNote(epoch: Epoch): void {
+    if (this.#failed || this.#reader.forOutputs === undefined) return;
+    this.#notes?.record(this.stepId, epoch, this.#reader.forOutputs());
   }
 
   #recordPositions(): void {

@@ -2,7 +2,14 @@
  * An output like a transactional one of Kafka: what it writes is visible once its transaction has
  * been committed, by the identity that positions keep.
  */
-import type { Epoch, OutputConfig, OutputWriter, Place, Positions } from "../../../mod.ts";
+import type {
+  Epoch,
+  InputNotes,
+  OutputConfig,
+  OutputWriter,
+  Place,
+  Positions,
+} from "../../../mod.ts";
 
 interface Transaction {
   readonly identity: number;
@@ -72,6 +79,8 @@ export class TransactionalOutput implements OutputConfig<number> {
   readonly system = new TransactionalSystem();
   /** The calls as text, with the worker: `0: prepare 4`. */
   readonly calls: string[] = [];
+  /** What inputs said about the epoch that was prepared last, by worker. */
+  readonly notes = new Map<number, InputNotes>();
   /** The most workers that it ever has. */
   readonly #workers: number;
   readonly #hooks: TransactionalHooks;
@@ -114,7 +123,8 @@ export class TransactionalOutput implements OutputConfig<number> {
         current ??= system.begin(`${worker}.${slot}`);
         system.write(current, batch);
       },
-      prepare: async (epoch) => {
+      prepare: async (epoch, inputs) => {
+        this.notes.set(worker, inputs!);
         calls.push(`${worker}: prepare ${epoch}`);
         if (prepared !== null) {
           throw new Error(`${epoch} is prepared before ${prepared.epoch} is out`);

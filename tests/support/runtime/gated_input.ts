@@ -40,6 +40,7 @@ export class GatedInput implements InputConfig<number> {
       },
       ready: () => new Promise<void>((resolve) => this.#wake[worker] = resolve),
       positions: () => new Map([[`${worker}`, read]]),
+      forOutputs: () => read,
       close: () => Promise.resolve(),
     });
   }
