@@ -3,9 +3,6 @@
  * once and in order, whatever process is killed.
  */
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
-import { readOutputProperties } from "../../src/connectors/kafka/properties/output_settings.ts";
-import { listTransactions } from "../../src/connectors/kafka/wire/list_transactions.ts";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 import {
   countWritten,
@@ -15,7 +12,7 @@ import {
   produce,
   readAll,
 } from "../support/kafka/kafka.ts";
-import { testPlace } from "../support/runtime/test_place.ts";
+import { openTransactions, untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 import { Random } from "../support/values/random.ts";
 
 const SEED = Number(Deno.env.get("EXACTLY_ONCE_SEED") ?? Math.floor(Math.random() * 1_000_000));
@@ -63,18 +60,6 @@ async function untilWritten(brokers: string[], topic: string, count: number): Pr
   }
 }
 
-/** The transactional ids that begin so and have an open transaction. The broker is the only one. */
-async function openTransactions(brokers: string[], prefix: string): Promise<string[]> {
-  const connection = new KafkaConnection(brokers, [], readOutputProperties(), testPlace());
-  try {
-    const listed = await listTransactions(await connection.anyBroker(), ["Ongoing"]);
-    return listed.map(({ transactionalId }) => transactionalId)
-      .filter((id) => id.startsWith(prefix));
-  } finally {
-    await connection.close();
-  }
-}
-
 /** Two topics, and how to run the flow from one to the other. */
 async function setUp(folder: string, delivery: string) {
   const brokers = await kafkaBrokers();
@@ -110,7 +95,7 @@ for (const delivery of ["exactly-once", "at-least-once"]) {
     const { code, stderr } = await runCli([...args(1, "1m"), "once"]);
     assertEquals(code, 0, stderr);
     const got = await visible(brokers, to);
-    assertEquals(await openTransactions(brokers, to), []);
+    await untilNoneIsOpen(brokers, to);
     if (delivery === "exactly-once") assertVisible(got, 200, stderr);
     else {
       assertNotEquals(got, expectedOf(200));
@@ -159,7 +144,7 @@ for (
       deadlineMs: 60_000,
     });
     assertEquals(code, 0, stderr);
-    assertEquals(await openTransactions(brokers, to), []);
+    await untilNoneIsOpen(brokers, to);
     assertVisible(await visible(brokers, to), written, `EXACTLY_ONCE_SEED=${SEED}`);
   });
 }

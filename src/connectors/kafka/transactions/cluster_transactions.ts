@@ -28,21 +28,14 @@ export class ClusterTransactions {
   readonly #connection: TransactionConnection;
   readonly #patience: Patience;
   readonly #persist: Persist;
+  #drops = 0; // how often connections have been dropped
   #isClosed = false;
 
   /** Asks nothing yet. */
   constructor(connection: TransactionConnection, patience: Patience) {
-    const isEnded = () => this.#isClosed || connection.isEnded;
-    const repeated = {
-      get isEnded() {
-        return isEnded();
-      },
-      drop: () => connection.drop(),
-      backoff: () => connection.backoff(),
-    };
     this.#connection = connection;
     this.#patience = patience;
-    this.#persist = (work) => persist(repeated, patience.patienceMs, work);
+    this.#persist = (work) => this.#repeat(work);
   }
 
   /** Acquires a transactional id, as {@linkcode acquire} does. */
@@ -72,6 +65,31 @@ export class ClusterTransactions {
   /** Returns what has become of a transaction, as {@linkcode evidenceOf} does. */
   async evidenceOf(identity: TransactionIdentity): Promise<string> {
     return await evidenceOf(this.#connection, identity, this.#persist);
+  }
+
+  /**
+   * Repeats work. If connections have been dropped since an attempt began, that is why it failed.
+   * Then they are not dropped again: attempts side by side would end each other for ever.
+   */
+  #repeat<T>(work: () => Promise<T>): Promise<T> {
+    const connection = this.#connection;
+    const isEnded = () => this.#isClosed || connection.isEnded;
+    let before = this.#drops;
+    const repeated = {
+      get isEnded() {
+        return isEnded();
+      },
+      drop: () => {
+        if (before !== this.#drops) return;
+        this.#drops++;
+        connection.drop();
+      },
+      backoff: () => connection.backoff(),
+    };
+    return persist(repeated, this.#patience.patienceMs, () => {
+      before = this.#drops;
+      return work();
+    });
   }
 
   /** Repeats nothing any more. */

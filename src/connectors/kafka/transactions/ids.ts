@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { UNFINISHED } from "../../../core/unfinished.ts";
 import type { Positions } from "../../../graph/contracts.ts";
 import type { TransactionIdentity } from "../wire/init_producer_id.ts";
 
@@ -15,9 +16,6 @@ import type { TransactionIdentity } from "../wire/init_producer_id.ts";
  * next one is prepared and waits for the store. The third is being written.
  */
 export const SLOTS = 3;
-
-/** Names of positions that begin so are of work that is not finished: a drop must not lose them. */
-const UNFINISHED = "unfinished:";
 
 /** Ids that a worker uses in turn. */
 export interface IdSet {

@@ -20,6 +20,7 @@
 import type { Epoch } from "../../../core/ids.ts";
 import { within } from "../../../core/promises.ts";
 import type { Positions } from "../../../graph/contracts.ts";
+import { isFinalForWrites } from "../client/errors.ts";
 import { inWords } from "../transactions/healing.ts";
 import {
   finishedIds,
@@ -71,8 +72,10 @@ export interface SessionOptions {
 /** An id that epochs use in turn. */
 interface Slot {
   readonly id: string;
-  /** The identity of its next transaction; `null` before the id has been acquired. */
+  /** The identity of its next transaction; `null` while the id is not being acquired. */
   identity: Promise<TransactionIdentity> | null;
+  /** The identity of its last transaction. */
+  last?: ProducerIdentity;
 }
 
 /** The transaction of an epoch, once it has begun. */
@@ -133,9 +136,8 @@ export class TransactionalSession implements ProducerSession {
 
   async writesTo(partitions: readonly number[]): Promise<TransactionIdentity> {
     this.#requireOpen();
-    const { identity: acquired } = this.#slot;
-    if (acquired === null) throw new Error("nothing is written before the ids are acquired");
-    const identity = await acquired;
+    if (!this.#hasAcquired) throw new Error("nothing is written before the ids are acquired");
+    const identity = await this.#acquire(this.#slot);
     this.#requireOpen();
     // Before the request: the timeout begins when the broker gets that.
     const { transaction } = this.#open ??= {
@@ -221,19 +223,28 @@ export class TransactionalSession implements ProducerSession {
 
   /** Acquires all ids. Aborts the transactions of runs before that the store does not have. */
   async #acquireAll(): Promise<void> {
-    const leftOver = this.#leftOver.flatMap(idsOf);
-    await Promise.all([
-      ...this.#slots.map((slot) => slot.identity = this.#cluster.acquire(slot.id)),
-      ...leftOver.map((id) => this.#cluster.acquire(id)),
-    ]);
+    await Promise.all(this.#slots.map((slot) => this.#acquire(slot)));
+    for (const set of this.#leftOver) {
+      await Promise.all(idsOf(set).map((id) => this.#cluster.acquire(id)));
+    }
     this.#leftOver = [];
     this.#hasAcquired = true;
   }
 
   /** Acquires an id while others are in use, so that a later epoch need not wait. */
   #acquireAhead(slot: Slot, last: ProducerIdentity): void {
-    slot.identity = this.#cluster.acquire(slot.id, last);
-    slot.identity.catch((error) => this.#isClosed || this.#options.fail(error));
+    slot.last = last;
+    slot.identity = null;
+    this.#acquire(slot).catch((error) => {
+      if (this.#isClosed) return;
+      if (isFinalForWrites(error)) this.#options.fail(error);
+      else slot.identity = null; // a flow without records goes on without brokers
+    });
+  }
+
+  /** Returns the identity of a slot's next transaction. */
+  #acquire(slot: Slot): Promise<TransactionIdentity> {
+    return slot.identity ??= this.#cluster.acquire(slot.id, slot.last);
   }
 
   #requireOpen(): void {

@@ -4,6 +4,8 @@
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { KafkaOutputConfig } from "millrace";
+import { TransactionalSession } from "../../../../src/connectors/kafka/write/transactional_session.ts";
+import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import { eventually, idle } from "../../../support/eventually.ts";
 import {
   type DriverOptions,
@@ -335,6 +337,63 @@ Deno.test("an epoch that has taken almost all of its transaction's time does not
   } finally {
     performance.now = now;
   }
+});
+
+/** A session whose cluster refuses some acquisitions, with the errors that end the run. */
+function sessionWith(refusals: Map<string, number>) {
+  const failures: unknown[] = [];
+  const acquired: string[] = [];
+  const cluster = {
+    acquire: (transactionalId: string) => {
+      acquired.push(transactionalId);
+      const code = refusals.get(transactionalId);
+      refusals.delete(transactionalId);
+      if (code !== undefined) return Promise.reject(errorOfCode(code));
+      return Promise.resolve({ transactionalId, producerId: 1n, producerEpoch: acquired.length });
+    },
+    begin: () => ({ add: () => Promise.resolve(), end: () => Promise.resolve() }),
+  };
+  const own = { prefix: "p", slots: 3, cluster: null };
+  const session = new TransactionalSession(cluster, {
+    topic: "t",
+    ids: { own, leftOver: [] },
+    timeoutMs: 900_000,
+    fail: (error) => failures.push(error),
+  });
+  const epochs = async (from: number, to: number) => {
+    for (let epoch = from; epoch <= to; epoch++) {
+      if (epoch >= 0) await session.writesTo([0]);
+      session.prepare(epoch);
+      await session.commit(epoch);
+      await session.settledAhead();
+    }
+  };
+  return { session, epochs, failures, acquired };
+}
+
+Deno.test("a broker that is away while no records come does not end the run", async () => {
+  const refusals = new Map<string, number>();
+  const { session, epochs, failures, acquired } = sessionWith(refusals);
+  await epochs(-1, 0);
+  refusals.set("p.0", CODE.loading); // its acquisition ahead has failed for too long
+  await epochs(1, 1);
+  await idle();
+  assertEquals(failures, []);
+  acquired.length = 0;
+  await epochs(2, 2);
+  const { producerEpoch } = await session.writesTo([0]); // epoch 3 has the id again
+  assertEquals(acquired, ["p.1", "p.0"]);
+  assertEquals(producerEpoch, 2);
+});
+
+Deno.test("an id that is refused ahead ends the run at once", async () => {
+  const refusals = new Map<string, number>();
+  const { epochs, failures } = sessionWith(refusals);
+  await epochs(-1, 0);
+  refusals.set("p.0", CODE.fenced);
+  await epochs(1, 1);
+  await idle();
+  assertEquals(failures.map((error) => (error as { type: string }).type), ["PRODUCER_FENCED"]);
 });
 
 /** How many orders of crashes are tried. */
