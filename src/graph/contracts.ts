@@ -211,6 +211,11 @@ export interface InputReader<out T> {
    * `sources`.
    */
   source?(): PartitionName;
+  /**
+   * Returns for partitions of this share how many items have arrived at the source and have not
+   * been handed out, as far as is known. For metrics: it may be asked a few times a second.
+   */
+  lag?(): ReadonlyMap<PartitionName, number>;
   /** Returns what the input is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */

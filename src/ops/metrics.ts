@@ -91,6 +91,44 @@ export async function createMetrics(source: RunSource): Promise<RunMetrics> {
         { step: step.stepId.replace(/\.late$/, ""), worker },
       ]),
   );
+  define(
+    "gauge",
+    "input_lag_items",
+    "Items of a partition that have not been read, as far as is known.",
+    ["step", "partition", "worker"],
+    ({ workers }) =>
+      workers.flatMap(({ lag }, worker) =>
+        lag.map(({ step, partition, items }) => [items, {
+          step,
+          partition,
+          worker: String(worker),
+        }])
+      ),
+  );
+  define(
+    "gauge",
+    "event_time_seconds",
+    "How far event time has come at a window step, in seconds since 1970.",
+    ["step", "worker"],
+    ({ workers }) =>
+      workers.flatMap(({ eventTimes }, worker) =>
+        eventTimes.map(({ step, time }) => [time / 1_000, { step, worker: String(worker) }])
+      ),
+  );
+  define(
+    "gauge",
+    "event_time_held",
+    "1 for the source that holds back the event time of a window step.",
+    ["step", "source", "worker"],
+    ({ workers }) =>
+      workers.flatMap(({ eventTimes }, worker) =>
+        eventTimes.filter(({ heldBy }) => heldBy !== null).map(({ step, heldBy }) => [1, {
+          step,
+          source: heldBy!,
+          worker: String(worker),
+        }])
+      ),
+  );
   const ofEpoch = (
     name: string,
     help: string,

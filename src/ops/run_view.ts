@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StepId } from "../core/ids.ts";
+import type { PartitionName, StepId } from "../core/ids.ts";
 
 /** Where a run is in its life. */
 export type RunPhase =
@@ -40,6 +40,21 @@ export interface WorkerView {
   readonly steps: readonly StepView[];
   /** Its memory, in bytes; `null` until it is known. */
   readonly memory: { readonly rss: number; readonly heapUsed: number } | null;
+  /** How far inputs are from the ends of their partitions, as far as they know. */
+  readonly lag: readonly {
+    readonly step: StepId;
+    readonly partition: PartitionName;
+    /** Items that have not been handed out. */
+    readonly items: number;
+  }[];
+  /** How far event time has come at window steps. */
+  readonly eventTimes: readonly {
+    readonly step: StepId;
+    /** In milliseconds since the Unix epoch. */
+    readonly time: number;
+    /** The source that holds it back; `null` if none does. */
+    readonly heldBy: string | null;
+  }[];
 }
 
 /** A step on one worker. */

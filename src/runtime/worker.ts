@@ -29,6 +29,7 @@ import type { Task, TaskHost } from "./tasks/task.ts";
 import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
 import { type InputPlans, WorkerIo } from "./worker_io.ts";
+import type { WorkerReadings } from "./worker_readings.ts";
 
 /** What a worker tells the conductor. */
 export interface WorkerEvents {
@@ -163,6 +164,12 @@ export class Worker implements TaskHost {
   /** How much has been read, where every input knows its end and all count the same. */
   progress(): Progress | null {
     return this.#io.progress();
+  }
+
+  /** What else operators want to know of it. */
+  readings(): WorkerReadings {
+    const eventTimes = this.#tasks.stateful.flatMap((task) => task.eventTime ?? []);
+    return { lag: this.#io.lag(), eventTimes };
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */

@@ -21,6 +21,7 @@ import type { PositionRole, StoredPosition } from "../recovery/store.ts";
 import { positionsOf } from "./journal.ts";
 import { feedsTimed, idOf, type Plan } from "./plan.ts";
 import { stepError } from "./step_error.ts";
+import type { InputLag } from "./worker_readings.ts";
 
 /** How long inputs and outputs get to close before the worker goes on without them. */
 const CLOSE_MS = 5_000;
@@ -131,6 +132,17 @@ export class WorkerIo {
       sum = { ...progress, done: done + progress.done, total: total + progress.total };
     }
     return sum ?? null;
+  }
+
+  /** How far inputs are from the ends of their partitions, as far as they know. */
+  lag(): InputLag[] {
+    return [...this.#readers].flatMap(([node, reader]) =>
+      [...reader.lag?.() ?? []].map(([partition, items]) => ({
+        step: idOf(this.#plan, node),
+        partition,
+        items,
+      }))
+    );
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */

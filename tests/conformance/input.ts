@@ -130,7 +130,7 @@ export const inputChecks: readonly Check<InputSubject>[] = [
     },
   },
   {
-    title: "idle, locate and waitingFor answer whenever they may be asked",
+    title: "idle, locate, lag and waitingFor answer whenever they may be asked",
     async run(subject) {
       await using opened = await Opened.of(subject);
       const { reader } = opened;
@@ -139,6 +139,9 @@ export const inputChecks: readonly Check<InputSubject>[] = [
         const idle = reader.idle?.() ?? true;
         assert(typeof idle === "boolean" || idle >= 0, `idle() returned ${idle}`);
         assert(isTextOrNull(reader.waitingFor?.() ?? null), "waitingFor() returned no text");
+        for (const [partition, items] of reader.lag?.() ?? []) {
+          assert(items >= 0, `lag() returned ${items} for ${partition}`);
+        }
         for (const item of [...batch, null, {}]) {
           assert(isTextOrNull(reader.locate?.(item) ?? null), "locate() returned no text");
         }

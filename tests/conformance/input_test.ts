@@ -19,6 +19,7 @@ type Fault =
   | "goes on using its batches"
   | "moves back when an epoch is committed"
   | "locates only objects"
+  | "has read more than there is"
   | "has no progress at the end"
   | "reads all on each worker"
   | "names its partitions by worker"
@@ -50,7 +51,9 @@ const FOUND_BY: Readonly<Record<Fault, string>> = {
   "ignores the limit": "a batch has no more items than the limit",
   "goes on using its batches": "a batch belongs to the caller, who may change it",
   "moves back when an epoch is committed": "committed positions change nothing in what is read",
-  "locates only objects": "idle, locate and waitingFor answer whenever they may be asked",
+  "locates only objects": "idle, locate, lag and waitingFor answer whenever they may be asked",
+  "has read more than there is":
+    "idle, locate, lag and waitingFor answer whenever they may be asked",
   "has no progress at the end": "progress grows up to its total",
   "reads all on each worker": "several workers share the items: each comes once",
   "names its partitions by worker": "a run continues with another number of workers",
@@ -181,6 +184,13 @@ class ModelReader implements InputReader<string> {
   locate(item: unknown): string | null {
     if (this.#has("locates only objects")) return (item as string[]).at(0)!;
     return typeof item === "string" ? `shelf ${item[0]}` : null;
+  }
+
+  lag(): ReadonlyMap<string, number> {
+    const more = this.#has("has read more than there is") ? 1 : 0;
+    return new Map(
+      this.#shelves.map(({ name, items, state }) => [name, items.length - state.read - more]),
+    );
   }
 
   progress(): Progress {

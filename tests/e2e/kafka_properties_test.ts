@@ -125,6 +125,19 @@ Deno.test("KafkaInputConfig commits its positions to group.id after each epoch, 
   );
   // Partition, committed position, end, lag.
   assertEquals(rows.toSorted(([a], [b]) => a - b), [[0, 5, 5, 0], [1, 5, 8, 3]]);
+
+  // An input that continues there has the same lag, until it has handed out what is left.
+  const stored = [0, 1].map((n) => [`${topic}-${n}`, { offset: 5n }] as const);
+  const reader = await new KafkaInputConfig({ brokers, topic }).open(testPlace(), new Map(stored));
+  try {
+    const lag = () => [0, 1].map((n) => reader.lag!().get(`${topic}-${n}`));
+    await eventually(() => lag().every((items) => items !== undefined), "both were asked for");
+    assertEquals(lag(), [0, 3]);
+    assertEquals((await readFrom(reader, 3)).length, 3);
+    assertEquals(lag(), [0, 0]);
+  } finally {
+    await reader.close();
+  }
 });
 
 Deno.test("KafkaInputConfig commits an epoch to group.id that ended before a partition was found", async () => {

@@ -2,12 +2,14 @@ import { assertEquals } from "@std/assert";
 import { liveness, readiness, startup } from "../../src/ops/health.ts";
 import type { RunPhase, RunView } from "../../src/ops/run_view.ts";
 
+const WORKER = { unanswered: 0, steps: [], memory: null, lag: [], eventTimes: [] };
+
 const RUNNING: RunView = {
   phase: "running",
   flow: "flow",
   graph: null,
   restarts: 0,
-  workers: [{ unanswered: 0, steps: [], memory: null }, { unanswered: 1, steps: [], memory: null }],
+  workers: [WORKER, { ...WORKER, unanswered: 1 }],
   epoch: { epoch: 7, at: 0, ms: 20, intervalMs: 20_000 },
   waiting: null,
 };

@@ -213,9 +213,10 @@ export class Coordinator {
   }
 
   #monitored(): MonitoredWorker[] {
-    return this.#workers.map(({ index, status, memory }) => ({
+    return this.#workers.map(({ index, status, memory, readings }) => ({
       status,
       memory,
+      readings,
       unanswered: this.#liveness.unanswered(index),
     }));
   }

@@ -25,6 +25,7 @@ import { TooMuchMemoryError } from "../../core/value_reader.ts";
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Instruction, InstructionOf, Report, ReportOf } from "../run/messages.ts";
+import type { WorkerReadings } from "../worker_readings.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { Memory } from "./run_monitor.ts";
@@ -66,7 +67,7 @@ export type ToCoordinator =
   })
   | { readonly kind: "inputFailed"; readonly failure: Failure }
   | { readonly kind: "failed"; readonly failure: Failure }
-  | ({ readonly kind: "status"; readonly memory: Memory } & WorkerStatus)
+  | ({ readonly kind: "status"; readonly memory: Memory } & WorkerStatus & WorkerReadings)
   | { readonly kind: "pong" }
   | {
     readonly kind: "log";

@@ -8,6 +8,7 @@ import type { LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { Instruction, Report } from "../run/messages.ts";
+import type { WorkerReadings } from "../worker_readings.ts";
 import type { WorkerPort, WorkerStatus } from "../run/worker_port.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
@@ -56,6 +57,7 @@ export class RemoteWorker implements WorkerPort {
   #take: (report: Report) => void = () => {};
   #status: WorkerStatus | null = null;
   #memory: Memory | null = null;
+  #readings: WorkerReadings = { lag: [], eventTimes: [] };
   #flow: FlowDescription | null = null;
   #address: SocketAddress | null = null;
   #exit: { readonly code: number; readonly isAborted: boolean } | null = null;
@@ -80,6 +82,11 @@ export class RemoteWorker implements WorkerPort {
   /** What it used when it said last how it stands; `null` before. */
   get memory(): Memory | null {
     return this.#memory;
+  }
+
+  /** What it said last for operators. */
+  get readings(): WorkerReadings {
+    return this.#readings;
   }
 
   /** The flow that it has loaded; `null` before. */
@@ -203,6 +210,7 @@ export class RemoteWorker implements WorkerPort {
       case "status":
         this.#status = message;
         this.#memory = message.memory;
+        this.#readings = message;
         return this.#host.onStatus();
       case "log":
         return this.#host.onLine(this.index, message);

@@ -2,6 +2,7 @@ import type { Epoch } from "../../core/ids.ts";
 import type { RunPhase, RunSource, RunView, WorkerView } from "../../ops/run_view.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
+import type { WorkerReadings } from "../worker_readings.ts";
 
 /** What a worker process uses, in bytes. */
 export interface Memory {
@@ -16,6 +17,7 @@ export interface MonitoredWorker {
   readonly status: WorkerStatus | null;
   /** `null` until the worker has told. */
   readonly memory: Memory | null;
+  readonly readings: WorkerReadings;
   /** Questions in a row that it has not answered. */
   readonly unanswered: number;
 }
@@ -108,6 +110,6 @@ export class RunMonitor implements RunSource {
   }
 }
 
-function viewOf({ status, memory, unanswered }: MonitoredWorker): WorkerView {
-  return { unanswered, steps: status?.steps ?? [], memory };
+function viewOf({ status, memory, readings, unanswered }: MonitoredWorker): WorkerView {
+  return { unanswered, steps: status?.steps ?? [], memory, ...readings };
 }

@@ -132,10 +132,10 @@ export class WorkerProcess {
 
   #tellStatus({ statusMs }: Of<"run">): void {
     this.#status = setInterval(() => {
-      const { status, isClosing } = this.#session!;
+      const { status, readings, isClosing } = this.#session!;
       if (isClosing) return;
       const { rss, heapUsed } = Deno.memoryUsage();
-      this.#link.send({ kind: "status", ...status, memory: { rss, heapUsed } });
+      this.#link.send({ kind: "status", ...status, ...readings, memory: { rss, heapUsed } });
     }, statusMs);
   }
 

@@ -9,6 +9,7 @@ import type { Mesh } from "../exchange/mesh.ts";
 import { storedStepsOf } from "../stored_steps.ts";
 import { Worker, type WorkerOptions } from "../worker.ts";
 import type { Instruction, InstructionOf, Report, ReportOf } from "./messages.ts";
+import type { WorkerReadings } from "../worker_readings.ts";
 import type { WorkerStatus } from "./worker_port.ts";
 
 /** What a worker says once it has said that its flow is loaded. */
@@ -60,6 +61,11 @@ export class WorkerSession {
       progress: this.worker.progress(),
       waitingFor: this.worker.waitingFor(),
     };
+  }
+
+  /** What else operators want to know of it. */
+  get readings(): WorkerReadings {
+    return this.worker.readings();
   }
 
   /** Whether inputs and outputs are being closed, or are closed already. */

@@ -13,6 +13,7 @@ import { createKeyedLoop, type KeyedLoop } from "../keyed/keyed_loop.ts";
 import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
+import type { StepEventTime } from "../worker_readings.ts";
 import type { Task, TaskHost } from "./task.ts";
 
 /**
@@ -83,6 +84,12 @@ export class StatefulTask implements Task {
   /** Makes a key out of what a snapshot has of it. */
   restore(key: string, id: number, state: unknown): void {
     this.#keyed.restore(key, id, state);
+  }
+
+  /** How far event time has come, for operators; `null` where it is not known or does not count. */
+  get eventTime(): StepEventTime | null {
+    const time = this.#time?.reached ?? null;
+    return time && { step: this.stepId, ...time };
   }
 
   get isBusy(): boolean {

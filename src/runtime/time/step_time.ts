@@ -142,6 +142,12 @@ export class StepTime {
     }
   }
 
+  /** How far it has come, and which source holds it back; `null` until sources have sent values. */
+  get reached(): { readonly time: number; readonly heldBy: SourceName | null } | null {
+    const { event: { now }, holding } = this.#sources.times;
+    return Number.isFinite(now) ? { time: now, heldBy: holding } : null;
+  }
+
   /** Whether steps downstream are to know how far this one has come. */
   get isOrigin(): boolean {
     return this.#sources.origin !== null;

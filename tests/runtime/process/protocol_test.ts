@@ -89,6 +89,8 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     progress: { done: 1, total: 2, unit: "items" },
     waitingFor: ["broker"],
     memory: { rss: 1, heapUsed: 2 },
+    lag: [{ step: "in", partition: "orders/3", items: 17 }],
+    eventTimes: [{ step: "counts", time: 1_500, heldBy: null }],
   },
   log: { kind: "log", level: "warn", message: "a\nb", fields: { lag: 3, topic: null } },
   ended: { kind: "ended", stopped: true, epoch: 8, positions: [] },

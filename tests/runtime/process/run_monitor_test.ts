@@ -4,6 +4,7 @@ import { type MonitoredWorker, RunMonitor } from "../../../src/runtime/process/r
 const worker = (waitingFor: readonly string[] = []): MonitoredWorker => ({
   status: { steps: [], progress: null, waitingFor },
   memory: null,
+  readings: { lag: [], eventTimes: [] },
   unanswered: 0,
 });
 

@@ -107,6 +107,7 @@ export class PartitionCursor implements TopicPartition {
   #broker: number | null = null;
   #fetched: number;
   #handedOut: number;
+  #highWatermark = -1; // the largest that a broker has reported
   #end: number | null;
   #maxBytes: number;
   #sameTopic: RecordMark | null = null; // without an id: a record known to be of this topic
@@ -152,6 +153,15 @@ export class PartitionCursor implements TopicPartition {
   /** The offset to end before; `null` for never. */
   get end(): number | null {
     return this.#end;
+  }
+
+  /**
+   * How many offsets there are, up to the end of the partition, that the flow has not been given;
+   * `null` if no broker has told. Markers of transactions count, as in Kafka's own tools.
+   */
+  get lag(): number | null {
+    const end = this.#end ?? this.#highWatermark;
+    return end < 0 ? null : Math.max(0, end - this.#handedOut);
   }
 
   /** How many bytes to request. */
@@ -219,6 +229,7 @@ export class PartitionCursor implements TopicPartition {
   /** A broker reports the offset at which the partition ends, open transactions included. */
   sawHighWatermark(highWatermark: number): void {
     this.#requireReading("cannot catch up");
+    this.#highWatermark = Math.max(this.#highWatermark, highWatermark);
     // A broker that reports less than there was at the start does not know of it yet.
     if (this.#state !== "behind" || this.#end !== null) return;
     if (this.#fetched >= highWatermark) this.#move("caught up");

@@ -136,6 +136,12 @@ export class KafkaReader<T> implements InputReader<T> {
     return { ...sum, unit: "records" };
   }
 
+  lag(): ReadonlyMap<PartitionName, number> {
+    const lags = new Map<PartitionName, number>();
+    for (const { name, lag } of this.#partitions.cursors()) if (lag !== null) lags.set(name, lag);
+    return lags;
+  }
+
   waitingFor(): string | null {
     return this.#connection.waitingFor;
   }

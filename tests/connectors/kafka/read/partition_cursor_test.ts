@@ -68,6 +68,20 @@ for (const start of [9, 12]) {
   });
 }
 
+Deno.test("a cursor knows how much the flow has not been given, once a broker has told", () => {
+  const cursor = cursorAt(5);
+  assertEquals(cursor.lag, null);
+  cursor.sawHighWatermark(12);
+  assertEquals(cursor.lag, 7);
+  cursor.took(5, 12);
+  assertEquals(cursor.lag, 7, "what waits for the flow is not read yet");
+  cursor.handOut(record(9));
+  assertEquals(cursor.lag, 2);
+  cursor.sawHighWatermark(11); // a new leader that does not know better yet
+  assertEquals(cursor.lag, 2);
+  assertEquals(cursorAt(5, { end: 9 }).lag, 4);
+});
+
 Deno.test("a cursor returns its progress if it has an end", () => {
   assertEquals(cursorAt(5).progress, null);
   const cursor = cursorAt(5, { end: 9 });
