@@ -20,7 +20,7 @@
 import type { Epoch } from "../../../core/ids.ts";
 import { within } from "../../../core/promises.ts";
 import type { Positions } from "../../../graph/contracts.ts";
-import { isFinalForWrites } from "../client/errors.ts";
+import { errorName, isFinalForWrites } from "../client/errors.ts";
 import { inWords } from "../transactions/healing.ts";
 import {
   finishedIds,
@@ -41,6 +41,9 @@ const CLOSING_MS = 1_000;
 
 /** What must be left of a transaction's time when its epoch is prepared, in milliseconds. */
 const LEAST_LEFT_MS = 30_000;
+
+/** The broker does not know the transactional id, after `transactional.id.expiration.ms`. */
+const FORGOTTEN = "INVALID_PRODUCER_ID_MAPPING";
 
 /** What a session needs of a cluster. */
 export interface TransactionCluster {
@@ -82,6 +85,8 @@ interface Slot {
 interface Begun {
   readonly identity: TransactionIdentity;
   readonly transaction: Pick<Transaction, "add" | "end">;
+  /** Whether the broker has the first partitions. */
+  hasBegun: boolean;
   /** When it began, at the latest: by the clock, and by the one that never goes back. */
   readonly openedAt: number;
   readonly openedElapsed: number;
@@ -135,19 +140,36 @@ export class TransactionalSession implements ProducerSession {
   }
 
   async writesTo(partitions: readonly number[]): Promise<TransactionIdentity> {
+    try {
+      return await this.#add(partitions);
+    } catch (error) {
+      if (errorName(error) !== FORGOTTEN || this.#open === null || this.#open.hasBegun) throw error;
+      // Nothing was written for a week: the broker has forgotten the id that was acquired ahead.
+      const slot = this.#slot;
+      slot.last = this.#open.identity;
+      slot.identity = null;
+      this.#open = null;
+      return await this.#add(partitions);
+    }
+  }
+
+  /** Adds partitions to the transaction, which the first ones begin. */
+  async #add(partitions: readonly number[]): Promise<TransactionIdentity> {
     this.#requireOpen();
     if (!this.#hasAcquired) throw new Error("nothing is written before the ids are acquired");
     const identity = await this.#acquire(this.#slot);
     this.#requireOpen();
     // Before the request: the timeout begins when the broker gets that.
-    const { transaction } = this.#open ??= {
+    const begun = this.#open ??= {
       identity,
       transaction: this.#cluster.begin(identity),
+      hasBegun: false,
       openedAt: this.#now(),
       openedElapsed: this.#elapsed(),
     };
     const { topic } = this.#options;
-    await transaction.add(partitions.map((partition) => ({ topic, partition })));
+    await begun.transaction.add(partitions.map((partition) => ({ topic, partition })));
+    begun.hasBegun = true;
     return identity;
   }
 

@@ -396,6 +396,30 @@ Deno.test("an id that is refused ahead ends the run at once", async () => {
   assertEquals(failures.map((error) => (error as { type: string }).type), ["PRODUCER_FENCED"]);
 });
 
+Deno.test("an id that the broker has forgotten, as after a week, is acquired again at the first record", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  log.forget();
+  log.calls.length = 0;
+  await run.run(["a"]);
+  assertEquals(slotsOf(log.calls), ["acquire 0", "begin 0", "commit 0"]);
+  assertEquals(log.visible, [["a"], []]);
+});
+
+Deno.test("an id that is forgotten in the middle of its transaction ends the run", async () => {
+  const log = new TransactionLog(2);
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  await run.write(["a"]);
+  await eventually(() => log.open.length === 1, "the transaction has begun");
+  log.forget();
+  await run.writers[0].write([{ key: "k", value: "b", partition: 1 }], 0);
+  await assertRejects(() => run.prepare(), Error, "the broker has forgotten the transactional id");
+});
+
 /** How many orders of crashes are tried. */
 const SEEDS = Number(Deno.env.get("CRASH_SEEDS") ?? 3);
 
