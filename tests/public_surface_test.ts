@@ -29,6 +29,7 @@ Deno.test("mod.ts exports just these values", () => {
     "TestingInputConfig",
     "TestingOutputConfig",
     "TumblingWindowConfig",
+    "UNFINISHED",
     "UsageError",
     "createLog",
     "json",
