@@ -24,7 +24,8 @@ export type Command =
   | { readonly kind: "version" }
   | ({ readonly kind: "run" } & RunCommand)
   | ({ readonly kind: "state" } & StateCommand)
-  | ({ readonly kind: "graph" } & GraphCommand);
+  | ({ readonly kind: "graph" } & GraphCommand)
+  | { readonly kind: "backup"; readonly path: string; readonly to: string };
 
 /** A run that the command line asks for. */
 export interface RunCommand {
@@ -183,6 +184,10 @@ to worker 0; for other workers it is empty.
 
 shows what a recovery store holds, in a file or on Kafka, also while a run uses it.
 
+       deno run -A cli.ts backup PATH FILE
+
+copies a recovery store into a new file, also while a run uses it.
+
        deno run -A cli.ts graph FLOW [options] [-- flow arguments]
 
 draws the flow without running it. Its options, besides --workers and --worker-flags:
@@ -251,12 +256,12 @@ export function parseCommand(
   if (parsed.help) return { kind: "help" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
-  if (flow === "state") {
+  if (flow === "state" || flow === "backup") {
     const stray = OPTIONS.find(({ name }) =>
       [parsed[name]].flat().some((value) => value !== undefined && value !== false)
     );
-    if (stray !== undefined) throw new UsageError(`state accepts no option --${stray.name}`);
-    return parseState(surplus);
+    if (stray !== undefined) throw new UsageError(`${flow} accepts no option --${stray.name}`);
+    return flow === "state" ? parseState(surplus) : parseBackup(surplus);
   }
   if (flow === undefined) {
     throw new UsageError("which flow? Give its file: deno run -A cli.ts flow.ts (see --help)");
@@ -466,6 +471,16 @@ function parseRecovery(
     throw new UsageError(`${from} needs --recovery PATH: drop the state where?`);
   }
   return null;
+}
+
+function parseBackup(given: readonly string[]): Command {
+  const [path, to] = given;
+  if (given.length !== 2 || path === "" || to === "") {
+    throw new UsageError(
+      "backup needs the path of a recovery store, and that of a new file for the copy",
+    );
+  }
+  return { kind: "backup", path, to };
 }
 
 function parseState(given: readonly string[]): Command {

@@ -20,7 +20,7 @@ import {
 import { locateFlow } from "./flow_location.ts";
 import { drawGraph } from "./graph.ts";
 import { createLogWriter } from "./log_writer.ts";
-import { recoveryOf, type Warn } from "./recovery.ts";
+import { backUpStore, recoveryOf, type Warn } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
 import { StatusLine } from "./status_line.ts";
@@ -51,6 +51,9 @@ export async function main(args: readonly string[]): Promise<number> {
         return 0;
       case "state":
         print(Deno.stdout, await describeState(command));
+        return 0;
+      case "backup":
+        print(Deno.stdout, await backUpStore(command));
         return 0;
       case "graph":
         print(Deno.stdout, await drawGraph(command));

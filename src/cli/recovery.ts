@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../core/errors.ts";
 import type { LogFields } from "../core/log.ts";
+import { oneLine } from "../core/safe_text.ts";
 import { exists } from "../core/system_error.ts";
 import {
   KafkaRecoveryConfig,
@@ -12,6 +13,7 @@ import {
   storeTopicsOf,
 } from "../connectors/kafka_recovery/kafka_recovery.ts";
 import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
+import { backUp } from "../recovery/sqlite/backup.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import { FromScratchRecovery, unfinishedOf } from "../recovery/from_scratch.ts";
@@ -82,6 +84,26 @@ async function whose(path: string): Promise<string> {
   } catch {
     return ""; // it is damaged, but can still be dropped
   }
+}
+
+/**
+ * Copies a store. Returns what to tell.
+ *
+ * @throws {UsageError} If the store is on Kafka.
+ * @throws {RecoveryError} If it cannot be copied.
+ */
+export async function backUpStore(
+  { path, to }: { readonly path: string; readonly to: string },
+): Promise<string> {
+  if (isOnKafka(path)) {
+    throw new UsageError("backup copies files: what is on Kafka has the replicas of its topics");
+  }
+  const { flow, epoch, bytes } = await backUp(path, to);
+  const size = bytes < 1 << 20
+    ? `${Math.ceil(bytes / 1_024)} KiB`
+    : `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  const at = epoch === null ? "before the first epoch" : `at epoch ${epoch}`;
+  return `copied flow ${oneLine(flow)} ${at} to ${oneLine(to)}: ${size}\n`;
 }
 
 /** Whether a store is on Kafka, or is meant to be. */

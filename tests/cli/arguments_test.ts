@@ -422,3 +422,11 @@ Deno.test("graph accepts a flow, its arguments, and options of its own", () => {
   });
   assertThrows(() => parse(["graph"]), UsageError, "graph needs one flow");
 });
+
+Deno.test("backup accepts a store and a file, and no options", () => {
+  assertEquals(parse(["backup", "a.db", "b.db"]), { kind: "backup", path: "a.db", to: "b.db" });
+  for (const args of [["backup"], ["backup", "a.db"], ["backup", "a.db", "b.db", "c.db"]]) {
+    assertThrows(() => parse(args), UsageError, "backup needs the path of a recovery store");
+  }
+  assertThrows(() => parse(["backup", "a", "b", "-w2"]), UsageError, "backup accepts no option");
+});
