@@ -3,9 +3,18 @@
  * the store has, or tells its loss.
  */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Dataflow, KafkaOutputConfig, run, StepError, TestingInputConfig } from "millrace";
-import { acquire } from "../../src/connectors/kafka/transactions/transaction.ts";
-import { createTopic, kafkaBrokers, readAll } from "../support/kafka/kafka.ts";
+import {
+  Dataflow,
+  KafkaInputConfig,
+  KafkaOutputConfig,
+  run,
+  StepError,
+  TestingInputConfig,
+} from "millrace";
+import { acquire, endTransaction } from "../../src/connectors/kafka/transactions/transaction.ts";
+import type { TransactionIdentity } from "../../src/connectors/kafka/wire/init_producer_id.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { openTransactions, untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 import { connect } from "../support/kafka/transactions.ts";
 import { WatchedRecovery } from "../support/recovery/watched_recovery.ts";
@@ -88,4 +97,60 @@ Deno.test("output that the broker has dropped is refused, until the user does wi
   assertEquals(await visible(topics[0]), ["b"]);
   assertEquals(await visible(topics[1]), ["a", "b"]);
   await untilNoneIsOpen(brokers, topics[0]);
+});
+
+Deno.test("a group's positions are committed with the output that they belong to", async () => {
+  const brokers = await kafkaBrokers();
+  const [from, to] = [await createTopic(brokers), await createTopic(brokers)];
+  await produce(brokers, from, ["a", "b", "c"].map((value) => ({ value })));
+  const groupId = `group-${from}`;
+  const flow = new Dataflow("grouped")
+    .input(
+      "in",
+      new KafkaInputConfig({
+        brokers,
+        topic: from,
+        tail: false,
+        additionalProperties: { "group.id": groupId },
+      }),
+    )
+    .capture(
+      "out",
+      new KafkaOutputConfig({
+        brokers,
+        topic: to,
+        delivery: "exactly-once",
+        additionalProperties: { "transactional.id": to },
+      }),
+    );
+  const committed = async () => {
+    const admin = kafkaClient(brokers).admin();
+    await admin.connect();
+    try {
+      const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [from] });
+      return partitions.map(({ offset }) => offset).join();
+    } finally {
+      await admin.disconnect();
+    }
+  };
+  const recovery = new WatchedRecovery();
+  recovery.onCommit = () => {
+    if (recovery.epoch === 0) throw new Error("killed");
+  };
+  await assertRejects(() => run(flow, { recovery }), Error, "killed");
+  assertEquals((await openTransactions(brokers, to)).length, 1);
+  assertEquals(await committed() === "3", false); // they wait for the transaction
+  // As the next run does first: the output of the epoch, and its positions.
+  const [[, state]] = Object.entries(recovery.positionsOf("out"))
+    .filter(([name]) => name.includes("open:"));
+  {
+    await using at = connect(brokers, []);
+    await endTransaction(at.connection, state as TransactionIdentity, "commit", at.persist);
+  }
+  await untilNoneIsOpen(brokers, to);
+  assertEquals(await committed(), "3");
+  recovery.onCommit = () => {};
+  await run(flow, { recovery });
+  assertEquals(await committed(), "3");
+  assertEquals((await readAll(brokers, to)).map(({ value }) => value), ["a", "b", "c"]);
 });

@@ -31,6 +31,7 @@ export class Cluster {
   readonly #pool: BrokerPool;
   readonly #maxAgeMs: number;
   #view: View | null = null;
+  #clusterId: string | null = null;
   #looking: Promise<Metadata> | null = null;
 
   /** Asks nothing yet. It asks about `topics` again after `maxAgeMs` milliseconds. */
@@ -98,6 +99,11 @@ export class Cluster {
     return await findCoordinator(await this.anyBroker(), of);
   }
 
+  /** The cluster's id in the last metadata; `null` if its brokers report none. */
+  get clusterId(): string | null {
+    return this.#clusterId;
+  }
+
   /** The brokers' current metadata of our topics, never an older copy. */
   metadata(): Promise<Metadata> {
     return this.#looking ??= this.#look().finally(() => this.#looking = null);
@@ -111,6 +117,7 @@ export class Cluster {
       leaders: new Map(partitions.map(({ partition, leader }) => [partition, leader])),
     }]));
     this.#view = { at: performance.now(), controllerId: metadata.controllerId, topics };
+    this.#clusterId = metadata.clusterId;
     return metadata;
   }
 

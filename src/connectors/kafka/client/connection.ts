@@ -204,6 +204,11 @@ export class KafkaConnection {
     return this.#cluster.coordinatorId(of);
   }
 
+  /** The cluster's id, once it has been connected to; `null` if its brokers report none. */
+  get clusterId(): string | null {
+    return this.#cluster.clusterId;
+  }
+
   /** The brokers' current metadata of our topics, never an older copy. */
   metadata(): Promise<Metadata> {
     return this.#cluster.metadata();

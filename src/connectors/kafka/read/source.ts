@@ -12,6 +12,7 @@ import type {
   SourceAlignment,
 } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
+import { GroupEpoch, type GroupOffset } from "../client/group_epoch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { damagedBatch } from "../wire/damage.ts";
 import type { LogRecord } from "../wire/read_batch.ts";
@@ -34,6 +35,9 @@ export interface ToItem<T> {
 /** The most items in a batch. */
 const BATCH = 4096;
 
+/** How many epochs may wait: one to be committed, and the one that ends. And one that is taken. */
+const EPOCHS = 3;
+
 /** The items that were handed out last, each with its origin. */
 interface HandedOut<T> {
   readonly items: T[];
@@ -47,6 +51,8 @@ export class KafkaReader<T> implements InputReader<T> {
   readonly #partitions: WorkerPartitions;
   readonly #toItem: ToItem<T>;
   readonly #group: GroupPositions | null;
+  readonly #groupId: string | null;
+  #groupEpochs: readonly GroupEpoch[] = []; // the last ones, which outputs may have committed
   readonly #fetcher: Fetcher;
   #last: HandedOut<T> = { items: [], offsets: [], cursors: [] }; // for errors about an item
   readonly #alignment: SourceAlignment | null;
@@ -66,6 +72,7 @@ export class KafkaReader<T> implements InputReader<T> {
     this.#partitions = parts.partitions;
     this.#toItem = toItem;
     const { groupId } = settings.input;
+    this.#groupId = groupId;
     this.#group = groupId === null ? null : new GroupPositions(
       groupId,
       (group, positions) => parts.connection.commitGroup(group, positions),
@@ -148,15 +155,28 @@ export class KafkaReader<T> implements InputReader<T> {
 
   async committed(positions: Positions): Promise<void> {
     if (this.#group === null) return;
-    const cursors = [...this.#partitions.cursors()];
-    if (cursors.length === 0) return;
-    const offsets = cursors.flatMap(({ topic, partition, name, topicId }) => {
+    const offsets = this.#offsetsIn(positions);
+    if (offsets.length === 0) return;
+    if (this.#groupEpochs.some((epoch) => epoch.isTaken && epoch.has(offsets))) return;
+    await this.#group.commit(offsets);
+  }
+
+  forOutputs(): GroupEpoch | undefined {
+    if (this.#groupId === null) return undefined;
+    const offsets = this.#offsetsIn(this.positions());
+    const epoch = new GroupEpoch(this.#groupId, this.#connection.clusterId, offsets);
+    this.#groupEpochs = [...this.#groupEpochs.slice(1 - EPOCHS), epoch];
+    return epoch;
+  }
+
+  /** The next offsets of the partitions that are read. */
+  #offsetsIn(positions: Positions): GroupOffset[] {
+    return [...this.#partitions.cursors()].flatMap(({ topic, partition, name, topicId }) => {
       const stored = positions.get(name) as KafkaPosition | undefined;
       // A partition, or its topic, may have been found since the epoch ended.
       if (stored === undefined || (stored.topicId ?? null) !== topicId) return [];
       return [{ topic, partition, offset: stored.offset }];
     });
-    await this.#group.commit(offsets);
   }
 
   async close(): Promise<void> {

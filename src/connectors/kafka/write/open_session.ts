@@ -4,7 +4,7 @@
  * @module
  */
 import type { Epoch } from "../../../core/ids.ts";
-import type { Place, Positions } from "../../../graph/contracts.ts";
+import type { InputNotes, Place, Positions } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { KafkaOutputSettings } from "../properties/settings.ts";
 import { ClusterTransactions } from "../transactions/cluster_transactions.ts";
@@ -19,11 +19,14 @@ import {
   type StoredIds,
   unfinishedIds,
 } from "../transactions/ids.ts";
+import { InputGroups } from "./input_groups.ts";
 import { PlainSession, type ProducerSession } from "./producer_session.ts";
 import { TransactionalSession } from "./transactional_session.ts";
 
 /** What an output does at the ends of epochs, besides delivering all records. */
 export interface EpochSteps {
+  /** Commits what inputs say about the epoch that ends, together with its records. */
+  commitInputs(inputs: InputNotes | undefined): Promise<void>;
   /** Returns what the store must hold. */
   prepare(epoch: Epoch): Positions;
   /** The store has the epoch. */
@@ -68,11 +71,6 @@ export function requireRecovery({ output }: KafkaOutputSettings, at: Place): voi
   );
 }
 
-/** Whether an output has transactions, or a run before had some. */
-export function hasTransactions({ output }: KafkaOutputSettings, resume: Positions): boolean {
-  return output.transactions !== null || resume.size > 0;
-}
-
 /**
  * Commits this worker's share of the transactions that the store holds. All workers have done that
  * before the store gets other positions.
@@ -83,12 +81,13 @@ export async function openSession(
   settings: KafkaOutputSettings,
   connection: KafkaConnection,
   at: Place,
-  { resume, clusterId }: { readonly resume: Positions; readonly clusterId: string | null },
+  resume: Positions,
 ): Promise<OpenedSession> {
   const { output, output: { transactions } } = settings;
-  if (!hasTransactions(settings, resume)) {
+  if (transactions === null && resume.size === 0) {
     return { session: new PlainSession(connection, output.idempotent), steps: null };
   }
+  const { clusterId } = connection;
   const stored = readStoredIds(resume);
   const timeoutMs = transactions?.timeoutMs ?? OUTAGE_MS;
   const cluster = new ClusterTransactions(connection, {
@@ -109,9 +108,11 @@ export async function openSession(
     timeoutMs,
     fail: (error) => at.fail(error),
   });
+  const groups = new InputGroups(clusterId, at.log);
   return {
     session,
     steps: {
+      commitInputs: (inputs) => groups.commit(inputs, session),
       prepare: (epoch) => session.prepare(epoch),
       commit: (epoch) => session.commit(epoch),
       settled: () => session.settled(),
@@ -174,6 +175,7 @@ function ofThisCluster(
 function takingOver(cluster: ClusterTransactions, leftOver: readonly IdSet[]): EpochSteps {
   let open = leftOver;
   return {
+    commitInputs: () => Promise.resolve(),
     prepare: () => new Map(open.map(unfinishedIds)),
     commit: async () => {
       await Promise.all(open.flatMap(idsOf).map((id) => cluster.acquire(id)));

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Epoch } from "../../../core/ids.ts";
-import type { OutputWriter, Place, Positions } from "../../../graph/contracts.ts";
+import type { InputNotes, OutputWriter, Place, Positions } from "../../../graph/contracts.ts";
 import { limited } from "../client/concurrency.ts";
 import { KafkaConnection } from "../client/connection.ts";
 import { messageOfKafka } from "../client/errors.ts";
@@ -20,7 +20,6 @@ import { AckRate } from "./ack_rate.ts";
 import { Delivery } from "./delivery.ts";
 import {
   type EpochSteps,
-  hasTransactions,
   type OpenedSession,
   openSession,
   requireRecovery,
@@ -41,13 +40,12 @@ export async function openKafkaWriter(
   const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs);
   const partitions = new PartitionCount(connection, topic, output.metadataMaxAgeMs, at.log);
   try {
-    const clusterId = await connection.open(async () => {
+    await connection.open(async () => {
       await written.open();
       await partitions.open();
-      return hasTransactions(settings, resume) ? (await connection.metadata()).clusterId : null;
     });
     requireCodec(output.compression, (await connection.anyBroker()).versions);
-    const opened = await openSession(settings, connection, at, { resume, clusterId });
+    const opened = await openSession(settings, connection, at, resume);
     return new KafkaWriter(settings, { connection, written, partitions, opened }, at);
   } catch (error) {
     await connection.close();
@@ -154,12 +152,14 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     }
   }
 
-  async prepare(epoch: Epoch): Promise<Positions> {
+  async prepare(epoch: Epoch, inputs?: InputNotes): Promise<Positions> {
     this.#throwFailure();
     this.#flush();
     await this.#until(0, 0);
     await this.#confirm();
-    return this.#steps?.prepare(epoch) ?? new Map();
+    if (this.#steps === null) return new Map();
+    await this.#unlessFailed(this.#steps.commitInputs(inputs));
+    return this.#steps.prepare(epoch);
   }
 
   waitingFor(): string | null {

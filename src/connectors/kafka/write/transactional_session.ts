@@ -33,6 +33,7 @@ import {
 } from "../transactions/ids.ts";
 import type { Transaction } from "../transactions/transaction.ts";
 import type { ProducerIdentity, TransactionIdentity } from "../wire/init_producer_id.ts";
+import type { CommittedOffset } from "../wire/txn_offset_commit.ts";
 import { SequenceNumbers } from "../wire/sequence_numbers.ts";
 import type { ProducerSession } from "./producer_session.ts";
 
@@ -55,8 +56,11 @@ export interface TransactionCluster {
    */
   acquire(transactionalId: string, continues?: ProducerIdentity): Promise<TransactionIdentity>;
   /** Makes the transaction of an identity, which begins with its first partition. */
-  begin(identity: TransactionIdentity): Pick<Transaction, "add" | "end">;
+  begin(identity: TransactionIdentity): BegunTransaction;
 }
+
+/** A transaction, once it has an identity. */
+export type BegunTransaction = Pick<Transaction, "add" | "commitOffsets" | "end">;
 
 /** What a session needs to know. */
 export interface SessionOptions {
@@ -84,7 +88,7 @@ interface Slot {
 /** The transaction of an epoch, once it has begun. */
 interface Begun {
   readonly identity: TransactionIdentity;
-  readonly transaction: Pick<Transaction, "add" | "end">;
+  readonly transaction: BegunTransaction;
   /** Whether the broker has the first partitions. */
   hasBegun: boolean;
   /** When it began, at the latest: by the clock, and by the one that never goes back. */
@@ -171,6 +175,18 @@ export class TransactionalSession implements ProducerSession {
     await begun.transaction.add(partitions.map((partition) => ({ topic, partition })));
     begun.hasBegun = true;
     return identity;
+  }
+
+  /**
+   * Commits positions of a consumer group with the epoch that is written. Returns whether it does:
+   * not in an epoch without records, as that has no transaction.
+   *
+   * @throws {Error} If the broker refuses.
+   */
+  async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<boolean> {
+    if (this.#open === null) return false;
+    await this.#open.transaction.commitOffsets(groupId, offsets);
+    return true;
   }
 
   /**

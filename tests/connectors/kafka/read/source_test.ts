@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
+import type { KafkaProperties } from "../../../../src/connectors/kafka/properties/given_properties.ts";
 import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
 import { KafkaReader } from "../../../../src/connectors/kafka/read/source.ts";
 import { WorkerPartitions } from "../../../../src/connectors/kafka/read/worker_partitions.ts";
@@ -11,13 +12,16 @@ import { testPlace } from "../../../support/runtime/test_place.ts";
 import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../../support/kafka/scripted_kafka.ts";
 
 /** Reads one partition from its first record; items are offsets. */
-async function readerOf(kafka: ScriptedKafka): Promise<KafkaReader<number>> {
+async function readerOf(
+  kafka: ScriptedKafka,
+  properties: KafkaProperties = {},
+): Promise<KafkaReader<number>> {
   const settings = {
     brokers: ["none:1"] as const,
     topics: [TOPIC],
     tail: true,
     start: "beginning" as const,
-    input: readInputProperties({}),
+    input: readInputProperties(properties),
   };
   const { connection } = kafka;
   const watch = new TopicWatch({ ask: () => connection.metadata(), maxAgeMs: 60_000 });
@@ -44,6 +48,40 @@ Deno.test("a reader's position is after what it has handed out, even with a limi
   const position = () => (reader.positions().get(`${TOPIC}-0`) as { offset: bigint }).offset;
   assertEquals([reader.next(2), position()], [[0, 1], 2n]);
   assertEquals([reader.next(2), position()], [[4], 5n]);
+  await reader.close();
+});
+
+Deno.test("a reader commits positions of its group that no output has committed with an epoch", async () => {
+  await using kafka = new ScriptedKafka();
+  const committed: bigint[] = [];
+  Object.assign(kafka.connection, {
+    clusterId: "c",
+    commitGroup: (_group: string, [{ offset }]: readonly { offset: bigint }[]) => {
+      committed.push(offset);
+      return Promise.resolve();
+    },
+  });
+  const reader = await readerOf(kafka, { "group.id": "g" });
+  const records = Buffer.concat([0, 1, 2].map((offset) => recordAt(offset)));
+  await kafka.answerLast(fetched({ highWatermark: 3, records }));
+  await reader.ready();
+  /** Reads a record, and ends an epoch; returns what to commit it with. */
+  const epoch = () => {
+    reader.next(1);
+    return { positions: reader.positions(), note: reader.forOutputs()! };
+  };
+  const first = epoch();
+  const { clusterId, groupId, offsets } = first.note;
+  assertEquals([clusterId, groupId], ["c", "g"]);
+  assertEquals(offsets, [{ topic: TOPIC, partition: 0, offset: 1n }]);
+  await reader.committed(first.positions);
+  const second = epoch();
+  second.note.take();
+  const third = epoch(); // it ends before the second one is committed
+  await reader.committed(second.positions);
+  await reader.committed(third.positions);
+  assertEquals(committed, [1n, 3n]);
+  await kafka.fetchFrom(0); // it is under way, so that closing ends it
   await reader.close();
 });
 

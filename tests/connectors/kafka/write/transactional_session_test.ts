@@ -351,7 +351,11 @@ function sessionWith(refusals: Map<string, number>) {
       if (code !== undefined) return Promise.reject(errorOfCode(code));
       return Promise.resolve({ transactionalId, producerId: 1n, producerEpoch: acquired.length });
     },
-    begin: () => ({ add: () => Promise.resolve(), end: () => Promise.resolve() }),
+    begin: () => ({
+      add: () => Promise.resolve(),
+      commitOffsets: () => Promise.resolve(),
+      end: () => Promise.resolve(),
+    }),
   };
   const own = { prefix: "p", slots: 3, cluster: null };
   const session = new TransactionalSession(cluster, {
