@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dataflow: ["core", "graph", "windows", "operators"],
   connectors: ["core", "graph"],
   recovery: ["core"],
-  ops: ["core"],
+  ops: ["core", "graph"],
   runtime: ["core", "graph", "operators", "ops", "recovery"],
   cli: ["core", "graph", "ops", "runtime", "recovery", "dataflow", "connectors/kafka_recovery"],
 };

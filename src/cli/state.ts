@@ -13,7 +13,7 @@ import { isNote } from "../recovery/store.ts";
 import type { StateCommand } from "./arguments.ts";
 import { partitionText, positionText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
-import { stateText, stepTimeText } from "./state_text.ts";
+import { stateText, stepTimeText } from "../ops/state_text.ts";
 
 /** This many keys of a step are listed. */
 const MOST_KEYS = 100;

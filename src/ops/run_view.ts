@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { PartitionName, StepId } from "../core/ids.ts";
+import type { PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
+import type { StateKind } from "../graph/nodes.ts";
+import type { StateAnswer, StateQuestion } from "./state_question.ts";
 
 /** Where a run is in its life. */
 export type RunPhase =
@@ -21,7 +23,7 @@ export interface RunView {
   /** The flow's name; `null` until it is loaded. */
   readonly flow: string | null;
   /** The flow as `describeFlow` has it; `null` until it is loaded. */
-  readonly graph: unknown;
+  readonly graph: FlowView | null;
   /** How often the run was started again. */
   readonly restarts: number;
   /** By index. */
@@ -30,6 +32,16 @@ export interface RunView {
   readonly epoch: EpochView | null;
   /** What inputs and outputs cannot go on without, such as `broker`, and since when. */
   readonly waiting: { readonly what: readonly string[]; readonly since: number } | null;
+}
+
+/** A flow, as far as it matters here. */
+export interface FlowView {
+  readonly name: string;
+  readonly steps: readonly {
+    readonly id: StepId;
+    /** What a built-in step keeps for a key; `null` for others. */
+    readonly stateKind: StateKind | null;
+  }[];
 }
 
 /** A worker. */
@@ -83,4 +95,10 @@ export interface RunSource {
   view(): RunView;
   /** The time of the clock that the view's times are of. */
   now(): number;
+  /**
+   * Asks a worker about the state of its keys.
+   *
+   * @throws {Error} If it is not there, or leaves before it has answered.
+   */
+  ask(worker: WorkerIndex, question: StateQuestion): Promise<StateAnswer>;
 }

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { messageOf } from "../core/errors.ts";
+import type { Context } from "hono";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 import { Access, type ApiOptions, isOwnHost, OWN_HOST } from "./access.ts";
 import { type Health, liveness, readiness, startup } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import type { RunSource } from "./run_view.ts";
+import { keyOf, MOST_KEYS, NoAnswerError, pageOf, stepsOf, USUAL_KEYS } from "./state_routes.ts";
 
 /** Routes for probes and scrapers. */
 const PROBES: readonly string[] = ["/healthz", "/readyz", "/startupz", "/metrics"];
@@ -63,8 +64,38 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     if (graph !== null) return context.json(graph as object);
     return context.text("the flow is not loaded yet\n", 503);
   });
-  app.get("/", (context) => context.text(`${[...PROBES, "/graph"].join("\n")}\n`));
-  app.onError((error, context) => context.text(`${messageOf(error)}\n`, 500));
+  app.get("/state", async (context) => context.json({ steps: await stepsOf(source) }));
+  app.get("/state/:step", async (context) => {
+    const { key, after, limit } = context.req.query();
+    const step = context.req.param("step");
+    if (key !== undefined) return await answerKey(context, step, key);
+    const most = limit === undefined ? USUAL_KEYS : Number(limit);
+    if (!Number.isInteger(most) || most < 1 || most > MOST_KEYS) {
+      return context.text(`limit must be a whole number from 1 to ${MOST_KEYS}\n`, 400);
+    }
+    if (after !== undefined && !/^\d{1,4}-\d{1,15}$/.test(after)) {
+      return context.text(`after must be the "next" of an answer\n`, 400);
+    }
+    if (!await hasState(step)) return context.text("no step of that name has state\n", 404);
+    return context.json(await pageOf(source, step, after ?? null, most));
+  });
+  app.get("/state/:step/:key", async (context) => {
+    const { step, key } = context.req.param();
+    return await answerKey(context, step, key);
+  });
+  const hasState = async (step: string) =>
+    (await stepsOf(source)).some((each) => each.step === step);
+  const answerKey = async (context: Context, step: string, key: string) => {
+    const found = await keyOf(source, step, key);
+    return found === null
+      ? context.text("the step has no state for that key\n", 404)
+      : context.json(found);
+  };
+  app.get("/", (context) => context.text(`${[...PROBES, "/graph", "/state"].join("\n")}\n`));
+  app.onError((error, context) => {
+    const status = error instanceof NoAnswerError ? 504 : 503;
+    return context.text(`${error.message}\n`, status);
+  });
   const named = host.includes(":") ? `[${host}]` : host;
   return {
     url: `http://${named}:${server.addr.port}/`,

@@ -18,6 +18,7 @@ import { Router } from "./exchange/router.ts";
 import { WindowCombining } from "./exchange/window_combining.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { WorkerNotes } from "./input_notes.ts";
+import type { KeysOfStep } from "./live_state.ts";
 import { Outlet } from "./outlet.ts";
 import {
   combinerOf,
@@ -91,7 +92,7 @@ export interface Tasks {
 }
 
 /** A stateful step, as far as a snapshot's state is put back into it. */
-export interface KeyedStep {
+export interface KeyedStep extends KeysOfStep {
   /** Makes a key out of what a snapshot has of it. */
   restore(key: string, id: number, state: unknown): void;
 }

@@ -5,7 +5,7 @@
  */
 import type { StepId } from "../core/ids.ts";
 import { type FlowGraph, kindOf } from "../graph/graph.ts";
-import type { StepNode } from "../graph/nodes.ts";
+import type { StateKind, StepNode } from "../graph/nodes.ts";
 import { planFlow } from "./plan.ts";
 
 /** A flow. */
@@ -22,6 +22,8 @@ export interface StepDescription {
   readonly id: StepId;
   /** What kind of step it is, such as `input`, `map`, `stateful`, `window` or `capture`. */
   readonly kind: string;
+  /** What a built-in step keeps for a key; `null` for others. */
+  readonly stateKind: StateKind | null;
   /** Steps with the same number run in one loop. An output has its own. */
   readonly stage: number;
   /** The streams that it reads. */
@@ -59,6 +61,7 @@ export function describeFlow(graph: FlowGraph, workers: number): FlowDescription
   const steps = graph.nodes.filter(({ part }) => part === undefined).map((node) => ({
     id: graph.ids.get(node)!,
     kind: shownKind(node),
+    stateKind: node.kind === "stateful" ? node.stateKind ?? null : null,
     stage: numberOf(node),
     from: streamsInto(node),
   }));

@@ -20,6 +20,8 @@ import type { KeyNumbering } from "./keyed/key_ids.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
 import { WorkerAlignment } from "./time/source_alignment.ts";
+import type { StateAnswer, StateQuestion } from "../ops/state_question.ts";
+import { answerOf } from "./live_state.ts";
 import { openSteps, warnOfOpenEpoch } from "./open_steps.ts";
 import { type Plan, planFlow } from "./plan.ts";
 import type { LeftStep } from "./stop_limit.ts";
@@ -164,6 +166,11 @@ export class Worker implements TaskHost {
   /** How much has been read, where every input knows its end and all count the same. */
   progress(): Progress | null {
     return this.#io.progress();
+  }
+
+  /** Answers a question about the state of its keys. */
+  stateNow(question: StateQuestion): StateAnswer {
+    return answerOf(question, this.#tasks.keyed);
   }
 
   /** What else operators want to know of it. */

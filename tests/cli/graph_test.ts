@@ -9,15 +9,22 @@ const from = (step: string, more = {}) => ({ step, stream: null, isExchanged: fa
 const FLOW: FlowDescription = {
   name: 'a "flow"',
   steps: [
-    { id: "end", kind: "input", stage: 0, from: [] },
-    { id: 'say "#1;" <b>\\n', kind: "map", stage: 0, from: [from("end")] },
+    { id: "end", kind: "input", stateKind: null, stage: 0, from: [] },
+    { id: 'say "#1;" <b>\\n', kind: "map", stateKind: null, stage: 0, from: [from("end")] },
     {
       id: "windows",
       kind: "window",
+      stateKind: "windows",
       stage: 1,
       from: [from('say "#1;" <b>\\n', { isExchanged: true })],
     },
-    { id: "capture-1", kind: "capture", stage: 2, from: [from("windows", { stream: "late" })] },
+    {
+      id: "capture-1",
+      kind: "capture",
+      stateKind: null,
+      stage: 2,
+      from: [from("windows", { stream: "late" })],
+    },
   ],
 };
 

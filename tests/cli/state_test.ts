@@ -11,7 +11,7 @@ import {
   TumblingWindowConfig,
 } from "millrace";
 import { describeState } from "../../src/cli/state.ts";
-import { stateText } from "../../src/cli/state_text.ts";
+import { stateText } from "../../src/ops/state_text.ts";
 import { folderOf } from "../support/cli.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { flowFile, runCli, startCli } from "../support/cli.ts";
+import { FLOW_CONFIG, flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 
 /** A line of metrics: its labels, and its value. */
 function metric(text: string, name: string, ...labels: string[]): number | null {
@@ -32,6 +32,53 @@ Deno.test("--api answers while a flow runs, and leaves nothing behind", async ()
   const { status, text: health } = await get("/healthz");
   assertEquals([status, JSON.parse(health).ok], [200, true]);
   assertEquals(JSON.parse((await get("/graph")).text).steps[0].kind, "input");
+  cli.kill("SIGTERM");
+  assertEquals((await cli.finished()).code, 0);
+});
+
+Deno.test("--api shows the state of keys while a flow runs, on whatever worker they are", async () => {
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "flow.ts": `
+      import {
+        Dataflow, EventClockConfig, ManualInputConfig, StdOutputConfig, TumblingWindowConfig,
+      } from "millrace";
+      const numbers = new ManualInputConfig(async function* () {
+        for (let n = 0;; n++) {
+          if (n % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+          yield [null, n];
+        }
+      });
+      const keyed = new Dataflow("state").input("in", numbers)
+        .map((n) => ["key " + n % 10, n]);
+      keyed.statefulMap("count", () => 0, (count) => [count + 1, null]).filter(() => false)
+        .capture("counts", new StdOutputConfig());
+      export default keyed.countWindow(
+        "windows",
+        new EventClockConfig({ getTime: (n) => n, wait: 0 }),
+        new TumblingWindowConfig({ length: { hours: 1 } }),
+      ).filter(() => false).capture("windowed", new StdOutputConfig());
+    `,
+  });
+  await using cli = startCli([`${folder.path}/flow.ts`, "-w2", "--api=0", "--log-level=info"]);
+  const [base] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  await cli.stderr.line(/flow running/);
+  const get = async (path: string) => await (await fetch(base + path)).json();
+  const keys = Array.from({ length: 10 }, (_, i) => `key ${i}`);
+  // Until both workers have had all keys.
+  let steps: { step: string; keys: number }[] = [];
+  while (steps.length < 2 || steps.some((step) => step.keys < 10)) {
+    ({ steps } = await get("/state"));
+  }
+  const page: { keys: { key: string; worker: number }[] } = await get("/state/count");
+  assertEquals(page.keys.map(({ key }) => key).toSorted(), keys);
+  assertEquals(new Set(page.keys.map(({ worker }) => worker)), new Set([0, 1]));
+  for (const { key, worker } of page.keys) {
+    const one = await get(`/state/count/${encodeURIComponent(key)}`);
+    assertEquals([one.key, one.worker, one.value > 0], [key, worker, true]);
+  }
+  const { value: { windows: [{ from, value }] } } = await get("/state/windows?key=key%201");
+  assertEquals([from, value > 0], ["1970-01-01T00:00:00.000Z", true]);
   cli.kill("SIGTERM");
   assertEquals((await cli.finished()).code, 0);
 });

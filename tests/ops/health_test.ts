@@ -16,7 +16,11 @@ const RUNNING: RunView = {
 
 /** The checks that fail at a time. */
 function failing(view: Partial<RunView>, now = 0): string[] {
-  const { isOk, checks } = liveness({ view: () => ({ ...RUNNING, ...view }), now: () => now });
+  const { isOk, checks } = liveness({
+    view: () => ({ ...RUNNING, ...view }),
+    now: () => now,
+    ask: () => Promise.reject(new Error("nothing is asked")),
+  });
   const failed = checks.filter((check) => !check.isOk);
   assertEquals(isOk, failed.length === 0);
   return failed.map(({ name, found }) => `${name}: ${found}`);

@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { RunView } from "../../src/ops/run_view.ts";
+import { keyGroupOf, ownersOf } from "../../src/core/key_groups.ts";
+import { encodeValue } from "../../src/core/value_codec.ts";
+import type { StateAnswer, StateQuestion } from "../../src/ops/state_question.ts";
+import type { RunSource, RunView } from "../../src/ops/run_view.ts";
 import { serveApi } from "../../src/ops/server.ts";
 
 const VIEW: RunView = {
   phase: "running",
   flow: 'a "flow"',
-  graph: { name: "flow", steps: [] },
+  graph: { name: "flow", steps: [{ id: "counts", stateKind: "windows" }] },
   restarts: 2,
   workers: [
     {
@@ -24,15 +27,50 @@ const VIEW: RunView = {
   waiting: { what: ["broker"], since: 2_000 },
 };
 
+const nobody = () => Promise.reject(new Error("worker 0 is not there"));
+
+/** Two workers' keys, of which the second has those of the groups that are its own. */
+const KEYS: Record<string, unknown>[] = [{}, {}];
+for (const [key, state] of [["ada", 1], ["a/b", 2n], ["", new Map([["x", 3]])], ["eve", 4]]) {
+  KEYS[ownersOf(2)[keyGroupOf(key as string)]][key as string] = state;
+}
+
+/** Answers for them as workers do. */
+function answer(worker: number, question: StateQuestion): Promise<StateAnswer> {
+  const all = question.kind !== "steps" && question.step === "sum" ? KEYS[worker] : {};
+  const names = question.kind === "key"
+    ? Object.keys(all).filter((key) => key === question.key)
+    : question.kind === "keys"
+    ? Object.keys(all).slice(question.from, question.from + question.count)
+    : [];
+  return Promise.resolve({
+    steps: question.kind === "steps"
+      ? [{ step: "sum", keys: Object.keys(KEYS[worker]).length }]
+      : [],
+    states: names.map((key) => ({ key, state: encodeValue(all[key]) })),
+  });
+}
+
 /** A port of a run. */
-async function api(view: Partial<RunView> = {}, token?: string) {
+async function api(view: Partial<RunView> = {}, token?: string, ask: RunSource["ask"] = nobody) {
   const now = () => 5_000;
-  const source = { view: () => ({ ...VIEW, ...view }), now };
+  const source = { view: () => ({ ...VIEW, ...view }), now, ask };
   const server = await serveApi({ port: 0, ...token === undefined ? {} : { token } }, source);
   return {
     get: async (path: string, init: RequestInit = {}) => {
       const response = await fetch(new URL(path, server.url), init);
       return { response, text: await response.text() };
+    },
+    /** The status of an answer to a request under another name, which `fetch` cannot make. */
+    under: async (host: string, path: string) => {
+      using conn = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: Number(new URL(server.url).port),
+      });
+      const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      await conn.write(new TextEncoder().encode(request));
+      const answer = await new Response(conn.readable).text();
+      return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)![1]);
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
@@ -101,6 +139,50 @@ Deno.test("the graph is that of the flow; other paths are not there", async () =
   assertEquals(posted.response.status, 404);
 });
 
+Deno.test("the state of a key is asked of the worker that owns it", async () => {
+  await using port = await api({}, undefined, answer);
+  const of = async (path: string) => {
+    const { response, text } = await port.get(path);
+    return response.status === 200 ? JSON.parse(text).value : response.status;
+  };
+  assertEquals(await of("/state/sum/ada"), 1);
+  assertEquals(await of("/state/sum/a%2Fb"), "2");
+  assertEquals(await of("/state/sum?key=a%2Fb"), "2");
+  assertEquals(await of("/state/sum?key="), [["x", 3]]);
+  assertEquals(await of("/state/sum/bob"), 404);
+  assertEquals(await of("/state/other/ada"), 404);
+});
+
+Deno.test("the keys of a step are shown page by page, each once", async () => {
+  await using port = await api({}, undefined, answer);
+  assertEquals(JSON.parse((await port.get("/state")).text), { steps: [{ step: "sum", keys: 4 }] });
+  for (const limit of [1, 2, 3, 4, 100]) {
+    const keys: string[] = [];
+    let next: string | null = "0-0";
+    while (next !== null) {
+      const { text } = await port.get(`/state/sum?limit=${limit}&after=${next}`);
+      const page: { keys: { key: string }[]; next: string | null } = JSON.parse(text);
+      assert(page.keys.length <= limit);
+      keys.push(...page.keys.map(({ key }) => key));
+      ({ next } = page);
+    }
+    assertEquals(keys.toSorted(), ["", "a/b", "ada", "eve"]);
+  }
+});
+
+Deno.test("wrong questions about state are refused, and a worker that is away is named", async () => {
+  await using port = await api({}, undefined, answer);
+  for (const query of ["limit=0", "limit=many", "limit=1001", "after=x", "after=1-2-3"]) {
+    assertEquals((await port.get(`/state/sum?${query}`)).response.status, 400);
+  }
+  assertEquals((await port.get("/state/other")).response.status, 404);
+  await using without = await api();
+  const { response, text } = await without.get("/state/sum/ada");
+  assertEquals([response.status, text], [503, "worker 0 is not there\n"]);
+  assertEquals(await port.under("evil.example", "/state"), 421);
+  assertEquals(await port.under("evil.example", "/healthz"), 200);
+});
+
 Deno.test("answers are kept by nobody, and run nothing", async () => {
   await using port = await api();
   for (const path of ["/", "/graph", "/metrics", "/elsewhere"]) {
@@ -121,7 +203,7 @@ Deno.test("with a token, each route needs it", async () => {
 });
 
 Deno.test("an address that others can reach needs a token", async () => {
-  const source = { view: () => VIEW, now: () => 0 };
+  const source = { view: () => VIEW, now: () => 0, ask: nobody };
   for (const token of [undefined, ""]) {
     const options = { host: "0.0.0.0", port: 0, ...token === undefined ? {} : { token } };
     await assertRejects(() => serveApi(options, source), TypeError, "needs a token");
@@ -131,7 +213,7 @@ Deno.test("an address that others can reach needs a token", async () => {
 Deno.test("a port that is taken is named", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
-  const source = { view: () => VIEW, now: () => 0 };
+  const source = { view: () => VIEW, now: () => 0, ask: nobody };
   await assertRejects(
     () => serveApi({ port }, source),
     Error,
@@ -140,7 +222,7 @@ Deno.test("a port that is taken is named", async () => {
 });
 
 Deno.test("the port closes though a client holds its connection open", async () => {
-  const source = { view: () => VIEW, now: () => 0 };
+  const source = { view: () => VIEW, now: () => 0, ask: nobody };
   const server = await serveApi({ port: 0 }, source);
   const { port } = new URL(server.url);
   using _conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });

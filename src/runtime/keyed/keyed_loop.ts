@@ -21,6 +21,8 @@ const ASKED_AT_ONCE = 4096;
  * more.
  */
 export interface KeyedLoop extends KeyChanges {
+  /** The keys that the step has. */
+  readonly keys: ReadonlyMap<string, KeyedLogic>;
   /** When the next key may be due, in milliseconds since the Unix epoch; infinity for never. */
   readonly nextDue: number;
   /** The item, or else the key, that is being worked on, for an error to show. */
@@ -174,6 +176,8 @@ export function createKeyedLoop(
   }
 
   return {
+    keys,
+
     get nextDue(): number {
       return timers.next;
     },

@@ -129,7 +129,10 @@ export class Coordinator {
    */
   async run(): Promise<ClusterResult> {
     try {
-      this.#job.monitor?.begins(() => this.#monitored());
+      this.#job.monitor?.begins(
+        () => this.#monitored(),
+        async (worker, question) => await this.#workers[worker].ask(question),
+      );
       this.#spawn();
       this.#liveness.start();
       this.#loading.start();

@@ -11,6 +11,7 @@
  *     ── loaded … finished ──────────▶       the conversation
  *     ── status, log ────────────────▶       at any time
  *     ◀───────────────────────── ping ──     answered with a pong, unless a step is at work
+ *     ◀────────────────────────── ask ──     answered with a told
  *     ◀──────────────────────── abort ──     the worker leaves at once
  * ```
  *
@@ -26,13 +27,14 @@ import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { Instruction, InstructionOf, Report, ReportOf } from "../run/messages.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
+import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { Memory } from "./run_monitor.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 14;
+export const PROTOCOL_VERSION = 15;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
@@ -55,7 +57,9 @@ export type ToWorker =
     readonly logLevel: LogLevel;
   }
   | { readonly kind: "abort" }
-  | { readonly kind: "ping" };
+  | { readonly kind: "ping" }
+  /** A question about state, answered by a `told` with its number. */
+  | { readonly kind: "ask"; readonly number: number; readonly question: StateQuestion };
 
 /** From a worker to the coordinator. Errors travel as data. */
 export type ToCoordinator =
@@ -69,6 +73,7 @@ export type ToCoordinator =
   | { readonly kind: "failed"; readonly failure: Failure }
   | ({ readonly kind: "status"; readonly memory: Memory } & WorkerStatus & WorkerReadings)
   | { readonly kind: "pong" }
+  | { readonly kind: "told"; readonly number: number; readonly answer: StateAnswer }
   | {
     readonly kind: "log";
     readonly level: LogLevel;

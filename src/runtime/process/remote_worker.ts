@@ -8,6 +8,7 @@ import type { LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { Instruction, Report } from "../run/messages.ts";
+import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { WorkerPort, WorkerStatus } from "../run/worker_port.ts";
 import type { ControlLink } from "./control_link.ts";
@@ -56,6 +57,9 @@ export class RemoteWorker implements WorkerPort {
   #link: ControlLink<ToCoordinator, ToWorker> | null = null;
   #take: (report: Report) => void = () => {};
   #status: WorkerStatus | null = null;
+  #questions = 0;
+  readonly #asked = new Map<number, PromiseWithResolvers<StateAnswer>>();
+  #hasExited = false;
   #memory: Memory | null = null;
   #readings: WorkerReadings = { lag: [], eventTimes: [] };
   #flow: FlowDescription | null = null;
@@ -72,7 +76,11 @@ export class RemoteWorker implements WorkerPort {
     this.index = index;
     this.#child = child;
     this.#host = host;
-    void child.exited.then((status) => this.#onExit(status));
+    void child.exited.then((status) => {
+      this.#hasExited = true;
+      for (const { reject } of this.#asked.values()) reject(new Error(`worker ${index} has gone`));
+      return this.#onExit(status);
+    });
   }
 
   get status(): WorkerStatus | null {
@@ -172,6 +180,23 @@ export class RemoteWorker implements WorkerPort {
     else this.#link.send({ kind: "abort" });
   }
 
+  /**
+   * Asks about the state of its keys.
+   *
+   * @throws {Error} If it leaves before it has answered, or has not connected yet.
+   */
+  ask(question: StateQuestion): Promise<StateAnswer> {
+    const answer = Promise.withResolvers<StateAnswer>();
+    if (this.#link === null || this.#hasExited) {
+      answer.reject(new Error(`worker ${this.index} is not there`));
+    } else {
+      const number = this.#questions++;
+      this.#asked.set(number, answer);
+      this.#link.send({ kind: "ask", number, question });
+    }
+    return answer.promise;
+  }
+
   /** Asks it whether it is there. */
   ping(): void {
     this.#link?.send({ kind: "ping" });
@@ -214,6 +239,10 @@ export class RemoteWorker implements WorkerPort {
         return this.#host.onStatus();
       case "log":
         return this.#host.onLine(this.index, message);
+      case "told":
+        this.#asked.get(message.number)?.resolve(message.answer);
+        this.#asked.delete(message.number);
+        return;
       case "pong":
         return;
       default:

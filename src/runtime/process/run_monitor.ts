@@ -1,4 +1,5 @@
-import type { Epoch } from "../../core/ids.ts";
+import type { Epoch, WorkerIndex } from "../../core/ids.ts";
+import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { RunPhase, RunSource, RunView, WorkerView } from "../../ops/run_view.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
@@ -30,6 +31,7 @@ export class RunMonitor implements RunSource {
   #flow: FlowDescription | null = null;
   #restarts = 0;
   #workers: () => readonly MonitoredWorker[] = () => [];
+  #ask: RunSource["ask"] = () => Promise.reject(new Error("the flow does not run yet"));
   #epoch: RunView["epoch"] = null;
   #closingSince = 0;
   #waiting: RunView["waiting"] = null;
@@ -43,8 +45,12 @@ export class RunMonitor implements RunSource {
     this.now = now;
   }
 
-  /** A run begins, the first or another one. `workers` returns what is known of them. */
-  begins(workers: () => readonly MonitoredWorker[]): void {
+  /**
+   * A run begins, the first or another one. `workers` returns what is known of them, and `ask` asks
+   * one.
+   */
+  begins(workers: () => readonly MonitoredWorker[], ask: RunSource["ask"]): void {
+    this.#ask = ask;
     this.#phase = "starting";
     this.#workers = workers;
     this.#epoch = null;
@@ -95,6 +101,10 @@ export class RunMonitor implements RunSource {
   /** No run follows. */
   ends(): void {
     this.#phase = "over";
+  }
+
+  ask(worker: WorkerIndex, question: StateQuestion): Promise<StateAnswer> {
+    return this.#ask(worker, question);
   }
 
   view(): RunView {

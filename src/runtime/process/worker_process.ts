@@ -79,6 +79,9 @@ export class WorkerProcess {
         case "ping":
           this.#link.send({ kind: "pong" });
           break;
+        case "ask":
+          this.#tell(message);
+          break;
         case "open":
           this.#mesh = message.mesh;
           this.#session?.take(message);
@@ -128,6 +131,12 @@ export class WorkerProcess {
    */
   #untilExplained(): Promise<void> {
     return new Promise((resolve) => void wakeAfter(this.#clock, LOST_MS, resolve));
+  }
+
+  /** Between two batches: what a key's state is, is always known then. */
+  #tell({ number, question }: Of<"ask">): void {
+    const answer = this.#session?.worker.stateNow(question) ?? { steps: [], states: [] };
+    this.#link.send({ kind: "told", number, answer });
   }
 
   #tellStatus({ statusMs }: Of<"run">): void {

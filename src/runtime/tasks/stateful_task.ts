@@ -1,6 +1,7 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { ItemError } from "../../core/errors.ts";
 import type { Positions } from "../../graph/contracts.ts";
+import type { KeyedLogic } from "../../graph/keyed_logic.ts";
 import type { StatefulNode, StepScope } from "../../graph/nodes.ts";
 import { isActivity } from "../activity/activity.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
@@ -79,6 +80,11 @@ export class StatefulTask implements Task {
       }
     }
     this.#recordTime(epoch);
+  }
+
+  /** The keys that it has now. */
+  get keys(): ReadonlyMap<string, KeyedLogic> {
+    return this.#keyed.keys;
   }
 
   /** Makes a key out of what a snapshot has of it. */

@@ -45,6 +45,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   run: { kind: "run", statusMs: 250 },
   abort: { kind: "abort" },
   ping: { kind: "ping" },
+  ask: { kind: "ask", number: 3, question: { kind: "keys", step: "sum", from: 0, count: 9 } },
   closeEpoch: { kind: "closeEpoch", epoch: 7 },
   commitEpoch: { kind: "commitEpoch", epoch: 7 },
   stillClosing: { kind: "stillClosing", epoch: 7, ms: 10_000 },
@@ -66,6 +67,14 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   planned: { kind: "planned", plans: {} },
   opened: { kind: "opened", positions: POSITIONS },
   pong: { kind: "pong" },
+  told: {
+    kind: "told",
+    number: 3,
+    answer: {
+      steps: [{ step: "sum", keys: 2 }],
+      states: [{ key: "a", state: new Uint8Array([1]) }, { key: "b", error: "why" }],
+    },
+  },
   stateChanged: {
     kind: "stateChanged",
     epoch: 7,

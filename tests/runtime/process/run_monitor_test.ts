@@ -8,12 +8,14 @@ const worker = (waitingFor: readonly string[] = []): MonitoredWorker => ({
   unanswered: 0,
 });
 
+const ask = () => Promise.resolve({ steps: [], states: [] });
+
 Deno.test("a monitor follows a run from its start to its end", () => {
   let now = 0;
   const monitor = new RunMonitor(1_000, () => now);
   const phases = [monitor.view().phase];
   const note = (did: void) => phases.push(monitor.view().phase) && did;
-  note(monitor.begins(() => [worker()]));
+  note(monitor.begins(() => [worker()], ask));
   monitor.loaded({ name: "flow", steps: [] });
   now = 100;
   note(monitor.runs(4));
@@ -24,7 +26,7 @@ Deno.test("a monitor follows a run from its start to its end", () => {
   monitor.committed(4);
   assertEquals(monitor.view().epoch, { epoch: 4, at: 1_130, ms: 30, intervalMs: 1_000 });
   note(monitor.restarts());
-  note(monitor.begins(() => []));
+  note(monitor.begins(() => [], ask));
   assertEquals([monitor.view().epoch, monitor.view().restarts], [null, 1]);
   note(monitor.runs(5));
   note(monitor.stops());
@@ -46,7 +48,7 @@ Deno.test("a monitor knows since when something is waited for, on whatever worke
   let now = 0;
   let workers = [worker(), worker()];
   const monitor = new RunMonitor(1_000, () => now);
-  monitor.begins(() => workers);
+  monitor.begins(() => workers, ask);
   const waiting = (at: number, ...each: string[][]) => {
     now = at;
     workers = each.map(worker);

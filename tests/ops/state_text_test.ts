@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { stepTimeText } from "../../src/cli/state_text.ts";
+import { stepTimeText } from "../../src/ops/state_text.ts";
 
 const least = Date.UTC(2026, 0, 1, 10, 4);
 const seen = [["p-0 of in", least + 60_000], ["p-1 of in", least + 1_000]];
