@@ -2,7 +2,7 @@
  * Exactly once from Kafka to Kafka, on a real broker. Readers of committed records get each record
  * once and in order, whatever process is killed.
  */
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 import {
   countWritten,
@@ -151,3 +151,27 @@ for (
     assertVisible(await visible(brokers, to), written, `EXACTLY_ONCE_SEED=${SEED}`);
   });
 }
+
+Deno.test("a run that was paused while another one took over writes nothing more", async () => {
+  await using folder = await folderOf({});
+  const { brokers, from, to, args } = await setUp(folder.path, "exactly-once");
+  // Not a file, which the paused run would keep locked.
+  const store = `kafka://${brokers[0]}/store-${crypto.randomUUID()}`;
+  await produce(brokers, from, records(0, 500));
+  await using paused = startCli(args(2, "20ms", store), { deadlineMs: 60_000 });
+  await paused.stderr.line(/flow running/);
+  await untilWritten(brokers, to, 400);
+  for (const pid of paused.processes()) Deno.kill(pid, "SIGSTOP");
+  await produce(brokers, from, records(500, 800));
+  const second = await runCli([...args(2, "20ms", store), "once"], { deadlineMs: 60_000 });
+  assertEquals(second.code, 0, second.stderr);
+  await produce(brokers, from, records(800, 1_000));
+  for (const pid of paused.processes()) Deno.kill(pid, "SIGCONT");
+  const { code, stderr } = await paused.finished();
+  assertEquals(code, 1, stderr);
+  assert(/taken over|taken it over/.test(stderr), stderr);
+  const third = await runCli([...args(2, "20ms", store), "once"], { deadlineMs: 60_000 });
+  assertEquals(third.code, 0, third.stderr);
+  await untilNoneIsOpen(brokers, to);
+  assertVisible(await visible(brokers, to), 1_000, stderr);
+});

@@ -12,6 +12,7 @@ import { errorKind, errorName, isFinalForWrites, messageOfKafka } from "../clien
 import { TopicDeletedError, TopicReplacedError } from "../client/topic_watch.ts";
 import { unknownHostHint } from "../client/unreachable.ts";
 import type { KafkaOutputSettings } from "../properties/settings.ts";
+import { refusedTransaction } from "../transactions/refused.ts";
 import type { ProducerIdentity } from "../wire/init_producer_id.ts";
 import { ACKS } from "../wire/produce.ts";
 import { requireCodec } from "../wire/request_versions.ts";
@@ -204,8 +205,12 @@ export class Delivery {
 
   #cannotWrite(error: unknown): Error {
     const cure = CURES[errorName(error)];
+    const { transactionalId } = this.#session;
+    const told = transactionalId === undefined
+      ? error
+      : refusedTransaction(error, { transactionalId });
     return new Error(
-      `cannot write to topic "${this.#settings.topic}": ${messageOfKafka(error)}` +
+      `cannot write to topic "${this.#settings.topic}": ${messageOfKafka(told)}` +
         (cure === undefined ? "" : `: ${cure}`),
       { cause: error },
     );

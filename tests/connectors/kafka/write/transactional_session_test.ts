@@ -424,6 +424,16 @@ Deno.test("an id that is forgotten in the middle of its transaction ends the run
   await assertRejects(() => run.prepare(), Error, "the broker has forgotten the transactional id");
 });
 
+Deno.test("records of a transaction that is not ours any more are refused in the same words", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  log.refuse("Produce", CODE.fencedOld);
+  const { message } = await assertRejects(() => run.run(["a"]), Error);
+  assertStringIncludes(message, "another producer has taken over the transactional id");
+});
+
 /** How many orders of crashes are tried. */
 const SEEDS = Number(Deno.env.get("CRASH_SEEDS") ?? 3);
 
