@@ -1,9 +1,13 @@
 /**
  * The transactional ids of an output, and the transactions that a store holds: as positions.
  *
- * Each worker has ids of its own, with a random part. They are stored before they are used. So the
- * next run knows all ids that may have an open transaction, whatever its number of workers, and two
- * flows never share an id.
+ * Each worker has ids of its own, with a random part, and new ones in each run. They are stored
+ * before they are used. So the next run knows all ids that may have an open transaction, whatever
+ * its number of workers, and two flows never share an id.
+ *
+ * A run does not use the ids of the run before. A process that has been killed may have sent a
+ * request to acquire one, which arrives late. The broker would then abort a transaction of the new
+ * run, even one that the store has.
  *
  * @module
  */
@@ -113,28 +117,8 @@ export interface WorkerShare {
 export interface SharedIds {
   /** The ids that it uses. */
   readonly own: IdSet;
-  /** Ids that nobody uses any more. It ends the transactions that are open there. */
+  /** Ids of runs before. It ends the transactions that are open there. */
   readonly leftOver: readonly IdSet[];
-}
-
-/**
- * Shares out the stored ids: the first ones are used again, a set for each worker. The others are
- * left over. So are those of another prefix or cluster.
- */
-export function shareIds(
-  sets: readonly IdSet[],
-  { workerIndex, workerCount }: WorkerShare,
-  fresh: IdSet,
-  prefix: string,
-): SharedIds {
-  const isOurs = (set: IdSet) =>
-    set.slots === SLOTS && set.cluster === fresh.cluster && set.prefix.startsWith(`${prefix}.`);
-  const used = sets.filter(isOurs).slice(0, workerCount);
-  const others = sets.filter((set) => !used.includes(set));
-  return {
-    own: used[workerIndex] ?? fresh,
-    leftOver: ofWorker(others, { workerIndex, workerCount }),
-  };
 }
 
 /** The items that are a worker's, if workers take turns. */

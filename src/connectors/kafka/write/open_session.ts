@@ -15,7 +15,6 @@ import {
   newIdSet,
   ofWorker,
   readStoredIds,
-  shareIds,
   type StoredIds,
   unfinishedIds,
 } from "../transactions/ids.ts";
@@ -95,16 +94,15 @@ export async function openSession(
     patienceMs: output.deliveryTimeoutMs,
   });
   await healShare(cluster, stored, clusterId, settings, at);
-  const known = ofThisCluster(stored.sets, clusterId, at);
+  const leftOver = ofWorker(ofThisCluster(stored.sets, clusterId, at), at);
   if (transactions === null) {
-    const leftOver = ofWorker(known, at);
     const session = new PlainSession(connection, output.idempotent);
     return { session, steps: leftOver.length === 0 ? null : takingOver(cluster, leftOver) };
   }
   const prefix = transactions.idPrefix ?? `millrace.${at.stepId}`;
   const session = new TransactionalSession(cluster, {
     topic: settings.topic,
-    ids: shareIds(known, at, newIdSet(prefix, clusterId), prefix),
+    ids: { own: newIdSet(prefix, clusterId), leftOver },
     timeoutMs,
     fail: (error) => at.fail(error),
   });

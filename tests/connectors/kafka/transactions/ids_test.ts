@@ -4,9 +4,9 @@ import {
   type IdSet,
   idsOf,
   newIdSet,
+  ofWorker,
   preparedTransaction,
   readStoredIds,
-  shareIds,
   unfinishedIds,
 } from "../../../../src/connectors/kafka/transactions/ids.ts";
 
@@ -46,22 +46,12 @@ Deno.test("a position of a newer version is refused, as its transaction cannot b
   }
 });
 
-Deno.test("workers use the stored ids, one set each, and share out the others", () => {
+Deno.test("workers share out the ids of runs before", () => {
   const stored = ["a", "b", "c", "d", "e"].map((name) => set(name));
   const share = (workerIndex: number, workerCount: number) =>
-    shareIds(stored, { workerIndex, workerCount }, set("fresh"), "p");
-  assertEquals(share(0, 2), { own: set("a"), leftOver: [set("c"), set("e")] });
-  assertEquals(share(1, 2), { own: set("b"), leftOver: [set("d")] });
-  assertEquals(share(5, 6), { own: set("fresh"), leftOver: [] });
-  assertEquals(share(0, 1).leftOver, stored.slice(1));
-});
-
-Deno.test("ids of another beginning, another cluster or another number are not used, but ended", () => {
-  const others = [
-    { prefix: "other.a", slots: 3, cluster: "c" },
-    set("b", "elsewhere"),
-    { ...set("c"), slots: 4 },
-  ];
-  const shared = shareIds(others, { workerIndex: 0, workerCount: 1 }, set("fresh"), "p");
-  assertEquals(shared, { own: set("fresh"), leftOver: others });
+    ofWorker(stored, { workerIndex, workerCount }).map(({ prefix }) => prefix);
+  assertEquals(share(0, 1), ["p.a", "p.b", "p.c", "p.d", "p.e"]);
+  assertEquals(share(0, 2), ["p.a", "p.c", "p.e"]);
+  assertEquals(share(1, 2), ["p.b", "p.d"]);
+  assertEquals(share(5, 6), []);
 });
