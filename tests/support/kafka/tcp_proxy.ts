@@ -1,7 +1,7 @@
 /**
  * A proxy in front of a Kafka broker, for faults of the network. It loses requests and answers,
- * cuts connections and refuses new ones. It counts, so that a test can prove that its fault has
- * happened.
+ * holds them back, cuts connections and refuses new ones. It counts, so that a test can prove that
+ * its fault has happened.
  *
  * Clients would switch to the address in the broker's metadata. So the proxy reads each message,
  * and replaces the broker's port by its own.
@@ -15,6 +15,8 @@ export const API = {
   metadata: 3,
   apiVersions: 18,
   initProducerId: 22,
+  addPartitionsToTxn: 24,
+  endTxn: 26,
 } as const;
 
 /** A fault that happens once: to the `nth` request of a kind since the start, counted from 1. */
@@ -29,12 +31,44 @@ export interface Fault {
   readonly lose: "request" | "response" | "half a response" | "success";
 }
 
+/** A request or an answer that the proxy holds back. Its client may be killed meanwhile. */
+export interface Held {
+  /** The port of the client's side of the connection. */
+  readonly clientPort: number;
+  /** Forwards it, also if the client has gone. */
+  release(): void;
+  /** Cuts the connection, so that it never arrives. */
+  drop(): void;
+  /** The broker's answer, with its length, once it has come. */
+  readonly answered: Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** What is to be held back. */
+interface Hold {
+  readonly api: number;
+  readonly side: "request" | "answer";
+  /** How many of the kind come before it. */
+  before: number;
+  readonly held: PromiseWithResolvers<Held>;
+}
+
+/** A request under way. */
+interface Pending {
+  readonly api: number;
+  readonly version: number;
+  readonly fault?: Fault;
+  readonly answered: PromiseWithResolvers<Uint8Array<ArrayBuffer>>;
+}
+
 /** One client's connection, and the proxy's own to the broker. */
 interface Link {
   readonly client: Deno.TcpConn;
+  readonly clientPort: number;
   readonly broker: Deno.TcpConn;
-  /** Kind, version and fault of each request under way, by correlation id. */
-  readonly pending: Map<number, { api: number; version: number; fault?: Fault }>;
+  /** By correlation id. */
+  readonly pending: Map<number, Pending>;
+  /** Resolves when the broker's side has ended. */
+  readonly ended: PromiseWithResolvers<void>;
 }
 
 /** The newest versions of requests that the broker appears to have, as if it were older. */
@@ -67,6 +101,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly #requests = new Map<number, number>();
   readonly #newest: ReadonlyMap<number, number>;
   #faults: Fault[] = [];
+  #holds: Hold[] = [];
+  readonly #heldBack = new Set<() => void>();
 
   /** Starts a proxy in front of `broker`, `host:port`, which causes `faults`. */
   constructor(broker: string, faults: readonly Fault[] = [], newest: Newest = {}) {
@@ -86,6 +122,16 @@ export class TcpProxy implements AsyncDisposable {
     return this.#requests.get(API[api]) ?? 0;
   }
 
+  /**
+   * Holds back the next request of a kind, or the next answer to one, after `before` others.
+   * Resolves when it has come.
+   */
+  hold(api: keyof typeof API, side: Hold["side"], before = 0): Promise<Held> {
+    const held = Promise.withResolvers<Held>();
+    this.#holds.push({ api: API[api], side, before, held });
+    return held.promise;
+  }
+
   /** Cuts all connections. */
   cutAll(): void {
     for (const link of this.#links) this.#cut(link);
@@ -93,6 +139,7 @@ export class TcpProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
+    for (const drop of this.#heldBack) drop();
     for (const link of this.#links) close(link);
     await Promise.all(this.#work);
   }
@@ -107,14 +154,28 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async #serve(client: Deno.TcpConn): Promise<void> {
-    const broker = await Deno.connect(this.#target);
-    const link: Link = { client, broker, pending: new Map() };
+    const broker = await Deno.connect(this.#target).catch((error) => {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      return null; // the broker is down
+    });
+    if (broker === null) {
+      client.close();
+      return;
+    }
+    const clientPort = client.remoteAddr.port;
+    const ended = Promise.withResolvers<void>();
+    const link: Link = { client, clientPort, broker, pending: new Map(), ended };
     this.#links.add(link);
     // If one direction ends, by an end of file or by a cut, so does the other.
+    const toClient = this.#toClient(link).finally(ended.resolve);
     await Promise.allSettled(
-      [this.#toBroker(link), this.#toClient(link)].map((side) => side.finally(() => close(link))),
+      [this.#toBroker(link), toClient].map((side) => side.finally(() => close(link))),
     );
     this.#links.delete(link);
+    // Another fault has cut the connection first, so these answers are lost all the same.
+    for (const { fault } of link.pending.values()) {
+      if (fault !== undefined && fault.lose !== "success") this.fired.push(fault);
+    }
   }
 
   #cut(link: Link): void {
@@ -133,8 +194,13 @@ export class TcpProxy implements AsyncDisposable {
       const fault = this.#faults.find((fault) => API[fault.api] === api && fault.nth === nth);
       if (fault?.lose === "request") return this.#fire(link, fault);
       if (api === API.produce) await this.mayProduce;
-      link.pending.set(id, { api, version, fault });
+      const answered = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+      const isHeld = this.#isHeld(api, "request");
+      if (!await this.#mayPass(link, api, "request", answered.promise)) return;
+      link.pending.set(id, { api, version, fault, answered });
       await writeAll(link.broker, message);
+      // The client may have gone, which would end the broker's side before it answers.
+      if (isHeld) await Promise.race([answered.promise, link.ended.promise]);
     }
   }
 
@@ -144,8 +210,10 @@ export class TcpProxy implements AsyncDisposable {
       if (message === null) return;
       this.received += message.length;
       const id = new DataView(message.buffer).getInt32(4);
-      const { api, version, fault } = link.pending.get(id)!;
+      const { api, version, fault, answered } = link.pending.get(id)!;
       link.pending.delete(id);
+      answered.resolve(message);
+      if (!await this.#mayPass(link, api, "answer", answered.promise)) return;
       if (fault?.lose === "success") {
         this.fired.push(fault);
         denyFirst(message);
@@ -158,6 +226,33 @@ export class TcpProxy implements AsyncDisposable {
       if (api === API.apiVersions) this.#age(message);
       await writeAll(link.client, message);
     }
+  }
+
+  #isHeld(api: number, side: Hold["side"]): boolean {
+    return this.#holds.some((hold) => hold.api === api && hold.side === side && hold.before === 0);
+  }
+
+  /** Waits while a message is held back. Returns whether it may be forwarded then. */
+  async #mayPass(
+    link: Link,
+    api: number,
+    side: Hold["side"],
+    answered: Held["answered"],
+  ): Promise<boolean> {
+    const hold = this.#holds.find((hold) => hold.api === api && hold.side === side);
+    if (hold === undefined || hold.before-- > 0) return true;
+    this.#holds = this.#holds.filter((other) => other !== hold);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const drop = () => {
+      close(link);
+      resolve(false);
+    };
+    this.#heldBack.add(drop);
+    const { clientPort } = link;
+    hold.held.resolve({ clientPort, release: () => resolve(true), drop, answered });
+    const mayPass = await promise;
+    this.#heldBack.delete(drop);
+    return mayPass;
   }
 
   #fire(link: Link, fault: Fault): void {
