@@ -55,6 +55,13 @@ const KINDS = {
   ],
   /** The group has expelled the member: it joins as a new one. */
   notMember: ["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION"],
+  /** The group takes no positions: its name is not valid, or it is a share group. */
+  groupRefused: [
+    "INVALID_GROUP_ID",
+    "GROUP_ID_NOT_FOUND",
+    "OFFSET_METADATA_TOO_LARGE",
+    "INVALID_COMMIT_OFFSET_SIZE",
+  ],
   /** Another member joins the group. All others have to join again. */
   rebalance: ["REBALANCE_IN_PROGRESS"],
   /** The coordinator still works on the transaction before. It is in reach, and soon done. */
@@ -124,6 +131,8 @@ const FINAL_FOR_WRITES: ReadonlySet<ErrorKind> = new Set([
   "sequenceBroken",
   "fenced",
   "transactionRefused",
+  "groupRefused",
+  "notMember",
   "tooLarge",
   "recordRefused",
   "corrupt",

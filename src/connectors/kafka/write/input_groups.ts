@@ -5,7 +5,7 @@
  */
 import type { Log } from "../../../core/log.ts";
 import type { InputNotes } from "../../../graph/contracts.ts";
-import { errorKind, errorName, messageOfKafka } from "../client/errors.ts";
+import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../client/errors.ts";
 import { GroupEpoch } from "../client/group_epoch.ts";
 import type { TransactionalSession } from "./transactional_session.ts";
 
@@ -22,7 +22,7 @@ export class InputGroups {
   }
 
   /**
-   * Commits positions that no other output commits. Without permission, or in an epoch without
+   * Commits positions that no other output commits. If the group is refused, or in an epoch without
    * records, the input commits them itself.
    *
    * @throws {Error} If a broker refuses: it is not certain then that the transaction can be
@@ -51,9 +51,12 @@ export class InputGroups {
   }
 }
 
+/** What a broker refuses about the group alone: the transaction can still be committed. */
+const REFUSALS: ReadonlySet<ErrorKind> = new Set(["unsupported", "groupRefused", "notMember"]);
+
 /** Whether a broker refuses the group, and not the transaction. */
 function isRefusalOfGroup(error: unknown): boolean {
   const name = errorName(error);
   return name === "GROUP_AUTHORIZATION_FAILED" || name === "TOPIC_AUTHORIZATION_FAILED" ||
-    errorKind(error) === "unsupported";
+    REFUSALS.has(errorKind(error));
 }

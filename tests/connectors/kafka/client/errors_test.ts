@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<Exclude<ErrorKind, "retry" | "loginRefused">, reado
   offsetOutOfRange: [1],
   notCoordinator: [14, 15, 16],
   notMember: [22, 25],
+  groupRefused: [12, 24, 28, 69],
   rebalance: [27],
   transactionPending: [51],
   alreadyWritten: [46],
@@ -66,7 +67,8 @@ Deno.test("a batch is not sent again after an error that would repeat, or that b
   const final = CODES.filter((code) => isFinalForWrites(errorOfCode(code)));
   const fatal = [17, 29, 30, 31, 33, 35, 53, 76];
   const ofBatches = [2, 10, 18, 21, 32, 43, 44, 45, 47, 48, 49, 50, 59, 87, 90];
-  assertEquals(final, [...fatal, ...ofBatches].sort((a, b) => a - b));
+  const ofGroups = [12, 22, 24, 25, 28, 69]; // positions in a transaction
+  assertEquals(final, [...fatal, ...ofBatches, ...ofGroups].sort((a, b) => a - b));
 });
 
 Deno.test("an error shows whether a broker was in reach", () => {

@@ -6,6 +6,7 @@ import {
   endTransaction,
   Transaction,
 } from "../../../../src/connectors/kafka/transactions/transaction.ts";
+import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import type { TransactionIdentity } from "../../../../src/connectors/kafka/wire/init_producer_id.ts";
 import { FakeConnection, FakeCoordinator } from "../../../support/kafka/fake_coordinator.ts";
 
@@ -205,6 +206,22 @@ Deno.test("a group is added once a transaction, and its positions are asked for 
     ]);
     await transaction.commitOffsets("g", [{ topic: "in", partition: 0, offset: 7n }]);
     assertEquals(coordinator.requests.at(-2), "AddOffsetsToTxn"); // to the next transaction
+  }
+});
+
+Deno.test("a group that is refused is refused at once, and the transaction can still be committed", async () => {
+  for (const code of [22, 24, 25, 30, 69]) {
+    const { coordinator, connection, acquire, begin } = setUp();
+    const transaction = await begin(await acquire());
+    coordinator.troubles.push(null, code);
+    const error = await assertRejects(() =>
+      transaction.commitOffsets("g", [{ topic: "in", partition: 0, offset: 5n }])
+    );
+    assertEquals((error as { type?: string }).type, errorOfCode(code).type);
+    assertEquals(connection.drops, 0); // nothing is asked twice
+    await transaction.end("commit");
+    assertEquals(coordinator.transactions.get(ID)!.ended, ["commit"]);
+    assertEquals(coordinator.offsets, []);
   }
 });
 

@@ -52,7 +52,7 @@ for (
   });
 }
 
-for (const code of [29, 30]) {
+for (const code of [12, 22, 24, 25, 28, 29, 30, 35, 69]) {
   Deno.test(`positions that may not be committed (${code}) are left to the input, with one warning`, async () => {
     const { log, logged } = testPlace();
     const groups = new InputGroups("c", log);
