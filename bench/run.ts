@@ -15,6 +15,7 @@ const ALL = [
   "kafka_orders",
   "kafka_copy",
   "kafka_latency",
+  "exactly_once",
   "memory",
   "exchange",
   "workers",
