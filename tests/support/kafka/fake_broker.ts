@@ -16,7 +16,9 @@ export const API = {
   ApiVersions: 18,
   InitProducerId: 22,
   AddPartitionsToTxn: 24,
+  AddOffsetsToTxn: 25,
   EndTxn: 26,
+  TxnOffsetCommit: 28,
   DescribeTransactions: 65,
 } as const;
 

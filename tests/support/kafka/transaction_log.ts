@@ -54,7 +54,9 @@ const VERSIONS = {
   FindCoordinator: [0, 2],
   InitProducerId: [0, 4],
   AddPartitionsToTxn: [0, 3],
+  AddOffsetsToTxn: [0, 2],
   EndTxn: [0, 3],
+  TxnOffsetCommit: [0, 2],
   DescribeTransactions: [0, 0],
 } as const;
 
@@ -64,6 +66,8 @@ export class TransactionLog {
   readonly calls: string[] = [];
   /** The longest timeout that may be asked for, in milliseconds. */
   longestTimeoutMs = 900_000;
+  /** Waits before a group is added to a transaction. */
+  beforeGroup: () => Promise<void> | void = () => {};
   readonly #partitions: Batch[][];
   readonly #ids = new Map<string, Id>();
   readonly #sequences = new Map<string, number>();
@@ -128,6 +132,11 @@ export class TransactionLog {
         Produce: answer,
         InitProducerId: answer,
         AddPartitionsToTxn: answer,
+        AddOffsetsToTxn: async (request) => {
+          await this.beforeGroup();
+          return answer(request);
+        },
+        TxnOffsetCommit: answer,
         EndTxn: answer,
         DescribeTransactions: answer,
       },
@@ -143,6 +152,8 @@ export class TransactionLog {
     if (api === "InitProducerId") return this.#acquire(version, body, code);
     if (api === "AddPartitionsToTxn") return this.#add(version, body, code);
     if (api === "EndTxn") return this.#endTxn(version, body, code);
+    if (api === "AddOffsetsToTxn") return this.#addGroup(body, code);
+    if (api === "TxnOffsetCommit") return this.#commitOffsets(version, body, code);
     return this.#describe(body);
   }
 
@@ -223,6 +234,52 @@ export class TransactionLog {
       out.tags();
     });
     out.tags();
+    return out.written;
+  }
+
+  #addGroup(body: Buffer, refused: number | null): Buffer {
+    const from = new WireReader(body, false);
+    const name = from.string()!;
+    const code = refused ??
+      this.#problemWith(name, { producerId: from.int64(), epoch: from.int16() });
+    if (code === 0) {
+      this.#ids.get(name)!.state = "Ongoing";
+      this.calls.push(`add group ${name}`);
+    }
+    const out = new WireWriter(false);
+    out.int32(0);
+    out.int16(code);
+    return out.written;
+  }
+
+  #commitOffsets(version: number, body: Buffer, refused: number | null): Buffer {
+    const from = new WireReader(body, false);
+    const name = from.string()!;
+    from.string(); // the group
+    let code = refused ??
+      this.#problemWith(name, { producerId: from.int64(), epoch: from.int16() });
+    if (code === 0 && this.#ids.get(name)!.state !== "Ongoing") code = CODE.wrongState;
+    if (code === 0) this.calls.push(`commit group ${name}`);
+    const topics = from.array(() => {
+      const topic = from.string()!;
+      const partitions = from.array(() => {
+        const partition = from.int32();
+        from.int64(); // the offset
+        if (version >= 2) from.int32(); // the leader's epoch
+        from.string(); // metadata
+        return partition;
+      });
+      return { topic, partitions };
+    });
+    const out = new WireWriter(false);
+    out.int32(0);
+    out.array(topics, ({ topic, partitions }) => {
+      out.string(topic);
+      out.array(partitions, (partition) => {
+        out.int32(partition);
+        out.int16(code);
+      });
+    });
     return out.written;
   }
 

@@ -174,7 +174,9 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     if (sending.kind === "lingering") clearTimeout(sending.timer);
     this.#partitions.close();
     const sent = sending.kind === "sending" ? sending.done : Promise.resolve();
-    await this.#steps?.close(sent).catch((error) => {
+    // Requests of the last epoch may be on their way too: the end of its transaction follows them.
+    const isIdle = Promise.all([sent, this.#working]).then(() => {});
+    await this.#steps?.close(isIdle).catch((error) => {
       this.#at.log.debug(`kafka: a transaction is left to the next run: ${messageOfKafka(error)}`);
     });
     await this.#connection.close(); // before the others, as it ends their waits

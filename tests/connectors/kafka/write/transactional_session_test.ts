@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { KafkaOutputConfig } from "millrace";
+import { GroupEpoch } from "../../../../src/connectors/kafka/client/group_epoch.ts";
 import { TransactionalSession } from "../../../../src/connectors/kafka/write/transactional_session.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import { eventually, idle } from "../../../support/eventually.ts";
@@ -244,6 +245,39 @@ Deno.test("a run that fails aborts the epoch that it writes, and none that is pr
   const [prepared] = log.open;
   await run.fail();
   assertEquals(log.open, [prepared]);
+});
+
+Deno.test("a run that fails aborts its epoch after the group's positions, which are on their way", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  await run.write(["a"]);
+  await eventually(() => log.open.length === 1, "the transaction has begun");
+  const asked = Promise.withResolvers<void>();
+  const answers = Promise.withResolvers<void>();
+  log.beforeGroup = () => {
+    asked.resolve();
+    return answers.promise;
+  };
+  log.calls.length = 0;
+  const note = new GroupEpoch("g", "fake", [{ topic: "in", partition: 0, offset: 1n }]);
+  const prepared = assertRejects(
+    async () => await run.writers[0].prepare(run.epoch, new Map([["in", note]])),
+    Error,
+    "the run has failed",
+  );
+  await asked.promise;
+  const failing = run.fail();
+  await idle(); // it has done all that it does without the answer
+  answers.resolve();
+  await Promise.all([prepared, failing]);
+  assertEquals(log.calls.map((call) => call.replace(/ millrace.*/, "")), [
+    "add group",
+    "commit group",
+    "abort",
+  ]);
+  assertEquals(log.open, []);
 });
 
 Deno.test("after the last epoch, the store needs the ids alone, and nothing is unfinished", async () => {
