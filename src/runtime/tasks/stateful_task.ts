@@ -109,6 +109,7 @@ export class StatefulTask implements Task {
     this.#slept = false;
     const state = this.#outlet.pump();
     if (state !== "ready") {
+      this.#time?.tellPeers();
       this.#quiet.stop();
       return state === "worked";
     }
@@ -145,10 +146,12 @@ export class StatefulTask implements Task {
         this.#isToAnnounce = this.#time.isOrigin;
       }
     } else if (message.kind === "barrier") {
+      this.#time?.tellPeers();
       this.#snapshot(message);
       this.#epoch = message.epoch + 1;
       this.#host.passed(this);
     } else {
+      this.#time?.tellPeers();
       this.#stopped = message.stopped;
       // At a stop state stays as it is, if anything keeps it.
       if (message.stopped && this.#host.journal !== null) this.#end();
@@ -200,6 +203,7 @@ export class StatefulTask implements Task {
 
   /** There is no message: time may go on. */
   #nothing(): boolean {
+    this.#time?.tellPeers();
     this.#time?.onNothing(() => this.#host.elapsed());
     if (this.#activity.owesIdle && !this.#isHolding) {
       this.#hasToldIdle = true;

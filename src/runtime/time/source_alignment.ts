@@ -26,11 +26,26 @@ const FEWEST = 256;
  */
 const FEWEST_CLOSE = 1_024;
 
+/**
+ * With several workers, a source may be this many items ahead where they lie close together, as
+ * far as `CLOSE` drifts. What others report takes a while, and meanwhile this worker reads on.
+ */
+const LEAD = 1_024;
+
+/**
+ * With several workers, a source that may have to wait for others is read in pieces of this many
+ * items.
+ */
+const PIECE = 512;
+
 /** This many drifts are close. */
 const CLOSE = 4;
 
 /** The most items. */
 const MOST = 32_768;
+
+/** How many times as many items may be on their way to some worker. */
+const UNDERWAY = 4;
 
 /**
  * How many ticks follow before a source has to wait. With one at the end only, nothing would be
@@ -76,12 +91,39 @@ export class WorkerAlignment {
   }
 }
 
+/** Items that have been read, until ticks answer them. */
+class Unanswered {
+  /** How many they are. */
+  items = 0;
+  /** By the tick that closes them. */
+  readonly #ticks: { readonly tick: number; items: number }[] = [];
+
+  /** Adds items, which this tick closes. Returns how many it closes so far. */
+  add(items: number, tick: number): number {
+    let last = this.#ticks.at(-1);
+    if (last?.tick !== tick) this.#ticks.push(last = { tick, items: 0 });
+    last.items += items;
+    this.items += items;
+    return last.items;
+  }
+
+  /** Ticks up to this one have been answered. Returns how many items that were. */
+  answer(through: number): number {
+    let answered = 0;
+    while (this.#ticks.length > 0 && this.#ticks[0].tick <= through) {
+      answered += this.#ticks.shift()!.items;
+    }
+    this.items -= answered;
+    return answered;
+  }
+}
+
 /** What has been read of a source. */
 interface Reading {
-  /** By the tick that closes them: items that no tick has answered. */
-  unanswered: { readonly tick: number; items: number }[];
-  /** How many that are. */
-  ahead: number;
+  /** Items of which it is not known here how far they go. */
+  readonly ahead: Unanswered;
+  /** Items that may still be on their way to some worker. */
+  readonly underway: Unanswered;
   /** How many there may be, at the last look. */
   budget: number;
   /** Whether a tick has answered some. */
@@ -148,11 +190,8 @@ export class InputAlignment implements SourceAlignment {
   /** Items of a source have been read, which this tick closes. Returns whether the tick is due. */
   onRead(source: SourceName, items: number, tick: number): boolean {
     const reading = this.#readingOf(source);
-    reading.ahead += items;
-    let last = reading.unanswered.at(-1);
-    if (last?.tick !== tick) reading.unanswered.push(last = { tick, items: 0 });
-    last.items += items;
-    return last.items * TICKS_AHEAD >= reading.budget;
+    reading.underway.add(items, tick);
+    return reading.ahead.add(items, tick) * TICKS_AHEAD >= reading.budget;
   }
 
   /** Looks whether what is held may be read now. */
@@ -178,6 +217,7 @@ export class InputAlignment implements SourceAlignment {
     if (!steps.every(({ times }) => times.isComplete)) return null;
     const through = Math.min(...steps.map(({ times }) => times.through(this.#origin)));
     const drift = Math.max(...steps.map(({ driftMs }) => driftMs));
+    const isShared = steps.some(({ times }) => times.isShared);
     let chosen: { index: number; most: number } | null = null;
     let least = Infinity;
     let fewest = Infinity;
@@ -185,15 +225,22 @@ export class InputAlignment implements SourceAlignment {
       const source = sources[index];
       const reading = this.#readingOf(source);
       const newest = Math.min(...steps.map(({ times }) => times.newestOf(source)));
-      answer(reading, through, newest);
-      const room = roomOf(steps, source);
+      const known = Math.min(...steps.map(({ times }) => times.known(this.#origin, source)));
+      answer(reading, known, newest);
+      reading.underway.answer(through);
+      const room = roomOf(steps, source, isShared ? leadOf(reading, drift) : 0);
       if (room < 0) continue;
       reading.budget = budgetOf(reading, newest, room, drift);
-      const most = reading.budget - reading.ahead;
+      const ahead = reading.ahead.items;
+      let most = Math.min(
+        reading.budget - ahead,
+        reading.budget * UNDERWAY - reading.underway.items,
+      );
       if (most <= 0) continue;
-      const at = reading.items > 0 ? newest + reading.ahead * reading.ms / reading.items : newest;
-      if (chosen !== null && (at > least || (at === least && reading.ahead >= fewest))) continue;
-      [chosen, least, fewest] = [{ index, most }, at, reading.ahead];
+      if (isShared && room < Infinity && most > PIECE) most = PIECE;
+      const at = reading.items > 0 ? newest + ahead * reading.ms / reading.items : newest;
+      if (chosen !== null && (at > least || (at === least && ahead >= fewest))) continue;
+      [chosen, least, fewest] = [{ index, most }, at, ahead];
     }
     return chosen;
   }
@@ -203,8 +250,8 @@ export class InputAlignment implements SourceAlignment {
     if (reading === undefined) {
       const newest = -Infinity;
       reading = {
-        unanswered: [],
-        ahead: 0,
+        ahead: new Unanswered(),
+        underway: new Unanswered(),
         budget: FEWEST,
         isAnswered: false,
         newest,
@@ -218,14 +265,9 @@ export class InputAlignment implements SourceAlignment {
 }
 
 /** Notes which items have been answered, and how far they have moved the time. */
-function answer(reading: Reading, through: number, newest: number): void {
-  const { unanswered } = reading;
-  let answered = 0;
-  while (unanswered.length > 0 && unanswered[0].tick <= through) {
-    answered += unanswered.shift()!.items;
-  }
+function answer(reading: Reading, known: number, newest: number): void {
+  const answered = reading.ahead.answer(known);
   if (answered === 0) return;
-  reading.ahead -= answered;
   reading.isAnswered = true;
   if (reading.newest > -Infinity) {
     // Of both the same share, as the time may be ahead of the answer, or after it.
@@ -236,16 +278,25 @@ function answer(reading: Reading, through: number, newest: number): void {
 }
 
 /** Returns how many milliseconds of event time a source may go on; negative if it has to wait. */
-function roomOf(steps: readonly AlignedStep[], source: SourceName): number {
-  let most = -1;
+function roomOf(steps: readonly AlignedStep[], source: SourceName, lead: number): number {
+  let room = -1;
   for (const { times, driftMs } of steps) {
     const newest = times.newestOf(source);
     // Not known yet is like far away: it is found out with few items.
     const isUnknown = newest === -Infinity;
-    const room = isUnknown ? driftMs : times.leastBeside(source) + driftMs - newest;
-    if (room > most) most = room;
+    const most = Math.max(driftMs, lead);
+    const here = isUnknown ? driftMs : times.leastBeside(source) + most - newest;
+    if (here > room) room = here;
   }
-  return most;
+  return room;
+}
+
+/**
+ * Returns how far a source may be ahead at least where items lie close together, in milliseconds of
+ * event time. What other workers send takes a while, and meanwhile this one reads on.
+ */
+function leadOf({ items, ms }: Reading, drift: number): number {
+  return items > 0 ? Math.min(CLOSE * drift, LEAD * ms / items) : 0;
 }
 
 /** Returns how many items of a source may be without an answer. */

@@ -58,6 +58,8 @@ interface Source {
   cameAt: number;
   /** The last tick that has said that it is behind; it may not have passed on all workers yet. */
   behindFrom: number;
+  /** The last tick that has closed items of it which came to this worker. */
+  passed: number;
 }
 
 /** The newest time of a source's items that a tick closes. */
@@ -108,6 +110,7 @@ export interface SourcesOfStep {
 /** The event time of one step on one worker. */
 export class SourceTimes {
   readonly #worker: number;
+  readonly #workers: number;
   readonly #isInOrder: boolean;
   readonly #steps: ReadonlyMap<OriginName, StepId>;
   readonly #origins: ReadonlyMap<OriginName, Origin>;
@@ -137,6 +140,7 @@ export class SourceTimes {
   constructor({ origins, steps = new Map(), worker, workers, isInOrder }: SourcesOfStep) {
     this.#steps = steps;
     this.#worker = worker;
+    this.#workers = workers;
     this.#isInOrder = isInOrder;
     this.#origins = new Map(
       [...origins].map((name) => [name, {
@@ -146,6 +150,11 @@ export class SourceTimes {
         waiting: [],
       }]),
     );
+  }
+
+  /** Whether other workers have a part of the step, and have to answer. */
+  get isShared(): boolean {
+    return this.#workers > 1;
   }
 
   /** Whether all origins have named their sources. */
@@ -203,6 +212,16 @@ export class SourceTimes {
    */
   closedTo(origin: OriginName): number {
     return Math.max(...this.#originOf(origin).closedTo);
+  }
+
+  /**
+   * Returns the last tick of an origin up to which it is known here how far a source has come. If
+   * its items come in order, that is so once some have come here, and other workers are not asked.
+   */
+  known(origin: OriginName, source: SourceName): number {
+    const { through } = this.#originOf(origin);
+    const passed = this.#isInOrder ? this.#sources.get(source)?.passed ?? 0 : 0;
+    return Math.max(through, passed);
   }
 
   /**
@@ -270,8 +289,9 @@ export class SourceTimes {
     const newest = new Map<SourceName, number>();
     for (const bucket of this.#buckets) {
       if (!isClosed(bucket) || bucket.newest === -Infinity) continue;
-      const { source: { name } } = bucket;
-      newest.set(name, Math.max(bucket.newest, newest.get(name) ?? -Infinity));
+      const { source } = bucket;
+      newest.set(source.name, Math.max(bucket.newest, newest.get(source.name) ?? -Infinity));
+      source.passed = number;
       seeIn(bucket);
     }
     this.#buckets = this.#buckets.filter((bucket) => !isClosed(bucket));
@@ -393,6 +413,7 @@ export class SourceTimes {
         origin: null,
         cameAt: -Infinity,
         behindFrom: 0,
+        passed: 0,
       };
       this.#sources.set(name, source);
     }

@@ -19,6 +19,12 @@ const SOURCES_OF = "sources on worker";
 /** After how long a source that holds others back is told of, in milliseconds. */
 const STUCK_MS = 10_000;
 
+/**
+ * How many ticks may pass before other workers are told, while there is more to do. Each report is
+ * a message to every worker, and one report of several ticks says as much.
+ */
+const TICKS_TOLD_AT_ONCE = 8;
+
 /** What a snapshot has of the sources, by worker. */
 interface StoredSources {
   readonly seen: readonly (readonly [SourceName, number])[];
@@ -58,6 +64,8 @@ export class StepTime {
   #tick = 0;
   #told: { state: SourceState; reached: number } = { state: "behind", reached: -Infinity };
   #fromTick = -1; // the one that those downstream know of
+  readonly #reports = new Map<OriginName, TickReport>(); // that other workers are to be told
+  #passed = 0; // how many ticks they are of
 
   constructor(sources: StepSources, quiet: QuietTime) {
     this.#sources = sources;
@@ -137,7 +145,7 @@ export class StepTime {
       this.#onNews();
     } else if (message.kind === "tick") {
       const report = times.tick(message);
-      for (const { to } of peers) to.control(report);
+      if (peers.length > 0) this.#addReport(report);
       this.#onNews();
     }
   }
@@ -146,6 +154,23 @@ export class StepTime {
   get reached(): { readonly time: number; readonly heldBy: SourceName | null } | null {
     const { event: { now }, holding } = this.#sources.times;
     return Number.isFinite(now) ? { time: now, heldBy: holding } : null;
+  }
+
+  /** Tells other workers which ticks have passed. Called before the step waits for anything. */
+  tellPeers(): void {
+    if (this.#passed === 0) return;
+    this.#passed = 0;
+    for (const report of this.#reports.values()) {
+      for (const { to } of this.#sources.peers) to.control(report);
+    }
+    this.#reports.clear();
+  }
+
+  #addReport(report: TickReport): void {
+    const { origin } = report;
+    const before = this.#reports.get(origin);
+    this.#reports.set(origin, before === undefined ? report : joined(before, report));
+    if (++this.#passed >= TICKS_TOLD_AT_ONCE) this.tellPeers();
   }
 
   /** Whether steps downstream are to know how far this one has come. */
@@ -194,4 +219,13 @@ export class StepTime {
     this.#hasNews = true;
     this.#sources.alignment.changed();
   }
+}
+
+/** Returns the report of a tick that says what one of an earlier tick did, too. */
+function joined(earlier: TickReport, { newest, ...tick }: TickReport): TickReport {
+  const times = new Map(earlier.newest);
+  for (const [source, time] of newest) {
+    times.set(source, Math.max(time, times.get(source) ?? -Infinity));
+  }
+  return { ...tick, newest: [...times] };
 }

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type AlignedStep, InputAlignment } from "../../../src/runtime/time/source_alignment.ts";
+import type { Tick } from "../../../src/runtime/time/controls.ts";
 import { SourceTimes } from "../../../src/runtime/time/source_times.ts";
 
 /** A window step and its sources, all read by one input. */
@@ -7,7 +8,7 @@ class Step implements AlignedStep {
   readonly times = new SourceTimes({
     origins: ["in"],
     worker: 0,
-    workers: 1,
+    workers: this.workers,
     isInOrder: false,
   });
   readonly origins = new Set(["in"]);
@@ -17,7 +18,19 @@ class Step implements AlignedStep {
     this.driftMs = driftMs;
     if (behind.length === 0) return; // nothing is known yet
     const states = behind.map((name) => [name, "behind"] as const);
-    this.times.tick({ kind: "tick", origin: "in", number: 1, states });
+    this.tick(1, states);
+  }
+
+  get workers(): number {
+    return 1;
+  }
+
+  /** A tick passes, on all workers. */
+  tick(number: number, states: Tick["states"]): void {
+    this.times.tick({ kind: "tick", origin: "in", number, states });
+    for (let worker = 1; worker < this.workers; worker++) {
+      this.times.report(worker, { kind: "report", origin: "in", number, newest: [], closedTo: 0 });
+    }
   }
 
   /** Values have come; then a tick passes. */
@@ -26,7 +39,14 @@ class Step implements AlignedStep {
       this.times.from(source, "in", number - 1);
       this.times.event.see(time);
     }
-    this.times.tick({ kind: "tick", origin: "in", number, states });
+    this.tick(number, states);
+  }
+}
+
+/** The same where another worker has to answer. */
+class SharedStep extends Step {
+  override get workers(): number {
+    return 2;
   }
 }
 
@@ -97,6 +117,44 @@ Deno.test("a source has as many items without an answer as lie between it and th
   assertEquals(input.choose(["a"]), { source: "a", most: 4_000 });
   step.pass(tick++, { b: 1_000_000 });
   assertEquals(input.choose(["a"]), { source: "a", most: 32_768 });
+});
+
+Deno.test("with several workers, a source is read in pieces while it may have to wait", () => {
+  const step = new SharedStep(1_000, "a", "b");
+  const input = inputOf(step);
+  step.pass(2, { a: 0, b: 0 });
+  let tick = 3;
+  // Two items a millisecond.
+  for (let time = 100; time <= 1_000; time += 100) {
+    input.onRead("a", 200, tick);
+    step.pass(tick++, { a: time, b: time });
+    input.choose(["a"]);
+  }
+  let items = 0;
+  for (let piece; (piece = input.choose(["a"])) !== null; items += piece.most) {
+    assert(piece.most <= 512, `a piece of ${piece.most} items`);
+    input.onRead("a", piece.most, tick);
+  }
+  assertEquals(items, 2_000);
+});
+
+Deno.test("with several workers, a source may be a thousand close items ahead of the drift", () => {
+  const most = (Step_: typeof Step) => {
+    const step = new Step_(100, "a", "b");
+    const input = inputOf(step);
+    step.pass(2, { a: 0, b: 0 });
+    // Five items a millisecond: a thousand are 205 ms.
+    for (let tick = 3, time = 20; time <= 100; time += 20) {
+      input.onRead("a", 100, tick);
+      step.pass(tick++, { a: time, b: 0 });
+      input.choose(["a"]);
+    }
+    for (let tick = 8, time = 101;; time++) {
+      step.pass(tick++, { a: time });
+      if (input.choose(["a"]) === null) return time - 1;
+    }
+  };
+  assertEquals([most(Step), most(SharedStep)], [100, 204]);
 });
 
 Deno.test("a tick is due when a quarter of what a source may have is read", () => {

@@ -208,6 +208,21 @@ Deno.test("SourceTimes counts the newest time of partial results as that of item
   }
 });
 
+Deno.test("SourceTimes knows how far a source is in order once its items have come here", () => {
+  for (const isInOrder of [true, false]) {
+    const times = new SourceTimes(stepOf({ workers: 2, isInOrder }));
+    const tick = (number: number) => times.tick({ kind: "tick", origin: "in", number, states: [] });
+    see(times, "a", 0, 5);
+    tick(1);
+    see(times, "b", 1, 5);
+    tick(2);
+    const known = () => ["a", "b"].map((source) => times.known("in", source));
+    assertEquals(known(), isInOrder ? [1, 2] : [0, 0]);
+    times.report(1, { kind: "report", origin: "in", number: 2, newest: [], closedTo: 0 });
+    assertEquals(known(), [2, 2]);
+  }
+});
+
 Deno.test("SourceTimes holds time for a source from the tick that says that it is behind", () => {
   const times = new SourceTimes(stepOf({ workers: 2 }));
   times.event.closedTo = () => times.event.now - 10;

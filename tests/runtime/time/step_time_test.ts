@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { QuietTime } from "../../../src/runtime/activity/quiet_time.ts";
+import type { Control } from "../../../src/runtime/channel.ts";
+import type { RemoteSender } from "../../../src/runtime/exchange/mesh.ts";
 import { WorkerAlignment } from "../../../src/runtime/time/source_alignment.ts";
 import { SourceTimes } from "../../../src/runtime/time/source_times.ts";
 import { StepTime } from "../../../src/runtime/time/step_time.ts";
@@ -67,4 +69,48 @@ Deno.test("a step tells of no source while it has something to do", () => {
     see("a", tick, 10 + tick);
   }
   assertEquals(stuck, []);
+});
+
+Deno.test("a step tells others of its ticks before it waits, and of eight at most at once", () => {
+  const times = new SourceTimes({
+    origins: ["in", "other"],
+    worker: 0,
+    workers: 2,
+    isInOrder: true,
+  });
+  const told: Control[] = [];
+  const step = new StepTime({
+    times,
+    origin: null,
+    peers: [{
+      worker: 1,
+      to: { control: (message: Control) => void told.push(message) } as RemoteSender,
+      from: { take: () => undefined },
+    }],
+    isOwn: () => true,
+    onStuck: () => {},
+    alignment: new WorkerAlignment(),
+  }, new QuietTime());
+  const tick = (origin: string, number: number) => {
+    step.onControl({ kind: "from", source: `a of ${origin}`, origin, tick: number - 1 });
+    times.event.see(number);
+    step.onControl({ kind: "tick", origin, number, states: [] });
+  };
+  const numbers = () => told.splice(0).map((message) => message.kind === "report" && message);
+  for (let number = 1; number <= 3; number++) tick("in", number);
+  tick("other", 1);
+  assertEquals(numbers(), []);
+  step.tellPeers();
+  const closedTo = Infinity;
+  const newest = (origin: string, time: number) => [[`a of ${origin}`, time]] as const;
+  assertEquals(numbers(), [
+    { kind: "report", origin: "in", number: 3, newest: newest("in", 3), closedTo },
+    { kind: "report", origin: "other", number: 1, newest: newest("other", 1), closedTo },
+  ]);
+  step.tellPeers();
+  assertEquals(numbers(), []);
+  for (let number = 4; number <= 12; number++) tick("in", number);
+  assertEquals(numbers(), [
+    { kind: "report", origin: "in", number: 11, newest: newest("in", 11), closedTo },
+  ]);
 });
