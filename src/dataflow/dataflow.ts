@@ -1032,10 +1032,10 @@ export class Dataflow<out T = never> {
    * @param folder May change the accumulator in place, but not values. In overlapping windows it
    * may also change values that the accumulator holds: each window has its own copy.
    * @param merger Merges two accumulators. Each holds some of the values of a window, the first
-   * one those that came earlier. With a merger, each worker folds its own values, and accumulators
-   * change workers instead of values. Both that `build()` returns and what is folded from it are
-   * merged, so `build()` must return an accumulator of no values. Required for windowers that merge
-   * windows, such as sessions.
+   * one those that came earlier. Required for windowers that merge windows, such as sessions. With
+   * a merger, each of several workers folds its own values, and accumulators change workers instead
+   * of values. Accumulators must then be plain data: no class instances, no functions. `build()`
+   * must return an accumulator of no values, as each worker begins with one.
    *
    * @example
    * ```ts

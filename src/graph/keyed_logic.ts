@@ -8,6 +8,12 @@ import { createCopier } from "../core/value_copy.ts";
 import type { Emit, StatefulLogic } from "./contracts.ts";
 import { badResult } from "./results.ts";
 
+/**
+ * Marks a logic of ours. It is a registered symbol, as `instanceof` fails when the flow file and
+ * the command line have loaded two copies of this module.
+ */
+const LOGIC_BRAND: unique symbol = Symbol.for("millrace.keyedLogic");
+
 /** When a key is to be notified. */
 export interface KeyTimer {
   /** The logic of the key. */
@@ -35,6 +41,11 @@ export interface SourceTimers {
  */
 export abstract class KeyedLogic<V = unknown, W = unknown, S = unknown>
   implements StatefulLogic<V, W, S> {
+  /** Marks it as one of ours: see `isKeyedLogic`. */
+  get [LOGIC_BRAND](): true {
+    return true;
+  }
+
   /** The key; set by the engine. */
   key = "";
   /** Its number in snapshots; -1 if it has none, or if the key was forgotten. For the engine. */
@@ -219,6 +230,11 @@ export class UserLogic<V, W, S> extends KeyedLogic<V, W, S> {
   }
 }
 
+/** Returns whether it is a logic of ours, from this copy of the module or another. */
+function isKeyedLogic<V, W, S>(built: unknown): built is KeyedLogic<V, W, S> {
+  return (built as Partial<KeyedLogic>)[LOGIC_BRAND] === true;
+}
+
 /**
  * Makes the logic of a key from what the step's `build` returned. A user's logic is wrapped.
  *
@@ -232,7 +248,7 @@ export function makeLogic<V, W, S>(
   if (typeof (built as StatefulLogic<V, W, S> | null | undefined)?.onItem !== "function") {
     badResult("build", "an object with onItem and snapshot", built);
   }
-  const logic = built instanceof KeyedLogic
+  const logic = isKeyedLogic<V, W, S>(built)
     ? built
     : new UserLogic(built as StatefulLogic<V, W, S>, step);
   logic.key = key;

@@ -100,7 +100,8 @@ export function combinerOf(plan: Plan, exchange: ExchangeNode): Combiner | null 
 export function windowCombinerOf(plan: Plan, exchange: ExchangeNode): WindowCombiner | null {
   if (plan.stageOf.get(exchange) !== exchange) return null;
   const [consumer] = plan.consumers.get(exchange)!;
-  return exchange.route === "key" && consumer.kind === "stateful" ? consumer.windowCombiner : null;
+  if (exchange.route !== "key" || consumer.kind !== "stateful") return null;
+  return consumer.windowCombiner;
 }
 
 /** The id of a step of the plan. */

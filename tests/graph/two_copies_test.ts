@@ -7,6 +7,11 @@ import {
 } from "@std/assert";
 import * as ours from "../../mod.ts";
 import { isDataflow } from "../../src/dataflow/dataflow.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { RunClock } from "../../src/core/run_clock.ts";
+import { graphOf } from "../../src/graph/graph.ts";
+import { KeyedLogic, makeLogic, UserStep } from "../../src/graph/keyed_logic.ts";
+import { stepScope } from "../../src/runtime/step_scope.ts";
 import { loadSecondCopy } from "../support/second_copy.ts";
 
 const theirs = await loadSecondCopy();
@@ -90,4 +95,22 @@ Deno.test("run() shows the item and the user's error when another copy's output 
 Deno.test("run() refuses another copy's flow when it has no output", async () => {
   const flow = new theirs.Dataflow("f").input("in", new theirs.TestingInputConfig([1]));
   await assertRejects(async () => await ours.run(flow), ours.FlowDefinitionError, "has no output");
+});
+
+Deno.test("the logic of a window step of another copy is the engine's own record of its keys", () => {
+  const flow = new theirs.Dataflow("windows")
+    .input("in", new theirs.TestingInputConfig([1]))
+    .map((n): [string, number] => ["k", n])
+    .countWindow(
+      "windows",
+      new theirs.EventClockConfig({ getTime: (n: number) => n, wait: 0 }),
+      new theirs.TumblingWindowConfig({ length: 10 }),
+    )
+    .capture(new theirs.TestingOutputConfig<[string, number]>([]));
+  const step = graphOf(flow).nodes.find((node) => node.kind === "stateful")!;
+  const scope = stepScope(new RunClock(systemClock), () => 0);
+  const built = step.begin(scope)(undefined, "k", false);
+  assertEquals(built instanceof KeyedLogic, false);
+  // Wrapped as a user's, it would not be told of the sources' time, nor of partial results.
+  assertStrictEquals(makeLogic(built, "k", new UserStep()), built as unknown as KeyedLogic);
 });

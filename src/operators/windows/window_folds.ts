@@ -8,7 +8,7 @@ import type { WindowFold } from "../../windows/window_fold.ts";
 import type { Windower } from "../../windows/windowers.ts";
 import { type Compare, leadOf } from "../compare.ts";
 import { createOwnState } from "../own_state.ts";
-import { refusePromise } from "../../graph/results.ts";
+import { badResult, refusePromise } from "../../graph/results.ts";
 import { requireFunction } from "../user_function.ts";
 
 /**
@@ -72,6 +72,8 @@ export function customFold<V, A>(
     merge: (earlier, later) => {
       const merged = merger!(earlier, later);
       refusePromise("the merger", merged);
+      // A merger that changes its first argument easily lacks a `return`.
+      if (merged === undefined) badResult("foldWindow's merger", "the accumulator of both", merged);
       return merged;
     },
     mayShare,

@@ -88,6 +88,7 @@ export function createKeyedLoop(
   // variable. Measured, that was a quarter of the whole loop.
   let working: readonly unknown[] = [];
   let index = -1;
+  let isPartial = false; // whether `working` has partial results
   let key: string | null = null;
   let out: unknown[] = [];
   let emitted = 0;
@@ -187,6 +188,8 @@ export function createKeyedLoop(
     },
 
     get current(): KeyedLoop["current"] {
+      // Nobody has sent a partial result, so nobody would know it.
+      if (index >= 0 && isPartial) return { key: (working[index] as [string, unknown])[0] };
       if (index >= 0) return { item: working[index] };
       return key === null ? null : { key };
     },
@@ -200,6 +203,7 @@ export function createKeyedLoop(
     ): number {
       if (emitted === 0) out = new Array(to - from);
       working = batch;
+      isPartial = isCombined;
       index = from;
       for (; index < to && emitted < most; index++) {
         const pair = batch[index];

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   Dataflow,
   EventClockConfig,
@@ -84,6 +84,28 @@ Deno.test("foldWindow over sessions must be given a merger, before anything runs
       .foldWindow("w", clock, sessions, () => 0, (a) => a, mistaken<(a: number) => number>(merger));
   assertThrows(step(), TypeError, "foldWindow over sessions must be given a merger");
   assertThrows(step(7), TypeError, "merger");
+});
+
+Deno.test("foldWindow refuses a merger that returns nothing", async () => {
+  const out = collect(
+    pairs(at(0, 1), at(15, 2), at(8, 3)),
+    (s) =>
+      s.foldWindow(
+        "w",
+        new EventClockConfig({ getTime: ({ t }: Value) => t, wait: 100 }),
+        sessions,
+        () => ({ sum: 0 }),
+        (acc, { v }) => ({ sum: acc.sum + v }),
+        mistaken<() => { sum: number }>((earlier: { sum: number }, later: { sum: number }) => {
+          earlier.sum += later.sum;
+        }),
+      ),
+  );
+  const error = await assertRejects(() => out);
+  assertStringIncludes(
+    String((error as Error).cause),
+    "foldWindow's merger must return the accumulator of both; got undefined",
+  );
 });
 
 Deno.test("collectWindow emits by time, and values of equal times in the order they came", async () => {

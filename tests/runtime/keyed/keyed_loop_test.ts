@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { BuildLogic, Emit } from "../../../src/graph/contracts.ts";
+import { KeyedLogic } from "../../../src/graph/keyed_logic.ts";
 import type { StatefulNode } from "../../../src/graph/nodes.ts";
 import { createKeyedLoop, type KeyedLoop } from "../../../src/runtime/keyed/keyed_loop.ts";
 import { Random } from "../../support/values/random.ts";
@@ -214,6 +215,20 @@ Deno.test("keyed state shows the item that was worked on when an error was throw
   }));
   assertThrows(() => feed(state, [["a", 1], ["b", 2], ["c", 3]]), Error, "two");
   assertEquals(state.current, { item: ["b", 2] });
+});
+
+Deno.test("keyed state shows the key of a partial result, which the user has not made", () => {
+  class Failing extends KeyedLogic<number, number, null> {
+    onItem(): void {}
+    override onPartial(): void {
+      throw new Error("in a merger");
+    }
+    snapshot = snapshot;
+  }
+  const state = stateOf<number, number, null>(() => new Failing());
+  const batch = [["a", [1, 0, 10, 5]]];
+  assertThrows(() => state.items(batch, 0, 1, 4096, true), Error, "in a merger");
+  assertEquals(state.current, { key: "a" });
 });
 
 Deno.test("keyed state shows the key when no item was worked on", () => {
