@@ -138,8 +138,7 @@ for (
         }
       })();
       await new Promise((resolve) => setTimeout(resolve, random.below(1_500)));
-      const victims = cli.processes();
-      Deno.kill(kill % 3 === 0 ? cli.pid : random.pick(victims), "SIGKILL");
+      await cli.killOne((pids) => kill % 3 === 0 ? cli.pid : random.pick(pids));
       await cli.finished();
       await producing;
     }

@@ -68,13 +68,9 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
       const waits = kill % 2 === 0;
       await using cli = startCli(waits ? loud(given) : given);
       if (waits) await cli.stderr.line(/flow running/);
-      const fault = Promise.withResolvers<boolean>();
-      setTimeout(() => {
-        const pids = cli.processes();
-        if (pids.length > 0) Deno.kill(random.pick(pids), "SIGKILL");
-        fault.resolve(pids.length > 0);
-      }, random.below(waits ? 300 : 700));
-      const isFired = await fault.promise;
+      const afterMs = random.below(waits ? 300 : 700);
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      const isFired = await cli.killOne((pids) => random.pick(pids)) !== null;
       const { code } = await cli.finished();
       if (isFired && code !== 0) fired++;
       if (code !== 0) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { flowFile, kill, startCli } from "../support/cli.ts";
+import { flowFile, startCli } from "../support/cli.ts";
 import { Random } from "../support/values/random.ts";
 
 const RUNS = 50;
@@ -25,13 +25,7 @@ Deno.test(`50 runs with 3 workers, a process killed in half of them: CHAOS_SEED=
     let killed = 0;
     if (isKilled) {
       await pause(afterMs);
-      // Alone, it may just have made the run's folder, and no process would be left to remove it.
-      let pids = cli.processes();
-      for (; pids.length === 1; pids = cli.processes()) await pause(1);
-      if (pids.length > 1) {
-        killed = random.pick(pids);
-        kill(killed);
-      }
+      killed = await cli.killOne((pids) => random.pick(pids)) ?? 0;
     }
     // This fails if a process, a socket or a folder is left.
     const { code, stdout, stderr } = await cli.finished();

@@ -141,6 +141,24 @@ export class CliProcess implements AsyncDisposable {
     await new Blob([text]).stream().pipeTo(this.#child.stdin).catch(() => {}); // it may have gone
   }
 
+  /**
+   * Kills one of its processes. Waits for others while it is alone: it may just have made the run's
+   * folder, and no process would be left to remove that.
+   *
+   * @param pick Chooses one of them.
+   * @returns The number of the process; `null` if all have gone.
+   */
+  async killOne(pick: (pids: readonly number[]) => number): Promise<number | null> {
+    let pids = this.processes();
+    for (; pids.length === 1; pids = this.processes()) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    if (pids.length === 0) return null;
+    const pid = pick(pids);
+    kill(pid);
+    return pid;
+  }
+
   /** Its processes that exist now. Only Linux shows the environment of others. */
   processes(): number[] {
     if (Deno.build.os !== "linux") return [];
