@@ -108,7 +108,10 @@ export class Coordinator {
         log.info("stopping");
         monitor?.stops();
       },
-      finished: () => void (this.#hasFinished = true),
+      finished: () => {
+        this.#hasFinished = true;
+        monitor?.ends();
+      },
     });
     this.#liveness = new Liveness(workers, {
       ping: (worker) => this.#workers[worker].ping(),
