@@ -91,17 +91,19 @@ export function inputsOf(plan: Plan, node: StepNode): StepId[] {
 
 /** How values are combined before an exchange; `null` where each of them changes workers. */
 export function combinerOf(plan: Plan, exchange: ExchangeNode): Combiner | null {
-  if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers
-  const [consumer] = plan.consumers.get(exchange)!;
-  return exchange.route === "key" && consumer.kind === "stateful" ? consumer.combiner : null;
+  return ownerOf(plan, exchange)?.combiner ?? null;
 }
 
 /** The same for the windows of values. */
 export function windowCombinerOf(plan: Plan, exchange: ExchangeNode): WindowCombiner | null {
-  if (plan.stageOf.get(exchange) !== exchange) return null;
+  return ownerOf(plan, exchange)?.windowCombiner ?? null;
+}
+
+/** The stateful step to whose workers an exchange sends items; `null` if it does not. */
+function ownerOf(plan: Plan, exchange: ExchangeNode): StatefulNode | null {
+  if (plan.stageOf.get(exchange) !== exchange) return null; // nothing changes workers
   const [consumer] = plan.consumers.get(exchange)!;
-  if (exchange.route !== "key" || consumer.kind !== "stateful") return null;
-  return consumer.windowCombiner;
+  return exchange.route === "key" && consumer.kind === "stateful" ? consumer : null;
 }
 
 /** The id of a step of the plan. */

@@ -26,6 +26,7 @@ import { isActivity } from "../activity/activity.ts";
 import { type Control, isBatch, type Message, type Outgoing } from "../channel.ts";
 import {
   type From,
+  isSameFrom,
   isTimeControl,
   type OriginName,
   type SourceName,
@@ -285,10 +286,7 @@ export class WindowCombining implements Outgoing {
   }
 
   #tell(from: From): void {
-    const told = this.#told;
-    const isSame = told !== null && told.source === from.source && told.tick === from.tick &&
-      told.isCombined === from.isCombined;
-    if (isSame) return;
+    if (this.#told !== null && isSameFrom(this.#told, from)) return;
     this.#told = from;
     this.#target.push(from);
   }

@@ -36,6 +36,11 @@ export interface From {
   readonly isCombined?: true;
 }
 
+/** Returns whether items after one are what items after the other are. */
+export function isSameFrom(a: From, b: From): boolean {
+  return a.source === b.source && a.tick === b.tick && a.isCombined === b.isCombined;
+}
+
 /** The newest time of the values in the partial results that have gone out before. */
 export interface Newest {
   readonly kind: "newest";

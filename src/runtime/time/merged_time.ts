@@ -1,4 +1,4 @@
-import { type From, NO_SOURCE, type OriginName, type Tick } from "./controls.ts";
+import { type From, isSameFrom, NO_SOURCE, type OriginName, type Tick } from "./controls.ts";
 
 /** What to say before items of a channel that has told of no source yet. */
 const FROM_NOBODY: From = { kind: "from", source: NO_SOURCE, origin: "", tick: 0 };
@@ -47,9 +47,7 @@ export class MergedTime {
     const from = this.#froms[channel] ?? (told === null ? null : FROM_NOBODY);
     if (from === null || from === told) return null;
     this.#told = from;
-    const isSame = told !== null && told.source === from.source && told.tick === from.tick &&
-      told.isCombined === from.isCombined;
-    return isSame ? null : from;
+    return told !== null && isSameFrom(told, from) ? null : from;
   }
 
   /** A channel has brought a tick. Returns those that go on. */

@@ -54,6 +54,18 @@ function inputOf(...steps: Step[]): InputAlignment {
   return new InputAlignment("in", (name) => name, () => steps);
 }
 
+/** Source "a" has two items a millisecond, up to 1,000 ms. Returns the number of the next tick. */
+function readTwoItemsAMillisecond(step: Step, input: InputAlignment): number {
+  step.pass(2, { a: 0, b: 0 });
+  let tick = 3;
+  for (let time = 100; time <= 1_000; time += 100) {
+    input.onRead("a", 200, tick);
+    step.pass(tick++, { a: time, b: time });
+    input.choose(["a"]);
+  }
+  return tick;
+}
+
 Deno.test("a source of unknown time is read by 256 items until a tick has passed", () => {
   const step = new Step(1_000, "a", "b");
   const input = inputOf(step);
@@ -104,14 +116,7 @@ Deno.test("the source that is least far is read, and none that is more than the 
 Deno.test("a source has as many items without an answer as lie between it and the others", () => {
   const step = new Step(1_000, "a", "b");
   const input = inputOf(step);
-  step.pass(2, { a: 0, b: 0 });
-  let tick = 3;
-  // Two items a millisecond.
-  for (let time = 100; time <= 1_000; time += 100) {
-    input.onRead("a", 200, tick);
-    step.pass(tick++, { a: time, b: time });
-    input.choose(["a"]);
-  }
+  let tick = readTwoItemsAMillisecond(step, input);
   assertEquals(input.choose(["a"]), { source: "a", most: 2_000 });
   step.pass(tick++, { b: 2_000 });
   assertEquals(input.choose(["a"]), { source: "a", most: 4_000 });
@@ -122,14 +127,7 @@ Deno.test("a source has as many items without an answer as lie between it and th
 Deno.test("with several workers, a source is read in pieces while it may have to wait", () => {
   const step = new SharedStep(1_000, "a", "b");
   const input = inputOf(step);
-  step.pass(2, { a: 0, b: 0 });
-  let tick = 3;
-  // Two items a millisecond.
-  for (let time = 100; time <= 1_000; time += 100) {
-    input.onRead("a", 200, tick);
-    step.pass(tick++, { a: time, b: time });
-    input.choose(["a"]);
-  }
+  const tick = readTwoItemsAMillisecond(step, input);
   let items = 0;
   for (let piece; (piece = input.choose(["a"])) !== null; items += piece.most) {
     assert(piece.most <= 512, `a piece of ${piece.most} items`);
