@@ -7,7 +7,8 @@ import type { Buffer } from "node:buffer";
 import { errorOfCode } from "./error_codes.ts";
 import type { TransactionIdentity } from "./init_producer_id.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
-import { WireReader, WireWriter } from "./wire.ts";
+import { decodeCode, FLEXIBLE_FROM, writeIdentity } from "./transaction_answers.ts";
+import { WireWriter } from "./wire.ts";
 
 const API_KEY = 25;
 const API_NAME = "AddOffsetsToTxn";
@@ -15,8 +16,6 @@ const API_NAME = "AddOffsetsToTxn";
 /** Versions that we write and read. (4 only adds errors of the newer protocol, KIP-890.) */
 const OLDEST = 0;
 const NEWEST = 3;
-
-const FLEXIBLE_FROM = 3;
 
 /**
  * Adds a consumer group to a transaction. `broker` is the transaction's coordinator.
@@ -35,32 +34,20 @@ export async function addOffsetsToTxn(
     newest: NEWEST,
     flexibleFrom: FLEXIBLE_FROM,
     encode: (version) => encodeAddOffsetsToTxn(transaction, groupId, version),
-    decode: decodeAddOffsetsToTxn,
+    decode: decodeCode,
   });
   if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
 }
 
 /** The body of a request. */
 export function encodeAddOffsetsToTxn(
-  { transactionalId, producerId, producerEpoch }: TransactionIdentity,
+  transaction: TransactionIdentity,
   groupId: string,
   version: number,
 ): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM);
-  out.string(transactionalId);
-  out.int64(producerId);
-  out.int16(producerEpoch);
+  writeIdentity(out, transaction);
   out.string(groupId);
   out.tags();
   return out.written;
-}
-
-/** Reads the body of a response. */
-export function decodeAddOffsetsToTxn(
-  payload: Buffer,
-  version: number,
-): { errorCode: number; clientSideThrottleTime: number } {
-  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
-  const throttle = from.int32();
-  return { errorCode: from.int16(), clientSideThrottleTime: version >= 1 ? throttle : 0 };
 }

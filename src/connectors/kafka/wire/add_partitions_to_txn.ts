@@ -5,10 +5,11 @@
  */
 import type { Buffer } from "node:buffer";
 import type { TransactionIdentity } from "./init_producer_id.ts";
-import { type PartitionCode, readPartitionCodes, throwFirst } from "./partition_codes.ts";
+import { throwFirst } from "./partition_codes.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import type { TopicPartition } from "./topic_partition.ts";
-import { WireReader, WireWriter } from "./wire.ts";
+import { decodePartitionCodes, FLEXIBLE_FROM, writeIdentity } from "./transaction_answers.ts";
+import { WireWriter } from "./wire.ts";
 import { requireAnswers } from "./wrong_answer.ts";
 
 const API_KEY = 24;
@@ -17,8 +18,6 @@ const API_NAME = "AddPartitionsToTxn";
 /** Versions that we write and read. (From 4 on, the request is one between brokers.) */
 const OLDEST = 0;
 const NEWEST = 3;
-
-const FLEXIBLE_FROM = 3;
 
 /**
  * Adds partitions to a transaction. `broker` is its coordinator.
@@ -37,7 +36,7 @@ export async function addPartitionsToTxn(
     newest: NEWEST,
     flexibleFrom: FLEXIBLE_FROM,
     encode: (version) => encodeAddPartitionsToTxn(transaction, partitions, version),
-    decode: decodeAddPartitionsToTxn,
+    decode: decodePartitionCodes,
   });
   requireAnswers(API_NAME, partitions, results);
   throwFirst(API_NAME, results);
@@ -45,14 +44,12 @@ export async function addPartitionsToTxn(
 
 /** The body of a request. */
 export function encodeAddPartitionsToTxn(
-  { transactionalId, producerId, producerEpoch }: TransactionIdentity,
+  transaction: TransactionIdentity,
   partitions: readonly TopicPartition[],
   version: number,
 ): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM);
-  out.string(transactionalId);
-  out.int64(producerId);
-  out.int16(producerEpoch);
+  writeIdentity(out, transaction);
   out.array([...Map.groupBy(partitions, ({ topic }) => topic)], ([topic, added]) => {
     out.string(topic);
     out.array(added, ({ partition }) => out.int32(partition));
@@ -60,15 +57,4 @@ export function encodeAddPartitionsToTxn(
   });
   out.tags();
   return out.written;
-}
-
-/** Reads the body of a response. */
-export function decodeAddPartitionsToTxn(
-  payload: Buffer,
-  version: number,
-): { results: PartitionCode[]; clientSideThrottleTime: number } {
-  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
-  const throttle = from.int32();
-  const results = readPartitionCodes(from);
-  return { results, clientSideThrottleTime: version >= 1 ? throttle : 0 };
 }

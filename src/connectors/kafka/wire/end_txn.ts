@@ -10,7 +10,8 @@ import type { Buffer } from "node:buffer";
 import { errorOfCode } from "./error_codes.ts";
 import type { TransactionIdentity } from "./init_producer_id.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
-import { WireReader, WireWriter } from "./wire.ts";
+import { decodeCode, FLEXIBLE_FROM, writeIdentity } from "./transaction_answers.ts";
+import { WireWriter } from "./wire.ts";
 
 const API_KEY = 26;
 const API_NAME = "EndTxn";
@@ -21,8 +22,6 @@ const API_NAME = "EndTxn";
  */
 const OLDEST = 0;
 const NEWEST = 3;
-
-const FLEXIBLE_FROM = 3;
 
 /**
  * Ends a transaction. `broker` is its coordinator. When this returns, the outcome is certain.
@@ -42,32 +41,20 @@ export async function endTxn(
     newest: NEWEST,
     flexibleFrom: FLEXIBLE_FROM,
     encode: (version) => encodeEndTxn(transaction, how, version),
-    decode: decodeEndTxn,
+    decode: decodeCode,
   });
   if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
 }
 
 /** The body of a request. */
 export function encodeEndTxn(
-  { transactionalId, producerId, producerEpoch }: TransactionIdentity,
+  transaction: TransactionIdentity,
   how: "commit" | "abort",
   version: number,
 ): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM);
-  out.string(transactionalId);
-  out.int64(producerId);
-  out.int16(producerEpoch);
+  writeIdentity(out, transaction);
   out.boolean(how === "commit");
   out.tags();
   return out.written;
-}
-
-/** Reads the body of a response. */
-export function decodeEndTxn(
-  payload: Buffer,
-  version: number,
-): { errorCode: number; clientSideThrottleTime: number } {
-  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
-  const throttle = from.int32();
-  return { errorCode: from.int16(), clientSideThrottleTime: version >= 1 ? throttle : 0 };
 }

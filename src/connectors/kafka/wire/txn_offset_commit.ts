@@ -6,10 +6,11 @@
  */
 import type { Buffer } from "node:buffer";
 import type { TransactionIdentity } from "./init_producer_id.ts";
-import { type PartitionCode, readPartitionCodes, throwFirst } from "./partition_codes.ts";
+import { throwFirst } from "./partition_codes.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import type { TopicPartition } from "./topic_partition.ts";
-import { WireReader, WireWriter } from "./wire.ts";
+import { decodePartitionCodes, FLEXIBLE_FROM } from "./transaction_answers.ts";
+import { WireWriter } from "./wire.ts";
 import { requireAnswers } from "./wrong_answer.ts";
 
 const API_KEY = 28;
@@ -18,8 +19,6 @@ const API_NAME = "TxnOffsetCommit";
 /** Versions that we write and read. (5 belongs to the newer protocol, KIP-890.) */
 const OLDEST = 0;
 const NEWEST = 3;
-
-const FLEXIBLE_FROM = 3;
 
 /** The position of a partition: the offset of the next record. */
 export type CommittedOffset = TopicPartition & { readonly offset: bigint };
@@ -43,7 +42,7 @@ export async function txnOffsetCommit(
     newest: NEWEST,
     flexibleFrom: FLEXIBLE_FROM,
     encode: (version) => encodeTxnOffsetCommit(transaction, groupId, offsets, version),
-    decode: decodeTxnOffsetCommit,
+    decode: decodePartitionCodes,
   });
   requireAnswers(API_NAME, offsets, results);
   throwFirst(API_NAME, results);
@@ -79,15 +78,4 @@ export function encodeTxnOffsetCommit(
   });
   out.tags();
   return out.written;
-}
-
-/** Reads the body of a response. */
-export function decodeTxnOffsetCommit(
-  payload: Buffer,
-  version: number,
-): { results: PartitionCode[]; clientSideThrottleTime: number } {
-  const from = new WireReader(payload, version >= FLEXIBLE_FROM);
-  const throttle = from.int32();
-  const results = readPartitionCodes(from);
-  return { results, clientSideThrottleTime: version >= 1 ? throttle : 0 };
 }

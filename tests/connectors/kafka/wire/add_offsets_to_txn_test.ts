@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   addOffsetsToTxn,
-  decodeAddOffsetsToTxn,
   encodeAddOffsetsToTxn,
 } from "../../../../src/connectors/kafka/wire/add_offsets_to_txn.ts";
+import { decodeCode } from "../../../../src/connectors/kafka/wire/transaction_answers.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
 const TRANSACTION = { transactionalId: "flow", producerId: 2n ** 32n + 2n, producerEpoch: 5 };
@@ -29,7 +29,7 @@ for (const [version, bytes] of bytesOf(JAVA_REQUESTS)) {
 
 for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
   Deno.test(`an AddOffsetsToTxn response of version ${version} that Java wrote is read`, () => {
-    assertEquals(decodeAddOffsetsToTxn(bytes, version), {
+    assertEquals(decodeCode(bytes, version), {
       errorCode: 48,
       clientSideThrottleTime: version >= 1 ? 20 : 0,
     });

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   addPartitionsToTxn,
-  decodeAddPartitionsToTxn,
   encodeAddPartitionsToTxn,
 } from "../../../../src/connectors/kafka/wire/add_partitions_to_txn.ts";
+import { decodePartitionCodes } from "../../../../src/connectors/kafka/wire/transaction_answers.ts";
 import type { PartitionCode } from "../../../../src/connectors/kafka/wire/partition_codes.ts";
 import { WrongAnswerError } from "../../../../src/connectors/kafka/wire/wrong_answer.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
@@ -56,7 +56,7 @@ for (const [version, bytes] of bytesOf(JAVA_REQUESTS)) {
 
 for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
   Deno.test(`an AddPartitionsToTxn response of version ${version} that Java wrote is read`, () => {
-    assertEquals(decodeAddPartitionsToTxn(bytes, version), {
+    assertEquals(decodePartitionCodes(bytes, version), {
       results: [
         { ...PARTITIONS[0], errorCode: 55 },
         { ...PARTITIONS[1], errorCode: 3 },

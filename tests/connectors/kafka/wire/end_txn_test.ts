@@ -1,9 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  decodeEndTxn,
-  encodeEndTxn,
-  endTxn,
-} from "../../../../src/connectors/kafka/wire/end_txn.ts";
+import { encodeEndTxn, endTxn } from "../../../../src/connectors/kafka/wire/end_txn.ts";
+import { decodeCode } from "../../../../src/connectors/kafka/wire/transaction_answers.ts";
 import type { Exchange } from "../../../../src/connectors/kafka/wire/request.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
@@ -38,7 +35,7 @@ for (const [how, requests] of [["commit", JAVA_COMMITS], ["abort", JAVA_ABORTS]]
 
 for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
   Deno.test(`an EndTxn response of version ${version} that Java wrote is read`, () => {
-    assertEquals(decodeEndTxn(bytes, version), {
+    assertEquals(decodeCode(bytes, version), {
       errorCode: 90,
       clientSideThrottleTime: version >= 1 ? 20 : 0,
     });

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
-  decodeTxnOffsetCommit,
   encodeTxnOffsetCommit,
   txnOffsetCommit,
 } from "../../../../src/connectors/kafka/wire/txn_offset_commit.ts";
+import { decodePartitionCodes } from "../../../../src/connectors/kafka/wire/transaction_answers.ts";
 import type { PartitionCode } from "../../../../src/connectors/kafka/wire/partition_codes.ts";
 import { WrongAnswerError } from "../../../../src/connectors/kafka/wire/wrong_answer.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
@@ -65,7 +65,7 @@ function results(codes: readonly [number, number, number]): PartitionCode[] {
 
 for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
   Deno.test(`a TxnOffsetCommit response of version ${version} that Java wrote is read`, () => {
-    assertEquals(decodeTxnOffsetCommit(bytes, version), {
+    assertEquals(decodePartitionCodes(bytes, version), {
       results: results([0, 30, 0]),
       clientSideThrottleTime: version >= 1 ? 20 : 0,
     });
