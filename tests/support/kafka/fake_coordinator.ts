@@ -4,6 +4,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type { KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
+import type { Coordinated } from "../../../src/connectors/kafka/wire/find_coordinator.ts";
 import type { Exchange } from "../../../src/connectors/kafka/wire/request.ts";
 import type { TopicPartition } from "../../../src/connectors/kafka/wire/topic_partition.ts";
 import { WireReader } from "../../../src/connectors/kafka/wire/wire.ts";
@@ -264,7 +265,7 @@ export class FakeConnection {
     this.#coordinators = coordinators;
   }
 
-  coordinatorId(): Promise<number> {
+  coordinatorId(_of: Coordinated): Promise<number> {
     this.lookups++;
     return Promise.resolve(this.found.length > 1 ? this.found.shift()! : this.found[0] ?? 0);
   }

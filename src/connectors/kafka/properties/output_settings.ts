@@ -106,7 +106,10 @@ const EXACTLY_ONCE = `delivery: "exactly-once"`;
 
 function transactionsOf(given: Given): TransactionSettings {
   const acks = given.givenAs("acks") ?? "acks";
-  if (given.get("acks") !== "all") throw new TypeError(`${EXACTLY_ONCE} needs "${acks}": all`);
+  // 1 is the only other value that an output accepts.
+  if (given.get("acks") !== "all") {
+    throw new TypeError(`${EXACTLY_ONCE} needs "${acks}": all, not 1`);
+  }
   if (!idempotenceOf(given)) {
     throw new TypeError(`${EXACTLY_ONCE} needs "enable.idempotence": true, which is the default`);
   }

@@ -35,7 +35,7 @@ export class ClusterTransactions {
   constructor(connection: TransactionConnection, patience: Patience) {
     this.#connection = connection;
     this.#patience = patience;
-    this.#persist = (work) => this.#repeat(work);
+    this.#persist = (work, patienceMs) => this.#repeat(work, patienceMs ?? patience.patienceMs);
   }
 
   /** Acquires a transactional id, as {@linkcode acquire} does. */
@@ -71,7 +71,7 @@ export class ClusterTransactions {
    * Repeats work. If connections have been dropped since an attempt began, that is why it failed.
    * Then they are not dropped again: attempts side by side would end each other for ever.
    */
-  #repeat<T>(work: () => Promise<T>): Promise<T> {
+  #repeat<T>(work: () => Promise<T>, patienceMs: number): Promise<T> {
     const connection = this.#connection;
     const isEnded = () => this.#isClosed || connection.isEnded;
     let before = this.#drops;
@@ -86,7 +86,7 @@ export class ClusterTransactions {
       },
       backoff: () => connection.backoff(),
     };
-    return persist(repeated, this.#patience.patienceMs, () => {
+    return persist(repeated, patienceMs, () => {
       before = this.#drops;
       return work();
     });

@@ -25,6 +25,11 @@ export class Coordinator {
     this.#of = of;
   }
 
+  /** Finds the coordinator and connects to it. Sends it nothing. */
+  async find(): Promise<void> {
+    await this.ask(() => Promise.resolve());
+  }
+
   /** Sends a request to the coordinator. */
   async ask<T>(request: (broker: KafkaBroker) => Promise<T>): Promise<T> {
     try {

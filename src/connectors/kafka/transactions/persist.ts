@@ -8,8 +8,11 @@
 import type { Backoff } from "../client/backoff.ts";
 import { errorKind, isFinalForWrites } from "../client/errors.ts";
 
-/** Does some work, and repeats it after errors that may pass. */
-export type Persist = <T>(work: () => Promise<T>) => Promise<T>;
+/**
+ * Does some work, and repeats it after errors that may pass. `patienceMs` is how long the broker
+ * may be away, in milliseconds, if not as long as usual.
+ */
+export type Persist = <T>(work: () => Promise<T>, patienceMs?: number) => Promise<T>;
 
 /** What repeating needs of a connection. */
 export interface RepeatedConnection {

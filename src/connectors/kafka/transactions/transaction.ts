@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { errorName } from "../client/errors.ts";
+import { errorName, isFinalForWrites, messageOfKafka } from "../client/errors.ts";
 import type { KafkaBroker } from "../client/kafkajs.ts";
 import { addOffsetsToTxn } from "../wire/add_offsets_to_txn.ts";
 import { addPartitionsToTxn } from "../wire/add_partitions_to_txn.ts";
@@ -23,6 +23,14 @@ import { type CommittedOffset, txnOffsetCommit } from "../wire/txn_offset_commit
 import { type Brokers, Coordinator, transactionCoordinator } from "./coordinator.ts";
 import type { Persist } from "./persist.ts";
 import { refusedTransaction } from "./refused.ts";
+
+/** How long the coordinator of a group may be away, in milliseconds. */
+const GROUP_PATIENCE_MS = 3_000;
+
+/** The coordinator of a group is away. Nothing of the group has been added to the transaction. */
+export class GroupAwayError extends Error {
+  override name = "GroupAwayError";
+}
 
 /** How a transactional id is acquired. */
 export interface AcquireOptions {
@@ -141,6 +149,8 @@ export class Transaction {
    * group has them once the transaction is committed. They begin the transaction too. One call at a
    * time.
    *
+   * @throws {GroupAwayError} If the group's coordinator is away for some seconds. The transaction
+   * can still be committed, without the positions.
    * @throws {Error} If a broker refuses, or is away for too long.
    */
   async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
@@ -148,12 +158,24 @@ export class Transaction {
     const group = this.#groups.get(groupId) ??
       new Coordinator(this.#connection, { kind: "group", id: groupId });
     if (!this.#groups.has(groupId)) {
+      // Before the group is added: then the transaction cannot end without its coordinator.
+      await this.#find(group, groupId);
       await this.#begin((broker) => addOffsetsToTxn(broker, this.identity, groupId));
       this.#groups.set(groupId, group);
     }
     await this.#explained(() =>
       group.ask((broker) => txnOffsetCommit(broker, this.identity, groupId, offsets))
     );
+  }
+
+  async #find(coordinator: Coordinator, groupId: string): Promise<void> {
+    try {
+      await this.#persist(() => coordinator.find(), GROUP_PATIENCE_MS);
+    } catch (cause) {
+      if (isFinalForWrites(cause)) throw cause;
+      const why = messageOfKafka(cause);
+      throw new GroupAwayError(`the coordinator of group "${groupId}" is away: ${why}`, { cause });
+    }
   }
 
   /** Sends a request that begins the transaction, if it is the first. */

@@ -7,23 +7,31 @@ import type { Log } from "../../../core/log.ts";
 import type { InputNotes } from "../../../graph/contracts.ts";
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../client/errors.ts";
 import { GroupEpoch } from "../client/group_epoch.ts";
+import { GroupAwayError } from "../transactions/transaction.ts";
 import type { TransactionalSession } from "./transactional_session.ts";
 
 /** The groups of a worker's inputs that read from the output's cluster. */
 export class InputGroups {
   readonly #clusterId: string | null;
   readonly #log: Log;
-  readonly #denied = new Set<string>(); // groups that are left to their inputs
+  readonly #elapsed: () => number;
+  /** Until when groups are left to their inputs, by a clock that never goes back. */
+  readonly #leftUntil = new Map<string, number>();
 
-  /** `clusterId` is that of the output. */
-  constructor(clusterId: string | null, log: Log) {
+  /** `clusterId` is that of the output. `elapsed` returns milliseconds. */
+  constructor(
+    clusterId: string | null,
+    log: Log,
+    elapsed: () => number = () => performance.now(),
+  ) {
     this.#clusterId = clusterId;
     this.#log = log;
+    this.#elapsed = elapsed;
   }
 
   /**
-   * Commits positions that no other output commits. If the group is refused, or in an epoch without
-   * records, the input commits them itself.
+   * Commits positions that no other output commits. The input commits them itself in an epoch
+   * without records, if the group is refused, and for a while if its coordinator is away.
    *
    * @throws {Error} If a broker refuses: it is not certain then that the transaction can be
    * committed.
@@ -36,12 +44,14 @@ export class InputGroups {
       if (!(note instanceof GroupEpoch) || note.isTaken) continue;
       const { groupId, clusterId, offsets } = note;
       const isHere = clusterId !== null && clusterId === this.#clusterId;
-      if (!isHere || offsets.length === 0 || this.#denied.has(groupId)) continue;
+      const isLeft = this.#elapsed() < (this.#leftUntil.get(groupId) ?? 0);
+      if (!isHere || offsets.length === 0 || isLeft) continue;
       try {
         if (await session.commitOffsets(groupId, offsets)) note.take();
       } catch (error) {
-        if (!isRefusalOfGroup(error)) throw error;
-        this.#denied.add(groupId);
+        const isAway = error instanceof GroupAwayError;
+        if (!isAway && !isRefusalOfGroup(error)) throw error;
+        this.#leftUntil.set(groupId, isAway ? this.#elapsed() + AWAY_MS : Infinity);
         this.#log.warn("positions are not committed together with the output", {
           group: groupId,
           error: messageOfKafka(error),
@@ -50,6 +60,9 @@ export class InputGroups {
     }
   }
 }
+
+/** How long a coordinator that is away is not looked for again, in milliseconds. */
+const AWAY_MS = 30_000;
 
 /** What a broker refuses about the group alone: the transaction can still be committed. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(["unsupported", "groupRefused", "notMember"]);

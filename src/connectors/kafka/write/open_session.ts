@@ -47,6 +47,9 @@ export interface OpenedSession {
 /** What a transaction must outlast, besides two epochs: an outage, in milliseconds. */
 const OUTAGE_MS = 60_000;
 
+/** The default of the broker's `transaction.max.timeout.ms`. */
+const BROKER_MAX_MS = 900_000;
+
 /**
  * Makes sure that an exactly-once output can keep its promise in this run.
  *
@@ -66,7 +69,9 @@ export function requireRecovery({ output }: KafkaOutputSettings, at: Place): voi
   if (transactions.timeoutMs >= least) return;
   throw new Error(
     `"transaction.timeout.ms" is ${transactions.timeoutMs}: with an epoch interval of ` +
-      `${inWords(recovery.intervalMs)} it must be at least ${least}, twice that and a minute`,
+      `${inWords(recovery.intervalMs)} it must be at least ${least}, twice that and a minute` +
+      (least <= BROKER_MAX_MS ? "" : `; brokers allow ${BROKER_MAX_MS} unless their ` +
+        "transaction.max.timeout.ms is raised, so shorter epochs (--epoch-interval) may be easier"),
   );
 }
 

@@ -186,8 +186,11 @@ Deno.test("readOutputProperties() reads how transactions are made, for exactly-o
 
 for (
   const [properties, expected] of [
-    [{ acks: 1 }, `delivery: "exactly-once" needs "acks": all`],
-    [{ "request.required.acks": 1 }, `delivery: "exactly-once" needs "request.required.acks": all`],
+    [{ acks: 1 }, `delivery: "exactly-once" needs "acks": all, not 1`],
+    [
+      { "request.required.acks": 1 },
+      `delivery: "exactly-once" needs "request.required.acks": all, not 1`,
+    ],
     [
       { "enable.idempotence": false },
       `delivery: "exactly-once" needs "enable.idempotence": true, which is the default`,

@@ -4,6 +4,7 @@ import { TransactionRefusedError } from "../../../../src/connectors/kafka/transa
 import {
   acquire,
   endTransaction,
+  GroupAwayError,
   Transaction,
 } from "../../../../src/connectors/kafka/transactions/transaction.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
@@ -223,6 +224,31 @@ Deno.test("a group that is refused is refused at once, and the transaction can s
     assertEquals(coordinator.transactions.get(ID)!.ended, ["commit"]);
     assertEquals(coordinator.offsets, []);
   }
+});
+
+Deno.test("a group whose coordinator is away is not added, and the transaction can still be committed", async () => {
+  const { coordinator, connection, acquire } = setUp();
+  const patience: number[] = [];
+  const retry: Persist = (work, patienceMs = 10_000) => {
+    patience.push(patienceMs);
+    return persist(connection, 0, work);
+  };
+  const transaction = new Transaction(connection, await acquire(), retry);
+  await transaction.add(PARTITIONS);
+  const found = connection.coordinatorId.bind(connection);
+  connection.coordinatorId = (of) =>
+    of.kind === "group" ? Promise.reject(errorOfCode(15)) : found(of);
+  const commit = () => transaction.commitOffsets("g", [{ topic: "in", partition: 0, offset: 5n }]);
+  const error = await assertRejects(commit, GroupAwayError);
+  assertStringIncludes(error.message, 'the coordinator of group "g" is away');
+  assertEquals(patience, [10_000, 3_000]);
+  connection.coordinatorId = found; // it is back
+  await commit();
+  await transaction.end("commit");
+  assertEquals(coordinator.requests, [
+    ...["InitProducerId", "AddPartitionsToTxn"],
+    ...["AddOffsetsToTxn", "TxnOffsetCommit", "EndTxn"],
+  ]);
 });
 
 Deno.test("an id that the broker has forgotten meanwhile is an error that names its setting", async () => {

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { InputNotes } from "millrace";
 import { GroupEpoch } from "../../../../src/connectors/kafka/client/group_epoch.ts";
+import { GroupAwayError } from "../../../../src/connectors/kafka/transactions/transaction.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import { InputGroups } from "../../../../src/connectors/kafka/write/input_groups.ts";
 import { testPlace } from "../../../support/runtime/test_place.ts";
@@ -64,6 +65,27 @@ for (const code of [12, 22, 24, 25, 28, 29, 30, 35, 69]) {
     assertEquals(logged, ["warn: positions are not committed together with the output"]);
   });
 }
+
+Deno.test("positions of a group whose coordinator is away are left to the input for a while", async () => {
+  const { log, logged } = testPlace();
+  let now = 0;
+  const groups = new InputGroups("c", log, () => now);
+  let asked = 0;
+  const isTaken = async (commitOffsets: () => Promise<boolean>) => {
+    const note = new GroupEpoch("g", "c", OFFSETS);
+    await groups.commit(notesOf(note), { commitOffsets: () => (asked++, commitOffsets()) });
+    return note.isTaken;
+  };
+  const away = () => Promise.reject(new GroupAwayError("the coordinator of group g is away"));
+  const there = () => Promise.resolve(true);
+  assertEquals([await isTaken(away), asked], [false, 1]);
+  now = 29_999;
+  assertEquals([await isTaken(there), asked], [false, 1]); // not asked again yet
+  now = 30_000;
+  assertEquals([await isTaken(there), asked], [true, 2]);
+  assertEquals([await isTaken(there), asked], [true, 3]);
+  assertEquals(logged, ["warn: positions are not committed together with the output"]);
+});
 
 Deno.test("a transaction that is refused with the positions ends the run, as it cannot be committed", async () => {
   for (const code of [47, 90, 53]) {

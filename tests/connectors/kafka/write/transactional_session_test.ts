@@ -337,6 +337,16 @@ Deno.test("a timeout that is too short for the epoch interval is refused before 
   const properties = { "transaction.timeout.ms": 61_000 }; // epochs of 1 s
   await using run = new EpochDriver(broker, emptyStore(), { properties });
   await assertRejects(() => run.open(), Error, "it must be at least 62000");
+  const config = new KafkaOutputConfig({
+    brokers: broker.brokers,
+    topic: FAKE_TOPIC,
+    delivery: "exactly-once",
+  });
+  await assertRejects(
+    () => config.open(testPlace({ recovery: { intervalMs: 1_200_000 } })),
+    Error,
+    "it must be at least 2460000, twice that and a minute; brokers allow 900000 unless",
+  );
   assertEquals(broker.requests, []);
 });
 
