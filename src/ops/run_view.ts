@@ -67,6 +67,22 @@ export interface WorkerView {
     /** The source that holds it back; `null` if none does. */
     readonly heldBy: string | null;
   }[];
+  /** What each stage has spent its time on since the run began, and what waits for it. */
+  readonly stages: readonly StageView[];
+}
+
+/** A stage on one worker. Times are whole: rates over a window are differences of two views. */
+export interface StageView {
+  /** As `StepDescription.stage` of the flow's description has it: outputs have their own. */
+  readonly stage: number;
+  /** It was at work, in milliseconds. */
+  readonly busyMs: number;
+  /** It had something to do, and a full channel downstream kept it from it, in milliseconds. */
+  readonly backpressuredMs: number;
+  /** The rest of the time, in milliseconds. */
+  readonly idleMs: number;
+  /** Items that wait in front of it. */
+  readonly queued: number;
 }
 
 /** A step on one worker. */

@@ -32,6 +32,7 @@ import {
   type StagePlan,
   windowCombinerOf,
 } from "./plan.ts";
+import { numberStages, type StageNumber } from "./stage_readings.ts";
 import { stepScope } from "./step_scope.ts";
 import { AsyncTask } from "./tasks/async_task.ts";
 import { MergeTask } from "./tasks/merge_task.ts";
@@ -83,6 +84,8 @@ export interface Parts {
 export interface Tasks {
   /** All of them, those downstream first: so what is there goes out before more comes in. */
   readonly all: readonly Task[];
+  /** The stage of each of them. */
+  readonly stages: readonly StageNumber[];
   readonly sources: readonly SourceTask[];
   readonly sinks: readonly SinkTask[];
   /** The stateful steps. */
@@ -134,7 +137,10 @@ class Assembly {
     }
     const sinks = plan.captures.map((node) => this.#sink(node));
     const all = [...upstreamFirst, ...sinks].reverse();
-    return { all, sources, sinks, keyed: this.#keyed, stateful: this.#stateful };
+    const numbers = numberStages(plan);
+    const nodes = [...plan.stages.map(({ head }) => head), ...plan.captures].reverse();
+    const stages = nodes.map((node) => numbers.get(node)!);
+    return { all, stages, sources, sinks, keyed: this.#keyed, stateful: this.#stateful };
   }
 
   #stageTask(stage: StagePlan): Task {

@@ -50,6 +50,8 @@ export interface Outgoing {
 
 /** Where a task receives from. */
 export interface Incoming {
+  /** How many items wait in it. */
+  readonly items: number;
   /**
    * Removes and returns the oldest message. Of a batch it returns at most `most` items, and the
    * others stay. A channel within a worker joins batches up to `most`.
@@ -80,6 +82,10 @@ export class Channel implements Outgoing, Incoming {
 
   get room(): number {
     return this.#bound.room;
+  }
+
+  get items(): number {
+    return this.#bound.items;
   }
 
   /** Whether nothing is queued. */

@@ -7,6 +7,7 @@ import type { StepId } from "../core/ids.ts";
 import { type FlowGraph, kindOf } from "../graph/graph.ts";
 import type { StateKind, StepNode } from "../graph/nodes.ts";
 import { planFlow } from "./plan.ts";
+import { numberStages } from "./stage_readings.ts";
 
 /** A flow. */
 export interface FlowDescription {
@@ -42,13 +43,9 @@ export interface StreamDescription {
 
 /** Describes a flow as a number of workers run it. */
 export function describeFlow(graph: FlowGraph, workers: number): FlowDescription {
-  const { stageOf } = planFlow(graph, workers);
-  const heads: StepNode[] = [];
-  const numberOf = (node: StepNode): number => {
-    const head = stageOf.get(node) ?? node; // an output has no stage
-    if (!heads.includes(head)) heads.push(head);
-    return heads.indexOf(head);
-  };
+  const plan = planFlow(graph, workers);
+  const { stageOf } = plan;
+  const stages = numberStages(plan);
   const moves = (node: StepNode): boolean => node.kind === "exchange" && stageOf.get(node) === node;
   const streamsInto = (node: StepNode): StreamDescription[] => {
     const streams: StreamDescription[] = [];
@@ -62,7 +59,7 @@ export function describeFlow(graph: FlowGraph, workers: number): FlowDescription
     id: graph.ids.get(node)!,
     kind: shownKind(node),
     stateKind: node.kind === "stateful" ? node.stateKind ?? null : null,
-    stage: numberOf(node),
+    stage: stages.get(stageOf.get(node) ?? node)!.stage,
     from: streamsInto(node),
   }));
   return { name: graph.name, steps };

@@ -70,6 +70,11 @@ export class Outlet {
     return room;
   }
 
+  /** Items of the stage's last batch that its loop has not gone through. */
+  get left(): number {
+    return this.#batch.length - this.#from;
+  }
+
   /** Works on what is left over, if there is room, and says where things stand. */
   pump(): OutletState {
     for (const channel of this.#channels) {

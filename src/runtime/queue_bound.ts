@@ -52,6 +52,11 @@ export class QueueBound {
     this.#limit = most.first ?? 1;
   }
 
+  /** How many items wait. */
+  get items(): number {
+    return this.#items;
+  }
+
   /**
    * How many more items may come now; 0 for none. One item may always come into the empty queue.
    */

@@ -10,6 +10,7 @@
 import { yieldToEventLoop } from "../core/event_loop.ts";
 import type { RunClock } from "../core/run_clock.ts";
 import { Pace } from "./pace.ts";
+import { TaskMeter, type TaskTimes } from "./task_meter.ts";
 import type { Task } from "./tasks/task.ts";
 
 /** How long the loop goes on before it yields to the event loop. */
@@ -20,12 +21,24 @@ export class TaskLoop {
   /** How much a task may do at once. */
   readonly pace: Pace = new Pace();
   readonly #clock: RunClock;
+  readonly #now: () => number;
   #failure: { error: unknown } | null = null;
   #woken = false;
   #wake: () => void = () => {};
+  #meters: readonly TaskMeter[] = [];
+  #begun = 0;
 
-  constructor(clock: RunClock) {
+  /** `now`: milliseconds of the monotonic clock, by which turns are measured. */
+  constructor(clock: RunClock, now: () => number = () => performance.now()) {
     this.#clock = clock;
+    this.#now = now;
+  }
+
+  /** What each task has spent its time on, and for how long the loop has run, in milliseconds. */
+  times(): { readonly tasks: readonly TaskTimes[]; readonly ms: number } {
+    const now = this.#now();
+    const ms = this.#meters.length === 0 ? 0 : now - this.#begun;
+    return { tasks: this.#meters.map((meter) => meter.read(now)), ms };
   }
 
   /**
@@ -36,7 +49,8 @@ export class TaskLoop {
    * @throws What a task throws, or `fail` was given.
    */
   async run(tasks: readonly Task[], isDone: () => boolean, flush: () => void): Promise<void> {
-    let yielded = performance.now();
+    this.#meters = tasks.map(() => new TaskMeter());
+    let yielded = this.#begun = this.#now();
     while (!isDone()) {
       this.#woken = false;
       const { worked, ended } = this.#pass(tasks);
@@ -46,7 +60,7 @@ export class TaskLoop {
       // So it is not enough that the loop sleeps.
       if (worked || ended - yielded > PASS_MS) {
         await yieldToEventLoop();
-        yielded = performance.now();
+        yielded = this.#now();
       } else if (!isDone()) await this.#sleep(tasks);
       this.throwFailure();
     }
@@ -78,14 +92,26 @@ export class TaskLoop {
    */
   #pass(tasks: readonly Task[]): { worked: boolean; ended: number } {
     this.#clock.look();
-    let now = performance.now();
+    let now = this.#now();
     const until = now + PASS_MS;
     let worked: boolean;
     do {
       worked = false;
       this.pace.begin(now);
-      for (const task of tasks) if (task.run()) worked = true;
-      now = performance.now();
+      let at = now; // of the last look at the clock
+      for (let i = 0; i < tasks.length; i++) {
+        const task = tasks[i];
+        if (!task.run()) {
+          this.#meters[i].rests(task.waits, now);
+          continue;
+        }
+        worked = true;
+        const ended = this.#now();
+        this.#meters[i].worked(ended - at, now);
+        at = ended;
+      }
+      if (!worked) at = this.#now();
+      now = at;
       this.pace.took(now - this.pace.now);
     } while (worked && this.#failure === null && now < until);
     return { worked, ended: now };

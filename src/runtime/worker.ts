@@ -25,6 +25,7 @@ import { answerOf } from "./live_state.ts";
 import { openSteps, warnOfOpenEpoch } from "./open_steps.ts";
 import { type Plan, planFlow } from "./plan.ts";
 import type { LeftStep } from "./stop_limit.ts";
+import { readStages, type StageReading } from "./stage_readings.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
@@ -105,7 +106,14 @@ export class Worker implements TaskHost {
   readonly #alignment = new WorkerAlignment();
   #mesh: Mesh | null = null;
   #journal: Journal | null = null;
-  #tasks: Tasks = { all: [], sources: [], sinks: [], keyed: new Map(), stateful: [] };
+  #tasks: Tasks = {
+    all: [],
+    stages: [],
+    sources: [],
+    sinks: [],
+    keyed: new Map(),
+    stateful: [],
+  };
   #stopping = false;
   #stopped = false;
   #inputFailed = false;
@@ -176,7 +184,14 @@ export class Worker implements TaskHost {
   /** What else operators want to know of it. */
   readings(): WorkerReadings {
     const eventTimes = this.#tasks.stateful.flatMap((task) => task.eventTime ?? []);
-    return { lag: this.#io.lag(), eventTimes };
+    return { lag: this.#io.lag(), eventTimes, stages: this.#stages() };
+  }
+
+  #stages(): StageReading[] {
+    const { all, stages } = this.#tasks;
+    const { tasks, ms } = this.#loop.times();
+    const parts = all.map(({ queued }, i) => ({ ...stages[i], queued }));
+    return tasks.length === 0 ? [] : readStages(parts, tasks, ms);
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */

@@ -4,12 +4,17 @@
  * @module
  */
 import type { PartitionName, StepId } from "../core/ids.ts";
+import type { StageReading } from "./stage_readings.ts";
 
 /** What a worker tells. */
 export interface WorkerReadings {
   readonly lag: readonly InputLag[];
   readonly eventTimes: readonly StepEventTime[];
+  readonly stages: readonly StageReading[];
 }
+
+/** That of a worker that has not told anything yet. */
+export const NO_READINGS: WorkerReadings = { lag: [], eventTimes: [], stages: [] };
 
 /** How far an input is from the end of a partition. */
 export interface InputLag {

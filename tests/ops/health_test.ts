@@ -1,15 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { liveness, readiness, startup } from "../../src/ops/health.ts";
 import type { RunPhase, RunView } from "../../src/ops/run_view.ts";
-
-const WORKER = { unanswered: 0, steps: [], memory: null, lag: [], eventTimes: [] };
+import { IDLE_WORKER } from "../support/ops/idle_worker.ts";
 
 const RUNNING: RunView = {
   phase: "running",
   flow: "flow",
   graph: null,
   restarts: 0,
-  workers: [WORKER, { ...WORKER, unanswered: 1 }],
+  workers: [IDLE_WORKER, { ...IDLE_WORKER, unanswered: 1 }],
   epoch: { epoch: 7, at: 0, ms: 20, intervalMs: 20_000 },
   waiting: null,
 };

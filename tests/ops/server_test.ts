@@ -4,6 +4,7 @@ import { encodeValue } from "../../src/core/value_codec.ts";
 import type { StateAnswer, StateQuestion } from "../../src/ops/state_question.ts";
 import type { RunSource, RunView } from "../../src/ops/run_view.ts";
 import { serveApi } from "../../src/ops/server.ts";
+import { IDLE_WORKER } from "../support/ops/idle_worker.ts";
 
 const VIEW: RunView = {
   phase: "running",
@@ -12,7 +13,7 @@ const VIEW: RunView = {
   restarts: 2,
   workers: [
     {
-      unanswered: 0,
+      ...IDLE_WORKER,
       steps: [
         { stepId: "in", kind: "input", in: 0, out: 5 },
         { stepId: "counts.late", kind: "late", in: 5, out: 1 },
@@ -20,8 +21,12 @@ const VIEW: RunView = {
       memory: { rss: 1_000, heapUsed: 500 },
       lag: [{ step: "in", partition: "orders/3", items: 17 }],
       eventTimes: [{ step: "counts", time: 1_500, heldBy: "orders/3 of in" }],
+      stages: [
+        { stage: 0, busyMs: 1_500, backpressuredMs: 500, idleMs: 8_000, queued: 0 },
+        { stage: 1, busyMs: 0, backpressuredMs: 0, idleMs: 10_000, queued: 3 },
+      ],
     },
-    { unanswered: 3, steps: [], memory: null, lag: [], eventTimes: [] },
+    { ...IDLE_WORKER, unanswered: 3 },
   ],
   epoch: { epoch: 7, at: 1_000, ms: 250, intervalMs: 10_000 },
   waiting: { what: ["broker"], since: 2_000 },

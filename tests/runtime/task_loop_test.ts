@@ -6,6 +6,8 @@ import type { Task } from "../../src/runtime/tasks/task.ts";
 /** A task that never has work, and counts how often it is run. */
 class Waiting implements Task {
   readonly stepId = "waiting";
+  readonly waits = null;
+  readonly queued = 0;
   runs = 0;
   readonly #wakeTime: number;
 
@@ -59,6 +61,8 @@ Deno.test("TaskLoop does not sleep where it was woken while its tasks ran", asyn
   let runs = 0;
   const task: Task = {
     stepId: "waking",
+    waits: null,
+    queued: 0,
     run: () => {
       runs++;
       loop.wake();
@@ -68,4 +72,35 @@ Deno.test("TaskLoop does not sleep where it was woken while its tasks ran", asyn
   };
   await loop.run([task], () => runs === 3, flush);
   assertEquals(runs, 3);
+});
+
+Deno.test("TaskLoop tells what its tasks have spent their time on", async () => {
+  let now = 0;
+  const loop = new TaskLoop(new RunClock({ now: () => 0, wakeAt: () => () => {} }), () => now);
+  assertEquals(loop.times(), { tasks: [], ms: 0 });
+  /** A task whose turns take this long; `null` is one without work, after which it waits. */
+  const task = (turns: (number | null)[], waits: Task["waits"] = null): Task => ({
+    stepId: "",
+    queued: 0,
+    waits,
+    wakeTime: () => Infinity,
+    run: () => {
+      const ms = turns.shift() ?? null;
+      now += ms ?? 0;
+      return ms !== null;
+    },
+  });
+  const tasks = [task([2, 30, 1]), task([5, null, 4], "room"), task([null, 6], "calls"), task([])];
+  await loop.run(tasks, () => now === 48, flush);
+  // Its three rounds begin at 0, 7 and 43.
+  now = 50;
+  assertEquals(loop.times(), {
+    tasks: [
+      { busyMs: 33, backpressuredMs: 0 },
+      { busyMs: 9, backpressuredMs: 36 },
+      { busyMs: 7 + 6 + 7, backpressuredMs: 0 },
+      { busyMs: 0, backpressuredMs: 0 },
+    ],
+    ms: 50,
+  });
 });

@@ -181,6 +181,7 @@ class RemoteReceiver implements Incoming {
   #items: readonly unknown[] = []; // of the batch that is being taken
   #at = 0;
   #waiting = 0; // batches in the queue
+  #waitingItems = 0; // and items in those
   #owed = 0; // batches that the peer has no credit for yet
   #emptied = false; // whether nothing was left since the last credit
 
@@ -190,8 +191,15 @@ class RemoteReceiver implements Incoming {
     this.#onTaken = onTaken;
   }
 
+  get items(): number {
+    return this.#waitingItems + this.#items.length - this.#at;
+  }
+
   put(message: EncodedBatch | Control): void {
-    if (!("kind" in message)) this.#waiting++;
+    if (!("kind" in message)) {
+      this.#waiting++;
+      this.#waitingItems += message.count;
+    }
     this.#queue.push(message);
   }
 
@@ -200,6 +208,7 @@ class RemoteReceiver implements Incoming {
       const message = this.#queue.shift();
       if (message === undefined || "kind" in message) return message;
       this.#waiting--;
+      this.#waitingItems -= message.count;
       this.#items = decodeBatch(message.items);
       this.#at = 0;
       if (this.#items.length !== message.count) {
@@ -213,6 +222,7 @@ class RemoteReceiver implements Incoming {
     this.#at = Math.min(batch.length, from + most);
     if (this.#at < batch.length) return batch.slice(from, this.#at);
     this.#items = [];
+    this.#at = 0;
     this.#owed++;
     if (this.#waiting === 0) this.#emptied = true;
     this.#onTaken();

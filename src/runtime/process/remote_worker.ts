@@ -9,7 +9,7 @@ import { within } from "../../core/promises.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { Instruction, Report } from "../run/messages.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
-import type { WorkerReadings } from "../worker_readings.ts";
+import { NO_READINGS, type WorkerReadings } from "../worker_readings.ts";
 import type { WorkerPort, WorkerStatus } from "../run/worker_port.ts";
 import type { ControlLink } from "./control_link.ts";
 import { fromFailure } from "./failure.ts";
@@ -61,7 +61,7 @@ export class RemoteWorker implements WorkerPort {
   readonly #asked = new Map<number, PromiseWithResolvers<StateAnswer>>();
   #hasExited = false;
   #memory: Memory | null = null;
-  #readings: WorkerReadings = { lag: [], eventTimes: [] };
+  #readings: WorkerReadings = NO_READINGS;
   #flow: FlowDescription | null = null;
   #address: SocketAddress | null = null;
   #exit: { readonly code: number; readonly isAborted: boolean } | null = null;

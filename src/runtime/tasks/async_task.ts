@@ -9,7 +9,7 @@ import type { From, Tick } from "../time/controls.ts";
 import { type EpochEnd, type Incoming, isBatch, isEpochEnd } from "../channel.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
-import type { Task, TaskHost } from "./task.ts";
+import type { Task, TaskHost, Waits } from "./task.ts";
 
 /** An item that is being worked on, or whose result waits for those before it. */
 interface Slot {
@@ -40,6 +40,7 @@ export class AsyncTask implements Task {
   readonly #ticks: { readonly order: number; readonly tick: Tick }[] = [];
   #epoch: Epoch;
   #ended = false;
+  #isBlocked = false; // whether there is no room downstream
   #pending = 0; // calls that have not been settled
   #gaveUp = false; // whether a call has heeded the signal: its item has no result
 
@@ -63,6 +64,7 @@ export class AsyncTask implements Task {
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
+    this.#isBlocked = state === "blocked";
     const emitted = state === "ready" && this.#emit();
     const started = this.#start();
     // What is being worked on is on its way to those downstream: it is not quiet there.
@@ -77,6 +79,23 @@ export class AsyncTask implements Task {
 
   get isBusy(): boolean {
     return this.#slots.length > 0;
+  }
+
+  get queued(): number {
+    return this.#input.items + this.#outlet.left;
+  }
+
+  get waits(): Waits {
+    if (this.#isBlocked && (this.#outlet.left > 0 || this.#hasResult)) return "room";
+    const isFull = this.#slots.length >= this.#node.concurrency || this.#control !== null;
+    return isFull && this.#slots.length > 0 ? "calls" : null;
+  }
+
+  /** Whether a result is done that may go on. */
+  get #hasResult(): boolean {
+    return this.#node.ordered
+      ? this.#slots.at(0)?.done ?? false
+      : this.#slots.some(({ done }) => done);
   }
 
   get inFlight(): number {

@@ -6,7 +6,7 @@ import { type Incoming, isBatch } from "../channel.ts";
 import { isTimeControl, type OriginName, type Tick } from "../time/controls.ts";
 import { MergedTime } from "../time/merged_time.ts";
 import type { Outlet } from "../outlet.ts";
-import type { Task, TaskHost } from "./task.ts";
+import type { Task, TaskHost, Waits } from "./task.ts";
 
 /** Brings several channels together, and lets an epoch end when it has ended in all of them. */
 export class MergeTask implements Task {
@@ -18,6 +18,7 @@ export class MergeTask implements Task {
   readonly #activity: RelayedActivity;
   readonly #time: MergedTime;
   #next = 0; // the channel to look at first, so that they alternate
+  #isBlocked = false; // whether there is no room downstream
   #stopped = false;
   #ended = false;
 
@@ -47,9 +48,20 @@ export class MergeTask implements Task {
     return false;
   }
 
+  get queued(): number {
+    let items = this.#outlet.left;
+    for (const input of this.#inputs) items += input.items;
+    return items;
+  }
+
+  get waits(): Waits {
+    return this.#isBlocked && this.queued > 0 ? "room" : null;
+  }
+
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
+    this.#isBlocked = state === "blocked";
     if (state !== "ready") return state === "worked";
     for (let looked = 0; looked < this.#inputs.length; looked++) {
       const index = this.#next;

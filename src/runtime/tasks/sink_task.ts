@@ -3,7 +3,7 @@ import type { InputNotes, OutputWriter, Positions } from "../../graph/contracts.
 import { CallSize } from "../call_size.ts";
 import { type Channel, type EpochEnd, isBatch, isEpochEnd, type Message } from "../channel.ts";
 import { stepError } from "../step_error.ts";
-import type { Task, TaskHost } from "./task.ts";
+import type { Task, TaskHost, Waits } from "./task.ts";
 
 /** What a sink's task needs to know of its run. */
 export interface SinkOptions {
@@ -105,6 +105,14 @@ export class SinkTask implements Task {
 
   get isBusy(): boolean {
     return this.#busy;
+  }
+
+  get queued(): number {
+    return this.#input.items;
+  }
+
+  get waits(): Waits {
+    return this.#busy ? "calls" : null;
   }
 
   run(): boolean {

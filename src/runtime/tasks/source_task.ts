@@ -9,7 +9,7 @@ import type { WorkerNotes } from "../input_notes.ts";
 import type { InputAlignment } from "../time/source_alignment.ts";
 import { SourceTicks } from "../time/source_ticks.ts";
 import type { Outlet } from "../outlet.ts";
-import type { Task, TaskHost } from "./task.ts";
+import type { Task, TaskHost, Waits } from "./task.ts";
 
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
@@ -96,6 +96,17 @@ export class SourceTask implements Task {
     } catch (thrown) {
       this.#fail(thrown);
     }
+  }
+
+  /** How much an input has fetched ahead is not known here. */
+  get queued(): number {
+    return this.#outlet.left;
+  }
+
+  get waits(): Waits {
+    return this.#isBlocked && !this.#ended && (!this.#waiting || this.#outlet.left > 0)
+      ? "room"
+      : null;
   }
 
   run(): boolean {

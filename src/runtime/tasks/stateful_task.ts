@@ -15,7 +15,7 @@ import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { StepEventTime } from "../worker_readings.ts";
-import type { Task, TaskHost } from "./task.ts";
+import type { Task, TaskHost, Waits } from "./task.ts";
 
 /**
  * Runs a stateful step. Timers depend on the clock alone, never on new items or epochs. The clock
@@ -41,6 +41,7 @@ export class StatefulTask implements Task {
   #at = 0;
   #epoch: Epoch;
   #notifyNext = false;
+  #isBlocked = false; // whether there is no room downstream
   #starved = true; // whether its channel was empty when it looked last
   #phase: "running" | "ending" | "ended" = "running";
   #stopped = false; // how it ends
@@ -102,12 +103,22 @@ export class StatefulTask implements Task {
     return !this.#starved;
   }
 
+  get queued(): number {
+    return this.#input.items + this.#batch.length - this.#at + this.#outlet.left;
+  }
+
+  get waits(): Waits {
+    if (!this.#isBlocked) return null;
+    return this.queued > 0 || this.#phase === "ending" ? "room" : null;
+  }
+
   run(): boolean {
     if (this.#phase === "ended") return false;
     if (this.#quiet.since !== null) this.#quiet.look(this.#host.elapsed(), !this.#slept);
     if (this.#time !== null) this.#lookAtTime(this.#time);
     this.#slept = false;
     const state = this.#outlet.pump();
+    this.#isBlocked = state === "blocked";
     if (state !== "ready") {
       this.#time?.tellPeers();
       this.#quiet.stop();

@@ -9,12 +9,25 @@ import type { RunClock } from "../../core/run_clock.ts";
 import type { Journal } from "../journal.ts";
 import type { Pace } from "../pace.ts";
 
+/** What keeps a task that has something to do from going on, if it is not itself. */
+export type Waits =
+  /** A full channel downstream. */
+  | "room"
+  /** Calls that it has made: it cannot make another one before. */
+  | "calls"
+  /** Nothing: it has nothing to do, or waits for the end of an epoch or for other inputs. */
+  | null;
+
 /** A piece of a flow that the worker's loop runs a step at a time. */
 export interface Task {
   /** The step it stands for. */
   readonly stepId: StepId;
   /** Does one piece of work. Returns whether there was any. Never waits: what waits wakes later. */
   run(): boolean;
+  /** What it waits for. Asked after a turn without work. */
+  readonly waits: Waits;
+  /** Items that wait in front of it, as far as it knows. */
+  readonly queued: number;
   /** How many items it works on, besides those in its channels; absent if that is not known. */
   readonly inFlight?: number;
   /**

@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
+import { NO_READINGS } from "../../../src/runtime/worker_readings.ts";
 import { type MonitoredWorker, RunMonitor } from "../../../src/runtime/process/run_monitor.ts";
 
 const worker = (waitingFor: readonly string[] = []): MonitoredWorker => ({
   status: { steps: [], progress: null, waitingFor },
   memory: null,
-  readings: { lag: [], eventTimes: [] },
+  readings: NO_READINGS,
   unanswered: 0,
 });
 

@@ -85,7 +85,7 @@ Deno.test("a step tells others of its ticks before it waits, and of eight at mos
     peers: [{
       worker: 1,
       to: { control: (message: Control) => void told.push(message) } as RemoteSender,
-      from: { take: () => undefined },
+      from: { items: 0, take: () => undefined },
     }],
     isOwn: () => true,
     onStuck: () => {},

@@ -1,0 +1,52 @@
+/**
+ * What a task spends its time on: Flink's three.
+ *
+ * A task is *busy* while its turns do work. It is also busy while it waits for calls that it has
+ * made: a `mapAsync` that cannot begin another one, or an output. It is *backpressured* while it
+ * has something to do and a full channel downstream keeps it from it. Else it is idle.
+ *
+ * The clock is read after turns that did work, and never for an item. How long a task waits is
+ * known without that: it begins and ends to wait at the beginning of a round of all tasks.
+ *
+ * @module
+ */
+import type { Waits } from "./tasks/task.ts";
+
+/** How a task has spent its time since it began, in milliseconds. The rest it was idle. */
+export interface TaskTimes {
+  readonly busyMs: number;
+  readonly backpressuredMs: number;
+}
+
+/** Counts the time of one task. Times are in milliseconds of a clock that nobody sets. */
+export class TaskMeter {
+  #busyMs = 0;
+  #backpressuredMs = 0;
+  #waits: Waits = null;
+  #since = 0;
+
+  /** A turn did work, and took `ms`. Its round began at `round`. */
+  worked(ms: number, round: number): void {
+    if (this.#waits !== null) this.rests(null, round);
+    this.#busyMs += ms;
+  }
+
+  /** A turn had nothing to do but to wait. Its round began at `round`. */
+  rests(waits: Waits, round: number): void {
+    if (waits === this.#waits) return;
+    const ms = Math.max(0, round - this.#since);
+    if (this.#waits === "calls") this.#busyMs += ms;
+    else if (this.#waits === "room") this.#backpressuredMs += ms;
+    this.#waits = waits;
+    this.#since = round;
+  }
+
+  /** The times until now. */
+  read(now: number): TaskTimes {
+    const ms = Math.max(0, now - this.#since);
+    return {
+      busyMs: this.#busyMs + (this.#waits === "calls" ? ms : 0),
+      backpressuredMs: this.#backpressuredMs + (this.#waits === "room" ? ms : 0),
+    };
+  }
+}

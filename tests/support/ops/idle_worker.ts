@@ -1,0 +1,10 @@
+import type { WorkerView } from "../../../src/ops/run_view.ts";
+import { NO_READINGS } from "../../../src/runtime/worker_readings.ts";
+
+/** A worker that has not told anything yet. */
+export const IDLE_WORKER: WorkerView = {
+  unanswered: 0,
+  steps: [],
+  memory: null,
+  ...NO_READINGS,
+};
