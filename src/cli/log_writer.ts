@@ -4,6 +4,7 @@
  * @module
  */
 import { createLog, isAtLeast, type Log, type LogFields, type LogLevel } from "../core/log.ts";
+import { lineText } from "../core/log_text.ts";
 import { oneLine } from "../core/safe_text.ts";
 import type { LogFormat } from "./arguments.ts";
 
@@ -31,9 +32,5 @@ function jsonLine(time: Date, level: LogLevel, message: string, fields: LogField
 }
 
 function textLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
-  const facts = Object.entries(fields).map(([key, value]) => {
-    const name = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
-    return ` ${name}=${JSON.stringify(value)}`;
-  });
-  return `${time.toISOString()} ${level.padEnd(5)} ${message}${facts.join("")}`;
+  return `${time.toISOString()} ${level.padEnd(5)} ${lineText(message, fields)}`;
 }

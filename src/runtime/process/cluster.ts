@@ -20,6 +20,7 @@ import { ProgressLog } from "./progress_log.ts";
 import { RunMonitor } from "./run_monitor.ts";
 import type { RunStatus } from "./run_status.ts";
 import type { OutputTaps } from "./spawn.ts";
+import { Telemetry } from "./telemetry.ts";
 import { permissionFlags, refusePermissionSets } from "./worker_flags.ts";
 
 export type { ClusterResult };
@@ -162,7 +163,7 @@ export async function spawnCluster(
   options: ClusterOptions = {},
 ): Promise<ClusterResult> {
   requireOptions("spawnCluster", options, OPTIONS);
-  const { signal, killSignal, restarts = 0, log = silentLog } = options;
+  const { signal, killSignal, restarts = 0, logLevel = "info" } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
   requireInteger("restarts", restarts, 0, Number.MAX_SAFE_INTEGER);
   refusePermissionSets(options.workerFlags ?? [], "workerFlags");
@@ -170,11 +171,18 @@ export async function spawnCluster(
   const flow = flowName(href, options.exportName ?? null);
   const facts = spawnFacts();
   refuseNesting(flow, facts);
-  const monitor = options.api === undefined
+  const ownLog = options.log ?? silentLog;
+  const intervalMs = epochMilliseconds(options.epoch);
+  await using telemetry = Telemetry.open(href, ownLog);
+  const log = telemetry?.logTo(ownLog, logLevel) ?? ownLog;
+  const isWatched = options.api !== undefined || telemetry !== null;
+  const monitor = isWatched ? new RunMonitor(intervalMs) : null;
+  const running = [...facts.running, flow];
+  const job = jobOf(href, { ...options, log }, { running, intervalMs, monitor, telemetry });
+  if (monitor !== null) telemetry?.watch(monitor);
+  await using _api = options.api === undefined || monitor === null
     ? null
-    : new RunMonitor(epochMilliseconds(options.epoch));
-  const job = jobOf(href, [...facts.running, flow], options, monitor);
-  await using _api = monitor === null ? null : await openApi(options.api!, monitor, log);
+    : await openApi(options.api, monitor, log);
   for (let failures = 0;;) {
     const started = performance.now();
     const coordinator = new Coordinator(job);
@@ -184,7 +192,10 @@ export async function spawnCluster(
       if (performance.now() - started >= LASTING_MS) failures = 0;
       const given = coordinator.isStopping || killSignal?.aborted;
       const isLasting = !coordinator.hasLoaded || error instanceof StepMatchError;
-      if (given || failures >= restarts || isLasting) throw error;
+      if (given || failures >= restarts || isLasting) {
+        telemetry?.failed(messageOf(error));
+        throw error;
+      }
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
       log.error("the run failed and is started again", {
         error: messageOf(error),
@@ -206,9 +217,8 @@ async function openApi(options: ApiOptions, monitor: RunMonitor, log: Log): Prom
 
 function jobOf(
   moduleUrl: string,
-  running: readonly string[],
   options: ClusterOptions,
-  monitor: RunMonitor | null,
+  run: Pick<Job, "running" | "intervalMs" | "monitor" | "telemetry">,
 ): Job {
   const { log = silentLog, logLevel = "info", workers = 1, onStatus, taps = {} } = options;
   const progress = new ProgressLog(log, () => performance.now());
@@ -218,21 +228,19 @@ function jobOf(
     args: options.args ?? [],
     workers,
     flags: (folder) => permissionFlags(options.workerFlags ?? null, { folder, moduleUrl, workers }),
-    intervalMs: epochMilliseconds(options.epoch),
     log,
     logLevel,
-    statusMs: onStatus === undefined && monitor === null ? UNWATCHED_MS : WATCHED_MS,
+    statusMs: onStatus === undefined && options.api === undefined ? UNWATCHED_MS : WATCHED_MS,
     onStatus: (status) => {
       progress.update(status);
       onStatus?.(status);
     },
     onRunning: () => progress.begun(),
-    monitor,
     taps,
     recovery: options.recovery ?? null,
     stepChanges: stepChangesOf(options),
     stopMs: stopMilliseconds(options),
-    running,
+    ...run,
   };
 }
 

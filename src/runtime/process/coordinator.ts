@@ -25,6 +25,7 @@ import type { MonitoredWorker, RunMonitor } from "./run_monitor.ts";
 import { itemsOf, type RunStatus, runStatusOf } from "./run_status.ts";
 import { makeFolder, removeFolder, type RunFolder } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker } from "./spawn.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 /** The result of a run on worker processes. */
 export interface ClusterResult extends RunResult {
@@ -51,8 +52,10 @@ export interface Job {
   readonly onStatus: (status: RunStatus) => void;
   /** Called when the flow begins to run. */
   readonly onRunning: () => void;
-  /** Notes what happens, for the operations port; `null` where there is none. */
+  /** Notes what happens, for the operations port and telemetry; `null` where there is neither. */
   readonly monitor: RunMonitor | null;
+  /** Exports it; `null` where nothing is exported. */
+  readonly telemetry: Telemetry | null;
   readonly recovery: RecoveryConfig | null;
   readonly stepChanges: StepChanges;
   /** The flow, after those that the processes above this one run. */
@@ -86,7 +89,7 @@ export class Coordinator {
 
   /** Starts nothing yet. */
   constructor(job: Job) {
-    const { log, workers, monitor } = job;
+    const { log, workers, monitor, telemetry } = job;
     this.#job = job;
     this.#log = log;
     this.#conductor = new Conductor({ ...job, clock: systemClock, leaveMs: LEAVE_MS }, {
@@ -100,10 +103,17 @@ export class Coordinator {
       running: (epoch) => {
         job.onRunning();
         monitor?.runs(epoch);
+        telemetry?.runs(epoch);
         log.info("flow running", { workers });
       },
-      closing: () => monitor?.closes(),
-      committed: (epoch) => monitor?.committed(epoch),
+      closing: () => {
+        monitor?.closes();
+        telemetry?.closes();
+      },
+      committed: (epoch) => {
+        monitor?.committed(epoch);
+        telemetry?.committed(epoch);
+      },
       stopping: () => {
         log.info("stopping");
         monitor?.stops();
@@ -111,6 +121,7 @@ export class Coordinator {
       finished: () => {
         this.#hasFinished = true;
         monitor?.ends();
+        telemetry?.finished();
       },
     });
     this.#liveness = new Liveness(workers, {
@@ -136,6 +147,7 @@ export class Coordinator {
         () => this.#monitored(),
         async (worker, question) => await this.#workers[worker].ask(question),
       );
+      this.#job.telemetry?.begins();
       this.#spawn();
       this.#liveness.start();
       this.#loading.start();
@@ -149,6 +161,7 @@ export class Coordinator {
       setExitCode(error, codes.find((code) => code > FAILED) ?? FAILED);
       throw error;
     } finally {
+      this.#job.telemetry?.sample();
       this.#liveness.stop();
       this.#loading.stop();
       await Promise.all(this.#workers.map((worker) => worker.close()));
@@ -184,7 +197,7 @@ export class Coordinator {
    * folder is left; afterwards there is a worker that removes it.
    */
   #spawn(): void {
-    const { moduleUrl, workers, flags, args, running, taps } = this.#job;
+    const { moduleUrl, workers, flags, args, running, taps, telemetry } = this.#job;
     const fail = (error: unknown) => this.#conductor.fail(error);
     const keys = Array.from({ length: workers }, createKey);
     const folder = this.#folder = makeFolder(this.#log);
@@ -196,7 +209,9 @@ export class Coordinator {
     const options = { moduleUrl, flags: flags(folder?.path ?? null), args, running, taps };
     for (const [index, key] of keys.entries()) {
       const bootstrap = { index, address, folder, key, coordinatorPid: Deno.pid };
-      this.#workers.push(new RemoteWorker(index, spawnWorker(bootstrap, options), this.#host()));
+      const env = telemetry?.environmentOf(index) ?? {};
+      const child = spawnWorker(bootstrap, { ...options, env });
+      this.#workers.push(new RemoteWorker(index, child, this.#host()));
     }
   }
 

@@ -56,6 +56,8 @@ export interface SpawnOptions {
   /** The flow, after those that the processes above this one run: `RUNNING_ENV`. */
   readonly running: readonly string[];
   readonly taps: OutputTaps;
+  /** What else is in the environment of this worker. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /**
@@ -67,12 +69,16 @@ export interface SpawnOptions {
  */
 export function spawnWorker(
   bootstrap: WorkerBootstrap,
-  { moduleUrl, flags, args, running, taps }: SpawnOptions,
+  { moduleUrl, flags, args, running, taps, env }: SpawnOptions,
 ): WorkerChild {
   const preload = import.meta.resolve("./worker_main.ts");
   const child = started(bootstrap.index, {
     args: ["run", "--quiet", ...flags, `--preload=${preload}`, moduleUrl, ...args],
-    env: { [WORKER_ENV]: JSON.stringify(bootstrap), [RUNNING_ENV]: running.join("\n") },
+    env: {
+      ...env,
+      [WORKER_ENV]: JSON.stringify(bootstrap),
+      [RUNNING_ENV]: running.join("\n"),
+    },
     // Workers that read one input at the same time would tear it apart: one has it, for the others
     // it is empty.
     stdin: bootstrap.index === 0 ? "inherit" : "null",

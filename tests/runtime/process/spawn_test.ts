@@ -6,7 +6,14 @@ Deno.test("a worker that cannot be started is an error that says with what, and 
   Deno.execPath = () => "/nonexistent/deno"; // as after an update of Deno
   try {
     const bootstrap = { index: 3, address: {}, folder: null, key: "", coordinatorPid: Deno.pid };
-    const options = { moduleUrl: "file:///flow.ts", flags: [], args: [], running: [], taps: {} };
+    const options = {
+      moduleUrl: "file:///flow.ts",
+      flags: [],
+      args: [],
+      running: [],
+      env: {},
+      taps: {},
+    };
     assertThrows(
       () => spawnWorker(bootstrap, options),
       Error,

@@ -1,0 +1,80 @@
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { FLOW_CONFIG, folderOf, runCli } from "../support/cli.ts";
+import { OtlpReceiver } from "../support/ops/otlp_receiver.ts";
+
+const ORDERS = `
+  import { Dataflow, PartitionedInputConfig, StdOutputConfig } from "millrace";
+  const input = new PartitionedInputConfig({
+    partitions: () => ["a", "b", "c"],
+    *build() {
+      for (let n = 0; n < 1_000; n++) yield [n, n];
+    },
+  });
+  export default new Dataflow("orders of the shop")
+    .input("in", input)
+    .map((n) => n, { id: "same" })
+    .filter((n) => n === 999)
+    .capture("out", new StdOutputConfig());
+`;
+
+Deno.test("OTEL_DENO exports what a run counted, each log line once, and a span an epoch", async () => {
+  await using folder = await folderOf({ "deno.json": FLOW_CONFIG, "orders.ts": ORDERS });
+  await using otlp = new OtlpReceiver();
+  const args = [`${folder.path}/orders.ts`, "-w2", "--epoch-interval=50ms", "--log-level=info"];
+  const { code, stdout, stderr } = await runCli(args, { env: otlp.env });
+  assertEquals([code, stdout], [0, "999\n999\n999\n"]);
+  const workers = otlp.points("millrace_step_items_out_total", { step: "in" });
+  assertEquals(workers.map(({ attributes }) => attributes.worker).toSorted(), ["0", "1"]);
+  assert(workers.every(({ isCounter }) => isCounter));
+  assertEquals(otlp.sum("millrace_step_items_out_total", { step: "in" }), 3_000);
+  assertEquals(otlp.sum("millrace_step_items_in_total", { step: "out" }), 3);
+  const [{ resource, attributes }] = workers;
+  assertEquals(attributes.flow, "orders of the shop");
+  assertEquals(resource["service.name"], "orders");
+  assertMatch(String(resource["service.instance.id"]), /^[0-9a-f-]{36}-coordinator$/);
+  // Once as a line on standard error, once exported.
+  for (const line of ["flow loaded", "flow running", "flow finished"]) {
+    const exported = otlp.logs.filter(({ text }) => text.startsWith(line));
+    assertEquals(exported.map(({ severity }) => severity), ["INFO"], line);
+    assertEquals(stderr.split(line).length, 2, stderr);
+  }
+  const epochs = otlp.spans.filter(({ name }) => name === "epoch");
+  assertGreater(epochs.length, 0);
+  assertEquals(
+    epochs.map(({ attributes }) => attributes["millrace.epoch"]),
+    epochs.map((_, i) => i),
+  );
+  assert(epochs.every(({ ms, parentSpanId }) => ms >= 0 && parentSpanId === ""));
+});
+
+Deno.test("OTEL_DENO exports why a run failed, and keeps the names that the user has given", async () => {
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "failing.ts": `
+      import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+      export default new Dataflow("failing")
+        .input("in", new TestingInputConfig([1]))
+        .map(() => { console.warn("about to fail"); throw new Error("no such customer"); })
+        .capture(new StdOutputConfig());
+    `,
+  });
+  await using otlp = new OtlpReceiver();
+  const env = {
+    ...otlp.env,
+    OTEL_SERVICE_NAME: "billing",
+    OTEL_RESOURCE_ATTRIBUTES: "service.instance.id=pod-7,region=north",
+  };
+  const { code, stdout } = await runCli([`${folder.path}/failing.ts`], { env });
+  assertEquals([code, stdout], [1, ""]);
+  const failures = otlp.logs.filter(({ severity }) => severity === "ERROR");
+  assertEquals(failures.length, 1);
+  const [{ text, resource }] = failures;
+  assertMatch(text, /step "map-1" failed.*no such customer/);
+  const { "service.name": service, "service.instance.id": instance, region } = resource;
+  assertEquals([service, instance, region], ["billing", "pod-7-coordinator", "north"]);
+  // What the flow itself writes to the console, its worker exports.
+  const warnings = otlp.logs.filter(({ severity }) => severity === "WARN");
+  assertEquals(warnings.map(({ text, resource }) => [text, resource["service.instance.id"]]), [
+    ["about to fail", "pod-7-worker-0"],
+  ]);
+});
