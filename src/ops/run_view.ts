@@ -41,6 +41,8 @@ export interface FlowView {
     readonly id: StepId;
     /** What a built-in step keeps for a key; `null` for others. */
     readonly stateKind: StateKind | null;
+    /** Steps with the same number run in one loop. */
+    readonly stage: number;
   }[];
 }
 

@@ -115,3 +115,30 @@ Deno.test("--api refuses what it cannot listen at", async () => {
   assertEquals(code, 1);
   assertMatch(stderr, new RegExp(`^error: cannot listen at 127\\.0\\.0\\.1:${port}: `));
 });
+
+Deno.test("--api says that a run is over while its workers still leave", async () => {
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "flow.ts": `
+      import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+      // What the flow leaves running keeps the worker's process.
+      const timer = setInterval(() => {
+        try {
+          Deno.statSync(new URL("release", import.meta.url));
+          clearInterval(timer);
+        } catch { /* not yet */ }
+      }, 20);
+      export default new Dataflow("over").input("in", new TestingInputConfig([1]))
+        .capture("out", new StdOutputConfig());
+    `,
+  });
+  await using cli = startCli([`${folder.path}/flow.ts`, "--api=0", "--log-level=info"]);
+  const [base] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  for (let isOver = false; !isOver;) {
+    const response = await fetch(`${base}/readyz`);
+    isOver = (await response.text()).includes(`"found":"over"`);
+    if (isOver) assertEquals(response.status, 503);
+  }
+  await Deno.writeTextFile(`${folder.path}/release`, "");
+  assertEquals((await cli.finished()).code, 0);
+});

@@ -4,33 +4,7 @@ import { encodeValue } from "../../src/core/value_codec.ts";
 import type { StateAnswer, StateQuestion } from "../../src/ops/state_question.ts";
 import type { RunSource, RunView } from "../../src/ops/run_view.ts";
 import { serveApi } from "../../src/ops/server.ts";
-import { IDLE_WORKER } from "../support/ops/idle_worker.ts";
-
-const VIEW: RunView = {
-  phase: "running",
-  flow: 'a "flow"',
-  graph: { name: "flow", steps: [{ id: "counts", stateKind: "windows" }] },
-  restarts: 2,
-  workers: [
-    {
-      ...IDLE_WORKER,
-      steps: [
-        { stepId: "in", kind: "input", in: 0, out: 5 },
-        { stepId: "counts.late", kind: "late", in: 5, out: 1 },
-      ],
-      memory: { rss: 1_000, heapUsed: 500 },
-      lag: [{ step: "in", partition: "orders/3", items: 17 }],
-      eventTimes: [{ step: "counts", time: 1_500, heldBy: "orders/3 of in" }],
-      stages: [
-        { stage: 0, busyMs: 1_500, backpressuredMs: 500, idleMs: 8_000, queued: 0 },
-        { stage: 1, busyMs: 0, backpressuredMs: 0, idleMs: 10_000, queued: 3 },
-      ],
-    },
-    { ...IDLE_WORKER, unanswered: 3 },
-  ],
-  epoch: { epoch: 7, at: 1_000, ms: 250, intervalMs: 10_000 },
-  waiting: { what: ["broker"], since: 2_000 },
-};
+import { BUSY_RUN } from "../support/ops/busy_run.ts";
 
 const nobody = () => Promise.reject(new Error("worker 0 is not there"));
 
@@ -59,7 +33,7 @@ function answer(worker: number, question: StateQuestion): Promise<StateAnswer> {
 /** A port of a run. */
 async function api(view: Partial<RunView> = {}, token?: string, ask: RunSource["ask"] = nobody) {
   const now = () => 5_000;
-  const source = { view: () => ({ ...VIEW, ...view }), now, ask };
+  const source = { view: () => ({ ...BUSY_RUN, ...view }), now, ask };
   const server = await serveApi({ port: 0, ...token === undefined ? {} : { token } }, source);
   return {
     get: async (path: string, init: RequestInit = {}) => {
@@ -98,6 +72,10 @@ Deno.test("metrics are those of the run, with its labels", async () => {
       `millrace_input_lag_items{${flow},step="in",partition="orders/3",worker="0"} 17`,
       `millrace_event_time_seconds{${flow},step="counts",worker="0"} 1.5`,
       `millrace_event_time_held{${flow},step="counts",source="orders/3 of in",worker="0"} 1`,
+      `millrace_stage_busy_seconds_total{${flow},stage="0",step="in",worker="0"} 1.5`,
+      `millrace_stage_backpressured_seconds_total{${flow},stage="0",step="in",worker="0"} 0.5`,
+      `millrace_stage_idle_seconds_total{${flow},stage="1",step="counts",worker="0"} 10`,
+      `millrace_stage_queued_items{${flow},stage="1",step="counts",worker="0"} 3`,
       `millrace_epoch{${flow}} 7`,
       `millrace_epoch_age_seconds{${flow}} 4`,
       `millrace_epoch_duration_seconds{${flow}} 0.25`,
@@ -137,7 +115,7 @@ Deno.test("probes answer with what was checked", async () => {
 
 Deno.test("the graph is that of the flow; other paths are not there", async () => {
   await using port = await api();
-  assertEquals(JSON.parse((await port.get("/graph")).text), VIEW.graph);
+  assertEquals(JSON.parse((await port.get("/graph")).text), BUSY_RUN.graph);
   assertStringIncludes((await port.get("/")).text, "/metrics");
   assertEquals((await port.get("/elsewhere")).response.status, 404);
   const posted = await port.get("/healthz", { method: "POST", body: "x" });
@@ -208,7 +186,7 @@ Deno.test("with a token, each route needs it", async () => {
 });
 
 Deno.test("an address that others can reach needs a token", async () => {
-  const source = { view: () => VIEW, now: () => 0, ask: nobody };
+  const source = { view: () => BUSY_RUN, now: () => 0, ask: nobody };
   for (const token of [undefined, ""]) {
     const options = { host: "0.0.0.0", port: 0, ...token === undefined ? {} : { token } };
     await assertRejects(() => serveApi(options, source), TypeError, "needs a token");
@@ -218,7 +196,7 @@ Deno.test("an address that others can reach needs a token", async () => {
 Deno.test("a port that is taken is named", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
-  const source = { view: () => VIEW, now: () => 0, ask: nobody };
+  const source = { view: () => BUSY_RUN, now: () => 0, ask: nobody };
   await assertRejects(
     () => serveApi({ port }, source),
     Error,
@@ -227,7 +205,7 @@ Deno.test("a port that is taken is named", async () => {
 });
 
 Deno.test("the port closes though a client holds its connection open", async () => {
-  const source = { view: () => VIEW, now: () => 0, ask: nobody };
+  const source = { view: () => BUSY_RUN, now: () => 0, ask: nobody };
   const server = await serveApi({ port: 0 }, source);
   const { port } = new URL(server.url);
   using _conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });

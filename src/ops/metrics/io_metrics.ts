@@ -1,0 +1,25 @@
+import { gauge, type MetricDefinition, ofWorkers, type Sample } from "./definition.ts";
+
+/** Metrics of inputs and outputs. */
+export const IO_METRICS: readonly MetricDefinition[] = [
+  gauge(
+    "input_lag_items",
+    "Items of a partition that have not been read, as far as is known.",
+    ["step", "partition", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ lag }) => lag.map(({ step, partition, items }): Sample => [items, { step, partition }]),
+      ),
+  ),
+  gauge(
+    "waiting_seconds",
+    "How long inputs and outputs have been without what they need, such as a broker.",
+    ["for"],
+    ({ waiting }, now) =>
+      waiting === null ? [] : waiting.what.map((what): Sample => [
+        (now - waiting.since) / 1_000,
+        { for: what },
+      ]),
+  ),
+];

@@ -1,0 +1,36 @@
+import type { RunView } from "../../../src/ops/run_view.ts";
+import { IDLE_WORKER } from "./idle_worker.ts";
+
+/** A run of two workers, of which one has all that there can be. */
+export const BUSY_RUN: RunView = {
+  phase: "running",
+  flow: 'a "flow"',
+  graph: {
+    name: "flow",
+    steps: [
+      { id: "in", stateKind: null, stage: 0 },
+      { id: "half", stateKind: null, stage: 0 },
+      { id: "counts", stateKind: "windows", stage: 1 },
+    ],
+  },
+  restarts: 2,
+  workers: [
+    {
+      ...IDLE_WORKER,
+      steps: [
+        { stepId: "in", kind: "input", in: 0, out: 5 },
+        { stepId: "counts.late", kind: "late", in: 5, out: 1 },
+      ],
+      memory: { rss: 1_000, heapUsed: 500 },
+      lag: [{ step: "in", partition: "orders/3", items: 17 }],
+      eventTimes: [{ step: "counts", time: 1_500, heldBy: "orders/3 of in" }],
+      stages: [
+        { stage: 0, busyMs: 1_500, backpressuredMs: 500, idleMs: 8_000, queued: 0 },
+        { stage: 1, busyMs: 0, backpressuredMs: 0, idleMs: 10_000, queued: 3 },
+      ],
+    },
+    { ...IDLE_WORKER, unanswered: 3 },
+  ],
+  epoch: { epoch: 7, at: 1_000, ms: 250, intervalMs: 10_000 },
+  waiting: { what: ["broker"], since: 2_000 },
+};
