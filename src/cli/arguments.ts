@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli";
 import { closestName, editDistance } from "../core/closest_name.ts";
 import { parseDuration } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
@@ -13,6 +12,8 @@ import { type ApiOptions, isOwnHost, OWN_HOST } from "../ops/access.ts";
 import { refusePermissionSets } from "../runtime/process/worker_flags.ts";
 import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
+import { joinFlags, type Option, optionText, parseOptions } from "./options.ts";
+import { parseState, STATE_HELP, type StateCommand } from "./state_arguments.ts";
 import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
 
 /** The format of log lines. */
@@ -23,7 +24,7 @@ export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | ({ readonly kind: "run" } & RunCommand)
-  | ({ readonly kind: "state" } & StateCommand)
+  | StateCommand
   | ({ readonly kind: "graph" } & GraphCommand)
   | { readonly kind: "backup"; readonly path: string; readonly to: string };
 
@@ -61,16 +62,6 @@ export interface RecoveryCommand {
   readonly stepChanges?: StepChangeOptions;
 }
 
-/** What to show of a recovery store. */
-export interface StateCommand {
-  /** The store. */
-  readonly path: string;
-  /** One step; `null` for an overview. */
-  readonly step: string | null;
-  /** One key of the step; `null` for a list of keys. */
-  readonly key: string | null;
-}
-
 /** The forms in which a flow can be drawn. */
 export const GRAPH_FORMATS = ["mermaid", "dot", "json", "svg"] as const;
 
@@ -84,19 +75,6 @@ export interface GraphCommand {
   readonly format: typeof GRAPH_FORMATS[number];
   /** Whether to show which steps run in one loop, and where items change workers. */
   readonly stages: boolean;
-}
-
-/** An option, which is also an environment variable. */
-export interface Option {
-  readonly name: string;
-  readonly alias?: string;
-  /** The name of its value in the help; `null` for a switch, which is on or off. */
-  readonly value: string | null;
-  /**
-   * Whether it may be passed several times; its environment variable has commas between the values.
-   */
-  readonly isList?: boolean;
-  readonly about: string;
 }
 
 /** All options but `--help` and `--version`. */
@@ -180,10 +158,7 @@ FLOW is a file or URL whose default export is a Dataflow, or a function that mak
 flow.ts:name picks another export. Arguments after -- are the flow's Deno.args. Standard input goes
 to worker 0; for other workers it is empty.
 
-       deno run -A cli.ts state PATH [STEP [KEY]]
-
-shows what a recovery store holds, in a file or on Kafka, also while a run uses it.
-
+${STATE_HELP}
        deno run -A cli.ts backup PATH FILE
 
 copies a recovery store into a new file, also while a run uses it.
@@ -209,11 +184,6 @@ SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked of
 Exit codes: 0 the input ended or a graceful stop, 1 the flow failed, 2 a wrong command line. A flow
 may set another one in place of 0 and 1, as Deno.exitCode or process.exitCode.
 `;
-}
-
-function optionText({ name, alias, value, about }: Option): string {
-  const names = `${alias === undefined ? "    " : `-${alias}, `}--${name}`;
-  return `  ${`${names} ${value ?? ""}`.padEnd(30)}${about}`;
 }
 
 /** Returns the environment variable of an option. */
@@ -252,16 +222,20 @@ export function parseCommand(
   { onTerminal }: { readonly onTerminal: boolean },
 ): Command {
   if (args[0] === "graph") return parseGraph(args.slice(1));
-  const parsed = parse(args, OPTIONS);
+  if (args[0] === "state") {
+    const { state, ask } = parseState(args.slice(1));
+    return ask === null ? state : { kind: ask };
+  }
+  const parsed = parseOptions(args, OPTIONS);
   if (parsed.help) return { kind: "help" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
-  if (flow === "state" || flow === "backup") {
+  if (flow === "backup") {
     const stray = OPTIONS.find(({ name }) =>
       [parsed[name]].flat().some((value) => value !== undefined && value !== false)
     );
     if (stray !== undefined) throw new UsageError(`${flow} accepts no option --${stray.name}`);
-    return flow === "state" ? parseState(surplus) : parseBackup(surplus);
+    return parseBackup(surplus);
   }
   if (flow === undefined) {
     throw new UsageError("which flow? Give its file: deno run -A cli.ts flow.ts (see --help)");
@@ -312,53 +286,6 @@ export function parseCommand(
   };
 }
 
-/** The parts of the result of `parseArgs` that are used. */
-interface Parsed {
-  readonly _: readonly (string | number)[];
-  readonly "--": readonly string[];
-  readonly help: boolean;
-  readonly version: boolean;
-  readonly [option: string]: unknown;
-}
-
-function parse(args: readonly string[], options: readonly Option[]): Parsed {
-  const names = options.map(({ name }) => name);
-  const alias: Record<string, string> = { h: "help", V: "version" };
-  for (const { name, alias: short } of options) if (short !== undefined) alias[short] = name;
-  const withValue = options.filter(({ value }) => value !== null);
-  const switches = options.filter(({ value }) => value === null).map(({ name }) => name);
-  const parsed: unknown = parseArgs(joinFlags(args), {
-    string: [...withValue.map(({ name }) => name), "_"],
-    collect: options.filter(({ isList }) => isList).map(({ name }) => name),
-    boolean: ["help", "version", ...switches],
-    alias,
-    "--": true,
-    unknown: (arg: string, key?: string) => {
-      if (key === undefined) return true; // not an option, but the flow
-      throw new UsageError(`unknown option ${arg}${didYouMean(key, names)} (see --help)`);
-    },
-  });
-  for (const { name, alias: short, value } of withValue) {
-    const given = [(parsed as Parsed)[name]].flat();
-    if (given.includes("")) {
-      const names = short === undefined ? `--${name}` : `-${short} (--${name})`;
-      throw new UsageError(`option ${names} needs a value: --${name} ${value}`);
-    }
-  }
-  return parsed as Parsed;
-}
-
-/**
- * The workers' flags look like options of ours. So each is joined with the option's name to one
- * argument, which is not mistaken.
- */
-function joinFlags(args: readonly string[]): string[] {
-  const index = args.indexOf("--worker-flags");
-  const end = args.indexOf("--");
-  if (index < 0 || index + 1 >= args.length || (end >= 0 && index > end - 2)) return [...args];
-  return [...args.slice(0, index), `${args[index]}=${args[index + 1]}`, ...args.slice(index + 2)];
-}
-
 /**
  * Returns a switch of the command line; `undefined` if it is absent. `parseArgs` cannot tell an
  * absent one from one that is off.
@@ -385,16 +312,6 @@ function parseSwitch(given: Given | undefined): Switch {
   if (value === "1" || value === "true") return { isOn: true, from };
   if (value === "0" || value === "false") return { isOn: false, from };
   throw new UsageError(`${from} must be 1 or true, or 0 or false; got "${value}"`);
-}
-
-/** Returns a hint at the option that was meant: it starts alike, or has nearly the same letters. */
-function didYouMean(given: string, names: readonly string[]): string {
-  if (given.length < 2) return "";
-  const alike = names.find((name) => name.startsWith(given.slice(0, 3)));
-  const nearest = closestName(given, names);
-  const strange = nearest.split("").filter((letter) => !given.includes(letter)).length;
-  const meant = alike ?? (strange * 4 < nearest.length ? nearest : undefined);
-  return meant === undefined ? "" : `: did you mean --${meant}?`;
 }
 
 function parseCount(
@@ -483,17 +400,9 @@ function parseBackup(given: readonly string[]): Command {
   return { kind: "backup", path, to };
 }
 
-function parseState(given: readonly string[]): Command {
-  const [path, step = null, key = null] = given;
-  if (path === undefined || path === "" || given.length > 3) {
-    throw new UsageError("state needs the path of a recovery store, and accepts a step and a key");
-  }
-  return { kind: "state", path, step, key };
-}
-
 /** It accepts no environment variables: those are for the run that a picture is not of. */
 function parseGraph(args: readonly string[]): Command {
-  const parsed = parse(args, GRAPH_OPTIONS);
+  const parsed = parseOptions(args, GRAPH_OPTIONS);
   if (parsed.help) return { kind: "help" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);

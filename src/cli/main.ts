@@ -23,6 +23,7 @@ import { createLogWriter } from "./log_writer.ts";
 import { backUpStore, recoveryOf, type Warn } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
+import { runStateTool } from "./state_tools.ts";
 import { StatusLine } from "./status_line.ts";
 import { onStopSignals } from "./stop_signals.ts";
 import { checkTypes } from "./type_check.ts";
@@ -51,6 +52,16 @@ export async function main(args: readonly string[]): Promise<number> {
         return 0;
       case "state":
         print(Deno.stdout, await describeState(command));
+        return 0;
+      case "state-tool":
+        await runStateTool(command, {
+          write: (text) => print(Deno.stdout, text),
+          tell: (text) => print(Deno.stderr, text),
+          log: createLogWriter(
+            { least: "info", format: "text", now: () => new Date() },
+            (line) => print(Deno.stderr, line),
+          ),
+        });
         return 0;
       case "backup":
         print(Deno.stdout, await backUpStore(command));

@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
-import type { LogFields } from "../core/log.ts";
+import type { Log, LogFields } from "../core/log.ts";
 import { oneLine } from "../core/safe_text.ts";
 import { exists } from "../core/system_error.ts";
 import {
@@ -17,7 +17,7 @@ import { backUp } from "../recovery/sqlite/backup.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import { FromScratchRecovery, unfinishedOf } from "../recovery/from_scratch.ts";
-import { type RecoveryConfig, RecoveryError } from "../recovery/store.ts";
+import { type RecoveryConfig, RecoveryError, type RecoveryStore } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
 
 /** What the user is told once there is a log. */
@@ -111,7 +111,37 @@ export function isOnKafka(path: string): boolean {
   return /^kafka:/i.test(path);
 }
 
-function configOf(path: string): RecoveryConfig {
+/** An open store, and the flow that it belongs to. */
+export interface OpenedStore {
+  readonly store: RecoveryStore;
+  readonly flow: string;
+}
+
+/**
+ * Opens a store of any flow, as a run would.
+ *
+ * @throws {NoStoreError} If there is none yet. Nothing is made then.
+ * @throws {RecoveryError} If a run uses it, or it cannot be used.
+ */
+export async function openExisting(path: string, log: Log): Promise<OpenedStore> {
+  if (isOnKafka(path)) {
+    const place = onKafka(path, storeTopicsOf);
+    const { KafkaStore } = await import("../connectors/kafka_recovery/store.ts");
+    const store = await KafkaStore.open(place, null, undefined, log);
+    return { store, flow: store.flow };
+  }
+  using inspector = await SqliteInspector.open(path);
+  const { flow } = inspector;
+  return { store: await configOf(path).open(flow, log), flow };
+}
+
+/** Returns the brokers of a store on Kafka; `null` for a file. */
+export function kafkaBrokersOf(path: string): readonly string[] | null {
+  return isOnKafka(path) ? onKafka(path, storeTopicsOf).brokers : null;
+}
+
+/** Returns the store at a path, which need not exist. */
+export function configOf(path: string): RecoveryConfig {
   return isOnKafka(path)
     ? onKafka(path, (options) => new KafkaRecoveryConfig(options))
     : new SqliteRecoveryConfig(path);

@@ -9,14 +9,12 @@ import { oneLine, safeLines } from "../core/safe_text.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
-import { isNote } from "../recovery/store.ts";
-import type { StateCommand } from "./arguments.ts";
+import { isNote, type StoredKey } from "../recovery/store.ts";
 import { partitionText, positionText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
+import type { ShowCommand } from "./state_arguments.ts";
+import { keyJson, keysJson, storeJson } from "./state_json.ts";
 import { stateText, stepTimeText } from "../ops/state_text.ts";
-
-/** This many keys of a step are listed. */
-const MOST_KEYS = 100;
 
 /** Only the beginning of a longer key is listed. */
 const LONGEST_KEY = 60;
@@ -28,9 +26,11 @@ const LONGEST_KEY = 60;
  * @throws {UsageError} If there is no such step or key.
  * @throws {RecoveryError} If the store cannot be read.
  */
-export async function describeState({ path, step, key }: StateCommand): Promise<string> {
-  using store = await inspectorOf(path, wantedOf(step, key));
-  if (step === null) return overview(store);
+export async function describeState(
+  { path, step, key, json, limit }: ShowCommand,
+): Promise<string> {
+  using store = await inspectorOf(path, wantedOf(step, key, limit));
+  if (step === null) return json ? document(storeJson(store)) : overview(store);
   const steps = store.steps();
   const found = steps.find((each) => each.step === step);
   if (found === undefined) {
@@ -42,23 +42,30 @@ export async function describeState({ path, step, key }: StateCommand): Promise<
     );
   }
   const kind = kindOf(store, step);
-  if (key === null) return listing(store, step, kind, found.keys);
-  let state = store.get(step, key);
-  const spelled = spelledOut(key);
-  if (state === undefined && spelled !== key) state = store.get(step, spelled);
+  if (key === null) {
+    const keys = store.keys(step, limit);
+    return json ? document(keysJson(found, kind, keys)) : listing(kind, keys, found.keys);
+  }
+  const name = [key, spelledOut(key)].find((name) => store.get(step, name) !== undefined) ?? key;
+  const state = store.get(step, name);
   if (state === undefined) {
     throw new UsageError(
       `step "${step}" has no key "${key}" in ${path}: without a key, the state command lists them`,
     );
   }
+  if (json) return document(keyJson(kind, name, state));
   const { whole } = stateText(kind, decodeValue(state));
   return safeLines(Deno.inspect(whole, { depth: 100, strAbbreviateSize: Infinity })) + "\n";
 }
 
 /** Returns which states will be shown. */
-function wantedOf(step: string | null, key: string | null): WantedStates | null {
+function wantedOf(
+  step: string | null,
+  key: string | null,
+  limit: number,
+): WantedStates | null {
   if (step === null) return null;
-  return key === null ? { step, first: MOST_KEYS } : { step, keys: [key, spelledOut(key)] };
+  return key === null ? { step, first: limit } : { step, keys: [key, spelledOut(key)] };
 }
 
 function overview(store: StoreInspector): string {
@@ -101,13 +108,12 @@ function kindOf(store: StoreInspector, step: string): StateKind | null {
   return note === undefined ? null : decodeValue(note.state) as StateKind;
 }
 
-function listing(
-  store: StoreInspector,
-  step: string,
-  kind: StateKind | null,
-  count: number,
-): string {
-  const keys = store.keys(step, MOST_KEYS);
+/** Returns JSON as text. What a terminal would not show as it is, JSON escapes. */
+function document(json: object): string {
+  return `${oneLine(JSON.stringify(json))}\n`;
+}
+
+function listing(kind: StateKind | null, keys: readonly StoredKey[], count: number): string {
   const rows = keys.map(({ key, state }) => [
     shown(key),
     stateText(kind, decodeValue(state)).line,

@@ -182,6 +182,9 @@ export class RecoveryError extends Error {
   override readonly name = "RecoveryError";
 }
 
+/** There is no store yet. */
+export class NoStoreError extends RecoveryError {}
+
 /** The epoch before the first: what a first run begins with. */
 const BEFORE_ALL = -1;
 

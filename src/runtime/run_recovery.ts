@@ -17,7 +17,7 @@ import {
   type StoredPosition,
 } from "../recovery/store.ts";
 import { bytesOfKey } from "./keyed/chunk_writer.ts";
-import { forgetting, storing } from "./keyed/chunk_of_keys.ts";
+import { forgetting, storing } from "../recovery/chunk_of_keys.ts";
 import { EpochLedger } from "./epoch_ledger.ts";
 import type { KeyNumbering } from "./keyed/key_ids.ts";
 import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";

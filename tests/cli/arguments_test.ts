@@ -183,23 +183,6 @@ Deno.test("parseCommand() logs milestones if no terminal shows a status", () => 
   assertEquals(levelOf(["--log-level=warn"], false), "warn");
 });
 
-Deno.test("parseCommand() accepts what to show of a store", () => {
-  assertEquals(parse(["state", "s.db"]), { kind: "state", path: "s.db", step: null, key: null });
-  assertEquals(parse(["state", "s.db", "count", "7"]), {
-    kind: "state",
-    path: "s.db",
-    step: "count",
-    key: "7",
-  });
-  assertThrows(() => parse(["state"]), UsageError, "state needs the path of a recovery store");
-  assertThrows(() => parse(["state", ""]), UsageError, "state needs the path of a recovery store");
-  assertThrows(() => parse(["state", "a", "b", "c", "d"]), UsageError, "state needs the path");
-  for (const option of ["--yes", "--workers=2", "--drop-step=a"]) {
-    const name = option.replace(/=.*/, "");
-    assertThrows(() => parse(["state", "s.db", option]), UsageError, `accepts no option ${name}`);
-  }
-});
-
 Deno.test("parseCommand() leaves arguments after -- alone", () => {
   const flowArgs = ["-w", "2", "--help", "--", "", "flow2.ts"];
   assertEquals(parse(["flow.ts", "--", ...flowArgs]), { ...PLAIN, flowArgs });

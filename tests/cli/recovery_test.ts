@@ -80,7 +80,7 @@ Deno.test("recoveryOf() warns of a store that cannot be read before it is droppe
 });
 
 Deno.test("state refuses an address that is not one of a store on Kafka", async () => {
-  const command = { path: "kafka://a:9092", step: null, key: null };
+  const command = { path: "kafka://a:9092", step: null, key: null, json: false, limit: 100 };
   const message = "a store on Kafka is kafka://HOST:PORT,HOST:PORT/PREFIX; got kafka://a:9092";
   await assertRejects(() => describeState(command), UsageError, message);
 });

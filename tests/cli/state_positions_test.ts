@@ -23,7 +23,13 @@ Deno.test("describeState() shows positions of files as bytes, and others as they
     .merge(copies.input("pages", pages))
     .capture("copy", new FileOutputConfig({ path: to }));
   await run(flow, { recovery: new SqliteRecoveryConfig(store) });
-  const shown = await describeState({ path: store, step: null, key: null });
+  const shown = await describeState({
+    path: store,
+    step: null,
+    key: null,
+    json: false,
+    limit: 100,
+  });
   const rows = shown.split("\n\n")[2].trimEnd().split("\n").map((line) => line.split(/ {2,}/));
   assertEquals(rows[0], ["step", "partition", "position"]);
   assertEquals(rows.slice(1).toSorted(), [

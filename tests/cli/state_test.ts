@@ -11,9 +11,19 @@ import {
   TumblingWindowConfig,
 } from "millrace";
 import { describeState } from "../../src/cli/state.ts";
+import type { ShowCommand } from "../../src/cli/state_arguments.ts";
 import { stateText } from "../../src/ops/state_text.ts";
 import { folderOf } from "../support/cli.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
+
+/** What to show, as text. */
+const show = (given: Partial<ShowCommand> & { path: string }): ShowCommand => ({
+  step: null,
+  key: null,
+  json: false,
+  limit: 100,
+  ...given,
+});
 
 const MINUTE = 60_000;
 const T = Date.UTC(2026, 0, 1, 10);
@@ -103,10 +113,10 @@ for (const [what, [write, line]] of Object.entries(SHOWN)) {
     await using folder = await folderOf({});
     const path = await storeOf(folder.path, write);
     assertEquals(
-      await describeState({ path, step: "step", key: null }),
+      await describeState(show({ path, step: "step" })),
       `key  state\na    ${line}\n`,
     );
-    const overview = await describeState({ path, step: null, key: null });
+    const overview = await describeState(show({ path }));
     assertMatch(overview, /\nstep +keys +bytes\nstep +1 +\d+\n\nstep +partition +position\n/);
     assertMatch(overview, /\nin +0 of 1 +1\n$/);
   });
@@ -116,7 +126,7 @@ Deno.test("state shows the windows of one key whole", async () => {
   await using folder = await folderOf({});
   const path = await storeOf(folder.path, (s) => s.countWindow("step", event, minutes));
   assertEquals(
-    await describeState({ path, step: "step", key: "a" }),
+    await describeState(show({ path, step: "step", key: "a" })),
     `{
   watermark: 2026-01-01T10:00:30.000Z,
   windows: [

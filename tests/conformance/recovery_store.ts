@@ -1,7 +1,7 @@
 /** What every recovery store has to do, whatever it is made of. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type RecoveryConfig, RecoveryError, type StateChunk } from "../../src/recovery/store.ts";
-import { forgetting, storing } from "../../src/runtime/keyed/chunk_of_keys.ts";
+import { forgetting, storing } from "../../src/recovery/chunk_of_keys.ts";
 import {
   commit,
   forget,

@@ -60,8 +60,8 @@ Deno.test("matchSteps() refuses to leave state behind, and names the steps on bo
     text,
     `the recovery store has what the flow has no step for: stateful step "count"
 nothing is stored of stateful step "tally" of the flow
-if a step was renamed: --rename-step count=tally, or from code renameSteps: { count: "tally" }
-if a step was taken out: --drop-step count drops what is stored of it, or from code dropSteps: [ "count" ]`,
+if a step was renamed: --rename-step count=tally, or from code renameSteps: { count: "tally" }, or once: cli.ts state rename-step PATH count tally
+if a step was taken out: --drop-step count drops what is stored of it, or from code dropSteps: [ "count" ], or once: cli.ts state drop-step PATH count`,
   );
 });
 

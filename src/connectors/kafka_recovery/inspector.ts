@@ -6,7 +6,12 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { silentLog } from "../../core/log.ts";
 import { firstKeys, type StoreInspector, type WantedStates } from "../../recovery/inspector.ts";
-import type { StoredKey, StoredPosition, StoredStep } from "../../recovery/store.ts";
+import {
+  NoStoreError,
+  type StoredKey,
+  type StoredPosition,
+  type StoredStep,
+} from "../../recovery/store.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
 import { DAMAGED, explain, refuse, type StoreTopics } from "./store_topics.ts";
 import { type MetaRead, readMeta } from "./read_meta.ts";
@@ -102,7 +107,9 @@ async function readWhole(
   for (;;) {
     const meta = await readMeta(connection, storeTopics);
     const { head, epoch } = meta;
-    if (head === null) throw refuse(storeTopics, "it is empty: no run has used it yet");
+    if (head === null) {
+      throw new NoStoreError(refuse(storeTopics, "it is empty: no run has used it yet").message);
+    }
     if (head.format !== FORMAT) {
       throw refuse(storeTopics, `it has format ${head.format}, and this version knows ${FORMAT}`);
     }

@@ -12,6 +12,7 @@ import {
   eachChange,
   type EpochChanges,
   nextEpoch,
+  NoStoreError,
   type RecoveryStore,
   type ResumePoint,
   type StoredKey,
@@ -38,7 +39,7 @@ import {
   type StoreHead,
 } from "./records.ts";
 import { Round } from "./round.ts";
-import { deleteTopics, ensureTopics, reachTopics } from "./topics.ts";
+import { deleteTopics, ensureTopics, reachTopics, requireTopics } from "./topics.ts";
 import { TransactionalProducer } from "./transaction.ts";
 
 /** The most keys in one chunk, and the most bytes of their states. */
@@ -58,6 +59,7 @@ export class KafkaStore implements RecoveryStore {
   readonly #topicIds = new Map<string, string | null>();
   #partitions = 0;
   #head: StoreHead | null = null;
+  #flow = "";
   #epoch: Epoch | null = null;
   /** The last epoch that wrote to each partition for state. */
   #written: readonly (Epoch | null)[] = [];
@@ -87,11 +89,12 @@ export class KafkaStore implements RecoveryStore {
   /**
    * Opens a store, under its lock. Aborting `stop` ends that. A long wait for the lock is logged.
    *
+   * @param flow `null` for a store of any flow, which must exist.
    * @throws {RecoveryError} If it cannot be used.
    */
   static async open(
     storeTopics: StoreTopics,
-    flow: string,
+    flow: string | null,
     stop?: AbortSignal,
     log?: Log,
   ): Promise<KafkaStore> {
@@ -103,7 +106,7 @@ export class KafkaStore implements RecoveryStore {
     };
     stop?.addEventListener("abort", end);
     try {
-      await ensureTopics(lock.connection, storeTopics);
+      await (flow === null ? requireTopics : ensureTopics)(lock.connection, storeTopics);
       if (stop?.aborted) end();
       await store.#begin(flow);
       store.#producer.opened();
@@ -114,6 +117,11 @@ export class KafkaStore implements RecoveryStore {
     } finally {
       stop?.removeEventListener("abort", end);
     }
+  }
+
+  /** The flow that the store belongs to. */
+  get flow(): string {
+    return this.#flow;
   }
 
   resume(): Promise<ResumePoint | null> {
@@ -214,7 +222,7 @@ export class KafkaStore implements RecoveryStore {
   }
 
   /** Reads an existing store, or begins a new one. */
-  async #begin(flow: string): Promise<void> {
+  async #begin(flow: string | null): Promise<void> {
     const { stateTopic, metaTopic, id } = this.#storeTopics;
     const partitions = await reachTopics(this.#connection, this.#storeTopics);
     this.#partitions = partitions;
@@ -222,12 +230,17 @@ export class KafkaStore implements RecoveryStore {
     await this.#producer.persist(() => this.#watch.look());
     for (const topic of [stateTopic, metaTopic]) this.#topicIds.set(topic, this.#watch.idOf(topic));
     await this.#readMeta();
-    if (this.#head === null) return await this.#create(flow);
+    this.#flow = flow ?? this.#head?.flow ?? "";
+    if (this.#head === null) {
+      if (flow !== null) return await this.#create(flow);
+      const { message } = refuse(this.#storeTopics, "it is empty: no run has used it yet");
+      throw new NoStoreError(message);
+    }
     const { format, flow: owner, partitions: made } = this.#head;
     if (format !== FORMAT) {
       throw refuse(this.#storeTopics, `it has format ${format}, and this version knows ${FORMAT}`);
     }
-    if (owner !== flow) {
+    if (flow !== null && owner !== flow) {
       throw refuse(
         this.#storeTopics,
         `it belongs to the flow ${JSON.stringify(owner)}, and this is ${

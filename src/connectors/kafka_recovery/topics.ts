@@ -8,7 +8,7 @@ import { counted } from "../../core/counted.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind, errorName } from "../kafka/client/errors.ts";
 import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
-import { RecoveryError } from "../../recovery/store.ts";
+import { NoStoreError, RecoveryError } from "../../recovery/store.ts";
 import { refuse, type StoreTopics } from "./store_topics.ts";
 import { pause, requireCompaction } from "./topic_settings.ts";
 
@@ -94,7 +94,8 @@ export async function requireTopics(
       while (!await isThere(connection, topic)) {
         if (elapsedOf(clock) >= deadline) {
           if (await isThere(connection, other)) throw missing(storeTopics, topic, other);
-          throw refuse(storeTopics, `there is no topic "${topic}": no run has used it yet`);
+          const reason = `there is no topic "${topic}": no run has used it yet`;
+          throw new NoStoreError(refuse(storeTopics, reason).message);
         }
         await pause(clock); // a run may just have created it
       }

@@ -6,7 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { firstKeys, type StoreInspector } from "../inspector.ts";
-import type { StoredKey, StoredPosition, StoredStep } from "../store.ts";
+import { NoStoreError, type StoredKey, type StoredPosition, type StoredStep } from "../store.ts";
 import { BLOCK_IDS } from "./block.ts";
 import { BlockReader, type BlockRow } from "./block_reader.ts";
 import { explain, refuse } from "./errors.ts";
@@ -68,13 +68,16 @@ export class SqliteInspector implements StoreInspector {
   static async open(path: string): Promise<SqliteInspector> {
     const found = await findFile(path);
     if (found === undefined) {
-      throw refuse(path, `there is no such file (looked in ${Deno.cwd()})`);
+      const { message } = refuse(path, `there is no such file (looked in ${Deno.cwd()})`);
+      throw new NoStoreError(message);
     }
     const { DatabaseSync } = await loadSqlite();
     try {
       const db = new DatabaseSync(found, { readOnly: true, timeout: 1000 });
       try {
-        if (!checkHeader(db, found)) throw refuse(found, "it is empty: no run has used it yet");
+        if (!checkHeader(db, found)) {
+          throw new NoStoreError(refuse(found, "it is empty: no run has used it yet").message);
+        }
         return new SqliteInspector(found, db);
       } catch (error) {
         db.close();

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ControlLink } from "../../../src/runtime/process/control_link.ts";
-import { storing } from "../../../src/runtime/keyed/chunk_of_keys.ts";
+import { storing } from "../../../src/recovery/chunk_of_keys.ts";
 import { connectTo } from "../../../src/runtime/process/socket_folder.ts";
 import type { ToCoordinator, ToWorker } from "../../../src/runtime/process/protocol.ts";
 

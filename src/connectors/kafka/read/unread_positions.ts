@@ -65,12 +65,13 @@ export function unreadPositions(
 }
 
 /** The partition in the name of a position, or `null`. */
-function partitionNamed(name: string): TopicPartition | null {
+export function partitionNamed(name: string): TopicPartition | null {
   const dash = name.lastIndexOf("-");
   const at = { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)) };
   return dash > 0 && Number.isInteger(at.partition) && positionName(at) === name ? at : null;
 }
 
-function isKafkaPosition(state: unknown): state is KafkaPosition {
+/** Whether a stored position is one of ours. */
+export function isKafkaPosition(state: unknown): state is KafkaPosition {
   return typeof (state as KafkaPosition | null)?.offset === "bigint";
 }

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { StepId } from "../../core/ids.ts";
-import type { StateChunk, StoredKey } from "../../recovery/store.ts";
+import type { StepId } from "../core/ids.ts";
+import type { StateChunk, StoredKey } from "./store.ts";
 
 /** Returns the change by which a step gets keys, with their ids and states. */
 export function storing(step: StepId, keys: readonly StoredKey[]): StateChunk {
