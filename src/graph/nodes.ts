@@ -70,6 +70,8 @@ export interface StepScope extends StepTime {
    * Older values may have been counted already. Part of snapshots.
    */
   forgotten: number;
+  /** How many windows are open in all keys, for metrics; `null` for a step without windows. */
+  openWindows: number | null;
   /**
    * By how many milliseconds `now` is ahead of the machine's clock, which may have been set back.
    */

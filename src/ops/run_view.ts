@@ -71,6 +71,15 @@ export interface WorkerView {
   }[];
   /** What each stage has spent its time on since the run began, and what waits for it. */
   readonly stages: readonly StageView[];
+  /** The keys of stateful steps. */
+  readonly state: readonly {
+    readonly step: StepId;
+    readonly keys: number;
+    /** About how many bytes their states take in snapshots; `null` where that is not known. */
+    readonly bytes: number | null;
+  }[];
+  /** How many windows of each window step are open, over all keys. */
+  readonly openWindows: readonly { readonly step: StepId; readonly count: number }[];
 }
 
 /** A stage on one worker. Times are whole: rates over a window are differences of two views. */

@@ -17,6 +17,7 @@ import { ChunkWriter, LONGEST_STATE, tooLarge } from "./keyed/chunk_writer.ts";
 import { EpochLedger } from "./epoch_ledger.ts";
 import { KeyIds, type KeyNumbering } from "./keyed/key_ids.ts";
 import type { KeyChanges } from "./keyed/key_table.ts";
+import { StateSize } from "./keyed/state_size.ts";
 
 /** Which worker it is, of how many. */
 export interface WorkerNumber {
@@ -31,6 +32,7 @@ export class Journal {
   readonly #send: (epoch: Epoch, chunk: StateChunk) => void;
   readonly #positions = new EpochLedger<string, StoredPosition[]>(); // by role and step
   readonly #longest: number;
+  readonly #sizes = new Map<StepId, StateSize>();
 
   /**
    * `send` gets the changed keys, chunk by chunk. `longest`: the most bytes of a state or a
@@ -61,6 +63,8 @@ export class Journal {
    */
   snapshot(epoch: Epoch, step: StepId, changes: KeyChanges): void {
     const send = (chunk: StateChunk) => this.#send(epoch, chunk);
+    let count = 0;
+    let bytes = 0;
     const { byKey } = this.#numbering;
     const named = new ChunkWriter(step, true, send, this.#longest);
     const numbered = new ChunkWriter(step, false, send, this.#longest);
@@ -71,7 +75,8 @@ export class Journal {
     changes.takeChanged((logic) => {
       const chunk = byKey || !logic.isStored ? named : numbered;
       try {
-        chunk.write(logic.id, logic.key, logic.snapshot());
+        bytes += chunk.write(logic.id, logic.key, logic.snapshot());
+        count++;
       } catch (thrown) {
         const item = preview({ key: logic.key });
         throw new StepError({ stepId: step, worker: this.#worker.index, item }, thrown);
@@ -79,6 +84,14 @@ export class Journal {
     });
     named.flush();
     numbered.flush();
+    this.sizeOf(step).wrote(count, bytes, changes.keys.size);
+  }
+
+  /** How many bytes the states of a step take in snapshots. */
+  sizeOf(step: StepId): StateSize {
+    let size = this.#sizes.get(step);
+    if (size === undefined) this.#sizes.set(step, size = new StateSize());
+    return size;
   }
 
   /** Records how far an input or output has come by the end of an epoch. */

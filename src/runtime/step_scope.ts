@@ -16,6 +16,7 @@ export function stepScope(
     quiet,
     event,
     forgotten: -Infinity,
+    openWindows: null,
     ahead: () => clock.ahead(),
     reach: (at) => clock.reach(at),
   };

@@ -32,7 +32,7 @@ import type { Task, TaskHost } from "./tasks/task.ts";
 import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
 import { type InputPlans, WorkerIo } from "./worker_io.ts";
-import type { WorkerReadings } from "./worker_readings.ts";
+import type { StateReading, WorkerReadings } from "./worker_readings.ts";
 
 /** What a worker tells the conductor. */
 export interface WorkerEvents {
@@ -184,7 +184,21 @@ export class Worker implements TaskHost {
   /** What else operators want to know of it. */
   readings(): WorkerReadings {
     const eventTimes = this.#tasks.stateful.flatMap((task) => task.eventTime ?? []);
-    return { lag: this.#io.lag(), eventTimes, stages: this.#stages() };
+    return {
+      lag: this.#io.lag(),
+      eventTimes,
+      stages: this.#stages(),
+      state: this.#stateReadings(),
+      openWindows: this.#tasks.stateful.flatMap((task) => task.openWindows ?? []),
+    };
+  }
+
+  #stateReadings(): StateReading[] {
+    return [...this.#tasks.keyed].map(([step, { keys }]) => ({
+      step,
+      keys: keys.size,
+      bytes: this.#journal?.sizeOf(step).of(keys.size) ?? null,
+    }));
   }
 
   #stages(): StageReading[] {
@@ -250,9 +264,11 @@ export class Worker implements TaskHost {
    */
   restore(step: StepId, keys: Iterable<StoredKey>): void {
     const table = this.#tasks.keyed.get(step)!;
+    const size = this.#journal?.sizeOf(step);
     for (const { id, key, state } of keys) {
       try {
         table.restore(key, id, decodeValue(state));
+        size?.restored(state.length);
       } catch (thrown) {
         throw stepError({ stepId: step }, this, new ItemError({ key }, { cause: thrown }));
       }

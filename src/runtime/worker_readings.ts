@@ -11,10 +11,18 @@ export interface WorkerReadings {
   readonly lag: readonly InputLag[];
   readonly eventTimes: readonly StepEventTime[];
   readonly stages: readonly StageReading[];
+  readonly state: readonly StateReading[];
+  readonly openWindows: readonly OpenWindows[];
 }
 
 /** That of a worker that has not told anything yet. */
-export const NO_READINGS: WorkerReadings = { lag: [], eventTimes: [], stages: [] };
+export const NO_READINGS: WorkerReadings = {
+  lag: [],
+  eventTimes: [],
+  stages: [],
+  state: [],
+  openWindows: [],
+};
 
 /** How far an input is from the end of a partition. */
 export interface InputLag {
@@ -31,4 +39,18 @@ export interface StepEventTime {
   readonly time: number;
   /** The source that holds it back; `null` if none does. */
   readonly heldBy: string | null;
+}
+
+/** The keys of a stateful step on a worker. */
+export interface StateReading {
+  readonly step: StepId;
+  readonly keys: number;
+  /** About how many bytes their states take in snapshots; `null` where that is not known. */
+  readonly bytes: number | null;
+}
+
+/** The windows of a step that are open on a worker, over all keys. */
+export interface OpenWindows {
+  readonly step: StepId;
+  readonly count: number;
 }

@@ -1,5 +1,14 @@
 import { assertEquals } from "@std/assert";
-import { Dataflow, type InputConfig, type Progress, TestingInputConfig } from "../../mod.ts";
+import {
+  Dataflow,
+  EventClockConfig,
+  type InputConfig,
+  type Keyed,
+  type Progress,
+  TestingInputConfig,
+  TumblingWindowConfig,
+} from "../../mod.ts";
+import { encodeValue } from "../../src/core/value_codec.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { Worker, type WorkerStart } from "../../src/runtime/worker.ts";
@@ -71,6 +80,46 @@ Deno.test("Worker tells no progress when one input has none, or they count diffe
   assertEquals(await progressOf(bytes, ended()), null);
   assertEquals(await progressOf(ended(null), bytes), null);
   assertEquals(await progressOf(bytes, ended({ done: 1, total: 2, unit: "items" })), null);
+});
+
+Deno.test("Worker tells keys, state and open windows of its steps", async () => {
+  const keyed = new Dataflow("worker").input("in", new TestingInputConfig([1, 2, 3, 11]))
+    .map((n): Keyed<number> => [n < 3 ? "few" : "many", n]);
+  keyed.statefulMap("sum", () => 0, (sum, n) => [sum + n, sum + n])
+    .capture("sums", new RecordingOutput());
+  keyed.countWindow(
+    "counts",
+    new EventClockConfig({ getTime: (n: number) => n, wait: 100 }),
+    new TumblingWindowConfig({ length: 10 }),
+  ).capture("out", new RecordingOutput());
+  const options = { index: 0, count: 1, clock: new TestClock(), log: silentLog };
+  const worker = new Worker(graphOf(keyed), options, {
+    stateChanged() {},
+    acknowledge() {},
+    stopRequested() {},
+    inputFailed() {},
+    gaveUp() {},
+  });
+  await worker.open({ ...START, snapshots: { firstId: 0, byKey: false } });
+  const before = worker.readings();
+  assertEquals(before.openWindows, [{ step: "counts", count: 0 }]);
+  worker.restore("sum", [{ id: 0, key: "few", state: encodeValue(4) }]);
+  assertEquals(worker.readings().state, [
+    { step: "sum", keys: 1, bytes: encodeValue(4).length },
+    { step: "counts", keys: 0, bytes: 0 },
+  ]);
+  worker.restore("counts", [
+    { id: 0, key: "few", state: encodeValue([9, 0, 10, 2, 10, 20, 1]) },
+    { id: 1, key: "many", state: encodeValue([9, 0, 10, 2]) },
+  ]);
+  assertEquals(worker.readings().openWindows, [{ step: "counts", count: 3 }]);
+  await worker.commit(START.epoch - 1); // what it began with
+  await worker.run(); // all windows close at the end
+  const after = worker.readings();
+  assertEquals(after.openWindows, [{ step: "counts", count: 0 }]);
+  assertEquals(after.state.map(({ step, keys }) => [step, keys]), [["sum", 2], ["counts", 2]]);
+  assertEquals(after.stages.map(({ stage }) => stage), [0, 1, 2, 3]);
+  await worker.close();
 });
 
 Deno.test("Worker counts what it has read so far while it runs, and all when it has run", async () => {

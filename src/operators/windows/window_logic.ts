@@ -54,6 +54,7 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window
     const assign = assignBy(step.windower, step.fold);
     const merge = mergeBy(step.windower, step.fold);
     const shared = { ...step, time: scope, assign, merge };
+    scope.openWindows = 0;
     scope.event.openFrom = (time) => openFrom(step, time);
     scope.event.closedTo = () => closedTo(step, scope);
     return (resumed, _key) => new Logic(shared, resumed as Snapshot | undefined);
@@ -115,6 +116,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
       shared.fold.check?.(acc);
       this.windows.push({ span: { openAt, closeAt }, acc });
     }
+    shared.time.openWindows! += this.windows.length;
     if (this.windows.length > 0) this.willClose();
   }
 
@@ -128,9 +130,10 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     const onAdded = early === undefined ? null : ({ acc, span }: OpenWindow<A>) => {
       for (const value of early(acc)) emit({ late: false, value, span });
     };
-    if (shared.assign(windows, value, time, watermark, onAdded)) {
-      emit({ late: true, value, span: null });
-    }
+    const before = windows.length;
+    const isLate = shared.assign(windows, value, time, watermark, onAdded);
+    if (windows.length !== before) shared.time.openWindows! += windows.length - before;
+    if (isLate) emit({ late: true, value, span: null });
   }
 
   /** The same for values that have been combined on their way here. */
@@ -140,7 +143,9 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     emit: Emit<WindowEvent>,
   ): void {
     const { windows, shared } = this;
+    const before = windows.length;
     shared.merge(windows, partial, watermark);
+    shared.time.openWindows! += windows.length - before;
     if (windows[0].span.closeAt <= watermark) this.close(watermark, emit);
   }
 
@@ -168,6 +173,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
       const { span, acc } = windows[due];
       if (fold.result !== undefined) emit({ late: false, value: fold.result(acc), span });
     }
+    this.shared.time.openWindows! -= due;
     if (due === windows.length) windows.length = 0;
     else if (due > 0) windows.splice(0, due);
   }

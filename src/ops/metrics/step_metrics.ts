@@ -43,6 +43,30 @@ export const STEP_METRICS: readonly MetricDefinition[] = [
     ({ queued }) => queued,
   ),
   gauge(
+    "state_keys",
+    "Keys of a stateful step.",
+    ["step", "worker"],
+    (view) => ofWorkers(view, ({ state }) => state.map(({ step, keys }) => [keys, { step }])),
+  ),
+  gauge(
+    "state_bytes",
+    "About how many bytes the states of a step take in snapshots.",
+    ["step", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ state }) =>
+          state.flatMap(({ step, bytes }): Sample[] => bytes === null ? [] : [[bytes, { step }]]),
+      ),
+  ),
+  gauge(
+    "open_windows",
+    "Windows of a step that are open, over all keys.",
+    ["step", "worker"],
+    (view) =>
+      ofWorkers(view, ({ openWindows }) => openWindows.map(({ step, count }) => [count, { step }])),
+  ),
+  gauge(
     "event_time_seconds",
     "How far event time has come at a window step, in seconds since 1970.",
     ["step", "worker"],

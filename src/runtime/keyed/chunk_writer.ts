@@ -46,18 +46,19 @@ export class ChunkWriter {
   }
 
   /**
-   * Adds a key with its state.
+   * Adds a key with its state. Returns how many bytes the state takes.
    *
    * @throws {UnencodableError} If it cannot be encoded.
    * @throws {RangeError} If it is too large to be stored.
    */
-  write(id: number, key: string, state: unknown): void {
+  write(id: number, key: string, state: unknown): number {
     const length = this.#states.write(state);
     if (length > this.#longest) {
       throw tooLarge("the state of the key", length, this.#longest);
     }
     this.#bytes += length;
     this.#add(id, key, length);
+    return length;
   }
 
   /** Adds a forgotten key. */

@@ -10,6 +10,8 @@ import type { KeyIds } from "./key_ids.ts";
 
 /** What happened to the keys of a step since this was last taken. Take it in this order. */
 export interface KeyChanges {
+  /** The keys that there are now. */
+  readonly keys: { readonly size: number };
   /** Returns the forgotten keys that a snapshot has. */
   takeForgotten(): readonly ForgottenKey[];
   /** Calls `each` with the keys that have changed: iterating would take a fifth longer. */

@@ -14,7 +14,7 @@ import { createKeyedLoop, type KeyedLoop } from "../keyed/keyed_loop.ts";
 import { stepScope } from "../step_scope.ts";
 import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
-import type { StepEventTime } from "../worker_readings.ts";
+import type { OpenWindows, StepEventTime } from "../worker_readings.ts";
 import type { Task, TaskHost, Waits } from "./task.ts";
 
 /**
@@ -97,6 +97,12 @@ export class StatefulTask implements Task {
   get eventTime(): StepEventTime | null {
     const time = this.#time?.reached ?? null;
     return time && { step: this.stepId, ...time };
+  }
+
+  /** How many windows are open; `null` for a step without windows. */
+  get openWindows(): OpenWindows | null {
+    const { openWindows: count } = this.#scope;
+    return count === null ? null : { step: this.stepId, count };
   }
 
   get isBusy(): boolean {

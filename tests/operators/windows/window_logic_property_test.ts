@@ -25,9 +25,11 @@ function outputsOf<A, R>(
   step: WindowStep<Value, A, R>,
 ): unknown[] {
   let quiet = 0;
+  let scope = stillScope();
   const begin = () => {
     quiet = 0;
-    return windowLogic(step)(stillScope(() => quiet));
+    scope = stillScope(() => quiet);
+    return windowLogic(step)(scope);
   };
   let logic = begin()(undefined, "key", false) as KeyedLogic;
   const outputs: unknown[] = [];
@@ -48,9 +50,18 @@ function outputsOf<A, R>(
       while (logic.quietUntil() <= quiet) logic.onNotify(emit);
     } else logic.onItem(event, emit);
     after++;
+    if (scope.openWindows !== openIn(logic)) {
+      throw new Error(`${scope.openWindows} windows count as open, and ${openIn(logic)} are`);
+    }
   }
   logic.onEnd(emit);
+  assertEquals(scope.openWindows, 0);
   return outputs;
+}
+
+/** How many windows of a key are open. */
+function openIn(logic: KeyedLogic): number {
+  return (logic as unknown as { readonly windows: readonly unknown[] }).windows.length;
 }
 
 for (const [kind, make] of Object.entries(WINDOWER_KINDS)) {

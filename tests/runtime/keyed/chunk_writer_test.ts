@@ -32,6 +32,7 @@ Deno.test("Journal names step and key of a state that cannot be stored", () => {
   const journal = new Journal({ index: 0, count: 1 }, { firstId: 0, byKey: true }, () => {}, 1000);
   const logic = { id: 3, key: "user-17", isStored: false, snapshot: () => "b".repeat(2000) };
   const changes = {
+    keys: { size: 0 },
     takeForgotten: () => [],
     takeChanged: (each: (logic: KeyedLogic) => void) => each(logic as unknown as KeyedLogic),
   };

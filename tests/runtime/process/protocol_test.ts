@@ -100,6 +100,8 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     memory: { rss: 1, heapUsed: 2 },
     lag: [{ step: "in", partition: "orders/3", items: 17 }],
     eventTimes: [{ step: "counts", time: 1_500, heldBy: null }],
+    state: [{ step: "counts", keys: 3, bytes: null }],
+    openWindows: [{ step: "counts", count: 5 }],
     stages: [{ stage: 0, busyMs: 1.5, backpressuredMs: 0, idleMs: 8, queued: 3 }],
   },
   log: { kind: "log", level: "warn", message: "a\nb", fields: { lag: 3, topic: null } },

@@ -24,6 +24,8 @@ export const BUSY_RUN: RunView = {
       memory: { rss: 1_000, heapUsed: 500 },
       lag: [{ step: "in", partition: "orders/3", items: 17 }],
       eventTimes: [{ step: "counts", time: 1_500, heldBy: "orders/3 of in" }],
+      state: [{ step: "counts", keys: 3, bytes: 96 }, { step: "sums", keys: 1, bytes: null }],
+      openWindows: [{ step: "counts", count: 5 }],
       stages: [
         { stage: 0, busyMs: 1_500, backpressuredMs: 500, idleMs: 8_000, queued: 0 },
         { stage: 1, busyMs: 0, backpressuredMs: 0, idleMs: 10_000, queued: 3 },

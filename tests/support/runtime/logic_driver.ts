@@ -20,6 +20,7 @@ export class LogicDriver<V, W, S> {
     now: () => this.now,
     quiet: () => 0,
     forgotten: -Infinity,
+    openWindows: null,
     ahead: () => 0,
     reach: () => {},
     event: new EventTime(Infinity),

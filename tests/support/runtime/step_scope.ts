@@ -9,6 +9,7 @@ export function stillScope(quiet: () => number = () => 0): StepScope {
     now: () => 0,
     quiet,
     forgotten: -Infinity,
+    openWindows: null,
     ahead: () => 0,
     reach: () => {},
     event,
