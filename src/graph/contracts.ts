@@ -216,6 +216,12 @@ export interface InputReader<out T> {
    * been handed out, as far as is known. For metrics: it may be asked a few times a second.
    */
   lag?(): ReadonlyMap<PartitionName, number>;
+  /**
+   * Returns for partitions of this share the time of the item that was handed out
+   * last, in milliseconds since the Unix epoch. Those that are not known are left out. For metrics,
+   * as `lag` is.
+   */
+  itemTimes?(): ReadonlyMap<PartitionName, number>;
   /** Returns what the input is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Frees what is held. Called once, also after an error. */

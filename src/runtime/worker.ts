@@ -185,7 +185,7 @@ export class Worker implements TaskHost {
   readings(): WorkerReadings {
     const eventTimes = this.#tasks.stateful.flatMap((task) => task.eventTime ?? []);
     return {
-      lag: this.#io.lag(),
+      lag: this.#io.lag(this.#clock.now()),
       eventTimes,
       stages: this.#stages(),
       state: this.#stateReadings(),

@@ -134,15 +134,19 @@ export class WorkerIo {
     return sum ?? null;
   }
 
-  /** How far inputs are from the ends of their partitions, as far as they know. */
-  lag(): InputLag[] {
-    return [...this.#readers].flatMap(([node, reader]) =>
-      [...reader.lag?.() ?? []].map(([partition, items]) => ({
-        step: idOf(this.#plan, node),
-        partition,
-        items,
-      }))
-    );
+  /**
+   * How far inputs are from the ends of their partitions, as far as they know. `now` is in
+   * milliseconds since the Unix epoch.
+   */
+  lag(now: number): InputLag[] {
+    return [...this.#readers].flatMap(([node, reader]) => {
+      const times = reader.itemTimes?.();
+      return [...reader.lag?.() ?? []].map(([partition, items]) => {
+        const time = times?.get(partition);
+        const ms = items === 0 ? 0 : time === undefined ? null : Math.max(0, now - time);
+        return { step: idOf(this.#plan, node), partition, items, ms };
+      });
+    });
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */

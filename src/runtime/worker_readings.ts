@@ -30,6 +30,11 @@ export interface InputLag {
   readonly partition: PartitionName;
   /** Items that have not been handed out. */
   readonly items: number;
+  /**
+   * While there are any: how old the item is that was handed out last, in milliseconds; `null` if
+   * that is not known.
+   */
+  readonly ms: number | null;
 }
 
 /** How far event time has come at a window step. */
@@ -37,6 +42,8 @@ export interface StepEventTime {
   readonly step: StepId;
   /** In milliseconds since the Unix epoch. */
   readonly time: number;
+  /** How long ago that is by the worker's clock, in milliseconds. */
+  readonly behindMs: number;
   /** The source that holds it back; `null` if none does. */
   readonly heldBy: string | null;
 }

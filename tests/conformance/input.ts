@@ -130,7 +130,7 @@ export const inputChecks: readonly Check<InputSubject>[] = [
     },
   },
   {
-    title: "idle, locate, lag and waitingFor answer whenever they may be asked",
+    title: "idle, locate, lag, itemTimes and waitingFor answer whenever they may be asked",
     async run(subject) {
       await using opened = await Opened.of(subject);
       const { reader } = opened;
@@ -141,6 +141,9 @@ export const inputChecks: readonly Check<InputSubject>[] = [
         assert(isTextOrNull(reader.waitingFor?.() ?? null), "waitingFor() returned no text");
         for (const [partition, items] of reader.lag?.() ?? []) {
           assert(items >= 0, `lag() returned ${items} for ${partition}`);
+        }
+        for (const [partition, time] of reader.itemTimes?.() ?? []) {
+          assert(time >= 0, `itemTimes() returned ${time} for ${partition}`);
         }
         for (const item of [...batch, null, {}]) {
           assert(isTextOrNull(reader.locate?.(item) ?? null), "locate() returned no text");

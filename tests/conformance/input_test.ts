@@ -20,6 +20,7 @@ type Fault =
   | "moves back when an epoch is committed"
   | "locates only objects"
   | "has read more than there is"
+  | "has items of before 1970"
   | "has no progress at the end"
   | "reads all on each worker"
   | "names its partitions by worker"
@@ -51,9 +52,12 @@ const FOUND_BY: Readonly<Record<Fault, string>> = {
   "ignores the limit": "a batch has no more items than the limit",
   "goes on using its batches": "a batch belongs to the caller, who may change it",
   "moves back when an epoch is committed": "committed positions change nothing in what is read",
-  "locates only objects": "idle, locate, lag and waitingFor answer whenever they may be asked",
+  "locates only objects":
+    "idle, locate, lag, itemTimes and waitingFor answer whenever they may be asked",
   "has read more than there is":
-    "idle, locate, lag and waitingFor answer whenever they may be asked",
+    "idle, locate, lag, itemTimes and waitingFor answer whenever they may be asked",
+  "has items of before 1970":
+    "idle, locate, lag, itemTimes and waitingFor answer whenever they may be asked",
   "has no progress at the end": "progress grows up to its total",
   "reads all on each worker": "several workers share the items: each comes once",
   "names its partitions by worker": "a run continues with another number of workers",
@@ -184,6 +188,11 @@ class ModelReader implements InputReader<string> {
   locate(item: unknown): string | null {
     if (this.#has("locates only objects")) return (item as string[]).at(0)!;
     return typeof item === "string" ? `shelf ${item[0]}` : null;
+  }
+
+  itemTimes(): ReadonlyMap<string, number> {
+    const time = this.#has("has items of before 1970") ? -1 : 1;
+    return new Map(this.#shelves.map(({ name }) => [name, time]));
   }
 
   lag(): ReadonlyMap<string, number> {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import {
   Dataflow,
   EventClockConfig,
@@ -13,6 +13,7 @@ import { silentLog } from "../../src/core/log.ts";
 import { graphOf } from "../../src/graph/graph.ts";
 import { Worker, type WorkerStart } from "../../src/runtime/worker.ts";
 import { RecordingOutput } from "../support/runtime/recording_output.ts";
+import { eventually } from "../support/eventually.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
 
 const START: WorkerStart = {
@@ -44,8 +45,11 @@ function workerOf(inputs: InputConfig<number>[]): Worker {
   inputs.forEach((input, index) =>
     flow.input(`in-${index}`, input).capture(`out-${index}`, new RecordingOutput())
   );
-  const options = { index: 0, count: 1, clock: new TestClock(), log: silentLog };
-  return new Worker(graphOf(flow), options, {
+  return workerFor(flow);
+}
+
+function workerFor(flow: Dataflow<unknown>, clock = new TestClock()): Worker {
+  return new Worker(graphOf(flow), { index: 0, count: 1, clock, log: silentLog }, {
     stateChanged() {},
     acknowledge() {},
     stopRequested() {},
@@ -92,14 +96,7 @@ Deno.test("Worker tells keys, state and open windows of its steps", async () => 
     new EventClockConfig({ getTime: (n: number) => n, wait: 100 }),
     new TumblingWindowConfig({ length: 10 }),
   ).capture("out", new RecordingOutput());
-  const options = { index: 0, count: 1, clock: new TestClock(), log: silentLog };
-  const worker = new Worker(graphOf(keyed), options, {
-    stateChanged() {},
-    acknowledge() {},
-    stopRequested() {},
-    inputFailed() {},
-    gaveUp() {},
-  });
+  const worker = workerFor(keyed);
   await worker.open({ ...START, snapshots: { firstId: 0, byKey: false } });
   const before = worker.readings();
   assertEquals(before.openWindows, [{ step: "counts", count: 0 }]);
@@ -119,6 +116,42 @@ Deno.test("Worker tells keys, state and open windows of its steps", async () => 
   assertEquals(after.openWindows, [{ step: "counts", count: 0 }]);
   assertEquals(after.state.map(({ step, keys }) => [step, keys]), [["sum", 2], ["counts", 2]]);
   assertEquals(after.stages.map(({ stage }) => stage), [0, 1, 2, 3]);
+  await worker.close();
+});
+
+Deno.test("Worker tells how far inputs and event time are behind, by its clock", async () => {
+  const clock = new TestClock(1_000_000);
+  const batches = [[["a", 980_000], ["a", 990_000]]] as Keyed<number>[][];
+  const input: InputConfig<Keyed<number>> = {
+    open: () =>
+      Promise.resolve({
+        next: () => batches.shift() ?? [],
+        ready: () => new Promise(() => {}),
+        idle: () => false, // it has more, which does not come
+        positions: () => new Map(),
+        lag: () => new Map([["read", 0], ["behind", 3], ["not begun", 7]]),
+        itemTimes: () => new Map([["read", 900_000], ["behind", 995_000]]),
+        close: () => Promise.resolve(),
+      }),
+  };
+  const windows = new Dataflow("worker").input("in", input).countWindow(
+    "counts",
+    new EventClockConfig({ getTime: (n: number) => n, wait: { hours: 1 } }),
+    new TumblingWindowConfig({ length: { hours: 1 } }),
+  );
+  const worker = workerFor(windows.capture("out", new RecordingOutput()), clock);
+  await worker.open(START);
+  const running = assertRejects(() => worker.run());
+  await eventually(() => worker.readings().eventTimes.at(0)?.time === 990_000, "all is read");
+  const behind = () => {
+    const { lag, eventTimes: [{ behindMs }] } = worker.readings();
+    return [behindMs, ...lag.map(({ partition, items, ms }) => `${partition}: ${items}, ${ms}`)];
+  };
+  assertEquals(behind(), [10_000, "read: 0, 0", "behind: 3, 5000", "not begun: 7, null"]);
+  clock.advance(2_500);
+  assertEquals(behind(), [12_500, "read: 0, 0", "behind: 3, 7500", "not begun: 7, null"]);
+  worker.fail(new Error("enough"));
+  await running;
   await worker.close();
 });
 

@@ -13,6 +13,19 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ),
   ),
   gauge(
+    "input_lag_seconds",
+    "While items of a partition have not been read: the age of the last one that was.",
+    ["step", "partition", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ lag }) =>
+          lag.flatMap(({ step, partition, ms }): Sample[] =>
+            ms === null ? [] : [[ms / 1_000, { step, partition }]]
+          ),
+      ),
+  ),
+  gauge(
     "waiting_seconds",
     "How long inputs and outputs have been without what they need, such as a broker.",
     ["for"],

@@ -77,6 +77,17 @@ export const STEP_METRICS: readonly MetricDefinition[] = [
       ),
   ),
   gauge(
+    "event_time_lag_seconds",
+    "How long ago the event time of a window step is, by the worker's clock.",
+    ["step", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ eventTimes }) =>
+          eventTimes.map(({ step, behindMs }): Sample => [behindMs / 1_000, { step }]),
+      ),
+  ),
+  gauge(
     "event_time_held",
     "1 for the source that holds back the event time of a window step.",
     ["step", "source", "worker"],

@@ -16,6 +16,7 @@ const ZERO_WHEN_GONE: readonly string[] = [
   "millrace_waiting_seconds",
   "millrace_input_lag_items",
   "millrace_input_lag_items_max",
+  "millrace_input_lag_seconds",
 ];
 
 interface Known {

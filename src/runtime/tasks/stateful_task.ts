@@ -96,7 +96,7 @@ export class StatefulTask implements Task {
   /** How far event time has come, for operators; `null` where it is not known or does not count. */
   get eventTime(): StepEventTime | null {
     const time = this.#time?.reached ?? null;
-    return time && { step: this.stepId, ...time };
+    return time && { step: this.stepId, ...time, behindMs: this.#host.now() - time.time };
   }
 
   /** How many windows are open; `null` for a step without windows. */

@@ -22,8 +22,8 @@ export const BUSY_RUN: RunView = {
         { stepId: "counts.late", kind: "late", in: 5, out: 1 },
       ],
       memory: { rss: 1_000, heapUsed: 500 },
-      lag: [{ step: "in", partition: "orders/3", items: 17 }],
-      eventTimes: [{ step: "counts", time: 1_500, heldBy: "orders/3 of in" }],
+      lag: [{ step: "in", partition: "orders/3", items: 17, ms: 2_500 }],
+      eventTimes: [{ step: "counts", time: 1_500, behindMs: 3_500, heldBy: "orders/3 of in" }],
       state: [{ step: "counts", keys: 3, bytes: 96 }, { step: "sums", keys: 1, bytes: null }],
       openWindows: [{ step: "counts", count: 5 }],
       stages: [

@@ -107,6 +107,7 @@ export class PartitionCursor implements TopicPartition {
   #broker: number | null = null;
   #fetched: number;
   #handedOut: number;
+  #handedOutTime = -1; // the timestamp of the last record that was handed out
   #highWatermark = -1; // the largest that a broker has reported
   #end: number | null;
   #maxBytes: number;
@@ -162,6 +163,14 @@ export class PartitionCursor implements TopicPartition {
   get lag(): number | null {
     const end = this.#end ?? this.#highWatermark;
     return end < 0 ? null : Math.max(0, end - this.#handedOut);
+  }
+
+  /**
+   * The timestamp of the record that this run has handed out last, in milliseconds since the Unix
+   * epoch; `null` if there is none.
+   */
+  get handedOutTime(): number | null {
+    return this.#handedOutTime < 0 ? null : this.#handedOutTime;
   }
 
   /** How many bytes to request. */
@@ -294,7 +303,7 @@ export class PartitionCursor implements TopicPartition {
 
   /** The flow has been given records of the oldest range, up to and including `newest`. */
   handOut(newest: LogRecord): void {
-    const { offset } = newest;
+    const { offset, timestamp } = newest;
     const range = this.#oldest;
     if (offset < this.#handedOut || offset >= range.next) {
       throw this.#illegal(
@@ -302,6 +311,7 @@ export class PartitionCursor implements TopicPartition {
       );
     }
     this.#handedOut = offset + 1;
+    this.#handedOutTime = timestamp;
     if (this.topicId !== null) return;
     this.#lastRecord = markOf(newest);
     this.#sameTopic ??= this.#lastRecord;

@@ -149,6 +149,14 @@ export class KafkaReader<T> implements InputReader<T> {
     return lags;
   }
 
+  itemTimes(): ReadonlyMap<PartitionName, number> {
+    const times = new Map<PartitionName, number>();
+    for (const { name, handedOutTime } of this.#partitions.cursors()) {
+      if (handedOutTime !== null) times.set(name, handedOutTime);
+    }
+    return times;
+  }
+
   waitingFor(): string | null {
     return this.#connection.waitingFor;
   }

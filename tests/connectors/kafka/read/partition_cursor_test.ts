@@ -75,8 +75,9 @@ Deno.test("a cursor knows how much the flow has not been given, once a broker ha
   assertEquals(cursor.lag, 7);
   cursor.took(5, 12);
   assertEquals(cursor.lag, 7, "what waits for the flow is not read yet");
+  assertEquals(cursor.handedOutTime, null);
   cursor.handOut(record(9));
-  assertEquals(cursor.lag, 2);
+  assertEquals([cursor.lag, cursor.handedOutTime], [2, record(9).timestamp]);
   cursor.sawHighWatermark(11); // a new leader that does not know better yet
   assertEquals(cursor.lag, 2);
   assertEquals(cursorAt(5, { end: 9 }).lag, 4);
