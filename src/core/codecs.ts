@@ -4,13 +4,11 @@
  * @module
  */
 import { preview } from "./preview.ts";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** The `text` codec. */
 export interface TextCodec {
-  /** Returns the UTF-8 bytes of `value`. */
+  /** Returns the UTF-8 bytes of `value`. They may be part of a larger `buffer`. */
   encode(value: string): Uint8Array;
   /**
    * Returns the text in `bytes`; `null` (a Kafka tombstone or missing key) is an error.
@@ -23,7 +21,7 @@ export interface TextCodec {
 /** The `json` codec. */
 export interface JsonCodec {
   /**
-   * Returns `value` as JSON, in UTF-8 bytes.
+   * Returns `value` as JSON, in UTF-8 bytes. They may be part of a larger `buffer`.
    *
    * @throws {TypeError} If JSON has no form for `value`: `undefined`, a function, a bigint, a
    *   cycle.
@@ -45,7 +43,7 @@ function decodeText(bytes: Uint8Array | null): string {
     );
   }
   try {
-    return decoder.decode(bytes);
+    return decodeUtf8(bytes);
   } catch (cause) {
     throw new TypeError(`cannot decode bytes that are not UTF-8: ${preview(bytes)}`, { cause });
   }
@@ -63,7 +61,7 @@ function decodeText(bytes: Uint8Array | null): string {
  * ```
  */
 export const text: TextCodec = Object.freeze({
-  encode: (value: string): Uint8Array => encoder.encode(value),
+  encode: encodeUtf8,
   decode: decodeText,
 });
 
@@ -93,7 +91,7 @@ export const json: JsonCodec = Object.freeze({
         }: JSON has no form for it, so make a string or a plain object of it first`,
       );
     }
-    return encoder.encode(written);
+    return encodeUtf8(written);
   },
   decode<T>(bytes: Uint8Array | null): T {
     const written = decodeText(bytes);

@@ -4,7 +4,7 @@
  * @module
  */
 import { preview } from "../../../core/preview.ts";
-import { Buffer } from "node:buffer";
+import { encodeUtf8 } from "../../../core/utf8.ts";
 
 /**
  * The bytes of a value that a user gives as `what`. Text becomes UTF-8.
@@ -13,7 +13,7 @@ import { Buffer } from "node:buffer";
  */
 export function toBytes(what: string, data: unknown): Uint8Array | null {
   if (data === null) return null;
-  if (typeof data === "string") return Buffer.from(data);
+  if (typeof data === "string") return encodeUtf8(data);
   if (data instanceof Uint8Array) return data;
   throw new TypeError(
     `a record's ${what} must be bytes, text or null; got ${preview(data)} ` +
