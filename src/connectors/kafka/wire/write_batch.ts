@@ -59,29 +59,82 @@ const TRANSACTIONAL = 0x10;
 const RECORD_OVERHEAD = 40;
 const HEADER_OVERHEAD = 10;
 
+/** Up to this many bytes, copying them one by one takes less time than a call. */
+const MOST_COPIED = 16;
+
+/** The least bytes for which a batch has room at first. It grows with its records. */
+const LEAST_ROOM = 4 << 10;
+
 /** Encodes a batch of at least one record. */
 export function encodeRecordBatch(records: readonly WireRecord[], header: BatchHeader): Buffer {
-  const baseTimestamp = records[0].timestamp;
-  const buffer: Buffer = Buffer.allocUnsafe(mostBytes(records));
-  let end = HEADER;
-  let maxTimestamp = baseTimestamp;
-  for (let i = 0; i < records.length; i++) {
-    const { timestamp } = records[i];
-    if (timestamp > maxTimestamp) maxTimestamp = timestamp;
-    end = writeRecord(buffer, end, records[i], i, timeDelta(timestamp, baseTimestamp));
+  const writer = new BatchWriter();
+  for (const record of records) writer.append(record);
+  return writer.finish(header);
+}
+
+/** Encodes the records of a batch as they come, so that bytes wait and not objects. */
+export class BatchWriter {
+  #buffer: Buffer;
+  #end = HEADER;
+  #count = 0;
+  #baseTimestamp = 0;
+  #maxTimestamp = 0;
+
+  /** `expected`: how many bytes its records will probably have. */
+  constructor(expected = 0) {
+    this.#buffer = Buffer.allocUnsafe(Math.max(LEAST_ROOM, HEADER + RECORD_OVERHEAD + expected));
   }
-  buffer.writeBigInt64BE(0n, 0);
-  buffer.writeInt32BE(NO_LEADER_EPOCH, 12);
-  buffer.writeInt8(2, 16);
-  buffer.writeInt16BE(header.transactional ? TRANSACTIONAL : 0, 21); // not compressed
-  buffer.writeInt32BE(records.length - 1, 23);
-  buffer.writeBigInt64BE(BigInt(baseTimestamp), 27);
-  buffer.writeBigInt64BE(BigInt(maxTimestamp), 35);
-  buffer.writeBigInt64BE(header.producerId, 43);
-  buffer.writeInt16BE(header.producerEpoch, 51);
-  buffer.writeInt32BE(header.baseSequence, 53);
-  buffer.writeInt32BE(records.length, 57);
-  return seal(buffer.subarray(0, end));
+
+  /** How many records it has. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Adds a record. */
+  append(record: WireRecord): void {
+    const { timestamp } = record;
+    if (this.#count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp;
+    else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    this.#requireRoom(mostBytes(record));
+    const delta = timestamp === this.#baseTimestamp ? 0 : timeDelta(timestamp, this.#baseTimestamp);
+    this.#end = writeRecord(this.#buffer, this.#end, record, this.#count++, delta);
+  }
+
+  /**
+   * The batch of at least one record. It shares its memory with the writer. Call it again only
+   * after more records.
+   */
+  finish(header: BatchHeader): Buffer {
+    const buffer = this.#buffer;
+    buffer.writeBigInt64BE(0n, 0);
+    buffer.writeInt32BE(NO_LEADER_EPOCH, 12);
+    buffer.writeInt8(2, 16);
+    buffer.writeInt16BE(header.transactional ? TRANSACTIONAL : 0, 21); // not compressed
+    buffer.writeInt32BE(this.#count - 1, 23);
+    buffer.writeBigInt64BE(BigInt(this.#baseTimestamp), 27);
+    buffer.writeBigInt64BE(BigInt(this.#maxTimestamp), 35);
+    buffer.writeBigInt64BE(header.producerId, 43);
+    buffer.writeInt16BE(header.producerEpoch, 51);
+    buffer.writeInt32BE(header.baseSequence, 53);
+    buffer.writeInt32BE(this.#count, 57);
+    return seal(buffer.subarray(0, this.#end));
+  }
+
+  /** Its records, encoded, and the time from which they count theirs. */
+  written(): { readonly records: Buffer; readonly baseTimestamp: number } {
+    return {
+      records: this.#buffer.subarray(HEADER, this.#end),
+      baseTimestamp: this.#baseTimestamp,
+    };
+  }
+
+  #requireRoom(bytes: number): void {
+    const needed = this.#end + bytes;
+    if (needed <= this.#buffer.length) return;
+    const larger: Buffer = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length));
+    larger.set(this.#buffer.subarray(0, this.#end));
+    this.#buffer = larger;
+  }
 }
 
 /** The same batch with its records compressed. */
@@ -99,13 +152,10 @@ function seal(batch: Buffer): Buffer {
   return batch;
 }
 
-function mostBytes(records: readonly WireRecord[]): number {
-  let bytes = HEADER;
-  for (const { key, value, headers } of records) {
-    bytes += RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
-    for (const [name, data] of headers) {
-      bytes += HEADER_OVERHEAD + name.length + (data?.length ?? 0);
-    }
+function mostBytes({ key, value, headers }: WireRecord): number {
+  let bytes = RECORD_OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, data] of headers) {
+    bytes += HEADER_OVERHEAD + name.length + (data?.length ?? 0);
   }
   return bytes;
 }
@@ -141,9 +191,11 @@ function writeBytes(buffer: Buffer, at: number, bytes: Uint8Array | null): numbe
     buffer[at] = 1; // -1 as a zigzag varint
     return at + 1;
   }
-  const start = writeVarint(buffer, at, bytes.length);
-  buffer.set(bytes, start);
-  return start + bytes.length;
+  const { length } = bytes;
+  const start = writeVarint(buffer, at, length);
+  if (length > MOST_COPIED) buffer.set(bytes, start);
+  else for (let i = 0; i < length; i++) buffer[start + i] = bytes[i];
+  return start + length;
 }
 
 /** Up to here, a number can be doubled and stays exact. */
@@ -185,7 +237,12 @@ function zigzag(value: number): number {
 
 // Arithmetic instead of bits, as a difference of timestamps may need more than 32 bits.
 
+/** Numbers from 0 up to these take one byte and two, and are the most frequent by far. */
+const ONE_BYTE = 0x40;
+const TWO_BYTES = 0x2000;
+
 function sizeOfVarint(value: number): number {
+  if (value >= 0 && value < TWO_BYTES) return value < ONE_BYTE ? 1 : 2;
   let size = 1;
   for (let rest = zigzag(value); rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
   return size;
@@ -193,6 +250,11 @@ function sizeOfVarint(value: number): number {
 
 function writeVarint(buffer: Buffer, start: number, value: number): number {
   let at = start;
+  if (value >= 0 && value < TWO_BYTES) {
+    if (value >= ONE_BYTE) buffer[at++] = (value << 1 & 0x7f) | 0x80;
+    buffer[at++] = value < ONE_BYTE ? value << 1 : value >>> 6;
+    return at;
+  }
   let rest = zigzag(value);
   while (rest >= 0x80) {
     buffer[at++] = (rest % 0x80) | 0x80;

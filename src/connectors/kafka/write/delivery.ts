@@ -17,11 +17,11 @@ import type { ProducerIdentity } from "../wire/init_producer_id.ts";
 import { ACKS } from "../wire/produce.ts";
 import { requireCodec } from "../wire/request_versions.ts";
 import { sequenceAfter } from "../wire/sequence_numbers.ts";
-import { compressBatch, encodeRecordBatch } from "../wire/write_batch.ts";
+import { compressBatch } from "../wire/write_batch.ts";
+import type { OutgoingBatch } from "./outgoing_batch.ts";
 import { produceRound, type RefusedBatch } from "./produce_round.ts";
 import type { ProducerSession } from "./producer_session.ts";
 import { refusedRecord, tooLargeRecord } from "./refused_record.ts";
-import type { OutgoingRecord } from "./to_record.ts";
 import type { WrittenTopic } from "./written_topic.ts";
 
 /** How long a host may stay unknown before anything was written, in milliseconds. */
@@ -34,10 +34,10 @@ const CURES: Readonly<Partial<Record<string, string>>> = {
     `"enable.idempotence" to false and write no headers`,
 };
 
-/** A batch of one partition. It keeps its bytes in case it is sent again. */
+/** A batch with its sequence number. It keeps its bytes in case it is sent again. */
 interface Batch {
   readonly firstSequence: number;
-  readonly records: readonly OutgoingRecord[];
+  readonly records: OutgoingBatch;
   /** What is sent, once it has been encoded. */
   encoded?: Uint8Array;
 }
@@ -82,7 +82,7 @@ export class Delivery {
    * @throws {ItemError} If the topic does not accept a record.
    * @throws {Error} If it cannot be delivered, or not in time.
    */
-  async deliver(records: ReadonlyMap<number, readonly OutgoingRecord[]>): Promise<void> {
+  async deliver(records: ReadonlyMap<number, OutgoingBatch>): Promise<void> {
     const { sequences } = this.#session;
     const round: Unacknowledged = new Map();
     for (const [partition, each] of records) {
@@ -100,7 +100,7 @@ export class Delivery {
     if (this.#closed) return;
     this.#written.hasWritten = true;
     this.#hasAcknowledged = true;
-    for (const [partition, each] of records) sequences.advance(partition, each.length);
+    for (const [partition, each] of records) sequences.advance(partition, each.count);
   }
 
   /**
@@ -155,7 +155,7 @@ export class Delivery {
   async #encode(batch: Batch, identity: ProducerIdentity | null): Promise<Uint8Array> {
     if (batch.encoded !== undefined) return batch.encoded;
     const { compression, compressionLevel } = this.#settings.output;
-    const plain = encodeRecordBatch(batch.records, {
+    const plain = batch.records.encode({
       producerId: identity?.producerId ?? -1n,
       producerEpoch: identity?.producerEpoch ?? -1,
       baseSequence: identity === null ? -1 : batch.firstSequence,
@@ -178,9 +178,9 @@ export class Delivery {
     const { records } = batches[0];
     const kind = errorKind(error);
     if (kind === "tooLarge") {
-      if (records.length === 1) throw tooLargeRecord(records[0], topic, error);
+      if (records.count === 1) throw tooLargeRecord(records.records()[0], topic, error);
     } else if (kind === "recordRefused") {
-      const itemError = refusedRecord(records, { topic, partition, error, refused });
+      const itemError = refusedRecord(records.records(), { topic, partition, error, refused });
       if (itemError !== null) throw itemError;
     } else return false;
     split(batches);
@@ -220,7 +220,7 @@ export class Delivery {
     const { topic } = this.#settings;
     let records = 0;
     for (const batches of round.values()) {
-      for (const batch of batches) records += batch.records.length;
+      for (const batch of batches) records += batch.records.count;
     }
     const what = records > 0
       ? `topic "${topic}" has not acknowledged ${counted(records, "record")}`
@@ -256,11 +256,11 @@ export class Delivery {
 /** Splits the first batch in two. */
 function split(batches: Batch[]): void {
   const { firstSequence, records } = batches[0];
-  const half = records.length >> 1;
+  const [first, rest] = records.split();
   batches.splice(
     0,
     1,
-    { firstSequence, records: records.slice(0, half) },
-    { firstSequence: sequenceAfter(firstSequence, half), records: records.slice(half) },
+    { firstSequence, records: first },
+    { firstSequence: sequenceAfter(firstSequence, first.count), records: rest },
   );
 }

@@ -26,6 +26,19 @@ const OVERHEAD = 32;
 /** The most bytes of a header, apart from its name and value. */
 const HEADER_OVERHEAD = 10;
 
+/** Roughly the size of a record on the wire, in bytes. */
+export function bytesOnWire(
+  key: Uint8Array | null,
+  value: Uint8Array | null,
+  headers: WireRecord["headers"],
+): number {
+  let bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, data] of headers) {
+    bytes += name.length + (data?.length ?? 0) + HEADER_OVERHEAD;
+  }
+  return bytes;
+}
+
 /** The latest time that is a `number` and fits the 64 bits of a record's timestamp. */
 const LATEST = 2 ** 63 - 1024;
 
@@ -68,7 +81,7 @@ function pairToRecord(
   const key = toBytes("key", item[0]);
   const value = toBytes("payload", item[1]);
   const partition = choose(key, partitioning);
-  const bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
+  const bytes = bytesOnWire(key, value, NO_HEADERS);
   return { key, value, headers: NO_HEADERS, timestamp: partitioning.now, partition, bytes, item };
 }
 
@@ -94,10 +107,7 @@ function objectToRecord(
   const timestamp = item.timestamp === undefined
     ? partitioning.now
     : checkTimestamp(item.timestamp, asRead);
-  let bytes = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, data] of headers) {
-    bytes += name.length + (data?.length ?? 0) + HEADER_OVERHEAD;
-  }
+  const bytes = bytesOnWire(key, value, headers);
   return { key, value, headers, timestamp, partition, bytes, item };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Records that wait to be sent, in a queue for each partition.
+ * Records that wait to be sent, in batches of each partition.
  *
  * @module
  */
@@ -7,6 +7,7 @@ import type { KafkaOutputItem } from "../output_item.ts";
 import type { KafkaOutputSettings } from "../properties/settings.ts";
 import type { PartitionCount } from "./partition_count.ts";
 import { partitionerOf } from "./partitioner.ts";
+import { OutgoingBatch } from "./outgoing_batch.ts";
 import { tooLargeRecord } from "./refused_record.ts";
 import {
   type OutgoingRecord,
@@ -19,12 +20,20 @@ import {
 /** Once this many records wait for one partition, those without a key go to the next one. */
 const KEYLESS_RECORDS = 1_000;
 
+/** What waits for one partition. */
+interface Queue {
+  /** Oldest first, all but the last as full as may be. */
+  readonly batches: OutgoingBatch[];
+  records: number;
+}
+
 /** Records that wait or are under way. Both count until they are acknowledged. */
 export class WaitingRecords {
   readonly #settings: KafkaOutputSettings;
   readonly #partitions: PartitionCount;
   readonly #partitionOf: Partitioning["partitionOf"];
-  readonly #queues = new Map<number, OutgoingRecord[]>(); // by partition, oldest first
+  readonly #queues = new Map<number, Queue>(); // by partition; none is empty
+  readonly #lastBytes = new Map<number, number>(); // of the last batch of each partition
   #keyless: number; // the current partition of records without a key
   #bytes = 0;
   #records = 0;
@@ -68,11 +77,8 @@ export class WaitingRecords {
       for (const item of items) {
         const record = toRecord(item, topic, partitioning);
         if (record.bytes > largest) throw tooLargeRecord(record, topic);
-        const queue = this.#queues.get(record.partition);
-        if (queue === undefined) this.#queues.set(record.partition, [record]);
-        else if (
-          queue.push(record) >= KEYLESS_RECORDS && record.partition === partitioning.keyless
-        ) {
+        const waiting = this.#enqueue(record);
+        if (waiting >= KEYLESS_RECORDS && record.partition === partitioning.keyless) {
           partitioning.keyless = this.#nextKeyless();
         }
         this.#bytes += record.bytes;
@@ -86,37 +92,47 @@ export class WaitingRecords {
     return added;
   }
 
-  /**
-   * Removes the next records of each partition from its queue, as many as fit a batch, and returns
-   * them.
-   */
-  takeRound(): Map<number, readonly OutgoingRecord[]> {
+  /** Adds a record to its partition's last batch. Returns how many records wait there then. */
+  #enqueue(record: OutgoingRecord): number {
+    const { partition, bytes } = record;
     const { batchBytes, batchRecords } = this.#settings.output;
-    const round = new Map<number, readonly OutgoingRecord[]>();
+    let queue = this.#queues.get(partition);
+    if (queue === undefined) this.#queues.set(partition, queue = { batches: [], records: 0 });
+    const { batches } = queue;
+    let batch = batches.at(-1);
+    if (
+      batch === undefined || batch.count >= batchRecords || batch.bytes + bytes > batchBytes
+    ) {
+      batch = new OutgoingBatch(partition, this.#lastBytes.get(partition));
+      batches.push(batch);
+    }
+    batch.add(record);
+    return ++queue.records;
+  }
+
+  /** Removes the next batch of each partition, and returns them. */
+  takeRound(): Map<number, OutgoingBatch> {
+    const round = new Map<number, OutgoingBatch>();
     for (const [partition, queue] of this.#queues) {
-      let count = 0;
-      let bytes = 0;
-      while (count < queue.length && count < batchRecords) {
-        bytes += queue[count].bytes;
-        if (count > 0 && bytes > batchBytes) break;
-        count++;
-      }
-      const all = count === queue.length;
-      if (all) this.#queues.delete(partition);
-      round.set(partition, all ? queue : queue.splice(0, count));
+      const batch = queue.batches.shift()!;
+      queue.records -= batch.count;
+      this.#lastBytes.set(partition, batch.bytes);
+      if (queue.records === 0) this.#queues.delete(partition);
+      round.set(partition, batch);
     }
     this.#nextKeyless();
     return round;
   }
 
   /** Records of a round have been acknowledged. Returns their bytes. */
-  acknowledged(round: ReadonlyMap<number, readonly OutgoingRecord[]>): number {
-    const before = this.#bytes;
-    for (const records of round.values()) {
-      for (const { bytes } of records) this.#bytes -= bytes;
-      this.#records -= records.length;
+  acknowledged(round: ReadonlyMap<number, OutgoingBatch>): number {
+    let sum = 0;
+    for (const { bytes, count } of round.values()) {
+      sum += bytes;
+      this.#records -= count;
     }
-    return before - this.#bytes;
+    this.#bytes -= sum;
+    return sum;
   }
 
   #nextKeyless(): number {
