@@ -15,10 +15,13 @@ import tls from "node:tls";
 import { type Broker, type Cluster, Kafka, logLevel, type SocketFactory } from "kafkajs";
 // @ts-types="./connection_pool_types.ts"
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
+// @ts-types="./kafkajs_encoder_types.ts"
+import Encoder from "kafkajs/src/protocol/encoder.js";
 // @ts-types="./kafkajs_types.ts"
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import type { Log } from "../../../core/log.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
+import { useRoomInFront } from "./request_room.ts";
 import { useMonotonicTime } from "./request_timers.ts";
 import { limitAnswers, mostAnswerBytes, refuseWrongLengths } from "./response_frames.ts";
 import { renewSessionsInTime } from "./sasl_session.ts";
@@ -88,6 +91,7 @@ useMonotonicTime(RequestQueue.prototype);
 sayThrottling();
 renewSessionsInTime();
 refuseWrongLengths();
+useRoomInFront(Encoder.prototype);
 checkRequests();
 
 /**

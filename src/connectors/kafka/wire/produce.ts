@@ -60,6 +60,9 @@ const API_NAME = "Produce";
 const OLDEST = 3;
 const NEWEST = 8;
 
+/** How many bytes the head of a request may have: it holds the name of the client. */
+const ROOM = 256;
+
 /**
  * Sends batches to the broker that leads their partitions. Each partition has a result. If the
  * answer leaves one out, its result is an error.
@@ -77,6 +80,7 @@ export async function produce(
     oldest: OLDEST,
     newest: NEWEST,
     encode: () => encodeProduce(batches, options),
+    room: ROOM,
     decode: decodeProduce,
   });
   const { topic } = options;
@@ -87,7 +91,7 @@ export async function produce(
   return results;
 }
 
-/** The body of a request. */
+/** The body of a request, with {@linkcode ROOM} in front of it. */
 export function encodeProduce(
   batches: readonly PartitionBatch[],
   { topic, acks, timeoutMs, transactionalId }: ProduceOptions,
@@ -96,7 +100,8 @@ export function encodeProduce(
   const id = transactionalId === undefined ? null : Buffer.from(transactionalId);
   const size = 2 + (id?.length ?? 0) + 2 + 4 + 4 + 2 + name.length + 4 +
     batches.reduce((sum, { batch }) => sum + 8 + batch.length, 0);
-  const buffer: Buffer = Buffer.allocUnsafe(size);
+  // Not from the pool that small buffers share, as others use what is in front of them there.
+  const buffer: Buffer = Buffer.allocUnsafeSlow(ROOM + size).subarray(ROOM);
   let at = buffer.writeInt16BE(id?.length ?? -1, 0);
   if (id !== null) {
     buffer.set(id, at);

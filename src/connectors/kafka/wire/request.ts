@@ -15,6 +15,8 @@ export interface Request<R> extends KnownVersions {
   /** The first version whose headers have tagged fields (KIP-482); absent if none has. */
   readonly flexibleFrom?: number;
   readonly encode: (version: number) => Buffer;
+  /** How many free bytes are in front of what `encode` returns, for the head of the request. */
+  readonly room?: number;
   /** KafkaJS reads `clientSideThrottleTime`: how long to send nothing more, in milliseconds. */
   readonly decode: (payload: Buffer, version: number) => R & { clientSideThrottleTime: number };
 }
@@ -26,7 +28,7 @@ export interface Exchange {
     readonly apiVersion: number;
     readonly apiName: string;
     readonly expectResponse: () => boolean;
-    readonly encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+    readonly encode: () => Promise<{ buf: Buffer; buffer: Buffer; room: number }>;
   };
   readonly response: {
     readonly decode: (payload: Buffer) => Promise<unknown>;
@@ -50,7 +52,7 @@ const NO_TAGS = Buffer.of(0);
  * @throws {Error} If the broker accepts none of the versions, or does not answer.
  */
 export async function sendRequest<R>(broker: RequestBroker, request: Request<R>): Promise<R> {
-  const { apiKey, apiName, flexibleFrom = Infinity, encode, decode } = request;
+  const { apiKey, apiName, flexibleFrom = Infinity, room = 0, encode, decode } = request;
   const version = versionFor(request, broker.versions);
   const flexible = version >= flexibleFrom;
   // KafkaJS writes headers without tagged fields. In a response, it leaves them in the body.
@@ -61,8 +63,8 @@ export async function sendRequest<R>(broker: RequestBroker, request: Request<R>)
       apiVersion: version,
       apiName,
       expectResponse: () => true,
-      // KafkaJS expects one of its own encoders, but reads only its bytes.
-      encode: () => Promise.resolve({ buf: body, buffer: body }),
+      // KafkaJS expects one of its own encoders, but reads only these.
+      encode: () => Promise.resolve({ buf: body, buffer: body, room: flexible ? 0 : room }),
     },
     response: {
       decode: (payload) =>
