@@ -28,6 +28,15 @@ export {
   type OnlyKeyed,
   type WindowedDataflow,
 } from "./src/dataflow/dataflow.ts";
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  LabelValues,
+  Meter,
+  MetricOptions,
+} from "./src/graph/meter.ts";
 export type { Inferred } from "./src/core/inferred.ts";
 export type { MapAsyncOptions } from "./src/operators/map_async.ts";
 export type { StepOptions } from "./src/operators/user_function.ts";

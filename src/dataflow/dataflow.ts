@@ -5,8 +5,10 @@
  */
 import type { Inferred } from "../core/inferred.ts";
 import type { Keyed, StepId } from "../core/ids.ts";
+import { preview } from "../core/preview.ts";
 import type { BuildLogic, InputConfig, OutputConfig } from "../graph/contracts.ts";
 import { FLOW_BRAND, type FlowBrand, FlowDraft, positionOf } from "../graph/graph.ts";
+import type { Meter } from "../graph/meter.ts";
 import type { StepNode } from "../graph/nodes.ts";
 import { branchNodes } from "../operators/branch.ts";
 import { captureNode } from "../operators/capture.ts";
@@ -113,6 +115,23 @@ export class Dataflow<out T = never> {
     }
     this[FLOW_BRAND] = Object.freeze({ draft: new FlowDraft(name), node: null });
     Object.freeze(this);
+  }
+
+  /**
+   * Returns what measures a step: counters, gauges and histograms of your own, which `/metrics`
+   * shows and OpenTelemetry exports. Functions of any step may use them. Inputs and outputs have
+   * the same one as {@linkcode Place.meter}. {@linkcode Meter} has an example.
+   *
+   * @param stepId The id of the step that the values are of: their label `step`.
+   * @throws {TypeError} If the id is not a non-empty string.
+   */
+  meter(stepId: StepId): Meter {
+    if (typeof stepId !== "string" || stepId === "") {
+      throw new TypeError(
+        `meter needs the id of a step, a non-empty string; got ${preview(stepId)}`,
+      );
+    }
+    return positionOf(this)!.draft.meters.of(stepId);
   }
 
   // Inputs and stateless steps --------------------------------------------------------------------

@@ -6,6 +6,7 @@
  */
 import type { Epoch, PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
+import type { Meter } from "./meter.ts";
 
 /** Where a step runs, and what it may ask of its run. */
 export interface Place {
@@ -38,6 +39,8 @@ export interface Place {
   readonly signal: AbortSignal;
   /** Writes messages for operators. */
   readonly log: Log;
+  /** Measures what the step does, for `/metrics` and OpenTelemetry. */
+  readonly meter: Meter;
   /**
    * Ends the run with `error`, as if the call in progress had thrown it. For faults found in the
    * background, while no call is in progress.

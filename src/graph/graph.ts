@@ -6,6 +6,7 @@
 import { FlowDefinitionError } from "../core/errors.ts";
 import type { Keyed, StepId } from "../core/ids.ts";
 import { preview } from "../core/preview.ts";
+import { FlowMeters } from "./meters.ts";
 import { freezeNode, type StepNode } from "./nodes.ts";
 
 /**
@@ -48,6 +49,8 @@ export interface FlowPosition {
 export class FlowDraft {
   /** The flow's name. */
   readonly name: string;
+  /** What users measure in their own code. */
+  readonly meters: FlowMeters = new FlowMeters();
   readonly #nodes: StepNode[] = [];
   readonly #given = new Set<StepId>();
 
@@ -95,6 +98,8 @@ export interface FlowGraph {
   readonly nodes: readonly StepNode[];
   /** Each step's unique id. */
   readonly ids: ReadonlyMap<StepNode, StepId>;
+  /** What users measure in their own code. */
+  readonly meters: FlowMeters;
 }
 
 /** Returns where a handle stands, or `null` if the value is not a handle. */
@@ -118,7 +123,7 @@ export function graphOf(flow: unknown): FlowGraph {
       `expected a Dataflow, such as what .capture(config) returns; got ${preview(flow)}`,
     );
   }
-  const { name, nodes } = position.draft;
+  const { name, nodes, meters } = position.draft;
   if (!nodes.some((node) => node.kind === "input")) {
     throw new FlowDefinitionError(`flow "${name}" has no input: start it with .input(id, config)`);
   }
@@ -129,7 +134,7 @@ export function graphOf(flow: unknown): FlowGraph {
         "are lost",
     );
   }
-  return Object.freeze({ name, nodes: Object.freeze([...nodes]), ids: nameSteps(nodes) });
+  return Object.freeze({ name, nodes: Object.freeze([...nodes]), ids: nameSteps(nodes), meters });
 }
 
 /** Assigns every step an id: the given ones first, so that no hint takes a user's name. */

@@ -5,6 +5,7 @@
  */
 import { METRIC_DEFINITIONS, type MetricDefinition } from "./metric_definitions.ts";
 import type { RunSource } from "./run_view.ts";
+import { UserMetric } from "./user_metrics.ts";
 
 /** The metrics of a run, in Prometheus' text format. */
 export interface RunMetrics {
@@ -30,5 +31,15 @@ export async function createMetrics(source: RunSource): Promise<RunMetrics> {
     const metric = kind === "counter" ? new Counter(options) : new Gauge(options);
   };
   METRIC_DEFINITIONS.forEach(add);
-  return { contentType: registry.contentType, text: () => registry.metrics() };
+  const own = new Set<string>();
+  return {
+    contentType: registry.contentType,
+    text: () => {
+      for (const { name } of source.view().workers.flatMap(({ measured }) => measured)) {
+        if (!own.has(name)) registry.registerMetric(new UserMetric(name, source) as never);
+        own.add(name);
+      }
+      return registry.metrics();
+    },
+  };
 }

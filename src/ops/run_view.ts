@@ -4,6 +4,7 @@
  * @module
  */
 import type { PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
+import type { MeasuredMetric } from "../graph/measured.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import type { StateAnswer, StateQuestion } from "./state_question.ts";
 
@@ -66,6 +67,8 @@ export interface WorkerView {
      */
     readonly ms: number | null;
   }[];
+  /** What users have measured in their own code. */
+  readonly measured: readonly MeasuredMetric[];
   /** How far event time has come at window steps. */
   readonly eventTimes: readonly {
     readonly step: StepId;

@@ -10,6 +10,7 @@ import { requireOptions } from "../core/options.ts";
 import { type FLOW_BRAND, type FlowBrand, graphOf } from "../graph/graph.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import { refuseRunWhileLoading } from "./nesting.ts";
+import { openOwnMetrics } from "./own_metrics.ts";
 import { MemoryRun } from "./run/memory_run.ts";
 import type { RunResult } from "./run/run_settings.ts";
 import { type StepChangeOptions, stepChangesOf } from "./step_changes.ts";
@@ -19,6 +20,9 @@ export type { RunResult };
 
 /** The default length of an epoch. */
 const DEFAULT_EPOCH_MS = 10_000;
+
+/** How often values of users' own are exported where Deno exports metrics, in milliseconds. */
+const OWN_METRICS_MS = 1_000;
 
 /** Options of {@linkcode run}. */
 export interface RunOptions extends StepChangeOptions, StopOptions {
@@ -109,7 +113,8 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
   refuseRunWhileLoading();
   requireOptions("run", options, OPTIONS);
   const { recovery = null, signal, log = silentLog, clock = systemClock } = options;
-  const running = new MemoryRun(graphOf(flow), {
+  const graph = graphOf(flow);
+  const running = new MemoryRun(graph, {
     workers: 1,
     recovery,
     log,
@@ -121,9 +126,14 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
   const stop = () => running.stop();
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted) stop();
+  const opening = openOwnMetrics(graph, 0);
+  const ownMetrics = opening && await opening;
+  const timer = ownMetrics && setInterval(() => ownMetrics.record(), OWN_METRICS_MS);
   try {
     return await running.run();
   } finally {
+    if (timer !== null) clearInterval(timer);
+    ownMetrics?.record();
     signal?.removeEventListener("abort", stop);
   }
 }

@@ -11,6 +11,7 @@ import type { Log } from "../core/log.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import type { PlaceRecovery, Progress } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
+import type { MeasuredMetric } from "../graph/measured.ts";
 import type { StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
 import { assemble, type Tasks } from "./assembly.ts";
 import { FlowCounter, type StepCounts } from "./counts.ts";
@@ -149,6 +150,7 @@ export class Worker implements TaskHost {
     this.#counter = new FlowCounter(this.#plan);
     this.#unseenLate = new UnseenLate(this.#plan, this.#counter, options.log);
     if (options.index === 0) warnOfUnread(graph, options.log);
+    graph.meters.warn = (text) => options.log.warn(text);
   }
 
   /** Aborted when the run fails or is stopped at once. */
@@ -206,6 +208,11 @@ export class Worker implements TaskHost {
     const { tasks, ms } = this.#loop.times();
     const parts = all.map(({ queued }, i) => ({ ...stages[i], queued }));
     return tasks.length === 0 ? [] : readStages(parts, tasks, ms);
+  }
+
+  /** What users have measured in their own code. */
+  measured(): readonly MeasuredMetric[] {
+    return this.#graph.meters.read();
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */

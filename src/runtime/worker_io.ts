@@ -204,6 +204,7 @@ export class WorkerIo {
       elapsed: () => host.elapsed(),
       signal,
       log,
+      meter: this.#plan.graph.meters.of(stepId),
       fail: (thrown) => {
         const error = stepError({ stepId }, host, thrown);
         if (node.kind === "input") host.inputFailed(error);

@@ -36,6 +36,41 @@ Deno.test("--api answers while a flow runs, and leaves nothing behind", async ()
   assertEquals((await cli.finished()).code, 0);
 });
 
+Deno.test("--api shows what users measure, on all workers", async () => {
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "flow.ts": `
+      import { Dataflow, ManualInputConfig, StdOutputConfig } from "millrace";
+      const flow = new Dataflow("measuring");
+      const odd = flow.meter("evens").counter("odd_numbers_total", { labels: ["last"] });
+      const numbers = new ManualInputConfig(async function* (workerIndex) {
+        for (let n = 1; n <= 10; n++) yield [null, 2 * n + workerIndex];
+        await new Promise(() => {});
+      });
+      export default flow.input("in", numbers).filter((n) => {
+        if (n % 2 === 1) odd.add(1, { last: n % 10 });
+        return n % 2 === 0;
+      }, { id: "evens" }).capture(new StdOutputConfig());
+    `,
+  });
+  await using cli = startCli([`${folder.path}/flow.ts`, "-w2", "--api=0", "--log-level=info"]);
+  const [base] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  await cli.stderr.line(/flow running/);
+  let text = "";
+  while (metric(text, "user_odd_numbers_total{", `last="1"`) !== 2) {
+    text = await (await fetch(`${base}/metrics`)).text();
+  }
+  const lines = text.split("\n").filter((line) => line.startsWith("millrace_user_"));
+  assertEquals(
+    lines.toSorted(),
+    [1, 3, 5, 7, 9].map((last) =>
+      `millrace_user_odd_numbers_total{flow="measuring",step="evens",worker="1",last="${last}"} 2`
+    ),
+  );
+  cli.kill("SIGTERM");
+  assertEquals((await cli.finished()).code, 0);
+});
+
 Deno.test("--api shows the state of keys while a flow runs, on whatever worker they are", async () => {
   await using folder = await folderOf({
     "deno.json": FLOW_CONFIG,

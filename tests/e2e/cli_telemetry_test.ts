@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { FLOW_CONFIG, folderOf, runCli } from "../support/cli.ts";
-import { OtlpReceiver } from "../support/ops/otlp_receiver.ts";
+import { type Attributes, OtlpReceiver } from "../support/ops/otlp_receiver.ts";
 
 const ORDERS = `
   import { Dataflow, PartitionedInputConfig, StdOutputConfig } from "millrace";
@@ -10,12 +10,36 @@ const ORDERS = `
       for (let n = 0; n < 1_000; n++) yield [n, n];
     },
   });
-  export default new Dataflow("orders of the shop")
-    .input("in", input)
-    .map((n) => n, { id: "same" })
-    .filter((n) => n === 999)
-    .capture("out", new StdOutputConfig());
+  const flow = new Dataflow("orders of the shop");
+  const seen = flow.meter("same").counter("numbers_seen_total", { labels: ["parity"] });
+  const numbers = flow.input("in", input).map((n) => {
+    seen.add(1, { parity: n % 2 === 0 ? "even" : "odd" });
+    return n;
+  }, { id: "same" });
+  numbers.filter((n) => n === 999).capture("out", new StdOutputConfig());
+  numbers.capture("sizes", {
+    open: ({ meter }) => {
+      const sizes = meter.histogram("number_size", { buckets: [9, 99, 499.5] });
+      const last = meter.gauge("number_last");
+      return Promise.resolve({
+        write: (batch) => {
+          for (const n of batch) {
+            sizes.record(n);
+            last.set(n);
+          }
+        },
+        prepare: () => Promise.resolve(new Map()),
+        close: () => Promise.resolve(),
+      });
+    },
+  });
+  export default flow;
 `;
+
+/** Which process of a run this is. */
+function instanceOf(resource: Attributes): string {
+  return String(resource["service.instance.id"]).replace(/^.*-(worker-\d+|coordinator)$/, "$1");
+}
 
 Deno.test("OTEL_DENO exports what a run counted, each log line once, and a span an epoch", async () => {
   await using folder = await folderOf({ "deno.json": FLOW_CONFIG, "orders.ts": ORDERS });
@@ -28,6 +52,20 @@ Deno.test("OTEL_DENO exports what a run counted, each log line once, and a span 
   assert(workers.every(({ isCounter }) => isCounter));
   assertEquals(otlp.sum("millrace_step_items_out_total", { step: "in" }), 3_000);
   assertEquals(otlp.sum("millrace_step_items_in_total", { step: "out" }), 3);
+  // The users' own, which the workers export.
+  const parities = { even: 1_500, odd: 1_500 };
+  for (const [parity, count] of Object.entries(parities)) {
+    assertEquals(otlp.sum("millrace_user_numbers_seen_total", { parity, step: "same" }), count);
+  }
+  const sizes = otlp.points("millrace_user_number_size", { step: "sizes" });
+  assertEquals(sizes.map(({ resource }) => instanceOf(resource)).toSorted(), [
+    "worker-0",
+    "worker-1",
+  ]);
+  assertEquals(sizes.reduce((sum, { value }) => sum + value, 0), 3 * 499_500);
+  const buckets = sizes.map(({ buckets }) => buckets!);
+  assertEquals(buckets[0].map((count, i) => count + buckets[1][i]), [30, 270, 1_200, 1_500]);
+  assertEquals(otlp.points("millrace_user_number_last").map(({ value }) => value), [999, 999]);
   const [{ resource, attributes }] = workers;
   assertEquals(attributes.flow, "orders of the shop");
   assertEquals(resource["service.name"], "orders");

@@ -234,10 +234,11 @@ export class Coordinator {
   }
 
   #monitored(): MonitoredWorker[] {
-    return this.#workers.map(({ index, status, memory, readings }) => ({
+    return this.#workers.map(({ index, status, memory, readings, measured }) => ({
       status,
       memory,
       readings,
+      measured,
       unanswered: this.#liveness.unanswered(index),
     }));
   }

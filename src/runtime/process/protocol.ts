@@ -9,7 +9,7 @@
  *     ◀───────────── handshake ──────▶       each proves to the other who it is, first of all
  *     ◀───────────────────────── load ──
  *     ── loaded … finished ──────────▶       the conversation
- *     ── status, log ────────────────▶       at any time
+ *     ── status, measured, log ──────▶       at any time
  *     ◀───────────────────────── ping ──     answered with a pong, unless a step is at work
  *     ◀────────────────────────── ask ──     answered with a told
  *     ◀──────────────────────── abort ──     the worker leaves at once
@@ -25,6 +25,7 @@ import { decodeValue, encodeValue } from "../../core/value_codec.ts";
 import { TooMuchMemoryError } from "../../core/value_reader.ts";
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
+import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { Instruction, InstructionOf, Report, ReportOf } from "../run/messages.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
@@ -72,6 +73,8 @@ export type ToCoordinator =
   | { readonly kind: "inputFailed"; readonly failure: Failure }
   | { readonly kind: "failed"; readonly failure: Failure }
   | ({ readonly kind: "status"; readonly memory: Memory } & WorkerStatus & WorkerReadings)
+  /** What users have measured in their own code. */
+  | { readonly kind: "measured"; readonly metrics: readonly MeasuredMetric[] }
   | { readonly kind: "pong" }
   | { readonly kind: "told"; readonly number: number; readonly answer: StateAnswer }
   | {

@@ -6,6 +6,7 @@
 import type { WorkerIndex } from "../../core/ids.ts";
 import type { LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
+import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { Instruction, Report } from "../run/messages.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
@@ -62,6 +63,7 @@ export class RemoteWorker implements WorkerPort {
   #hasExited = false;
   #memory: Memory | null = null;
   #readings: WorkerReadings = NO_READINGS;
+  #measured: readonly MeasuredMetric[] = [];
   #flow: FlowDescription | null = null;
   #address: SocketAddress | null = null;
   #exit: { readonly code: number; readonly isAborted: boolean } | null = null;
@@ -95,6 +97,11 @@ export class RemoteWorker implements WorkerPort {
   /** What it said last for operators. */
   get readings(): WorkerReadings {
     return this.#readings;
+  }
+
+  /** What users have measured in it, as it said last. */
+  get measured(): readonly MeasuredMetric[] {
+    return this.#measured;
   }
 
   /** The flow that it has loaded; `null` before. */
@@ -237,6 +244,9 @@ export class RemoteWorker implements WorkerPort {
         this.#memory = message.memory;
         this.#readings = message;
         return this.#host.onStatus();
+      case "measured":
+        this.#measured = message.metrics;
+        return;
       case "log":
         return this.#host.onLine(this.index, message);
       case "told":

@@ -1,4 +1,5 @@
 import type { Epoch, WorkerIndex } from "../../core/ids.ts";
+import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { RunPhase, RunSource, RunView, WorkerView } from "../../ops/run_view.ts";
 import type { FlowDescription } from "../flow_description.ts";
@@ -19,6 +20,8 @@ export interface MonitoredWorker {
   /** `null` until the worker has told. */
   readonly memory: Memory | null;
   readonly readings: WorkerReadings;
+  /** What users have measured in it. */
+  readonly measured: readonly MeasuredMetric[];
   /** Questions in a row that it has not answered. */
   readonly unanswered: number;
 }
@@ -120,6 +123,7 @@ export class RunMonitor implements RunSource {
   }
 }
 
-function viewOf({ status, memory, readings, unanswered }: MonitoredWorker): WorkerView {
-  return { unanswered, steps: status?.steps ?? [], memory, ...readings };
+function viewOf(worker: MonitoredWorker): WorkerView {
+  const { status, memory, readings, measured, unanswered } = worker;
+  return { unanswered, steps: status?.steps ?? [], memory, measured, ...readings };
 }

@@ -8,12 +8,14 @@ import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts
 import type { FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
 import { describeFlow } from "../flow_description.ts";
+import type { OwnMetrics } from "../../ops/telemetry/own_metrics.ts";
 import { whileLoading } from "../nesting.ts";
 import { type LaterReport, WorkerSession } from "../run/worker_session.ts";
 import type { ControlLink } from "./control_link.ts";
 import { FAILED } from "./exit_code.ts";
 import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
+import { openOwnMetrics } from "../own_metrics.ts";
 import { MeshListener } from "./mesh_listener.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker } from "./protocol.ts";
 import type { RunFolder } from "./socket_folder.ts";
@@ -46,6 +48,7 @@ export class WorkerProcess {
   #listener: MeshListener | null = null;
   #mesh: MeshAddresses | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
+  #ownMetrics: OwnMetrics | null = null;
   #ended = false;
   #leaving = false;
 
@@ -99,6 +102,8 @@ export class WorkerProcess {
   async #load({ index, count, moduleUrl, exportName, logLevel }: Of<"load">): Promise<void> {
     const graph: FlowGraph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const log = this.#log(logLevel);
+    const ownMetrics = openOwnMetrics(graph, index);
+    if (ownMetrics !== null) this.#ownMetrics = await ownMetrics;
     const session = new WorkerSession(graph, { index, count, clock: this.#clock, log }, {
       send: (report) => this.#send(report),
       join: () => this.#join(),
@@ -145,7 +150,14 @@ export class WorkerProcess {
       if (isClosing) return;
       const { rss, heapUsed } = Deno.memoryUsage();
       this.#link.send({ kind: "status", ...status, ...readings, memory: { rss, heapUsed } });
+      this.#tellMeasured();
     }, statusMs);
+  }
+
+  #tellMeasured(): void {
+    const metrics = this.#session?.measured ?? [];
+    if (metrics.length > 0) this.#link.send({ kind: "measured", metrics });
+    this.#ownMetrics?.record();
   }
 
   #send(report: LaterReport): void {
@@ -158,10 +170,12 @@ export class WorkerProcess {
         this.#ended = true;
         return this.#link.send(report);
       case "left":
+        this.#tellMeasured();
         this.#link.send(report);
         return void this.#link.flushed().then(() => this.#leave());
       case "finished":
         this.#close();
+        this.#tellMeasured();
         this.#link.send(report);
         return void this.#link.flushed().then(() => this.#link.close()); // nothing else comes
       default:
@@ -184,6 +198,7 @@ export class WorkerProcess {
   /** Reports a failure, frees what is held and leaves. */
   async fail(thrown: unknown): Promise<void> {
     if (this.#leaving) return; // what fails now fails because of that
+    this.#tellMeasured();
     this.#link.send({ kind: "failed", failure: toFailure(thrown) });
     await this.#link.flushed();
     await this.#leave();

@@ -4,6 +4,7 @@
  * @module
  */
 import { describeSteps, type FlowGraph } from "../../graph/graph.ts";
+import type { MeasuredMetric } from "../../graph/measured.ts";
 import { countSteps } from "../../graph/written_steps.ts";
 import type { Mesh } from "../exchange/mesh.ts";
 import { storedStepsOf } from "../stored_steps.ts";
@@ -66,6 +67,11 @@ export class WorkerSession {
   /** What else operators want to know of it. */
   get readings(): WorkerReadings {
     return this.worker.readings();
+  }
+
+  /** What users have measured in their own code. */
+  get measured(): readonly MeasuredMetric[] {
+    return this.worker.measured();
   }
 
   /** Whether inputs and outputs are being closed, or are closed already. */

@@ -66,6 +66,18 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   },
   planned: { kind: "planned", plans: {} },
   opened: { kind: "opened", positions: POSITIONS },
+  measured: {
+    kind: "measured",
+    metrics: [{
+      kind: "histogram",
+      name: "lookup_seconds",
+      step: "lookup",
+      help: "How long a lookup takes.",
+      labels: ["table"],
+      buckets: [0.1, 1],
+      series: [{ labels: ["customers"], value: 1.25, counts: [1, 1, 0] }],
+    }],
+  },
   pong: { kind: "pong" },
   told: {
     kind: "told",

@@ -5,6 +5,7 @@ import { type MonitoredWorker, RunMonitor } from "../../../src/runtime/process/r
 const worker = (waitingFor: readonly string[] = []): MonitoredWorker => ({
   status: { steps: [], progress: null, waitingFor },
   memory: null,
+  measured: [],
   readings: NO_READINGS,
   unanswered: 0,
 });

@@ -6,5 +6,6 @@ export const IDLE_WORKER: WorkerView = {
   unanswered: 0,
   steps: [],
   memory: null,
+  measured: [],
   ...NO_READINGS,
 };

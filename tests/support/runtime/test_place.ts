@@ -1,5 +1,6 @@
 import { createLog } from "../../../src/core/log.ts";
 import type { Place } from "../../../src/graph/contracts.ts";
+import { FlowMeters } from "../../../src/graph/meters.ts";
 
 /** A {@linkcode Place} without an engine around it, that records its calls. */
 export interface TestPlace extends Place {
@@ -22,6 +23,7 @@ export function testPlace(overrides: Partial<Place> = {}): TestPlace {
     workerCount: 1,
     signal: new AbortController().signal,
     log: createLog((level, message) => logged.push(`${level}: ${message}`)),
+    meter: new FlowMeters().of("step"),
     fail: (error) => void failures.push(error),
     stop: () => void stops++,
     ...overrides,
