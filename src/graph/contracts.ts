@@ -220,9 +220,9 @@ export interface InputReader<out T> {
    */
   lag?(): ReadonlyMap<PartitionName, number>;
   /**
-   * Returns for partitions of this share the time of the item that was handed out
-   * last, in milliseconds since the Unix epoch. Those that are not known are left out. For metrics,
-   * as `lag` is.
+   * Returns for partitions of this share the time of the item that was handed out last, in
+   * milliseconds since the Unix epoch. Those that are not known are left out. For metrics, as `lag`
+   * is.
    */
   itemTimes?(): ReadonlyMap<PartitionName, number>;
   /** Returns what the input is waiting for, such as `broker`, for people to see. */

@@ -27,6 +27,8 @@ export interface RunView {
   readonly graph: FlowView | null;
   /** How often the run was started again. */
   readonly restarts: number;
+  /** The same for errors of steps, by step. */
+  readonly stepRestarts: readonly { readonly step: StepId; readonly count: number }[];
   /** By index. */
   readonly workers: readonly WorkerView[];
   /** Epochs that have been committed; `null` before the first. */
@@ -88,6 +90,8 @@ export interface WorkerView {
     /** About how many bytes their states take in snapshots; `null` where that is not known. */
     readonly bytes: number | null;
   }[];
+  /** How long outputs took to make the last epoch durable, in milliseconds. */
+  readonly outputs: readonly { readonly step: StepId; readonly prepareMs: number }[];
   /** How many windows of each window step are open, over all keys. */
   readonly openWindows: readonly { readonly step: StepId; readonly count: number }[];
 }
@@ -122,6 +126,12 @@ export interface EpochView {
   readonly at: number;
   /** From when it was to end until it was committed. */
   readonly ms: number;
+  /** The part of that until all workers had come to its end, and outputs had made it durable. */
+  readonly alignMs: number;
+  /** The rest: until the recovery store had it. */
+  readonly storeMs: number;
+  /** What the store was given of it, in bytes: changed states, and positions. */
+  readonly bytes: number;
   /** The least length of an epoch. */
   readonly intervalMs: number;
 }

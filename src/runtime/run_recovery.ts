@@ -19,6 +19,7 @@ import {
 import { bytesOfKey } from "./keyed/chunk_writer.ts";
 import { forgetting, storing } from "../recovery/chunk_of_keys.ts";
 import { EpochLedger } from "./epoch_ledger.ts";
+import type { CommitCost } from "./run/run_settings.ts";
 import type { KeyNumbering } from "./keyed/key_ids.ts";
 import { type FlowSteps, matchSteps, type StepChanges, type StepMatch } from "./step_changes.ts";
 
@@ -205,8 +206,8 @@ export class RunRecovery {
    *
    * @throws {RecoveryError} If it cannot be written.
    */
-  async commit(epoch: Epoch): Promise<void> {
-    if (this.#store === null) return;
+  async commit(epoch: Epoch): Promise<CommitCost> {
+    if (this.#store === null) return { ms: 0, bytes: 0 };
     const [now, later] = parted(this.#changes, (change) => change.epoch <= epoch);
     this.#changes = later;
     // Only at the end of a run are there those of two epochs.
@@ -217,14 +218,20 @@ export class RunRecovery {
     await this.#store.commit(epoch, { state, positions });
     this.#committed = epoch;
     const keys = state.reduce((sum, { ids }) => sum + ids.length, 0);
-    const ms = Math.round(performance.now() - began);
-    this.#log.debug("epoch committed", { epoch, changedKeys: keys, ms });
+    const ms = performance.now() - began;
+    this.#log.debug("epoch committed", { epoch, changedKeys: keys, ms: Math.round(ms) });
+    return { ms, bytes: bytesOf(state, positions) };
   }
 
   /** Frees the store. */
   async close(): Promise<void> {
     await this.#store?.close();
   }
+}
+
+function bytesOf(state: readonly StateChunk[], positions: readonly StoredPosition[]): number {
+  const ofStates = state.reduce((sum, { states }) => sum + states.length, 0);
+  return positions.reduce((sum, { state }) => sum + state.length, ofStates);
 }
 
 function parted<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {

@@ -192,6 +192,7 @@ export class Worker implements TaskHost {
       stages: this.#stages(),
       state: this.#stateReadings(),
       openWindows: this.#tasks.stateful.flatMap((task) => task.openWindows ?? []),
+      outputs: this.#tasks.sinks.flatMap(({ reading }) => reading ?? []),
     };
   }
 

@@ -13,6 +13,7 @@ export interface WorkerReadings {
   readonly stages: readonly StageReading[];
   readonly state: readonly StateReading[];
   readonly openWindows: readonly OpenWindows[];
+  readonly outputs: readonly OutputReading[];
 }
 
 /** That of a worker that has not told anything yet. */
@@ -22,6 +23,7 @@ export const NO_READINGS: WorkerReadings = {
   stages: [],
   state: [],
   openWindows: [],
+  outputs: [],
 };
 
 /** How far an input is from the end of a partition. */
@@ -60,4 +62,11 @@ export interface StateReading {
 export interface OpenWindows {
   readonly step: StepId;
   readonly count: number;
+}
+
+/** An output on a worker. */
+export interface OutputReading {
+  readonly step: StepId;
+  /** How long it took to make the last epoch durable, in milliseconds. */
+  readonly prepareMs: number;
 }

@@ -8,8 +8,9 @@ const RUNNING: RunView = {
   flow: "flow",
   graph: null,
   restarts: 0,
+  stepRestarts: [],
   workers: [IDLE_WORKER, { ...IDLE_WORKER, unanswered: 1 }],
-  epoch: { epoch: 7, at: 0, ms: 20, intervalMs: 20_000 },
+  epoch: { epoch: 7, at: 0, ms: 20, alignMs: 15, storeMs: 5, bytes: 7, intervalMs: 20_000 },
   waiting: null,
 };
 
@@ -42,7 +43,7 @@ Deno.test("a worker that has not answered for 30 s is told", () => {
 Deno.test("an epoch may take three intervals, and 30 s at least", () => {
   assertEquals(failing({}, 60_000), []);
   assertEquals(failing({}, 60_001), ["epochs: epoch 7 was committed 60 s ago"]);
-  const epoch = { epoch: 7, at: 0, ms: 20, intervalMs: 100 };
+  const epoch = { epoch: 7, at: 0, ms: 20, alignMs: 15, storeMs: 5, bytes: 7, intervalMs: 100 };
   assertEquals(failing({ epoch }, 30_000), []);
   assertEquals(failing({ epoch }, 31_000), ["epochs: epoch 7 was committed 31 s ago"]);
 });

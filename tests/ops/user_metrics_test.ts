@@ -11,6 +11,7 @@ function sourceOf(...workers: FlowMeters[]): RunSource {
     flow: "shop",
     graph: null,
     restarts: 0,
+    stepRestarts: [],
     epoch: null,
     waiting: null,
     workers: workers.map((meters) => ({ ...IDLE_WORKER, measured: meters.read() })),

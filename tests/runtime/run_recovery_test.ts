@@ -40,3 +40,21 @@ Deno.test("stored keys are given back in parts that are small, or have one key",
     }
   }
 });
+
+Deno.test("a commit tells how many bytes of states and positions the store was given", async () => {
+  const recovery = await RunRecovery.open(new MemoryRecoveryConfig(), "flow", silentLog);
+  await recovery.match({ keyed: ["count"], inputs: ["in"], outputs: [] }, {
+    renames: new Map(),
+    drops: new Set(),
+  });
+  const { bytes: notes } = await recovery.commit(0);
+  const [chunk] = chunks([{ step: "count", key: "a", state: new Uint8Array(7) }]);
+  recovery.stateChanged(1, chunk);
+  recovery.recordPositions(0, 1, [
+    { step: "in", role: "input", partition: "p", state: new Uint8Array(5) },
+  ]);
+  assertEquals((await recovery.commit(1)).bytes, notes + 12);
+  await recovery.close();
+  const none = await RunRecovery.open(null, "flow", silentLog);
+  assertEquals(await none.commit(0), { ms: 0, bytes: 0 });
+});

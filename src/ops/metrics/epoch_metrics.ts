@@ -14,6 +14,21 @@ export const EPOCH_METRICS: readonly MetricDefinition[] = [
     "How long the last epoch took to end, from when it was to end until it was committed.",
     ({ ms }) => ms / 1_000,
   ),
+  ofEpoch(
+    "epoch_alignment_seconds",
+    "The part of the duration until all workers had come to its end, outputs included.",
+    ({ alignMs }) => alignMs / 1_000,
+  ),
+  ofEpoch(
+    "epoch_store_seconds",
+    "The part of the duration that the recovery store took.",
+    ({ storeMs }) => storeMs / 1_000,
+  ),
+  ofEpoch(
+    "epoch_bytes",
+    "What the recovery store was given of the last epoch: changed states, and positions.",
+    ({ bytes }) => bytes,
+  ),
 ];
 
 function ofEpoch(

@@ -26,6 +26,17 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ),
   ),
   gauge(
+    "output_prepare_seconds",
+    "How long an output took to make the last epoch durable.",
+    ["step", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ outputs }) =>
+          outputs.map(({ step, prepareMs }): Sample => [prepareMs / 1_000, { step }]),
+      ),
+  ),
+  gauge(
     "waiting_seconds",
     "How long inputs and outputs have been without what they need, such as a broker.",
     ["for"],

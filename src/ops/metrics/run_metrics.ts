@@ -23,6 +23,12 @@ export const RUN_METRICS: readonly MetricDefinition[] = [
     [],
     ({ restarts }) => [[restarts]],
   ),
+  counter(
+    "step_restarts_total",
+    "How often the run was started again after an error of a step.",
+    ["step"],
+    ({ stepRestarts }) => stepRestarts.map(({ step, count }): Sample => [count, { step }]),
+  ),
   gauge("workers", "How many workers the run has.", [], ({ workers }) => [[workers.length]]),
   gauge(
     "worker_unanswered",

@@ -203,7 +203,7 @@ export async function spawnCluster(
         of: restarts,
         pauseMs,
       });
-      monitor?.restarts();
+      monitor?.restarts(error);
       if (!await pause(pauseMs, [signal, killSignal])) throw error;
     }
   }

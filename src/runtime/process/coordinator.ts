@@ -110,8 +110,8 @@ export class Coordinator {
         monitor?.closes();
         telemetry?.closes();
       },
-      committed: (epoch) => {
-        monitor?.committed(epoch);
+      committed: (epoch, cost) => {
+        monitor?.committed(epoch, cost);
         telemetry?.committed(epoch);
       },
       stopping: () => {

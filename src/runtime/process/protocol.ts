@@ -35,7 +35,7 @@ import type { Memory } from "./run_monitor.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 18;
+export const PROTOCOL_VERSION = 19;
 
 /** From the coordinator to a worker. */
 export type ToWorker =

@@ -1,8 +1,10 @@
-import type { Epoch, WorkerIndex } from "../../core/ids.ts";
+import { StepError } from "../../core/errors.ts";
+import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { RunPhase, RunSource, RunView, WorkerView } from "../../ops/run_view.ts";
 import type { FlowDescription } from "../flow_description.ts";
+import type { CommitCost } from "../run/run_settings.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 
@@ -33,6 +35,7 @@ export class RunMonitor implements RunSource {
   #phase: RunPhase = "starting";
   #flow: FlowDescription | null = null;
   #restarts = 0;
+  readonly #stepRestarts = new Map<StepId, number>();
   #workers: () => readonly MonitoredWorker[] = () => [];
   #ask: RunSource["ask"] = () => Promise.reject(new Error("the flow does not run yet"));
   #epoch: RunView["epoch"] = null;
@@ -69,7 +72,7 @@ export class RunMonitor implements RunSource {
   runs(epoch: Epoch): void {
     this.#phase = "running";
     this.closes();
-    this.committed(epoch - 1);
+    this.committed(epoch - 1, { ms: 0, bytes: 0 });
   }
 
   /** An epoch is to end. */
@@ -78,9 +81,11 @@ export class RunMonitor implements RunSource {
   }
 
   /** It has been committed. */
-  committed(epoch: Epoch): void {
+  committed(epoch: Epoch, { ms: storeMs, bytes }: CommitCost): void {
     const at = this.now();
-    this.#epoch = { epoch, at, ms: at - this.#closingSince, intervalMs: this.#intervalMs };
+    const ms = at - this.#closingSince;
+    const alignMs = Math.max(0, ms - storeMs);
+    this.#epoch = { epoch, at, ms, alignMs, storeMs, bytes, intervalMs: this.#intervalMs };
   }
 
   /** A worker has said how it stands. */
@@ -95,10 +100,13 @@ export class RunMonitor implements RunSource {
     this.#phase = "stopping";
   }
 
-  /** The run has failed, and another one follows after a pause. */
-  restarts(): void {
+  /** The run has failed with this error, and another one follows after a pause. */
+  restarts(error: unknown): void {
     this.#phase = "restarting";
     this.#restarts++;
+    if (!(error instanceof StepError)) return;
+    const { stepId } = error;
+    this.#stepRestarts.set(stepId, (this.#stepRestarts.get(stepId) ?? 0) + 1);
   }
 
   /** No run follows. */
@@ -116,6 +124,7 @@ export class RunMonitor implements RunSource {
       flow: this.#flow?.name ?? null,
       graph: this.#flow,
       restarts: this.#restarts,
+      stepRestarts: [...this.#stepRestarts].map(([step, count]) => ({ step, count })),
       workers: this.#workers().map(viewOf),
       epoch: this.#epoch,
       waiting: this.#waiting,

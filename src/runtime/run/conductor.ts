@@ -291,13 +291,17 @@ export class Conductor {
   /** Writes an epoch that all workers have closed, and has their outputs make it visible. */
   #commit(epoch: Epoch): Promise<void> {
     return this.#committing = this.#recovery!.commit(epoch).then(
-      () => {
+      (cost) => {
         this.#since.commit();
-        if (this.#hasRun) this.#observer.committed?.(epoch);
+        if (this.#hasRun) this.#observer.committed?.(epoch, cost);
         if (!this.isOver) this.#workers.broadcast({ kind: "commitEpoch", epoch });
       },
       (error) => this.fail(error),
     );
+  }
+
+  async #write(epoch: Epoch): Promise<void> {
+    await this.#recovery!.commit(epoch);
   }
 
   /** All workers are at their end: what they ended with is written, and they may leave. */
@@ -306,7 +310,7 @@ export class Conductor {
     this.#states.moveTo("finishing");
     await this.#committing;
     const epoch = this.#lastEpoch;
-    await (this.#committing = this.#recovery!.commit(epoch));
+    await (this.#committing = this.#write(epoch));
     if (!this.isOver) this.#workers.broadcast({ kind: "finish", epoch });
   }
 
@@ -318,7 +322,7 @@ export class Conductor {
     const { error } = this.#inputFailure;
     if (error !== null) return this.fail(error);
     if (this.#recovery!.hasSettled) {
-      await (this.#committing = this.#recovery!.commit(this.#lastEpoch));
+      await (this.#committing = this.#write(this.#lastEpoch));
       if (this.isOver) return;
     }
     this.#finished();

@@ -49,6 +49,14 @@ export interface ConductorSettings {
   readonly log: Log;
 }
 
+/** What it took to write an epoch. */
+export interface CommitCost {
+  /** How long the recovery store took, in milliseconds. */
+  readonly ms: number;
+  /** The bytes of the states and positions that it was given. */
+  readonly bytes: number;
+}
+
 /** Is told how the run goes on. */
 export interface RunObserver {
   /** All workers have loaded the same flow. */
@@ -60,7 +68,7 @@ export interface RunObserver {
   /** An epoch is to end, on all workers. */
   closing?(epoch: Epoch): void;
   /** It has been committed. */
-  committed?(epoch: Epoch): void;
+  committed?(epoch: Epoch, cost: CommitCost): void;
   /** The run has been asked to stop. */
   stopping?(): void;
   /** The run is over, and well; not told of one that is cut short. */

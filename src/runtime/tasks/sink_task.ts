@@ -3,6 +3,7 @@ import type { InputNotes, OutputWriter, Positions } from "../../graph/contracts.
 import { CallSize } from "../call_size.ts";
 import { type Channel, type EpochEnd, isBatch, isEpochEnd, type Message } from "../channel.ts";
 import { stepError } from "../step_error.ts";
+import type { OutputReading } from "../worker_readings.ts";
 import type { Task, TaskHost, Waits } from "./task.ts";
 
 /** What a sink's task needs to know of its run. */
@@ -48,6 +49,7 @@ export class SinkTask implements Task {
   #prepared: Epoch | null = null; // the epoch whose snapshot has not been committed yet
   #held: EpochEnd | null = null; // the end of the next one, which waits for that
   #lastEpoch: Epoch | null = null; // the one that the output's items end in, once prepared
+  #prepareMs: number | null = null; // how long the last epoch took to be made durable
   #hasSettled = false; // whether the output has other positions since then
   #onSettled: (() => void)[] = []; // called when no call is in progress any more
 
@@ -105,6 +107,12 @@ export class SinkTask implements Task {
 
   get isBusy(): boolean {
     return this.#busy;
+  }
+
+  /** How long it took to make the last epoch durable; `null` before the first has ended. */
+  get reading(): OutputReading | null {
+    const { stepId: step } = this;
+    return this.#prepareMs === null ? null : { step, prepareMs: this.#prepareMs };
   }
 
   get queued(): number {
@@ -166,7 +174,9 @@ export class SinkTask implements Task {
   #prepare(control: EpochEnd): void {
     const epoch = this.#epoch++;
     if (control.kind === "end") this.#ended = true;
+    const began = this.#host.elapsed();
     this.#call(() => this.#writer.prepare(epoch, this.#notesAt(epoch)), (positions) => {
+      this.#prepareMs = this.#host.elapsed() - began;
       this.#hasPrepared(epoch, positions as Positions);
       if (control.kind === "end") this.#lastEpoch = epoch;
       if (control.kind === "end") this.#host.ended(this, control.stopped);

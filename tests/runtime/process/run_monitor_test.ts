@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { StepError } from "../../../src/core/errors.ts";
 import { NO_READINGS } from "../../../src/runtime/worker_readings.ts";
 import { type MonitoredWorker, RunMonitor } from "../../../src/runtime/process/run_monitor.ts";
 
@@ -21,13 +22,15 @@ Deno.test("a monitor follows a run from its start to its end", () => {
   monitor.loaded({ name: "flow", steps: [] });
   now = 100;
   note(monitor.runs(4));
-  assertEquals(monitor.view().epoch, { epoch: 3, at: 100, ms: 0, intervalMs: 1_000 });
+  const none = { ms: 0, alignMs: 0, storeMs: 0, bytes: 0, intervalMs: 1_000 };
+  assertEquals(monitor.view().epoch, { epoch: 3, at: 100, ...none });
   now = 1_100;
   monitor.closes();
   now = 1_130;
-  monitor.committed(4);
-  assertEquals(monitor.view().epoch, { epoch: 4, at: 1_130, ms: 30, intervalMs: 1_000 });
-  note(monitor.restarts());
+  monitor.committed(4, { ms: 12, bytes: 99 });
+  const costs = { ms: 30, alignMs: 18, storeMs: 12, bytes: 99, intervalMs: 1_000 };
+  assertEquals(monitor.view().epoch, { epoch: 4, at: 1_130, ...costs });
+  note(monitor.restarts(new StepError({ stepId: "sum", worker: 0 }, new Error("bad"))));
   note(monitor.begins(() => [], ask));
   assertEquals([monitor.view().epoch, monitor.view().restarts], [null, 1]);
   note(monitor.runs(5));
@@ -44,6 +47,9 @@ Deno.test("a monitor follows a run from its start to its end", () => {
     "over",
   ]);
   assertEquals(monitor.view().flow, "flow");
+  monitor.restarts(new Error("a worker has gone")); // of no step
+  assertEquals(monitor.view().restarts, 2);
+  assertEquals(monitor.view().stepRestarts, [{ step: "sum", count: 1 }]);
 });
 
 Deno.test("a monitor knows since when something is waited for, on whatever worker", () => {

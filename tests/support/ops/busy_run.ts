@@ -14,6 +14,7 @@ export const BUSY_RUN: RunView = {
     ],
   },
   restarts: 2,
+  stepRestarts: [{ step: "counts", count: 1 }],
   workers: [
     {
       ...IDLE_WORKER,
@@ -25,6 +26,7 @@ export const BUSY_RUN: RunView = {
       lag: [{ step: "in", partition: "orders/3", items: 17, ms: 2_500 }],
       eventTimes: [{ step: "counts", time: 1_500, behindMs: 3_500, heldBy: "orders/3 of in" }],
       state: [{ step: "counts", keys: 3, bytes: 96 }, { step: "sums", keys: 1, bytes: null }],
+      outputs: [{ step: "out", prepareMs: 120 }],
       openWindows: [{ step: "counts", count: 5 }],
       stages: [
         { stage: 0, busyMs: 1_500, backpressuredMs: 500, idleMs: 8_000, queued: 0 },
@@ -33,6 +35,14 @@ export const BUSY_RUN: RunView = {
     },
     { ...IDLE_WORKER, unanswered: 3 },
   ],
-  epoch: { epoch: 7, at: 1_000, ms: 250, intervalMs: 10_000 },
+  epoch: {
+    epoch: 7,
+    at: 1_000,
+    ms: 250,
+    alignMs: 200,
+    storeMs: 50,
+    bytes: 4_096,
+    intervalMs: 10_000,
+  },
   waiting: { what: ["broker"], since: 2_000 },
 };
