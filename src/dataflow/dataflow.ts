@@ -301,7 +301,8 @@ export class Dataflow<out T = never> {
   /**
    * Calls `f` for each item, several at a time, and sends on what its promises resolve with. A
    * rejection ends the run with an error that shows the item. An epoch closes only when all its
-   * calls are settled. `f` must not change the item, which branches share.
+   * calls are settled. `f` must not change the item, which branches share. With `OTEL_DENO`, it
+   * runs in the trace of its item, if that is a Kafka message with `traceparent`.
    *
    * @param f Accepts the item and an abort signal. The signal aborts when the run fails or stops at
    * once, and shortly before a graceful stop reaches its limit (`stopTimeout`). A call that rejects

@@ -45,6 +45,7 @@ import type { WorkerAlignment } from "./time/source_alignment.ts";
 import { SourceTimes } from "./time/source_times.ts";
 import type { StepSources } from "./time/step_time.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
+import { traced, type Traces } from "./traces.ts";
 
 /**
  * All channels of a worker hold this many bytes together. As many may be on their way to others.
@@ -70,6 +71,8 @@ export interface Parts {
   readonly counter: FlowCounter;
   readonly host: TaskHost;
   readonly log: Log;
+  /** The traces of items; `null` if nothing is exported. */
+  readonly traces: Traces | null;
   /** How many workers there are. */
   readonly workerCount: number;
   /** Keeps the inputs together in event time. */
@@ -156,6 +159,7 @@ class Assembly {
           epoch,
           tellsActivity,
           notes: this.#notes,
+          traces: this.#parts.traces,
           alignment: feedsTimed(plan, head) ? alignment.input(id, host.workerIndex) : null,
         });
       case "merge":
@@ -170,7 +174,7 @@ class Assembly {
           this.#carries(head),
         );
       case "async":
-        return new AsyncTask(id, head, inputs[0], outlet, host, epoch);
+        return new AsyncTask(id, traced(head, this.#parts.traces), inputs[0], outlet, host, epoch);
       case "stateful": {
         const [exchange] = head.upstreams;
         const combiner = exchange.kind === "exchange" ? combinerOf(plan, exchange) : null;

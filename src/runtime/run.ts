@@ -13,6 +13,7 @@ import { refuseRunWhileLoading } from "./nesting.ts";
 import { openOwnMetrics } from "./own_metrics.ts";
 import { MemoryRun } from "./run/memory_run.ts";
 import type { RunResult } from "./run/run_settings.ts";
+import { openTraces } from "./traces.ts";
 import { type StepChangeOptions, stepChangesOf } from "./step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "./stop_limit.ts";
 
@@ -114,11 +115,16 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
   requireOptions("run", options, OPTIONS);
   const { recovery = null, signal, log = silentLog, clock = systemClock } = options;
   const graph = graphOf(flow);
+  const opening = openOwnMetrics(graph, 0);
+  const ownMetrics = opening && await opening;
+  const openingTraces = openTraces();
+  const traces = openingTraces && await openingTraces;
   const running = new MemoryRun(graph, {
     workers: 1,
     recovery,
     log,
     clock,
+    traces,
     intervalMs: epochMilliseconds(options.epoch),
     stepChanges: stepChangesOf(options),
     stopMs: stopMilliseconds(options),
@@ -126,8 +132,6 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
   const stop = () => running.stop();
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted) stop();
-  const opening = openOwnMetrics(graph, 0);
-  const ownMetrics = opening && await opening;
   const timer = ownMetrics && setInterval(() => ownMetrics.record(), OWN_METRICS_MS);
   try {
     return await running.run();

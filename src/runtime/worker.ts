@@ -30,6 +30,7 @@ import { readStages, type StageReading } from "./stage_readings.ts";
 import { stepError } from "./step_error.ts";
 import { TaskLoop } from "./task_loop.ts";
 import type { Task, TaskHost } from "./tasks/task.ts";
+import type { Traces } from "./traces.ts";
 import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
 import { type InputPlans, WorkerIo } from "./worker_io.ts";
@@ -64,6 +65,8 @@ export interface WorkerOptions {
   readonly clock: Clock;
   /** For the engine's own lines. */
   readonly log: Log;
+  /** The traces of items; `null` or absent if nothing is exported. */
+  readonly traces?: Traces | null;
 }
 
 /** What a worker starts with. */
@@ -255,6 +258,7 @@ export class Worker implements TaskHost {
       counter: this.#counter,
       host: this,
       log: this.#options.log,
+      traces: this.#options.traces ?? null,
       alignment: this.#alignment,
       workerCount: this.#options.count,
       mesh,

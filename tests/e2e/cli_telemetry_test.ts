@@ -116,3 +116,43 @@ Deno.test("OTEL_DENO exports why a run failed, and keeps the names that the user
     ["about to fail", "pod-7-worker-0"],
   ]);
 });
+
+Deno.test("OTEL_DENO has a fetch in mapAsync in the trace of its message, and the epoch linked", async () => {
+  const received: (string | null)[] = [];
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) => {
+      received.push(request.headers.get("traceparent"));
+      return new Response("known");
+    },
+  );
+  const [trace, span] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "lookups.ts": `
+      import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+      const bytes = (text) => [new TextEncoder().encode(text)];
+      const messages = [
+        { value: "traced", headers: { traceparent: bytes("00-${trace}-${span}-01") } },
+        { value: "other", headers: {} },
+      ];
+      export default new Dataflow("lookups")
+        .input("in", new TestingInputConfig(messages))
+        .mapAsync(async ({ value }) => {
+          const response = await fetch("http://127.0.0.1:${server.addr.port}/" + value);
+          return value + " " + await response.text();
+        })
+        .capture(new StdOutputConfig());
+    `,
+  });
+  await using otlp = new OtlpReceiver();
+  const { code, stdout } = await runCli([`${folder.path}/lookups.ts`], { env: otlp.env });
+  assertEquals([code, stdout], [0, "traced known\nother known\n"]);
+  const requests = otlp.spans.filter(({ resource }) => instanceOf(resource) === "worker-0");
+  const traced = requests.filter(({ traceId }) => traceId === trace);
+  assertEquals([requests.length, traced.length], [2, 1]);
+  assertEquals(traced[0].parentSpanId, span);
+  assertEquals(received.filter((header) => header?.includes(trace)).length, 1);
+  const epochs = otlp.spans.filter(({ name }) => name === "epoch");
+  assertEquals(epochs.flatMap(({ links }) => links), [`${trace}-${span}`]);
+});

@@ -6,6 +6,9 @@
 import type { LogLevel } from "../../core/log.ts";
 import type { MetricSample } from "./otlp_samples.ts";
 
+/** The most traces that an epoch's span links to. */
+export const MOST_LINKS = 16;
+
 /** A line. */
 export type TelemetryMessage =
   | {

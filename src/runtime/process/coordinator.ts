@@ -229,6 +229,7 @@ export class Coordinator {
         this.#job.monitor?.onStatus();
         onStatus(runStatusOf(this.#workers.map(({ status }) => status)));
       },
+      onTraces: (epoch, traces) => this.#job.telemetry?.seen(epoch, traces),
       onLine: (worker, line) => this.#logLine(worker, line),
     };
   }

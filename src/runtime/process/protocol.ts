@@ -10,6 +10,7 @@
  *     ◀───────────────────────── load ──
  *     ── loaded … finished ──────────▶       the conversation
  *     ── status, measured, log ──────▶       at any time
+ *     ── traced ─────────────────────▶       before the end of an epoch
  *     ◀───────────────────────── ping ──     answered with a pong, unless a step is at work
  *     ◀────────────────────────── ask ──     answered with a told
  *     ◀──────────────────────── abort ──     the worker leaves at once
@@ -23,7 +24,7 @@
  */
 import { decodeValue, encodeValue } from "../../core/value_codec.ts";
 import { TooMuchMemoryError } from "../../core/value_reader.ts";
-import type { StepId, WorkerIndex } from "../../core/ids.ts";
+import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../core/log.ts";
 import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { Instruction, InstructionOf, Report, ReportOf } from "../run/messages.ts";
@@ -73,6 +74,8 @@ export type ToCoordinator =
   | { readonly kind: "inputFailed"; readonly failure: Failure }
   | { readonly kind: "failed"; readonly failure: Failure }
   | ({ readonly kind: "status"; readonly memory: Memory } & WorkerStatus & WorkerReadings)
+  /** Traces of items that were read in an epoch: before the worker says that the epoch is over. */
+  | { readonly kind: "traced"; readonly epoch: Epoch; readonly traces: readonly string[] }
   /** What users have measured in their own code. */
   | { readonly kind: "measured"; readonly metrics: readonly MeasuredMetric[] }
   | { readonly kind: "pong" }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WorkerIndex } from "../../core/ids.ts";
+import type { Epoch, WorkerIndex } from "../../core/ids.ts";
 import type { LogLevel } from "../../core/log.ts";
 import { within } from "../../core/promises.ts";
 import type { MeasuredMetric } from "../../graph/measured.ts";
@@ -46,6 +46,8 @@ export interface RemoteHost {
   heard(worker: WorkerIndex): void;
   /** It has said how far it is. */
   onStatus(): void;
+  /** Items of traces have been read in an epoch. */
+  onTraces(epoch: Epoch, traces: readonly string[]): void;
   /** It logs a line. */
   onLine(worker: WorkerIndex, line: WorkerLine): void;
 }
@@ -247,6 +249,8 @@ export class RemoteWorker implements WorkerPort {
       case "measured":
         this.#measured = message.metrics;
         return;
+      case "traced":
+        return this.#host.onTraces(message.epoch, message.traces);
       case "log":
         return this.#host.onLine(this.index, message);
       case "told":

@@ -9,7 +9,7 @@ import { lineText } from "../../core/log_text.ts";
 import { within } from "../../core/promises.ts";
 import { oneLine } from "../../core/safe_text.ts";
 import { denoExports } from "../../ops/telemetry/deno_exports.ts";
-import type { TelemetryMessage } from "../../ops/telemetry/messages.ts";
+import { MOST_LINKS, type TelemetryMessage } from "../../ops/telemetry/messages.ts";
 import { otlpSamples } from "../../ops/telemetry/otlp_samples.ts";
 import type { RunSource } from "../../ops/run_view.ts";
 import { startExporter, type TelemetryExporter } from "./telemetry_exporter.ts";
@@ -17,9 +17,6 @@ import { TelemetryNames } from "./telemetry_names.ts";
 
 /** How often Deno exports metrics unless the user says otherwise, in milliseconds. */
 const USUAL_EXPORT_MS = 60_000;
-
-/** The most traces that an epoch's span links to. */
-export const MOST_LINKS = 16;
 
 /** How long the last export may take, in milliseconds. */
 const LAST_MS = 5_000;
@@ -36,7 +33,7 @@ export class Telemetry {
   #epoch: Epoch = 0;
   #begun = 0;
   #closing = 0;
-  #traces: string[] = [];
+  readonly #traces = new Map<Epoch, Set<string>>();
 
   /** Tells `exporter`. `now` returns milliseconds since the Unix epoch. */
   constructor(
@@ -88,7 +85,7 @@ export class Telemetry {
   begins(): void {
     this.#run++;
     this.#begun = 0;
-    this.#traces = [];
+    this.#traces.clear();
   }
 
   /** Items move from now on, and `epoch` begins. */
@@ -103,10 +100,11 @@ export class Telemetry {
     this.#closing = this.#now();
   }
 
-  /** Items of the traces have been read in the epoch that ends next. */
-  seen(traces: readonly string[]): void {
-    const room = MOST_LINKS - this.#traces.length;
-    this.#traces.push(...traces.filter((each) => !this.#traces.includes(each)).slice(0, room));
+  /** Items of the traces have been read in an epoch. */
+  seen(epoch: Epoch, traces: readonly string[]): void {
+    const seen = this.#traces.get(epoch) ?? new Set();
+    this.#traces.set(epoch, seen);
+    for (const trace of traces) if (seen.size < MOST_LINKS) seen.add(trace);
   }
 
   /** An epoch has been committed. */
@@ -120,11 +118,11 @@ export class Telemetry {
       begun: this.#begun,
       closing: Math.max(this.#closing, this.#begun),
       committed: at,
-      traces: this.#traces,
+      traces: [...this.#traces.get(epoch) ?? []],
     });
     this.#epoch = epoch + 1;
     this.#begun = at;
-    this.#traces = [];
+    this.#traces.delete(epoch);
   }
 
   /** The run is over, and well: so is the epoch that it was in. */

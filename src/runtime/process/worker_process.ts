@@ -4,6 +4,7 @@
  * @module
  */
 import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
+import type { Epoch } from "../../core/ids.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
@@ -16,6 +17,7 @@ import { FAILED } from "./exit_code.ts";
 import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
 import { openOwnMetrics } from "../own_metrics.ts";
+import { openTraces, type Traces } from "../traces.ts";
 import { MeshListener } from "./mesh_listener.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker } from "./protocol.ts";
 import type { RunFolder } from "./socket_folder.ts";
@@ -49,6 +51,7 @@ export class WorkerProcess {
   #mesh: MeshAddresses | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
   #ownMetrics: OwnMetrics | null = null;
+  #traces: Traces | null = null;
   #ended = false;
   #leaving = false;
 
@@ -104,7 +107,15 @@ export class WorkerProcess {
     const log = this.#log(logLevel);
     const ownMetrics = openOwnMetrics(graph, index);
     if (ownMetrics !== null) this.#ownMetrics = await ownMetrics;
-    const session = new WorkerSession(graph, { index, count, clock: this.#clock, log }, {
+    const traces = openTraces();
+    if (traces !== null) this.#traces = await traces;
+    const session = new WorkerSession(graph, {
+      index,
+      count,
+      clock: this.#clock,
+      log,
+      traces: this.#traces,
+    }, {
       send: (report) => this.#send(report),
       join: () => this.#join(),
     });
@@ -160,14 +171,24 @@ export class WorkerProcess {
     this.#ownMetrics?.record();
   }
 
+  /** Told before the end of the epoch, so that the coordinator has them when it commits that. */
+  #tellTraces(epoch: Epoch): void {
+    const traces = this.#traces?.take(epoch) ?? [];
+    if (traces.length > 0) this.#link.send({ kind: "traced", epoch, traces });
+  }
+
   #send(report: LaterReport): void {
     switch (report.kind) {
       case "failed":
         return void this.fail(report.error);
       case "inputFailed":
         return this.#link.send({ kind: "inputFailed", failure: toFailure(report.error) });
+      case "epochClosed":
+        this.#tellTraces(report.epoch);
+        return this.#link.send(report);
       case "ended":
         this.#ended = true;
+        this.#tellTraces(report.epoch);
         return this.#link.send(report);
       case "left":
         this.#tellMeasured();

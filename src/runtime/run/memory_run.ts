@@ -13,6 +13,7 @@ import type { RecoveryConfig } from "../../recovery/store.ts";
 import { type CreditWindow, Mesh } from "../exchange/mesh.ts";
 import type { StepChanges } from "../step_changes.ts";
 import { closeMilliseconds } from "../stop_limit.ts";
+import type { Traces } from "../traces.ts";
 import { Conductor } from "./conductor.ts";
 import { LocalWorker } from "./local_worker.ts";
 import { MemoryNetwork, type SentFrame } from "./memory_network.ts";
@@ -39,6 +40,8 @@ export interface MemoryRunSettings {
   readonly window?: CreditWindow;
   /** Sees every frame that a worker sends to another. */
   readonly onFrame?: (frame: SentFrame) => void;
+  /** The traces of items; `null` or absent if nothing is exported. */
+  readonly traces?: Traces | null;
   /** Is told how the run goes on. */
   readonly observer?: RunObserver;
 }
@@ -51,7 +54,7 @@ export class MemoryRun {
 
   /** Opens nothing yet. */
   constructor(graph: FlowGraph, settings: MemoryRunSettings) {
-    const { workers: count, clock, log, stopMs, schedule, window, onFrame } = settings;
+    const { workers: count, clock, log, stopMs, schedule, window, onFrame, traces } = settings;
     const closeMs = closeMilliseconds(stopMs) / 2;
     const leaveMs = { done: null, failed: null, early: closeMs, killed: closeMs };
     this.#conductor = new Conductor({ ...settings, leaveMs }, settings.observer);
@@ -59,7 +62,7 @@ export class MemoryRun {
     this.workers = Array.from({ length: count }, (_, index) => {
       const join = () => count === 1 ? null : new Mesh(network.transport(index), window);
       const host = { schedule: schedule ?? atOnce, join };
-      return new LocalWorker(graph, { index, count, clock, log }, host);
+      return new LocalWorker(graph, { index, count, clock, log, traces }, host);
     });
   }
 

@@ -9,6 +9,7 @@ import type { WorkerNotes } from "../input_notes.ts";
 import type { InputAlignment } from "../time/source_alignment.ts";
 import { SourceTicks } from "../time/source_ticks.ts";
 import type { Outlet } from "../outlet.ts";
+import type { Traces } from "../traces.ts";
 import type { Task, TaskHost, Waits } from "./task.ts";
 
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
@@ -27,6 +28,8 @@ export interface SourceOptions {
   readonly alignment?: InputAlignment | null;
   /** Keeps what the input says to outputs at the end of each epoch. */
   readonly notes?: WorkerNotes;
+  /** Is told what has been read; `null` or absent if nobody needs to know. */
+  readonly traces?: Traces | null;
 }
 
 /** Reads an input. Asks it for a batch when there is room downstream, so a slow output slows it. */
@@ -39,6 +42,7 @@ export class SourceTask implements Task {
   readonly #ticks: SourceTicks | null;
   readonly #alignment: InputAlignment | null;
   readonly #notes: WorkerNotes | null;
+  readonly #traces: Traces | null;
   #epoch: Epoch;
   #closed: { epoch: Epoch; positions: Positions }[] = []; // epochs that have not been committed yet
   #committed: Positions | null = null; // that the input has not been told of yet
@@ -61,7 +65,7 @@ export class SourceTask implements Task {
     reader: InputReader<unknown>,
     outlet: Outlet,
     host: TaskHost,
-    { epoch, tellsActivity, alignment = null, notes }: SourceOptions,
+    { epoch, tellsActivity, alignment = null, notes, traces = null }: SourceOptions,
   ) {
     this.stepId = stepId;
     this.#reader = reader;
@@ -72,6 +76,7 @@ export class SourceTask implements Task {
     this.#ticks = alignment === null ? null : new SourceTicks(stepId, host.workerIndex, reader);
     this.#alignment = alignment;
     this.#notes = notes ?? null;
+    this.#traces = traces;
   }
 
   /** Notes where the input is before a run's first epoch. */
@@ -141,6 +146,7 @@ export class SourceTask implements Task {
     this.#empty = 0;
     this.#tell(activity?.onBatch());
     this.#tellSource(batch.length);
+    this.#traces?.read(this.#epoch, batch);
     this.#outlet.emit(batch, this.#epoch);
     return true;
   }

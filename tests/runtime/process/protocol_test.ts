@@ -66,6 +66,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   },
   planned: { kind: "planned", plans: {} },
   opened: { kind: "opened", positions: POSITIONS },
+  traced: { kind: "traced", epoch: 3, traces: ["00-0af7651916cd43dd8448eb211c80319c-01"] },
   measured: {
     kind: "measured",
     metrics: [{

@@ -24,8 +24,9 @@ Deno.test("an epoch's span lasts from the commit before to its own, and links to
   const { clock, told, run } = telemetry();
   run.begins();
   run.runs(4);
-  run.seen([trace(1), trace(2)]);
-  run.seen([trace(2), trace(3)]);
+  run.seen(4, [trace(1), trace(2)]);
+  run.seen(5, [trace(9)]); // of a worker that is ahead
+  run.seen(4, [trace(2), trace(3)]);
   clock.now = 1_400;
   run.closes();
   clock.now = 1_500;
@@ -49,7 +50,7 @@ Deno.test("an epoch's span lasts from the commit before to its own, and links to
       begun: 1_500,
       closing: 1_500,
       committed: 1_900,
-      traces: [],
+      traces: [trace(9)],
     },
   ]);
 });
@@ -58,9 +59,9 @@ Deno.test("an epoch links to each trace once, and to sixteen at most", () => {
   const { told, run } = telemetry();
   run.begins();
   run.runs(0);
-  run.seen(Array.from({ length: 10 }, (_, n) => trace(n)));
-  run.seen(Array.from({ length: 10 }, (_, n) => trace(n + 5)));
-  run.seen(Array.from({ length: 10 }, (_, n) => trace(n + 20)));
+  run.seen(0, Array.from({ length: 10 }, (_, n) => trace(n)));
+  run.seen(0, Array.from({ length: 10 }, (_, n) => trace(n + 5)));
+  run.seen(0, Array.from({ length: 10 }, (_, n) => trace(n + 20)));
   run.committed(0);
   const [message] = told;
   const traces = message.kind === "epoch" ? message.traces : null;
