@@ -57,8 +57,8 @@ export async function killAtRandom(options: KillOptions): Promise<Killed> {
     cli.stderr.ended.then(() => isOver = true);
     while (!isOver && done < kills) {
       const runs = countOf(cli);
-      // Half of the time, while it starts: that is when it heals.
-      if (random.below(2) === 0) await untilRunning(cli, runs + 1, () => isOver);
+      // Every other time, while it starts: that is when it heals.
+      if (done % 2 === 0) await untilRunning(cli, runs + 1, () => isOver);
       await pass(random.below(700));
       if (isOver) break;
       if (countOf(cli) > runs) killed.whileRunning++;
