@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { ConfigResourceTypes } from "kafkajs";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { KafkaInspector } from "../../src/connectors/kafka_recovery/inspector.ts";
@@ -14,6 +15,7 @@ import {
   type KafkaRecoveryOptions,
   storeTopicsOf,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
+import { silentLog } from "../../src/core/log.ts";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { testRecoveryStore } from "../conformance/recovery_store.ts";
@@ -275,6 +277,48 @@ Deno.test("killed and started again, a flow continues exactly from its store on 
   const lines = await allLines(folder.path);
   assertEquals(lines.length, 12_000);
   assertEquals(new Set(lines).size, 12_000);
+});
+
+Deno.test("a run gets the lock on Kafka after others that were killed while they waited for it", async () => {
+  await using at = await newStore();
+  await (await at.config.open("flow")).close(); // a new broker has groups after a moment
+  const brokers = await kafkaBrokers();
+  const place = storeTopicsOf({ brokers, topicPrefix: at.prefix });
+  /** Joins the lock's group as a run does that is killed once `isThere`. */
+  const killedRun = async (isThere: (joined: Promise<unknown>) => Promise<unknown>) => {
+    const { signal } = new AbortController();
+    const connection = new KafkaConnection(brokers, [], place.settings, { log: silentLog, signal });
+    const groupId = place.id;
+    const coordinator = await connection.open(() =>
+      connection.coordinator({ kind: "group", id: groupId })
+    );
+    const joined = coordinator.joinGroup({
+      groupId,
+      sessionTimeout: 6_000,
+      rebalanceTimeout: 6_000,
+      memberId: "",
+      protocolType: "millrace",
+      groupProtocols: [{ name: "lock", metadata: Buffer.alloc(0) }],
+    });
+    const settled = joined.catch((error) => error);
+    await isThere(joined);
+    await connection.close();
+    await settled;
+  };
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  const members = async () => (await admin.describeGroups([place.id])).groups[0].members.length;
+  await killedRun((joined) => joined); // it has the lock
+  // The broker chooses one of those that wait when the session of the first one ends.
+  for (let waiting = 1; waiting <= 6; waiting++) {
+    await killedRun(async () => {
+      while (await members() <= waiting) await new Promise((resolve) => setTimeout(resolve, 10));
+    });
+  }
+  await admin.disconnect();
+  const store = await at.config.open("flow");
+  await assertRejects(() => at.config.open("flow"), RecoveryError, "another run uses it");
+  await store.close();
 });
 
 Deno.test("state shows a store on Kafka at one epoch, while a run uses it", async () => {

@@ -3,9 +3,11 @@
  *
  * Every JoinGroup makes all members rejoin. A live holder rejoins and stays leader, so a newcomer
  * sees within a second that it lost, and leaves. A dead holder is expelled after its session
- * timeout, and the waiting member becomes leader. The broker decides, so no two runs can hold the
- * lock. A holder that could not reach the broker for that time may have lost it. Then its writes
- * are refused, as the next run has a newer epoch of the transactional id (`transaction.ts`).
+ * timeout, and a waiting member becomes leader. That may be a run that was killed while it waited.
+ * It never sends an assignment, and the others wait for that until it is expelled too. The broker
+ * decides, so no two runs can hold the lock. A holder that could not reach the broker for that time
+ * may have lost it. Then its writes are refused, as the next run has a newer epoch of the
+ * transactional id (`transaction.ts`).
  *
  * @module
  */
@@ -20,8 +22,11 @@ import { explain, IN_USE, refuse, type StoreTopics } from "./store_topics.ts";
 /** How long a holder may be silent. Most brokers allow no less than 6 s. */
 const SESSION_MS = 10_000;
 
-/** How long joining may take: the broker waits for a dead holder, and some brokers are slow. */
-const JOIN_MS = 3 * SESSION_MS;
+/**
+ * How long joining may take: the broker waits for a dead holder, then for runs that were killed
+ * while they waited. Some brokers are slow.
+ */
+const JOIN_MS = 4 * SESSION_MS;
 
 /** How long joining may take before the log tells what is waited for, in milliseconds. */
 const QUIET_MS = 1_000;
@@ -99,8 +104,21 @@ export class RunLock {
     await this.#connection.close();
   }
 
-  /** Joins the group. Returns whether we have the lock. */
+  /** Joins the group. Returns whether we have the lock. Repeats it while others join or leave. */
   async #join(): Promise<boolean> {
+    for (;;) {
+      try {
+        return await this.#joinOnce();
+      } catch (error) {
+        const kind = errorKind(error);
+        if (this.#ended.signal.aborted) throw error;
+        if (kind === "notMember") this.#member = "";
+        else if (kind !== "rebalance") throw error;
+      }
+    }
+  }
+
+  async #joinOnce(): Promise<boolean> {
     const groupId = this.#storeTopics.id;
     const coordinator = await this.#coordinator();
     const { memberId, leaderId, generationId } = await coordinator.joinGroup({
@@ -113,13 +131,16 @@ export class RunLock {
     });
     this.#member = memberId;
     this.#generation = generationId;
-    if (leaderId !== memberId) {
-      await this.#leave();
-      return false;
-    }
-    const groupAssignment = [{ memberId, memberAssignment: Buffer.from("held") }];
-    await coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment });
-    return true;
+    const isLeader = leaderId === memberId;
+    // The answer comes once the leader has sent its own: so it lives.
+    await coordinator.syncGroup({
+      groupId,
+      generationId,
+      memberId,
+      groupAssignment: isLeader ? [{ memberId, memberAssignment: Buffer.from("held") }] : [],
+    });
+    if (!isLeader) await this.#leave();
+    return isLeader;
   }
 
   async #beat(): Promise<void> {
@@ -142,17 +163,13 @@ export class RunLock {
 
   /** After a failed heartbeat: another member has joined, or we were away for too long. */
   async #rejoin(error: unknown): Promise<void> {
-    let kind = errorKind(error);
-    // Another run may have joined meanwhile.
-    while (!this.#ended.signal.aborted) {
-      if (kind === "notMember") this.#member = "";
-      else if (kind !== "rebalance") return this.#connection.drop(); // the next one connects again
-      try {
-        this.#isLost = !await this.#join();
-        return;
-      } catch (error) {
-        kind = errorKind(error);
-      }
+    const kind = errorKind(error);
+    if (kind === "notMember") this.#member = "";
+    else if (kind !== "rebalance") return this.#connection.drop(); // the next one connects again
+    try {
+      this.#isLost = !await this.#join();
+    } catch {
+      this.#connection.drop(); // as above
     }
   }
 

@@ -43,7 +43,7 @@ export interface KafkaBroker extends Broker {
     protocolType: string;
     groupProtocols: { name: string; metadata: Buffer }[];
   }): Promise<{ generationId: number; leaderId: string; memberId: string }>;
-  /** As a group's leader, sends what each member gets. */
+  /** As a group's leader, sends what each member gets. For others, waits for the leader. */
   syncGroup(request: {
     groupId: string;
     generationId: number;
