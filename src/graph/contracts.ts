@@ -42,6 +42,11 @@ export interface Place {
   /** Measures what the step does, for `/metrics` and OpenTelemetry. */
   readonly meter: Meter;
   /**
+   * Accepts a function that returns what `plan` or `open` waits for, such as `broker`, for people
+   * to see. It is asked until that call is over.
+   */
+  whileOpening?(waitingFor: () => string | null): void;
+  /**
    * Ends the run with `error`, as if the call in progress had thrown it. For faults found in the
    * background, while no call is in progress.
    */

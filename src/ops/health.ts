@@ -45,12 +45,18 @@ export function readiness({ phase }: RunView): Health {
   return health([phaseCheck(phase, phase === "running")]);
 }
 
-/** Whether the run makes progress. Before it runs, and between restarts, that is not asked. */
+/**
+ * Whether the run makes progress. Before it runs, and between restarts, that is not asked. But what
+ * is waited for is told.
+ */
 export function liveness(source: RunSource): Health {
   const view = source.view();
   const checks = [phaseCheck(view.phase, view.phase !== "over")];
-  if (view.phase !== "running") return health(checks);
   const now = source.now();
+  if (view.phase === "starting") {
+    return health([...checks, { ...waitingCheck(view, now), isOk: true }]);
+  }
+  if (view.phase !== "running") return health(checks);
   return health([...checks, workersCheck(view), epochCheck(view, now), waitingCheck(view, now)]);
 }
 

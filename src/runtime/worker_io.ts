@@ -60,6 +60,7 @@ export class WorkerIo {
   readonly #host: IoHost;
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
   readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
+  readonly #opening = new Map<StepNode, () => string | null>(); // what each of them waits for
 
   /** Opens nothing yet. */
   constructor(plan: Plan, host: IoHost) {
@@ -151,8 +152,11 @@ export class WorkerIo {
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */
   waitingFor(): string[] {
-    const all = [...this.#readers.values(), ...this.#writers.values()]
-      .map((each) => each.waitingFor?.() ?? null);
+    const open = [...this.#readers.values(), ...this.#writers.values()];
+    const all = [
+      ...open.map((each) => each.waitingFor?.() ?? null),
+      ...[...this.#opening.values()].map((ask) => ask()),
+    ];
     return [...new Set(all.filter((what) => what !== null))];
   }
 
@@ -204,6 +208,7 @@ export class WorkerIo {
       elapsed: () => host.elapsed(),
       signal,
       log,
+      whileOpening: (ask) => void this.#opening.set(node, ask),
       meter: this.#plan.graph.meters.of(stepId),
       fail: (thrown) => {
         const error = stepError({ stepId }, host, thrown);
@@ -221,6 +226,8 @@ export class WorkerIo {
       const error = stepError({ stepId: idOf(this.#plan, node) }, this.#host, thrown);
       this.#host.fail(error);
       throw error;
+    } finally {
+      this.#opening.delete(node);
     }
   }
 }

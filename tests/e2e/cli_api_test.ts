@@ -156,13 +156,12 @@ Deno.test("--api says that a run is over while its workers still leave", async (
     "deno.json": FLOW_CONFIG,
     "flow.ts": `
       import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
-      // What the flow leaves running keeps the worker's process.
-      const timer = setInterval(() => {
-        try {
-          Deno.statSync(new URL("release", import.meta.url));
-          clearInterval(timer);
-        } catch { /* not yet */ }
-      }, 20);
+      // The last that a worker does: it does not leave before the test says so.
+      addEventListener("unload", () => {
+        const names = () => [...Deno.readDirSync(import.meta.dirname)].map(({ name }) => name);
+        const nobody = new Int32Array(new SharedArrayBuffer(4));
+        while (!names().includes("release")) Atomics.wait(nobody, 0, 0, 10);
+      });
       export default new Dataflow("over").input("in", new TestingInputConfig([1]))
         .capture("out", new StdOutputConfig());
     `,
@@ -176,4 +175,31 @@ Deno.test("--api says that a run is over while its workers still leave", async (
   }
   await Deno.writeTextFile(`${folder.path}/release`, "");
   assertEquals((await cli.finished()).code, 0);
+});
+
+Deno.test("--api says at the start which broker is waited for", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // accepts, and never answers
+  const { port } = silent.addr as Deno.NetAddr;
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "flow.ts": `
+      import { Dataflow, KafkaInputConfig, StdOutputConfig } from "millrace";
+      const input = new KafkaInputConfig({
+        brokers: ["127.0.0.1:${port}"],
+        topic: "away",
+        additionalProperties: { "socket.connection.setup.timeout.ms": "1000" },
+      });
+      export default new Dataflow("waits").input("in", input)
+        .map(() => "").capture("out", new StdOutputConfig());
+    `,
+  });
+  await using cli = startCli([`${folder.path}/flow.ts`, "--api=0", "--log-level=info"]);
+  const [base] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  const get = async (path: string) => await (await fetch(base + path)).text();
+  while (metric(await get("/metrics"), "waiting_seconds", `for="broker"`) === null);
+  const health = JSON.parse(await get("/healthz"));
+  assertEquals(health.checks[0].found, "starting");
+  assertMatch(health.checks[1].found, /^waiting for broker for \d+ s$/);
+  cli.kill("SIGTERM");
+  await cli.finished();
 });

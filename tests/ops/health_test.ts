@@ -64,6 +64,18 @@ Deno.test("before it runs, and between restarts, progress is not asked for", () 
   assertEquals(failing({ phase: "over" }), ["phase: over"]);
 });
 
+Deno.test("what a run waits for at its start is told, and no reason to end it", () => {
+  const view = () => ({ ...RUNNING, phase: "starting", waiting: { what: ["broker"], since: 0 } });
+  const ask = () => Promise.reject(new Error("nothing is asked"));
+  assertEquals(liveness({ view: view as () => RunView, now: () => 90_000, ask }), {
+    isOk: true,
+    checks: [
+      { name: "phase", isOk: true, found: "starting" },
+      { name: "connections", isOk: true, found: "waiting for broker for 90 s" },
+    ],
+  });
+});
+
 Deno.test("a run has started once it is past its start, and is ready while it runs", () => {
   const phases: RunPhase[] = ["starting", "running", "stopping", "restarting", "over"];
   const is = (probe: typeof startup) => phases.filter((phase) => probe({ ...RUNNING, phase }).isOk);

@@ -116,7 +116,10 @@ Deno.test("probes answer with what was checked", async () => {
   const healthy = await port.get("/healthz");
   assertEquals([healthy.response.status, JSON.parse(healthy.text)], [200, {
     ok: true,
-    checks: [{ name: "phase", ok: true, found: "starting" }],
+    checks: [
+      { name: "phase", ok: true, found: "starting" },
+      { name: "connections", ok: true, found: "waiting for broker for 3 s" },
+    ],
   }]);
   assertEquals((await port.get("/readyz")).response.status, 503);
   assertEquals((await port.get("/startupz")).response.status, 503);

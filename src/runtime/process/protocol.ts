@@ -36,18 +36,14 @@ import type { Memory } from "./run_monitor.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 19;
+export const PROTOCOL_VERSION = 20;
 
 /** From the coordinator to a worker. */
 export type ToWorker =
-  | Exclude<Instruction, { kind: "open" | "run" }>
+  | Exclude<Instruction, { kind: "open" }>
   | (InstructionOf<"open"> & {
     /** How to reach the other workers; `null` where there are none. */
     readonly mesh: MeshAddresses | null;
-  })
-  | (InstructionOf<"run"> & {
-    /** How often to send `status`, in milliseconds. */
-    readonly statusMs: number;
   })
   | {
     readonly kind: "load";
@@ -57,6 +53,8 @@ export type ToWorker =
     readonly moduleUrl: string;
     readonly exportName: string | null;
     readonly logLevel: LogLevel;
+    /** How often to send `status`, in milliseconds. */
+    readonly statusMs: number;
   }
   | { readonly kind: "abort" }
   | { readonly kind: "ping" }

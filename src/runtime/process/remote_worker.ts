@@ -154,8 +154,8 @@ export class RemoteWorker implements WorkerPort {
   async follow(link: ControlLink<ToCoordinator, ToWorker>): Promise<void> {
     this.#link = link;
     const { index } = this;
-    const { workers: count, moduleUrl, exportName, logLevel } = this.#host;
-    link.send({ kind: "load", index, count, moduleUrl, exportName, logLevel });
+    const { workers: count, moduleUrl, exportName, logLevel, statusMs } = this.#host;
+    link.send({ kind: "load", index, count, moduleUrl, exportName, logLevel, statusMs });
     for await (const message of link.messages()) {
       this.#host.heard(index);
       this.#onMessage(message);
@@ -168,8 +168,6 @@ export class RemoteWorker implements WorkerPort {
     switch (instruction.kind) {
       case "open":
         return this.#link?.send({ ...instruction, mesh: this.#host.mesh() });
-      case "run":
-        return this.#link?.send({ ...instruction, statusMs: this.#host.statusMs });
       case "cutShort":
         this.#isCut = true;
         return this.#link?.send(instruction);

@@ -52,6 +52,8 @@ export class WorkerProcess {
   #status: ReturnType<typeof setInterval> | undefined;
   #ownMetrics: OwnMetrics | null = null;
   #traces: Traces | null = null;
+  #isRunning = false;
+  #toldWaiting = ""; // what the coordinator believes that it waits for
   #ended = false;
   #leaving = false;
 
@@ -93,7 +95,7 @@ export class WorkerProcess {
           this.#session?.take(message);
           break;
         case "run":
-          this.#tellStatus(message);
+          this.#isRunning = true;
           this.#session?.take(message);
           break;
         default:
@@ -102,7 +104,8 @@ export class WorkerProcess {
     }
   }
 
-  async #load({ index, count, moduleUrl, exportName, logLevel }: Of<"load">): Promise<void> {
+  async #load(message: Of<"load">): Promise<void> {
+    const { index, count, moduleUrl, exportName, logLevel, statusMs } = message;
     const graph: FlowGraph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const log = this.#log(logLevel);
     const ownMetrics = openOwnMetrics(graph, index);
@@ -120,6 +123,7 @@ export class WorkerProcess {
       join: () => this.#join(),
     });
     this.#session = session;
+    if (!this.#leaving) this.#status = setInterval(() => this.#tellStatus(session), statusMs);
     if (count > 1) this.#listener = MeshListener.open(this.#folder, index);
     const mesh = this.#listener?.address ?? null;
     this.#link.send({ ...session.loaded, mesh, graph: describeFlow(graph, count) });
@@ -155,14 +159,14 @@ export class WorkerProcess {
     this.#link.send({ kind: "told", number, answer });
   }
 
-  #tellStatus({ statusMs }: Of<"run">): void {
-    this.#status = setInterval(() => {
-      const { status, readings, isClosing } = this.#session!;
-      if (isClosing) return;
-      const { rss, heapUsed } = Deno.memoryUsage();
-      this.#link.send({ kind: "status", ...status, ...readings, memory: { rss, heapUsed } });
-      this.#tellMeasured();
-    }, statusMs);
+  /** Before it runs, it has nothing to tell but what it waits for, each time that this changes. */
+  #tellStatus({ status, readings, isClosing }: WorkerSession): void {
+    const waitsFor = status.waitingFor.join();
+    if (isClosing || (!this.#isRunning && waitsFor === this.#toldWaiting)) return;
+    this.#toldWaiting = waitsFor;
+    const { rss, heapUsed } = Deno.memoryUsage();
+    this.#link.send({ kind: "status", ...status, ...readings, memory: { rss, heapUsed } });
+    this.#tellMeasured();
   }
 
   #tellMeasured(): void {

@@ -68,7 +68,7 @@ class Stage implements AsyncDisposable {
   /** The worker loads its flow. Returns what has it connect to worker 0. */
   async load(): Promise<() => void> {
     const flow = { moduleUrl: FLOW, exportName: null, logLevel: "error" } as const;
-    this.tell({ kind: "load", index: 1, count: 2, ...flow });
+    this.tell({ kind: "load", index: 1, count: 2, statusMs: 60_000, ...flow });
     const { mesh } = await this.hears("loaded");
     this.tell({ kind: "plan", positions: [], recovery: null });
     const { plans } = await this.hears("planned");
@@ -226,7 +226,7 @@ for (const [does, { prepare, says }] of Object.entries(LOSSES)) {
     await using stage = await Stage.set();
     await lose(stage);
     stage.clock.advance(LOST_MS);
-    stage.tell({ kind: "run", statusMs: 60_000 }); // some of it is reported with the next act
+    stage.tell({ kind: "run" }); // some of it is reported with the next act
     const { failure } = await stage.hears("failed");
     assertStringIncludes(failure.error.message, says);
     await stage.left();

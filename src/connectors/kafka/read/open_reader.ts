@@ -40,6 +40,7 @@ export async function openKafkaReader<T>(
     signal: at.signal,
     isolation: input.isolation,
   });
+  at.whileOpening?.(() => connection.waitingFor);
   const watch = new TopicWatch({
     ask: () => connection.metadata(),
     maxAgeMs: input.metadataMaxAgeMs,

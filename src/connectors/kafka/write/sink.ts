@@ -37,6 +37,7 @@ export async function openKafkaWriter(
   const { brokers, topic, output } = settings;
   requireRecovery(settings, at);
   const connection = new KafkaConnection(brokers, [topic], output, at);
+  at.whileOpening?.(() => connection.waitingFor);
   const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs);
   const partitions = new PartitionCount(connection, topic, output.metadataMaxAgeMs, at.log);
   try {
