@@ -4,6 +4,7 @@
  * @module
  */
 import type { PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
+import type { LogFields, LogLevel } from "../core/log.ts";
 import type { MeasuredMetric } from "../graph/measured.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import type { StateAnswer, StateQuestion } from "./state_question.ts";
@@ -35,6 +36,52 @@ export interface RunView {
   readonly epoch: EpochView | null;
   /** What inputs and outputs cannot go on without, such as `broker`, and since when. */
   readonly waiting: { readonly what: readonly string[]; readonly since: number } | null;
+  /** What has happened. */
+  readonly past: RunPast;
+}
+
+/** How a run has ended. */
+export type RunOutcome =
+  /** Its inputs have ended. */
+  | "finished"
+  /** Somebody has stopped it. */
+  | "stopped"
+  | "failed";
+
+/** What has happened in a run and in those before it. Lists have the oldest first. */
+export interface RunPast {
+  /** How it has ended; `null` before. */
+  readonly outcome: RunOutcome | null;
+  /** The last epochs that were committed since the run began. */
+  readonly epochs: readonly EpochView[];
+  /** The last lines of the log. */
+  readonly lines: readonly LogLine[];
+  /** The last errors that have ended runs. */
+  readonly errors: readonly RunError[];
+}
+
+/** A line of the log. */
+export interface LogLine {
+  /** Counts all lines, from 1 on. */
+  readonly number: number;
+  /** When it was written, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** An error that has ended a run. */
+export interface RunError {
+  /** When that was, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly message: string;
+  /** The step that failed, and on which worker; `null` if no step did. */
+  readonly step: StepId | null;
+  readonly worker: WorkerIndex | null;
+  /** The item that failed, shortened, and where it came from; `null` if that is not known. */
+  readonly item: string | null;
+  readonly origin: string | null;
 }
 
 /** A flow, as far as it matters here. */
@@ -42,10 +89,19 @@ export interface FlowView {
   readonly name: string;
   readonly steps: readonly {
     readonly id: StepId;
+    /** What kind of step it is, such as `input`, `map` or `capture`. */
+    readonly kind: string;
     /** What a built-in step keeps for a key; `null` for others. */
     readonly stateKind: StateKind | null;
     /** Steps with the same number run in one loop. */
     readonly stage: number;
+    /** The streams that it reads. */
+    readonly from: readonly {
+      readonly step: StepId;
+      readonly stream: string | null;
+      /** Whether its items change workers. */
+      readonly isExchanged: boolean;
+    }[];
   }[];
 }
 

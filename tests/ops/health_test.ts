@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { liveness, readiness, startup } from "../../src/ops/health.ts";
 import type { RunPhase, RunView } from "../../src/ops/run_view.ts";
-import { IDLE_WORKER } from "../support/ops/idle_worker.ts";
+import { IDLE_WORKER, NO_PAST } from "../support/ops/idle_worker.ts";
 
 const RUNNING: RunView = {
   phase: "running",
@@ -12,6 +12,7 @@ const RUNNING: RunView = {
   workers: [IDLE_WORKER, { ...IDLE_WORKER, unanswered: 1 }],
   epoch: { epoch: 7, at: 0, ms: 20, alignMs: 15, storeMs: 5, bytes: 7, intervalMs: 20_000 },
   waiting: null,
+  past: NO_PAST,
 };
 
 /** The checks that fail at a time. */

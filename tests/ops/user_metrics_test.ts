@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { FlowMeters } from "../../src/graph/meters.ts";
 import { createMetrics } from "../../src/ops/metrics.ts";
 import type { RunSource, RunView } from "../../src/ops/run_view.ts";
-import { IDLE_WORKER } from "../support/ops/idle_worker.ts";
+import { IDLE_WORKER, NO_PAST } from "../support/ops/idle_worker.ts";
 
 /** A run whose workers have measured this. */
 function sourceOf(...workers: FlowMeters[]): RunSource {
@@ -14,6 +14,7 @@ function sourceOf(...workers: FlowMeters[]): RunSource {
     stepRestarts: [],
     epoch: null,
     waiting: null,
+    past: NO_PAST,
     workers: workers.map((meters) => ({ ...IDLE_WORKER, measured: meters.read() })),
   });
   return { view, now: () => 0, ask: () => Promise.reject(new Error("not asked")) };

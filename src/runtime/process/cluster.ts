@@ -174,9 +174,10 @@ export async function spawnCluster(
   const ownLog = options.log ?? silentLog;
   const intervalMs = epochMilliseconds(options.epoch);
   await using telemetry = Telemetry.open(href, ownLog);
-  const log = telemetry?.logTo(ownLog, logLevel) ?? ownLog;
   const isWatched = options.api !== undefined || telemetry !== null;
   const monitor = isWatched ? new RunMonitor(intervalMs) : null;
+  const toldLog = telemetry?.logTo(ownLog, logLevel) ?? ownLog;
+  const log = monitor?.log.over(toldLog) ?? toldLog;
   const running = [...facts.running, flow];
   const job = jobOf(href, { ...options, log }, { running, intervalMs, monitor, telemetry });
   if (monitor !== null) telemetry?.watch(monitor);
@@ -192,7 +193,9 @@ export async function spawnCluster(
       if (performance.now() - started >= LASTING_MS) failures = 0;
       const given = coordinator.isStopping || killSignal?.aborted;
       const isLasting = !coordinator.hasLoaded || error instanceof StepMatchError;
+      monitor?.log.failed(error);
       if (given || failures >= restarts || isLasting) {
+        monitor?.fails();
         telemetry?.failed(messageOf(error));
         throw error;
       }
@@ -204,7 +207,10 @@ export async function spawnCluster(
         pauseMs,
       });
       monitor?.restarts(error);
-      if (!await pause(pauseMs, [signal, killSignal])) throw error;
+      if (!await pause(pauseMs, [signal, killSignal])) {
+        monitor?.fails();
+        throw error;
+      }
     }
   }
 }

@@ -9,7 +9,7 @@
  */
 import { systemClock } from "../../core/clock.ts";
 import type { WorkerIndex } from "../../core/ids.ts";
-import { type Log, LOG_LEVELS, type LogLevel } from "../../core/log.ts";
+import { isAtLeast, type Log, LOG_LEVELS, type LogLevel } from "../../core/log.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { Conductor } from "../run/conductor.ts";
 import type { LeaveTimes, RunResult } from "../run/run_settings.ts";
@@ -216,12 +216,12 @@ export class Coordinator {
   }
 
   #host(): RemoteHost {
-    const { moduleUrl, exportName, logLevel, statusMs, onStatus, workers } = this.#job;
+    const { moduleUrl, exportName, logLevel, monitor, statusMs, onStatus, workers } = this.#job;
     return {
       workers,
       moduleUrl,
       exportName,
-      logLevel,
+      logLevel: monitor?.log.lesser(logLevel) ?? logLevel,
       statusMs,
       mesh: () => workers === 1 ? null : this.#mesh ??= this.#addresses(),
       heard: (worker) => this.#liveness.heard(worker),
@@ -251,7 +251,10 @@ export class Coordinator {
   #logLine(worker: WorkerIndex, { level, message, fields }: WorkerLine): void {
     if (!LOG_LEVELS.includes(level)) throw new Error(`worker ${worker} logs at no level of ours`);
     const { worker: _, ...others } = fields; // which it is, is not for it to say
-    this.#log[level](message, this.#job.workers === 1 ? fields : { worker, ...others });
+    const { workers, logLevel, monitor } = this.#job;
+    const all = workers === 1 ? fields : { worker, ...others };
+    if (isAtLeast(level, logLevel)) this.#log[level](message, all);
+    else monitor?.log.keep(level, message, all);
   }
 
   #onFrozen(worker: RemoteWorker): void {

@@ -2,11 +2,22 @@ import { StepError } from "../../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
-import type { RunPhase, RunSource, RunView, WorkerView } from "../../ops/run_view.ts";
+import { RunLog } from "../../ops/run_log.ts";
+import type {
+  EpochView,
+  RunOutcome,
+  RunPhase,
+  RunSource,
+  RunView,
+  WorkerView,
+} from "../../ops/run_view.ts";
 import type { FlowDescription } from "../flow_description.ts";
 import type { CommitCost } from "../run/run_settings.ts";
 import type { WorkerStatus } from "../run/worker_port.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
+
+/** How many epochs are kept. */
+const MOST_EPOCHS = 40;
 
 /** What a worker process uses, in bytes. */
 export interface Memory {
@@ -41,6 +52,10 @@ export class RunMonitor implements RunSource {
   #epoch: RunView["epoch"] = null;
   #closingSince = 0;
   #waiting: RunView["waiting"] = null;
+  #epochs: readonly EpochView[] = [];
+  #outcome: RunOutcome | null = null;
+  /** The last lines of the log, and the last errors. */
+  readonly log: RunLog = new RunLog(() => Date.now());
 
   /**
    * @param intervalMs The least length of an epoch, in milliseconds.
@@ -60,6 +75,7 @@ export class RunMonitor implements RunSource {
     this.#phase = "starting";
     this.#workers = workers;
     this.#epoch = null;
+    this.#epochs = [];
     this.#waiting = null;
   }
 
@@ -73,6 +89,7 @@ export class RunMonitor implements RunSource {
     this.#phase = "running";
     this.closes();
     this.committed(epoch - 1, { ms: 0, bytes: 0 });
+    this.#epochs = [];
   }
 
   /** An epoch is to end. */
@@ -86,6 +103,7 @@ export class RunMonitor implements RunSource {
     const ms = at - this.#closingSince;
     const alignMs = Math.max(0, ms - storeMs);
     this.#epoch = { epoch, at, ms, alignMs, storeMs, bytes, intervalMs: this.#intervalMs };
+    this.#epochs = [...this.#epochs.slice(-(MOST_EPOCHS - 1)), this.#epoch];
   }
 
   /** A worker has said how it stands. */
@@ -109,8 +127,15 @@ export class RunMonitor implements RunSource {
     this.#stepRestarts.set(stepId, (this.#stepRestarts.get(stepId) ?? 0) + 1);
   }
 
-  /** No run follows. */
+  /** The run has ended without an error, and no run follows. */
   ends(): void {
+    this.#outcome = this.#phase === "stopping" ? "stopped" : "finished";
+    this.#phase = "over";
+  }
+
+  /** The run has failed, and no run follows. */
+  fails(): void {
+    this.#outcome = "failed";
     this.#phase = "over";
   }
 
@@ -128,6 +153,12 @@ export class RunMonitor implements RunSource {
       workers: this.#workers().map(viewOf),
       epoch: this.#epoch,
       waiting: this.#waiting,
+      past: {
+        outcome: this.#outcome,
+        epochs: this.#epochs,
+        lines: this.log.lines,
+        errors: this.log.errors,
+      },
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { RunView } from "../../../src/ops/run_view.ts";
-import { IDLE_WORKER } from "./idle_worker.ts";
+import { IDLE_WORKER, NO_PAST } from "./idle_worker.ts";
 
 /** A run of two workers, of which one has all that there can be. */
 export const BUSY_RUN: RunView = {
@@ -8,9 +8,21 @@ export const BUSY_RUN: RunView = {
   graph: {
     name: "flow",
     steps: [
-      { id: "in", stateKind: null, stage: 0 },
-      { id: "half", stateKind: null, stage: 0 },
-      { id: "counts", stateKind: "windows", stage: 1 },
+      { id: "in", kind: "input", stateKind: null, stage: 0, from: [] },
+      {
+        id: "half",
+        kind: "map",
+        stateKind: null,
+        stage: 0,
+        from: [{ step: "in", stream: null, isExchanged: false }],
+      },
+      {
+        id: "counts",
+        kind: "window",
+        stateKind: "windows",
+        stage: 1,
+        from: [{ step: "half", stream: null, isExchanged: true }],
+      },
     ],
   },
   restarts: 2,
@@ -45,4 +57,5 @@ export const BUSY_RUN: RunView = {
     intervalMs: 10_000,
   },
   waiting: { what: ["broker"], since: 2_000 },
+  past: NO_PAST,
 };
