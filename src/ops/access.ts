@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
 /** Where the port is, and who may ask. */
 export interface ApiOptions {
@@ -40,6 +40,7 @@ export function isOwnHost(host: string): boolean {
 export class Access {
   readonly #names: ReadonlySet<string>;
   readonly #token: Uint8Array | null;
+  readonly #cookie: { readonly name: string; readonly value: string } | null;
 
   /** `port` is the one that is listened at. */
   constructor({ host = OWN_HOST, token }: ApiOptions, port: number) {
@@ -48,6 +49,10 @@ export class Access {
       [OWN_HOST, "localhost", "[::1]", named.toLowerCase()].map((name) => `${name}:${port}`),
     );
     this.#token = token === undefined ? null : digest(token);
+    // Cookies are shared by all ports of a machine.
+    this.#cookie = token === undefined
+      ? null
+      : { name: `millrace_${port}`, value: sessionOf(token) };
   }
 
   /**
@@ -60,15 +65,52 @@ export class Access {
    * @param isProbe Whether the route is one for probes and scrapers.
    */
   refusal(headers: Headers, isProbe: boolean): Refusal | null {
+    const foreign = this.foreign(headers, isProbe);
+    if (foreign !== null) return foreign;
+    if (this.#token === null || this.#hasToken(headers) || this.#hasCookie(headers)) return null;
+    return { status: 401, text: "send Authorization: Bearer and the token of this port" };
+  }
+
+  /** The same, without regard to the token: for what signs in. */
+  foreign(headers: Headers, isProbe: boolean): Refusal | null {
+    const host = headers.get("host") ?? "";
     const origin = headers.get("origin");
-    if (origin !== null && !this.#isOurs(origin.replace(/^https?:\/\//, ""))) {
+    if (origin !== null && !this.#isOwnOrigin(origin, host)) {
       return { status: 403, text: "requests of other sites are refused" };
     }
-    if (!isProbe && this.#token === null && !this.#isOurs(headers.get("host") ?? "")) {
+    if (!isProbe && this.#token === null && !this.#isOurs(host)) {
       return { status: 421, text: "the Host of the request is not an address of this port" };
     }
-    if (this.#token === null || this.#hasToken(headers)) return null;
-    return { status: 401, text: "send Authorization: Bearer and the token of this port" };
+    return null;
+  }
+
+  /** Whether there is a token that somebody can sign in with. */
+  get needsToken(): boolean {
+    return this.#token !== null;
+  }
+
+  /**
+   * Returns the cookie for a browser that has sent the token; `null` if it is a wrong one. A page
+   * cannot read the cookie, and no other site can have it sent.
+   */
+  signIn(token: string): string | null {
+    if (this.#token === null || !timingSafeEqual(digest(token), this.#token)) return null;
+    return `${this.#cookie!.name}=${this.#cookie!.value}; ${COOKIE}`;
+  }
+
+  /** Returns what removes the cookie. */
+  signOut(): string {
+    return `${this.#cookie?.name ?? "millrace"}=; ${COOKIE}; Max-Age=0`;
+  }
+
+  /**
+   * With a token, the port may have any name, such as that of a proxy. A page under a name that
+   * leads here has no cookie of ours.
+   */
+  #isOwnOrigin(origin: string, host: string): boolean {
+    const name = /^https?:\/\/(.+)$/.exec(origin)?.[1] ?? "";
+    return this.#isOurs(name) ||
+      (this.#token !== null && name !== "" && name.toLowerCase() === host.toLowerCase());
   }
 
   #isOurs(name: string): boolean {
@@ -80,6 +122,20 @@ export class Access {
     const given = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
     return timingSafeEqual(digest(given), this.#token!);
   }
+
+  #hasCookie(headers: Headers): boolean {
+    const { name, value } = this.#cookie!;
+    const pairs = (headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
+    const given = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+    return timingSafeEqual(digest(given), digest(value));
+  }
+}
+
+const COOKIE = "Path=/; HttpOnly; SameSite=Strict";
+
+/** What a cookie holds in place of the token, as long as the port has that token. */
+function sessionOf(token: string): string {
+  return createHmac("sha256", token).update("millrace dashboard").digest("hex");
 }
 
 /** Of one length, whatever the text: only such can be compared in constant time. */

@@ -1,5 +1,5 @@
 /**
- * The operations port: health, metrics and the graph of a run, over HTTP.
+ * The operations port: health, metrics, the graph, state and the dashboard of a run, over HTTP.
  *
  * @module
  */
@@ -7,12 +7,30 @@ import type { Context } from "hono";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 import { Access, type ApiOptions, isOwnHost, OWN_HOST } from "./access.ts";
 import { type Health, liveness, readiness, startup } from "./health.ts";
+import { type Direction, type Layout, layOut } from "./layout.ts";
 import { createMetrics } from "./metrics.ts";
-import type { RunSource } from "./run_view.ts";
+import type { FlowView, RunSource } from "./run_view.ts";
+import { signInPage, STYLE_SOURCE, tokenOf } from "./sign_in.ts";
 import { keyOf, MOST_KEYS, NoAnswerError, pageOf, stepsOf, USUAL_KEYS } from "./state_routes.ts";
+import { StatusFeed } from "./status_feed.ts";
 
 /** Routes for probes and scrapers. */
 const PROBES: readonly string[] = ["/healthz", "/readyz", "/startupz", "/metrics"];
+
+/** What a page of this port may load, and from where: nothing from elsewhere. */
+const CONTENT_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  `style-src 'self' ${STYLE_SOURCE}`,
+  "connect-src 'self'",
+  "img-src data:",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** The most characters of a path with its query. */
+const LONGEST_PATH = 16_384;
 
 /** A port that answers. */
 export interface ApiServer extends AsyncDisposable {
@@ -34,20 +52,46 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
         `leave the host out`,
     );
   }
-  const [{ Hono }, metrics] = await Promise.all([import("hono"), createMetrics(source)]);
+  const [{ Hono }, { EventsRoute }, { PAGE_FILES }, metrics] = await Promise.all([
+    import("hono"),
+    import("./events_route.ts"),
+    import("./dashboard.ts"),
+    createMetrics(source),
+  ]);
   const stop = new AbortController();
   const server = listen({ host, port, signal: stop.signal }, (request) => app.fetch(request));
   const access = new Access(options, server.addr.port);
+  const feed = new StatusFeed(source);
+  const events = new EventsRoute(feed);
   const app = new Hono();
   app.use(async (context, next) => {
     context.header("Cache-Control", "no-store");
-    context.header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    context.header("Content-Security-Policy", CONTENT_POLICY);
     context.header("X-Content-Type-Options", "nosniff");
-    const refusal = access.refusal(context.req.raw.headers, PROBES.includes(context.req.path));
-    if (refusal !== null) return context.text(`${refusal.text}\n`, refusal.status);
-    await next();
+    context.header("Referrer-Policy", "same-origin");
+    const { path, raw: { headers, url } } = context.req;
+    if (url.length > LONGEST_PATH) return context.text("the path is too long\n", 414);
+    const refusal = path === "/sign-in"
+      ? access.foreign(headers, false)
+      : access.refusal(headers, PROBES.includes(path));
+    if (refusal === null) await next();
+    else if (refusal.status === 401 && path === "/") return context.html(signInPage(false), 401);
+    else return context.text(`${refusal.text}\n`, refusal.status);
     return undefined;
   });
+  app.post("/sign-in", async (context) => {
+    const cookie = access.signIn(await tokenOf(context.req.raw));
+    if (cookie === null) return context.html(signInPage(true), 401);
+    return context.body(null, 303, { "Set-Cookie": cookie, Location: "/" });
+  });
+  app.post(
+    "/sign-out",
+    (context) => context.body(null, 303, { "Set-Cookie": access.signOut(), Location: "/" }),
+  );
+  for (const [path, { body, contentType }] of Object.entries(PAGE_FILES)) {
+    app.get(path, (context) => context.body(body, 200, { "Content-Type": contentType }));
+  }
+  app.get("/events", (context) => events.answer(context));
   const answer = ({ isOk, checks }: Health): [object, 200 | 503] => [
     { ok: isOk, checks: checks.map(({ name, isOk: ok, found }) => ({ name, ok, found })) },
     isOk ? 200 : 503,
@@ -63,6 +107,13 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     const { graph } = source.view();
     if (graph !== null) return context.json(graph as object);
     return context.text("the flow is not loaded yet\n", 503);
+  });
+  const layouts = new LayoutCache();
+  app.get("/graph/layout", async (context) => {
+    const { graph } = source.view();
+    if (graph === null) return context.text("the flow is not loaded yet\n", 503);
+    const direction = context.req.query("direction") === "down" ? "down" : "right";
+    return context.json(await layouts.of(graph, direction) as object);
   });
   app.get("/state", async (context) => context.json({ steps: await stepsOf(source) }));
   app.get("/state/:step", async (context) => {
@@ -91,7 +142,6 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
       ? context.text("the step has no state for that key\n", 404)
       : context.json(found);
   };
-  app.get("/", (context) => context.text(`${[...PROBES, "/graph", "/state"].join("\n")}\n`));
   app.onError((error, context) => {
     const status = error instanceof NoAnswerError ? 504 : 503;
     return context.text(`${error.message}\n`, status);
@@ -101,10 +151,27 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     url: `http://${named}:${server.addr.port}/`,
     // Not `shutdown`, which waits for clients that never leave.
     [Symbol.asyncDispose]: async () => {
+      feed[Symbol.dispose]();
+      await events.left();
       stop.abort();
       await server.finished;
     },
   };
+}
+
+/** Lays a flow out once for each direction. */
+class LayoutCache {
+  #text = "";
+  readonly #layouts = new Map<Direction, Promise<Layout>>();
+
+  of(flow: FlowView, direction: Direction): Promise<Layout> {
+    const text = JSON.stringify(flow);
+    if (text !== this.#text) this.#layouts.clear();
+    this.#text = text;
+    const layout = this.#layouts.get(direction) ?? layOut(flow, direction);
+    this.#layouts.set(direction, layout);
+    return layout;
+  }
 }
 
 function listen(

@@ -9,6 +9,7 @@ import { decodeValue } from "../core/value_codec.ts";
 import { jsonValue } from "./json_value.ts";
 import type { RunSource } from "./run_view.ts";
 import type { KeyState, StateAnswer, StateQuestion } from "./state_question.ts";
+import type { KeyPage, ShownKey } from "./shown_state.ts";
 import { stateText } from "./state_text.ts";
 
 /** How long a worker may take to answer, in milliseconds: it may be at work on one item. */
@@ -19,24 +20,6 @@ export const MOST_KEYS = 1_000;
 
 /** How many keys an answer has unless the question says. */
 export const USUAL_KEYS = 100;
-
-/** A key with its state. */
-export interface ShownKey {
-  readonly key: string;
-  readonly worker: WorkerIndex;
-  /** The state in one line, shortened. */
-  readonly text: string;
-  /** The state as JSON; `null` if it cannot be shown. */
-  readonly value: unknown;
-}
-
-/** A page of a step's keys. */
-export interface KeyPage {
-  readonly step: StepId;
-  readonly keys: readonly ShownKey[];
-  /** Where the next page begins; `null` if this was the last. */
-  readonly next: string | null;
-}
 
 /** A worker has not answered in time. */
 export class NoAnswerError extends Error {
