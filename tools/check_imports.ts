@@ -14,6 +14,7 @@ import { type DenoInfo, denoInfo, listFiles } from "./deno_info.ts";
 /** What the files of a folder in `src` may import of ours, besides each other. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  client: [],
   graph: ["core"],
   windows: ["core"],
   operators: ["core", "graph", "windows"],

@@ -12,7 +12,7 @@ import { markdownPassages, type Passage, scriptProse } from "./prose_passages.ts
 
 /** Where prose is looked for. */
 const FOLDERS = ["bench", "docs", "examples", "findings", "page", "src", "tests", "tools"];
-const FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "cli.ts", "mod.ts"];
+const FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "cli.ts", "client.ts", "mod.ts"];
 
 /** As wide as `deno fmt` makes code. */
 const MAX_WIDTH = 100;

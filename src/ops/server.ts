@@ -9,10 +9,12 @@ import { Access, type ApiOptions, isOwnHost, OWN_HOST } from "./access.ts";
 import { type Health, liveness, readiness, startup } from "./health.ts";
 import { type Direction, type Layout, layOut } from "./layout.ts";
 import { createMetrics } from "./metrics.ts";
+import { EVENT_STREAM, EventStreams } from "./event_stream.ts";
 import type { FlowView, RunSource } from "./run_view.ts";
 import { signInPage, STYLE_SOURCE, tokenOf } from "./sign_in.ts";
 import { keyOf, MOST_KEYS, NoAnswerError, pageOf, stepsOf, USUAL_KEYS } from "./state_routes.ts";
 import { StatusFeed } from "./status_feed.ts";
+import { StateWatches } from "./state_watch.ts";
 
 /** Routes for probes and scrapers. */
 const PROBES: readonly string[] = ["/healthz", "/readyz", "/startupz", "/metrics"];
@@ -59,6 +61,8 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     createMetrics(source),
   ]);
   const stop = new AbortController();
+  const streams = new EventStreams();
+  const watches = new StateWatches(source);
   const server = listen({ host, port, signal: stop.signal }, (request) => app.fetch(request));
   const access = new Access(options, server.addr.port);
   const feed = new StatusFeed(source);
@@ -137,10 +141,15 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
   const hasState = async (step: string) =>
     (await stepsOf(source)).some((each) => each.step === step);
   const answerKey = async (context: Context, step: string, key: string) => {
-    const found = await keyOf(source, step, key);
-    return found === null
-      ? context.text("the step has no state for that key\n", 404)
-      : context.json(found);
+    const isWatched = context.req.query("watch") !== undefined;
+    const found = isWatched ? null : await keyOf(source, step, key);
+    if (found !== null) return context.json(found);
+    if (!await hasState(step)) return context.text("no step of that name has state\n", 404);
+    if (isWatched) {
+      return context.body(streams.open(watches.watch(step, key)), 200, EVENT_STREAM);
+    }
+    context.header("Millrace-Missing", "key"); // tells it from a step that is not there
+    return context.text("the step has no state for that key\n", 404);
   };
   app.onError((error, context) => {
     const status = error instanceof NoAnswerError ? 504 : 503;
@@ -152,7 +161,7 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     // Not `shutdown`, which waits for clients that never leave.
     [Symbol.asyncDispose]: async () => {
       feed[Symbol.dispose]();
-      await events.left();
+      await Promise.all([events.left(), streams.close()]);
       stop.abort();
       await server.finished;
     },

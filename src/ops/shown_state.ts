@@ -13,6 +13,8 @@ export interface ShownKey {
   readonly text: string;
   /** The state as JSON; `null` if it cannot be shown. */
   readonly value: unknown;
+  /** Why it cannot be shown; absent if it is. */
+  readonly error?: string;
 }
 
 /** A page of a step's keys. */

@@ -99,7 +99,9 @@ function shown(
   worker: WorkerIndex,
   { key, ...state }: KeyState,
 ): ShownKey {
-  if ("error" in state) return { key, worker, text: state.error, value: null };
+  if ("error" in state) {
+    return { key, worker, text: state.error, value: null, error: state.error };
+  }
   const kind = source.view().graph?.steps.find(({ id }) => id === step)?.stateKind ?? null;
   const { line, whole } = stateText(kind, decodeValue(state.state));
   return { key, worker, text: line, value: jsonValue(whole) };

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { stateClient } from "millrace/client";
 import { FLOW_CONFIG, flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 
 /** A line of metrics: its labels, and its value. */
@@ -114,6 +115,83 @@ Deno.test("--api shows the state of keys while a flow runs, on whatever worker t
   }
   const { value: { windows: [{ from, value }] } } = await get("/state/windows?key=key%201");
   assertEquals([from, value > 0], ["1970-01-01T00:00:00.000Z", true]);
+  cli.kill("SIGTERM");
+  assertEquals((await cli.finished()).code, 0);
+});
+
+Deno.test("a client finds and watches keys of both workers, and stays when the flow is started again", async () => {
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "flow.ts": `
+      import { existsSync } from "node:fs";
+      import { Dataflow, ManualInputConfig, StdOutputConfig } from "millrace";
+      const numbers = new ManualInputConfig(async function* () {
+        for (let n = 0;; n++) {
+          if (n % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+          yield [null, n];
+        }
+      });
+      export default new Dataflow("state").input("in", numbers)
+        .map((n) => {
+          if (n % 1000 === 0 && existsSync(import.meta.dirname + "/fail")) throw new Error("told to");
+          return ["key " + n % 10, n];
+        })
+        .statefulMap("count", () => new Map(), (of) => [of.set("n", (of.get("n") ?? 0n) + 1n), null])
+        .filter(() => false)
+        .capture("out", new StdOutputConfig());
+    `,
+  });
+  const token = "a token";
+  await using cli = startCli(
+    [`${folder.path}/flow.ts`, "-w2", "--api=0", "--log-level=info", "--restart=5"],
+    { env: { MILLRACE_API_TOKEN: token } },
+  );
+  const [url] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  await cli.stderr.line(/flow running/);
+  const step = stateClient(url, { token }).step<Map<string, bigint>>("count");
+  const workers = new Set<number>();
+  while (workers.size < 2) {
+    for await (const page of step.keys({ limit: 3 })) {
+      for (const { worker } of page) workers.add(worker);
+    }
+  }
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), 20_000);
+  const watch = async (key: string, isEnough: (n: bigint, before: bigint) => boolean) => {
+    let before = -1n;
+    for await (const pairs of step.watch(key, { signal: deadline.signal })) {
+      if (pairs === undefined) continue;
+      const n = BigInt(new Map(pairs).get("n")!);
+      if (n === before) throw new Error(`${n} came twice`);
+      if (isEnough(n, before)) return n;
+      before = n;
+    }
+    throw new Error("the watch has ended");
+  };
+  // Three changes of a key on either worker.
+  const owned = new Map(
+    (await Array.fromAsync(step.keys())).flat().map((each) => [
+      each.worker,
+      each.key,
+    ]),
+  );
+  for (const key of owned.values()) {
+    let changes = 0;
+    await watch(key, () => ++changes === 3);
+  }
+  // The state begins again from nothing, as there is no store. The client notices nothing else.
+  const fail = `${folder.path}/fail`;
+  const { promise: isFar, resolve } = Promise.withResolvers<void>();
+  const restarted = watch("key 3", (n, before) => {
+    if (n > 10_000n) resolve();
+    return n < before;
+  });
+  await isFar;
+  await Deno.writeTextFile(fail, "");
+  await cli.stderr.line(/is started again/);
+  await Deno.remove(fail);
+  await restarted;
+  clearTimeout(timer);
   cli.kill("SIGTERM");
   assertEquals((await cli.finished()).code, 0);
 });

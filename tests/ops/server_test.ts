@@ -40,6 +40,7 @@ async function api(view: Partial<RunView> = {}, token?: string, ask: RunSource["
       const response = await fetch(new URL(path, server.url), init);
       return { response, text: await response.text() };
     },
+    open: (path: string) => fetch(new URL(path, server.url)),
     /** The status of an answer to a request under another name, which `fetch` cannot make. */
     under: async (host: string, path: string) => {
       using conn = await Deno.connect({
@@ -176,6 +177,47 @@ Deno.test("wrong questions about state are refused, and a worker that is away is
   assertEquals([response.status, text], [503, "worker 0 is not there\n"]);
   assertEquals(await port.under("evil.example", "/state"), 421);
   assertEquals(await port.under("evil.example", "/healthz"), 200);
+});
+
+Deno.test("a key is watched over server-sent events, and the port closes meanwhile", async () => {
+  const port = await api({}, undefined, answer);
+  const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
+  try {
+    for (const path of ["/state/sum?key=a%2Fb&watch", "/state/sum/a%2Fb?watch=1"]) {
+      const { headers, body } = await port.open(path);
+      assertEquals(headers.get("content-type"), "text/event-stream");
+      assertEquals(headers.get("cache-control"), "no-store");
+      const reader = body!.getReader();
+      readers.push(reader);
+      const { value } = await reader.read();
+      const [event, data] = new TextDecoder().decode(value).split("\n");
+      assertEquals(event, "event: state");
+      assertEquals(JSON.parse(data.slice("data: ".length)).value, "2");
+    }
+    assertEquals((await port.get("/state/other?key=a&watch")).response.status, 404);
+    assertEquals((await port.get("/state/sum?key=a&watch", { method: "HEAD" })).text, "");
+  } finally {
+    await port[Symbol.asyncDispose](); // though both streams are open
+  }
+  // The connection may be closed before the end of the stream has been sent.
+  const isOver = (reader: typeof readers[0]) =>
+    reader.read().then(({ done }) => done, (error) => error instanceof TypeError);
+  for (const reader of readers) assertEquals(await isOver(reader), true);
+});
+
+Deno.test("a missing key is told from a missing step", async () => {
+  await using port = await api({}, undefined, answer);
+  const missing = async (path: string) => {
+    const { response, text } = await port.get(path);
+    return [response.status, response.headers.get("millrace-missing"), text];
+  };
+  const key = "the step has no state for that key\n";
+  assertEquals(await missing("/state/sum?key=bob"), [404, "key", key]);
+  assertEquals(await missing("/state/other?key=bob"), [
+    404,
+    null,
+    "no step of that name has state\n",
+  ]);
 });
 
 Deno.test("answers are kept by nobody, and run nothing", async () => {

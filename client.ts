@@ -1,0 +1,23 @@
+/**
+ * A client for the state of a running flow, over its operations port.
+ *
+ * It has no dependencies and needs `fetch` only, so it runs in Deno, Node and browsers.
+ *
+ * @module
+ */
+export { stateClient } from "./src/client/state_client.ts";
+export type {
+  KeyState,
+  RequestOptions,
+  StateClient,
+  StateClientOptions,
+  StepInfo,
+  StepState,
+} from "./src/client/state_client.ts";
+export type { AsJson } from "./src/client/as_json.ts";
+export {
+  NoStepError,
+  StateAccessError,
+  StateError,
+  StateUnavailableError,
+} from "./src/client/errors.ts";
