@@ -12,10 +12,10 @@ import type { MetricSample } from "./otlp_samples.ts";
  * as they were told last.
  */
 const ZERO_WHEN_GONE: readonly string[] = [
-  "millrace_event_time_held",
   "millrace_waiting_seconds",
   "millrace_input_lag_items",
   "millrace_input_lag_items_max",
+  "millrace_input_lag_seconds",
   "millrace_input_lag_seconds",
 ];
 

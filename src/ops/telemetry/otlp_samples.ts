@@ -17,7 +17,8 @@ export type MetricSample = readonly [name: string, labels: Labels, value: number
 /**
  * Returns the values of all metrics. They are those of `/metrics`, but for partitions: Deno keeps
  * 2,000 sets of labels for a metric, and a flow may read more partitions. So those of a topic are
- * one value, and where it is a number of items, the partition with most is another.
+ * one value, and where it is a number of items, the partition with most is another. Which source
+ * holds back event time is left out.
  *
  * @param now The time of the clock that the view's times are of, in milliseconds.
  */
@@ -28,6 +29,7 @@ export function otlpSamples(
 ): MetricSample[] {
   const flow: Labels = view.flow === null ? {} : { flow: view.flow };
   return definitions.flatMap(({ name, labels, read }) => {
+    if (labels.includes("source")) return [];
     const samples = [...read(view, now)];
     const all = labels.includes("partition") ? byTopic(name, samples) : named(name, samples);
     return all.map(([name, labels, value]): MetricSample => [name, { ...flow, ...labels }, value]);

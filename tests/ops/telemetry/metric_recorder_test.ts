@@ -17,7 +17,7 @@ function recorder(): { told: unknown[]; tell: (run: number, ...samples: MetricSa
 
 const ITEMS = "millrace_step_items_in_total";
 const RESTARTS = "millrace_restarts_total";
-const HELD = "millrace_event_time_held";
+const WAITING = "millrace_waiting_seconds";
 const TIME = "millrace_event_time_seconds";
 
 Deno.test("a counter gets what has been added since it was told last", () => {
@@ -57,13 +57,13 @@ Deno.test("a counter whose value was missing in between counts nothing twice", (
 
 Deno.test("a gauge of the moment is zero when it is told no more; others keep their value", () => {
   const { told, tell } = recorder();
-  const [a, b] = [{ source: "a" }, { source: "b" }];
-  tell(1, [HELD, a, 1], [TIME, {}, 100]);
-  tell(1, [HELD, b, 1]);
+  const [a, b] = [{ for: "a" }, { for: "b" }];
+  tell(1, [WAITING, a, 1], [TIME, {}, 100]);
+  tell(1, [WAITING, b, 1]);
   assertEquals(told, [
-    ["gauge", HELD, 1, a],
+    ["gauge", WAITING, 1, a],
     ["gauge", TIME, 100, {}],
-    ["gauge", HELD, 1, b],
-    ["gauge", HELD, 0, a],
+    ["gauge", WAITING, 1, b],
+    ["gauge", WAITING, 0, a],
   ]);
 });

@@ -1,7 +1,12 @@
 import { assertEquals } from "@std/assert";
-import type { MetricDefinition, Sample } from "../../../src/ops/metric_definitions.ts";
+import {
+  METRIC_DEFINITIONS,
+  type MetricDefinition,
+  type Sample,
+} from "../../../src/ops/metric_definitions.ts";
 import type { RunView } from "../../../src/ops/run_view.ts";
 import { type MetricSample, otlpSamples } from "../../../src/ops/telemetry/otlp_samples.ts";
+import { BUSY_RUN } from "../../support/ops/busy_run.ts";
 
 function samplesOf(name: string, labels: string[], samples: Sample[]): MetricSample[] {
   const definition: MetricDefinition = {
@@ -42,4 +47,15 @@ Deno.test("of the times of a topic's partitions, the longest goes by OTLP", () =
     ["lag_seconds", { flow: "shop", step: "in", topic: "orders" }, 5],
     ["lag_seconds", { flow: "shop", step: "in", topic: "refunds-2024" }, 1],
   ]);
+});
+
+Deno.test("what has the sources of event time as a label does not go by OTLP", () => {
+  const sample: Sample = [1, { step: "count", source: "orders-3 of in", worker: "0" }];
+  assertEquals(samplesOf("held", ["step", "source", "worker"], [sample]), []);
+});
+
+Deno.test("all other metrics of a run that does everything go by OTLP", () => {
+  const names = new Set(otlpSamples(BUSY_RUN, 5_000).map(([name]) => name));
+  const missing = METRIC_DEFINITIONS.filter(({ name }) => !names.has(name));
+  assertEquals(missing.map(({ name }) => name), ["millrace_event_time_held"]);
 });

@@ -1,5 +1,14 @@
+import { FlowMeters } from "../../../src/graph/meters.ts";
 import type { RunView } from "../../../src/ops/run_view.ts";
 import { IDLE_WORKER, NO_PAST } from "./idle_worker.ts";
+
+/** What users measure on one of them. */
+const meters = new FlowMeters();
+meters.of("half").counter("odd_total", { help: "Odd.", labels: ["last"] }).add(2, {
+  last: 'a "9"',
+});
+meters.of("half").gauge("newest").set(-4);
+meters.of("half").histogram("size", { buckets: [1, 2.5] }).record(2);
 
 /** A run of two workers, of which one has all that there can be. */
 export const BUSY_RUN: RunView = {
@@ -30,6 +39,7 @@ export const BUSY_RUN: RunView = {
   workers: [
     {
       ...IDLE_WORKER,
+      measured: meters.read(),
       steps: [
         { stepId: "in", kind: "input", in: 0, out: 5 },
         { stepId: "counts.late", kind: "late", in: 5, out: 1 },
