@@ -86,7 +86,13 @@ export abstract class OwnMetric {
     const names = this.form.labels;
     if (labels === undefined) return "\0".repeat(Math.max(0, names.length - 1));
     if (names.length === 1) return String(labels[names[0]] ?? "");
-    return names.map((name) => String(labels[name] ?? "").replaceAll("\0", "")).join("\0");
+    let key = "";
+    for (let i = 0; i < names.length; i++) {
+      const value = String(labels[names[i]] ?? "");
+      key += value.includes("\0") ? value.replaceAll("\0", "") : value;
+      if (i + 1 < names.length) key += "\0";
+    }
+    return key;
   }
 
   #added(key: string, labels: LabelValues | undefined): Series {
