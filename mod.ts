@@ -173,6 +173,7 @@ export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts
 export { UNFINISHED } from "./src/core/unfinished.ts";
 export type {
   BuildLogic,
+  ConnectionReading,
   Emit,
   InputConfig,
   InputNotes,

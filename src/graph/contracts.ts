@@ -97,6 +97,16 @@ export type Positions = ReadonlyMap<PartitionName, unknown>;
  */
 export type InputNotes = ReadonlyMap<StepId, unknown>;
 
+/** A connection of an input or output to something outside, such as a broker. */
+export interface ConnectionReading {
+  /** Where it goes, such as `kafka:9092`. */
+  readonly to: string;
+  /** How often it was made again after it had been lost. */
+  readonly reconnects: number;
+  /** How long the other side has asked for pauses because of a quota, in milliseconds. */
+  readonly throttledMs: number;
+}
+
 /** How much of an input of known length has been read. */
 export interface Progress {
   /** How much has been read. */
@@ -232,6 +242,8 @@ export interface InputReader<out T> {
   itemTimes?(): ReadonlyMap<PartitionName, number>;
   /** Returns what the input is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
+  /** Returns what has happened to its connections, for metrics. */
+  connections?(): readonly ConnectionReading[];
   /** Frees what is held. Called once, also after an error. */
   close(): Promise<void>;
 }
@@ -288,6 +300,8 @@ export interface OutputWriter<in T> {
   settled?(): Positions;
   /** Returns what the output is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
+  /** Returns what has happened to its connections, for metrics. */
+  connections?(): readonly ConnectionReading[];
   /** Frees what is held. Called once, also after an error; drops what is not durable yet. */
   close(): Promise<void>;
 }

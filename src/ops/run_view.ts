@@ -148,6 +148,15 @@ export interface WorkerView {
   }[];
   /** How long outputs took to make the last epoch durable, in milliseconds. */
   readonly outputs: readonly { readonly step: StepId; readonly prepareMs: number }[];
+  /** What has happened to the connections of inputs and outputs since the run began. */
+  readonly connections: readonly {
+    readonly step: StepId;
+    /** Where it goes, such as `kafka:9092`. */
+    readonly to: string;
+    readonly reconnects: number;
+    /** How long the other side has asked for pauses, in milliseconds. */
+    readonly throttledMs: number;
+  }[];
   /** How many windows of each window step are open, over all keys. */
   readonly openWindows: readonly { readonly step: StepId; readonly count: number }[];
 }

@@ -196,6 +196,7 @@ export class Worker implements TaskHost {
       state: this.#stateReadings(),
       openWindows: this.#tasks.stateful.flatMap((task) => task.openWindows ?? []),
       outputs: this.#tasks.sinks.flatMap(({ reading }) => reading ?? []),
+      connections: this.#io.connections(),
     };
   }
 

@@ -21,7 +21,7 @@ import type { PositionRole, StoredPosition } from "../recovery/store.ts";
 import { positionsOf } from "./journal.ts";
 import { feedsTimed, idOf, type Plan } from "./plan.ts";
 import { stepError } from "./step_error.ts";
-import type { InputLag } from "./worker_readings.ts";
+import type { InputLag, StepConnection } from "./worker_readings.ts";
 
 /** How long inputs and outputs get to close before the worker goes on without them. */
 const CLOSE_MS = 5_000;
@@ -148,6 +148,16 @@ export class WorkerIo {
         return { step: idOf(this.#plan, node), partition, items, ms };
       });
     });
+  }
+
+  /** What has happened to the connections of inputs and outputs. */
+  connections(): StepConnection[] {
+    return [...this.#readers, ...this.#writers].flatMap(([node, each]) =>
+      (each.connections?.() ?? []).map((reading) => ({
+        step: idOf(this.#plan, node),
+        ...reading,
+      }))
+    );
   }
 
   /** What the inputs and outputs cannot go on without at the moment, each once. */

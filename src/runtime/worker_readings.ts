@@ -4,6 +4,7 @@
  * @module
  */
 import type { PartitionName, StepId } from "../core/ids.ts";
+import type { ConnectionReading } from "../graph/contracts.ts";
 import type { StageReading } from "./stage_readings.ts";
 
 /** What a worker tells. */
@@ -14,6 +15,7 @@ export interface WorkerReadings {
   readonly state: readonly StateReading[];
   readonly openWindows: readonly OpenWindows[];
   readonly outputs: readonly OutputReading[];
+  readonly connections: readonly StepConnection[];
 }
 
 /** That of a worker that has not told anything yet. */
@@ -24,6 +26,7 @@ export const NO_READINGS: WorkerReadings = {
   state: [],
   openWindows: [],
   outputs: [],
+  connections: [],
 };
 
 /** How far an input is from the end of a partition. */
@@ -69,4 +72,9 @@ export interface OutputReading {
   readonly step: StepId;
   /** How long it took to make the last epoch durable, in milliseconds. */
   readonly prepareMs: number;
+}
+
+/** A connection of an input or output. */
+export interface StepConnection extends ConnectionReading {
+  readonly step: StepId;
 }

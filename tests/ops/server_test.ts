@@ -88,6 +88,8 @@ Deno.test("metrics are those of the run, with its labels", async () => {
       `millrace_epoch_store_seconds{${flow}} 0.05`,
       `millrace_epoch_bytes{${flow}} 4096`,
       `millrace_output_prepare_seconds{${flow},step="out",worker="0"} 0.12`,
+      `millrace_reconnects_total{${flow},step="in",broker="kafka:9092",worker="0"} 2`,
+      `millrace_throttled_seconds_total{${flow},step="in",broker="kafka:9092",worker="0"} 1.25`,
       `millrace_epoch_age_seconds{${flow}} 4`,
       `millrace_epoch_duration_seconds{${flow}} 0.25`,
       `millrace_worker_resident_bytes{${flow},worker="0"} 1000`,

@@ -1,4 +1,4 @@
-import { gauge, type MetricDefinition, ofWorkers, type Sample } from "./definition.ts";
+import { counter, gauge, type MetricDefinition, ofWorkers, type Sample } from "./definition.ts";
 
 /** Metrics of inputs and outputs. */
 export const IO_METRICS: readonly MetricDefinition[] = [
@@ -34,6 +34,31 @@ export const IO_METRICS: readonly MetricDefinition[] = [
         view,
         ({ outputs }) =>
           outputs.map(({ step, prepareMs }): Sample => [prepareMs / 1_000, { step }]),
+      ),
+  ),
+  counter(
+    "reconnects_total",
+    "How often a connection to a broker was made again after it had been lost.",
+    ["step", "broker", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ connections }) =>
+          connections.map(({ step, to, reconnects }): Sample => [reconnects, { step, broker: to }]),
+      ),
+  ),
+  counter(
+    "throttled_seconds_total",
+    "How long a broker has asked for pauses because of a quota.",
+    ["step", "broker", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ connections }) =>
+          connections.map(({ step, to, throttledMs }): Sample => [throttledMs / 1_000, {
+            step,
+            broker: to,
+          }]),
       ),
   ),
   gauge(

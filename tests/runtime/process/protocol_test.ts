@@ -115,6 +115,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     lag: [{ step: "in", partition: "orders/3", items: 17, ms: null }],
     eventTimes: [{ step: "counts", time: 1_500, behindMs: 10, heldBy: null }],
     state: [{ step: "counts", keys: 3, bytes: null }],
+    connections: [{ step: "in", to: "kafka:9092", reconnects: 2, throttledMs: 7 }],
     outputs: [{ step: "out", prepareMs: 1.5 }],
     openWindows: [{ step: "counts", count: 5 }],
     stages: [{ stage: 0, busyMs: 1.5, backpressuredMs: 0, idleMs: 8, queued: 3 }],

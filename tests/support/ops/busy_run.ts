@@ -48,6 +48,7 @@ export const BUSY_RUN: RunView = {
       lag: [{ step: "in", partition: "orders/3", items: 17, ms: 2_500 }],
       eventTimes: [{ step: "counts", time: 1_500, behindMs: 3_500, heldBy: "orders/3 of in" }],
       state: [{ step: "counts", keys: 3, bytes: 96 }, { step: "sums", keys: 1, bytes: null }],
+      connections: [{ step: "in", to: "kafka:9092", reconnects: 2, throttledMs: 1_250 }],
       outputs: [{ step: "out", prepareMs: 120 }],
       openWindows: [{ step: "counts", count: 5 }],
       stages: [

@@ -26,6 +26,7 @@ export class BrokerLink {
   readonly #settings: ConnectionSettings;
   readonly #log: Log;
   readonly #onThrottled: OnThrottled;
+  readonly #onConnected: () => void;
   readonly #sockets = new Set<Socket>();
   readonly #closed = new AbortController();
   #broker: Promise<KafkaBroker> | null = null;
@@ -41,12 +42,17 @@ export class BrokerLink {
   constructor(
     at: BrokerAddress,
     settings: ConnectionSettings,
-    { log, onThrottled }: { readonly log: Log; readonly onThrottled: OnThrottled },
+    { log, onThrottled, onConnected = () => {} }: {
+      readonly log: Log;
+      readonly onThrottled: OnThrottled;
+      readonly onConnected?: () => void;
+    },
   ) {
     this.#at = at;
     this.#settings = settings;
     this.#log = log;
     this.#onThrottled = onThrottled;
+    this.#onConnected = onConnected;
   }
 
   /** Whether requests can be sent at once. */
@@ -100,6 +106,7 @@ export class BrokerLink {
       const broker = await this.#broker;
       await limited(broker.connect(), { ms, signal, cut: () => this.#cutOff(ms) });
       this.isUnanswered = false;
+      this.#onConnected();
       return this.#connected = broker;
     } catch (error) {
       void this.close(); // KafkaJS does not recover from every state

@@ -25,6 +25,7 @@ export class BrokerPool {
   readonly #settings: ConnectionSettings;
   readonly #log: Log;
   readonly #onThrottled: OnThrottled;
+  readonly #onConnected: (address: string) => void;
   readonly #choose: (errors: readonly unknown[]) => unknown;
   readonly #links = new Map<string, BrokerLink>();
   readonly #closing = new Set<Promise<void>>();
@@ -36,14 +37,16 @@ export class BrokerPool {
   /**
    * Connects to nothing yet.
    *
-   * @param choose Picks the error to throw if no broker succeeds.
+   * @param on.choose Picks the error to throw if no broker succeeds.
+   * @param on.onConnected Called when a connection to a broker has been made.
    */
   constructor(
     bootstrap: Brokers,
     settings: ConnectionSettings,
-    { log, choose, onThrottled }: {
+    { log, choose, onThrottled, onConnected = () => {} }: {
       readonly log: Log;
       readonly onThrottled: OnThrottled;
+      readonly onConnected?: (address: string) => void;
       readonly choose: (errors: readonly unknown[]) => unknown;
     },
   ) {
@@ -51,6 +54,7 @@ export class BrokerPool {
     this.#settings = settings;
     this.#log = log;
     this.#onThrottled = onThrottled;
+    this.#onConnected = onConnected;
     this.#choose = choose;
   }
 
@@ -157,6 +161,7 @@ export class BrokerPool {
     const link = new BrokerLink(at, this.#settings, {
       log: this.#log,
       onThrottled: this.#onThrottled,
+      onConnected: () => this.#onConnected(address),
     });
     this.#links.set(address, link);
     return link;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Log } from "../../../core/log.ts";
+import type { ConnectionReading } from "../../../graph/contracts.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import type { Isolation } from "../properties/input_settings.ts";
 import type { Brokers } from "../properties/options.ts";
@@ -15,6 +16,7 @@ import type { TopicPartition } from "../wire/topic_partition.ts";
 import { Backoff, Outage, type WaitedFor } from "./backoff.ts";
 import { BrokerPool } from "./broker_pool.ts";
 import { Cluster } from "./cluster.ts";
+import { ConnectionCounts } from "./connection_counts.ts";
 import { limited } from "./concurrency.ts";
 import { errorKind, isFatal, messageOfKafka } from "./errors.ts";
 import { commitGroup } from "./group_commit.ts";
@@ -51,6 +53,7 @@ export class KafkaConnection {
   readonly #cluster: Cluster;
   readonly #outage: Outage;
   readonly #backoff: Backoff;
+  readonly #counts = new ConnectionCounts();
 
   /** Connects to nothing yet. `signal` ends all waiting. */
   constructor(
@@ -69,9 +72,14 @@ export class KafkaConnection {
     this.#settings = settings;
     this.#signal = signal;
     const throttling = new Throttling(log);
+    const counts = this.#counts;
     this.#pool = new BrokerPool(brokers, settings, {
       log,
-      onThrottled: (broker, ms) => throttling.asked(broker, ms),
+      onThrottled: (broker, ms) => {
+        throttling.asked(broker, ms);
+        counts.throttled(broker, ms);
+      },
+      onConnected: (broker) => counts.connected(broker),
       choose: (errors) => errors.find((error) => this.#refusalOf(error) !== null) ?? errors[0],
     });
     this.#cluster = new Cluster(topics, this.#pool, settings.metadataMaxAgeMs);
@@ -264,6 +272,11 @@ export class KafkaConnection {
   /** What is being waited for, from the line in the log until it is back; `null` for nothing. */
   get waitingFor(): WaitedFor | null {
     return this.#outage.waitingFor;
+  }
+
+  /** What has happened to the connections to brokers. */
+  connections(): ConnectionReading[] {
+    return this.#counts.read();
   }
 
   /** Pauses for an operation with its own attempts, such as the requests to one broker. */

@@ -5,6 +5,7 @@
  */
 import type { PartitionName } from "../../../core/ids.ts";
 import type {
+  ConnectionReading,
   InputReader,
   Place,
   Positions,
@@ -159,6 +160,10 @@ export class KafkaReader<T> implements InputReader<T> {
 
   waitingFor(): string | null {
     return this.#connection.waitingFor;
+  }
+
+  connections(): ConnectionReading[] {
+    return this.#connection.connections();
   }
 
   async committed(positions: Positions): Promise<void> {

@@ -9,7 +9,13 @@
  * @module
  */
 import type { Epoch } from "../../../core/ids.ts";
-import type { InputNotes, OutputWriter, Place, Positions } from "../../../graph/contracts.ts";
+import type {
+  ConnectionReading,
+  InputNotes,
+  OutputWriter,
+  Place,
+  Positions,
+} from "../../../graph/contracts.ts";
 import { limited } from "../client/concurrency.ts";
 import { KafkaConnection } from "../client/connection.ts";
 import { messageOfKafka } from "../client/errors.ts";
@@ -165,6 +171,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
 
   waitingFor(): string | null {
     return this.#connection.waitingFor;
+  }
+
+  connections(): ConnectionReading[] {
+    return this.#connection.connections();
   }
 
   async close(): Promise<void> {

@@ -321,3 +321,17 @@ Deno.test("a controller that the metadata does not list is not needed", async ()
     });
   }
 });
+
+Deno.test("a connection that is made again after it was dropped counts by its broker", async () => {
+  await connected({}, async (connection, { brokers: [broker] }) => {
+    assertEquals(connection.connections(), []);
+    const reconnects = () => connection.connections().find(({ to }) => to === broker)?.reconnects;
+    await connection.anyBroker();
+    assertEquals(reconnects(), 0);
+    for (let times = 1; times <= 2; times++) {
+      connection.drop();
+      await connection.anyBroker();
+      assertEquals(reconnects(), times);
+    }
+  });
+});

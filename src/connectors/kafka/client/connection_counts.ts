@@ -1,0 +1,36 @@
+/**
+ * Counts what happens to the connections of one connector, by broker, for metrics.
+ *
+ * @module
+ */
+import type { ConnectionReading } from "../../../graph/contracts.ts";
+
+/** Counts connections that were made again, and pauses that brokers asked for. */
+export class ConnectionCounts {
+  readonly #brokers = new Map<string, { connects: number; throttledMs: number }>();
+
+  /** A connection to a broker has been made. */
+  connected(broker: string): void {
+    this.#of(broker).connects++;
+  }
+
+  /** A broker has asked for a pause of `ms` milliseconds. */
+  throttled(broker: string, ms: number): void {
+    this.#of(broker).throttledMs += ms;
+  }
+
+  /** The counts so far. */
+  read(): ConnectionReading[] {
+    return [...this.#brokers].map(([to, { connects, throttledMs }]) => ({
+      to,
+      reconnects: Math.max(0, connects - 1),
+      throttledMs,
+    }));
+  }
+
+  #of(broker: string): { connects: number; throttledMs: number } {
+    let counts = this.#brokers.get(broker);
+    if (counts === undefined) this.#brokers.set(broker, counts = { connects: 0, throttledMs: 0 });
+    return counts;
+  }
+}
