@@ -170,6 +170,7 @@ export class MadeUpRun implements RunSource {
       openWindows: [],
       measured: [],
       outputs: [],
+      connections: [],
       stages: stages.map(({ busy = 0.1, backpressured = 0 }, stage) => ({
         stage,
         busyMs: busy * this.#ms,
