@@ -7,10 +7,19 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 
 const encoder = new TextEncoder();
 const replacing = new TextDecoder("utf-8", { ignoreBOM: true });
 const refusing = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Node's way to decode needs half the time for few bytes, and more for many. It works on any bytes,
+ * and like {@linkcode replacing}.
+ */
+const decodeFew: (this: Uint8Array, encoding: "utf8", start: number, end: number) => string =
+  Buffer.prototype.toString;
+const FEW = 256;
 
 /** What a decoder puts in place of bytes that are not UTF-8. A text may also contain it. */
 const REPLACEMENT = "\ufffd";
@@ -24,7 +33,7 @@ const MOST_UNITS = 1024;
 /** The most bytes of a UTF-16 unit. */
 const UNIT_BYTES = 3;
 
-let shared = new Uint8Array(SHARED);
+let shared = new ArrayBuffer(SHARED);
 let used = 0;
 
 /** The UTF-8 bytes of a text. They may be a part of a larger buffer, and nothing else uses them. */
@@ -41,10 +50,10 @@ export function encodeUtf8(text: string): Uint8Array {
 /** A part of the shared buffer that is not used yet. */
 function room(bytes: number): Uint8Array {
   if (bytes > SHARED - used) {
-    shared = new Uint8Array(SHARED);
+    shared = new ArrayBuffer(SHARED);
     used = 0;
   }
-  return new Uint8Array(shared.buffer, used, bytes);
+  return new Uint8Array(shared, used, bytes);
 }
 
 function taken(bytes: Uint8Array): Uint8Array {
@@ -58,6 +67,7 @@ function taken(bytes: Uint8Array): Uint8Array {
  * @throws {TypeError} If they are not UTF-8.
  */
 export function decodeUtf8(bytes: Uint8Array): string {
-  const text = replacing.decode(bytes);
+  const { length } = bytes;
+  const text = length <= FEW ? decodeFew.call(bytes, "utf8", 0, length) : replacing.decode(bytes);
   return text.includes(REPLACEMENT) ? refusing.decode(bytes) : text;
 }

@@ -37,3 +37,38 @@ Deno.test("decodeUtf8() refuses bytes that are not UTF-8", () => {
     assertThrows(() => decodeUtf8(new Uint8Array(bytes)), TypeError);
   }
 });
+
+Deno.test("decodeUtf8() does with any few bytes what a strict decoder does", () => {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  // Parts of characters of each length, and bytes that are in none, in all orders.
+  const parts = [
+    0x41,
+    0x80,
+    0xbf,
+    0xc2,
+    0xe0,
+    0xa0,
+    0xed,
+    0xef,
+    0xbb,
+    0xbd,
+    0xf0,
+    0x9f,
+    0xf4,
+    0xff,
+  ];
+  let refused = 0;
+  for (let i = 0; i < parts.length ** 4; i++) {
+    const digit = (n: number) => parts[Math.floor(i / parts.length ** n) % parts.length];
+    const bytes = new Uint8Array([digit(0), digit(1), digit(2), digit(3)]);
+    let text: string | null = null;
+    try {
+      text = strict.decode(bytes);
+    } catch {
+      refused++;
+    }
+    if (text === null) assertThrows(() => decodeUtf8(bytes), TypeError);
+    else assertEquals(decodeUtf8(bytes), text);
+  }
+  assertEquals(refused > 0 && refused < parts.length ** 4, true);
+});
