@@ -22,6 +22,14 @@ const WITH_KEY = 8;
 const WITH_TIMESTAMP = 16;
 const WITH_PARTITION = 32;
 
+/** What records have in common, as most do: the form of their items, and their time. */
+interface Likeness {
+  /** The index of the first. */
+  readonly from: number;
+  readonly form: number;
+  readonly timestamp: number;
+}
+
 /** Where a record was read. */
 type Origin = Pick<KafkaMessage, "topic" | "partition" | "offset">;
 
@@ -29,8 +37,8 @@ type Origin = Pick<KafkaMessage, "topic" | "partition" | "offset">;
 export class OutgoingBatch {
   readonly #partition: number;
   readonly #writer: BatchWriter;
-  readonly #forms: number[] = [];
-  readonly #timestamps: number[] = [];
+  readonly #likenesses: Likeness[] = []; // each up to the next
+  #last: Likeness = { from: 0, form: -1, timestamp: 0 };
   readonly #origins = new Map<number, Origin>(); // by index, of records that were read
   #bytes = 0;
 
@@ -52,13 +60,13 @@ export class OutgoingBatch {
 
   /** Adds a record. */
   add(record: OutgoingRecord): void {
-    const { item } = record;
-    if (Array.isArray(item)) this.#forms.push(textForm(item[0], item[1]));
-    else {
-      if ("offset" in item) this.#origins.set(this.count, originOf(item as KafkaMessage));
-      this.#forms.push(objectForm(item as KafkaRecord));
+    const { item, timestamp } = record;
+    const isPair = Array.isArray(item);
+    const form = isPair ? textForm(item[0], item[1]) : objectForm(item as KafkaRecord);
+    if (!isPair && "offset" in item) this.#origins.set(this.count, originOf(item as KafkaMessage));
+    if (form !== this.#last.form || timestamp !== this.#last.timestamp) {
+      this.#likenesses.push(this.#last = { from: this.count, form, timestamp });
     }
-    this.#timestamps.push(record.timestamp);
     this.#bytes += record.bytes;
     this.#writer.append(record);
   }
@@ -79,15 +87,20 @@ export class OutgoingBatch {
   /** Its records, with items that look like those that were added. */
   records(): OutgoingRecord[] {
     const cursor = this.#cursor();
-    return this.#timestamps.map((timestamp, i) => {
-      // A time far from the others is not exact in what the cursor reads.
-      const read = { ...cursor.read(), timestamp };
-      const { key, value } = read;
-      const headers = read.headers.map(([name, data]) => [encodeUtf8(name), data] as const);
-      const bytes = bytesOnWire(key, value, headers);
-      const item = this.#itemOf(i, read);
-      return { key, value, headers, timestamp, partition: this.#partition, bytes, item };
-    });
+    const records: OutgoingRecord[] = [];
+    for (const [i, { from, form, timestamp }] of this.#likenesses.entries()) {
+      const end = this.#likenesses[i + 1]?.from ?? this.count;
+      for (let index = from; index < end; index++) {
+        // A time far from the others is not exact in what the cursor reads.
+        const read = { ...cursor.read(), timestamp };
+        const { key, value } = read;
+        const headers = read.headers.map(([name, data]) => [encodeUtf8(name), data] as const);
+        const bytes = bytesOnWire(key, value, headers);
+        const item = this.#itemOf(form, read, this.#origins.get(index));
+        records.push({ key, value, headers, timestamp, partition: this.#partition, bytes, item });
+      }
+    }
+    return records;
   }
 
   #cursor(): RecordCursor {
@@ -107,8 +120,7 @@ export class OutgoingBatch {
     return new RecordCursor(batch, records, true);
   }
 
-  #itemOf(index: number, read: LogRecord): KafkaOutputItem {
-    const form = this.#forms[index];
+  #itemOf(form: number, read: LogRecord, origin?: Origin): KafkaOutputItem {
     const key = (form & TEXT_KEY) === 0 ? read.key : decodeUtf8(read.key!);
     const value = (form & TEXT_VALUE) === 0 ? read.value : decodeUtf8(read.value!);
     if ((form & OBJECT) === 0) return [key, value];
@@ -118,7 +130,7 @@ export class OutgoingBatch {
       ...read.headers.length === 0 ? {} : { rawHeaders: read.headers },
       ...(form & WITH_TIMESTAMP) === 0 ? {} : { timestamp: read.timestamp },
       ...(form & WITH_PARTITION) === 0 ? {} : { partition: this.#partition },
-      ...this.#origins.get(index),
+      ...origin,
     };
   }
 }
