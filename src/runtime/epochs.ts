@@ -2,14 +2,18 @@
  * Closes epochs: one at a time, for all workers together.
  *
  * ```text
- *   open ──interval──▶ closing ──all workers have closed it──▶ open (the next epoch), whose time
- *                         │                                     begins when this one is committed
+ *   open ──interval──▶ closing ──all workers have closed it──▶ open (the next epoch)
+ *                         │
  *                         └──all workers have ended──▶ ended
  * ```
  *
+ * An epoch's time begins when the one before is closed. So the interval is that between two ends,
+ * as long as commits take less than half of it. After a slow commit, half of the interval is left
+ * for other work.
+ *
  * @module
  */
-import { type Clock, wakeAfter } from "../core/clock.ts";
+import { type Clock, elapsedOf, wakeAfter } from "../core/clock.ts";
 import type { Epoch, WorkerIndex } from "../core/ids.ts";
 
 /** What the coordinator of epochs has done to the workers. */
@@ -42,6 +46,7 @@ export class EpochCycle {
   readonly #running: Set<WorkerIndex>; // workers that have not ended
   #epoch: Epoch;
   #closing = false;
+  #closedAt = 0; // by the clock that nobody sets
   #stopped = false;
   #cancel: () => void = () => {};
   #cancelWarning: () => void = () => {};
@@ -95,6 +100,7 @@ export class EpochCycle {
 
   #close(): void {
     this.#closing = true;
+    this.#closedAt = elapsedOf(this.#clock);
     const slowMs = Math.max(SLOW_MS, SLOW_INTERVALS * this.#intervalMs);
     this.#warnAfter(slowMs, slowMs);
     this.#actions.trigger(this.#epoch);
@@ -115,11 +121,21 @@ export class EpochCycle {
     this.#cancelWarning();
     for (const worker of this.#running) this.#open.add(worker);
     const committing = this.#actions.commit(epoch);
-    if (committing === undefined) this.start();
+    if (committing === undefined) this.#startNext();
     else {
       void committing.then(() => {
-        if (this.#running.size > 0 && !this.#stopped) this.start();
+        if (this.#running.size > 0 && !this.#stopped) this.#startNext();
       });
     }
+  }
+
+  /** The epoch before is committed: what is left of the time of the next one begins. */
+  #startNext(): void {
+    const left = this.#closedAt + this.#intervalMs - elapsedOf(this.#clock);
+    this.#cancel = wakeAfter(
+      this.#clock,
+      Math.max(left, this.#intervalMs / 2),
+      () => this.#close(),
+    );
   }
 }

@@ -199,11 +199,45 @@ Deno.test("EpochCycle closes no epoch while the one before is closing", () => {
   clock.advance(10_000);
   assertEquals(did, ["close 0"]);
   epochs.acknowledge(1, 0);
-  clock.advance(99);
+  // Half of the interval is left for other work, however late it is.
+  clock.advance(49);
   assertEquals(did, ["close 0", "commit 0"]);
   clock.advance(1);
   assertEquals(did, ["close 0", "commit 0", "close 1"]);
 });
+
+for (
+  const { closing, committing, left } of [
+    { closing: 0, committing: 0, left: 100 },
+    { closing: 10, committing: 20, left: 70 },
+    { closing: 20, committing: 30, left: 50 },
+    { closing: 20, committing: 31, left: 50 },
+    { closing: 90, committing: 0, left: 50 },
+    { closing: 0, committing: 500, left: 50 },
+  ]
+) {
+  Deno.test(`after ${closing} ms of closing and ${committing} ms of committing, the next epoch of 100 ms ends in ${left} ms`, async () => {
+    const clock = new TestClock(5_000);
+    const closed: number[] = [];
+    const committed = Promise.withResolvers<void>();
+    const epochs = new EpochCycle({
+      trigger: (epoch) => void closed.push(epoch),
+      commit: () => committed.promise,
+      stillClosing: () => {},
+    }, { workers: 1, intervalMs: 100, clock, epoch: 0 });
+    epochs.start();
+    clock.advance(100 + closing);
+    epochs.acknowledge(0, 0);
+    clock.advance(committing);
+    committed.resolve();
+    await committed.promise;
+    clock.advance(left - 1);
+    assertEquals(closed, [0]);
+    clock.advance(1);
+    assertEquals(closed, [0, 1]);
+    epochs.stop();
+  });
+}
 
 Deno.test("EpochCycle does not wait for a worker that has ended", () => {
   const { clock, did, epochs } = coordinate(2);
