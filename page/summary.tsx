@@ -11,6 +11,7 @@ const PHASES: Readonly<Record<Status["phase"], string>> = {
   running: "running",
   stopping: "stopping",
   restarting: "failed, restarting",
+  reloading: "reloading",
   over: "over",
 };
 

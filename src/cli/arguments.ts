@@ -38,6 +38,8 @@ export interface RunCommand {
   /** Whether the flow's types are checked before it runs. */
   readonly check: boolean;
   readonly epochMs: number | undefined;
+  /** Whether new code replaces the run when the flow's files change. */
+  readonly watch: boolean;
   /** How long a graceful stop may take, in milliseconds; absent if not set. */
   readonly stopMs?: number;
   readonly restarts: number;
@@ -125,6 +127,11 @@ export const OPTIONS: readonly Option[] = [
     about: "answer over HTTP: /healthz, /readyz, /metrics, /graph",
   },
   { name: "check", value: null, about: "check the types of the flow before it runs" },
+  {
+    name: "watch",
+    value: null,
+    about: "reload the flow when its files change, and keep its state",
+  },
   { name: "log-level", value: "LEVEL", about: "debug, info, warn or error" },
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
 ];
@@ -177,7 +184,8 @@ Each option but the last two can be given as an environment variable too, such a
 ${
     envName("log-level")
   } for --log-level. It is 1 or true, or 0 or false, for an option without a value.
-The log level is warn on a terminal, which has a line of status, and info elsewhere.
+The log level is warn on a terminal, which has a line of status. Elsewhere, and with --watch, it is
+info.
 
 SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off, for as long as
 --stop-timeout allows. Another one, half a second later or more, stops at once.
@@ -262,6 +270,7 @@ export function parseCommand(
     const from = envName(name);
     return env(from)?.split(",").map((value) => ({ value, from })) ?? [];
   };
+  const watch = switchOf("watch").isOn;
   const stopMs = parseTime(valueOf("stop-timeout"), requireStopTime);
   const api = parseApi(valueOf("api"), env(API_TOKEN_ENV));
   const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
@@ -271,6 +280,7 @@ export function parseCommand(
     flowArgs: parsed["--"],
     workers: parseCount(valueOf("workers"), { fallback: 1, least: 1, most: KEY_GROUPS }),
     check: switchOf("check").isOn,
+    watch,
     epochMs: parseTime(valueOf("epoch-interval")),
     ...stopMs === undefined ? {} : { stopMs },
     recovery: parseRecovery(
@@ -280,7 +290,7 @@ export function parseCommand(
     ),
     restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
     workerFlags: parseFlags(valueOf("worker-flags")),
-    logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, onTerminal ? "warn" : "info"),
+    logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, onTerminal && !watch ? "warn" : "info"),
     logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
     ...api === undefined ? {} : { api },
   };

@@ -27,6 +27,7 @@ import { runStateTool } from "./state_tools.ts";
 import { StatusLine } from "./status_line.ts";
 import { onStopSignals } from "./stop_signals.ts";
 import { checkTypes } from "./type_check.ts";
+import { requireLocal, watchFlow } from "./watch/watch_flow.ts";
 
 const FALLBACK_COLUMNS = 80;
 
@@ -74,25 +75,35 @@ export async function main(args: readonly string[]): Promise<number> {
         return await runFlow(command);
     }
   } catch (error) {
-    const isUsage = error instanceof UsageError;
-    const text = isUsage ? reportUsage(error) : reportError(error, { workers, cwd: Deno.cwd() });
-    if (logFormat === "text") print(Deno.stderr, text + "\n");
-    else {
-      const write = (line: string) => print(Deno.stderr, line);
-      createLogWriter({ least: "error", format: logFormat, now: () => new Date() }, write)
-        .error(text.replace(/^error: /, ""));
-    }
-    return isUsage ? 2 : exitCodeOf(error);
+    showError(error, { workers, logFormat }, (text) => print(Deno.stderr, text));
+    return error instanceof UsageError ? 2 : exitCodeOf(error);
   }
+}
+
+/** Shows what has ended a run, or the command. */
+function showError(
+  error: unknown,
+  { workers, logFormat }: Pick<RunCommand, "workers" | "logFormat">,
+  write: (text: string) => void,
+): void {
+  const text = error instanceof UsageError
+    ? reportUsage(error)
+    : reportError(error, { workers, cwd: Deno.cwd() });
+  if (logFormat === "text") return write(text + "\n");
+  createLogWriter({ least: "error", format: logFormat, now: () => new Date() }, write)
+    .error(text.replace(/^error: /, ""));
 }
 
 async function runFlow(command: RunCommand): Promise<number> {
   const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
     command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
-  if (command.check) {
+  const check = async () => {
+    if (!command.check) return;
     await checkTypes({ moduleUrl, workerFlags: workerFlags ?? [], cwd: Deno.cwd() });
-  }
+  };
+  if (command.watch) requireLocal(moduleUrl);
+  else await check();
   const warnings: Parameters<Warn>[] = [];
   const recovery = command.recovery === null ? null : await recoveryOf(
     command.recovery,
@@ -142,6 +153,13 @@ async function runFlow(command: RunCommand): Promise<number> {
     },
   };
   try {
+    if (command.watch) {
+      return await watchFlow(moduleUrl, options, {
+        check,
+        showError: (error) => showError(error, command, (text) => printAround(status, text)),
+        idles: () => status?.clear(),
+      });
+    }
     const { exitCode } = await spawnCluster(moduleUrl, options);
     return exitCode;
   } finally {

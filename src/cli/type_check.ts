@@ -35,13 +35,10 @@ export interface TypeCheck {
  */
 export async function checkTypes({ moduleUrl, workerFlags, cwd }: TypeCheck): Promise<void> {
   const deno = Deno.execPath();
-  const flags = workerFlags.filter((flag) => MODULE_FLAGS.test(flag)).map((flag) =>
-    withPath(flag, cwd)
-  );
+  const flags = moduleFlags(workerFlags, cwd);
   const command = new Deno.Command(deno, {
     args: ["check", "--quiet", ...flags, moduleUrl],
-    // `deno check` looks for a configuration where it is started, `deno run` beside the module.
-    cwd: moduleUrl.startsWith("file:") ? dirname(fileURLToPath(moduleUrl)) : cwd,
+    cwd: folderToStartIn(moduleUrl, cwd),
     env: { NO_COLOR: "1" },
     stdin: "null",
   });
@@ -52,6 +49,19 @@ export async function checkTypes({ moduleUrl, workerFlags, cwd }: TypeCheck): Pr
       shortened(stripVTControlCharacters(new TextDecoder().decode(stderr)))
     }`,
   );
+}
+
+/** Returns those of the workers' flags that decide which modules a flow loads. */
+export function moduleFlags(workerFlags: readonly string[], cwd: string): string[] {
+  return workerFlags.filter((flag) => MODULE_FLAGS.test(flag)).map((flag) => withPath(flag, cwd));
+}
+
+/**
+ * Where to start Deno's tools on a flow: they look for a configuration there, and `deno run` beside
+ * the module.
+ */
+export function folderToStartIn(moduleUrl: string, cwd: string): string {
+  return moduleUrl.startsWith("file:") ? dirname(fileURLToPath(moduleUrl)) : cwd;
 }
 
 async function output(command: Deno.Command, deno: string): Promise<Deno.CommandOutput> {

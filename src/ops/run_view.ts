@@ -17,6 +17,8 @@ export type RunPhase =
   | "stopping"
   /** It failed, and is started again after a pause. */
   | "restarting"
+  /** Its code has changed, and it makes room for a run of the new code. */
+  | "reloading"
   | "over";
 
 /** A run. Times are in milliseconds of a clock that nobody sets. */

@@ -131,7 +131,7 @@ export class StatusFeed implements Disposable {
     if (this.#moments.length > RATE_SECONDS + 1) this.#moments.shift();
     this.#noteGraph(view);
     if (view.phase === "running") this.#begun ??= at;
-    else if (view.phase !== "stopping") this.#begun = null;
+    else if (view.phase !== "stopping" && view.phase !== "reloading") this.#begun = null;
     const readings = readingsOf(this.#moments[0], moment);
     const point = this.#point(view, readings);
     this.#points.push(point);

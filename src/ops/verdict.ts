@@ -90,6 +90,8 @@ function notRunning({ view }: Findings): Verdict | null {
       return say("neutral", "The run is being stopped: its last epoch is on its way.");
     case "restarting":
       return say("bad", ...failure(error), " The run is started again after a pause.");
+    case "reloading":
+      return say("neutral", "The code has changed: the run makes room for one of the new code.");
     case "over":
       break;
   }

@@ -51,6 +51,7 @@ export class RunRecovery {
   #hasSettled = false;
   #keyed: ReadonlySet<StepId> = new Set(); // the stored steps that have keys
   #notes: readonly StoredPosition[] = []; // which steps have been renamed or dropped
+  #written: readonly StoredPosition[] = []; // with the last commit
 
   private constructor(store: RecoveryStore | null, from: ResumePoint | null, log: Log) {
     this.#store = store;
@@ -125,6 +126,18 @@ export class RunRecovery {
       .filter((position) => !isNote(position) && !dropped.has(position.step))
       .map((position) => ({ ...position, step: names.get(position.step) ?? position.step }));
     this.#notes = notes;
+  }
+
+  /**
+   * Looks whether another flow could go on from here, as {@linkcode match} will do then.
+   *
+   * @param keyed The steps that have keys now, also those that no commit has written yet.
+   * @throws {StepMatchError} If it could not.
+   */
+  foresee(flow: FlowSteps, keyed: readonly StepId[], changes: StepChanges): void {
+    if (this.#store === null) return;
+    const steps = keyed.map((step) => ({ step, keys: 1, bytes: 0 }));
+    matchSteps({ keyed: steps, positions: this.#written }, flow, changes);
   }
 
   /** Leaves out what only a step could complete that the flow does not have. */
@@ -217,6 +230,7 @@ export class RunRecovery {
     const began = performance.now();
     await this.#store.commit(epoch, { state, positions });
     this.#committed = epoch;
+    this.#written = positions;
     const keys = state.reduce((sum, { ids }) => sum + ids.length, 0);
     const ms = performance.now() - began;
     this.#log.debug("epoch committed", { epoch, changedKeys: keys, ms: Math.round(ms) });

@@ -21,6 +21,7 @@ const PLAIN = {
   flowArgs: [],
   workers: 1,
   check: false,
+  watch: false,
   epochMs: undefined,
   recovery: null,
   restarts: 0,
@@ -119,6 +120,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "restart": "3",
   "api": "8080",
   "check": "true",
+  "watch": "true",
   "worker-flags": "--allow-net",
   "log-level": "error",
   "log-format": "json",
@@ -181,6 +183,8 @@ Deno.test("parseCommand() logs milestones if no terminal shows a status", () => 
   assertEquals(levelOf([], true), "warn");
   assertEquals(levelOf([], false), "info");
   assertEquals(levelOf(["--log-level=warn"], false), "warn");
+  assertEquals(levelOf(["--watch"], true), "info");
+  assertEquals(levelOf(["--watch", "--log-level=warn"], true), "warn");
 });
 
 Deno.test("parseCommand() leaves arguments after -- alone", () => {

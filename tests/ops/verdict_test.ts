@@ -94,6 +94,13 @@ Deno.test("a run that is over says how it ended", () => {
   assertEquals(over({ outcome: "failed" }), ["bad", "The run has failed. The run has ended."]);
 });
 
+Deno.test("a run that makes room for new code says so", () => {
+  assertEquals(sentence({ view: { phase: "reloading" } }), [
+    "neutral",
+    "The code has changed: the run makes room for one of the new code.",
+  ]);
+});
+
 Deno.test("a run that has failed and is started again says why", () => {
   assertEquals(
     sentence({ view: { phase: "restarting", past: { ...NO_PAST, errors: [ERROR] } } }),

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Duration } from "../../core/duration.ts";
-import { messageOf } from "../../core/errors.ts";
 import { KEY_GROUPS } from "../../core/key_groups.ts";
 import { type Log, type LogLevel, silentLog } from "../../core/log.ts";
 import { requireOptions } from "../../core/options.ts";
@@ -13,11 +12,12 @@ import { type ApiServer, serveApi } from "../../ops/server.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
 import { epochMilliseconds } from "../run.ts";
-import { type StepChangeOptions, stepChangesOf, StepMatchError } from "../step_changes.ts";
+import { type StepChangeOptions, stepChangesOf } from "../step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "../stop_limit.ts";
-import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
+import type { ClusterResult, Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import { RunMonitor } from "./run_monitor.ts";
+import { runWithRestarts } from "./restarts.ts";
 import type { RunStatus } from "./run_status.ts";
 import type { OutputTaps } from "./spawn.ts";
 import { Telemetry } from "./telemetry.ts";
@@ -123,12 +123,6 @@ const OPTIONS: readonly (keyof ClusterOptions)[] = [
 const WATCHED_MS = 250;
 const UNWATCHED_MS = 2_000;
 
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
-
-/** A run that lasted this time, in milliseconds, has nothing to do with the failures before it. */
-const LASTING_MS = 60_000;
-
 /**
  * Runs a flow on worker processes of this machine.
  *
@@ -163,7 +157,25 @@ export async function spawnCluster(
   options: ClusterOptions = {},
 ): Promise<ClusterResult> {
   requireOptions("spawnCluster", options, OPTIONS);
-  const { signal, killSignal, restarts = 0, logLevel = "info" } = options;
+  await using cluster = await openCluster(moduleUrl, options);
+  return await runWithRestarts(cluster.job, options);
+}
+
+/** What all runs of a flow have in common. Disposed of when none follows. */
+export interface Cluster extends AsyncDisposable {
+  readonly job: Job;
+}
+
+/**
+ * Opens what is there before, between and after the runs of a flow, such as the operations port.
+ *
+ * @throws As {@linkcode spawnCluster} does for wrong options.
+ */
+export async function openCluster(
+  moduleUrl: string | URL,
+  options: ClusterOptions,
+): Promise<Cluster> {
+  const { restarts = 0, logLevel = "info" } = options;
   requireInteger("workers", options.workers ?? 1, 1, KEY_GROUPS);
   requireInteger("restarts", restarts, 0, Number.MAX_SAFE_INTEGER);
   refusePermissionSets(options.workerFlags ?? [], "workerFlags");
@@ -173,7 +185,8 @@ export async function spawnCluster(
   refuseNesting(flow, facts);
   const ownLog = options.log ?? silentLog;
   const intervalMs = epochMilliseconds(options.epoch);
-  await using telemetry = Telemetry.open(href, ownLog);
+  await using opened = new AsyncDisposableStack();
+  const telemetry = opened.use(Telemetry.open(href, ownLog));
   const isWatched = options.api !== undefined || telemetry !== null;
   const monitor = isWatched ? new RunMonitor(intervalMs) : null;
   const toldLog = telemetry?.logTo(ownLog, logLevel) ?? ownLog;
@@ -181,38 +194,11 @@ export async function spawnCluster(
   const running = [...facts.running, flow];
   const job = jobOf(href, { ...options, log }, { running, intervalMs, monitor, telemetry });
   if (monitor !== null) telemetry?.watch(monitor);
-  await using _api = options.api === undefined || monitor === null
-    ? null
-    : await openApi(options.api, monitor, log);
-  for (let failures = 0;;) {
-    const started = performance.now();
-    const coordinator = new Coordinator(job);
-    try {
-      return await runOnce(coordinator, options);
-    } catch (error) {
-      if (performance.now() - started >= LASTING_MS) failures = 0;
-      const given = coordinator.isStopping || killSignal?.aborted;
-      const isLasting = !coordinator.hasLoaded || error instanceof StepMatchError;
-      monitor?.log.failed(error);
-      if (given || failures >= restarts || isLasting) {
-        monitor?.fails();
-        telemetry?.failed(messageOf(error));
-        throw error;
-      }
-      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
-      log.error("the run failed and is started again", {
-        error: messageOf(error),
-        restart: failures,
-        of: restarts,
-        pauseMs,
-      });
-      monitor?.restarts(error);
-      if (!await pause(pauseMs, [signal, killSignal])) {
-        monitor?.fails();
-        throw error;
-      }
-    }
+  if (options.api !== undefined && monitor !== null) {
+    opened.use(await openApi(options.api, monitor, log));
   }
+  const kept = opened.move();
+  return { job, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 async function openApi(options: ApiOptions, monitor: RunMonitor, log: Log): Promise<ApiServer> {
@@ -248,38 +234,6 @@ function jobOf(
     stopMs: stopMilliseconds(options),
     ...run,
   };
-}
-
-async function runOnce(
-  coordinator: Coordinator,
-  { signal, killSignal }: ClusterOptions,
-): Promise<ClusterResult> {
-  const stop = () => coordinator.stop();
-  const kill = () => coordinator.kill();
-  signal?.addEventListener("abort", stop, { once: true });
-  killSignal?.addEventListener("abort", kill, { once: true });
-  if (signal?.aborted) stop();
-  if (killSignal?.aborted) kill();
-  try {
-    return await coordinator.run();
-  } finally {
-    signal?.removeEventListener("abort", stop);
-    killSignal?.removeEventListener("abort", kill);
-  }
-}
-
-/** Waits. Returns whether it was for the whole time. */
-function pause(ms: number, signals: readonly (AbortSignal | undefined)[]): Promise<boolean> {
-  return new Promise((resolve) => {
-    const end = (whole: boolean) => {
-      clearTimeout(timer);
-      for (const signal of signals) signal?.removeEventListener("abort", cut);
-      resolve(whole);
-    };
-    const cut = () => end(false);
-    const timer = setTimeout(() => end(true), ms);
-    for (const signal of signals) signal?.addEventListener("abort", cut);
-  });
 }
 
 function requireInteger(name: string, value: number, least: number, most: number): void {

@@ -8,10 +8,11 @@
  * @module
  */
 import { systemClock } from "../../core/clock.ts";
-import type { WorkerIndex } from "../../core/ids.ts";
+import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import { isAtLeast, type Log, LOG_LEVELS, type LogLevel } from "../../core/log.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { Conductor } from "../run/conductor.ts";
+import type { ReportOf } from "../run/messages.ts";
 import type { LeaveTimes, RunResult } from "../run/run_settings.ts";
 import type { StepChanges } from "../step_changes.ts";
 import { FAILED, setExitCode } from "./exit_code.ts";
@@ -73,6 +74,17 @@ const LEAVE_MS: LeaveTimes = {
   killed: 1_000,
 };
 
+/** How a run begins. */
+export interface CoordinatorOptions {
+  /**
+   * Whether the run waits, once all workers have loaded the flow, until `begin` is called. Until
+   * then it touches no store, input or output, and the monitor shows another run.
+   *
+   * @default {false}
+   */
+  readonly waits?: boolean;
+}
+
 /** One run on worker processes. */
 export class Coordinator {
   readonly #job: Job;
@@ -84,20 +96,29 @@ export class Coordinator {
   #folder: RunFolder | null = null;
   #listener: ControlListener | null = null;
   #mesh: MeshAddresses | null = null;
-  #hasLoaded = false;
+  #hasBegun = false;
   #hasFinished = false;
+  readonly #waits: boolean;
+  readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #turn: PromiseWithResolvers<void> = Promise.withResolvers();
+  #flow: ReportOf<"loaded"> | null = null; // what the workers have loaded
 
   /** Starts nothing yet. */
-  constructor(job: Job) {
+  constructor(job: Job, { waits = false }: CoordinatorOptions = {}) {
     const { log, workers, monitor, telemetry } = job;
     this.#job = job;
+    this.#waits = waits;
+    this.#loaded.promise.catch(() => {}); // few ask
     this.#log = log;
     this.#conductor = new Conductor({ ...job, clock: systemClock, leaveMs: LEAVE_MS }, {
-      loaded: ({ flow, written }) => {
-        this.#hasLoaded = true;
+      loaded: (report) => {
+        this.#flow = report;
         this.#loading.stop();
-        monitor?.loaded(this.#workers[0].flow!);
-        log.info("flow loaded", { flow, steps: written });
+        this.#loaded.resolve();
+        if (!waits) return this.#takesPart(report);
+        return this.#turn.promise.then(() => {
+          if (!this.#conductor.isOver) this.#takesPart(report);
+        });
       },
       opened: () => removeFolder(this.#folder), // all have met
       running: (epoch) => {
@@ -143,11 +164,7 @@ export class Coordinator {
    */
   async run(): Promise<ClusterResult> {
     try {
-      this.#job.monitor?.begins(
-        () => this.#monitored(),
-        async (worker, question) => await this.#workers[worker].ask(question),
-      );
-      this.#job.telemetry?.begins();
+      if (!this.#waits) this.#showMonitor();
       this.#spawn();
       this.#liveness.start();
       this.#loading.start();
@@ -159,8 +176,11 @@ export class Coordinator {
     } catch (error) {
       const codes = this.#workers.map((worker) => worker.exitCodeOfFailure);
       setExitCode(error, codes.find((code) => code > FAILED) ?? FAILED);
+      this.#loaded.reject(error);
       throw error;
     } finally {
+      this.#loaded.reject(new Error("the run was stopped before its flow was loaded"));
+      this.#turn.resolve(); // it is over: nothing waits for its turn
       this.#job.telemetry?.sample();
       this.#liveness.stop();
       this.#loading.stop();
@@ -171,9 +191,58 @@ export class Coordinator {
     }
   }
 
-  /** Whether all workers could load the flow. */
-  get hasLoaded(): boolean {
-    return this.#hasLoaded;
+  /** Whether all workers have loaded the flow, and the run did not have to wait any more. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** Whether the run is still to wait for its turn. */
+  get isWaiting(): boolean {
+    return this.#waits && !this.#hasBegun;
+  }
+
+  /** Resolves when they could. Rejects with what the run fails with before. */
+  get loaded(): Promise<void> {
+    return this.#loaded.promise;
+  }
+
+  /** Lets a run that waits go on. */
+  begin(): void {
+    this.#showMonitor();
+    this.#turn.resolve();
+  }
+
+  /**
+   * Refuses another run's flow if it could not go on with what this run would leave behind now.
+   *
+   * @param next Its workers have loaded the flow.
+   * @throws {RecoveryError} If it could not.
+   */
+  async refuseMisfit(next: Coordinator): Promise<void> {
+    const keyed = await this.#keyedNow().catch(() => null);
+    if (keyed === null || next.#flow === null) return; // this run ends: the next one will see
+    this.#conductor.refuseMisfit(next.#flow, keyed);
+  }
+
+  /** Returns the steps that have keys now. */
+  async #keyedNow(): Promise<StepId[]> {
+    const answers = await Promise.all(this.#workers.map((worker) => worker.ask({ kind: "steps" })));
+    return answers.flatMap(({ steps }) => steps).filter(({ keys }) => keys > 0)
+      .map(({ step }) => step);
+  }
+
+  #showMonitor(): void {
+    this.#job.monitor?.begins(
+      () => this.#monitored(),
+      async (worker, question) => await this.#workers[worker].ask(question),
+    );
+    this.#job.telemetry?.begins();
+  }
+
+  #takesPart({ flow, written }: ReportOf<"loaded">): void {
+    this.#hasBegun = true;
+    this.#job.monitor?.loaded(this.#workers[0].flow!);
+    this.#log.info("flow loaded", { flow, steps: written });
   }
 
   /** Whether somebody has asked the run to stop. */

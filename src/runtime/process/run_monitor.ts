@@ -44,6 +44,7 @@ export class RunMonitor implements RunSource {
   readonly now: () => number;
   readonly #intervalMs: number;
   #phase: RunPhase = "starting";
+  #isReloading = false;
   #flow: FlowDescription | null = null;
   #restarts = 0;
   readonly #stepRestarts = new Map<StepId, number>();
@@ -73,6 +74,7 @@ export class RunMonitor implements RunSource {
   begins(workers: () => readonly MonitoredWorker[], ask: RunSource["ask"]): void {
     this.#ask = ask;
     this.#phase = "starting";
+    this.#isReloading = false;
     this.#workers = workers;
     this.#epoch = null;
     this.#epochs = [];
@@ -115,7 +117,13 @@ export class RunMonitor implements RunSource {
 
   /** The run is being stopped. */
   stops(): void {
-    this.#phase = "stopping";
+    if (!this.#isReloading) this.#phase = "stopping";
+  }
+
+  /** The run ends now, and one with new code follows. */
+  reloads(): void {
+    this.#phase = "reloading";
+    this.#isReloading = true;
   }
 
   /** The run has failed with this error, and another one follows after a pause. */
@@ -129,12 +137,14 @@ export class RunMonitor implements RunSource {
 
   /** The run has ended without an error, and no run follows. */
   ends(): void {
+    if (this.#isReloading) return;
     this.#outcome = this.#phase === "stopping" ? "stopped" : "finished";
     this.#phase = "over";
   }
 
   /** The run has failed, and no run follows. */
   fails(): void {
+    if (this.#isReloading) return;
     this.#outcome = "failed";
     this.#phase = "over";
   }

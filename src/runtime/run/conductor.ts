@@ -26,18 +26,19 @@
  *
  * @module
  */
-import type { Epoch, WorkerIndex } from "../../core/ids.ts";
+import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { within } from "../../core/promises.ts";
 import type { PlaceRecovery } from "../../graph/contracts.ts";
+import { RecoveryError } from "../../recovery/store.ts";
 import { sumCounts } from "../counts.ts";
 import { EpochCycle } from "../epochs.ts";
 import { InputFailure } from "../input_failure.ts";
 import { RunRecovery } from "../run_recovery.ts";
 import { closeMilliseconds, cutShort, describeLeft, ReadSince, StopLimit } from "../stop_limit.ts";
 import type { InputPlans } from "../worker_io.ts";
-import type { Report } from "./messages.ts";
+import type { Report, ReportOf } from "./messages.ts";
 import type { ConductorSettings, RunObserver, RunResult } from "./run_settings.ts";
 import { RunStates } from "./run_states.ts";
 import { requireSameFlow } from "./same_flow.ts";
@@ -127,6 +128,26 @@ export class Conductor {
     const closed = this.#closeRecovery();
     if (this.#hurryMs === null) await closed;
     else await within(closed, this.#hurryMs);
+  }
+
+  /**
+   * Refuses a flow that could not go on with what this run would leave behind now. Before items
+   * move, every flow is accepted.
+   *
+   * @param next What the workers of that flow have loaded.
+   * @param keyed The steps of this run that have keys now.
+   * @throws {RecoveryError} If it could not.
+   */
+  refuseMisfit(next: ReportOf<"loaded">, keyed: readonly StepId[]): void {
+    if (!this.#hasRun) return;
+    const [{ flow }] = this.#workers.loaded;
+    if (next.flow !== flow) {
+      throw new RecoveryError(
+        `the flow is called ${JSON.stringify(next.flow)} now, and what is kept belongs to ` +
+          `${JSON.stringify(flow)}: leave it its name, or start the command again`,
+      );
+    }
+    this.#recovery!.foresee(next.stored, keyed, this.#settings.stepChanges);
   }
 
   /** Stops the run gracefully. */
@@ -226,7 +247,11 @@ export class Conductor {
     const [first] = loaded;
     requireSameFlow(loaded.map(({ steps }, worker) => ({ worker, steps })));
     this.#states.moveTo("planning");
-    this.#observer.loaded?.(first);
+    const turn = this.#observer.loaded?.(first);
+    if (turn !== undefined) {
+      await turn;
+      if (this.isOver) return;
+    }
     const { recovery: config, stepChanges, intervalMs, clock } = this.#settings;
     const { signal } = this.#opening;
     const recovery = await RunRecovery.open(config, first.flow, this.#log, signal);

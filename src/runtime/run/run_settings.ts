@@ -59,8 +59,8 @@ export interface CommitCost {
 
 /** Is told how the run goes on. */
 export interface RunObserver {
-  /** All workers have loaded the same flow. */
-  loaded?(flow: ReportOf<"loaded">): void;
+  /** All workers have loaded the same flow. Awaited if the run is to wait. */
+  loaded?(flow: ReportOf<"loaded">): Promise<void> | void;
   /** All workers have opened outputs and inputs, and are connected. Awaited. */
   opened?(): Promise<void>;
   /** Items are to move from now on; `epoch` begins. */

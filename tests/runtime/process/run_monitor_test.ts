@@ -52,6 +52,24 @@ Deno.test("a monitor follows a run from its start to its end", () => {
   assertEquals(monitor.view().stepRestarts, [{ step: "sum", count: 1 }]);
 });
 
+Deno.test("a run that makes room for new code is neither stopping nor over", () => {
+  const monitor = new RunMonitor(1_000, () => 0);
+  monitor.begins(() => [], ask);
+  monitor.runs(0);
+  const phases = [
+    () => monitor.reloads(),
+    () => monitor.stops(),
+    () => monitor.ends(),
+    () => monitor.begins(() => [], ask),
+    () => monitor.stops(),
+    () => monitor.ends(),
+  ].map((act) => {
+    act();
+    return monitor.view().phase;
+  });
+  assertEquals(phases, ["reloading", "reloading", "reloading", "starting", "stopping", "over"]);
+});
+
 Deno.test("a monitor knows since when something is waited for, on whatever worker", () => {
   let now = 0;
   let workers = [worker(), worker()];

@@ -1,7 +1,7 @@
 /** The conductor alone: the test plays its workers. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { encodeValue } from "../../../src/core/value_codec.ts";
-import type { StoredPosition } from "../../../src/recovery/store.ts";
+import { RecoveryError, type StoredPosition } from "../../../src/recovery/store.ts";
 import { createLog } from "../../../src/core/log.ts";
 import { Conductor } from "../../../src/runtime/run/conductor.ts";
 import type { ConductorSettings } from "../../../src/runtime/run/run_settings.ts";
@@ -24,7 +24,7 @@ class PlayedRun {
   readonly conductor: Conductor;
   readonly done: Promise<unknown>;
 
-  constructor(workers = 1, settings: Partial<ConductorSettings> = {}) {
+  constructor(workers = 1, settings: Partial<ConductorSettings> = {}, turn?: Promise<void>) {
     const log = createLog((level, message) => level === "warn" && this.warnings.push(message));
     this.conductor = new Conductor({
       recovery: this.recovery,
@@ -36,7 +36,10 @@ class PlayedRun {
       log,
       ...settings,
     }, {
-      loaded: () => this.seen.push("loaded"),
+      loaded: () => {
+        this.seen.push("loaded");
+        return turn;
+      },
       opened: () => {
         this.seen.push("opened");
         return Promise.resolve();
@@ -131,6 +134,53 @@ Deno.test("Conductor commits an epoch when all workers have closed it, and only 
   await eventually(() => run.recovery.epoch === 0, "the epoch is committed");
   await idle();
   assertEquals(run.told(), ["commitEpoch"]);
+  run.conductor.kill();
+});
+
+Deno.test("a run that waits for its turn touches nothing before", async () => {
+  const turn = Promise.withResolvers<void>();
+  const run = new PlayedRun(1, {}, turn.promise);
+  run.workers[0].load();
+  await idle();
+  assertEquals([run.seen, run.told(), run.recovery.opens], [["loaded"], ["start"], 0]);
+  turn.resolve();
+  await eventually(() => run.told().includes("plan"), "worker 0 plans");
+  assertEquals(run.recovery.opens, 1);
+  run.conductor.kill();
+});
+
+Deno.test("a run that is stopped before its turn opens nothing, whenever that comes", async () => {
+  for (const isKilled of [false, true]) {
+    const turn = Promise.withResolvers<void>();
+    const run = new PlayedRun(1, {}, turn.promise);
+    run.workers[0].load();
+    await idle();
+    if (isKilled) run.conductor.kill();
+    else run.conductor.stop();
+    turn.resolve();
+    const end = await run.done.then(() => "stopped", (error) => error.message);
+    assertEquals(end, isKilled ? "the run was stopped at once" : "stopped");
+    assertEquals([run.told(), run.recovery.opens], [["start", "abort"], 0]);
+  }
+});
+
+Deno.test("Conductor refuses a flow that could not go on with what the run keeps", async () => {
+  const run = await new PlayedRun().until("restoring");
+  const flow = (name: string, ...keyed: string[]) => ({
+    kind: "loaded" as const,
+    flow: name,
+    written: 2,
+    steps: [],
+    stored: { keyed, inputs: ["in"], outputs: ["out"] },
+  });
+  run.conductor.refuseMisfit(flow("other"), ["count"]); // nothing is kept yet
+  await eventually(() => run.told().includes("run"), "the workers run");
+  run.conductor.refuseMisfit(flow("played", "count", "more"), ["count"]);
+  run.conductor.refuseMisfit(flow("played"), []);
+  const gone = () => run.conductor.refuseMisfit(flow("played", "sum"), ["count"]);
+  assertThrows(gone, RecoveryError, 'no step for: stateful step "count"');
+  const renamed = () => run.conductor.refuseMisfit(flow("other", "count"), ["count"]);
+  assertThrows(renamed, RecoveryError, 'the flow is called "other" now');
   run.conductor.kill();
 });
 

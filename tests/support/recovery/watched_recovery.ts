@@ -20,6 +20,8 @@ export class WatchedRecovery implements RecoveryConfig {
   holdCommit: () => Promise<void> = () => Promise.resolve();
   /** Called after each commit. */
   onCommit: () => void = () => {};
+  /** How often a run has opened it. */
+  opens = 0;
   readonly #inner = new MemoryRecoveryConfig();
   readonly #state = new Map<StepId, Map<number, { key: string; value: unknown }>>();
   #positions: readonly StoredPosition[] = [];
@@ -38,6 +40,7 @@ export class WatchedRecovery implements RecoveryConfig {
 
   async open(flow: string): Promise<RecoveryStore> {
     const store = await this.#inner.open(flow);
+    this.opens++;
     return {
       resume: () => store.resume(),
       steps: () => store.steps(),

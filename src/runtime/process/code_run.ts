@@ -1,0 +1,62 @@
+/**
+ * Runs of a flow whose code changes meanwhile.
+ *
+ * @module
+ */
+import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
+import { runWithRestarts } from "./restarts.ts";
+
+/**
+ * The code of a flow as it is now: workers load it at once, and run it when they are told to. After
+ * failures it is started again.
+ */
+export class CodeRun {
+  /** Resolves when the run is over. Rejects with what the code or the last run failed with. */
+  readonly over: Promise<ClusterResult>;
+  readonly #stop = new AbortController();
+  readonly #kill = new AbortController();
+  readonly #first: Coordinator;
+  #current: Coordinator;
+
+  /**
+   * Starts the workers, and has them load the flow.
+   *
+   * @param restarts How often it is started again after failures.
+   */
+  constructor(job: Job, restarts: number) {
+    const [signal, killSignal] = [this.#stop.signal, this.#kill.signal];
+    this.#first = this.#current = new Coordinator(job, { waits: true });
+    const options = { restarts, signal, killSignal };
+    this.over = runWithRestarts(job, options, this.#first, (next) => this.#current = next);
+    this.over.catch(() => {}); // it may fail before anybody asks
+  }
+
+  /** Resolves when all workers have loaded the flow. Rejects where they cannot. */
+  get loaded(): Promise<void> {
+    return this.#first.loaded;
+  }
+
+  /** Begins to run. */
+  begin(): void {
+    this.#first.begin();
+  }
+
+  /**
+   * Refuses other code if it could not go on with what this run would leave behind now.
+   *
+   * @throws {RecoveryError} If it could not.
+   */
+  async refuseMisfit(next: CodeRun): Promise<void> {
+    await this.#current.refuseMisfit(next.#first);
+  }
+
+  /** Stops the run gracefully. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Stops it at once: it fails. */
+  kill(): void {
+    this.#kill.abort();
+  }
+}
