@@ -10,17 +10,18 @@ import { requireOptions } from "../core/options.ts";
 import { type FLOW_BRAND, type FlowBrand, graphOf } from "../graph/graph.ts";
 import type { RecoveryConfig } from "../recovery/store.ts";
 import { refuseRunWhileLoading } from "./nesting.ts";
-import { openOwnMetrics } from "./own_metrics.ts";
 import { MemoryRun } from "./run/memory_run.ts";
 import type { RunResult } from "./run/run_settings.ts";
-import { openTraces } from "./traces.ts";
 import { type StepChangeOptions, stepChangesOf } from "./step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "./stop_limit.ts";
+import { openTelemetry, type WorkerTelemetry } from "./worker_telemetry.ts";
 
 export type { RunResult };
 
 /** The default length of an epoch. */
 const DEFAULT_EPOCH_MS = 10_000;
+
+const NO_TELEMETRY: WorkerTelemetry = { ownMetrics: null, traces: null };
 
 /** How often values of users' own are exported where Deno exports metrics, in milliseconds. */
 const OWN_METRICS_MS = 1_000;
@@ -115,10 +116,8 @@ export async function run(flow: FlowHandle, options: RunOptions = {}): Promise<R
   requireOptions("run", options, OPTIONS);
   const { recovery = null, signal, log = silentLog, clock = systemClock } = options;
   const graph = graphOf(flow);
-  const opening = openOwnMetrics(graph, 0);
-  const ownMetrics = opening && await opening;
-  const openingTraces = openTraces();
-  const traces = openingTraces && await openingTraces;
+  const opening = openTelemetry(graph, 0, log);
+  const { ownMetrics, traces } = opening === null ? NO_TELEMETRY : await opening;
   const running = new MemoryRun(graph, {
     workers: 1,
     recovery,

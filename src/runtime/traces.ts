@@ -1,11 +1,10 @@
 /**
- * The traces that items are part of, where Deno exports spans. Else nothing is loaded for it.
+ * The traces that items are part of.
  *
  * @module
  */
 import type { Epoch } from "../core/ids.ts";
 import type { AsyncNode } from "../graph/nodes.ts";
-import { exportsSpans } from "../ops/telemetry/deno_exports.ts";
 
 /** Knows the traces of items on a worker. */
 export interface Traces {
@@ -15,12 +14,6 @@ export interface Traces {
   read(epoch: Epoch, items: readonly unknown[]): void;
   /** Returns some traces of items that were read up to the end of an epoch, and forgets them. */
   take(epoch: Epoch): readonly string[];
-}
-
-/** Begins for a worker of this process; `null` where nothing is exported. */
-export function openTraces(): Promise<Traces> | null {
-  if (!exportsSpans()) return null;
-  return import("../ops/telemetry/item_traces.ts").then(({ ItemTraces }) => new ItemTraces());
 }
 
 /** Returns a `mapAsync` that calls its function in the trace of the item. */

@@ -156,3 +156,17 @@ Deno.test("OTEL_DENO has a fetch in mapAsync in the trace of its message, and th
   const epochs = otlp.spans.filter(({ name }) => name === "epoch");
   assertEquals(epochs.flatMap(({ links }) => links), [`${trace}-${span}`]);
 });
+
+Deno.test("OTEL_DENO does not keep a flow from running whose project has not the package", async () => {
+  await using folder = await folderOf({
+    "deno.json": JSON.stringify({ ...JSON.parse(FLOW_CONFIG), nodeModulesDir: "manual" }),
+    "package.json": "{}",
+    "orders.ts": ORDERS,
+  });
+  await using otlp = new OtlpReceiver();
+  const { code, stdout, stderr } = await runCli([`${folder.path}/orders.ts`], { env: otlp.env });
+  assertEquals([code, stdout], [0, "999\n999\n999\n"]);
+  assertMatch(stderr, /cannot be loaded: add it to the project of the flow/);
+  assertEquals(otlp.sum("millrace_step_items_out_total", { step: "in" }), 3_000);
+  assertEquals(otlp.points("millrace_user_numbers_seen_total"), []);
+});

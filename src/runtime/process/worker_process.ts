@@ -9,15 +9,13 @@ import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts
 import type { FlowGraph } from "../../graph/graph.ts";
 import { Mesh } from "../exchange/mesh.ts";
 import { describeFlow } from "../flow_description.ts";
-import type { OwnMetrics } from "../../ops/telemetry/own_metrics.ts";
 import { whileLoading } from "../nesting.ts";
 import { type LaterReport, WorkerSession } from "../run/worker_session.ts";
 import type { ControlLink } from "./control_link.ts";
 import { FAILED } from "./exit_code.ts";
 import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
-import { openOwnMetrics } from "../own_metrics.ts";
-import { openTraces, type Traces } from "../traces.ts";
+import { openTelemetry, type WorkerTelemetry } from "../worker_telemetry.ts";
 import { MeshListener } from "./mesh_listener.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker } from "./protocol.ts";
 import type { RunFolder } from "./socket_folder.ts";
@@ -50,8 +48,7 @@ export class WorkerProcess {
   #listener: MeshListener | null = null;
   #mesh: MeshAddresses | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
-  #ownMetrics: OwnMetrics | null = null;
-  #traces: Traces | null = null;
+  #telemetry: WorkerTelemetry | null = null;
   #isRunning = false;
   #toldWaiting = ""; // what the coordinator believes that it waits for
   #ended = false;
@@ -108,16 +105,14 @@ export class WorkerProcess {
     const { index, count, moduleUrl, exportName, logLevel, statusMs } = message;
     const graph: FlowGraph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const log = this.#log(logLevel);
-    const ownMetrics = openOwnMetrics(graph, index);
-    if (ownMetrics !== null) this.#ownMetrics = await ownMetrics;
-    const traces = openTraces();
-    if (traces !== null) this.#traces = await traces;
+    const telemetry = openTelemetry(graph, index, log);
+    if (telemetry !== null) this.#telemetry = await telemetry;
     const session = new WorkerSession(graph, {
       index,
       count,
       clock: this.#clock,
       log,
-      traces: this.#traces,
+      traces: this.#telemetry?.traces ?? null,
     }, {
       send: (report) => this.#send(report),
       join: () => this.#join(),
@@ -172,12 +167,12 @@ export class WorkerProcess {
   #tellMeasured(): void {
     const metrics = this.#session?.measured ?? [];
     if (metrics.length > 0) this.#link.send({ kind: "measured", metrics });
-    this.#ownMetrics?.record();
+    this.#telemetry?.ownMetrics?.record();
   }
 
   /** Told before the end of the epoch, so that the coordinator has them when it commits that. */
   #tellTraces(epoch: Epoch): void {
-    const traces = this.#traces?.take(epoch) ?? [];
+    const traces = this.#telemetry?.traces?.take(epoch) ?? [];
     if (traces.length > 0) this.#link.send({ kind: "traced", epoch, traces });
   }
 
