@@ -175,5 +175,6 @@ export class RunMonitor implements RunSource {
 
 function viewOf(worker: MonitoredWorker): WorkerView {
   const { status, memory, readings, measured, unanswered } = worker;
-  return { unanswered, steps: status?.steps ?? [], memory, measured, ...readings };
+  // Readings come first: they are a message of the worker, with older counts of steps in it.
+  return { ...readings, unanswered, steps: status?.steps ?? [], memory, measured };
 }

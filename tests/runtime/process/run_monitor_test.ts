@@ -87,3 +87,13 @@ Deno.test("a monitor knows since when something is waited for, on whatever worke
   assertEquals(waiting(4, [], []), null);
   assertEquals(waiting(5, ["broker"], ["broker"]), { what: ["broker"], since: 5 });
 });
+
+Deno.test("a monitor shows what a worker counted last, though its readings are an older message", () => {
+  const monitor = new RunMonitor(1_000, () => 0);
+  const counts = (out: number) => [{ stepId: "in", kind: "input", in: 0, out }];
+  const last = { steps: counts(15), progress: null, waitingFor: [] };
+  const before = { ...NO_READINGS, steps: counts(10), unanswered: 7 };
+  monitor.begins(() => [{ ...worker(), status: last, readings: before }], ask);
+  const [{ steps, unanswered }] = monitor.view().workers;
+  assertEquals([steps, unanswered], [counts(15), 0]);
+});
