@@ -16,6 +16,15 @@ import type { Task } from "./tasks/task.ts";
 /** How long the loop goes on before it yields to the event loop. */
 const PASS_MS = 4;
 
+/**
+ * In rounds that are as long as this, in milliseconds, each turn is measured. To look at the clock
+ * takes a tenth of a microsecond, which shorter rounds would notice.
+ */
+const LONG_ROUND_MS = 0.5;
+
+/** How many shorter rounds there are for each one that is measured. */
+const MEASURED_OF = 16;
+
 /** Runs tasks. */
 export class TaskLoop {
   /** How much a task may do at once. */
@@ -27,6 +36,10 @@ export class TaskLoop {
   #wake: () => void = () => {};
   #meters: readonly TaskMeter[] = [];
   #begun = 0;
+  // Of the rounds in which a task did work:
+  #rounds = 0; // how many since one was measured
+  #unmeasuredMs = 0; // how long those took
+  #roundMs = LONG_ROUND_MS; // how long the last one took
 
   /** `now`: milliseconds of the monotonic clock, by which turns are measured. */
   constructor(clock: RunClock, now: () => number = () => performance.now()) {
@@ -98,23 +111,51 @@ export class TaskLoop {
     do {
       worked = false;
       this.pace.begin(now);
+      const isMeasured = this.#roundMs >= LONG_ROUND_MS || this.#rounds >= MEASURED_OF - 1;
       let at = now; // of the last look at the clock
       for (let i = 0; i < tasks.length; i++) {
         const task = tasks[i];
+        const meter = this.#meters[i];
         if (!task.run()) {
-          this.#meters[i].rests(task.waits, now);
+          meter.rests(task.waits, now);
           continue;
         }
         worked = true;
+        if (!isMeasured) {
+          meter.turned(now);
+          continue;
+        }
         const ended = this.#now();
-        this.#meters[i].worked(ended - at, now);
+        meter.worked(ended - at, now);
         at = ended;
       }
-      if (!worked) at = this.#now();
+      if (!worked || !isMeasured) at = this.#now();
+      if (worked) this.#took(at - now, isMeasured);
       now = at;
       this.pace.took(now - this.pace.now);
     } while (worked && this.#failure === null && now < until);
     return { worked, ended: now };
+  }
+
+  /** A round in which a task did work has taken `ms`. */
+  #took(ms: number, isMeasured: boolean): void {
+    this.#roundMs = ms;
+    if (isMeasured) this.#settle();
+    else {
+      this.#unmeasuredMs += ms;
+      this.#rounds++;
+    }
+  }
+
+  /** Shares out the time of the rounds that were not measured. */
+  #settle(): void {
+    this.#rounds = 0;
+    if (this.#unmeasuredMs === 0) return;
+    let sum = 0;
+    for (const meter of this.#meters) sum += meter.unmeasuredMs;
+    if (sum === 0) return; // nothing is known yet
+    for (const meter of this.#meters) meter.settle(this.#unmeasuredMs / sum);
+    this.#unmeasuredMs = 0;
   }
 
   async #sleep(tasks: readonly Task[]): Promise<void> {

@@ -5,8 +5,9 @@
  * made: a `mapAsync` that cannot begin another one, or an output. It is *backpressured* while it
  * has something to do and a full channel downstream keeps it from it. Else it is idle.
  *
- * The clock is read after turns that did work, and never for an item. How long a task waits is
- * known without that: it begins and ends to wait at the beginning of a round of all tasks.
+ * The clock is read after turns that did work, and never for an item. Where rounds of all tasks are
+ * short, that is done in one of sixteen, and the time of the others is shared out by it. How long a
+ * task waits is known without that: it begins and ends to wait at the beginning of a round.
  *
  * @module
  */
@@ -24,11 +25,31 @@ export class TaskMeter {
   #backpressuredMs = 0;
   #waits: Waits = null;
   #since = 0;
+  #turns = 0; // that did work and were not measured
+  #turnMs = 0; // how long the last measured one took
 
   /** A turn did work, and took `ms`. Its round began at `round`. */
   worked(ms: number, round: number): void {
     if (this.#waits !== null) this.rests(null, round);
     this.#busyMs += ms;
+    this.#turnMs = ms;
+  }
+
+  /** A turn did work, in a round that was too short to be measured. It began at `round`. */
+  turned(round: number): void {
+    if (this.#waits !== null) this.rests(null, round);
+    this.#turns++;
+  }
+
+  /** About how long those turns took, in milliseconds: as long as the last that was measured. */
+  get unmeasuredMs(): number {
+    return this.#turns * this.#turnMs;
+  }
+
+  /** They took `share` of that time. */
+  settle(share: number): void {
+    this.#busyMs += this.unmeasuredMs * share;
+    this.#turns = 0;
   }
 
   /** A turn had nothing to do but to wait. Its round began at `round`. */

@@ -104,3 +104,32 @@ Deno.test("TaskLoop tells what its tasks have spent their time on", async () => 
     ms: 50,
   });
 });
+
+Deno.test("TaskLoop measures one of sixteen short rounds, and shares out the time of the others", async () => {
+  let now = 0;
+  let looks = 0;
+  const clock = new RunClock({ now: () => 0, wakeAt: () => () => {} });
+  const loop = new TaskLoop(clock, () => {
+    looks++;
+    return now;
+  });
+  let turns = 0;
+  /** A task whose turns take this part of a millisecond. */
+  const task = (part: number): Task => ({
+    stepId: "",
+    queued: 0,
+    waits: null,
+    wakeTime: () => Infinity,
+    run: () => {
+      turns++;
+      now += part;
+      return true;
+    },
+  });
+  await loop.run([task(3 / 64), task(1 / 64)], () => turns >= 2 * 160, flush);
+  const { tasks: [first, second], ms } = loop.times();
+  assertEquals([first.busyMs / second.busyMs, ms], [3, turns / 2 / 16]);
+  // Up to the round that was measured last.
+  assertEquals(first.busyMs + second.busyMs > ms - 1, true);
+  assertEquals(looks < turns / 2 * 1.25, true); // and not two for each round
+});

@@ -24,6 +24,27 @@ Deno.test("a task is backpressured from the round in which it is kept back until
   assertEquals(meter.read(105), { busyMs: 6, backpressuredMs: 21 });
 });
 
+Deno.test("turns that were not measured share their time by those that were", () => {
+  const meters = [new TaskMeter(), new TaskMeter()];
+  meters[0].worked(3, 0);
+  meters[1].worked(1, 0);
+  meters[0].turned(4);
+  meters[1].turned(4);
+  meters[0].turned(8);
+  assertEquals(meters.map(({ unmeasuredMs }) => unmeasuredMs), [6, 1]);
+  for (const meter of meters) meter.settle(2); // it was 14 in all
+  assertEquals(meters.map((meter) => meter.read(99).busyMs), [15, 3]);
+  for (const meter of meters) meter.settle(2);
+  assertEquals(meters.map((meter) => meter.read(99).busyMs), [15, 3]);
+});
+
+Deno.test("a turn that was not measured ends a wait", () => {
+  const meter = new TaskMeter();
+  meter.rests("room", 10);
+  meter.turned(25);
+  assertEquals(meter.read(99), { busyMs: 0, backpressuredMs: 15 });
+});
+
 Deno.test("a meter's times do not shrink where it is read before the round that is noted next", () => {
   const meter = new TaskMeter();
   meter.rests("room", 10);
