@@ -127,8 +127,9 @@ function BoxOf({ box, flow, status, isMap, isBottleneck, isChosen, onChoose }: {
       class={`box${isBottleneck ? " bottleneck" : ""}${isChosen ? " chosen" : ""}`}
       transform={`translate(${x} ${y})`}
       role="button"
-      tabIndex={0}
-      aria-label={label}
+      tabindex={0}
+      aria-label={isMap ? label : undefined}
+      aria-description={isMap ? undefined : barText(stage.busy, stage.backpressured)}
       aria-pressed={isChosen}
       onClick={onChoose}
       onKeyDown={(event) => {

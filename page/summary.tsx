@@ -194,6 +194,12 @@ function tilesOf(points: readonly Point[], status: Status): Tile[] {
       values: points.map((each) => each.rss),
     },
     {
+      name: "In queues",
+      value: countText(status.stages.reduce((sum, { queued }) => sum + queued, 0)),
+      note: "items between stages",
+      values: [],
+    },
+    {
       name: "Busiest stage",
       value: percentText(busiest),
       note: "of the time at work",

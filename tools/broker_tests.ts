@@ -38,8 +38,23 @@ export function selectTests(files: readonly string[], paths: readonly string[]):
   });
 }
 
-/** Those of the files that import what starts a broker. */
-export function reaching(root: URL, info: DenoInfo, files: readonly string[]): string[] {
+/** Every test that needs a browser imports this file. */
+const BROWSER_STARTER = "tests/support/browser.ts";
+
+/** Returns the tests that arguments of `deno test` select and that need a browser. */
+export async function selectBrowserTests(root: URL, args: readonly string[]): Promise<string[]> {
+  const selected = selectTests(await listFiles(root, "tests"), pathsOf(root, args));
+  if (selected.length === 0) return [];
+  return reaching(root, await denoInfo(root, selected), selected, BROWSER_STARTER);
+}
+
+/** Those of the files that import what starts a broker, or another file. */
+export function reaching(
+  root: URL,
+  info: DenoInfo,
+  files: readonly string[],
+  starter: string = STARTER,
+): string[] {
   const importers = new Map<string, string[]>();
   for (const { specifier, dependencies = [] } of info.modules) {
     for (const { code } of dependencies) {
@@ -47,7 +62,7 @@ export function reaching(root: URL, info: DenoInfo, files: readonly string[]): s
       importers.set(code.specifier, [...importers.get(code.specifier) ?? [], specifier]);
     }
   }
-  const found = new Set([new URL(STARTER, root).href]);
+  const found = new Set([new URL(starter, root).href]);
   for (const module of found) {
     for (const importer of importers.get(module) ?? []) found.add(importer);
   }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { selectBrokerTests } from "./broker_tests.ts";
+import { selectBrokerTests, selectBrowserTests } from "./broker_tests.ts";
 import { brokerPrograms, setUp } from "./set_up.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -14,6 +14,19 @@ const ROOT = new URL("../", import.meta.url);
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
 async function main(args: readonly string[]): Promise<number> {
+  const browserTests = await selectBrowserTests(ROOT, args);
+  const lack = browserTests.length === 0 ? undefined : await setUp(["chromium"]);
+  const code = await brokerAndOtherTests(args);
+  if (lack === undefined) return code;
+  console.error(`
+NOT RUN, as they need ${lack.what}:
+${browserTests.map((file) => `  ${file}`).join("\n")}
+To install it:
+  ${lack.cure}`);
+  return code === 0 ? 1 : code;
+}
+
+async function brokerAndOtherTests(args: readonly string[]): Promise<number> {
   if (Deno.env.get("KAFKA_BROKERS")) return await denoTest(args); // they are elsewhere
   const { brokerTests, otherArgs } = await selectBrokerTests(ROOT, args);
   if (brokerTests.length === 0) return await denoTest(args);

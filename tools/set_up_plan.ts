@@ -1,11 +1,12 @@
 /**
- * Decides what to install if a program that the broker of the tests needs is missing.
+ * Decides what to install if a program is missing that the tests need: for their broker, or to look
+ * at the dashboard.
  *
  * It only decides: `set_up.ts` asks the machine and acts.
  */
 
 /** A program that has to be on `PATH`. */
-export type Program = "java" | "mvn" | "openssl";
+export type Program = "java" | "mvn" | "openssl" | "chromium";
 
 /** A package manager. Each one is also the name of its command. */
 export type Manager = "apt-get" | "dnf" | "yum" | "apk" | "zypper" | "pacman" | "brew";
@@ -56,6 +57,11 @@ const REQUIREMENTS: Readonly<Record<Program, Requirement>> = {
     title: "openssl",
     ask: ["openssl", "version"],
     isMet: (output) => /^(Open|Libre)SSL/m.test(output),
+  },
+  chromium: {
+    title: "Chromium",
+    ask: ["chromium", "--version"],
+    isMet: (output) => /^Chromium \d+/m.test(output),
   },
 };
 

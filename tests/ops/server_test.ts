@@ -268,3 +268,116 @@ Deno.test("the port closes though a client holds its connection open", async () 
   await server[Symbol.asyncDispose]();
   Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close();
 });
+
+Deno.test("a browser that has sent the token gets a cookie, which opens each route", async () => {
+  await using port = await api({}, "s3cret");
+  const form = (token: string) => ({
+    method: "POST",
+    body: new URLSearchParams({ token }),
+    redirect: "manual" as const,
+  });
+  const asked = await port.get("/");
+  assertStringIncludes(asked.text, "<form");
+  assertEquals((await port.get("/sign-in", form("wrong"))).response.status, 401);
+  assertEquals((await port.get("/sign-in", form(""))).response.status, 401);
+  assertEquals((await port.get("/sign-in", form("s".repeat(100_000)))).response.status, 401);
+  assertEquals(
+    (await port.get("/sign-in", { method: "POST", body: "s3cret" })).response.status,
+    401,
+  );
+  assertEquals((await port.get("/sign-in")).response.status, 404); // nothing is changed by GET
+  const { response } = await port.get("/sign-in", form("s3cret"));
+  const given = response.headers.get("set-cookie")!;
+  assertEquals([response.status, response.headers.get("location")], [303, "/"]);
+  assertStringIncludes(given, "; Path=/; HttpOnly; SameSite=Strict");
+  assertEquals(given.includes("s3cret"), false);
+  const [cookie] = given.split(";");
+  const paths = ["/", "/page.js", "/page.css", "/graph", "/graph/layout", "/metrics", "/healthz"];
+  for (const path of paths) {
+    assertEquals((await port.get(path)).response.status, 401);
+    assertEquals((await port.get(path, { headers: { cookie } })).response.status, 200);
+    const wrong = { cookie: `${cookie.slice(0, -1)}x` };
+    assertEquals((await port.get(path, { headers: wrong })).response.status, 401);
+  }
+  const out = await port.get("/sign-out", {
+    method: "POST",
+    redirect: "manual",
+    headers: { cookie },
+  });
+  assertStringIncludes(out.response.headers.get("set-cookie")!, "Max-Age=0");
+});
+
+Deno.test("only the port's own page may sign in", async () => {
+  await using port = await api({}, "s3cret");
+  const from = async (origin: string) => {
+    const body = new URLSearchParams({ token: "s3cret" });
+    const init = { method: "POST", body, headers: { origin }, redirect: "manual" as const };
+    return (await port.get("/sign-in", init)).response.status;
+  };
+  assertEquals(await from("http://evil.example"), 403);
+  assertEquals(await from("null"), 403);
+  const own = new URL((await port.get("/")).response.url).origin;
+  assertEquals(await from(own), 303);
+});
+
+Deno.test("paths and headers that are over-long are refused", async () => {
+  await using port = await api({}, undefined, answer);
+  const long = "x".repeat(20_000);
+  assertEquals((await port.get(`/state/sum?key=${long}`)).response.status, 414);
+  assertEquals((await port.get(`/state/sum?key=${"x".repeat(10_000)}`)).response.status, 404);
+  assertEquals(await port.under(`${"x".repeat(5_000)}.example`, "/graph"), 421);
+  const cookie = `millrace=${"x".repeat(1_000_000)}`;
+  assertEquals((await port.get("/graph", { headers: { cookie } })).response.status, 431);
+});
+
+Deno.test("boxes and arrows of the graph have their places, whichever way items go", async () => {
+  await using port = await api();
+  for (const [direction, axis] of [["right", "x"], ["down", "y"]] as const) {
+    const { text } = await port.get(`/graph/layout?direction=${direction}`);
+    const { boxes, arrows } = JSON.parse(text);
+    const [reading, counting] = boxes;
+    assertEquals([reading.stage, counting.stage], [0, 1]);
+    assert(reading[axis] + 50 < counting[axis]);
+    assertEquals(arrows.length, 1);
+    const { from, to, isExchanged, points } = arrows[0];
+    assertEquals([from, to, isExchanged, points.length % 3], [0, 1, true, 1]);
+  }
+});
+
+/** Reads events until one of a name. */
+async function eventsUntil(response: Response, name: string): Promise<string[]> {
+  const names: string[] = [];
+  let text = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
+      names.push(/^event: (.*)$/m.exec(text.slice(0, end))![1]);
+      if (names.at(-1) === name) return names;
+    }
+  }
+  throw new Error(`no ${name} among ${names.join(", ")}`);
+}
+
+Deno.test("a client of /events gets the last minute, each status, and the end", async () => {
+  const source = { view: () => BUSY_RUN, now: () => 5_000, ask: nobody };
+  const server = await serveApi({ port: 0 }, source);
+  const response = await fetch(new URL("events", server.url));
+  assertEquals(response.headers.get("content-type"), "text/event-stream");
+  const heard = eventsUntil(response, "end");
+  const closed = server[Symbol.asyncDispose]();
+  const names = await heard;
+  assertEquals([names[0], names[1], names.at(-2)], ["history", "status", "status"]);
+  await closed;
+});
+
+Deno.test("the port closes within a second or so though a client of /events reads nothing", async () => {
+  const source = { view: () => BUSY_RUN, now: () => 5_000, ask: nobody };
+  const server = await serveApi({ port: 0 }, source);
+  const { port } = new URL(server.url);
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  const request = `GET /events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
+  await conn.write(new TextEncoder().encode(request));
+  await conn.read(new Uint8Array(1)); // it is answered
+  await server[Symbol.asyncDispose]();
+  Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close();
+});

@@ -52,6 +52,11 @@ Deno.test("isMet() accepts OpenSSL and LibreSSL, and nothing that is not there",
   }
 });
 
+Deno.test("isMet() accepts any Chromium", () => {
+  assertEquals(isMet("chromium", "Chromium 156.0.1.2 built on Debian"), true);
+  assertEquals(isMet("chromium", "Command not found, but can be installed"), false);
+});
+
 Deno.test("mayInstall() holds for root alone, and never for brew, which refuses root", () => {
   const allowed = (isRoot: boolean) => MANAGER_NAMES.filter((each) => mayInstall(each, isRoot));
   assertEquals(allowed(true), ["apt-get", "dnf", "yum", "apk", "zypper", "pacman"]);
