@@ -12,7 +12,7 @@ export interface Timed {
 /** Runs a flow whose output is a `timedOutput`. */
 export async function runTimed(
   flow: string,
-  options: Pick<ClusterOptions, "workers" | "args" | "recovery" | "epoch">,
+  options: Pick<ClusterOptions, "workers" | "args" | "recovery" | "epoch" | "api">,
 ): Promise<Timed> {
   let printed = "";
   const decoder = new TextDecoder();

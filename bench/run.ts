@@ -23,6 +23,7 @@ const ALL = [
   "backlog",
   "window_memory",
   "nexmark",
+  "operations",
   "recovery_store",
   "recovery",
 ];
