@@ -277,7 +277,7 @@ function upstreamOf({ steps }: FlowView, stage: number): ReadonlySet<number> {
 function nameOf({ steps }: FlowView, stage: number): StepId {
   const own = steps.filter((step) => step.stage === stage);
   const found = own.find(({ kind }) => kind === "stateful" || kind === "window") ??
-    own.find(({ kind }) => kind === "mapAsync") ?? own[0];
+    own.find(({ kind }) => kind === "async") ?? own[0];
   return found?.id ?? `stage ${stage}`;
 }
 

@@ -33,7 +33,7 @@ export const TWELVE_STEPS: MadeUp = {
       backpressured: 0.7,
     },
     { steps: ["input:customers", "keyOn:by-id"], from: [], busy: 0.04 },
-    { steps: ["mapAsync:enrich-customer"], from: [0], busy: 0.99 },
+    { steps: ["async:enrich-customer"], from: [0], busy: 0.99 },
     { steps: ["stateful:join-customer", "map:to-line"], from: [1, 2], busy: 0.34 },
     { steps: ["window:revenue-per-minute", "map:round"], from: [3], busy: 0.28 },
     { steps: ["capture:revenue"], from: [4], busy: 0.06 },
