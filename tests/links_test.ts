@@ -4,7 +4,9 @@ import { dirname, join, relative } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "..");
 const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"];
-for (const { name } of Deno.readDirSync(join(ROOT, "docs"))) PAGES.push(`docs/${name}`);
+for (const { name, isFile } of Deno.readDirSync(join(ROOT, "docs"))) {
+  if (isFile) PAGES.push(`docs/${name}`);
+}
 
 interface Link {
   readonly page: string;
