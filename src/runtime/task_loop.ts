@@ -25,6 +25,12 @@ const LONG_ROUND_MS = 0.5;
 /** How many shorter rounds there are for each one that is measured. */
 const MEASURED_OF = 16;
 
+/**
+ * Shorter rounds than this, in milliseconds, ask tasks what they wait for only if they are
+ * measured, or nobody worked in them.
+ */
+const SHORT_ROUND_MS = 0.05;
+
 /** Runs tasks. */
 export class TaskLoop {
   /** How much a task may do at once. */
@@ -112,12 +118,13 @@ export class TaskLoop {
       worked = false;
       this.pace.begin(now);
       const isMeasured = this.#roundMs >= LONG_ROUND_MS || this.#rounds >= MEASURED_OF - 1;
+      const isAsked = isMeasured || this.#roundMs >= SHORT_ROUND_MS;
       let at = now; // of the last look at the clock
       for (let i = 0; i < tasks.length; i++) {
         const task = tasks[i];
         const meter = this.#meters[i];
         if (!task.run()) {
-          meter.rests(task.waits, now);
+          if (isAsked) meter.rests(task.waits, now);
           continue;
         }
         worked = true;
@@ -131,10 +138,16 @@ export class TaskLoop {
       }
       if (!worked || !isMeasured) at = this.#now();
       if (worked) this.#took(at - now, isMeasured);
+      else if (!isAsked) this.#ask(tasks, now);
       now = at;
       this.pace.took(now - this.pace.now);
     } while (worked && this.#failure === null && now < until);
     return { worked, ended: now };
+  }
+
+  /** Asks all tasks what they wait for, before the loop sleeps. */
+  #ask(tasks: readonly Task[], round: number): void {
+    for (const [i, { waits }] of tasks.entries()) this.#meters[i].rests(waits, round);
   }
 
   /** A round in which a task did work has taken `ms`. */

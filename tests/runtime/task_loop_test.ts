@@ -133,3 +133,28 @@ Deno.test("TaskLoop measures one of sixteen short rounds, and shares out the tim
   assertEquals(first.busyMs + second.busyMs > ms - 1, true);
   assertEquals(looks < turns / 2 * 1.25, true); // and not two for each round
 });
+
+Deno.test("TaskLoop knows what tasks wait for while it sleeps, also after short rounds", async () => {
+  let now = 0;
+  const loop = new TaskLoop(
+    new RunClock({ now: () => 0, wakeAt: () => () => {} }),
+    () => now,
+  );
+  let turns = 0;
+  const task: Task = {
+    stepId: "",
+    queued: 0,
+    waits: "calls",
+    wakeTime: () => Infinity,
+    run: () => {
+      if (++turns > 3) return false;
+      now += 1 / 64;
+      return true;
+    },
+  };
+  const running = loop.run([task], () => turns > 4, flush);
+  now += 100; // it sleeps
+  assertEquals(loop.times().tasks[0].busyMs >= 100, true);
+  loop.wake();
+  await running;
+});
