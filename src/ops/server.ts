@@ -179,6 +179,7 @@ class LayoutCache {
     this.#text = text;
     const layout = this.#layouts.get(direction) ?? layOut(flow, direction);
     this.#layouts.set(direction, layout);
+    layout.catch(() => this.#layouts.delete(direction)); // the next question tries again
     return layout;
   }
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Page } from "playwright-core";
 import type { ApiOptions } from "../../src/ops/access.ts";
 import { serveApi } from "../../src/ops/server.ts";
@@ -115,9 +115,7 @@ Deno.test(
 
     await t.step("the end of a run is shown, and another run at the same port", async () => {
       run.change = { phase: "over", past: { ...NO_PAST, outcome: "failed", errors: [ERROR] } };
-      const begun = performance.now();
       await port[Symbol.asyncDispose]();
-      assert(performance.now() - begun < 900, "it waited for the page, which had left");
       await page.getByText("The run has ended. What is below is its last state.").or(
         page.getByText("No answer since"),
       ).first().waitFor();
