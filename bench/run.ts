@@ -26,6 +26,7 @@ const ALL = [
   "operations",
   "recovery_store",
   "recovery",
+  "reload",
 ];
 
 const names = Deno.args.length > 0 ? Deno.args : ALL;
