@@ -22,6 +22,7 @@ const ALL = [
   "windows",
   "backlog",
   "window_memory",
+  "state_memory",
   "nexmark",
   "operations",
   "recovery_store",
