@@ -3,17 +3,15 @@
  *
  * @module
  */
-import type { KafkaConnection } from "../client/connection.ts";
 import type { ProducerIdentity, TransactionIdentity } from "../wire/init_producer_id.ts";
+import { errorKind } from "../client/errors.ts";
+import type { Brokers } from "./coordinator.ts";
 import { evidenceOf } from "./lost.ts";
-import { type Persist, persist } from "./persist.ts";
+import { type Persist, persist, type RepeatedConnection } from "./persist.ts";
 import { acquire, endTransaction, Transaction } from "./transaction.ts";
 
 /** What transactions need of a connection. */
-export type TransactionConnection = Pick<
-  KafkaConnection,
-  "coordinatorId" | "broker" | "isEnded" | "drop" | "backoff"
->;
+export type TransactionConnection = Brokers & RepeatedConnection;
 
 /** How long the broker may take, in milliseconds. */
 export interface Patience {
@@ -52,9 +50,17 @@ export class ClusterTransactions {
     );
   }
 
-  /** Makes the transaction of an identity, which begins with its first partition. */
+  /**
+   * Makes the transaction of an identity, which begins with its first partition. Nothing is
+   * repeated for a topic that the broker does not have: who uses the topic decides how long it may
+   * be missing.
+   */
   begin(identity: TransactionIdentity): Transaction {
-    return new Transaction(this.#connection, identity, this.#persist);
+    return new Transaction(this.#connection, identity, async (work, patienceMs) => {
+      const outcome = await this.#persist(() => unlessUnknownTopic(work), patienceMs);
+      if ("unknown" in outcome) throw outcome.unknown;
+      return outcome.done;
+    });
   }
 
   /** Ends a transaction that another process has begun, as {@linkcode endTransaction} does. */
@@ -95,5 +101,17 @@ export class ClusterTransactions {
   /** Repeats nothing any more. */
   close(): void {
     this.#isClosed = true;
+  }
+}
+
+/** Does some work. Returns the error if the broker does not have a topic. */
+async function unlessUnknownTopic<T>(
+  work: () => Promise<T>,
+): Promise<{ readonly done: T } | { readonly unknown: unknown }> {
+  try {
+    return { done: await work() };
+  } catch (error) {
+    if (errorKind(error) !== "unknownTopic") throw error;
+    return { unknown: error };
   }
 }

@@ -31,7 +31,8 @@ export class InputGroups {
 
   /**
    * Commits positions that no other output commits. The input commits them itself in an epoch
-   * without records, if the group is refused, and for a while if its coordinator is away.
+   * without records, and if the group is refused. It does so for a while if the group's coordinator
+   * is away, or the input's topic is missing.
    *
    * @throws {Error} If a broker refuses: it is not certain then that the transaction can be
    * committed.
@@ -49,7 +50,8 @@ export class InputGroups {
       try {
         if (await session.commitOffsets(groupId, offsets)) note.take();
       } catch (error) {
-        const isAway = error instanceof GroupAwayError;
+        // An input's topic that is missing is the input's affair.
+        const isAway = error instanceof GroupAwayError || errorKind(error) === "unknownTopic";
         if (!isAway && !isRefusalOfGroup(error)) throw error;
         this.#leftUntil.set(groupId, isAway ? this.#elapsed() + AWAY_MS : Infinity);
         this.#log.warn("positions are not committed together with the output", {
