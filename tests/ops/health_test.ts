@@ -51,6 +51,9 @@ Deno.test("an epoch may take three intervals, and 30 s at least", () => {
 
 Deno.test("a broker may be away for a minute", () => {
   const waiting = { what: ["broker"], since: 0 };
+  const old = { epoch: 7, at: 0, ms: 20, alignMs: 15, storeMs: 5, bytes: 7, intervalMs: 100 };
+  assertEquals(failing({ waiting, epoch: old }, 60_000), []); // its epochs cannot end
+  assertEquals(failing({ waiting, epoch: old }, 61_000).length, 2);
   assertEquals(failing({ waiting, epoch: null }, 60_000), []);
   assertEquals(failing({ waiting, epoch: null }, 61_000), [
     "connections: waiting for broker for 61 s",
