@@ -139,7 +139,7 @@ Deno.test("transactions of a killed process are committed by identity, or aborte
         assertEquals(await refusal(at, first.identity), "PRODUCER_FENCED");
         assertStringIncludes(
           await evidenceOf(connection, first.identity, persist),
-          "another producer has taken the transactional id over",
+          "the transactional id has been used since",
         );
 
         await acquire(connection, id, { timeoutMs: TIMEOUT_MS, persist }); // by another run

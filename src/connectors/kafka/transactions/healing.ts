@@ -74,7 +74,7 @@ async function describeLoss(
   const output = `the output of epoch ${epoch} to topic "${topic}"`;
   const what = errorName(cause) === "INVALID_PRODUCER_ID_MAPPING"
     ? `nobody knows whether ${output} was committed`
-    : `${output} is lost, and the recovery store has the state after it`;
+    : `${output} cannot be committed any more, and the recovery store has the state after it`;
   const age = inWords(Math.max(now() - openedAt, 0));
   return `${what}: ${await cluster.evidenceOf(
     transaction,

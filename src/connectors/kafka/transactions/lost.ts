@@ -67,5 +67,6 @@ function whatHappened(now: DescribedTransaction, ours: TransactionIdentity): str
     ? `Kafka has aborted it, as it was open for longer than its timeout of ${
       now.timeoutMs / 1000
     } s`
-    : `another producer has taken the transactional id over: ${nowHas}`;
+    : `the transactional id has been used since: ${nowHas}; if the store is an older copy, this ` +
+      "epoch is in the topic already, and what came after it will be written again";
 }

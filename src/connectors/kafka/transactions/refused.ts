@@ -30,7 +30,9 @@ export function refusedTransaction(
   { transactionalId, timeoutMs }: Refused,
 ): unknown {
   const id = `transactional id "${transactionalId}"`;
-  const why = reasonFor(errorName(error), id, timeoutMs);
+  const why = errorName(error) === "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"
+    ? `no permission for transactions: allow Describe and Write on ${permitted(transactionalId)}`
+    : reasonFor(errorName(error), id, timeoutMs);
   if (why !== null) return new TransactionRefusedError(why, error);
   if (errorKind(error) !== "fenced") return error;
   return new TransactionRefusedError(
@@ -40,10 +42,16 @@ export function refusedTransaction(
   );
 }
 
+/** What to allow: each run has new ids (`ids.ts`), which only begin alike. */
+function permitted(transactionalId: string): string {
+  const [, prefix] = /^(.*)\.[0-9a-f]{8}\.\d$/s.exec(transactionalId) ?? [];
+  return prefix === undefined
+    ? `the transactional id "${transactionalId}"`
+    : `transactional ids that begin with "${prefix}" (PREFIXED)`;
+}
+
 function reasonFor(name: string, id: string, timeoutMs?: number): string | null {
   switch (name) {
-    case "TRANSACTIONAL_ID_AUTHORIZATION_FAILED":
-      return `no permission for transactions: allow Describe and Write on the ${id}`;
     case "INVALID_TRANSACTION_TIMEOUT":
       return `the broker does not allow transactions of ${(timeoutMs ?? 0) / 1000} s: raise its ` +
         `transaction.max.timeout.ms, or give a smaller "transaction.timeout.ms"`;

@@ -297,7 +297,8 @@ export class TransactionalSession implements ProducerSession {
     throw new Error(
       `the epoch took ${inWords(age)}, and the broker aborts its transaction after ` +
         `${inWords(timeoutMs)}: set "transaction.timeout.ms" to more, or make epochs shorter ` +
-        `(--epoch-interval); the epoch does not count, and a new run writes it again`,
+        `(--epoch-interval), unless the process was stopped or the machine slept; the epoch does not ` +
+        "count, and a new run writes it again",
     );
   }
 }

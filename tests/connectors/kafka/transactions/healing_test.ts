@@ -49,8 +49,8 @@ for (const code of [47, 48, 90]) {
     const { message } = await assertRejects(() => healAt(code), LostTransactionError);
     assertEquals(
       message,
-      `the output of epoch 17 to topic "totals" is lost, and the recovery store has the state ` +
-        "after it: Kafka has aborted it (its transaction began 23 min ago, at " +
+      `the output of epoch 17 to topic "totals" cannot be committed any more, and the recovery ` +
+        "store has the state after it: Kafka has aborted it (its transaction began 23 min ago, at " +
         "2026-11-28T10:00:00.000Z, with a timeout of 15 min; transactional id p.0, " +
         `${errorOfCode(code).type}); to continue without it, give the output acceptLostEpoch: 17`,
     );
@@ -65,7 +65,10 @@ Deno.test("an id that the broker has forgotten leaves it open what has become of
 
 Deno.test("the user's word counts for one epoch, and leaves a warning", async () => {
   const [warning] = await healAt(90, 17);
-  assertStringIncludes(warning, 'warn: the output of epoch 17 to topic "totals" is lost');
+  assertStringIncludes(
+    warning,
+    'warn: the output of epoch 17 to topic "totals" cannot be committed any more',
+  );
   await assertRejects(() => healAt(90, 16), LostTransactionError);
 });
 

@@ -34,7 +34,11 @@ Deno.test("a refused commit is a loss if the transaction is over, and no other e
 for (
   const [what, answer, text] of [
     ["its timeout", { producerEpoch: 4 }, "open for longer than its timeout of 900 s"],
-    ["another producer", { producerEpoch: 5, state: "Empty" }, "another producer has taken"],
+    [
+      "another producer",
+      { producerEpoch: 5, state: "Empty" },
+      "has been used since: it has producer",
+    ],
     ["an abort in our name", {}, "it was aborted in our name"],
     ["a forgotten id", { errorCode: 105, producerId: 0n }, "the broker has forgotten"],
     ["an id that was given away", { producerId: 8n, producerEpoch: 0 }, "was given away"],
