@@ -81,6 +81,8 @@ export class RunRecovery {
         log.info("beginning from scratch: outputs complete what the last run has left", {
           recovery: config.name,
         });
+      } else if (point.epoch < 0) {
+        log.info("nothing to resume: the last run committed no epoch", { recovery: config.name });
       } else {
         const { epoch } = point;
         log.info("resuming after the last snapshot", { recovery: config.name, epoch });
