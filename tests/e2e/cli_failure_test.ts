@@ -233,3 +233,10 @@ export default new Dataflow("copy").input("in", new FileInputConfig({ path: "${f
   assertMatch(stderr, /warn +no temporary folder can be made in \/nonexistent: .* Set TMPDIR to/);
   assertMatch(stderr, /warn +".*latest\.txt" is left out: it is a link to "gone"/);
 });
+
+Deno.test("--restart starts a run again whose input has failed, also without a store", async () => {
+  const { code, stderr } = await runCli([`${flowFile("failing.ts")}:inGenerator`, "--restart=1"]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /the run failed and is started again error="StepError: .*the queue is gone"/);
+  assertMatch(stderr, /^error: step "queue" failed/m);
+});

@@ -64,7 +64,8 @@ export class Conductor {
   #committing: Promise<void> = Promise.resolve();
   #lastEpoch: Epoch = 0;
   #cut: PromiseWithResolvers<void> | null = null; // resolves when all have said what they leave
-  #isStopping = false;
+  #isAsked = false; // to stop
+  #isStopping = false; // for that, or because an input has failed
   #stopped = false;
   #hasRun = false;
   #hurryMs: number | null = null; // how long each thing that is left may take, if somebody waits
@@ -80,7 +81,7 @@ export class Conductor {
     this.#inputFailure = new InputFailure({
       clock,
       log,
-      stop: () => this.stop(),
+      stop: () => this.#stop(),
       fail: (error) => this.fail(error),
     });
     this.#stopLimit = new StopLimit(stopMs, clock, {
@@ -91,7 +92,7 @@ export class Conductor {
 
   /** Whether somebody has asked the run to stop. */
   get isStopping(): boolean {
-    return this.#isStopping;
+    return this.#isAsked;
   }
 
   /** Whether the run has come to its end, well or not. */
@@ -152,6 +153,11 @@ export class Conductor {
 
   /** Stops the run gracefully. */
   stop(): void {
+    this.#isAsked = true;
+    this.#stop();
+  }
+
+  #stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#observer.stopping?.();
