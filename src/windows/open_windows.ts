@@ -50,14 +50,16 @@ function assignToOne<V, A>(
   fold: WindowFold<V, A, unknown>,
 ): Assign<V, A> {
   return (windows, value, time, watermark, onAdded) => {
-    const last = windows.length - 1;
-    let at = last;
-    if (last >= 0 && time < windows[last].span.openAt) at = firstAfter(windows, time);
-    if (at >= 0 && covers(windows[at].span, time)) {
+    let at = windows.length - 1;
+    if (at >= 0 && time < windows[at].span.openAt) at = firstAfter(windows, time);
+    if (at >= 0) {
       const window = windows[at];
-      window.acc = fold.add(window.acc, value, time);
-      onAdded?.(window);
-      return false;
+      const { openAt, closeAt } = window.span;
+      if (time < closeAt && openAt <= time) {
+        window.acc = fold.add(window.acc, value, time);
+        if (onAdded !== null) onAdded(window);
+        return false;
+      }
     }
     const span = spansAt(windower, time)[0];
     if (span.closeAt <= watermark) return true;
@@ -205,8 +207,4 @@ export function insert<A>(windows: OpenWindow<A>[], window: OpenWindow<A>): void
 
 function isBefore(a: WindowSpan, b: WindowSpan): boolean {
   return a.closeAt < b.closeAt || (a.closeAt === b.closeAt && a.openAt < b.openAt);
-}
-
-function covers({ openAt, closeAt }: WindowSpan, time: number): boolean {
-  return openAt <= time && time < closeAt;
 }

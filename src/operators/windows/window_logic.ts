@@ -5,6 +5,7 @@
  */
 import { preview } from "../../core/preview.ts";
 import type { Emit } from "../../graph/contracts.ts";
+import type { EventTime } from "../../graph/event_time.ts";
 import { KeyedLogic } from "../../graph/keyed_logic.ts";
 import type { BeginStep, StepScope } from "../../graph/nodes.ts";
 import type { WindowClock } from "../../windows/clocks.ts";
@@ -53,7 +54,7 @@ export function windowLogic<V, A, R>(step: WindowStep<V, A, R>, name = "a window
   return (scope) => {
     const assign = assignBy(step.windower, step.fold);
     const merge = mergeBy(step.windower, step.fold);
-    const shared = { ...step, time: scope, assign, merge };
+    const shared = { ...step, time: scope, event: scope.event, assign, merge };
     scope.openWindows = 0;
     scope.event.openFrom = (time) => openFrom(step, time);
     scope.event.closedTo = () => closedTo(step, scope);
@@ -94,6 +95,7 @@ function closedTo({ clock }: WindowStep<never, unknown, unknown>, scope: StepSco
 /** What all keys of a step on a worker share. */
 interface Shared<V, A, R> extends WindowStep<V, A, R> {
   readonly time: StepScope;
+  readonly event: EventTime;
   readonly assign: Assign<V, A>;
   readonly merge: (windows: OpenWindow<A>[], partial: PartialWindows, watermark: number) => void;
 }
@@ -127,9 +129,7 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
     const { windows, shared } = this;
     if (windows.length > 0 && windows[0].span.closeAt <= watermark) this.close(watermark, emit);
     const { early } = shared.fold;
-    const onAdded = early === undefined ? null : ({ acc, span }: OpenWindow<A>) => {
-      for (const value of early(acc)) emit({ late: false, value, span });
-    };
+    const onAdded = early === undefined ? null : emitEarly(early, emit);
     const before = windows.length;
     const isLate = shared.assign(windows, value, time, watermark, onAdded);
     if (windows.length !== before) shared.time.openWindows! += windows.length - before;
@@ -185,6 +185,19 @@ abstract class Windows<V, A, R> extends KeyedLogic<V, WindowEvent, Snapshot> {
   }
 }
 
+/**
+ * Returns a function that emits the early results of a window. It is not a closure of `take`, which
+ * would then allocate a context for every value.
+ */
+function emitEarly<A, R>(
+  early: (acc: A) => readonly R[],
+  emit: Emit<WindowEvent>,
+): (window: OpenWindow<A>) => void {
+  return ({ acc, span }) => {
+    for (const value of early(acc)) emit({ late: false, value, span });
+  };
+}
+
 /** Event time where each key has a watermark of its own, which is not beyond that of the step. */
 class KeyWindows<V, A, R> extends Windows<V, A, R> {
   /** The key's own watermark, less the step's quiet time, so that only values change it. */
@@ -217,7 +230,7 @@ class KeyWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   override onItem(value: V, emit: Emit<WindowEvent>): void {
-    const { clock, time: { event } } = this.shared;
+    const { clock, event } = this.shared;
     const { quiet } = event;
     const time = clock.timeOf(value);
     const offset = time - clock.waitMs - quiet;
@@ -323,9 +336,9 @@ class StepWindows<V, A, R> extends Windows<V, A, R> {
   }
 
   override onItem(value: V, emit: Emit<WindowEvent>): void {
-    const { clock, time: scope } = this.shared;
+    const { clock, event } = this.shared;
     const time = clock.timeOf(value);
-    scope.event.see(time);
+    event.see(time);
     const { windows } = this;
     const first = windows.length > 0 ? windows[0] : undefined;
     this.take(value, time, this.watermark(), emit);
