@@ -62,6 +62,23 @@ export interface AlignedStep {
   readonly driftMs: number;
 }
 
+/** The window steps that an input reaches. */
+interface AlignedSteps {
+  readonly steps: readonly AlignedStep[];
+  /** The largest drift of theirs. */
+  readonly drift: number;
+  /** Whether other workers have a part of any of them. */
+  readonly isShared: boolean;
+}
+
+function together(steps: readonly AlignedStep[]): AlignedSteps {
+  return {
+    steps,
+    drift: Math.max(...steps.map(({ driftMs }) => driftMs)),
+    isShared: steps.some(({ times }) => times.isShared),
+  };
+}
+
 /** Keeps the inputs of a worker together. */
 export class WorkerAlignment {
   readonly #steps: AlignedStep[] = [];
@@ -141,7 +158,10 @@ export class InputAlignment implements SourceAlignment {
   readonly #nameOf: (partition: PartitionName) => SourceName;
   readonly #stepsOf: () => AlignedStep[];
   readonly #readings = new Map<SourceName, Reading>();
-  #steps: readonly AlignedStep[] | null = null;
+  /** By partition. A name that is made again for each batch costs as much as several items. */
+  readonly #names = new Map<PartitionName, SourceName>();
+  readonly #share: readonly SourceName[];
+  #steps: AlignedSteps | null = null;
   #held: readonly SourceName[] = []; // what was asked for last, if all of it is to wait
   #isReleased = false;
   #onChange: (() => void)[] = [];
@@ -157,6 +177,7 @@ export class InputAlignment implements SourceAlignment {
     stepsOf: () => AlignedStep[],
   ) {
     this.#origin = origin;
+    this.#share = [origin];
     this.#nameOf = nameOf;
     this.#stepsOf = stepsOf;
   }
@@ -164,7 +185,7 @@ export class InputAlignment implements SourceAlignment {
   choose(
     ready: readonly PartitionName[],
   ): { readonly source: PartitionName; readonly most: number } | null {
-    const names = ready.map(this.#nameOf);
+    const names = ready.map((partition) => this.#cachedName(partition));
     const chosen = this.#choose(names);
     this.#held = chosen === null ? names : [];
     return chosen === null ? null : { source: ready[chosen.index], most: chosen.most };
@@ -172,8 +193,8 @@ export class InputAlignment implements SourceAlignment {
 
   /** Returns how many items to read of an input that is one source; 0 if it is to wait. */
   mostOfShare(): number {
-    const chosen = this.#choose([this.#origin]);
-    this.#held = chosen === null ? [this.#origin] : [];
+    const chosen = this.#choose(this.#share);
+    this.#held = chosen === null ? this.#share : [];
     return chosen?.most ?? 0;
   }
 
@@ -210,22 +231,33 @@ export class InputAlignment implements SourceAlignment {
     for (const resolve of this.#onChange.splice(0)) resolve();
   }
 
+  #cachedName(partition: PartitionName): SourceName {
+    let name = this.#names.get(partition);
+    if (name === undefined) this.#names.set(partition, name = this.#nameOf(partition));
+    return name;
+  }
+
   #choose(sources: readonly SourceName[]): { index: number; most: number } | null {
-    const steps = this.#steps ??= this.#stepsOf();
+    const { steps, drift, isShared } = this.#steps ??= together(this.#stepsOf());
     if (steps.length === 0 || this.#isReleased) return { index: 0, most: Infinity };
-    // Otherwise it would depend on who begins first whether the first values can be late.
-    if (!steps.every(({ times }) => times.isComplete)) return null;
-    const through = Math.min(...steps.map(({ times }) => times.through(this.#origin)));
-    const drift = Math.max(...steps.map(({ driftMs }) => driftMs));
-    const isShared = steps.some(({ times }) => times.isShared);
+    let through = Infinity;
+    for (const { times } of steps) {
+      // Otherwise it would depend on who begins first whether the first values can be late.
+      if (!times.isComplete) return null;
+      through = Math.min(through, times.through(this.#origin));
+    }
     let chosen: { index: number; most: number } | null = null;
     let least = Infinity;
     let fewest = Infinity;
     for (let index = 0; index < sources.length; index++) {
       const source = sources[index];
       const reading = this.#readingOf(source);
-      const newest = Math.min(...steps.map(({ times }) => times.newestOf(source)));
-      const known = Math.min(...steps.map(({ times }) => times.known(this.#origin, source)));
+      let newest = Infinity;
+      let known = Infinity;
+      for (const { times } of steps) {
+        newest = Math.min(newest, times.newestOf(source));
+        known = Math.min(known, times.known(this.#origin, source));
+      }
       answer(reading, known, newest);
       reading.underway.answer(through);
       const room = roomOf(steps, source, isShared ? leadOf(reading, drift) : 0);

@@ -34,6 +34,8 @@ export class SourceTicks {
   readonly #told = new Map<SourceName, SourceState>();
   readonly #currentAt = new Map<SourceName, number>(); // when it was last
   #number = 0;
+  /** By partition. A name that is made again for each batch costs as much as several items. */
+  readonly #names = new Map<PartitionName | undefined, SourceName>();
   #from: SourceName | null = null; // of the items that were sent last
   #fromTick = -1;
   #hasSent = false; // since the last tick
@@ -104,7 +106,12 @@ export class SourceTicks {
   }
 
   #nameOf(partition: PartitionName | undefined): SourceName {
-    return sourceName(this.#stepId, this.#worker, partition);
+    let name = this.#names.get(partition);
+    if (name === undefined) {
+      name = sourceName(this.#stepId, this.#worker, partition);
+      this.#names.set(partition, name);
+    }
+    return name;
   }
 
   #tick(states: Tick["states"]): Tick {
