@@ -15,6 +15,7 @@ const INVALID_PRODUCER_ID_MAPPING = 49;
 const INVALID_PRODUCER_EPOCH = 47;
 const CONCURRENT_TRANSACTIONS = 51;
 const PRODUCER_FENCED = 90;
+const TRANSACTIONAL_ID_NOT_FOUND = 105;
 
 /**
  * What happens to a request instead of its answer. `lost` has been done, and `unsent` has not. A
@@ -37,8 +38,14 @@ export interface FakeTransaction {
 
 /** The newest versions of each request, by whether they are those of today's brokers. */
 const VERSIONS = {
-  new: { 22: 5, 24: 5, 25: 4, 26: 5, 28: 5 },
+  new: { 22: 5, 24: 5, 25: 4, 26: 5, 28: 5, 65: 0 },
   old: { 22: 1, 24: 1, 25: 1, 26: 1, 28: 1 },
+};
+
+/** From which version on requests have tags, where it is not 3. */
+const FLEXIBLE_FROM: Readonly<Record<string, number>> = {
+  InitProducerId: 2,
+  DescribeTransactions: 0,
 };
 
 /** Coordinates transactions. */
@@ -77,6 +84,11 @@ export class FakeCoordinator {
     this.#end(transaction, "abort");
   }
 
+  /** Forgets which epochs were continued, as another broker that becomes the coordinator does. */
+  restart(): void {
+    for (const transaction of this.transactions.values()) transaction.lastEpoch = -1;
+  }
+
   /** Forgets an id, as if nothing had used it for a week. */
   forget(transactionalId: string): void {
     this.transactions.delete(transactionalId);
@@ -99,7 +111,7 @@ export class FakeCoordinator {
   }
 
   #do(apiName: string, version: number, body: Buffer, refusal: number | null): unknown {
-    const isFlexible = version >= (apiName === "InitProducerId" ? 2 : 3);
+    const isFlexible = version >= (FLEXIBLE_FROM[apiName] ?? 3);
     const from = new WireReader(body, isFlexible);
     from.tags(); // of the header
     switch (apiName) {
@@ -111,6 +123,8 @@ export class FakeCoordinator {
         return this.#addGroup(from, version, refusal);
       case "TxnOffsetCommit":
         return this.#commitOffsets(from, version, refusal);
+      case "DescribeTransactions":
+        return this.#describe(from, refusal);
       case "EndTxn":
         return this.#endTxn(from, version, refusal);
       default:
@@ -216,6 +230,23 @@ export class FakeCoordinator {
     return {
       results: offsets.map(({ topic, partition }) => ({ topic, partition, errorCode })),
     };
+  }
+
+  #describe(from: WireReader, refusal: number | null) {
+    const transactions = from.array(() => from.string()!).map((transactionalId) => {
+      const known = this.transactions.get(transactionalId);
+      return {
+        errorCode: refusal ?? (known === undefined ? TRANSACTIONAL_ID_NOT_FOUND : NONE),
+        transactionalId,
+        state: known?.state ?? "",
+        timeoutMs: 0,
+        startedAt: -1,
+        producerId: known?.producerId ?? -1n,
+        producerEpoch: known?.epoch ?? -1,
+        partitions: [],
+      };
+    });
+    return { transactions };
   }
 
   #endTxn(from: WireReader, version: number, refusal: number | null) {

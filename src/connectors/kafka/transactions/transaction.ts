@@ -7,11 +7,13 @@
  *
  * @module
  */
-import { errorName, isFinalForWrites, messageOfKafka } from "../client/errors.ts";
+import { errorKind, errorName, isFinalForWrites, messageOfKafka } from "../client/errors.ts";
 import type { KafkaBroker } from "../client/kafkajs.ts";
 import { addOffsetsToTxn } from "../wire/add_offsets_to_txn.ts";
 import { addPartitionsToTxn } from "../wire/add_partitions_to_txn.ts";
+import { describeTransactions } from "../wire/describe_transactions.ts";
 import { endTxn } from "../wire/end_txn.ts";
+import { ProtocolError } from "../wire/error_codes.ts";
 import {
   initProducerId,
   type ProducerIdentity,
@@ -58,18 +60,56 @@ export async function acquire(
   { timeoutMs, continues, persist }: AcquireOptions,
 ): Promise<TransactionIdentity> {
   const coordinator = transactionCoordinator(connection, transactionalId);
-  const request = {
-    transactionalId,
-    transactionTimeoutMs: timeoutMs,
-    ...continues === undefined ? {} : { continues },
+  let known = continues;
+  let isUnanswered = false; // the broker may have done what it has not answered
+  const attempt = async (broker: KafkaBroker): Promise<ProducerIdentity> => {
+    try {
+      return await initProducerId(broker, {
+        transactionalId,
+        transactionTimeoutMs: timeoutMs,
+        ...known === undefined ? {} : { continues: known },
+      });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) isUnanswered = true;
+      if (!isUnanswered || known === undefined || errorKind(error) !== "fenced") throw error;
+      const given = await givenUnanswered(broker, transactionalId, known);
+      if (given === null) throw error;
+      known = given;
+      isUnanswered = false;
+      return await attempt(broker);
+    }
   };
   try {
-    const identity = await persist(() =>
-      coordinator.ask((broker) => initProducerId(broker, request))
-    );
+    const identity = await persist(() => coordinator.ask(attempt));
     return { transactionalId, ...identity };
   } catch (error) {
     throw refusedTransaction(error, { transactionalId, timeoutMs });
+  }
+}
+
+/**
+ * Returns the identity that an unanswered request has given, if it has. A coordinator answers the
+ * repeated request with that identity, but not after a restart or on another broker. The log of
+ * transactions does not have the epoch before (Kafka 4.3.1), so it refuses the request like a
+ * stranger's.
+ *
+ * Another run that has acquired the id leaves the same trace. It only ends what is open with the
+ * id, and writes with ids of its own (`ids.ts`). So it does no harm to acquire it after that:
+ * what is written with it is never committed, as the store is the other run's.
+ */
+async function givenUnanswered(
+  broker: KafkaBroker,
+  transactionalId: string,
+  { producerId, producerEpoch }: ProducerIdentity,
+): Promise<ProducerIdentity | null> {
+  try {
+    const [now] = await describeTransactions(broker, [transactionalId]);
+    const isNext = now?.errorCode === 0 && now.state === "Empty" &&
+      now.producerId === producerId && now.producerEpoch === producerEpoch + 1;
+    return isNext ? { producerId, producerEpoch: now.producerEpoch } : null;
+  } catch (error) {
+    if (isFinalForWrites(error)) return null; // Kafka before 3.0 does not tell
+    throw error;
   }
 }
 

@@ -9,7 +9,11 @@ import {
 } from "../../../../src/connectors/kafka/transactions/transaction.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 import type { TransactionIdentity } from "../../../../src/connectors/kafka/wire/init_producer_id.ts";
-import { FakeConnection, FakeCoordinator } from "../../../support/kafka/fake_coordinator.ts";
+import {
+  FakeConnection,
+  FakeCoordinator,
+  type Trouble,
+} from "../../../support/kafka/fake_coordinator.ts";
 
 const ID = "id";
 const TIMEOUT_MS = 60_000;
@@ -183,6 +187,50 @@ Deno.test("an id that is continued is not taken from another producer", async ()
   const error = await assertRejects(() => acquire(second), TransactionRefusedError);
   assertStringIncludes(error.message, 'has taken over the transactional id "id"');
   assertEquals(error.type, "PRODUCER_FENCED");
+});
+
+Deno.test("an id whose new epoch was not answered is acquired from a coordinator that has restarted", async () => {
+  for (
+    const troubles of [["lost"], ["lost", null, "unsent"], [
+      "lost",
+      "unsent",
+    ]] as (Trouble | null)[][]
+  ) {
+    const { coordinator, connection, acquire } = setUp();
+    const first = await acquire();
+    coordinator.troubles.push(...troubles); // the first answer, and one of those after it
+    connection.onPause = () => coordinator.restart();
+    const second = await acquire(first);
+    assertEquals(second.producerEpoch, first.producerEpoch + 2);
+    assertEquals(coordinator.transactions.get(ID)!.epoch, second.producerEpoch);
+  }
+});
+
+Deno.test("an id is refused by a broker that does not tell who has it", async () => {
+  for (const code of [29, 35, 53]) { // it denies it, or is too old
+    const { coordinator, connection, acquire } = setUp();
+    const first = await acquire();
+    coordinator.troubles.push("lost", null, code);
+    connection.onPause = () => coordinator.restart();
+    const error = await assertRejects(() => acquire(first), TransactionRefusedError);
+    assertEquals(error.type, "PRODUCER_FENCED");
+  }
+});
+
+Deno.test("an id that another producer has acquired is refused, answered or not", async () => {
+  // Whether the other one has used it, or acquired it twice; and whether a request was lost before.
+  for (const other of ["uses it", "acquires it twice"]) {
+    for (const trouble of [null, "unsent"] as const) {
+      const { coordinator, acquire, begin } = setUp();
+      const first = await acquire();
+      const taken = await acquire();
+      await (other === "uses it" ? begin(taken) : acquire());
+      coordinator.troubles.push(trouble);
+      await assertRejects(() => acquire(first), TransactionRefusedError);
+      const state = other === "uses it" ? "Ongoing" : "Empty";
+      assertEquals(coordinator.transactions.get(ID)!.state, state);
+    }
+  }
 });
 
 Deno.test("a group is added once a transaction, and its positions are asked for again after trouble", async () => {
