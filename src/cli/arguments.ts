@@ -124,7 +124,7 @@ export const OPTIONS: readonly Option[] = [
   {
     name: "api",
     value: "[HOST:]PORT",
-    about: "answer over HTTP: /healthz, /readyz, /metrics, /graph",
+    about: "a dashboard, health, metrics and state, over HTTP",
   },
   { name: "check", value: null, about: "check the types of the flow before it runs" },
   {
