@@ -192,6 +192,7 @@ function listen(
     return Deno.serve({ hostname: host, port, signal, onListen: () => {} }, handler);
   } catch (cause) {
     if (!isSystemError(cause)) throw cause;
-    throw new Error(`cannot listen at ${host}:${port}: ${systemReason(cause)}`, { cause });
+    const cure = cause instanceof Deno.errors.AddrInUse ? "; choose another port" : "";
+    throw new Error(`cannot listen at ${host}:${port}: ${systemReason(cause)}${cure}`, { cause });
   }
 }

@@ -253,11 +253,12 @@ Deno.test("a port that is taken is named", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   const source = { view: () => BUSY_RUN, now: () => 0, ask: nobody };
-  await assertRejects(
+  const error = await assertRejects(
     () => serveApi({ port }, source),
     Error,
     `cannot listen at 127.0.0.1:${port}: `,
   );
+  assert(error.message.endsWith("; choose another port"), error.message);
 });
 
 Deno.test("the port closes though a client holds its connection open", async () => {
