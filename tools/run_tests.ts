@@ -1,7 +1,7 @@
 /**
  * Installs what the tests need, then runs them: `deno task test [ARGUMENT of deno test]…`.
  *
- * If Java or Maven is missing and may not be installed, the tests that need no broker run. Then it
+ * If something is missing and may not be installed, the tests that do not need it run. Then it
  * fails, and names those that it left out.
  *
  * @module
