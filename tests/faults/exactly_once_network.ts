@@ -61,11 +61,40 @@ export async function loseMessages(
   await pipeline.finish(run, told);
 }
 
-/** Kills the only broker while answers of these kinds are on their way, one after the other. */
+/** What Kafka 4.3.1 logs when it leaves a committed transaction open in a partition. */
+const FORGOTTEN = "are likely deleted already and hence can be skipped";
+
+/** How often a run is repeated in which Kafka has done that. */
+const MOST_FORGOTTEN = 3;
+
+/**
+ * Kills the only broker while answers of these kinds are on their way, one after the other. Kafka
+ * itself may leave a transaction open then (findings/kafka-marker-without-leader.sh). If it has
+ * logged that, what readers get does not depend on us. The run is repeated, on other topics.
+ */
 export async function killBroker(
   cluster: KafkaCluster,
   apis: readonly Api[],
   workers: number,
+): Promise<void> {
+  for (let run = 1;; run++) {
+    const logs: string[] = [];
+    try {
+      return await killBrokerOnce(cluster, apis, workers, logs);
+    } catch (error) {
+      logs.push(cluster.log(0));
+      if (run === MOST_FORGOTTEN || !logs.some((log) => log.includes(FORGOTTEN))) throw error;
+      console.log("Kafka has left a transaction open: again, on other topics");
+    }
+  }
+}
+
+/** `logs` gets what the broker has logged until each kill. */
+async function killBrokerOnce(
+  cluster: KafkaCluster,
+  apis: readonly Api[],
+  workers: number,
+  logs: string[],
 ): Promise<void> {
   await using proxy = new TcpProxy(cluster.brokers[0]);
   await using folder = await folderOf({});
@@ -78,6 +107,7 @@ export async function killBroker(
     const after = proxy.requests("endTxn") + 6;
     await until(() => proxy.requests("endTxn") >= after, `it had gone on before ${api}`);
     const held = await inTime(proxy.hold(api, "answer"), `${api} was answered`);
+    logs.push(cluster.log(0));
     await cluster.kill(0);
     held.drop();
     await cluster.start(0);
