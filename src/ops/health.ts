@@ -91,7 +91,9 @@ function epochCheck({ epoch }: RunView, now: number): Check {
   return {
     name: "epochs",
     isOk: age <= most,
-    found: `epoch ${epoch.epoch} was committed ${seconds(age)} ago`,
+    found: epoch.epoch < 0
+      ? `nothing was committed yet, ${seconds(age)} after the start`
+      : `epoch ${epoch.epoch} was committed ${seconds(age)} ago`,
   };
 }
 

@@ -188,8 +188,9 @@ export interface StepView {
 
 /** The last epoch that was committed. */
 export interface EpochView {
+  /** Its number; -1 before the first. */
   readonly epoch: number;
-  /** When that was. */
+  /** When that was; when this run began, for one before it. */
   readonly at: number;
   /** From when it was to end until it was committed. */
   readonly ms: number;

@@ -49,6 +49,14 @@ Deno.test("an epoch may take three intervals, and 30 s at least", () => {
   assertEquals(failing({ epoch }, 31_000), ["epochs: epoch 7 was committed 31 s ago"]);
 });
 
+Deno.test("before the first commit, the time since the start is told", () => {
+  const epoch = { epoch: -1, at: 0, ms: 0, alignMs: 0, storeMs: 0, bytes: 0, intervalMs: 100 };
+  assertEquals(failing({ epoch }, 30_000), []);
+  assertEquals(failing({ epoch }, 31_000), [
+    "epochs: nothing was committed yet, 31 s after the start",
+  ]);
+});
+
 Deno.test("a broker may be away for a minute", () => {
   const waiting = { what: ["broker"], since: 0 };
   const old = { epoch: 7, at: 0, ms: 20, alignMs: 15, storeMs: 5, bytes: 7, intervalMs: 100 };
