@@ -14,7 +14,8 @@
  */
 import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { SourceAlignment } from "../../graph/contracts.ts";
-import { type OriginName, originName, type SourceName, sourceName } from "./controls.ts";
+import { type OriginName, originName, type SourceName } from "./controls.ts";
+import { SourceNames } from "./source_names.ts";
 import type { SourceTimes } from "./source_times.ts";
 
 /** The fewest items that a source may be ahead of the answer, however far apart their times are. */
@@ -95,8 +96,8 @@ export class WorkerAlignment {
     if (input === undefined) {
       const origin = originName(step, worker);
       const stepsOf = () => this.#steps.filter(({ origins }) => origins.has(origin));
-      const nameOf = (partition: PartitionName) => sourceName(step, worker, partition);
-      input = new InputAlignment(origin, nameOf, stepsOf);
+      const names = new SourceNames(step, worker);
+      input = new InputAlignment(origin, (partition) => names.of(partition), stepsOf);
       this.#inputs.set(step, input);
     }
     return input;
@@ -158,8 +159,6 @@ export class InputAlignment implements SourceAlignment {
   readonly #nameOf: (partition: PartitionName) => SourceName;
   readonly #stepsOf: () => AlignedStep[];
   readonly #readings = new Map<SourceName, Reading>();
-  /** By partition. A name that is made again for each batch costs as much as several items. */
-  readonly #names = new Map<PartitionName, SourceName>();
   readonly #share: readonly SourceName[];
   #steps: AlignedSteps | null = null;
   #held: readonly SourceName[] = []; // what was asked for last, if all of it is to wait
@@ -185,7 +184,7 @@ export class InputAlignment implements SourceAlignment {
   choose(
     ready: readonly PartitionName[],
   ): { readonly source: PartitionName; readonly most: number } | null {
-    const names = ready.map((partition) => this.#cachedName(partition));
+    const names = ready.map(this.#nameOf);
     const chosen = this.#choose(names);
     this.#held = chosen === null ? names : [];
     return chosen === null ? null : { source: ready[chosen.index], most: chosen.most };
@@ -229,12 +228,6 @@ export class InputAlignment implements SourceAlignment {
   #open(): void {
     this.#held = [];
     for (const resolve of this.#onChange.splice(0)) resolve();
-  }
-
-  #cachedName(partition: PartitionName): SourceName {
-    let name = this.#names.get(partition);
-    if (name === undefined) this.#names.set(partition, name = this.#nameOf(partition));
-    return name;
   }
 
   #choose(sources: readonly SourceName[]): { index: number; most: number } | null {

@@ -1,14 +1,14 @@
-import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
+import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { InputReader } from "../../graph/contracts.ts";
 import {
   type From,
   type OriginName,
   originName,
   type SourceName,
-  sourceName,
   type SourceState,
   type Tick,
 } from "./controls.ts";
+import { SourceNames } from "./source_names.ts";
 
 /** How long items may wait for the tick that lets their time count, in milliseconds. */
 const TICK_MS = 10;
@@ -28,14 +28,11 @@ const LOOK_AT_BEHIND_MS = 100;
 /** Tells those downstream where an input's items come from, and what has passed. */
 export class SourceTicks {
   readonly #origin: OriginName;
-  readonly #stepId: StepId;
-  readonly #worker: WorkerIndex;
+  readonly #names: SourceNames;
   readonly #reader: InputReader<unknown>;
   readonly #told = new Map<SourceName, SourceState>();
   readonly #currentAt = new Map<SourceName, number>(); // when it was last
   #number = 0;
-  /** By partition. A name that is made again for each batch costs as much as several items. */
-  readonly #names = new Map<PartitionName | undefined, SourceName>();
   #from: SourceName | null = null; // of the items that were sent last
   #fromTick = -1;
   #hasSent = false; // since the last tick
@@ -45,8 +42,7 @@ export class SourceTicks {
 
   /** Nothing has been said yet. */
   constructor(stepId: StepId, worker: WorkerIndex, reader: InputReader<unknown>) {
-    this.#stepId = stepId;
-    this.#worker = worker;
+    this.#names = new SourceNames(stepId, worker);
     this.#reader = reader;
     this.#origin = originName(stepId, worker);
   }
@@ -68,7 +64,7 @@ export class SourceTicks {
 
   /** The source of the items that the input has returned last. */
   get source(): SourceName {
-    return this.#nameOf(this.#reader.source?.());
+    return this.#names.of(this.#reader.source?.());
   }
 
   /**
@@ -105,15 +101,6 @@ export class SourceTicks {
     return this.#tick([...this.#told.keys()].map((source) => [source, "ended"]));
   }
 
-  #nameOf(partition: PartitionName | undefined): SourceName {
-    let name = this.#names.get(partition);
-    if (name === undefined) {
-      name = sourceName(this.#stepId, this.#worker, partition);
-      this.#names.set(partition, name);
-    }
-    return name;
-  }
-
   #tick(states: Tick["states"]): Tick {
     for (const [source, state] of states) {
       if (state === "ended") {
@@ -132,7 +119,7 @@ export class SourceTicks {
     this.#behindAt = Infinity;
     const sources = this.#reader.sources?.() ?? [[undefined, isIdle ? "current" : "behind"]];
     for (const [partition, state] of sources) {
-      const name = this.#nameOf(partition);
+      const name = this.#names.of(partition);
       if (state === "current") this.#currentAt.set(name, now);
       const wasAt = this.#currentAt.get(name) ?? -Infinity;
       const isCurrent = now - wasAt < STAYS_CURRENT_MS;
