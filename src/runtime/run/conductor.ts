@@ -61,7 +61,7 @@ export class Conductor {
   #recovery: RunRecovery | null = null;
   #epochs: EpochCycle | null = null; // once it is known which epoch begins
   #starting: Promise<void> = Promise.resolve(); // what the conductor itself does before it runs
-  #committing: Promise<void> = Promise.resolve();
+  #committing: Promise<unknown> = Promise.resolve();
   #lastEpoch: Epoch = 0;
   #cut: PromiseWithResolvers<void> | null = null; // resolves when all have said what they leave
   #isAsked = false; // to stop
@@ -331,17 +331,13 @@ export class Conductor {
     );
   }
 
-  async #write(epoch: Epoch): Promise<void> {
-    await this.#recovery!.commit(epoch);
-  }
-
   /** All workers are at their end: what they ended with is written, and they may leave. */
   async #finish(): Promise<void> {
     if (this.#cut !== null) return; // they leave already
     this.#states.moveTo("finishing");
     await this.#committing;
     const epoch = this.#lastEpoch;
-    await (this.#committing = this.#write(epoch));
+    await (this.#committing = this.#recovery!.commit(epoch));
     if (!this.isOver) this.#workers.broadcast({ kind: "finish", epoch });
   }
 
@@ -353,7 +349,7 @@ export class Conductor {
     const { error } = this.#inputFailure;
     if (error !== null) return this.fail(error);
     if (this.#recovery!.hasSettled) {
-      await (this.#committing = this.#write(this.#lastEpoch));
+      await (this.#committing = this.#recovery!.commit(this.#lastEpoch));
       if (this.isOver) return;
     }
     this.#finished();
