@@ -21,21 +21,17 @@ export interface StageReading {
   readonly queued: number;
 }
 
-/** A task, as its stage's readings are made of it. */
-export interface StagePart {
-  /** The number of the stage that it belongs to. */
-  readonly stage: number;
-  /** Whether the user did not write it: it brings the items of several channels to the stage. */
-  readonly isHidden: boolean;
-  /** Items that wait in front of it. */
-  readonly queued: number;
-}
-
 /** What a stage's head, or an output, counts as. */
 export interface StageNumber {
   readonly stage: number;
   /** Whether no step of the user's runs in it: it counts as part of the stage downstream. */
   readonly isHidden: boolean;
+}
+
+/** A task, as its stage's readings are made of it. */
+export interface StagePart extends StageNumber {
+  /** Items that wait in front of it. */
+  readonly queued: number;
 }
 
 /** Numbers the stages and outputs of a flow, in the order of the steps that the user wrote. */
