@@ -92,16 +92,16 @@ export class Coordinator {
   readonly #conductor: Conductor;
   readonly #liveness: Liveness;
   readonly #loading: LoadingLog;
+  readonly #waits: boolean;
+  readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #turn: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #workers: RemoteWorker[] = [];
   #folder: RunFolder | null = null;
   #listener: ControlListener | null = null;
   #mesh: MeshAddresses | null = null;
+  #flow: ReportOf<"loaded"> | null = null; // what the workers have loaded
   #hasBegun = false;
   #hasFinished = false;
-  readonly #waits: boolean;
-  readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
-  readonly #turn: PromiseWithResolvers<void> = Promise.withResolvers();
-  #flow: ReportOf<"loaded"> | null = null; // what the workers have loaded
 
   /** Starts nothing yet. */
   constructor(job: Job, { waits = false }: CoordinatorOptions = {}) {
@@ -111,14 +111,12 @@ export class Coordinator {
     this.#loaded.promise.catch(() => {}); // few ask
     this.#log = log;
     this.#conductor = new Conductor({ ...job, clock: systemClock, leaveMs: LEAVE_MS }, {
-      loaded: (report) => {
+      loaded: async (report) => {
         this.#flow = report;
         this.#loading.stop();
         this.#loaded.resolve();
-        if (!waits) return this.#takesPart(report);
-        return this.#turn.promise.then(() => {
-          if (!this.#conductor.isOver) this.#takesPart(report);
-        });
+        if (waits) await this.#turn.promise;
+        if (!this.#conductor.isOver) this.#begins(report);
       },
       opened: () => removeFolder(this.#folder), // all have met
       running: (epoch) => {
@@ -191,7 +189,7 @@ export class Coordinator {
     }
   }
 
-  /** Whether all workers have loaded the flow, and the run did not have to wait any more. */
+  /** Whether all workers have loaded the flow, and the run does not wait, or no longer. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
@@ -201,7 +199,7 @@ export class Coordinator {
     return this.#waits && !this.#hasBegun;
   }
 
-  /** Resolves when they could. Rejects with what the run fails with before. */
+  /** Resolves when all workers have loaded the flow. Rejects if the run fails before. */
   get loaded(): Promise<void> {
     return this.#loaded.promise;
   }
@@ -239,7 +237,7 @@ export class Coordinator {
     this.#job.telemetry?.begins();
   }
 
-  #takesPart({ flow, written }: ReportOf<"loaded">): void {
+  #begins({ flow, written }: ReportOf<"loaded">): void {
     this.#hasBegun = true;
     this.#job.monitor?.loaded(this.#workers[0].flow!);
     this.#log.info("flow loaded", { flow, steps: written });
@@ -285,7 +283,8 @@ export class Coordinator {
   }
 
   #host(): RemoteHost {
-    const { moduleUrl, exportName, logLevel, monitor, statusMs, onStatus, workers } = this.#job;
+    const { moduleUrl, exportName, logLevel, statusMs, onStatus, workers } = this.#job;
+    const { monitor, telemetry } = this.#job;
     return {
       workers,
       moduleUrl,
@@ -295,10 +294,10 @@ export class Coordinator {
       mesh: () => workers === 1 ? null : this.#mesh ??= this.#addresses(),
       heard: (worker) => this.#liveness.heard(worker),
       onStatus: () => {
-        this.#job.monitor?.onStatus();
+        monitor?.onStatus();
         onStatus(runStatusOf(this.#workers.map(({ status }) => status)));
       },
-      onTraces: (epoch, traces) => this.#job.telemetry?.seen(epoch, traces),
+      onTraces: (epoch, traces) => telemetry?.seen(epoch, traces),
       onLine: (worker, line) => this.#logLine(worker, line),
     };
   }
