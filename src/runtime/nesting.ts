@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { environmentVariable } from "../core/environment.ts";
 
 /**
  * The environment variable that says which flows the processes above this one run, one on each
@@ -115,7 +116,6 @@ function cure(call: string): string {
 
 function runningFlows(): readonly string[] {
   // Without the permission to look, nothing is known.
-  const { state } = Deno.permissions.querySync({ name: "env", variable: RUNNING_ENV });
-  const value = state === "granted" ? Deno.env.get(RUNNING_ENV) : undefined;
+  const value = environmentVariable(RUNNING_ENV);
   return value === undefined ? [] : value.split("\n");
 }

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { environmentVariable } from "../../core/environment.ts";
 import type { Epoch } from "../../core/ids.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import { lineText } from "../../core/log_text.ts";
 import { within } from "../../core/promises.ts";
 import { oneLine } from "../../core/safe_text.ts";
 import { denoExports } from "../../ops/telemetry/deno_exports.ts";
-import { MOST_LINKS, type TelemetryMessage } from "../../ops/telemetry/messages.ts";
+import { MOST_LINKS } from "../../ops/telemetry/messages.ts";
 import { otlpSamples } from "../../ops/telemetry/otlp_samples.ts";
 import type { RunSource } from "../../ops/run_view.ts";
 import { startExporter, type TelemetryExporter } from "./telemetry_exporter.ts";
@@ -51,7 +52,7 @@ export class Telemetry {
   /** Begins, if Deno exports telemetry of this process; `null` if not. */
   static open(moduleUrl: string, log: Log): Telemetry | null {
     if (!denoExports()) return null;
-    const names = new TelemetryNames(moduleUrl, variable);
+    const names = new TelemetryNames(moduleUrl, environmentVariable);
     return new Telemetry(startExporter(names.of("coordinator"), log), names, log);
   }
 
@@ -76,7 +77,8 @@ export class Telemetry {
   /** Exports the metrics of a run, twice as often as Deno does. */
   watch(source: RunSource): void {
     this.#source = source;
-    const every = Number(variable("OTEL_METRIC_EXPORT_INTERVAL") ?? "") || USUAL_EXPORT_MS;
+    const every = Number(environmentVariable("OTEL_METRIC_EXPORT_INTERVAL") ?? "") ||
+      USUAL_EXPORT_MS;
     const ms = Math.min(Math.max(every / 2, 100), 10_000);
     this.#timer = setInterval(() => this.sample(), ms);
   }
@@ -151,12 +153,6 @@ export class Telemetry {
   }
 
   #line(level: LogLevel, text: string): void {
-    this.#exporter.tell({ kind: "log", level, text: oneLine(text) } satisfies TelemetryMessage);
+    this.#exporter.tell({ kind: "log", level, text: oneLine(text) });
   }
-}
-
-/** A variable of the environment, if it may be read. */
-function variable(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { environmentVariable } from "../../core/environment.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { TelemetryMessage } from "../../ops/telemetry/messages.ts";
@@ -40,9 +41,7 @@ export function startExporter(env: Readonly<Record<string, string>>, log: Log): 
 /** Lines are to be exported only, unless they are not to be exported at all. */
 function consoleEnv(): Record<string, string> {
   const name = "OTEL_DENO_CONSOLE";
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  const isOff = state === "granted" && Deno.env.get(name) === "ignore";
-  return isOff ? {} : { [name]: "replace" };
+  return environmentVariable(name) === "ignore" ? {} : { [name]: "replace" };
 }
 
 /** The process, and what waits for it. */
