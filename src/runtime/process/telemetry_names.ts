@@ -8,6 +8,16 @@
 const SERVICE = "OTEL_SERVICE_NAME";
 const RESOURCE = "OTEL_RESOURCE_ATTRIBUTES";
 
+/** The attribute that says which instance of the service it is. */
+const INSTANCE = "service.instance.id";
+
+/** An attribute, as the variable has it. Name and value are absent where it has no `=`. */
+interface Attribute {
+  readonly text: string;
+  readonly name?: string;
+  readonly value?: string;
+}
+
 /** Names the processes of a run, by variables of their environment. */
 export class TelemetryNames {
   readonly #service: string | null;
@@ -22,19 +32,18 @@ export class TelemetryNames {
    * @param env Returns a variable; `undefined` if it is not set, or may not be read.
    */
   constructor(moduleUrl: string, env: (name: string) => string | undefined) {
-    const attributes = (env(RESOURCE) ?? "").split(",").filter((each) => each.trim() !== "");
-    const valueOf = (name: string) =>
-      attributes.map((each) => each.split("=", 2).map((part) => part.trim()))
-        .find(([key]) => key === name)?.[1];
+    const attributes = (env(RESOURCE) ?? "").split(",").filter((text) => text.trim() !== "")
+      .map(attributeOf);
+    const valueOf = (name: string) => attributes.find((each) => each.name === name)?.value;
     const isNamed = (env(SERVICE) ?? "") !== "" || valueOf("service.name") !== undefined;
     this.#service = isNamed ? null : fileName(moduleUrl);
-    this.#instance = valueOf("service.instance.id") ?? crypto.randomUUID();
-    this.#attributes = attributes.filter((each) => !/^\s*service\.instance\.id\s*=/.test(each));
+    this.#instance = valueOf(INSTANCE) ?? crypto.randomUUID();
+    this.#attributes = attributes.filter(({ name }) => name !== INSTANCE).map(({ text }) => text);
   }
 
   /** Returns the environment of a process, such as `worker-0`. */
   of(process: string): Record<string, string> {
-    const instance = `service.instance.id=${this.#instance}-${process}`;
+    const instance = `${INSTANCE}=${this.#instance}-${process}`;
     return {
       [RESOURCE]: [...this.#attributes, instance].join(),
       ...this.#service === null ? {} : { [SERVICE]: this.#service },
@@ -42,7 +51,12 @@ export class TelemetryNames {
   }
 }
 
-/** The name of a module's file without its ending. Commas and the like would not be kept. */
+function attributeOf(text: string): Attribute {
+  const [, name, value] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  return { text, name: name?.trim(), value: value?.trim() };
+}
+
+/** The name of a module's file without its ending, not percent-encoded. */
 function fileName(moduleUrl: string): string {
   const file = decodeURIComponent(new URL(moduleUrl).pathname.split("/").at(-1)!);
   return file.replace(/\.[^.]*$/, "") || "millrace";

@@ -29,3 +29,11 @@ Deno.test("the user's name of the instance is the first part of those of its pro
     "a=b=c,region=north,service.instance.id=pod-7-worker-0",
   );
 });
+
+Deno.test("the user's name of the instance may have an equals sign", () => {
+  const env = { OTEL_RESOURCE_ATTRIBUTES: "service.instance.id = zone=b " };
+  assertEquals(
+    names(env).of("worker-0").OTEL_RESOURCE_ATTRIBUTES,
+    "service.instance.id=zone=b-worker-0",
+  );
+});
