@@ -14,14 +14,12 @@ import { MemoryRun } from "./run/memory_run.ts";
 import type { RunResult } from "./run/run_settings.ts";
 import { type StepChangeOptions, stepChangesOf } from "./step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "./stop_limit.ts";
-import { openTelemetry, type WorkerTelemetry } from "./worker_telemetry.ts";
+import { NO_TELEMETRY, openTelemetry } from "./worker_telemetry.ts";
 
 export type { RunResult };
 
 /** The default length of an epoch. */
 const DEFAULT_EPOCH_MS = 10_000;
-
-const NO_TELEMETRY: WorkerTelemetry = { ownMetrics: null, traces: null };
 
 /** How often values of users' own are exported where Deno exports metrics, in milliseconds. */
 const OWN_METRICS_MS = 1_000;

@@ -19,6 +19,9 @@ export interface WorkerTelemetry {
   readonly traces: Traces | null;
 }
 
+/** Of a worker that exports nothing. */
+export const NO_TELEMETRY: WorkerTelemetry = { ownMetrics: null, traces: null };
+
 /** Begins for a worker of this process; `null` where nothing is exported. */
 export function openTelemetry(
   graph: FlowGraph,
@@ -49,6 +52,6 @@ async function load(
         "be loaded: add it to the project of the flow",
       { error: messageOf(error) },
     );
-    return { ownMetrics: null, traces: null };
+    return NO_TELEMETRY;
   }
 }

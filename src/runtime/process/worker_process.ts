@@ -11,11 +11,11 @@ import { Mesh } from "../exchange/mesh.ts";
 import { describeFlow } from "../flow_description.ts";
 import { whileLoading } from "../nesting.ts";
 import { type LaterReport, WorkerSession } from "../run/worker_session.ts";
+import { NO_TELEMETRY, openTelemetry, type WorkerTelemetry } from "../worker_telemetry.ts";
 import type { ControlLink } from "./control_link.ts";
 import { FAILED } from "./exit_code.ts";
 import { toFailure } from "./failure.ts";
 import { loadFlow } from "./load_flow.ts";
-import { openTelemetry, type WorkerTelemetry } from "../worker_telemetry.ts";
 import { MeshListener } from "./mesh_listener.ts";
 import type { MeshAddresses, ToCoordinator, ToWorker } from "./protocol.ts";
 import type { RunFolder } from "./socket_folder.ts";
@@ -48,7 +48,7 @@ export class WorkerProcess {
   #listener: MeshListener | null = null;
   #mesh: MeshAddresses | null = null;
   #status: ReturnType<typeof setInterval> | undefined;
-  #telemetry: WorkerTelemetry | null = null;
+  #telemetry: WorkerTelemetry = NO_TELEMETRY;
   #isRunning = false;
   #toldWaiting = ""; // what the coordinator believes that it waits for
   #ended = false;
@@ -112,7 +112,7 @@ export class WorkerProcess {
       count,
       clock: this.#clock,
       log,
-      traces: this.#telemetry?.traces ?? null,
+      traces: this.#telemetry.traces,
     }, {
       send: (report) => this.#send(report),
       join: () => this.#join(),
@@ -167,12 +167,12 @@ export class WorkerProcess {
   #tellMeasured(): void {
     const metrics = this.#session?.measured ?? [];
     if (metrics.length > 0) this.#link.send({ kind: "measured", metrics });
-    this.#telemetry?.ownMetrics?.record();
+    this.#telemetry.ownMetrics?.record();
   }
 
   /** Told before the end of the epoch, so that the coordinator has them when it commits that. */
   #tellTraces(epoch: Epoch): void {
-    const traces = this.#telemetry?.traces?.take(epoch) ?? [];
+    const traces = this.#telemetry.traces?.take(epoch) ?? [];
     if (traces.length > 0) this.#link.send({ kind: "traced", epoch, traces });
   }
 
