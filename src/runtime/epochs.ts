@@ -7,9 +7,9 @@
  *                         └──all workers have ended──▶ ended
  * ```
  *
- * An epoch's time begins when the one before is closed. So the interval is that between two ends,
- * as long as commits take less than half of it. After a slow commit, half of the interval is left
- * for other work.
+ * An epoch's time begins when the one before begins to close. So the interval is that between two
+ * ends, as long as closing and committing take less than half of it. After a slow commit, half of
+ * the interval is left for other work.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export class EpochCycle {
   readonly #running: Set<WorkerIndex>; // workers that have not ended
   #epoch: Epoch;
   #closing = false;
-  #closedAt = 0; // by the clock that nobody sets
+  #closingAt = 0; // when the last epoch began to close, by the clock that nobody sets
   #stopped = false;
   #cancel: () => void = () => {};
   #cancelWarning: () => void = () => {};
@@ -100,7 +100,7 @@ export class EpochCycle {
 
   #close(): void {
     this.#closing = true;
-    this.#closedAt = elapsedOf(this.#clock);
+    this.#closingAt = elapsedOf(this.#clock);
     const slowMs = Math.max(SLOW_MS, SLOW_INTERVALS * this.#intervalMs);
     this.#warnAfter(slowMs, slowMs);
     this.#actions.trigger(this.#epoch);
@@ -131,7 +131,7 @@ export class EpochCycle {
 
   /** The epoch before is committed: what is left of the time of the next one begins. */
   #startNext(): void {
-    const left = this.#closedAt + this.#intervalMs - elapsedOf(this.#clock);
+    const left = this.#closingAt + this.#intervalMs - elapsedOf(this.#clock);
     this.#cancel = wakeAfter(
       this.#clock,
       Math.max(left, this.#intervalMs / 2),
