@@ -32,6 +32,7 @@ export class Outlet {
   #batch: readonly unknown[] = [];
   #from = 0;
   #epoch: Epoch = 0;
+  #isBlocked = false;
   readonly #expansion = new Expansion(); // in the loop
   readonly #activity = new OutletActivity();
 
@@ -75,10 +76,17 @@ export class Outlet {
     return this.#batch.length - this.#from;
   }
 
+  /** Whether a channel was full when the outlet was asked last. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
   /** Works on what is left over, if there is room, and says where things stand. */
   pump(): OutletState {
+    this.#isBlocked = false;
     for (const channel of this.#channels) {
       if (channel.room > 0) continue;
+      this.#isBlocked = true;
       // Told or not, those downstream look at it before the worker sleeps.
       return this.#tell(this.#activity.onFull()) ? "worked" : "blocked";
     }

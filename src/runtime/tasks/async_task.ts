@@ -40,7 +40,6 @@ export class AsyncTask implements Task {
   readonly #ticks: { readonly order: number; readonly tick: Tick }[] = [];
   #epoch: Epoch;
   #ended = false;
-  #isBlocked = false; // whether there is no room downstream
   #pending = 0; // calls that have not been settled
   #gaveUp = false; // whether a call has heeded the signal: its item has no result
 
@@ -64,7 +63,6 @@ export class AsyncTask implements Task {
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
-    this.#isBlocked = state === "blocked";
     const emitted = state === "ready" && this.#emit();
     const started = this.#start();
     // What is being worked on is on its way to those downstream: it is not quiet there.
@@ -86,7 +84,7 @@ export class AsyncTask implements Task {
   }
 
   get waits(): Waits {
-    if (this.#isBlocked && (this.#outlet.left > 0 || this.#hasResult)) return "room";
+    if (this.#outlet.isBlocked && (this.#outlet.left > 0 || this.#hasResult)) return "room";
     const isFull = this.#slots.length >= this.#node.concurrency || this.#control !== null;
     return isFull && this.#slots.length > 0 ? "calls" : null;
   }

@@ -18,7 +18,6 @@ export class MergeTask implements Task {
   readonly #activity: RelayedActivity;
   readonly #time: MergedTime;
   #next = 0; // the channel to look at first, so that they alternate
-  #isBlocked = false; // whether there is no room downstream
   #stopped = false;
   #ended = false;
 
@@ -55,13 +54,12 @@ export class MergeTask implements Task {
   }
 
   get waits(): Waits {
-    return this.#isBlocked && this.queued > 0 ? "room" : null;
+    return this.#outlet.isBlocked && this.queued > 0 ? "room" : null;
   }
 
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
-    this.#isBlocked = state === "blocked";
     if (state !== "ready") return state === "worked";
     for (let looked = 0; looked < this.#inputs.length; looked++) {
       const index = this.#next;

@@ -52,7 +52,6 @@ export class SourceTask implements Task {
   #failed = false; // the input has: it is not asked again
   #ended = false;
   #waiting = false;
-  #isBlocked = false; // whether there is no room downstream
   #isTickDue = false; // after what was read last
   #holds = false; // whether it waits for other sources only
   #isReadyPending = false; // whether the input has been asked when it is ready
@@ -109,7 +108,7 @@ export class SourceTask implements Task {
   }
 
   get waits(): Waits {
-    return this.#isBlocked && !this.#ended && (!this.#waiting || this.#outlet.left > 0)
+    return this.#outlet.isBlocked && !this.#ended && (!this.#waiting || this.#outlet.left > 0)
       ? "room"
       : null;
   }
@@ -117,7 +116,6 @@ export class SourceTask implements Task {
   run(): boolean {
     if (this.#ended) return false;
     const state = this.#outlet.pump();
-    this.#isBlocked = state !== "ready";
     if (state !== "ready") {
       this.#tell(this.#activity?.onBlocked());
       return state === "worked";
@@ -188,7 +186,7 @@ export class SourceTask implements Task {
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
     const hasLook = this.#empty > 0 || this.#holds;
     const look = hasLook ? this.#activity?.nextLook(this.#waiting) ?? Infinity : Infinity;
-    const tick = this.#isBlocked ? Infinity : this.#ticks?.lookAt ?? Infinity;
+    const tick = this.#outlet.isBlocked ? Infinity : this.#ticks?.lookAt ?? Infinity;
     return this.#inRunTime(Math.min(resume, look, tick));
   }
 

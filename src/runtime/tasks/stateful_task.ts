@@ -41,7 +41,6 @@ export class StatefulTask implements Task {
   #at = 0;
   #epoch: Epoch;
   #notifyNext = false;
-  #isBlocked = false; // whether there is no room downstream
   #starved = true; // whether its channel was empty when it looked last
   #phase: "running" | "ending" | "ended" = "running";
   #stopped = false; // how it ends
@@ -114,7 +113,7 @@ export class StatefulTask implements Task {
   }
 
   get waits(): Waits {
-    if (!this.#isBlocked) return null;
+    if (!this.#outlet.isBlocked) return null;
     return this.queued > 0 || this.#phase === "ending" ? "room" : null;
   }
 
@@ -124,7 +123,6 @@ export class StatefulTask implements Task {
     if (this.#time !== null) this.#lookAtTime(this.#time);
     this.#slept = false;
     const state = this.#outlet.pump();
-    this.#isBlocked = state === "blocked";
     if (state !== "ready") {
       this.#time?.tellPeers();
       this.#quiet.stop();
