@@ -45,10 +45,9 @@ import {
   UTF16,
   UTF8,
 } from "./value_format.ts";
+import { decodeAnyUtf8 } from "./utf8.ts";
 import { type Shape, ShapeTable } from "./value_shapes.ts";
 
-// Not a fatal one, which takes two to five times as long.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 const bigInt = new BigInt64Array(float.buffer);
@@ -139,7 +138,7 @@ export class ValueReader {
   #ascii(length: number): string {
     const offset = this.#take(length);
     if (length <= FROM_CODES) return readShort[length](this.#bytes, offset);
-    return decoder.decode(this.#bytes.subarray(offset, offset + length));
+    return decodeAnyUtf8(this.#bytes, offset, offset + length);
   }
 
   #scalar(tag: number): unknown {
@@ -175,7 +174,7 @@ export class ValueReader {
         const length = this.#varint();
         const offset = this.#take(length);
         this.#charge(2 * length);
-        return decoder.decode(bytes.subarray(offset, offset + length));
+        return decodeAnyUtf8(bytes, offset, offset + length);
       }
       case UTF16:
         return this.#utf16();

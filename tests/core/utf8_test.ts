@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { decodeUtf8, encodeUtf8 } from "../../src/core/utf8.ts";
+import { decodeAnyUtf8, decodeUtf8, encodeUtf8 } from "../../src/core/utf8.ts";
 
 /** Texts of each number of bytes a character, and of lengths around those of shared buffers. */
 const TEXTS = ["", "a", "é", "漢", "🎏", "aé漢🎏", "\ufeffmarked", "a\0b", "\ufffd", "\ud800 alone"]
@@ -71,4 +71,17 @@ Deno.test("decodeUtf8() does with any few bytes what a strict decoder does", () 
     else assertEquals(decodeUtf8(bytes), text);
   }
   assertEquals(refused > 0 && refused < parts.length ** 4, true);
+});
+
+Deno.test("decodeAnyUtf8() replaces what is not UTF-8, as TextDecoder does", () => {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const broken = [[0xff], [0x61, 0xc3], [0xc3, 0x61], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98, 0x61]];
+  for (const text of TEXTS) {
+    const bytes = new TextEncoder().encode(`<${text}>`);
+    assertEquals(decodeAnyUtf8(bytes, 1, bytes.length - 1), text.toWellFormed());
+    for (const wrong of broken) {
+      const all = new Uint8Array([...wrong, ...bytes, ...wrong]);
+      assertEquals(decodeAnyUtf8(all, 0, all.length), decoder.decode(all));
+    }
+  }
 });

@@ -20,6 +20,7 @@
  */
 import type { Epoch } from "../../core/ids.ts";
 import { KEY_GROUPS } from "../../core/key_groups.ts";
+import { decodeUtf8 } from "../../core/utf8.ts";
 import type { PositionRole, StoredPosition } from "../../recovery/store.ts";
 import { Buffer } from "node:buffer";
 
@@ -87,10 +88,8 @@ export function* movedPositions(
   for (const key of before.keys()) if (!after.has(key)) yield [key, null];
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
 /** The text of a key or value, which must exist. */
 export function textOf(bytes: Uint8Array | null): string {
   if (bytes === null) throw new TypeError("a record has no key or value");
-  return utf8.decode(bytes);
+  return decodeUtf8(bytes);
 }

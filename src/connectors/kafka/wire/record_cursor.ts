@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { decodeAnyUtf8 } from "../../../core/utf8.ts";
 import type { LogBatch, LogRecord } from "./read_batch.ts";
 import { damagedBatch, type DamageError } from "./damage.ts";
 
@@ -99,7 +100,7 @@ export class RecordCursor {
     for (let i = 0; i < count; i++) {
       const name = this.#data(end);
       if (name === null) throw this.#damaged(`record ${this.#read} has a header without a name`);
-      headers.push([utf8.decode(name), this.#data(end)]);
+      headers.push([decodeAnyUtf8(name, 0, name.length), this.#data(end)]);
     }
     return headers;
   }
@@ -149,6 +150,3 @@ export class RecordCursor {
 const LARGEST_FACTOR = 2 ** 63;
 
 const NO_HEADERS: LogRecord["headers"] = Object.freeze([]);
-
-/** A name may begin with a byte order mark, which is part of it. */
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
