@@ -244,8 +244,8 @@ export class Coordinator {
   }
 
   /** Whether somebody has asked the run to stop. */
-  get isStopping(): boolean {
-    return this.#conductor.isStopping;
+  get isAskedToStop(): boolean {
+    return this.#conductor.isAskedToStop;
   }
 
   /** Stops the run gracefully. */

@@ -46,7 +46,7 @@ export async function runWithRestarts(
     } catch (error) {
       if (coordinator.isWaiting) throw error; // another run goes on
       if (performance.now() - started >= LASTING_MS) failures = 0;
-      const given = coordinator.isStopping || killSignal?.aborted;
+      const given = coordinator.isAskedToStop || killSignal?.aborted;
       const isLasting = !coordinator.hasBegun || error instanceof StepMatchError;
       monitor?.log.failed(error);
       if (given || failures >= restarts || isLasting) {

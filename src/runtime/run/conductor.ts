@@ -64,7 +64,7 @@ export class Conductor {
   #committing: Promise<unknown> = Promise.resolve();
   #lastEpoch: Epoch = 0;
   #cut: PromiseWithResolvers<void> | null = null; // resolves when all have said what they leave
-  #isAsked = false; // to stop
+  #isAskedToStop = false;
   #isStopping = false; // for that, or because an input has failed
   #stopped = false;
   #hasRun = false;
@@ -91,8 +91,8 @@ export class Conductor {
   }
 
   /** Whether somebody has asked the run to stop. */
-  get isStopping(): boolean {
-    return this.#isAsked;
+  get isAskedToStop(): boolean {
+    return this.#isAskedToStop;
   }
 
   /** Whether the run has come to its end, well or not. */
@@ -153,7 +153,7 @@ export class Conductor {
 
   /** Stops the run gracefully. */
   stop(): void {
-    this.#isAsked = true;
+    this.#isAskedToStop = true;
     this.#stop();
   }
 
