@@ -217,10 +217,8 @@ function refuseUnmatched(
   const known = fresh.length === 0 ? "" : `\nnothing is stored of ${listed(fresh)} of the flow`;
   throw new StepMatchError(
     `the recovery store has what the flow has no step for: ${listed(lost)}${known}\n` +
-      `if a step was renamed: --rename-step ${old}=${next}, or from code ` +
-      `renameSteps: ${
-        preview({ [old]: next })
-      }, or once: cli.ts state rename-step PATH ${old} ${next}\n` +
+      `if a step was renamed: --rename-step ${old}=${next}, or from code renameSteps: ` +
+      `${preview({ [old]: next })}, or once: cli.ts state rename-step PATH ${old} ${next}\n` +
       `if a step was taken out: --drop-step ${old} drops what is stored of it, or from code ` +
       `dropSteps: ${preview([old])}, or once: cli.ts state drop-step PATH ${old}`,
   );
