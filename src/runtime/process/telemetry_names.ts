@@ -58,6 +58,15 @@ function attributeOf(text: string): Attribute {
 
 /** The name of a module's file without its ending, not percent-encoded. */
 function fileName(moduleUrl: string): string {
-  const file = decodeURIComponent(new URL(moduleUrl).pathname.split("/").at(-1)!);
+  const file = decoded(new URL(moduleUrl).pathname.split("/").at(-1)!);
   return file.replace(/\.[^.]*$/, "") || "millrace";
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return text; // Deno loads a file with a single "%" too
+    throw error;
+  }
 }

@@ -16,6 +16,10 @@ Deno.test("a service is named after the flow's file, and each process has an id 
   );
 });
 
+Deno.test("a service is named after a file whose URL has a single %", () => {
+  assertEquals(names({}, "100%.ts").of("worker-0").OTEL_SERVICE_NAME, "100%");
+});
+
 Deno.test("the user's names of the service stay", () => {
   assertEquals("OTEL_SERVICE_NAME" in names({ OTEL_SERVICE_NAME: "shop" }).of("worker-0"), false);
   const attributes = { OTEL_RESOURCE_ATTRIBUTES: "region=north, service.name = shop" };
