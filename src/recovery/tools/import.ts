@@ -8,7 +8,13 @@
 import { UsageError } from "../../core/errors.ts";
 import type { StepId } from "../../core/ids.ts";
 import { forgetting, storing } from "../chunk_of_keys.ts";
-import type { RecoveryStore, StateChunk, StoredKey, StoredPosition } from "../store.ts";
+import {
+  isNote,
+  type RecoveryStore,
+  type StateChunk,
+  type StoredKey,
+  type StoredPosition,
+} from "../store.ts";
 import { contentOf, requireFinished, type StepSize, storedSteps } from "./content.ts";
 import { type Head, parseLine, type StateLine } from "./state_lines.ts";
 import { withoutStep } from "./step_edits.ts";
@@ -126,7 +132,7 @@ export async function importInto(
   for (const step of replaced) requireFinished(content, step, "cannot be replaced");
   const size = {
     keys: keys.values().reduce((sum, { size }) => sum + size, 0),
-    positions: positions.filter(({ role }) => role !== "gone" && role !== "kind").length,
+    positions: positions.filter((position) => !isNote(position)).length,
     replaced,
   };
   if (dryRun || store === null) return size;
