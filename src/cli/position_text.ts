@@ -7,6 +7,8 @@
  * @module
  */
 import { preview } from "../core/preview.ts";
+import { stepTimeText } from "../ops/state_text.ts";
+import type { PositionRole } from "../recovery/store.ts";
 
 /** Returns a position in words: `byte 120`, `bytes 120 to 250`, `offset 7`, or the value itself. */
 export function positionText(position: unknown): string {
@@ -19,6 +21,11 @@ export function positionText(position: unknown): string {
     return preview(position);
   }
   return from === 0 ? `byte ${to}` : `bytes ${from} to ${to}`;
+}
+
+/** Returns in words what a store has under a role: the time of a step, or a position. */
+export function storedText(role: PositionRole, stored: unknown): string {
+  return role === "time" ? stepTimeText(stored) : positionText(stored);
 }
 
 /** Returns the name of a partition; for a part of a file, the file's path. */

@@ -10,11 +10,11 @@ import { decodeValue } from "../core/value_codec.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import type { StoreInspector, WantedStates } from "../recovery/inspector.ts";
 import { isNote, type StoredKey } from "../recovery/store.ts";
-import { partitionText, positionText } from "./position_text.ts";
+import { partitionText, storedText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
 import type { ShowCommand } from "./state_arguments.ts";
 import { keyJson, keysJson, storeJson } from "./state_json.ts";
-import { stateText, stepTimeText } from "../ops/state_text.ts";
+import { stateText } from "../ops/state_text.ts";
 
 /** Only the beginning of a longer key is listed. */
 const LONGEST_KEY = 60;
@@ -93,8 +93,7 @@ function overview(store: StoreInspector): string {
         ...positions.map(({ step, partition, role, state }) => {
           const position = decodeValue(state);
           const name = partitionText(partition, position);
-          const value = role === "time" ? stepTimeText(position) : positionText(position);
-          return [spelled(step), spelled(name), value];
+          return [spelled(step), spelled(name), storedText(role, position)];
         }),
       ]),
     );

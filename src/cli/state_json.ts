@@ -7,10 +7,10 @@
 import { decodeValue } from "../core/value_codec.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import { jsonValue } from "../ops/json_value.ts";
-import { stateText, stepTimeText } from "../ops/state_text.ts";
+import { stateText } from "../ops/state_text.ts";
 import type { StoreInspector } from "../recovery/inspector.ts";
 import { isNote, type StoredKey, type StoredStep } from "../recovery/store.ts";
-import { positionText } from "./position_text.ts";
+import { storedText } from "./position_text.ts";
 
 /** Returns the flow, the epoch, the steps and the positions. */
 export function storeJson(store: StoreInspector): object {
@@ -23,7 +23,7 @@ export function storeJson(store: StoreInspector): object {
     steps: store.steps(),
     positions: positions.map(({ step, role, partition, state }) => {
       const position = decodeValue(state);
-      const text = role === "time" ? stepTimeText(position) : positionText(position);
+      const text = storedText(role, position);
       return { step, role, partition, text, value: jsonValue(position) };
     }),
   };
