@@ -160,7 +160,6 @@ async function* linesOf(file: string): AsyncGenerator<string, void> {
       yield* lines;
     }
   } catch (cause) {
-    if (cause instanceof UsageError) throw cause;
     throw new UsageError(`${file} cannot be read: ${systemReason(cause)}`, { cause });
   }
   if (rest !== "") yield rest;
