@@ -60,18 +60,27 @@ async function main(args: readonly string[]): Promise<number> {
   return 1;
 }
 
-/** Of the page's own files, and of ours that they import. Versions of packages are in deno.lock. */
+/** Of the page's own files, and of ours that run in it. Versions of packages are in deno.lock. */
 async function hashOfSources(): Promise<string> {
-  const { modules } = await denoInfo(ROOT, [ENTRY]);
-  const imported = modules.map(({ specifier }) => specifier)
-    .filter((specifier) => specifier.startsWith(ROOT.href))
-    .map((specifier) => specifier.slice(ROOT.href.length));
   const own = await listFiles(ROOT, "page", /\.(tsx?|css|json)$/);
   const hash = createHash("sha256");
-  for (const file of [...new Set([...imported, ...own])].sort()) {
+  for (const file of [...new Set([...await bundled(), ...own])].sort()) {
     hash.update(`${file}\n${await Deno.readTextFile(new URL(file, ROOT))}\n`);
   }
   return hash.digest("hex");
+}
+
+/** Our modules in the bundle. One that is imported for its types alone leaves nothing there. */
+async function bundled(): Promise<string[]> {
+  const { modules } = await denoInfo(ROOT, [ENTRY]);
+  const bySpecifier = new Map(modules.map((module) => [module.specifier, module]));
+  const found = new Set([new URL(ENTRY, ROOT).href]);
+  for (const specifier of found) { // it also visits what is added meanwhile
+    for (const { code } of bySpecifier.get(specifier)?.dependencies ?? []) {
+      if (code?.specifier?.startsWith(ROOT.href)) found.add(code.specifier);
+    }
+  }
+  return [...found].map((specifier) => specifier.slice(ROOT.href.length));
 }
 
 async function bundle(sources: string): Promise<string> {

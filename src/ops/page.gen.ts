@@ -3,7 +3,7 @@
 /**
  * The dashboard's script and style. `deno task page` makes this file of page/.
  *
- * Sources: 32611b09195907442b61f663dbe94330aa3cc5ada31b24161a2f5f6477f6338c
+ * Sources: 64c6c714192655625e4b9235925a37067a1432ac86aaed5c084b1dd9189e689b
  * Deno: 2.9.6.
  *
  * Preact, which is part of the script below:
