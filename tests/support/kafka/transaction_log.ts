@@ -97,6 +97,12 @@ export class TransactionLog {
     return [...this.#ids].filter(([, { state }]) => state === "Ongoing").map(([id]) => id).sort();
   }
 
+  /** What was written in transactions that are open, whoever can see it. */
+  get pending(): string[] {
+    return this.#partitions.flat().filter(({ state }) => state === "open")
+      .flatMap(({ values }) => values);
+  }
+
   /** All ids that were ever acquired. */
   get ids(): string[] {
     return [...this.#ids.keys()].sort();

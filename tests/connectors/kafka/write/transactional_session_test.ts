@@ -462,7 +462,7 @@ Deno.test("an id that is forgotten in the middle of its transaction ends the run
   await using run = new EpochDriver(broker, emptyStore());
   await run.begin();
   await run.write(["a"]);
-  await eventually(() => log.open.length === 1, "the transaction has begun");
+  await eventually(() => log.pending.length === 1, "the record has arrived");
   log.forget();
   await run.writers[0].write([{ key: "k", value: "b", partition: 1 }], 0);
   await assertRejects(() => run.prepare(), Error, "the broker has forgotten the transactional id");
