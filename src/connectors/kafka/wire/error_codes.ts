@@ -230,7 +230,16 @@ const CODES: readonly (readonly [code: number, type: string, message: string])[]
     "The topic's id is not the one that this server has under its name",
   ],
   [105, "TRANSACTIONAL_ID_NOT_FOUND", "The coordinator does not know the transactional id"],
+  [110, "FENCED_MEMBER_EPOCH", "The member epoch is fenced by the group coordinator"],
+  [
+    113,
+    "STALE_MEMBER_EPOCH",
+    "The member epoch is stale: the member must retry with the epoch of its last heartbeat",
+  ],
   [120, "TRANSACTION_ABORTABLE", "The transaction can only be aborted"],
+  [130, "STREAMS_INVALID_TOPOLOGY", "The topology of the streams group is not valid"],
+  [131, "STREAMS_INVALID_TOPOLOGY_EPOCH", "The topology epoch of the streams group is not valid"],
+  [132, "STREAMS_TOPOLOGY_FENCED", "The topology epoch is outdated"],
 ];
 
 const BY_CODE = new Map(CODES.map(([code, type, message]) => [code, { type, message }]));

@@ -14,6 +14,10 @@ import { WireReader } from "./wire.ts";
 export interface Request<R> extends KnownVersions {
   /** The first version whose headers have tagged fields (KIP-482); absent if none has. */
   readonly flexibleFrom?: number;
+  /** Whether the header of the response never has tagged fields, as that of ApiVersions. */
+  readonly plainResponse?: boolean;
+  /** How long the broker may take, in milliseconds; by default `request.timeout.ms`. */
+  readonly timeoutMs?: number;
   readonly encode: (version: number) => Buffer;
   /** How many free bytes are in front of what `encode` returns, for the head of the request. */
   readonly room?: number;
@@ -34,6 +38,8 @@ export interface Exchange {
     readonly decode: (payload: Buffer) => Promise<unknown>;
     readonly parse: (decoded: unknown) => Promise<unknown>;
   };
+  /** How long the broker may take, in milliseconds, if that is not the connection's limit. */
+  readonly requestTimeout?: number;
 }
 
 /** What sending a request needs of a broker. KafkaJS's brokers have it. */
@@ -53,6 +59,7 @@ const NO_TAGS = Buffer.of(0);
  */
 export async function sendRequest<R>(broker: RequestBroker, request: Request<R>): Promise<R> {
   const { apiKey, apiName, flexibleFrom = Infinity, room = 0, encode, decode } = request;
+  const { plainResponse = false, timeoutMs } = request;
   const version = versionFor(request, broker.versions);
   const flexible = version >= flexibleFrom;
   // KafkaJS writes headers without tagged fields. In a response, it leaves them in the body.
@@ -68,9 +75,12 @@ export async function sendRequest<R>(broker: RequestBroker, request: Request<R>)
     },
     response: {
       decode: (payload) =>
-        Promise.resolve(decode(flexible ? withoutTags(payload) : payload, version)),
+        Promise.resolve(
+          decode(flexible && !plainResponse ? withoutTags(payload) : payload, version),
+        ),
       parse: (response) => Promise.resolve(response),
     },
+    ...timeoutMs === undefined ? {} : { requestTimeout: timeoutMs },
   });
   return response as R;
 }

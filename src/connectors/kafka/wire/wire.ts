@@ -48,6 +48,10 @@ export class WireReader {
     return this.#bytes[this.skip(1)] !== 0;
   }
 
+  int8(): number {
+    return this.#bytes.readInt8(this.skip(1));
+  }
+
   int16(): number {
     return this.#bytes.readInt16BE(this.skip(2));
   }
@@ -90,6 +94,20 @@ export class WireReader {
     const items: T[] = [];
     for (let left = this.#count(this.#length()); left > 0; left--) items.push(item());
     return items;
+  }
+
+  /** The same, but an array may be absent: `null`. */
+  nullableArray<T>(item: () => T): T[] | null {
+    const items: T[] = [];
+    const length = this.#length();
+    if (length === NULL) return null;
+    for (let left = this.#count(length); left > 0; left--) items.push(item());
+    return items;
+  }
+
+  /** A structure that may be absent: `null`. (KIP-893; flexible versions only.) */
+  nullable<T>(read: () => T): T | null {
+    return this.int8() < 0 ? null : read();
   }
 
   /**
@@ -212,6 +230,26 @@ export class WireWriter {
     if (this.#flexible) this.#uvarint(items.length + 1);
     else this.int32(items.length);
     for (const item of items) write(item);
+  }
+
+  /** The same; `null` is written as an absent array. */
+  nullableArray<T>(items: readonly T[] | null, write: (item: T) => void): void {
+    if (items !== null) return this.array(items, write);
+    if (this.#flexible) this.#uvarint(0);
+    else this.int32(NULL);
+  }
+
+  /** A structure that may be absent: `null`. (KIP-893; flexible versions only.) */
+  nullable<T>(value: T | null, write: (value: T) => void): void {
+    this.int8(value === null ? -1 : 1);
+    if (value !== null) write(value);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    if (this.#flexible) this.#uvarint(bytes.length + 1);
+    else this.int32(bytes.length);
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /**

@@ -33,6 +33,21 @@ for (const flexible of [false, true]) {
   });
 }
 
+Deno.test("WireReader reads what may be absent", () => {
+  for (const flexible of [false, true]) {
+    const out = new WireWriter(flexible);
+    for (const items of [null, [], [-3]]) out.nullableArray(items, (n) => out.int8(n));
+    out.bytes(Buffer.of(1, 2));
+    for (const value of [null, 5]) out.nullable(value, (n) => out.int32(n));
+    const from = new WireReader(out.written, flexible);
+    const items = [0, 1, 2].map(() => from.nullableArray(() => from.int8()));
+    assertEquals(items, [null, [], [-3]]);
+    assertEquals(from.bytes(), Buffer.of(1, 2));
+    assertEquals([0, 1].map(() => from.nullable(() => from.int32())), [null, 5]);
+    assertEquals(from.rest().length, 0);
+  }
+});
+
 Deno.test("WireWriter writes lengths in the protocol's form", () => {
   const written = (flexible: boolean) => {
     const out = new WireWriter(flexible);
