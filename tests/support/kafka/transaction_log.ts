@@ -97,7 +97,7 @@ export class TransactionLog {
     return [...this.#ids].filter(([, { state }]) => state === "Ongoing").map(([id]) => id).sort();
   }
 
-  /** What was written in transactions that are open, whoever can see it. */
+  /** What was written in transactions that are open, whether or not readers can see it. */
   get pending(): string[] {
     return this.#partitions.flat().filter(({ state }) => state === "open")
       .flatMap(({ values }) => values);
