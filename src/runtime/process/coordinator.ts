@@ -8,8 +8,8 @@
  * @module
  */
 import { systemClock } from "../../core/clock.ts";
-import type { StepId, WorkerIndex } from "../../core/ids.ts";
-import { isAtLeast, type Log, LOG_LEVELS, type LogLevel } from "../../core/log.ts";
+import type { StepId } from "../../core/ids.ts";
+import { isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
 import type { RecoveryConfig } from "../../recovery/store.ts";
 import { Conductor } from "../run/conductor.ts";
 import type { ReportOf } from "../run/messages.ts";
@@ -21,12 +21,13 @@ import { ControlListener } from "./listener.ts";
 import { Liveness, stateOfProcess } from "./liveness.ts";
 import { LoadingLog } from "./loading_log.ts";
 import type { MeshAddresses } from "./protocol.ts";
-import { type RemoteHost, RemoteWorker, type WorkerLine } from "./remote_worker.ts";
+import { type RemoteHost, RemoteWorker } from "./remote_worker.ts";
 import type { MonitoredWorker, RunMonitor } from "./run_monitor.ts";
 import { itemsOf, type RunStatus, runStatusOf } from "./run_status.ts";
 import { makeFolder, removeFolder, type RunFolder } from "./socket_folder.ts";
 import { type OutputTaps, spawnWorker } from "./spawn.ts";
 import type { Telemetry } from "./telemetry.ts";
+import { WorkerLog } from "./worker_log.ts";
 
 /** The result of a run on worker processes. */
 export interface ClusterResult extends RunResult {
@@ -92,6 +93,7 @@ export class Coordinator {
   readonly #conductor: Conductor;
   readonly #liveness: Liveness;
   readonly #loading: LoadingLog;
+  readonly #workerLog: WorkerLog;
   readonly #waits: boolean;
   readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #turn: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -153,6 +155,13 @@ export class Coordinator {
       () => this.#workers.filter(({ hasLoaded }) => !hasLoaded).map(({ index }) => index),
       { clock: systemClock, log },
     );
+    this.#workerLog = new WorkerLog(workers, {
+      clock: systemClock,
+      write: (level, message, fields) => {
+        if (isAtLeast(level, job.logLevel)) log[level](message, fields);
+        else monitor?.log.keep(level, message, fields);
+      },
+    });
   }
 
   /**
@@ -168,6 +177,7 @@ export class Coordinator {
       this.#loading.start();
       const result = await this.#conductor.run(this.#workers);
       const { stopped, steps } = result;
+      this.#workerLog.flush();
       if (this.#hasFinished) this.#log.info("flow finished", { stopped, ...itemsOf(steps) });
       const codes = this.#workers.map((worker) => worker.exitCode);
       return { ...result, exitCode: codes.find((code) => code !== 0) ?? 0 };
@@ -183,6 +193,7 @@ export class Coordinator {
       this.#liveness.stop();
       this.#loading.stop();
       await Promise.all(this.#workers.map((worker) => worker.close()));
+      this.#workerLog.flush();
       this.#listener?.close();
       await removeFolder(this.#folder);
       await this.#conductor.close();
@@ -298,7 +309,7 @@ export class Coordinator {
         onStatus(runStatusOf(this.#workers.map(({ status }) => status)));
       },
       onTraces: (epoch, traces) => telemetry?.seen(epoch, traces),
-      onLine: (worker, line) => this.#logLine(worker, line),
+      onLine: (worker, line) => this.#workerLog.accept(worker, line),
     };
   }
 
@@ -314,15 +325,6 @@ export class Coordinator {
 
   #addresses(): MeshAddresses {
     return { addresses: this.#workers.map(({ address }) => address!), key: createKey() };
-  }
-
-  #logLine(worker: WorkerIndex, { level, message, fields }: WorkerLine): void {
-    if (!LOG_LEVELS.includes(level)) throw new Error(`worker ${worker} logs at no level of ours`);
-    const { worker: _, ...others } = fields; // which it is, is not for it to say
-    const { workers, logLevel, monitor } = this.#job;
-    const all = workers === 1 ? fields : { worker, ...others };
-    if (isAtLeast(level, logLevel)) this.#log[level](message, all);
-    else monitor?.log.keep(level, message, all);
   }
 
   #onFrozen(worker: RemoteWorker): void {
