@@ -27,7 +27,9 @@ const asked = panels.flatMap(({ targets }) =>
 
 /** The metrics of an expression, each with the labels that it is chosen or grouped by. */
 function metricsIn(expr: string): { name: string; labels: string[] }[] {
-  const grouped = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, names]) => names.split(", "));
+  const grouped = [...expr.matchAll(/(?:by|without) \(([^)]*)\)/g)].flatMap(([, names]) =>
+    names.split(", ")
+  );
   return [...expr.matchAll(/(millrace_\w+)(?:\{([^}]*)\})?/g)].map(([, name, chosen = ""]) => ({
     name,
     labels: [...grouped, ...[...chosen.matchAll(/(\w+)=/g)].map(([, label]) => label)],
