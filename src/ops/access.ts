@@ -79,7 +79,9 @@ export class Access {
       return { status: 403, text: "requests of other sites are refused" };
     }
     if (!isProbe && this.#token === null && !this.#isOurs(host)) {
-      return { status: 421, text: "the Host of the request is not an address of this port" };
+      const text = "the Host of the request is not an address of this port: ask " +
+        `${[...this.#names][0]}, or set MILLRACE_API_TOKEN, with which any name is answered`;
+      return { status: 421, text };
     }
     return null;
   }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Access, type ApiOptions, isOwnHost } from "../../src/ops/access.ts";
 
 const PORT = 8080;
@@ -24,6 +24,9 @@ Deno.test("requests under other names are refused, and those without one", () =>
     assertEquals(refused({ host }), 421);
   }
   assertEquals(refused({}), 421);
+  const access = new Access({ port: 8080 }, 8080);
+  const { text } = access.refusal(new Headers({ host: "evil.example" }), false)!;
+  assertStringIncludes(text, "ask 127.0.0.1:8080, or set MILLRACE_API_TOKEN");
 });
 
 Deno.test("probes may ask under any name", () => {
