@@ -3,8 +3,8 @@
  *
  *     deno run -A examples/deploy/probe.ts healthz
  *
- * It asks port 8080 of this machine, with the token of the variable `MILLRACE_API_TOKEN`. It prints
- * the answer.
+ * The check may have a query, such as `"healthz?exclude=connections"`. It asks port 8080 of this
+ * machine, with the token of the variable `MILLRACE_API_TOKEN`. It prints the answer.
  */
 const [check = "healthz", port = "8080"] = Deno.args;
 const token = Deno.env.get("MILLRACE_API_TOKEN");

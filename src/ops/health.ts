@@ -35,6 +35,9 @@ const LEAST_EPOCH_MS = 30_000;
 /** How long inputs and outputs may be without what they need, in milliseconds. */
 const MOST_WAITING_MS = 60_000;
 
+/** What `liveness` checks, by name. */
+export const LIVENESS_CHECKS: readonly string[] = ["phase", "workers", "epochs", "connections"];
+
 /** Whether the flow has been loaded and its state restored. */
 export function startup({ phase }: RunView): Health {
   return health([phaseCheck(phase, phase !== "starting")]);
@@ -48,24 +51,28 @@ export function readiness({ phase }: RunView): Health {
 /**
  * Whether the run makes progress. Before it runs, and between restarts, that is not asked. But what
  * is waited for is told.
+ *
+ * @param excluded Names of checks that are told, and do not count. A restart of the process does
+ * not bring a broker back, so who restarts it excludes `connections`.
  */
-export function liveness(source: RunSource): Health {
+export function liveness(source: RunSource, excluded: readonly string[] = []): Health {
   const view = source.view();
   const checks = [phaseCheck(view.phase, view.phase !== "over")];
   const now = source.now();
   if (view.phase === "starting") {
-    return health([...checks, { ...waitingCheck(view, now), isOk: true }]);
+    return health([...checks, { ...waitingCheck(view, now), isOk: true }], excluded);
   }
-  if (view.phase !== "running") return health(checks);
+  if (view.phase !== "running") return health(checks, excluded);
   const waiting = waitingCheck(view, now);
   const epochs = epochCheck(view, now);
   // Without a broker, no epoch can end. How long that may take is the other check's to say.
-  const excused = { ...epochs, isOk: epochs.isOk || (view.waiting !== null && waiting.isOk) };
-  return health([...checks, workersCheck(view), excused, waiting]);
+  const mayWait = waiting.isOk || excluded.includes(waiting.name);
+  const excused = { ...epochs, isOk: epochs.isOk || (view.waiting !== null && mayWait) };
+  return health([...checks, workersCheck(view), excused, waiting], excluded);
 }
 
-function health(checks: readonly Check[]): Health {
-  return { isOk: checks.every(({ isOk }) => isOk), checks };
+function health(checks: readonly Check[], excluded: readonly string[] = []): Health {
+  return { isOk: checks.every(({ name, isOk }) => isOk || excluded.includes(name)), checks };
 }
 
 function phaseCheck(phase: string, isOk: boolean): Check {
@@ -84,17 +91,22 @@ function workersCheck({ workers }: RunView): Check {
   };
 }
 
-function epochCheck({ epoch }: RunView, now: number): Check {
+function epochCheck({ epoch, past }: RunView, now: number): Check {
   if (epoch === null) return { name: "epochs", isOk: true, found: "none yet" };
   const most = Math.max(LEAST_EPOCH_MS, MOST_INTERVALS * epoch.intervalMs);
   const age = now - epoch.at;
-  return {
-    name: "epochs",
-    isOk: age <= most,
-    found: epoch.epoch < 0
-      ? `nothing was committed yet, ${seconds(age)} after the start`
-      : `epoch ${epoch.epoch} was committed ${seconds(age)} ago`,
-  };
+  const isOk = age <= most;
+  if (past.epochs.length > 0) {
+    return {
+      name: "epochs",
+      isOk,
+      found: `epoch ${epoch.epoch} was committed ${seconds(age)} ago`,
+    };
+  }
+  // Then it is that of an earlier run, and its age counts from the start of this one.
+  const resumed = epoch.epoch < 0 ? "" : `; it goes on after epoch ${epoch.epoch}`;
+  const found = `nothing was committed yet, ${seconds(age)} after the start${resumed}`;
+  return { name: "epochs", isOk, found };
 }
 
 function waitingCheck({ waiting }: RunView, now: number): Check {

@@ -6,7 +6,7 @@
 import type { Context } from "hono";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 import { Access, type ApiOptions, isOwnHost, OWN_HOST } from "./access.ts";
-import { type Health, liveness, readiness, startup } from "./health.ts";
+import { type Health, liveness, LIVENESS_CHECKS, readiness, startup } from "./health.ts";
 import { type Direction, type Layout, layOut } from "./layout.ts";
 import { createMetrics } from "./metrics.ts";
 import { EVENT_STREAM, EventStreams } from "./event_stream.ts";
@@ -100,7 +100,12 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     { ok: isOk, checks: checks.map(({ name, isOk: ok, found }) => ({ name, ok, found })) },
     isOk ? 200 : 503,
   ];
-  app.get("/healthz", (context) => context.json(...answer(liveness(source))));
+  app.get("/healthz", (context) => {
+    const excluded = context.req.queries("exclude") ?? [];
+    const unknown = excluded.find((name) => !LIVENESS_CHECKS.includes(name));
+    if (unknown === undefined) return context.json(...answer(liveness(source, excluded)));
+    return context.text(`exclude must be one of ${LIVENESS_CHECKS.join(", ")}\n`, 400);
+  });
   app.get("/readyz", (context) => context.json(...answer(readiness(source.view()))));
   app.get("/startupz", (context) => context.json(...answer(startup(source.view()))));
   app.get("/metrics", async (context) => {

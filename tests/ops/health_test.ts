@@ -1,7 +1,17 @@
 import { assertEquals } from "@std/assert";
 import { liveness, readiness, startup } from "../../src/ops/health.ts";
-import type { RunPhase, RunView } from "../../src/ops/run_view.ts";
+import type { EpochView, RunPhase, RunSource, RunView } from "../../src/ops/run_view.ts";
 import { IDLE_WORKER, NO_PAST } from "../support/ops/idle_worker.ts";
+
+const EPOCH: EpochView = {
+  epoch: 7,
+  at: 0,
+  ms: 20,
+  alignMs: 15,
+  storeMs: 5,
+  bytes: 7,
+  intervalMs: 20_000,
+};
 
 const RUNNING: RunView = {
   phase: "running",
@@ -10,21 +20,25 @@ const RUNNING: RunView = {
   restarts: 0,
   stepRestarts: [],
   workers: [IDLE_WORKER, { ...IDLE_WORKER, unanswered: 1 }],
-  epoch: { epoch: 7, at: 0, ms: 20, alignMs: 15, storeMs: 5, bytes: 7, intervalMs: 20_000 },
+  epoch: EPOCH,
   waiting: null,
-  past: NO_PAST,
+  past: { ...NO_PAST, epochs: [EPOCH] },
 };
 
 /** The checks that fail at a time. */
 function failing(view: Partial<RunView>, now = 0): string[] {
-  const { isOk, checks } = liveness({
-    view: () => ({ ...RUNNING, ...view }),
-    now: () => now,
-    ask: () => Promise.reject(new Error("nothing is asked")),
-  });
+  const { isOk, checks } = liveness(sourceOf(view, now));
   const failed = checks.filter((check) => !check.isOk);
   assertEquals(isOk, failed.length === 0);
   return failed.map(({ name, found }) => `${name}: ${found}`);
+}
+
+function sourceOf(view: Partial<RunView>, now: number): RunSource {
+  return {
+    view: () => ({ ...RUNNING, ...view }),
+    now: () => now,
+    ask: () => Promise.reject(new Error("nothing is asked")),
+  };
 }
 
 Deno.test("a run is healthy while workers answer and epochs are committed", () => {
@@ -51,10 +65,33 @@ Deno.test("an epoch may take three intervals, and 30 s at least", () => {
 
 Deno.test("before the first commit, the time since the start is told", () => {
   const epoch = { epoch: -1, at: 0, ms: 0, alignMs: 0, storeMs: 0, bytes: 0, intervalMs: 100 };
-  assertEquals(failing({ epoch }, 30_000), []);
-  assertEquals(failing({ epoch }, 31_000), [
+  assertEquals(failing({ epoch, past: NO_PAST }, 30_000), []);
+  assertEquals(failing({ epoch, past: NO_PAST }, 31_000), [
     "epochs: nothing was committed yet, 31 s after the start",
   ]);
+});
+
+Deno.test("a run that resumes does not call the commit of an earlier run its own", () => {
+  assertEquals(failing({ past: NO_PAST }, 61_000), [
+    "epochs: nothing was committed yet, 61 s after the start; it goes on after epoch 7",
+  ]);
+});
+
+Deno.test("without the connections, a run is healthy however long its broker is away", () => {
+  const away = sourceOf({ waiting: { what: ["broker"], since: 0 } }, 3_600_000);
+  assertEquals(liveness(away).isOk, false);
+  const { isOk, checks } = liveness(away, ["connections"]);
+  assertEquals(isOk, true);
+  assertEquals(checks.at(-1), {
+    name: "connections",
+    isOk: false,
+    found: "waiting for broker for 3600 s",
+  });
+  // What is wrong besides counts.
+  const silent = [{ ...IDLE_WORKER, unanswered: 31 }];
+  const both = sourceOf({ waiting: { what: ["broker"], since: 0 }, workers: silent }, 3_600_000);
+  assertEquals(liveness(both, ["connections"]).isOk, false);
+  assertEquals(liveness(sourceOf({}, 3_600_000), ["connections"]).isOk, false); // no commit
 });
 
 Deno.test("a broker may be away for a minute", () => {
