@@ -136,20 +136,27 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     if (after !== undefined && !/^\d{1,4}-\d{1,15}$/.test(after)) {
       return context.text(`after must be the "next" of an answer\n`, 400);
     }
-    if (!await hasState(step)) return context.text("no step of that name has state\n", 404);
+    const missing = await withoutState(step);
+    if (missing !== null) return context.text(missing, 404);
     return context.json(await pageOf(source, step, after ?? null, most));
   });
   app.get("/state/:step/:key", async (context) => {
     const { step, key } = context.req.param();
     return await answerKey(context, step, key);
   });
-  const hasState = async (step: string) =>
-    (await stepsOf(source)).some((each) => each.step === step);
+  /** What to say where a step has no state; `null` if it has. */
+  const withoutState = async (step: string): Promise<string | null> => {
+    const steps = (await stepsOf(source)).map((each) => each.step);
+    if (steps.includes(step)) return null;
+    const others = steps.length === 0 ? "no step of the flow has" : `these have: ${quoted(steps)}`;
+    return `no step of the name ${quoted([step])} has state; ${others}\n`;
+  };
   const answerKey = async (context: Context, step: string, key: string) => {
     const isWatched = context.req.query("watch") !== undefined;
     const found = isWatched ? null : await keyOf(source, step, key);
     if (found !== null) return context.json(found);
-    if (!await hasState(step)) return context.text("no step of that name has state\n", 404);
+    const missing = await withoutState(step);
+    if (missing !== null) return context.text(missing, 404);
     if (isWatched) {
       return context.body(streams.open(watches.watch(step, key)), 200, EVENT_STREAM);
     }
@@ -171,6 +178,11 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
       await server.finished;
     },
   };
+}
+
+/** Names in a text. They are from users, and may hold anything. */
+function quoted(names: readonly string[]): string {
+  return names.map((name) => JSON.stringify(name)).join(", ");
 }
 
 /** Lays a flow out once for each direction. */

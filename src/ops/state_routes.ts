@@ -82,6 +82,11 @@ async function ask(
   worker: WorkerIndex,
   question: StateQuestion,
 ): Promise<StateAnswer> {
+  if (source.view().phase === "over") {
+    throw new Error(
+      "the flow does not run any more: its recovery store has its state, see `cli.ts state`",
+    );
+  }
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(new NoAnswerError(`worker ${worker} has not answered within ${ANSWER_MS / 1_000} s`));

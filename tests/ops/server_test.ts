@@ -126,6 +126,13 @@ Deno.test("probes answer with what was checked", async () => {
   }]);
   assertEquals((await port.get("/readyz")).response.status, 503);
   assertEquals((await port.get("/startupz")).response.status, 503);
+  const excluded = await port.get("/healthz?exclude=connections&exclude=phase");
+  assertEquals([excluded.response.status, excluded.text], [200, healthy.text]);
+  const unknown = await port.get("/healthz?exclude=broker");
+  assertEquals([unknown.response.status, unknown.text], [
+    400,
+    "exclude must be one of phase, workers, epochs, connections\n",
+  ]);
   assertEquals((await port.get("/graph")).response.status, 503);
 });
 
@@ -177,6 +184,14 @@ Deno.test("wrong questions about state are refused, and a worker that is away is
   await using without = await api();
   const { response, text } = await without.get("/state/sum/ada");
   assertEquals([response.status, text], [503, "worker 0 is not there\n"]);
+  await using over = await api({ phase: "over" }, undefined, answer);
+  for (const path of ["/state", "/state/sum", "/state/sum/ada"]) {
+    const found = await over.get(path);
+    assertEquals([found.response.status, found.text], [
+      503,
+      "the flow does not run any more: its recovery store has its state, see `cli.ts state`\n",
+    ]);
+  }
   assertEquals(await port.under("evil.example", "/state"), 421);
   assertEquals(await port.under("evil.example", "/healthz"), 200);
 });
@@ -218,7 +233,7 @@ Deno.test("a missing key is told from a missing step", async () => {
   assertEquals(await missing("/state/other?key=bob"), [
     404,
     null,
-    "no step of that name has state\n",
+    'no step of the name "other" has state; these have: "sum"\n',
   ]);
 });
 
