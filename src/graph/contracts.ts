@@ -266,9 +266,16 @@ export interface OutputConfig<in T> {
 
 /**
  * Writes one worker's share of one output. Calls are never concurrent: each waits until the promise
- * of the one before has resolved.
+ * of the one before has resolved. {@linkcode OutputWriter.writesAhead} allows an exception.
  */
 export interface OutputWriter<in T> {
+  /**
+   * Whether `write` may be called while a promise of `prepare` or `commit` is pending: with items
+   * of the next epoch. `commit` may then be called while that of `write` is pending. So the output
+   * need not stand still at the ends of epochs. What is written ahead must not become part of the
+   * epoch that ends. Absent means `false`.
+   */
+  readonly writesAhead?: boolean;
   /**
    * Writes items of an epoch. A returned promise pushes back: no more items come until it resolves.
    */

@@ -20,6 +20,9 @@ export interface SinkOptions {
  * Writes an output, one call at a time. What comes meanwhile waits in the channel. A call that is
  * waited for gets as many items as it can write soon, of several batches if need be.
  *
+ * An output with `writesAhead` gets items of the next epoch while the end of one is in progress.
+ * Two calls may then be in progress: one that writes, and one that ends an epoch.
+ *
  * An output with `commit` has one prepared epoch at most. With several workers, the end of the next
  * epoch may come from another worker before the coordinator's notice that this one is committed. It
  * then waits here for the notice:
@@ -44,14 +47,15 @@ export class SinkTask implements Task {
   readonly #callSize = new CallSize();
   #epoch: Epoch;
   #isWaitedFor = false; // whether the last call with items gave a promise
-  #busy = false;
+  #isWriting = false; // whether a call of `write` is in progress
+  #isEnding = false; // whether a call of `prepare` or `commit` is
   #ended = false;
   #prepared: Epoch | null = null; // the epoch whose snapshot has not been committed yet
   #held: EpochEnd | null = null; // the end of the next one, which waits for that
   #lastEpoch: Epoch | null = null; // the one that the output's items end in, once prepared
   #prepareMs: number | null = null; // how long the last epoch took to be made durable
   #hasSettled = false; // whether the output has other positions since then
-  #onSettled: (() => void)[] = []; // called when no call is in progress any more
+  #onCallOver: (() => void)[] = []; // called when a call in progress is over
 
   /** Writes nothing yet. */
   constructor(
@@ -84,9 +88,8 @@ export class SinkTask implements Task {
       this.#prepared = null;
     }
     this.#host.wake();
-    while (this.#commits.length > 0 || this.#busy) {
-      if (!this.#busy) this.run();
-      else await this.settled();
+    while (this.#commits.length > 0 || this.#isEnding) {
+      if (!this.#commitNext()) await this.#callOver();
     }
   }
 
@@ -99,14 +102,17 @@ export class SinkTask implements Task {
     return hasSettled;
   }
 
-  /** Resolves when the call in progress, if any, is over, well or not. */
-  settled(): Promise<void> {
-    if (!this.#busy) return Promise.resolve();
-    return new Promise((resolve) => this.#onSettled.push(resolve));
+  /** Resolves when the calls in progress, if any, are over, well or not. */
+  async settled(): Promise<void> {
+    while (this.isBusy) await this.#callOver();
+  }
+
+  #callOver(): Promise<void> {
+    return new Promise((resolve) => this.#onCallOver.push(resolve));
   }
 
   get isBusy(): boolean {
-    return this.#busy;
+    return this.#isWriting || this.#isEnding;
   }
 
   /** How long it took to make the last epoch durable; `null` before the first has ended. */
@@ -120,16 +126,12 @@ export class SinkTask implements Task {
   }
 
   get waits(): Waits {
-    return this.#busy ? "calls" : null;
+    return this.isBusy ? "calls" : null;
   }
 
   run(): boolean {
-    if (this.#busy) return false;
-    const epoch = this.#commits.shift();
-    if (epoch !== undefined) {
-      this.#call(() => this.#writer.commit!(epoch), () => this.#hasCommitted(epoch));
-      return true;
-    }
+    if (this.#commitNext()) return true;
+    if (this.#isWriting || this.#isEnding && !this.#writesAhead) return false;
     const message = this.#next();
     if (message === undefined) return false;
     if (isBatch(message)) this.#write(message);
@@ -141,13 +143,26 @@ export class SinkTask implements Task {
     return Infinity;
   }
 
+  get #writesAhead(): boolean {
+    return this.#writer.writesAhead ?? false;
+  }
+
+  /** Begins to make an epoch visible, if one waits for that and may begin. */
+  #commitNext(): boolean {
+    if (this.#isEnding || this.#isWriting && !this.#writesAhead) return false;
+    const epoch = this.#commits.shift();
+    if (epoch === undefined) return false;
+    this.#call("end", () => this.#writer.commit!(epoch), () => this.#hasCommitted(epoch));
+    return true;
+  }
+
   /** The next message that may be worked on; `undefined` if there is none yet. */
   #next(): Message | undefined {
     if (this.#ended) return undefined;
     const message = this.#held ?? this.#take();
     this.#held = null;
-    if (this.#prepared === null || message === undefined || isBatch(message)) return message;
-    if (!isEpochEnd(message)) return message;
+    if (message === undefined || isBatch(message) || !isEpochEnd(message)) return message;
+    if (this.#prepared === null && !this.#isEnding) return message;
     this.#held = message; // `commit` wakes the loop
     return undefined;
   }
@@ -163,19 +178,19 @@ export class SinkTask implements Task {
     pace.works(items);
     // The time of the round is known without a look at the clock. Most calls are not waited for.
     const started = this.#isWaitedFor ? performance.now() : pace.now;
-    this.#call(() => this.#writer.write(batch, this.#epoch), () => {
+    this.#call("write", () => this.#writer.write(batch, this.#epoch), () => {
       if (!this.#isWaitedFor) return;
       this.#callSize.took(items, performance.now() - started);
       this.#input.takesAtOnce(this.#callSize.ahead);
     });
-    this.#isWaitedFor = this.#busy;
+    this.#isWaitedFor = this.#isWriting;
   }
 
   #prepare(control: EpochEnd): void {
     const epoch = this.#epoch++;
     if (control.kind === "end") this.#ended = true;
     const began = this.#host.elapsed();
-    this.#call(() => this.#writer.prepare(epoch, this.#notesAt(epoch)), (positions) => {
+    this.#call("end", () => this.#writer.prepare(epoch, this.#notesAt(epoch)), (positions) => {
       this.#prepareMs = this.#host.elapsed() - began;
       this.#hasPrepared(epoch, positions as Positions);
       if (control.kind === "end") this.#lastEpoch = epoch;
@@ -198,7 +213,7 @@ export class SinkTask implements Task {
   }
 
   /** Calls the writer; waits only where it gives a promise. */
-  #call(call: () => unknown, then: (result: unknown) => void): void {
+  #call(kind: "write" | "end", call: () => unknown, then: (result: unknown) => void): void {
     let pending: unknown;
     try {
       pending = call();
@@ -209,10 +224,14 @@ export class SinkTask implements Task {
       then(pending);
       return;
     }
-    this.#busy = true;
+    const inProgress = (isIt: boolean) => {
+      if (kind === "write") this.#isWriting = isIt;
+      else this.#isEnding = isIt;
+    };
+    inProgress(true);
     pending.then(
       (result) => {
-        this.#busy = false;
+        inProgress(false);
         try {
           then(result);
         } catch (thrown) {
@@ -221,12 +240,12 @@ export class SinkTask implements Task {
         this.#host.wake();
       },
       (thrown) => {
-        this.#busy = false;
+        inProgress(false);
         this.#ended = true;
         this.#host.fail(stepError(this, this.#host, thrown));
       },
     ).finally(() => {
-      for (const settled of this.#onSettled.splice(0)) settled();
+      for (const over of this.#onCallOver.splice(0)) over();
     });
   }
 }

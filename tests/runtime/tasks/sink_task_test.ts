@@ -60,7 +60,7 @@ Deno.test("a sink that is waited for writes what has come meanwhile as one batch
 });
 
 /** A sink whose output has `commit`. What is waited for is held until `done`. */
-function committing({ epoch = 4, commits = true, stores = false } = {}) {
+function committing({ epoch = 4, commits = true, stores = false, ahead = false } = {}) {
   const input = new Channel({ first: 8192 });
   const calls: string[] = [];
   const held: (() => void)[] = [];
@@ -74,8 +74,11 @@ function committing({ epoch = 4, commits = true, stores = false } = {}) {
     });
   };
   const writer = {
-    write: (batch: readonly unknown[], epoch: number) =>
-      void calls.push(`write ${epoch}: ${batch}`),
+    ...(ahead ? { writesAhead: true } : {}),
+    write: (batch: readonly unknown[], epoch: number) => {
+      if (batch.includes("held")) return call(`write ${epoch}: ${batch}`);
+      return void calls.push(`write ${epoch}: ${batch}`);
+    },
     prepare: async (epoch: number) => {
       await call(`prepare ${epoch}`);
       return new Map();
@@ -210,6 +213,56 @@ Deno.test("a notice of an epoch before the prepared one does not commit that", a
   await done();
   await task.commit(3);
   assertEquals(calls, ["prepare 4"]);
+});
+
+Deno.test("an output that writes ahead gets items of the next epoch while one ends", async () => {
+  const { input, calls, told, task, run, done } = committing({ ahead: true });
+  input.push([1]);
+  input.push(BARRIER);
+  input.push([2]);
+  run();
+  assertEquals(calls, ["write 4: 1", "prepare 4", "write 5: 2"]);
+  assertEquals([task.isBusy, told.includes("passed")], [true, false]);
+  await done();
+  const committed = task.commit(4);
+  input.push([3]);
+  input.push(BARRIER);
+  input.push([4]);
+  run();
+  const before = ["write 4: 1", "prepare 4", "write 5: 2", "commit 4", "write 5: 3"];
+  assertEquals(calls, before); // the end of the next epoch waits for the commit
+  await done();
+  await committed;
+  run();
+  assertEquals(calls, [...before, "prepare 5", "write 6: 4"]);
+});
+
+Deno.test("an output without that gets no items while an epoch ends", async () => {
+  const { input, calls, run, done } = committing();
+  input.push(BARRIER);
+  input.push([2]);
+  run();
+  assertEquals(calls, ["prepare 4"]);
+  await done();
+  assertEquals(calls, ["prepare 4", "write 5: 2"]);
+});
+
+Deno.test("an output that writes ahead commits while it writes, and settles after both", async () => {
+  const { input, calls, task, run, done } = committing({ ahead: true });
+  input.push(BARRIER);
+  run();
+  await done();
+  input.push(["held"]);
+  run();
+  input.push([6]);
+  const committed = task.commit(4);
+  assertEquals(calls, ["prepare 4", "write 5: held", "commit 4"]);
+  let hasSettled = false;
+  const settled = task.settled().then(() => hasSettled = true);
+  await done(); // the write
+  assertEquals([hasSettled, calls.at(-1)], [false, "write 5: 6"]);
+  await done();
+  await Promise.all([committed, settled]);
 });
 
 /** The partitions that the snapshot of an epoch has of the output. */
