@@ -68,6 +68,8 @@ export class TransactionLog {
   longestTimeoutMs = 900_000;
   /** Waits before a group is added to a transaction. */
   beforeGroup: () => Promise<void> | void = () => {};
+  /** Waits before a Produce request is carried out. */
+  beforeProduce: () => Promise<void> | void = () => {};
   readonly #partitions: Batch[][];
   readonly #ids = new Map<string, Id>();
   readonly #sequences = new Map<string, number>();
@@ -135,7 +137,10 @@ export class TransactionLog {
       partitions: this.#partitions.length,
       answers: {
         FindCoordinator: () => coordinatorAnswer(0, broker.port),
-        Produce: answer,
+        Produce: async (request) => {
+          await this.beforeProduce();
+          return answer(request);
+        },
         InitProducerId: answer,
         AddPartitionsToTxn: answer,
         AddOffsetsToTxn: async (request) => {

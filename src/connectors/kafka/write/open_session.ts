@@ -24,6 +24,11 @@ import { TransactionalSession } from "./transactional_session.ts";
 
 /** What an output does at the ends of epochs, besides delivering all records. */
 export interface EpochSteps {
+  /**
+   * While an epoch is being prepared: begins what the next one needs before its records are sent.
+   * `partitions` returns those of its records so far.
+   */
+  beginAhead(partitions: () => readonly number[]): Promise<void>;
   /** Commits what inputs say about the epoch that ends, together with its records. */
   commitInputs(inputs: InputNotes | undefined): Promise<void>;
   /** Returns what the store must hold. */
@@ -115,6 +120,7 @@ export async function openSession(
   return {
     session,
     steps: {
+      beginAhead: (partitions) => session.beginAhead(partitions),
       commitInputs: (inputs) => groups.commit(inputs, session),
       prepare: (epoch) => session.prepare(epoch),
       commit: (epoch) => session.commit(epoch),
@@ -178,6 +184,7 @@ function ofThisCluster(
 function takingOver(cluster: ClusterTransactions, leftOver: readonly IdSet[]): EpochSteps {
   let open = leftOver;
   return {
+    beginAhead: () => Promise.resolve(),
     commitInputs: () => Promise.resolve(),
     prepare: () => new Map(open.map(unfinishedIds)),
     commit: async () => {

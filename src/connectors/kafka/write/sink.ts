@@ -6,6 +6,11 @@
  * be used for this. On retry, it skips partitions of brokers that answered before a leader moved.
  * It also reuses sequence numbers if sends overlap.
  *
+ * Records of the next epoch may come while an epoch ends. They are encoded, and wait in queues of
+ * their own until all of the epoch has been acknowledged, and its end is prepared. Otherwise,
+ * brokers would have nothing to do meanwhile, and then the worker. The transaction of the next
+ * epoch begins meanwhile too.
+ *
  * @module
  */
 import type { Epoch } from "../../../core/ids.ts";
@@ -70,14 +75,14 @@ type Sending =
 
 const IDLE: Sending = { kind: "idle" };
 
-/** A call that waits until the queue has at most these bytes and records. */
+/** A call that waits until something is so, such as until there is room in the queues. */
 interface Waiter {
-  readonly bytes: number;
-  readonly records: number;
+  readonly isOver: () => boolean;
   readonly done: PromiseWithResolvers<void>;
 }
 
 class KafkaWriter implements OutputWriter<KafkaOutputItem> {
+  readonly writesAhead = true;
   /** Only with transactions: the engine waits for it between two epochs. */
   readonly commit?: (epoch: Epoch) => Promise<void>;
   readonly settled?: () => Positions;
@@ -86,7 +91,8 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   readonly #written: WrittenTopic;
   readonly #partitions: PartitionCount;
   readonly #at: Place;
-  readonly #waiting: WaitingRecords;
+  #waiting: WaitingRecords; // of the epoch that is written
+  #ending: WaitingRecords | null = null; // of the epoch that is being prepared
   readonly #delivery: Delivery;
   readonly #steps: EpochSteps | null;
   readonly #ackRate: AckRate;
@@ -95,6 +101,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #failure: { error: unknown } | null = null;
   #closed = false;
   #waiters: Waiter[] = [];
+  #beginning: Promise<void> | null = null; // while the transaction of the next epoch begins
   /** The run has failed elsewhere, so no call waits for room any longer. */
   readonly #onAbort = () => this.#fail(this.#at.signal.reason);
 
@@ -133,6 +140,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     this.#throwFailure();
     const queued = this.#waiting.add(batch, true);
     this.#schedule();
+    if (this.#ending !== null) this.#beginning ??= this.#beginAhead();
     return queued < batch.length ? this.#writeOn(batch.slice(queued)) : this.#roomAhead();
   }
 
@@ -154,19 +162,45 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   #roomAhead(): void | Promise<void> {
     const { queuedMaxRecords } = this.#settings.output;
     const { ahead } = this.#ackRate;
-    if (this.#waiting.bytes >= ahead || this.#waiting.records >= queuedMaxRecords) {
-      return this.#until(ahead / 2, queuedMaxRecords / 2);
+    if (this.#bytes >= ahead || this.#records >= queuedMaxRecords) {
+      return this.#until(() => this.#bytes <= ahead / 2 && this.#records <= queuedMaxRecords / 2);
     }
+  }
+
+  /** Of all records that are not acknowledged. */
+  get #bytes(): number {
+    return this.#waiting.bytes + (this.#ending?.bytes ?? 0);
+  }
+
+  get #records(): number {
+    return this.#waiting.records + (this.#ending?.records ?? 0);
   }
 
   async prepare(epoch: Epoch, inputs?: InputNotes): Promise<Positions> {
     this.#throwFailure();
+    const ending = this.#waiting;
+    this.#ending = ending;
+    this.#waiting = ending.next();
     this.#flush();
-    await this.#until(0, 0);
+    await this.#until(() => ending.records === 0);
     await this.#confirm();
-    if (this.#steps === null) return new Map();
-    await this.#unlessFailed(this.#steps.commitInputs(inputs));
-    return this.#steps.prepare(epoch);
+    if (this.#steps !== null) await this.#unlessFailed(this.#steps.commitInputs(inputs));
+    const positions = this.#steps?.prepare(epoch) ?? new Map();
+    this.#ending = null;
+    this.#schedule();
+    return positions;
+  }
+
+  /** Begins the transaction of the next epoch, whose records have come. Never rejects. */
+  async #beginAhead(): Promise<void> {
+    try {
+      await this.#steps?.beginAhead(() => this.#ending === null ? [] : this.#waiting.queued);
+    } catch (error) {
+      // Its first round begins it again, and decides what an error means.
+      const why = messageOfKafka(error);
+      this.#at.log.debug(`kafka: a transaction cannot begin ahead: ${why}`);
+    }
+    this.#beginning = null;
   }
 
   waitingFor(): string | null {
@@ -194,6 +228,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     await this.#steps?.closed();
     await sent;
     await this.#working;
+    await this.#beginning;
   }
 
   /**
@@ -208,7 +243,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   /** Waits for work. Stops waiting once the run has failed. */
   async #unlessFailed(work: Promise<void>): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#waiters.push({ bytes: -1, records: -1, done }); // only a failure rejects it
+    this.#waiters.push({ isOver: () => false, done }); // only a failure rejects it
     this.#working = work.then(done.resolve, done.reject);
     try {
       await done.promise;
@@ -217,9 +252,15 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     }
   }
 
+  /** What may be sent: of the epoch that ends, else of the one that is written. */
+  get #sendable(): WaitingRecords {
+    return this.#ending ?? this.#waiting;
+  }
+
   /** Sends at once, or when the linger time is over or a batch is full. */
   #schedule(): void {
     const { lingerMs, batchBytes } = this.#settings.output;
+    if (this.#ending !== null) return; // it is sent already
     if (this.#sending.kind === "sending" || this.#waiting.records === 0) return;
     if (lingerMs === 0 || this.#waiting.bytes >= batchBytes) this.#flush();
     else if (this.#sending.kind === "idle") {
@@ -232,7 +273,7 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       clearTimeout(this.#sending.timer);
       this.#sending = IDLE;
     }
-    if (this.#sending.kind === "sending" || this.#waiting.records === 0) return;
+    if (this.#sending.kind === "sending" || this.#sendable.records === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#sending = { kind: "sending", done: promise };
     this.#sendAll().then(resolve);
@@ -241,12 +282,13 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
   /** Sends round after round until the queues are empty. Never rejects. */
   async #sendAll(): Promise<void> {
     try {
-      while (this.#waiting.records > 0 && !this.#closed) {
-        const round = this.#waiting.takeRound();
+      while (this.#sendable.records > 0 && !this.#closed) {
+        const waiting = this.#sendable;
+        const round = waiting.takeRound();
         const begun = performance.now();
         await this.#delivery.deliver(round);
         if (this.#closed) break;
-        this.#ackRate.acknowledged(this.#waiting.acknowledged(round), performance.now() - begun);
+        this.#ackRate.acknowledged(waiting.acknowledged(round), performance.now() - begun);
         this.#wake();
       }
     } catch (error) {
@@ -266,18 +308,18 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** Resolves once at most these bytes and records wait. */
-  #until(bytes: number, records: number): Promise<void> {
+  /** Resolves once something is so after an acknowledgement. */
+  #until(isOver: () => boolean): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#waiters.push({ bytes, records, done });
+    this.#waiters.push({ isOver, done });
     this.#wake();
     return done.promise;
   }
 
   #wake(): void {
-    this.#waiters = this.#waiters.filter(({ bytes, records, done }) => {
+    this.#waiters = this.#waiters.filter(({ isOver, done }) => {
       if (this.#failure !== null) done.reject(this.#failure.error);
-      else if (this.#waiting.bytes > bytes || this.#waiting.records > records) return true;
+      else if (!isOver()) return true;
       else done.resolve();
       return false;
     });

@@ -9,6 +9,7 @@
  *   prepare(e - 1)  the store gets the ids, and no transactions any more
  *   commit(e - 1)   acquires all ids: aborts what nobody will commit, and fences other runs
  *   write           the first record begins a transaction
+ *   beginAhead      begins that of e + 1, if its records have come while epoch e ends
  *   prepare(e)      the store gets its identity, with the state of the epoch
  *   commit(e)       commits it; then acquires the id of the epoch before e again, for e + 2
  * ```
@@ -94,6 +95,8 @@ interface Begun {
   /** When it began, at the latest: by the clock, and by the one that never goes back. */
   readonly openedAt: number;
   readonly openedElapsed: number;
+  /** Resolves when no partitions are being added. */
+  adding: Promise<unknown>;
 }
 
 /** The transactions of one worker's share of an output. */
@@ -108,10 +111,11 @@ export class TransactionalSession implements ProducerSession {
   #epoch: Epoch | null = null; // the one that is written; `null` before the first `prepare`
   #sequences = new SequenceNumbers<number>();
   #open: Begun | null = null; // of the epoch that is written
+  #ahead: Begun | null = null; // of the epoch after that
   #prepared: Begun | null = null; // the store may have it
   /** The last one that was committed: the store has it until the next epoch is there. */
   #committed: { readonly slot: Slot; readonly identity: TransactionIdentity } | null = null;
-  #hasAcquired = false;
+  #acquired: Promise<void> | null = null; // resolves when all ids have been acquired
   #isClosed = false;
 
   /** Asks for nothing yet. */
@@ -157,24 +161,61 @@ export class TransactionalSession implements ProducerSession {
     }
   }
 
+  /**
+   * Begins the transaction of the next epoch while the one before it ends. So its first records
+   * need not wait for that. Its id is another one, and free: the last transaction with this id has
+   * been committed, and the store has forgotten it.
+   *
+   * @param partitions Returns the partitions of its records so far, or none once the epoch before
+   * it has been prepared. Asked again until there are no others.
+   * @throws {Error} If the broker refuses, or is away for too long. `writesTo` does it again.
+   */
+  async beginAhead(partitions: () => readonly number[]): Promise<void> {
+    const added = new Set<number>();
+    for (;;) {
+      const others = partitions().filter((partition) => !added.has(partition));
+      if (others.length === 0 || this.#isClosed || this.#epoch === null) return;
+      const epoch = this.#epoch + 1;
+      const identity = await this.#acquire(this.#slotOf(epoch));
+      // It may have been prepared meanwhile, and then `writesTo` begins its transaction.
+      if (this.#isClosed || this.#epoch + 1 !== epoch) return;
+      await this.#addTo(this.#ahead ??= this.#begin(identity), others);
+      for (const partition of others) added.add(partition);
+    }
+  }
+
   /** Adds partitions to the transaction, which the first ones begin. */
   async #add(partitions: readonly number[]): Promise<TransactionIdentity> {
     this.#requireOpen();
-    if (!this.#hasAcquired) throw new Error("nothing is written before the ids are acquired");
+    if (this.#acquired === null) throw new Error("nothing is written before ids are acquired");
+    await this.#acquired;
     const identity = await this.#acquire(this.#slot);
     this.#requireOpen();
-    // Before the request: the timeout begins when the broker gets that.
-    const begun = this.#open ??= {
+    await this.#addTo(this.#open ??= this.#begin(identity), partitions);
+    return identity;
+  }
+
+  /** Makes the transaction of an epoch, which its first partitions begin. */
+  #begin(identity: TransactionIdentity): Begun {
+    return {
       identity,
       transaction: this.#cluster.begin(identity),
       hasBegun: false,
+      // Before the request: the timeout begins when the broker gets that.
       openedAt: this.#now(),
       openedElapsed: this.#elapsed(),
+      adding: Promise.resolve(),
     };
+  }
+
+  /** Adds partitions when no others are being added. */
+  async #addTo(begun: Begun, partitions: readonly number[]): Promise<void> {
     const { topic } = this.#options;
-    await begun.transaction.add(partitions.map((partition) => ({ topic, partition })));
-    begun.hasBegun = true;
-    return identity;
+    const add = async () => {
+      await begun.transaction.add(partitions.map((partition) => ({ topic, partition })));
+      begun.hasBegun = true;
+    };
+    await (begun.adding = begun.adding.then(add, add));
   }
 
   /**
@@ -200,7 +241,8 @@ export class TransactionalSession implements ProducerSession {
     const begun = this.#open;
     if (begun !== null) this.#requireTimeLeft(begun);
     this.#prepared = begun;
-    this.#open = null;
+    this.#open = this.#ahead;
+    this.#ahead = null;
     this.#epoch = epoch + 1;
     this.#sequences = new SequenceNumbers();
     const positions = [this.#own, ...this.#leftOver].map(unfinishedIds);
@@ -220,7 +262,7 @@ export class TransactionalSession implements ProducerSession {
    */
   async commit(epoch: Epoch): Promise<void> {
     this.#requireOpen();
-    if (!this.#hasAcquired) await this.#acquireAll();
+    await (this.#acquired ??= this.#acquireAll());
     const prepared = this.#prepared;
     if (prepared !== null) await prepared.transaction.end("commit");
     this.#prepared = null;
@@ -245,13 +287,14 @@ export class TransactionalSession implements ProducerSession {
    */
   async close(idle: Promise<void>): Promise<void> {
     this.#isClosed = true;
-    const begun = this.#open;
-    this.#open = null;
-    const abort = async () => {
+    const open = [this.#open, this.#ahead];
+    this.#open = this.#ahead = null;
+    const abort = async (begun: Begun | null) => {
       await idle;
+      await begun?.adding.catch(() => {}); // it may have begun all the same
       await begun?.transaction.end("abort");
     };
-    await within(Promise.all([this.settledAhead(), abort()]), CLOSING_MS);
+    await within(Promise.all([this.settledAhead(), ...open.map(abort)]), CLOSING_MS);
   }
 
   /** Resolves when no id is being acquired. */
@@ -266,7 +309,6 @@ export class TransactionalSession implements ProducerSession {
       await Promise.all(idsOf(set).map((id) => this.#cluster.acquire(id)));
     }
     this.#leftOver = [];
-    this.#hasAcquired = true;
   }
 
   /** Acquires an id while others are in use, so that a later epoch need not wait. */

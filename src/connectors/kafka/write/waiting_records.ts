@@ -46,6 +46,22 @@ export class WaitingRecords {
     this.#keyless = Math.floor(Math.random() * partitions.count);
   }
 
+  /**
+   * Makes empty queues for what comes after these records, such as those of the next epoch. Keys
+   * that are absent go on with the next partition.
+   */
+  next(): WaitingRecords {
+    const next = new WaitingRecords(this.#settings, this.#partitions);
+    next.#keyless = this.#keyless;
+    for (const [partition, bytes] of this.#lastBytes) next.#lastBytes.set(partition, bytes);
+    return next;
+  }
+
+  /** The partitions with records that nobody has taken yet. */
+  get queued(): number[] {
+    return [...this.#queues.keys()];
+  }
+
   /** In the queues and under way. */
   get bytes(): number {
     return this.#bytes;

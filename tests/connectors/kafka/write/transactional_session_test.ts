@@ -478,6 +478,114 @@ Deno.test("records of a transaction that is not ours any more are refused in the
   assertStringIncludes(message, "another producer has taken over the transactional id");
 });
 
+/** Holds Produce requests. Each call of `release` lets the oldest one be carried out. */
+function holdProduce(log: TransactionLog): { readonly held: number; release(): void } {
+  const held: (() => void)[] = [];
+  log.beforeProduce = () => new Promise((resolve) => void held.push(resolve));
+  return {
+    get held() {
+      return held.length;
+    },
+    release: () => held.shift()!(),
+  };
+}
+
+Deno.test("the next transaction begins while an epoch ends, and its records are sent after that", async () => {
+  const log = new TransactionLog();
+  const store = emptyStore();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, store);
+  await run.begin();
+  log.calls.length = 0;
+  const produce = holdProduce(log);
+  await run.write(["a"]);
+  const preparing = run.prepare();
+  await run.write(["b"]);
+  await eventually(() => log.open.length === 2 && produce.held === 1, "both have begun");
+  assertEquals(slotsOf(log.calls), ["begin 0", "begin 1"]);
+  produce.release();
+  await preparing; // it does not wait for the records of the next epoch
+  assertEquals(log.pending, ["a"]);
+  run.commitStore(0);
+  const open = [...store.positions.keys()].filter((name) => name.includes("open:"));
+  assertEquals(open.map((name) => name.slice(-2)), [".0"]);
+  await run.commit(0);
+  await eventually(() => produce.held === 1, "the next record is on its way");
+  produce.release();
+  await run.prepare();
+  run.commitStore(1);
+  await run.commit(1);
+  assertEquals(slotsOf(log.calls).filter((call) => !call.startsWith("acquire")), [
+    ...["begin 0", "begin 1", "commit 0", "commit 1"],
+  ]);
+  assertEquals(log.visible, [["a", "b"], []]);
+});
+
+Deno.test("an epoch after which nothing comes begins no transaction ahead", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  log.calls.length = 0;
+  await run.run(["a"]);
+  await run.run([]);
+  assertEquals(slotsOf(log.calls).filter((call) => call.startsWith("begin")), ["begin 0"]);
+});
+
+Deno.test("a transaction that has begun ahead is aborted too when the output is closed", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  const produce = holdProduce(log);
+  await run.write(["a"]);
+  const preparing = run.prepare();
+  preparing.catch(() => {});
+  await run.write(["b"]);
+  await eventually(() => log.open.length === 2 && produce.held === 1, "both have begun");
+  const closing = run.close();
+  log.beforeProduce = () => {};
+  produce.release();
+  await closing;
+  assertEquals([log.open, log.visible], [[], [[], []]]);
+});
+
+Deno.test("a refusal to begin ahead counts once the transaction is needed", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  const produce = holdProduce(log);
+  await run.write(["a"]);
+  const preparing = run.prepare();
+  await eventually(() => produce.held === 1, "the record is on its way");
+  log.refuse("AddPartitionsToTxn", CODE.fenced, CODE.fenced);
+  await run.write(["b"]);
+  produce.release();
+  await preparing; // epoch 0 is not to blame
+  run.commitStore(0);
+  await run.commit(0);
+  await assertRejects(() => run.prepare(), Error, "another producer has taken over");
+  assertEquals(log.visible, [["a"], []]);
+});
+
+Deno.test("records that come while the ids are acquired wait for that", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.open();
+  await run.prepare(-1);
+  run.commitStore(-1);
+  log.refuse("InitProducerId", CODE.loading, CODE.loading);
+  const committing = run.commit(-1);
+  await run.write(["a"]);
+  await committing;
+  await run.prepare();
+  run.commitStore(0);
+  await run.commit(0);
+  assertEquals(log.visible, [["a"], []]);
+});
+
 /** How many orders of crashes are tried. */
 const SEEDS = Number(Deno.env.get("CRASH_SEEDS") ?? 3);
 
@@ -508,17 +616,24 @@ async function withCrashes(seed: number, options: DriverOptions = {}): Promise<s
       for (let turn = 0; turn < 20; turn++) {
         const { epoch } = run;
         await write();
-        await run.prepare();
+        const end = at;
+        const preparing = run.prepare();
+        preparing.catch(() => {}); // a crash may end both
+        if (random.below(2) === 0) await write(); // the next epoch, while this one ends
+        await preparing;
         if (random.below(10) === 0) { // it is killed while the store is busy
           await idle();
           left = 0;
           return;
         }
         if (left < 0) return; // a process that is dead stores nothing
-        read = at;
+        read = end;
         run.commitStore(epoch);
         if (random.below(2) === 0) await write(); // the next epoch, before the commit comes
-        await run.commit(epoch);
+        const committing = run.commit(epoch);
+        committing.catch(() => {});
+        if (random.below(2) === 0) await write(); // and while it is under way
+        await committing;
       }
     };
     const working = work();

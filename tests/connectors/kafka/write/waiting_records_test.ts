@@ -53,3 +53,20 @@ Deno.test("what is added while a round is under way goes into the batch after it
   assertEquals(records.acknowledged(first), 2 * 432);
   assertEquals(rounds(records), [{ 0: 2, 1: 1 }]);
 });
+
+Deno.test("queues that follow others are empty, and go on where those were", () => {
+  const records = waiting({});
+  records.add([record(1, 400)], true);
+  const next = records.next();
+  assertEquals([records.queued, next.queued, next.records, next.bytes], [[1], [], 0, 0]);
+  next.add([record(0, 400), record(1, 400)], true);
+  assertEquals([next.queued, records.records], [[0, 1], 1]);
+  const keyless = (of: WaitingRecords) => {
+    const before = new Set(of.queued);
+    of.add([{ value: "v" }], true);
+    return of.queued.find((partition) => !before.has(partition));
+  };
+  const first = waiting({});
+  const partition = keyless(first);
+  assertEquals(keyless(first.next()), partition); // until a round is taken
+});
