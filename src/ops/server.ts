@@ -4,10 +4,12 @@
  * @module
  */
 import type { Context } from "hono";
+import { type Log, silentLog } from "../core/log.ts";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 import { Access, type ApiOptions, isOwnHost, OWN_HOST } from "./access.ts";
 import { type Health, liveness, LIVENESS_CHECKS, readiness, startup } from "./health.ts";
 import { type Direction, type Layout, layOut } from "./layout.ts";
+import { Listening } from "./listening.ts";
 import { createMetrics } from "./metrics.ts";
 import { EVENT_STREAM, EventStreams } from "./event_stream.ts";
 import type { FlowView, RunSource } from "./run_view.ts";
@@ -46,7 +48,11 @@ export interface ApiServer extends AsyncDisposable {
  * @throws {TypeError} If others could reach it, and there is no token.
  * @throws {Error} If the address cannot be listened at.
  */
-export async function serveApi(options: ApiOptions, source: RunSource): Promise<ApiServer> {
+export async function serveApi(
+  options: ApiOptions,
+  source: RunSource,
+  log: Log = silentLog,
+): Promise<ApiServer> {
   const { host = OWN_HOST, port, token } = options;
   if (!isOwnHost(host) && (token === undefined || token === "")) {
     throw new TypeError(
@@ -60,11 +66,13 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
     import("./dashboard.ts"),
     createMetrics(source),
   ]);
-  const stop = new AbortController();
   const streams = new EventStreams();
   const watches = new StateWatches(source);
-  const server = listen({ host, port, signal: stop.signal }, (request) => app.fetch(request));
-  const access = new Access(options, server.addr.port);
+  const listening = new Listening(
+    (port, signal) => listen({ host, port, signal }, (request) => app.fetch(request)),
+    { port, log },
+  );
+  const access = new Access(options, listening.port);
   const feed = new StatusFeed(source);
   const events = new EventsRoute(feed);
   const app = new Hono();
@@ -169,13 +177,12 @@ export async function serveApi(options: ApiOptions, source: RunSource): Promise<
   });
   const named = host.includes(":") ? `[${host}]` : host;
   return {
-    url: `http://${named}:${server.addr.port}/`,
+    url: `http://${named}:${listening.port}/`,
     // Not `shutdown`, which waits for clients that never leave.
     [Symbol.asyncDispose]: async () => {
       feed[Symbol.dispose]();
       await Promise.all([events.left(), streams.close()]);
-      stop.abort();
-      await server.finished;
+      await listening[Symbol.asyncDispose]();
     },
   };
 }

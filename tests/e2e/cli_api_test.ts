@@ -281,3 +281,29 @@ Deno.test("--api says at the start which broker is waited for", async () => {
   cli.kill("SIGTERM");
   await cli.finished();
 });
+
+Deno.test("clients that take all files of the process end neither the run nor its port", async () => {
+  await using cli = startCli(
+    [`${flowFile("endless.ts")}:takes`, "--api=0", "--log-level=info"],
+    { mostFiles: 64 },
+  );
+  const [base] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  await cli.stderr.line(/flow running/);
+  const port = Number(new URL(base).port);
+  const conns: Deno.Conn[] = [];
+  const open = async () => {
+    // The last ones are refused: the port is closed for a moment.
+    for (let i = 0; i < 64; i++) conns.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+  };
+  await open().catch(() => {});
+  await cli.stderr.line(/the operations port could not go on/);
+  for (const conn of conns) conn.close();
+  let status = 0;
+  while (status !== 200) {
+    const answer = await fetch(`${base}/readyz`).catch(() => null); // until it listens again
+    status = answer?.status ?? 0;
+    await answer?.body?.cancel();
+  }
+  cli.kill("SIGTERM");
+  assertEquals((await cli.finished()).code, 0);
+});

@@ -18,6 +18,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** The script to run instead of the command line, from the project's root. */
   readonly script?: string;
+  /** How many files a process may have open; as many as the tests may by default. */
+  readonly mostFiles?: number;
   /** After this time it is killed, and all waiting fails. */
   readonly deadlineMs?: number;
 }
@@ -82,8 +84,13 @@ export class CliProcess implements AsyncDisposable {
     const { env = {}, stdin, cwd = ROOT, script = "cli.ts", deadlineMs = 20_000 } = options;
     const log: Record<string, string> = options.ownLog ? {} : { MILLRACE_LOG_LEVEL: "warn" };
     this.#tmp = Deno.makeTempDirSync();
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `${ROOT}/${script}`, ...args],
+    const command = [Deno.execPath(), "run", "-A", `${ROOT}/${script}`, ...args];
+    const { mostFiles } = options;
+    const [program, ...rest] = mostFiles === undefined
+      ? command
+      : ["sh", "-c", `ulimit -n ${mostFiles}; exec "$@"`, "sh", ...command];
+    this.#child = new Deno.Command(program, {
+      args: rest,
       clearEnv: true,
       env: { ...ownEnv(), TMPDIR: this.#tmp, [MARK]: this.#mark, ...log, ...env },
       cwd,

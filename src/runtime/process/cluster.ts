@@ -202,7 +202,7 @@ export async function openCluster(
 }
 
 async function openApi(options: ApiOptions, monitor: RunMonitor, log: Log): Promise<ApiServer> {
-  const server = await serveApi(options, monitor);
+  const server = await serveApi(options, monitor, log);
   log.info("operations port", { url: server.url });
   return server;
 }
