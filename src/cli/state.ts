@@ -14,6 +14,7 @@ import { partitionText, storedText } from "./position_text.ts";
 import { inspectorOf } from "./recovery.ts";
 import type { ShowCommand } from "./state_arguments.ts";
 import { keyJson, keysJson, storeJson } from "./state_json.ts";
+import { inspectDepth } from "./inspect_depth.ts";
 import { stateText } from "../ops/state_text.ts";
 
 /** Only the beginning of a longer key is listed. */
@@ -55,7 +56,9 @@ export async function describeState(
   }
   if (json) return document(keyJson(kind, name, state));
   const { whole } = stateText(kind, decodeValue(state));
-  return safeLines(Deno.inspect(whole, { depth: 100, strAbbreviateSize: Infinity })) + "\n";
+  return safeLines(
+    Deno.inspect(whole, { depth: inspectDepth(whole), strAbbreviateSize: Infinity }),
+  ) + "\n";
 }
 
 /** Returns which states will be shown. */

@@ -29,9 +29,14 @@ export class InexactError extends Error {}
  *
  * @throws {InexactError} If it holds something that has no form.
  */
-export function toExactJson(value: unknown, depth = 0): unknown {
+export function toExactJson(value: unknown): unknown {
+  return exactJson(value, 0, new Set());
+}
+
+/** `seen` has the objects that came before. */
+function exactJson(value: unknown, depth: number, seen: Set<object>): unknown {
   if (depth > DEEPEST) throw new InexactError("it is too deep");
-  const inner = (each: unknown) => toExactJson(each, depth + 1);
+  const inner = (each: unknown) => exactJson(each, depth + 1, seen);
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -50,6 +55,9 @@ export function toExactJson(value: unknown, depth = 0): unknown {
       throw new InexactError(`a ${typeof value}`);
   }
   if (value === null) return null;
+  // It would become several, and their number may grow without end.
+  if (seen.has(value)) throw new InexactError("an object in several places");
+  seen.add(value);
   switch (Object.getPrototypeOf(value)) {
     case Array.prototype: {
       const array = value as unknown[];

@@ -2,8 +2,8 @@
  * Listens for HTTP requests, for as long as the port is wanted.
  *
  * Deno's server ends when it cannot accept a connection, as when the process has as many files open
- * as it may. Whoever can reach the port can bring that about, without a token. So it must neither
- * end the run nor the port.
+ * as it may. Any program that can reach the port can bring that about, without a token. So it must
+ * end neither the run nor the port.
  *
  * @module
  */

@@ -24,6 +24,8 @@ export type StateQuestion =
 export interface StateAnswer {
   readonly steps: readonly { readonly step: StepId; readonly keys: number }[];
   readonly states: readonly KeyState[];
+  /** Whether the answer would have been too large, and has fewer keys than there are. */
+  readonly isCut?: boolean;
 }
 
 /** The state of a key. */

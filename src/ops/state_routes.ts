@@ -53,7 +53,7 @@ export async function keyOf(
 }
 
 /**
- * Returns some keys of a step, worker by worker.
+ * Returns some keys of a step, worker by worker: fewer than `limit` where they are large.
  *
  * @param after The `next` of the page before; `null` for the first page.
  */
@@ -68,10 +68,11 @@ export async function pageOf(
   const keys: ShownKey[] = [];
   while (worker < workers && keys.length < limit) {
     const count = limit - keys.length;
-    const { states } = await ask(source, worker, { kind: "keys", step, from, count });
+    const { states, isCut } = await ask(source, worker, { kind: "keys", step, from, count });
     const owner = worker;
     keys.push(...states.map((state) => shown(source, step, owner, state)));
     from += states.length;
+    if (isCut) break;
     if (states.length < count) [worker, from] = [worker + 1, 0];
   }
   return { step, keys, next: worker < workers ? `${worker}-${from}` : null };

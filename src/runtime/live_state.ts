@@ -10,6 +10,21 @@ import { encodeValue } from "../core/value_codec.ts";
 import { messageOf } from "../core/errors.ts";
 import type { KeyedLogic } from "../graph/keyed_logic.ts";
 
+/**
+ * The most bytes of a key with its state. What is larger is not shown: to make it readable takes
+ * the coordinator up to a second for each MiB.
+ */
+const MOST_OF_KEY = 2 << 20;
+
+/** An answer with more bytes than this has no further keys. */
+const MOST_OF_ANSWER = 1 << 20;
+
+/** The most that a character takes in UTF-8. */
+const BYTES_OF_CHARACTER = 3;
+
+/** The most characters of a reason why a state cannot be shown. */
+const MOST_OF_REASON = 1_000;
+
 /** The keys of a step. */
 export interface KeysOfStep {
   readonly keys: ReadonlyMap<string, KeyedLogic>;
@@ -30,15 +45,43 @@ export function answerOf(
     return { steps: [], states: logic === undefined ? [] : [stateOf(logic)] };
   }
   const { from, count } = question;
-  return { steps: [], states: [...keys.values().drop(from).take(count).map(stateOf)] };
+  const states: KeyState[] = [];
+  let bytes = 0;
+  for (const logic of keys.values().drop(from).take(count)) {
+    // Items may be large, and a message may not: it would end the run.
+    if (bytes > MOST_OF_ANSWER) return { steps: [], states, isCut: true };
+    const state = stateOf(logic);
+    states.push(state);
+    bytes += bytesOf(state);
+  }
+  return { steps: [], states };
 }
 
 /** Encoded at once: the key's next item may change it. */
 function stateOf(logic: KeyedLogic): KeyState {
   const { key } = logic;
+  let shown: KeyState;
   try {
-    return { key, state: encodeValue(logic.snapshot()) };
+    shown = { key, state: encodeValue(logic.snapshot()) };
   } catch (error) {
-    return { key, error: messageOf(error) };
+    return { key: cut(key), error: messageOf(error).slice(0, MOST_OF_REASON) };
   }
+  const bytes = bytesOf(shown);
+  if (bytes <= MOST_OF_KEY) return shown;
+  const [takes, most] = [Math.ceil(bytes / 2 ** 20), MOST_OF_KEY / 2 ** 20];
+  return {
+    key: cut(key),
+    error: `the key and its state take ${takes} MiB, and no more than ${most} MiB are shown`,
+  };
+}
+
+/** A key that takes as much as this by itself would not go through either. */
+function cut(key: string): string {
+  return key.length * BYTES_OF_CHARACTER > MOST_OF_KEY ? `${key.slice(0, MOST_OF_REASON)}…` : key;
+}
+
+/** About how many bytes of a message it takes. */
+function bytesOf(shown: KeyState): number {
+  const own = "error" in shown ? shown.error.length : shown.state.length;
+  return shown.key.length * BYTES_OF_CHARACTER + own;
 }

@@ -57,8 +57,19 @@ Deno.test("exact JSON refuses what it has no form for", () => {
   class Own {}
   const cycle: unknown[] = [];
   cycle.push(cycle);
+  const shared: unknown[] = [[1]];
+  shared.push({ a: shared[0] });
   // deno-lint-ignore no-sparse-arrays
-  const values = [new Own(), /a/, new Error("a"), [1, , 2], cycle, Object.create(null), () => {}];
+  const values = [
+    shared,
+    new Own(),
+    /a/,
+    new Error("a"),
+    [1, , 2],
+    cycle,
+    Object.create(null),
+    () => {},
+  ];
   for (const value of values) assertThrows(() => toExactJson(value), InexactError);
 });
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { jsonValue } from "../../src/ops/json_value.ts";
 
 Deno.test("values that are more than JSON has are shown as JSON", () => {
@@ -13,6 +13,8 @@ Deno.test("values that are more than JSON has are shown as JSON", () => {
     map: new Map<unknown, unknown>([["a", 1n], [{ b: 2 }, new Set([3])]]),
     bytes: new Uint8Array([1, 2]),
     buffer: new Uint8Array([3]).buffer,
+    failure: new TypeError("bad"),
+    pattern: /a/g,
   };
   assertEquals(jsonValue(value), {
     text: "a",
@@ -25,11 +27,43 @@ Deno.test("values that are more than JSON has are shown as JSON", () => {
     map: [["a", "1"], [{ b: 2 }, [3]]],
     bytes: [1, 2],
     buffer: [3],
+    failure: "TypeError: bad",
+    pattern: "/a/g",
   });
 });
 
-Deno.test("a value that holds itself is shown to a depth", () => {
-  const value: Record<string, unknown> = {};
+Deno.test("an object within itself is left out", () => {
+  const value: Record<string, unknown> = { a: 1 };
   value.self = value;
-  assertEquals(JSON.stringify(jsonValue(value)).match(/self/g)?.length, 17);
+  value.list = [value, { value }];
+  assertEquals(jsonValue(value), { a: 1, self: "…", list: ["…", { value: "…" }] });
+});
+
+Deno.test("what is too deep is left out", () => {
+  let value: unknown = "deepest";
+  for (let i = 0; i < 20; i++) value = [value];
+  const text = JSON.stringify(jsonValue(value));
+  assertEquals(text, `${"[".repeat(17)}"…"${"]".repeat(17)}`);
+});
+
+Deno.test("an object in several places is shown in each, unless that never ends", () => {
+  const shared = { a: 1 };
+  assertEquals(jsonValue([shared, shared, [shared]]), [{ a: 1 }, { a: 1 }, [{ a: 1 }]]);
+
+  const nodes = Array.from({ length: 40 }, (_, id) => ({ id, to: [] as unknown[] }));
+  for (const node of nodes) node.to = nodes.filter((other) => other !== node);
+  assert(JSON.stringify(jsonValue(nodes)).length < 1_000_000);
+
+  let wide: unknown = Array.from({ length: 9_000 }, () => 0);
+  for (let i = 0; i < 12; i++) wide = Array.from({ length: 9 }, () => wide);
+  assert(JSON.stringify(jsonValue(wide)).length < 1_000_000);
+});
+
+Deno.test("an array that is long because of its holes is shown as an object", () => {
+  const byId: unknown[] = [];
+  byId[4_000_000_000] = "eve";
+  assertEquals(jsonValue({ byId }), { byId: { 4000000000: "eve" } });
+  const short: unknown[] = [];
+  short[2] = 1;
+  assertEquals(JSON.stringify(jsonValue(short)), "[null,null,1]");
 });
