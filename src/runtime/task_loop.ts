@@ -110,7 +110,7 @@ export class TaskLoop {
    * the pass ended: another look at the clock would cost as much as several items.
    */
   #pass(tasks: readonly Task[]): { worked: boolean; ended: number } {
-    this.#clock.look();
+    this.#clock.watch();
     let now = this.#now();
     const until = now + PASS_MS;
     let worked: boolean;
@@ -136,18 +136,22 @@ export class TaskLoop {
         meter.worked(ended - at, now);
         at = ended;
       }
-      if (!worked || !isMeasured) at = this.#now();
-      if (worked) this.#took(at - now, isMeasured);
-      else if (!isAsked) this.#ask(tasks, now);
+      if (!worked) { // which takes less than another look at the clock
+        if (!isAsked) this.#ask(tasks, now);
+        break;
+      }
+      if (!isMeasured) at = this.#now();
+      this.#took(at - now, isMeasured);
+      this.pace.took(at - now);
       now = at;
-      this.pace.took(now - this.pace.now);
-    } while (worked && this.#failure === null && now < until);
+    } while (this.#failure === null && now < until);
     return { worked, ended: now };
   }
 
   /** Asks all tasks what they wait for, before the loop sleeps. */
   #ask(tasks: readonly Task[], round: number): void {
-    for (const [i, { waits }] of tasks.entries()) this.#meters[i].rests(waits, round);
+    // Without an iterator: where the calls of a `mapAsync` end at once, the loop sleeps often.
+    for (let i = 0; i < tasks.length; i++) this.#meters[i].rests(tasks[i].waits, round);
   }
 
   /** A round in which a task did work has taken `ms`. */

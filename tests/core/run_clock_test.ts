@@ -47,6 +47,36 @@ Deno.test("RunClock measures a sleep during which the clock was set back", () =>
   }
 });
 
+Deno.test("RunClock.watch measures that sleep too, also just after a look", () => {
+  for (const since of [0, 0.5, 2]) {
+    const { passing, set, clock, setBack } = runClock();
+    passing.advance(since);
+    clock.watch();
+    set.set = -HOUR;
+    passing.advance(60_000);
+    clock.watch();
+    assertEquals(setBack, [HOUR]);
+    assertEquals(clock.now(), Math.floor(10 * HOUR + 60_000 + since));
+  }
+});
+
+Deno.test("RunClock.watch reports a clock that measures durations too and was set back", () => {
+  let time = 10 * HOUR;
+  const setBack: number[] = [];
+  const clock = new RunClock({ now: () => time, wakeAt: () => () => {} }, (ms) => setBack.push(ms));
+  time -= HOUR;
+  clock.watch();
+  assertEquals(setBack, [HOUR]);
+});
+
+Deno.test("RunClock.watch reads one clock only where little time has passed", () => {
+  let reads = 0;
+  const clock = new RunClock({ now: () => ++reads, elapsed: () => 0.5, wakeAt: () => () => {} });
+  reads = 0;
+  for (let i = 0; i < 1_000; i++) clock.watch();
+  assertEquals(reads, 0);
+});
+
 Deno.test("RunClock meets a clock that was set back an hour within 16 hours", () => {
   const { passing, set, clock } = runClock();
   set.set = -HOUR;

@@ -134,6 +134,28 @@ Deno.test("TaskLoop measures one of sixteen short rounds, and shares out the tim
   assertEquals(looks < turns / 2 * 1.25, true); // and not two for each round
 });
 
+Deno.test("TaskLoop looks at its clock before a round and after one with work, not more often", async () => {
+  let looks = 0;
+  const loop = new TaskLoop(new RunClock({ now: () => 0, wakeAt: () => () => {} }), () => {
+    looks++;
+    return 0;
+  });
+  let runs = 0;
+  const task: Task = {
+    stepId: "",
+    queued: 0,
+    waits: null,
+    wakeTime: () => Infinity,
+    run: () => {
+      const works = ++runs % 2 === 1;
+      if (!works) queueMicrotask(() => loop.wake());
+      return works;
+    },
+  };
+  await loop.run([task], () => runs === 1_000, flush);
+  assertEquals(looks <= 2 * 500 + 1, true, `${looks} looks`);
+});
+
 Deno.test("TaskLoop knows what tasks wait for while it sleeps, also after short rounds", async () => {
   let now = 0;
   const loop = new TaskLoop(
