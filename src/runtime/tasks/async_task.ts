@@ -1,9 +1,9 @@
 import type { Epoch, StepId } from "../../core/ids.ts";
-import { ItemError } from "../../core/errors.ts";
+import { ItemError, type StepError } from "../../core/errors.ts";
 import { isPromiseLike } from "../../core/promises.ts";
 import { preview } from "../../core/preview.ts";
 import type { AsyncNode } from "../../graph/nodes.ts";
-import { isActivity } from "../activity/activity.ts";
+import { type Activity, isActivity } from "../activity/activity.ts";
 import { RelayedActivity } from "../activity/relayed_activity.ts";
 import type { From, Tick } from "../time/controls.ts";
 import { type EpochEnd, type Incoming, isBatch, isEpochEnd } from "../channel.ts";
@@ -11,15 +11,27 @@ import type { Outlet } from "../outlet.ts";
 import { stepError } from "../step_error.ts";
 import type { Task, TaskHost, Waits } from "./task.ts";
 
-/** An item that is being worked on, or whose result waits for those before it. */
-interface Slot {
-  /** Its place among the items and ticks. */
-  readonly order: number;
-  /** Where the item comes from, where that matters. */
+/** What items share that came after one another. */
+interface Stretch {
+  /** How many ticks came before them. */
+  readonly ticks: number;
+  /** Where the items come from, where that matters. */
   readonly from: From | null;
-  done: boolean;
+}
+
+/** In place of a result that is not there yet. */
+const PENDING = Symbol();
+
+/**
+ * An item that is being worked on, or whose result waits for those before it. There is one for each
+ * item, so it has no more fields than it needs.
+ */
+interface Slot {
+  readonly stretch: Stretch;
   result: unknown;
 }
+
+const ACTIVE: Activity = { kind: "active" };
 
 /**
  * Awaits a promise for each item, `concurrency` at a time. In order, a result waits for those
@@ -31,13 +43,13 @@ export class AsyncTask implements Task {
   readonly #input: Incoming;
   readonly #outlet: Outlet;
   readonly #host: TaskHost;
-  readonly #slots: Slot[] = []; // in the order of their items
+  readonly #signal: AbortSignal; // as the host's getter takes a noticeable part of an item's time
+  #slots: Slot[] = []; // in the order of their items
   #control: EpochEnd | null = null; // held back until all slots are empty
   readonly #activity = new RelayedActivity();
-  #order = 0;
-  #from: From | null = null; // of the next items that come
+  #stretch: Stretch = { ticks: 0, from: null }; // of the next items that come
   #told: From | null = null; // of those that went on last
-  readonly #ticks: { readonly order: number; readonly tick: Tick }[] = [];
+  readonly #ticks: { readonly tick: Tick; readonly before: number }[] = []; // ticks before it
   #epoch: Epoch;
   #ended = false;
   #pending = 0; // calls that have not been settled
@@ -57,6 +69,7 @@ export class AsyncTask implements Task {
     this.#input = input;
     this.#outlet = outlet;
     this.#host = host;
+    this.#signal = host.calls;
     this.#epoch = epoch;
   }
 
@@ -66,7 +79,7 @@ export class AsyncTask implements Task {
     const emitted = state === "ready" && this.#emit();
     const started = this.#start();
     // What is being worked on is on its way to those downstream: it is not quiet there.
-    if (started) this.#outlet.activity({ kind: "active" });
+    if (started) this.#outlet.activity(ACTIVE);
     if (state === "worked" || emitted || started) return true;
     return this.#tick() || this.#forward() || this.#tellIdle();
   }
@@ -92,8 +105,8 @@ export class AsyncTask implements Task {
   /** Whether a result is done that may go on. */
   get #hasResult(): boolean {
     return this.#node.ordered
-      ? this.#slots.at(0)?.done ?? false
-      : this.#slots.some(({ done }) => done);
+      ? this.#slots.length > 0 && isDone(this.#slots[0])
+      : this.#slots.some(isDone);
   }
 
   get inFlight(): number {
@@ -117,9 +130,13 @@ export class AsyncTask implements Task {
         // Held back like an epoch's end, it would hold up the items after it.
         const told = this.#activity.onActivity(message);
         if (told !== null) this.#outlet.activity(told);
-      } else if (message.kind === "from") this.#from = message;
-      else if (message.kind === "tick") this.#ticks.push({ order: this.#order++, tick: message });
-      else if (isEpochEnd(message)) this.#control = message;
+      } else if (message.kind === "from") {
+        this.#stretch = { ticks: this.#stretch.ticks, from: message };
+      } else if (message.kind === "tick") {
+        const { ticks, from } = this.#stretch;
+        this.#ticks.push({ tick: message, before: ticks });
+        this.#stretch = { ticks: ticks + 1, from };
+      } else if (isEpochEnd(message)) this.#control = message;
     }
     return started;
   }
@@ -137,18 +154,11 @@ export class AsyncTask implements Task {
   }
 
   #call(item: unknown): void {
-    const slot: Slot = {
-      order: this.#order++,
-      from: this.#from,
-      done: false,
-      result: undefined,
-    };
-    const failed = (thrown: unknown) =>
-      stepError(this, this.#host, new ItemError(item, { cause: thrown }));
+    const slot: Slot = { stretch: this.#stretch, result: PENDING };
     let promise: unknown;
     try {
       const { fn } = this.#node; // called bare, so that stacks do not show it as a method of ours
-      promise = fn(item as never, this.#host.calls);
+      promise = fn(item as never, this.#signal);
       if (!isPromiseLike(promise)) {
         throw new TypeError(
           `the function of mapAsync must return a promise; got ${preview(promise)} ` +
@@ -156,24 +166,27 @@ export class AsyncTask implements Task {
         );
       }
     } catch (thrown) {
-      throw failed(thrown);
+      throw this.#errorOf(item, thrown);
     }
     this.#slots.push(slot);
     this.#pending++;
     promise.then(
       (result) => {
-        slot.done = true;
         slot.result = result;
         this.#settled();
         this.#host.wake();
       },
       (thrown) => {
         // What fails because it was told to end is not a fault. Its slot stays: there is no result.
-        if (this.#host.calls.aborted && !this.#host.signal.aborted) this.#gaveUp = true;
-        else this.#host.fail(failed(thrown));
+        if (this.#signal.aborted && !this.#host.signal.aborted) this.#gaveUp = true;
+        else this.#host.fail(this.#errorOf(item, thrown));
         this.#settled();
       },
     );
+  }
+
+  #errorOf(item: unknown, thrown: unknown): StepError {
+    return stepError(this, this.#host, new ItemError(item, { cause: thrown }));
   }
 
   /** A call is over. Where one has given up, the others are still waited for. */
@@ -187,37 +200,55 @@ export class AsyncTask implements Task {
    * that is not. Then a tick, if all before it is out.
    */
   #emit(): boolean {
-    const slots = this.#slots;
     const { room } = this.#outlet;
-    const results: unknown[] = [];
-    let from: From | null = null;
-    const isNext = (slot: Slot) =>
-      slot.done && results.length < room && (results.length === 0 || slot.from === from);
-    const add = (slot: Slot) => {
-      from = slot.from;
-      results.push(slot.result);
-    };
-    if (this.#node.ordered) {
-      while (slots.length > 0 && isNext(slots[0])) add(slots.shift()!);
-    } else {
-      let kept = 0;
-      for (const slot of slots) {
-        if (isNext(slot)) add(slot);
-        else slots[kept++] = slot;
+    const slots = this.#node.ordered ? this.#takeFirst(room) : this.#takeDone(room);
+    if (slots.length > 0) {
+      const { from } = slots[0].stretch;
+      if (from !== null && from !== this.#told) {
+        this.#outlet.time(from);
+        this.#told = from;
       }
-      slots.length = kept;
     }
-    if (results.length > 0 && from !== null && from !== this.#told) {
-      this.#outlet.time(from);
-      this.#told = from;
+    this.#outlet.emit(slots.map(({ result }) => result), this.#epoch);
+    return this.#tick() || slots.length > 0;
+  }
+
+  /** Removes and returns at most `most` slots: the first ones, as far as they are done. */
+  #takeFirst(most: number): Slot[] {
+    const slots = this.#slots;
+    let count = 0;
+    while (
+      count < most && count < slots.length && isDone(slots[count]) &&
+      slots[count].stretch.from === slots[0].stretch.from
+    ) count++;
+    if (count === slots.length) { // as where calls end at once
+      this.#slots = [];
+      return slots;
     }
-    this.#outlet.emit(results, this.#epoch);
-    return this.#tick() || results.length > 0;
+    const taken: Slot[] = [];
+    while (taken.length < count) taken.push(slots.shift()!); // `splice` moves all others
+    return taken;
+  }
+
+  /** Removes and returns at most `most` slots: those that are done. */
+  #takeDone(most: number): Slot[] {
+    const slots = this.#slots;
+    const taken: Slot[] = [];
+    let kept = 0;
+    for (const slot of slots) {
+      const isNext = isDone(slot) && taken.length < most &&
+        (taken.length === 0 || slot.stretch.from === taken[0].stretch.from);
+      if (isNext) taken.push(slot);
+      else slots[kept++] = slot;
+    }
+    slots.length = kept;
+    return taken;
   }
 
   #tick(): boolean {
     const [first] = this.#ticks;
-    if (first === undefined || (this.#slots.at(0)?.order ?? Infinity) < first.order) return false;
+    if (first === undefined) return false;
+    if (this.#slots.length > 0 && this.#slots[0].stretch.ticks <= first.before) return false;
     if (this.#outlet.pump() !== "ready") return false;
     this.#ticks.shift();
     this.#outlet.time(first.tick);
@@ -239,4 +270,8 @@ export class AsyncTask implements Task {
     }
     return true;
   }
+}
+
+function isDone(slot: Slot): boolean {
+  return slot.result !== PENDING;
 }
