@@ -63,6 +63,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "connectors/kafka/properties",
     "connectors/kafka/wire",
   ],
+  "connectors/kafka/group": [
+    "connectors/kafka/client",
+    "connectors/kafka/properties",
+    "connectors/kafka/wire",
+  ],
   "connectors/kafka/transactions": ["connectors/kafka/client", "connectors/kafka/wire"],
   "connectors/kafka/write": [
     "connectors/kafka/client",

@@ -1,0 +1,159 @@
+/**
+ * Drives a member: sends what its machine decides, on the clock that it is given.
+ *
+ * @module
+ */
+import { type Clock, elapsedOf, wakeAfter } from "../../../core/clock.ts";
+import type { Machine } from "./machine.ts";
+import {
+  type CommitToken,
+  type Member,
+  type MemberOptions,
+  MembershipLostError,
+} from "./membership.ts";
+import type { TaskId, Tasks } from "./tasks.ts";
+
+/** How long leaving may take, in milliseconds. */
+const LEAVE_MS = 2_000;
+
+/** What a driver needs. */
+export interface DriverOptions<Q, A> {
+  readonly machine: Machine<Q, A>;
+  /**
+   * Sends a request. Rejects if there is no answer. An answer that comes after the driver has given
+   * up on it is ignored.
+   */
+  readonly send: (request: Q) => Promise<A>;
+  /** Called when a request got no answer in time: its connection may hang. */
+  readonly dropConnection: () => void;
+  /** Whether another attempt is useless after this error. */
+  readonly isFatal: (error: unknown) => boolean;
+  readonly clock: Clock;
+  readonly onEvent: MemberOptions["onEvent"];
+}
+
+/** A member with a machine. It begins at once. */
+export class MemberDriver<Q, A> implements Member {
+  readonly #options: DriverOptions<Q, A>;
+  readonly #machine: Machine<Q, A>;
+  readonly #running: Promise<void>;
+  #wake: () => void = () => {};
+  #isStopped = false;
+  #changes = Promise.withResolvers<void>();
+
+  constructor(options: DriverOptions<Q, A>) {
+    this.#options = options;
+    this.#machine = options.machine;
+    this.#running = this.#run();
+  }
+
+  get owned(): Tasks {
+    return this.#machine.holding.owned;
+  }
+
+  acknowledge(owned: Iterable<TaskId>): void {
+    const released = this.#machine.holding.acknowledged(owned);
+    this.#machine.acknowledged(released, this.#now());
+    this.#wake(); // the loop hands out events, so this call returns first
+  }
+
+  async token(): Promise<CommitToken> {
+    const machine = this.#machine;
+    const { owned } = machine.holding;
+    for (;;) {
+      const identity = machine.token();
+      if (this.#isStopped || (owned.size > 0 && machine.holding.owned.size === 0)) {
+        throw new MembershipLostError("the member is not in the group any more: do not commit");
+      }
+      if (identity !== null) return this.#lease(identity);
+      await this.#changes.promise;
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.#machine.leave();
+    this.#wake();
+    const late = Promise.withResolvers<void>();
+    const cancel = wakeAfter(this.#options.clock, LEAVE_MS, late.resolve);
+    await Promise.race([this.#running, late.promise]);
+    cancel();
+    await this.stop();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#machine.holding.drop();
+    this.#wake();
+    await this.#running;
+  }
+
+  #now(): number {
+    return elapsedOf(this.#options.clock);
+  }
+
+  #lease(identity: { memberId: string; epoch: number; instanceId: string | null }): CommitToken {
+    const machine = this.#machine;
+    let isOpen = true;
+    machine.leases++;
+    return {
+      ...identity,
+      owned: machine.holding.owned,
+      [Symbol.dispose]: () => {
+        if (!isOpen) return;
+        isOpen = false;
+        machine.leases--;
+        this.#wake();
+      },
+    };
+  }
+
+  async #run(): Promise<void> {
+    const { onEvent } = this.#options;
+    await Promise.resolve(); // the caller has the member before its first event
+    while (!this.#isStopped) {
+      const step = this.#machine.decide(this.#now());
+      for (const event of this.#machine.holding.takeEvents()) onEvent(event);
+      this.#changes.resolve();
+      this.#changes = Promise.withResolvers();
+      if (step.kind === "over") break;
+      if (step.kind === "wait") await this.#sleep(step.until);
+      else await this.#ask(step.request, step.until);
+    }
+    this.#isStopped = true;
+    this.#changes.resolve();
+  }
+
+  /** Sleeps until then, or until somebody wakes it. */
+  async #sleep(until: number): Promise<void> {
+    if (this.#isStopped) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const ms = until - this.#now();
+    const cancel = ms === Infinity ? () => {} : wakeAfter(this.#options.clock, ms, resolve);
+    await promise;
+    cancel();
+  }
+
+  async #ask(request: Q, until: number): Promise<void> {
+    const { clock, send, dropConnection, isFatal } = this.#options;
+    const machine = this.#machine;
+    const sentAt = this.#now();
+    const { promise, resolve } = Promise.withResolvers<"late" | "stopped">();
+    this.#wake = () => this.#isStopped && resolve("stopped");
+    const cancel = wakeAfter(clock, until - sentAt, () => resolve("late"));
+    try {
+      const got = await Promise.race([send(request).then((answer) => ({ answer })), promise]);
+      if (got === "stopped") return;
+      if (got === "late") {
+        dropConnection();
+        machine.unanswered(request, null, this.#now());
+      } else {
+        machine.answered(request, got.answer, sentAt, this.#now());
+      }
+    } catch (error) {
+      machine.unanswered(request, isFatal(error) ? error as Error : null, this.#now());
+    } finally {
+      cancel();
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The members of one process, over links to the group's coordinator.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../../../core/clock.ts";
+import { MemberDriver } from "./driver.ts";
+import type { Machine } from "./machine.ts";
+import type { Member, MemberOptions, Membership } from "./membership.ts";
+
+/** Carries requests to a group's coordinator. `Q` are the requests, `A` the answers. */
+export interface GroupLink<Q, A> {
+  /** Sends a request. Rejects if there is no answer. */
+  send(request: Q): Promise<A>;
+  /** A request got no answer in time: the next one goes over a new connection. */
+  drop(): void;
+  /** Whether another attempt is useless after this error. */
+  isFatal(error: unknown): boolean;
+  close(): Promise<void>;
+}
+
+/** How the members of a protocol work. */
+export interface MembersOptions<Q, A> {
+  readonly machineFor: (member: MemberOptions) => Machine<Q, A>;
+  /** The link of a new member. Several may share one. */
+  readonly linkFor: (member: MemberOptions) => GroupLink<Q, A>;
+  readonly clock?: Clock;
+}
+
+/** A {@linkcode Membership} of any protocol. */
+export class Members<Q, A> implements Membership {
+  readonly #options: MembersOptions<Q, A>;
+  readonly #links = new Set<GroupLink<Q, A>>();
+  readonly #members: Member[] = [];
+
+  /** Connects to nothing yet. */
+  constructor(options: MembersOptions<Q, A>) {
+    this.#options = options;
+  }
+
+  join(options: MemberOptions): Member {
+    const { machineFor, linkFor, clock = systemClock } = this.#options;
+    const link = linkFor(options);
+    this.#links.add(link);
+    const member = new MemberDriver({
+      machine: machineFor(options),
+      send: (request) => link.send(request),
+      dropConnection: () => link.drop(),
+      isFatal: (error) => link.isFatal(error),
+      clock,
+      onEvent: options.onEvent,
+    });
+    this.#members.push(member);
+    return member;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.stop()));
+    await Promise.all(Array.from(this.#links, (link) => link.close()));
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * How a member of a streams group (KIP-1071) decides.
+ *
+ * The broker assigns: each heartbeat says what the member owns, and the answer what it may own. An
+ * answer lists tasks only if that request has changed them, and never repeats it. So after a lost
+ * answer, tasks that the broker has assigned would never run, without any error.
+ *
+ * Joining again with epoch 0 gets the whole list, but also says that the member owns nothing. The
+ * broker then hands out at once what the lost answer may have told the member to give up, while it
+ * still runs. So the member asks differently. It sends its next heartbeat, and then has the group
+ * described, which lists what the lost answer did. That description is not older than the answer to
+ * the heartbeat, as a broker answers that once all before it is stored. The member's tasks change
+ * by its own heartbeats only. The lost request may still be on its way, so it looks once more when
+ * no request can be under way any longer. Until then, only looks count as signs that its tasks are
+ * still its own: the time to give some up may have begun.
+ *
+ * @module
+ */
+import type { StreamsHeartbeat, StreamsHeartbeatAnswer } from "../wire/streams_group_heartbeat.ts";
+import type { SubtopologyTasks } from "../wire/streams_tasks.ts";
+import {
+  refusal,
+  SHUTDOWN_APPLICATION,
+  STALE_TOPOLOGY,
+  statusText,
+  verdictOf,
+} from "./group_errors.ts";
+import { Holding } from "./holding.ts";
+import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
+import { GroupRefusedError, type Topology } from "./membership.ts";
+import { fromWire, type Tasks, toWire } from "./tasks.ts";
+
+/** What a member asks its group. */
+export type StreamsRequest =
+  | { readonly kind: "heartbeat"; readonly heartbeat: StreamsHeartbeat }
+  | { readonly kind: "describe"; readonly groupId: string; readonly memberId: string };
+
+/** What the group says about a member; `null` if it does not know it. */
+export type DescribedMember =
+  | { readonly memberEpoch: number; readonly activeTasks: readonly SubtopologyTasks[] }
+  | null;
+
+/** What the group answers. */
+export type StreamsAnswer =
+  | { readonly kind: "heartbeat"; readonly answer: StreamsHeartbeatAnswer }
+  | { readonly kind: "described"; readonly member: DescribedMember };
+
+/** A member of a streams group. */
+export interface StreamsMemberOptions {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly processId: string;
+  readonly topology: Topology;
+  /** After this time without an answer, the group gives the member's tasks away. */
+  readonly sessionTimeoutMs: number;
+  /**
+   * How long the member may take to give tasks up, not less than the session. If the answer that
+   * told so was lost, the member drops its tasks only when its session ends.
+   */
+  readonly rebalanceTimeoutMs: number;
+  /** How often it asks. The broker's own interval counts if it is shorter. */
+  readonly heartbeatMs: number;
+  /** How long it waits for an answer. */
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * How long a member waits before it joins again after a lost answer, in milliseconds. A join that
+ * arrives after the next one would say that the member owns nothing, when it has tasks again.
+ */
+const JOIN_RETRY_MS = 500;
+
+const TOO_SLOW =
+  "the member has not given up tasks in time, and the group has given all of them away";
+
+const JOINS = 0;
+const LEAVES = -1;
+
+/** The machine of one member. */
+export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
+  readonly holding = new Holding();
+  leases = 0;
+  readonly #options: StreamsMemberOptions;
+  #phase: "out" | "in" | "leaving" | "over" = "out";
+  #epoch = JOINS;
+  #intervalMs: number;
+  #nextAt = -Infinity;
+  #heardAt = -Infinity; // when the last heartbeat was sent that was answered
+  #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
+  #releasesUntil = Infinity; // the time to give tasks up ends then, at the earliest
+  #saidRevoking = false; // whether the last heartbeat listed tasks that are to be given up
+  #lookAt = Infinity; // when to look at the group's description
+  #isSettledAt = -Infinity; // from when on no lost request can be under way
+  #looksNow = false;
+
+  constructor(options: StreamsMemberOptions) {
+    this.#options = options;
+    this.#intervalMs = options.heartbeatMs;
+  }
+
+  decide(now: number): Step<StreamsRequest> {
+    const { groupId, memberId, sessionTimeoutMs, requestTimeoutMs } = this.#options;
+    if (this.#phase === "over") return { kind: "over" };
+    const end = Math.min(this.#answeredAt + sessionTimeoutMs, this.#releasesUntil);
+    if (this.#phase === "in" && now >= end) {
+      this.#expelled(now >= this.#releasesUntil ? TOO_SLOW : silentFor(sessionTimeoutMs));
+    }
+    if (now < this.#nextAt && this.#phase !== "leaving") {
+      return {
+        kind: "wait",
+        until: this.#phase === "in" ? Math.min(this.#nextAt, end) : this.#nextAt,
+      };
+    }
+    const until = this.#phase === "in"
+      ? Math.min(now + requestTimeoutMs, end)
+      : now + requestTimeoutMs;
+    if (this.#phase === "in" && this.#looksNow) {
+      return { kind: "send", request: { kind: "describe", groupId, memberId }, until };
+    }
+    return { kind: "send", request: { kind: "heartbeat", heartbeat: this.#heartbeat() }, until };
+  }
+
+  #heartbeat(): StreamsHeartbeat {
+    const { groupId, memberId, processId, topology, rebalanceTimeoutMs } = this.#options;
+    const base = { groupId, memberId, rebalanceTimeoutMs: -1, topology: null, processId: null };
+    switch (this.#phase) {
+      case "out":
+        return {
+          ...base,
+          memberEpoch: JOINS,
+          rebalanceTimeoutMs,
+          topology,
+          activeTasks: [],
+          processId,
+        };
+      case "leaving":
+        return { ...base, memberEpoch: LEAVES, activeTasks: null };
+      default:
+        this.#saidRevoking = this.holding.isRevoking;
+        // Always all of them: the broker accepts the epoch before only with the list.
+        return { ...base, memberEpoch: this.#epoch, activeTasks: toWire(this.holding.owned) };
+    }
+  }
+
+  answered(request: StreamsRequest, given: StreamsAnswer, sentAt: number, now: number): void {
+    if (this.#phase === "leaving") {
+      if (isLeave(request)) this.#phase = "over";
+      return;
+    }
+    if (given.kind === "described") this.#described(given.member, now);
+    else this.#told(given.answer, sentAt, now);
+  }
+
+  #told(answer: StreamsHeartbeatAnswer, sentAt: number, now: number): void {
+    const { groupId, heartbeatMs } = this.#options;
+    if (answer.errorCode !== 0) return this.#refused(answer, now);
+    this.#heardAt = sentAt;
+    this.#intervalMs = Math.min(heartbeatMs, answer.heartbeatIntervalMs);
+    this.#nextAt = now + this.#intervalMs;
+    const wasIn = this.#phase === "in";
+    if (!wasIn) this.#lookAt = Infinity; // one that joins gets the whole list
+    this.#phase = "in";
+    if (!this.#saidRevoking) this.#releasesUntil = Infinity;
+    const ends = answer.status.find(({ code }) =>
+      code === STALE_TOPOLOGY || code === SHUTDOWN_APPLICATION
+    );
+    if (ends !== undefined) {
+      const text = statusText(groupId, ends.code, ends.detail);
+      this.#phase = "leaving"; // the broker would give it tasks of another topology
+      return this.holding.fail(new GroupRefusedError(text));
+    }
+    const texts = answer.status.map(({ code, detail }) => statusText(groupId, code, detail));
+    this.holding.status(texts.length === 0 ? null : texts.join("; "));
+    if (answer.activeTasks !== null) {
+      this.#allow(fromWire(answer.activeTasks));
+    } else if (wasIn && answer.memberEpoch !== this.#epoch) {
+      this.#lookAt = now; // an answer in between was lost
+    }
+    this.#epoch = answer.memberEpoch;
+    if (this.#lookAt === Infinity) this.#answeredAt = sentAt;
+    if (now < this.#lookAt) return;
+    this.#looksNow = true;
+    this.#nextAt = now;
+  }
+
+  #refused({ errorCode, errorMessage }: StreamsHeartbeatAnswer, now: number): void {
+    switch (verdictOf(errorCode)) {
+      case "moved":
+        this.#nextAt = now + RETRY_MS;
+        return;
+      case "expelled":
+        this.#nextAt = now;
+        return this.#expelled(`the group has expelled the member (${errorMessage ?? errorCode})`);
+      case "refused":
+        this.#phase = "over";
+        return this.holding.fail(refusal(this.#options.groupId, errorCode, errorMessage));
+      default:
+        return this.#lookAgain(now);
+    }
+  }
+
+  #described(member: DescribedMember, now: number): void {
+    this.#looksNow = false;
+    this.#nextAt = now + this.#intervalMs;
+    // If the group does not know it, its next heartbeat is told so.
+    if (member === null || member.memberEpoch < this.#epoch) return;
+    this.#lookAt = now < this.#isSettledAt ? this.#isSettledAt : Infinity;
+    const allowed = fromWire(member.activeTasks);
+    this.#epoch = member.memberEpoch;
+    if (allowed.symmetricDifference(this.holding.allowed).size > 0) this.#allow(allowed);
+    this.#answeredAt = this.#heardAt;
+  }
+
+  /** The time to give tasks up may have begun right after the member last knew what it owns. */
+  #allow(allowed: Tasks): void {
+    this.holding.told(allowed);
+    if (!this.holding.isRevoking) return;
+    this.#releasesUntil = Math.min(
+      this.#releasesUntil,
+      this.#answeredAt + this.#options.rebalanceTimeoutMs,
+    );
+  }
+
+  unanswered(request: StreamsRequest, fatal: Error | null, now: number): void {
+    if (this.#phase === "leaving") {
+      if (isLeave(request)) this.#phase = "over"; // the session ends by itself
+    } else if (fatal !== null) {
+      this.#phase = "over";
+      this.holding.fail(fatal);
+    } else {
+      this.#lookAgain(now);
+    }
+  }
+
+  /** After a request that the group may have done: its answer may have had tasks. */
+  #lookAgain(now: number): void {
+    this.#looksNow = false; // a heartbeat first
+    this.#nextAt = now + (this.#phase === "in" ? RETRY_MS : JOIN_RETRY_MS);
+    this.#lookAt = now;
+    this.#isSettledAt = now + this.#options.requestTimeoutMs;
+  }
+
+  #expelled(reason: string): void {
+    this.#phase = "out";
+    this.#epoch = JOINS;
+    this.#looksNow = false;
+    this.#releasesUntil = Infinity;
+    this.holding.lose(reason);
+  }
+
+  acknowledged(released: boolean, now: number): void {
+    if (released) this.#nextAt = Math.min(this.#nextAt, now);
+  }
+
+  token(): { memberId: string; epoch: number; instanceId: null } | null {
+    if (this.#phase !== "in") return null;
+    return { memberId: this.#options.memberId, epoch: this.#epoch, instanceId: null };
+  }
+
+  leave(): void {
+    this.holding.drop();
+    if (this.#phase !== "over") this.#phase = "leaving";
+  }
+}
+
+function isLeave(request: StreamsRequest): boolean {
+  return request.kind === "heartbeat" && request.heartbeat.memberEpoch === LEAVES;
+}

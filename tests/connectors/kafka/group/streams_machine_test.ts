@@ -1,0 +1,185 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  StreamsMachine,
+  type StreamsRequest,
+} from "../../../../src/connectors/kafka/group/streams_machine.ts";
+import type { MembershipEvent } from "../../../../src/connectors/kafka/group/membership.ts";
+import { taskId, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
+import type { StreamsHeartbeatAnswer } from "../../../../src/connectors/kafka/wire/streams_group_heartbeat.ts";
+
+const [A, B] = [0, 1].map((partition) => taskId("keyed", partition));
+
+const TOPOLOGY = { epoch: 3, subtopologies: [] };
+
+const FINE: StreamsHeartbeatAnswer = {
+  errorCode: 0,
+  errorMessage: null,
+  memberEpoch: 5,
+  heartbeatIntervalMs: 5_000,
+  status: [],
+  activeTasks: null,
+};
+
+/** The message of the event that a member is out for good. */
+function messageOf(event: MembershipEvent): string {
+  return event.kind === "failed" ? event.error.message : `it has not failed: ${event.kind}`;
+}
+
+/** A machine, on a clock that each call sets. */
+function machine() {
+  const it = new StreamsMachine({
+    groupId: "app",
+    memberId: "m",
+    processId: "p",
+    topology: TOPOLOGY,
+    sessionTimeoutMs: 45_000,
+    rebalanceTimeoutMs: 60_000,
+    heartbeatMs: 200,
+    requestTimeoutMs: 2_000,
+  });
+  const request = (now: number): StreamsRequest => {
+    const step = it.decide(now);
+    if (step.kind !== "send") throw new Error(`the machine does not send, but: ${step.kind}`);
+    return step.request;
+  };
+  const heartbeat = (now: number) => {
+    const sent = request(now);
+    if (sent.kind !== "heartbeat") throw new Error(`the machine does not beat, but: ${sent.kind}`);
+    return sent.heartbeat;
+  };
+  return {
+    it,
+    request,
+    heartbeat,
+    /** Sends what is due now, and has it answered. */
+    beat: (now: number, answer: Partial<StreamsHeartbeatAnswer> = {}) => {
+      const sent = { kind: "heartbeat", heartbeat: heartbeat(now) } as const;
+      it.answered(sent, { kind: "heartbeat", answer: { ...FINE, ...answer } }, now, now);
+      return it.holding.takeEvents();
+    },
+    /** Sends what is due now, and never has an answer. */
+    lose: (now: number) => it.unanswered(request(now), null, now),
+  };
+}
+
+Deno.test("a member joins with its topology, then tells all that it owns", () => {
+  const { heartbeat, beat } = machine();
+  const { memberEpoch, topology, activeTasks, processId } = heartbeat(0);
+  assertEquals([memberEpoch, topology, activeTasks, processId], [0, TOPOLOGY, [], "p"]);
+  assertEquals(beat(0, { activeTasks: toWire([A]) }), [
+    { kind: "assigned", tasks: new Set([A]) },
+  ]);
+  const next = heartbeat(200);
+  assertEquals([next.memberEpoch, next.topology, next.activeTasks], [5, null, toWire([A])]);
+});
+
+Deno.test("a member whose answer was lost asks for the group's description, and does what it says", () => {
+  const { it, beat, lose, request, heartbeat } = machine();
+  beat(0, { activeTasks: toWire([A]) });
+  lose(200);
+  assertEquals(heartbeat(300).activeTasks, toWire([A])); // it does not say that it owns nothing
+  beat(300);
+  const look = request(300);
+  assertEquals(look, { kind: "describe", groupId: "app", memberId: "m" });
+  const member = { memberEpoch: 6, activeTasks: toWire([B]) };
+  it.answered(look, { kind: "described", member }, 300, 310);
+  assertEquals(it.holding.takeEvents(), [
+    { kind: "revoke", tasks: new Set([A]) },
+    { kind: "assigned", tasks: new Set([B]) },
+  ]);
+  assertEquals(it.token()?.epoch, 6);
+  beat(600);
+  assertEquals(it.decide(700).kind, "wait");
+  beat(2_400); // no lost request can be under way any longer
+  assertEquals(request(2_400).kind, "describe");
+});
+
+Deno.test("a member that an answer skips an epoch of looks at the group too", () => {
+  const { beat, request } = machine();
+  beat(0, { activeTasks: [] });
+  beat(200, { memberEpoch: 6 });
+  assertEquals(request(200).kind, "describe");
+});
+
+for (const code of [25, 110]) {
+  Deno.test(`a member that is expelled with ${code} loses its tasks and joins again at once`, () => {
+    const { beat, heartbeat } = machine();
+    beat(0, { activeTasks: toWire([A]) });
+    const [lost, ...rest] = beat(200, { errorCode: code, errorMessage: "gone" });
+    assertEquals([lost.kind, rest], ["lost", []]);
+    assertEquals(heartbeat(200).memberEpoch, 0);
+  });
+}
+
+for (const code of [14, 15, 16]) {
+  Deno.test(`a member whose coordinator moves (${code}) keeps its tasks and asks again`, () => {
+    const { it, beat, heartbeat } = machine();
+    beat(0, { activeTasks: toWire([A]) });
+    assertEquals(beat(200, { errorCode: code }), []);
+    assertEquals(it.decide(250), { kind: "wait", until: 300 });
+    assertEquals(heartbeat(300).activeTasks, toWire([A]));
+  });
+}
+
+Deno.test("a member that hears nothing drops its tasks when its session ends", () => {
+  const { it, beat, lose } = machine();
+  beat(0, { activeTasks: toWire([A]) });
+  for (let now = 200; now < 45_000; now += 2_100) lose(now);
+  assertEquals(it.holding.takeEvents(), []);
+  it.decide(45_000);
+  const [{ kind }] = it.holding.takeEvents();
+  assertEquals(kind, "lost");
+  assertEquals(it.token(), null);
+});
+
+Deno.test("a member that cannot say in time that it has given tasks up drops all of them", () => {
+  const { it, beat } = machine();
+  beat(0, { activeTasks: toWire([A, B]) });
+  beat(200, { activeTasks: toWire([A]) });
+  for (let now = 400; now < 60_000; now += 200) beat(now); // the worker does not answer
+  it.decide(60_000);
+  assertEquals(it.holding.takeEvents().map(({ kind }) => kind), ["lost"]);
+});
+
+const CURES: Record<number, string> = {
+  1: 'group "app" waits for topics that it reads: create them (orders)',
+  2: 'group "app" has topics whose numbers of partitions do not fit: delete the flow\'s own ' +
+    "topics that differ (orders)",
+  3: 'group "app" waits for its own topics, which the broker creates: does the user have CREATE ' +
+    "on them? (orders)",
+  5: 'group "app" waits for more members before it assigns tasks ' +
+    "(streams.initial.rebalance.delay.ms) (orders)",
+};
+
+for (const [code, text] of Object.entries(CURES)) {
+  Deno.test(`status ${code} is an event with its cure, and another one ends it`, () => {
+    const { beat } = machine();
+    const status = [{ code: Number(code), detail: "orders" }];
+    assertEquals(beat(0, { activeTasks: [], status }), [{ kind: "status", text }]);
+    assertEquals(beat(200), [{ kind: "status", text: null }]);
+  });
+}
+
+for (const [code, text] of [[0, "runs a newer topology"], [4, "was shut down"]] as const) {
+  Deno.test(`status ${code} ends the membership, and its tasks never start`, () => {
+    const { it, beat, heartbeat } = machine();
+    const activeTasks = toWire([A]);
+    const [failed, ...rest] = beat(0, { activeTasks, status: [{ code, detail: "" }] });
+    assert(messageOf(failed).includes(text), messageOf(failed));
+    assertEquals(rest, []);
+    const leave = { kind: "heartbeat", heartbeat: heartbeat(0) } as const;
+    assertEquals(leave.heartbeat.memberEpoch, -1);
+    it.answered(leave, { kind: "heartbeat", answer: FINE }, 0, 0);
+    assertEquals(it.decide(1), { kind: "over" });
+  });
+}
+
+Deno.test("an error that no attempt can cure ends the membership with what to do", () => {
+  for (const [code, cure] of [[42, "choose another group"], [30, "allow READ"]] as const) {
+    const { it, beat } = machine();
+    const [failed] = beat(0, { errorCode: code, errorMessage: "no" });
+    assert(messageOf(failed).startsWith('group "app" refuses the member (no)'));
+    assert(messageOf(failed).includes(cure), messageOf(failed));
+    assertEquals(it.decide(0), { kind: "over" });
+  }
+});
