@@ -88,9 +88,9 @@ Deno.test("a member whose answer was lost asks for the group's description, and 
     { kind: "assigned", tasks: new Set([B]) },
   ]);
   assertEquals(it.token()?.epoch, 6);
-  beat(600);
+  beat(600, { memberEpoch: 6 });
   assertEquals(it.decide(700).kind, "wait");
-  beat(2_400); // no lost request can be under way any longer
+  beat(2_400, { memberEpoch: 6 }); // no lost request can be under way any longer
   assertEquals(request(2_400).kind, "describe");
 });
 

@@ -1,0 +1,101 @@
+/**
+ * Links to the broker that keeps a group.
+ *
+ * @module
+ */
+import { errorName, isFatal } from "../client/errors.ts";
+import type { KafkaBroker } from "../client/kafkajs.ts";
+import type { Coordinated } from "../wire/find_coordinator.ts";
+import { streamsGroupDescribe } from "../wire/streams_group_describe.ts";
+import { streamsGroupHeartbeat } from "../wire/streams_group_heartbeat.ts";
+import { verdictOf } from "./group_errors.ts";
+import type { GroupLink } from "./members.ts";
+import type { StreamsAnswer, StreamsRequest } from "./streams_machine.ts";
+
+/** What a link needs of a connection. */
+export interface GroupConnection {
+  coordinatorId(of: Coordinated): Promise<number>;
+  broker(nodeId: number): Promise<KafkaBroker>;
+  dropBroker(nodeId: number): void;
+  close(): Promise<void>;
+}
+
+/** Asks the coordinator of one group. It is found again after an error. */
+export class CoordinatorLink<Q, A> implements GroupLink<Q, A> {
+  readonly #connection: GroupConnection;
+  readonly #groupId: string;
+  readonly #ask: (broker: KafkaBroker, request: Q) => Promise<{ answer: A; errorCode: number }>;
+  #nodeId: Promise<number> | null = null;
+
+  /** `ask` sends a request to the coordinator, and returns the error code of the answer too. */
+  constructor(
+    connection: GroupConnection,
+    groupId: string,
+    ask: (broker: KafkaBroker, request: Q) => Promise<{ answer: A; errorCode: number }>,
+  ) {
+    this.#connection = connection;
+    this.#groupId = groupId;
+    this.#ask = ask;
+  }
+
+  async send(request: Q): Promise<A> {
+    this.#nodeId ??= this.#connection.coordinatorId({ kind: "group", id: this.#groupId });
+    const asked = this.#nodeId;
+    try {
+      const broker = await this.#connection.broker(await asked);
+      const { answer, errorCode } = await this.#ask(broker, request);
+      if (verdictOf(errorCode) === "moved") this.#forget(asked);
+      return answer;
+    } catch (error) {
+      this.#forget(asked);
+      throw error;
+    }
+  }
+
+  drop(): void {
+    const asked = this.#nodeId;
+    if (asked === null) return;
+    this.#forget(asked);
+    asked.then((nodeId) => this.#connection.dropBroker(nodeId), () => {}); // not found: not asked
+  }
+
+  isFatal(error: unknown): boolean {
+    return isFatal(error);
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  /** Another request may have found the new coordinator already. */
+  #forget(asked: Promise<number>): void {
+    if (this.#nodeId === asked) this.#nodeId = null;
+  }
+}
+
+/** A link to a streams group. All members of a process share it. */
+export function streamsLink(
+  connection: GroupConnection,
+  groupId: string,
+): GroupLink<StreamsRequest, StreamsAnswer> {
+  return new CoordinatorLink(connection, groupId, askStreamsGroup);
+}
+
+async function askStreamsGroup(
+  broker: KafkaBroker,
+  request: StreamsRequest,
+): Promise<{ answer: StreamsAnswer; errorCode: number }> {
+  if (request.kind === "heartbeat") {
+    const answer = await streamsGroupHeartbeat(broker, request.heartbeat);
+    return { answer: { kind: "heartbeat", answer }, errorCode: answer.errorCode };
+  }
+  const { groupId, memberId } = request;
+  try {
+    const { members } = await streamsGroupDescribe(broker, groupId);
+    const member = members.find((each) => each.memberId === memberId) ?? null;
+    return { answer: { kind: "described", member }, errorCode: 0 };
+  } catch (error) {
+    if (errorName(error) !== "GROUP_ID_NOT_FOUND") throw error;
+    return { answer: { kind: "described", member: null }, errorCode: 0 };
+  }
+}
