@@ -20,7 +20,10 @@ const INTERVAL_MS = 250;
 /** How many keys can be watched at once. */
 const MOST_WATCHED = 200;
 
-/** Too many keys are watched. */
+/** How many watchers there can be, as each takes a connection and some memory. */
+const MOST_WATCHERS = 1_000;
+
+/** Too many keys are watched, or by too many. */
 export class TooManyWatchedError extends Error {
   override name = "TooManyWatchedError";
 }
@@ -59,13 +62,19 @@ export class StateWatches {
    *
    * @returns The events of one watcher: the state now, then the state after each change. The data
    * is `null` for a key without state. They end with the signal.
-   * @throws {TooManyWatchedError} If too many keys are watched.
+   * @throws {TooManyWatchedError} If too many keys are watched, or by too many.
    */
   watch(step: StepId, key: string): (signal: AbortSignal) => AsyncGenerator<string, void> {
     const id = JSON.stringify([step, key]);
     if (!this.#watched.has(id) && this.#watched.size >= MOST_WATCHED) {
       throw new TooManyWatchedError(
         `${MOST_WATCHED} keys are watched already: end some of that, or ask for lists of keys`,
+      );
+    }
+    const watchers = this.#watched.values().reduce((sum, { watchers }) => sum + watchers, 0);
+    if (watchers >= MOST_WATCHERS) {
+      throw new TooManyWatchedError(
+        `there are ${MOST_WATCHERS} watchers already: end some of them, or share what one sees`,
       );
     }
     return (signal) => this.#events(id, step, key, signal);

@@ -135,3 +135,17 @@ Deno.test("a bounded number of keys is watched", async () => {
   run.watches.watch("sum", "one more");
   assertEquals(run.watches.size, 0);
 });
+
+Deno.test("a bounded number of clients watch", async () => {
+  const run = new Run();
+  const stop = new AbortController();
+  const all = await Promise.all(Array.from({ length: 1_000 }, async () => {
+    const events = run.watches.watch("sum", "ada")(stop.signal);
+    await events.next();
+    return events;
+  }));
+  assertThrows(() => run.watches.watch("sum", "ada"), TooManyWatchedError, "1000 watchers");
+  stop.abort();
+  for (const events of all) await events.next();
+  run.watches.watch("sum", "ada");
+});
