@@ -5,6 +5,7 @@
  */
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
+import { EVENT_STREAM } from "./event_stream.ts";
 import type { StatusFeed } from "./status_feed.ts";
 
 /** How many clients are told at once. One that does not read holds some MiB. */
@@ -33,6 +34,8 @@ export class EventsRoute {
     if (this.#clients.size >= MOST_CLIENTS) {
       return context.text(`there are ${MOST_CLIENTS} clients already\n`, 503);
     }
+    // It reads nothing, so nobody would notice when it leaves.
+    if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
     return streamSSE(context, async (stream) => {
       const gone = Promise.withResolvers<void>();
       this.#clients.add(gone.promise);

@@ -403,6 +403,17 @@ Deno.test("a client of /events gets the last minute, each status, and the end", 
   await closed;
 });
 
+Deno.test("a question for the headers of /events alone takes no client's place", async () => {
+  await using port = await api();
+  for (let i = 0; i < 101; i++) {
+    const { response } = await port.get("/events", { method: "HEAD" });
+    assertEquals(response.headers.get("content-type"), "text/event-stream");
+  }
+  const response = await port.open("/events");
+  assertEquals(response.status, 200);
+  await response.body!.cancel();
+});
+
 Deno.test("the port closes within a second or so though a client of /events reads nothing", async () => {
   const source = { view: () => BUSY_RUN, now: () => 5_000, ask: nobody };
   const server = await serveApi({ port: 0 }, source);
