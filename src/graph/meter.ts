@@ -107,7 +107,9 @@ export interface Histogram<in L extends string = string> {
  *
  * A name is one metric in the whole flow: steps that use it must agree on its kind, labels and
  * buckets. To ask for a metric again, by its name alone, returns the same one. A metric keeps 1,000
- * sets of labels on each worker. What comes with further ones counts as `other`, with one warning.
+ * sets of labels on each worker, and all metrics together 10,000. What comes with further ones
+ * counts as `other`, with one warning. A label's value has at most 200 characters; of a longer one,
+ * the beginning counts.
  *
  * @example A function that counts, and a test that reads it
  * ```ts

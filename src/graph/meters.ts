@@ -22,6 +22,9 @@ const USUAL_BUCKETS: readonly number[] = Object.freeze(
   [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 );
 
+/** The most sets of labels of all metrics together, on a worker: it tells them all the time. */
+const MOST_SERIES = 10_000;
+
 /** Labels that every value has, or that Prometheus uses itself. */
 const TAKEN_LABELS: readonly string[] = ["flow", "step", "worker", "le", "quantile"];
 
@@ -30,6 +33,7 @@ export class FlowMeters {
   readonly #meters = new Map<StepId, StepMeter>();
   readonly #forms = new Map<string, { readonly form: MetricForm; readonly step: StepId }>();
   readonly #warnings: string[] = [];
+  #series = 0; // sets of labels that are kept
   #warn: ((text: string) => void) | null = null;
   #onRecord: ((metric: OwnHistogram, value: number, labels: readonly string[]) => void) | null =
     null;
@@ -57,10 +61,20 @@ export class FlowMeters {
     this.#onRecord = on;
   }
 
-  /** A metric has more sets of labels than it keeps. */
-  overflown({ step, form: { name } }: OwnMetric, most: number): void {
-    const text = `metric "${name}" of step "${step}" has more than ${
-      counted(most, "set")
+  /** Whether there is room for one more set of labels, which is then taken. */
+  addSeries(): boolean {
+    if (this.#series >= MOST_SERIES) return false;
+    this.#series++;
+    return true;
+  }
+
+  /** A metric has more sets of labels than it keeps: `most` itself, or too many with all others. */
+  overflown({ step, form: { name } }: OwnMetric, most: number | null): void {
+    const who = most === null
+      ? `with metric "${name}" of step "${step}", the flow`
+      : `metric "${name}" of step "${step}"`;
+    const text = `${who} has more than ${
+      counted(most ?? MOST_SERIES, "set")
     } of labels: further ones count as "other". Use labels with fewer values, and no ids of items`;
     if (this.#warn === null) this.#warnings.push(text);
     else this.#warn(text);

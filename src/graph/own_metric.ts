@@ -17,13 +17,18 @@ export type MetricForm = Omit<MeasuredMetric, "step" | "series">;
 /** The most sets of labels that a metric keeps on a worker. */
 export const MOST_SERIES = 1_000;
 
+/** The most characters of a label's value. */
+const LONGEST_VALUE = 200;
+
 /** What comes with further sets of labels has this as the value of each. */
 const OTHER = "other";
 
 /** Whom a metric tells. */
 export interface MetricHost {
-  /** It has more sets of labels than it keeps. */
-  overflown(metric: OwnMetric, most: number): void;
+  /** Whether one more set of labels may be kept, beside those of all other metrics. */
+  addSeries(): boolean;
+  /** It has more sets of labels than it keeps; `most` is its own limit, if that is reached. */
+  overflown(metric: OwnMetric, most: number | null): void;
   /** A histogram has got a value. */
   recorded(metric: OwnHistogram, value: number, labels: readonly string[]): void;
 }
@@ -85,10 +90,10 @@ export abstract class OwnMetric {
   #keyOf(labels: LabelValues | undefined): string {
     const names = this.form.labels;
     if (labels === undefined) return "\0".repeat(Math.max(0, names.length - 1));
-    if (names.length === 1) return String(labels[names[0]] ?? "");
+    if (names.length === 1) return labelText(labels[names[0]]);
     let key = "";
     for (let i = 0; i < names.length; i++) {
-      const value = String(labels[names[i]] ?? "");
+      const value = labelText(labels[names[i]]);
       key += value.includes("\0") ? value.replaceAll("\0", "") : value;
       if (i + 1 < names.length) key += "\0";
     }
@@ -98,9 +103,10 @@ export abstract class OwnMetric {
   #added(key: string, labels: LabelValues | undefined): Series {
     this.#requireKnown(labels);
     const { labels: names, buckets, kind } = this.form;
-    let values = names.map((name) => String(labels?.[name] ?? ""));
-    if (this.#series.size >= MOST_SERIES && names.length > 0) {
-      if (!this.#hasOverflown) this.#host.overflown(this, MOST_SERIES);
+    let values = names.map((name) => labelText(labels?.[name]));
+    const isFull = this.#series.size >= MOST_SERIES;
+    if (names.length > 0 && (isFull || !this.#host.addSeries())) {
+      if (!this.#hasOverflown) this.#host.overflown(this, isFull ? MOST_SERIES : null);
       this.#hasOverflown = true;
       values = names.map(() => OTHER);
       key = values.join("\0");
@@ -123,6 +129,12 @@ export abstract class OwnMetric {
       `${this.#name} has ${has}, and not "${unknown}": name it where the ${this.form.kind} is made`,
     );
   }
+}
+
+function labelText(value: LabelValues[string]): string {
+  const text = String(value ?? "");
+  if (text.length <= LONGEST_VALUE) return text;
+  return `${text.slice(0, LONGEST_VALUE - 1).toWellFormed()}…`;
 }
 
 /** A counter. */

@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { FlowMeters } from "../../src/graph/meters.ts";
 
 Deno.test("a counter adds up by labels, and reads 0 before", () => {
@@ -114,4 +114,40 @@ Deno.test("with more than a thousand sets of labels, further ones are one, and a
   counter.add(1, { id: "new", kind: "k" });
   assertEquals(warnings.length, 1);
   assertEquals(warnings[0].startsWith('metric "n_total" of step "check" has more than 1000'), true);
+});
+
+Deno.test("all metrics together keep ten thousand sets of labels", () => {
+  const meters = new FlowMeters();
+  const warnings: string[] = [];
+  meters.warn = (text) => void warnings.push(text);
+  for (let n = 0; n < 11; n++) {
+    const counter = meters.of("check").counter(`n${n}_total`, { labels: ["id"] });
+    for (let id = 0; id < 950; id++) counter.add(1, { id });
+  }
+  const counts = meters.read().map(({ series }) => series.length);
+  assertEquals(counts, [...Array.from({ length: 10 }, () => 950), 501]);
+  assertEquals(meters.of("check").counter("n10_total").value({ id: "other" }), 450);
+  meters.of("check").counter("plain_total").add(1); // without labels there is always room
+  assertEquals(meters.of("check").counter("plain_total").value(), 1);
+  assertEquals(warnings.length, 1);
+  assertMatch(
+    warnings[0],
+    /^with metric "n10_total" of step "check", the flow has more than 10000/,
+  );
+});
+
+Deno.test("the value of a label is cut where it is too long to be one", () => {
+  const meters = new FlowMeters();
+  const counter = meters.of("check").counter("n_total", { labels: ["url"] });
+  const pair = meters.of("check").counter("m_total", { labels: ["url", "kind"] });
+  const long = "x".repeat(198) + "🙂";
+  for (const url of ["y".repeat(200), long + "a", long + "b"]) {
+    counter.add(1, { url });
+    pair.add(1, { url, kind: "k" });
+  }
+  assertEquals(counter.value({ url: long + "c" }), 2);
+  assertEquals(pair.value({ url: long + "c", kind: "k" }), 2);
+  const urls = meters.read().map(({ series }) => series.map(({ labels: [url] }) => url));
+  const shown = ["y".repeat(200), "x".repeat(198) + "\ufffd…"];
+  assertEquals(urls, [shown, shown]);
 });
