@@ -5,10 +5,10 @@
  */
 import { closestName, editDistance } from "../core/closest_name.ts";
 import { parseDuration } from "../core/duration.ts";
-import { UsageError } from "../core/errors.ts";
+import { messageOf, UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
-import { type ApiOptions, isOwnHost, OWN_HOST } from "../ops/access.ts";
+import { type ApiOptions, isOwnHost, OWN_HOST, requireToken } from "../ops/access.ts";
 import { refusePermissionSets } from "../runtime/process/worker_flags.ts";
 import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
@@ -338,7 +338,7 @@ function parseCount(
   return count;
 }
 
-function parseApi(given: Given | undefined, token: string | undefined): ApiOptions | undefined {
+function parseApi(given: Given | undefined, secret: string | undefined): ApiOptions | undefined {
   if (given === undefined) return undefined;
   const { value, from } = given;
   const [, bracketed, plain, port] =
@@ -349,14 +349,22 @@ function parseApi(given: Given | undefined, token: string | undefined): ApiOptio
     );
   }
   const host = bracketed ?? plain ?? OWN_HOST;
-  if (!isOwnHost(host) && (token === undefined || token === "")) {
+  const token = apiToken(secret);
+  if (!isOwnHost(host) && token === null) {
     throw new UsageError(
       `${from} ${value} can be reached by others, so it needs a token: set ${API_TOKEN_ENV}, or ` +
         `leave the address out`,
     );
   }
-  const hasToken = token !== undefined && token !== "";
-  return { host, port: Number(port), ...hasToken ? { token } : {} };
+  return { host, port: Number(port), ...token === null ? {} : { token } };
+}
+
+function apiToken(token: string | undefined): string | null {
+  try {
+    return requireToken(token, API_TOKEN_ENV);
+  } catch (cause) {
+    throw new UsageError(messageOf(cause), { cause });
+  }
 }
 
 /** Splits flags at spaces; quotes keep what they enclose together. */

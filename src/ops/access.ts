@@ -17,7 +17,7 @@ export interface ApiOptions {
   readonly port: number;
   /**
    * What clients have to send as `Authorization: Bearer …`. Needed unless the address is this
-   * machine's own.
+   * machine's own. An empty one is none; else it has characters of ASCII, and no spaces.
    */
   readonly token?: string;
 }
@@ -36,6 +36,27 @@ export function isOwnHost(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/**
+ * Returns the token that clients need; `null` if they need none.
+ *
+ * @param name What to call it in the error.
+ * @throws {TypeError} If no client could send it in a header.
+ */
+export function requireToken(token: string | undefined, name: string): string | null {
+  if (token === undefined || token === "") return null;
+  if (/^[!-~]+$/.test(token)) return token;
+  throw new TypeError(
+    `${name} is sent in a header, so it must have only letters, digits and signs of ASCII, and ` +
+      `neither spaces nor line ends`,
+  );
+}
+
+/**
+ * A `Host` that a page from elsewhere cannot have: it needs a name that can be pointed to this
+ * machine. A probe without a `Host` does not come from a browser.
+ */
+const UNNAMED = /^((localhost|\d{1,3}(\.\d{1,3}){3}|\[[\da-f:.]+\])(:\d+)?)?$/i;
+
 /** Decides which requests are answered. */
 export class Access {
   readonly #names: ReadonlySet<string>;
@@ -43,24 +64,23 @@ export class Access {
   readonly #cookie: { readonly name: string; readonly value: string } | null;
 
   /** `port` is the one that is listened at. */
-  constructor({ host = OWN_HOST, token }: ApiOptions, port: number) {
+  constructor({ host = OWN_HOST, ...options }: ApiOptions, port: number) {
+    const token = requireToken(options.token, "the token");
     const named = host.includes(":") ? `[${host}]` : host;
     this.#names = new Set(
       [OWN_HOST, "localhost", "[::1]", named.toLowerCase()].map((name) => `${name}:${port}`),
     );
-    this.#token = token === undefined ? null : digest(token);
+    this.#token = token === null ? null : digest(token);
     // Cookies are shared by all ports of a machine.
-    this.#cookie = token === undefined
-      ? null
-      : { name: `millrace_${port}`, value: sessionOf(token) };
+    this.#cookie = token === null ? null : { name: `millrace_${port}`, value: sessionOf(token) };
   }
 
   /**
    * Returns why a request is refused; `null` if it is answered.
    *
    * A page from elsewhere may let a browser ask under a name of its own, which leads here (DNS
-   * rebinding). So the name in `Host` must be one of ours, and so must an `Origin`. Probes come
-   * with addresses that nobody knows before, and their answers hold nothing of the data.
+   * rebinding). So the name in `Host` must be one of ours, and so must an `Origin`. Probes may come
+   * to any address, as through a tunnel, but not to a name: metrics have names of steps and topics.
    *
    * @param isProbe Whether the route is one for probes and scrapers.
    */
@@ -78,7 +98,8 @@ export class Access {
     if (origin !== null && !this.#isOwnOrigin(origin, host)) {
       return { status: 403, text: "requests of other sites are refused" };
     }
-    if (!isProbe && this.#token === null && !this.#isOurs(host)) {
+    const isExpected = this.#isOurs(host) || (isProbe && UNNAMED.test(host));
+    if (this.#token === null && !isExpected) {
       const text = "the Host of the request is not an address of this port: ask " +
         `${[...this.#names][0]}, or set MILLRACE_API_TOKEN, with which any name is answered`;
       return { status: 421, text };

@@ -6,7 +6,7 @@
 import type { Context } from "hono";
 import { type Log, silentLog } from "../core/log.ts";
 import { isSystemError, systemReason } from "../core/system_error.ts";
-import { Access, type ApiOptions, isOwnHost, OWN_HOST } from "./access.ts";
+import { Access, type ApiOptions, isOwnHost, OWN_HOST, requireToken } from "./access.ts";
 import { type Health, liveness, LIVENESS_CHECKS, readiness, startup } from "./health.ts";
 import { type Direction, type Layout, layOut } from "./layout.ts";
 import { Listening } from "./listening.ts";
@@ -45,7 +45,7 @@ export interface ApiServer extends AsyncDisposable {
 /**
  * Listens at the operations port.
  *
- * @throws {TypeError} If others could reach it, and there is no token.
+ * @throws {TypeError} If others could reach it, and there is no token, or one that cannot be sent.
  * @throws {Error} If the address cannot be listened at.
  */
 export async function serveApi(
@@ -54,7 +54,7 @@ export async function serveApi(
   log: Log = silentLog,
 ): Promise<ApiServer> {
   const { host = OWN_HOST, port, token } = options;
-  if (!isOwnHost(host) && (token === undefined || token === "")) {
+  if (requireToken(token, "the token of the operations port") === null && !isOwnHost(host)) {
     throw new TypeError(
       `others can reach ${host}, so the operations port needs a token: set MILLRACE_API_TOKEN, or ` +
         `leave the host out`,

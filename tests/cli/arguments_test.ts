@@ -395,6 +395,10 @@ Deno.test("--api is a port, with an address or this machine's own", () => {
     assertThrows(() => apiOf(value), UsageError, "--api must be a port");
   }
   assertThrows(() => apiOf("[::]:80"), UsageError, "set MILLRACE_API_TOKEN");
+  for (const MILLRACE_API_TOKEN of ["s3cret\n", "a b", "žluť"]) {
+    const message = "MILLRACE_API_TOKEN is sent in a header";
+    assertThrows(() => apiOf("8080", { MILLRACE_API_TOKEN }), UsageError, message);
+  }
 });
 
 Deno.test("graph accepts a flow, its arguments, and options of its own", () => {

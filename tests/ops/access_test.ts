@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Access, type ApiOptions, isOwnHost } from "../../src/ops/access.ts";
 
 const PORT = 8080;
@@ -29,8 +29,41 @@ Deno.test("requests under other names are refused, and those without one", () =>
   assertStringIncludes(text, "ask 127.0.0.1:8080, or set MILLRACE_API_TOKEN");
 });
 
-Deno.test("probes may ask under any name", () => {
-  assertEquals(refused({ host: "10.1.2.3:8080" }, {}, true), null);
+Deno.test("probes may ask at any address, but under no name that a page could have", () => {
+  const addresses = [
+    "10.1.2.3:8080",
+    "10.1.2.3",
+    "[fe80::1]:9000",
+    "localhost:9000",
+    "localhost",
+    "",
+  ];
+  for (const host of addresses) assertEquals(refused({ host }, {}, true), null, host);
+  const names = [
+    "evil.example:8080",
+    "10.1.2.3.evil.example",
+    "localhost.evil.example",
+    "a b",
+    "1.2.3",
+  ];
+  for (const host of names) {
+    assertEquals(refused({ host }, {}, true), 421, host);
+    assertEquals(
+      refused({ host, authorization: "Bearer s3cret" }, { token: "s3cret" }, true),
+      null,
+    );
+  }
+});
+
+Deno.test("an empty token is none: the name is looked at", () => {
+  assertEquals(refused({ host: "evil.example:8080" }, { token: "" }), 421);
+  assertEquals(refused({ host: "127.0.0.1:8080" }, { token: "" }), null);
+});
+
+Deno.test("a token that no client could send is refused", () => {
+  for (const token of [" ", "a b", "s3cret\n", "žluť", "\0"]) {
+    assertThrows(() => refused({}, { token }), TypeError, "neither spaces nor line ends");
+  }
 });
 
 Deno.test("requests of other sites' pages are refused, also to probes", () => {

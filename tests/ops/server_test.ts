@@ -210,7 +210,8 @@ Deno.test("wrong questions about state are refused, and a worker that is away is
     ]);
   }
   assertEquals(await port.under("evil.example", "/state"), 421);
-  assertEquals(await port.under("evil.example", "/healthz"), 200);
+  assertEquals(await port.under("evil.example", "/metrics"), 421);
+  assertEquals(await port.under("10.1.2.3:8080", "/healthz"), 200);
 });
 
 Deno.test("a key is watched over server-sent events, and the port closes meanwhile", async () => {
