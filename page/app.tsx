@@ -71,7 +71,7 @@ function Sections({ known, status, flow, graph, chosen, setChosen }: {
         </div>
         <div class="column">
           <Epochs status={status} />
-          <StateExplorer flow={flow} />
+          <StateExplorer flow={flow} isOver={status.phase === "over"} />
         </div>
       </div>
     </>

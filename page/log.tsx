@@ -1,14 +1,14 @@
-/** The log's last lines, and the errors that ended runs. */
+/** The log's last lines, and the last errors. */
 import { useState } from "preact/hooks";
 import type { LogLine, RunError } from "../src/ops/run_view.ts";
-import { safe, Section } from "./parts.tsx";
+import { safe, safeText, Section } from "./parts.tsx";
 import { clockText } from "./summary.tsx";
 
 /** Errors, newest first. */
 export function Errors({ errors }: { readonly errors: readonly RunError[] }) {
   if (errors.length === 0) return null;
   return (
-    <Section id="errors" title="Errors" wide note="that ended a run, newest first">
+    <Section id="errors" title="Errors" wide note="newest first">
       <ul class="errors">
         {errors.toReversed().map((error) => (
           <li key={`${error.at} ${error.message}`}>
@@ -19,7 +19,7 @@ export function Errors({ errors }: { readonly errors: readonly RunError[] }) {
                   {error.worker !== null && ` on worker ${error.worker}`}:{" "}
                 </>
               )}
-              {safe(error.message)}
+              {safeText(error.message)}
             </p>
             {error.item !== null && (
               <dl>

@@ -1,6 +1,6 @@
 /** Small parts of the page that several sections use. */
 import type { ComponentChildren } from "preact";
-import { oneLine } from "../src/core/safe_text.ts";
+import { oneLine, safeLines } from "../src/core/safe_text.ts";
 import { percentText } from "../src/ops/words.ts";
 
 /** A section with a heading. */
@@ -29,6 +29,11 @@ export function Section(
 /** A text from outside, such as a name: control characters are shown, and do nothing. */
 export function safe(text: string): string {
   return oneLine(text);
+}
+
+/** The same for a text that may have several lines. */
+export function safeText(text: string): string {
+  return safeLines(text);
 }
 
 /** The last minute as a line. It fills its box. */

@@ -23,7 +23,9 @@ type Found =
   | { readonly kind: "problem"; readonly text: string };
 
 /** Finds keys. */
-export function StateExplorer({ flow }: { readonly flow: FlowView }) {
+export function StateExplorer(
+  { flow, isOver }: { readonly flow: FlowView; readonly isOver: boolean },
+) {
   const [steps, setSteps] = useState<readonly StepKeys[] | null>(null);
   const [step, setStep] = useState("");
   const [key, setKey] = useState("");
@@ -32,14 +34,15 @@ export function StateExplorer({ flow }: { readonly flow: FlowView }) {
   const [round, setRound] = useState(0);
   const refresh = () => setRound(round + 1);
   useEffect(() => {
+    if (isOver) return;
     void load<{ steps: StepKeys[] }>("/state").then((answer) => {
       if (answer === null) return;
       setSteps(answer.steps);
       setStep((old) => old !== "" ? old : answer.steps[0]?.step ?? "");
     });
-  }, [flow, round]);
+  }, [flow, round, isOver]);
   useEffect(() => {
-    if (step === "") return;
+    if (step === "" || isOver) return;
     let isCurrent = true; // an answer that comes after the next question is dropped
     const timer = setTimeout(() => {
       void find(step, isSearched ? key : null).then((answer) => {
@@ -50,7 +53,7 @@ export function StateExplorer({ flow }: { readonly flow: FlowView }) {
       isCurrent = false;
       clearTimeout(timer);
     };
-  }, [step, key, isSearched, round]);
+  }, [step, key, isSearched, round, isOver]);
   const more = async () => {
     if (found?.kind !== "keys" || found.next === null) return;
     const page = await load<KeyPage>(`${path(step)}?limit=${PAGE}&after=${found.next}`);
@@ -63,11 +66,18 @@ export function StateExplorer({ flow }: { readonly flow: FlowView }) {
     <Section
       id="state"
       title="State"
-      tools={steps !== null && steps.length > 0 && (
+      tools={steps !== null && steps.length > 0 && !isOver && (
         <button type="button" class="chip" onClick={refresh}>Ask again</button>
       )}
     >
-      {steps === null
+      {isOver
+        ? (
+          <p class="empty">
+            The flow does not run any more. Its recovery store has its state:{" "}
+            <code>cli.ts state</code>.
+          </p>
+        )
+        : steps === null
         ? (
           <p class="empty">
             The workers have not told yet.{" "}

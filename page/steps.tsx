@@ -130,7 +130,9 @@ export function Steps({ known, status, flow, chosen, setChosen }: {
               <tr key={row.id} class={row.stage === status.verdict.stage ? "bottleneck" : ""}>
                 <th scope="row">
                   <span class="step" title={safe(row.id)}>{safe(row.id)}</span>
-                  {row.stage === status.verdict.stage && <span class="tag">bottleneck</span>}
+                  {status.verdict.stage !== null && isNamed(status, row.id) && (
+                    <span class="tag">bottleneck</span>
+                  )}
                 </th>
                 <td class="extra dim">{row.kind}</td>
                 <td class="number">{row.kind === "input" ? "" : countText(row.in)}</td>
@@ -165,6 +167,11 @@ export function Steps({ known, status, flow, chosen, setChosen }: {
       {rows.length === 0 && <p class="empty">No step has such a name.</p>}
     </Section>
   );
+}
+
+/** Whether the sentence at the top names the step. */
+function isNamed({ verdict }: Status, id: string): boolean {
+  return verdict.parts.some((part) => typeof part !== "string" && part.step === id);
 }
 
 function rowsOf(status: Status, { steps }: FlowView): Row[] {

@@ -1,11 +1,10 @@
 /** Workers: their share of the work, and their memory. */
 import type { Status } from "../src/ops/status.ts";
 import { bytesText, countText, percentText } from "../src/ops/words.ts";
-import { Section } from "./parts.tsx";
+import { Bar, Section } from "./parts.tsx";
 
 /** The table of workers. */
 export function Workers({ status: { workers } }: { readonly status: Status }) {
-  const most = workers.reduce((sum, { work }) => Math.max(sum, work), 0);
   return (
     <Section id="workers" title="Workers" note={skewText(workers.map(({ work }) => work))}>
       <div class="scroll tall" tabIndex={0} role="group" aria-label="Table of workers">
@@ -14,8 +13,8 @@ export function Workers({ status: { workers } }: { readonly status: Status }) {
             <tr>
               <th scope="col">Worker</th>
               <th scope="col" class="number">Read/s</th>
-              <th scope="col">Its work</th>
-              <th scope="col" class="number">Busy</th>
+              <th scope="col" class="number extra">Items/s</th>
+              <th scope="col" colspan={2}>Busy</th>
               <th scope="col" class="number">Memory</th>
               <th scope="col" class="number extra">Heap</th>
             </tr>
@@ -29,22 +28,11 @@ export function Workers({ status: { workers } }: { readonly status: Status }) {
                   </span>}
                 </th>
                 <td class="number">{countText(worker.in)}</td>
+                <td class="number extra" title="items a second into all its steps">
+                  {countText(worker.work)}
+                </td>
                 <td>
-                  <svg
-                    class="bar"
-                    height="8"
-                    role="img"
-                    aria-label={`${countText(worker.work)} items a second`}
-                  >
-                    <title>{`${countText(worker.work)} items a second through its steps`}</title>
-                    <rect class="idle" width="100%" height="8" rx="2" />
-                    <rect
-                      class="busy"
-                      width={`${most === 0 ? 0 : Math.round(worker.work / most * 1_000) / 10}%`}
-                      height="8"
-                      rx="2"
-                    />
-                  </svg>
+                  <Bar busy={worker.busy ?? 0} backpressured={0} />
                 </td>
                 <td class="number">{worker.busy === null ? "–" : percentText(worker.busy)}</td>
                 <td class="number">{worker.rss === null ? "–" : bytesText(worker.rss)}</td>

@@ -5,7 +5,7 @@
  */
 import { createLog, isAtLeast, type Log, type LogFields, type LogLevel } from "../core/log.ts";
 import { messageOf, StepError } from "../core/errors.ts";
-import { oneLine } from "../core/safe_text.ts";
+import { oneLine, safeLines } from "../core/safe_text.ts";
 import type { LogLine, RunError } from "./run_view.ts";
 
 /** The least level of a line that is kept, whatever the log itself accepts. */
@@ -68,12 +68,12 @@ export class RunLog {
     return isAtLeast(level, LEAST) ? LEAST : level;
   }
 
-  /** A run has failed. */
+  /** A run has failed, or new code cannot be run. */
   failed(thrown: unknown): void {
     const step = thrown instanceof StepError ? thrown : null;
     const error = {
       at: this.#now(),
-      message: short(messageOf(step === null ? thrown : step.cause)),
+      message: limited(safeLines(messageOf(step === null ? thrown : step.cause))),
       step: step?.stepId ?? null,
       worker: step?.worker ?? null,
       item: step?.item === undefined ? null : short(step.item),
@@ -84,8 +84,11 @@ export class RunLog {
 }
 
 function short(text: string): string {
-  const line = oneLine(text);
-  return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line;
+  return limited(oneLine(text));
+}
+
+function limited(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 
 function shortFields(fields: LogFields): LogFields {

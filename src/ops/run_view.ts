@@ -58,8 +58,10 @@ export interface RunPast {
   readonly epochs: readonly EpochView[];
   /** The last lines of the log. */
   readonly lines: readonly LogLine[];
-  /** The last errors that have ended runs. */
+  /** The last errors that have ended runs, or that new code was refused for. */
   readonly errors: readonly RunError[];
+  /** It is over, and goes on when its code changes. */
+  readonly waitsForChange: boolean;
 }
 
 /** A line of the log. */
@@ -73,10 +75,11 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-/** An error that has ended a run. */
+/** An error that has ended a run, or that new code was refused for. */
 export interface RunError {
   /** When that was, in milliseconds since the Unix epoch. */
   readonly at: number;
+  /** It may have several lines. */
   readonly message: string;
   /** The step that failed, and on which worker; `null` if no step did. */
   readonly step: StepId | null;

@@ -77,14 +77,15 @@ const RULES: readonly Rule[] = [
   quiet,
 ];
 
-function notRunning({ view }: Findings): Verdict | null {
+function notRunning({ view, now }: Findings): Verdict | null {
   const error = view.past.errors.at(-1);
   switch (view.phase) {
     case "running":
       return null;
     case "starting":
-      return view.graph === null
-        ? say("neutral", "The flow is being loaded.")
+      if (view.graph === null) return say("neutral", "The flow is being loaded.");
+      return waitsLong(view, now)
+        ? say("warning", `The run is being started, and waits for ${waitText(view, now)}.`)
         : say("neutral", "The run is being started: state is restored, inputs and outputs open.");
     case "stopping":
       return say("neutral", "The run is being stopped: its last epoch is on its way.");
@@ -95,11 +96,15 @@ function notRunning({ view }: Findings): Verdict | null {
     case "over":
       break;
   }
+  const next = view.past.waitsForChange ? " It goes on when the code of the flow changes." : "";
   switch (view.past.outcome) {
     case "finished":
-      return say("good", "The flow has finished: its inputs have ended, and all is written.");
+      return say(
+        "good",
+        `The flow has finished: its inputs have ended, and all is written.${next}`,
+      );
     case "failed":
-      return say("bad", ...failure(error), " The run has ended.");
+      return say("bad", ...failure(error), ` The run has ended.${next}`);
     default:
       return say("neutral", "The run was stopped, and all up to there is written.");
   }
@@ -108,7 +113,8 @@ function notRunning({ view }: Findings): Verdict | null {
 /** What went wrong, with the step if it is known. */
 function failure(error: RunError | undefined): Verdict["parts"] {
   if (error === undefined) return ["The run has failed."];
-  const { step, worker, message } = error;
+  const { step, worker } = error;
+  const [message] = error.message.split("\n"); // the others are below the sentence
   const text = /[.!?]$/.test(message) ? message : `${message}.`;
   if (step === null) return [`The run has failed: ${text}`];
   return [{ step }, ` has failed${worker === null ? "" : ` on worker ${worker}`}: ${text}`];
@@ -124,13 +130,21 @@ function silentWorker({ view: { workers } }: Findings): Verdict | null {
 }
 
 function waiting({ view, now }: Findings): Verdict | null {
-  if (view.waiting === null || now - view.waiting.since < WAITING_MS) return null;
-  const { what, since } = view.waiting;
+  if (!waitsLong(view, now)) return null;
   return say(
     "warning",
-    `Waiting for ${what.join(" and ")} for ${durationText(now - since)}; ` +
-      "the run goes on by itself afterwards.",
+    `Waiting for ${waitText(view, now)}; the run goes on by itself afterwards.`,
   );
+}
+
+function waitsLong({ waiting }: RunView, now: number): boolean {
+  return waiting !== null && now - waiting.since >= WAITING_MS;
+}
+
+/** What is waited for, and for how long. */
+function waitText({ waiting }: RunView, now: number): string {
+  const { what, since } = waiting ?? { what: [], since: now };
+  return `${what.join(" and ")} for ${durationText(now - since)}`;
 }
 
 function nothingCommitted({ view: { epoch }, now }: Findings): Verdict | null {
@@ -208,12 +222,17 @@ function atLimit({ readings, view }: Findings): Verdict | null {
   if (stage === null || view.graph === null) {
     return say("busy", `At full speed: ${who} busy ${percentText(busy)} of the time.`);
   }
+  const others = view.graph.steps.filter((step) => step.stage === stage).length - 1;
   return about(
     null,
     "busy",
     `At full speed: ${who.toLowerCase()} busy ${percentText(busy)} of the time, most of it in `,
     { step: nameOf(view.graph, stage) },
-    ".",
+    others === 0
+      ? "."
+      : ` or ${
+        others === 1 ? "the step that runs" : `the ${others} steps that run`
+      } in one loop with it.`,
   );
 }
 

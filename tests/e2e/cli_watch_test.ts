@@ -46,7 +46,7 @@ function counting(mark = "v0"): Promise<Project> {
   return project({ "flow.ts": COUNTS, "mark.ts": marking(mark) });
 }
 
-function watch({ path }: Project, ...args: string[]): CliProcess {
+function watch({ path }: { readonly path: string }, ...args: string[]): CliProcess {
   return startCli([`${path}/flow.ts`, "--watch", "--log-level=info", ...args], {
     deadlineMs: 60_000,
   });
@@ -187,6 +187,28 @@ Deno.test("--watch keeps the operations port over reloads", async () => {
   await body?.cancel();
   assertEquals(status, 200);
   await assertExact(cli);
+});
+
+Deno.test("--watch tells the dashboard that a run that is over goes on with new code", async () => {
+  await using folder = await folderOf({
+    "deno.json": FLOW_CONFIG,
+    "flow.ts": `
+      import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
+      export default new Dataflow("short")
+        .input("in", new TestingInputConfig([1]))
+        .capture("out", new StdOutputConfig());
+    `,
+  });
+  await using cli = watch(folder, "--api=0");
+  const [base] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+  await cli.stderr.line(/waiting for a change/);
+  const { body } = await fetch(`${base}/events`);
+  let told = "";
+  for await (const text of body!.pipeThrough(new TextDecoderStream())) {
+    told += text;
+    if (told.includes("It goes on when the code of the flow changes.")) break;
+  }
+  assertMatch(told, /has finished.*It goes on when the code of the flow changes/);
 });
 
 Deno.test("--watch needs a file, and drops nothing before it has said so", async () => {

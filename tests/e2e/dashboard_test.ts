@@ -113,6 +113,24 @@ Deno.test(
       await page.locator(".facts").getByText("restarts").waitFor();
     });
 
+    await t.step("no worker is asked when a run is over, and its error has its lines", async () => {
+      const error = { ...ERROR, at: 2, message: "SyntaxError: Expression expected\n  const x = ;" };
+      const past = {
+        ...NO_PAST,
+        outcome: "failed",
+        errors: [error],
+        waitsForChange: true,
+      } as const;
+      run.change = { phase: "over", past };
+      await page.locator("#state").getByText("The flow does not run any more.").waitFor();
+      await sentenceOf(page).getByText("It goes on when the code of the flow changes.").waitFor();
+      const shown = page.locator("#errors").getByText("SyntaxError: Expression expected");
+      await shown.waitFor();
+      assertStringIncludes(await shown.innerText(), "expected\n  const x = ;");
+      run.change = {};
+      await sentenceOf(page).getByText("is the bottleneck").waitFor();
+    });
+
     await t.step("the end of a run is shown, and another run at the same port", async () => {
       run.change = { phase: "over", past: { ...NO_PAST, outcome: "failed", errors: [ERROR] } };
       await port[Symbol.asyncDispose]();

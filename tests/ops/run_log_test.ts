@@ -35,15 +35,15 @@ Deno.test("the last 200 lines and 20 errors are kept, each shortened", () => {
   assertEquals([message.length, String(fields.text).length], [2_001, 2_001]);
 });
 
-Deno.test("an error is kept with its step, worker and item, on one line", () => {
+Deno.test("an error is kept with its lines, step, worker and item, and can do nothing", () => {
   const kept = new RunLog(() => 5);
   const failure = { stepId: "parse", worker: 2, item: '{"a":1}', origin: "orders/3 at 17" };
-  kept.failed(new StepError(failure, new TypeError("no\nprice")));
+  kept.failed(new StepError(failure, new TypeError("no\nprice\u001b[2J")));
   kept.failed("a text");
   assertEquals(kept.errors, [
     {
       at: 5,
-      message: "TypeError: no\\nprice",
+      message: "TypeError: no\nprice\\u001b[2J",
       step: "parse",
       worker: 2,
       item: '{"a":1}',

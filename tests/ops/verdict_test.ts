@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readingsOf } from "../../src/ops/readings.ts";
 import type { RunError, RunView, WorkerView } from "../../src/ops/run_view.ts";
 import type { Verdict } from "../../src/ops/status.ts";
@@ -69,6 +69,28 @@ Deno.test("a run that is loaded, started or stopped says so", () => {
     "neutral",
     "The run is being stopped: its last epoch is on its way.",
   ]);
+});
+
+Deno.test("a run that waits at its start says for what, and for how long", () => {
+  const starts = (since: number) =>
+    sentence({ view: { phase: "starting", waiting: { what: ["broker"], since } } });
+  assertEquals(starts(2_001)[0], "neutral");
+  assertEquals(starts(2_000), [
+    "warning",
+    "The run is being started, and waits for broker for 3 s.",
+  ]);
+});
+
+Deno.test("a run that is over and waits for new code says so", () => {
+  const over = (past: Partial<RunView["past"]>) =>
+    sentence({ view: { phase: "over", past: { ...NO_PAST, ...past, waitsForChange: true } } })[1];
+  const next = "It goes on when the code of the flow changes.";
+  const refused = { ...ERROR, step: null, message: "SyntaxError: no\n  | ~" };
+  assertEquals(
+    over({ outcome: "failed", errors: [refused] }),
+    `The run has failed: SyntaxError: no. The run has ended. ${next}`,
+  );
+  assertStringIncludes(over({ outcome: "finished" }), next);
 });
 
 Deno.test("a run that is over says how it ended", () => {
@@ -183,7 +205,7 @@ Deno.test("a stage for which nothing waits, or that waits itself, is not a bottl
 Deno.test("workers that are at their limit name the stage with most of the work", () => {
   assertEquals(sentence({ reading: [0.5, 0], counting: [0.42, 0] }), [
     "busy",
-    "At full speed: all workers are busy 92 % of the time, most of it in *in*.",
+    "At full speed: all workers are busy 92 % of the time, most of it in *in* or the step that runs in one loop with it.",
   ]);
   assertEquals(
     sentence({
@@ -195,7 +217,11 @@ Deno.test("workers that are at their limit name the stage with most of the work"
           stages: worker.stages.map((each) => ({ ...each, busyMs: 0, idleMs: 5_000 })),
         },
     }),
-    ["busy", "At full speed: worker 1 is busy 92 % of the time, most of it in *in*."],
+    [
+      "busy",
+      "At full speed: worker 1 is busy 92 % of the time, " +
+      "most of it in *in* or the step that runs in one loop with it.",
+    ],
   );
 });
 

@@ -55,6 +55,7 @@ export async function watchFlow(
   const files = new WatchedFiles(() => reloader.change(), { clock: systemClock });
   const waits = () => {
     host.idles();
+    monitor?.waitsForChange();
     log.info("waiting for a change", { files: files.paths.length });
   };
   const show = (error: unknown) => {

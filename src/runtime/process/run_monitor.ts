@@ -55,6 +55,7 @@ export class RunMonitor implements RunSource {
   #waiting: RunView["waiting"] = null;
   #epochs: readonly EpochView[] = [];
   #outcome: RunOutcome | null = null;
+  #waitsForChange = false;
   /** The last lines of the log, and the last errors. */
   readonly log: RunLog = new RunLog(() => Date.now());
 
@@ -75,6 +76,7 @@ export class RunMonitor implements RunSource {
     this.#ask = ask;
     this.#phase = "starting";
     this.#isReloading = false;
+    this.#waitsForChange = false;
     this.#workers = workers;
     this.#epoch = null;
     this.#epochs = [];
@@ -149,6 +151,11 @@ export class RunMonitor implements RunSource {
     this.#phase = "over";
   }
 
+  /** No run follows until the code of the flow changes. */
+  waitsForChange(): void {
+    this.#waitsForChange = true;
+  }
+
   ask(worker: WorkerIndex, question: StateQuestion): Promise<StateAnswer> {
     return this.#ask(worker, question);
   }
@@ -168,6 +175,7 @@ export class RunMonitor implements RunSource {
         epochs: this.#epochs,
         lines: this.log.lines,
         errors: this.log.errors,
+        waitsForChange: this.#waitsForChange,
       },
     };
   }

@@ -70,6 +70,18 @@ Deno.test("a run that makes room for new code is neither stopping nor over", () 
   assertEquals(phases, ["reloading", "reloading", "reloading", "starting", "stopping", "over"]);
 });
 
+Deno.test("a run that waits for new code says so until the next one begins", () => {
+  const monitor = new RunMonitor(1_000, () => 0);
+  monitor.begins(() => [], ask);
+  monitor.fails();
+  const waits = () => monitor.view().past.waitsForChange;
+  assertEquals(waits(), false);
+  monitor.waitsForChange();
+  assertEquals(waits(), true);
+  monitor.begins(() => [], ask);
+  assertEquals(waits(), false);
+});
+
 Deno.test("a monitor knows since when something is waited for, on whatever worker", () => {
   let now = 0;
   let workers = [worker(), worker()];

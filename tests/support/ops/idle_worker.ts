@@ -11,4 +11,10 @@ export const IDLE_WORKER: WorkerView = {
 };
 
 /** The past of a run in which nothing has happened. */
-export const NO_PAST: RunPast = { outcome: null, epochs: [], lines: [], errors: [] };
+export const NO_PAST: RunPast = {
+  outcome: null,
+  epochs: [],
+  lines: [],
+  errors: [],
+  waitsForChange: false,
+};
