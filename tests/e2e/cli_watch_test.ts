@@ -176,6 +176,38 @@ Deno.test("--watch runs a flow that has finished from its beginning, when it cha
   assertEquals({ code, stdout }, { code: 0, stdout: "v0 a 1\nv0 a 2\nv1 a 1\nv1 a 2\n" });
 });
 
+Deno.test("--watch: a ^C that is cut short fails without --recovery, and a reload that is does not", async () => {
+  const stuck = (mark: string) => `
+    import { Dataflow, ManualInputConfig } from "millrace";
+    const input = new ManualInputConfig(function* () {
+      for (let i = 0;; i++) yield [null, i];
+    });
+    export default new Dataflow("stuck").input("in", input).capture("out", {
+      open: () => Promise.resolve({
+        write: (items) => {
+          console.log("${mark} " + items[0]);
+          return new Promise(() => {});
+        },
+        prepare: () => Promise.resolve(new Map()),
+        close: () => Promise.resolve(),
+      }),
+    });`;
+  for (const store of [false, true]) {
+    await using folder = await project({ "flow.ts": stuck("v0") });
+    const recovery = store ? [`--recovery=${folder.path}/state.db`] : [];
+    await using cli = watch(folder, "--stop-timeout=1s", ...recovery);
+    await cli.stdout.line(/^v0 0$/);
+    await folder.write("flow.ts", stuck("v1"));
+    await cli.stdout.line(/^v1 0$/);
+    assertMatch(cli.stderr.text, /the stop took too long: the run ends where it began/);
+    cli.kill("SIGINT");
+    const { code, stderr } = await cli.finished();
+    assertEquals(code, store ? 0 : 1, stderr);
+    const lost = /^(\S+ )?error:? +the stop took too long \(--stop-timeout, 1 s\): what was read/m;
+    assertEquals(lost.test(stderr), !store, stderr);
+  }
+});
+
 Deno.test("--watch keeps the operations port over reloads", async () => {
   await using folder = await counting();
   await using cli = watch(folder, "--api=0");

@@ -90,6 +90,11 @@ export class Reloader {
     this.#wake();
   }
 
+  /** Whether new code continues from where the run ends. */
+  get isReloading(): boolean {
+    return this.#isReloading && !this.#isStopping;
+  }
+
   /** Stops the run gracefully, and runs nothing more. */
   stop(): void {
     this.#isStopping = true;

@@ -50,7 +50,9 @@ export async function watchFlow(
   const ownState = options.recovery === undefined ? new MemoryRecoveryConfig() : null;
   const recovery = options.recovery ?? ownState!;
   await using cluster = await openCluster(moduleUrl, { ...options, recovery });
-  const { job } = cluster;
+  // State in this process is gone when the command ends.
+  const outlivesRun = () => ownState === null || reloader.isReloading;
+  const job = { ...cluster.job, outlivesRun };
   const { log, monitor } = job;
   const files = new WatchedFiles(() => reloader.change(), { clock: systemClock });
   const waits = () => {

@@ -59,6 +59,8 @@ export interface Job {
   /** Exports it; `null` where nothing is exported. */
   readonly telemetry: Telemetry | null;
   readonly recovery: RecoveryConfig | null;
+  /** Returns whether a later run can continue from that store; absent: it can. */
+  readonly outlivesRun?: () => boolean;
   readonly stepChanges: StepChanges;
   /** The flow, after those that the processes above this one run. */
   readonly running: readonly string[];

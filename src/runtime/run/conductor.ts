@@ -362,7 +362,7 @@ export class Conductor {
   async #cutShort(): Promise<void> {
     if (this.isOver || this.#cut !== null) return;
     this.#states.moveTo("cutting");
-    const { stopMs } = this.#settings;
+    const { stopMs, outlivesRun = () => true } = this.#settings;
     const hurryMs = this.#hurryMs ??= closeMilliseconds(stopMs) / 2;
     this.#cut = Promise.withResolvers();
     this.#workers.broadcast({ kind: "cutShort" });
@@ -372,7 +372,7 @@ export class Conductor {
     if (this.isOver) return;
     const left = describeLeft(this.#workers.left);
     this.#stopped = true;
-    const epoch = this.#recovery?.committed ?? null;
+    const epoch = outlivesRun() ? this.#recovery?.committed ?? null : null;
     const error = cutShort({ stopMs, left, epoch, since: this.#since.at }, this.#log);
     if (error !== null) return this.fail(error);
     this.#end("finished");

@@ -39,6 +39,13 @@ export interface LeaveTimes {
 /** How a run is conducted. */
 export interface ConductorSettings {
   readonly recovery: RecoveryConfig | null;
+  /**
+   * Returns whether a later run can continue from the recovery store. Asked when a stop has come to
+   * its limit.
+   *
+   * @default {() => true}
+   */
+  readonly outlivesRun?: () => boolean;
   readonly stepChanges: StepChanges;
   /** How long an epoch lasts, in milliseconds. */
   readonly intervalMs: number;

@@ -294,3 +294,19 @@ Deno.test("what a run fails with while it is stopped is thrown", async () => {
   played.reloader.kill();
   await assertRejects(() => played.done, Error, "killed");
 });
+
+Deno.test("a run continues in new code, unless the command is stopped meanwhile", async () => {
+  const played = await running();
+  const { reloader } = played;
+  const [first] = played.codes;
+  assertEquals(reloader.isReloading, false);
+  reloader.change();
+  await played.seen();
+  assertEquals(reloader.isReloading, false);
+  assertEquals(await played.loaded(), ["reloads", "1 stops"]);
+  assertEquals(reloader.isReloading, true);
+  reloader.stop();
+  assertEquals(reloader.isReloading, false);
+  first.stopped();
+  await played.done;
+});
