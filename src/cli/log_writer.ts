@@ -32,5 +32,26 @@ function jsonLine(time: Date, level: LogLevel, message: string, fields: LogField
 }
 
 function textLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
-  return `${time.toISOString()} ${level.padEnd(5)} ${lineText(message, fields)}`;
+  return timed(time, level, lineText(message, fields));
+}
+
+function timed(time: Date, level: LogLevel, text: string): string {
+  return `${time.toISOString()} ${level.padEnd(5)} ${text}`;
+}
+
+/**
+ * Returns the error that ends a run as it stands in its log.
+ *
+ * On a terminal, where the log has warnings only, a person reads it: it is shown as it is. Where
+ * milestones are logged too, a collector reads it: it has a time, as all lines have.
+ *
+ * @param report It as `reportError` shows it: some lines, the first of which begins with `error: `.
+ */
+export function finalError(
+  report: string,
+  { least, format, now }: { least: LogLevel; format: LogFormat; now: () => Date },
+): string {
+  const text = report.replace(/^error: /, "");
+  if (format === "json") return oneLine(jsonLine(now(), "error", text, {})) + "\n";
+  return (isAtLeast("info", least) ? timed(now(), "error", text) : report) + "\n";
 }

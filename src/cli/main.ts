@@ -10,16 +10,10 @@ import { oneLine } from "../core/safe_text.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
 import { exitCodeOf } from "../runtime/process/exit_code.ts";
-import {
-  helpText,
-  type LogFormat,
-  mistypedVariables,
-  parseCommand,
-  type RunCommand,
-} from "./arguments.ts";
+import { helpText, mistypedVariables, parseCommand, type RunCommand } from "./arguments.ts";
 import { locateFlow } from "./flow_location.ts";
 import { drawGraph } from "./graph.ts";
-import { createLogWriter } from "./log_writer.ts";
+import { createLogWriter, finalError } from "./log_writer.ts";
 import { backUpStore, recoveryOf, type Warn } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
@@ -38,8 +32,7 @@ const FALLBACK_COLUMNS = 80;
  *   usage. A flow may set another one in place of 0 and 1.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let workers = 1;
-  let logFormat: LogFormat = "text";
+  let shown: ErrorSettings = { workers: 1, logFormat: "text", logLevel: "warn" };
   try {
     const command = parseCommand(args, (name) => Deno.env.get(name), {
       onTerminal: Deno.stderr.isTerminal(),
@@ -71,27 +64,30 @@ export async function main(args: readonly string[]): Promise<number> {
         print(Deno.stdout, await drawGraph(command));
         return 0;
       case "run":
-        ({ workers, logFormat } = command);
+        shown = command;
         return await runFlow(command);
     }
   } catch (error) {
-    showError(error, { workers, logFormat }, (text) => print(Deno.stderr, text));
+    showError(error, shown, (text) => print(Deno.stderr, text));
     return error instanceof UsageError ? 2 : exitCodeOf(error);
   }
 }
 
+/** What an error is shown by. */
+type ErrorSettings = Pick<RunCommand, "workers" | "logFormat" | "logLevel">;
+
 /** Shows what has ended a run, or the command. */
 function showError(
   error: unknown,
-  { workers, logFormat }: Pick<RunCommand, "workers" | "logFormat">,
+  { workers, logFormat: format, logLevel }: ErrorSettings,
   write: (text: string) => void,
 ): void {
   const text = error instanceof UsageError
     ? reportUsage(error)
     : reportError(error, { workers, cwd: Deno.cwd() });
-  if (logFormat === "text") return write(text + "\n");
-  createLogWriter({ least: "error", format: logFormat, now: () => new Date() }, write)
-    .error(text.replace(/^error: /, ""));
+  // A wrong command has no log yet.
+  const least = error instanceof UsageError ? "warn" : logLevel;
+  write(finalError(text, { least, format, now: () => new Date() }));
 }
 
 async function runFlow(command: RunCommand): Promise<number> {

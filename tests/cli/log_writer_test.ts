@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createLogWriter } from "../../src/cli/log_writer.ts";
+import { createLogWriter, finalError } from "../../src/cli/log_writer.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/core/log.ts";
 
 function writer(least: LogLevel, format: "text" | "json") {
@@ -72,4 +72,27 @@ Deno.test("createLogWriter() writes a field's name as JSON where text would be a
   const { lines, log } = writer("debug", "text");
   log.info("said", { "a=1 level": "x", "": "y" });
   assertEquals(lines, [`2026-01-02T03:04:05.067Z info  said "a=1 level"="x" ""="y"\n`]);
+});
+
+Deno.test("finalError() has a time where milestones are logged, and all its lines in text", () => {
+  const now = () => new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 67));
+  const report = 'error: step "map-1" failed\n  Error: error: no';
+  const final = (least: LogLevel, format: "text" | "json") =>
+    finalError(report, { least, format, now });
+  for (const least of ["warn", "error"] as const) {
+    assertEquals(final(least, "text"), `${report}\n`);
+  }
+  for (const least of ["debug", "info"] as const) {
+    assertEquals(
+      final(least, "text"),
+      '2026-01-02T03:04:05.067Z error step "map-1" failed\n  Error: error: no\n',
+    );
+  }
+  const [line, rest] = final("warn", "json").split("\n");
+  assertEquals(rest, "");
+  assertEquals(JSON.parse(line), {
+    time: "2026-01-02T03:04:05.067Z",
+    level: "error",
+    message: 'step "map-1" failed\n  Error: error: no',
+  });
 });

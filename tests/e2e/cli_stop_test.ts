@@ -75,7 +75,7 @@ async function stopTwice(cli: CliProcess, signal: Deno.Signal): Promise<void> {
   cli.kill(signal);
   const { code, stderr } = await cli.finished();
   assertEquals(code, 1);
-  assert(stderr.endsWith("\nerror: the run was stopped at once\n"), stderr);
+  assertMatch(stderr, /\n\S+ error the run was stopped at once\n$/);
 }
 
 for (const [first, second] of [["SIGINT", "SIGINT"], ["SIGHUP", "SIGHUP"], ["SIGTERM", "SIGHUP"]]) {
