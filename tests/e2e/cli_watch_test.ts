@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type CliProcess, FLOW_CONFIG, folderOf, runCli, startCli } from "../support/cli.ts";
+import { type CliProcess, folderOf, runCli } from "../support/cli.ts";
+import { type Project, project, watch } from "../support/watch.ts";
 
 /** Counts for each key, out of two partitions. Each line is `mark key count`. */
 const COUNTS = `
@@ -24,32 +25,8 @@ const COUNTS = `
 
 const marking = (mark: string) => `export const mark = (_key: string) => "${mark}";`;
 
-interface Project extends AsyncDisposable {
-  readonly path: string;
-  write(name: string, text: string): Promise<void>;
-}
-
-async function project(files: Readonly<Record<string, string>>): Promise<Project> {
-  const folder = await folderOf({ "deno.json": FLOW_CONFIG, ...files });
-  return {
-    path: folder.path,
-    // As editors do: another file takes the name.
-    write: async (name, text) => {
-      await Deno.writeTextFile(`${folder.path}/.${name}.new`, text);
-      await Deno.rename(`${folder.path}/.${name}.new`, `${folder.path}/${name}`);
-    },
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-  };
-}
-
 function counting(mark = "v0"): Promise<Project> {
   return project({ "flow.ts": COUNTS, "mark.ts": marking(mark) });
-}
-
-function watch({ path }: { readonly path: string }, ...args: string[]): CliProcess {
-  return startCli([`${path}/flow.ts`, "--watch", "--log-level=info", ...args], {
-    deadlineMs: 60_000,
-  });
 }
 
 /** Stops the command, and checks that each key was counted without a gap, and nothing twice. */
@@ -222,8 +199,7 @@ Deno.test("--watch keeps the operations port over reloads", async () => {
 });
 
 Deno.test("--watch tells the dashboard that a run that is over goes on with new code", async () => {
-  await using folder = await folderOf({
-    "deno.json": FLOW_CONFIG,
+  await using folder = await project({
     "flow.ts": `
       import { Dataflow, StdOutputConfig, TestingInputConfig } from "millrace";
       export default new Dataflow("short")
