@@ -36,7 +36,7 @@ export function locateFlow(argument: string): FlowLocation {
   if (isFile(argument)) return { moduleUrl: fileUrl(argument), exportName: null };
   const path = named === null ? argument : named[1];
   if (!isFile(path)) {
-    throw new UsageError(`no such file: ${path} (looked in ${Deno.cwd()})${didYouMean(path)}`);
+    throw new UsageError(`no such file: ${path} (looked in ${Deno.cwd()})${similarFile(path)}`);
   }
   return { moduleUrl: fileUrl(path), exportName: named![2] };
 }
@@ -56,7 +56,7 @@ function isFile(path: string): boolean {
 }
 
 /** Returns a hint at a file of a similar name in the same folder. */
-function didYouMean(path: string): string {
+function similarFile(path: string): string {
   const folder = dirname(path);
   try {
     const files = [...Deno.readDirSync(folder)].filter(({ isDirectory }) => !isDirectory);

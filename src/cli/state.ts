@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
-import { likelyName } from "../core/closest_name.ts";
+import { didYouMean } from "../core/closest_name.ts";
 import { oneLine, safeLines } from "../core/safe_text.ts";
 import { decodeValue } from "../core/value_codec.ts";
 import type { StateKind } from "../graph/nodes.ts";
@@ -36,10 +36,9 @@ export async function describeState(
   const found = steps.find((each) => each.step === step);
   if (found === undefined) {
     const names = steps.map((each) => each.step);
-    const meant = likelyName(step, names);
-    const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
+    const has = names.join(", ") || "none";
     throw new UsageError(
-      `${path} has no state of a step "${step}"; it has ${names.join(", ") || "none"}${hint}`,
+      `${path} has no state of a step "${step}"; it has ${has}${didYouMean(step, names)}`,
     );
   }
   const kind = kindOf(store, step);

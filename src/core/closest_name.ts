@@ -39,6 +39,15 @@ export function likelyName(given: string, names: readonly string[]): string | un
 }
 
 /**
+ * Returns `. Did you mean NAME?`, to stand at the end of an error, with the name that a mistyped
+ * one was probably meant to be. Returns `""` if none is near.
+ */
+export function didYouMean(given: string, names: readonly string[]): string {
+  const meant = likelyName(given, names);
+  return meant === undefined ? "" : `. Did you mean ${meant}?`;
+}
+
+/**
  * Returns how many characters must be inserted, deleted or replaced to turn `a` into `b`
  * (Levenshtein 1965). It goes by rows of the table of Wagner and Fischer, "The String-to-String
  * Correction Problem", 1974.

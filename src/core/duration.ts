@@ -4,7 +4,7 @@
  * @module
  */
 
-import { likelyName } from "./closest_name.ts";
+import { didYouMean } from "./closest_name.ts";
 import { preview } from "./preview.ts";
 
 /**
@@ -64,11 +64,9 @@ function requireUnits(duration: Temporal.DurationLike, what: string): void {
   const known = [...DURATION_UNITS, ...CALENDAR_UNITS];
   const unknown = Object.keys(duration).find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  const meant = likelyName(unknown, DURATION_UNITS);
   throw new RangeError(
     `${what} must be milliseconds or a duration such as { minutes: 5 }: it has no unit "${unknown}"; ` +
-      `the units are: ${DURATION_UNITS.join(", ")}` +
-      (meant === undefined ? "" : `. Did you mean ${meant}?`),
+      `the units are: ${DURATION_UNITS.join(", ")}${didYouMean(unknown, DURATION_UNITS)}`,
   );
 }
 

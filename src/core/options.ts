@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { likelyName } from "./closest_name.ts";
+import { didYouMean } from "./closest_name.ts";
 import { preview } from "./preview.ts";
 
 /** Throws a `TypeError` unless `options` is an object that has only the options in `known`. */
@@ -16,7 +16,7 @@ export function requireOptions(what: string, options: unknown, known: readonly s
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  const meant = likelyName(unknown, known);
-  const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
-  throw new TypeError(`${what} has no option "${unknown}"; ${has}${hint}`);
+  throw new TypeError(
+    `${what} has no option "${unknown}"; ${has}${didYouMean(unknown, known)}`,
+  );
 }

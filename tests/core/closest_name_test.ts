@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { closestName, likelyName } from "../../src/core/closest_name.ts";
+import { closestName, didYouMean, likelyName } from "../../src/core/closest_name.ts";
 
 Deno.test("closestName() returns the name with the fewest edits, whatever the kind of edit", () => {
   const names = ["acks", "linger.ms", "batch.size", "group.id"];
@@ -12,6 +12,11 @@ Deno.test("closestName() returns the name with the fewest edits, whatever the ki
 Deno.test("closestName() returns the first of names that are equally near", () => {
   assertEquals(closestName("b", ["aa", "cc"]), "aa");
   assertEquals(closestName("", ["one", "two"]), "one");
+});
+
+Deno.test("didYouMean() ends an error with the name that was meant, if one is near", () => {
+  assertEquals(didYouMean("wrokers", ["log-level", "workers"]), ". Did you mean workers?");
+  assertEquals(didYouMean("recovery", ["log-level", "workers"]), "");
 });
 
 Deno.test("likelyName() returns the name that was meant, and undefined if none is near", () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { likelyName } from "../../core/closest_name.ts";
+import { didYouMean } from "../../core/closest_name.ts";
 import { UsageError } from "../../core/errors.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { unfinishedOf } from "../from_scratch.ts";
@@ -56,10 +56,9 @@ export function requireStep(content: StoreContent, step: StepId): void {
   const steps = storedSteps(content);
   if (steps.has(step)) return;
   const names = [...steps];
-  const meant = likelyName(step, names);
-  const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
+  const has = names.join(", ") || "no steps";
   throw new UsageError(
-    `nothing is stored of step "${step}"; the store has ${names.join(", ") || "no steps"}${hint}`,
+    `nothing is stored of step "${step}"; the store has ${has}${didYouMean(step, names)}`,
   );
 }
 

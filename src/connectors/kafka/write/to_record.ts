@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { likelyName } from "../../../core/closest_name.ts";
+import { didYouMean } from "../../../core/closest_name.ts";
 import { ItemError } from "../../../core/errors.ts";
 import { preview } from "../../../core/preview.ts";
 import { NO_HEADERS, wireHeaders } from "./headers.ts";
@@ -133,11 +133,9 @@ export function requireFields(item: KafkaOutputItem): void {
   if (typeof item !== "object" || item === null || !("value" in item)) return;
   for (const name of Object.keys(item)) {
     if ((FIELDS as readonly string[]).includes(name)) continue;
-    const meant = likelyName(name, FIELDS);
     const cause = new TypeError(
       `a record for KafkaOutputConfig has no field "${name}"; it has: ` +
-        `${FIELDS.slice(0, -1).join(", ")}` +
-        (meant === undefined ? "" : `. Did you mean "${meant}"?`),
+        `${FIELDS.slice(0, -1).join(", ")}${didYouMean(name, FIELDS)}`,
     );
     throw new ItemError(item, { cause });
   }

@@ -226,7 +226,7 @@ Deno.test("requireFields() names a mistyped field, whose data would be lost, and
   assertEquals(
     (error.cause as Error).message,
     'a record for KafkaOutputConfig has no field "header"; it has: key, value, headers, rawHeaders, ' +
-      'timestamp, partition, topic. Did you mean "headers"?',
+      "timestamp, partition, topic. Did you mean headers?",
   );
 });
 
