@@ -12,7 +12,7 @@ import { type ApiOptions, isOwnHost, OWN_HOST, requireToken } from "../ops/acces
 import { refusePermissionSets } from "../runtime/process/worker_flags.ts";
 import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
-import { joinFlags, type Option, optionText, parseOptions } from "./options.ts";
+import { joinFlags, type Option, optionText, parseOptions, refuseFlowArgs } from "./options.ts";
 import { parseState, STATE_HELP, type StateCommand } from "./state_arguments.ts";
 import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
 
@@ -243,6 +243,7 @@ export function parseCommand(
       [parsed[name]].flat().some((value) => value !== undefined && value !== false)
     );
     if (stray !== undefined) throw new UsageError(`${flow} accepts no option --${stray.name}`);
+    refuseFlowArgs(flow, parsed);
     return parseBackup(surplus);
   }
   if (flow === undefined) {

@@ -60,7 +60,11 @@ export function parseOptions(
     unknown: (arg: string, key?: string) => {
       if (key === undefined) return true; // not an option, but the flow
       const what = command === undefined ? "unknown option" : `${command} accepts no option`;
-      throw new UsageError(`${what} ${arg}${didYouMean(key, names)} (see --help)`);
+      const late = command === undefined ? laterCommand(args) : undefined;
+      const hint = late === undefined
+        ? similarOption(key, names)
+        : `: options of ${late} come after it, as in ${late} ${arg}`;
+      throw new UsageError(`${what} ${arg}${hint} (see --help)`);
     },
   });
   for (const { name, alias: short, value } of withValue) {
@@ -84,8 +88,28 @@ export function joinFlags(args: readonly string[]): string[] {
   return [...args.slice(0, index), `${args[index]}=${args[index + 1]}`, ...args.slice(index + 2)];
 }
 
+/** Returns the command that has options of its own, if one is there. */
+function laterCommand(args: readonly string[]): string | undefined {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? args.length : end).find((arg) =>
+    arg === "state" || arg === "graph"
+  );
+}
+
+/**
+ * Makes sure that a command without a flow gets no arguments for one.
+ *
+ * @throws {UsageError} If there are some.
+ */
+export function refuseFlowArgs(command: string, { "--": args }: Parsed): void {
+  if (args.length === 0) return;
+  throw new UsageError(
+    `${command} runs no flow, so nothing may come after --; got ${args.join(" ")}`,
+  );
+}
+
 /** Returns a hint at the option that was meant: it starts alike, or has nearly the same letters. */
-function didYouMean(given: string, names: readonly string[]): string {
+function similarOption(given: string, names: readonly string[]): string {
   if (given.length < 2) return "";
   const alike = names.find((name) => name.startsWith(given.slice(0, 3)));
   const nearest = closestName(given, names);

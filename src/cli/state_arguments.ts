@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { didYouMean } from "../core/closest_name.ts";
 import { UsageError } from "../core/errors.ts";
 import type { StepId } from "../core/ids.ts";
-import { type Option, optionText, parseOptions } from "./options.ts";
+import { type Option, optionText, parseOptions, refuseFlowArgs } from "./options.ts";
 
 /** What to do with a recovery store. */
 export type StateCommand =
@@ -144,9 +145,11 @@ export function parseState(args: readonly string[]): ParsedState {
   );
   if (parsed.help) return { state: NOTHING, ask: "help" };
   if (parsed.version) return { state: NOTHING, ask: "version" };
+  refuseFlowArgs(tool === null ? "state" : `state ${tool}`, parsed);
   const given = parsed._.map(String);
   const [path = ""] = given;
   if (tool === null) {
+    refuseMistypedTool(path);
     const [, step = null, key = null] = given;
     if (path === "" || given.length > 3) {
       throw new UsageError(
@@ -182,6 +185,20 @@ const WORDS: Readonly<Record<Tool["name"], { count: number; needs: string }>> = 
   "import": { count: 2, needs: `${PATH}, and an exported file` },
   "rewind": { count: 2, needs: `${PATH}, and STEP=TIME, STEP=start or STEP=offset:N` },
 };
+
+/**
+ * Refuses a path that is nearly the name of a tool.
+ *
+ * @throws {UsageError} If it is.
+ */
+function refuseMistypedTool(path: string): void {
+  if (!/^[\w-]+$/.test(path)) return; // a path with a folder or an ending
+  const hint = didYouMean(path, Object.keys(WORDS));
+  if (hint === "") return;
+  throw new UsageError(
+    `state has no tool "${path}"${hint} A store of that name is given as ./${path}`,
+  );
+}
 
 function isTool(name: string): name is Tool["name"] {
   return Object.hasOwn(WORDS, name);

@@ -61,6 +61,39 @@ Deno.test("state accepts its tools", () => {
   }
 });
 
+Deno.test("state refuses a mistyped tool, and says how to give a store of that name", () => {
+  for (
+    const [typed, meant] of [
+      ["rename-stp", "rename-step"],
+      ["drop-stp", "drop-step"],
+      ["drop", "drop-step"],
+      ["exprot", "export"],
+    ]
+  ) {
+    const text = `state has no tool "${typed}". Did you mean ${meant}? A store of that name is ` +
+      `given as ./${typed}`;
+    for (const rest of [[], ["s.db", "a", "b"]]) refused(text, typed, ...rest);
+  }
+  for (const path of ["./drop-stp", "drop.db", "kafka://drop", "store"]) {
+    assertEquals(parse(path), { ...SHOW, path });
+  }
+});
+
+Deno.test("state refuses arguments of a flow, and its options before it", () => {
+  refused("state runs no flow, so nothing may come after --; got a b", "s.db", "--", "a", "b");
+  refused("state export runs no flow", "export", "s.db", "--", "a");
+  const command = (...args: string[]) => () =>
+    parseCommand(args, () => undefined, { onTerminal: false });
+  for (
+    const [args, text] of [
+      [["--json", "state", "s.db"], "--json: options of state come after it, as in state --json"],
+      [["--stages", "graph", "f.ts"], "--stages: options of graph come after it"],
+      [["--jsn", "f.ts", "--", "state"], "unknown option --jsn (see --help)"],
+      [["backup", "s.db", "b.db", "--", "c"], "backup runs no flow, so nothing may come after"],
+    ] as const
+  ) assertThrows(command(...args), UsageError, text);
+});
+
 Deno.test("state rewind accepts a time with a zone, the start, or an offset", () => {
   const step = "orders";
   const rest = { partition: null, brokers: null, properties: {} };
