@@ -13,6 +13,7 @@ import type { PartitionName } from "../../core/ids.ts";
 import { type Log, silentLog } from "../../core/log.ts";
 import type { InputReader, Positions, Progress, SourceAlignment } from "../../graph/contracts.ts";
 import { LinesReader, type ReadSizes, SIZES } from "./lines_reader.ts";
+import { EndingSources } from "../../graph/ending_sources.ts";
 import { nameOf, type Range, readBefore, type ReadPart, restOf } from "./ranges.ts";
 
 /** How many files are open at once, at most. */
@@ -23,6 +24,12 @@ const AHEAD_BYTES = 8 << 20;
 
 /** The fewest bytes to read ahead of a file. */
 const LEAST_AHEAD = 128 << 10;
+
+/** Of a range that is not open: nothing has been read of it in this run. */
+const FRESH = 1;
+
+/** Of a range that is not open: it is to go on later. */
+const PARKED = 2;
 
 /** How to read side by side. */
 export interface SideBySideOptions {
@@ -68,9 +75,12 @@ export class SideBySideReader implements InputReader<string> {
   readonly #positions: Map<PartitionName, unknown>; // of ranges that have ended, and of other files
   readonly #total: number;
   readonly #closing = new Set<Promise<void>>();
-  #sources: Source[]; // in the order of their names
-  #open: Open[] = []; // those of them that are open
-  #behind: ReadonlyMap<PartitionName, "behind"> | null = null; // their names, until one ends
+  readonly #sources: Set<Source>; // that have not ended, in the order of their names
+  readonly #left: EndingSources;
+  readonly #all: readonly Source[]; // by `index`
+  readonly #away: Uint8Array; // by `index`: FRESH, PARKED, or 0 for one that is open or has ended
+  #freshFrom = 0; // those before this have all been opened
+  #open: Open[] = []; // those that are open now
   #doneBefore = 0; // bytes of ranges that have ended
   #source: PartitionName = "";
   #loading: readonly LinesReader[] = []; // had no lines when `next` was called
@@ -86,7 +96,7 @@ export class SideBySideReader implements InputReader<string> {
     this.#positions = new Map(unread);
     this.#total = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#sizes = options.sizes ?? sizesFor(Math.min(ranges.length, mostOpen));
-    this.#sources = ranges.map((range, index) => ({
+    this.#all = ranges.map((range, index) => ({
       name: nameOf(range),
       index,
       range,
@@ -95,13 +105,16 @@ export class SideBySideReader implements InputReader<string> {
       isBegun: false,
       done: 0,
     }));
+    this.#sources = new Set(this.#all);
+    this.#left = new EndingSources(this.#all.map(({ name }) => name));
+    this.#away = new Uint8Array(this.#all.length).fill(FRESH);
   }
 
   next(limit = Infinity): string[] | null {
     this.#isHeld = false;
     this.#dropEnded();
     this.#openMore();
-    if (this.#sources.length === 0) return null;
+    if (this.#sources.size === 0) return null;
     const ready = this.#open.filter(({ reader }) => reader.hasLines);
     const chosen = ready.length === 0 ? null : this.#chooseFrom(ready);
     if (chosen !== null && chosen.source.reader !== null) {
@@ -113,13 +126,9 @@ export class SideBySideReader implements InputReader<string> {
     return [];
   }
 
-  sources(): ReadonlyMap<PartitionName, "behind"> {
-    this.#behind ??= new Map(this.#sources.map(({ name }) => [name, "behind"]));
-    const ended = this.#open.filter(({ reader }) => reader.isAtEnd);
-    if (ended.length === 0) return this.#behind;
-    const left = new Map(this.#behind);
-    for (const { name } of ended) left.delete(name);
-    return left;
+  sources(): EndingSources {
+    for (const { name, reader } of this.#open) if (reader.isAtEnd) this.#left.end(name);
+    return this.#left;
   }
 
   source(): PartitionName {
@@ -161,8 +170,26 @@ export class SideBySideReader implements InputReader<string> {
     const chosen = this.#choose(ready);
     // Mostly, they wait for one whose next lines are being read.
     if (chosen !== null || ready.length < this.#open.length) return chosen;
-    const away = this.#sources.filter(({ reader }) => reader === null);
+    const away = this.#closed();
     return away.length === 0 ? null : this.#choose([...ready, ...away]);
+  }
+
+  /** Those that are not open. Of those that nobody knows anything of, the first one is enough. */
+  #closed(): Source[] {
+    let isFirst = true;
+    return this.#all.filter(({ index, part }) => {
+      if (this.#away[index] !== FRESH || part !== null) return this.#away[index] !== 0;
+      const wasFirst = isFirst;
+      isFirst = false;
+      return wasFirst;
+    });
+  }
+
+  /** Returns the first one to be opened; `undefined` if none is left. */
+  #firstClosed(): Source | undefined {
+    const fresh = this.#away.indexOf(FRESH, this.#freshFrom);
+    this.#freshFrom = fresh < 0 ? this.#away.length : fresh;
+    return this.#all[fresh < 0 ? this.#away.indexOf(PARKED) : fresh];
   }
 
   #choose(from: readonly Source[]): Choice | null {
@@ -180,25 +207,26 @@ export class SideBySideReader implements InputReader<string> {
 
   /** Removes the ranges that have ended. Throws the error of one that cannot be read. */
   #dropEnded(): void {
-    const ended = new Set<Source>(this.#open.filter(({ reader }) => reader.isOver));
-    if (ended.size === 0) return;
-    for (const { reader, range } of ended as Set<Open>) {
-      for (const [name, state] of reader.positions()) this.#positions.set(name, state);
+    const ended = this.#open.filter(({ reader }) => reader.isOver);
+    if (ended.length === 0) return;
+    for (const source of ended) {
+      const { reader, range, name } = source;
+      for (const [part, state] of reader.positions()) this.#positions.set(part, state);
       this.#doneBefore += range.bytes;
+      this.#sources.delete(source);
+      this.#left.end(name);
       this.#close(reader);
     }
-    this.#sources = this.#sources.filter((each) => !ended.has(each));
-    this.#open = this.#open.filter((each) => !ended.has(each));
-    this.#behind = null;
+    this.#open = this.#open.filter((each) => !ended.includes(each));
   }
 
   /** Opens as many as there is room for: first those of which nothing has been read. */
   #openMore(): void {
-    const room = this.#mostOpen - this.#open.length;
-    if (room <= 0 || this.#open.length === this.#sources.length) return;
-    const away = this.#sources.filter(({ reader }) => reader === null);
-    const order = [...away.filter((each) => !each.isBegun), ...away.filter((each) => each.isBegun)];
-    for (const source of order.slice(0, room)) this.#begin(source);
+    while (this.#open.length < this.#mostOpen) {
+      const source = this.#firstClosed();
+      if (source === undefined) return;
+      this.#begin(source);
+    }
   }
 
   /** Opens a range in the place of others that have to wait, the last ones by name. */
@@ -213,7 +241,8 @@ export class SideBySideReader implements InputReader<string> {
   }
 
   #begin(source: Source): void {
-    const { range, part } = source;
+    const { range, part, index } = source;
+    this.#away[index] = 0;
     const rest = part === null ? range : restOf(range, part[1]);
     source.reader = new LinesReader([rest], this.#sizes, this.#log);
     this.#open.push(source as Open);
@@ -225,6 +254,7 @@ export class SideBySideReader implements InputReader<string> {
     this.#open.splice(this.#open.indexOf(source), 1);
     const parked: Source = source;
     Object.assign(parked, { done: doneOf(source), part, reader: null });
+    this.#away[source.index] = PARKED;
     this.#close(reader);
   }
 

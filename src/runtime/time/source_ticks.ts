@@ -1,5 +1,6 @@
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { InputReader } from "../../graph/contracts.ts";
+import { EndingSources } from "../../graph/ending_sources.ts";
 import {
   type From,
   type OriginName,
@@ -39,6 +40,7 @@ export class SourceTicks {
   #lookAt = -Infinity;
   #isFading = false; // whether a source is behind that still counts as current
   #behindAt = Infinity; // when to look again at those that are behind
+  #ended = -1; // how many of `EndingSources` have been told to have ended; below zero before that
 
   /** Nothing has been said yet. */
   constructor(stepId: StepId, worker: WorkerIndex, reader: InputReader<unknown>) {
@@ -113,11 +115,15 @@ export class SourceTicks {
   }
 
   #changes(isIdle: boolean, now: number): (readonly [SourceName, SourceState])[] {
-    const states = new Map<SourceName, SourceState>();
     this.#lookAt = now + TICK_MS;
     this.#isFading = false;
     this.#behindAt = Infinity;
     const sources = this.#reader.sources?.() ?? [[undefined, isIdle ? "current" : "behind"]];
+    if (sources instanceof EndingSources) {
+      if (sources.size > 0) this.#behindAt = now + LOOK_AT_BEHIND_MS;
+      return this.#endings(sources);
+    }
+    const states = new Map<SourceName, SourceState>();
     for (const [partition, state] of sources) {
       const name = this.#names.of(partition);
       if (state === "current") this.#currentAt.set(name, now);
@@ -129,5 +135,13 @@ export class SourceTicks {
     }
     for (const name of this.#told.keys()) if (!states.has(name)) states.set(name, "ended");
     return [...states].filter(([source, state]) => this.#told.get(source) !== state);
+  }
+  /** The same of sources that only end: to go through all of them each time takes long. */
+  #endings(sources: EndingSources): (readonly [SourceName, SourceState])[] {
+    const { ended } = sources;
+    const from = this.#ended;
+    this.#ended = ended.length;
+    if (from < 0) return Array.from(sources, ([name, state]) => [this.#names.of(name), state]);
+    return ended.slice(from).map((name) => [this.#names.of(name), "ended"]);
   }
 }

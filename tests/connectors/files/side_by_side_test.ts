@@ -1,5 +1,5 @@
 /** Files that are read side by side, kept together by times in their lines. */
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, assertStrictEquals } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { FileInputConfig } from "../../../src/connectors/files/file_input.ts";
 import { SIZES } from "../../../src/connectors/files/lines_reader.ts";
@@ -103,6 +103,26 @@ Deno.test("a few of many files that follow one another are open, and all have be
   const { lines } = await readAll(reader, alignment);
   const all = files.map((_, i) => [first, next, { lines }].flatMap((part) => part.lines[i] ?? []));
   assertEquals(all, files);
+  await reader.close();
+});
+
+Deno.test("the sources of many files are not listed again each time one ends", async () => {
+  await using folder = await tempFolder();
+  const ranges = await planOf(folder, Array.from({ length: 30 }, (_, i) => linesOf(i, 5)));
+  const alignment = new FakeAlignment({ drift: 10, most: 5 });
+  const reader = new SideBySideReader(ranges, { alignment, sizes: SMALL, mostOpen: 4 });
+  alignment.reader = reader;
+  const sources = reader.sources();
+  assertEquals([...sources.keys()], ranges.map(nameOf));
+  const left: number[] = [];
+  for (let batch = reader.next(); batch !== null; batch = reader.next()) {
+    if (batch.length === 0) await within(reader.ready(), "the reader was ready");
+    for (const line of batch) alignment.reached.set(reader.source(), Number(line.split(" ")[1]));
+    assertStrictEquals(reader.sources(), sources);
+    left.push(sources.size);
+  }
+  assertEquals([left.at(-1), sources.ended.toSorted()], [0, ranges.map(nameOf).toSorted()]);
+  assertEquals(left, left.toSorted((a, b) => b - a));
   await reader.close();
 });
 

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { InputReader } from "../../../src/graph/contracts.ts";
+import { EndingSources } from "../../../src/graph/ending_sources.ts";
 import { Channel } from "../../../src/runtime/channel.ts";
 import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
 import { InputAlignment } from "../../../src/runtime/time/source_alignment.ts";
@@ -26,6 +27,39 @@ Deno.test("sources that are behind are looked at again after 100 ms, and current
   state = "current";
   assertEquals(ticks.tick(false, 1_100, false)?.states.map(([, state]) => state), ["current"]);
   assertEquals(ticks.lookAt, Infinity);
+});
+
+Deno.test("sources that only end are gone through once, however many they are", () => {
+  let looks = 0;
+  class Counted extends EndingSources {
+    override [Symbol.iterator]() {
+      looks += this.size;
+      return super[Symbol.iterator]();
+    }
+    override get ended() {
+      return new Proxy(super.ended, {
+        get: (ended, key) => {
+          if (typeof key === "string" && /^\d+$/.test(key)) looks++;
+          return Reflect.get(ended, key);
+        },
+      });
+    }
+  }
+  const count = 1_000;
+  const names = Array.from({ length: count }, (_, i) => `file ${i}`);
+  const sources = new Counted(names);
+  const ticks = new SourceTicks("in", 0, { ...readerWith(() => "behind"), sources: () => sources });
+  const told = [ticks.tickNow(false, 0).states];
+  for (const [i, name] of names.entries()) {
+    sources.end(name);
+    told.push(ticks.tick(false, 10 * i, true)!.states);
+  }
+  assertEquals(told, [
+    names.map((name) => [`${name} of in`, "behind"] as const),
+    ...names.map((name) => [[`${name} of in`, "ended"] as const]),
+  ]);
+  assertEquals(looks <= 2 * count, true, `${looks} looks at ${count} sources`);
+  assertEquals(ticks.end().states, []);
 });
 
 for (const hasRoom of [true, false]) {
