@@ -178,6 +178,7 @@ export type {
   InputConfig,
   InputNotes,
   InputReader,
+  OpenTransactions,
   OutputConfig,
   OutputWriter,
   Place,

@@ -235,6 +235,12 @@ export interface InputReader<out T> {
    */
   lag?(): ReadonlyMap<PartitionName, number>;
   /**
+   * Returns for partitions of this share how old is what `lag` returns, in milliseconds: how long
+   * ago the other side told how much there is. Those that do not change are left out. For metrics,
+   * as `lag` is.
+   */
+  lagAges?(): ReadonlyMap<PartitionName, number>;
+  /**
    * Returns for partitions of this share the time of the item that was handed out last, in
    * milliseconds since the Unix epoch. Those that are not known are left out. For metrics, as `lag`
    * is.
@@ -262,6 +268,14 @@ export interface OutputConfig<in T> {
    * all workers together. Empty on a first run.
    */
   open(at: Place, resume: Positions): Promise<OutputWriter<T>>;
+}
+
+/** The transactions of an output that are not committed yet. */
+export interface OpenTransactions {
+  /** How many there are, also those that wait for the recovery store. */
+  readonly count: number;
+  /** How long ago the oldest one began, in milliseconds; 0 if there is none. */
+  readonly oldestMs: number;
 }
 
 /**
@@ -305,6 +319,11 @@ export interface OutputWriter<in T> {
    * returns. The next run then gets the positions of `prepare`.
    */
   settled?(): Positions;
+  /**
+   * Returns the transactions that are open at the moment, for metrics: it may be asked a few times
+   * a second. `null` if the output has none at all.
+   */
+  openTransactions?(): OpenTransactions | null;
   /** Returns what the output is waiting for, such as `broker`, for people to see. */
   waitingFor?(): string | null;
   /** Returns what has happened to its connections, for metrics. */

@@ -129,6 +129,8 @@ export interface WorkerView {
      * that is not known.
      */
     readonly ms: number | null;
+    /** How old the number of items is, in milliseconds; `null` if it is fixed, or unknown. */
+    readonly ageMs: number | null;
   }[];
   /** What users have measured in their own code. */
   readonly measured: readonly MeasuredMetric[];
@@ -151,8 +153,14 @@ export interface WorkerView {
     /** About how many bytes their states take in snapshots; `null` where that is not known. */
     readonly bytes: number | null;
   }[];
-  /** How long outputs took to make the last epoch durable, in milliseconds. */
-  readonly outputs: readonly { readonly step: StepId; readonly prepareMs: number }[];
+  /** The outputs. */
+  readonly outputs: readonly {
+    readonly step: StepId;
+    /** How long it took to make the last epoch durable, in milliseconds; `null` before that. */
+    readonly prepareMs: number | null;
+    /** Its transactions that are not committed yet; `null` if it has none at all. */
+    readonly transactions: { readonly count: number; readonly oldestMs: number } | null;
+  }[];
   /** What has happened to the connections of inputs and outputs since the run began. */
   readonly connections: readonly {
     readonly step: StepId;

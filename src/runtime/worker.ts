@@ -195,7 +195,7 @@ export class Worker implements TaskHost {
       stages: this.#stages(),
       state: this.#stateReadings(),
       openWindows: this.#tasks.stateful.flatMap((task) => task.openWindows ?? []),
-      outputs: this.#tasks.sinks.flatMap(({ reading }) => reading ?? []),
+      outputs: this.#tasks.sinks.map(({ reading }) => reading),
       connections: this.#io.connections(),
     };
   }

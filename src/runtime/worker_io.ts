@@ -142,10 +142,12 @@ export class WorkerIo {
   lag(now: number): InputLag[] {
     return [...this.#readers].flatMap(([node, reader]) => {
       const times = reader.itemTimes?.();
+      const ages = reader.lagAges?.();
       return [...reader.lag?.() ?? []].map(([partition, items]) => {
         const time = times?.get(partition);
         const ms = items === 0 ? 0 : time === undefined ? null : Math.max(0, now - time);
-        return { step: idOf(this.#plan, node), partition, items, ms };
+        const ageMs = ages?.get(partition) ?? null;
+        return { step: idOf(this.#plan, node), partition, items, ms, ageMs };
       });
     });
   }

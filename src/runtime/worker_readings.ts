@@ -4,7 +4,7 @@
  * @module
  */
 import type { PartitionName, StepId } from "../core/ids.ts";
-import type { ConnectionReading } from "../graph/contracts.ts";
+import type { ConnectionReading, OpenTransactions } from "../graph/contracts.ts";
 import type { StageReading } from "./stage_readings.ts";
 
 /** What a worker tells. */
@@ -40,6 +40,8 @@ export interface InputLag {
    * that is not known.
    */
   readonly ms: number | null;
+  /** How old the number of items is, in milliseconds; `null` if it cannot change, or is unknown. */
+  readonly ageMs: number | null;
 }
 
 /** How far event time has come at a window step. */
@@ -70,8 +72,10 @@ export interface OpenWindows {
 /** An output on a worker. */
 export interface OutputReading {
   readonly step: StepId;
-  /** How long it took to make the last epoch durable, in milliseconds. */
-  readonly prepareMs: number;
+  /** How long it took to make the last epoch durable, in milliseconds; `null` before the first. */
+  readonly prepareMs: number | null;
+  /** Its transactions that are not committed yet; `null` if it has none at all. */
+  readonly transactions: OpenTransactions | null;
 }
 
 /** A connection of an input or output. */

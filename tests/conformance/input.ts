@@ -142,6 +142,9 @@ export const inputChecks: readonly Check<InputSubject>[] = [
         for (const [partition, items] of reader.lag?.() ?? []) {
           assert(items >= 0, `lag() returned ${items} for ${partition}`);
         }
+        for (const [partition, age] of reader.lagAges?.() ?? []) {
+          assert(age >= 0, `lagAges() returned ${age} for ${partition}`);
+        }
         for (const [partition, time] of reader.itemTimes?.() ?? []) {
           assert(time >= 0, `itemTimes() returned ${time} for ${partition}`);
         }

@@ -89,7 +89,7 @@ Deno.test("lag, event time and memory are those of all workers", () => {
   using it = feedOf();
   it.run.changeWorker = (worker, index) => ({
     ...worker,
-    lag: [{ step: "in", partition: `orders/${index}`, items: 10 + index, ms: 5 - index }],
+    lag: [{ step: "in", partition: `orders/${index}`, items: 10 + index, ms: 5 - index, ageMs: 0 }],
     eventTimes: [{
       step: "totals",
       time: BEGUN - index * 1_000,

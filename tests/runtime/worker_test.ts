@@ -130,6 +130,7 @@ Deno.test("Worker tells how far inputs and event time are behind, by its clock",
         idle: () => false, // it has more, which does not come
         positions: () => new Map(),
         lag: () => new Map([["read", 0], ["behind", 3], ["not begun", 7]]),
+        lagAges: () => new Map([["read", 30_000], ["behind", 100]]),
         itemTimes: () => new Map([["read", 900_000], ["behind", 995_000]]),
         close: () => Promise.resolve(),
       }),
@@ -150,6 +151,7 @@ Deno.test("Worker tells how far inputs and event time are behind, by its clock",
   assertEquals(behind(), [10_000, "read: 0, 0", "behind: 3, 5000", "not begun: 7, null"]);
   clock.advance(2_500);
   assertEquals(behind(), [12_500, "read: 0, 0", "behind: 3, 7500", "not begun: 7, null"]);
+  assertEquals(worker.readings().lag.map(({ ageMs }) => ageMs), [30_000, 100, null]);
   worker.fail(new Error("enough"));
   await running;
   await worker.close();

@@ -26,6 +26,19 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ),
   ),
   gauge(
+    "input_lag_age_seconds",
+    "How old what is known of the lag is: how long ago a broker told where the partition ends.",
+    ["step", "partition", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ lag }) =>
+          lag.flatMap(({ step, partition, ageMs }): Sample[] =>
+            ageMs === null ? [] : [[ageMs / 1_000, { step, partition }]]
+          ),
+      ),
+  ),
+  gauge(
     "output_prepare_seconds",
     "How long an output took to make the last epoch durable.",
     ["step", "worker"],
@@ -33,7 +46,35 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ofWorkers(
         view,
         ({ outputs }) =>
-          outputs.map(({ step, prepareMs }): Sample => [prepareMs / 1_000, { step }]),
+          outputs.flatMap(({ step, prepareMs }): Sample[] =>
+            prepareMs === null ? [] : [[prepareMs / 1_000, { step }]]
+          ),
+      ),
+  ),
+  gauge(
+    "open_transactions",
+    "Transactions of an exactly-once output that are not committed yet.",
+    ["step", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ outputs }) =>
+          outputs.flatMap(({ step, transactions }): Sample[] =>
+            transactions === null ? [] : [[transactions.count, { step }]]
+          ),
+      ),
+  ),
+  gauge(
+    "open_transaction_age_seconds",
+    "How long ago the oldest of them began; 0 if there is none.",
+    ["step", "worker"],
+    (view) =>
+      ofWorkers(
+        view,
+        ({ outputs }) =>
+          outputs.flatMap(({ step, transactions }): Sample[] =>
+            transactions === null ? [] : [[transactions.oldestMs / 1_000, { step }]]
+          ),
       ),
   ),
   counter(

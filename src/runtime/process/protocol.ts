@@ -36,7 +36,7 @@ import type { Memory } from "./run_monitor.ts";
 import type { SocketAddress } from "./socket_folder.ts";
 
 /** Goes up with every change to the messages. Both sides must have the same. */
-export const PROTOCOL_VERSION = 21;
+export const PROTOCOL_VERSION = 22;
 
 /** From the coordinator to a worker. */
 export type ToWorker =

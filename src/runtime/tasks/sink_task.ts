@@ -115,10 +115,10 @@ export class SinkTask implements Task {
     return this.#isWriting || this.#isEnding;
   }
 
-  /** How long it took to make the last epoch durable; `null` before the first has ended. */
-  get reading(): OutputReading | null {
-    const { stepId: step } = this;
-    return this.#prepareMs === null ? null : { step, prepareMs: this.#prepareMs };
+  /** What operators want to know of it. */
+  get reading(): OutputReading {
+    const transactions = this.#writer.openTransactions?.() ?? null;
+    return { step: this.stepId, prepareMs: this.#prepareMs, transactions };
   }
 
   get queued(): number {

@@ -147,10 +147,10 @@ Deno.test("an output waits for its calls", async () => {
     await turn();
     assertEquals(rest(task), ["calls", 0]);
   }
-  assertEquals(task.reading, null);
+  assertEquals(task.reading, { step: "out", prepareMs: null, transactions: null });
   now = 130;
   written();
   await turn();
   assertEquals(rest(task), [null, 0]);
-  assertEquals(task.reading, { step: "out", prepareMs: 30 });
+  assertEquals(task.reading, { step: "out", prepareMs: 30, transactions: null });
 });

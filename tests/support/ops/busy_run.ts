@@ -45,11 +45,11 @@ export const BUSY_RUN: RunView = {
         { stepId: "counts.late", kind: "late", in: 5, out: 1 },
       ],
       memory: { rss: 1_000, heapUsed: 500 },
-      lag: [{ step: "in", partition: "orders/3", items: 17, ms: 2_500 }],
+      lag: [{ step: "in", partition: "orders/3", items: 17, ms: 2_500, ageMs: 400 }],
       eventTimes: [{ step: "counts", time: 1_500, behindMs: 3_500, heldBy: "orders/3 of in" }],
       state: [{ step: "counts", keys: 3, bytes: 96 }, { step: "sums", keys: 1, bytes: null }],
       connections: [{ step: "in", to: "kafka:9092", reconnects: 2, throttledMs: 1_250 }],
-      outputs: [{ step: "out", prepareMs: 120 }],
+      outputs: [{ step: "out", prepareMs: 120, transactions: { count: 2, oldestMs: 1_250 } }],
       openWindows: [{ step: "counts", count: 5 }],
       stages: [
         { stage: 0, busyMs: 1_500, backpressuredMs: 500, idleMs: 8_000, queued: 0 },

@@ -67,6 +67,7 @@ export class BrokerRounds {
   #onResumed: () => void = () => {};
   #running: Promise<void> | null = null;
   #inSight = false;
+  #answeredAt = -Infinity; // by `performance.now()`
 
   /** Requests nothing until it has a partition. */
   constructor(
@@ -87,6 +88,16 @@ export class BrokerRounds {
   /** Whether the broker's last answer came in time, so that its view of partitions is valid. */
   get inSight(): boolean {
     return this.#inSight || this.#session.size === 0;
+  }
+
+  /**
+   * When the end of a partition was known last, by `performance.now()`; `null` if it never was. In
+   * a session, an answer leaves out partitions without news.
+   */
+  endKnownAt(cursor: PartitionCursor): number | null {
+    const { endKnownAt, isEndKnown } = cursor;
+    if (endKnownAt === null || !isEndKnown || this.#session.isHeld(cursor)) return endKnownAt;
+    return Math.max(endKnownAt, this.#answeredAt);
   }
 
   /** Whether a partition is fetched here. */
@@ -240,6 +251,7 @@ export class BrokerRounds {
     const empty = this.#emptyOf(answer.partitions);
     await this.#take(answer.partitions, asked, isFull);
     this.#inSight = true;
+    this.#answeredAt = performance.now();
     this.#host.tellIdle();
     return empty;
   }

@@ -82,6 +82,11 @@ export class FetchSession {
     return this.#members.get(cursor.name)?.cursor === cursor;
   }
 
+  /** Whether a partition is left out of the requests for now. */
+  isHeld(cursor: PartitionCursor): boolean {
+    return this.#members.get(cursor.name)?.isHeld ?? false;
+  }
+
   /** Requests a partition from the next request on. */
   add(cursor: PartitionCursor): void {
     if (this.has(cursor)) return;

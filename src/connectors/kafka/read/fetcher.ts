@@ -88,6 +88,13 @@ export class Fetcher {
       this.#roundsOf(broker).inSight;
   }
 
+  /** How old what is known of a partition's end is, in milliseconds; `null` if nothing is known. */
+  endAge(cursor: PartitionCursor): number | null {
+    const { broker } = cursor;
+    const knownAt = broker === null ? cursor.endKnownAt : this.#roundsOf(broker).endKnownAt(cursor);
+    return knownAt === null ? null : performance.now() - knownAt;
+  }
+
   /**
    * Whether nothing more will come. Call it once nothing waits.
    *

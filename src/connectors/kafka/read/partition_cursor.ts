@@ -109,6 +109,8 @@ export class PartitionCursor implements TopicPartition {
   #handedOut: number;
   #handedOutTime = -1; // the timestamp of the last record that was handed out
   #highWatermark = -1; // the largest that a broker has reported
+  #endKnownAt: number | null = null; // when it did last, by the clock that nobody sets
+  #endKnownBy: number | null = null; // the broker that fetches it, once that has
   #end: number | null;
   #maxBytes: number;
   #sameTopic: RecordMark | null = null; // without an id: a record known to be of this topic
@@ -163,6 +165,16 @@ export class PartitionCursor implements TopicPartition {
   get lag(): number | null {
     const end = this.#end ?? this.#highWatermark;
     return end < 0 ? null : Math.max(0, end - this.#handedOut);
+  }
+
+  /** When a broker reported the end of the partition last, by `performance.now()`. */
+  get endKnownAt(): number | null {
+    return this.#endKnownAt;
+  }
+
+  /** Whether the broker that fetches it has reported its end. It then reports what changes. */
+  get isEndKnown(): boolean {
+    return this.#endKnownBy !== null && this.#endKnownBy === this.#broker;
   }
 
   /**
@@ -223,6 +235,7 @@ export class PartitionCursor implements TopicPartition {
   /** No broker fetches it from now on, so nobody knows what it has. */
   release(): void {
     this.#broker = null;
+    this.#endKnownBy = null;
     this.doubt();
   }
 
@@ -239,6 +252,8 @@ export class PartitionCursor implements TopicPartition {
   sawHighWatermark(highWatermark: number): void {
     this.#requireReading("cannot catch up");
     this.#highWatermark = Math.max(this.#highWatermark, highWatermark);
+    this.#endKnownAt = performance.now();
+    this.#endKnownBy = this.#broker;
     // A broker that reports less than there was at the start does not know of it yet.
     if (this.#state !== "behind" || this.#end !== null) return;
     if (this.#fetched >= highWatermark) this.#move("caught up");

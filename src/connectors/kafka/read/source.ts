@@ -150,6 +150,15 @@ export class KafkaReader<T> implements InputReader<T> {
     return lags;
   }
 
+  lagAges(): ReadonlyMap<PartitionName, number> {
+    const ages = new Map<PartitionName, number>();
+    for (const cursor of this.#partitions.cursors()) {
+      const age = cursor.end === null ? this.#fetcher.endAge(cursor) : null;
+      if (age !== null) ages.set(cursor.name, age);
+    }
+    return ages;
+  }
+
   itemTimes(): ReadonlyMap<PartitionName, number> {
     const times = new Map<PartitionName, number>();
     for (const { name, handedOutTime } of this.#partitions.cursors()) {

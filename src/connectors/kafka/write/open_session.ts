@@ -4,7 +4,7 @@
  * @module
  */
 import type { Epoch } from "../../../core/ids.ts";
-import type { InputNotes, Place, Positions } from "../../../graph/contracts.ts";
+import type { InputNotes, OpenTransactions, Place, Positions } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { KafkaOutputSettings } from "../properties/settings.ts";
 import { ClusterTransactions } from "../transactions/cluster_transactions.ts";
@@ -37,6 +37,8 @@ export interface EpochSteps {
   commit(epoch: Epoch): Promise<void>;
   /** Returns what the store must hold after the last epoch has been committed. */
   settled(): Positions;
+  /** The transactions that are not committed yet; `null` if there are never any. */
+  readonly openTransactions: OpenTransactions | null;
   /** Ends what the next run would have to end. `idle` resolves when nothing is sent any more. */
   close(idle: Promise<void>): Promise<void>;
   /** Resolves when nothing is on its way, once the connection has been closed. */
@@ -125,6 +127,9 @@ export async function openSession(
       prepare: (epoch) => session.prepare(epoch),
       commit: (epoch) => session.commit(epoch),
       settled: () => session.settled(),
+      get openTransactions() {
+        return session.openTransactions;
+      },
       close: (idle) => session.close(idle),
       closed: () => {
         cluster.close();
@@ -192,6 +197,7 @@ function takingOver(cluster: ClusterTransactions, leftOver: readonly IdSet[]): E
       open = [];
     },
     settled: () => new Map(),
+    openTransactions: null,
     close: () => Promise.resolve(),
     closed: () => Promise.resolve(cluster.close()),
   };

@@ -17,6 +17,7 @@ import type { Epoch } from "../../../core/ids.ts";
 import type {
   ConnectionReading,
   InputNotes,
+  OpenTransactions,
   OutputWriter,
   Place,
   Positions,
@@ -201,6 +202,10 @@ class KafkaWriter implements OutputWriter<KafkaOutputItem> {
       this.#at.log.debug(`kafka: a transaction cannot begin ahead: ${why}`);
     }
     this.#beginning = null;
+  }
+
+  openTransactions(): OpenTransactions | null {
+    return this.#steps?.openTransactions ?? null;
   }
 
   waitingFor(): string | null {

@@ -20,7 +20,7 @@
  */
 import type { Epoch } from "../../../core/ids.ts";
 import { within } from "../../../core/promises.ts";
-import type { Positions } from "../../../graph/contracts.ts";
+import type { OpenTransactions, Positions } from "../../../graph/contracts.ts";
 import { errorName, isFinalForWrites } from "../client/errors.ts";
 import { inWords } from "../transactions/healing.ts";
 import {
@@ -270,6 +270,13 @@ export class TransactionalSession implements ProducerSession {
     const free = this.#committed;
     this.#committed = prepared && { slot: this.#slotOf(epoch), identity: prepared.identity };
     if (free !== null && !this.#isClosed) this.#acquireAhead(free.slot, free.identity);
+  }
+
+  /** The transactions that are not committed yet. */
+  get openTransactions(): OpenTransactions {
+    const open = [this.#prepared, this.#open, this.#ahead].filter((each) => each !== null);
+    const ages = open.map(({ openedElapsed }) => this.#elapsed() - openedElapsed);
+    return { count: open.length, oldestMs: Math.max(0, ...ages) };
   }
 
   /** Returns what the store must hold once the last epoch has been committed. */

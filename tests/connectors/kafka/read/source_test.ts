@@ -108,3 +108,33 @@ Deno.test("old messages that overlap are damage, and no record is handed out twi
   );
   await reader.close();
 });
+
+Deno.test("a reader tells how old its lag is, which grows while its broker is away", async () => {
+  const { now } = performance;
+  let later = 0;
+  performance.now = () => now.call(performance) + later;
+  try {
+    await using kafka = new ScriptedKafka();
+    const reader = await readerOf(kafka);
+    /** The lag, and its age in minutes. */
+    const lag = () => [
+      ...reader.lag().values(),
+      ...[...reader.lagAges().values()].map((ms) => Math.floor(ms / 60_000)),
+    ];
+    assertEquals(lag(), []); // nothing is known
+    await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
+    await reader.ready();
+    reader.next(1);
+    assertEquals(lag(), [0, 0]);
+    later += 60_000;
+    assertEquals(lag(), [0, 1]);
+    await kafka.answer(fetched({ highWatermark: 1 })); // nothing new
+    assertEquals(lag(), [0, 0]);
+    await kafka.goAway();
+    later += 120_000;
+    assertEquals(lag(), [0, 2]); // there may be much more
+    await reader.close();
+  } finally {
+    performance.now = now;
+  }
+});

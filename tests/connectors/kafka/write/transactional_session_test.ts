@@ -74,6 +74,32 @@ Deno.test("an id is not acquired again while the store has its transaction", asy
   assertEquals(log.visible, [["a"], []]);
 });
 
+Deno.test("an output tells how many transactions are open, and how old the oldest is", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  await run.begin();
+  const [writer] = run.writers;
+  assertEquals(writer.openTransactions!(), { count: 0, oldestMs: 0 });
+  await run.write(["a"]);
+  await eventually(() => log.open.length === 1, "the transaction has begun");
+  const { now } = performance;
+  performance.now = () => now.call(performance) + 5_000;
+  try {
+    await run.prepare(); // the store may have it, and it is open
+    await run.write(["b"]);
+    await eventually(() => log.open.length === 2, "the next one has begun");
+    const { count, oldestMs } = writer.openTransactions!()!;
+    assertEquals([count, oldestMs >= 5_000], [2, true]);
+    run.commitStore(0);
+    await run.commit(0);
+    const after = writer.openTransactions!()!;
+    assertEquals([after.count, after.oldestMs < 5_000], [1, true]);
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("an epoch without records has no transaction", async () => {
   const log = new TransactionLog();
   await using broker = log.broker();
