@@ -2,8 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Member, Membership } from "../../src/connectors/kafka/group/membership.ts";
 import {
+  openMembership,
   type OpenMembershipOptions,
-  openStreamsMembership,
 } from "../../src/connectors/kafka/group/open_membership.ts";
 import type { TaskId } from "../../src/connectors/kafka/group/tasks.ts";
 import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
@@ -15,13 +15,14 @@ const PARTITIONS = 8;
 /** How each protocol is opened. */
 const PROTOCOLS: Record<string, (options: OpenMembershipOptions) => Promise<Membership>> = {
   streams: (options) =>
-    openStreamsMembership({
+    openMembership({
       ...options,
       groupConfigs: {
         "streams.initial.rebalance.delay.ms": "0",
         "streams.assignment.interval.ms": "0",
       },
-    }),
+    }), // which is what it chooses
+  classic: (options) => openMembership(options, "classic"),
 };
 
 /** Machines of one group, with workers that give up what they are told to at once. */

@@ -5,12 +5,22 @@
  */
 import { errorName, isFatal } from "../client/errors.ts";
 import type { KafkaBroker } from "../client/kafkajs.ts";
+import { classicHeartbeat, joinGroup, leaveGroup, syncGroup } from "../wire/classic_group.ts";
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from "../wire/consumer_protocol.ts";
 import type { Coordinated } from "../wire/find_coordinator.ts";
+import { fetchMetadata } from "../wire/metadata.ts";
 import { streamsGroupDescribe } from "../wire/streams_group_describe.ts";
 import { streamsGroupHeartbeat } from "../wire/streams_group_heartbeat.ts";
+import type { ClassicAnswer, ClassicRequest } from "./classic_machine.ts";
 import { verdictOf } from "./group_errors.ts";
 import type { GroupLink } from "./members.ts";
 import type { StreamsAnswer, StreamsRequest } from "./streams_machine.ts";
+import { encodeClaim } from "./user_data.ts";
 
 /** What a link needs of a connection. */
 export interface GroupConnection {
@@ -97,5 +107,85 @@ async function askStreamsGroup(
   } catch (error) {
     if (errorName(error) !== "GROUP_ID_NOT_FOUND") throw error;
     return { answer: { kind: "described", member: null }, errorCode: 0 };
+  }
+}
+
+/** How long a classic member may be silent, and how long its group waits for members to join. */
+export interface ClassicLimits {
+  readonly sessionTimeoutMs: number;
+}
+
+/**
+ * A link to a classic group for one member. It needs a connection of its own: a broker answers
+ * nothing else on it while a JoinGroup or SyncGroup waits for other members.
+ */
+export function classicLink(
+  connection: GroupConnection,
+  member: {
+    readonly groupId: string;
+    readonly instanceId: string;
+    readonly topics: readonly string[];
+  },
+  limits: ClassicLimits,
+): GroupLink<ClassicRequest, ClassicAnswer> {
+  return new CoordinatorLink(
+    connection,
+    member.groupId,
+    (broker, request) => askClassicGroup(broker, request, member, limits),
+  );
+}
+
+async function askClassicGroup(
+  broker: KafkaBroker,
+  request: ClassicRequest,
+  { groupId, instanceId, topics }: Parameters<typeof classicLink>[1],
+  { sessionTimeoutMs }: ClassicLimits,
+): Promise<{ answer: ClassicAnswer; errorCode: number }> {
+  switch (request.kind) {
+    case "join": {
+      const answer = await joinGroup(broker, {
+        groupId,
+        sessionTimeoutMs,
+        rebalanceTimeoutMs: sessionTimeoutMs,
+        memberId: request.memberId,
+        instanceId,
+        protocolType: "consumer",
+        protocol: "millrace-tasks",
+        metadata: encodeSubscription(topics, encodeClaim(request.claim)),
+      });
+      const members = answer.members.map((each) => ({
+        ...each,
+        metadata: decodeSubscription(each.metadata),
+      }));
+      return {
+        answer: { kind: "join", answer: { ...answer, members } },
+        errorCode: answer.errorCode,
+      };
+    }
+    case "sync": {
+      const identity = { groupId, instanceId, ...request };
+      const { errorCode, assignment } = await syncGroup(
+        broker,
+        identity,
+        request.grants.map(({ memberId, assigned, grant }) => ({
+          memberId,
+          assignment: encodeAssignment(assigned, grant),
+        })),
+      );
+      const grant = errorCode === 0 ? decodeAssignment(assignment) : assignment;
+      return { answer: { kind: "sync", errorCode, grant }, errorCode };
+    }
+    case "heartbeat":
+    case "leave": {
+      const tell = request.kind === "leave" ? leaveGroup : classicHeartbeat;
+      const { errorCode } = await tell(broker, { groupId, instanceId, ...request });
+      return { answer: { kind: "done", errorCode }, errorCode };
+    }
+    case "partitions": {
+      const { topics: found } = await fetchMetadata(broker, request.topics);
+      const counts = found.filter(({ errorCode }) => errorCode === 0)
+        .map(({ topic, partitions }) => [topic, partitions.length] as const);
+      return { answer: { kind: "partitions", counts: new Map(counts) }, errorCode: 0 };
+    }
   }
 }

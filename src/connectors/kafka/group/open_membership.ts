@@ -10,7 +10,8 @@ import type { Brokers } from "../properties/options.ts";
 import { finalizedFeatures } from "../wire/api_versions.ts";
 import { setGroupConfigs } from "../wire/incremental_alter_configs.ts";
 import type { RequestBroker } from "../wire/request.ts";
-import { streamsLink } from "./coordinator_link.ts";
+import { ClassicMachine, topicsRead } from "./classic_machine.ts";
+import { classicLink, streamsLink } from "./coordinator_link.ts";
 import { Members } from "./members.ts";
 import { GroupRefusedError, type Membership, type Topology } from "./membership.ts";
 import { StreamsMachine } from "./streams_machine.ts";
@@ -30,13 +31,13 @@ export interface OpenMembershipOptions {
   readonly processId: string;
   readonly topology: Topology;
   /**
-   * After this time without an answer, the members drop their tasks. It must not be more than what
-   * the group has (`streams.session.timeout.ms`).
+   * After this time without an answer, the members drop their tasks. In a streams group, it must
+   * not be more than what the group has (`streams.session.timeout.ms`).
    *
-   * @default {45000} for streams groups, as brokers have it
+   * @default {45000} in a streams group, and 6000 in a classic one, as brokers have it
    */
   readonly sessionTimeoutMs?: number;
-  /** Settings of the group to set first, such as `streams.initial.rebalance.delay.ms`. */
+  /** Settings of a streams group to set first, such as `streams.initial.rebalance.delay.ms`. */
   readonly groupConfigs?: Readonly<Record<string, string>>;
   /** How often a member asks, in milliseconds. @default {200} */
   readonly heartbeatMs?: number;
@@ -51,36 +52,55 @@ export async function protocolOf(broker: RequestBroker): Promise<GroupProtocol> 
   return level >= 1 ? "streams" : "classic";
 }
 
-/** How long a streams group may take to answer, in milliseconds. */
+/** How long a group may take to answer, in milliseconds, if its session is not shorter. */
 const REQUEST_MS = 5_000;
 
+/** How often a classic group's leader looks whether topics have grown, in milliseconds. */
+const TOPIC_CHECK_MS = 1_000;
+
 /**
- * Opens the membership of a process in a streams group.
+ * Opens the membership of a process in a group.
  *
- * @throws {Error} If no broker is in reach, or it refuses us.
- * @throws {GroupRefusedError} If the cluster has no streams groups.
+ * @param protocol `auto` is what {@linkcode protocolOf} chooses. All processes of a group must have
+ * the same.
+ * @throws {Error} If no broker is in reach, or it refuses us or a setting of the group.
+ * @throws {GroupRefusedError} If the cluster does not have the protocol.
  */
-export async function openStreamsMembership(options: OpenMembershipOptions): Promise<Membership> {
-  const { groupId, processId, topology, sessionTimeoutMs = 45_000, heartbeatMs = 200 } = options;
-  const { groupConfigs = {} } = options;
+export async function openMembership(
+  options: OpenMembershipOptions,
+  protocol: GroupProtocol | "auto" = "auto",
+): Promise<Membership> {
   const connection = connectionOf(options);
   try {
-    const protocol = await connection.open(async () => protocolOf(await connection.anyBroker()));
-    if (protocol === "streams" && Object.keys(groupConfigs).length > 0) {
-      await connection.open(async () =>
-        setGroupConfigs(await connection.anyBroker(), groupId, groupConfigs)
-      );
+    const offered = await connection.open(async () => protocolOf(await connection.anyBroker()));
+    if (protocol === "classic" || (protocol === "auto" && offered === "classic")) {
+      await connection.close();
+      return classicMembers(options);
     }
-    if (protocol !== "streams") {
+    if (offered !== "streams") {
       throw new GroupRefusedError(
         "the cluster has no streams groups: choose the classic protocol, or a cluster of Kafka 4.2 " +
           "or newer with streams.version 1 (kafka-features.sh)",
       );
     }
+    const { groupId, groupConfigs = {} } = options;
+    if (Object.keys(groupConfigs).length > 0) {
+      await connection.open(async () =>
+        setGroupConfigs(await connection.anyBroker(), groupId, groupConfigs)
+      );
+    }
+    return streamsMembers(connection, options);
   } catch (error) {
     await connection.close();
     throw error;
   }
+}
+
+function streamsMembers(
+  connection: KafkaConnection,
+  { groupId, processId, topology, sessionTimeoutMs = 45_000, heartbeatMs = 200 }:
+    OpenMembershipOptions,
+): Membership {
   const link = streamsLink(connection, groupId);
   return new Members({
     machineFor: ({ id }) =>
@@ -95,6 +115,29 @@ export async function openStreamsMembership(options: OpenMembershipOptions): Pro
         requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
       }),
     linkFor: () => link,
+  });
+}
+
+function classicMembers(options: OpenMembershipOptions): Membership {
+  const { groupId, topology, sessionTimeoutMs = 6_000, heartbeatMs = 200 } = options;
+  return new Members({
+    machineFor: ({ id, onDisk = () => new Map() }) =>
+      new ClassicMachine({
+        groupId,
+        instanceId: id,
+        topology,
+        sessionTimeoutMs,
+        heartbeatMs,
+        requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
+        topicCheckMs: TOPIC_CHECK_MS,
+        onDisk,
+      }),
+    linkFor: ({ id }) =>
+      classicLink(
+        connectionOf(options),
+        { groupId, instanceId: id, topics: topicsRead(topology) },
+        { sessionTimeoutMs },
+      ),
   });
 }
 

@@ -1,0 +1,349 @@
+/**
+ * How a member of a classic group decides. The group's leader assigns (`assignor.ts`).
+ *
+ * Tasks move in two phases, as with Kafka's cooperative assignors. All members join with what they
+ * own and go on running it. The leader hands out what nobody owns, and tells others what to give
+ * up. Who has given up tasks joins again, and the next generation hands them out.
+ *
+ * The broker refuses a commit of a generation that is over. While the group waits for its members,
+ * it still accepts those of the old one. So a member finishes the commit that is under way before
+ * it joins, and begins the next when the group has answered.
+ *
+ * @module
+ */
+import type { JoinAnswer } from "../wire/classic_group.ts";
+import { allowedOf, type Candidate, targetOf } from "./assignor.ts";
+import { refusal, verdictOf } from "./group_errors.ts";
+import { Holding } from "./holding.ts";
+import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
+import type { Topology } from "./membership.ts";
+import { partsOf, type TaskId, type Tasks } from "./tasks.ts";
+import { type Claim, decodeClaim, decodeGrant, encodeGrant, type Grant } from "./user_data.ts";
+
+/** A member in a generation. */
+interface Identity {
+  readonly memberId: string;
+  readonly generation: number;
+}
+
+/** What a member gets, as its leader sends it. */
+export interface SentGrant {
+  readonly memberId: string;
+  readonly assigned: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+  readonly grant: Uint8Array;
+}
+
+/** What a member asks its group, or its cluster. */
+export type ClassicRequest =
+  | { readonly kind: "join"; readonly memberId: string; readonly claim: Claim }
+  | (Identity & { readonly kind: "sync"; readonly grants: readonly SentGrant[] })
+  | (Identity & { readonly kind: "heartbeat" })
+  | (Identity & { readonly kind: "leave" })
+  /** How many partitions the topics have. */
+  | { readonly kind: "partitions"; readonly topics: readonly string[] };
+
+/** What the group answers. Members' metadata is their user data. */
+export type ClassicAnswer =
+  | { readonly kind: "join"; readonly answer: JoinAnswer }
+  | { readonly kind: "sync"; readonly errorCode: number; readonly grant: Uint8Array }
+  | { readonly kind: "done"; readonly errorCode: number }
+  /** A topic that is not there is left out. */
+  | { readonly kind: "partitions"; readonly counts: ReadonlyMap<string, number> };
+
+/** A member of a classic group. */
+export interface ClassicMemberOptions {
+  readonly groupId: string;
+  /** Its instance id: one that comes back within the session causes no rebalance (KIP-345). */
+  readonly instanceId: string;
+  readonly topology: Topology;
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly requestTimeoutMs: number;
+  /** How often the leader looks whether topics have grown, in milliseconds. */
+  readonly topicCheckMs: number;
+  readonly onDisk: () => ReadonlyMap<TaskId, number>;
+}
+
+/**
+ * How long a member waits before it joins again after a lost answer, in milliseconds. A join that
+ * arrives after the next one has replaced it would tell the leader what the member owned then.
+ */
+const JOIN_RETRY_MS = 500;
+
+const FENCED_INSTANCE_ID = 82;
+
+/** The machine of one member. */
+export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
+  readonly holding = new Holding();
+  leases = 0;
+  readonly #options: ClassicMemberOptions;
+  #phase: "out" | "joined" | "in" | "leaving" | "over" = "out";
+  #memberId = "";
+  #generation = -1;
+  #round = 0; // of its claims
+  #isJoining = false; // a JoinGroup waits for its answer
+  #mustJoin = true;
+  #members: readonly Candidate[] | null = null; // of the leader only
+  #counts: ReadonlyMap<string, number> | null = null; // partitions of topics
+  #replacedUntil = -Infinity; // if it is replaced again before that, there is another process
+  #nextAt = -Infinity;
+  #nextCheckAt = -Infinity;
+  #answeredAt = -Infinity; // when the last request was sent that shows that its tasks are its own
+
+  constructor(options: ClassicMemberOptions) {
+    this.#options = options;
+  }
+
+  decide(now: number): Step<ClassicRequest> {
+    const { sessionTimeoutMs, requestTimeoutMs, heartbeatMs, topicCheckMs } = this.#options;
+    if (this.#phase === "over") return { kind: "over" };
+    const identity = { memberId: this.#memberId, generation: this.#generation };
+    if (this.#phase === "leaving") {
+      if (this.#memberId === "") return { kind: "over" };
+      return {
+        kind: "send",
+        request: { kind: "leave", ...identity },
+        until: now + requestTimeoutMs,
+      };
+    }
+    if (now >= this.#end) this.#expelled(silentFor(sessionTimeoutMs));
+    if (now < this.#nextAt) return { kind: "wait", until: Math.min(this.#nextAt, this.#end) };
+    const until = Math.min(now + requestTimeoutMs, this.#end);
+    if (this.#mustJoin) {
+      if (this.leases > 0) return { kind: "wait", until: this.#end };
+      this.#isJoining = true;
+      const claim = {
+        owned: this.holding.owned,
+        onDisk: this.#options.onDisk(),
+        round: this.#round,
+      };
+      const joins = { kind: "join", memberId: this.#memberId, claim } as const;
+      const answersUntil = Math.min(now + sessionTimeoutMs, this.#end);
+      return { kind: "send", request: joins, until: answersUntil };
+    }
+    const isLeader = this.#members !== null;
+    if (isLeader && (this.#counts === null || now >= this.#nextCheckAt)) {
+      this.#nextCheckAt = now + topicCheckMs;
+      return { kind: "send", request: { kind: "partitions", topics: this.#topics }, until };
+    }
+    if (this.#phase === "joined") {
+      return {
+        kind: "send",
+        request: { kind: "sync", ...identity, grants: this.#grants() },
+        until,
+      };
+    }
+    this.#nextAt = now + heartbeatMs;
+    return { kind: "send", request: { kind: "heartbeat", ...identity }, until };
+  }
+
+  /**
+   * When its tasks may be others', if the group does not answer. The group waits a session's time
+   * for members to join, so this holds for one whose JoinGroup has not arrived too. (One that waits
+   * for a dead member may drop its tasks in vain, if that died in the last moment before.)
+   */
+  get #end(): number {
+    if (this.#generation < 0 || this.holding.owned.size === 0) return Infinity;
+    return this.#answeredAt + this.#options.sessionTimeoutMs;
+  }
+
+  get #topics(): string[] {
+    return topicsRead(this.#options.topology);
+  }
+
+  answered(request: ClassicRequest, given: ClassicAnswer, sentAt: number, now: number): void {
+    if (request.kind === "join") this.#isJoining = false;
+    if (this.#phase === "leaving") {
+      // One that joined meanwhile has an id to leave with.
+      if (given.kind === "join" && given.answer.memberId !== "") {
+        this.#memberId = given.answer.memberId;
+      }
+      if (request.kind === "leave") this.#phase = "over";
+      return;
+    }
+    if (given.kind === "partitions") return this.#counted(given.counts);
+    const errorCode = given.kind === "join" ? given.answer.errorCode : given.errorCode;
+    if (errorCode !== 0) return this.#failed(errorCode, given, now);
+    this.#answeredAt = sentAt;
+    if (given.kind === "join") this.#joined(given.answer);
+    if (given.kind === "sync") this.#granted(given.grant, now);
+  }
+
+  #joined({ memberId, leader, generation, members }: JoinAnswer): void {
+    this.#memberId = memberId;
+    this.#generation = generation;
+    this.#phase = "joined";
+    this.#mustJoin = false;
+    this.#members = null;
+    if (leader !== memberId) return;
+    try {
+      this.#members = members.map((each) => ({
+        id: each.memberId,
+        ...decodeClaim(each.metadata),
+      }));
+    } catch (error) {
+      this.#phase = "leaving";
+      this.holding.fail(error as Error);
+    }
+  }
+
+  #granted(bytes: Uint8Array, now: number): void {
+    let grant: Grant;
+    try {
+      grant = decodeGrant(bytes);
+    } catch (error) {
+      this.#phase = "leaving";
+      return this.holding.fail(error as Error);
+    }
+    this.#phase = "in";
+    this.#nextAt = now + this.#options.heartbeatMs;
+    this.holding.status(grant.status);
+    this.holding.told(grant.tasks);
+    // A member that has come back is given what it had, without a rebalance (KIP-345). But what it
+    // was to give up is free now, and if it was the leader, it has to learn that (KIP-814).
+    const isFree = grant.owes && !this.holding.isRevoking;
+    if (isFree || (grant.leads && this.#members === null)) {
+      this.#round++;
+      this.#joinAgain(now);
+    }
+  }
+
+  /** What each member gets, by the leader. */
+  #grants(): SentGrant[] {
+    if (this.#members === null) return [];
+    const { subtopologies } = this.#options.topology;
+    const counts = this.#counts!;
+    const missing = this.#topics.filter((topic) => !counts.has(topic));
+    const tasks = new Map(subtopologies.map((each) => {
+      const topics = topicsOf(each);
+      const isWhole = topics.every((topic) => counts.has(topic));
+      return [each.subtopologyId, isWhole ? Math.max(...topics.map((it) => counts.get(it)!)) : 0];
+    }));
+    const status = missing.length === 0
+      ? null
+      : `group "${this.#options.groupId}" waits for topics: create them (${missing.join(", ")})`;
+    const allowed = allowedOf(this.#members, targetOf(this.#members, tasks));
+    return this.#members.map(({ id, owned }) => {
+      const its = allowed.get(id)!;
+      const owes = !owned.isSubsetOf(its);
+      const leads = id === this.#memberId;
+      return {
+        memberId: id,
+        assigned: this.#partitionsOf(its),
+        grant: encodeGrant({ tasks: its, owes, leads, status }),
+      };
+    });
+  }
+
+  /** The partitions of topics that tasks read, for tools that show lag. */
+  #partitionsOf(tasks: Tasks): { topic: string; partitions: number[] }[] {
+    const subtopologies = new Map(
+      this.#options.topology.subtopologies.map((each) => [each.subtopologyId, each]),
+    );
+    const read = [...tasks].flatMap((task) => {
+      const { subtopology, partition } = partsOf(task);
+      return topicsOf(subtopologies.get(subtopology)!)
+        .filter((topic) => partition < (this.#counts!.get(topic) ?? 0))
+        .map((topic) => ({ topic, partition }));
+    });
+    return [...Map.groupBy(read, ({ topic }) => topic)].map(([topic, its]) => ({
+      topic,
+      partitions: its.map(({ partition }) => partition),
+    }));
+  }
+
+  #counted(counts: ReadonlyMap<string, number>): void {
+    const before = this.#counts;
+    this.#counts = counts;
+    if (before === null || this.#phase !== "in") return;
+    const isSame = counts.size === before.size &&
+      [...counts].every(([topic, count]) => before.get(topic) === count);
+    if (!isSame) this.#mustJoin = true; // the leader's JoinGroup makes all others join
+  }
+
+  #failed(errorCode: number, given: ClassicAnswer, now: number): void {
+    switch (verdictOf(errorCode)) {
+      case "moved":
+        this.#nextAt = now + RETRY_MS;
+        return;
+      case "named":
+        if (given.kind === "join") this.#memberId = given.answer.memberId;
+        return;
+      case "rebalance":
+        this.#joinAgain(now);
+        return;
+      case "expelled":
+        return this.#expelled(`the group has expelled the member (${errorCode})`);
+      case "refused":
+        // A join whose answer was lost may have come after the next one, and replaced its member.
+        if (errorCode === FENCED_INSTANCE_ID && now >= this.#replacedUntil) {
+          this.#replacedUntil = now + 2 * this.#options.sessionTimeoutMs;
+          return this.#expelled("another member has joined with the same id");
+        }
+        this.#phase = "over";
+        return this.holding.fail(refusal(this.#options.groupId, errorCode, null));
+      default:
+        this.#joinAgain(now + RETRY_MS);
+    }
+  }
+
+  #joinAgain(at: number): void {
+    this.#mustJoin = true;
+    this.#nextAt = at;
+  }
+
+  unanswered(request: ClassicRequest, fatal: Error | null, now: number): void {
+    if (request.kind === "join") this.#isJoining = false;
+    if (this.#phase === "leaving") {
+      if (request.kind === "leave") this.#phase = "over"; // the session ends by itself
+    } else if (fatal !== null) {
+      this.#phase = "over";
+      this.holding.fail(fatal);
+    } else if (request.kind === "join" || request.kind === "sync") {
+      // The group may be a generation further, or have handed out what nobody has learnt.
+      this.#joinAgain(now + JOIN_RETRY_MS);
+    } else {
+      this.#nextAt = now + RETRY_MS;
+    }
+  }
+
+  #expelled(reason: string): void {
+    this.#phase = "out";
+    this.#generation = -1;
+    this.#memberId = "";
+    this.#members = null;
+    this.#mustJoin = true;
+    this.#nextAt = -Infinity;
+    this.holding.lose(reason);
+  }
+
+  acknowledged(released: boolean, now: number): void {
+    if (released) this.#joinAgain(now);
+  }
+
+  token(): { memberId: string; epoch: number; instanceId: string } | null {
+    if (this.#isJoining || this.#mustJoin || this.#generation < 0) return null;
+    return {
+      memberId: this.#memberId,
+      epoch: this.#generation,
+      instanceId: this.#options.instanceId,
+    };
+  }
+
+  leave(): void {
+    this.holding.drop();
+    if (this.#phase !== "over") this.#phase = "leaving";
+  }
+}
+
+/** The topics whose partitions make the tasks of a sub-topology. */
+function topicsOf(
+  { sourceTopics, repartitionSourceTopics }: Topology["subtopologies"][number],
+): string[] {
+  return [...sourceTopics, ...repartitionSourceTopics.map(({ name }) => name)];
+}
+
+/** The topics that a topology reads, each once. */
+export function topicsRead({ subtopologies }: Topology): string[] {
+  return [...new Set(subtopologies.flatMap(topicsOf))];
+}

@@ -1,0 +1,88 @@
+/**
+ * What members of a classic group tell each other, in the user data of subscriptions and
+ * assignments: JSON with a version.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { Candidate } from "./assignor.ts";
+import { fromWire, type TaskId, type Tasks, toWire } from "./tasks.ts";
+
+/** The version that we write. A member that meets another refuses it. */
+const VERSION = 1;
+
+/** What a member tells the leader. */
+export interface Claim extends Omit<Candidate, "id"> {
+  /** Differs if the member wants the group to rebalance: a broker ignores a claim like the last. */
+  readonly round: number;
+}
+
+/** What the leader tells a member. */
+export interface Grant {
+  /** What it may own. */
+  readonly tasks: Tasks;
+  /** Whether others wait for tasks of this member. */
+  readonly owes: boolean;
+  /** Whether this member is the leader. */
+  readonly leads: boolean;
+  /** Why tasks do not run; `null` if they do. */
+  readonly status: string | null;
+}
+
+/** The user data of a subscription. */
+export function encodeClaim({ owned, onDisk, round }: Claim): Uint8Array {
+  return encode({ owned: toWire(owned), onDisk: [...onDisk], round });
+}
+
+/**
+ * Reads what a member tells the leader.
+ *
+ * @throws {Error} If it is of another version, or of another program.
+ */
+export function decodeClaim(bytes: Uint8Array): Claim {
+  const { owned, onDisk, round } = decode(bytes);
+  return {
+    owned: fromWire(owned as ReturnType<typeof toWire>),
+    onDisk: new Map(onDisk as [TaskId, number][]),
+    round: round as number,
+  };
+}
+
+/** The user data of an assignment. */
+export function encodeGrant({ tasks, ...rest }: Grant): Uint8Array {
+  return encode({ tasks: toWire(tasks), ...rest });
+}
+
+/**
+ * Reads what the leader tells a member.
+ *
+ * @throws {Error} If it is of another version, or of another program.
+ */
+export function decodeGrant(bytes: Uint8Array): Grant {
+  const { tasks, owes, leads, status } = decode(bytes);
+  return {
+    tasks: fromWire(tasks as ReturnType<typeof toWire>),
+    owes: owes === true,
+    leads: leads === true,
+    status: status as string | null,
+  };
+}
+
+function encode(data: object): Uint8Array {
+  return Buffer.from(JSON.stringify({ version: VERSION, ...data }));
+}
+
+function decode(bytes: Uint8Array): Record<string, unknown> {
+  const text = Buffer.from(bytes).toString("utf8");
+  let data: { version?: unknown } | null = null;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    // below: an error that says what to do
+  }
+  if (data?.version === VERSION) return data as Record<string, unknown>;
+  throw new Error(
+    `a member of the group runs another version of Millrace, or another program: ` +
+      "choose another group, or stop that member",
+  );
+}

@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
+import {
+  type ClassicAnswer,
+  ClassicMachine,
+  type ClassicRequest,
+  type SentGrant,
+} from "../../../../src/connectors/kafka/group/classic_machine.ts";
+import type { MembershipEvent } from "../../../../src/connectors/kafka/group/membership.ts";
+import { taskId } from "../../../../src/connectors/kafka/group/tasks.ts";
+import {
+  decodeClaim,
+  decodeGrant,
+  encodeClaim,
+  encodeGrant,
+  type Grant,
+} from "../../../../src/connectors/kafka/group/user_data.ts";
+
+const [A, B] = [0, 1].map((partition) => taskId("keyed", partition));
+
+const TOPOLOGY = {
+  epoch: 0,
+  subtopologies: [{
+    subtopologyId: "keyed",
+    sourceTopics: ["orders"],
+    changelogTopics: [],
+    repartitionSinkTopics: [],
+    repartitionSourceTopics: [],
+  }],
+};
+
+const NO_CLAIM = { owned: new Set<never>(), onDisk: new Map(), round: 0 };
+
+function machine() {
+  const it = new ClassicMachine({
+    groupId: "app",
+    instanceId: "i",
+    topology: TOPOLOGY,
+    sessionTimeoutMs: 6_000,
+    heartbeatMs: 250,
+    requestTimeoutMs: 1_500,
+    topicCheckMs: 1_000,
+    onDisk: () => new Map(),
+  });
+  const request = (now: number): ClassicRequest => {
+    const step = it.decide(now);
+    if (step.kind !== "send") throw new Error(`the machine does not send, but: ${step.kind}`);
+    return step.request;
+  };
+  /** Sends what is due now, checks what it is, and has it answered. */
+  const answer = (now: number, kind: ClassicRequest["kind"], given: ClassicAnswer) => {
+    const sent = request(now);
+    assertEquals(sent.kind, kind);
+    it.answered(sent, given, now, now);
+    return it.holding.takeEvents();
+  };
+  const done = (errorCode = 0): ClassicAnswer => ({ kind: "done", errorCode });
+  const joined = (generation: number, more: { errorCode?: number; leads?: boolean } = {}) => {
+    const members = [
+      { memberId: "m", instanceId: "i", metadata: Buffer.from(encodeClaim(NO_CLAIM)) },
+    ];
+    return {
+      kind: "join",
+      answer: {
+        errorCode: more.errorCode ?? 0,
+        generation,
+        leader: more.leads ? "m" : "other",
+        memberId: "m",
+        members: more.leads ? members : [],
+      },
+    } as const;
+  };
+  const granted = (grant: Partial<Grant>): ClassicAnswer => ({
+    kind: "sync",
+    errorCode: 0,
+    grant: encodeGrant({ tasks: new Set(), owes: false, leads: false, status: null, ...grant }),
+  });
+  return { it, request, answer, done, joined, granted };
+}
+
+/** The message of the event that a member is out for good. */
+function messageOf(event: MembershipEvent): string {
+  return event.kind === "failed" ? event.error.message : `it has not failed: ${event.kind}`;
+}
+
+Deno.test("user data is read as it was written, and that of others is refused", () => {
+  const claim = { owned: new Set([A, B]), onDisk: new Map([[B, 7]]), round: 2 };
+  assertEquals(decodeClaim(encodeClaim(claim)), claim);
+  const grant = { tasks: new Set([B]), owes: true, leads: false, status: "waits" };
+  assertEquals(decodeGrant(encodeGrant(grant)), grant);
+  for (const text of ['{"version":2}', "not JSON", "null", ""]) {
+    assertThrows(() => decodeClaim(Buffer.from(text)), Error, "runs another version of Millrace");
+  }
+});
+
+Deno.test("a member joins with the id that the group gives it, and runs what it is granted", () => {
+  const { it, answer, done, joined, granted } = machine();
+  assertEquals(it.token(), null);
+  answer(0, "join", joined(-1, { errorCode: 79 }));
+  const again = it.decide(0);
+  assert(again.kind === "send" && "memberId" in again.request && again.request.memberId === "m");
+  answer(0, "join", joined(3));
+  assertEquals(answer(0, "sync", granted({ tasks: new Set([A]) })), [
+    { kind: "assigned", tasks: new Set([A]) },
+  ]);
+  assertEquals(it.token(), { memberId: "m", epoch: 3, instanceId: "i" });
+  answer(250, "heartbeat", done());
+  assertEquals(it.decide(300), { kind: "wait", until: 500 });
+});
+
+Deno.test("the leader counts partitions, and its grants name topics that are not there", () => {
+  const { answer, request, joined } = machine();
+  answer(0, "join", joined(3, { leads: true }));
+  answer(0, "partitions", { kind: "partitions", counts: new Map() });
+  const sync = request(0) as ClassicRequest & { grants: readonly SentGrant[] };
+  assertEquals(sync.grants.map(({ memberId, grant }) => [memberId, decodeGrant(grant)]), [["m", {
+    tasks: new Set(),
+    owes: false,
+    leads: true,
+    status: 'group "app" waits for topics: create them (orders)',
+  }]]);
+});
+
+Deno.test("the leader joins again when a topic has grown, and grants the new tasks", () => {
+  const { answer, request, done, joined, granted } = machine();
+  const counted = (count: number) =>
+    ({ kind: "partitions", counts: new Map([["orders", count]]) }) as const;
+  answer(0, "join", joined(3, { leads: true }));
+  answer(0, "partitions", counted(1));
+  answer(0, "sync", granted({ tasks: new Set([A]), leads: true }));
+  for (const now of [250, 500, 750]) answer(now, "heartbeat", done());
+  answer(1_000, "partitions", counted(2));
+  answer(1_000, "join", joined(4, { leads: true }));
+  const sync = request(1_000) as ClassicRequest & { grants: readonly SentGrant[] };
+  assertEquals(sync.grants[0].assigned, [{ topic: "orders", partitions: [0, 1] }]);
+});
+
+Deno.test("a member holds new commits while it joins, and joins when those under way are done", () => {
+  const { it, answer, done, joined, granted } = machine();
+  answer(0, "join", joined(3));
+  answer(0, "sync", granted({ tasks: new Set([A]) }));
+  it.leases = 1;
+  answer(250, "heartbeat", done(27));
+  assertEquals([it.decide(250).kind, it.token()], ["wait", null]);
+  it.leases = 0;
+  answer(260, "join", joined(4));
+  assertEquals(it.token()?.epoch, 4); // the broker accepts that before SyncGroup is answered
+});
+
+Deno.test("a member that comes back joins again if others wait for its tasks, or if it leads", () => {
+  for (const grant of [{ owes: true }, { leads: true }]) {
+    const { it, answer, request, joined, granted } = machine();
+    answer(0, "join", joined(3));
+    answer(0, "sync", granted({ tasks: new Set([A]), ...grant }));
+    const again = request(0);
+    assert(again.kind === "join" && again.claim.round === 1, again.kind);
+    assertEquals(it.holding.owned, new Set([A]));
+  }
+});
+
+for (const code of [22, 25]) {
+  Deno.test(`a member that is expelled with ${code} loses its tasks and joins as a new one`, () => {
+    const { answer, request, done, joined, granted } = machine();
+    answer(0, "join", joined(3));
+    answer(0, "sync", granted({ tasks: new Set([A]) }));
+    const [{ kind }] = answer(250, "heartbeat", done(code));
+    assertEquals(kind, "lost");
+    const again = request(250);
+    assert(again.kind === "join" && again.memberId === "", again.kind);
+  });
+}
+
+Deno.test("a member that hears nothing drops its tasks when its session ends, also while it joins", () => {
+  const { it, answer, done, joined, granted } = machine();
+  answer(0, "join", joined(3));
+  answer(0, "sync", granted({ tasks: new Set([A]) }));
+  answer(250, "heartbeat", done());
+  answer(500, "heartbeat", done(27));
+  const step = it.decide(500);
+  if (step.kind !== "send") throw new Error(`the machine does not send, but: ${step.kind}`);
+  assertEquals([step.request.kind, step.until], ["join", 6_250]);
+  it.unanswered(step.request, null, 6_250);
+  it.decide(6_250);
+  assertEquals(it.holding.takeEvents().map(({ kind }) => kind), ["lost"]);
+});
+
+Deno.test("a member that is replaced joins again once, and then says that there is another", () => {
+  const { answer, done, joined, granted } = machine();
+  answer(0, "join", joined(3));
+  answer(0, "sync", granted({ tasks: new Set([A]) }));
+  assertEquals(answer(250, "heartbeat", done(82)).map(({ kind }) => kind), ["lost"]);
+  answer(250, "join", joined(4));
+  answer(250, "sync", granted({ tasks: new Set([A]) }));
+  const [, failed] = answer(500, "heartbeat", done(82));
+  assert(messageOf(failed).includes("a copy of the same disk?"), messageOf(failed));
+});
+
+Deno.test("a leader that meets another program in its group fails, and leaves", () => {
+  const { it, answer, joined, request } = machine();
+  const { answer: fine } = joined(3, { leads: true });
+  const members = [{ memberId: "x", instanceId: null, metadata: Buffer.from("?") }];
+  const [failed] = answer(0, "join", { kind: "join", answer: { ...fine, members } });
+  assert(messageOf(failed).includes("another program"), messageOf(failed));
+  assertEquals(request(0).kind, "leave");
+  it.unanswered(request(0), null, 0);
+  assertEquals(it.decide(0), { kind: "over" });
+});
