@@ -68,6 +68,7 @@ export interface StepState<V> {
   /**
    * Returns the state of a key as JSON; `undefined` if it has none.
    *
+   * @throws {TypeError} If the key has half a character (a lone surrogate).
    * @throws {NoStepError} If the flow has no such stateful step.
    * @throws {StateError} If the port does not answer, or refuses, or the state cannot be shown.
    */
@@ -91,6 +92,7 @@ export interface StepState<V> {
    * takes. It ends when the signal is aborted, or the loop is left. A browser keeps a connection
    * open for each, and allows six to a host.
    *
+   * @throws {TypeError} If the key has half a character (a lone surrogate).
    * @throws {NoStepError} If the flow has no such stateful step.
    * @throws {StateError} If the port refuses, or the state cannot be shown.
    */
@@ -228,7 +230,7 @@ class Step<V> implements StepState<V> {
 
   async get(key: string, { signal }: RequestOptions = {}): Promise<AsJson<V> | undefined> {
     try {
-      const found = await this.#port.ask(this.#path, { key }, signal);
+      const found = await this.#port.ask(this.#path, { key: requireKey(key) }, signal);
       return this.#valueOf(found as KeyState<V>);
     } catch (error) {
       if (error instanceof MissingKeyError) return undefined;
@@ -256,6 +258,7 @@ class Step<V> implements StepState<V> {
     key: string,
     { signal }: RequestOptions = {},
   ): AsyncGenerator<AsJson<V> | undefined, void> {
+    requireKey(key);
     let last: string | null = null;
     let pause = RETRY_MS.first;
     while (!signal?.aborted) {
@@ -284,6 +287,15 @@ class Step<V> implements StepState<V> {
     if (error === undefined) return value;
     throw new StateError(`the state of key "${key}" of step "${this.#name}": ${error}`, 200);
   }
+}
+
+/** A URL would have another character in place of half of one: that is another key. */
+function requireKey(key: string): string {
+  if (key.isWellFormed()) return key;
+  throw new TypeError(
+    `the key ${JSON.stringify(key)} has half a character (a lone surrogate), which cannot be ` +
+      `asked for: list the keys of the step instead`,
+  );
 }
 
 /** The step is there, and has no state for the key. */

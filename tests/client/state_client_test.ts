@@ -49,6 +49,18 @@ Deno.test("a client returns steps and states, whatever they are called", async (
   assertEquals(await total.get("bob"), undefined);
 });
 
+Deno.test("a key with half a character is refused, as a URL would have another in its place", async () => {
+  const of = Object.fromEntries([["\ud800", 1], ["\ufffd", 2]]);
+  await using at = await port({ total: of });
+  const total = at.client.step<number>("total");
+  for (const ask of [total.get("\ud800"), Array.fromAsync(total.watch("a\udc00"))]) {
+    await assertRejects(() => ask, TypeError, "list the keys");
+  }
+  assertEquals(await total.get("\ufffd"), 2);
+  const [keys] = await Array.fromAsync(total.keys());
+  assertEquals(keys.map(({ key }) => key).toSorted(), ["\ud800", "\ufffd"]);
+});
+
 Deno.test("a client returns all keys, page by page", async () => {
   const keys = Array.from({ length: 25 }, (_, i) => `key ${i}`);
   await using at = await port({ total: Object.fromEntries(keys.map((key, i) => [key, i])) });
