@@ -69,6 +69,7 @@ Deno.test("metrics are those of the run, with its labels", async () => {
       `millrace_worker_unanswered{${flow},worker="1"} 3`,
       `millrace_restarts_total{${flow}} 2`,
       `millrace_step_items_out_total{${flow},step="in",kind="input",worker="0"} 5`,
+      `millrace_step_items_out_total{${flow},step="counts",kind="window",worker="0"} 2`,
       `millrace_late_values_total{${flow},step="counts",worker="0"} 1`,
       `millrace_input_lag_items{${flow},step="in",partition="orders/3",worker="0"} 17`,
       `millrace_input_lag_seconds{${flow},step="in",partition="orders/3",worker="0"} 2.5`,
@@ -102,6 +103,8 @@ Deno.test("metrics are those of the run, with its labels", async () => {
   ) assert(lines.includes(line), `${line}\nis not in\n${text}`);
   const again = await port.get("/metrics"); // a counter is not added up
   assertEquals(again.text, text);
+  // Parts of a step are not steps: the graph and the dashboard do not know them.
+  assertEquals(lines.filter((line) => line.includes('step="counts.late"')), []);
 });
 
 Deno.test("metrics are there before the flow is loaded", async () => {

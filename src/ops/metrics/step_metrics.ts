@@ -108,12 +108,18 @@ function items(side: "in" | "out", help: string): MetricDefinition {
     `step_items_${side}_total`,
     help,
     ["step", "kind", "worker"],
-    (view) =>
-      ofWorkers(
+    (view) => {
+      // Workers also count the parts that a step is made of, such as the answers of a branch.
+      const kinds = new Map(view.graph?.steps.map(({ id, kind }) => [id, kind]));
+      return ofWorkers(
         view,
         ({ steps }) =>
-          steps.map((step): Sample => [step[side], { step: step.stepId, kind: step.kind }]),
-      ),
+          steps.flatMap((step): Sample[] => {
+            const kind = kinds.get(step.stepId);
+            return kind === undefined ? [] : [[step[side], { step: step.stepId, kind }]];
+          }),
+      );
+    },
   );
 }
 

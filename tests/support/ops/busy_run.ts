@@ -42,6 +42,7 @@ export const BUSY_RUN: RunView = {
       measured: meters.read(),
       steps: [
         { stepId: "in", kind: "input", in: 0, out: 5 },
+        { stepId: "counts", kind: "stateful", in: 5, out: 2 },
         { stepId: "counts.late", kind: "late", in: 5, out: 1 },
       ],
       memory: { rss: 1_000, heapUsed: 500 },
