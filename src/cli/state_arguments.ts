@@ -225,6 +225,11 @@ function toolOf(
       const at = first.lastIndexOf("=");
       const step = first.slice(0, Math.max(at, 0));
       const to = targetOf(first.slice(at + 1));
+      if (step !== "" && TIME.test(`${first.slice(at + 1)}Z`)) {
+        throw new UsageError(
+          `the time of state rewind needs a zone, such as ${first}Z or ${first}+02:00`,
+        );
+      }
       if (step === "" || to === null) {
         throw new UsageError(
           "state rewind needs STEP=TIME, such as orders=2026-11-28T10:00:00Z, or STEP=start, or " +

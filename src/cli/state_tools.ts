@@ -12,7 +12,7 @@ import type { StepId } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { safeLines } from "../core/safe_text.ts";
 import { systemReason } from "../core/system_error.ts";
-import { NoStoreError, type RecoveryStore } from "../recovery/store.ts";
+import { NoStoreError, type RecoveryStore, StoreInUseError } from "../recovery/store.ts";
 import type { StepSize } from "../recovery/tools/content.ts";
 import { exportLines } from "../recovery/tools/export.ts";
 import { importInto, readExport } from "../recovery/tools/import.ts";
@@ -41,14 +41,26 @@ export async function runStateTool(
   { path, tool, dryRun }: ToolCommand,
   { write, tell, log }: ToolOutput,
 ): Promise<void> {
-  const done = tool.name === "import"
-    ? await importFile(path, tool, { dryRun, log })
-    : await within(
+  let done: string;
+  try {
+    done = tool.name === "import" ? await importFile(path, tool, { dryRun, log }) : await within(
       await openExisting(path, log),
       (store, flow) => apply(path, tool, { store, flow, dryRun, write }),
     );
+  } catch (error) {
+    if (error instanceof StoreInUseError) throw heldByRun(path, tool);
+    throw error;
+  }
   const rest = dryRun ? "\nnothing was changed: --dry-run" : "";
   tell(`${safeLines(done, "  ")}${rest}\n`);
+}
+
+/** The cure of a run is not that of a tool. */
+function heldByRun(path: string, { name }: Tool): StoreInUseError {
+  const cure = name === "export"
+    ? `stop it first, or export a copy: backup ${path} COPY, and state export COPY`
+    : `state ${name} needs the store for itself: stop the run first`;
+  return new StoreInUseError(`recovery store ${path}: a run uses it: ${cure}`);
 }
 
 /** Calls `work` with an open store, and closes that. */
@@ -209,11 +221,11 @@ function moverOf(
   };
 }
 
-/** What a rewind has moved, and what the user may not expect. */
-function rewindText(
+/** Returns what a rewind has moved, and what the user may not expect. */
+export function rewindText(
   step: StepId,
   { moved, times }: RewindResult,
-  { to }: Rewind,
+  { to }: Pick<Rewind, "to">,
   { dryRun }: EditOptions,
 ): string {
   const lines = moved.map(({ partition, position, to }) => {
@@ -221,7 +233,10 @@ function rewindText(
     return `${partition}: ${positionText(position)} -> ${next}`;
   });
   const since = to.kind === "time" ? to.time : -Infinity;
-  const late = [...times].filter(([, time]) => time > since && to.kind !== "offset");
+  // Of an offset the time is not known, only whether it goes back. To skip records takes no state.
+  const isBack = to.kind !== "offset" ||
+    moved.some(({ position }) => to.offset < (position as { offset: bigint }).offset);
+  const late = [...times].filter(([, time]) => time > since && isBack);
   const warnings = late.map(([step, time]) =>
     `step "${step}" has event time up to ${new Date(time).toISOString()}: older values are late ` +
     "there, unless you drop the step"

@@ -182,6 +182,9 @@ export class RecoveryError extends Error {
   override readonly name = "RecoveryError";
 }
 
+/** Another run holds the store. */
+export class StoreInUseError extends RecoveryError {}
+
 /** There is no store yet. */
 export class NoStoreError extends RecoveryError {}
 

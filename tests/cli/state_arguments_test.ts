@@ -135,12 +135,16 @@ Deno.test("state rewind accepts a time with a zone, the start, or an offset", ()
       "=start",
       "orders=",
       "orders=now",
-      "orders=2026-11-28T10:00",
       "orders=2026-13-28",
       "orders=5",
       "orders=offset:-1",
     ]
   ) refused(`state rewind needs STEP=TIME, such as`, "rewind", "s.db", wrong);
+  for (const time of ["2026-11-28T10:00", "2026-11-28T10:00:01.5"]) {
+    const text =
+      `the time of state rewind needs a zone, such as orders=${time}Z or orders=${time}+02:00`;
+    refused(text, "rewind", "s.db", `orders=${time}`);
+  }
   refused("--property must be NAME=VALUE", "rewind", "s.db", "a=start", "--property=x");
 });
 

@@ -65,7 +65,7 @@ Deno.test("a store on Kafka is shown, changed, exported and imported, but not wh
     await cli.stderr.line(/flow running/);
     const refused = await runCli(["state", "drop-step", url, "count"]);
     assertEquals(refused.code, 1);
-    assertStringIncludes(refused.stderr, `recovery store ${url}: another run uses it`);
+    assertStringIncludes(refused.stderr, `recovery store ${url}: a run uses it: `);
     cli.kill("SIGTERM");
     assertEquals((await cli.finished()).code, 0);
   }

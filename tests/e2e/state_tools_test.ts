@@ -64,11 +64,10 @@ Deno.test("every state tool is refused while a run holds the store", async () =>
   for (const args of tools) {
     const { code, stdout, stderr } = await runCli(["state", ...args]);
     assertEquals([code, stdout], [1, ""]);
-    assertEquals(
-      stderr,
-      `error: recovery store ${path}: another run uses it: wait until that one has ended, or give ` +
-        "each run a store of its own\n",
-    );
+    const cure = args[0] === "export"
+      ? `stop it first, or export a copy: backup ${path} COPY, and state export COPY`
+      : `state ${args[0]} needs the store for itself: stop the run first`;
+    assertEquals(stderr, `error: recovery store ${path}: a run uses it: ${cure}\n`);
   }
   cli.kill("SIGTERM");
   assertEquals((await cli.finished()).code, 0);

@@ -17,7 +17,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorKind } from "../kafka/client/errors.ts";
 import { Buffer } from "node:buffer";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
-import { explain, IN_USE, refuse, type StoreTopics } from "./store_topics.ts";
+import { explain, inUse, type StoreTopics } from "./store_topics.ts";
 
 /** How long a holder may be silent. Most brokers allow no less than 6 s. */
 const SESSION_MS = 10_000;
@@ -75,7 +75,7 @@ export class RunLock {
       await lock.#connection.open(() => lock.#coordinator()); // first, as it has its own limit
       slow = setTimeout(() => log.info(WAITS, { store: storeTopics.name }), QUIET_MS);
       const joined = await lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS });
-      if (!joined) throw refuse(storeTopics, IN_USE);
+      if (!joined) throw inUse(storeTopics);
       lock.#beating = lock.#beat();
       return lock;
     } catch (error) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RecoveryError } from "../../recovery/store.ts";
+import { RecoveryError, StoreInUseError } from "../../recovery/store.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
@@ -42,10 +42,15 @@ export function foreign(storeTopics: StoreTopics, topic: string, cause?: unknown
   );
 }
 
-/** The error's text where another run uses the store. */
-export const IN_USE =
-  "another run uses it: wait until that one has ended (one that was killed holds " +
-  "it for 10 s), or give each run a store of its own";
+/** The error where another run uses the store. */
+export function inUse(storeTopics: StoreTopics): RecoveryError {
+  const { message } = refuse(
+    storeTopics,
+    "another run uses it: wait until that one has ended (one that was killed holds " +
+      "it for 10 s), or give each run a store of its own",
+  );
+  return new StoreInUseError(message);
+}
 
 /** What to do about errors of a kind. */
 const ADVICE_FOR_KIND: Readonly<Partial<Record<ErrorKind, (storeTopics: StoreTopics) => string>>> =

@@ -8,6 +8,7 @@
  * @module
  */
 import { systemReason } from "../../core/system_error.ts";
+import { StoreInUseError } from "../store.ts";
 import { refuse } from "./errors.ts";
 import { statOf, unwritable } from "./store_path.ts";
 
@@ -37,8 +38,8 @@ export async function lockStore(path: string): Promise<Disposable> {
   }
   file.close();
   if (isLocked) return await lockStore(path);
-  throw refuse(
-    path,
-    "another run uses it: wait until that one has ended, or give each run a store of its own",
+  throw new StoreInUseError(
+    `recovery store ${path}: another run uses it: wait until that one has ended, or give each run ` +
+      "a store of its own",
   );
 }
