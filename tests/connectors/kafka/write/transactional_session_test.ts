@@ -347,6 +347,15 @@ Deno.test("another run that has acquired an id ends this one, and not the other 
   assertEquals(log.visible, [["a", "b", "c", "e", "f", "g"], []]);
 });
 
+Deno.test("a permission for its ids that is missing ends a run before its first record", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  await using run = new EpochDriver(broker, emptyStore());
+  log.refuse("InitProducerId", 53, 53, 53);
+  const { message } = await assertRejects(() => run.begin(), Error);
+  assertStringIncludes(message, 'ids that begin with "millrace.step" (PREFIXED)');
+});
+
 Deno.test("a timeout that the broker does not allow is an error that names both settings", async () => {
   const log = new TransactionLog();
   log.longestTimeoutMs = 600_000;
