@@ -60,6 +60,40 @@ Deno.test("examples/orders.ts keeps totals, and names the records that are not o
   );
 });
 
+Deno.test("examples/kafka_exactly_once.ts writes each total once, and goes on after a stop", async () => {
+  const brokers = await kafkaBrokers();
+  const payments = await createTopic(brokers);
+  const totals = await createTopic(brokers);
+  const folder = await Deno.makeTempDir();
+  const run = async () => {
+    const recovery = ["--recovery", `${folder}/state.db`];
+    const args = [
+      "examples/kafka_exactly_once.ts",
+      ...recovery,
+      "--",
+      brokers[0],
+      payments,
+      totals,
+    ];
+    const { code, stdout } = await runCli([...args, "once"]);
+    assertEquals({ code, stdout }, { code: 0, stdout: "" });
+    return (await readAll(brokers, totals)).map(({ key, value }) => `${key} ${value}`);
+  };
+  try {
+    await produce(brokers, payments, [
+      { key: "ada", value: "1250" },
+      { key: "bob", value: "no number" },
+      { value: "300" },
+      { key: "ada", value: "-50" },
+    ]);
+    assertEquals(await run(), ["ada 1250", "ada 1200"]);
+    await produce(brokers, payments, [{ key: "bob", value: "5" }, { key: "ada", value: "1" }]);
+    assertEquals(await run(), ["ada 1250", "ada 1200", "bob 5", "ada 1201"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("examples/kafka_console.ts writes lines to a topic, and prints the topic", async () => {
   const brokers = await kafkaBrokers();
   const topic = await createTopic(brokers);

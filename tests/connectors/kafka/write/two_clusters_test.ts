@@ -1,6 +1,6 @@
 /**
- * Exactly-once outputs of one flow in two clusters: each epoch is whole in both of them, also if
- * one is away while the epoch is prepared, or while it is committed.
+ * Exactly-once outputs of one flow in two clusters. One of them is away while an epoch is prepared,
+ * or while it is committed. The next run brings both together.
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import {
