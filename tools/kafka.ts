@@ -18,7 +18,19 @@ const PARTITIONS = 2;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
+const HELP = `Runs an Apache Kafka on localhost:9092, until ^C.
+
+Usage: deno task kafka [TOPIC[:PARTITIONS]]...
+
+A topic gets ${PARTITIONS} partitions, or as many as follow its name: orders:4.
+
+KAFKA_PORT  sets another port; the next one is used too`;
+
 async function main(args: readonly string[]): Promise<number> {
+  if (args.some((arg) => arg === "--help" || arg === "-h")) {
+    console.log(HELP);
+    return 0;
+  }
   const named = args.map(topicOf);
   const wrong = args.find((_, i) => named[i] === null);
   if (wrong !== undefined) {
@@ -75,7 +87,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Returns the topic that an argument names; `null` if it names none. */
 function topicOf(arg: string): { name: string; partitions: number } | null {
-  const [, name, partitions = PARTITIONS] = /^([\w.-]+)(?::([1-9]\d{0,3}))?$/.exec(arg) ?? [];
+  const [, name, partitions = PARTITIONS] = /^([\w.][\w.-]*)(?::([1-9]\d{0,3}))?$/.exec(arg) ?? [];
   return name === undefined ? null : { name, partitions: Number(partitions) };
 }
 

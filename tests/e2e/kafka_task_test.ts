@@ -36,16 +36,31 @@ Deno.test("deno task kafka runs a broker with the topics, and removes it at ^C",
   Deno.listen({ hostname: "127.0.0.1", port }).close(); // the port is free again
 });
 
-Deno.test("deno task kafka refuses what is not a topic", async () => {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", TOOL, "lines", "counts:many"],
-    env: { NO_COLOR: "1" },
+for (
+  const [arg, expected] of [
+    [
+      "counts:many",
+      /^"counts:many" is not a topic: give NAME, or NAME:PARTITIONS such as orders:4/,
+    ],
+    ["--port", /^"--port" is not a topic/],
+  ] as const
+) {
+  Deno.test(`deno task kafka refuses ${arg}, which is not a topic`, async () => {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", TOOL, "lines", arg],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assertMatch(new TextDecoder().decode(stderr), expected);
+    assertEquals(code, 1);
+  });
+}
+
+Deno.test("deno task kafka --help prints the usage, and starts nothing", async () => {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", TOOL, "--help"],
   }).output();
-  const text = new TextDecoder().decode(stderr);
-  assertEquals([code, text], [
-    1,
-    '"counts:many" is not a topic: give NAME, or NAME:PARTITIONS such as orders:4\n',
-  ]);
+  assertMatch(new TextDecoder().decode(stdout), /^Usage: deno task kafka/m);
+  assertEquals(code, 0);
 });
 
 Deno.test("deno task kafka prints which port is taken", async () => {
