@@ -170,10 +170,10 @@ export {
 export { json, type JsonCodec, text, type TextCodec } from "./src/core/codecs.ts";
 
 // The contracts of inputs, outputs and stateful steps, for those who write their own.
+export type { ConnectionReading } from "./src/core/connection_reading.ts";
 export { UNFINISHED } from "./src/core/unfinished.ts";
 export type {
   BuildLogic,
-  ConnectionReading,
   Emit,
   InputConfig,
   InputNotes,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../core/connection_reading.ts";
 import type { Epoch, PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import type { Meter } from "./meter.ts";
@@ -96,16 +97,6 @@ export type Positions = ReadonlyMap<PartitionName, unknown>;
  * method is not there.
  */
 export type InputNotes = ReadonlyMap<StepId, unknown>;
-
-/** A connection of an input or output to something outside, such as a broker. */
-export interface ConnectionReading {
-  /** Where it goes, such as `kafka:9092`. */
-  readonly to: string;
-  /** How often it was made again after it had been lost. */
-  readonly reconnects: number;
-  /** How long the other side has asked for pauses because of a quota, in milliseconds. */
-  readonly throttledMs: number;
-}
 
 /** How much of an input of known length has been read. */
 export interface Progress {

@@ -5,6 +5,7 @@
  */
 import type { PartitionName, StepId, WorkerIndex } from "../core/ids.ts";
 import type { LogFields, LogLevel } from "../core/log.ts";
+import type { ConnectionReading } from "../core/connection_reading.ts";
 import type { MeasuredMetric } from "../graph/measured.ts";
 import type { StateKind } from "../graph/nodes.ts";
 import type { StateAnswer, StateQuestion } from "./state_question.ts";
@@ -36,6 +37,8 @@ export interface RunView {
   readonly workers: readonly WorkerView[];
   /** Epochs that have been committed; `null` before the first. */
   readonly epoch: EpochView | null;
+  /** What has happened to the connections of the recovery store since the run began. */
+  readonly storeConnections: readonly ConnectionReading[];
   /** What inputs and outputs cannot go on without, such as `broker`, and since when. */
   readonly waiting: { readonly what: readonly string[]; readonly since: number } | null;
   /** What has happened. */
@@ -162,14 +165,7 @@ export interface WorkerView {
     readonly transactions: { readonly count: number; readonly oldestMs: number } | null;
   }[];
   /** What has happened to the connections of inputs and outputs since the run began. */
-  readonly connections: readonly {
-    readonly step: StepId;
-    /** Where it goes, such as `kafka:9092`. */
-    readonly to: string;
-    readonly reconnects: number;
-    /** How long the other side has asked for pauses, in milliseconds. */
-    readonly throttledMs: number;
-  }[];
+  readonly connections: readonly (ConnectionReading & { readonly step: StepId })[];
   /** How many windows of each window step are open, over all keys. */
   readonly openWindows: readonly { readonly step: StepId; readonly count: number }[];
 }

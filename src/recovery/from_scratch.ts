@@ -12,6 +12,7 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../core/connection_reading.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Epoch } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
@@ -114,6 +115,10 @@ class EmptiedStore implements RecoveryStore {
       this.#isEmptied = true;
     }
     await this.#store.commit(epoch, changes);
+  }
+
+  connections(): readonly ConnectionReading[] {
+    return this.#store.connections?.() ?? [];
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../core/connection_reading.ts";
 import type { Epoch, PartitionName, StepId } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 
@@ -152,6 +153,8 @@ export interface RecoveryStore {
    * @throws Errors of `changes.state`, unchanged.
    */
   commit(epoch: Epoch, changes: EpochChanges): Promise<void>;
+  /** Returns the connections of a store that is in another process, for metrics. */
+  connections?(): readonly ConnectionReading[];
   /** Frees the store. Once closed, another run can open it. */
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../core/connection_reading.ts";
 import type { Epoch, StepId, WorkerIndex } from "../core/ids.ts";
 import { keyGroupOf, ownersOf } from "../core/key_groups.ts";
 import type { Log } from "../core/log.ts";
@@ -97,6 +98,11 @@ export class RunRecovery {
   /** The last epoch that was committed, in this run or before; `null` where nothing keeps any. */
   get committed(): Epoch | null {
     return this.#store === null ? null : this.#committed;
+  }
+
+  /** The connections of the store. */
+  get connections(): readonly ConnectionReading[] {
+    return this.#store?.connections?.() ?? [];
   }
 
   /** Where inputs and outputs were at the end of the last epoch. */

@@ -4,7 +4,8 @@
  * @module
  */
 import type { PartitionName, StepId } from "../core/ids.ts";
-import type { ConnectionReading, OpenTransactions } from "../graph/contracts.ts";
+import type { ConnectionReading } from "../core/connection_reading.ts";
+import type { OpenTransactions } from "../graph/contracts.ts";
 import type { StageReading } from "./stage_readings.ts";
 
 /** What a worker tells. */

@@ -44,6 +44,20 @@ async function newStore(): Promise<
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 
+Deno.test("a store on Kafka shows what has happened to its connections to each broker", async () => {
+  await using at = await newStore();
+  const [to] = await kafkaBrokers();
+  const store = await at.config.open("flow");
+  try {
+    // A broker that has just begun is asked several times for its coordinator.
+    const [{ reconnects }] = store.connections!();
+    await store.commit(0, { state: chunks([]), positions: [] });
+    assertEquals(store.connections!(), [{ to, reconnects, throttledMs: 0 }]);
+  } finally {
+    await store.close();
+  }
+});
+
 Deno.test("a run that has lost the store on Kafka cannot commit any more", async () => {
   await using at = await newStore();
   const store = await at.config.open("flow");

@@ -19,6 +19,7 @@ const RUNNING: RunView = {
   graph: null,
   restarts: 0,
   stepRestarts: [],
+  storeConnections: [],
   workers: [IDLE_WORKER, { ...IDLE_WORKER, unanswered: 1 }],
   epoch: EPOCH,
   waiting: null,

@@ -94,6 +94,8 @@ Deno.test("metrics are those of the run, with its labels", async () => {
       `millrace_open_transaction_age_seconds{${flow},step="out",worker="0"} 1.25`,
       `millrace_reconnects_total{${flow},step="in",broker="kafka:9092",worker="0"} 2`,
       `millrace_throttled_seconds_total{${flow},step="in",broker="kafka:9092",worker="0"} 1.25`,
+      `millrace_store_reconnects_total{${flow},broker="store:9092"} 1`,
+      `millrace_store_throttled_seconds_total{${flow},broker="store:9092"} 0.5`,
       `millrace_epoch_age_seconds{${flow}} 4`,
       `millrace_epoch_duration_seconds{${flow}} 0.25`,
       `millrace_worker_resident_bytes{${flow},worker="0"} 1000`,

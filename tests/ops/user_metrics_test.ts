@@ -12,6 +12,7 @@ function sourceOf(...workers: FlowMeters[]): RunSource {
     graph: null,
     restarts: 0,
     stepRestarts: [],
+    storeConnections: [],
     epoch: null,
     waiting: null,
     past: NO_PAST,

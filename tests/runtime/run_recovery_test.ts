@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { silentLog } from "../../src/core/log.ts";
+import { FromScratchRecovery } from "../../src/recovery/from_scratch.ts";
 import { MemoryRecoveryConfig } from "../../src/recovery/memory_store.ts";
 import { RunRecovery } from "../../src/runtime/run_recovery.ts";
 import { chunks } from "../support/recovery/state_chunks.ts";
@@ -57,4 +58,25 @@ Deno.test("a commit tells how many bytes of states and positions the store was g
   await recovery.close();
   const none = await RunRecovery.open(null, "flow", silentLog);
   assertEquals(await none.commit(0), { ms: 0, bytes: 0 });
+});
+
+Deno.test("a run shows the connections of a store that has some", async () => {
+  const connection = { to: "store:9092", reconnects: 3, throttledMs: 20 };
+  const connections = () => [connection];
+  const config = {
+    name: "far away",
+    open: async (flow: string) =>
+      Object.assign(await new MemoryRecoveryConfig().open(flow), { connections }),
+    drop: () => Promise.resolve(),
+  };
+  for (const each of [config, new FromScratchRecovery(config)]) {
+    const recovery = await RunRecovery.open(each, "flow", silentLog);
+    assertEquals(recovery.connections, [connection]);
+    await recovery.close();
+  }
+  for (const none of [null, new MemoryRecoveryConfig()]) {
+    const recovery = await RunRecovery.open(none, "flow", silentLog);
+    assertEquals(recovery.connections, []);
+    await recovery.close();
+  }
 });

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../../core/connection_reading.ts";
+import { byBroker } from "../kafka/client/connection_counts.ts";
 import { counted } from "../../core/counted.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
@@ -165,6 +167,11 @@ export class KafkaStore implements RecoveryStore {
       }
     }
     if (chunk.length > 0) yield chunk;
+  }
+
+  /** Those of the lock as well: it is lost with its connection. */
+  connections(): ConnectionReading[] {
+    return byBroker([...this.#connection.connections(), ...this.#lock.connection.connections()]);
   }
 
   commit(epoch: Epoch, changes: EpochChanges): Promise<void> {

@@ -102,6 +102,20 @@ export const IO_METRICS: readonly MetricDefinition[] = [
           }]),
       ),
   ),
+  counter(
+    "store_reconnects_total",
+    "How often the recovery store's connection to a broker was made again.",
+    ["broker"],
+    ({ storeConnections }) =>
+      storeConnections.map(({ to, reconnects }): Sample => [reconnects, { broker: to }]),
+  ),
+  counter(
+    "store_throttled_seconds_total",
+    "How long a broker has asked the recovery store for pauses because of a quota.",
+    ["broker"],
+    ({ storeConnections }) =>
+      storeConnections.map(({ to, throttledMs }): Sample => [throttledMs / 1_000, { broker: to }]),
+  ),
   gauge(
     "waiting_seconds",
     "How long inputs and outputs have been without what they need, such as a broker.",

@@ -246,6 +246,7 @@ export class Coordinator {
     this.#job.monitor?.begins(
       () => this.#monitored(),
       async (worker, question) => await this.#workers[worker].ask(question),
+      () => this.#conductor.storeConnections,
     );
     this.#job.telemetry?.begins();
   }

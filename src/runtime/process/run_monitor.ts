@@ -1,5 +1,6 @@
 import { StepError } from "../../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
+import type { ConnectionReading } from "../../core/connection_reading.ts";
 import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import { RunLog } from "../../ops/run_log.ts";
@@ -50,6 +51,7 @@ export class RunMonitor implements RunSource {
   readonly #stepRestarts = new Map<StepId, number>();
   #workers: () => readonly MonitoredWorker[] = () => [];
   #ask: RunSource["ask"] = () => Promise.reject(new Error("the flow does not run yet"));
+  #storeConnections: () => readonly ConnectionReading[] = () => [];
   #epoch: RunView["epoch"] = null;
   #closingSince = 0;
   #waiting: RunView["waiting"] = null;
@@ -69,11 +71,19 @@ export class RunMonitor implements RunSource {
   }
 
   /**
-   * A run begins, the first or another one. `workers` returns what is known of them, and `ask` asks
-   * one.
+   * A run begins, the first or another one.
+   *
+   * @param workers Returns what is known of them.
+   * @param ask Asks one.
+   * @param storeConnections Returns the connections of the recovery store.
    */
-  begins(workers: () => readonly MonitoredWorker[], ask: RunSource["ask"]): void {
+  begins(
+    workers: () => readonly MonitoredWorker[],
+    ask: RunSource["ask"],
+    storeConnections: () => readonly ConnectionReading[] = () => [],
+  ): void {
     this.#ask = ask;
+    this.#storeConnections = storeConnections;
     this.#phase = "starting";
     this.#isReloading = false;
     this.#waitsForChange = false;
@@ -169,6 +179,7 @@ export class RunMonitor implements RunSource {
       stepRestarts: [...this.#stepRestarts].map(([step, count]) => ({ step, count })),
       workers: this.#workers().map(viewOf),
       epoch: this.#epoch,
+      storeConnections: this.#storeConnections(),
       waiting: this.#waiting,
       past: {
         outcome: this.#outcome,

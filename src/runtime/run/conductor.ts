@@ -26,6 +26,7 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../../core/connection_reading.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
@@ -122,6 +123,11 @@ export class Conductor {
       await this.#leave(failed);
       throw error;
     }
+  }
+
+  /** The connections of the recovery store. */
+  get storeConnections(): readonly ConnectionReading[] {
+    return this.#recovery?.connections ?? [];
   }
 
   /** Frees the recovery store. Afterwards nothing of the run is left here. */

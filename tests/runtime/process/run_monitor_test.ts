@@ -109,3 +109,16 @@ Deno.test("a monitor shows what a worker counted last, though its readings are a
   const [{ steps, unanswered }] = monitor.view().workers;
   assertEquals([steps, unanswered], [counts(15), 0]);
 });
+
+Deno.test("a monitor shows the connections of this run's recovery store, as they are now", () => {
+  const monitor = new RunMonitor(1_000, () => 0);
+  assertEquals(monitor.view().storeConnections, []);
+  let reconnects = 0;
+  monitor.begins(() => [], ask, () => [{ to: "store:9092", reconnects, throttledMs: 5 }]);
+  reconnects = 2;
+  assertEquals(monitor.view().storeConnections, [
+    { to: "store:9092", reconnects: 2, throttledMs: 5 },
+  ]);
+  monitor.begins(() => [], ask);
+  assertEquals(monitor.view().storeConnections, []);
+});

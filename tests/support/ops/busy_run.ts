@@ -68,6 +68,7 @@ export const BUSY_RUN: RunView = {
     bytes: 4_096,
     intervalMs: 10_000,
   },
+  storeConnections: [{ to: "store:9092", reconnects: 1, throttledMs: 500 }],
   waiting: { what: ["broker"], since: 2_000 },
   past: NO_PAST,
 };

@@ -128,6 +128,7 @@ export class MadeUpRun implements RunSource {
       graph: this.#graph,
       restarts: 0,
       stepRestarts: [],
+      storeConnections: [],
       workers: Array.from({ length: workers }, (_, i) => this.changeWorker(this.#worker(i), i)),
       epoch: epochs.at(-1)!,
       waiting: null,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Log } from "../../../core/log.ts";
-import type { ConnectionReading } from "../../../graph/contracts.ts";
+import type { ConnectionReading } from "../../../core/connection_reading.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
 import type { Isolation } from "../properties/input_settings.ts";
 import type { Brokers } from "../properties/options.ts";

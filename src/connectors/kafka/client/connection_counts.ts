@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConnectionReading } from "../../../graph/contracts.ts";
+import type { ConnectionReading } from "../../../core/connection_reading.ts";
 
 /** Counts connections that were made again, and pauses that brokers asked for. */
 export class ConnectionCounts {
@@ -33,4 +33,18 @@ export class ConnectionCounts {
     if (counts === undefined) this.#brokers.set(broker, counts = { connects: 0, throttledMs: 0 });
     return counts;
   }
+}
+
+/** Adds up the readings of several connections: one for each broker. */
+export function byBroker(readings: readonly ConnectionReading[]): ConnectionReading[] {
+  const sums = new Map<string, ConnectionReading>();
+  for (const { to, reconnects, throttledMs } of readings) {
+    const sum = sums.get(to);
+    sums.set(to, {
+      to,
+      reconnects: reconnects + (sum?.reconnects ?? 0),
+      throttledMs: throttledMs + (sum?.throttledMs ?? 0),
+    });
+  }
+  return [...sums.values()];
 }

@@ -3,9 +3,9 @@
  *
  * What has been fetched waits as bytes. Records become objects only when the flow asks for them.
  */
+import type { ConnectionReading } from "../../../core/connection_reading.ts";
 import type { PartitionName } from "../../../core/ids.ts";
 import type {
-  ConnectionReading,
   InputReader,
   Place,
   Positions,

@@ -13,9 +13,9 @@
  *
  * @module
  */
+import type { ConnectionReading } from "../../../core/connection_reading.ts";
 import type { Epoch } from "../../../core/ids.ts";
 import type {
-  ConnectionReading,
   InputNotes,
   OpenTransactions,
   OutputWriter,
