@@ -16,8 +16,6 @@ const BROKER = `${import.meta.dirname}/../tests/support/kafka/broker/broker.sh`;
 /** How many partitions each topic gets: enough for two workers to have one. */
 const PARTITIONS = 2;
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
-
 const HELP = `Runs an Apache Kafka on localhost:9092, until ^C.
 
 Usage: deno task kafka [TOPIC[:PARTITIONS]]...
@@ -25,6 +23,8 @@ Usage: deno task kafka [TOPIC[:PARTITIONS]]...
 A topic gets ${PARTITIONS} partitions, or as many as follow its name: orders:4.
 
 KAFKA_PORT  sets another port; the next one is used too`;
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
 
 async function main(args: readonly string[]): Promise<number> {
   if (args.some((arg) => arg === "--help" || arg === "-h")) {
