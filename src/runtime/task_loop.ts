@@ -26,6 +26,12 @@ const LONG_ROUND_MS = 0.5;
 const MEASURED_OF = 16;
 
 /**
+ * From this length on, in milliseconds, a round that was not measured has one slow item. Its time
+ * is not shared out like that of short rounds.
+ */
+const SLOW_ROUND_MS = 10;
+
+/**
  * Shorter rounds than this, in milliseconds, ask tasks what they wait for only if they are
  * measured, or nobody worked in them.
  */
@@ -141,7 +147,7 @@ export class TaskLoop {
         break;
       }
       if (!isMeasured) at = this.#now();
-      this.#took(at - now, isMeasured);
+      this.#took(at - now, isMeasured, now);
       this.pace.took(at - now);
       now = at;
     } while (this.#failure === null && now < until);
@@ -155,13 +161,29 @@ export class TaskLoop {
   }
 
   /** A round in which a task did work has taken `ms`. */
-  #took(ms: number, isMeasured: boolean): void {
+  #took(ms: number, isMeasured: boolean, round: number): void {
     this.#roundMs = ms;
     if (isMeasured) this.#settle();
-    else {
+    else if (ms < LONG_ROUND_MS || !this.#settleRound(ms, round)) {
       this.#unmeasuredMs += ms;
       this.#rounds++;
     }
+  }
+
+  /**
+   * Adds the time of a long round that was not measured to the one task that worked in it. Of
+   * several tasks, those with the longest turns get it, if the round was slow. Returns whether the
+   * time was added.
+   */
+  #settleRound(ms: number, round: number): boolean {
+    const turned = this.#meters.filter((meter) => meter.hasTurnedIn(round));
+    if (turned.length === 0 || turned.length > 1 && ms < SLOW_ROUND_MS) return false;
+    const sum = turned.reduce((all, { longestMs }) => all + longestMs, 0);
+    for (const meter of turned) {
+      const share = turned.length === 1 || sum === 0 ? 1 / turned.length : meter.longestMs / sum;
+      meter.settleLast(ms * share, turned.length === 1);
+    }
+    return true;
   }
 
   /** Shares out the time of the rounds that were not measured. */

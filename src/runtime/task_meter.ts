@@ -13,6 +13,9 @@
  */
 import type { Waits } from "./tasks/task.ts";
 
+/** A turn that was long is forgotten by this share with each one that is measured. */
+const FORGETS = 0.001;
+
 /** How a task has spent its time since it began, in milliseconds. The rest it was idle. */
 export interface TaskTimes {
   readonly busyMs: number;
@@ -27,18 +30,40 @@ export class TaskMeter {
   #since = 0;
   #turns = 0; // that did work and were not measured
   #turnMs = 0; // how long the last measured one took
+  #turnedIn = -1; // when the round began in which the last one was not measured
+  #longestMs = 0; // about how long the longest one took
 
   /** A turn did work, and took `ms`. Its round began at `round`. */
   worked(ms: number, round: number): void {
     if (this.#waits !== null) this.rests(null, round);
     this.#busyMs += ms;
     this.#turnMs = ms;
+    this.#longestMs = Math.max(ms, this.#longestMs * (1 - FORGETS));
   }
 
   /** A turn did work, in a round that was too short to be measured. It began at `round`. */
   turned(round: number): void {
     if (this.#waits !== null) this.rests(null, round);
     this.#turns++;
+    this.#turnedIn = round;
+  }
+
+  /** Whether a turn did work, and was not measured, in the round that began at `round`. */
+  hasTurnedIn(round: number): boolean {
+    return this.#turnedIn === round;
+  }
+
+  /** About how long its longest turn took, in milliseconds. */
+  get longestMs(): number {
+    return this.#longestMs;
+  }
+
+  /** The last turn that was not measured took `ms`. `isKnown`: no other task worked meanwhile. */
+  settleLast(ms: number, isKnown: boolean): void {
+    this.#turns--;
+    this.#turnedIn = -1;
+    this.#busyMs += ms;
+    if (isKnown) this.#longestMs = Math.max(ms, this.#longestMs);
   }
 
   /** About how long those turns took, in milliseconds: as long as the last that was measured. */

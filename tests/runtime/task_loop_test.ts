@@ -134,6 +134,38 @@ Deno.test("TaskLoop measures one of sixteen short rounds, and shares out the tim
   assertEquals(looks < turns / 2 * 1.25, true); // and not two for each round
 });
 
+Deno.test("TaskLoop gives slow items to the task that had them, also in rounds that are not measured", async () => {
+  let now = 0;
+  const loop = new TaskLoop(new RunClock({ now: () => 0, wakeAt: () => () => {} }), () => now);
+  let rounds = 0;
+  const task = (run: () => boolean): Task => ({
+    stepId: "",
+    queued: 0,
+    waits: null,
+    wakeTime: () => Infinity,
+    run,
+  });
+  const works = (ms: number) => {
+    now += ms;
+    return true;
+  };
+  let slowMs = 0;
+  const slowly = () => {
+    slowMs += 1_000;
+    return works(1_000);
+  };
+  // The second has a slow item alone in round 5, and with the first in rounds 100, 200 and so on.
+  const first = task(() => rounds % 2 === 0 && works(1 / 64));
+  const second = task(() => rounds === 5 || rounds % 100 === 0 ? slowly() : works(1 / 64));
+  const counter = task(() => {
+    rounds++;
+    return false;
+  });
+  await loop.run([counter, first, second], () => rounds >= 1_050, flush);
+  const [, fast, slow] = loop.times().tasks.map(({ busyMs }) => Math.round(busyMs / 1_000));
+  assertEquals([fast, slow], [0, slowMs / 1_000]);
+});
+
 Deno.test("TaskLoop looks at its clock before a round and after one with work, not more often", async () => {
   let looks = 0;
   const loop = new TaskLoop(new RunClock({ now: () => 0, wakeAt: () => () => {} }), () => {
