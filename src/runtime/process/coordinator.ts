@@ -254,6 +254,7 @@ export class Coordinator {
   #begins({ flow, written }: ReportOf<"loaded">): void {
     this.#hasBegun = true;
     this.#job.monitor?.loaded(this.#workers[0].flow!);
+    this.#job.telemetry?.loaded(flow);
     this.#log.info("flow loaded", { flow, steps: written });
   }
 

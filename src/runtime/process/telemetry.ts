@@ -31,6 +31,7 @@ export class Telemetry {
   #source: RunSource | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   #run = 0;
+  #flow = "";
   #epoch: Epoch = 0;
   #begun = 0;
   #closing = 0;
@@ -90,6 +91,11 @@ export class Telemetry {
     this.#traces.clear();
   }
 
+  /** All workers have the flow of this name. */
+  loaded(flow: string): void {
+    this.#flow = flow;
+  }
+
   /** Items move from now on, and `epoch` begins. */
   runs(epoch: Epoch): void {
     this.#epoch = epoch;
@@ -112,10 +118,9 @@ export class Telemetry {
   /** An epoch has been committed. */
   committed(epoch: Epoch): void {
     const at = this.#now();
-    const flow = this.#source?.view().flow ?? "";
     this.#exporter.tell({
       kind: "epoch",
-      flow,
+      flow: this.#flow,
       epoch,
       begun: this.#begun,
       closing: Math.max(this.#closing, this.#begun),

@@ -44,9 +44,12 @@ function consoleEnv(): Record<string, string> {
   return environmentVariable(name) === "ignore" ? {} : { [name]: "replace" };
 }
 
+/** What is needed of the process. */
+export type ExporterChild = Pick<Deno.ChildProcess, "stdin" | "status" | "kill">;
+
 /** The process, and what waits for it. */
-class ExporterProcess implements TelemetryExporter {
-  readonly #child: Deno.ChildProcess;
+export class ExporterProcess implements TelemetryExporter {
+  readonly #child: ExporterChild;
   readonly #log: Log;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #waiting: string[] = [];
@@ -56,7 +59,7 @@ class ExporterProcess implements TelemetryExporter {
   #hasFailed = false;
   #hasDropped = false;
 
-  constructor(child: Deno.ChildProcess, log: Log) {
+  constructor(child: ExporterChild, log: Log) {
     this.#child = child;
     this.#log = log;
     this.#writer = child.stdin.getWriter();

@@ -23,6 +23,7 @@ const trace = (n: number) =>
 Deno.test("an epoch's span lasts from the commit before to its own, and links to its traces", () => {
   const { clock, told, run } = telemetry();
   run.begins();
+  run.loaded("orders");
   run.runs(4);
   run.seen(4, [trace(1), trace(2)]);
   run.seen(5, [trace(9)]); // of a worker that is ahead
@@ -36,7 +37,7 @@ Deno.test("an epoch's span lasts from the commit before to its own, and links to
   assertEquals(told, [
     {
       kind: "epoch",
-      flow: "",
+      flow: "orders",
       epoch: 4,
       begun: 1_000,
       closing: 1_400,
@@ -45,7 +46,7 @@ Deno.test("an epoch's span lasts from the commit before to its own, and links to
     },
     {
       kind: "epoch",
-      flow: "",
+      flow: "orders",
       epoch: 5,
       begun: 1_500,
       closing: 1_500,
