@@ -87,8 +87,12 @@ function workersCheck({ workers }: RunView): Check {
   return {
     name: "workers",
     isOk,
-    found: isOk ? `all ${workers.length} answer` : `no answer: ${silent.join(", ")}`,
+    found: isOk ? answerText(workers.length) : `no answer: ${silent.join(", ")}`,
   };
+}
+
+function answerText(workers: number): string {
+  return workers === 1 ? "the worker answers" : `all ${workers} answer`;
 }
 
 function epochCheck({ epoch, past }: RunView, now: number): Check {

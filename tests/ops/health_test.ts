@@ -133,3 +133,10 @@ Deno.test("a run has started once it is past its start, and is ready while it ru
   assertEquals(is(startup), past);
   assertEquals(is(readiness), ["running"]);
 });
+
+Deno.test("liveness of a single worker does not speak of all", () => {
+  const found = (workers: RunView["workers"]) =>
+    liveness(sourceOf({ workers }, 0)).checks.find(({ name }) => name === "workers")?.found;
+  assertEquals(found([IDLE_WORKER]), "the worker answers");
+  assertEquals(found([IDLE_WORKER, IDLE_WORKER]), "all 2 answer");
+});
