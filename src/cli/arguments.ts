@@ -19,9 +19,16 @@ import { type Given, type GivenStepChanges, parseStepChanges } from "./step_chan
 /** The format of log lines. */
 export type LogFormat = "text" | "json";
 
+/** The text of `--help`. */
+export interface Help {
+  readonly kind: "help";
+  /** The command that it is of; absent for all. */
+  readonly of?: keyof typeof HELP_OF;
+}
+
 /** What the command line asks for. */
 export type Command =
-  | { readonly kind: "help" }
+  | Help
   | { readonly kind: "version" }
   | ({ readonly kind: "run" } & RunCommand)
   | StateCommand
@@ -153,10 +160,24 @@ const API_TOKEN_ENV = "MILLRACE_API_TOKEN";
 /** A variable with more mistakes than this belongs to another program. */
 const MOST_TYPOS = 2;
 
-/** Returns the text of `--help`. */
-export function helpText(): string {
+/** The help of commands that do not run a flow. */
+const HELP_OF = {
+  state: STATE_HELP,
+  backup: `       deno run -A cli.ts backup PATH FILE
+
+copies a recovery store into a new file, also while a run uses it.
+`,
+  graph: `       deno run -A cli.ts graph FLOW [options] [-- flow arguments]
+
+draws the flow without running it. Its options, besides --workers and --worker-flags:
+${GRAPH_OPTIONS.slice(0, 2).map(optionText).join("\n")}
+`,
+} as const;
+
+/** Returns the text of `--help`: of one command, or of all. */
+export function helpText(of?: Help["of"]): string {
+  if (of !== undefined) return `Usage: ${HELP_OF[of].trimStart()}`;
   const options = OPTIONS.map(optionText);
-  const graphOptions = GRAPH_OPTIONS.slice(0, 2).map(optionText);
   return `Runs a dataflow.
 
 Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
@@ -165,16 +186,7 @@ FLOW is a file or URL whose default export is a Dataflow, or a function that mak
 flow.ts:name picks another export. Arguments after -- are the flow's Deno.args. Standard input goes
 to worker 0; for other workers it is empty.
 
-${STATE_HELP}
-       deno run -A cli.ts backup PATH FILE
-
-copies a recovery store into a new file, also while a run uses it.
-
-       deno run -A cli.ts graph FLOW [options] [-- flow arguments]
-
-draws the flow without running it. Its options, besides --workers and --worker-flags:
-${graphOptions.join("\n")}
-
+${Object.values(HELP_OF).join("\n")}
 Options:
 ${options.join("\n")}
   -h, --help                    this text
@@ -232,12 +244,13 @@ export function parseCommand(
   if (args[0] === "graph") return parseGraph(args.slice(1));
   if (args[0] === "state") {
     const { state, ask } = parseState(args.slice(1));
+    if (ask === "help") return { kind: "help", of: "state" };
     return ask === null ? state : { kind: ask };
   }
   const parsed = parseOptions(args, OPTIONS);
-  if (parsed.help) return { kind: "help" };
-  if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
+  if (parsed.help) return { kind: "help", ...flow === "backup" ? { of: flow } : {} };
+  if (parsed.version) return { kind: "version" };
   if (flow === "backup") {
     const stray = OPTIONS.find(({ name }) =>
       [parsed[name]].flat().some((value) => value !== undefined && value !== false)
@@ -422,7 +435,7 @@ function parseBackup(given: readonly string[]): Command {
 /** It accepts no environment variables: those are for the run that a picture is not of. */
 function parseGraph(args: readonly string[]): Command {
   const parsed = parseOptions(args, GRAPH_OPTIONS);
-  if (parsed.help) return { kind: "help" };
+  if (parsed.help) return { kind: "help", of: "graph" };
   if (parsed.version) return { kind: "version" };
   const [flow, ...surplus] = parsed._.map(String);
   if (flow === undefined || surplus.length > 0) {

@@ -39,7 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     switch (command.kind) {
       case "help":
-        print(Deno.stdout, helpText());
+        print(Deno.stdout, helpText(command.of));
         return 0;
       case "version":
         print(Deno.stdout, `millrace ${VERSION} (deno ${Deno.version.deno})\n`);

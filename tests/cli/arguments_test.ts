@@ -421,3 +421,16 @@ Deno.test("backup accepts a store and a file, and no options", () => {
   }
   assertThrows(() => parse(["backup", "a", "b", "-w2"]), UsageError, "backup accepts no option");
 });
+
+Deno.test("helpText() of a command that runs no flow has that command only", () => {
+  for (const name of ["state", "backup", "graph"] as const) {
+    assertEquals(parse([name, "--help"]), { kind: "help", of: name });
+    const text = helpText(name);
+    assertEquals(text.split("\n")[0].startsWith(`Usage: deno run -A cli.ts ${name} `), true, text);
+    for (const other of ["state", "backup", "graph"]) {
+      assertEquals(text.includes(`cli.ts ${other} `), other === name, other);
+    }
+    assertEquals(text.includes("--epoch-interval"), false);
+    assertStringIncludes(helpText(), text.slice("Usage: ".length));
+  }
+});

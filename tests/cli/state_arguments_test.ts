@@ -149,8 +149,8 @@ Deno.test("state rewind accepts a time with a zone, the start, or an offset", ()
 });
 
 Deno.test("state shows the help, which has its tools", () => {
-  assertEquals(parse("--help"), { kind: "help" });
-  assertEquals(parse("rewind", "-h"), { kind: "help" });
+  assertEquals(parse("--help"), { kind: "help", of: "state" });
+  assertEquals(parse("rewind", "-h"), { kind: "help", of: "state" });
   assertEquals(parse("-V"), { kind: "version" });
   for (const text of ["state PATH [STEP [KEY]]", "state rename-step PATH OLD NEW", "--dry-run"]) {
     assertEquals(helpText().includes(text), true, text);
