@@ -62,6 +62,24 @@ export const outputChecks: readonly Check<OutputSubject>[] = [
     },
   },
   {
+    title: "what is written while an epoch ends belongs to the next one",
+    async run(subject) {
+      await using opened = await Opened.of(subject);
+      const { writesAhead = false } = opened.writer;
+      /** Does both, at the same time if the output allows that. */
+      const both = async (end: () => Promise<unknown>, write: () => Promise<unknown>) => {
+        const ending = end();
+        if (!writesAhead) await ending;
+        await Promise.all([ending, write()]);
+      };
+      await opened.write(0, numbers(0, 3));
+      await both(() => opened.prepare(0), () => opened.write(1, numbers(3, 3)));
+      await both(() => opened.commit(0), () => opened.write(1, numbers(6, 3)));
+      await opened.end(1);
+      assertEquals(await subject.visible(), numbers(0, 9));
+    },
+  },
+  {
     title: "the positions of an epoch hold all that is not visible yet",
     async run(subject) {
       const resume = await within(subject, {}, async (opened) => {
@@ -193,12 +211,14 @@ export const outputChecks: readonly Check<OutputSubject>[] = [
     },
   },
   {
-    title: "waitingFor answers whenever it may be asked",
+    title: "waitingFor and openTransactions answer whenever they may be asked",
     async run(subject) {
       await using opened = await Opened.of(subject);
       const ask = () => {
         const answer = opened.writer.waitingFor?.() ?? null;
         assert(answer === null || typeof answer === "string", "waitingFor() returned no text");
+        const { count, oldestMs } = opened.writer.openTransactions?.() ?? { count: 0, oldestMs: 0 };
+        assert(count >= 0 && oldestMs >= 0, `openTransactions() returned ${count}, ${oldestMs}`);
       };
       ask();
       const written = opened.write(0, numbers(0, 10));

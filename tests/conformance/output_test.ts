@@ -142,6 +142,19 @@ const FAULTS: readonly [what: string, fault: Fault, title: string][] = [
     "an epoch may be empty",
   ],
   [
+    "loses what is written while an epoch ends",
+    (writer) => {
+      Object.assign(writer, { writesAhead: true });
+      const prepare = writer.prepare.bind(writer);
+      writer.prepare = async (epoch) => {
+        const positions = await prepare(epoch);
+        writer.written = [];
+        return positions;
+      };
+    },
+    "what is written while an epoch ends belongs to the next one",
+  ],
+  [
     "shows with an epoch what was written after it",
     (writer) => {
       const commit = writer.commit.bind(writer);
@@ -250,7 +263,7 @@ const FAULTS: readonly [what: string, fault: Fault, title: string][] = [
   [
     "does not know what it waits for",
     (writer) => writer.waitingFor = () => 7 as never,
-    "waitingFor answers whenever it may be asked",
+    "waitingFor and openTransactions answer whenever they may be asked",
   ],
   [
     "cannot be closed while something is not durable",

@@ -556,6 +556,29 @@ Deno.test("the next transaction begins while an epoch ends, and its records are 
   assertEquals(log.visible, [["a", "b"], []]);
 });
 
+Deno.test("records of both epochs count for the room that is left", async () => {
+  const log = new TransactionLog();
+  await using broker = log.broker();
+  const properties = { "queue.buffering.max.messages": 3 };
+  await using run = new EpochDriver(broker, emptyStore(), { properties });
+  await run.begin();
+  const produce = holdProduce(log);
+  await run.write(["a"]);
+  const preparing = run.prepare();
+  await run.write(["b"]);
+  let hasRoom = false;
+  const writing = run.write(["c"]).then(() => hasRoom = true);
+  await eventually(() => produce.held === 1, "the first record is on its way");
+  await idle();
+  assertEquals(hasRoom, false);
+  produce.release();
+  await preparing;
+  await eventually(() => produce.held === 1, "the others are on their way");
+  assertEquals(hasRoom, false); // half of the room has to be free
+  produce.release();
+  await writing;
+});
+
 Deno.test("an epoch after which nothing comes begins no transaction ahead", async () => {
   const log = new TransactionLog();
   await using broker = log.broker();
