@@ -59,10 +59,11 @@ export class MemberDriver<Q, A> implements Member {
 
   async token(): Promise<CommitToken> {
     const machine = this.#machine;
-    const { owned } = machine.holding;
+    const { losses } = machine.holding;
     for (;;) {
       const identity = machine.token();
-      if (this.#isStopped || (owned.size > 0 && machine.holding.owned.size === 0)) {
+      // Another may have run the tasks meanwhile, also if the member has them again.
+      if (this.#isStopped || machine.holding.losses > losses) {
         throw new MembershipLostError("the member is not in the group any more: do not commit");
       }
       if (identity !== null) return this.#lease(identity);

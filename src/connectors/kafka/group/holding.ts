@@ -14,6 +14,12 @@ export class Holding {
   #revoking: Tasks = new Set();
   #events: MembershipEvent[] = [];
   #status: string | null = null;
+  #losses = 0;
+
+  /** How often the member has lost tasks. */
+  get losses(): number {
+    return this.#losses;
+  }
 
   /** What the member owns, including what it is giving up. */
   get owned(): Tasks {
@@ -70,7 +76,9 @@ export class Holding {
   lose(reason: string): void {
     const tasks = this.#owned;
     this.drop();
-    if (tasks.size > 0) this.#events.push({ kind: "lost", tasks, reason });
+    if (tasks.size === 0) return;
+    this.#losses++;
+    this.#events.push({ kind: "lost", tasks, reason });
   }
 
   /** The member owns nothing from now on, and knows it. */

@@ -67,7 +67,8 @@ export interface Member {
    * while it rebalances. Dispose of it when the broker has answered TxnOffsetCommit. Until then the
    * member does not join the next generation, as that would have the commit refused.
    *
-   * @throws {MembershipLostError} If the member is out, or has lost all tasks meanwhile.
+   * @throws {MembershipLostError} If the member is out, or has lost its tasks since the call, even
+   * if it has some again.
    */
   token(): Promise<CommitToken>;
 
