@@ -5,7 +5,7 @@
  */
 import { closestName, editDistance } from "../core/closest_name.ts";
 import { parseDuration } from "../core/duration.ts";
-import { messageOf, UsageError } from "../core/errors.ts";
+import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
 import { type ApiOptions, isOwnHost, OWN_HOST, requireToken } from "../ops/access.ts";
@@ -377,7 +377,7 @@ function apiToken(token: string | undefined): string | null {
   try {
     return requireToken(token, API_TOKEN_ENV);
   } catch (cause) {
-    throw new UsageError(messageOf(cause), { cause });
+    throw new UsageError((cause as TypeError).message, { cause });
   }
 }
 

@@ -17,7 +17,7 @@ export interface ApiOptions {
   readonly port: number;
   /**
    * What clients have to send as `Authorization: Bearer …`. Needed unless the address is this
-   * machine's own. An empty one is none; else it has characters of ASCII, and no spaces.
+   * machine's own. An empty one is none; else it has characters of ASCII, on one line.
    */
   readonly token?: string;
 }
@@ -44,10 +44,10 @@ export function isOwnHost(host: string): boolean {
  */
 export function requireToken(token: string | undefined, name: string): string | null {
   if (token === undefined || token === "") return null;
-  if (/^[!-~]+$/.test(token)) return token;
+  if (/^[!-~]([ -~]*[!-~])?$/.test(token)) return token;
   throw new TypeError(
-    `${name} is sent in a header, so it must have only letters, digits and signs of ASCII, and ` +
-      `neither spaces nor line ends`,
+    `${name} is sent in a header, so it must have only letters, digits and signs of ASCII, with ` +
+      `neither line ends nor a space at its beginning or end`,
   );
 }
 

@@ -1,4 +1,10 @@
-import { assertEquals, assertNotEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   type Command,
   envName,
@@ -395,9 +401,9 @@ Deno.test("--api is a port, with an address or this machine's own", () => {
     assertThrows(() => apiOf(value), UsageError, "--api must be a port");
   }
   assertThrows(() => apiOf("[::]:80"), UsageError, "set MILLRACE_API_TOKEN");
-  for (const MILLRACE_API_TOKEN of ["s3cret\n", "a b", "žluť"]) {
-    const message = "MILLRACE_API_TOKEN is sent in a header";
-    assertThrows(() => apiOf("8080", { MILLRACE_API_TOKEN }), UsageError, message);
+  for (const MILLRACE_API_TOKEN of ["s3cret\n", " ab", "žluť"]) {
+    const { message } = assertThrows(() => apiOf("8080", { MILLRACE_API_TOKEN }), UsageError);
+    assertMatch(message, /^MILLRACE_API_TOKEN is sent in a header/);
   }
 });
 

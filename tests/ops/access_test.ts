@@ -61,8 +61,11 @@ Deno.test("an empty token is none: the name is looked at", () => {
 });
 
 Deno.test("a token that no client could send is refused", () => {
-  for (const token of [" ", "a b", "s3cret\n", "žluť", "\0"]) {
-    assertThrows(() => refused({}, { token }), TypeError, "neither spaces nor line ends");
+  for (const token of ["a token", "a", "!~"]) {
+    assertEquals(refused({ authorization: `Bearer ${token}` }, { token }), null);
+  }
+  for (const token of [" ", "ab ", "s3cret\n", "žluť", "\0"]) {
+    assertThrows(() => refused({}, { token }), TypeError, "neither line ends nor a space");
   }
 });
 
