@@ -3,12 +3,16 @@
  * bench/before_after.ts PATH [NAME...]`, where PATH is the other checkout's folder.
  *
  * For each flow, it prints the speed of this one as a multiple of the other. That is the median of
- * the ratios of the rounds, with their quartiles. If the other checkout needs packages that this
- * one lacks, add its `--config`.
+ * the ratios of the rounds, with their quartiles. The same of the process's CPU time follows, which
+ * says more where other programs run. If the other checkout needs packages that this one lacks, add
+ * its `--config`. The flow `kafka`, which starts a broker, runs only by its name.
  */
+import process from "node:process";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type * as Millrace from "millrace";
+import { createTopic, kafkaBrokers } from "../tests/support/kafka/kafka.ts";
+import { fullTopic } from "./kafka_support.ts";
 import { batchOutput } from "./support.ts";
 
 type Module = typeof Millrace;
@@ -48,6 +52,33 @@ function keyedCount(items: readonly number[]): Work {
     );
     return sum;
   };
+}
+
+/** A purchase in the topic of JSON. */
+interface Order {
+  readonly user: string;
+  readonly at: number;
+  readonly amount: number;
+  readonly item: string;
+}
+
+/** Topics of the flow on Kafka, once made: one of a million orders, and one for results. */
+let topics: Promise<{ brokers: string[]; from: string; to: string }> | null = null;
+
+async function makeTopics(): Promise<{ brokers: string[]; from: string; to: string }> {
+  const brokers = await kafkaBrokers();
+  const order = (i: number): Order => ({
+    user: `user-${i * 7919 % 101}`,
+    at: 1_700_000_000_000 + i * 10,
+    amount: i % 100,
+    item: `sku-${i}`,
+  });
+  const from = await fullTopic(brokers, {
+    count: million.length,
+    partitions: 4,
+    record: (i) => ({ value: JSON.stringify(order(i)) }),
+  });
+  return { brokers, from, to: await createTopic(brokers, { partitions: 4 }) };
 }
 
 const works: Readonly<Record<string, Work>> = {
@@ -109,6 +140,25 @@ const works: Readonly<Record<string, Work>> = {
     );
     return counted;
   },
+  kafka: async (checkout) => {
+    const { Dataflow, EventClockConfig, KafkaInputConfig, KafkaOutputConfig, run } = checkout;
+    const { brokers, from, to } = await (topics ??= makeTopics());
+    let counted = 0;
+    // Each user is in all partitions. With a short `wait`, older checkouts lose most as late.
+    const clock = new EventClockConfig<Order>({ getTime: ({ at }) => at, wait: { hours: 24 } });
+    await run(
+      new Dataflow("kafka").input("in", new KafkaInputConfig({ brokers, topic: from, tail: false }))
+        .map(([, value]) => checkout.json.decode<Order>(value))
+        .map((order): Millrace.Keyed<Order> => [order.user, order])
+        .countWindow("count", clock, new checkout.TumblingWindowConfig({ length: { minutes: 1 } }))
+        .map(([user, count]): Millrace.Keyed<Uint8Array> => {
+          counted += count;
+          return [user, checkout.json.encode({ user, count })];
+        })
+        .capture(new KafkaOutputConfig({ brokers, topic: to })),
+    );
+    return counted;
+  },
   mapAsync: async ({ Dataflow, TestingInputConfig, run }) => {
     let items = 0;
     await run(
@@ -120,24 +170,34 @@ const works: Readonly<Record<string, Work>> = {
   },
 };
 
-const names = chosen.length > 0 ? chosen : Object.keys(works);
+const names = chosen.length > 0 ? chosen : Object.keys(works).filter((name) => name !== "kafka");
 console.log(`this checkout's speed as a multiple of the other's, ${ROUNDS} rounds in turns`);
 for (const name of names) {
   const work = works[name];
   if (work === undefined) throw new Error(`no flow "${name}"; there are ${Object.keys(works)}`);
   const ratios: number[] = [];
+  const ofCpu: number[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
-    const took = new Map<Module, number>();
+    const took = new Map<Module, { ms: number; cpu: number }>();
     const checks = new Set<number>();
     for (const checkout of round % 2 === 0 ? [before, after] : [after, before]) {
       const started = performance.now();
+      const cpu = process.cpuUsage();
       checks.add(await work(checkout));
-      took.set(checkout, performance.now() - started);
+      const { user, system } = process.cpuUsage(cpu);
+      took.set(checkout, { ms: performance.now() - started, cpu: user + system });
     }
     if (checks.size > 1) throw new Error(`${name}: results differ: ${[...checks]}`);
-    if (round > 0) ratios.push(took.get(before)! / took.get(after)!); // the first round warms up
+    if (round === 0) continue; // it warms up
+    const [old, now] = [took.get(before)!, took.get(after)!];
+    ratios.push(old.ms / now.ms);
+    ofCpu.push(old.cpu / now.cpu);
   }
-  ratios.sort((a, b) => a - b);
-  const at = (part: number) => ratios[Math.floor(ratios.length * part)].toFixed(2);
-  console.log(`  ${name.padEnd(28)}${at(0.5)}  (${at(0.25)} to ${at(0.75)})`);
+  console.log(`  ${name.padEnd(28)}${quartiles(ratios)}; of CPU time ${quartiles(ofCpu)}`);
+}
+
+function quartiles(ratios: number[]): string {
+  const sorted = ratios.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.floor(sorted.length * part)].toFixed(2);
+  return `${at(0.5)}  (${at(0.25)} to ${at(0.75)})`;
 }
