@@ -106,8 +106,10 @@ function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: num
     return impossibleAnswer("Fetch", cursor, what);
   }
   return new Error(
-    `a transaction on "${topic}", partition ${partition} has been open for long: does something ` +
-      "else write to it?",
+    `a transaction on "${topic}", partition ${partition} has been open for long, from offset ` +
+      `${answer.lastStableOffset} on: does something else write to it? If not, Kafka has lost the end ` +
+      "of an epoch, as it may when the partition has no leader (kafka-transactions.sh find-hanging); " +
+      `if that aborts the epoch, it is lost: ${DAMAGED}`,
   );
 }
 
