@@ -18,6 +18,7 @@ export class ControlLink<
   readonly #drained: PromiseWithResolvers<void> = Promise.withResolvers();
   #sending: Promise<void> = Promise.resolve();
   readonly #longest: number;
+  #unsent = 0;
   #closed = false;
 
   /**
@@ -43,9 +44,18 @@ export class ControlLink<
     const length = bytes.length - FRAME_ROOM;
     if (length > this.#longest) throw messageTooLarge(message, length, this.#longest);
     setLength(bytes);
+    this.#unsent++;
     this.#sending = this.#sending.then(() => this.#write(bytes)).catch(() => {
       this.#closed = true;
-    });
+    }).finally(() => this.#unsent--);
+  }
+
+  /**
+   * Whether a message has yet to be on its way. That lasts while the other end stands still. What
+   * is sent again and again should wait for it, as messages are kept without a bound.
+   */
+  get isSending(): boolean {
+    return this.#unsent > 0;
   }
 
   /** Resolves when all that was sent is on its way. */

@@ -158,6 +158,7 @@ export class WorkerProcess {
   #tellStatus({ status, readings, isClosing }: WorkerSession): void {
     const waitsFor = status.waitingFor.join();
     if (isClosing || (!this.#isRunning && waitsFor === this.#toldWaiting)) return;
+    if (this.#link.isSending) return; // a coordinator that stands still would get all of them
     this.#toldWaiting = waitsFor;
     const { rss, heapUsed } = Deno.memoryUsage();
     this.#link.send({ kind: "status", ...status, ...readings, memory: { rss, heapUsed } });

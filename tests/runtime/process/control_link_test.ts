@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ControlLink } from "../../../src/runtime/process/control_link.ts";
 import { storing } from "../../../src/recovery/chunk_of_keys.ts";
 import { connectTo } from "../../../src/runtime/process/socket_folder.ts";
+import { idle } from "../../support/eventually.ts";
 import type { ToCoordinator, ToWorker } from "../../../src/runtime/process/protocol.ts";
 
 interface Pair extends AsyncDisposable {
@@ -48,6 +49,20 @@ Deno.test("ControlLink hands over a message larger than any buffer between", asy
   worker.send({ kind: "log", level: "info", message, fields: {} });
   const received = await coordinator.receive() as { message: string };
   assertEquals(received.message === message, true);
+});
+
+Deno.test("ControlLink is sending until the other end has taken enough", async () => {
+  await using pair = await connected();
+  const { coordinator, worker } = pair;
+  assertEquals(worker.isSending, false);
+  // More than a socket's buffer holds: the other end has to read.
+  worker.send({ kind: "log", level: "info", message: "m".repeat(8 << 20), fields: {} });
+  await idle();
+  assertEquals(worker.isSending, true);
+  await coordinator.receive();
+  await worker.flushed();
+  await idle();
+  assertEquals(worker.isSending, false);
 });
 
 Deno.test("ControlLink refuses to send what is too large, and names step and key", async () => {
