@@ -176,11 +176,10 @@ export class SinkTask implements Task {
     const items = batch.length;
     this.#onWrite(items);
     pace.works(items);
-    // The time of the round is known without a look at the clock. Most calls are not waited for.
-    const started = this.#isWaitedFor ? performance.now() : pace.now;
+    const began = this.#host.elapsed();
     this.#call("write", () => this.#writer.write(batch, this.#epoch), () => {
       if (!this.#isWaitedFor) return;
-      this.#callSize.took(items, performance.now() - started);
+      this.#callSize.took(items, this.#host.elapsed() - began);
       this.#input.takesAtOnce(this.#callSize.ahead);
     });
     this.#isWaitedFor = this.#isWriting;
