@@ -38,7 +38,10 @@ Deno.test("names, keys and messages cannot forge lines or reach the terminal as 
 
   const failed = await run(`${folder.path}/flow.js:fails`);
   assertEquals(failed.code, 1);
-  assertSafe(failed.stderr, /^(error: step "step x\\n2026| {2}|.* (debug|info|warn) +[a-z])/);
+  assertSafe(
+    failed.stderr,
+    /^([-\dT:.]+Z error step "step x\\n2026| {2}|.* (debug|info|warn) +[a-z])/,
+  );
 
   const asJson = await run(`${folder.path}/flow.js:fails`, "--log-format=json");
   assertSafe(asJson.stderr, /^\{"time":"[^"]+","level":"[a-z]+","message":".*\}$/);
