@@ -219,6 +219,34 @@ for (const which of ["state", "meta"] as const) {
   });
 }
 
+Deno.test("a run is ended when a topic of its store is deleted, with the topic's name", async () => {
+  const admin = kafkaClient(await kafkaBrokers()).admin();
+  await admin.connect();
+  const endedWithout = async (which: "state" | "meta") => {
+    await using at = await newStore();
+    const topic = `${at.prefix}-${which}`;
+    const store = await at.config.open("flow");
+    try {
+      const change = () => ({
+        state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
+        positions: [],
+      });
+      await store.commit(0, change());
+      await admin.deleteTopics({ topics: [topic] });
+      const error = await assertRejects(() => store.commit(1, change()), RecoveryError) as Error;
+      assertStringIncludes(error.message, `its topic "${topic}" was deleted while a run used it`);
+      assertStringIncludes(error.message, "--from-scratch");
+    } finally {
+      await store.close();
+    }
+  };
+  try {
+    await Promise.all((["state", "meta"] as const).map(endedWithout));
+  } finally {
+    await admin.disconnect();
+  }
+});
+
 /** Deletes the first records of partitions, so that these begin after them. */
 async function deleteFirstRecords(topic: string, partitions: readonly number[]): Promise<void> {
   const admin = kafkaClient(await kafkaBrokers()).admin();

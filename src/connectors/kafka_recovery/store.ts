@@ -15,6 +15,7 @@ import {
   type EpochChanges,
   nextEpoch,
   NoStoreError,
+  type RecoveryError,
   type RecoveryStore,
   type ResumePoint,
   type StoredKey,
@@ -42,7 +43,7 @@ import {
 } from "./records.ts";
 import { Round } from "./round.ts";
 import { deleteTopics, ensureTopics, reachTopics, requireTopics } from "./topics.ts";
-import { TransactionalProducer } from "./transaction.ts";
+import { StoreTopicDeletedError, TransactionalProducer } from "./transaction.ts";
 
 /** The most keys in one chunk, and the most bytes of their states. */
 const CHUNK_KEYS = 4096;
@@ -360,11 +361,20 @@ export class KafkaStore implements RecoveryStore {
       try {
         return await work();
       } catch (error) {
+        if (error instanceof StoreTopicDeletedError) throw this.#deleted(error);
         throw error instanceof Thrown ? error.cause : explain(this.#storeTopics, error);
       }
     });
     this.#busy = done.catch(() => {});
     return done;
+  }
+
+  #deleted({ topic, cause }: StoreTopicDeletedError): RecoveryError {
+    return refuse(
+      this.#storeTopics,
+      `its topic "${topic}" was deleted while a run used it: what it kept is gone; ${DAMAGED}`,
+      cause,
+    );
   }
 
   async #free(): Promise<void> {

@@ -7,6 +7,8 @@
  * @module
  */
 import type { KafkaConnection } from "../kafka/client/connection.ts";
+import { errorKind } from "../kafka/client/errors.ts";
+import { DELETED_MS } from "../kafka/client/topic_watch.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { acquire, Transaction } from "../kafka/transactions/transaction.ts";
 import type { TransactionIdentity } from "../kafka/wire/init_producer_id.ts";
@@ -27,6 +29,17 @@ const OPENING_MS = 10_000;
 /** How long replicas may take, in milliseconds. */
 const ACK_MS = 30_000;
 
+/** Brokers in reach have not had a topic of the store for ten seconds. */
+export class StoreTopicDeletedError extends Error {
+  override readonly name = "StoreTopicDeletedError";
+  readonly topic: string;
+
+  constructor(topic: string, cause: unknown) {
+    super(`topic "${topic}" was deleted`, { cause });
+    this.topic = topic;
+  }
+}
+
 /** Records by partition. */
 export type Records = ReadonlyMap<number, readonly WireRecord[]>;
 
@@ -36,6 +49,7 @@ export class TransactionalProducer {
   readonly #transaction: Transaction;
   #hasFailed = false;
   #patienceMs = OPENING_MS;
+  #topic = ""; // the one that was written to last
 
   private constructor(connection: KafkaConnection, identity: TransactionIdentity) {
     this.#connection = connection;
@@ -64,6 +78,7 @@ export class TransactionalProducer {
   /** Writes records as part of the transaction. One call at a time. */
   async send(topic: string, records: Records): Promise<void> {
     if (records.size === 0) return;
+    this.#topic = topic;
     const { identity, sequences } = this.#transaction;
     await this.#transaction.add(Array.from(records.keys(), (partition) => ({ topic, partition })));
     const waiting = new Map<number, Uint8Array>();
@@ -96,10 +111,32 @@ export class TransactionalProducer {
     });
   }
 
-  /** Does `work`, and repeats it after an error as long as the broker may come back. */
+  /**
+   * Does `work`, and repeats it after an error as long as the broker may come back.
+   *
+   * @throws {StoreTopicDeletedError} If brokers have not had a topic for ten seconds.
+   * @throws The last error; the first one if another attempt is useless.
+   */
   async persist<T>(work: () => Promise<T>): Promise<T> {
+    let unknownSince: number | null = null;
+    const attempt = async (): Promise<{ done: T } | { deleted: StoreTopicDeletedError }> => {
+      try {
+        return { done: await work() };
+      } catch (error) {
+        if (errorKind(error) !== "unknownTopic") {
+          unknownSince = null; // a broker that was away may lag at first
+          throw error;
+        }
+        unknownSince ??= performance.now();
+        if (performance.now() - unknownSince < DELETED_MS) throw error;
+        const { topic = this.#topic } = error as { topic?: string };
+        return { deleted: new StoreTopicDeletedError(topic, error) };
+      }
+    };
     try {
-      return await persist(this.#connection, this.#patienceMs, work);
+      const outcome = await persist(this.#connection, this.#patienceMs, attempt);
+      if ("deleted" in outcome) throw outcome.deleted;
+      return outcome.done;
     } catch (error) {
       this.#hasFailed = true;
       throw error;

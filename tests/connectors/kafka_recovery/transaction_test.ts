@@ -2,7 +2,10 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { KafkaConnection } from "../../../src/connectors/kafka/client/connection.ts";
 import { errorOfCode } from "../../../src/connectors/kafka/wire/error_codes.ts";
 import type { KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
-import { TransactionalProducer } from "../../../src/connectors/kafka_recovery/transaction.ts";
+import {
+  StoreTopicDeletedError,
+  TransactionalProducer,
+} from "../../../src/connectors/kafka_recovery/transaction.ts";
 
 /** A coordinator that answers each InitProducerId with the next code, and repeats the last one. */
 function coordinator(codes: number[], asked: number[]): KafkaBroker {
@@ -49,6 +52,7 @@ async function onClock<T>(work: (clock: { ms: number }) => Promise<T>): Promise<
 const UNKNOWN = -1;
 const FENCED = 90;
 const LOADING = 14;
+const UNKNOWN_TOPIC = 3;
 
 Deno.test("a coordinator that always fails is given up after 10 s, with the request and the cure", async () => {
   await onClock(async (clock) => {
@@ -92,6 +96,41 @@ Deno.test("once a store is open, a broker may be away for two minutes", async ()
     const away = () => Promise.reject(errorOfCode(LOADING));
     await assertRejects(() => producer.persist(away));
     assertEquals(clock.ms, 120_000);
+  });
+});
+
+Deno.test("a topic that brokers have not had for ten seconds ends the wait, and is named", async () => {
+  await onClock(async (clock) => {
+    const producer = await TransactionalProducer.begin(
+      connectionTo(coordinator([0], []), clock),
+      "id",
+    );
+    producer.opened();
+    let attempts = 0;
+    const deleted = () => {
+      // A broker that is away says nothing about the topic, so the ten seconds begin after it.
+      const code = attempts++ < 5 ? LOADING : UNKNOWN_TOPIC;
+      return Promise.reject(Object.assign(errorOfCode(code), { topic: "orders-meta" }));
+    };
+    const error = await assertRejects(() => producer.persist(deleted), StoreTopicDeletedError);
+    assertEquals(error.topic, "orders-meta");
+    assertEquals(clock.ms, 15_000);
+    assertEquals(producer.hasFailed, true);
+  });
+});
+
+Deno.test("a topic that a broker has not heard of yet is written to once it has", async () => {
+  await onClock(async (clock) => {
+    const producer = await TransactionalProducer.begin(
+      connectionTo(coordinator([0], []), clock),
+      "id",
+    );
+    producer.opened();
+    let attempts = 0;
+    const slow = () =>
+      attempts++ < 9 ? Promise.reject(errorOfCode(UNKNOWN_TOPIC)) : Promise.resolve("there");
+    assertEquals(await producer.persist(slow), "there");
+    assertEquals(producer.hasFailed, false);
   });
 });
 
