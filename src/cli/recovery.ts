@@ -17,7 +17,12 @@ import { backUp } from "../recovery/sqlite/backup.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import { FromScratchRecovery, unfinishedOf } from "../recovery/from_scratch.ts";
-import { type RecoveryConfig, RecoveryError, type RecoveryStore } from "../recovery/store.ts";
+import {
+  NoStoreError,
+  type RecoveryConfig,
+  RecoveryError,
+  type RecoveryStore,
+} from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
 
 /** What the user is told once there is a log. */
@@ -64,8 +69,8 @@ async function hasUnfinished(path: string, warn: Warn): Promise<boolean> {
     return unfinishedOf(store.positions()).length > 0;
   } catch (error) {
     if (!(error instanceof RecoveryError)) throw error;
-    // On Kafka, it may as well be one that no run has used yet.
-    if (!isOnKafka(path)) {
+    // On Kafka, only the broker could tell that no run has used it yet.
+    if (!(isOnKafka(path) && error instanceof NoStoreError)) {
       warn("what was dropped could not be read: output that was not visible yet is given up", {
         reason: error.message,
       });

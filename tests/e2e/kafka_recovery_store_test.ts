@@ -15,6 +15,7 @@ import {
   type KafkaRecoveryOptions,
   storeTopicsOf,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
+import { recoveryOf } from "../../src/cli/recovery.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
@@ -134,6 +135,16 @@ async function createAgain(topic: string, partitions: number): Promise<void> {
   await replaceTopic(topic, { partitions, config: { "cleanup.policy": "compact" } });
 }
 
+async function deleteTopic(topic: string): Promise<void> {
+  const admin = kafkaClient(await kafkaBrokers()).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 const STATE_PARTITIONS = 8;
 
 /** A store with an epoch of several keys, and one that changed only one of them. */
@@ -161,6 +172,32 @@ for (const which of ["state", "meta"] as const) {
     }
   });
 }
+
+Deno.test("a damaged store on Kafka is dropped with a warning, an empty one without", async () => {
+  const brokers = (await kafkaBrokers()).join(",");
+  for (const damage of ["meta", "meta deleted", "state deleted", null] as const) {
+    await using at = await newStore();
+    if (damage !== null) {
+      await storeWithKeys(at);
+      const [which, deleted] = damage.split(" ");
+      const topic = `${at.prefix}-${which}`;
+      await (deleted === undefined ? createAgain(topic, 1) : deleteTopic(topic));
+    }
+    const warnings: string[] = [];
+    const command = { path: `kafka://${brokers}/${at.prefix}`, fromScratch: true, yes: true };
+    const config = await recoveryOf(command, null, (message) => warnings.push(message));
+    assertEquals(
+      warnings,
+      damage === null
+        ? []
+        : ["what was dropped could not be read: output that was not visible yet is given up"],
+      `${damage}`,
+    );
+    const store = await config.open("flow");
+    assertEquals(await store.resume(), null);
+    await store.close();
+  }
+});
 
 Deno.test("a store on Kafka is refused if its positions are gone, even without keys", async () => {
   await using at = await newStore();
@@ -220,8 +257,6 @@ for (const which of ["state", "meta"] as const) {
 }
 
 Deno.test("a run is ended when a topic of its store is deleted, with the topic's name", async () => {
-  const admin = kafkaClient(await kafkaBrokers()).admin();
-  await admin.connect();
   const endedWithout = async (which: "state" | "meta") => {
     await using at = await newStore();
     const topic = `${at.prefix}-${which}`;
@@ -232,7 +267,7 @@ Deno.test("a run is ended when a topic of its store is deleted, with the topic's
         positions: [],
       });
       await store.commit(0, change());
-      await admin.deleteTopics({ topics: [topic] });
+      await deleteTopic(topic);
       const error = await assertRejects(() => store.commit(1, change()), RecoveryError) as Error;
       assertStringIncludes(error.message, `its topic "${topic}" was deleted while a run used it`);
       assertStringIncludes(error.message, "--from-scratch");
@@ -240,11 +275,7 @@ Deno.test("a run is ended when a topic of its store is deleted, with the topic's
       await store.close();
     }
   };
-  try {
-    await Promise.all((["state", "meta"] as const).map(endedWithout));
-  } finally {
-    await admin.disconnect();
-  }
+  await Promise.all((["state", "meta"] as const).map(endedWithout));
 });
 
 /** Deletes the first records of partitions, so that these begin after them. */

@@ -13,7 +13,7 @@ import {
   type StoredStep,
 } from "../../recovery/store.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
-import { DAMAGED, explain, refuse, type StoreTopics } from "./store_topics.ts";
+import { DAMAGED, explain, ownerless, refuse, type StoreTopics } from "./store_topics.ts";
 import { type MetaRead, readMeta } from "./read_meta.ts";
 import { damageOf, readPartitions } from "./read_state.ts";
 import { FORMAT } from "./records.ts";
@@ -22,6 +22,9 @@ import { reachTopics, requireTopics } from "./topics.ts";
 
 /** For how long to retry reading a store that a run is writing to, in milliseconds. */
 const PATIENCE_MS = 15_000;
+
+/** A run that makes a store may have written to one of its topics only for as long. */
+const MADE_MS = 1_000;
 
 /**
  * The content of a store. It is read without the lock, so that the run that uses it is not
@@ -67,7 +70,8 @@ export class KafkaInspector implements StoreInspector {
       await requireTopics(first, storeTopics);
       const connection = connect([storeTopics.stateTopic, storeTopics.metaTopic]);
       opened.push(connection);
-      await reachTopics(connection, storeTopics);
+      const partitions = await reachTopics(connection, storeTopics);
+      await requireOwner(connection, storeTopics, partitions);
       return await readWhole(connection, storeTopics, wanted); // has no limit: a store may be large
     } catch (error) {
       throw explain(storeTopics, error);
@@ -97,6 +101,39 @@ export class KafkaInspector implements StoreInspector {
   [Symbol.dispose](): void {}
 }
 
+/**
+ * Checks that the topic for meta says whose store it is.
+ *
+ * @throws {NoStoreError} If there is no store on the topics yet.
+ * @throws {RecoveryError} If the topic for state has one all the same.
+ */
+async function requireOwner(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+  partitions: number,
+): Promise<void> {
+  const deadline = performance.now() + MADE_MS;
+  for (;;) {
+    if ((await readMeta(connection, storeTopics)).head !== null) return;
+    if (!await hasMarks(connection, storeTopics, partitions)) {
+      throw new NoStoreError(refuse(storeTopics, "it is empty: no run has used it yet").message);
+    }
+    if (performance.now() >= deadline) throw ownerless(storeTopics);
+  }
+}
+
+/** Whether a store has ever written to the topic for state. */
+async function hasMarks(
+  connection: KafkaConnection,
+  storeTopics: StoreTopics,
+  partitions: number,
+): Promise<boolean> {
+  for await (const { marks } of readPartitions(connection, storeTopics, partitions, () => null)) {
+    if (marks.store !== null) return true;
+  }
+  return false;
+}
+
 /** Reads both topics, as they were at the end of one epoch. */
 async function readWhole(
   connection: KafkaConnection,
@@ -107,9 +144,7 @@ async function readWhole(
   for (;;) {
     const meta = await readMeta(connection, storeTopics);
     const { head, epoch } = meta;
-    if (head === null) {
-      throw new NoStoreError(refuse(storeTopics, "it is empty: no run has used it yet").message);
-    }
+    if (head === null) throw ownerless(storeTopics); // it was there a moment ago
     if (head.format !== FORMAT) {
       throw refuse(storeTopics, `it has format ${head.format}, and this version knows ${FORMAT}`);
     }

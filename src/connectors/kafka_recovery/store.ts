@@ -26,7 +26,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { Buffer } from "node:buffer";
 import { otherId, TopicWatch } from "../kafka/client/topic_watch.ts";
 import { RunLock } from "./lock.ts";
-import { DAMAGED, explain, refuse, type StoreTopics } from "./store_topics.ts";
+import { DAMAGED, explain, ownerless, refuse, type StoreTopics } from "./store_topics.ts";
 import { readMeta } from "./read_meta.ts";
 import { damageOf, readState, type StateRead } from "./read_state.ts";
 import {
@@ -279,14 +279,10 @@ export class KafkaStore implements RecoveryStore {
 
   /** Writes the flow of a new store, and to each partition for state the store's id. */
   async #create(flow: string): Promise<void> {
-    const { stateTopic, metaTopic } = this.#storeTopics;
+    const { stateTopic } = this.#storeTopics;
     const { steps, marks } = await this.#readState();
     if (steps.size > 0 || this.#epoch !== null || marks.some(({ store }) => store !== null)) {
-      throw refuse(
-        this.#storeTopics,
-        `there are records of a store on its topics, but "${metaTopic}" does not say whose: was it ` +
-          `deleted and created again? ${DAMAGED}`,
-      );
+      throw ownerless(this.#storeTopics);
     }
     const partitions = this.#partitions;
     const head: StoreHead = { format: FORMAT, flow, id: crypto.randomUUID(), partitions };

@@ -33,6 +33,15 @@ export const DAMAGED =
   "bring back its topics from a copy, or drop it (--from-scratch) to begin without state " +
   "and positions";
 
+/** The error where the topic for state has a store, and the other topic does not say which. */
+export function ownerless(storeTopics: StoreTopics): RecoveryError {
+  return refuse(
+    storeTopics,
+    `there are records of a store on its topics, but "${storeTopics.metaTopic}" does not say whose: ` +
+      `was it deleted and created again? ${DAMAGED}`,
+  );
+}
+
 /** The error for a record on a topic that a store did not write. */
 export function foreign(storeTopics: StoreTopics, topic: string, cause?: unknown): RecoveryError {
   return refuse(
