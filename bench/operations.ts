@@ -1,7 +1,7 @@
 /**
  * What the operations port costs: a flow with `--api` and a client, in turns with the same flow
- * without. The client has the dashboard's `/events`, or asks for the states of keys. With a ratio of
- * 1 it costs nothing.
+ * without. The client has the dashboard's `/events`, or asks for the states of keys. With a ratio
+ * of 1 it costs nothing.
  */
 import { runTimed } from "./cluster_support.ts";
 import { median } from "./support.ts";
