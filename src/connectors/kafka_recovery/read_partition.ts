@@ -80,7 +80,7 @@ export async function* readPartition(
     if (answer.records.length > 0) continue;
     // An empty answer does not prove that there is nothing. Believing it would lose state.
     if (performance.now() >= deadline) throw nothingCame(cursor, answer, end);
-    const early = asked + WAIT_MS - performance.now(); // the broker should have waited
+    const early = Math.max(0, asked + WAIT_MS - performance.now()); // the broker should have waited
     await new Promise((resolve) => setTimeout(resolve, early));
   }
 }
