@@ -62,19 +62,18 @@ export async function recoveryOf(
   return config;
 }
 
-/** Whether an output has left work unfinished, as far as the store can be read. */
+/** Whether an output has left work unfinished, or may have, as far as the store can be read. */
 async function hasUnfinished(path: string, warn: Warn): Promise<boolean> {
   try {
     using store = await inspectorOf(path, null);
     return unfinishedOf(store.positions()).length > 0;
   } catch (error) {
     if (!(error instanceof RecoveryError)) throw error;
-    // On Kafka, only the broker could tell that no run has used it yet.
-    if (!(isOnKafka(path) && error instanceof NoStoreError)) {
-      warn("what was dropped could not be read: output that was not visible yet is given up", {
-        reason: error.message,
-      });
-    }
+    // A run that opens it first ends what a killed run was writing, and may then read it.
+    if (isOnKafka(path)) return !(error instanceof NoStoreError);
+    warn("what was dropped could not be read: output that was not visible yet is given up", {
+      reason: error.message,
+    });
     return false;
   }
 }

@@ -26,6 +26,7 @@ import {
   type StoredKey,
   type StoredPosition,
   type StoredStep,
+  StoreInUseError,
 } from "./store.ts";
 
 /** Returns the positions that stand for what outputs have left unfinished. */
@@ -65,7 +66,7 @@ export class FromScratchRecovery implements RecoveryConfig {
       return new EmptiedStore(store, unfinished, empty);
     } catch (error) {
       await store?.close();
-      if (!(error instanceof RecoveryError)) throw error;
+      if (!(error instanceof RecoveryError) || error instanceof StoreInUseError) throw error;
       log?.warn("outputs cannot complete what they have left unfinished: the store is not usable", {
         reason: messageOf(error),
       });

@@ -16,6 +16,7 @@ import {
   type StoredKey,
   type StoredPosition,
   type StoredStep,
+  StoreInUseError,
 } from "./store.ts";
 
 const CHUNK = 4096;
@@ -100,7 +101,7 @@ export class MemoryRecoveryConfig implements RecoveryConfig {
 
   #free(): Content {
     if (!this.#content.inUse) return this.#content;
-    throw new RecoveryError(
+    throw new StoreInUseError(
       "recovery store in memory: another run uses it: wait until that one has ended, or give each " +
         "run a store of its own",
     );

@@ -16,7 +16,8 @@ import {
   storeTopicsOf,
 } from "../../src/connectors/kafka_recovery/kafka_recovery.ts";
 import { recoveryOf } from "../../src/cli/recovery.ts";
-import { silentLog } from "../../src/core/log.ts";
+import { createLog, silentLog } from "../../src/core/log.ts";
+import { TransactionalProducer } from "../../src/connectors/kafka_recovery/transaction.ts";
 import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
 import { RecoveryError } from "../../src/recovery/store.ts";
 import { testRecoveryStore } from "../conformance/recovery_store.ts";
@@ -184,18 +185,47 @@ Deno.test("a damaged store on Kafka is dropped with a warning, an empty one with
       await (deleted === undefined ? createAgain(topic, 1) : deleteTopic(topic));
     }
     const warnings: string[] = [];
+    const log = createLog((level, message) => {
+      if (level === "warn") warnings.push(message);
+    });
     const command = { path: `kafka://${brokers}/${at.prefix}`, fromScratch: true, yes: true };
-    const config = await recoveryOf(command, null, (message) => warnings.push(message));
-    assertEquals(
-      warnings,
-      damage === null
-        ? []
-        : ["what was dropped could not be read: output that was not visible yet is given up"],
-      `${damage}`,
-    );
-    const store = await config.open("flow");
+    const config = await recoveryOf(command, null);
+    const store = await config.open("flow", log);
+    const given = "outputs cannot complete what they have left unfinished: the store is not usable";
+    assertEquals(warnings, damage === null ? [] : [given], `${damage}`);
     assertEquals(await store.resume(), null);
     await store.close();
+  }
+});
+
+Deno.test("what outputs have left is not given up as a killed run was writing to its store", async () => {
+  await using at = await newStore();
+  const brokers = await kafkaBrokers();
+  const store = await at.config.open("flow");
+  const left = position("unfinished:t", bytes(1), { step: "out", role: "output" });
+  await store.commit(0, { state: [], positions: [left] });
+  await store.close();
+  const place = storeTopicsOf({ brokers, topicPrefix: at.prefix });
+  const connection = new KafkaConnection(brokers, [place.metaTopic], place.settings, {
+    log: silentLog,
+    signal: new AbortController().signal,
+    isolation: "read_uncommitted",
+  });
+  try {
+    const record = { key: bytes(1), value: bytes(1), headers: [], timestamp: 0 };
+    const producer = await TransactionalProducer.begin(connection, place.id);
+    await producer.send(place.metaTopic, new Map([[0, [record]]]));
+    const command = {
+      path: `kafka://${brokers.join(",")}/${at.prefix}`,
+      fromScratch: true,
+      yes: true,
+    };
+    const config = await recoveryOf(command, null);
+    const emptied = await config.open("flow");
+    assertEquals((await emptied.resume())?.positions, [left]);
+    await emptied.close();
+  } finally {
+    await connection.close();
   }
 });
 

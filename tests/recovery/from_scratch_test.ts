@@ -85,11 +85,14 @@ Deno.test("a store from scratch that is not usable is emptied at once, with a wa
 Deno.test("a store from scratch that another run uses is refused, and stays as it is", async () => {
   const config = await filled([UNFINISHED]);
   const used = await config.open("flow");
+  const logged: string[] = [];
+  const log = createLog((_level, message) => void logged.push(message));
   await assertRejects(
-    () => new FromScratchRecovery(config).open("flow"),
+    () => new FromScratchRecovery(config).open("flow", log),
     RecoveryError,
     "another run uses it",
   );
+  assertEquals(logged, []);
   assertEquals((await used.resume())!.positions, [UNFINISHED]);
   await used.close();
 });
