@@ -107,8 +107,10 @@ function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: num
   }
   return new Error(
     `a transaction on "${topic}", partition ${partition} has been open for long, from offset ` +
-      `${answer.lastStableOffset} on: does something else write to it? If not, Kafka has lost the end ` +
-      "of an epoch, as it may when the partition has no leader (kafka-transactions.sh find-hanging); " +
+      `${answer.lastStableOffset} on: has a run been killed? The next run ends what that was writing, ` +
+      "or the broker does within five minutes. Or does something else write to it? If not, Kafka has " +
+      "lost the end of an epoch, as it may when the partition has no leader (kafka-transactions.sh " +
+      "find-hanging); " +
       `if that aborts the epoch, it is lost: ${DAMAGED}`,
   );
 }

@@ -42,9 +42,10 @@ for (
     ],
     [
       1,
-      'a transaction on "topic", partition 0 has been open for long, from offset 1 on: does ' +
-      "something else write to it? If not, Kafka has lost the end of an epoch, as it may when the " +
-      "partition has no leader (kafka-transactions.sh find-hanging); if that aborts the epoch, it is " +
+      'a transaction on "topic", partition 0 has been open for long, from offset 1 on: has ' +
+      "a run been killed? The next run ends what that was writing, or the broker does within five " +
+      "minutes. Or does something else write to it? If not, Kafka has lost the end of an epoch, as it " +
+      "may when the partition has no leader (kafka-transactions.sh find-hanging); if that aborts the epoch, it is " +
       "lost: bring back its topics from a copy",
     ],
   ] as const
