@@ -23,6 +23,7 @@ import {
   type StoredStep,
 } from "../../recovery/store.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
+import { TopicDeletedError } from "../kafka/client/deleted_topic.ts";
 import { Buffer } from "node:buffer";
 import { otherId, TopicWatch } from "../kafka/client/topic_watch.ts";
 import { RunLock } from "./lock.ts";
@@ -43,7 +44,7 @@ import {
 } from "./records.ts";
 import { Round } from "./round.ts";
 import { deleteTopics, ensureTopics, reachTopics, requireTopics } from "./topics.ts";
-import { StoreTopicDeletedError, TransactionalProducer } from "./transaction.ts";
+import { TransactionalProducer } from "./transaction.ts";
 
 /** The most keys in one chunk, and the most bytes of their states. */
 const CHUNK_KEYS = 4096;
@@ -357,7 +358,7 @@ export class KafkaStore implements RecoveryStore {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof StoreTopicDeletedError) throw this.#deleted(error);
+        if (error instanceof TopicDeletedError) throw this.#deleted(error);
         throw error instanceof Thrown ? error.cause : explain(this.#storeTopics, error);
       }
     });
@@ -365,7 +366,7 @@ export class KafkaStore implements RecoveryStore {
     return done;
   }
 
-  #deleted({ topic, cause }: StoreTopicDeletedError): RecoveryError {
+  #deleted({ topic, cause }: TopicDeletedError): RecoveryError {
     return refuse(
       this.#storeTopics,
       `its topic "${topic}" was deleted while a run used it: what it kept is gone; ${DAMAGED}`,

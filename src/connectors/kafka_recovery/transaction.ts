@@ -7,8 +7,7 @@
  * @module
  */
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { errorKind } from "../kafka/client/errors.ts";
-import { DELETED_MS } from "../kafka/client/topic_watch.ts";
+import { TopicAbsence, TopicDeletedError } from "../kafka/client/deleted_topic.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { acquire, Transaction } from "../kafka/transactions/transaction.ts";
 import type { TransactionIdentity } from "../kafka/wire/init_producer_id.ts";
@@ -28,17 +27,6 @@ const OPENING_MS = 10_000;
 
 /** How long replicas may take, in milliseconds. */
 const ACK_MS = 30_000;
-
-/** Brokers in reach have not had a topic of the store for ten seconds. */
-export class StoreTopicDeletedError extends Error {
-  override readonly name = "StoreTopicDeletedError";
-  readonly topic: string;
-
-  constructor(topic: string, cause: unknown) {
-    super(`topic "${topic}" was deleted`, { cause });
-    this.topic = topic;
-  }
-}
 
 /** Records by partition. */
 export type Records = ReadonlyMap<number, readonly WireRecord[]>;
@@ -114,29 +102,22 @@ export class TransactionalProducer {
   /**
    * Does `work`, and repeats it after an error as long as the broker may come back.
    *
-   * @throws {StoreTopicDeletedError} If brokers have not had a topic for ten seconds.
+   * @throws {TopicDeletedError} If brokers have not had a topic for ten seconds.
    * @throws The last error; the first one if another attempt is useless.
    */
   async persist<T>(work: () => Promise<T>): Promise<T> {
-    let unknownSince: number | null = null;
-    const attempt = async (): Promise<{ done: T } | { deleted: StoreTopicDeletedError }> => {
+    const absence = new TopicAbsence();
+    const attempt = async () => {
       try {
-        return { done: await work() };
+        return await work();
       } catch (error) {
-        if (errorKind(error) !== "unknownTopic") {
-          unknownSince = null; // a broker that was away may lag at first
-          throw error;
-        }
-        unknownSince ??= performance.now();
-        if (performance.now() - unknownSince < DELETED_MS) throw error;
+        if (!absence.lastsAfter(error)) throw error;
         const { topic = this.#topic } = error as { topic?: string };
-        return { deleted: new StoreTopicDeletedError(topic, error) };
+        throw new TopicDeletedError(topic, error);
       }
     };
     try {
-      const outcome = await persist(this.#connection, this.#patienceMs, attempt);
-      if ("deleted" in outcome) throw outcome.deleted;
-      return outcome.done;
+      return await persist(this.#connection, this.#patienceMs, attempt);
     } catch (error) {
       this.#hasFailed = true;
       throw error;

@@ -1,11 +1,19 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { KafkaConnection } from "../../../src/connectors/kafka/client/connection.ts";
+import { TopicDeletedError } from "../../../src/connectors/kafka/client/deleted_topic.ts";
 import { errorOfCode } from "../../../src/connectors/kafka/wire/error_codes.ts";
 import type { KafkaBroker } from "../../../src/connectors/kafka/client/kafkajs.ts";
-import {
-  StoreTopicDeletedError,
-  TransactionalProducer,
-} from "../../../src/connectors/kafka_recovery/transaction.ts";
+import { TransactionalProducer } from "../../../src/connectors/kafka_recovery/transaction.ts";
+
+/** The producer of an open store, whose coordinator is in reach. */
+async function openedProducer(clock: { ms: number }): Promise<TransactionalProducer> {
+  const producer = await TransactionalProducer.begin(
+    connectionTo(coordinator([0], []), clock),
+    "id",
+  );
+  producer.opened();
+  return producer;
+}
 
 /** A coordinator that answers each InitProducerId with the next code, and repeats the last one. */
 function coordinator(codes: number[], asked: number[]): KafkaBroker {
@@ -88,11 +96,7 @@ Deno.test("a newer producer is a final error, also by the names of newer version
 
 Deno.test("once a store is open, a broker may be away for two minutes", async () => {
   await onClock(async (clock) => {
-    const producer = await TransactionalProducer.begin(
-      connectionTo(coordinator([0], []), clock),
-      "id",
-    );
-    producer.opened();
+    const producer = await openedProducer(clock);
     const away = () => Promise.reject(errorOfCode(LOADING));
     await assertRejects(() => producer.persist(away));
     assertEquals(clock.ms, 120_000);
@@ -101,18 +105,14 @@ Deno.test("once a store is open, a broker may be away for two minutes", async ()
 
 Deno.test("a topic that brokers have not had for ten seconds ends the wait, and is named", async () => {
   await onClock(async (clock) => {
-    const producer = await TransactionalProducer.begin(
-      connectionTo(coordinator([0], []), clock),
-      "id",
-    );
-    producer.opened();
+    const producer = await openedProducer(clock);
     let attempts = 0;
     const deleted = () => {
       // A broker that is away says nothing about the topic, so the ten seconds begin after it.
       const code = attempts++ < 5 ? LOADING : UNKNOWN_TOPIC;
       return Promise.reject(Object.assign(errorOfCode(code), { topic: "orders-meta" }));
     };
-    const error = await assertRejects(() => producer.persist(deleted), StoreTopicDeletedError);
+    const error = await assertRejects(() => producer.persist(deleted), TopicDeletedError);
     assertEquals(error.topic, "orders-meta");
     assertEquals(clock.ms, 15_000);
     assertEquals(producer.hasFailed, true);
@@ -121,11 +121,7 @@ Deno.test("a topic that brokers have not had for ten seconds ends the wait, and 
 
 Deno.test("a topic that a broker has not heard of yet is written to once it has", async () => {
   await onClock(async (clock) => {
-    const producer = await TransactionalProducer.begin(
-      connectionTo(coordinator([0], []), clock),
-      "id",
-    );
-    producer.opened();
+    const producer = await openedProducer(clock);
     let attempts = 0;
     const slow = () =>
       attempts++ < 9 ? Promise.reject(errorOfCode(UNKNOWN_TOPIC)) : Promise.resolve("there");

@@ -90,6 +90,8 @@ const KINDS = {
     "INVALID_TRANSACTION_TIMEOUT",
     "TRANSACTION_ABORTABLE",
   ],
+  /** Brokers in reach have not known the topic for long (`deleted_topic.ts`). */
+  topicDeleted: ["TopicDeletedError"],
   /** The topic does not accept a batch of this size (`max.message.bytes`, `segment.bytes`). */
   tooLarge: ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"],
   /** One or more records of the batch are at fault (KIP-467). */
@@ -133,6 +135,7 @@ const FINAL_FOR_WRITES: ReadonlySet<ErrorKind> = new Set([
   "transactionRefused",
   "groupRefused",
   "notMember",
+  "topicDeleted",
   "tooLarge",
   "recordRefused",
   "corrupt",

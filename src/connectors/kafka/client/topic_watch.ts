@@ -16,9 +16,6 @@ import { errorOfCode } from "../wire/error_codes.ts";
  */
 const CERTAIN_MS = 500;
 
-/** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
-export const DELETED_MS = 10_000;
-
 /** What a watch needs to know. */
 export interface WatchOptions {
   /** Asks a broker about the topics. */
@@ -116,19 +113,6 @@ export class TopicReplacedError extends Error {
   constructor(topic: string, evidence: string, advice: string) {
     super(
       `topic "${topic}" has been deleted and created again under its name (${evidence}): ${advice}`,
-    );
-  }
-}
-
-/** A topic has been deleted while it was written to. */
-export class TopicDeletedError extends Error {
-  /** The message says what to do. */
-  constructor(topic: string, cause: unknown) {
-    super(
-      `topic "${topic}" has been deleted while it was being written to: create it again, and start ` +
-        `the flow again; what was written before is gone, but with a recovery store the flow writes ` +
-        `again what came since the last epoch`,
-      { cause },
     );
   }
 }

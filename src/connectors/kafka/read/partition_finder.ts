@@ -7,7 +7,8 @@
 import type { Place } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import { errorKind, isFatal } from "../client/errors.ts";
-import { DELETED_MS, otherId, type TopicWatch } from "../client/topic_watch.ts";
+import { DELETED_MS } from "../client/deleted_topic.ts";
+import { otherId, type TopicWatch } from "../client/topic_watch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName } from "../wire/topic_partition.ts";
 import { locate } from "./locate.ts";

@@ -7,14 +7,8 @@
  * @module
  */
 import type { KafkaConnection } from "../client/connection.ts";
-import { errorKind } from "../client/errors.ts";
-import {
-  DELETED_MS,
-  otherId,
-  TopicDeletedError,
-  TopicReplacedError,
-  TopicWatch,
-} from "../client/topic_watch.ts";
+import { TopicAbsence, TopicDeletedError } from "../client/deleted_topic.ts";
+import { otherId, TopicReplacedError, TopicWatch } from "../client/topic_watch.ts";
 
 const ADVICE =
   "what was written before is gone; started again, the flow writes to the new one, with " +
@@ -24,8 +18,7 @@ const ADVICE =
 export class WrittenTopic {
   readonly #topic: string;
   readonly #watch: TopicWatch;
-  readonly #now: () => number;
-  #unknownSince: number | null = null; // since when brokers have not known it
+  readonly #absence: TopicAbsence;
   #topicId: string | null = null; // at the start; `null` if the broker has none
   /** Whether something has been written since the topic was last confirmed. */
   hasWritten = false;
@@ -38,7 +31,7 @@ export class WrittenTopic {
     now = () => performance.now(),
   ) {
     this.#topic = topic;
-    this.#now = now;
+    this.#absence = new TopicAbsence(now);
     this.#watch = new TopicWatch({ ask: () => connection.metadata(), maxAgeMs, now });
   }
 
@@ -64,22 +57,12 @@ export class WrittenTopic {
     if (!this.#watch.isDue) return;
     try {
       await this.#watch.look();
-      this.#unknownSince = null;
+      this.#absence.ends();
     } catch (error) {
-      this.#requireTopic(error);
+      if (this.#absence.lastsAfter(error)) throw new TopicDeletedError(this.#topic, error);
       throw error;
     }
     const evidence = otherId(this.#topicId, this.#watch.idOf(this.#topic));
     if (evidence !== null) throw new TopicReplacedError(this.#topic, evidence, ADVICE);
-  }
-
-  #requireTopic(error: unknown): void {
-    if (errorKind(error) !== "unknownTopic") {
-      this.#unknownSince = null; // a broker that was away may lag at first
-      return;
-    }
-    this.#unknownSince ??= this.#now();
-    if (this.#now() - this.#unknownSince < DELETED_MS) return;
-    throw new TopicDeletedError(this.#topic, error);
   }
 }

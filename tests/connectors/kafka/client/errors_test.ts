@@ -8,10 +8,14 @@ import {
   isFinalForWrites,
   messageOfKafka,
 } from "../../../../src/connectors/kafka/client/errors.ts";
+import { TopicDeletedError } from "../../../../src/connectors/kafka/client/deleted_topic.ts";
 import { errorOfCode } from "../../../../src/connectors/kafka/wire/error_codes.ts";
 
+/** Kinds without a row: of no code, of our own errors, or of a code that is tested by itself. */
+type WithoutCodes = "retry" | "loginRefused" | "topicDeleted";
+
 /** The codes of the protocol that are not only retried, with what they mean to us. */
-const KINDS: Readonly<Record<Exclude<ErrorKind, "retry" | "loginRefused">, readonly number[]>> = {
+const KINDS: Readonly<Record<Exclude<ErrorKind, WithoutCodes>, readonly number[]>> = {
   denied: [29, 30, 31, 53],
   unsupported: [17, 35, 76],
   unknownTopic: [3],
@@ -69,6 +73,8 @@ Deno.test("a batch is not sent again after an error that would repeat, or that b
   const ofBatches = [2, 10, 18, 21, 32, 43, 44, 45, 47, 48, 49, 50, 59, 87, 90];
   const ofGroups = [12, 22, 24, 25, 28, 69]; // positions in a transaction
   assertEquals(final, [...fatal, ...ofBatches, ...ofGroups].sort((a, b) => a - b));
+  const deleted = new TopicDeletedError("topic", errorOfCode(3));
+  assertEquals([isFinalForWrites(deleted), isFatal(deleted)], [true, false]);
 });
 
 Deno.test("an error shows whether a broker was in reach", () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { TopicDeletedError } from "../../../../src/connectors/kafka/client/topic_watch.ts";
+import { TopicDeletedError } from "../../../../src/connectors/kafka/client/deleted_topic.ts";
 import { WrittenTopic } from "../../../../src/connectors/kafka/write/written_topic.ts";
 import { errorName } from "../../../../src/connectors/kafka/client/errors.ts";
 
