@@ -32,9 +32,11 @@ Deno.test("only their owner may read a store's folder and files", async () => {
   const made = "warn: the folder of the recovery store was not there, and has been made";
   assertEquals(logged, [`${made}: ${folder.at("made")}`]);
   await store.commit(0, { state: changes(10), positions: [] });
-  const modeOf = async (of: string) => (await Deno.stat(of)).mode! & 0o777;
+  const modeOf = async (file: string) => (await Deno.stat(file)).mode! & 0o777;
   assertEquals(await modeOf(folder.at("made")), 0o700);
-  for (const  of of["", "-wal", "-shm", "-lock"]) assertEquals(await modeOf(path + of), 0o600);
+  for (const ending of ["", "-wal", "-shm", "-lock"]) {
+    assertEquals(await modeOf(path + ending), 0o600);
+  }
   await store.close();
   const names = (await Array.fromAsync(Deno.readDir(folder.at("made")))).map(({ name }) => name);
   assertEquals(names.sort(), ["store.db", "store.db-lock"]);

@@ -102,9 +102,9 @@ Deno.test("WireReader refuses impossible lengths, and counts of more items than 
 });
 
 Deno.test("WireReader has its own error for a response that is cut off", () => {
-  for (const  of of["boolean", "int16", "int32", "int64", "uuid"] as const) {
+  for (const read of ["boolean", "int16", "int32", "int64", "uuid"] as const) {
     const from = new WireReader(Buffer.alloc(0), false);
-    assertThrows(() => from[of](), RangeError, "a response of the broker is cut off");
+    assertThrows(() => from[read](), RangeError, "a response of the broker is cut off");
   }
 });
 
