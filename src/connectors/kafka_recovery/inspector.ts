@@ -71,8 +71,8 @@ export class KafkaInspector implements StoreInspector {
       const connection = connect([storeTopics.stateTopic, storeTopics.metaTopic]);
       opened.push(connection);
       const partitions = await reachTopics(connection, storeTopics);
-      await requireOwner(connection, storeTopics, partitions);
-      return await readWhole(connection, storeTopics, wanted); // has no limit: a store may be large
+      // It has no limit: a store may be large.
+      return await readWhole(connection, storeTopics, partitions, wanted);
     } catch (error) {
       throw explain(storeTopics, error);
     } finally {
@@ -101,27 +101,6 @@ export class KafkaInspector implements StoreInspector {
   [Symbol.dispose](): void {}
 }
 
-/**
- * Checks that the topic for meta says whose store it is.
- *
- * @throws {NoStoreError} If there is no store on the topics yet.
- * @throws {RecoveryError} If the topic for state has one all the same.
- */
-async function requireOwner(
-  connection: KafkaConnection,
-  storeTopics: StoreTopics,
-  partitions: number,
-): Promise<void> {
-  const deadline = performance.now() + MADE_MS;
-  for (;;) {
-    if ((await readMeta(connection, storeTopics)).head !== null) return;
-    if (!await hasMarks(connection, storeTopics, partitions)) {
-      throw new NoStoreError(refuse(storeTopics, "it is empty: no run has used it yet").message);
-    }
-    if (performance.now() >= deadline) throw ownerless(storeTopics);
-  }
-}
-
 /** Whether a store has ever written to the topic for state. */
 async function hasMarks(
   connection: KafkaConnection,
@@ -134,23 +113,35 @@ async function hasMarks(
   return false;
 }
 
-/** Reads both topics, as they were at the end of one epoch. */
+/**
+ * Reads both topics, as they were at the end of one epoch.
+ *
+ * @throws {NoStoreError} If there is no store on them yet.
+ * @throws {RecoveryError} If a part of it is lost, or the topic for meta does not say whose it is.
+ */
 async function readWhole(
   connection: KafkaConnection,
   storeTopics: StoreTopics,
+  partitions: number,
   wanted: WantedStates | null,
 ): Promise<KafkaInspector> {
-  const deadline = performance.now() + PATIENCE_MS;
+  const start = performance.now();
   for (;;) {
     const meta = await readMeta(connection, storeTopics);
     const { head, epoch } = meta;
-    if (head === null) throw ownerless(storeTopics); // it was there a moment ago
+    if (head === null) {
+      if (!await hasMarks(connection, storeTopics, partitions)) {
+        throw new NoStoreError(refuse(storeTopics, "it is empty: no run has used it yet").message);
+      }
+      if (performance.now() - start >= MADE_MS) throw ownerless(storeTopics);
+      continue;
+    }
     if (head.format !== FORMAT) {
       throw refuse(storeTopics, `it has format ${head.format}, and this version knows ${FORMAT}`);
     }
     const state = new ShownState(wanted);
-    const partitions = readPartitions(connection, storeTopics, head.partitions, state.keep);
-    for await (const partition of partitions) state.add(partition);
+    const parts = readPartitions(connection, storeTopics, head.partitions, state.keep);
+    for await (const part of parts) state.add(part);
     const damage = damageOf(
       state.marks,
       { id: head.id, written: epoch?.written ?? [] },
@@ -158,6 +149,8 @@ async function readWhole(
     );
     if (damage === null) return new KafkaInspector(meta, state);
     // A run may have committed an epoch in between. Then the next attempt finds both at one epoch.
-    if (performance.now() >= deadline) throw refuse(storeTopics, `${damage}; ${DAMAGED}`);
+    if (performance.now() - start >= PATIENCE_MS) {
+      throw refuse(storeTopics, `${damage}; ${DAMAGED}`);
+    }
   }
 }
