@@ -21,14 +21,27 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dataflow: ["core", "graph", "windows", "operators"],
   connectors: ["core", "graph"],
   recovery: ["core"],
+  group: ["core", "graph", "recovery"],
   ops: ["core", "graph"],
-  runtime: ["core", "graph", "operators", "ops", "recovery"],
-  cli: ["core", "graph", "ops", "runtime", "recovery", "dataflow", "connectors/kafka_recovery"],
+  runtime: ["core", "graph", "operators", "ops", "recovery", "group"],
+  cli: [
+    "core",
+    "graph",
+    "ops",
+    "runtime",
+    "recovery",
+    "group",
+    "dataflow",
+    "connectors/kafka_recovery",
+    "connectors/kafka_tasks",
+  ],
 };
 
 /** What single folders may import in addition: stores that are made of a connector. */
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
   "connectors/kafka_recovery": ["recovery", "connectors/kafka"],
+  "connectors/kafka_tasks": ["recovery", "group", "connectors/kafka"],
+  "connectors/kafka/group": ["group"],
 };
 
 /**

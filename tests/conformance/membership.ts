@@ -7,12 +7,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { wakeAfter } from "../../src/core/clock.ts";
-import type {
-  Member,
-  Membership,
-  MembershipEvent,
-} from "../../src/connectors/kafka/group/membership.ts";
-import type { TaskId, Tasks } from "../../src/connectors/kafka/group/tasks.ts";
+import type { Member, Membership, MembershipEvent } from "../../src/group/membership.ts";
+import type { TaskId, Tasks } from "../../src/core/task_id.ts";
 import type { TestClock } from "../support/clock/test_clock.ts";
 import type { FakeNetwork } from "../support/kafka/group/fake_network.ts";
 import { Random } from "../support/values/random.ts";

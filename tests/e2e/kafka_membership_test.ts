@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { streamsLink } from "../../src/connectors/kafka/group/coordinator_link.ts";
 import { Members } from "../../src/connectors/kafka/group/members.ts";
-import type { Member, Membership } from "../../src/connectors/kafka/group/membership.ts";
+import type { Member, Membership } from "../../src/group/membership.ts";
 import {
   openMembership,
   type OpenMembershipOptions,
@@ -12,7 +12,7 @@ import {
   StreamsMachine,
   type StreamsRequest,
 } from "../../src/connectors/kafka/group/streams_machine.ts";
-import type { TaskId } from "../../src/connectors/kafka/group/tasks.ts";
+import type { TaskId } from "../../src/core/task_id.ts";
 import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
 import { givenToRecovery } from "../../src/connectors/kafka/properties/given_properties.ts";
 import { silentLog } from "../../src/core/log.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type TaskId, taskId, type Tasks } from "./tasks.ts";
+import { type TaskId, taskId, type Tasks } from "../../../core/task_id.ts";
 
 /** A member, as the leader knows it. */
 export interface Candidate {

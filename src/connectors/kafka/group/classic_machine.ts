@@ -16,8 +16,8 @@ import { allowedOf, type Candidate, targetOf } from "./assignor.ts";
 import { refusal, verdictOf } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
-import type { Topology } from "./membership.ts";
-import { partsOf, type TaskId, type Tasks } from "./tasks.ts";
+import type { Topology } from "../../../group/membership.ts";
+import { partsOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
 import { type Claim, decodeClaim, decodeGrant, encodeGrant, type Grant } from "./user_data.ts";
 
 /** A member in a generation. */

@@ -10,8 +10,8 @@ import {
   type Member,
   type MemberOptions,
   MembershipLostError,
-} from "./membership.ts";
-import type { TaskId, Tasks } from "./tasks.ts";
+} from "../../../group/membership.ts";
+import type { TaskId, Tasks } from "../../../core/task_id.ts";
 
 /** How long leaving may take, in milliseconds. */
 const LEAVE_MS = 2_000;

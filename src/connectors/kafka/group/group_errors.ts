@@ -4,7 +4,7 @@
  * @module
  */
 import { errorOfCode } from "../wire/error_codes.ts";
-import { GroupRefusedError } from "./membership.ts";
+import { GroupRefusedError } from "../../../group/membership.ts";
 
 /** What a member does about an error code. */
 export type Verdict =

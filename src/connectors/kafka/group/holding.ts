@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { MembershipEvent } from "./membership.ts";
-import type { TaskId, Tasks } from "./tasks.ts";
+import type { MembershipEvent } from "../../../group/membership.ts";
+import type { TaskId, Tasks } from "../../../core/task_id.ts";
 
 /** Keeps a member's tasks, and collects the events that follow from what it learns. */
 export class Holding {

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from "../../../core/clock.ts";
 import { MemberDriver } from "./driver.ts";
 import type { Machine } from "./machine.ts";
-import type { Member, MemberOptions, Membership } from "./membership.ts";
+import type { Member, MemberOptions, Membership } from "../../../group/membership.ts";
 
 /** Carries requests to a group's coordinator. `Q` are the requests, `A` the answers. */
 export interface GroupLink<Q, A> {

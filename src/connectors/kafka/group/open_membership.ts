@@ -13,7 +13,7 @@ import type { RequestBroker } from "../wire/request.ts";
 import { ClassicMachine, topicsRead } from "./classic_machine.ts";
 import { classicLink, streamsLink } from "./coordinator_link.ts";
 import { Members } from "./members.ts";
-import { GroupRefusedError, type Membership, type Topology } from "./membership.ts";
+import { GroupRefusedError, type Membership, type Topology } from "../../../group/membership.ts";
 import { StreamsMachine } from "./streams_machine.ts";
 
 /** The protocol of a group. */

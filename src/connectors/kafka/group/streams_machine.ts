@@ -27,8 +27,9 @@ import {
 } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
-import { GroupRefusedError, type Topology } from "./membership.ts";
-import { fromWire, type Tasks, toWire } from "./tasks.ts";
+import { GroupRefusedError, type Topology } from "../../../group/membership.ts";
+import { type Tasks } from "../../../core/task_id.ts";
+import { fromWire, toWire } from "./tasks.ts";
 
 /** What a member asks its group. */
 export type StreamsRequest =

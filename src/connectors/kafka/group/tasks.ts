@@ -1,27 +1,10 @@
 /**
- * Tasks: what a group hands out to its members.
+ * Tasks as the protocol of streams groups lists them.
  *
  * @module
  */
+import { partsOf, type TaskId, taskId, type Tasks } from "../../../core/task_id.ts";
 import type { SubtopologyTasks } from "../wire/streams_tasks.ts";
-
-/** A task's name: its sub-topology and its partition, such as `keyed_3`. */
-export type TaskId = string & { readonly [TASK]: true };
-declare const TASK: unique symbol;
-
-/** Any number of tasks. */
-export type Tasks = ReadonlySet<TaskId>;
-
-/** The name of a task. */
-export function taskId(subtopology: string, partition: number): TaskId {
-  return `${subtopology}_${partition}` as TaskId;
-}
-
-/** The sub-topology and the partition of a task. */
-export function partsOf(task: TaskId): { subtopology: string; partition: number } {
-  const at = task.lastIndexOf("_");
-  return { subtopology: task.slice(0, at), partition: Number(task.slice(at + 1)) };
-}
 
 /** Tasks as the protocol lists them, in a fixed order. */
 export function toWire(tasks: Iterable<TaskId>): SubtopologyTasks[] {

@@ -5,7 +5,7 @@ import {
   type Target,
   targetOf,
 } from "../../../../src/connectors/kafka/group/assignor.ts";
-import { type TaskId, taskId } from "../../../../src/connectors/kafka/group/tasks.ts";
+import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { Random } from "../../../support/values/random.ts";
 
 const CASES = 300;

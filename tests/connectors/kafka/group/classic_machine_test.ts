@@ -6,8 +6,8 @@ import {
   type ClassicRequest,
   type SentGrant,
 } from "../../../../src/connectors/kafka/group/classic_machine.ts";
-import type { MembershipEvent } from "../../../../src/connectors/kafka/group/membership.ts";
-import { taskId } from "../../../../src/connectors/kafka/group/tasks.ts";
+import type { MembershipEvent } from "../../../../src/group/membership.ts";
+import { taskId } from "../../../../src/core/task_id.ts";
 import {
   decodeClaim,
   decodeGrant,

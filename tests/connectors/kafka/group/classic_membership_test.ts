@@ -4,7 +4,7 @@ import {
   type ClassicRequest,
 } from "../../../../src/connectors/kafka/group/classic_machine.ts";
 import { Members } from "../../../../src/connectors/kafka/group/members.ts";
-import { taskId } from "../../../../src/connectors/kafka/group/tasks.ts";
+import { taskId } from "../../../../src/core/task_id.ts";
 import { testMembership } from "../../../conformance/membership.ts";
 import { TestClock } from "../../../support/clock/test_clock.ts";
 import { FakeClassicGroup } from "../../../support/kafka/group/fake_classic_group.ts";

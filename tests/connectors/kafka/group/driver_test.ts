@@ -2,16 +2,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MemberDriver } from "../../../../src/connectors/kafka/group/driver.ts";
 import { Holding } from "../../../../src/connectors/kafka/group/holding.ts";
 import type { Machine } from "../../../../src/connectors/kafka/group/machine.ts";
-import {
-  type MembershipEvent,
-  MembershipLostError,
-} from "../../../../src/connectors/kafka/group/membership.ts";
+import { type MembershipEvent, MembershipLostError } from "../../../../src/group/membership.ts";
 import {
   type StreamsAnswer,
   StreamsMachine,
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
-import { taskId, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
+import { taskId } from "../../../../src/core/task_id.ts";
+import { toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 import { pass } from "../../../conformance/membership.ts";
 import { TestClock } from "../../../support/clock/test_clock.ts";
 

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Holding } from "../../../../src/connectors/kafka/group/holding.ts";
-import { fromWire, partsOf, taskId, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
+import { partsOf, taskId } from "../../../../src/core/task_id.ts";
+import { fromWire, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 
 const [A, B, C] = [0, 1, 2].map((partition) => taskId("keyed_by_user", partition));
 

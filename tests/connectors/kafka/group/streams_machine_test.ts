@@ -3,8 +3,9 @@ import {
   StreamsMachine,
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
-import type { MembershipEvent } from "../../../../src/connectors/kafka/group/membership.ts";
-import { taskId, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
+import type { MembershipEvent } from "../../../../src/group/membership.ts";
+import { taskId } from "../../../../src/core/task_id.ts";
+import { toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 import type { StreamsHeartbeatAnswer } from "../../../../src/connectors/kafka/wire/streams_group_heartbeat.ts";
 
 const [A, B] = [0, 1].map((partition) => taskId("keyed", partition));

@@ -4,7 +4,7 @@ import {
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
 import { Members } from "../../../../src/connectors/kafka/group/members.ts";
-import { taskId } from "../../../../src/connectors/kafka/group/tasks.ts";
+import { taskId } from "../../../../src/core/task_id.ts";
 import { testMembership } from "../../../conformance/membership.ts";
 import { TestClock } from "../../../support/clock/test_clock.ts";
 import { FakeNetwork } from "../../../support/kafka/group/fake_network.ts";

@@ -1,10 +1,6 @@
 import { wakeAfter } from "../../../../src/core/clock.ts";
-import {
-  fromWire,
-  type TaskId,
-  type Tasks,
-  toWire,
-} from "../../../../src/connectors/kafka/group/tasks.ts";
+import { type TaskId, type Tasks } from "../../../../src/core/task_id.ts";
+import { fromWire, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 import type {
   StreamsAnswer,
   StreamsRequest,

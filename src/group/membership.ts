@@ -1,20 +1,42 @@
 /**
  * Membership in a group: which tasks this process runs, decided with the other machines.
  *
- * This is the port that the task layer uses. It does not know which protocol the group speaks: a
- * streams group (`streams_member.ts`) or a classic one (`classic_member.ts`). Both pass the suite
+ * This is the port that the task layer uses. It does not know which protocol the group speaks: that
+ * of streams groups or the classic one, which are in `connectors/kafka/group`. Both pass the suite
  * of `tests/conformance/membership.ts`.
  *
  * @module
  */
-import type { WireTopology } from "../wire/streams_group_heartbeat.ts";
-import type { TaskId, Tasks } from "./tasks.ts";
+import type { TaskId, Tasks } from "../core/task_id.ts";
 
 /**
  * What the group runs: sub-topologies, each with the topics that it reads. There is one task for
  * each partition of those; if they differ, for each of the topic that has the most.
  */
-export type Topology = WireTopology;
+export interface Topology {
+  /** Its version; 0 as long as the broker accepts no other. */
+  readonly epoch: number;
+  readonly subtopologies: readonly MemberSubtopology[];
+}
+
+/** A sub-topology, as the group has to know it. */
+export interface MemberSubtopology {
+  readonly subtopologyId: string;
+  readonly sourceTopics: readonly string[];
+  readonly changelogTopics: readonly InternalTopic[];
+  readonly repartitionSinkTopics: readonly string[];
+  readonly repartitionSourceTopics: readonly InternalTopic[];
+}
+
+/** A topic that belongs to the flow, which a streams group makes if it is not there. */
+export interface InternalTopic {
+  readonly name: string;
+  /** 0: as many as the sub-topology has tasks. */
+  readonly partitions: number;
+  /** 0: the broker's default. */
+  readonly replicationFactor: number;
+  readonly configs: Readonly<Record<string, string>>;
+}
 
 /** What happens to a member. Events come one at a time, in order. */
 export type MembershipEvent =

@@ -1,0 +1,173 @@
+/**
+ * The log that the tasks of a group share: what they read, write, and commit together.
+ *
+ * The engine knows this port only. `connectors/kafka_tasks` implements it on Kafka; tests have one
+ * in memory. A worker process opens one log, for all of its tasks.
+ *
+ * An epoch of a process is one transaction: the frames for other tasks, the changed keys, the
+ * records of outputs, and the positions of inputs become visible together, or not at all.
+ *
+ * @module
+ */
+import type { PartitionName, StepId } from "../core/ids.ts";
+import type { TaskId } from "../core/task_id.ts";
+import type {
+  InputConfig,
+  InputReader,
+  OutputConfig,
+  OutputWriter,
+  Place,
+  Positions,
+} from "../graph/contracts.ts";
+import type { StateChunk, StoredKey, StoredPosition } from "../recovery/store.ts";
+
+/** Keys of one step of a task, as they were at its last commit. */
+export interface RestoredKeys {
+  readonly step: StepId;
+  readonly keys: readonly StoredKey[];
+}
+
+/** Where a task goes on. */
+export interface RestoredTask {
+  /** Where its inputs, and the time of its steps, were at its last commit; empty at first. */
+  readonly positions: readonly StoredPosition[];
+  /**
+   * Returns its keys, in parts of at most some thousands; each key once. To be read once, to its
+   * end or until the task is given up. It yields to the event loop between parts.
+   */
+  keys(): AsyncIterable<RestoredKeys>;
+}
+
+/** How far the restoring of a task has come. */
+export interface RestoreProgress {
+  /** Records that have been read. */
+  readonly done: number;
+  /** Records in all, as known now. */
+  readonly total: number;
+}
+
+/** Frames that other tasks have sent to one shard of a sub-topology. */
+export interface ShuffleRecord {
+  /** The offset of the next record: the position after this one. */
+  readonly next: bigint;
+  /** What {@linkcode ShuffleBatch.bytes} held. */
+  readonly bytes: Uint8Array;
+}
+
+/** Reads one shard of a shuffle topic, committed records only, in order. */
+export interface ShuffleReader {
+  /** Returns the next record; `null` if there is none at present. Never waits. */
+  next(): ShuffleRecord | null;
+  /** Resolves when `next` may have one. Rejects if the log has failed for good. */
+  ready(): Promise<void>;
+  /** Returns whether all that was committed up to a short time ago has been returned. */
+  readonly isCurrent: boolean;
+  /** How many records are known to wait. */
+  readonly lag: number;
+  close(): void;
+}
+
+/** Frames for one shard of a sub-topology. */
+export interface ShuffleBatch {
+  readonly subtopology: string;
+  readonly shard: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What a task has done in an epoch. */
+export interface TaskEpoch {
+  readonly task: TaskId;
+  /**
+   * All its positions, also those that have not changed. That of the shuffle topic is of role
+   * `input`, step {@linkcode SHUFFLE_STEP}, partition {@linkcode SHUFFLE_STEP}; its state is the
+   * offset as a bigint.
+   */
+  readonly positions: readonly StoredPosition[];
+  /** The keys that have changed, with their text. A later entry replaces an earlier one. */
+  readonly state: readonly StateChunk[];
+}
+
+/** Names the position in the shuffle topic. No step has this name. */
+export const SHUFFLE_STEP: StepId & PartitionName = "";
+
+/** What identifies the process as a member of the group when it commits; see `Membership`. */
+export interface CommitIdentity extends Disposable {
+  readonly memberId: string;
+  /** The member's epoch, or its generation. */
+  readonly epoch: number;
+  /** The instance id of a member of a classic group; `null` if it has none. */
+  readonly instanceId: string | null;
+}
+
+/** An epoch of a process. */
+export interface GroupEpoch {
+  /** Every task of the process that has written or read anything in the epoch. */
+  readonly tasks: readonly TaskEpoch[];
+  /** What goes to other tasks, and to its own: in the order in which it was sent. */
+  readonly shuffle: readonly ShuffleBatch[];
+  /**
+   * Returns what the group must know of the committer. Asked once all records are written, right
+   * before the positions are. `null`: tasks are assigned by hand, and nothing is fenced by them.
+   */
+  readonly identity: (() => Promise<CommitIdentity>) | null;
+}
+
+/** The process may not commit any more: its tasks are others' by now, or its transaction is over. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+}
+
+/** The log of a group, as one worker process sees it. */
+export interface GroupLog {
+  /**
+   * Opens an input for a task. The reader reads the partition of the task's number of each topic of
+   * the input, and no other; those that do not exist are left out.
+   *
+   * @throws {TypeError} If the input cannot be shared out by partition.
+   */
+  openInput(
+    config: InputConfig<unknown>,
+    partition: number,
+    at: Place,
+    resume: Positions,
+  ): Promise<InputReader<unknown>>;
+
+  /**
+   * Opens an output for a task. What it writes to Kafka is part of the next {@linkcode commit} after
+   * its `prepare`.
+   */
+  openOutput(
+    config: OutputConfig<unknown>,
+    at: Place,
+    resume: Positions,
+  ): Promise<OutputWriter<unknown>>;
+
+  /**
+   * Waits until whoever had the task before has committed or can no longer, then returns where it
+   * goes on. The state is complete: nothing that was committed is missing.
+   *
+   * @param onProgress Called now and then.
+   * @throws {Error} If what is stored does not fit together. The message names it and the cure.
+   */
+  restore(task: TaskId, onProgress?: (progress: RestoreProgress) => void): Promise<RestoredTask>;
+
+  /** Reads the shuffle topic of a task, from an offset; `null` for its beginning. */
+  readShuffle(task: TaskId, from: bigint | null): ShuffleReader;
+
+  /**
+   * Commits an epoch. The next call comes after this one has resolved.
+   *
+   * @throws {FencedError} If the process may not commit any more.
+   * @throws {Error} If anything else has failed. What is in memory is then void: the process ends.
+   */
+  commit(epoch: GroupEpoch): Promise<void>;
+
+  /** A task has been given up, after its last commit, or is lost. */
+  release(task: TaskId): void;
+
+  /** What it waits for, such as `broker`; `null` for nothing. */
+  waitingFor(): string | null;
+
+  /** Closes it. Aborts what is not committed. */
+  close(): Promise<void>;
+}
