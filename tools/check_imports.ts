@@ -41,7 +41,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
   "connectors/kafka_recovery": ["recovery", "connectors/kafka"],
   "connectors/kafka_tasks": ["recovery", "group", "connectors/kafka"],
-  "connectors/kafka/group": ["group"],
+  "connectors/kafka": ["group"],
 };
 
 /**

@@ -4,8 +4,8 @@
  * The engine knows this port only. `connectors/kafka_tasks` implements it on Kafka; tests have one
  * in memory. A worker process opens one log, for all of its tasks.
  *
- * An epoch of a process is one transaction: the frames for other tasks, the changed keys, the
- * records of outputs, and the positions of inputs become visible together, or not at all.
+ * An epoch of a process is one transaction. It holds frames for other tasks, changed keys, records
+ * of outputs, and positions of inputs. They become visible together, or not at all.
  *
  * @module
  */
@@ -112,7 +112,7 @@ export interface GroupEpoch {
   readonly identity: (() => Promise<CommitIdentity>) | null;
 }
 
-/** The process may not commit any more: its tasks are others' by now, or its transaction is over. */
+/** The process may not commit: others have its tasks by now, or its transaction is over. */
 export class FencedError extends Error {
   override readonly name = "FencedError";
 }
@@ -120,8 +120,8 @@ export class FencedError extends Error {
 /** The log of a group, as one worker process sees it. */
 export interface GroupLog {
   /**
-   * Opens an input for a task. The reader reads the partition of the task's number of each topic of
-   * the input, and no other; those that do not exist are left out.
+   * Opens an input for a task. The reader reads one partition of each topic of the input. Topics
+   * that do not have it are left out.
    *
    * @throws {TypeError} If the input cannot be shared out by partition.
    */
@@ -133,8 +133,8 @@ export interface GroupLog {
   ): Promise<InputReader<unknown>>;
 
   /**
-   * Opens an output for a task. What it writes to Kafka is part of the next {@linkcode commit} after
-   * its `prepare`.
+   * Opens an output for a task. After its `prepare`, what it has written to Kafka is part of the
+   * next {@linkcode commit}.
    */
   openOutput(
     config: OutputConfig<unknown>,
@@ -143,8 +143,8 @@ export interface GroupLog {
   ): Promise<OutputWriter<unknown>>;
 
   /**
-   * Waits until whoever had the task before has committed or can no longer, then returns where it
-   * goes on. The state is complete: nothing that was committed is missing.
+   * Waits until the last owner of the task has committed, or cannot any more. Then it returns where
+   * the task goes on. The state is complete: nothing that was committed is missing.
    *
    * @param onProgress Called now and then.
    * @throws {Error} If what is stored does not fit together. The message names it and the cure.

@@ -35,7 +35,7 @@ export interface InternalTopic {
   readonly partitions: number;
   /** 0: the broker's default. */
   readonly replicationFactor: number;
-  readonly configs: Readonly<Record<string, string>>;
+  readonly configs: readonly { readonly key: string; readonly value: string }[];
 }
 
 /** What happens to a member. Events come one at a time, in order. */

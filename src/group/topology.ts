@@ -10,7 +10,7 @@ export interface SubTopology {
   readonly name: string;
   /** The topics that its inputs read. */
   readonly sourceTopics: readonly string[];
-  /** Whether it reads a shuffle topic: it then has at least as many tasks as the flow has shards. */
+  /** Whether it reads a shuffle topic: it then has a task for each shard of the flow. */
   readonly hasShuffle: boolean;
   /** Whether its steps keep state: it then has a changelog, with a partition for each shard. */
   readonly hasState: boolean;

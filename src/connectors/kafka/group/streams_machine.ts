@@ -28,7 +28,7 @@ import {
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
 import { GroupRefusedError, type Topology } from "../../../group/membership.ts";
-import { type Tasks } from "../../../core/task_id.ts";
+import type { Tasks } from "../../../core/task_id.ts";
 import { fromWire, toWire } from "./tasks.ts";
 
 /** What a member asks its group. */

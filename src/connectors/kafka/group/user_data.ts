@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Candidate } from "./assignor.ts";
-import { type TaskId, type Tasks } from "../../../core/task_id.ts";
+import type { TaskId, Tasks } from "../../../core/task_id.ts";
 import { fromWire, toWire } from "./tasks.ts";
 
 /** The version that we write. A member that meets another refuses it. */

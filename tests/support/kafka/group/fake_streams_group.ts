@@ -1,5 +1,5 @@
 import { wakeAfter } from "../../../../src/core/clock.ts";
-import { type TaskId, type Tasks } from "../../../../src/core/task_id.ts";
+import type { TaskId, Tasks } from "../../../../src/core/task_id.ts";
 import { fromWire, toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 import type {
   StreamsAnswer,
