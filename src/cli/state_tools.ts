@@ -12,7 +12,12 @@ import type { StepId } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { safeLines } from "../core/safe_text.ts";
 import { systemReason } from "../core/system_error.ts";
-import { NoStoreError, type RecoveryStore, StoreInUseError } from "../recovery/store.ts";
+import {
+  NoStoreError,
+  RecoveryError,
+  type RecoveryStore,
+  StoreInUseError,
+} from "../recovery/store.ts";
 import type { StepSize } from "../recovery/tools/content.ts";
 import { exportLines } from "../recovery/tools/export.ts";
 import { importInto, readExport } from "../recovery/tools/import.ts";
@@ -56,11 +61,11 @@ export async function runStateTool(
 }
 
 /** The cure of a run is not that of a tool. */
-function heldByRun(path: string, { name }: Tool): StoreInUseError {
+function heldByRun(path: string, { name }: Tool): RecoveryError {
   const cure = name === "export"
     ? `stop it first, or export a copy: backup ${path} COPY, and state export COPY`
     : `state ${name} needs the store for itself: stop the run first`;
-  return new StoreInUseError(`recovery store ${path}: a run uses it: ${cure}`);
+  return new RecoveryError(`recovery store ${path}: a run uses it: ${cure}`);
 }
 
 /** Calls `work` with an open store, and closes that. */

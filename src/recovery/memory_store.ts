@@ -101,10 +101,7 @@ export class MemoryRecoveryConfig implements RecoveryConfig {
 
   #free(): Content {
     if (!this.#content.inUse) return this.#content;
-    throw new StoreInUseError(
-      "recovery store in memory: another run uses it: wait until that one has ended, or give each " +
-        "run a store of its own",
-    );
+    throw new StoreInUseError("in memory");
   }
 }
 

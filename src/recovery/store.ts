@@ -186,7 +186,20 @@ export class RecoveryError extends Error {
 }
 
 /** Another run holds the store. */
-export class StoreInUseError extends RecoveryError {}
+export class StoreInUseError extends RecoveryError {
+  /**
+   * Makes the error.
+   *
+   * @param store What the store is called: a path, topics, or "in memory".
+   * @param note What to know while waiting for the other run, such as how long it may hold it.
+   */
+  constructor(store: string, note = "") {
+    super(
+      `recovery store ${store}: another run uses it: wait until that one has ended` +
+        `${note === "" ? "" : ` (${note})`}, or give each run a store of its own`,
+    );
+  }
+}
 
 /** There is no store yet. */
 export class NoStoreError extends RecoveryError {}

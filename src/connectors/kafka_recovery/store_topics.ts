@@ -52,13 +52,8 @@ export function foreign(storeTopics: StoreTopics, topic: string, cause?: unknown
 }
 
 /** The error where another run uses the store. */
-export function inUse(storeTopics: StoreTopics): RecoveryError {
-  const { message } = refuse(
-    storeTopics,
-    "another run uses it: wait until that one has ended (one that was killed holds " +
-      "it for 10 s), or give each run a store of its own",
-  );
-  return new StoreInUseError(message);
+export function inUse({ name }: StoreTopics): RecoveryError {
+  return new StoreInUseError(name, "one that was killed holds it for 10 s");
 }
 
 /** What to do about errors of a kind. */

@@ -38,8 +38,5 @@ export async function lockStore(path: string): Promise<Disposable> {
   }
   file.close();
   if (isLocked) return await lockStore(path);
-  throw new StoreInUseError(
-    `recovery store ${path}: another run uses it: wait until that one has ended, or give each run ` +
-      "a store of its own",
-  );
+  throw new StoreInUseError(path);
 }
