@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createMetrics } from "../../src/ops/metrics.ts";
 import { METRIC_DEFINITIONS } from "../../src/ops/metric_definitions.ts";
+import type { RunView } from "../../src/ops/run_view.ts";
 import { BUSY_RUN } from "../support/ops/busy_run.ts";
 import { hasPromtool, promtool } from "../support/ops/promtool.ts";
 
@@ -17,6 +18,52 @@ Deno.test("every metric has a value in a run that does everything", async () => 
   const missing = METRIC_DEFINITIONS.filter(({ name }) => !text.includes(`\n${name}{`));
   assertEquals(missing.map(({ name }) => name), []);
 });
+
+Deno.test("what is not known has no value, and never 0", async () => {
+  const [worker, other] = BUSY_RUN.workers;
+  const view: RunView = {
+    ...BUSY_RUN,
+    workers: [{
+      ...worker,
+      memory: null,
+      lag: worker.lag.map((each) => ({ ...each, ms: null, ageMs: null })),
+      outputs: worker.outputs.map((each) => ({ ...each, prepareMs: null, transactions: null })),
+      state: worker.state.map((each) => ({ ...each, bytes: null })),
+    }, other],
+    epoch: null,
+  };
+  const [before, after] = await Promise.all([BUSY_RUN, view].map(namesOf));
+  assertEquals([...before.difference(after)].sort(), [
+    "millrace_epoch",
+    "millrace_epoch_age_seconds",
+    "millrace_epoch_alignment_seconds",
+    "millrace_epoch_bytes",
+    "millrace_epoch_duration_seconds",
+    "millrace_epoch_store_seconds",
+    "millrace_input_lag_age_seconds",
+    "millrace_input_lag_seconds",
+    "millrace_open_transaction_age_seconds",
+    "millrace_open_transactions",
+    "millrace_output_prepare_seconds",
+    "millrace_state_bytes",
+    "millrace_worker_heap_bytes",
+    "millrace_worker_resident_bytes",
+  ]);
+});
+
+Deno.test("a known 0 is a value", async () => {
+  const [worker] = BUSY_RUN.workers;
+  const lag = worker.lag.map((each) => ({ ...each, ms: 0, ageMs: 0 }));
+  const view = { ...BUSY_RUN, workers: [{ ...worker, lag }] };
+  const text = await (await createMetrics({ ...source, view: () => view })).text();
+  assertEquals(text.match(/^millrace_input_lag_(age_)?seconds\{.*\} 0$/gm)?.length, 2);
+});
+
+/** The names of the metrics that have a value. */
+async function namesOf(view: RunView): Promise<Set<string>> {
+  const text = await (await createMetrics({ ...source, view: () => view })).text();
+  return new Set(text.match(/^millrace_\w+(?=\{)/gm));
+}
 
 Deno.test({
   name: "promtool has nothing to say against the metrics",

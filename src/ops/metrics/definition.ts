@@ -48,6 +48,17 @@ export function counter(
   return { kind: "counter", name: `millrace_${name}`, help, labels, read };
 }
 
+/** The sample of a value that may not be known; without one, the metric lacks it. */
+export function known(value: number | null | undefined, labels?: Labels): Sample[] {
+  if (value === null || value === undefined) return [];
+  return [labels === undefined ? [value] : [value, labels]];
+}
+
+/** The sample in seconds of a time in milliseconds that may not be known. */
+export function knownSeconds(ms: number | null | undefined, labels?: Labels): Sample[] {
+  return known(ms === null || ms === undefined ? ms : ms / 1_000, labels);
+}
+
 /** The samples of all workers, each with its worker's label. */
 export function ofWorkers(
   { workers }: RunView,

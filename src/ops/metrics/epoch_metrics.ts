@@ -1,5 +1,5 @@
 import type { EpochView } from "../run_view.ts";
-import { gauge, type MetricDefinition } from "./definition.ts";
+import { gauge, known, type MetricDefinition } from "./definition.ts";
 
 /** Metrics of the last epoch that was committed. */
 export const EPOCH_METRICS: readonly MetricDefinition[] = [
@@ -36,8 +36,5 @@ function ofEpoch(
   help: string,
   read: (epoch: EpochView, now: number) => number | null,
 ): MetricDefinition {
-  return gauge(name, help, [], ({ epoch }, now) => {
-    const value = epoch === null ? null : read(epoch, now);
-    return value === null ? [] : [[value]];
-  });
+  return gauge(name, help, [], ({ epoch }, now) => known(epoch && read(epoch, now)));
 }

@@ -1,4 +1,12 @@
-import { counter, gauge, type MetricDefinition, ofWorkers, type Sample } from "./definition.ts";
+import {
+  counter,
+  gauge,
+  known,
+  knownSeconds,
+  type MetricDefinition,
+  ofWorkers,
+  type Sample,
+} from "./definition.ts";
 
 /** Metrics of inputs and outputs. */
 export const IO_METRICS: readonly MetricDefinition[] = [
@@ -20,9 +28,7 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ofWorkers(
         view,
         ({ lag }) =>
-          lag.flatMap(({ step, partition, ms }): Sample[] =>
-            ms === null ? [] : [[ms / 1_000, { step, partition }]]
-          ),
+          lag.flatMap(({ step, partition, ms }) => knownSeconds(ms, { step, partition })),
       ),
   ),
   gauge(
@@ -33,9 +39,7 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ofWorkers(
         view,
         ({ lag }) =>
-          lag.flatMap(({ step, partition, ageMs }): Sample[] =>
-            ageMs === null ? [] : [[ageMs / 1_000, { step, partition }]]
-          ),
+          lag.flatMap(({ step, partition, ageMs }) => knownSeconds(ageMs, { step, partition })),
       ),
   ),
   gauge(
@@ -46,9 +50,7 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ofWorkers(
         view,
         ({ outputs }) =>
-          outputs.flatMap(({ step, prepareMs }): Sample[] =>
-            prepareMs === null ? [] : [[prepareMs / 1_000, { step }]]
-          ),
+          outputs.flatMap(({ step, prepareMs }) => knownSeconds(prepareMs, { step })),
       ),
   ),
   gauge(
@@ -59,9 +61,7 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ofWorkers(
         view,
         ({ outputs }) =>
-          outputs.flatMap(({ step, transactions }): Sample[] =>
-            transactions === null ? [] : [[transactions.count, { step }]]
-          ),
+          outputs.flatMap(({ step, transactions }) => known(transactions?.count, { step })),
       ),
   ),
   gauge(
@@ -72,8 +72,8 @@ export const IO_METRICS: readonly MetricDefinition[] = [
       ofWorkers(
         view,
         ({ outputs }) =>
-          outputs.flatMap(({ step, transactions }): Sample[] =>
-            transactions === null ? [] : [[transactions.oldestMs / 1_000, { step }]]
+          outputs.flatMap(({ step, transactions }) =>
+            knownSeconds(transactions?.oldestMs, { step })
           ),
       ),
   ),

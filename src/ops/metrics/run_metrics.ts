@@ -1,5 +1,12 @@
 import { VERSION } from "../../core/version.ts";
-import { counter, gauge, type MetricDefinition, ofWorkers, type Sample } from "./definition.ts";
+import {
+  counter,
+  gauge,
+  known,
+  type MetricDefinition,
+  ofWorkers,
+  type Sample,
+} from "./definition.ts";
 
 /** Metrics of the run as a whole, and of its processes. */
 export const RUN_METRICS: readonly MetricDefinition[] = [
@@ -42,6 +49,6 @@ export const RUN_METRICS: readonly MetricDefinition[] = [
 
 function memory(name: string, field: "rss" | "heapUsed", help: string): MetricDefinition {
   const read = (worker: { readonly memory: { readonly [_ in typeof field]: number } | null }) =>
-    worker.memory === null ? [] : [[worker.memory[field]] satisfies Sample];
+    known(worker.memory?.[field]);
   return gauge(name, help, ["worker"], (view) => ofWorkers(view, read));
 }

@@ -1,5 +1,12 @@
 import type { RunView, StageView } from "../run_view.ts";
-import { counter, gauge, type MetricDefinition, ofWorkers, type Sample } from "./definition.ts";
+import {
+  counter,
+  gauge,
+  known,
+  type MetricDefinition,
+  ofWorkers,
+  type Sample,
+} from "./definition.ts";
 
 /** Metrics of steps, and of the stages that they run in. */
 export const STEP_METRICS: readonly MetricDefinition[] = [
@@ -55,8 +62,7 @@ export const STEP_METRICS: readonly MetricDefinition[] = [
     (view) =>
       ofWorkers(
         view,
-        ({ state }) =>
-          state.flatMap(({ step, bytes }): Sample[] => bytes === null ? [] : [[bytes, { step }]]),
+        ({ state }) => state.flatMap(({ step, bytes }) => known(bytes, { step })),
       ),
   ),
   gauge(
