@@ -114,6 +114,7 @@ export class KafkaStore implements RecoveryStore {
       if (stop?.aborted) end();
       await store.#begin(flow);
       store.#producer.opened();
+      for (const each of [store.#connection, lock.connection]) each.opened();
       return store;
     } catch (error) {
       await store.#free();

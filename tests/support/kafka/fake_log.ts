@@ -1,7 +1,7 @@
 /** A fake broker whose topic has records, for inputs that read them to the end. */
 import { Buffer } from "node:buffer";
 import { WireReader, WireWriter } from "../../../src/connectors/kafka/wire/wire.ts";
-import { FAKE_TOPIC, FakeBroker, type FakeRequest } from "./fake_broker.ts";
+import { FAKE_TOPIC, FakeBroker, type FakeBrokerOptions, type FakeRequest } from "./fake_broker.ts";
 import { storedBytes } from "./wire_bytes.ts";
 
 /** What a partition has. */
@@ -22,8 +22,12 @@ const EMPTY_MS = 20;
 const FIRST = -2n;
 
 /** Starts a broker with these partitions. */
-export function fakeLog(partitions: readonly FakePartition[]): FakeBroker {
+export function fakeLog(
+  partitions: readonly FakePartition[],
+  options: Pick<FakeBrokerOptions, "knowsTopic"> = {},
+): FakeBroker {
   return new FakeBroker({
+    ...options,
     versions: { ListOffsets: [2, 2], Fetch: [4, 4] },
     partitions: partitions.length,
     answers: {

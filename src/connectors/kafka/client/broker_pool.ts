@@ -117,6 +117,11 @@ export class BrokerPool {
     return [...this.#links].flatMap(([address, link]) => link.isUnanswered ? [address] : []);
   }
 
+  /** The addresses with a connection. */
+  get connected(): string[] {
+    return [...this.#links].flatMap(([address, link]) => link.isConnected ? [address] : []);
+  }
+
   /** Ends the connection to one broker. The next request makes a new one. */
   dropNode(nodeId: number): void {
     const address = this.#addresses.get(nodeId);

@@ -274,7 +274,12 @@ export class KafkaConnection {
     return this.#outage.waitingFor;
   }
 
-  /** What has happened to the connections to brokers. */
+  /** What needs the connection has been opened. From now on, connections made again are counted. */
+  opened(): void {
+    this.#counts.opened(this.#pool.connected);
+  }
+
+  /** What has happened to the connections to brokers since {@linkcode opened}. */
   connections(): ConnectionReading[] {
     return this.#counts.read();
   }

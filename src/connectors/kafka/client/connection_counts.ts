@@ -14,6 +14,18 @@ export class ConnectionCounts {
     this.#of(broker).connects++;
   }
 
+  /**
+   * Opening is over. What was dropped and made again meanwhile, as a broker was not ready, is not
+   * counted: nothing was lost.
+   *
+   * @param connected The brokers that there is a connection to.
+   */
+  opened(connected: readonly string[]): void {
+    for (const [broker, counts] of this.#brokers) {
+      counts.connects = connected.includes(broker) ? 1 : 0;
+    }
+  }
+
   /** A broker has asked for a pause of `ms` milliseconds. */
   throttled(broker: string, ms: number): void {
     this.#of(broker).throttledMs += ms;

@@ -47,6 +47,7 @@ export async function openKafkaReader<T>(
   });
   try {
     const partitions = await begin(settings, at, resume, { connection, watch });
+    connection.opened();
     return new KafkaReader(settings, { connection, watch, partitions }, toItem, at);
   } catch (error) {
     await connection.close();

@@ -59,6 +59,7 @@ export async function openKafkaWriter(
     });
     requireCodec(output.compression, (await connection.anyBroker()).versions);
     const opened = await openSession(settings, connection, at, resume);
+    connection.opened();
     return new KafkaWriter(settings, { connection, written, partitions, opened }, at);
   } catch (error) {
     await connection.close();

@@ -335,3 +335,23 @@ Deno.test("a connection that is made again after it was dropped counts by its br
     }
   });
 });
+
+Deno.test("connections that were made again until all was open do not count", async () => {
+  for (const isConnected of [true, false]) {
+    await connected({}, async (connection, { brokers: [to] }) => {
+      const reconnects = () => connection.connections().map(({ reconnects }) => reconnects);
+      for (let times = 0; times < 3; times++) {
+        await connection.anyBroker();
+        connection.drop();
+      }
+      if (isConnected) await connection.anyBroker();
+      connection.opened();
+      assertEquals(connection.connections(), [{ to, reconnects: 0, throttledMs: 0 }]);
+      await connection.anyBroker();
+      assertEquals(reconnects(), [0]);
+      connection.drop();
+      await connection.anyBroker();
+      assertEquals(reconnects(), [1]);
+    });
+  }
+});
