@@ -84,9 +84,7 @@ function notRunning({ view, now }: Findings): Verdict | null {
       return null;
     case "starting":
       if (view.graph === null) return say("neutral", "The flow is being loaded.");
-      return waitsLong(view, now)
-        ? say("warning", `The run is being started, and waits for ${waitText(view, now)}.`)
-        : say("neutral", "The run is being started: state is restored, inputs and outputs open.");
+      return starting(longWait(view, now));
     case "stopping":
       return say("neutral", "The run is being stopped: its last epoch is on its way.");
     case "restarting":
@@ -110,6 +108,12 @@ function notRunning({ view, now }: Findings): Verdict | null {
   }
 }
 
+function starting(wait: string | null): Verdict {
+  return wait === null
+    ? say("neutral", "The run is being started: state is restored, inputs and outputs open.")
+    : say("warning", `The run is being started, and waits for ${wait}.`);
+}
+
 /** What went wrong, with the step if it is known. */
 function failure(error: RunError | undefined): Verdict["parts"] {
   if (error === undefined) return ["The run has failed."];
@@ -130,21 +134,15 @@ function silentWorker({ view: { workers } }: Findings): Verdict | null {
 }
 
 function waiting({ view, now }: Findings): Verdict | null {
-  if (!waitsLong(view, now)) return null;
-  return say(
-    "warning",
-    `Waiting for ${waitText(view, now)}; the run goes on by itself afterwards.`,
-  );
+  const wait = longWait(view, now);
+  if (wait === null) return null;
+  return say("warning", `Waiting for ${wait}; the run goes on by itself afterwards.`);
 }
 
-function waitsLong({ waiting }: RunView, now: number): boolean {
-  return waiting !== null && now - waiting.since >= WAITING_MS;
-}
-
-/** What is waited for, and for how long. */
-function waitText({ waiting }: RunView, now: number): string {
-  const { what, since } = waiting ?? { what: [], since: now };
-  return `${what.join(" and ")} for ${durationText(now - since)}`;
+/** What is waited for, and for how long; `null` while that is not worth a sentence. */
+function longWait({ waiting }: RunView, now: number): string | null {
+  if (waiting === null || now - waiting.since < WAITING_MS) return null;
+  return `${waiting.what.join(" and ")} for ${durationText(now - waiting.since)}`;
 }
 
 function nothingCommitted({ view: { epoch }, now }: Findings): Verdict | null {
