@@ -25,15 +25,16 @@ const LEFT_OUT = "…";
  * again and again: a few that refer to each other would otherwise be shown in all orders.
  */
 export function jsonValue(value: unknown): unknown {
-  return new Shower().show(value);
+  return new Conversion().convert(value);
 }
 
-class Shower {
+/** One conversion: it knows which objects it has come across. */
+class Conversion {
   readonly #seen = new Set<object>();
   readonly #outer: object[] = []; // the objects that hold the value
   #again = 0; // values of objects that were shown before
 
-  show(value: unknown): unknown {
+  convert(value: unknown): unknown {
     switch (typeof value) {
       case "string":
       case "boolean":
@@ -54,9 +55,9 @@ class Shower {
     if (this.#outer.length > DEEPEST || (isKnown && this.#isTooMuch(value))) return LEFT_OUT;
     this.#seen.add(value);
     this.#outer.push(value);
-    const shown = this.#inside(value);
+    const converted = this.#inside(value);
     this.#outer.pop();
-    return shown;
+    return converted;
   }
 
   /** Whether an object that was shown before is not to be shown again. */
@@ -67,16 +68,18 @@ class Shower {
   }
 
   #inside(value: object): unknown {
-    const show = (each: unknown) => this.show(each);
+    const convert = (each: unknown) => this.convert(each);
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-    if (value instanceof Map) return Array.from(value, ([key, each]) => [show(key), show(each)]);
-    if (value instanceof Set) return Array.from(value, show);
-    if (Array.isArray(value) && !isSparse(value)) return value.map(show);
+    if (value instanceof Map) {
+      return Array.from(value, ([key, each]) => [convert(key), convert(each)]);
+    }
+    if (value instanceof Set) return Array.from(value, convert);
+    if (Array.isArray(value) && !isSparse(value)) return value.map(convert);
     if (value instanceof ArrayBuffer) return [...new Uint8Array(value)];
-    if (ArrayBuffer.isView(value)) return Array.from(value as Uint8Array, show);
+    if (ArrayBuffer.isView(value)) return Array.from(value as Uint8Array, convert);
     if (value instanceof Error) return `${value.name}: ${value.message}`;
     if (value instanceof RegExp) return String(value);
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, show(each)]));
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, convert(each)]));
   }
 }
 
