@@ -16,7 +16,6 @@ const ZERO_WHEN_GONE: readonly string[] = [
   "millrace_input_lag_items",
   "millrace_input_lag_items_max",
   "millrace_input_lag_seconds",
-  "millrace_input_lag_seconds",
   "millrace_input_lag_age_seconds",
   "millrace_open_transactions",
   "millrace_open_transaction_age_seconds",
