@@ -136,6 +136,7 @@ export class SourceTicks {
     for (const name of this.#told.keys()) if (!states.has(name)) states.set(name, "ended");
     return [...states].filter(([source, state]) => this.#told.get(source) !== state);
   }
+
   /** The same of sources that only end: to go through all of them each time takes long. */
   #endings(sources: EndingSources): (readonly [SourceName, SourceState])[] {
     const { ended } = sources;
