@@ -4,7 +4,10 @@ import { checkBrokers, checkTopics } from "./properties/options.ts";
 import type { KafkaProperties } from "./properties/given_properties.ts";
 import { readInputProperties } from "./properties/input_settings.ts";
 import type { KafkaInputSettings } from "./properties/settings.ts";
+import { rememberInput } from "./known_configs.ts";
 import type { KafkaMessage } from "./message.ts";
+import type { ToItem } from "./read/source.ts";
+import type { LogRecord } from "./wire/read_batch.ts";
 
 /** Where to start in partitions that have no stored position. */
 export type StartingOffset =
@@ -74,15 +77,13 @@ export class KafkaInputConfig implements InputConfig<KafkaItem> {
    */
   constructor(options: KafkaInputOptions) {
     this.#settings = checkInput("KafkaInputConfig", options);
+    rememberInput(this, { settings: this.#settings, toItem: () => Promise.resolve(toPair) });
   }
 
   /** For the engine: starts reading. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaItem>> {
     const { openKafkaReader } = await import("./read/open_reader.ts");
-    return await openKafkaReader(this.#settings, at, resume, (record) => [
-      record.key,
-      record.value,
-    ]);
+    return await openKafkaReader(this.#settings, at, resume, toPair);
   }
 }
 
@@ -113,14 +114,22 @@ export class KafkaMessageInputConfig implements InputConfig<KafkaMessage> {
    */
   constructor(options: KafkaInputOptions) {
     this.#settings = checkInput("KafkaMessageInputConfig", options);
+    rememberInput(this, { settings: this.#settings, toItem: loadToMessage });
   }
 
   /** For the engine: starts reading. */
   async open(at: Place, resume: Positions): Promise<InputReader<KafkaMessage>> {
     const { openKafkaReader } = await import("./read/open_reader.ts");
-    const { toMessage } = await import("./message.ts");
-    return await openKafkaReader(this.#settings, at, resume, toMessage);
+    return await openKafkaReader(this.#settings, at, resume, await loadToMessage());
   }
+}
+
+function toPair({ key, value }: LogRecord): KafkaItem {
+  return [key, value];
+}
+
+async function loadToMessage(): Promise<ToItem<KafkaMessage>> {
+  return (await import("./message.ts")).toMessage;
 }
 
 const OPTIONS = ["brokers", "topic", "tail", "startingOffset", "additionalProperties"];

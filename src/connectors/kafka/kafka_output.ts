@@ -1,6 +1,7 @@
 import { requireOptions } from "../../core/options.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import { checkBrokers, checkDelivery, checkLostEpoch, checkTopic } from "./properties/options.ts";
+import { rememberOutput } from "./known_configs.ts";
 import type { KafkaOutputItem } from "./output_item.ts";
 import type { KafkaProperties } from "./properties/given_properties.ts";
 import { readOutputProperties } from "./properties/output_settings.ts";
@@ -92,6 +93,7 @@ export class KafkaOutputConfig implements OutputConfig<KafkaOutputItem> {
       ...checkLostEpoch(name, options.acceptLostEpoch),
       output: readOutputProperties(options.additionalProperties, delivery),
     });
+    rememberOutput(this, this.#settings);
   }
 
   /** For the engine: starts writing. */

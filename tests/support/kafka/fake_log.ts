@@ -21,7 +21,7 @@ const EMPTY_MS = 20;
 /** How a ListOffsets request writes a partition's first offset. */
 const FIRST = -2n;
 
-/** Starts a broker with these partitions. */
+/** Starts a broker with these partitions. A test may add some to the array later. */
 export function fakeLog(
   partitions: readonly FakePartition[],
   options: Pick<FakeBrokerOptions, "knowsTopic"> = {},
@@ -29,7 +29,9 @@ export function fakeLog(
   return new FakeBroker({
     ...options,
     versions: { ListOffsets: [2, 2], Fetch: [4, 4] },
-    partitions: partitions.length,
+    get partitions() {
+      return partitions.length;
+    },
     answers: {
       ListOffsets: (request) => listed(request, partitions),
       Fetch: (request) => fetched(request, partitions),

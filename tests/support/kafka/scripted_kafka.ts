@@ -7,6 +7,7 @@ import type { KafkaProperties } from "../../../src/connectors/kafka/properties/g
 import { readInputProperties } from "../../../src/connectors/kafka/properties/input_settings.ts";
 import type { KafkaInputSettings } from "../../../src/connectors/kafka/properties/settings.ts";
 import { locate } from "../../../src/connectors/kafka/read/locate.ts";
+import { shareOfWorker } from "../../../src/connectors/kafka/read/partition_share.ts";
 import { startingCursors } from "../../../src/connectors/kafka/read/start.ts";
 import { WorkerPartitions } from "../../../src/connectors/kafka/read/worker_partitions.ts";
 import {
@@ -74,7 +75,8 @@ export class ScriptedKafka implements AsyncDisposable {
       partitions.found({ topic, partition, start: "beginning", isReplaced: false });
       partitions.begin(cursor);
     }
-    const found = { connection: this.connection, watch, partitions };
+    const share = shareOfWorker(this.place);
+    const found = { connection: this.connection, watch, partitions, share };
     this.#fetcher = new Fetcher(this.#settings, found, this.place);
     this.#fetcher.start();
     return this.#fetcher;

@@ -6,6 +6,7 @@ import type { KafkaProperties } from "../../../src/connectors/kafka/properties/g
 import { readInputProperties } from "../../../src/connectors/kafka/properties/input_settings.ts";
 import { Fetcher } from "../../../src/connectors/kafka/read/fetcher.ts";
 import { locate } from "../../../src/connectors/kafka/read/locate.ts";
+import { shareOfWorker } from "../../../src/connectors/kafka/read/partition_share.ts";
 import { KafkaReader } from "../../../src/connectors/kafka/read/source.ts";
 import { startingCursors } from "../../../src/connectors/kafka/read/start.ts";
 import { WorkerPartitions } from "../../../src/connectors/kafka/read/worker_partitions.ts";
@@ -151,7 +152,7 @@ export class SimulatedKafka implements AsyncDisposable {
     for (const cursor of startingCursors(this.#settings, offsets, origin, this.place.log)) {
       partitions.begin(cursor);
     }
-    return { connection, watch, partitions };
+    return { connection, watch, partitions, share: shareOfWorker(this.place) };
   }
 
   #connection(): KafkaConnection {

@@ -1,5 +1,5 @@
 /**
- * Opens a Kafka input: connects, and finds where each of the worker's partitions begins.
+ * Opens a Kafka input: connects, and finds where each of its share of partitions begins.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import { locate } from "./locate.ts";
 import type { ReaderParts } from "./partition_finder.ts";
+import { type PartitionShare, shareOfWorker } from "./partition_share.ts";
 import type { KafkaPosition } from "./position.ts";
 import { allowReplaced, replacedSince } from "./replaced_topics.ts";
 import { KafkaReader, type ToItem } from "./source.ts";
@@ -26,12 +27,13 @@ import { partitionsOf, WorkerPartitions } from "./worker_partitions.ts";
  */
 const WHOLE_MS = 3_000;
 
-/** Starts reading this worker's partitions. */
+/** Starts reading a share of the partitions: by default, that of this worker. */
 export async function openKafkaReader<T>(
   given: KafkaInputSettings,
   at: Place,
   resume: Positions,
   toItem: ToItem<T>,
+  share: PartitionShare = shareOfWorker(at),
 ): Promise<InputReader<T>> {
   const settings = (at.alignment ?? null) === null ? given : forTime(given, at.log);
   const { brokers, topics, input } = settings;
@@ -46,9 +48,9 @@ export async function openKafkaReader<T>(
     maxAgeMs: input.metadataMaxAgeMs,
   });
   try {
-    const partitions = await begin(settings, at, resume, { connection, watch });
+    const partitions = await begin(settings, at, resume, { connection, watch, share });
     connection.opened();
-    return new KafkaReader(settings, { connection, watch, partitions }, toItem, at);
+    return new KafkaReader(settings, { connection, watch, partitions, share }, toItem, at);
   } catch (error) {
     await connection.close();
     throw error;
@@ -60,14 +62,14 @@ async function begin(
   settings: KafkaInputSettings,
   at: Place,
   resume: Positions,
-  { connection, watch }: Pick<ReaderParts, "connection" | "watch">,
+  { connection, watch, share }: Omit<ReaderParts, "partitions">,
 ): Promise<WorkerPartitions> {
   const begun = performance.now();
   const { mine, located, replaced } = await connection.open(async () => {
     await watch.look(); // first, so that a later replacement is noticed
     const mine: TopicPartition[] = [];
     for (const topic of settings.topics) {
-      const partitions = partitionsOf(await connection.leaders(topic), at);
+      const partitions = partitionsOf(await connection.leaders(topic), share);
       for (const partition of partitions) mine.push({ topic, partition });
     }
     const located = await locate(mine, settings.start, connection);
@@ -89,7 +91,7 @@ async function begin(
   const cursors = startingCursors(settings, located.offsets, originOf, at.log);
   const { topics, start } = settings;
   const readNow = { topics, replaced: others, names: new Set(origins.keys()) };
-  const partitions = new WorkerPartitions(unreadPositions(resume, readNow, at));
+  const partitions = new WorkerPartitions(unreadPositions(resume, readNow, share, at));
   for (const each of mine) {
     const { isReplaced, stored } = originOf(positionName(each));
     partitions.found({ ...each, isReplaced, stored, start });

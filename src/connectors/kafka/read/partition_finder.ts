@@ -13,6 +13,7 @@ import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName } from "../wire/topic_partition.ts";
 import { locate } from "./locate.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
+import type { PartitionShare } from "./partition_share.ts";
 import { allowReplaced, replacedMeanwhile, type ReplacedTopic } from "./replaced_topics.ts";
 import { type Origin, startingCursors } from "./start.ts";
 import { cannotRead, requireHope, Unrecoverable } from "./unrecoverable.ts";
@@ -23,6 +24,7 @@ export interface ReaderParts {
   readonly connection: KafkaConnection;
   readonly watch: TopicWatch;
   readonly partitions: WorkerPartitions;
+  readonly share: PartitionShare;
 }
 
 /** What a look at all topics could not find out. */
@@ -39,6 +41,7 @@ export class PartitionFinder {
   readonly #connection: KafkaConnection;
   readonly #watch: TopicWatch;
   readonly #partitions: WorkerPartitions;
+  readonly #share: PartitionShare;
   readonly #at: Place;
   readonly #forget: (cursor: PartitionCursor) => void;
   readonly #unknownSince = new Map<string, number>(); // when brokers began not to know a topic
@@ -49,7 +52,7 @@ export class PartitionFinder {
    */
   constructor(
     settings: KafkaInputSettings,
-    { connection, watch, partitions }: ReaderParts,
+    { connection, watch, partitions, share }: ReaderParts,
     at: Place,
     forget: (cursor: PartitionCursor) => void,
   ) {
@@ -57,6 +60,7 @@ export class PartitionFinder {
     this.#connection = connection;
     this.#watch = watch;
     this.#partitions = partitions;
+    this.#share = share;
     this.#at = at;
     this.#forget = forget;
   }
@@ -95,7 +99,7 @@ export class PartitionFinder {
     if (!this.#settings.tail && !this.#replaced.has(topic)) return;
     const leaders = await this.#connection.leaders(topic);
     const isReplaced = this.#replaced.delete(topic);
-    for (const partition of partitionsOf(leaders, this.#at)) {
+    for (const partition of partitionsOf(leaders, this.#share)) {
       const each = { topic, partition };
       if (this.#partitions.has(each)) continue;
       if (!isReplaced) this.#at.log.info("new partition", each);

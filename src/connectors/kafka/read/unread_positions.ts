@@ -4,6 +4,7 @@
  * @module
  */
 import type { Place, Positions } from "../../../graph/contracts.ts";
+import type { PartitionShare } from "./partition_share.ts";
 import type { KafkaPosition } from "./position.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 
@@ -13,19 +14,20 @@ export interface ReadNow {
   readonly topics: readonly string[];
   /** Topics whose stored positions do not count, as they have been created again. */
   readonly replaced: ReadonlySet<string>;
-  /** The position names of the partitions that this worker reads. */
+  /** The position names of the partitions that this share reads. */
   readonly names: ReadonlySet<string>;
 }
 
 /**
- * The stored positions that this worker keeps although it does not read their partitions. One
- * worker keeps each: the one that would read the partition. For topics that the input does not
- * name, it is worker 0, which also logs a warning.
+ * The stored positions that a share keeps although it does not read their partitions. One share
+ * keeps each: the one that would read the partition. For topics that the input does not name, a
+ * share decides if it keeps them, and if it logs a warning.
  */
 export function unreadPositions(
   resume: Positions,
   { topics, replaced, names }: ReadNow,
-  { workerIndex, workerCount, stepId, log }: Place,
+  share: PartitionShare,
+  { stepId, log }: Pick<Place, "stepId" | "log">,
 ): Map<string, KafkaPosition> {
   const unread = new Map<string, KafkaPosition>();
   const others = new Set<string>();
@@ -39,11 +41,11 @@ export function unreadPositions(
     const { topic, partition } = at;
     const isNamed = topics.includes(topic);
     if (!isNamed) others.add(topic);
-    const keeper = isNamed ? partition % workerCount : 0;
-    if (keeper !== workerIndex || names.has(name) || replaced.has(topic)) continue;
+    const isKept = isNamed ? share.has(partition) : share.keepsOthers;
+    if (!isKept || names.has(name) || replaced.has(topic)) continue;
     unread.set(name, state);
   }
-  if (workerIndex !== 0) return unread;
+  if (!share.reportsOthers) return unread;
   if (others.size > 0) {
     const quoted = Array.from(others, (topic) => `"${topic}"`).join(", ");
     log.warn(

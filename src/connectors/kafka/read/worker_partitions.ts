@@ -13,10 +13,11 @@
  *
  * @module
  */
-import type { Place, Positions } from "../../../graph/contracts.ts";
+import type { Positions } from "../../../graph/contracts.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
+import type { PartitionShare } from "./partition_share.ts";
 import type { KafkaPosition } from "./position.ts";
 import { positionsIn } from "./replaced_topics.ts";
 import { Unrecoverable } from "./unrecoverable.ts";
@@ -146,11 +147,10 @@ export class WorkerPartitions {
   }
 }
 
-/** The partitions of a topic that belong to a worker: `p` belongs to worker `p mod workerCount`. */
+/** The partitions of a topic that belong to a share. */
 export function partitionsOf(
   leaders: ReadonlyMap<number, number>,
-  { workerIndex, workerCount }: Place,
+  share: PartitionShare,
 ): number[] {
-  return [...leaders.keys()].filter((partition) => partition % workerCount === workerIndex)
-    .sort((a, b) => a - b);
+  return [...leaders.keys()].filter((partition) => share.has(partition)).sort((a, b) => a - b);
 }

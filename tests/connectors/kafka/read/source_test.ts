@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import type { KafkaProperties } from "../../../../src/connectors/kafka/properties/given_properties.ts";
 import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
+import { shareOfWorker } from "../../../../src/connectors/kafka/read/partition_share.ts";
 import { KafkaReader } from "../../../../src/connectors/kafka/read/source.ts";
 import { WorkerPartitions } from "../../../../src/connectors/kafka/read/worker_partitions.ts";
 import { TopicWatch } from "../../../../src/connectors/kafka/client/topic_watch.ts";
@@ -33,7 +34,7 @@ async function readerOf(
   partitions.begin(cursor);
   return new KafkaReader(
     settings,
-    { connection, watch, partitions },
+    { connection, watch, partitions, share: shareOfWorker(testPlace()) },
     ({ offset }) => offset,
     testPlace(),
   );

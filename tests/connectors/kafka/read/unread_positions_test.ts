@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { shareOfWorker } from "../../../../src/connectors/kafka/read/partition_share.ts";
 import type { KafkaPosition } from "../../../../src/connectors/kafka/read/position.ts";
 import { unreadPositions } from "../../../../src/connectors/kafka/read/unread_positions.ts";
 import { testPlace } from "../../../support/runtime/test_place.ts";
@@ -19,7 +20,7 @@ function kept(resume: ReadonlyMap<string, unknown>, { topics, read, replaced = [
   const place = testPlace({ stepId: "in", workerCount: read.length });
   const names = read.map((own, workerIndex) => {
     const now = { topics, names: new Set(own), replaced: new Set(replaced) };
-    const unread = unreadPositions(resume, now, { ...place, workerIndex });
+    const unread = unreadPositions(resume, now, shareOfWorker({ ...place, workerIndex }), place);
     for (const [name, state] of unread) assertEquals(state, resume.get(name));
     return [...unread.keys()];
   });

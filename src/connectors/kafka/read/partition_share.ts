@@ -1,0 +1,37 @@
+/**
+ * Which partitions of its topics a reader reads.
+ *
+ * @module
+ */
+import type { Place } from "../../../graph/contracts.ts";
+
+/** The partitions of one reader. Each partition of a topic is in exactly one share of the input. */
+export interface PartitionShare {
+  /** Returns whether it has a partition, if a topic does. */
+  has(partition: number): boolean;
+  /** Whether it keeps stored positions of topics that the input does not name. */
+  readonly keepsOthers: boolean;
+  /** Whether it reports such positions. */
+  readonly reportsOthers: boolean;
+}
+
+/** The share of a worker: `p` belongs to worker `p mod workerCount`. */
+export function shareOfWorker(
+  { workerIndex, workerCount }: Pick<Place, "workerIndex" | "workerCount">,
+): PartitionShare {
+  const isFirst = workerIndex === 0;
+  return {
+    has: (partition) => partition % workerCount === workerIndex,
+    keepsOthers: isFirst,
+    reportsOthers: isFirst,
+  };
+}
+
+/** The share of a task: one partition of each topic. Only its own positions are given to it. */
+export function shareOfTask(partition: number): PartitionShare {
+  return {
+    has: (each) => each === partition,
+    keepsOthers: true,
+    reportsOthers: partition === 0, // the others would say the same
+  };
+}

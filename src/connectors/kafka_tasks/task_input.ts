@@ -1,0 +1,66 @@
+/**
+ * Opens the inputs of a group's tasks: each reads one partition of its topics.
+ *
+ * @module
+ */
+import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
+import { knownInput } from "../kafka/known_configs.ts";
+import type { KafkaInputSettings } from "../kafka/properties/settings.ts";
+import { openKafkaReader } from "../kafka/read/open_reader.ts";
+import { shareOfTask } from "../kafka/read/partition_share.ts";
+import type { ToItem } from "../kafka/read/source.ts";
+
+/**
+ * Starts reading one partition of each topic of an input. A topic that does not have it is left
+ * out. If it gets that partition later, it is read from its first record on.
+ *
+ * The task commits its positions, so the reader commits none to a consumer group of its own.
+ *
+ * @throws {TypeError} If tasks cannot share the input. The message names the step and the cure.
+ */
+export async function openTaskInput(
+  config: InputConfig<unknown>,
+  partition: number,
+  at: Place,
+  resume: Positions,
+): Promise<InputReader<unknown>> {
+  const { settings, toItem } = await sharedInput(config, at.stepId);
+  return await openKafkaReader(settings, at, resume, toItem, shareOfTask(partition));
+}
+
+/**
+ * Makes sure that the tasks of a group can share an input by partition. It connects to nothing.
+ *
+ * @throws {TypeError} If they cannot. The message names the step and the cure.
+ */
+export function requireSharedInput(config: InputConfig<unknown>, stepId: string): void {
+  const known = knownInput(config);
+  if (known === null) {
+    throw new TypeError(
+      `input "${stepId}" is a ${nameOf(config)}, which a group of machines cannot share: put its ` +
+        "items into a Kafka topic first, with a flow that runs without --group, or run this flow " +
+        "on one machine, without --group",
+    );
+  }
+  if (known.settings.tail) return;
+  throw new TypeError(
+    `input "${stepId}" has tail: false, but no machine of a group knows when all of them have ` +
+      "read everything: leave out tail, or run this flow on one machine, without --group",
+  );
+}
+
+async function sharedInput(
+  config: InputConfig<unknown>,
+  stepId: string,
+): Promise<{ settings: KafkaInputSettings; toItem: ToItem<unknown> }> {
+  requireSharedInput(config, stepId);
+  const { settings, toItem } = knownInput(config)!;
+  const { input } = settings;
+  return { settings: { ...settings, input: { ...input, groupId: null } }, toItem: await toItem() };
+}
+
+/** What a config is called in messages, such as `FileInputConfig`. */
+function nameOf(config: object): string {
+  const { name = "" } = config.constructor ?? {};
+  return name === "" || name === "Object" ? "custom input" : name;
+}
