@@ -771,7 +771,8 @@ export class Dataflow<out T = never> {
     stepId: StepId,
     reducer: (acc: V, value: V) => V,
   ): Dataflow<Keyed<V>> {
-    return this.stateful(stepId, reduceFinalLogic(reducer));
+    const logic = withTtl(`stateful step "${stepId}"`, reduceFinalLogic(reducer), {});
+    return keyed(this, stepId, logic, { emitsAtEnd: true });
   }
 
   /**
@@ -818,7 +819,7 @@ export class Dataflow<out T = never> {
     merger?: (a: A, b: A) => A,
   ): Dataflow<Keyed<A>> {
     const combiner = foldFinalCombiner(build, folder, merger);
-    return keyed(this, stepId, foldFinalLogic(build, folder), { combiner });
+    return keyed(this, stepId, foldFinalLogic(build, folder), { combiner, emitsAtEnd: true });
   }
 
   /**
@@ -840,7 +841,8 @@ export class Dataflow<out T = never> {
    * ```
    */
   countFinal<V>(this: Dataflow<Keyed<V>> & OnlyKeyed<T>, stepId: StepId): Dataflow<Keyed<number>> {
-    return keyed(this, stepId, countFinalLogic(), { combiner: countFinalCombiner() });
+    const combiner = countFinalCombiner();
+    return keyed(this, stepId, countFinalLogic(), { combiner, emitsAtEnd: true });
   }
 
   /**
@@ -875,7 +877,7 @@ export class Dataflow<out T = never> {
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
     const { logic, combiner } = extremeFinal("maxFinal", compare);
-    return keyed(this, stepId, logic, { combiner });
+    return keyed(this, stepId, logic, { combiner, emitsAtEnd: true });
   }
 
   /**
@@ -910,7 +912,7 @@ export class Dataflow<out T = never> {
     compare?: Compare<V>,
   ): Dataflow<Keyed<V>> {
     const { logic, combiner } = extremeFinal("minFinal", compare);
-    return keyed(this, stepId, logic, { combiner });
+    return keyed(this, stepId, logic, { combiner, emitsAtEnd: true });
   }
 
   // Joins -----------------------------------------------------------------------------------------
@@ -985,7 +987,8 @@ export class Dataflow<out T = never> {
   ): Dataflow<Keyed<JoinRow<V, S, M>>> {
     const streams = joinStreams("join", stepId, this, sides);
     const logic = joinLogic<JoinRow<V, S, M>>(stepId, streams.length, options);
-    return keyed(sideBySide("join", streams, stepId), stepId, logic);
+    const kind: StatefulKind = options.mode === "final" ? { emitsAtEnd: true } : {};
+    return keyed(sideBySide("join", streams, stepId), stepId, logic, kind);
   }
 
   // Windows ---------------------------------------------------------------------------------------

@@ -151,6 +151,8 @@ export interface StatefulNode extends Step {
   readonly single: boolean;
   /** Whether its logic reads `StepTime.quiet` and has `quietUntil`. */
   readonly quiet: boolean;
+  /** Present if it emits only when its input ends: a flow without an end has no results of it. */
+  readonly emitsAtEnd?: true;
   /**
    * How far a source may be read ahead of the one that is least far, in milliseconds of event time.
    * For steps that are `quiet`.

@@ -4,7 +4,10 @@ import { requireFunction } from "./user_function.ts";
 
 /** How the engine treats a stateful step; see {@linkcode StatefulNode}. */
 export type StatefulKind = Partial<
-  Pick<StatefulNode, "single" | "quiet" | "driftMs" | "combiner" | "windowCombiner" | "stateKind">
+  Pick<
+    StatefulNode,
+    "single" | "quiet" | "driftMs" | "combiner" | "windowCombiner" | "stateKind" | "emitsAtEnd"
+  >
 >;
 
 /** Keeps state for each key, made by `build`: the primitive of all stateful steps. */
@@ -30,8 +33,15 @@ export function beginNode(
   upstream: StepNode,
   stepId: string,
   begin: BeginStep,
-  { single = false, quiet = false, driftMs, combiner = null, windowCombiner = null, stateKind }:
-    StatefulKind = {},
+  {
+    single = false,
+    quiet = false,
+    driftMs,
+    combiner = null,
+    windowCombiner = null,
+    stateKind,
+    emitsAtEnd,
+  }: StatefulKind = {},
 ): StatefulNode {
   const name = { given: stepId };
   return {
@@ -41,6 +51,7 @@ export function beginNode(
     begin,
     single,
     quiet,
+    ...(emitsAtEnd === undefined ? {} : { emitsAtEnd }),
     ...(driftMs === undefined ? {} : { driftMs }),
     combiner,
     windowCombiner,

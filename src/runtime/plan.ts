@@ -37,14 +37,16 @@ export interface StagePlan {
   readonly ports: readonly PortNode[];
 }
 
-/** How a worker runs a flow. */
+/** How a worker runs a flow, or the part of it that is its own. */
 export interface Plan {
   /** The flow. */
   readonly graph: FlowGraph;
-  /** Upstream stages before downstream ones. */
+  /** The stages that run here. Upstream stages before downstream ones. */
   readonly stages: readonly StagePlan[];
-  /** The outputs. */
+  /** The outputs that are written here. */
   readonly captures: readonly CaptureNode[];
+  /** The stages of the whole flow, in the same order. */
+  readonly flowStages: readonly StagePlan[];
   /** The steps that read each step. */
   readonly consumers: ReadonlyMap<StepNode, readonly StepNode[]>;
   /** The head of the stage that each step but the outputs runs in. */
@@ -62,7 +64,20 @@ export function planFlow(graph: FlowGraph, workerCount: number): Plan {
   const heads = graph.nodes.filter((node): node is HeadNode => stageOf.get(node) === node);
   const stages = heads.map((head) => ({ head, ports: portsOf(head, consumers, stageOf) }));
   const captures = graph.nodes.filter((node) => node.kind === "capture");
-  return { graph, stages, captures, consumers, stageOf };
+  return { graph, stages, captures, flowStages: stages, consumers, stageOf };
+}
+
+/** The exchanges at which items change workers. Their indexes are their numbers. */
+export function exchangesOf({ flowStages }: Plan): ExchangeNode[] {
+  return flowStages.map(({ head }) => head).filter((head) => head.kind === "exchange");
+}
+
+/**
+ * The id of the step that people know an exchange by. The user did not write the one before a
+ * stateful step, so it is the latter.
+ */
+export function shownIdOf(plan: Plan, exchange: ExchangeNode): StepId {
+  return idOf(plan, exchange.route === "key" ? plan.consumers.get(exchange)![0] : exchange);
 }
 
 /** Whether a step of the flow goes by the time of its values. */

@@ -36,14 +36,14 @@ export interface StagePart extends StageNumber {
 
 /** Numbers the stages and outputs of a flow, in the order of the steps that the user wrote. */
 export function numberStages(plan: Plan): Map<StepNode, StageNumber> {
-  const { graph, stageOf, stages } = plan;
+  const { graph, stageOf, flowStages } = plan;
   const numbers = new Map<StepNode, StageNumber>();
   for (const node of graph.nodes) {
     const head = stageOf.get(node) ?? node; // an output has no stage
     if (node.part !== undefined || numbers.has(head)) continue;
     numbers.set(head, { stage: numbers.size, isHidden: false });
   }
-  for (const { head, ports: [port] } of stages.toReversed()) {
+  for (const { head, ports: [port] } of flowStages.toReversed()) {
     if (numbers.has(head)) continue;
     numbers.set(head, { stage: numbers.get(port)!.stage, isHidden: true });
   }

@@ -200,7 +200,7 @@ export class WorkerIo {
   }
 
   #inputNodes(): InputNode[] {
-    return this.#plan.graph.nodes.filter((node) => node.kind === "input");
+    return this.#plan.stages.map(({ head }) => head).filter((head) => head.kind === "input");
   }
 
   #resumeOf(node: StepNode, role: PositionRole, positions: readonly StoredPosition[]): Positions {

@@ -1,0 +1,101 @@
+/**
+ * How the tasks of a process are run, and what is known of them from outside.
+ *
+ * `task_runner.ts` has the class: `new TaskRunner(settings)` implements {@linkcode TaskRuns}.
+ *
+ * @module
+ */
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import type { TaskId } from "../../core/task_id.ts";
+import type { CommitIdentity, GroupLog, RestoreProgress } from "../../group/log.ts";
+import type { StepCounts } from "../counts.ts";
+import type { Traces } from "../traces.ts";
+import type { WorkerReadings } from "../worker_readings.ts";
+import type { FlowCut } from "./cut_flow.ts";
+
+/** How tasks are run. */
+export interface TaskRunnerSettings {
+  /** The flow, from `cutFlow`. */
+  readonly cut: FlowCut;
+  /** What the tasks read from, and commit to. The runner does not close it. */
+  readonly groupLog: GroupLog;
+  /**
+   * Returns what the group must know of the committer, for each commit; `null` if tasks are
+   * assigned by hand. See `GroupEpoch.identity`.
+   */
+  readonly identity: (() => Promise<CommitIdentity>) | null;
+  /** The least length of an epoch, in milliseconds, from 0 on. */
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  /** For the engine's own lines, and for inputs and outputs. */
+  readonly log: Log;
+  /** The traces of items; `null` or absent if nothing is exported. */
+  readonly traces?: Traces | null;
+  /** Is told how things go. */
+  readonly observer?: TaskObserver;
+}
+
+/** Is told what happens to tasks. Its methods must not throw. */
+export interface TaskObserver {
+  /** A task has its state, and runs. */
+  started?(task: TaskId): void;
+  /** How far the restoring of a task has come. */
+  restoring?(task: TaskId, progress: RestoreProgress): void;
+  /** All tasks have been told to end an epoch; `epoch` counts those of this process from 0. */
+  closing?(epoch: number): void;
+  /** An epoch has been committed, which took `ms` milliseconds. */
+  committed?(epoch: number, ms: number): void;
+  /** A step has asked for a graceful stop, as a first SIGINT does. */
+  stopRequested?(): void;
+}
+
+/** Where a task is. */
+export interface TaskStatus {
+  readonly task: TaskId;
+  /** `stopping`: it is being given up, and waits for its last commit. */
+  readonly phase: "restoring" | "running" | "stopping";
+  /** How far the restoring has come; `null` if that is not known, or it is over. */
+  readonly restored: RestoreProgress | null;
+  /** Records that wait for it in the shuffle topic, as far as is known; 0 without one. */
+  readonly lag: number;
+}
+
+/** The tasks of one process. */
+export interface TaskRuns {
+  /**
+   * Starts tasks, each as soon as its state is there. Other tasks go on meanwhile.
+   *
+   * @throws {TypeError} If a task is not one of the flow, or has been assigned already.
+   */
+  assign(tasks: Iterable<TaskId>): void;
+  /**
+   * Ends tasks gracefully. Resolves when all that they did is committed, and nothing of them is
+   * open any more: others may start them then. A task that is still being restored ends at once.
+   * Rejects if the runner fails before.
+   *
+   * @throws {TypeError} If one has not been assigned.
+   */
+  revoke(tasks: Iterable<TaskId>): Promise<void>;
+  /** Does so with all of them. Afterwards none can be assigned. Rejects if the runner fails. */
+  stop(): Promise<void>;
+  /**
+   * Ends all tasks without another commit, for a runner that has lost them. Resolves when nothing
+   * is open any more.
+   */
+  kill(reason: Error): Promise<void>;
+  /**
+   * Resolves when `stop` is done. Rejects, with what was thrown first, if a step fails, a commit
+   * fails or the runner is killed. Nothing of the open epoch is then committed: what is in memory
+   * is void, and the process ends. `FencedError` means that others have its tasks.
+   */
+  readonly over: Promise<void>;
+  /** Where each task is. */
+  readonly tasks: readonly TaskStatus[];
+  /** Items in and out of each step so far, of all tasks together, also of those given up. */
+  counts(): readonly StepCounts[];
+  /** What else operators want to know, by task. */
+  readings(): ReadonlyMap<TaskId, WorkerReadings>;
+  /** What the tasks and the log cannot go on without at the moment, each once. */
+  waitingFor(): readonly string[];
+}
