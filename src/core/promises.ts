@@ -27,7 +27,7 @@ export async function within(work: Promise<unknown>, ms: number): Promise<boolea
   }
 }
 
-/** Sleeps, unless or until the signal is aborted. */
+/** Sleeps, unless or until the signal is aborted. Of a time that is over, nothing is left. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -36,7 +36,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.max(0, ms)); // Deno warns of a negative time
     signal.addEventListener("abort", done, { once: true });
   });
 }

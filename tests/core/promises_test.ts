@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { isPromiseLike, sleep, within } from "../../src/core/promises.ts";
+import { warningsOf } from "../support/warnings.ts";
 
 Deno.test("within() returns true when the work is done in time", async () => {
   assertEquals(await within(Promise.resolve("done"), 10_000), true);
@@ -34,4 +35,9 @@ Deno.test("sleep() ends at once when its signal is aborted, before or meanwhile"
   abort.abort();
   await sleeping;
   await sleep(1, new AbortController().signal);
+});
+
+Deno.test("sleep() of a time that is over ends at once, without a warning on the terminal", async () => {
+  const { signal } = new AbortController();
+  assertEquals(await warningsOf(() => sleep(-5, signal)), []);
 });

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { readPartition } from "../../../src/connectors/kafka_recovery/read_partition.ts";
+import { warningsOf } from "../../support/warnings.ts";
 import { fetched, recordAt, ScriptedKafka, TOPIC } from "../../support/kafka/scripted_kafka.ts";
 
 const TWO_RECORDS = { partitions: [{ first: 0, last: 2, highWatermark: 2 }] };
@@ -31,6 +32,24 @@ Deno.test("readPartition() asks again if a broker sends none of the records that
   await kafka.answer(fetched({ highWatermark: 2 }));
   await kafka.answerLast(fetched({ highWatermark: 2, records: recordAt(1) }));
   assertEquals(await reading, [0, 1]);
+});
+
+Deno.test("readPartition() asks a broker at once that has answered later than it was to", async () => {
+  const kafka = new ScriptedKafka(TWO_RECORDS);
+  const { now } = performance;
+  const warnings = await warningsOf(async () => {
+    try {
+      const reading = offsetsOf(kafka);
+      await kafka.answer(fetched({ highWatermark: 2, records: recordAt(0) }));
+      performance.now = () => now.call(performance) + 5_000;
+      await kafka.answer(fetched({ highWatermark: 2 }));
+      await kafka.answerLast(fetched({ highWatermark: 2, records: recordAt(1) }));
+      assertEquals(await reading, [0, 1]);
+    } finally {
+      performance.now = now;
+    }
+  });
+  assertEquals(warnings, []);
 });
 
 for (
