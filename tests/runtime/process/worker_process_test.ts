@@ -233,3 +233,79 @@ for (const [does, { prepare, says }] of Object.entries(LOSSES)) {
     assertEquals(stage.exits, [1]);
   });
 }
+
+/** A link whose other end reads when the test says so. */
+class HeldLink {
+  readonly sent: ToCoordinator[] = [];
+  readonly #told: ToWorker[] = [];
+  #next = Promise.withResolvers<void>();
+  #isClosed = false;
+  /** Whether what was sent last is still to be read. */
+  isHeld = false;
+  /** How often the worker has asked for that. */
+  asked = 0;
+
+  get isSending(): boolean {
+    this.asked++;
+    return this.isHeld;
+  }
+
+  tell(message: ToWorker): void {
+    this.#told.push(message);
+    this.#next.resolve();
+  }
+
+  async hears(kind: ToCoordinator["kind"]): Promise<ToCoordinator> {
+    await eventually(() => this.of(kind).length > 0, `the worker says ${kind}`);
+    return this.of(kind)[0];
+  }
+
+  of(kind: ToCoordinator["kind"]): ToCoordinator[] {
+    return this.sent.filter((message) => message.kind === kind);
+  }
+
+  send(message: ToCoordinator): void {
+    this.sent.push(message);
+  }
+
+  flushed(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#next.resolve();
+  }
+
+  async *messages(): AsyncGenerator<ToWorker, void> {
+    while (!this.#isClosed) {
+      yield* this.#told.splice(0);
+      await this.#next.promise;
+      this.#next = Promise.withResolvers();
+    }
+  }
+}
+
+Deno.test("a worker keeps its status to itself while a coordinator that stands still has one to read", async () => {
+  const held = new HeldLink();
+  const link = held as unknown as ControlLink<ToWorker, ToCoordinator>;
+  const worker = new WorkerProcess(link, null, { exit: () => held.close() });
+  const over = worker.follow();
+  const moduleUrl = import.meta.resolve("../../e2e/flows/silent.ts");
+  const flow = { moduleUrl, exportName: null, logLevel: "error" } as const;
+  held.tell({ kind: "load", index: 0, count: 1, statusMs: 1, ...flow });
+  await held.hears("loaded");
+  held.tell({ kind: "plan", positions: [], recovery: null });
+  const { plans } = await held.hears("planned") as Extract<ToCoordinator, { kind: "planned" }>;
+  const start = { epoch: 0, plans, positions: [], snapshots: null, recovery: null, mesh: null };
+  held.tell({ kind: "open", ...start });
+  await held.hears("opened");
+  held.isHeld = true;
+  held.tell({ kind: "run" });
+  await eventually(() => held.asked >= 3, "three statuses are due");
+  assertEquals(held.of("status"), []);
+  held.isHeld = false;
+  await held.hears("status");
+  held.tell({ kind: "abort" });
+  await over;
+});
