@@ -14,7 +14,7 @@ import { flowName, refuseNesting, spawnFacts } from "../nesting.ts";
 import { epochMilliseconds } from "../run.ts";
 import { type StepChangeOptions, stepChangesOf } from "../step_changes.ts";
 import { stopMilliseconds, type StopOptions } from "../stop_limit.ts";
-import type { ClusterResult, Job } from "./coordinator.ts";
+import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
 import { ProgressLog } from "./progress_log.ts";
 import { RunMonitor } from "./run_monitor.ts";
 import { runWithRestarts } from "./restarts.ts";
@@ -158,7 +158,8 @@ export async function spawnCluster(
 ): Promise<ClusterResult> {
   requireOptions("spawnCluster", options, OPTIONS);
   await using cluster = await openCluster(moduleUrl, options);
-  return await runWithRestarts(cluster.job, options);
+  const { job } = cluster;
+  return await runWithRestarts(job, options, () => new Coordinator(job));
 }
 
 /** What all runs of a flow have in common. Disposed of when none follows. */

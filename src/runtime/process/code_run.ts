@@ -3,8 +3,21 @@
  *
  * @module
  */
-import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
+import type { Clock } from "../../core/clock.ts";
+import {
+  type ClusterResult,
+  Coordinator,
+  type CoordinatorOptions,
+  type Job,
+} from "./coordinator.ts";
 import { runWithRestarts } from "./restarts.ts";
+
+/** What the runs of a {@linkcode CodeRun} are made with. */
+export interface CodeRunParts {
+  /** Makes what conducts a run. */
+  readonly conduct?: (options: CoordinatorOptions) => Coordinator;
+  readonly clock?: Clock;
+}
 
 /**
  * The code of a flow as it is now: workers load it at once, and run it when they are told to. After
@@ -22,12 +35,17 @@ export class CodeRun {
    * Starts the workers, and has them load the flow.
    *
    * @param restarts How often it is started again after failures.
+   * @param parts Tests replace them.
    */
-  constructor(job: Job, restarts: number) {
+  constructor(job: Job, restarts: number, {
+    conduct = (options) => new Coordinator(job, options),
+    clock,
+  }: CodeRunParts = {}) {
     const [signal, killSignal] = [this.#stop.signal, this.#kill.signal];
-    this.#first = this.#current = new Coordinator(job, { waits: true });
-    const options = { restarts, signal, killSignal };
-    this.over = runWithRestarts(job, options, this.#first, (next) => this.#current = next);
+    this.#first = this.#current = conduct({ waits: true });
+    const ready = [this.#first];
+    const next = () => this.#current = ready.pop() ?? conduct({});
+    this.over = runWithRestarts(job, { restarts, signal, killSignal }, next, clock);
     this.over.catch(() => {}); // it may fail before anybody asks
   }
 

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { type Clock, elapsedOf, systemClock, wakeAfter } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { StepMatchError } from "../step_changes.ts";
-import { type ClusterResult, Coordinator, type Job } from "./coordinator.ts";
+import type { ClusterResult, Coordinator, Job } from "./coordinator.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -23,29 +25,38 @@ export interface RestartOptions {
   readonly killSignal?: AbortSignal;
 }
 
+/** What of a coordinator matters here. */
+export type RestartedRun = Pick<
+  Coordinator,
+  "run" | "stop" | "kill" | "hasBegun" | "isWaiting" | "isAskedToStop"
+>;
+
+/** Those that are told of failures. */
+export interface FailureListeners extends Pick<Job, "log" | "monitor"> {
+  readonly telemetry: Pick<Telemetry, "failed"> | null;
+}
+
 /**
  * Runs a job, and again after failures.
  *
- * @param first Conducts the first run.
- * @param onNext Is told who conducts each later one.
+ * @param next Returns what conducts the next run, from the first one on.
  * @throws {Error} What made the last run fail.
  */
 export async function runWithRestarts(
-  job: Job,
+  { log, monitor, telemetry }: FailureListeners,
   options: RestartOptions,
-  first: Coordinator = new Coordinator(job),
-  onNext: (next: Coordinator) => void = () => {},
+  next: () => RestartedRun,
+  clock: Clock = systemClock,
 ): Promise<ClusterResult> {
   const { signal, killSignal, restarts = 0 } = options;
-  const { log, monitor, telemetry } = job;
-  let coordinator = first;
   for (let failures = 0;;) {
-    const started = performance.now();
+    const coordinator = next();
+    const started = elapsedOf(clock);
     try {
       return await runOnce(coordinator, options);
     } catch (error) {
       if (coordinator.isWaiting) throw error; // another run goes on
-      if (performance.now() - started >= LASTING_MS) failures = 0;
+      if (elapsedOf(clock) - started >= LASTING_MS) failures = 0;
       const given = coordinator.isAskedToStop || killSignal?.aborted;
       const isLasting = !coordinator.hasBegun || error instanceof StepMatchError;
       monitor?.log.failed(error);
@@ -62,17 +73,16 @@ export async function runWithRestarts(
         pauseMs,
       });
       monitor?.restarts(error);
-      if (!await pause(pauseMs, [signal, killSignal])) {
+      if (!await pause(clock, pauseMs, [signal, killSignal])) {
         monitor?.fails();
         throw error;
       }
     }
-    onNext(coordinator = new Coordinator(job));
   }
 }
 
 async function runOnce(
-  coordinator: Coordinator,
+  coordinator: RestartedRun,
   { signal, killSignal }: RestartOptions,
 ): Promise<ClusterResult> {
   const stop = () => coordinator.stop();
@@ -90,15 +100,19 @@ async function runOnce(
 }
 
 /** Waits. Returns whether it was for the whole time. */
-function pause(ms: number, signals: readonly (AbortSignal | undefined)[]): Promise<boolean> {
+function pause(
+  clock: Clock,
+  ms: number,
+  signals: readonly (AbortSignal | undefined)[],
+): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (whole: boolean) => {
-      clearTimeout(timer);
+      cancel();
       for (const signal of signals) signal?.removeEventListener("abort", cut);
       resolve(whole);
     };
     const cut = () => end(false);
-    const timer = setTimeout(() => end(true), ms);
+    const cancel = wakeAfter(clock, ms, () => end(true));
     for (const signal of signals) signal?.addEventListener("abort", cut);
   });
 }
