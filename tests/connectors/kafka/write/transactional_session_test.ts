@@ -525,58 +525,71 @@ function holdProduce(log: TransactionLog): { readonly held: number; release(): v
   };
 }
 
-Deno.test("the next transaction begins while an epoch ends, and its records are sent after that", async () => {
+/**
+ * Begins a run, and ends its first epoch. Its one record, `a`, is held on its way, so what the test
+ * writes meanwhile begins the next transaction ahead.
+ */
+async function whileEpochEnds(
+  test: (at: {
+    readonly log: TransactionLog;
+    readonly run: EpochDriver;
+    readonly produce: ReturnType<typeof holdProduce>;
+    /** Resolves when the epoch is prepared. */
+    readonly preparing: Promise<void>;
+  }) => Promise<void>,
+  options: DriverOptions = {},
+): Promise<void> {
   const log = new TransactionLog();
-  const store = emptyStore();
   await using broker = log.broker();
-  await using run = new EpochDriver(broker, store);
+  await using run = new EpochDriver(broker, emptyStore(), options);
   await run.begin();
   log.calls.length = 0;
   const produce = holdProduce(log);
   await run.write(["a"]);
   const preparing = run.prepare();
-  await run.write(["b"]);
-  await eventually(() => log.open.length === 2 && produce.held === 1, "both have begun");
-  assertEquals(slotsOf(log.calls), ["begin 0", "begin 1"]);
-  produce.release();
-  await preparing; // it does not wait for the records of the next epoch
-  assertEquals(log.pending, ["a"]);
-  run.commitStore(0);
-  const open = [...store.positions.keys()].filter((name) => name.includes("open:"));
-  assertEquals(open.map((name) => name.slice(-2)), [".0"]);
-  await run.commit(0);
-  await eventually(() => produce.held === 1, "the next record is on its way");
-  produce.release();
-  await run.prepare();
-  run.commitStore(1);
-  await run.commit(1);
-  assertEquals(slotsOf(log.calls).filter((call) => !call.startsWith("acquire")), [
-    ...["begin 0", "begin 1", "commit 0", "commit 1"],
-  ]);
-  assertEquals(log.visible, [["a", "b"], []]);
+  preparing.catch(() => {}); // a test may close the output before
+  await test({ log, run, produce, preparing });
+}
+
+Deno.test("the next transaction begins while an epoch ends, and its records are sent after that", async () => {
+  await whileEpochEnds(async ({ log, run, produce, preparing }) => {
+    await run.write(["b"]);
+    await eventually(() => log.open.length === 2 && produce.held === 1, "both have begun");
+    assertEquals(slotsOf(log.calls), ["begin 0", "begin 1"]);
+    produce.release();
+    await preparing; // it does not wait for the records of the next epoch
+    assertEquals(log.pending, ["a"]);
+    run.commitStore(0);
+    const open = [...run.store.positions.keys()].filter((name) => name.includes("open:"));
+    assertEquals(open.map((name) => name.slice(-2)), [".0"]);
+    await run.commit(0);
+    await eventually(() => produce.held === 1, "the next record is on its way");
+    produce.release();
+    await run.prepare();
+    run.commitStore(1);
+    await run.commit(1);
+    assertEquals(slotsOf(log.calls).filter((call) => !call.startsWith("acquire")), [
+      ...["begin 0", "begin 1", "commit 0", "commit 1"],
+    ]);
+    assertEquals(log.visible, [["a", "b"], []]);
+  });
 });
 
 Deno.test("records of both epochs count for the room that is left", async () => {
-  const log = new TransactionLog();
-  await using broker = log.broker();
-  const properties = { "queue.buffering.max.messages": 3 };
-  await using run = new EpochDriver(broker, emptyStore(), { properties });
-  await run.begin();
-  const produce = holdProduce(log);
-  await run.write(["a"]);
-  const preparing = run.prepare();
-  await run.write(["b"]);
-  let hasRoom = false;
-  const writing = run.write(["c"]).then(() => hasRoom = true);
-  await eventually(() => produce.held === 1, "the first record is on its way");
-  await idle();
-  assertEquals(hasRoom, false);
-  produce.release();
-  await preparing;
-  await eventually(() => produce.held === 1, "the others are on their way");
-  assertEquals(hasRoom, false); // half of the room has to be free
-  produce.release();
-  await writing;
+  await whileEpochEnds(async ({ run, produce, preparing }) => {
+    await run.write(["b"]);
+    let hasRoom = false;
+    const writing = run.write(["c"]).then(() => hasRoom = true);
+    await eventually(() => produce.held === 1, "the first record is on its way");
+    await idle();
+    assertEquals(hasRoom, false);
+    produce.release();
+    await preparing;
+    await eventually(() => produce.held === 1, "the others are on their way");
+    assertEquals(hasRoom, false); // half of the room has to be free
+    produce.release();
+    await writing;
+  }, { properties: { "queue.buffering.max.messages": 3 } });
 });
 
 Deno.test("an epoch after which nothing comes begins no transaction ahead", async () => {
@@ -591,40 +604,29 @@ Deno.test("an epoch after which nothing comes begins no transaction ahead", asyn
 });
 
 Deno.test("a transaction that has begun ahead is aborted too when the output is closed", async () => {
-  const log = new TransactionLog();
-  await using broker = log.broker();
-  await using run = new EpochDriver(broker, emptyStore());
-  await run.begin();
-  const produce = holdProduce(log);
-  await run.write(["a"]);
-  const preparing = run.prepare();
-  preparing.catch(() => {});
-  await run.write(["b"]);
-  await eventually(() => log.open.length === 2 && produce.held === 1, "both have begun");
-  const closing = run.close();
-  log.beforeProduce = () => {};
-  produce.release();
-  await closing;
-  assertEquals([log.open, log.visible], [[], [[], []]]);
+  await whileEpochEnds(async ({ log, run, produce }) => {
+    await run.write(["b"]);
+    await eventually(() => log.open.length === 2 && produce.held === 1, "both have begun");
+    const closing = run.close();
+    log.beforeProduce = () => {};
+    produce.release();
+    await closing;
+    assertEquals([log.open, log.visible], [[], [[], []]]);
+  });
 });
 
 Deno.test("a refusal to begin ahead counts once the transaction is needed", async () => {
-  const log = new TransactionLog();
-  await using broker = log.broker();
-  await using run = new EpochDriver(broker, emptyStore());
-  await run.begin();
-  const produce = holdProduce(log);
-  await run.write(["a"]);
-  const preparing = run.prepare();
-  await eventually(() => produce.held === 1, "the record is on its way");
-  log.refuse("AddPartitionsToTxn", CODE.fenced, CODE.fenced);
-  await run.write(["b"]);
-  produce.release();
-  await preparing; // epoch 0 is not to blame
-  run.commitStore(0);
-  await run.commit(0);
-  await assertRejects(() => run.prepare(), Error, "another producer has taken over");
-  assertEquals(log.visible, [["a"], []]);
+  await whileEpochEnds(async ({ log, run, produce, preparing }) => {
+    await eventually(() => produce.held === 1, "the record is on its way");
+    log.refuse("AddPartitionsToTxn", CODE.fenced, CODE.fenced);
+    await run.write(["b"]);
+    produce.release();
+    await preparing; // epoch 0 is not to blame
+    run.commitStore(0);
+    await run.commit(0);
+    await assertRejects(() => run.prepare(), Error, "another producer has taken over");
+    assertEquals(log.visible, [["a"], []]);
+  });
 });
 
 Deno.test("records that come while the ids are acquired wait for that", async () => {
