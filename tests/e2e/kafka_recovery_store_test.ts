@@ -264,48 +264,44 @@ Deno.test("a store on Kafka continues after partitions were added to its topic f
   }
 });
 
-for (const which of ["state", "meta"] as const) {
+const TOPICS = ["state", "meta"] as const;
+
+/** Returns why a store refuses the next epoch after `change` has been made to one of its topics. */
+async function refusalAfter(
+  which: typeof TOPICS[number],
+  change: (topic: string) => Promise<void>,
+): Promise<{ readonly topic: string; readonly message: string }> {
+  await using at = await newStore();
+  const topic = `${at.prefix}-${which}`;
+  const store = await at.config.open("flow");
+  try {
+    const changes = () => ({
+      state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
+      positions: [],
+    });
+    await store.commit(0, changes());
+    await change(topic);
+    const { message } = await assertRejects(() => store.commit(1, changes()), RecoveryError);
+    return { topic, message };
+  } finally {
+    await store.close();
+  }
+}
+
+for (const which of TOPICS) {
   Deno.test(`a run is ended when the topic for ${which} of its store is created again`, async () => {
-    await using at = await newStore();
-    const store = await at.config.open("flow");
-    try {
-      const change = () => ({
-        state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
-        positions: [],
-      });
-      await store.commit(0, change());
-      await createAgain(`${at.prefix}-${which}`, which === "state" ? STATE_PARTITIONS : 1);
-      const error = await assertRejects(() => store.commit(1, change()), RecoveryError) as Error;
-      assertStringIncludes(
-        error.message,
-        `its topic "${at.prefix}-${which}" was deleted and created`,
-      );
-    } finally {
-      await store.close();
-    }
+    const partitions = which === "state" ? STATE_PARTITIONS : 1;
+    const { topic, message } = await refusalAfter(which, (topic) => createAgain(topic, partitions));
+    assertStringIncludes(message, `its topic "${topic}" was deleted and created`);
   });
 }
 
 Deno.test("a run is ended when a topic of its store is deleted, with the topic's name", async () => {
-  const endedWithout = async (which: "state" | "meta") => {
-    await using at = await newStore();
-    const topic = `${at.prefix}-${which}`;
-    const store = await at.config.open("flow");
-    try {
-      const change = () => ({
-        state: chunks([{ step: "s", key: "k", state: bytes(1) }]),
-        positions: [],
-      });
-      await store.commit(0, change());
-      await deleteTopic(topic);
-      const error = await assertRejects(() => store.commit(1, change()), RecoveryError) as Error;
-      assertStringIncludes(error.message, `its topic "${topic}" was deleted while a run used it`);
-      assertStringIncludes(error.message, "--from-scratch");
-    } finally {
-      await store.close();
-    }
-  };
-  await Promise.all((["state", "meta"] as const).map(endedWithout));
+  await Promise.all(TOPICS.map(async (which) => {
+    const { topic, message } = await refusalAfter(which, deleteTopic);
+    assertStringIncludes(message, `its topic "${topic}" was deleted while a run used it`);
+    assertStringIncludes(message, "--from-scratch");
+  }));
 });
 
 /** Deletes the first records of partitions, so that these begin after them. */
