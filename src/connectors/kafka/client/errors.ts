@@ -54,7 +54,13 @@ const KINDS = {
     "UnknownBrokerError",
   ],
   /** The group has expelled the member: it joins as a new one. */
-  notMember: ["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION"],
+  notMember: [
+    "UNKNOWN_MEMBER_ID",
+    "ILLEGAL_GENERATION",
+    "FENCED_MEMBER_EPOCH",
+    "STALE_MEMBER_EPOCH",
+    "FENCED_INSTANCE_ID",
+  ],
   /** The group takes no positions: its name is not valid, or it is a share group. */
   groupRefused: [
     "INVALID_GROUP_ID",

@@ -21,7 +21,11 @@ import {
 } from "../wire/init_producer_id.ts";
 import { SequenceNumbers } from "../wire/sequence_numbers.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
-import { type CommittedOffset, txnOffsetCommit } from "../wire/txn_offset_commit.ts";
+import {
+  type CommittedOffset,
+  type CommittingMember,
+  txnOffsetCommit,
+} from "../wire/txn_offset_commit.ts";
 import { type Brokers, Coordinator, transactionCoordinator } from "./coordinator.ts";
 import type { Persist } from "./persist.ts";
 import { refusedTransaction } from "./refused.ts";
@@ -185,15 +189,19 @@ export class Transaction {
   }
 
   /**
-   * Commits positions of a consumer group with the transaction, without being a member of it. The
-   * group has them once the transaction is committed. They begin the transaction too. One call at a
-   * time.
+   * Commits positions of a consumer group with the transaction. The group has them once the
+   * transaction is committed. They begin the transaction too. One call at a time.
    *
+   * @param member Who commits; absent for somebody who is not a member of the group.
    * @throws {GroupAwayError} If the group's coordinator is away for some seconds. The transaction
    * can still be committed, without the positions.
    * @throws {Error} If a broker refuses, or is away for too long.
    */
-  async commitOffsets(groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
+  async commitOffsets(
+    groupId: string,
+    offsets: readonly CommittedOffset[],
+    member?: CommittingMember,
+  ): Promise<void> {
     if (offsets.length === 0) return;
     const group = this.#groups.get(groupId) ??
       new Coordinator(this.#connection, { kind: "group", id: groupId });
@@ -204,7 +212,7 @@ export class Transaction {
       this.#groups.set(groupId, group);
     }
     await this.#explained(() =>
-      group.ask((broker) => txnOffsetCommit(broker, this.identity, groupId, offsets))
+      group.ask((broker) => txnOffsetCommit(broker, this.identity, groupId, offsets, member))
     );
   }
 

@@ -40,6 +40,8 @@ const CURES: Readonly<Record<string, string>> = {
   DescribeConfigs: `a store on Kafka needs it to check its topics: ${STATE_IN_A_FILE}`,
   FindCoordinator: `leave out "group.id"; ${GROUPS}`,
   OffsetCommit: `leave out "group.id"`,
+  OffsetFetch: "a group of machines needs Kafka 2.5 or newer: run the flow without --group",
+  DeleteRecords: "delete old records of shuffle topics with the broker's own tools",
   StreamsGroupHeartbeat: "it needs Kafka 4.2 or newer: choose the classic protocol",
   StreamsGroupDescribe: "it needs Kafka 4.2 or newer: choose the classic protocol",
   IncrementalAlterConfigs: "set the group's settings with the broker's own tools",

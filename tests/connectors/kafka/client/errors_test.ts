@@ -21,14 +21,14 @@ const KINDS: Readonly<Record<Exclude<ErrorKind, WithoutCodes>, readonly number[]
   unknownTopic: [3],
   offsetOutOfRange: [1],
   notCoordinator: [14, 15, 16],
-  notMember: [22, 25],
+  notMember: [22, 25, 82, 110, 113],
   groupRefused: [12, 24, 28, 69],
   rebalance: [27],
   transactionPending: [51],
   alreadyWritten: [46],
   sequenceBroken: [45, 49, 59],
   fenced: [47, 90],
-  transactionRefused: [48, 50],
+  transactionRefused: [48, 50, 120],
   tooLarge: [10, 18],
   recordRefused: [32, 87],
   corrupt: [2],
@@ -41,7 +41,7 @@ const KINDS: Readonly<Record<Exclude<ErrorKind, WithoutCodes>, readonly number[]
   replicationRefused: [38],
 };
 
-const CODES = Array.from({ length: 105 }, (_, index) => index - 1).filter((code) => code !== 0);
+const CODES = Array.from({ length: 134 }, (_, index) => index - 1).filter((code) => code !== 0);
 
 Deno.test("each code of the protocol has one kind, and all others are retried", () => {
   const expected = new Map<number, ErrorKind>(
@@ -70,8 +70,8 @@ Deno.test("retrying is useless without a permission, a request or a session", ()
 Deno.test("a batch is not sent again after an error that would repeat, or that breaks its sequence", () => {
   const final = CODES.filter((code) => isFinalForWrites(errorOfCode(code)));
   const fatal = [17, 29, 30, 31, 33, 35, 53, 76];
-  const ofBatches = [2, 10, 18, 21, 32, 43, 44, 45, 47, 48, 49, 50, 59, 87, 90];
-  const ofGroups = [12, 22, 24, 25, 28, 69]; // positions in a transaction
+  const ofBatches = [2, 10, 18, 21, 32, 43, 44, 45, 47, 48, 49, 50, 59, 87, 90, 120];
+  const ofGroups = [12, 22, 24, 25, 28, 69, 82, 110, 113]; // positions in a transaction
   assertEquals(final, [...fatal, ...ofBatches, ...ofGroups].sort((a, b) => a - b));
   const deleted = new TopicDeletedError("topic", errorOfCode(3));
   assertEquals([isFinalForWrites(deleted), isFatal(deleted)], [true, false]);

@@ -5,6 +5,7 @@ import {
 } from "../../../../src/connectors/kafka/wire/txn_offset_commit.ts";
 import { decodePartitionCodes } from "../../../../src/connectors/kafka/wire/transaction_answers.ts";
 import type { PartitionCode } from "../../../../src/connectors/kafka/wire/partition_codes.ts";
+import { UnsupportedRequestError } from "../../../../src/connectors/kafka/wire/request_versions.ts";
 import { WrongAnswerError } from "../../../../src/connectors/kafka/wire/wrong_answer.ts";
 import { type BytesByVersion, bytesOf } from "../../../support/bytes_by_version.ts";
 
@@ -57,6 +58,35 @@ for (const [version, bytes] of bytesOf(JAVA_REQUESTS)) {
     assertEquals(ours.toString("hex"), bytes.toString("hex"));
   });
 }
+
+Deno.test("a TxnOffsetCommit request of a member is the same as that of Java's client", () => {
+  const ours = encodeTxnOffsetCommit(
+    TRANSACTION,
+    "readers",
+    [{ topic: "orders", partition: 1, offset: 9n, metadata: "m" }],
+    3,
+    { memberId: "member", epoch: 7, instanceId: "instance" },
+  );
+  assertEquals(
+    ours.toString("hex"),
+    "05666c6f7708726561646572730000000100000002000500000007076d656d62657209696e737461" +
+      "6e636502076f726465727302000000010000000000000009ffffffff026d000000",
+  );
+});
+
+Deno.test("a member's TxnOffsetCommit goes to no broker that would not know who it is", async () => {
+  const old = {
+    versions: { 28: { minVersion: 0, maxVersion: 2 } },
+    connectionPool: { send: () => Promise.resolve({ results: results([0, 0, 0]) }) },
+  };
+  await txnOffsetCommit(old, TRANSACTION, "readers", OFFSETS);
+  const member = { memberId: "member", epoch: 7, instanceId: null };
+  await assertRejects(
+    () => txnOffsetCommit(old, TRANSACTION, "readers", OFFSETS, member),
+    UnsupportedRequestError,
+    "TxnOffsetCommit",
+  );
+});
 
 /** Results of the three partitions. */
 function results(codes: readonly [number, number, number]): PartitionCode[] {
