@@ -49,6 +49,7 @@ export async function runWithRestarts(
   clock: Clock = systemClock,
 ): Promise<ClusterResult> {
   const { signal, killSignal, restarts = 0 } = options;
+  let hasLoaded = false;
   for (let failures = 0;;) {
     const coordinator = next();
     const started = elapsedOf(clock);
@@ -58,7 +59,9 @@ export async function runWithRestarts(
       if (coordinator.isWaiting) throw error; // another run goes on
       if (elapsedOf(clock) - started >= LASTING_MS) failures = 0;
       const given = coordinator.isAskedToStop || killSignal?.aborted;
-      const isLasting = !coordinator.hasBegun || error instanceof StepMatchError;
+      // Once the flow could be loaded, a process that was killed meanwhile is the likelier reason.
+      hasLoaded ||= coordinator.hasBegun;
+      const isLasting = !hasLoaded || error instanceof StepMatchError;
       monitor?.log.failed(error);
       if (given || failures >= restarts || isLasting) {
         monitor?.fails();

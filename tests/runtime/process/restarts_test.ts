@@ -121,6 +121,17 @@ for (const [which, [shape, error]] of Object.entries(LASTING)) {
   });
 }
 
+Deno.test("a run that is killed while it loads is started again, if one before has loaded", async () => {
+  const job = new PlayedJob();
+  const over = job.run(3);
+  await job.failsBefore(1_000);
+  Object.assign(job.last, { hasBegun: false });
+  await job.failsBefore(2_000, new Error("worker 0 ended by SIGKILL while it loaded"));
+  job.last.ends();
+  assertStrictEquals(await over, FINISHED);
+  assertEquals(job.runs.length, 3);
+});
+
 Deno.test("a run that waits for its turn fails without a word, as another one goes on", async () => {
   const job = new PlayedJob();
   const over = job.run(3, { isWaiting: true, hasBegun: false });
