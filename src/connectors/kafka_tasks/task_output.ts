@@ -1,0 +1,131 @@
+/**
+ * Opens the outputs of a group's tasks. What goes to Kafka is part of the process's transactions.
+ *
+ * @module
+ */
+import type { ConnectionReading } from "../../core/connection_reading.ts";
+import type { Epoch } from "../../core/ids.ts";
+import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
+import { knownOutput } from "../kafka/known_configs.ts";
+import type { KafkaOutputItem } from "../kafka/output_item.ts";
+import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
+import type { PendingOutput } from "./pending_output.ts";
+import type { PendingOutputs } from "./pending_outputs.ts";
+
+/**
+ * Starts writing to an output.
+ *
+ * What is written to a Kafka output is handed to the next transaction of the process. Other outputs
+ * are opened as they are, and write at least once.
+ *
+ * @param outputs The outputs in the process's transactions; `null` if there are none, as the group
+ * guarantees at-least-once only. Kafka outputs are then opened as they are, too.
+ * @throws {TypeError} If the output contradicts the group's guarantee. The message names the step.
+ */
+export async function openTaskOutput(
+  config: OutputConfig<unknown>,
+  at: Place,
+  resume: Positions,
+  outputs: PendingOutputs | null,
+): Promise<OutputWriter<unknown>> {
+  requireTaskOutput(config, at.stepId, outputs === null ? "at-least-once" : "exactly-once");
+  const settings = knownOutput(config);
+  if (settings === null || outputs === null) return await config.open(at, resume);
+  const output = await outputs.open(settings, at);
+  return new TaskWriter(outputs, output, at) as OutputWriter<unknown>;
+}
+
+/**
+ * Makes sure that an output can keep what a group guarantees. It connects to nothing.
+ *
+ * @throws {TypeError} If it cannot. The message names the step and the cure.
+ */
+export function requireTaskOutput(
+  config: object,
+  stepId: string,
+  guarantee: "exactly-once" | "at-least-once",
+): void {
+  const settings = knownOutput(config);
+  if (settings === null) return;
+  if (guarantee === "at-least-once") {
+    if (settings.output.transactions === null) return;
+    throw new TypeError(
+      `output "${stepId}" has delivery: "exactly-once", but the group runs with --guarantee ` +
+        "at-least-once: leave out one of the two",
+    );
+  }
+  const reason = withoutTransactions(settings);
+  if (reason === null) return;
+  throw new TypeError(
+    `output "${stepId}" has ${reason}, but a group writes in transactions, which need all ` +
+      "acknowledgements and idempotence: leave out the property, or run the group with " +
+      "--guarantee at-least-once",
+  );
+}
+
+function withoutTransactions({ output: { acks, idempotent } }: KafkaOutputSettings): string | null {
+  if (acks !== "all") return `"acks" of 1`;
+  return idempotent ? null : `"enable.idempotence" of false`;
+}
+
+/** What a task writes to an output that it shares with other tasks of the process. */
+class TaskWriter implements OutputWriter<KafkaOutputItem> {
+  readonly writesAhead = true;
+  readonly #outputs: PendingOutputs;
+  readonly #output: PendingOutput;
+  readonly #at: Place;
+  #unprepared = new Set<Epoch>(); // epochs with records, which have not ended
+  #isClosed = false;
+
+  constructor(outputs: PendingOutputs, output: PendingOutput, at: Place) {
+    this.#outputs = outputs;
+    this.#output = output;
+    this.#at = at;
+  }
+
+  write(batch: readonly KafkaOutputItem[], epoch: Epoch): void | Promise<void> {
+    this.#outputs.throwFailure();
+    if (batch.length === 0) return;
+    this.#outputs.requireOpen(epoch);
+    this.#unprepared.add(epoch);
+    const added = this.#output.add(batch, epoch, true);
+    if (added < batch.length) return this.#writeOn(batch.slice(added), epoch);
+    return this.#outputs.added(epoch);
+  }
+
+  /** The first record is for an unknown partition, which may just have been added. */
+  async #writeOn(rest: readonly KafkaOutputItem[], epoch: Epoch): Promise<void> {
+    await this.#output.refreshPartitions();
+    this.#outputs.throwFailure();
+    this.#output.add(rest.slice(0, 1), epoch, false);
+    await this.#outputs.added(epoch);
+    await this.write(rest.slice(1), epoch);
+  }
+
+  // deno-lint-ignore require-await -- an error is a rejection
+  async prepare(epoch: Epoch): Promise<Positions> {
+    this.#outputs.throwFailure();
+    this.#outputs.prepared(epoch);
+    this.#unprepared.delete(epoch);
+    return new Map();
+  }
+
+  waitingFor(): string | null {
+    return this.#output.waitingFor;
+  }
+
+  connections(): ConnectionReading[] {
+    return this.#output.connections();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { stepId } = this.#at;
+    // Other tasks' records are in the same batches, so these cannot be taken out.
+    if (this.#unprepared.size > 0) {
+      this.#outputs.fail(new Error(`output "${stepId}" was closed in the middle of an epoch`));
+    }
+    await this.#outputs.leave(stepId);
+  }
+}
