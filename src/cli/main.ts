@@ -14,7 +14,7 @@ import { helpText, mistypedVariables, parseCommand, type RunCommand } from "./ar
 import { locateFlow } from "./flow_location.ts";
 import { drawGraph } from "./graph.ts";
 import { createLogWriter, finalError } from "./log_writer.ts";
-import { backUpStore, recoveryOf, type Warn } from "./recovery.ts";
+import { backUpStore, recoveryOf } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
 import { runStateTool } from "./state_tools.ts";
@@ -100,18 +100,18 @@ async function runFlow(command: RunCommand): Promise<number> {
   };
   if (command.watch) requireLocal(moduleUrl);
   else await check();
-  const warnings: Parameters<Warn>[] = [];
+  const logAround = (status: StatusLine | null) =>
+    createLogWriter(
+      { least: logLevel, format: logFormat, now: () => new Date() },
+      (line) => printAround(status, line),
+    );
   const recovery = command.recovery === null ? null : await recoveryOf(
     command.recovery,
     Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null,
-    (...warning) => void warnings.push(warning),
+    logAround(null),
   );
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
-  const log = createLogWriter(
-    { least: logLevel, format: logFormat, now: () => new Date() },
-    (line) => printAround(status, line),
-  );
-  for (const warning of warnings) log.warn(...warning);
+  const log = logAround(status);
   for (const { variable, meant } of mistypedVariables(Object.keys(Deno.env.toObject()))) {
     log.warn(`the environment variable ${variable} is not an option: did you mean ${meant}?`);
   }

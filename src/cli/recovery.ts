@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
-import type { Log, LogFields } from "../core/log.ts";
+import { type Log, silentLog } from "../core/log.ts";
 import { oneLine } from "../core/safe_text.ts";
 import { exists } from "../core/system_error.ts";
 import {
@@ -17,6 +17,7 @@ import { backUp } from "../recovery/sqlite/backup.ts";
 import { SqliteInspector } from "../recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../recovery/sqlite/sqlite_recovery.ts";
 import { FromScratchRecovery, unfinishedOf } from "../recovery/from_scratch.ts";
+import { tellLongWait } from "../recovery/long_wait.ts";
 import {
   NoStoreError,
   type RecoveryConfig,
@@ -25,8 +26,9 @@ import {
 } from "../recovery/store.ts";
 import type { RecoveryCommand } from "./arguments.ts";
 
-/** What the user is told once there is a log. */
-export type Warn = (message: string, fields: LogFields) => void;
+const READS =
+  "looking for output that is left unfinished, before the store is dropped: after a run that was " +
+  "killed while it wrote, this takes up to 30 s";
 
 /** Asks the user a question; `null` if there is no user to ask. */
 export type Confirm = ((question: string) => boolean) | null;
@@ -42,7 +44,7 @@ export type Confirm = ((question: string) => boolean) | null;
 export async function recoveryOf(
   { path, fromScratch, yes }: RecoveryCommand,
   confirm: Confirm,
-  warn: Warn = () => {},
+  log: Log = silentLog,
 ): Promise<RecoveryConfig> {
   const config = configOf(path);
   // Only the broker could tell whether there is something on Kafka.
@@ -57,13 +59,17 @@ export async function recoveryOf(
       throw new UsageError("nothing was dropped, and nothing run");
     }
   }
-  if (await hasUnfinished(path, warn)) return new FromScratchRecovery(config);
-  await config.drop();
+  const isUnfinished = await tellLongWait(
+    { what: READS, store: config.name, log },
+    () => hasUnfinished(path, log),
+  );
+  if (isUnfinished) return new FromScratchRecovery(config);
+  await config.drop(log);
   return config;
 }
 
 /** Whether an output has left work unfinished, or may have, as far as the store can be read. */
-async function hasUnfinished(path: string, warn: Warn): Promise<boolean> {
+async function hasUnfinished(path: string, log: Log): Promise<boolean> {
   try {
     using store = await inspectorOf(path, null);
     return unfinishedOf(store.positions()).length > 0;
@@ -71,7 +77,7 @@ async function hasUnfinished(path: string, warn: Warn): Promise<boolean> {
     if (!(error instanceof RecoveryError)) throw error;
     // A run that opens it first ends what a killed run was writing, and may then read it.
     if (isOnKafka(path)) return !(error instanceof NoStoreError);
-    warn("what was dropped could not be read: output that was not visible yet is given up", {
+    log.warn("what was dropped could not be read: output that was not visible yet is given up", {
       reason: error.message,
     });
     return false;

@@ -54,7 +54,7 @@ export class FromScratchRecovery implements RecoveryConfig {
   async open(flow: string, log?: Log, signal?: AbortSignal): Promise<RecoveryStore> {
     const open = () => this.#config.open(flow, log, signal);
     const empty = async () => {
-      await this.#config.drop();
+      await this.#config.drop(log);
       this.#isEmptied = true;
       return await open();
     };
@@ -74,8 +74,8 @@ export class FromScratchRecovery implements RecoveryConfig {
     }
   }
 
-  async drop(): Promise<void> {
-    await this.#config.drop();
+  async drop(log?: Log): Promise<void> {
+    await this.#config.drop(log);
   }
 }
 

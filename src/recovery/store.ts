@@ -173,8 +173,10 @@ export interface RecoveryConfig {
   /**
    * Drops all that is stored, whatever state it is in, after checking that no run uses it. What
    * outputs have left unfinished is given up with it.
+   *
+   * @param log Accepts what is waited for, if that takes long.
    */
-  drop(): Promise<void>;
+  drop(log?: Log): Promise<void>;
   /** The store's name for people: a path, or topics. */
   readonly name: string;
 }

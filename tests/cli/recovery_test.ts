@@ -8,6 +8,7 @@ import { SqliteRecoveryConfig } from "../../src/recovery/sqlite/sqlite_recovery.
 import { tempFolder } from "../support/files/temp_folder.ts";
 import { makeStore } from "../support/recovery/sqlite_store.ts";
 import { position } from "../support/recovery/stores.ts";
+import { recordingLog } from "../support/recording_log.ts";
 
 const given = (path: string) => ({ path, fromScratch: false, yes: false });
 
@@ -71,9 +72,9 @@ Deno.test("recoveryOf() warns of a store that cannot be read before it is droppe
   await makeStore(path);
   const bytes = await Deno.readFile(path);
   await Deno.writeFile(path, bytes.fill(0xff, 100)); // what comes after the header
-  const warnings: string[] = [];
   const command = { path, fromScratch: true, yes: true };
-  await recoveryOf(command, null, (message) => warnings.push(message));
+  const { log, warnings } = recordingLog();
+  await recoveryOf(command, null, log);
   assertEquals(warnings, [
     "what was dropped could not be read: output that was not visible yet is given up",
   ]);

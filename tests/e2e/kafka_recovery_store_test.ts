@@ -220,7 +220,11 @@ Deno.test("what outputs have left is not given up as a killed run was writing to
       fromScratch: true,
       yes: true,
     };
-    const config = await recoveryOf(command, null);
+    const lines: string[] = [];
+    const log = createLog((_level, message) => lines.push(message));
+    const config = await recoveryOf(command, null, log);
+    assertEquals(lines.length, 1);
+    assertStringIncludes(lines[0], "looking for output that is left unfinished");
     const emptied = await config.open("flow");
     assertEquals((await emptied.resume())?.positions, [left]);
     await emptied.close();

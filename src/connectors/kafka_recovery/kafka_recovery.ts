@@ -82,11 +82,12 @@ export class KafkaRecoveryConfig implements RecoveryConfig {
   /**
    * Deletes the topics.
    *
+   * @param log Accepts what is waited for, if it takes more than a second.
    * @throws {RecoveryError} If a run uses them, or they cannot be deleted.
    */
-  async drop(): Promise<void> {
+  async drop(log?: Log): Promise<void> {
     const { dropStore } = await import("./store.ts");
-    await dropStore(this.#storeTopics);
+    await dropStore(this.#storeTopics, log);
   }
 }
 

@@ -17,6 +17,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorKind } from "../kafka/client/errors.ts";
 import { Buffer } from "node:buffer";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
+import { tellLongWait } from "../../recovery/long_wait.ts";
 import { explain, inUse, type StoreTopics } from "./store_topics.ts";
 
 /** How long a holder may be silent. Most brokers allow no less than 6 s. */
@@ -27,9 +28,6 @@ const SESSION_MS = 10_000;
  * while they waited. Some brokers are slow.
  */
 const JOIN_MS = 4 * SESSION_MS;
-
-/** How long joining may take before the log tells what is waited for, in milliseconds. */
-const QUIET_MS = 1_000;
 
 /**
  * How often a holder sends a heartbeat, in milliseconds. Another run is refused within that time.
@@ -67,22 +65,21 @@ export class RunLock {
   static async take(
     storeTopics: StoreTopics,
     stop?: AbortSignal,
-    log: Log = silentLog,
+    log?: Log,
   ): Promise<RunLock> {
     const lock = new RunLock(storeTopics, stop);
-    let slow: ReturnType<typeof setTimeout> | undefined;
     try {
       await lock.#connection.open(() => lock.#coordinator()); // first, as it has its own limit
-      slow = setTimeout(() => log.info(WAITS, { store: storeTopics.name }), QUIET_MS);
-      const joined = await lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS });
+      const joined = await tellLongWait(
+        { what: WAITS, store: storeTopics.name, log },
+        () => lock.#connection.open(() => lock.#join(), { limitMs: JOIN_MS }),
+      );
       if (!joined) throw inUse(storeTopics);
       lock.#beating = lock.#beat();
       return lock;
     } catch (error) {
       await lock.#connection.close();
       throw explain(storeTopics, error);
-    } finally {
-      clearTimeout(slow);
     }
   }
 

@@ -22,6 +22,7 @@ import {
   type StoredPosition,
   type StoredStep,
 } from "../../recovery/store.ts";
+import { tellLongWait } from "../../recovery/long_wait.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
 import { TopicDeletedError } from "../kafka/client/deleted_topic.ts";
 import { Buffer } from "node:buffer";
@@ -406,13 +407,20 @@ function thrownAsItIs<T>(work: () => T): T {
   }
 }
 
-/** Deletes a store, under its lock. */
-export async function dropStore(storeTopics: StoreTopics): Promise<void> {
-  const lock = await RunLock.take(storeTopics);
+/** Deletes a store, under its lock. A long wait is logged. */
+export async function dropStore(storeTopics: StoreTopics, log?: Log): Promise<void> {
+  const { name: store, id } = storeTopics;
+  const lock = await RunLock.take(storeTopics, undefined, log);
   try {
     // This also ends the transaction of a killed run, which would outlive its topics.
-    await TransactionalProducer.begin(lock.connection, storeTopics.id);
-    await deleteTopics(lock.connection, storeTopics);
+    await tellLongWait(
+      { what: "waiting for the end of the transaction of the run before", store, log },
+      () => TransactionalProducer.begin(lock.connection, id),
+    );
+    await tellLongWait(
+      { what: "waiting until the brokers have deleted the store's topics", store, log },
+      () => deleteTopics(lock.connection, storeTopics),
+    );
   } catch (error) {
     throw explain(storeTopics, error);
   } finally {
