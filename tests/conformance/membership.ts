@@ -35,7 +35,7 @@ const TURNS = 40;
 export async function pass(clock: TestClock, ms: number): Promise<void> {
   for (const end = clock.at + ms; clock.at < end;) {
     for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
-    const [next = end] = clock.sleeps;
+    const next = clock.nextAt ?? end;
     clock.advance(Math.max(0, Math.min(next, end) - clock.at));
   }
   for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
