@@ -42,7 +42,7 @@ export async function startFlow(flow: URL, args: readonly string[]): Promise<Idl
 }
 
 /** Processor time that a process has used, user and system (Linux; ticks of 10 ms). */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
