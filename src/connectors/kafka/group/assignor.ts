@@ -59,27 +59,50 @@ export function allowedOf(members: readonly Candidate[], target: Target): Target
   }));
 }
 
+/** A task, and which members have anything of it, by their places in order. */
+interface Shared {
+  readonly task: TaskId;
+  readonly owners: number[];
+  readonly stored: { readonly member: number; readonly offset: number }[];
+}
+
 /** One sub-topology: each member gets its `share` of tasks, and some one more: an extra. */
 class Subtopology {
   readonly extras = new Set<number>(); // members, by their places in order
-  readonly #tasks: readonly TaskId[];
+  /** How much is saved if a member gets an extra: a move, or else a read of the changelog. */
+  readonly wishes: readonly number[];
+  readonly #tasks: readonly Shared[];
   readonly #members: readonly Candidate[];
   readonly #share: number;
 
   constructor(name: string, count: number, members: readonly Candidate[]) {
-    this.#tasks = Array.from({ length: count }, (_, partition) => taskId(name, partition));
     this.#members = members;
     this.#share = Math.floor(count / members.length);
-    const byWish = members.map((_, member) => member).sort((a, b) => this.wish(b) - this.wish(a));
+    this.#tasks = Array.from(
+      { length: count },
+      (_, partition) => ({ task: taskId(name, partition), owners: [], stored: [] }),
+    );
+    const byId = new Map(this.#tasks.map((each) => [each.task, each]));
+    this.wishes = members.map(({ owned, onDisk }, member) => {
+      let has = 0;
+      let storedOnly = 0;
+      for (const task of owned) {
+        const shared = byId.get(task);
+        if (shared === undefined) continue;
+        shared.owners.push(member);
+        has++;
+      }
+      for (const [task, offset] of onDisk) {
+        const shared = byId.get(task);
+        if (shared === undefined) continue;
+        shared.stored.push({ member, offset });
+        if (!owned.has(task)) storedOnly++;
+      }
+      return (has > this.#share ? 2 : 0) + (has + storedOnly > this.#share ? 1 : 0);
+    });
+    const byWish = members.map((_, member) => member)
+      .sort((a, b) => this.wishes[b] - this.wishes[a]);
     for (const member of byWish.slice(0, count % members.length)) this.extras.add(member);
-  }
-
-  /** How much is saved if this member gets an extra: a move, or else a read of the changelog. */
-  wish(member: number): number {
-    const { owned, onDisk } = this.#members[member];
-    const has = this.#tasks.filter((task) => owned.has(task)).length;
-    const stored = this.#tasks.filter((task) => owned.has(task) || onDisk.has(task)).length;
-    return (has > this.#share ? 2 : 0) + (stored > this.#share ? 1 : 0);
   }
 
   /** Who gets which task, by the member's place in order. */
@@ -92,22 +115,23 @@ class Subtopology {
       room[member]--;
     };
     // Of tasks that have to be given up, those that others have on disk go first.
-    const kept = [...this.#tasks].sort((a, b) => this.#copies(a) - this.#copies(b));
-    for (const task of kept) {
-      this.#members.forEach(({ owned }, member) => owned.has(task) && give(task, member));
+    const copies = new Map(this.#tasks.map(({ task, owners, stored }) => {
+      return [task, stored.filter(({ member }) => !owners.includes(member)).length];
+    }));
+    const kept = this.#tasks.toSorted((a, b) => copies.get(a.task)! - copies.get(b.task)!);
+    for (const { task, owners } of kept) {
+      for (const member of owners) give(task, member);
     }
-    const stored = this.#tasks.flatMap((task) =>
-      this.#members.flatMap(({ onDisk }, member) =>
-        onDisk.has(task) ? [{ task, member, offset: onDisk.get(task)! }] : []
-      )
+    const stored = this.#tasks.flatMap(({ task, stored }) =>
+      stored.map(({ member, offset }) => ({ task, member, offset }))
     ).sort((a, b) => b.offset - a.offset);
     for (const { task, member } of stored) give(task, member);
-    for (const task of this.#tasks) give(task, room.indexOf(Math.max(...room)));
+    const left = this.#tasks.filter(({ task }) => !assigned.has(task));
+    const byRoom = room.flatMap((its, member) =>
+      Array.from({ length: its }, (_, taken) => ({ member, left: its - taken }))
+    ).sort((a, b) => b.left - a.left);
+    left.forEach(({ task }, n) => assigned.set(task, byRoom[n].member));
     return assigned;
-  }
-
-  #copies(task: TaskId): number {
-    return this.#members.filter(({ owned, onDisk }) => !owned.has(task) && onDisk.has(task)).length;
   }
 }
 
@@ -124,16 +148,22 @@ function shareExtras(subtopologies: readonly Subtopology[], members: number): vo
     const most = Math.max(...loads);
     const least = Math.min(...loads);
     if (most - least <= 1) return;
-    const at = (load: number) => [...loads.keys()].filter((member) => loads[member] === load);
     let best: { from: number; to: number; of: Subtopology; cost: number } | null = null;
-    for (const from of at(most)) {
-      for (const to of at(least)) {
-        for (const of of subtopologies) {
-          if (!of.extras.has(from) || of.extras.has(to)) continue;
-          const cost = of.wish(from) - of.wish(to);
-          if (best === null || cost < best.cost) best = { from, to, of, cost };
+    for (const of of subtopologies) {
+      const { extras, wishes } = of;
+      let from = -1;
+      let to = -1;
+      for (let member = 0; member < members; member++) {
+        const has = extras.has(member);
+        if (has && loads[member] === most) {
+          if (from < 0 || wishes[member] < wishes[from]) from = member;
+        } else if (!has && loads[member] === least) {
+          if (to < 0 || wishes[member] > wishes[to]) to = member;
         }
       }
+      if (from < 0 || to < 0) continue;
+      const cost = wishes[from] - wishes[to];
+      if (best === null || cost < best.cost) best = { from, to, of, cost };
     }
     const { from, to, of } = best!; // who has more extras has one that the other has not
     of.extras.delete(from);

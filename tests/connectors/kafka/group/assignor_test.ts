@@ -139,3 +139,26 @@ Deno.test("a group without members, and one without tasks, have empty targets", 
   const members = [{ id: "a", owned: new Set<TaskId>(), onDisk: new Map() }];
   assertEquals(targetOf(members, new Map([["keyed", 0]])), new Map([["a", new Set()]]));
 });
+
+Deno.test("the leader of a thousand members assigns within a small part of its session", () => {
+  const counts = new Map([["read", 1_024], ["keyed", 4_096], ["joined", 4_093]]);
+  const members = Array.from({ length: 1_000 }, (_, n) => ({
+    id: `m${n}`,
+    owned: new Set<TaskId>(),
+    onDisk: new Map<TaskId, number>(),
+  }));
+  const from = performance.now();
+  const first = targetOf(members, counts);
+  const settled = members.map(({ id }) => ({
+    id,
+    owned: first.get(id)!,
+    onDisk: new Map(Array.from(first.get(id)!, (task) => [task, 1])),
+  }));
+  const newcomer = { id: "new", owned: new Set<TaskId>(), onDisk: new Map() };
+  const target = targetOf([...settled, newcomer], counts);
+  const ms = performance.now() - from;
+  assert(ms < 3_000, `took ${ms} ms: its session of 6 s would end`);
+  const moved = settled.flatMap(({ id, owned }) => [...owned.difference(target.get(id)!)]);
+  const has = target.get("new")!.size;
+  assert(moved.length <= has + 3, `${moved.length} tasks move for one that gets ${has}`);
+});
