@@ -13,15 +13,19 @@ import { type Chain, compileChain, isPassThrough } from "./chain.ts";
 import { Channel, CHANNEL_BYTES, CHANNEL_ITEMS, type Incoming, type Outgoing } from "./channel.ts";
 import type { FlowCounter } from "./counts.ts";
 import { Combining } from "./exchange/combining.ts";
-import type { Mesh, RemoteSender } from "./exchange/mesh.ts";
-import { Router } from "./exchange/router.ts";
+import type { ExchangeEnds } from "./exchange/ends.ts";
+import type { Mesh } from "./exchange/mesh.ts";
+import { MeshEnds } from "./exchange/mesh_ends.ts";
 import { WindowCombining } from "./exchange/window_combining.ts";
+import { LogEnds, type TaskShuffle } from "./group/log_ends.ts";
+import { ShuffleTask } from "./group/shuffle_task.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { WorkerNotes } from "./input_notes.ts";
 import type { KeysOfStep } from "./live_state.ts";
 import { Outlet } from "./outlet.ts";
 import {
   combinerOf,
+  exchangesOf,
   feedsTimed,
   goesByTime,
   type HeadNode,
@@ -29,6 +33,7 @@ import {
   inputsOf,
   type Plan,
   type PortNode,
+  shownIdOf,
   type StagePlan,
   windowCombinerOf,
 } from "./plan.ts";
@@ -44,7 +49,7 @@ import { Origins } from "./time/origins.ts";
 import type { WorkerAlignment } from "./time/source_alignment.ts";
 import { SourceTimes } from "./time/source_times.ts";
 import type { StepSources } from "./time/step_time.ts";
-import type { Task, TaskHost } from "./tasks/task.ts";
+import type { EpochSource, Task, TaskHost } from "./tasks/task.ts";
 import { traced, type Traces } from "./traces.ts";
 
 /**
@@ -79,6 +84,8 @@ export interface Parts {
   readonly alignment: WorkerAlignment;
   /** To the other workers; `null` where there are none. */
   readonly mesh: Mesh | null;
+  /** To the other tasks of a group, in place of a mesh; `null` if this is not a task. */
+  readonly shuffle: TaskShuffle | null;
   /** The one that the run starts in. */
   readonly epoch: Epoch;
 }
@@ -89,7 +96,7 @@ export interface Tasks {
   readonly all: readonly Task[];
   /** The stage of each of them. */
   readonly stages: readonly StageNumber[];
-  readonly sources: readonly SourceTask[];
+  readonly sources: readonly EpochSource[];
   readonly sinks: readonly SinkTask[];
   /** The stateful steps. */
   readonly keyed: ReadonlyMap<StepId, KeyedStep>;
@@ -111,6 +118,8 @@ export function assemble(parts: Parts): Tasks {
 class Assembly {
   readonly #parts: Parts;
   readonly #exchanges: readonly ExchangeNode[];
+  readonly #logEnds: LogEnds | null;
+  readonly #ends: ExchangeEnds | null;
   readonly #channelBytes: number;
   readonly #inputs = new Map<HeadNode, Incoming[]>();
   readonly #sinkInputs = new Map<CaptureNode, Channel>();
@@ -123,34 +132,61 @@ class Assembly {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#origins = new Origins(parts.plan, parts.workerCount);
-    this.#exchanges = parts.plan.stages.map(({ head }) => head)
-      .filter((head) => head.kind === "exchange");
+    this.#exchanges = exchangesOf(parts.plan);
     const channels = parts.plan.stages.reduce((sum, { ports }) => sum + ports.length, 0);
     this.#channelBytes = Math.min(CHANNEL_BYTES, WAITING_BYTES / channels);
+    const newChannel = () => this.#newChannel();
+    const { mesh, shuffle, workerCount, epoch, host: { workerIndex } } = parts;
+    this.#logEnds = shuffle && new LogEnds(shuffle.out, epoch, newChannel);
+    const remoteBytes = WAITING_BYTES / (this.#exchanges.length * (workerCount - 1));
+    this.#ends = this.#logEnds ??
+      (mesh && new MeshEnds(mesh, { workerIndex, workerCount, remoteBytes, newChannel }));
   }
 
   make(): Tasks {
     const { plan } = this.#parts;
     const upstreamFirst: Task[] = [];
-    const sources: SourceTask[] = [];
+    const sources: EpochSource[] = [];
     for (const stage of plan.stages) {
       const task = this.#stageTask(stage);
       if (task instanceof SourceTask) sources.push(task);
       upstreamFirst.push(task);
     }
+    const shuffle = this.#shuffleTask();
+    if (shuffle !== null) sources.push(shuffle);
     const sinks = plan.captures.map((node) => this.#sink(node));
     const all = [...upstreamFirst, ...sinks].reverse();
     const numbers = numberStages(plan);
     const nodes = [...plan.stages.map(({ head }) => head), ...plan.captures].reverse();
     const stages = nodes.map((node) => numbers.get(node)!);
+    if (shuffle !== null) {
+      all.push(shuffle);
+      const { stage } = numbers.get(
+        plan.stages.find(({ head }) => head.kind === "exchange")!.head,
+      )!;
+      stages.push({ stage, isHidden: true });
+    }
     return { all, stages, sources, sinks, keyed: this.#keyed, stateful: this.#stateful };
+  }
+
+  /** What reads the log for all exchanges; `null` where that is not needed. */
+  #shuffleTask(): ShuffleTask | null {
+    const { plan, shuffle, host, epoch } = this.#parts;
+    if (shuffle === null || shuffle.reader === null) return null;
+    const { reader, from } = shuffle;
+    const { channels } = this.#logEnds!;
+    const [first] = channels.keys();
+    const stepId = shownIdOf(plan, this.#exchanges[first]);
+    return new ShuffleTask(stepId, host, { reader, from, channels, epoch });
   }
 
   #stageTask(stage: StagePlan): Task {
     const { plan, readers, host, epoch, alignment } = this.#parts;
     const { head } = stage;
     const id: StepId = idOf(plan, head);
-    const inputs = this.#inputs.get(head) ?? [];
+    const inputs = head.kind === "exchange"
+      ? this.#ends!.incoming(this.#exchanges.indexOf(head))
+      : this.#inputs.get(head) ?? [];
     const outlet = this.#outlet(stage);
     const tellsActivity = goesByTime(plan.graph);
     switch (head.kind) {
@@ -160,13 +196,14 @@ class Assembly {
           tellsActivity,
           notes: this.#notes,
           traces: this.#parts.traces,
+          isEndless: this.#parts.shuffle !== null,
           alignment: feedsTimed(plan, head) ? alignment.input(id, host.workerIndex) : null,
         });
       case "merge":
         return new MergeTask(id, inputs, outlet, host, epoch, this.#carries(head));
       case "exchange":
         return new MergeTask(
-          this.#shownId(head),
+          shownIdOf(plan, head),
           inputs,
           outlet,
           host,
@@ -248,14 +285,15 @@ class Assembly {
     const input = this.#sinkInputs.get(node)!;
     const onWrite = (items: number) => counter.add(node, items);
     const notesAt = (epoch: Epoch) => this.#notes.at(inputs, epoch);
-    const options = { epoch, onWrite, notesAt };
+    const waitsForCommit = this.#parts.shuffle !== null ? true : undefined;
+    const options = { epoch, onWrite, notesAt, waitsForCommit };
     return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, options);
   }
 
   #outlet(stage: StagePlan): Outlet {
     const { counter, host } = this.#parts;
     const ports = stage.ports.map((port) =>
-      port.kind === "exchange" ? this.#router(port) : this.#channel(port, stage)
+      port.kind === "exchange" ? this.#sender(port) : this.#channel(port, stage)
     );
     const fused = new Map<StepId, KeyTable>();
     return new Outlet(this.#chain(stage, fused), ports, host.pace, {
@@ -294,41 +332,22 @@ class Assembly {
     return Math.min(CHANNEL_ITEMS, port.concurrency * calls);
   }
 
-  /** The channels of an exchange: out to all workers, and in from all. */
-  #router(node: ExchangeNode): Outgoing {
-    const { plan, host, workerCount } = this.#parts;
-    const mesh = this.#parts.mesh!;
-    const exchange = this.#exchanges.indexOf(node);
-    const localIndex = host.workerIndex;
-    const local = this.#newChannel();
-    const remoteBytes = WAITING_BYTES / (this.#exchanges.length * (workerCount - 1));
-    const remote: (RemoteSender | undefined)[] = [];
-    const incoming: Incoming[] = [];
-    for (let worker = 0; worker < workerCount; worker++) {
-      const isLocal = worker === localIndex;
-      remote.push(isLocal ? undefined : mesh.sender(exchange, worker, remoteBytes));
-      incoming.push(isLocal ? local : mesh.receiver(exchange, worker));
-    }
-    this.#inputs.set(node, incoming);
-    const stepId = this.#shownId(node);
+  /** Where a stage sends that feeds an exchange. */
+  #sender(node: ExchangeNode): Outgoing {
+    const { plan, host: { workerIndex: worker } } = this.#parts;
+    const stepId = shownIdOf(plan, node);
     const fail = (item: unknown, thrown: unknown): StepError =>
       thrown instanceof StepError
         ? thrown
-        : new StepError({ stepId, worker: localIndex, item: preview(item) }, thrown);
-    const router = new Router(node.route, { local, localIndex, remote }, fail);
+        : new StepError({ stepId, worker, item: preview(item) }, thrown);
+    const out = this.#ends!.outgoing(this.#exchanges.indexOf(node), node.route, fail);
     const combiner = combinerOf(plan, node);
-    if (combiner !== null) return new Combining(combiner, router, fail);
+    if (combiner !== null) return new Combining(combiner, out, fail);
     const ofWindows = windowCombinerOf(plan, node);
-    if (ofWindows === null) return router;
+    if (ofWindows === null) return out;
     const times = this.#timesOf(plan.consumers.get(node)![0] as StatefulNode);
-    const origins = this.#origins.ownInOrder(node, localIndex);
-    return new WindowCombining(ofWindows, router, times, origins, fail);
-  }
-
-  /** The user did not write the exchange before a stateful step, so people see the latter. */
-  #shownId(node: ExchangeNode): StepId {
-    const { plan } = this.#parts;
-    return idOf(plan, node.route === "key" ? plan.consumers.get(node)![0] : node);
+    const origins = this.#origins.ownInOrder(node, worker);
+    return new WindowCombining(ofWindows, out, times, origins, fail);
   }
 
   /** The loop of a stage. The keys of stateful steps in it are put into `fused`. */

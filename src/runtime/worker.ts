@@ -33,7 +33,8 @@ import type { Task, TaskHost } from "./tasks/task.ts";
 import type { Traces } from "./traces.ts";
 import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
-import { type InputPlans, WorkerIo } from "./worker_io.ts";
+import type { TaskShuffle } from "./group/log_ends.ts";
+import { type InputPlans, type IoOpener, WorkerIo } from "./worker_io.ts";
 import type { StateReading, WorkerReadings } from "./worker_readings.ts";
 
 /** What a worker tells the conductor. */
@@ -67,6 +68,16 @@ export interface WorkerOptions {
   readonly log: Log;
   /** The traces of items; `null` or absent if nothing is exported. */
   readonly traces?: Traces | null;
+  /** The part of the flow that it runs as a task of a group; absent if it runs all of it. */
+  readonly part?: WorkerPart;
+}
+
+/** What a task of a group runs. */
+export interface WorkerPart {
+  /** The plan of the part. */
+  readonly plan: Plan;
+  /** Opens its inputs and outputs. */
+  readonly opener: IoOpener;
 }
 
 /** What a worker starts with. */
@@ -83,6 +94,8 @@ export interface WorkerStart {
   readonly recovery: PlaceRecovery | null;
   /** Reaches the other workers; `null` where there are none. */
   readonly mesh: Mesh | null;
+  /** Reaches the other tasks of a group; `null` or absent if this is not a task. */
+  readonly shuffle?: TaskShuffle | null;
 }
 
 /** Where a worker is that has come to its end. */
@@ -126,7 +139,7 @@ export class Worker implements TaskHost {
   constructor(graph: FlowGraph, options: WorkerOptions, events: WorkerEvents) {
     this.workerIndex = options.index;
     this.#graph = graph;
-    this.#plan = planFlow(graph, options.count);
+    this.#plan = options.part?.plan ?? planFlow(graph, options.count);
     this.#options = options;
     this.#events = events;
     this.#clock = new RunClock(options.clock, (ms) => {
@@ -140,6 +153,7 @@ export class Worker implements TaskHost {
     this.#io = new WorkerIo(this.#plan, {
       workerIndex: options.index,
       workerCount: options.count,
+      opener: options.part?.opener,
       log: options.log,
       elapsed: () => this.#clock.elapsed(),
       signal: this.signal,
@@ -152,7 +166,7 @@ export class Worker implements TaskHost {
     });
     this.#counter = new FlowCounter(this.#plan);
     this.#unseenLate = new UnseenLate(this.#plan, this.#counter, options.log);
-    if (options.index === 0) warnOfUnread(graph, options.log);
+    if (options.index === 0 && !options.part) warnOfUnread(graph, options.log);
     graph.meters.warn = (text) => options.log.warn(text);
   }
 
@@ -244,7 +258,8 @@ export class Worker implements TaskHost {
    *
    * @throws {StepError} If one cannot be opened. What is open by then is closed by `close`.
    */
-  async open({ epoch, plans, positions, snapshots, recovery, mesh }: WorkerStart): Promise<void> {
+  async open(start: WorkerStart): Promise<void> {
+    const { epoch, plans, positions, snapshots, recovery, mesh, shuffle = null } = start;
     this.#mesh = mesh;
     if (snapshots !== null) {
       this.#journal = new Journal(this.#options, snapshots, (epoch, chunk) => {
@@ -261,8 +276,10 @@ export class Worker implements TaskHost {
       log: this.#options.log,
       traces: this.#options.traces ?? null,
       alignment: this.#alignment,
-      workerCount: this.#options.count,
+      // A task has no peers: what it knows of others comes through the log.
+      workerCount: shuffle === null ? this.#options.count : 1,
       mesh,
+      shuffle,
       epoch,
     });
     this.#progress.begin(this.#tasks.all, epoch);

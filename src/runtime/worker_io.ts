@@ -8,7 +8,9 @@ import type { StepId, WorkerIndex } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import { within } from "../core/promises.ts";
 import type {
+  InputConfig,
   InputReader,
+  OutputConfig,
   OutputWriter,
   Place,
   PlaceRecovery,
@@ -33,6 +35,26 @@ interface Closable {
   close(): Promise<void>;
 }
 
+/** Opens inputs and outputs in place of their configs. */
+export interface IoOpener {
+  input(
+    config: InputConfig<unknown>,
+    at: Place,
+    resume: Positions,
+  ): Promise<InputReader<unknown>>;
+  output(
+    config: OutputConfig<unknown>,
+    at: Place,
+    resume: Positions,
+  ): Promise<OutputWriter<unknown>>;
+}
+
+/** Has configs open themselves. */
+const BY_CONFIG: IoOpener = {
+  input: (config, at, resume) => config.open(at, resume),
+  output: (config, at, resume) => config.open(at, resume),
+};
+
 /** The worker that inputs and outputs belong to. */
 export interface IoHost {
   /** Which worker it is. */
@@ -52,12 +74,15 @@ export interface IoHost {
   alignmentOf(step: StepId): SourceAlignment;
   /** A step asks for a graceful stop of the whole run. */
   requestStop(): void;
+  /** Opens inputs and outputs; absent if their configs do. */
+  readonly opener?: IoOpener;
 }
 
 /** Opens and closes the inputs and outputs of a worker. */
 export class WorkerIo {
   readonly #plan: Plan;
   readonly #host: IoHost;
+  readonly #opener: IoOpener;
   readonly #readers = new Map<InputNode, InputReader<unknown>>();
   readonly #writers = new Map<CaptureNode, OutputWriter<unknown>>();
   readonly #opening = new Map<StepNode, () => string | null>(); // what each of them waits for
@@ -66,6 +91,7 @@ export class WorkerIo {
   constructor(plan: Plan, host: IoHost) {
     this.#plan = plan;
     this.#host = host;
+    this.#opener = host.opener ?? BY_CONFIG;
   }
 
   /** The inputs that are open. */
@@ -112,13 +138,15 @@ export class WorkerIo {
   ): Promise<void> {
     for (const node of this.#plan.captures) {
       const resume = this.#resumeOf(node, "output", positions);
-      const open = () => node.config.open(this.#place(node, recovery), resume);
-      this.#writers.set(node, await this.#guard(node, open) as OutputWriter<unknown>);
+      const config = node.config as OutputConfig<unknown>;
+      const open = () => this.#opener.output(config, this.#place(node, recovery), resume);
+      this.#writers.set(node, await this.#guard(node, open));
     }
     for (const node of this.#inputNodes()) {
       const plan = plans[idOf(this.#plan, node)];
       const resume = this.#resumeOf(node, "input", positions);
-      const open = () => node.config.open({ ...this.#place(node, recovery), plan }, resume);
+      const place = { ...this.#place(node, recovery), plan };
+      const open = () => this.#opener.input(node.config, place, resume);
       this.#readers.set(node, await this.#guard(node, open));
     }
   }

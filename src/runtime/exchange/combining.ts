@@ -9,7 +9,7 @@ import type { Combiner } from "../../graph/nodes.ts";
 import { isTimeControl } from "../time/controls.ts";
 import { isBatch, type Message, type Outgoing } from "../channel.ts";
 import { CombinedAmount, MOST_KEYS } from "./combined_amount.ts";
-import type { FailItem } from "./router.ts";
+import type { FailItem } from "./dealing.ts";
 
 /** Fewer values a key than this are not worth it. */
 const WORTH_IT = 2;

@@ -4,11 +4,10 @@
  * @module
  */
 import type { WorkerIndex } from "../../core/ids.ts";
-import { keyGroupOf, ownersOf } from "../../core/key_groups.ts";
-import { BatchEncoder } from "../../core/value_codec.ts";
-import { chainChecks, isKeyed } from "../../graph/chain_checks.ts";
 import type { ExchangeNode } from "../../graph/nodes.ts";
 import { type Channel, isBatch, type Message, type Outgoing } from "../channel.ts";
+import { BatchWriter } from "./batch_writer.ts";
+import { type Deal, dealing, type FailItem } from "./dealing.ts";
 import { LONGEST_ITEM } from "./frames.ts";
 import type { RemoteSender } from "./mesh.ts";
 
@@ -27,9 +26,6 @@ export interface RouterTargets {
   readonly remote: readonly (RemoteSender | undefined)[];
 }
 
-/** Makes an error of the step that the items go to. */
-export type FailItem = (item: unknown, thrown: unknown) => Error;
-
 /**
  * Deals items out over the workers.
  *
@@ -37,10 +33,8 @@ export type FailItem = (item: unknown, thrown: unknown) => Error;
  */
 export class Router implements Outgoing {
   readonly #targets: RouterTargets;
-  readonly #fail: FailItem;
-  readonly #deal: (batch: readonly unknown[]) => unknown[][];
-  readonly #encoder = new BatchEncoder();
-  readonly #longest: number;
+  readonly #deal: Deal;
+  readonly #writer: BatchWriter;
 
   /** `longest`: the most bytes that an item may have, for tests. */
   constructor(
@@ -49,11 +43,12 @@ export class Router implements Outgoing {
     fail: FailItem,
     longest: number = LONGEST_ITEM,
   ) {
-    this.#longest = longest;
-    const { remote } = targets;
     this.#targets = targets;
-    this.#fail = fail;
-    this.#deal = route === "key" ? dealByKey(remote.length, fail) : dealEvenly(remote.length);
+    this.#deal = dealing(route, targets.remote.length, fail);
+    this.#writer = new BatchWriter(
+      { longest, batchBytes: BATCH_BYTES, to: "to another worker" },
+      fail,
+    );
   }
 
   get room(): number {
@@ -79,69 +74,7 @@ export class Router implements Outgoing {
     this.#deal(message).forEach((items, worker) => {
       if (items.length === 0) return;
       if (worker === localIndex) local.push(items);
-      else this.#send(remote[worker]!, items);
+      else this.#writer.write(items, remote[worker]!);
     });
   }
-
-  #send(sender: RemoteSender, items: readonly unknown[]): void {
-    const encoder = this.#encoder;
-    let before = 0;
-    for (const item of items) {
-      try {
-        encoder.write(item);
-      } catch (thrown) {
-        throw this.#fail(item, thrown);
-      }
-      const { bytes } = encoder;
-      if (bytes - before > this.#longest) {
-        throw this.#fail(item, tooLarge(bytes - before, this.#longest));
-      }
-      before = bytes;
-      if (bytes < BATCH_BYTES) continue;
-      before = 0;
-      sender.batch(encoder.count, encoder.take());
-    }
-    if (encoder.count > 0) sender.batch(encoder.count, encoder.take());
-  }
-}
-
-function tooLarge(bytes: number, longest: number): Error {
-  return new RangeError(
-    `the item takes ${Math.ceil(bytes / 2 ** 20)} MiB, and no more than ` +
-      `${
-        Math.floor(longest / 2 ** 20)
-      } MiB can be sent to another worker: make items smaller before ` +
-      `this step`,
-  );
-}
-
-/** Each item to the owner of its key. */
-function dealByKey(
-  workers: number,
-  fail: FailItem,
-): (batch: readonly unknown[]) => unknown[][] {
-  const owners = ownersOf(workers);
-  return (batch) => {
-    const shares: unknown[][] = Array.from({ length: workers }, () => []);
-    for (const pair of batch) {
-      if (!isKeyed(pair)) throw fail(pair, chainChecks.notKeyed("a stateful step", pair));
-      shares[owners[keyGroupOf(pair[0])]].push(pair);
-    }
-    return shares;
-  };
-}
-
-/** Each batch in equal shares, the larger ones to each worker in turn. */
-function dealEvenly(workers: number): (batch: readonly unknown[]) => unknown[][] {
-  let first = 0;
-  return (batch) => {
-    const shares: unknown[][] = Array.from({ length: workers }, () => []);
-    for (let turn = 0, from = 0; turn < workers; turn++) {
-      const to = Math.ceil(batch.length * (turn + 1) / workers);
-      shares[(first + turn) % workers] = batch.slice(from, to);
-      from = to;
-    }
-    first = (first + batch.length) % workers;
-    return shares;
-  };
 }

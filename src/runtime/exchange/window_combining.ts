@@ -33,7 +33,7 @@ import {
   type Tick,
 } from "../time/controls.ts";
 import { CombinedAmount } from "./combined_amount.ts";
-import type { FailItem } from "./router.ts";
+import type { FailItem } from "./dealing.ts";
 
 /** Fewer values, or bytes of values, for each that is sent are not worth it. */
 const WORTH_IT = 2;

@@ -14,6 +14,11 @@ export interface SinkOptions {
   readonly onWrite: (items: number) => void;
   /** What the inputs upstream said at the end of an epoch; absent if there is nothing. */
   readonly notesAt?: (epoch: Epoch) => InputNotes;
+  /**
+   * Whether the end of an epoch waits until the one before is committed, as it does for an output
+   * with `commit`. Needed if a commit includes whatever has been prepared by then.
+   */
+  readonly waitsForCommit?: boolean;
 }
 
 /**
@@ -43,6 +48,7 @@ export class SinkTask implements Task {
   readonly #host: TaskHost;
   readonly #onWrite: (items: number) => void;
   readonly #notesAt: (epoch: Epoch) => InputNotes;
+  readonly #waitsForCommit: boolean;
   readonly #commits: Epoch[] = []; // epochs to be made visible, once no call is in progress
   readonly #callSize = new CallSize();
   #epoch: Epoch;
@@ -72,6 +78,7 @@ export class SinkTask implements Task {
     this.#epoch = options.epoch;
     this.#onWrite = options.onWrite;
     this.#notesAt = options.notesAt ?? (() => new Map());
+    this.#waitsForCommit = options.waitsForCommit ?? writer.commit !== undefined;
   }
 
   /** Notes where the output is before a run's first epoch, which is made durable as an epoch is. */
@@ -82,9 +89,9 @@ export class SinkTask implements Task {
 
   /** The snapshot of an epoch has been committed. Resolves when the output has followed. */
   async commit(epoch: Epoch): Promise<void> {
-    if (this.#writer.commit === undefined) return;
+    if (!this.#waitsForCommit) return;
     if (this.#prepared !== null && this.#prepared <= epoch) {
-      this.#commits.push(this.#prepared);
+      if (this.#writer.commit !== undefined) this.#commits.push(this.#prepared);
       this.#prepared = null;
     }
     this.#host.wake();
@@ -199,7 +206,7 @@ export class SinkTask implements Task {
   }
 
   #hasPrepared(epoch: Epoch, positions: Positions): void {
-    if (this.#writer.commit !== undefined) this.#prepared = epoch;
+    if (this.#waitsForCommit) this.#prepared = epoch;
     this.#host.journal?.recordPositions(epoch, this.stepId, "output", positions);
   }
 

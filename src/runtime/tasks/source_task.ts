@@ -10,10 +10,13 @@ import type { InputAlignment } from "../time/source_alignment.ts";
 import { SourceTicks } from "../time/source_ticks.ts";
 import type { Outlet } from "../outlet.ts";
 import type { Traces } from "../traces.ts";
-import type { Task, TaskHost, Waits } from "./task.ts";
+import type { EpochSource, TaskHost, Waits } from "./task.ts";
 
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
+
+const ENDED = "the input has ended, and the inputs of a group must not, as no machine knows when " +
+  "those of all others have: read on at the end, or run the flow without --group";
 
 /** What a source's task needs to know of its run. */
 export interface SourceOptions {
@@ -30,10 +33,12 @@ export interface SourceOptions {
   readonly notes?: WorkerNotes;
   /** Is told what has been read; `null` or absent if nobody needs to know. */
   readonly traces?: Traces | null;
+  /** Whether the input must not end, as nobody could know that all of its parts have. */
+  readonly isEndless?: boolean;
 }
 
 /** Reads an input. Asks it for a batch when there is room downstream, so a slow output slows it. */
-export class SourceTask implements Task {
+export class SourceTask implements EpochSource {
   readonly stepId: StepId;
   readonly #reader: InputReader<unknown>;
   readonly #outlet: Outlet;
@@ -43,6 +48,7 @@ export class SourceTask implements Task {
   readonly #alignment: InputAlignment | null;
   readonly #notes: WorkerNotes | null;
   readonly #traces: Traces | null;
+  readonly #isEndless: boolean;
   #epoch: Epoch;
   #closed: { epoch: Epoch; positions: Positions }[] = []; // epochs that have not been committed yet
   #committed: Positions | null = null; // that the input has not been told of yet
@@ -64,7 +70,8 @@ export class SourceTask implements Task {
     reader: InputReader<unknown>,
     outlet: Outlet,
     host: TaskHost,
-    { epoch, tellsActivity, alignment = null, notes, traces = null }: SourceOptions,
+    { epoch, tellsActivity, alignment = null, notes, traces = null, isEndless = false }:
+      SourceOptions,
   ) {
     this.stepId = stepId;
     this.#reader = reader;
@@ -76,6 +83,7 @@ export class SourceTask implements Task {
     this.#alignment = alignment;
     this.#notes = notes ?? null;
     this.#traces = traces;
+    this.#isEndless = isEndless;
   }
 
   /** Notes where the input is before a run's first epoch. */
@@ -132,7 +140,11 @@ export class SourceTask implements Task {
     }
     const batch = this.#next();
     if (batch === undefined) return true;
-    if (batch === null) return this.#end(this.#stopping);
+    if (batch === null) {
+      if (!this.#isEndless || this.#stopping) return this.#end(this.#stopping);
+      this.#fail(new Error(ENDED));
+      return true;
+    }
     if (batch.length === 0) {
       if (this.#alignment?.isHeld === true) return this.#hold();
       // Asked before `ready`, which goes by the answer.

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StepError } from "../../core/errors.ts";
-import type { StepId, WorkerIndex } from "../../core/ids.ts";
+import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { RunClock } from "../../core/run_clock.ts";
 import type { Journal } from "../journal.ts";
 import type { Pace } from "../pace.ts";
@@ -40,6 +40,18 @@ export interface Task {
    * if it only waits.
    */
   wakeTime(): number;
+}
+
+/** A task that items come in through, and where epochs end therefore. */
+export interface EpochSource extends Task {
+  /** Notes where it is before a run's first epoch. */
+  begin(epoch: Epoch): void;
+  /** Ends an epoch after what has been read so far. */
+  trigger(epoch: Epoch): void;
+  /** Reads no more than what cannot be read again. */
+  stop(): void;
+  /** An epoch has been committed. Resolves when all who have to know have been told. */
+  commit(epoch: Epoch): Promise<void>;
 }
 
 /** What a task tells the worker that runs it. */

@@ -1,0 +1,66 @@
+/**
+ * Encodes the items that leave a worker, in batches of a bounded size.
+ *
+ * @module
+ */
+import { BatchEncoder } from "../../core/value_codec.ts";
+import type { FailItem } from "./dealing.ts";
+
+/** Accepts encoded items, for one receiver. */
+export interface BatchTarget {
+  /** `items`: `count` of them, for `decodeBatch`. */
+  batch(count: number, items: Uint8Array): void;
+}
+
+/** How large things may be. */
+export interface BatchLimits {
+  /** The most bytes of an item. */
+  readonly longest: number;
+  /** A batch of this many bytes is sent, though there is more. */
+  readonly batchBytes: number;
+  /** Where items go, for the error of one that is too long: `to another worker`. */
+  readonly to: string;
+}
+
+/** Writes the batches of one exchange. */
+export class BatchWriter {
+  readonly #encoder = new BatchEncoder();
+  readonly #limits: BatchLimits;
+  readonly #fail: FailItem;
+
+  /** `fail` makes the error of an item that cannot be encoded, or is too long. */
+  constructor(limits: BatchLimits, fail: FailItem) {
+    this.#limits = limits;
+    this.#fail = fail;
+  }
+
+  /** Encodes items, and hands all of them over. */
+  write(items: readonly unknown[], target: BatchTarget): void {
+    const encoder = this.#encoder;
+    const { longest, batchBytes } = this.#limits;
+    let before = 0;
+    for (const item of items) {
+      try {
+        encoder.write(item);
+      } catch (thrown) {
+        throw this.#fail(item, thrown);
+      }
+      const { bytes } = encoder;
+      if (bytes - before > longest) throw this.#fail(item, this.#tooLarge(bytes - before));
+      before = bytes;
+      if (bytes < batchBytes) continue;
+      before = 0;
+      target.batch(encoder.count, encoder.take());
+    }
+    if (encoder.count > 0) target.batch(encoder.count, encoder.take());
+  }
+
+  #tooLarge(bytes: number): Error {
+    const { longest, to } = this.#limits;
+    return new RangeError(
+      `the item takes ${Math.ceil(bytes / 2 ** 20)} MiB, and no more than ` +
+        `${Math.floor(longest / 2 ** 20)} MiB can be sent ${to}: make items smaller before this ` +
+        "step",
+    );
+  }
+}

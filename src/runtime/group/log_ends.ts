@@ -1,0 +1,43 @@
+import type { Epoch } from "../../core/ids.ts";
+import type { ExchangeNode } from "../../graph/nodes.ts";
+import type { ShuffleReader } from "../../group/log.ts";
+import type { Channel, Incoming, Outgoing } from "../channel.ts";
+import type { FailItem } from "../exchange/dealing.ts";
+import type { ExchangeEnds } from "../exchange/ends.ts";
+import type { ShuffleOut } from "./shuffle_out.ts";
+
+/** How a task reaches others. */
+export interface TaskShuffle {
+  /** What it sends. */
+  readonly out: ShuffleOut;
+  /** Reads what it is sent; `null` if its sub-topology has no shuffle. */
+  readonly reader: ShuffleReader | null;
+  /** The offset that the reader begins with; `null` for the beginning. */
+  readonly from: bigint | null;
+}
+
+/** Exchanges through the log. */
+export class LogEnds implements ExchangeEnds {
+  /** What comes in, by the number of the exchange. */
+  readonly channels = new Map<number, Channel>();
+  readonly #out: ShuffleOut;
+  readonly #epoch: Epoch;
+  readonly #newChannel: () => Channel;
+
+  /** `epoch` is the one that the task starts in. */
+  constructor(out: ShuffleOut, epoch: Epoch, newChannel: () => Channel) {
+    this.#out = out;
+    this.#epoch = epoch;
+    this.#newChannel = newChannel;
+  }
+
+  outgoing(exchange: number, route: ExchangeNode["route"], fail: FailItem): Outgoing {
+    return this.#out.sender(exchange, route, fail, this.#epoch);
+  }
+
+  incoming(exchange: number): readonly Incoming[] {
+    const channel = this.#newChannel();
+    this.channels.set(exchange, channel);
+    return [channel];
+  }
+}

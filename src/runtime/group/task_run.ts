@@ -1,0 +1,326 @@
+/**
+ * One task of a process, from its restore to the commit of all that it did.
+ *
+ * ```text
+ *   restoring ──state is there──▶ running ──giveUp──▶ stopping ──its end is committed──▶ gone
+ *       └───────giveUp──────────────────────────────────────────────────────────────────▶ gone
+ * ```
+ *
+ * A task is a worker of its own, on its part of the flow. It counts its own epochs, from 0. Its
+ * epoch 0 is the one of the process that is open when its state is there.
+ *
+ * @module
+ */
+import type { Epoch, StepId } from "../../core/ids.ts";
+import { partsOf, type TaskId } from "../../core/task_id.ts";
+import {
+  type RestoredTask,
+  type RestoreProgress,
+  SHUFFLE_STEP,
+  type ShuffleBatch,
+  type ShuffleReader,
+  type TaskEpoch,
+} from "../../group/log.ts";
+import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
+import type { StepCounts } from "../counts.ts";
+import { positionsOf } from "../journal.ts";
+import { Worker } from "../worker.ts";
+import type { WorkerReadings } from "../worker_readings.ts";
+import type { FlowPart } from "./cut_flow.ts";
+import type { TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
+import { ShuffleOut } from "./shuffle_out.ts";
+import { SamePositions } from "./same_positions.ts";
+import type { WaitingBytes } from "./waiting_bytes.ts";
+
+/** Who runs a task. */
+export interface TaskHost {
+  /** The task has its state, and is to join the open epoch. */
+  ready(task: TaskRun): void;
+  /** The task has acknowledged an epoch, or has ended. */
+  advanced(): void;
+  /** The task, and with it the process, has failed. */
+  fail(error: unknown): void;
+}
+
+/** What a task did in an epoch. */
+export interface TaskShare {
+  readonly epoch: TaskEpoch;
+  readonly shuffle: readonly ShuffleBatch[];
+  /** Whether it read, wrote or changed anything. */
+  readonly isChanged: boolean;
+}
+
+/** A shard that nobody sends to. */
+const EMPTY: ShuffleReader = {
+  next: () => null,
+  ready: () => new Promise(() => {}),
+  isCurrent: true,
+  lag: 0,
+  close() {},
+};
+
+/** Runs one task: `start`, then `join` and epochs; at last always `close`. */
+export class TaskRun {
+  readonly task: TaskId;
+  readonly #settings: TaskRunnerSettings;
+  readonly #part: FlowPart;
+  readonly #partition: number;
+  readonly #host: TaskHost;
+  readonly #out: ShuffleOut;
+  readonly #worker: Worker;
+  readonly #committed = new SamePositions();
+  readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
+  #reader: ShuffleReader | null = null;
+  #changes: { epoch: Epoch; chunk: StateChunk }[] = [];
+  #phase: TaskStatus["phase"] = "restoring";
+  #restored: RestoreProgress | null = null;
+  #opening: Promise<void> = Promise.resolve(); // inputs and outputs
+  #first: number | null = null; // the epoch of the process that is its epoch 0, once it has joined
+  #acknowledged: { epoch: Epoch; positions: readonly StoredPosition[] } | null = null;
+  #ended: { epoch: Epoch; positions: readonly StoredPosition[] } | null = null;
+  #written = 0; // items that its outputs had been given at the last commit
+  #isClosed = false;
+
+  /** Opens nothing yet. */
+  constructor(
+    task: TaskId,
+    part: FlowPart,
+    settings: TaskRunnerSettings,
+    waiting: WaitingBytes,
+    host: TaskHost,
+  ) {
+    const { cut, clock, log, traces, observer, groupLog } = settings;
+    const { shards } = cut.topology;
+    const partition = this.#partition = partsOf(task).partition;
+    this.task = task;
+    this.#part = part;
+    this.#settings = settings;
+    this.#host = host;
+    const receiverOf = (exchange: number) => cut.exchanges[exchange].to;
+    this.#out = new ShuffleOut(task, { receiverOf, shards }, waiting);
+    this.#gone.promise.catch(() => {}); // nobody may wait for it
+    this.#worker = new Worker(cut.graph, {
+      index: partition,
+      count: Math.max(shards, partition + 1),
+      clock,
+      log,
+      traces,
+      part: {
+        plan: part.plan,
+        opener: {
+          input: (config, at, resume) => groupLog.openInput(config, partition, at, resume),
+          output: (config, at, resume) => groupLog.openOutput(config, at, resume),
+        },
+      },
+    }, {
+      stateChanged: (epoch, chunk) => this.#changes.push({ epoch, chunk }),
+      acknowledge: (epoch, positions) => {
+        this.#acknowledged = { epoch, positions };
+        host.advanced();
+      },
+      stopRequested: () => observer?.stopRequested?.(),
+      inputFailed: (error) => host.fail(error),
+      gaveUp: () => host.fail(new Error(`task ${task} could not finish its work`)),
+    });
+  }
+
+  /** Resolves when nothing of it is open any more; rejects if the runner failed before. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  get status(): TaskStatus {
+    const restored = this.#phase === "restoring" ? this.#restored : null;
+    return { task: this.task, phase: this.#phase, restored, lag: this.#reader?.lag ?? 0 };
+  }
+
+  /** Whether it is to be given up. */
+  get isStopping(): boolean {
+    return this.#phase === "stopping";
+  }
+
+  /** Whether all that it did is there to be committed, and nothing follows. */
+  get hasEnded(): boolean {
+    return this.#ended !== null;
+  }
+
+  counts(): StepCounts[] {
+    return this.#worker.counts();
+  }
+
+  readings(): WorkerReadings {
+    return this.#worker.readings();
+  }
+
+  waitingFor(): string[] {
+    return this.#worker.waitingFor();
+  }
+
+  /** Restores its state; then the host is told that it is ready. */
+  start(): void {
+    this.#restore().catch((thrown) => {
+      if (!this.#isGivenUp) this.#host.fail(thrown);
+    });
+  }
+
+  async #restore(): Promise<void> {
+    const { groupLog, observer, intervalMs } = this.#settings;
+    const restored = await groupLog.restore(this.task, (progress) => {
+      this.#restored = progress;
+      observer?.restoring?.(this.task, progress);
+    });
+    if (this.#isGivenUp) return;
+    const { positions } = restored;
+    this.#committed.set(positions);
+    const shuffle = { out: this.#out, ...this.#openShuffle(positions) };
+    await (this.#opening = this.#worker.open({
+      epoch: 0,
+      plans: {},
+      positions,
+      snapshots: { firstId: 0, byKey: true },
+      recovery: { intervalMs },
+      mesh: null,
+      shuffle,
+    }));
+    await this.#restoreKeys(restored);
+    if (this.#isGivenUp) return;
+    // Outputs have prepared what they begin with. All of that is in the last commit already.
+    await this.#worker.commit(-1);
+    if (!this.#isGivenUp) this.#host.ready(this);
+  }
+
+  get #isGivenUp(): boolean {
+    return this.isStopping || this.#isClosed;
+  }
+
+  #openShuffle(
+    positions: readonly StoredPosition[],
+  ): { reader: ShuffleReader | null; from: bigint | null } {
+    if (!this.#part.hasShuffle) return { reader: null, from: null };
+    const at = positionsOf(SHUFFLE_STEP, "input", positions).get(SHUFFLE_STEP);
+    const from = (at ?? null) as bigint | null;
+    const isShard = this.#partition < this.#settings.cut.topology.shards;
+    this.#reader = isShard ? this.#settings.groupLog.readShuffle(this.task, from) : EMPTY;
+    return { reader: this.#reader, from };
+  }
+
+  async #restoreKeys(restored: RestoredTask): Promise<void> {
+    for await (const { step, keys } of restored.keys()) {
+      if (this.#isGivenUp) return;
+      this.#requireStep(step);
+      this.#worker.restore(step, keys);
+    }
+  }
+
+  /** State of a step that is gone would be lost without a word, and come back with the step. */
+  #requireStep(step: StepId): void {
+    const { plan } = this.#part;
+    const isThere = plan.graph.nodes.some((node) =>
+      node.kind === "stateful" && plan.graph.ids.get(node) === step &&
+      plan.stages.some(({ head }) => head === plan.stageOf.get(node))
+    );
+    if (isThere) return;
+    throw new Error(
+      `task ${this.task} has state of a step ${
+        JSON.stringify(step)
+      }, which is not in its part of ` +
+        "the flow any more: give the step its id back, or begin with another group",
+    );
+  }
+
+  /** Runs from an epoch of the process on. */
+  join(epoch: number): void {
+    this.#first = epoch;
+    this.#out.begin(epoch);
+    this.#phase = "running";
+    this.#settings.observer?.started?.(this.task);
+    this.#worker.run().then(
+      () => {
+        this.#ended = this.#worker.finalPositions();
+        if (this.isStopping) this.#host.advanced();
+        else this.#host.fail(new Error(`task ${this.task} has ended, though nobody stopped it`));
+      },
+      (thrown) => this.#host.fail(thrown),
+    );
+  }
+
+  /** Whether it takes part in an epoch of the process. */
+  isIn(epoch: number): boolean {
+    return this.#first !== null && this.#first <= epoch;
+  }
+
+  /** Has it end an epoch of the process. */
+  trigger(epoch: number): void {
+    if (!this.hasEnded) this.#worker.trigger(this.#own(epoch));
+  }
+
+  /** Warns of the steps that hold up the end of an epoch, which has been closing for `ms`. */
+  stillClosing(epoch: number, ms: number): void {
+    if (!this.hasClosed(epoch)) this.#worker.stillClosing(this.#own(epoch), ms);
+  }
+
+  /** Whether it has done its part of an epoch. */
+  hasClosed(epoch: number): boolean {
+    return this.hasEnded || (this.#acknowledged?.epoch ?? -1) >= this.#own(epoch);
+  }
+
+  /** The number that an epoch of the process has here. */
+  #own(epoch: number): Epoch {
+    return epoch - this.#first!;
+  }
+
+  /** Returns what it did in an epoch, which it has closed; of one that has ended, all. */
+  takeShare(epoch: number): TaskShare {
+    const at = this.#ended ?? this.#acknowledged!;
+    const through = this.hasEnded ? Infinity : this.#own(epoch);
+    const state = this.#changes.filter((change) => change.epoch <= through);
+    this.#changes = this.#changes.filter((change) => change.epoch > through);
+    const shuffle = this.#out.take(through);
+    const written = this.#countWritten();
+    const isChanged = state.length > 0 || shuffle.length > 0 || written !== this.#written ||
+      !this.#committed.has(at.positions);
+    this.#written = written;
+    this.#committed.set(at.positions);
+    const { positions } = at;
+    return {
+      epoch: { task: this.task, positions, state: state.map(({ chunk }) => chunk) },
+      shuffle,
+      isChanged,
+    };
+  }
+
+  #countWritten(): number {
+    const { captures, graph } = this.#part.plan;
+    const ids = new Set(captures.map((node) => graph.ids.get(node)!));
+    return this.counts().reduce((sum, step) => ids.has(step.stepId) ? sum + step.in : sum, 0);
+  }
+
+  /** An epoch of the process has been committed. Resolves when outputs and inputs have followed. */
+  async committed(epoch: number): Promise<void> {
+    await this.#worker.commit(this.#ended?.epoch ?? this.#own(epoch));
+  }
+
+  /** Ends it gracefully. One that is still being restored has nothing to commit. */
+  giveUp(): void {
+    if (this.isStopping) return;
+    const isRestoring = this.#phase === "restoring";
+    this.#phase = "stopping";
+    if (isRestoring) void this.close();
+    else this.#worker.stop();
+  }
+
+  /** Closes all that is open. Without `failure`, all that it did is committed. */
+  async close(failure: unknown = null): Promise<void> {
+    if (this.#isClosed) return await this.#gone.promise.catch(() => {});
+    this.#isClosed = true;
+    // What has ended by itself is closed as it is. What runs ends at once, or soon if it opens.
+    const reason = failure ?? new Error(`task ${this.task} has been given up`);
+    if (!this.hasEnded) this.#worker.fail(reason);
+    await this.#opening.catch(() => reason);
+    await this.#worker.close();
+    this.#reader?.close();
+    this.#settings.groupLog.release(this.task);
+    if (failure === null) this.#gone.resolve();
+    else this.#gone.reject(failure);
+  }
+}
