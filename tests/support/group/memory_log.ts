@@ -1,0 +1,376 @@
+/** The log of a group in memory: topics, transactions, visibility at the commit, and fencing. */
+import type { TaskId } from "../../../src/core/task_id.ts";
+import { decodeValue } from "../../../src/core/value_codec.ts";
+import type {
+  InputConfig,
+  InputReader,
+  OutputConfig,
+  OutputWriter,
+  Place,
+  Positions,
+} from "../../../src/graph/contracts.ts";
+import {
+  FencedError,
+  type GroupEpoch,
+  type GroupLog,
+  type RestoredKeys,
+  type RestoredTask,
+  SHUFFLE_STEP,
+  type ShuffleReader,
+  type TaskEpoch,
+} from "../../../src/group/log.ts";
+import { eachChange, type StoredKey, type StoredPosition } from "../../../src/recovery/store.ts";
+
+/** Where a process may be stopped by a test. */
+export type LogPoint =
+  /** Nothing of the epoch is written yet. */
+  | "before commit"
+  /** All is written, and the transaction is open: nobody sees it. */
+  | "in commit"
+  /** It is committed, and the process does not know. */
+  | "after commit"
+  /** Some keys of a task have been read. */
+  | "restoring";
+
+/** Keys of a step in one part of a restore. */
+const PART = 3;
+
+/** A list that only grows, and wakes those who wait for more. */
+class Grown<T> {
+  readonly items: T[] = [];
+  #waiting: (() => void)[] = [];
+
+  add(...items: readonly T[]): void {
+    this.items.push(...items);
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Resolves when there are more than `count`. */
+  async more(count: number): Promise<void> {
+    while (this.items.length <= count) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+}
+
+/** What is committed of a task. */
+class KeptTask {
+  positions: readonly StoredPosition[] = [];
+  readonly keys = new Map<string, Map<string, StoredKey>>(); // by step and key
+
+  apply({ positions, state }: TaskEpoch): void {
+    this.positions = positions;
+    for (const chunk of state) {
+      let keys = this.keys.get(chunk.step);
+      if (keys === undefined) this.keys.set(chunk.step, keys = new Map());
+      for (const { id, key, state } of eachChange(chunk)) {
+        if (key === null) throw new Error(`a change of step ${chunk.step} has no key`);
+        if (state === null) keys.delete(key);
+        else keys.set(key, { id, key, state: state.slice() });
+      }
+    }
+  }
+}
+
+/** An input that reads topics. By itself, without a group, it reads all that is there. */
+export class TopicInput<T> implements InputConfig<T> {
+  readonly topics: readonly string[];
+  readonly #all: MemoryTopics;
+
+  constructor(all: MemoryTopics, ...topics: string[]) {
+    this.#all = all;
+    this.topics = topics;
+  }
+
+  open(): Promise<InputReader<T>> {
+    const batches = this.topics.flatMap((topic) => this.#all.partitions(topic))
+      .map(({ items }) => [...items] as T[]);
+    return Promise.resolve({
+      next: () => batches.shift() ?? null,
+      ready: () => Promise.resolve(),
+      positions: () => new Map(),
+      close: () => Promise.resolve(),
+    });
+  }
+}
+
+/** An output with a name. By itself it writes at once. */
+export class NamedOutput<T> implements OutputConfig<T> {
+  readonly name: string;
+  readonly items: T[];
+
+  constructor(name: string, items: T[]) {
+    this.name = name;
+    this.items = items;
+  }
+
+  open(): Promise<OutputWriter<T>> {
+    return Promise.resolve({
+      write: (batch) => void this.items.push(...batch),
+      prepare: () => Promise.resolve(new Map()),
+      close: () => Promise.resolve(),
+    });
+  }
+}
+
+/** Topics with items, before anybody reads them. */
+export class MemoryTopics {
+  readonly #topics = new Map<string, readonly Grown<unknown>[]>();
+
+  /** Makes a topic. */
+  create(topic: string, partitions: number): void {
+    this.#topics.set(topic, Array.from({ length: partitions }, () => new Grown()));
+  }
+
+  append(topic: string, partition: number, ...items: readonly unknown[]): void {
+    this.partitions(topic)[partition].add(...items);
+  }
+
+  partitions(topic: string): readonly Grown<unknown>[] {
+    return this.#topics.get(topic)!;
+  }
+}
+
+/** What is common to all processes of a group. */
+export class MemoryGroup {
+  readonly topics = new MemoryTopics();
+  /** What is visible of each output. */
+  readonly outputs = new Map<string, unknown[]>();
+  /** How many epochs have been committed. */
+  commits = 0;
+  /** Stops a process at a point; absent for none. */
+  stopAt: ((point: LogPoint, log: MemoryLog) => boolean) | null = null;
+  readonly #tasks = new Map<TaskId, KeptTask>();
+  readonly #owners = new Map<TaskId, MemoryLog>();
+  readonly #shuffles = new Map<string, Grown<Uint8Array>>();
+  readonly #read = new Map<string, Grown<unknown>>(); // by step and partition
+
+  task(task: TaskId): KeptTask {
+    let kept = this.#tasks.get(task);
+    if (kept === undefined) this.#tasks.set(task, kept = new KeptTask());
+    return kept;
+  }
+
+  shuffle(task: string): Grown<Uint8Array> {
+    let records = this.#shuffles.get(task);
+    if (records === undefined) this.#shuffles.set(task, records = new Grown());
+    return records;
+  }
+
+  ownerOf(task: TaskId): MemoryLog | undefined {
+    return this.#owners.get(task);
+  }
+
+  own(task: TaskId, log: MemoryLog): void {
+    this.#owners.set(task, log);
+  }
+
+  /** An input is to read all that a topic has. */
+  reads(step: string, topic: string): void {
+    this.topics.partitions(topic).forEach((items, partition) => {
+      this.#read.set(`${step} ${topic}/${partition}`, items);
+    });
+  }
+
+  /** How many items and records the tasks have not read and committed. */
+  get left(): number {
+    const committed = new Map<string, number>();
+    for (const [task, { positions }] of this.#tasks) {
+      for (const at of positions) {
+        const name = at.step === SHUFFLE_STEP ? task : `${at.step} ${at.partition}`;
+        if (at.role === "input") committed.set(name, Number(decodeValue(at.state)));
+      }
+    }
+    let left = 0;
+    for (const [name, { items }] of [...this.#read, ...this.#shuffles]) {
+      left += items.length - (committed.get(name) ?? 0);
+    }
+    return left;
+  }
+
+  /** Makes an epoch visible, all at once. */
+  apply(epoch: GroupEpoch, outputs: readonly (readonly [name: string, items: unknown[]])[]): void {
+    this.commits++;
+    for (const task of epoch.tasks) this.task(task.task).apply(task);
+    for (const { subtopology, shard, bytes } of epoch.shuffle) {
+      this.shuffle(`${subtopology}_${shard}`).add(bytes);
+    }
+    for (const [name, items] of outputs) {
+      const all = this.outputs.get(name) ?? [];
+      this.outputs.set(name, [...all, ...items]);
+    }
+  }
+}
+
+/** What an output of a process has written and not committed. */
+interface Written {
+  readonly name: string;
+  readonly items: unknown[];
+}
+
+/** The log as one process sees it. */
+export class MemoryLog implements GroupLog {
+  /** What this process has restored, opened and released, in order. */
+  readonly calls: string[] = [];
+  readonly #group: MemoryGroup;
+  readonly #readers = new Map<TaskId, ShuffleReader>();
+  #prepared: Written[] = [];
+  #committing: Promise<void> = Promise.resolve();
+  #isDead = false;
+  #died: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(group: MemoryGroup) {
+    this.#group = group;
+  }
+
+  /** Whether the process has been stopped at a point. */
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** Resolves when it has been. */
+  get died(): Promise<void> {
+    return this.#died.promise;
+  }
+
+  /** The process is gone: nothing of what it does from now on reaches the others. */
+  die(): void {
+    this.#isDead = true;
+    this.#died.resolve();
+  }
+
+  openInput(
+    config: InputConfig<unknown>,
+    partition: number,
+    _at: Place,
+    resume: Positions,
+  ): Promise<InputReader<unknown>> {
+    if (!(config instanceof TopicInput)) throw new TypeError("only topics can be shared out");
+    const parts = config.topics.flatMap((topic) => {
+      const items = this.#group.topics.partitions(topic).at(partition);
+      const name = `${topic}/${partition}`;
+      if (items === undefined) return [];
+      return [{ name, items, next: resume.get(name) as number ?? 0 }];
+    });
+    const next = (limit = Infinity): unknown[] => {
+      for (const part of parts) {
+        const batch = part.items.items.slice(part.next, part.next + Math.min(limit, 7));
+        part.next += batch.length;
+        if (batch.length > 0) return batch;
+      }
+      return [];
+    };
+    return Promise.resolve({
+      next,
+      ready: () => Promise.race(parts.map((part) => part.items.more(part.next))),
+      positions: () => new Map(parts.map((part) => [part.name, part.next])),
+      close: () => Promise.resolve(),
+    });
+  }
+
+  openOutput(config: OutputConfig<unknown>): Promise<OutputWriter<unknown>> {
+    if (!(config instanceof NamedOutput)) throw new TypeError("only named outputs are kept");
+    const { name } = config;
+    let items: unknown[] = [];
+    return Promise.resolve({
+      write: (batch) => void items.push(...batch),
+      prepare: () => {
+        this.#prepared.push({ name, items });
+        items = [];
+        return Promise.resolve(new Map());
+      },
+      close: () => Promise.resolve(),
+    });
+  }
+
+  async restore(task: TaskId): Promise<RestoredTask> {
+    this.calls.push(`restore ${task}`);
+    const last = this.#group.ownerOf(task);
+    this.#group.own(task, this);
+    if (last !== undefined && last !== this) await last.#committing;
+    const kept = this.#group.task(task);
+    return { positions: kept.positions, keys: () => this.#keysOf(kept) };
+  }
+
+  async *#keysOf(kept: KeptTask): AsyncGenerator<RestoredKeys> {
+    for (const [step, keys] of [...kept.keys]) {
+      const all = [...keys.values()];
+      for (let from = 0; from < all.length; from += PART) {
+        await this.#pass("restoring");
+        yield { step, keys: all.slice(from, from + PART) };
+      }
+    }
+  }
+
+  /** Stays here for ever if the process is stopped at this point. */
+  async #pass(point: LogPoint): Promise<void> {
+    await Promise.resolve();
+    if (this.#group.stopAt?.(point, this)) this.die();
+    if (this.#isDead) await new Promise(() => {});
+  }
+
+  readShuffle(task: TaskId, from: bigint | null): ShuffleReader {
+    const records = this.#group.shuffle(task);
+    let next = Number(from ?? 0n);
+    const reader = {
+      next: () => {
+        const bytes = records.items.at(next);
+        return bytes === undefined ? null : { bytes, next: BigInt(++next) };
+      },
+      ready: () => records.more(next),
+      get isCurrent() {
+        return next === records.items.length;
+      },
+      get lag() {
+        return records.items.length - next;
+      },
+      close: () => void this.#readers.delete(task),
+    };
+    this.#readers.set(task, reader);
+    return reader;
+  }
+
+  /** The shuffles that are open. */
+  get openShuffles(): readonly TaskId[] {
+    return [...this.#readers.keys()];
+  }
+
+  async commit(epoch: GroupEpoch): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = [];
+    await this.#pass("before commit");
+    // Others that restore one of the tasks wait until the transaction is over, well or not.
+    const over = Promise.withResolvers<void>();
+    this.#committing = over.promise;
+    const dying = this.#group.stopAt?.("in commit", this) ?? false;
+    if (!dying) {
+      using identity = await epoch.identity?.() ?? null;
+      if (identity !== null) this.calls.push(`commit as ${identity.memberId}`);
+      for (const { task } of epoch.tasks) {
+        if (this.#group.ownerOf(task) === this) continue;
+        over.resolve();
+        throw new FencedError(`task ${task} belongs to another process`);
+      }
+      this.#group.apply(epoch, prepared.map(({ name, items }) => [name, items]));
+      over.resolve();
+      await this.#pass("after commit");
+      return;
+    }
+    this.die();
+    setTimeout(() => over.resolve(), 0); // the transaction times out, and is aborted
+    await new Promise(() => {});
+  }
+
+  release(task: TaskId): void {
+    this.calls.push(`release ${task}`);
+  }
+
+  waitingFor(): string | null {
+    return null;
+  }
+
+  close(): Promise<void> {
+    this.#prepared = [];
+    return Promise.resolve();
+  }
+}
