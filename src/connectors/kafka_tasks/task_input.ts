@@ -16,6 +16,8 @@ import type { ToItem } from "../kafka/read/source.ts";
  *
  * The task commits its positions, so the reader commits none to a consumer group of its own.
  *
+ * @param added Topics that the group has read before, without this partition: it was added since.
+ * It is read from its first record on. So `startingOffset: "end"` loses nothing of it.
  * @throws {TypeError} If tasks cannot share the input. The message names the step and the cure.
  */
 export async function openTaskInput(
@@ -23,9 +25,10 @@ export async function openTaskInput(
   partition: number,
   at: Place,
   resume: Positions,
+  added: ReadonlySet<string> = new Set(),
 ): Promise<InputReader<unknown>> {
   const { settings, toItem } = await sharedInput(config, at.stepId);
-  return await openKafkaReader(settings, at, resume, toItem, shareOfTask(partition));
+  return await openKafkaReader(settings, at, resume, toItem, shareOfTask(partition, added));
 }
 
 /**

@@ -32,8 +32,9 @@ async function opened(
   partition: number,
   resume: Positions = new Map(),
   at = testPlace(),
+  added?: ReadonlySet<string>,
 ): Promise<InputReader<unknown> & AsyncDisposable> {
-  const reader = await openTaskInput(config, partition, at, resume);
+  const reader = await openTaskInput(config, partition, at, resume, added);
   return Object.assign(reader, { [Symbol.asyncDispose]: () => reader.close() });
 }
 
@@ -83,6 +84,17 @@ Deno.test("a task's reader without a position starts where startingOffset says",
   await using reader = await opened(inputOf(broker.brokers, { startingOffset: "end" }), 1);
   await untilIdle(reader);
   assertEquals(offsetsOf(reader.positions()), new Map([[`${FAKE_TOPIC}-1`, 7n]]));
+});
+
+Deno.test("a task reads a partition that was added since the first run from its first record", async () => {
+  await using broker = fakeLog(ten);
+  const config = inputOf(broker.brokers, { startingOffset: "end" });
+  const added = new Set([FAKE_TOPIC]);
+  await using reader = await opened(config, 1, new Map(), testPlace(), added);
+  assertEquals(await read(reader, 7), ten[1].values);
+  const resume = new Map([[`${FAKE_TOPIC}-1`, { offset: 4n }]]);
+  await using resumed = await opened(config, 1, resume, testPlace(), added);
+  assertEquals(await read(resumed, 3), ten[1].values.slice(4));
 });
 
 Deno.test("a task keeps positions of topics that the input does not name now, and one task says so", async () => {

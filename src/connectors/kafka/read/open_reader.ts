@@ -10,7 +10,7 @@ import { isFatal } from "../client/errors.ts";
 import { TopicWatch } from "../client/topic_watch.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName, type TopicPartition } from "../wire/topic_partition.ts";
-import { locate } from "./locate.ts";
+import { locate, type Located } from "./locate.ts";
 import type { ReaderParts } from "./partition_finder.ts";
 import { type PartitionShare, shareOfWorker } from "./partition_share.ts";
 import type { KafkaPosition } from "./position.ts";
@@ -65,6 +65,7 @@ async function begin(
   { connection, watch, share }: Omit<ReaderParts, "partitions">,
 ): Promise<WorkerPartitions> {
   const begun = performance.now();
+  const startOf = (topic: string) => share.added.has(topic) ? "beginning" : settings.start;
   const { mine, located, replaced } = await connection.open(async () => {
     await watch.look(); // first, so that a later replacement is noticed
     const mine: TopicPartition[] = [];
@@ -72,7 +73,7 @@ async function begin(
       const partitions = partitionsOf(await connection.leaders(topic), share);
       for (const partition of partitions) mine.push({ topic, partition });
     }
-    const located = await locate(mine, settings.start, connection);
+    const located = await locateAll(mine, startOf, connection);
     for (const error of located.failed.values()) {
       // A broker may stay away, so the others are read without it. A leader that moves comes soon.
       const isPart = located.offsets.length > 0 || error instanceof WithoutLeaderError;
@@ -89,13 +90,29 @@ async function begin(
   }]));
   const originOf = (name: string) => origins.get(name)!;
   const cursors = startingCursors(settings, located.offsets, originOf, at.log);
-  const { topics, start } = settings;
+  const { topics } = settings;
   const readNow = { topics, replaced: others, names: new Set(origins.keys()) };
   const partitions = new WorkerPartitions(unreadPositions(resume, readNow, share, at));
   for (const each of mine) {
     const { isReplaced, stored } = originOf(positionName(each));
-    partitions.found({ ...each, isReplaced, stored, start });
+    partitions.found({ ...each, isReplaced, stored, start: startOf(each.topic) });
   }
   for (const cursor of cursors) partitions.begin(cursor);
   return partitions;
+}
+
+/** Asks where partitions begin and end, each with where it starts without a stored position. */
+async function locateAll(
+  partitions: readonly TopicPartition[],
+  startOf: (topic: string) => KafkaInputSettings["start"],
+  connection: KafkaConnection,
+): Promise<Located> {
+  const byStart = Map.groupBy(partitions, ({ topic }) => startOf(topic));
+  const all = await Promise.all(
+    Array.from(byStart, ([start, asked]) => locate(asked, start, connection)),
+  );
+  return {
+    offsets: all.flatMap(({ offsets }) => offsets),
+    failed: new Map(all.flatMap(({ failed }) => [...failed])),
+  };
 }

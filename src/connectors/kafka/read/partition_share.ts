@@ -13,7 +13,14 @@ export interface PartitionShare {
   readonly keepsOthers: boolean;
   /** Whether it reports such positions. */
   readonly reportsOthers: boolean;
+  /**
+   * Topics whose partitions of this share were added since the flow was first run. They are read
+   * from their first records, whatever the input says about a first run.
+   */
+  readonly added: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The share of a worker: `p` belongs to worker `p mod workerCount`. */
 export function shareOfWorker(
@@ -24,14 +31,19 @@ export function shareOfWorker(
     has: (partition) => partition % workerCount === workerIndex,
     keepsOthers: isFirst,
     reportsOthers: isFirst,
+    added: NONE,
   };
 }
 
 /** The share of a task: one partition of each topic. Only its own positions are given to it. */
-export function shareOfTask(partition: number): PartitionShare {
+export function shareOfTask(
+  partition: number,
+  added: PartitionShare["added"] = NONE,
+): PartitionShare {
   return {
     has: (each) => each === partition,
     keepsOthers: true,
     reportsOthers: partition === 0, // the others would say the same
+    added,
   };
 }
