@@ -20,12 +20,15 @@ export interface LongWait {
   readonly clock?: Clock;
 }
 
-/** Does `work`. If that takes more than a moment, the log tells once what is waited for. */
+/**
+ * Does `work`. If that takes more than a moment, the log tells once what is waited for. It is a
+ * warning, as a terminal shows nothing less, and has no line of status yet.
+ */
 export async function tellLongWait<T>(
   { what, store, log, clock = systemClock }: LongWait,
   work: () => Promise<T>,
 ): Promise<T> {
-  const cancel = wakeAfter(clock, QUIET_MS, () => log?.info(what, { store }));
+  const cancel = wakeAfter(clock, QUIET_MS, () => log?.warn(what, { store }));
   try {
     return await work();
   } finally {
