@@ -7,6 +7,7 @@ import { didYouMean } from "../core/closest_name.ts";
 import { UsageError } from "../core/errors.ts";
 import type { StepId } from "../core/ids.ts";
 import { type Option, optionText, parseOptions, refuseFlowArgs } from "./options.ts";
+import { parseRewind, type Rewind, REWIND_OPTIONS } from "./rewind_arguments.ts";
 
 /** What to do with a recovery store. */
 export type StateCommand =
@@ -42,26 +43,7 @@ export type Tool =
   | { readonly name: "drop-step"; readonly step: StepId }
   | { readonly name: "export"; readonly step: StepId | null }
   | { readonly name: "import"; readonly file: string; readonly replace: boolean }
-  | { readonly name: "rewind"; readonly step: StepId } & Rewind;
-
-/** Where an input is to read from. */
-export interface Rewind {
-  readonly to: RewindTarget;
-  /** One partition; `null` for all. */
-  readonly partition: string | null;
-  /** The brokers of the input's topics; `null` for those of the store. */
-  readonly brokers: readonly string[] | null;
-  /** Kafka properties for the connection. */
-  readonly properties: Readonly<Record<string, string>>;
-}
-
-/** As the user writes it after the `=`. */
-export type RewindTarget =
-  /** As in a first run. */
-  | { readonly kind: "start" }
-  /** From the first record at or after a time, in milliseconds since the Unix epoch. */
-  | { readonly kind: "time"; readonly time: number }
-  | { readonly kind: "offset"; readonly offset: bigint };
+  | ({ readonly name: "rewind" } & Rewind);
 
 /** How many keys are listed unless the command says. */
 const USUAL_KEYS = 100;
@@ -81,17 +63,7 @@ const OPTIONS = {
     DRY_RUN,
     { name: "replace", value: null, about: "drop what is stored of the steps first" },
   ],
-  "rewind": [
-    DRY_RUN,
-    { name: "partition", value: "NAME", about: "only one partition, such as orders-0" },
-    { name: "brokers", value: "LIST", about: "of the input's topics, if the store is a file" },
-    {
-      name: "property",
-      value: "NAME=VALUE",
-      isList: true,
-      about: "a Kafka property for the connection; repeatable",
-    },
-  ],
+  "rewind": [DRY_RUN, ...REWIND_OPTIONS],
 } as const satisfies Readonly<Record<string, readonly Option[]>>;
 
 /** What `--help` says of it. */
@@ -218,46 +190,9 @@ function toolOf(
       return { name, step: (options.step as string | undefined) ?? null };
     case "import":
       return { name, file: first, replace: options.replace === true };
-    case "rewind": {
-      const partition = (options.partition as string | undefined) ?? null;
-      const brokers = (options.brokers as string | undefined)?.split(",") ?? null;
-      const properties = propertiesOf(options.property as readonly string[]);
-      const at = first.lastIndexOf("=");
-      const step = first.slice(0, Math.max(at, 0));
-      const to = targetOf(first.slice(at + 1));
-      if (step !== "" && TIME.test(`${first.slice(at + 1)}Z`)) {
-        throw new UsageError(
-          `the time of state rewind needs a zone, such as ${first}Z or ${first}+02:00`,
-        );
-      }
-      if (step === "" || to === null) {
-        throw new UsageError(
-          "state rewind needs STEP=TIME, such as orders=2026-11-28T10:00:00Z, or STEP=start, or " +
-            `STEP=offset:N; got "${first}"`,
-        );
-      }
-      return { name, step, to, partition, brokers, properties };
-    }
+    case "rewind":
+      return { name, ...parseRewind(first, options) };
   }
-}
-
-/** The day, and optionally the time with a zone: none would mean another one on each machine. */
-const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
-
-function targetOf(text: string): RewindTarget | null {
-  if (text === "start") return { kind: "start" };
-  const [, offset] = /^offset:(\d{1,18})$/.exec(text) ?? [];
-  if (offset !== undefined) return { kind: "offset", offset: BigInt(offset) };
-  const time = TIME.test(text) ? Date.parse(text) : /^\d{10,15}$/.test(text) ? Number(text) : NaN;
-  return Number.isNaN(time) ? null : { kind: "time", time };
-}
-
-function propertiesOf(given: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(given.map((each) => {
-    const at = each.indexOf("=");
-    if (at < 1) throw new UsageError(`--property must be NAME=VALUE; got "${each}"`);
-    return [each.slice(0, at), each.slice(at + 1)];
-  }));
 }
 
 function limitOf(given: string | undefined): number {

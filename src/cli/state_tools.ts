@@ -25,7 +25,8 @@ import { rewindInput, type RewindResult } from "../recovery/tools/rewind.ts";
 import { dropStep, type EditOptions, renameStep } from "../recovery/tools/step_edits.ts";
 import { positionText } from "./position_text.ts";
 import { configOf, kafkaBrokersOf, type OpenedStore, openExisting } from "./recovery.ts";
-import type { Rewind, Tool, ToolCommand } from "./state_arguments.ts";
+import type { Rewind } from "./rewind_arguments.ts";
+import type { Tool, ToolCommand } from "./state_arguments.ts";
 
 /** Where a tool writes to. */
 export interface ToolOutput {
