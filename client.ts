@@ -10,10 +10,10 @@ export type {
   KeyState,
   RequestOptions,
   StateClient,
-  StateClientOptions,
   StepInfo,
   StepState,
 } from "./src/client/state_client.ts";
+export type { StateClientOptions } from "./src/client/state_port.ts";
 export type { AsJson } from "./src/client/as_json.ts";
 export {
   NoStepError,

@@ -4,20 +4,9 @@
  * @module
  */
 import type { AsJson } from "./as_json.ts";
-import { NoStepError, StateAccessError, StateError, StateUnavailableError } from "./errors.ts";
+import { StateError, StateUnavailableError } from "./errors.ts";
 import { eventData } from "./event_reader.ts";
-
-/** Options of {@linkcode stateClient}. */
-export interface StateClientOptions {
-  /** The port's token (`MILLRACE_API_TOKEN` of the run), if it has one. */
-  readonly token?: string;
-  /**
-   * Used in place of `fetch`, for tests and proxies.
-   *
-   * @default {fetch}
-   */
-  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
-}
+import { MissingKeyError, type StateClientOptions, StatePort } from "./state_port.ts";
 
 /** Options of a request. */
 export interface RequestOptions {
@@ -105,9 +94,6 @@ const RETRY_MS = { first: 250, most: 5_000 };
 /** The port sends a comment every 15 seconds. */
 const SILENT_MS = 45_000;
 
-/** The header of an answer that says that only the key is missing. */
-const MISSING = "millrace-missing";
-
 /**
  * Returns a client of a run's operations port (`--api`). It needs nothing but `fetch`, so it runs
  * in Deno, Node and browsers. The port answers browsers only on pages of its own address: let one
@@ -145,7 +131,7 @@ const MISSING = "millrace-missing";
  * ```
  */
 export function stateClient(url: string | URL, options: StateClientOptions = {}): StateClient {
-  const port = new Port(url, options);
+  const port = new StatePort(url, options);
   return {
     steps: async ({ signal } = {}) => {
       const { steps } = await port.ask("state", {}, signal) as { steps: StepInfo[] };
@@ -155,74 +141,13 @@ export function stateClient(url: string | URL, options: StateClientOptions = {})
   };
 }
 
-/** The port, as it is asked. */
-class Port {
-  readonly #base: string;
-  readonly #token: string | undefined;
-  readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
-
-  constructor(url: string | URL, options: StateClientOptions) {
-    const { href } = new URL(url);
-    this.#base = href.endsWith("/") ? href : `${href}/`;
-    this.#token = options.token;
-    this.#fetch = options.fetch ?? ((url, init) => fetch(url, init));
-  }
-
-  /** Returns an answer that is not an error. */
-  async open(
-    path: string,
-    query: Readonly<Record<string, string>>,
-    signal: AbortSignal | undefined,
-  ): Promise<Response> {
-    const url = new URL(path, this.#base);
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    const headers: Record<string, string> = this.#token === undefined
-      ? {}
-      : { Authorization: `Bearer ${this.#token}` };
-    let response: Response;
-    try {
-      response = await this.#fetch(url.href, {
-        headers,
-        ...signal === undefined ? {} : { signal },
-      });
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new StateUnavailableError(`${this.#base} is not in reach: ${message}`, 0, { cause });
-    }
-    if (response.ok) return response;
-    throw await errorOf(response);
-  }
-
-  async ask(
-    path: string,
-    query: Readonly<Record<string, string>>,
-    signal: AbortSignal | undefined,
-  ): Promise<unknown> {
-    const response = await this.open(path, query, signal);
-    let text: string;
-    try {
-      text = await response.text();
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      throw new StateUnavailableError(`${this.#base} has cut its answer off`, 0, { cause });
-    }
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      const message = `${this.#base} does not answer with JSON: is it the operations port?`;
-      throw new StateError(message, response.status, { cause });
-    }
-  }
-}
-
 /** A step, as its keys are asked for. */
 class Step<V> implements StepState<V> {
-  readonly #port: Port;
+  readonly #port: StatePort;
   readonly #name: string;
   readonly #path: string;
 
-  constructor(port: Port, name: string) {
+  constructor(port: StatePort, name: string) {
     this.#port = port;
     this.#name = name;
     this.#path = `state/${encodeURIComponent(name)}`;
@@ -296,24 +221,6 @@ function requireKey(key: string): string {
     `the key ${JSON.stringify(key)} has half a character (a lone surrogate), which cannot be ` +
       `asked for: list the keys of the step instead`,
   );
-}
-
-/** The step is there, and has no state for the key. */
-class MissingKeyError extends StateError {}
-
-async function errorOf(response: Response): Promise<StateError> {
-  const { status } = response;
-  const text = (await response.text().catch(() => "")).trim();
-  const message = text === "" || text.startsWith("<") ? `the port answered ${status}` : text;
-  switch (status) {
-    case 401:
-    case 403:
-    case 421:
-      return new StateAccessError(message, status);
-    case 404:
-      return new (response.headers.has(MISSING) ? MissingKeyError : NoStepError)(message, status);
-  }
-  return new (status >= 500 ? StateUnavailableError : StateError)(message, status);
 }
 
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
