@@ -102,11 +102,11 @@ export class GroupRun {
     process.runner.assign(tasks);
   }
 
-  /** Has a process give a task up. Resolves when others may have it; `false` if it died before. */
+  /** Has a process give a task up. Returns whether others may have it: not if it died before. */
   async revoke(process: GroupProcess, task: TaskId): Promise<boolean> {
     const revoked = process.runner.revoke([task]).then(() => true, () => false);
     const left = await Promise.race([revoked, process.log.died.then(() => false)]);
-    process.tasks.delete(task);
+    if (left) process.tasks.delete(task);
     return left;
   }
 
