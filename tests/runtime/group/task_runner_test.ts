@@ -1,32 +1,222 @@
-import { assertEquals } from "@std/assert";
-import type { Keyed } from "../../../mod.ts";
-import { type BuildFlow, GroupRun } from "../../support/group/group_run.ts";
-
-const count = (state: number): [number, number] => [state + 1, state + 1];
-
-/** Asserts that outputs are those of one machine: equal as multisets, and by key in order. */
-async function assertAsOnOneMachine(run: GroupRun): Promise<void> {
-  const expected = await run.expected();
-  assertEquals(sorted(run.group.outputs), sorted(expected));
-}
-
-function sorted(outputs: ReadonlyMap<string, readonly unknown[]>): Map<string, string[]> {
-  return new Map([...outputs].map(([name, items]) => [
-    name,
-    items.map((item) => JSON.stringify(item)).sort(),
-  ]));
-}
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { type Keyed, StepError } from "../../../mod.ts";
+import { taskId } from "../../../src/core/task_id.ts";
+import { FencedError, SHUFFLE_STEP } from "../../../src/group/log.ts";
+import { type BuildFlow, EPOCH_MS, GroupRun } from "../../support/group/group_run.ts";
 
 const keyed: BuildFlow = ({ input, output }) =>
-  input<Keyed<number>>("in", "numbers").statefulMap("count", () => 0, count)
+  input<Keyed<number>>("in", "numbers")
+    .statefulMap("count", () => 0, (state) => [state + 1, state + 1])
     .capture("out", output("out"));
 
-Deno.test("TaskRunner gives what one machine gives, from two processes", async () => {
-  const run = new GroupRun(keyed, { numbers: 2 });
-  for (let i = 0; i < 100; i++) run.group.topics.append("numbers", i % 2, [`k${i % 10}`, i]);
-  const [a, b] = [run.start(), run.start()];
-  run.tasks.forEach((task, i) => run.assign(i % 2 === 0 ? a : b, task));
+const plain: BuildFlow = ({ input, output }) =>
+  input<number>("in", "numbers").capture("out", output("out"));
+
+/** A group of one process with all tasks, which have committed where they begin. */
+async function started(build: BuildFlow, partitions = 1): Promise<GroupRun> {
+  const run = new GroupRun(build, { numbers: partitions }, 2);
+  run.assign(run.start(), ...run.tasks);
+  await run.settle();
+  await run.pass(EPOCH_MS / 2); // the first epoch takes half as long
+  return run;
+}
+
+Deno.test("TaskRunner commits an epoch after its interval, and shows nothing before", async () => {
+  const run = await started(plain);
+  run.group.topics.append("numbers", 0, 1, 2, 3);
+  await run.settle();
+  await run.pass(EPOCH_MS - 1);
+  assertEquals(run.group.outputs.get("out") ?? [], []);
+  await run.pass(1);
+  assertEquals(run.group.outputs.get("out"), [1, 2, 3]);
+  await run.stop();
+});
+
+Deno.test("TaskRunner commits nothing if nothing has happened in an epoch", async () => {
+  const run = await started(keyed, 2);
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  await run.drain();
+  const { commits } = run.group;
+  for (let i = 0; i < 10; i++) await run.pass();
+  assertEquals(run.group.commits, commits);
+  run.group.topics.append("numbers", 1, ["a", 1]);
+  await run.drain();
+  assert(run.group.commits > commits);
+  await run.stop();
+});
+
+Deno.test("TaskRunner closes an epoch early if what was sent takes 4 MiB", async () => {
+  const run = await started(keyed);
+  const { commits } = run.group;
+  const items = Array.from({ length: 12 }, (_, i) => [`k${i}`, new Uint8Array(1 << 20)]);
+  run.group.topics.append("numbers", 0, ...items);
+  for (let turn = 0; run.group.commits < commits + 3; turn++) {
+    assert(turn < 200, "the epochs close");
+    await run.settle(); // the clock stands still
+  }
+  await run.drain();
+  assertEquals(run.group.outputs.get("out")!.length, 12);
+  await run.stop();
+});
+
+Deno.test("TaskRunner commits what a task did before it gives the task up", async () => {
+  const run = await started(keyed);
+  const [a] = run.processes;
+  const task = taskId("in", 0);
+  run.group.topics.append("numbers", 0, ["a", 1], ["a", 2], ["b", 3]);
+  await run.settle();
+  await a.runner.revoke([task]); // no time passes
+  assertEquals(run.group.task(task).positions.length, 1);
+  assertEquals(a.log.calls.at(-1), "release in_0");
+  assertEquals(a.runner.tasks.map((each) => each.task), run.tasks.filter((each) => each !== task));
+  await run.drain();
+  assertEquals(run.group.outputs.get("out")!.length, 3);
+  await run.stop();
+});
+
+Deno.test("TaskRunner restores keys, and goes on where the last owner was", async () => {
+  const run = await started(keyed);
+  const [a] = run.processes;
+  run.group.topics.append("numbers", 0, ["a", 1], ["a", 1]);
+  await run.drain();
+  const b = run.start();
+  for (const task of run.tasks) {
+    assert(await run.revoke(a, task));
+    run.assign(b, task);
+  }
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  await run.drain();
+  assertEquals(run.group.outputs.get("out"), [["a", 1], ["a", 2], ["a", 3]]);
+  assertEquals(b.log.openShuffles, [taskId("count", 0), taskId("count", 1)]);
+  await run.stop();
+  assertEquals(b.log.openShuffles, []);
+});
+
+Deno.test("TaskRunner starts a task while others go on", async () => {
+  const run = await started(plain, 2);
+  const [a] = run.processes;
+  const task = taskId("in", 1);
+  assert(await run.revoke(a, task));
+  run.group.topics.append("numbers", 0, 1);
+  run.assign(a, task);
+  await run.drain();
+  run.group.topics.append("numbers", 1, 2);
+  await run.drain();
+  assertEquals(run.group.outputs.get("out"), [1, 2]);
+  await run.stop();
+});
+
+Deno.test("TaskRunner gives up a task that is still being restored at once", async () => {
+  const run = await started(keyed);
+  const [a] = run.processes;
+  run.group.topics.append("numbers", 0, ["a", 1], ["b", 1], ["c", 1]);
+  await run.drain();
+  const tasks = run.tasks.filter((task) => task.startsWith("count"));
+  await a.runner.revoke(tasks);
+  const { commits } = run.group;
+  a.runner.assign(tasks);
+  assertEquals(a.runner.tasks.map(({ phase }) => phase), ["running", "restoring", "restoring"]);
+  await a.runner.revoke(tasks);
+  assertEquals(run.group.commits, commits);
+  a.runner.assign(tasks); // and again, so that all is read
   await run.drain();
   await run.stop();
-  await assertAsOnOneMachine(run);
+});
+
+Deno.test("TaskRunner fails with the error of a step, and commits nothing of the epoch", async () => {
+  const run = await started(({ input, output }) =>
+    input<number>("in", "numbers").map(function broken(n) {
+      if (n === 3) throw new Error("three");
+      return n;
+    }).capture("out", output("out"))
+  );
+  const [{ runner, log }] = run.processes;
+  run.group.topics.append("numbers", 0, 1, 2, 3);
+  const error = await assertRejects(() => runner.over, StepError, "three");
+  assertEquals(error.stepId, "broken");
+  await run.pass();
+  assertEquals(run.group.outputs.get("out") ?? [], []);
+  assertEquals(log.calls.at(-1), "release in_0");
+  await assertRejects(() => runner.revoke([taskId("in", 0)]), StepError, "three");
+});
+
+Deno.test("TaskRunner ends if others have its tasks by the time of a commit", async () => {
+  const run = await started(plain);
+  const [a] = run.processes;
+  run.assign(run.start(), ...run.tasks); // nobody has told the first one
+  run.group.topics.append("numbers", 0, 1);
+  await run.settle();
+  run.clock.advance(EPOCH_MS);
+  await assertRejects(() => a.runner.over, FencedError, "task in_0 belongs to another process");
+  run.processes.shift();
+  await run.pass();
+  assertEquals(run.group.outputs.get("out"), [1]);
+  await run.stop();
+});
+
+Deno.test("TaskRunner refuses tasks that the flow does not have, and those that it runs", async () => {
+  const run = await started(plain);
+  const [{ runner }] = run.processes;
+  assertThrows(
+    () => runner.assign([taskId("other", 0)]),
+    TypeError,
+    'task other_0 is not one of flow "grouped", whose tasks are parts of in: all machines',
+  );
+  assertThrows(() => runner.assign([taskId("in", 0)]), TypeError, "has been assigned already");
+  await assertRejects(() => runner.revoke([taskId("in", 1)]), TypeError, "has not been assigned");
+  await run.stop();
+});
+
+Deno.test("TaskRunner refuses state of a step that the flow does not have any more", async () => {
+  const run = await started(keyed);
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  await run.drain();
+  await run.stop();
+  const task = run.tasks.find((each) => run.group.task(each).keys.size > 0)!;
+  const kept = run.group.task(task);
+  kept.keys.set("former", kept.keys.get("count")!);
+  const next = run.start();
+  run.assign(next, task);
+  await assertRejects(
+    () => next.runner.over,
+    Error,
+    `task ${task} has state of a step "former", which is not in its part of the flow any more`,
+  );
+});
+
+Deno.test("TaskRunner counts the items of all its tasks, also of those it has given up", async () => {
+  const run = await started(keyed, 2);
+  const [{ runner }] = run.processes;
+  run.group.topics.append("numbers", 0, ["a", 1], ["b", 1]);
+  run.group.topics.append("numbers", 1, ["a", 1]);
+  await run.drain();
+  await runner.revoke([taskId("in", 0)]);
+  assertEquals(
+    runner.counts().map(({ stepId, in: into, out }) => [stepId, into, out]),
+    [["in", 0, 3], ["count", 3, 3], ["out", 3, 0]],
+  );
+  await run.stop();
+});
+
+Deno.test("TaskRunner commits all positions of a task that has changed, moved or not", async () => {
+  const run = new GroupRun(
+    ({ input, output }) => {
+      const sums = input<Keyed<number>>("in", "numbers")
+        .statefulMap("sum", () => 0, (state, n) => [state + n, state + n]);
+      input<Keyed<number>>("plain", "others").merge(sums).capture("out", output("out"));
+    },
+    { numbers: 1, others: 1 },
+    1,
+  );
+  run.assign(run.start(), ...run.tasks);
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  await run.drain();
+  run.group.topics.append("others", 0, ["b", 2]);
+  await run.drain();
+  const { positions } = run.group.task(taskId("sum", 0));
+  assertEquals(positions.map(({ step, partition }) => [step, partition]).sort(), [
+    [SHUFFLE_STEP, SHUFFLE_STEP],
+    ["plain", "others/0"],
+  ]);
+  await run.stop();
 });

@@ -1,0 +1,203 @@
+/** What tasks send one another: the sending end, the bytes, and the receiving end. */
+import { assertEquals, assertThrows } from "@std/assert";
+import { keyGroupOf, ownersOf } from "../../../src/core/key_groups.ts";
+import { taskId } from "../../../src/core/task_id.ts";
+import { BatchEncoder, decodeBatch } from "../../../src/core/value_codec.ts";
+import type { ShuffleReader, ShuffleRecord } from "../../../src/group/log.ts";
+import { Channel } from "../../../src/runtime/channel.ts";
+import { encodeFrame } from "../../../src/runtime/exchange/frames.ts";
+import {
+  decodeShuffleBatch,
+  encodeShuffleBatch,
+} from "../../../src/runtime/group/shuffle_batch.ts";
+import { ShuffleOut } from "../../../src/runtime/group/shuffle_out.ts";
+import { ShuffleTask } from "../../../src/runtime/group/shuffle_task.ts";
+import { WaitingBytes } from "../../../src/runtime/group/waiting_bytes.ts";
+import { drain, roomyChannel, taskHost } from "../../support/runtime/task_host.ts";
+
+const TASK = taskId("in", 3);
+const SHARDS = 4;
+
+const fail = (item: unknown, thrown: unknown) =>
+  new Error(`${JSON.stringify(item)?.slice(0, 20)}: ${(thrown as Error).message}`);
+
+function sending(waiting = new WaitingBytes(() => {})) {
+  const receiverOf = (exchange: number) => ["sums", "counts"][exchange];
+  return new ShuffleOut(TASK, { receiverOf, shards: SHARDS }, waiting);
+}
+
+/** A batch frame of an exchange. */
+function frame(exchange: number, ...items: unknown[]): Uint8Array {
+  const encoder = new BatchEncoder();
+  for (const item of items) encoder.write(item);
+  const { count } = encoder;
+  return encodeFrame({ kind: "batch", exchange, count, items: encoder.take() });
+}
+
+/** The items that batches hold, by the shard of a sub-topology. */
+function itemsOf(batches: ReturnType<ShuffleOut["take"]>): Record<string, unknown[]> {
+  const items: Record<string, unknown[]> = {};
+  for (const { subtopology, shard, bytes } of batches) {
+    const { task, frames } = decodeShuffleBatch(bytes);
+    assertEquals(task, TASK);
+    for (const each of frames) {
+      if (each.kind !== "batch") throw new Error(`a frame of kind ${each.kind}`);
+      (items[`${subtopology} ${shard}`] ??= []).push(...decodeBatch(each.items));
+    }
+  }
+  return items;
+}
+
+Deno.test("ShuffleOut sends each pair to the shard that owns its key", () => {
+  const out = sending();
+  const pairs = Array.from({ length: 50 }, (_, i) => [`k${i}`, i] as const);
+  out.sender(0, "key", fail, 0).push(pairs);
+  const owners = ownersOf(SHARDS);
+  const expected = Object.groupBy(pairs, ([key]) => `sums ${owners[keyGroupOf(key)]}`);
+  assertEquals(itemsOf(out.take(0)), { ...expected });
+});
+
+Deno.test("ShuffleOut keeps what is sent after a barrier for the next epoch", () => {
+  const out = sending();
+  const [sums, counts] = [out.sender(0, "spread", fail, 0), out.sender(1, "spread", fail, 0)];
+  sums.push([1]);
+  sums.push({ kind: "barrier", epoch: 0 });
+  sums.push([2]);
+  counts.push([3]); // its barrier has not come yet
+  assertEquals(itemsOf(out.take(0)), { "sums 0": [1], "counts 0": [3] });
+  assertEquals(itemsOf(out.take(0)), {});
+  assertEquals(itemsOf(out.take(1)), { "sums 1": [2] });
+});
+
+Deno.test("ShuffleOut cuts what is for a shard into records, and keeps the order", () => {
+  const out = sending();
+  const sender = out.sender(0, "key", fail, 0);
+  const pairs = Array.from({ length: 9 }, (_, i) => ["k", new Uint8Array(200 << 10).fill(i)]);
+  for (const pair of pairs) sender.push([pair]);
+  const batches = out.take(0);
+  assertEquals(batches.length, 5); // two fit into 512 KiB
+  assertEquals(Object.values(itemsOf(batches)), [pairs]);
+});
+
+Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", () => {
+  let full = 0;
+  const waiting = new WaitingBytes(() => full++, 1_000);
+  const out = sending(waiting);
+  out.begin(7); // the task's epoch 0 is the process's epoch 7
+  const sender = out.sender(0, "spread", fail, 0);
+  sender.push([new Uint8Array(900)]);
+  assertEquals([full, sender.room], [0, 1]);
+  sender.push([new Uint8Array(200)]);
+  assertEquals([full, sender.room], [1, 0]);
+  waiting.closing(7);
+  assertEquals(sender.room, Infinity); // what has been read must come through
+  sender.push({ kind: "barrier", epoch: 0 });
+  sender.push([new Uint8Array(2_000)]);
+  assertEquals([full, sender.room], [2, 0]);
+  assertEquals(waiting.committed(7), true); // the next one is full already
+});
+
+Deno.test("ShuffleOut refuses an item that no record can hold, and shows it", () => {
+  const sender = sending().sender(0, "key", fail, 0);
+  assertThrows(
+    () => sender.push([["k", new Uint8Array(8 << 20)]]),
+    Error,
+    "the item takes 9 MiB, and no more than 7 MiB can be sent to another task: make items smaller",
+  );
+  assertThrows(() => sender.push([1]), Error, "1: ");
+});
+
+Deno.test("decodeShuffleBatch refuses what is cut off or of another version", () => {
+  const bytes = encodeShuffleBatch(TASK, [frame(0, 1, 2), frame(1, 3)]);
+  assertEquals(decodeShuffleBatch(bytes).frames.length, 2);
+  const broken = "what another task has sent cannot be read";
+  let refused = 0;
+  for (let length = 0; length < bytes.length; length++) {
+    try {
+      decodeShuffleBatch(bytes.subarray(0, length));
+    } catch (error) {
+      refused++;
+      assertEquals((error as Error).message.startsWith(broken), true, `${length}: ${error}`);
+    }
+  }
+  assertEquals(refused, bytes.length - 2); // it may end after its header, or after a frame
+  assertThrows(
+    () => decodeShuffleBatch(bytes.with(0, 2)),
+    Error,
+    "version 2, and this is version 1",
+  );
+});
+
+/** A shuffle with records, and the channels of exchanges 0 and 1. */
+function receiving(records: Uint8Array[], channel = roomyChannel) {
+  let next = 0n;
+  const reader: ShuffleReader = {
+    next: (): ShuffleRecord | null => {
+      const bytes = records.shift();
+      return bytes === undefined ? null : { bytes, next: ++next };
+    },
+    ready: () => new Promise(() => {}),
+    isCurrent: true,
+    lag: 0,
+    close() {},
+  };
+  const passed: string[] = [];
+  const host = {
+    ...taskHost(),
+    passed: () => passed.push("passed"),
+    ended: () => passed.push("ended"),
+  };
+  const channels = new Map([[0, channel()], [1, channel()]]);
+  const task = new ShuffleTask("sums", host, { reader, from: null, channels, epoch: 0 });
+  return { task, channels, passed };
+}
+
+function runAll(task: ShuffleTask): void {
+  while (task.run());
+}
+
+Deno.test("ShuffleTask hands items to their exchanges, and a barrier to all at one point", () => {
+  const records = [encodeShuffleBatch(TASK, [frame(0, 1, 2), frame(1, 3), frame(0, 4)])];
+  const { task, channels, passed } = receiving(records);
+  task.run(); // reads the record
+  task.trigger(0);
+  runAll(task);
+  assertEquals(drain(channels.get(0)!), [[1, 2], [4], "barrier"]);
+  assertEquals(drain(channels.get(1)!), [[3], "barrier"]);
+  assertEquals(passed, ["passed"]);
+});
+
+Deno.test("ShuffleTask waits for room, also before a barrier", () => {
+  const records = [encodeShuffleBatch(TASK, [frame(0, 1), frame(0, 2), frame(1, 3)])];
+  const { task, channels, passed } = receiving(records, () => new Channel());
+  task.run();
+  task.trigger(0);
+  runAll(task);
+  assertEquals(task.waits, "room");
+  assertEquals(task.queued, 2);
+  assertEquals([drain(channels.get(0)!), drain(channels.get(1)!)], [[[1]], []]);
+  assertEquals(passed, []);
+  runAll(task);
+  assertEquals(drain(channels.get(0)!), [[2], "barrier"]);
+  assertEquals(drain(channels.get(1)!), [[3], "barrier"]);
+});
+
+Deno.test("ShuffleTask ends at a stop, after all of the record that it has read", () => {
+  const one = encodeShuffleBatch(TASK, [frame(0, 1), frame(0, 2)]);
+  const { task, channels, passed } = receiving([one, one]);
+  task.run();
+  task.stop();
+  runAll(task);
+  assertEquals(drain(channels.get(0)!), [[1], [2], "end"]);
+  assertEquals(drain(channels.get(1)!), ["end"]);
+  assertEquals(passed, ["ended"]);
+});
+
+Deno.test("ShuffleTask refuses an exchange that the flow does not have", () => {
+  const { task } = receiving([encodeShuffleBatch(TASK, [frame(5, 1)])]);
+  assertThrows(
+    () => runAll(task),
+    Error,
+    "sent a frame of kind batch to exchange 5, which this flow does not have here: all machines",
+  );
+});
