@@ -4,12 +4,8 @@
  * @module
  */
 import type { Clock } from "../../core/clock.ts";
-import {
-  type ClusterResult,
-  Coordinator,
-  type CoordinatorOptions,
-  type Job,
-} from "./coordinator.ts";
+import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+import type { ClusterResult, Job } from "./job.ts";
 import { runWithRestarts } from "./restarts.ts";
 
 /** What the runs of a {@linkcode CodeRun} are made with. */

@@ -1,6 +1,6 @@
 /**
- * Starts worker processes, follows them through a run, and sees to it that nothing is left of them.
- * What the run does is decided by its conductor (`../run/conductor.ts`).
+ * Follows the worker processes of a run (`worker_processes.ts`), and tells monitor, telemetry and
+ * log how it goes. What the run does is decided by its conductor (`../run/conductor.ts`).
  *
  * It touches no item and never loads the flow file. User code runs in workers only, so that it
  * cannot block the process that watches it.
@@ -9,65 +9,19 @@
  */
 import { systemClock } from "../../core/clock.ts";
 import type { StepId } from "../../core/ids.ts";
-import { isAtLeast, type Log, type LogLevel } from "../../core/log.ts";
-import type { RecoveryConfig } from "../../recovery/store.ts";
+import { isAtLeast, type Log } from "../../core/log.ts";
 import { Conductor } from "../run/conductor.ts";
 import type { ReportOf } from "../run/messages.ts";
-import type { LeaveTimes, RunResult } from "../run/run_settings.ts";
-import type { StepChanges } from "../step_changes.ts";
+import type { LeaveTimes } from "../run/run_settings.ts";
 import { FAILED, setExitCode } from "./exit_code.ts";
-import { createKey } from "./handshake.ts";
-import { ControlListener } from "./listener.ts";
+import type { ClusterResult, Job } from "./job.ts";
 import { Liveness, stateOfProcess } from "./liveness.ts";
 import { LoadingLog } from "./loading_log.ts";
-import type { MeshAddresses } from "./protocol.ts";
-import { type RemoteHost, RemoteWorker } from "./remote_worker.ts";
-import type { MonitoredWorker, RunMonitor } from "./run_monitor.ts";
-import { itemsOf, type RunStatus, runStatusOf } from "./run_status.ts";
-import { makeFolder, removeFolder, type RunFolder } from "./socket_folder.ts";
-import { type OutputTaps, spawnWorker } from "./spawn.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { RemoteWorker } from "./remote_worker.ts";
+import type { MonitoredWorker } from "./run_monitor.ts";
+import { itemsOf, runStatusOf } from "./run_status.ts";
 import { WorkerLog } from "./worker_log.ts";
-
-/** The result of a run on worker processes. */
-export interface ClusterResult extends RunResult {
-  /**
-   * What the flow has set as `Deno.exitCode` or `process.exitCode`: that of the first worker where
-   * it is not 0, else 0.
-   */
-  readonly exitCode: number;
-}
-
-/** What a coordinator runs, and how. */
-export interface Job {
-  readonly moduleUrl: string;
-  readonly exportName: string | null;
-  readonly args: readonly string[];
-  readonly workers: number;
-  /** Deno's flags for the workers, given the run's folder. */
-  readonly flags: (folder: string | null) => readonly string[];
-  readonly intervalMs: number;
-  readonly log: Log;
-  readonly logLevel: LogLevel;
-  /** How often workers say how far they are, in milliseconds. */
-  readonly statusMs: number;
-  readonly onStatus: (status: RunStatus) => void;
-  /** Called when the flow begins to run. */
-  readonly onRunning: () => void;
-  /** Notes what happens, for the operations port and telemetry; `null` where there is neither. */
-  readonly monitor: RunMonitor | null;
-  /** Exports it; `null` where nothing is exported. */
-  readonly telemetry: Telemetry | null;
-  readonly recovery: RecoveryConfig | null;
-  /** Returns whether a later run can continue from that store; absent: it can. */
-  readonly outlivesRun?: () => boolean;
-  readonly stepChanges: StepChanges;
-  /** The flow, after those that the processes above this one run. */
-  readonly running: readonly string[];
-  readonly taps: OutputTaps;
-  /** How long a graceful stop may take, in milliseconds. */
-  readonly stopMs: number;
-}
+import { WorkerProcesses } from "./worker_processes.ts";
 
 /** How long workers get to leave by themselves, in milliseconds. */
 const LEAVE_MS: LeaveTimes = {
@@ -99,10 +53,7 @@ export class Coordinator {
   readonly #waits: boolean;
   readonly #loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #turn: PromiseWithResolvers<void> = Promise.withResolvers();
-  readonly #workers: RemoteWorker[] = [];
-  #folder: RunFolder | null = null;
-  #listener: ControlListener | null = null;
-  #mesh: MeshAddresses | null = null;
+  readonly #processes: WorkerProcesses;
   #flow: ReportOf<"loaded"> | null = null; // what the workers have loaded
   #hasBegun = false;
   #hasFinished = false;
@@ -122,7 +73,7 @@ export class Coordinator {
         if (waits) await this.#turn.promise;
         if (!this.#conductor.isOver) this.#begins(report);
       },
-      opened: () => removeFolder(this.#folder), // all have met
+      opened: () => this.#processes.met(),
       running: (epoch) => {
         job.onRunning();
         monitor?.runs(epoch);
@@ -147,6 +98,7 @@ export class Coordinator {
         telemetry?.finished();
       },
     });
+    this.#processes = this.#processesOf(job);
     this.#liveness = new Liveness(workers, {
       ping: (worker) => this.#workers[worker].ping(),
       stateOf: (worker) => stateOfProcess(this.#workers[worker].pid),
@@ -174,7 +126,7 @@ export class Coordinator {
   async run(): Promise<ClusterResult> {
     try {
       if (!this.#waits) this.#showMonitor();
-      this.#spawn();
+      this.#processes.start((error) => this.#conductor.fail(error));
       this.#liveness.start();
       this.#loading.start();
       const result = await this.#conductor.run(this.#workers);
@@ -194,10 +146,8 @@ export class Coordinator {
       this.#job.telemetry?.sample();
       this.#liveness.stop();
       this.#loading.stop();
-      await Promise.all(this.#workers.map((worker) => worker.close()));
+      await this.#processes.close();
       this.#workerLog.flush();
-      this.#listener?.close();
-      await removeFolder(this.#folder);
       await this.#conductor.close();
     }
   }
@@ -242,6 +192,10 @@ export class Coordinator {
       .map(({ step }) => step);
   }
 
+  get #workers(): readonly RemoteWorker[] {
+    return this.#processes.all;
+  }
+
   #showMonitor(): void {
     this.#job.monitor?.begins(
       () => this.#monitored(),
@@ -273,40 +227,16 @@ export class Coordinator {
     this.#conductor.kill();
   }
 
-  /**
-   * Makes the folder where workers find us and listens there, and only then starts them: what is
-   * named in their arguments is ours already. If this process is killed right between, an empty
-   * folder is left; afterwards there is a worker that removes it.
-   */
-  #spawn(): void {
-    const { moduleUrl, workers, flags, args, running, taps, telemetry } = this.#job;
-    const fail = (error: unknown) => this.#conductor.fail(error);
-    const keys = Array.from({ length: workers }, createKey);
-    const folder = this.#folder = makeFolder(this.#log);
-    const listener = this.#listener = new ControlListener(folder, keys);
-    listener.accept((index, link) => {
-      void this.#workers[index].follow(link).catch(fail);
-    }, fail);
-    const { address } = listener;
-    const options = { moduleUrl, flags: flags(folder?.path ?? null), args, running, taps };
-    for (const [index, key] of keys.entries()) {
-      const bootstrap = { index, address, folder, key, coordinatorPid: Deno.pid };
-      const env = telemetry?.environmentOf(index) ?? {};
-      const child = spawnWorker(bootstrap, { ...options, env });
-      this.#workers.push(new RemoteWorker(index, child, this.#host()));
-    }
-  }
-
-  #host(): RemoteHost {
-    const { moduleUrl, exportName, logLevel, statusMs, onStatus, workers } = this.#job;
-    const { monitor, telemetry } = this.#job;
-    return {
+  #processesOf(job: Job): WorkerProcesses {
+    const { moduleUrl, exportName, logLevel, statusMs, onStatus, workers } = job;
+    const { monitor, telemetry } = job;
+    const environmentOf = (worker: number) => telemetry?.environmentOf(worker) ?? {};
+    return new WorkerProcesses({ ...job, environmentOf }, {
       workers,
       moduleUrl,
       exportName,
       logLevel: monitor?.log.lesser(logLevel) ?? logLevel,
       statusMs,
-      mesh: () => workers === 1 ? null : this.#mesh ??= this.#addresses(),
       heard: (worker) => this.#liveness.heard(worker),
       onStatus: () => {
         monitor?.onStatus();
@@ -314,7 +244,7 @@ export class Coordinator {
       },
       onTraces: (epoch, traces) => telemetry?.seen(epoch, traces),
       onLine: (worker, line) => this.#workerLog.accept(worker, line),
-    };
+    });
   }
 
   #monitored(): MonitoredWorker[] {
@@ -325,10 +255,6 @@ export class Coordinator {
       measured,
       unanswered: this.#liveness.unanswered(index),
     }));
-  }
-
-  #addresses(): MeshAddresses {
-    return { addresses: this.#workers.map(({ address }) => address!), key: createKey() };
   }
 
   #onFrozen(worker: RemoteWorker): void {

@@ -6,7 +6,8 @@
 import { type Clock, elapsedOf, systemClock, wakeAfter } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { StepMatchError } from "../step_changes.ts";
-import type { ClusterResult, Coordinator, Job } from "./coordinator.ts";
+import type { Coordinator } from "./coordinator.ts";
+import type { ClusterResult, Job } from "./job.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const FIRST_PAUSE_MS = 1_000;

@@ -1,11 +1,8 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { silentLog } from "../../../src/core/log.ts";
 import { CodeRun } from "../../../src/runtime/process/code_run.ts";
-import type {
-  Coordinator,
-  CoordinatorOptions,
-  Job,
-} from "../../../src/runtime/process/coordinator.ts";
+import type { Coordinator, CoordinatorOptions } from "../../../src/runtime/process/coordinator.ts";
+import type { Job } from "../../../src/runtime/process/job.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FINISHED, PlayedRun } from "../../support/runtime/played_run.ts";

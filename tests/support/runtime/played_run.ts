@@ -1,4 +1,4 @@
-import type { ClusterResult } from "../../../src/runtime/process/coordinator.ts";
+import type { ClusterResult } from "../../../src/runtime/process/job.ts";
 import type { RestartedRun } from "../../../src/runtime/process/restarts.ts";
 
 /** The result of a run whose inputs have ended. */
