@@ -134,7 +134,8 @@ export interface GroupLog {
 
   /**
    * Opens an output for a task. After its `prepare`, what it has written to Kafka is part of the
-   * next {@linkcode commit}.
+   * next {@linkcode commit}. Its writer is given epochs of the process, which tasks have in common.
+   * Before a task takes part in one, its writer is told to prepare epoch -1.
    */
   openOutput(
     config: OutputConfig<unknown>,

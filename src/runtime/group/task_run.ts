@@ -27,6 +27,7 @@ import { positionsOf } from "../journal.ts";
 import { Worker } from "../worker.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { FlowPart } from "./cut_flow.ts";
+import { withProcessEpochs } from "./process_epochs.ts";
 import type { TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
 import { ShuffleOut } from "./shuffle_out.ts";
 import { SamePositions } from "./same_positions.ts";
@@ -109,7 +110,8 @@ export class TaskRun {
         plan: part.plan,
         opener: {
           input: (config, at, resume) => groupLog.openInput(config, partition, at, resume),
-          output: (config, at, resume) => groupLog.openOutput(config, at, resume),
+          output: async (config, at, resume) =>
+            withProcessEpochs(await groupLog.openOutput(config, at, resume), () => this.#first),
         },
       },
     }, {
