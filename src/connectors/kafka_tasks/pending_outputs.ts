@@ -42,6 +42,7 @@ export class PendingOutputs {
   readonly #sequences = new Map<string, SequenceNumbers<number>>(); // by topic
   #prepared: Epoch = -1; // the last epoch that a task has ended
   #closed: Epoch = -1; // the last one whose transaction takes no more records
+  #over: Epoch = -1; // the last one that is committed, or needs no commit
   #isCommitting = false;
   #writing: Promise<void> | null = null; // early, while an epoch is open
   #failure: { error: unknown } | null = null;
@@ -116,7 +117,7 @@ export class PendingOutputs {
     return done.promise;
   }
 
-  /** A task has written all that it writes in an epoch. */
+  /** A task has written all that it writes in an epoch. Epochs are those of the process. */
   prepared(epoch: Epoch): void {
     this.requireOpen(epoch);
     this.#prepared = Math.max(this.#prepared, epoch);
@@ -145,6 +146,15 @@ export class PendingOutputs {
     }
     this.#isCommitting = false;
     await this.#closeUnused();
+    this.over(epoch);
+  }
+
+  /**
+   * An epoch is over, with a commit or without one: nothing was done in it. If it has records all
+   * the same, such as those of timers, they wait for the next commit.
+   */
+  over(epoch: Epoch): void {
+    this.#over = Math.max(this.#over, epoch);
     this.#writeEarly();
   }
 
@@ -174,7 +184,7 @@ export class PendingOutputs {
 
   /** Whether the transaction of the epoch before is not over. */
   #isHeld(epoch: Epoch): boolean {
-    return this.#isCommitting || this.#prepared > this.#closed && epoch > this.#prepared;
+    return this.#isCommitting || this.#prepared > this.#over && epoch > this.#prepared;
   }
 
   #bytesUpTo(epoch: Epoch): number {

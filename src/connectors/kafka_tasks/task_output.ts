@@ -105,9 +105,15 @@ class TaskWriter implements OutputWriter<KafkaOutputItem> {
   // deno-lint-ignore require-await -- an error is a rejection
   async prepare(epoch: Epoch): Promise<Positions> {
     this.#outputs.throwFailure();
-    this.#outputs.prepared(epoch);
+    // A task begins with the end of an epoch in which it was not there.
+    if (epoch >= 0) this.#outputs.prepared(epoch);
     this.#unprepared.delete(epoch);
     return new Map();
+  }
+
+  // deno-lint-ignore require-await -- an error is a rejection
+  async commit(epoch: Epoch): Promise<void> {
+    this.#outputs.over(epoch);
   }
 
   waitingFor(): string | null {

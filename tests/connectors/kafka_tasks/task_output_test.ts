@@ -338,6 +338,35 @@ Deno.test("an epoch that is committed gets no more records", async () => {
   await assertRejects(() => two.prepare(3), Error, "epoch 3 gets no more records");
 });
 
+Deno.test("a task that comes later first ends an epoch in which it was not there", async () => {
+  await using process = new Process();
+  const one = await process.open();
+  await one.write(items("a"), 0);
+  const two = await process.open();
+  assertEquals(await two.prepare(-1), new Map());
+  await two.commit!(-1);
+  await one.prepare(0);
+  await process.commit();
+  assertEquals(process.values, ["a"]);
+});
+
+Deno.test("an epoch without a commit holds nothing up, and its records wait for the next commit", async () => {
+  await using process = new Process();
+  const writer = await process.open();
+  await writer.prepare(1);
+  await writer.commit!(1);
+  const full = writer.write(large(5), 2) as Promise<void>;
+  await within(full, "there was room");
+  await writer.write(items("timer"), 2);
+  await writer.prepare(2);
+  await writer.commit!(2);
+  await within(writer.write(large(5), 3) as Promise<void>, "there was room");
+  await writer.prepare(3);
+  await process.commit();
+  const five = Array(5).fill("large");
+  assertEquals(process.values, [...five, "timer", ...five]);
+});
+
 Deno.test("without transactions, a task opens the ordinary output", async () => {
   await using process = new Process();
   const additionalProperties = { "enable.idempotence": false };
