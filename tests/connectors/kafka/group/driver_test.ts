@@ -10,7 +10,7 @@ import {
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
 import { taskId } from "../../../../src/core/task_id.ts";
 import { toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
-import { pass } from "../../../conformance/membership.ts";
+import { pass } from "../../../support/group/scene.ts";
 import { TestClock } from "../../../support/clock/test_clock.ts";
 
 const [A, B] = [0, 1].map((partition) => taskId("keyed", partition));

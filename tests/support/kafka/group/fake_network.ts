@@ -25,6 +25,8 @@ export class FakeNetwork {
   readonly random: Random;
   /** How many of a hundred requests something happens to. */
   faultsInHundred = 0;
+  /** How many requests there were. */
+  requests = 0;
   /** How often each fault has happened. */
   readonly happened = new Map<Fault, number>();
 
@@ -47,6 +49,7 @@ export class FakeNetwork {
   }
 
   async #send<A>(answer: () => Promise<A>, isCut: () => boolean): Promise<A> {
+    this.requests++;
     const fault = this.#fault();
     if (fault === "silence" || isCut()) return await new Promise<never>(() => {});
     if (fault === "request late") {

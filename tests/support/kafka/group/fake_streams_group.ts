@@ -37,6 +37,8 @@ export class FakeStreamsGroup {
   readonly #sessionTimeoutMs: number;
   readonly #members = new Map<string, FakeMember>();
   readonly #target = new Map<string, Tasks>();
+  /** Who has a task, or is giving it up. */
+  readonly #holders = new Map<TaskId, FakeMember>();
   #epoch = 0;
 
   constructor(clock: TestClock, tasks: readonly TaskId[], sessionTimeoutMs: number) {
@@ -126,6 +128,7 @@ export class FakeStreamsGroup {
     if (member === undefined) return;
     member.endSession();
     member.endRevocation();
+    this.#hold(member, NONE, NONE);
     this.#members.delete(id);
     this.#assign();
   }
@@ -139,31 +142,58 @@ export class FakeStreamsGroup {
     );
   }
 
-  /** The target: each keeps what it has up to its share, the others get the rest. */
+  /**
+   * The target, by the rules of its StickyTaskAssignor: each keeps what it has up to the quota. The
+   * quota is that of the members that are not at theirs yet.
+   */
   #assign(): void {
     this.#epoch++;
     const ids = [...this.#members.keys()];
-    const quota = Math.ceil(this.#tasks.length / ids.length);
     const old = new Map(this.#target);
     this.#target.clear();
+    if (ids.length === 0) return;
+    const counts = new Map(ids.map((id) => [id, new Set<TaskId>()]));
+    let tasks = this.#tasks.length;
+    let capacity = ids.length;
+    let quota = Math.ceil(tasks / capacity);
+    const give = (id: string, task: TaskId) => {
+      const has = counts.get(id)!;
+      has.add(task);
+      if (has.size !== quota) return;
+      tasks -= has.size;
+      capacity--;
+      quota = capacity === 0 ? 0 : Math.ceil(tasks / capacity);
+    };
     const free = new Set(this.#tasks);
     for (const id of ids) {
-      const kept = [...old.get(id) ?? []].slice(0, quota);
-      kept.forEach((task) => free.delete(task));
-      this.#target.set(id, new Set(kept));
+      for (const task of old.get(id) ?? []) {
+        if (counts.get(id)!.size >= quota) break;
+        give(id, task);
+        free.delete(task);
+      }
     }
     for (const task of free) {
-      const sizes = [...this.#target].sort(([, a], [, b]) => a.size - b.size);
-      if (sizes.length === 0) return;
-      const [id, has] = sizes[0];
-      this.#target.set(id, new Set([...has, task]));
+      let least = ids[0];
+      for (const id of ids) if (counts.get(id)!.size < counts.get(least)!.size) least = id;
+      give(least, task);
     }
+    for (const [id, has] of counts) this.#target.set(id, has);
+  }
+
+  #hold(member: FakeMember, assigned: Tasks, revoking: Tasks): void {
+    const held = new Set([...assigned, ...revoking]);
+    for (const task of [...member.assigned, ...member.revoking]) {
+      if (!held.has(task)) this.#holders.delete(task);
+    }
+    for (const task of held) this.#holders.set(task, member);
+    member.assigned = assigned;
+    member.revoking = revoking;
   }
 
   #reconcile(member: FakeMember, owned: Tasks): void {
     if (member.state === "unrevoked") {
       if (!owned.isDisjointFrom(member.revoking)) return;
-      member.revoking = NONE;
+      this.#hold(member, member.assigned, NONE);
       member.endRevocation();
     } else if (member.state === "stable" && member.epoch === this.#epoch) {
       return;
@@ -171,10 +201,9 @@ export class FakeStreamsGroup {
     const target = this.#target.get(member.id) ?? NONE;
     const kept = member.assigned.intersection(target);
     const revoking = member.assigned.difference(target);
-    member.assigned = kept;
     if (!owned.isDisjointFrom(revoking)) {
       member.state = "unrevoked";
-      member.revoking = revoking;
+      this.#hold(member, kept, revoking);
       member.endRevocation = wakeAfter(
         this.#clock,
         member.rebalanceTimeoutMs,
@@ -182,15 +211,14 @@ export class FakeStreamsGroup {
       );
       return;
     }
-    const taken = new Set(
-      [...this.#members.values()].filter((other) => other !== member)
-        .flatMap((other) => [...other.assigned, ...other.revoking]),
-    );
-    member.assigned = kept.union(target.difference(taken));
+    this.#hold(member, kept, NONE);
+    const isFree = (task: TaskId) => (this.#holders.get(task) ?? member) === member;
+    const free = new Set([...target].filter(isFree));
+    this.#hold(member, free, NONE);
     if (member.epoch !== this.#epoch) {
       member.previousEpoch = member.epoch;
       member.epoch = this.#epoch;
     }
-    member.state = target.isDisjointFrom(taken) ? "stable" : "unreleased";
+    member.state = free.size === target.size ? "stable" : "unreleased";
   }
 }

@@ -1,0 +1,211 @@
+/** A group in memory with machines that come and go, and workers that do what they are told. */
+import { assert, assertEquals } from "@std/assert";
+import { wakeAfter } from "../../../src/core/clock.ts";
+import type { TaskId, Tasks } from "../../../src/core/task_id.ts";
+import type { Member, Membership, MembershipEvent } from "../../../src/group/membership.ts";
+import type { TestClock } from "../clock/test_clock.ts";
+import type { FakeNetwork } from "../kafka/group/fake_network.ts";
+import { Random } from "../values/random.ts";
+
+/** A group in memory, and machines that may join it. */
+export interface MembershipWorld {
+  readonly network: FakeNetwork;
+  readonly tasks: readonly TaskId[];
+  /** Within this time after the last fault, each task must run, in milliseconds. */
+  readonly settlesMs: number;
+  /** The membership of a machine, which `isCut` cuts off the network. */
+  machine(name: string, isCut: () => boolean): Membership;
+  /** What the coordinator answers to a commit of these tasks: an error code. */
+  commit(token: { memberId: string; epoch: number }, tasks: Tasks): number;
+}
+
+/** Makes a world out of chance. */
+export type MakeWorld = (random: Random) => MembershipWorld;
+
+/** How many microtasks an answer needs to get through a member, and more. */
+const TURNS = 40;
+
+/** Lets time pass, and members do what they want meanwhile. */
+export async function pass(clock: TestClock, ms: number): Promise<void> {
+  for (const end = clock.at + ms; clock.at < end;) {
+    for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
+    const next = clock.nextAt ?? end;
+    clock.advance(Math.max(0, Math.min(next, end) - clock.at));
+  }
+  for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
+}
+
+/** A worker that does what its member is told, some time later. */
+export class FakeWorker {
+  readonly id: string;
+  readonly member: Member;
+  isDead = false;
+  /** How many tasks it was given in all. */
+  assigned = 0;
+  events: MembershipEvent["kind"][] = [];
+  /** The first wrong event. */
+  problem: Error | null = null;
+  readonly #owners: Map<TaskId, FakeWorker>;
+  readonly #world: MembershipWorld;
+  readonly #random: Random;
+
+  constructor(
+    id: string,
+    membership: Membership,
+    world: MembershipWorld,
+    owners: Map<TaskId, FakeWorker>,
+    random: Random,
+  ) {
+    this.id = id;
+    this.#world = world;
+    this.#owners = owners;
+    this.#random = random;
+    this.member = membership.join({
+      id,
+      onEvent: (event) => {
+        try {
+          this.#on(event);
+        } catch (error) {
+          this.problem ??= error as Error;
+        }
+      },
+    });
+  }
+
+  #on(event: MembershipEvent): void {
+    if (this.isDead) return;
+    this.events.push(event.kind);
+    if (event.kind === "failed") throw event.error;
+    if (event.kind === "status") return;
+    if (event.kind === "assigned") {
+      for (const task of event.tasks) {
+        const owner = this.#owners.get(task);
+        assert(owner === undefined, `${task} is assigned to ${this.id}, and ${owner?.id} runs it`);
+        this.#owners.set(task, this);
+      }
+      this.assigned += event.tasks.size;
+      return;
+    }
+    for (const task of event.tasks) {
+      assertEquals(this.#owners.get(task), this, `${this.id} does not run ${task}`);
+    }
+    if (event.kind === "lost") { for (const task of event.tasks) this.#owners.delete(task); }
+    else this.#giveUp(event.tasks);
+  }
+
+  #giveUp(tasks: Tasks): void {
+    wakeAfter(this.#world.network.clock, this.#random.below(60), () => {
+      const given = tasks.intersection(this.member.owned);
+      if (this.isDead) return;
+      for (const task of given) this.#owners.delete(task);
+      this.member.acknowledge(this.member.owned.difference(given));
+    });
+  }
+
+  /** Commits once, and returns the answer. */
+  async commit(): Promise<number> {
+    const { clock } = this.#world.network;
+    using token = await this.member.token();
+    await new Promise<void>((resolve) => wakeAfter(clock, this.#random.below(30), resolve));
+    return this.#world.commit(token, token.owned.intersection(this.member.owned));
+  }
+
+  /** The process is killed. */
+  async die(): Promise<void> {
+    this.isDead = true;
+    this.#release();
+    await this.member.stop();
+  }
+
+  async leave(): Promise<void> {
+    this.isDead = true;
+    this.#release();
+    await this.member.leave();
+  }
+
+  #release(): void {
+    for (const [task, owner] of this.#owners) if (owner === this) this.#owners.delete(task);
+  }
+}
+
+/** One world with workers. */
+export class Scene {
+  readonly world: MembershipWorld;
+  readonly random: Random;
+  readonly owners = new Map<TaskId, FakeWorker>();
+  readonly workers = new Set<FakeWorker>();
+  readonly #all: FakeWorker[] = [];
+  readonly #cut = new Set<string>();
+
+  constructor(make: MakeWorld, seed: number) {
+    this.random = new Random(seed);
+    this.world = make(this.random);
+  }
+
+  /** A machine with one worker. */
+  start(machine: string): FakeWorker {
+    return this.startMachine(machine, 1)[0];
+  }
+
+  /** A machine with workers: members of one process. */
+  startMachine(machine: string, workers: number): FakeWorker[] {
+    const membership = this.world.machine(machine, () => this.#cut.has(machine));
+    return Array.from({ length: workers }, (_, worker) => {
+      const id = `${machine}-${worker}`;
+      const started = new FakeWorker(id, membership, this.world, this.owners, this.random);
+      this.workers.add(started);
+      this.#all.push(started);
+      return started;
+    });
+  }
+
+  /** How many tasks members were given in all. */
+  get assigned(): number {
+    return this.#all.reduce((sum, { assigned }) => sum + assigned, 0);
+  }
+
+  /** Whether each task runs, and no worker has two more than another. */
+  get isSettled(): boolean {
+    if (this.owners.size < this.world.tasks.length) return false;
+    let [least, most] = [Infinity, 0];
+    for (const { member } of this.workers) {
+      least = Math.min(least, member.owned.size);
+      most = Math.max(most, member.owned.size);
+    }
+    return most - least <= 1;
+  }
+
+  cut(machine: string, isCut: boolean): void {
+    if (isCut) this.#cut.add(machine);
+    else this.#cut.delete(machine);
+  }
+
+  async end(worker: FakeWorker, how: "die" | "leave"): Promise<void> {
+    this.workers.delete(worker);
+    const ended = worker[how]();
+    await this.pass(5_000);
+    await ended;
+  }
+
+  async pass(ms: number): Promise<void> {
+    await pass(this.world.network.clock, ms);
+    for (const { problem } of this.#all) if (problem !== null) throw problem;
+  }
+
+  /** Each task has an owner that lives, and the workers have nearly as many as each other. */
+  check(what: string): void {
+    const missing = this.world.tasks.filter((task) => !this.owners.has(task));
+    assertEquals(missing, [], `${what}: nobody runs these`);
+    const counts = Array.from(this.workers, ({ member }) => member.owned.size);
+    assert(Math.max(...counts) - Math.min(...counts) <= 1, `${what}: tasks ${counts}`);
+    const has = Map.groupBy(this.owners.keys(), (task) => this.owners.get(task));
+    for (const worker of this.workers) {
+      const its = new Set(has.get(worker));
+      assertEquals(its.symmetricDifference(worker.member.owned).size, 0, `${what}: ${worker.id}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(Array.from(this.workers, (worker) => worker.die()));
+  }
+}

@@ -1,0 +1,108 @@
+/** Groups of both protocols in memory, for as many machines as a test likes. */
+import {
+  ClassicMachine,
+  type ClassicRequest,
+} from "../../../../src/connectors/kafka/group/classic_machine.ts";
+import { Members } from "../../../../src/connectors/kafka/group/members.ts";
+import {
+  StreamsMachine,
+  type StreamsRequest,
+} from "../../../../src/connectors/kafka/group/streams_machine.ts";
+import { taskId } from "../../../../src/core/task_id.ts";
+import type { MakeWorld } from "../../group/scene.ts";
+import { TestClock } from "../../clock/test_clock.ts";
+import { FakeClassicGroup } from "./fake_classic_group.ts";
+import { FakeNetwork } from "./fake_network.ts";
+import { FakeStreamsGroup } from "./fake_streams_group.ts";
+
+const STREAMS_SESSION_MS = 10_000;
+const CLASSIC = { sessionTimeoutMs: 6_000, heartbeatMs: 250 };
+
+/** How many tasks each sub-topology has, by its name. */
+export type TaskCounts = Readonly<Record<string, number>>;
+
+function tasksOf(counts: TaskCounts) {
+  return Object.entries(counts).flatMap(([name, count]) =>
+    Array.from({ length: count }, (_, partition) => taskId(name, partition))
+  );
+}
+
+/** A streams group with these tasks. */
+export function streamsWorld(counts: TaskCounts): MakeWorld {
+  return (random) => {
+    const clock = new TestClock();
+    const network = new FakeNetwork(clock, random);
+    const tasks = tasksOf(counts);
+    const group = new FakeStreamsGroup(clock, tasks, STREAMS_SESSION_MS);
+    return {
+      network,
+      tasks,
+      settlesMs: 2 * STREAMS_SESSION_MS,
+      machine: (name, isCut) =>
+        new Members({
+          machineFor: ({ id }) =>
+            new StreamsMachine({
+              groupId: "group",
+              memberId: id,
+              processId: name,
+              topology: { epoch: 0, subtopologies: [] },
+              sessionTimeoutMs: STREAMS_SESSION_MS,
+              rebalanceTimeoutMs: STREAMS_SESSION_MS,
+              heartbeatMs: 200,
+              requestTimeoutMs: 2_000,
+            }),
+          linkFor: () => network.link((request: StreamsRequest) => group.answer(request), isCut),
+          clock,
+        }),
+      commit: ({ memberId, epoch }, tasks) => group.commit(memberId, epoch, tasks),
+    };
+  };
+}
+
+/** A classic group with these tasks. */
+export function classicWorld(counts: TaskCounts): MakeWorld {
+  return (random) => {
+    const clock = new TestClock();
+    const network = new FakeNetwork(clock, random);
+    const topicOf = (name: string) => `${name}-topic`;
+    const partitions = Object.entries(counts).map(([name, count]) =>
+      [topicOf(name), count] as const
+    );
+    const group = new FakeClassicGroup(clock, new Map(partitions), {
+      sessionTimeoutMs: CLASSIC.sessionTimeoutMs,
+      rebalanceTimeoutMs: CLASSIC.sessionTimeoutMs,
+    });
+    const topology = {
+      epoch: 0,
+      subtopologies: Object.keys(counts).map((name) => ({
+        subtopologyId: name,
+        sourceTopics: [topicOf(name)],
+        changelogTopics: [],
+        repartitionSinkTopics: [],
+        repartitionSourceTopics: [],
+      })),
+    };
+    return {
+      network,
+      tasks: tasksOf(counts),
+      settlesMs: 4 * CLASSIC.sessionTimeoutMs,
+      machine: (_, isCut) =>
+        new Members({
+          machineFor: ({ id, onDisk = () => new Map() }) =>
+            new ClassicMachine({
+              ...CLASSIC,
+              groupId: "group",
+              instanceId: id,
+              topology,
+              requestTimeoutMs: 1_500,
+              topicCheckMs: 1_000,
+              onDisk,
+            }),
+          linkFor: ({ id }) =>
+            network.link((request: ClassicRequest) => group.answer(id, request), isCut),
+          clock,
+        }),
+      commit: ({ memberId, epoch }) => group.commit(memberId, epoch),
+    };
+  };
+}
