@@ -55,6 +55,8 @@ export interface RunCommand {
   /** `undefined`: all permissions. */
   readonly workerFlags: readonly string[] | undefined;
   readonly logLevel: LogLevel;
+  /** The same before the run, when no terminal shows a line of status yet. */
+  readonly earlyLogLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** Where the operations port listens; absent without one. */
   readonly api?: ApiOptions;
@@ -305,6 +307,7 @@ export function parseCommand(
     restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
     workerFlags: parseFlags(valueOf("worker-flags")),
     logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, onTerminal && !watch ? "warn" : "info"),
+    earlyLogLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "info"),
     logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
     ...api === undefined ? {} : { api },
   };

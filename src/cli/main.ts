@@ -5,6 +5,7 @@
  */
 import { fstatSync } from "node:fs";
 import { UsageError } from "../core/errors.ts";
+import type { LogLevel } from "../core/log.ts";
 import { hasNoReader } from "../core/system_error.ts";
 import { oneLine } from "../core/safe_text.ts";
 import { VERSION } from "../core/version.ts";
@@ -100,18 +101,18 @@ async function runFlow(command: RunCommand): Promise<number> {
   };
   if (command.watch) requireLocal(moduleUrl);
   else await check();
-  const logAround = (status: StatusLine | null) =>
+  const logAround = (status: StatusLine | null, least: LogLevel) =>
     createLogWriter(
-      { least: logLevel, format: logFormat, now: () => new Date() },
+      { least, format: logFormat, now: () => new Date() },
       (line) => printAround(status, line),
     );
   const recovery = command.recovery === null ? null : await recoveryOf(
     command.recovery,
     Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null,
-    logAround(null),
+    logAround(null, command.earlyLogLevel),
   );
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
-  const log = logAround(status);
+  const log = logAround(status, logLevel);
   for (const { variable, meant } of mistypedVariables(Object.keys(Deno.env.toObject()))) {
     log.warn(`the environment variable ${variable} is not an option: did you mean ${meant}?`);
   }

@@ -20,15 +20,12 @@ export interface LongWait {
   readonly clock?: Clock;
 }
 
-/**
- * Does `work`. If that takes more than a moment, the log tells once what is waited for. It is a
- * warning, as a terminal shows nothing less, and has no line of status yet.
- */
+/** Does `work`. If that takes more than a moment, the log tells once what is waited for. */
 export async function tellLongWait<T>(
   { what, store, log, clock = systemClock }: LongWait,
   work: () => Promise<T>,
 ): Promise<T> {
-  const cancel = wakeAfter(clock, QUIET_MS, () => log?.warn(what, { store }));
+  const cancel = wakeAfter(clock, QUIET_MS, () => log?.info(what, { store }));
   try {
     return await work();
   } finally {

@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import type { LogLevel } from "../../src/core/log.ts";
 import {
   type Command,
   envName,
@@ -33,15 +34,21 @@ const PLAIN = {
   restarts: 0,
   workerFlags: undefined,
   logLevel: "warn",
+  earlyLogLevel: "info",
   logFormat: "text",
 } as const;
+
+/** A level that was asked for counts before the run too. */
+function levels(level: LogLevel) {
+  return { logLevel: level, earlyLogLevel: level };
+}
 
 Deno.test("parseCommand() accepts a flow alone, with one worker and a quiet log", () => {
   assertEquals(parse(["flow.ts"]), PLAIN);
 });
 
 Deno.test("parseCommand() accepts options before and after the flow, in every spelling", () => {
-  const expected = { ...PLAIN, epochMs: 1_500, logLevel: "debug", logFormat: "json" };
+  const expected = { ...PLAIN, epochMs: 1_500, ...levels("debug"), logFormat: "json" };
   const spellings = [
     [
       "-w",
@@ -184,13 +191,16 @@ Deno.test("mistypedVariables() finds variables that were meant to be options, an
 });
 
 Deno.test("parseCommand() logs milestones if no terminal shows a status", () => {
-  const levelOf = (args: string[], onTerminal: boolean) =>
-    (parseCommand(["flow.ts", ...args], () => undefined, { onTerminal }) as RunCommand).logLevel;
-  assertEquals(levelOf([], true), "warn");
-  assertEquals(levelOf([], false), "info");
-  assertEquals(levelOf(["--log-level=warn"], false), "warn");
-  assertEquals(levelOf(["--watch"], true), "info");
-  assertEquals(levelOf(["--watch", "--log-level=warn"], true), "warn");
+  const levelsOf = (args: string[], onTerminal: boolean) => {
+    const command = parseCommand(["flow.ts", ...args], () => undefined, { onTerminal });
+    const { earlyLogLevel, logLevel } = command as RunCommand;
+    return [earlyLogLevel, logLevel];
+  };
+  assertEquals(levelsOf([], true), ["info", "warn"]); // its status is shown during the run only
+  assertEquals(levelsOf([], false), ["info", "info"]);
+  assertEquals(levelsOf(["--log-level=warn"], false), ["warn", "warn"]);
+  assertEquals(levelsOf(["--watch"], true), ["info", "info"]);
+  assertEquals(levelsOf(["--watch", "--log-level=warn"], true), ["warn", "warn"]);
 });
 
 Deno.test("parseCommand() leaves arguments after -- alone", () => {
@@ -210,11 +220,11 @@ Deno.test("parseCommand() reads an option that is absent from the environment", 
     MILLRACE_LOG_LEVEL: "error",
     MILLRACE_LOG_FORMAT: "json",
   };
-  const given = { ...PLAIN, epochMs: 120_000, logLevel: "error", logFormat: "json" };
+  const given = { ...PLAIN, epochMs: 120_000, ...levels("error"), logFormat: "json" };
   assertEquals(parse(["flow.ts"], env) as unknown, given);
   assertEquals(
     parse(["flow.ts", "--log-level=info"], env) as unknown,
-    { ...given, logLevel: "info" },
+    { ...given, ...levels("info") },
   );
 });
 

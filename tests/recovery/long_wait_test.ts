@@ -18,7 +18,7 @@ Deno.test("a wait of more than a second is told once", async () => {
   clock.advance(999);
   assertEquals(lines, []);
   clock.advance(1);
-  assertEquals(lines, [["warn", "waiting for it", { store: "s" }]]);
+  assertEquals(lines, [["info", "waiting for it", { store: "s" }]]);
   clock.advance(60_000);
   work.resolve("done");
   assertEquals([await done, lines.length, clock.sleeps], ["done", 1, []]);
