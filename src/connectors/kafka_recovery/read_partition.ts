@@ -1,134 +1,24 @@
 /**
- * Reads a partition from its beginning to its current end, without uncommitted records.
+ * Reads a partition of a store from its beginning to its current end, without uncommitted records.
  *
  * @module
  */
-import { messageOf } from "../../core/errors.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import type { LogBatch, LogRecord } from "../kafka/wire/read_batch.ts";
-import { type FetchedPartition, fetchPartition } from "../kafka/wire/fetch.ts";
-import { FetchedBatches } from "../kafka/read/fetched_batches.ts";
-import { PartitionCursor } from "../kafka/read/partition_cursor.ts";
-import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
-import { errorOfCode } from "../kafka/wire/error_codes.ts";
-import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
-import { committedBatches } from "../kafka/read/transactions.ts";
-import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
-import { impossibleAnswer } from "../kafka/wire/wrong_answer.ts";
+import { readCommitted } from "../kafka/read/read_committed.ts";
+import type { LogRecord } from "../kafka/wire/read_batch.ts";
+import type { TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { DAMAGED } from "./store_topics.ts";
 
-const FETCH_BYTES = 4 << 20;
-const WAIT_MS = 100;
-
-/** How long nothing may arrive before that is an error, in milliseconds. */
-const PATIENCE_MS = 30_000;
-
 /**
- * The records, in order, in several arrays. They are views of what was fetched.
+ * The records, in order, as {@linkcode readCommitted} returns them.
  *
- * @param connection Must read uncommitted records, to find the end of the partition. That may be
- * after markers that the broker has yet to write for a transaction that it has reported as
- * committed.
  * @param patienceMs How long nothing may arrive before that is an error, in milliseconds.
  * @throws {Error} If the partition is damaged, or no more arrives before its end.
  */
-export async function* readPartition(
+export function readPartition(
   connection: KafkaConnection,
   of: TopicPartition,
-  { patienceMs = PATIENCE_MS }: { readonly patienceMs?: number } = {},
+  options: { readonly patienceMs?: number } = {},
 ): AsyncGenerator<LogRecord[]> {
-  const { topic } = of;
-  const [first, last] = await Promise.all([
-    connection.offsets([of], "first"),
-    connection.offsets([of], "last"),
-  ]);
-  const start = first.get(positionName(of))!;
-  const end = last.get(positionName(of))!;
-  const cursor = new PartitionCursor({
-    ...of,
-    topicId: null,
-    start,
-    end: null, // whole batches are read, even one that ends later
-    maxBytes: FETCH_BYTES,
-  });
-  const batchesOf = new FetchedBatches(true);
-  let deadline = performance.now() + patienceMs;
-  while (cursor.fetched < end) {
-    const leader = (await connection.leaders(topic)).get(of.partition)!;
-    cursor.release();
-    cursor.assign(leader);
-    const asked = performance.now();
-    const answer = await fetchFrom(await connection.broker(leader), cursor);
-    let records: LogRecord[];
-    try {
-      const batches = batchesOf.of(answer, cursor);
-      if (batches.length === 0 && answer.records.length > 0) continue; // it is requested again
-      records = recordsOf(batches, answer.aborted, cursor.fetched);
-      if (batches.length > 0) {
-        cursor.took(cursor.fetched, batches[batches.length - 1].lastOffset + 1);
-        cursor.finish();
-        deadline = performance.now() + patienceMs;
-      }
-    } catch (cause) {
-      throw new Error(
-        `"${topic}", partition ${of.partition} cannot be read from offset ${cursor.fetched} on: ` +
-          `${messageOf(cause)}. Its store is lost: ${DAMAGED}`,
-        { cause },
-      );
-    }
-    if (records.length > 0) yield records;
-    if (answer.records.length > 0) continue;
-    // An empty answer does not prove that there is nothing. Believing it would lose state.
-    if (performance.now() >= deadline) throw nothingCame(cursor, answer, end);
-    const early = Math.max(0, asked + WAIT_MS - performance.now()); // the broker should have waited
-    await new Promise((resolve) => setTimeout(resolve, early));
-  }
-}
-
-async function fetchFrom(
-  broker: KafkaBroker,
-  { topic, partition, fetched: offset, maxBytes }: PartitionCursor,
-): Promise<FetchedPartition> {
-  const answer = await fetchPartition(
-    broker,
-    { topic, topicId: null, partition, offset, maxBytes },
-    { maxWaitMs: WAIT_MS, minBytes: 1, maxBytes, isolation: "read_committed" },
-  );
-  if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
-  return answer;
-}
-
-/** The error for a partition that has more records, and sends none. */
-function nothingCame(cursor: PartitionCursor, answer: FetchedPartition, end: number): Error {
-  const { topic, partition, fetched } = cursor;
-  if (answer.lastStableOffset >= end) {
-    const what = `has records up to offset ${end}, and sends none from ${fetched} on`;
-    return impossibleAnswer("Fetch", cursor, what);
-  }
-  return new Error(
-    `a transaction on "${topic}", partition ${partition} has been open for long, from offset ` +
-      `${answer.lastStableOffset} on: has a run been killed? The next run ends what that was writing, ` +
-      "or the broker does within five minutes. Or does something else write to it? If not, Kafka has " +
-      "lost the end of an epoch, as it may when the partition has no leader (kafka-transactions.sh " +
-      "find-hanging); " +
-      `if that aborts the epoch, it is lost: ${DAMAGED}`,
-  );
-}
-
-/** The records of committed batches from an offset on. A batch comes whole, with earlier ones. */
-function recordsOf(
-  batches: readonly LogBatch[],
-  aborted: FetchedPartition["aborted"],
-  from: number,
-): LogRecord[] {
-  const records: LogRecord[] = [];
-  for (const batch of committedBatches(batches, aborted)) {
-    for (const each of new WaitingBatch(batch).read(false)) {
-      while (!each.done) {
-        const record = each.read();
-        if (record.offset >= from) records.push(record);
-      }
-    }
-  }
-  return records;
+  return readCommitted(connection, of, { ...options, what: "a store", ifLost: DAMAGED });
 }
