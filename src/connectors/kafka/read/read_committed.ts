@@ -22,6 +22,11 @@ const WAIT_MS = 100;
 /** How long nothing may arrive before that is an error, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
+/** A partition cannot be read to its end, and could not be the next time. */
+export class UnreadableError extends Error {
+  override readonly name = "UnreadableError";
+}
+
 /** How a partition is read, and what its errors say. */
 export interface ReadCommittedOptions {
   /** How long nothing may arrive before that is an error, in milliseconds. */
@@ -80,7 +85,7 @@ export async function* readCommitted(
         deadline = performance.now() + patienceMs;
       }
     } catch (cause) {
-      throw new Error(
+      throw new UnreadableError(
         `"${topic}", partition ${of.partition} cannot be read from offset ${cursor.fetched} on: ` +
           `${messageOf(cause)}. It has ${what}, which is lost: ${ifLost}`,
         { cause },
@@ -120,7 +125,7 @@ function nothingCame(
     const what = `has records up to offset ${end}, and sends none from ${fetched} on`;
     return impossibleAnswer("Fetch", cursor, what);
   }
-  return new Error(
+  return new UnreadableError(
     `a transaction on "${topic}", partition ${partition} has been open for long, from offset ` +
       `${answer.lastStableOffset} on: has a run been killed? The next run ends what that was writing, ` +
       "or the broker does within five minutes. Or does something else write to it? If not, Kafka has " +

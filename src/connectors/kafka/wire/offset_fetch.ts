@@ -60,11 +60,37 @@ export async function offsetFetch(
   }));
 }
 
-/** The body of a request. */
-export function encodeOffsetFetch(groupId: string, partitions: readonly TopicPartition[]): Buffer {
+/**
+ * Returns whether a group has any position. `broker` is its coordinator.
+ *
+ * @throws {Error} If the broker refuses. `UNSTABLE_OFFSET_COMMIT` means that it has none yet, and an
+ * open transaction has one.
+ */
+export async function hasGroupOffsets(broker: RequestBroker, groupId: string): Promise<boolean> {
+  const { offsets, errorCode } = await sendRequest(broker, {
+    apiKey: API_KEY,
+    apiName: API_NAME,
+    oldest: VERSION,
+    newest: VERSION,
+    flexibleFrom: FLEXIBLE_FROM,
+    encode: () => encodeOffsetFetch(groupId, null),
+    decode: decodeOffsetFetch,
+  });
+  if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
+  if (offsets.some(({ errorCode, offset }) => errorCode === 0 && offset >= 0n)) return true;
+  for (const { errorCode } of offsets) if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
+  return false;
+}
+
+/** The body of a request; `null` for all partitions that have a position. */
+export function encodeOffsetFetch(
+  groupId: string,
+  partitions: readonly TopicPartition[] | null,
+): Buffer {
   const out = new WireWriter(true);
   out.string(groupId);
-  out.array([...Map.groupBy(partitions, ({ topic }) => topic)], ([topic, asked]) => {
+  const topics = partitions === null ? null : [...Map.groupBy(partitions, ({ topic }) => topic)];
+  out.nullableArray(topics, ([topic, asked]) => {
     out.string(topic);
     out.array(asked, ({ partition }) => out.int32(partition));
     out.tags();

@@ -1,0 +1,184 @@
+/**
+ * The topic that says what a group is. All machines compare themselves with it before they join.
+ *
+ * ```text
+ *   key ["group"]  {"format":1,"shards":…,"protocol":…,"hash":…}, by the first machine
+ *   key ["begun"]  {}, in the first transaction of each process
+ * ```
+ *
+ * @module
+ */
+import type { Log } from "../../core/log.ts";
+import { controlTopic } from "../../group/topology.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
+import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
+import { readCommitted } from "../kafka/read/read_committed.ts";
+import type { WireRecord } from "../kafka/wire/write_batch.ts";
+import { type PackingOptions, PendingRecords } from "./pending_records.ts";
+import { TaskLogError } from "./task_log_error.ts";
+import { TaskProducer } from "./task_producer.ts";
+import { Buffer } from "node:buffer";
+
+/** The layout of all internal topics. */
+const FORMAT = 1;
+
+/** How long a transaction that writes to the topic may be open, in milliseconds. */
+const TRANSACTION_MS = 10_000;
+
+/** How often a machine tries to be the first, while others do too. */
+const ATTEMPTS = 20;
+
+/** Kinds of errors by which another machine turns out to be quicker. */
+const FENCED: ReadonlySet<ErrorKind> = new Set(["fenced", "transactionRefused", "sequenceBroken"]);
+
+const GROUP_KEY = '["group"]';
+const BEGUN_KEY = '["begun"]';
+
+const PACKING: PackingOptions = { writer: "the group", batchBytes: 1 << 19 };
+
+/** What all machines of a group must have in common. */
+export interface GroupSettings {
+  /** How many shards keyed steps have. */
+  readonly shards: number;
+  /** The protocol of the group, such as `streams`. */
+  readonly protocol: string;
+  /** The hash of the topology. */
+  readonly hash: string;
+}
+
+/** What the topic says. */
+interface Control {
+  /** `null` if no machine has been there yet. */
+  readonly group: GroupSettings & { readonly format: number } | null;
+  /** Whether anything has ever been committed. */
+  readonly hasBegun: boolean;
+}
+
+/** How to reach the topic. */
+export interface ControlOptions {
+  readonly app: string;
+  /** Must know the topic, and read uncommitted records. */
+  readonly connection: KafkaConnection;
+  readonly log: Log;
+}
+
+/** The record that a process adds to its first transaction. */
+export function addBegun(app: string, pending: PendingRecords): void {
+  pending.add({ topic: controlTopic(app), partition: 0 }, recordOf(BEGUN_KEY, {}), PACKING);
+}
+
+/**
+ * Compares a machine with the group. If it is the first one, it writes what the group is.
+ *
+ * @returns Whether anything has ever been committed in the group.
+ * @throws {TaskLogError} If the group is another one. The message names what differs and the cure.
+ */
+export async function agreeOn(ours: GroupSettings, options: ControlOptions): Promise<boolean> {
+  for (let left = ATTEMPTS;; left--) {
+    const found = await read(options);
+    if (found.group !== null) return agreed(ours, found, options);
+    try {
+      await writeFirst(ours, options);
+    } catch (error) {
+      if (left <= 1 || !FENCED.has(errorKind(error))) throw error;
+    }
+  }
+}
+
+/**
+ * Writes what the group is, unless somebody has. Who acquires the transactional id last is the only
+ * one who can write, and has read what was written before.
+ */
+async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise<void> {
+  const { app, connection, log } = options;
+  const producer = await TaskProducer.open({
+    transactionalId: controlTopic(app),
+    timeoutMs: TRANSACTION_MS,
+    connection,
+    connectionTo: () => connection,
+    log,
+  });
+  try {
+    if ((await read(options)).group !== null) return;
+    const pending = new PendingRecords();
+    const record = recordOf(GROUP_KEY, { format: FORMAT, ...ours });
+    pending.add({ topic: controlTopic(app), partition: 0 }, record, PACKING);
+    await producer.commit({ batches: pending.take(), groupId: "", offsets: [], member: null });
+  } finally {
+    await producer.close();
+  }
+}
+
+async function read({ app, connection }: ControlOptions): Promise<Control> {
+  const topic = controlTopic(app);
+  const values = await connection.open(async () => {
+    const values = new Map<string, Uint8Array | null>();
+    const options = { what: `the settings of group "${app}"`, ifLost: "delete the topic" };
+    for await (const records of readCommitted(connection, { topic, partition: 0 }, options)) {
+      for (const { key, value } of records) {
+        values.set(key === null ? "" : textOf(key), value?.slice() ?? null);
+      }
+    }
+    return values;
+  });
+  const bytes = values.get(GROUP_KEY) ?? null;
+  try {
+    const group = bytes === null ? null : JSON.parse(textOf(bytes));
+    return { group, hasBegun: values.has(BEGUN_KEY) };
+  } catch (cause) {
+    throw new TaskLogError(
+      `topic "${topic}" has a record that no group writes: does something else write to it? ` +
+        "Give the group another name",
+      { cause },
+    );
+  }
+}
+
+function agreed(
+  ours: GroupSettings,
+  { group, hasBegun }: Control,
+  { app }: ControlOptions,
+): boolean {
+  const { format, shards, protocol, hash } = group!;
+  const differs = (what: string, cure: string) =>
+    new TaskLogError(`group "${app}" ${what}: ${cure}, or give this flow another group`);
+  if (format !== FORMAT) {
+    throw differs(
+      `has topics of format ${format}, and this Millrace knows format ${FORMAT}`,
+      "use the same version of Millrace on all machines",
+    );
+  }
+  if (shards !== ours.shards) {
+    throw differs(
+      `has ${shards} shards, and this machine was started with ${ours.shards}`,
+      `use --shards ${shards}, as their number never changes`,
+    );
+  }
+  if (protocol !== ours.protocol) {
+    throw differs(
+      `uses the protocol ${protocol}, and this machine ${ours.protocol}`,
+      `use --protocol ${protocol}`,
+    );
+  }
+  if (hash !== ours.hash) {
+    throw differs(
+      `runs a flow that is cut in another way (${hash}, and this one is ${ours.hash})`,
+      "use the same flow on all machines, with the same keyed steps and inputs",
+    );
+  }
+  return hasBegun;
+}
+
+function recordOf(key: string, value: object): WireRecord {
+  const timestamp = Date.now();
+  return {
+    key: Buffer.from(key),
+    value: Buffer.from(JSON.stringify(value)),
+    headers: [],
+    timestamp,
+  };
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}

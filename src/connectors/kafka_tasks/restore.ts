@@ -1,0 +1,337 @@
+/**
+ * Restores tasks: where they go on, and the keys that they have.
+ *
+ * The order matters. First the positions of the group are read, once no open transaction can change
+ * them: by then, the last owner has committed or cannot any more. Then the end of the changelog is
+ * asked for, open transactions included, and committed records are read up to there. The markers of
+ * a transaction reach the two topics at different times, so the last stable offset of the changelog
+ * alone may be too early.
+ *
+ * @module
+ */
+import { sleep } from "../../core/promises.ts";
+import { KEY_GROUPS, keyGroupOf } from "../../core/key_groups.ts";
+import { messageOf } from "../../core/errors.ts";
+import { partsOf, type TaskId } from "../../core/task_id.ts";
+import type { RestoredKeys, RestoredTask, RestoreProgress } from "../../group/log.ts";
+import {
+  changelogTopic,
+  type GroupTopology,
+  shuffleTopic,
+  type SubTopology,
+} from "../../group/topology.ts";
+import type { StoredKey, StoredPosition } from "../../recovery/store.ts";
+import type { KafkaConnection } from "../kafka/client/connection.ts";
+import { errorName } from "../kafka/client/errors.ts";
+import { readCommitted, UnreadableError } from "../kafka/read/read_committed.ts";
+import { Coordinator } from "../kafka/transactions/coordinator.ts";
+import { persist } from "../kafka/transactions/persist.ts";
+import { type GroupOffset, hasGroupOffsets, offsetFetch } from "../kafka/wire/offset_fetch.ts";
+import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { decodePositions, readOffsets } from "./positions.ts";
+import { parseStateKey } from "./state_records.ts";
+import { TaskLogError } from "./task_log_error.ts";
+import { Buffer } from "node:buffer";
+
+/** How long brokers may be away, in milliseconds. */
+const PATIENCE_MS = 120_000;
+
+/** How long a changelog may send nothing, in milliseconds: transactions end before. */
+const SILENCE_MS = 60_000;
+
+/** How long to wait before an open transaction is looked at again, in milliseconds. */
+const UNSTABLE_MS = 20;
+
+/** How many keys a part has. */
+const PART = 4096;
+
+/** What a {@linkcode Restorer} needs. */
+export interface RestorerOptions {
+  readonly app: string;
+  readonly groupId: string;
+  readonly topology: GroupTopology;
+  /** Whether anything has been committed before this process. */
+  readonly hasBegun: boolean;
+  /** Knows the internal topics, reads uncommitted records, and is for nothing else. */
+  readonly connection: KafkaConnection;
+  readonly signal: AbortSignal;
+}
+
+/** What a changelog has of a task. */
+interface Changelog {
+  /** `null` if the task has never been committed. */
+  positions: StoredPosition[] | null;
+  readonly steps: Map<string, Map<string, Uint8Array>>;
+}
+
+/** Restores the tasks of one process. Several can be restored side by side. */
+export class Restorer {
+  readonly #options: RestorerOptions;
+  readonly #coordinator: Coordinator;
+  #waiting = 0; // how many tasks wait for an open transaction
+
+  constructor(options: RestorerOptions) {
+    this.#options = options;
+    const { connection, groupId } = options;
+    this.#coordinator = new Coordinator(connection, { kind: "group", id: groupId });
+  }
+
+  /** Whether a task waits until its last owner has committed, or cannot any more. */
+  get isWaiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Restores a task; see `GroupLog.restore`. */
+  async restore(
+    task: TaskId,
+    onProgress?: (progress: RestoreProgress) => void,
+  ): Promise<RestoredTask> {
+    const subtopology = this.#subtopologyOf(task);
+    const offsets = await this.#stable((broker) =>
+      offsetFetch(broker, this.#options.groupId, this.#partitionsOf(task, subtopology))
+    );
+    const committed = offsets.filter(({ offset }) => offset !== null);
+    const changelog = subtopology.hasState ? await this.#read(task, onProgress) : null;
+    const positions = changelog === null ? this.#inMetadata(task, committed) : changelog.positions;
+    if (positions === null) {
+      if (committed.length > 0) throw this.#isLost(task, subtopology, committed);
+      if (changelog !== null && changelog.steps.size > 0) throw this.#isDamaged(task);
+      await this.#requireNew(task, subtopology);
+    } else this.#requireAgreement(task, positions, committed);
+    return { positions: positions ?? [], keys: () => keysOf(changelog?.steps ?? new Map()) };
+  }
+
+  #subtopologyOf(task: TaskId): SubTopology {
+    const { subtopology } = partsOf(task);
+    const found = this.#options.topology.subtopologies.find(({ name }) => name === subtopology);
+    if (found === undefined) throw new TypeError(`the flow has no task "${task}"`);
+    return found;
+  }
+
+  /** What a task may read. Topics that do not have the partition have no position of it. */
+  #partitionsOf(task: TaskId, { sourceTopics, hasShuffle }: SubTopology): TopicPartition[] {
+    const { subtopology, partition } = partsOf(task);
+    const topics = [...new Set(sourceTopics)];
+    if (hasShuffle) topics.push(shuffleTopic(this.#options.app, subtopology));
+    return topics.map((topic) => ({ topic, partition }));
+  }
+
+  /** Asks the group's coordinator, until no open transaction can change its answer. */
+  async #stable<R>(
+    ask: (broker: Parameters<typeof offsetFetch>[0]) => Promise<R>,
+  ): Promise<R> {
+    const { connection, signal } = this.#options;
+    let isWaiting = false;
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const answer = await persist(connection, PATIENCE_MS, async () => {
+          try {
+            return { done: await this.#coordinator.ask(ask) };
+          } catch (error) {
+            if (errorName(error) === "UNSTABLE_OFFSET_COMMIT") return null;
+            throw error;
+          }
+        });
+        if (answer !== null) return answer.done;
+        if (!isWaiting) this.#waiting++;
+        isWaiting = true;
+        await sleep(UNSTABLE_MS, signal);
+      }
+    } finally {
+      if (isWaiting) this.#waiting--;
+    }
+  }
+
+  async #read(
+    task: TaskId,
+    onProgress?: (progress: RestoreProgress) => void,
+  ): Promise<Changelog> {
+    const { app, connection } = this.#options;
+    const { subtopology, partition } = partsOf(task);
+    const of = { topic: changelogTopic(app, subtopology), partition };
+    return await persisting(connection, async () => {
+      const changelog: Changelog = { positions: null, steps: new Map() };
+      const options = {
+        patienceMs: SILENCE_MS,
+        what: `the state of task "${task}"`,
+        ifLost:
+          "bring the topic back from a copy, or delete the topics of the group to begin again",
+        ...onProgress === undefined ? {} : { onProgress },
+      };
+      for await (const records of readCommitted(connection, of, options)) {
+        for (const record of records) this.#take(changelog, record, of);
+      }
+      return changelog;
+    });
+  }
+
+  #take(
+    changelog: Changelog,
+    { key: name, value }: { key: Uint8Array | null; value: Uint8Array | null },
+    { topic, partition }: TopicPartition,
+  ): void {
+    try {
+      const parsed = parseStateKey(name);
+      if (parsed === null) {
+        changelog.positions = value === null ? null : decodePositions(value);
+        return;
+      }
+      const [step, key] = parsed;
+      const { shards } = this.#options.topology;
+      if (Math.floor(keyGroupOf(key) * shards / KEY_GROUPS) !== partition) {
+        throw new TypeError(`key ${JSON.stringify(key)} does not belong in the partition`);
+      }
+      let keys = changelog.steps.get(step);
+      if (keys === undefined) changelog.steps.set(step, keys = new Map());
+      if (value === null) keys.delete(key);
+      else keys.set(key, value.slice()); // frees what was fetched
+    } catch (cause) {
+      throw new TaskLogError(
+        `"${topic}", partition ${partition} has a record that cannot be restored ` +
+          `(${messageOf(cause)}): does something else write to it, or another version of Millrace?`,
+        { cause },
+      );
+    }
+  }
+
+  /** The positions of a task without a changelog, which it has committed to the group. */
+  #inMetadata(task: TaskId, committed: readonly GroupOffset[]): StoredPosition[] | null {
+    const written = committed.filter(({ metadata }) => metadata !== "");
+    if (written.length === 0) return null;
+    try {
+      if (written.length > 1) throw new TypeError("several partitions have positions of the task");
+      return decodePositions(Buffer.from(written[0].metadata, "base64"));
+    } catch (cause) {
+      throw new TaskLogError(
+        `the positions of task "${task}" in group "${this.#options.groupId}" cannot be read ` +
+          `(${messageOf(cause)}): has something else committed to the group?`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Makes sure that the group has the positions of the task, or none. Group offsets expire when the
+   * group has been empty for a week, and those of a deleted topic are gone at once.
+   */
+  #requireAgreement(
+    task: TaskId,
+    positions: readonly StoredPosition[],
+    committed: readonly GroupOffset[],
+  ): void {
+    const { app, groupId } = this.#options;
+    const read = readOffsets(app, task, positions);
+    for (const { topic, partition, offset } of committed) {
+      const stored = read.get(positionName({ topic, partition }))?.offset;
+      if (stored === offset) continue;
+      throw new TaskLogError(
+        `task "${task}" cannot be restored: it has read topic "${topic}", partition ${partition} ` +
+          (stored === undefined ? "not at all" : `up to offset ${stored}`) +
+          ` by its own record, and up to offset ${offset} by group "${groupId}". Both are committed ` +
+          "together, so one was changed or lost. Set the offset of the group back, or delete the " +
+          "group and its topics to begin again",
+      );
+    }
+  }
+
+  #isLost(task: TaskId, { hasState }: SubTopology, committed: readonly GroupOffset[]): Error {
+    const { app, groupId } = this.#options;
+    const [{ topic, partition, offset }] = committed;
+    const where = hasState
+      ? `its changelog "${
+        changelogTopic(app, partsOf(task).subtopology)
+      }" has nothing of it: was it ` +
+        "deleted?"
+      : "the group has lost where its steps were: has a tool set its offsets?";
+    return new TaskLogError(
+      `task "${task}" cannot be restored: group "${groupId}" has read topic "${topic}", partition ` +
+        `${partition} up to offset ${offset}, but ${where} Bring it back from a copy, or delete the ` +
+        "group and its topics to begin again",
+    );
+  }
+
+  #isDamaged(task: TaskId): Error {
+    const { app } = this.#options;
+    return new TaskLogError(
+      `task "${task}" cannot be restored: its changelog ` +
+        `"${changelogTopic(app, partsOf(task).subtopology)}" has keys, but not where its inputs ` +
+        "were: were records deleted? Bring it back from a copy, or delete the group and its topics to " +
+        "begin again",
+    );
+  }
+
+  /**
+   * Makes sure that a task without any position has never committed one. It would read again what
+   * is in the results already.
+   */
+  async #requireNew(task: TaskId, subtopology: SubTopology): Promise<void> {
+    const { app, groupId, hasBegun, connection } = this.#options;
+    const { sourceTopics, hasShuffle, hasState } = subtopology;
+    const shuffle = {
+      topic: shuffleTopic(app, subtopology.name),
+      partition: partsOf(task).partition,
+    };
+    let wasRead = false;
+    if (hasShuffle) {
+      const first = await persist(
+        connection,
+        PATIENCE_MS,
+        () => connection.offsets([shuffle], "first"),
+      );
+      wasRead = first.get(positionName(shuffle))! > 0; // only what was read is deleted
+    }
+    if (!wasRead && hasBegun) {
+      const isSource = sourceTopics.length > 0 || (!hasState && await this.#hasRecords(shuffle));
+      wasRead = isSource && !await this.#stable((broker) => hasGroupOffsets(broker, groupId));
+    }
+    if (!wasRead) return;
+    throw new TaskLogError(
+      `task "${task}" cannot be restored: group "${groupId}" has no offsets, but its topics show that ` +
+        "it has run before. Offsets expire when a group has been empty for " +
+        "offsets.retention.minutes, a week by default. Reading everything again would repeat " +
+        `results: if that is right, delete the topics that begin with "${app}." to begin again`,
+    );
+  }
+
+  async #hasRecords(of: TopicPartition): Promise<boolean> {
+    const { connection } = this.#options;
+    return await persisting(connection, async () => {
+      const options = { what: "records of the group", ifLost: "delete the topics of the group" };
+      for await (const records of readCommitted(connection, of, options)) {
+        if (records.length > 0) return true;
+      }
+      return false;
+    });
+  }
+}
+
+/** Reads, and begins again after an error that may pass. */
+async function persisting<T>(connection: KafkaConnection, work: () => Promise<T>): Promise<T> {
+  const outcome = await persist(connection, PATIENCE_MS, async () => {
+    try {
+      return { done: await work() };
+    } catch (error) {
+      if (error instanceof TaskLogError || error instanceof UnreadableError) return { error };
+      throw error;
+    }
+  });
+  if ("error" in outcome) throw outcome.error;
+  return outcome.done;
+}
+
+/** The keys, in parts. They are given up as they are read. */
+async function* keysOf(steps: Map<string, Map<string, Uint8Array>>): AsyncGenerator<RestoredKeys> {
+  for (const [step, states] of steps) {
+    let keys: StoredKey[] = [];
+    for (const [key, state] of states) {
+      keys.push({ id: keys.length, key, state });
+      if (keys.length < PART) continue;
+      yield { step, keys };
+      keys = [];
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    if (keys.length > 0) yield { step, keys };
+    steps.delete(step);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Errors of the log of a group.
+ *
+ * @module
+ */
+import { FencedError } from "../../group/log.ts";
+import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
+
+/** The log of a group cannot be used. The message names the reason and the cure. */
+export class TaskLogError extends Error {
+  override readonly name = "TaskLogError";
+}
+
+/** Kinds of errors by which a broker says that others have the tasks, or the transaction is over. */
+const FENCED: ReadonlySet<ErrorKind> = new Set([
+  "fenced",
+  "notMember",
+  "transactionRefused",
+  "sequenceBroken",
+]);
+
+/** Turns any error of a commit into one that says what it means for the process. */
+export function explainCommit(error: unknown, app: string): unknown {
+  const name = errorName(error);
+  if (error instanceof FencedError || error instanceof TaskLogError) return error;
+  if (name === "INVALID_TRANSACTION_TIMEOUT") return error;
+  if (FENCED.has(errorKind(error)) || name === "MembershipLostError") {
+    return new FencedError(
+      `this process may not commit for "${app}" any more (${name}: ${messageOfKafka(error)}): ` +
+        "others have its tasks by now, or its transaction took too long",
+      { cause: error },
+    );
+  }
+  if (name === "OFFSET_METADATA_TOO_LARGE") {
+    return new TaskLogError(
+      `the positions of a task of "${app}" take more bytes than the group accepts: raise ` +
+        "offset.metadata.max.bytes of the brokers, or have its inputs read fewer topics",
+      { cause: error },
+    );
+  }
+  if (name === "TRANSACTIONAL_ID_AUTHORIZATION_FAILED" || name === "TransactionRefusedError") {
+    return error; // says what to do already
+  }
+  if (errorKind(error) !== "denied") return error;
+  return new TaskLogError(
+    `no permission to commit for "${app}" (${name}): allow Read on the groups, Read and Write on the ` +
+      `topics, and Write on the transactional ids that begin with "${app}", and Write on the topics ` +
+      "of outputs",
+    { cause: error },
+  );
+}
