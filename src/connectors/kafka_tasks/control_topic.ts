@@ -95,7 +95,6 @@ async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise
     transactionalId: controlTopic(app),
     timeoutMs: TRANSACTION_MS,
     connection,
-    connectionTo: () => connection,
     log,
   });
   try {

@@ -2,7 +2,7 @@
  * Restores tasks: where they go on, and the keys that they have.
  *
  * The order matters. First the positions of the group are read, once no open transaction can change
- * them: by then, the last owner has committed or cannot any more. Then the end of the changelog is
+ * them. By then, the last owner has committed or cannot any more. Then the end of the changelog is
  * asked for, open transactions included, and committed records are read up to there. The markers of
  * a transaction reach the two topics at different times, so the last stable offset of the changelog
  * alone may be too early.

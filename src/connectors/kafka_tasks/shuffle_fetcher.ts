@@ -261,7 +261,7 @@ class ShufflePartition implements ShuffleReader {
     this.of = of;
     this.topicId = host.topicId;
     this.#host = host;
-    this.#arrival.promise.catch(() => {}); // whoever asks next is told
+    this.#arrival.promise.catch(() => {}); // the next caller of ready() is told
   }
 
   get hasRoom(): boolean {
@@ -335,7 +335,7 @@ class ShufflePartition implements ShuffleReader {
       this.#at = 0;
       if (this.#failure === null && !this.#isClosed) {
         this.#arrival = Promise.withResolvers();
-        this.#arrival.promise.catch(() => {}); // whoever asks next is told
+        this.#arrival.promise.catch(() => {}); // the next caller of ready() is told
       }
     }
     if (!hadRoom && this.hasRoom) this.#host.roomChanged();

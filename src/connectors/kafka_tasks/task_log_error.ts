@@ -11,7 +11,7 @@ export class TaskLogError extends Error {
   override readonly name = "TaskLogError";
 }
 
-/** Kinds of errors by which a broker says that others have the tasks, or the transaction is over. */
+/** Kinds of errors that mean: others have the tasks, or the transaction is over. */
 const FENCED: ReadonlySet<ErrorKind> = new Set([
   "fenced",
   "notMember",

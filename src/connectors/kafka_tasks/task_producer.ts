@@ -59,10 +59,8 @@ export interface TaskProducerOptions {
   readonly transactionalId: string;
   /** How long the broker keeps a transaction open, in milliseconds. */
   readonly timeoutMs: number;
-  /** The connection for transactions and groups. */
+  /** Knows the topics that are written to. */
   readonly connection: KafkaConnection;
-  /** Returns the connection that knows the leaders of a topic. */
-  readonly connectionTo: (topic: string) => KafkaConnection;
   readonly log: Log;
 }
 
@@ -73,7 +71,7 @@ export interface TaskCommit {
   readonly groupId: string;
   readonly offsets: readonly CommittedOffset[];
   /** Called once everything is written, right before the positions are. */
-  readonly member: (() => Promise<(CommittingMember & Disposable) | undefined>) | null;
+  readonly member: (() => Promise<CommittingMember & Disposable>) | null;
 }
 
 /** A producer with a transactional id. */
@@ -107,8 +105,13 @@ export class TaskProducer {
     return new TaskProducer(options, identity);
   }
 
+  /** The transactions, for others who write in them before they are committed. */
+  get transaction(): Transaction {
+    return this.#transaction;
+  }
+
   /**
-   * Writes a transaction, and commits it.
+   * Writes the rest of a transaction, and commits it.
    *
    * @throws {Error} If anything fails. It is then not committed, unless only the last answer was
    * lost; nothing more can be written.
@@ -150,7 +153,7 @@ export class TaskProducer {
       waiting.set(batch.of.partition, encoded);
       writers.set(batch.of.partition, batch.options.writer);
     }
-    const connection = this.#options.connectionTo(topic);
+    const { connection } = this.#options;
     const absence = new TopicAbsence();
     await persist(connection, PATIENCE_MS, async () => {
       try {

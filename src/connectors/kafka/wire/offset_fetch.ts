@@ -63,8 +63,8 @@ export async function offsetFetch(
 /**
  * Returns whether a group has any position. `broker` is its coordinator.
  *
- * @throws {Error} If the broker refuses. `UNSTABLE_OFFSET_COMMIT` means that it has none yet, and an
- * open transaction has one.
+ * @throws {Error} If the broker refuses. `UNSTABLE_OFFSET_COMMIT` means that it has none yet, and
+ * an open transaction has one.
  */
 export async function hasGroupOffsets(broker: RequestBroker, groupId: string): Promise<boolean> {
   const { offsets, errorCode } = await sendRequest(broker, {

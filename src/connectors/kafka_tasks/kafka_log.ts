@@ -1,0 +1,287 @@
+/**
+ * The log of a group on Kafka.
+ *
+ * A process has three connections to a broker: for transactions, to restore tasks, and to read
+ * shuffle topics. A broker takes its time to answer the latter two.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { type Log, silentLog } from "../../core/log.ts";
+import { partsOf, type TaskId } from "../../core/task_id.ts";
+import type {
+  InputConfig,
+  InputReader,
+  OutputConfig,
+  OutputWriter,
+  Place,
+  Positions,
+} from "../../graph/contracts.ts";
+import type {
+  GroupEpoch,
+  GroupLog,
+  RestoredTask,
+  RestoreProgress,
+  ShuffleReader,
+  TaskEpoch,
+} from "../../group/log.ts";
+import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/topology.ts";
+import { KafkaConnection } from "../kafka/client/connection.ts";
+import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
+import type { Brokers } from "../kafka/properties/options.ts";
+import type { CommittedOffset } from "../kafka/wire/txn_offset_commit.ts";
+import { addBegun, agreeOn } from "./control_topic.ts";
+import { ensureInternalTopics, internalTopics } from "./internal_topics.ts";
+import { PendingOutputs } from "./pending_outputs.ts";
+import { type PackingOptions, PendingRecords } from "./pending_records.ts";
+import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
+import { Purge } from "./purge.ts";
+import { Restorer } from "./restore.ts";
+import { ShuffleFetcher } from "./shuffle_fetcher.ts";
+import { positionsRecord, stateRecords } from "./state_records.ts";
+import { explainCommit } from "./task_log_error.ts";
+import { openTaskInput } from "./task_input.ts";
+import { openTaskOutput } from "./task_output.ts";
+import { TaskProducer } from "./task_producer.ts";
+import { Buffer } from "node:buffer";
+
+/** How long a broker keeps a transaction open, in milliseconds; less than any session timeout. */
+const TRANSACTION_MS = 10_000;
+
+/** Batches stay well below what brokers accept by default. */
+const BATCH_BYTES = 1 << 19;
+
+/** What the log of a process is. */
+export interface KafkaTaskLogOptions {
+  readonly brokers: Brokers;
+  readonly settings: ConnectionSettings;
+  readonly log?: Log;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+  /** The group's name, with which its topics begin. */
+  readonly app: string;
+  /** The consumer group that has the positions. */
+  readonly groupId: string;
+  /** The id of the process's member, kept on disk. No other process that runs has it. */
+  readonly memberId: string;
+  readonly topology: GroupTopology;
+  /** The protocol of the group, such as `streams`; all machines must have the same. */
+  readonly protocol: string;
+  /** How long a transaction may be open, in milliseconds. @default {10000} */
+  readonly transactionTimeoutMs?: number;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+}
+
+/** The connections of a log. */
+interface Connections {
+  readonly commits: KafkaConnection;
+  readonly restores: KafkaConnection;
+  readonly shuffles: KafkaConnection;
+}
+
+/** The log of a group, as one process sees it. */
+export class KafkaTaskLog implements GroupLog {
+  readonly #options: KafkaTaskLogOptions;
+  readonly #connections: Connections;
+  readonly #producer: TaskProducer;
+  readonly #outputs: PendingOutputs;
+  readonly #restorer: Restorer;
+  readonly #fetcher: ShuffleFetcher;
+  readonly #purge: Purge;
+  readonly #stateful: ReadonlySet<string>;
+  readonly #packing: { readonly shuffle: PackingOptions; readonly state: PackingOptions };
+  readonly #ended: AbortController;
+  #hasCommitted = false;
+
+  private constructor(
+    options: KafkaTaskLogOptions,
+    parts: {
+      readonly connections: Connections;
+      readonly producer: TaskProducer;
+      readonly hasBegun: boolean;
+      readonly topicIds: ReadonlyMap<string, string | null>;
+      readonly ended: AbortController;
+    },
+  ) {
+    const { app, groupId, topology, log = silentLog, clock = systemClock } = options;
+    const { connections, producer, hasBegun, topicIds, ended } = parts;
+    const { signal } = ended;
+    this.#options = options;
+    this.#connections = connections;
+    this.#producer = producer;
+    this.#ended = ended;
+    this.#outputs = new PendingOutputs({ transaction: producer.transaction, log, signal });
+    const connection = connections.restores;
+    this.#restorer = new Restorer({ app, groupId, topology, hasBegun, connection, signal });
+    this.#fetcher = new ShuffleFetcher(connections.shuffles, topicIds, signal);
+    this.#purge = new Purge(connection, { log, clock });
+    const stateful = topology.subtopologies.filter(({ hasState }) => hasState);
+    this.#stateful = new Set(stateful.map(({ name }) => name));
+    this.#packing = {
+      shuffle: { writer: "an exchange", batchBytes: BATCH_BYTES },
+      state: { writer: "the state of a task", batchBytes: BATCH_BYTES },
+    };
+  }
+
+  /**
+   * Creates or checks the internal topics, compares the flow with the group, and ends what an
+   * earlier process of the same member has left open.
+   *
+   * @throws {TaskLogError} If topics or the group differ. The message names what, and the cure.
+   * @throws {Error} If brokers do not answer, or refuse.
+   */
+  static async open(options: KafkaTaskLogOptions): Promise<KafkaTaskLog> {
+    const { app, topology, log = silentLog, clock = systemClock, memberId, protocol } = options;
+    requireOneReader(topology);
+    const wanted = internalTopics(app, topology);
+    const ended = new AbortController();
+    const signal = AbortSignal.any([options.signal, ended.signal]);
+    const connect = () =>
+      new KafkaConnection(options.brokers, wanted.map(({ topic }) => topic), options.settings, {
+        log,
+        signal,
+        isolation: "read_uncommitted", // the end of a partition includes open transactions
+      });
+    const connections = { commits: connect(), restores: connect(), shuffles: connect() };
+    const { commits, restores } = connections;
+    try {
+      await ensureInternalTopics(restores, wanted, clock);
+      const { topics } = await restores.open(() => restores.metadata(), { missingMs: Infinity });
+      const topicIds = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
+      const { shards } = topology;
+      const ours = { shards, protocol, hash: topology.hash };
+      const hasBegun = await agreeOn(ours, { app, connection: restores, log });
+      const producer = await TaskProducer.open({
+        transactionalId: `${app}-${memberId}`,
+        timeoutMs: options.transactionTimeoutMs ?? TRANSACTION_MS,
+        connection: commits,
+        log,
+      });
+      return new KafkaTaskLog(options, { connections, producer, hasBegun, topicIds, ended });
+    } catch (error) {
+      ended.abort();
+      await Promise.all(Object.values(connections).map((each) => each.close()));
+      throw error;
+    }
+  }
+
+  async openInput(
+    config: InputConfig<unknown>,
+    partition: number,
+    at: Place,
+    resume: Positions,
+  ): Promise<InputReader<unknown>> {
+    return await openTaskInput(config, partition, at, resume);
+  }
+
+  async openOutput(
+    config: OutputConfig<unknown>,
+    at: Place,
+    resume: Positions,
+  ): Promise<OutputWriter<unknown>> {
+    return await openTaskOutput(config, at, resume, this.#outputs);
+  }
+
+  async restore(
+    task: TaskId,
+    onProgress?: (progress: RestoreProgress) => void,
+  ): Promise<RestoredTask> {
+    return await this.#restorer.restore(task, onProgress);
+  }
+
+  readShuffle(task: TaskId, from: bigint | null): ShuffleReader {
+    const { subtopology, partition } = partsOf(task);
+    const topic = shuffleTopic(this.#options.app, subtopology);
+    return this.#fetcher.read({ topic, partition }, from);
+  }
+
+  async commit({ tasks, shuffle, identity }: GroupEpoch): Promise<void> {
+    const { app, groupId } = this.#options;
+    const pending = new PendingRecords();
+    const now = Date.now();
+    for (const { subtopology, shard, bytes } of shuffle) {
+      const of = { topic: shuffleTopic(app, subtopology), partition: shard };
+      pending.add(
+        of,
+        { key: null, value: bytes, headers: [], timestamp: now },
+        this.#packing.shuffle,
+      );
+    }
+    const offsets: CommittedOffset[] = [];
+    const read: ReadOffset[] = [];
+    for (const each of tasks) {
+      this.#addState(each, pending, now);
+      offsets.push(...this.#offsetsOf(each));
+      const own = each.positions.filter(isShufflePosition);
+      read.push(...readOffsets(app, each.task, own).values());
+    }
+    if (!this.#hasCommitted && offsets.length > 0) addBegun(app, pending);
+    const batches = pending.take();
+    try {
+      await this.#outputs.commit(() =>
+        this.#producer.commit({ batches, groupId, offsets, member: identity })
+      );
+    } catch (error) {
+      throw explainCommit(error, app);
+    }
+    this.#hasCommitted ||= offsets.length > 0;
+    this.#purge.committed(read);
+  }
+
+  #addState({ task, positions, state }: TaskEpoch, pending: PendingRecords, now: number): void {
+    const { subtopology, partition } = partsOf(task);
+    if (!this.#stateful.has(subtopology)) {
+      if (state.length > 0) throw new TypeError(`task "${task}" has state, and no changelog`);
+      return;
+    }
+    const of = { topic: changelogTopic(this.#options.app, subtopology), partition };
+    for (const record of stateRecords(state, now)) pending.add(of, record, this.#packing.state);
+    pending.add(of, positionsRecord(positions, now), this.#packing.state);
+  }
+
+  /** The offsets that the group gets. Without a changelog, the first has all positions. */
+  #offsetsOf({ task, positions }: TaskEpoch): CommittedOffset[] {
+    const offsets = [...readOffsets(this.#options.app, task, positions).values()];
+    offsets.sort((a, b) => a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : 0);
+    if (this.#stateful.has(partsOf(task).subtopology)) return offsets;
+    const metadata = Buffer.from(encodePositions(positions)).toString("base64");
+    return offsets.map((each, index) => index === 0 ? { ...each, metadata } : each);
+  }
+
+  release(_task: TaskId): void {
+    // A task holds nothing here but its readers and writers, which are closed by themselves.
+  }
+
+  waitingFor(): string | null {
+    const { commits, restores, shuffles } = this.#connections;
+    if (this.#restorer.isWaiting) return "transaction";
+    return commits.waitingFor ?? restores.waitingFor ?? shuffles.waitingFor;
+  }
+
+  async close(): Promise<void> {
+    await this.#outputs.close();
+    await this.#producer.close();
+    this.#ended.abort();
+    await Promise.all(Object.values(this.#connections).map((each) => each.close()));
+    await this.#fetcher.close();
+    await this.#purge.close();
+  }
+}
+
+/** Makes sure that the group has one position of each partition. */
+function requireOneReader({ subtopologies }: GroupTopology): void {
+  const readers = new Map<string, string>();
+  for (const { name, sourceTopics } of subtopologies) {
+    for (const topic of new Set(sourceTopics)) {
+      const other = readers.get(topic);
+      if (other !== undefined) {
+        throw new TypeError(
+          `"${other}" and "${name}" both read topic "${topic}", but a group has one position of each ` +
+            "partition: use one input, and branch after it",
+        );
+      }
+      readers.set(topic, name);
+    }
+  }
+}
