@@ -1,0 +1,452 @@
+/** The log of a group on a real broker: commits, restores, zombies and killed processes. */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  KafkaTaskLog,
+  type KafkaTaskLogOptions,
+} from "../../src/connectors/kafka_tasks/kafka_log.ts";
+import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
+import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
+import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
+import { givenToRecovery } from "../../src/connectors/kafka/properties/given_properties.ts";
+import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
+import { keyGroupOf } from "../../src/core/key_groups.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { silentLog } from "../../src/core/log.ts";
+import { type TaskId, taskId } from "../../src/core/task_id.ts";
+import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
+import {
+  FencedError,
+  type GroupEpoch,
+  SHUFFLE_STEP,
+  type ShuffleReader,
+  type TaskEpoch,
+} from "../../src/group/log.ts";
+import type { StateChunk, StoredPosition } from "../../src/recovery/store.ts";
+import { eventually } from "../support/eventually.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+
+const SHARDS = 4;
+const SETTINGS = connectionSettings(givenToRecovery({}));
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (data: Uint8Array) => new TextDecoder().decode(data);
+
+/** The machines of one group. Its topics are deleted at the end. */
+class Group implements AsyncDisposable {
+  readonly app = `app-${crypto.randomUUID()}`;
+  readonly groupId = `${this.app}.1`;
+  readonly brokers: string[];
+  readonly source: string;
+  readonly #ended = new AbortController();
+  readonly #logs: KafkaTaskLog[] = [];
+
+  private constructor(brokers: string[], source: string) {
+    this.brokers = brokers;
+    this.source = source;
+  }
+
+  static async create(): Promise<Group> {
+    const brokers = await kafkaBrokers();
+    return new Group(brokers, await createTopic(brokers, { partitions: 2 }));
+  }
+
+  /** Two sub-topologies: `read` keeps nothing, and sends to `keyed`, which has state. */
+  get topology() {
+    return {
+      shards: SHARDS,
+      hash: "00000001",
+      subtopologies: [
+        { name: "read", sourceTopics: [this.source], hasShuffle: false, hasState: false },
+        { name: "keyed", sourceTopics: [], hasShuffle: true, hasState: true },
+        { name: "spread", sourceTopics: [], hasShuffle: true, hasState: false },
+      ],
+    };
+  }
+
+  /** The log of a machine, which is a new one unless it has the id of another. */
+  async machine(options: Partial<KafkaTaskLogOptions> = {}): Promise<KafkaTaskLog> {
+    const log = await KafkaTaskLog.open({
+      brokers: this.brokers,
+      settings: SETTINGS,
+      signal: this.#ended.signal,
+      app: this.app,
+      groupId: this.groupId,
+      memberId: crypto.randomUUID(),
+      topology: this.topology,
+      protocol: "classic",
+      ...options,
+    });
+    this.#logs.push(log);
+    return log;
+  }
+
+  /** What the task of a source partition has done. */
+  read(partition: number, offset: bigint): TaskEpoch {
+    const position: StoredPosition = {
+      role: "input",
+      step: "in",
+      partition: `${this.source}-${partition}`,
+      state: encodeValue({ offset }),
+    };
+    return { task: taskId("read", partition), positions: [position], state: [] };
+  }
+
+  async deleteTopics(isDeleted: (topic: string) => boolean): Promise<void> {
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      const topics = (await admin.listTopics()).filter(isDeleted);
+      if (topics.length > 0) await admin.deleteTopics({ topics });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /** What a broker does with the offsets of a group that was empty for a week. */
+  async expireOffsets(): Promise<void> {
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      await admin.deleteGroups([this.groupId]);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#logs.map((log) => log.close()));
+    this.#ended.abort();
+    await this.deleteTopics((topic) => topic.startsWith(this.app) || topic === this.source);
+  }
+}
+
+/** Keys of a shard, which begin alike. */
+function keysOf(shard: number, count: number): string[] {
+  const keys: string[] = [];
+  for (let i = 0; keys.length < count; i++) {
+    if (Math.floor(keyGroupOf(`key ${i}`) * SHARDS / 1024) === shard) keys.push(`key ${i}`);
+  }
+  return keys;
+}
+
+/** States of keys; `null` for one that is forgotten. */
+function chunk(step: string, states: Readonly<Record<string, string | null>>): StateChunk {
+  const values = Object.values(states).map((state) => state === null ? null : bytes(state));
+  return {
+    step,
+    ids: Float64Array.from(values, (_, id) => id),
+    keys: Object.keys(states),
+    states: Uint8Array.from(values.flatMap((value) => value === null ? [] : [...value])),
+    lengths: Int32Array.from(values, (value) => value?.length ?? -1),
+  };
+}
+
+/** Where a task with a shuffle has come to. */
+function shuffled(task: TaskId, offset: bigint, state: readonly StateChunk[] = []): TaskEpoch {
+  const position: StoredPosition = {
+    role: "input",
+    step: SHUFFLE_STEP,
+    partition: SHUFFLE_STEP,
+    state: encodeValue(offset),
+  };
+  return { task, positions: [position], state };
+}
+
+const epochOf = (epoch: Partial<GroupEpoch>): GroupEpoch => ({
+  tasks: [],
+  shuffle: [],
+  identity: null,
+  ...epoch,
+});
+
+/** The restored keys of a task, as `step/key: state`. */
+async function restored(log: KafkaTaskLog, task: TaskId) {
+  const { positions, keys } = await log.restore(task);
+  const all: Record<string, string> = {};
+  for await (const { step, keys: part } of keys()) {
+    for (const { key, state } of part) all[`${step}/${key}`] = text(state);
+  }
+  const offsets = positions.map(({ state }) => decodeValue(state));
+  return { offsets, keys: all };
+}
+
+/** Reads until something is there. */
+async function nextOf(reader: ShuffleReader): Promise<{ next: bigint; text: string }> {
+  for (;;) {
+    const record = reader.next();
+    if (record !== null) return { next: record.next, text: text(record.bytes) };
+    await reader.ready();
+  }
+}
+
+const KEYED = taskId("keyed", 1);
+const [ONE, TWO, THREE] = keysOf(1, 3);
+
+Deno.test("another machine goes on where one has committed", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  assertEquals(await restored(log, KEYED), { offsets: [], keys: {} });
+  assertEquals(await restored(log, taskId("read", 0)), { offsets: [], keys: {} });
+
+  await log.commit(epochOf({
+    tasks: [group.read(0, 5n)],
+    shuffle: [
+      { subtopology: "keyed", shard: 1, bytes: bytes("first") },
+      { subtopology: "keyed", shard: 1, bytes: bytes("second") },
+      { subtopology: "keyed", shard: 2, bytes: bytes("other") },
+    ],
+  }));
+  const reader = log.readShuffle(KEYED, null);
+  const first = await nextOf(reader);
+  const second = await nextOf(reader);
+  assertEquals([first.text, second.text, reader.next()], ["first", "second", null]);
+  await eventually(() => reader.isCurrent && reader.lag === 0, "the reader is current");
+
+  const states = { [ONE]: "a", [TWO]: "b", [THREE]: "c" };
+  await log.commit(epochOf({
+    tasks: [group.read(0, 7n), shuffled(KEYED, first.next, [chunk("count", states)])],
+  }));
+  const later = { [ONE]: "a2", [THREE]: null };
+  await log.commit(epochOf({
+    tasks: [shuffled(KEYED, second.next, [chunk("count", later), chunk("sum", { [ONE]: "s" })])],
+  }));
+  reader.close();
+
+  const other = await group.machine();
+  const progress: number[] = [];
+  await other.restore(KEYED, ({ done, total }) => progress.push(done / total));
+  assertEquals(progress.at(-1), 1);
+  assertEquals(await restored(other, KEYED), {
+    offsets: [second.next],
+    keys: { [`count/${ONE}`]: "a2", [`count/${TWO}`]: "b", [`sum/${ONE}`]: "s" },
+  });
+  assertEquals(await restored(other, taskId("read", 0)), { offsets: [{ offset: 7n }], keys: {} });
+  assertEquals(await restored(other, taskId("keyed", 0)), { offsets: [], keys: {} });
+  const rest = other.readShuffle(KEYED, first.next);
+  assertEquals((await nextOf(rest)).text, "second");
+  rest.close();
+});
+
+Deno.test("an earlier process of the same member cannot commit any more", async () => {
+  await using group = await Group.create();
+  const memberId = crypto.randomUUID();
+  const zombie = await group.machine({ memberId });
+  await zombie.commit(epochOf({ tasks: [group.read(0, 1n)] }));
+  const log = await group.machine({ memberId });
+  await log.commit(epochOf({ tasks: [group.read(0, 2n)] }));
+  const lost = await assertRejects(
+    () =>
+      zombie.commit(epochOf({
+        tasks: [group.read(0, 9n), shuffled(KEYED, 0n, [chunk("count", { [ONE]: "zombie" })])],
+        shuffle: [{ subtopology: "keyed", shard: 1, bytes: bytes("zombie") }],
+      })),
+    FencedError,
+  );
+  assertStringIncludes(lost.message, group.app);
+  await assertRejects(() => zombie.commit(epochOf({ tasks: [group.read(0, 9n)] })));
+  assertEquals((await restored(log, taskId("read", 0))).offsets, [{ offset: 2n }]);
+  assertEquals((await restored(log, KEYED)).keys, {});
+  await log.commit(epochOf({ shuffle: [{ subtopology: "keyed", shard: 1, bytes: bytes("ok") }] }));
+  const reader = log.readShuffle(KEYED, null);
+  assertEquals((await nextOf(reader)).text, "ok");
+  reader.close();
+});
+
+Deno.test("a process whose member has lost its tasks cannot commit any more", async () => {
+  await using group = await Group.create();
+  const ended = new AbortController();
+  const membership = await openMembership({
+    brokers: group.brokers,
+    settings: SETTINGS,
+    signal: ended.signal,
+    groupId: group.groupId,
+    processId: crypto.randomUUID(),
+    topology: {
+      epoch: 0,
+      subtopologies: [{
+        subtopologyId: "read",
+        sourceTopics: [group.source],
+        changelogTopics: [],
+        repartitionSinkTopics: [],
+        repartitionSourceTopics: [],
+      }],
+    },
+  }, "classic");
+  const assigned = Promise.withResolvers<void>();
+  const member = membership.join({
+    id: crypto.randomUUID(),
+    onEvent: ({ kind }) => void (kind === "assigned" && assigned.resolve()),
+  });
+  await assigned.promise;
+  const identity = () => member.token();
+  const log = await group.machine();
+  await log.commit(epochOf({ tasks: [group.read(0, 1n)], identity }));
+
+  const { memberId, epoch, instanceId } = await member.token().then((token) => {
+    token[Symbol.dispose]();
+    return token;
+  });
+  const zombie = (changed: object) => () =>
+    Promise.resolve({ memberId, epoch, instanceId, [Symbol.dispose]() {}, ...changed });
+  for (const changed of [{ epoch: epoch + 1 }, { memberId: "nobody" }]) {
+    const one = await group.machine();
+    await assertRejects(
+      () => one.commit(epochOf({ tasks: [group.read(0, 9n)], identity: zombie(changed) })),
+      FencedError,
+    );
+    await one.close();
+  }
+  await member.leave();
+  const gone = await assertRejects(
+    () => log.commit(epochOf({ tasks: [group.read(0, 9n)], identity: zombie({}) })),
+    FencedError,
+  );
+  assertStringIncludes(gone.message, "UNKNOWN_MEMBER_ID");
+  await log.close();
+  const other = await group.machine();
+  assertEquals((await restored(other, taskId("read", 0))).offsets, [{ offset: 1n }]);
+  await membership.close();
+  ended.abort();
+});
+
+Deno.test("a task waits for a process that was killed before it ended its transaction", async () => {
+  await using group = await Group.create();
+  const memberId = crypto.randomUUID();
+  const killed = await group.machine({ memberId });
+  await killed.commit(epochOf({
+    tasks: [shuffled(KEYED, 3n, [chunk("count", { [ONE]: "kept" })])],
+  }));
+  // What identifies the committer is given up between TxnOffsetCommit and EndTxn.
+  const identity = () =>
+    Promise.resolve({
+      memberId: "",
+      epoch: -1,
+      instanceId: null,
+      [Symbol.dispose]() {
+        throw new Error("killed");
+      },
+    });
+  const open = epochOf({
+    tasks: [shuffled(KEYED, 4n, [chunk("count", { [ONE]: "aborted" })])],
+    identity,
+  });
+  await assertRejects(() => killed.commit(open), Error, "killed");
+
+  const other = await group.machine();
+  let isOver = false;
+  const restoring = restored(other, KEYED).finally(() => isOver = true);
+  await eventually(() => other.waitingFor() === "transaction", "the task waits");
+  assertEquals(isOver, false);
+  await group.machine({ memberId }); // which ends what the killed one has left open
+  assertEquals(await restoring, { offsets: [3n], keys: { [`count/${ONE}`]: "kept" } });
+  assertEquals(other.waitingFor(), null);
+});
+
+Deno.test("topics, and settings of a group, that differ are named with their cure", async () => {
+  await using group = await Group.create();
+  const shuffle = `${group.app}.keyed.shuffle`;
+  await createTopic(group.brokers, { name: shuffle, partitions: 3 });
+  const count = await assertRejects(() => group.machine(), TaskLogError);
+  assertStringIncludes(count.message, `"${shuffle}" has 3 partitions, and the group needs 4`);
+  assertStringIncludes(count.message, "--shards 3");
+  await group.deleteTopics((topic) => topic.startsWith(group.app));
+  const state = `${group.app}.keyed.state`;
+  await createTopic(group.brokers, { name: state, partitions: SHARDS });
+  const policy = await assertRejects(() => group.machine(), TaskLogError);
+  assertStringIncludes(policy.message, `"${state}" has cleanup.policy=delete`);
+  await group.deleteTopics((topic) => topic.startsWith(group.app));
+
+  await Promise.all([1, 2, 3].map(() => group.machine())); // all of them may be the first
+  const differs: [Partial<KafkaTaskLogOptions>, string][] = [
+    [{ protocol: "streams" }, "--protocol classic"],
+    [{ topology: { ...group.topology, hash: "00000002" } }, "cut in another way"],
+  ];
+  for (const [options, cure] of differs) {
+    const other = await assertRejects(() => group.machine(options), TaskLogError);
+    assertStringIncludes(other.message, cure);
+  }
+});
+
+Deno.test("offsets that have expired are those of the changelog, or missed", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  await log.commit(epochOf({
+    tasks: [group.read(0, 5n), shuffled(KEYED, 3n, [chunk("count", { [ONE]: "kept" })])],
+  }));
+  await log.close();
+  await group.expireOffsets();
+  const other = await group.machine();
+  const kept = { offsets: [3n], keys: { [`count/${ONE}`]: "kept" } };
+  assertEquals(await restored(other, KEYED), kept);
+  const missed = await assertRejects(() => other.restore(taskId("read", 0)), TaskLogError);
+  assertStringIncludes(missed.message, "has no offsets");
+  // Once others have committed, a partition without an offset is a new one.
+  await other.commit(epochOf({ tasks: [shuffled(KEYED, 3n)] }));
+  assertEquals((await restored(other, taskId("read", 0))).offsets, []);
+});
+
+Deno.test("a changelog and group offsets that do not fit together are an error", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  await log.commit(epochOf({
+    tasks: [shuffled(KEYED, 3n, [chunk("count", { [ONE]: "kept" })])],
+  }));
+  const shuffle = `${group.app}.keyed.shuffle`;
+  const admin = kafkaClient(group.brokers).admin();
+  await admin.connect();
+  try {
+    const partitions = [{ partition: 1, offset: "9" }];
+    await admin.setOffsets({ groupId: group.groupId, topic: shuffle, partitions });
+  } finally {
+    await admin.disconnect();
+  }
+  const differs = await assertRejects(() => log.restore(KEYED), TaskLogError);
+  assertStringIncludes(differs.message, "up to offset 3 by its own record, and up to offset 9");
+
+  const other = taskId("keyed", 2);
+  await produce(group.brokers, `${group.app}.keyed.state`, [
+    { key: '["count","key of another shard"]', value: "v", partition: 2 },
+    { key: "no JSON", value: "v", partition: 2 },
+  ]);
+  await assertRejects(() => log.restore(other), TaskLogError, "cannot be restored");
+  const state = `${group.app}.keyed.state`;
+  const stored = await readAll(group.brokers, state);
+  assertEquals(stored.filter(({ partition }) => partition === 1).map(({ key }) => key), [
+    JSON.stringify(["count", ONE]),
+    '["positions"]',
+  ]);
+});
+
+Deno.test("records that tasks have read are dropped from shuffle topics", async () => {
+  await using group = await Group.create();
+  let ahead = 0;
+  const clock = { ...systemClock, elapsed: () => performance.now() + ahead };
+  const log = await group.machine({ clock });
+  await log.commit(epochOf({
+    tasks: [group.read(0, 1n)],
+    shuffle: [{ subtopology: "keyed", shard: 1, bytes: bytes("read") }],
+  }));
+  const reader = log.readShuffle(KEYED, null);
+  const { next } = await nextOf(reader);
+  ahead = 60_000;
+  await log.commit(epochOf({ tasks: [shuffled(KEYED, next)] }));
+  const topic = `${group.app}.keyed.shuffle`;
+  const ended = new AbortController();
+  const connection = new KafkaConnection(group.brokers, [topic], SETTINGS, {
+    log: silentLog,
+    signal: ended.signal,
+  });
+  try {
+    for (const deadline = performance.now() + 5_000;;) {
+      const first = await connection.offsets([{ topic, partition: 1 }], "first");
+      if (first.get(`${topic}-1`) === Number(next)) break;
+      assert(performance.now() < deadline, "nothing is dropped");
+    }
+  } finally {
+    await connection.close();
+  }
+  reader.close();
+  const late = log.readShuffle(KEYED, 0n);
+  await assertRejects(() => late.ready(), TaskLogError, "has lost records");
+  late.close();
+});
