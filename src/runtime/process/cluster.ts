@@ -53,7 +53,8 @@ export interface ClusterOptions extends StepChangeOptions, StopOptions {
   };
   /**
    * How often a failed run is started again, with a pause of 1 s that doubles up to 30 s. After a
-   * run of a minute, the count starts over. A flow that cannot be loaded, or does not fit its
+   * run of a minute, the count starts over. The same error at the same item is tried again too: a
+   * service that the step asks may be back. A flow that cannot be loaded, or does not fit its
    * store, is not started again.
    *
    * @default {0}
