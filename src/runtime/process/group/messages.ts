@@ -1,0 +1,92 @@
+/**
+ * What a supervisor and a worker process say to one another while they run tasks of a group.
+ *
+ * ```text
+ *   worker                          supervisor
+ *     ◀──────────────────────── load ──      first of all
+ *     ── loaded ────────────────────▶        it can have tasks from now on
+ *     ◀────────────────────── assign ──
+ *     ◀────────────────────── revoke ──      answered with gaveUp, after the last commit
+ *     ── identityWanted ────────────▶        for each commit
+ *     ◀──────────────────── identity ──      or identityRefused: others have the tasks
+ *     ── identityDone ──────────────▶        the broker has answered
+ *     ── status, log ───────────────▶        at any time
+ *     ◀──────────────────────── stop ──      answered with stopped, after the last commit
+ *     ── failed ────────────────────▶        its last word
+ * ```
+ *
+ * Tasks that the group has taken away are not told: the process is killed, as what it has in memory
+ * is void.
+ *
+ * @module
+ */
+import type { LogFields, LogLevel } from "../../../core/log.ts";
+import type { TaskId } from "../../../core/task_id.ts";
+import type { TaskStatus } from "../../group/runner_settings.ts";
+import type { Failure } from "../protocol.ts";
+
+/**
+ * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
+ * machine and a worker of a group never take one another's messages for their own.
+ */
+export const GROUP_PROTOCOL_VERSION = 128;
+
+/** From the supervisor to a worker. */
+export type ToTaskWorker =
+  | {
+    readonly kind: "load";
+    /** The flow's module, and which of its exports. */
+    readonly moduleUrl: string;
+    readonly exportName: string | null;
+    /** The name of the group, of which the names of its topics are made. */
+    readonly app: string;
+    /** Its transactional id is made of this too. */
+    readonly memberId: string;
+    readonly shards: number;
+    readonly commitIntervalMs: number;
+    readonly logLevel: LogLevel;
+    /** How often to send `status`, in milliseconds. */
+    readonly statusMs: number;
+  }
+  | { readonly kind: "assign"; readonly tasks: readonly TaskId[] }
+  | { readonly kind: "revoke"; readonly tasks: readonly TaskId[] }
+  | {
+    readonly kind: "identity";
+    /** Of the `identityWanted` that it answers. */
+    readonly number: number;
+    readonly memberId: string;
+    readonly epoch: number;
+    readonly instanceId: string | null;
+  }
+  | { readonly kind: "identityRefused"; readonly number: number; readonly reason: string }
+  | { readonly kind: "stop" };
+
+/** From a worker to the supervisor. Errors travel as data. */
+export type FromTaskWorker =
+  | { readonly kind: "loaded" }
+  /** Nothing of these is open any more, and all that they did is committed. */
+  | { readonly kind: "gaveUp"; readonly tasks: readonly TaskId[] }
+  | { readonly kind: "identityWanted"; readonly number: number }
+  | { readonly kind: "identityDone"; readonly number: number }
+  | {
+    readonly kind: "status";
+    /** The epoch that has begun to close last; -1 before. */
+    readonly epoch: number;
+    readonly tasks: readonly TaskStatus[];
+    readonly waitingFor: readonly string[];
+  }
+  /** A step, or a signal, has asked for a graceful stop. */
+  | { readonly kind: "stopRequested" }
+  | { readonly kind: "stopped" }
+  | {
+    readonly kind: "failed";
+    readonly failure: Failure;
+    /** Whether a commit was refused because others have the tasks. */
+    readonly isFenced: boolean;
+  }
+  | {
+    readonly kind: "log";
+    readonly level: LogLevel;
+    readonly message: string;
+    readonly fields: LogFields;
+  };

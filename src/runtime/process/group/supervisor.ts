@@ -1,0 +1,76 @@
+/**
+ * Runs the workers of one machine in a group.
+ *
+ * It never runs a flow's code. So its heartbeats go on whatever a step does, and a worker that is
+ * busy for a minute stays a member.
+ *
+ * @module
+ */
+import { type SeatSettings, TaskSeat } from "./task_seat.ts";
+
+/** What a supervisor is made with. */
+export interface SupervisorSettings
+  extends Omit<SeatSettings, "worker" | "memberId" | "spawn" | "onFailed" | "onStopRequested"> {
+  /** The id of each worker's member. */
+  readonly memberIds: readonly string[];
+  /** Starts a process of a worker. */
+  readonly spawn: (
+    worker: number,
+    memberId: string,
+    listener: Parameters<SeatSettings["spawn"]>[0],
+  ) => ReturnType<SeatSettings["spawn"]>;
+}
+
+/** The workers of one machine. */
+export class Supervisor {
+  readonly #settings: SupervisorSettings;
+  readonly #seats: TaskSeat[] = [];
+  #failure: Error | null = null;
+  #isStopping = false;
+
+  /** Starts nothing yet. */
+  constructor(settings: SupervisorSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Joins the group with all workers. Resolves when a graceful stop is done.
+   *
+   * @throws {StepError} If a step fails. The other workers have committed what they did before.
+   * @throws {Error} If the group refuses a worker, or one cannot be started again.
+   */
+  async run(): Promise<void> {
+    const { memberIds, spawn, ...rest } = this.#settings;
+    for (const [worker, memberId] of memberIds.entries()) {
+      this.#seats.push(
+        new TaskSeat({
+          ...rest,
+          worker,
+          memberId,
+          spawn: (listener) => spawn(worker, memberId, listener),
+          onFailed: (error) => {
+            this.#failure ??= error;
+            this.stop();
+          },
+          onStopRequested: () => this.stop(),
+        }),
+      );
+      if (this.#isStopping) this.#seats.at(-1)!.stop();
+    }
+    const ends = await Promise.allSettled(this.#seats.map((seat) => seat.over));
+    if (this.#failure !== null) throw this.#failure;
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+
+  /** Stops gracefully: each worker commits what it has done. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const seat of this.#seats) seat.stop();
+  }
+
+  /** Ends all workers at once, without a commit. */
+  kill(): void {
+    this.#isStopping = true;
+    for (const seat of this.#seats) seat.kill();
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The worker's end of the conversation with its supervisor: hands messages to what runs the tasks.
+ *
+ * @module
+ */
+import type { LogFields, LogLevel } from "../../../core/log.ts";
+import { type CommitIdentity, FencedError } from "../../../group/log.ts";
+import type { TaskObserver, TaskRuns } from "../../group/runner_settings.ts";
+import { toFailure } from "../failure.ts";
+import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
+
+/** What the supervisor says once the flow has been loaded. */
+export type TaskInstruction = Exclude<ToTaskWorker, { kind: "load" }>;
+
+/** What of the tasks of a process is needed here. */
+export type HostedTasks = Pick<
+  TaskRuns,
+  "assign" | "revoke" | "stop" | "over" | "tasks" | "waitingFor"
+>;
+
+/** Runs tasks as its supervisor says. */
+export class TaskHost {
+  readonly #send: (message: FromTaskWorker) => void;
+  readonly #wanted = new Map<number, PromiseWithResolvers<CommitIdentity>>();
+  #runs: HostedTasks | null = null;
+  #requests = 0;
+  #epoch = -1;
+  #hasFailed = false;
+
+  /**
+   * Runs nothing yet.
+   *
+   * @param send Sends to the supervisor.
+   */
+  constructor(send: (message: FromTaskWorker) => void) {
+    this.#send = send;
+  }
+
+  /** To be an observer of the tasks. */
+  readonly observer: TaskObserver = {
+    closing: (epoch) => {
+      this.#epoch = epoch;
+    },
+    stopRequested: () => this.#send({ kind: "stopRequested" }),
+  };
+
+  /**
+   * What the group must know of the committer, for each commit.
+   *
+   * @throws {FencedError} If the member has lost tasks.
+   */
+  readonly identity = (): Promise<CommitIdentity> => {
+    const number = this.#requests++;
+    const answer = Promise.withResolvers<CommitIdentity>();
+    this.#wanted.set(number, answer);
+    this.#send({ kind: "identityWanted", number });
+    return answer.promise;
+  };
+
+  /** The flow has been loaded, and these run its tasks. */
+  loaded(runs: HostedTasks): void {
+    this.#runs = runs;
+    runs.over.catch((thrown) => this.fail(thrown));
+    this.#send({ kind: "loaded" });
+  }
+
+  /** Does what the supervisor says. */
+  take(message: TaskInstruction): void {
+    switch (message.kind) {
+      case "assign":
+        return this.#try(() => this.#loadedRuns.assign(message.tasks));
+      case "revoke": {
+        const { tasks } = message;
+        return this.#after(
+          () => this.#loadedRuns.revoke(tasks),
+          () => this.#send({ kind: "gaveUp", tasks }),
+        );
+      }
+      case "identity":
+        return this.#answer(message);
+      case "identityRefused":
+        this.#wanted.get(message.number)?.reject(new FencedError(message.reason));
+        this.#wanted.delete(message.number);
+        return;
+      case "stop":
+        return this.#after(
+          () => this.#loadedRuns.stop(),
+          () => this.#send({ kind: "stopped" }),
+        );
+    }
+  }
+
+  /** Tells how far the tasks are. */
+  tellStatus(): void {
+    if (this.#runs === null || this.#hasFailed) return;
+    const { tasks } = this.#runs;
+    this.#send({ kind: "status", epoch: this.#epoch, tasks, waitingFor: this.#runs.waitingFor() });
+  }
+
+  /** Logs a line of the flow's or the engine's. */
+  readonly log = (level: LogLevel, message: string, fields: LogFields = {}): void => {
+    this.#send({ kind: "log", level, message, fields });
+  };
+
+  /** Tells what has failed, once: what fails afterwards does because of that. */
+  fail(thrown: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const isFenced = thrown instanceof FencedError;
+    this.#send({ kind: "failed", failure: toFailure(thrown), isFenced });
+  }
+
+  get #loadedRuns(): HostedTasks {
+    if (this.#runs === null) {
+      throw new Error("the supervisor gave tasks before the flow was loaded");
+    }
+    return this.#runs;
+  }
+
+  #answer({ number, memberId, epoch, instanceId }: IdentityMessage): void {
+    let isDone = false;
+    this.#wanted.get(number)?.resolve({
+      memberId,
+      epoch,
+      instanceId,
+      [Symbol.dispose]: () => {
+        if (!isDone) this.#send({ kind: "identityDone", number });
+        isDone = true;
+      },
+    });
+    this.#wanted.delete(number);
+  }
+
+  #try(work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  #after(work: () => Promise<void>, then: () => void): void {
+    this.#try(() => {
+      work().then(then).catch((thrown) => this.fail(thrown));
+    });
+  }
+}
+
+type IdentityMessage = Extract<ToTaskWorker, { kind: "identity" }>;

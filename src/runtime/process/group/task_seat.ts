@@ -1,0 +1,379 @@
+/**
+ * One worker of a machine, as its supervisor sees it. It is a member of the group. Processes run
+ * its tasks, one after the other.
+ *
+ * ```text
+ *   loading ──loaded──▶ running ──lost, stalled, failed──▶ ending ──exited──▶ pausing ──▶ loading
+ *                          └───────stop──────▶ stopping ──exited──▶ over
+ * ```
+ *
+ * The member outlives its processes. A process that has lost a task ends, as what it has computed
+ * since its last commit is void. The next one restores what the member owns by then.
+ *
+ * @module
+ */
+import { type Clock, wakeAfter } from "../../../core/clock.ts";
+import { messageOf, StepError, toError, UsageError } from "../../../core/errors.ts";
+import type { WorkerIndex } from "../../../core/ids.ts";
+import type { Log } from "../../../core/log.ts";
+import type { TaskId, Tasks } from "../../../core/task_id.ts";
+import type {
+  CommitToken,
+  Member,
+  Membership,
+  MembershipEvent,
+} from "../../../group/membership.ts";
+import { fromFailure } from "../failure.ts";
+import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** A process of a worker. */
+export interface TaskChild {
+  /** What is sent to one that has gone is dropped. */
+  send(message: ToTaskWorker): void;
+  /** Ends it at once. */
+  kill(): void;
+}
+
+/** Is told what a process says and does. */
+export interface ChildListener {
+  /** Called with each message, in order; never after `exited`. */
+  readonly said: (message: FromTaskWorker) => void;
+  /**
+   * The process has gone. Called once.
+   *
+   * @param how Such as `with code 1` or `by SIGKILL`.
+   */
+  readonly exited: (how: string) => void;
+}
+
+/** What a seat is made with. */
+export interface SeatSettings {
+  readonly worker: WorkerIndex;
+  readonly memberId: string;
+  readonly membership: Membership;
+  /** Starts a process, which loads the flow at once. */
+  readonly spawn: (listener: ChildListener) => TaskChild;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How often a process that has failed is followed by another one, in a row. */
+  readonly restarts: number;
+  /** A process that has tasks and gets no further for this long is killed; in milliseconds. */
+  readonly stallMs: number;
+  /** How long a graceful stop may take, in milliseconds. */
+  readonly stopMs: number;
+  /** Whether the member leaves the group when it is stopped. */
+  readonly leaves: boolean;
+  /** The node has to end with this error. Called once at most. */
+  readonly onFailed: (error: Error) => void;
+  /** A step has asked for a graceful stop of the node. */
+  readonly onStopRequested: () => void;
+}
+
+/** A process, from its start to its end. */
+interface Life {
+  readonly child: TaskChild;
+  phase: "loading" | "running" | "stopping";
+  /** Tasks that it was told to run, and has not given up. */
+  readonly tasks: Set<TaskId>;
+  /** What it commits with at the moment, by the number of its request. */
+  readonly tokens: Map<number, CommitToken>;
+  /** Why it ends, if that is known before it has gone; the first reason counts. */
+  end: End | null;
+  /** How far it has come, to be compared. */
+  progress: string;
+  cancelStall: () => void;
+}
+
+/** Why a process has ended. */
+type End =
+  | { readonly kind: "stopped" }
+  | { readonly kind: "lost" }
+  | { readonly kind: "fenced" | "failed" | "fatal"; readonly error: Error };
+
+/** One worker. */
+export class TaskSeat {
+  readonly #settings: SeatSettings;
+  readonly #member: Member;
+  readonly #owned = new Set<TaskId>();
+  readonly #revoked = new Set<TaskId>(); // of those: to be given up
+  readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
+  #life: Life | null = null;
+  #failures = 0;
+  #hasLoaded = false; // once
+  #isEnding = false;
+  #isOut = false; // no process of it runs, and none will
+  #cancelPause: () => void = () => {};
+  #cancelStop: () => void = () => {};
+  #leaves: boolean;
+
+  /** Joins the group, and starts a process. */
+  constructor(settings: SeatSettings) {
+    this.#settings = settings;
+    this.#leaves = settings.leaves;
+    this.#member = settings.membership.join({
+      id: settings.memberId,
+      onEvent: (event) => this.#onEvent(event),
+    });
+    this.#start();
+  }
+
+  /** Resolves when its process and its member are gone. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  /** What the member owns, including what it is to give up. */
+  get owned(): Tasks {
+    return this.#owned;
+  }
+
+  /** Stops gracefully: what has been done is committed, if the time allows. */
+  stop(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#cancelPause();
+    const life = this.#life;
+    if (life === null) return this.#close();
+    if (life.phase === "loading" || life.end !== null) return life.child.kill();
+    life.phase = "stopping";
+    life.cancelStall();
+    life.child.send({ kind: "stop" });
+    const { clock, stopMs, log, worker } = this.#settings;
+    this.#cancelStop = wakeAfter(clock, stopMs, () => {
+      log.warn(
+        "the worker did not stop in time and is killed: what it has not committed is done " +
+          "again by the next owner of its tasks",
+        { worker, stopMs },
+      );
+      life.child.kill();
+    });
+  }
+
+  /** Ends its process at once, without a commit. */
+  kill(): void {
+    this.#isEnding = true;
+    this.#cancelPause();
+    if (this.#life === null) this.#close();
+    else this.#life.child.kill();
+  }
+
+  #start(): void {
+    const life: Life = {
+      child: this.#settings.spawn({
+        said: (message) => this.#onMessage(life, message),
+        exited: (how) => this.#onExit(life, how),
+      }),
+      phase: "loading",
+      tasks: new Set(),
+      tokens: new Map(),
+      end: null,
+      progress: "",
+      cancelStall: () => {},
+    };
+    this.#life = life;
+  }
+
+  #onEvent(event: MembershipEvent): void {
+    if (this.#isOut) return;
+    switch (event.kind) {
+      case "assigned":
+        for (const task of event.tasks) this.#owned.add(task);
+        return this.#assign();
+      case "revoke":
+        for (const task of event.tasks) this.#revoked.add(task);
+        return this.#revoke(event.tasks);
+      case "lost":
+        return this.#lose(event.tasks, event.reason);
+      case "status":
+        if (event.text !== null) this.#settings.log.warn(event.text, this.#fields);
+        return;
+      case "failed":
+        return this.#fail(event.error);
+    }
+  }
+
+  get #fields(): { readonly worker: WorkerIndex } {
+    return { worker: this.#settings.worker };
+  }
+
+  /** Has the process run what the member owns. */
+  #assign(): void {
+    const life = this.#life;
+    if (life === null || life.phase !== "running" || life.end !== null) return;
+    const tasks = [...this.#owned.difference(this.#revoked).difference(life.tasks)];
+    if (tasks.length === 0) return;
+    for (const task of tasks) life.tasks.add(task);
+    life.child.send({ kind: "assign", tasks });
+    this.#watchForStall(life);
+  }
+
+  /** Has the process give up tasks. Those that no process runs are given up already. */
+  #revoke(tasks: Tasks): void {
+    const life = this.#life;
+    const running = life === null ? new Set<TaskId>() : tasks.intersection(life.tasks);
+    // One that stops or ends gives up all that it has; its exit says when.
+    if (running.size > 0 && life!.phase === "running" && life!.end === null) {
+      life!.child.send({ kind: "revoke", tasks: [...running] });
+    }
+    this.#giveBack(tasks.difference(running));
+  }
+
+  /** Tells the group that no process runs these any more. */
+  #giveBack(tasks: Iterable<TaskId>): void {
+    // Tasks that were lost meanwhile are not owned: the group knows better.
+    const given = [...tasks].filter((task) => this.#revoked.delete(task));
+    if (given.length === 0) return;
+    for (const task of given) this.#owned.delete(task);
+    // It may own more by now than its events have told.
+    this.#member.acknowledge(this.#member.owned.difference(new Set(given)));
+  }
+
+  #lose(tasks: Tasks, reason: string): void {
+    for (const task of tasks) {
+      this.#owned.delete(task);
+      this.#revoked.delete(task);
+    }
+    const life = this.#life;
+    if (life === null || life.tasks.isDisjointFrom(tasks)) return;
+    this.#settings.log.warn("the worker has lost tasks: what it has not committed is void", {
+      ...this.#fields,
+      tasks: [...tasks].join(),
+      reason,
+    });
+    this.#end(life, { kind: "lost" });
+  }
+
+  #end(life: Life, end: End): void {
+    life.end ??= end;
+    life.cancelStall();
+    life.child.kill();
+  }
+
+  #onMessage(life: Life, message: FromTaskWorker): void {
+    switch (message.kind) {
+      case "loaded":
+        if (life.phase !== "loading") return;
+        life.phase = "running";
+        this.#hasLoaded = true;
+        return this.#assign();
+      case "gaveUp":
+        for (const task of message.tasks) life.tasks.delete(task);
+        return this.#giveBack(message.tasks);
+      case "identityWanted":
+        return void this.#identify(life, message.number);
+      case "identityDone":
+        life.tokens.get(message.number)?.[Symbol.dispose]();
+        life.tokens.delete(message.number);
+        return;
+      case "status":
+        return this.#onStatus(life, message);
+      case "stopRequested":
+        return this.#settings.onStopRequested();
+      case "stopped":
+        life.end ??= { kind: "stopped" };
+        return;
+      case "failed": {
+        const error = fromFailure(message.failure, this.#settings.worker);
+        const isFatal = error instanceof StepError || error instanceof UsageError;
+        const kind = message.isFenced ? "fenced" : isFatal ? "fatal" : "failed";
+        life.end ??= { kind, error };
+        life.cancelStall();
+        return;
+      }
+      case "log":
+        return this.#settings.log[message.level](message.message, {
+          ...this.#fields,
+          ...message.fields,
+        });
+    }
+  }
+
+  async #identify(life: Life, number: number): Promise<void> {
+    let token: CommitToken;
+    try {
+      token = await this.#member.token();
+    } catch (error) {
+      if (this.#life === life) {
+        life.child.send({ kind: "identityRefused", number, reason: messageOf(error) });
+      }
+      return;
+    }
+    // The next generation waits for tokens: one that nobody uses must not be kept.
+    if (this.#life !== life || life.end !== null) return token[Symbol.dispose]();
+    life.tokens.set(number, token);
+    const { memberId, epoch, instanceId } = token;
+    life.child.send({ kind: "identity", number, memberId, epoch, instanceId });
+  }
+
+  #onStatus(life: Life, { epoch, tasks, waitingFor }: StatusMessage): void {
+    if (life.phase !== "running" || life.end !== null) return;
+    const restored = tasks.map(({ task, phase, restored }) => [task, phase, restored?.done]);
+    const progress = JSON.stringify([epoch, restored]);
+    if (progress !== life.progress || waitingFor.length > 0 || life.tasks.size === 0) {
+      life.progress = progress;
+      // One that gets on has nothing to do with the failures before it.
+      if (epoch > 0) this.#failures = 0;
+      this.#watchForStall(life);
+    }
+  }
+
+  #watchForStall(life: Life): void {
+    life.cancelStall();
+    const { clock, stallMs } = this.#settings;
+    life.cancelStall = wakeAfter(clock, stallMs, () => {
+      if (life.tasks.size === 0) return;
+      const seconds = stallMs / 1000;
+      const message = `worker ${this.#settings.worker} has passed no barrier for ${seconds} s`;
+      this.#end(life, { kind: "failed", error: new Error(message) });
+    });
+  }
+
+  #onExit(life: Life, how: string): void {
+    life.cancelStall();
+    this.#cancelStop();
+    for (const token of life.tokens.values()) token[Symbol.dispose]();
+    life.tokens.clear();
+    this.#life = null;
+    this.#giveBack([...this.#revoked]); // no process runs them now
+    if (this.#isEnding) return this.#close();
+    const error = new Error(`worker ${this.#settings.worker} ended ${how}`);
+    this.#follow(life.end ?? { kind: "failed", error });
+  }
+
+  /** Starts another process, if that may help. */
+  #follow(end: End): void {
+    if (end.kind === "lost") return this.#start();
+    if (end.kind === "stopped") return this.#fail(new Error("a worker stopped without being told"));
+    const isLasting = end.kind === "fatal" || !this.#hasLoaded;
+    const isCounted = end.kind === "failed"; // others' doing is not
+    if (isLasting || (isCounted && this.#failures >= this.#settings.restarts)) {
+      // Others can take over from a process that cannot be started. A step that fails would fail
+      // there too: its tasks stay until somebody has mended it.
+      if (!isLasting) this.#leaves = true;
+      return this.#fail(end.error);
+    }
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
+    this.#failures++;
+    const { log, clock } = this.#settings;
+    const error = messageOf(end.error);
+    log.error("the worker failed and is started again", { ...this.#fields, error, pauseMs });
+    this.#cancelPause = wakeAfter(clock, pauseMs, () => this.#start());
+  }
+
+  #fail(error: Error): void {
+    this.#settings.onFailed(error);
+    this.kill();
+  }
+
+  #close(): void {
+    if (this.#isOut) return;
+    this.#isOut = true;
+    const gone = this.#leaves ? this.#member.leave() : this.#member.stop();
+    gone.then(() => this.#over.resolve(), (thrown) => this.#over.reject(toError(thrown)));
+  }
+}
+
+type StatusMessage = Extract<FromTaskWorker, { kind: "status" }>;

@@ -1,0 +1,99 @@
+import { assert, assertEquals, assertObjectMatch, assertRejects } from "@std/assert";
+import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
+import { FencedError } from "../../../../src/group/log.ts";
+import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
+import { TaskHost } from "../../../../src/runtime/process/group/task_host.ts";
+
+const A = taskId("keyed", 0);
+
+/** A host, what it says, and tasks that do as a test says. */
+function hosted() {
+  const said: FromTaskWorker[] = [];
+  const over = Promise.withResolvers<void>();
+  const revoked = Promise.withResolvers<void>();
+  const assigned: TaskId[] = [];
+  const host = new TaskHost((message) => said.push(message));
+  const stopped = Promise.withResolvers<void>();
+  host.loaded({
+    assign: (tasks) => {
+      for (const task of tasks) {
+        if (assigned.includes(task)) throw new TypeError(`task ${task} has been assigned already`);
+        assigned.push(task);
+      }
+    },
+    revoke: () => revoked.promise,
+    stop: () => stopped.promise,
+    over: over.promise,
+    tasks: [{ task: A, phase: "running", restored: null, lag: 3 }],
+    waitingFor: () => ["broker"],
+  });
+  assertEquals(said.splice(0), [{ kind: "loaded" }]);
+  return { host, said, over, revoked, stopped, assigned };
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+}
+
+Deno.test("tasks are given up once the last commit is done", async () => {
+  const { host, said, revoked, assigned } = hosted();
+  host.take({ kind: "assign", tasks: [A] });
+  assertEquals(assigned, [A]);
+  host.take({ kind: "revoke", tasks: [A] });
+  await settled();
+  assertEquals(said, []);
+  revoked.resolve();
+  await settled();
+  assertEquals(said, [{ kind: "gaveUp", tasks: [A] }]);
+});
+
+Deno.test("a commit that fails while a task is revoked is told once, and nothing is given up", async () => {
+  const { host, said, over, revoked } = hosted();
+  host.take({ kind: "revoke", tasks: [A] });
+  const error = new FencedError("others have them");
+  over.reject(error);
+  revoked.reject(error);
+  await settled();
+  assertEquals(said.map(({ kind }) => kind), ["failed"]);
+  assert(said[0].kind === "failed" && said[0].isFenced);
+  host.tellStatus();
+  assertEquals(said.length, 1);
+});
+
+Deno.test("identities are matched with their requests, and done once", async () => {
+  const { host, said } = hosted();
+  const [first, second] = [host.identity(), host.identity()];
+  assertEquals(said.splice(0), [
+    { kind: "identityWanted", number: 0 },
+    { kind: "identityWanted", number: 1 },
+  ]);
+  host.take({ kind: "identityRefused", number: 1, reason: "fenced" });
+  host.take({ kind: "identity", number: 0, memberId: "m", epoch: 2, instanceId: null });
+  await assertRejects(() => second, FencedError, "fenced");
+  const identity = await first;
+  assertEquals([identity.memberId, identity.epoch, identity.instanceId], ["m", 2, null]);
+  identity[Symbol.dispose]();
+  identity[Symbol.dispose]();
+  assertEquals(said, [{ kind: "identityDone", number: 0 }]);
+});
+
+Deno.test("what the tasks refuse is told, and the host does not throw", async () => {
+  const { host, said } = hosted();
+  host.take({ kind: "assign", tasks: [A] });
+  host.take({ kind: "assign", tasks: [A] });
+  await settled();
+  assertEquals(said.map(({ kind }) => kind), ["failed"]);
+});
+
+Deno.test("a stop is over after the last commit; the status tells the epoch", async () => {
+  const { host, said, stopped } = hosted();
+  host.observer.closing?.(5);
+  host.tellStatus();
+  host.take({ kind: "stop" });
+  await settled();
+  assertEquals(said.map(({ kind }) => kind), ["status"]);
+  assertObjectMatch(said[0], { epoch: 5, tasks: [{ task: A, lag: 3 }], waitingFor: ["broker"] });
+  stopped.resolve();
+  await settled();
+  assertEquals(said.at(-1), { kind: "stopped" });
+});

@@ -1,0 +1,490 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { createLog, StepError } from "millrace";
+import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
+import {
+  type CommitToken,
+  type MembershipEvent,
+  MembershipLostError,
+} from "../../../../src/group/membership.ts";
+import { toFailure } from "../../../../src/runtime/process/failure.ts";
+import type {
+  FromTaskWorker,
+  ToTaskWorker,
+} from "../../../../src/runtime/process/group/messages.ts";
+import { Supervisor } from "../../../../src/runtime/process/group/supervisor.ts";
+import type { ChildListener } from "../../../../src/runtime/process/group/task_seat.ts";
+import { TestClock } from "../../../support/clock/test_clock.ts";
+
+const [A, B, C] = [taskId("keyed", 0), taskId("keyed", 1), taskId("keyed", 2)];
+
+/** A process that does nothing by itself. */
+class FakeChild {
+  readonly sent: ToTaskWorker[] = [];
+  isKilled = false;
+  readonly #listener: ChildListener;
+
+  constructor(listener: ChildListener) {
+    this.#listener = listener;
+  }
+
+  /** What it was told, without what does not matter; once. */
+  told(): string[] {
+    return this.sent.splice(0).map((message) =>
+      "tasks" in message ? `${message.kind} ${message.tasks.join(" ")}` : message.kind
+    );
+  }
+
+  say(...messages: FromTaskWorker[]): void {
+    for (const message of messages) this.#listener.said(message);
+  }
+
+  fails(thrown: unknown, isFenced = false): void {
+    this.say({ kind: "failed", failure: toFailure(thrown), isFenced });
+    this.exits();
+  }
+
+  exits(how = this.isKilled ? "by SIGKILL" : "with code 1"): void {
+    this.#listener.exited(how);
+  }
+}
+
+/** A group of one worker, which does what a test says. */
+class World {
+  readonly clock = new TestClock();
+  readonly children: FakeChild[] = [];
+  readonly acknowledged: string[] = [];
+  readonly tokens: PromiseWithResolvers<CommitToken>[] = [];
+  readonly lines: string[] = [];
+  /** What the member owns: before its events say so. */
+  readonly owned = new Set<TaskId>();
+  disposed = 0;
+  end = "";
+  readonly supervisor: Supervisor;
+  readonly run: Promise<void>;
+  #tell: (event: MembershipEvent) => void = () => {};
+
+  constructor({ leaves = false, restarts = 2 } = {}) {
+    this.supervisor = new Supervisor({
+      memberIds: ["m0"],
+      membership: {
+        join: ({ onEvent }) => {
+          this.#tell = onEvent;
+          return {
+            owned: this.owned,
+            acknowledge: (owned) => {
+              const kept = new Set(owned);
+              for (const task of this.owned) if (!kept.has(task)) this.owned.delete(task);
+              this.acknowledged.push([...kept].join(" "));
+            },
+            token: () => {
+              this.tokens.push(Promise.withResolvers());
+              return this.tokens.at(-1)!.promise;
+            },
+            leave: () => {
+              this.end = "left";
+              return Promise.resolve();
+            },
+            stop: () => {
+              this.end = "stopped";
+              return Promise.resolve();
+            },
+          };
+        },
+        close: () => Promise.resolve(),
+      },
+      spawn: (_worker, _memberId, listener) => {
+        const child = new FakeChild(listener);
+        this.children.push(child);
+        return { send: (message) => child.sent.push(message), kill: () => child.isKilled = true };
+      },
+      clock: this.clock,
+      log: createLog((level, message) => this.lines.push(`${level} ${message}`)),
+      restarts,
+      stallMs: 300_000,
+      stopMs: 30_000,
+      leaves,
+    });
+    this.run = this.supervisor.run();
+    this.run.catch(() => {}); // the tests that expect it look at it later
+  }
+
+  get child(): FakeChild {
+    return this.children.at(-1)!;
+  }
+
+  assigns(...tasks: TaskId[]): void {
+    for (const task of tasks) this.owned.add(task);
+    this.#tell({ kind: "assigned", tasks: new Set(tasks) });
+  }
+
+  revokes(...tasks: TaskId[]): void {
+    this.#tell({ kind: "revoke", tasks: new Set(tasks) });
+  }
+
+  loses(...tasks: TaskId[]): void {
+    for (const task of tasks) this.owned.delete(task);
+    this.#tell({ kind: "lost", tasks: new Set(tasks), reason: "fenced" });
+  }
+
+  refuses(error: Error): void {
+    this.#tell({ kind: "failed", error });
+  }
+
+  async answers(request: number): Promise<void> {
+    this.tokens[request].resolve({
+      memberId: "m0",
+      epoch: 7,
+      instanceId: null,
+      owned: new Set(),
+      [Symbol.dispose]: () => this.disposed++,
+    });
+    await settled();
+  }
+}
+
+/** All that promises do by themselves has been done. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+}
+
+/** A worker that runs A and B. */
+function running(options = {}): World {
+  const world = new World(options);
+  world.child.say({ kind: "loaded" });
+  world.assigns(A, B);
+  assertEquals(world.child.told(), ["assign keyed_0 keyed_1"]);
+  return world;
+}
+
+const gaveUp = (...tasks: TaskId[]): FromTaskWorker => ({ kind: "gaveUp", tasks });
+const status = (epoch: number, waitingFor: string[] = []): FromTaskWorker => ({
+  kind: "status",
+  epoch,
+  tasks: [],
+  waitingFor,
+});
+
+Deno.test("tasks that are assigned before the flow is loaded are run after it", () => {
+  const world = new World();
+  world.assigns(A);
+  world.assigns(B);
+  assertEquals(world.child.told(), []);
+  world.child.say({ kind: "loaded" });
+  assertEquals(world.child.told(), ["assign keyed_0 keyed_1"]);
+  world.assigns(C);
+  assertEquals(world.child.told(), ["assign keyed_2"]);
+});
+
+Deno.test("a task is revoked before the flow is loaded: given up at once, and never run", () => {
+  const world = new World();
+  world.assigns(A, B);
+  world.revokes(A);
+  assertEquals(world.acknowledged, ["keyed_1"]);
+  world.child.say({ kind: "loaded" });
+  assertEquals(world.child.told(), ["assign keyed_1"]);
+});
+
+Deno.test("a task is revoked after it was assigned: given up when the worker says so", () => {
+  const world = running();
+  world.revokes(A);
+  assertEquals(world.child.told(), ["revoke keyed_0"]);
+  assertEquals(world.acknowledged, []);
+  world.child.say(gaveUp(A));
+  assertEquals(world.acknowledged, ["keyed_1"]);
+  world.assigns(A);
+  assertEquals(world.child.told(), ["assign keyed_0"]);
+});
+
+Deno.test("a task is given up while the member owns more than it has said", () => {
+  const world = running();
+  world.revokes(A);
+  world.owned.add(C); // the event is on its way
+  world.child.say(gaveUp(A));
+  assertEquals(world.acknowledged, ["keyed_1 keyed_2"]);
+});
+
+Deno.test("the worker dies while a revocation is pending: given up, and not run again", () => {
+  const world = running();
+  world.revokes(A);
+  world.child.exits();
+  assertEquals(world.acknowledged, ["keyed_1"]);
+  world.clock.advance(1_000);
+  world.child.say({ kind: "loaded" });
+  assertEquals(world.child.told(), ["assign keyed_1"]);
+});
+
+Deno.test("a revocation comes after the worker has died: given up at once", () => {
+  const world = running();
+  world.child.exits();
+  world.revokes(A);
+  assertEquals(world.acknowledged, ["keyed_1"]);
+  world.clock.advance(1_000);
+  world.child.say({ kind: "loaded" });
+  assertEquals(world.child.told(), ["assign keyed_1"]);
+});
+
+Deno.test("a worker that has lost a task is killed; the next one starts when it has gone", () => {
+  const world = running();
+  world.loses(A, B);
+  assert(world.child.isKilled);
+  world.assigns(B); // as the member joins again while the process ends
+  assertEquals(world.children.length, 1);
+  assertEquals(world.child.told(), []);
+  world.child.exits();
+  assertEquals(world.children.length, 2);
+  world.child.say({ kind: "loaded" });
+  assertEquals(world.child.told(), ["assign keyed_1"]);
+  assertEquals(world.acknowledged, []);
+});
+
+Deno.test("tasks that are lost while the flow is loaded cost no process", () => {
+  const world = new World();
+  world.assigns(A);
+  world.loses(A);
+  world.child.say({ kind: "loaded" });
+  world.assigns(B);
+  assert(!world.child.isKilled);
+  assertEquals(world.child.told(), ["assign keyed_1"]);
+});
+
+Deno.test("a task is lost while its revocation is pending: it is not acknowledged", () => {
+  const world = running();
+  world.revokes(A);
+  world.loses(A, B);
+  world.child.say(gaveUp(A)); // was on its way
+  world.child.exits();
+  assertEquals(world.acknowledged, []);
+});
+
+Deno.test("a worker gives a task up before it is lost: nothing is killed", () => {
+  const world = running();
+  world.revokes(A);
+  world.child.say(gaveUp(A));
+  world.loses(A); // late
+  assert(!world.child.isKilled);
+  assertEquals(world.acknowledged, ["keyed_1"]);
+});
+
+Deno.test("an identity is handed out, also while a revocation is pending, and disposed of", async () => {
+  for (const isRevokedFirst of [true, false]) {
+    const world = running();
+    if (isRevokedFirst) world.revokes(A);
+    world.child.say({ kind: "identityWanted", number: 4 });
+    if (!isRevokedFirst) world.revokes(A);
+    await world.answers(0);
+    const { kind, ...rest } = world.child.sent.at(-1)!;
+    assertEquals(kind, "identity");
+    assertEquals(rest, { number: 4, memberId: "m0", epoch: 7, instanceId: null } as typeof rest);
+    assertEquals(world.disposed, 0);
+    world.child.say({ kind: "identityDone", number: 4 });
+    assertEquals(world.disposed, 1);
+    world.child.say(gaveUp(A));
+    assertEquals(world.acknowledged, ["keyed_1"]);
+    world.child.exits();
+    assertEquals(world.disposed, 1);
+  }
+});
+
+Deno.test("identities of a dead worker are disposed of, whether they came before or after", async () => {
+  const world = running();
+  world.child.say({ kind: "identityWanted", number: 0 });
+  await world.answers(0);
+  world.child.say({ kind: "identityWanted", number: 1 });
+  const dead = world.child;
+  dead.exits();
+  assertEquals(world.disposed, 1);
+  dead.told();
+  await world.answers(1);
+  assertEquals(world.disposed, 2);
+  assertEquals(dead.told(), []);
+});
+
+Deno.test("tasks are lost while the worker commits: its identity is held until it has gone", async () => {
+  const world = running();
+  world.child.say({ kind: "identityWanted", number: 0 });
+  await world.answers(0);
+  world.loses(A, B);
+  assertEquals(world.disposed, 0);
+  world.child.exits();
+  assertEquals(world.disposed, 1);
+});
+
+Deno.test("tasks are lost before an identity comes: it is disposed of, and not told", async () => {
+  const world = running();
+  world.child.say({ kind: "identityWanted", number: 0 });
+  world.loses(A, B);
+  await world.answers(0);
+  assertEquals(world.disposed, 1);
+  assertEquals(world.child.told(), []);
+});
+
+Deno.test("a worker that gets no identity is told, fails, and is followed by another one", async () => {
+  const world = running({ restarts: 0 }); // it is not to blame
+  world.child.say({ kind: "identityWanted", number: 0 });
+  world.tokens[0].reject(new MembershipLostError("fenced"));
+  await settled();
+  assertEquals(world.child.told(), ["identityRefused"]);
+  world.child.fails(new Error("fenced"), true);
+  world.clock.advance(1_000);
+  assertEquals(world.children.length, 2);
+});
+
+Deno.test("a worker that dies is started again after pauses that double, up to its restarts", async () => {
+  const world = running({ restarts: 2 });
+  for (const pauseMs of [1_000, 2_000]) {
+    const { length } = world.children;
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(pauseMs - 1);
+    assertEquals(world.children.length, length);
+    world.clock.advance(1);
+    assertEquals(world.children.length, length + 1);
+  }
+  world.child.exits("by SIGSEGV");
+  const error = await assertRejects(() => world.run, Error);
+  assertMatch(error.message, /worker 0 ended by SIGSEGV/);
+  assertEquals(world.end, "left"); // others can run what it could not
+});
+
+Deno.test("a worker that gets on starts to count its failures over", () => {
+  const world = running({ restarts: 1 });
+  for (let time = 0; time < 3; time++) {
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(1_000);
+    world.child.say({ kind: "loaded" }, status(0), status(1));
+  }
+  assertEquals(world.children.length, 4);
+});
+
+Deno.test("a step that fails ends the node with its error, and its member does not leave", async () => {
+  const world = running();
+  world.child.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
+  const error = await assertRejects(() => world.run, StepError);
+  assertMatch(error.message, /flow\.parse/);
+  assertEquals(world.children.length, 1);
+  assertEquals(world.end, "stopped");
+});
+
+Deno.test("a flow that cannot be loaded ends the node, whatever the restarts", async () => {
+  const world = new World();
+  world.child.fails(new Error("no such file"));
+  await assertRejects(() => world.run, Error, "no such file");
+  assertEquals(world.children.length, 1);
+});
+
+Deno.test("a group that refuses the member ends the node once its process has gone", async () => {
+  const world = running();
+  world.loses(A, B);
+  world.refuses(new Error("another topology"));
+  assertEquals(world.end, "");
+  world.child.exits();
+  await assertRejects(() => world.run, Error, "another topology");
+});
+
+Deno.test("a graceful stop commits and does not leave, unless it is to", async () => {
+  for (const leaves of [false, true]) {
+    const world = running({ leaves });
+    world.supervisor.stop();
+    world.supervisor.stop();
+    assertEquals(world.child.told(), ["stop"]);
+    world.child.say({ kind: "stopped" });
+    assertEquals(world.end, "");
+    world.child.exits("with code 0");
+    await world.run;
+    assertEquals(world.end, leaves ? "left" : "stopped");
+  }
+});
+
+Deno.test("a revocation is pending at a graceful stop, or comes during it: both are given up", async () => {
+  const world = running();
+  world.revokes(A);
+  world.supervisor.stop();
+  world.revokes(B);
+  assertEquals(world.child.told(), ["revoke keyed_0", "stop"]);
+  assertEquals(world.acknowledged, []);
+  world.child.say({ kind: "stopped" });
+  world.child.exits();
+  assertEquals(world.acknowledged, [""]);
+  await world.run;
+});
+
+Deno.test("a worker gives tasks up after it was told to stop", async () => {
+  const world = running();
+  world.revokes(A);
+  world.supervisor.stop();
+  world.child.say(gaveUp(A), { kind: "stopped" });
+  assertEquals(world.acknowledged, ["keyed_1"]);
+  world.child.exits();
+  await world.run;
+});
+
+Deno.test("tasks are lost during a graceful stop: the worker is killed and not started again", async () => {
+  const world = running();
+  world.supervisor.stop();
+  world.loses(A, B);
+  assert(world.child.isKilled);
+  world.child.exits();
+  await world.run;
+  assertEquals(world.children.length, 1);
+});
+
+Deno.test("a stop that takes too long is cut short", async () => {
+  const world = running();
+  world.supervisor.stop();
+  world.clock.advance(29_999);
+  assert(!world.child.isKilled);
+  world.clock.advance(1);
+  assert(world.child.isKilled);
+  world.child.exits();
+  await world.run;
+});
+
+Deno.test("a stop while the flow is loaded, or before a restart, waits for nothing", async () => {
+  const loading = new World();
+  loading.supervisor.stop();
+  assert(loading.child.isKilled);
+  loading.child.exits();
+  await loading.run;
+
+  const pausing = running();
+  pausing.child.exits();
+  pausing.supervisor.stop();
+  await pausing.run;
+  pausing.clock.advance(60_000);
+  assertEquals(pausing.children.length, 1);
+});
+
+Deno.test("a worker with tasks that passes no barrier is killed; one that waits is not", () => {
+  const world = running();
+  world.child.say(status(3));
+  world.clock.advance(299_999);
+  world.child.say(status(3, ["broker"]));
+  world.clock.advance(299_999);
+  world.child.say(status(3));
+  assert(!world.child.isKilled);
+  world.clock.advance(1);
+  assert(world.child.isKilled);
+  world.child.exits();
+  world.clock.advance(1_000);
+  assertEquals(world.children.length, 2);
+  assertMatch(world.lines.at(-1)!, /^error the worker failed/);
+});
+
+Deno.test("a worker without tasks is never taken for one that stands still", () => {
+  const world = running();
+  world.revokes(A, B);
+  world.child.say(gaveUp(A, B));
+  world.clock.advance(1_000_000);
+  assert(!world.child.isKilled);
+  world.assigns(C);
+  world.clock.advance(300_000); // and it says nothing
+  assert(world.child.isKilled);
+});
+
+Deno.test("a step that asks for a stop stops the node", async () => {
+  const world = running();
+  world.child.say({ kind: "stopRequested" });
+  assertEquals(world.child.told(), ["stop"]);
+  world.child.say({ kind: "stopped" });
+  world.child.exits();
+  await world.run;
+});
