@@ -13,7 +13,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind, messageOfKafka } from "../kafka/client/errors.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
-import { refusedTransaction, TransactionRefusedError } from "../kafka/transactions/refused.ts";
+import { refusedTransaction } from "../kafka/transactions/refused.ts";
 import type { Transaction } from "../kafka/transactions/transaction.ts";
 import type { ProducerIdentity } from "../kafka/wire/init_producer_id.ts";
 import { requireCodec } from "../kafka/wire/request_versions.ts";
@@ -224,7 +224,6 @@ export class PendingOutput {
     } catch (error) {
       const cause = (error as { cause?: unknown } | null)?.cause;
       for (const each of [error, cause]) {
-        if (each instanceof TransactionRefusedError) throw each;
         if (!(each instanceof Error) || !OF_TRANSACTION.has(errorKind(each))) continue;
         throw refusedTransaction(each, this.#target.transaction.identity);
       }

@@ -184,7 +184,7 @@ export class PendingOutputs {
 
   /** Whether the transaction of the epoch before is not over. */
   #isHeld(epoch: Epoch): boolean {
-    return this.#isCommitting || this.#prepared > this.#over && epoch > this.#prepared;
+    return this.#prepared > this.#over && epoch > this.#prepared;
   }
 
   #bytesUpTo(epoch: Epoch): number {

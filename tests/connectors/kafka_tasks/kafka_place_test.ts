@@ -64,6 +64,21 @@ Deno.test("inputs and outputs of two clusters are refused, with their steps and 
   for (const part of parts) assert(error.message.includes(part), `${error.message}: no ${part}`);
 });
 
+Deno.test("brokers that report no cluster are told apart by their addresses", async () => {
+  await using one = new FakeBroker({ clusterId: null });
+  await using two = new FakeBroker({ clusterId: null });
+  const place = testPlace();
+  assertEquals(
+    (await requireOneCluster([input(one.brokers), output(one.brokers)], place)).clusterId,
+    null,
+  );
+  await assertRejects(
+    () => requireOneCluster([input(one.brokers), output(two.brokers)], place),
+    Error,
+    "cluster without an id",
+  );
+});
+
 Deno.test("a flow without Kafka is refused", async () => {
   await assertRejects(() => requireOneCluster([], testPlace()), TypeError, "needs a Kafka input");
 });

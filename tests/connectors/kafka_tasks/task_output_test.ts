@@ -338,6 +338,34 @@ Deno.test("an epoch that is committed gets no more records", async () => {
   await assertRejects(() => two.prepare(3), Error, "epoch 3 gets no more records");
 });
 
+Deno.test("what is written while a transaction ends is not part of it, though it has no records", async () => {
+  await using process = new Process();
+  const late = await process.open();
+  let full = Promise.resolve();
+  process.end = () => {
+    full = late.write(large(5), 1) as Promise<void>;
+    assertEquals(process.added, []);
+    return Promise.resolve();
+  };
+  await process.commit();
+  await within(full, "there was room");
+  assert(process.added.length > 0);
+});
+
+Deno.test("a commit comes after a look at whether the topic is still there", async () => {
+  await using process = new Process();
+  const writer = await process.open();
+  await writer.write(items("a"), 1);
+  await writer.prepare(1);
+  const asked: string[] = [];
+  process.end = () => {
+    asked.push(...process.broker.requests.slice(-2).map(({ api }) => api));
+    return Promise.resolve();
+  };
+  await process.commit();
+  assertEquals(asked, ["Produce", "Metadata"]);
+});
+
 Deno.test("a task that comes later first ends an epoch in which it was not there", async () => {
   await using process = new Process();
   const one = await process.open();

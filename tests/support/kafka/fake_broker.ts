@@ -43,8 +43,8 @@ export interface FakeBrokerOptions {
    * there already.
    */
   readonly answers?: Partial<Record<ApiName, (request: FakeRequest) => FakeAnswer>>;
-  /** The id of its cluster in Metadata; `"fake"` if this is left out. */
-  readonly clusterId?: string;
+  /** The id of its cluster in Metadata, if it reports one; `"fake"` if this is left out. */
+  readonly clusterId?: string | null;
   /** The controller in Metadata; the broker itself is 1. */
   readonly controllerId?: number;
   /** How many partitions its topic has; one if this is left out. */
@@ -186,7 +186,8 @@ export class FakeBroker implements AsyncDisposable {
       out.int32(port);
       out.string(null);
     });
-    out.string(this.#options.clusterId ?? "fake");
+    const { clusterId = "fake" } = this.#options;
+    out.string(clusterId);
     out.int32(this.#options.controllerId ?? NODE_ID);
     const isKnown = this.#options.knowsTopic?.() ?? true;
     out.array(topics, (topic) => {
