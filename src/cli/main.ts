@@ -95,6 +95,11 @@ async function runFlow(command: RunCommand): Promise<number> {
   const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
     command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
+  if (command.group !== undefined) {
+    throw new UsageError(
+      "--group cannot run flows in this version: run the flow on one machine, without --group",
+    );
+  }
   const check = async () => {
     if (!command.check) return;
     await checkTypes({ moduleUrl, workerFlags: workerFlags ?? [], cwd: Deno.cwd() });

@@ -1,0 +1,140 @@
+/**
+ * The command line of a group of machines, as data.
+ *
+ * @module
+ */
+import { UsageError } from "../core/errors.ts";
+import { KEY_GROUPS } from "../core/key_groups.ts";
+import { oneOf, parseCount, parseTime } from "./given_values.ts";
+import type { Option } from "./options.ts";
+import type { Given } from "./step_changes.ts";
+
+/** How this machine takes part in a group. */
+export interface GroupCommand {
+  /** The group's name, of which the names of its topics are made. */
+  readonly app: string;
+  /** How many shards keyed steps have: fixed for the app's life. */
+  readonly shards: number;
+  readonly commitIntervalMs: number;
+  readonly guarantee: "exactly-once" | "at-least-once";
+  readonly protocol: "auto" | "streams" | "classic";
+  /** Whether workers leave the group when they are stopped, so that others get their tasks. */
+  readonly leaves: boolean;
+  /** Where the machine keeps who it is; `null` if it does not. */
+  readonly stateDir: string | null;
+  /** A worker that gets no further for this long is killed; in milliseconds. */
+  readonly stallMs: number;
+}
+
+/** A switch, and where it was set. */
+export interface Switch {
+  readonly isOn: boolean;
+  /** `null` if it was not set. */
+  readonly from: string | null;
+}
+
+/** The options of a group. */
+export const GROUP_OPTIONS: readonly Option[] = [
+  { name: "group", value: "APP", about: "share the work with all machines that run this app" },
+  { name: "shards", value: "N", about: "parts of the keys, fixed for the app's life (default 64)" },
+  { name: "commit-interval", value: "TIME", about: "least time between commits (default 1s)" },
+  { name: "standbys", value: "N", about: "spare copies of state (0, the default)" },
+  { name: "guarantee", value: "WHICH", about: "exactly-once (the default) or at-least-once" },
+  { name: "protocol", value: "WHICH", about: "auto (the default), streams or classic" },
+  { name: "leave", value: null, about: "give the tasks to other machines when stopped" },
+  { name: "state-dir", value: "DIR", about: "where the machine keeps who it is, for restarts" },
+  {
+    name: "stall-timeout",
+    value: "TIME",
+    about: "kill a worker that gets no further (default 5m)",
+  },
+];
+
+/** Options that a group excludes, with what to do instead. */
+const EXCLUDED: readonly { readonly name: string; readonly cure: string }[] = [
+  { name: "recovery", cure: "state is kept in the group's topics; leave it out" },
+  { name: "from-scratch", cure: "leave it out" },
+  { name: "yes", cure: "nothing is asked; leave it out" },
+  { name: "rename-step", cure: "run the flow on one machine for that" },
+  { name: "drop-step", cure: "run the flow on one machine for that" },
+  { name: "epoch-interval", cure: "use --commit-interval" },
+  { name: "watch", cure: "develop the flow on one machine, without --group" },
+];
+
+/** Looks options up, on the command line and among the environment variables. */
+export interface GivenOptions {
+  valueOf(name: string): Given | undefined;
+  switchOf(name: string): Switch;
+  listOf(name: string): readonly Given[];
+}
+
+/**
+ * Reads the options of a group; `null` if there is none.
+ *
+ * @throws {UsageError} If one is wrong, or does not go with another one.
+ */
+export function parseGroup(given: GivenOptions): GroupCommand | null {
+  const { valueOf, switchOf } = given;
+  const group = valueOf("group");
+  if (group === undefined) {
+    const stray = GROUP_OPTIONS.map((option) => originOf(option.name, given))
+      .find((from) => from !== null);
+    if (stray !== undefined) throw new UsageError(`${stray} needs --group APP: of which group?`);
+    return null;
+  }
+  for (const { name, cure } of EXCLUDED) {
+    const from = originOf(name, given);
+    if (from !== null) throw new UsageError(`${from} does not go with ${group.from}: ${cure}`);
+  }
+  const standbys = valueOf("standbys");
+  if (parseCount(standbys, { fallback: 0, least: 0, most: 2 }) > 0) {
+    throw new UsageError(
+      `${standbys!.from} must be 0 for now: a task that moves reads its state again; leave it out`,
+    );
+  }
+  const stateDir = valueOf("state-dir");
+  if (stateDir?.value === "") throw new UsageError(`${stateDir.from} must be a folder; got ""`);
+  const stall = valueOf("stall-timeout");
+  return {
+    app: parseApp(group),
+    shards: parseCount(valueOf("shards"), { fallback: 64, least: 1, most: KEY_GROUPS }),
+    commitIntervalMs: parseTime(valueOf("commit-interval")) ?? 1_000,
+    guarantee: oneOf(valueOf("guarantee"), ["exactly-once", "at-least-once"], "exactly-once"),
+    protocol: oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto"),
+    leaves: switchOf("leave").isOn,
+    stateDir: stateDir?.value ?? null,
+    stallMs: parseTime(stall, requireStallTime) ?? 300_000,
+  };
+}
+
+/** Where an option was set; `null` if it was not, or is off. */
+function originOf(name: string, { valueOf, switchOf, listOf }: GivenOptions): string | null {
+  if (SWITCHES.has(name)) {
+    const { isOn, from } = switchOf(name);
+    return isOn ? from : null;
+  }
+  if (LISTS.has(name)) return listOf(name)[0]?.from ?? null;
+  return valueOf(name)?.from ?? null;
+}
+
+const SWITCHES: ReadonlySet<string> = new Set(["leave", "from-scratch", "yes", "watch"]);
+const LISTS: ReadonlySet<string> = new Set(["rename-step", "drop-step"]);
+
+/** What it is in the names of topics and ids must be accepted by every broker. */
+function parseApp({ value, from }: Given): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)) return value;
+  throw new UsageError(
+    `${from} must be a name of up to 100 letters, digits, ".", "_" and "-", as topics are named ` +
+      `after it; got "${value}"`,
+  );
+}
+
+/** A busy worker may take this long for one batch. */
+const LEAST_STALL_MS = 10_000;
+
+function requireStallTime(ms: number, what: string): number {
+  if (ms >= LEAST_STALL_MS) return ms;
+  throw new RangeError(
+    `${what} must be 10 s or more, as a worker may be at work for as long; got ${ms} ms`,
+  );
+}

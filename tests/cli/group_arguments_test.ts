@@ -1,0 +1,90 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { parseCommand, type RunCommand } from "../../src/cli/arguments.ts";
+import { GROUP_OPTIONS } from "../../src/cli/group_arguments.ts";
+import { UsageError } from "../../src/core/errors.ts";
+
+function groupOf(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const all: Readonly<Record<string, string>> = { MILLRACE_GROUP_PREVIEW: "1", ...env };
+  const command = parseCommand(["flow.ts", ...args], (name) => all[name], { onTerminal: true });
+  return (command as RunCommand).group;
+}
+
+const PLAIN = {
+  app: "orders",
+  shards: 64,
+  commitIntervalMs: 1_000,
+  guarantee: "exactly-once",
+  protocol: "auto",
+  leaves: false,
+  stateDir: null,
+  stallMs: 300_000,
+} as const;
+
+Deno.test("a group needs its name only", () => {
+  assertEquals(groupOf(["--group", "orders"]), PLAIN);
+  assertEquals(groupOf([], { MILLRACE_GROUP: "orders" }), PLAIN);
+  assertEquals(groupOf([]), undefined);
+});
+
+Deno.test("every option of a group works as an environment variable too", () => {
+  const values: Readonly<Record<string, readonly [string, object]>> = {
+    "group": ["other", { app: "other" }],
+    "shards": ["16", { shards: 16 }],
+    "commit-interval": ["100ms", { commitIntervalMs: 100 }],
+    "standbys": ["0", {}],
+    "guarantee": ["at-least-once", { guarantee: "at-least-once" }],
+    "protocol": ["classic", { protocol: "classic" }],
+    "leave": ["true", { leaves: true }],
+    "state-dir": ["/tmp/s", { stateDir: "/tmp/s" }],
+    "stall-timeout": ["30s", { stallMs: 30_000 }],
+  };
+  assertEquals(GROUP_OPTIONS.map(({ name }) => name), Object.keys(values));
+  for (const [name, [value, changes]] of Object.entries(values)) {
+    const base = { MILLRACE_GROUP: "orders" };
+    const variable = `MILLRACE_${name.toUpperCase().replaceAll("-", "_")}`;
+    const expected = { ...PLAIN, ...changes };
+    assertEquals(groupOf([`--${name}=${value}`], base), expected, name);
+    assertEquals(groupOf([], { ...base, [variable]: value }), expected, name);
+  }
+});
+
+Deno.test("options of a group need its name", () => {
+  for (const option of ["--shards=3", "--leave", "--state-dir=/tmp/s", "--standbys=0"]) {
+    const name = option.split("=")[0];
+    assertThrows(() => groupOf([option]), UsageError, `${name} needs --group APP`);
+  }
+  assertThrows(() => groupOf([], { MILLRACE_SHARDS: "3" }), UsageError, "MILLRACE_SHARDS needs");
+  assertEquals(groupOf([], { MILLRACE_LEAVE: "0" }), undefined);
+});
+
+Deno.test("what does not go with a group is refused, with what to do instead", () => {
+  const refused: Readonly<Record<string, string>> = {
+    "--recovery=s.db": "--recovery does not go with --group: state is kept in the group's topics",
+    "--yes": "--yes does not go with --group",
+    "--epoch-interval=3s": "--epoch-interval does not go with --group: use --commit-interval",
+    "--watch": "--watch does not go with --group: develop the flow on one machine",
+    "--standbys=1": "--standbys must be 0 for now",
+    "--standbys=x": '--standbys must be a whole number from 0 to 2; got "x"',
+    "--shards=0": "--shards must be a whole number from 1 to 1024",
+    "--guarantee=once": "--guarantee must be exactly-once or at-least-once",
+    "--protocol=kafka": "--protocol must be auto or streams or classic",
+    "--stall-timeout=1s": "--stall-timeout must be 10 s or more",
+    "--commit-interval=soon": "--commit-interval",
+    "--group=a/b": '--group must be a name of up to 100 letters, digits, ".", "_" and "-"',
+  };
+  for (const [option, message] of Object.entries(refused)) {
+    assertThrows(() => groupOf(["--group=orders", option]), UsageError, message);
+  }
+  for (const steps of ["--rename-step=a=b", "--drop-step=a"]) {
+    const args = ["--group=orders", "--recovery=s.db", steps];
+    assertThrows(() => groupOf(args), UsageError, "--recovery does not go with --group");
+  }
+  const variables = { MILLRACE_GROUP: "orders", MILLRACE_RECOVERY: "s.db" };
+  const message = "MILLRACE_RECOVERY does not go with MILLRACE_GROUP";
+  assertThrows(() => groupOf([], variables), UsageError, message);
+});
+
+Deno.test("options of a group are not there until the preview is asked for", () => {
+  const parse = () => parseCommand(["flow.ts", "--group=a"], () => undefined, { onTerminal: true });
+  assertStringIncludes(assertThrows(parse, UsageError).message, "unknown option --group");
+});
