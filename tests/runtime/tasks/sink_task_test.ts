@@ -60,7 +60,15 @@ Deno.test("a sink that is waited for writes what has come meanwhile as one batch
 });
 
 /** A sink whose output has `commit`. What is waited for is held until `done`. */
-function committing({ epoch = 4, commits = true, stores = false, ahead = false } = {}) {
+function committing(
+  { epoch = 4, commits = true, stores = false, ahead = false, waitsForCommit }: {
+    epoch?: number;
+    commits?: boolean;
+    stores?: boolean;
+    ahead?: boolean;
+    waitsForCommit?: boolean;
+  } = {},
+) {
   const input = new Channel({ first: 8192 });
   const calls: string[] = [];
   const held: (() => void)[] = [];
@@ -101,7 +109,8 @@ function committing({ epoch = 4, commits = true, stores = false, ahead = false }
     wake: () => void told.push("woken"),
     fail: () => void told.push("failed"),
   };
-  const task = new SinkTask("out", writer, input, host, { epoch, onWrite: () => {} });
+  const options = { epoch, onWrite: () => {}, waitsForCommit };
+  const task = new SinkTask("out", writer, input, host, options);
   return {
     input,
     calls,
@@ -203,6 +212,22 @@ Deno.test("a sink whose output has no commit prepares one epoch after the other"
   input.push(END);
   run();
   await done();
+  assertEquals(calls, ["prepare 4", "write 5: 2", "prepare 5"]);
+});
+
+Deno.test("a sink of a group holds the end of an epoch until the one before is committed", async () => {
+  const { input, calls, task, run, done } = committing({ commits: false, waitsForCommit: true });
+  input.push(BARRIER);
+  input.push([2]);
+  input.push(END);
+  run();
+  await done();
+  assertEquals(calls, ["prepare 4", "write 5: 2"]);
+  await task.commit(3);
+  run();
+  assertEquals(calls, ["prepare 4", "write 5: 2"]);
+  await task.commit(4);
+  run();
   assertEquals(calls, ["prepare 4", "write 5: 2", "prepare 5"]);
 });
 

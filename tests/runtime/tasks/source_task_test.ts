@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { InputReader } from "../../../mod.ts";
 import { Outlet } from "../../../src/runtime/outlet.ts";
 import { SourceTask } from "../../../src/runtime/tasks/source_task.ts";
@@ -288,7 +288,7 @@ Deno.test("an input is told of one committed epoch at a time, and not of those t
 });
 
 /** A source over `reader`, and what it tells. */
-function sourceOf(reader: Partial<InputReader<unknown>>) {
+function sourceOf(reader: Partial<InputReader<unknown>>, isEndless = false) {
   const output = roomyChannel();
   const told: string[] = [];
   const host: TaskHost = {
@@ -307,7 +307,7 @@ function sourceOf(reader: Partial<InputReader<unknown>>) {
     },
     plainOutlet(output),
     host,
-    { epoch: 0, tellsActivity: false },
+    { epoch: 0, tellsActivity: false, isEndless },
   );
   return { task, output, told };
 }
@@ -365,6 +365,19 @@ Deno.test("a source that is stopped asks an input without stop() for nothing", (
   task.stop();
   task.run();
   assertEquals([drain(output), told, asked], [[[1], "end"], ["stopped"], 1]);
+});
+
+Deno.test("a source of a group fails if its input ends, unless it is being stopped", () => {
+  const batches = [[1], null];
+  const { task, output, told } = sourceOf({ next: () => batches.shift()! }, true);
+  for (let turn = 0; turn < 3; turn++) task.run();
+  assertEquals(drain(output), [[1]]);
+  assertEquals(told.length, 1);
+  assertStringIncludes(told[0], "the input has ended, and the inputs of a group must not");
+  const stopped = sourceOf({ next: () => null, stop: () => {} }, true);
+  stopped.task.stop();
+  stopped.task.run();
+  assertEquals([drain(stopped.output), stopped.told], [["end"], ["stopped"]]);
 });
 
 Deno.test("a source does not ask an input again that has failed, and ends when it is stopped", async () => {
