@@ -184,6 +184,47 @@ Deno.test("TaskRunner refuses state of a step that the flow does not have any mo
   );
 });
 
+Deno.test("TaskRunner leaves out of a commit what a task does after the epoch, though it stops", async () => {
+  const run = new GroupRun(
+    ({ input, output }) => {
+      const counts = input<Keyed<number>>("in", "numbers")
+        .statefulMap("count", () => 0, (state) => [state + 1, state + 1]);
+      counts.capture("fast", output("fast"));
+      counts.capture("slow", output("slow"));
+    },
+    { numbers: 1 },
+    1,
+  );
+  const [a, b] = [run.start(), run.start()];
+  const task = taskId("count", 0);
+  run.assign(a, taskId("in", 0));
+  run.assign(b, task);
+  await run.settle();
+  await run.pass(EPOCH_MS / 2);
+  const held = Promise.withResolvers<void>();
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  await run.settle();
+  await run.pass(); // it has been sent
+  run.group.holdPrepare = (output) => output === "slow" ? held.promise : Promise.resolve();
+  await run.pass(); // what comes of it is in an epoch that does not close
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  await run.settle();
+  await run.pass(); // has been sent too, and is read in the next epoch
+  const revoked = run.revoke(b, task);
+  await run.settle();
+  run.group.stopAt = (point, log) => point === "after commit" && log === b.log;
+  held.resolve();
+  assertEquals(await revoked, false);
+  assertEquals(run.group.outputs.get("fast"), [["a", 1]]);
+  run.group.stopAt = null;
+  run.assign(run.start(), ...await run.kill(b));
+  await run.drain();
+  for (const output of ["fast", "slow"]) {
+    assertEquals(run.group.outputs.get(output), [["a", 1], ["a", 2]]);
+  }
+  await run.stop();
+});
+
 Deno.test("TaskRunner counts the items of all its tasks, also of those it has given up", async () => {
   const run = await started(keyed, 2);
   const [{ runner }] = run.processes;

@@ -140,6 +140,8 @@ export class MemoryGroup {
   commits = 0;
   /** Stops a process at a point; absent for none. */
   stopAt: ((point: LogPoint, log: MemoryLog) => boolean) | null = null;
+  /** Holds up the end of an epoch of an output; absent for none. */
+  holdPrepare: ((output: string) => Promise<void>) | null = null;
   readonly #tasks = new Map<TaskId, KeptTask>();
   readonly #owners = new Map<TaskId, MemoryLog>();
   readonly #shuffles = new Map<string, Grown<Uint8Array>>();
@@ -274,10 +276,11 @@ export class MemoryLog implements GroupLog {
     let items: unknown[] = [];
     return Promise.resolve({
       write: (batch) => void items.push(...batch),
-      prepare: () => {
+      prepare: async () => {
         this.#prepared.push({ name, items });
         items = [];
-        return Promise.resolve(new Map());
+        await this.#group.holdPrepare?.(name);
+        return new Map();
       },
       close: () => Promise.resolve(),
     });
