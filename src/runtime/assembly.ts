@@ -283,9 +283,13 @@ class Assembly {
     const inputs = inputsOf(this.#parts.plan, node);
     const { plan, writers, counter, host, epoch } = this.#parts;
     const input = this.#sinkInputs.get(node)!;
-    const onWrite = (items: number) => counter.add(node, items);
+    const { shuffle } = this.#parts;
+    const onWrite = (items: number, epoch: Epoch) => {
+      counter.add(node, items);
+      shuffle?.onWrite(epoch);
+    };
     const notesAt = (epoch: Epoch) => this.#notes.at(inputs, epoch);
-    const waitsForCommit = this.#parts.shuffle !== null ? true : undefined;
+    const waitsForCommit = shuffle === null ? undefined : true;
     const options = { epoch, onWrite, notesAt, waitsForCommit };
     return new SinkTask(idOf(plan, node), writers.get(node)!, input, host, options);
   }

@@ -14,6 +14,8 @@ export interface TaskShuffle {
   readonly reader: ShuffleReader | null;
   /** The offset that the reader begins with; `null` for the beginning. */
   readonly from: bigint | null;
+  /** An output of the task is given items of an epoch. */
+  readonly onWrite: (epoch: Epoch) => void;
 }
 
 /** Exchanges through the log. */

@@ -79,7 +79,8 @@ export class TaskRun {
   #first: number | null = null; // the epoch of the process that is its epoch 0, once it has joined
   #acknowledged: { epoch: Epoch; positions: readonly StoredPosition[] } | null = null;
   #ended: { epoch: Epoch; positions: readonly StoredPosition[] } | null = null;
-  #written = 0; // items that its outputs had been given at the last commit
+  readonly #written = new Set<Epoch>(); // epochs in which its outputs have been given items
+  #shared: Epoch = -1; // the last epoch that a share of it has been taken of
   #isClosed = false;
 
   /** Opens nothing yet. */
@@ -174,7 +175,8 @@ export class TaskRun {
     if (this.#isGivenUp) return;
     const { positions } = restored;
     this.#committed.set(positions);
-    const shuffle = { out: this.#out, ...this.#openShuffle(positions) };
+    const onWrite = (epoch: Epoch) => void this.#written.add(epoch);
+    const shuffle = { out: this.#out, onWrite, ...this.#openShuffle(positions) };
     await (this.#opening = this.#worker.open({
       epoch: 0,
       plans: {},
@@ -274,14 +276,14 @@ export class TaskRun {
   /** Returns what it did in an epoch, which it has closed; of one that has ended, all. */
   takeShare(epoch: number): TaskShare {
     const at = this.#ended ?? this.#acknowledged!;
-    const through = this.hasEnded ? Infinity : this.#own(epoch);
+    const through = this.#shared = this.#ended?.epoch ?? this.#own(epoch);
     const state = this.#changes.filter((change) => change.epoch <= through);
     this.#changes = this.#changes.filter((change) => change.epoch > through);
     const shuffle = this.#out.take(through);
-    const written = this.#countWritten();
-    const isChanged = state.length > 0 || shuffle.length > 0 || written !== this.#written ||
+    const written = [...this.#written].filter((each) => each <= through);
+    for (const each of written) this.#written.delete(each);
+    const isChanged = state.length > 0 || shuffle.length > 0 || written.length > 0 ||
       !this.#committed.has(at.positions);
-    this.#written = written;
     this.#committed.set(at.positions);
     const { positions } = at;
     return {
@@ -291,15 +293,9 @@ export class TaskRun {
     };
   }
 
-  #countWritten(): number {
-    const { captures, graph } = this.#part.plan;
-    const ids = new Set(captures.map((node) => graph.ids.get(node)!));
-    return this.counts().reduce((sum, step) => ids.has(step.stepId) ? sum + step.in : sum, 0);
-  }
-
-  /** An epoch of the process has been committed. Resolves when outputs and inputs have followed. */
-  async committed(epoch: number): Promise<void> {
-    await this.#worker.commit(this.#ended?.epoch ?? this.#own(epoch));
+  /** Its last share has been committed. Resolves when outputs and inputs have followed. */
+  async committed(): Promise<void> {
+    await this.#worker.commit(this.#shared);
   }
 
   /** Ends it gracefully. One that is still being restored has nothing to commit. */

@@ -219,9 +219,9 @@ export class TaskRunner implements TaskRuns {
     }
     if (this.#failure !== null) return;
     for (const run of runs) {
-      if (!ended.includes(run)) run.committed(epoch).catch((thrown) => this.#fail(thrown));
+      if (!ended.includes(run)) run.committed().catch((thrown) => this.#fail(thrown));
     }
-    await Promise.all(ended.map((run) => run.committed(epoch)));
+    await Promise.all(ended.map((run) => run.committed()));
     await Promise.all(ended.map((run) => run.close()));
     for (const run of ended) this.#forget(run);
     this.#next(epoch);

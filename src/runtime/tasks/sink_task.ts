@@ -10,8 +10,8 @@ import type { Task, TaskHost, Waits } from "./task.ts";
 export interface SinkOptions {
   /** The one that the run starts in. */
   readonly epoch: Epoch;
-  /** Told how many items were written. */
-  readonly onWrite: (items: number) => void;
+  /** Told how many items are written, and in which epoch. */
+  readonly onWrite: (items: number, epoch: Epoch) => void;
   /** What the inputs upstream said at the end of an epoch; absent if there is nothing. */
   readonly notesAt?: (epoch: Epoch) => InputNotes;
   /**
@@ -46,7 +46,7 @@ export class SinkTask implements Task {
   readonly #writer: OutputWriter<unknown>;
   readonly #input: Channel;
   readonly #host: TaskHost;
-  readonly #onWrite: (items: number) => void;
+  readonly #onWrite: (items: number, epoch: Epoch) => void;
   readonly #notesAt: (epoch: Epoch) => InputNotes;
   readonly #waitsForCommit: boolean;
   readonly #commits: Epoch[] = []; // epochs to be made visible, once no call is in progress
@@ -181,7 +181,7 @@ export class SinkTask implements Task {
   #write(batch: readonly unknown[]): void {
     const { pace } = this.#host;
     const items = batch.length;
-    this.#onWrite(items);
+    this.#onWrite(items, this.#epoch);
     pace.works(items);
     const began = this.#host.elapsed();
     this.#call("write", () => this.#writer.write(batch, this.#epoch), () => {

@@ -206,7 +206,7 @@ Deno.test("TaskRunner leaves out of a commit what a task does after the epoch, t
   await run.settle();
   await run.pass(); // it has been sent
   run.group.holdPrepare = (output) => output === "slow" ? held.promise : Promise.resolve();
-  await run.pass(); // what comes of it is in an epoch that does not close
+  await run.pass(); // its result is in an epoch that does not close
   run.group.topics.append("numbers", 0, ["a", 1]);
   await run.settle();
   await run.pass(); // has been sent too, and is read in the next epoch
