@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { CompressionTypes, ConfigResourceTypes, Partitioners } from "kafkajs";
+import { CompressionTypes, Partitioners } from "kafkajs";
 import { Buffer } from "node:buffer";
 import {
   Dataflow,
@@ -23,6 +23,7 @@ import {
   replaceTopic,
 } from "../support/kafka/kafka.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
+import { hurryCleaner } from "../support/kafka/hurry_cleaner.ts";
 import {
   asText,
   collect,
@@ -408,27 +409,6 @@ Deno.test("KafkaInputConfig skips the gaps of compaction, and continues from wit
     }
   }
 });
-
-/** Makes our own broker look for something to compact all the time, and not every 15 s. */
-async function hurryCleaner(brokers: string[]): Promise<void> {
-  if (Deno.env.get("KAFKA_BROKERS")) return; // its settings are not ours to change
-  const admin = kafkaClient(brokers).admin();
-  await admin.connect();
-  try {
-    const cluster = await admin.describeCluster();
-    const configEntries = [{ name: "log.cleaner.backoff.ms", value: "100" }];
-    await admin.alterConfigs({
-      validateOnly: false,
-      resources: cluster.brokers.map(({ nodeId }) => ({
-        type: ConfigResourceTypes.BROKER,
-        name: String(nodeId),
-        configEntries,
-      })),
-    });
-  } finally {
-    await admin.disconnect();
-  }
-}
 
 Deno.test("KafkaInputConfig fails if records are deleted before it has read them", async () => {
   const large = Array.from({ length: 40 }, (_, n) => ({ value: `${n}`.padEnd(800_000) }));

@@ -24,7 +24,14 @@ import {
 import type { StateChunk, StoredPosition } from "../../src/recovery/store.ts";
 import { eventually } from "../support/eventually.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
-import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+import { hurryCleaner } from "../support/kafka/hurry_cleaner.ts";
+import {
+  createTopic,
+  kafkaBrokers,
+  produce,
+  readAll,
+  replaceTopic,
+} from "../support/kafka/kafka.ts";
 
 const SHARDS = 4;
 const SETTINGS = connectionSettings(givenToRecovery({}));
@@ -415,6 +422,57 @@ Deno.test("a changelog and group offsets that do not fit together are an error",
     JSON.stringify(["count", ONE]),
     '["positions"]',
   ]);
+});
+
+Deno.test("a commit to a changelog that was deleted and created again is an error", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  const epoch = () =>
+    epochOf({ tasks: [shuffled(KEYED, 3n, [chunk("count", { [ONE]: "kept" })])] });
+  await log.commit(epoch());
+  const state = `${group.app}.keyed.state`;
+  await replaceTopic(state, { partitions: SHARDS, config: { "cleanup.policy": "compact" } });
+  const replaced = await assertRejects(() => log.commit(epoch()), TaskLogError);
+  assertStringIncludes(replaced.message, `"${state}" was deleted and created again`);
+  await log.close(); // aborts what it has begun
+  // So a machine that starts now notices that the state is gone.
+  const other = await group.machine();
+  const lost = await assertRejects(() => other.restore(KEYED), TaskLogError);
+  assertStringIncludes(lost.message, `"${state}" has nothing of it`);
+});
+
+Deno.test("a task is restored from a changelog that was compacted", async () => {
+  await using group = await Group.create();
+  const state = `${group.app}.keyed.state`;
+  await createTopic(group.brokers, {
+    name: state,
+    partitions: SHARDS,
+    config: {
+      "cleanup.policy": "compact",
+      "segment.ms": "100",
+      "min.cleanable.dirty.ratio": "0.01",
+      "max.compaction.lag.ms": "100",
+      "delete.retention.ms": "0",
+    },
+  });
+  await hurryCleaner(group.brokers);
+  const log = await group.machine();
+  await log.commit(epochOf({
+    tasks: [shuffled(KEYED, 0n, [chunk("count", { [ONE]: "old", [TWO]: "kept", [THREE]: "x" })])],
+  }));
+  let offset = 1n;
+  const isOld = ({ value }: { value: string | null }) => value === "old" || value === "x";
+  for (const deadline = performance.now() + 30_000;; offset++) {
+    const states = { [ONE]: `new ${offset}`, [THREE]: null };
+    await log.commit(epochOf({ tasks: [shuffled(KEYED, offset, [chunk("count", states)])] }));
+    if (!(await readAll(group.brokers, state)).some(isOld)) break;
+    assert(performance.now() < deadline, "the broker does not compact the topic");
+  }
+  const other = await group.machine();
+  assertEquals(await restored(other, KEYED), {
+    offsets: [offset],
+    keys: { [`count/${ONE}`]: `new ${offset}`, [`count/${TWO}`]: "kept" },
+  });
 });
 
 Deno.test("records that tasks have read are dropped from shuffle topics", async () => {

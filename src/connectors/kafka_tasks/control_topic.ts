@@ -14,6 +14,7 @@ import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
 import type { WireRecord } from "../kafka/wire/write_batch.ts";
+import { persisting } from "./persisting.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { TaskLogError } from "./task_log_error.ts";
 import { TaskProducer } from "./task_producer.ts";
@@ -24,6 +25,12 @@ const FORMAT = 1;
 
 /** How long a transaction that writes to the topic may be open, in milliseconds. */
 const TRANSACTION_MS = 10_000;
+
+/**
+ * How long the topic may send nothing, in milliseconds. A process that was killed in its first
+ * transaction holds it up, until the broker ends that.
+ */
+const SILENCE_MS = 60_000;
 
 /** How often a machine tries to be the first, while others do too. */
 const ATTEMPTS = 20;
@@ -110,9 +117,13 @@ async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise
 
 async function read({ app, connection }: ControlOptions): Promise<Control> {
   const topic = controlTopic(app);
-  const values = await connection.open(async () => {
+  const values = await persisting(connection, async () => {
     const values = new Map<string, Uint8Array | null>();
-    const options = { what: `the settings of group "${app}"`, ifLost: "delete the topic" };
+    const options = {
+      patienceMs: SILENCE_MS,
+      what: `the settings of group "${app}"`,
+      ifLost: "delete the topic",
+    };
     for await (const records of readCommitted(connection, { topic, partition: 0 }, options)) {
       for (const { key, value } of records) {
         values.set(key === null ? "" : textOf(key), value?.slice() ?? null);

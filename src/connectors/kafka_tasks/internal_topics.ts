@@ -14,9 +14,10 @@ import {
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorKind, errorName } from "../kafka/client/errors.ts";
 import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
-import { persist } from "../kafka/transactions/persist.ts";
+import { otherId } from "../kafka/client/topic_watch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import type { MetadataTopic } from "../kafka/wire/metadata.ts";
+import { persisting } from "./persisting.ts";
 import { TaskLogError } from "./task_log_error.ts";
 
 /** A topic as a group needs it. */
@@ -84,17 +85,33 @@ export async function ensureInternalTopics(
   topics: readonly InternalTopic[],
   clock: Clock,
 ): Promise<void> {
-  const refusal = await persist(connection, OPENING_MS, async () => {
-    try {
-      await makeMissing(connection, topics, clock);
-      for (const each of topics) await requireSettings(connection, each, clock);
-      return null;
-    } catch (error) {
-      if (error instanceof TaskLogError) return error; // another attempt would find the same
-      throw error;
-    }
-  });
-  if (refusal !== null) throw refusal;
+  await persisting(connection, async () => {
+    await makeMissing(connection, topics, clock);
+    for (const each of topics) await requireSettings(connection, each, clock);
+  }, OPENING_MS);
+}
+
+/**
+ * Makes sure that the topics are the ones that they were at the start. What is written to a topic
+ * that was deleted and created again lacks what was there before.
+ *
+ * @param ids The ids that they had; `null` where the broker has none.
+ * @throws {TaskLogError} If one is another topic by now.
+ */
+export async function requireSameTopics(
+  connection: KafkaConnection,
+  ids: ReadonlyMap<string, string | null>,
+): Promise<void> {
+  const { topics } = await connection.metadata();
+  for (const { topic, topicId, errorCode } of topics) {
+    if (errorCode !== 0) throw Object.assign(errorOfCode(errorCode, "Metadata"), { topic });
+    const evidence = otherId(ids.get(topic) ?? null, topicId);
+    if (evidence === null) continue;
+    throw new TaskLogError(
+      `topic "${topic}" was deleted and created again while the group runs (${evidence}): what it had ` +
+        "is lost. Stop all machines, and delete the topics of the group to begin again",
+    );
+  }
 }
 
 async function makeMissing(

@@ -31,7 +31,7 @@ import type { ConnectionSettings } from "../kafka/properties/connection_settings
 import type { Brokers } from "../kafka/properties/options.ts";
 import type { CommittedOffset } from "../kafka/wire/txn_offset_commit.ts";
 import { addBegun, agreeOn } from "./control_topic.ts";
-import { ensureInternalTopics, internalTopics } from "./internal_topics.ts";
+import { ensureInternalTopics, internalTopics, requireSameTopics } from "./internal_topics.ts";
 import { PendingOutputs } from "./pending_outputs.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
@@ -92,7 +92,7 @@ export class KafkaTaskLog implements GroupLog {
   readonly #stateful: ReadonlySet<string>;
   readonly #packing: { readonly shuffle: PackingOptions; readonly state: PackingOptions };
   readonly #ended: AbortController;
-  #hasCommitted = false;
+  #hasBegun: boolean; // whether anything has been committed in the group
 
   private constructor(
     options: KafkaTaskLogOptions,
@@ -111,6 +111,7 @@ export class KafkaTaskLog implements GroupLog {
     this.#connections = connections;
     this.#producer = producer;
     this.#ended = ended;
+    this.#hasBegun = hasBegun;
     this.#outputs = new PendingOutputs({ transaction: producer.transaction, log, signal });
     const connection = connections.restores;
     this.#restorer = new Restorer({ app, groupId, topology, hasBegun, connection, signal });
@@ -156,6 +157,7 @@ export class KafkaTaskLog implements GroupLog {
         transactionalId: `${app}-${memberId}`,
         timeoutMs: options.transactionTimeoutMs ?? TRANSACTION_MS,
         connection: commits,
+        confirm: () => requireSameTopics(commits, topicIds),
         log,
       });
       return new KafkaTaskLog(options, { connections, producer, hasBegun, topicIds, ended });
@@ -216,7 +218,7 @@ export class KafkaTaskLog implements GroupLog {
       const own = each.positions.filter(isShufflePosition);
       read.push(...readOffsets(app, each.task, own).values());
     }
-    if (!this.#hasCommitted && offsets.length > 0) addBegun(app, pending);
+    if (!this.#hasBegun && offsets.length > 0) addBegun(app, pending);
     const batches = pending.take();
     try {
       await this.#outputs.commit(() =>
@@ -225,7 +227,7 @@ export class KafkaTaskLog implements GroupLog {
     } catch (error) {
       throw explainCommit(error, app);
     }
-    this.#hasCommitted ||= offsets.length > 0;
+    this.#hasBegun ||= offsets.length > 0;
     this.#purge.committed(read);
   }
 

@@ -23,18 +23,16 @@ import {
 import type { StoredKey, StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorName } from "../kafka/client/errors.ts";
-import { readCommitted, UnreadableError } from "../kafka/read/read_committed.ts";
+import { readCommitted } from "../kafka/read/read_committed.ts";
 import { Coordinator } from "../kafka/transactions/coordinator.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { type GroupOffset, hasGroupOffsets, offsetFetch } from "../kafka/wire/offset_fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { decodePositions, readOffsets } from "./positions.ts";
 import { parseStateKey } from "./state_records.ts";
 import { TaskLogError } from "./task_log_error.ts";
 import { Buffer } from "node:buffer";
-
-/** How long brokers may be away, in milliseconds. */
-const PATIENCE_MS = 120_000;
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
@@ -304,20 +302,6 @@ export class Restorer {
       return false;
     });
   }
-}
-
-/** Reads, and begins again after an error that may pass. */
-async function persisting<T>(connection: KafkaConnection, work: () => Promise<T>): Promise<T> {
-  const outcome = await persist(connection, PATIENCE_MS, async () => {
-    try {
-      return { done: await work() };
-    } catch (error) {
-      if (error instanceof TaskLogError || error instanceof UnreadableError) return { error };
-      throw error;
-    }
-  });
-  if ("error" in outcome) throw outcome.error;
-  return outcome.done;
 }
 
 /** The keys, in parts. They are given up as they are read. */

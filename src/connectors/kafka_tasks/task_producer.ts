@@ -17,6 +17,7 @@ import { positionName } from "../kafka/wire/topic_partition.ts";
 import type { CommittedOffset, CommittingMember } from "../kafka/wire/txn_offset_commit.ts";
 import { produceRound } from "../kafka/write/produce_round.ts";
 import type { PendingBatch } from "./pending_records.ts";
+import { persisting } from "./persisting.ts";
 
 /** How long the broker may be away while a transaction is open, in milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -62,6 +63,8 @@ export interface TaskProducerOptions {
   /** Knows the topics that are written to. */
   readonly connection: KafkaConnection;
   readonly log: Log;
+  /** Throws if a topic is another one than at the start. */
+  readonly confirm?: () => Promise<void>;
 }
 
 /** What is committed in one transaction. */
@@ -121,6 +124,7 @@ export class TaskProducer {
     try {
       if (batches.length > 0) await this.#transaction.add(batches.map(([{ of }]) => of));
       for (const round of roundsOf(batches)) await this.#write(round);
+      if (batches.length > 0) await this.#confirm();
       if (offsets.length > 0) {
         using identity = await member?.();
         await this.#transaction.commitOffsets(groupId, offsets, identity);
@@ -130,6 +134,11 @@ export class TaskProducer {
       this.#hasFailed = true;
       throw error;
     }
+  }
+
+  async #confirm(): Promise<void> {
+    const { connection, confirm } = this.#options;
+    if (confirm !== undefined) await persisting(connection, confirm, PATIENCE_MS);
   }
 
   /** Writes batches, one for each partition. Returns once all have been answered or have failed. */
