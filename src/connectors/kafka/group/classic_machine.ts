@@ -16,6 +16,7 @@ import { allowedOf, type Candidate, targetOf } from "./assignor.ts";
 import { refusal, verdictOf } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
+import { Pace, type PaceOptions } from "./pace.ts";
 import type { Topology } from "../../../group/membership.ts";
 import { partsOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
 import { type Claim, decodeClaim, decodeGrant, encodeGrant, type Grant } from "./user_data.ts";
@@ -51,13 +52,12 @@ export type ClassicAnswer =
   | { readonly kind: "partitions"; readonly counts: ReadonlyMap<string, number> };
 
 /** A member of a classic group. */
-export interface ClassicMemberOptions {
+export interface ClassicMemberOptions extends PaceOptions {
   readonly groupId: string;
   /** Its instance id: one that comes back within the session causes no rebalance (KIP-345). */
   readonly instanceId: string;
   readonly topology: Topology;
   readonly sessionTimeoutMs: number;
-  readonly heartbeatMs: number;
   readonly requestTimeoutMs: number;
   /** How often the leader looks whether topics have grown, in milliseconds. */
   readonly topicCheckMs: number;
@@ -75,11 +75,13 @@ const FENCED_INSTANCE_ID = 82;
 /** The machine of one member. */
 export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   readonly holding = new Holding();
+  readonly pace: Pace;
   leases = 0;
   readonly #options: ClassicMemberOptions;
   #phase: "out" | "joined" | "in" | "leaving" | "over" = "out";
   #memberId = "";
   #generation = -1;
+  #heard = -1; // the newest generation, also one that is yet to begin
   #round = 0; // of its claims
   #isJoining = false; // a JoinGroup waits for its answer
   #mustJoin = true;
@@ -92,10 +94,11 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
 
   constructor(options: ClassicMemberOptions) {
     this.#options = options;
+    this.pace = new Pace(options);
   }
 
   decide(now: number): Step<ClassicRequest> {
-    const { sessionTimeoutMs, requestTimeoutMs, heartbeatMs, topicCheckMs } = this.#options;
+    const { sessionTimeoutMs, requestTimeoutMs, topicCheckMs } = this.#options;
     if (this.#phase === "over") return { kind: "over" };
     const identity = { memberId: this.#memberId, generation: this.#generation };
     if (this.#phase === "leaving") {
@@ -133,7 +136,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
         until,
       };
     }
-    this.#nextAt = now + heartbeatMs;
+    this.#nextAt = now + this.#intervalMs(now);
     return { kind: "send", request: { kind: "heartbeat", ...identity }, until };
   }
 
@@ -171,7 +174,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
 
   #joined({ memberId, leader, generation, members }: JoinAnswer): void {
     this.#memberId = memberId;
-    this.#generation = generation;
+    this.#generation = this.#heard = generation;
     this.#phase = "joined";
     this.#mustJoin = false;
     this.#members = null;
@@ -196,7 +199,8 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       return this.holding.fail(error as Error);
     }
     this.#phase = "in";
-    this.#nextAt = now + this.#options.heartbeatMs;
+    this.pace.changes(now);
+    this.#nextAt = now + this.#intervalMs(now);
     this.holding.status(grant.status);
     this.holding.told(grant.tasks);
     // A member that has come back is given what it had, without a rebalance (KIP-345). But what it
@@ -270,6 +274,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
         if (given.kind === "join") this.#memberId = given.answer.memberId;
         return;
       case "rebalance":
+        this.#heard = this.#generation + 1;
         this.#joinAgain(now);
         return;
       case "expelled":
@@ -285,6 +290,26 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       default:
         this.#joinAgain(now + RETRY_MS);
     }
+  }
+
+  get heard(): number {
+    return this.#heard;
+  }
+
+  hurry(heard: number, now: number): void {
+    if (this.#phase !== "in" || this.#mustJoin || heard <= this.#generation) return;
+    this.pace.changes(now);
+    this.#nextAt = Math.min(this.#nextAt, now);
+  }
+
+  /** At least three times in a session: one request may get lost. A leader looks at topics too. */
+  #intervalMs(now: number): number {
+    const { sessionTimeoutMs, topicCheckMs } = this.#options;
+    const restMs = Math.floor(sessionTimeoutMs / 3);
+    return this.pace.intervalMs(
+      now,
+      this.#members === null ? restMs : Math.min(restMs, topicCheckMs),
+    );
   }
 
   #joinAgain(at: number): void {

@@ -30,6 +30,10 @@ export interface DriverOptions<Q, A> {
   readonly isFatal: (error: unknown) => boolean;
   readonly clock: Clock;
   readonly onEvent: MemberOptions["onEvent"];
+  /** Called when the member has heard of another epoch of its group. */
+  readonly onHeard: (heard: number) => void;
+  /** Called when the member is out for good. */
+  readonly onOver: () => void;
 }
 
 /** A member with a machine. It begins at once. */
@@ -88,6 +92,17 @@ export class MemberDriver<Q, A> implements Member {
     await this.#running;
   }
 
+  /** Another member of the process has heard of an epoch of the group. */
+  hurry(heard: number): void {
+    this.#machine.hurry(heard, this.#now());
+    this.#wake();
+  }
+
+  /** Makes it the scout of its process, or not. */
+  set isScout(isScout: boolean) {
+    this.#machine.pace.isScout = isScout;
+  }
+
   #now(): number {
     return elapsedOf(this.#options.clock);
   }
@@ -122,6 +137,7 @@ export class MemberDriver<Q, A> implements Member {
     }
     this.#isStopped = true;
     this.#changes.resolve();
+    this.#options.onOver();
   }
 
   /** Sleeps until then, or until somebody wakes it. */
@@ -136,7 +152,7 @@ export class MemberDriver<Q, A> implements Member {
   }
 
   async #ask(request: Q, until: number): Promise<void> {
-    const { clock, send, dropConnection, isFatal } = this.#options;
+    const { clock, send, dropConnection, isFatal, onHeard } = this.#options;
     const machine = this.#machine;
     const sentAt = this.#now();
     const { promise, resolve } = Promise.withResolvers<"late" | "stopped">();
@@ -149,7 +165,9 @@ export class MemberDriver<Q, A> implements Member {
         dropConnection();
         machine.unanswered(request, null, this.#now());
       } else {
+        const before = machine.heard;
         machine.answered(request, got.answer, sentAt, this.#now());
+        if (machine.heard !== before) onHeard(machine.heard);
       }
     } catch (error) {
       machine.unanswered(request, isFatal(error) ? error as Error : null, this.#now());

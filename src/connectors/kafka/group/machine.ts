@@ -5,6 +5,7 @@
  * @module
  */
 import type { Holding } from "./holding.ts";
+import type { Pace } from "./pace.ts";
 
 /** What a member does next. Times are milliseconds on the driver's clock. */
 export type Step<Q> =
@@ -43,6 +44,15 @@ export interface Machine<Q, A> {
 
   /** The member wants to leave. */
   leave(): void;
+
+  /** How often it asks. */
+  readonly pace: Pace;
+
+  /** The newest epoch or generation of the group that it has heard of. */
+  readonly heard: number;
+
+  /** Another member of the process has heard of an epoch. If it is news, this one asks at once. */
+  hurry(heard: number, now: number): void;
 }
 
 /** How long a member waits before it repeats a request, in milliseconds. */

@@ -31,7 +31,8 @@ export interface MembersOptions<Q, A> {
 export class Members<Q, A> implements Membership {
   readonly #options: MembersOptions<Q, A>;
   readonly #links = new Set<GroupLink<Q, A>>();
-  readonly #members: Member[] = [];
+  /** Those that are not out. The first one is the scout. */
+  readonly #drivers = new Set<MemberDriver<Q, A>>();
 
   /** Connects to nothing yet. */
   constructor(options: MembersOptions<Q, A>) {
@@ -42,20 +43,39 @@ export class Members<Q, A> implements Membership {
     const { machineFor, linkFor, clock = systemClock } = this.#options;
     const link = linkFor(options);
     this.#links.add(link);
-    const member = new MemberDriver({
+    const driver: MemberDriver<Q, A> = new MemberDriver({
       machine: machineFor(options),
       send: (request) => link.send(request),
       dropConnection: () => link.drop(),
       isFatal: (error) => link.isFatal(error),
       clock,
       onEvent: options.onEvent,
+      onHeard: (heard) => this.#heard(heard, driver),
+      onOver: () => {
+        this.#drivers.delete(driver);
+        this.#appoint();
+        this.#heard(Infinity, driver); // its tasks go to others
+      },
     });
-    this.#members.push(member);
-    return member;
+    this.#drivers.add(driver);
+    this.#appoint();
+    return driver;
+  }
+
+  #heard(heard: number, by: MemberDriver<Q, A>): void {
+    for (const driver of this.#drivers) if (driver !== by) driver.hurry(heard);
+  }
+
+  #appoint(): void {
+    let isScout = true;
+    for (const driver of this.#drivers) {
+      driver.isScout = isScout;
+      isScout = false;
+    }
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#members.map((member) => member.stop()));
+    await Promise.all(Array.from(this.#drivers, (driver) => driver.stop()));
     await Promise.all(Array.from(this.#links, (link) => link.close()));
   }
 }

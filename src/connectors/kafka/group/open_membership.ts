@@ -14,6 +14,7 @@ import { ClassicMachine, topicsRead } from "./classic_machine.ts";
 import { classicLink, streamsLink } from "./coordinator_link.ts";
 import { Members } from "./members.ts";
 import { GroupRefusedError, type Membership, type Topology } from "../../../group/membership.ts";
+import type { PaceOptions } from "./pace.ts";
 import { StreamsMachine } from "./streams_machine.ts";
 
 /** The protocol of a group. */
@@ -39,8 +40,10 @@ export interface OpenMembershipOptions {
   readonly sessionTimeoutMs?: number;
   /** Settings of a streams group to set first, such as `streams.initial.rebalance.delay.ms`. */
   readonly groupConfigs?: Readonly<Record<string, string>>;
-  /** How often a member asks, in milliseconds. @default {200} */
+  /** How often a member asks while the group changes, in milliseconds. @default {200} */
   readonly heartbeatMs?: number;
+  /** How often a process asks while nothing happens, in milliseconds. @default {1000} */
+  readonly scoutMs?: number;
 }
 
 const STREAMS_HEARTBEAT = 88;
@@ -98,9 +101,9 @@ export async function openMembership(
 
 function streamsMembers(
   connection: KafkaConnection,
-  { groupId, processId, topology, sessionTimeoutMs = 45_000, heartbeatMs = 200 }:
-    OpenMembershipOptions,
+  options: OpenMembershipOptions,
 ): Membership {
+  const { groupId, processId, topology, sessionTimeoutMs = 45_000 } = options;
   const link = streamsLink(connection, groupId);
   return new Members({
     machineFor: ({ id }) =>
@@ -111,7 +114,7 @@ function streamsMembers(
         topology,
         sessionTimeoutMs,
         rebalanceTimeoutMs: Math.max(sessionTimeoutMs, 60_000),
-        heartbeatMs,
+        ...paceOf(options),
         requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
       }),
     linkFor: () => link,
@@ -119,7 +122,7 @@ function streamsMembers(
 }
 
 function classicMembers(options: OpenMembershipOptions): Membership {
-  const { groupId, topology, sessionTimeoutMs = 6_000, heartbeatMs = 200 } = options;
+  const { groupId, topology, sessionTimeoutMs = 6_000 } = options;
   return new Members({
     machineFor: ({ id, onDisk = () => new Map() }) =>
       new ClassicMachine({
@@ -127,7 +130,7 @@ function classicMembers(options: OpenMembershipOptions): Membership {
         instanceId: id,
         topology,
         sessionTimeoutMs,
-        heartbeatMs,
+        ...paceOf(options),
         requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
         topicCheckMs: TOPIC_CHECK_MS,
         onDisk,
@@ -139,6 +142,10 @@ function classicMembers(options: OpenMembershipOptions): Membership {
         { sessionTimeoutMs },
       ),
   });
+}
+
+function paceOf({ heartbeatMs = 200, scoutMs = 1_000 }: OpenMembershipOptions): PaceOptions {
+  return { heartbeatMs, scoutMs };
 }
 
 function connectionOf({ brokers, settings, log, signal }: OpenMembershipOptions): KafkaConnection {

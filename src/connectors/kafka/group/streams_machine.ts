@@ -27,6 +27,7 @@ import {
 } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
+import { Pace, type PaceOptions } from "./pace.ts";
 import { GroupRefusedError, type Topology } from "../../../group/membership.ts";
 import type { Tasks } from "../../../core/task_id.ts";
 import { fromWire, toWire } from "./tasks.ts";
@@ -47,7 +48,7 @@ export type StreamsAnswer =
   | { readonly kind: "described"; readonly member: DescribedMember };
 
 /** A member of a streams group. */
-export interface StreamsMemberOptions {
+export interface StreamsMemberOptions extends PaceOptions {
   readonly groupId: string;
   readonly memberId: string;
   readonly processId: string;
@@ -59,8 +60,6 @@ export interface StreamsMemberOptions {
    * told so was lost, the member drops its tasks only when its session ends.
    */
   readonly rebalanceTimeoutMs: number;
-  /** How often it asks. The broker's own interval counts if it is shorter. */
-  readonly heartbeatMs: number;
   /** How long it waits for an answer. */
   readonly requestTimeoutMs: number;
 }
@@ -80,11 +79,12 @@ const LEAVES = -1;
 /** The machine of one member. */
 export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   readonly holding = new Holding();
+  readonly pace: Pace;
   leases = 0;
   readonly #options: StreamsMemberOptions;
   #phase: "out" | "in" | "leaving" | "over" = "out";
   #epoch = JOINS;
-  #intervalMs: number;
+  #brokerMs = Infinity; // how often the broker wants to hear of it
   #nextAt = -Infinity;
   #heardAt = -Infinity; // when the last heartbeat was sent that was answered
   #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
@@ -96,7 +96,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
 
   constructor(options: StreamsMemberOptions) {
     this.#options = options;
-    this.#intervalMs = options.heartbeatMs;
+    this.pace = new Pace(options);
   }
 
   decide(now: number): Step<StreamsRequest> {
@@ -153,11 +153,12 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   }
 
   #told(answer: StreamsHeartbeatAnswer, sentAt: number, now: number): void {
-    const { groupId, heartbeatMs } = this.#options;
+    const { groupId } = this.#options;
     if (answer.errorCode !== 0) return this.#refused(answer, now);
     this.#heardAt = sentAt;
-    this.#intervalMs = Math.min(heartbeatMs, answer.heartbeatIntervalMs);
-    this.#nextAt = now + this.#intervalMs;
+    this.#brokerMs = answer.heartbeatIntervalMs;
+    if (answer.activeTasks !== null || answer.memberEpoch !== this.#epoch) this.pace.changes(now);
+    this.#nextAt = now + this.#intervalMs(now);
     const wasIn = this.#phase === "in";
     if (!wasIn) this.#lookAt = Infinity; // one that joins gets the whole list
     this.#phase = "in";
@@ -184,6 +185,22 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     this.#nextAt = now;
   }
 
+  get heard(): number {
+    return this.#epoch;
+  }
+
+  hurry(heard: number, now: number): void {
+    if (this.#phase !== "in" || heard <= this.#epoch) return;
+    this.pace.changes(now);
+    this.#nextAt = Math.min(this.#nextAt, now);
+  }
+
+  /** At least three times in a session: one request may get lost. */
+  #intervalMs(now: number): number {
+    const restMs = Math.floor(this.#options.sessionTimeoutMs / 3);
+    return this.pace.intervalMs(now, Math.min(this.#brokerMs, restMs));
+  }
+
   #refused({ errorCode, errorMessage }: StreamsHeartbeatAnswer, now: number): void {
     switch (verdictOf(errorCode)) {
       case "moved":
@@ -202,7 +219,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
 
   #described(member: DescribedMember, now: number): void {
     this.#looksNow = false;
-    this.#nextAt = now + this.#intervalMs;
+    this.#nextAt = now + this.#intervalMs(now);
     // If the group does not know it, its next heartbeat is told so.
     if (member === null || member.memberEpoch < this.#epoch) return;
     this.#lookAt = now < this.#isSettledAt ? this.#isSettledAt : Infinity;
@@ -235,6 +252,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
 
   /** After a request that the group may have done: its answer may have had tasks. */
   #lookAgain(now: number): void {
+    this.pace.changes(now);
     this.#looksNow = false; // a heartbeat first
     this.#nextAt = now + (this.#phase === "in" ? RETRY_MS : JOIN_RETRY_MS);
     this.#lookAt = now;
@@ -250,7 +268,9 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   }
 
   acknowledged(released: boolean, now: number): void {
-    if (released) this.#nextAt = Math.min(this.#nextAt, now);
+    if (!released) return;
+    this.pace.changes(now);
+    this.#nextAt = Math.min(this.#nextAt, now);
   }
 
   token(): { memberId: string; epoch: number; instanceId: null } | null {

@@ -38,6 +38,7 @@ function machine() {
     topology: TOPOLOGY,
     sessionTimeoutMs: 6_000,
     heartbeatMs: 250,
+    scoutMs: 250,
     requestTimeoutMs: 1_500,
     topicCheckMs: 1_000,
     onDisk: () => new Map(),

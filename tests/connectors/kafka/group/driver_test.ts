@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MemberDriver } from "../../../../src/connectors/kafka/group/driver.ts";
 import { Holding } from "../../../../src/connectors/kafka/group/holding.ts";
 import type { Machine } from "../../../../src/connectors/kafka/group/machine.ts";
+import { Pace } from "../../../../src/connectors/kafka/group/pace.ts";
 import { type MembershipEvent, MembershipLostError } from "../../../../src/group/membership.ts";
 import {
   type StreamsAnswer,
@@ -32,6 +33,7 @@ function member(
       sessionTimeoutMs: 10_000,
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 200,
+      scoutMs: 200,
       requestTimeoutMs: 1_000,
     }),
     send: (request) => {
@@ -57,6 +59,8 @@ function member(
     isFatal: () => false,
     clock,
     onEvent: (event) => events.push(event),
+    onHeard: () => {},
+    onOver: () => {},
   });
   return { it, clock, events, epochs, drops: () => drops };
 }
@@ -140,6 +144,9 @@ Deno.test("a commit that waits for a rebalance is refused if the tasks are lost,
     acknowledged: () => {},
     token: () => identity,
     leave: () => {},
+    pace: new Pace({ heartbeatMs: 200, scoutMs: 200 }),
+    heard: 0,
+    hurry: () => {},
   };
   holding.told(new Set([A]));
   const it = new MemberDriver({
@@ -149,6 +156,8 @@ Deno.test("a commit that waits for a rebalance is refused if the tasks are lost,
     isFatal: () => false,
     clock,
     onEvent: () => {},
+    onHeard: () => {},
+    onOver: () => {},
   });
   const refused = assertRejects(() => it.token(), MembershipLostError, "do not commit");
   await pass(clock, 150);

@@ -36,6 +36,7 @@ function machine() {
     sessionTimeoutMs: 45_000,
     rebalanceTimeoutMs: 60_000,
     heartbeatMs: 200,
+    scoutMs: 200,
     requestTimeoutMs: 2_000,
   });
   const request = (now: number): StreamsRequest => {

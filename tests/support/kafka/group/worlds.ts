@@ -16,7 +16,7 @@ import { FakeNetwork } from "./fake_network.ts";
 import { FakeStreamsGroup } from "./fake_streams_group.ts";
 
 const STREAMS_SESSION_MS = 10_000;
-const CLASSIC = { sessionTimeoutMs: 6_000, heartbeatMs: 250 };
+const CLASSIC = { sessionTimeoutMs: 6_000, heartbeatMs: 250, scoutMs: 1_000 };
 
 /** How many tasks each sub-topology has, by its name. */
 export type TaskCounts = Readonly<Record<string, number>>;
@@ -49,6 +49,7 @@ export function streamsWorld(counts: TaskCounts): MakeWorld {
               sessionTimeoutMs: STREAMS_SESSION_MS,
               rebalanceTimeoutMs: STREAMS_SESSION_MS,
               heartbeatMs: 200,
+              scoutMs: 1_000,
               requestTimeoutMs: 2_000,
             }),
           linkFor: () => network.link((request: StreamsRequest) => group.answer(request), isCut),
