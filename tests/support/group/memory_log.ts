@@ -136,6 +136,8 @@ export class MemoryGroup {
   readonly topics = new MemoryTopics();
   /** What is visible of each output. */
   readonly outputs = new Map<string, unknown[]>();
+  /** How many items of a topic are handed out at once, at most. */
+  mostAtOnce = 7;
   /** How many epochs have been committed. */
   commits = 0;
   /** Stops a process at a point; absent for none. */
@@ -256,7 +258,10 @@ export class MemoryLog implements GroupLog {
     });
     const next = (limit = Infinity): unknown[] => {
       for (const part of parts) {
-        const batch = part.items.items.slice(part.next, part.next + Math.min(limit, 7));
+        const batch = part.items.items.slice(
+          part.next,
+          part.next + Math.min(limit, this.#group.mostAtOnce),
+        );
         part.next += batch.length;
         if (batch.length > 0) return batch;
       }
