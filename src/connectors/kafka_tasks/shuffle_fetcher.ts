@@ -227,6 +227,13 @@ export class ShuffleFetcher {
   }
 }
 
+/** A promise for the next records. If it is rejected, the next caller of `ready` is told. */
+function pendingArrival(): PromiseWithResolvers<void> {
+  const arrival = Promise.withResolvers<void>();
+  arrival.promise.catch(() => {});
+  return arrival;
+}
+
 /** What a partition needs of the fetcher. */
 interface PartitionHost {
   /** Where to begin; `null` for the first record. */
@@ -255,13 +262,12 @@ class ShufflePartition implements ShuffleReader {
   #handedOut = -1;
   #failure: { readonly error: unknown } | null = null;
   #isClosed = false;
-  #arrival = Promise.withResolvers<void>();
+  #arrival = pendingArrival();
 
   constructor(of: TopicPartition, host: PartitionHost) {
     this.of = of;
     this.topicId = host.topicId;
     this.#host = host;
-    this.#arrival.promise.catch(() => {}); // the next caller of ready() is told
   }
 
   get hasRoom(): boolean {
@@ -322,6 +328,8 @@ class ShufflePartition implements ShuffleReader {
       ),
     };
     this.#arrival.reject(this.#failure.error);
+    this.#arrival = pendingArrival(); // the last one may have been resolved
+    this.#arrival.reject(this.#failure.error);
   }
 
   next(): ShuffleRecord | null {
@@ -334,8 +342,7 @@ class ShufflePartition implements ShuffleReader {
       this.#records = [];
       this.#at = 0;
       if (this.#failure === null && !this.#isClosed) {
-        this.#arrival = Promise.withResolvers();
-        this.#arrival.promise.catch(() => {}); // the next caller of ready() is told
+        this.#arrival = pendingArrival();
       }
     }
     if (!hadRoom && this.hasRoom) this.#host.roomChanged();
