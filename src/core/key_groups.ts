@@ -21,11 +21,16 @@ export const KEY_GROUPS = 1024;
 
 /** Returns the group of a key: an integer from 0 to {@linkcode KEY_GROUPS} minus one. */
 export function keyGroupOf(key: string): number {
+  return keyHashOf(key) & (KEY_GROUPS - 1);
+}
+
+/** Returns the hash of a key: an integer from 0 to 2^32 - 1. */
+export function keyHashOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) & (KEY_GROUPS - 1);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 /** Returns the owner of each group for a number of workers; the index is the group. */

@@ -28,6 +28,9 @@ const ADVICE: Readonly<Record<number, string>> = {
 /** After these, the answers of the connection cannot be trusted. */
 const FATAL: readonly number[] = [10, 11, 26];
 
+/** These mean that the content of the file is wrong. */
+const DAMAGE: readonly number[] = [11, 26];
+
 /** Returns the error for a store that cannot be used. */
 export function refuse(path: string, reason: string, cause?: unknown): RecoveryError {
   return new RecoveryError(`recovery store ${path}: ${reason}`, { cause });
@@ -40,15 +43,25 @@ export function explain(path: string, error: unknown): unknown {
   if (error instanceof DamageError) {
     return refuse(path, `${DAMAGED} (${error.message})`, error);
   }
+  const reason = sqliteReason(error);
+  return reason === undefined ? error : refuse(path, reason, error);
+}
+
+/** Returns why SQLite failed, and what to do; `undefined` if it was not SQLite that failed. */
+export function sqliteReason(error: unknown): string | undefined {
   const code = resultCode(error);
-  if (code === undefined) return error;
-  const { message } = error as Error;
-  return refuse(path, `${ADVICE[code] ?? "SQLite failed"} (SQLite says: ${message})`, error);
+  if (code === undefined) return undefined;
+  return `${ADVICE[code] ?? "SQLite failed"} (SQLite says: ${(error as Error).message})`;
 }
 
 /** Whether the store has to be opened again after an error. */
 export function isFatal(error: unknown): boolean {
   return error instanceof DamageError || FATAL.includes(resultCode(error) ?? -1);
+}
+
+/** Whether what was read is not what was written, or is not a SQLite database. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof DamageError || DAMAGE.includes(resultCode(error) ?? -1);
 }
 
 /** Returns SQLite's primary result code; `undefined` if it was not SQLite that failed. */

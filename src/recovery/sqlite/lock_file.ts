@@ -19,12 +19,29 @@ import { statOf, unwritable } from "./store_path.ts";
  * @throws {RecoveryError} At once, if another run holds it.
  */
 export async function lockStore(path: string): Promise<Disposable> {
+  const lock = await tryLock(path, (reason, cause) => refuse(path, reason, cause));
+  if (lock !== null) return lock;
+  throw new StoreInUseError(
+    `recovery store ${path}: another run uses it: wait until that one has ended, or give each run ` +
+      "a store of its own",
+  );
+}
+
+/**
+ * Takes the lock of the file at a path; returns `null` if another holds it.
+ *
+ * @param failure Makes the error for a lock that cannot be made.
+ */
+export async function tryLock(
+  path: string,
+  failure: (reason: string, cause: unknown) => Error,
+): Promise<Disposable | null> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(`${path}-lock`, { write: true, create: true, mode: 0o600 });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw refuse(path, unwritable(path), error);
-    throw refuse(path, `its lock ${path}-lock cannot be made: ${systemReason(error)}`, error);
+    if (error instanceof Deno.errors.NotFound) throw failure(unwritable(path), error);
+    throw failure(`its lock ${path}-lock cannot be made: ${systemReason(error)}`, error);
   }
   let isLocked: boolean;
   try {
@@ -34,9 +51,8 @@ export async function lockStore(path: string): Promise<Disposable> {
     if (isLocked && own.ino === there?.ino) return file;
   } catch (error) {
     file.close();
-    throw refuse(path, `${path}-lock cannot be locked: ${systemReason(error)}`, error);
+    throw failure(`${path}-lock cannot be locked: ${systemReason(error)}`, error);
   }
   file.close();
-  if (isLocked) return await lockStore(path);
-  throw new StoreInUseError(path);
+  return isLocked ? await tryLock(path, failure) : null;
 }

@@ -15,7 +15,7 @@ const ROWS = [
 
 /** Writes the checksum of the current tables, within the open transaction. */
 export function writeMetaChecksum(db: DatabaseSync): void {
-  db.prepare("UPDATE meta SET crc = ?").run(metaChecksum(db));
+  db.prepare("UPDATE meta SET crc = ?").run(checksumOfRows(db, ROWS));
 }
 
 /**
@@ -26,16 +26,17 @@ export function writeMetaChecksum(db: DatabaseSync): void {
 export function checkMeta(db: DatabaseSync): void {
   db.exec("BEGIN"); // so that all is of one epoch
   try {
-    if (db.prepare("SELECT crc FROM meta").get()?.crc === metaChecksum(db)) return;
+    if (db.prepare("SELECT crc FROM meta").get()?.crc === checksumOfRows(db, ROWS)) return;
     throw new DamageError("the flow, the steps or the positions are not what was written");
   } finally {
     db.exec("ROLLBACK");
   }
 }
 
-function metaChecksum(db: DatabaseSync): number {
+/** Returns one checksum of all that some queries return. */
+export function checksumOfRows(db: DatabaseSync, queries: readonly string[]): number {
   let crc = 0;
-  for (const rows of ROWS) {
+  for (const rows of queries) {
     for (const row of db.prepare(rows).all()) {
       for (const value of Object.values(row)) {
         crc = crc32(`${typeof value} ${value instanceof Uint8Array ? value.length : value};`, crc);
