@@ -21,10 +21,7 @@ import { statOf, unwritable } from "./store_path.ts";
 export async function lockStore(path: string): Promise<Disposable> {
   const lock = await tryLock(path, (reason, cause) => refuse(path, reason, cause));
   if (lock !== null) return lock;
-  throw new StoreInUseError(
-    `recovery store ${path}: another run uses it: wait until that one has ended, or give each run ` +
-      "a store of its own",
-  );
+  throw new StoreInUseError(path);
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { StepId } from "../../core/ids.ts";
-import type { PositionRole, StoredPosition } from "../store.ts";
+import { type PositionRole, RecoveryError, type StoredPosition } from "../store.ts";
 import { DamageError } from "../sqlite/checksum.ts";
 import { isDamage } from "../sqlite/errors.ts";
 import { checksumOfRows } from "../sqlite/meta_checksum.ts";
@@ -69,7 +69,7 @@ export class CacheFile {
    * be used, a new one takes its place.
    *
    * @returns The reason, too, why the old file is not used; `null` if it is, or there was none.
-   * @throws {Error} If there is another database at the path, or SQLite cannot read or write.
+   * @throws {RecoveryError} If there is another database at the path, or SQLite cannot read or write.
    */
   static open(
     path: string,
@@ -156,7 +156,7 @@ export class CacheFile {
     const pending = this.#pending;
     this.#pending = new Map();
     this.#pendingBytes = 0;
-    if (!this.#db.isTransaction) this.#db.exec("BEGIN IMMEDIATE");
+    if (!this.#db.isTransaction) run(this.#db, "BEGIN IMMEDIATE");
     for (const [step, changes] of pending) {
       await this.#writer.write(this.#numberOf(step), changes, pause);
     }
@@ -166,7 +166,7 @@ export class CacheFile {
   async commit(point: CachePoint, pause: () => Promise<void> | undefined): Promise<void> {
     await this.write(pause);
     const db = this.#db;
-    db.exec("DELETE FROM position");
+    run(db, "DELETE FROM position");
     const insert = db.prepare("INSERT INTO position VALUES (?, ?, ?, ?)");
     for (const { step, role, partition, state } of point.positions) {
       insert.run(toStored(step), role, toStored(partition), state);
@@ -174,8 +174,7 @@ export class CacheFile {
     db.prepare("UPDATE meta SET log_offset = ?, committed_at = ?, digest = ?")
       .run(String(point.offset), Math.round(point.committedAt), this.#writer.digest);
     writeChecksum(db);
-    db.prepare("PRAGMA incremental_vacuum(500)").all();
-    db.exec("COMMIT");
+    run(db, "COMMIT");
   }
 
   /** Closes it; what is not committed is not in the file. `remove`: deletes the file. */
@@ -243,18 +242,23 @@ function isThere(path: string): boolean {
 function connect(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
-    db.exec("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");
-    db.exec("PRAGMA journal_mode = WAL");
+    run(db, "PRAGMA page_size = 8192");
+    run(db, "PRAGMA journal_mode = WAL");
     // A commit that a power failure undoes is none that anybody needs: the log has it.
-    db.exec("PRAGMA synchronous = NORMAL");
+    run(db, "PRAGMA synchronous = NORMAL");
     // In KiB, for each of many tasks. Blocks are written in order, so more hardly helps.
-    db.exec("PRAGMA cache_size = -2048");
-    db.exec("PRAGMA journal_size_limit = 4194304");
+    run(db, "PRAGMA cache_size = -2048");
+    run(db, "PRAGMA journal_size_limit = 4194304");
   } catch (error) {
     db.close();
     throw error;
   }
   return db;
+}
+
+/** Runs a statement. With `exec`, Deno's errors do not have SQLite's code. */
+function run(db: DatabaseSync, sql: string): void {
+  db.prepare(sql).all();
 }
 
 function check(db: DatabaseSync, expected: ExpectedCache, now: number): string | null {
@@ -263,7 +267,9 @@ function check(db: DatabaseSync, expected: ExpectedCache, now: number): string |
   if (application !== APPLICATION_ID) {
     const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()!;
     if (application === 0 && tables === 0) return "empty"; // killed while it was made
-    throw new Error("it is a database of another application");
+    throw new RecoveryError(
+      "it is a database of another application: move it away, or give another folder (--state-dir)",
+    );
   }
   const version = pragma("user_version");
   if (version !== SCHEMA_VERSION) {
@@ -315,12 +321,12 @@ function readMeta(db: DatabaseSync): FoundCache {
 }
 
 function create(db: DatabaseSync, { app, task, topic }: ExpectedCache): void {
-  db.exec("BEGIN IMMEDIATE");
+  run(db, "BEGIN IMMEDIATE");
   db.exec(CREATE_TABLES);
   db.prepare("INSERT INTO meta (id, app, task, topic, digest) VALUES (1, ?, ?, ?, 0)")
     .run(toStored(app), toStored(task), toStored(topic));
   writeChecksum(db);
-  db.exec("COMMIT");
+  run(db, "COMMIT");
 }
 
 function writeChecksum(db: DatabaseSync): void {

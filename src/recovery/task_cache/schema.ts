@@ -22,6 +22,8 @@
  * needs all keys in memory at once. Rows by key are read and written at less than half the speed
  * of blocks (`bench/task_cache.ts`).
  *
+ * Pages that nobody needs stay in the file, and are used again.
+ *
  * Each block has a CRC-32, and meta has one of all but the blocks. `digest` is the XOR of those of
  * the blocks. So a block that is right but older is found as well, which a disk that has lost a
  * write leaves.

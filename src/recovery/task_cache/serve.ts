@@ -6,6 +6,7 @@
 import { TimeSlice } from "../../core/event_loop.ts";
 import { systemReason } from "../../core/system_error.ts";
 import { isDamage, sqliteReason } from "../sqlite/errors.ts";
+import { RecoveryError } from "../store.ts";
 import { CacheFile } from "./cache_file.ts";
 import type { CacheAnswers, CacheReply, CacheRequest, NumberedRequest } from "./messages.ts";
 
@@ -30,12 +31,18 @@ interface Served {
   busy: Promise<unknown>;
 }
 
+/** For tests. */
+export interface ServeOptions {
+  /** Waited for after each block, as if the disk were slow. */
+  readonly gate?: () => Promise<void>;
+}
+
 /**
  * Serves requests from a port.
  *
- * @param gate For tests: waited for before each block is written, as if the disk were slow.
+ * @returns A function that returns about how many bytes of changes wait in memory.
  */
-export function serve(port: ThreadPort, gate?: () => Promise<void>): void {
+export function serve(port: ThreadPort, { gate }: ServeOptions = {}): () => number {
   const all = new Map<number, Served>();
   let told = performance.now();
 
@@ -64,7 +71,7 @@ export function serve(port: ThreadPort, gate?: () => Promise<void>): void {
       return { point: file.point(), refused };
     }
     const file = served.file;
-    if (file === null) throw new Error("it is not open");
+    if (file === null) throw new RecoveryError("it is not open");
     switch (request.kind) {
       case "changes":
         file.accept(request.step, request.keys, request.states, request.lengths);
@@ -103,9 +110,11 @@ export function serve(port: ThreadPort, gate?: () => Promise<void>): void {
       if (own.file === null) all.delete(file);
     });
   };
+  return pendingBytes;
 }
 
 function reasonOf(error: unknown): string {
   if (isDamage(error)) return `it is damaged (${(error as Error).message})`;
+  if (error instanceof RecoveryError) return error.message;
   return sqliteReason(error) ?? systemReason(error);
 }

@@ -15,7 +15,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Log, silentLog } from "../../core/log.ts";
 import { systemReason } from "../../core/system_error.ts";
 import { tryLock } from "../sqlite/lock_file.ts";
-import { RecoveryError, StoreInUseError } from "../store.ts";
+import { RecoveryError } from "../store.ts";
 import { CacheFailure, CacheThread, startThread, type ThreadHandle } from "./cache_thread.ts";
 import type { ExpectedCache } from "./expected.ts";
 import { TaskCache } from "./task_cache.ts";
@@ -51,8 +51,7 @@ export class TaskCaches {
    * an empty one, and the log says why.
    *
    * @param path Such as `DIR/keyed_3.db`. The folder is made.
-   * @throws {StoreInUseError} If another process has it open.
-   * @throws {RecoveryError} If there can be no file.
+   * @throws {RecoveryError} If another process has it open, or there can be no file.
    */
   async open(path: string, expected: ExpectedCache): Promise<TaskCache> {
     const failure = (reason: string, cause?: unknown) =>
@@ -64,9 +63,9 @@ export class TaskCaches {
     }
     const lock = await tryLock(path, failure);
     if (lock === null) {
-      throw new StoreInUseError(
-        `task cache ${path}: another process uses it: give each process on this machine a folder ` +
-          "of its own (--state-dir), or wait until that one has ended",
+      throw failure(
+        "another process uses it: give each process on this machine a folder of its own " +
+          "(--state-dir), or wait until that one has ended",
       );
     }
     const thread = this.#thread ??= new CacheThread(this.#clock, this.#startThread());
