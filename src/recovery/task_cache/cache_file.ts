@@ -211,7 +211,10 @@ export function bytesOf(keys: readonly string[], states: Uint8Array): number {
  * there is none.
  */
 function tryOpen(path: string, expected: ExpectedCache, now: number): DatabaseSync | string | null {
-  if (!isThere(path)) return null;
+  const size = sizeOfFile(path);
+  if (size === null) return null;
+  // SQLite treats such a file as an empty one.
+  if (size > 0 && size < SMALLEST_PAGE) return "it is damaged (it is cut off)";
   let db: DatabaseSync | null = null;
   try {
     db = connect(path);
@@ -230,11 +233,15 @@ function tryOpen(path: string, expected: ExpectedCache, now: number): DatabaseSy
   }
 }
 
-function isThere(path: string): boolean {
+/** The size of SQLite's smallest pages, in bytes. */
+const SMALLEST_PAGE = 512;
+
+/** Returns the size of a file in bytes; `null` if there is none. */
+function sizeOfFile(path: string): number | null {
   try {
-    return Deno.statSync(path).isFile;
+    return Deno.statSync(path).size;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
 }
