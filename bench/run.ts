@@ -27,6 +27,7 @@ const ALL = [
   "operations",
   "recovery_store",
   "recovery",
+  "task_cache",
   "reload",
 ];
 

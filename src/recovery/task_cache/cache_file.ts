@@ -69,7 +69,8 @@ export class CacheFile {
    * be used, a new one takes its place.
    *
    * @returns The reason, too, why the old file is not used; `null` if it is, or there was none.
-   * @throws {RecoveryError} If there is another database at the path, or SQLite cannot read or write.
+   * @throws {RecoveryError} If there is another application's database at the path.
+   * @throws {Error} If SQLite cannot read or write.
    */
   static open(
     path: string,

@@ -51,7 +51,7 @@ export class TaskCaches {
    * an empty one, and the log says why.
    *
    * @param path Such as `DIR/keyed_3.db`. The folder is made.
-   * @throws {RecoveryError} If another process has it open, or there can be no file.
+   * @throws {RecoveryError} If another process has it open, or the file cannot be made.
    */
   async open(path: string, expected: ExpectedCache): Promise<TaskCache> {
     const failure = (reason: string, cause?: unknown) =>

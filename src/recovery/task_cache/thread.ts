@@ -1,6 +1,6 @@
 /**
- * The thread that writes the files of tasks. A commit, and moving what SQLite has in its WAL, take
- * as long as the disk does: the event loop of the process must not wait for them.
+ * The thread that writes the files of tasks. A commit takes as long as the disk does, and so does
+ * moving SQLite's WAL. The event loop of the process must not wait for them.
  *
  * @module
  */

@@ -1,4 +1,4 @@
-/** Applies commit after commit, each to many keys, until it is killed: `kill_child.ts PATH KEYS`. */
+/** Applies commits, each to many keys, until it is killed: `kill_child.ts PATH KEYS`. */
 import { TaskCaches } from "../../../src/recovery/task_cache/task_caches.ts";
 import { EXPECTED } from "../../support/recovery/task_cache.ts";
 import { chunks } from "../../support/recovery/state_chunks.ts";
