@@ -123,6 +123,24 @@ Deno.test("TaskRunner gives up a task that is still being restored at once", asy
   await run.stop();
 });
 
+Deno.test("TaskRunner gives up a task whose last owner does not come to an end", async () => {
+  const run = new GroupRun(keyed, { numbers: 1 }, 2);
+  const held = Promise.withResolvers<void>();
+  run.group.holdRestore = held.promise;
+  const [a, b] = [run.start(), run.start()];
+  run.assign(a, ...run.tasks);
+  assert(await run.revoke(a, taskId("in", 0)));
+  assertEquals(a.runner.tasks.map(({ task }) => task), [taskId("count", 0), taskId("count", 1)]);
+  await a.runner.stop(); // and the others
+  held.resolve();
+  run.group.topics.append("numbers", 0, ["a", 1]);
+  run.assign(b, ...run.tasks);
+  await run.drain();
+  assertEquals(a.log.openShuffles, []); // what was restored too late is not opened
+  assertEquals(run.group.outputs.get("out"), [["a", 1]]);
+  await b.runner.stop();
+});
+
 Deno.test("TaskRunner fails with the error of a step, and commits nothing of the epoch", async () => {
   const run = await started(({ input, output }) =>
     input<number>("in", "numbers").map(function broken(n) {

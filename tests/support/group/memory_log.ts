@@ -144,6 +144,8 @@ export class MemoryGroup {
   stopAt: ((point: LogPoint, log: MemoryLog) => boolean) | null = null;
   /** Holds up the end of an epoch of an output; absent for none. */
   holdPrepare: ((output: string) => Promise<void>) | null = null;
+  /** Holds up restores, as a last owner does whose transaction is open; `null` for none. */
+  holdRestore: Promise<void> | null = null;
   readonly #tasks = new Map<TaskId, KeptTask>();
   readonly #owners = new Map<TaskId, MemoryLog>();
   readonly #shuffles = new Map<string, Grown<Uint8Array>>();
@@ -296,6 +298,7 @@ export class MemoryLog implements GroupLog {
     const last = this.#group.ownerOf(task);
     this.#group.own(task, this);
     if (last !== undefined && last !== this) await last.#committing;
+    await this.#group.holdRestore;
     const kept = this.#group.task(task);
     return { positions: kept.positions, keys: () => this.#keysOf(kept) };
   }
