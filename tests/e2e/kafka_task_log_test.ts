@@ -229,6 +229,10 @@ Deno.test("another machine goes on where one has committed", async () => {
   });
   assertEquals(await restored(other, taskId("read", 0)), { offsets: [{ offset: 7n }], keys: {} });
   assertEquals(await restored(other, taskId("keyed", 0)), { offsets: [], keys: {} });
+  const spread = taskId("spread", 3);
+  assertEquals(await restored(other, spread), { offsets: [], keys: {} });
+  await other.commit(epochOf({ tasks: [shuffled(spread, 0n)] }));
+  assertEquals((await restored(log, spread)).offsets, [0n]);
   const rest = other.readShuffle(KEYED, first.next);
   assertEquals((await nextOf(rest)).text, "second");
   rest.close();
@@ -259,62 +263,64 @@ Deno.test("an earlier process of the same member cannot commit any more", async 
   reader.close();
 });
 
-Deno.test("a process whose member has lost its tasks cannot commit any more", async () => {
-  await using group = await Group.create();
-  const ended = new AbortController();
-  const membership = await openMembership({
-    brokers: group.brokers,
-    settings: SETTINGS,
-    signal: ended.signal,
-    groupId: group.groupId,
-    processId: crypto.randomUUID(),
-    topology: {
-      epoch: 0,
-      subtopologies: [{
-        subtopologyId: "read",
-        sourceTopics: [group.source],
-        changelogTopics: [],
-        repartitionSinkTopics: [],
-        repartitionSourceTopics: [],
-      }],
-    },
-  }, "classic");
-  const assigned = Promise.withResolvers<void>();
-  const member = membership.join({
-    id: crypto.randomUUID(),
-    onEvent: ({ kind }) => void (kind === "assigned" && assigned.resolve()),
-  });
-  await assigned.promise;
-  const identity = () => member.token();
-  const log = await group.machine();
-  await log.commit(epochOf({ tasks: [group.read(0, 1n)], identity }));
+for (const protocol of ["classic", "streams"] as const) {
+  Deno.test(`a process whose member has left a ${protocol} group cannot commit any more`, async () => {
+    await using group = await Group.create();
+    const ended = new AbortController();
+    const membership = await openMembership({
+      brokers: group.brokers,
+      settings: SETTINGS,
+      signal: ended.signal,
+      groupId: group.groupId,
+      processId: crypto.randomUUID(),
+      topology: {
+        epoch: 0,
+        subtopologies: [{
+          subtopologyId: "read",
+          sourceTopics: [group.source],
+          changelogTopics: [],
+          repartitionSinkTopics: [],
+          repartitionSourceTopics: [],
+        }],
+      },
+    }, protocol);
+    const assigned = Promise.withResolvers<void>();
+    const member = membership.join({
+      id: crypto.randomUUID(),
+      onEvent: ({ kind }) => void (kind === "assigned" && assigned.resolve()),
+    });
+    await assigned.promise;
+    const identity = () => member.token();
+    const log = await group.machine();
+    await log.commit(epochOf({ tasks: [group.read(0, 1n)], identity }));
 
-  const { memberId, epoch, instanceId } = await member.token().then((token) => {
-    token[Symbol.dispose]();
-    return token;
-  });
-  const zombie = (changed: object) => () =>
-    Promise.resolve({ memberId, epoch, instanceId, [Symbol.dispose]() {}, ...changed });
-  for (const changed of [{ epoch: epoch + 1 }, { memberId: "nobody" }]) {
-    const one = await group.machine();
-    await assertRejects(
-      () => one.commit(epochOf({ tasks: [group.read(0, 9n)], identity: zombie(changed) })),
+    const { memberId, epoch, instanceId } = await member.token().then((token) => {
+      token[Symbol.dispose]();
+      return token;
+    });
+    const zombie = (changed: object) => () =>
+      Promise.resolve({ memberId, epoch, instanceId, [Symbol.dispose]() {}, ...changed });
+    for (const changed of [{ epoch: epoch + 1 }, { memberId: "nobody" }]) {
+      const one = await group.machine();
+      await assertRejects(
+        () => one.commit(epochOf({ tasks: [group.read(0, 9n)], identity: zombie(changed) })),
+        FencedError,
+      );
+      await one.close();
+    }
+    await member.leave();
+    const gone = await assertRejects(
+      () => log.commit(epochOf({ tasks: [group.read(0, 9n)], identity: zombie({}) })),
       FencedError,
     );
-    await one.close();
-  }
-  await member.leave();
-  const gone = await assertRejects(
-    () => log.commit(epochOf({ tasks: [group.read(0, 9n)], identity: zombie({}) })),
-    FencedError,
-  );
-  assertStringIncludes(gone.message, "UNKNOWN_MEMBER_ID");
-  await log.close();
-  const other = await group.machine();
-  assertEquals((await restored(other, taskId("read", 0))).offsets, [{ offset: 1n }]);
-  await membership.close();
-  ended.abort();
-});
+    assertStringIncludes(gone.message, "UNKNOWN_MEMBER_ID");
+    await log.close();
+    const other = await group.machine();
+    assertEquals((await restored(other, taskId("read", 0))).offsets, [{ offset: 1n }]);
+    await membership.close();
+    ended.abort();
+  });
+}
 
 Deno.test("a task waits for a process that was killed before it ended its transaction", async () => {
   await using group = await Group.create();
