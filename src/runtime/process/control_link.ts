@@ -5,13 +5,13 @@
  */
 import { FRAME_ROOM, FrameSplitter, setLength } from "../exchange/frame_stream.ts";
 import { LONGEST_FRAME } from "../exchange/frames.ts";
-import { messageTooLarge } from "./message_size.ts";
-import { decodeMessage, encodeMessage, type ToCoordinator, type ToWorker } from "./protocol.ts";
+import { type ControlMessage, messageTooLarge } from "./message_size.ts";
+import { decodeMessage, encodeMessage } from "./protocol.ts";
 
 /** Sends and receives messages, in order. */
 export class ControlLink<
-  In extends ToWorker | ToCoordinator,
-  Out extends ToWorker | ToCoordinator,
+  In extends ControlMessage,
+  Out extends ControlMessage,
 > {
   readonly #conn: Deno.Conn;
   readonly #messages: AsyncGenerator<In, void>;
@@ -99,7 +99,7 @@ export class ControlLink<
 }
 
 /** Messages until the other end closes, or this one does. */
-async function* readMessages<M extends ToWorker | ToCoordinator>(
+async function* readMessages<M extends ControlMessage>(
   conn: Deno.Conn,
   most: number,
 ): AsyncGenerator<M, void> {

@@ -6,13 +6,17 @@
 import { Buffer } from "node:buffer";
 import { preview } from "../../core/preview.ts";
 import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
+import type { FromTaskWorker, ToTaskWorker } from "./group/messages.ts";
 import type { ToCoordinator, ToWorker } from "./protocol.ts";
+
+/** What travels between the processes of a machine. */
+export type ControlMessage = ToWorker | ToCoordinator | ToTaskWorker | FromTaskWorker;
 
 /**
  * The error of a message of `bytes` where no more than `longest` may be sent: it names the step.
  */
 export function messageTooLarge(
-  message: ToWorker | ToCoordinator,
+  message: ControlMessage,
   bytes: number,
   longest: number,
 ): RangeError {
@@ -29,7 +33,7 @@ interface Culprit {
   readonly cure: string;
 }
 
-function culpritOf(message: ToWorker | ToCoordinator): Culprit {
+function culpritOf(message: ControlMessage): Culprit {
   if (message.kind === "state") {
     const keys = message.keys.map(({ key, state }) => ({ key, length: state.length }));
     const { what, cure } = largestKey(message.step, keys);

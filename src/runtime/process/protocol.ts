@@ -117,7 +117,10 @@ export interface ErrorData {
 }
 
 /** Returns a message as bytes, after `room` bytes that are free. */
-export function encodeMessage(message: ToWorker | ToCoordinator, room = 0): Uint8Array {
+export function encodeMessage<M extends { readonly kind: string }>(
+  message: M,
+  room = 0,
+): Uint8Array {
   return encodeValue(message, room);
 }
 
@@ -134,7 +137,7 @@ export const MOST_OF_WORKER = 256 << 20;
  * @param most The most memory that it may take, in bytes and beside binary data.
  * @throws {Error} If they are none, or it would take more.
  */
-export function decodeMessage<M extends ToWorker | ToCoordinator>(
+export function decodeMessage<M extends { readonly kind: string }>(
   bytes: Uint8Array,
   most = Infinity,
 ): M {

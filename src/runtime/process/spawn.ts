@@ -55,6 +55,8 @@ export interface SpawnOptions {
   readonly args: readonly string[];
   /** The flow, after those that the processes above this one run: `RUNNING_ENV`. */
   readonly running: readonly string[];
+  /** Our own module, which runs first. @default {"./worker_main.ts"} */
+  readonly preload?: string;
   readonly taps: OutputTaps;
   /** What else is in the environment of this worker. */
   readonly env: Readonly<Record<string, string>>;
@@ -69,11 +71,11 @@ export interface SpawnOptions {
  */
 export function spawnWorker(
   bootstrap: WorkerBootstrap,
-  { moduleUrl, flags, args, running, taps, env }: SpawnOptions,
+  { moduleUrl, flags, args, running, preload, taps, env }: SpawnOptions,
 ): WorkerChild {
-  const preload = import.meta.resolve("./worker_main.ts");
+  const ours = preload ?? import.meta.resolve("./worker_main.ts");
   const child = started(bootstrap.index, {
-    args: ["run", "--quiet", ...flags, `--preload=${preload}`, moduleUrl, ...args],
+    args: ["run", "--quiet", ...flags, `--preload=${ours}`, moduleUrl, ...args],
     env: {
       ...env,
       [WORKER_ENV]: JSON.stringify(bootstrap),

@@ -43,6 +43,10 @@ export type ToTaskWorker =
     /** Its transactional id is made of this too. */
     readonly memberId: string;
     readonly shards: number;
+    /** The protocol of the group, such as `streams`. */
+    readonly protocol: string;
+    /** The module that opens the log of the group, as `LogModule` says. */
+    readonly logModule: string;
     readonly commitIntervalMs: number;
     readonly logLevel: LogLevel;
     /** How often to send `status`, in milliseconds. */

@@ -21,6 +21,7 @@ export type HostedTasks = Pick<
 /** Runs tasks as its supervisor says. */
 export class TaskHost {
   readonly #send: (message: FromTaskWorker) => void;
+  readonly #leave: () => void;
   readonly #wanted = new Map<number, PromiseWithResolvers<CommitIdentity>>();
   #runs: HostedTasks | null = null;
   #requests = 0;
@@ -31,9 +32,11 @@ export class TaskHost {
    * Runs nothing yet.
    *
    * @param send Sends to the supervisor.
+   * @param leave Called after a failure has been told: the process is to end. Once.
    */
-  constructor(send: (message: FromTaskWorker) => void) {
+  constructor(send: (message: FromTaskWorker) => void, leave: () => void) {
     this.#send = send;
+    this.#leave = leave;
   }
 
   /** To be an observer of the tasks. */
@@ -108,6 +111,7 @@ export class TaskHost {
     this.#hasFailed = true;
     const isFenced = thrown instanceof FencedError;
     this.#send({ kind: "failed", failure: toFailure(thrown), isFenced });
+    this.#leave();
   }
 
   get #loadedRuns(): HostedTasks {

@@ -29,6 +29,9 @@ import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
+/** How long a process that has failed may take to leave, in milliseconds. */
+const LEAVES_MS = 10_000;
+
 /** A process of a worker. */
 export interface TaskChild {
   /** What is sent to one that has gone is dropped. */
@@ -281,6 +284,7 @@ export class TaskSeat {
         const kind = message.isFenced ? "fenced" : isFatal ? "fatal" : "failed";
         life.end ??= { kind, error };
         life.cancelStall();
+        life.cancelStall = wakeAfter(this.#settings.clock, LEAVES_MS, () => life.child.kill());
         return;
       }
       case "log":

@@ -12,7 +12,8 @@ function hosted() {
   const over = Promise.withResolvers<void>();
   const revoked = Promise.withResolvers<void>();
   const assigned: TaskId[] = [];
-  const host = new TaskHost((message) => said.push(message));
+  const left: string[] = [];
+  const host = new TaskHost((message) => said.push(message), () => left.push("left"));
   const stopped = Promise.withResolvers<void>();
   host.loaded({
     assign: (tasks) => {
@@ -28,7 +29,7 @@ function hosted() {
     waitingFor: () => ["broker"],
   });
   assertEquals(said.splice(0), [{ kind: "loaded" }]);
-  return { host, said, over, revoked, stopped, assigned };
+  return { host, said, over, revoked, stopped, assigned, left };
 }
 
 async function settled(): Promise<void> {
@@ -78,10 +79,12 @@ Deno.test("identities are matched with their requests, and done once", async () 
 });
 
 Deno.test("what the tasks refuse is told, and the host does not throw", async () => {
-  const { host, said } = hosted();
+  const { host, said, left } = hosted();
   host.take({ kind: "assign", tasks: [A] });
+  assertEquals(left, []);
   host.take({ kind: "assign", tasks: [A] });
   await settled();
+  assertEquals(left, ["left"]);
   assertEquals(said.map(({ kind }) => kind), ["failed"]);
 });
 

@@ -364,6 +364,16 @@ Deno.test("a step that fails ends the node with its error, and its member does n
   assertEquals(world.end, "stopped");
 });
 
+Deno.test("a worker that has failed and does not leave is killed", () => {
+  const world = running();
+  const failure = toFailure(new Error("broken"));
+  world.child.say({ kind: "failed", failure, isFenced: false });
+  world.clock.advance(9_999);
+  assert(!world.child.isKilled);
+  world.clock.advance(1);
+  assert(world.child.isKilled);
+});
+
 Deno.test("a flow that cannot be loaded ends the node, whatever the restarts", async () => {
   const world = new World();
   world.child.fails(new Error("no such file"));

@@ -1,0 +1,135 @@
+/**
+ * A worker process of a group: it loads the flow, opens the log, and runs the tasks that its
+ * supervisor gives it.
+ *
+ * @module
+ */
+import { systemClock } from "../../../core/clock.ts";
+import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log.ts";
+import type { InputConfig } from "../../../graph/contracts.ts";
+import type { FlowGraph } from "../../../graph/graph.ts";
+import type { GroupLog } from "../../../group/log.ts";
+import type { GroupTopology } from "../../../group/topology.ts";
+import { cutFlow } from "../../group/cut_flow.ts";
+import { TaskRunner } from "../../group/task_runner.ts";
+import { whileLoading } from "../../nesting.ts";
+import type { ControlLink } from "../control_link.ts";
+import { FAILED } from "../exit_code.ts";
+import { loadFlow } from "../load_flow.ts";
+import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
+import { TaskHost } from "./task_host.ts";
+
+/** What a worker opens the log of its group with. */
+export interface OpenLogOptions {
+  readonly graph: FlowGraph;
+  readonly app: string;
+  readonly memberId: string;
+  readonly topology: GroupTopology;
+  /** The protocol of the group, such as `streams`. */
+  readonly protocol: string;
+  readonly log: Log;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The module of a group's log. The engine does not know which one it is: the command line names it.
+ */
+export interface LogModule {
+  /** As `CutOptions.topicsOf`. */
+  topicsOf(config: InputConfig<unknown>): readonly string[] | null;
+  openGroupLog(options: OpenLogOptions): Promise<GroupLog>;
+}
+
+/** The link to the supervisor, from the worker's end. */
+export type SupervisorLink = Pick<
+  ControlLink<ToTaskWorker, FromTaskWorker>,
+  "send" | "messages" | "flushed" | "isSending"
+>;
+
+/** The worker of this process, from `load` to its end. */
+export class TaskWorker {
+  readonly #link: SupervisorLink;
+  readonly #host: TaskHost;
+  readonly #exit: (code: number) => void;
+  readonly #ended = new AbortController();
+  #groupLog: GroupLog | null = null;
+  #status: ReturnType<typeof setInterval> | undefined;
+  #isLeaving = false;
+
+  /** `exit` ends the process. */
+  constructor(link: SupervisorLink, exit: (code: number) => void = Deno.exit) {
+    this.#link = link;
+    this.#exit = exit;
+    this.#host = new TaskHost(
+      (message) => link.send(message),
+      () => void this.#leave(FAILED),
+    );
+  }
+
+  /**
+   * Follows the supervisor. Returns when it has gone.
+   *
+   * It waits for nothing but messages. A flow file that never finishes loading must not hide that
+   * the supervisor has gone.
+   */
+  async follow(): Promise<void> {
+    for await (const message of this.#link.messages()) {
+      if (message.kind === "load") void this.#load(message).catch((thrown) => this.fail(thrown));
+      else this.#host.take(message);
+    }
+  }
+
+  /** Reports a failure, and leaves. */
+  fail(thrown: unknown): void {
+    this.#host.fail(thrown);
+  }
+
+  async #load(message: LoadMessage): Promise<void> {
+    const { moduleUrl, exportName, app, memberId, shards, protocol, commitIntervalMs } = message;
+    const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
+    const { topicsOf, openGroupLog }: LogModule = await import(message.logModule);
+    const cut = cutFlow(graph, { shards, topicsOf });
+    const log = this.#log(message.logLevel);
+    const { topology } = cut;
+    const { signal } = this.#ended;
+    const options = { graph, app, memberId, topology, protocol, log, signal };
+    this.#groupLog = await openGroupLog(options);
+    if (this.#isLeaving) return await this.#groupLog.close();
+    const runner = new TaskRunner({
+      cut,
+      groupLog: this.#groupLog,
+      identity: this.#host.identity,
+      intervalMs: commitIntervalMs,
+      clock: systemClock,
+      log,
+      observer: this.#host.observer,
+    });
+    runner.over.then(() => this.#leave(0), (thrown) => this.fail(thrown));
+    this.#host.loaded(runner);
+    this.#status = setInterval(() => {
+      // A supervisor that stands still would get all of them.
+      if (!this.#link.isSending) this.#host.tellStatus();
+    }, message.statusMs);
+  }
+
+  #log(least: LogLevel): Log {
+    return createLog((level, message, fields) => {
+      if (isAtLeast(level, least)) this.#host.log(level, message, fields);
+    });
+  }
+
+  /** The first one counts: what fails afterwards does because of that. */
+  async #leave(code: number): Promise<void> {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    clearInterval(this.#status);
+    await this.#link.flushed(); // the supervisor is to know, even if closing takes its time
+    this.#ended.abort();
+    await this.#groupLog?.close();
+    await this.#link.flushed();
+    this.#exit(Deno.exitCode || code);
+  }
+}
+
+type LoadMessage = Extract<ToTaskWorker, { kind: "load" }>;
