@@ -1,0 +1,67 @@
+import { assert, assertEquals } from "@std/assert";
+import { taskId } from "../../../../src/core/task_id.ts";
+import { toFailure } from "../../../../src/runtime/process/failure.ts";
+import {
+  type FromTaskWorker,
+  GROUP_PROTOCOL_VERSION,
+  type ToTaskWorker,
+} from "../../../../src/runtime/process/group/messages.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  PROTOCOL_VERSION,
+} from "../../../../src/runtime/process/protocol.ts";
+
+type Message = ToTaskWorker | FromTaskWorker;
+
+const tasks = [taskId("keyed", 0), taskId("other.in", 12)];
+
+/** One of each kind. */
+const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }> } = {
+  load: {
+    kind: "load",
+    moduleUrl: "file:///flow.ts",
+    exportName: null,
+    app: "orders",
+    memberId: "6ad3a7f0-7f5e-4b0a-9d27-8f3f0c1b8a11",
+    shards: 64,
+    protocol: "streams",
+    logModule: "file:///log.ts",
+    commitIntervalMs: 1_000,
+    logLevel: "info",
+    statusMs: 250,
+  },
+  assign: { kind: "assign", tasks },
+  revoke: { kind: "revoke", tasks },
+  identity: { kind: "identity", number: 3, memberId: "m", epoch: 7, instanceId: null },
+  identityRefused: { kind: "identityRefused", number: 4, reason: "others have the tasks" },
+  stop: { kind: "stop" },
+  loaded: { kind: "loaded" },
+  gaveUp: { kind: "gaveUp", tasks },
+  identityWanted: { kind: "identityWanted", number: 3 },
+  identityDone: { kind: "identityDone", number: 3 },
+  status: {
+    kind: "status",
+    epoch: -1,
+    tasks: [
+      { task: tasks[0], phase: "restoring", restored: { done: 3, total: 9 }, lag: 0 },
+      { task: tasks[1], phase: "running", restored: null, lag: 5 },
+    ],
+    waitingFor: ["broker"],
+  },
+  stopRequested: { kind: "stopRequested" },
+  stopped: { kind: "stopped" },
+  failed: { kind: "failed", failure: toFailure(new Error("broken")), isFenced: true },
+  log: { kind: "log", level: "warn", message: "slow", fields: { seconds: 5, step: null } },
+};
+
+Deno.test("every message of a group is the same after its way", () => {
+  for (const message of Object.values(MESSAGES)) {
+    assertEquals(decodeMessage<Message>(encodeMessage(message)), message, message.kind);
+  }
+});
+
+Deno.test("no version of the conversation in a group is one of a single machine", () => {
+  assert(PROTOCOL_VERSION < 128);
+  assert(GROUP_PROTOCOL_VERSION >= 128 && GROUP_PROTOCOL_VERSION < 256); // it has one byte
+});
