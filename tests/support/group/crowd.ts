@@ -31,6 +31,8 @@ export interface CrowdReport {
   readonly ms: number;
   /** Requests of all members together. */
   readonly requests: number;
+  /** How many machines there were at the end. */
+  readonly machines: number;
   /** Requests of members in a second in which nothing happens. */
   readonly idleRequests: number;
 }
@@ -144,6 +146,7 @@ class Crowd {
       happened: this.#happened,
       ms: network.clock.at,
       requests: network.requests,
+      machines: this.#machines.size,
       idleRequests: (network.requests - asked) / 20,
     };
   }

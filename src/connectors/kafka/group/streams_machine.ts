@@ -65,10 +65,12 @@ export interface StreamsMemberOptions extends PaceOptions {
 }
 
 /**
- * How long a member waits before it joins again after a lost answer, in milliseconds. A join that
- * arrives after the next one would say that the member owns nothing, when it has tasks again.
+ * How long a member asks nothing after a lost answer, in milliseconds. The lost request may be
+ * late, and must not arrive after the next one. A join would say that the member owns nothing. A
+ * heartbeat would say that it does not own what it was given meanwhile. The broker accepts that of
+ * the epoch before, and gives the task away.
  */
-const JOIN_RETRY_MS = 500;
+const LOST_MS = 500;
 
 const TOO_SLOW =
   "the member has not given up tasks in time, and the group has given all of them away";
@@ -86,6 +88,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #epoch = JOINS;
   #brokerMs = Infinity; // how often the broker wants to hear of it
   #nextAt = -Infinity;
+  #quietUntil = -Infinity; // a lost request may arrive until then
   #heardAt = -Infinity; // when the last heartbeat was sent that was answered
   #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
   #releasesUntil = Infinity; // the time to give tasks up ends then, at the earliest
@@ -106,11 +109,9 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (this.#phase === "in" && now >= end) {
       this.#expelled(now >= this.#releasesUntil ? TOO_SLOW : silentFor(sessionTimeoutMs));
     }
-    if (now < this.#nextAt && this.#phase !== "leaving") {
-      return {
-        kind: "wait",
-        until: this.#phase === "in" ? Math.min(this.#nextAt, end) : this.#nextAt,
-      };
+    const nextAt = Math.max(this.#nextAt, this.#quietUntil);
+    if (now < nextAt && this.#phase !== "leaving") {
+      return { kind: "wait", until: this.#phase === "in" ? Math.min(nextAt, end) : nextAt };
     }
     const until = this.#phase === "in"
       ? Math.min(now + requestTimeoutMs, end)
@@ -254,7 +255,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #lookAgain(now: number): void {
     this.pace.changes(now);
     this.#looksNow = false; // a heartbeat first
-    this.#nextAt = now + (this.#phase === "in" ? RETRY_MS : JOIN_RETRY_MS);
+    this.#nextAt = this.#quietUntil = now + LOST_MS;
     this.#lookAt = now;
     this.#isSettledAt = now + this.#options.requestTimeoutMs;
   }

@@ -79,21 +79,33 @@ Deno.test("a member whose answer was lost asks for the group's description, and 
   const { it, beat, lose, request, heartbeat } = machine();
   beat(0, { activeTasks: toWire([A]) });
   lose(200);
-  assertEquals(heartbeat(300).activeTasks, toWire([A])); // it does not say that it owns nothing
-  beat(300);
-  const look = request(300);
+  assertEquals(heartbeat(700).activeTasks, toWire([A])); // it does not say that it owns nothing
+  beat(700);
+  const look = request(700);
   assertEquals(look, { kind: "describe", groupId: "app", memberId: "m" });
   const member = { memberEpoch: 6, activeTasks: toWire([B]) };
-  it.answered(look, { kind: "described", member }, 300, 310);
+  it.answered(look, { kind: "described", member }, 700, 710);
   assertEquals(it.holding.takeEvents(), [
     { kind: "revoke", tasks: new Set([A]) },
     { kind: "assigned", tasks: new Set([B]) },
   ]);
   assertEquals(it.token()?.epoch, 6);
-  beat(600, { memberEpoch: 6 });
-  assertEquals(it.decide(700).kind, "wait");
+  beat(1_000, { memberEpoch: 6 });
+  assertEquals(it.decide(1_100).kind, "wait");
   beat(2_400, { memberEpoch: 6 }); // no lost request can be under way any longer
   assertEquals(request(2_400).kind, "describe");
+});
+
+Deno.test("a member asks nothing while a lost request may be late, whatever happens", () => {
+  const { it, beat, lose, heartbeat } = machine();
+  beat(0, { activeTasks: toWire([A, B]) });
+  beat(200, { activeTasks: toWire([A]) });
+  lose(400);
+  it.acknowledged(it.holding.acknowledged([A]), 410);
+  assertEquals(it.decide(420).kind, "wait");
+  it.hurry(Infinity, 500);
+  assertEquals(it.decide(899).kind, "wait");
+  assertEquals(heartbeat(900).activeTasks, toWire([A]));
 });
 
 Deno.test("a member that an answer skips an epoch of looks at the group too", () => {
