@@ -13,6 +13,7 @@ import type { SubtopologyTasks } from "../src/connectors/kafka/wire/streams_task
 import { silentLog } from "../src/core/log.ts";
 import { createTopic, kafkaBrokers } from "../tests/support/kafka/kafka.ts";
 import { cpuSeconds } from "./idle_support.ts";
+import { ownBroker } from "./broker_process.ts";
 import { median, rateOf } from "./support.ts";
 
 const CONNECTIONS = 8;
@@ -167,27 +168,6 @@ for (const intervalMs of [5_000, 1_000, 500, 200]) await paced(intervalMs);
 
 ended.abort();
 await Promise.all(connections.map((each) => each.close()));
-
-/** The process of the broker that this run has started. */
-function ownBroker(): number {
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const command = textOf(`/proc/${name}/cmdline`);
-    if (command.includes("java\0") && command.includes(`millrace-kafka-${Deno.pid}-`)) {
-      return Number(name);
-    }
-  }
-  throw new Error("the broker is not of this run: do not set KAFKA_BROKERS");
-}
-
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return ""; // it has ended meanwhile
-    throw error;
-  }
-}
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
