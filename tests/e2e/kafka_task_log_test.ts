@@ -8,6 +8,7 @@ import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts
 import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
 import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
 import { givenToRecovery } from "../../src/connectors/kafka/properties/given_properties.ts";
+import { acquire, Transaction } from "../../src/connectors/kafka/transactions/transaction.ts";
 import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
 import { keyGroupOf } from "../../src/core/key_groups.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -23,6 +24,7 @@ import {
 } from "../../src/group/log.ts";
 import type { StateChunk, StoredPosition } from "../../src/recovery/store.ts";
 import { eventually } from "../support/eventually.ts";
+import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { hurryCleaner } from "../support/kafka/hurry_cleaner.ts";
 import {
@@ -329,21 +331,15 @@ Deno.test("a task waits for a process that was killed before it ended its transa
   await killed.commit(epochOf({
     tasks: [shuffled(KEYED, 3n, [chunk("count", { [ONE]: "kept" })])],
   }));
-  // What identifies the committer is given up between TxnOffsetCommit and EndTxn.
-  const identity = () =>
-    Promise.resolve({
-      memberId: "",
-      epoch: -1,
-      instanceId: null,
-      [Symbol.dispose]() {
-        throw new Error("killed");
-      },
-    });
-  const open = epochOf({
-    tasks: [shuffled(KEYED, 4n, [chunk("count", { [ONE]: "aborted" })])],
-    identity,
-  });
-  await assertRejects(() => killed.commit(open), Error, "killed");
+  await killed.close();
+  // What a process has done that is killed between TxnOffsetCommit and EndTxn.
+  const [state, shuffle] = [`${group.app}.keyed.state`, `${group.app}.keyed.shuffle`];
+  await using at = connect(group.brokers, [state]);
+  const options = { timeoutMs: 60_000, persist: at.persist };
+  const identity = await acquire(at.connection, `${group.app}-${memberId}`, options);
+  const transaction = new Transaction(at.connection, identity, at.persist);
+  await writeIn(at, transaction, state, "aborted", 1, JSON.stringify(["count", ONE]));
+  await transaction.commitOffsets(group.groupId, [{ topic: shuffle, partition: 1, offset: 4n }]);
 
   const other = await group.machine();
   let isOver = false;
@@ -440,7 +436,6 @@ Deno.test("a commit to a changelog that was deleted and created again is an erro
   await replaceTopic(state, { partitions: SHARDS, config: { "cleanup.policy": "compact" } });
   const replaced = await assertRejects(() => log.commit(epoch()), TaskLogError);
   assertStringIncludes(replaced.message, `"${state}" was deleted and created again`);
-  await log.close(); // aborts what it has begun
   // So a machine that starts now notices that the state is gone.
   const other = await group.machine();
   const lost = await assertRejects(() => other.restore(KEYED), TaskLogError);

@@ -225,6 +225,7 @@ export class KafkaTaskLog implements GroupLog {
         this.#producer.commit({ batches, groupId, offsets, member: identity })
       );
     } catch (error) {
+      await this.#producer.close(); // others wait for what is open
       throw explainCommit(error, app);
     }
     this.#hasBegun ||= offsets.length > 0;

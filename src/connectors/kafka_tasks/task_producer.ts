@@ -82,6 +82,7 @@ export class TaskProducer {
   readonly #options: TaskProducerOptions;
   readonly #transaction: Transaction;
   #hasFailed = false;
+  #isClosed = false;
 
   private constructor(
     options: TaskProducerOptions,
@@ -116,11 +117,13 @@ export class TaskProducer {
   /**
    * Writes the rest of a transaction, and commits it.
    *
-   * @throws {Error} If anything fails. It is then not committed, unless only the last answer was
-   * lost; nothing more can be written.
+   * @throws {Error} If anything fails. It is then aborted, unless the broker has committed it and
+   * its answer was lost. Nothing more can be written.
    */
   async commit({ batches, groupId, offsets, member }: TaskCommit): Promise<void> {
-    if (this.#hasFailed) throw new Error("an earlier commit has failed: this process has to end");
+    if (this.#hasFailed || this.#isClosed) {
+      throw new Error("an earlier commit has failed: this process has to end");
+    }
     try {
       if (batches.length > 0) await this.#transaction.add(batches.map(([{ of }]) => of));
       for (const round of roundsOf(batches)) await this.#write(round);
@@ -132,6 +135,7 @@ export class TaskProducer {
       await this.#transaction.end("commit");
     } catch (error) {
       this.#hasFailed = true;
+      await this.close(); // others wait for what is open
       throw error;
     }
   }
@@ -190,7 +194,8 @@ export class TaskProducer {
 
   /** Aborts what is open, if that is quick. The broker does it later by itself. */
   async close(): Promise<void> {
-    if (this.#transaction.isEmpty) return;
+    if (this.#transaction.isEmpty || this.#isClosed) return;
+    this.#isClosed = true;
     const { connection, log } = this.#options;
     const { identity } = this.#transaction;
     try {

@@ -69,8 +69,8 @@ for (const code of [22, 25, 47, 48, 49, 59, 82, 90, 110, 113, 120]) {
     assertStringIncludes((explained as Error).message, `may not commit for "app"`);
     assertEquals(events.length, 2); // it has been given up
     await assertRejects(() => commit(), Error, "an earlier commit has failed");
-    await producer.close();
     assertEquals(coordinator.transactions.get(ID)!.ended, ["abort"]);
+    await producer.close();
   });
 }
 

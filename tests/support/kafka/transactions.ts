@@ -41,11 +41,18 @@ export async function writeIn(
   topic: string,
   value: string,
   partition = 0,
+  key: string | null = null,
 ): Promise<void> {
   const { identity, sequences } = transaction;
   await transaction.add([{ topic, partition }]);
   const name = positionName({ topic, partition });
-  const record = { key: null, value: new TextEncoder().encode(value), headers: [], timestamp: 0 };
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const record = {
+    key: key === null ? null : bytes(key),
+    value: bytes(value),
+    headers: [],
+    timestamp: 0,
+  };
   const header = { ...identity, baseSequence: sequences.next(name), transactional: true };
   const batch = encodeRecordBatch([record], header);
   sequences.advance(name, 1);
