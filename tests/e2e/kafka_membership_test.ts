@@ -20,9 +20,6 @@ import { createTopic, kafkaBrokers } from "../support/kafka/kafka.ts";
 
 const PARTITIONS = 8;
 
-/** How long a task may take from one owner to the next, as a median, in milliseconds. */
-const MOVES_MS = 250;
-
 /** Opens the membership of a machine. */
 type Open = (options: OpenMembershipOptions) => Promise<Membership>;
 
@@ -168,8 +165,6 @@ for (const [protocol, open] of Object.entries(PROTOCOLS)) {
     const third = group.join(two, c);
     await group.until({ [c]: 2 });
     assertEquals(group.movedMs.length, 6); // 4 to the second member, 2 to the third
-    const [, , , fourth] = group.movedMs.toSorted((a, b) => a - b);
-    assert(fourth <= MOVES_MS, `from one owner to the next: ${group.movedMs.map(Math.round)} ms`);
     group.forget(c);
     await third.leave();
     await group.until({ [a]: 4, [b]: 4 });
