@@ -89,10 +89,14 @@ export class PartitionTroubles {
     return last;
   }
 
-  /** The next records of a partition have been deleted. Continues as `auto.offset.reset` tells. */
+  /**
+   * The next records of a partition seem to have been deleted. If so, continues as
+   * `auto.offset.reset` tells. A new leader may refuse a position at first that it has.
+   */
   async #reset(cursor: PartitionCursor): Promise<void> {
     const { topic, partition, fetched } = cursor;
     const { first, last } = await this.#offsetsOf(cursor);
+    if (first <= fetched && fetched <= last) return; // the next fetch shows it
     const { offsetReset } = this.#settings.input;
     if (offsetReset === "error") throw deletedUnread(cursor, fetched, { first, last });
     const to = offsetReset === "beginning" ? first : last;

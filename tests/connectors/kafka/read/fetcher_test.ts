@@ -252,6 +252,20 @@ Deno.test("a deleted position lags behind the first record: nobody is idle, and 
   assert(!fetcher.idle());
 });
 
+for (const reset of [undefined, "earliest", "latest"] as const) {
+  Deno.test(`a position that a new leader refuses, and has, is read on, with ${reset}`, async () => {
+    await using kafka = new ScriptedKafka({ properties: reset && { "auto.offset.reset": reset } });
+    const fetcher = await kafka.start();
+    await kafka.answer(fetched({ highWatermark: 1, records: recordAt(0) }));
+    assertEquals(take(fetcher), 1);
+    kafka.partitions[0] = { first: 0, last: 1, highWatermark: 1 };
+    await kafka.answer(fetched({ highWatermark: -1, errorCode: OFFSET_OUT_OF_RANGE }));
+    await kafka.answer(fetched({ highWatermark: 2, records: recordAt(1) }));
+    assertEquals(take(fetcher), 2);
+    assertEquals(kafka.place.logged, []);
+  });
+}
+
 for (const [reset, next] of [["earliest", 0], ["latest", 3]] as const) {
   Deno.test(`a topic that became shorter than a position ends where it ends now, with tail false and ${reset}`, async () => {
     const partitions = [{ first: 0, last: 9, highWatermark: 9 }];
