@@ -45,7 +45,6 @@ export class PartitionKeeper {
   readonly #host: KeeperHost;
   readonly #backoff: Backoff;
   readonly #finder: PartitionFinder;
-  readonly #compared = new WeakSet<PartitionCursor>(); // whose records a look has compared
   readonly #troubles: PartitionTroubles;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -122,16 +121,10 @@ export class PartitionKeeper {
     return new Promise((resolve) => this.#onLook.push(resolve));
   }
 
-  /**
-   * The same if the last look is too old, or a partition had no record yet by which to recognise
-   * its topic. For brokers that know topics by their names only.
-   */
+  /** The same if the last look is too old. For brokers that know topics by their names only. */
   fresh(): Promise<void> {
     const age = performance.now() - this.#lookedAt;
-    const isRecent = age < this.#settings.input.metadataMaxAgeMs;
-    if (isRecent && this.#marked().every((cursor) => this.#compared.has(cursor))) {
-      return Promise.resolve();
-    }
+    if (age < this.#settings.input.metadataMaxAgeMs) return Promise.resolve();
     this.doubt();
     return this.looked();
   }
@@ -220,17 +213,8 @@ export class PartitionKeeper {
     return unassigned ?? troubles ?? pending ?? unknown;
   }
 
-  /** The partitions that have a record by which to recognise a topic without an id. */
-  #marked(): PartitionCursor[] {
-    return [...this.#partitions.cursors()].filter(({ topicId, marks }) =>
-      topicId === null && marks.sameTopic !== null
-    );
-  }
-
   async #lookAtTopics(): Promise<Uncertain> {
-    const marked = this.#marked();
     const unsure = await this.#finder.lookAtTopics();
-    for (const cursor of marked) this.#compared.add(cursor);
     // A fetch from a topic that may be another one could skip records.
     for (const cursor of this.#partitions.cursors()) {
       if (unsure.topics.has(cursor.topic) || unsure.cursors.has(cursor)) this.#host.release(cursor);
