@@ -40,16 +40,7 @@ export async function offsetFetch(
   groupId: string,
   partitions: readonly TopicPartition[],
 ): Promise<GroupOffset[]> {
-  const { offsets, errorCode } = await sendRequest(broker, {
-    apiKey: API_KEY,
-    apiName: API_NAME,
-    oldest: VERSION,
-    newest: VERSION,
-    flexibleFrom: FLEXIBLE_FROM,
-    encode: () => encodeOffsetFetch(groupId, partitions),
-    decode: decodeOffsetFetch,
-  });
-  if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
+  const offsets = await ask(broker, groupId, partitions);
   requireAnswers(API_NAME, partitions, offsets);
   for (const { errorCode } of offsets) if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
   return offsets.map(({ topic, partition, offset, metadata }) => ({
@@ -67,19 +58,29 @@ export async function offsetFetch(
  * an open transaction has one.
  */
 export async function hasGroupOffsets(broker: RequestBroker, groupId: string): Promise<boolean> {
+  const offsets = await ask(broker, groupId, null);
+  if (offsets.some(({ errorCode, offset }) => errorCode === 0 && offset >= 0n)) return true;
+  for (const { errorCode } of offsets) if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
+  return false;
+}
+
+/** Returns what the coordinator has, each with the code of its partition. */
+async function ask(
+  broker: RequestBroker,
+  groupId: string,
+  partitions: readonly TopicPartition[] | null,
+) {
   const { offsets, errorCode } = await sendRequest(broker, {
     apiKey: API_KEY,
     apiName: API_NAME,
     oldest: VERSION,
     newest: VERSION,
     flexibleFrom: FLEXIBLE_FROM,
-    encode: () => encodeOffsetFetch(groupId, null),
+    encode: () => encodeOffsetFetch(groupId, partitions),
     decode: decodeOffsetFetch,
   });
   if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
-  if (offsets.some(({ errorCode, offset }) => errorCode === 0 && offset >= 0n)) return true;
-  for (const { errorCode } of offsets) if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
-  return false;
+  return offsets;
 }
 
 /** The body of a request; `null` for all partitions that have a position. */
