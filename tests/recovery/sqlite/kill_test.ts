@@ -3,29 +3,11 @@ import { fileURLToPath } from "node:url";
 import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
 import { tempFolder } from "../../support/files/temp_folder.ts";
 import { loadAll } from "../../support/recovery/stores.ts";
+import { killAfter } from "../../support/recovery/kill_after.ts";
 import { Random } from "../../support/values/random.ts";
 
 const KEYS = 20_000;
 const CHILD = fileURLToPath(new URL("./kill_child.ts", import.meta.url));
-
-/**
- * Starts the child, kills it some time after it has opened the store, and returns its output lines.
- */
-async function killAfter(path: string, ms: number): Promise<string[]> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", CHILD, path, String(KEYS)],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let said = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    if (said === "") setTimeout(() => child.kill("SIGKILL"), ms);
-    said += text;
-  }
-  assertEquals((await child.status).signal, "SIGKILL");
-  // A line that is not whole does not count.
-  return said.split("\n").slice(0, -1);
-}
 
 Deno.test("a SQLite store holds a whole epoch after kill -9 at any moment", async () => {
   await using folder = await tempFolder();
@@ -34,7 +16,7 @@ Deno.test("a SQLite store holds a whole epoch after kill -9 at any moment", asyn
   let last = -1;
   let went = 0;
   for (let round = 0; round < 20; round++) {
-    const [opened, ...committed] = await killAfter(path, random.below(250));
+    const [opened, ...committed] = await killAfter(CHILD, [path, String(KEYS)], random.below(250));
     assertEquals(opened, "open");
     const store = await new SqliteRecoveryConfig(path).open("killed");
     const resume = await store.resume();

@@ -3,26 +3,11 @@ import { fileURLToPath } from "node:url";
 import { TaskCaches } from "../../../src/recovery/task_cache/task_caches.ts";
 import { tempFolder } from "../../support/files/temp_folder.ts";
 import { closing, EXPECTED, keysOf } from "../../support/recovery/task_cache.ts";
+import { killAfter } from "../../support/recovery/kill_after.ts";
 import { Random } from "../../support/values/random.ts";
 
 const KEYS = 20_000;
 const CHILD = fileURLToPath(new URL("./kill_child.ts", import.meta.url));
-
-/** Starts the child, kills it some time after it has opened the file, and returns its output. */
-async function killAfter(path: string, ms: number): Promise<string[]> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", CHILD, path, String(KEYS)],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let said = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    if (said === "") setTimeout(() => child.kill("SIGKILL"), ms);
-    said += text;
-  }
-  assertEquals((await child.status).signal, "SIGKILL");
-  return said.split("\n").slice(0, -1); // a line that is not whole does not count
-}
 
 Deno.test("a task's file holds a whole commit of the log after kill -9 at any moment", async () => {
   await using folder = await tempFolder();
@@ -33,7 +18,7 @@ Deno.test("a task's file holds a whole commit of the log after kill -9 at any mo
   let went = 0;
   for (let round = 0; round < 20; round++) {
     const where = `round ${round} of seed ${seed}`;
-    const [opened, ...applied] = await killAfter(path, random.below(400));
+    const [opened, ...applied] = await killAfter(CHILD, [path, String(KEYS)], random.below(400));
     assertEquals(opened, "open null", where);
     await using caches = closing(new TaskCaches());
     const cache = await caches.open(path, EXPECTED);
