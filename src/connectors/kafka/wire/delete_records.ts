@@ -4,7 +4,7 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { type PartitionCode, throwFirst } from "./partition_codes.ts";
+import { type PartitionCode, readPartitionCodes, throwFirst } from "./partition_codes.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import type { TopicPartition } from "./topic_partition.ts";
 import { WireReader, WireWriter } from "./wire.ts";
@@ -77,18 +77,8 @@ export function decodeDeleteRecords(
 ): { results: PartitionCode[]; clientSideThrottleTime: number } {
   const from = new WireReader(payload, version >= FLEXIBLE_FROM);
   const throttle = from.int32();
-  const results = from.array(() => {
-    const topic = from.string() ?? "";
-    const codes = from.array(() => {
-      const partition = from.int32();
-      from.int64(); // where the partition begins now
-      const errorCode = from.int16();
-      from.tags();
-      return { topic, partition, errorCode };
-    });
-    from.tags();
-    return codes;
-  }).flat();
+  // Where the partition begins now.
+  const results = readPartitionCodes(from, (each) => each.int64());
   from.tags();
   return { results, clientSideThrottleTime: version >= 1 ? throttle : 0 };
 }

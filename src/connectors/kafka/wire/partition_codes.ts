@@ -1,5 +1,5 @@
 /**
- * Error codes by topic and partition, as several transactional requests are answered with them.
+ * Error codes by topic and partition, as several requests are answered with them.
  *
  * @module
  */
@@ -10,12 +10,20 @@ import type { WireReader } from "./wire.ts";
 /** A result for a partition: the protocol's code, 0 if there is no error. */
 export type PartitionCode = TopicPartition & { readonly errorCode: number };
 
-/** Reads results by topic and partition. */
-export function readPartitionCodes(from: WireReader): PartitionCode[] {
+/**
+ * Reads results by topic and partition.
+ *
+ * @param skip Reads what an answer has between a partition and its code.
+ */
+export function readPartitionCodes(
+  from: WireReader,
+  skip: (from: WireReader) => void = () => {},
+): PartitionCode[] {
   return from.array(() => {
     const topic = from.string() ?? "";
     const codes = from.array(() => {
       const partition = from.int32();
+      skip(from);
       const errorCode = from.int16();
       from.tags();
       return { topic, partition, errorCode };
