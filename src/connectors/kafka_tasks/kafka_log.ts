@@ -67,6 +67,11 @@ export interface KafkaTaskLogOptions {
   readonly topology: GroupTopology;
   /** The protocol of the group, such as `streams`; all machines must have the same. */
   readonly protocol: string;
+  /**
+   * The folder that has the states of tasks between runs, so that a restart reads the end of their
+   * changelogs only. No two machines share one. @default {null}
+   */
+  readonly cacheFolder?: string | null;
   /** How long a transaction may be open, in milliseconds. @default {10000} */
   readonly transactionTimeoutMs?: number;
   /** @default {systemClock} */

@@ -47,6 +47,8 @@ export type ToTaskWorker =
     readonly protocol: string;
     /** The module that opens the log of the group, as `LogModule` says. */
     readonly logModule: string;
+    /** Where the states of tasks are kept between runs; `null` if they are not. */
+    readonly cacheFolder: string | null;
     readonly commitIntervalMs: number;
     readonly logLevel: LogLevel;
     /** How often to send `status`, in milliseconds. */

@@ -27,6 +27,8 @@ export interface OpenLogOptions {
   readonly topology: GroupTopology;
   /** The protocol of the group, such as `streams`. */
   readonly protocol: string;
+  /** The folder that the log may keep the states of tasks in, between runs; `null` for none. */
+  readonly cacheFolder: string | null;
   readonly log: Log;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
@@ -86,14 +88,15 @@ export class TaskWorker {
   }
 
   async #load(message: LoadMessage): Promise<void> {
-    const { moduleUrl, exportName, app, memberId, shards, protocol, commitIntervalMs } = message;
+    const { moduleUrl, exportName, app, memberId, shards, protocol } = message;
+    const { commitIntervalMs, cacheFolder } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, openGroupLog }: LogModule = await import(message.logModule);
     const cut = cutFlow(graph, { shards, topicsOf });
     const log = this.#log(message.logLevel);
     const { topology } = cut;
     const { signal } = this.#ended;
-    const options = { graph, app, memberId, topology, protocol, log, signal };
+    const options = { graph, app, memberId, topology, protocol, cacheFolder, log, signal };
     this.#groupLog = await openGroupLog(options);
     if (this.#isLeaving) return await this.#groupLog.close();
     const runner = new TaskRunner({

@@ -27,6 +27,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     shards: 64,
     protocol: "streams",
     logModule: "file:///log.ts",
+    cacheFolder: null,
     commitIntervalMs: 1_000,
     logLevel: "info",
     statusMs: 250,

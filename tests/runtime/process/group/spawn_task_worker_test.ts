@@ -59,6 +59,7 @@ class RealWorker {
             shards: 2,
             protocol: "streams",
             logModule: MODULE,
+            cacheFolder: null,
             commitIntervalMs: 1,
             logLevel: "info",
             statusMs: 10_000,
