@@ -2,14 +2,15 @@
  * The topic that says what a group is. All machines compare themselves with it before they join.
  *
  * ```text
- *   key ["group"]  {"format":1,"shards":…,"protocol":…,"hash":…}, by the first machine
+ *   key ["group"]  {"format":1,"shards":…,"protocol":…,"hash":…,"subtopologies":[…]}, by the first
+ *                  machine
  *   key ["begun"]  {}, in the first transaction of each process
  * ```
  *
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import { controlTopic } from "../../group/topology.ts";
+import { controlTopic, type SubTopology } from "../../group/topology.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
@@ -51,10 +52,12 @@ export interface GroupSettings {
   readonly protocol: string;
   /** The hash of the topology. */
   readonly hash: string;
+  /** The parts of the flow. They follow from the flow, so they are not compared: the hash is. */
+  readonly subtopologies: readonly SubTopology[];
 }
 
 /** What the topic says. */
-interface Control {
+export interface Control {
   /** `null` if no machine has been there yet. */
   readonly group: GroupSettings & { readonly format: number } | null;
   /** Whether anything has ever been committed. */
@@ -82,7 +85,7 @@ export function addBegun(app: string, pending: PendingRecords): void {
  */
 export async function agreeOn(ours: GroupSettings, options: ControlOptions): Promise<boolean> {
   for (let left = ATTEMPTS;; left--) {
-    const found = await read(options);
+    const found = await readControl(options);
     if (found.group !== null) return agreed(ours, found, options);
     try {
       await writeFirst(ours, options);
@@ -105,7 +108,7 @@ async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise
     log,
   });
   try {
-    if ((await read(options)).group !== null) return;
+    if ((await readControl(options)).group !== null) return;
     const pending = new PendingRecords();
     const record = recordOf(GROUP_KEY, { format: FORMAT, ...ours });
     pending.add({ topic: controlTopic(app), partition: 0 }, record, PACKING);
@@ -115,7 +118,14 @@ async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise
   }
 }
 
-async function read({ app, connection }: ControlOptions): Promise<Control> {
+/**
+ * Reads what the group is.
+ *
+ * @throws {TaskLogError} If something else writes to the topic.
+ */
+export async function readControl(
+  { app, connection }: Pick<ControlOptions, "app" | "connection">,
+): Promise<Control> {
   const topic = controlTopic(app);
   const values = await persisting(connection, async () => {
     const values = new Map<string, Uint8Array | null>();

@@ -155,8 +155,8 @@ export class KafkaTaskLog implements GroupLog {
       await ensureInternalTopics(restores, wanted, clock);
       const { topics } = await restores.open(() => restores.metadata(), { missingMs: Infinity });
       const topicIds = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
-      const { shards } = topology;
-      const ours = { shards, protocol, hash: topology.hash };
+      const { shards, hash, subtopologies } = topology;
+      const ours = { shards, protocol, hash, subtopologies };
       const hasBegun = await agreeOn(ours, { app, connection: restores, log });
       const producer = await TaskProducer.open({
         transactionalId: `${app}-${memberId}`,
