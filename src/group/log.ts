@@ -99,6 +99,12 @@ export interface CommitIdentity extends Disposable {
   readonly instanceId: string | null;
 }
 
+/** Is told what waits in a process until a commit. Epochs are those of the process. */
+export interface WaitingForCommit {
+  /** Bytes have been added to an epoch. If much waits, the epoch ends early. */
+  add(epoch: number, bytes: number): void;
+}
+
 /** An epoch of a process. */
 export interface GroupEpoch {
   /** Every task of the process that has written or read anything in the epoch. */
@@ -136,11 +142,14 @@ export interface GroupLog {
    * Opens an output for a task. After its `prepare`, what it has written to Kafka is part of the
    * next {@linkcode commit}. Its writer is given epochs of the process, which tasks have in common.
    * Before a task takes part in one, its writer is told to prepare epoch -1.
+   *
+   * @param waiting Is told of all that the writer keeps until the commit of its epoch.
    */
   openOutput(
     config: OutputConfig<unknown>,
     at: Place,
     resume: Positions,
+    waiting: WaitingForCommit,
   ): Promise<OutputWriter<unknown>>;
 
   /**

@@ -46,7 +46,8 @@ class Process implements AsyncDisposable {
   async open(config: KafkaOutputConfig): Promise<OutputWriter<KafkaOutputItem>> {
     const at = testPlace({ stepId: "out" });
     const output = config as OutputConfig<unknown>;
-    return await openTaskOutput(output, at, new Map(), this.outputs);
+    const waiting = { add: () => {} };
+    return await openTaskOutput(output, at, new Map(), { outputs: this.outputs, waiting });
   }
 
   async end(how: "commit" | "abort"): Promise<void> {

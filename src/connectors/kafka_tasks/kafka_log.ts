@@ -24,6 +24,7 @@ import type {
   RestoreProgress,
   ShuffleReader,
   TaskEpoch,
+  WaitingForCommit,
 } from "../../group/log.ts";
 import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/topology.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
@@ -186,8 +187,9 @@ export class KafkaTaskLog implements GroupLog {
     config: OutputConfig<unknown>,
     at: Place,
     resume: Positions,
+    waiting: WaitingForCommit,
   ): Promise<OutputWriter<unknown>> {
-    return await openTaskOutput(config, at, resume, this.#outputs);
+    return await openTaskOutput(config, at, resume, { outputs: this.#outputs, waiting });
   }
 
   async restore(

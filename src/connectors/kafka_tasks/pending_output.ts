@@ -165,6 +165,11 @@ export class PendingOutput {
     }
   }
 
+  /** How many bytes wait, of one epoch. */
+  bytesIn(epoch: Epoch): number {
+    return this.#waiting.get(epoch)?.bytes ?? 0;
+  }
+
   /** How many bytes wait, of epochs up to one. */
   bytesUpTo(epoch: Epoch): number {
     let sum = 0;

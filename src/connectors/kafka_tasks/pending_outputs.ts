@@ -5,8 +5,10 @@
  * committed records wait for it. So records wait here, encoded, until the epoch is committed. Tasks
  * that write to one output share its batches: a batch for each task would be small.
  *
- * If much waits, it is written before the epoch ends. Otherwise an output could never push back: a
- * barrier does not overtake a write that waits for room.
+ * If much waits, the runner ends the epoch early. What comes through until its barriers do may be
+ * more than memory should hold: a step may make many items of one. That is written before the epoch
+ * ends. Otherwise an output could never push back: a barrier does not overtake a write that waits
+ * for room.
  *
  * Records of the next epoch may come while an epoch ends. They are never part of its transaction.
  *
@@ -17,8 +19,11 @@ import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
 import { SequenceNumbers } from "../kafka/wire/sequence_numbers.ts";
 import { type OutputStep, PendingOutput, type PendingTarget } from "./pending_output.ts";
 
-/** How many bytes may wait before writes push back. */
-const FULL_BYTES = 4 << 20;
+/** How many bytes may wait before some are written early. */
+const MOST_BYTES = 16 << 20;
+
+/** How many may wait of an epoch that cannot end yet, as the one before is being committed. */
+const MOST_AHEAD_BYTES = 4 << 20;
 
 /** A write that waits for room. */
 interface Waiter {
@@ -110,7 +115,7 @@ export class PendingOutputs {
    * there is room.
    */
   added(epoch: Epoch): void | Promise<void> {
-    if (this.#waitingFor(epoch) < FULL_BYTES) return;
+    if (this.#waitingFor(epoch) < this.#mostFor(epoch)) return;
     const done = Promise.withResolvers<void>();
     this.#waiters.push({ epoch, done });
     this.#writeEarly();
@@ -155,6 +160,7 @@ export class PendingOutputs {
    */
   over(epoch: Epoch): void {
     this.#over = Math.max(this.#over, epoch);
+    this.#wake();
     this.#writeEarly();
   }
 
@@ -180,6 +186,10 @@ export class PendingOutputs {
     return this.#isHeld(epoch)
       ? this.#bytesUpTo(Infinity) - this.#bytesUpTo(epoch - 1)
       : this.#bytesUpTo(epoch);
+  }
+
+  #mostFor(epoch: Epoch): number {
+    return this.#isHeld(epoch) ? MOST_AHEAD_BYTES : MOST_BYTES;
   }
 
   /** Whether the transaction of the epoch before is not over. */
@@ -226,7 +236,7 @@ export class PendingOutputs {
 
   #wake(): void {
     this.#waiters = this.#waiters.filter(({ epoch, done }) => {
-      if (this.#waitingFor(epoch) > FULL_BYTES / 2) return true;
+      if (this.#waitingFor(epoch) > this.#mostFor(epoch) / 2) return true;
       done.resolve();
       return false;
     });

@@ -6,11 +6,20 @@
 import type { ConnectionReading } from "../../core/connection_reading.ts";
 import type { Epoch } from "../../core/ids.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
+import type { WaitingForCommit } from "../../group/log.ts";
 import { knownOutput } from "../kafka/known_configs.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
 import type { PendingOutput } from "./pending_output.ts";
 import type { PendingOutputs } from "./pending_outputs.ts";
+
+/** The transactions of a process, for its outputs. */
+export interface OutputTransactions {
+  /** The outputs in them. */
+  readonly outputs: PendingOutputs;
+  /** Is told how much waits for each. */
+  readonly waiting: WaitingForCommit;
+}
 
 /**
  * Starts writing to an output.
@@ -18,21 +27,21 @@ import type { PendingOutputs } from "./pending_outputs.ts";
  * What is written to a Kafka output is handed to the next transaction of the process. Other outputs
  * are opened as they are, and write at least once.
  *
- * @param outputs The outputs in the process's transactions; `null` if there are none, as the group
- * guarantees at-least-once only. Kafka outputs are then opened as they are, too.
+ * @param transactions `null` if there are none, as the group guarantees at-least-once only. Kafka
+ * outputs are then opened as they are, too.
  * @throws {TypeError} If the output contradicts the group's guarantee. The message names the step.
  */
 export async function openTaskOutput(
   config: OutputConfig<unknown>,
   at: Place,
   resume: Positions,
-  outputs: PendingOutputs | null,
+  transactions: OutputTransactions | null,
 ): Promise<OutputWriter<unknown>> {
-  requireTaskOutput(config, at.stepId, outputs === null ? "at-least-once" : "exactly-once");
+  requireTaskOutput(config, at.stepId, transactions === null ? "at-least-once" : "exactly-once");
   const settings = knownOutput(config);
-  if (settings === null || outputs === null) return await config.open(at, resume);
-  const output = await outputs.open(settings, at);
-  return new TaskWriter(outputs, output, at) as OutputWriter<unknown>;
+  if (settings === null || transactions === null) return await config.open(at, resume);
+  const output = await transactions.outputs.open(settings, at);
+  return new TaskWriter(transactions, output, at) as OutputWriter<unknown>;
 }
 
 /**
@@ -72,13 +81,15 @@ function withoutTransactions({ output: { acks, idempotent } }: KafkaOutputSettin
 class TaskWriter implements OutputWriter<KafkaOutputItem> {
   readonly writesAhead = true;
   readonly #outputs: PendingOutputs;
+  readonly #waiting: WaitingForCommit;
   readonly #output: PendingOutput;
   readonly #at: Place;
   #unprepared = new Set<Epoch>(); // epochs with records, which have not ended
   #isClosed = false;
 
-  constructor(outputs: PendingOutputs, output: PendingOutput, at: Place) {
+  constructor({ outputs, waiting }: OutputTransactions, output: PendingOutput, at: Place) {
     this.#outputs = outputs;
+    this.#waiting = waiting;
     this.#output = output;
     this.#at = at;
   }
@@ -88,7 +99,7 @@ class TaskWriter implements OutputWriter<KafkaOutputItem> {
     if (batch.length === 0) return;
     this.#outputs.requireOpen(epoch);
     this.#unprepared.add(epoch);
-    const added = this.#output.add(batch, epoch, true);
+    const added = this.#add(batch, epoch, true);
     if (added < batch.length) return this.#writeOn(batch.slice(added), epoch);
     return this.#outputs.added(epoch);
   }
@@ -97,9 +108,17 @@ class TaskWriter implements OutputWriter<KafkaOutputItem> {
   async #writeOn(rest: readonly KafkaOutputItem[], epoch: Epoch): Promise<void> {
     await this.#output.refreshPartitions();
     this.#outputs.throwFailure();
-    this.#output.add(rest.slice(0, 1), epoch, false);
+    this.#add(rest.slice(0, 1), epoch, false);
     await this.#outputs.added(epoch);
     await this.write(rest.slice(1), epoch);
+  }
+
+  /** Adds items as `PendingOutput.add` does, and tells how much came. */
+  #add(items: readonly KafkaOutputItem[], epoch: Epoch, mayAsk: boolean): number {
+    const before = this.#output.bytesIn(epoch);
+    const added = this.#output.add(items, epoch, mayAsk);
+    this.#waiting.add(epoch, this.#output.bytesIn(epoch) - before);
+    return added;
   }
 
   // deno-lint-ignore require-await -- an error is a rejection

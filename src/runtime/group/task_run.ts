@@ -112,7 +112,10 @@ export class TaskRun {
         opener: {
           input: (config, at, resume) => groupLog.openInput(config, partition, at, resume),
           output: async (config, at, resume) =>
-            withProcessEpochs(await groupLog.openOutput(config, at, resume), () => this.#first),
+            withProcessEpochs(
+              await groupLog.openOutput(config, at, resume, waiting),
+              () => this.#first,
+            ),
         },
       },
     }, {

@@ -9,8 +9,8 @@
  * joins the epoch that is open. One that is given up stops; what it did until then is part of the
  * next commit. No other process takes part: items come from there through the log.
  *
- * An epoch ends early if a task is given up, or if much that was sent waits for the commit. One in
- * which nothing happened is not committed.
+ * An epoch ends early if a task is given up, or if much that was sent or written waits for the
+ * commit. One in which nothing happened is not committed.
  *
  * @module
  */

@@ -1,11 +1,13 @@
-/** An epoch ends early if what tasks have sent in it has this many bytes. */
+import type { WaitingForCommit } from "../../group/log.ts";
+
+/** An epoch ends early if what tasks have sent and written in it has this many bytes. */
 const MOST_BYTES = 4 << 20;
 
 /**
  * Bounds what all tasks of a process keep in memory for the log until their epoch is committed.
  * Epochs are those of the process.
  */
-export class WaitingBytes {
+export class WaitingBytes implements WaitingForCommit {
   readonly #onFull: () => void;
   readonly #most: number;
   readonly #bytes = new Map<number, number>(); // by epoch
@@ -17,7 +19,6 @@ export class WaitingBytes {
     this.#most = most;
   }
 
-  /** Bytes have been added to an epoch. */
   add(epoch: number, bytes: number): void {
     const all = (this.#bytes.get(epoch) ?? 0) + bytes;
     this.#bytes.set(epoch, all);

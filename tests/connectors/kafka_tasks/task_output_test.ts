@@ -44,6 +44,13 @@ class Process implements AsyncDisposable {
   readonly added: TopicPartition[] = [];
   readonly place = testPlace({ stepId: "out" });
   readonly outputs: PendingOutputs;
+  /** How many bytes tasks have told of, by epoch. */
+  readonly told = new Map<number, number>();
+  readonly waiting = {
+    add: (epoch: number, bytes: number) => {
+      this.told.set(epoch, (this.told.get(epoch) ?? 0) + bytes);
+    },
+  };
   readonly broker: FakeBroker;
   /** How many partitions the topic has. */
   partitions = 1;
@@ -75,7 +82,7 @@ class Process implements AsyncDisposable {
   async open(options: Partial<KafkaOutputOptions> = {}, stepId = "out") {
     const config = this.config(options);
     const at = { ...this.place, stepId };
-    const writer = await openTaskOutput(config, at, new Map(), this.outputs);
+    const writer = await openTaskOutput(config, at, new Map(), this);
     return writer as OutputWriter<KafkaOutputItem>;
   }
 
@@ -173,12 +180,24 @@ Deno.test("records of all tasks wait for the transaction of their epoch, and sha
   assertEquals(process.added[0], { topic: FAKE_TOPIC, partition: 0 });
 });
 
+Deno.test("tasks tell of all that they keep until the commit, by epoch", async () => {
+  await using process = new Process();
+  const [one, two] = [await process.open(), await process.open({}, "two")];
+  await one.write(items("a", "b"), 1);
+  await two.write(items("c"), 1);
+  assertEquals([...process.told], [[1, process.outputs.bytes]]);
+  process.partitions = 2;
+  await two.write([{ value: "d", partition: 1 }], 2); // it asks for new partitions
+  const told = process.told.get(1)! + process.told.get(2)!;
+  assertEquals(told, process.outputs.bytes);
+});
+
 Deno.test("a transaction does not have records of the next epoch, however many come while it ends", async () => {
   await using process = new Process();
   const writer = await process.open();
   await writer.write(items("a"), 1);
   await writer.prepare(1);
-  const ahead = writer.write(large(5), 2) as Promise<void>; // it waits for room
+  const ahead = writer.write(large(20), 2) as Promise<void>; // it waits for room
   process.end = () => {
     assertEquals(process.values, ["a"]);
     return Promise.resolve();
@@ -189,31 +208,48 @@ Deno.test("a transaction does not have records of the next epoch, however many c
   await writer.prepare(2);
   process.end = () => Promise.resolve();
   await process.commit();
-  assertEquals(process.values, ["a", ...Array(5).fill("large")]);
+  assertEquals(process.values, ["a", ...Array(20).fill("large")]);
 });
 
-Deno.test("a write pushes back when more than 4 MiB wait, and what waits is written before the epoch ends", async () => {
+Deno.test("4 MiB of the next epoch may wait for a transaction, and go on without being written", async () => {
+  await using process = new Process();
+  const writer = await process.open();
+  await writer.prepare(1);
+  const ahead = writer.write(large(5), 2) as Promise<void>; // it waits for room
+  let isFree = false;
+  ahead.then(() => isFree = true);
+  process.end = async () => {
+    await Promise.resolve();
+    assert(!isFree);
+  };
+  await process.commit();
+  await within(ahead, "there was room");
+  assertEquals([process.values, process.added], [[], []]);
+});
+
+Deno.test("no transaction begins before its epoch ends, unless more than 16 MiB wait", async () => {
   await using process = new Process();
   const [one, two] = [await process.open(), await process.open()];
-  assertEquals(one.write(large(2), 1), undefined);
-  assertEquals(process.outputs.bytes > 2 << 20, true);
+  assertEquals(one.write(large(8), 1), undefined);
+  assertEquals(two.write(large(7), 1), undefined);
+  assertEquals(process.added, []);
   const full = two.write(large(2), 1) as Promise<void>;
   await within(full, "there was room");
-  assertEquals(process.outputs.bytes <= 2 << 20, true);
+  assertEquals(process.outputs.bytes <= 8 << 20, true);
   for (const writer of [one, two]) await writer.prepare(1);
   await process.commit();
-  assertEquals([process.values.length, process.outputs.bytes], [4, 0]);
+  assertEquals([process.values.length, process.outputs.bytes], [17, 0]);
 });
 
 Deno.test("a task that is full is written although another has written much of the next epoch", async () => {
   await using process = new Process();
   const [fast, slow] = [await process.open(), await process.open()];
   await fast.prepare(1);
-  const ahead = fast.write(large(5, "fast"), 2) as Promise<void>;
-  await within(slow.write(large(5, "slow"), 1) as Promise<void>, "there was room");
+  const ahead = fast.write(large(20, "fast"), 2) as Promise<void>;
+  await within(slow.write(large(20, "slow"), 1) as Promise<void>, "there was room");
   await slow.prepare(1);
   process.end = () => {
-    assertEquals(process.values, Array(5).fill("slow"));
+    assertEquals(process.values, Array(20).fill("slow"));
     return Promise.resolve();
   };
   await process.commit();
@@ -239,7 +275,7 @@ Deno.test("a record that is refused while the epoch is open ends the write that 
   await using process = new Process();
   process.refuse = () => INVALID_RECORD;
   const writer = await process.open();
-  const full = writer.write(large(5), 1) as Promise<void>;
+  const full = writer.write(large(20), 1) as Promise<void>;
   const error = await assertRejects(() => within(full, "it failed"), StepError);
   assertEquals(error.stepId, "out");
 });
@@ -343,7 +379,7 @@ Deno.test("what is written while a transaction ends is not part of it, though it
   const late = await process.open();
   let full = Promise.resolve();
   process.end = () => {
-    full = late.write(large(5), 1) as Promise<void>;
+    full = late.write(large(20), 1) as Promise<void>;
     assertEquals(process.added, []);
     return Promise.resolve();
   };
@@ -383,16 +419,16 @@ Deno.test("an epoch without a commit holds nothing up, and its records wait for 
   const writer = await process.open();
   await writer.prepare(1);
   await writer.commit!(1);
-  const full = writer.write(large(5), 2) as Promise<void>;
+  const full = writer.write(large(20), 2) as Promise<void>;
   await within(full, "there was room");
   await writer.write(items("timer"), 2);
   await writer.prepare(2);
   await writer.commit!(2);
-  await within(writer.write(large(5), 3) as Promise<void>, "there was room");
+  await within(writer.write(large(20), 3) as Promise<void>, "there was room");
   await writer.prepare(3);
   await process.commit();
-  const five = Array(5).fill("large");
-  assertEquals(process.values, [...five, "timer", ...five]);
+  const all = Array(20).fill("large");
+  assertEquals(process.values, [...all, "timer", ...all]);
 });
 
 Deno.test("without transactions, a task opens the ordinary output", async () => {
@@ -412,7 +448,7 @@ Deno.test("another output is opened as it is", async () => {
   await using process = new Process();
   const written: unknown[] = [];
   const config = new ManualOutputConfig<unknown>(() => (item) => void written.push(item));
-  const writer = await openTaskOutput(config, process.place, new Map(), process.outputs);
+  const writer = await openTaskOutput(config, process.place, new Map(), process);
   await writer.write([1, 2], 1);
   await writer.prepare(1);
   await writer.close();

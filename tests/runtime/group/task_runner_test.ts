@@ -59,6 +59,23 @@ Deno.test("TaskRunner closes an epoch early if what was sent takes 4 MiB", async
   await run.stop();
 });
 
+Deno.test("TaskRunner closes an epoch early if what was written to outputs takes 4 MiB", async () => {
+  const run = await started(plain, 2);
+  const append = (partition: number, count: number) => {
+    const items = Array.from({ length: count }, () => new Uint8Array(1 << 20));
+    run.group.topics.append("numbers", partition, ...items);
+  };
+  for (let round = 1; round <= 3; round++) {
+    append(0, 3);
+    await run.settle(); // the clock stands still
+    assertEquals(run.group.outputs.get("out")!.length, 5 * (round - 1));
+    append(1, 2);
+    await run.settle();
+    assertEquals(run.group.outputs.get("out")!.length, 5 * round);
+  }
+  await run.stop();
+});
+
 Deno.test("TaskRunner commits what a task did before it gives the task up", async () => {
   const run = await started(keyed);
   const [a] = run.processes;

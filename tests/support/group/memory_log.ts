@@ -18,6 +18,7 @@ import {
   SHUFFLE_STEP,
   type ShuffleReader,
   type TaskEpoch,
+  type WaitingForCommit,
 } from "../../../src/group/log.ts";
 import { eachChange, type StoredKey, type StoredPosition } from "../../../src/recovery/store.ts";
 
@@ -277,12 +278,20 @@ export class MemoryLog implements GroupLog {
     });
   }
 
-  openOutput(config: OutputConfig<unknown>): Promise<OutputWriter<unknown>> {
+  openOutput(
+    config: OutputConfig<unknown>,
+    _at: Place,
+    _resume: Positions,
+    waiting: WaitingForCommit,
+  ): Promise<OutputWriter<unknown>> {
     if (!(config instanceof NamedOutput)) throw new TypeError("only named outputs are kept");
     const { name } = config;
     let items: unknown[] = [];
     return Promise.resolve({
-      write: (batch) => void items.push(...batch),
+      write: (batch, epoch) => {
+        items.push(...batch);
+        waiting.add(epoch, batch.reduce<number>((sum, item) => sum + bytesOf(item), 0));
+      },
       prepare: async () => {
         this.#prepared.push({ name, items });
         items = [];
@@ -384,4 +393,9 @@ export class MemoryLog implements GroupLog {
     this.#prepared = [];
     return Promise.resolve();
   }
+}
+
+/** How many bytes an item of an output has; 0 for all but bytes. */
+function bytesOf(item: unknown): number {
+  return item instanceof Uint8Array ? item.length : 0;
 }
