@@ -29,6 +29,8 @@ export interface ScriptedOptions {
   readonly partitions?: ScriptedPartition[];
   readonly tail?: boolean;
   readonly properties?: KafkaProperties;
+  /** The topic's id; `null` for a broker that has none. */
+  readonly topicId?: string | null;
 }
 
 /** The topic. */
@@ -45,6 +47,7 @@ export class ScriptedKafka implements AsyncDisposable {
   metadata: Promise<void> = Promise.resolve();
   readonly connection = this.#scripted();
   readonly #settings: KafkaInputSettings;
+  readonly #topicId: string | null;
   #fetcher: Fetcher | null = null;
   /** The broker that leads each partition; -1 for none. A test may change it. */
   readonly leaders: number[] = [];
@@ -52,7 +55,10 @@ export class ScriptedKafka implements AsyncDisposable {
   readonly #unanswered = new Set<PromiseWithResolvers<FetchResponse>>();
   #back = Promise.withResolvers<void>(); // resolves when a lost broker is back
 
-  constructor({ partitions, tail = true, properties = {} }: ScriptedOptions = {}) {
+  constructor(
+    { partitions, tail = true, properties = {}, topicId = "id" }: ScriptedOptions = {},
+  ) {
+    this.#topicId = topicId;
     this.partitions = partitions ?? [{ first: 0, last: 0, highWatermark: 0 }];
     const input = readInputProperties(properties);
     this.back();
@@ -68,7 +74,7 @@ export class ScriptedKafka implements AsyncDisposable {
       maxAgeMs: this.#settings.input.metadataMaxAgeMs,
     });
     await watch.look();
-    const origin = () => ({ topicId: null, isReplaced: false, stored: undefined });
+    const origin = () => ({ topicId: this.#topicId, isReplaced: false, stored: undefined });
     const partitions = new WorkerPartitions();
     for (const cursor of startingCursors(this.#settings, offsets, origin, this.place.log)) {
       const { topic, partition } = cursor;
@@ -174,7 +180,7 @@ export class ScriptedKafka implements AsyncDisposable {
       },
       metadata: async () => {
         await this.metadata;
-        return { topics: [{ errorCode: 0, topic: TOPIC, topicId: null }] };
+        return { topics: [{ errorCode: 0, topic: TOPIC, topicId: this.#topicId }] };
       },
       broker: (id: number) => Promise.resolve(broker(id)),
       offsets: async (asked: readonly TopicPartition[], which: "first" | "last") =>

@@ -21,6 +21,7 @@ import type { ReaderParts } from "./partition_finder.ts";
 import { type KeeperHost, PartitionKeeper } from "./partition_keeper.ts";
 import { PartitionRoom } from "./partition_room.ts";
 import { EndsEarly } from "./partition_troubles.ts";
+import { firstMark } from "./record_mark.ts";
 import { committedBatches } from "./transactions.ts";
 import { cannotRead, unreadable, Unrecoverable } from "./unrecoverable.ts";
 import { WaitingBatch } from "./waiting_batch.ts";
@@ -311,8 +312,13 @@ export class Fetcher {
       .filter(({ baseOffset, lastOffset }) => lastOffset >= from && baseOffset < next)
       .map((batch) => new WaitingBatch(batch));
     const unpackedBytes = await this.#unpackAhead(waiting);
-    // Meanwhile the partition may have moved to another broker, which is asked for the same.
-    if (!isWanted()) return;
+    // Meanwhile the partition may have moved to another broker, which is asked for the same. If
+    // reading has failed, the records may be of another topic.
+    if (!isWanted() || this.#isClosed) return;
+    if (cursor.lacksMark) {
+      const mark = firstMark(waiting, from);
+      if (mark !== null) cursor.recogniseBy(mark);
+    }
     const range = cursor.took(from, next);
     cursor.sawHighWatermark(highWatermark);
     if (cursor.state === "ended") this.#release(cursor);

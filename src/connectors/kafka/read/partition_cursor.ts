@@ -113,8 +113,10 @@ export class PartitionCursor implements TopicPartition {
   #endKnownBy: number | null = null; // the broker that fetches it, once that has
   #end: number | null;
   #maxBytes: number;
-  #sameTopic: RecordMark | null = null; // without an id: a record known to be of this topic
-  #lastRecord: RecordMark | null; // without an id: the record that was handed out last
+  // Without an id:
+  #recognisedBy: RecordMark | null; // by this record, looks recognise the topic
+  #sameTopic: RecordMark | null = null; // handed out, and known to be of this topic
+  #lastRecord: RecordMark | null; // the record that was handed out last
   #onMove: ((from: CursorState, to: CursorState) => void) | null = null;
 
   /** Nothing has been fetched yet. */
@@ -129,6 +131,7 @@ export class PartitionCursor implements TopicPartition {
     this.#end = end;
     this.#maxBytes = maxBytes;
     this.#usualMaxBytes = maxBytes;
+    this.#recognisedBy = lastRecord;
     this.#lastRecord = lastRecord;
     this.#endIfReached();
   }
@@ -209,11 +212,28 @@ export class PartitionCursor implements TopicPartition {
   }
 
   /**
-   * For topics without ids: a record that was read from this topic, and the one handed out last. If
-   * the first is found again, the last is of this topic too.
+   * For topics without ids: a record that was fetched from this topic, and the one handed out last.
+   * If the first is found again, the last is of this topic too.
    */
-  get marks(): { readonly sameTopic: RecordMark | null; readonly lastRecord: RecordMark | null } {
-    return { sameTopic: this.#sameTopic, lastRecord: this.#lastRecord };
+  get marks(): {
+    readonly recognisedBy: RecordMark | null;
+    readonly lastRecord: RecordMark | null;
+  } {
+    return { recognisedBy: this.#recognisedBy, lastRecord: this.#lastRecord };
+  }
+
+  /** Whether no record is known yet by which to recognise a topic without an id. */
+  get lacksMark(): boolean {
+    return this.topicId === null && this.#recognisedBy === null;
+  }
+
+  /**
+   * For topics without ids: looks recognise the topic by a record that was fetched first. They do
+   * so before it is handed out. The position changes only when a record is handed out.
+   */
+  recogniseBy(fetched: RecordMark): void {
+    this.#requireReading("cannot be recognised");
+    this.#recognisedBy ??= fetched;
   }
 
   /** Calls `onMove` at each change of the state. It allows one observer. */
@@ -341,6 +361,7 @@ export class PartitionCursor implements TopicPartition {
   /** For topics without ids: the topic still has a record that was read, so `read` is of it too. */
   confirm(read: RecordMark | null): void {
     this.#requireReading("cannot be confirmed");
+    this.#recognisedBy = read ?? this.#recognisedBy;
     this.#sameTopic = read;
   }
 

@@ -51,7 +51,7 @@ export class PartitionKeeper {
   #wake: (() => void) | null = null;
   #onLook: (() => void)[] = []; // called at the end of the next look
   #isDue = true;
-  #lookedAt = performance.now();
+  #lookedAt = performance.now(); // when the last whole look began
   #inSight = true;
 
   /** Looks at nothing yet. */
@@ -214,12 +214,13 @@ export class PartitionKeeper {
   }
 
   async #lookAtTopics(): Promise<Uncertain> {
+    const begun = performance.now();
     const unsure = await this.#finder.lookAtTopics();
     // A fetch from a topic that may be another one could skip records.
     for (const cursor of this.#partitions.cursors()) {
       if (unsure.topics.has(cursor.topic) || unsure.cursors.has(cursor)) this.#host.release(cursor);
     }
-    this.#lookedAt = performance.now();
+    this.#lookedAt = begun; // what has been fetched since may not have been compared
     return unsure;
   }
 

@@ -35,39 +35,67 @@ export function markOf({ offset, timestamp, key, value }: LogRecord): RecordMark
 
 const OFFSET_OUT_OF_RANGE = 1;
 
-/** Whether a partition has another record at a mark's offset. */
-export async function hasOtherRecord(
+/** The mark of the first record from an offset on; `null` if there is none that can be read. */
+export function firstMark(batches: readonly WaitingBatch[], from: number): RecordMark | null {
+  try {
+    for (const batch of batches) {
+      for (const cursor of batch.read(false)) {
+        while (!cursor.done) {
+          const record = cursor.read();
+          if (record.offset >= from) return markOf(record);
+        }
+      }
+    }
+  } catch {
+    return null; // reading reports the damage when it gets there
+  }
+  return null;
+}
+
+/** What a partition has at a mark's offset. */
+export type FoundRecord =
+  /** The record of the mark. */
+  | "same"
+  | "other"
+  /** None: it was removed, or the partition is shorter. */
+  | "none"
+  /** The partition has no leader to ask, or what it has is damaged. */
+  | "unknown";
+
+/** Asks what a partition has at a mark's offset. */
+export async function findRecord(
   connection: KafkaConnection,
   { topic, partition }: TopicPartition,
   mark: RecordMark,
-): Promise<boolean> {
+): Promise<FoundRecord> {
   const leader = (await connection.leaders(topic)).get(partition);
-  if (leader === undefined || leader < 0) return false; // it is asked again once there is a leader
+  if (leader === undefined || leader < 0) return "unknown";
   const answer = await fetchPartition(
     await connection.broker(leader),
     // The first batch comes whole, however few bytes are requested.
     { topic, topicId: null, partition, offset: mark.offset, maxBytes: 1 },
     { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolation: "read_uncommitted" },
   );
-  if (answer.errorCode === OFFSET_OUT_OF_RANGE) return false;
+  if (answer.errorCode === OFFSET_OUT_OF_RANGE) return "none";
   if (answer.errorCode !== 0) throw errorOfCode(answer.errorCode, "Fetch");
   try {
-    return hasOther(readBatches(answer.records, true), mark);
+    return findIn(readBatches(answer.records, true), mark);
   } catch {
-    return false; // damage is not another record; reading reports it when it gets there
+    return "unknown"; // reading reports the damage when it gets there
   }
 }
 
-function hasOther(batches: readonly LogBatch[], mark: RecordMark): boolean {
+function findIn(batches: readonly LogBatch[], mark: RecordMark): FoundRecord {
   for (const batch of batches) {
     if (batch.lastOffset < mark.offset) continue;
     for (const cursor of new WaitingBatch(batch).read(false)) {
       while (!cursor.done) {
         const record = cursor.read();
-        if (record.offset === mark.offset) return markOf(record).check !== mark.check;
+        if (record.offset !== mark.offset) continue;
+        return markOf(record).check === mark.check ? "same" : "other";
       }
     }
-    return false;
+    return "none";
   }
-  return false;
+  return "none";
 }

@@ -10,7 +10,7 @@ import type { Positions } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 import type { KafkaPosition } from "./position.ts";
-import { hasOtherRecord } from "./record_mark.ts";
+import { findRecord } from "./record_mark.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName } from "../wire/topic_partition.ts";
 import { otherId, TopicReplacedError, type TopicWatch } from "../client/topic_watch.ts";
@@ -84,7 +84,7 @@ async function otherRecord(
 ): Promise<string | null> {
   for (const { topic, partition, position: { record } } of stored) {
     if (record === undefined) continue;
-    if (await hasOtherRecord(connection, { topic, partition }, record)) {
+    if (await findRecord(connection, { topic, partition }, record) === "other") {
       return `partition ${partition} had another record at offset ${record.offset}`;
     }
   }
@@ -107,16 +107,19 @@ export async function replacedMeanwhile(
   const replaced = new Map<string, string>();
   const unsure = new Map<PartitionCursor, unknown>();
   for (const cursor of cursors) {
-    const { topic, partition, topicId, marks: { sameTopic, lastRecord } } = cursor;
+    const { topic, partition, topicId, marks: { recognisedBy, lastRecord } } = cursor;
     if (topicId !== null) {
       const evidence = otherId(topicId, watch.idOf(topic));
       if (evidence !== null) replaced.set(topic, evidence);
-    } else if (sameTopic !== null) {
+    } else if (recognisedBy !== null) {
       try {
-        if (await hasOtherRecord(connection, cursor, sameTopic)) {
-          const { offset } = sameTopic;
+        const found = await findRecord(connection, cursor, recognisedBy);
+        if (found === "other") {
+          const { offset } = recognisedBy;
           replaced.set(topic, `partition ${partition} had another record at offset ${offset}`);
-        } else cursor.confirm(lastRecord); // it was read before the topic was looked at
+        } else if (found !== "unknown") {
+          cursor.confirm(lastRecord); // it was read before the topic was looked at
+        }
       } catch (error) {
         unsure.set(cursor, error);
       }
