@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StepId } from "../core/ids.ts";
 
 /** What a group has to know of a sub-topology. Plain data: every machine makes the same. */
 export interface SubTopology {
@@ -14,11 +15,30 @@ export interface SubTopology {
   readonly hasShuffle: boolean;
   /** Whether its steps keep state: it then has a changelog, with a partition for each shard. */
   readonly hasState: boolean;
+  /** Its inputs, whose positions its tasks have. */
+  readonly inputs: readonly StepId[];
+  /** Its steps that keep state. A new version of the flow may have others in the same layout. */
+  readonly stateful: readonly StepId[];
+}
+
+/** An exchange, through which items go from one sub-topology to another, or back to the same. */
+export interface GroupExchange {
+  /** The step that people know it by. */
+  readonly step: StepId;
+  /** How the receiver of an item is found, such as `key`. */
+  readonly route: string;
+  /** Whether partial results go through it, and no values. */
+  readonly isCombined: boolean;
+  /** The sub-topologies that send and receive. */
+  readonly from: string;
+  readonly to: string;
 }
 
 /** What a group has to know of a flow. */
 export interface GroupTopology {
   readonly subtopologies: readonly SubTopology[];
+  /** The index of each is the number that its items have in shuffle topics. */
+  readonly exchanges: readonly GroupExchange[];
   /** How many shards keyed steps have. It never changes in an app's life. */
   readonly shards: number;
   /** Eight hexadecimal digits. Flows with the same can run side by side in one group. */
@@ -38,4 +58,13 @@ export function changelogTopic(app: string, subtopology: string): string {
 /** The topic that says what an app is: its shards, its protocol and its topology. */
 export function controlTopic(app: string): string {
   return `${app}.control`;
+}
+
+/**
+ * The consumer group that has the positions of an app. Each change of the layout or of the protocol
+ * makes another generation. A streams group keeps its topology for life. And no id is
+ * used in both protocols: brokers of Kafka 4.2.0 may fail to load such a group (KAFKA-20254).
+ */
+export function groupIdOf(app: string, generation: number): string {
+  return `${app}.${generation}`;
 }

@@ -22,6 +22,7 @@ import {
   type ShuffleReader,
   type TaskEpoch,
 } from "../../src/group/log.ts";
+import { groupIdOf } from "../../src/group/topology.ts";
 import type { StateChunk, StoredPosition } from "../../src/recovery/store.ts";
 import { eventually } from "../support/eventually.ts";
 import { connect, writeIn } from "../support/kafka/transactions.ts";
@@ -43,7 +44,7 @@ const text = (data: Uint8Array) => new TextDecoder().decode(data);
 /** The machines of one group. Its topics are deleted at the end. */
 class Group implements AsyncDisposable {
   readonly app = `app-${crypto.randomUUID()}`;
-  readonly groupId = `${this.app}.1`;
+  readonly groupId = groupIdOf(this.app, 1);
   readonly brokers: string[];
   readonly source: string;
   readonly #ended = new AbortController();
@@ -64,10 +65,32 @@ class Group implements AsyncDisposable {
     return {
       shards: SHARDS,
       hash: "00000001",
+      exchanges: [],
       subtopologies: [
-        { name: "read", sourceTopics: [this.source], hasShuffle: false, hasState: false },
-        { name: "keyed", sourceTopics: [], hasShuffle: true, hasState: true },
-        { name: "spread", sourceTopics: [], hasShuffle: true, hasState: false },
+        {
+          name: "read",
+          sourceTopics: [this.source],
+          hasShuffle: false,
+          hasState: false,
+          inputs: ["in"],
+          stateful: [],
+        },
+        {
+          name: "keyed",
+          sourceTopics: [],
+          hasShuffle: true,
+          hasState: true,
+          inputs: [],
+          stateful: ["keyed"],
+        },
+        {
+          name: "spread",
+          sourceTopics: [],
+          hasShuffle: true,
+          hasState: false,
+          inputs: [],
+          stateful: [],
+        },
       ],
     };
   }

@@ -9,6 +9,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { type TaskId, taskId } from "../../src/core/task_id.ts";
 import { graphOf } from "../../src/graph/graph.ts";
+import { groupIdOf } from "../../src/group/topology.ts";
 import { cutFlow, type FlowCut } from "../../src/runtime/group/cut_flow.ts";
 import { TaskRunner } from "../../src/runtime/group/task_runner.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
@@ -77,7 +78,7 @@ class Group implements AsyncDisposable {
       settings: connectionSettings(givenToRecovery({})),
       signal: this.#ended.signal,
       app: this.app,
-      groupId: this.app,
+      groupId: groupIdOf(this.app, 1),
       memberId,
       topology: cut.topology,
       protocol: "classic",

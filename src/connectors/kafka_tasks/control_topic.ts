@@ -2,15 +2,15 @@
  * The topic that says what a group is. All machines compare themselves with it before they join.
  *
  * ```text
- *   key ["group"]  {"format":1,"shards":…,"protocol":…,"hash":…,"subtopologies":[…]}, by the first
- *                  machine
+ *   key ["group"]  {"format":1,"generation":1,"shards":…,"protocol":…,"hash":…,
+ *                   "subtopologies":[…],"exchanges":[…]}, by the first machine
  *   key ["begun"]  {}, in the first transaction of each process
  * ```
  *
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import { controlTopic, type SubTopology } from "../../group/topology.ts";
+import { controlTopic, type GroupTopology } from "../../group/topology.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
@@ -44,16 +44,12 @@ const BEGUN_KEY = '["begun"]';
 
 const PACKING: PackingOptions = { writer: "the group", batchBytes: 1 << 19 };
 
-/** What all machines of a group must have in common. */
-export interface GroupSettings {
-  /** How many shards keyed steps have. */
-  readonly shards: number;
+/** What all machines of a group must have in common. Only the hash of a topology is compared. */
+export interface GroupSettings extends GroupTopology {
   /** The protocol of the group, such as `streams`. */
   readonly protocol: string;
-  /** The hash of the topology. */
-  readonly hash: string;
-  /** The parts of the flow. They follow from the flow, so they are not compared: the hash is. */
-  readonly subtopologies: readonly SubTopology[];
+  /** Goes up with each change of the layout or the protocol; see `groupIdOf`. */
+  readonly generation: number;
 }
 
 /** What the topic says. */
@@ -83,12 +79,15 @@ export function addBegun(app: string, pending: PendingRecords): void {
  * @returns Whether anything has ever been committed in the group.
  * @throws {TaskLogError} If the group is another one. The message names what differs and the cure.
  */
-export async function agreeOn(ours: GroupSettings, options: ControlOptions): Promise<boolean> {
+export async function agreeOn(
+  ours: Omit<GroupSettings, "generation">,
+  options: ControlOptions,
+): Promise<boolean> {
   for (let left = ATTEMPTS;; left--) {
     const found = await readControl(options);
     if (found.group !== null) return agreed(ours, found, options);
     try {
-      await writeFirst(ours, options);
+      await writeFirst({ generation: 1, ...ours }, options);
     } catch (error) {
       if (left <= 1 || !FENCED.has(errorKind(error))) throw error;
     }
@@ -155,7 +154,7 @@ export async function readControl(
 }
 
 function agreed(
-  ours: GroupSettings,
+  ours: Omit<GroupSettings, "generation">,
   { group, hasBegun }: Control,
   { app }: ControlOptions,
 ): boolean {

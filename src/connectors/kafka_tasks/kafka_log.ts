@@ -61,7 +61,7 @@ export interface KafkaTaskLogOptions {
   readonly signal: AbortSignal;
   /** The group's name, with which its topics begin. */
   readonly app: string;
-  /** The consumer group that has the positions. */
+  /** The consumer group that has the positions, as `groupIdOf` says. */
   readonly groupId: string;
   /** The id of the process's member, kept on disk. No other process that runs has it. */
   readonly memberId: string;
@@ -156,8 +156,7 @@ export class KafkaTaskLog implements GroupLog {
       await ensureInternalTopics(restores, wanted, clock);
       const { topics } = await restores.open(() => restores.metadata(), { missingMs: Infinity });
       const topicIds = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
-      const { shards, hash, subtopologies } = topology;
-      const ours = { shards, protocol, hash, subtopologies };
+      const ours = { ...topology, protocol };
       const hasBegun = await agreeOn(ours, { app, connection: restores, log });
       const producer = await TaskProducer.open({
         transactionalId: `${app}-${memberId}`,

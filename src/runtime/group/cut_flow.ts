@@ -20,7 +20,7 @@ import type { StepId } from "../../core/ids.ts";
 import type { InputConfig } from "../../graph/contracts.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import type { ExchangeNode, InputNode, StepNode } from "../../graph/nodes.ts";
-import type { GroupTopology, SubTopology } from "../../group/topology.ts";
+import type { GroupExchange, GroupTopology, SubTopology } from "../../group/topology.ts";
 import {
   combinerOf,
   exchangesOf,
@@ -107,17 +107,17 @@ export function cutFlow(graph: FlowGraph, { shards, topicsOf }: CutOptions): Flo
     from: nameOf.get(plan.stageOf.get(node.upstreams[0])!)!,
     to: nameOf.get(node)!,
   }));
-  const subtopologies = Array.from(
-    parts.values(),
-    ({ name, sourceTopics, hasShuffle, hasState }) => ({
-      name,
-      sourceTopics,
-      hasShuffle,
-      hasState,
-    }),
-  );
-  const hash = hashOf(layoutOf(plan, shards, subtopologies, exchanges));
-  return { graph, topology: { subtopologies, shards, hash }, parts, exchanges };
+  const subtopologies = Array.from(parts.values(), ({ plan: _, ...rest }): SubTopology => rest);
+  const known = exchanges.map(({ node, from, to }): GroupExchange => ({
+    step: shownIdOf(plan, node),
+    route: node.route,
+    isCombined: combinerOf(plan, node) !== null, // partial results are not values
+    from,
+    to,
+  }));
+  const hash = hashOf(layoutOf(shards, subtopologies, known));
+  const topology = { subtopologies, exchanges: known, shards, hash };
+  return { graph, topology, parts, exchanges };
 }
 
 /** Refuses what no node of a group can know: how time goes elsewhere, and when all has ended. */
@@ -203,13 +203,16 @@ function partOf(
   const captures = plan.captures.filter((node) => ports.has(node));
   const inputs = heads.filter((head) => head.kind === "input");
   const topics = inputs.flatMap((input) => topicsOfInput(plan, input, topicsOf));
+  const stateful = plan.graph.nodes.filter((node) =>
+    node.kind === "stateful" && own.has(plan.stageOf.get(node)!)
+  );
   return {
     name,
     sourceTopics: [...new Set(topics)].sort(),
     hasShuffle: heads.some(({ kind }) => kind === "exchange"),
-    hasState: plan.graph.nodes.some((node) =>
-      node.kind === "stateful" && own.has(plan.stageOf.get(node)!)
-    ),
+    hasState: stateful.length > 0,
+    inputs: inputs.map((input) => idOf(plan, input)),
+    stateful: stateful.map((node) => idOf(plan, node)),
     plan: { ...plan, stages, captures },
   };
 }
@@ -237,29 +240,23 @@ function topicsOfInput(
   return topics;
 }
 
-/** What decides where items and state lie. Users' functions do not. */
+/** What decides where items, positions and state lie. Users' functions do not. */
 function layoutOf(
-  plan: Plan,
   shards: number,
   subtopologies: readonly SubTopology[],
-  exchanges: readonly CutExchange[],
+  exchanges: readonly GroupExchange[],
 ): string {
   return JSON.stringify([
     LAYOUT,
     shards,
-    subtopologies.map(({ name, sourceTopics, hasShuffle, hasState }) => [
+    subtopologies.map(({ name, sourceTopics, hasShuffle, hasState, inputs }) => [
       name,
       sourceTopics,
       hasShuffle,
       hasState,
+      inputs,
     ]),
-    exchanges.map(({ node, from, to }) => [
-      shownIdOf(plan, node),
-      node.route,
-      combinerOf(plan, node) !== null, // partial results are not values
-      from,
-      to,
-    ]),
+    exchanges.map(({ step, route, isCombined, from, to }) => [step, route, isCombined, from, to]),
   ]);
 }
 

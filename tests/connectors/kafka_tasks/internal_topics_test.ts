@@ -12,9 +12,24 @@ import { FakeTopics } from "../../support/kafka/fake_topics.ts";
 const TOPOLOGY = {
   shards: 4,
   hash: "00000001",
+  exchanges: [],
   subtopologies: [
-    { name: "read", sourceTopics: ["orders"], hasShuffle: false, hasState: false },
-    { name: "keyed", sourceTopics: [], hasShuffle: true, hasState: true },
+    {
+      name: "read",
+      sourceTopics: ["orders"],
+      hasShuffle: false,
+      hasState: false,
+      inputs: ["in"],
+      stateful: [],
+    },
+    {
+      name: "keyed",
+      sourceTopics: [],
+      hasShuffle: true,
+      hasState: true,
+      inputs: [],
+      stateful: ["keyed"],
+    },
   ],
 };
 const WANTED = internalTopics("app", TOPOLOGY);

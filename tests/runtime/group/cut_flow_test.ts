@@ -54,7 +54,14 @@ Deno.test("cutFlow() makes one part of a flow without an exchange", () => {
   );
   assertEquals(headsOf(flow), { in: ["in", "out"] });
   assertEquals(flow.topology.subtopologies, [
-    { name: "in", sourceTopics: ["numbers"], hasShuffle: false, hasState: false },
+    {
+      name: "in",
+      sourceTopics: ["numbers"],
+      hasShuffle: false,
+      hasState: false,
+      inputs: ["in"],
+      stateful: [],
+    },
   ]);
   assertEquals(flow.exchanges, []);
 });
@@ -68,10 +75,27 @@ Deno.test("cutFlow() cuts before keyed steps, and leaves steps of the same keys 
       .capture("out", sink())
   );
   assertEquals(flow.topology.subtopologies, [
-    { name: "in", sourceTopics: ["numbers"], hasShuffle: false, hasState: false },
-    { name: "sum", sourceTopics: [], hasShuffle: true, hasState: true },
+    {
+      name: "in",
+      sourceTopics: ["numbers"],
+      hasShuffle: false,
+      hasState: false,
+      inputs: ["in"],
+      stateful: [],
+    },
+    {
+      name: "sum",
+      sourceTopics: [],
+      hasShuffle: true,
+      hasState: true,
+      inputs: [],
+      stateful: ["sum", "again"],
+    },
   ]);
   assertEquals(flow.exchanges.map(({ from, to }) => [from, to]), [["in", "sum"]]);
+  assertEquals(flow.topology.exchanges, [
+    { step: "sum", route: "key", isCombined: false, from: "in", to: "sum" },
+  ]);
 });
 
 Deno.test("cutFlow() cuts at redistribute(), which has no keyed step to name a part by", () => {
@@ -97,8 +121,22 @@ Deno.test("cutFlow() joins an input and keyed results into one part if they are 
       .capture("out", sink());
   });
   assertEquals(flow.topology.subtopologies, [
-    { name: "in", sourceTopics: ["numbers"], hasShuffle: false, hasState: false },
-    { name: "sum", sourceTopics: ["a", "b"], hasShuffle: true, hasState: true },
+    {
+      name: "in",
+      sourceTopics: ["numbers"],
+      hasShuffle: false,
+      hasState: false,
+      inputs: ["in"],
+      stateful: [],
+    },
+    {
+      name: "sum",
+      sourceTopics: ["a", "b"],
+      hasShuffle: true,
+      hasState: true,
+      inputs: ["others"],
+      stateful: ["sum"],
+    },
   ]);
 });
 
@@ -134,6 +172,16 @@ Deno.test("cutFlow() gives the same hash to flows whose functions differ", () =>
   assertEquals(cut(build((n) => 2 * n)).topology.hash, hash);
   assertEquals(cut(build((n) => n, "others")).topology.hash === hash, false);
   assertEquals(cut(build((n) => n), 8).topology.hash === hash, false);
+});
+
+Deno.test("cutFlow() gives another hash if an input is renamed, as its positions have its name", () => {
+  const build = (id: string) => (flow: Dataflow) => {
+    const sums = flow.input("in", new TopicInput<Keyed<number>>("numbers"))
+      .statefulMap("sum", () => 0, sum);
+    sums.merge(flow.input(id, new TopicInput<Keyed<number>>("others"))).capture("out", sink());
+  };
+  const { hash } = cut(build("others")).topology;
+  assertEquals(cut(build("renamed")).topology.hash === hash, false);
 });
 
 Deno.test("cutFlow() refuses an input without topics, and names it", () => {
