@@ -278,8 +278,12 @@ export class KafkaTaskLog implements GroupLog {
   }
 }
 
-/** Makes sure that the group has one position of each partition. */
-function requireOneReader({ subtopologies }: GroupTopology): void {
+/**
+ * Makes sure that the group has one position of each partition.
+ *
+ * @throws {TypeError} If two parts of the flow read one topic.
+ */
+export function requireOneReader({ subtopologies }: GroupTopology): void {
   const readers = new Map<string, string>();
   for (const { name, sourceTopics } of subtopologies) {
     for (const topic of new Set(sourceTopics)) {

@@ -6,11 +6,17 @@
 import { Buffer } from "node:buffer";
 import { preview } from "../../core/preview.ts";
 import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
-import type { FromTaskWorker, ToTaskWorker } from "./group/messages.ts";
+import type { FromDescriber, FromTaskWorker, ToDescriber, ToTaskWorker } from "./group/messages.ts";
 import type { ToCoordinator, ToWorker } from "./protocol.ts";
 
 /** What travels between the processes of a machine. */
-export type ControlMessage = ToWorker | ToCoordinator | ToTaskWorker | FromTaskWorker;
+export type ControlMessage =
+  | ToWorker
+  | ToCoordinator
+  | ToTaskWorker
+  | FromTaskWorker
+  | ToDescriber
+  | FromDescriber;
 
 /**
  * The error of a message of `bytes` where no more than `longest` may be sent: it names the step.

@@ -22,6 +22,8 @@
  */
 import type { LogFields, LogLevel } from "../../../core/log.ts";
 import type { TaskId } from "../../../core/task_id.ts";
+import type { Guarantee } from "../../../group/log_module.ts";
+import type { GroupTopology } from "../../../group/topology.ts";
 import type { TaskStatus } from "../../group/runner_settings.ts";
 import type { Failure } from "../protocol.ts";
 
@@ -29,7 +31,7 @@ import type { Failure } from "../protocol.ts";
  * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
  * machine and a worker of a group never take one another's messages for their own.
  */
-export const GROUP_PROTOCOL_VERSION = 128;
+export const GROUP_PROTOCOL_VERSION = 129;
 
 /** From the supervisor to a worker. */
 export type ToTaskWorker =
@@ -40,11 +42,14 @@ export type ToTaskWorker =
     readonly exportName: string | null;
     /** The name of the group, of which the names of its topics are made. */
     readonly app: string;
+    /** What its members have joined. */
+    readonly groupId: string;
     /** Its transactional id is made of this too. */
     readonly memberId: string;
     readonly shards: number;
     /** The protocol of the group, such as `streams`. */
     readonly protocol: string;
+    readonly guarantee: Guarantee;
     /** The module that opens the log of the group, as `LogModule` says. */
     readonly logModule: string;
     /** Where the states of tasks are kept between runs; `null` if they are not. */
@@ -90,6 +95,46 @@ export type FromTaskWorker =
     /** Whether a commit was refused because others have the tasks. */
     readonly isFenced: boolean;
   }
+  | {
+    readonly kind: "log";
+    readonly level: LogLevel;
+    readonly message: string;
+    readonly fields: LogFields;
+  };
+
+/** From the supervisor to the process that describes the flow. */
+export type ToDescriber =
+  | {
+    readonly kind: "load";
+    /** The flow's module, and which of its exports. */
+    readonly moduleUrl: string;
+    readonly exportName: string | null;
+    readonly app: string;
+    readonly shards: number;
+    /** The protocol that was asked for: `auto` for any. */
+    readonly protocol: string;
+    readonly guarantee: Guarantee;
+    readonly logModule: string;
+    readonly logLevel: LogLevel;
+  }
+  /** Asks for a token for the cluster, which a function of the flow makes. */
+  | { readonly kind: "token"; readonly number: number };
+
+/** From that process to the supervisor. It goes on as long as somebody needs tokens. */
+export type FromDescriber =
+  | {
+    readonly kind: "described";
+    readonly topology: GroupTopology;
+    readonly groupId: string;
+    readonly protocol: string;
+    /** As `PreparedGroup.place`. */
+    readonly place: unknown;
+    readonly needsTokens: boolean;
+  }
+  | { readonly kind: "tokenTold"; readonly number: number; readonly token: string }
+  | { readonly kind: "tokenFailed"; readonly number: number; readonly failure: Failure }
+  | { readonly kind: "stopRequested" }
+  | { readonly kind: "failed"; readonly failure: Failure }
   | {
     readonly kind: "log";
     readonly level: LogLevel;

@@ -36,10 +36,11 @@ export class Supervisor {
   /**
    * Joins the group with all workers. Resolves when a graceful stop is done.
    *
+   * @returns The exit code that the flow has set: that of the first worker where it is not 0.
    * @throws {StepError} If a step fails. The other workers have committed what they did before.
    * @throws {Error} If the group refuses a worker, or one cannot be started again.
    */
-  async run(): Promise<void> {
+  async run(): Promise<number> {
     const { memberIds, spawn, ...rest } = this.#settings;
     for (const [worker, memberId] of memberIds.entries()) {
       this.#seats.push(
@@ -60,6 +61,7 @@ export class Supervisor {
     const ends = await Promise.allSettled(this.#seats.map((seat) => seat.over));
     if (this.#failure !== null) throw this.#failure;
     for (const end of ends) if (end.status === "rejected") throw end.reason;
+    return this.#seats.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0;
   }
 
   /** Stops gracefully: each worker commits what it has done. */

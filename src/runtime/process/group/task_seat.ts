@@ -23,8 +23,10 @@ import type {
   Membership,
   MembershipEvent,
 } from "../../../group/membership.ts";
+import { setExitCode } from "../exit_code.ts";
 import { fromFailure } from "../failure.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
+import type { LinkedProcess, ProcessListener } from "./spawn_linked.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -33,24 +35,10 @@ const LONGEST_PAUSE_MS = 30_000;
 const LEAVES_MS = 10_000;
 
 /** A process of a worker. */
-export interface TaskChild {
-  /** What is sent to one that has gone is dropped. */
-  send(message: ToTaskWorker): void;
-  /** Ends it at once. */
-  kill(): void;
-}
+export type TaskChild = LinkedProcess<ToTaskWorker>;
 
-/** Is told what a process says and does. */
-export interface ChildListener {
-  /** Called with each message, in order; never after `exited`. */
-  readonly said: (message: FromTaskWorker) => void;
-  /**
-   * The process has gone. Called once.
-   *
-   * @param how Such as `with code 1` or `by SIGKILL`.
-   */
-  readonly exited: (how: string) => void;
-}
+/** Is told what a process of a worker says and does. */
+export type ChildListener = ProcessListener<FromTaskWorker>;
 
 /** What a seat is made with. */
 export interface SeatSettings {
@@ -105,6 +93,7 @@ export class TaskSeat {
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   #life: Life | null = null;
   #failures = 0;
+  #exitCode = 0;
   #hasLoaded = false; // once
   #isEnding = false;
   #isOut = false; // no process of it runs, and none will
@@ -126,6 +115,11 @@ export class TaskSeat {
   /** Resolves when its process and its member are gone. */
   get over(): Promise<void> {
     return this.#over.promise;
+  }
+
+  /** What the flow has set as its exit code in the process that was stopped; 0 if nothing. */
+  get exitCode(): number {
+    return this.#exitCode;
   }
 
   /** What the member owns, including what it is to give up. */
@@ -167,7 +161,7 @@ export class TaskSeat {
     const life: Life = {
       child: this.#settings.spawn({
         said: (message) => this.#onMessage(life, message),
-        exited: (how) => this.#onExit(life, how),
+        exited: (how, code) => this.#onExit(life, how, code),
       }),
       phase: "loading",
       tasks: new Set(),
@@ -210,6 +204,7 @@ export class TaskSeat {
     if (tasks.length === 0) return;
     for (const task of tasks) life.tasks.add(task);
     life.child.send({ kind: "assign", tasks });
+    this.#settings.log.info("tasks assigned", { ...this.#fields, tasks: tasks.join() });
     this.#watchForStall(life);
   }
 
@@ -230,6 +225,7 @@ export class TaskSeat {
     const given = [...tasks].filter((task) => this.#revoked.delete(task));
     if (given.length === 0) return;
     for (const task of given) this.#owned.delete(task);
+    this.#settings.log.info("tasks given up", { ...this.#fields, tasks: given.join() });
     // It may own more by now than its events have told.
     this.#member.acknowledge(this.#member.owned.difference(new Set(given)));
   }
@@ -335,7 +331,9 @@ export class TaskSeat {
     });
   }
 
-  #onExit(life: Life, how: string): void {
+  #onExit(life: Life, how: string, code: number): void {
+    if (life.end?.kind === "stopped") this.#exitCode = code;
+    else if (life.end !== null && "error" in life.end) setExitCode(life.end.error, code);
     life.cancelStall();
     this.#cancelStop();
     for (const token of life.tokens.values()) token[Symbol.dispose]();

@@ -6,10 +6,8 @@
  */
 import { systemClock } from "../../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log.ts";
-import type { InputConfig } from "../../../graph/contracts.ts";
-import type { FlowGraph } from "../../../graph/graph.ts";
 import type { GroupLog } from "../../../group/log.ts";
-import type { GroupTopology } from "../../../group/topology.ts";
+import type { LogModule } from "../../../group/log_module.ts";
 import { cutFlow } from "../../group/cut_flow.ts";
 import { TaskRunner } from "../../group/task_runner.ts";
 import { whileLoading } from "../../nesting.ts";
@@ -18,30 +16,6 @@ import { FAILED } from "../exit_code.ts";
 import { loadFlow } from "../load_flow.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
 import { TaskHost } from "./task_host.ts";
-
-/** What a worker opens the log of its group with. */
-export interface OpenLogOptions {
-  readonly graph: FlowGraph;
-  readonly app: string;
-  readonly memberId: string;
-  readonly topology: GroupTopology;
-  /** The protocol of the group, such as `streams`. */
-  readonly protocol: string;
-  /** The folder that the log may keep the states of tasks in, between runs; `null` for none. */
-  readonly cacheFolder: string | null;
-  readonly log: Log;
-  /** Ends all waiting. */
-  readonly signal: AbortSignal;
-}
-
-/**
- * The module of a group's log. The engine does not know which one it is: the command line names it.
- */
-export interface LogModule {
-  /** As `CutOptions.topicsOf`. */
-  topicsOf(config: InputConfig<unknown>): readonly string[] | null;
-  openGroupLog(options: OpenLogOptions): Promise<GroupLog>;
-}
 
 /** The link to the supervisor, from the worker's end. */
 export type SupervisorLink = Pick<
@@ -88,15 +62,26 @@ export class TaskWorker {
   }
 
   async #load(message: LoadMessage): Promise<void> {
-    const { moduleUrl, exportName, app, memberId, shards, protocol } = message;
-    const { commitIntervalMs, cacheFolder } = message;
+    const { moduleUrl, exportName, app, memberId, shards, protocol, guarantee } = message;
+    const { groupId, commitIntervalMs, cacheFolder } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, openGroupLog }: LogModule = await import(message.logModule);
     const cut = cutFlow(graph, { shards, topicsOf });
     const log = this.#log(message.logLevel);
     const { topology } = cut;
     const { signal } = this.#ended;
-    const options = { graph, app, memberId, topology, protocol, cacheFolder, log, signal };
+    const options = {
+      graph,
+      app,
+      groupId,
+      memberId,
+      topology,
+      protocol,
+      guarantee,
+      cacheFolder,
+      log,
+      signal,
+    };
     this.#groupLog = await openGroupLog(options);
     if (this.#isLeaving) return await this.#groupLog.close();
     const runner = new TaskRunner({
@@ -106,7 +91,10 @@ export class TaskWorker {
       intervalMs: commitIntervalMs,
       clock: systemClock,
       log,
-      observer: this.#host.observer,
+      observer: {
+        ...this.#host.observer,
+        started: (task) => log.info("task running", { task }),
+      },
     });
     runner.over.then(() => this.#leave(0), (thrown) => this.fail(thrown));
     this.#host.loaded(runner);

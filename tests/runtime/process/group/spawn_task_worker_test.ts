@@ -14,7 +14,7 @@ const [GOOD, BAD] = [taskId("in", 0), taskId("in", 1)];
 /** A group of one worker, in a process of its own, that a test assigns tasks to. */
 class RealWorker {
   readonly supervisor: Supervisor;
-  readonly run: Promise<void>;
+  readonly run: Promise<number>;
   readonly acknowledged: TaskId[][] = [];
   starts = 0;
   disposed = 0;
@@ -55,9 +55,11 @@ class RealWorker {
             moduleUrl: MODULE,
             exportName: null,
             app: "orders",
+            groupId: "orders.1",
             memberId,
             shards: 2,
             protocol: "streams",
+            guarantee: "exactly-once",
             logModule: MODULE,
             cacheFolder: null,
             commitIntervalMs: 1,

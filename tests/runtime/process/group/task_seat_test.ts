@@ -44,7 +44,7 @@ class FakeChild {
   }
 
   exits(how = this.isKilled ? "by SIGKILL" : "with code 1"): void {
-    this.#listener.exited(how);
+    this.#listener.exited(how, 1);
   }
 }
 
@@ -60,7 +60,7 @@ class World {
   disposed = 0;
   end = "";
   readonly supervisor: Supervisor;
-  readonly run: Promise<void>;
+  readonly run: Promise<number>;
   #tell: (event: MembershipEvent) => void = () => {};
 
   constructor({ leaves = false, restarts = 2 } = {}) {

@@ -1,0 +1,72 @@
+/**
+ * The membership of a machine in a group, from what a process that has loaded the flow found out.
+ *
+ * @module
+ */
+import type { Log } from "../../core/log.ts";
+import type { Membership, Topology } from "../../group/membership.ts";
+import { type GroupTopology, shuffleTopic } from "../../group/topology.ts";
+import { type GroupProtocol, openMembership } from "../kafka/group/open_membership.ts";
+import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
+import type { Brokers } from "../kafka/properties/options.ts";
+
+/** How to reach the cluster of a group. Plain data, as it goes from process to process. */
+export interface GroupPlace {
+  readonly brokers: Brokers;
+  /** Without `sasl` if a token is needed for it. */
+  readonly settings: ConnectionSettings;
+}
+
+/** What a machine joins with. */
+export interface JoinGroupOptions {
+  readonly place: GroupPlace;
+  /** Returns a token for the cluster; `null` if none is needed. */
+  readonly token: (() => Promise<string>) | null;
+  readonly app: string;
+  readonly groupId: string;
+  readonly topology: GroupTopology;
+  readonly protocol: string;
+  /** The id of the machine's state. */
+  readonly processId: string;
+  readonly log: Log;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens the membership of a machine.
+ *
+ * @throws {Error} If no broker is in reach, or it refuses us.
+ */
+export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
+  const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
+  const { brokers, settings } = place;
+  return await openMembership({
+    brokers,
+    settings: token === null
+      ? settings
+      : { ...settings, sasl: { mechanism: "oauthbearer", token } },
+    log,
+    signal,
+    groupId,
+    processId,
+    topology: memberTopology(app, topology),
+  }, protocol as GroupProtocol);
+}
+
+/**
+ * What the members of a group are told of its topology. We make our own topics for both protocols,
+ * so a shuffle topic is a topic like any other to the brokers.
+ */
+export function memberTopology(app: string, { subtopologies }: GroupTopology): Topology {
+  return {
+    epoch: 0,
+    subtopologies: subtopologies.map(({ name, sourceTopics, hasShuffle }) => ({
+      subtopologyId: name,
+      sourceTopics: hasShuffle ? [...sourceTopics, shuffleTopic(app, name)] : [...sourceTopics],
+      changelogTopics: [],
+      repartitionSinkTopics: [],
+      repartitionSourceTopics: [],
+    })),
+  };
+}

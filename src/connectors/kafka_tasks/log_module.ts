@@ -1,0 +1,119 @@
+/**
+ * The log of a group on Kafka, as processes of the group import it.
+ *
+ * @module
+ */
+import type { InputConfig } from "../../graph/contracts.ts";
+import type { FlowGraph } from "../../graph/graph.ts";
+import type { GroupLog } from "../../group/log.ts";
+import { groupIdOf } from "../../group/topology.ts";
+import type {
+  Guarantee,
+  LogModule,
+  OpenLogOptions,
+  PreparedGroup,
+  PrepareGroupOptions,
+} from "../../group/log_module.ts";
+import { KafkaConnection } from "../kafka/client/connection.ts";
+import { protocolOf } from "../kafka/group/open_membership.ts";
+import { knownInput } from "../kafka/known_configs.ts";
+import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
+import type { Brokers } from "../kafka/properties/options.ts";
+import { agreeOn, type ControlOptions, readControl } from "./control_topic.ts";
+import { ensureInternalTopics, internalTopics } from "./internal_topics.ts";
+import type { GroupPlace } from "./join_group.ts";
+import { KafkaTaskLog, requireOneReader } from "./kafka_log.ts";
+import { type KafkaPlace, kafkaPlaceOf, requireOneCluster } from "./kafka_place.ts";
+import { requireSharedInput } from "./task_input.ts";
+import { requireTaskOutput } from "./task_output.ts";
+import { systemClock } from "../../core/clock.ts";
+
+/** Returns the topics that an input reads; `null` if it is not one of Kafka. */
+export function topicsOf(config: InputConfig<unknown>): readonly string[] | null {
+  return knownInput(config)?.settings.topics ?? null;
+}
+
+/**
+ * Makes sure that a group can read the inputs and write the outputs of a flow.
+ *
+ * @throws {TypeError} If it cannot. The message names the step and the cure.
+ */
+export function checkFlow({ nodes, ids }: FlowGraph, guarantee: Guarantee): void {
+  for (const node of nodes) {
+    if (node.kind === "input") requireSharedInput(node.config, ids.get(node)!);
+    if (node.kind === "capture") requireTaskOutput(node.config, ids.get(node)!, guarantee);
+  }
+}
+
+/**
+ * Makes sure that this machine may join the group, and creates the topics of the group.
+ *
+ * @throws {Error} If it may not. The message names the reason and the cure.
+ */
+export async function prepareGroup(options: PrepareGroupOptions): Promise<PreparedGroup> {
+  const { graph, app, topology, log, signal } = options;
+  requireOneReader(topology);
+  const { brokers, settings } = await requireOneCluster(placesOf(graph), { log, signal });
+  const wanted = internalTopics(app, topology);
+  const topics = wanted.map(({ topic }) => topic);
+  const connection = new KafkaConnection(brokers, topics, settings, {
+    log,
+    signal,
+    isolation: "read_uncommitted", // as the control topic's reader needs it
+  });
+  try {
+    await ensureInternalTopics(connection, wanted, systemClock);
+    await connection.open(() => connection.metadata(), { missingMs: Infinity });
+    const control = { app, connection, log };
+    const protocol = options.protocol === "auto" ? await protocolFor(control) : options.protocol;
+    await agreeOn({ ...topology, protocol }, control);
+    const { generation } = (await readControl(control)).group!; // there is one by now
+    return { groupId: groupIdOf(app, generation), protocol, ...placeOf(brokers, settings) };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** What the group was made with counts, also on a cluster that has learnt more since. */
+async function protocolFor(control: ControlOptions): Promise<string> {
+  const { group } = await readControl(control);
+  return group?.protocol ?? await protocolOf(await control.connection.anyBroker());
+}
+
+/** Settings conceal their secrets in all texts. A copy is plain data, which has them. */
+function placeOf(
+  brokers: Brokers,
+  { ssl, sasl, ...settings }: ConnectionSettings,
+): Pick<PreparedGroup, "place" | "token"> {
+  const token = sasl?.mechanism === "oauthbearer" ? sasl.token : null;
+  const place: GroupPlace = {
+    brokers,
+    settings: {
+      ...settings,
+      ssl: ssl === null ? null : { ...ssl },
+      sasl: sasl === null || token !== null ? null : { ...sasl },
+    },
+  };
+  return { place, token };
+}
+
+/** Opens the log of a worker. */
+export async function openGroupLog(options: OpenLogOptions): Promise<GroupLog> {
+  const { graph, ...ofLog } = options;
+  // All of them are in one cluster, as `prepareGroup` has found.
+  const [{ brokers, settings }] = placesOf(graph);
+  return await KafkaTaskLog.open({ brokers, settings, ...ofLog });
+}
+
+function placesOf({ nodes, ids }: FlowGraph): KafkaPlace[] {
+  return nodes
+    .map((node) =>
+      node.kind === "input" || node.kind === "capture"
+        ? kafkaPlaceOf(node.config, ids.get(node)!)
+        : null
+    )
+    .filter((place) => place !== null);
+}
+
+// The engine imports this file by name only.
+({ topicsOf, checkFlow, prepareGroup, openGroupLog }) satisfies LogModule;

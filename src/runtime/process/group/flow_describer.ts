@@ -1,0 +1,144 @@
+/**
+ * A process that loads a flow for its supervisor, which runs no code of flows. It finds out how the
+ * flow is cut, prepares the group, and makes tokens for the cluster.
+ *
+ * @module
+ */
+import type { GroupTopology } from "../../../group/topology.ts";
+import { fromFailure } from "../failure.ts";
+import type { FromDescriber, ToDescriber } from "./messages.ts";
+import { type GroupProcessOptions, type LinkedProcess, spawnLinked } from "./spawn_linked.ts";
+
+/** What a process found out. */
+export interface DescribedGroup {
+  readonly topology: GroupTopology;
+  readonly groupId: string;
+  readonly protocol: string;
+  /** As `PreparedGroup.place`. */
+  readonly place: unknown;
+  /** Whether the cluster wants a {@linkcode FlowDescriber.token}. */
+  readonly needsTokens: boolean;
+}
+
+/** What a describer is made with. */
+export interface DescriberOptions extends GroupProcessOptions {
+  /** What its process is told first. */
+  readonly load: Extract<ToDescriber, { kind: "load" }>;
+  /** The process has been asked to stop by a signal. */
+  readonly onStopRequested: () => void;
+}
+
+/** Describes a flow. Its process ends when it is disposed of. */
+export class FlowDescriber implements AsyncDisposable {
+  readonly #options: DescriberOptions;
+  #run: DescriberRun;
+  #isOver = false;
+
+  /** Starts a process. */
+  constructor(options: DescriberOptions) {
+    this.#options = options;
+    this.#run = new DescriberRun(options);
+  }
+
+  /**
+   * Returns what it found out. The process goes on only if tokens are needed.
+   *
+   * @throws {Error} If the flow cannot be loaded, or the group cannot run it.
+   */
+  async describe(): Promise<DescribedGroup> {
+    const described = await this.#run.described;
+    if (!described.needsTokens) await this.#run.end();
+    return described;
+  }
+
+  /** Returns a token for the cluster. */
+  async token(): Promise<string> {
+    if (this.#run.isOver && !this.#isOver) {
+      this.#run = new DescriberRun(this.#options);
+      await this.#run.described;
+    }
+    return await this.#run.token();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.#run.end();
+  }
+}
+
+/** One process, from its start to its end. */
+class DescriberRun {
+  readonly #child: LinkedProcess<ToDescriber>;
+  readonly #described: PromiseWithResolvers<DescribedGroup> = Promise.withResolvers();
+  readonly #exited: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #tokens = new Map<number, PromiseWithResolvers<string>>();
+  #requests = 0;
+  isOver = false;
+
+  constructor({ load, onStopRequested, ...options }: DescriberOptions) {
+    this.#described.promise.catch(() => {}); // who asks for it gets the error
+    const { log } = options;
+    const preload = import.meta.resolve("./flow_describer_main.ts");
+    const { moduleUrl } = load;
+    this.#child = spawnLinked<FromDescriber, ToDescriber>(
+      { ...options, worker: 0, moduleUrl, preload, first: load },
+      {
+        said: (message) => {
+          switch (message.kind) {
+            case "described":
+              return this.#described.resolve(message);
+            case "failed":
+              return this.#fail(fromFailure(message.failure, 0));
+            case "tokenTold":
+              return this.#asked(message.number)?.resolve(message.token);
+            case "tokenFailed":
+              return this.#asked(message.number)?.reject(fromFailure(message.failure, 0));
+            case "stopRequested":
+              return onStopRequested();
+            case "log":
+              return log[message.level](message.message, message.fields);
+          }
+        },
+        exited: (how) => {
+          this.#fail(
+            new Error(
+              `the process that loads the flow ended ${how} before it was there (does the flow ` +
+                "call Deno.exit?)",
+            ),
+          );
+          this.#exited.resolve();
+        },
+      },
+    );
+  }
+
+  get described(): Promise<DescribedGroup> {
+    return this.#described.promise;
+  }
+
+  token(): Promise<string> {
+    const number = this.#requests++;
+    const asked = Promise.withResolvers<string>();
+    this.#tokens.set(number, asked);
+    if (this.isOver) this.#fail(new Error("the process that makes tokens has ended"));
+    else this.#child.send({ kind: "token", number });
+    return asked.promise;
+  }
+
+  async end(): Promise<void> {
+    this.#child.kill();
+    await this.#exited.promise;
+  }
+
+  #asked(number: number): PromiseWithResolvers<string> | undefined {
+    const asked = this.#tokens.get(number);
+    this.#tokens.delete(number);
+    return asked;
+  }
+
+  #fail(error: Error): void {
+    this.isOver = true;
+    this.#described.reject(error);
+    for (const number of [...this.#tokens.keys()]) this.#asked(number)?.reject(error);
+  }
+}
