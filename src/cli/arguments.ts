@@ -91,8 +91,8 @@ export interface GraphCommand {
   readonly stages: boolean;
 }
 
-/** All options but `--help` and `--version`. */
-export const OPTIONS: readonly Option[] = [
+/** The options of a run, on one machine or in a group. */
+const RUN_OPTIONS: readonly Option[] = [
   { name: "workers", alias: "w", value: "N", about: "worker processes (default 1)" },
   {
     name: "epoch-interval",
@@ -148,6 +148,9 @@ export const OPTIONS: readonly Option[] = [
   { name: "log-format", value: "FORMAT", about: "text (the default) or json, one object a line" },
 ];
 
+/** All options but `--help` and `--version`. */
+export const OPTIONS: readonly Option[] = [...RUN_OPTIONS, ...GROUP_OPTIONS];
+
 /** The options of `graph`. */
 const GRAPH_OPTIONS: readonly Option[] = [
   { name: "format", value: "FORMAT", about: "mermaid (the default), dot, json or svg" },
@@ -159,14 +162,11 @@ const GRAPH_OPTIONS: readonly Option[] = [
   ...OPTIONS.filter(({ name }) => name === "workers" || name === "worker-flags"),
 ];
 
+/** How often a group's worker is started again by default: its machine may be short of memory. */
+const GROUP_RESTARTS = 10;
+
 /** The environment variable of the token that clients of the operations port have to send. */
 const API_TOKEN_ENV = "MILLRACE_API_TOKEN";
-
-/**
- * Set to 1, it lets `--group` and its kin in. They are not listed anywhere, as they do not work
- * from end to end yet. They join the other options when they do.
- */
-const PREVIEW_ENV = "MILLRACE_GROUP_PREVIEW";
 
 /** A variable with more mistakes than this belongs to another program. */
 const MOST_TYPOS = 2;
@@ -188,7 +188,6 @@ ${GRAPH_OPTIONS.slice(0, 2).map(optionText).join("\n")}
 /** Returns the text of `--help`: of one command, or of all. */
 export function helpText(of?: Help["of"]): string {
   if (of !== undefined) return `Usage: ${HELP_OF[of].trimStart()}`;
-  const options = OPTIONS.map(optionText);
   return `Runs a dataflow.
 
 Usage: deno run -A cli.ts FLOW [options] [-- flow arguments]
@@ -199,9 +198,12 @@ to worker 0; for other workers it is empty.
 
 ${Object.values(HELP_OF).join("\n")}
 Options:
-${options.join("\n")}
+${RUN_OPTIONS.map(optionText).join("\n")}
   -h, --help                    this text
   -V, --version                 the versions of Millrace and Deno
+
+Options of a machine in a group, which shares a flow's work with others through Kafka:
+${GROUP_OPTIONS.map(optionText).join("\n")}
 
 Each option but the last two can be given as an environment variable too, such as
 ${
@@ -258,13 +260,12 @@ export function parseCommand(
     if (ask === "help") return { kind: "help", of: "state" };
     return ask === null ? state : { kind: ask };
   }
-  const options = env(PREVIEW_ENV) === "1" ? [...OPTIONS, ...GROUP_OPTIONS] : OPTIONS;
-  const parsed = parseOptions(args, options);
+  const parsed = parseOptions(args, OPTIONS);
   const [flow, ...surplus] = parsed._.map(String);
   if (parsed.help) return { kind: "help", ...flow === "backup" ? { of: flow } : {} };
   if (parsed.version) return { kind: "version" };
   if (flow === "backup") {
-    const stray = options.find(({ name }) =>
+    const stray = OPTIONS.find(({ name }) =>
       [parsed[name]].flat().some((value) => value !== undefined && value !== false)
     );
     if (stray !== undefined) throw new UsageError(`${flow} accepts no option --${stray.name}`);
@@ -300,7 +301,7 @@ export function parseCommand(
   const stopMs = parseTime(valueOf("stop-timeout"), requireStopTime);
   const api = parseApi(valueOf("api"), env(API_TOKEN_ENV));
   const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
-  const group = options === OPTIONS ? null : parseGroup({ valueOf, switchOf, listOf });
+  const group = parseGroup({ valueOf, switchOf, listOf });
   return {
     kind: "run",
     flow,
@@ -315,9 +316,17 @@ export function parseCommand(
       { fromScratch: switchOf("from-scratch"), yes: switchOf("yes") },
       stepChanges,
     ),
-    restarts: parseCount(valueOf("restart"), { fallback: 0, least: 0, most: 1_000_000 }),
+    restarts: parseCount(valueOf("restart"), {
+      fallback: group === null ? 0 : GROUP_RESTARTS,
+      least: 0,
+      most: 1_000_000,
+    }),
     workerFlags: parseFlags(valueOf("worker-flags")),
-    logLevel: oneOf(valueOf("log-level"), LOG_LEVELS, onTerminal && !watch ? "warn" : "info"),
+    logLevel: oneOf(
+      valueOf("log-level"),
+      LOG_LEVELS,
+      onTerminal && !watch && group === null ? "warn" : "info",
+    ),
     earlyLogLevel: oneOf(valueOf("log-level"), LOG_LEVELS, "info"),
     logFormat: oneOf(valueOf("log-format"), ["text", "json"], "text"),
     ...api === undefined ? {} : { api },

@@ -58,6 +58,7 @@ const EXCLUDED: readonly { readonly name: string; readonly cure: string }[] = [
   { name: "rename-step", cure: "run the flow on one machine for that" },
   { name: "drop-step", cure: "run the flow on one machine for that" },
   { name: "epoch-interval", cure: "use --commit-interval" },
+  { name: "api", cure: "a group has no operations port yet; leave it out" },
   { name: "watch", cure: "develop the flow on one machine, without --group" },
 ];
 

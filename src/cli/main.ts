@@ -11,9 +11,11 @@ import { oneLine } from "../core/safe_text.ts";
 import { VERSION } from "../core/version.ts";
 import { type ClusterOptions, spawnCluster } from "../runtime/process/cluster.ts";
 import { exitCodeOf } from "../runtime/process/exit_code.ts";
+import type { OutputTaps } from "../runtime/process/spawn.ts";
 import { helpText, mistypedVariables, parseCommand, type RunCommand } from "./arguments.ts";
 import { locateFlow } from "./flow_location.ts";
 import { drawGraph } from "./graph.ts";
+import { runGroup } from "./group_run.ts";
 import { createLogWriter, finalError } from "./log_writer.ts";
 import { backUpStore, recoveryOf } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
@@ -95,11 +97,6 @@ async function runFlow(command: RunCommand): Promise<number> {
   const { flow, flowArgs, workers, epochMs, stopMs, restarts, workerFlags, logLevel, logFormat } =
     command;
   const { moduleUrl, exportName } = locateFlow(flow); // before anything is dropped
-  if (command.group !== undefined) {
-    throw new UsageError(
-      "--group cannot run flows in this version: run the flow on one machine, without --group",
-    );
-  }
   const check = async () => {
     if (!command.check) return;
     await checkTypes({ moduleUrl, workerFlags: workerFlags ?? [], cwd: Deno.cwd() });
@@ -130,6 +127,12 @@ async function runFlow(command: RunCommand): Promise<number> {
     },
     stopAtOnce: () => kill.abort(),
   });
+  const taps: OutputTaps = status === null ? {} : {
+    stderr: (bytes) => status.print(bytes, (bytes) => writeAll(Deno.stderr, bytes)),
+    ...Deno.stdout.isTerminal()
+      ? { stdout: (bytes) => status.print(bytes, (bytes) => writeAll(Deno.stdout, bytes)) }
+      : {},
+  };
   const options: ClusterOptions = {
     workers,
     restarts,
@@ -144,17 +147,21 @@ async function runFlow(command: RunCommand): Promise<number> {
     ...epochMs === undefined ? {} : { epoch: { interval: epochMs } },
     ...stopMs === undefined ? {} : { stopTimeout: stopMs },
     ...command.api === undefined ? {} : { api: command.api },
-    ...status === null ? {} : {
-      onStatus: (now) => status.update(now),
-      taps: {
-        stderr: (bytes) => status.print(bytes, (bytes) => writeAll(Deno.stderr, bytes)),
-        ...Deno.stdout.isTerminal()
-          ? { stdout: (bytes) => status.print(bytes, (bytes) => writeAll(Deno.stdout, bytes)) }
-          : {},
-      },
-    },
+    ...status === null ? {} : { onStatus: (now) => status.update(now), taps },
   };
   try {
+    if (command.group !== undefined) {
+      return await runGroup({
+        moduleUrl,
+        exportName,
+        command,
+        group: command.group,
+        log,
+        signal: stop.signal,
+        killSignal: kill.signal,
+        taps,
+      });
+    }
     if (command.watch) {
       return await watchFlow(moduleUrl, options, {
         check,

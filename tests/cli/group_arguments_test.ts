@@ -1,11 +1,10 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { parseCommand, type RunCommand } from "../../src/cli/arguments.ts";
 import { GROUP_OPTIONS } from "../../src/cli/group_arguments.ts";
 import { UsageError } from "../../src/core/errors.ts";
 
 function groupOf(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const all: Readonly<Record<string, string>> = { MILLRACE_GROUP_PREVIEW: "1", ...env };
-  const command = parseCommand(["flow.ts", ...args], (name) => all[name], { onTerminal: true });
+  const command = parseCommand(["flow.ts", ...args], (name) => env[name], { onTerminal: true });
   return (command as RunCommand).group;
 }
 
@@ -82,9 +81,4 @@ Deno.test("what does not go with a group is refused, with what to do instead", (
   const variables = { MILLRACE_GROUP: "orders", MILLRACE_RECOVERY: "s.db" };
   const message = "MILLRACE_RECOVERY does not go with MILLRACE_GROUP";
   assertThrows(() => groupOf([], variables), UsageError, message);
-});
-
-Deno.test("options of a group are not there until the preview is asked for", () => {
-  const parse = () => parseCommand(["flow.ts", "--group=a"], () => undefined, { onTerminal: true });
-  assertStringIncludes(assertThrows(parse, UsageError).message, "unknown option --group");
 });

@@ -1,0 +1,200 @@
+/**
+ * Runs this machine's part of a group.
+ *
+ * ```text
+ *   describe ──▶ join ──▶ run tasks ──signal──▶ commit ──▶ over
+ *   (a process     (a member for
+ *   of its own)    each worker)
+ * ```
+ *
+ * @module
+ */
+import type { GroupPlace } from "../connectors/kafka_tasks/join_group.ts";
+import { joinGroup } from "../connectors/kafka_tasks/join_group.ts";
+import { systemClock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
+import { type DescribedGroup, FlowDescriber } from "../runtime/process/group/flow_describer.ts";
+import { spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
+import { openStateFolder } from "../runtime/process/group/state_folder.ts";
+import { Supervisor } from "../runtime/process/group/supervisor.ts";
+import type { OutputTaps } from "../runtime/process/spawn.ts";
+import { permissionFlags } from "../runtime/process/worker_flags.ts";
+import { stopMilliseconds } from "../runtime/stop_limit.ts";
+import type { RunCommand } from "./arguments.ts";
+import type { FlowLocation } from "./flow_location.ts";
+import type { GroupCommand } from "./group_arguments.ts";
+
+/** The module of the log of all groups. */
+const LOG_MODULE = import.meta.resolve("../connectors/kafka_tasks/log_module.ts");
+
+/** How often workers say how far they are, in milliseconds. */
+const STATUS_MS = 1_000;
+
+/** What a machine's part of a group is run with. */
+export interface GroupRunOptions extends FlowLocation {
+  readonly command: RunCommand;
+  readonly group: GroupCommand;
+  readonly log: Log;
+  /** Stops gracefully when it aborts. */
+  readonly signal: AbortSignal;
+  /** Ends everything at once when it aborts: the run rejects. */
+  readonly killSignal: AbortSignal;
+  /** Accept what workers print. */
+  readonly taps: OutputTaps;
+}
+
+/**
+ * Joins a group, and runs the tasks that it gives to this machine, until a signal or a step stops
+ * it.
+ *
+ * @returns The exit code that the flow has set, if any.
+ * @throws {StepError} If a step fails.
+ * @throws {UsageError} If the state folder cannot be used, or there is no such flow.
+ * @throws {Error} If the group cannot run the flow, or refuses this machine.
+ */
+export async function runGroup(options: GroupRunOptions): Promise<number> {
+  const { moduleUrl, exportName, command, group, log, taps } = options;
+  const flow = flowName(moduleUrl, exportName);
+  const facts = spawnFacts();
+  refuseNesting(flow, facts);
+  const { workers, flowArgs: args, workerFlags, logLevel } = command;
+  const { app, shards, guarantee } = group;
+  const stop = new StopSwitch(options.signal, options.killSignal);
+  using folder = openStateFolder(group.stateDir, app, workers, log);
+  const common = {
+    flags: (folder: string | null) =>
+      permissionFlags(workerFlags ?? null, { folder, moduleUrl, workers: 0 }),
+    args,
+    running: [...facts.running, flow],
+    log,
+  };
+  const ofFlow = { moduleUrl, exportName, app, shards, guarantee, logModule: LOG_MODULE, logLevel };
+  await using describer = new FlowDescriber({
+    ...common,
+    load: { kind: "load", ...ofFlow, protocol: group.protocol },
+    taps: { stdout: taps.stderr ?? printToStderr, ...taps.stderr ? { stderr: taps.stderr } : {} },
+    onStopRequested: () => stop.request(),
+  });
+  const described = await stop.before(describer.describe());
+  if (described === null) return 0;
+  const { topology, groupId, protocol } = described;
+  const ended = new AbortController();
+  const membership = await stop.before(
+    joinGroup({
+      place: described.place as GroupPlace, // of the module that was named above
+      token: described.needsTokens ? () => describer.token() : null,
+      app,
+      groupId,
+      topology,
+      protocol,
+      processId: folder.processId,
+      log,
+      signal: ended.signal,
+    }),
+    () => ended.abort(),
+  );
+  if (membership === null) return 0;
+  const supervisor = new Supervisor({
+    memberIds: folder.memberIds,
+    membership,
+    spawn: (worker, memberId, listener) =>
+      spawnTaskWorker({
+        ...common,
+        worker,
+        load: {
+          kind: "load",
+          ...ofFlow,
+          groupId,
+          memberId,
+          protocol,
+          cacheFolder: group.stateDir === null ? null : folder.path,
+          commitIntervalMs: group.commitIntervalMs,
+          statusMs: STATUS_MS,
+        },
+        taps,
+      }, listener),
+    clock: systemClock,
+    log,
+    restarts: command.restarts,
+    stallMs: group.stallMs,
+    stopMs: command.stopMs ?? stopMilliseconds({}),
+    // Nobody comes back with ids that are not kept.
+    leaves: group.leaves || group.stateDir === null,
+  });
+  try {
+    log.info("joining the group", factsOf(described, workers));
+    stop.pass({ stop: () => supervisor.stop(), kill: () => supervisor.kill() });
+    const exitCode = await supervisor.run();
+    stop.throwIfKilled();
+    return exitCode;
+  } finally {
+    await membership.close();
+    ended.abort();
+  }
+}
+
+function factsOf({ groupId, protocol, topology }: DescribedGroup, workers: number) {
+  const subtopologies = topology.subtopologies.map(({ name }) => name).join();
+  return { group: groupId, protocol, workers, subtopologies };
+}
+
+/** What can be stopped. */
+interface Stoppable {
+  stop(): void;
+  kill(): void;
+}
+
+/** Passes requests to stop on to whatever goes on at the moment. */
+class StopSwitch {
+  readonly #stops = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #killSignal: AbortSignal;
+
+  constructor(signal: AbortSignal, killSignal: AbortSignal) {
+    this.#signal = AbortSignal.any([signal, this.#stops.signal, killSignal]);
+    this.#killSignal = killSignal;
+  }
+
+  /** As a signal does. */
+  request(): void {
+    this.#stops.abort();
+  }
+
+  /**
+   * Waits for work that is worth nothing after a stop. Returns `null` if that comes first.
+   *
+   * @param cancel Ends the work.
+   */
+  async before<T>(work: Promise<T>, cancel: () => void = () => {}): Promise<T | null> {
+    const stopped = Promise.withResolvers<null>();
+    const stop = () => stopped.resolve(null);
+    this.#signal.addEventListener("abort", stop);
+    if (this.#signal.aborted) stop();
+    work.catch(() => {}); // nobody waits for it after a stop
+    try {
+      const done = await Promise.race([work, stopped.promise]);
+      if (done === null) cancel();
+      this.throwIfKilled();
+      return done;
+    } finally {
+      this.#signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Requests go there from now on. */
+  pass({ stop, kill }: Stoppable): void {
+    for (const [signal, act] of [[this.#signal, stop], [this.#killSignal, kill]] as const) {
+      if (signal.aborted) act();
+      else signal.addEventListener("abort", act, { once: true });
+    }
+  }
+
+  throwIfKilled(): void {
+    if (this.#killSignal.aborted) throw new Error("the run was stopped at once");
+  }
+}
+
+function printToStderr(bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
+}
