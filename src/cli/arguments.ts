@@ -13,6 +13,7 @@ import type { StepChangeOptions } from "../runtime/step_changes.ts";
 import { requireStopTime } from "../runtime/stop_limit.ts";
 import { oneOf, parseCount, parseTime } from "./given_values.ts";
 import { GROUP_OPTIONS, type GroupCommand, parseGroup, type Switch } from "./group_arguments.ts";
+import { GROUP_HELP, type GroupToolCommand, parseGroupTool } from "./group_tool_arguments.ts";
 import { joinFlags, type Option, optionText, parseOptions, refuseFlowArgs } from "./options.ts";
 import { parseState, STATE_HELP, type StateCommand } from "./state_arguments.ts";
 import { type Given, type GivenStepChanges, parseStepChanges } from "./step_changes.ts";
@@ -33,6 +34,7 @@ export type Command =
   | { readonly kind: "version" }
   | ({ readonly kind: "run" } & RunCommand)
   | StateCommand
+  | GroupToolCommand
   | ({ readonly kind: "graph" } & GraphCommand)
   | { readonly kind: "backup"; readonly path: string; readonly to: string };
 
@@ -174,6 +176,7 @@ const MOST_TYPOS = 2;
 /** The help of commands that do not run a flow. */
 const HELP_OF = {
   state: STATE_HELP,
+  group: GROUP_HELP,
   backup: `       deno run -A cli.ts backup PATH FILE
 
 copies a recovery store into a new file, also while a run uses it.
@@ -259,6 +262,11 @@ export function parseCommand(
     const { state, ask } = parseState(args.slice(1));
     if (ask === "help") return { kind: "help", of: "state" };
     return ask === null ? state : { kind: ask };
+  }
+  if (args[0] === "group") {
+    const group = parseGroupTool(args.slice(1));
+    if (group === "help") return { kind: "help", of: "group" };
+    return group === "version" ? { kind: group } : group;
   }
   const parsed = parseOptions(args, OPTIONS);
   const [flow, ...surplus] = parsed._.map(String);

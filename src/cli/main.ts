@@ -17,7 +17,8 @@ import { locateFlow } from "./flow_location.ts";
 import { drawGraph } from "./graph.ts";
 import { runGroup } from "./group_run.ts";
 import { createLogWriter, finalError } from "./log_writer.ts";
-import { backUpStore, recoveryOf } from "./recovery.ts";
+import { runGroupTool } from "./group_tool.ts";
+import { backUpStore, type Confirm, recoveryOf } from "./recovery.ts";
 import { reportError, reportUsage } from "./report.ts";
 import { describeState } from "./state.ts";
 import { runStateTool } from "./state_tools.ts";
@@ -62,6 +63,9 @@ export async function main(args: readonly string[]): Promise<number> {
         return 0;
       case "backup":
         print(Deno.stdout, await backUpStore(command));
+        return 0;
+      case "group-tool":
+        print(Deno.stdout, await runGroupTool(command, { confirm: confirmer() }));
         return 0;
       case "graph":
         print(Deno.stdout, await drawGraph(command));
@@ -110,7 +114,7 @@ async function runFlow(command: RunCommand): Promise<number> {
     );
   const recovery = command.recovery === null ? null : await recoveryOf(
     command.recovery,
-    Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null,
+    confirmer(),
     logAround(null, command.earlyLogLevel),
   );
   const status = Deno.stderr.isTerminal() && !stdoutIsPiped() ? terminalStatus() : null;
@@ -175,6 +179,11 @@ async function runFlow(command: RunCommand): Promise<number> {
     release();
     status?.clear();
   }
+}
+
+/** Asks the user, if there is a terminal. */
+function confirmer(): Confirm {
+  return Deno.stdin.isTerminal() ? (text) => confirm(oneLine(text)) : null;
 }
 
 /** As in `| head`: the reader may print to the same terminal, into our status line. */

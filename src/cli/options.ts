@@ -92,7 +92,7 @@ export function joinFlags(args: readonly string[]): string[] {
 function laterCommand(args: readonly string[]): string | undefined {
   const end = args.indexOf("--");
   return args.slice(0, end < 0 ? args.length : end).find((arg) =>
-    arg === "state" || arg === "graph"
+    arg === "state" || arg === "graph" || arg === "group"
   );
 }
 

@@ -28,16 +28,19 @@ export type RewindTarget =
   | { readonly kind: "time"; readonly time: number }
   | { readonly kind: "offset"; readonly offset: bigint };
 
+/** The option of Kafka properties. */
+export const PROPERTY_OPTION = {
+  name: "property",
+  value: "NAME=VALUE",
+  isList: true,
+  about: "a Kafka property for the connection; repeatable",
+} as const satisfies Option;
+
 /** The options that only this tool has. */
 export const REWIND_OPTIONS = [
   { name: "partition", value: "NAME", about: "only one partition, such as orders-0" },
   { name: "brokers", value: "LIST", about: "of the input's topics, if the store is a file" },
-  {
-    name: "property",
-    value: "NAME=VALUE",
-    isList: true,
-    about: "a Kafka property for the connection; repeatable",
-  },
+  PROPERTY_OPTION,
 ] as const satisfies readonly Option[];
 
 /**
@@ -79,7 +82,12 @@ function targetOf(text: string): RewindTarget | null {
   return Number.isNaN(time) ? null : { kind: "time", time };
 }
 
-function propertiesOf(given: readonly string[]): Readonly<Record<string, string>> {
+/**
+ * Reads Kafka properties.
+ *
+ * @throws {UsageError} If one has no name.
+ */
+export function propertiesOf(given: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(given.map((each) => {
     const at = each.indexOf("=");
     if (at < 1) throw new UsageError(`--property must be NAME=VALUE; got "${each}"`);

@@ -16,6 +16,7 @@ import type { ShowCommand } from "./state_arguments.ts";
 import { keyJson, keysJson, storeJson } from "./state_json.ts";
 import { inspectDepth } from "./inspect_depth.ts";
 import { stateText } from "../ops/state_text.ts";
+import { table } from "./table.ts";
 
 /** Only the beginning of a longer key is listed. */
 const LONGEST_KEY = 60;
@@ -148,11 +149,4 @@ function spelledOut(key: string): string {
   } catch {
     return key; // it merely begins with a quotation mark
   }
-}
-
-/** Returns columns of text, two spaces apart. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd())
-    .join("\n");
 }

@@ -99,22 +99,43 @@ export async function agreeOn(
  * one who can write, and has read what was written before.
  */
 async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise<void> {
-  const { app, connection, log } = options;
-  const producer = await TaskProducer.open({
+  const { app } = options;
+  const producer = await openProducer(options);
+  try {
+    if ((await readControl(options)).group !== null) return;
+    await write(producer, app, recordOf(GROUP_KEY, { format: FORMAT, ...ours }));
+  } finally {
+    await producer.close();
+  }
+}
+
+/**
+ * Has the topic say again that nothing has ever been committed. What the group is stays.
+ *
+ * @throws {Error} If it cannot be written to.
+ */
+export async function forgetBegun(options: ControlOptions): Promise<void> {
+  const producer = await openProducer(options);
+  try {
+    await write(producer, options.app, { ...recordOf(BEGUN_KEY, {}), value: null });
+  } finally {
+    await producer.close();
+  }
+}
+
+function openProducer({ app, connection, log }: ControlOptions): Promise<TaskProducer> {
+  return TaskProducer.open({
     transactionalId: controlTopic(app),
     timeoutMs: TRANSACTION_MS,
     connection,
     log,
   });
-  try {
-    if ((await readControl(options)).group !== null) return;
-    const pending = new PendingRecords();
-    const record = recordOf(GROUP_KEY, { format: FORMAT, ...ours });
-    pending.add({ topic: controlTopic(app), partition: 0 }, record, PACKING);
-    await producer.commit({ batches: pending.take(), groupId: "", offsets: [], member: null });
-  } finally {
-    await producer.close();
-  }
+}
+
+async function write(producer: TaskProducer, app: string, record: WireRecord): Promise<void> {
+  const pending = new PendingRecords();
+  pending.add({ topic: controlTopic(app), partition: 0 }, record, PACKING);
+  await producer.commit({ batches: pending.take(), groupId: "", offsets: [], member: null });
 }
 
 /**
@@ -143,7 +164,7 @@ export async function readControl(
   const bytes = values.get(GROUP_KEY) ?? null;
   try {
     const group = bytes === null ? null : JSON.parse(textOf(bytes));
-    return { group, hasBegun: values.has(BEGUN_KEY) };
+    return { group, hasBegun: (values.get(BEGUN_KEY) ?? null) !== null };
   } catch (cause) {
     throw new TaskLogError(
       `topic "${topic}" has a record that no group writes: does something else write to it? ` +
@@ -151,6 +172,19 @@ export async function readControl(
       { cause },
     );
   }
+}
+
+/**
+ * Makes sure that this version of Millrace can read the topics of a group.
+ *
+ * @throws {TaskLogError} If it cannot.
+ */
+export function requireKnownFormat(app: string, format: number): void {
+  if (format === FORMAT) return;
+  throw new TaskLogError(
+    `group "${app}" has topics of format ${format}, and this Millrace knows format ${FORMAT}: use the ` +
+      "same version of Millrace on all machines, or give this flow another group",
+  );
 }
 
 function agreed(
@@ -161,12 +195,7 @@ function agreed(
   const { format, shards, protocol, hash } = group!;
   const differs = (what: string, cure: string) =>
     new TaskLogError(`group "${app}" ${what}: ${cure}, or give this flow another group`);
-  if (format !== FORMAT) {
-    throw differs(
-      `has topics of format ${format}, and this Millrace knows format ${FORMAT}`,
-      "use the same version of Millrace on all machines",
-    );
-  }
+  requireKnownFormat(app, format);
   if (shards !== ours.shards) {
     throw differs(
       `has ${shards} shards, and this machine was started with ${ours.shards}`,

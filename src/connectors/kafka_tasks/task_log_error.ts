@@ -49,3 +49,11 @@ export function explainCommit(error: unknown, app: string): unknown {
     { cause: error },
   );
 }
+
+/** The name of the error by which brokers deny something; `null` if it is another error. */
+export function deniedBy(error: unknown): string | null {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (errorKind(each) === "denied") return errorName(each);
+  }
+  return null;
+}

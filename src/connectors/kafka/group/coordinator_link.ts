@@ -124,6 +124,8 @@ export function classicLink(
   member: {
     readonly groupId: string;
     readonly instanceId: string;
+    /** The id of the machine's state. */
+    readonly processId: string;
     readonly topics: readonly string[];
   },
   limits: ClassicLimits,
@@ -138,7 +140,7 @@ export function classicLink(
 async function askClassicGroup(
   broker: KafkaBroker,
   request: ClassicRequest,
-  { groupId, instanceId, topics }: Parameters<typeof classicLink>[1],
+  { groupId, instanceId, processId, topics }: Parameters<typeof classicLink>[1],
   { sessionTimeoutMs }: ClassicLimits,
 ): Promise<{ answer: ClassicAnswer; errorCode: number }> {
   switch (request.kind) {
@@ -151,7 +153,7 @@ async function askClassicGroup(
         instanceId,
         protocolType: "consumer",
         protocol: "millrace-tasks",
-        metadata: encodeSubscription(topics, encodeClaim(request.claim)),
+        metadata: encodeSubscription(topics, encodeClaim({ ...request.claim, processId })),
       });
       const members = answer.members.map((each) => ({
         ...each,

@@ -122,7 +122,7 @@ function streamsMembers(
 }
 
 function classicMembers(options: OpenMembershipOptions): Membership {
-  const { groupId, topology, sessionTimeoutMs = 6_000 } = options;
+  const { groupId, processId, topology, sessionTimeoutMs = 6_000 } = options;
   return new Members({
     machineFor: ({ id, onDisk = () => new Map() }) =>
       new ClassicMachine({
@@ -138,7 +138,7 @@ function classicMembers(options: OpenMembershipOptions): Membership {
     linkFor: ({ id }) =>
       classicLink(
         connectionOf(options),
-        { groupId, instanceId: id, topics: topicsRead(topology) },
+        { groupId, instanceId: id, processId, topics: topicsRead(topology) },
         { sessionTimeoutMs },
       ),
   });

@@ -16,6 +16,8 @@ const VERSION = 1;
 export interface Claim extends Omit<Candidate, "id"> {
   /** Differs if the member wants the group to rebalance: a broker ignores a claim like the last. */
   readonly round: number;
+  /** The id of its machine's state, for tools that show the group. */
+  readonly processId?: string;
 }
 
 /** What the leader tells a member. */
@@ -31,8 +33,8 @@ export interface Grant {
 }
 
 /** The user data of a subscription. */
-export function encodeClaim({ owned, onDisk, round }: Claim): Uint8Array {
-  return encode({ owned: toWire(owned), onDisk: [...onDisk], round });
+export function encodeClaim({ owned, onDisk, ...rest }: Claim): Uint8Array {
+  return encode({ owned: toWire(owned), onDisk: [...onDisk], ...rest });
 }
 
 /**
@@ -41,11 +43,12 @@ export function encodeClaim({ owned, onDisk, round }: Claim): Uint8Array {
  * @throws {Error} If it is of another version, or of another program.
  */
 export function decodeClaim(bytes: Uint8Array): Claim {
-  const { owned, onDisk, round } = decode(bytes);
+  const { owned, onDisk, round, processId } = decode(bytes);
   return {
     owned: fromWire(owned as ReturnType<typeof toWire>),
     onDisk: new Map(onDisk as [TaskId, number][]),
     round: round as number,
+    ...typeof processId === "string" ? { processId } : {},
   };
 }
 

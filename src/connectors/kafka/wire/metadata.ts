@@ -60,10 +60,13 @@ const NEWEST = 12;
 
 const FLEXIBLE_FROM = 9;
 
-/** Requests topics by their names. A topic that the broker does not have gets an error code. */
+/**
+ * Requests topics by their names; `null` for all that we may see. A topic that the broker does not
+ * have gets an error code.
+ */
 export async function fetchMetadata(
   broker: RequestBroker,
-  topics: readonly string[],
+  topics: readonly string[] | null,
 ): Promise<Metadata> {
   return await sendRequest(broker, {
     apiKey: API_KEY,
@@ -77,9 +80,12 @@ export async function fetchMetadata(
 }
 
 /** The body of a request. */
-export function encodeMetadataRequest(topics: readonly string[], version: number): Buffer {
+export function encodeMetadataRequest(
+  topics: readonly string[] | null,
+  version: number,
+): Buffer {
   const out = new WireWriter(version >= FLEXIBLE_FROM);
-  out.array(topics, (topic) => {
+  out.nullableArray(topics, (topic) => {
     if (version >= 10) out.uuid(null);
     out.string(topic);
     out.tags();

@@ -64,11 +64,27 @@ export async function hasGroupOffsets(broker: RequestBroker, groupId: string): P
   return false;
 }
 
+/**
+ * Requests all positions that a group has committed, also while an open transaction has newer ones.
+ * `broker` is the group's coordinator.
+ *
+ * @throws {Error} If the broker refuses.
+ */
+export async function committedOffsets(
+  broker: RequestBroker,
+  groupId: string,
+): Promise<(TopicPartition & { readonly offset: bigint })[]> {
+  const offsets = await ask(broker, groupId, null, { isStable: false });
+  return offsets.filter(({ errorCode, offset }) => errorCode === 0 && offset >= 0n)
+    .map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+}
+
 /** Returns what the coordinator has, each with the code of its partition. */
 async function ask(
   broker: RequestBroker,
   groupId: string,
   partitions: readonly TopicPartition[] | null,
+  { isStable }: StableOption = { isStable: true },
 ) {
   const { offsets, errorCode } = await sendRequest(broker, {
     apiKey: API_KEY,
@@ -76,17 +92,24 @@ async function ask(
     oldest: VERSION,
     newest: VERSION,
     flexibleFrom: FLEXIBLE_FROM,
-    encode: () => encodeOffsetFetch(groupId, partitions),
+    encode: () => encodeOffsetFetch(groupId, partitions, { isStable }),
     decode: decodeOffsetFetch,
   });
   if (errorCode !== 0) throw errorOfCode(errorCode, API_NAME);
   return offsets;
 }
 
+/** Which positions are requested. */
+interface StableOption {
+  /** Whether only those that no open transaction may change. */
+  readonly isStable: boolean;
+}
+
 /** The body of a request; `null` for all partitions that have a position. */
 export function encodeOffsetFetch(
   groupId: string,
   partitions: readonly TopicPartition[] | null,
+  { isStable }: StableOption = { isStable: true },
 ): Buffer {
   const out = new WireWriter(true);
   out.string(groupId);
@@ -96,7 +119,7 @@ export function encodeOffsetFetch(
     out.array(asked, ({ partition }) => out.int32(partition));
     out.tags();
   });
-  out.boolean(true); // only positions that no open transaction may change
+  out.boolean(isStable);
   out.tags();
   return out.written;
 }

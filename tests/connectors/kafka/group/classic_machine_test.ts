@@ -86,7 +86,9 @@ function messageOf(event: MembershipEvent): string {
 
 Deno.test("user data is read as it was written, and that of others is refused", () => {
   const claim = { owned: new Set([A, B]), onDisk: new Map([[B, 7]]), round: 2 };
-  assertEquals(decodeClaim(encodeClaim(claim)), claim);
+  for (const each of [claim, { ...claim, processId: "node" }]) {
+    assertEquals(decodeClaim(encodeClaim(each)), each);
+  }
   const grant = { tasks: new Set([B]), owes: true, leads: false, status: "waits" };
   assertEquals(decodeGrant(encodeGrant(grant)), grant);
   for (const text of ['{"version":2}', "not JSON", "null", ""]) {

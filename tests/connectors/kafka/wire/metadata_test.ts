@@ -17,6 +17,17 @@ Deno.test("a Metadata request asks by name, and creates no topics", () => {
   assertEquals([...encodeMetadataRequest(["ab"], 12)], [2, ...id, 3, 97, 98, 0, 0, 0, 0]);
 });
 
+Deno.test("a Metadata request for all topics is the same as that of Java's client", () => {
+  for (
+    const [version, hex] of [
+      [4, "ffffffff00"],
+      [8, "ffffffff000000"],
+      [9, "0000000000"],
+      [12, "00000000"],
+    ] as const
+  ) assertEquals(encodeMetadataRequest(null, version).toString("hex"), hex, `${version}`);
+});
+
 /** A response of a broker with that version. */
 function response(version: number, topicId: string | null): Buffer {
   const out = new WireWriter(version >= 9);

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
+  committedOffsets,
   decodeOffsetFetch,
   encodeOffsetFetch,
   offsetFetch,
@@ -23,6 +24,31 @@ const JAVA_RESPONSE = "0000001403076f7264657273030000000100000100000000090000000
 
 Deno.test("an OffsetFetch request is the same as that of Java's client", () => {
   assertEquals(encodeOffsetFetch("app.1", PARTITIONS).toString("hex"), JAVA_REQUEST);
+});
+
+Deno.test("an OffsetFetch request for all that is committed is the same as that of Java's client", () => {
+  const ours = encodeOffsetFetch("app", null, { isStable: false });
+  assertEquals(ours.toString("hex"), "04617070000000");
+});
+
+Deno.test("committedOffsets leaves out partitions without a position, or with an error", async () => {
+  const answered = [[5n, 0], [-1n, 0], [7n, 88]] as const;
+  const found = await committedOffsets({
+    versions: { 9: { minVersion: 1, maxVersion: 10 } },
+    connectionPool: {
+      send: () =>
+        Promise.resolve({
+          errorCode: 0,
+          offsets: answered.map(([offset, errorCode], i) => ({
+            ...PARTITIONS[i],
+            offset,
+            metadata: "m",
+            errorCode,
+          })),
+        }),
+    },
+  }, "app");
+  assertEquals(found, [{ ...PARTITIONS[0], offset: 5n }]);
 });
 
 Deno.test("an OffsetFetch response that Java wrote is read", () => {

@@ -1,0 +1,123 @@
+/**
+ * Shows what the groups of an app do, as text or as JSON.
+ *
+ * @module
+ */
+import { counted } from "../core/counted.ts";
+import { oneLine } from "../core/safe_text.ts";
+import type { AppStatus, GroupStatus, TaskInfo } from "../connectors/kafka_tasks/group_status.ts";
+import { table } from "./table.ts";
+
+/** How many characters of an id are enough to tell members apart. */
+const SHORT_ID = 8;
+
+/** Returns an app as lines of text. */
+export function groupText({ app, settings, topics, groups }: AppStatus): string {
+  const head = [`app        ${oneLine(app)}`];
+  if (settings === null) head.push("topology   unknown: its control topic says nothing");
+  else {
+    const { hash, shards, protocol } = settings;
+    head.push(
+      `topology   ${oneLine(hash)}, ${counted(shards, "shard")}`,
+      `protocol   ${oneLine(protocol)}`,
+    );
+  }
+  const names = topics.map(({ topic, partitions }) => `${oneLine(topic)} (${partitions})`);
+  head.push(`topics     ${names.join(", ") || "none"}`);
+  return [head.join("\n"), ...groups.flatMap(groupParts)].join("\n\n") + "\n";
+}
+
+function groupParts(group: GroupStatus): string[] {
+  const { groupId, isCurrent, state, epoch, status, members, tasks, lags } = group;
+  const facts = [state, ...epoch === null ? [] : [`epoch ${epoch}`]];
+  if (!isCurrent) facts.push("of another generation of the app");
+  const head = [`group      ${oneLine(groupId)}: ${facts.map(oneLine).join(", ")}`];
+  head.push(`tasks      ${tasksText(tasks)}`);
+  if (status !== null) head.push(`waits      ${oneLine(status)}`);
+  const idOf = shortIds(members.map(({ id }) => id));
+  const nodeOf = shortIds(members.flatMap(({ processId }) => processId ?? []));
+  const parts = [head.join("\n")];
+  if (members.length > 0) {
+    const sorted = [...members].sort((a, b) =>
+      (a.processId ?? "").localeCompare(b.processId ?? "") || a.id.localeCompare(b.id)
+    );
+    parts.push(table([
+      ["node", "host", "member", "epoch", "tasks"],
+      ...sorted.map(({ id, processId, host, epoch, owned }) => [
+        processId === null ? "-" : nodeOf(processId),
+        oneLine(host.replace(/^\//, "")),
+        idOf(id),
+        String(epoch ?? "-"),
+        String(owned.size),
+      ]),
+    ]));
+  }
+  if (tasks.length > 0) {
+    parts.push(table([
+      ["task", "member", "input lag", "shuffle lag", "state"],
+      ...tasks.map((each) => [
+        oneLine(each.task),
+        ownerText(each, idOf),
+        String(each.inputLag ?? "-"),
+        String(each.shuffleLag ?? "-"),
+        stateText(each),
+      ]),
+    ]));
+  }
+  if (lags.length > 0) {
+    parts.push(table([
+      ["topic", "read as", "lag"],
+      ...lags.map(({ topic, kind, records }) => [oneLine(topic), kind, String(records)]),
+    ]));
+  }
+  return parts;
+}
+
+function tasksText(tasks: readonly TaskInfo[]): string {
+  const owned = tasks.filter(({ owner }) => owner !== null).length;
+  const moving = tasks.filter(({ owner, next }) => owner !== null && next !== null).length;
+  const facts = [`${owned} of ${tasks.length} have a member`];
+  if (moving > 0) facts.push(`${moving} move to another one`);
+  return facts.join(", ");
+}
+
+function ownerText({ owner, next }: TaskInfo, idOf: (id: string) => string): string {
+  const now = owner === null ? "nobody" : idOf(owner);
+  return next === null ? now : `${now} -> ${idOf(next)}`;
+}
+
+function stateText({ stateRecords, onDisk }: TaskInfo): string {
+  if (stateRecords === null) return "-";
+  const disk = onDisk === null || stateRecords === 0
+    ? ""
+    : `, ${Math.floor(onDisk / stateRecords * 100)} % on disk`;
+  return `${counted(stateRecords, "record")}${disk}`;
+}
+
+/** Returns what shows ids: their beginnings, if no two are alike then. */
+function shortIds(ids: readonly string[]): (id: string) => string {
+  const all = new Set(ids);
+  const short = (id: string) => id.slice(0, SHORT_ID);
+  const isClear = new Set([...all].map(short)).size === all.size;
+  return (id) => oneLine(isClear ? short(id) : id);
+}
+
+/** Returns an app as JSON, on one line. */
+export function groupJson({ app, settings, topics, groups }: AppStatus): string {
+  const document = {
+    app,
+    shards: settings?.shards ?? null,
+    protocol: settings?.protocol ?? null,
+    hash: settings?.hash ?? null,
+    topics,
+    groups: groups.map(({ members, ...group }) => ({
+      ...group,
+      members: members.map(({ owned, target, onDisk: _, ...member }) => ({
+        ...member,
+        tasks: [...owned],
+        target: [...target],
+      })),
+    })),
+  };
+  return `${oneLine(JSON.stringify(document))}\n`;
+}

@@ -1,0 +1,77 @@
+/**
+ * Begins an app again, or removes it from a cluster.
+ *
+ * The groups go first. A broker does not delete one that has members, so no machine runs while
+ * topics are deleted. If the work stops halfway, machines refuse to start, as positions or topics
+ * are missing, and the same command finishes it.
+ *
+ * @module
+ */
+import { counted } from "../../core/counted.ts";
+import { UsageError } from "../../core/errors.ts";
+import { controlTopic } from "../../group/topology.ts";
+import type { GroupAdmin, GroupDescription } from "./group_admin.ts";
+import type { AppGroup, AppParts } from "./group_status.ts";
+
+/**
+ * What is done: `reset` keeps what the app is, such as its number of shards; `delete` keeps
+ * nothing.
+ */
+export type Removal = "reset" | "delete";
+
+/** What a removal deletes. */
+export interface RemovalPlan {
+  readonly groups: readonly string[];
+  readonly topics: readonly string[];
+}
+
+/** Returns what would be deleted. */
+export function removalOf(kind: Removal, { app, groups, topics }: AppParts): RemovalPlan {
+  const control = controlTopic(app);
+  const names = topics.map(({ topic }) => topic);
+  const others = names.filter((topic) => topic !== control);
+  // Last, as with it machines refuse to begin again while something is missing.
+  const last = kind === "delete" && names.includes(control) ? [control] : [];
+  return { groups: groups.map(({ groupId }) => groupId), topics: [...others, ...last] };
+}
+
+/**
+ * Makes sure that no machine runs the app.
+ *
+ * @throws {UsageError} If one does. The message names it, and the cure.
+ */
+export async function requireNoMembers(admin: GroupAdmin, { groups }: AppParts): Promise<void> {
+  for (const group of groups) {
+    const { members } = await admin.describe(group.groupId, group.protocol);
+    if (members.length > 0) throw stillRuns(group, members);
+  }
+}
+
+function stillRuns({ groupId }: AppGroup, members: GroupDescription["members"]): UsageError {
+  const hosts = [...new Set(members.map(({ host }) => host.replace(/^\//, "")))].sort();
+  return new UsageError(
+    `group "${groupId}" has ${counted(members.length, "member")} (on ${
+      hosts.join(", ")
+    }): stop all ` +
+      "machines first. One that was stopped without --leave stays a member until its session ends: " +
+      "45 s in a streams group, 6 s in a classic one",
+  );
+}
+
+/**
+ * Deletes the groups of an app with their positions, and its topics.
+ *
+ * @throws {UsageError} If a machine runs the app. Nothing is deleted that was not before.
+ * @throws {Error} If brokers refuse, or do not answer.
+ */
+export async function remove(kind: Removal, admin: GroupAdmin, parts: AppParts): Promise<void> {
+  const { app, groups } = parts;
+  await requireNoMembers(admin, parts);
+  for (const group of groups) {
+    if (await admin.deleteGroup(group.groupId)) continue;
+    const { members } = await admin.describe(group.groupId, group.protocol);
+    throw stillRuns(group, members);
+  }
+  for (const topic of removalOf(kind, parts).topics) await admin.deleteTopic(topic);
+  if (kind === "reset" && parts.settings !== null) await admin.forgetBegun(app);
+}

@@ -1,0 +1,277 @@
+/** `cli.ts group` on a real broker: an app is shown, begun again and deleted, in both protocols. */
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
+import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
+import { givenToRecovery } from "../../src/connectors/kafka/properties/given_properties.ts";
+import { memberTopology } from "../../src/connectors/kafka_tasks/join_group.ts";
+import { KafkaTaskLog } from "../../src/connectors/kafka_tasks/kafka_log.ts";
+import { KEY_GROUPS, keyGroupOf } from "../../src/core/key_groups.ts";
+import { partsOf, type TaskId, taskId } from "../../src/core/task_id.ts";
+import { encodeValue } from "../../src/core/value_codec.ts";
+import { SHUFFLE_STEP, type TaskEpoch } from "../../src/group/log.ts";
+import type { Member } from "../../src/group/membership.ts";
+import { groupIdOf, type GroupTopology } from "../../src/group/topology.ts";
+import { runCli } from "../support/cli.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
+
+const SHARDS = 4;
+const SETTINGS = connectionSettings(givenToRecovery({}));
+const NO_STEPS = { inputs: [], stateful: [] };
+const KEYED = taskId("keyed", 1);
+
+/** An app with one machine, whose flow is cut into `read` and `keyed`. */
+class App implements AsyncDisposable {
+  readonly name = `app-${crypto.randomUUID()}`;
+  readonly hash = "0000000a";
+  readonly groupId = groupIdOf(this.name, 1);
+  readonly brokers: string[];
+  readonly source: string;
+  readonly #ended = new AbortController();
+  readonly #open: { close(): Promise<void> }[] = [];
+
+  private constructor(brokers: string[], source: string) {
+    this.brokers = brokers;
+    this.source = source;
+  }
+
+  static async create(): Promise<App> {
+    const brokers = await kafkaBrokers();
+    return new App(brokers, await createTopic(brokers, { partitions: 2 }));
+  }
+
+  get topology(): GroupTopology {
+    return {
+      shards: SHARDS,
+      hash: this.hash,
+      exchanges: [],
+      subtopologies: [
+        {
+          name: "read",
+          sourceTopics: [this.source],
+          hasShuffle: false,
+          hasState: false,
+          ...NO_STEPS,
+        },
+        { name: "keyed", sourceTopics: [], hasShuffle: true, hasState: true, ...NO_STEPS },
+      ],
+    };
+  }
+
+  async log(protocol: string, memberId: string): Promise<KafkaTaskLog> {
+    const log = await KafkaTaskLog.open({
+      ...this.#at,
+      app: this.name,
+      groupId: this.groupId,
+      memberId,
+      topology: this.topology,
+      protocol,
+    });
+    this.#open.push(log);
+    return log;
+  }
+
+  /** A member that has all tasks. */
+  async member(protocol: "streams" | "classic", id: string, processId: string): Promise<Member> {
+    const membership = await openMembership({
+      ...this.#at,
+      groupId: this.groupId,
+      processId,
+      topology: memberTopology(this.name, this.topology),
+      ...protocol === "streams"
+        ? { groupConfigs: { "streams.initial.rebalance.delay.ms": "0" } }
+        : {},
+    }, protocol);
+    this.#open.push(membership);
+    const all = Promise.withResolvers<void>();
+    const member = membership.join({
+      id,
+      onEvent: ({ kind }) => {
+        if (kind === "assigned" && member.owned.size === 2 + SHARDS) all.resolve();
+      },
+    });
+    await all.promise;
+    return member;
+  }
+
+  get #at() {
+    return { brokers: this.brokers, settings: SETTINGS, signal: this.#ended.signal };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((each) => each.close()));
+  }
+
+  async topics(): Promise<string[]> {
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      return (await admin.listTopics()).filter((topic) => topic.startsWith(this.name)).sort();
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /** Runs the command, which must succeed. */
+  async tool(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...args);
+    assertEquals(code, 0, stderr);
+    return stdout;
+  }
+
+  run(...args: string[]) {
+    const command = ["group", this.name, ...args, "--brokers", this.brokers.join()];
+    return runCli(command, { deadlineMs: 60_000 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+    this.#ended.abort();
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      await admin.deleteTopics({ topics: [this.source, ...await this.topics()] });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+/** What the task of a partition of the source has done. */
+function read({ source }: App, partition: number, offset: bigint): TaskEpoch {
+  const state = encodeValue({ offset });
+  const position = {
+    role: "input" as const,
+    step: "in",
+    partition: `${source}-${partition}`,
+    state,
+  };
+  return { task: taskId("read", partition), positions: [position], state: [] };
+}
+
+/** The same of a shard, with one key. */
+function keyed(task: TaskId, offset: bigint): TaskEpoch {
+  const { partition } = partsOf(task);
+  let key = "";
+  for (let i = 0; Math.floor(keyGroupOf(key) * SHARDS / KEY_GROUPS) !== partition; i++) {
+    key = `k${i}`;
+  }
+  const position = { role: "input" as const, step: SHUFFLE_STEP, partition: SHUFFLE_STEP };
+  return {
+    task,
+    positions: [{ ...position, state: encodeValue(offset) }],
+    state: [{
+      step: "count",
+      ids: Float64Array.of(0),
+      keys: [key],
+      states: Uint8Array.of(1),
+      lengths: Int32Array.of(1),
+    }],
+  };
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+for (const protocol of ["streams", "classic"] as const) {
+  Deno.test(`${protocol}: an app is shown, refused while machines run it, and begun again`, async () => {
+    await using app = await App.create();
+    const record = { key: "a", value: "x" };
+    await produce(
+      app.brokers,
+      app.source,
+      [0, 0, 0, 1].map((partition) => ({ ...record, partition })),
+    );
+    const [id, processId] = [crypto.randomUUID(), crypto.randomUUID()];
+    const log = await app.log(protocol, id);
+    const member = await app.member(protocol, id, processId);
+    const identity = () => member.token();
+    const shuffle = ["one", "two", "three"].map((text) => ({
+      subtopology: "keyed",
+      shard: 1,
+      bytes: bytes(text),
+    }));
+    await log.commit({ tasks: [read(app, 0, 1n)], shuffle, identity });
+    await log.commit({ tasks: [keyed(KEYED, 1n)], shuffle: [], identity });
+
+    const shown = JSON.parse(await app.tool("--json"));
+    assertEquals([shown.app, shown.shards, shown.protocol, shown.hash], [
+      app.name,
+      SHARDS,
+      protocol,
+      app.hash,
+    ]);
+    const [group] = shown.groups;
+    assertEquals([group.groupId, group.state, group.isCurrent], [app.groupId, "Stable", true]);
+    const [only] = group.members;
+    assertEquals([only.id, only.processId, only.tasks.length], [id, processId, 2 + SHARDS]);
+    assertEquals(typeof only.epoch, protocol === "streams" ? "number" : "object");
+    type Task = Record<"task" | "owner" | "inputLag" | "shuffleLag" | "stateRecords", unknown>;
+    const tasks = new Map(group.tasks.map((each: Task) => [each.task, each]));
+    const of = (task: string) => {
+      const { owner, inputLag, shuffleLag, stateRecords } = tasks.get(task) as Task;
+      return { isOurs: owner === id, inputLag, shuffleLag, stateRecords };
+    };
+    const isOurs = true;
+    assertEquals(of("read_0"), { isOurs, inputLag: 2, shuffleLag: null, stateRecords: null });
+    assertEquals(of("read_1"), { isOurs, inputLag: 1, shuffleLag: null, stateRecords: null });
+    // A key, the positions, and what closes the transaction.
+    assertEquals(of("keyed_1"), { isOurs, inputLag: null, shuffleLag: 2, stateRecords: 3 });
+    assertEquals(of("keyed_3"), { isOurs, inputLag: null, shuffleLag: 0, stateRecords: 0 });
+    assertEquals(group.lags, [
+      { topic: `${app.name}.keyed.shuffle`, kind: "shuffle", records: 2 },
+      { topic: app.source, kind: "input", records: 3 },
+    ]);
+    const text = await app.tool();
+    assertMatch(text, new RegExp(`keyed_1 +${id.slice(0, 8)} +- +2 +3 records`));
+    assertMatch(text, /6 of 6 have a member/);
+
+    for (const action of ["reset", "delete"]) {
+      const refused = await app.run(action, "--yes");
+      assertEquals(refused.code, 2, refused.stderr);
+      assertStringIncludes(refused.stderr, `group "${app.groupId}" has 1 member (on 127.0.0.1)`);
+    }
+    await member.leave();
+    await app.close();
+    const unasked = await app.run("reset");
+    assertEquals(unasked.code, 2);
+    assertStringIncludes(unasked.stderr, "give --yes too");
+    assertEquals((await app.topics()).length, 3);
+
+    assertStringIncludes(await app.tool("reset", "--yes"), `deleted 1 group (${app.groupId})`);
+    assertEquals(await app.topics(), [`${app.name}.control`]);
+    // It still is the app that it was, and begins at the start.
+    await assertRejects(() => app.log(protocol === "streams" ? "classic" : "streams", id));
+    const again = await app.log(protocol, id);
+    assertEquals((await again.restore(taskId("read", 0))).positions, []);
+    assertEquals((await again.restore(KEYED)).positions, []);
+    await app.close();
+
+    await app.tool("delete", "--yes");
+    assertEquals(await app.topics(), []);
+    const gone = await app.run();
+    assertEquals(gone.code, 2);
+    assertStringIncludes(gone.stderr, `the cluster has no app "${app.name}"`);
+  });
+}
+
+Deno.test("an app whose name begins like another's has topics of its own", async () => {
+  await using app = await App.create();
+  const log = await app.log("classic", crypto.randomUUID());
+  await log.commit({ tasks: [read(app, 0, 1n)], shuffle: [], identity: null });
+  await app.close();
+  const other = `${app.name}.eu`;
+  for (const kind of ["control", "keyed.state"]) {
+    await createTopic(app.brokers, { name: `${other}.${kind}` });
+  }
+  await app.tool("delete", "--yes");
+  assertEquals(await app.topics(), [`${other}.control`, `${other}.keyed.state`]);
+  const mistyped = await app.run();
+  assertStringIncludes(mistyped.stderr, `Did you mean ${other}?`);
+  assert(mistyped.code === 2);
+});

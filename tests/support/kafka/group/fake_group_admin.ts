@@ -1,0 +1,123 @@
+/** A cluster under the test's control, for the tools that show and remove groups. */
+import type {
+  CommittedPosition,
+  GroupAdmin,
+  GroupDescription,
+  GroupMember,
+  PartitionEnds,
+} from "../../../../src/connectors/kafka_tasks/group_admin.ts";
+import type { Control } from "../../../../src/connectors/kafka_tasks/control_topic.ts";
+import {
+  positionName,
+  type TopicPartition,
+} from "../../../../src/connectors/kafka/wire/topic_partition.ts";
+import type { TaskId } from "../../../../src/core/task_id.ts";
+
+/** A group of the cluster. */
+interface FakeGroup {
+  readonly protocolType?: string;
+  readonly description?: Partial<GroupDescription>;
+  readonly committed?: readonly CommittedPosition[];
+}
+
+/** A member that has tasks. */
+export function memberOf(
+  id: string,
+  owned: readonly string[],
+  more: Partial<GroupMember> = {},
+): GroupMember {
+  const tasks = new Set(owned as readonly TaskId[]);
+  return {
+    id,
+    processId: "node",
+    host: "/10.0.0.1",
+    epoch: 7,
+    owned: tasks,
+    target: tasks,
+    onDisk: new Map(),
+    ...more,
+  };
+}
+
+export class FakeGroupAdmin implements GroupAdmin, AsyncDisposable {
+  /** Topics with the number of their partitions. */
+  readonly sizes = new Map<string, number>();
+  readonly all = new Map<string, FakeGroup>();
+  readonly ended = new Map<string, PartitionEnds>();
+  said: Control = { group: null, hasBegun: false };
+  /** What was done, in order. */
+  readonly done: string[] = [];
+  /** What refuses to be described or deleted, with what is thrown. */
+  readonly refused = new Map<string, Error>();
+  isClosed = false;
+
+  topics() {
+    return Promise.resolve(
+      Array.from(this.sizes, ([topic, partitions]) => ({ topic, partitions })),
+    );
+  }
+
+  groups() {
+    return Promise.resolve(
+      Array.from(this.all, ([groupId, { protocolType = "streams" }]) => ({
+        groupId,
+        protocolType,
+      })),
+    );
+  }
+
+  control() {
+    return Promise.resolve(this.said);
+  }
+
+  async describe(groupId: string, protocol: "streams" | "classic"): Promise<GroupDescription> {
+    await this.#mayRefuse(groupId);
+    const found = this.all.get(groupId);
+    return {
+      protocol,
+      state: found === undefined ? "Dead" : "Stable",
+      epoch: 7,
+      status: null,
+      members: [],
+      ...found?.description,
+    };
+  }
+
+  committed(groupId: string) {
+    return Promise.resolve(this.all.get(groupId)?.committed ?? []);
+  }
+
+  ends(partitions: readonly TopicPartition[]) {
+    const names = new Set(partitions.map(positionName));
+    return Promise.resolve(new Map([...this.ended].filter(([name]) => names.has(name))));
+  }
+
+  async deleteGroup(groupId: string): Promise<boolean> {
+    await this.#mayRefuse(groupId);
+    if ((this.all.get(groupId)?.description?.members ?? []).length > 0) return false;
+    this.done.push(`group ${groupId}`);
+    this.all.delete(groupId);
+    return true;
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#mayRefuse(topic);
+    this.done.push(`topic ${topic}`);
+    this.sizes.delete(topic);
+  }
+
+  forgetBegun(app: string): Promise<void> {
+    this.done.push(`forget ${app}`);
+    return Promise.resolve();
+  }
+
+  #mayRefuse(name: string): Promise<void> {
+    const error = this.refused.get(name);
+    return error === undefined ? Promise.resolve() : Promise.reject(error);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
