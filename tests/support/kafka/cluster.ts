@@ -266,6 +266,7 @@ function propertiesOf(
     "auto.create.topics.enable": "false",
     "auto.leader.rebalance.enable": "false", // leaders move when the test says so
     "group.initial.rebalance.delay.ms": 0,
+    "group.streams.initial.rebalance.delay.ms": 0,
     "broker.session.timeout.ms": 2_000,
     "broker.heartbeat.interval.ms": 400,
     "replica.lag.time.max.ms": 2_000,

@@ -96,6 +96,7 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$folder/data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.streams.initial.rebalance.delay.ms=0
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
