@@ -25,6 +25,8 @@ export interface MembersOptions<Q, A> {
   /** The link of a new member. Several may share one. */
   readonly linkFor: (member: MemberOptions) => GroupLink<Q, A>;
   readonly clock?: Clock;
+  /** Closes what members have in common. */
+  readonly close?: () => Promise<void>;
 }
 
 /** A {@linkcode Membership} of any protocol. */
@@ -77,5 +79,6 @@ export class Members<Q, A> implements Membership {
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#drivers, (driver) => driver.stop()));
     await Promise.all(Array.from(this.#links, (link) => link.close()));
+    await this.#options.close?.();
   }
 }

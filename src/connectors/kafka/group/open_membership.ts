@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "../../../core/errors.ts";
 import { type Log, silentLog } from "../../../core/log.ts";
 import { KafkaConnection } from "../client/connection.ts";
 import type { ConnectionSettings } from "../properties/connection_settings.ts";
@@ -32,10 +33,10 @@ export interface OpenMembershipOptions {
   readonly processId: string;
   readonly topology: Topology;
   /**
-   * After this time without an answer, the members drop their tasks. In a streams group, it must
-   * not be more than what the group has (`streams.session.timeout.ms`).
+   * After this time without an answer, the members drop their tasks. A streams group is asked for
+   * its own (`streams.session.timeout.ms`), which this must not exceed.
    *
-   * @default {45000} in a streams group, and 6000 in a classic one, as brokers have it
+   * @default {what a streams group has, and 6000 in a classic one}
    */
   readonly sessionTimeoutMs?: number;
   /** Settings of a streams group to set first, such as `streams.initial.rebalance.delay.ms`. */
@@ -47,6 +48,16 @@ export interface OpenMembershipOptions {
 }
 
 const STREAMS_HEARTBEAT = 88;
+
+/** How long a streams group waits for a member where nobody has changed it, in milliseconds. */
+const DEFAULT_SESSION_MS = 45_000;
+
+/** A streams group, as a resource with settings. */
+const GROUP_RESOURCE = 32;
+const SESSION_TIMEOUT = "streams.session.timeout.ms";
+
+/** The group assigns at once when members change, and not once a second. */
+const QUICK = { "streams.assignment.interval.ms": "0" };
 
 /** The protocol that brokers offer: streams if the cluster has such groups, else classic. */
 export async function protocolOf(broker: RequestBroker): Promise<GroupProtocol> {
@@ -92,18 +103,58 @@ export async function openMembership(
         setGroupConfigs(await connection.anyBroker(), groupId, groupConfigs)
       );
     }
-    return streamsMembers(connection, options);
+    await preferQuick(connection, options);
+    const sessionTimeoutMs = options.sessionTimeoutMs ??
+      await sessionTimeoutOf(connection, options);
+    return streamsMembers(connection, { ...options, sessionTimeoutMs });
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
+/** Has tasks move sooner, where we may: brokers before 4.3 do not know the setting. */
+async function preferQuick(
+  connection: KafkaConnection,
+  { groupId, groupConfigs = {}, log }: OpenMembershipOptions,
+): Promise<void> {
+  if (Object.keys(QUICK).every((name) => name in groupConfigs)) return;
+  try {
+    await setGroupConfigs(await connection.anyBroker(), groupId, QUICK);
+  } catch (error) {
+    log?.debug("the group keeps its assignment interval", {
+      group: groupId,
+      error: messageOf(error),
+    });
+  }
+}
+
+/** What the group has. It is not ours to lower, but the broker's operator may have. */
+async function sessionTimeoutOf(
+  connection: KafkaConnection,
+  { groupId, log }: OpenMembershipOptions,
+): Promise<number> {
+  try {
+    const broker = await connection.anyBroker();
+    const { resources: [{ configEntries }] } = await broker.describeConfigs({
+      resources: [{ type: GROUP_RESOURCE, name: groupId, configNames: [SESSION_TIMEOUT] }],
+    });
+    const found = configEntries.find(({ configName }) => configName === SESSION_TIMEOUT);
+    return Number(found?.configValue) || DEFAULT_SESSION_MS;
+  } catch (error) {
+    log?.debug("the group's session timeout is taken for the default", {
+      group: groupId,
+      error: messageOf(error),
+    });
+    return DEFAULT_SESSION_MS;
+  }
+}
+
 function streamsMembers(
   connection: KafkaConnection,
-  options: OpenMembershipOptions,
+  options: OpenMembershipOptions & { readonly sessionTimeoutMs: number },
 ): Membership {
-  const { groupId, processId, topology, sessionTimeoutMs = 45_000 } = options;
+  const { groupId, processId, topology, sessionTimeoutMs } = options;
   const link = streamsLink(connection, groupId);
   return new Members({
     machineFor: ({ id }) =>
@@ -118,6 +169,7 @@ function streamsMembers(
         requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
       }),
     linkFor: () => link,
+    close: () => connection.close(), // also if no member has joined
   });
 }
 
