@@ -44,8 +44,13 @@ export interface TaskObserver {
   restoring?(task: TaskId, progress: RestoreProgress): void;
   /** All tasks have been told to end an epoch; `epoch` counts those of this process from 0. */
   closing?(epoch: number): void;
-  /** An epoch has been committed, which took `ms` milliseconds. */
-  committed?(epoch: number, ms: number): void;
+  /**
+   * An epoch has been committed, which took `ms` milliseconds. Changed states and positions had
+   * `bytes` in it.
+   */
+  committed?(epoch: number, ms: number, bytes: number): void;
+  /** An epoch is over: it has been committed, or nothing happened in it. */
+  ended?(epoch: number): void;
   /** A step has asked for a graceful stop, as a first SIGINT does. */
   stopRequested?(): void;
 }
@@ -59,6 +64,12 @@ export interface TaskStatus {
   readonly restored: RestoreProgress | null;
   /** Records that wait for it in the shuffle topic, as far as is known; 0 without one. */
   readonly lag: number;
+  /** Records of its inputs that it has not read, as far as is known; 0 without inputs. */
+  readonly inputLag: number;
+  /** What its inputs have read and other tasks have sent it, since it began here. */
+  readonly in: number;
+  /** What its outputs have been given and it has sent to tasks, since it began here. */
+  readonly out: number;
 }
 
 /** The tasks of one process. */

@@ -30,6 +30,7 @@ import type { FlowPart } from "./cut_flow.ts";
 import { withProcessEpochs } from "./process_epochs.ts";
 import type { TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
 import { ShuffleOut } from "./shuffle_out.ts";
+import { TaskItems } from "./task_items.ts";
 import { SamePositions } from "./same_positions.ts";
 import type { WaitingBytes } from "./waiting_bytes.ts";
 
@@ -70,6 +71,7 @@ export class TaskRun {
   readonly #out: ShuffleOut;
   readonly #worker: Worker;
   readonly #committed = new SamePositions();
+  readonly #items: TaskItems;
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   #reader: ShuffleReader | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = [];
@@ -96,6 +98,7 @@ export class TaskRun {
     const partition = this.#partition = partsOf(task).partition;
     this.task = task;
     this.#part = part;
+    this.#items = new TaskItems(part);
     this.#settings = settings;
     this.#host = host;
     const receiverOf = (exchange: number) => cut.exchanges[exchange].to;
@@ -137,7 +140,15 @@ export class TaskRun {
 
   get status(): TaskStatus {
     const restored = this.#phase === "restoring" ? this.#restored : null;
-    return { task: this.task, phase: this.#phase, restored, lag: this.#reader?.lag ?? 0 };
+    const { lag } = this.#worker.readings();
+    return {
+      task: this.task,
+      phase: this.#phase,
+      restored,
+      lag: this.#reader?.lag ?? 0,
+      inputLag: lag.reduce((sum, { items }) => sum + items, 0),
+      ...this.#items.read(this.counts()),
+    };
   }
 
   /** Whether it is to be given up. */

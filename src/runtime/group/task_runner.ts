@@ -215,7 +215,7 @@ export class TaskRunner implements TaskRuns {
     if (shares.length > 0) {
       const began = elapsedOf(clock);
       await groupLog.commit(epochOf(shares, identity));
-      observer?.committed?.(epoch, elapsedOf(clock) - began);
+      observer?.committed?.(epoch, elapsedOf(clock) - began, bytesOf(shares));
     }
     if (this.#failure !== null) return;
     for (const run of runs) {
@@ -231,6 +231,7 @@ export class TaskRunner implements TaskRuns {
     if (this.#failure !== null) return;
     this.#epoch = epoch + 1;
     this.#phase = "open";
+    this.#settings.observer?.ended?.(epoch);
     if (this.#waiting.committed(epoch)) this.#isEarly = true;
     this.#schedule();
   }
@@ -257,6 +258,16 @@ function epochOf(shares: readonly TaskShare[], identity: TaskRunnerSettings["ide
     shuffle: shares.flatMap(({ shuffle }) => shuffle),
     identity,
   };
+}
+
+/** How many bytes changed states and positions have. */
+function bytesOf(shares: readonly TaskShare[]): number {
+  let bytes = 0;
+  for (const { epoch: { positions, state } } of shares) {
+    for (const each of positions) bytes += each.state.length;
+    for (const { states } of state) bytes += states.length;
+  }
+  return bytes;
 }
 
 /** Calls `call` before the event loop goes on. Returns what cancels it. */

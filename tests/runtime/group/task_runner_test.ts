@@ -76,6 +76,27 @@ Deno.test("TaskRunner closes an epoch early if what was written to outputs takes
   await run.stop();
 });
 
+Deno.test("TaskRunner tells what has gone into each task, and out of it", async () => {
+  const run = await started(({ input, output }) =>
+    input<Keyed<number>>("in", "numbers")
+      .flatMap((pair) => [pair, pair])
+      .statefulMap("count", () => 0, (state) => [state + 1, state + 1])
+      .filter(([, count]) => count % 2 === 1)
+      .capture("out", output("out"))
+  );
+  run.group.topics.append("numbers", 0, ["a", 1], ["a", 2], ["b", 3]);
+  await run.drain();
+  const items = (name: string) =>
+    run.processes[0].runner.tasks.filter(({ task }) => task.startsWith(name))
+      .reduce((sum, each) => ({ in: sum.in + each.in, out: sum.out + each.out }), {
+        in: 0,
+        out: 0,
+      });
+  assertEquals([items("in"), items("count")], [{ in: 3, out: 6 }, { in: 6, out: 3 }]);
+  assertEquals(run.processes[0].runner.tasks.map(({ lag, inputLag }) => lag + inputLag), [0, 0, 0]);
+  await run.stop();
+});
+
 Deno.test("TaskRunner commits what a task did before it gives the task up", async () => {
   const run = await started(keyed);
   const [a] = run.processes;

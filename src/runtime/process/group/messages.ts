@@ -24,14 +24,51 @@ import type { LogFields, LogLevel } from "../../../core/log.ts";
 import type { TaskId } from "../../../core/task_id.ts";
 import type { Guarantee } from "../../../group/log_module.ts";
 import type { GroupTopology } from "../../../group/topology.ts";
+import type { StepCounts } from "../../counts.ts";
+import type { FlowDescription } from "../../flow_description.ts";
 import type { TaskStatus } from "../../group/runner_settings.ts";
+import type { WorkerReadings } from "../../worker_readings.ts";
 import type { Failure } from "../protocol.ts";
+import type { Memory } from "../run_monitor.ts";
 
 /**
  * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
  * machine and a worker of a group never take one another's messages for their own.
  */
-export const GROUP_PROTOCOL_VERSION = 129;
+export const GROUP_PROTOCOL_VERSION = 130;
+
+/** How a worker process stands. */
+export interface TaskWorkerStatus {
+  /** The epoch that has begun to close last; -1 before. */
+  readonly epoch: number;
+  readonly tasks: readonly TaskStatus[];
+  readonly waitingFor: readonly string[];
+  /** Items in and out of each step, of all tasks that it has run. */
+  readonly steps: readonly StepCounts[];
+  /** What else operators want to know, of its tasks together. */
+  readonly readings: WorkerReadings;
+  readonly memory: Memory;
+  /** The last epoch that it has committed; `null` before the first. */
+  readonly commit: TaskCommitReading | null;
+  /**
+   * How long ago its tasks got further: one of them began, or an epoch began to close or was over.
+   * In milliseconds; `null` before.
+   */
+  readonly progressAgeMs: number | null;
+}
+
+/** An epoch of a worker that has been committed. Times are in milliseconds. */
+export interface TaskCommitReading {
+  readonly epoch: number;
+  /** How long ago that was. */
+  readonly ageMs: number;
+  /** From when it was to end until it was committed. */
+  readonly ms: number;
+  /** How long of that the log took. */
+  readonly logMs: number;
+  /** What changed states and positions had, in bytes. */
+  readonly bytes: number;
+}
 
 /** From the supervisor to a worker. */
 export type ToTaskWorker =
@@ -74,18 +111,16 @@ export type ToTaskWorker =
 
 /** From a worker to the supervisor. Errors travel as data. */
 export type FromTaskWorker =
-  | { readonly kind: "loaded" }
+  | {
+    readonly kind: "loaded";
+    /** The flow, for who looks at the node. */
+    readonly flow: FlowDescription;
+  }
   /** Nothing of these is open any more, and all that they did is committed. */
   | { readonly kind: "gaveUp"; readonly tasks: readonly TaskId[] }
   | { readonly kind: "identityWanted"; readonly number: number }
   | { readonly kind: "identityDone"; readonly number: number }
-  | {
-    readonly kind: "status";
-    /** The epoch that has begun to close last; -1 before. */
-    readonly epoch: number;
-    readonly tasks: readonly TaskStatus[];
-    readonly waitingFor: readonly string[];
-  }
+  | ({ readonly kind: "status" } & TaskWorkerStatus)
   /** A step, or a signal, has asked for a graceful stop. */
   | { readonly kind: "stopRequested" }
   | { readonly kind: "stopped" }

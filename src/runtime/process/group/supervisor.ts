@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type SeatSettings, TaskSeat } from "./task_seat.ts";
+import { type SeatReading, type SeatSettings, TaskSeat } from "./task_seat.ts";
 
 /** What a supervisor is made with. */
 export interface SupervisorSettings
@@ -62,6 +62,11 @@ export class Supervisor {
     if (this.#failure !== null) throw this.#failure;
     for (const end of ends) if (end.status === "rejected") throw end.reason;
     return this.#seats.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0;
+  }
+
+  /** How its workers stand, by their index. */
+  get readings(): readonly SeatReading[] {
+    return this.#seats.map((seat) => seat.reading);
   }
 
   /** Stops gracefully: each worker commits what it has done. */

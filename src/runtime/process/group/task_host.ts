@@ -3,11 +3,15 @@
  *
  * @module
  */
+import { type Clock, elapsedOf } from "../../../core/clock.ts";
 import type { LogFields, LogLevel } from "../../../core/log.ts";
 import { type CommitIdentity, FencedError } from "../../../group/log.ts";
+import type { FlowDescription } from "../../flow_description.ts";
+import { mergeReadings } from "../../group/merged_readings.ts";
 import type { TaskObserver, TaskRuns } from "../../group/runner_settings.ts";
 import { toFailure } from "../failure.ts";
-import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
+import type { Memory } from "../run_monitor.ts";
+import type { FromTaskWorker, TaskCommitReading, ToTaskWorker } from "./messages.ts";
 
 /** What the supervisor says once the flow has been loaded. */
 export type TaskInstruction = Exclude<ToTaskWorker, { kind: "load" }>;
@@ -15,35 +19,56 @@ export type TaskInstruction = Exclude<ToTaskWorker, { kind: "load" }>;
 /** What of the tasks of a process is needed here. */
 export type HostedTasks = Pick<
   TaskRuns,
-  "assign" | "revoke" | "stop" | "over" | "tasks" | "waitingFor"
+  "assign" | "revoke" | "stop" | "over" | "tasks" | "waitingFor" | "counts" | "readings"
 >;
+
+/** What a host is made with. */
+export interface TaskHostOptions {
+  /** Sends to the supervisor. */
+  readonly send: (message: FromTaskWorker) => void;
+  /** Called after a failure has been told: the process is to end. Once. */
+  readonly leave: () => void;
+  /** By its `elapsed`, ages are told. */
+  readonly clock: Clock;
+  /** What the process uses. */
+  readonly memory: () => Memory;
+}
 
 /** Runs tasks as its supervisor says. */
 export class TaskHost {
   readonly #send: (message: FromTaskWorker) => void;
   readonly #leave: () => void;
+  readonly #clock: Clock;
+  readonly #memory: () => Memory;
   readonly #wanted = new Map<number, PromiseWithResolvers<CommitIdentity>>();
   #runs: HostedTasks | null = null;
   #requests = 0;
   #epoch = -1;
+  #closingAt = 0;
+  #progressAt: number | null = null;
+  #commit: Omit<TaskCommitReading, "ageMs"> & { readonly at: number } | null = null;
   #hasFailed = false;
 
-  /**
-   * Runs nothing yet.
-   *
-   * @param send Sends to the supervisor.
-   * @param leave Called after a failure has been told: the process is to end. Once.
-   */
-  constructor(send: (message: FromTaskWorker) => void, leave: () => void) {
+  /** Runs nothing yet. */
+  constructor({ send, leave, clock, memory }: TaskHostOptions) {
     this.#send = send;
     this.#leave = leave;
+    this.#clock = clock;
+    this.#memory = memory;
   }
 
   /** To be an observer of the tasks. */
   readonly observer: TaskObserver = {
+    started: () => this.#gotFurther(),
     closing: (epoch) => {
       this.#epoch = epoch;
+      this.#closingAt = this.#gotFurther();
     },
+    committed: (epoch, logMs, bytes) => {
+      const at = this.#gotFurther();
+      this.#commit = { epoch, at, ms: at - this.#closingAt, logMs, bytes };
+    },
+    ended: () => this.#gotFurther(),
     stopRequested: () => this.#send({ kind: "stopRequested" }),
   };
 
@@ -60,11 +85,15 @@ export class TaskHost {
     return answer.promise;
   };
 
+  #gotFurther(): number {
+    return this.#progressAt = elapsedOf(this.#clock);
+  }
+
   /** The flow has been loaded, and these run its tasks. */
-  loaded(runs: HostedTasks): void {
+  loaded(runs: HostedTasks, flow: FlowDescription): void {
     this.#runs = runs;
     runs.over.catch((thrown) => this.fail(thrown));
-    this.#send({ kind: "loaded" });
+    this.#send({ kind: "loaded", flow });
   }
 
   /** Does what the supervisor says. */
@@ -96,8 +125,25 @@ export class TaskHost {
   /** Tells how far the tasks are. */
   tellStatus(): void {
     if (this.#runs === null || this.#hasFailed) return;
-    const { tasks } = this.#runs;
-    this.#send({ kind: "status", epoch: this.#epoch, tasks, waitingFor: this.#runs.waitingFor() });
+    const runs = this.#runs;
+    const now = elapsedOf(this.#clock);
+    this.#send({
+      kind: "status",
+      epoch: this.#epoch,
+      tasks: runs.tasks,
+      waitingFor: runs.waitingFor(),
+      steps: runs.counts(),
+      readings: mergeReadings([...runs.readings().values()]),
+      memory: this.#memory(),
+      commit: this.#commitAt(now),
+      progressAgeMs: this.#progressAt === null ? null : now - this.#progressAt,
+    });
+  }
+
+  #commitAt(now: number): TaskCommitReading | null {
+    if (this.#commit === null) return null;
+    const { at, ...commit } = this.#commit;
+    return { ...commit, ageMs: now - at };
   }
 
   /** Logs a line of the flow's or the engine's. */

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { type Clock, wakeAfter } from "../../../core/clock.ts";
+import { type Clock, elapsedOf, wakeAfter } from "../../../core/clock.ts";
 import { messageOf, StepError, toError, UsageError } from "../../../core/errors.ts";
 import type { WorkerIndex } from "../../../core/ids.ts";
 import type { Log } from "../../../core/log.ts";
@@ -24,8 +24,9 @@ import type {
   MembershipEvent,
 } from "../../../group/membership.ts";
 import { setExitCode } from "../exit_code.ts";
+import type { FlowDescription } from "../../flow_description.ts";
 import { fromFailure } from "../failure.ts";
-import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
+import type { FromTaskWorker, TaskWorkerStatus, ToTaskWorker } from "./messages.ts";
 import type { LinkedProcess, ProcessListener } from "./spawn_linked.ts";
 
 const FIRST_PAUSE_MS = 1_000;
@@ -61,6 +62,39 @@ export interface SeatSettings {
   readonly onFailed: (error: Error) => void;
   /** A step has asked for a graceful stop of the node. */
   readonly onStopRequested: () => void;
+  /** The process has said how it stands. */
+  readonly onStatus?: () => void;
+}
+
+/** A worker, for who looks at the node. */
+export interface SeatReading {
+  readonly memberId: string;
+  /** Whether a process of it has loaded the flow, and runs tasks. */
+  readonly isRunning: boolean;
+  /** What the member owns, including what it is to give up. */
+  readonly owned: Tasks;
+  /** Of those: what it is to give up. */
+  readonly revoked: Tasks;
+  /** What its process said last; `null` before. */
+  readonly status: TaskWorkerStatus | null;
+  /** When its process said something last, by the clock that nobody sets. */
+  readonly heardAt: number;
+  /** The flow that it has loaded; `null` before. */
+  readonly flow: FlowDescription | null;
+  /** Why tasks do not run, as the group says; `null` if they do. */
+  readonly groupStatus: string | null;
+  /** How often a process was started again. */
+  readonly restarts: number;
+  /** How many tasks the group has ever assigned to it, and how they went. */
+  readonly moves: TaskMoves;
+}
+
+/** How many tasks have come and gone. */
+export interface TaskMoves {
+  readonly assigned: number;
+  readonly givenUp: number;
+  /** Taken away without a last commit. */
+  readonly lost: number;
 }
 
 /** A process, from its start to its end. */
@@ -75,6 +109,8 @@ interface Life {
   end: End | null;
   /** How far it has come, to be compared. */
   progress: string;
+  status: TaskWorkerStatus | null;
+  heardAt: number;
   cancelStall: () => void;
 }
 
@@ -97,6 +133,10 @@ export class TaskSeat {
   #hasLoaded = false; // once
   #isEnding = false;
   #isOut = false; // no process of it runs, and none will
+  #flow: FlowDescription | null = null;
+  #groupStatus: string | null = null;
+  #restarts = -1; // the first start is none
+  #moves = { assigned: 0, givenUp: 0, lost: 0 };
   #cancelPause: () => void = () => {};
   #cancelStop: () => void = () => {};
   #leaves: boolean;
@@ -125,6 +165,23 @@ export class TaskSeat {
   /** What the member owns, including what it is to give up. */
   get owned(): Tasks {
     return this.#owned;
+  }
+
+  /** How it stands. */
+  get reading(): SeatReading {
+    const life = this.#life;
+    return {
+      memberId: this.#settings.memberId,
+      isRunning: life !== null && life.phase !== "loading" && life.end === null,
+      owned: this.#owned,
+      revoked: this.#revoked,
+      status: life?.status ?? null,
+      heardAt: life?.heardAt ?? elapsedOf(this.#settings.clock),
+      flow: this.#flow,
+      groupStatus: this.#groupStatus,
+      restarts: Math.max(0, this.#restarts),
+      moves: { ...this.#moves },
+    };
   }
 
   /** Stops gracefully: what has been done is committed, if the time allows. */
@@ -158,6 +215,7 @@ export class TaskSeat {
   }
 
   #start(): void {
+    this.#restarts++;
     const life: Life = {
       child: this.#settings.spawn({
         said: (message) => this.#onMessage(life, message),
@@ -168,6 +226,8 @@ export class TaskSeat {
       tokens: new Map(),
       end: null,
       progress: "",
+      status: null,
+      heardAt: elapsedOf(this.#settings.clock),
       cancelStall: () => {},
     };
     this.#life = life;
@@ -178,6 +238,7 @@ export class TaskSeat {
     switch (event.kind) {
       case "assigned":
         for (const task of event.tasks) this.#owned.add(task);
+        this.#moves.assigned += event.tasks.size;
         return this.#assign();
       case "revoke":
         for (const task of event.tasks) this.#revoked.add(task);
@@ -185,6 +246,7 @@ export class TaskSeat {
       case "lost":
         return this.#lose(event.tasks, event.reason);
       case "status":
+        this.#groupStatus = event.text;
         if (event.text !== null) this.#settings.log.warn(event.text, this.#fields);
         return;
       case "failed":
@@ -225,6 +287,7 @@ export class TaskSeat {
     const given = [...tasks].filter((task) => this.#revoked.delete(task));
     if (given.length === 0) return;
     for (const task of given) this.#owned.delete(task);
+    this.#moves.givenUp += given.length;
     this.#settings.log.info("tasks given up", { ...this.#fields, tasks: given.join() });
     // It may own more by now than its events have told.
     this.#member.acknowledge(this.#member.owned.difference(new Set(given)));
@@ -235,6 +298,7 @@ export class TaskSeat {
       this.#owned.delete(task);
       this.#revoked.delete(task);
     }
+    this.#moves.lost += tasks.size;
     const life = this.#life;
     if (life === null || life.tasks.isDisjointFrom(tasks)) return;
     this.#settings.log.warn("the worker has lost tasks: what it has not committed is void", {
@@ -252,8 +316,10 @@ export class TaskSeat {
   }
 
   #onMessage(life: Life, message: FromTaskWorker): void {
+    life.heardAt = elapsedOf(this.#settings.clock);
     switch (message.kind) {
       case "loaded":
+        this.#flow = message.flow;
         if (life.phase !== "loading") return;
         life.phase = "running";
         this.#hasLoaded = true;
@@ -308,7 +374,10 @@ export class TaskSeat {
     life.child.send({ kind: "identity", number, memberId, epoch, instanceId });
   }
 
-  #onStatus(life: Life, { epoch, tasks, waitingFor }: StatusMessage): void {
+  #onStatus(life: Life, status: StatusMessage): void {
+    life.status = status;
+    this.#settings.onStatus?.();
+    const { epoch, tasks, waitingFor } = status;
     if (life.phase !== "running" || life.end !== null) return;
     const restored = tasks.map(({ task, phase, restored }) => [task, phase, restored?.done]);
     const progress = JSON.stringify([epoch, restored]);

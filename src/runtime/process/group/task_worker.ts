@@ -9,11 +9,13 @@ import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log
 import type { GroupLog } from "../../../group/log.ts";
 import type { LogModule } from "../../../group/log_module.ts";
 import { cutFlow } from "../../group/cut_flow.ts";
+import { describeFlow } from "../../flow_description.ts";
 import { TaskRunner } from "../../group/task_runner.ts";
 import { whileLoading } from "../../nesting.ts";
 import type { ControlLink } from "../control_link.ts";
 import { FAILED } from "../exit_code.ts";
 import { loadFlow } from "../load_flow.ts";
+import type { Memory } from "../run_monitor.ts";
 import type { FromTaskWorker, ToTaskWorker } from "./messages.ts";
 import { TaskHost } from "./task_host.ts";
 
@@ -37,10 +39,12 @@ export class TaskWorker {
   constructor(link: SupervisorLink, exit: (code: number) => void = Deno.exit) {
     this.#link = link;
     this.#exit = exit;
-    this.#host = new TaskHost(
-      (message) => link.send(message),
-      () => void this.#leave(FAILED),
-    );
+    this.#host = new TaskHost({
+      send: (message) => link.send(message),
+      leave: () => void this.#leave(FAILED),
+      clock: systemClock,
+      memory: memoryNow,
+    });
   }
 
   /**
@@ -93,11 +97,14 @@ export class TaskWorker {
       log,
       observer: {
         ...this.#host.observer,
-        started: (task) => log.info("task running", { task }),
+        started: (task) => {
+          this.#host.observer.started?.(task);
+          log.info("task running", { task });
+        },
       },
     });
     runner.over.then(() => this.#leave(0), (thrown) => this.fail(thrown));
-    this.#host.loaded(runner);
+    this.#host.loaded(runner, describeFlow(graph, 2)); // exchanges are cut, as for several workers
     this.#status = setInterval(() => {
       // A supervisor that stands still would get all of them.
       if (!this.#link.isSending) this.#host.tellStatus();
@@ -121,6 +128,11 @@ export class TaskWorker {
     await this.#link.flushed();
     this.#exit(Deno.exitCode || code);
   }
+}
+
+function memoryNow(): Memory {
+  const { rss, heapUsed } = Deno.memoryUsage();
+  return { rss, heapUsed };
 }
 
 type LoadMessage = Extract<ToTaskWorker, { kind: "load" }>;

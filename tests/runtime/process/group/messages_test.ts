@@ -6,11 +6,14 @@ import {
   GROUP_PROTOCOL_VERSION,
   type ToTaskWorker,
 } from "../../../../src/runtime/process/group/messages.ts";
+import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
 import {
   decodeMessage,
   encodeMessage,
   PROTOCOL_VERSION,
 } from "../../../../src/runtime/process/protocol.ts";
+
+const ITEMS = { inputLag: 4, in: 7, out: 2 };
 
 type Message = ToTaskWorker | FromTaskWorker;
 
@@ -39,7 +42,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   identity: { kind: "identity", number: 3, memberId: "m", epoch: 7, instanceId: null },
   identityRefused: { kind: "identityRefused", number: 4, reason: "others have the tasks" },
   stop: { kind: "stop" },
-  loaded: { kind: "loaded" },
+  loaded: { kind: "loaded", flow: { name: "flow", steps: [] } },
   gaveUp: { kind: "gaveUp", tasks },
   identityWanted: { kind: "identityWanted", number: 3 },
   identityDone: { kind: "identityDone", number: 3 },
@@ -47,10 +50,15 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     kind: "status",
     epoch: -1,
     tasks: [
-      { task: tasks[0], phase: "restoring", restored: { done: 3, total: 9 }, lag: 0 },
-      { task: tasks[1], phase: "running", restored: null, lag: 5 },
+      { task: tasks[0], phase: "restoring", restored: { done: 3, total: 9 }, lag: 0, ...ITEMS },
+      { task: tasks[1], phase: "running", restored: null, lag: 5, ...ITEMS },
     ],
     waitingFor: ["broker"],
+    steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
+    readings: NO_READINGS,
+    memory: { rss: 2, heapUsed: 1 },
+    commit: { epoch: 3, ageMs: 40, ms: 5, logMs: 4, bytes: 100 },
+    progressAgeMs: 12.5,
   },
   stopRequested: { kind: "stopRequested" },
   stopped: { kind: "stopped" },

@@ -2,9 +2,22 @@ import { assert, assertEquals, assertObjectMatch, assertRejects } from "@std/ass
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { FencedError } from "../../../../src/group/log.ts";
 import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
+import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
+import { JumpingClock } from "../../../support/clock/jumping_clock.ts";
 import { TaskHost } from "../../../../src/runtime/process/group/task_host.ts";
 
 const A = taskId("keyed", 0);
+const STATUS = {
+  task: A,
+  phase: "running",
+  restored: null,
+  lag: 3,
+  inputLag: 0,
+  in: 7,
+  out: 2,
+} as const;
+const STEPS = [{ stepId: "in", kind: "input", in: 0, out: 7 }];
+const FLOW = { name: "flow", steps: [] };
 
 /** A host, what it says, and tasks that do as a test says. */
 function hosted() {
@@ -13,7 +26,13 @@ function hosted() {
   const revoked = Promise.withResolvers<void>();
   const assigned: TaskId[] = [];
   const left: string[] = [];
-  const host = new TaskHost((message) => said.push(message), () => left.push("left"));
+  const clock = new JumpingClock();
+  const host = new TaskHost({
+    send: (message) => said.push(message),
+    leave: () => left.push("left"),
+    clock,
+    memory: () => ({ rss: 2, heapUsed: 1 }),
+  });
   const stopped = Promise.withResolvers<void>();
   host.loaded({
     assign: (tasks) => {
@@ -25,11 +44,13 @@ function hosted() {
     revoke: () => revoked.promise,
     stop: () => stopped.promise,
     over: over.promise,
-    tasks: [{ task: A, phase: "running", restored: null, lag: 3 }],
+    tasks: [STATUS],
     waitingFor: () => ["broker"],
-  });
-  assertEquals(said.splice(0), [{ kind: "loaded" }]);
-  return { host, said, over, revoked, stopped, assigned, left };
+    counts: () => STEPS,
+    readings: () => new Map([[A, NO_READINGS]]),
+  }, FLOW);
+  assertEquals(said.splice(0), [{ kind: "loaded", flow: FLOW }]);
+  return { host, clock, said, over, revoked, stopped, assigned, left };
 }
 
 async function settled(): Promise<void> {
@@ -86,6 +107,38 @@ Deno.test("what the tasks refuse is told, and the host does not throw", async ()
   await settled();
   assertEquals(left, ["left"]);
   assertEquals(said.map(({ kind }) => kind), ["failed"]);
+});
+
+Deno.test("the status tells what the tasks have done, and how long ago they got further", () => {
+  const { host, said, clock } = hosted();
+  const told = () => {
+    host.tellStatus();
+    const [message] = said.splice(0);
+    if (message.kind !== "status") throw new Error(message.kind);
+    const { commit, progressAgeMs, steps, tasks, readings, memory } = message;
+    return { commit, progressAgeMs, steps, tasks, readings, memory };
+  };
+  const fixed = {
+    steps: STEPS,
+    tasks: [STATUS],
+    readings: NO_READINGS,
+    memory: { rss: 2, heapUsed: 1 },
+  };
+  assertEquals(told(), { ...fixed, commit: null, progressAgeMs: null });
+  host.observer.started?.(A);
+  clock.at += 10;
+  assertEquals(told(), { ...fixed, commit: null, progressAgeMs: 10 });
+  host.observer.closing?.(0);
+  clock.at += 50;
+  host.observer.committed?.(0, 30, 123);
+  clock.at += 5;
+  const commit = { epoch: 0, ageMs: 5, ms: 50, logMs: 30, bytes: 123 };
+  assertEquals(told(), { ...fixed, commit, progressAgeMs: 5 });
+  clock.at += 1_000;
+  host.observer.closing?.(1);
+  host.observer.ended?.(1); // nothing happened in it
+  clock.at += 20;
+  assertEquals(told(), { ...fixed, commit: { ...commit, ageMs: 1_025 }, progressAgeMs: 20 });
 });
 
 Deno.test("a stop is over after the last commit; the status tells the epoch", async () => {

@@ -13,8 +13,11 @@ import type {
 } from "../../../../src/runtime/process/group/messages.ts";
 import { Supervisor } from "../../../../src/runtime/process/group/supervisor.ts";
 import type { ChildListener } from "../../../../src/runtime/process/group/task_seat.ts";
+import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
 import { TestClock } from "../../../support/clock/test_clock.ts";
 
+const FLOW = { name: "flow", steps: [] };
+const LOADED: FromTaskWorker = { kind: "loaded", flow: FLOW };
 const [A, B, C] = [taskId("keyed", 0), taskId("keyed", 1), taskId("keyed", 2)];
 
 /** A process that does nothing by itself. */
@@ -126,6 +129,10 @@ class World {
     this.#tell({ kind: "lost", tasks: new Set(tasks), reason: "fenced" });
   }
 
+  says(text: string | null): void {
+    this.#tell({ kind: "status", text });
+  }
+
   refuses(error: Error): void {
     this.#tell({ kind: "failed", error });
   }
@@ -150,7 +157,7 @@ async function settled(): Promise<void> {
 /** A worker that runs A and B. */
 function running(options = {}): World {
   const world = new World(options);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   world.assigns(A, B);
   assertEquals(world.child.told(), ["assign keyed_0 keyed_1"]);
   return world;
@@ -162,6 +169,11 @@ const status = (epoch: number, waitingFor: string[] = []): FromTaskWorker => ({
   epoch,
   tasks: [],
   waitingFor,
+  steps: [],
+  readings: NO_READINGS,
+  memory: { rss: 2, heapUsed: 1 },
+  commit: null,
+  progressAgeMs: null,
 });
 
 Deno.test("tasks that are assigned before the flow is loaded are run after it", () => {
@@ -169,7 +181,7 @@ Deno.test("tasks that are assigned before the flow is loaded are run after it", 
   world.assigns(A);
   world.assigns(B);
   assertEquals(world.child.told(), []);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   assertEquals(world.child.told(), ["assign keyed_0 keyed_1"]);
   world.assigns(C);
   assertEquals(world.child.told(), ["assign keyed_2"]);
@@ -180,7 +192,7 @@ Deno.test("a task is revoked before the flow is loaded: given up at once, and ne
   world.assigns(A, B);
   world.revokes(A);
   assertEquals(world.acknowledged, ["keyed_1"]);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   assertEquals(world.child.told(), ["assign keyed_1"]);
 });
 
@@ -209,7 +221,7 @@ Deno.test("the worker dies while a revocation is pending: given up, and not run 
   world.child.exits();
   assertEquals(world.acknowledged, ["keyed_1"]);
   world.clock.advance(1_000);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   assertEquals(world.child.told(), ["assign keyed_1"]);
 });
 
@@ -219,7 +231,7 @@ Deno.test("a revocation comes after the worker has died: given up at once", () =
   world.revokes(A);
   assertEquals(world.acknowledged, ["keyed_1"]);
   world.clock.advance(1_000);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   assertEquals(world.child.told(), ["assign keyed_1"]);
 });
 
@@ -232,7 +244,7 @@ Deno.test("a worker that has lost a task is killed; the next one starts when it 
   assertEquals(world.child.told(), []);
   world.child.exits();
   assertEquals(world.children.length, 2);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   assertEquals(world.child.told(), ["assign keyed_1"]);
   assertEquals(world.acknowledged, []);
 });
@@ -241,7 +253,7 @@ Deno.test("tasks that are lost while the flow is loaded cost no process", () => 
   const world = new World();
   world.assigns(A);
   world.loses(A);
-  world.child.say({ kind: "loaded" });
+  world.child.say(LOADED);
   world.assigns(B);
   assert(!world.child.isKilled);
   assertEquals(world.child.told(), ["assign keyed_1"]);
@@ -350,7 +362,7 @@ Deno.test("a worker that gets on starts to count its failures over", () => {
   for (let time = 0; time < 3; time++) {
     world.child.exits("by SIGSEGV");
     world.clock.advance(1_000);
-    world.child.say({ kind: "loaded" }, status(0), status(1));
+    world.child.say(LOADED, status(0), status(1));
   }
   assertEquals(world.children.length, 4);
 });
@@ -497,4 +509,33 @@ Deno.test("a step that asks for a stop stops the node", async () => {
   world.child.say({ kind: "stopped" });
   world.child.exits();
   await world.run;
+});
+
+Deno.test("a reading of a worker has its tasks, what it said last, and what came and went", () => {
+  const world = new World({ restarts: 1 });
+  const read = () => world.supervisor.readings[0];
+  assertEquals([read().isRunning, read().flow, read().status], [false, null, null]);
+  world.child.say(LOADED);
+  world.assigns(A, B, C);
+  world.child.say(status(4));
+  world.revokes(A);
+  const { isRunning, flow, owned, revoked, restarts, moves } = read();
+  assertEquals({ isRunning, flow, owned: [...owned], revoked: [...revoked], restarts }, {
+    isRunning: true,
+    flow: FLOW,
+    owned: [A, B, C],
+    revoked: [A],
+    restarts: 0,
+  });
+  assertEquals([read().status?.epoch, moves], [4, { assigned: 3, givenUp: 0, lost: 0 }]);
+  world.child.say(gaveUp(A));
+  world.says("waits for topics");
+  assertEquals(read().groupStatus, "waits for topics");
+  world.says(null);
+  world.loses(B);
+  world.child.exits();
+  const after = read();
+  assertEquals([after.isRunning, after.status, after.groupStatus], [false, null, null]);
+  assertEquals([after.restarts, after.moves], [1, { assigned: 3, givenUp: 1, lost: 1 }]);
+  assertEquals([...after.owned], [C]);
 });
