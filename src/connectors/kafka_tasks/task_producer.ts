@@ -117,22 +117,28 @@ export class TaskProducer {
   /**
    * Writes the rest of a transaction, and commits it.
    *
+   * @returns Where the records of each partition end, by its name. Partitions of which the broker
+   * did not tell that are left out.
    * @throws {Error} If anything fails. It is then aborted, unless the broker has committed it and
    * its answer was lost. Nothing more can be written.
    */
-  async commit({ batches, groupId, offsets, member }: TaskCommit): Promise<void> {
+  async commit(
+    { batches, groupId, offsets, member }: TaskCommit,
+  ): Promise<ReadonlyMap<string, number>> {
     if (this.#hasFailed || this.#isClosed) {
       throw new Error("an earlier commit has failed: this process has to end");
     }
+    const ends = new Map<string, number>();
     try {
       if (batches.length > 0) await this.#transaction.add(batches.map(([{ of }]) => of));
-      for (const round of roundsOf(batches)) await this.#write(round);
+      for (const round of roundsOf(batches)) await this.#write(round, ends);
       if (batches.length > 0) await this.#confirm();
       if (offsets.length > 0) {
         using identity = await member?.();
         await this.#transaction.commitOffsets(groupId, offsets, identity);
       }
       await this.#transaction.end("commit");
+      return ends;
     } catch (error) {
       this.#hasFailed = true;
       await this.close(); // others wait for what is open
@@ -146,25 +152,29 @@ export class TaskProducer {
   }
 
   /** Writes batches, one for each partition. Returns once all have been answered or have failed. */
-  async #write(round: readonly PendingBatch[]): Promise<void> {
+  async #write(round: readonly PendingBatch[], ends: Map<string, number>): Promise<void> {
     const byTopic = Map.groupBy(round, ({ of }) => of.topic);
     const answers = await Promise.allSettled(
-      Array.from(byTopic, ([topic, batches]) => this.#writeTo(topic, batches)),
+      Array.from(byTopic, ([topic, batches]) => this.#writeTo(topic, batches, ends)),
     );
     for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
   }
 
-  async #writeTo(topic: string, batches: readonly PendingBatch[]): Promise<void> {
+  async #writeTo(
+    topic: string,
+    batches: readonly PendingBatch[],
+    ends: Map<string, number>,
+  ): Promise<void> {
     const { identity, sequences } = this.#transaction;
     const waiting = new Map<number, Uint8Array>();
-    const writers = new Map<number, string>();
+    const sent = new Map<number, PendingBatch>();
     for (const batch of batches) {
       const name = positionName(batch.of);
       const baseSequence = sequences.next(name);
       sequences.advance(name, batch.count);
       const encoded = await batch.encode({ ...identity, baseSequence, transactional: true });
       waiting.set(batch.of.partition, encoded);
-      writers.set(batch.of.partition, batch.options.writer);
+      sent.set(batch.of.partition, batch);
     }
     const { connection } = this.#options;
     const absence = new TopicAbsence();
@@ -176,10 +186,15 @@ export class TaskProducer {
           timeoutMs: ACK_MS,
           transactionalId: identity.transactionalId,
           batchOf: (partition) => waiting.get(partition)!,
-          written: (partition) => waiting.delete(partition),
+          written: (partition, baseOffset) => {
+            waiting.delete(partition);
+            const { of, count } = sent.get(partition)!;
+            if (baseOffset === null) ends.delete(positionName(of));
+            else ends.set(positionName(of), baseOffset + count);
+          },
           refused: ({ partition, error }) => {
             if (OF_RECORDS.has(errorKind(error))) {
-              const writer = writers.get(partition)!;
+              const { writer } = sent.get(partition)!.options;
               throw refusedBatch({ writer, topic, partition }, error);
             }
             return false;

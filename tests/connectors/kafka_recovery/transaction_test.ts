@@ -133,7 +133,7 @@ Deno.test("a topic that a broker has not heard of yet is written to once it has"
 Deno.test("records count as written once the answers to both requests name their partition", async () => {
   const TOPIC = "topic";
   const added = { topic: TOPIC, partition: 0, errorCode: 0 };
-  const written = { topic: TOPIC, partition: 0, refused: [] };
+  const written = { topic: TOPIC, partition: 0, baseOffset: 0, refused: [] };
   const answers = new Map<string, unknown[][]>([
     ["AddPartitionsToTxn", [[], [added]]],
     ["Produce", [[], [{ ...written, topic: "elsewhere" }], [written]]],

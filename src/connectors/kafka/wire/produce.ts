@@ -32,6 +32,8 @@ export interface RefusedRecord {
 export interface PartitionResult extends TopicPartition {
   /** Has the broker's message, if it sent one. */
   readonly error?: Error & { readonly type: string };
+  /** The offset of the batch's first record; `null` if the broker does not tell, or has refused. */
+  readonly baseOffset: number | null;
   /** The records that are to blame. Empty if the broker names none (before Kafka 2.4). */
   readonly refused: readonly RefusedRecord[];
 }
@@ -86,7 +88,12 @@ export async function produce(
   const { topic } = options;
   const asked = batches.map(({ partition }) => ({ topic, partition }));
   for (const missing of leftOut(API_NAME, asked, results)) {
-    results.push({ ...missing, error: missingAnswer(API_NAME, missing), refused: [] });
+    results.push({
+      ...missing,
+      error: missingAnswer(API_NAME, missing),
+      baseOffset: null,
+      refused: [],
+    });
   }
   return results;
 }
@@ -141,19 +148,20 @@ export function decodeProduce(payload: Buffer, version: number): ProduceResponse
 function readPartition(from: WireReader, topic: string, version: number): PartitionResult {
   const partition = from.int32();
   const code = from.int16();
-  from.int64(); // the first record's offset
+  const offset = Number(from.int64());
   from.int64(); // the time when it was appended
   if (version >= 5) from.int64(); // where the log starts
   const refused = version < 8
     ? []
     : from.array(() => ({ index: from.int32(), reason: from.string() }));
   const message = version < 8 ? null : from.string();
-  if (code === 0) return { topic, partition, refused };
+  if (code === 0) return { topic, partition, baseOffset: offset < 0 ? null : offset, refused };
   const error = errorOfCode(code, API_NAME);
   return {
     topic,
     partition,
     error: message ? Object.assign(error, { message }) : error,
+    baseOffset: null,
     refused,
   };
 }

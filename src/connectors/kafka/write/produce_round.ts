@@ -31,8 +31,11 @@ export interface RefusedBatch {
 export interface RoundOptions extends ProduceOptions {
   /** The encoded batch of a partition. Each attempt must get the same bytes. */
   readonly batchOf: (partition: number) => Uint8Array | Promise<Uint8Array>;
-  /** A partition has its batch, from this attempt or from one whose answer was lost. */
-  readonly written: (partition: number) => void;
+  /**
+   * A partition has its batch, from this attempt or from one whose answer was lost. `baseOffset` is
+   * where the batch begins; `null` if the broker does not tell.
+   */
+  readonly written: (partition: number, baseOffset: number | null) => void;
   /**
    * Called for a batch that a broker refuses. Returns whether it has changed the round, so that the
    * next attempt differs. If not, the refusal is thrown. An error that it throws ends the attempt.
@@ -84,10 +87,11 @@ function firstProblem(
   { written, refused }: RoundOptions,
 ): Error | null {
   let problem: Error | null = null;
-  for (const { partition, error, refused: records } of results) {
+  for (const { partition, error, baseOffset, refused: records } of results) {
     // The broker already had this sequence number: the batch was written, and its answer was lost.
-    if (error === undefined || errorKind(error) === "alreadyWritten") written(partition);
-    else if (!(refused?.({ partition, error, refused: records }) ?? false)) problem = error;
+    if (error === undefined || errorKind(error) === "alreadyWritten") {
+      written(partition, baseOffset);
+    } else if (!(refused?.({ partition, error, refused: records }) ?? false)) problem = error;
   }
   return problem;
 }

@@ -41,8 +41,13 @@ for (const version of [3, 4, 5, 6, 7, 8]) {
     const bytes = response(version, [{ partition: 0, code: 0 }, { partition: 7, code: 6 }], 250);
     const { results, clientSideThrottleTime } = decodeProduce(bytes, version);
     assertEquals(
-      results.map(({ partition, error, refused }) => [partition, error?.type, refused]),
-      [[0, undefined, []], [7, "NOT_LEADER_FOR_PARTITION", []]],
+      results.map(({ partition, error, baseOffset, refused }) => [
+        partition,
+        error?.type,
+        baseOffset,
+        refused,
+      ]),
+      [[0, undefined, 12, []], [7, "NOT_LEADER_FOR_PARTITION", null, []]],
     );
     // Before version 6, the broker has waited itself.
     assertEquals(clientSideThrottleTime, version < 6 ? 0 : 250);
@@ -129,15 +134,16 @@ for (const [version, bytes] of bytesOf(JAVA_RESPONSES)) {
   Deno.test(`a Produce response of version ${version} that Java wrote is read`, () => {
     const { results, clientSideThrottleTime } = decodeProduce(bytes, version);
     assertEquals(
-      results.map(({ topic, partition, error, refused }) => [
+      results.map(({ topic, partition, error, baseOffset, refused }) => [
         topic,
         partition,
         error?.type,
+        baseOffset,
         refused,
       ]),
       [
-        ["ab", 0, undefined, []],
-        ["ab", 2, "INVALID_RECORD", version >= 8 ? [{ index: 1, reason: "no key" }] : []],
+        ["ab", 0, undefined, 12, []],
+        ["ab", 2, "INVALID_RECORD", null, version >= 8 ? [{ index: 1, reason: "no key" }] : []],
       ],
     );
     if (version >= 8) assertEquals(results[1].error?.message, "no key");

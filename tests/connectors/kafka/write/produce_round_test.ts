@@ -29,6 +29,7 @@ function clusterOf(
       results: Object.entries(answer).map(([partition, code]): PartitionResult => ({
         topic: TOPIC,
         partition: Number(partition),
+        baseOffset: code === 0 ? 100 + Number(partition) : null,
         refused: [],
         ...(code === 0 ? {} : { error: errorOfCode(code, "Produce") }),
       })),
@@ -60,10 +61,11 @@ function noting(written: number[], more: Partial<RoundOptions> = {}): RoundOptio
 }
 
 Deno.test("a round counts what every leader has acknowledged", async () => {
-  const written: number[] = [];
+  const written = new Map<number, number | null>();
   const cluster = clusterOf({ 0: 1, 1: 2, 2: 1 }, { 1: { 0: 0, 2: 0 }, 2: { 1: 0 } });
-  await produceRound(cluster, [0, 1, 2], noting(written));
-  assertEquals(written.sort(), [0, 1, 2]);
+  const options = { written: (partition: number, at: number | null) => written.set(partition, at) };
+  await produceRound(cluster, [0, 1, 2], noting([], options));
+  assertEquals([...written].sort(), [[0, 100], [1, 101], [2, 102]]);
 });
 
 Deno.test("a batch that the broker already has counts as written", async () => {
