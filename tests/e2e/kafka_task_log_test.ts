@@ -1,206 +1,31 @@
 /** The log of a group on a real broker: commits, restores, zombies and killed processes. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  KafkaTaskLog,
-  type KafkaTaskLogOptions,
-} from "../../src/connectors/kafka_tasks/kafka_log.ts";
+import type { KafkaTaskLogOptions } from "../../src/connectors/kafka_tasks/kafka_log.ts";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
-import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
-import { givenToRecovery } from "../../src/connectors/kafka/properties/given_properties.ts";
 import { acquire, Transaction } from "../../src/connectors/kafka/transactions/transaction.ts";
 import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
-import { keyGroupOf } from "../../src/core/key_groups.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { type TaskId, taskId } from "../../src/core/task_id.ts";
-import { decodeValue, encodeValue } from "../../src/core/value_codec.ts";
-import {
-  FencedError,
-  type GroupEpoch,
-  SHUFFLE_STEP,
-  type ShuffleReader,
-  type TaskEpoch,
-} from "../../src/group/log.ts";
-import { groupIdOf } from "../../src/group/topology.ts";
-import type { StateChunk, StoredPosition } from "../../src/recovery/store.ts";
+import { taskId } from "../../src/core/task_id.ts";
+import { FencedError, type ShuffleReader } from "../../src/group/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { hurryCleaner } from "../support/kafka/hurry_cleaner.ts";
+import { createTopic, produce, readAll, replaceTopic } from "../support/kafka/kafka.ts";
 import {
-  createTopic,
-  kafkaBrokers,
-  produce,
-  readAll,
-  replaceTopic,
-} from "../support/kafka/kafka.ts";
-
-const SHARDS = 4;
-const SETTINGS = connectionSettings(givenToRecovery({}));
-const bytes = (text: string) => new TextEncoder().encode(text);
-const text = (data: Uint8Array) => new TextDecoder().decode(data);
-
-/** The machines of one group. Its topics are deleted at the end. */
-class Group implements AsyncDisposable {
-  readonly app = `app-${crypto.randomUUID()}`;
-  readonly groupId = groupIdOf(this.app, 1);
-  readonly brokers: string[];
-  readonly source: string;
-  readonly #ended = new AbortController();
-  readonly #logs: KafkaTaskLog[] = [];
-
-  private constructor(brokers: string[], source: string) {
-    this.brokers = brokers;
-    this.source = source;
-  }
-
-  static async create(): Promise<Group> {
-    const brokers = await kafkaBrokers();
-    return new Group(brokers, await createTopic(brokers, { partitions: 2 }));
-  }
-
-  /** Two sub-topologies: `read` keeps nothing, and sends to `keyed`, which has state. */
-  get topology() {
-    return {
-      shards: SHARDS,
-      hash: "00000001",
-      exchanges: [],
-      subtopologies: [
-        {
-          name: "read",
-          sourceTopics: [this.source],
-          hasShuffle: false,
-          hasState: false,
-          inputs: ["in"],
-          stateful: [],
-        },
-        {
-          name: "keyed",
-          sourceTopics: [],
-          hasShuffle: true,
-          hasState: true,
-          inputs: [],
-          stateful: ["keyed"],
-        },
-        {
-          name: "spread",
-          sourceTopics: [],
-          hasShuffle: true,
-          hasState: false,
-          inputs: [],
-          stateful: [],
-        },
-      ],
-    };
-  }
-
-  /** The log of a machine, which is a new one unless it has the id of another. */
-  async machine(options: Partial<KafkaTaskLogOptions> = {}): Promise<KafkaTaskLog> {
-    const log = await KafkaTaskLog.open({
-      brokers: this.brokers,
-      settings: SETTINGS,
-      signal: this.#ended.signal,
-      app: this.app,
-      groupId: this.groupId,
-      memberId: crypto.randomUUID(),
-      topology: this.topology,
-      protocol: "classic",
-      ...options,
-    });
-    this.#logs.push(log);
-    return log;
-  }
-
-  /** What the task of a source partition has done. */
-  read(partition: number, offset: bigint): TaskEpoch {
-    const position: StoredPosition = {
-      role: "input",
-      step: "in",
-      partition: `${this.source}-${partition}`,
-      state: encodeValue({ offset }),
-    };
-    return { task: taskId("read", partition), positions: [position], state: [] };
-  }
-
-  async deleteTopics(isDeleted: (topic: string) => boolean): Promise<void> {
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      const topics = (await admin.listTopics()).filter(isDeleted);
-      if (topics.length > 0) await admin.deleteTopics({ topics });
-    } finally {
-      await admin.disconnect();
-    }
-  }
-
-  /** What a broker does with the offsets of a group that was empty for a week. */
-  async expireOffsets(): Promise<void> {
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      await admin.deleteGroups([this.groupId]);
-    } finally {
-      await admin.disconnect();
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#logs.map((log) => log.close()));
-    this.#ended.abort();
-    await this.deleteTopics((topic) => topic.startsWith(this.app) || topic === this.source);
-  }
-}
-
-/** Keys of a shard, which begin alike. */
-function keysOf(shard: number, count: number): string[] {
-  const keys: string[] = [];
-  for (let i = 0; keys.length < count; i++) {
-    if (Math.floor(keyGroupOf(`key ${i}`) * SHARDS / 1024) === shard) keys.push(`key ${i}`);
-  }
-  return keys;
-}
-
-/** States of keys; `null` for one that is forgotten. */
-function chunk(step: string, states: Readonly<Record<string, string | null>>): StateChunk {
-  const values = Object.values(states).map((state) => state === null ? null : bytes(state));
-  return {
-    step,
-    ids: Float64Array.from(values, (_, id) => id),
-    keys: Object.keys(states),
-    states: Uint8Array.from(values.flatMap((value) => value === null ? [] : [...value])),
-    lengths: Int32Array.from(values, (value) => value?.length ?? -1),
-  };
-}
-
-/** Where a task with a shuffle has come to. */
-function shuffled(task: TaskId, offset: bigint, state: readonly StateChunk[] = []): TaskEpoch {
-  const position: StoredPosition = {
-    role: "input",
-    step: SHUFFLE_STEP,
-    partition: SHUFFLE_STEP,
-    state: encodeValue(offset),
-  };
-  return { task, positions: [position], state };
-}
-
-const epochOf = (epoch: Partial<GroupEpoch>): GroupEpoch => ({
-  tasks: [],
-  shuffle: [],
-  identity: null,
-  ...epoch,
-});
-
-/** The restored keys of a task, as `step/key: state`. */
-async function restored(log: KafkaTaskLog, task: TaskId) {
-  const { positions, keys } = await log.restore(task);
-  const all: Record<string, string> = {};
-  for await (const { step, keys: part } of keys()) {
-    for (const { key, state } of part) all[`${step}/${key}`] = text(state);
-  }
-  const offsets = positions.map(({ state }) => decodeValue(state));
-  return { offsets, keys: all };
-}
+  bytes,
+  chunk,
+  epochOf,
+  Group,
+  keysOf,
+  restored,
+  SETTINGS,
+  SHARDS,
+  shuffled,
+  text,
+} from "../support/kafka/task_group.ts";
 
 /** Reads until something is there. */
 async function nextOf(reader: ShuffleReader): Promise<{ next: bigint; text: string }> {
