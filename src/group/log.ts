@@ -172,7 +172,7 @@ export interface GroupLog {
    */
   commit(epoch: GroupEpoch): Promise<void>;
 
-  /** A task has been given up, after its last commit, or is lost. */
+  /** A task has been given up, after its last commit, or is lost. It may be restored again then. */
   release(task: TaskId): void;
 
   /** What it waits for, such as `broker`; `null` for nothing. */

@@ -218,7 +218,12 @@ async function requireSettings(
   }
 }
 
-async function settingsOf(
+/**
+ * Returns settings of a topic, by name.
+ *
+ * @throws {TaskLogError} If they may not be read.
+ */
+export async function settingsOf(
   connection: KafkaConnection,
   topic: string,
   configNames: string[],

@@ -30,6 +30,7 @@ import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/to
 import { KafkaConnection } from "../kafka/client/connection.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
+import { positionName } from "../kafka/wire/topic_partition.ts";
 import type { CommittedOffset } from "../kafka/wire/txn_offset_commit.ts";
 import { addBegun, agreeOn } from "./control_topic.ts";
 import { ensureInternalTopics, internalTopics, requireSameTopics } from "./internal_topics.ts";
@@ -38,6 +39,7 @@ import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
 import { Purge } from "./purge.ts";
 import { Restorer } from "./restore.ts";
+import { StateCaches } from "./state_caches.ts";
 import { ShuffleFetcher } from "./shuffle_fetcher.ts";
 import { positionsRecord, stateRecords } from "./state_records.ts";
 import { explainCommit } from "./task_log_error.ts";
@@ -93,6 +95,7 @@ export class KafkaTaskLog implements GroupLog {
   readonly #producer: TaskProducer;
   readonly #outputs: PendingOutputs;
   readonly #restorer: Restorer;
+  readonly #caches: StateCaches | null;
   readonly #fetcher: ShuffleFetcher;
   readonly #purge: Purge;
   readonly #stateful: ReadonlySet<string>;
@@ -120,7 +123,18 @@ export class KafkaTaskLog implements GroupLog {
     this.#hasBegun = hasBegun;
     this.#outputs = new PendingOutputs({ transaction: producer.transaction, log, signal });
     const connection = connections.restores;
-    this.#restorer = new Restorer({ app, groupId, topology, hasBegun, connection, signal });
+    const { cacheFolder: folder = null } = options;
+    this.#caches = folder === null ? null : new StateCaches({ folder, app, log, clock });
+    this.#restorer = new Restorer({
+      app,
+      groupId,
+      topology,
+      hasBegun,
+      connection,
+      signal,
+      log,
+      caches: this.#caches,
+    });
     this.#fetcher = new ShuffleFetcher(connections.shuffles, topicIds, signal);
     this.#purge = new Purge(connection, { log, clock });
     const stateful = topology.subtopologies.filter(({ hasState }) => hasState);
@@ -226,16 +240,32 @@ export class KafkaTaskLog implements GroupLog {
     }
     if (!this.#hasBegun && offsets.length > 0) addBegun(app, pending);
     const batches = pending.take();
+    let ends: ReadonlyMap<string, number> = new Map();
     try {
-      await this.#outputs.commit(() =>
-        this.#producer.commit({ batches, groupId, offsets, member: identity })
-      );
+      await this.#outputs.commit(async () => {
+        ends = await this.#producer.commit({ batches, groupId, offsets, member: identity });
+      });
     } catch (error) {
+      this.#caches?.abandon(); // to read what is not there yet takes less time than to write it
       await this.#producer.close(); // others wait for what is open
       throw explainCommit(error, app);
     }
     this.#hasBegun ||= offsets.length > 0;
     this.#purge.committed(read);
+    await this.#keep(tasks, ends);
+  }
+
+  /** The disk gets what has been committed: only then, so that it is never ahead of the log. */
+  async #keep(tasks: readonly TaskEpoch[], ends: ReadonlyMap<string, number>): Promise<void> {
+    const caches = this.#caches;
+    if (caches === null) return;
+    for (const { task, state, positions } of tasks) {
+      const { subtopology, partition } = partsOf(task);
+      if (!this.#stateful.has(subtopology)) continue;
+      const topic = changelogTopic(this.#options.app, subtopology);
+      const end = ends.get(positionName({ topic, partition })) ?? null;
+      await caches.committed(task, state, end, positions);
+    }
   }
 
   #addState({ task, positions, state }: TaskEpoch, pending: PendingRecords, now: number): void {
@@ -258,8 +288,8 @@ export class KafkaTaskLog implements GroupLog {
     return offsets.map((each, index) => index === 0 ? { ...each, metadata } : each);
   }
 
-  release(_task: TaskId): void {
-    // A task holds nothing here but its readers and writers, which are closed by themselves.
+  release(task: TaskId): void {
+    this.#restorer.release(task); // its readers and writers are closed by themselves
   }
 
   waitingFor(): string | null {
@@ -275,6 +305,7 @@ export class KafkaTaskLog implements GroupLog {
     await Promise.all(Object.values(this.#connections).map((each) => each.close()));
     await this.#fetcher.close();
     await this.#purge.close();
+    await this.#caches?.close();
   }
 }
 

@@ -7,12 +7,18 @@
  * a transaction reach the two topics at different times, so the last stable offset of the changelog
  * alone may be too early.
  *
+ * If the disk has the state as of an offset of the changelog, the rest is read from there on. What
+ * the disk has must fit to the positions of the group as well. If it does not, it is deleted, and
+ * the whole changelog counts.
+ *
  * @module
  */
 import { sleep } from "../../core/promises.ts";
 import { KEY_GROUPS, keyGroupOf } from "../../core/key_groups.ts";
 import { messageOf } from "../../core/errors.ts";
+import { TimeSlice } from "../../core/event_loop.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
+import type { Log } from "../../core/log.ts";
 import type { RestoredKeys, RestoredTask, RestoreProgress } from "../../group/log.ts";
 import {
   changelogTopic,
@@ -20,7 +26,7 @@ import {
   shuffleTopic,
   type SubTopology,
 } from "../../group/topology.ts";
-import type { StoredKey, StoredPosition } from "../../recovery/store.ts";
+import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorName } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
@@ -28,8 +34,11 @@ import { Coordinator } from "../kafka/transactions/coordinator.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { type GroupOffset, hasGroupOffsets, offsetFetch } from "../kafka/wire/offset_fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { settingsOf } from "./internal_topics.ts";
+import { LatestStates } from "./latest_states.ts";
 import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { decodePositions, readOffsets } from "./positions.ts";
+import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { parseStateKey } from "./state_records.ts";
 import { TaskLogError } from "./task_log_error.ts";
 import { Buffer } from "node:buffer";
@@ -40,8 +49,8 @@ const SILENCE_MS = 60_000;
 /** How long to wait before an open transaction is looked at again, in milliseconds. */
 const UNSTABLE_MS = 20;
 
-/** How many keys a part has. */
-const PART = 4096;
+/** How long a topic keeps the record of a forgotten key. */
+const DELETE_RETENTION = "delete.retention.ms";
 
 /** What a {@linkcode Restorer} needs. */
 export interface RestorerOptions {
@@ -53,19 +62,29 @@ export interface RestorerOptions {
   /** Knows the internal topics, reads uncommitted records, and is for nothing else. */
   readonly connection: KafkaConnection;
   readonly signal: AbortSignal;
+  readonly log: Log;
+  /** What the disk has; `null` if nothing is kept there. */
+  readonly caches: StateCaches | null;
 }
 
-/** What a changelog has of a task. */
+/** What there is of a task, on the disk and in its changelog. */
 interface Changelog {
   /** `null` if the task has never been committed. */
-  positions: StoredPosition[] | null;
-  readonly steps: Map<string, Map<string, Uint8Array>>;
+  positions: readonly StoredPosition[] | null;
+  /** What the changelog has, from where the disk ends. */
+  readonly states: LatestStates;
+  /** What the disk has; `null` for nothing. */
+  readonly cache: StateCache | null;
+  /** Where the changelog goes on after it. */
+  readonly end: bigint;
 }
 
 /** Restores the tasks of one process. Several can be restored side by side. */
 export class Restorer {
   readonly #options: RestorerOptions;
   readonly #coordinator: Coordinator;
+  readonly #restoring = new Map<TaskId, AbortController>();
+  #knowsNoIds = false; // whether the brokers have no ids of topics
   #waiting = 0; // how many tasks wait for an open transaction
 
   constructor(options: RestorerOptions) {
@@ -79,24 +98,63 @@ export class Restorer {
     return this.#waiting > 0;
   }
 
-  /** Restores a task; see `GroupLog.restore`. */
+  /** Restores a task; see `GroupLog.restore`. To be released before it is restored again. */
   async restore(
     task: TaskId,
     onProgress?: (progress: RestoreProgress) => void,
   ): Promise<RestoredTask> {
+    const ended = new AbortController();
+    this.#restoring.set(task, ended);
     const subtopology = this.#subtopologyOf(task);
     const offsets = await this.#stable((broker) =>
       offsetFetch(broker, this.#options.groupId, this.#partitionsOf(task, subtopology))
     );
     const committed = offsets.filter(({ offset }) => offset !== null);
-    const changelog = subtopology.hasState ? await this.#read(task, onProgress) : null;
-    const positions = changelog === null ? this.#inMetadata(task, committed) : changelog.positions;
-    if (positions === null) {
-      if (committed.length > 0) throw this.#isLost(task, subtopology, committed);
-      if (changelog !== null && changelog.steps.size > 0) throw this.#isDamaged(task);
-      await this.#requireNew(task, subtopology);
-    } else this.#requireAgreement(task, positions, committed);
-    return { positions: positions ?? [], keys: () => keysOf(changelog?.steps ?? new Map()) };
+    if (!subtopology.hasState) {
+      const positions = this.#inMetadata(task, committed);
+      await this.#require(task, subtopology, { positions, hasKeys: false, committed });
+      return { positions: positions ?? [], keys: noKeys };
+    }
+    for (;;) {
+      const changelog = await this.#read(task, ended.signal, onProgress);
+      const { positions, states, cache } = changelog;
+      try {
+        const hasKeys = states.size > 0 || cache?.offset != null;
+        await this.#require(task, subtopology, { positions, hasKeys, committed });
+      } catch (error) {
+        if (!(error instanceof TaskLogError) || cache?.offset == null) throw error;
+        this.#options.log.warn(
+          "the task's state on disk does not fit to the group: its changelog is read instead",
+          { task, reason: error.message },
+        );
+        await cache.drop();
+        continue;
+      }
+      return { positions: positions ?? [], keys: () => keysOf(changelog) };
+    }
+  }
+
+  /** Makes sure that what there is of a task fits together, or that nothing is missing. */
+  async #require(
+    task: TaskId,
+    subtopology: SubTopology,
+    { positions, hasKeys, committed }: {
+      readonly positions: readonly StoredPosition[] | null;
+      readonly hasKeys: boolean;
+      readonly committed: readonly GroupOffset[];
+    },
+  ): Promise<void> {
+    if (positions !== null) return this.#requireAgreement(task, positions, committed);
+    if (committed.length > 0) throw this.#isLost(task, subtopology, committed);
+    if (hasKeys) throw this.#isDamaged(task);
+    await this.#requireNew(task, subtopology);
+  }
+
+  /** The task has been given up: what is read of it at present is not needed any more. */
+  release(task: TaskId): void {
+    this.#restoring.get(task)?.abort(new Error(`task ${task} has been given up`));
+    this.#restoring.delete(task);
+    this.#options.caches?.release(task);
   }
 
   #subtopologyOf(task: TaskId): SubTopology {
@@ -143,14 +201,26 @@ export class Restorer {
 
   async #read(
     task: TaskId,
+    signal: AbortSignal,
     onProgress?: (progress: RestoreProgress) => void,
   ): Promise<Changelog> {
-    const { app, connection } = this.#options;
+    const { app, connection, caches } = this.#options;
     const { subtopology, partition } = partsOf(task);
     const of = { topic: changelogTopic(app, subtopology), partition };
-    return await persisting(connection, async () => {
-      const changelog: Changelog = { positions: null, steps: new Map() };
+    const span = await persisting(connection, () => this.#spanOf(of));
+    signal.throwIfAborted(); // or nobody would close the file
+    const cache = caches === null || span.topic === "" ? null : await caches.open(task, span);
+    const offset = cache?.offset ?? null;
+    const changelog = await persisting(connection, async () => {
+      const changelog: Changelog = {
+        positions: offset === null ? null : cache!.positions,
+        states: new LatestStates(),
+        cache,
+        end: span.end,
+      };
       const options = {
+        ...offset === null ? {} : { from: Number(offset) },
+        to: Number(span.end),
         patienceMs: SILENCE_MS,
         what: `the state of task "${task}"`,
         ifLost:
@@ -158,10 +228,37 @@ export class Restorer {
         ...onProgress === undefined ? {} : { onProgress },
       };
       for await (const records of readCommitted(connection, of, options)) {
+        if (signal.aborted) break;
         for (const record of records) this.#take(changelog, record, of);
       }
       return changelog;
     });
+    signal.throwIfAborted();
+    return changelog;
+  }
+
+  /** What the changelog of a task is at present. Its end includes open transactions. */
+  async #spanOf(of: TopicPartition): Promise<ChangelogSpan> {
+    const { connection, caches } = this.#options;
+    const offset = async (which: "first" | "last") =>
+      BigInt((await connection.offsets([of], which)).get(positionName(of))!);
+    const end = await offset("last");
+    if (caches === null) return { topic: "", start: 0n, end, deleteRetentionMs: 0 };
+    const [start, { topics }, settings] = await Promise.all([
+      offset("first"),
+      connection.metadata(),
+      settingsOf(connection, of.topic, [DELETE_RETENTION]),
+    ]);
+    const topicId = topics.find(({ topic }) => topic === of.topic)?.topicId ?? null;
+    if (topicId === null && !this.#knowsNoIds) {
+      this.#knowsNoIds = true;
+      this.#options.log.warn(
+        "states are not kept on the disk: these brokers have no ids of topics (Kafka 2.8 has), so a " +
+          "topic that is made again could not be told from the one before",
+      );
+    }
+    const deleteRetentionMs = Number(settings.get(DELETE_RETENTION) ?? 0);
+    return { topic: topicId ?? "", start, end, deleteRetentionMs };
   }
 
   #take(
@@ -180,10 +277,7 @@ export class Restorer {
       if (Math.floor(keyGroupOf(key) * shards / KEY_GROUPS) !== partition) {
         throw new TypeError(`key ${JSON.stringify(key)} does not belong in the partition`);
       }
-      let keys = changelog.steps.get(step);
-      if (keys === undefined) changelog.steps.set(step, keys = new Map());
-      if (value === null) keys.delete(key);
-      else keys.set(key, value.slice()); // frees what was fetched
+      changelog.states.set(step, key, value);
     } catch (cause) {
       throw new TaskLogError(
         `"${topic}", partition ${partition} has a record that cannot be restored ` +
@@ -304,18 +398,25 @@ export class Restorer {
   }
 }
 
-/** The keys, in parts. They are given up as they are read. */
-async function* keysOf(steps: Map<string, Map<string, Uint8Array>>): AsyncGenerator<RestoredKeys> {
-  for (const [step, states] of steps) {
-    let keys: StoredKey[] = [];
-    for (const [key, state] of states) {
-      keys.push({ id: keys.length, key, state });
-      if (keys.length < PART) continue;
-      yield { step, keys };
-      keys = [];
-      await new Promise((resolve) => setTimeout(resolve, 0));
+/**
+ * The keys, in parts: those on the disk that have not changed since, then the others. At the end,
+ * the disk gets what it does not have.
+ */
+async function* keysOf(
+  { positions, states, cache, end }: Changelog,
+): AsyncGenerator<RestoredKeys> {
+  if (cache?.offset != null) {
+    for await (const { step, keys } of cache.keys()) {
+      if (states.size === 0) yield { step, keys };
+      else yield { step, keys: keys.filter(({ key }) => !states.has(step, key)) };
     }
-    if (keys.length > 0) yield { step, keys };
-    steps.delete(step);
   }
+  const slice = new TimeSlice();
+  for (const part of states.parts()) {
+    yield part;
+    if (slice.isOver) await slice.renew();
+  }
+  cache?.follow(states.changes(), end, positions);
 }
+
+async function* noKeys(): AsyncGenerator<RestoredKeys> {}

@@ -20,6 +20,9 @@ import { CacheFailure, CacheThread, startThread, type ThreadHandle } from "./cac
 import type { ExpectedCache } from "./expected.ts";
 import { TaskCache } from "./task_cache.ts";
 
+/** Another process, or another task of this one, has the file open. */
+export class CacheInUseError extends RecoveryError {}
+
 /** What the files of a process need. */
 export interface TaskCachesOptions {
   /** Default: the machine's. */
@@ -51,7 +54,8 @@ export class TaskCaches {
    * an empty one, and the log says why.
    *
    * @param path Such as `DIR/keyed_3.db`. The folder is made.
-   * @throws {RecoveryError} If another process has it open, or the file cannot be made.
+   * @throws {CacheInUseError} If it is open already, here or in another process.
+   * @throws {RecoveryError} If the file cannot be made.
    */
   async open(path: string, expected: ExpectedCache): Promise<TaskCache> {
     const failure = (reason: string, cause?: unknown) =>
@@ -63,9 +67,9 @@ export class TaskCaches {
     }
     const lock = await tryLock(path, failure);
     if (lock === null) {
-      throw failure(
-        "another process uses it: give each process on this machine a folder of its own " +
-          "(--state-dir), or wait until that one has ended",
+      throw new CacheInUseError(
+        `task cache ${path}: another process uses it: give each process on this machine a folder of ` +
+          "its own (--state-dir), or wait until that one has ended",
       );
     }
     const thread = this.#thread ??= new CacheThread(this.#clock, this.#startThread());

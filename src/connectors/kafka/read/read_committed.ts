@@ -1,5 +1,5 @@
 /**
- * Reads a partition from its beginning to its current end, without uncommitted records.
+ * Reads a partition to its current end, without uncommitted records.
  *
  * @module
  */
@@ -35,6 +35,10 @@ export interface ReadCommittedOptions {
   readonly ifLost: string;
   /** What the partition has, and is lost then: `a store`. */
   readonly what: string;
+  /** The first offset to read. Absent: that of the partition. */
+  readonly from?: number;
+  /** Where to end, at most where the partition ends at present. Absent: there. */
+  readonly to?: number;
   /** Is told how far it has come: offsets from the first one on. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
@@ -50,15 +54,16 @@ export interface ReadCommittedOptions {
 export async function* readCommitted(
   connection: KafkaConnection,
   of: TopicPartition,
-  { patienceMs = PATIENCE_MS, ifLost, what, onProgress }: ReadCommittedOptions,
+  options: ReadCommittedOptions,
 ): AsyncGenerator<LogRecord[]> {
+  const { patienceMs = PATIENCE_MS, ifLost, what, onProgress } = options;
   const { topic } = of;
-  const [first, last] = await Promise.all([
-    connection.offsets([of], "first"),
-    connection.offsets([of], "last"),
+  const offset = async (which: "first" | "last") =>
+    (await connection.offsets([of], which)).get(positionName(of))!;
+  const [start, end] = await Promise.all([
+    options.from ?? offset("first"),
+    options.to ?? offset("last"),
   ]);
-  const start = first.get(positionName(of))!;
-  const end = last.get(positionName(of))!;
   const cursor = new PartitionCursor({
     ...of,
     topicId: null,
