@@ -199,6 +199,29 @@ Deno.test("a task waits for a process that was killed before it ended its transa
   assertEquals(other.waitingFor(), null);
 });
 
+Deno.test("the first offsets of a group may come after the commit of another machine", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  await log.commit(epochOf({ tasks: [group.read(1, 5n)] }));
+  await log.close();
+  await group.expireOffsets();
+  // A commit whose offsets have not reached the group, as a machine may find it.
+  await using at = connect(group.brokers, [`${group.app}.keyed.state`]);
+  const identity = await acquire(at.connection, group.app, {
+    timeoutMs: 60_000,
+    persist: at.persist,
+  });
+  const transaction = new Transaction(at.connection, identity, at.persist);
+  const [topic, partition] = [group.source, 1];
+  await transaction.commitOffsets(group.groupId, [{ topic, partition, offset: 5n }]);
+
+  const other = await group.machine();
+  const restoring = restored(other, taskId("read", 0));
+  await eventually(() => other.waitingFor() === "transaction", "the task waits");
+  await transaction.end("commit");
+  assertEquals(await restoring, { offsets: [], keys: {} });
+});
+
 Deno.test("topics, and settings of a group, that differ are named with their cure", async () => {
   await using group = await Group.create();
   const shuffle = `${group.app}.keyed.shuffle`;

@@ -49,6 +49,9 @@ const SILENCE_MS = 60_000;
 /** How long to wait before an open transaction is looked at again, in milliseconds. */
 const UNSTABLE_MS = 20;
 
+/** How long the first offsets of a group may take after their commit, in milliseconds. */
+const FIRST_OFFSETS_MS = 3_000;
+
 /** How long a topic keeps the record of a forgotten key. */
 const DELETE_RETENTION = "delete.retention.ms";
 
@@ -375,7 +378,7 @@ export class Restorer {
     }
     if (!wasRead && hasBegun) {
       const isSource = sourceTopics.length > 0 || (!hasState && await this.#hasRecords(shuffle));
-      wasRead = isSource && !await this.#stable((broker) => hasGroupOffsets(broker, groupId));
+      wasRead = isSource && !await this.#hasOffsets();
     }
     if (!wasRead) return;
     throw new TaskLogError(
@@ -384,6 +387,25 @@ export class Restorer {
         "offsets.retention.minutes, a week by default. Reading everything again would repeat " +
         `results: if that is right, delete the topics that begin with "${app}." to begin again`,
     );
+  }
+
+  /**
+   * Whether the group has any offsets. Its first ones come some time after they were committed.
+   * Until then, a broker that is asked for all says that there are none, and not to wait.
+   */
+  async #hasOffsets(): Promise<boolean> {
+    const { groupId, signal } = this.#options;
+    const deadline = performance.now() + FIRST_OFFSETS_MS;
+    this.#waiting++;
+    try {
+      for (;;) {
+        if (await this.#stable((broker) => hasGroupOffsets(broker, groupId))) return true;
+        if (performance.now() >= deadline) return false;
+        await sleep(UNSTABLE_MS, signal);
+      }
+    } finally {
+      this.#waiting--;
+    }
   }
 
   async #hasRecords(of: TopicPartition): Promise<boolean> {
