@@ -5,37 +5,10 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
+import type { InternalTopic, Topology } from "../../../group/membership.ts";
 import { type RequestBroker, sendRequest } from "./request.ts";
 import { readTasks, type SubtopologyTasks, writeTasks } from "./streams_tasks.ts";
 import { WireReader, WireWriter } from "./wire.ts";
-
-/** A topic of the application itself, which the broker creates. */
-export interface InternalTopic {
-  readonly name: string;
-  /** 0 if the broker decides, which it must for a changelog. */
-  readonly partitions: number;
-  /** 0 for the broker's default. */
-  readonly replicationFactor: number;
-  readonly configs: readonly { readonly key: string; readonly value: string }[];
-}
-
-/** Steps that run together. There is one task for each partition of what they read. */
-export interface WireSubtopology {
-  readonly subtopologyId: string;
-  /** Topics that others write. */
-  readonly sourceTopics: readonly string[];
-  readonly changelogTopics: readonly InternalTopic[];
-  /** Names of the shuffle topics that it writes to. */
-  readonly repartitionSinkTopics: readonly string[];
-  /** The shuffle topics that it reads. */
-  readonly repartitionSourceTopics: readonly InternalTopic[];
-}
-
-/** What a group runs. */
-export interface WireTopology {
-  readonly epoch: number;
-  readonly subtopologies: readonly WireSubtopology[];
-}
 
 /** What a member tells its group. */
 export interface StreamsHeartbeat {
@@ -46,7 +19,7 @@ export interface StreamsHeartbeat {
   /** How long it may take to give tasks up, in milliseconds; -1 unless it joins. */
   readonly rebalanceTimeoutMs: number;
   /** Only, and always, of a member that joins. */
-  readonly topology: WireTopology | null;
+  readonly topology: Topology | null;
   /** The tasks that it runs; an empty list if it joins, `null` if it leaves. */
   readonly activeTasks: readonly SubtopologyTasks[] | null;
   /** Members of one process have the same; `null` unless it joins. */
@@ -115,7 +88,7 @@ export function encodeStreamsGroupHeartbeat(heartbeat: StreamsHeartbeat): Buffer
   return out.written;
 }
 
-function writeTopology(out: WireWriter, { epoch, subtopologies }: WireTopology): void {
+function writeTopology(out: WireWriter, { epoch, subtopologies }: Topology): void {
   out.int32(epoch);
   out.array(subtopologies, (each) => {
     out.string(each.subtopologyId);
