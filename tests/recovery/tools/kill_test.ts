@@ -4,28 +4,13 @@ import { encodeValue } from "../../../src/core/value_codec.ts";
 import { SqliteInspector } from "../../../src/recovery/sqlite/inspector.ts";
 import { SqliteRecoveryConfig } from "../../../src/recovery/sqlite/sqlite_recovery.ts";
 import { tempFolder } from "../../support/files/temp_folder.ts";
+import { killAfter } from "../../support/recovery/kill_after.ts";
 import { chunks } from "../../support/recovery/state_chunks.ts";
 import { position, put, within } from "../../support/recovery/stores.ts";
 import { Random } from "../../support/values/random.ts";
 
 const KEYS = 10_000;
 const CHILD = fileURLToPath(new URL("./kill_child.ts", import.meta.url));
-
-/** Starts the child, and kills it some time after it has done a number of steps. */
-async function killAfter(path: string, done: number, ms: number): Promise<void> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", CHILD, path],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let said = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    said += text;
-    if (said.split("\n").length > done + 1) timer ??= setTimeout(() => child.kill("SIGKILL"), ms);
-  }
-  assertEquals((await child.status).signal, "SIGKILL");
-}
 
 Deno.test("a store is as before a tool or as after it, after kill -9 at any moment", async () => {
   await using folder = await tempFolder();
@@ -38,7 +23,7 @@ Deno.test("a store is as before a tool or as after it, after kill -9 at any mome
       const time = position("0", encodeValue(1), { role: "time", step: "a" });
       await store.commit(1, { state: chunks(keys), positions: [time] });
     }, "killed");
-    await killAfter(path, round % 3, random.below(100));
+    await killAfter(CHILD, [path], random.below(100), 1 + round % 3);
     using store = await SqliteInspector.open(path);
     const steps = store.steps().map(({ step, keys }) => `${step} ${keys}`);
     assert(["", `a ${KEYS}`, `b ${KEYS}`].includes(steps.join()), steps.join());
