@@ -16,7 +16,7 @@ import { type Clock, elapsedOf, wakeAfter } from "../../../core/clock.ts";
 import { messageOf, StepError, toError, UsageError } from "../../../core/errors.ts";
 import type { WorkerIndex } from "../../../core/ids.ts";
 import type { Log } from "../../../core/log.ts";
-import type { TaskId, Tasks } from "../../../core/task_id.ts";
+import { rangesOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
 import type {
   CommitToken,
   Member,
@@ -266,7 +266,7 @@ export class TaskSeat {
     if (tasks.length === 0) return;
     for (const task of tasks) life.tasks.add(task);
     life.child.send({ kind: "assign", tasks });
-    this.#settings.log.info("tasks assigned", { ...this.#fields, tasks: tasks.join() });
+    this.#settings.log.info("tasks assigned", { ...this.#fields, tasks: rangesOf(tasks) });
     this.#watchForStall(life);
   }
 
@@ -288,7 +288,7 @@ export class TaskSeat {
     if (given.length === 0) return;
     for (const task of given) this.#owned.delete(task);
     this.#moves.givenUp += given.length;
-    this.#settings.log.info("tasks given up", { ...this.#fields, tasks: given.join() });
+    this.#settings.log.info("tasks given up", { ...this.#fields, tasks: rangesOf(given) });
     // It may own more by now than its events have told.
     this.#member.acknowledge(this.#member.owned.difference(new Set(given)));
   }
@@ -303,7 +303,7 @@ export class TaskSeat {
     if (life === null || life.tasks.isDisjointFrom(tasks)) return;
     this.#settings.log.warn("the worker has lost tasks: what it has not committed is void", {
       ...this.#fields,
-      tasks: [...tasks].join(),
+      tasks: rangesOf(tasks),
       reason,
     });
     this.#end(life, { kind: "lost" });

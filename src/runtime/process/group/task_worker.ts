@@ -6,6 +6,7 @@
  */
 import { systemClock } from "../../../core/clock.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log.ts";
+import { rangesOf, type TaskId } from "../../../core/task_id.ts";
 import type { GroupLog } from "../../../group/log.ts";
 import type { LogModule } from "../../../group/log_module.ts";
 import { cutFlow } from "../../group/cut_flow.ts";
@@ -88,6 +89,10 @@ export class TaskWorker {
     };
     this.#groupLog = await openGroupLog(options);
     if (this.#isLeaving) return await this.#groupLog.close();
+    const started: TaskId[] = []; // many begin within moments, and get one line
+    const tellStarted = () => {
+      if (started.length > 0) log.info("tasks running", { tasks: rangesOf(started.splice(0)) });
+    };
     const runner = new TaskRunner({
       cut,
       groupLog: this.#groupLog,
@@ -99,13 +104,15 @@ export class TaskWorker {
         ...this.#host.observer,
         started: (task) => {
           this.#host.observer.started?.(task);
-          log.info("task running", { task });
+          started.push(task);
+          if (!runner.tasks.some(({ phase }) => phase === "restoring")) tellStarted();
         },
       },
     });
     runner.over.then(() => this.#leave(0), (thrown) => this.fail(thrown));
     this.#host.loaded(runner, describeFlow(graph, 2)); // exchanges are cut, as for several workers
     this.#status = setInterval(() => {
+      tellStarted();
       // A supervisor that stands still would get all of them.
       if (!this.#link.isSending) this.#host.tellStatus();
     }, message.statusMs);
