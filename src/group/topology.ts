@@ -23,6 +23,8 @@ export interface SubTopology {
 
 /** An exchange, through which items go from one sub-topology to another, or back to the same. */
 export interface GroupExchange {
+  /** What its items have in shuffle topics: from 0 to 65,535. It stays as long as the rest does. */
+  readonly number: number;
   /** The step that people know it by. */
   readonly step: StepId;
   /** How the receiver of an item is found, such as `key`. */
@@ -37,7 +39,6 @@ export interface GroupExchange {
 /** What a group has to know of a flow. */
 export interface GroupTopology {
   readonly subtopologies: readonly SubTopology[];
-  /** The index of each is the number that its items have in shuffle topics. */
   readonly exchanges: readonly GroupExchange[];
   /** How many shards keyed steps have. It never changes in an app's life. */
   readonly shards: number;

@@ -108,13 +108,13 @@ export function cutFlow(graph: FlowGraph, { shards, topicsOf }: CutOptions): Flo
     to: nameOf.get(node)!,
   }));
   const subtopologies = Array.from(parts.values(), ({ plan: _, ...rest }): SubTopology => rest);
-  const known = exchanges.map(({ node, from, to }): GroupExchange => ({
+  const known = numbered(exchanges.map(({ node, from, to }) => ({
     step: shownIdOf(plan, node),
     route: node.route,
     isCombined: combinerOf(plan, node) !== null, // partial results are not values
     from,
     to,
-  }));
+  })));
   const hash = hashOf(layoutOf(shards, subtopologies, known));
   const topology = { subtopologies, exchanges: known, shards, hash };
   return { graph, topology, parts, exchanges };
@@ -240,6 +240,19 @@ function topicsOfInput(
   return topics;
 }
 
+/** Numbers exchanges by what they are, and not by where they are in the flow. */
+function numbered(exchanges: readonly Omit<GroupExchange, "number">[]): GroupExchange[] {
+  const taken = new Set<number>();
+  return exchanges.map((exchange) => {
+    const { step, route, isCombined, to } = exchange;
+    const hash = parseInt(hashOf(JSON.stringify([step, route, isCombined, to])), 16);
+    let number = (hash ^ (hash >>> 16)) & 0xffff;
+    while (taken.has(number)) number = (number + 1) & 0xffff;
+    taken.add(number);
+    return { number, ...exchange };
+  });
+}
+
 /** What decides where items, positions and state lie. Users' functions do not. */
 function layoutOf(
   shards: number,
@@ -256,7 +269,14 @@ function layoutOf(
       hasState,
       inputs,
     ]),
-    exchanges.map(({ step, route, isCombined, from, to }) => [step, route, isCombined, from, to]),
+    exchanges.map(({ number, step, route, isCombined, from, to }) => [
+      number,
+      step,
+      route,
+      isCombined,
+      from,
+      to,
+    ]),
   ]);
 }
 

@@ -14,7 +14,7 @@
  */
 import type { TaskId } from "../../core/task_id.ts";
 import { decodeUtf8, encodeUtf8 } from "../../core/utf8.ts";
-import { joinFrames } from "../exchange/frame_stream.ts";
+import { FRAME_ROOM, joinFrames } from "../exchange/frame_stream.ts";
 import { decodeFrame, type Frame } from "../exchange/frames.ts";
 
 const VERSION = 1;
@@ -54,19 +54,41 @@ export function decodeShuffleBatch(bytes: Uint8Array): SentFrames {
         `version ${VERSION}`,
     );
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = NAME_AT + view.getUint16(1);
-  if (at > bytes.length) throw broken();
-  const task = decodeUtf8(bytes.subarray(NAME_AT, at)) as TaskId;
+  const task = decodeUtf8(bytes.subarray(NAME_AT, nameEnd(bytes))) as TaskId;
   const frames: Frame[] = [];
-  while (at < bytes.length) {
-    if (at + 4 > bytes.length) throw broken();
-    const end = at + 4 + view.getUint32(at);
-    if (end > bytes.length) throw broken();
-    frames.push(decodeFrame(bytes.subarray(at + 4, end)));
-    at = end;
+  for (const [at, end] of framesAt(bytes)) {
+    frames.push(decodeFrame(bytes.subarray(at + FRAME_ROOM, end)));
   }
   return { task, frames };
+}
+
+/** Where each frame of a batch begins, with the length before it, and where it ends. */
+export function* framesAt(bytes: Uint8Array): Generator<readonly [at: number, end: number]> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = nameEnd(bytes); at < bytes.length;) {
+    if (at + FRAME_ROOM > bytes.length) throw broken();
+    const end = at + FRAME_ROOM + view.getUint32(at);
+    if (end > bytes.length) throw broken();
+    yield [at, end];
+    at = end;
+  }
+}
+
+function nameEnd(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = NAME_AT + view.getUint16(1);
+  if (end > bytes.length) throw broken();
+  return end;
+}
+
+/** Returns how many items a batch has for each exchange, by its number. */
+export function itemsOf(bytes: Uint8Array): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const frame of decodeShuffleBatch(bytes).frames) {
+    if (frame.kind !== "batch") continue;
+    counts.set(frame.exchange, (counts.get(frame.exchange) ?? 0) + frame.count);
+  }
+  return counts;
 }
 
 function broken(): Error {

@@ -27,6 +27,7 @@ import { positionsOf } from "../journal.ts";
 import { Worker } from "../worker.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { FlowPart } from "./cut_flow.ts";
+import { ExchangeNumbers } from "./exchange_numbers.ts";
 import { withProcessEpochs } from "./process_epochs.ts";
 import type { TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
 import { ShuffleOut } from "./shuffle_out.ts";
@@ -69,6 +70,7 @@ export class TaskRun {
   readonly #partition: number;
   readonly #host: TaskHost;
   readonly #out: ShuffleOut;
+  readonly #numbers: ExchangeNumbers;
   readonly #worker: Worker;
   readonly #committed = new SamePositions();
   readonly #items: TaskItems;
@@ -101,6 +103,7 @@ export class TaskRun {
     this.#items = new TaskItems(part);
     this.#settings = settings;
     this.#host = host;
+    this.#numbers = new ExchangeNumbers(cut.topology.exchanges);
     const receiverOf = (exchange: number) => cut.exchanges[exchange].to;
     this.#out = new ShuffleOut(task, { receiverOf, shards }, waiting);
     this.#gone.promise.catch(() => {}); // nobody may wait for it
@@ -218,7 +221,9 @@ export class TaskRun {
     const at = positionsOf(SHUFFLE_STEP, "input", positions).get(SHUFFLE_STEP);
     const from = (at ?? null) as bigint | null;
     const isShard = this.#partition < this.#settings.cut.topology.shards;
-    this.#reader = isShard ? this.#settings.groupLog.readShuffle(this.task, from) : EMPTY;
+    this.#reader = isShard
+      ? this.#numbers.reading(this.#settings.groupLog.readShuffle(this.task, from))
+      : EMPTY;
     return { reader: this.#reader, from };
   }
 
@@ -294,6 +299,7 @@ export class TaskRun {
     const state = this.#changes.filter((change) => change.epoch <= through);
     this.#changes = this.#changes.filter((change) => change.epoch > through);
     const shuffle = this.#out.take(through);
+    for (const { bytes } of shuffle) this.#numbers.toLog(bytes);
     const written = [...this.#written].filter((each) => each <= through);
     for (const each of written) this.#written.delete(each);
     const isChanged = state.length > 0 || shuffle.length > 0 || written.length > 0 ||

@@ -93,8 +93,9 @@ Deno.test("cutFlow() cuts before keyed steps, and leaves steps of the same keys 
     },
   ]);
   assertEquals(flow.exchanges.map(({ from, to }) => [from, to]), [["in", "sum"]]);
+  const [{ number }] = flow.topology.exchanges;
   assertEquals(flow.topology.exchanges, [
-    { step: "sum", route: "key", isCombined: false, from: "in", to: "sum" },
+    { number, step: "sum", route: "key", isCombined: false, from: "in", to: "sum" },
   ]);
 });
 
@@ -172,6 +173,18 @@ Deno.test("cutFlow() gives the same hash to flows whose functions differ", () =>
   assertEquals(cut(build((n) => 2 * n)).topology.hash, hash);
   assertEquals(cut(build((n) => n, "others")).topology.hash === hash, false);
   assertEquals(cut(build((n) => n), 8).topology.hash === hash, false);
+});
+
+Deno.test("cutFlow() gives an exchange the same number wherever it is in the flow", () => {
+  const build = (first: boolean) => (flow: Dataflow) => {
+    const numbers = flow.input("in", new TopicInput<Keyed<number>>("numbers"));
+    if (first) numbers.statefulMap("first", () => 0, sum).capture("out 1", sink());
+    numbers.statefulMap("sum", () => 0, sum).capture("out 2", sink());
+  };
+  const [alone] = cut(build(false)).topology.exchanges;
+  const both = cut(build(true)).topology.exchanges;
+  assertEquals(both.map(({ step }) => step), ["first", "sum"]);
+  assertEquals(both[1], alone);
 });
 
 Deno.test("cutFlow() gives another hash if an input is renamed, as its positions have its name", () => {
