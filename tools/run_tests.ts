@@ -8,17 +8,15 @@
  */
 import { selectBrokerTests, selectBrowserTests } from "./broker_tests.ts";
 import { brokerPrograms, setUp } from "./set_up.ts";
-import { testInLanes } from "./test_lanes.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const OPTIONS = ["-A", "--doc"] as const;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
 async function main(args: readonly string[]): Promise<number> {
   const browserTests = await selectBrowserTests(ROOT, args);
   const lack = browserTests.length === 0 ? undefined : await setUp(["chromium"]);
-  const code = await brokerAndOtherTests(args, browserTests);
+  const code = await brokerAndOtherTests(args);
   if (lack === undefined) return code;
   console.error(`
 NOT RUN, as they need ${lack.what}:
@@ -28,22 +26,12 @@ To install it:
   return code === 0 ? 1 : code;
 }
 
-async function brokerAndOtherTests(
-  args: readonly string[],
-  browserTests: readonly string[],
-): Promise<number> {
-  const areElsewhere = Boolean(Deno.env.get("KAFKA_BROKERS"));
-  if (areElsewhere && args.length > 0) return await denoTest(args);
+async function brokerAndOtherTests(args: readonly string[]): Promise<number> {
+  if (Deno.env.get("KAFKA_BROKERS")) return await denoTest(args); // they are elsewhere
   const { brokerTests, otherArgs } = await selectBrokerTests(ROOT, args);
   if (brokerTests.length === 0) return await denoTest(args);
-  // Programs that make certificates and brokers.
-  const lack = areElsewhere ? undefined : await setUp([...brokerPrograms(), "openssl"]);
-  if (lack === undefined) {
-    // All tests take long. A file that an option names would be written by both processes.
-    return args.length === 0 && otherArgs !== undefined
-      ? await bothKinds(brokerTests, browserTests, otherArgs)
-      : await denoTest(args);
-  }
+  const lack = await setUp([...brokerPrograms(), "openssl"]); // openssl makes certificates
+  if (lack === undefined) return await denoTest(args);
 
   console.error(`missing: ${lack.what}. Tests that need no broker run first.`);
   const code = otherArgs === undefined ? 1 : await denoTest(otherArgs);
@@ -57,50 +45,14 @@ To use brokers that run already, set KAFKA_BROKERS=host:port.`);
   return code === 0 ? 1 : code;
 }
 
-/**
- * Runs the tests that need a broker or a browser beside the others: either take about half of the
- * time. Without arguments, `otherArgs` only leave out the tests that need a broker.
- */
-async function bothKinds(
-  brokerTests: readonly string[],
-  browserTests: readonly string[],
-  otherArgs: readonly string[],
-): Promise<number> {
-  const encoder = new TextEncoder();
-  const needy = [...new Set([...brokerTests, ...browserTests])];
-  const others = [...otherArgs, ...browserTests.map((file) => `--ignore=${file}`)];
-  return await testInLanes([needy, others].map((args) => [...OPTIONS, ...args]), {
-    cwd: ROOT,
-    show: (text) => writeAllSync(encoder.encode(text)),
-    onStart: passSignals,
-  });
-}
-
 /** Runs `deno test`. It gets the terminal and the signals, and its exit code becomes ours. */
 async function denoTest(args: readonly string[]): Promise<number> {
   const test = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...OPTIONS, ...args],
+    args: ["test", "-A", "--doc", ...args],
     cwd: ROOT,
   }).spawn();
-  passSignals(test);
-  return (await test.status).code;
-}
-
-function passSignals(test: Deno.ChildProcess): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(signal, () => kill(test, signal));
+    Deno.addSignalListener(signal, () => test.kill(signal));
   }
-}
-
-/** Passes a signal on, unless the process has ended: of two, one may be over. */
-function kill(test: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    test.kill(signal);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-  }
-}
-
-function writeAllSync(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  return (await test.status).code;
 }

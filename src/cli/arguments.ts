@@ -308,8 +308,10 @@ export function parseCommand(
   const watch = switchOf("watch").isOn;
   const stopMs = parseTime(valueOf("stop-timeout"), requireStopTime);
   const api = parseApi(valueOf("api"), env(API_TOKEN_ENV));
-  const stepChanges = { renames: listOf("rename-step"), drops: listOf("drop-step") };
   const group = parseGroup({ valueOf, switchOf, listOf });
+  const stepChanges = group !== null
+    ? { renames: [], drops: [] } // it has its own
+    : { renames: listOf("rename-step"), drops: listOf("drop-step") };
   return {
     kind: "run",
     flow,

@@ -7,7 +7,7 @@ import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
 import { oneOf, parseCount, parseTime } from "./given_values.ts";
 import type { Option } from "./options.ts";
-import type { Given } from "./step_changes.ts";
+import { type Given, parseStepChanges } from "./step_changes.ts";
 
 /** How this machine takes part in a group. */
 export interface GroupCommand {
@@ -22,6 +22,10 @@ export interface GroupCommand {
   readonly leaves: boolean;
   /** Where the machine keeps who it is; `null` if it does not. */
   readonly stateDir: string | null;
+  /** Steps that were taken out of the flow: what the group has stored of them is dropped. */
+  readonly dropSteps: readonly string[];
+  /** Whether to wait until no machine runs the app with another layout or protocol. */
+  readonly waits: boolean;
   /** A worker that gets no further for this long is killed; in milliseconds. */
   readonly stallMs: number;
 }
@@ -42,6 +46,7 @@ export const GROUP_OPTIONS: readonly Option[] = [
   { name: "guarantee", value: "WHICH", about: "exactly-once (the default) or at-least-once" },
   { name: "protocol", value: "WHICH", about: "auto (the default), streams or classic" },
   { name: "leave", value: null, about: "give the tasks to other machines when stopped" },
+  { name: "wait", value: null, about: "wait until no machine runs another layout of the flow" },
   { name: "state-dir", value: "DIR", about: "where the machine keeps who it is, for restarts" },
   {
     name: "stall-timeout",
@@ -55,8 +60,7 @@ const EXCLUDED: readonly { readonly name: string; readonly cure: string }[] = [
   { name: "recovery", cure: "state is kept in the group's topics; leave it out" },
   { name: "from-scratch", cure: "leave it out" },
   { name: "yes", cure: "nothing is asked; leave it out" },
-  { name: "rename-step", cure: "run the flow on one machine for that" },
-  { name: "drop-step", cure: "run the flow on one machine for that" },
+  { name: "rename-step", cure: "a group cannot rename steps: give the step its old id" },
   { name: "epoch-interval", cure: "use --commit-interval" },
   { name: "api", cure: "a group has no operations port yet; leave it out" },
   { name: "watch", cure: "develop the flow on one machine, without --group" },
@@ -103,6 +107,8 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
     guarantee: oneOf(valueOf("guarantee"), ["exactly-once", "at-least-once"], "exactly-once"),
     protocol: oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto"),
     leaves: switchOf("leave").isOn,
+    waits: switchOf("wait").isOn,
+    dropSteps: parseStepChanges({ renames: [], drops: given.listOf("drop-step") }).dropSteps ?? [],
     stateDir: stateDir?.value ?? null,
     stallMs: parseTime(stall, requireStallTime) ?? 300_000,
   };
@@ -118,7 +124,7 @@ function originOf(name: string, { valueOf, switchOf, listOf }: GivenOptions): st
   return valueOf(name)?.from ?? null;
 }
 
-const SWITCHES: ReadonlySet<string> = new Set(["leave", "from-scratch", "yes", "watch"]);
+const SWITCHES: ReadonlySet<string> = new Set(["leave", "wait", "from-scratch", "yes", "watch"]);
 const LISTS: ReadonlySet<string> = new Set(["rename-step", "drop-step"]);
 
 /** What it is in the names of topics and ids must be accepted by every broker. */

@@ -164,7 +164,6 @@ async function runFlow(command: RunCommand): Promise<number> {
         signal: stop.signal,
         killSignal: kill.signal,
         taps,
-        ...status === null ? {} : { onStatus: (now) => status.update(now) },
       });
     }
     if (command.watch) {

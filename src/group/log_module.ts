@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StepId } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import type { InputConfig } from "../graph/contracts.ts";
 import type { FlowGraph } from "../graph/graph.ts";
@@ -29,6 +30,12 @@ export interface GroupOptions {
 export interface PrepareGroupOptions extends GroupOptions {
   /** The protocol that was asked for; `auto` for what the group, or else the cluster, has. */
   readonly protocol: string;
+  /** Steps that were taken out of the flow: what is stored of them is dropped. */
+  readonly dropSteps: readonly StepId[];
+  /** Whether to wait until no machine runs the app in another way; if not, that is an error. */
+  readonly waits: boolean;
+  /** Returns how many items a shuffle batch has for each exchange, by its number. */
+  readonly itemsOf: (bytes: Uint8Array) => ReadonlyMap<number, number>;
 }
 
 /** A group that machines may join. */

@@ -15,6 +15,8 @@ const PLAIN = {
   guarantee: "exactly-once",
   protocol: "auto",
   leaves: false,
+  waits: false,
+  dropSteps: [],
   stateDir: null,
   stallMs: 300_000,
 } as const;
@@ -34,6 +36,7 @@ Deno.test("every option of a group works as an environment variable too", () => 
     "guarantee": ["at-least-once", { guarantee: "at-least-once" }],
     "protocol": ["classic", { protocol: "classic" }],
     "leave": ["true", { leaves: true }],
+    "wait": ["true", { waits: true }],
     "state-dir": ["/tmp/s", { stateDir: "/tmp/s" }],
     "stall-timeout": ["30s", { stallMs: 30_000 }],
   };

@@ -69,6 +69,7 @@ function cluster(): FakeGroupAdmin {
       shards: 2,
       generation: 2,
       exchanges: [],
+      dropped: [],
       protocol: "streams",
       hash: "0000000a",
       subtopologies: [{
@@ -80,6 +81,7 @@ function cluster(): FakeGroupAdmin {
       }],
     },
     hasBegun: true,
+    moved: new Map(),
   };
   admin.all.set("orders.2", {});
   return admin;

@@ -1,22 +1,29 @@
 /**
- * The topic that says what a group is. All machines compare themselves with it before they join.
+ * The topic that says what an app is. All machines compare themselves with it before they join.
  *
  * ```text
- *   key ["group"]  {"format":1,"generation":1,"shards":…,"protocol":…,"hash":…,
- *                   "subtopologies":[…],"exchanges":[…]}, by the first machine
- *   key ["begun"]  {}, in the first transaction of each process
+ *   key ["group"]         {"format":1,"generation":1,"shards":…,"protocol":…,"hash":…,
+ *                          "subtopologies":[…],"exchanges":[…],"dropped":[…]}
+ *   key ["begun"]         {}, in the first transaction of each process
+ *   key ["moved","TASK"]  where a task begins that has nothing of its own in this generation
  * ```
+ *
+ * Only the process that has acquired the transactional id of the topic last can write the first and
+ * the last of them.
  *
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import { controlTopic, type GroupTopology } from "../../group/topology.ts";
+import type { StepId } from "../../core/ids.ts";
+import type { TaskId } from "../../core/task_id.ts";
+import { controlTopic, groupIdOf, type GroupTopology } from "../../group/topology.ts";
+import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
 import type { WireRecord } from "../kafka/wire/write_batch.ts";
 import { persisting } from "./persisting.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
+import { decodePositions, encodePositions } from "./positions.ts";
 import { TaskLogError } from "./task_log_error.ts";
 import { TaskProducer } from "./task_producer.ts";
 import { Buffer } from "node:buffer";
@@ -33,14 +40,9 @@ const TRANSACTION_MS = 10_000;
  */
 const SILENCE_MS = 60_000;
 
-/** How often a machine tries to be the first, while others do too. */
-const ATTEMPTS = 20;
-
-/** Kinds of errors by which another machine turns out to be quicker. */
-const FENCED: ReadonlySet<ErrorKind> = new Set(["fenced", "transactionRefused", "sequenceBroken"]);
-
 const GROUP_KEY = '["group"]';
 const BEGUN_KEY = '["begun"]';
+const MOVED = "moved";
 
 const PACKING: PackingOptions = { writer: "the group", batchBytes: 1 << 19 };
 
@@ -50,14 +52,20 @@ export interface GroupSettings extends GroupTopology {
   readonly protocol: string;
   /** Goes up with each change of the layout or the protocol; see `groupIdOf`. */
   readonly generation: number;
+  /** Steps whose state and positions do not count any more. */
+  readonly dropped: readonly StepId[];
+  /** What a machine is about to make of the app, if no other runs it. */
+  readonly moving?: { readonly hash: string; readonly protocol: string };
 }
 
 /** What the topic says. */
 export interface Control {
   /** `null` if no machine has been there yet. */
   readonly group: GroupSettings & { readonly format: number } | null;
-  /** Whether anything has ever been committed. */
+  /** Whether anything has been committed in this generation. */
   readonly hasBegun: boolean;
+  /** Where tasks begin that have nothing of their own in this generation. */
+  readonly moved: ReadonlyMap<TaskId, readonly StoredPosition[]>;
 }
 
 /** How to reach the topic. */
@@ -73,73 +81,85 @@ export function addBegun(app: string, pending: PendingRecords): void {
   pending.add({ topic: controlTopic(app), partition: 0 }, recordOf(BEGUN_KEY, {}), PACKING);
 }
 
-/**
- * Compares a machine with the group. If it is the first one, it writes what the group is.
- *
- * @returns Whether anything has ever been committed in the group.
- * @throws {TaskLogError} If the group is another one. The message names what differs and the cure.
- */
-export async function agreeOn(
-  ours: Omit<GroupSettings, "generation">,
-  options: ControlOptions,
-): Promise<boolean> {
-  for (let left = ATTEMPTS;; left--) {
-    const found = await readControl(options);
-    if (found.group !== null) return agreed(ours, found, options);
-    try {
-      await writeFirst({ generation: 1, ...ours }, options);
-    } catch (error) {
-      if (left <= 1 || !FENCED.has(errorKind(error))) throw error;
-    }
+/** Writes to the topic, for as long as nobody else has opened it since. */
+export class ControlWriter implements AsyncDisposable {
+  readonly #app: string;
+  readonly #producer: TaskProducer;
+
+  private constructor(app: string, producer: TaskProducer) {
+    this.#app = app;
+    this.#producer = producer;
+  }
+
+  /** From now on, no other writer can write. What is read from now on, nobody else changes. */
+  static async open({ app, connection, log }: ControlOptions): Promise<ControlWriter> {
+    const producer = await TaskProducer.open({
+      transactionalId: controlTopic(app),
+      timeoutMs: TRANSACTION_MS,
+      connection,
+      log,
+    });
+    return new ControlWriter(app, producer);
+  }
+
+  /** Writes what the app is. The rest of the topic stays. */
+  async write(settings: GroupSettings): Promise<void> {
+    await this.#commit([recordOf(GROUP_KEY, { ...settings, format: FORMAT })]);
+  }
+
+  /** Begins another generation, in which nothing has been committed. All at once, or nothing. */
+  async begin(
+    settings: GroupSettings,
+    moved: ReadonlyMap<TaskId, readonly StoredPosition[]>,
+    before: Control,
+  ): Promise<void> {
+    const gone = [...before.moved.keys()].filter((task) => !moved.has(task));
+    await this.#commit([
+      recordOf(GROUP_KEY, { ...settings, format: FORMAT }),
+      ...this.#forgotten(gone),
+      ...Array.from(moved, ([task, positions]) => ({
+        ...recordOf(JSON.stringify([MOVED, task]), {}),
+        value: Buffer.from(encodePositions(positions)),
+      })),
+    ]);
+  }
+
+  /** Has the topic say again that nothing has ever been committed. What the app is stays. */
+  async forgetBegun({ group, moved }: Control): Promise<void> {
+    const settings = group === null ? [] : [recordOf(GROUP_KEY, { ...group, dropped: [] })];
+    await this.#commit([...settings, ...this.#forgotten([...moved.keys()])]);
+  }
+
+  #forgotten(tasks: readonly TaskId[]): WireRecord[] {
+    const keys = [BEGUN_KEY, ...tasks.map((task) => JSON.stringify([MOVED, task]))];
+    return keys.map((key) => ({ ...recordOf(key, {}), value: null }));
+  }
+
+  async #commit(records: readonly WireRecord[]): Promise<void> {
+    const pending = new PendingRecords();
+    const of = { topic: controlTopic(this.#app), partition: 0 };
+    for (const record of records) pending.add(of, record, PACKING);
+    const batches = pending.take();
+    await this.#producer.commit({ batches, groupId: "", offsets: [], member: null });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#producer.close();
   }
 }
 
 /**
- * Writes what the group is, unless somebody has. Who acquires the transactional id last is the only
- * one who can write, and has read what was written before.
- */
-async function writeFirst(ours: GroupSettings, options: ControlOptions): Promise<void> {
-  const { app } = options;
-  const producer = await openProducer(options);
-  try {
-    if ((await readControl(options)).group !== null) return;
-    await write(producer, app, recordOf(GROUP_KEY, { format: FORMAT, ...ours }));
-  } finally {
-    await producer.close();
-  }
-}
-
-/**
- * Has the topic say again that nothing has ever been committed. What the group is stays.
+ * Has the topic say again that nothing has ever been committed. What the app is stays.
  *
  * @throws {Error} If it cannot be written to.
  */
 export async function forgetBegun(options: ControlOptions): Promise<void> {
-  const producer = await openProducer(options);
-  try {
-    await write(producer, options.app, { ...recordOf(BEGUN_KEY, {}), value: null });
-  } finally {
-    await producer.close();
-  }
-}
-
-function openProducer({ app, connection, log }: ControlOptions): Promise<TaskProducer> {
-  return TaskProducer.open({
-    transactionalId: controlTopic(app),
-    timeoutMs: TRANSACTION_MS,
-    connection,
-    log,
-  });
-}
-
-async function write(producer: TaskProducer, app: string, record: WireRecord): Promise<void> {
-  const pending = new PendingRecords();
-  pending.add({ topic: controlTopic(app), partition: 0 }, record, PACKING);
-  await producer.commit({ batches: pending.take(), groupId: "", offsets: [], member: null });
+  await using writer = await ControlWriter.open(options);
+  await writer.forgetBegun(await readControl(options));
 }
 
 /**
- * Reads what the group is.
+ * Reads what the app is.
  *
  * @throws {TaskLogError} If something else writes to the topic.
  */
@@ -148,7 +168,7 @@ export async function readControl(
 ): Promise<Control> {
   const topic = controlTopic(app);
   const values = await persisting(connection, async () => {
-    const values = new Map<string, Uint8Array | null>();
+    const values = new Map<string, Uint8Array>();
     const options = {
       patienceMs: SILENCE_MS,
       what: `the settings of group "${app}"`,
@@ -156,15 +176,15 @@ export async function readControl(
     };
     for await (const records of readCommitted(connection, { topic, partition: 0 }, options)) {
       for (const { key, value } of records) {
-        values.set(key === null ? "" : textOf(key), value?.slice() ?? null);
+        const name = key === null ? "" : textOf(key);
+        if (value === null) values.delete(name);
+        else values.set(name, value.slice());
       }
     }
     return values;
   });
-  const bytes = values.get(GROUP_KEY) ?? null;
   try {
-    const group = bytes === null ? null : JSON.parse(textOf(bytes));
-    return { group, hasBegun: (values.get(BEGUN_KEY) ?? null) !== null };
+    return controlOf(values);
   } catch (cause) {
     throw new TaskLogError(
       `topic "${topic}" has a record that no group writes: does something else write to it? ` +
@@ -174,47 +194,100 @@ export async function readControl(
   }
 }
 
+function controlOf(values: ReadonlyMap<string, Uint8Array>): Control {
+  const bytes = values.get(GROUP_KEY);
+  const group = bytes === undefined ? null : JSON.parse(textOf(bytes));
+  const moved = new Map<TaskId, StoredPosition[]>();
+  for (const [name, value] of values) {
+    if (name === GROUP_KEY || name === BEGUN_KEY) continue;
+    const [kind, task] = JSON.parse(name);
+    if (kind !== MOVED || typeof task !== "string") throw new TypeError(`key ${name}`);
+    moved.set(task as TaskId, decodePositions(value));
+  }
+  return { group, hasBegun: values.has(BEGUN_KEY), moved };
+}
+
 /**
- * Makes sure that this version of Millrace can read the topics of a group.
+ * Makes sure that this Millrace can read the topics of an app.
  *
- * @throws {TaskLogError} If it cannot.
+ * @throws {TaskLogError} If another version has made them.
  */
 export function requireKnownFormat(app: string, format: number): void {
   if (format === FORMAT) return;
-  throw new TaskLogError(
-    `group "${app}" has topics of format ${format}, and this Millrace knows format ${FORMAT}: use the ` +
-      "same version of Millrace on all machines, or give this flow another group",
+  throw differs(
+    app,
+    `has topics of format ${format}, and this Millrace knows format ${FORMAT}`,
+    "use the same version of Millrace on all machines",
   );
 }
 
-function agreed(
-  ours: Omit<GroupSettings, "generation">,
-  { group, hasBegun }: Control,
-  { app }: ControlOptions,
-): boolean {
-  const { format, shards, protocol, hash } = group!;
-  const differs = (what: string, cure: string) =>
-    new TaskLogError(`group "${app}" ${what}: ${cure}, or give this flow another group`);
+/**
+ * Makes sure that this Millrace can read the topics of an app, and that the app has the shards that
+ * the machine was started with.
+ *
+ * @throws {TaskLogError} If not. The message says what differs and the cure.
+ */
+export function requireReadable(
+  app: string,
+  { format, shards }: { readonly format: number; readonly shards: number },
+  ours: Pick<GroupTopology, "shards">,
+): void {
   requireKnownFormat(app, format);
   if (shards !== ours.shards) {
     throw differs(
+      app,
       `has ${shards} shards, and this machine was started with ${ours.shards}`,
       `use --shards ${shards}, as their number never changes`,
     );
   }
-  if (protocol !== ours.protocol) {
-    throw differs(
-      `uses the protocol ${protocol}, and this machine ${ours.protocol}`,
-      `use --protocol ${protocol}`,
+}
+
+/** What a process of a machine that has entered an app must find. */
+export interface Entered extends GroupTopology {
+  readonly protocol: string;
+  readonly groupId: string;
+}
+
+/**
+ * Compares a process with the app that its machine has entered.
+ *
+ * @throws {TaskLogError} If the app is another one by now. The message says so with the cure.
+ */
+export function requireSame(app: string, control: Control, ours: Entered): void {
+  const { group } = control;
+  if (group === null) {
+    throw new TaskLogError(
+      `group "${app}" has nothing in topic "${controlTopic(app)}" any more: was it deleted? ` +
+        "Stop all machines, and delete the topics of the group to begin again",
     );
   }
-  if (hash !== ours.hash) {
+  requireReadable(app, group, ours);
+  if (group.protocol !== ours.protocol) {
     throw differs(
-      `runs a flow that is cut in another way (${hash}, and this one is ${ours.hash})`,
+      app,
+      `uses the protocol ${group.protocol}, and this machine ${ours.protocol}`,
+      `use --protocol ${group.protocol}`,
+    );
+  }
+  if (group.hash !== ours.hash) {
+    throw differs(
+      app,
+      `runs a flow that is cut in another way (${group.hash}, and this one is ${ours.hash})`,
       "use the same flow on all machines, with the same keyed steps and inputs",
     );
   }
-  return hasBegun;
+  const groupId = groupIdOf(app, group.generation);
+  if (groupId !== ours.groupId) {
+    throw differs(
+      app,
+      `is "${groupId}" by now, and this machine has joined "${ours.groupId}"`,
+      "start this machine again",
+    );
+  }
+}
+
+function differs(app: string, what: string, cure: string): TaskLogError {
+  return new TaskLogError(`group "${app}" ${what}: ${cure}, or give this flow another group`);
 }
 
 function recordOf(key: string, value: object): WireRecord {

@@ -118,7 +118,7 @@ export async function findApp(admin: GroupAdmin, app: string): Promise<AppParts>
   return { app, settings, topics, sizes, groups };
 }
 
-const NO_CONTROL: Control = { group: null, hasBegun: false };
+const NO_CONTROL: Control = { group: null, hasBegun: false, moved: new Map() };
 
 /** The apps that have a control topic. */
 function appsOf(topics: Iterable<string>): readonly string[] {

@@ -8,6 +8,7 @@
  */
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Log, silentLog } from "../../core/log.ts";
+import type { StepId } from "../../core/ids.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
 import type {
   InputConfig,
@@ -20,6 +21,7 @@ import type {
 import type {
   GroupEpoch,
   GroupLog,
+  RestoredKeys,
   RestoredTask,
   RestoreProgress,
   ShuffleReader,
@@ -32,7 +34,10 @@ import type { ConnectionSettings } from "../kafka/properties/connection_settings
 import type { Brokers } from "../kafka/properties/options.ts";
 import { positionName } from "../kafka/wire/topic_partition.ts";
 import type { CommittedOffset } from "../kafka/wire/txn_offset_commit.ts";
-import { addBegun, agreeOn } from "./control_topic.ts";
+import { KafkaAppStore } from "./app_store.ts";
+import { Confirmation } from "./confirmation.ts";
+import { addBegun, type Control } from "./control_topic.ts";
+import { beginApp, confirmEntered } from "./enter_app.ts";
 import { ensureInternalTopics, internalTopics, requireSameTopics } from "./internal_topics.ts";
 import { PendingOutputs } from "./pending_outputs.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
@@ -101,6 +106,9 @@ export class KafkaTaskLog implements GroupLog {
   readonly #stateful: ReadonlySet<string>;
   readonly #packing: { readonly shuffle: PackingOptions; readonly state: PackingOptions };
   readonly #ended: AbortController;
+  readonly #confirmation: Confirmation<Control>;
+  readonly #moved: Control["moved"];
+  readonly #dropped: ReadonlySet<StepId>;
   #hasBegun: boolean; // whether anything has been committed in the group
 
   private constructor(
@@ -108,19 +116,25 @@ export class KafkaTaskLog implements GroupLog {
     parts: {
       readonly connections: Connections;
       readonly producer: TaskProducer;
-      readonly hasBegun: boolean;
+      readonly control: Control;
+      readonly confirmation: Confirmation<Control>;
       readonly topicIds: ReadonlyMap<string, string | null>;
       readonly ended: AbortController;
     },
   ) {
     const { app, groupId, topology, log = silentLog, clock = systemClock } = options;
-    const { connections, producer, hasBegun, topicIds, ended } = parts;
+    const { connections, producer, control, topicIds, ended } = parts;
+    const { hasBegun, moved, group } = control;
+    const { dropped } = group!; // it has been confirmed
     const { signal } = ended;
     this.#options = options;
     this.#connections = connections;
     this.#producer = producer;
     this.#ended = ended;
     this.#hasBegun = hasBegun;
+    this.#confirmation = parts.confirmation;
+    this.#moved = moved;
+    this.#dropped = new Set(dropped);
     this.#outputs = new PendingOutputs({ transaction: producer.transaction, log, signal });
     const connection = connections.restores;
     const { cacheFolder: folder = null } = options;
@@ -130,6 +144,7 @@ export class KafkaTaskLog implements GroupLog {
       groupId,
       topology,
       hasBegun,
+      moved: new Set(moved.keys()),
       connection,
       signal,
       log,
@@ -170,8 +185,11 @@ export class KafkaTaskLog implements GroupLog {
       await ensureInternalTopics(restores, wanted, clock);
       const { topics } = await restores.open(() => restores.metadata(), { missingMs: Infinity });
       const topicIds = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
-      const ours = { ...topology, protocol };
-      const hasBegun = await agreeOn(ours, { app, connection: restores, log });
+      const entered = { ...topology, protocol, groupId: options.groupId };
+      const store = new KafkaAppStore({ app, connection: restores, log, signal });
+      await beginApp(entered, store);
+      const confirmation = new Confirmation(() => confirmEntered(entered, { app, store }));
+      const control = await confirmation.ask();
       const producer = await TaskProducer.open({
         transactionalId: `${app}-${memberId}`,
         timeoutMs: options.transactionTimeoutMs ?? TRANSACTION_MS,
@@ -179,7 +197,14 @@ export class KafkaTaskLog implements GroupLog {
         confirm: () => requireSameTopics(commits, topicIds),
         log,
       });
-      return new KafkaTaskLog(options, { connections, producer, hasBegun, topicIds, ended });
+      return new KafkaTaskLog(options, {
+        connections,
+        producer,
+        control,
+        confirmation,
+        topicIds,
+        ended,
+      });
     } catch (error) {
       ended.abort();
       await Promise.all(Object.values(connections).map((each) => each.close()));
@@ -209,7 +234,14 @@ export class KafkaTaskLog implements GroupLog {
     task: TaskId,
     onProgress?: (progress: RestoreProgress) => void,
   ): Promise<RestoredTask> {
-    return await this.#restorer.restore(task, onProgress);
+    // Only a member has tasks to restore, so nobody changes the app from here on.
+    await this.#confirmation.ask();
+    const { positions, keys } = await this.#restorer.restore(task, onProgress);
+    const own = positions.length > 0 ? positions : this.#moved.get(task) ?? [];
+    return {
+      positions: own.filter(({ step }) => !this.#dropped.has(step)),
+      keys: () => without(this.#dropped, keys()),
+    };
   }
 
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader {
@@ -307,6 +339,14 @@ export class KafkaTaskLog implements GroupLog {
     await this.#purge.close();
     await this.#caches?.close();
   }
+}
+
+/** The keys of all steps but some. */
+async function* without(
+  dropped: ReadonlySet<StepId>,
+  keys: AsyncIterable<RestoredKeys>,
+): AsyncGenerator<RestoredKeys> {
+  for await (const part of keys) if (!dropped.has(part.step)) yield part;
 }
 
 /**

@@ -6,7 +6,6 @@
 import type { InputConfig } from "../../graph/contracts.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import type { GroupLog } from "../../group/log.ts";
-import { groupIdOf } from "../../group/topology.ts";
 import type {
   Guarantee,
   LogModule,
@@ -19,8 +18,9 @@ import { protocolOf } from "../kafka/group/open_membership.ts";
 import { knownInput } from "../kafka/known_configs.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
-import { agreeOn, type ControlOptions, readControl } from "./control_topic.ts";
-import { ensureInternalTopics, internalTopics } from "./internal_topics.ts";
+import { KafkaAppStore } from "./app_store.ts";
+import { enterApp } from "./enter_app.ts";
+import { ensureInternalTopics, type InternalTopic, internalTopics } from "./internal_topics.ts";
 import type { GroupPlace } from "./join_group.ts";
 import { KafkaTaskLog, requireOneReader } from "./kafka_log.ts";
 import { type KafkaPlace, kafkaPlaceOf, requireOneCluster } from "./kafka_place.ts";
@@ -51,33 +51,51 @@ export function checkFlow({ nodes, ids }: FlowGraph, guarantee: Guarantee): void
  * @throws {Error} If it may not. The message names the reason and the cure.
  */
 export async function prepareGroup(options: PrepareGroupOptions): Promise<PreparedGroup> {
-  const { graph, app, topology, log, signal } = options;
+  const { graph, app, topology, log, signal, dropSteps, waits, itemsOf } = options;
   requireOneReader(topology);
   const { brokers, settings } = await requireOneCluster(placesOf(graph), { log, signal });
-  const wanted = internalTopics(app, topology);
-  const topics = wanted.map(({ topic }) => topic);
-  const connection = new KafkaConnection(brokers, topics, settings, {
-    log,
-    signal,
-    isolation: "read_uncommitted", // as the control topic's reader needs it
-  });
+  const connect = (topics: readonly string[]) =>
+    new KafkaConnection(brokers, topics, settings, {
+      log,
+      signal,
+      isolation: "read_uncommitted", // the end of a partition includes open transactions
+    });
+  const [control, ...others] = internalTopics(app, topology);
+  const connection = connect([control.topic]);
   try {
-    await ensureInternalTopics(connection, wanted, systemClock);
+    await ensureInternalTopics(connection, [control], systemClock);
     await connection.open(() => connection.metadata(), { missingMs: Infinity });
-    const control = { app, connection, log };
-    const protocol = options.protocol === "auto" ? await protocolFor(control) : options.protocol;
-    await agreeOn({ ...topology, protocol }, control);
-    const { generation } = (await readControl(control)).group!; // there is one by now
-    return { groupId: groupIdOf(app, generation), protocol, ...placeOf(brokers, settings) };
+    const change = { connect, itemsOf };
+    const { groupId, protocol } = await enterApp({
+      app,
+      topology,
+      protocol: options.protocol,
+      offered: async () => await protocolOf(await connection.anyBroker()),
+      drops: dropSteps,
+      waits,
+      store: new KafkaAppStore({ app, connection, change, log, signal }),
+      log,
+      signal,
+    });
+    await ensureTopics(connect, others);
+    return { groupId, protocol, ...placeOf(brokers, settings) };
   } finally {
     await connection.close();
   }
 }
 
-/** What the group was made with counts, also on a cluster that has learnt more since. */
-async function protocolFor(control: ControlOptions): Promise<string> {
-  const { group } = await readControl(control);
-  return group?.protocol ?? await protocolOf(await control.connection.anyBroker());
+/** They come after the app has been entered, as another layout has others. */
+async function ensureTopics(
+  connect: (topics: readonly string[]) => KafkaConnection,
+  topics: readonly InternalTopic[],
+): Promise<void> {
+  if (topics.length === 0) return;
+  const connection = connect(topics.map(({ topic }) => topic));
+  try {
+    await ensureInternalTopics(connection, topics, systemClock);
+  } finally {
+    await connection.close();
+  }
 }
 
 /** Settings conceal their secrets in all texts. A copy is plain data, which has them. */

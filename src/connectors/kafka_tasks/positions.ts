@@ -9,6 +9,7 @@ import { SHUFFLE_STEP } from "../../group/log.ts";
 import { shuffleTopic } from "../../group/topology.ts";
 import type { PositionRole, StoredPosition } from "../../recovery/store.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { Buffer } from "node:buffer";
 
 /** The version of {@linkcode encodePositions}. */
 const VERSION = 1;
@@ -80,4 +81,19 @@ export function decodePositions(bytes: Uint8Array): StoredPosition[] {
     );
   }
   return rows.map(([role, step, partition, state]) => ({ role, step, partition, state }));
+}
+
+/**
+ * Returns the positions that a task without a changelog has committed with its offsets; `null` if
+ * there are none.
+ *
+ * @throws {Error} If something else has committed.
+ */
+export function positionsInMetadata(
+  committed: readonly { readonly metadata: string }[],
+): StoredPosition[] | null {
+  const written = committed.filter(({ metadata }) => metadata !== "");
+  if (written.length === 0) return null;
+  if (written.length > 1) throw new TypeError("several partitions have positions of the task");
+  return decodePositions(Buffer.from(written[0].metadata, "base64"));
 }

@@ -28,20 +28,18 @@ import {
 } from "../../group/topology.ts";
 import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { errorName } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
-import { Coordinator } from "../kafka/transactions/coordinator.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { type GroupOffset, hasGroupOffsets, offsetFetch } from "../kafka/wire/offset_fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { settingsOf } from "./internal_topics.ts";
 import { LatestStates } from "./latest_states.ts";
 import { PATIENCE_MS, persisting } from "./persisting.ts";
-import { decodePositions, readOffsets } from "./positions.ts";
+import { decodePositions, positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
+import { StableOffsets } from "./stable_offsets.ts";
 import { parseStateKey } from "./state_records.ts";
 import { TaskLogError } from "./task_log_error.ts";
-import { Buffer } from "node:buffer";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
@@ -62,6 +60,8 @@ export interface RestorerOptions {
   readonly topology: GroupTopology;
   /** Whether anything has been committed before this process. */
   readonly hasBegun: boolean;
+  /** Tasks whose positions were in another place before the flow was cut in another way. */
+  readonly moved: ReadonlySet<TaskId>;
   /** Knows the internal topics, reads uncommitted records, and is for nothing else. */
   readonly connection: KafkaConnection;
   readonly signal: AbortSignal;
@@ -85,20 +85,20 @@ interface Changelog {
 /** Restores the tasks of one process. Several can be restored side by side. */
 export class Restorer {
   readonly #options: RestorerOptions;
-  readonly #coordinator: Coordinator;
+  readonly #stable: StableOffsets;
   readonly #restoring = new Map<TaskId, AbortController>();
   #knowsNoIds = false; // whether the brokers have no ids of topics
-  #waiting = 0; // how many tasks wait for an open transaction
+  #waiting = 0; // how many tasks wait for the first offsets of the group
 
   constructor(options: RestorerOptions) {
     this.#options = options;
-    const { connection, groupId } = options;
-    this.#coordinator = new Coordinator(connection, { kind: "group", id: groupId });
+    const { connection, groupId, signal } = options;
+    this.#stable = new StableOffsets(connection, groupId, signal);
   }
 
   /** Whether a task waits until its last owner has committed, or cannot any more. */
   get isWaiting(): boolean {
-    return this.#waiting > 0;
+    return this.#waiting > 0 || this.#stable.isWaiting;
   }
 
   /** Restores a task; see `GroupLog.restore`. To be released before it is restored again. */
@@ -109,7 +109,7 @@ export class Restorer {
     const ended = new AbortController();
     this.#restoring.set(task, ended);
     const subtopology = this.#subtopologyOf(task);
-    const offsets = await this.#stable((broker) =>
+    const offsets = await this.#stable.ask((broker) =>
       offsetFetch(broker, this.#options.groupId, this.#partitionsOf(task, subtopology))
     );
     const committed = offsets.filter(({ offset }) => offset !== null);
@@ -173,33 +173,6 @@ export class Restorer {
     const topics = [...new Set(sourceTopics)];
     if (hasShuffle) topics.push(shuffleTopic(this.#options.app, subtopology));
     return topics.map((topic) => ({ topic, partition }));
-  }
-
-  /** Asks the group's coordinator, until no open transaction can change its answer. */
-  async #stable<R>(
-    ask: (broker: Parameters<typeof offsetFetch>[0]) => Promise<R>,
-  ): Promise<R> {
-    const { connection, signal } = this.#options;
-    let isWaiting = false;
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        const answer = await persist(connection, PATIENCE_MS, async () => {
-          try {
-            return { done: await this.#coordinator.ask(ask) };
-          } catch (error) {
-            if (errorName(error) === "UNSTABLE_OFFSET_COMMIT") return null;
-            throw error;
-          }
-        });
-        if (answer !== null) return answer.done;
-        if (!isWaiting) this.#waiting++;
-        isWaiting = true;
-        await sleep(UNSTABLE_MS, signal);
-      }
-    } finally {
-      if (isWaiting) this.#waiting--;
-    }
   }
 
   async #read(
@@ -292,11 +265,8 @@ export class Restorer {
 
   /** The positions of a task without a changelog, which it has committed to the group. */
   #inMetadata(task: TaskId, committed: readonly GroupOffset[]): StoredPosition[] | null {
-    const written = committed.filter(({ metadata }) => metadata !== "");
-    if (written.length === 0) return null;
     try {
-      if (written.length > 1) throw new TypeError("several partitions have positions of the task");
-      return decodePositions(Buffer.from(written[0].metadata, "base64"));
+      return positionsInMetadata(committed);
     } catch (cause) {
       throw new TaskLogError(
         `the positions of task "${task}" in group "${this.#options.groupId}" cannot be read ` +
@@ -361,14 +331,15 @@ export class Restorer {
    * is in the results already.
    */
   async #requireNew(task: TaskId, subtopology: SubTopology): Promise<void> {
-    const { app, groupId, hasBegun, connection } = this.#options;
+    const { app, groupId, hasBegun, moved, connection } = this.#options;
     const { sourceTopics, hasShuffle, hasState } = subtopology;
+    const isMoved = moved.has(task); // if others have committed since, offsets have not expired
     const shuffle = {
       topic: shuffleTopic(app, subtopology.name),
       partition: partsOf(task).partition,
     };
     let wasRead = false;
-    if (hasShuffle) {
+    if (hasShuffle && !isMoved) {
       const first = await persist(
         connection,
         PATIENCE_MS,
@@ -377,7 +348,8 @@ export class Restorer {
       wasRead = first.get(positionName(shuffle))! > 0; // only what was read is deleted
     }
     if (!wasRead && hasBegun) {
-      const isSource = sourceTopics.length > 0 || (!hasState && await this.#hasRecords(shuffle));
+      const isSource = isMoved || sourceTopics.length > 0 ||
+        (!hasState && await this.#hasRecords(shuffle));
       wasRead = isSource && !await this.#hasOffsets();
     }
     if (!wasRead) return;
@@ -399,7 +371,7 @@ export class Restorer {
     this.#waiting++;
     try {
       for (;;) {
-        if (await this.#stable((broker) => hasGroupOffsets(broker, groupId))) return true;
+        if (await this.#stable.ask((broker) => hasGroupOffsets(broker, groupId))) return true;
         if (performance.now() >= deadline) return false;
         await sleep(UNSTABLE_MS, signal);
       }

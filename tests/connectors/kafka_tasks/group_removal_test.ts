@@ -13,11 +13,12 @@ function cluster(): FakeGroupAdmin {
     shards: 2,
     generation: 2,
     exchanges: [],
+    dropped: [],
     protocol: "streams",
     hash: "0000000a",
     subtopologies: [],
   };
-  admin.said = { group: settings, hasBegun: true };
+  admin.said = { group: settings, hasBegun: true, moved: new Map() };
   for (const generation of [1, 2]) admin.all.set(`app.${generation}`, {});
   return admin;
 }
@@ -44,7 +45,7 @@ Deno.test("an app is deleted, what it is last of all", async () => {
     "topic app.keyed.state",
     "topic app.control",
   ]);
-  admin.said = { group: null, hasBegun: false };
+  admin.said = { group: null, hasBegun: false, moved: new Map() };
   await assertRejects(() => findApp(admin, "app"), UsageError);
 });
 

@@ -6,6 +6,7 @@
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log.ts";
 import type { LogModule } from "../../../group/log_module.ts";
 import { cutFlow } from "../../group/cut_flow.ts";
+import { itemsOf } from "../../group/shuffle_batch.ts";
 import { whileLoading } from "../../nesting.ts";
 import type { ControlLink } from "../control_link.ts";
 import { FAILED } from "../exit_code.ts";
@@ -49,7 +50,7 @@ export class DescribedFlow {
   }
 
   async #load(message: Extract<ToDescriber, { kind: "load" }>): Promise<void> {
-    const { moduleUrl, exportName, app, shards, guarantee, logLevel } = message;
+    const { moduleUrl, exportName, app, shards, guarantee, logLevel, dropSteps, waits } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, checkFlow, prepareGroup }: LogModule = await import(message.logModule);
     checkFlow(graph, guarantee); // what it says is clearer than what the cut says
@@ -60,6 +61,9 @@ export class DescribedFlow {
       topology,
       guarantee,
       protocol: message.protocol,
+      dropSteps,
+      waits,
+      itemsOf,
       log: this.#log(logLevel),
       signal: this.#ended.signal,
     });

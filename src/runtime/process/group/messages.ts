@@ -148,6 +148,10 @@ export type ToDescriber =
     readonly shards: number;
     /** The protocol that was asked for: `auto` for any. */
     readonly protocol: string;
+    /** Steps that were taken out of the flow. */
+    readonly dropSteps: readonly string[];
+    /** Whether to wait until no machine runs the app in another way. */
+    readonly waits: boolean;
     readonly guarantee: Guarantee;
     readonly logModule: string;
     readonly logLevel: LogLevel;

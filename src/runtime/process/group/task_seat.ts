@@ -77,9 +77,7 @@ export interface SeatReading {
   readonly revoked: Tasks;
   /** What its process said last; `null` before. */
   readonly status: TaskWorkerStatus | null;
-  /** When that was, by the clock that nobody sets. */
-  readonly statusAt: number;
-  /** When its process said anything last. */
+  /** When its process said something last, by the clock that nobody sets. */
   readonly heardAt: number;
   /** The flow that it has loaded; `null` before. */
   readonly flow: FlowDescription | null;
@@ -112,7 +110,6 @@ interface Life {
   /** How far it has come, to be compared. */
   progress: string;
   status: TaskWorkerStatus | null;
-  statusAt: number;
   heardAt: number;
   cancelStall: () => void;
 }
@@ -179,7 +176,6 @@ export class TaskSeat {
       owned: this.#owned,
       revoked: this.#revoked,
       status: life?.status ?? null,
-      statusAt: life?.statusAt ?? 0,
       heardAt: life?.heardAt ?? elapsedOf(this.#settings.clock),
       flow: this.#flow,
       groupStatus: this.#groupStatus,
@@ -231,7 +227,6 @@ export class TaskSeat {
       end: null,
       progress: "",
       status: null,
-      statusAt: 0,
       heardAt: elapsedOf(this.#settings.clock),
       cancelStall: () => {},
     };
@@ -381,7 +376,6 @@ export class TaskSeat {
 
   #onStatus(life: Life, status: StatusMessage): void {
     life.status = status;
-    life.statusAt = life.heardAt;
     this.#settings.onStatus?.();
     const { epoch, tasks, waitingFor } = status;
     if (life.phase !== "running" || life.end !== null) return;

@@ -44,7 +44,7 @@ export class FakeGroupAdmin implements GroupAdmin, AsyncDisposable {
   readonly sizes = new Map<string, number>();
   readonly all = new Map<string, FakeGroup>();
   readonly ended = new Map<string, PartitionEnds>();
-  said: Control = { group: null, hasBegun: false };
+  said: Control = { group: null, hasBegun: false, moved: new Map() };
   /** What was done, in order. */
   readonly done: string[] = [];
   /** What refuses to be described or deleted, with what is thrown. */

@@ -1,0 +1,324 @@
+/**
+ * What a machine does before it joins the group of an app.
+ *
+ * The first machine writes what the app is. A machine with the same layout and protocol joins. One
+ * with another changes the app, once no other machine runs it:
+ *
+ * ```text
+ *   no members? ──▶ write that we are about to ──▶ still no members? ──▶ write the next generation
+ * ```
+ *
+ * A machine that joins meanwhile does that in the other order. It becomes a member, and reads the
+ * topic before any of its tasks begins (`confirmEntered`). So one of the two sees the other.
+ * Only one machine at a time can write.
+ *
+ * @module
+ */
+import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
+import { counted } from "../../core/counted.ts";
+import type { StepId } from "../../core/ids.ts";
+import type { Log } from "../../core/log.ts";
+import type { TaskId } from "../../core/task_id.ts";
+import {
+  differencesOf,
+  dropText,
+  keptText,
+  type LayoutBefore,
+  LayoutChangeError,
+  planChange,
+  storedSteps,
+} from "../../group/layout_change.ts";
+import { groupIdOf, type GroupTopology } from "../../group/topology.ts";
+import type { StoredPosition } from "../../recovery/store.ts";
+import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
+import {
+  type Control,
+  type Entered,
+  type GroupSettings,
+  requireReadable,
+  requireSame,
+} from "./control_topic.ts";
+import { TaskLogError } from "./task_log_error.ts";
+
+/** How often a machine tries again while others write too. */
+const ATTEMPTS = 20;
+
+/** How often a machine that waits looks whether others are gone, in milliseconds. */
+const WAIT_MS = 500;
+
+/** Kinds of errors by which another machine turns out to be quicker. */
+const FENCED: ReadonlySet<ErrorKind> = new Set(["fenced", "transactionRefused", "sequenceBroken"]);
+
+/** Writes what an app is, for as long as no other machine has opened it since. */
+export interface AppWriter extends AsyncDisposable {
+  write(settings: GroupSettings): Promise<void>;
+  /** Begins another generation. */
+  begin(
+    settings: GroupSettings,
+    moved: ReadonlyMap<TaskId, readonly StoredPosition[]>,
+    before: Control,
+  ): Promise<void>;
+}
+
+/** What is known of an app outside of this machine. */
+export interface AppStore {
+  /** Reads all that was written before the call. */
+  read(): Promise<Control>;
+  /** From then on, no other writer can write. */
+  open(): Promise<AppWriter>;
+  /** How many members a group has; 0 if it does not exist. */
+  members(groupId: string, protocol: string): Promise<number>;
+  /** What an app that nobody runs has, once no transaction of its last members is open. */
+  before(group: GroupSettings, control: Control, after: GroupTopology): Promise<LayoutBefore>;
+}
+
+/** How a machine enters. */
+export interface EnterOptions {
+  readonly app: string;
+  readonly topology: GroupTopology;
+  /** `auto`: what the app has; for the first machine, what the cluster offers. */
+  readonly protocol: string;
+  /** Returns the best protocol of the cluster. */
+  readonly offered: () => Promise<string>;
+  /** Steps that were taken out of the flow, with what is stored of them. */
+  readonly drops: readonly StepId[];
+  /** Whether to wait until no machine runs the app in another way; if not, that is an error. */
+  readonly waits: boolean;
+  readonly store: AppStore;
+  readonly log: Log;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+}
+
+/**
+ * Makes sure that a machine may join the group of an app, and changes the app if it has to.
+ *
+ * @returns The group to join. No member of another layout or protocol is in it.
+ * @throws {TaskLogError} If the machine may not. The message says why, and the cure.
+ */
+export async function enterApp(options: EnterOptions): Promise<Entered> {
+  const { app, topology, store } = options;
+  for (let isTold = false;;) {
+    options.signal.throwIfAborted();
+    const { group } = await store.read();
+    if (group === null) {
+      await writeFirst(options);
+      continue;
+    }
+    requireReadable(app, group, topology);
+    const protocol = options.protocol === "auto" ? group.protocol : options.protocol;
+    if (group.hash === topology.hash && group.protocol === protocol) {
+      const next = sameLayout(group, options);
+      if (next === group) return { ...topology, protocol, groupId: groupId(app, group) };
+      await unfenced(() => update(store, group, next));
+      continue;
+    }
+    const members = await store.members(groupId(app, group), group.protocol);
+    if (members > 0) {
+      const reason = otherText(app, group, { topology, protocol, members });
+      if (!options.waits) throw new TaskLogError(reason);
+      if (!isTold) options.log.info(`waiting until no machine runs the app: ${reason}`);
+      isTold = true;
+      await pause(options);
+    } else await unfenced(() => change(group, protocol, options));
+  }
+}
+
+/**
+ * Makes sure that the app is still what a machine has entered. To be called by its processes once
+ * they are members, before a task begins.
+ *
+ * @throws {TaskLogError} If it is another one by now.
+ */
+export async function confirmEntered(
+  entered: Entered,
+  { app, store }: Pick<EnterOptions, "app" | "store">,
+): Promise<Control> {
+  for (;;) {
+    const control = await store.read();
+    requireSame(app, control, entered);
+    const { moving, ...group } = control.group!;
+    if (moving === undefined) return control;
+    await unfenced(() => update(store, control.group!, group)); // we run it: nobody may change it
+  }
+}
+
+/** Does what others may do at the same time. Each of them is quicker some time. */
+async function unfenced(work: () => Promise<void>): Promise<void> {
+  for (let left = ATTEMPTS;; left--) {
+    try {
+      return await work();
+    } catch (error) {
+      if (left <= 1 || !FENCED.has(errorKind(error))) throw error;
+    }
+  }
+}
+
+function groupId(app: string, { generation }: GroupSettings): string {
+  return groupIdOf(app, generation);
+}
+
+async function writeFirst(options: EnterOptions): Promise<void> {
+  const { topology, protocol, offered, drops, store } = options;
+  requireDroppable(topology, drops);
+  const chosen = protocol === "auto" ? await offered() : protocol;
+  await beginApp({ ...topology, protocol: chosen }, store);
+}
+
+/** Writes what an app is, if no machine has been there yet. */
+export async function beginApp(
+  { shards, hash, subtopologies, exchanges, protocol }: GroupTopology & {
+    readonly protocol: string;
+  },
+  store: Pick<AppStore, "read" | "open">,
+): Promise<void> {
+  const settings = { shards, hash, subtopologies, exchanges, protocol };
+  await unfenced(async () => {
+    if ((await store.read()).group !== null) return;
+    await using writer = await store.open();
+    if ((await store.read()).group !== null) return;
+    await writer.write({ ...settings, generation: 1, dropped: [] });
+  });
+}
+
+/** Writes a change, unless the app is not what it was when the change was made. */
+async function update(store: AppStore, from: GroupSettings, to: GroupSettings): Promise<void> {
+  await using writer = await store.open();
+  if (isEqual((await store.read()).group, from)) await writer.write(to);
+}
+
+function isEqual(a: GroupSettings | null, b: GroupSettings): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/**
+ * Returns what the app is with this machine: the same object if nothing changes. Machines of one
+ * layout may have other stateful steps, as one version replaces the other.
+ */
+function sameLayout(group: GroupSettings, { app, topology, drops }: EnterOptions): GroupSettings {
+  requireDroppable(topology, drops);
+  requireNotDropped(app, group, topology);
+  const ours = storedSteps(topology);
+  const gone = [...storedSteps(group)].filter((step) => !ours.has(step));
+  for (const step of gone) {
+    if (!drops.includes(step)) {
+      throw new TaskLogError(`group "${app}": ${dropText("step", step, "its state")}`);
+    }
+  }
+  const known = storedSteps(group);
+  const isNew = [...ours].some((step) => !known.has(step));
+  if (gone.length === 0 && !isNew && group.moving === undefined) return group;
+  const { moving: _, ...rest } = group;
+  const { subtopologies } = topology;
+  return { ...rest, subtopologies, dropped: [...group.dropped, ...gone] };
+}
+
+function requireDroppable(topology: GroupTopology, drops: readonly StepId[]): void {
+  const steps = storedSteps(topology);
+  const kept = drops.find((step) => steps.has(step));
+  if (kept !== undefined) throw new TaskLogError(keptText(kept));
+}
+
+function requireNotDropped(
+  app: string,
+  { dropped }: GroupSettings,
+  topology: GroupTopology,
+): void {
+  const steps = storedSteps(topology);
+  const back = dropped.find((step) => steps.has(step));
+  if (back === undefined) return;
+  throw new TaskLogError(
+    `step "${back}" was dropped from group "${app}", whose topics may still have its old state: ` +
+      "give the step another id",
+  );
+}
+
+/** The text about an app that runs in another way: what differs, and what to do. */
+function otherText(
+  app: string,
+  group: GroupSettings,
+  { topology, protocol, members }: {
+    readonly topology: GroupTopology;
+    readonly protocol: string;
+    readonly members: number;
+  },
+): string {
+  const silent = group.protocol === "streams" ? "45 s" : "6 s";
+  const runs = `group "${app}" runs with ${counted(members, "member")} in generation ` +
+    `${group.generation}`;
+  const cure =
+    "stop all machines, and then start them again (with --wait, a machine waits for the " +
+    `others). One that was stopped without --leave stays a member for up to ${silent}`;
+  if (group.hash === topology.hash) {
+    return `${runs}, by the protocol ${group.protocol}, and this machine has --protocol ` +
+      `${protocol}: use --protocol ${group.protocol}, or to switch, ${cure}`;
+  }
+  return `${runs}, and this flow is cut in another way: ${
+    differencesOf(group, topology).join("; ")
+  }. Such an upgrade cannot be rolling: ${cure}`;
+}
+
+/** Begins the next generation, unless another machine turns out to run the app. */
+async function change(
+  group: GroupSettings,
+  protocol: string,
+  options: EnterOptions,
+): Promise<void> {
+  const { app, topology, store, drops, log } = options;
+  requireNotDropped(app, group, topology);
+  const { moving: _, ...was } = group;
+  await using writer = await store.open();
+  if (!isEqual((await store.read()).group, group)) return;
+  await writer.write({ ...was, moving: { hash: topology.hash, protocol } });
+  if (await store.members(groupId(app, group), group.protocol) > 0) return await writer.write(was);
+  try {
+    const control = await store.read();
+    const before = await store.before(group, control, topology);
+    const { moved, retired } = planChange(app, before, topology, new Set(drops));
+    const generation = group.generation + 1;
+    const ours = storedSteps(topology);
+    const gone = [...storedSteps(group)].filter((step) => !ours.has(step));
+    await writer.begin(
+      {
+        ...topology,
+        protocol,
+        generation,
+        dropped: [...group.dropped, ...gone],
+      },
+      moved,
+      control,
+    );
+    log.info("the app has another layout now", {
+      group: groupIdOf(app, generation),
+      changes: differencesOf(group, topology).join("; "),
+    });
+    if (retired.length > 0) {
+      log.warn("topics of the layout before are of no more use: delete them", {
+        topics: retired.join(","),
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof LayoutChangeError)) throw error;
+    await writer.write(was);
+    throw new TaskLogError(`group "${app}" cannot run this flow:\n${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Waits for a moment, or until all waiting ends. */
+async function pause({ signal, clock = systemClock }: EnterOptions): Promise<void> {
+  signal.throwIfAborted();
+  const over = Promise.withResolvers<void>();
+  const cancel = wakeAfter(clock, WAIT_MS, over.resolve);
+  const abort = () => over.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await over.promise;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    cancel();
+  }
+}
