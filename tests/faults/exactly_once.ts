@@ -6,21 +6,16 @@
  * its broker went away.
  */
 import { assertEquals } from "@std/assert";
-import { Partitioners, type Producer } from "kafkajs";
 import type { KafkaProperties } from "millrace";
 import { flowFile, runCli } from "../support/cli.ts";
 import { createTopic, readAll } from "../support/kafka/kafka.ts";
-import { kafkaClient } from "../support/kafka/client.ts";
+import { EVERY_MS, Feed } from "../support/kafka/feed.ts";
 import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 
 /** The length of a window, in milliseconds of event time. */
 export const WINDOW_MS = 200_000;
 
-/** The time between two records, in milliseconds of event time. */
-const EVERY_MS = 1_000;
-
 const PARTITIONS = 4;
-const KEYS = 40;
 
 /** The argument of the flow. */
 export interface CountsAndWindows {
@@ -58,14 +53,13 @@ export class Pipeline implements AsyncDisposable {
   readonly brokers: string[];
   readonly from: string;
   readonly to: { readonly counts: string; readonly windows: string };
-  #written = 0;
-  #feeding: Promise<void> = Promise.resolve();
-  #isFeeding = false;
+  readonly #feed: Feed;
 
   private constructor(brokers: string[], [from, counts, windows]: string[]) {
     this.brokers = brokers;
     this.from = from;
     this.to = { counts, windows };
+    this.#feed = new Feed(brokers, from, { partitions: PARTITIONS });
   }
 
   /** Makes topics of its own. */
@@ -79,7 +73,7 @@ export class Pipeline implements AsyncDisposable {
 
   /** How many records have been written to the input. */
   get written(): number {
-    return this.#written;
+    return this.#feed.written;
   }
 
   /** What the transactional ids of this flow begin with. */
@@ -108,30 +102,17 @@ export class Pipeline implements AsyncDisposable {
 
   /** Writes records to the input. */
   async write(count: number): Promise<void> {
-    await this.#producing((producer) => this.#send(producer, count));
+    await this.#feed.write(count);
   }
 
   /** Keeps writing, a few records at a time, until {@linkcode rest}. A broker may be away. */
   feed(perSend = 20, pauseMs = 10): void {
-    this.#isFeeding = true;
-    const feeding = async (producer: Producer) => {
-      while (this.#isFeeding) {
-        await this.#send(producer, perSend);
-        await pass(pauseMs);
-      }
-    };
-    this.#feeding = (async () => {
-      while (this.#isFeeding) {
-        // Unacknowledged records may exist or not, so the next producer is a new one.
-        await this.#producing(feeding).catch(() => pass(50));
-      }
-    })();
+    this.#feed.start(perSend, pauseMs);
   }
 
   /** Stops writing. */
   async rest(): Promise<void> {
-    this.#isFeeding = false;
-    await this.#feeding;
+    await this.#feed.rest();
   }
 
   /**
@@ -166,35 +147,6 @@ export class Pipeline implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.rest();
-  }
-
-  async #producing(use: (producer: Producer) => Promise<void>): Promise<void> {
-    const producer = kafkaClient(this.brokers).producer({
-      createPartitioner: Partitioners.DefaultPartitioner,
-      allowAutoTopicCreation: false,
-      retry: { retries: 2, initialRetryTime: 50, maxRetryTime: 200 },
-    });
-    try {
-      await producer.connect();
-      await use(producer);
-    } finally {
-      await producer.disconnect();
-    }
-  }
-
-  async #send(producer: Producer, count: number): Promise<void> {
-    const messages = Array.from({ length: count }, (_, i) => {
-      const n = this.#written + i;
-      const key = n * 7919 % KEYS;
-      return {
-        key: `key ${key}`,
-        value: `${n}`,
-        partition: key % PARTITIONS,
-        timestamp: `${(n + 1) * EVERY_MS}`, // the broker takes 0 for none
-      };
-    });
-    this.#written += count;
-    await producer.send({ topic: this.from, messages });
   }
 }
 
@@ -233,7 +185,10 @@ export function pass(ms: number): Promise<void> {
 }
 
 /** The values of each key, in their order: a key has one partition. */
-async function valuesByKey(brokers: string[], topic: string): Promise<Map<string, string[]>> {
+export async function valuesByKey(
+  brokers: string[],
+  topic: string,
+): Promise<Map<string, string[]>> {
   const byKey = Map.groupBy(await readAll(brokers, topic), ({ key }) => key!);
   return new Map([...byKey].map(([key, all]) => [key, all.map(({ value }) => value!)]));
 }
@@ -251,7 +206,7 @@ function windowsOf(read: ReadonlyMap<string, readonly string[]>): Map<string, st
 }
 
 /** Compares key by key, and shows where a key's values begin to differ. */
-function assertSame(
+export function assertSame(
   got: ReadonlyMap<string, readonly string[]>,
   expected: ReadonlyMap<string, readonly string[]>,
   told: string,
