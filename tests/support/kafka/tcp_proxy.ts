@@ -13,10 +13,17 @@ export const API = {
   fetch: 1,
   listOffsets: 2,
   metadata: 3,
+  offsetFetch: 9,
+  joinGroup: 11,
+  groupHeartbeat: 12,
+  syncGroup: 14,
   apiVersions: 18,
   initProducerId: 22,
   addPartitionsToTxn: 24,
+  addOffsetsToTxn: 25,
   endTxn: 26,
+  txnOffsetCommit: 28,
+  streamsGroupHeartbeat: 88,
 } as const;
 
 /** A fault that happens once: to the `nth` request of a kind since the start, counted from 1. */
@@ -90,6 +97,8 @@ export class TcpProxy implements AsyncDisposable {
   refused = 0;
   /** How many connections it has cut, faults included. */
   cuts = 0;
+  /** How many messages have come while nothing got through. */
+  swallowed = 0;
   /** Faults that have happened. */
   readonly fired: Fault[] = [];
   /** Bytes received from the broker. */
@@ -102,6 +111,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly #newest: ReadonlyMap<number, number>;
   #faults: Fault[] = [];
   #holds: Hold[] = [];
+  /** Messages, and ends of connections, wait for it. */
+  #hole: PromiseWithResolvers<void> | null = null;
   readonly #heldBack = new Set<() => void>();
 
   /** Starts a proxy in front of `broker`, `host:port`, which causes `faults`. */
@@ -132,6 +143,22 @@ export class TcpProxy implements AsyncDisposable {
     return held.promise;
   }
 
+  /**
+   * From now on, nothing gets through and no connection ends: what is sent waits, as on a network
+   * that sends it again and again. When the result is disposed of, all of it arrives, also what
+   * came from a client that has gone since.
+   */
+  blackHole(): Disposable {
+    if (this.#hole !== null) throw new Error("nothing gets through already");
+    this.#hole = Promise.withResolvers<void>();
+    return { [Symbol.dispose]: () => this.#heal() };
+  }
+
+  #heal(): void {
+    this.#hole?.resolve();
+    this.#hole = null;
+  }
+
   /** Cuts all connections. */
   cutAll(): void {
     for (const link of this.#links) this.#cut(link);
@@ -139,6 +166,7 @@ export class TcpProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
+    this.#heal();
     for (const drop of this.#heldBack) drop();
     for (const link of this.#links) close(link);
     await Promise.all(this.#work);
@@ -185,7 +213,7 @@ export class TcpProxy implements AsyncDisposable {
 
   async #toBroker(link: Link): Promise<void> {
     for (;;) {
-      const message = await readMessage(link.client);
+      const message = await this.#read(link.client);
       if (message === null) return;
       const view = new DataView(message.buffer);
       const [api, version, id] = [view.getInt16(4), view.getInt16(6), view.getInt32(8)];
@@ -206,7 +234,7 @@ export class TcpProxy implements AsyncDisposable {
 
   async #toClient(link: Link): Promise<void> {
     for (;;) {
-      const message = await readMessage(link.broker);
+      const message = await this.#read(link.broker);
       if (message === null) return;
       this.received += message.length;
       const id = new DataView(message.buffer).getInt32(4);
@@ -223,8 +251,20 @@ export class TcpProxy implements AsyncDisposable {
         return this.#fire(link, fault);
       }
       if (api === API.metadata) this.#redirect(message, version);
-      if (api === API.apiVersions) this.#age(message);
+      if (api === API.apiVersions) this.#age(message, version);
       await writeAll(link.client, message);
+    }
+  }
+
+  /** Reads a message, or the end of a connection: neither gets through a black hole. */
+  async #read(from: Deno.TcpConn): Promise<Uint8Array<ArrayBuffer> | null> {
+    try {
+      return await readMessage(from);
+    } finally {
+      while (this.#hole !== null) {
+        this.swallowed++;
+        await this.#hole.promise;
+      }
     }
   }
 
@@ -293,11 +333,27 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Lowers the newest versions, an array of three int16 after length, correlation id and error. */
-  #age(message: Uint8Array<ArrayBuffer>): void {
+  /**
+   * Lowers the newest versions, an array of three int16 after length, correlation id and error.
+   * From version 3 on, its count is a varint and one more, and each entry ends with a zero.
+   */
+  #age(message: Uint8Array<ArrayBuffer>, version: number): void {
+    if (this.#newest.size === 0) return;
     const view = new DataView(message.buffer);
-    const count = view.getInt32(10);
-    for (let at = 14; at < 14 + 6 * count; at += 6) {
+    const isFlexible = version >= 3;
+    let at = 10;
+    let count = 0;
+    if (isFlexible) {
+      for (let shift = 0, more = true; more; shift += 7) {
+        more = message[at] >= 0x80;
+        count |= (message[at++] & 0x7f) << shift;
+      }
+      count--;
+    } else {
+      count = view.getInt32(at);
+      at += 4;
+    }
+    for (let i = 0; i < count; i++, at += isFlexible ? 7 : 6) {
       const newest = this.#newest.get(view.getInt16(at)) ?? Infinity;
       if (view.getInt16(at + 4) > newest) view.setInt16(at + 4, newest);
     }
