@@ -1,0 +1,124 @@
+/** Workers and nodes of a group are killed, and started again. */
+import { assert, assertEquals } from "@std/assert";
+import { kill } from "../support/cli.ts";
+import { GroupScene, moved, pass, type SceneOptions } from "../support/group_nodes/scene.ts";
+import type { Random } from "../support/values/random.ts";
+
+/** After this time without a word, a broker counts a member as dead, in milliseconds. */
+export const SESSION_MS = 6_000;
+
+/** How long each step after it may take on a busy machine, in milliseconds. */
+const GRACE_MS = 10_000;
+
+/**
+ * T1: workers are killed while records come. Each is started again as the member that it was, so
+ * it gets its tasks back and no other one moves.
+ *
+ * @param kills How many workers are killed.
+ */
+export async function killWorkers(
+  options: SceneOptions,
+  random: Random,
+  kills: number,
+): Promise<void> {
+  await using scene = await GroupScene.create(options);
+  const nodes = [scene.node("a", { workers: 2 }), scene.node("b", { workers: 2 })];
+  await scene.start(...nodes);
+  scene.feed.start();
+  await scene.readOn();
+  const before = await scene.settled();
+  for (let n = 0; n < kills; n++) {
+    const node = random.pick(nodes);
+    // One that was killed before is perhaps not back yet.
+    await scene.until(() => node.workers.length === 2, "all workers are back");
+    const victim = random.pick(node.workers);
+    kill(victim);
+    await scene.until(() => !node.workers.includes(victim), "the worker has gone");
+    await pass(random.below(500));
+    await scene.readOn();
+  }
+  const after = await scene.settled();
+  assertEquals(moved(before, after), [], `tasks moved, ${scene.told}`);
+  await scene.finish();
+  const deaths = nodes.map(({ log }) =>
+    [...log.matchAll(/the worker failed and is started/g)].length
+  );
+  assertEquals(deaths[0] + deaths[1], kills, `workers that died, ${scene.told}\n${scene.logs}`);
+}
+
+/**
+ * T2: a node dies with all of its processes. Others take its tasks over once the group misses it,
+ * and what has not moved goes on meanwhile.
+ *
+ * @param returns Whether it is started again, on the disk that it had.
+ */
+export async function killNode(
+  options: SceneOptions,
+  random: Random,
+  { returns }: { readonly returns: boolean },
+): Promise<void> {
+  await using scene = await GroupScene.create(options);
+  const nodes = ["a", "b", "c"].map((name) => scene.node(name));
+  await scene.start(...nodes);
+  scene.feed.start();
+  await scene.readOn();
+  await pass(random.below(500));
+  const victim = random.pick(nodes);
+  await victim.kill();
+  const killedMs = performance.now();
+  if (!returns) {
+    await scene.settled();
+    const tookMs = performance.now() - killedMs;
+    assert(tookMs > SESSION_MS / 2, `the group missed the node after ${tookMs} ms, ${scene.told}`);
+    assert(
+      tookMs < SESSION_MS + GRACE_MS,
+      `others had its tasks after ${tookMs} ms, ${scene.told}`,
+    );
+    await scene.readOn();
+  } else {
+    await pass(random.below(SESSION_MS / 2));
+    victim.start();
+    await scene.readOn();
+    await scene.settled();
+  }
+  await scene.finish();
+}
+
+/** How often a node is restarted until enough were quick enough, and how many those are. */
+const RESTARTS = { most: 8, least: 3 };
+
+/** From this time on without a word, a restart does not count, in milliseconds. */
+const TOO_SLOW_MS = SESSION_MS - 2_000;
+
+/**
+ * T5: each node is stopped and started again on its own disk, one after the other. Nothing moves,
+ * and the group has no new assignment. On a busy machine, a node can take longer to start than the
+ * group waits for it; that proves nothing.
+ */
+export async function restartInTurn(options: SceneOptions, random: Random): Promise<void> {
+  await using scene = await GroupScene.create(options);
+  const nodes = ["a", "b", "c"].map((name) => scene.node(name));
+  await scene.start(...nodes);
+  scene.feed.start();
+  await scene.readOn();
+  let quick = 0;
+  for (let n = 0; n < RESTARTS.most && quick < RESTARTS.least; n++) {
+    const before = await scene.settled();
+    const node = nodes[n % nodes.length];
+    await node.stop();
+    const stoppedMs = performance.now();
+    await pass(random.below(500));
+    node.start();
+    await node.untilStarted();
+    const silentMs = performance.now() - stoppedMs;
+    await scene.readOn();
+    const after = await scene.settled();
+    if (silentMs > TOO_SLOW_MS) continue;
+    quick++;
+    const told = `after ${silentMs} ms of silence, ${scene.told}`;
+    assertEquals(moved(before, after), [], `tasks moved ${told}`);
+    assertEquals(after.epoch, before.epoch, `the group's epoch ${told}`);
+  }
+  assertEquals(quick, RESTARTS.least, `restarts were too slow, ${scene.told}\n${scene.logs}`);
+  await scene.finish();
+}
