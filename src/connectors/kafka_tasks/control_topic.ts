@@ -6,10 +6,11 @@
  *                          "subtopologies":[…],"exchanges":[…],"dropped":[…]}
  *   key ["begun"]         {}, in the first transaction of each process
  *   key ["moved","TASK"]  where a task begins that has nothing of its own in this generation
+ *   key ["first","TOPIC"] {"partitions":…}: how many the topic had when the app first read it
  * ```
  *
- * Only the process that has acquired the transactional id of the topic last can write the first and
- * the last of them.
+ * Only the process that has acquired the transactional id of the topic last can write them, except
+ * the second.
  *
  * @module
  */
@@ -43,6 +44,7 @@ const SILENCE_MS = 60_000;
 const GROUP_KEY = '["group"]';
 const BEGUN_KEY = '["begun"]';
 const MOVED = "moved";
+const FIRST = "first";
 
 const PACKING: PackingOptions = { writer: "the group", batchBytes: 1 << 19 };
 
@@ -75,6 +77,9 @@ export interface ControlOptions {
   readonly connection: KafkaConnection;
   readonly log: Log;
 }
+
+/** What is needed to read the topic. */
+type ControlSource = Pick<ControlOptions, "app" | "connection">;
 
 /** The record that a process adds to its first transaction. */
 export function addBegun(app: string, pending: PendingRecords): void {
@@ -124,10 +129,21 @@ export class ControlWriter implements AsyncDisposable {
     ]);
   }
 
-  /** Has the topic say again that nothing has ever been committed. What the app is stays. */
-  async forgetBegun({ group, moved }: Control): Promise<void> {
+  /** Writes how many partitions topics have, which the app reads for the first time. */
+  async writeFirst(partitions: ReadonlyMap<string, number>): Promise<void> {
+    await this.#commit(
+      Array.from(partitions, ([topic, count]) => recordOf(firstKey(topic), { partitions: count })),
+    );
+  }
+
+  /** Has the topic say again that nothing was ever read or committed. What the app is stays. */
+  async forgetBegun({ group, moved }: Control, topics: Iterable<string>): Promise<void> {
     const settings = group === null ? [] : [recordOf(GROUP_KEY, { ...group, dropped: [] })];
-    await this.#commit([...settings, ...this.#forgotten([...moved.keys()])]);
+    const first = Array.from(
+      topics,
+      (topic) => ({ ...recordOf(firstKey(topic), {}), value: null }),
+    );
+    await this.#commit([...settings, ...this.#forgotten([...moved.keys()]), ...first]);
   }
 
   #forgotten(tasks: readonly TaskId[]): WireRecord[] {
@@ -149,13 +165,14 @@ export class ControlWriter implements AsyncDisposable {
 }
 
 /**
- * Has the topic say again that nothing has ever been committed. What the app is stays.
+ * Has the topic say again that nothing has ever been read or committed. What the app is stays.
  *
  * @throws {Error} If it cannot be written to.
  */
 export async function forgetBegun(options: ControlOptions): Promise<void> {
   await using writer = await ControlWriter.open(options);
-  await writer.forgetBegun(await readControl(options));
+  const topics = (await readFirstPartitions(options)).keys();
+  await writer.forgetBegun(await readControl(options), topics);
 }
 
 /**
@@ -163,9 +180,32 @@ export async function forgetBegun(options: ControlOptions): Promise<void> {
  *
  * @throws {TaskLogError} If something else writes to the topic.
  */
-export async function readControl(
-  { app, connection }: Pick<ControlOptions, "app" | "connection">,
-): Promise<Control> {
+export async function readControl(options: ControlSource): Promise<Control> {
+  return await read(options, controlOf);
+}
+
+/**
+ * Reads how many partitions topics had when the app read them for the first time.
+ *
+ * @throws {TaskLogError} If something else writes to the topic.
+ */
+export async function readFirstPartitions(
+  options: ControlSource,
+): Promise<ReadonlyMap<string, number>> {
+  return await read(options, (values) => {
+    const first = new Map<string, number>();
+    for (const [name, value] of values) {
+      const [kind, topic] = JSON.parse(name);
+      if (kind === FIRST) first.set(topic, JSON.parse(textOf(value)).partitions);
+    }
+    return first;
+  });
+}
+
+async function read<R>(
+  { app, connection }: ControlSource,
+  decode: (values: ReadonlyMap<string, Uint8Array>) => R,
+): Promise<R> {
   const topic = controlTopic(app);
   const values = await persisting(connection, async () => {
     const values = new Map<string, Uint8Array>();
@@ -184,7 +224,7 @@ export async function readControl(
     return values;
   });
   try {
-    return controlOf(values);
+    return decode(values);
   } catch (cause) {
     throw new TaskLogError(
       `topic "${topic}" has a record that no group writes: does something else write to it? ` +
@@ -201,6 +241,7 @@ function controlOf(values: ReadonlyMap<string, Uint8Array>): Control {
   for (const [name, value] of values) {
     if (name === GROUP_KEY || name === BEGUN_KEY) continue;
     const [kind, task] = JSON.parse(name);
+    if (kind === FIRST) continue;
     if (kind !== MOVED || typeof task !== "string") throw new TypeError(`key ${name}`);
     moved.set(task as TaskId, decodePositions(value));
   }
@@ -288,6 +329,10 @@ export function requireSame(app: string, control: Control, ours: Entered): void 
 
 function differs(app: string, what: string, cure: string): TaskLogError {
   return new TaskLogError(`group "${app}" ${what}: ${cure}, or give this flow another group`);
+}
+
+function firstKey(topic: string): string {
+  return JSON.stringify([FIRST, topic]);
 }
 
 function recordOf(key: string, value: object): WireRecord {

@@ -146,7 +146,7 @@ export async function confirmEntered(
 }
 
 /** Does what others may do at the same time. Each of them is quicker some time. */
-async function unfenced(work: () => Promise<void>): Promise<void> {
+export async function unfenced(work: () => Promise<void>): Promise<void> {
   for (let left = ATTEMPTS;; left--) {
     try {
       return await work();

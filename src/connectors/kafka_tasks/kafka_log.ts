@@ -34,11 +34,13 @@ import type { ConnectionSettings } from "../kafka/properties/connection_settings
 import type { Brokers } from "../kafka/properties/options.ts";
 import { positionName } from "../kafka/wire/topic_partition.ts";
 import type { CommittedOffset } from "../kafka/wire/txn_offset_commit.ts";
+import { AddedPartitions } from "./added_partitions.ts";
 import { KafkaAppStore } from "./app_store.ts";
 import { Confirmation } from "./confirmation.ts";
 import { addBegun, type Control } from "./control_topic.ts";
 import { beginApp, confirmEntered } from "./enter_app.ts";
 import { ensureInternalTopics, internalTopics, requireSameTopics } from "./internal_topics.ts";
+import { kafkaPlaceOf } from "./kafka_place.ts";
 import { PendingOutputs } from "./pending_outputs.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
@@ -107,6 +109,7 @@ export class KafkaTaskLog implements GroupLog {
   readonly #packing: { readonly shuffle: PackingOptions; readonly state: PackingOptions };
   readonly #ended: AbortController;
   readonly #confirmation: Confirmation<Control>;
+  readonly #added: AddedPartitions;
   readonly #moved: Control["moved"];
   readonly #dropped: ReadonlySet<StepId>;
   #hasBegun: boolean; // whether anything has been committed in the group
@@ -118,6 +121,7 @@ export class KafkaTaskLog implements GroupLog {
       readonly producer: TaskProducer;
       readonly control: Control;
       readonly confirmation: Confirmation<Control>;
+      readonly added: AddedPartitions;
       readonly topicIds: ReadonlyMap<string, string | null>;
       readonly ended: AbortController;
     },
@@ -133,6 +137,7 @@ export class KafkaTaskLog implements GroupLog {
     this.#ended = ended;
     this.#hasBegun = hasBegun;
     this.#confirmation = parts.confirmation;
+    this.#added = parts.added;
     this.#moved = moved;
     this.#dropped = new Set(dropped);
     this.#outputs = new PendingOutputs({ transaction: producer.transaction, log, signal });
@@ -190,6 +195,8 @@ export class KafkaTaskLog implements GroupLog {
       await beginApp(entered, store);
       const confirmation = new Confirmation(() => confirmEntered(entered, { app, store }));
       const control = await confirmation.ask();
+      const added = new AddedPartitions({ app, connection: restores, log });
+      await added.learn(topology.subtopologies.flatMap(({ sourceTopics }) => sourceTopics));
       const producer = await TaskProducer.open({
         transactionalId: `${app}-${memberId}`,
         timeoutMs: options.transactionTimeoutMs ?? TRANSACTION_MS,
@@ -202,6 +209,7 @@ export class KafkaTaskLog implements GroupLog {
         producer,
         control,
         confirmation,
+        added,
         topicIds,
         ended,
       });
@@ -218,7 +226,9 @@ export class KafkaTaskLog implements GroupLog {
     at: Place,
     resume: Positions,
   ): Promise<InputReader<unknown>> {
-    return await openTaskInput(config, partition, at, resume);
+    const topics = kafkaPlaceOf(config, at.stepId)?.topics ?? [];
+    const added = await this.#added.among(topics, partition);
+    return await openTaskInput(config, partition, at, resume, added);
   }
 
   async openOutput(
