@@ -62,7 +62,6 @@ const EXCLUDED: readonly { readonly name: string; readonly cure: string }[] = [
   { name: "yes", cure: "nothing is asked; leave it out" },
   { name: "rename-step", cure: "a group cannot rename steps: give the step its old id" },
   { name: "epoch-interval", cure: "use --commit-interval" },
-  { name: "api", cure: "a group has no operations port yet; leave it out" },
   { name: "watch", cure: "develop the flow on one machine, without --group" },
 ];
 

@@ -1,0 +1,113 @@
+/** What a machine of a group shows over HTTP, and what `cli.ts group` says of it. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
+
+const DEADLINE = { deadlineMs: 90_000 };
+
+/** Asks again until the answer is good. */
+async function until<T>(ask: () => Promise<T>, isGood: (answer: T) => boolean): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (isGood(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+Deno.test("a machine of a group shows its tasks, and is ready when all of them run", async () => {
+  const brokers = await kafkaBrokers();
+  const app = `app-${crypto.randomUUID()}`;
+  await using folder = await folderOf({});
+  const from = await createTopic(brokers, { partitions: 2 });
+  const to = await createTopic(brokers);
+  const records = Array.from({ length: 60 }, (_, i) => ({ key: `k${i % 6}`, value: "x" }));
+  await produce(brokers, from, records);
+  {
+    await using cli = startCli([
+      flowFile("group_run.ts"),
+      `--group=${app}`,
+      "-w2",
+      "--shards=4",
+      "--commit-interval=100ms",
+      `--state-dir=${folder.path}`,
+      "--leave",
+      "--api=0",
+      "--log-level=info",
+      "--",
+      brokers[0],
+      from,
+      to,
+    ], DEADLINE);
+    const [url] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
+    const get = async (path: string) => {
+      const response = await fetch(new URL(path, url));
+      return { status: response.status, text: await response.text() };
+    };
+    const early = await get("/readyz");
+    assertEquals(early.status, 503);
+    const ready = await until(() => get("/readyz"), ({ status }) => status === 200);
+    assertStringIncludes(ready.text, '"found":"6 running"');
+    type Task = Record<"task" | "state", string> & Record<"worker" | "in" | "out", number>;
+    const tasksNow = async () => JSON.parse((await get("/tasks")).text);
+    const read = (all: { tasks: Task[] }, name: string, side: "in" | "out") =>
+      all.tasks.filter(({ task }) => task.startsWith(name))
+        .reduce((sum, task) => sum + task[side], 0);
+    const shown = await until(tasksNow, (all) => read(all, "count", "out") === 60);
+    assertEquals([shown.app, shown.groupId, shown.protocol], [app, `${app}.1`, "streams"]);
+    assertEquals(shown.tasks.map(({ task }: Task) => task), [
+      "count_0",
+      "count_1",
+      "count_2",
+      "count_3",
+      "in_0",
+      "in_1",
+    ]);
+    assertEquals(read(shown, "in", "in"), 60);
+    assertEquals(new Set(shown.tasks.map(({ worker }: Task) => worker)), new Set([0, 1]));
+    const assigned = shown.members.reduce(
+      (sum: number, each: { assigned: number; givenUp: number }) =>
+        sum + each.assigned - each.givenUp,
+      0,
+    );
+    assertEquals(assigned, 6);
+
+    const healthy = await get("/healthz");
+    assertEquals(healthy.status, 200, healthy.text);
+    const { text } = await get("/metrics");
+    const has = (name: string, ...labels: string[]) =>
+      text.split("\n").filter((line) => line.startsWith(`millrace_${name}{`))
+        .some((line) => labels.every((label) => line.includes(label)) && !line.endsWith(" 0"));
+    assert(has("tasks", 'flow="counts"', 'subtopology="count"', 'state="running"', 'worker="0"'));
+    assert(has("step_items_in_total", 'flow="counts"', 'step="count"'), text);
+    const graph = JSON.parse((await get("/graph")).text);
+    assertEquals(graph.name, "counts");
+
+    const command = ["group", app, "--brokers", brokers[0]];
+    const told = JSON.parse((await runCli([...command, "--json"], DEADLINE)).stdout);
+    assertEquals(told.groups[0].members.length, 2);
+    assertEquals(told.groups[0].tasks.length, 6);
+    assert(told.groups[0].tasks.every(({ owner }: { owner: string }) => owner !== null));
+    const lag = await until(
+      async () =>
+        JSON.parse((await runCli([...command, "--json"], DEADLINE)).stdout).groups[0].lags,
+      (lags) => lags.every(({ records }: { records: number }) => records === 0),
+    );
+    assertEquals(lag.map(({ kind }: { kind: string }) => kind), ["shuffle", "input"]);
+    cli.kill("SIGTERM");
+    assertEquals((await cli.finished()).code, 0);
+    const { code, stderr } = await runCli(
+      ["group", app, "delete", "--brokers", brokers[0], "--yes"],
+      DEADLINE,
+    );
+    assertEquals(code, 0, stderr);
+  }
+  const admin = kafkaClient(brokers).admin();
+  await admin.connect();
+  try {
+    assertEquals((await admin.listTopics()).filter((topic) => topic.startsWith(app)), []);
+    await admin.deleteTopics({ topics: [from, to] });
+  } finally {
+    await admin.disconnect();
+  }
+});
