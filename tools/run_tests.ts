@@ -8,8 +8,10 @@
  */
 import { selectBrokerTests, selectBrowserTests } from "./broker_tests.ts";
 import { brokerPrograms, setUp } from "./set_up.ts";
+import { testInLanes } from "./test_lanes.ts";
 
 const ROOT = new URL("../", import.meta.url);
+const OPTIONS = ["-A", "--doc"] as const;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
@@ -27,11 +29,18 @@ To install it:
 }
 
 async function brokerAndOtherTests(args: readonly string[]): Promise<number> {
-  if (Deno.env.get("KAFKA_BROKERS")) return await denoTest(args); // they are elsewhere
+  const areElsewhere = Boolean(Deno.env.get("KAFKA_BROKERS"));
+  if (areElsewhere && args.length > 0) return await denoTest(args);
   const { brokerTests, otherArgs } = await selectBrokerTests(ROOT, args);
   if (brokerTests.length === 0) return await denoTest(args);
-  const lack = await setUp([...brokerPrograms(), "openssl"]); // openssl makes certificates
-  if (lack === undefined) return await denoTest(args);
+  // Programs that make certificates and brokers.
+  const lack = areElsewhere ? undefined : await setUp([...brokerPrograms(), "openssl"]);
+  if (lack === undefined) {
+    // All tests take long. A file that an option names would be written by both processes.
+    return args.length === 0 && otherArgs !== undefined
+      ? await bothKinds(brokerTests, otherArgs)
+      : await denoTest(args);
+  }
 
   console.error(`missing: ${lack.what}. Tests that need no broker run first.`);
   const code = otherArgs === undefined ? 1 : await denoTest(otherArgs);
@@ -45,14 +54,44 @@ To use brokers that run already, set KAFKA_BROKERS=host:port.`);
   return code === 0 ? 1 : code;
 }
 
+/** Runs the tests that need a broker beside the others: either take about half of the time. */
+async function bothKinds(
+  brokerTests: readonly string[],
+  otherArgs: readonly string[],
+): Promise<number> {
+  const encoder = new TextEncoder();
+  return await testInLanes([brokerTests, otherArgs].map((args) => [...OPTIONS, ...args]), {
+    cwd: ROOT,
+    show: (text) => writeAllSync(encoder.encode(text)),
+    onStart: passSignals,
+  });
+}
+
 /** Runs `deno test`. It gets the terminal and the signals, and its exit code becomes ours. */
 async function denoTest(args: readonly string[]): Promise<number> {
   const test = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--doc", ...args],
+    args: ["test", ...OPTIONS, ...args],
     cwd: ROOT,
   }).spawn();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(signal, () => test.kill(signal));
-  }
+  passSignals(test);
   return (await test.status).code;
+}
+
+function passSignals(test: Deno.ChildProcess): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => kill(test, signal));
+  }
+}
+
+/** Passes a signal on, unless the process has ended: of two, one may be over. */
+function kill(test: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    test.kill(signal);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+function writeAllSync(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }

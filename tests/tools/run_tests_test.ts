@@ -1,5 +1,6 @@
 /** `deno task test` on a machine without Java, Maven or a package manager: nothing is on PATH. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { tempFolder } from "../support/files/temp_folder.ts";
 
 const ROOT = `${import.meta.dirname}/../..`;
 const QUICK = "tests/tools/set_up_plan_test.ts";
@@ -49,4 +50,39 @@ Deno.test("deno task test fails when a test fails", async () => {
   } finally {
     await Deno.remove(file);
   }
+});
+
+Deno.test("deno task test runs tests that need a broker beside the others, with one summary", async () => {
+  await using folder = await tempFolder();
+  const copied = [
+    "broker_tests.ts",
+    "deno_info.ts",
+    "run_tests.ts",
+    "set_up.ts",
+    "set_up_plan.ts",
+    "test_lanes.ts",
+  ].map((name) => `tools/${name}`);
+  for (const file of [...copied, "tests/support/kafka/broker/jars.ts"]) {
+    await folder.write(file, await Deno.readTextFile(`${ROOT}/${file}`));
+  }
+  await folder.write("tests/support/kafka/broker/broker.ts", "export {};");
+  await folder.write(
+    "tests/kafka_test.ts",
+    'import "./support/kafka/broker/broker.ts"; Deno.test("needs a broker", () => {});',
+  );
+  await folder.write("tests/one_test.ts", 'Deno.test("needs none", () => {});');
+  await folder.write("mod.ts", "/**\n * ```ts\n * 1;\n * ```\n */\nexport const one = 1;");
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", folder.at("tools/run_tests.ts")],
+    env: { KAFKA_BROKERS: "127.0.0.1:1", NO_COLOR: "1" },
+    cwd: folder.at(""),
+    stderr: "inherit",
+  }).output();
+  const out = new TextDecoder().decode(stdout);
+  assertEquals(code, 0, out);
+  const [broker, others, sum] = out.split(/(?<=ok \| .*\n)/);
+  assertMatch(broker, /needs a broker \.\.\. ok.*ok \| 1 passed/s);
+  assertMatch(others, /needs none \.\.\. ok.*ok \| 2 passed/s);
+  assertEquals([others.includes("mod.ts"), others.includes("needs a broker")], [true, false]);
+  assertEquals(sum.trim(), "ok | 3 passed | 0 failed");
 });
