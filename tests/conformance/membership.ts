@@ -6,6 +6,7 @@
  * when they happen.
  */
 import { assert, assertEquals } from "@std/assert";
+import type { TaskId } from "../../src/core/task_id.ts";
 import { type FakeWorker, type MakeWorld, Scene } from "../support/group/scene.ts";
 
 /** The first seed: another each day finds more, and the failure names it. */
@@ -52,6 +53,25 @@ export function testMembership(name: string, make: MakeWorld, seeds: number): vo
     await scene.pass(1_000);
     assertEquals(new Set(back.member.owned), before);
     assertEquals(first.events.length, events, "nothing moves");
+  });
+
+  Deno.test(`${name}: what a member gives up as it stops soon runs elsewhere`, async () => {
+    await using scene = new Scene(make, 6);
+    const first = scene.start("a");
+    await scene.pass(scene.world.settlesMs);
+    const had = new Set(first.member.owned);
+    const second = scene.start("b");
+    let released: Set<TaskId> = new Set();
+    // It stops as soon as it has given them up, before it has told anybody.
+    while (released.size === 0) {
+      await scene.pass(1);
+      released = had.difference(first.member.owned);
+    }
+    scene.workers.delete(first);
+    const dying = first.die();
+    await scene.pass(2_500); // its session is longer
+    await dying;
+    assertEquals(new Set(second.member.owned), released);
   });
 
   Deno.test(`${name}: a member that is cut off drops its tasks before others get them`, async () => {

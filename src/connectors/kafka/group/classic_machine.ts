@@ -83,6 +83,9 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   #generation = -1;
   #heard = -1; // the newest generation, also one that is yet to begin
   #round = 0; // of its claims
+  #releases = 0; // how often it has given up tasks
+  #claimedReleases = 0; // of these, how many its last claim has told
+  #heardReleases = 0; // and how many are in a generation
   #isJoining = false; // a JoinGroup waits for its answer
   #mustJoin = true;
   #members: readonly Candidate[] | null = null; // of the leader only
@@ -115,6 +118,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     if (this.#mustJoin) {
       if (this.leases > 0) return { kind: "wait", until: this.#end };
       this.#isJoining = true;
+      this.#claimedReleases = this.#releases;
       const claim = {
         owned: this.holding.owned,
         onDisk: this.#options.onDisk(),
@@ -199,6 +203,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       return this.holding.fail(error as Error);
     }
     this.#phase = "in";
+    this.#heardReleases = this.#claimedReleases;
     this.pace.changes(now);
     this.#nextAt = now + this.#intervalMs(now);
     this.holding.status(grant.status);
@@ -343,7 +348,14 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   }
 
   acknowledged(released: boolean, now: number): void {
-    if (released) this.#joinAgain(now);
+    if (!released) return;
+    this.#releases++;
+    this.#joinAgain(now);
+  }
+
+  get isReleasing(): boolean {
+    const isMember = this.#phase === "joined" || this.#phase === "in";
+    return isMember && this.#releases > this.#heardReleases;
   }
 
   token(): { memberId: string; epoch: number; instanceId: string } | null {

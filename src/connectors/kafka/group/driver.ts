@@ -13,7 +13,7 @@ import {
 } from "../../../group/membership.ts";
 import type { TaskId, Tasks } from "../../../core/task_id.ts";
 
-/** How long leaving may take, in milliseconds. */
+/** How long leaving may take, and telling the last that was given up, in milliseconds. */
 const LEAVE_MS = 2_000;
 
 /** What a driver needs. */
@@ -86,10 +86,29 @@ export class MemberDriver<Q, A> implements Member {
   }
 
   async stop(): Promise<void> {
+    await this.#released();
     this.#isStopped = true;
     this.#machine.holding.drop();
     this.#wake();
     await this.#running;
+  }
+
+  /**
+   * Waits until the group knows what the member has given up. It would think until the end of the
+   * session that the member still runs that, and give it to nobody.
+   */
+  async #released(): Promise<void> {
+    if (!this.#machine.isReleasing) return;
+    const late = Promise.withResolvers<void>();
+    let isLate = false;
+    const cancel = wakeAfter(this.#options.clock, LEAVE_MS, () => {
+      isLate = true;
+      late.resolve();
+    });
+    while (this.#machine.isReleasing && !this.#isStopped && !isLate) {
+      await Promise.race([this.#changes.promise, late.promise]);
+    }
+    cancel();
   }
 
   /** Another member of the process has heard of an epoch of the group. */

@@ -36,6 +36,9 @@ export interface Machine<Q, A> {
   /** The member has given up tasks. */
   acknowledged(released: boolean, now: number): void;
 
+  /** Whether it has given up tasks that the group does not know to be free yet. */
+  readonly isReleasing: boolean;
+
   /** How a commit identifies the member now; `null` while it has to wait. */
   token(): { memberId: string; epoch: number; instanceId: string | null } | null;
 

@@ -92,6 +92,9 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #heardAt = -Infinity; // when the last heartbeat was sent that was answered
   #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
   #releasesUntil = Infinity; // the time to give tasks up ends then, at the earliest
+  #releases = 0; // how often it has given up tasks
+  #saidReleases = 0; // of these, how many the last heartbeat has told
+  #heardReleases = 0; // and how many the group has heard of
   #saidRevoking = false; // whether the last heartbeat listed tasks that are to be given up
   #lookAt = Infinity; // when to look at the group's description
   #isSettledAt = -Infinity; // from when on no lost request can be under way
@@ -139,6 +142,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
         return { ...base, memberEpoch: LEAVES, activeTasks: null };
       default:
         this.#saidRevoking = this.holding.isRevoking;
+        this.#saidReleases = this.#releases;
         // Always all of them: the broker accepts the epoch before only with the list.
         return { ...base, memberEpoch: this.#epoch, activeTasks: toWire(this.holding.owned) };
     }
@@ -157,6 +161,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     const { groupId } = this.#options;
     if (answer.errorCode !== 0) return this.#refused(answer, now);
     this.#heardAt = sentAt;
+    this.#heardReleases = this.#saidReleases;
     this.#brokerMs = answer.heartbeatIntervalMs;
     if (answer.activeTasks !== null || answer.memberEpoch !== this.#epoch) this.pace.changes(now);
     this.#nextAt = now + this.#intervalMs(now);
@@ -270,8 +275,13 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
 
   acknowledged(released: boolean, now: number): void {
     if (!released) return;
+    this.#releases++;
     this.pace.changes(now);
     this.#nextAt = Math.min(this.#nextAt, now);
+  }
+
+  get isReleasing(): boolean {
+    return this.#phase === "in" && this.#releases > this.#heardReleases;
   }
 
   token(): { memberId: string; epoch: number; instanceId: null } | null {

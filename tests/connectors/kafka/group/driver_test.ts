@@ -109,6 +109,25 @@ Deno.test("what a member gives up is told to the group at once, after the call h
   await it.stop();
 });
 
+Deno.test("a member that stops tells first what it has given up, and waits no longer than 2 s", async () => {
+  for (const isHeard of [true, false]) {
+    let told: string[] | null = [A, B];
+    const { it, clock, epochs } = member(() => told === null ? null : { tasks: told });
+    await pass(clock, 100);
+    told = [A];
+    await pass(clock, 200);
+    it.acknowledge([A]);
+    if (!isHeard) told = null;
+    const before = epochs.length;
+    let isOver = false;
+    const stopped = it.stop().then(() => isOver = true);
+    await pass(clock, 1);
+    assertEquals([epochs.length, isOver], [before + 1, isHeard]);
+    await pass(clock, 2_000);
+    await stopped;
+  }
+});
+
 Deno.test("a token has what the member owns, and one that waits is refused after a loss", async () => {
   let answers: "fine" | "expelled" = "fine";
   const { it, clock, events } = member((epoch) => {
@@ -142,6 +161,7 @@ Deno.test("a commit that waits for a rebalance is refused if the tasks are lost,
     answered: () => {},
     unanswered: () => {},
     acknowledged: () => {},
+    isReleasing: false,
     token: () => identity,
     leave: () => {},
     pace: new Pace({ heartbeatMs: 200, scoutMs: 200 }),
