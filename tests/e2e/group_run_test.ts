@@ -1,0 +1,186 @@
+/**
+ * The command with `--group`, on machines that are processes here: what they write together is what
+ * one machine writes. Longer faults are in `tests/e2e/group_kills_test.ts` and its kin.
+ */
+import { assertEquals } from "@std/assert";
+import { type CliProcess, flowFile, folderOf, kill, runCli, startCli } from "../support/cli.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
+
+const PARTITIONS = 3;
+const SHARDS = 4;
+const TASKS = PARTITIONS + SHARDS;
+const KEYS = 10;
+const PATIENCE_MS = 60_000;
+const RUNNING = /task running worker=(\d+) task="(\w+)"/g;
+
+/** An app with topics of its own. */
+class App implements AsyncDisposable {
+  readonly name = `app-${crypto.randomUUID()}`;
+  #appended = 0;
+
+  private constructor(
+    readonly protocol: string,
+    readonly brokers: string[],
+    readonly topics: { readonly from: string; readonly to: string; readonly one: string },
+    readonly folder: Awaited<ReturnType<typeof folderOf>>,
+  ) {}
+
+  static async create(protocol: string): Promise<App> {
+    const brokers = await kafkaBrokers();
+    const from = await createTopic(brokers, { partitions: PARTITIONS });
+    const to = await createTopic(brokers, { partitions: 2 });
+    const one = await createTopic(brokers, { partitions: 2 });
+    return new App(protocol, brokers, { from, to, one }, await folderOf({}));
+  }
+
+  /** A machine: its state is in a folder of its name. */
+  start(machine: string, workers: number, options: readonly string[] = []): CliProcess {
+    return startCli([
+      flowFile("group_run.ts"),
+      `--group=${this.name}`,
+      `-w${workers}`,
+      `--shards=${SHARDS}`,
+      `--state-dir=${this.folder.path}/${machine}`,
+      `--protocol=${this.protocol}`,
+      "--commit-interval=100ms",
+      ...options,
+      "--",
+      ...[this.brokers[0], this.topics.from, this.topics.to],
+    ], { ownLog: true, deadlineMs: 2 * PATIENCE_MS });
+  }
+
+  /** Writes records; each partition gets some of each key in turn. */
+  async append(count: number): Promise<void> {
+    const records = Array.from({ length: count }, (_, n) => ({
+      key: `k${n % KEYS}`,
+      value: "x",
+      partition: n % PARTITIONS,
+    }));
+    await produce(this.brokers, this.topics.from, records);
+    this.#appended += count;
+  }
+
+  /** Waits until a result has come for each record. */
+  async complete(...machines: readonly CliProcess[]): Promise<void> {
+    await until(
+      async () => (await readAll(this.brokers, this.topics.to)).length >= this.#appended,
+      () => `${this.#appended} results have come\n${logsOf(machines)}`,
+    );
+  }
+
+  /** Compares what the machines have written with what one machine writes. */
+  async sameAsOnOneMachine(): Promise<void> {
+    await untilNoneIsOpen(this.brokers, this.name);
+    const { from, to, one } = this.topics;
+    const { code, stderr } = await runCli(
+      [flowFile("group_run.ts"), "--", this.brokers[0], from, one, "once"],
+      { deadlineMs: PATIENCE_MS },
+    );
+    assertEquals(code, 0, stderr);
+    assertEquals(await this.#byKey(to), await this.#byKey(one));
+  }
+
+  async #byKey(topic: string): Promise<Record<string, (string | null)[]>> {
+    const records = await readAll(this.brokers, topic);
+    const keys = [...Map.groupBy(records, ({ key }) => key!)].sort(([a], [b]) => a < b ? -1 : 1);
+    return Object.fromEntries(keys.map(([key, all]) => [key, all.map(({ value }) => value)]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.folder[Symbol.asyncDispose]();
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      const own = new Set(Object.values(this.topics));
+      const topics = await admin.listTopics();
+      await admin.deleteTopics({
+        topics: topics.filter((topic) => own.has(topic) || topic.startsWith(`${this.name}.`)),
+      });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+/** The tasks that a machine has begun to run, with their workers. */
+function runningOn({ stderr: { text } }: CliProcess): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(RUNNING)].map(([, worker, task]) => [task, worker]));
+}
+
+/** Waits until the machines have begun to run each task, and each of them has one. */
+async function untilAllRun(...machines: readonly CliProcess[]): Promise<void> {
+  const tasks = () => machines.map((machine) => Object.keys(runningOn(machine)));
+  await until(
+    () => tasks().every(({ length }) => length > 0) && new Set(tasks().flat()).size === TASKS,
+    () => `all tasks run\n${logsOf(machines)}`,
+  );
+}
+
+async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: () => string,
+): Promise<void> {
+  for (const deadline = performance.now() + PATIENCE_MS; !await condition();) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function logsOf(machines: readonly CliProcess[]): string {
+  return machines.map(({ stderr }) => `--- machine\n${stderr.text}`).join("\n");
+}
+
+/** Stops a machine as an operator does. */
+async function stop(machine: CliProcess): Promise<void> {
+  machine.kill("SIGTERM");
+  const { code, stderr } = await machine.finished();
+  assertEquals(code, 0, stderr);
+}
+
+for (const protocol of ["streams", "classic"]) {
+  Deno.test(`${protocol}: one machine works alone, commits on SIGTERM, and goes on with its tasks`, async () => {
+    await using app = await App.create(protocol);
+    await app.append(300);
+    await using first = app.start("a", 2);
+    await untilAllRun(first);
+    await app.complete(first);
+    await app.append(300);
+    await stop(first);
+    await using again = app.start("a", 2);
+    await untilAllRun(again);
+    // The group waits for the members of that disk, so nothing moves.
+    assertEquals(runningOn(again), runningOn(first));
+    await app.append(300);
+    await app.complete(again);
+    await stop(again);
+    await app.sameAsOnOneMachine();
+  });
+
+  Deno.test(`${protocol}: two machines share the tasks; one dies, comes back, and leaves`, async () => {
+    await using app = await App.create(protocol);
+    await app.append(300);
+    await using first = app.start("a", 2);
+    await untilAllRun(first);
+    await using second = app.start("b", 1);
+    await untilAllRun(second, first);
+    await until(() => Object.keys(runningOn(second)).length > 1, () => logsOf([first, second]));
+    await app.append(3_000);
+    await app.complete(first, second);
+    await app.append(3_000);
+    for (const pid of first.processes()) kill(pid); // as a loss of power does
+    await app.append(300);
+    await using back = app.start("a", 2);
+    await app.complete(back, second);
+    second.kill("SIGTERM"); // one that leaves
+    await second.finished();
+    await using leaver = app.start("b", 1, ["--leave"]);
+    await until(() => Object.keys(runningOn(leaver)).length > 0, () => logsOf([leaver]));
+    await stop(leaver);
+    await app.append(300);
+    await app.complete(back); // it has all tasks, within its session
+    await stop(back);
+    await app.sameAsOnOneMachine();
+  });
+}
