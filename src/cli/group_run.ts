@@ -11,10 +11,13 @@
  */
 import type { GroupPlace } from "../connectors/kafka_tasks/join_group.ts";
 import { joinGroup } from "../connectors/kafka_tasks/join_group.ts";
-import { systemClock } from "../core/clock.ts";
+import { elapsedOf, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
+import type { ApiOptions } from "../ops/access.ts";
+import { type ApiServer, serveApi } from "../ops/server.ts";
 import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
 import { type DescribedGroup, FlowDescriber } from "../runtime/process/group/flow_describer.ts";
+import { NodeMonitor, type NodeStatus } from "../runtime/process/group/node_monitor.ts";
 import { spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
 import { openStateFolder } from "../runtime/process/group/state_folder.ts";
 import { Supervisor } from "../runtime/process/group/supervisor.ts";
@@ -28,8 +31,9 @@ import type { GroupCommand } from "./group_arguments.ts";
 /** The module of the log of all groups. */
 const LOG_MODULE = import.meta.resolve("../connectors/kafka_tasks/log_module.ts");
 
-/** How often workers say how far they are, in milliseconds. */
+/** How often workers say how far they are, in milliseconds: else, and where somebody looks. */
 const STATUS_MS = 1_000;
+const WATCHED_MS = 250;
 
 /** What a machine's part of a group is run with. */
 export interface GroupRunOptions extends FlowLocation {
@@ -42,6 +46,8 @@ export interface GroupRunOptions extends FlowLocation {
   readonly killSignal: AbortSignal;
   /** Accept what workers print. */
   readonly taps: OutputTaps;
+  /** Called with how the machine stands, a few times a second. */
+  readonly onStatus?: (status: NodeStatus) => void;
 }
 
 /**
@@ -54,12 +60,42 @@ export interface GroupRunOptions extends FlowLocation {
  * @throws {Error} If the group cannot run the flow, or refuses this machine.
  */
 export async function runGroup(options: GroupRunOptions): Promise<number> {
-  const { moduleUrl, exportName, command, group, log, taps } = options;
+  const { command, group } = options;
+  const monitor = new NodeMonitor({
+    app: group.app,
+    intervalMs: group.commitIntervalMs,
+    now: () => elapsedOf(systemClock),
+  });
+  const log = monitor.log.over(options.log);
+  await using _server = command.api === undefined ? null : await openApi(command.api, monitor, log);
+  try {
+    const exitCode = await runNode({ ...options, log }, monitor);
+    monitor.ends();
+    return exitCode;
+  } catch (error) {
+    monitor.fails(error);
+    throw error;
+  }
+}
+
+async function openApi(options: ApiOptions, monitor: NodeMonitor, log: Log): Promise<ApiServer> {
+  const server = await serveApi(options, monitor, log);
+  log.info("operations port", { url: server.url });
+  return server;
+}
+
+async function runNode(options: GroupRunOptions, monitor: NodeMonitor): Promise<number> {
+  const { moduleUrl, exportName, command, group, log, taps, onStatus } = options;
   const flow = flowName(moduleUrl, exportName);
   const facts = spawnFacts();
   refuseNesting(flow, facts);
-  const { workers, flowArgs: args, workerFlags, logLevel } = command;
+  const { workers, flowArgs: args, workerFlags } = command;
+  // The port shows lines that the log itself may not want.
+  const logLevel = command.api === undefined
+    ? command.logLevel
+    : monitor.log.lesser(command.logLevel);
   const { app, shards, guarantee } = group;
+  const isWatched = onStatus !== undefined || command.api !== undefined;
   const stop = new StopSwitch(options.signal, options.killSignal);
   using folder = openStateFolder(group.stateDir, app, workers, log);
   const common = {
@@ -116,21 +152,30 @@ export async function runGroup(options: GroupRunOptions): Promise<number> {
           protocol,
           cacheFolder: group.stateDir === null ? null : folder.path,
           commitIntervalMs: group.commitIntervalMs,
-          statusMs: STATUS_MS,
+          statusMs: isWatched ? WATCHED_MS : STATUS_MS,
         },
         taps,
       }, listener),
     clock: systemClock,
     log,
+    onStatus: () => {
+      monitor.onStatus();
+      onStatus?.(monitor.status());
+    },
     restarts: command.restarts,
     stallMs: group.stallMs,
     stopMs: command.stopMs ?? stopMilliseconds({}),
     // Nobody comes back with ids that are not kept.
     leaves: group.leaves || group.stateDir === null,
   });
+  const stopNode = () => {
+    monitor.stops();
+    supervisor.stop();
+  };
   try {
+    monitor.joins(described, () => supervisor.readings);
     log.info("joining the group", factsOf(described, workers));
-    stop.pass({ stop: () => supervisor.stop(), kill: () => supervisor.kill() });
+    stop.pass({ stop: stopNode, kill: () => supervisor.kill() });
     const exitCode = await supervisor.run();
     stop.throwIfKilled();
     return exitCode;

@@ -164,6 +164,7 @@ async function runFlow(command: RunCommand): Promise<number> {
         signal: stop.signal,
         killSignal: kill.signal,
         taps,
+        ...status === null ? {} : { onStatus: (now) => status.update(now) },
       });
     }
     if (command.watch) {

@@ -5,6 +5,7 @@
  */
 import { oneLine } from "../core/safe_text.ts";
 import { ItemRate } from "./item_rate.ts";
+import { tasksText, type TaskView } from "../ops/group_view.ts";
 import type { RunStatus } from "../runtime/process/run_status.ts";
 import type { Progress } from "../graph/contracts.ts";
 
@@ -38,16 +39,16 @@ export class StatusLine {
     this.#started = options.now();
   }
 
-  /** Shows how far the run is. */
-  update(status: RunStatus): void {
+  /** Shows how far the run is, with the tasks of a machine in a group. */
+  update(status: RunStatus & { readonly tasks?: readonly TaskView[] }): void {
     const { items, out } = totals(status);
     const now = this.#now();
     const rates = status.workers.map((worker, i) =>
       (this.#rates[i] ??= new ItemRate()).update(now, worker.in)
     );
-    const { progress, waitingFor } = status;
+    const { progress, waitingFor, tasks = null } = status;
     const seconds = (now - this.#started) / 1000;
-    this.#numbers = { items, out, rates, seconds, progress, waitingFor };
+    this.#numbers = { items, out, rates, seconds, progress, waitingFor, tasks };
     this.#draw();
   }
 
@@ -95,17 +96,25 @@ export interface StatusNumbers {
   readonly progress: Progress | null;
   /** What inputs and outputs need before they can continue. */
   readonly waitingFor: readonly string[];
+  /** The tasks of a machine in a group; `null` if it runs all of the flow. */
+  readonly tasks: readonly TaskView[] | null;
 }
 
 /** Returns the numbers as text. */
 export function renderStatus(numbers: StatusNumbers): string {
-  const { items, out, rates, seconds, progress, waitingFor } = numbers;
+  const { items, out, rates, seconds, progress, waitingFor, tasks } = numbers;
   const rate = short(rates.reduce((sum, each) => sum + each, 0));
   const each = rates.length > 1 ? ` (${rates.map(short).join(" + ")})` : "";
   const parts = [`${short(items)} in`, `${short(out)} out`, `${rate}/s${each}`, clock(seconds)];
+  if (tasks !== null) parts.unshift(`tasks ${tasksText(tasks)}`, `lag ${short(lagOf(tasks))}`);
   if (progress !== null) parts.unshift(bar(progress));
   if (waitingFor.length > 0) parts.unshift(`waiting for ${waitingFor.map(oneLine).join(" and ")}`);
   return parts.join("  ");
+}
+
+/** Records that wait for tasks. */
+function lagOf(tasks: readonly TaskView[]): number {
+  return tasks.reduce((sum, { inputLag, shuffleLag }) => sum + inputLag + shuffleLag, 0);
 }
 
 function totals({ workers }: RunStatus): { items: number; out: number } {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { countTasks, type GroupView, tasksText } from "./group_view.ts";
 import type { RunSource, RunView } from "./run_view.ts";
 
 /** One thing that was looked at. */
@@ -35,6 +36,9 @@ const LEAST_EPOCH_MS = 30_000;
 /** How long inputs and outputs may be without what they need, in milliseconds. */
 const MOST_WAITING_MS = 60_000;
 
+/** How long a group may take to assign tasks to a new member, in milliseconds. */
+const SETTLE_MS = 10_000;
+
 /** What `liveness` checks, by name. */
 export const LIVENESS_CHECKS: readonly string[] = ["phase", "workers", "epochs", "connections"];
 
@@ -43,9 +47,11 @@ export function startup({ phase }: RunView): Health {
   return health([phaseCheck(phase, phase !== "starting")]);
 }
 
-/** Whether the flow runs. */
-export function readiness({ phase }: RunView): Health {
-  return health([phaseCheck(phase, phase === "running")]);
+/** Whether the flow runs; for a machine of a group, whether all of its tasks do. */
+export function readiness(source: RunSource): Health {
+  const { phase, group } = source.view();
+  const checks = [phaseCheck(phase, phase === "running")];
+  return health(group === null ? checks : [...checks, tasksCheck(group, source.now())]);
 }
 
 /**
@@ -79,6 +85,17 @@ function phaseCheck(phase: string, isOk: boolean): Check {
   return { name: "phase", isOk, found: phase };
 }
 
+function tasksCheck({ tasks, idleSince }: GroupView, now: number): Check {
+  const name = "tasks";
+  if (tasks.length > 0) {
+    const isOk = countTasks(tasks).running === tasks.length;
+    return { name, isOk, found: tasksText(tasks) };
+  }
+  // The group may have fewer tasks than workers. But it takes a moment to assign them.
+  const isOk = idleSince !== null && now - idleSince >= SETTLE_MS;
+  return { name, isOk, found: isOk ? "none: other machines have them all" : "none yet" };
+}
+
 function workersCheck({ workers }: RunView): Check {
   const silent = workers.flatMap(({ unanswered }, worker) =>
     unanswered > MOST_UNANSWERED ? [`worker ${worker} for ${unanswered} s`] : []
@@ -95,7 +112,7 @@ function answerText(workers: number): string {
   return workers === 1 ? "the worker answers" : `all ${workers} answer`;
 }
 
-function epochCheck({ epoch, past }: RunView, now: number): Check {
+function epochCheck({ epoch, group, past }: RunView, now: number): Check {
   if (epoch === null) return { name: "epochs", isOk: true, found: "none yet" };
   const most = Math.max(LEAST_EPOCH_MS, MOST_INTERVALS * epoch.intervalMs);
   const age = now - epoch.at;
@@ -104,7 +121,10 @@ function epochCheck({ epoch, past }: RunView, now: number): Check {
     return {
       name: "epochs",
       isOk,
-      found: `epoch ${epoch.epoch} was committed ${seconds(age)} ago`,
+      // One of a group in which nothing has happened is not committed.
+      found: group === null
+        ? `epoch ${epoch.epoch} was committed ${seconds(age)} ago`
+        : `an epoch ended ${seconds(age)} ago, the last commit was that of epoch ${epoch.epoch}`,
     };
   }
   // Then it is that of an earlier run, and its age counts from the start of this one.

@@ -6,6 +6,7 @@
  */
 import type { MetricDefinition } from "./metrics/definition.ts";
 import { EPOCH_METRICS } from "./metrics/epoch_metrics.ts";
+import { GROUP_METRICS } from "./metrics/group_metrics.ts";
 import { IO_METRICS } from "./metrics/io_metrics.ts";
 import { RUN_METRICS } from "./metrics/run_metrics.ts";
 import { STEP_METRICS } from "./metrics/step_metrics.ts";
@@ -18,4 +19,5 @@ export const METRIC_DEFINITIONS: readonly MetricDefinition[] = [
   ...STEP_METRICS,
   ...IO_METRICS,
   ...EPOCH_METRICS,
+  ...GROUP_METRICS,
 ];

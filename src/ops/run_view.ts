@@ -8,6 +8,7 @@ import type { LogFields, LogLevel } from "../core/log.ts";
 import type { ConnectionReading } from "../core/connection_reading.ts";
 import type { MeasuredMetric } from "../graph/measured.ts";
 import type { StateKind } from "../graph/nodes.ts";
+import type { GroupView } from "./group_view.ts";
 import type { StateAnswer, StateQuestion } from "./state_question.ts";
 
 /** Where a run is in its life. */
@@ -41,6 +42,8 @@ export interface RunView {
   readonly storeConnections: readonly ConnectionReading[];
   /** What inputs and outputs cannot go on without, such as `broker`, and since when. */
   readonly waiting: { readonly what: readonly string[]; readonly since: number } | null;
+  /** This machine's part of a group; `null` if it runs all of the flow. */
+  readonly group: GroupView | null;
   /** What has happened. */
   readonly past: RunPast;
 }

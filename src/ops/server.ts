@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import { type Log, silentLog } from "../core/log.ts";
 import { isSystemError, systemReason } from "../core/system_error.ts";
 import { Access, type ApiOptions, isOwnHost, OWN_HOST, requireToken } from "./access.ts";
+import type { GroupView } from "./group_view.ts";
 import { type Health, liveness, LIVENESS_CHECKS, readiness, startup } from "./health.ts";
 import { type Direction, type Layout, layOut } from "./layout.ts";
 import { Listening } from "./listening.ts";
@@ -114,7 +115,7 @@ export async function serveApi(
     if (unknown === undefined) return context.json(...answer(liveness(source, excluded)));
     return context.text(`exclude must be one of ${LIVENESS_CHECKS.join(", ")}\n`, 400);
   });
-  app.get("/readyz", (context) => context.json(...answer(readiness(source.view()))));
+  app.get("/readyz", (context) => context.json(...answer(readiness(source))));
   app.get("/startupz", (context) => context.json(...answer(startup(source.view()))));
   app.get("/metrics", async (context) => {
     const text = await metrics.text();
@@ -124,6 +125,11 @@ export async function serveApi(
     const { graph } = source.view();
     if (graph !== null) return context.json(graph as object);
     return context.text("the flow is not loaded yet\n", 503);
+  });
+  app.get("/tasks", (context) => {
+    const { group } = source.view();
+    if (group !== null) return context.json(tasksJson(group, source.now()));
+    return context.text("the flow does not run in a group: this machine runs all of it\n", 404);
   });
   const layouts = new LayoutCache();
   app.get("/graph/layout", async (context) => {
@@ -184,6 +190,19 @@ export async function serveApi(
       await Promise.all([events.left(), streams.close()]);
       await listening[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** A machine's tasks, with ages in place of times of its clock. */
+function tasksJson({ members, idleSince: _, ...group }: GroupView, now: number): object {
+  return {
+    ...group,
+    members: members.map(({ commit, ...member }) => ({
+      ...member,
+      commit: commit === null
+        ? null
+        : { epoch: commit.epoch, ageMs: Math.round(now - commit.at), ms: Math.round(commit.ms) },
+    })),
   };
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { StepId, WorkerIndex } from "../core/ids.ts";
+import type { TaskState } from "./group_view.ts";
 import type { LogLine, RunError, RunOutcome, RunPhase } from "./run_view.ts";
 
 /** The first that a client is told. */
@@ -82,6 +83,40 @@ export interface Status {
   /** The least length of an epoch, in milliseconds; `null` before the first. */
   readonly intervalMs: number | null;
   readonly waiting: { readonly what: readonly string[]; readonly ms: number } | null;
+  /** This machine's part of a group; `null` if it runs all of the flow. */
+  readonly group: GroupStatus | null;
+}
+
+/** A machine's part of a group. */
+export interface GroupStatus {
+  readonly app: string;
+  /** `null` until it is known. */
+  readonly groupId: string | null;
+  readonly protocol: string | null;
+  /** Why tasks do not run; `null` if they do. */
+  readonly status: string | null;
+  /** How many tasks are in each state. */
+  readonly counts: Readonly<Record<TaskState, number>>;
+  /** The share of the state that has been restored, from 0 to 1; `null` if none is being. */
+  readonly restored: number | null;
+  /** Those that do not run come first, then those with the most lag. */
+  readonly tasks: readonly TaskStatus[];
+}
+
+/** A task. */
+export interface TaskStatus {
+  readonly task: string;
+  readonly worker: WorkerIndex;
+  readonly state: TaskState;
+  /** The share of its state that has been restored, from 0 to 1; `null` if that is not known. */
+  readonly restored: number | null;
+  /** Items a second into the task, and out of it. */
+  readonly in: number;
+  readonly out: number;
+  /** Records that wait in its inputs. */
+  readonly inputLag: number;
+  /** Records that other tasks have sent it. */
+  readonly shuffleLag: number;
 }
 
 /** How a run is, in a sentence. */

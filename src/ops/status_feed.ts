@@ -11,9 +11,11 @@ import {
   readingsOf,
   stepItemsOf,
 } from "./readings.ts";
+import { countTasks, type GroupView, restoredShare, type TaskView } from "./group_view.ts";
 import type { RunSource, RunView } from "./run_view.ts";
 import type {
   EventTimeStatus,
+  GroupStatus,
   History,
   InputStatus,
   News,
@@ -39,8 +41,9 @@ const TREND_SECONDS = 15;
 /** For how many seconds a sentence stays, unless it gets worse. */
 const SENTENCE_SECONDS = 3;
 
-/** The most partitions that are told. */
+/** The most partitions that are told, and the most tasks. */
 const MOST_PARTITIONS = 200;
+const MOST_TASKS = 200;
 
 /** Looks at a run. */
 export class StatusFeed implements Disposable {
@@ -257,8 +260,48 @@ export class StatusFeed implements Disposable {
       waiting: view.waiting === null
         ? null
         : { what: view.waiting.what, ms: Math.round(at - view.waiting.since) },
+      group: view.group === null ? null : groupStatus(view.group, this.#moments[0], at),
     };
   }
+}
+
+/** Rates are since `first`. */
+function groupStatus(
+  { app, groupId, protocol, status, tasks }: GroupView,
+  first: Moment,
+  at: number,
+): GroupStatus {
+  const seconds = (at - first.at) / 1_000;
+  const before = new Map(first.view.group?.tasks.map((each) => [each.task, each]));
+  const rate = (task: TaskView, side: "in" | "out") => {
+    const was = before.get(task.task);
+    if (was === undefined || was.worker !== task.worker || seconds <= 0) return 0;
+    return round(Math.max(0, task[side] - was[side]) / seconds);
+  };
+  const lagOf = ({ inputLag, shuffleLag }: TaskView) => inputLag + shuffleLag;
+  const shown = tasks
+    .toSorted((a, b) =>
+      Number(a.state === "running") - Number(b.state === "running") || lagOf(b) - lagOf(a)
+    )
+    .slice(0, MOST_TASKS);
+  return {
+    app,
+    groupId,
+    protocol,
+    status,
+    counts: countTasks(tasks),
+    restored: restoredShare(tasks),
+    tasks: shown.map((each) => ({
+      task: each.task,
+      worker: each.worker,
+      state: each.state,
+      restored: restoredShare([each]),
+      in: rate(each, "in"),
+      out: rate(each, "out"),
+      inputLag: each.inputLag,
+      shuffleLag: each.shuffleLag,
+    })),
+  };
 }
 
 function inputsOf({ workers }: RunView): InputStatus[] {

@@ -5,6 +5,7 @@
  */
 import { counted } from "../core/counted.ts";
 import type { StepId } from "../core/ids.ts";
+import { countTasks, restoredShare } from "./group_view.ts";
 import type { Readings } from "./readings.ts";
 import type { FlowView, RunError, RunView } from "./run_view.ts";
 import type { Verdict } from "./status.ts";
@@ -69,7 +70,9 @@ const RULES: readonly Rule[] = [
   notRunning,
   silentWorker,
   waiting,
+  groupWaits,
   nothingCommitted,
+  restoring,
   bottleneck,
   fallingBehind,
   catchingUp,
@@ -137,6 +140,25 @@ function waiting({ view, now }: Findings): Verdict | null {
   const wait = longWait(view, now);
   if (wait === null) return null;
   return say("warning", `Waiting for ${wait}; the run goes on by itself afterwards.`);
+}
+
+function groupWaits({ view: { group } }: Findings): Verdict | null {
+  if (group === null || group.status === null) return null;
+  return say("warning", `${group.status[0].toUpperCase()}${group.status.slice(1)}.`);
+}
+
+/** A task that is restored does nothing meanwhile. */
+function restoring({ view: { group } }: Findings): Verdict | null {
+  if (group === null) return null;
+  const { restoring } = countTasks(group.tasks);
+  if (restoring === 0) return null;
+  const share = restoredShare(group.tasks);
+  const percent = share === null ? "" : `, ${Math.floor(share * 100)} %`;
+  return say(
+    "busy",
+    `${counted(restoring, "task")} of ${group.tasks.length} ${restoring === 1 ? "has" : "have"} ` +
+      `yet to read the state${percent}; the others go on meanwhile.`,
+  );
 }
 
 /** What is waited for, and for how long; `null` while that is not worth a sentence. */

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { taskOf } from "../support/ops/group.ts";
 import { renderStatus, StatusLine, type StatusNumbers } from "../../src/cli/status_line.ts";
 
 const NUMBERS: StatusNumbers = {
@@ -8,6 +9,7 @@ const NUMBERS: StatusNumbers = {
   seconds: 0,
   progress: null,
   waitingFor: [],
+  tasks: null,
 };
 
 function render(numbers: Partial<StatusNumbers>): string {
@@ -49,6 +51,21 @@ Deno.test("renderStatus() begins with what the run waits for", () => {
     render({ waitingFor: ["broker", "disk"] }),
     "waiting for broker and disk  0 in  0 out  0/s  00:00",
   );
+});
+
+Deno.test("renderStatus() shows the tasks of a machine in a group, and what waits for them", () => {
+  const restoring = { state: "restoring", restored: { done: 41, total: 100 } } as const;
+  assertEquals(
+    render({
+      tasks: [
+        taskOf("a_0", { inputLag: 1_000 }),
+        taskOf("b_1", { shuffleLag: 234 }),
+        taskOf("b_2", restoring),
+      ],
+    }),
+    "tasks 2 running, 1 restoring 41 %  lag 1.2k  0 in  0 out  0/s  00:00",
+  );
+  assertEquals(render({ tasks: [] }), "tasks 0 running  lag 0  0 in  0 out  0/s  00:00");
 });
 
 Deno.test("renderStatus() shows control characters", () => {

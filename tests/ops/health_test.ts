@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { liveness, readiness, startup } from "../../src/ops/health.ts";
 import type { EpochView, RunPhase, RunSource, RunView } from "../../src/ops/run_view.ts";
+import type { GroupView } from "../../src/ops/group_view.ts";
+import { GROUP, taskOf } from "../support/ops/group.ts";
 import { IDLE_WORKER, NO_PAST } from "../support/ops/idle_worker.ts";
 
 const EPOCH: EpochView = {
@@ -23,6 +25,7 @@ const RUNNING: RunView = {
   workers: [IDLE_WORKER, { ...IDLE_WORKER, unanswered: 1 }],
   epoch: EPOCH,
   waiting: null,
+  group: null,
   past: { ...NO_PAST, epochs: [EPOCH] },
 };
 
@@ -131,7 +134,47 @@ Deno.test("a run has started once it is past its start, and is ready while it ru
   const phases: RunPhase[] = ["starting", ...past];
   const is = (probe: typeof startup) => phases.filter((phase) => probe({ ...RUNNING, phase }).isOk);
   assertEquals(is(startup), past);
-  assertEquals(is(readiness), ["running"]);
+  const ready = phases.filter((phase) => readiness(sourceOf({ phase }, 0)).isOk);
+  assertEquals(ready, ["running"]);
+});
+
+Deno.test("a machine of a group is ready when all of its tasks run", () => {
+  const found = (change: Partial<GroupView>, now = 0) => {
+    const { isOk, checks } = readiness(sourceOf({ group: { ...GROUP, ...change } }, now));
+    return [isOk, checks.at(-1)!.found];
+  };
+  assertEquals(found({ tasks: [taskOf("keyed_0"), taskOf("keyed_1")] }), [true, "2 running"]);
+  const restored = { done: 41, total: 100 };
+  const restoring = taskOf("keyed_2", { state: "restoring", restored });
+  assertEquals(
+    found({ tasks: [taskOf("keyed_0"), restoring, taskOf("a_0", { state: "waiting" })] }),
+    [
+      false,
+      "1 running, 1 restoring 41 %, 1 waiting",
+    ],
+  );
+  assertEquals(found({ tasks: [taskOf("keyed_0", { state: "revoking" })] }), [
+    false,
+    "0 running, 1 leaving",
+  ]);
+});
+
+Deno.test("a machine without tasks is ready once the group has had the time to assign some", () => {
+  const found = (idleSince: number | null, now: number) => {
+    const group = { ...GROUP, tasks: [], idleSince };
+    const { isOk, checks } = readiness(sourceOf({ group }, now));
+    return [isOk, checks.at(-1)!.found];
+  };
+  assertEquals(found(null, 90_000), [false, "none yet"]);
+  assertEquals(found(1_000, 10_999), [false, "none yet"]);
+  assertEquals(found(1_000, 11_000), [true, "none: other machines have them all"]);
+});
+
+Deno.test("a machine of a group is unhealthy if one of its workers ends no epoch", () => {
+  assertEquals(failing({ group: GROUP }, 60_000), []);
+  assertEquals(failing({ group: GROUP }, 60_001), [
+    "epochs: an epoch ended 60 s ago, the last commit was that of epoch 7",
+  ]);
 });
 
 Deno.test("liveness of a single worker does not speak of all", () => {

@@ -51,6 +51,37 @@ Deno.test("what is not known has no value, and never 0", async () => {
   ]);
 });
 
+Deno.test("tasks are counted by sub-topology, state and worker", async () => {
+  const text = await (await createMetrics(source)).text();
+  const values = (name: string) =>
+    Object.fromEntries(
+      [...text.matchAll(new RegExp(`^millrace_${name}\\{flow="[^}]*?",(.*)\\} (.*)$`, "gm"))]
+        .map(([, labels, value]) => [labels.replaceAll(/\w+=|"/g, ""), Number(value)]),
+    );
+  assertEquals(values("tasks"), {
+    "orders,0,waiting": 0,
+    "orders,0,restoring": 0,
+    "orders,0,running": 1,
+    "orders,0,revoking": 0,
+    "totals,0,waiting": 0,
+    "totals,0,restoring": 0,
+    "totals,0,running": 1,
+    "totals,0,revoking": 0,
+    "totals,1,waiting": 0,
+    "totals,1,restoring": 1,
+    "totals,1,running": 0,
+    "totals,1,revoking": 0,
+  });
+  assertEquals(values("task_restore_remaining_records")["totals,1"], 90);
+  assertEquals(values("task_input_lag_records")["orders,0"], 40);
+  assertEquals(values("task_shuffle_lag_records"), { "orders,0": 0, "totals,0": 7, "totals,1": 0 });
+  assertEquals([values("tasks_assigned_total"), values("tasks_given_up_total")], [
+    { 0: 3, 1: 1 },
+    { 0: 1, 1: 0 },
+  ]);
+  assertEquals(values("tasks_lost_total"), { 0: 0, 1: 2 });
+});
+
 Deno.test("a known 0 is a value", async () => {
   const [worker] = BUSY_RUN.workers;
   const lag = worker.lag.map((each) => ({ ...each, ms: 0, ageMs: 0 }));

@@ -144,6 +144,17 @@ Deno.test("probes answer with what was checked", async () => {
   assertEquals((await port.get("/graph")).response.status, 503);
 });
 
+Deno.test("the tasks of a machine are there if it is part of a group", async () => {
+  await using port = await api();
+  const { app, tasks, members } = JSON.parse((await port.get("/tasks")).text);
+  assertEquals([app, tasks.length, tasks[2].restored], ["orders", 3, { done: 30, total: 120 }]);
+  assertEquals(members[0].commit, { epoch: 7, ageMs: 4_500, ms: 12 }); // at 500 of 5,000
+  await using alone = await api({ group: null });
+  const none = await alone.get("/tasks");
+  assertEquals(none.response.status, 404);
+  assertStringIncludes(none.text, "does not run in a group");
+});
+
 Deno.test("the graph is that of the flow; other paths are not there", async () => {
   await using port = await api();
   assertEquals(JSON.parse((await port.get("/graph")).text), BUSY_RUN.graph);
@@ -274,7 +285,7 @@ Deno.test("answers are kept by nobody, and run nothing", async () => {
 });
 
 Deno.test("with a token, each route needs it", async () => {
-  await using port = await api({}, "s3cret");
+  await using port = await api({ group: null }, "s3cret");
   const headers = { authorization: "Bearer s3cret" };
   for (const path of ["/", "/graph", "/metrics", "/healthz", "/readyz", "/startupz"]) {
     assertEquals((await port.get(path)).response.status, 401);

@@ -1,5 +1,6 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { StatusFeed } from "../../src/ops/status_feed.ts";
+import { GROUP, taskOf } from "../support/ops/group.ts";
 import { NO_PAST } from "../support/ops/idle_worker.ts";
 import { MadeUpRun, SIXTY_STEPS } from "../support/ops/made_up_run.ts";
 
@@ -175,4 +176,44 @@ Deno.test("sixty steps on 32 workers are told in some kilobytes", () => {
   it.seconds(10);
   assertEquals(it.feed.status.steps.out.length >= 60, true);
   assertAlmostEquals(it.feed.statusText.length, 8_000, 6_000);
+});
+
+Deno.test("tasks of a group are shown with their rates, those that do not run first", () => {
+  using it = feedOf();
+  assertEquals(it.feed.status.group, null);
+  const at = (seconds: number) => ({
+    group: {
+      ...GROUP,
+      tasks: [
+        taskOf("a_0", { in: 100 * seconds, out: 50 * seconds, inputLag: 5 }),
+        taskOf("a_1", { in: 10 * seconds, worker: seconds > 1 ? 1 : 0, shuffleLag: 9 }),
+        taskOf("b_0", { state: "restoring", restored: { done: 1, total: 4 } }),
+      ],
+    },
+  });
+  for (let second = 1; second <= 3; second++) {
+    it.run.change = at(second);
+    it.seconds(1);
+  }
+  const { group } = it.feed.status;
+  assertEquals([group?.app, group?.groupId, group?.restored], ["orders", "orders.1", 0.25]);
+  assertEquals(group?.counts, { waiting: 0, restoring: 1, running: 2, revoking: 0 });
+  assertEquals(
+    group?.tasks.map(({ task, in: read, out, restored }) => [task, read, out, restored]),
+    [
+      ["b_0", 0, 0, 0.25],
+      ["a_1", 0, 0, null],
+      ["a_0", 0, 0, null],
+    ],
+  );
+  it.run.change = at(4);
+  it.seconds(1);
+  it.run.change = at(5);
+  it.seconds(1);
+  it.run.change = at(6);
+  it.seconds(1);
+  it.run.change = at(7);
+  it.seconds(1);
+  const rates = it.feed.status.group?.tasks.map(({ task, in: read, out }) => [task, read, out]);
+  assertEquals(rates, [["b_0", 0, 0], ["a_1", 10, 0], ["a_0", 100, 50]]);
 });

@@ -15,6 +15,7 @@ function sourceOf(...workers: FlowMeters[]): RunSource {
     storeConnections: [],
     epoch: null,
     waiting: null,
+    group: null,
     past: NO_PAST,
     workers: workers.map((meters) => ({ ...IDLE_WORKER, measured: meters.read() })),
   });

@@ -3,6 +3,7 @@ import { readingsOf } from "../../src/ops/readings.ts";
 import type { RunError, RunView, WorkerView } from "../../src/ops/run_view.ts";
 import type { Verdict } from "../../src/ops/status.ts";
 import { type Findings, verdictOf } from "../../src/ops/verdict.ts";
+import { GROUP, taskOf } from "../support/ops/group.ts";
 import { NO_PAST } from "../support/ops/idle_worker.ts";
 import { MadeUpRun } from "../support/ops/made_up_run.ts";
 
@@ -271,4 +272,21 @@ Deno.test("a run that keeps up says how far event time or its inputs are", () =>
     "good",
     "Keeping up: 2.00 k items a second, 0 items to read.",
   ]);
+});
+
+Deno.test("a group that does not run tasks is told, and tasks that are restored", () => {
+  const status = 'group "orders.1" waits for topics that it reads: create them';
+  assertEquals(sentence({ view: { group: { ...GROUP, status } } }), [
+    "warning",
+    'Group "orders.1" waits for topics that it reads: create them.',
+  ]);
+  assertEquals(sentence({ view: { group: GROUP } }), [
+    "busy",
+    "1 task of 3 has yet to read the state, 25 %; the others go on meanwhile.",
+  ]);
+  const restoring = ["a_0", "a_3"].map((name) => taskOf(name, { state: "restoring" }));
+  const tasks = [...restoring, taskOf("a_1"), taskOf("a_2")];
+  const [, text] = sentence({ view: { group: { ...GROUP, tasks } } });
+  assertEquals(text, "2 tasks of 4 have yet to read the state; the others go on meanwhile.");
+  assertEquals(sentence({ view: { group: { ...GROUP, tasks: [taskOf("a_0")] } } })[0], "good");
 });

@@ -181,6 +181,7 @@ export class RunMonitor implements RunSource {
       epoch: this.#epoch,
       storeConnections: this.#storeConnections(),
       waiting: this.#waiting,
+      group: null,
       past: {
         outcome: this.#outcome,
         epochs: this.#epochs,

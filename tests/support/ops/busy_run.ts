@@ -1,5 +1,6 @@
 import { FlowMeters } from "../../../src/graph/meters.ts";
 import type { RunView } from "../../../src/ops/run_view.ts";
+import { GROUP } from "./group.ts";
 import { IDLE_WORKER, NO_PAST } from "./idle_worker.ts";
 
 /** What users measure on one of them. */
@@ -70,5 +71,6 @@ export const BUSY_RUN: RunView = {
   },
   storeConnections: [{ to: "store:9092", reconnects: 1, throttledMs: 500 }],
   waiting: { what: ["broker"], since: 2_000 },
+  group: GROUP,
   past: NO_PAST,
 };

@@ -132,6 +132,7 @@ export class MadeUpRun implements RunSource {
       workers: Array.from({ length: workers }, (_, i) => this.changeWorker(this.#worker(i), i)),
       epoch: epochs.at(-1)!,
       waiting: null,
+      group: null,
       past: { ...NO_PAST, epochs },
       ...this.change,
     };

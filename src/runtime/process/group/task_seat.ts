@@ -77,7 +77,9 @@ export interface SeatReading {
   readonly revoked: Tasks;
   /** What its process said last; `null` before. */
   readonly status: TaskWorkerStatus | null;
-  /** When its process said something last, by the clock that nobody sets. */
+  /** When that was, by the clock that nobody sets. */
+  readonly statusAt: number;
+  /** When its process said anything last. */
   readonly heardAt: number;
   /** The flow that it has loaded; `null` before. */
   readonly flow: FlowDescription | null;
@@ -110,6 +112,7 @@ interface Life {
   /** How far it has come, to be compared. */
   progress: string;
   status: TaskWorkerStatus | null;
+  statusAt: number;
   heardAt: number;
   cancelStall: () => void;
 }
@@ -176,6 +179,7 @@ export class TaskSeat {
       owned: this.#owned,
       revoked: this.#revoked,
       status: life?.status ?? null,
+      statusAt: life?.statusAt ?? 0,
       heardAt: life?.heardAt ?? elapsedOf(this.#settings.clock),
       flow: this.#flow,
       groupStatus: this.#groupStatus,
@@ -227,6 +231,7 @@ export class TaskSeat {
       end: null,
       progress: "",
       status: null,
+      statusAt: 0,
       heardAt: elapsedOf(this.#settings.clock),
       cancelStall: () => {},
     };
@@ -376,6 +381,7 @@ export class TaskSeat {
 
   #onStatus(life: Life, status: StatusMessage): void {
     life.status = status;
+    life.statusAt = life.heardAt;
     this.#settings.onStatus?.();
     const { epoch, tasks, waitingFor } = status;
     if (life.phase !== "running" || life.end !== null) return;
