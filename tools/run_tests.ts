@@ -18,7 +18,7 @@ if (import.meta.main) Deno.exit(await main(Deno.args));
 async function main(args: readonly string[]): Promise<number> {
   const browserTests = await selectBrowserTests(ROOT, args);
   const lack = browserTests.length === 0 ? undefined : await setUp(["chromium"]);
-  const code = await brokerAndOtherTests(args);
+  const code = await brokerAndOtherTests(args, browserTests);
   if (lack === undefined) return code;
   console.error(`
 NOT RUN, as they need ${lack.what}:
@@ -28,7 +28,10 @@ To install it:
   return code === 0 ? 1 : code;
 }
 
-async function brokerAndOtherTests(args: readonly string[]): Promise<number> {
+async function brokerAndOtherTests(
+  args: readonly string[],
+  browserTests: readonly string[],
+): Promise<number> {
   const areElsewhere = Boolean(Deno.env.get("KAFKA_BROKERS"));
   if (areElsewhere && args.length > 0) return await denoTest(args);
   const { brokerTests, otherArgs } = await selectBrokerTests(ROOT, args);
@@ -38,7 +41,7 @@ async function brokerAndOtherTests(args: readonly string[]): Promise<number> {
   if (lack === undefined) {
     // All tests take long. A file that an option names would be written by both processes.
     return args.length === 0 && otherArgs !== undefined
-      ? await bothKinds(brokerTests, otherArgs)
+      ? await bothKinds(brokerTests, browserTests, otherArgs)
       : await denoTest(args);
   }
 
@@ -54,13 +57,19 @@ To use brokers that run already, set KAFKA_BROKERS=host:port.`);
   return code === 0 ? 1 : code;
 }
 
-/** Runs the tests that need a broker beside the others: either take about half of the time. */
+/**
+ * Runs the tests that need a broker or a browser beside the others: either take about half of the
+ * time. Without arguments, `otherArgs` only leave out the tests that need a broker.
+ */
 async function bothKinds(
   brokerTests: readonly string[],
+  browserTests: readonly string[],
   otherArgs: readonly string[],
 ): Promise<number> {
   const encoder = new TextEncoder();
-  return await testInLanes([brokerTests, otherArgs].map((args) => [...OPTIONS, ...args]), {
+  const needy = [...new Set([...brokerTests, ...browserTests])];
+  const others = [...otherArgs, ...browserTests.map((file) => `--ignore=${file}`)];
+  return await testInLanes([needy, others].map((args) => [...OPTIONS, ...args]), {
     cwd: ROOT,
     show: (text) => writeAllSync(encoder.encode(text)),
     onStart: passSignals,

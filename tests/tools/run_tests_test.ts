@@ -52,7 +52,7 @@ Deno.test("deno task test fails when a test fails", async () => {
   }
 });
 
-Deno.test("deno task test runs tests that need a broker beside the others, with one summary", async () => {
+Deno.test("deno task test runs tests that need programs beside the others, with one summary", async () => {
   await using folder = await tempFolder();
   const copied = [
     "broker_tests.ts",
@@ -70,6 +70,11 @@ Deno.test("deno task test runs tests that need a broker beside the others, with 
     "tests/kafka_test.ts",
     'import "./support/kafka/broker/broker.ts"; Deno.test("needs a broker", () => {});',
   );
+  await folder.write("tests/support/browser.ts", "export {};");
+  await folder.write(
+    "tests/page_test.ts",
+    'import "./support/browser.ts"; Deno.test("needs a browser", () => {});',
+  );
   await folder.write("tests/one_test.ts", 'Deno.test("needs none", () => {});');
   await folder.write("mod.ts", "/**\n * ```ts\n * 1;\n * ```\n */\nexport const one = 1;");
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
@@ -80,9 +85,10 @@ Deno.test("deno task test runs tests that need a broker beside the others, with 
   }).output();
   const out = new TextDecoder().decode(stdout);
   assertEquals(code, 0, out);
-  const [broker, others, sum] = out.split(/(?<=ok \| .*\n)/);
-  assertMatch(broker, /needs a broker \.\.\. ok.*ok \| 1 passed/s);
+  const [programs, others, sum] = out.split(/(?<=ok \| .*\n)/);
+  assertMatch(programs, /needs a broker \.\.\. ok.*ok \| 2 passed/s);
+  assertMatch(programs, /needs a browser \.\.\. ok/);
   assertMatch(others, /needs none \.\.\. ok.*ok \| 2 passed/s);
-  assertEquals([others.includes("mod.ts"), others.includes("needs a broker")], [true, false]);
-  assertEquals(sum.trim(), "ok | 3 passed | 0 failed");
+  assertEquals([others.includes("mod.ts"), others.includes("needs a b")], [true, false]);
+  assertEquals(sum.trim(), "ok | 4 passed | 0 failed");
 });
