@@ -1,0 +1,194 @@
+/** Upgrades of a flow that runs in a group: nothing is lost, and nothing comes twice. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type CliProcess, flowFile, runCli, startCli } from "../support/cli.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
+
+const KEYS = ["a1", "a2", "b1", "b2", "c1"];
+const DEADLINE_MS = 90_000;
+
+/** An app with topics of its own. */
+class App implements AsyncDisposable {
+  readonly name = `app-${crypto.randomUUID()}`;
+  #appended = 0;
+
+  private constructor(
+    readonly brokers: string[],
+    readonly topics: { readonly from: string; readonly to: string; readonly letters: string },
+  ) {}
+
+  static async create(): Promise<App> {
+    const brokers = await kafkaBrokers();
+    const from = await createTopic(brokers, { partitions: 2 });
+    return new App(brokers, {
+      from,
+      to: await createTopic(brokers),
+      letters: await createTopic(brokers),
+    });
+  }
+
+  argumentsOf(version: string, options: readonly string[]): string[] {
+    const { from, to, letters } = this.topics;
+    return [
+      flowFile("group_upgrade.ts"),
+      `--group=${this.name}`,
+      "--shards=2",
+      "--commit-interval=100ms",
+      "--leave",
+      ...options,
+      "--",
+      ...[version, this.brokers[0], from, to, letters],
+    ];
+  }
+
+  /** A machine that leaves when it stops. */
+  start(version: string, ...options: readonly string[]): CliProcess {
+    const args = this.argumentsOf(version, options);
+    return startCli(args, { ownLog: true, deadlineMs: DEADLINE_MS });
+  }
+
+  /** What a machine says that is refused. */
+  async refused(version: string, ...options: readonly string[]): Promise<string> {
+    const args = this.argumentsOf(version, options);
+    const { code, stderr } = await runCli(args, { deadlineMs: DEADLINE_MS });
+    assertEquals(code, 1, stderr);
+    return stderr;
+  }
+
+  async append(count: number): Promise<void> {
+    const records = Array.from({ length: count }, (_, n) => ({
+      key: KEYS[n % KEYS.length],
+      value: "x",
+    }));
+    await produce(this.brokers, this.topics.from, records);
+    this.#appended += count;
+  }
+
+  async results(topic: string): Promise<Record<string, number[]>> {
+    const byKey: Record<string, number[]> = {};
+    for (const { key, value } of await readAll(this.brokers, topic)) {
+      (byKey[key!] ??= []).push(Number(value));
+    }
+    return byKey;
+  }
+
+  /** Waits until each record has its result. Each count is there once, in order. */
+  async complete(machine: CliProcess): Promise<void> {
+    const deadline = performance.now() + DEADLINE_MS / 2;
+    for (;;) {
+      const counts = await this.results(this.topics.to);
+      const total = Object.values(counts).reduce((sum, { length }) => sum + length, 0);
+      if (total >= this.#appended) {
+        for (const [key, each] of Object.entries(counts)) {
+          assertEquals(each, each.map((_, index) => index + 1), `key ${key}`);
+        }
+        return assertEquals(total, this.#appended);
+      }
+      if (performance.now() > deadline) {
+        throw new Error(`${total} of ${this.#appended} results came\n${machine.stderr.text}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      const own = new Set(Object.values(this.topics));
+      const topics = await admin.listTopics();
+      await admin.deleteTopics({
+        topics: topics.filter((topic) => own.has(topic) || topic.startsWith(`${this.name}.`)),
+      });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+async function stopped(machine: CliProcess): Promise<void> {
+  machine.kill("SIGTERM");
+  const { code, stderr } = await machine.finished();
+  assertEquals(code, 0, stderr);
+}
+
+for (const protocol of ["streams", "classic"]) {
+  Deno.test(`${protocol}: a flow gets a step and loses it, and each record counts once`, async () => {
+    await using app = await App.create();
+    await app.append(100);
+    await using first = app.start("plain", `--protocol=${protocol}`);
+    await app.complete(first);
+
+    const text = await app.refused("letters");
+    assertStringIncludes(text, `group "${app.name}" runs with 1 member in generation 1`);
+    assertStringIncludes(text, 'step "letters" is new; exchange "letters" is new');
+    assertStringIncludes(text, "stop all machines, and then start them again");
+
+    await using second = app.start("letters", "--wait");
+    await second.stderr.line(/waiting until no machine runs the app/);
+    await app.append(1_000); // some of which wait in shuffle topics when the machine stops
+    await stopped(first);
+    await app.append(100);
+    await app.complete(second);
+    const { a, b } = await app.results(app.topics.letters);
+    assertEquals([a[0], b[0]], [1, 1]); // a new step begins where the others are
+    assertEquals(a, a.map((_, index) => index + 1));
+    await app.append(1_000);
+    await stopped(second);
+
+    const lost = await app.refused("plain");
+    assertStringIncludes(lost, 'step "letters" is not in this flow: give it its id back, or start');
+    // What was sent to the step that is gone would be lost as well.
+    await using again = app.start("letters");
+    await app.complete(again);
+    await stopped(again);
+    await using third = app.start("plain", "--drop-step=letters");
+    await app.append(100);
+    await app.complete(third);
+    await stopped(third);
+    assertStringIncludes(third.stderr.text, "topics of the layout before are of no more use");
+  });
+}
+
+Deno.test("an app is switched to the other protocol and back, with other shards refused", async () => {
+  await using app = await App.create();
+  await app.append(100);
+  await using first = app.start("plain", "--protocol=streams");
+  await app.complete(first);
+  assertStringIncludes(
+    await app.refused("plain", "--protocol=classic"),
+    "by the protocol streams, and this machine has --protocol classic: use --protocol streams",
+  );
+  assertStringIncludes(
+    await app.refused("plain", "--shards=8"),
+    "has 2 shards, and this machine was started with 8: use --shards 2",
+  );
+  await app.append(500);
+  await stopped(first);
+  await using second = app.start("plain", "--protocol=classic");
+  await app.append(100);
+  await app.complete(second);
+  await using beside = app.start("plain"); // follows the app
+  await beside.stderr.line(/joining the group.*protocol="classic"/);
+  await stopped(beside);
+  await app.append(500);
+  await stopped(second);
+  await using third = app.start("plain", "--protocol=streams");
+  await app.complete(third);
+  await stopped(third);
+});
+
+Deno.test("a step that is renamed is refused, as its state would be lost", async () => {
+  await using app = await App.create();
+  await app.append(100);
+  await using first = app.start("plain");
+  await app.complete(first);
+  await stopped(first);
+  const text = await app.refused("renamed");
+  assertStringIncludes(text, 'step "count" is not in this flow: give it its id back');
+  assertStringIncludes(text, "--drop-step count, which drops its state");
+  await using again = app.start("plain"); // the refusal has changed nothing
+  await app.append(100);
+  await app.complete(again);
+  await stopped(again);
+});
