@@ -11,6 +11,7 @@ import { Sources } from "./sources.tsx";
 import { StateExplorer } from "./state.tsx";
 import { Steps } from "./steps.tsx";
 import { Header, Tiles, VerdictLine } from "./summary.tsx";
+import { Tasks } from "./tasks.tsx";
 import { Workers } from "./workers.tsx";
 
 /** The page of a run. */
@@ -42,6 +43,7 @@ export function App({ feed }: { readonly feed: Feed }) {
       <main>
         <VerdictLine known={known} />
         {status !== null && <Tiles known={known} status={status} />}
+        {status !== null && <Tasks status={status} />}
         {isFitting
           ? <Sections {...{ known, status, flow, graph, chosen, setChosen }} />
           : <p class="empty">The graph and the steps appear when the flow is loaded.</p>}

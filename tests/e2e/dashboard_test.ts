@@ -4,6 +4,7 @@ import type { ApiOptions } from "../../src/ops/access.ts";
 import { serveApi } from "../../src/ops/server.ts";
 import { barriersOf, CHROMIUM, complaintsOf, startBrowser } from "../support/browser.ts";
 import { FLOW_CONFIG, folderOf, startCli } from "../support/cli.ts";
+import { GROUP, taskOf } from "../support/ops/group.ts";
 import { NO_PAST } from "../support/ops/idle_worker.ts";
 import { MadeUpRun, SIXTY_STEPS, TWELVE_STEPS } from "../support/ops/made_up_run.ts";
 
@@ -157,6 +158,42 @@ const ERROR = {
   item: '{"id":12}',
   origin: null,
 };
+
+Deno.test({ name: "the dashboard has a table of the tasks of a group", ignore }, async (t) => {
+  await using browser = await startBrowser();
+  using run = madeUp();
+  const restoring = taskOf("totals_2", { state: "restoring", restored: { done: 41, total: 100 } });
+  const tasks = [taskOf("orders_0", { inputLag: 12_000 }), restoring, taskOf("totals_1")];
+  run.change = { group: { ...GROUP, tasks } };
+  await using port = await serve(run);
+  for (const [width, colorScheme] of VIEWS) {
+    await t.step(`${width} px, ${colorScheme}`, async () => {
+      await using context = await browser.newContext({
+        viewport: { width, height: 800 },
+        colorScheme,
+      });
+      const page = await context.newPage();
+      const complaints = complaintsOf(page);
+      await page.goto(port.url);
+      await page.getByText("2 running, 1 restoring 41 %; group orders.1 (streams)").waitFor();
+      const rows = page.locator("#tasks tbody tr");
+      await rows.nth(2).waitFor();
+      const texts = await rows.allInnerTexts();
+      assertStringIncludes(texts[0], "restoring 41 %"); // what does not run comes first
+      assertStringIncludes(texts[1], "12.0 k");
+      assertEquals(await barriersOf(page), []);
+      assertEquals(complaints, []);
+    });
+  }
+  await t.step("what keeps the group from running is told", async () => {
+    const page = await browser.newPage();
+    run.change = { group: { ...GROUP, tasks: [], status: "waits for\u001b topics" } };
+    await page.goto(port.url);
+    await page.locator("#tasks").getByText("waits for\\u001b topics").waitFor();
+    await page.getByText("The group has assigned no task to this machine.").waitFor();
+    await page.close();
+  });
+});
 
 Deno.test({ name: "a seventh tab loads while six others are hidden", ignore }, async () => {
   await using browser = await startBrowser();
