@@ -32,7 +32,8 @@ export interface KafkaInputOptions {
    */
   readonly tail?: boolean;
   /**
-   * Where to start in partitions that have no stored position.
+   * Where to start in partitions that have no stored position. One that was added to a topic after
+   * the first run is read from its first record.
    *
    * @default {"beginning"}
    */

@@ -18,7 +18,7 @@ import { allowReplaced, replacedSince } from "./replaced_topics.ts";
 import { KafkaReader, type ToItem } from "./source.ts";
 import { type Origin, startingCursors } from "./start.ts";
 import { forTime } from "./timed_reading.ts";
-import { unreadPositions } from "./unread_positions.ts";
+import { partitionNamed, unreadPositions } from "./unread_positions.ts";
 import { partitionsOf, WorkerPartitions } from "./worker_partitions.ts";
 
 /**
@@ -65,7 +65,10 @@ async function begin(
   { connection, watch, share }: Omit<ReaderParts, "partitions">,
 ): Promise<WorkerPartitions> {
   const begun = performance.now();
-  const startOf = (topic: string) => share.added.has(topic) ? "beginning" : settings.start;
+  const readBefore = new Set(Array.from(resume.keys(), (name) => partitionNamed(name)?.topic));
+  // A partition without a position was added, if an earlier run has read others of its topic.
+  const startOf = (topic: string) =>
+    share.added.has(topic) || readBefore.has(topic) ? "beginning" : settings.start;
   const { mine, located, replaced } = await connection.open(async () => {
     await watch.look(); // first, so that a later replacement is noticed
     const mine: TopicPartition[] = [];
