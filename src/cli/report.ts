@@ -22,8 +22,8 @@ const MOST_CAUSES = 8;
 const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError", "RecoveryError"];
 
 /**
- * Returns an error as a few lines: which step, on which worker, what was thrown with the user's own
- * stack, and which item.
+ * Returns an error as a few lines: which step, on which worker or in which task, what was thrown with
+ * the user's own stack, and which item.
  *
  * @param thrown What ended the run.
  * @param options `workers`: how many there were. `cwd`: the folder that paths are relative to.
@@ -35,8 +35,10 @@ export function reportError(thrown: unknown, options: { workers: number; cwd: st
       thrown.message !== "";
     return render(isPlain ? thrown.message : messageOf(thrown), detailsOf(thrown), cwd);
   }
-  const { stepId, worker, item, origin, cause } = thrown;
-  const where = workers === 1 ? "" : ` on worker ${worker} of ${workers}`;
+  const { stepId, worker, task, item, origin, cause } = thrown;
+  const ofWorker = workers === 1 ? "" : ` on worker ${worker} of ${workers}`;
+  const ofTask = task === null ? "" : ` in task ${task}`;
+  const where = task === undefined ? ofWorker : oneLine(ofTask);
   const details = [messageOf(cause), ...detailsOf(cause)];
   if (item !== undefined) details.push(`item: ${oneLine(item)}`);
   if (origin !== undefined) details.push(`from: ${oneLine(origin)}`);

@@ -25,8 +25,13 @@ export class UsageError extends Error {
 export interface StepFailure {
   /** The step that failed. */
   readonly stepId: StepId;
-  /** The worker that it failed on. */
+  /** The worker that it failed on. For a task of a group of machines, that is its partition. */
   readonly worker: WorkerIndex;
+  /**
+   * The task of a group of machines that it failed in, as `STEP_PARTITION`: `orders_3`. `null` if
+   * several share what failed, such as an output. Absent outside of a group.
+   */
+  readonly task?: string | null;
   /** The item, shortened to a line; absent if no single item is to blame. */
   readonly item?: string;
   /** Where the item came from, in the input's words; absent if that is no longer known. */
@@ -67,8 +72,10 @@ export class StepError extends Error implements StepFailure {
   override readonly name = "StepError";
   /** The step that failed. */
   readonly stepId: StepId;
-  /** The worker that it failed on. */
+  /** The worker that it failed on. For a task of a group of machines, that is its partition. */
   readonly worker: WorkerIndex;
+  /** The task of a group that it failed in; see {@linkcode StepFailure.task}. */
+  readonly task?: string | null;
   /** The item, shortened to a line; absent if no single item is to blame. */
   readonly item?: string;
   /** Where the item came from, in the input's words; absent if that is no longer known. */
@@ -76,15 +83,18 @@ export class StepError extends Error implements StepFailure {
 
   /** `cause` is what the step threw. */
   constructor(failure: StepFailure, cause: unknown) {
-    const { stepId, worker, item, origin } = failure;
+    const { stepId, worker, task, item, origin } = failure;
+    const ofTask = task === null ? "" : ` in task ${task}`;
     super(
-      `step "${stepId}" failed on worker ${worker}: ${messageOf(cause)}` +
+      `step "${stepId}" failed${task === undefined ? ` on worker ${worker}` : ofTask}: ` +
+        messageOf(cause) +
         (item === undefined ? "" : `; item: ${item}`) +
         (origin === undefined ? "" : `; from ${origin}`),
       { cause },
     );
     this.stepId = stepId;
     this.worker = worker;
+    this.task = task;
     this.item = item;
     this.origin = origin;
   }

@@ -13,9 +13,12 @@ import type { Meter } from "./meter.ts";
 export interface Place {
   /** The id of the input or output. */
   readonly stepId: StepId;
-  /** This worker's index, from 0. */
+  /**
+   * This worker's index, from 0. In a group of machines, each task is a worker of its own, and this
+   * is its partition.
+   */
   readonly workerIndex: WorkerIndex;
-  /** How many workers the run has. */
+  /** How many workers the run has. In a group, it has no more tasks with the same steps. */
   readonly workerCount: number;
   /**
    * What {@linkcode InputConfig.plan} returned, the same on all workers; `undefined` without one.

@@ -39,6 +39,14 @@ Deno.test("reportError() names the worker if there are several", () => {
   ]);
 });
 
+Deno.test("reportError() names the task of a group, and nothing if several share a step", () => {
+  const cause = errorWith(new Error("no"));
+  const headlineOf = (task: string | null) =>
+    report(new StepError({ stepId: "sum", worker: 7, task }, cause), "/", 3)[0];
+  assertEquals(headlineOf("keyed_7"), `error: step "sum" failed in task keyed_7`);
+  assertEquals(headlineOf(null), `error: step "sum" failed`);
+});
+
 Deno.test("reportError() shows the cause of an error, and the cause of that", () => {
   const innermost = errorWith(new RangeError("port 0"), "file:///home/me/net.ts:1:1");
   const inner = errorWith(new Error("no route", { cause: innermost }), "file:///home/me/db.ts:2:2");

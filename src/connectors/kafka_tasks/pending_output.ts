@@ -233,8 +233,9 @@ export class PendingOutput {
         throw refusedTransaction(each, this.#target.transaction.identity);
       }
       const { stepId, workerIndex: worker } = this.#step;
-      if (!isItemError(error)) throw new StepError({ stepId, worker }, error);
-      throw new StepError({ stepId, worker, item: preview(error.item) }, error.cause);
+      const where = { stepId, worker, task: null }; // other tasks' records are in the same batches
+      if (!isItemError(error)) throw new StepError(where, error);
+      throw new StepError({ ...where, item: preview(error.item) }, error.cause);
     }
   }
 }

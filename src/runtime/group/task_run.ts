@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { StepError } from "../../core/errors.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
 import {
@@ -102,7 +103,8 @@ export class TaskRun {
     this.#part = part;
     this.#items = new TaskItems(part);
     this.#settings = settings;
-    this.#host = host;
+    // A worker knows of no tasks, so its errors name a worker.
+    this.#host = { ...host, fail: (error) => host.fail(ofTask(task, error)) };
     this.#numbers = new ExchangeNumbers(cut.topology.exchanges);
     const receiverOf = (exchange: number) => cut.exchanges[exchange].to;
     this.#out = new ShuffleOut(task, { receiverOf, shards }, waiting);
@@ -131,8 +133,8 @@ export class TaskRun {
         host.advanced();
       },
       stopRequested: () => observer?.stopRequested?.(),
-      inputFailed: (error) => host.fail(error),
-      gaveUp: () => host.fail(new Error(`task ${task} could not finish its work`)),
+      inputFailed: (error) => this.#host.fail(error),
+      gaveUp: () => this.#host.fail(new Error(`task ${task} could not finish its work`)),
     });
   }
 
@@ -341,4 +343,17 @@ export class TaskRun {
     if (failure === null) this.#gone.resolve();
     else this.#gone.reject(failure);
   }
+}
+
+/** Names the task in the error of a step. */
+function ofTask(task: TaskId, error: unknown): unknown {
+  if (!(error instanceof StepError) || error.task !== undefined) return error;
+  const { stepId, worker, item, origin, cause } = error;
+  return new StepError({
+    stepId,
+    worker,
+    task,
+    ...item === undefined ? {} : { item },
+    ...origin === undefined ? {} : { origin },
+  }, cause);
 }

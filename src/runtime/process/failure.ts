@@ -21,8 +21,8 @@ const MOST_CAUSES = 8;
 export function toFailure(thrown: unknown): Failure {
   const usage = thrown instanceof UsageError;
   if (thrown instanceof StepError) {
-    const { stepId, item, origin } = thrown;
-    return { usage, step: { stepId, item, origin }, error: dataOf(thrown.cause) };
+    const { stepId, task, item, origin } = thrown;
+    return { usage, step: { stepId, task, item, origin }, error: dataOf(thrown.cause) };
   }
   return { usage, step: null, error: dataOf(thrown) };
 }

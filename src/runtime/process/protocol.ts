@@ -98,6 +98,7 @@ export interface Failure {
   /** The step and item, where a step failed. */
   readonly step: {
     readonly stepId: StepId;
+    readonly task?: string | null;
     readonly item?: string;
     readonly origin?: string;
   } | null;

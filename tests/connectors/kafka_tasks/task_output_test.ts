@@ -264,7 +264,8 @@ Deno.test("a record that the topic refuses ends the commit with its step and the
   await writer.prepare(1);
   process.end = () => Promise.reject(new Error("it was committed all the same"));
   const error = await assertRejects(() => process.commit(), StepError);
-  assertEquals([error.stepId, error.item], ["out", '[ null, "bad" ]']);
+  assertEquals([error.stepId, error.task, error.item], ["out", null, '[ null, "bad" ]']);
+  assert(error.message.startsWith('step "out" failed: '));
   assert(error.message.includes(`topic "${FAKE_TOPIC}", partition 0 does not accept a record`));
   // Nothing else can be committed.
   assertEquals(assertThrows(() => writer.write(items("d"), 2)), error);

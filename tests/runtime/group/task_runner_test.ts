@@ -189,7 +189,8 @@ Deno.test("TaskRunner fails with the error of a step, and commits nothing of the
   const [{ runner, log }] = run.processes;
   run.group.topics.append("numbers", 0, 1, 2, 3);
   const error = await assertRejects(() => runner.over, StepError, "three");
-  assertEquals(error.stepId, "broken");
+  assertEquals([error.stepId, error.task], ["broken", "in_0"]);
+  assertEquals(error.message, 'step "broken" failed in task in_0: Error: three; item: 3');
   await run.pass();
   assertEquals(run.group.outputs.get("out") ?? [], []);
   assertEquals(log.calls.at(-1), "release in_0");

@@ -25,6 +25,13 @@ Deno.test("a StepError comes back with its step, worker, item, and its cause's s
   assertEquals((error.cause as Error).stack, cause.stack);
 });
 
+Deno.test("a StepError of a task of a group comes back with the task", () => {
+  for (const task of ["keyed_7", null]) {
+    const error = sent(new StepError({ stepId: "sum", worker: 7, task }, new Error("gone")));
+    assertEquals((error as StepError).task, task);
+  }
+});
+
 Deno.test("a StepError without an item comes back without one", () => {
   const error = sent(new StepError({ stepId: "in", worker: 3 }, new Error("gone"))) as StepError;
   assertEquals(error.item, undefined);

@@ -154,6 +154,6 @@ Deno.test("a step that fails in a process ends the node with its error", async (
   const worker = new RealWorker();
   worker.assigns(BAD);
   const error = await assertRejects(() => worker.run, StepError);
-  assertMatch(error.message, /step "check" failed on worker 0/);
+  assertMatch(error.message, /step "check" failed in task in_\d+: /);
   assertEquals(worker.starts, 1);
 });
