@@ -22,8 +22,8 @@ const MOST_CAUSES = 8;
 const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError", "RecoveryError"];
 
 /**
- * Returns an error as a few lines: which step, on which worker or in which task, what was thrown with
- * the user's own stack, and which item.
+ * Returns an error as a few lines: which step, on which worker or in which task, and which item.
+ * What was thrown comes with the user's own stack.
  *
  * @param thrown What ended the run.
  * @param options `workers`: how many there were. `cwd`: the folder that paths are relative to.

@@ -86,6 +86,7 @@ export class TaskRun {
   #ended: { epoch: Epoch; positions: readonly StoredPosition[] } | null = null;
   readonly #written = new Set<Epoch>(); // epochs in which its outputs have been given items
   #shared: Epoch = -1; // the last epoch that a share of it has been taken of
+  #isNew = false;
   #isClosed = false;
 
   /** Opens nothing yet. */
@@ -156,6 +157,11 @@ export class TaskRun {
     };
   }
 
+  /** Whether nothing of it has ever been committed. */
+  get isNew(): boolean {
+    return this.#isNew;
+  }
+
   /** Whether it is to be given up. */
   get isStopping(): boolean {
     return this.#phase === "stopping";
@@ -194,6 +200,7 @@ export class TaskRun {
     if (this.#isGivenUp) return;
     const { positions } = restored;
     this.#committed.set(positions);
+    this.#isNew = positions.length === 0;
     const onWrite = (epoch: Epoch) => void this.#written.add(epoch);
     const shuffle = { out: this.#out, onWrite, ...this.#openShuffle(positions) };
     await (this.#opening = this.#worker.open({

@@ -9,8 +9,8 @@
  * joins the epoch that is open. One that is given up stops; what it did until then is part of the
  * next commit. No other process takes part: items come from there through the log.
  *
- * An epoch ends early if a task is given up, or if much that was sent or written waits for the
- * commit. One in which nothing happened is not committed.
+ * An epoch ends early if a task is given up or has never run before. It also does if much that was
+ * sent or written waits for the commit. One in which nothing happened is not committed.
  *
  * @module
  */
@@ -147,6 +147,7 @@ export class TaskRunner implements TaskRuns {
   #join(run: TaskRun): void {
     if (this.#failure !== null) return;
     run.join(this.#phase === "open" ? this.#epoch : this.#epoch + 1);
+    if (run.isNew) this.#closeSoon(); // if it fails before, it may begin somewhere else
     if (this.#phase === "open" && this.#cancelTimer === null) this.#schedule();
   }
 

@@ -16,10 +16,22 @@ const plain: BuildFlow = ({ input, output }) =>
 async function started(build: BuildFlow, partitions = 1): Promise<GroupRun> {
   const run = new GroupRun(build, { numbers: partitions }, 2);
   run.assign(run.start(), ...run.tasks);
-  await run.settle();
-  await run.pass(EPOCH_MS / 2); // the first epoch takes half as long
+  await run.settle(); // the first epoch of a new task ends at once
   return run;
 }
+
+Deno.test("TaskRunner commits where a new task begins at once, and one that was restored later", async () => {
+  const run = await started(plain, 2);
+  const task = taskId("in", 1);
+  const [a] = run.processes;
+  assertEquals(run.group.task(task).positions.length, 1);
+  const { commits } = run.group;
+  await run.revoke(a, task);
+  run.assign(run.start(), task);
+  await run.settle();
+  assertEquals(run.group.commits, commits);
+  await run.stop();
+});
 
 Deno.test("TaskRunner commits an epoch after its interval, and shows nothing before", async () => {
   const run = await started(plain);
