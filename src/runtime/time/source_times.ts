@@ -497,7 +497,9 @@ export class SourceTimes {
     event.newest = current?.newest ?? Infinity;
     const isLed = this.#isInOrder && this.#isComplete && current !== null;
     if (!isLed || (this.#first !== null && this.#first !== current.source)) event.until = -Infinity;
-    else event.until = this.#first === null ? Infinity : this.#firstUntil;
+    else if (this.#first === null) event.until = Infinity;
+    // Where no other source has had a value either, the first one of this source is beyond that.
+    else event.until = Math.max(this.#firstUntil, -Number.MAX_VALUE);
   }
 }
 

@@ -315,3 +315,14 @@ Deno.test("SourceTimes is never beyond the newest item of a source that is behin
   }
   assert(advanced.cases > 100 && advanced.items > 1000, JSON.stringify(advanced));
 });
+
+Deno.test("SourceTimes counts what comes before any source has a time, in the order of the items", () => {
+  const times = new SourceTimes(stepOf({ isInOrder: true }));
+  const states = [["a", "behind"], ["b", "behind"]] as const;
+  times.tick({ kind: "tick", origin: "in", number: 1, states });
+  see(times, "a", 1, 10);
+  see(times, "b", 1, 20, 30);
+  see(times, "a", 1, 40);
+  see(times, "b", 1, 50);
+  assertEquals(times.event.now, 40);
+});
