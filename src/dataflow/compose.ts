@@ -123,6 +123,7 @@ export function addWindowStep<V, A, R>(
   const begin = windowLogic(step, `window step "${stepId}"`); // checks the step
   const kind: StatefulKind = {
     quiet: step.clock.kind === "event",
+    timeOf: (value) => step.clock.timeOf(value as V),
     driftMs: driftOf(step),
     windowCombiner: windowCombiner(step),
     stateKind: step.fold.stateKind ?? "windows",

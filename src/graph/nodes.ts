@@ -151,6 +151,10 @@ export interface StatefulNode extends Step {
   readonly single: boolean;
   /** Whether its logic reads `StepTime.quiet` and has `quietUntil`. */
   readonly quiet: boolean;
+  /**
+   * Returns the time of a value, in milliseconds since the Unix epoch; for steps that are `quiet`.
+   */
+  readonly timeOf?: (value: unknown) => number;
   /** Present if it emits only when its input ends: a flow without an end has no results of it. */
   readonly emitsAtEnd?: true;
   /**

@@ -161,6 +161,9 @@ export interface GroupLog {
    */
   restore(task: TaskId, onProgress?: (progress: RestoreProgress) => void): Promise<RestoredTask>;
 
+  /** Returns how many partitions a topic has that the group reads. */
+  partitionsOf(topic: string): Promise<number>;
+
   /** Reads the shuffle topic of a task, from an offset; `null` for its beginning. */
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader;
 

@@ -6,7 +6,14 @@ import { requireFunction } from "./user_function.ts";
 export type StatefulKind = Partial<
   Pick<
     StatefulNode,
-    "single" | "quiet" | "driftMs" | "combiner" | "windowCombiner" | "stateKind" | "emitsAtEnd"
+    | "single"
+    | "quiet"
+    | "timeOf"
+    | "driftMs"
+    | "combiner"
+    | "windowCombiner"
+    | "stateKind"
+    | "emitsAtEnd"
   >
 >;
 
@@ -36,6 +43,7 @@ export function beginNode(
   {
     single = false,
     quiet = false,
+    timeOf,
     driftMs,
     combiner = null,
     windowCombiner = null,
@@ -52,6 +60,7 @@ export function beginNode(
     single,
     quiet,
     ...(emitsAtEnd === undefined ? {} : { emitsAtEnd }),
+    ...(timeOf === undefined ? {} : { timeOf }),
     ...(driftMs === undefined ? {} : { driftMs }),
     combiner,
     windowCombiner,

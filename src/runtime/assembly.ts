@@ -13,11 +13,13 @@ import { type Chain, compileChain, isPassThrough } from "./chain.ts";
 import { Channel, CHANNEL_BYTES, CHANNEL_ITEMS, type Incoming, type Outgoing } from "./channel.ts";
 import type { FlowCounter } from "./counts.ts";
 import { Combining } from "./exchange/combining.ts";
+import type { FailItem } from "./exchange/dealing.ts";
 import type { ExchangeEnds } from "./exchange/ends.ts";
 import type { Mesh } from "./exchange/mesh.ts";
 import { MeshEnds } from "./exchange/mesh_ends.ts";
 import { WindowCombining } from "./exchange/window_combining.ts";
 import { LogEnds, type TaskShuffle } from "./group/log_ends.ts";
+import { SentTime } from "./group/sent_time.ts";
 import { ShuffleTask } from "./group/shuffle_task.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { WorkerNotes } from "./input_notes.ts";
@@ -35,6 +37,7 @@ import {
   type PortNode,
   shownIdOf,
   type StagePlan,
+  timedAfter,
   windowCombinerOf,
 } from "./plan.ts";
 import { numberStages, type StageNumber } from "./stage_readings.ts";
@@ -45,6 +48,7 @@ import { SinkTask } from "./tasks/sink_task.ts";
 import { SourceTask } from "./tasks/source_task.ts";
 import { StatefulTask } from "./tasks/stateful_task.ts";
 import { type OriginName, originName } from "./time/controls.ts";
+import { MergedTime } from "./time/merged_time.ts";
 import { Origins } from "./time/origins.ts";
 import type { WorkerAlignment } from "./time/source_alignment.ts";
 import { SourceTimes } from "./time/source_times.ts";
@@ -131,13 +135,18 @@ class Assembly {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#origins = new Origins(parts.plan, parts.workerCount);
+    this.#origins = new Origins(parts.plan, parts.shuffle?.tasksOf ?? parts.workerCount);
     this.#exchanges = exchangesOf(parts.plan);
     const channels = parts.plan.stages.reduce((sum, { ports }) => sum + ports.length, 0);
     this.#channelBytes = Math.min(CHANNEL_BYTES, WAITING_BYTES / channels);
     const newChannel = () => this.#newChannel();
     const { mesh, shuffle, workerCount, epoch, host: { workerIndex } } = parts;
-    this.#logEnds = shuffle && new LogEnds(shuffle.out, epoch, newChannel);
+    this.#logEnds = shuffle && new LogEnds(
+      shuffle.out,
+      epoch,
+      newChannel,
+      (exchange, fail) => this.#sentTime(exchange, fail),
+    );
     const remoteBytes = WAITING_BYTES / (this.#exchanges.length * (workerCount - 1));
     this.#ends = this.#logEnds ??
       (mesh && new MeshEnds(mesh, { workerIndex, workerCount, remoteBytes, newChannel }));
@@ -177,7 +186,32 @@ class Assembly {
     const { channels } = this.#logEnds!;
     const [first] = channels.keys();
     const stepId = shownIdOf(plan, this.#exchanges[first]);
-    return new ShuffleTask(stepId, host, { reader, from, channels, epoch });
+    const times = new Map(
+      [...channels.keys()].flatMap((exchange) => {
+        const time = this.#mergedTime(this.#exchanges[exchange], shuffle);
+        return time === null ? [] : [[exchange, time]];
+      }),
+    );
+    return new ShuffleTask(stepId, host, { reader, from, channels, times, epoch });
+  }
+
+  /** What the tasks that send to an exchange tell of event time; `null` for nothing. */
+  #mergedTime(exchange: ExchangeNode, { tasksOf }: TaskShuffle): MergedTime | null {
+    const { plan, host: { workerIndex } } = this.#parts;
+    if (!feedsTimed(plan, exchange)) return null;
+    const tasks = tasksOf(exchange.upstreams[0]);
+    return new MergedTime(tasks, this.#origins.carries(exchange, [], workerIndex));
+  }
+
+  /** What this task tells an exchange of event time; `null` for nothing. */
+  #sentTime(exchange: number, fail: FailItem): SentTime | null {
+    const { plan } = this.#parts;
+    const node = this.#exchanges[exchange];
+    if (!feedsTimed(plan, node)) return null;
+    const receiver = timedAfter(plan.consumers, node);
+    if (receiver === null) return new SentTime(exchange, null);
+    const steps = new Set(this.#origins.reaching(receiver).steps.keys());
+    return new SentTime(exchange, { timeOf: receiver.timeOf!, fail, steps });
   }
 
   #stageTask(stage: StagePlan): Task {
@@ -189,6 +223,8 @@ class Assembly {
       : this.#inputs.get(head) ?? [];
     const outlet = this.#outlet(stage);
     const tellsActivity = goesByTime(plan.graph);
+    const isLogged = this.#parts.shuffle !== null;
+    const isTimed = feedsTimed(plan, head);
     switch (head.kind) {
       case "input":
         return new SourceTask(id, readers.get(head)!, outlet, host, {
@@ -196,8 +232,9 @@ class Assembly {
           tellsActivity,
           notes: this.#notes,
           traces: this.#parts.traces,
-          isEndless: this.#parts.shuffle !== null,
-          alignment: feedsTimed(plan, head) ? alignment.input(id, host.workerIndex) : null,
+          isEndless: isLogged,
+          alignment: isTimed && !isLogged ? alignment.input(id, host.workerIndex) : null,
+          isLogged: isTimed && isLogged,
         });
       case "merge":
         return new MergeTask(id, inputs, outlet, host, epoch, this.#carries(head));
@@ -226,6 +263,8 @@ class Assembly {
   }
 
   #carries(head: HeadNode): (channel: number, origin: OriginName) => boolean {
+    // What comes from the log has been merged before.
+    if (this.#logEnds !== null && head.kind === "exchange") return () => true;
     const { stages } = this.#parts.plan;
     const upstream = stages.filter(({ ports }) => ports.includes(head as PortNode));
     const heads = upstream.map((stage) => stage.head);
@@ -236,25 +275,28 @@ class Assembly {
   #timesOf(node: StatefulNode): SourceTimes {
     let times = this.#times.get(node);
     if (times === undefined) {
-      const { workerCount: workers, host: { workerIndex: worker } } = this.#parts;
-      times = new SourceTimes({ ...this.#origins.reaching(node), worker, workers });
+      const { workerCount: workers, host: { workerIndex }, shuffle } = this.#parts;
+      const isLogged = shuffle !== null;
+      const worker = isLogged ? 0 : workerIndex;
+      times = new SourceTimes({ ...this.#origins.reaching(node), worker, workers, isLogged });
       this.#times.set(node, times);
     }
     return times;
   }
 
   #sources(node: StatefulNode): StepSources {
-    const { plan, host, workerCount, mesh, alignment, log } = this.#parts;
+    const { plan, host, workerCount, mesh, shuffle, alignment, log } = this.#parts;
     const { workerIndex } = host;
     const reaching = this.#origins.reaching(node);
     const times = this.#timesOf(node);
     const { driftMs = Infinity } = node;
-    alignment.add({ times, origins: new Set(reaching.origins), driftMs });
+    // In a group, an answer takes an epoch or two: inputs that waited for it would be slow.
+    if (shuffle === null) alignment.add({ times, origins: new Set(reaching.origins), driftMs });
     const timed = plan.stages.map(({ head }) => head)
       .filter((head) => head.kind === "stateful" && head.quiet);
     // Reports go like the frames of an exchange, whose numbers follow those of the exchanges.
     const number = this.#exchanges.length + timed.indexOf(node);
-    const peers = Array.from({ length: workerCount }, (_, worker) => worker)
+    const peers = Array.from({ length: shuffle === null ? workerCount : 0 }, (_, worker) => worker)
       .filter((worker) => worker !== workerIndex)
       .map((worker) => ({
         worker,
@@ -348,7 +390,8 @@ class Assembly {
     const combiner = combinerOf(plan, node);
     if (combiner !== null) return new Combining(combiner, out, fail);
     const ofWindows = windowCombinerOf(plan, node);
-    if (ofWindows === null) return out;
+    // What a group's tasks have agreed on is not known here.
+    if (ofWindows === null || this.#logEnds !== null) return out;
     const times = this.#timesOf(plan.consumers.get(node)![0] as StatefulNode);
     const origins = this.#origins.ownInOrder(node, worker);
     return new WindowCombining(ofWindows, out, times, origins, fail);

@@ -53,14 +53,31 @@ export interface Plan {
   readonly stageOf: ReadonlyMap<StepNode, HeadNode>;
 }
 
+/** How a flow is planned. */
+export interface PlanOptions {
+  /**
+   * Whether each step by the time of its values has an exchange right before it, in any case. Those
+   * who send then know that time.
+   */
+  readonly timedApart?: boolean;
+}
+
 /**
  * Plans each worker of a run with `workerCount` of them. A single one needs no exchanges. Nor is
  * one needed if items are on their key's worker already, as between two stateful steps with nothing
  * in between that could change keys.
  */
-export function planFlow(graph: FlowGraph, workerCount: number): Plan {
+export function planFlow(
+  graph: FlowGraph,
+  workerCount: number,
+  { timedApart = false }: PlanOptions = {},
+): Plan {
   const consumers = consumersOf(graph.nodes);
-  const stageOf = assignStages(graph.nodes, workerCount);
+  const isApart = (node: ExchangeNode) => timedApart && timedAfter(consumers, node) !== null;
+  const stageOf = assignStages(
+    graph.nodes,
+    (node) => workerCount > 1 && (isApart(node) || moves(node)),
+  );
   const heads = graph.nodes.filter((node): node is HeadNode => stageOf.get(node) === node);
   const stages = heads.map((head) => ({ head, ports: portsOf(head, consumers, stageOf) }));
   const captures = graph.nodes.filter((node) => node.kind === "capture");
@@ -90,6 +107,17 @@ export function feedsTimed(plan: Plan, node: StepNode): boolean {
   return plan.consumers.get(node)!.some((consumer) =>
     (consumer.kind === "stateful" && consumer.quiet) || feedsTimed(plan, consumer)
   );
+}
+
+/** The step that an exchange leads to, if it goes by the time of its values; else `null`. */
+export function timedAfter(
+  consumers: Plan["consumers"],
+  exchange: ExchangeNode,
+): StatefulNode | null {
+  const [consumer] = consumers.get(exchange)!;
+  return exchange.route === "key" && consumer.kind === "stateful" && consumer.quiet
+    ? consumer
+    : null;
 }
 
 /** The ids of the inputs that a step's items come from. */
@@ -134,7 +162,10 @@ function consumersOf(nodes: readonly StepNode[]): Map<StepNode, StepNode[]> {
   return consumers;
 }
 
-function assignStages(nodes: readonly StepNode[], workerCount: number): Map<StepNode, HeadNode> {
+function assignStages(
+  nodes: readonly StepNode[],
+  isCut: (exchange: ExchangeNode) => boolean,
+): Map<StepNode, HeadNode> {
   const stageOf = new Map<StepNode, HeadNode>();
   for (const node of nodes) {
     switch (node.kind) {
@@ -149,7 +180,7 @@ function assignStages(nodes: readonly StepNode[], workerCount: number): Map<Step
         stageOf.set(node, stageOf.get(node.upstreams[0])!);
         break;
       case "exchange":
-        stageOf.set(node, moves(node, workerCount) ? node : stageOf.get(node.upstreams[0])!);
+        stageOf.set(node, isCut(node) ? node : stageOf.get(node.upstreams[0])!);
         break;
       case "merge": {
         const [first, ...others] = new Set(node.upstreams.map((from) => stageOf.get(from)!));
@@ -163,9 +194,9 @@ function assignStages(nodes: readonly StepNode[], workerCount: number): Map<Step
   return stageOf;
 }
 
-/** Whether items change workers at an exchange. */
-function moves({ route, upstreams }: ExchangeNode, workerCount: number): boolean {
-  return workerCount > 1 && !(route === "key" && isWithOwner(upstreams[0]));
+/** Whether items change workers at an exchange, where there are several. */
+function moves({ route, upstreams }: ExchangeNode): boolean {
+  return !(route === "key" && isWithOwner(upstreams[0]));
 }
 
 /** Whether every item that leaves a step is on the worker that owns its key. */

@@ -313,7 +313,9 @@ export class Worker implements TaskHost {
     for (const task of this.#tasks.stateful) {
       task.begin(epoch, positionsOf(task.stepId, "time", resume));
     }
-    for (const source of this.#tasks.sources) source.begin(epoch);
+    for (const source of this.#tasks.sources) {
+      source.begin(epoch, positionsOf(source.stepId, "time", resume));
+    }
     for (const sink of this.#tasks.sinks) {
       try {
         await sink.begin(epoch);

@@ -98,6 +98,7 @@ export class SystemClockConfig implements WindowClock<unknown> {
 export interface EventClockOptions<in V> {
   /**
    * Returns the time of a value, without its key. A number is milliseconds since the Unix epoch.
+   * It may be called more than once for a value, and must return the same time.
    */
   readonly getTime: (value: V) => InstantLike;
   /**

@@ -254,6 +254,20 @@ export class KafkaTaskLog implements GroupLog {
     };
   }
 
+  async partitionsOf(topic: string): Promise<number> {
+    const { brokers, settings, log = silentLog } = this.#options;
+    const connection = new KafkaConnection(brokers, [topic], settings, {
+      log,
+      signal: this.#ended.signal,
+    });
+    try {
+      const { topics } = await connection.open(() => connection.metadata());
+      return topics.find((each) => each.topic === topic)!.partitions.length;
+    } finally {
+      await connection.close();
+    }
+  }
+
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader {
     const { subtopology, partition } = partsOf(task);
     const topic = shuffleTopic(this.#options.app, subtopology);

@@ -42,6 +42,11 @@ export class QuietTime {
     this.#since = now;
   }
 
+  /** Adds time that others have counted, in milliseconds. */
+  pass(ms: number): void {
+    this.#ms += ms;
+  }
+
   /** Counts from now on. */
   start(now: number): void {
     this.#since ??= now;

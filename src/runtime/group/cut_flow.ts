@@ -24,7 +24,6 @@ import type { GroupExchange, GroupTopology, SubTopology } from "../../group/topo
 import {
   combinerOf,
   exchangesOf,
-  goesByTime,
   type HeadNode,
   idOf,
   type Plan,
@@ -93,7 +92,7 @@ export function cutFlow(graph: FlowGraph, { shards, topicsOf }: CutOptions): Flo
   if (!Number.isInteger(shards) || shards < 1 || shards > 1024) {
     throw new RangeError(`a group has from 1 to 1024 shards; got ${shards}`);
   }
-  const plan = planFlow(graph, 2);
+  const plan = planFlow(graph, 2, { timedApart: true });
   requireShareable(plan);
   const groups = connected(plan);
   const nameOf = namesOf(plan, groups);
@@ -120,7 +119,7 @@ export function cutFlow(graph: FlowGraph, { shards, topicsOf }: CutOptions): Flo
   return { graph, topology, parts, exchanges };
 }
 
-/** Refuses what no node of a group can know: how time goes elsewhere, and when all has ended. */
+/** Refuses what no node of a group can know: when all has ended. */
 function requireShareable(plan: Plan): void {
   for (const node of plan.graph.nodes) {
     if (node.kind !== "stateful") continue;
@@ -129,12 +128,6 @@ function requireShareable(plan: Plan): void {
       throw new FlowDefinitionError(
         `step ${step} emits when its input ends, and the inputs of a group never do: use a running ` +
           "result, such as statefulMap, or run the flow without --group",
-      );
-    }
-    if (node.quiet && goesByTime(plan.graph)) {
-      throw new FlowDefinitionError(
-        `step ${step} goes by event time, which does not pass from machine to machine yet: use a ` +
-          "SystemClockConfig, or run the flow without --group",
       );
     }
   }

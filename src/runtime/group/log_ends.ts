@@ -1,9 +1,10 @@
 import type { Epoch } from "../../core/ids.ts";
-import type { ExchangeNode } from "../../graph/nodes.ts";
+import type { ExchangeNode, StepNode } from "../../graph/nodes.ts";
 import type { ShuffleReader } from "../../group/log.ts";
 import type { Channel, Incoming, Outgoing } from "../channel.ts";
 import type { FailItem } from "../exchange/dealing.ts";
 import type { ExchangeEnds } from "../exchange/ends.ts";
+import type { SentTime } from "./sent_time.ts";
 import type { ShuffleOut } from "./shuffle_out.ts";
 
 /** How a task reaches others. */
@@ -16,6 +17,8 @@ export interface TaskShuffle {
   readonly from: bigint | null;
   /** An output of the task is given items of an epoch. */
   readonly onWrite: (epoch: Epoch) => void;
+  /** Returns how many tasks run the part of a step. */
+  readonly tasksOf: (node: StepNode) => number;
 }
 
 /** Exchanges through the log. */
@@ -25,16 +28,27 @@ export class LogEnds implements ExchangeEnds {
   readonly #out: ShuffleOut;
   readonly #epoch: Epoch;
   readonly #newChannel: () => Channel;
+  readonly #timeOf: (exchange: number, fail: FailItem) => SentTime | null;
 
-  /** `epoch` is the one that the task starts in. */
-  constructor(out: ShuffleOut, epoch: Epoch, newChannel: () => Channel) {
+  /**
+   * @param epoch The one that the task starts in.
+   * @param timeOf Returns what an exchange tells of event time; `null` for nothing.
+   */
+  constructor(
+    out: ShuffleOut,
+    epoch: Epoch,
+    newChannel: () => Channel,
+    timeOf: (exchange: number, fail: FailItem) => SentTime | null,
+  ) {
     this.#out = out;
     this.#epoch = epoch;
     this.#newChannel = newChannel;
+    this.#timeOf = timeOf;
   }
 
   outgoing(exchange: number, route: ExchangeNode["route"], fail: FailItem): Outgoing {
-    return this.#out.sender(exchange, route, fail, this.#epoch);
+    const time = this.#timeOf(exchange, fail);
+    return this.#out.sender(exchange, { route, fail, epoch: this.#epoch, time });
   }
 
   incoming(exchange: number): readonly Incoming[] {

@@ -8,10 +8,12 @@ import type { Epoch } from "../../core/ids.ts";
 import type { TaskId } from "../../core/task_id.ts";
 import type { ExchangeNode } from "../../graph/nodes.ts";
 import type { ShuffleBatch } from "../../group/log.ts";
-import { isBatch, type Message, type Outgoing } from "../channel.ts";
+import { isBatch, isEpochEnd, type Message, type Outgoing } from "../channel.ts";
 import { type BatchTarget, BatchWriter } from "../exchange/batch_writer.ts";
 import { type Deal, dealing, type FailItem } from "../exchange/dealing.ts";
 import { encodeFrame } from "../exchange/frames.ts";
+import { isTimeControl } from "../time/controls.ts";
+import type { SentTime } from "./sent_time.ts";
 import { encodeShuffleBatch } from "./shuffle_batch.ts";
 import type { WaitingBytes } from "./waiting_bytes.ts";
 
@@ -29,11 +31,29 @@ export interface ShuffleTargets {
   readonly shards: number;
 }
 
+/** A frame, and what has to be said before it in the same record. */
+interface WaitingFrame {
+  readonly bytes: Uint8Array;
+  /** Where its items come from, as a frame of the same exchange; `null` if that does not matter. */
+  readonly from: Uint8Array | null;
+  readonly exchange: number;
+}
+
 /** The frames for one shard in one epoch. */
 interface Waiting {
   readonly subtopology: string;
   readonly shard: number;
-  readonly frames: Uint8Array[];
+  readonly frames: WaitingFrame[];
+}
+
+/** How a stage sends that feeds an exchange. */
+export interface SenderOptions {
+  readonly route: ExchangeNode["route"];
+  readonly fail: FailItem;
+  /** The epoch that it starts in. */
+  readonly epoch: Epoch;
+  /** What it tells of event time; `null` or absent for nothing. */
+  readonly time?: SentTime | null;
 }
 
 /** All that one task sends. */
@@ -55,20 +75,15 @@ export class ShuffleOut {
     this.#first = first;
   }
 
-  /** Returns where a stage sends that feeds an exchange. `epoch` is the one it starts in. */
-  sender(
-    exchange: number,
-    route: ExchangeNode["route"],
-    fail: FailItem,
-    epoch: Epoch,
-  ): Outgoing {
+  /** Returns where a stage sends that feeds an exchange. */
+  sender(exchange: number, options: SenderOptions): Outgoing {
     const { receiverOf, shards } = this.#targets;
     const subtopology = receiverOf(exchange);
-    const put = (epoch: Epoch, shard: number, frame: Uint8Array) => {
-      this.#put(epoch, { subtopology, shard }, frame);
-    };
-    const roomIn = (epoch: Epoch) => this.#waiting.roomIn(this.#first + epoch);
-    return new ShuffleSender(exchange, dealing(route, shards, fail), { put, roomIn, fail, epoch });
+    return new ShuffleSender(exchange, shards, {
+      ...options,
+      put: (epoch, shard, frame) => this.#put(epoch, { subtopology, shard }, frame),
+      roomIn: (epoch) => this.#waiting.roomIn(this.#first + epoch),
+    });
   }
 
   /** Returns what has been sent in an epoch and before it, and forgets it. */
@@ -86,23 +101,21 @@ export class ShuffleOut {
     return batches;
   }
 
-  #put(epoch: Epoch, target: Pick<Waiting, "subtopology" | "shard">, frame: Uint8Array): void {
+  #put(epoch: Epoch, target: Pick<Waiting, "subtopology" | "shard">, frame: WaitingFrame): void {
     let shards = this.#epochs.get(epoch);
     if (shards === undefined) this.#epochs.set(epoch, shards = new Map());
     const name = `${target.shard} ${target.subtopology}`;
     let waiting = shards.get(name);
     if (waiting === undefined) shards.set(name, waiting = { ...target, frames: [] });
     waiting.frames.push(frame);
-    this.#waiting.add(this.#first + epoch, frame.length);
+    this.#waiting.add(this.#first + epoch, frame.bytes.length);
   }
 }
 
 /** What a sender needs of its task. */
-interface SenderHost {
-  readonly put: (epoch: Epoch, shard: number, frame: Uint8Array) => void;
+interface SenderHost extends SenderOptions {
+  readonly put: (epoch: Epoch, shard: number, frame: WaitingFrame) => void;
   readonly roomIn: (epoch: Epoch) => number;
-  readonly fail: FailItem;
-  readonly epoch: Epoch;
 }
 
 /** Sends the items of one exchange. */
@@ -112,12 +125,16 @@ class ShuffleSender implements Outgoing {
   readonly #writer: BatchWriter;
   readonly #shards: BatchTarget[] = [];
   readonly #exchange: number;
+  readonly #count: number;
+  readonly #time: SentTime | null;
   #epoch: Epoch;
   #itemBytes = 64; // of recent items; a guess at first
 
-  constructor(exchange: number, deal: Deal, host: SenderHost) {
+  constructor(exchange: number, shards: number, host: SenderHost) {
     this.#exchange = exchange;
-    this.#deal = deal;
+    this.#count = shards;
+    this.#deal = dealing(host.route, shards, host.fail);
+    this.#time = host.time ?? null;
     this.#host = host;
     this.#epoch = host.epoch;
     const limits = { longest: LONGEST_ITEM, batchBytes: RECORD_BYTES, to: "to another task" };
@@ -136,33 +153,55 @@ class ShuffleSender implements Outgoing {
       this.#deal(message).forEach((items, shard) => {
         if (items.length > 0) this.#writer.write(items, this.#shard(shard));
       });
-    } else if (message.kind === "barrier") this.#epoch = message.epoch + 1;
-    // Others are not sent. The receiver has barriers and an end of its own. Nothing in a group goes
-    // by the time of values yet, so nobody has to know whether there is anything to read.
+      this.#time?.onBatch(message);
+    } else if (isEpochEnd(message)) {
+      this.#tellTime();
+      if (message.kind === "barrier") this.#epoch = message.epoch + 1;
+    } else if (isTimeControl(message)) this.#time?.onControl(message);
+    // Others are not sent. The receiver has barriers and an end of its own, and ticks say whether
+    // there is anything to read.
+  }
+
+  /** Tells all shards, also those that got no items. */
+  #tellTime(): void {
+    for (const bytes of this.#time?.take() ?? []) {
+      const frame = { bytes, from: null, exchange: this.#exchange };
+      for (let shard = 0; shard < this.#count; shard++) this.#host.put(this.#epoch, shard, frame);
+    }
   }
 
   #shard(shard: number): BatchTarget {
     return this.#shards[shard] ??= {
       batch: (count, items) => {
         this.#itemBytes = Math.max(1, items.length / count, this.#itemBytes * 0.875);
-        const frame = encodeFrame({ kind: "batch", exchange: this.#exchange, count, items });
-        this.#host.put(this.#epoch, shard, frame);
+        const exchange = this.#exchange;
+        const bytes = encodeFrame({ kind: "batch", exchange, count, items });
+        this.#host.put(this.#epoch, shard, { bytes, from: this.#time?.from ?? null, exchange });
       },
     };
   }
 }
 
-/** Frames in parts that fit into a record. */
-function* inRecords(frames: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
-  let from = 0;
-  let bytes = 0;
-  for (const [index, { length }] of frames.entries()) {
-    if (index > from && bytes + length > RECORD_BYTES) {
-      yield frames.slice(from, index);
-      from = index;
-      bytes = 0;
+/**
+ * Frames in parts that fit into a record. Each record says for itself where its items come from: a
+ * task may go on with any of them, without those before.
+ */
+function* inRecords(frames: readonly WaitingFrame[]): Generator<readonly Uint8Array[]> {
+  let record: Uint8Array[] = [];
+  let length = 0;
+  let told = new Map<number, Uint8Array>(); // by exchange
+  for (const { bytes, from, exchange } of frames) {
+    if (record.length > 0 && length + bytes.length > RECORD_BYTES) {
+      yield record;
+      [record, length, told] = [[], 0, new Map()];
     }
-    bytes += length;
+    if (from !== null && told.get(exchange) !== from) {
+      told.set(exchange, from);
+      record.push(from);
+      length += from.length;
+    }
+    record.push(bytes);
+    length += bytes.length;
   }
-  if (from < frames.length) yield frames.slice(from);
+  if (record.length > 0) yield record;
 }

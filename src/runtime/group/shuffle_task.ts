@@ -1,10 +1,13 @@
 import { counted } from "../../core/counted.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
+import { partsOf } from "../../core/task_id.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
 import { SHUFFLE_STEP, type ShuffleReader } from "../../group/log.ts";
 import type { Channel } from "../channel.ts";
 import type { Frame } from "../exchange/frames.ts";
 import { stepError } from "../step_error.ts";
+import type { TimeControl } from "../time/controls.ts";
+import type { MergedTime } from "../time/merged_time.ts";
 import type { EpochSource, TaskHost, Waits } from "../tasks/task.ts";
 import { decodeShuffleBatch } from "./shuffle_batch.ts";
 
@@ -15,6 +18,8 @@ export interface ShuffleOptions {
   readonly from: bigint | null;
   /** By the number of the exchange. */
   readonly channels: ReadonlyMap<number, Channel>;
+  /** The same for exchanges that tell of event time: what has come from which task. */
+  readonly times?: ReadonlyMap<number, MergedTime>;
   /** The epoch that the task starts in. */
   readonly epoch: Epoch;
 }
@@ -27,10 +32,12 @@ export class ShuffleTask implements EpochSource {
   readonly stepId: StepId;
   readonly #reader: ShuffleReader;
   readonly #channels: ReadonlyMap<number, Channel>;
+  readonly #times: ReadonlyMap<number, MergedTime>;
   readonly #host: TaskHost;
   #epoch: Epoch;
   #next: bigint | null; // the offset after all that has been taken
-  #frames: Frame[] = []; // of the last record; the first comes next
+  #frames: Frame[] = []; // of the last record; its first frame is the last here
+  #sender = 0; // of that record: the partition of its task
   #closeThrough: Epoch = -1; // epochs up to this one are to end before the next record
   #isBlocked = false;
   #isWaiting = false;
@@ -41,12 +48,13 @@ export class ShuffleTask implements EpochSource {
   constructor(
     stepId: StepId,
     host: TaskHost,
-    { reader, from, channels, epoch }: ShuffleOptions,
+    { reader, from, channels, times = new Map(), epoch }: ShuffleOptions,
   ) {
     this.stepId = stepId;
     this.#host = host;
     this.#reader = reader;
     this.#channels = channels;
+    this.#times = times;
     this.#next = from;
     this.#epoch = epoch;
   }
@@ -85,7 +93,9 @@ export class ShuffleTask implements EpochSource {
     if (this.#isWaiting) return false;
     const record = this.#guard(() => this.#reader.next());
     if (record === null) return this.#wait();
-    this.#frames = this.#guard(() => [...decodeShuffleBatch(record.bytes).frames]).reverse();
+    const { task, frames } = this.#guard(() => decodeShuffleBatch(record.bytes));
+    this.#frames = [...frames].reverse();
+    this.#sender = partsOf(task).partition;
     this.#next = record.next;
     return true;
   }
@@ -98,17 +108,30 @@ export class ShuffleTask implements EpochSource {
   #deliver(): boolean {
     const frame = this.#frames.at(-1)!;
     const channel = this.#channels.get(frame.exchange);
-    if (channel === undefined || frame.kind !== "batch") {
-      throw stepError(this, this.#host, unknownFrame(frame));
-    }
+    const time = this.#times.get(frame.exchange);
+    if (channel === undefined) throw stepError(this, this.#host, unknownFrame(frame));
     this.#isBlocked = channel.room === 0;
     if (this.#isBlocked) return false;
     this.#frames.pop();
+    if (frame.kind === "time" && time !== undefined) {
+      this.#onTime(frame.message, time, channel);
+      return true;
+    }
+    if (frame.kind !== "batch") throw stepError(this, this.#host, unknownFrame(frame));
+    const from = time?.onBatch(this.#sender) ?? null;
+    if (from !== null) channel.push(from);
     const items = this.#guard(() => itemsOf(frame));
     this.#host.pace.works(items.length);
     channel.offered(items.length);
     channel.push(items);
     return true;
+  }
+
+  /** A tick goes on once all tasks have brought it that could bring what is older. */
+  #onTime(message: TimeControl, time: MergedTime, channel: Channel): void {
+    if (message.kind === "from") time.onFrom(this.#sender, message);
+    else if (message.kind !== "tick") channel.push(message);
+    else for (const tick of time.onTick(this.#sender, message)) channel.push(tick);
   }
 
   #barrier(): boolean {

@@ -14,6 +14,7 @@
 import { StepError } from "../../core/errors.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
+import type { StepNode } from "../../graph/nodes.ts";
 import {
   type RestoredTask,
   type RestoreProgress,
@@ -25,6 +26,7 @@ import {
 import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
 import { positionsOf } from "../journal.ts";
+import { goesByTime } from "../plan.ts";
 import { Worker } from "../worker.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { FlowPart } from "./cut_flow.ts";
@@ -202,7 +204,9 @@ export class TaskRun {
     this.#committed.set(positions);
     this.#isNew = positions.length === 0;
     const onWrite = (epoch: Epoch) => void this.#written.add(epoch);
-    const shuffle = { out: this.#out, onWrite, ...this.#openShuffle(positions) };
+    const tasksOf = await this.#countTasks();
+    if (this.#isGivenUp) return;
+    const shuffle = { out: this.#out, onWrite, tasksOf, ...this.#openShuffle(positions) };
     await (this.#opening = this.#worker.open({
       epoch: 0,
       plans: {},
@@ -217,6 +221,22 @@ export class TaskRun {
     // Outputs have prepared what they begin with. All of that is in the last commit already.
     await this.#worker.commit(-1);
     if (!this.#isGivenUp) this.#host.ready(this);
+  }
+
+  /** Returns how many tasks run the part of each step, where a step goes by event time. */
+  async #countTasks(): Promise<(node: StepNode) => number> {
+    const { cut: { graph, parts, topology: { shards } }, groupLog } = this.#settings;
+    const counts = new Map<StepNode, number>(); // by the head of a stage
+    if (goesByTime(graph)) {
+      for (const { sourceTopics, hasShuffle, plan } of parts.values()) {
+        const partitions = await Promise.all(
+          sourceTopics.map((each) => groupLog.partitionsOf(each)),
+        );
+        const count = Math.max(hasShuffle ? shards : 0, ...partitions);
+        for (const { head } of plan.stages) counts.set(head, count);
+      }
+    }
+    return (node) => counts.get(this.#part.plan.stageOf.get(node)!)!;
   }
 
   get #isGivenUp(): boolean {

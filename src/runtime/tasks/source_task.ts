@@ -15,6 +15,9 @@ import type { EpochSource, TaskHost, Waits } from "./task.ts";
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
 
+/** The name under which the number of the last tick is stored. */
+const TICK = "tick";
+
 const ENDED = "the input has ended, and the inputs of a group must not, as no machine knows when " +
   "those of all others have: read on at the end, or run the flow without --group";
 
@@ -29,6 +32,11 @@ export interface SourceOptions {
    * goes by that.
    */
   readonly alignment?: InputAlignment | null;
+  /**
+   * Whether steps downstream learn of event time through the log of a group. They are told at the
+   * end of each epoch, as nothing of it gets there before.
+   */
+  readonly isLogged?: boolean;
   /** Keeps what the input says to outputs at the end of each epoch. */
   readonly notes?: WorkerNotes;
   /** Is told what has been read; `null` or absent if nobody needs to know. */
@@ -46,6 +54,7 @@ export class SourceTask implements EpochSource {
   readonly #activity: SourceActivity | null;
   readonly #ticks: SourceTicks | null;
   readonly #alignment: InputAlignment | null;
+  readonly #isLogged: boolean;
   readonly #notes: WorkerNotes | null;
   readonly #traces: Traces | null;
   readonly #isEndless: boolean;
@@ -70,8 +79,15 @@ export class SourceTask implements EpochSource {
     reader: InputReader<unknown>,
     outlet: Outlet,
     host: TaskHost,
-    { epoch, tellsActivity, alignment = null, notes, traces = null, isEndless = false }:
-      SourceOptions,
+    {
+      epoch,
+      tellsActivity,
+      alignment = null,
+      isLogged = false,
+      notes,
+      traces = null,
+      isEndless = false,
+    }: SourceOptions,
   ) {
     this.stepId = stepId;
     this.#reader = reader;
@@ -79,7 +95,9 @@ export class SourceTask implements EpochSource {
     this.#host = host;
     this.#epoch = epoch;
     this.#activity = tellsActivity ? new SourceActivity(() => host.elapsed()) : null;
-    this.#ticks = alignment === null ? null : new SourceTicks(stepId, host.workerIndex, reader);
+    const hasTicks = alignment !== null || isLogged;
+    this.#ticks = hasTicks ? new SourceTicks(stepId, host.workerIndex, reader) : null;
+    this.#isLogged = isLogged;
     this.#alignment = alignment;
     this.#notes = notes ?? null;
     this.#traces = traces;
@@ -87,8 +105,12 @@ export class SourceTask implements EpochSource {
   }
 
   /** Notes where the input is before a run's first epoch. */
-  begin(epoch: Epoch): void {
+  begin(epoch: Epoch, time: Positions = new Map()): void {
     this.#host.journal?.recordPositions(epoch, this.stepId, "input", this.#reader.positions());
+    if (this.#isLogged) {
+      this.#ticks!.resume((time.get(TICK) ?? 0) as number);
+      this.#recordTick(epoch);
+    }
     this.#recordNote(epoch);
   }
 
@@ -167,7 +189,8 @@ export class SourceTask implements EpochSource {
     if (ticks === null) return;
     const from = ticks.onBatch();
     if (from !== null) this.#outlet.time(from);
-    this.#isTickDue = this.#alignment!.onRead(ticks.source, items, ticks.number + 1);
+    const alignment = this.#alignment;
+    this.#isTickDue = alignment?.onRead(ticks.source, items, ticks.number + 1) ?? false;
   }
 
   /** What could be read is to wait. It counts as being read: the input is not idle. */
@@ -198,7 +221,8 @@ export class SourceTask implements EpochSource {
     const resume = this.#waiting || this.#empty === 0 ? Infinity : this.#resumeAt;
     const hasLook = this.#empty > 0 || this.#holds;
     const look = hasLook ? this.#activity?.nextLook(this.#waiting) ?? Infinity : Infinity;
-    const tick = this.#outlet.isBlocked ? Infinity : this.#ticks?.lookAt ?? Infinity;
+    const ticks = this.#outlet.isBlocked || this.#isLogged ? null : this.#ticks;
+    const tick = ticks?.lookAt ?? Infinity;
     return this.#inRunTime(Math.min(resume, look, tick));
   }
 
@@ -210,13 +234,14 @@ export class SourceTask implements EpochSource {
   /** Returns whether there was anything to tell: those downstream are to look at it first. */
   #tell(message: Activity | null | undefined): boolean {
     if (message === null || message === undefined) return false;
+    if (message.kind === "active") this.#ticks?.onActive();
     this.#outlet.activity(message);
     return true;
   }
 
   /** Tells those downstream what has passed, and which sources have something to read. */
   #tick(isDue: boolean): boolean {
-    if (this.#ticks === null) return false;
+    if (this.#ticks === null || this.#isLogged) return false;
     const isIdle = this.#activity!.saysIdle;
     const tick = this.#ticks.tick(isIdle, this.#host.elapsed(), isDue) ??
       (this.#isTickDue ? this.#ticks.tickItems() : null);
@@ -280,19 +305,36 @@ export class SourceTask implements EpochSource {
   #barrier(): boolean {
     this.#recordPositions();
     this.#recordNote(this.#epoch);
-    // All workers' parts of a step so have the same time in their snapshots.
-    const isIdle = this.#activity?.saysIdle ?? false;
-    if (this.#ticks !== null) this.#outlet.time(this.#ticks.tickNow(isIdle, this.#host.elapsed()));
+    this.#tellTick();
     this.#outlet.control({ kind: "barrier", epoch: this.#epoch }, this.#epoch);
     this.#epoch++;
     this.#host.passed(this);
     return true;
   }
 
+  /** So all workers' parts of a step have the same time in their snapshots. */
+  #tellTick(): void {
+    const ticks = this.#ticks;
+    if (ticks === null) return;
+    const isIdle = this.#activity?.saysIdle ?? false;
+    if (!this.#isLogged) this.#outlet.time(ticks.tickNow(isIdle, this.#host.elapsed()));
+    else {
+      this.#outlet.time(ticks.fullTick(isIdle, this.#host.now()));
+      this.#recordTick(this.#epoch);
+    }
+  }
+
+  /** The next run's ticks have higher numbers. */
+  #recordTick(epoch: Epoch): void {
+    const positions = new Map([[TICK, this.#ticks!.number]]);
+    this.#host.journal?.recordPositions(epoch, this.stepId, "time", positions);
+  }
+
   #end(stopped: boolean): boolean {
     this.#recordPositions();
     this.#recordNote(this.#epoch);
     // At a stop they have not ended: the next run goes on with them.
+    if (this.#isLogged) this.#recordTick(this.#epoch);
     if (this.#ticks !== null && !stopped) this.#outlet.time(this.#ticks.end());
     this.#outlet.control({ kind: "end", stopped }, this.#epoch);
     this.#ended = true;

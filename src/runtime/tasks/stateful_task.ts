@@ -29,6 +29,7 @@ export class StatefulTask implements Task {
   readonly #host: TaskHost;
   readonly #isQuiet: boolean;
   readonly #quiet = new QuietTime();
+  #quietSeen = 0; // how much of it keys have been notified of, in a group
   readonly #expansion = new Expansion(); // from values to pairs; the outlet has that of its loop
   readonly #scope: StepScope;
   readonly #activity = new RelayedActivity();
@@ -61,8 +62,8 @@ export class StatefulTask implements Task {
     this.stepId = stepId;
     this.#time = sources === null ? null : new StepTime(sources, this.#quiet);
     this.#scope = stepScope(host.clock, () => this.#quiet.ms, sources?.times.event);
-    this.#isToAnnounce = this.#time?.isOrigin ?? false;
-    this.#scope.event.isHolding = this.#isToAnnounce;
+    this.#scope.event.isHolding = this.#time?.isOrigin ?? false;
+    this.#isToAnnounce = this.#announces;
     this.#keyed = createKeyedLoop(node, host.journal?.ids() ?? null, this.#scope);
     this.#isQuiet = node.quiet;
     this.#input = input;
@@ -158,10 +159,11 @@ export class StatefulTask implements Task {
       else {
         if (message.kind === "from") this.#isCombined = message.isCombined ?? false;
         this.#time.onControl(message);
-        this.#isToAnnounce = this.#time.isOrigin;
+        this.#isToAnnounce = this.#announces;
       }
     } else if (message.kind === "barrier") {
       this.#time?.tellPeers();
+      if (this.#time?.isLogged) this.#announceLogged(this.#time);
       this.#snapshot(message);
       this.#epoch = message.epoch + 1;
       this.#host.passed(this);
@@ -194,7 +196,7 @@ export class StatefulTask implements Task {
   #lookAtTime(time: StepTime): void {
     time.look(() => this.#host.elapsed(), !this.#slept);
     // Once after each sleep: how long it has been quiet changes with each look at the clock.
-    if (this.#slept && this.#quiet.since !== null) this.#isToAnnounce = time.isOrigin;
+    if (this.#slept && this.#quiet.since !== null) this.#isToAnnounce = this.#announces;
   }
 
   /** Tells steps downstream how far this one has come, if that is news. */
@@ -202,11 +204,27 @@ export class StatefulTask implements Task {
     if (time.hasNews && this.#notify()) return true;
     this.#isToAnnounce = false;
     const isHolding = this.#isHolding;
-    const openFrom = this.#scope.event.openFrom(this.#scope.event.now);
-    const reached = Math.min(this.#keyed.holdsFrom, openFrom);
-    const tick = time.announce(reached, this.#activity.isIdle && !isHolding);
+    const tick = time.announce(this.#reached, this.#activity.isIdle && !isHolding);
     if (tick !== null) this.#outlet.time(tick);
     return tick !== null;
+  }
+
+  /** The same through the log of a group, where it gets there at the end of the epoch only. */
+  #announceLogged(time: StepTime): void {
+    const isHolding = this.#isHolding;
+    const tick = time.announceLogged(this.#reached, isHolding, this.#host.now());
+    if (tick !== null) this.#outlet.time(tick);
+  }
+
+  /** Whether steps downstream are told at once how far this one has come. */
+  get #announces(): boolean {
+    return this.#time !== null && this.#time.isOrigin && !this.#time.isLogged;
+  }
+
+  /** No result that is still to come has an earlier time. Valid once `isHolding` was asked. */
+  get #reached(): number {
+    const { event } = this.#scope;
+    return Math.min(this.#keyed.holdsFrom, event.openFrom(event.now));
   }
 
   /** Whether there are open windows that steps downstream wait for. */
@@ -229,7 +247,19 @@ export class StatefulTask implements Task {
       if (this.#keyed.becomeQuiet()) return true;
       this.#quiet.start(this.#host.elapsed());
     }
-    return this.#notify();
+    return this.#notify() || this.#passQuiet();
+  }
+
+  /** Quiet time that came through the log of a group may make keys due. */
+  #passQuiet(): boolean {
+    if (!this.#owesQuiet) return false;
+    if (this.#keyed.becomeQuiet() || this.#notify()) return true;
+    this.#quietSeen = this.#quiet.ms;
+    return false;
+  }
+
+  get #owesQuiet(): boolean {
+    return this.#quiet.ms > this.#quietSeen && this.#time!.isLogged;
   }
 
   #items(): boolean {
@@ -261,7 +291,7 @@ export class StatefulTask implements Task {
       notified = this.#guard(() => this.#keyed.notify(this.#host.now(), room));
     }
     const quiet = this.#quiet.ms;
-    if (this.#quiet.since !== null && nextQuiet <= quiet) {
+    if ((this.#quiet.since !== null || this.#owesQuiet) && nextQuiet <= quiet) {
       notified += this.#guard(() => this.#keyed.notifyQuiet(quiet, room));
     }
     if (this.#time?.hasNews) notified += this.#notifySources(this.#time);

@@ -6,6 +6,7 @@
 import type { StepError } from "../../core/errors.ts";
 import type { Epoch, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { RunClock } from "../../core/run_clock.ts";
+import type { Positions } from "../../graph/contracts.ts";
 import type { Journal } from "../journal.ts";
 import type { Pace } from "../pace.ts";
 
@@ -44,8 +45,8 @@ export interface Task {
 
 /** A task that items come in through, and where epochs end therefore. */
 export interface EpochSource extends Task {
-  /** Notes where it is before a run's first epoch. */
-  begin(epoch: Epoch): void;
+  /** Notes where it is before a run's first epoch. `time`: what a snapshot has of its ticks. */
+  begin(epoch: Epoch, time?: Positions): void;
   /** Ends an epoch after what has been read so far. */
   trigger(epoch: Epoch): void;
   /** Reads no more than what cannot be read again. */

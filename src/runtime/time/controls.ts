@@ -10,6 +10,8 @@ import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
 /** A source, by a name that is its own in the run. */
 export type SourceName = string;
 
+const ON_WORKER = " on worker ";
+
 /** In place of a source: the items that follow are of none that is known. */
 export const NO_SOURCE: SourceName = "";
 
@@ -65,6 +67,25 @@ export interface Tick {
    * one that has nothing to emit does not hold time back.
    */
   readonly reached?: number;
+  /** Present where a group's tasks reach one another through its log; see `logged_time.ts`. */
+  readonly logged?: LoggedTick;
+}
+
+/**
+ * What a tick says in addition that goes through the log of a group. It has all sources of its
+ * origin, and not only those that have changed: a source that it does not have has ended. Times are
+ * in milliseconds since the Unix epoch, by the clock of the origin's machine.
+ */
+export interface LoggedTick {
+  /** When all of this was true. */
+  readonly at: number;
+  /**
+   * When the newest of it became known; absent if that is the same. It is later for a window step,
+   * which follows all origins upstream, and is complete as far as the last of them.
+   */
+  readonly knownAt?: number;
+  /** Since when the origin has had nothing to read, all the time up to `at`; `null`: it has had. */
+  readonly idleSince: number | null;
 }
 
 /** What a worker's part of a step has seen between two ticks of an origin. It goes to its peers. */
@@ -99,5 +120,11 @@ export function sourceName(
 
 /** Returns the name of an origin. */
 export function originName(step: StepId, worker: WorkerIndex): OriginName {
-  return `${step} on worker ${worker}`;
+  return step + ON_WORKER + worker;
+}
+
+/** Returns the input or window step of an origin, and its worker. */
+export function partsOfOrigin(origin: OriginName): { step: StepId; worker: WorkerIndex } {
+  const at = origin.lastIndexOf(ON_WORKER);
+  return { step: origin.slice(0, at), worker: Number(origin.slice(at + ON_WORKER.length)) };
 }

@@ -26,7 +26,7 @@ export class MergedTime {
   /**
    * Nothing has come yet.
    *
-   * @param channels How many channels there are.
+   * @param channels How many channels there are. Others may come, with higher numbers.
    * @param carries Returns whether a channel can bring items of an origin.
    */
   constructor(channels: number, carries: (channel: number, origin: OriginName) => boolean) {
@@ -52,6 +52,7 @@ export class MergedTime {
 
   /** A channel has brought a tick. Returns those that go on. */
   onTick(channel: number, tick: Tick): Tick[] {
+    while (this.#ended.length <= channel) this.#addChannel();
     const origin = this.#originOf(tick.origin);
     if (!origin.waiting.some(({ number }) => number === tick.number)) origin.waiting.push(tick);
     origin.ticks[channel] = tick.number;
@@ -65,6 +66,14 @@ export class MergedTime {
       origin.ticks[channel] = Infinity;
       return this.#pass(origin);
     });
+  }
+
+  /** Another task sends from now on, as partitions have been added. */
+  #addChannel(): void {
+    const channel = this.#ended.push(false) - 1;
+    for (const [name, { ticks }] of this.#origins) {
+      ticks.push(this.#carries(channel, name) ? 0 : Infinity);
+    }
   }
 
   #originOf(name: OriginName): Origin {

@@ -6,7 +6,7 @@
 import type { StepId, WorkerIndex } from "../../core/ids.ts";
 import type { StepNode } from "../../graph/nodes.ts";
 import { idOf, type Plan } from "../plan.ts";
-import { type OriginName, originName } from "./controls.ts";
+import { type OriginName, originName, partsOfOrigin } from "./controls.ts";
 
 /** How items of a step's sources come to another step. */
 interface Way {
@@ -32,25 +32,29 @@ export interface Reaching {
 /** Knows the sources of each step of a plan. */
 export class Origins {
   readonly #plan: Plan;
-  readonly #workers: number;
+  readonly #workersOf: (node: StepNode) => number;
   readonly #ways = new Map<StepNode, Ways>();
 
-  /** For a run with this many workers. */
-  constructor(plan: Plan, workers: number) {
+  /**
+   * For a run with this many workers. In a group, a step may have more than others: `workers` then
+   * returns how many tasks run the part of a step.
+   */
+  constructor(plan: Plan, workers: number | ((node: StepNode) => number)) {
     this.#plan = plan;
-    this.#workers = workers;
+    this.#workersOf = typeof workers === "number" ? () => workers : workers;
   }
 
   /** Returns what reaches a step. */
   reaching(node: StepNode): Reaching {
     const ways = this.#before(node);
     const nodes = [...ways.keys()];
-    const steps = nodes.filter(({ kind }) => kind === "stateful")
-      .map((node) => idOf(this.#plan, node));
+    const steps = nodes.filter(({ kind }) => kind === "stateful");
     return {
-      origins: nodes.flatMap((node) => this.#onAllWorkers(idOf(this.#plan, node))),
+      origins: nodes.flatMap((node) => this.#onAllWorkers(node)),
       steps: new Map(
-        steps.flatMap((step) => this.#onAllWorkers(step).map((origin) => [origin, step] as const)),
+        steps.flatMap((node) =>
+          this.#onAllWorkers(node).map((origin) => [origin, idOf(this.#plan, node)] as const)
+        ),
       ),
       isInOrder: ways.values().every(({ isInOrder }) => isInOrder),
     };
@@ -79,22 +83,23 @@ export class Origins {
     stages: readonly StepNode[],
     worker: WorkerIndex,
   ): (channel: number, origin: OriginName) => boolean {
-    const carried = head.kind === "exchange"
-      ? Array.from({ length: this.#workers }, (_, from) => this.#carried(this.#before(head), from))
-      : stages.map((stage) => this.#carried(this.#after(stage), worker));
-    return (channel, origin) => carried[channel].has(origin);
+    if (head.kind === "exchange") {
+      const isMixed = this.#mixed(this.#before(head));
+      return (channel, origin) => isCarried(isMixed, channel, origin);
+    }
+    const mixed = stages.map((stage) => this.#mixed(this.#after(stage)));
+    return (channel, origin) => isCarried(mixed[channel], worker, origin);
   }
 
-  /** Returns the origins of items that a worker sends on these ways. */
-  #carried(ways: Ways, worker: WorkerIndex): ReadonlySet<OriginName> {
-    return new Set([...ways].flatMap(([node, { isMixed }]) => {
-      const step = idOf(this.#plan, node);
-      return isMixed ? this.#onAllWorkers(step) : [originName(step, worker)];
-    }));
+  /** By step that has sources on these ways: whether its items have changed workers. */
+  #mixed(ways: Ways): ReadonlyMap<StepId, boolean> {
+    return new Map([...ways].map(([node, { isMixed }]) => [idOf(this.#plan, node), isMixed]));
   }
 
-  #onAllWorkers(step: string): OriginName[] {
-    return Array.from({ length: this.#workers }, (_, worker) => originName(step, worker));
+  #onAllWorkers(node: StepNode): OriginName[] {
+    const step = idOf(this.#plan, node);
+    const length = this.#workersOf(node);
+    return Array.from({ length }, (_, worker) => originName(step, worker));
   }
 
   /** What comes to a step. */
@@ -147,6 +152,17 @@ export class Origins {
         return this.#before(node);
     }
   }
+}
+
+/** Returns whether a worker can send items of an origin. */
+function isCarried(
+  mixed: ReadonlyMap<StepId, boolean>,
+  worker: WorkerIndex,
+  origin: OriginName,
+): boolean {
+  const { step, worker: from } = partsOfOrigin(origin);
+  const isMixed = mixed.get(step);
+  return isMixed !== undefined && (isMixed || from === worker);
 }
 
 function changed(ways: Ways, change: (way: Way) => Way): Ways {

@@ -1,4 +1,4 @@
-import type { StepId, WorkerIndex } from "../../core/ids.ts";
+import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { InputReader } from "../../graph/contracts.ts";
 import { EndingSources } from "../../graph/ending_sources.ts";
 import {
@@ -41,12 +41,18 @@ export class SourceTicks {
   #isFading = false; // whether a source is behind that still counts as current
   #behindAt = Infinity; // when to look again at those that are behind
   #ended = -1; // how many of `EndingSources` have been told to have ended; below zero before that
+  #idleSince: number | null = null; // as the last tick through a log has said it
 
   /** Nothing has been said yet. */
   constructor(stepId: StepId, worker: WorkerIndex, reader: InputReader<unknown>) {
     this.#names = new SourceNames(stepId, worker);
     this.#reader = reader;
     this.#origin = originName(stepId, worker);
+  }
+
+  /** Continues from the number of the last tick that an earlier run has told. */
+  resume(number: number): void {
+    this.#number = number;
   }
 
   /** The number of the last tick. */
@@ -58,6 +64,7 @@ export class SourceTicks {
   onBatch(): From | null {
     const source = this.source;
     this.#hasSent = true;
+    this.#idleSince = null;
     if (source === this.#from && this.#number === this.#fromTick) return null;
     this.#from = source;
     this.#fromTick = this.#number;
@@ -98,6 +105,26 @@ export class SourceTicks {
     return this.#tick(this.#changes(isIdle, now));
   }
 
+  /** There was something to read, or something may have been. */
+  onActive(): void {
+    this.#idleSince = null;
+  }
+
+  /**
+   * Returns a tick for the log of a group, which has all sources.
+   *
+   * @param isIdle Whether the whole input is.
+   * @param at Now, in milliseconds since the Unix epoch.
+   */
+  fullTick(isIdle: boolean, at: number): Tick {
+    if (!isIdle) this.#idleSince = null;
+    else this.#idleSince ??= at;
+    const states = [...this.#sources(isIdle)].map(([name, state]) =>
+      [this.#names.of(name), state] as const
+    );
+    return { ...this.#tick(states), logged: { at, idleSince: this.#idleSince } };
+  }
+
   /** Returns the last tick: all sources have ended. */
   end(): Tick {
     return this.#tick([...this.#told.keys()].map((source) => [source, "ended"]));
@@ -114,11 +141,16 @@ export class SourceTicks {
     return { kind: "tick", origin: this.#origin, number: ++this.#number, states };
   }
 
+  /** The sources that have not ended: by itself, the whole input is one. */
+  #sources(isIdle: boolean): Iterable<readonly [PartitionName | undefined, "behind" | "current"]> {
+    return this.#reader.sources?.() ?? [[undefined, isIdle ? "current" : "behind"]];
+  }
+
   #changes(isIdle: boolean, now: number): (readonly [SourceName, SourceState])[] {
     this.#lookAt = now + TICK_MS;
     this.#isFading = false;
     this.#behindAt = Infinity;
-    const sources = this.#reader.sources?.() ?? [[undefined, isIdle ? "current" : "behind"]];
+    const sources = this.#sources(isIdle);
     if (sources instanceof EndingSources) {
       if (sources.size > 0) this.#behindAt = now + LOOK_AT_BEHIND_MS;
       return this.#endings(sources);

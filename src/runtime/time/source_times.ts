@@ -29,14 +29,17 @@ import { EventTime } from "../../graph/event_time.ts";
 import { LOOK_EVERY_MS, QuietTime } from "../activity/quiet_time.ts";
 import type { StepId } from "../../core/ids.ts";
 import {
+  type LoggedTick,
   type Newest,
   NO_SOURCE,
   type OriginName,
+  partsOfOrigin,
   type SourceName,
   type SourceState,
   type Tick,
   type TickReport,
 } from "./controls.ts";
+import { LoggedTime } from "./logged_time.ts";
 
 /**
  * How long a source that is current holds time back after its last item, in milliseconds. Items of
@@ -54,7 +57,7 @@ interface Source {
   seen: number;
   /** What reads it; `null` until that has named it. */
   origin: OriginName | null;
-  /** When its last item came, in the time that the step counts. */
+  /** When its last item came, in the time that the step counts, or that of its origin's ticks. */
   cameAt: number;
   /** The last tick that has said that it is behind; it may not have passed on all workers yet. */
   behindFrom: number;
@@ -105,6 +108,23 @@ export interface SourcesOfStep {
   readonly workers: number;
   /** Whether the items of a source come here in the order in which they were read. */
   readonly isInOrder: boolean;
+  /**
+   * Whether all of it comes through the log of a group. There may be more origins than are known
+   * here, as partitions are added. `workers` is 1 then: ticks say what others would report.
+   */
+  readonly isLogged?: boolean;
+}
+
+/** What a snapshot has of the sources of a step in a group. */
+export interface LoggedSources {
+  /** All that can send something to the step. */
+  readonly origins: readonly OriginName[];
+  /** The newest time of each source that counts, and when its last item came. */
+  readonly sources: readonly (readonly [SourceName, OriginName, newest: number, cameAt: number])[];
+  /** The newest time of items that do not count yet, and the tick that closes them. */
+  readonly open: readonly (readonly [SourceName, OriginName, tick: number, newest: number])[];
+  /** Up to where quiet time has counted. */
+  readonly quietTo: number;
 }
 
 /** The event time of one step on one worker. */
@@ -112,8 +132,9 @@ export class SourceTimes {
   readonly #worker: number;
   readonly #workers: number;
   readonly #isInOrder: boolean;
-  readonly #steps: ReadonlyMap<OriginName, StepId>;
-  readonly #origins: ReadonlyMap<OriginName, Origin>;
+  readonly #steps: Map<OriginName, StepId>;
+  readonly #origins: Map<OriginName, Origin>;
+  #logged: LoggedTime | null;
   readonly #sources = new Map<SourceName, Source>();
   /** What was seen before a restart, of sources that no origin has named yet. */
   readonly #resumed = new Map<SourceName, number>();
@@ -137,19 +158,45 @@ export class SourceTimes {
   #releaseAt = Infinity;
 
   /** Begins before all time. */
-  constructor({ origins, steps = new Map(), worker, workers, isInOrder }: SourcesOfStep) {
-    this.#steps = steps;
+  constructor(
+    { origins, steps = new Map(), worker, workers, isInOrder, isLogged = false }: SourcesOfStep,
+  ) {
+    this.#steps = new Map(steps);
+    this.#logged = isLogged ? new LoggedTime() : null;
     this.#worker = worker;
     this.#workers = workers;
     this.#isInOrder = isInOrder;
-    this.#origins = new Map(
-      [...origins].map((name) => [name, {
-        through: 0,
-        reported: new Array(workers).fill(0),
-        closedTo: new Array(workers).fill(Infinity),
-        waiting: [],
-      }]),
-    );
+    this.#origins = new Map();
+    for (const origin of origins) this.#addOrigin(origin);
+  }
+
+  #addOrigin(name: OriginName): Origin {
+    const origin = {
+      through: 0,
+      reported: new Array(this.#workers).fill(0),
+      closedTo: new Array(this.#workers).fill(Infinity),
+      waiting: [],
+    };
+    this.#origins.set(name, origin);
+    return origin;
+  }
+
+  /** Whether all of it comes through the log of a group. */
+  get isLogged(): boolean {
+    return this.#logged !== null;
+  }
+
+  /**
+   * What all origins together have said, in a group. It is at negative infinity until each of them
+   * has said something.
+   */
+  get together(): LoggedTick {
+    return this.#logged!.together(this.#origins.keys());
+  }
+
+  /** Returns the quiet time since the last call, in milliseconds; 0 without a group. */
+  takeQuiet(): number {
+    return this.#logged?.takeQuiet() ?? 0;
   }
 
   /** Whether other workers have a part of the step, and have to answer. */
@@ -251,6 +298,7 @@ export class SourceTimes {
   /** The items that follow are of `source`, and were read after `tick` of `origin`. */
   from(source: SourceName, origin: OriginName, tick: number): void {
     this.#keepNewest();
+    if (this.#logged !== null && source !== NO_SOURCE) this.#originOf(origin);
     if (this.#steps.has(origin) || source === NO_SOURCE) {
       this.#current = null;
       this.#aim();
@@ -279,11 +327,11 @@ export class SourceTimes {
 
   /** Items have come, from the source that was named last. */
   onItems(): void {
-    if (this.#current !== null) this.#came(this.#current.source);
+    if (this.#current !== null && this.#logged === null) this.#came(this.#current.source);
   }
 
   /** A tick has come on every way to this worker. Returns what to tell the other workers. */
-  tick({ origin, number, states, reached }: Tick): TickReport {
+  tick({ origin, number, states, reached, logged }: Tick): TickReport {
     this.#keepNewest();
     const isClosed = (bucket: Bucket) => bucket.origin === origin && bucket.tick <= number;
     const newest = new Map<SourceName, number>();
@@ -292,6 +340,7 @@ export class SourceTimes {
       const { source } = bucket;
       newest.set(source.name, Math.max(bucket.newest, newest.get(source.name) ?? -Infinity));
       source.passed = number;
+      if (logged !== undefined) source.cameAt = logged.at;
       seeIn(bucket);
     }
     this.#buckets = this.#buckets.filter((bucket) => !isClosed(bucket));
@@ -306,11 +355,28 @@ export class SourceTimes {
         source.origin = origin;
         if (source.behindFrom <= number) this.#setState(source, state, reached);
       }
+      if (logged !== undefined) this.#onLogged(origin, states, logged);
     });
     const closedTo = this.event.closedTo();
     const report = { kind: "report", origin, number, newest: [...newest], closedTo } as const;
     this.report(this.#worker, report);
     return report;
+  }
+
+  /** A tick through the log has all sources of its origin, and says when that was true. */
+  #onLogged(origin: OriginName, states: Tick["states"], tick: LoggedTick): void {
+    const logged = this.#logged!;
+    const named = new Set(states.map(([name]) => name));
+    for (const source of [...this.#sources.values()]) {
+      if (source.origin !== origin) continue;
+      if (!named.has(source.name)) this.#setState(source, "ended");
+      else logged.note(tick.knownAt ?? tick.at, source.newest);
+    }
+    logged.note(tick.knownAt ?? tick.at, this.#newestEnded);
+    logged.onTick(origin, tick);
+    const together = this.together;
+    logged.forget(together.at);
+    logged.passIdle(together);
   }
 
   /**
@@ -371,7 +437,40 @@ export class SourceTimes {
     this.event.reach(least);
   }
 
+  /** Returns what a snapshot needs in a group, where nothing else tells how far others are. */
+  logged(): LoggedSources {
+    this.#keepNewest();
+    return {
+      origins: [...this.#origins.keys()],
+      sources: [...this.#sources.values()].map(({ name, origin, newest, cameAt }) =>
+        [name, origin!, newest, cameAt] as const
+      ),
+      open: this.#buckets.filter(({ newest }) => newest > -Infinity)
+        .map(({ source, origin, tick, newest }) => [source.name, origin, tick, newest] as const),
+      quietTo: this.#logged!.quietTo,
+    };
+  }
+
+  /**
+   * Continues from that, and from how far time had come. Called before anything else. What came
+   * from steps that the flow does not have any more is left out.
+   */
+  resumeLogged({ origins, sources, open, quietTo }: LoggedSources, least: number): void {
+    this.#logged = new LoggedTime(quietTo);
+    const steps = new Set([...this.#origins.keys()].map((origin) => partsOfOrigin(origin).step));
+    const isThere = (origin: OriginName) => steps.has(partsOfOrigin(origin).step);
+    for (const origin of origins) if (isThere(origin)) this.#originOf(origin);
+    for (const [name, origin, newest, cameAt] of sources) {
+      if (isThere(origin)) Object.assign(this.#sourceOf(name), { origin, newest, cameAt });
+    }
+    for (const [name, origin, tick, newest] of open) {
+      if (isThere(origin)) this.#addBucket(this.#sourceOf(name), origin, tick).newest = newest;
+    }
+    this.event.reach(least);
+  }
+
   #addBucket(source: Source, origin: OriginName, tick: number): Bucket {
+    source.origin ??= origin;
     const bucket = { source, origin, tick, newest: -Infinity };
     this.#buckets.push(bucket);
     return bucket;
@@ -422,18 +521,31 @@ export class SourceTimes {
 
   #originOf(name: OriginName): Origin {
     const origin = this.#origins.get(name);
-    if (origin === undefined) throw new Error(`nothing of "${name}" can come here`);
-    return origin;
+    if (origin !== undefined) return origin;
+    if (this.#logged === null) throw new Error(`nothing of "${name}" can come here`);
+    // It reads a partition that was added.
+    const { step } = partsOfOrigin(name);
+    if ([...this.#steps.values()].includes(step)) this.#steps.set(name, step);
+    return this.#addOrigin(name);
   }
 
   #wait(what: Waiting["what"], origin: OriginName, tick: number, apply: () => void): void {
     this.#originOf(origin).waiting.push({ what, tick, apply });
   }
 
-  #holds({ name, newest, state, cameAt }: Source): boolean {
-    if (state === "behind" || this.#running.ms - cameAt < CURRENT_HOLDS_MS) return true;
+  #holds({ name, newest, state, cameAt, origin }: Source): boolean {
+    if (state === "behind") return true;
+    const now = this.#logged === null ? this.#running.ms : this.#logged.at(origin!);
+    if (now - cameAt < CURRENT_HOLDS_MS) return true;
     const step = this.#steps.get(name);
     return step !== undefined && newest > -Infinity && this.#isBehind(step);
+  }
+
+  /** Where a source holds time back; infinity if it does not. */
+  #holdsAt(source: Source): number {
+    if (this.#holds(source)) return source.newest;
+    if (this.#logged === null) return Infinity;
+    return Math.max(source.newest, this.#logged.newestBy(this.#logged.at(source.origin!)));
   }
 
   /**
@@ -452,6 +564,7 @@ export class SourceTimes {
     if (!this.#isComplete) return;
     this.#resumed.clear(); // all sources have been named
     let first: Source | null = null;
+    let least = Infinity; // where that one holds time back
     let second = Infinity;
     let most = this.#newestEnded;
     const behind: { first: Source | null; second: number } = { first: null, second: Infinity };
@@ -459,25 +572,27 @@ export class SourceTimes {
     for (const source of this.#sources.values()) {
       const { newest } = source;
       if (newest > most) most = newest;
+      const holdsAt = this.#holdsAt(source);
+      if (holdsAt === Infinity) continue;
       if (source.state === "behind") {
         if (behind.first === null || newest < behind.first.newest) {
           behind.second = behind.first?.newest ?? Infinity;
           behind.first = source;
         } else behind.second = Math.min(behind.second, newest);
-      } else if (this.#holds(source)) {
+      } else if (this.#logged === null) {
         const releaseAt = source.cameAt + CURRENT_HOLDS_MS;
         if (releaseAt > this.#running.ms) this.#releaseAt = Math.min(this.#releaseAt, releaseAt);
-      } else continue;
-      if (first === null || newest < first.newest) {
-        if (first !== null) second = first.newest;
-        first = source;
-      } else if (newest < second) second = newest;
+      }
+      if (first === null || holdsAt < least) {
+        second = least;
+        [first, least] = [source, holdsAt];
+      } else if (holdsAt < second) second = holdsAt;
     }
     this.#behind = behind;
     this.#newest = most;
     this.#first = first;
     this.#firstUntil = second;
-    this.event.reach(first === null ? most : first.newest);
+    this.event.reach(first === null ? most : least);
     this.#aim();
   }
 

@@ -11,7 +11,7 @@ import type {
   TimeControl,
 } from "./controls.ts";
 import type { WorkerAlignment } from "./source_alignment.ts";
-import type { SourceTimes } from "./source_times.ts";
+import type { LoggedSources, SourceTimes } from "./source_times.ts";
 
 /** Begins the name under which a worker stores what it has seen of the sources. */
 const SOURCES_OF = "sources on worker";
@@ -29,6 +29,13 @@ const TICKS_TOLD_AT_ONCE = 8;
 interface StoredSources {
   readonly seen: readonly (readonly [SourceName, number])[];
   readonly least: number;
+}
+
+/** The same in a group. */
+interface StoredLogged extends LoggedSources {
+  readonly least: number;
+  /** The number of the last tick that those downstream were told. */
+  readonly tick: number;
 }
 
 /** The time of the sources of a step, and the workers that the step runs on too. */
@@ -64,6 +71,7 @@ export class StepTime {
   #tick = 0;
   #told: { state: SourceState; reached: number } = { state: "behind", reached: -Infinity };
   #fromTick = -1; // the one that those downstream know of
+  #idleSince: number | null = null; // as the last tick through a log has said it
   readonly #reports = new Map<OriginName, TickReport>(); // that other workers are to be told
   #passed = 0; // how many ticks they are of
 
@@ -75,6 +83,11 @@ export class StepTime {
   /** Whether the time may have come further since `seen` was called. */
   get hasNews(): boolean {
     return this.#hasNews || this.#quiet.since !== null;
+  }
+
+  /** Whether all that is known of sources comes through the log of a group. */
+  get isLogged(): boolean {
+    return this.#sources.times.isLogged;
   }
 
   /** All that was due has been notified. */
@@ -146,6 +159,7 @@ export class StepTime {
     } else if (message.kind === "tick") {
       const report = times.tick(message);
       if (peers.length > 0) this.#addReport(report);
+      this.#quiet.pass(times.takeQuiet());
       this.#onNews();
     }
   }
@@ -193,25 +207,54 @@ export class StepTime {
     return { kind: "tick", origin, number: ++this.#tick, states: [[origin, state]], reached };
   }
 
+  /**
+   * Returns what to tell steps downstream through the log of a group, at the end of an epoch.
+   *
+   * @param reached No result that is still to come has an earlier time.
+   * @param isHolding Whether windows are open.
+   * @param now In milliseconds since the Unix epoch.
+   */
+  announceLogged(reached: number, isHolding: boolean, now: number): Tick | null {
+    const { origin, times } = this.#sources;
+    const { at, idleSince } = times.together;
+    if (origin === null || at === -Infinity) return null;
+    const isDone = idleSince !== null && !isHolding;
+    this.#idleSince = isDone ? Math.max(this.#idleSince ?? at, idleSince) : null;
+    const states = [[origin, isDone ? "current" : "behind"]] as const;
+    const logged = { at, knownAt: Math.max(at, now), idleSince: this.#idleSince };
+    return { kind: "tick", origin, number: ++this.#tick, states, reached, logged };
+  }
+
   /** Returns what to say before results, if anything. */
   beforeResults(): From | null {
     const { origin } = this.#sources;
+    this.#idleSince = null;
     if (origin === null || this.#fromTick === this.#tick) return null;
     this.#fromTick = this.#tick;
     return { kind: "from", source: origin, origin, tick: this.#tick };
   }
 
   /** Returns what goes into a snapshot, by name. */
-  stored(worker: number): [name: string, state: StoredSources] {
-    const seen = [...this.#sources.times.seen()];
-    return [`${SOURCES_OF} ${worker}`, { seen, least: this.#sources.times.event.now }];
+  stored(worker: number): [name: string, state: StoredSources | StoredLogged] {
+    const { times } = this.#sources;
+    const name = `${SOURCES_OF} ${worker}`;
+    const least = times.event.now;
+    if (times.isLogged) return [name, { ...times.logged(), least, tick: this.#tick }];
+    return [name, { seen: [...times.seen()], least }];
   }
 
   /** Continues from what a worker stored. Returns whether this was that. */
   resume(name: string, state: unknown): boolean {
     if (!name.startsWith(SOURCES_OF)) return false;
-    const { seen, least } = state as StoredSources;
-    this.#sources.times.resume(seen, least);
+    const { times } = this.#sources;
+    if (times.isLogged) {
+      const { tick, least, ...logged } = state as StoredLogged;
+      this.#tick = tick;
+      times.resumeLogged(logged, least);
+    } else {
+      const { seen, least } = state as StoredSources;
+      times.resume(seen, least);
+    }
     return true;
   }
 

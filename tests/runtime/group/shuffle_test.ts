@@ -10,8 +10,11 @@ import {
   decodeShuffleBatch,
   encodeShuffleBatch,
 } from "../../../src/runtime/group/shuffle_batch.ts";
+import { SentTime } from "../../../src/runtime/group/sent_time.ts";
 import { ShuffleOut } from "../../../src/runtime/group/shuffle_out.ts";
 import { ShuffleTask } from "../../../src/runtime/group/shuffle_task.ts";
+import type { From, Tick, TimeControl } from "../../../src/runtime/time/controls.ts";
+import { MergedTime } from "../../../src/runtime/time/merged_time.ts";
 import { WaitingBytes } from "../../../src/runtime/group/waiting_bytes.ts";
 import { drain, roomyChannel, taskHost } from "../../support/runtime/task_host.ts";
 
@@ -51,7 +54,7 @@ function itemsOf(batches: ReturnType<ShuffleOut["take"]>): Record<string, unknow
 Deno.test("ShuffleOut sends each pair to the shard that owns its key", () => {
   const out = sending();
   const pairs = Array.from({ length: 50 }, (_, i) => [`k${i}`, i] as const);
-  out.sender(0, "key", fail, 0).push(pairs);
+  out.sender(0, { route: "key", fail, epoch: 0 }).push(pairs);
   const owners = ownersOf(SHARDS);
   const expected = Object.groupBy(pairs, ([key]) => `sums ${owners[keyGroupOf(key)]}`);
   assertEquals(itemsOf(out.take(0)), { ...expected });
@@ -59,7 +62,10 @@ Deno.test("ShuffleOut sends each pair to the shard that owns its key", () => {
 
 Deno.test("ShuffleOut keeps what is sent after a barrier for the next epoch", () => {
   const out = sending();
-  const [sums, counts] = [out.sender(0, "spread", fail, 0), out.sender(1, "spread", fail, 0)];
+  const [sums, counts] = [
+    out.sender(0, { route: "spread", fail, epoch: 0 }),
+    out.sender(1, { route: "spread", fail, epoch: 0 }),
+  ];
   sums.push([1]);
   sums.push({ kind: "barrier", epoch: 0 });
   sums.push([2]);
@@ -71,7 +77,7 @@ Deno.test("ShuffleOut keeps what is sent after a barrier for the next epoch", ()
 
 Deno.test("ShuffleOut cuts what is for a shard into records, and keeps the order", () => {
   const out = sending();
-  const sender = out.sender(0, "key", fail, 0);
+  const sender = out.sender(0, { route: "key", fail, epoch: 0 });
   const pairs = Array.from({ length: 9 }, (_, i) => ["k", new Uint8Array(200 << 10).fill(i)]);
   for (const pair of pairs) sender.push([pair]);
   const batches = out.take(0);
@@ -84,7 +90,7 @@ Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", 
   const waiting = new WaitingBytes(() => full++, 1_000);
   const out = sending(waiting);
   out.begin(7); // the task's epoch 0 is the process's epoch 7
-  const sender = out.sender(0, "spread", fail, 0);
+  const sender = out.sender(0, { route: "spread", fail, epoch: 0 });
   sender.push([new Uint8Array(900)]);
   assertEquals([full, sender.room], [0, 1]);
   sender.push([new Uint8Array(200)]);
@@ -98,7 +104,7 @@ Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", 
 });
 
 Deno.test("ShuffleOut refuses an item that no record can hold, and shows it", () => {
-  const sender = sending().sender(0, "key", fail, 0);
+  const sender = sending().sender(0, { route: "key", fail, epoch: 0 });
   assertThrows(
     () => sender.push([["k", new Uint8Array(8 << 20)]]),
     Error,
@@ -129,7 +135,11 @@ Deno.test("decodeShuffleBatch refuses what is cut off or of another version", ()
 });
 
 /** A shuffle with records, and the channels of exchanges 0 and 1. */
-function receiving(records: Uint8Array[], channel = roomyChannel) {
+function receiving(
+  records: Uint8Array[],
+  channel = roomyChannel,
+  times = new Map<number, MergedTime>(),
+) {
   let next = 0n;
   const reader: ShuffleReader = {
     next: (): ShuffleRecord | null => {
@@ -148,7 +158,7 @@ function receiving(records: Uint8Array[], channel = roomyChannel) {
     ended: () => passed.push("ended"),
   };
   const channels = new Map([[0, channel()], [1, channel()]]);
-  const task = new ShuffleTask("sums", host, { reader, from: null, channels, epoch: 0 });
+  const task = new ShuffleTask("sums", host, { reader, from: null, channels, times, epoch: 0 });
   return { task, channels, passed };
 }
 
@@ -201,3 +211,106 @@ Deno.test("ShuffleTask refuses an exchange that the flow does not have", () => {
     "sent a frame of kind batch to exchange 5, which this flow does not have here: all machines",
   );
 });
+
+const ORIGIN = "in on worker 3";
+
+const from = (tick: number): From => ({ kind: "from", source: "p", origin: ORIGIN, tick });
+
+function tick(number: number): Tick {
+  const logged = { at: 1_000 * number, idleSince: null };
+  return { kind: "tick", origin: ORIGIN, number, states: [["p", "behind"]], logged };
+}
+
+/** What records for a shard say, in the order in which they say it. */
+function saidTo(shard: number, batches: ReturnType<ShuffleOut["take"]>): unknown[] {
+  return batches.filter((each) => each.shard === shard).flatMap(({ bytes }) => [
+    "record",
+    ...decodeShuffleBatch(bytes).frames.map((each) =>
+      each.kind === "batch"
+        ? decodeBatch(each.items).length
+        : (each as { message: TimeControl }).message
+    ),
+  ]);
+}
+
+Deno.test("ShuffleOut tells all shards of event time at the end of an epoch, also without items", () => {
+  const timeOf = (value: unknown) => value as number;
+  const time = new SentTime(0, { timeOf, fail, steps: new Set() });
+  const out = sending();
+  const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
+  sender.push(from(1));
+  sender.push([["k", 10], ["k", 30]]);
+  sender.push(from(1));
+  sender.push([["k", 20]]);
+  sender.push(tick(2));
+  sender.push({ kind: "barrier", epoch: 0 });
+  const batches = out.take(0);
+  const shard = batches.find(({ bytes }) => decodeShuffleBatch(bytes).frames.length > 2)!.shard;
+  const end = [{ kind: "newest", source: "p", origin: ORIGIN, tick: 1, time: 30 }, tick(2)];
+  for (let each = 0; each < SHARDS; each++) {
+    const items = each === shard ? [from(1), 2, from(1), 1] : [];
+    assertEquals(saidTo(each, batches), ["record", ...items, ...end]);
+  }
+  sender.push({ kind: "barrier", epoch: 1 });
+  assertEquals(out.take(1), []); // nothing new
+});
+
+Deno.test("ShuffleOut sends the last tick of an origin in an epoch, and no others", () => {
+  const out = sending();
+  const time = new SentTime(0, null);
+  const sender = out.sender(0, { route: "spread", fail, epoch: 0, time });
+  sender.push(tick(2));
+  sender.push(tick(3));
+  sender.push({ kind: "end", stopped: true });
+  assertEquals(saidTo(0, out.take(0)), ["record", tick(3)]);
+});
+
+Deno.test("ShuffleOut says in each record where its first items come from", () => {
+  const out = sending();
+  const time = new SentTime(0, null);
+  const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
+  sender.push(from(1));
+  for (let n = 0; n < 3; n++) sender.push([["k", new Uint8Array(300 << 10)]]);
+  const [{ shard }] = out.take(-1).concat(out.take(0));
+  sender.push([["k", 1]]);
+  assertEquals(saidTo(shard, out.take(0)), ["record", from(1), 1]);
+});
+
+Deno.test("SentTime shows the value whose time cannot be told", () => {
+  const timeOf = () => {
+    throw new TypeError("no time");
+  };
+  const time = new SentTime(0, { timeOf, fail, steps: new Set() });
+  time.onControl(from(1));
+  assertThrows(() => time.onBatch([["k", 1]]), Error, '["k",1]: no time');
+});
+
+Deno.test("SentTime does not ask for the time of a window step's results", () => {
+  const timeOf = () => {
+    throw new TypeError("no time");
+  };
+  const time = new SentTime(0, { timeOf, fail, steps: new Set([ORIGIN]) });
+  time.onControl(from(1));
+  time.onBatch([["k", 1]]);
+  assertEquals(time.take(), []);
+});
+
+Deno.test("ShuffleTask tells where items come from, and holds ticks until all tasks have brought them", () => {
+  const time = (message: TimeControl) => encodeFrame({ kind: "time", exchange: 0, message });
+  const other = taskId("in", 0);
+  const records = [
+    encodeShuffleBatch(TASK, [time(from(1)), frame(0, 1), time(tick(2))]),
+    encodeShuffleBatch(other, [time(from(0)), frame(0, 2), time(tick(2))]),
+    encodeShuffleBatch(TASK, [time(from(1)), frame(0, 3)]),
+  ];
+  const times = new Map([[0, new MergedTime(4, (channel) => channel === 0 || channel === 3)]]);
+  const { task, channels } = receiving(records, roomyChannel, times);
+  runAll(task);
+  assertEquals(said(channels.get(0)!), [from(1), [1], from(0), [2], tick(2), from(1), [3]]);
+});
+
+function said(channel: Channel): unknown[] {
+  const all: unknown[] = [];
+  for (let message; (message = channel.take()) !== undefined;) all.push(message);
+  return all;
+}

@@ -43,3 +43,12 @@ Deno.test("items of a channel that has told of no source are not taken for anoth
   assertEquals(time.onBatch(1), null);
   assertEquals(time.onBatch(0), fromA);
 });
+
+Deno.test("a tick waits for a channel that has come later, if that can carry its origin", () => {
+  const time = new MergedTime(1, (channel, origin) => origin === "in" || channel === 2);
+  assertEquals(time.onTick(0, tick(1)), [tick(1)]);
+  assertEquals(time.onTick(2, tick(2)), []);
+  assertEquals(time.onTick(0, tick(2)), []);
+  assertEquals(time.onTick(1, tick(2)), [tick(2)]);
+  assertEquals(time.onTick(2, tick(1, "added")), [tick(1, "added")]);
+});

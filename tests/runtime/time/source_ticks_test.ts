@@ -79,3 +79,23 @@ for (const hasRoom of [true, false]) {
     assertEquals(task.wakeTime(), hasRoom ? 150 : 1_050);
   });
 }
+
+Deno.test("a tick for a log has all sources each time, and says since when the input is idle", () => {
+  const ticks = new SourceTicks("in", 3, readerWith(() => "current"));
+  ticks.resume(7);
+  const states = [["p of in", "current"]] as const;
+  const tick = (number: number, at: number, idleSince: number | null) => ({
+    kind: "tick" as const,
+    origin: "in on worker 3",
+    number,
+    states: [...states],
+    logged: { at, idleSince },
+  });
+  assertEquals(ticks.fullTick(false, 1_000), tick(8, 1_000, null));
+  assertEquals(ticks.fullTick(true, 1_100), tick(9, 1_100, 1_100));
+  assertEquals(ticks.fullTick(true, 1_200), tick(10, 1_200, 1_100));
+  ticks.onBatch(); // between two ticks
+  assertEquals(ticks.fullTick(true, 1_300), tick(11, 1_300, 1_300));
+  ticks.onActive();
+  assertEquals(ticks.fullTick(true, 1_400), tick(12, 1_400, 1_400));
+});

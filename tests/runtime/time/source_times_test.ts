@@ -316,6 +316,102 @@ Deno.test("SourceTimes is never beyond the newest item of a source that is behin
   assert(advanced.cases > 100 && advanced.items > 1000, JSON.stringify(advanced));
 });
 
+/** Ticks of origins on workers 0 and 1, whose sources "a" and "b" have this state. */
+function loggedTicks(times: SourceTimes) {
+  const numbers = [0, 0];
+  return (worker: number, state: "behind" | "current", at: number) => {
+    const number = ++numbers[worker];
+    const origin = `in on worker ${worker}`;
+    const states = [["ab"[worker], state]] as const;
+    times.tick({ kind: "tick", origin, number, states, logged: { at, idleSince: null } });
+  };
+}
+
+/** A step in a group, with origins on workers 0 and 1. */
+function inGroup(): SourceTimes {
+  const origins = [0, 1].map((worker) => `in on worker ${worker}`);
+  return new SourceTimes(stepOf({ origins, isInOrder: true, isLogged: true }));
+}
+
+Deno.test("SourceTimes in a group follows others only as far as a silent source has confirmed", () => {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  const newest = (worker: number, time: number, tick: number) =>
+    times.onNewest({
+      kind: "newest",
+      source: "ab"[worker],
+      origin: `in on worker ${worker}`,
+      tick,
+      time,
+    });
+  tick(0, "behind", 0);
+  tick(1, "behind", 0);
+  newest(0, 10, 1);
+  newest(1, 20, 1);
+  tick(0, "current", 5_000);
+  tick(1, "behind", 5_000);
+  assertEquals(times.event.now, 10); // "a" has just sent something
+  tick(0, "current", 6_500); // it has been silent since
+  assertEquals(times.event.now, 20);
+  newest(1, 50, 2);
+  tick(1, "behind", 7_000);
+  newest(1, 60, 3);
+  tick(1, "behind", 8_000);
+  assertEquals(times.event.now, 20); // the machine of "a" may be dead since 6500
+  tick(0, "current", 7_500);
+  assertEquals(times.event.now, 50); // which "b" had by 7000
+  newest(0, 55, 4);
+  tick(0, "current", 9_000);
+  assertEquals(times.event.now, 55);
+});
+
+Deno.test("SourceTimes in a group goes on where a snapshot has it", () => {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  tick(0, "behind", 0);
+  tick(1, "behind", 0);
+  times.from("a", "in on worker 0", 1);
+  times.event.see(10);
+  times.from("b", "in on worker 1", 1);
+  times.event.see(20);
+  const stored = structuredClone(times.logged());
+  const { now } = times.event;
+  const again = inGroup();
+  again.resumeLogged({ ...stored, origins: [...stored.origins, "gone on worker 0"] }, now);
+  const more = loggedTicks(again);
+  assertEquals([again.event.now, again.newestOf("a"), again.newestOf("b")], [10, 10, 20]);
+  more(0, "behind", 100);
+  more(1, "behind", 100);
+  again.from("a", "in on worker 0", 2);
+  again.event.see(15);
+  assertEquals([again.isComplete, again.event.now], [true, 15]);
+});
+
+Deno.test("SourceTimes in a group ends a source that a tick of its origin does not have", () => {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  tick(0, "behind", 0);
+  tick(1, "behind", 0);
+  times.from("b", "in on worker 1", 1);
+  times.event.see(20);
+  assertEquals(times.holding, "a");
+  const logged = { at: 100, idleSince: null };
+  times.tick({ kind: "tick", origin: "in on worker 0", number: 2, states: [], logged });
+  assertEquals([times.holding, times.event.now], ["b", 20]);
+});
+
+Deno.test("SourceTimes in a group accepts an origin that reads a partition which was added", () => {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  tick(0, "behind", 0);
+  tick(1, "behind", 0);
+  const logged = { at: 100, idleSince: null };
+  const states = [["c", "behind"]] as const;
+  times.tick({ kind: "tick", origin: "in on worker 2", number: 1, states, logged });
+  assertEquals(times.holding, "a");
+  assertEquals(times.together.at, 0);
+});
+
 Deno.test("SourceTimes counts what comes before any source has a time, in the order of the items", () => {
   const times = new SourceTimes(stepOf({ isInOrder: true }));
   const states = [["a", "behind"], ["b", "behind"]] as const;
@@ -325,4 +421,26 @@ Deno.test("SourceTimes counts what comes before any source has a time, in the or
   see(times, "a", 1, 40);
   see(times, "b", 1, 50);
   assertEquals(times.event.now, 40);
+});
+
+Deno.test("SourceTimes in a group takes what a window step has reached for as new as its news", () => {
+  const origins = [0, 1].map((worker) => `first on worker ${worker}`);
+  const steps = new Map(origins.map((origin) => [origin, "first"]));
+  const times = new SourceTimes(stepOf({ origins, steps, isLogged: true }));
+  const numbers = [0, 0];
+  const tick = (worker: number, at: number, knownAt: number, reached: number) => {
+    const origin = origins[worker];
+    const logged = { at, knownAt, idleSince: null };
+    const states = [[origin, "current"]] as const;
+    times.tick({ kind: "tick", origin, number: ++numbers[worker], states, reached, logged });
+  };
+  tick(0, 100, 100, -Infinity);
+  tick(1, 100, 100, -Infinity);
+  tick(0, 100, 500, 7_000); // from values that others upstream have read by 500
+  assertEquals(times.event.now, -Infinity); // those of this one may still be on their way
+  tick(1, 400, 600, -Infinity);
+  assertEquals(times.event.now, -Infinity);
+  tick(1, 500, 700, -Infinity);
+  tick(0, 600, 800, 7_000);
+  assertEquals(times.event.now, 7_000);
 });

@@ -1,5 +1,6 @@
 /** Several processes of one group in memory, whose time, tasks and deaths a test decides. */
 import { Dataflow } from "../../../mod.ts";
+import type { Clock } from "../../../src/core/clock.ts";
 import { yieldToEventLoop } from "../../../src/core/event_loop.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { type TaskId, taskId } from "../../../src/core/task_id.ts";
@@ -77,15 +78,15 @@ export class GroupRun {
     });
   }
 
-  /** Starts a process without tasks. */
-  start(): GroupProcess {
+  /** Starts a process without tasks, on a machine whose clock is ahead by `aheadMs`. */
+  start(aheadMs = 0): GroupProcess {
     const log = new MemoryLog(this.group);
     const runner = new TaskRunner({
       cut: this.cut(),
       groupLog: log,
       identity: null,
       intervalMs: EPOCH_MS,
-      clock: this.clock,
+      clock: aheadMs === 0 ? this.clock : shifted(this.clock, aheadMs),
       log: silentLog,
     });
     const process = { log, runner, tasks: new Set<TaskId>() };
@@ -164,10 +165,11 @@ export class GroupRun {
 
   #flow(outputs: Map<string, unknown[]>): Dataflow {
     const flow = new Dataflow("grouped");
+    const turns = { next: 0 };
     this.#build({
       flow,
       input: <T>(id: string, ...topics: string[]) =>
-        flow.input(id, new TopicInput<T>(this.group.topics, ...topics)),
+        flow.input(id, new TopicInput<T>(this.group.topics, topics, turns)),
       output: <T>(name: string) => {
         const items: T[] = [];
         outputs.set(name, items);
@@ -176,4 +178,11 @@ export class GroupRun {
     });
     return flow;
   }
+}
+
+function shifted(clock: Clock, ms: number): Clock {
+  return {
+    now: () => clock.now() + ms,
+    wakeAt: (at, wake) => clock.wakeAt(at - ms, wake),
+  };
 }

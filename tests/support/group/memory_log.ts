@@ -20,6 +20,8 @@ import {
   type TaskEpoch,
   type WaitingForCommit,
 } from "../../../src/group/log.ts";
+import { decodeShuffleBatch } from "../../../src/runtime/group/shuffle_batch.ts";
+import { EndingSources } from "../../../src/graph/ending_sources.ts";
 import { eachChange, type StoredKey, type StoredPosition } from "../../../src/recovery/store.ts";
 
 /** Where a process may be stopped by a test. */
@@ -73,26 +75,62 @@ class KeptTask {
   }
 }
 
-/** An input that reads topics. By itself, without a group, it reads all that is there. */
+/**
+ * An input that reads topics. By itself, without a group, it reads all that is there, in the order
+ * in which it was added.
+ */
 export class TopicInput<T> implements InputConfig<T> {
   readonly topics: readonly string[];
   readonly #all: MemoryTopics;
+  readonly #turns: Turns;
 
-  constructor(all: MemoryTopics, ...topics: string[]) {
+  constructor(all: MemoryTopics, topics: readonly string[], turns: Turns = { next: 0 }) {
     this.#all = all;
     this.topics = topics;
+    this.#turns = turns;
   }
 
   open(): Promise<InputReader<T>> {
-    const batches = this.topics.flatMap((topic) => this.#all.partitions(topic))
-      .map(({ items }) => [...items] as T[]);
+    const own = this.#all.appended.filter(({ topic }) => this.topics.includes(topic));
+    const turns = this.#turns;
+    const names = this.topics.flatMap((topic) =>
+      this.#all.partitions(topic).map((_, partition) => `${topic}/${partition}`)
+    );
+    const left = new Map(names.map((name) => [name, 0]));
+    for (const { name } of own) left.set(name, left.get(name)! + 1);
+    const sources = new EndingSources(names.filter((name) => left.get(name)! > 0));
+    let source = "";
+    let last: Appended | null = null;
+    const next = (): T[] | null => {
+      const first = own.at(0);
+      if (first === undefined) {
+        turns.next = Math.max(turns.next, (last?.number ?? -1) + 1);
+        return null;
+      }
+      // The turn is over once the engine has taken its item on: then it asks again.
+      if (last !== null) turns.next = Math.max(turns.next, last.number + 1);
+      if (turns.next < first.number) return [];
+      own.shift();
+      last = first;
+      source = first.name;
+      left.set(source, left.get(source)! - 1);
+      if (left.get(source) === 0) sources.end(source);
+      return [first.item as T];
+    };
     return Promise.resolve({
-      next: () => batches.shift() ?? null,
+      next,
+      sources: () => sources,
+      source: () => source,
       ready: () => Promise.resolve(),
       positions: () => new Map(),
       close: () => Promise.resolve(),
     });
   }
+}
+
+/** Which item is next, where several inputs of one machine read in the order of their items. */
+export interface Turns {
+  next: number;
 }
 
 /** An output with a name. By itself it writes at once. */
@@ -114,9 +152,21 @@ export class NamedOutput<T> implements OutputConfig<T> {
   }
 }
 
+/** An item of a topic. */
+interface Appended {
+  readonly topic: string;
+  /** That of the partition. */
+  readonly name: string;
+  readonly item: unknown;
+  /** How many were added to any topic before. */
+  readonly number: number;
+}
+
 /** Topics with items, before anybody reads them. */
 export class MemoryTopics {
   readonly #topics = new Map<string, readonly Grown<unknown>[]>();
+  /** All items, in the order in which they were added. */
+  readonly appended: Appended[] = [];
 
   /** Makes a topic. */
   create(topic: string, partitions: number): void {
@@ -124,6 +174,10 @@ export class MemoryTopics {
   }
 
   append(topic: string, partition: number, ...items: readonly unknown[]): void {
+    for (const item of items) {
+      const number = this.appended.length;
+      this.appended.push({ topic, name: `${topic}/${partition}`, item, number });
+    }
     this.partitions(topic)[partition].add(...items);
   }
 
@@ -141,6 +195,8 @@ export class MemoryGroup {
   mostAtOnce = 7;
   /** How many epochs have been committed. */
   commits = 0;
+  /** How many records tasks have sent one another. */
+  records = 0;
   /** Stops a process at a point; absent for none. */
   stopAt: ((point: LogPoint, log: MemoryLog) => boolean) | null = null;
   /** Holds up the end of an epoch of an output; absent for none. */
@@ -179,7 +235,7 @@ export class MemoryGroup {
     });
   }
 
-  /** How many items and records the tasks have not read and committed. */
+  /** How many items, and records with items, the tasks have not read and committed. */
   get left(): number {
     const committed = new Map<string, number>();
     for (const [task, { positions }] of this.#tasks) {
@@ -189,8 +245,9 @@ export class MemoryGroup {
       }
     }
     let left = 0;
-    for (const [name, { items }] of [...this.#read, ...this.#shuffles]) {
-      left += items.length - (committed.get(name) ?? 0);
+    for (const [name, { items }] of this.#read) left += items.length - (committed.get(name) ?? 0);
+    for (const [name, { items }] of this.#shuffles) {
+      left += items.slice(committed.get(name) ?? 0).filter(hasItems).length;
     }
     return left;
   }
@@ -199,6 +256,7 @@ export class MemoryGroup {
   apply(epoch: GroupEpoch, outputs: readonly (readonly [name: string, items: unknown[]])[]): void {
     this.commits++;
     for (const task of epoch.tasks) this.task(task.task).apply(task);
+    this.records += epoch.shuffle.length;
     for (const { subtopology, shard, bytes } of epoch.shuffle) {
       this.shuffle(`${subtopology}_${shard}`).add(bytes);
     }
@@ -207,6 +265,11 @@ export class MemoryGroup {
       this.outputs.set(name, [...all, ...items]);
     }
   }
+}
+
+/** Whether a record has more than what is told of event time, which never ends. */
+function hasItems(record: Uint8Array): boolean {
+  return decodeShuffleBatch(record).frames.some(({ kind }) => kind === "batch");
 }
 
 /** What an output of a process has written and not committed. */
@@ -259,6 +322,7 @@ export class MemoryLog implements GroupLog {
       if (items === undefined) return [];
       return [{ name, items, next: resume.get(name) as number ?? 0 }];
     });
+    let source = "";
     const next = (limit = Infinity): unknown[] => {
       for (const part of parts) {
         const batch = part.items.items.slice(
@@ -266,12 +330,18 @@ export class MemoryLog implements GroupLog {
           part.next + Math.min(limit, this.#group.mostAtOnce),
         );
         part.next += batch.length;
+        source = part.name;
         if (batch.length > 0) return batch;
       }
       return [];
     };
+    const hasMore = (part: typeof parts[number]) => part.next < part.items.items.length;
     return Promise.resolve({
       next,
+      sources: () =>
+        new Map(parts.map((part) => [part.name, hasMore(part) ? "behind" : "current"])),
+      source: () => source,
+      idle: () => !parts.some(hasMore),
       ready: () => Promise.race(parts.map((part) => part.items.more(part.next))),
       positions: () => new Map(parts.map((part) => [part.name, part.next])),
       close: () => Promise.resolve(),
@@ -327,6 +397,10 @@ export class MemoryLog implements GroupLog {
     await Promise.resolve();
     if (this.#group.stopAt?.(point, this)) this.die();
     if (this.#isDead) await new Promise(() => {});
+  }
+
+  partitionsOf(topic: string): Promise<number> {
+    return Promise.resolve(this.#group.topics.partitions(topic).length);
   }
 
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader {

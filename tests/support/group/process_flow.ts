@@ -9,7 +9,7 @@ group.topics.append("numbers", 0, ["a", 1], ["a", 2]);
 group.topics.append("numbers", 1, ["bad", NaN]);
 
 const flow = new Dataflow("grouped");
-flow.input("in", new TopicInput<Keyed<number>>(group.topics, "numbers"))
+flow.input("in", new TopicInput<Keyed<number>>(group.topics, ["numbers"]))
   .map((item) => {
     if (Number.isNaN(item[1])) throw new RangeError("not a number");
     return item;
