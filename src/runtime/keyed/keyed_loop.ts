@@ -123,6 +123,8 @@ export function createKeyedLoop(
       logic.sourceTimers = { close: timerOf(logic), hold: event.isHolding ? timerOf(logic) : null };
     }
     sourceTimers.schedule(logic.sourceTimers.close, due);
+    // Its own watermark may have passed by quiet time, before anybody has asked it.
+    if (due < event.nextClose) event.nextClose = due;
     if (logic.sourceTimers.hold !== null) holdTimers.schedule(logic.sourceTimers.hold, from);
   }
 
