@@ -27,9 +27,7 @@ import { stopMilliseconds } from "../runtime/stop_limit.ts";
 import type { RunCommand } from "./arguments.ts";
 import type { FlowLocation } from "./flow_location.ts";
 import type { GroupCommand } from "./group_arguments.ts";
-
-/** The module of the log of all groups. */
-const LOG_MODULE = import.meta.resolve("../connectors/kafka_tasks/log_module.ts");
+import { LOG_MODULE, printToStderr } from "./group_process.ts";
 
 /** How often workers say how far they are, in milliseconds: else, and where somebody looks. */
 const STATUS_MS = 1_000;
@@ -244,8 +242,4 @@ class StopSwitch {
   throwIfKilled(): void {
     if (this.#killSignal.aborted) throw new Error("the run was stopped at once");
   }
-}
-
-function printToStderr(bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
 }

@@ -6,6 +6,13 @@
 import { counted } from "../core/counted.ts";
 import { UsageError } from "../core/errors.ts";
 import type { GroupAdmin } from "../connectors/kafka_tasks/group_admin.ts";
+import type { GroupPlace } from "../connectors/kafka_tasks/join_group.ts";
+import { silentLog } from "../core/log.ts";
+import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
+import { FlowDescriber } from "../runtime/process/group/flow_describer.ts";
+import { permissionFlags } from "../runtime/process/worker_flags.ts";
+import { locateFlow } from "./flow_location.ts";
+import { LOG_MODULE, printToStderr } from "./group_process.ts";
 import { groupJson, groupText } from "./group_text.ts";
 import type { GroupToolCommand } from "./group_tool_arguments.ts";
 import type { Confirm } from "./recovery.ts";
@@ -15,7 +22,12 @@ export interface GroupToolOptions {
   /** Asks the user; `null` if nobody can be asked. */
   readonly confirm: Confirm;
   /** Opens the cluster. @default The Kafka cluster that the command names. */
-  readonly open?: (command: GroupToolCommand) => Promise<GroupAdmin & AsyncDisposable>;
+  readonly open?: (command: GroupToolCommand) => Promise<OpenedCluster>;
+}
+
+/** A cluster, and what has to be closed with it. */
+export interface OpenedCluster extends AsyncDisposable {
+  readonly admin: GroupAdmin;
 }
 
 /**
@@ -29,7 +41,8 @@ export async function runGroupTool(
   { confirm, open = openCluster }: GroupToolOptions,
 ): Promise<string> {
   const { app, action, json } = command;
-  await using admin = await open(command);
+  await using cluster = await open(command);
+  const { admin } = cluster;
   if (action === "show") {
     const { appStatus } = await import("../connectors/kafka_tasks/group_status.ts");
     const status = await explained(app, action, () => appStatus(admin, app));
@@ -38,14 +51,46 @@ export async function runGroupTool(
   return await explained(app, action, () => remove(admin, { ...command, action }, confirm));
 }
 
-async function openCluster({ brokers, properties }: GroupToolCommand) {
+async function openCluster(command: GroupToolCommand): Promise<OpenedCluster> {
+  const { brokers, properties, flow } = command;
+  if (flow !== null) return await openClusterOf(flow, command);
   const { groupAdminAt } = await import("../connectors/kafka_tasks/group_admin.ts");
   try {
-    return groupAdminAt({ brokers, properties });
+    const admin = groupAdminAt({ brokers, properties });
+    return { admin, [Symbol.asyncDispose]: () => admin[Symbol.asyncDispose]() };
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     throw new UsageError(cause.message, { cause });
   }
+}
+
+/** Only the flow's own code knows its cluster, so it is loaded in a process of its own. */
+async function openClusterOf(
+  flow: string,
+  { flowArgs: args }: GroupToolCommand,
+): Promise<OpenedCluster> {
+  const { moduleUrl, exportName } = locateFlow(flow);
+  const name = flowName(moduleUrl, exportName);
+  const facts = spawnFacts();
+  refuseNesting(name, facts);
+  const { groupAdminIn } = await import("../connectors/kafka_tasks/group_admin.ts");
+  await using opened = new AsyncDisposableStack();
+  const describer = opened.use(
+    new FlowDescriber({
+      flags: (folder) => permissionFlags(null, { folder, moduleUrl, workers: 0 }),
+      args,
+      running: [...facts.running, name],
+      load: { kind: "locate", moduleUrl, exportName, logModule: LOG_MODULE, logLevel: "warn" },
+      taps: { stdout: printToStderr },
+      log: silentLog,
+      onStopRequested: () => {},
+    }),
+  );
+  const { place, needsTokens } = await describer.locate();
+  const token = needsTokens ? () => describer.token() : null;
+  const admin = opened.use(groupAdminIn(place as GroupPlace, token)); // as the module makes it
+  const kept = opened.move();
+  return { admin, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 async function remove(

@@ -13,7 +13,12 @@ export interface GroupToolCommand {
   readonly kind: "group-tool";
   readonly app: string;
   readonly action: "show" | "reset" | "delete";
+  /** Brokers of the cluster; empty if a flow says where it is. */
   readonly brokers: readonly string[];
+  /** The flow whose brokers and security are used; `null` if they are given. */
+  readonly flow: string | null;
+  /** The flow's arguments. */
+  readonly flowArgs: readonly string[];
   /** Kafka properties for the connection. */
   readonly properties: Readonly<Record<string, string>>;
   /** Whether as JSON; else as text. */
@@ -24,6 +29,7 @@ export interface GroupToolCommand {
 
 const AT = [
   { name: "brokers", value: "LIST", about: "brokers of the cluster, as HOST:PORT,HOST:PORT" },
+  { name: "flow", value: "FLOW", about: "the app's flow, for its brokers and security instead" },
   PROPERTY_OPTION,
 ] as const satisfies readonly Option[];
 
@@ -40,6 +46,7 @@ const ACTIONS = ["reset", "delete"] as const;
 
 /** What `--help` says of it. */
 export const GROUP_HELP = `       deno run -A cli.ts group APP --brokers LIST [--json]
+       deno run -A cli.ts group APP --flow FLOW [--json] [-- flow arguments]
 
 shows the machines that share the work of an app: members, tasks, and what waits for them.
 
@@ -64,7 +71,8 @@ export function parseGroupTool(args: readonly string[]): ParsedGroupTool {
   const parsed = parseOptions(args, OPTIONS[action], command);
   if (parsed.help) return "help";
   if (parsed.version) return "version";
-  refuseFlowArgs("group", parsed);
+  const flow = parsed.flow as string | undefined;
+  if (flow === undefined) refuseFlowArgs("group", parsed);
   const [app = "", given, ...more] = parsed._.map(String);
   if (app === "" || more.length > 0) {
     throw new UsageError("group needs the name of an app, and accepts reset or delete after it");
@@ -75,15 +83,24 @@ export function parseGroupTool(args: readonly string[]): ParsedGroupTool {
     );
   }
   const brokers = parsed.brokers as string | undefined;
-  if (brokers === undefined) {
-    throw new UsageError(`group ${app} needs its cluster: --brokers HOST:PORT,HOST:PORT`);
+  const property = parsed.property as readonly string[];
+  if (brokers === undefined && flow === undefined) {
+    throw new UsageError(
+      `group ${app} needs its cluster: --brokers HOST:PORT,HOST:PORT, or --flow flow.ts`,
+    );
+  }
+  if (flow !== undefined && (brokers !== undefined || property.length > 0)) {
+    const other = brokers === undefined ? "--property" : "--brokers";
+    throw new UsageError(`--flow says where the cluster is, so ${other} does not go with it`);
   }
   return {
     kind: "group-tool",
     app,
     action: given === undefined ? "show" : action,
-    brokers: brokers.split(","),
-    properties: propertiesOf(parsed.property as readonly string[]),
+    brokers: brokers?.split(",") ?? [],
+    flow: flow ?? null,
+    flowArgs: parsed["--"],
+    properties: propertiesOf(property),
     json: parsed.json === true,
     yes: parsed.yes === true,
   };

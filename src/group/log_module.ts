@@ -39,11 +39,15 @@ export interface PrepareGroupOptions extends GroupOptions {
 }
 
 /** A group that machines may join. */
-export interface PreparedGroup {
+export interface PreparedGroup extends LocatedCluster {
   /** What its members join. */
   readonly groupId: string;
   /** The protocol that it speaks. */
   readonly protocol: string;
+}
+
+/** The cluster of a flow. */
+export interface LocatedCluster {
   /** How to reach it: plain data. */
   readonly place: unknown;
   /** Returns a token for the cluster, from a function of the flow; `null` if none is needed. */
@@ -81,6 +85,15 @@ export interface LogModule {
    * @throws {Error} If it may not. The message names the reason and the cure.
    */
   prepareGroup(options: PrepareGroupOptions): Promise<PreparedGroup>;
+
+  /**
+   * Finds the cluster of a flow. It creates nothing.
+   *
+   * @throws {Error} If it has none, or several. The message names the steps.
+   */
+  locateCluster(
+    options: Pick<GroupOptions, "graph" | "log" | "signal">,
+  ): Promise<LocatedCluster>;
 
   openGroupLog(options: OpenLogOptions): Promise<GroupLog>;
 }

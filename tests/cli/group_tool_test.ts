@@ -25,6 +25,8 @@ const COMMAND: GroupToolCommand = {
   app: "orders",
   action: "show",
   brokers: ["a:1", "b:2"],
+  flow: null,
+  flowArgs: [],
   properties: {},
   json: false,
   yes: false,
@@ -40,6 +42,12 @@ Deno.test("the command line of group says what is done, and where", () => {
     properties: { "sasl.mechanism": "PLAIN" },
   });
   assertEquals(parse("delete", "delete", ...AT), { ...COMMAND, app: "delete", action: "delete" });
+  assertEquals(parse("orders", "--flow=flow.ts:other", "--", "a"), {
+    ...COMMAND,
+    brokers: [],
+    flow: "flow.ts:other",
+    flowArgs: ["a"],
+  });
   assertEquals(parse("reset", ...AT), { ...COMMAND, app: "reset" });
   assertEquals(parse("--help"), { kind: "help", of: "group" });
   assertEquals(parse("orders", "--version"), { kind: "version" });
@@ -49,7 +57,9 @@ Deno.test("a wrong command line of group names the cure", () => {
   for (
     const [args, part] of [
       [[], "needs the name of an app"],
-      [["orders"], "--brokers HOST:PORT"],
+      [["orders"], "--brokers HOST:PORT,HOST:PORT, or --flow flow.ts"],
+      [["orders", ...AT, "--flow", "f.ts"], "so --brokers does not go with it"],
+      [["orders", "--flow", "f.ts", "--property", "a=b"], "so --property does not go with it"],
       [["orders", "rest", ...AT], `no action "rest". Did you mean reset?`],
       [["orders", "reset", "more", ...AT], "accepts reset or delete after it"],
       [["orders", ...AT, "--yes"], "group accepts no option --yes"],
@@ -93,7 +103,8 @@ function run(admin: FakeGroupAdmin, command: Partial<GroupToolCommand>, answer: 
     asked.push(text);
     return answer;
   };
-  const open = () => Promise.resolve(admin);
+  const open = () =>
+    Promise.resolve({ admin, [Symbol.asyncDispose]: () => admin[Symbol.asyncDispose]() });
   return { asked, done: runGroupTool({ ...COMMAND, ...command }, { confirm, open }) };
 }
 

@@ -85,6 +85,9 @@ Deno.test("a machine of a group shows its tasks, and is ready when all of them r
 
     const command = ["group", app, "--brokers", brokers[0]];
     const told = JSON.parse((await runCli([...command, "--json"], DEADLINE)).stdout);
+    const ofFlow = ["group", app, "--flow", flowFile("group_run.ts"), "--json"];
+    const same = await runCli([...ofFlow, "--", brokers[0], from, to], DEADLINE);
+    assertEquals(JSON.parse(same.stdout).groups[0].members, told.groups[0].members, same.stderr);
     assertEquals(told.groups[0].members.length, 2);
     assertEquals(told.groups[0].tasks.length, 6);
     assert(told.groups[0].tasks.every(({ owner }: { owner: string }) => owner !== null));

@@ -28,6 +28,7 @@ import { committedOffsets } from "../kafka/wire/offset_fetch.ts";
 import { streamsGroupDescribe } from "../kafka/wire/streams_group_describe.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { type Control, forgetBegun, readControl } from "./control_topic.ts";
+import { type GroupPlace, settingsOf } from "./join_group.ts";
 import { TaskLogError } from "./task_log_error.ts";
 
 /** How long brokers may take to drop a topic, in milliseconds. */
@@ -127,6 +128,23 @@ export function groupAdminAt(
     brokers: checkBrokers("--brokers", brokers),
     settings: connectionSettings(givenToRecovery(properties)),
     signal: new AbortController().signal,
+  });
+}
+
+/**
+ * Returns the cluster that a flow was found to use.
+ *
+ * @param token Returns a token for the cluster; `null` if none is needed.
+ */
+export function groupAdminIn(
+  place: GroupPlace,
+  token: (() => Promise<string>) | null,
+): KafkaGroupAdmin {
+  const { signal } = new AbortController();
+  return new KafkaGroupAdmin({
+    brokers: place.brokers,
+    settings: settingsOf(place, token),
+    signal,
   });
 }
 

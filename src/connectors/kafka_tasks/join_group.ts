@@ -40,18 +40,23 @@ export interface JoinGroupOptions {
  */
 export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
   const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
-  const { brokers, settings } = place;
   return await openMembership({
-    brokers,
-    settings: token === null
-      ? settings
-      : { ...settings, sasl: { mechanism: "oauthbearer", token } },
+    brokers: place.brokers,
+    settings: settingsOf(place, token),
     log,
     signal,
     groupId,
     processId,
     topology: memberTopology(app, topology),
   }, protocol as GroupProtocol);
+}
+
+/** The settings of a place, with what makes tokens for it; `null` if none is needed. */
+export function settingsOf(
+  { settings }: GroupPlace,
+  token: (() => Promise<string>) | null,
+): ConnectionSettings {
+  return token === null ? settings : { ...settings, sasl: { mechanism: "oauthbearer", token } };
 }
 
 /**

@@ -7,7 +7,9 @@ import type { InputConfig } from "../../graph/contracts.ts";
 import type { FlowGraph } from "../../graph/graph.ts";
 import type { GroupLog } from "../../group/log.ts";
 import type {
+  GroupOptions,
   Guarantee,
+  LocatedCluster,
   LogModule,
   OpenLogOptions,
   PreparedGroup,
@@ -84,6 +86,18 @@ export async function prepareGroup(options: PrepareGroupOptions): Promise<Prepar
   }
 }
 
+/**
+ * Finds the cluster of a flow.
+ *
+ * @throws {Error} If there are two, or none. The message names the steps.
+ */
+export async function locateCluster(
+  { graph, log, signal }: Pick<GroupOptions, "graph" | "log" | "signal">,
+): Promise<LocatedCluster> {
+  const { brokers, settings } = await requireOneCluster(placesOf(graph), { log, signal });
+  return placeOf(brokers, settings);
+}
+
 /** They come after the app has been entered, as another layout has others. */
 async function ensureTopics(
   connect: (topics: readonly string[]) => KafkaConnection,
@@ -102,7 +116,7 @@ async function ensureTopics(
 function placeOf(
   brokers: Brokers,
   { ssl, sasl, ...settings }: ConnectionSettings,
-): Pick<PreparedGroup, "place" | "token"> {
+): LocatedCluster {
   const token = sasl?.mechanism === "oauthbearer" ? sasl.token : null;
   const place: GroupPlace = {
     brokers,
@@ -134,4 +148,4 @@ function placesOf({ nodes, ids }: FlowGraph): KafkaPlace[] {
 }
 
 // The engine imports this file by name only.
-({ topicsOf, checkFlow, prepareGroup, openGroupLog }) satisfies LogModule;
+({ topicsOf, checkFlow, prepareGroup, locateCluster, openGroupLog }) satisfies LogModule;

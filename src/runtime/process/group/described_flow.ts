@@ -37,7 +37,8 @@ export class DescribedFlow {
   async follow(): Promise<void> {
     for await (const message of this.#link.messages()) {
       if (message.kind === "load") void this.#load(message).catch((thrown) => this.fail(thrown));
-      else void this.#tell(message.number);
+      else if (message.kind === "token") void this.#tell(message.number);
+      else void this.#locate(message).catch((thrown) => this.fail(thrown));
     }
     this.#ended.abort();
   }
@@ -70,6 +71,16 @@ export class DescribedFlow {
     this.#token = token;
     const needsTokens = token !== null;
     this.#link.send({ kind: "described", topology, groupId, protocol, place, needsTokens });
+  }
+
+  async #locate(message: Extract<ToDescriber, { kind: "locate" }>): Promise<void> {
+    const { moduleUrl, exportName, logModule, logLevel } = message;
+    const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
+    const { locateCluster }: LogModule = await import(logModule);
+    const log = this.#log(logLevel);
+    const { place, token } = await locateCluster({ graph, log, signal: this.#ended.signal });
+    this.#token = token;
+    this.#link.send({ kind: "located", place, needsTokens: token !== null });
   }
 
   async #tell(number: number): Promise<void> {

@@ -10,11 +10,15 @@ import type { FromDescriber, ToDescriber } from "./messages.ts";
 import { type GroupProcessOptions, type LinkedProcess, spawnLinked } from "./spawn_linked.ts";
 
 /** What a process found out. */
-export interface DescribedGroup {
+export interface DescribedGroup extends LocatedFlow {
   readonly topology: GroupTopology;
   readonly groupId: string;
   readonly protocol: string;
-  /** As `PreparedGroup.place`. */
+}
+
+/** The cluster of a flow. */
+export interface LocatedFlow {
+  /** As `LocatedCluster.place`. */
   readonly place: unknown;
   /** Whether the cluster wants a {@linkcode FlowDescriber.token}. */
   readonly needsTokens: boolean;
@@ -23,7 +27,7 @@ export interface DescribedGroup {
 /** What a describer is made with. */
 export interface DescriberOptions extends GroupProcessOptions {
   /** What its process is told first. */
-  readonly load: Extract<ToDescriber, { kind: "load" }>;
+  readonly load: Extract<ToDescriber, { kind: "load" | "locate" }>;
   /** The process has been asked to stop by a signal. */
   readonly onStopRequested: () => void;
 }
@@ -51,11 +55,22 @@ export class FlowDescriber implements AsyncDisposable {
     return described;
   }
 
+  /**
+   * The same, of a process that was told to locate the flow's cluster.
+   *
+   * @throws {Error} If the flow cannot be loaded, or has no cluster, or several.
+   */
+  async locate(): Promise<LocatedFlow> {
+    const located = await this.#run.located;
+    if (!located.needsTokens) await this.#run.end();
+    return located;
+  }
+
   /** Returns a token for the cluster. */
   async token(): Promise<string> {
     if (this.#run.isOver && !this.#isOver) {
       this.#run = new DescriberRun(this.#options);
-      await this.#run.described;
+      await this.#run.located;
     }
     return await this.#run.token();
   }
@@ -70,6 +85,7 @@ export class FlowDescriber implements AsyncDisposable {
 class DescriberRun {
   readonly #child: LinkedProcess<ToDescriber>;
   readonly #described: PromiseWithResolvers<DescribedGroup> = Promise.withResolvers();
+  readonly #located: PromiseWithResolvers<LocatedFlow> = Promise.withResolvers();
   readonly #exited: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #tokens = new Map<number, PromiseWithResolvers<string>>();
   #requests = 0;
@@ -77,6 +93,7 @@ class DescriberRun {
 
   constructor({ load, onStopRequested, ...options }: DescriberOptions) {
     this.#described.promise.catch(() => {}); // who asks for it gets the error
+    this.#located.promise.catch(() => {});
     const { log } = options;
     const preload = import.meta.resolve("./flow_describer_main.ts");
     const { moduleUrl } = load;
@@ -86,7 +103,10 @@ class DescriberRun {
         said: (message) => {
           switch (message.kind) {
             case "described":
+              this.#located.resolve(message);
               return this.#described.resolve(message);
+            case "located":
+              return this.#located.resolve(message);
             case "failed":
               return this.#fail(fromFailure(message.failure, 0));
             case "tokenTold":
@@ -116,6 +136,10 @@ class DescriberRun {
     return this.#described.promise;
   }
 
+  get located(): Promise<LocatedFlow> {
+    return this.#located.promise;
+  }
+
   token(): Promise<string> {
     const number = this.#requests++;
     const asked = Promise.withResolvers<string>();
@@ -139,6 +163,7 @@ class DescriberRun {
   #fail(error: Error): void {
     this.isOver = true;
     this.#described.reject(error);
+    this.#located.reject(error);
     for (const number of [...this.#tokens.keys()]) this.#asked(number)?.reject(error);
   }
 }

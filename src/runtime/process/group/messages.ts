@@ -156,6 +156,14 @@ export type ToDescriber =
     readonly logModule: string;
     readonly logLevel: LogLevel;
   }
+  /** In place of `load`: the cluster is only found, and nothing is created. */
+  | {
+    readonly kind: "locate";
+    readonly moduleUrl: string;
+    readonly exportName: string | null;
+    readonly logModule: string;
+    readonly logLevel: LogLevel;
+  }
   /** Asks for a token for the cluster, which a function of the flow makes. */
   | { readonly kind: "token"; readonly number: number };
 
@@ -170,6 +178,7 @@ export type FromDescriber =
     readonly place: unknown;
     readonly needsTokens: boolean;
   }
+  | { readonly kind: "located"; readonly place: unknown; readonly needsTokens: boolean }
   | { readonly kind: "tokenTold"; readonly number: number; readonly token: string }
   | { readonly kind: "tokenFailed"; readonly number: number; readonly failure: Failure }
   | { readonly kind: "stopRequested" }
