@@ -1,7 +1,7 @@
 /**
  * What a group of machines costs its brokers, computed from the protocol as it is built:
- * `deno run -A tools/group_cost.ts [NODES...]`. It prints the tables of "Group membership" in
- * `docs/internals.md`.
+ * `deno run -A tools/group_cost.ts [NODES...]`. It prints the table of
+ * `docs/scaling.md`.
  *
  * The flow has inputs from Kafka, one keyed step with state, and one output to Kafka. All workers
  * are busy: each commits in each interval, and has items for each shard.
