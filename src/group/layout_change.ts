@@ -135,7 +135,7 @@ export function planChange(
 ): LayoutChange {
   const old = before.topology;
   const problems = [
-    ...exchangeProblems(app, before, after),
+    ...exchangeProblems(app, before, after, drops),
     ...stateProblems(app, old, after, drops),
     ...inputProblems(old, after, drops),
     ...before.leftover.map((topic) =>
@@ -176,6 +176,7 @@ function* exchangeProblems(
   app: string,
   { topology, unread }: LayoutBefore,
   after: GroupTopology,
+  drops: ReadonlySet<StepId>,
 ): Generator<string> {
   const now = new Map(after.exchanges.map((each) => [each.number, each]));
   const gone = goneExchanges(topology, after);
@@ -186,7 +187,7 @@ function* exchangeProblems(
       yield `step "${other.step}" would get what was sent to "${step}", as both have the number ` +
         `${number} in topics: give it another id`;
     }
-    if (!unread.has(number)) continue;
+    if (!unread.has(number) || drops.has(step)) continue;
     yield `exchange "${step}" has items in topic "${
       shuffleTopic(app, to)
     }" that no task has read, ` +
@@ -205,7 +206,7 @@ function* stateProblems(
   for (const [step, { name }] of statefulOf(before)) {
     const part = now.get(step);
     if (part === undefined) {
-      if (!drops.has(step)) yield dropText("step", step, "its state");
+      if (!drops.has(step)) yield dropText("step", step);
     } else if (part.name !== name) {
       yield `step "${step}" has its state in topic "${
         changelogTopic(app, name)
@@ -220,7 +221,8 @@ function* stateProblems(
 }
 
 /** The cure for a step that is gone. */
-export function dropText(kind: "step" | "input", step: StepId, what: string): string {
+export function dropText(kind: "step" | "input", step: StepId): string {
+  const what = kind === "step" ? "its state, and items on their way to it" : "its positions";
   return `${kind} "${step}" is not in this flow: give it its id back, or start with ` +
     `--drop-step ${step}, which drops ${what}`;
 }
@@ -241,7 +243,7 @@ function* inputProblems(
   for (const [input, part] of inputsOf(before)) {
     const next = now.get(input);
     if (next === undefined) {
-      if (!drops.has(input)) yield dropText("input", input, "its positions");
+      if (!drops.has(input)) yield dropText("input", input);
       continue;
     }
     const there = partsBefore.get(next.name);

@@ -100,6 +100,7 @@ export interface EnterOptions {
  */
 export async function enterApp(options: EnterOptions): Promise<Entered> {
   const { app, topology, store } = options;
+  let isWarned = false;
   for (let isTold = false;;) {
     options.signal.throwIfAborted();
     const { group } = await store.read();
@@ -108,6 +109,8 @@ export async function enterApp(options: EnterOptions): Promise<Entered> {
       continue;
     }
     requireReadable(app, group, topology);
+    if (!isWarned) warnOfDrops(group, options);
+    isWarned = true;
     const protocol = options.protocol === "auto" ? group.protocol : options.protocol;
     if (group.hash === topology.hash && group.protocol === protocol) {
       const next = sameLayout(group, options);
@@ -123,6 +126,14 @@ export async function enterApp(options: EnterOptions): Promise<Entered> {
       isTold = true;
       await pause(options);
     } else await unfenced(() => change(group, protocol, options));
+  }
+}
+
+/** Steps of which nothing is stored may be mistyped, or were dropped by another machine. */
+function warnOfDrops(group: GroupSettings, { drops, log }: EnterOptions): void {
+  const known = new Set([...storedSteps(group), ...group.dropped]);
+  for (const step of drops) {
+    if (!known.has(step)) log.warn(`nothing is stored of step "${step}": nothing is dropped`);
   }
 }
 
@@ -204,7 +215,7 @@ function sameLayout(group: GroupSettings, { app, topology, drops }: EnterOptions
   const gone = [...storedSteps(group)].filter((step) => !ours.has(step));
   for (const step of gone) {
     if (!drops.includes(step)) {
-      throw new TaskLogError(`group "${app}": ${dropText("step", step, "its state")}`);
+      throw new TaskLogError(`group "${app}": ${dropText("step", step)}`);
     }
   }
   const known = storedSteps(group);

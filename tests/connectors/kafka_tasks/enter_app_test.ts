@@ -7,6 +7,7 @@ import {
 import { TaskLogError } from "../../../src/connectors/kafka_tasks/task_log_error.ts";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import { taskId } from "../../../src/core/task_id.ts";
+import { recordingLog } from "../../support/recording_log.ts";
 import { Random } from "../../support/values/random.ts";
 import { JumpingClock } from "../../support/clock/jumping_clock.ts";
 import { layout, MemoryApp } from "../../support/group/memory_app.ts";
@@ -157,6 +158,14 @@ Deno.test("a change that would lose something is refused, and taken back", async
     await refusal(store, { topology: TWO }),
     'step "count" was dropped from group "orders", whose topics may still have its old state',
   );
+});
+
+Deno.test("a step that is to be dropped and is not there is warned of", async () => {
+  const store = new MemoryApp();
+  await enter(store);
+  const { log, warnings } = recordingLog();
+  await enter(store, { drops: ["conut"], log });
+  assertEquals(warnings, ['nothing is stored of step "conut": nothing is dropped']);
 });
 
 Deno.test("versions with other stateful steps in one layout run side by side", async () => {
