@@ -17,8 +17,14 @@ import { type FetchedPartition, fetchInSession } from "../kafka/wire/fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { TaskLogError } from "./task_log_error.ts";
 
-/** How long a broker may wait for records, in milliseconds. New partitions wait as long. */
-const WAIT_MS = 100;
+/**
+ * How long a broker may wait for records, in milliseconds. It answers as soon as there are any. A
+ * partition that is new to this process waits as long, unless something comes.
+ */
+const WAIT_MS = 500;
+
+/** How long it may wait while a partition is not asked for, which may have room again soon. */
+const SHORT_WAIT_MS = 50;
 
 /** The most bytes of one answer, and of one partition in it. */
 const ANSWER_BYTES = 16 << 20;
@@ -185,8 +191,10 @@ export class ShuffleFetcher {
       maxBytes: cursor!.maxBytes,
     }));
     const session = { ...NO_SESSION, topics: asked };
+    const ofLeader = [...this.#partitions].filter(({ cursor }) => cursor?.broker === leader);
+    const maxWaitMs = ofLeader.length > led.length ? SHORT_WAIT_MS : WAIT_MS;
     const options = {
-      maxWaitMs: WAIT_MS,
+      maxWaitMs,
       minBytes: 1,
       maxBytes: ANSWER_BYTES,
       isolation: "read_committed",
@@ -204,7 +212,7 @@ export class ShuffleFetcher {
       this.#take(partition, fetched);
     }
     // A broker that does not wait, or throttles, would be asked all the time.
-    const early = WAIT_MS - (performance.now() - began);
+    const early = maxWaitMs - (performance.now() - began);
     if (!hasAny && early > 0) await sleep(early, this.#signal);
   }
 

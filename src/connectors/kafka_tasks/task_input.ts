@@ -11,6 +11,12 @@ import { shareOfTask } from "../kafka/read/partition_share.ts";
 import type { ToItem } from "../kafka/read/source.ts";
 
 /**
+ * How long a broker may wait for records, in milliseconds. It answers as soon as there are any, so
+ * nothing comes later. A process has many tasks, each of which asks again when nothing comes.
+ */
+const WAIT_MS = 2_000;
+
+/**
  * Starts reading one partition of each topic of an input. A topic that does not have it is left
  * out. If it gets that partition later, it is read from its first record on.
  *
@@ -27,7 +33,7 @@ export async function openTaskInput(
   resume: Positions,
   added: ReadonlySet<string> = new Set(),
 ): Promise<InputReader<unknown>> {
-  const { settings, toItem } = await sharedInput(config, at.stepId);
+  const { settings, toItem } = await sharedInput(config, at);
   return await openKafkaReader(settings, at, resume, toItem, shareOfTask(partition, added));
 }
 
@@ -54,12 +60,17 @@ export function requireSharedInput(config: InputConfig<unknown>, stepId: string)
 
 async function sharedInput(
   config: InputConfig<unknown>,
-  stepId: string,
+  { stepId, alignment = null }: Place,
 ): Promise<{ settings: KafkaInputSettings; toItem: ToItem<unknown> }> {
   requireSharedInput(config, stepId);
   const { settings, toItem } = knownInput(config)!;
   const { input } = settings;
-  return { settings: { ...settings, input: { ...input, groupId: null } }, toItem: await toItem() };
+  const { fetchMinBytes, requestTimeoutMs } = input;
+  // One that goes by event time has to learn soon that a transaction has begun.
+  const isPatient = alignment === null && fetchMinBytes <= 1 && requestTimeoutMs > 2 * WAIT_MS;
+  const fetchWaitMs = isPatient ? Math.max(input.fetchWaitMs, WAIT_MS) : input.fetchWaitMs;
+  const ofTask = { ...settings, input: { ...input, groupId: null, fetchWaitMs } };
+  return { settings: ofTask, toItem: await toItem() };
 }
 
 /** What a config is called in messages, such as `FileInputConfig`. */

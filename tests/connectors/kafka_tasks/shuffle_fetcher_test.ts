@@ -116,6 +116,23 @@ Deno.test("a shard is not asked for more while much of it waits", async () => {
   reader.close();
 });
 
+Deno.test("a broker waits long for records, unless a shard may have room again before", async () => {
+  await using fetching = new Fetching([0, 0]);
+  const { kafka } = fetching;
+  const [reader, other] = [fetching.read(0, null), fetching.read(1, null)];
+  const answer = async (records: Buffer) => {
+    const last = fetched({ partition: 1, highWatermark: 0 });
+    await kafka.answer(fetched({ highWatermark: 100, records }), last);
+  };
+  await answer(recordAt(0, 2 << 20));
+  await kafka.answer(fetched({ partition: 1, highWatermark: 1, records: recordAt(0) }));
+  reader.next();
+  await kafka.answer(fetched({ partition: 1, highWatermark: 2, records: recordAt(1) }));
+  assertEquals(kafka.waits, [50, 50, 50, 500]); // at the first one, the other has just come
+  reader.close();
+  other.close();
+});
+
 Deno.test("a shard is read on from its new leader, and after its broker was away", async () => {
   await using fetching = new Fetching();
   const { kafka } = fetching;

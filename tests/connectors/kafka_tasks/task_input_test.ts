@@ -9,6 +9,7 @@ import {
   ManualInputConfig,
   PartitionedInputConfig,
   type Positions,
+  type SourceAlignment,
   TestingInputConfig,
 } from "millrace";
 import { TopicReplacedError } from "../../../src/connectors/kafka/client/topic_watch.ts";
@@ -161,6 +162,29 @@ Deno.test("a task's reader leaves the consumer group of its properties alone", a
   await reader.committed!(reader.positions());
   assertEquals(reader.forOutputs!(), undefined);
   assertEquals(broker.asked("FindCoordinator"), []);
+});
+
+Deno.test("a task has brokers wait long for records, unless it goes by event time", async () => {
+  const waitOf = async (options: Partial<KafkaInputOptions>, alignment?: SourceAlignment) => {
+    await using broker = fakeLog(ten);
+    const at = { ...testPlace(), ...alignment === undefined ? {} : { alignment } };
+    await using reader = await opened(inputOf(broker.brokers, options), 0, new Map(), at);
+    reader.next();
+    await within(reader.ready(), "the reader was ready");
+    return broker.requests.find(({ api }) => api === "Fetch")!.body.readInt32BE(4);
+  };
+  const set = (additionalProperties: KafkaInputOptions["additionalProperties"]) => ({
+    additionalProperties,
+  });
+  assertEquals(await waitOf({}), 2_000);
+  assertEquals(await waitOf(set({ "fetch.wait.max.ms": 9_000 })), 9_000);
+  assertEquals(await waitOf(set({ "fetch.min.bytes": 2, "fetch.wait.max.ms": 70 })), 70);
+  assertEquals(await waitOf(set({ "socket.timeout.ms": 3_000 })), 250);
+  const alignment: SourceAlignment = {
+    choose: () => null,
+    changed: () => Promise.resolve(),
+  } as never;
+  assertEquals(await waitOf({}, alignment), 250);
 });
 
 Deno.test("a task reads messages with all that Kafka knows about them", async () => {

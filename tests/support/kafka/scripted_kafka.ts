@@ -6,6 +6,7 @@ import type { FetchedPartition, FetchResponse } from "../../../src/connectors/ka
 import type { KafkaProperties } from "../../../src/connectors/kafka/properties/given_properties.ts";
 import { readInputProperties } from "../../../src/connectors/kafka/properties/input_settings.ts";
 import type { KafkaInputSettings } from "../../../src/connectors/kafka/properties/settings.ts";
+import type { RequestBroker } from "../../../src/connectors/kafka/wire/request.ts";
 import { locate } from "../../../src/connectors/kafka/read/locate.ts";
 import { shareOfWorker } from "../../../src/connectors/kafka/read/partition_share.ts";
 import { startingCursors } from "../../../src/connectors/kafka/read/start.ts";
@@ -53,6 +54,8 @@ export class ScriptedKafka implements AsyncDisposable {
   readonly leaders: number[] = [];
   readonly #fetches = new Map<number, PromiseWithResolvers<PromiseWithResolvers<FetchResponse>>>();
   readonly #unanswered = new Set<PromiseWithResolvers<FetchResponse>>();
+  /** How long the broker may wait at each fetch, in milliseconds. */
+  readonly waits: number[] = [];
   #back = Promise.withResolvers<void>(); // resolves when a lost broker is back
 
   constructor(
@@ -165,7 +168,8 @@ export class ScriptedKafka implements AsyncDisposable {
     const broker = (id: number) => ({
       versions: { 1: { maxVersion: 11 } },
       connectionPool: {
-        send: () => {
+        send: ({ request }: Parameters<RequestBroker["connectionPool"]["send"]>[0]) => {
+          request.encode().then(({ buf }) => this.waits.push(buf.readInt32BE(4)));
           const answer = Promise.withResolvers<FetchResponse>();
           this.#unanswered.add(answer);
           this.#fetchOf(id).resolve(answer);
