@@ -171,7 +171,7 @@ async function runNode(options: GroupRunOptions, monitor: NodeMonitor): Promise<
     supervisor.stop();
   };
   try {
-    monitor.joins(described, () => supervisor.readings);
+    monitor.joins(described, supervisor);
     log.info("joining the group", factsOf(described, workers));
     stop.pass({ stop: stopNode, kill: () => supervisor.kill() });
     const exitCode = await supervisor.run();

@@ -41,15 +41,23 @@ export async function stepsOf(
   return [...keys].map(([step, keys]) => ({ step, keys }));
 }
 
-/** Returns the state of a key from the worker that owns it; `null` if it has none. */
+/**
+ * Returns the state of a key from the worker that owns it; `null` if it has none. In a group, that
+ * is also so for a key of another machine.
+ */
 export async function keyOf(
   source: RunSource,
   step: StepId,
   key: string,
 ): Promise<ShownKey | null> {
-  const worker = ownersOf(source.view().workers.length)[keyGroupOf(key)];
-  const { states: [state] } = await ask(source, worker, { kind: "key", step, key });
-  return state === undefined ? null : shown(source, step, worker, state);
+  const { workers, group } = source.view();
+  // In a group, any of them may have the task of the key.
+  const asked = group === null ? [ownersOf(workers.length)[keyGroupOf(key)]] : workers.keys();
+  for (const worker of asked) {
+    const { states: [state] } = await ask(source, worker, { kind: "key", step, key });
+    if (state !== undefined) return shown(source, step, worker, state);
+  }
+  return null;
 }
 
 /**

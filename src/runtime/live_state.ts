@@ -30,24 +30,31 @@ export interface KeysOfStep {
   readonly keys: ReadonlyMap<string, KeyedLogic>;
 }
 
-/** Answers a question about the steps of a worker. A step that is not there has no keys. */
+/**
+ * Answers a question about the steps of a worker. A step that is not there has no keys.
+ *
+ * @param all The steps of each of its tasks, which have different keys.
+ */
 export function answerOf(
   question: StateQuestion,
-  steps: ReadonlyMap<StepId, KeysOfStep>,
+  all: readonly ReadonlyMap<StepId, KeysOfStep>[],
 ): StateAnswer {
   if (question.kind === "steps") {
-    const counts = [...steps].map(([step, { keys }]) => ({ step, keys: keys.size }));
-    return { steps: counts, states: [] };
+    const counts = new Map<StepId, number>();
+    for (const [step, { keys }] of all.flatMap((steps) => [...steps])) {
+      counts.set(step, (counts.get(step) ?? 0) + keys.size);
+    }
+    return { steps: Array.from(counts, ([step, keys]) => ({ step, keys })), states: [] };
   }
-  const keys = steps.get(question.step)?.keys ?? new Map<string, KeyedLogic>();
+  const parts = all.flatMap((steps) => steps.get(question.step)?.keys ?? []);
   if (question.kind === "key") {
-    const logic = keys.get(question.key);
+    const logic = parts.find((keys) => keys.has(question.key))?.get(question.key);
     return { steps: [], states: logic === undefined ? [] : [stateOf(logic)] };
   }
   const { from, count } = question;
   const states: KeyState[] = [];
   let bytes = 0;
-  for (const logic of keys.values().drop(from).take(count)) {
+  for (const logic of parts.values().flatMap((keys) => keys.values()).drop(from).take(count)) {
     // Items may be large, and a message may not: it would end the run.
     if (bytes > MOST_OF_ANSWER) return { steps: [], states, isCut: true };
     const state = stateOf(logic);

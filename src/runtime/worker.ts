@@ -22,7 +22,7 @@ import type { Mesh } from "./exchange/mesh.ts";
 import type { Pace } from "./pace.ts";
 import { WorkerAlignment } from "./time/source_alignment.ts";
 import type { StateAnswer, StateQuestion } from "../ops/state_question.ts";
-import { answerOf } from "./live_state.ts";
+import { answerOf, type KeysOfStep } from "./live_state.ts";
 import { openSteps, warnOfOpenEpoch } from "./open_steps.ts";
 import { type Plan, planFlow } from "./plan.ts";
 import type { LeftStep } from "./stop_limit.ts";
@@ -197,7 +197,12 @@ export class Worker implements TaskHost {
 
   /** Answers a question about the state of its keys. */
   stateNow(question: StateQuestion): StateAnswer {
-    return answerOf(question, this.#tasks.keyed);
+    return answerOf(question, [this.#tasks.keyed]);
+  }
+
+  /** The keys of its steps, of which others' may be asked for together. */
+  get keyedSteps(): ReadonlyMap<StepId, KeysOfStep> {
+    return this.#tasks.keyed;
   }
 
   /** What else operators want to know of it. */

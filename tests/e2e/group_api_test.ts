@@ -80,6 +80,8 @@ Deno.test("a machine of a group shows its tasks, and is ready when all of them r
         .some((line) => labels.every((label) => line.includes(label)) && !line.endsWith(" 0"));
     assert(has("tasks", 'flow="counts"', 'subtopology="count"', 'state="running"', 'worker="0"'));
     assert(has("step_items_in_total", 'flow="counts"', 'step="count"'), text);
+    assertEquals(JSON.parse((await get("/state")).text), { steps: [{ step: "count", keys: 6 }] });
+    assertEquals(JSON.parse((await get("/state/count/k3")).text).value, 10);
     const graph = JSON.parse((await get("/graph")).text);
     assertEquals(graph.name, "counts");
 

@@ -163,8 +163,17 @@ Deno.test("the graph is that of the flow; other paths are not there", async () =
   assertEquals(posted.response.status, 404);
 });
 
+Deno.test("in a group, a key is found on whatever worker its task runs", async () => {
+  const swapped: RunSource["ask"] = (worker, question) => answer(1 - worker, question);
+  await using port = await api({}, undefined, swapped);
+  for (const [key, value] of [["ada", 1], ["eve", 4]]) {
+    assertEquals(JSON.parse((await port.get(`/state/sum/${key}`)).text).value, value);
+  }
+  assertEquals((await port.get("/state/sum/bob")).response.status, 404);
+});
+
 Deno.test("the state of a key is asked of the worker that owns it", async () => {
-  await using port = await api({}, undefined, answer);
+  await using port = await api({ group: null }, undefined, answer);
   const of = async (path: string) => {
     const { response, text } = await port.get(path);
     return response.status === 200 ? JSON.parse(text).value : response.status;

@@ -9,6 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { TaskId } from "../../core/task_id.ts";
 import type { CommitIdentity, GroupLog, RestoreProgress } from "../../group/log.ts";
+import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { StepCounts } from "../counts.ts";
 import type { Traces } from "../traces.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
@@ -107,6 +108,8 @@ export interface TaskRuns {
   counts(): readonly StepCounts[];
   /** What else operators want to know, by task. */
   readings(): ReadonlyMap<TaskId, WorkerReadings>;
+  /** Answers a question about the state of keys of all tasks that have theirs. */
+  stateNow(question: StateQuestion): StateAnswer;
   /** What the tasks and the log cannot go on without at the moment, each once. */
   waitingFor(): readonly string[];
 }

@@ -25,6 +25,7 @@ import {
 } from "../../group/log.ts";
 import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
+import type { KeysOfStep } from "../live_state.ts";
 import { positionsOf } from "../journal.ts";
 import { goesByTime } from "../plan.ts";
 import { Worker } from "../worker.ts";
@@ -172,6 +173,15 @@ export class TaskRun {
   /** Whether all that it did is there to be committed, and nothing follows. */
   get hasEnded(): boolean {
     return this.#ended !== null;
+  }
+
+  /** Whether its state is there. */
+  get hasState(): boolean {
+    return this.#first !== null && !this.#isClosed;
+  }
+
+  get keyedSteps(): ReadonlyMap<StepId, KeysOfStep> {
+    return this.#worker.keyedSteps;
   }
 
   counts(): StepCounts[] {

@@ -16,7 +16,9 @@
  */
 import { elapsedOf, wakeAfter } from "../../core/clock.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
+import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import { type StepCounts, sumCounts } from "../counts.ts";
+import { answerOf } from "../live_state.ts";
 import { warnOfUnread } from "../unread.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { FlowPart } from "./cut_flow.ts";
@@ -66,6 +68,11 @@ export class TaskRunner implements TaskRuns {
 
   readings(): ReadonlyMap<TaskId, WorkerReadings> {
     return new Map(Array.from(this.#runs, ([task, run]) => [task, run.readings()]));
+  }
+
+  stateNow(question: StateQuestion): StateAnswer {
+    const runs = [...this.#runs.values()].filter(({ hasState }) => hasState);
+    return answerOf(question, runs.map(({ keyedSteps }) => keyedSteps));
   }
 
   waitingFor(): readonly string[] {

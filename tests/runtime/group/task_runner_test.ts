@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Keyed, StepError } from "../../../mod.ts";
 import { taskId } from "../../../src/core/task_id.ts";
+import { decodeValue } from "../../../src/core/value_codec.ts";
 import { FencedError, SHUFFLE_STEP } from "../../../src/group/log.ts";
 import { type BuildFlow, EPOCH_MS, GroupRun } from "../../support/group/group_run.ts";
 
@@ -106,6 +107,24 @@ Deno.test("TaskRunner tells what has gone into each task, and out of it", async 
       });
   assertEquals([items("in"), items("count")], [{ in: 3, out: 6 }, { in: 6, out: 3 }]);
   assertEquals(run.processes[0].runner.tasks.map(({ lag, inputLag }) => lag + inputLag), [0, 0, 0]);
+  await run.stop();
+});
+
+Deno.test("TaskRunner answers for the keys of all tasks together", async () => {
+  const run = await started(keyed);
+  const keys = ["a", "b", "c", "d", "e"];
+  run.group.topics.append("numbers", 0, ...keys.map((key, i) => [key, i]), ["c", 9]);
+  await run.drain();
+  const [{ runner }] = run.processes;
+  const step = "count";
+  assertEquals(runner.stateNow({ kind: "steps" }).steps, [{ step, keys: 5 }]);
+  const page = (from: number, count: number) =>
+    runner.stateNow({ kind: "keys", step, from, count }).states.map(({ key }) => key);
+  assertEquals([...page(0, 3), ...page(3, 3)].sort(), keys);
+  const [state] = runner.stateNow({ kind: "key", step, key: "c" }).states;
+  if (!("state" in state)) throw new Error(state.error);
+  assertEquals(decodeValue(state.state), 2);
+  assertEquals(runner.stateNow({ kind: "key", step, key: "z" }).states, []);
   await run.stop();
 });
 

@@ -11,6 +11,7 @@
  *     ◀──────────────────── identity ──      or identityRefused: others have the tasks
  *     ── identityDone ──────────────▶        the broker has answered
  *     ── status, log ───────────────▶        at any time
+ *     ◀───────────────────────── ask ──      at any time, answered with told
  *     ◀──────────────────────── stop ──      answered with stopped, after the last commit
  *     ── failed ────────────────────▶        its last word
  * ```
@@ -24,6 +25,7 @@ import type { LogFields, LogLevel } from "../../../core/log.ts";
 import type { TaskId } from "../../../core/task_id.ts";
 import type { Guarantee } from "../../../group/log_module.ts";
 import type { GroupTopology } from "../../../group/topology.ts";
+import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import type { StepCounts } from "../../counts.ts";
 import type { FlowDescription } from "../../flow_description.ts";
 import type { TaskStatus } from "../../group/runner_settings.ts";
@@ -107,6 +109,8 @@ export type ToTaskWorker =
     readonly instanceId: string | null;
   }
   | { readonly kind: "identityRefused"; readonly number: number; readonly reason: string }
+  /** Asks about the state of keys. */
+  | { readonly kind: "ask"; readonly number: number; readonly question: StateQuestion }
   | { readonly kind: "stop" };
 
 /** From a worker to the supervisor. Errors travel as data. */
@@ -120,6 +124,8 @@ export type FromTaskWorker =
   | { readonly kind: "gaveUp"; readonly tasks: readonly TaskId[] }
   | { readonly kind: "identityWanted"; readonly number: number }
   | { readonly kind: "identityDone"; readonly number: number }
+  /** Answers `ask`. */
+  | { readonly kind: "told"; readonly number: number; readonly answer: StateAnswer }
   | ({ readonly kind: "status" } & TaskWorkerStatus)
   /** A step, or a signal, has asked for a graceful stop. */
   | { readonly kind: "stopRequested" }

@@ -18,9 +18,11 @@ import type {
   RunView,
   WorkerView,
 } from "../../../ops/run_view.ts";
+import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import type { TaskStatus } from "../../group/runner_settings.ts";
 import { NO_READINGS } from "../../worker_readings.ts";
 import { type RunStatus, runStatusOf } from "../run_status.ts";
+import type { Supervisor } from "./supervisor.ts";
 import type { SeatReading } from "./task_seat.ts";
 
 /** How many epochs are kept. */
@@ -51,6 +53,7 @@ export class NodeMonitor implements RunSource {
   readonly #facts: NodeFacts;
   #joined: { readonly groupId: string; readonly protocol: string } | null = null;
   #readings: () => readonly SeatReading[] = () => [];
+  #ask: RunSource["ask"] = () => Promise.reject(new Error("the flow does not run yet"));
   #phase: "open" | "stopping" | "over" = "open";
   #outcome: RunOutcome | null = null;
   #waiting: RunView["waiting"] = null;
@@ -65,13 +68,18 @@ export class NodeMonitor implements RunSource {
     this.now = facts.now;
   }
 
-  /** The machine joins the group. `readings` returns how its workers stand. */
+  /**
+   * The machine joins the group.
+   *
+   * @param workers Knows how its workers stand, and asks them.
+   */
   joins(
     joined: { readonly groupId: string; readonly protocol: string },
-    readings: () => readonly SeatReading[],
+    workers: Pick<Supervisor, "readings" | "ask">,
   ): void {
     this.#joined = joined;
-    this.#readings = readings;
+    this.#readings = () => workers.readings;
+    this.#ask = (worker, question) => workers.ask(worker, question);
   }
 
   /** A worker has said how it stands. */
@@ -112,13 +120,8 @@ export class NodeMonitor implements RunSource {
     this.#phase = "over";
   }
 
-  ask(): Promise<never> {
-    return Promise.reject(
-      new Error(
-        "the state of a group's keys is not shown here: read the changelog topics of the app " +
-          "(APP.STEP.state), or run the flow without --group",
-      ),
-    );
+  ask(worker: WorkerIndex, question: StateQuestion): Promise<StateAnswer> {
+    return this.#ask(worker, question);
   }
 
   /** What a line of status shows. */

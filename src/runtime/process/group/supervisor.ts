@@ -6,6 +6,8 @@
  *
  * @module
  */
+import type { WorkerIndex } from "../../../core/ids.ts";
+import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import { type SeatReading, type SeatSettings, TaskSeat } from "./task_seat.ts";
 
 /** What a supervisor is made with. */
@@ -67,6 +69,15 @@ export class Supervisor {
   /** How its workers stand, by their index. */
   get readings(): readonly SeatReading[] {
     return this.#seats.map((seat) => seat.reading);
+  }
+
+  /**
+   * Asks a worker about the state of keys of its tasks.
+   *
+   * @throws {Error} If it is not there, or ends before it has answered.
+   */
+  ask(worker: WorkerIndex, question: StateQuestion): Promise<StateAnswer> {
+    return this.#seats[worker].ask(question);
   }
 
   /** Stops gracefully: each worker commits what it has done. */

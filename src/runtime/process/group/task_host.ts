@@ -19,7 +19,15 @@ export type TaskInstruction = Exclude<ToTaskWorker, { kind: "load" }>;
 /** What of the tasks of a process is needed here. */
 export type HostedTasks = Pick<
   TaskRuns,
-  "assign" | "revoke" | "stop" | "over" | "tasks" | "waitingFor" | "counts" | "readings"
+  | "assign"
+  | "revoke"
+  | "stop"
+  | "over"
+  | "tasks"
+  | "waitingFor"
+  | "counts"
+  | "readings"
+  | "stateNow"
 >;
 
 /** What a host is made with. */
@@ -114,6 +122,10 @@ export class TaskHost {
         this.#wanted.get(message.number)?.reject(new FencedError(message.reason));
         this.#wanted.delete(message.number);
         return;
+      case "ask": {
+        const answer = this.#loadedRuns.stateNow(message.question);
+        return this.#send({ kind: "told", number: message.number, answer });
+      }
       case "stop":
         return this.#after(
           () => this.#loadedRuns.stop(),

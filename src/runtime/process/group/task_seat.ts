@@ -25,6 +25,7 @@ import type {
 } from "../../../group/membership.ts";
 import { setExitCode } from "../exit_code.ts";
 import type { FlowDescription } from "../../flow_description.ts";
+import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import { fromFailure } from "../failure.ts";
 import type { FromTaskWorker, TaskWorkerStatus, ToTaskWorker } from "./messages.ts";
 import type { LinkedProcess, ProcessListener } from "./spawn_linked.ts";
@@ -107,6 +108,8 @@ interface Life {
   readonly tasks: Set<TaskId>;
   /** What it commits with at the moment, by the number of its request. */
   readonly tokens: Map<number, CommitToken>;
+  /** What it was asked, and has not answered. */
+  readonly asked: Map<number, PromiseWithResolvers<StateAnswer>>;
   /** Why it ends, if that is known before it has gone; the first reason counts. */
   end: End | null;
   /** How far it has come, to be compared. */
@@ -138,6 +141,7 @@ export class TaskSeat {
   #isOut = false; // no process of it runs, and none will
   #flow: FlowDescription | null = null;
   #groupStatus: string | null = null;
+  #questions = 0;
   #restarts = -1; // the first start is none
   #moves = { assigned: 0, givenUp: 0, lost: 0 };
   #cancelPause: () => void = () => {};
@@ -188,6 +192,24 @@ export class TaskSeat {
     };
   }
 
+  /**
+   * Asks its process about the state of keys.
+   *
+   * @throws {Error} If there is none that has loaded the flow, or it ends before it has answered.
+   */
+  ask(question: StateQuestion): Promise<StateAnswer> {
+    const life = this.#life;
+    const answer = Promise.withResolvers<StateAnswer>();
+    if (life === null || life.phase === "loading" || life.end !== null) {
+      answer.reject(new Error(`worker ${this.#settings.worker} is not there`));
+    } else {
+      const number = this.#questions++;
+      life.asked.set(number, answer);
+      life.child.send({ kind: "ask", number, question });
+    }
+    return answer.promise;
+  }
+
   /** Stops gracefully: what has been done is committed, if the time allows. */
   stop(): void {
     if (this.#isEnding) return;
@@ -228,6 +250,7 @@ export class TaskSeat {
       phase: "loading",
       tasks: new Set(),
       tokens: new Map(),
+      asked: new Map(),
       end: null,
       progress: "",
       status: null,
@@ -338,6 +361,10 @@ export class TaskSeat {
         life.tokens.get(message.number)?.[Symbol.dispose]();
         life.tokens.delete(message.number);
         return;
+      case "told":
+        life.asked.get(message.number)?.resolve(message.answer);
+        life.asked.delete(message.number);
+        return;
       case "status":
         return this.#onStatus(life, message);
       case "stopRequested":
@@ -413,6 +440,9 @@ export class TaskSeat {
     this.#cancelStop();
     for (const token of life.tokens.values()) token[Symbol.dispose]();
     life.tokens.clear();
+    const gone = new Error(`worker ${this.#settings.worker} has gone`);
+    for (const { reject } of life.asked.values()) reject(gone);
+    life.asked.clear();
     this.#life = null;
     this.#giveBack([...this.#revoked]); // no process runs them now
     if (this.#isEnding) return this.#close();

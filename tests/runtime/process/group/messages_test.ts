@@ -41,6 +41,12 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   revoke: { kind: "revoke", tasks },
   identity: { kind: "identity", number: 3, memberId: "m", epoch: 7, instanceId: null },
   identityRefused: { kind: "identityRefused", number: 4, reason: "others have the tasks" },
+  ask: { kind: "ask", number: 2, question: { kind: "key", step: "count", key: "a" } },
+  told: {
+    kind: "told",
+    number: 2,
+    answer: { steps: [], states: [{ key: "a", state: Uint8Array.of(1) }] },
+  },
   stop: { kind: "stop" },
   loaded: { kind: "loaded", flow: { name: "flow", steps: [] } },
   gaveUp: { kind: "gaveUp", tasks },

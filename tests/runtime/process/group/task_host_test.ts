@@ -48,6 +48,7 @@ function hosted() {
     waitingFor: () => ["broker"],
     counts: () => STEPS,
     readings: () => new Map([[A, NO_READINGS]]),
+    stateNow: (question) => ({ steps: [{ step: question.kind, keys: 2 }], states: [] }),
   }, FLOW);
   assertEquals(said.splice(0), [{ kind: "loaded", flow: FLOW }]);
   return { host, clock, said, over, revoked, stopped, assigned, left };
@@ -97,6 +98,13 @@ Deno.test("identities are matched with their requests, and done once", async () 
   identity[Symbol.dispose]();
   identity[Symbol.dispose]();
   assertEquals(said, [{ kind: "identityDone", number: 0 }]);
+});
+
+Deno.test("a question about state is answered by the tasks", () => {
+  const { host, said } = hosted();
+  host.take({ kind: "ask", number: 5, question: { kind: "steps" } });
+  const answer = { steps: [{ step: "steps", keys: 2 }], states: [] };
+  assertEquals(said, [{ kind: "told", number: 5, answer }]);
 });
 
 Deno.test("what the tasks refuse is told, and the host does not throw", async () => {

@@ -539,3 +539,17 @@ Deno.test("a reading of a worker has its tasks, what it said last, and what came
   assertEquals([after.restarts, after.moves], [1, { assigned: 3, givenUp: 1, lost: 1 }]);
   assertEquals([...after.owned], [C]);
 });
+
+Deno.test("a worker is asked about state, and one that ends gives no answer", async () => {
+  const world = new World({ restarts: 1 });
+  const ask = () => world.supervisor.ask(0, { kind: "steps" });
+  await assertRejects(ask, Error, "worker 0 is not there");
+  world.child.say(LOADED);
+  const [first, second] = [ask(), ask()];
+  assertEquals(world.child.told(), ["ask", "ask"]);
+  const answer = { steps: [{ step: "count", keys: 3 }], states: [] };
+  world.child.say({ kind: "told", number: 1, answer });
+  assertEquals(await second, answer);
+  world.child.exits();
+  await assertRejects(() => first, Error, "worker 0 has gone");
+});
