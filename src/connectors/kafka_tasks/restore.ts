@@ -147,10 +147,22 @@ export class Restorer {
       readonly committed: readonly GroupOffset[];
     },
   ): Promise<void> {
+    if (committed.length === 0) await this.#requireOffsets(task);
     if (positions !== null) return this.#requireAgreement(task, positions, committed);
     if (committed.length > 0) throw this.#isLost(task, subtopology, committed);
     if (hasKeys) throw this.#isDamaged(task);
     await this.#requireNew(task, subtopology);
+  }
+
+  /**
+   * Makes sure that the group has not lost its offsets, if tasks without a changelog need them. Each
+   * task checks that. If one with a changelog went on, it would commit, and the others would take
+   * their partitions, which have no offsets, for new ones.
+   */
+  async #requireOffsets(task: TaskId): Promise<void> {
+    const { hasBegun, topology } = this.#options;
+    if (!hasBegun || topology.subtopologies.every(({ hasState }) => hasState)) return;
+    if (!await this.#hasOffsets()) throw this.#hasExpired(task);
   }
 
   /** The task has been given up: what is read of it at present is not needed any more. */
@@ -331,7 +343,7 @@ export class Restorer {
    * is in the results already.
    */
   async #requireNew(task: TaskId, subtopology: SubTopology): Promise<void> {
-    const { app, groupId, hasBegun, moved, connection } = this.#options;
+    const { app, hasBegun, moved, connection } = this.#options;
     const { sourceTopics, hasShuffle, hasState } = subtopology;
     const isMoved = moved.has(task); // if others have committed since, offsets have not expired
     const shuffle = {
@@ -352,8 +364,12 @@ export class Restorer {
         (!hasState && await this.#hasRecords(shuffle));
       wasRead = isSource && !await this.#hasOffsets();
     }
-    if (!wasRead) return;
-    throw new TaskLogError(
+    if (wasRead) throw this.#hasExpired(task);
+  }
+
+  #hasExpired(task: TaskId): Error {
+    const { app, groupId } = this.#options;
+    return new TaskLogError(
       `task "${task}" cannot be restored: group "${groupId}" has no offsets, but its topics show that ` +
         "it has run before. Offsets expire when a group has been empty for " +
         "offsets.retention.minutes, a week by default. Reading everything again would repeat " +
