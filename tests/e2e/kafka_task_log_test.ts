@@ -268,6 +268,22 @@ Deno.test("a group that has lost its offsets does not run, unless changelogs hav
   assertEquals(await restored(keyed, KEYED), kept);
 });
 
+Deno.test("a group whose topics were deleted does not go on where its offsets are", async () => {
+  await using group = await Group.create();
+  const early = await group.machine(); // it knows of no commit
+  const log = await group.machine();
+  const keyed = shuffled(KEYED, 3n, [chunk("count", { [ONE]: "kept" })]);
+  await log.commit(epochOf({ tasks: [group.read(0, 5n), keyed] }));
+  assertEquals((await restored(early, taskId("read", 0))).offsets, [{ offset: 5n }]);
+  await log.close();
+  await early.close();
+  await group.deleteTopics((topic) => topic.startsWith(group.app));
+  const other = await group.machine();
+  const lost = await assertRejects(() => other.restore(taskId("read", 0)), TaskLogError);
+  assertStringIncludes(lost.message, "were its topics deleted, and not the group?");
+  assertStringIncludes(lost.message, `cli.ts group ${group.app} reset`);
+});
+
 Deno.test("a partition without an offset is a new one if the group has others", async () => {
   await using group = await Group.create();
   const log = await group.machine();

@@ -22,6 +22,7 @@ import type { Log } from "../../core/log.ts";
 import type { RestoredKeys, RestoredTask, RestoreProgress } from "../../group/log.ts";
 import {
   changelogTopic,
+  controlTopic,
   type GroupTopology,
   shuffleTopic,
   type SubTopology,
@@ -32,6 +33,7 @@ import { readCommitted } from "../kafka/read/read_committed.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { type GroupOffset, hasGroupOffsets, offsetFetch } from "../kafka/wire/offset_fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { readControl } from "./control_topic.ts";
 import { settingsOf } from "./internal_topics.ts";
 import { LatestStates } from "./latest_states.ts";
 import { PATIENCE_MS, persisting } from "./persisting.ts";
@@ -87,12 +89,14 @@ export class Restorer {
   readonly #options: RestorerOptions;
   readonly #stable: StableOffsets;
   readonly #restoring = new Map<TaskId, AbortController>();
+  #hasBegun: boolean; // whether anything is known to have been committed
   #knowsNoIds = false; // whether the brokers have no ids of topics
   #waiting = 0; // how many tasks wait for the first offsets of the group
 
   constructor(options: RestorerOptions) {
     this.#options = options;
-    const { connection, groupId, signal } = options;
+    const { connection, groupId, signal, hasBegun } = options;
+    this.#hasBegun = hasBegun;
     this.#stable = new StableOffsets(connection, groupId, signal);
   }
 
@@ -147,7 +151,7 @@ export class Restorer {
       readonly committed: readonly GroupOffset[];
     },
   ): Promise<void> {
-    if (committed.length === 0) await this.#requireOffsets(task);
+    await (committed.length > 0 ? this.#requireBegun(task) : this.#requireOffsets(task));
     if (positions !== null) return this.#requireAgreement(task, positions, committed);
     if (committed.length > 0) throw this.#isLost(task, subtopology, committed);
     if (hasKeys) throw this.#isDamaged(task);
@@ -155,13 +159,30 @@ export class Restorer {
   }
 
   /**
-   * Makes sure that the group has not lost its offsets, if tasks without a changelog need them. Each
-   * task checks that. If one with a changelog went on, it would commit, and the others would take
-   * their partitions, which have no offsets, for new ones.
+   * Makes sure that a group with offsets has its topics. If those were deleted, and made again by
+   * this machine, the state is lost, and the offsets would have its inputs go on without it.
+   */
+  async #requireBegun(task: TaskId): Promise<void> {
+    if (this.#hasBegun) return;
+    const { app, groupId, connection } = this.#options;
+    // Another machine may have begun since this process was started.
+    this.#hasBegun = (await readControl({ app, connection })).hasBegun;
+    if (this.#hasBegun) return;
+    throw new TaskLogError(
+      `task "${task}" cannot be restored: group "${groupId}" has offsets, but its topic ` +
+        `"${controlTopic(app)}" knows of none: were its topics deleted, and not the group? What ` +
+        `they had is lost. Stop all machines, and run cli.ts group ${app} reset to begin again`,
+    );
+  }
+
+  /**
+   * Makes sure that the group has not lost its offsets, if tasks without a changelog need them.
+   * Each task checks that. If one with a changelog went on, it would commit, and the others would
+   * take their partitions, which have no offsets, for new ones.
    */
   async #requireOffsets(task: TaskId): Promise<void> {
-    const { hasBegun, topology } = this.#options;
-    if (!hasBegun || topology.subtopologies.every(({ hasState }) => hasState)) return;
+    const { topology } = this.#options;
+    if (!this.#hasBegun || topology.subtopologies.every(({ hasState }) => hasState)) return;
     if (!await this.#hasOffsets()) throw this.#hasExpired(task);
   }
 
@@ -343,7 +364,7 @@ export class Restorer {
    * is in the results already.
    */
   async #requireNew(task: TaskId, subtopology: SubTopology): Promise<void> {
-    const { app, hasBegun, moved, connection } = this.#options;
+    const { app, moved, connection } = this.#options;
     const { sourceTopics, hasShuffle, hasState } = subtopology;
     const isMoved = moved.has(task); // if others have committed since, offsets have not expired
     const shuffle = {
@@ -359,7 +380,7 @@ export class Restorer {
       );
       wasRead = first.get(positionName(shuffle))! > 0; // only what was read is deleted
     }
-    if (!wasRead && hasBegun) {
+    if (!wasRead && this.#hasBegun) {
       const isSource = isMoved || sourceTopics.length > 0 ||
         (!hasState && await this.#hasRecords(shuffle));
       wasRead = isSource && !await this.#hasOffsets();
