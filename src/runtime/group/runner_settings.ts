@@ -9,6 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { TaskId } from "../../core/task_id.ts";
 import type { CommitIdentity, GroupLog, RestoreProgress } from "../../group/log.ts";
+import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import type { StepCounts } from "../counts.ts";
 import type { Traces } from "../traces.ts";
@@ -108,6 +109,8 @@ export interface TaskRuns {
   counts(): readonly StepCounts[];
   /** What else operators want to know, by task. */
   readings(): ReadonlyMap<TaskId, WorkerReadings>;
+  /** What users have measured in their own code, in all tasks. */
+  measured(): readonly MeasuredMetric[];
   /** Answers a question about the state of keys of all tasks that have theirs. */
   stateNow(question: StateQuestion): StateAnswer;
   /** What the tasks and the log cannot go on without at the moment, each once. */

@@ -16,6 +16,7 @@
  */
 import { elapsedOf, wakeAfter } from "../../core/clock.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
+import type { MeasuredMetric } from "../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../ops/state_question.ts";
 import { type StepCounts, sumCounts } from "../counts.ts";
 import { answerOf } from "../live_state.ts";
@@ -68,6 +69,10 @@ export class TaskRunner implements TaskRuns {
 
   readings(): ReadonlyMap<TaskId, WorkerReadings> {
     return new Map(Array.from(this.#runs, ([task, run]) => [task, run.readings()]));
+  }
+
+  measured(): readonly MeasuredMetric[] {
+    return this.#settings.cut.graph.meters.read(); // which all tasks share
   }
 
   stateNow(question: StateQuestion): StateAnswer {

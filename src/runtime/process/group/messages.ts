@@ -25,6 +25,7 @@ import type { LogFields, LogLevel } from "../../../core/log.ts";
 import type { TaskId } from "../../../core/task_id.ts";
 import type { Guarantee } from "../../../group/log_module.ts";
 import type { GroupTopology } from "../../../group/topology.ts";
+import type { MeasuredMetric } from "../../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import type { StepCounts } from "../../counts.ts";
 import type { FlowDescription } from "../../flow_description.ts";
@@ -49,6 +50,7 @@ export interface TaskWorkerStatus {
   readonly steps: readonly StepCounts[];
   /** What else operators want to know, of its tasks together. */
   readonly readings: WorkerReadings;
+  readonly measured: readonly MeasuredMetric[];
   readonly memory: Memory;
   /** The last epoch that it has committed; `null` before the first. */
   readonly commit: TaskCommitReading | null;

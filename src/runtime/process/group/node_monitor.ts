@@ -172,7 +172,7 @@ export class NodeMonitor implements RunSource {
       unanswered: Math.floor(silentMs / 1_000),
       steps: status?.steps ?? [],
       memory: status?.memory ?? null,
-      measured: [],
+      measured: status?.measured ?? [],
     };
   }
 

@@ -27,6 +27,7 @@ export type HostedTasks = Pick<
   | "waitingFor"
   | "counts"
   | "readings"
+  | "measured"
   | "stateNow"
 >;
 
@@ -146,6 +147,7 @@ export class TaskHost {
       waitingFor: runs.waitingFor(),
       steps: runs.counts(),
       readings: mergeReadings([...runs.readings().values()]),
+      measured: runs.measured(),
       memory: this.#memory(),
       commit: this.#commitAt(now),
       progressAgeMs: this.#progressAt === null ? null : now - this.#progressAt,

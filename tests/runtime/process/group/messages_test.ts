@@ -62,6 +62,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     waitingFor: ["broker"],
     steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
     readings: NO_READINGS,
+    measured: [],
     memory: { rss: 2, heapUsed: 1 },
     commit: { epoch: 3, ageMs: 40, ms: 5, logMs: 4, bytes: 100 },
     progressAgeMs: 12.5,

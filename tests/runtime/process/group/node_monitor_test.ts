@@ -34,6 +34,7 @@ function statusOf(more: Partial<TaskWorkerStatus> = {}): TaskWorkerStatus {
     waitingFor: [],
     steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
     readings: NO_READINGS,
+    measured: [],
     memory: { rss: 2, heapUsed: 1 },
     commit: null,
     progressAgeMs: 100,

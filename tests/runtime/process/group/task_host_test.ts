@@ -17,6 +17,15 @@ const STATUS = {
   out: 2,
 } as const;
 const STEPS = [{ stepId: "in", kind: "input", in: 0, out: 7 }];
+const MEASURED = {
+  kind: "gauge",
+  name: "newest",
+  step: "in",
+  help: "",
+  labels: [],
+  buckets: [],
+  series: [{ labels: [], value: 4, counts: [] }],
+} as const;
 const FLOW = { name: "flow", steps: [] };
 
 /** A host, what it says, and tasks that do as a test says. */
@@ -48,6 +57,7 @@ function hosted() {
     waitingFor: () => ["broker"],
     counts: () => STEPS,
     readings: () => new Map([[A, NO_READINGS]]),
+    measured: () => [MEASURED],
     stateNow: (question) => ({ steps: [{ step: question.kind, keys: 2 }], states: [] }),
   }, FLOW);
   assertEquals(said.splice(0), [{ kind: "loaded", flow: FLOW }]);
@@ -123,13 +133,14 @@ Deno.test("the status tells what the tasks have done, and how long ago they got 
     host.tellStatus();
     const [message] = said.splice(0);
     if (message.kind !== "status") throw new Error(message.kind);
-    const { commit, progressAgeMs, steps, tasks, readings, memory } = message;
-    return { commit, progressAgeMs, steps, tasks, readings, memory };
+    const { commit, progressAgeMs, steps, tasks, readings, memory, measured } = message;
+    return { commit, progressAgeMs, steps, tasks, readings, memory, measured };
   };
   const fixed = {
     steps: STEPS,
     tasks: [STATUS],
     readings: NO_READINGS,
+    measured: [MEASURED],
     memory: { rss: 2, heapUsed: 1 },
   };
   assertEquals(told(), { ...fixed, commit: null, progressAgeMs: null });

@@ -171,6 +171,7 @@ const status = (epoch: number, waitingFor: string[] = []): FromTaskWorker => ({
   waitingFor,
   steps: [],
   readings: NO_READINGS,
+  measured: [],
   memory: { rss: 2, heapUsed: 1 },
   commit: null,
   progressAgeMs: null,
