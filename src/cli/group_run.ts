@@ -12,6 +12,7 @@
 import type { GroupPlace } from "../connectors/kafka_tasks/join_group.ts";
 import { joinGroup } from "../connectors/kafka_tasks/join_group.ts";
 import { elapsedOf, systemClock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { ApiOptions } from "../ops/access.ts";
 import { type ApiServer, serveApi } from "../ops/server.ts";
@@ -22,6 +23,7 @@ import { spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
 import { openStateFolder } from "../runtime/process/group/state_folder.ts";
 import { Supervisor } from "../runtime/process/group/supervisor.ts";
 import type { OutputTaps } from "../runtime/process/spawn.ts";
+import { Telemetry } from "../runtime/process/telemetry.ts";
 import { permissionFlags } from "../runtime/process/worker_flags.ts";
 import { stopMilliseconds } from "../runtime/stop_limit.ts";
 import type { RunCommand } from "./arguments.ts";
@@ -64,14 +66,18 @@ export async function runGroup(options: GroupRunOptions): Promise<number> {
     intervalMs: group.commitIntervalMs,
     now: () => elapsedOf(systemClock),
   });
-  const log = monitor.log.over(options.log);
+  await using telemetry = Telemetry.open(options.moduleUrl, options.log);
+  const log = monitor.log.over(telemetry?.logTo(options.log, command.logLevel) ?? options.log);
+  telemetry?.begins();
+  telemetry?.watch(monitor);
   await using _server = command.api === undefined ? null : await openApi(command.api, monitor, log);
   try {
-    const exitCode = await runNode({ ...options, log }, monitor);
+    const exitCode = await runNode({ ...options, log }, monitor, telemetry);
     monitor.ends();
     return exitCode;
   } catch (error) {
     monitor.fails(error);
+    telemetry?.failed(messageOf(error));
     throw error;
   }
 }
@@ -82,7 +88,11 @@ async function openApi(options: ApiOptions, monitor: NodeMonitor, log: Log): Pro
   return server;
 }
 
-async function runNode(options: GroupRunOptions, monitor: NodeMonitor): Promise<number> {
+async function runNode(
+  options: GroupRunOptions,
+  monitor: NodeMonitor,
+  telemetry: Telemetry | null,
+): Promise<number> {
   const { moduleUrl, exportName, command, group, log, taps, onStatus } = options;
   const flow = flowName(moduleUrl, exportName);
   const facts = spawnFacts();
@@ -142,8 +152,10 @@ async function runNode(options: GroupRunOptions, monitor: NodeMonitor): Promise<
       spawnTaskWorker({
         ...common,
         worker,
+        env: telemetry?.environmentOf(worker) ?? {},
         load: {
           kind: "load",
+          worker,
           ...ofFlow,
           groupId,
           memberId,

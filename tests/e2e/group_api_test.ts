@@ -1,7 +1,8 @@
 /** What a machine of a group shows over HTTP, and what `cli.ts group` says of it. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { flowFile, folderOf, runCli, startCli } from "../support/cli.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
+import { OtlpReceiver } from "../support/ops/otlp_receiver.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 
 const DEADLINE = { deadlineMs: 90_000 };
@@ -19,6 +20,7 @@ Deno.test("a machine of a group shows its tasks, and is ready when all of them r
   const brokers = await kafkaBrokers();
   const app = `app-${crypto.randomUUID()}`;
   await using folder = await folderOf({});
+  await using otlp = new OtlpReceiver();
   const from = await createTopic(brokers, { partitions: 2 });
   const to = await createTopic(brokers);
   const records = Array.from({ length: 60 }, (_, i) => ({ key: `k${i % 6}`, value: "x" }));
@@ -38,7 +40,7 @@ Deno.test("a machine of a group shows its tasks, and is ready when all of them r
       brokers[0],
       from,
       to,
-    ], DEADLINE);
+    ], { ...DEADLINE, env: otlp.env });
     const [url] = await cli.stderr.line(/http:\/\/127\.0\.0\.1:\d+/);
     const get = async (path: string) => {
       const response = await fetch(new URL(path, url));
@@ -101,6 +103,11 @@ Deno.test("a machine of a group shows its tasks, and is ready when all of them r
     assertEquals(lag.map(({ kind }: { kind: string }) => kind), ["shuffle", "input"]);
     cli.kill("SIGTERM");
     assertEquals((await cli.finished()).code, 0);
+    assertEquals(otlp.sum("millrace_step_items_in_total", { step: "count" }), 60);
+    const [point] = otlp.points("millrace_tasks_assigned_total");
+    assertMatch(String(point.resource["service.instance.id"]), /-coordinator$/);
+    const joined = otlp.logs.filter(({ text }) => text.startsWith("joining the group"));
+    assertEquals(joined.length, 1);
     const { code, stderr } = await runCli(
       ["group", app, "delete", "--brokers", brokers[0], "--yes"],
       DEADLINE,

@@ -19,6 +19,10 @@ const ZERO_WHEN_GONE: readonly string[] = [
   "millrace_input_lag_age_seconds",
   "millrace_open_transactions",
   "millrace_open_transaction_age_seconds",
+  "millrace_tasks",
+  "millrace_task_restore_remaining_records",
+  "millrace_task_input_lag_records",
+  "millrace_task_shuffle_lag_records",
 ];
 
 interface Known {

@@ -21,6 +21,7 @@
  *
  * @module
  */
+import type { WorkerIndex } from "../../../core/ids.ts";
 import type { LogFields, LogLevel } from "../../../core/log.ts";
 import type { TaskId } from "../../../core/task_id.ts";
 import type { Guarantee } from "../../../group/log_module.ts";
@@ -78,6 +79,8 @@ export interface TaskCommitReading {
 export type ToTaskWorker =
   | {
     readonly kind: "load";
+    /** Which of the machine's workers it is. */
+    readonly worker: WorkerIndex;
     /** The flow's module, and which of its exports. */
     readonly moduleUrl: string;
     readonly exportName: string | null;

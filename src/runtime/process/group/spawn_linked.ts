@@ -50,6 +50,8 @@ export interface GroupProcessOptions {
   readonly running: readonly string[];
   readonly taps: OutputTaps;
   readonly log: Log;
+  /** Added to its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** What a process is started with. */
@@ -65,7 +67,9 @@ export interface LinkedOptions<Out> extends GroupProcessOptions {
 
 /** Starts a process. Each one has a folder of its own to meet us in, and a key of its own. */
 export function spawnLinked<In extends ControlMessage, Out extends ControlMessage>(
-  { worker, moduleUrl, preload, first, flags, args, running, taps, log }: LinkedOptions<Out>,
+  { worker, moduleUrl, preload, first, flags, args, running, taps, log, env = {} }: LinkedOptions<
+    Out
+  >,
   { said, exited }: ProcessListener<In>,
 ): LinkedProcess<Out> {
   const folder = makeFolder(log);
@@ -74,7 +78,7 @@ export function spawnLinked<In extends ControlMessage, Out extends ControlMessag
   const { address } = control;
   const child = spawnWorker(
     { index: worker, address, folder, key: keys[worker], coordinatorPid: Deno.pid },
-    { moduleUrl, flags: flags(folder?.path ?? null), args, running, preload, taps, env: {} },
+    { moduleUrl, flags: flags(folder?.path ?? null), args, running, preload, taps, env },
   );
   let link: ControlLink<In, Out> | null = null;
   let isOver = false;

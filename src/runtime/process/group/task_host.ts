@@ -130,7 +130,10 @@ export class TaskHost {
       case "stop":
         return this.#after(
           () => this.#loadedRuns.stop(),
-          () => this.#send({ kind: "stopped" }),
+          () => {
+            this.tellStatus(); // what the last epoch has counted
+            this.#send({ kind: "stopped" });
+          },
         );
     }
   }

@@ -134,6 +134,7 @@ export class TaskSeat {
   readonly #revoked = new Set<TaskId>(); // of those: to be given up
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   #life: Life | null = null;
+  #last: Life | null = null; // the one before, until another one begins
   #failures = 0;
   #exitCode = 0;
   #hasLoaded = false; // once
@@ -182,8 +183,8 @@ export class TaskSeat {
       isRunning: life !== null && life.phase !== "loading" && life.end === null,
       owned: this.#owned,
       revoked: this.#revoked,
-      status: life?.status ?? null,
-      statusAt: life?.statusAt ?? 0,
+      status: (life ?? this.#last)?.status ?? null,
+      statusAt: (life ?? this.#last)?.statusAt ?? 0,
       heardAt: life?.heardAt ?? elapsedOf(this.#settings.clock),
       flow: this.#flow,
       groupStatus: this.#groupStatus,
@@ -444,6 +445,7 @@ export class TaskSeat {
     for (const { reject } of life.asked.values()) reject(gone);
     life.asked.clear();
     this.#life = null;
+    this.#last = life;
     this.#giveBack([...this.#revoked]); // no process runs them now
     if (this.#isEnding) return this.#close();
     const error = new Error(`worker ${this.#settings.worker} ended ${how}`);

@@ -12,6 +12,7 @@ import type { LogModule } from "../../../group/log_module.ts";
 import { cutFlow } from "../../group/cut_flow.ts";
 import { describeFlow } from "../../flow_description.ts";
 import { TaskRunner } from "../../group/task_runner.ts";
+import { openTelemetry, type WorkerTelemetry } from "../../worker_telemetry.ts";
 import { whileLoading } from "../../nesting.ts";
 import type { ControlLink } from "../control_link.ts";
 import { FAILED } from "../exit_code.ts";
@@ -33,6 +34,7 @@ export class TaskWorker {
   readonly #exit: (code: number) => void;
   readonly #ended = new AbortController();
   #groupLog: GroupLog | null = null;
+  #ownMetrics: WorkerTelemetry["ownMetrics"] = null;
   #status: ReturnType<typeof setInterval> | undefined;
   #isLeaving = false;
 
@@ -87,6 +89,8 @@ export class TaskWorker {
       log,
       signal,
     };
+    const telemetry = openTelemetry(graph, message.worker, log);
+    if (telemetry !== null) this.#ownMetrics = (await telemetry).ownMetrics;
     this.#groupLog = await openGroupLog(options);
     if (this.#isLeaving) return await this.#groupLog.close();
     const started: TaskId[] = []; // many begin within moments, and get one line
@@ -115,6 +119,7 @@ export class TaskWorker {
       tellStarted();
       // A supervisor that stands still would get all of them.
       if (!this.#link.isSending) this.#host.tellStatus();
+      this.#ownMetrics?.record();
     }, message.statusMs);
   }
 
@@ -129,6 +134,7 @@ export class TaskWorker {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     clearInterval(this.#status);
+    this.#ownMetrics?.record();
     await this.#link.flushed(); // the supervisor is to know, even if closing takes its time
     this.#ended.abort();
     await this.#groupLog?.close();

@@ -23,6 +23,7 @@ const tasks = [taskId("keyed", 0), taskId("other.in", 12)];
 const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }> } = {
   load: {
     kind: "load",
+    worker: 1,
     moduleUrl: "file:///flow.ts",
     exportName: null,
     app: "orders",

@@ -52,6 +52,7 @@ class RealWorker {
           worker,
           load: {
             kind: "load",
+            worker: 0,
             moduleUrl: MODULE,
             exportName: null,
             app: "orders",
