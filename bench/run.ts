@@ -28,6 +28,7 @@ const ALL = [
   "recovery_store",
   "recovery",
   "task_cache",
+  "group_restore",
   "reload",
 ];
 

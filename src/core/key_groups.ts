@@ -21,13 +21,30 @@ export const KEY_GROUPS = 1024;
 
 /** Returns the group of a key: an integer from 0 to {@linkcode KEY_GROUPS} minus one. */
 export function keyGroupOf(key: string): number {
-  return keyHashOf(key) & (KEY_GROUPS - 1);
+  return groupOfHash(keyHashOf(key));
 }
+
+/** Returns the group of the keys with a hash. */
+export function groupOfHash(hash: number): number {
+  return hash & (KEY_GROUPS - 1);
+}
+
+/** FNV begins with it. */
+export const HASH_BASIS = 0x811c9dc5;
+
+/** FNV multiplies with it, after each code unit. */
+export const HASH_PRIME = 0x01000193;
 
 /** Returns the hash of a key: an integer from 0 to 2^32 - 1. */
 export function keyHashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  let hash = HASH_BASIS;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), HASH_PRIME);
+  return finishedHash(hash);
+}
+
+/** Returns the hash of a key from what FNV makes of its code units. */
+export function finishedHash(fnv: number): number {
+  let hash = fnv;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;

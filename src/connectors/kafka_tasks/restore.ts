@@ -14,7 +14,7 @@
  * @module
  */
 import { sleep } from "../../core/promises.ts";
-import { KEY_GROUPS, keyGroupOf } from "../../core/key_groups.ts";
+import { groupOfHash, KEY_GROUPS } from "../../core/key_groups.ts";
 import { messageOf } from "../../core/errors.ts";
 import { TimeSlice } from "../../core/event_loop.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
@@ -40,7 +40,7 @@ import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { decodePositions, positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { parseStateKey } from "./state_records.ts";
+import { isPositionsKey } from "./state_records.ts";
 import { TaskLogError } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
@@ -220,10 +220,13 @@ export class Restorer {
     signal.throwIfAborted(); // or nobody would close the file
     const cache = caches === null || span.topic === "" ? null : await caches.open(task, span);
     const offset = cache?.offset ?? null;
+    const { shards } = this.#options.topology;
+    const owns = (hash: number) =>
+      Math.floor(groupOfHash(hash) * shards / KEY_GROUPS) === partition;
     const changelog = await persisting(connection, async () => {
       const changelog: Changelog = {
         positions: offset === null ? null : cache!.positions,
-        states: new LatestStates(),
+        states: new LatestStates(owns),
         cache,
         end: span.end,
       };
@@ -276,17 +279,9 @@ export class Restorer {
     { topic, partition }: TopicPartition,
   ): void {
     try {
-      const parsed = parseStateKey(name);
-      if (parsed === null) {
-        changelog.positions = value === null ? null : decodePositions(value);
-        return;
-      }
-      const [step, key] = parsed;
-      const { shards } = this.#options.topology;
-      if (Math.floor(keyGroupOf(key) * shards / KEY_GROUPS) !== partition) {
-        throw new TypeError(`key ${JSON.stringify(key)} does not belong in the partition`);
-      }
-      changelog.states.set(step, key, value);
+      if (name === null) throw new TypeError("it has no key");
+      if (!isPositionsKey(name)) changelog.states.set(name, value);
+      else changelog.positions = value === null ? null : decodePositions(value);
     } catch (cause) {
       throw new TaskLogError(
         `"${topic}", partition ${partition} has a record that cannot be restored ` +

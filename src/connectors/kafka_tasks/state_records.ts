@@ -43,6 +43,14 @@ export function* stateRecords(
   }
 }
 
+/** Whether a record's key is that of the positions. */
+export function isPositionsKey(name: Uint8Array): boolean {
+  return name.length === POSITIONS_BYTES.length &&
+    POSITIONS_BYTES.every((byte, i) => name[i] === byte);
+}
+
+const POSITIONS_BYTES = Buffer.from(POSITIONS_KEY);
+
 /** Returns the record of a task's positions. */
 export function positionsRecord(
   positions: readonly StoredPosition[],
