@@ -191,3 +191,23 @@ Deno.test("a step that is renamed is refused, as its state would be lost", async
   await app.complete(again);
   await stopped(again);
 });
+
+Deno.test("a machine that was away while the app changed ends, and nothing of it is seen", async () => {
+  await using app = await App.create();
+  await app.append(100);
+  await using first = app.start("plain", "--protocol=classic");
+  await app.complete(first);
+  await app.append(500); // some of which it is working on
+  const frozen = first.processes();
+  for (const pid of frozen) Deno.kill(pid, "SIGSTOP");
+  await using second = app.start("letters", "--wait");
+  await app.complete(second); // once the session of the first has ended
+  for (const pid of frozen) Deno.kill(pid, "SIGCONT");
+  const { code, stderr } = await first.finished();
+  assertEquals(code, 2, stderr);
+  assertStringIncludes(stderr, `other machines have changed app "${app.name}" since this one has`);
+  assertStringIncludes(stderr, "it runs a flow that is cut in another way now");
+  await app.append(100);
+  await app.complete(second);
+  await stopped(second);
+});

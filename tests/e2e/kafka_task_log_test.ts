@@ -6,6 +6,8 @@ import { openMembership } from "../../src/connectors/kafka/group/open_membership
 import { acquire, Transaction } from "../../src/connectors/kafka/transactions/transaction.ts";
 import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
 import { systemClock } from "../../src/core/clock.ts";
+import { UsageError } from "../../src/core/errors.ts";
+import { groupIdOf } from "../../src/group/topology.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
 import { FencedError, type ShuffleReader } from "../../src/group/log.ts";
@@ -238,11 +240,12 @@ Deno.test("topics, and settings of a group, that differ are named with their cur
 
   await Promise.all([1, 2, 3].map(() => group.machine())); // all of them may be the first
   const differs: [Partial<KafkaTaskLogOptions>, string][] = [
-    [{ protocol: "streams" }, "--protocol classic"],
+    [{ protocol: "streams" }, "it has the protocol classic now"],
     [{ topology: { ...group.topology, hash: "00000002" } }, "cut in another way"],
+    [{ groupId: groupIdOf(group.app, 2) }, `its group is "${group.groupId}" now`],
   ];
   for (const [options, cure] of differs) {
-    const other = await assertRejects(() => group.machine(options), TaskLogError);
+    const other = await assertRejects(() => group.machine(options), UsageError);
     assertStringIncludes(other.message, cure);
   }
 });

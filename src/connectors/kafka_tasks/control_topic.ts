@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { UsageError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { StepId } from "../../core/ids.ts";
 import type { TaskId } from "../../core/task_id.ts";
@@ -292,7 +293,8 @@ export interface Entered extends GroupTopology {
 /**
  * Compares a process with the app that its machine has entered.
  *
- * @throws {TaskLogError} If the app is another one by now. The message says so with the cure.
+ * @throws {UsageError} If the app is another one by now, so that it is of no use to start the
+ * process again. The message says so with the cure.
  */
 export function requireSame(app: string, control: Control, ours: Entered): void {
   const { group } = control;
@@ -303,28 +305,18 @@ export function requireSame(app: string, control: Control, ours: Entered): void 
     );
   }
   requireReadable(app, group, ours);
-  if (group.protocol !== ours.protocol) {
-    throw differs(
-      app,
-      `uses the protocol ${group.protocol}, and this machine ${ours.protocol}`,
-      `use --protocol ${group.protocol}`,
-    );
-  }
-  if (group.hash !== ours.hash) {
-    throw differs(
-      app,
-      `runs a flow that is cut in another way (${group.hash}, and this one is ${ours.hash})`,
-      "use the same flow on all machines, with the same keyed steps and inputs",
-    );
-  }
-  const groupId = groupIdOf(app, group.generation);
-  if (groupId !== ours.groupId) {
-    throw differs(
-      app,
-      `is "${groupId}" by now, and this machine has joined "${ours.groupId}"`,
-      "start this machine again",
-    );
-  }
+  const became = group.protocol !== ours.protocol
+    ? `it has the protocol ${group.protocol} now`
+    : group.hash !== ours.hash
+    ? `it runs a flow that is cut in another way now (${group.hash}, and this one is ${ours.hash})`
+    : groupIdOf(app, group.generation) !== ours.groupId
+    ? `its group is "${groupIdOf(app, group.generation)}" now, and no more "${ours.groupId}"`
+    : null;
+  if (became === null) return;
+  throw new UsageError(
+    `other machines have changed app "${app}" since this one has entered it: ${became}. Start this ` +
+      "machine again, with the flow and the options of the others",
+  );
 }
 
 function differs(app: string, what: string, cure: string): TaskLogError {

@@ -141,7 +141,7 @@ function warnOfDrops(group: GroupSettings, { drops, log }: EnterOptions): void {
  * Makes sure that the app is still what a machine has entered. To be called by its processes once
  * they are members, before a task begins.
  *
- * @throws {TaskLogError} If it is another one by now.
+ * @throws {UsageError} If it is another one by now.
  */
 export async function confirmEntered(
   entered: Entered,

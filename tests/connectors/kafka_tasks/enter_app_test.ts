@@ -5,6 +5,7 @@ import {
   type EnterOptions,
 } from "../../../src/connectors/kafka_tasks/enter_app.ts";
 import { TaskLogError } from "../../../src/connectors/kafka_tasks/task_log_error.ts";
+import { UsageError } from "../../../src/core/errors.ts";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import { taskId } from "../../../src/core/task_id.ts";
 import { recordingLog } from "../../support/recording_log.ts";
@@ -197,8 +198,9 @@ Deno.test("a process does not begin a task of an app that has changed since", as
   await enter(store, { topology: ONE, drops: ["count"] });
   await assertRejects(
     () => confirmEntered(entered, { app: store.app, store }),
-    TaskLogError,
-    'group "orders" is "orders.3" by now, and this machine has joined "orders.1": start this machine',
+    UsageError,
+    'other machines have changed app "orders" since this one has entered it: its group is "orders.3" ' +
+      'now, and no more "orders.1". Start this machine again',
   );
 });
 
