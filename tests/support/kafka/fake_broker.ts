@@ -13,12 +13,14 @@ export const API = {
   Metadata: 3,
   OffsetCommit: 8,
   FindCoordinator: 10,
+  DescribeGroups: 15,
   ApiVersions: 18,
   InitProducerId: 22,
   AddPartitionsToTxn: 24,
   AddOffsetsToTxn: 25,
   EndTxn: 26,
   TxnOffsetCommit: 28,
+  DeleteGroups: 42,
   DescribeTransactions: 65,
 } as const;
 
