@@ -1,0 +1,131 @@
+/**
+ * Windows by event time in a group of nodes. They are those that one machine has, and the same
+ * values are late. That must hold while a node is dead and others read on.
+ */
+import { assertEquals } from "@std/assert";
+import { flowFile, folderOf } from "../support/cli.ts";
+import { GroupNode } from "../support/group_nodes/node.ts";
+import { pass } from "../support/group_nodes/scene.ts";
+import { testInTurn } from "../support/group_nodes/test_protocols.ts";
+import { kafkaClient } from "../support/kafka/client.ts";
+import { createTopic, produce, readAll } from "../support/kafka/kafka.ts";
+import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
+
+const PARTITIONS = 3;
+const KEYS = ["a1", "b1", "c1", "d1"];
+const PATIENCE_MS = 60_000;
+
+/** What is added, and what must be written for it. */
+class Feed {
+  readonly windows = new Map<string, number[]>();
+  readonly late: string[] = [];
+  #from = 0;
+  #addedAt = performance.now();
+  #n = 0;
+
+  /**
+   * The next seconds, in each partition. Quiet time that has passed since the last ones must not
+   * make these late.
+   */
+  seconds(count: number): { key: string; value: string; partition: number }[] {
+    this.#from += Math.ceil((performance.now() - this.#addedAt) / 1_000) * 1_000 + 3_000;
+    this.#addedAt = performance.now();
+    const records = [];
+    for (let second = 0; second < count; second++, this.#from += 1_000) {
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        for (const [i, key] of KEYS.entries()) {
+          const n = this.#n++;
+          const window = `${key} ${this.#from}`;
+          this.windows.set(window, [...this.windows.get(window) ?? [], n]);
+          records.push({ key, value: `${n} ${this.#from + 200 * i}`, partition });
+        }
+      }
+    }
+    return records;
+  }
+
+  /** A value for each key that is late, as all of what was added before has been read. */
+  tooLate(): { key: string; value: string; partition: number }[] {
+    return KEYS.map((key, i) => {
+      const n = this.#n++;
+      this.late.push(`${key} ${n}`);
+      return { key, value: `${n} ${this.#from - 3_000 + i}`, partition: i % PARTITIONS };
+    });
+  }
+
+  /** The windows, each with the numbers of its values. */
+  get expected(): string[] {
+    return [...this.windows].map(([window, numbers]) => `${window} ${numbers}`).sort();
+  }
+}
+
+testInTurn("windows by event time, while a node is dead for long", async (options) => {
+  const { brokers, protocol, told } = options;
+  const app = `app-${crypto.randomUUID()}`;
+  await using folder = await folderOf({});
+  const topics = await Promise.all(
+    [PARTITIONS, 2, 2].map((partitions) => createTopic(brokers, { partitions })),
+  );
+  const [from, to, late] = topics;
+  const node = (name: string) =>
+    new GroupNode({
+      name,
+      workers: 1,
+      args: [
+        flowFile("group_windows.ts"),
+        `--group=${app}`,
+        "-w1",
+        `--state-dir=${folder.path}/${name}`,
+        "--shards=4",
+        `--protocol=${protocol}`,
+        "--commit-interval=100ms",
+        "--log-level=info",
+      ],
+      flowArgs: [brokers[0], from, to, late],
+    });
+  await using a = node("a");
+  await using b = node("b");
+  const feed = new Feed();
+  const lines = async (topic: string) =>
+    (await readAll(brokers, topic)).map(({ key, value }) => `${key} ${value}`).sort();
+  const until = async (topic: string, count: number) => {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (let come = 0; come < count;) {
+      come = (await lines(topic)).length;
+      if (come >= count || performance.now() < deadline) continue;
+      throw new Error(`${come} of ${count} have come, ${told}\n${a.log}\n--- b\n${b.log}`);
+    }
+  };
+  try {
+    await produce(brokers, from, feed.seconds(3));
+    a.start();
+    b.start();
+    await until(to, feed.windows.size);
+    await produce(brokers, from, feed.tooLate());
+    await until(late, feed.late.length);
+    await a.kill();
+    // Some partitions are read by nobody now, and the others are.
+    for (let turn = 0; turn < 4; turn++) {
+      await produce(brokers, from, feed.seconds(2));
+      await pass(1_500); // a source that is silent for a second holds time back no more
+    }
+    a.start();
+    await until(to, feed.windows.size);
+    await produce(brokers, from, feed.tooLate());
+    await until(late, feed.late.length);
+    await produce(brokers, from, feed.seconds(2));
+    await until(to, feed.windows.size);
+    await Promise.all([a.stop(), b.stop()]);
+    await untilNoneIsOpen(brokers, app);
+    assertEquals(await lines(to), feed.expected, told);
+    assertEquals(await lines(late), feed.late.toSorted(), told);
+  } finally {
+    const admin = kafkaClient(brokers).admin();
+    await admin.connect();
+    const all = await admin.listTopics();
+    await admin.deleteTopics({
+      topics: all.filter((topic) => topics.includes(topic) || topic.startsWith(`${app}.`)),
+    });
+    await admin.disconnect();
+  }
+});
