@@ -112,6 +112,7 @@ export class KafkaTaskLog implements GroupLog {
   readonly #added: AddedPartitions;
   readonly #moved: Control["moved"];
   readonly #dropped: ReadonlySet<StepId>;
+  readonly #counting = new Map<string, Promise<number>>(); // all tasks ask when they begin
   #hasBegun: boolean; // whether anything has been committed in the group
 
   private constructor(
@@ -254,7 +255,16 @@ export class KafkaTaskLog implements GroupLog {
     };
   }
 
-  async partitionsOf(topic: string): Promise<number> {
+  partitionsOf(topic: string): Promise<number> {
+    let count = this.#counting.get(topic);
+    if (count === undefined) {
+      count = this.#countPartitions(topic).finally(() => this.#counting.delete(topic));
+      this.#counting.set(topic, count);
+    }
+    return count;
+  }
+
+  async #countPartitions(topic: string): Promise<number> {
     const { brokers, settings, log = silentLog } = this.#options;
     const connection = new KafkaConnection(brokers, [topic], settings, {
       log,
