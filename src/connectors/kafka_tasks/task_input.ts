@@ -5,6 +5,7 @@
  */
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { knownInput } from "../kafka/known_configs.ts";
+import { readInputProperties } from "../kafka/properties/input_settings.ts";
 import type { KafkaInputSettings } from "../kafka/properties/settings.ts";
 import { openKafkaReader } from "../kafka/read/open_reader.ts";
 import { shareOfTask } from "../kafka/read/partition_share.ts";
@@ -15,6 +16,15 @@ import type { ToItem } from "../kafka/read/source.ts";
  * nothing comes later. A process has many tasks, each of which asks again when nothing comes.
  */
 const WAIT_MS = 2_000;
+
+/**
+ * How much may wait for a task, in bytes, unless the flow says otherwise. A process may have a
+ * hundred of them, each with one partition.
+ */
+const QUEUED_BYTES = 4 << 20;
+
+/** What an input may have waiting by default: it may have all partitions of its topics. */
+const USUAL_QUEUED_BYTES = readInputProperties().queuedMaxBytes;
 
 /**
  * Starts reading one partition of each topic of an input. A topic that does not have it is left
@@ -69,8 +79,10 @@ async function sharedInput(
   // One that goes by event time has to learn soon that a transaction has begun.
   const isPatient = alignment === null && fetchMinBytes <= 1 && requestTimeoutMs > 2 * WAIT_MS;
   const fetchWaitMs = isPatient ? Math.max(input.fetchWaitMs, WAIT_MS) : input.fetchWaitMs;
-  const ofTask = { ...settings, input: { ...input, groupId: null, fetchWaitMs } };
-  return { settings: ofTask, toItem: await toItem() };
+  const isUsual = input.queuedMaxBytes === USUAL_QUEUED_BYTES;
+  const queuedMaxBytes = isUsual ? QUEUED_BYTES : input.queuedMaxBytes;
+  const ofTask = { ...input, groupId: null, fetchWaitMs, queuedMaxBytes };
+  return { settings: { ...settings, input: ofTask }, toItem: await toItem() };
 }
 
 /** What a config is called in messages, such as `FileInputConfig`. */

@@ -17,6 +17,7 @@ import { openTaskInput } from "../../../src/connectors/kafka_tasks/task_input.ts
 import { FAKE_TOPIC } from "../../support/kafka/fake_broker.ts";
 import { fakeLog } from "../../support/kafka/fake_log.ts";
 import { asText, offsetsOf, readFrom, within } from "../../support/kafka/reading.ts";
+import { idle } from "../../support/eventually.ts";
 import { testPlace } from "../../support/runtime/test_place.ts";
 
 const valuesOf = (partition: number, count: number) =>
@@ -185,6 +186,22 @@ Deno.test("a task has brokers wait long for records, unless it goes by event tim
     changed: () => Promise.resolve(),
   } as never;
   assertEquals(await waitOf({}, alignment), 250);
+});
+
+Deno.test("a task fetches 4 MiB ahead, or what the flow says", async () => {
+  const values = Array.from({ length: 80 }, () => "x".repeat(250_000)); // four of them in a fetch
+  const fetchesOf = async (additionalProperties: KafkaInputOptions["additionalProperties"]) => {
+    await using broker = fakeLog([{ values }]);
+    await using _reader = await opened(inputOf(broker.brokers, { additionalProperties }), 0);
+    let before = -1;
+    for (let turns = 0; turns < 20 || broker.asked("Fetch").length > before; turns++) {
+      before = broker.asked("Fetch").length;
+      await idle();
+    }
+    return before;
+  };
+  assertEquals(await fetchesOf({}), 5);
+  assertEquals(await fetchesOf({ "queued.max.messages.kbytes": 2_000 }), 3);
 });
 
 Deno.test("a task reads messages with all that Kafka knows about them", async () => {
