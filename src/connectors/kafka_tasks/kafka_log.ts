@@ -245,9 +245,10 @@ export class KafkaTaskLog implements GroupLog {
     task: TaskId,
     onProgress?: (progress: RestoreProgress) => void,
   ): Promise<RestoredTask> {
+    const signal = this.#restorer.begin(task); // now: it may be released while we wait
     // Only a member has tasks to restore, so nobody changes the app from here on.
     await this.#confirmation.ask();
-    const { positions, keys } = await this.#restorer.restore(task, onProgress);
+    const { positions, keys } = await this.#restorer.restore(task, signal, onProgress);
     const own = positions.length > 0 ? positions : this.#moved.get(task) ?? [];
     return {
       positions: own.filter(({ step }) => !this.#dropped.has(step)),

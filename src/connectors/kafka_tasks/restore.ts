@@ -105,13 +105,23 @@ export class Restorer {
     return this.#waiting > 0 || this.#stable.isWaiting;
   }
 
-  /** Restores a task; see `GroupLog.restore`. To be released before it is restored again. */
-  async restore(
-    task: TaskId,
-    onProgress?: (progress: RestoreProgress) => void,
-  ): Promise<RestoredTask> {
+  /** A task is to be restored. Returns what is aborted if it is released before it is. */
+  begin(task: TaskId): AbortSignal {
     const ended = new AbortController();
     this.#restoring.set(task, ended);
+    return ended.signal;
+  }
+
+  /**
+   * Restores a task; see `GroupLog.restore`. To be released before it is restored again.
+   *
+   * @param signal From {@linkcode begin}.
+   */
+  async restore(
+    task: TaskId,
+    signal: AbortSignal,
+    onProgress?: (progress: RestoreProgress) => void,
+  ): Promise<RestoredTask> {
     const subtopology = this.#subtopologyOf(task);
     const offsets = await this.#stable.ask((broker) =>
       offsetFetch(broker, this.#options.groupId, this.#partitionsOf(task, subtopology))
@@ -123,7 +133,7 @@ export class Restorer {
       return { positions: positions ?? [], keys: noKeys };
     }
     for (;;) {
-      const changelog = await this.#read(task, ended.signal, onProgress);
+      const changelog = await this.#read(task, signal, onProgress);
       const { positions, states, cache } = changelog;
       try {
         const hasKeys = states.size > 0 || cache?.offset != null;
