@@ -163,6 +163,7 @@ export class InputAlignment implements SourceAlignment {
   #steps: AlignedSteps | null = null;
   #held: readonly SourceName[] = []; // what was asked for last, if all of it is to wait
   #isReleased = false;
+  #turn = 0; // of the sources, where nothing is known of them
   #onChange: (() => void)[] = [];
 
   /**
@@ -232,7 +233,10 @@ export class InputAlignment implements SourceAlignment {
 
   #choose(sources: readonly SourceName[]): { index: number; most: number } | null {
     const { steps, drift, isShared } = this.#steps ??= together(this.#stepsOf());
-    if (steps.length === 0 || this.#isReleased) return { index: 0, most: Infinity };
+    if (steps.length === 0 || this.#isReleased) {
+      // As in a group, whose tasks do not know how far others are.
+      return { index: this.#turn++ % sources.length, most: Infinity };
+    }
     let through = Infinity;
     for (const { times } of steps) {
       // Otherwise it would depend on who begins first whether the first values can be late.

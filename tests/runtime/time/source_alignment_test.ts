@@ -199,3 +199,9 @@ Deno.test("an input that is one source asks for its share", () => {
   step.pass(2, { in: 5_000, b: 0 });
   assertEquals([input.mostOfShare(), input.isHeld], [0, true]);
 });
+
+Deno.test("sources are read in turn where no window step is on this worker", () => {
+  const alignment = new InputAlignment("in on worker 0", (name) => name, () => []);
+  const chosen = Array.from({ length: 4 }, () => alignment.choose(["a", "b"])?.source);
+  assertEquals(chosen, ["a", "b", "a", "b"]);
+});
