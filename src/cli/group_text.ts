@@ -16,11 +16,15 @@ export function groupText({ app, settings, topics, groups }: AppStatus): string 
   const head = [`app        ${oneLine(app)}`];
   if (settings === null) head.push("topology   unknown: its control topic says nothing");
   else {
-    const { hash, shards, protocol } = settings;
+    const { hash, shards, protocol, moving } = settings;
     head.push(
       `topology   ${oneLine(hash)}, ${counted(shards, "shard")}`,
       `protocol   ${oneLine(protocol)}`,
     );
+    if (moving !== undefined) {
+      const to = `${oneLine(moving.hash)} (${oneLine(moving.protocol)})`;
+      head.push(`changes    to ${to}, once no machine runs the app`);
+    }
   }
   const names = topics.map(({ topic, partitions }) => `${oneLine(topic)} (${partitions})`);
   head.push(`topics     ${names.join(", ") || "none"}`);

@@ -156,6 +156,16 @@ orders.keyed.shuffle  shuffle  6
   assertEquals(json.groups[0].tasks[0].shuffleLag, 6);
 });
 
+Deno.test("a change that waits for machines to stop is shown", async () => {
+  const admin = cluster();
+  const moving = { hash: "0000000b", protocol: "classic" };
+  admin.said = { ...admin.said, group: { ...admin.said.group!, moving } };
+  assertStringIncludes(
+    await run(admin, {}, null).done,
+    "changes    to 0000000b (classic), once no machine runs the app\n",
+  );
+});
+
 Deno.test("a removal is asked for, and told", async () => {
   const admin = cluster();
   const unasked = await assertRejects(
