@@ -9,11 +9,17 @@
  *
  * @module
  */
-import type { GroupPlace } from "../connectors/kafka_tasks/join_group.ts";
-import { joinGroup } from "../connectors/kafka_tasks/join_group.ts";
+import { type GroupPlace, joinGroup } from "../connectors/kafka_tasks/join_group.ts";
+import {
+  lastFailure,
+  type ShutdownOptions,
+  tellFailure,
+} from "../connectors/kafka_tasks/shutdown.ts";
 import { elapsedOf, systemClock } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
+import { messageOf, type StepError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { within } from "../core/promises.ts";
+import { GroupShutdownError } from "../group/membership.ts";
 import type { ApiOptions } from "../ops/access.ts";
 import { type ApiServer, serveApi } from "../ops/server.ts";
 import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
@@ -34,6 +40,9 @@ import { LOG_MODULE, printToStderr } from "./group_process.ts";
 /** How often workers say how far they are, in milliseconds: else, and where somebody looks. */
 const STATUS_MS = 1_000;
 const WATCHED_MS = 250;
+
+/** How long telling other machines may take, in milliseconds. */
+const TELLING_MS = 5_000;
 
 /** What a machine's part of a group is run with. */
 export interface GroupRunOptions extends FlowLocation {
@@ -130,18 +139,15 @@ async function runNode(
   if (described === null) return 0;
   const { topology, groupId, protocol } = described;
   const ended = new AbortController();
+  const reach: ShutdownOptions = {
+    place: described.place as GroupPlace, // of the module that was named above
+    token: described.needsTokens ? () => describer.token() : null,
+    app,
+    log,
+    signal: ended.signal,
+  };
   const membership = await stop.before(
-    joinGroup({
-      place: described.place as GroupPlace, // of the module that was named above
-      token: described.needsTokens ? () => describer.token() : null,
-      app,
-      groupId,
-      topology,
-      protocol,
-      processId: folder.processId,
-      log,
-      signal: ended.signal,
-    }),
+    joinGroup({ ...reach, groupId, topology, protocol, processId: folder.processId }),
     () => ended.abort(),
   );
   if (membership === null) return 0;
@@ -177,6 +183,7 @@ async function runNode(
     stopMs: command.stopMs ?? stopMilliseconds({}),
     // Nobody comes back with ids that are not kept.
     leaves: group.leaves || group.stateDir === null,
+    onShutDown: (error) => tell(error, reach),
   });
   const stopNode = () => {
     monitor.stops();
@@ -189,9 +196,38 @@ async function runNode(
     const exitCode = await supervisor.run();
     stop.throwIfKilled();
     return exitCode;
+  } catch (error) {
+    throw error instanceof GroupShutdownError ? await explained(error, reach) : error;
   } finally {
     await membership.close();
     ended.abort();
+  }
+}
+
+/** Tells the other machines why they end. They end without it too. */
+async function tell(error: StepError, reach: ShutdownOptions): Promise<void> {
+  reach.log.error("a step fails: all machines of the group end", { error: error.message });
+  try {
+    const isTold = await within(tellFailure(error.message, reach), TELLING_MS);
+    if (!isTold) reach.log.warn("the other machines were not told in time why they end");
+  } catch (thrown) {
+    reach.log.warn("the other machines were not told why they end", { error: messageOf(thrown) });
+  }
+}
+
+/** The error of a machine that ends because another one has ended the group. */
+async function explained(error: GroupShutdownError, reach: ShutdownOptions): Promise<Error> {
+  try {
+    const failure = await lastFailure(reach);
+    if (failure === null) return error;
+    const at = new Date(failure.at).toISOString();
+    return new Error(
+      `another machine has ended the group "${reach.app}", at ${at}: ${failure.text}`,
+      { cause: error },
+    );
+  } catch (thrown) {
+    reach.log.warn("why the group was ended cannot be read", { error: messageOf(thrown) });
+    return error;
   }
 }
 

@@ -98,6 +98,13 @@ export interface Member {
   leave(): Promise<void>;
 
   /**
+   * Has every member of the group end with a {@linkcode GroupShutdownError}, and leaves. Resolves
+   * when the group knows, or cannot be reached. Members that have gone without leaving hear of it
+   * if they come back within their session.
+   */
+  shutDown(): Promise<void>;
+
+  /**
    * Ends without leaving. A member of the same id that joins within the session timeout gets the
    * same tasks, and nothing moves.
    */
@@ -152,6 +159,11 @@ export interface Membership {
 /** A member has no right to commit any more: what it has computed since its last commit is void. */
 export class MembershipLostError extends Error {
   override readonly name = "MembershipLostError";
+}
+
+/** A member has ended the whole group. */
+export class GroupShutdownError extends Error {
+  override readonly name = "GroupShutdownError";
 }
 
 /** A group does not accept this member, and never will. */

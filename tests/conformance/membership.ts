@@ -7,7 +7,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { TaskId } from "../../src/core/task_id.ts";
-import { type FakeWorker, type MakeWorld, Scene } from "../support/group/scene.ts";
+import { GroupShutdownError } from "../../src/group/membership.ts";
+import { type FakeWorker, type MakeWorld, pass, Scene } from "../support/group/scene.ts";
 
 /** The first seed: another each day finds more, and the failure names it. */
 function firstSeed(): number {
@@ -72,6 +73,32 @@ export function testMembership(name: string, make: MakeWorld, seeds: number): vo
     await scene.pass(2_500); // its session is longer
     await dying;
     assertEquals(new Set(second.member.owned), released);
+  });
+
+  Deno.test(`${name}: a member that shuts the group down ends all, and the group may begin again`, async () => {
+    await using scene = new Scene(make, 7);
+    const first = scene.start("a");
+    const others = [scene.start("b"), ...scene.startMachine("c", 2)];
+    await scene.pass(scene.world.settlesMs);
+    scene.workers.delete(first);
+    first.isDead = true;
+    const { clock } = scene.world.network;
+    let isOver = false;
+    void first.member.shutDown().then(() => isOver = true);
+    await pass(clock, 6_000); // less than a session
+    assert(isOver);
+    for (const other of others) {
+      assert(other.problem instanceof GroupShutdownError, `${other.id}: ${other.problem}`);
+      other.problem = null;
+      scene.workers.delete(other);
+      other.isDead = true;
+      for (const [task, owner] of scene.owners) if (owner === other) scene.owners.delete(task);
+    }
+    for (const [task, owner] of scene.owners) if (owner === first) scene.owners.delete(task);
+    await pass(clock, 2_000);
+    scene.start("b");
+    await scene.pass(1_000);
+    scene.check("after it began again");
   });
 
   Deno.test(`${name}: a member that is cut off drops its tasks before others get them`, async () => {

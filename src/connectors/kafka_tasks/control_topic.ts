@@ -7,6 +7,7 @@
  *   key ["begun"]         {}, in the first transaction of each process
  *   key ["moved","TASK"]  where a task begins that has nothing of its own in this generation
  *   key ["first","TOPIC"] {"partitions":…}: how many the topic had when the app first read it
+ *   key ["failure"]       {"text":…,"at":…}: why a machine has ended all of them last
  * ```
  *
  * Only the process that has acquired the transactional id of the topic last can write them, except
@@ -46,6 +47,7 @@ const GROUP_KEY = '["group"]';
 const BEGUN_KEY = '["begun"]';
 const MOVED = "moved";
 const FIRST = "first";
+const FAILURE_KEY = '["failure"]';
 
 const PACKING: PackingOptions = { writer: "the group", batchBytes: 1 << 19 };
 
@@ -59,6 +61,14 @@ export interface GroupSettings extends GroupTopology {
   readonly dropped: readonly StepId[];
   /** What a machine is about to make of the app, if no other runs it. */
   readonly moving?: { readonly hash: string; readonly protocol: string };
+}
+
+/** What has ended an app on all machines. */
+export interface GroupFailure {
+  /** The error's text. */
+  readonly text: string;
+  /** When, in milliseconds since the Unix epoch. */
+  readonly at: number;
 }
 
 /** What the topic says. */
@@ -137,6 +147,11 @@ export class ControlWriter implements AsyncDisposable {
     );
   }
 
+  /** Tells all machines what ends them. */
+  async writeFailure(failure: GroupFailure): Promise<void> {
+    await this.#commit([recordOf(FAILURE_KEY, failure)]);
+  }
+
   /** Has the topic say again that nothing was ever read or committed. What the app is stays. */
   async forgetBegun({ group, moved }: Control, topics: Iterable<string>): Promise<void> {
     const settings = group === null ? [] : [recordOf(GROUP_KEY, { ...group, dropped: [] })];
@@ -203,6 +218,18 @@ export async function readFirstPartitions(
   });
 }
 
+/**
+ * Reads what has ended the app on all machines last; `null` if nothing has.
+ *
+ * @throws {TaskLogError} If something else writes to the topic.
+ */
+export async function readFailure(options: ControlSource): Promise<GroupFailure | null> {
+  return await read(options, (values) => {
+    const value = values.get(FAILURE_KEY);
+    return value === undefined ? null : JSON.parse(textOf(value));
+  });
+}
+
 async function read<R>(
   { app, connection }: ControlSource,
   decode: (values: ReadonlyMap<string, Uint8Array>) => R,
@@ -240,7 +267,7 @@ function controlOf(values: ReadonlyMap<string, Uint8Array>): Control {
   const group = bytes === undefined ? null : JSON.parse(textOf(bytes));
   const moved = new Map<TaskId, StoredPosition[]>();
   for (const [name, value] of values) {
-    if (name === GROUP_KEY || name === BEGUN_KEY) continue;
+    if (name === GROUP_KEY || name === BEGUN_KEY || name === FAILURE_KEY) continue;
     const [kind, task] = JSON.parse(name);
     if (kind === FIRST) continue;
     if (kind !== MOVED || typeof task !== "string") throw new TypeError(`key ${name}`);

@@ -13,11 +13,11 @@
  */
 import type { JoinAnswer } from "../wire/classic_group.ts";
 import { allowedOf, type Candidate, targetOf } from "./assignor.ts";
-import { refusal, verdictOf } from "./group_errors.ts";
+import { refusal, SHUTDOWN_APPLICATION, statusText, verdictOf } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
 import { Pace, type PaceOptions } from "./pace.ts";
-import type { Topology } from "../../../group/membership.ts";
+import { GroupShutdownError, type Topology } from "../../../group/membership.ts";
 import { partsOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
 import { type Claim, decodeClaim, decodeGrant, encodeGrant, type Grant } from "./user_data.ts";
 
@@ -72,6 +72,12 @@ const JOIN_RETRY_MS = 500;
 
 const FENCED_INSTANCE_ID = 82;
 
+/**
+ * How long a member that was told of a shutdown stays, in milliseconds. One that leaves earlier
+ * begins another generation, before all others have heard what this one is about.
+ */
+const SHUTDOWN_MS = 1_000;
+
 /** The machine of one member. */
 export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   readonly holding = new Holding();
@@ -83,12 +89,14 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   #generation = -1;
   #heard = -1; // the newest generation, also one that is yet to begin
   #round = 0; // of its claims
+  #shutsDown = false;
+  #leavesAt = -Infinity;
   #releases = 0; // how often it has given up tasks
   #claimedReleases = 0; // of these, how many its last claim has told
   #heardReleases = 0; // and how many are in a generation
   #isJoining = false; // a JoinGroup waits for its answer
   #mustJoin = true;
-  #members: readonly Candidate[] | null = null; // of the leader only
+  #members: readonly (Candidate & Pick<Claim, "shutsDown">)[] | null = null; // of the leader only
   #counts: ReadonlyMap<string, number> | null = null; // partitions of topics
   #replacedUntil = -Infinity; // if it is replaced again before that, there is another process
   #nextAt = -Infinity;
@@ -106,6 +114,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     const identity = { memberId: this.#memberId, generation: this.#generation };
     if (this.#phase === "leaving") {
       if (this.#memberId === "") return { kind: "over" };
+      if (now < this.#leavesAt) return { kind: "wait", until: this.#leavesAt };
       return {
         kind: "send",
         request: { kind: "leave", ...identity },
@@ -123,6 +132,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
         owned: this.holding.owned,
         onDisk: this.#options.onDisk(),
         round: this.#round,
+        ...this.#shutsDown ? { shutsDown: true } : {},
       };
       const joins = { kind: "join", memberId: this.#memberId, claim } as const;
       const answersUntil = Math.min(now + sessionTimeoutMs, this.#end);
@@ -206,6 +216,14 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     this.#heardReleases = this.#claimedReleases;
     this.pace.changes(now);
     this.#nextAt = now + this.#intervalMs(now);
+    if (grant.isShutDown) {
+      this.#phase = "leaving";
+      this.#leavesAt = now + SHUTDOWN_MS;
+      const { groupId } = this.#options;
+      return this.holding.fail(
+        new GroupShutdownError(statusText(groupId, SHUTDOWN_APPLICATION, "")),
+      );
+    }
     this.holding.status(grant.status);
     this.holding.told(grant.tasks);
     // A member that has come back is given what it had, without a rebalance (KIP-345). But what it
@@ -231,6 +249,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     const status = missing.length === 0
       ? null
       : `group "${this.#options.groupId}" waits for topics: create them (${missing.join(", ")})`;
+    const isShutDown = this.#members.some(({ shutsDown }) => shutsDown === true);
     const allowed = allowedOf(this.#members, targetOf(this.#members, tasks));
     return this.#members.map(({ id, owned }) => {
       const its = allowed.get(id)!;
@@ -239,7 +258,13 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       return {
         memberId: id,
         assigned: this.#partitionsOf(its),
-        grant: encodeGrant({ tasks: its, owes, leads, status }),
+        grant: encodeGrant({
+          tasks: its,
+          owes,
+          leads,
+          status,
+          ...isShutDown ? { isShutDown } : {},
+        }),
       };
     });
   }
@@ -370,6 +395,14 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   leave(): void {
     this.holding.drop();
     if (this.#phase !== "over") this.#phase = "leaving";
+  }
+
+  /** The leader tells all members of the next generation, this one too. */
+  shutDown(now: number): void {
+    if (this.#phase !== "joined" && this.#phase !== "in") return this.leave();
+    this.#shutsDown = true;
+    this.#round++;
+    this.#joinAgain(now);
   }
 }
 

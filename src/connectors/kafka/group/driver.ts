@@ -16,6 +16,9 @@ import type { TaskId, Tasks } from "../../../core/task_id.ts";
 /** How long leaving may take, and telling the last that was given up, in milliseconds. */
 const LEAVE_MS = 2_000;
 
+/** How long ending the group may take, in milliseconds: all members of a classic one join first. */
+const SHUTDOWN_MS = 10_000;
+
 /** What a driver needs. */
 export interface DriverOptions<Q, A> {
   readonly machine: Machine<Q, A>;
@@ -77,9 +80,19 @@ export class MemberDriver<Q, A> implements Member {
 
   async leave(): Promise<void> {
     this.#machine.leave();
+    await this.#ends(LEAVE_MS);
+  }
+
+  async shutDown(): Promise<void> {
+    this.#machine.shutDown(this.#now());
+    await this.#ends(SHUTDOWN_MS);
+  }
+
+  /** Waits until the machine has said what it has to say, then stops. */
+  async #ends(limitMs: number): Promise<void> {
     this.#wake();
     const late = Promise.withResolvers<void>();
-    const cancel = wakeAfter(this.#options.clock, LEAVE_MS, late.resolve);
+    const cancel = wakeAfter(this.#options.clock, limitMs, late.resolve);
     await Promise.race([this.#running, late.promise]);
     cancel();
     await this.stop();

@@ -48,6 +48,9 @@ export interface Machine<Q, A> {
   /** The member wants to leave. */
   leave(): void;
 
+  /** The member wants to end the group, and leaves then. */
+  shutDown(now: number): void;
+
   /** How often it asks. */
   readonly pace: Pace;
 

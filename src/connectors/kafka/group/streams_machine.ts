@@ -28,7 +28,7 @@ import {
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
 import { Pace, type PaceOptions } from "./pace.ts";
-import { GroupRefusedError, type Topology } from "../../../group/membership.ts";
+import { GroupRefusedError, GroupShutdownError, type Topology } from "../../../group/membership.ts";
 import type { Tasks } from "../../../core/task_id.ts";
 import { fromWire, toWire } from "./tasks.ts";
 
@@ -92,6 +92,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #heardAt = -Infinity; // when the last heartbeat was sent that was answered
   #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
   #releasesUntil = Infinity; // the time to give tasks up ends then, at the earliest
+  #shutsDown = false;
   #releases = 0; // how often it has given up tasks
   #saidReleases = 0; // of these, how many the last heartbeat has told
   #heardReleases = 0; // and how many the group has heard of
@@ -144,7 +145,12 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
         this.#saidRevoking = this.holding.isRevoking;
         this.#saidReleases = this.#releases;
         // Always all of them: the broker accepts the epoch before only with the list.
-        return { ...base, memberEpoch: this.#epoch, activeTasks: toWire(this.holding.owned) };
+        return {
+          ...base,
+          memberEpoch: this.#epoch,
+          activeTasks: toWire(this.holding.owned),
+          ...this.#shutsDown ? { shutsDown: true } : {},
+        };
     }
   }
 
@@ -175,7 +181,11 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (ends !== undefined) {
       const text = statusText(groupId, ends.code, ends.detail);
       this.#phase = "leaving"; // the broker would give it tasks of another topology
-      return this.holding.fail(new GroupRefusedError(text));
+      return this.holding.fail(
+        ends.code === SHUTDOWN_APPLICATION
+          ? new GroupShutdownError(text)
+          : new GroupRefusedError(text),
+      );
     }
     const texts = answer.status.map(({ code, detail }) => statusText(groupId, code, detail));
     this.holding.status(texts.length === 0 ? null : texts.join("; "));
@@ -292,6 +302,14 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   leave(): void {
     this.holding.drop();
     if (this.#phase !== "over") this.#phase = "leaving";
+  }
+
+  /** The answer has a status that has it leave. The broker keeps that until the group is empty. */
+  shutDown(now: number): void {
+    if (this.#phase !== "in") return this.leave();
+    this.#shutsDown = true;
+    this.#looksNow = false;
+    this.#nextAt = Math.min(this.#nextAt, now);
   }
 }
 

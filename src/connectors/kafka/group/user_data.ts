@@ -18,6 +18,8 @@ export interface Claim extends Omit<Candidate, "id"> {
   readonly round: number;
   /** The id of its machine's state, for tools that show the group. */
   readonly processId?: string;
+  /** Whether all members of the group are to end. */
+  readonly shutsDown?: boolean;
 }
 
 /** What the leader tells a member. */
@@ -30,6 +32,8 @@ export interface Grant {
   readonly leads: boolean;
   /** Why tasks do not run; `null` if they do. */
   readonly status: string | null;
+  /** Whether the member is to end, as another one wants it. */
+  readonly isShutDown?: boolean;
 }
 
 /** The user data of a subscription. */
@@ -43,12 +47,13 @@ export function encodeClaim({ owned, onDisk, ...rest }: Claim): Uint8Array {
  * @throws {Error} If it is of another version, or of another program.
  */
 export function decodeClaim(bytes: Uint8Array): Claim {
-  const { owned, onDisk, round, processId } = decode(bytes);
+  const { owned, onDisk, round, processId, shutsDown } = decode(bytes);
   return {
     owned: fromWire(owned as ReturnType<typeof toWire>),
     onDisk: new Map(onDisk as [TaskId, number][]),
     round: round as number,
     ...typeof processId === "string" ? { processId } : {},
+    ...shutsDown === true ? { shutsDown } : {},
   };
 }
 
@@ -63,12 +68,13 @@ export function encodeGrant({ tasks, ...rest }: Grant): Uint8Array {
  * @throws {Error} If it is of another version, or of another program.
  */
 export function decodeGrant(bytes: Uint8Array): Grant {
-  const { tasks, owes, leads, status } = decode(bytes);
+  const { tasks, owes, leads, status, isShutDown } = decode(bytes);
   return {
     tasks: fromWire(tasks as ReturnType<typeof toWire>),
     owes: owes === true,
     leads: leads === true,
     status: status as string | null,
+    ...isShutDown === true ? { isShutDown } : {},
   };
 }
 

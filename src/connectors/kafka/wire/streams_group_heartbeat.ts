@@ -24,6 +24,8 @@ export interface StreamsHeartbeat {
   readonly activeTasks: readonly SubtopologyTasks[] | null;
   /** Members of one process have the same; `null` unless it joins. */
   readonly processId: string | null;
+  /** Whether all members of the group are to end. */
+  readonly shutsDown?: boolean;
 }
 
 /** What the group answers. */
@@ -83,7 +85,7 @@ export function encodeStreamsGroupHeartbeat(heartbeat: StreamsHeartbeat): Buffer
   out.nullableArray(topology === null ? null : [], () => {}); // client tags
   out.nullableArray(null, () => {}); // task offsets, which no broker accepts yet
   out.nullableArray(null, () => {}); // their end offsets
-  out.boolean(false); // shut the application down
+  out.boolean(heartbeat.shutsDown ?? false);
   out.tags();
   return out.written;
 }

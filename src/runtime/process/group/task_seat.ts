@@ -17,11 +17,12 @@ import { messageOf, StepError, toError, UsageError } from "../../../core/errors.
 import type { WorkerIndex } from "../../../core/ids.ts";
 import type { Log } from "../../../core/log.ts";
 import { rangesOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
-import type {
-  CommitToken,
-  Member,
-  Membership,
-  MembershipEvent,
+import {
+  type CommitToken,
+  GroupShutdownError,
+  type Member,
+  type Membership,
+  type MembershipEvent,
 } from "../../../group/membership.ts";
 import { setExitCode } from "../exit_code.ts";
 import type { FlowDescription } from "../../flow_description.ts";
@@ -61,6 +62,8 @@ export interface SeatSettings {
   readonly leaves: boolean;
   /** The node has to end with this error. Called once at most. */
   readonly onFailed: (error: Error) => void;
+  /** A step fails, and would on all machines: the group is about to be ended. */
+  readonly onShutDown: (error: StepError) => Promise<void>;
   /** A step has asked for a graceful stop of the node. */
   readonly onStopRequested: () => void;
   /** The process has said how it stands. */
@@ -148,6 +151,7 @@ export class TaskSeat {
   #cancelPause: () => void = () => {};
   #cancelStop: () => void = () => {};
   #leaves: boolean;
+  #fatal: StepError | null = null; // the step would fail on every machine
 
   /** Joins the group, and starts a process. */
   constructor(settings: SeatSettings) {
@@ -279,6 +283,8 @@ export class TaskSeat {
         if (event.text !== null) this.#settings.log.warn(event.text, this.#fields);
         return;
       case "failed":
+        // What ended the group must not end it again when this machine comes back.
+        this.#leaves ||= event.error instanceof GroupShutdownError;
         return this.#fail(event.error);
     }
   }
@@ -447,7 +453,12 @@ export class TaskSeat {
     this.#life = null;
     this.#last = life;
     this.#giveBack([...this.#revoked]); // no process runs them now
-    if (this.#isEnding) return this.#close();
+    if (this.#isEnding) {
+      // What it had not committed when it was fenced is done by the next owner of its tasks.
+      const { end } = life;
+      if (end?.kind === "fatal" || end?.kind === "failed") this.#settings.onFailed(end.error);
+      return this.#close();
+    }
     const error = new Error(`worker ${this.#settings.worker} ended ${how}`);
     this.#follow(life.end ?? { kind: "failed", error });
   }
@@ -459,12 +470,15 @@ export class TaskSeat {
     const isLasting = end.kind === "fatal" || !this.#hasLoaded;
     const isCounted = end.kind === "failed"; // others' doing is not
     if (isLasting || (isCounted && this.#failures >= this.#settings.restarts)) {
-      // Others can take over from a process that cannot be started. A step that fails would fail
-      // there too: its tasks stay until somebody has mended it.
+      // Others can take over from a process that cannot be started. A step would fail there too.
+      if (end.error instanceof StepError) this.#fatal = end.error;
       if (!isLasting) this.#leaves = true;
       return this.#fail(end.error);
     }
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
+    // A first failure may be the machine's: its tasks wait for it. Who fails again waits longer.
+    const pauseMs = this.#failures === 0
+      ? 0
+      : Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS);
     this.#failures++;
     const { log, clock } = this.#settings;
     const error = messageOf(end.error);
@@ -477,10 +491,20 @@ export class TaskSeat {
     this.kill();
   }
 
+  /** Ends the group on all machines. */
+  async #shutDown(error: StepError): Promise<void> {
+    await this.#settings.onShutDown(error);
+    await this.#member.shutDown();
+  }
+
   #close(): void {
     if (this.#isOut) return;
     this.#isOut = true;
-    const gone = this.#leaves ? this.#member.leave() : this.#member.stop();
+    const gone = this.#fatal !== null
+      ? this.#shutDown(this.#fatal)
+      : this.#leaves
+      ? this.#member.leave()
+      : this.#member.stop();
     gone.then(() => this.#over.resolve(), (thrown) => this.#over.reject(toError(thrown)));
   }
 }

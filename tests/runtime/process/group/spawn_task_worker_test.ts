@@ -41,6 +41,7 @@ class RealWorker {
                 [Symbol.dispose]: () => this.disposed++,
               }),
             leave: () => Promise.resolve(),
+            shutDown: () => Promise.resolve(),
             stop: () => Promise.resolve(),
           };
         },
@@ -87,6 +88,7 @@ class RealWorker {
       stallMs: 600_000,
       stopMs: 600_000,
       leaves: false,
+      onShutDown: () => Promise.resolve(),
     });
     this.run = this.supervisor.run();
     this.run.catch(() => {}); // the test that expects it looks at it later

@@ -3,6 +3,7 @@ import { createLog, StepError } from "millrace";
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import {
   type CommitToken,
+  GroupShutdownError,
   type MembershipEvent,
   MembershipLostError,
 } from "../../../../src/group/membership.ts";
@@ -87,6 +88,10 @@ class World {
               this.end = "left";
               return Promise.resolve();
             },
+            shutDown: () => {
+              this.end = "shut down";
+              return Promise.resolve();
+            },
             stop: () => {
               this.end = "stopped";
               return Promise.resolve();
@@ -106,6 +111,10 @@ class World {
       stallMs: 300_000,
       stopMs: 30_000,
       leaves,
+      onShutDown: (error) => {
+        this.lines.push(`shut down: ${error.stepId}`);
+        return Promise.resolve();
+      },
     });
     this.run = this.supervisor.run();
     this.run.catch(() => {}); // the tests that expect it look at it later
@@ -343,7 +352,10 @@ Deno.test("a worker that gets no identity is told, fails, and is followed by ano
 });
 
 Deno.test("a worker that dies is started again after pauses that double, up to its restarts", async () => {
-  const world = running({ restarts: 2 });
+  const world = running({ restarts: 3 });
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0); // its tasks wait
+  assertEquals(world.children.length, 2);
   for (const pauseMs of [1_000, 2_000]) {
     const { length } = world.children;
     world.child.exits("by SIGSEGV");
@@ -362,19 +374,44 @@ Deno.test("a worker that gets on starts to count its failures over", () => {
   const world = running({ restarts: 1 });
   for (let time = 0; time < 3; time++) {
     world.child.exits("by SIGSEGV");
-    world.clock.advance(1_000);
+    world.clock.advance(0);
     world.child.say(LOADED, status(0), status(1));
   }
   assertEquals(world.children.length, 4);
 });
 
-Deno.test("a step that fails ends the node with its error, and its member does not leave", async () => {
+Deno.test("a step that fails ends the group, and the node with its error", async () => {
   const world = running();
   world.child.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
   const error = await assertRejects(() => world.run, StepError);
   assertMatch(error.message, /flow\.parse/);
   assertEquals(world.children.length, 1);
+  assertEquals(world.lines.at(-1), "shut down: flow.parse");
+  assertEquals(world.end, "shut down");
+});
+
+Deno.test("a group that another machine has ended ends the node, which leaves", async () => {
+  const world = running();
+  world.loses(A, B);
+  world.refuses(new GroupShutdownError("ended"));
+  world.child.exits();
+  await assertRejects(() => world.run, GroupShutdownError);
+  assertEquals(world.end, "left");
+});
+
+Deno.test("what fails while a worker stops is the node's error", async () => {
+  const world = running();
+  world.supervisor.stop();
+  world.child.fails(new Error("the last commit failed"));
+  await assertRejects(() => world.run, Error, "the last commit failed");
   assertEquals(world.end, "stopped");
+});
+
+Deno.test("a worker that is fenced while it stops has nothing to do any more", async () => {
+  const world = running();
+  world.supervisor.stop();
+  world.child.fails(new Error("others have the tasks"), true);
+  await world.run;
 });
 
 Deno.test("a worker that has failed and does not leave is killed", () => {

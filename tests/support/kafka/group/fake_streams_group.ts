@@ -40,6 +40,7 @@ export class FakeStreamsGroup {
   /** Who has a task, or is giving it up. */
   readonly #holders = new Map<TaskId, FakeMember>();
   #epoch = 0;
+  #isShutDown = false;
 
   constructor(clock: TestClock, tasks: readonly TaskId[], sessionTimeoutMs: number) {
     this.#clock = clock;
@@ -85,6 +86,11 @@ export class FakeStreamsGroup {
       activeTasks: null as ReturnType<typeof toWire> | null,
     };
     if (this.errorCode !== 0) return answer;
+    if (heartbeat.shutsDown) this.#isShutDown = true;
+    if (this.#members.size === 0) this.#isShutDown = false; // as in StreamsGroup
+    if (this.#isShutDown && epoch !== -1) {
+      answer.status.push({ code: 4, detail: "a member requested a shutdown" });
+    }
     if (epoch === -1) {
       if (!this.#members.has(memberId)) return { ...answer, errorCode: 25 };
       this.#remove(memberId);
