@@ -2,7 +2,7 @@
  * The command with `--group`, on machines that are processes here: what they write together is what
  * one machine writes. Longer faults are in `tests/e2e/group_kills_test.ts` and its kin.
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { type CliProcess, flowFile, folderOf, kill, runCli, startCli } from "../support/cli.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
@@ -12,8 +12,8 @@ const PARTITIONS = 3;
 const SHARDS = 4;
 const TASKS = PARTITIONS + SHARDS;
 const KEYS = 10;
-const PATIENCE_MS = 60_000;
-const RUNNING = /task running worker=(\d+) task="(\w+)"/g;
+const PATIENCE_MS = 40_000;
+const RUNNING = /tasks running worker=(\d+) tasks="([^"]+)"/g;
 
 /** An app with topics of its own. */
 class App implements AsyncDisposable {
@@ -106,7 +106,21 @@ class App implements AsyncDisposable {
 
 /** The tasks that a machine has begun to run, with their workers. */
 function runningOn({ stderr: { text } }: CliProcess): Record<string, string> {
-  return Object.fromEntries([...text.matchAll(RUNNING)].map(([, worker, task]) => [task, worker]));
+  return Object.fromEntries(
+    [...text.matchAll(RUNNING)].flatMap(([, worker, ranges]) =>
+      ranges.split(", ").flatMap(tasksIn).map((task) => [task, worker])
+    ),
+  );
+}
+
+/** The tasks that a log line writes as `count_0-2+5`. */
+function tasksIn(text: string): string[] {
+  const at = text.lastIndexOf("_");
+  return text.slice(at + 1).split("+").flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number);
+    const tasks = Array.from({ length: last - first + 1 }, (_, n) => `${first + n}`);
+    return tasks.map((partition) => `${text.slice(0, at)}_${partition}`);
+  });
 }
 
 /** Waits until the machines have begun to run each task, and each of them has one. */
@@ -137,6 +151,15 @@ async function stop(machine: CliProcess): Promise<void> {
   machine.kill("SIGTERM");
   const { code, stderr } = await machine.finished();
   assertEquals(code, 0, stderr);
+}
+
+/** Waits until machines end with the step's error, also those on which it did not fail. */
+async function assertFail(...machines: readonly CliProcess[]): Promise<void> {
+  for (const machine of machines) {
+    const { code, stderr } = await machine.finished();
+    assertEquals(code, 1, stderr);
+    assertMatch(stderr, /RangeError: a bad value/);
+  }
 }
 
 for (const protocol of ["streams", "classic"]) {
@@ -182,5 +205,18 @@ for (const protocol of ["streams", "classic"]) {
     await app.complete(back); // it has all tasks, within its session
     await stop(back);
     await app.sameAsOnOneMachine();
+  });
+
+  Deno.test(`${protocol}: a step that fails ends all machines with its error, and they can begin again`, async () => {
+    await using app = await App.create(protocol);
+    await using first = app.start("a", 1);
+    await untilAllRun(first);
+    await using second = app.start("b", 2);
+    await until(() => Object.keys(runningOn(second)).length > 1, () => logsOf([first, second]));
+    await produce(app.brokers, app.topics.from, [{ key: "k", value: "bad", partition: 1 }]);
+    await assertFail(first, second);
+    await using third = app.start("a", 1);
+    await using fourth = app.start("b", 2);
+    await assertFail(third, fourth);
   });
 }
