@@ -123,6 +123,11 @@ export class FencedError extends Error {
   override readonly name = "FencedError";
 }
 
+/** The log has failed below a step that uses it, which is not to blame. `cause` is what failed. */
+export class LogFailedError extends Error {
+  override readonly name = "LogFailedError";
+}
+
 /** The log of a group, as one worker process sees it. */
 export interface GroupLog {
   /**

@@ -14,7 +14,9 @@
  *
  * @module
  */
+import { messageOf, StepError } from "../../core/errors.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
+import { LogFailedError } from "../../group/log.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
 import { SequenceNumbers } from "../kafka/wire/sequence_numbers.ts";
 import { type OutputStep, PendingOutput, type PendingTarget } from "./pending_output.ts";
@@ -99,9 +101,14 @@ export class PendingOutputs {
     return this.#bytesUpTo(Infinity);
   }
 
-  /** Throws what has failed before: nothing can be committed after it. */
+  /**
+   * Throws if anything has failed before: nothing can be committed after it.
+   *
+   * @throws {StepError} If a topic does not accept a record.
+   * @throws {LogFailedError} If it was the transaction, which no step is to blame for.
+   */
   throwFailure(): void {
-    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#failure !== null) throw asSeenByStep(this.#failure.error);
   }
 
   /** Makes sure that an epoch can still get records: all tasks count epochs alike. */
@@ -141,7 +148,7 @@ export class PendingOutputs {
     this.#isCommitting = true;
     try {
       await this.#writing; // it never rejects
-      this.throwFailure();
+      if (this.#failure !== null) throw this.#failure.error;
       await this.#writeAll(epoch);
       for (const output of this.#opened()) await output.confirm();
       await end();
@@ -167,7 +174,8 @@ export class PendingOutputs {
   /** Something has failed that lets nothing be committed any more. */
   fail(error: unknown): void {
     this.#failure ??= { error };
-    for (const { done } of this.#waiters.splice(0)) done.reject(this.#failure.error);
+    const seen = asSeenByStep(this.#failure.error);
+    for (const { done } of this.#waiters.splice(0)) done.reject(seen);
   }
 
   /** Drops what waits, and closes all outputs. */
@@ -229,7 +237,7 @@ export class PendingOutputs {
         }),
       );
       for (const result of results) if (result.status === "rejected") throw result.reason;
-      this.throwFailure(); // it has been closed
+      if (this.#failure !== null) throw this.#failure.error; // it has been closed
       this.#wake();
     }
   }
@@ -253,4 +261,10 @@ export class PendingOutputs {
       await output.close();
     }
   }
+}
+
+/** All steps of a process share its transaction. Each of them learns that it has failed. */
+function asSeenByStep(error: unknown): unknown {
+  if (error instanceof StepError) return error;
+  return new LogFailedError(`nothing more can be committed: ${messageOf(error)}`, { cause: error });
 }

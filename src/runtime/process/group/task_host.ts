@@ -4,8 +4,9 @@
  * @module
  */
 import { type Clock, elapsedOf } from "../../../core/clock.ts";
+import { StepError } from "../../../core/errors.ts";
 import type { LogFields, LogLevel } from "../../../core/log.ts";
-import { type CommitIdentity, FencedError } from "../../../group/log.ts";
+import { type CommitIdentity, FencedError, LogFailedError } from "../../../group/log.ts";
 import type { FlowDescription } from "../../flow_description.ts";
 import { mergeReadings } from "../../group/merged_readings.ts";
 import type { TaskObserver, TaskRuns } from "../../group/runner_settings.ts";
@@ -172,8 +173,9 @@ export class TaskHost {
   fail(thrown: unknown): void {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
-    const isFenced = thrown instanceof FencedError;
-    this.#send({ kind: "failed", failure: toFailure(thrown), isFenced });
+    const error = withoutStep(thrown);
+    const isFenced = error instanceof FencedError;
+    this.#send({ kind: "failed", failure: toFailure(error), isFenced });
     this.#leave();
   }
 
@@ -211,6 +213,12 @@ export class TaskHost {
       work().then(then).catch((thrown) => this.fail(thrown));
     });
   }
+}
+
+/** The error of a step counts as the flow's own, which would end the machine. */
+function withoutStep(thrown: unknown): unknown {
+  if (!(thrown instanceof StepError) || !(thrown.cause instanceof LogFailedError)) return thrown;
+  return thrown.cause.cause;
 }
 
 type IdentityMessage = Extract<ToTaskWorker, { kind: "identity" }>;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertObjectMatch, assertRejects } from "@std/assert";
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
-import { FencedError } from "../../../../src/group/log.ts";
+import { StepError } from "../../../../src/core/errors.ts";
+import { FencedError, LogFailedError } from "../../../../src/group/log.ts";
 import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
 import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
 import { JumpingClock } from "../../../support/clock/jumping_clock.ts";
@@ -91,6 +92,28 @@ Deno.test("a commit that fails while a task is revoked is told once, and nothing
   assert(said[0].kind === "failed" && said[0].isFenced);
   host.tellStatus();
   assertEquals(said.length, 1);
+});
+
+Deno.test("a step that has failed with its log is not to blame", async () => {
+  const fenced = new FencedError("others have them");
+  const failures: [Error, object][] = [
+    [fenced, { isFenced: true, failure: { step: null, error: { name: "FencedError" } } }],
+    [new Error("no broker"), {
+      isFenced: false,
+      failure: { step: null, error: { name: "Error" } },
+    }],
+  ];
+  for (const [cause, told] of failures) {
+    const { said, over } = hosted();
+    const failed = new LogFailedError("nothing more can be committed", { cause });
+    over.reject(new StepError({ stepId: "out", worker: 0 }, failed));
+    await settled();
+    assertObjectMatch(said[0], { kind: "failed", ...told });
+  }
+  const { said, over } = hosted();
+  over.reject(new StepError({ stepId: "out", worker: 0 }, fenced)); // it is the step's own
+  await settled();
+  assertObjectMatch(said[0], { kind: "failed", failure: { step: { stepId: "out" } } });
 });
 
 Deno.test("identities are matched with their requests, and done once", async () => {
