@@ -34,7 +34,7 @@ const PARTITIONS = 4;
 const SHARDS = 8;
 
 /** How many tasks a scene has: of the input, of the counts, and of the totals. */
-export const TASKS = PARTITIONS + 2 * SHARDS;
+const TASKS = PARTITIONS + 2 * SHARDS;
 
 /** How long anything that must come may take, on a busy machine. */
 const PATIENCE_MS = 60_000;
@@ -51,6 +51,7 @@ export class GroupScene implements AsyncDisposable {
   readonly folder: string;
   readonly #options: SceneOptions;
   readonly #folder: AsyncDisposable;
+  #tasks = TASKS;
 
   private constructor(
     options: SceneOptions,
@@ -130,6 +131,19 @@ export class GroupScene implements AsyncDisposable {
     return await groupOf(this.brokers, this.app, this.#options.protocol);
   }
 
+  /** Adds partitions to the input, which keys of their own are written to from now on. */
+  async grow(added: number): Promise<void> {
+    const admin = kafkaClient(this.brokers).admin();
+    await admin.connect();
+    try {
+      const count = PARTITIONS + added;
+      await admin.createPartitions({ topicPartitions: [{ topic: this.from, count }] });
+    } finally {
+      await admin.disconnect();
+    }
+    this.#tasks += added;
+  }
+
   /** Waits until each task has one owner, and all members of the nodes that run have some. */
   async settled(members = this.members): Promise<DescribedGroup> {
     let last: DescribedGroup | null = null;
@@ -138,8 +152,8 @@ export class GroupScene implements AsyncDisposable {
       if (last === null) return false;
       const owned = [...last.tasks.values()].filter(({ length }) => length > 0);
       return last.state === "Stable" && owned.length === members &&
-        owned.flat().length === TASKS && new Set(owned.flat()).size === TASKS;
-    }, () => `${members} members share ${TASKS} tasks; they are ${shown(last)}`);
+        owned.flat().length === this.#tasks && new Set(owned.flat()).size === this.#tasks;
+    }, () => `${members} members share ${this.#tasks} tasks; they are ${shown(last)}`);
     return last!;
   }
 

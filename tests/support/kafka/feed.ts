@@ -14,8 +14,10 @@ export const EVERY_MS = 1_000;
 export class Feed implements AsyncDisposable {
   readonly #brokers: string[];
   readonly #topic: string;
-  #partitions: number;
+  readonly #partitions: number;
+  #newKeys = { from: Infinity, partitions: 1, first: 0 };
   #keys: number;
+  #producers = 0; // how many times a new one was wanted: an old one knows no new partitions
   #written = 0;
   #feeding: Promise<void> = Promise.resolve();
   #isFeeding = false;
@@ -42,6 +44,14 @@ export class Feed implements AsyncDisposable {
     return this.#keys;
   }
 
+  /** Writes to more partitions from now on. What is new has keys of its own. */
+  widen(partitions: number): void {
+    const added = partitions - this.#partitions;
+    this.#newKeys = { from: this.#keys, partitions: added, first: this.#partitions };
+    this.#keys += 10 * added;
+    this.#producers++;
+  }
+
   /** Writes records. */
   async write(count: number): Promise<void> {
     await this.#producing((producer) => this.#send(producer, count));
@@ -51,7 +61,7 @@ export class Feed implements AsyncDisposable {
   start(perSend = 20, pauseMs = 10): void {
     this.#isFeeding = true;
     const feeding = async (producer: Producer) => {
-      while (this.#isFeeding) {
+      for (const wanted = this.#producers; this.#isFeeding && wanted === this.#producers;) {
         await this.#send(producer, perSend);
         await pause(pauseMs);
       }
@@ -95,12 +105,17 @@ export class Feed implements AsyncDisposable {
       return {
         key: `key ${key}`,
         value: `${n}`,
-        partition: key % this.#partitions,
+        partition: this.#partitionOf(key),
         timestamp: `${(n + 1) * EVERY_MS}`, // the broker takes 0 for none
       };
     });
     this.#written += count;
     await producer.send({ topic: this.#topic, messages });
+  }
+
+  #partitionOf(key: number): number {
+    const { from, partitions, first } = this.#newKeys;
+    return key < from ? key % this.#partitions : first + (key - from) % partitions;
   }
 }
 
