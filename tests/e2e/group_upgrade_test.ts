@@ -27,10 +27,10 @@ class App implements AsyncDisposable {
     });
   }
 
-  argumentsOf(version: string, options: readonly string[]): string[] {
+  argumentsOf(version: string, options: readonly string[], flow = "group_upgrade.ts"): string[] {
     const { from, to, letters } = this.topics;
     return [
-      flowFile("group_upgrade.ts"),
+      flowFile(flow),
       `--group=${this.name}`,
       "--shards=2",
       "--commit-interval=100ms",
@@ -74,21 +74,16 @@ class App implements AsyncDisposable {
 
   /** Waits until each record has its result. Each count is there once, in order. */
   async complete(machine: CliProcess): Promise<void> {
-    const deadline = performance.now() + DEADLINE_MS / 2;
-    for (;;) {
-      const counts = await this.results(this.topics.to);
-      const total = Object.values(counts).reduce((sum, { length }) => sum + length, 0);
-      if (total >= this.#appended) {
-        for (const [key, each] of Object.entries(counts)) {
-          assertEquals(each, each.map((_, index) => index + 1), `key ${key}`);
-        }
-        return assertEquals(total, this.#appended);
-      }
-      if (performance.now() > deadline) {
-        throw new Error(`${total} of ${this.#appended} results came\n${machine.stderr.text}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    let counts: Record<string, number[]> = {};
+    const total = () => Object.values(counts).reduce((sum, { length }) => sum + length, 0);
+    await eventually(async () => {
+      counts = await this.results(this.topics.to);
+      return total() >= this.#appended;
+    }, machine);
+    for (const [key, each] of Object.entries(counts)) {
+      assertEquals(each, each.map((_, index) => index + 1), `key ${key}`);
     }
+    assertEquals(total(), this.#appended);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -211,3 +206,45 @@ Deno.test("a machine that was away while the app changed ends, and nothing of it
   await app.complete(second);
   await stopped(second);
 });
+
+Deno.test("windows by event time count each value once, as an input comes and goes", async () => {
+  await using app = await App.create();
+  const { from, to, letters: second } = app.topics;
+  let seconds = 0;
+  const append = async (topic: string, count: number) => {
+    const records = Array.from({ length: count }, () => ({
+      key: KEYS[seconds % KEYS.length],
+      value: `${seconds++}`,
+    }));
+    await produce(app.brokers, topic, records);
+  };
+  const run = async (version: string, ...options: readonly string[]) => {
+    const args = app.argumentsOf(version, options, "group_upgrade_windows.ts");
+    await using machine = startCli(args, { ownLog: true, deadlineMs: DEADLINE_MS });
+    await machine.stderr.line(/tasks running/);
+    await append(from, 100);
+    if (version === "both") await append(second, 40);
+    await eventually(
+      async () => {
+        const counts = Object.values(await app.results(to));
+        for (const each of counts) assertEquals(each.length, 1); // a window closes once
+        return counts.reduce((sum, [count]) => sum + count, 0) === seconds;
+      },
+      machine,
+    );
+    await append(from, 30); // time goes on, in windows that stay open when the machine stops
+    await stopped(machine);
+  };
+  await run("one");
+  await run("both");
+  await run("one", "--drop-step=second");
+});
+
+/** Waits until a condition holds. */
+async function eventually(holds: () => Promise<boolean>, { stderr }: CliProcess): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS / 2;
+  while (!await holds()) {
+    if (performance.now() > deadline) throw new Error(`it does not come about\n${stderr.text}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
