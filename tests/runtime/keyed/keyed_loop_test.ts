@@ -1,7 +1,17 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import {
+  Dataflow,
+  EventClockConfig,
+  type Keyed,
+  TestingInputConfig,
+  TestingOutputConfig,
+  TumblingWindowConfig,
+} from "../../../mod.ts";
 import type { BuildLogic, Emit } from "../../../src/graph/contracts.ts";
 import { KeyedLogic } from "../../../src/graph/keyed_logic.ts";
 import type { StatefulNode } from "../../../src/graph/nodes.ts";
+import { EventTime } from "../../../src/graph/event_time.ts";
+import { graphOf } from "../../../src/graph/graph.ts";
 import { createKeyedLoop, type KeyedLoop } from "../../../src/runtime/keyed/keyed_loop.ts";
 import { Random } from "../../support/values/random.ts";
 import { stillScope } from "../../support/runtime/step_scope.ts";
@@ -356,4 +366,24 @@ Deno.test("keyed state agrees with a map when values come at random", () => {
       assertEquals(feed(state, batch), expected);
     }
   }
+});
+
+Deno.test("a key that is asked after quiet time has passed its window still waits for the sources", () => {
+  const clock = new EventClockConfig({ getTime: (time: number) => time, wait: 0 });
+  const flow = new Dataflow("windows");
+  flow.input("in", new TestingInputConfig<Keyed<number>>([]))
+    .countWindow("count", clock, new TumblingWindowConfig({ length: 1_000 }))
+    .capture(new TestingOutputConfig<unknown>([]));
+  const node = graphOf(flow).nodes.find((each) => each.kind === "stateful")!;
+  const event = new EventTime(500); // a source holds time back
+  const loop = createKeyedLoop(node, null, { ...stillScope(), event });
+  assertEquals(feed(loop, [["key", 900]]), []);
+  event.passQuiet(300, 500); // all at once, before anybody has asked the key
+  while (loop.becomeQuiet());
+  assertEquals(loop.notifyQuiet(300, 10), 0); // it has been asked too late for that
+  assertEquals(event.nextClose, 1_000);
+  event.reach(1_000);
+  loop.askSources();
+  assertEquals(loop.notifySources(event.now, 10), 1);
+  assertEquals(loop.take().length, 1);
 });
