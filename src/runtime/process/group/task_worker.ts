@@ -11,6 +11,7 @@ import type { GroupLog } from "../../../group/log.ts";
 import type { LogModule } from "../../../group/log_module.ts";
 import { cutFlow } from "../../group/cut_flow.ts";
 import { describeFlow } from "../../flow_description.ts";
+import { RestoreReport } from "../../group/restore_report.ts";
 import { TaskRunner } from "../../group/task_runner.ts";
 import { openTelemetry, type WorkerTelemetry } from "../../worker_telemetry.ts";
 import { whileLoading } from "../../nesting.ts";
@@ -115,8 +116,10 @@ export class TaskWorker {
     });
     runner.over.then(() => this.#leave(0), (thrown) => this.fail(thrown));
     this.#host.loaded(runner, describeFlow(graph, 2)); // exchanges are cut, as for several workers
+    const report = new RestoreReport(systemClock, log);
     this.#status = setInterval(() => {
       tellStarted();
+      report.look(runner.tasks);
       // A supervisor that stands still would get all of them.
       if (!this.#link.isSending) this.#host.tellStatus();
       this.#ownMetrics?.record();
