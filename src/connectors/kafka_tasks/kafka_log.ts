@@ -28,6 +28,7 @@ import type {
   TaskEpoch,
   WaitingForCommit,
 } from "../../group/log.ts";
+import type { Guarantee } from "../../group/log_module.ts";
 import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/topology.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
@@ -82,6 +83,11 @@ export interface KafkaTaskLogOptions {
    * changelogs only. No two machines share one. @default {null}
    */
   readonly cacheFolder?: string | null;
+  /**
+   * What is true of outputs. State, positions and what tasks send to one another are exact in any
+   * case. @default {"exactly-once"}
+   */
+  readonly guarantee?: Guarantee;
   /** How long a transaction may be open, in milliseconds. @default {10000} */
   readonly transactionTimeoutMs?: number;
   /** @default {systemClock} */
@@ -238,7 +244,9 @@ export class KafkaTaskLog implements GroupLog {
     resume: Positions,
     waiting: WaitingForCommit,
   ): Promise<OutputWriter<unknown>> {
-    return await openTaskOutput(config, at, resume, { outputs: this.#outputs, waiting });
+    const isExact = (this.#options.guarantee ?? "exactly-once") === "exactly-once";
+    const transactions = isExact ? { outputs: this.#outputs, waiting } : null;
+    return await openTaskOutput(config, at, resume, transactions);
   }
 
   async restore(

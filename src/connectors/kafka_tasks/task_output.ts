@@ -9,6 +9,7 @@ import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/c
 import type { WaitingForCommit } from "../../group/log.ts";
 import { knownOutput } from "../kafka/known_configs.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
+import { OUTPUT } from "../kafka/properties/property_table.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
 import type { PendingOutput } from "./pending_output.ts";
 import type { PendingOutputs } from "./pending_outputs.ts";
@@ -63,6 +64,13 @@ export function requireTaskOutput(
         "at-least-once: leave out one of the two",
     );
   }
+  const own = ownTransactions(settings);
+  if (own !== null) {
+    throw new TypeError(
+      `output "${stepId}" has ${own}, but a group names, times and recovers its transactions ` +
+        "itself: leave it out",
+    );
+  }
   const reason = withoutTransactions(settings);
   if (reason === null) return;
   throw new TypeError(
@@ -72,10 +80,21 @@ export function requireTaskOutput(
   );
 }
 
+/** What the output says about transactions of its own, which it does not have in a group. */
+function ownTransactions({ output, acceptLostEpoch }: KafkaOutputSettings): string | null {
+  const { idPrefix = null, timeoutMs = DEFAULT_TIMEOUT_MS } = output.transactions ?? {};
+  if (idPrefix !== null) return `"transactional.id"`;
+  if (timeoutMs !== DEFAULT_TIMEOUT_MS) return `"transaction.timeout.ms"`;
+  return acceptLostEpoch === undefined ? null : "acceptLostEpoch";
+}
+
 function withoutTransactions({ output: { acks, idempotent } }: KafkaOutputSettings): string | null {
   if (acks !== "all") return `"acks" of 1`;
   return idempotent ? null : `"enable.idempotence" of false`;
 }
+
+/** What outputs have whose properties do not say. */
+const DEFAULT_TIMEOUT_MS = Number(OUTPUT["transaction.timeout.ms"].default);
 
 /** What a task writes to an output that it shares with other tasks of the process. */
 class TaskWriter implements OutputWriter<KafkaOutputItem> {

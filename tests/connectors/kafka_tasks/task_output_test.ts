@@ -463,6 +463,17 @@ Deno.test("an output that contradicts what the group guarantees is refused, with
     [{ delivery: "exactly-once" }, "at-least-once", "--guarantee at-least-once: leave out one"],
     [{ additionalProperties: { acks: 1 } }, "exactly-once", `"acks" of 1`],
     [{ additionalProperties: { "enable.idempotence": false } }, "exactly-once", "idempotence"],
+    [
+      { delivery: "exactly-once", additionalProperties: { "transactional.id": "a" } },
+      "exactly-once",
+      `"transactional.id", but a group names`,
+    ],
+    [
+      { delivery: "exactly-once", additionalProperties: { "transaction.timeout.ms": 5_000 } },
+      "exactly-once",
+      `"transaction.timeout.ms", but a group`,
+    ],
+    [{ delivery: "exactly-once", acceptLostEpoch: 3 }, "exactly-once", "acceptLostEpoch, but a"],
   ] as const;
   for (const [options, guarantee, message] of cases) {
     const refused = () => requireTaskOutput(configOf(options), "totals", guarantee);
