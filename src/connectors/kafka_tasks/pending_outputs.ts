@@ -22,10 +22,10 @@ import { SequenceNumbers } from "../kafka/wire/sequence_numbers.ts";
 import { type OutputStep, PendingOutput, type PendingTarget } from "./pending_output.ts";
 
 /** How many bytes may wait before some are written early. */
-const MOST_BYTES = 16 << 20;
+const MOST_BYTES = 32 << 20;
 
 /** How many may wait of an epoch that cannot end yet, as the one before is being committed. */
-const MOST_AHEAD_BYTES = 4 << 20;
+const MOST_AHEAD_BYTES = 16 << 20;
 
 /** A write that waits for room. */
 interface Waiter {
@@ -167,7 +167,7 @@ export class PendingOutputs {
    */
   over(epoch: Epoch): void {
     this.#over = Math.max(this.#over, epoch);
-    this.#wake();
+    this.#wake(1); // those of the next epoch may have more waiting now
     this.#writeEarly();
   }
 
@@ -242,9 +242,10 @@ export class PendingOutputs {
     }
   }
 
-  #wake(): void {
+  /** Ends waits of writes, if less waits than this part of what may. */
+  #wake(part = 0.5): void {
     this.#waiters = this.#waiters.filter(({ epoch, done }) => {
-      if (this.#waitingFor(epoch) > this.#mostFor(epoch) / 2) return true;
+      if (this.#waitingFor(epoch) > this.#mostFor(epoch) * part) return true;
       done.resolve();
       return false;
     });

@@ -1,7 +1,7 @@
 import type { WaitingForCommit } from "../../group/log.ts";
 
 /** An epoch ends early if what tasks have sent and written in it has this many bytes. */
-const MOST_BYTES = 4 << 20;
+const MOST_BYTES = 16 << 20;
 
 /**
  * Bounds what all tasks of a process keep in memory for the log until their epoch is committed.

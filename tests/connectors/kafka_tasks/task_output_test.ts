@@ -197,7 +197,7 @@ Deno.test("a transaction does not have records of the next epoch, however many c
   const writer = await process.open();
   await writer.write(items("a"), 1);
   await writer.prepare(1);
-  const ahead = writer.write(large(20), 2) as Promise<void>; // it waits for room
+  const ahead = writer.write(large(36), 2) as Promise<void>; // it waits for room
   process.end = () => {
     assertEquals(process.values, ["a"]);
     return Promise.resolve();
@@ -208,14 +208,14 @@ Deno.test("a transaction does not have records of the next epoch, however many c
   await writer.prepare(2);
   process.end = () => Promise.resolve();
   await process.commit();
-  assertEquals(process.values, ["a", ...Array(20).fill("large")]);
+  assertEquals(process.values, ["a", ...Array(36).fill("large")]);
 });
 
-Deno.test("4 MiB of the next epoch may wait for a transaction, and go on without being written", async () => {
+Deno.test("16 MiB of the next epoch may wait for a transaction, and go on without being written", async () => {
   await using process = new Process();
   const writer = await process.open();
   await writer.prepare(1);
-  const ahead = writer.write(large(5), 2) as Promise<void>; // it waits for room
+  const ahead = writer.write(large(17), 2) as Promise<void>; // it waits for room
   let isFree = false;
   ahead.then(() => isFree = true);
   process.end = async () => {
@@ -227,29 +227,29 @@ Deno.test("4 MiB of the next epoch may wait for a transaction, and go on without
   assertEquals([process.values, process.added], [[], []]);
 });
 
-Deno.test("no transaction begins before its epoch ends, unless more than 16 MiB wait", async () => {
+Deno.test("no transaction begins before its epoch ends, unless more than 32 MiB wait", async () => {
   await using process = new Process();
   const [one, two] = [await process.open(), await process.open()];
-  assertEquals(one.write(large(8), 1), undefined);
-  assertEquals(two.write(large(7), 1), undefined);
+  assertEquals(one.write(large(16), 1), undefined);
+  assertEquals(two.write(large(15), 1), undefined);
   assertEquals(process.added, []);
   const full = two.write(large(2), 1) as Promise<void>;
   await within(full, "there was room");
-  assertEquals(process.outputs.bytes <= 8 << 20, true);
+  assertEquals(process.outputs.bytes <= 16 << 20, true);
   for (const writer of [one, two]) await writer.prepare(1);
   await process.commit();
-  assertEquals([process.values.length, process.outputs.bytes], [17, 0]);
+  assertEquals([process.values.length, process.outputs.bytes], [33, 0]);
 });
 
 Deno.test("a task that is full is written although another has written much of the next epoch", async () => {
   await using process = new Process();
   const [fast, slow] = [await process.open(), await process.open()];
   await fast.prepare(1);
-  const ahead = fast.write(large(20, "fast"), 2) as Promise<void>;
-  await within(slow.write(large(20, "slow"), 1) as Promise<void>, "there was room");
+  const ahead = fast.write(large(36, "fast"), 2) as Promise<void>;
+  await within(slow.write(large(36, "slow"), 1) as Promise<void>, "there was room");
   await slow.prepare(1);
   process.end = () => {
-    assertEquals(process.values, Array(20).fill("slow"));
+    assertEquals(process.values, Array(36).fill("slow"));
     return Promise.resolve();
   };
   await process.commit();
@@ -276,7 +276,7 @@ Deno.test("a record that is refused while the epoch is open ends the write that 
   await using process = new Process();
   process.refuse = () => INVALID_RECORD;
   const writer = await process.open();
-  const full = writer.write(large(20), 1) as Promise<void>;
+  const full = writer.write(large(36), 1) as Promise<void>;
   const error = await assertRejects(() => within(full, "it failed"), StepError);
   assertEquals(error.stepId, "out");
 });
@@ -380,7 +380,7 @@ Deno.test("what is written while a transaction ends is not part of it, though it
   const late = await process.open();
   let full = Promise.resolve();
   process.end = () => {
-    full = late.write(large(20), 1) as Promise<void>;
+    full = late.write(large(36), 1) as Promise<void>;
     assertEquals(process.added, []);
     return Promise.resolve();
   };
@@ -420,15 +420,15 @@ Deno.test("an epoch without a commit holds nothing up, and its records wait for 
   const writer = await process.open();
   await writer.prepare(1);
   await writer.commit!(1);
-  const full = writer.write(large(20), 2) as Promise<void>;
+  const full = writer.write(large(36), 2) as Promise<void>;
   await within(full, "there was room");
   await writer.write(items("timer"), 2);
   await writer.prepare(2);
   await writer.commit!(2);
-  await within(writer.write(large(20), 3) as Promise<void>, "there was room");
+  await within(writer.write(large(36), 3) as Promise<void>, "there was room");
   await writer.prepare(3);
   await process.commit();
-  const all = Array(20).fill("large");
+  const all = Array(36).fill("large");
   assertEquals(process.values, [...all, "timer", ...all]);
 });
 

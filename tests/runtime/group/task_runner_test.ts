@@ -58,33 +58,33 @@ Deno.test("TaskRunner commits nothing if nothing has happened in an epoch", asyn
   await run.stop();
 });
 
-Deno.test("TaskRunner closes an epoch early if what was sent takes 4 MiB", async () => {
+Deno.test("TaskRunner closes an epoch early if what was sent takes 16 MiB", async () => {
   const run = await started(keyed);
   const { commits } = run.group;
-  const items = Array.from({ length: 12 }, (_, i) => [`k${i}`, new Uint8Array(1 << 20)]);
+  const items = Array.from({ length: 48 }, (_, i) => [`k${i}`, new Uint8Array(1 << 20)]);
   run.group.topics.append("numbers", 0, ...items);
   for (let turn = 0; run.group.commits < commits + 3; turn++) {
     assert(turn < 200, "the epochs close");
     await run.settle(); // the clock stands still
   }
   await run.drain();
-  assertEquals(run.group.outputs.get("out")!.length, 12);
+  assertEquals(run.group.outputs.get("out")!.length, 48);
   await run.stop();
 });
 
-Deno.test("TaskRunner closes an epoch early if what was written to outputs takes 4 MiB", async () => {
+Deno.test("TaskRunner closes an epoch early if what was written to outputs takes 16 MiB", async () => {
   const run = await started(plain, 2);
   const append = (partition: number, count: number) => {
     const items = Array.from({ length: count }, () => new Uint8Array(1 << 20));
     run.group.topics.append("numbers", partition, ...items);
   };
   for (let round = 1; round <= 3; round++) {
-    append(0, 3);
+    append(0, 12);
     await run.settle(); // the clock stands still
-    assertEquals(run.group.outputs.get("out")!.length, 5 * (round - 1));
-    append(1, 2);
+    assertEquals(run.group.outputs.get("out")!.length, 17 * (round - 1));
+    append(1, 5);
     await run.settle();
-    assertEquals(run.group.outputs.get("out")!.length, 5 * round);
+    assertEquals(run.group.outputs.get("out")!.length, 17 * round);
   }
   await run.stop();
 });
