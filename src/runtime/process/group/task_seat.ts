@@ -56,7 +56,7 @@ export interface SeatSettings {
   readonly restarts: number;
   /** A process that has tasks and gets no further for this long is killed; in milliseconds. */
   readonly stallMs: number;
-  /** How long a graceful stop may take, in milliseconds. */
+  /** How long a graceful stop may take, and giving tasks up, in milliseconds. */
   readonly stopMs: number;
   /** Whether the member leaves the group when it is stopped. */
   readonly leaves: boolean;
@@ -121,6 +121,8 @@ interface Life {
   statusAt: number;
   heardAt: number;
   cancelStall: () => void;
+  /** Cancel the ends of the times to give tasks up. */
+  readonly revocations: Set<() => void>;
 }
 
 /** Why a process has ended. */
@@ -262,6 +264,7 @@ export class TaskSeat {
       statusAt: 0,
       heardAt: elapsedOf(this.#settings.clock),
       cancelStall: () => {},
+      revocations: new Set(),
     };
     this.#life = life;
   }
@@ -312,8 +315,26 @@ export class TaskSeat {
     // One that stops or ends gives up all that it has; its exit says when.
     if (running.size > 0 && life!.phase === "running" && life!.end === null) {
       life!.child.send({ kind: "revoke", tasks: [...running] });
+      this.#limitRevocation(life!, running);
     }
     this.#giveBack(tasks.difference(running));
+  }
+
+  /** Others wait for the tasks, and a streams group takes all away from a member that is slow. */
+  #limitRevocation(life: Life, tasks: Tasks): void {
+    const { clock, stopMs, log } = this.#settings;
+    const cancel = wakeAfter(clock, stopMs, () => {
+      life.revocations.delete(cancel);
+      const left = tasks.intersection(life.tasks);
+      if (left.size === 0 || life.end !== null) return;
+      log.warn(
+        "the worker did not give up tasks in time and is killed: what it has not committed is done " +
+          "again by the next owners of its tasks",
+        { ...this.#fields, tasks: rangesOf(left), stopMs },
+      );
+      this.#end(life, { kind: "lost" });
+    });
+    life.revocations.add(cancel);
   }
 
   /** Tells the group that no process runs these any more. */
@@ -444,6 +465,7 @@ export class TaskSeat {
     if (life.end?.kind === "stopped") this.#exitCode = code;
     else if (life.end !== null && "error" in life.end) setExitCode(life.end.error, code);
     life.cancelStall();
+    for (const cancel of life.revocations) cancel();
     this.#cancelStop();
     for (const token of life.tokens.values()) token[Symbol.dispose]();
     life.tokens.clear();

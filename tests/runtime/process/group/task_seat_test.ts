@@ -217,6 +217,28 @@ Deno.test("a task is revoked after it was assigned: given up when the worker say
   assertEquals(world.child.told(), ["assign keyed_0"]);
 });
 
+Deno.test("a worker that does not give a task up in time is killed, and follows with the others", () => {
+  const world = running();
+  world.revokes(A);
+  world.clock.advance(29_999);
+  assert(!world.child.isKilled);
+  world.clock.advance(1);
+  assert(world.child.isKilled);
+  assertMatch(world.lines.at(-1)!, /did not give up tasks in time and is killed/);
+  world.child.exits();
+  assertEquals(world.acknowledged, [B]);
+  world.child.say(LOADED);
+  assertEquals(world.child.told(), [`assign ${B}`]);
+});
+
+Deno.test("a worker that has given a task up in time goes on", () => {
+  const world = running();
+  world.revokes(A);
+  world.child.say({ kind: "gaveUp", tasks: [A] });
+  world.clock.advance(30_000);
+  assert(!world.child.isKilled);
+});
+
 Deno.test("a task is given up while the member owns more than it has said", () => {
   const world = running();
   world.revokes(A);
