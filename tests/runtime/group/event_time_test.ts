@@ -33,12 +33,12 @@ class Feed {
   #fedAt: number;
   #n = 0;
   readonly #run: GroupRun;
-  readonly #topics: readonly (readonly [topic: string, partitions: number])[];
+  readonly #topics: readonly string[];
   readonly #random: Random;
 
   constructor(run: GroupRun, { topics }: TimedFlow, random: Random) {
     this.#run = run;
-    this.#topics = Object.entries(topics);
+    this.#topics = Object.keys(topics);
     this.#random = random;
     this.#fedAt = run.clock.at;
   }
@@ -51,7 +51,8 @@ class Feed {
     this.#fedAt = at;
     this.#from += LENGTH_MS * (passed <= 100 ? 1 : Math.ceil(passed / LENGTH_MS) + 2);
     const from = this.#from;
-    for (const [topic, partitions] of this.#topics) {
+    for (const topic of this.#topics) {
+      const partitions = this.#run.group.topics.partitions(topic).length;
       for (let partition = 0; partition < partitions; partition++) {
         for (let i = 0; i < 3; i++) {
           const key = this.#random.pick(KEYS);
@@ -66,7 +67,8 @@ class Feed {
 
   /** Values that are late by any clock, once all tasks know how far the sources are. */
   late(): void {
-    for (const [topic, partitions] of this.#topics) {
+    for (const topic of this.#topics) {
+      const partitions = this.#run.group.topics.partitions(topic).length;
       const at = this.#from - 4 * LENGTH_MS + this.#random.below(LENGTH_MS);
       this.#add(topic, this.#random.below(partitions), this.#random.pick(KEYS), at);
     }
@@ -267,6 +269,38 @@ Deno.test("windows close by quiet time, but not while an input's process is dead
   assertEquals(run.group.outputs.get("late") ?? [], []);
   await run.stop();
 });
+
+for (
+  const name of [
+    "tumbling windows",
+    "windows after redistribute, which lets items overtake one another",
+  ]
+) {
+  Deno.test(`${name}: as on one machine, while a partition is added`, async () => {
+    const flow = TIMED_FLOWS[name];
+    const run = new GroupRun(flow.build, flow.topics);
+    const before = run.tasks;
+    const [a, b] = [run.start(), run.start()];
+    before.forEach((task, i) => run.assign(i % 2 === 0 ? a : b, task));
+    const feed = new Feed(run, flow, new Random(4));
+    for (let round = 0; round < 3; round++) feed.round();
+    await settle(run);
+    run.grow("numbers");
+    const added = run.tasks.filter((task) => !before.includes(task));
+    assert(added.length > 0);
+    run.assign(b, ...added);
+    for (let epoch = 0; epoch < 5; epoch++) await run.pass(); // all know of it
+    for (let round = 0; round < 4; round++) {
+      feed.round();
+      await run.pass();
+      if (round === 1) await move(run, new Random(2));
+    }
+    await settle(run);
+    feed.late();
+    feed.round();
+    await assertAsOnOneMachine(run);
+  });
+}
 
 Deno.test("clocks that differ less than values wait make nothing late", async () => {
   const flow = TIMED_FLOWS["windows of windows"];

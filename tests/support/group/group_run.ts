@@ -54,11 +54,21 @@ export class GroupRun {
     for (const [topic, partitions] of Object.entries(topics)) {
       this.group.topics.create(topic, partitions);
     }
+    this.#noteReads();
+  }
+
+  #noteReads(): void {
     const { graph } = this.cut();
     for (const node of graph.nodes) {
       if (node.kind !== "input" || !(node.config instanceof TopicInput)) continue;
       for (const topic of node.config.topics) this.group.reads(graph.ids.get(node)!, topic);
     }
+  }
+
+  /** Adds a partition to a topic. Nobody runs its task yet. */
+  grow(topic: string): void {
+    this.group.topics.grow(topic);
+    this.#noteReads();
   }
 
   /** The flow, cut as each process does it for itself. */

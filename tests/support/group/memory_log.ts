@@ -173,6 +173,11 @@ export class MemoryTopics {
     this.#topics.set(topic, Array.from({ length: partitions }, () => new Grown()));
   }
 
+  /** Adds a partition to a topic. */
+  grow(topic: string): void {
+    this.#topics.set(topic, [...this.partitions(topic), new Grown()]);
+  }
+
   append(topic: string, partition: number, ...items: readonly unknown[]): void {
     for (const item of items) {
       const number = this.appended.length;
