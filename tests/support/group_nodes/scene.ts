@@ -235,6 +235,22 @@ export class GroupScene implements AsyncDisposable {
     return count;
   }
 
+  /**
+   * Checks what readers of committed records have got so far: the beginning of what one machine
+   * writes.
+   */
+  async assertPrefix(): Promise<void> {
+    const one = await this.#onOneMachine();
+    for (const [name, topic] of Object.entries(this.to)) {
+      const got = await valuesByKey(this.brokers, topic);
+      const all = one[name as keyof GroupTotals["to"]];
+      const expected = new Map(
+        Array.from(got, ([key, { length }]) => [key, all.get(key)!.slice(0, length)]),
+      );
+      assertSame(got, expected, `${name}, ${this.told}`);
+    }
+  }
+
   /** Stops all nodes that run. */
   async stop(): Promise<void> {
     await Promise.all(this.nodes.filter(({ isRunning }) => isRunning).map((node) => node.stop()));

@@ -1,7 +1,7 @@
 /**
  * Kafka brokers that a test owns, and can kill, stop, pause and start again.
  *
- * A single broker is its own controller, so that both end and start together. Two brokers have a
+ * A single broker is its own controller, so that both end and start together. Several have a
  * separate controller that is never touched, and moves leaders when one of them ends.
  * `broker/cluster.sh` runs the processes, and ends them with the test process.
  */
@@ -14,7 +14,7 @@ import { kafkaClient } from "./client.ts";
 /** How to start a cluster. */
 export interface ClusterOptions {
   /** How many brokers; they are numbered from 0. */
-  readonly brokers: 1 | 2;
+  readonly brokers: 1 | 2 | 3;
   /** Broker properties, which overrule our own. */
   readonly properties?: Readonly<Record<string, string | number>>;
   /**
