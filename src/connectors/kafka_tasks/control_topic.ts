@@ -3,7 +3,8 @@
  *
  * ```text
  *   key ["group"]         {"format":1,"generation":1,"shards":…,"protocol":…,"hash":…,
- *                          "subtopologies":[…],"exchanges":[…],"dropped":[…]}
+ *                          "subtopologies":[…],"exchanges":[…],"dropped":[…],
+ *                          "enteredAt":…}
  *   key ["begun"]         {}, in the first transaction of each process
  *   key ["moved","TASK"]  where a task begins that has nothing of its own in this generation
  *   key ["first","TOPIC"] {"partitions":…}: how many the topic had when the app first read it
@@ -61,6 +62,11 @@ export interface GroupSettings extends GroupTopology {
   readonly dropped: readonly StepId[];
   /** What a machine is about to make of the app, if no other runs it. */
   readonly moving?: { readonly hash: string; readonly protocol: string };
+  /**
+   * When a machine has entered the app that found no member, in milliseconds since the Unix epoch.
+   * Absent once a member has confirmed it.
+   */
+  readonly enteredAt?: number;
 }
 
 /** What has ended an app on all machines. */

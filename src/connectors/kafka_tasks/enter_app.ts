@@ -12,6 +12,10 @@
  * topic before any of its tasks begins (`confirmEntered`). So one of the two sees the other.
  * Only one machine at a time can write.
  *
+ * That would end a machine that has just entered, and is a member a moment later. So the first one
+ * notes in the topic that it enters. Who wants to change the app waits until it is a member, or has
+ * had the time for it. The first member removes the note.
+ *
  * @module
  */
 import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
@@ -45,6 +49,12 @@ const ATTEMPTS = 20;
 
 /** How often a machine that waits looks whether others are gone, in milliseconds. */
 const WAIT_MS = 500;
+
+/** How long a machine that has entered may take to become a member, in milliseconds. */
+const ENTERING_MS = 20_000;
+
+/** A note that others read must still count for as long when this machine relies on it. */
+const FRESH_MS = ENTERING_MS / 2;
 
 /** Kinds of errors by which another machine turns out to be quicker. */
 const FENCED: ReadonlySet<ErrorKind> = new Set(["fenced", "transactionRefused", "sequenceBroken"]);
@@ -99,9 +109,9 @@ export interface EnterOptions {
  * @throws {TaskLogError} If the machine may not. The message says why, and the cure.
  */
 export async function enterApp(options: EnterOptions): Promise<Entered> {
-  const { app, topology, store } = options;
+  const { app, topology, store, clock = systemClock } = options;
   let isWarned = false;
-  for (let isTold = false;;) {
+  for (let told = "";;) {
     options.signal.throwIfAborted();
     const { group } = await store.read();
     if (group === null) {
@@ -114,19 +124,33 @@ export async function enterApp(options: EnterOptions): Promise<Entered> {
     const protocol = options.protocol === "auto" ? group.protocol : options.protocol;
     if (group.hash === topology.hash && group.protocol === protocol) {
       const next = sameLayout(group, options);
-      if (next === group) return { ...topology, protocol, groupId: groupId(app, group) };
-      await unfenced(() => update(store, group, next));
+      const isNoted = isEntering(group, FRESH_MS, clock) ||
+        await store.members(groupId(app, group), group.protocol) > 0;
+      if (next === group && isNoted) return { ...topology, protocol, groupId: groupId(app, group) };
+      const noted = isNoted ? next : { ...next, enteredAt: clock.now() };
+      await unfenced(() => update(store, group, noted));
       continue;
     }
     const members = await store.members(groupId(app, group), group.protocol);
-    if (members > 0) {
-      const reason = otherText(app, group, { topology, protocol, members });
-      if (!options.waits) throw new TaskLogError(reason);
-      if (!isTold) options.log.info(`waiting until no machine runs the app: ${reason}`);
-      isTold = true;
-      await pause(options);
-    } else await unfenced(() => change(group, protocol, options));
+    if (members === 0 && !isEntering(group, ENTERING_MS, clock)) {
+      await unfenced(() => change(group, protocol, options));
+      continue;
+    }
+    const reason = members === 0
+      ? `another machine has just entered group "${app}", and is no member yet`
+      : otherText(app, group, { topology, protocol, members });
+    if (members > 0 && !options.waits) throw new TaskLogError(reason);
+    const what = members === 0 ? "entering" : "running";
+    if (told !== what) options.log.info(`waiting until no machine runs the app: ${reason}`);
+    told = what;
+    await pause(options);
   }
+}
+
+/** Whether a machine has entered the app in the last milliseconds, and may not be a member yet. */
+function isEntering({ enteredAt }: GroupSettings, ms: number, clock: Clock): boolean {
+  // Another machine's clock may be ahead of ours, or far off.
+  return enteredAt !== undefined && Math.abs(clock.now() - enteredAt) < ms;
 }
 
 /** Steps of which nothing is stored may be mistyped, or were dropped by another machine. */
@@ -141,18 +165,23 @@ function warnOfDrops(group: GroupSettings, { drops, log }: EnterOptions): void {
  * Makes sure that the app is still what a machine has entered. To be called by its processes once
  * they are members, before a task begins.
  *
+ * @param options `isMember`: whether the process is one for sure, so that others see it.
  * @throws {UsageError} If it is another one by now.
  */
 export async function confirmEntered(
   entered: Entered,
-  { app, store }: Pick<EnterOptions, "app" | "store">,
+  { app, store, isMember = true }: Pick<EnterOptions, "app" | "store"> & {
+    readonly isMember?: boolean;
+  },
 ): Promise<Control> {
   for (;;) {
     const control = await store.read();
     requireSame(app, control, entered);
-    const { moving, ...group } = control.group!;
-    if (moving === undefined) return control;
-    await unfenced(() => update(store, control.group!, group)); // we run it: nobody may change it
+    const { moving, enteredAt, ...group } = control.group!;
+    const isNoted = enteredAt !== undefined && !isMember;
+    if (moving === undefined && (isNoted || enteredAt === undefined)) return control;
+    const confirmed = isNoted ? { ...group, enteredAt } : group;
+    await unfenced(() => update(store, control.group!, confirmed)); // we run it: nobody may change it
   }
 }
 
@@ -172,20 +201,23 @@ function groupId(app: string, { generation }: GroupSettings): string {
 }
 
 async function writeFirst(options: EnterOptions): Promise<void> {
-  const { topology, protocol, offered, drops, store } = options;
+  const { topology, protocol, offered, drops, store, clock = systemClock } = options;
   requireDroppable(topology, drops);
   const chosen = protocol === "auto" ? await offered() : protocol;
-  await beginApp({ ...topology, protocol: chosen }, store);
+  await beginApp({ ...topology, protocol: chosen, enteredAt: clock.now() }, store);
 }
 
 /** Writes what an app is, if no machine has been there yet. */
 export async function beginApp(
-  { shards, hash, subtopologies, exchanges, protocol }: GroupTopology & {
-    readonly protocol: string;
-  },
+  { shards, hash, subtopologies, exchanges, protocol, enteredAt }:
+    & GroupTopology
+    & Pick<GroupSettings, "protocol" | "enteredAt">,
   store: Pick<AppStore, "read" | "open">,
 ): Promise<void> {
-  const settings = { shards, hash, subtopologies, exchanges, protocol };
+  const settings = {
+    ...{ shards, hash, subtopologies, exchanges, protocol },
+    ...enteredAt === undefined ? {} : { enteredAt },
+  };
   await unfenced(async () => {
     if ((await store.read()).group !== null) return;
     await using writer = await store.open();
@@ -277,7 +309,7 @@ async function change(
   protocol: string,
   options: EnterOptions,
 ): Promise<void> {
-  const { app, topology, store, drops, log } = options;
+  const { app, topology, store, drops, log, clock = systemClock } = options;
   requireNotDropped(app, group, topology);
   const { moving: _, ...was } = group;
   await using writer = await store.open();
@@ -297,6 +329,7 @@ async function change(
         protocol,
         generation,
         dropped: [...group.dropped, ...gone],
+        enteredAt: clock.now(),
       },
       moved,
       control,

@@ -200,8 +200,12 @@ export class KafkaTaskLog implements GroupLog {
       const entered = { ...topology, protocol, groupId: options.groupId };
       const store = new KafkaAppStore({ app, connection: restores, log, signal });
       await beginApp(entered, store);
-      const confirmation = new Confirmation(() => confirmEntered(entered, { app, store }));
+      let isMember = false; // the machine joins meanwhile, and is one before a task begins
+      const confirmation = new Confirmation(() =>
+        confirmEntered(entered, { app, store, isMember })
+      );
       const control = await confirmation.ask();
+      isMember = true;
       const added = new AddedPartitions({ app, connection: restores, log });
       await added.learn(topology.subtopologies.flatMap(({ sourceTopics }) => sourceTopics));
       const producer = await TaskProducer.open({

@@ -6,6 +6,7 @@ import {
 } from "../../../src/connectors/kafka_tasks/enter_app.ts";
 import { TaskLogError } from "../../../src/connectors/kafka_tasks/task_log_error.ts";
 import { UsageError } from "../../../src/core/errors.ts";
+import type { Clock } from "../../../src/core/clock.ts";
 import { createLog, silentLog } from "../../../src/core/log.ts";
 import { taskId } from "../../../src/core/task_id.ts";
 import { recordingLog } from "../../support/recording_log.ts";
@@ -36,6 +37,14 @@ async function enter(store: MemoryApp, options: Partial<EnterOptions> = {}) {
 
 async function refusal(store: MemoryApp, options: Partial<EnterOptions>): Promise<string> {
   return (await assertRejects(() => enter(store, options), TaskLogError)).message;
+}
+
+/** Has members come, which have seen that the app is theirs. */
+async function run(store: MemoryApp, members: number): Promise<void> {
+  const { generation, protocol } = store.control.group!;
+  store.join(generation, members);
+  const groupId = `${store.app}.${generation}`;
+  await confirmEntered({ ...ONE, protocol, groupId }, { app: store.app, store });
 }
 
 Deno.test("the first machine says what an app is, and the others follow it", async () => {
@@ -77,7 +86,7 @@ Deno.test("another layout waits for a stop of all machines, and the error names 
 Deno.test("with --wait, a machine waits until the others are gone, and says so once", async () => {
   const store = new MemoryApp();
   await enter(store);
-  store.join(1, 2);
+  await run(store, 2);
   const lines: string[] = [];
   const log = createLog((_, message) => void lines.push(message));
   let looks = 0;
@@ -123,6 +132,64 @@ Deno.test("a protocol is switched by another group, once nobody runs the app", a
     protocol: "classic",
   });
   assertEquals(await enter(store), { groupId: "orders.2", protocol: "classic" });
+});
+
+/** Has a machine enter, and become a member when another one looks for the `looks`th time. */
+async function enterSlowly(store: MemoryApp, options: Partial<EnterOptions>): Promise<void> {
+  const entered = await enter(store, options);
+  let looks = 0;
+  store.turn = async () => {
+    if (++looks !== 12) return;
+    await confirmEntered({ ...ONE, ...entered }, { app: store.app, store, isMember: false }); // it loads
+    await run(store, 1);
+  };
+}
+
+for (const [first, second] of [["auto", "classic"], ["classic", "streams"]]) {
+  const name = `an app that --protocol ${first} has just entered is not changed to ${second}`;
+  Deno.test(`${name} before the member comes`, async () => {
+    const store = new MemoryApp();
+    await enterSlowly(store, { protocol: first });
+    const { protocol } = store.control.group!;
+    const lines: string[] = [];
+    const log = createLog((_, message) => void lines.push(message));
+    assertStringIncludes(
+      await refusal(store, { protocol: second, log }),
+      `group "orders" runs with 1 member in generation 1, by the protocol ${protocol}`,
+    );
+    assertEquals(
+      lines,
+      [
+        "waiting until no machine runs the app: another machine has just entered group " +
+        '"orders", and is no member yet',
+      ],
+    );
+    assertEquals([store.control.group!.generation, store.control.group!.enteredAt], [1, undefined]);
+  });
+}
+
+Deno.test("an old app that a machine has just entered is not changed either", async () => {
+  const store = new MemoryApp();
+  await enter(store);
+  const { enteredAt: _, ...old } = store.control.group!;
+  store.control = { ...store.control, group: old };
+  await enterSlowly(store, {});
+  assertStringIncludes(
+    await refusal(store, { topology: TWO }),
+    "runs with 1 member in generation 1",
+  );
+  assertEquals(store.control.group!.hash, ONE.hash);
+});
+
+Deno.test("a machine that has entered and dies holds a change up for 20 s", async () => {
+  const store = new MemoryApp();
+  const clock = new JumpingClock();
+  await enter(store, { clock });
+  clock.at += 5_000;
+  assertEquals((await enter(store, { protocol: "classic", clock })).groupId, "orders.2");
+  assertEquals(clock.at, 20_000);
+  await enter(store, { protocol: "classic", clock });
+  assertEquals(store.control.group!.enteredAt, 20_000); // its own note is still fresh
 });
 
 Deno.test("positions of tasks without a changelog move with the layout", async () => {
@@ -237,6 +304,17 @@ async function runSchedule(seed: number): Promise<number> {
   const store = new MemoryApp();
   await enter(store);
   const waiting: (() => void)[] = [];
+  const clock: Clock = { // who pauses takes turns, too
+    now: () => now,
+    wakeAt: (at, wake) => {
+      waiting.push(() => {
+        now = Math.max(now, at) + random.below(5_000);
+        wake();
+      });
+      return () => {};
+    },
+  };
+  let now = 1e6; // the app is not new
   store.turn = () => new Promise((resolve) => waiting.push(resolve));
   const running = new Map<object, string>(); // by machine: the group of its tasks
   const problems: string[] = [];
@@ -246,7 +324,10 @@ async function runSchedule(seed: number): Promise<number> {
   let changes = 0;
   const machine = async (topology: typeof ONE): Promise<void> => {
     const self = {};
-    const { groupId, protocol } = await enter(store, { topology, drops: [] });
+    const { groupId, protocol } = await enter(store, {
+      ...{ topology, drops: [], clock },
+      waits: random.below(2) === 0,
+    });
     const generation = Number(groupId.split(".")[1]);
     await store.turn();
     store.join(generation, 1); // a member, before it looks again
