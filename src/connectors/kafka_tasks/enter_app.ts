@@ -136,15 +136,48 @@ export async function enterApp(options: EnterOptions): Promise<Entered> {
       await unfenced(() => change(group, protocol, options));
       continue;
     }
+    const problem = refusalOf(group, options); // which a wait does not mend
     const reason = members === 0
-      ? `another machine has just entered group "${app}", and is no member yet`
+      ? `another machine has just entered group "${app}", and is not a member yet`
       : otherText(app, group, { topology, protocol, members });
+    if (problem !== null) {
+      throw new TaskLogError(
+        members === 0 ? problem : `${reason}.\nThis flow would be refused then too:\n${problem}`,
+      );
+    }
     if (members > 0 && !options.waits) throw new TaskLogError(reason);
     const what = members === 0 ? "entering" : "running";
     if (told !== what) options.log.info(`waiting until no machine runs the app: ${reason}`);
     told = what;
     await pause(options);
   }
+}
+
+/**
+ * Why the app cannot become what this machine has, as far as it can be said while others run it;
+ * `null` if nothing is known.
+ */
+function refusalOf(group: GroupSettings, { app, topology, drops }: EnterOptions): string | null {
+  try {
+    requireNotDropped(app, group, topology);
+    const before = {
+      topology: group,
+      positions: new Map(),
+      moved: new Map(),
+      unread: new Set<number>(),
+      leftover: [],
+    };
+    planChange(app, before, topology, new Set(drops));
+    return null;
+  } catch (error) {
+    if (error instanceof LayoutChangeError) return cannotText(app, error);
+    if (error instanceof TaskLogError) return error.message;
+    throw error;
+  }
+}
+
+function cannotText(app: string, { message }: LayoutChangeError): string {
+  return `group "${app}" cannot run this flow:\n${message}`;
 }
 
 /** Whether a machine has entered the app in the last milliseconds, and may not be a member yet. */
@@ -299,8 +332,16 @@ function otherText(
       `${protocol}: use --protocol ${group.protocol}, or to switch, ${cure}`;
   }
   return `${runs}, and this flow is cut in another way: ${
-    differencesOf(group, topology).join("; ")
+    changesOf(group, topology, protocol).join("; ")
   }. Such an upgrade cannot be rolling: ${cure}`;
+}
+
+/** What another layout or protocol changes, in words. */
+function changesOf(group: GroupSettings, topology: GroupTopology, protocol: string): string[] {
+  const switched = group.protocol === protocol
+    ? []
+    : [`its protocol is ${protocol} instead of ${group.protocol}`];
+  return group.hash === topology.hash ? switched : [...differencesOf(group, topology), ...switched];
 }
 
 /** Begins the next generation, unless another machine turns out to run the app. */
@@ -334,9 +375,10 @@ async function change(
       moved,
       control,
     );
-    log.info("the app has another layout now", {
+    const isSwitch = group.hash === topology.hash;
+    log.info(`the app has another ${isSwitch ? "protocol" : "layout"} now`, {
       group: groupIdOf(app, generation),
-      changes: differencesOf(group, topology).join("; "),
+      changes: changesOf(group, topology, protocol).join("; "),
     });
     if (retired.length > 0) {
       log.warn("topics of the layout before are of no more use: delete them", {
@@ -346,9 +388,7 @@ async function change(
   } catch (error) {
     if (!(error instanceof LayoutChangeError)) throw error;
     await writer.write(was);
-    throw new TaskLogError(`group "${app}" cannot run this flow:\n${error.message}`, {
-      cause: error,
-    });
+    throw new TaskLogError(cannotText(app, error), { cause: error });
   }
 }
 

@@ -100,6 +100,48 @@ Deno.test("with --wait, a machine waits until the others are gone, and says so o
   assertEquals(waits.length, 1);
 });
 
+Deno.test("with --wait, a flow that would be refused is so at once", async () => {
+  const store = new MemoryApp();
+  await enter(store, { topology: TWO });
+  store.join(1, 3);
+  for (const waits of [true, false]) {
+    const text = await refusal(store, { topology: ONE, waits });
+    assertStringIncludes(text, 'group "orders" runs with 3 members in generation 1');
+    assertStringIncludes(
+      text,
+      '.\nThis flow would be refused then too:\ngroup "orders" cannot run this flow:\n' +
+        'step "count" is not in this flow: give it its id back, or start with --drop-step count',
+    );
+  }
+  store.join(1, -3);
+  await enter(store, { topology: ONE, drops: ["count"] });
+  store.join(2, 1);
+  assertStringIncludes(
+    await refusal(store, { topology: TWO, waits: true }),
+    'step "count" was dropped from group "orders"',
+  );
+});
+
+Deno.test("a change is logged with what changes: the layout, the protocol or both", async () => {
+  const store = new MemoryApp();
+  await enter(store);
+  const changes: unknown[] = [];
+  const log = createLog((_, message, fields) => {
+    if (fields?.changes !== undefined) changes.push([message, fields.changes]);
+  });
+  await enter(store, { protocol: "classic", log });
+  await enter(store, { topology: TWO, log });
+  await enter(store, { topology: ONE, protocol: "streams", drops: ["count"], log });
+  assertEquals(changes, [
+    ["the app has another protocol now", "its protocol is classic instead of streams"],
+    ["the app has another layout now", 'step "count" is new; exchange "count" is new'],
+    [
+      "the app has another layout now",
+      'step "count" is gone; exchange "count" is gone; its protocol is streams instead of classic',
+    ],
+  ]);
+});
+
 Deno.test("a wait ends with its signal", async () => {
   const store = new MemoryApp();
   await enter(store);
@@ -161,7 +203,7 @@ for (const [first, second] of [["auto", "classic"], ["classic", "streams"]]) {
       lines,
       [
         "waiting until no machine runs the app: another machine has just entered group " +
-        '"orders", and is no member yet',
+        '"orders", and is not a member yet',
       ],
     );
     assertEquals([store.control.group!.generation, store.control.group!.enteredAt], [1, undefined]);
