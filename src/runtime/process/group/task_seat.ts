@@ -30,6 +30,7 @@ import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts"
 import { fromFailure } from "../failure.ts";
 import type { FromTaskWorker, TaskWorkerStatus, ToTaskWorker } from "./messages.ts";
 import type { LinkedProcess, ProcessListener } from "./spawn_linked.ts";
+import { stallText } from "./stall_text.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -317,7 +318,7 @@ export class TaskSeat {
       life!.child.send({ kind: "revoke", tasks: [...running] });
       this.#limitRevocation(life!, running);
     }
-    this.#giveBack(tasks.difference(running));
+    this.#giveBack(tasks.difference(running), false);
   }
 
   /** Others wait for the tasks, and a streams group takes all away from a member that is slow. */
@@ -338,13 +339,17 @@ export class TaskSeat {
   }
 
   /** Tells the group that no process runs these any more. */
-  #giveBack(tasks: Iterable<TaskId>): void {
+  #giveBack(tasks: Iterable<TaskId>, wereRunning = true): void {
     // Tasks that were lost meanwhile are not owned: the group knows better.
     const given = [...tasks].filter((task) => this.#revoked.delete(task));
     if (given.length === 0) return;
     for (const task of given) this.#owned.delete(task);
     this.#moves.givenUp += given.length;
-    this.#settings.log.info("tasks given up", { ...this.#fields, tasks: rangesOf(given) });
+    // Of tasks that never ran here, nobody has read a line before.
+    this.#settings.log[wereRunning ? "info" : "debug"]("tasks given up", {
+      ...this.#fields,
+      tasks: rangesOf(given),
+    });
     // It may own more by now than its events have told.
     this.#member.acknowledge(this.#member.owned.difference(new Set(given)));
   }
@@ -455,8 +460,12 @@ export class TaskSeat {
     const { clock, stallMs } = this.#settings;
     life.cancelStall = wakeAfter(clock, stallMs, () => {
       if (life.tasks.size === 0) return;
-      const seconds = stallMs / 1000;
-      const message = `worker ${this.#settings.worker} has passed no barrier for ${seconds} s`;
+      const { tasks, status } = life;
+      const silentMs = elapsedOf(clock) - life.heardAt;
+      const message = stallText({
+        ...this.#fields,
+        ...{ stallMs, silentMs, tasks, status, flow: this.#flow },
+      });
       this.#end(life, { kind: "failed", error: new Error(message) });
     });
   }

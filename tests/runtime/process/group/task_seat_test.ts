@@ -59,6 +59,7 @@ class World {
   readonly acknowledged: string[] = [];
   readonly tokens: PromiseWithResolvers<CommitToken>[] = [];
   readonly lines: string[] = [];
+  readonly errors: unknown[] = [];
   /** What the member owns: before its events say so. */
   readonly owned = new Set<TaskId>();
   disposed = 0;
@@ -106,7 +107,10 @@ class World {
         return { send: (message) => child.sent.push(message), kill: () => child.isKilled = true };
       },
       clock: this.clock,
-      log: createLog((level, message) => this.lines.push(`${level} ${message}`)),
+      log: createLog((level, message, fields) => {
+        this.lines.push(`${level} ${message}`);
+        if (fields?.error !== undefined) this.errors.push(fields.error);
+      }),
       restarts,
       stallMs: 300_000,
       stopMs: 30_000,
@@ -204,6 +208,10 @@ Deno.test("a task is revoked before the flow is loaded: given up at once, and ne
   assertEquals(world.acknowledged, ["keyed_1"]);
   world.child.say(LOADED);
   assertEquals(world.child.told(), ["assign keyed_1"]);
+  assertEquals(world.lines, ["debug tasks given up", "info tasks assigned"]);
+  world.revokes(B);
+  world.child.say(gaveUp(B));
+  assertEquals(world.lines.at(-1), "info tasks given up");
 });
 
 Deno.test("a task is revoked after it was assigned: given up when the worker says so", () => {
@@ -549,6 +557,12 @@ Deno.test("a worker with tasks that passes no barrier is killed; one that waits 
   world.clock.advance(1_000);
   assertEquals(world.children.length, 2);
   assertMatch(world.lines.at(-1)!, /^error the worker failed/);
+  assertEquals(
+    world.errors.at(-1),
+    "Error: worker 0 got no further for 300 s, with tasks keyed_0-1: it still answers, so a step " +
+      "or an output waits for a call that does not end. Have the step end sooner, or give a longer " +
+      "--stall-timeout",
+  );
 });
 
 Deno.test("a worker without tasks is never taken for one that stands still", () => {
