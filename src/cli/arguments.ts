@@ -208,7 +208,7 @@ ${RUN_OPTIONS.map(optionText).join("\n")}
 Options of a machine in a group, which shares a flow's work with others through Kafka:
 ${GROUP_OPTIONS.map(optionText).join("\n")}
 
-Each option but the last two can be given as an environment variable too, such as
+Each option but --help and --version can be given as an environment variable too, such as
 ${
     envName("log-level")
   } for --log-level. It is 1 or true, or 0 or false, for an option without a value.

@@ -42,7 +42,7 @@ export const GROUP_OPTIONS: readonly Option[] = [
   { name: "group", value: "APP", about: "share the work with all machines that run this app" },
   { name: "shards", value: "N", about: "parts of the keys, fixed for the app's life (default 64)" },
   { name: "commit-interval", value: "TIME", about: "least time between commits (default 1s)" },
-  { name: "standbys", value: "N", about: "spare copies of state (0, the default)" },
+  { name: "standbys", value: "N", about: "spare copies of state: only 0 for now" },
   { name: "guarantee", value: "WHICH", about: "exactly-once (the default) or at-least-once" },
   { name: "protocol", value: "WHICH", about: "auto (the default), streams or classic" },
   { name: "leave", value: null, about: "give the tasks to other machines when stopped" },
@@ -83,7 +83,9 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
   if (group === undefined) {
     const stray = GROUP_OPTIONS.map((option) => originOf(option.name, given))
       .find((from) => from !== null);
-    if (stray !== undefined) throw new UsageError(`${stray} needs --group APP: of which group?`);
+    if (stray !== undefined) {
+      throw new UsageError(`${stray} is an option of a group: add --group APP`);
+    }
     return null;
   }
   for (const { name, cure } of EXCLUDED) {
@@ -102,7 +104,7 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
   return {
     app: parseApp(group),
     shards: parseCount(valueOf("shards"), { fallback: 64, least: 1, most: KEY_GROUPS }),
-    commitIntervalMs: parseTime(valueOf("commit-interval")) ?? 1_000,
+    commitIntervalMs: parseTime(valueOf("commit-interval"), requireCommitTime) ?? 1_000,
     guarantee: oneOf(valueOf("guarantee"), ["exactly-once", "at-least-once"], "exactly-once"),
     protocol: oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto"),
     leaves: switchOf("leave").isOn,
@@ -132,6 +134,16 @@ function parseApp({ value, from }: Given): string {
   throw new UsageError(
     `${from} must be a name of up to 100 letters, digits, ".", "_" and "-", as topics are named ` +
       `after it; got "${value}"`,
+  );
+}
+
+/** A commit takes about as long, and one after the other would be all that a worker does. */
+const LEAST_COMMIT_MS = 10;
+
+function requireCommitTime(ms: number, what: string): number {
+  if (ms >= LEAST_COMMIT_MS) return ms;
+  throw new RangeError(
+    `${what} must be ${LEAST_COMMIT_MS} ms or more, as each commit is a transaction; got ${ms} ms`,
   );
 }
 

@@ -79,7 +79,7 @@ export function parseGroupTool(args: readonly string[]): ParsedGroupTool {
   }
   if (given !== undefined && given !== action) {
     throw new UsageError(
-      `group ${app} has no action "${given}"${didYouMean(given, ACTIONS)} It has reset and delete`,
+      `group ${app} has no action "${given}": it has reset and delete${didYouMean(given, ACTIONS)}`,
     );
   }
   const brokers = parsed.brokers as string | undefined;

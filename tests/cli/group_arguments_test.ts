@@ -1,5 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { parseCommand, type RunCommand } from "../../src/cli/arguments.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { helpText, parseCommand, type RunCommand } from "../../src/cli/arguments.ts";
 import { GROUP_OPTIONS } from "../../src/cli/group_arguments.ts";
 import { UsageError } from "../../src/core/errors.ts";
 
@@ -50,12 +50,26 @@ Deno.test("every option of a group works as an environment variable too", () => 
   }
 });
 
+Deno.test("the help of a group says what is not there yet, and names what is no variable", () => {
+  const help = helpText();
+  assertStringIncludes(help, "spare copies of state: only 0 for now");
+  assertStringIncludes(help, "Each option but --help and --version can be given as an environment");
+});
+
 Deno.test("options of a group need its name", () => {
   for (const option of ["--shards=3", "--leave", "--state-dir=/tmp/s", "--standbys=0"]) {
     const name = option.split("=")[0];
-    assertThrows(() => groupOf([option]), UsageError, `${name} needs --group APP`);
+    assertThrows(
+      () => groupOf([option]),
+      UsageError,
+      `${name} is an option of a group: add --group APP`,
+    );
   }
-  assertThrows(() => groupOf([], { MILLRACE_SHARDS: "3" }), UsageError, "MILLRACE_SHARDS needs");
+  assertThrows(
+    () => groupOf([], { MILLRACE_SHARDS: "3" }),
+    UsageError,
+    "MILLRACE_SHARDS is an option",
+  );
   assertEquals(groupOf([], { MILLRACE_LEAVE: "0" }), undefined);
 });
 
@@ -72,6 +86,9 @@ Deno.test("what does not go with a group is refused, with what to do instead", (
     "--protocol=kafka": "--protocol must be auto or streams or classic",
     "--stall-timeout=1s": "--stall-timeout must be 10 s or more",
     "--commit-interval=soon": "--commit-interval",
+    "--commit-interval=0s":
+      "--commit-interval must be 10 ms or more, as each commit is a transaction; got 0 ms",
+    "--commit-interval=9ms": "--commit-interval must be 10 ms or more",
     "--group=a/b": '--group must be a name of up to 100 letters, digits, ".", "_" and "-"',
   };
   for (const [option, message] of Object.entries(refused)) {

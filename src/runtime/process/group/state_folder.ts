@@ -76,10 +76,12 @@ function explained<T>(dir: string, work: () => T): T {
     return work();
   } catch (cause) {
     if (!isSystemError(cause) || cause instanceof Deno.errors.NotCapable) throw cause;
+    // A system such as /proc says so of what it does not let anybody make.
+    const reason = cause instanceof Deno.errors.NotFound
+      ? `it cannot be made (${cause.message})`
+      : systemReason(cause);
     throw new UsageError(
-      `--state-dir ${dir} cannot be used: ${
-        systemReason(cause)
-      }; give a folder that may be written`,
+      `--state-dir ${dir} cannot be used: ${reason}; give a folder that may be written`,
       { cause },
     );
   }

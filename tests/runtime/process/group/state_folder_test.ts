@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { join } from "node:path";
 import { silentLog } from "../../../../src/core/log.ts";
 import { UsageError } from "../../../../src/core/errors.ts";
@@ -73,6 +79,15 @@ Deno.test("a folder that cannot be made is named, with the cure", () => {
     Deno.writeTextFileSync(file, "");
     assertThrows(() => idsOf(file, "orders", 1), UsageError, `--state-dir ${file} cannot be used`);
   });
+});
+
+Deno.test({
+  name: "a folder where the system makes none is not said to be missing",
+  ignore: Deno.build.os !== "linux",
+  fn: () => {
+    const { message } = assertThrows(() => idsOf("/proc/millrace", "orders", 1), UsageError);
+    assertStringIncludes(message, "--state-dir /proc/millrace cannot be used: it cannot be made (");
+  },
 });
 
 Deno.test("without a folder, a temporary one is used, which is said, and removed", () => {
