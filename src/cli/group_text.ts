@@ -12,7 +12,7 @@ import { table } from "./table.ts";
 const SHORT_ID = 8;
 
 /** Returns an app as lines of text. */
-export function groupText({ app, settings, topics, groups }: AppStatus): string {
+export function groupText({ app, settings, hasBegun, topics, groups }: AppStatus): string {
   const head = [`app        ${oneLine(app)}`];
   if (settings === null) head.push("topology   unknown: its control topic says nothing");
   else {
@@ -28,12 +28,25 @@ export function groupText({ app, settings, topics, groups }: AppStatus): string 
   }
   const names = topics.map(({ topic, partitions }) => `${oneLine(topic)} (${partitions})`);
   head.push(`topics     ${names.join(", ") || "none"}`);
-  return [head.join("\n"), ...groups.flatMap(groupParts)].join("\n\n") + "\n";
+  return [head.join("\n"), ...groups.flatMap((each) => groupParts(each, hasBegun))].join("\n\n") +
+    "\n";
 }
 
-function groupParts(group: GroupStatus): string[] {
+/** What a broker says of a group that it does not have. */
+const DEAD = "Dead";
+
+/** What that means, as most of them never die. */
+function goneText(hasBegun: boolean): string {
+  return hasBegun
+    ? "the cluster does not have it any more: it has expired or was deleted, and machines refuse to " +
+      "start until `group APP reset`"
+    : "not there yet: the app was reset or is new, and begins with the next start of a machine";
+}
+
+function groupParts(group: GroupStatus, hasBegun: boolean): string[] {
   const { groupId, isCurrent, state, epoch, status, members, tasks, lags } = group;
-  const facts = [state, ...epoch === null ? [] : [`epoch ${epoch}`]];
+  const isGone = state === DEAD && isCurrent;
+  const facts = [isGone ? goneText(hasBegun) : state, ...epoch === null ? [] : [`epoch ${epoch}`]];
   if (!isCurrent) facts.push("of another generation of the app");
   const head = [`group      ${oneLine(groupId)}: ${facts.map(oneLine).join(", ")}`];
   head.push(`tasks      ${tasksText(tasks)}`);

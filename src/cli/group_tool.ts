@@ -117,7 +117,8 @@ async function remove(
   await removal.remove(action, admin, parts);
   const end = action === "reset"
     ? "the app begins again with its next start"
-    : "nothing is left of the app";
+    : `nothing is left of the app in the cluster. The folders ${app} in the --state-dir of its ` +
+      "machines may be removed too";
   return `deleted ${what}: ${end}\n`;
 }
 

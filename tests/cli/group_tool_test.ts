@@ -157,6 +157,21 @@ orders.keyed.shuffle  shuffle  6
   assertEquals(json.groups[0].tasks[0].shuffleLag, 6);
 });
 
+Deno.test("a group that the cluster does not have is explained: after a reset, or as expired", async () => {
+  const admin = cluster();
+  admin.all.clear();
+  const gone = await run(admin, {}, null).done;
+  assertStringIncludes(gone, "group      orders.2: the cluster does not have it any more: it has");
+  admin.said = { ...admin.said, hasBegun: false };
+  const reset = await run(admin, {}, null).done;
+  assertStringIncludes(
+    reset,
+    "group      orders.2: not there yet: the app was reset or is new, and begins with the next " +
+      "start of a machine",
+  );
+  assertEquals(JSON.parse(await run(admin, { json: true }, null).done).groups[0].state, "Dead");
+});
+
 Deno.test("a change that waits for machines to stop is shown", async () => {
   const admin = cluster();
   const moving = { hash: "0000000b", protocol: "classic" };
@@ -187,8 +202,9 @@ Deno.test("a removal is asked for, and told", async () => {
       "the app begins again with its next start\n",
   );
   assertEquals(
-    await run(cluster(), { action: "delete" }, true).done.then((text) => text.slice(0, 7)),
-    "deleted",
+    await run(cluster(), { action: "delete" }, true).done.then((text) => text.split(": ")[1]),
+    "nothing is left of the app in the cluster. The folders orders in the --state-dir of its " +
+      "machines may be removed too\n",
   );
 });
 

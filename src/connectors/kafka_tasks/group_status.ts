@@ -30,6 +30,8 @@ export interface AppParts {
   readonly app: string;
   /** What its control topic says; `null` if it has none, or nothing is in it yet. */
   readonly settings: GroupSettings | null;
+  /** Whether it has committed anything in its generation, since its last reset. */
+  readonly hasBegun: boolean;
   /** Its internal topics, in the order of their names. */
   readonly topics: readonly TopicSize[];
   /** All topics of the cluster that we may see, by name. */
@@ -50,6 +52,8 @@ export interface AppGroup {
 export interface AppStatus {
   readonly app: string;
   readonly settings: GroupSettings | null;
+  /** Whether the app has committed anything in this generation, since its last reset. */
+  readonly hasBegun: boolean;
   readonly topics: readonly TopicSize[];
   readonly groups: readonly GroupStatus[];
 }
@@ -115,7 +119,7 @@ export async function findApp(admin: GroupAdmin, app: string): Promise<AppParts>
     .sort((a, b) => a.topic < b.topic ? -1 : 1);
   const groups = groupsOf(app, listed, settings);
   if (topics.length === 0 && groups.length === 0) throw noSuchApp(app, apps);
-  return { app, settings, topics, sizes, groups };
+  return { app, settings, hasBegun: control.hasBegun, topics, sizes, groups };
 }
 
 const NO_CONTROL: Control = { group: null, hasBegun: false, moved: new Map() };
@@ -183,8 +187,8 @@ export async function appStatus(admin: GroupAdmin, app: string): Promise<AppStat
   const parts = await findApp(admin, app);
   const groups: GroupStatus[] = [];
   for (const group of parts.groups) groups.push(await groupStatus(admin, group, parts));
-  const { settings, topics } = parts;
-  return { app, settings, topics, groups };
+  const { settings, hasBegun, topics } = parts;
+  return { app, settings, hasBegun, topics, groups };
 }
 
 async function groupStatus(

@@ -40,6 +40,7 @@ export class TaskCaches {
   readonly #startThread: () => ThreadHandle;
   readonly #open = new Set<TaskCache>();
   readonly #locks = new Set<Disposable>();
+  readonly #toldReasons = new Set<string>();
   #thread: CacheThread | null = null;
   #lastFile = 0;
 
@@ -79,10 +80,7 @@ export class TaskCaches {
       const now = this.#clock.now();
       const { point, refused } = await thread.ask(file, { kind: "open", path, expected, now });
       if (refused !== null) {
-        this.#log.info("the task's state on disk is not used: the changelog is read instead", {
-          file: path,
-          reason: refused,
-        });
+        this.#tellRefused(path, refused);
       }
       const cache = new TaskCache({
         path,
@@ -104,6 +102,20 @@ export class TaskCaches {
       if (error instanceof CacheFailure) throw failure(error.message, error);
       throw error;
     }
+  }
+
+  /** After a reset that is so for all tasks: one line says it. */
+  #tellRefused(path: string, reason: string): void {
+    const fields = { file: path, reason };
+    this.#log.debug("the task's state on disk is not used: the changelog is read instead", fields);
+    const kind = reason.replaceAll(/\d+/g, "N"); // offsets and ids differ
+    if (this.#toldReasons.has(kind)) return;
+    this.#toldReasons.add(kind);
+    this.#log.info(
+      "states of tasks on disk are not used: their changelogs are read instead (each file is " +
+        "in the log at the level debug)",
+      { folder: dirname(path), reason },
+    );
   }
 
   /** Writes what is to be written, closes all files, and ends the thread. */

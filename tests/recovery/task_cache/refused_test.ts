@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import type { ExpectedCache } from "../../../src/recovery/task_cache/expected.ts";
 import { TaskCaches } from "../../../src/recovery/task_cache/task_caches.ts";
+import { createLog } from "../../../src/core/log.ts";
 import { RecoveryError } from "../../../src/recovery/store.ts";
 import { exists } from "../../../src/core/system_error.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
@@ -111,6 +112,24 @@ Deno.test("a task's file from the future is not used", async () => {
   const path = await written(folder);
   assertEquals(await refusal(path, {}, NOW - 30_000), null); // a clock that was set a little
   assertMatch(await refusal(path, {}, NOW - 2 * HOUR) ?? "", /clock has not reached/);
+});
+
+Deno.test("files that are not used for one reason are one line of the log", async () => {
+  await using folder = await tempFolder();
+  const lines: string[] = [];
+  const log = createLog((level, message) => void lines.push(`${level} ${message.slice(0, 19)}`));
+  await using caches = closing(new TaskCaches({ clock: new TestClock(NOW), log }));
+  for (const [name, end] of [["a", 499n], ["b", 498n]] as const) {
+    const path = await written(folder);
+    const file = path.replace(/[^/]*$/, `${name}.db`);
+    await Deno.rename(path, file);
+    await caches.open(file, { ...EXPECTED, end });
+  }
+  assertEquals(lines, [
+    "debug the task's state on",
+    "info states of tasks on ",
+    "debug the task's state on",
+  ]);
 });
 
 Deno.test("a task's file of another format is not used", async () => {
