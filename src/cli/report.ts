@@ -19,7 +19,14 @@ const MOST_INNER = 5;
 const MOST_CAUSES = 8;
 
 /** Classes that add nothing after `error:`. */
-const PLAIN_ERRORS: readonly string[] = ["Error", "FlowDefinitionError", "RecoveryError"];
+const PLAIN_ERRORS: readonly string[] = [
+  "Error",
+  "FlowDefinitionError",
+  "GroupRefusedError",
+  "GroupShutdownError",
+  "RecoveryError",
+  "TaskLogError",
+];
 
 /**
  * Returns an error as a few lines: which step, on which worker or in which task, and which item.

@@ -50,7 +50,7 @@ Deno.test("every option of a group works as an environment variable too", () => 
   }
 });
 
-Deno.test("the help of a group says what is not there yet, and names what is no variable", () => {
+Deno.test("the help names what is not there yet, and the options without a variable", () => {
   const help = helpText();
   assertStringIncludes(help, "spare copies of state: only 0 for now");
   assertStringIncludes(help, "Each option but --help and --version can be given as an environment");

@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { reportError, reportUsage } from "../../src/cli/report.ts";
+import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
+import { GroupRefusedError, GroupShutdownError } from "../../src/group/membership.ts";
+import { fromFailure, toFailure } from "../../src/runtime/process/failure.ts";
 import { FlowDefinitionError, StepError, UsageError } from "../../src/core/errors.ts";
 
 const ENGINE = new URL("../../src/runtime/worker.ts", import.meta.url).href;
@@ -66,6 +69,16 @@ Deno.test("reportError() shows the cause of an error, and the cause of that", ()
 Deno.test("reportError() names the class of an error only if that adds something", () => {
   assertEquals(report(errorWith(new Error("gone"))), ["error: gone"]);
   assertEquals(report(errorWith(new FlowDefinitionError("no input"))), ["error: no input"]);
+  for (
+    const refused of [
+      new TaskLogError("wrong layout"),
+      new GroupRefusedError("wrong layout"),
+      new GroupShutdownError("wrong layout"),
+    ]
+  ) {
+    const told = fromFailure(toFailure(refused), 0); // as it comes from another process
+    assertEquals(report(errorWith(told)), ["error: wrong layout"]);
+  }
   assertEquals(report(errorWith(new TypeError("no pair"))), ["error: TypeError: no pair"]);
   assertEquals(report(errorWith(new Error(""))), ["error: Error: "]);
 });

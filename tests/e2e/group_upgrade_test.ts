@@ -51,7 +51,8 @@ class App implements AsyncDisposable {
   async refused(version: string, ...options: readonly string[]): Promise<string> {
     const args = this.argumentsOf(version, options);
     const { code, stderr } = await runCli(args, { deadlineMs: DEADLINE_MS });
-    assertEquals(code, 1, stderr);
+    const isWrong = options.some((option) => option.startsWith("--shards"));
+    assertEquals(code, isWrong ? 2 : 1, stderr);
     return stderr;
   }
 

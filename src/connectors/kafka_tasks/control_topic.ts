@@ -300,7 +300,8 @@ export function requireKnownFormat(app: string, format: number): void {
  * Makes sure that this Millrace can read the topics of an app, and that the app has the shards that
  * the machine was started with.
  *
- * @throws {TaskLogError} If not. The message says what differs and the cure.
+ * @throws {TaskLogError} If another version has made them.
+ * @throws {UsageError} If the machine was started with other shards. The message has the app's.
  */
 export function requireReadable(
   app: string,
@@ -309,11 +310,12 @@ export function requireReadable(
 ): void {
   requireKnownFormat(app, format);
   if (shards !== ours.shards) {
-    throw differs(
+    const { message } = differs(
       app,
       `has ${shards} shards, and this machine was started with ${ours.shards}`,
       `use --shards ${shards}, as their number never changes`,
     );
+    throw new UsageError(message); // of the command line
   }
 }
 

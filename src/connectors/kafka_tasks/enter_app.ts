@@ -214,7 +214,8 @@ export async function confirmEntered(
     const isNoted = enteredAt !== undefined && !isMember;
     if (moving === undefined && (isNoted || enteredAt === undefined)) return control;
     const confirmed = isNoted ? { ...group, enteredAt } : group;
-    await unfenced(() => update(store, control.group!, confirmed)); // we run it: nobody may change it
+    // We run it: nobody may change it.
+    await unfenced(() => update(store, control.group!, confirmed));
   }
 }
 

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { FlowDefinitionError } from "../../core/errors.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Log, silentLog } from "../../core/log.ts";
 import type { StepId } from "../../core/ids.ts";
@@ -399,7 +400,7 @@ async function* without(
 /**
  * Makes sure that the group has one position of each partition.
  *
- * @throws {TypeError} If two parts of the flow read one topic.
+ * @throws {FlowDefinitionError} If two parts of the flow read one topic.
  */
 export function requireOneReader({ subtopologies }: GroupTopology): void {
   const readers = new Map<string, string>();
@@ -407,7 +408,7 @@ export function requireOneReader({ subtopologies }: GroupTopology): void {
     for (const topic of new Set(sourceTopics)) {
       const other = readers.get(topic);
       if (other !== undefined) {
-        throw new TypeError(
+        throw new FlowDefinitionError(
           `"${other}" and "${name}" both read topic "${topic}", but a group has one position of each ` +
             "partition: use one input, and branch after it",
         );

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { FlowDefinitionError } from "../../core/errors.ts";
 import type { StepId } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
@@ -55,7 +56,9 @@ export async function requireOneCluster(
 ): Promise<KafkaCluster> {
   const [first, ...others] = places;
   if (first === undefined) {
-    throw new TypeError("a group needs a Kafka input: the flow has none, so nothing can be shared");
+    throw new FlowDefinitionError(
+      "a group needs a Kafka input: the flow has none, so nothing can be shared",
+    );
   }
   const known = new Map<string, string | null>(); // ids by addresses
   const clusterId = await clusterIdOf(first, at);

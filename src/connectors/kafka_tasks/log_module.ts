@@ -38,7 +38,7 @@ export function topicsOf(config: InputConfig<unknown>): readonly string[] | null
 /**
  * Makes sure that a group can read the inputs and write the outputs of a flow.
  *
- * @throws {TypeError} If it cannot. The message names the step and the cure.
+ * @throws {FlowDefinitionError} If it cannot. The message names the step and the cure.
  */
 export function checkFlow({ nodes, ids }: FlowGraph, guarantee: Guarantee): void {
   for (const node of nodes) {

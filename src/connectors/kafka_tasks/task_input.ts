@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { FlowDefinitionError } from "../../core/errors.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
 import { knownInput } from "../kafka/known_configs.ts";
 import { readInputProperties } from "../kafka/properties/input_settings.ts";
@@ -34,7 +35,8 @@ const USUAL_QUEUED_BYTES = readInputProperties().queuedMaxBytes;
  *
  * @param added Topics that the group has read before, without this partition: it was added since.
  * It is read from its first record on. So `startingOffset: "end"` loses nothing of it.
- * @throws {TypeError} If tasks cannot share the input. The message names the step and the cure.
+ * @throws {FlowDefinitionError} If tasks cannot share the input. The message names the step, and the
+ * cure.
  */
 export async function openTaskInput(
   config: InputConfig<unknown>,
@@ -50,19 +52,19 @@ export async function openTaskInput(
 /**
  * Makes sure that the tasks of a group can share an input by partition. It connects to nothing.
  *
- * @throws {TypeError} If they cannot. The message names the step and the cure.
+ * @throws {FlowDefinitionError} If they cannot. The message names the step and the cure.
  */
 export function requireSharedInput(config: InputConfig<unknown>, stepId: string): void {
   const known = knownInput(config);
   if (known === null) {
-    throw new TypeError(
+    throw new FlowDefinitionError(
       `input "${stepId}" is a ${nameOf(config)}, which a group of machines cannot share: put its ` +
         "items into a Kafka topic first, with a flow that runs without --group, or run this flow " +
         "on one machine, without --group",
     );
   }
   if (known.settings.tail) return;
-  throw new TypeError(
+  throw new FlowDefinitionError(
     `input "${stepId}" has tail: false, but no machine of a group knows when all of them have ` +
       "read everything: leave out tail, or run this flow on one machine, without --group",
   );

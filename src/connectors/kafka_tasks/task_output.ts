@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { FlowDefinitionError } from "../../core/errors.ts";
 import type { ConnectionReading } from "../../core/connection_reading.ts";
 import type { Epoch } from "../../core/ids.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
@@ -30,7 +31,8 @@ export interface OutputTransactions {
  *
  * @param transactions `null` if there are none, as the group guarantees at-least-once only. Kafka
  * outputs are then opened as they are, too.
- * @throws {TypeError} If the output contradicts the group's guarantee. The message names the step.
+ * @throws {FlowDefinitionError} If the output contradicts the group's guarantee. The message names the
+ * step.
  */
 export async function openTaskOutput(
   config: OutputConfig<unknown>,
@@ -48,7 +50,7 @@ export async function openTaskOutput(
 /**
  * Makes sure that an output can keep what a group guarantees. It connects to nothing.
  *
- * @throws {TypeError} If it cannot. The message names the step and the cure.
+ * @throws {FlowDefinitionError} If it cannot. The message names the step and the cure.
  */
 export function requireTaskOutput(
   config: object,
@@ -59,21 +61,21 @@ export function requireTaskOutput(
   if (settings === null) return;
   if (guarantee === "at-least-once") {
     if (settings.output.transactions === null) return;
-    throw new TypeError(
+    throw new FlowDefinitionError(
       `output "${stepId}" has delivery: "exactly-once", but the group runs with --guarantee ` +
         "at-least-once: leave out one of the two",
     );
   }
   const own = ownTransactions(settings);
   if (own !== null) {
-    throw new TypeError(
+    throw new FlowDefinitionError(
       `output "${stepId}" has ${own}, but a group names, times and recovers its transactions ` +
         "itself: leave it out",
     );
   }
   const reason = withoutTransactions(settings);
   if (reason === null) return;
-  throw new TypeError(
+  throw new FlowDefinitionError(
     `output "${stepId}" has ${reason}, but a group writes in transactions, which need all ` +
       "acknowledgements and idempotence: leave out the property, or run the group with " +
       "--guarantee at-least-once",

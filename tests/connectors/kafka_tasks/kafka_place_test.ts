@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FlowDefinitionError } from "../../../src/core/errors.ts";
 import {
   FileInputConfig,
   KafkaInputConfig,
@@ -80,5 +81,9 @@ Deno.test("brokers that report no cluster are told apart by their addresses", as
 });
 
 Deno.test("a flow without Kafka is refused", async () => {
-  await assertRejects(() => requireOneCluster([], testPlace()), TypeError, "needs a Kafka input");
+  await assertRejects(
+    () => requireOneCluster([], testPlace()),
+    FlowDefinitionError,
+    "needs a Kafka input",
+  );
 });

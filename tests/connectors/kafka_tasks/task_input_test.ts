@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FlowDefinitionError } from "../../../src/core/errors.ts";
 import {
   FileInputConfig,
   type InputConfig,
@@ -228,7 +229,7 @@ Deno.test("inputs that tasks cannot share by partition are refused, with the ste
   ) {
     const error = await assertRejects(
       () => openTaskInput(config, 0, testPlace({ stepId: "orders" }), new Map()),
-      TypeError,
+      FlowDefinitionError,
     );
     for (const part of [`input "orders"`, name, "Kafka topic first", "without --group"]) {
       assert(error.message.includes(part), `${error.message}: no ${part}`);
@@ -245,7 +246,7 @@ Deno.test("an input that ends is refused in a group", async () => {
         testPlace({ stepId: "orders" }),
         new Map(),
       ),
-    TypeError,
+    FlowDefinitionError,
     `input "orders" has tail: false`,
   );
 });

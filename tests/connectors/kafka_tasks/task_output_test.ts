@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { FlowDefinitionError } from "../../../src/core/errors.ts";
 import {
   ItemError,
   KafkaOutputConfig,
@@ -477,7 +478,7 @@ Deno.test("an output that contradicts what the group guarantees is refused, with
   ] as const;
   for (const [options, guarantee, message] of cases) {
     const refused = () => requireTaskOutput(configOf(options), "totals", guarantee);
-    const error = assertThrows(refused, TypeError, message);
+    const error = assertThrows(refused, FlowDefinitionError, message);
     assert(error.message.startsWith(`output "totals"`));
   }
   requireTaskOutput(configOf({ delivery: "exactly-once" }), "totals", "exactly-once");
