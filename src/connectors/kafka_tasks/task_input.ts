@@ -35,8 +35,8 @@ const USUAL_QUEUED_BYTES = readInputProperties().queuedMaxBytes;
  *
  * @param added Topics that the group has read before, without this partition: it was added since.
  * It is read from its first record on. So `startingOffset: "end"` loses nothing of it.
- * @throws {FlowDefinitionError} If tasks cannot share the input. The message names the step, and the
- * cure.
+ * @throws {FlowDefinitionError} If tasks cannot share the input. The message names the
+ * step and the cure.
  */
 export async function openTaskInput(
   config: InputConfig<unknown>,

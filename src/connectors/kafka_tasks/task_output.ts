@@ -31,8 +31,8 @@ export interface OutputTransactions {
  *
  * @param transactions `null` if there are none, as the group guarantees at-least-once only. Kafka
  * outputs are then opened as they are, too.
- * @throws {FlowDefinitionError} If the output contradicts the group's guarantee. The message names the
- * step.
+ * @throws {FlowDefinitionError} If the output contradicts the group's guarantee. The message
+ * names the step.
  */
 export async function openTaskOutput(
   config: OutputConfig<unknown>,
