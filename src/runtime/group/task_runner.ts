@@ -35,6 +35,7 @@ export class TaskRunner implements TaskRuns {
   readonly #settings: TaskRunnerSettings;
   readonly #runs = new Map<TaskId, TaskRun>();
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #toGiveUp = new Set<TaskRun>(); // as soon as the epoch that closes is committed
   readonly #waiting = new WaitingBytes(() => this.#closeSoon());
   #past: readonly StepCounts[] = []; // of tasks that are gone
   #epoch = 0; // the one that is open, or closing
@@ -128,7 +129,10 @@ export class TaskRunner implements TaskRuns {
   }
 
   async #giveUp(run: TaskRun): Promise<void> {
-    run.giveUp();
+    // One that has its state would end the next epoch before this one is committed. The log could
+    // not tell what it writes then from what belongs to this commit.
+    if (this.#phase === "open" || !run.hasState) run.giveUp();
+    else this.#toGiveUp.add(run);
     this.#closeSoon();
     await run.gone;
     this.#forget(run);
@@ -245,6 +249,8 @@ export class TaskRunner implements TaskRuns {
     this.#epoch = epoch + 1;
     this.#phase = "open";
     this.#settings.observer?.ended?.(epoch);
+    for (const run of this.#toGiveUp) run.giveUp();
+    this.#toGiveUp.clear();
     if (this.#waiting.committed(epoch)) this.#isEarly = true;
     this.#schedule();
   }

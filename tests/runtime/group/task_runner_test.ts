@@ -313,6 +313,35 @@ Deno.test("TaskRunner leaves out of a commit what a task does after the epoch, t
   await run.stop();
 });
 
+Deno.test("TaskRunner leaves out of a commit what a task did that came and went meanwhile", async () => {
+  const run = new GroupRun(plain, { numbers: 2 }, 1);
+  const a = run.start();
+  const task = taskId("in", 1);
+  run.assign(a, taskId("in", 0));
+  await run.settle();
+  await run.pass();
+  const held = Promise.withResolvers<void>();
+  let prepares = 0;
+  run.group.holdPrepare = () => prepares++ === 0 ? held.promise : Promise.resolve();
+  run.group.topics.append("numbers", 0, 1);
+  await run.settle();
+  await run.pass(); // the epoch does not close
+  run.assign(a, task); // it takes part in the next one
+  run.group.topics.append("numbers", 1, 2);
+  await run.settle();
+  const revoked = run.revoke(a, task);
+  await run.settle();
+  run.group.stopAt = (point, log) => point === "after commit" && log === a.log;
+  held.resolve();
+  assertEquals(await revoked, false);
+  assertEquals(run.group.outputs.get("out"), [1]);
+  run.group.stopAt = null;
+  run.assign(run.start(), ...await run.kill(a));
+  await run.drain();
+  assertEquals(run.group.outputs.get("out"), [1, 2]);
+  await run.stop();
+});
+
 Deno.test("TaskRunner counts the items of all its tasks, also of those it has given up", async () => {
   const run = await started(keyed, 2);
   const [{ runner }] = run.processes;
