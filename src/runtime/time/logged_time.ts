@@ -34,21 +34,37 @@ interface Newest {
   readonly time: number;
 }
 
+/** What the origins of a step have said, as a snapshot has it. */
+export interface SaidInLog {
+  /** What each of them has said last. */
+  readonly told: readonly (readonly [OriginName, LoggedTick])[];
+  /** The newest time that any source had by some moments. */
+  readonly newest: readonly (readonly [at: number, time: number])[];
+  /** Up to where quiet time has counted. */
+  readonly quietTo: number;
+}
+
 /** What the origins of a step have said. */
 export class LoggedTime {
-  readonly #told = new Map<OriginName, LoggedTick>();
-  #newest: Newest[] = []; // ascending in both
+  readonly #told: Map<OriginName, LoggedTick>;
+  #newest: Newest[]; // ascending in both
   #quietTo: number;
   #quietMs = 0; // that has not been taken
 
-  /** `quietTo`: up to where quiet time has counted in an earlier run. */
-  constructor(quietTo = -Infinity) {
+  /** Continues from what had been said by a snapshot. */
+  constructor({ told, newest, quietTo }: SaidInLog = { told: [], newest: [], quietTo: -Infinity }) {
+    this.#told = new Map(told);
+    this.#newest = newest.map(([at, time]) => ({ at, time }));
     this.#quietTo = quietTo;
   }
 
-  /** Up to where quiet time has counted, in milliseconds since the Unix epoch. */
-  get quietTo(): number {
-    return this.#quietTo;
+  /** Returns what has been said, for a snapshot. */
+  said(): SaidInLog {
+    return {
+      told: [...this.#told],
+      newest: this.#newest.map(({ at, time }) => [at, time]),
+      quietTo: this.#quietTo,
+    };
   }
 
   /** An origin has said something. */

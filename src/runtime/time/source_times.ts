@@ -39,7 +39,7 @@ import {
   type Tick,
   type TickReport,
 } from "./controls.ts";
-import { LoggedTime } from "./logged_time.ts";
+import { LoggedTime, type SaidInLog } from "./logged_time.ts";
 
 /**
  * How long a source that is current holds time back after its last item, in milliseconds. Items of
@@ -119,12 +119,20 @@ export interface SourcesOfStep {
 export interface LoggedSources {
   /** All that can send something to the step. */
   readonly origins: readonly OriginName[];
-  /** The newest time of each source that counts, and when its last item came. */
-  readonly sources: readonly (readonly [SourceName, OriginName, newest: number, cameAt: number])[];
+  /** Whether each of them had named its sources. */
+  readonly isComplete: boolean;
+  /** The newest time of each source that counts, when its last item came, and its state. */
+  readonly sources: readonly (readonly [
+    SourceName,
+    OriginName,
+    newest: number,
+    cameAt: number,
+    state: SourceState,
+  ])[];
   /** The newest time of items that do not count yet, and the tick that closes them. */
   readonly open: readonly (readonly [SourceName, OriginName, tick: number, newest: number])[];
-  /** Up to where quiet time has counted. */
-  readonly quietTo: number;
+  /** What the origins have said. */
+  readonly said: SaidInLog;
 }
 
 /** The event time of one step on one worker. */
@@ -442,12 +450,13 @@ export class SourceTimes {
     this.#keepNewest();
     return {
       origins: [...this.#origins.keys()],
-      sources: [...this.#sources.values()].map(({ name, origin, newest, cameAt }) =>
-        [name, origin!, newest, cameAt] as const
+      isComplete: this.#isComplete,
+      sources: [...this.#sources.values()].map(({ name, origin, newest, cameAt, state }) =>
+        [name, origin!, newest, cameAt, state] as const
       ),
       open: this.#buckets.filter(({ newest }) => newest > -Infinity)
         .map(({ source, origin, tick, newest }) => [source.name, origin, tick, newest] as const),
-      quietTo: this.#logged!.quietTo,
+      said: this.#logged!.said(),
     };
   }
 
@@ -455,18 +464,23 @@ export class SourceTimes {
    * Continues from that, and from how far time had come. Called before anything else. What came
    * from steps that the flow does not have any more is left out.
    */
-  resumeLogged({ origins, sources, open, quietTo }: LoggedSources, least: number): void {
-    this.#logged = new LoggedTime(quietTo);
+  resumeLogged(stored: LoggedSources, least: number): void {
+    const { origins, isComplete, sources, open, said } = stored;
+    this.#logged = new LoggedTime(said);
+    // An origin that has been added has yet to name its sources.
+    this.#isComplete = isComplete &&
+      this.#origins.keys().every((origin) => origins.includes(origin));
     const steps = new Set([...this.#origins.keys()].map((origin) => partsOfOrigin(origin).step));
     const isThere = (origin: OriginName) => steps.has(partsOfOrigin(origin).step);
     for (const origin of origins) if (isThere(origin)) this.#originOf(origin);
-    for (const [name, origin, newest, cameAt] of sources) {
-      if (isThere(origin)) Object.assign(this.#sourceOf(name), { origin, newest, cameAt });
+    for (const [name, origin, newest, cameAt, state] of sources) {
+      if (isThere(origin)) Object.assign(this.#sourceOf(name), { origin, newest, cameAt, state });
     }
     for (const [name, origin, tick, newest] of open) {
       if (isThere(origin)) this.#addBucket(this.#sourceOf(name), origin, tick).newest = newest;
     }
     this.event.reach(least);
+    this.#advance();
   }
 
   #addBucket(source: Source, origin: OriginName, tick: number): Bucket {

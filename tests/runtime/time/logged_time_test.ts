@@ -58,8 +58,8 @@ Deno.test("LoggedTime counts quiet time where all origins have been idle togethe
 });
 
 Deno.test("LoggedTime counts no quiet time twice, after a restart either", () => {
-  const logged = new LoggedTime(400);
+  const logged = new LoggedTime({ told: [], newest: [], quietTo: 400 });
   logged.onTick("a", { at: 500, idleSince: 100 });
   logged.passIdle(logged.together(["a"]));
-  assertEquals([logged.takeQuiet(), logged.takeQuiet(), logged.quietTo], [100, 0, 500]);
+  assertEquals([logged.takeQuiet(), logged.takeQuiet(), logged.said().quietTo], [100, 0, 500]);
 });

@@ -380,11 +380,50 @@ Deno.test("SourceTimes in a group goes on where a snapshot has it", () => {
   again.resumeLogged({ ...stored, origins: [...stored.origins, "gone on worker 0"] }, now);
   const more = loggedTicks(again);
   assertEquals([again.event.now, again.newestOf("a"), again.newestOf("b")], [10, 10, 20]);
+  again.from("a", "in on worker 0", 1);
+  again.event.see(15); // before any origin has said more
+  assertEquals([again.isComplete, again.event.now], [true, 15]);
   more(0, "behind", 100);
   more(1, "behind", 100);
   again.from("a", "in on worker 0", 2);
+  again.event.see(18);
+  assertEquals(again.event.now, 18);
+});
+
+Deno.test("SourceTimes in a group goes on with what a snapshot has of silent sources", () => {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  tick(0, "behind", 0);
+  tick(1, "current", 0);
+  times.from("a", "in on worker 0", 1);
+  times.event.see(10);
+  tick(0, "behind", 3_000);
+  tick(1, "current", 3_000); // it has been silent for long
+  times.from("a", "in on worker 0", 2);
+  times.event.see(20);
+  tick(0, "behind", 4_000);
+  assertEquals(times.event.now, 10);
+  const again = inGroup();
+  again.resumeLogged(structuredClone(times.logged()), 10);
+  loggedTicks(again)(1, "current", 4_500);
+  assertEquals(again.event.now, 20); // which "a" had by 4000
+});
+
+Deno.test("SourceTimes in a group waits for an origin that came after a snapshot", () => {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  tick(0, "behind", 0);
+  tick(1, "behind", 0);
+  times.from("a", "in on worker 0", 1);
+  times.event.see(10);
+  times.from("b", "in on worker 1", 1);
+  times.event.see(10);
+  const stored = structuredClone(times.logged());
+  const again = inGroup();
+  again.resumeLogged({ ...stored, origins: ["in on worker 0"] }, 10);
+  again.from("a", "in on worker 0", 1);
   again.event.see(15);
-  assertEquals([again.isComplete, again.event.now], [true, 15]);
+  assertEquals([again.isComplete, again.event.now], [false, 10]);
 });
 
 Deno.test("SourceTimes in a group ends a source that a tick of its origin does not have", () => {
