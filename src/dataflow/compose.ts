@@ -124,6 +124,7 @@ export function addWindowStep<V, A, R>(
   const kind: StatefulKind = {
     quiet: step.clock.kind === "event",
     timeOf: (value) => step.clock.timeOf(value as V),
+    waitMs: step.clock.waitMs,
     driftMs: driftOf(step),
     windowCombiner: windowCombiner(step),
     stateKind: step.fold.stateKind ?? "windows",

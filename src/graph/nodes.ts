@@ -155,6 +155,8 @@ export interface StatefulNode extends Step {
    * Returns the time of a value, in milliseconds since the Unix epoch; for steps that are `quiet`.
    */
   readonly timeOf?: (value: unknown) => number;
+  /** How long its windows wait, in milliseconds of event time; for steps that are `quiet`. */
+  readonly waitMs?: number;
   /** Present if it emits only when its input ends: a flow without an end has no results of it. */
   readonly emitsAtEnd?: true;
   /**

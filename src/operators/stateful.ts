@@ -10,6 +10,7 @@ export type StatefulKind = Partial<
     | "quiet"
     | "timeOf"
     | "driftMs"
+    | "waitMs"
     | "combiner"
     | "windowCombiner"
     | "stateKind"
@@ -45,6 +46,7 @@ export function beginNode(
     quiet = false,
     timeOf,
     driftMs,
+    waitMs,
     combiner = null,
     windowCombiner = null,
     stateKind,
@@ -62,6 +64,7 @@ export function beginNode(
     ...(emitsAtEnd === undefined ? {} : { emitsAtEnd }),
     ...(timeOf === undefined ? {} : { timeOf }),
     ...(driftMs === undefined ? {} : { driftMs }),
+    ...(waitMs === undefined ? {} : { waitMs }),
     combiner,
     windowCombiner,
     ...(stateKind === undefined ? {} : { stateKind }),

@@ -210,8 +210,13 @@ class Assembly {
     if (!feedsTimed(plan, node)) return null;
     const receiver = timedAfter(plan.consumers, node);
     if (receiver === null) return new SentTime(exchange, null);
-    const steps = new Set(this.#origins.reaching(receiver).steps.keys());
-    return new SentTime(exchange, { timeOf: receiver.timeOf!, fail, steps });
+    const { steps, isInOrder } = this.#origins.reaching(receiver);
+    return new SentTime(exchange, {
+      timeOf: receiver.timeOf!,
+      waitMs: isInOrder ? receiver.waitMs! : Infinity,
+      fail,
+      steps: new Set(steps.keys()),
+    });
   }
 
   #stageTask(stage: StagePlan): Task {

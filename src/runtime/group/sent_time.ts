@@ -6,6 +6,7 @@ import {
   type Newest,
   NO_SOURCE,
   type OriginName,
+  type SourceName,
   type Tick,
   type TimeControl,
 } from "../time/controls.ts";
@@ -14,10 +15,24 @@ import {
 export interface TimedReceiver {
   /** Returns the time of a value, in milliseconds since the Unix epoch. */
   readonly timeOf: (value: unknown) => number;
+  /**
+   * How long windows wait, in milliseconds; infinity where values of a source may overtake others.
+   * Their times count at ticks only, and what is told before does not matter.
+   */
+  readonly waitMs: number;
   /** Makes errors of items whose time cannot be told. */
   readonly fail: FailItem;
   /** The window steps whose results are sent. Their ticks tell how far they have come. */
   readonly steps: ReadonlySet<OriginName>;
+}
+
+/** How far a source has come. */
+interface SentSource {
+  newest: number;
+  /** How far all shards have been told. */
+  toldAll: number;
+  /** By shard: how far that has been told since. */
+  told: number[];
 }
 
 /**
@@ -25,6 +40,14 @@ export interface TimedReceiver {
  *
  * A shard gets the items of its own keys only. So at the end of an epoch each of them is told the
  * newest time of each source. Of the ticks of an origin, it gets the last.
+ *
+ * Whether an item is late must not depend on where epochs end. So a shard is also told before each
+ * item that may be late: one that is older than its source by more than windows wait.
+ *
+ * ```text
+ *   shard 0   from(p0) 12:00 12:02 ───────────────── newest(p0 → 12:09) 12:01 ─▶
+ *   shard 1   from(p0) ──────────── 12:05 12:09 ───────────────────────────────▶
+ * ```
  */
 export class SentTime {
   readonly #exchange: number;
@@ -33,6 +56,9 @@ export class SentTime {
   #frame: Uint8Array | null = null; // of that
   readonly #newest = new Map<string, Newest>(); // by source and tick
   readonly #ticks = new Map<OriginName, Tick>();
+  readonly #sources = new Map<SourceName, SentSource>();
+  /** Of items that may be late: how far their source had come. */
+  #old = new Map<unknown, number>();
 
   /** `receiver`: `null` if a step further on goes by time, which does not need to know values. */
   constructor(exchange: number, receiver: TimedReceiver | null) {
@@ -55,25 +81,61 @@ export class SentTime {
     else if (message.kind === "tick") this.#ticks.set(message.origin, message);
   }
 
-  /** Items are sent. */
-  onBatch(batch: readonly unknown[]): void {
+  /**
+   * Returns the frame that all shards get at once for a message; `null` if they learn of it at the
+   * end of the epoch. The first tick of an input comes before its items: it names the sources.
+   */
+  atOnce(message: TimeControl): Uint8Array | null {
+    return message.kind === "tick" && message.number === 1 ? this.#encode(message) : null;
+  }
+
+  /** Items are about to be sent. Returns whether shards have to be told before some of them. */
+  onBatch(batch: readonly unknown[]): boolean {
+    this.#old.clear();
     const from = this.#from;
-    if (this.#receiver === null || from === null || from.source === NO_SOURCE) return;
-    const { timeOf, fail, steps } = this.#receiver;
-    if (steps.has(from.origin)) return;
+    if (this.#receiver === null || from === null || from.source === NO_SOURCE) return false;
+    const { timeOf, waitMs, fail, steps } = this.#receiver;
+    if (steps.has(from.origin)) return false;
+    const sent = this.#sentOf(from.source);
     let newest = -Infinity;
+    let reached = sent.newest;
     let pair: unknown;
     try {
       for (pair of batch) {
         if (!isKeyed(pair)) continue; // it has been refused, or is
         const time = timeOf(pair[1]);
         if (time > newest) newest = time;
+        if (time > reached) reached = time;
+        // Of a pair that is sent twice, the first is not to be late for what follows it.
+        else if (time < reached - waitMs && !this.#old.has(pair)) this.#old.set(pair, reached);
       }
     } catch (thrown) {
       throw fail(pair, thrown);
     }
     const { source, origin, tick } = from;
     this.#addNewest({ kind: "newest", source, origin, tick, time: newest });
+    sent.newest = reached;
+    return this.#old.size > 0;
+  }
+
+  /** Returns the frame that a shard gets before an item of this batch; `null` for none. */
+  before(item: unknown, shard: number): Uint8Array | null {
+    const time = this.#old.get(item);
+    if (time === undefined) return null;
+    const { source, origin, tick } = this.#from!;
+    const { told, toldAll } = this.#sentOf(source);
+    if (Math.max(toldAll, told[shard] ?? -Infinity) >= time) return null;
+    told[shard] = time;
+    return this.#encode({ kind: "newest", source, origin, tick, time });
+  }
+
+  #sentOf(source: SourceName): SentSource {
+    let sent = this.#sources.get(source);
+    if (sent === undefined) {
+      sent = { newest: -Infinity, toldAll: -Infinity, told: [] };
+      this.#sources.set(source, sent);
+    }
+    return sent;
   }
 
   #addNewest(newest: Newest): void {
@@ -87,6 +149,10 @@ export class SentTime {
     const messages = [...this.#newest.values(), ...this.#ticks.values()];
     this.#newest.clear();
     this.#ticks.clear();
+    for (const sent of this.#sources.values()) {
+      sent.toldAll = sent.newest;
+      sent.told = [];
+    }
     return messages.map((message) => this.#encode(message));
   }
 

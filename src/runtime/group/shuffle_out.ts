@@ -12,7 +12,7 @@ import { isBatch, isEpochEnd, type Message, type Outgoing } from "../channel.ts"
 import { type BatchTarget, BatchWriter } from "../exchange/batch_writer.ts";
 import { type Deal, dealing, type FailItem } from "../exchange/dealing.ts";
 import { encodeFrame } from "../exchange/frames.ts";
-import { isTimeControl } from "../time/controls.ts";
+import { isTimeControl, type TimeControl } from "../time/controls.ts";
 import type { SentTime } from "./sent_time.ts";
 import { encodeShuffleBatch } from "./shuffle_batch.ts";
 import type { WaitingBytes } from "./waiting_bytes.ts";
@@ -150,21 +150,49 @@ class ShuffleSender implements Outgoing {
 
   push(message: Message): void {
     if (isBatch(message)) {
+      const hasOld = this.#time?.onBatch(message) ?? false;
       this.#deal(message).forEach((items, shard) => {
-        if (items.length > 0) this.#writer.write(items, this.#shard(shard));
+        if (items.length === 0) return;
+        if (hasOld) this.#writeOld(items, shard);
+        else this.#writer.write(items, this.#shard(shard));
       });
-      this.#time?.onBatch(message);
     } else if (isEpochEnd(message)) {
       this.#tellTime();
       if (message.kind === "barrier") this.#epoch = message.epoch + 1;
-    } else if (isTimeControl(message)) this.#time?.onControl(message);
+    } else if (isTimeControl(message)) this.#onControl(message);
     // Others are not sent. The receiver has barriers and an end of its own, and ticks say whether
     // there is anything to read.
   }
 
+  #onControl(message: TimeControl): void {
+    if (this.#time === null) return;
+    const bytes = this.#time.atOnce(message);
+    if (bytes === null) this.#time.onControl(message);
+    else this.#tellAll([bytes]);
+  }
+
+  /** Writes items, some of which are old, so that the shard is told before them. */
+  #writeOld(items: readonly unknown[], shard: number): void {
+    const exchange = this.#exchange;
+    const target = this.#shard(shard);
+    let from = 0;
+    items.forEach((item, index) => {
+      const bytes = this.#time!.before(item, shard);
+      if (bytes === null) return;
+      this.#writer.write(items.slice(from, index), target);
+      this.#host.put(this.#epoch, shard, { bytes, from: null, exchange });
+      from = index;
+    });
+    this.#writer.write(items.slice(from), target);
+  }
+
   /** Tells all shards, also those that got no items. */
   #tellTime(): void {
-    for (const bytes of this.#time?.take() ?? []) {
+    this.#tellAll(this.#time?.take() ?? []);
+  }
+
+  #tellAll(frames: readonly Uint8Array[]): void {
+    for (const bytes of frames) {
       const frame = { bytes, from: null, exchange: this.#exchange };
       for (let shard = 0; shard < this.#count; shard++) this.#host.put(this.#epoch, shard, frame);
     }

@@ -152,7 +152,7 @@ export class SourceTask implements EpochSource {
     }
     if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
-    if (this.#tick(false)) return true;
+    if (this.#tick(false) || this.#tellFirst()) return true;
     const activity = this.#activity;
     activity?.look();
     if (this.#isHeld()) return this.#tell(activity?.onReading());
@@ -309,6 +309,16 @@ export class SourceTask implements EpochSource {
     this.#outlet.control({ kind: "barrier", epoch: this.#epoch }, this.#epoch);
     this.#epoch++;
     this.#host.passed(this);
+    return true;
+  }
+
+  /**
+   * Names the sources before their first items, through the log of a group. Time begins with that,
+   * and must not depend on how much is read until the first epoch ends.
+   */
+  #tellFirst(): boolean {
+    if (!this.#isLogged || this.#ticks!.number > 0) return false;
+    this.#outlet.time(this.#ticks!.fullTick(false, this.#host.now()));
     return true;
   }
 

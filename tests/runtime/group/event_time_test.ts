@@ -213,8 +213,65 @@ for (const [index, [name, flow]] of Object.entries(TIMED_FLOWS).entries()) {
   }
 }
 
+/** Adds values of one source that were all there before the start. Some are far too old. */
+function addBacklog(run: GroupRun, from: number, count: number): void {
+  for (let i = from; i < from + count; i++) {
+    const at = 20_000 + 50 * i - (i % 7 === 6 ? 10 * LENGTH_MS : 0);
+    run.group.topics.append("numbers", 0, [KEYS[i % KEYS.length], { at, n: i }]);
+  }
+}
+
+for (
+  const name of [
+    "tumbling windows",
+    "tumbling windows with one watermark",
+    "sliding windows",
+    "session windows",
+  ]
+) {
+  const { build } = TIMED_FLOWS[name];
+
+  Deno.test(`${name}: late as on one machine in a backlog that is one epoch`, async () => {
+    const run = new GroupRun(build, { numbers: 1 });
+    addBacklog(run, 0, 500);
+    const [a, b] = [run.start(), run.start()];
+    run.tasks.forEach((task, i) => run.assign(i % 2 === 0 ? a : b, task));
+    await assertAsOnOneMachine(run);
+    assertEquals((await run.expected()).get("late")!.length, 71);
+  });
+
+  Deno.test(`${name}: late as on one machine in a backlog, though shards move`, async () => {
+    const run = new GroupRun(build, { numbers: 1 });
+    const [a, b] = [run.start(), run.start()];
+    run.tasks.forEach((task) => run.assign(a, task));
+    addBacklog(run, 0, 140);
+    await run.drain();
+    for (const task of run.tasks.filter((task) => !task.startsWith("in"))) {
+      assert(await run.revoke(a, task));
+    }
+    addBacklog(run, 140, 350);
+    for (let epoch = 0; epoch < 3; epoch++) await run.pass(); // a backlog for the shards
+    run.assign(b, ...run.tasks.filter((task) => !task.startsWith("in")));
+    await assertAsOnOneMachine(run);
+    assertEquals((await run.expected()).get("late")!.length, 70);
+  });
+}
+
 /** Two keys, of different shards, each with a partition of its own. */
 const APART = ["a1", "c1"] as const;
+
+Deno.test("a shard that gets only old values of a partition knows that they are late", async () => {
+  const { build } = TIMED_FLOWS["tumbling windows with one watermark"];
+  const run = new GroupRun(build, { numbers: 1 });
+  run.assign(run.start(), ...run.tasks);
+  for (let i = 0; i < 100; i++) {
+    const isOld = i % 10 === 9;
+    const at = 20_000 + 50 * i - (isOld ? 10 * LENGTH_MS : 0);
+    run.group.topics.append("numbers", 0, [APART[isOld ? 1 : 0], { at, n: i }]);
+  }
+  await assertAsOnOneMachine(run);
+  assertEquals((await run.expected()).get("late")!.length, 10);
+});
 
 /** A run of windows with one watermark, with one process for each partition. */
 function apart(): { run: GroupRun; processes: GroupProcess[] } {

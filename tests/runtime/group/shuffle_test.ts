@@ -235,7 +235,7 @@ function saidTo(shard: number, batches: ReturnType<ShuffleOut["take"]>): unknown
 
 Deno.test("ShuffleOut tells all shards of event time at the end of an epoch, also without items", () => {
   const timeOf = (value: unknown) => value as number;
-  const time = new SentTime(0, { timeOf, fail, steps: new Set() });
+  const time = new SentTime(0, { timeOf, waitMs: 10, fail, steps: new Set() });
   const out = sending();
   const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
   sender.push(from(1));
@@ -253,6 +253,56 @@ Deno.test("ShuffleOut tells all shards of event time at the end of an epoch, als
   }
   sender.push({ kind: "barrier", epoch: 1 });
   assertEquals(out.take(1), []); // nothing new
+});
+
+/** A key of each shard. */
+const KEY_OF = Array.from({ length: SHARDS }, (_, shard) => keyOf(shard));
+
+function keyOf(shard: number): string {
+  const owners = ownersOf(SHARDS);
+  for (let i = 0;; i++) if (owners[keyGroupOf(`k${i}`)] === shard) return `k${i}`;
+}
+
+/** What shard 0 is told if these are sent in two batches, an epoch, and one batch. */
+function toldOfOld(waitMs: number): unknown[] {
+  const time = new SentTime(0, {
+    timeOf: (value) => value as number,
+    waitMs,
+    fail,
+    steps: new Set(),
+  });
+  const out = sending();
+  const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
+  const [own, other] = KEY_OF;
+  sender.push(from(1));
+  sender.push([[own, 10], [other, 30], [own, 19], [own, 20], [other, 40], [own, 20], [own, 21]]);
+  sender.push([[own, 29], [own, 31]]);
+  sender.push({ kind: "barrier", epoch: 0 });
+  sender.push([[own, 5], [own, 50]]);
+  return saidTo(0, out.take(1));
+}
+
+Deno.test("ShuffleOut tells a shard how far the source is before items that may be late", () => {
+  const newest = (time: number) => ({ kind: "newest", source: "p", origin: ORIGIN, tick: 1, time });
+  // 20 is not older than 30 by more than 10. The second 20 is, at 40, as are 21 and 29 after it.
+  const epoch = [from(1), 1, newest(30), 2, newest(40), 2, 2, newest(40)];
+  assertEquals(toldOfOld(10), ["record", ...epoch, "record", from(1), 2]);
+  // Where items may overtake one another, only the end of the epoch counts.
+  assertEquals(toldOfOld(Infinity), ["record", from(1), 5, 2, newest(40), "record", from(1), 2]);
+});
+
+Deno.test("ShuffleOut tells all shards of the first tick of an input before its items", () => {
+  const out = sending();
+  const time = new SentTime(0, null);
+  const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
+  sender.push(tick(1));
+  sender.push(from(1));
+  sender.push([[KEY_OF[0], 1]]);
+  sender.push(tick(2));
+  sender.push({ kind: "barrier", epoch: 0 });
+  const batches = out.take(0);
+  assertEquals(saidTo(0, batches), ["record", tick(1), from(1), 1, tick(2)]);
+  assertEquals(saidTo(1, batches), ["record", tick(1), tick(2)]);
 });
 
 Deno.test("ShuffleOut sends the last tick of an origin in an epoch, and no others", () => {
@@ -280,7 +330,7 @@ Deno.test("SentTime shows the value whose time cannot be told", () => {
   const timeOf = () => {
     throw new TypeError("no time");
   };
-  const time = new SentTime(0, { timeOf, fail, steps: new Set() });
+  const time = new SentTime(0, { timeOf, waitMs: 5, fail, steps: new Set() });
   time.onControl(from(1));
   assertThrows(() => time.onBatch([["k", 1]]), Error, '["k",1]: no time');
 });
@@ -289,7 +339,7 @@ Deno.test("SentTime does not ask for the time of a window step's results", () =>
   const timeOf = () => {
     throw new TypeError("no time");
   };
-  const time = new SentTime(0, { timeOf, fail, steps: new Set([ORIGIN]) });
+  const time = new SentTime(0, { timeOf, waitMs: 5, fail, steps: new Set([ORIGIN]) });
   time.onControl(from(1));
   time.onBatch([["k", 1]]);
   assertEquals(time.take(), []);
