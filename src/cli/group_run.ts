@@ -36,6 +36,7 @@ import type { RunCommand } from "./arguments.ts";
 import type { FlowLocation } from "./flow_location.ts";
 import type { GroupCommand } from "./group_arguments.ts";
 import { LOG_MODULE, printToStderr } from "./group_process.ts";
+import { stoppedText } from "./group_stop.ts";
 
 /** How often workers say how far they are, in milliseconds: else, and where somebody looks. */
 const STATUS_MS = 1_000;
@@ -74,6 +75,10 @@ export async function runGroup(options: GroupRunOptions): Promise<number> {
     app: group.app,
     intervalMs: group.commitIntervalMs,
     now: () => elapsedOf(systemClock),
+    onStops: () =>
+      log.info("stopping: what has been read is committed", {
+        tasks: monitor.view().group!.tasks.length,
+      }),
   });
   await using telemetry = Telemetry.open(options.moduleUrl, options.log);
   const log = monitor.log.over(telemetry?.logTo(options.log, command.logLevel) ?? options.log);
@@ -83,6 +88,9 @@ export async function runGroup(options: GroupRunOptions): Promise<number> {
   try {
     const exitCode = await runNode({ ...options, log }, monitor, telemetry);
     monitor.ends();
+    const { tasks, protocol } = monitor.view().group!;
+    const leaves = group.leaves || group.stateDir === null;
+    log.info(stoppedText({ tasks: tasks.length, protocol, leaves }));
     return exitCode;
   } catch (error) {
     monitor.fails(error);

@@ -171,6 +171,8 @@ for (const protocol of ["streams", "classic"]) {
     await app.complete(first);
     await app.append(300);
     await stop(first);
+    assertMatch(first.stderr.text, /stopping: what has been read is committed tasks=\d/);
+    assertMatch(first.stderr.text, /stopped: it keeps its \d+ tasks until its session ends/);
     await using again = app.start("a", 2);
     await untilAllRun(again);
     // The group waits for the members of that disk, so nothing moves.

@@ -38,6 +38,8 @@ export interface NodeFacts {
   readonly intervalMs: number;
   /** Returns milliseconds of the clock that nobody sets, as the supervisor has it. */
   readonly now: () => number;
+  /** Called once, when the machine is to stop gracefully. */
+  readonly onStops?: () => void;
 }
 
 /** How a machine of a group stands, for a line of status. */
@@ -104,7 +106,9 @@ export class NodeMonitor implements RunSource {
 
   /** The machine is being stopped. */
   stops(): void {
-    if (this.#phase === "open") this.#phase = "stopping";
+    if (this.#phase !== "open") return;
+    this.#phase = "stopping";
+    this.#facts.onStops?.();
   }
 
   /** The machine has left, or was stopped. */

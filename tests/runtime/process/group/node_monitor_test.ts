@@ -47,6 +47,17 @@ function running(task: TaskId) {
   return { task, phase, restored: null, lag: 3, inputLag: 4, in: 7, out: 2 };
 }
 
+Deno.test("a machine that is to stop says so once", () => {
+  const stops: string[] = [];
+  const monitor: NodeMonitor = new NodeMonitor({
+    ...{ app: "orders", intervalMs: 500, now: () => 0 },
+    onStops: () => stops.push(monitor.view().phase),
+  });
+  monitor.stops();
+  monitor.stops();
+  assertEquals(stops, ["stopping"]);
+});
+
 /** A monitor of these workers, at a time. */
 function monitorOf(...readings: SeatReading[]) {
   const time = { now: 1_200 };
