@@ -46,6 +46,14 @@ export interface RestoreProgress {
   readonly total: number;
 }
 
+/** A copy of the state of a task that another machine runs. It is kept up to date here. */
+export interface Standby {
+  /** How many records of the changelog it does not have, as known now; `null` if not known. */
+  readonly lag: number | null;
+  /** Ends it. What it has stays on the disk. */
+  close(): void;
+}
+
 /** Frames that other tasks have sent to one shard of a sub-topology. */
 export interface ShuffleRecord {
   /** The offset of the next record: the position after this one. */
@@ -165,6 +173,16 @@ export interface GroupLog {
    * @throws {Error} If what is stored does not fit together. The message names it and the cure.
    */
   restore(task: TaskId, onProgress?: (progress: RestoreProgress) => void): Promise<RestoredTask>;
+
+  /**
+   * Keeps a copy of a task's state on this machine, so that a later {@linkcode restore} has little
+   * to read. Restoring the task ends the standby. It runs nothing, and its failures are in the log
+   * only.
+   *
+   * @throws {TypeError} If the task has no state, or nothing is kept on this machine's disk.
+   * @throws {Error} If the task has a standby here already.
+   */
+  standby(task: TaskId): Standby;
 
   /** Returns how many partitions a topic has that the group reads. */
   partitionsOf(topic: string): Promise<number>;

@@ -26,6 +26,7 @@ import type {
   RestoredTask,
   RestoreProgress,
   ShuffleReader,
+  Standby,
   TaskEpoch,
   WaitingForCommit,
 } from "../../group/log.ts";
@@ -49,6 +50,8 @@ import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from
 import { Purge } from "./purge.ts";
 import { Restorer } from "./restore.ts";
 import { StateCaches } from "./state_caches.ts";
+import { ChangelogTails } from "./changelog_tails.ts";
+import { Standbys } from "./standbys.ts";
 import { ShuffleFetcher } from "./shuffle_fetcher.ts";
 import { positionsRecord, stateRecords } from "./state_records.ts";
 import { explainCommit } from "./task_log_error.ts";
@@ -110,6 +113,8 @@ export class KafkaTaskLog implements GroupLog {
   readonly #outputs: PendingOutputs;
   readonly #restorer: Restorer;
   readonly #caches: StateCaches | null;
+  readonly #tails: ChangelogTails;
+  readonly #standbys: Standbys | null;
   readonly #fetcher: ShuffleFetcher;
   readonly #purge: Purge;
   readonly #stateful: ReadonlySet<string>;
@@ -162,6 +167,22 @@ export class KafkaTaskLog implements GroupLog {
       signal,
       log,
       caches: this.#caches,
+    });
+    this.#tails = new ChangelogTails({
+      // A connection of its own, as a broker takes its time to answer.
+      connect: (topics) =>
+        new KafkaConnection(options.brokers, topics, options.settings, { log, signal }),
+      topics: topology.subtopologies.filter(({ hasState }) => hasState)
+        .map(({ name }) => changelogTopic(app, name)),
+      spanOf: (of) => this.#restorer.spanOf(of),
+    });
+    this.#standbys = this.#caches === null ? null : new Standbys({
+      app,
+      shards: topology.shards,
+      reads: this.#tails,
+      caches: this.#caches,
+      clock,
+      log,
     });
     this.#fetcher = new ShuffleFetcher(connections.shuffles, topicIds, signal);
     this.#purge = new Purge(connection, { log, clock });
@@ -258,6 +279,7 @@ export class KafkaTaskLog implements GroupLog {
     task: TaskId,
     onProgress?: (progress: RestoreProgress) => void,
   ): Promise<RestoredTask> {
+    this.#standbys?.closeOf(task); // its file is free once it is written
     const signal = this.#restorer.begin(task); // now: it may be released while we wait
     // Only a member has tasks to restore, so nobody changes the app from here on.
     await this.#confirmation.ask();
@@ -267,6 +289,17 @@ export class KafkaTaskLog implements GroupLog {
       positions: own.filter(({ step }) => !this.#dropped.has(step)),
       keys: () => without(this.#dropped, keys()),
     };
+  }
+
+  standby(task: TaskId): Standby {
+    const { subtopology } = partsOf(task);
+    if (!this.#stateful.has(subtopology)) {
+      throw new TypeError(`task "${task}" has no state, so it cannot have a standby`);
+    }
+    if (this.#standbys === null) {
+      throw new TypeError("a standby is kept on the disk: give a folder for it (--state-dir)");
+    }
+    return this.#standbys.add(task);
   }
 
   partitionsOf(topic: string): Promise<number> {
@@ -381,7 +414,10 @@ export class KafkaTaskLog implements GroupLog {
   async close(): Promise<void> {
     await this.#outputs.close();
     await this.#producer.close();
+    const standbys = this.#standbys?.close(); // before their reads fail
     this.#ended.abort();
+    await standbys;
+    await this.#tails.close();
     await Promise.all(Object.values(this.#connections).map((each) => each.close()));
     await this.#fetcher.close();
     await this.#purge.close();

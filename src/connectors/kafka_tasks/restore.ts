@@ -14,7 +14,6 @@
  * @module
  */
 import { sleep } from "../../core/promises.ts";
-import { groupOfHash, KEY_GROUPS } from "../../core/key_groups.ts";
 import { messageOf } from "../../core/errors.ts";
 import { TimeSlice } from "../../core/event_loop.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
@@ -33,14 +32,14 @@ import { readCommitted } from "../kafka/read/read_committed.ts";
 import { persist } from "../kafka/transactions/persist.ts";
 import { type GroupOffset, hasGroupOffsets, offsetFetch } from "../kafka/wire/offset_fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
+import { statesOf, takeRecord } from "./changelog_records.ts";
 import { readControl } from "./control_topic.ts";
 import { settingsOf } from "./internal_topics.ts";
-import { LatestStates } from "./latest_states.ts";
+import type { LatestStates } from "./latest_states.ts";
 import { PATIENCE_MS, persisting } from "./persisting.ts";
-import { decodePositions, positionsInMetadata, readOffsets } from "./positions.ts";
+import { positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { isPositionsKey } from "./state_records.ts";
 import { TaskLogError } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
@@ -226,17 +225,14 @@ export class Restorer {
     const { app, connection, caches } = this.#options;
     const { subtopology, partition } = partsOf(task);
     const of = { topic: changelogTopic(app, subtopology), partition };
-    const span = await persisting(connection, () => this.#spanOf(of));
+    const span = await this.spanOf(of);
     signal.throwIfAborted(); // or nobody would close the file
     const cache = caches === null || span.topic === "" ? null : await caches.open(task, span);
     const offset = cache?.offset ?? null;
-    const { shards } = this.#options.topology;
-    const owns = (hash: number) =>
-      Math.floor(groupOfHash(hash) * shards / KEY_GROUPS) === partition;
     const changelog = await persisting(connection, async () => {
       const changelog: Changelog = {
         positions: offset === null ? null : cache!.positions,
-        states: new LatestStates(owns),
+        states: statesOf(partition, this.#options.topology.shards),
         cache,
         end: span.end,
       };
@@ -251,7 +247,7 @@ export class Restorer {
       };
       for await (const records of readCommitted(connection, of, options)) {
         if (signal.aborted) break;
-        for (const record of records) this.#take(changelog, record, of);
+        for (const record of records) takeRecord(changelog, record, of);
       }
       return changelog;
     });
@@ -259,7 +255,11 @@ export class Restorer {
     return changelog;
   }
 
-  /** What the changelog of a task is at present. Its end includes open transactions. */
+  /** Returns what a changelog is at present. Its end includes open transactions. */
+  async spanOf(of: TopicPartition): Promise<ChangelogSpan> {
+    return await persisting(this.#options.connection, () => this.#spanOf(of));
+  }
+
   async #spanOf(of: TopicPartition): Promise<ChangelogSpan> {
     const { connection, caches } = this.#options;
     const offset = async (which: "first" | "last") =>
@@ -281,24 +281,6 @@ export class Restorer {
     }
     const deleteRetentionMs = Number(settings.get(DELETE_RETENTION) ?? 0);
     return { topic: topicId ?? "", start, end, deleteRetentionMs };
-  }
-
-  #take(
-    changelog: Changelog,
-    { key: name, value }: { key: Uint8Array | null; value: Uint8Array | null },
-    { topic, partition }: TopicPartition,
-  ): void {
-    try {
-      if (name === null) throw new TypeError("it has no key");
-      if (!isPositionsKey(name)) changelog.states.set(name, value);
-      else changelog.positions = value === null ? null : decodePositions(value);
-    } catch (cause) {
-      throw new TaskLogError(
-        `"${topic}", partition ${partition} has a record that cannot be restored ` +
-          `(${messageOf(cause)}): does something else write to it, or another version of Millrace?`,
-        { cause },
-      );
-    }
   }
 
   /** The positions of a task without a changelog, which it has committed to the group. */

@@ -89,6 +89,12 @@ export class StateCaches {
         await cache.drop();
         this.release(task);
       },
+      copy: async (changes, offset, positions) => {
+        if (this.#failure !== null) throw this.#failure.error;
+        if (this.#tasks.get(task) !== open || cache.isOver) return false;
+        await cache.apply(changes, offset, positions);
+        return this.#tasks.get(task) === open && !cache.isOver;
+      },
       follow: (changes, offset, positions) => {
         if (this.#tasks.get(task) !== open) return;
         open.offset = offset;
@@ -160,6 +166,11 @@ export class StateCaches {
     work.catch((error) => this.#failure ??= { error });
   }
 
+  /** Whether a task has, or waits for, a file. */
+  has(task: TaskId): boolean {
+    return this.#tasks.has(task);
+  }
+
   /** The task is not one of this process any more: its file is written and closed. */
   release(task: TaskId): void {
     const open = this.#tasks.get(task);
@@ -209,6 +220,18 @@ export interface StateCache {
   keys(): AsyncIterable<RestoredKeys>;
   /** Deletes the file, and releases the task. */
   drop(): Promise<void>;
+  /**
+   * The file of a standby gets what the owner of the task has committed. It resolves when there is
+   * room for more, with whether the file is still open and its disk works.
+   *
+   * @param offset Where the changelog goes on after the changes.
+   * @param positions The positions there; `null` if more belongs to the same point.
+   */
+  copy(
+    changes: Iterable<StateChunk>,
+    offset: bigint,
+    positions: readonly StoredPosition[] | null,
+  ): Promise<boolean>;
   /**
    * The task has been restored: from now on, its file gets what is committed.
    *

@@ -144,14 +144,15 @@ export class TaskCache {
    *
    * @param changes They hold their keys, and must not change until it resolves.
    * @param offset The offset after the last record of the commit. It must be committed.
-   * @param positions All positions at that offset.
+   * @param positions All positions at that offset. `null`: more changes belong to these, and none
+   * of them is in the file before a call that has positions.
    * @throws {TypeError} If a change does not hold its keys.
    * @throws {RangeError} If the offset is before that of an earlier call.
    */
   apply(
     changes: Iterable<StateChunk>,
     offset: bigint,
-    positions: readonly StoredPosition[],
+    positions: readonly StoredPosition[] | null,
   ): Promise<void> {
     this.#hasChanged = true;
     const committedAt = this.#parts.clock.now();
@@ -175,6 +176,7 @@ export class TaskCache {
           if (slice.isOver) await slice.renew();
         }
       }
+      if (positions === null) return;
       this.#latest = { offset, positions, committedAt };
       this.#cancelWrite ??= wakeAfter(this.#parts.clock, WRITE_AFTER_MS, () => {
         this.#cancelWrite = null;

@@ -17,6 +17,7 @@ import {
   type RestoredTask,
   SHUFFLE_STEP,
   type ShuffleReader,
+  type Standby,
   type TaskEpoch,
   type WaitingForCommit,
 } from "../../../src/group/log.ts";
@@ -458,6 +459,11 @@ export class MemoryLog implements GroupLog {
     this.die();
     setTimeout(() => over.resolve(), 0); // the transaction times out, and is aborted
     await new Promise(() => {});
+  }
+
+  standby(task: TaskId): Standby {
+    this.calls.push(`standby ${task}`);
+    return { lag: 0, close: () => void this.calls.push(`end standby ${task}`) };
   }
 
   release(task: TaskId): void {
