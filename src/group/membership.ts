@@ -52,6 +52,11 @@ export type MembershipEvent =
    * the broker would refuse. It joins again by itself.
    */
   | { readonly kind: "lost"; readonly tasks: Tasks; readonly reason: string }
+  /**
+   * The member is to keep copies of the states of these, and of no others. It gives the others up
+   * by itself: they need no acknowledgement. It keeps them while it is out of the group, too.
+   */
+  | { readonly kind: "standbys"; readonly tasks: Tasks }
   /** Why tasks do not run, with what to do about it; `null` once that is over. */
   | { readonly kind: "status"; readonly text: string | null }
   /** The member is out for good. It has lost its tasks, in an event before. */

@@ -76,7 +76,7 @@ export class FakeWorker {
     if (this.isDead) return;
     this.events.push(event.kind);
     if (event.kind === "failed") throw event.error;
-    if (event.kind === "status") return;
+    if (event.kind === "status" || event.kind === "standbys") return;
     if (event.kind === "assigned") {
       for (const task of event.tasks) {
         const owner = this.#owners.get(task);

@@ -12,6 +12,7 @@ export class Holding {
   #owned: Tasks = new Set();
   #allowed: Tasks = new Set();
   #revoking: Tasks = new Set();
+  #standbys: Tasks = new Set();
   #events: MembershipEvent[] = [];
   #status: string | null = null;
   #losses = 0;
@@ -34,6 +35,21 @@ export class Holding {
   /** Whether the member is giving up tasks. */
   get isRevoking(): boolean {
     return this.#revoking.size > 0;
+  }
+
+  /** The tasks that the member keeps copies of. */
+  get standbys(): Tasks {
+    return this.#standbys;
+  }
+
+  /**
+   * The group says which tasks the member is to keep copies of. It does so from now on: nobody
+   * waits until a copy is gone. To be called before `told`, as a task may become the member's own.
+   */
+  toldStandbys(standbys: Tasks): void {
+    if (standbys.symmetricDifference(this.#standbys).size === 0) return;
+    this.#standbys = standbys;
+    this.#events.push({ kind: "standbys", tasks: standbys });
   }
 
   /** The group says what the member may own. Nobody else owns any of these. */

@@ -39,7 +39,11 @@ export type StreamsRequest =
 
 /** What the group says about a member; `null` if it does not know it. */
 export type DescribedMember =
-  | { readonly memberEpoch: number; readonly activeTasks: readonly SubtopologyTasks[] }
+  | {
+    readonly memberEpoch: number;
+    readonly activeTasks: readonly SubtopologyTasks[];
+    readonly standbyTasks: readonly SubtopologyTasks[];
+  }
   | null;
 
 /** What the group answers. */
@@ -149,6 +153,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
           ...base,
           memberEpoch: this.#epoch,
           activeTasks: toWire(this.holding.owned),
+          standbyTasks: toWire(this.holding.standbys),
           ...this.#shutsDown ? { shutsDown: true } : {},
         };
     }
@@ -190,6 +195,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     const texts = answer.status.map(({ code, detail }) => statusText(groupId, code, detail));
     this.holding.status(texts.length === 0 ? null : texts.join("; "));
     if (answer.activeTasks !== null) {
+      this.holding.toldStandbys(fromWire(answer.standbyTasks ?? [])); // it lists all, or nothing
       this.#allow(fromWire(answer.activeTasks));
     } else if (wasIn && answer.memberEpoch !== this.#epoch) {
       this.#lookAt = now; // an answer in between was lost
@@ -241,6 +247,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     this.#lookAt = now < this.#isSettledAt ? this.#isSettledAt : Infinity;
     const allowed = fromWire(member.activeTasks);
     this.#epoch = member.memberEpoch;
+    this.holding.toldStandbys(fromWire(member.standbyTasks));
     if (allowed.symmetricDifference(this.holding.allowed).size > 0) this.#allow(allowed);
     this.#answeredAt = this.#heardAt;
   }

@@ -20,6 +20,8 @@ export interface DescribedStreamsMember {
   readonly clientHost: string;
   /** The tasks that it may run: what its heartbeats were told. */
   readonly activeTasks: readonly SubtopologyTasks[];
+  /** The tasks that it is to keep copies of. */
+  readonly standbyTasks: readonly SubtopologyTasks[];
   /** The tasks that it is to run once others have given them up. */
   readonly targetTasks: readonly SubtopologyTasks[];
 }
@@ -146,8 +148,8 @@ function readMember(from: WireReader): DescribedStreamsMember {
   from.array(() => skipPair(from)); // client tags
   from.array(() => skipOffset(from)); // task offsets
   from.array(() => skipOffset(from)); // their end offsets
-  const activeTasks = readAssignment(from);
-  const targetTasks = readAssignment(from);
+  const { active: activeTasks, standby: standbyTasks } = readAssignment(from);
+  const { active: targetTasks } = readAssignment(from);
   from.boolean(); // whether it speaks the classic protocol
   from.tags();
   return {
@@ -157,6 +159,7 @@ function readMember(from: WireReader): DescribedStreamsMember {
     processId,
     clientHost,
     activeTasks,
+    standbyTasks,
     targetTasks,
   };
 }
@@ -168,10 +171,12 @@ function skipOffset(from: WireReader): void {
   from.tags();
 }
 
-function readAssignment(from: WireReader): SubtopologyTasks[] {
-  const active = readTasks(from);
-  readTasks(from); // standby tasks
+function readAssignment(
+  from: WireReader,
+): { active: SubtopologyTasks[]; standby: SubtopologyTasks[] } {
+  const active = readTasks(from) ?? [];
+  const standby = readTasks(from) ?? [];
   readTasks(from); // warm-up tasks
   from.tags();
-  return active ?? [];
+  return { active, standby };
 }

@@ -22,6 +22,8 @@ export interface StreamsHeartbeat {
   readonly topology: Topology | null;
   /** The tasks that it runs; an empty list if it joins, `null` if it leaves. */
   readonly activeTasks: readonly SubtopologyTasks[] | null;
+  /** The tasks that it keeps copies of. @default {[]} */
+  readonly standbyTasks?: readonly SubtopologyTasks[];
   /** Members of one process have the same; `null` unless it joins. */
   readonly processId: string | null;
   /** Whether all members of the group are to end. */
@@ -38,6 +40,8 @@ export interface StreamsHeartbeatAnswer {
   readonly status: readonly { readonly code: number; readonly detail: string }[];
   /** The tasks that the member may run; `null` if this answer changes nothing. */
   readonly activeTasks: readonly SubtopologyTasks[] | null;
+  /** The tasks that it is to keep copies of; `null` if this answer changes nothing. */
+  readonly standbyTasks: readonly SubtopologyTasks[] | null;
 }
 
 const API_KEY = 88;
@@ -66,8 +70,8 @@ export async function streamsGroupHeartbeat(
 
 /** The body of a request. */
 export function encodeStreamsGroupHeartbeat(heartbeat: StreamsHeartbeat): Buffer {
-  const { activeTasks, topology } = heartbeat;
-  const none = activeTasks === null ? null : []; // all three lists, or none of them
+  const { activeTasks, standbyTasks = [], topology } = heartbeat;
+  const all = activeTasks !== null; // all three lists, or none of them
   const out = new WireWriter(true);
   out.string(heartbeat.groupId);
   out.string(heartbeat.memberId);
@@ -78,8 +82,8 @@ export function encodeStreamsGroupHeartbeat(heartbeat: StreamsHeartbeat): Buffer
   out.int32(heartbeat.rebalanceTimeoutMs);
   out.nullable(topology, (each) => writeTopology(out, each));
   writeTasks(out, activeTasks);
-  writeTasks(out, none); // standby tasks
-  writeTasks(out, none); // warm-up tasks
+  writeTasks(out, all ? standbyTasks : null);
+  writeTasks(out, all ? [] : null); // warm-up tasks, which no broker assigns yet
   out.string(heartbeat.processId);
   out.nullable(null, () => {}); // the user's endpoint
   out.nullableArray(topology === null ? null : [], () => {}); // client tags
@@ -137,7 +141,8 @@ export function decodeStreamsGroupHeartbeat(
     return { code, detail };
   }) ?? [];
   const activeTasks = readTasks(from);
-  // What follows is about standby and warm-up tasks and endpoints, which we do not use.
+  const standbyTasks = readTasks(from);
+  // What follows is about warm-up tasks and endpoints, which we do not use.
   return {
     errorCode,
     errorMessage,
@@ -145,6 +150,7 @@ export function decodeStreamsGroupHeartbeat(
     heartbeatIntervalMs,
     status,
     activeTasks,
+    standbyTasks,
     clientSideThrottleTime,
   };
 }

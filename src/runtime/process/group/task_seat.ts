@@ -280,6 +280,8 @@ export class TaskSeat {
       case "revoke":
         for (const task of event.tasks) this.#revoked.add(task);
         return this.#revoke(event.tasks);
+      case "standbys":
+        return; // nobody asks a group for them yet
       case "lost":
         return this.#lose(event.tasks, event.reason);
       case "status":

@@ -52,6 +52,7 @@ function member(
           heartbeatIntervalMs: 5_000,
           status: [],
           activeTasks: tasks === undefined ? null : toWire(tasks as typeof A[]),
+          standbyTasks: null,
         },
       });
     },

@@ -19,6 +19,7 @@ const FINE: StreamsHeartbeatAnswer = {
   heartbeatIntervalMs: 5_000,
   status: [],
   activeTasks: null,
+  standbyTasks: null,
 };
 
 /** The message of the event that a member is out for good. */
@@ -83,7 +84,7 @@ Deno.test("a member whose answer was lost asks for the group's description, and 
   beat(700);
   const look = request(700);
   assertEquals(look, { kind: "describe", groupId: "app", memberId: "m" });
-  const member = { memberEpoch: 6, activeTasks: toWire([B]) };
+  const member = { memberEpoch: 6, activeTasks: toWire([B]), standbyTasks: [] };
   it.answered(look, { kind: "described", member }, 700, 710);
   assertEquals(it.holding.takeEvents(), [
     { kind: "revoke", tasks: new Set([A]) },
@@ -94,6 +95,44 @@ Deno.test("a member whose answer was lost asks for the group's description, and 
   assertEquals(it.decide(1_100).kind, "wait");
   beat(2_400, { memberEpoch: 6 }); // no lost request can be under way any longer
   assertEquals(request(2_400).kind, "describe");
+});
+
+Deno.test("a member keeps the copies that it is told to, and says so at once", () => {
+  const { beat, heartbeat, it } = machine();
+  assertEquals(beat(0, { activeTasks: toWire([A]), standbyTasks: toWire([B]) }), [
+    { kind: "standbys", tasks: new Set([B]) },
+    { kind: "assigned", tasks: new Set([A]) },
+  ]);
+  const { activeTasks, standbyTasks } = heartbeat(200);
+  assertEquals([activeTasks, standbyTasks], [toWire([A]), toWire([B])]);
+  assertEquals(beat(200), []);
+  // Another machine is gone: the task of which there is a copy comes here.
+  assertEquals(beat(400, { activeTasks: toWire([A, B]), standbyTasks: [] }), [
+    { kind: "standbys", tasks: new Set() },
+    { kind: "assigned", tasks: new Set([B]) },
+  ]);
+  assertEquals(heartbeat(600).standbyTasks, []);
+  assertEquals(it.holding.isRevoking, false);
+});
+
+Deno.test("a member whose answer was lost hears of its copies from the description", () => {
+  const { it, beat, lose, request } = machine();
+  beat(0, { activeTasks: toWire([A]) });
+  lose(200);
+  beat(700);
+  const member = { memberEpoch: 5, activeTasks: toWire([A]), standbyTasks: toWire([B]) };
+  it.answered(request(700), { kind: "described", member }, 700, 710);
+  assertEquals(it.holding.takeEvents(), [{ kind: "standbys", tasks: new Set([B]) }]);
+});
+
+Deno.test("a member that is expelled joins without its copies, and keeps them", () => {
+  const { beat, heartbeat, it } = machine();
+  beat(0, { activeTasks: [], standbyTasks: toWire([B]) });
+  assertEquals(beat(200, { errorCode: 25 }), []);
+  assertEquals(heartbeat(200).standbyTasks, undefined);
+  assertEquals(it.holding.standbys, new Set([B]));
+  assertEquals(beat(200, { activeTasks: [], standbyTasks: toWire([B]) }), []);
+  assertEquals(heartbeat(400).standbyTasks, toWire([B]));
 });
 
 Deno.test("a member asks nothing while a lost request may be late, whatever happens", () => {

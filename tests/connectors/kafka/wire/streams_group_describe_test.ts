@@ -30,6 +30,7 @@ const GROUP = {
     processId: "p-1",
     clientHost: "/127.0.0.1",
     activeTasks: [{ subtopologyId: "keyed", partitions: [1, 300] }],
+    standbyTasks: [],
     targetTasks: [{ subtopologyId: "keyed", partitions: [1] }],
   }],
 };
@@ -42,6 +43,20 @@ Deno.test("a StreamsGroupDescribe response that Java wrote is read", () => {
   assertEquals(decodeStreamsGroupDescribe(Buffer.from(RESPONSE, "hex")), {
     groups: [GROUP],
     clientSideThrottleTime: 20,
+  });
+});
+
+Deno.test("a StreamsGroupDescribe response has the standby tasks of a member", () => {
+  // Java's, with a list of one task between those of active and warm-up tasks.
+  const tasks = "02066b6579656403000000010000012c00";
+  const standby = "02066b65796564020000000200";
+  const response = RESPONSE.replace(`${tasks}0101`, `${tasks}${standby}01`);
+  const { groups: [{ members: [member] }] } = decodeStreamsGroupDescribe(
+    Buffer.from(response, "hex"),
+  );
+  assertEquals(member, {
+    ...GROUP.members[0],
+    standbyTasks: [{ subtopologyId: "keyed", partitions: [2] }],
   });
 });
 

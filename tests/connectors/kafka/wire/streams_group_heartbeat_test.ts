@@ -76,6 +76,20 @@ for (const [which, [heartbeat, hex]] of Object.entries(JAVA_REQUESTS)) {
   });
 }
 
+/** One task, and an empty list, as requests and responses have them. */
+const [ONE, EMPTY] = ["02066b65796564020000000200", "01"];
+const LISTED = "02066b6579656403000000010000012c00"; // TASKS
+
+Deno.test("a StreamsGroupHeartbeat has standby tasks between the active and the warm-up ones", () => {
+  const standbyTasks = [{ subtopologyId: "keyed", partitions: [2] }];
+  const request = encodeStreamsGroupHeartbeat({ ...ANY, standbyTasks }).toString("hex");
+  const [, without] = JAVA_REQUESTS["of a member that runs tasks"];
+  assertEquals(request, without.replace(`${LISTED}${EMPTY}`, `${LISTED}${ONE}`));
+  const [response, read] = JAVA_RESPONSES["with tasks and a status"];
+  const answer = response.replace(`${LISTED}${EMPTY}`, `${LISTED}${ONE}`);
+  assertEquals(decodeStreamsGroupHeartbeat(Buffer.from(answer, "hex")), { ...read, standbyTasks });
+});
+
 const NOTHING = {
   errorCode: 0,
   errorMessage: null,
@@ -83,6 +97,7 @@ const NOTHING = {
   heartbeatIntervalMs: 5_000,
   status: [],
   activeTasks: null,
+  standbyTasks: null,
   clientSideThrottleTime: 0,
 };
 
@@ -95,6 +110,7 @@ const JAVA_RESPONSES: Record<string, [string, ReturnType<typeof decodeStreamsGro
       ...NOTHING,
       status: [{ code: 1, detail: "no orders" }],
       activeTasks: TASKS,
+      standbyTasks: [],
       clientSideThrottleTime: 20,
     },
   ],

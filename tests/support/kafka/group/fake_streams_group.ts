@@ -71,7 +71,7 @@ export class FakeStreamsGroup {
       kind: "described",
       member: member === undefined
         ? null
-        : { memberEpoch: member.epoch, activeTasks: toWire(member.assigned) },
+        : { memberEpoch: member.epoch, activeTasks: toWire(member.assigned), standbyTasks: [] },
     });
   }
 
@@ -84,6 +84,7 @@ export class FakeStreamsGroup {
       heartbeatIntervalMs: 5_000,
       status: this.status === null ? [] : [this.status],
       activeTasks: null as ReturnType<typeof toWire> | null,
+      standbyTasks: null,
     };
     if (this.errorCode !== 0) return answer;
     if (heartbeat.shutsDown) this.#isShutDown = true;
