@@ -177,12 +177,11 @@ export interface GroupLog {
   /**
    * Keeps a copy of a task's state on this machine, so that a later {@linkcode restore} has little
    * to read. Restoring the task ends the standby. It runs nothing, and its failures are in the log
-   * only.
+   * only. Returns `null` if the task has no state, or nothing is kept on this machine's disk.
    *
-   * @throws {TypeError} If the task has no state, or nothing is kept on this machine's disk.
    * @throws {Error} If the task has a standby here already.
    */
-  standby(task: TaskId): Standby;
+  standby(task: TaskId): Standby | null;
 
   /** Returns how many partitions a topic has that the group reads. */
   partitionsOf(topic: string): Promise<number>;

@@ -291,15 +291,9 @@ export class KafkaTaskLog implements GroupLog {
     };
   }
 
-  standby(task: TaskId): Standby {
-    const { subtopology } = partsOf(task);
-    if (!this.#stateful.has(subtopology)) {
-      throw new TypeError(`task "${task}" has no state, so it cannot have a standby`);
-    }
-    if (this.#standbys === null) {
-      throw new TypeError("a standby is kept on the disk: give a folder for it (--state-dir)");
-    }
-    return this.#standbys.add(task);
+  standby(task: TaskId): Standby | null {
+    if (!this.#stateful.has(partsOf(task).subtopology)) return null;
+    return this.#standbys?.add(task) ?? null;
   }
 
   partitionsOf(topic: string): Promise<number> {

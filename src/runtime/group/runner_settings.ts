@@ -90,7 +90,12 @@ export interface TaskRuns {
    * @throws {TypeError} If one has not been assigned.
    */
   revoke(tasks: Iterable<TaskId>): Promise<void>;
-  /** Does so with all of them. Afterwards none can be assigned. Rejects if the runner fails. */
+  /**
+   * Keeps copies of the states of these tasks, and of no others, so that they start sooner if they
+   * are assigned. A task that runs here gets its copy when it has been given up.
+   */
+  keepStandbys(tasks: Iterable<TaskId>): void;
+  /** Revokes all of them. Afterwards none can be assigned. Rejects if the runner fails. */
   stop(): Promise<void>;
   /**
    * Ends all tasks without another commit, for a runner that has lost them. Resolves when nothing

@@ -22,6 +22,7 @@ import { type StepCounts, sumCounts } from "../counts.ts";
 import { answerOf } from "../live_state.ts";
 import { warnOfUnread } from "../unread.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
+import type { Standby } from "../../group/log.ts";
 import type { FlowPart } from "./cut_flow.ts";
 import type { TaskRunnerSettings, TaskRuns, TaskStatus } from "./runner_settings.ts";
 import { TaskRun, type TaskShare } from "./task_run.ts";
@@ -34,6 +35,8 @@ const SLOW_MS = 5_000;
 export class TaskRunner implements TaskRuns {
   readonly #settings: TaskRunnerSettings;
   readonly #runs = new Map<TaskId, TaskRun>();
+  readonly #standbys = new Map<TaskId, Standby>();
+  #wantedStandbys: ReadonlySet<TaskId> = new Set();
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #toGiveUp = new Set<TaskRun>(); // as soon as the epoch that closes is committed
   readonly #waiting = new WaitingBytes(() => this.#closeSoon());
@@ -97,7 +100,29 @@ export class TaskRunner implements TaskRuns {
         fail: (error) => this.#fail(error),
       });
       this.#runs.set(task, run);
+      this.#matchStandbys(); // the restore is to have the file
       run.start();
+    }
+  }
+
+  keepStandbys(tasks: Iterable<TaskId>): void {
+    this.#wantedStandbys = new Set(tasks);
+    this.#matchStandbys();
+  }
+
+  /** Has a standby of each task that is wanted and does not run here. */
+  #matchStandbys(): void {
+    const wanted = (task: TaskId) => this.#wantedStandbys.has(task) && !this.#runs.has(task);
+    for (const [task, standby] of this.#standbys) {
+      if (wanted(task) && !this.#isOver) continue;
+      standby.close();
+      this.#standbys.delete(task);
+    }
+    if (this.#isOver) return;
+    for (const task of this.#wantedStandbys) {
+      if (this.#standbys.has(task) || !wanted(task)) continue;
+      const standby = this.#settings.groupLog.standby(task);
+      if (standby !== null) this.#standbys.set(task, standby);
     }
   }
 
@@ -141,10 +166,12 @@ export class TaskRunner implements TaskRuns {
   #forget(run: TaskRun): void {
     if (!this.#runs.delete(run.task)) return;
     this.#past = sumCounts(this.#past.length === 0 ? [run.counts()] : [this.#past, run.counts()]);
+    this.#matchStandbys();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#matchStandbys();
     await this.revoke([...this.#runs.keys()]);
     this.#cancel();
     this.#over.resolve();
@@ -266,6 +293,7 @@ export class TaskRunner implements TaskRuns {
     if (this.#failure !== null) return;
     this.#failure = { error };
     this.#cancel();
+    this.#matchStandbys();
     const closed = [...this.#runs.values()].map((run) => run.close(error));
     this.#failed = Promise.all(closed).then(() => this.#over.reject(error));
   }

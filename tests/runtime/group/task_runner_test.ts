@@ -34,6 +34,45 @@ Deno.test("TaskRunner commits where a new task begins at once, and one that was 
   await run.stop();
 });
 
+Deno.test("TaskRunner keeps copies of tasks that do not run here", async () => {
+  const run = await started(keyed);
+  const [a] = run.processes;
+  const [one, two] = [taskId("count", 0), taskId("count", 1)];
+  const b = run.start();
+  const calls = () => b.log.calls.splice(0);
+  b.runner.keepStandbys([one, two]);
+  b.runner.keepStandbys([one, two]);
+  assertEquals(calls(), ["standby count_0", "standby count_1"]);
+  b.runner.keepStandbys([one]);
+  assertEquals(calls(), ["end standby count_1"]);
+  // The task comes here: the group says so first, or not.
+  await run.revoke(a, one);
+  run.assign(b, one);
+  await run.settle();
+  assertEquals(calls(), ["end standby count_0", "restore count_0"]);
+  b.runner.keepStandbys([]);
+  // It goes, and its copy is to stay: not before its file is free.
+  b.runner.keepStandbys([one]);
+  assertEquals(calls(), []);
+  await run.revoke(b, one);
+  assertEquals(calls(), ["release count_0", "standby count_0"]);
+  run.assign(a, one);
+  await run.stop();
+  assertEquals(calls(), ["end standby count_0"]);
+});
+
+Deno.test("TaskRunner ends its copies if it fails, and begins none afterwards", async () => {
+  const run = await started(keyed);
+  const b = run.start();
+  b.runner.keepStandbys([taskId("count", 0)]);
+  b.log.calls.length = 0;
+  await b.runner.kill(new Error("killed"));
+  b.runner.keepStandbys([taskId("count", 1)]);
+  assertEquals(b.log.calls, ["end standby count_0"]);
+  await assertRejects(() => b.runner.over, Error, "killed");
+  await assertRejects(() => run.stop(), Error, "killed");
+});
+
 Deno.test("TaskRunner commits an epoch after its interval, and shows nothing before", async () => {
   const run = await started(plain);
   run.group.topics.append("numbers", 0, 1, 2, 3);

@@ -7,6 +7,7 @@
  *     ── loaded ────────────────────▶        it can have tasks from now on
  *     ◀────────────────────── assign ──
  *     ◀────────────────────── revoke ──      answered with gaveUp, after the last commit
+ *     ◀──────────────────── standbys ──      the tasks of which to keep copies
  *     ── identityWanted ────────────▶        for each commit
  *     ◀──────────────────── identity ──      or identityRefused: others have the tasks
  *     ── identityDone ──────────────▶        the broker has answered
@@ -39,7 +40,7 @@ import type { Memory } from "../run_monitor.ts";
  * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
  * machine and a worker of a group never take one another's messages for their own.
  */
-export const GROUP_PROTOCOL_VERSION = 130;
+export const GROUP_PROTOCOL_VERSION = 131;
 
 /** How a worker process stands. */
 export interface TaskWorkerStatus {
@@ -105,6 +106,8 @@ export type ToTaskWorker =
   }
   | { readonly kind: "assign"; readonly tasks: readonly TaskId[] }
   | { readonly kind: "revoke"; readonly tasks: readonly TaskId[] }
+  /** It is to keep copies of the states of these, and of no others. */
+  | { readonly kind: "standbys"; readonly tasks: readonly TaskId[] }
   | {
     readonly kind: "identity";
     /** Of the `identityWanted` that it answers. */

@@ -22,6 +22,7 @@ export type HostedTasks = Pick<
   TaskRuns,
   | "assign"
   | "revoke"
+  | "keepStandbys"
   | "stop"
   | "over"
   | "tasks"
@@ -118,6 +119,8 @@ export class TaskHost {
           () => this.#send({ kind: "gaveUp", tasks }),
         );
       }
+      case "standbys":
+        return this.#try(() => this.#loadedRuns.keepStandbys(message.tasks));
       case "identity":
         return this.#answer(message);
       case "identityRefused":

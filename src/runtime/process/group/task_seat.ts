@@ -138,6 +138,7 @@ export class TaskSeat {
   readonly #member: Member;
   readonly #owned = new Set<TaskId>();
   readonly #revoked = new Set<TaskId>(); // of those: to be given up
+  #standbys: Tasks = new Set();
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   #life: Life | null = null;
   #last: Life | null = null; // the one before, until another one begins
@@ -281,7 +282,8 @@ export class TaskSeat {
         for (const task of event.tasks) this.#revoked.add(task);
         return this.#revoke(event.tasks);
       case "standbys":
-        return; // nobody asks a group for them yet
+        this.#standbys = event.tasks;
+        return this.#keepStandbys();
       case "lost":
         return this.#lose(event.tasks, event.reason);
       case "status":
@@ -309,6 +311,13 @@ export class TaskSeat {
     life.child.send({ kind: "assign", tasks });
     this.#settings.log.info("tasks assigned", { ...this.#fields, tasks: rangesOf(tasks) });
     this.#watchForStall(life);
+  }
+
+  /** Has the process keep the copies that the member is to keep. */
+  #keepStandbys(): void {
+    const life = this.#life;
+    if (life === null || life.phase !== "running" || life.end !== null) return;
+    life.child.send({ kind: "standbys", tasks: [...this.#standbys] });
   }
 
   /** Has the process give up tasks. Those that no process runs are given up already. */
@@ -386,7 +395,9 @@ export class TaskSeat {
         if (life.phase !== "loading") return;
         life.phase = "running";
         this.#hasLoaded = true;
-        return this.#assign();
+        this.#assign();
+        if (this.#standbys.size > 0) this.#keepStandbys();
+        return;
       case "gaveUp":
         for (const task of message.tasks) life.tasks.delete(task);
         return this.#giveBack(message.tasks);

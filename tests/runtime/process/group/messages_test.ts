@@ -40,6 +40,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   },
   assign: { kind: "assign", tasks },
   revoke: { kind: "revoke", tasks },
+  standbys: { kind: "standbys", tasks },
   identity: { kind: "identity", number: 3, memberId: "m", epoch: 7, instanceId: null },
   identityRefused: { kind: "identityRefused", number: 4, reason: "others have the tasks" },
   ask: { kind: "ask", number: 2, question: { kind: "key", step: "count", key: "a" } },

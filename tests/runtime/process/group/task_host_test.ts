@@ -35,6 +35,7 @@ function hosted() {
   const over = Promise.withResolvers<void>();
   const revoked = Promise.withResolvers<void>();
   const assigned: TaskId[] = [];
+  const standbys: TaskId[][] = [];
   const left: string[] = [];
   const clock = new JumpingClock();
   const host = new TaskHost({
@@ -52,6 +53,7 @@ function hosted() {
       }
     },
     revoke: () => revoked.promise,
+    keepStandbys: (tasks) => standbys.push([...tasks]),
     stop: () => stopped.promise,
     over: over.promise,
     tasks: [STATUS],
@@ -62,7 +64,7 @@ function hosted() {
     stateNow: (question) => ({ steps: [{ step: question.kind, keys: 2 }], states: [] }),
   }, FLOW);
   assertEquals(said.splice(0), [{ kind: "loaded", flow: FLOW }]);
-  return { host, clock, said, over, revoked, stopped, assigned, left };
+  return { host, clock, said, over, revoked, stopped, assigned, standbys, left };
 }
 
 async function settled(): Promise<void> {
@@ -79,6 +81,14 @@ Deno.test("tasks are given up once the last commit is done", async () => {
   revoked.resolve();
   await settled();
   assertEquals(said, [{ kind: "gaveUp", tasks: [A] }]);
+});
+
+Deno.test("copies are kept of the tasks that the supervisor says", () => {
+  const { host, said, standbys } = hosted();
+  host.take({ kind: "standbys", tasks: [A] });
+  host.take({ kind: "standbys", tasks: [] });
+  assertEquals(standbys, [[A], []]);
+  assertEquals(said, []);
 });
 
 Deno.test("a commit that fails while a task is revoked is told once, and nothing is given up", async () => {

@@ -142,6 +142,10 @@ class World {
     this.#tell({ kind: "lost", tasks: new Set(tasks), reason: "fenced" });
   }
 
+  keeps(...tasks: TaskId[]): void {
+    this.#tell({ kind: "standbys", tasks: new Set(tasks) });
+  }
+
   says(text: string | null): void {
     this.#tell({ kind: "status", text });
   }
@@ -199,6 +203,27 @@ Deno.test("tasks that are assigned before the flow is loaded are run after it", 
   assertEquals(world.child.told(), ["assign keyed_0 keyed_1"]);
   world.assigns(C);
   assertEquals(world.child.told(), ["assign keyed_2"]);
+});
+
+Deno.test("a worker keeps the copies that its member is to keep, and so does the next one", () => {
+  const world = new World();
+  world.keeps(A);
+  assertEquals(world.child.told(), []);
+  world.child.say(LOADED);
+  assertEquals(world.child.told(), ["standbys keyed_0"]);
+  world.keeps(A, C);
+  assertEquals(world.child.told(), ["standbys keyed_0 keyed_2"]);
+  // The owner of A is gone: its copy is given up first, as the restore needs its file.
+  world.keeps(C);
+  world.assigns(A);
+  assertEquals(world.child.told(), ["standbys keyed_2", "assign keyed_0"]);
+  world.loses(A);
+  world.child.exits();
+  world.keeps(B); // between two processes
+  world.child.say(LOADED);
+  assertEquals(world.child.told(), ["standbys keyed_1"]);
+  world.keeps();
+  assertEquals(world.child.told(), ["standbys "]);
 });
 
 Deno.test("a task is revoked before the flow is loaded: given up at once, and never run", () => {
