@@ -171,7 +171,7 @@ export class Standbys {
     const idle = [...this.#tasks.values()].filter((each) => !each.isBusy && now >= each.retryAt);
     for (const standby of idle) {
       const { file } = standby;
-      // It has not been current for so long that the changelog may have forgotten what is gone.
+      // By now, the changelog may have forgotten which keys are gone.
       if (file !== null && now - file.currentAt > file.deleteRetentionMs / 2) {
         this.#release(standby);
       }
