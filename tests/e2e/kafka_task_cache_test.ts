@@ -172,7 +172,7 @@ Deno.test("a file that must not be used is replaced, and the log says why", asyn
       const { read: _, ...whole } = await restore(without);
       const { read: __, ...found } = await restore(next);
       assertEquals(found, whole);
-      assertMatch(all.filter((line) => line.includes("on disk is not used")).join(), reason);
+      assertMatch(all.filter((line) => line.includes("on disk are not used")).join(), reason);
       // It is used again.
       await next.close();
       const last = await group.machine({ cacheFolder, clock });
