@@ -61,8 +61,11 @@ export interface SeatSettings {
   readonly stopMs: number;
   /** Whether the member leaves the group when it is stopped. */
   readonly leaves: boolean;
-  /** The node has to end with this error. Called once at most. */
-  readonly onFailed: (error: Error) => void;
+  /**
+   * The node has to end with this error, and with `endsGroup` all machines of the group do. Called
+   * once at most.
+   */
+  readonly onFailed: (error: Error, endsGroup: boolean) => void;
   /** A step fails, and would on all machines: the group is about to be ended. */
   readonly onShutDown: (error: StepError) => Promise<void>;
   /** A step has asked for a graceful stop of the node. */
@@ -239,6 +242,11 @@ export class TaskSeat {
       );
       life.child.kill();
     });
+  }
+
+  /** Has the member leave the group once its process has gone, whatever the settings say. */
+  leaveAtEnd(): void {
+    this.#leaves = true;
   }
 
   /** Ends its process at once, without a commit. */
@@ -500,7 +508,9 @@ export class TaskSeat {
     if (this.#isEnding) {
       // What it had not committed when it was fenced is done by the next owner of its tasks.
       const { end } = life;
-      if (end?.kind === "fatal" || end?.kind === "failed") this.#settings.onFailed(end.error);
+      if (end?.kind === "fatal" || end?.kind === "failed") {
+        this.#settings.onFailed(end.error, false);
+      }
       return this.#close();
     }
     const error = new Error(`worker ${this.#settings.worker} ended ${how}`);
@@ -531,7 +541,7 @@ export class TaskSeat {
   }
 
   #fail(error: Error): void {
-    this.#settings.onFailed(error);
+    this.#settings.onFailed(error, this.#fatal !== null);
     this.kill();
   }
 

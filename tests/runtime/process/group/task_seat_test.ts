@@ -52,7 +52,7 @@ class FakeChild {
   }
 }
 
-/** A group of one worker, which does what a test says. */
+/** A machine of a group, with one worker unless a test wants more, which does what a test says. */
 class World {
   readonly clock = new TestClock();
   readonly children: FakeChild[] = [];
@@ -63,16 +63,17 @@ class World {
   /** What the member owns: before its events say so. */
   readonly owned = new Set<TaskId>();
   disposed = 0;
-  end = "";
+  /** How each member has ended. */
+  readonly ends: Record<string, string> = {};
   readonly supervisor: Supervisor;
   readonly run: Promise<number>;
   #tell: (event: MembershipEvent) => void = () => {};
 
-  constructor({ leaves = false, restarts = 2 } = {}) {
+  constructor({ leaves = false, restarts = 2, memberIds = ["m0"] } = {}) {
     this.supervisor = new Supervisor({
-      memberIds: ["m0"],
+      memberIds,
       membership: {
-        join: ({ onEvent }) => {
+        join: ({ id, onEvent }) => {
           this.#tell = onEvent;
           return {
             owned: this.owned,
@@ -86,15 +87,15 @@ class World {
               return this.tokens.at(-1)!.promise;
             },
             leave: () => {
-              this.end = "left";
+              this.ends[id] = "left";
               return Promise.resolve();
             },
             shutDown: () => {
-              this.end = "shut down";
+              this.ends[id] = "shut down";
               return Promise.resolve();
             },
             stop: () => {
-              this.end = "stopped";
+              this.ends[id] = "stopped";
               return Promise.resolve();
             },
           };
@@ -122,6 +123,11 @@ class World {
     });
     this.run = this.supervisor.run();
     this.run.catch(() => {}); // the tests that expect it look at it later
+  }
+
+  /** How its first member has ended; `""` if it has not. */
+  get end(): string {
+    return this.ends.m0 ?? "";
   }
 
   get child(): FakeChild {
@@ -443,6 +449,19 @@ Deno.test("a step that fails ends the group, and the node with its error", async
   assertEquals(world.children.length, 1);
   assertEquals(world.lines.at(-1), "shut down: flow.parse");
   assertEquals(world.end, "shut down");
+});
+
+Deno.test("a step that fails ends the group: the other workers of the machine leave it too", async () => {
+  const world = new World({ memberIds: ["m0", "m1"] });
+  const [failing, other] = world.children;
+  other.say(LOADED);
+  failing.say(LOADED);
+  failing.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
+  assertEquals(other.told(), ["stop"]);
+  other.say({ kind: "stopped" });
+  other.exits("with code 0");
+  await assertRejects(() => world.run, StepError);
+  assertEquals(world.ends, { m0: "shut down", m1: "left" });
 });
 
 Deno.test("a group that another machine has ended ends the node, which leaves", async () => {
