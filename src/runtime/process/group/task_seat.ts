@@ -259,6 +259,15 @@ export class TaskSeat {
 
   #start(): void {
     this.#restarts++;
+    try {
+      this.#life = this.#begin();
+    } catch (thrown) {
+      // Without room for another process, or for the folder in which they meet.
+      this.#follow({ kind: "failed", error: toError(thrown) });
+    }
+  }
+
+  #begin(): Life {
     const life: Life = {
       child: this.#settings.spawn({
         said: (message) => this.#onMessage(life, message),
@@ -276,7 +285,7 @@ export class TaskSeat {
       cancelStall: () => {},
       revocations: new Set(),
     };
-    this.#life = life;
+    return life;
   }
 
   #onEvent(event: MembershipEvent): void {

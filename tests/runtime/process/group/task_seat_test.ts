@@ -63,13 +63,18 @@ class World {
   /** What the member owns: before its events say so. */
   readonly owned = new Set<TaskId>();
   disposed = 0;
+  /** Why no process can be started; `null` if it can. */
+  refusal: Error | null = null;
   /** How each member has ended. */
   readonly ends: Record<string, string> = {};
   readonly supervisor: Supervisor;
   readonly run: Promise<number>;
   #tell: (event: MembershipEvent) => void = () => {};
 
-  constructor({ leaves = false, restarts = 2, memberIds = ["m0"] } = {}) {
+  constructor(
+    { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null as Error | null } = {},
+  ) {
+    this.refusal = refusal;
     this.supervisor = new Supervisor({
       memberIds,
       membership: {
@@ -103,6 +108,7 @@ class World {
         close: () => Promise.resolve(),
       },
       spawn: (_worker, _memberId, listener) => {
+        if (this.refusal !== null) throw this.refusal;
         const child = new FakeChild(listener);
         this.children.push(child);
         return { send: (message) => child.sent.push(message), kill: () => child.isKilled = true };
@@ -429,6 +435,28 @@ Deno.test("a worker that dies is started again after pauses that double, up to i
   const error = await assertRejects(() => world.run, Error);
   assertMatch(error.message, /worker 0 ended by SIGSEGV/);
   assertEquals(world.end, "left"); // others can run what it could not
+});
+
+Deno.test("a process that cannot be started counts as one that has died", async () => {
+  const world = running({ restarts: 2 });
+  world.refusal = new Error("worker 0 cannot be started: too many open files");
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0);
+  assertMatch(world.lines.at(-1)!, /the worker failed and is started again/);
+  world.refusal = null;
+  world.clock.advance(1_000);
+  assertEquals(world.children.length, 2);
+  world.refusal = new Error("worker 0 cannot be started: too many open files");
+  world.child.exits("by SIGSEGV");
+  const error = await assertRejects(() => world.run, Error);
+  assertMatch(error.message, /ended by SIGSEGV/);
+});
+
+Deno.test("a first process that cannot be started ends the machine, and no worker is left", async () => {
+  const world = new World({ memberIds: ["m0", "m1"], refusal: new Error("no more processes") });
+  const error = await assertRejects(() => world.run, Error);
+  assertEquals(error.message, "no more processes");
+  assertEquals(world.ends, { m0: "stopped", m1: "stopped" });
 });
 
 Deno.test("a worker that gets on starts to count its failures over", () => {
