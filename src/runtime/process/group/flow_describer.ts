@@ -66,13 +66,16 @@ export class FlowDescriber implements AsyncDisposable {
     return located;
   }
 
-  /** Returns a token for the cluster. */
+  /**
+   * Returns a token for the cluster. Several may be asked for at the same time.
+   *
+   * @throws {Error} If the flow cannot make one, or its process ends before it has.
+   */
   async token(): Promise<string> {
-    if (this.#run.isOver && !this.#isOver) {
-      this.#run = new DescriberRun(this.#options);
-      await this.#run.located;
-    }
-    return await this.#run.token();
+    if (this.#run.isOver && !this.#isOver) this.#run = new DescriberRun(this.#options);
+    const run = this.#run;
+    await run.located; // one that has just been started hears nothing yet
+    return await run.token();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,49 @@
+import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { silentLog } from "../../../../src/core/log.ts";
+import { FlowDescriber } from "../../../../src/runtime/process/group/flow_describer.ts";
+
+const MODULE = import.meta.resolve("../../../support/group/token_flow.ts");
+
+function describerOf(...args: string[]): FlowDescriber {
+  return new FlowDescriber({
+    load: {
+      kind: "locate",
+      moduleUrl: MODULE,
+      exportName: null,
+      logModule: MODULE,
+      logLevel: "info",
+    },
+    flags: () => ["-A"],
+    args,
+    running: [],
+    taps: {},
+    log: silentLog,
+    onStopRequested: () => {},
+  });
+}
+
+Deno.test("FlowDescriber makes tokens in the process that has found the cluster", async () => {
+  await using describer = describerOf();
+  const { place, needsTokens } = await describer.locate();
+  assertEquals({ place, needsTokens }, { place: { brokers: ["k1:9092"] }, needsTokens: true });
+  const tokens = await Promise.all([describer.token(), describer.token()]);
+  const [, pid] = tokens[0].split(" of ");
+  assertEquals(tokens, [`token 1 of ${pid}`, `token 2 of ${pid}`]);
+});
+
+Deno.test("FlowDescriber starts one process for all tokens after its own has ended", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using describer = describerOf(`${folder}/ended`);
+    await describer.locate();
+    const [, before] = (await describer.token()).split(" of ");
+    const error = await assertRejects(() => describer.token(), Error);
+    assertMatch(error.message, /ended with code 3/);
+    const tokens = await Promise.all([describer.token(), describer.token()]);
+    const [, pid] = tokens[0].split(" of ");
+    assertEquals(tokens, [`token 1 of ${pid}`, `token 2 of ${pid}`]);
+    assertNotEquals(pid, before);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
