@@ -30,7 +30,7 @@ import type { AppStore } from "./enter_app.ts";
 import { persisting } from "./persisting.ts";
 import { positionsInMetadata } from "./positions.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { beginAgain, TaskLogError } from "./task_log_error.ts";
 
 /** What is needed to see what an app has. */
 export interface ChangeOptions {
@@ -175,7 +175,7 @@ export class KafkaAppStore implements AppStore {
       throw new TaskLogError(
         `group "${groupId}" has no offsets, but it has run before. Offsets expire when a group has ` +
           "been empty for offsets.retention.minutes, a week by default. Reading everything again " +
-          `would repeat results: if that is right, delete the topics that begin with "${app}."`,
+          `would repeat results: if that is right, ${beginAgain(app)}`,
       );
     }
     const positions = new Map<TaskId, readonly StoredPosition[]>();
@@ -269,7 +269,7 @@ async function eachUnread(
     const options = {
       from: Math.max(first, from),
       what: "records of the group",
-      ifLost: "delete the topics of the group",
+      ifLost: beginAgain("APP"),
     };
     for await (const records of readCommitted(connection, of, options)) {
       for (const { value } of records) if (value !== null) take(value);

@@ -28,7 +28,7 @@ import type { WireRecord } from "../kafka/wire/write_batch.ts";
 import { persisting } from "./persisting.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { decodePositions, encodePositions } from "./positions.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { beginAgain, TaskLogError } from "./task_log_error.ts";
 import { TaskProducer } from "./task_producer.ts";
 import { Buffer } from "node:buffer";
 
@@ -336,7 +336,7 @@ export function requireSame(app: string, control: Control, ours: Entered): void 
   if (group === null) {
     throw new TaskLogError(
       `group "${app}" has nothing in topic "${controlTopic(app)}" any more: was it deleted? ` +
-        "Stop all machines, and delete the topics of the group to begin again",
+        `If so, ${beginAgain(app)}`,
     );
   }
   requireReadable(app, group, ours);

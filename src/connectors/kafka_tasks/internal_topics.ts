@@ -18,7 +18,7 @@ import { otherId } from "../kafka/client/topic_watch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import type { MetadataTopic } from "../kafka/wire/metadata.ts";
 import { persisting } from "./persisting.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { beginAgain, TaskLogError } from "./task_log_error.ts";
 
 /** A topic as a group needs it. */
 export interface InternalTopic {
@@ -109,7 +109,7 @@ export async function requireSameTopics(
     if (evidence === null) continue;
     throw new TaskLogError(
       `topic "${topic}" was deleted and created again while the group runs (${evidence}): what it had ` +
-        "is lost. Stop all machines, and delete the topics of the group to begin again",
+        `is lost: ${beginAgain("APP")}`,
     );
   }
 }

@@ -11,6 +11,16 @@ export class TaskLogError extends Error {
   override readonly name = "TaskLogError";
 }
 
+/**
+ * The cure where a group has lost what it needs. Topics that are deleted without the offsets of the
+ * group, or those without the topics, only lead to the next error.
+ *
+ * @param app `APP` where it is not known.
+ */
+export function beginAgain(app: string): string {
+  return `stop all machines, and run cli.ts group ${app} reset to begin again`;
+}
+
 /** Kinds of errors that mean: others have the tasks, or the transaction is over. */
 const FENCED: ReadonlySet<ErrorKind> = new Set([
   "fenced",

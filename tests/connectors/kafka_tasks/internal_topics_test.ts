@@ -154,9 +154,10 @@ Deno.test("a topic that has another id than at the start is another topic", asyn
     metadata: () => Promise.resolve({ topics: [{ topic: "t", topicId: "now", errorCode: 0 }] }),
   } as unknown as KafkaConnection;
   for (const same of ["now", null]) await requireSameTopics(connection, new Map([["t", same]]));
-  await assertRejects(
+  const { message } = await assertRejects(
     () => requireSameTopics(connection, new Map([["t", "before"]])),
     TaskLogError,
     `topic "t" was deleted and created again`,
   );
+  assertStringIncludes(message, "stop all machines, and run cli.ts group APP reset");
 });
