@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
+import type { Guarantee } from "../group/log_module.ts";
 import { oneOf, parseCount, parseTime } from "./given_values.ts";
 import type { Option } from "./options.ts";
 import { type Given, parseStepChanges } from "./step_changes.ts";
@@ -16,7 +17,7 @@ export interface GroupCommand {
   /** How many shards keyed steps have: fixed for the app's life. */
   readonly shards: number;
   readonly commitIntervalMs: number;
-  readonly guarantee: "exactly-once" | "at-least-once";
+  readonly guarantee: Guarantee;
   readonly protocol: "auto" | "streams" | "classic";
   /** Whether workers leave the group when they are stopped, so that others get their tasks. */
   readonly leaves: boolean;
@@ -128,7 +129,7 @@ function originOf(name: string, { valueOf, switchOf, listOf }: GivenOptions): st
 const SWITCHES: ReadonlySet<string> = new Set(["leave", "wait", "from-scratch", "yes", "watch"]);
 const LISTS: ReadonlySet<string> = new Set(["rename-step", "drop-step"]);
 
-/** What it is in the names of topics and ids must be accepted by every broker. */
+/** Every broker has to accept it in the names of topics, groups and transactional ids. */
 function parseApp({ value, from }: Given): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)) return value;
   throw new UsageError(
@@ -147,7 +148,7 @@ function requireCommitTime(ms: number, what: string): number {
   );
 }
 
-/** A busy worker may take this long for one batch. */
+/** The least stall timeout, in milliseconds: a busy worker may take as long for one batch. */
 const LEAST_STALL_MS = 10_000;
 
 function requireStallTime(ms: number, what: string): number {

@@ -45,11 +45,11 @@ import { beginAgain, TaskLogError } from "./task_log_error.ts";
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
 
-/** How long to wait before an open transaction is looked at again, in milliseconds. */
-const UNSTABLE_MS = 20;
-
 /** How long the first offsets of a group may take after their commit, in milliseconds. */
 const FIRST_OFFSETS_MS = 3_000;
+
+/** How long to wait before the group is asked for them again, in milliseconds. */
+const PAUSE_MS = 20;
 
 /** How long a topic keeps the record of a forgotten key. */
 const DELETE_RETENTION = "delete.retention.ms";
@@ -395,7 +395,7 @@ export class Restorer {
       for (;;) {
         if (await this.#stable.ask((broker) => hasGroupOffsets(broker, groupId))) return true;
         if (performance.now() >= deadline) return false;
-        await sleep(UNSTABLE_MS, signal);
+        await sleep(PAUSE_MS, signal);
       }
     } finally {
       this.#waiting--;
