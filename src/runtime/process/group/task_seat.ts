@@ -240,7 +240,7 @@ export class TaskSeat {
           "again by the next owner of its tasks",
         { worker, stopMs },
       );
-      life.child.kill();
+      this.#end(life, { kind: "lost" });
     });
   }
 
@@ -254,7 +254,7 @@ export class TaskSeat {
     this.#isEnding = true;
     this.#cancelPause();
     if (this.#life === null) this.#close();
-    else this.#life.child.kill();
+    else this.#end(this.#life, { kind: "lost" });
   }
 
   #start(): void {
@@ -519,6 +519,12 @@ export class TaskSeat {
       const { end } = life;
       if (end?.kind === "fatal" || end?.kind === "failed") {
         this.#settings.onFailed(end.error, false);
+      } else if (end === null && life.phase === "stopping") {
+        this.#settings.log.warn(
+          `the worker ended ${how} before it had stopped: what it has not committed is done again ` +
+            "by the next owner of its tasks",
+          this.#fields,
+        );
       }
       return this.#close();
     }

@@ -600,6 +600,21 @@ Deno.test("a stop that takes too long is cut short", async () => {
   await world.run;
 });
 
+Deno.test("a worker that dies during a graceful stop is told of, and one that is killed is not", async () => {
+  const dying = running();
+  dying.supervisor.stop();
+  dying.child.exits("by SIGSEGV");
+  assertEquals(await dying.run, 0);
+  assertMatch(dying.lines.at(-1)!, /^warn the worker ended by SIGSEGV before it had stopped/);
+  const killed = running();
+  killed.supervisor.stop();
+  const { length } = killed.lines;
+  killed.supervisor.kill();
+  killed.child.exits();
+  await killed.run;
+  assertEquals(killed.lines.length, length);
+});
+
 Deno.test("a stop while the flow is loaded, or before a restart, waits for nothing", async () => {
   const loading = new World();
   loading.supervisor.stop();
