@@ -14,7 +14,6 @@
  * @module
  */
 import { sleep } from "../../core/promises.ts";
-import { messageOf } from "../../core/errors.ts";
 import { TimeSlice } from "../../core/event_loop.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
 import type { Log } from "../../core/log.ts";
@@ -40,7 +39,7 @@ import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { beginAgain, TaskLogError } from "./task_log_error.ts";
+import { beginAgain, TaskLogError, unreadablePositions } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
@@ -287,11 +286,7 @@ export class Restorer {
     try {
       return positionsInMetadata(committed);
     } catch (cause) {
-      throw new TaskLogError(
-        `the positions of task "${task}" in group "${this.#options.groupId}" cannot be read ` +
-          `(${messageOf(cause)}): has something else committed to the group?`,
-        { cause },
-      );
+      throw unreadablePositions(task, this.#options.groupId, cause);
     }
   }
 
