@@ -72,7 +72,9 @@ export class FlowDescriber implements AsyncDisposable {
    * @throws {Error} If the flow cannot make one, or its process ends before it has.
    */
   async token(): Promise<string> {
-    if (this.#run.isOver && !this.#isOver) this.#run = new DescriberRun(this.#options);
+    if (this.#run.isOver && !this.#isOver) {
+      this.#run = new DescriberRun({ ...this.#options, load: locating(this.#options.load) });
+    }
     const run = this.#run;
     await run.located; // one that has just been started hears nothing yet
     return await run.token();
@@ -82,6 +84,13 @@ export class FlowDescriber implements AsyncDisposable {
     this.#isOver = true;
     await this.#run.end();
   }
+}
+
+/** What a process is told that is for tokens only: the group has been prepared before. */
+function locating(
+  { moduleUrl, exportName, logModule, logLevel }: DescriberOptions["load"],
+): DescriberOptions["load"] {
+  return { kind: "locate", moduleUrl, exportName, logModule, logLevel };
 }
 
 /** One process, from its start to its end. */

@@ -1,18 +1,35 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { silentLog } from "../../../../src/core/log.ts";
-import { FlowDescriber } from "../../../../src/runtime/process/group/flow_describer.ts";
+import {
+  type DescriberOptions,
+  FlowDescriber,
+} from "../../../../src/runtime/process/group/flow_describer.ts";
 
 const MODULE = import.meta.resolve("../../../support/group/token_flow.ts");
 
-function describerOf(...args: string[]): FlowDescriber {
+const OF_MODULE = {
+  moduleUrl: MODULE,
+  exportName: null,
+  logModule: MODULE,
+  logLevel: "info",
+} as const;
+
+const LOCATE = { kind: "locate", ...OF_MODULE } as const;
+
+const LOAD = {
+  kind: "load",
+  ...OF_MODULE,
+  app: "orders",
+  shards: 2,
+  protocol: "auto",
+  dropSteps: [],
+  waits: false,
+  guarantee: "exactly-once",
+} as const;
+
+function describerOf(load: DescriberOptions["load"], ...args: string[]): FlowDescriber {
   return new FlowDescriber({
-    load: {
-      kind: "locate",
-      moduleUrl: MODULE,
-      exportName: null,
-      logModule: MODULE,
-      logLevel: "info",
-    },
+    load,
     flags: () => ["-A"],
     args,
     running: [],
@@ -23,7 +40,7 @@ function describerOf(...args: string[]): FlowDescriber {
 }
 
 Deno.test("FlowDescriber makes tokens in the process that has found the cluster", async () => {
-  await using describer = describerOf();
+  await using describer = describerOf(LOCATE);
   const { place, needsTokens } = await describer.locate();
   assertEquals({ place, needsTokens }, { place: { brokers: ["k1:9092"] }, needsTokens: true });
   const tokens = await Promise.all([describer.token(), describer.token()]);
@@ -34,8 +51,8 @@ Deno.test("FlowDescriber makes tokens in the process that has found the cluster"
 Deno.test("FlowDescriber starts one process for all tokens after its own has ended", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    await using describer = describerOf(`${folder}/ended`);
-    await describer.locate();
+    await using describer = describerOf(LOAD, `${folder}/ended`);
+    assertEquals((await describer.describe()).groupId, "orders.1");
     const [, before] = (await describer.token()).split(" of ");
     const error = await assertRejects(() => describer.token(), Error);
     assertMatch(error.message, /ended with code 3/);
