@@ -101,18 +101,18 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
   }
   const stateDir = valueOf("state-dir");
   if (stateDir?.value === "") throw new UsageError(`${stateDir.from} must be a folder; got ""`);
-  const stall = valueOf("stall-timeout");
+  const commitIntervalMs = parseTime(valueOf("commit-interval"), requireCommitTime) ?? 1_000;
   return {
     app: parseApp(group),
     shards: parseCount(valueOf("shards"), { fallback: 64, least: 1, most: KEY_GROUPS }),
-    commitIntervalMs: parseTime(valueOf("commit-interval"), requireCommitTime) ?? 1_000,
+    commitIntervalMs,
     guarantee: oneOf(valueOf("guarantee"), ["exactly-once", "at-least-once"], "exactly-once"),
     protocol: oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto"),
     leaves: switchOf("leave").isOn,
     waits: switchOf("wait").isOn,
     dropSteps: parseStepChanges({ renames: [], drops: given.listOf("drop-step") }).dropSteps ?? [],
     stateDir: stateDir?.value ?? null,
-    stallMs: parseTime(stall, requireStallTime) ?? 300_000,
+    stallMs: parseStall(valueOf("stall-timeout"), commitIntervalMs),
   };
 }
 
@@ -148,8 +148,26 @@ function requireCommitTime(ms: number, what: string): number {
   );
 }
 
+/** How long a worker may get no further by default, in milliseconds. */
+const DEFAULT_STALL_MS = 300_000;
+
+/** The least stall timeout, in commit intervals. */
+const STALL_INTERVALS = 2;
+
 /** The least stall timeout, in milliseconds: a busy worker may take as long for one batch. */
 const LEAST_STALL_MS = 10_000;
+
+/** A worker gets further once in an interval: a shorter time would have each of them killed. */
+function parseStall(given: Given | undefined, commitIntervalMs: number): number {
+  const least = STALL_INTERVALS * commitIntervalMs;
+  const ms = parseTime(given, requireStallTime);
+  if (ms === undefined) return Math.max(DEFAULT_STALL_MS, least);
+  if (ms >= least) return ms;
+  throw new UsageError(
+    `${given!.from} must be ${STALL_INTERVALS} times the commit interval or more, here ` +
+      `${least} ms, as a worker gets further once in an interval; got "${given!.value}"`,
+  );
+}
 
 function requireStallTime(ms: number, what: string): number {
   if (ms >= LEAST_STALL_MS) return ms;
