@@ -87,7 +87,7 @@ export class StateCaches {
       keys: () => cache.keys(),
       drop: async () => {
         await cache.drop();
-        this.release(task);
+        if (this.#tasks.get(task) === open) this.release(task); // else it was, and is here again
       },
       copy: async (changes, offset, positions) => {
         if (this.#failure !== null) throw this.#failure.error;
