@@ -261,6 +261,7 @@ export class TaskSeat {
     this.#restarts++;
     try {
       this.#life = this.#begin();
+      this.#watchLoading(this.#life);
     } catch (thrown) {
       // Without room for another process, or for the folder in which they meet.
       this.#follow({ kind: "failed", error: toError(thrown) });
@@ -411,6 +412,7 @@ export class TaskSeat {
         this.#flow = message.flow;
         if (life.phase !== "loading") return;
         life.phase = "running";
+        life.cancelStall();
         this.#hasLoaded = true;
         this.#assign();
         if (this.#standbys.size > 0) this.#keepStandbys();
@@ -483,6 +485,16 @@ export class TaskSeat {
       if (epoch > 0) this.#failures = 0;
       this.#watchForStall(life);
     }
+  }
+
+  /** Tasks wait for a process that loads the flow, such as one that waits for a service there. */
+  #watchLoading(life: Life): void {
+    const { clock, stallMs, worker } = this.#settings;
+    life.cancelStall = wakeAfter(clock, stallMs, () => {
+      if (this.#owned.size === 0) return this.#watchLoading(life);
+      const message = `worker ${worker} has not loaded the flow for ${stallMs / 1000} s`;
+      this.#end(life, { kind: "failed", error: new Error(message) });
+    });
   }
 
   #watchForStall(life: Life): void {

@@ -652,6 +652,20 @@ Deno.test("a worker with tasks that passes no barrier is killed; one that waits 
   );
 });
 
+Deno.test("a worker with tasks that does not load the flow is killed; one without them is not", async () => {
+  const world = new World();
+  world.clock.advance(300_000);
+  assert(!world.child.isKilled);
+  world.assigns(A);
+  world.clock.advance(299_999);
+  assert(!world.child.isKilled);
+  world.clock.advance(1);
+  assert(world.child.isKilled);
+  world.child.exits();
+  const error = await assertRejects(() => world.run, Error);
+  assertMatch(error.message, /worker 0 has not loaded the flow for 300 s/);
+});
+
 Deno.test("a worker without tasks is never taken for one that stands still", () => {
   const world = running();
   world.revokes(A, B);
