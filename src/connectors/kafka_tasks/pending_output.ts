@@ -10,6 +10,7 @@ import type { Log } from "../../core/log.ts";
 import { preview } from "../../core/preview.ts";
 import { limited } from "../kafka/client/concurrency.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
+import type { TopicDeletedError } from "../kafka/client/deleted_topic.ts";
 import { type ErrorKind, errorKind, messageOfKafka } from "../kafka/client/errors.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
@@ -220,6 +221,12 @@ export class PendingOutput {
     this.#delivery.close();
     this.#partitions.close();
     await this.#connection.close();
+  }
+
+  /** The error of the step, whose topic has been deleted. */
+  deleted(error: TopicDeletedError): StepError {
+    const { stepId, workerIndex: worker } = this.#step;
+    return new StepError({ stepId, worker, task: null }, error);
   }
 
   /** Errors about the transaction are told apart from those of the step. */

@@ -17,9 +17,15 @@
 import { messageOf, StepError } from "../../core/errors.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { LogFailedError } from "../../group/log.ts";
+import { TopicDeletedError } from "../kafka/client/deleted_topic.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
 import { SequenceNumbers } from "../kafka/wire/sequence_numbers.ts";
-import { type OutputStep, PendingOutput, type PendingTarget } from "./pending_output.ts";
+import {
+  type OutputStep,
+  PendingOutput,
+  type PendingRound,
+  type PendingTarget,
+} from "./pending_output.ts";
 
 /** How many bytes may wait before some are written early. */
 const MOST_BYTES = 32 << 20;
@@ -228,7 +234,7 @@ export class PendingOutputs {
     for (;;) {
       const rounds = this.#opened().flatMap((output) => output.takeRound(epoch) ?? []);
       if (rounds.length === 0) return this.#wake();
-      await this.#target.transaction.add(rounds.flatMap(({ partitions }) => partitions));
+      await this.#addPartitions(rounds);
       // Outputs that write to one topic share its sequence numbers, so they take turns.
       const byTopic = Map.groupBy(rounds, ({ output }) => output.topic);
       const results = await Promise.allSettled(
@@ -239,6 +245,17 @@ export class PendingOutputs {
       for (const result of results) if (result.status === "rejected") throw result.reason;
       if (this.#failure !== null) throw this.#failure.error; // it has been closed
       this.#wake();
+    }
+  }
+
+  /** Adds the partitions to the transaction. A topic that was deleted is an error of its step. */
+  async #addPartitions(rounds: readonly PendingRound[]): Promise<void> {
+    try {
+      await this.#target.transaction.add(rounds.flatMap(({ partitions }) => partitions));
+    } catch (error) {
+      if (!(error instanceof TopicDeletedError)) throw error;
+      const round = rounds.find(({ output }) => output.topic === error.topic);
+      throw round?.output.deleted(error) ?? error;
     }
   }
 

@@ -11,6 +11,7 @@ import {
   StepError,
 } from "millrace";
 import type { Buffer } from "node:buffer";
+import { TopicDeletedError } from "../../../src/connectors/kafka/client/deleted_topic.ts";
 import { TransactionRefusedError } from "../../../src/connectors/kafka/transactions/refused.ts";
 import { readBatches } from "../../../src/connectors/kafka/wire/read_batch.ts";
 import { RecordCursor } from "../../../src/connectors/kafka/wire/record_cursor.ts";
@@ -57,6 +58,8 @@ class Process implements AsyncDisposable {
   partitions = 1;
   /** Returns the error that a batch is answered with; 0 for none. */
   refuse: (batch: Got) => number = () => 0;
+  /** What else happens when partitions are added to the transaction. */
+  add: () => Promise<void> = () => Promise.resolve();
   /** The end of a transaction, after the records of outputs. */
   end: () => Promise<void> = () => Promise.resolve();
 
@@ -72,7 +75,10 @@ class Process implements AsyncDisposable {
     this.outputs = new PendingOutputs({
       transaction: {
         identity: { transactionalId: "app-1", producerId: 7n, producerEpoch: 3 },
-        add: (partitions) => Promise.resolve(void this.added.push(...partitions)),
+        add: async (partitions) => {
+          this.added.push(...partitions);
+          await this.add();
+        },
       },
       log: this.place.log,
       signal: this.place.signal,
@@ -326,6 +332,17 @@ Deno.test("a transaction that is over is told apart from an error of the step", 
   await writer.prepare(1);
   const error = await assertRejects(() => process.commit(), TransactionRefusedError);
   assert(error.message.includes("app-1"));
+});
+
+Deno.test("a topic that was deleted before a transaction begins is an error of its step", async () => {
+  await using process = new Process();
+  process.add = () => Promise.reject(new TopicDeletedError(FAKE_TOPIC, null));
+  const writer = await process.open();
+  await writer.write(items("a"), 1);
+  await writer.prepare(1);
+  const error = await assertRejects(() => process.commit(), StepError);
+  assertEquals(error.stepId, "out");
+  assert(error.message.includes(`topic "${FAKE_TOPIC}" has been deleted`), error.message);
 });
 
 Deno.test("two outputs with one topic share its sequence numbers", async () => {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { TopicAbsence, TopicDeletedError } from "../client/deleted_topic.ts";
 import { errorKind, errorName, isFinalForWrites, messageOfKafka } from "../client/errors.ts";
 import type { KafkaBroker } from "../client/kafkajs.ts";
 import { addOffsetsToTxn } from "../wire/add_offsets_to_txn.ts";
@@ -179,12 +180,22 @@ export class Transaction {
    * Adds partitions that are about to be written to. The first ones begin the transaction, and its
    * timeout. One call at a time.
    *
+   * @throws {TopicDeletedError} If brokers in reach have not known a topic for too long.
    * @throws {Error} If the broker refuses, or is away for too long. They may have been added.
    */
   async add(partitions: readonly TopicPartition[]): Promise<void> {
     const added = partitions.filter((each) => !this.#added.has(positionName(each)));
     if (added.length === 0) return;
-    await this.#begin((broker) => addPartitionsToTxn(broker, this.identity, added));
+    const absence = new TopicAbsence();
+    await this.#begin(async (broker) => {
+      try {
+        await addPartitionsToTxn(broker, this.identity, added);
+      } catch (error) {
+        if (!absence.lastsAfter(error)) throw error;
+        const { topic = added[0].topic } = error as { topic?: string };
+        throw new TopicDeletedError(topic, error);
+      }
+    });
     for (const each of added) this.#added.add(positionName(each));
   }
 

@@ -35,12 +35,13 @@ export function readPartitionCodes(
 
 /**
  * Throws the error of a partition, if there is one. If one partition is refused, a broker reports
- * that the others were not attempted. That explains nothing, so such an error comes last.
+ * that the others were not attempted. That explains nothing, so such an error comes last. An error
+ * has the name of its `topic`.
  */
 export function throwFirst(apiName: string, results: readonly PartitionCode[]): void {
   const errors = results
     .filter(({ errorCode }) => errorCode !== 0)
-    .map(({ errorCode }) => errorOfCode(errorCode, apiName));
+    .map(({ errorCode, topic }) => Object.assign(errorOfCode(errorCode, apiName), { topic }));
   const cause = errors.find(({ type }) => type !== "OPERATION_NOT_ATTEMPTED") ?? errors[0];
   if (cause !== undefined) throw cause;
 }

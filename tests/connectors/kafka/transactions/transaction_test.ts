@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Persist, persist } from "../../../../src/connectors/kafka/transactions/persist.ts";
+import { TopicDeletedError } from "../../../../src/connectors/kafka/client/deleted_topic.ts";
 import { TransactionRefusedError } from "../../../../src/connectors/kafka/transactions/refused.ts";
 import {
   acquire,
@@ -353,3 +354,31 @@ for (
     assertEquals(coordinator.requests, ["InitProducerId"]);
   });
 }
+
+Deno.test("a topic that brokers do not know is named, and counts as deleted after 10 s", async () => {
+  const { now } = performance;
+  let ms = 0;
+  performance.now = () => ms;
+  try {
+    const { coordinator, connection, acquire } = setUp();
+    const named: unknown[] = [];
+    const noting: Persist = (work) =>
+      persist(connection, 60_000, () =>
+        work().catch((error) => {
+          named.push(error.topic);
+          throw error;
+        }));
+    connection.onPause = () => void (ms += 1_000);
+    const transaction = new Transaction(connection, await acquire(), noting);
+    coordinator.troubles.push(...Array(8).fill(3), null);
+    await transaction.add(PARTITIONS); // it was only late
+    coordinator.troubles.push(...Array(30).fill(3));
+    const added = [{ topic: "gone", partition: 0 }];
+    const error = await assertRejects(() => transaction.add(added), TopicDeletedError);
+    assertEquals([error.topic, ms], ["gone", 18_000]);
+    assertEquals(new Set(named), new Set(["t", "gone"]));
+    assertStringIncludes(error.message, `topic "gone" has been deleted`);
+  } finally {
+    performance.now = now;
+  }
+});
