@@ -25,7 +25,7 @@ import { type ApiServer, serveApi } from "../ops/server.ts";
 import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
 import { type DescribedGroup, FlowDescriber } from "../runtime/process/group/flow_describer.ts";
 import { NodeMonitor, type NodeStatus } from "../runtime/process/group/node_monitor.ts";
-import { spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
+import { FirstLoad, spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
 import { openStateFolder } from "../runtime/process/group/state_folder.ts";
 import { Supervisor } from "../runtime/process/group/supervisor.ts";
 import type { OutputTaps } from "../runtime/process/spawn.ts";
@@ -159,6 +159,7 @@ async function runNode(
     () => ended.abort(),
   );
   if (membership === null) return 0;
+  const firstLoad = new FirstLoad(); // a wrong address is an error at the start only
   const supervisor = new Supervisor({
     memberIds: folder.memberIds,
     membership,
@@ -175,11 +176,12 @@ async function runNode(
           memberId,
           protocol,
           cacheFolder: group.stateDir === null ? null : folder.path,
+          waitsForBrokers: firstLoad.isOver,
           commitIntervalMs: group.commitIntervalMs,
           statusMs: isWatched ? WATCHED_MS : STATUS_MS,
         },
         taps,
-      }, listener),
+      }, firstLoad.watch(listener)),
     clock: systemClock,
     log,
     onStatus: () => {

@@ -63,6 +63,8 @@ export interface OpenLogOptions extends GroupOptions {
   readonly protocol: string;
   /** The folder that the log may keep the states of tasks in, between runs; `null` for none. */
   readonly cacheFolder: string | null;
+  /** Whether the opening waits for brokers without a limit. If not, it soon fails without them. */
+  readonly waitsForBrokers: boolean;
 }
 
 /** What the module of a group's log exports. */

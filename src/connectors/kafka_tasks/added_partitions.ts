@@ -11,7 +11,7 @@ import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { fetchMetadata } from "../kafka/wire/metadata.ts";
 import { type ControlOptions, ControlWriter, readFirstPartitions } from "./control_topic.ts";
 import { unfenced } from "./enter_app.ts";
-import { persisting } from "./persisting.ts";
+import { PATIENCE_MS, persistingInReach } from "./persisting.ts";
 
 /** Knows the partitions that topics had at first. */
 export class AddedPartitions {
@@ -49,9 +49,9 @@ export class AddedPartitions {
   async #learn(topics: readonly string[]): Promise<void> {
     const unknown = topics.filter((topic) => !this.#first.has(topic));
     if (unknown.length === 0) return;
-    const { connection } = this.#options;
+    const { connection, openingMs = 0 } = this.#options;
     const now = new Map<string, number>();
-    await persisting(connection, async () => {
+    await persistingInReach(connection, async () => {
       const found = await fetchMetadata(await connection.anyBroker(), unknown);
       for (const { topic, errorCode, partitions } of found.topics) {
         if (errorCode === 0) now.set(topic, partitions.length);
@@ -59,7 +59,7 @@ export class AddedPartitions {
           throw Object.assign(errorOfCode(errorCode, "Metadata"), { topic });
         }
       }
-    });
+    }, Math.max(PATIENCE_MS, openingMs));
     if (now.size > 0) await unfenced(() => this.#remember(now));
   }
 

@@ -5,7 +5,8 @@
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import { partsOf, type TaskId, taskId } from "../../core/task_id.ts";
+import { messageOf } from "../../core/errors.ts";
+import { type TaskId, taskId } from "../../core/task_id.ts";
 import { goneExchanges, type LayoutBefore, topicsOf } from "../../group/layout_change.ts";
 import {
   groupIdOf,
@@ -29,7 +30,7 @@ import type { AppStore } from "./enter_app.ts";
 import { persisting } from "./persisting.ts";
 import { positionsInMetadata } from "./positions.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { beginAgain, TaskLogError, unreadablePositions } from "./task_log_error.ts";
+import { TaskLogError } from "./task_log_error.ts";
 
 /** What is needed to see what an app has. */
 export interface ChangeOptions {
@@ -49,6 +50,8 @@ export interface AppStoreOptions {
   readonly log: Log;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
+  /** As `ControlOptions.openingMs`. */
+  readonly openingMs?: number;
 }
 
 /** An app on Kafka. */
@@ -174,7 +177,7 @@ export class KafkaAppStore implements AppStore {
       throw new TaskLogError(
         `group "${groupId}" has no offsets, but it has run before. Offsets expire when a group has ` +
           "been empty for offsets.retention.minutes, a week by default. Reading everything again " +
-          `would repeat results: if that is right, ${beginAgain(app)}`,
+          `would repeat results: if that is right, delete the topics that begin with "${app}."`,
       );
     }
     const positions = new Map<TaskId, readonly StoredPosition[]>();
@@ -188,13 +191,18 @@ export class KafkaAppStore implements AppStore {
           if (stored === null) throw new TypeError("no partition has positions of the task");
           positions.set(task, stored);
         } catch (cause) {
-          throw unreadablePositions(task, groupId, cause);
+          throw new TaskLogError(
+            `the positions of task "${task}" in group "${groupId}" cannot be read ` +
+              `(${messageOf(cause)}): has something else committed to the group?`,
+            { cause },
+          );
         }
       }
     }
     const names = new Set(stateless.map(({ name }) => name));
     for (const [task, stored] of moved) {
-      if (names.has(partsOf(task).subtopology) && !positions.has(task)) positions.set(task, stored);
+      const name = task.slice(0, task.lastIndexOf("_"));
+      if (names.has(name) && !positions.has(task)) positions.set(task, stored);
     }
     return positions;
   }
@@ -263,7 +271,7 @@ async function eachUnread(
     const options = {
       from: Math.max(first, from),
       what: "records of the group",
-      ifLost: beginAgain("APP"),
+      ifLost: "delete the topics of the group",
     };
     for await (const records of readCommitted(connection, of, options)) {
       for (const { value } of records) if (value !== null) take(value);

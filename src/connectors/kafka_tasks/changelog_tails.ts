@@ -8,7 +8,6 @@ import { readCommitted } from "../kafka/read/read_committed.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import type { ChangelogRecord } from "./changelog_records.ts";
 import { persisting } from "./persisting.ts";
-import { beginAgain } from "./task_log_error.ts";
 import type { ChangelogReads } from "./standbys.ts";
 
 /** What {@linkcode ChangelogTails} needs. */
@@ -49,7 +48,7 @@ export class ChangelogTails implements ChangelogReads {
       from: Number(from),
       to: Number(to),
       what: "the state of a task",
-      ifLost: `bring the topic back from a copy, or ${beginAgain("APP")}`,
+      ifLost: "bring the topic back from a copy, or delete the topics of the group to begin again",
     });
   }
 

@@ -25,10 +25,10 @@ import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
 import type { WireRecord } from "../kafka/wire/write_batch.ts";
-import { persisting } from "./persisting.ts";
+import { PATIENCE_MS, persistingInReach } from "./persisting.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { decodePositions, encodePositions } from "./positions.ts";
-import { beginAgain, TaskLogError } from "./task_log_error.ts";
+import { TaskLogError } from "./task_log_error.ts";
 import { TaskProducer } from "./task_producer.ts";
 import { Buffer } from "node:buffer";
 
@@ -93,10 +93,12 @@ export interface ControlOptions {
   /** Must know the topic, and read uncommitted records. */
   readonly connection: KafkaConnection;
   readonly log: Log;
+  /** How long brokers may be away when it is opened, in milliseconds. Reads have 120 s at least. */
+  readonly openingMs?: number;
 }
 
 /** What is needed to read the topic. */
-type ControlSource = Pick<ControlOptions, "app" | "connection">;
+type ControlSource = Pick<ControlOptions, "app" | "connection" | "openingMs">;
 
 /** The record that a process adds to its first transaction. */
 export function addBegun(app: string, pending: PendingRecords): void {
@@ -114,12 +116,13 @@ export class ControlWriter implements AsyncDisposable {
   }
 
   /** From now on, no other writer can write. What is read from now on, nobody else changes. */
-  static async open({ app, connection, log }: ControlOptions): Promise<ControlWriter> {
+  static async open({ app, connection, log, openingMs }: ControlOptions): Promise<ControlWriter> {
     const producer = await TaskProducer.open({
       transactionalId: controlTopic(app),
       timeoutMs: TRANSACTION_MS,
       connection,
       log,
+      ...openingMs === undefined ? {} : { openingMs },
     });
     return new ControlWriter(app, producer);
   }
@@ -237,11 +240,11 @@ export async function readFailure(options: ControlSource): Promise<GroupFailure 
 }
 
 async function read<R>(
-  { app, connection }: ControlSource,
+  { app, connection, openingMs = 0 }: ControlSource,
   decode: (values: ReadonlyMap<string, Uint8Array>) => R,
 ): Promise<R> {
   const topic = controlTopic(app);
-  const values = await persisting(connection, async () => {
+  const values = await persistingInReach(connection, async () => {
     const values = new Map<string, Uint8Array>();
     const options = {
       patienceMs: SILENCE_MS,
@@ -256,7 +259,7 @@ async function read<R>(
       }
     }
     return values;
-  });
+  }, Math.max(PATIENCE_MS, openingMs));
   try {
     return decode(values);
   } catch (cause) {
@@ -336,7 +339,7 @@ export function requireSame(app: string, control: Control, ours: Entered): void 
   if (group === null) {
     throw new TaskLogError(
       `group "${app}" has nothing in topic "${controlTopic(app)}" any more: was it deleted? ` +
-        `If so, ${beginAgain(app)}`,
+        "Stop all machines, and delete the topics of the group to begin again",
     );
   }
   requireReadable(app, group, ours);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Clock, elapsedOf, waitFor } from "../../core/clock.ts";
+import { type Clock, elapsedOf, wakeAfter } from "../../core/clock.ts";
 import { counted } from "../../core/counted.ts";
 import {
   changelogTopic,
@@ -17,8 +17,8 @@ import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
 import { otherId } from "../kafka/client/topic_watch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import type { MetadataTopic } from "../kafka/wire/metadata.ts";
-import { persisting } from "./persisting.ts";
-import { beginAgain, TaskLogError } from "./task_log_error.ts";
+import { OPENING_MS, persistingInReach } from "./persisting.ts";
+import { TaskLogError } from "./task_log_error.ts";
 
 /** A topic as a group needs it. */
 export interface InternalTopic {
@@ -42,9 +42,6 @@ const DEFAULT_FACTOR = -1;
 
 /** The protocol's number of the kind of resource. */
 const TOPIC_RESOURCE = 2;
-
-/** How long the broker may be away at the start, in milliseconds. */
-const OPENING_MS = 10_000;
 
 /** How long a topic may take until it is there, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -78,17 +75,20 @@ export function internalTopics(
  * Creates the topics that are missing, and checks those that are there.
  *
  * @param connection Must know all of the topics.
+ * @param openingMs How long brokers may be away, in milliseconds; `Infinity`: without a limit.
  * @throws {TaskLogError} If one differs, or cannot be created. The message names it and the cure.
+ * @throws {Error} If brokers are away for too long. The message names them.
  */
 export async function ensureInternalTopics(
   connection: KafkaConnection,
   topics: readonly InternalTopic[],
   clock: Clock,
+  openingMs = OPENING_MS,
 ): Promise<void> {
-  await persisting(connection, async () => {
+  await persistingInReach(connection, async () => {
     await makeMissing(connection, topics, clock);
     for (const each of topics) await requireSettings(connection, each, clock);
-  }, OPENING_MS);
+  }, openingMs);
 }
 
 /**
@@ -109,7 +109,7 @@ export async function requireSameTopics(
     if (evidence === null) continue;
     throw new TaskLogError(
       `topic "${topic}" was deleted and created again while the group runs (${evidence}): what it had ` +
-        `is lost: ${beginAgain("APP")}`,
+        "is lost. Stop all machines, and delete the topics of the group to begin again",
     );
   }
 }
@@ -137,7 +137,7 @@ async function makeMissing(
           "was created: is it being deleted? Wait until the cluster has deleted it",
       );
     }
-    await waitFor(clock, PAUSE_MS);
+    await pause(clock);
   }
 }
 
@@ -214,7 +214,7 @@ async function requireSettings(
           `needs: set it to ${value}`,
       );
     }
-    await waitFor(clock, PAUSE_MS);
+    await pause(clock);
   }
 }
 
@@ -242,4 +242,8 @@ export async function settingsOf(
       { cause: error },
     );
   }
+}
+
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => void wakeAfter(clock, PAUSE_MS, resolve));
 }

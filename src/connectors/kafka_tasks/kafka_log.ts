@@ -47,6 +47,7 @@ import { kafkaPlaceOf } from "./kafka_place.ts";
 import { PendingOutputs } from "./pending_outputs.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
+import { OPENING_MS } from "./persisting.ts";
 import { Purge } from "./purge.ts";
 import { Restorer } from "./restore.ts";
 import { StateCaches } from "./state_caches.ts";
@@ -96,6 +97,11 @@ export interface KafkaTaskLogOptions {
   readonly transactionTimeoutMs?: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /**
+   * Whether the opening waits for brokers without a limit. If not, that fails after 10 s.
+   * @default {false}
+   */
+  readonly waitsForBrokers?: boolean;
 }
 
 /** The connections of a log. */
@@ -199,12 +205,13 @@ export class KafkaTaskLog implements GroupLog {
    * earlier process of the same member has left open.
    *
    * @throws {TaskLogError} If topics or the group differ. The message names what, and the cure.
-   * @throws {Error} If brokers do not answer, or refuse.
+   * @throws {Error} If brokers do not answer in time, or refuse. The message names them.
    */
   static async open(options: KafkaTaskLogOptions): Promise<KafkaTaskLog> {
     const { app, topology, log = silentLog, clock = systemClock, memberId, protocol } = options;
     requireOneReader(topology);
     const wanted = internalTopics(app, topology);
+    const openingMs = options.waitsForBrokers === true ? Infinity : OPENING_MS;
     const ended = new AbortController();
     const signal = AbortSignal.any([options.signal, ended.signal]);
     const connect = () =>
@@ -216,11 +223,14 @@ export class KafkaTaskLog implements GroupLog {
     const connections = { commits: connect(), restores: connect(), shuffles: connect() };
     const { commits, restores } = connections;
     try {
-      await ensureInternalTopics(restores, wanted, clock);
-      const { topics } = await restores.open(() => restores.metadata(), { missingMs: Infinity });
+      await ensureInternalTopics(restores, wanted, clock, openingMs);
+      const { topics } = await restores.open(() => restores.metadata(), {
+        limitMs: openingMs,
+        missingMs: OPENING_MS,
+      });
       const topicIds = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
       const entered = { ...topology, protocol, groupId: options.groupId };
-      const store = new KafkaAppStore({ app, connection: restores, log, signal });
+      const store = new KafkaAppStore({ app, connection: restores, log, signal, openingMs });
       await beginApp(entered, store);
       let isMember = false; // the machine joins meanwhile, and is one before a task begins
       const confirmation = new Confirmation(() =>
@@ -228,7 +238,7 @@ export class KafkaTaskLog implements GroupLog {
       );
       const control = await confirmation.ask();
       isMember = true;
-      const added = new AddedPartitions({ app, connection: restores, log });
+      const added = new AddedPartitions({ app, connection: restores, log, openingMs });
       await added.learn(topology.subtopologies.flatMap(({ sourceTopics }) => sourceTopics));
       const producer = await TaskProducer.open({
         transactionalId: `${app}-${memberId}`,
@@ -236,6 +246,7 @@ export class KafkaTaskLog implements GroupLog {
         connection: commits,
         confirm: () => requireSameTopics(commits, topicIds),
         log,
+        openingMs,
       });
       return new KafkaTaskLog(options, {
         connections,

@@ -14,6 +14,7 @@
  * @module
  */
 import { sleep } from "../../core/promises.ts";
+import { messageOf } from "../../core/errors.ts";
 import { TimeSlice } from "../../core/event_loop.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
 import type { Log } from "../../core/log.ts";
@@ -39,16 +40,16 @@ import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { beginAgain, TaskLogError, unreadablePositions } from "./task_log_error.ts";
+import { TaskLogError } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
 
+/** How long to wait before an open transaction is looked at again, in milliseconds. */
+const UNSTABLE_MS = 20;
+
 /** How long the first offsets of a group may take after their commit, in milliseconds. */
 const FIRST_OFFSETS_MS = 3_000;
-
-/** How long to wait before the group is asked for them again, in milliseconds. */
-const PAUSE_MS = 20;
 
 /** How long a topic keeps the record of a forgotten key. */
 const DELETE_RETENTION = "delete.retention.ms";
@@ -179,7 +180,7 @@ export class Restorer {
     throw new TaskLogError(
       `task "${task}" cannot be restored: group "${groupId}" has offsets, but its topic ` +
         `"${controlTopic(app)}" knows of none: were its topics deleted, and not the group? What ` +
-        `they had is lost: ${beginAgain(app)}`,
+        `they had is lost. Stop all machines, and run cli.ts group ${app} reset to begin again`,
     );
   }
 
@@ -240,7 +241,8 @@ export class Restorer {
         to: Number(span.end),
         patienceMs: SILENCE_MS,
         what: `the state of task "${task}"`,
-        ifLost: `bring the topic back from a copy, or ${beginAgain(app)}`,
+        ifLost:
+          "bring the topic back from a copy, or delete the topics of the group to begin again",
         ...onProgress === undefined ? {} : { onProgress },
       };
       for await (const records of readCommitted(connection, of, options)) {
@@ -286,7 +288,11 @@ export class Restorer {
     try {
       return positionsInMetadata(committed);
     } catch (cause) {
-      throw unreadablePositions(task, this.#options.groupId, cause);
+      throw new TaskLogError(
+        `the positions of task "${task}" in group "${this.#options.groupId}" cannot be read ` +
+          `(${messageOf(cause)}): has something else committed to the group?`,
+        { cause },
+      );
     }
   }
 
@@ -308,8 +314,8 @@ export class Restorer {
         `task "${task}" cannot be restored: it has read topic "${topic}", partition ${partition} ` +
           (stored === undefined ? "not at all" : `up to offset ${stored}`) +
           ` by its own record, and up to offset ${offset} by group "${groupId}". Both are committed ` +
-          "together, so one was changed or lost. Set the offset of the group back, or " +
-          beginAgain(app),
+          "together, so one was changed or lost. Set the offset of the group back, or delete the " +
+          "group and its topics to begin again",
       );
     }
   }
@@ -325,8 +331,8 @@ export class Restorer {
       : "the group has lost where its steps were: has a tool set its offsets?";
     return new TaskLogError(
       `task "${task}" cannot be restored: group "${groupId}" has read topic "${topic}", partition ` +
-        `${partition} up to offset ${offset}, but ${where} Bring it back from a copy, or ` +
-        beginAgain(app),
+        `${partition} up to offset ${offset}, but ${where} Bring it back from a copy, or delete the ` +
+        "group and its topics to begin again",
     );
   }
 
@@ -335,7 +341,8 @@ export class Restorer {
     return new TaskLogError(
       `task "${task}" cannot be restored: its changelog ` +
         `"${changelogTopic(app, partsOf(task).subtopology)}" has keys, but not where its inputs ` +
-        `were: were records deleted? Bring it back from a copy, or ${beginAgain(app)}`,
+        "were: were records deleted? Bring it back from a copy, or delete the group and its topics to " +
+        "begin again",
     );
   }
 
@@ -374,7 +381,7 @@ export class Restorer {
       `task "${task}" cannot be restored: group "${groupId}" has no offsets, but its topics show that ` +
         "it has run before. Offsets expire when a group has been empty for " +
         "offsets.retention.minutes, a week by default. Reading everything again would repeat " +
-        `results: if that is right, ${beginAgain(app)}`,
+        `results: if that is right, delete the topics that begin with "${app}." to begin again`,
     );
   }
 
@@ -390,7 +397,7 @@ export class Restorer {
       for (;;) {
         if (await this.#stable.ask((broker) => hasGroupOffsets(broker, groupId))) return true;
         if (performance.now() >= deadline) return false;
-        await sleep(PAUSE_MS, signal);
+        await sleep(UNSTABLE_MS, signal);
       }
     } finally {
       this.#waiting--;
@@ -398,9 +405,9 @@ export class Restorer {
   }
 
   async #hasRecords(of: TopicPartition): Promise<boolean> {
-    const { app, connection } = this.#options;
+    const { connection } = this.#options;
     return await persisting(connection, async () => {
-      const options = { what: "records of the group", ifLost: beginAgain(app) };
+      const options = { what: "records of the group", ifLost: "delete the topics of the group" };
       for await (const records of readCommitted(connection, of, options)) {
         if (records.length > 0) return true;
       }

@@ -15,7 +15,7 @@ import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { type FetchedPartition, fetchInSession } from "../kafka/wire/fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
-import { beginAgain, TaskLogError } from "./task_log_error.ts";
+import { TaskLogError } from "./task_log_error.ts";
 
 /**
  * How long a broker may wait for records, in milliseconds. It answers as soon as there are any. A
@@ -390,8 +390,8 @@ class ShufflePartition implements ShuffleReader {
         (first === null
           ? ""
           : `: it begins at offset ${first}, and reading goes on at ${this.#host.from}`) +
-        `. Were they deleted, or is retention.ms of the topic not -1? To cure it, ` +
-        beginAgain("APP"),
+        `. Were they deleted, or is retention.ms of the topic not -1? Delete the topics of the group ` +
+        "to begin again",
     );
   }
 
@@ -399,7 +399,7 @@ class ShufflePartition implements ShuffleReader {
   isReplaced(): TaskLogError {
     return new TaskLogError(
       `topic "${this.of.topic}" was deleted and created again while the group runs: what it had is ` +
-        `lost: ${beginAgain("APP")}`,
+        "lost. Delete the topics of the group to begin again",
     );
   }
 }

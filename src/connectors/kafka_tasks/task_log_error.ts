@@ -3,33 +3,12 @@
  *
  * @module
  */
-import { messageOf } from "../../core/errors.ts";
-import type { TaskId } from "../../core/task_id.ts";
 import { FencedError } from "../../group/log.ts";
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
 
 /** The log of a group cannot be used. The message names the reason and the cure. */
 export class TaskLogError extends Error {
   override readonly name = "TaskLogError";
-}
-
-/**
- * The cure where a group has lost what it needs. Topics that are deleted without the offsets of the
- * group, or those without the topics, only lead to the next error.
- *
- * @param app `APP` where it is not known.
- */
-export function beginAgain(app: string): string {
-  return `stop all machines, and run cli.ts group ${app} reset to begin again`;
-}
-
-/** The positions that a task without a changelog has committed are not what a task commits. */
-export function unreadablePositions(task: TaskId, groupId: string, cause: unknown): TaskLogError {
-  return new TaskLogError(
-    `the positions of task "${task}" in group "${groupId}" cannot be read (${messageOf(cause)}): ` +
-      "has something else committed to the group?",
-    { cause },
-  );
 }
 
 /** Kinds of errors that mean: others have the tasks, or the transaction is over. */

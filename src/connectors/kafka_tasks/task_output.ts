@@ -8,7 +8,6 @@ import type { ConnectionReading } from "../../core/connection_reading.ts";
 import type { Epoch } from "../../core/ids.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import type { WaitingForCommit } from "../../group/log.ts";
-import type { Guarantee } from "../../group/log_module.ts";
 import { knownOutput } from "../kafka/known_configs.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
 import { OUTPUT } from "../kafka/properties/property_table.ts";
@@ -56,7 +55,7 @@ export async function openTaskOutput(
 export function requireTaskOutput(
   config: object,
   stepId: string,
-  guarantee: Guarantee,
+  guarantee: "exactly-once" | "at-least-once",
 ): void {
   const settings = knownOutput(config);
   if (settings === null) return;

@@ -17,13 +17,10 @@ import { positionName } from "../kafka/wire/topic_partition.ts";
 import type { CommittedOffset, CommittingMember } from "../kafka/wire/txn_offset_commit.ts";
 import { produceRound } from "../kafka/write/produce_round.ts";
 import type { PendingBatch } from "./pending_records.ts";
-import { persisting } from "./persisting.ts";
+import { OPENING_MS, persisting, persistingInReach } from "./persisting.ts";
 
 /** How long the broker may be away while a transaction is open, in milliseconds. */
 const PATIENCE_MS = 60_000;
-
-/** How long it may be away at the start. */
-const OPENING_MS = 10_000;
 
 /** How long an abort may take at the end of a process: the broker does it later by itself. */
 const ABORT_MS = 2_000;
@@ -65,6 +62,11 @@ export interface TaskProducerOptions {
   readonly log: Log;
   /** Throws if a topic is another one than at the start. */
   readonly confirm?: () => Promise<void>;
+  /**
+   * How long brokers may be away at the start, in milliseconds; `Infinity`: without a limit.
+   * @default {10000}
+   */
+  readonly openingMs?: number;
 }
 
 /** What is committed in one transaction. */
@@ -92,19 +94,21 @@ export class TaskProducer {
     this.#transaction = new Transaction(
       options.connection,
       identity,
-      (work, patienceMs = PATIENCE_MS) => persist(options.connection, patienceMs, work),
+      (work, patienceMs = PATIENCE_MS) => persistingInReach(options.connection, work, patienceMs),
     );
   }
 
   /**
    * Acquires the transactional id. From then on, the writes of any other producer with it are
    * refused. Returns once no transaction is open with it.
+   *
+   * @throws {Error} If the broker refuses, or brokers are away for too long: it names them then.
    */
   static async open(options: TaskProducerOptions): Promise<TaskProducer> {
-    const { connection, transactionalId, timeoutMs } = options;
+    const { connection, transactionalId, timeoutMs, openingMs = OPENING_MS } = options;
     const identity = await acquire(connection, transactionalId, {
       timeoutMs,
-      persist: (work, patienceMs = OPENING_MS) => persist(connection, patienceMs, work),
+      persist: (work, patienceMs = openingMs) => persistingInReach(connection, work, patienceMs),
     });
     return new TaskProducer(options, identity);
   }
@@ -178,7 +182,7 @@ export class TaskProducer {
     }
     const { connection } = this.#options;
     const absence = new TopicAbsence();
-    await persist(connection, PATIENCE_MS, async () => {
+    await persistingInReach(connection, async () => {
       try {
         await produceRound(connection, [...waiting.keys()], {
           topic,
@@ -204,7 +208,7 @@ export class TaskProducer {
         if (!absence.lastsAfter(error)) throw error;
         throw new TopicDeletedError(topic, error);
       }
-    });
+    }, PATIENCE_MS);
   }
 
   /** Aborts what is open, if that is quick. The broker does it later by itself. */

@@ -154,10 +154,41 @@ Deno.test("a topic that has another id than at the start is another topic", asyn
     metadata: () => Promise.resolve({ topics: [{ topic: "t", topicId: "now", errorCode: 0 }] }),
   } as unknown as KafkaConnection;
   for (const same of ["now", null]) await requireSameTopics(connection, new Map([["t", same]]));
-  const { message } = await assertRejects(
+  await assertRejects(
     () => requireSameTopics(connection, new Map([["t", "before"]])),
     TaskLogError,
     `topic "t" was deleted and created again`,
   );
-  assertStringIncludes(message, "stop all machines, and run cli.ts group APP reset");
+});
+
+Deno.test("topics are waited for without a limit, or the error names the brokers", async () => {
+  const { now } = performance;
+  let ms = 0;
+  performance.now = () => ms;
+  try {
+    const fake = new FakeTopics();
+    const whole = connectionTo(fake);
+    let away = Infinity;
+    const connection = {
+      ...whole,
+      metadata: () =>
+        away-- > 0 ? Promise.reject(new Error("Closed connection")) : whole.metadata(),
+      unreachable: (cause: Error, limitMs: number) =>
+        new Error(`no broker in reach at b:1 within ${limitMs} ms: ${cause.message}`, { cause }),
+      backoff: () => ({
+        ...whole.backoff(),
+        pause: () => Promise.resolve(void (ms += 1_000)),
+      }),
+    } as unknown as KafkaConnection;
+    await assertRejects(
+      () => ensureInternalTopics(connection, WANTED, new JumpingClock()),
+      Error,
+      "no broker in reach at b:1 within 10000 ms: Closed connection",
+    );
+    away = 300;
+    await ensureInternalTopics(connection, WANTED, new JumpingClock(), Infinity);
+    assertEquals([fake.topics.size, ms], [3, 310_000]);
+  } finally {
+    performance.now = now;
+  }
 });

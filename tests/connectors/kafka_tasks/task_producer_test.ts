@@ -103,3 +103,37 @@ Deno.test("another process with the id fences the producer, which cannot abort e
   await next.commit({ batches: [], groupId: "app.1", offsets: OFFSETS, member: null });
   assertEquals(coordinator.transactions.get(ID)!.ended, ["commit"]);
 });
+
+Deno.test("a start without brokers fails with their names, or waits for as long as it takes", async () => {
+  const { now } = performance;
+  let ms = 0;
+  performance.now = () => ms;
+  try {
+    const coordinator = new FakeCoordinator();
+    const connection = new FakeConnection(coordinator);
+    connection.onPause = () => void (ms += 1_000);
+    const open = (openingMs?: number) =>
+      TaskProducer.open({
+        transactionalId: ID,
+        timeoutMs: 10_000,
+        connection: connection as unknown as KafkaConnection,
+        log: silentLog,
+        ...openingMs === undefined ? {} : { openingMs },
+      });
+    coordinator.troubles.push(...Array(11).fill("unsent"));
+    await assertRejects(() => open(), Error, "no broker in reach at fake:1 within 10000 ms");
+    assertEquals(coordinator.troubles, []);
+    coordinator.troubles.push(...Array(500).fill("unsent"));
+    const producer = await open(Infinity);
+    assertEquals(ms, 510_000);
+    coordinator.troubles.push(...Array(61).fill("unsent"));
+    const member = null;
+    await assertRejects(
+      () => producer.commit({ batches: [], groupId: "app.1", offsets: OFFSETS, member }),
+      Error,
+      "no broker in reach at fake:1",
+    );
+  } finally {
+    performance.now = now;
+  }
+});

@@ -309,6 +309,10 @@ export class FakeConnection {
     this.drops++;
   }
 
+  unreachable(cause: unknown, ms: number): Error {
+    return new Error(`no broker in reach at fake:1 within ${ms} ms`, { cause });
+  }
+
   backoff() {
     return {
       answerTo: <R>(request: Promise<R>) => request,

@@ -47,8 +47,8 @@ export function firstOf<C, R>(
 }
 
 /**
- * Waits for `work`, up to `ms` milliseconds, or until `signal` is aborted. Later results of the
- * work are ignored.
+ * Waits for `work`, up to `ms` milliseconds (`Infinity`: without a limit), or until `signal` is
+ * aborted. Later results of the work are ignored.
  *
  * @throws What `work` rejects with, or what `cut` returns if the wait ended first.
  */
@@ -69,7 +69,7 @@ export function limited<R>(
       end();
       reject(cut());
     };
-    const timer = setTimeout(stop, ms);
+    const timer = ms === Infinity ? undefined : setTimeout(stop, ms);
     signal.addEventListener("abort", stop);
     work.finally(end).then(resolve, reject);
     if (signal.aborted) stop();

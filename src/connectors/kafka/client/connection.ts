@@ -108,7 +108,7 @@ export class KafkaConnection {
    * Connects for the first time, checks that the topics exist, and asks for what the start needs.
    * If that fails, all of it is tried again, within one limit.
    *
-   * @param options.limitMs The limit, in milliseconds.
+   * @param options.limitMs The limit, in milliseconds; `Infinity` for none.
    * @param options.missingMs How long brokers may report a topic as missing before that is an
    * error, in milliseconds. Meanwhile, each attempt asks another broker.
    * @param options.isWhole Whether the answer is complete. If it returns false, the log reports the
@@ -302,6 +302,11 @@ export class KafkaConnection {
   /** Waits after an error, longer each time. Logs that once, if it takes more than a moment. */
   pause(error: unknown, deadline = Infinity): Promise<void> {
     return this.#backoff.pause(error, deadline);
+  }
+
+  /** The error of who has waited for `ms` milliseconds in vain. `cause` is the last error. */
+  unreachable(cause: unknown, ms: number): Error {
+    return unreachableError(this.#opened, cause, ms);
   }
 
   /** Closes all connections. Requests under way fail. */

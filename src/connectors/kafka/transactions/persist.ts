@@ -32,7 +32,7 @@ const BUSY_MS = 10;
  * Does `work`, and repeats it after an error as long as the broker may come back. It ends early if
  * the connection's signal ends all waiting.
  *
- * @param patienceMs How long the broker may be away, in milliseconds.
+ * @param patienceMs How long the broker may be away, in milliseconds; `Infinity`: without a limit.
  * @throws The last error; the first one if another attempt is useless.
  */
 export async function persist<T>(
@@ -43,6 +43,7 @@ export async function persist<T>(
   const backoff = connection.backoff();
   const start = performance.now();
   const deadline = start + patienceMs;
+  let busySince: number | null = null;
   for (;;) {
     try {
       const done = await backoff.answerTo(work());
@@ -51,7 +52,12 @@ export async function persist<T>(
     } catch (error) {
       // A broker that is busy with the last transaction is in reach, and answers.
       const isBusy = errorKind(error) === "transactionPending";
-      const end = isBusy ? start + Math.max(patienceMs, BUSY_PATIENCE_MS) : deadline;
+      busySince = isBusy ? busySince ?? performance.now() : null;
+      // A patience without a limit is for brokers that are away.
+      const busyUntil = patienceMs === Infinity
+        ? (busySince ?? 0) + BUSY_PATIENCE_MS
+        : start + Math.max(patienceMs, BUSY_PATIENCE_MS);
+      const end = isBusy ? busyUntil : deadline;
       const isOver = performance.now() >= end || connection.isEnded;
       if (isFinalForWrites(error) || isOver) {
         backoff.giveUp();

@@ -99,6 +99,8 @@ export type ToTaskWorker =
     readonly logModule: string;
     /** Where the states of tasks are kept between runs; `null` if they are not. */
     readonly cacheFolder: string | null;
+    /** Whether to wait for brokers without a limit, as the machine has run before. */
+    readonly waitsForBrokers: boolean;
     readonly commitIntervalMs: number;
     readonly logLevel: LogLevel;
     /** How often to send `status`, in milliseconds. */

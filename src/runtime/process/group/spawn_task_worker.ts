@@ -15,6 +15,26 @@ export interface TaskWorkerOptions extends GroupProcessOptions {
   readonly load: Extract<ToTaskWorker, { kind: "load" }>;
 }
 
+/** Whether a process of the machine has loaded the flow before: brokers were in reach then. */
+export class FirstLoad {
+  #isOver = false;
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Returns a listener that hears the processes too, and passes on what they say. */
+  watch(listener: ChildListener): ChildListener {
+    return {
+      ...listener,
+      said: (message) => {
+        if (message.kind === "loaded") this.#isOver = true;
+        listener.said(message);
+      },
+    };
+  }
+}
+
 /** Starts a process. */
 export function spawnTaskWorker(
   { load, ...options }: TaskWorkerOptions,

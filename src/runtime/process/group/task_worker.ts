@@ -5,7 +5,6 @@
  * @module
  */
 import { systemClock } from "../../../core/clock.ts";
-import { messageOf } from "../../../core/errors.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log.ts";
 import { rangesOf, type TaskId } from "../../../core/task_id.ts";
 import type { GroupLog } from "../../../group/log.ts";
@@ -72,7 +71,7 @@ export class TaskWorker {
 
   async #load(message: LoadMessage): Promise<void> {
     const { moduleUrl, exportName, app, memberId, shards, protocol, guarantee } = message;
-    const { groupId, commitIntervalMs, cacheFolder } = message;
+    const { groupId, commitIntervalMs, cacheFolder, waitsForBrokers } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, openGroupLog }: LogModule = await import(message.logModule);
     const cut = cutFlow(graph, { shards, topicsOf });
@@ -88,6 +87,7 @@ export class TaskWorker {
       protocol,
       guarantee,
       cacheFolder,
+      waitsForBrokers,
       log,
       signal,
     };
@@ -141,12 +141,7 @@ export class TaskWorker {
     this.#ownMetrics?.record();
     await this.#link.flushed(); // the supervisor is to know, even if closing takes its time
     this.#ended.abort();
-    try {
-      await this.#groupLog?.close();
-    } catch (thrown) {
-      // What counts is committed by now, and others wait for the end of this process.
-      this.#host.log("warn", "the log of the group did not close", { error: messageOf(thrown) });
-    }
+    await this.#groupLog?.close();
     await this.#link.flushed();
     this.#exit(Deno.exitCode || code);
   }

@@ -88,6 +88,14 @@ Deno.test("limited() waits no longer than its limit", async () => {
   await assertRejects(() => limited(never, { ms: 1, signal, cut }), Error, "cut");
 });
 
+Deno.test("limited() waits for the work without a limit", async () => {
+  const { signal } = new AbortController();
+  const work = Promise.withResolvers<string>();
+  const waiting = limited(work.promise, { ms: Infinity, signal, cut });
+  setTimeout(() => work.resolve("done"), 5); // a timer of no length comes first
+  assertEquals(await waiting, "done");
+});
+
 Deno.test("limited() is ended by its signal, aborted before or meanwhile", async () => {
   const stop = new AbortController();
   const late = Promise.withResolvers<void>();

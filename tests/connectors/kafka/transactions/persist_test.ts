@@ -85,3 +85,28 @@ Deno.test("nothing is repeated once the connection's waiting has ended", async (
     });
   }
 });
+
+Deno.test("without a limit, work is repeated until the signal ends all waiting", async () => {
+  await onClock(async (clock) => {
+    const connection = new FakeConnection();
+    const work = failing(clock, Array(100).fill(LOADING), 60_000);
+    assertEquals(await persist(connection, Infinity, work), "done");
+    connection.onPause = () => void (connection.isEnded = connection.drops > 150);
+    const { type } = await assertRejects(() =>
+      persist(connection, Infinity, failing(clock, Array(100).fill(LOADING)))
+    ) as { type?: string };
+    assertEquals([type, connection.drops], ["GROUP_LOAD_IN_PROGRESS", 151]);
+  });
+});
+
+Deno.test("without a limit, a coordinator that never ends a transaction is an error", async () => {
+  await onClock(async (clock) => {
+    const connection = new FakeConnection();
+    const codes = [...Array(10).fill(LOADING), ...Array(10).fill(BUSY)];
+    const work = failing(clock, codes, 60_000);
+    const { type } = await assertRejects(() => persist(connection, Infinity, work)) as {
+      type?: string;
+    };
+    assertEquals([type, clock.ms], ["CONCURRENT_TRANSACTIONS", 13 * 60_000]);
+  });
+});

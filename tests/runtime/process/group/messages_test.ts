@@ -34,6 +34,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     guarantee: "exactly-once",
     logModule: "file:///log.ts",
     cacheFolder: null,
+    waitsForBrokers: false,
     commitIntervalMs: 1_000,
     logLevel: "info",
     statusMs: 250,

@@ -5,7 +5,10 @@ import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { systemClock } from "../../../../src/core/clock.ts";
 import type { MembershipEvent } from "../../../../src/group/membership.ts";
 import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
-import { spawnTaskWorker } from "../../../../src/runtime/process/group/spawn_task_worker.ts";
+import {
+  FirstLoad,
+  spawnTaskWorker,
+} from "../../../../src/runtime/process/group/spawn_task_worker.ts";
 import { Supervisor } from "../../../../src/runtime/process/group/supervisor.ts";
 
 const MODULE = import.meta.resolve("../../../support/group/process_flow.ts");
@@ -64,6 +67,7 @@ class RealWorker {
             guarantee: "exactly-once",
             logModule: MODULE,
             cacheFolder: null,
+            waitsForBrokers: false,
             commitIntervalMs: 1,
             logLevel: "info",
             statusMs: 10_000,
@@ -159,4 +163,15 @@ Deno.test("a step that fails in a process ends the node with its error", async (
   const error = await assertRejects(() => worker.run, StepError);
   assertMatch(error.message, /step "check" failed in task in_\d+: /);
   assertEquals(worker.starts, 1);
+});
+
+Deno.test("a machine has run once any of its processes has loaded the flow", () => {
+  const first = new FirstLoad();
+  const said: string[] = [];
+  const listener = first.watch({ said: ({ kind }) => void said.push(kind), exited: () => {} });
+  listener.said({ kind: "stopRequested" });
+  assertEquals(first.isOver, false);
+  listener.said({ kind: "loaded", flow: { steps: [], edges: [] } as never });
+  listener.said({ kind: "stopped" });
+  assertEquals([first.isOver, ...said], [true, "stopRequested", "loaded", "stopped"]);
 });
