@@ -644,8 +644,9 @@ Deno.test("KafkaInputConfig continues from stored positions, wherever it would s
     const config = toEnd({ ...at, startingOffset });
     const reader = await config.open(testPlace(), new Map([[`${at.topic}-0`, { offset: 3n }]]));
     try {
-      const rest = startingOffset === "end" ? [] : numbered("b", 5).map(({ value }) => value);
-      assertEquals(valuesOf(await readFrom(reader)).toSorted(), ["a 3", "a 4", ...rest]);
+      // The partition without a position was added later, and is read from its first record.
+      const added = numbered("b", 5).map(({ value }) => value);
+      assertEquals(valuesOf(await readFrom(reader)).toSorted(), ["a 3", "a 4", ...added]);
     } finally {
       await reader.close();
     }
