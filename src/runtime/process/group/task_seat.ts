@@ -38,6 +38,19 @@ const LONGEST_PAUSE_MS = 30_000;
 /** How long a process that has failed may take to leave, in milliseconds. */
 const LEAVES_MS = 10_000;
 
+/**
+ * How long a worker has to run before its failures are counted over, in milliseconds, if it commits
+ * nothing meanwhile.
+ */
+const CALM_MS = 600_000;
+
+/** Tasks that a process has to give up in time. */
+interface Revocation {
+  /** Those that are left. */
+  readonly tasks: Set<TaskId>;
+  cancel(): void;
+}
+
 /** A process of a worker. */
 export type TaskChild = LinkedProcess<ToTaskWorker>;
 
@@ -121,9 +134,10 @@ interface Life {
   status: TaskWorkerStatus | null;
   statusAt: number;
   heardAt: number;
+  loadedAt: number;
   cancelStall: () => void;
-  /** Cancel the ends of the times to give tasks up. */
-  readonly revocations: Set<() => void>;
+  /** What it has been told to give up, and has not. */
+  readonly revocations: Set<Revocation>;
 }
 
 /** Why a process has ended. */
@@ -265,6 +279,7 @@ export class TaskSeat {
       status: null,
       statusAt: 0,
       heardAt: elapsedOf(this.#settings.clock),
+      loadedAt: Infinity,
       cancelStall: () => {},
       revocations: new Set(),
     };
@@ -336,17 +351,29 @@ export class TaskSeat {
   #limitRevocation(life: Life, tasks: Tasks): void {
     const { clock, stopMs, log } = this.#settings;
     const cancel = wakeAfter(clock, stopMs, () => {
-      life.revocations.delete(cancel);
-      const left = tasks.intersection(life.tasks);
-      if (left.size === 0 || life.end !== null) return;
+      life.revocations.delete(revocation);
+      if (life.end !== null) return;
       log.warn(
         "the worker did not give up tasks in time and is killed: what it has not committed is done " +
           "again by the next owners of its tasks",
-        { ...this.#fields, tasks: rangesOf(left), stopMs },
+        { ...this.#fields, tasks: rangesOf(revocation.tasks), stopMs },
       );
       this.#end(life, { kind: "lost" });
     });
-    life.revocations.add(cancel);
+    // A set of its own: a task may come back while others of the revocation are still waited for.
+    const revocation: Revocation = { tasks: new Set(tasks), cancel };
+    life.revocations.add(revocation);
+  }
+
+  #gaveUp(life: Life, given: readonly TaskId[]): void {
+    for (const task of given) life.tasks.delete(task);
+    for (const revocation of life.revocations) {
+      for (const task of given) revocation.tasks.delete(task);
+      if (revocation.tasks.size > 0) continue;
+      revocation.cancel();
+      life.revocations.delete(revocation);
+    }
+    this.#giveBack(given);
   }
 
   /** Tells the group that no process runs these any more. */
@@ -394,13 +421,13 @@ export class TaskSeat {
         this.#flow = message.flow;
         if (life.phase !== "loading") return;
         life.phase = "running";
+        life.loadedAt = life.heardAt;
         this.#hasLoaded = true;
         this.#assign();
         if (this.#standbys.size > 0) this.#keepStandbys();
         return;
       case "gaveUp":
-        for (const task of message.tasks) life.tasks.delete(task);
-        return this.#giveBack(message.tasks);
+        return this.#gaveUp(life, message.tasks);
       case "identityWanted":
         return void this.#identify(life, message.number);
       case "identityDone":
@@ -456,14 +483,17 @@ export class TaskSeat {
     life.status = status;
     life.statusAt = life.heardAt;
     this.#settings.onStatus?.();
-    const { epoch, tasks, waitingFor } = status;
+    const { epoch, tasks, waitingFor, commit } = status;
     if (life.phase !== "running" || life.end !== null) return;
     const restored = tasks.map(({ task, phase, restored }) => [task, phase, restored?.done]);
     const progress = JSON.stringify([epoch, restored]);
     if (progress !== life.progress || waitingFor.length > 0 || life.tasks.size === 0) {
       life.progress = progress;
-      // One that gets on has nothing to do with the failures before it.
-      if (epoch > 0) this.#failures = 0;
+      // One that gets on has nothing to do with the failures before it. That an epoch closes tells
+      // nothing, as it may fail then. The first one is short: it may be over before it comes to
+      // what fails.
+      const isCalm = life.heardAt - life.loadedAt >= CALM_MS;
+      if (isCalm || (commit !== null && commit.epoch > 0)) this.#failures = 0;
       this.#watchForStall(life);
     }
   }
@@ -487,7 +517,7 @@ export class TaskSeat {
     if (life.end?.kind === "stopped") this.#exitCode = code;
     else if (life.end !== null && "error" in life.end) setExitCode(life.end.error, code);
     life.cancelStall();
-    for (const cancel of life.revocations) cancel();
+    for (const { cancel } of life.revocations) cancel();
     this.#cancelStop();
     for (const token of life.tokens.values()) token[Symbol.dispose]();
     life.tokens.clear();

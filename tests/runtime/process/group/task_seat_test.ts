@@ -181,7 +181,11 @@ function running(options = {}): World {
 }
 
 const gaveUp = (...tasks: TaskId[]): FromTaskWorker => ({ kind: "gaveUp", tasks });
-const status = (epoch: number, waitingFor: string[] = []): FromTaskWorker => ({
+const status = (
+  epoch: number,
+  waitingFor: string[] = [],
+  committed: number | null = null,
+): FromTaskWorker => ({
   kind: "status",
   epoch,
   tasks: [],
@@ -190,7 +194,7 @@ const status = (epoch: number, waitingFor: string[] = []): FromTaskWorker => ({
   readings: NO_READINGS,
   measured: [],
   memory: { rss: 2, heapUsed: 1 },
-  commit: null,
+  commit: committed === null ? null : { epoch: committed, ageMs: 0, ms: 1, logMs: 1, bytes: 1 },
   progressAgeMs: null,
 });
 
@@ -270,6 +274,25 @@ Deno.test("a worker that has given a task up in time goes on", () => {
   world.child.say({ kind: "gaveUp", tasks: [A] });
   world.clock.advance(30_000);
   assert(!world.child.isKilled);
+});
+
+Deno.test("a task that is given up and comes back is not waited for", () => {
+  const world = running();
+  world.revokes(A);
+  world.child.say(gaveUp(A));
+  world.assigns(A);
+  world.clock.advance(30_000);
+  assert(!world.child.isKilled);
+});
+
+Deno.test("a task that comes back does not hide another one that is not given up", () => {
+  const world = running();
+  world.revokes(A, B);
+  world.child.say(gaveUp(A));
+  world.assigns(A);
+  world.clock.advance(30_000);
+  assert(world.child.isKilled);
+  assertMatch(world.lines.at(-1)!, /did not give up tasks in time and is killed/);
 });
 
 Deno.test("a task is given up while the member owns more than it has said", () => {
@@ -430,7 +453,31 @@ Deno.test("a worker that gets on starts to count its failures over", () => {
   for (let time = 0; time < 3; time++) {
     world.child.exits("by SIGSEGV");
     world.clock.advance(0);
-    world.child.say(LOADED, status(0), status(1));
+    world.child.say(LOADED, status(0), status(1), status(2, [], 1));
+  }
+  assertEquals(world.children.length, 4);
+});
+
+Deno.test("a worker that fails in its second commit has not got on", () => {
+  const world = running({ restarts: 1 });
+  for (let time = 0; time < 2; time++) {
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(0);
+    world.child.say(LOADED, status(0), status(1, [], 0));
+  }
+  assertEquals(world.children.length, 2);
+});
+
+Deno.test("a worker that has nothing to commit for ten minutes has got on", () => {
+  const world = running({ restarts: 1 });
+  for (let time = 0; time < 3; time++) {
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(0);
+    world.child.say(LOADED);
+    for (const epoch of [1, 2, 3]) {
+      world.clock.advance(200_000);
+      world.child.say(status(epoch));
+    }
   }
   assertEquals(world.children.length, 4);
 });
