@@ -30,7 +30,7 @@ import type { AppStore } from "./enter_app.ts";
 import { persisting } from "./persisting.ts";
 import { positionsInMetadata } from "./positions.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
 
 /** What is needed to see what an app has. */
 export interface ChangeOptions {
@@ -177,7 +177,7 @@ export class KafkaAppStore implements AppStore {
       throw new TaskLogError(
         `group "${groupId}" has no offsets, but it has run before. Offsets expire when a group has ` +
           "been empty for offsets.retention.minutes, a week by default. Reading everything again " +
-          `would repeat results: if that is right, delete the topics that begin with "${app}."`,
+          `would repeat results: if that is right, ${toBeginAgain(app)}`,
       );
     }
     const positions = new Map<TaskId, readonly StoredPosition[]>();
@@ -224,7 +224,7 @@ export class KafkaAppStore implements AppStore {
       for (let partition = 0; partition < group.shards; partition++) {
         const of = { topic: shuffleTopic(app, name), partition };
         const from = Number(committed.get(positionName(of))?.offset ?? 0n);
-        await eachUnread(connection, of, from, (bytes) => {
+        await eachUnread(app, connection, of, from, (bytes) => {
           for (const [number, count] of itemsOf(bytes)) {
             if (count > 0 && gone.has(number)) unread.add(number);
           }
@@ -261,6 +261,7 @@ async function hasAny(
 
 /** Hands over the committed records of a partition from an offset on; after an error, again. */
 async function eachUnread(
+  app: string,
   connection: KafkaConnection,
   of: TopicPartition,
   from: number,
@@ -271,7 +272,7 @@ async function eachUnread(
     const options = {
       from: Math.max(first, from),
       what: "records of the group",
-      ifLost: "delete the topics of the group",
+      ifLost: toBeginAgain(app),
     };
     for await (const records of readCommitted(connection, of, options)) {
       for (const { value } of records) if (value !== null) take(value);

@@ -9,9 +9,12 @@ import { positionName, type TopicPartition } from "../kafka/wire/topic_partition
 import type { ChangelogRecord } from "./changelog_records.ts";
 import { persisting } from "./persisting.ts";
 import type { ChangelogReads } from "./standbys.ts";
+import { toBeginAgain } from "./task_log_error.ts";
 
 /** What {@linkcode ChangelogTails} needs. */
 export interface ChangelogTailsOptions {
+  /** The app that the topics are of. */
+  readonly app: string;
   /** Makes a connection that reads committed records, so that ends are those of committed ones. */
   readonly connect: (topics: readonly string[]) => KafkaConnection;
   /** All changelogs. */
@@ -48,7 +51,7 @@ export class ChangelogTails implements ChangelogReads {
       from: Number(from),
       to: Number(to),
       what: "the state of a task",
-      ifLost: "bring the topic back from a copy, or delete the topics of the group to begin again",
+      ifLost: `bring the topic back from a copy, or ${toBeginAgain(this.#options.app)}`,
     });
   }
 

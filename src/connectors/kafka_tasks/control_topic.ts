@@ -28,7 +28,7 @@ import type { WireRecord } from "../kafka/wire/write_batch.ts";
 import { PATIENCE_MS, persistingInReach } from "./persisting.ts";
 import { type PackingOptions, PendingRecords } from "./pending_records.ts";
 import { decodePositions, encodePositions } from "./positions.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
 import { TaskProducer } from "./task_producer.ts";
 import { Buffer } from "node:buffer";
 
@@ -249,7 +249,7 @@ async function read<R>(
     const options = {
       patienceMs: SILENCE_MS,
       what: `the settings of group "${app}"`,
-      ifLost: "delete the topic",
+      ifLost: `delete the topic, ${toBeginAgain(app)}`,
     };
     for await (const records of readCommitted(connection, { topic, partition: 0 }, options)) {
       for (const { key, value } of records) {
@@ -339,7 +339,7 @@ export function requireSame(app: string, control: Control, ours: Entered): void 
   if (group === null) {
     throw new TaskLogError(
       `group "${app}" has nothing in topic "${controlTopic(app)}" any more: was it deleted? ` +
-        "Stop all machines, and delete the topics of the group to begin again",
+        `If so, what it had is lost: ${toBeginAgain(app)}`,
     );
   }
   requireReadable(app, group, ours);

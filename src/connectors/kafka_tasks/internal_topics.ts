@@ -18,7 +18,7 @@ import { otherId } from "../kafka/client/topic_watch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import type { MetadataTopic } from "../kafka/wire/metadata.ts";
 import { OPENING_MS, persistingInReach } from "./persisting.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
 
 /** A topic as a group needs it. */
 export interface InternalTopic {
@@ -99,6 +99,7 @@ export async function ensureInternalTopics(
  * @throws {TaskLogError} If one is another topic by now.
  */
 export async function requireSameTopics(
+  app: string,
   connection: KafkaConnection,
   ids: ReadonlyMap<string, string | null>,
 ): Promise<void> {
@@ -109,7 +110,7 @@ export async function requireSameTopics(
     if (evidence === null) continue;
     throw new TaskLogError(
       `topic "${topic}" was deleted and created again while the group runs (${evidence}): what it had ` +
-        "is lost. Stop all machines, and delete the topics of the group to begin again",
+        `is lost: ${toBeginAgain(app)}`,
     );
   }
 }

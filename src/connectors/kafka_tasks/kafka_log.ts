@@ -175,6 +175,7 @@ export class KafkaTaskLog implements GroupLog {
       caches: this.#caches,
     });
     this.#tails = new ChangelogTails({
+      app,
       // A connection of its own, as a broker takes its time to answer.
       connect: (topics) =>
         new KafkaConnection(options.brokers, topics, options.settings, { log, signal }),
@@ -190,7 +191,7 @@ export class KafkaTaskLog implements GroupLog {
       clock,
       log,
     });
-    this.#fetcher = new ShuffleFetcher(connections.shuffles, topicIds, signal);
+    this.#fetcher = new ShuffleFetcher(app, connections.shuffles, topicIds, signal);
     this.#purge = new Purge(connection, { log, clock });
     const stateful = topology.subtopologies.filter(({ hasState }) => hasState);
     this.#stateful = new Set(stateful.map(({ name }) => name));
@@ -244,7 +245,7 @@ export class KafkaTaskLog implements GroupLog {
         transactionalId: `${app}-${memberId}`,
         timeoutMs: options.transactionTimeoutMs ?? TRANSACTION_MS,
         connection: commits,
-        confirm: () => requireSameTopics(commits, topicIds),
+        confirm: () => requireSameTopics(app, commits, topicIds),
         log,
         openingMs,
       });

@@ -40,7 +40,7 @@ import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
@@ -180,7 +180,7 @@ export class Restorer {
     throw new TaskLogError(
       `task "${task}" cannot be restored: group "${groupId}" has offsets, but its topic ` +
         `"${controlTopic(app)}" knows of none: were its topics deleted, and not the group? What ` +
-        `they had is lost. Stop all machines, and run cli.ts group ${app} reset to begin again`,
+        `they had is lost: ${toBeginAgain(app)}`,
     );
   }
 
@@ -241,8 +241,7 @@ export class Restorer {
         to: Number(span.end),
         patienceMs: SILENCE_MS,
         what: `the state of task "${task}"`,
-        ifLost:
-          "bring the topic back from a copy, or delete the topics of the group to begin again",
+        ifLost: `bring the topic back from a copy, or ${toBeginAgain(this.#options.app)}`,
         ...onProgress === undefined ? {} : { onProgress },
       };
       for await (const records of readCommitted(connection, of, options)) {
@@ -314,8 +313,8 @@ export class Restorer {
         `task "${task}" cannot be restored: it has read topic "${topic}", partition ${partition} ` +
           (stored === undefined ? "not at all" : `up to offset ${stored}`) +
           ` by its own record, and up to offset ${offset} by group "${groupId}". Both are committed ` +
-          "together, so one was changed or lost. Set the offset of the group back, or delete the " +
-          "group and its topics to begin again",
+          "together, so one was changed or lost. Set the offset of the group back, or " +
+          toBeginAgain(app),
       );
     }
   }
@@ -331,8 +330,8 @@ export class Restorer {
       : "the group has lost where its steps were: has a tool set its offsets?";
     return new TaskLogError(
       `task "${task}" cannot be restored: group "${groupId}" has read topic "${topic}", partition ` +
-        `${partition} up to offset ${offset}, but ${where} Bring it back from a copy, or delete the ` +
-        "group and its topics to begin again",
+        `${partition} up to offset ${offset}, but ${where} Bring it back from a copy, or ` +
+        toBeginAgain(app),
     );
   }
 
@@ -341,8 +340,7 @@ export class Restorer {
     return new TaskLogError(
       `task "${task}" cannot be restored: its changelog ` +
         `"${changelogTopic(app, partsOf(task).subtopology)}" has keys, but not where its inputs ` +
-        "were: were records deleted? Bring it back from a copy, or delete the group and its topics to " +
-        "begin again",
+        `were: were records deleted? Bring it back from a copy, or ${toBeginAgain(app)}`,
     );
   }
 
@@ -381,7 +379,7 @@ export class Restorer {
       `task "${task}" cannot be restored: group "${groupId}" has no offsets, but its topics show that ` +
         "it has run before. Offsets expire when a group has been empty for " +
         "offsets.retention.minutes, a week by default. Reading everything again would repeat " +
-        `results: if that is right, delete the topics that begin with "${app}." to begin again`,
+        `results: if that is right, ${toBeginAgain(app)}`,
     );
   }
 
@@ -405,9 +403,9 @@ export class Restorer {
   }
 
   async #hasRecords(of: TopicPartition): Promise<boolean> {
-    const { connection } = this.#options;
+    const { app, connection } = this.#options;
     return await persisting(connection, async () => {
-      const options = { what: "records of the group", ifLost: "delete the topics of the group" };
+      const options = { what: "records of the group", ifLost: toBeginAgain(app) };
       for await (const records of readCommitted(connection, of, options)) {
         if (records.length > 0) return true;
       }

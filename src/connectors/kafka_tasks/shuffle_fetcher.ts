@@ -15,7 +15,7 @@ import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { type FetchedPartition, fetchInSession } from "../kafka/wire/fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
 
 /**
  * How long a broker may wait for records, in milliseconds. It answers as soon as there are any. A
@@ -38,6 +38,7 @@ const NO_SESSION = { id: 0, epoch: -1, forgotten: [] };
 
 /** Fetches for all readers of a process. */
 export class ShuffleFetcher {
+  readonly #app: string;
   readonly #connection: KafkaConnection;
   readonly #topicIds: ReadonlyMap<string, string | null>;
   readonly #signal: AbortSignal;
@@ -49,14 +50,17 @@ export class ShuffleFetcher {
   /**
    * Fetches nothing yet.
    *
+   * @param app The app that the topics are of, for messages.
    * @param connection Knows the topics, and is for nothing else: a broker may take its time.
    * @param topicIds The ids that the topics had at the start; `null` if the broker has none.
    */
   constructor(
+    app: string,
     connection: KafkaConnection,
     topicIds: ReadonlyMap<string, string | null>,
     signal: AbortSignal,
   ) {
+    this.#app = app;
     this.#connection = connection;
     this.#topicIds = topicIds;
     this.#signal = signal;
@@ -65,6 +69,7 @@ export class ShuffleFetcher {
   /** Reads a partition from an offset on; `null` for its beginning. */
   read(of: TopicPartition, from: bigint | null): ShuffleReader {
     const partition = new ShufflePartition(of, {
+      app: this.#app,
       from: from === null ? null : Number(from),
       topicId: this.#topicIds.get(of.topic) ?? null,
       roomChanged: () => this.#begin(partition),
@@ -244,6 +249,8 @@ function pendingArrival(): PromiseWithResolvers<void> {
 
 /** What a partition needs of the fetcher. */
 interface PartitionHost {
+  /** The app that its topic is of. */
+  readonly app: string;
   /** Where to begin; `null` for the first record. */
   readonly from: number | null;
   readonly topicId: string | null;
@@ -390,8 +397,8 @@ class ShufflePartition implements ShuffleReader {
         (first === null
           ? ""
           : `: it begins at offset ${first}, and reading goes on at ${this.#host.from}`) +
-        `. Were they deleted, or is retention.ms of the topic not -1? Delete the topics of the group ` +
-        "to begin again",
+        ". Were they deleted, or is retention.ms of the topic not -1? What they had is lost: " +
+        toBeginAgain(this.#host.app),
     );
   }
 
@@ -399,7 +406,7 @@ class ShufflePartition implements ShuffleReader {
   isReplaced(): TaskLogError {
     return new TaskLogError(
       `topic "${this.of.topic}" was deleted and created again while the group runs: what it had is ` +
-        "lost. Delete the topics of the group to begin again",
+        `lost: ${toBeginAgain(this.#host.app)}`,
     );
   }
 }

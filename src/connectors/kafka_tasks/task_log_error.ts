@@ -11,6 +11,11 @@ export class TaskLogError extends Error {
   override readonly name = "TaskLogError";
 }
 
+/** Tells how an app whose topics or offsets are lost begins again: a part of a sentence. */
+export function toBeginAgain(app: string): string {
+  return `stop all machines, and run cli.ts group ${app} reset to begin again`;
+}
+
 /** Kinds of errors that mean: others have the tasks, or the transaction is over. */
 const FENCED: ReadonlySet<ErrorKind> = new Set([
   "fenced",

@@ -153,12 +153,15 @@ Deno.test("a topic that has another id than at the start is another topic", asyn
   const connection = {
     metadata: () => Promise.resolve({ topics: [{ topic: "t", topicId: "now", errorCode: 0 }] }),
   } as unknown as KafkaConnection;
-  for (const same of ["now", null]) await requireSameTopics(connection, new Map([["t", same]]));
-  await assertRejects(
-    () => requireSameTopics(connection, new Map([["t", "before"]])),
+  for (const same of ["now", null]) {
+    await requireSameTopics("app", connection, new Map([["t", same]]));
+  }
+  const error = await assertRejects(
+    () => requireSameTopics("app", connection, new Map([["t", "before"]])),
     TaskLogError,
     `topic "t" was deleted and created again`,
   );
+  assertStringIncludes(error.message, "stop all machines, and run cli.ts group app reset");
 });
 
 Deno.test("topics are waited for without a limit, or the error names the brokers", async () => {

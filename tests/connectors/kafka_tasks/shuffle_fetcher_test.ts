@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { crc32c } from "../../../src/connectors/kafka/wire/crc32c.ts";
 import { ShuffleFetcher } from "../../../src/connectors/kafka_tasks/shuffle_fetcher.ts";
@@ -27,7 +27,7 @@ class Fetching implements AsyncDisposable {
     const partitions = first.map((first) => ({ first, last: 100, highWatermark: 100 }));
     this.kafka = new ScriptedKafka({ partitions });
     const ids = new Map([[TOPIC, null]]);
-    this.fetcher = new ShuffleFetcher(this.kafka.connection, ids, this.#ended.signal);
+    this.fetcher = new ShuffleFetcher("app", this.kafka.connection, ids, this.#ended.signal);
   }
 
   read(partition: number, from: bigint | null): ShuffleReader {
@@ -154,7 +154,8 @@ Deno.test("a shard is read on from its new leader, and after its broker was away
 Deno.test("records that were deleted before they were read are an error", async () => {
   await using fetching = new Fetching([5, 0]);
   const early = fetching.read(0, 3n);
-  await assertRejects(() => early.ready(), TaskLogError, "it begins at offset 5");
+  const lost = await assertRejects(() => early.ready(), TaskLogError, "it begins at offset 5");
+  assertStringIncludes(lost.message, "stop all machines, and run cli.ts group app reset");
   early.close();
   const late = fetching.read(1, 3n);
   await fetching.kafka.answerLast(
