@@ -71,7 +71,7 @@ async function copy(
     resume: Positions;
   },
 ): Promise<Positions> {
-  const reader = await openTaskInput(input, partition, testPlace(), resume);
+  const reader = await openTaskInput(input, partition, testPlace(), resume, { app: "app" });
   try {
     const items = await readFrom(reader, count) as KafkaItem[];
     assertEquals(items.length, count);

@@ -273,7 +273,7 @@ export class KafkaTaskLog implements GroupLog {
   ): Promise<InputReader<unknown>> {
     const topics = kafkaPlaceOf(config, at.stepId)?.topics ?? [];
     const added = await this.#added.among(topics, partition);
-    return await openTaskInput(config, partition, at, resume, added);
+    return await openTaskInput(config, partition, at, resume, { app: this.#options.app, added });
   }
 
   async openOutput(

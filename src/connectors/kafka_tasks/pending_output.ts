@@ -110,7 +110,7 @@ export class PendingOutput {
     const { brokers, topic, output } = settings;
     const connection = new KafkaConnection(brokers, [topic], output, target);
     step.whileOpening?.(() => connection.waitingFor);
-    const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs);
+    const written = new WrittenTopic(connection, topic, output.metadataMaxAgeMs, { by: "group" });
     const partitions = new PartitionCount(connection, topic, output.metadataMaxAgeMs, target.log);
     try {
       await connection.open(async () => {

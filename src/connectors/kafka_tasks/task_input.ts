@@ -11,6 +11,7 @@ import type { KafkaInputSettings } from "../kafka/properties/settings.ts";
 import { openKafkaReader } from "../kafka/read/open_reader.ts";
 import { shareOfTask } from "../kafka/read/partition_share.ts";
 import type { ToItem } from "../kafka/read/source.ts";
+import { toBeginAgain } from "./task_log_error.ts";
 
 /**
  * How long a broker may wait for records, in milliseconds. It answers as soon as there are any, so
@@ -33,6 +34,7 @@ const USUAL_QUEUED_BYTES = readInputProperties().queuedMaxBytes;
  *
  * The task commits its positions, so the reader commits none to a consumer group of its own.
  *
+ * @param app The app of the group.
  * @param added Topics that the group has read before, without this partition: it was added since.
  * It is read from its first record on. So `startingOffset: "end"` loses nothing of it.
  * @throws {FlowDefinitionError} If tasks cannot share the input. The message names the
@@ -43,10 +45,11 @@ export async function openTaskInput(
   partition: number,
   at: Place,
   resume: Positions,
-  added: ReadonlySet<string> = new Set(),
+  { app, added = new Set() }: { readonly app: string; readonly added?: ReadonlySet<string> },
 ): Promise<InputReader<unknown>> {
   const { settings, toItem } = await sharedInput(config, at);
-  return await openKafkaReader(settings, at, resume, toItem, shareOfTask(partition, added));
+  const share = shareOfTask(partition, { added, fromScratch: toBeginAgain(app) });
+  return await openKafkaReader(settings, at, resume, toItem, share);
 }
 
 /**

@@ -11,7 +11,7 @@ export class TaskLogError extends Error {
   override readonly name = "TaskLogError";
 }
 
-/** Tells how an app whose topics or offsets are lost begins again: a part of a sentence. */
+/** Tells how an app begins again, without state and positions: a part of a sentence. */
 export function toBeginAgain(app: string): string {
   return `stop all machines, and run cli.ts group ${app} reset to begin again`;
 }

@@ -206,7 +206,7 @@ export class TaskProducer {
         });
       } catch (error) {
         if (!absence.lastsAfter(error)) throw error;
-        throw new TopicDeletedError(topic, error);
+        throw new TopicDeletedError(topic, error, "group");
       }
     }, PATIENCE_MS);
   }

@@ -35,9 +35,9 @@ async function opened(
   partition: number,
   resume: Positions = new Map(),
   at = testPlace(),
-  added?: ReadonlySet<string>,
+  added: ReadonlySet<string> = new Set(),
 ): Promise<InputReader<unknown> & AsyncDisposable> {
-  const reader = await openTaskInput(config, partition, at, resume, added);
+  const reader = await openTaskInput(config, partition, at, resume, { app: "app", added });
   return Object.assign(reader, { [Symbol.asyncDispose]: () => reader.close() });
 }
 
@@ -136,11 +136,13 @@ Deno.test("a topic that was created again ends its task, unless auto.offset.rese
   }
   const other = ten.map(({ values }) => ({ values: values.map((value) => `new ${value}`) }));
   await using replaced = fakeLog(other);
-  await assertRejects(
+  const error = await assertRejects(
     () => opened(inputOf(replaced.brokers), 1, resume),
     TopicReplacedError,
     "deleted and created again",
   );
+  assert(error.message.includes("run cli.ts group app reset"), error.message);
+  assertEquals(error.message.includes("--from-scratch"), false);
   const additionalProperties = { "auto.offset.reset": "earliest" };
   await using reader = await opened(inputOf(replaced.brokers, { additionalProperties }), 1, resume);
   assertEquals(await read(reader, 7), other[1].values);
@@ -228,7 +230,7 @@ Deno.test("inputs that tasks cannot share by partition are refused, with the ste
     ] as const
   ) {
     const error = await assertRejects(
-      () => openTaskInput(config, 0, testPlace({ stepId: "orders" }), new Map()),
+      () => openTaskInput(config, 0, testPlace({ stepId: "orders" }), new Map(), { app: "app" }),
       FlowDefinitionError,
     );
     for (const part of [`input "orders"`, name, "Kafka topic first", "without --group"]) {
@@ -245,6 +247,7 @@ Deno.test("an input that ends is refused in a group", async () => {
         0,
         testPlace({ stepId: "orders" }),
         new Map(),
+        { app: "app" },
       ),
     FlowDefinitionError,
     `input "orders" has tail: false`,

@@ -11,17 +11,21 @@ import { errorKind } from "./errors.ts";
 /** How long brokers must not know a topic, in milliseconds, before it counts as deleted. */
 export const DELETED_MS = 10_000;
 
+const AGAIN = {
+  run: "with a recovery store the flow writes again what came since the last epoch",
+  group: "the group writes again what came since its last commit",
+};
+
 /** A topic has been deleted while it was written to. */
 export class TopicDeletedError extends Error {
   override readonly name = "TopicDeletedError";
   readonly topic: string;
 
-  /** The message says what to do about the topic of an output. */
-  constructor(topic: string, cause: unknown) {
+  /** The message says what to do about the topic of an output, in a run or in a group. */
+  constructor(topic: string, cause: unknown, by: "run" | "group" = "run") {
     super(
       `topic "${topic}" has been deleted while it was being written to: create it again, and start ` +
-        `the flow again; what was written before is gone, but with a recovery store the flow writes ` +
-        `again what came since the last epoch`,
+        `the flow again; what was written before is gone, but ${AGAIN[by]}`,
       { cause },
     );
     this.topic = topic;

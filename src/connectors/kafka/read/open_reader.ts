@@ -84,7 +84,7 @@ async function begin(
     }
     return { mine, located, replaced: await replacedSince(resume, settings, watch, connection) };
   }, { isWhole: ({ located }) => located.failed.size === 0 });
-  for (const topic of replaced) allowReplaced(topic, settings, at.log);
+  for (const topic of replaced) allowReplaced(topic, settings, share, at.log);
   const others = new Set(replaced.map(({ topic }) => topic));
   const origins = new Map(mine.map((each): [string, Origin] => [positionName(each), {
     topicId: watch.idOf(each.topic),

@@ -145,7 +145,7 @@ export class PartitionFinder {
   /** Reads a topic as a new one. What has been fetched of the old one is still handed out. */
   #readAgain(replaced: ReplacedTopic): void {
     const { topic } = replaced;
-    allowReplaced(replaced, this.#settings, this.#at.log);
+    allowReplaced(replaced, this.#settings, this.#share, this.#at.log);
     for (const cursor of this.#partitions.cursorsOf(topic)) this.#forget(cursor);
     this.#partitions.forget(topic);
     this.#unknownSince.delete(topic);
@@ -156,7 +156,9 @@ export class PartitionFinder {
   #originOf({ topic, stored, isReplaced }: PendingPartition): Origin {
     const topicId = this.#watch.idOf(topic);
     const evidence = otherId(stored?.topicId ?? null, topicId);
-    if (evidence !== null) allowReplaced({ topic, evidence }, this.#settings, this.#at.log);
+    if (evidence !== null) {
+      allowReplaced({ topic, evidence }, this.#settings, this.#share, this.#at.log);
+    }
     return { topicId, stored, isReplaced: isReplaced || evidence !== null };
   }
 }

@@ -18,6 +18,8 @@ export interface PartitionShare {
    * from their first records, whatever the input says about a first run.
    */
   readonly added: ReadonlySet<string>;
+  /** How to begin without state and positions: a part of a sentence. */
+  readonly fromScratch: string;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -32,18 +34,20 @@ export function shareOfWorker(
     keepsOthers: isFirst,
     reportsOthers: isFirst,
     added: NONE,
+    fromScratch: "to begin without state and positions, use --from-scratch",
   };
 }
 
 /** The share of a task: one partition of each topic. Only its own positions are given to it. */
 export function shareOfTask(
   partition: number,
-  added: PartitionShare["added"] = NONE,
+  { added = NONE, fromScratch }: Pick<PartitionShare, "fromScratch"> & Partial<PartitionShare>,
 ): PartitionShare {
   return {
     has: (each) => each === partition,
     keepsOthers: true,
     reportsOthers: partition === 0, // the others would say the same
     added,
+    fromScratch,
   };
 }

@@ -10,6 +10,7 @@ import type { Positions } from "../../../graph/contracts.ts";
 import type { KafkaConnection } from "../client/connection.ts";
 import type { PartitionCursor } from "./partition_cursor.ts";
 import type { KafkaPosition } from "./position.ts";
+import type { PartitionShare } from "./partition_share.ts";
 import { findRecord } from "./record_mark.ts";
 import type { KafkaInputSettings } from "../properties/settings.ts";
 import { positionName } from "../wire/topic_partition.ts";
@@ -139,13 +140,14 @@ export async function replacedMeanwhile(
 export function allowReplaced(
   { topic, evidence }: ReplacedTopic,
   { input: { offsetReset } }: KafkaInputSettings,
+  { fromScratch }: Pick<PartitionShare, "fromScratch">,
   log: Log,
 ): void {
   if (offsetReset === "error") {
     const advice =
       "a position in the old topic would skip records of the new one (to read the new " +
       `one, set the property "auto.offset.reset" to earliest, for all of its records, or latest, for ` +
-      "later ones only; to begin without state and positions, use --from-scratch)";
+      `later ones only; ${fromScratch})`;
     throw new TopicReplacedError(topic, evidence, advice);
   }
   log.warn("topic has been deleted and created again: it is read as a new one", {

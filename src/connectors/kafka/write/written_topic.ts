@@ -10,13 +10,17 @@ import type { KafkaConnection } from "../client/connection.ts";
 import { TopicAbsence, TopicDeletedError } from "../client/deleted_topic.ts";
 import { otherId, TopicReplacedError, TopicWatch } from "../client/topic_watch.ts";
 
-const ADVICE =
-  "what was written before is gone; started again, the flow writes to the new one, with " +
-  "a recovery store from the last epoch on";
+const ADVICE = {
+  run: "what was written before is gone; started again, the flow writes to the new one, with " +
+    "a recovery store from the last epoch on",
+  group: "what was written before is gone; started again, the group writes to the new one, from " +
+    "its last commit on",
+};
 
 /** A topic that is written to. */
 export class WrittenTopic {
   readonly #topic: string;
+  readonly #by: keyof typeof ADVICE;
   readonly #watch: TopicWatch;
   readonly #absence: TopicAbsence;
   #topicId: string | null = null; // at the start; `null` if the broker has none
@@ -28,8 +32,12 @@ export class WrittenTopic {
     connection: Pick<KafkaConnection, "metadata">,
     topic: string,
     maxAgeMs: number,
-    now = () => performance.now(),
+    { by = "run", now = () => performance.now() }: {
+      readonly by?: keyof typeof ADVICE;
+      readonly now?: () => number;
+    } = {},
   ) {
+    this.#by = by;
     this.#topic = topic;
     this.#absence = new TopicAbsence(now);
     this.#watch = new TopicWatch({ ask: () => connection.metadata(), maxAgeMs, now });
@@ -59,10 +67,12 @@ export class WrittenTopic {
       await this.#watch.look();
       this.#absence.ends();
     } catch (error) {
-      if (this.#absence.lastsAfter(error)) throw new TopicDeletedError(this.#topic, error);
+      if (this.#absence.lastsAfter(error)) {
+        throw new TopicDeletedError(this.#topic, error, this.#by);
+      }
       throw error;
     }
     const evidence = otherId(this.#topicId, this.#watch.idOf(this.#topic));
-    if (evidence !== null) throw new TopicReplacedError(this.#topic, evidence, ADVICE);
+    if (evidence !== null) throw new TopicReplacedError(this.#topic, evidence, ADVICE[this.#by]);
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { readInputProperties } from "../../../../src/connectors/kafka/properties/input_settings.ts";
+import { shareOfWorker } from "../../../../src/connectors/kafka/read/partition_share.ts";
 import { markOf } from "../../../../src/connectors/kafka/read/record_mark.ts";
 import { storedPosition } from "../../../../src/connectors/kafka/read/position.ts";
 import {
@@ -62,15 +63,16 @@ Deno.test("allowReplaced() allows what auto.offset.reset names, and otherwise th
     start: "beginning" as const,
     input: readInputProperties(properties),
   });
+  const share = shareOfWorker({ workerIndex: 0, workerCount: 1 });
   const replaced = { topic: "t", evidence: "its id was a, and is b" };
   const { log, warnings } = recordingLog();
   for (const reset of ["earliest", "latest"]) {
-    allowReplaced(replaced, settings({ "auto.offset.reset": reset }), log);
+    allowReplaced(replaced, settings({ "auto.offset.reset": reset }), share, log);
   }
   const warning = "topic has been deleted and created again: it is read as a new one";
   assertEquals(warnings, [warning, warning]);
   const error = assertThrows(
-    () => allowReplaced(replaced, settings({}), log),
+    () => allowReplaced(replaced, settings({}), share, log),
     TopicReplacedError,
     'topic "t" has been deleted and created again under its name (its id was a, and is b)',
   );

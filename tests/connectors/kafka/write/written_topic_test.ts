@@ -21,7 +21,7 @@ class Written {
     },
     "t",
     30_000,
-    () => this.now,
+    { now: () => this.now },
   );
 
   /** Asks after `ms` milliseconds. Returns the error; `null` for none. */
@@ -66,5 +66,30 @@ Deno.test("a topic that comes back, or a broker that was away, begins the ten se
     assertEquals(errorName(await at.checkAfter(1)), "UNKNOWN_TOPIC_OR_PARTITION");
     at.errorCode = 0;
     assertEquals(await at.checkAfter(1), null);
+  }
+});
+
+Deno.test("a group is not told of a recovery store, but from where it writes again", async () => {
+  for (const by of ["run", "group"] as const) {
+    let [topicId, errorCode, now] = ["id", 0, 0];
+    const metadata = () => {
+      const topics = [{ topic: "t", topicId, errorCode, partitions: [] }];
+      return Promise.resolve({ brokers: [], clusterId: null, controllerId: -1, topics });
+    };
+    const written = new WrittenTopic({ metadata }, "t", 30_000, { by, now: () => now });
+    await written.open();
+    const failsWith = async (said: string) => {
+      written.doubt();
+      await assertRejects(() => written.check(), Error); // it is not certain yet
+      now += 10_000;
+      written.doubt();
+      const { message } = await assertRejects(() => written.check(), Error, said);
+      assertEquals(message.includes("recovery store"), by === "run", message);
+      assertEquals(message.includes("its last commit"), by === "group", message);
+    };
+    topicId = "other";
+    await failsWith("deleted and created again");
+    errorCode = UNKNOWN_TOPIC_OR_PARTITION;
+    await failsWith("has been deleted");
   }
 });
