@@ -212,8 +212,8 @@ Each option but --help and --version can be given as an environment variable too
 ${
     envName("log-level")
   } for --log-level. It is 1 or true, or 0 or false, for an option without a value.
-The log level is warn on a terminal, which has a line of status. Elsewhere, and with --watch, it is
-info.
+The log level is warn on a terminal, which has a line of status. Elsewhere, with --watch and in a
+group, it is info.
 
 SIGINT (^C), SIGTERM and SIGHUP stop gracefully: what has been read is worked off, for as long as
 --stop-timeout allows. Another one, half a second later or more, stops at once.

@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { KEY_GROUPS } from "../core/key_groups.ts";
+import type { Guarantee } from "../group/log_module.ts";
 import { oneOf, parseCount, parseTime } from "./given_values.ts";
 import type { Option } from "./options.ts";
 import { type Given, parseStepChanges } from "./step_changes.ts";
@@ -16,7 +17,7 @@ export interface GroupCommand {
   /** How many shards keyed steps have: fixed for the app's life. */
   readonly shards: number;
   readonly commitIntervalMs: number;
-  readonly guarantee: "exactly-once" | "at-least-once";
+  readonly guarantee: Guarantee;
   readonly protocol: "auto" | "streams" | "classic";
   /** Whether workers leave the group when they are stopped, so that others get their tasks. */
   readonly leaves: boolean;
@@ -100,18 +101,18 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
   }
   const stateDir = valueOf("state-dir");
   if (stateDir?.value === "") throw new UsageError(`${stateDir.from} must be a folder; got ""`);
-  const stall = valueOf("stall-timeout");
+  const commitIntervalMs = parseTime(valueOf("commit-interval"), requireCommitTime) ?? 1_000;
   return {
     app: parseApp(group),
     shards: parseCount(valueOf("shards"), { fallback: 64, least: 1, most: KEY_GROUPS }),
-    commitIntervalMs: parseTime(valueOf("commit-interval"), requireCommitTime) ?? 1_000,
+    commitIntervalMs,
     guarantee: oneOf(valueOf("guarantee"), ["exactly-once", "at-least-once"], "exactly-once"),
     protocol: oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto"),
     leaves: switchOf("leave").isOn,
     waits: switchOf("wait").isOn,
     dropSteps: parseStepChanges({ renames: [], drops: given.listOf("drop-step") }).dropSteps ?? [],
     stateDir: stateDir?.value ?? null,
-    stallMs: parseTime(stall, requireStallTime) ?? 300_000,
+    stallMs: parseStall(valueOf("stall-timeout"), commitIntervalMs),
   };
 }
 
@@ -128,7 +129,7 @@ function originOf(name: string, { valueOf, switchOf, listOf }: GivenOptions): st
 const SWITCHES: ReadonlySet<string> = new Set(["leave", "wait", "from-scratch", "yes", "watch"]);
 const LISTS: ReadonlySet<string> = new Set(["rename-step", "drop-step"]);
 
-/** What it is in the names of topics and ids must be accepted by every broker. */
+/** Every broker has to accept it in the names of topics, groups and transactional ids. */
 function parseApp({ value, from }: Given): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)) return value;
   throw new UsageError(
@@ -147,8 +148,26 @@ function requireCommitTime(ms: number, what: string): number {
   );
 }
 
-/** A busy worker may take this long for one batch. */
+/** How long a worker may get no further by default, in milliseconds. */
+const DEFAULT_STALL_MS = 300_000;
+
+/** The least stall timeout, in commit intervals. */
+const STALL_INTERVALS = 2;
+
+/** The least stall timeout, in milliseconds: a busy worker may take as long for one batch. */
 const LEAST_STALL_MS = 10_000;
+
+/** A worker gets further once in an interval: a shorter time would have each of them killed. */
+function parseStall(given: Given | undefined, commitIntervalMs: number): number {
+  const least = STALL_INTERVALS * commitIntervalMs;
+  const ms = parseTime(given, requireStallTime);
+  if (ms === undefined) return Math.max(DEFAULT_STALL_MS, least);
+  if (ms >= least) return ms;
+  throw new UsageError(
+    `${given!.from} must be ${STALL_INTERVALS} times the commit interval or more, here ` +
+      `${least} ms, as a worker gets further once in an interval; got "${given!.value}"`,
+  );
+}
 
 function requireStallTime(ms: number, what: string): number {
   if (ms >= LEAST_STALL_MS) return ms;

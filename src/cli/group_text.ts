@@ -38,8 +38,8 @@ const DEAD = "Dead";
 /** What that means, as most of them never die. */
 function goneText(hasBegun: boolean): string {
   return hasBegun
-    ? "the cluster does not have it any more: it has expired or was deleted, and machines refuse to " +
-      "start until `group APP reset`"
+    ? "the cluster does not have it any more: it has expired or was deleted. If machines refuse to " +
+      "start, reset has the app begin again"
     : "not there yet: the app was reset or is new, and begins with the next start of a machine";
 }
 

@@ -87,3 +87,8 @@ export function wakeAfter(clock: Clock, ms: number, wake: () => void): () => voi
   sleep();
   return () => cancel();
 }
+
+/** Resolves when `ms` milliseconds have passed, as {@linkcode wakeAfter} counts them. */
+export function waitFor(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void wakeAfter(clock, ms, resolve));
+}

@@ -25,7 +25,7 @@ export class UsageError extends Error {
 export interface StepFailure {
   /** The step that failed. */
   readonly stepId: StepId;
-  /** The worker that it failed on. For a task of a group of machines, that is its partition. */
+  /** The worker that it failed on: in a group of machines, by its index on its machine. */
   readonly worker: WorkerIndex;
   /**
    * The task of a group of machines that it failed in, as `STEP_PARTITION`: `orders_3`. `null` if
@@ -72,7 +72,7 @@ export class StepError extends Error implements StepFailure {
   override readonly name = "StepError";
   /** The step that failed. */
   readonly stepId: StepId;
-  /** The worker that it failed on. For a task of a group of machines, that is its partition. */
+  /** The worker that it failed on: in a group of machines, by its index on its machine. */
   readonly worker: WorkerIndex;
   /** The task of a group that it failed in; see {@linkcode StepFailure.task}. */
   readonly task?: string | null;

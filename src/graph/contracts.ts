@@ -18,7 +18,10 @@ export interface Place {
    * is its partition.
    */
   readonly workerIndex: WorkerIndex;
-  /** How many workers the run has. In a group, it has no more tasks with the same steps. */
+  /**
+   * How many workers the run has. In a group of machines, where partitions may be added, it is only
+   * some number that is greater than `workerIndex`.
+   */
   readonly workerCount: number;
   /**
    * What {@linkcode InputConfig.plan} returned, the same on all workers; `undefined` without one.

@@ -7,7 +7,7 @@ import type { StepId } from "../core/ids.ts";
 
 /** What a group has to know of a sub-topology. Plain data: every machine makes the same. */
 export interface SubTopology {
-  /** Its first input or keyed step, as a name that Kafka accepts in topics. */
+  /** Its first input or keyed step, as a name that Kafka accepts in topics. It has no dots. */
   readonly name: string;
   /** The topics that its inputs read. */
   readonly sourceTopics: readonly string[];
@@ -54,6 +54,22 @@ export function shuffleTopic(app: string, subtopology: string): string {
 /** The changelog of a sub-topology. */
 export function changelogTopic(app: string, subtopology: string): string {
   return `${app}.${subtopology}.state`;
+}
+
+/**
+ * Returns the app that a shuffle topic, changelog or control topic is of; `null` if the name is of
+ * another kind. Apps may have dots in their names, and sub-topologies do not.
+ *
+ * @example
+ * ```ts ignore
+ * appOfTopic("orders.eu.count.state"); // "orders.eu"
+ * appOfTopic("orders.eu.control"); // "orders.eu"
+ * appOfTopic("orders"); // null
+ * ```
+ */
+export function appOfTopic(topic: string): string | null {
+  const found = /^(.+)\.control$/.exec(topic) ?? /^(.+)\.[^.]+\.(?:shuffle|state)$/.exec(topic);
+  return found === null ? null : found[1];
 }
 
 /** The topic that says what an app is: its shards, its protocol and its topology. */

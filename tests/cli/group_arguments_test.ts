@@ -56,6 +56,17 @@ Deno.test("the help names what is not there yet, and the options without a varia
   assertStringIncludes(help, "Each option but --help and --version can be given as an environment");
 });
 
+Deno.test("a worker is given two commit intervals at the least to get further", () => {
+  const group = ["--group=orders", "--commit-interval=10m"];
+  assertEquals(groupOf(group)?.stallMs, 1_200_000);
+  assertEquals(groupOf([...group, "--stall-timeout=20m"])?.stallMs, 1_200_000);
+  assertThrows(
+    () => groupOf([...group, "--stall-timeout=19m"]),
+    UsageError,
+    "--stall-timeout must be 2 times the commit interval or more, here 1200000 ms",
+  );
+});
+
 Deno.test("options of a group need its name", () => {
   for (const option of ["--shards=3", "--leave", "--state-dir=/tmp/s", "--standbys=0"]) {
     const name = option.split("=")[0];

@@ -161,7 +161,10 @@ Deno.test("a group that the cluster does not have is explained: after a reset, o
   const admin = cluster();
   admin.all.clear();
   const gone = await run(admin, {}, null).done;
-  assertStringIncludes(gone, "group      orders.2: the cluster does not have it any more: it has");
+  assertStringIncludes(
+    gone,
+    "orders.2: the cluster does not have it any more: it has expired or was deleted. If machines",
+  );
   admin.said = { ...admin.said, hasBegun: false };
   const reset = await run(admin, {}, null).done;
   assertStringIncludes(

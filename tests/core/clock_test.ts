@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { elapsedOf, systemClock, wakeAfter } from "../../src/core/clock.ts";
+import { elapsedOf, systemClock, waitFor, wakeAfter } from "../../src/core/clock.ts";
 import { Machine } from "../support/clock/machine.ts";
 import { SetClock } from "../support/clock/set_clock.ts";
 import { TestClock } from "../support/clock/test_clock.ts";
@@ -112,6 +112,17 @@ Deno.test("wakeAfter uses now() of a clock without elapsed()", () => {
   assertEquals([woken, elapsedOf(clock)], [0, 1_499]);
   clock.advance(1);
   assertEquals(woken, 1);
+});
+
+Deno.test("waitFor resolves when the time has passed, and not before", async () => {
+  const clock = new TestClock(1_000);
+  let isOver = false;
+  const waiting = waitFor(clock, 500).then(() => isOver = true);
+  clock.advance(499);
+  await Promise.resolve();
+  assertEquals(isOver, false);
+  clock.advance(1);
+  await waiting;
 });
 
 /** A clock whose sleeps end early. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Clock, elapsedOf, wakeAfter } from "../../core/clock.ts";
+import { type Clock, elapsedOf, waitFor } from "../../core/clock.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { type ErrorKind, errorKind, errorName } from "../kafka/client/errors.ts";
 import type { ConfigEntry } from "../kafka/client/kafkajs.ts";
@@ -34,7 +34,7 @@ const REFUSED: ReadonlySet<ErrorKind> = new Set([
 
 /** Waits before a broker is asked again. */
 export function pause(clock: Clock): Promise<void> {
-  return new Promise((resolve) => void wakeAfter(clock, PAUSE_MS, resolve));
+  return waitFor(clock, PAUSE_MS);
 }
 
 /**

@@ -5,8 +5,7 @@
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import { messageOf } from "../../core/errors.ts";
-import { type TaskId, taskId } from "../../core/task_id.ts";
+import { partsOf, type TaskId, taskId } from "../../core/task_id.ts";
 import { goneExchanges, type LayoutBefore, topicsOf } from "../../group/layout_change.ts";
 import {
   groupIdOf,
@@ -30,7 +29,7 @@ import type { AppStore } from "./enter_app.ts";
 import { persisting } from "./persisting.ts";
 import { positionsInMetadata } from "./positions.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain, unreadablePositions } from "./task_log_error.ts";
 
 /** What is needed to see what an app has. */
 export interface ChangeOptions {
@@ -191,18 +190,13 @@ export class KafkaAppStore implements AppStore {
           if (stored === null) throw new TypeError("no partition has positions of the task");
           positions.set(task, stored);
         } catch (cause) {
-          throw new TaskLogError(
-            `the positions of task "${task}" in group "${groupId}" cannot be read ` +
-              `(${messageOf(cause)}): has something else committed to the group?`,
-            { cause },
-          );
+          throw unreadablePositions(task, groupId, cause);
         }
       }
     }
     const names = new Set(stateless.map(({ name }) => name));
     for (const [task, stored] of moved) {
-      const name = task.slice(0, task.lastIndexOf("_"));
-      if (names.has(name) && !positions.has(task)) positions.set(task, stored);
+      if (names.has(partsOf(task).subtopology) && !positions.has(task)) positions.set(task, stored);
     }
     return positions;
   }

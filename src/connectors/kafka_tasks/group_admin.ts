@@ -4,6 +4,7 @@
  * @module
  */
 import { type Log, silentLog } from "../../core/log.ts";
+import { sleep } from "../../core/promises.ts";
 import type { TaskId, Tasks } from "../../core/task_id.ts";
 import { controlTopic } from "../../group/topology.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
@@ -282,7 +283,7 @@ export class KafkaGroupAdmin implements GroupAdmin, AsyncDisposable {
             "create it again, such as a machine that still runs?",
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await sleep(PAUSE_MS, this.#options.signal);
     }
   }
 

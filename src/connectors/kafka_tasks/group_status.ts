@@ -7,6 +7,7 @@ import { didYouMean } from "../../core/closest_name.ts";
 import { UsageError } from "../../core/errors.ts";
 import { partsOf, type TaskId, taskId } from "../../core/task_id.ts";
 import {
+  appOfTopic,
   changelogTopic,
   controlTopic,
   groupIdOf,
@@ -98,10 +99,6 @@ export interface TopicLag {
   readonly records: number;
 }
 
-const SHUFFLE_SUFFIX = ".shuffle";
-
-const SUFFIXES: readonly string[] = [SHUFFLE_SUFFIX, ".state", ".control"];
-
 /**
  * Finds what belongs to an app.
  *
@@ -114,11 +111,10 @@ export async function findApp(admin: GroupAdmin, app: string): Promise<AppParts>
   const control = sizes.has(controlTopic(app)) ? await admin.control(app) : NO_CONTROL;
   const settings = control.group;
   if (settings !== null) requireKnownFormat(app, settings.format);
-  const apps = appsOf(sizes.keys());
-  const topics = all.filter(({ topic }) => isOf(app, topic, apps, settings))
+  const topics = all.filter(({ topic }) => appOfTopic(topic) === app)
     .sort((a, b) => a.topic < b.topic ? -1 : 1);
   const groups = groupsOf(app, listed, settings);
-  if (topics.length === 0 && groups.length === 0) throw noSuchApp(app, apps);
+  if (topics.length === 0 && groups.length === 0) throw noSuchApp(app, appsOf(sizes.keys()));
   return { app, settings, hasBegun: control.hasBegun, topics, sizes, groups };
 }
 
@@ -126,25 +122,10 @@ const NO_CONTROL: Control = { group: null, hasBegun: false, moved: new Map() };
 
 /** The apps that have a control topic. */
 function appsOf(topics: Iterable<string>): readonly string[] {
-  const suffix = controlTopic("");
-  return [...topics].filter((topic) => topic.endsWith(suffix) && topic.length > suffix.length)
-    .map((topic) => topic.slice(0, -suffix.length));
-}
-
-/** Names may have dots, so the topics of app `a.b` begin as those of app `a` do. */
-function isOf(
-  app: string,
-  topic: string,
-  apps: readonly string[],
-  settings: GroupSettings | null,
-): boolean {
-  const begins = (name: string) => topic.startsWith(`${name}.`);
-  if (!begins(app) || !SUFFIXES.some((suffix) => topic.endsWith(suffix))) return false;
-  const named = settings?.subtopologies?.some(({ name }) =>
-    topic === shuffleTopic(app, name) || topic === changelogTopic(app, name)
-  );
-  return named === true ||
-    !apps.some((other) => other.startsWith(`${app}.`) && begins(other));
+  return [...topics].flatMap((topic) => {
+    const app = appOfTopic(topic);
+    return app !== null && topic === controlTopic(app) ? [app] : [];
+  });
 }
 
 function groupsOf(
@@ -287,7 +268,7 @@ function waitingIn(
 }
 
 function isShuffle(app: string, topic: string): boolean {
-  return topic.startsWith(`${app}.`) && topic.endsWith(SHUFFLE_SUFFIX);
+  return appOfTopic(topic) === app && topic.endsWith(".shuffle");
 }
 
 function tasksOf(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Clock, elapsedOf, wakeAfter } from "../../core/clock.ts";
+import { type Clock, elapsedOf, waitFor } from "../../core/clock.ts";
 import { counted } from "../../core/counted.ts";
 import {
   changelogTopic,
@@ -138,7 +138,7 @@ async function makeMissing(
           "was created: is it being deleted? Wait until the cluster has deleted it",
       );
     }
-    await pause(clock);
+    await waitFor(clock, PAUSE_MS);
   }
 }
 
@@ -215,7 +215,7 @@ async function requireSettings(
           `needs: set it to ${value}`,
       );
     }
-    await pause(clock);
+    await waitFor(clock, PAUSE_MS);
   }
 }
 
@@ -243,8 +243,4 @@ export async function settingsOf(
       { cause: error },
     );
   }
-}
-
-function pause(clock: Clock): Promise<void> {
-  return new Promise((resolve) => void wakeAfter(clock, PAUSE_MS, resolve));
 }

@@ -14,7 +14,6 @@
  * @module
  */
 import { sleep } from "../../core/promises.ts";
-import { messageOf } from "../../core/errors.ts";
 import { TimeSlice } from "../../core/event_loop.ts";
 import { partsOf, type TaskId } from "../../core/task_id.ts";
 import type { Log } from "../../core/log.ts";
@@ -40,16 +39,16 @@ import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain, unreadablePositions } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
 
-/** How long to wait before an open transaction is looked at again, in milliseconds. */
-const UNSTABLE_MS = 20;
-
 /** How long the first offsets of a group may take after their commit, in milliseconds. */
 const FIRST_OFFSETS_MS = 3_000;
+
+/** How long to wait before the group is asked for them again, in milliseconds. */
+const PAUSE_MS = 20;
 
 /** How long a topic keeps the record of a forgotten key. */
 const DELETE_RETENTION = "delete.retention.ms";
@@ -287,11 +286,7 @@ export class Restorer {
     try {
       return positionsInMetadata(committed);
     } catch (cause) {
-      throw new TaskLogError(
-        `the positions of task "${task}" in group "${this.#options.groupId}" cannot be read ` +
-          `(${messageOf(cause)}): has something else committed to the group?`,
-        { cause },
-      );
+      throw unreadablePositions(task, this.#options.groupId, cause);
     }
   }
 
@@ -395,7 +390,7 @@ export class Restorer {
       for (;;) {
         if (await this.#stable.ask((broker) => hasGroupOffsets(broker, groupId))) return true;
         if (performance.now() >= deadline) return false;
-        await sleep(UNSTABLE_MS, signal);
+        await sleep(PAUSE_MS, signal);
       }
     } finally {
       this.#waiting--;

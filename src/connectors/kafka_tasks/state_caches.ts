@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Clock, elapsedOf, wakeAfter } from "../../core/clock.ts";
+import { type Clock, elapsedOf, waitFor } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { TaskId } from "../../core/task_id.ts";
@@ -87,7 +87,7 @@ export class StateCaches {
       keys: () => cache.keys(),
       drop: async () => {
         await cache.drop();
-        this.release(task);
+        if (this.#tasks.get(task) === open) this.release(task); // else it was, and is here again
       },
       copy: async (changes, offset, positions) => {
         if (this.#failure !== null) throw this.#failure.error;
@@ -119,7 +119,7 @@ export class StateCaches {
           );
           return null;
         }
-        await new Promise<void>((resolve) => void wakeAfter(clock, PAUSE_MS, resolve));
+        await waitFor(clock, PAUSE_MS);
       }
     }
     return null;

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { messageOf } from "../../core/errors.ts";
+import type { TaskId } from "../../core/task_id.ts";
 import { FencedError } from "../../group/log.ts";
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
 
@@ -14,6 +16,15 @@ export class TaskLogError extends Error {
 /** Tells how an app begins again, without state and positions: a part of a sentence. */
 export function toBeginAgain(app: string): string {
   return `stop all machines, and run cli.ts group ${app} reset to begin again`;
+}
+
+/** The positions that a task without a changelog has committed are not what a task commits. */
+export function unreadablePositions(task: TaskId, groupId: string, cause: unknown): TaskLogError {
+  return new TaskLogError(
+    `the positions of task "${task}" in group "${groupId}" cannot be read (${messageOf(cause)}): ` +
+      "has something else committed to the group?",
+    { cause },
+  );
 }
 
 /** Kinds of errors that mean: others have the tasks, or the transaction is over. */

@@ -8,6 +8,7 @@ import type { ConnectionReading } from "../../core/connection_reading.ts";
 import type { Epoch } from "../../core/ids.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import type { WaitingForCommit } from "../../group/log.ts";
+import type { Guarantee } from "../../group/log_module.ts";
 import { knownOutput } from "../kafka/known_configs.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
 import { OUTPUT } from "../kafka/properties/property_table.ts";
@@ -55,7 +56,7 @@ export async function openTaskOutput(
 export function requireTaskOutput(
   config: object,
   stepId: string,
-  guarantee: "exactly-once" | "at-least-once",
+  guarantee: Guarantee,
 ): void {
   const settings = knownOutput(config);
   if (settings === null) return;

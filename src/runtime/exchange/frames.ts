@@ -31,6 +31,13 @@ export const LONGEST_FRAME = LONGEST_ITEM + (16 << 20);
 /** What comes before the items of a batch. */
 export const BATCH_HEADER = 7;
 
+/** The kind of a batch. */
+export const BATCH = 1;
+
+/** Where a frame has its kind, and where the number of its exchange. */
+export const KIND_AT = 0;
+export const EXCHANGE_AT = 1;
+
 /** A frame, read. */
 export type Frame =
   | {
@@ -54,7 +61,7 @@ export type Frame =
 export function encodeFrame(frame: Frame): Uint8Array {
   switch (frame.kind) {
     case "batch": {
-      const bytes = start(1, frame.exchange, BATCH_HEADER + frame.items.length);
+      const bytes = start(BATCH, frame.exchange, BATCH_HEADER + frame.items.length);
       viewOf(bytes).setUint32(3, frame.count);
       bytes.set(frame.items, BATCH_HEADER);
       return bytes;
@@ -81,8 +88,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return start(6, frame.exchange, 3);
     case "time": {
       const message = encodeValue(frame.message, 3);
-      message[0] = 7;
-      viewOf(message).setUint16(1, frame.exchange);
+      message[KIND_AT] = 7;
+      viewOf(message).setUint16(EXCHANGE_AT, frame.exchange);
       return message;
     }
   }
@@ -96,9 +103,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
 export function decodeFrame(bytes: Uint8Array): Frame {
   if (bytes.length < 3) throw broken();
   const view = viewOf(bytes);
-  const exchange = view.getUint16(1);
-  switch (bytes[0]) {
-    case 1:
+  const exchange = view.getUint16(EXCHANGE_AT);
+  switch (bytes[KIND_AT]) {
+    case BATCH:
       if (bytes.length < BATCH_HEADER) break;
       return {
         kind: "batch",
@@ -127,8 +134,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
 
 function start(kind: number, exchange: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  bytes[0] = kind;
-  viewOf(bytes).setUint16(1, exchange);
+  bytes[KIND_AT] = kind;
+  viewOf(bytes).setUint16(EXCHANGE_AT, exchange);
   return bytes;
 }
 

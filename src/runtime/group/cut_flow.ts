@@ -177,10 +177,11 @@ function namingNode(plan: Plan, heads: ReadonlySet<StepNode>): StepNode {
 
 /**
  * A step's id as a part of a topic's name. One that has other characters, or is long, gets a hash
- * of all of it, so that two of them do not become one.
+ * of all of it, so that two of them do not become one. A dot is one of these: it would make step
+ * "eu.count" of app "p" share its topics with step "count" of app "p.eu".
  */
 function topicName(id: StepId): string {
-  const plain = id.replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, LONGEST_NAME);
+  const plain = id.replaceAll(/[^A-Za-z0-9_-]/g, "-").slice(0, LONGEST_NAME);
   return plain === id ? id : `${plain}-${hashOf(id)}`;
 }
 

@@ -10,14 +10,11 @@
 import type { ShuffleReader, ShuffleRecord } from "../../group/log.ts";
 import type { GroupExchange } from "../../group/topology.ts";
 import { FRAME_ROOM } from "../exchange/frame_stream.ts";
+import { BATCH, EXCHANGE_AT, KIND_AT } from "../exchange/frames.ts";
 import { framesAt } from "./shuffle_batch.ts";
 
-/** Frames of this kind carry items; others tell of time, or of idle tasks. */
-const BATCH = 1;
-
-/** Where a frame has its kind, and the number of its exchange. */
-const KIND_AT = FRAME_ROOM;
-const NUMBER_AT = FRAME_ROOM + 1;
+/** Where the number of its exchange is, from where a frame begins in a batch. */
+const NUMBER_AT = FRAME_ROOM + EXCHANGE_AT;
 
 /** Changes the numbers of exchanges in batches. */
 export class ExchangeNumbers {
@@ -54,7 +51,7 @@ export class ExchangeNumbers {
       end ??= at;
       const index = this.#indexes.get(view.getUint16(at + NUMBER_AT));
       if (index === undefined) {
-        if (bytes[at + KIND_AT] === BATCH) throw unknownExchange();
+        if (bytes[at + FRAME_ROOM + KIND_AT] === BATCH) throw unknownExchange();
         continue;
       }
       view.setUint16(at + NUMBER_AT, index);

@@ -129,6 +129,23 @@ Deno.test("topics of an app whose name begins like another's belong to that one"
   assertEquals(await of("app.eu"), ["app.eu.control", "app.eu.keyed.state"]);
 });
 
+Deno.test("an app does not own the topics of another one, whatever its settings say", async () => {
+  const admin = cluster();
+  const part = {
+    name: "eu.keyed",
+    sourceTopics: [],
+    hasShuffle: true,
+    hasState: true,
+    ...NO_STEPS,
+  };
+  const { group } = admin.said;
+  admin.said = { ...admin.said, group: { ...group!, subtopologies: [part] } };
+  admin.sizes.set("app.eu.keyed.shuffle", 2).set("app.eu.keyed.state", 2);
+  const of = async (app: string) => (await findApp(admin, app)).topics.map(({ topic }) => topic);
+  assertEquals(await of("app"), ["app.control", "app.keyed.shuffle", "app.keyed.state"]);
+  assertEquals(await of("app.eu"), ["app.eu.keyed.shuffle", "app.eu.keyed.state"]);
+});
+
 Deno.test("an app that is not there is an error that names those that are", async () => {
   const admin = cluster();
   const missing = await assertRejects(() => appStatus(admin, "ap"), UsageError);

@@ -112,6 +112,19 @@ Deno.test("a task is closed once, and opened again after that", async () => {
   assertEquals((await states.open(ONE, SPAN))!.offset, 5n);
 });
 
+Deno.test("a file that is dropped late is not that of a task that is here again", async () => {
+  await using folder = await tempFolder();
+  {
+    await using states = cachesIn(folder);
+    const before = (await states.open(ONE, SPAN))!;
+    states.release(ONE);
+    await begun(states);
+    await before.drop();
+    await states.committed(ONE, changes("a"), 5, AT);
+  }
+  assertEquals(await foundIn(folder), { offset: 5n, positions: AT, state: "a" });
+});
+
 Deno.test("a crash leaves a file as of an earlier commit", async () => {
   await using folder = await tempFolder();
   const clock = new TestClock();

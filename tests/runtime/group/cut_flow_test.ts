@@ -9,6 +9,8 @@ import {
 } from "../../../mod.ts";
 import type { InputConfig, InputReader } from "../../../src/graph/contracts.ts";
 import { graphOf } from "../../../src/graph/graph.ts";
+import { topicsOf } from "../../../src/group/layout_change.ts";
+import { appOfTopic } from "../../../src/group/topology.ts";
 import { cutFlow, type FlowCut } from "../../../src/runtime/group/cut_flow.ts";
 import { idOf } from "../../../src/runtime/plan.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
@@ -154,14 +156,29 @@ Deno.test("cutFlow() lets a part send to itself", () => {
 
 Deno.test("cutFlow() makes names of the characters that topics may have, each once", () => {
   const flow = cut((flow) => {
-    for (const id of ["in a", "in_a", "in/a", "x".repeat(300)]) {
+    for (const id of ["in a", "in_a", "in/a", "in.a", "x".repeat(300)]) {
       flow.input(id, new TopicInput<number>("numbers")).capture(`out ${id}`, sink());
     }
   });
   const names = [...flow.parts.keys()];
-  for (const name of names) assertEquals(/^[A-Za-z0-9._-]{1,120}$/.test(name), true, name);
-  assertEquals(new Set(names).size, 4);
+  for (const name of names) assertEquals(/^[A-Za-z0-9_-]{1,120}$/.test(name), true, name);
+  assertEquals(new Set(names).size, 5);
   assertEquals(names[1], "in_a");
+});
+
+Deno.test("two apps do not share topics if dots are in an app's name, or in a step's", () => {
+  const topics = (app: string, step: string) => {
+    const { topology } = cut((flow) =>
+      flow.input("in", new TopicInput<Keyed<number>>("numbers")).statefulMap(step, () => 0, sum)
+        .capture("out", sink())
+    );
+    return topicsOf(app, topology);
+  };
+  const [ours, theirs] = [topics("p", "eu.count"), topics("p.eu", "count")];
+  assertEquals([...theirs], ["p.eu.count.shuffle", "p.eu.count.state"]);
+  assertEquals(ours.size, 2);
+  for (const topic of ours) assertEquals(appOfTopic(topic), "p");
+  for (const topic of theirs) assertEquals(appOfTopic(topic), "p.eu");
 });
 
 Deno.test("cutFlow() gives the same hash to flows whose functions differ", () => {

@@ -66,19 +66,31 @@ export class FlowDescriber implements AsyncDisposable {
     return located;
   }
 
-  /** Returns a token for the cluster. */
+  /**
+   * Returns a token for the cluster. Several may be asked for at the same time.
+   *
+   * @throws {Error} If the flow cannot make one, or its process ends before it has.
+   */
   async token(): Promise<string> {
     if (this.#run.isOver && !this.#isOver) {
-      this.#run = new DescriberRun(this.#options);
-      await this.#run.located;
+      this.#run = new DescriberRun({ ...this.#options, load: locating(this.#options.load) });
     }
-    return await this.#run.token();
+    const run = this.#run;
+    await run.located; // one that has just been started hears nothing yet
+    return await run.token();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
     await this.#run.end();
   }
+}
+
+/** What a process is told that is for tokens only: the group has been prepared before. */
+function locating(
+  { moduleUrl, exportName, logModule, logLevel }: DescriberOptions["load"],
+): DescriberOptions["load"] {
+  return { kind: "locate", moduleUrl, exportName, logModule, logLevel };
 }
 
 /** One process, from its start to its end. */

@@ -28,7 +28,10 @@ import type { SeatReading } from "./task_seat.ts";
 /** How many epochs are kept. */
 const MOST_EPOCHS = 40;
 
-/** A process takes longer to start, in milliseconds. */
+/**
+ * Commits of one epoch number that are less apart than this are the same commit, in milliseconds.
+ * Another process begins at the same numbers, but takes longer to start.
+ */
 const SAME_MS = 500;
 
 /** What is known of the group from the start. */

@@ -51,8 +51,10 @@ export class Supervisor {
           worker,
           memberId,
           spawn: (listener) => spawn(worker, memberId, listener),
-          onFailed: (error) => {
+          onFailed: (error, endsGroup) => {
             this.#failure ??= error;
+            // A broker remembers that the group has ended for as long as any member stays.
+            if (endsGroup) { for (const seat of this.#seats) seat.leaveAtEnd(); }
             this.stop();
           },
           onStopRequested: () => this.stop(),

@@ -74,8 +74,11 @@ export interface SeatSettings {
   readonly stopMs: number;
   /** Whether the member leaves the group when it is stopped. */
   readonly leaves: boolean;
-  /** The node has to end with this error. Called once at most. */
-  readonly onFailed: (error: Error) => void;
+  /**
+   * The node has to end with this error, and with `endsGroup` all machines of the group do. Called
+   * once at most.
+   */
+  readonly onFailed: (error: Error, endsGroup: boolean) => void;
   /** A step fails, and would on all machines: the group is about to be ended. */
   readonly onShutDown: (error: StepError) => Promise<void>;
   /** A step has asked for a graceful stop of the node. */
@@ -251,8 +254,13 @@ export class TaskSeat {
           "again by the next owner of its tasks",
         { worker, stopMs },
       );
-      life.child.kill();
+      this.#end(life, { kind: "lost" });
     });
+  }
+
+  /** Has the member leave the group once its process has gone, whatever the settings say. */
+  leaveAtEnd(): void {
+    this.#leaves = true;
   }
 
   /** Ends its process at once, without a commit. */
@@ -260,11 +268,21 @@ export class TaskSeat {
     this.#isEnding = true;
     this.#cancelPause();
     if (this.#life === null) this.#close();
-    else this.#life.child.kill();
+    else this.#end(this.#life, { kind: "lost" });
   }
 
   #start(): void {
     this.#restarts++;
+    try {
+      this.#life = this.#begin();
+      this.#watchLoading(this.#life);
+    } catch (thrown) {
+      // Without room for another process, or for the folder in which they meet.
+      this.#follow({ kind: "failed", error: toError(thrown) });
+    }
+  }
+
+  #begin(): Life {
     const life: Life = {
       child: this.#settings.spawn({
         said: (message) => this.#onMessage(life, message),
@@ -283,7 +301,7 @@ export class TaskSeat {
       cancelStall: () => {},
       revocations: new Set(),
     };
-    this.#life = life;
+    return life;
   }
 
   #onEvent(event: MembershipEvent): void {
@@ -422,6 +440,7 @@ export class TaskSeat {
         if (life.phase !== "loading") return;
         life.phase = "running";
         life.loadedAt = life.heardAt;
+        life.cancelStall();
         this.#hasLoaded = true;
         this.#assign();
         if (this.#standbys.size > 0) this.#keepStandbys();
@@ -498,6 +517,16 @@ export class TaskSeat {
     }
   }
 
+  /** Tasks wait for a process that loads the flow, such as one that waits for a service there. */
+  #watchLoading(life: Life): void {
+    const { clock, stallMs, worker } = this.#settings;
+    life.cancelStall = wakeAfter(clock, stallMs, () => {
+      if (this.#owned.size === 0) return this.#watchLoading(life);
+      const message = `worker ${worker} has not loaded the flow for ${stallMs / 1000} s`;
+      this.#end(life, { kind: "failed", error: new Error(message) });
+    });
+  }
+
   #watchForStall(life: Life): void {
     life.cancelStall();
     const { clock, stallMs } = this.#settings;
@@ -530,7 +559,15 @@ export class TaskSeat {
     if (this.#isEnding) {
       // What it had not committed when it was fenced is done by the next owner of its tasks.
       const { end } = life;
-      if (end?.kind === "fatal" || end?.kind === "failed") this.#settings.onFailed(end.error);
+      if (end?.kind === "fatal" || end?.kind === "failed") {
+        this.#settings.onFailed(end.error, false);
+      } else if (end === null && life.phase === "stopping") {
+        this.#settings.log.warn(
+          `the worker ended ${how} before it had stopped: what it has not committed is done again ` +
+            "by the next owner of its tasks",
+          this.#fields,
+        );
+      }
       return this.#close();
     }
     const error = new Error(`worker ${this.#settings.worker} ended ${how}`);
@@ -561,7 +598,7 @@ export class TaskSeat {
   }
 
   #fail(error: Error): void {
-    this.#settings.onFailed(error);
+    this.#settings.onFailed(error, this.#fatal !== null);
     this.kill();
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { systemClock } from "../../../core/clock.ts";
+import { messageOf } from "../../../core/errors.ts";
 import { createLog, isAtLeast, type Log, type LogLevel } from "../../../core/log.ts";
 import { rangesOf, type TaskId } from "../../../core/task_id.ts";
 import type { GroupLog } from "../../../group/log.ts";
@@ -141,7 +142,12 @@ export class TaskWorker {
     this.#ownMetrics?.record();
     await this.#link.flushed(); // the supervisor is to know, even if closing takes its time
     this.#ended.abort();
-    await this.#groupLog?.close();
+    try {
+      await this.#groupLog?.close();
+    } catch (thrown) {
+      // What counts is committed by now, and others wait for the end of this process.
+      this.#host.log("warn", "the log of the group did not close", { error: messageOf(thrown) });
+    }
     await this.#link.flushed();
     this.#exit(Deno.exitCode || code);
   }

@@ -52,7 +52,7 @@ class FakeChild {
   }
 }
 
-/** A group of one worker, which does what a test says. */
+/** A machine of a group, with one worker unless a test wants more, which does what a test says. */
 class World {
   readonly clock = new TestClock();
   readonly children: FakeChild[] = [];
@@ -63,16 +63,22 @@ class World {
   /** What the member owns: before its events say so. */
   readonly owned = new Set<TaskId>();
   disposed = 0;
-  end = "";
+  /** Why no process can be started; `null` if it can. */
+  refusal: Error | null = null;
+  /** How each member has ended. */
+  readonly ends: Record<string, string> = {};
   readonly supervisor: Supervisor;
   readonly run: Promise<number>;
   #tell: (event: MembershipEvent) => void = () => {};
 
-  constructor({ leaves = false, restarts = 2 } = {}) {
+  constructor(
+    { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null as Error | null } = {},
+  ) {
+    this.refusal = refusal;
     this.supervisor = new Supervisor({
-      memberIds: ["m0"],
+      memberIds,
       membership: {
-        join: ({ onEvent }) => {
+        join: ({ id, onEvent }) => {
           this.#tell = onEvent;
           return {
             owned: this.owned,
@@ -86,15 +92,15 @@ class World {
               return this.tokens.at(-1)!.promise;
             },
             leave: () => {
-              this.end = "left";
+              this.ends[id] = "left";
               return Promise.resolve();
             },
             shutDown: () => {
-              this.end = "shut down";
+              this.ends[id] = "shut down";
               return Promise.resolve();
             },
             stop: () => {
-              this.end = "stopped";
+              this.ends[id] = "stopped";
               return Promise.resolve();
             },
           };
@@ -102,6 +108,7 @@ class World {
         close: () => Promise.resolve(),
       },
       spawn: (_worker, _memberId, listener) => {
+        if (this.refusal !== null) throw this.refusal;
         const child = new FakeChild(listener);
         this.children.push(child);
         return { send: (message) => child.sent.push(message), kill: () => child.isKilled = true };
@@ -122,6 +129,11 @@ class World {
     });
     this.run = this.supervisor.run();
     this.run.catch(() => {}); // the tests that expect it look at it later
+  }
+
+  /** How its first member has ended; `""` if it has not. */
+  get end(): string {
+    return this.ends.m0 ?? "";
   }
 
   get child(): FakeChild {
@@ -448,6 +460,28 @@ Deno.test("a worker that dies is started again after pauses that double, up to i
   assertEquals(world.end, "left"); // others can run what it could not
 });
 
+Deno.test("a process that cannot be started counts as one that has died", async () => {
+  const world = running({ restarts: 2 });
+  world.refusal = new Error("worker 0 cannot be started: too many open files");
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0);
+  assertMatch(world.lines.at(-1)!, /the worker failed and is started again/);
+  world.refusal = null;
+  world.clock.advance(1_000);
+  assertEquals(world.children.length, 2);
+  world.refusal = new Error("worker 0 cannot be started: too many open files");
+  world.child.exits("by SIGSEGV");
+  const error = await assertRejects(() => world.run, Error);
+  assertMatch(error.message, /ended by SIGSEGV/);
+});
+
+Deno.test("a first process that cannot be started ends the machine, and no worker is left", async () => {
+  const world = new World({ memberIds: ["m0", "m1"], refusal: new Error("no more processes") });
+  const error = await assertRejects(() => world.run, Error);
+  assertEquals(error.message, "no more processes");
+  assertEquals(world.ends, { m0: "stopped", m1: "stopped" });
+});
+
 Deno.test("a worker that gets on starts to count its failures over", () => {
   const world = running({ restarts: 1 });
   for (let time = 0; time < 3; time++) {
@@ -490,6 +524,19 @@ Deno.test("a step that fails ends the group, and the node with its error", async
   assertEquals(world.children.length, 1);
   assertEquals(world.lines.at(-1), "shut down: flow.parse");
   assertEquals(world.end, "shut down");
+});
+
+Deno.test("a step that fails ends the group: the other workers of the machine leave it too", async () => {
+  const world = new World({ memberIds: ["m0", "m1"] });
+  const [failing, other] = world.children;
+  other.say(LOADED);
+  failing.say(LOADED);
+  failing.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
+  assertEquals(other.told(), ["stop"]);
+  other.say({ kind: "stopped" });
+  other.exits("with code 0");
+  await assertRejects(() => world.run, StepError);
+  assertEquals(world.ends, { m0: "shut down", m1: "left" });
 });
 
 Deno.test("a group that another machine has ended ends the node, which leaves", async () => {
@@ -600,6 +647,21 @@ Deno.test("a stop that takes too long is cut short", async () => {
   await world.run;
 });
 
+Deno.test("a worker that dies during a graceful stop is told of, and one that is killed is not", async () => {
+  const dying = running();
+  dying.supervisor.stop();
+  dying.child.exits("by SIGSEGV");
+  assertEquals(await dying.run, 0);
+  assertMatch(dying.lines.at(-1)!, /^warn the worker ended by SIGSEGV before it had stopped/);
+  const killed = running();
+  killed.supervisor.stop();
+  const { length } = killed.lines;
+  killed.supervisor.kill();
+  killed.child.exits();
+  await killed.run;
+  assertEquals(killed.lines.length, length);
+});
+
 Deno.test("a stop while the flow is loaded, or before a restart, waits for nothing", async () => {
   const loading = new World();
   loading.supervisor.stop();
@@ -635,6 +697,20 @@ Deno.test("a worker with tasks that passes no barrier is killed; one that waits 
       "or an output waits for a call that does not end. Have the step end sooner, or give a longer " +
       "--stall-timeout",
   );
+});
+
+Deno.test("a worker with tasks that does not load the flow is killed; one without them is not", async () => {
+  const world = new World();
+  world.clock.advance(300_000);
+  assert(!world.child.isKilled);
+  world.assigns(A);
+  world.clock.advance(299_999);
+  assert(!world.child.isKilled);
+  world.clock.advance(1);
+  assert(world.child.isKilled);
+  world.child.exits();
+  const error = await assertRejects(() => world.run, Error);
+  assertMatch(error.message, /worker 0 has not loaded the flow for 300 s/);
 });
 
 Deno.test("a worker without tasks is never taken for one that stands still", () => {
