@@ -40,7 +40,7 @@ import type { Memory } from "../run_monitor.ts";
  * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
  * machine and a worker of a group never take one another's messages for their own.
  */
-export const GROUP_PROTOCOL_VERSION = 131;
+export const GROUP_PROTOCOL_VERSION = 132;
 
 /** How a worker process stands. */
 export interface TaskWorkerStatus {

@@ -20,6 +20,7 @@ const LOAD: ToTaskWorker = {
   guarantee: "exactly-once",
   logModule: MODULE,
   cacheFolder: null,
+  waitsForBrokers: false,
   commitIntervalMs: 1_000,
   logLevel: "info",
   statusMs: 10_000,
