@@ -17,7 +17,7 @@ import type {
 } from "../../group/log_module.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
 import { protocolOf } from "../kafka/group/open_membership.ts";
-import { knownInput } from "../kafka/known_configs.ts";
+import { knownInput, requireOwnCopy } from "../kafka/known_configs.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 import { KafkaAppStore } from "./app_store.ts";
@@ -138,13 +138,15 @@ export async function openGroupLog(options: OpenLogOptions): Promise<GroupLog> {
 }
 
 function placesOf({ nodes, ids }: FlowGraph): KafkaPlace[] {
-  return nodes
-    .map((node) =>
-      node.kind === "input" || node.kind === "capture"
-        ? kafkaPlaceOf(node.config, ids.get(node)!)
-        : null
-    )
-    .filter((place) => place !== null);
+  const places: KafkaPlace[] = [];
+  for (const node of nodes) {
+    if (node.kind !== "input" && node.kind !== "capture") continue;
+    const stepId = ids.get(node)!;
+    requireOwnCopy(node.config, node.kind === "input" ? "input" : "output", stepId);
+    const place = kafkaPlaceOf(node.config, stepId);
+    if (place !== null) places.push(place);
+  }
+  return places;
 }
 
 // The engine imports this file by name only.

@@ -5,7 +5,7 @@
  */
 import { FlowDefinitionError } from "../../core/errors.ts";
 import type { InputConfig, InputReader, Place, Positions } from "../../graph/contracts.ts";
-import { knownInput } from "../kafka/known_configs.ts";
+import { knownInput, requireOwnCopy } from "../kafka/known_configs.ts";
 import { readInputProperties } from "../kafka/properties/input_settings.ts";
 import type { KafkaInputSettings } from "../kafka/properties/settings.ts";
 import { openKafkaReader } from "../kafka/read/open_reader.ts";
@@ -58,6 +58,7 @@ export async function openTaskInput(
  * @throws {FlowDefinitionError} If they cannot. The message names the step and the cure.
  */
 export function requireSharedInput(config: InputConfig<unknown>, stepId: string): void {
+  requireOwnCopy(config, "input", stepId);
   const known = knownInput(config);
   if (known === null) {
     throw new FlowDefinitionError(

@@ -9,7 +9,7 @@ import type { Epoch } from "../../core/ids.ts";
 import type { OutputConfig, OutputWriter, Place, Positions } from "../../graph/contracts.ts";
 import type { WaitingForCommit } from "../../group/log.ts";
 import type { Guarantee } from "../../group/log_module.ts";
-import { knownOutput } from "../kafka/known_configs.ts";
+import { knownOutput, requireOwnCopy } from "../kafka/known_configs.ts";
 import type { KafkaOutputItem } from "../kafka/output_item.ts";
 import { OUTPUT } from "../kafka/properties/property_table.ts";
 import type { KafkaOutputSettings } from "../kafka/properties/settings.ts";
@@ -58,6 +58,7 @@ export function requireTaskOutput(
   stepId: string,
   guarantee: Guarantee,
 ): void {
+  requireOwnCopy(config, "output", stepId);
   const settings = knownOutput(config);
   if (settings === null) return;
   if (guarantee === "at-least-once") {

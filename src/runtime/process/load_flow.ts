@@ -3,13 +3,10 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { messageOf, UsageError } from "../../core/errors.ts";
+import { OWN_MODULE } from "../../core/own_module.ts";
 import { preview } from "../../core/preview.ts";
 import { type FlowGraph, graphOf, positionOf } from "../../graph/graph.ts";
-
-/** What a flow's project can say our package is: the path of a clone, or the URL of a release. */
-const MOD = pathOrUrl(new URL("../../../mod.ts", import.meta.url));
 
 /**
  * Imports a module and takes the flow that it exports. An export that is a function is called with
@@ -59,7 +56,7 @@ async function importModule(moduleUrl: string): Promise<Record<string, unknown>>
     if (unknown === null) throw cause;
     throw new UsageError(
       `the flow imports "${unknown[1]}", and no deno.json beside or above it says where that is: ` +
-        `add { "imports": { "${unknown[1]}": "${MOD}" } } to one`,
+        `add { "imports": { "${unknown[1]}": "${OWN_MODULE}" } } to one`,
       { cause },
     );
   }
@@ -74,10 +71,6 @@ function missing(url: string, name: string | null, module: Record<string, unknow
       flows.map((key) => `${file}:${key}`).join(" or ")
     }`
     : `${file} exports no flow: end it with \`export default flow;\`${hint(module)}`;
-}
-
-function pathOrUrl(url: URL): string {
-  return url.protocol === "file:" ? fileURLToPath(url) : url.href;
 }
 
 function hint(module: Record<string, unknown>): string {
