@@ -24,6 +24,8 @@ export interface MembersOptions<Q, A> {
   readonly machineFor: (member: MemberOptions) => Machine<Q, A>;
   /** The link of a new member. Several may share one. */
   readonly linkFor: (member: MemberOptions) => GroupLink<Q, A>;
+  /** Whether each member has a link of its own, which is closed when the member is out. */
+  readonly ownLinks?: boolean;
   readonly clock?: Clock;
   /** Closes what members have in common. */
   readonly close?: () => Promise<void>;
@@ -33,6 +35,7 @@ export interface MembersOptions<Q, A> {
 export class Members<Q, A> implements Membership {
   readonly #options: MembersOptions<Q, A>;
   readonly #links = new Set<GroupLink<Q, A>>();
+  readonly #closing = new Set<Promise<void>>();
   /** Those that are not out. The first one is the scout. */
   readonly #drivers = new Set<MemberDriver<Q, A>>();
 
@@ -42,7 +45,7 @@ export class Members<Q, A> implements Membership {
   }
 
   join(options: MemberOptions): Member {
-    const { machineFor, linkFor, clock = systemClock } = this.#options;
+    const { machineFor, linkFor, ownLinks = false, clock = systemClock } = this.#options;
     const link = linkFor(options);
     this.#links.add(link);
     const driver: MemberDriver<Q, A> = new MemberDriver({
@@ -55,6 +58,7 @@ export class Members<Q, A> implements Membership {
       onHeard: (heard) => this.#heard(heard, driver),
       onOver: () => {
         this.#drivers.delete(driver);
+        if (ownLinks) this.#closeLink(link); // a worker may come and go many times
         this.#appoint();
         this.#heard(Infinity, driver); // its tasks go to others
       },
@@ -68,6 +72,12 @@ export class Members<Q, A> implements Membership {
     for (const driver of this.#drivers) if (driver !== by) driver.hurry(heard);
   }
 
+  #closeLink(link: GroupLink<Q, A>): void {
+    this.#links.delete(link);
+    const closing = link.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
   #appoint(): void {
     let isScout = true;
     for (const driver of this.#drivers) {
@@ -78,7 +88,7 @@ export class Members<Q, A> implements Membership {
 
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#drivers, (driver) => driver.stop()));
-    await Promise.all(Array.from(this.#links, (link) => link.close()));
+    await Promise.all([...Array.from(this.#links, (link) => link.close()), ...this.#closing]);
     await this.#options.close?.();
   }
 }

@@ -187,6 +187,7 @@ function classicMembers(options: OpenMembershipOptions): Membership {
         topicCheckMs: TOPIC_CHECK_MS,
         onDisk,
       }),
+    ownLinks: true,
     linkFor: ({ id }) =>
       classicLink(
         connectionOf(options),
