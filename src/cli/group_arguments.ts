@@ -44,7 +44,11 @@ export const GROUP_OPTIONS: readonly Option[] = [
   { name: "shards", value: "N", about: "parts of the keys, fixed for the app's life (default 64)" },
   { name: "commit-interval", value: "TIME", about: "least time between commits (default 1s)" },
   { name: "standbys", value: "N", about: "spare copies of state: only 0 for now" },
-  { name: "guarantee", value: "WHICH", about: "exactly-once (the default) or at-least-once" },
+  {
+    name: "guarantee",
+    value: "WHICH",
+    about: "of Kafka outputs: exactly-once (the default) or at-least-once",
+  },
   { name: "protocol", value: "WHICH", about: "auto (the default), streams or classic" },
   { name: "leave", value: null, about: "give the tasks to other machines when stopped" },
   { name: "wait", value: null, about: "wait until no machine runs another layout of the flow" },

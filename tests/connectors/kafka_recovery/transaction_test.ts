@@ -70,6 +70,7 @@ Deno.test("a coordinator that always fails is given up after 10 s, with the requ
       Error,
     );
     assertStringIncludes(message, "if the broker has no transactions,");
+    assertStringIncludes(message, "run the flow without --group");
     assertStringIncludes(message, "keep state in a file instead");
     assertEquals(clock.ms, 10_000);
   });

@@ -71,7 +71,8 @@ export async function initProducerId(
       ? `: if the broker has no idempotent writes, set "enable.idempotence" to false (a retry may ` +
         "then repeat records)"
       : `: if the broker has no transactions, leave out "delivery" for an output; for a store on ` +
-        "Kafka, keep state in a file instead (--recovery PATH)";
+        "Kafka, keep state in a file instead (--recovery PATH); for a group of machines, whatever " +
+        "its --guarantee, run the flow without --group";
   }
   throw error;
 }

@@ -24,7 +24,9 @@ export interface KnownVersions {
 
 const STATE_IN_A_FILE = "keep state in a file instead (--recovery PATH)";
 const AT_LEAST_ONCE = `an output that is exactly-once needs transactions: leave out "delivery"`;
-const TRANSACTIONS = `${AT_LEAST_ONCE}; so does a store on Kafka: ${STATE_IN_A_FILE}`;
+const GROUP = "so does a group of machines, whatever its --guarantee: run the flow without --group";
+const TRANSACTIONS = `${AT_LEAST_ONCE}; so does a store on Kafka: ${STATE_IN_A_FILE}; ${GROUP}`;
+const OFFSETS = `${AT_LEAST_ONCE}; ${GROUP}`;
 const GROUPS = `a store on Kafka needs consumer groups: ${STATE_IN_A_FILE}`;
 
 /** What to do without a request, by our names and those of KafkaJS. */
@@ -33,8 +35,8 @@ const CURES: Readonly<Record<string, string>> = {
     `records); ${TRANSACTIONS}`,
   AddPartitionsToTxn: TRANSACTIONS,
   EndTxn: TRANSACTIONS,
-  AddOffsetsToTxn: AT_LEAST_ONCE,
-  TxnOffsetCommit: AT_LEAST_ONCE,
+  AddOffsetsToTxn: OFFSETS,
+  TxnOffsetCommit: OFFSETS,
   CreateTopics: `make the store's topics with the broker's own tools, or ${STATE_IN_A_FILE}`,
   DeleteTopics: "delete the topics with the broker's own tools",
   DescribeConfigs: `a store on Kafka needs it to check its topics: ${STATE_IN_A_FILE}`,

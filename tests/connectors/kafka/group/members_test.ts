@@ -24,6 +24,7 @@ class CountingLink implements GroupLink<StreamsRequest, StreamsAnswer> {
         heartbeatIntervalMs: 5_000,
         status: [],
         activeTasks: memberEpoch === 0 ? [] : null,
+        standbyTasks: null,
       },
     });
   }

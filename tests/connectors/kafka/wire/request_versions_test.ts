@@ -65,6 +65,8 @@ for (
 ) {
   Deno.test(`the error for a missing ${request} tells how an output goes on without it`, () => {
     assertStringIncludes(missingRequest(request).message, `leave out "delivery"`);
+    // At least once means outputs only.
+    assertStringIncludes(missingRequest(request).message, "run the flow without --group");
   });
 }
 
