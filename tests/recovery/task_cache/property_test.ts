@@ -49,6 +49,7 @@ Deno.test("a task's file holds what a Map holds, whatever is applied, flushed an
       assertEquals(await keysOf(cache), flushed.states, where);
       // A task that goes on from an older offset gets the changes since then again.
       const states = copyOf(flushed.states);
+      offset = flushed.offset ?? 0n;
       for (let commit = random.below(12); commit > 0; commit--) {
         const changes = randomChanges(random, keys);
         applyTo(states, changes);
