@@ -15,7 +15,7 @@ import {
 } from "../../group/topology.ts";
 import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
-import { errorKind, errorName } from "../kafka/client/errors.ts";
+import { errorKind, ofGroup } from "../kafka/client/errors.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
 import { Coordinator } from "../kafka/transactions/coordinator.ts";
 import { describeGroup } from "../kafka/wire/describe_groups.ts";
@@ -76,12 +76,13 @@ export class KafkaAppStore implements AppStore {
     return await persisting(connection, () =>
       coordinator.ask(async (broker) => {
         try {
-          const { members } = protocol === "streams"
-            ? await streamsGroupDescribe(broker, groupId)
-            : await describeGroup(broker, groupId);
-          return members.length;
+          return await ofGroup(0, async () => {
+            const { members } = protocol === "streams"
+              ? await streamsGroupDescribe(broker, groupId)
+              : await describeGroup(broker, groupId);
+            return members.length;
+          });
         } catch (error) {
-          if (errorName(error) === "GROUP_ID_NOT_FOUND") return 0;
           if (errorKind(error) !== "denied") throw error;
           throw new TaskLogError(
             `it cannot be seen whether others run group "${groupId}": allow Describe on the group`,
@@ -150,14 +151,9 @@ export class KafkaAppStore implements AppStore {
     );
     if (partitions.length === 0) return new Map();
     const stable = new StableOffsets(connection, groupId, signal);
-    const offsets = await stable.ask(async (broker) => {
-      try {
-        return await offsetFetch(broker, groupId, partitions);
-      } catch (error) {
-        if (errorName(error) === "GROUP_ID_NOT_FOUND") return [];
-        throw error;
-      }
-    });
+    const offsets = await stable.ask((broker) =>
+      ofGroup([], () => offsetFetch(broker, groupId, partitions))
+    );
     return new Map(
       offsets.filter(({ offset }) => offset !== null).map((each) => [positionName(each), each]),
     );

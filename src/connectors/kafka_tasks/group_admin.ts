@@ -8,7 +8,7 @@ import { sleep } from "../../core/promises.ts";
 import type { TaskId, Tasks } from "../../core/task_id.ts";
 import { controlTopic } from "../../group/topology.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
-import { errorKind, errorName } from "../kafka/client/errors.ts";
+import { errorKind, errorName, ofGroup } from "../kafka/client/errors.ts";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { offsetsOf } from "../kafka/client/partition_offsets.ts";
 import { fromWire } from "../kafka/group/tasks.ts";
@@ -216,14 +216,10 @@ export class KafkaGroupAdmin implements GroupAdmin, AsyncDisposable {
   }
 
   async committed(groupId: string): Promise<readonly CommittedPosition[]> {
-    return await this.#atCoordinator(groupId, async (broker) => {
-      try {
-        return await committedOffsets(broker, groupId);
-      } catch (error) {
-        if (errorName(error) === "GROUP_ID_NOT_FOUND") return [];
-        throw error;
-      }
-    });
+    return await this.#atCoordinator(
+      groupId,
+      (broker) => ofGroup([], () => committedOffsets(broker, groupId)),
+    );
   }
 
   async ends(
@@ -258,12 +254,12 @@ export class KafkaGroupAdmin implements GroupAdmin, AsyncDisposable {
   async deleteGroup(groupId: string): Promise<boolean> {
     return await this.#atCoordinator(groupId, async (broker) => {
       try {
-        await deleteGroup(broker, groupId);
+        await ofGroup(undefined, () => deleteGroup(broker, groupId));
+        return true;
       } catch (error) {
         if (errorName(error) === "NON_EMPTY_GROUP") return false;
-        if (errorName(error) !== "GROUP_ID_NOT_FOUND") throw error;
+        throw error;
       }
-      return true;
     });
   }
 
@@ -319,8 +315,16 @@ function isUnknown({ errorCode }: MetadataTopic): boolean {
   return errorCode !== 0 && errorKind(errorOfCode(errorCode)) === "unknownTopic";
 }
 
+const NO_GROUP: GroupDescription = {
+  protocol: "streams",
+  state: "Dead",
+  epoch: null,
+  status: null,
+  members: [],
+};
+
 async function describeStreams(broker: KafkaBroker, groupId: string): Promise<GroupDescription> {
-  try {
+  return await ofGroup(NO_GROUP, async () => {
     const { state, epoch, members } = await streamsGroupDescribe(broker, groupId);
     return {
       protocol: "streams",
@@ -337,10 +341,7 @@ async function describeStreams(broker: KafkaBroker, groupId: string): Promise<Gr
         onDisk: new Map(),
       })),
     };
-  } catch (error) {
-    if (errorName(error) !== "GROUP_ID_NOT_FOUND") throw error;
-    return { protocol: "streams", state: "Dead", epoch: null, status: null, members: [] };
-  }
+  });
 }
 
 async function describeClassic(broker: KafkaBroker, groupId: string): Promise<GroupDescription> {

@@ -155,6 +155,19 @@ export function errorName(error: unknown): string {
   return type ?? name ?? "unknown";
 }
 
+/**
+ * Asks about a group. Returns `none` if there is none: brokers forget one that has neither members
+ * nor positions.
+ */
+export async function ofGroup<T>(none: T, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (errorName(error) === "GROUP_ID_NOT_FOUND") return none;
+    throw error;
+  }
+}
+
 /** What an error means to us. */
 export function errorKind(error: unknown): ErrorKind {
   return KIND_BY_NAME.get(errorName(error)) ?? "retry";

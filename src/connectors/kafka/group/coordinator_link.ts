@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errorName, isFatal } from "../client/errors.ts";
+import { isFatal, ofGroup } from "../client/errors.ts";
 import type { KafkaBroker } from "../client/kafkajs.ts";
 import { classicHeartbeat, joinGroup, leaveGroup, syncGroup } from "../wire/classic_group.ts";
 import {
@@ -100,14 +100,11 @@ async function askStreamsGroup(
     return { answer: { kind: "heartbeat", answer }, errorCode: answer.errorCode };
   }
   const { groupId, memberId } = request;
-  try {
+  const member = await ofGroup(null, async () => {
     const { members } = await streamsGroupDescribe(broker, groupId);
-    const member = members.find((each) => each.memberId === memberId) ?? null;
-    return { answer: { kind: "described", member }, errorCode: 0 };
-  } catch (error) {
-    if (errorName(error) !== "GROUP_ID_NOT_FOUND") throw error;
-    return { answer: { kind: "described", member: null }, errorCode: 0 };
-  }
+    return members.find((each) => each.memberId === memberId) ?? null;
+  });
+  return { answer: { kind: "described", member }, errorCode: 0 };
 }
 
 /** How long a classic member may be silent, and how long its group waits for members to join. */
