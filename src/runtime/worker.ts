@@ -35,7 +35,7 @@ import { UnseenLate } from "./unseen_late.ts";
 import { warnOfUnread } from "./unread.ts";
 import type { TaskShuffle } from "./group/log_ends.ts";
 import { type InputPlans, type IoOpener, WorkerIo } from "./worker_io.ts";
-import type { StateReading, WorkerReadings } from "./worker_readings.ts";
+import type { InputLag, StateReading, WorkerReadings } from "./worker_readings.ts";
 
 /** What a worker tells the conductor. */
 export interface WorkerEvents {
@@ -205,11 +205,16 @@ export class Worker implements TaskHost {
     return this.#tasks.keyed;
   }
 
+  /** What its inputs have not read, of each partition. */
+  lag(): InputLag[] {
+    return this.#io.lag(this.#clock.now());
+  }
+
   /** What else operators want to know of it. */
   readings(): WorkerReadings {
     const eventTimes = this.#tasks.stateful.flatMap((task) => task.eventTime ?? []);
     return {
-      lag: this.#io.lag(this.#clock.now()),
+      lag: this.lag(),
       eventTimes,
       stages: this.#stages(),
       state: this.#stateReadings(),

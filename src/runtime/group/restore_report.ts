@@ -6,7 +6,7 @@
 import { type Clock, elapsedOf } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { TaskId } from "../../core/task_id.ts";
-import type { TaskStatus } from "./runner_settings.ts";
+import type { TaskProgress } from "./runner_settings.ts";
 
 /** How long restoring takes before the log says so, in milliseconds. */
 const FIRST_MS = 2_000;
@@ -33,7 +33,7 @@ export class RestoreReport {
   }
 
   /** Looks at the tasks as they are now. */
-  look(tasks: readonly TaskStatus[]): void {
+  look(tasks: readonly TaskProgress[]): void {
     const now = elapsedOf(this.#clock);
     const restoring = tasks.filter(({ phase }) => phase === "restoring");
     if (restoring.length === 0) return this.#shares.clear();

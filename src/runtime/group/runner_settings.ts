@@ -58,12 +58,16 @@ export interface TaskObserver {
 }
 
 /** Where a task is. */
-export interface TaskStatus {
+export interface TaskProgress {
   readonly task: TaskId;
   /** `stopping`: it is being given up, and waits for its last commit. */
   readonly phase: "restoring" | "running" | "stopping";
   /** How far the restoring has come; `null` if that is not known, or it is over. */
   readonly restored: RestoreProgress | null;
+}
+
+/** Where a task is, and what it has done. */
+export interface TaskStatus extends TaskProgress {
   /** Records that wait for it in the shuffle topic, as far as is known; 0 without one. */
   readonly lag: number;
   /** Records of its inputs that it has not read, as far as is known; 0 without inputs. */
@@ -109,6 +113,8 @@ export interface TaskRuns {
    */
   readonly over: Promise<void>;
   /** Where each task is. */
+  readonly progress: readonly TaskProgress[];
+  /** The same, with what it has done. It costs more: all steps are asked. */
   readonly tasks: readonly TaskStatus[];
   /** Items in and out of each step so far, of all tasks together, also of those given up. */
   counts(): readonly StepCounts[];

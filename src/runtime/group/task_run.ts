@@ -33,7 +33,7 @@ import type { WorkerReadings } from "../worker_readings.ts";
 import type { FlowPart } from "./cut_flow.ts";
 import { ExchangeNumbers } from "./exchange_numbers.ts";
 import { withProcessEpochs } from "./process_epochs.ts";
-import type { TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
+import type { TaskProgress, TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
 import { ShuffleOut } from "./shuffle_out.ts";
 import { TaskItems } from "./task_items.ts";
 import { SamePositions } from "./same_positions.ts";
@@ -147,15 +147,16 @@ export class TaskRun {
     return this.#gone.promise;
   }
 
-  get status(): TaskStatus {
+  get progress(): TaskProgress {
     const restored = this.#phase === "restoring" ? this.#restored : null;
-    const { lag } = this.#worker.readings();
+    return { task: this.task, phase: this.#phase, restored };
+  }
+
+  get status(): TaskStatus {
     return {
-      task: this.task,
-      phase: this.#phase,
-      restored,
+      ...this.progress,
       lag: this.#reader?.lag ?? 0,
-      inputLag: lag.reduce((sum, { items }) => sum + items, 0),
+      inputLag: this.#worker.lag().reduce((sum, { items }) => sum + items, 0),
       ...this.#items.read(this.counts()),
     };
   }

@@ -24,7 +24,7 @@ import { warnOfUnread } from "../unread.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { Standby } from "../../group/log.ts";
 import type { FlowPart } from "./cut_flow.ts";
-import type { TaskRunnerSettings, TaskRuns, TaskStatus } from "./runner_settings.ts";
+import type { TaskProgress, TaskRunnerSettings, TaskRuns, TaskStatus } from "./runner_settings.ts";
 import { TaskRun, type TaskShare } from "./task_run.ts";
 import { WaitingBytes } from "./waiting_bytes.ts";
 
@@ -60,6 +60,10 @@ export class TaskRunner implements TaskRuns {
 
   get over(): Promise<void> {
     return this.#over.promise;
+  }
+
+  get progress(): readonly TaskProgress[] {
+    return Array.from(this.#runs.values(), ({ progress }) => progress);
   }
 
   get tasks(): readonly TaskStatus[] {

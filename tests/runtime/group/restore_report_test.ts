@@ -2,20 +2,16 @@ import { assertEquals } from "@std/assert";
 import { createLog } from "../../../src/core/log.ts";
 import { taskId } from "../../../src/core/task_id.ts";
 import { RestoreReport } from "../../../src/runtime/group/restore_report.ts";
-import type { TaskStatus } from "../../../src/runtime/group/runner_settings.ts";
+import type { TaskProgress } from "../../../src/runtime/group/runner_settings.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
 
-const restoring = (partition: number, done: number | null, total = 100): TaskStatus => ({
+const restoring = (partition: number, done: number | null, total = 100): TaskProgress => ({
   task: taskId("keyed", partition),
   phase: "restoring",
   restored: done === null ? null : { done, total },
-  lag: 0,
-  inputLag: 0,
-  in: 0,
-  out: 0,
 });
 
-const running = (partition: number): TaskStatus => ({
+const running = (partition: number): TaskProgress => ({
   ...restoring(partition, null),
   phase: "running",
 });
@@ -27,7 +23,7 @@ Deno.test("restoring that takes long is in the log, with the time that is left",
     clock,
     createLog((level, line) => lines.push(`${level} ${line}`)),
   );
-  const look = (ms: number, tasks: TaskStatus[]) => {
+  const look = (ms: number, tasks: TaskProgress[]) => {
     clock.advance(ms);
     report.look(tasks);
     return lines.splice(0);

@@ -112,7 +112,7 @@ export class TaskWorker {
         started: (task) => {
           this.#host.observer.started?.(task);
           started.push(task);
-          if (!runner.tasks.some(({ phase }) => phase === "restoring")) tellStarted();
+          if (!runner.progress.some(({ phase }) => phase === "restoring")) tellStarted();
         },
       },
     });
@@ -121,7 +121,7 @@ export class TaskWorker {
     const report = new RestoreReport(systemClock, log);
     this.#status = setInterval(() => {
       tellStarted();
-      report.look(runner.tasks);
+      report.look(runner.progress);
       // A supervisor that stands still would get all of them.
       if (!this.#link.isSending) this.#host.tellStatus();
       this.#ownMetrics?.record();
