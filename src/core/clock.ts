@@ -88,7 +88,20 @@ export function wakeAfter(clock: Clock, ms: number, wake: () => void): () => voi
   return () => cancel();
 }
 
-/** Resolves when `ms` milliseconds have passed, as {@linkcode wakeAfter} counts them. */
-export function waitFor(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void wakeAfter(clock, ms, resolve));
+/**
+ * Resolves when `ms` milliseconds have passed, as {@linkcode wakeAfter} counts them, or once the
+ * signal aborts. Returns whether it was for the whole time.
+ */
+export function waitFor(clock: Clock, ms: number, signal?: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve(false);
+    const end = (whole: boolean) => {
+      cancel();
+      signal?.removeEventListener("abort", cut);
+      resolve(whole);
+    };
+    const cut = () => end(false);
+    const cancel = wakeAfter(clock, ms, () => end(true));
+    signal?.addEventListener("abort", cut);
+  });
 }

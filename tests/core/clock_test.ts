@@ -125,6 +125,18 @@ Deno.test("waitFor resolves when the time has passed, and not before", async () 
   await waiting;
 });
 
+Deno.test("waitFor tells a time that was cut short, and leaves no timer or listener", async () => {
+  const clock = new TestClock(1_000);
+  const aborting = new AbortController();
+  const whole = waitFor(clock, 500, aborting.signal);
+  clock.advance(500);
+  assertEquals(await whole, true);
+  const cut = waitFor(clock, 500, aborting.signal);
+  aborting.abort();
+  assertEquals([await cut, clock.sleeps], [false, []]);
+  assertEquals(await waitFor(clock, 500, aborting.signal), false);
+});
+
 /** A clock whose sleeps end early. */
 function hastyClock(clock: SetClock, passing: TestClock) {
   return {

@@ -33,8 +33,8 @@ const REFUSED: ReadonlySet<ErrorKind> = new Set([
 ]);
 
 /** Waits before a broker is asked again. */
-export function pause(clock: Clock): Promise<void> {
-  return waitFor(clock, PAUSE_MS);
+export async function pause(clock: Clock): Promise<void> {
+  await waitFor(clock, PAUSE_MS);
 }
 
 /**

@@ -18,7 +18,7 @@
  *
  * @module
  */
-import { type Clock, systemClock, wakeAfter } from "../../core/clock.ts";
+import { type Clock, systemClock, waitFor } from "../../core/clock.ts";
 import { counted } from "../../core/counted.ts";
 import type { StepId } from "../../core/ids.ts";
 import type { Log } from "../../core/log.ts";
@@ -149,7 +149,7 @@ export async function enterApp(options: EnterOptions): Promise<Entered> {
     const what = members === 0 ? "entering" : "running";
     if (told !== what) options.log.info(`waiting until no machine runs the app: ${reason}`);
     told = what;
-    await pause(options);
+    await waitFor(clock, WAIT_MS, options.signal);
   }
 }
 
@@ -390,20 +390,5 @@ async function change(
     if (!(error instanceof LayoutChangeError)) throw error;
     await writer.write(was);
     throw new TaskLogError(cannotText(app, error), { cause: error });
-  }
-}
-
-/** Waits for a moment, or until all waiting ends. */
-async function pause({ signal, clock = systemClock }: EnterOptions): Promise<void> {
-  signal.throwIfAborted();
-  const over = Promise.withResolvers<void>();
-  const cancel = wakeAfter(clock, WAIT_MS, over.resolve);
-  const abort = () => over.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await over.promise;
-  } finally {
-    signal.removeEventListener("abort", abort);
-    cancel();
   }
 }

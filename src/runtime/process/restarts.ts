@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Clock, elapsedOf, systemClock, wakeAfter } from "../../core/clock.ts";
+import { type Clock, elapsedOf, systemClock, waitFor } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { StepMatchError } from "../step_changes.ts";
 import type { Coordinator } from "./coordinator.ts";
@@ -50,6 +50,7 @@ export async function runWithRestarts(
   clock: Clock = systemClock,
 ): Promise<ClusterResult> {
   const { signal, killSignal, restarts = 0 } = options;
+  const stopped = AbortSignal.any([signal, killSignal].filter((each) => each !== undefined));
   let hasLoaded = false;
   for (let failures = 0;;) {
     const coordinator = next();
@@ -77,7 +78,7 @@ export async function runWithRestarts(
         pauseMs,
       });
       monitor?.restarts(error);
-      if (!await pause(clock, pauseMs, [signal, killSignal])) {
+      if (!await waitFor(clock, pauseMs, stopped)) {
         monitor?.fails();
         throw error;
       }
@@ -101,22 +102,4 @@ async function runOnce(
     signal?.removeEventListener("abort", stop);
     killSignal?.removeEventListener("abort", kill);
   }
-}
-
-/** Waits. Returns whether it was for the whole time. */
-function pause(
-  clock: Clock,
-  ms: number,
-  signals: readonly (AbortSignal | undefined)[],
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    const end = (whole: boolean) => {
-      cancel();
-      for (const signal of signals) signal?.removeEventListener("abort", cut);
-      resolve(whole);
-    };
-    const cut = () => end(false);
-    const cancel = wakeAfter(clock, ms, () => end(true));
-    for (const signal of signals) signal?.addEventListener("abort", cut);
-  });
 }
