@@ -174,13 +174,14 @@ export class KafkaTaskLog implements GroupLog {
       log,
       caches: this.#caches,
     });
+    const stateful = topology.subtopologies.filter(({ hasState }) => hasState);
+    this.#stateful = new Set(stateful.map(({ name }) => name));
     this.#tails = new ChangelogTails({
       app,
       // A connection of its own, as a broker takes its time to answer.
       connect: (topics) =>
         new KafkaConnection(options.brokers, topics, options.settings, { log, signal }),
-      topics: topology.subtopologies.filter(({ hasState }) => hasState)
-        .map(({ name }) => changelogTopic(app, name)),
+      topics: stateful.map(({ name }) => changelogTopic(app, name)),
       spanOf: (of) => this.#restorer.spanOf(of),
     });
     this.#standbys = this.#caches === null ? null : new Standbys({
@@ -193,8 +194,6 @@ export class KafkaTaskLog implements GroupLog {
     });
     this.#fetcher = new ShuffleFetcher(app, connections.shuffles, topicIds, signal);
     this.#purge = new Purge(connection, { log, clock });
-    const stateful = topology.subtopologies.filter(({ hasState }) => hasState);
-    this.#stateful = new Set(stateful.map(({ name }) => name));
     this.#packing = {
       shuffle: { writer: "an exchange", batchBytes: BATCH_BYTES },
       state: { writer: "the state of a task", batchBytes: BATCH_BYTES },
