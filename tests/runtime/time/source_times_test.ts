@@ -333,6 +333,21 @@ function inGroup(): SourceTimes {
   return new SourceTimes(stepOf({ origins, isInOrder: true, isLogged: true }));
 }
 
+/** The same after a first tick of each origin: both sources are behind. */
+function behindInGroup(): SourceTimes {
+  const times = inGroup();
+  const tick = loggedTicks(times);
+  tick(0, "behind", 0);
+  tick(1, "behind", 0);
+  return times;
+}
+
+/** An item of the source on a worker, read after a tick. */
+function seeLogged(times: SourceTimes, worker: number, tick: number, time: number): void {
+  times.from("ab"[worker], `in on worker ${worker}`, tick);
+  times.event.see(time);
+}
+
 Deno.test("SourceTimes in a group follows others only as far as a silent source has confirmed", () => {
   const times = inGroup();
   const tick = loggedTicks(times);
@@ -366,27 +381,20 @@ Deno.test("SourceTimes in a group follows others only as far as a silent source 
 });
 
 Deno.test("SourceTimes in a group goes on where a snapshot has it", () => {
-  const times = inGroup();
-  const tick = loggedTicks(times);
-  tick(0, "behind", 0);
-  tick(1, "behind", 0);
-  times.from("a", "in on worker 0", 1);
-  times.event.see(10);
-  times.from("b", "in on worker 1", 1);
-  times.event.see(20);
+  const times = behindInGroup();
+  seeLogged(times, 0, 1, 10);
+  seeLogged(times, 1, 1, 20);
   const stored = structuredClone(times.logged());
   const { now } = times.event;
   const again = inGroup();
   again.resumeLogged({ ...stored, origins: [...stored.origins, "gone on worker 0"] }, now);
   const more = loggedTicks(again);
   assertEquals([again.event.now, again.newestOf("a"), again.newestOf("b")], [10, 10, 20]);
-  again.from("a", "in on worker 0", 1);
-  again.event.see(15); // before any origin has said more
+  seeLogged(again, 0, 1, 15); // before any origin has said more
   assertEquals([again.isComplete, again.event.now], [true, 15]);
   more(0, "behind", 100);
   more(1, "behind", 100);
-  again.from("a", "in on worker 0", 2);
-  again.event.see(18);
+  seeLogged(again, 0, 2, 18);
   assertEquals(again.event.now, 18);
 });
 
@@ -395,12 +403,10 @@ Deno.test("SourceTimes in a group goes on with what a snapshot has of silent sou
   const tick = loggedTicks(times);
   tick(0, "behind", 0);
   tick(1, "current", 0);
-  times.from("a", "in on worker 0", 1);
-  times.event.see(10);
+  seeLogged(times, 0, 1, 10);
   tick(0, "behind", 3_000);
   tick(1, "current", 3_000); // it has been silent for long
-  times.from("a", "in on worker 0", 2);
-  times.event.see(20);
+  seeLogged(times, 0, 2, 20);
   tick(0, "behind", 4_000);
   assertEquals(times.event.now, 10);
   const again = inGroup();
@@ -410,29 +416,19 @@ Deno.test("SourceTimes in a group goes on with what a snapshot has of silent sou
 });
 
 Deno.test("SourceTimes in a group waits for an origin that came after a snapshot", () => {
-  const times = inGroup();
-  const tick = loggedTicks(times);
-  tick(0, "behind", 0);
-  tick(1, "behind", 0);
-  times.from("a", "in on worker 0", 1);
-  times.event.see(10);
-  times.from("b", "in on worker 1", 1);
-  times.event.see(10);
+  const times = behindInGroup();
+  seeLogged(times, 0, 1, 10);
+  seeLogged(times, 1, 1, 10);
   const stored = structuredClone(times.logged());
   const again = inGroup();
   again.resumeLogged({ ...stored, origins: ["in on worker 0"] }, 10);
-  again.from("a", "in on worker 0", 1);
-  again.event.see(15);
+  seeLogged(again, 0, 1, 15);
   assertEquals([again.isComplete, again.event.now], [false, 10]);
 });
 
 Deno.test("SourceTimes in a group ends a source that a tick of its origin does not have", () => {
-  const times = inGroup();
-  const tick = loggedTicks(times);
-  tick(0, "behind", 0);
-  tick(1, "behind", 0);
-  times.from("b", "in on worker 1", 1);
-  times.event.see(20);
+  const times = behindInGroup();
+  seeLogged(times, 1, 1, 20);
   assertEquals(times.holding, "a");
   const logged = { at: 100, idleSince: null };
   times.tick({ kind: "tick", origin: "in on worker 0", number: 2, states: [], logged });
@@ -440,10 +436,7 @@ Deno.test("SourceTimes in a group ends a source that a tick of its origin does n
 });
 
 Deno.test("SourceTimes in a group accepts an origin that reads a partition which was added", () => {
-  const times = inGroup();
-  const tick = loggedTicks(times);
-  tick(0, "behind", 0);
-  tick(1, "behind", 0);
+  const times = behindInGroup();
   const logged = { at: 100, idleSince: null };
   const states = [["c", "behind"]] as const;
   times.tick({ kind: "tick", origin: "in on worker 2", number: 1, states, logged });
