@@ -2,7 +2,7 @@
  * The command with `--group`, on machines that are processes here: what they write together is what
  * one machine writes. Longer faults are in `tests/e2e/group_kills_test.ts` and its kin.
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, folderOf, kill, runCli, startCli } from "../support/cli.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
@@ -153,13 +153,17 @@ async function stop(machine: CliProcess): Promise<void> {
   assertEquals(code, 0, stderr);
 }
 
-/** Waits until machines end with the step's error, also those on which it did not fail. */
+/**
+ * Waits until machines end with the step's error, also those on which it did not fail. On one of
+ * them it must: what others quote may be the error of machines that ran before.
+ */
 async function assertFail(...machines: readonly CliProcess[]): Promise<void> {
   for (const machine of machines) {
     const { code, stderr } = await machine.finished();
     assertEquals(code, 1, stderr);
     assertMatch(stderr, /RangeError: a bad value/);
   }
+  assertStringIncludes(logsOf(machines), "a step fails: all machines of the group end");
 }
 
 for (const protocol of ["streams", "classic"]) {
