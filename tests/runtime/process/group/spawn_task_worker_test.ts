@@ -10,6 +10,7 @@ import {
   spawnTaskWorker,
 } from "../../../../src/runtime/process/group/spawn_task_worker.ts";
 import { Supervisor } from "../../../../src/runtime/process/group/supervisor.ts";
+import { loadMessage } from "../../../support/group/load_message.ts";
 
 const MODULE = import.meta.resolve("../../../support/group/process_flow.ts");
 const [GOOD, BAD] = [taskId("in", 0), taskId("in", 1)];
@@ -54,24 +55,7 @@ class RealWorker {
         this.starts++;
         return spawnTaskWorker({
           worker,
-          load: {
-            kind: "load",
-            worker: 0,
-            moduleUrl: MODULE,
-            exportName: null,
-            app: "orders",
-            groupId: "orders.1",
-            memberId,
-            shards: 2,
-            protocol: "streams",
-            guarantee: "exactly-once",
-            logModule: MODULE,
-            cacheFolder: null,
-            waitsForBrokers: false,
-            commitIntervalMs: 1,
-            logLevel: "info",
-            statusMs: 10_000,
-          },
+          load: loadMessage(MODULE, { memberId, commitIntervalMs: 1 }),
           flags: () => ["-A"],
           args: [],
           running: [],

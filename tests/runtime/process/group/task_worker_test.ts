@@ -1,30 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type {
-  FromTaskWorker,
-  ToTaskWorker,
-} from "../../../../src/runtime/process/group/messages.ts";
+import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
 import { TaskWorker } from "../../../../src/runtime/process/group/task_worker.ts";
+import { loadMessage } from "../../../support/group/load_message.ts";
 
 const MODULE = import.meta.resolve("../../../support/group/unclosable_log.ts");
-
-const LOAD: ToTaskWorker = {
-  kind: "load",
-  worker: 0,
-  moduleUrl: MODULE,
-  exportName: null,
-  app: "orders",
-  groupId: "orders.1",
-  memberId: "m0",
-  shards: 2,
-  protocol: "streams",
-  guarantee: "exactly-once",
-  logModule: MODULE,
-  cacheFolder: null,
-  waitsForBrokers: false,
-  commitIntervalMs: 1_000,
-  logLevel: "info",
-  statusMs: 10_000,
-};
 
 Deno.test("a worker whose log does not close says so, and ends all the same", async () => {
   const said: FromTaskWorker[] = [];
@@ -36,7 +15,7 @@ Deno.test("a worker whose log does not close says so, and ends all the same", as
       if (message.kind === "loaded") loaded.resolve();
     },
     async *messages() {
-      yield LOAD;
+      yield loadMessage(MODULE);
       await loaded.promise;
       yield { kind: "stop" };
     },
